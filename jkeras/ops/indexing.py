@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.registry import public
 from jkeras.ops.promotion import (
@@ -29,6 +30,15 @@ def _get_item_spec(x, key):
         keys = tuple(key)
     if not all(map(_is_basic, keys)):
         return infer(lambda x: x[keys], x)
+    return KerasTensor(_indexed_shape(x, keys, key), x.dtype)
+
+
+def _indexed_shape(x, keys, key):
+    """The shape of what basic indices choose.
+
+    Raises:
+        ShapeError: an index is beyond the end.
+    """
     sizes = iter(x.shape)
     shape = []
     for k in _without_ellipsis(keys, x, key):
@@ -39,11 +49,11 @@ def _get_item_spec(x, key):
         if isinstance(k, slice):
             shape.append(_length(k, size))
         elif size is not None and not -size <= k < size:
-            raise ValueError(
+            raise ShapeError(
                 f"Index {k} is out of bounds for an axis of size {size}: shape {x.shape}, key "
                 f"{key}."
             )
-    return KerasTensor(tuple(shape), x.dtype)
+    return tuple(shape)
 
 
 def _is_basic(k):
@@ -60,7 +70,7 @@ def _without_ellipsis(keys, x, key):
     place = keys.index(Ellipsis)
     missing_axes = x.ndim - sum(k is not None and k is not Ellipsis for k in keys)
     if missing_axes < 0 or keys.count(Ellipsis) > 1:
-        raise ValueError(
+        raise ShapeError(
             f"An array of shape {x.shape} cannot be indexed by {key}: too many indices."
         )
     return (*keys[:place], *[slice(None)] * missing_axes, *keys[place + 1 :])
@@ -85,7 +95,11 @@ def get_item(x, key):
     """
     if isinstance(key, list):
         key = tuple(key)
-    return tensor(x)[key]
+    x = tensor(x)
+    keys = key if isinstance(key, tuple) else (key,)
+    if all(map(_is_basic, keys)):
+        _indexed_shape(x, keys, key)
+    return x[key]
 
 
 def _take_spec(x, indices, axis=None):

@@ -40,7 +40,13 @@ class StepFolder:
 
     def __init__(self, path, own=None):
         self.own = own
+        if not os.fspath(path):
+            raise ValueError("Expected the path of a folder for checkpoints. Received: ''")
         self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        if os.path.lexists(self.path) and not os.path.isdir(self.path):
+            raise NotADirectoryError(
+                f"{self.path} is no folder: checkpoints are kept in one. Give another path."
+            )
         self._lock = None  # what closes the lock file, which others wait for
 
     def place(self, step):

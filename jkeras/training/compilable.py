@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
 from jkeras import optimizers
 from jkeras.core import registry
@@ -135,6 +136,7 @@ class Compilable:
         names = getattr(self, "output_names", None)
         compile_loss, compile_metrics = self._compile_loss, self._compile_metrics
         if loss is not None:
+            _check_names(loss)
             compile_loss = CompileLoss(loss, loss_weights, names)
         if metrics is not None or weighted_metrics is not None:
             compile_metrics = CompileMetrics(metrics, weighted_metrics, output_names=names)
@@ -337,6 +339,13 @@ def _with_loss_scale(optimizer: optimizers.Optimizer | None) -> optimizers.Optim
     if optimizer is None or isinstance(optimizer, optimizers.LossScaleOptimizer):
         return optimizer
     return optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+
+
+def _check_names(loss: Structure) -> None:
+    """Raises ValueError for the name of a loss that there is not, before anything is trained."""
+    for name in jax.tree_util.tree_leaves(loss):
+        if isinstance(name, str) and name.lower() not in ("crossentropy", "ce"):
+            losses_module.get(name)
 
 
 def _check_positive(name: str, value: int) -> None:

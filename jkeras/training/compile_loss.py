@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -98,6 +99,13 @@ def _entry_name(path: tuple[str | int, ...], names: Structure, loss: losses.Loss
     return "/".join(map(str, path))
 
 
+def _has_values(array, on_device):
+    """Whether the values of an array can be looked at in this process."""
+    if isinstance(array, jax.Array):
+        return on_device and not isinstance(array, jax.core.Tracer) and array.is_fully_addressable
+    return isinstance(array, np.ndarray)
+
+
 class CompileLoss:
     """The total loss of a model: for each output its loss and weight; with several, a mean of each
     for the logs.
@@ -128,6 +136,12 @@ class CompileLoss:
         """Resolves names and shapes once the outputs are known."""
         self.outputs = outputs = Outputs(y_pred, self.output_names)
         numbers = outputs.numbers(y_pred)
+        if outputs.count == 1 and isinstance(self.loss, (list, tuple)) and len(self.loss) > 1:
+            warnings.warn(
+                f"`loss` is a list of {len(self.loss)} and the model has one output: the sum of "
+                "the losses is minimized. Give one loss for one output.",
+                stacklevel=2,
+            )
         given = self._weighted_losses()
         if not is_nested(given):
             given = jax.tree_util.tree_map(lambda _: given, numbers)
@@ -256,9 +270,13 @@ class CompileLoss:
 
     # ------------------------------------------------------------ calls
 
-    def check_values(self, y_true: Structure, sample_weight: Structure = None) -> None:
-        """Raises ValueError for whole-number labels that name no class, where the labels lie on the
-        host.
+    def check_values(
+        self, y_true: Structure, sample_weight: Structure = None, on_device: bool = False
+    ) -> None:
+        """Raises ValueError for labels that name no class, where they lie on the host.
+
+        Args:
+            on_device: look at labels on a device too, which waits for them.
 
         Those of the class that a loss ignores, and those with weight 0, may be anything.
         """
@@ -270,8 +288,9 @@ class CompileLoss:
         labels = self._labels(y_true)
         weights = self.outputs.pick_weights(sample_weight)
         for i, loss, _, _ in checked:
-            if isinstance(i, int) and isinstance(labels[i], np.ndarray):
-                check_range(labels[i], weights[i], loss, self._shapes[i], self.outputs.names[i])
+            if isinstance(i, int) and _has_values(labels[i], on_device):
+                y = np.asarray(labels[i])
+                check_range(y, weights[i], loss, self._shapes[i], self.outputs.names[i])
 
     def __call__(
         self, y_true: Structure, y_pred: Structure, sample_weight: Structure = None

@@ -1,5 +1,6 @@
 """The metrics that `compile` was given, resolved for the outputs of the model."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -174,6 +175,7 @@ def _per_output(structure: Structure, outputs: Outputs, argument: str) -> list[l
     if not structure:
         return [None] * outputs.count
     if outputs.count == 1:
+        _warn_of_other_names(structure, outputs.names[0], argument)
         return [_flat(structure)]
     several = structure
     if isinstance(structure, dict) and set(structure) <= set(outputs.names):
@@ -185,6 +187,16 @@ def _per_output(structure: Structure, outputs: Outputs, argument: str) -> list[l
         f"dict or a list matching the outputs of the model {outputs.names}. Received: "
         f"{argument}={structure}"
     )
+
+
+def _warn_of_other_names(structure: Structure, name: str | None, argument: str) -> None:
+    """Says that the keys of a dict are not the name of a model's only output."""
+    if isinstance(structure, dict) and name is not None and set(structure) != {name}:
+        warnings.warn(
+            f"`{argument}` is a dict with the keys {list(structure)}, and the model's only output "
+            f"is named '{name}': all of them are taken for it.",
+            stacklevel=2,
+        )
 
 
 def _of_valid_rows(

@@ -72,7 +72,7 @@ def check_range(
     shape: tuple[int, ...],
     name: str | None,
 ) -> None:
-    """Raises ValueError where labels on the host lie outside [0, classes).
+    """Raises ValueError where labels on the host are no whole numbers in [0, classes).
 
     Args:
         shape: of the predictions.
@@ -80,7 +80,10 @@ def check_range(
     """
     arguments = loss.fn_kwargs()
     classes = shape[arguments.get("axis", -1)]
-    outside = (y_true < 0) | (y_true >= classes)
+    inside = (y_true >= 0) & (y_true < classes)  # NaN is not
+    if y_true.dtype.kind == "f":
+        inside &= y_true == np.floor(y_true)
+    outside = ~inside
     if not outside.any():
         return
     if arguments.get("ignore_class") is not None:
@@ -92,7 +95,7 @@ def check_range(
         raise ValueError(
             f"{_describe(name)} must be classes in [0, "
             f"{classes}), the size of the predictions' last axis, for the loss '{loss.name}'. "
-            f"Received the label {y_true[outside][0]} ({outside.sum()} of {y_true.size} lie "
-            "outside). Give the output more units, count the classes from 0, or set the loss's "
+            f"Received the label {y_true[outside][0]} ({outside.sum()} of {y_true.size} are no "
+            "such class). Give the output more units, count the classes from 0, or set the loss's "
             "`ignore_class`."
         )

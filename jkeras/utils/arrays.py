@@ -1,5 +1,6 @@
 """Arrays in other forms: one-hot labels, unit norms, padded sequences."""
 
+import warnings
 from typing import Any
 
 import jax
@@ -30,6 +31,11 @@ def to_categorical(x, num_classes=None):
     shape = _shape_of_labels(x)
     x = x.reshape(-1)
     classes = num_classes or int(x.max()) + 1
+    if x.size and x.min() < 0:
+        warnings.warn(
+            f"to_categorical: the label {x.min()} is below 0 and counts from the last class.",
+            stacklevel=2,
+        )
     rows = np.zeros((x.size, classes))
     try:
         rows[np.arange(x.size), x] = 1.0

@@ -57,7 +57,7 @@ class ArraySource(Source):
 
     def _size_of_batch(self, batch_size, steps):
         """The size that was asked for, or the default."""
-        if batch_size:
+        if batch_size is not None:
             if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
                 raise ValueError(
                     f"`batch_size` must be a positive integer. Received: batch_size={batch_size}"

@@ -45,6 +45,12 @@ def as_array(value: typing.Any, what: str = "x") -> np.ndarray | jax.Array:
 
 def _numbers_of(value, objects, what):
     """The numbers of a value that numpy takes for an array of objects."""
+    missing = sum(item is None for item in np.ravel(objects))
+    if missing:
+        raise ValueError(
+            f"`{what}` holds None in {missing} of {objects.size} places, which would become NaN. "
+            "Fill them in, or leave these samples out."
+        )
     try:
         return np.asarray(value, dtype=floatx())
     except (ValueError, TypeError) as error:

@@ -137,6 +137,8 @@ def split_validation(arrays: Batch, fraction: float) -> tuple[Batch, Batch]:
         as_arrays(value, name, array_or_stored)
         for value, name in zip(arrays, ("x", "y", "sample_weight"))
     )
+    if not 0 < fraction < 1:
+        raise ValueError(f"`validation_split` must be between 0 and 1. Received: {fraction}")
     size = next(v for v in flatten(arrays) if v is not None).shape[0]
     at = int(np.floor(size * (1.0 - fraction)))
     if at in (0, size):

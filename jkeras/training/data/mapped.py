@@ -71,10 +71,10 @@ class Mapped(Source):
 
 def checked(source: Source, check: collections.abc.Callable) -> Source:
     """A source whose labels and weights are given to `check(y, sample_weight)` first: arrays once,
-    else each batch.
+    also those on a device, else what of each batch lies on the host.
     """
     if isinstance(source, ArraySource) and not has_stored(source.data[1:]):
-        check(*source.data[1:])
+        check(*source.data[1:], on_device=True)
         return source
 
     def look(batch):

@@ -1,6 +1,7 @@
 """Sample weights: whether they fit the labels, and those that follow from classes."""
 
 import typing
+import warnings
 
 import jax
 import numpy as np
@@ -115,7 +116,14 @@ def _weights_of_classes(y, class_weight):
         y = y[..., 0]
     elif y.ndim > 1:
         y = y.argmax(-1)
-    y = np.round(y).astype("int32")
+    classes = np.round(y).astype("int32")
+    if (classes != y).any():
+        warnings.warn(
+            "`class_weight` is for classes, and labels are no whole numbers: they are rounded. "
+            "Give `sample_weight` for a regression.",
+            stacklevel=2,
+        )
+    y = classes
     weights = np.ones(y.shape, floatx())
     for label, weight in class_weight.items():
         weights[y == label] = weight

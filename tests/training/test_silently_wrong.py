@@ -1,0 +1,112 @@
+"""What Keras trains on without a word and is nearly always a mistake: an error where the result
+means nothing, else a warning.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jkeras
+
+X, Y = np.ones((8, 4), "float32"), np.zeros(8, "int32")
+
+
+def fit(loss="sparse_categorical_crossentropy", x=X, y=Y, units=3, metrics=None, **options):
+    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(units, name="out")])
+    model.compile("sgd", loss, metrics=metrics)
+    weights = model.get_weights()
+    try:
+        return model.fit(x, y, verbose=0, **options)
+    except ValueError:
+        for a, b in zip(model.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+        raise
+
+
+@pytest.mark.parametrize(
+    "labels, shown",
+    [([0, 1, np.nan, 2] * 2, "nan"), ([0, 1.5] * 4, "1.5"), ([0, 3] * 4, "3"), ([0, -1] * 4, "-1")],
+    ids=["nan", "fraction", "too large", "negative"],
+)
+@pytest.mark.parametrize("array", [np.array, jnp.array], ids=["numpy", "jax"])
+def test_labels_that_are_no_classes(labels, shown, array):
+    with pytest.raises(ValueError, match=f"must be classes in .* the label {shown}"):
+        fit(y=array(labels))
+
+
+def test_labels_that_do_not_count_may_be_anything():
+    y = np.array([0, np.nan, 1.5, 7] * 2, "float32")
+    history = fit(y=y, sample_weight=np.array([1, 0, 0, 0] * 2, "float32"))
+    assert np.isfinite(history.history["loss"]).all()
+
+
+def test_none_among_the_numbers():
+    x = X.astype(object)
+    x[3, 2] = None
+    with pytest.raises(ValueError, match="`x` holds None in 1 of 32 places"):
+        fit(x=x)
+
+
+@pytest.mark.parametrize("fraction", [1.5, 1.0, -0.5])
+def test_a_split_that_is_no_fraction(fraction):
+    with pytest.raises(ValueError, match="`validation_split` must be between 0 and 1"):
+        fit(validation_split=fraction)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_a_batch_of_no_rows(size):
+    with pytest.raises(ValueError, match="`batch_size` must be a positive integer"):
+        fit(batch_size=size)
+
+
+def test_a_loss_that_there_is_not():
+    model = jkeras.Sequential([jkeras.layers.Dense(1)])
+    for loss in ("mze", ["mse", "mze"], {"out": "mze"}):
+        with pytest.raises(ValueError, match="mze"):
+            model.compile("sgd", loss)
+    model.compile("sgd", "crossentropy")
+
+
+def test_two_losses_for_one_output():
+    with pytest.warns(UserWarning, match="`loss` is a list of 2 and the model has one output"):
+        fit(["mse", "mae"], y=np.zeros((8, 3)))
+
+
+def test_metrics_of_another_name():
+    with pytest.warns(UserWarning, match="the keys .'nope'., and the model's only output"):
+        fit("mse", y=np.zeros((8, 3)), metrics={"nope": "mae"})
+    fit("mse", y=np.zeros((8, 3)), metrics={"out": "mae"})
+
+
+def test_weights_of_classes_for_a_regression():
+    with pytest.warns(UserWarning, match="`class_weight` is for classes"):
+        fit("mse", y=np.linspace(0, 1, 8)[:, None], units=1, class_weight={0: 1.0, 1: 2.0})
+
+
+def test_a_label_below_zero():
+    with pytest.warns(UserWarning, match="the label -1 is below 0"):
+        jkeras.utils.to_categorical([-1, 0], 3)
+
+
+@pytest.mark.parametrize("key", [9, -4, (0, 5), (slice(None), 3), (..., 7)])
+def test_an_index_beyond_the_end(key):
+    x = np.arange(6.0).reshape(2, 3) if isinstance(key, tuple) else np.arange(3.0)
+    with pytest.raises(IndexError, match="out of bounds"):
+        jkeras.ops.get_item(x, key)
+
+
+@pytest.mark.parametrize("key", [-1, 1, (1, 2), (..., -1), (None, 0), slice(5, 9), [1, 0], ()])
+def test_an_index_within(key):
+    x = np.arange(6.0).reshape(2, 3)
+    expected = x[tuple(key) if isinstance(key, list) else key]
+    np.testing.assert_array_equal(jkeras.ops.get_item(x, key), expected)
+
+
+def test_paths_of_checkpoints_that_are_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="Expected the path of a folder"):
+        fit(checkpoint="")
+    path = tmp_path / "file"
+    path.write_text("mine")
+    with pytest.raises(NotADirectoryError, match="is no folder: checkpoints are kept in one"):
+        fit(checkpoint=path)
+    assert path.read_text() == "mine"
