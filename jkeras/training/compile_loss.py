@@ -136,12 +136,6 @@ class CompileLoss:
         """Resolves names and shapes once the outputs are known."""
         self.outputs = outputs = Outputs(y_pred, self.output_names)
         numbers = outputs.numbers(y_pred)
-        if outputs.count == 1 and isinstance(self.loss, (list, tuple)) and len(self.loss) > 1:
-            warnings.warn(
-                f"`loss` is a list of {len(self.loss)} and the model has one output: the sum of "
-                "the losses is minimized. Give one loss for one output.",
-                stacklevel=2,
-            )
         given = self._weighted_losses()
         if not is_nested(given):
             given = jax.tree_util.tree_map(lambda _: given, numbers)
@@ -300,6 +294,12 @@ class CompileLoss:
             self.build(y_true, y_pred)
         if self._only_builds:
             return None
+        if self.outputs.count == 1 and isinstance(self.loss, (list, tuple)) and len(self.loss) > 1:
+            warnings.warn(
+                f"`loss` is a list of {len(self.loss)} and the model has one output: the sum of "
+                "the losses is minimized. Give one loss for one output.",
+                stacklevel=2,
+            )
         labels = self._labels(y_true)
         predictions = self.outputs.pick(y_pred, "y_pred")
         weights = self.outputs.pick_weights(sample_weight)
