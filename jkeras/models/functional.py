@@ -438,10 +438,17 @@ class _Call:
 
 def calls_of(operation):
     """How many calls of layers and operations one call of a layer or operation leads to."""
-    if isinstance(operation, Functional):
-        return operation._calls_inside
-    children = vars(operation).get("_children", {}) if isinstance(operation, Layer) else {}
-    return 1 + sum(calls_of(child) for child in children.values())
+    waiting, seen, count = [operation], {id(operation)}, 0
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Functional):
+            count += part._calls_inside
+            continue
+        count += 1
+        below = [v for v in vars(part).get("_children", {}).copy().values() if id(v) not in seen]
+        seen.update(map(id, below))
+        waiting += below
+    return count
 
 
 def _call_in_turn(waiting, operations, offsets):

@@ -122,6 +122,20 @@ def nested(depth, wrap=lambda model: model):
     return config
 
 
+def test_a_layer_that_knows_the_one_it_is_in():
+    class Outer(jkeras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = jkeras.layers.Dense(2)
+            self.inner.outer = self
+
+        def call(self, x):
+            return self.inner(x)
+
+    x = jkeras.Input((3,))
+    assert jkeras.Model(x, Outer()(x)).output_shape == (None, 2)
+
+
 def in_sequence(model):
     return jkeras.Sequential([jkeras.Input((3,)), model], name="sequence")
 
