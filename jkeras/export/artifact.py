@@ -203,7 +203,7 @@ def _program(archive, name, safe_mode):
     """A program, which calls nothing that is not allowed."""
     exported = export.deserialize(bytearray(archive.read(name, LARGEST_PROGRAM)))
     if safe_mode:
-        calls = set(re.findall(r'\bcustom_call\s+@"?([^\s"(]+)', exported.mlir_module()))
+        calls = calls_of(exported.mlir_module())
         forbidden = sorted(call for call in calls if not CALLS.fullmatch(call))
         if forbidden:
             raise SerializationError(
@@ -211,6 +211,21 @@ def _program(archive, name, safe_mode):
                 "you trust it as you trust a program, load it with `safe_mode=False`."
             )
     return exported
+
+
+def calls_of(program):
+    """The names of what a program's text calls outside of itself, in both of MLIR's forms.
+
+    >>> sorted(calls_of('%1 = stablehlo.custom_call @Qr(%0) "stablehlo.custom_call"(%1) '
+    ...                 '<{call_target_name = "Eigh"}>'))
+    ['Eigh', 'Qr']
+    """
+    short = re.findall(r'\bcustom_call\s+@"?([^\s"(]+)', program)
+    generic = re.findall(r'\bcall_target_name\s*=\s*"((?:[^"\\]|\\.)*)"', program)
+    calls = {*short, *generic}
+    if len(re.findall(r"\bcustom_call\b", program)) != len(short) + len(generic):
+        calls.add("a function whose name cannot be read")
+    return calls
 
 
 def _check_weights(name, exported, weights):

@@ -243,3 +243,20 @@ def test_a_failed_write_leaves_the_old_file(good, model, tmp_path, monkeypatch):
         model.export(tmp_path / "good")
     assert (tmp_path / "good").read_bytes() == good
     assert [path.name for path in tmp_path.iterdir()] == ["good"]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("stablehlo.custom_call @evil(%0)", {"evil"}),
+        ('stablehlo.custom_call @"evil"(%0)', {"evil"}),
+        ('"stablehlo.custom_call"(%0) <{api_version = 4, call_target_name = "evil"}>', {"evil"}),
+        ('"mhlo.custom_call"(%0) {call_target_name="evil"}', {"evil"}),
+        ('"stablehlo.custom_call"(%0) {name = "Qr"}', {"a function whose name cannot be read"}),
+        ("func.func @my_custom_call(%0)", set()),
+    ],
+)
+def test_calls_in_both_forms_of_mlir(text, expected):
+    from jkeras.export.artifact import calls_of
+
+    assert calls_of(text) == expected
