@@ -110,3 +110,29 @@ def test_paths_of_checkpoints_that_are_no_folder(tmp_path):
     with pytest.raises(NotADirectoryError, match="is no folder: checkpoints are kept in one"):
         fit(checkpoint=path)
     assert path.read_text() == "mine"
+
+
+class Forgetful(jkeras.utils.PyDataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        if index < 2:
+            return X, np.zeros((8, 3))
+
+
+def forgetful():
+    for index in range(4):
+        yield Forgetful()[index]
+
+
+@pytest.mark.parametrize("make", [Forgetful, forgetful], ids=lambda make: make.__name__)
+def test_a_batch_that_is_none(make):
+    """It used to end the epoch."""
+    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    options = {"shuffle": False} if make is Forgetful else {}
+    with pytest.raises(ValueError, match="The batch is None: expected arrays"):
+        model.fit(make(), verbose=0, **options)
+    assert int(model.optimizer.iterations) <= 2
+    assert np.isfinite(model.predict(X, verbose=0)).all()

@@ -138,5 +138,10 @@ def take(structure: typing.Any, rows: slice | np.ndarray) -> typing.Any:
 
 def as_batch(batch: typing.Any) -> Batch:
     """(x, y, sample_weight) as arrays."""
+    if batch is None:
+        raise ValueError(
+            "The batch is None: expected arrays. Does what makes it (a generator, `__getitem__`) "
+            "return them?"
+        )
     x, y, sample_weight = unpack(batch)
     return as_arrays(x, "x"), as_arrays(y, "y"), as_arrays(sample_weight, "sample_weight")
