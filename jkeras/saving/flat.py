@@ -3,10 +3,10 @@
 import collections.abc
 import typing
 
-import jax
 import numpy as np
 
 from jkeras.core.structure import named_weights
+from jkeras.saving.assigning import assign_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import listed, refuse_or_warn
 
@@ -85,8 +85,7 @@ def assign(model, stored, key_map=None, skip_mismatch=False):
     with Checksums() as sums:
         values = {name: stored[name].read(sums) for name in fitting}
         sums.finish()
-    for name, value in values.items():
-        variables[name].assign(jax.device_put(value))
+    assign_all((variables[name], value) for name, value in values.items())
 
 
 def _mismatches(shapes, stored):

@@ -16,6 +16,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.core.paths import own_variables
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import dialects, hdf5, safe_json
+from jkeras.saving.assigning import assign_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import refuse_or_warn
 from jkeras.saving.optimizers_of_code import with_optimizer
@@ -210,8 +211,7 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
             values += _top_values(model, hdf5.descend(group, TOP), raw, sums)
         sums.finish()
     refuse_or_warn(model, problems, skip_mismatch)
-    for variable, value in values:
-        variable.assign(jax.device_put(value))
+    assign_all(values)
 
 
 def _pairs(model, saved, by_name):

@@ -9,6 +9,7 @@ from jkeras.kernel import tree
 from jkeras.core.errors import SerializationError
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import arrays, assets, safe_json
+from jkeras.saving.assigning import assign_all
 from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
 from jkeras.saving.optimizers_of_code import with_optimizer
@@ -107,8 +108,7 @@ class ModelSteps(StepStore):
                     f"'{variable.path}' {tuple(variable.shape)}",
                 )
         values = arrays.read(folder, PYTREE, {path: (*kind, None) for path, kind in saved.items()})
-        for path, variable in targets.items():
-            variable.assign(values[path])
+        assign_all((variable, values[path]) for path, variable in targets.items())
 
     def _match(self, step, model, group, inside, order):
         """{path in the checkpoint: variable} for a group.
