@@ -43,7 +43,7 @@ def test_labels_that_do_not_count_may_be_anything():
 def test_none_among_the_numbers():
     x = X.astype(object)
     x[3, 2] = None
-    with pytest.raises(ValueError, match="`x` holds None in 1 of 32 places"):
+    with pytest.raises(ValueError, match="`x` has dtype object and holds None in 1 of 32 places"):
         fit(x=x)
 
 

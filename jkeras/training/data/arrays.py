@@ -48,8 +48,9 @@ def _numbers_of(value, objects, what):
     missing = sum(item is None for item in np.ravel(objects))
     if missing:
         raise ValueError(
-            f"`{what}` holds None in {missing} of {objects.size} places, which would become NaN. "
-            "Fill them in, or leave these samples out."
+            f"`{what}` has dtype object and holds None in {missing} of {objects.size} places, "
+            "which would become NaN: expected a numeric array. Fill them in, or leave these "
+            "samples out."
         )
     try:
         return np.asarray(value, dtype=floatx())
