@@ -440,6 +440,7 @@ def compiled(setting):
     "setting", every(6, [pytest.param(s, id=s.name.replace(" ", "-")) for s in SETTINGS])
 )
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.filterwarnings("ignore:`batch_size=0`")
 def test_fit(setting):
     x, y = inputs_of(setting.builder, ROWS), labels_of(setting.labels)
     results = []

@@ -53,10 +53,15 @@ def test_a_split_that_is_no_fraction(fraction):
         fit(validation_split=fraction)
 
 
-@pytest.mark.parametrize("size", [0, -1, 2.5])
+@pytest.mark.parametrize("size", [-1, 2.5])
 def test_a_batch_of_no_rows(size):
     with pytest.raises(ValueError, match="`batch_size` must be a positive integer"):
         fit(batch_size=size)
+
+
+def test_a_batch_size_of_zero():
+    with pytest.warns(UserWarning, match="`batch_size=0` is taken for no batch size"):
+        fit(batch_size=0)
 
 
 def test_a_loss_that_there_is_not():

@@ -2,6 +2,7 @@
 
 import collections.abc
 import typing
+import warnings
 
 import numpy as np
 
@@ -57,7 +58,12 @@ class ArraySource(Source):
 
     def _size_of_batch(self, batch_size, steps):
         """The size that was asked for, or the default."""
-        if batch_size is not None:
+        if batch_size == 0:
+            warnings.warn(
+                "`batch_size=0` is taken for no batch size, as in Keras: the default holds.",
+                stacklevel=2,
+            )
+        if batch_size:
             if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
                 raise ValueError(
                     f"`batch_size` must be a positive integer. Received: batch_size={batch_size}"
