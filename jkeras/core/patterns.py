@@ -1,4 +1,6 @@
-"""Regular expressions from files, which run on names that come from the same file."""
+"""Regular expressions for whole paths, as keys of maps; those from files, which run on names that
+come from the same file.
+"""
 
 import re
 from typing import NamedTuple
@@ -19,6 +21,16 @@ def is_name(pattern):
     (True, False)
     """
     return SPECIAL.isdisjoint(pattern)
+
+
+def fitting(patterns, path):
+    """The regular expressions that fit a whole path; keys that are the path itself are not asked.
+
+    >>> fitting(["encoder/.*", "decoder/.*", "encoder/dense"], "encoder/dense")
+    ['encoder/.*']
+    """
+    special = [pattern for pattern in patterns if not is_name(pattern)]
+    return [pattern for pattern in special if re.fullmatch(pattern, path)]
 
 
 def check_patterns(patterns, what):

@@ -4,7 +4,7 @@ import collections.abc
 import re
 
 from jkeras.core import policy, registry
-from jkeras.core.patterns import check_patterns, is_name
+from jkeras.core.patterns import check_patterns, fitting
 from jkeras.core.policy import DTypePolicy, of_modes
 from jkeras.core.registry import public
 
@@ -226,14 +226,13 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
     def __getitem__(self, key):
         if key in self._policies:
             return self._policies[key]
-        patterns = [pattern for pattern in self._policies if not is_name(pattern)]
-        fitting = [pattern for pattern in patterns if re.fullmatch(pattern, key)]
-        if len(fitting) > 1:
+        matching = fitting(self._policies, key)
+        if len(matching) > 1:
             raise ValueError(
-                f"Path '{key}' matches multiple dtype policy specification keys: {fitting}. "
+                f"Path '{key}' matches multiple dtype policy specification keys: {matching}. "
                 "Please make sure each path only matches at most one of them."
             )
-        return self._policies[fitting[0]] if fitting else self._default
+        return self._policies[matching[0]] if matching else self._default
 
     def __setitem__(self, key, value):
         if key in self._policies:

@@ -2,11 +2,11 @@
 
 import collections.abc
 import math
-import re
 
 import jax
 import numpy as np
 
+from jkeras.core.patterns import fitting
 from jkeras.core.registry import public
 
 
@@ -197,7 +197,7 @@ class LayoutMap(collections.abc.MutableMapping):
         """
         if key in self._layouts:
             return self._layouts[key]
-        matching = [pattern for pattern in self._layouts if re.fullmatch(pattern, key)]
+        matching = fitting(self._layouts, key)
         if len(matching) > 1:
             raise ValueError(
                 f"The path '{key}' matches several keys of the LayoutMap: {matching}. Make them "

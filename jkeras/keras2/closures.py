@@ -30,7 +30,7 @@ class UsesGraph:
                 raise
             try:
                 return self._inlined(args, kwargs)
-            except Exception:
+            except Exception:  # what was wrong at first is what the user can mend
                 raise error from None
 
     def _on_symbols(self, *args, **kwargs):
@@ -86,17 +86,21 @@ class OldLambda(UsesGraph, jkeras.layers.Lambda):
         return self.function(inputs, **self.arguments)
 
 
-class LossOfGraph(jkeras.layers.Layer):
-    """Hands its first input on and adds the mean of the others to what is minimized."""
+class HandsOnFirst(jkeras.layers.Layer):
+    """Base of layers that hand their first input on, and do something with the others."""
+
+    def compute_output_shape(self, shapes):
+        """The shape of the first input."""
+        return shapes[0]
+
+
+class LossOfGraph(HandsOnFirst):
+    """Adds the mean of each input but the first to what is minimized."""
 
     def call(self, inputs):
         for loss in inputs[1:]:
             self.add_loss(jkeras.ops.mean(loss))
         return inputs[0]
-
-    def compute_output_shape(self, shapes):
-        """The shape of the first input."""
-        return shapes[0]
 
 
 class LossWithTensors:
@@ -119,8 +123,8 @@ class LossWithTensors:
         return self._function([y_true, y_pred, *values])
 
 
-class Keep(jkeras.layers.Layer):
-    """Hands its first input on and keeps the others for a loss."""
+class Keep(HandsOnFirst):
+    """Keeps all inputs but the first for a loss."""
 
     def __init__(self, loss, **kwargs):
         super().__init__(**kwargs)
@@ -129,10 +133,6 @@ class Keep(jkeras.layers.Layer):
     def call(self, inputs):
         self.loss.values = tuple(inputs[1:])
         return inputs[0]
-
-    def compute_output_shape(self, shapes):
-        """The shape of the first input."""
-        return shapes[0]
 
 
 def with_tensors(model, loss):

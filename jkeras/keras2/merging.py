@@ -12,14 +12,6 @@ KINDS = {
     "dot": "dot",
     "cos": "dot",
 }
-CLASSES = {
-    "add": jkeras.layers.Add,
-    "multiply": jkeras.layers.Multiply,
-    "average": jkeras.layers.Average,
-    "maximum": jkeras.layers.Maximum,
-    "concatenate": jkeras.layers.Concatenate,
-    "dot": jkeras.layers.Dot,
-}
 
 
 def layer_for(mode, concat_axis=-1, dot_axes=-1, output_shape=None, arguments=None, name=None):
@@ -40,7 +32,7 @@ def layer_for(mode, concat_axis=-1, dot_axes=-1, output_shape=None, arguments=No
         options["axis"] = concat_axis
     if mode in ("dot", "cos"):
         options.update(axes=dot_axes, normalize=mode == "cos")
-    return CLASSES[KINDS[mode]](**options)
+    return getattr(jkeras.layers, KINDS[mode].capitalize())(**options)
 
 
 def merge_function(notes):

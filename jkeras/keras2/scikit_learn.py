@@ -33,7 +33,6 @@ class BaseWrapper:
     def check_params(self, params):
         """Raises a ValueError for a name that neither the model's methods nor `build_fn` take."""
         legal = set().union(*map(_arguments, METHODS), _names(self._function()))
-        legal |= {"nb_epoch"}
         for name in params:
             if name not in legal:
                 raise ValueError(f"{name} is not a legal parameter")

@@ -1,13 +1,12 @@
 """One optimizer for each part of a model."""
 
 import collections.abc
-import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
 
-from jkeras.core.patterns import check_patterns, is_name
+from jkeras.core.patterns import check_patterns, fitting
 from jkeras.core.record import Any, Kind, Record, record
 from jkeras.core.registry import CustomObjectScope, deserialize, serialize
 from jkeras.core.variable import Variable
@@ -50,8 +49,7 @@ class OptimizerMap(Record, collections.abc.MutableMapping):
     def __getitem__(self, key: str) -> Optimizer:
         if key in self.optimizer_map:
             return self.optimizer_map[key]
-        patterns = [pattern for pattern in self.optimizer_map if not is_name(pattern)]
-        matching = [pattern for pattern in patterns if re.fullmatch(pattern, key)]
+        matching = fitting(self.optimizer_map, key)
         if len(matching) > 1:
             raise ValueError(
                 f"Multiple optimizers assigned to variable {key}: the patterns {matching} match."
