@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import socket
+import socketserver
 import struct
 import threading
 import time
@@ -151,3 +152,39 @@ def free_address():
     with socket.socket() as made:
         made.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{made.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def scripted(script):
+    """The address of a server that answers every question with the bytes of a script.
+
+    Args:
+        script: function without arguments; yields bytes, and numbers: seconds to wait.
+    """
+    over = threading.Event()
+
+    class Scripted(socketserver.BaseRequestHandler):
+        def handle(self):
+            while b"\r\n\r\n" not in self.request.recv(1 << 16):
+                pass
+            with contextlib.suppress(OSError):  # the client has gone
+                for step in script():
+                    if over.is_set():
+                        return
+                    if isinstance(step, bytes):
+                        self.request.sendall(step)
+                    else:
+                        over.wait(step)
+
+    class Threads(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Threads(("127.0.0.1", 0), Scripted) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            over.set()
+            server.shutdown()
+            thread.join()

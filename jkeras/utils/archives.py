@@ -1,7 +1,15 @@
-"""extract_archive: what tar and zip archives hold, written below one folder and nowhere else."""
+"""extract_archive: what tar and zip archives hold, written below one folder and nowhere else.
 
+What an archive unpacks to is bounded by its size: bytes (those that are only passed over count, as
+they are inflated too), names, files and folders.
+"""
+
+import bz2
 import collections.abc
+import contextlib
 import functools
+import gzip
+import io
 import lzma
 import os
 import pathlib
@@ -10,17 +18,21 @@ import tempfile
 import typing
 import warnings
 import zipfile
-import zlib
 
 from jkeras.core.registry import public
+from jkeras.saving.reading import readable
 
 CHUNK = 1 << 16
 # an archive may unpack to so many times its size, and to so many bytes in any case
 RATIO = 100
 FREE = 2**26
-MOST_MEMBERS = 1_000_000
-# what the readers of archives raise, and `tarfile.TarError`
-DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
+# and to one file or folder for so many of its bytes, and to so many in any case
+BYTES_EACH = 16
+FREE_PLACES = 10_000
+DEEPEST = 100  # folders in one another
+LONGEST_NAME = 255  # bytes of a file's or folder's name
+LONGEST_HEADER = 2**20  # bytes of a name, or of what else a tar archive says of a member
+COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 
 
 @public("jkeras.utils.extract_archive")
@@ -55,24 +67,14 @@ def extract_archive(file_path, path=".", archive_format="auto"):
 
 def unpack(file_path, path, archive_format="auto"):
     """As `extract_archive`, but returns whether the file was an archive of one of the formats."""
-    import tarfile  # on first use, as it takes time
-
+    openers = {"tar": _opened_tar, "zip": _opened_zip}
     for name in _formats(archive_format):
-        if name not in ("tar", "zip"):
+        if name not in openers:
             raise NotImplementedError(f"Archive format {name!r} is not known: use 'tar' or 'zip'.")
-        try:
-            if name == "tar" and tarfile.is_tarfile(file_path):
-                with tarfile.open(file_path) as archive:
-                    _unpack_all(file_path, path, _tar_members(archive))
+        with openers[name](file_path) as members:
+            if members is not None:
+                _unpack_all(file_path, path, members)
                 return True
-            if name == "zip" and zipfile.is_zipfile(file_path):
-                with zipfile.ZipFile(file_path) as archive:
-                    _unpack_all(file_path, path, _zip_members(archive))
-                return True
-        except (tarfile.TarError, *DAMAGED) as error:
-            raise ValueError(
-                f"The archive {file_path} is damaged: {error}. Nothing of it was unpacked."
-            ) from error
     return False
 
 
@@ -94,10 +96,89 @@ class _Member(typing.NamedTuple):
     open: collections.abc.Callable
 
 
+@contextlib.contextmanager
+def _opened_tar(path):
+    """The members of a tar archive, or None where it is none."""
+    import tarfile  # on first use, as it takes time
+
+    with _inflated(path) as stream:
+        try:
+            archive = tarfile.TarFile(fileobj=stream, mode="r")
+        except Exception:  # of a file that is anything at all
+            yield None
+        else:
+            yield _tar_members(archive)
+
+
 def _tar_members(archive):
     for info in archive:
         opened = functools.partial(archive.extractfile, info)
         yield _Member(info.name, info.isdir(), info.isreg(), opened)
+        archive.members.clear()  # it would keep them all
+    while archive.fileobj.read(CHUNK):  # to the checksum at the end
+        pass
+
+
+@contextlib.contextmanager
+def _inflated(path):
+    """A stream of what a file holds, as `_Counted`."""
+    with open(path, "rb") as file:
+        magic = file.read(6)
+    opener = open
+    for begin, one in COMPRESSED.items():
+        if magic.startswith(begin):
+            opener = one
+    with opener(path, "rb") as file:
+        yield _Counted(file, FREE + RATIO * os.path.getsize(path))
+
+
+class _Counted(io.RawIOBase):
+    """A stream that is read forwards only, and no further than so many bytes.
+
+    Args:
+        file: open for reading bytes.
+        most: how many bytes it may have.
+    """
+
+    def __init__(self, file, most):
+        super().__init__()
+        self.file = file
+        self.most = most
+        self.at = 0
+
+    def tell(self):
+        """The position."""
+        return self.at
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        """Passes over bytes."""
+        if whence != io.SEEK_SET or offset < self.at:
+            raise _Refused("its members lie in one another")
+        while self.at < offset and self.read(min(CHUNK, offset - self.at)):
+            pass
+        return self.at
+
+    def read(self, size=-1):
+        """The next bytes."""
+        if not 0 <= size <= LONGEST_HEADER:
+            raise _Refused(f"a header of {size} bytes")
+        content = self.file.read(size)
+        self.at += len(content)
+        if self.at > self.most:
+            raise _Refused(f"it unpacks to more than {RATIO} times its size")
+        return content
+
+
+@contextlib.contextmanager
+def _opened_zip(path):
+    """The members of a zip archive, or None where it is none."""
+    if not zipfile.is_zipfile(path):
+        yield None
+        return
+    with _reading(path):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        yield _zip_members(archive)
 
 
 def _zip_members(archive):
@@ -108,30 +189,125 @@ def _zip_members(archive):
         yield _Member(info.filename, info.is_dir(), is_file, opened)
 
 
+class _Refused(Exception):
+    """What an archive has is not unpacked."""
+
+
+@contextlib.contextmanager
+def _reading(archive):
+    """Turns what readers of archives raise, which is anything for a hostile one, into one kind of
+    error.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = readable(error) or type(error).__name__
+        raise ValueError(
+            f"The archive {archive} is damaged, or not one to unpack: {reason}. Nothing of it was "
+            "kept; if you trust it, unpack it by hand."
+        ) from None
+
+
 def _unpack_all(archive, folder, members):
     """Writes members below a folder."""
     folder = pathlib.Path(folder).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is no folder: {archive} is not unpacked there.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    left = FREE + RATIO * os.path.getsize(archive)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        for number, member in enumerate(members):
-            if number >= MOST_MEMBERS:
-                raise ValueError(f"The archive {archive} has more than {MOST_MEMBERS} members.")
-            if not _is_unpacked(member):
-                warnings.warn(
-                    "Not unpacked, since it is a link or leads out of the folder: "
-                    f"{member.name[:200]!r}",
-                    stacklevel=5,
-                )
-                continue
-            target = pathlib.Path(temporary).joinpath(*_steps(member.name))
-            if member.is_folder:
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with member.open() as source, open(target, "wb") as file:
-                left = _copied(archive, source, file, left)
+        room = _Room(archive, temporary)
+        members = iter(members)
+        while member := room.next_of(members):
+            room.take(member)
         _move(temporary, folder)
+    if room.skipped:
+        warnings.warn(
+            f"Not unpacked, since it is a link or leads out of the folder: {room.skipped[0]!r} "
+            f"(and {len(room.skipped) - 1} more)",
+            stacklevel=4,
+        )
+
+
+class _Room:
+    """The folder that an archive is unpacked into, and how much may still come into it.
+
+    Args:
+        archive: path.
+        folder: path.
+    """
+
+    def __init__(self, archive, folder):
+        size = os.path.getsize(archive)
+        self.archive = archive
+        self.folder = pathlib.Path(folder)
+        self.bytes_left = FREE + RATIO * size
+        self.places_left = FREE_PLACES + size // BYTES_EACH
+        self.skipped = []  # names
+
+    def next_of(self, members):
+        """The next member, or None."""
+        with _reading(self.archive):
+            self.places_left -= 1
+            if self.places_left < 0:
+                raise _Refused("it has more files and folders than are unpacked of one of its size")
+            return next(members, None)
+
+    def take(self, member):
+        """Writes a member, unless it is a link or leads out of the folder."""
+        if not _is_unpacked(member):
+            self.skipped.append(member.name[:200])
+            return
+        steps = _steps(member.name)
+        with _reading(self.archive):
+            self._check(member, steps)
+        folders = steps if member.is_folder else steps[:-1]
+        self._make(folders, member)
+        if member.is_folder:
+            return
+        target = self.folder.joinpath(*steps)
+        if target.is_dir():
+            self._conflict(member)
+        with _reading(self.archive):
+            source = member.open()
+        with source, open(target, "wb") as file:
+            self._copy(source, file)
+
+    def _check(self, member, steps):
+        if len(steps) > DEEPEST:
+            raise _Refused(f"{len(steps)} folders lie in one another")
+        if not steps and member.is_file:
+            raise _Refused("a file has no name")
+        for step in steps:
+            if len(step.encode(errors="surrogateescape")) > LONGEST_NAME or "\0" in step:
+                raise _Refused(f"{step[:100]!r} is no name of a file")
+
+    def _make(self, folders, member):
+        """Makes folders in one another."""
+        place = self.folder
+        for step in folders:
+            place = place / step
+            try:
+                place.mkdir()
+            except FileExistsError:
+                if not place.is_dir():
+                    self._conflict(member)
+            else:
+                self.places_left -= 1
+
+    def _conflict(self, member):
+        with _reading(self.archive):
+            raise _Refused(f"{member.name[:200]!r} is a file and a folder")
+
+    def _copy(self, source, file):
+        while True:
+            with _reading(self.archive):
+                block = source.read(CHUNK)
+                self.bytes_left -= len(block)
+                if self.bytes_left < 0:
+                    raise _Refused(f"it unpacks to more than {RATIO} times its size")
+            if not block:
+                return
+            file.write(block)
 
 
 def _steps(name):
@@ -147,29 +323,23 @@ def _is_unpacked(member):
     return not name.startswith(("/", "\\")) and ":" not in name.split("/")[0]
 
 
-def _copied(archive, source, file, left):
-    """Copies one file; returns how many bytes may still come."""
-    while block := source.read(CHUNK):
-        left -= len(block)
-        if left < 0:
-            raise ValueError(
-                f"The archive {archive} would unpack to more than {RATIO} times its size. Nothing "
-                "of it was kept; if you trust it, unpack it by hand."
-            )
-        file.write(block)
-    return left
-
-
 def _move(source, folder):
     """Moves all that is in one folder into another, file by file where a folder is there
     already.
     """
     folder.mkdir(exist_ok=True)
-    for entry in os.scandir(source):
+    with os.scandir(source) as found:
+        entries = list(found)
+    for entry in entries:
         place = folder / entry.name
         try:
             os.replace(entry.path, place)
-        except OSError:  # a folder is there, which another process may have made just now
-            if not entry.is_dir() or not place.is_dir() or place.is_symlink():
+        except OSError as error:  # a folder is there, which another process may have made just now
+            if not place.exists():
                 raise
+            if not entry.is_dir() or not place.is_dir() or place.is_symlink():
+                raise FileExistsError(
+                    f"{place} is there already, and is not what the archive has under this name "
+                    "(a file, or a folder). Move it away, or unpack into another folder."
+                ) from error
             _move(entry.path, place)

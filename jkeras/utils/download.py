@@ -3,6 +3,7 @@ nothing.
 """
 
 import http.client
+import os
 import re
 import shutil
 import time
@@ -12,14 +13,19 @@ import urllib.request
 
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.saving.files import replacing
+from jkeras.saving.reading import readable
+from jkeras.utils import web
 from jkeras.utils.progbar import Progbar
 
 CHUNK = 1 << 16
 PATIENCE = 7  # seconds without a byte from a server, after which it is asked once more
 PAUSES = (1, 2, 4, 8)  # seconds before each further try
-SLOWEST = 1024  # bytes per second that must come
-SLOW_START = 10  # seconds, from which on they must
+SLOWEST = 1024  # bytes of the file per second that must come
+SLOW_START = 10  # seconds of an answer, from which on they must
+GRACE = 30  # seconds of waiting, all tries together, from which on they must
+LONGEST = 12 * 3600  # seconds of a whole download
 LONGEST_UNSAID = 2**29  # bytes of a file whose server does not say how many it has
+BESIDE = 2**20  # bytes of headers, lengths of chunks and the like between two blocks of a file
 
 
 class _Failed(Exception):
@@ -43,13 +49,13 @@ def download(origin, target, is_right):
         OSError: the file does not come.
     """
     local = _local_path(origin)
-    if local is None and not _is_web(origin):
+    if local is None and not web.is_web(origin):
         raise ValueError(
             "Only http and https addresses, and files of this machine (file:///...), are "
             f"downloaded. Received: {origin!r}"
         )
     if is_interactive_logging_enabled():
-        print(f"Downloading data from {origin}")
+        print(f"Downloading data from {readable(origin)}")
     with replacing(target) as temporary:
         try:
             if local is None:
@@ -57,22 +63,25 @@ def download(origin, target, is_right):
             else:
                 _copy(local, temporary)
         except _Failed as error:
+            # not `from error`: below it are a server's own words, as they came
             raise OSError(
-                f"{origin} cannot be downloaded: {error}. Nothing was kept. Try again later, or "
-                f"get the file in another way and put it here: {target}"
-            ) from error
+                f"{readable(origin)} cannot be downloaded: {readable(error)}. Nothing was kept. "
+                f"Try again later, or get the file in another way and put it here: {target}"
+            ) from None
         if not is_right(temporary):
             raise ValueError(
-                f"{origin}: the file that came does not have the hash that was asked for. It is "
-                "damaged, or not the one you expect; nothing was kept. The right one belongs "
-                f"here: {target}"
+                f"{readable(origin)}: the file that came does not have the hash that was "
+                "asked for. It is damaged, or not the one you expect; nothing was kept. The right "
+                f"one belongs here: {target}"
             )
 
 
 def _copy(source, path):
     try:
+        if os.path.exists(source) and not os.path.isfile(source):
+            raise _Failed("it is no regular file")
         shutil.copyfile(source, path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a NUL
         raise _Failed(f"the file is not read ({error})") from error
 
 
@@ -85,10 +94,13 @@ def _download(origin, path):
             if pause is None:
                 raise _Failed(f"{error}, in the last of {len(PAUSES) + 1} tries") from error
         time.sleep(pause)
+        transfer.begin += pause
 
 
 class _Transfer:
-    """What is there of a file, and how to tell that the server still has the same one."""
+    """What is there of a file, and how to tell that the server still has the same one. It is the
+    watch of its own connections.
+    """
 
     def __init__(self, origin, path):
         self.origin = origin
@@ -98,6 +110,24 @@ class _Transfer:
         self.mark = None  # of which version
         self.bar = None  # once a server has answered
         self.silent_at = -1  # how many bytes were there when it last fell silent
+        self.begin = time.monotonic()  # pauses between tries do not count
+        self.came = 0  # bytes of the file, in all tries
+        self.beside = 0  # bytes of anything since the last block of the file
+
+    def seconds_left(self):
+        """How long the next read may take."""
+        seconds = time.monotonic() - self.begin
+        if seconds > min(LONGEST, GRACE + self.came / SLOWEST):
+            raise _Failed(
+                f"{self.came} bytes of it came in {seconds:.0f} seconds, which is too slow"
+            )
+        return PATIENCE
+
+    def count(self, size):
+        """Takes note of bytes that came, of whatever."""
+        self.beside += size
+        if self.beside > BESIDE + CHUNK:
+            raise _Failed("the server sends headers, or the like, without end")
 
     def take_up(self):
         """Asks for what is missing, all of it at first, and writes it.
@@ -125,22 +155,32 @@ class _Transfer:
             request.add_header("Range", f"bytes={self.seen}-")
             request.add_header("If-Range", self.mark)
         try:
-            return urllib.request.build_opener(_WebOnly).open(request, timeout=PATIENCE)
+            answer = web.open_url(request, self, PATIENCE)
         except urllib.error.HTTPError as error:
             error.close()
             raise self._refused(error) from error
         except urllib.error.URLError as error:
-            if self.bar is not None:
-                raise _Cut(
-                    f"the connection broke, and the server is not reached any more ({error.reason})"
-                ) from error
+            raise self._not_reached(error.reason) from error
+        except web.AnotherScheme as error:
+            raise _Failed(str(error)) from error
+        except ValueError as error:
             raise _Failed(
-                f"the server is not reached ({error.reason}); this machine seems to have no network"
+                f"this, or where the server redirects to, is no address ({error})"
             ) from error
-        except http.client.InvalidURL as error:
-            raise _Failed(f"this is no address ({error})") from error
         except (OSError, http.client.HTTPException) as error:
             raise self._broken(error) from error
+        if answer.status not in (200, 203, 206):
+            answer.close()
+            raise _Failed(f"the server answers {answer.status} {answer.reason}, which has no file")
+        return answer
+
+    def _not_reached(self, reason):
+        """What it comes to that no connection is made."""
+        if self.bar is not None:
+            return _Cut(f"the connection broke, and the server is not reached any more ({reason})")
+        return _Failed(
+            f"the server is not reached ({reason}); this machine seems to have no network"
+        )
 
     def _refused(self, error):
         """What an answer with an error comes to."""
@@ -167,7 +207,7 @@ class _Transfer:
         if answer.status != 206:
             return False
         content_range = answer.headers.get("Content-Range", "")
-        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", content_range)
+        match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})", content_range)
         if not match or not self._is_rest(int(match[1]), int(match[2]), _mark(answer.headers)):
             self.mark = None  # so that the next try begins again
             raise _Cut("the server has another file now")
@@ -202,6 +242,8 @@ class _Transfer:
         while block := self._block(answer):
             file.write(block)
             self.seen += len(block)
+            self.came += len(block)
+            self.beside = 0
             self.bar.update(self.seen)
             if self.seen > most:
                 raise _Failed(
@@ -214,35 +256,24 @@ class _Transfer:
                 )
 
 
-class _WebOnly(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to http and https addresses only."""
-
-    def redirect_request(self, request, file, code, message, headers, url):
-        if not _is_web(url):
-            file.close()
-            raise _Failed(
-                f"the server sends us on to {url!r}; only http and https addresses are followed"
-            )
-        return super().redirect_request(request, file, code, message, headers, url)
-
-
-def _is_web(url):
-    return urllib.parse.urlsplit(url).scheme in ("http", "https")
-
-
 def _local_path(url):
     """The path of a file address of this machine, or None."""
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:  # brackets without an address in them
+        return None
     if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
         return None
     return urllib.request.url2pathname(parts.path)
 
 
 def _size(headers):
-    """How many bytes a file has, or None."""
-    text = headers.get("Content-Length", "")
-    if not text.isdecimal():
+    """How many bytes a file has, or None where that is not said."""
+    text = headers.get("Content-Length", "").strip()
+    if not re.fullmatch("[0-9]+", text):
         return None
+    if len(text.lstrip("0")) > 18:
+        raise _Failed("the server speaks of more bytes than any disk has")
     return int(text)
 
 

@@ -10,6 +10,8 @@ import warnings
 
 from jkeras.core.registry import public
 
+LONGEST_NAME = 200  # bytes; file systems allow 255, of which a temporary name needs some
+
 
 def home():
     """The folder of downloads and settings: `KERAS_HOME`, or ".keras" in the user's home."""
@@ -109,7 +111,7 @@ def _file_name(fname, origin):
     if fname:
         name = os.fspath(fname)
     else:
-        name = os.path.basename(urllib.parse.urlsplit(origin).path)
+        name = os.path.basename(_parts(origin).path)
     if not name:
         raise ValueError(f"The address {origin!r} has no file name. Pass `fname`.")
     if os.sep in name or "/" in name or name in (".", ".."):
@@ -117,7 +119,20 @@ def _file_name(fname, origin):
             f"`fname` must be a name without folders; choose the folder with `cache_dir` and "
             f"`cache_subdir`. Received: fname={name}"
         )
+    if not name.isprintable() or len(os.fsencode(name)) > LONGEST_NAME:
+        raise ValueError(
+            f"A file's name has at most {LONGEST_NAME} bytes, and no control characters. Pass "
+            f"`fname`. Received: {name[:100]!r}"
+        )
     return name
+
+
+def _parts(origin):
+    """The parts of an address."""
+    try:
+        return urllib.parse.urlsplit(origin)
+    except ValueError as error:
+        raise ValueError(f"{origin!r} is no address ({error}).") from None
 
 
 def _folder(cache_dir, cache_subdir):
