@@ -10,6 +10,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import arrays, assets, safe_json
 from jkeras.saving.assigning import assign_all
+from jkeras.saving.moment import at_one_moment
 from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
 from jkeras.saving.optimizers_of_code import with_optimizer
@@ -51,7 +52,8 @@ class ModelSteps(StepStore):
         """
         self.wait()
         self.lock()
-        state = model.get_state_tree()
+        with at_one_moment(model):
+            state = model.get_state_tree()
         order = {
             group: [v.path for v in variables] for group, variables in model._state_groups().items()
         }

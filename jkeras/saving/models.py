@@ -12,6 +12,7 @@ from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import check_target, replacing
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.model_steps import ModelSteps
+from jkeras.saving.moment import at_one_moment
 from jkeras.saving.reading import explained, opened
 from jkeras.saving.optimizers_of_code import warn_of_code
 
@@ -57,7 +58,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         )
     check_target(path, overwrite)
     _warn_of_missing(model)
-    with replacing(path) as temporary:
+    with at_one_moment(model), replacing(path) as temporary:
         if path.endswith(".keras"):
             return archive.write(model, temporary)
         with writing(temporary) as file, Checksums() as sums:
@@ -83,7 +84,8 @@ def _save_to_object(model, target):
     _warn_of_missing(model)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.keras")
-        archive.write(model, path)
+        with at_one_moment(model):
+            archive.write(model, path)
         with open(path, "rb") as file:
             shutil.copyfileobj(file, target)
 

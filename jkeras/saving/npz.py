@@ -25,7 +25,7 @@ def write(variables, path):
     """Writes variables by name to a new file."""
     with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
         for name, variable in variables.items():
-            put(archive, name, np.asarray(variable.own_value()))
+            put(archive, name, np.asarray(variable.value))
         put(archive, CHECKSUMS, _checksums({info.filename: info for info in archive.infolist()}))
 
 

@@ -70,9 +70,9 @@ def write(variables, path):
         file.write(_header(entries, checksums))
         ahead = Ahead(file)
         for name in order:
-            value = np.ascontiguousarray(variables[name].own_value())
+            value = np.asarray(variables[name].value)
             sums.give(name, value, functools.partial(checksums.__setitem__, name))
-            file.write(value.reshape(-1).view(np.uint8))
+            file.write(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
             ahead.written(file.tell())
         sums.finish()
         file.seek(0)

@@ -12,6 +12,7 @@ from jkeras.saving.files import check_target, replacing
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.model_steps import ModelSteps
 from jkeras.saving.models import check_built
+from jkeras.saving.moment import at_one_moment
 from jkeras.saving.reading import explained, opened
 
 FLAT = {".safetensors": safetensors, ".npz": npz}
@@ -63,13 +64,19 @@ def save_weights(
     _check_key_map(key_map, ending, path)
     check_target(path, overwrite)
     check_built(model)
-    if max_shard_size is not None and ending is None:
-        return shards.write(model, path, max_shard_size, objects_to_skip or ())
+    with at_one_moment(model):
+        if max_shard_size is not None and ending is None:
+            return shards.write(model, path, max_shard_size, objects_to_skip or ())
+        _write_file(model, path, ending, key_map, objects_to_skip or ())
+
+
+def _write_file(model, path, ending, key_map, skipped):
+    """Writes all weights into one file."""
     with replacing(path) as temporary:
         if ending is not None:
             return FLAT[ending].write(flat.collect(model, key_map), temporary)
         with writing(temporary) as file, Checksums() as sums:
-            weights.write(model, weights.OneFile(file, sums), objects_to_skip or ())
+            weights.write(model, weights.OneFile(file, sums), skipped)
             sums.finish()
 
 

@@ -118,8 +118,13 @@ class Fitting:
         logs = position.logs
         if self.validation is None or not _validates(position.epoch, self.options.validation_freq):
             return logs
-        self._reached = position, self.owner.peek()
-        results = self.validation.run(self.owner, self.signals)
+        before = self.owner.peek()
+        self._reached = position, before
+        try:
+            results = self.validation.run(self.owner, self.signals)
+        except BaseException:
+            self.owner.replace(lambda state: before)  # which may have failed on the device
+            raise
         self.resume.after_validation()
         logs = logs | {f"val_{name}": value for name, value in results.items()}
         return dict(sorted(logs.items()))

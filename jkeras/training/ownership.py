@@ -101,6 +101,10 @@ class StateOwner:
             self.busy, self.seen = True, False
             try:
                 self.state, logs = function(state, *args)
+            except Exception as error:
+                if hasattr(error, "kept"):  # of a step that failed after it had consumed the state
+                    (self.state,) = error.kept
+                raise
             finally:
                 self.busy = False
             if self.seen:  # somebody looked at a variable while the step was traced

@@ -2,6 +2,7 @@
 traced for.
 """
 
+import contextvars
 import inspect
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
@@ -10,21 +11,35 @@ import jax
 
 from jkeras.core.settings import settings
 from jkeras.core.signals import Signals
-from jkeras.training import placement
+from jkeras.training import memory, placement
 from jkeras.training.state import TrainState
 
 if TYPE_CHECKING:
     from jkeras.training.trainer import Trainer
+
+# whether a program may be traced now: by its first call with some shapes, which measures it
+_may_trace = contextvars.ContextVar("jkeras_may_trace", default=False)
+
+
+class _Untraced(Exception):
+    """A program is called with shapes that it was not traced for."""
 
 
 class Program:
     """A jitted function that remembers the shapes and dtypes it was traced for. Ctrl-C does not
     break into a trace.
 
+    It sees first that there is memory for all that it needs: nothing would bring the arguments back
+    that it consumes.
+
     Args:
         donate: numbers of the arguments that it may consume.
         out_shardings: where its results lie; None: as the compiler likes.
         jit: False runs the function as it is.
+        what: it is, for the message where there is no memory for it.
+
+    Raises:
+        MemoryError: on a call, as told above.
 
     >>> import numpy as np
     >>> double = Program(lambda x: 2 * x)
@@ -40,18 +55,72 @@ class Program:
         donate: tuple[int, ...] = (),
         out_shardings: Any = None,
         jit: bool = True,
+        what: str = "This program",
     ) -> None:
         self.function = function
+        self.what = what
+        self.donate = donate
         self.names = list(inspect.signature(function).parameters)
         self.signatures = []
+        self.needs = 0  # bytes beside the arguments
         self.run = function
         if jit:
-            self.run = jax.jit(self._traced, donate_argnums=donate, out_shardings=out_shardings)
+            self.jitted = jax.jit(self._traced, donate_argnums=donate, out_shardings=out_shardings)
+            self.run = self._run_if_it_fits
 
     def __call__(self, *arguments: Any) -> Any:
         return self.run(*arguments)
 
+    def _run_if_it_fits(self, *arguments: Any) -> Any:
+        if self.needs > memory.LITTLE:
+            memory.check(self.needs, arguments, self.what)
+        try:
+            return self.jitted(*arguments)
+        except _Untraced:
+            return self._first(arguments)
+
+    def _first(self, arguments: tuple) -> Any:
+        """The results of the first call with such shapes."""
+        token = _may_trace.set(True)
+        try:
+            if jax.config.jax_disable_jit:
+                return self.jitted(*arguments)
+            self._measure(arguments)
+            if self.needs <= memory.LITTLE:
+                return self.jitted(*arguments)
+            return self._try(arguments)
+        finally:
+            _may_trace.reset(token)
+
+    def _try(self, arguments: tuple) -> Any:
+        """The results of a large program whose estimate may be wrong: what it consumes is kept
+        until it has run, and goes with the error as `kept` where it has not.
+        """
+        kept = memory.kept([arguments[i] for i in self.donate])
+        try:
+            return jax.block_until_ready(self.jitted(*arguments))
+        except jax.errors.JaxRuntimeError as error:
+            told = memory.told(error, self.what)
+            if self.donate:
+                told.kept = memory.placed(kept, [arguments[i] for i in self.donate])
+            raise told from error
+
+    def _measure(self, arguments: tuple) -> None:
+        """Compiles for some arguments, which the next call finds done."""
+        needs = memory.needed(self.jitted.lower(*arguments).compile())
+        if needs > memory.LITTLE:
+            try:
+                memory.check(needs, arguments, self.what)
+            except MemoryError:
+                # else the next call with such shapes would find it, and run it
+                self.jitted.clear_cache()
+                self.signatures.pop()
+                raise
+        self.needs = max(self.needs, needs)
+
     def _traced(self, *arguments: Any) -> Any:
+        if not _may_trace.get():
+            raise _Untraced
         leaves = jax.tree_util.tree_leaves_with_path(arguments)
         self.signatures.append({self._name(path): _Kind(v) for path, v in leaves})
         with Signals():
@@ -148,6 +217,7 @@ def program_of(
     def make_program() -> Program:
         shardings = placement.shardings(state)
         out_shardings = None if shardings is None else (shardings, None)
-        return Program(make(), donate, out_shardings, model.jit_compile)
+        what = f"The step '{kind}' of model '{model.name}'"
+        return Program(make(), donate, out_shardings, model.jit_compile, what)
 
     return cached(model, kind, key, make_program)

@@ -16,6 +16,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
+from jkeras.saving.model_steps import ModelSteps
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(jkeras.__file__)))
 RNG = np.random.default_rng(0)
@@ -69,6 +70,62 @@ def test_eight_threads_predict_while_fit_runs():
     while any(thread.is_alive() for thread in threads):
         model.fit(X, Y, batch_size=8, epochs=3, verbose=0)
     assert counts == [50] * 8 and not wrong, wrong[:3]
+
+
+class InStep(layers.Layer):
+    """Thirty weights, all of which gain one with every step."""
+
+    def build(self, shape):
+        for i in range(30):
+            self.add_weight(shape=(), initializer="zeros", name=f"w{i}")
+
+    def call(self, x):
+        self.add_loss(-sum(self.weights))
+        return x
+
+
+SAVED = {
+    "m.keras": "save",
+    "m.h5": "save",
+    "m.weights.h5": "save_weights",
+    "m.weights.json": "save_weights",
+    "m.safetensors": "save_weights",
+    "m.npz": "save_weights",
+    "steps": "steps",
+}
+
+
+@pytest.mark.parametrize("name", SAVED)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_file_written_while_fit_runs_has_the_weights_of_one_moment(name, tmp_path):
+    model = jkeras.Sequential([jkeras.Input((4,)), InStep()])
+    model.compile(jkeras.optimizers.SGD(1.0))
+    again = jkeras.models.clone_model(model)
+    path, over = tmp_path / name, threading.Event()
+
+    def train():
+        while not over.is_set():
+            model.fit(X, batch_size=1, verbose=0, steps_per_epoch=3)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    found = []
+    try:
+        for number in range(20):
+            if SAVED[name] == "steps":
+                steps = ModelSteps(path, background=False)
+                steps.save(number, model, weights_only=True)
+                steps.restore(again)
+            else:
+                more = {"max_shard_size": 3e-8} if name.endswith(".json") else {}
+                getattr(model, SAVED[name])(path, **more)
+                again.load_weights(path)
+            found.append(np.unique(again.get_weights()))
+    finally:
+        over.set()
+        thread.join()
+    assert all(len(values) == 1 for values in found), found
+    assert len({float(values[0]) for values in found}) > 5  # it did train
 
 
 FORK = """

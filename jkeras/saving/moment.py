@@ -1,0 +1,48 @@
+"""The values of one moment: what a file gets while another thread trains the model."""
+
+import contextlib
+import operator
+
+from jkeras.core import frame
+from jkeras.core.by_variable import ByVariable, unique
+from jkeras.core.variable import Borrowed, values_of
+from jkeras.saving.weights import parts, variables_of
+
+
+@contextlib.contextmanager
+def at_one_moment(model):
+    """In the block, this thread reads of a model's variables, those of its optimizer and metrics
+    among them, the values of one moment, whatever others do.
+
+    Nothing is copied, unless the model is trained meanwhile: the next step consumes copies of what
+    is held here.
+    """
+    variables = unique(v for _, thing in parts(model) for v in variables_of(thing))
+    with _Moment(values=ByVariable(zip(variables, _values(variables)))):
+        yield
+
+
+def _values(variables):
+    """The arrays that variables hold, again where they changed while they were looked at one after
+    the other.
+    """
+    while True:
+        held = [variable.held for variable in variables]
+        if any(isinstance(value, Borrowed) for value in held):
+            return values_of(variables)  # under the training's lock
+        values = [variable.own_value() for variable in variables]
+        now = [variable.held for variable in variables]
+        if all(map(operator.is_, values, now)):
+            return values
+
+
+class _Moment(frame.Run):
+    """Reads the values that it has; what is written goes to the variables as well."""
+
+    is_eager = True
+
+    def write(self, variable, value):
+        """Sets a variable's value."""
+        frame.own_write(variable, value)
+        if self.values.has(variable):
+            self.values.set(variable, variable.own_value())

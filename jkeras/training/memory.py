@@ -1,0 +1,165 @@
+"""How much memory a compiled program takes, and how much a device has left, before arrays are given
+away that nothing would bring back.
+"""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+LITTLE = 2**26  # bytes that no step fails for, so that nobody looks at what is free
+ADVICE = (
+    "Use a smaller `batch_size`; `compile(microbatches=...)`, which takes a batch in parts, with "
+    "the same result; a `RematScope`; or a policy of 16 bits."
+)
+
+
+def needed(compiled: Any) -> int:
+    """The bytes that a compiled program takes on each device beside its arguments, by the
+    compiler's own estimate; 0 where it has none.
+
+    >>> program = jax.jit(lambda x: x + 1.0).lower(jax.ShapeDtypeStruct((1000,), "float32"))
+    >>> needed(program.compile())
+    4000
+    """
+    try:
+        sizes = compiled.memory_analysis()
+    except (NotImplementedError, RuntimeError):  # not every runtime can tell
+        return 0
+    if sizes is None:
+        return 0
+    return sizes.temp_size_in_bytes + sizes.output_size_in_bytes - sizes.alias_size_in_bytes
+
+
+def check(needs: int, arguments: Any, what: str) -> None:
+    """Sees that the devices of some arrays have so many bytes left.
+
+    Args:
+        needs: bytes on each of them.
+        arguments: pytree of the arrays.
+        what: takes the memory, for the message.
+
+    Raises:
+        MemoryError: one has not.
+    """
+    devices = _devices(arguments)
+    free = _free(devices, needs)
+    if free is None or free >= needs:
+        return
+    # the program before this one may be running, and give back what it has
+    jax.block_until_ready(arguments)
+    free = _free(devices, needs)
+    if free is None or free >= needs:
+        return
+    raise MemoryError(
+        f"{what} needs {_text(needs)} of memory beside the model and its data, and {devices[0]} "
+        f"has {_text(free)} left. It was not run, and the model is as it was. {ADVICE}"
+    )
+
+
+def kept(trees: Any) -> Any:
+    """Arrays on the host, those of several processes copied where they are."""
+    return jax.tree_util.tree_map(_kept, trees)
+
+
+def _kept(value: Any) -> Any:
+    if not isinstance(value, jax.Array):
+        return value
+    if jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended) or not value.is_fully_addressable:
+        return jax.device_put(value, may_alias=False)
+    return np.asarray(value)  # on a CPU a view, which keeps the array from being consumed
+
+
+def placed(trees: Any, like: Any) -> Any:
+    """What `kept` gave, where the arrays were that it was given."""
+    return jax.tree_util.tree_map(_placed, trees, like)
+
+
+def _placed(value: Any, like: Any) -> Any:
+    if isinstance(value, np.ndarray) and isinstance(like, jax.Array):
+        return jax.device_put(value, like.sharding)
+    return value
+
+
+def told(error: Exception, what: str) -> Exception:
+    """An error of the runtime, as MemoryError where it is one of memory."""
+    if "RESOURCE_EXHAUSTED" not in str(error):
+        return error
+    return MemoryError(f"{what} ran out of memory ({error}). The model is as it was. {ADVICE}")
+
+
+def _devices(arguments: Any) -> list:
+    """The devices of this process that arrays lie on."""
+    for leaf in jax.tree_util.tree_leaves(arguments):
+        if isinstance(leaf, jax.Array):
+            return sorted(leaf.sharding.addressable_devices, key=lambda device: device.id)
+    return []
+
+
+def _free(devices: list, needs: int) -> int | None:
+    """The bytes that the fullest device has left; None where nobody knows."""
+    known = []
+    for device in devices:
+        if device.platform == "cpu":  # whose devices share one memory
+            known.append(_free_on_host(len(devices)))
+            break
+        stats = device.memory_stats() or {}
+        if "bytes_limit" in stats:
+            known.append(stats["bytes_limit"] - stats["bytes_in_use"])
+    return min((free for free in known if free is not None), default=None)
+
+
+def _free_on_host(shares: int) -> int | None:
+    """The bytes that this process can still have, divided by so many."""
+    if sys.platform != "linux":
+        return None
+    known = list(_of_machine())
+    known += _of_container()
+    known += _of_process()
+    return min(known) // shares if known else None
+
+
+def _of_machine() -> Iterator[int]:
+    """What is free, can be freed, or can be moved to the disk."""
+    with contextlib.suppress(OSError, KeyError):
+        sizes = dict(re.findall(r"^(\w+):\s+(\d+) kB", _read("/proc/meminfo"), re.M))
+        yield 1024 * (int(sizes["MemAvailable"]) + int(sizes["SwapFree"]))
+
+
+def _of_container(root: str = "/sys/fs/cgroup") -> Iterator[int]:
+    """What the limit of a control group leaves."""
+    with contextlib.suppress(OSError, ValueError):
+        cached = re.search(r"^inactive_file (\d+)", _read(f"{root}/memory.stat"), re.M)
+        used = int(_read(f"{root}/memory.current")) - int(cached[1] if cached else 0)
+        yield int(_read(f"{root}/memory.max")) - used  # ValueError: "max"
+
+
+def _of_process() -> Iterator[int]:
+    """What `ulimit -v` leaves."""
+    import resource  # not on every system
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        pages = int(_read("/proc/self/statm").split()[0])
+        yield limit - pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _read(path: str) -> str:
+    with open(path) as file:
+        return file.read()
+
+
+def _text(size: int) -> str:
+    """A number of bytes, for people.
+
+    >>> _text(12_800_000_000), _text(3 * 2**20)
+    ('11.9 GiB', '3.0 MiB')
+    """
+    if size >= 2**30:
+        return f"{size / 2**30:.1f} GiB"
+    return f"{max(size, 0) / 2**20:.1f} MiB"
