@@ -1,7 +1,6 @@
 """BackupAndRestore: a training that was interrupted goes on where it was."""
 
 import os
-import shutil
 from typing import Any
 
 from jkeras.callbacks.base import Callback
@@ -21,7 +20,8 @@ class BackupAndRestore(Callback):
         backup_dir: a folder for this training alone.
         save_freq: "epoch", or a number of batches.
         double_checkpoint: also keep the backup before the newest, to fall back on.
-        delete_checkpoint: remove the folder when the training has come to its end; Ctrl-C is none.
+        delete_checkpoint: remove the backups when the training has come to its end (Ctrl-C is
+            none), and the folder where nothing else is in it.
 
     Raises:
         ValueError: no folder, wrong `save_freq`, or in training a model that is not built.
@@ -86,10 +86,14 @@ class BackupAndRestore(Callback):
         self._epoch = epoch + 1
 
     def on_train_end(self, logs=None):
-        """Lets go of the folder, and removes it unless the training was interrupted."""
-        if self._checkpointer is not None:
-            self._checkpointer.close()
+        """Lets go of the folder, and removes what is in it of the training, unless that was
+        interrupted.
+        """
+        checkpointer = self._checkpointer or self.checkpointer()
+        if checkpointer is None:
+            return
+        checkpointer.close()
         epochs = (self.params or {}).get("epochs", 0)
         ended = self.model is None or self.model.stop_training or self._epoch >= epochs
-        if self.delete_checkpoint and ended and os.path.isdir(self.backup_dir):
-            shutil.rmtree(self.backup_dir)
+        if self.delete_checkpoint and ended:
+            checkpointer.remove_all()

@@ -118,13 +118,13 @@ class ProgbarLogger(Callback):
         self.screen = shown_on or screen()
         self.prefix = ""
         self.seen = 0
-        self.started = self.shown = time.time()
+        self.started = self.shown = time.monotonic()
         self.first = None  # (time, steps) after the first dispatch
         self.compiled = self._compile_seconds()
 
     def _update(self, seen, logs):
         self.seen = seen
-        now = time.time()
+        now = time.monotonic()
         self.first = self.first or (now, seen)
         if self.verbose == 1 and self.screen.live and now - self.shown >= INTERVAL:
             self.shown = now
@@ -133,7 +133,7 @@ class ProgbarLogger(Callback):
     def _finish(self, logs):
         if not self.verbose:
             return
-        now = time.time()
+        now = time.monotonic()
         if self.verbose == 1 and self.screen.live:
             line = self._bar(now, done=True) + self._compiling() + _values(logs)
             self.screen.redraw(line, end=True)

@@ -101,7 +101,7 @@ class TensorBoard(Callback):
     def on_train_batch_begin(self, batch, logs=None):
         """Starts the clock, and the profiler where it is time."""
         self._batch += 1
-        self._batch_started = time.time()
+        self._batch_started = time.monotonic()
         self._trace.begin(self._batch)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -109,7 +109,9 @@ class TensorBoard(Callback):
         if self.update_freq != "epoch" and self._batch % self.update_freq == 0:
             values = {f"batch_{k}": v for k, v in (logs or {}).items()}
             if self.write_steps_per_second:
-                values["batch_steps_per_second"] = 1 / max(time.time() - self._batch_started, 1e-9)
+                values["batch_steps_per_second"] = 1 / max(
+                    time.monotonic() - self._batch_started, 1e-9
+                )
             self._scalars(self._train, values, self._batch)
         self._trace.end(self._batch, logs)
 
@@ -124,7 +126,7 @@ class TensorBoard(Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the clock."""
         if self.write_steps_per_second:
-            self._epoch_started = time.time()
+            self._epoch_started = time.monotonic()
             self._steps_before = self._iterations()
 
     def _iterations(self):
@@ -137,7 +139,7 @@ class TensorBoard(Callback):
         with contextlib.suppress(AttributeError):
             train |= {f"epoch_{k}": v for k, v in named_rates(self.model.optimizer).items()}
         if self.write_steps_per_second:
-            elapsed = max(time.time() - self._epoch_started, 1e-9)
+            elapsed = max(time.monotonic() - self._epoch_started, 1e-9)
             train["epoch_steps_per_second"] = (self._iterations() - self._steps_before) / elapsed
         self._scalars(self._train, train, epoch)
         self._scalars(self._validation, validation, epoch)

@@ -3,6 +3,7 @@
 import typing
 import warnings
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -63,6 +64,14 @@ class _Table(LoraLayer):
                 raise ValueError(
                     explain(self._where, f"a positive integer for `{name}`", f"{name}={size!r}")
                 )
+        if self.input_dim > 2**31 and not jax.config.jax_enable_x64:
+            raise ValueError(
+                explain(
+                    self._where,
+                    "at most 2**31 rows, as ids are of int32 (`jax_enable_x64` makes them int64)",
+                    f"input_dim={self.input_dim}",
+                )
+            )
         self.supports_masking = bool(self.mask_zero)
         # ids stay as they are; the rows are cast when they have been looked up
         self.autocast = False

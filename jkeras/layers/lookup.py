@@ -224,7 +224,7 @@ class IndexLookup(HostLayer):
         has_special = not from_file and entries[: len(special)].tolist() == special
         start = len(special) * has_special
         tokens = entries[start:]
-        self._check_unrepeated(tokens)
+        self._check_unrepeated(tokens.tolist())
         if not from_file:
             self._check_special(tokens, special)
         self._check_size(tokens)
@@ -259,23 +259,34 @@ class IndexLookup(HostLayer):
                 )
             )
         with open(path, encoding=getattr(self, "encoding", "utf-8")) as file:
-            lines = file.read().split("\n")  # `splitlines` would split at other signs, too
-        if lines[-1] == "":
-            lines.pop()
+            text = file.read()
+        return self._lines(text.removesuffix("\n")) if text else []
+
+    def _lines(self, text):
+        """The lines of a vocabulary. Lines that repeat are refused before anything is made of them,
+        since a file may have very many; special tokens may.
+        """
+        special = self._special_tokens()
+        if "" not in special and "\n\n\n" in text:
+            self._refuse_repeated([""])
+        lines = text.split("\n")  # `splitlines` would split at other signs, too
+        if len(lines) - len(set(lines)) > len(special):
+            self._check_unrepeated(lines)
         return lines
 
     def _check_unrepeated(self, tokens):
-        repeated = [
-            token for token, count in collections.Counter(tokens.tolist()).items() if count > 1
-        ]
-        if repeated:
-            raise ValueError(
-                violated(
-                    self._where,
-                    "The passed vocabulary has at least one repeated term",
-                    f"several times: {repeated}",
-                )
+        if len(set(tokens)) != len(tokens):
+            counts = collections.Counter(tokens)
+            self._refuse_repeated([token for token, count in counts.items() if count > 1])
+
+    def _refuse_repeated(self, tokens):
+        raise ValueError(
+            violated(
+                self._where,
+                "The passed vocabulary has at least one repeated term",
+                f"several times: {tokens}",
             )
+        )
 
     def _check_special(self, tokens, special):
         for name, kind, token, matters in (
@@ -491,9 +502,8 @@ class IndexLookup(HostLayer):
         if self.vocabulary is not None:
             return
         with open(os.path.join(dir_path, "vocabulary.txt"), encoding="utf-8") as file:
-            lines = file.read().split("\n")
-        while lines and lines[-1] == "":
-            lines.pop()
+            text = file.read().rstrip("\n")
+        lines = self._lines(text) if text else []
         weights = self._weights
         if weights is not None:
             weights = weights[: len(lines)]

@@ -3,6 +3,7 @@
 import warnings
 
 import jax
+import jax.numpy as jnp
 
 from jkeras.core import graph
 from jkeras.core.building import is_abstract
@@ -104,8 +105,22 @@ def _fitted(value, tensor, where, any_size):
         return KerasTensor(shape, tensor.dtype, name=value.name)
     if value.shape != shape:
         value = value.reshape(shape)
-    dtype = jax.dtypes.canonicalize_dtype(tensor.dtype)
-    return value if value.dtype == dtype else value.astype(dtype)
+    return _cast(value, jax.dtypes.canonicalize_dtype(tensor.dtype), tensor, where)
+
+
+def _cast(value, dtype, tensor, where):
+    """A value in the dtype of its input."""
+    if value.dtype == dtype:
+        return value
+    if jnp.iscomplexobj(value) and not jnp.issubdtype(dtype, jnp.complexfloating):
+        warnings.warn(
+            f"Input '{input_name(tensor)}' of {where} is of {dtype}, and got complex numbers, "
+            f"whose imaginary parts are left out. Give both parts as channels, or "
+            f"`Input(..., dtype='{value.dtype}')`.",
+            stacklevel=2,
+        )
+        value = value.real
+    return value.astype(dtype)
 
 
 def _without_or_with_last_axis(shape, wanted):

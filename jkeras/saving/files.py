@@ -16,6 +16,7 @@ def replacing(path):
     or the new one.
     """
     path = os.path.realpath(os.fspath(path))
+    _check_kind(path)
     folder = os.path.dirname(path)
     handle, temporary = tempfile.mkstemp(
         dir=folder, prefix=f".{os.path.basename(path)}.", suffix=".partial"
@@ -37,6 +38,17 @@ def replacing(path):
             ) from error
         raise
     sync(folder)
+
+
+def _check_kind(path):
+    """Raises OSError where something lies that a file must not take the place of."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path} is a folder: give the path of a file.")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise FileExistsError(
+            f"{path} is a device, a pipe or the like, which no file is put in the place of. Give "
+            "another path."
+        )
 
 
 def _mode(path):

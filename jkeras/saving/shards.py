@@ -16,6 +16,7 @@ from jkeras.saving.reading import explained, opened
 
 GIGABYTE = 2**30
 ENDING = ".weights.json"
+TRIES = 20  # to read files beside a process that writes them
 
 
 def write(model, path, max_shard_size, skipped=()):
@@ -185,21 +186,53 @@ def _is_plain(name):
 def read(model, file, path, skip_mismatch=False, skipped=()):
     """Reads the weights of a model from an open list of files, and the files."""
     with contextlib.ExitStack() as stack:
-        places = _weight_map(file.read(safe_json.LONGEST + 1))
-        files = _Files(places, os.path.dirname(path), stack)
-        weights.read(model, files, skip_mismatch, skipped)
+        weights.read(model, _settled(file, path, stack), skip_mismatch, skipped)
+
+
+def _settled(file, path, stack):
+    """The store of the files that a list names, all open while it was there: another process may
+    put a new list in its place, remove the files of the old one, and give their names to others.
+    """
+    for _ in range(TRIES):
+        with contextlib.ExitStack() as opening:
+            try:
+                files = _Files(_weight_map(file.read(safe_json.LONGEST + 1)), path, opening)
+            except (OSError, SerializationError):
+                if _is_still_at(file, path):
+                    raise
+            else:
+                if _is_still_at(file, path):
+                    stack.push(opening.pop_all())
+                    return files
+        file = stack.enter_context(opened(path))
+    raise SerializationError("it is written anew again and again: load it when that is over.")
+
+
+def _is_still_at(file, path):
+    """Whether an open file is the one that lies at a path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 class _Files:
-    """The store that `weights.read` reads: files are opened when they are needed."""
+    """The store that `weights.read` reads.
+
+    Args:
+        places: {group: names of its files}.
+        path: of the list, beside which they are.
+        stack: closes them.
+    """
 
     layers = "layers"
 
-    def __init__(self, places, folder, stack):
+    def __init__(self, places, path, stack):
         self.places = places
-        self.folder = folder
-        self.stack = stack
         self.files = {}
+        names = dict.fromkeys(name for names in places.values() for name in names)
+        for name in names:
+            self.files[name] = _open(os.path.join(os.path.dirname(path), name), stack)
 
     def verify(self):
         """Nothing: each array has a checksum of its own."""
@@ -209,14 +242,13 @@ class _Files:
         place = f"/{below(path, 'vars')}"
         groups = [
             (hdf5.descend(file, place), raw)
-            for file, raw in map(self._file, self.places.get(place, ()))
+            for file, raw in map(self.files.get, self.places.get(place, ()))
         ]
         return [(group, raw) for group, raw in groups if group is not None]
 
-    def _file(self, name):
-        if name not in self.files:
-            path = os.path.join(self.folder, name)
-            with explained(path):
-                raw = self.stack.enter_context(opened(path, links=False))
-                self.files[name] = (self.stack.enter_context(hdf5.reading(raw)), raw)
-        return self.files[name]
+
+def _open(path, stack):
+    """(HDF5 file, the same open for reading bytes)."""
+    with explained(path):
+        raw = stack.enter_context(opened(path, links=False))
+        return stack.enter_context(hdf5.reading(raw)), raw

@@ -49,6 +49,15 @@ class StepStore:
         self._background.start(self._write, step, copies, texts)
 
     def _write(self, step, trees, texts):
+        try:
+            self._write_once(step, trees, texts)
+        except TimeoutError:
+            if jax.process_count() > 1:
+                raise
+            # orbax waits by the clock of the day, which may have been set forth meanwhile
+            self._write_once(step, trees, texts)
+
+    def _write_once(self, step, trees, texts):
         with self._steps.writing(step) as folder:
             arrays.write(folder, trees, texts)
         if jax.process_index() == 0:
@@ -83,3 +92,11 @@ class StepStore:
             self.wait()
         finally:
             self._steps.unlock()
+
+    def remove_all(self):
+        """Closes the store and removes all its steps, and the folder where nothing else is in
+        it.
+        """
+        self.close()
+        if jax.process_index() == 0:
+            self._steps.remove_all()

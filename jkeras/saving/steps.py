@@ -24,6 +24,7 @@ from jkeras.saving.checksums import checksum_of_file, product_sum
 from jkeras.saving.files import make_folder, sync
 
 MANIFEST = "files.json"
+ORBAX_MARKS = ("_CHECKPOINT_METADATA", "_METADATA", "pytree")  # in steps that orbax wrote
 LOCK = ".lock"
 NUMBER = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 OLD = re.compile(r"\.([0-9]+)\.[0-9a-f]+\.old", re.ASCII)
@@ -57,8 +58,8 @@ class StepFolder:
         return self._replaced().get(step, path)
 
     def steps(self):
-        """The numbers of the steps that are there, whole or not, in order. Links and files are
-        none.
+        """The numbers of the steps that are there, whole or not, in order. Links, files, and
+        folders of something else are none.
         """
         folders = {step for step in self._named() if _is_folder(os.path.join(self.path, str(step)))}
         return sorted(folders | self._replaced().keys())
@@ -66,9 +67,19 @@ class StepFolder:
     def _named(self):
         """The numbers that are names of anything in the folder."""
         try:
-            return {int(name) for name in os.listdir(self.path) if NUMBER.fullmatch(name)}
+            names = [name for name in os.listdir(self.path) if NUMBER.fullmatch(name)]
         except FileNotFoundError:
             return set()
+        return {int(name) for name in names if not self._is_of_something_else(name)}
+
+    def _is_of_something_else(self, name):
+        """Whether a folder whose name is a number, such as a year, holds somebody's own files."""
+        path = os.path.join(self.path, name)
+        if not _is_folder(path):
+            return False
+        marks = {MANIFEST, self.own, *ORBAX_MARKS}
+        inside = os.listdir(path)
+        return bool(inside) and marks.isdisjoint(inside)
 
     def _replaced(self):
         """{step: path} of old steps that were put aside."""
@@ -195,6 +206,16 @@ class StepFolder:
         for old in self.steps()[:-newest]:
             if old != step and not also(old):
                 self.remove(old)
+
+    def remove_all(self):
+        """Removes the steps, and the folder where nothing else is in it. For the one that has held
+        the lock.
+        """
+        for step in self.steps():
+            self.remove(step)
+        with contextlib.suppress(OSError):  # something of somebody else's is in it, or it is gone
+            self._tidy()
+            os.rmdir(self.path)
 
     def _tidy(self):
         """Removes what killed processes left, and what a store that failed wrote after that."""

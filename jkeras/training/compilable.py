@@ -37,6 +37,7 @@ class Compilable:
     _compile_arguments = _opt_state = _train_key = None
     has_own_opt_state = run_eagerly = False
     jit_compile = True
+    _is_fitting = False
     _step, steps_per_execution, microbatches, _last_layout = 0, 1, 1, None
     nonfinite = nonfinite_steps = None
 
@@ -81,7 +82,17 @@ class Compilable:
                 an error, "stop" the training, or "skip" the step and go on; in each case the model
                 stays what it was before the step, optimizer and metrics too. None: go on with them.
                 Not written to files.
+
+        Raises:
+            RuntimeError: `fit` is training the model, as in a callback.
         """
+        if self._is_fitting:
+            raise RuntimeError(
+                f"Model '{self.name}' cannot be compiled while `fit` trains it, as in a callback: "
+                "the training goes on with what it began with. Compile it between two calls of "
+                "`fit` (`initial_epoch` counts on). What may change meanwhile is set where it is: "
+                "`model.optimizer.learning_rate = ...`, `model.stop_training = True`."
+            )
         optimizer = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             optimizer = _with_loss_scale(optimizer)

@@ -4,6 +4,7 @@ them.
 
 import contextlib
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -57,6 +58,7 @@ class Fitting:
             with (
                 Signals(terminate=terminates) as self.signals,
                 state_owner(self.layout) as self.owner,
+                _fitting(self.model),
             ):
                 self.signals.busy = lambda: self.owner.busy
                 self.resume = Resume(self._participants(), options)
@@ -173,6 +175,16 @@ class Fitting:
                 "`steps_per_epoch * epochs` batches.",
                 stacklevel=6,
             )
+
+
+@contextlib.contextmanager
+def _fitting(model: "Trainer") -> Iterator[None]:
+    """The model knows in the block that it is being trained, which `compile` asks."""
+    model.__dict__["_is_fitting"] = True
+    try:
+        yield
+    finally:
+        model.__dict__["_is_fitting"] = False
 
 
 def _validates(epoch: int, frequency: int | list[int]) -> bool:

@@ -77,7 +77,8 @@ class Program:
         try:
             return self.jitted(*arguments)
         except _Untraced:
-            return self._first(arguments)
+            pass  # no error that is raised from here on is to name this one
+        return self._first(arguments)
 
     def _first(self, arguments: tuple) -> Any:
         """The results of the first call with such shapes."""

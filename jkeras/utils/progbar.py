@@ -55,7 +55,7 @@ class Progbar:
         self._stateless = stateless_metrics
         self._seen = 0
         self._sums = {}  # name -> [sum, weight]
-        self._start = time.time()
+        self._start = time.monotonic()
         self._drawn = 0
         self._first_step = None
 
@@ -80,7 +80,7 @@ class Progbar:
             finalize = self.target is not None and current >= self.target
         self._take_in(values or [], max(current - self._seen, 1), finalize)
         self._seen = current
-        now = time.time()
+        now = time.monotonic()
         per_step = self._duration(current, now)
         is_due = finalize or now - self._drawn >= self.interval
         if self.verbose == 1 and is_due:

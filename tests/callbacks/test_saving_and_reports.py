@@ -340,3 +340,25 @@ def test_what_is_sent_is_keras_s(options, server):
 def test_an_address_that_does_not_answer(root):
     with pytest.warns(UserWarning, match="Could not reach RemoteMonitor root server"):
         send(jkeras, root, {})
+
+
+def test_a_backup_removes_what_it_made_and_nothing_else(tmp_path):
+    """In a folder with somebody's data, of which one has a number for its name."""
+    (tmp_path / "2023").mkdir()
+    (tmp_path / "2023" / "data.csv").write_text("1,2")
+    (tmp_path / "notes.txt").write_text("mine")
+    backup = callbacks.BackupAndRestore(tmp_path, save_freq=1)
+    model().fit(X, Y, batch_size=4, epochs=3, verbose=0, callbacks=[backup])
+    assert sorted(os.listdir(tmp_path)) == ["2023", "notes.txt"]
+    assert (tmp_path / "2023" / "data.csv").read_text() == "1,2"
+    own = tmp_path / "own"
+    model().fit(X, Y, epochs=1, verbose=0, callbacks=[callbacks.BackupAndRestore(own)])
+    assert not own.exists()
+
+
+def test_a_checkpointer_keeps_folders_that_are_no_checkpoints(tmp_path):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "data.csv").write_text("1,2")
+    checkpoints = jkeras.saving.Checkpointer(tmp_path, max_to_keep=1, every="epoch")
+    model().fit(X, Y, epochs=3, verbose=0, checkpoint=checkpoints, resume=False)
+    assert (tmp_path / "7" / "data.csv").read_text() == "1,2"

@@ -120,3 +120,34 @@ def test_in_predict(hook):
     with pytest.raises(OSError, match="broken"):
         model.predict(X, verbose=0, callbacks=[class_with(hook)])
     np.testing.assert_array_equal(model.predict(X, verbose=0), wanted)
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_end", "on_train_batch_end"])
+def test_a_callback_that_compiles(hook):
+    """What is running cannot change its optimizer: it is said, and the model is as it was."""
+    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+
+    class Compiles(jkeras.callbacks.Callback):
+        pass
+
+    setattr(Compiles, hook, lambda self, *args, **kwargs: self.model.compile("adam", "mae"))
+    x = np.ones((8, 4), "float32")
+    with pytest.raises(RuntimeError, match="cannot be compiled while `fit` trains it"):
+        model.fit(x, x[:, :1], verbose=0, callbacks=[Compiles()])
+    assert type(model.optimizer).__name__ == "SGD"
+    model.fit(x, x[:, :1], verbose=0)
+    model.compile("adam", "mae")  # now it may
+    model.fit(x, x[:, :1], verbose=0)
+
+
+def test_a_callback_that_compiles_at_the_end():
+    """When the training is over, as in Keras."""
+    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    compiles = jkeras.callbacks.LambdaCallback(
+        on_train_end=lambda logs: model.compile("adam", "mae")
+    )
+    x = np.ones((8, 4), "float32")
+    model.fit(x, x[:, :1], verbose=0, callbacks=[compiles])
+    assert type(model.optimizer).__name__ == "Adam"

@@ -473,3 +473,25 @@ def test_all_that_fits(saved):
     )
     with pytest.raises(ValueError, match="argument `missing`. Expected one of"):
         Checkpointer(folder).restore(like, missing="ignore")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_write_that_orbax_takes_for_too_long(tmp_path, monkeypatch, times):
+    """It waits by the clock of the day: where that is set forth, the step is written once more."""
+    write, failures = arrays.write, iter([TimeoutError("after 0.00 seconds")] * times)
+
+    def late(*arguments):
+        write(*arguments)
+        for failure in failures:
+            raise failure
+
+    monkeypatch.setattr(arrays, "write", late)
+    checkpointer = Checkpointer(tmp_path / "run")
+    checkpointer.save(state(7), step=1)
+    if times == 1:
+        checkpointer.close()
+        assert restored(tmp_path / "run") == 7
+    else:
+        with pytest.raises(RuntimeError, match="after 0.00 seconds"):
+            checkpointer.close()
+        assert os.listdir(tmp_path / "run") == []

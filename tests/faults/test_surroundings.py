@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -131,3 +132,44 @@ def test_numbers_in_a_locale_with_commas(tmp_path):
         round_trips(tmp_path)
     finally:
         locale.setlocale(locale.LC_NUMERIC, known)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kind", ["pipe", "link to a device", "folder"])
+def test_what_is_no_file_is_not_replaced(tmp_path, name, kind):
+    path = tmp_path / name
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/null")
+    before = os.stat(path)
+    model = made()
+    with pytest.raises(OSError, match="is a device, a pipe or the like|is a folder"):
+        (model.save if name in FILES[:2] else model.save_weights)(path)
+    assert os.path.samestat(os.stat(path), before)
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("jump", [-86_400, 86_400], ids=["back", "forth"])
+def test_a_clock_that_jumps(tmp_path, monkeypatch, capsys, jump):
+    """By a day, while orbax waits for the first files: it waits by this clock."""
+    now, looks = time.time, []
+
+    def jumping():
+        if sys._getframe(1).f_code.co_filename.endswith("future.py"):
+            looks.append(1)
+        return now() + jump * (len(looks) > 1)
+
+    monkeypatch.setattr(time, "time", jumping)
+    model = made()
+    logs = jkeras.callbacks.TensorBoard(str(tmp_path / "logs"), update_freq="batch")
+    model.fit(X, X[:, :1], batch_size=2, epochs=4, callbacks=[logs], checkpoint=tmp_path / "run")
+    assert len(looks) > 1
+    said = capsys.readouterr().out
+    assert "4/4" in said and "h" not in said.replace("Epoch", "")
+    again = made()
+    again.fit(X, X[:, :1], epochs=4, verbose=0, checkpoint=tmp_path / "run")
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -9,6 +9,7 @@ import io
 import json
 import signal
 import struct
+import tracemalloc
 import zipfile
 
 import h5py
@@ -444,3 +445,43 @@ def test_what_a_file_says_is_cut_and_harmless_in_messages(tmp_path):
     with pytest.raises(SerializationError) as error:
         jkeras.models.load_model(path)
     assert len(str(error.value)) < 3000 and "\x1b" not in str(error.value)
+
+
+# ---------------------------------------------------------------- vocabularies
+
+
+def with_vocabulary(path, content):
+    """Writes a model whose archive has some text for its vocabulary."""
+    lookup = jkeras.layers.StringLookup()
+    lookup.adapt(["a", "b"])
+    jkeras.Sequential([jkeras.Input((), dtype="string"), lookup]).save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, kept in members.items():
+            is_vocabulary = name.endswith("vocabulary.txt")
+            method = zipfile.ZIP_DEFLATED if is_vocabulary else zipfile.ZIP_STORED
+            archive.writestr(zipfile.ZipInfo(name), content if is_vocabulary else kept, method)
+
+
+@pytest.mark.parametrize("line", [b"", b"a"], ids=["empty", "short"])
+def test_a_vocabulary_of_many_equal_lines(line, tmp_path):
+    """Sixteen megabytes of them, in as many kilobytes, take a few times their own size."""
+    path = tmp_path / "m.keras"
+    with_vocabulary(path, b"[UNK]\n" + (line + b"\n") * (8 * 2**20) + b"x")
+    tracemalloc.start()
+    try:
+        with pytest.raises(SerializationError, match="at least one repeated term"):
+            jkeras.models.load_model(path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 12 * 16 * 2**20
+
+
+@pytest.mark.parametrize("text", ["[UNK]\na\n\nb", "[UNK]\na\nb\n\n\n", "[UNK]\n\na"])
+def test_honest_vocabularies_with_empty_lines(text, tmp_path):
+    path = tmp_path / "m.keras"
+    with_vocabulary(path, text.encode())
+    found = jkeras.models.load_model(path).layers[-1].get_vocabulary()
+    assert found == text.rstrip("\n").split("\n")

@@ -141,3 +141,47 @@ def test_a_batch_that_is_none(make):
         model.fit(make(), verbose=0, **options)
     assert int(model.optimizer.iterations) <= 2
     assert np.isfinite(model.predict(X, verbose=0)).all()
+
+
+@pytest.mark.parametrize("work", ["fit", "predict", "train_on_batch"])
+def test_complex_inputs(work):
+    model = jkeras.Sequential([jkeras.Input((4,), name="waves"), jkeras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    waves = X * (1 + 2j)
+    arguments = {"fit": (waves, Y), "train_on_batch": (waves, Y), "predict": (waves,)}[work]
+    with pytest.warns(UserWarning, match="'waves'.*imaginary parts are left out") as caught:
+        getattr(model, work)(*arguments)
+    assert all("jnp.real" not in str(warning.message) for warning in caught)
+    np.testing.assert_array_equal(model.predict(waves.real), model.predict(X))
+
+
+def test_a_graph_of_complex_numbers_keeps_them():
+    x = jkeras.Input((4,), dtype="complex64")
+    model = jkeras.Model(x, jkeras.ops.imag(x))
+    np.testing.assert_array_equal(model.predict((X * 2j).astype("complex64"), verbose=0), 2 * X)
+
+
+@pytest.mark.parametrize("cls", [jkeras.layers.Embedding, jkeras.layers.ReversibleEmbedding])
+def test_a_table_of_more_rows_than_ids_can_count(cls):
+    with pytest.raises(ValueError, match=r"at most 2\*\*31 rows.*input_dim=8589934593"):
+        cls(2**33 + 1, 2)
+
+
+@pytest.mark.parametrize(
+    "weights, said",
+    [
+        ({0: 1.0, "1": 2.0}, "has the classes .'1'., which no label is"),
+        ({0: 1.0, -1: 2.0}, "has the classes .-1., which no label is"),
+        ({0: 1.0, 0.5: 2.0}, "has the classes .0.5., which no label is"),
+        ({0: 1.0, 2: 2.0}, "has the classes .2., which none of the 8 labels is"),
+    ],
+    ids=["text", "negative", "fraction", "not there"],
+)
+def test_weights_of_unknown_classes(weights, said):
+    with pytest.warns(UserWarning, match=said):
+        fit(class_weight=weights)
+
+
+def test_weights_of_more_classes_than_one_hot_labels_have():
+    with pytest.warns(UserWarning, match="has the classes .3.,.* from 0 to 2"):
+        fit("categorical_crossentropy", y=np.eye(3)[Y], class_weight={0: 1.0, 3: 2.0})
