@@ -487,7 +487,7 @@ def test_a_write_that_orbax_takes_for_too_long(tmp_path, monkeypatch, times):
 
     monkeypatch.setattr(arrays, "write", late)
     checkpointer = Checkpointer(tmp_path / "run")
-    checkpointer.save(state(7), step=1)
+    checkpointer.save(state(7), {"step": 7}, step=1)
     if times == 1:
         checkpointer.close()
         assert restored(tmp_path / "run") == 7
