@@ -12,6 +12,7 @@ import pytest
 
 from jkeras.training import memory
 from jkeras.training.program import Program
+from tests.thinning import some_slow
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 
@@ -71,7 +72,7 @@ print("all is there")
 """
 
 
-@pytest.mark.parametrize("name", WORK)
+@pytest.mark.parametrize("name", some_slow(WORK, "fit", "again"))
 def test_a_step_that_memory_does_not_suffice_for(name, tmp_path):
     code = PROGRAM + WORK[name] + CHECK
     done = subprocess.run(
@@ -89,6 +90,7 @@ except (MemoryError, jax.errors.JaxRuntimeError):
 """
 
 
+@pytest.mark.slow
 def test_a_validation_that_memory_does_not_suffice_for(tmp_path):
     """The step before it counts."""
     code = PROGRAM + VALIDATION + "assert int(model.optimizer.iterations) == 2" + CHECK
@@ -104,7 +106,9 @@ memory.check = lambda *arguments: None
 """
 
 
-@pytest.mark.parametrize("name", ["fit", "fit on batches", "train_on_batch"])
+@pytest.mark.parametrize(
+    "name", some_slow(["fit", "fit on batches", "train_on_batch"], "fit on batches")
+)
 def test_a_step_whose_need_is_misjudged(name, tmp_path):
     """It fails within, after it has consumed the state."""
     code = PROGRAM + MISJUDGED + WORK[name] + CHECK

@@ -17,6 +17,7 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.saving.model_steps import ModelSteps
+from tests.thinning import some_slow
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(jkeras.__file__)))
 RNG = np.random.default_rng(0)
@@ -95,7 +96,7 @@ SAVED = {
 }
 
 
-@pytest.mark.parametrize("name", SAVED)
+@pytest.mark.parametrize("name", some_slow(SAVED, "m.keras", "m.safetensors", "steps"))
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_a_file_written_while_fit_runs_has_the_weights_of_one_moment(name, tmp_path):
     model = jkeras.Sequential([jkeras.Input((4,)), InStep()])
