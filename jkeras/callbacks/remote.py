@@ -166,7 +166,7 @@ def _post(address, body, headers):
     import urllib.request
 
     from jkeras.saving.reading import readable
-    from jkeras.utils import web
+    from jkeras.core import web
 
     if not web.is_web(address):
         return "`root` must begin with http:// or https://"

@@ -2,6 +2,7 @@
 
 from jkeras.core.layer import Composite, layer
 from jkeras.core.registry import deserialize, serialize
+from jkeras.layers.wrappers import mask_argument
 
 
 @layer("keras.layers", arguments="layers, name")
@@ -22,10 +23,13 @@ class Pipeline(Composite):
     allow_non_tensor_positional_args = True
     call_context = {"training": True, "mask": None}
     computes_in_float = False
+    supports_masking = True
 
     def forward(self, w, sub, inputs, ctx):
+        mask = ctx.mask  # the layers after the first find those of what they get
         for step in self.layers:
-            inputs = sub.run(step, inputs, training=ctx.training)
+            inputs = sub.run(step, inputs, training=ctx.training, **mask_argument(step, mask))
+            mask = None
         return inputs
 
     def get_config(self):

@@ -252,15 +252,9 @@ class CellLayer(RNN):
     """Base of the layers with a cell of their own, which gets all fields that both have."""
 
     activity_regularizer: Regularizer = None
-    use_cudnn: bool | str = "auto"
     _input_ndim = 3
 
     def __post_init__(self):
-        if self.use_cudnn not in ("auto", True, False):
-            raise ValueError(
-                f"{self._where}: expected `use_cudnn` to be 'auto', True or False. "
-                f"Received: use_cudnn={self.use_cudnn!r}"
-            )
         names = [field.name for field in self._cell_class._fields]
         self.cell = self._cell_class(
             **{name: getattr(self, name) for name in names},
@@ -271,6 +265,21 @@ class CellLayer(RNN):
         for name in names:
             setattr(self, name, getattr(self.cell, name))
         self.input_spec = InputSpec(ndim=self._input_ndim)
+
+
+@fields
+class GatedLayer(GateFields, CellLayer):
+    """Base of GRU and LSTM."""
+
+    use_cudnn: bool | str = "auto"
+
+    def __post_init__(self):
+        if self.use_cudnn not in ("auto", True, False):
+            raise ValueError(
+                f"{self._where}: expected `use_cudnn` to be 'auto', True or False. "
+                f"Received: use_cudnn={self.use_cudnn!r}"
+            )
+        super().__post_init__()
 
 
 @layer(
@@ -338,7 +347,7 @@ class SimpleRNN(CellFields, CellLayer):
         f"{FLOW} reset_after use_cudnn zero_output_for_mask implementation"
     ),
 )
-class GRU(GateFields, CellLayer):
+class GRU(GatedLayer):
     """Gated recurrent unit: (batch, time, in) -> (batch, units), or (batch, time, units).
 
     The step is that of `GRUCell`; the arguments about the flow of sequences and states are those of
@@ -401,7 +410,7 @@ class GRU(GateFields, CellLayer):
         f"{CONSTRAINTS} {RATES} seed {FLOW} use_cudnn zero_output_for_mask implementation"
     ),
 )
-class LSTM(GateFields, CellLayer):
+class LSTM(GatedLayer):
     """Long short-term memory: (batch, time, in) -> (batch, units), or (batch, time, units).
 
     The step is that of `LSTMCell`; the arguments about the flow of sequences and states are those

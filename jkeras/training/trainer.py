@@ -261,6 +261,7 @@ class Trainer(Compilable):
         """A source with the weights of its classes, where there are any."""
         if class_weight is None:
             return source
+        data.warn_of_strange(class_weight, getattr(self, "outputs", None))
         return data.weighted(source, class_weight, getattr(self, "output_names", None))
 
     def _begin_stream(self, seed: int, initial_epoch: int, steps: int | None) -> None:

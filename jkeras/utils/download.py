@@ -14,7 +14,7 @@ import urllib.request
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.saving.files import replacing
 from jkeras.saving.reading import readable
-from jkeras.utils import web
+from jkeras.core import web
 from jkeras.utils.progbar import Progbar
 
 CHUNK = 1 << 16

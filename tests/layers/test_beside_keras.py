@@ -232,3 +232,43 @@ def test_words_of_an_input_that_is_too_small(library):
 def test_words_of_variance_scaling(library, argument):
     with pytest.raises(ValueError, match=f"Invalid `{argument}` argument:"):
         library.initializers.VarianceScaling(**{argument: "no"})
+
+
+def test_a_normalization_learns_from_a_data_set_of_batches():
+    batches = np.random.default_rng(0).normal(size=(4, 8, 3)).astype("float32")
+
+    class Batches(jkeras.utils.PyDataset):
+        def __len__(self):
+            return len(batches)
+
+        def __getitem__(self, i):
+            return batches[i], np.zeros(8)
+
+    normalization = jkeras.layers.Normalization()
+    normalization.adapt(Batches())
+    rows = batches.reshape(-1, 3)
+    np.testing.assert_allclose(np.ravel(normalization.mean), rows.mean(0), atol=1e-5)
+    np.testing.assert_allclose(np.ravel(normalization.variance), rows.var(0), atol=1e-5)
+
+
+@LIBRARIES
+def test_a_simple_rnn_has_no_word_of_cudnn(library):
+    assert not hasattr(library.layers.SimpleRNN(1), "use_cudnn")
+    assert library.layers.GRU(1, use_cudnn=False).use_cudnn is False
+
+
+@LIBRARIES
+def test_a_pipeline_hands_its_mask_to_its_first_layer(library):
+    class Keeps(library.layers.Layer):
+        mask = None
+
+        def call(self, x, mask=None):
+            self.mask = mask
+            return x
+
+        def compute_mask(self, x, mask=None):
+            return mask
+
+    steps = [Keeps(), Keeps()]
+    library.layers.Pipeline(steps)(np.ones((2, 3)), mask=np.array([True, False]))
+    assert np.asarray(steps[0].mask).tolist() == [True, False]

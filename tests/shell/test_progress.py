@@ -95,7 +95,7 @@ class Clock:
     def __init__(self):
         self.now = 1000.0
 
-    def time(self):
+    def monotonic(self):
         return self.now
 
 

@@ -11,5 +11,6 @@ exported(
         "jkeras.training.data.arrays": "as_arrays take",
         "jkeras.training.data.making": "is_array_like make_source split_validation",
         "jkeras.training.data.mapped": "checked weighted",
+        "jkeras.training.data.weights": "warn_of_strange",
     },
 )

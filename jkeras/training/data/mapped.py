@@ -8,7 +8,7 @@ import typing
 from jkeras.training.data.array_source import ArraySource
 from jkeras.training.data.source import Batch, Source
 from jkeras.training.data.stored import has_stored
-from jkeras.training.data.weights import class_weights, is_single, warn_of_missing
+from jkeras.training.data.weights import class_weights
 
 
 class Mapped(Source):
@@ -94,7 +94,5 @@ def weighted(
 
     if not isinstance(source, ArraySource) or has_stored(source.data[1:]):
         return Mapped(source, weigh)
-    if is_single(class_weight) and not isinstance(source.data[1], (list, tuple, dict)):
-        warn_of_missing(source.data[1], class_weight)
     source.data = weigh(source.data)
     return source

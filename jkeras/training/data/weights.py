@@ -57,7 +57,7 @@ def class_weights(
     if sample_weight is not None:
         raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
     is_structure = y is None or isinstance(y, (dict, list, tuple))
-    if is_single(class_weight):
+    if _is_single(class_weight):
         if is_structure:
             raise ValueError(
                 "One `class_weight` is only supported for models with a single output. For several "
@@ -72,11 +72,39 @@ def class_weights(
     return weights if is_structure else weights[0]
 
 
-def is_single(class_weight):
+def _is_single(class_weight):
     """Whether it is {class: weight}, rather than one such dict for each output."""
     if not isinstance(class_weight, dict):
         return False
     return not any(isinstance(value, dict) for value in class_weight.values())
+
+
+def warn_of_strange(class_weight: typing.Any, outputs: typing.Any) -> None:
+    """Warns of classes in a `class_weight` for one output that no label can be.
+
+    Args:
+        outputs: of the model, symbolic; None: not known. More than one unit are as many classes.
+    """
+    if not _is_single(class_weight):
+        return
+    width = None
+    if outputs is not None and len(outputs) == 1 and (outputs[0].shape[-1:] or (1,))[0] != 1:
+        width = outputs[0].shape[-1]
+    strange = [label for label in class_weight if not _is_class(label, width)]
+    if strange:
+        warnings.warn(
+            f"`class_weight` has the classes {strange[:5]}, which no label is: they are whole "
+            f"numbers from 0{'' if width is None else f' to {width - 1}'}. These weights are not "
+            "used.",
+            stacklevel=4,
+        )
+
+
+def _is_class(label, width):
+    """Whether a label can be this."""
+    if not isinstance(label, (int, float, np.number)) or label != label // 1 or label < 0:
+        return False
+    return width is None or label < width
 
 
 def _of_list(y, class_weight, output_names):
@@ -109,54 +137,13 @@ def _by_key(class_weight, keys):
     return {key: class_weight.get(key) or {} for key in keys}
 
 
-def _warn_of_strange(class_weight, width):
-    """Warns of classes that no label can be."""
-    strange = [label for label in class_weight if not _is_class(label, width)]
-    if strange:
-        warnings.warn(
-            f"`class_weight` has the classes {strange[:5]}, which no label is: they are whole "
-            f"numbers from 0{'' if width is None else f' to {width - 1}'}. These weights are not "
-            "used.",
-            stacklevel=2,
-        )
-
-
-def _is_class(label, width=None):
-    """Whether a label can be this."""
-    if not isinstance(label, (int, float, np.number)) or label != label // 1 or label < 0:
-        return False
-    return width is None or label < width
-
-
-def warn_of_missing(y, class_weight):
-    """Warns of classes that none of the labels of a whole training is.
-
-    Args:
-        y: array of labels.
-        class_weight: {class: weight}.
-    """
-    y = np.asarray(y)
-    if y.ndim > 1 and y.shape[-1] != 1:
-        return  # one-hot: the classes are known
-    there = set(np.unique(y).tolist())
-    missing = [label for label in class_weight if _is_class(label) and label not in there]
-    if missing:
-        warnings.warn(
-            f"`class_weight` has the classes {missing[:5]}, which none of the {len(y)} labels is.",
-            stacklevel=2,
-        )
-
-
 def _weights_of_classes(y, class_weight):
     """The weight of each sample by its label."""
     y = np.asarray(y)
-    width = None  # how many classes there are, where that is known
     if y.ndim > 1 and y.shape[-1] == 1:
         y = y[..., 0]
     elif y.ndim > 1:
-        width = y.shape[-1]
         y = y.argmax(-1)
-    _warn_of_strange(class_weight, width)
     classes = np.round(y).astype("int32")
     if (classes != y).any():
         warnings.warn(

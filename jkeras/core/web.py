@@ -91,9 +91,17 @@ def is_web(url):
 class _WebOnly(urllib.request.HTTPRedirectHandler):
     """Follows redirects to http and https addresses only."""
 
+    def http_error_302(self, request, file, code, message, headers):
+        try:
+            return super().http_error_302(request, file, code, message, headers)
+        except BaseException:
+            file.close()  # an address that is none is met before it is
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(self, request, file, code, message, headers, url):
         if not is_web(url):
-            file.close()
             raise AnotherScheme(
                 f"the server sends us on to {url!r}; only http and https addresses are followed"
             )
