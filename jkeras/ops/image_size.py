@@ -174,15 +174,14 @@ def _edges(verb, sides, size, before, after, target):
                 f"When the {sides[2].removeprefix('target_')} of the images is unknown, "
                 f"`{sides[2]}` must be given. Received: {received}"
             )
-        return before, after, target
-    if target is None:
+    elif target is None:
         target = size + sign * (before + after)
     elif before is None:
         before = sign * (target - size) - after
     else:
         after = sign * (target - size) - before
     for name, value in zip(sides, (before, after, target)):
-        if value < 0:
+        if value is not None and value < 0:
             raise ShapeError(
                 f"{name} must be >= 0. Received: {received} for images of size {size}, which "
                 f"gives {name}={value}"

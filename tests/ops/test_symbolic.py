@@ -3,9 +3,11 @@ there are some.
 """
 
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
+import jkeras
 from jkeras import Function, Input, KerasTensor, ops
 
 FLOAT, INT = (None, 2), "int32"
@@ -125,3 +127,14 @@ def test_function_over_intermediate_tensors():
         Function([], z)
     with pytest.raises(ValueError, match="Output .* is not connected to `inputs`"):
         Function(Input((3,)), z)
+
+
+@pytest.mark.parametrize("library", [jkeras, keras], ids=["jkeras", "keras"])
+@pytest.mark.parametrize(
+    "sides, wrong", [((-1, 0, 5), "top_cropping"), ((0, 0, -5), "target_height")], ids=str
+)
+def test_a_crop_of_images_of_unknown_size_by_less_than_nothing(library, sides, wrong):
+    top, left, height = sides
+    x = library.KerasTensor((None, None, 3))
+    with pytest.raises(ValueError, match=f"{wrong} must be >= 0"):
+        library.ops.image.crop_images(x, top, left, target_height=height, target_width=5)
