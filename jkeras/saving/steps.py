@@ -132,6 +132,11 @@ class StepFolder:
         one sees to the rest.
         """
         make_folder(self.path)
+        if self._is_of_something_else(str(step)):
+            raise FileExistsError(
+                f"{os.path.join(self.path, str(step))} holds files that are no checkpoint: the one "
+                f"of step {step} is not written in its place. Choose another folder."
+            )
         leads = jax.process_index() == 0
         if jax.process_count() > 1:
             mark = "together"

@@ -495,3 +495,14 @@ def test_a_write_that_orbax_takes_for_too_long(tmp_path, monkeypatch, times):
         with pytest.raises(RuntimeError, match="after 0.00 seconds"):
             checkpointer.close()
         assert os.listdir(tmp_path / "run") == []
+
+
+def test_a_folder_of_something_else_under_the_number_of_a_step(tmp_path):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "data.csv").write_text("1,2")
+    checkpointer = Checkpointer(tmp_path)
+    assert checkpointer.steps() == []
+    checkpointer.save(state(1), {"step": 7}, step=7)
+    with pytest.raises(RuntimeError, match="holds files that are no checkpoint"):
+        checkpointer.close()
+    assert (tmp_path / "7" / "data.csv").read_text() == "1,2"
