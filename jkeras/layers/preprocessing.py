@@ -265,8 +265,6 @@ class Normalization(DataLayer):
 
 def _batches(data, where):
     """The arrays in an iterable of batches."""
-    if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):  # a PyDataset
-        data = map(data.__getitem__, range(data.num_batches))
     if not hasattr(data, "__iter__"):
         raise TypeError(
             explain(where, "an array or an iterable of batches", f"{type(data).__name__}")

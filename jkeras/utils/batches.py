@@ -1,5 +1,7 @@
 """Data sets of whole batches: PyDataset, and batches as tuples."""
 
+import itertools
+
 from jkeras.core.registry import public
 
 
@@ -45,6 +47,15 @@ class PyDataset:
 
     def __len__(self):
         return self.num_batches
+
+    def __iter__(self):
+        """The batches of one epoch; without an end where their number is not known."""
+        try:
+            count = self.num_batches
+        except NotImplementedError:
+            count = None
+        numbers = itertools.count() if count is None else range(count)
+        return map(self.__getitem__, numbers)
 
     def on_epoch_begin(self):
         """Before an epoch."""

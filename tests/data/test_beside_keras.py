@@ -1,5 +1,6 @@
 """The same data given to Keras and to jkeras: the same weights, results and numbers of steps."""
 
+import itertools
 import warnings
 
 import keras
@@ -222,3 +223,22 @@ def test_parts_beside_batches(kind, name, models, tmp_path):
     for model in models:
         with pytest.raises(ValueError, match=f"{name}.*should not be passed"):
             model.fit(KINDS[kind]((X, Y), tmp_path)["x"], **{name: Y}, verbose=0)
+
+
+@pytest.mark.parametrize("library", [jkeras, keras], ids=["jkeras", "keras"])
+def test_a_data_set_of_batches_is_walked_through_once(library):
+    """Also one whose `__getitem__` gives something behind the end, as slices do."""
+
+    class Batches(library.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return np.arange(6)[2 * i : 2 * i + 2]
+
+    assert [batch.tolist() for batch in Batches()] == [[0, 1], [2, 3], [4, 5]]
+
+    class Endless(Batches):
+        num_batches = None
+
+    assert len(list(itertools.islice(Endless(), 9))) == 9
