@@ -15,6 +15,7 @@ from jkeras.ops.promotion import (
     operand,
     optional_dtype,
     result_type,
+    shape_of,
     tensor,
 )
 
@@ -208,7 +209,19 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     )
 
 
-@numpy_op()
+def _meshgrid_spec(*x, indexing="xy"):
+    """Arrays of several axes count as flat, which is looked at when there are some."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"`indexing` must be 'xy' or 'ij'. Received: indexing={indexing!r}")
+    shapes = [shape_of(each) for each in x]
+    sizes = [None if None in shape else math.prod(shape) for shape in shapes]
+    if indexing == "xy":
+        sizes[:2] = sizes[:2][::-1]
+    dtypes = [each.dtype if isinstance(each, KerasTensor) else tensor(each).dtype for each in x]
+    return [KerasTensor(tuple(sizes), dtype) for dtype in dtypes]
+
+
+@numpy_op(spec=_meshgrid_spec)
 def meshgrid(*x, indexing="xy"):
     """Coordinate arrays of a grid from coordinate vectors, as a list.
 

@@ -9,11 +9,17 @@ from jkeras.core.settings import settings
 from jkeras.ops.promotion import describe, is_integer, numpy_op, optional_dtype, tensor, to_float
 
 
-def _unary(name, compute, doc, example, shown, convert=tensor, class_name=None):
+def _unary(name, compute, doc, example, shown, convert=tensor, class_name=None, spec=None):
     def function(x):
         return compute(convert(x))
 
-    return numpy_op(class_name=class_name)(describe(function, name, __name__, doc, example, shown))
+    described = describe(function, name, __name__, doc, example, shown)
+    return numpy_op(class_name=class_name, spec=spec)(described)
+
+
+def _as_it_is(x):
+    """Bits are looked at when there are some."""
+    return KerasTensor(x.shape, x.dtype)
 
 
 _float = functools.partial(_unary, convert=to_float)  # integers and booleans become floats first
@@ -46,10 +52,20 @@ imag = _unary(
     "imag", jnp.imag, "Imaginary part of each element; 0 for real arrays.", "[1 + 2j]", "[2.]"
 )
 bitwise_invert = _unary(
-    "bitwise_invert", jnp.invert, "Each integer with all its bits flipped.", "[0, 5]", "[-1 -6]"
+    "bitwise_invert",
+    jnp.invert,
+    "Each integer with all its bits flipped.",
+    "[0, 5]",
+    "[-1 -6]",
+    spec=_as_it_is,
 )
 bitwise_not = _unary(
-    "bitwise_not", jnp.invert, "Each integer with all its bits flipped.", "[0, 5]", "[-1 -6]"
+    "bitwise_not",
+    jnp.invert,
+    "Each integer with all its bits flipped.",
+    "[0, 5]",
+    "[-1 -6]",
+    spec=_as_it_is,
 )
 isfinite = _unary(
     "isfinite",

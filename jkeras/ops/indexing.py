@@ -1,5 +1,6 @@
 """Choosing elements: by index, by condition, by order."""
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -123,7 +124,14 @@ def take(x, indices, axis=None):
     return jnp.take(tensor(x), tensor(indices), axis=axis)
 
 
-@numpy_op(inputs=2)
+def _take_along_axis_spec(x, indices, axis=None):
+    """Whether indices are whole numbers is looked at when there are some."""
+    if isinstance(indices, KerasTensor):
+        indices = KerasTensor(indices.shape, "int32")
+    return infer(lambda both: jnp.take_along_axis(*both, axis=axis), (x, indices))
+
+
+@numpy_op(inputs=2, spec=_take_along_axis_spec)
 def take_along_axis(x, indices, axis=None):
     """For each place the element that its own index names, along an axis.
 
@@ -277,7 +285,17 @@ def argsort(x, axis: Any = -1):
     return jnp.argsort(x, axis=axis if x.ndim else None)
 
 
-@numpy_op(inputs=1)
+def _argpartition_spec(x, kth, axis=-1):
+    """Whether there is such a place is looked at when there are numbers."""
+    if not isinstance(kth, (int, np.integer)):
+        raise ValueError(f"`kth` must be an integer. Received: kth={kth!r}")
+    shape = x.shape
+    if axis is None:
+        shape = (None if None in shape else math.prod(shape),)
+    return KerasTensor(shape, "int32")
+
+
+@numpy_op(inputs=1, spec=_argpartition_spec)
 def argpartition(x, kth, axis=-1):
     """Indices that bring the kth element to its place in the order, smaller ones before it; None:
     of the flat array.

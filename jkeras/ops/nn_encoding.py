@@ -102,7 +102,12 @@ def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwa
     return _multi_hot(inputs, num_classes=num_classes, axis=axis, dtype=dtype, sparse=sparse)
 
 
-@nn_op()
+def _polar_spec(abs_, angle):
+    wide = "complex128" if "float64" in (abs_.dtype, angle.dtype) else "complex64"
+    return KerasTensor(abs_.shape, wide)
+
+
+@nn_op(spec=_polar_spec)
 def polar(abs_, angle):
     """The complex numbers of given absolute values and angles (in radians).
 

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core.dtypes import standardize_dtype
+from jkeras.core.graph import KerasTensor
 from jkeras.core.settings import settings
 from jkeras.ops.naming import nn_op
 
@@ -104,7 +106,13 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
 # ---------------------------------------------------------------- CTC
 
 
-@nn_op(class_name="CTCLoss")
+def _ctc_loss_spec(target, output, target_length, output_length, mask_index=0):
+    """One number for each row, whatever else the shapes are."""
+    is_wide = standardize_dtype(output.dtype) == "float64"
+    return KerasTensor(target.shape[:1], "float64" if is_wide else "float32")
+
+
+@nn_op(class_name="CTCLoss", spec=_ctc_loss_spec)
 def ctc_loss(target, output, target_length, output_length, mask_index=0):
     """-log P(target | output), summed over all alignments (Graves et al. 2006).
 
@@ -258,7 +266,14 @@ def _beam_search(logits, length, width, top_paths, blank):
 # ---------------------------------------------------------------- images
 
 
-@nn_op(inputs=2, class_name="PSNR")
+def _psnr_spec(x1, x2, max_val):
+    """Whether the shapes agree is looked at when there are numbers."""
+    shapes = [jax.ShapeDtypeStruct((), standardize_dtype(x.dtype)) for x in (x1, x2)]
+    one = jax.eval_shape(lambda x1, x2: psnr(x1, x2, max_val), *shapes)
+    return KerasTensor((), one.dtype)
+
+
+@nn_op(inputs=2, class_name="PSNR", spec=_psnr_spec)
 def psnr(x1, x2, max_val):
     """The peak signal-to-noise ratio 20 log10(max_val) - 10 log10(mean((x1 - x2)**2)), in decibels.
 

@@ -24,9 +24,11 @@ INT8 = jnp.dtype("int8")
 # ---------------------------------------------------------------- symbolic shapes
 
 
-def _contraction(function, pairs):
-    """The spec of a sum over pairs of axes, which must agree; an unknown size is taken from its
-    partner.
+def _contraction(function, pairs, strict=True):
+    """The spec of a sum over pairs of axes; an unknown size is taken from its partner.
+
+    Args:
+        strict: they must agree; else that is looked at when there are numbers.
     """
 
     def spec(x1, x2, **config):
@@ -34,7 +36,7 @@ def _contraction(function, pairs):
         right = list(shape_of(x2))
         for i, j in pairs(len(left), len(right), **config):
             size = known_size(left[i], right[j])
-            if right[j] not in (None, size):
+            if strict and right[j] not in (None, size):
                 both = i == j == -1
                 where = (
                     "The last dimension of x1 and x2"
@@ -105,7 +107,9 @@ def _einsum_spec(*operands, subscripts):
 
 
 def _with_known_sizes(operands, subscripts):
-    """The operands, where a size is not known with that of another axis of the same letter."""
+    """The operands, where a size is not known with that of another axis of the same letter. Within
+    one operand the first counts: whether they agree is looked at when there are numbers.
+    """
     terms = subscripts.replace(" ", "").partition("->")[0].split(",")
     shapes = [shape_of(x) for x in operands]
     if "." in subscripts or list(map(len, shapes)) != list(map(len, terms)):
@@ -116,6 +120,7 @@ def _with_known_sizes(operands, subscripts):
     completed = []
     for x, term, shape in zip(operands, terms, shapes):
         shape = [known_size(size, sizes.get(letter)) for letter, size in zip(term, shape)]
+        shape = [shape[term.index(letter)] for letter in term]
         completed.append(sized(x, shape))
     return completed
 
@@ -182,7 +187,7 @@ kron = _product(
 )
 
 
-@numpy_op(inputs=2, spec=_contraction(jnp.tensordot, _tensordot_pairs))
+@numpy_op(inputs=2, spec=_contraction(jnp.tensordot, _tensordot_pairs, strict=False))
 def tensordot(x1, x2, axes: Any = 2):
     """Sum of products over chosen axes of both.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jkeras.core.graph import KerasTensor
+from jkeras.core.graph import KerasTensor, infer
 from jkeras.ops.promotion import (
     as_axes,
     describe,
@@ -285,12 +285,26 @@ nanpercentile = _quantile(
 # ---------------------------------------------------------------- cumulative
 
 
-def _cumulative(name, compute, doc, example, shown):
+def _cumulative(name, compute, doc, example, shown, tuples=False):
+    """An op.
+
+    Args:
+        tuples: axes may be a tuple of one; of none, which keeps the shape too, where there are no
+            numbers yet.
+    """
+
     def function(x, axis=None, dtype=None):
+        if tuples and isinstance(axis, tuple) and len(axis) == 1:
+            (axis,) = axis
         return compute(tensor(x), axis=axis, dtype=optional_dtype(dtype))
 
+    def spec(x, axis=None, dtype=None):
+        axis = 0 if axis == () else axis
+        return infer(lambda x: function(x, axis, dtype), x)
+
     doc = f"{doc} along an axis; None: of the flat array."
-    return numpy_op(inputs=1)(describe(function, name, __name__, doc, example, shown))
+    described = describe(function, name, __name__, doc, example, shown)
+    return numpy_op(inputs=1, spec=spec if tuples else None)(described)
 
 
 cumsum = _cumulative("cumsum", jnp.cumsum, "Running sum", "[1, 2, 3]", "[1 3 6]")
@@ -301,6 +315,7 @@ nancumsum = _cumulative(
     "Running sum, NaN counted as 0,",
     "[1.0, float('nan'), 3.0]",
     "[1. 1. 4.]",
+    tuples=True,
 )
 nancumprod = _cumulative(
     "nancumprod",
@@ -308,6 +323,7 @@ nancumprod = _cumulative(
     "Running product, NaN counted as 1,",
     "[2.0, float('nan'), 3.0]",
     "[2. 2. 6.]",
+    tuples=True,
 )
 
 

@@ -138,3 +138,48 @@ def test_a_crop_of_images_of_unknown_size_by_less_than_nothing(library, sides, w
     x = library.KerasTensor((None, None, 3))
     with pytest.raises(ValueError, match=f"{wrong} must be >= 0"):
         library.ops.image.crop_images(x, top, left, target_height=height, target_width=5)
+
+
+def tensors(library, *shapes, dtype="float32"):
+    return [library.KerasTensor(shape, dtype) for shape in shapes]
+
+
+LOOKED_AT_LATER = {
+    "shapes that differ": lambda k: k.ops.psnr(*tensors(k, (None, 2, 3), (5, 6, 7)), 1.0),
+    "arrays of several axes": lambda k: k.ops.meshgrid(*tensors(k, (2, 3), (2, 3, 4), (None,))),
+    "in the other order": lambda k: k.ops.meshgrid(*tensors(k, (2, 3), (4,)), indexing="ij"),
+    "a place beyond the last": lambda k: k.ops.argpartition(*tensors(k, (None, 3)), 3),
+    "bits of floats": lambda k: k.ops.bitwise_invert(*tensors(k, (None, 3))),
+    "indices that are floats": lambda k: k.ops.take_along_axis(
+        *tensors(k, (None, 3), (1, 3)), axis=1
+    ),
+    "one axis in a tuple": lambda k: k.ops.nancumsum(*tensors(k, (None, 3)), axis=(1,)),
+    "no axis in a tuple": lambda k: k.ops.nancumprod(*tensors(k, (2, 3)), axis=()),
+    "sizes that do not meet": lambda k: k.ops.tensordot(*tensors(k, (None, 3, 4), (3, 4)), axes=1),
+    "a diagonal of no square": lambda k: k.ops.einsum("ii", *tensors(k, (2, 3))),
+    "labels of classes": lambda k: k.ops.ctc_loss(
+        *tensors(k, (10, 3, 4)), *tensors(k, (10, 3), (10,), (10,), dtype="int32")
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOOKED_AT_LATER)
+def test_what_is_looked_at_when_there_are_numbers(case):
+    """A graph may be made of it, as in Keras: the same shapes and dtypes."""
+    specs = []
+    for library in (jkeras, keras):
+        outputs = LOOKED_AT_LATER[case](library)
+        outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        specs.append([(tuple(x.shape), x.dtype) for x in outputs])
+    assert specs[0] == specs[1]
+
+
+def test_angles_of_another_shape():
+    """The dtype is that of the numbers; Keras's symbolic form says float32."""
+    symbolic = ops.nn.polar(KerasTensor((1, 2)), KerasTensor((3, 4)))
+    assert (symbolic.shape, symbolic.dtype) == ((1, 2), ops.nn.polar([1.0], [0.0]).dtype)
+
+
+def test_a_place_that_is_no_number():
+    with pytest.raises(ValueError, match="`kth` must be an integer"):
+        ops.argpartition(KerasTensor((2, 3)), (1, 3))
