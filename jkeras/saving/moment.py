@@ -5,8 +5,8 @@ import operator
 
 from jkeras.core import frame
 from jkeras.core.by_variable import ByVariable, unique
+from jkeras.core.structure import named_weights
 from jkeras.core.variable import Borrowed, values_of
-from jkeras.saving.weights import parts, variables_of
 
 
 @contextlib.contextmanager
@@ -17,9 +17,18 @@ def at_one_moment(model):
     Nothing is copied, unless the model is trained meanwhile: the next step consumes copies of what
     is held here.
     """
-    variables = unique(v for _, thing in parts(model) for v in variables_of(thing))
+    variables = unique(_that_change(model))
     with _Moment(values=ByVariable(zip(variables, _values(variables)))):
         yield
+
+
+def _that_change(model):
+    """The variables that a training may change."""
+    yield from (variable for _, variable in named_weights(model))
+    if getattr(model, "compiled", False):
+        yield from getattr(model.optimizer, "variables", ())
+        for metric in model.compiled_metrics():
+            yield from metric.variables
 
 
 def _values(variables):

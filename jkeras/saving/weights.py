@@ -299,7 +299,9 @@ def write(model, store, skipped=()):
         if hasattr(thing, "save_own_variables"):
             thing.save_own_variables(slots)
             continue
-        for i, variable in enumerate(_unnamed(thing)):
+        own = getattr(thing, "_own", {}).values()
+        variables = [value for value in own if isinstance(value, Variable)]
+        for i, variable in enumerate(variables):
             slots[str(i)] = np.asarray(variable.value)
 
 
@@ -347,7 +349,7 @@ def _load_all(things, sums, before):
                 there.add(id(thing))  # once, by its first name
                 problems.append(f"{place}: nothing in the file")
             continue
-        originals = [(variable, variable.held) for variable in variables_of(thing)]
+        originals = [(variable, variable.held) for variable in _variables_of(thing)]
         before += originals
         try:
             _load_own(thing, Slots(groups, _shapes(thing), sums))
@@ -394,19 +396,10 @@ def _put_back(before):
         variable.held = value
 
 
-def variables_of(thing):
-    """The variables of one object that `parts` gives."""
+def _variables_of(thing):
     if isinstance(thing, Layer):
         return list(own_variables(thing).values())
-    if hasattr(thing, "variables"):
-        return list(thing.variables)
-    return _unnamed(thing)
-
-
-def _unnamed(thing):
-    """The variables of an object that does not say which it has."""
-    own = getattr(thing, "_own", {}).values()
-    return [value for value in own if isinstance(value, Variable)]
+    return list(getattr(thing, "variables", ()))
 
 
 def _shapes(thing):
