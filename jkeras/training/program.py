@@ -66,30 +66,26 @@ class Program:
         self.run = function
         if jit:
             self.jitted = jax.jit(self._traced, donate_argnums=donate, out_shardings=out_shardings)
-            self.run = self._run_if_it_fits
+            self.run = self._run
 
     def __call__(self, *arguments: Any) -> Any:
         return self.run(*arguments)
 
-    def _run_if_it_fits(self, *arguments: Any) -> Any:
+    def _run(self, *arguments: Any) -> Any:
         if self.needs > memory.LITTLE:
             memory.check(self.needs, arguments, self.what)
         try:
             return self.jitted(*arguments)
         except _Untraced:
             pass  # no error that is raised from here on is to name this one
-        return self._first(arguments)
-
-    def _first(self, arguments: tuple) -> Any:
-        """The results of the first call with such shapes."""
         token = _may_trace.set(True)
         try:
-            if jax.config.jax_disable_jit:
-                return self.jitted(*arguments)
-            self._measure(arguments)
-            if self.needs <= memory.LITTLE:
-                return self.jitted(*arguments)
-            return self._try(arguments)
+            if not jax.config.jax_disable_jit:
+                # the call below finds what is traced and compiled here
+                self._weigh(self.jitted.lower(*arguments).compile(), arguments)
+            if self.needs > memory.LITTLE:
+                return self._try(arguments)
+            return self.jitted(*arguments)
         finally:
             _may_trace.reset(token)
 
@@ -106,9 +102,9 @@ class Program:
                 told.kept = memory.placed(kept, [arguments[i] for i in self.donate])
             raise told from error
 
-    def _measure(self, arguments: tuple) -> None:
-        """Compiles for some arguments, which the next call finds done."""
-        needs = memory.needed(self.jitted.lower(*arguments).compile())
+    def _weigh(self, compiled: Any, arguments: tuple) -> None:
+        """Sees whether there is memory for what was compiled."""
+        needs = memory.needed(compiled)
         if needs > memory.LITTLE:
             try:
                 memory.check(needs, arguments, self.what)
