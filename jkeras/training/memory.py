@@ -88,7 +88,7 @@ def _placed(value: Any, like: Any) -> Any:
 
 def told(error: Exception, what: str) -> Exception:
     """An error of the runtime, as MemoryError where it is one of memory."""
-    if "RESOURCE_EXHAUSTED" not in str(error):
+    if not any(sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "Out of memory")):
         return error
     return MemoryError(f"{what} ran out of memory ({error}). The model is as it was. {ADVICE}")
 
