@@ -126,7 +126,7 @@ def test_a_file_written_while_fit_runs_has_the_weights_of_one_moment(name, tmp_p
         over.set()
         thread.join()
     assert all(len(values) == 1 for values in found), found
-    assert len({float(values[0]) for values in found}) > 5  # it did train
+    assert len({float(values[0]) for values in found}) > 1  # it did train
 
 
 FORK = """
