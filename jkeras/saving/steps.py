@@ -78,7 +78,10 @@ class StepFolder:
         if not _is_folder(path):
             return False
         marks = {MANIFEST, self.own, *ORBAX_MARKS}
-        inside = os.listdir(path)
+        try:
+            inside = os.listdir(path)
+        except FileNotFoundError:  # another process has just removed it
+            return False
         return bool(inside) and marks.isdisjoint(inside)
 
     def _replaced(self):

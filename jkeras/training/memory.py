@@ -48,12 +48,12 @@ def check(needs: int, arguments: Any, what: str) -> None:
         MemoryError: one has not.
     """
     devices = _devices(arguments)
-    free = _free(devices, needs)
+    free = _free(devices)
     if free is None or free >= needs:
         return
     # the program before this one may be running, and give back what it has
     jax.block_until_ready(arguments)
-    free = _free(devices, needs)
+    free = _free(devices)
     if free is None or free >= needs:
         return
     raise MemoryError(
@@ -101,7 +101,7 @@ def _devices(arguments: Any) -> list:
     return []
 
 
-def _free(devices: list, needs: int) -> int | None:
+def _free(devices: list) -> int | None:
     """The bytes that the fullest device has left; None where nobody knows."""
     known = []
     for device in devices:

@@ -100,6 +100,8 @@ class Program:
             told = memory.told(error, self.what)
             if self.donate:
                 told.kept = memory.placed(kept, [arguments[i] for i in self.donate])
+            if told is error:
+                raise
             raise told from error
 
     def _weigh(self, compiled: Any, arguments: tuple) -> None:

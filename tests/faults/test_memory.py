@@ -143,7 +143,7 @@ def test_each_shape_is_compiled_once(monkeypatch):
         state, _ = program(state, x)
     assert program.traces == len(compiled) == 1
     with monkeypatch.context() as patch:
-        patch.setattr(memory, "_free", lambda devices, needs: 7000)
+        patch.setattr(memory, "_free", lambda devices: 7000)
         for _ in range(2):
             with pytest.raises(MemoryError, match="needs 0.0 MiB"):
                 program(state, jnp.ones(5000))

@@ -20,7 +20,7 @@ def made(value=0.0):
 
 def test_a_reader_beside_a_writer(tmp_path):
     path = tmp_path / "m.weights.json"
-    writer, reader, over, problems = made(), made(), threading.Event(), []
+    writer, reader, over = made(), made(), threading.Event()
     writer.save_weights(path, max_shard_size=SIZE)
 
     def write():
@@ -41,7 +41,6 @@ def test_a_reader_beside_a_writer(tmp_path):
         over.set()
         thread.join()
     assert all(len(values) == 1 for values in found), found
-    assert not problems
 
 
 def test_a_list_that_is_replaced_while_its_files_are_opened(tmp_path, monkeypatch):
