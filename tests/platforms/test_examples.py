@@ -42,8 +42,8 @@ class Lowering:
             if function not in self.seen and not any(
                 isinstance(v, jax.core.Tracer) for v in jax.tree_util.tree_leaves(given)
             ):
-                self.seen.append(function)
                 self.lower(function, jax.tree_util.tree_map(shape_of, given))
+                self.seen.append(function)  # not if it refused to be traced: it will be called again
             return run(*arguments, **named)
 
         for name in ("eval_shape", "lower", "trace"):  # by which JAX knows what `jax.jit` returned
