@@ -37,6 +37,7 @@ ORDER = [
         "applications",
         "datasets",
         "distillation",
+        "explain",
         "preprocessing",
         "utils",
         "visualization",

@@ -8,6 +8,9 @@ import jax
 from jkeras.core.adapting import built_for, check_own_values
 from jkeras.core.call import masks_of
 
+if typing.TYPE_CHECKING:
+    from jkeras.core.taps import Inside
+
 
 class Context:
     """What a forward pass may look at besides its weights and inputs.
@@ -37,6 +40,11 @@ class Context:
     def key(self) -> jax.Array:
         """The next random key."""
         return self.scope.next_key(self.layer)
+
+    def taps_inside(self) -> "Inside | None":
+        """What is asked for within the blocks of the layer, a loop; None: nothing."""
+        taps = self.scope.flow.taps
+        return None if taps is None else taps.inside(self.scope.path_of(self.layer))
 
     def update(self, changed: dict[str, jax.Array]) -> None:
         """Sets new values of own weights now, for children that share them and run afterwards."""
@@ -82,19 +90,30 @@ class Children:
         writes or samples there is not seen outside; the losses of the slices are summed.
         """
         scope = self.scope_of(child)
-        owners = []
+        taps = scope.flow.taps
+        changes = {}
+        if taps is not None:
+            changes = taps.changes_below(scope.path_of(child), axis)
+        inside = {}
 
-        def run_slice(x, kwargs):
+        def run_slice(x, kwargs, changes):
             inner = scope.alone()
             inner.flow.training = training
             inner.flow.rng = None
+            if changes:
+                inner.flow.taps.change(changes)
             with inner.flow as flow:
                 y = child.run_on(inner, (x,), kwargs, bare=True)
-            owners[:] = [owner for owner, _ in flow.losses]
-            return y, [value for _, value in flow.losses]
+            inside.update(owners=[owner for owner, _ in flow.losses], taps=flow.taps)
+            seen = None if flow.taps is None else flow.taps.take()
+            return y, [value for _, value in flow.losses], seen
 
-        outputs, losses = jax.vmap(run_slice, in_axes=axis, out_axes=(axis, 0))(x, kwargs)
-        scope.flow.losses.extend((owner, value.sum()) for owner, value in zip(owners, losses))
+        run_slices = jax.vmap(run_slice, in_axes=axis, out_axes=(axis, 0, axis))
+        outputs, losses, seen = run_slices(x, kwargs, changes)
+        for owner, value in zip(inside["owners"], losses):
+            scope.flow.losses.append((owner, value.sum()))
+        if taps is not None:
+            taps.join(inside["taps"], seen)
         return outputs
 
     def share(self, child, name, own):

@@ -38,7 +38,7 @@ class Run(Flow):
         abstract: nothing is computed, layers that are not built are built on the way.
         declared: a dict that is filled with what weights there are.
         is_built: whether the root is built for the inputs, as in a training; see `Flow`.
-        valid_rows, microbatch: see `Flow`.
+        valid_rows, microbatch, taps: see `Flow`.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Run(Flow):
         state=None,
         declared=None,
         is_built=False,
+        taps=None,
     ):
         shared = None
         if params is not None and root._children:
@@ -66,6 +67,7 @@ class Run(Flow):
             valid_rows=valid_rows,
             microbatch=microbatch,
             shared=shared,
+            taps=taps,
         )
         self.root = root
         self.values = values
@@ -223,10 +225,14 @@ class Run(Flow):
 
     def path_of(self, module):
         """The canonical path of a module below the root, as a text."""
+        path = self.place_of(module)
+        return getattr(module, "name", "") if path is None else "/".join(path)
+
+    def place_of(self, module):
+        """The canonical path of a module below the root; None where it is not there."""
         if self._module_paths is None:
             self._find_paths()
-        path = self._module_paths.get(id(module))
-        return getattr(module, "name", "") if path is None else "/".join(path)
+        return self._module_paths.get(id(module))
 
     # ------------------------------------------------------------ layers
 
@@ -276,6 +282,10 @@ class ObjectScope(Scope):
     def __init__(self, run, layer):
         self.flow = run
         self.layer = layer
+
+    def path_of(self, layer):
+        """The canonical path of the layer; None where it is not below the root."""
+        return self.flow.place_of(layer)
 
     def enter(self, layer, call):
         """Begins a layer's part of the run: it is built where it is not."""

@@ -82,6 +82,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     _internal: typing.ClassVar = shown.LAYER
     _is_changed = False  # whether weights were put into another form than `weight_specs` says
     flow_type: typing.ClassVar = frame.Run  # of the forward passes that begin at the layer
+    block_of_loop: typing.ClassVar = None  # the layer of which it runs many, each in its turn
     autograph_info__: typing.ClassVar = None  # TensorFlow is to run layers, not to translate them
     native_builds: typing.ClassVar = ()  # the methods `build` that change nothing for values
 

@@ -161,7 +161,14 @@ class Module:
 
 UNTRACKED = ("_own", "_children", "_before_build")
 # compiled functions and the like, made again when needed
-FLEETING = ("_functions", "_is_fitting", "_last_layout", "_host_split", "_predictor")
+FLEETING = (
+    "_explanations",
+    "_functions",
+    "_is_fitting",
+    "_last_layout",
+    "_host_split",
+    "_predictor",
+)
 
 
 def _parts(key, value, seen):

@@ -179,17 +179,21 @@ class _Body:
         with inner.flow as flow:
             outputs = self.runner(self.layer, inner, self.call)
         self.counts = flow.counts
+        self.taps = flow.taps
         self.owners, losses = _unzipped(flow.losses)
         masks = [flow.mask_of(v) for v in jax.tree_util.tree_leaves(outputs)]
         _, new_state = _unzipped(inner.values_below()[1])
-        return outputs, new_state, losses, masks
+        seen = None if flow.taps is None else flow.taps.take()
+        return outputs, new_state, losses, masks, seen
 
-    def hand_on(self, outputs, new_state, losses, masks):
+    def hand_on(self, outputs, new_state, losses, masks, seen):
         """Lets the pass around know what the call left behind."""
         flow = self.scope.flow
         self.scope.take(list(zip(self.state, new_state)))
         flow.losses.extend(zip(self.owners, losses))
         flow.counts = self.counts
+        if seen is not None:
+            flow.taps.join(self.taps, seen)
         for output, mask in zip(jax.tree_util.tree_leaves(outputs), masks):
             if mask is not None:
                 flow.set_mask(output, mask)

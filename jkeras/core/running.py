@@ -18,8 +18,10 @@ def run_on(layer, scope, args, kwargs, bare=False):
         bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
             activity penalty.
     """
+    taps = scope.flow.taps
     if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs):
-        return run_plainly(layer, scope, args[0])
+        outputs = run_plainly(layer, scope, args[0])
+        return outputs if taps is None else taps.through(layer, scope, outputs)
     if not scope.is_of_objects and needs_objects(layer, scope):
         return run_adapted(layer, scope, args, kwargs, bare)
     flow = scope.flow
@@ -41,7 +43,7 @@ def run_on(layer, scope, args, kwargs, bare=False):
         scope.leave()
         flow.training = outer
     layer.pass_masks(flow, call, outputs)
-    return outputs
+    return outputs if taps is None else taps.through(layer, scope, outputs)
 
 
 def _computed(layer, scope, call):

@@ -38,6 +38,7 @@ class Flow:
         valid_rows: which rows of the batch are valid, booleans (batch,), where some are padding.
         microbatch: the `Microbatch` that is computed, where a batch is taken in several.
         shared: canonical paths of what is reached by several: `{path: canonical path}`.
+        taps: what is looked at and changed from outside, see `core.taps`; None: nothing.
 
     Attributes:
         declared: while a structure is found, `{layer path: {name: Weight}}`; otherwise None.
@@ -62,6 +63,7 @@ class Flow:
         valid_rows: jax.Array | None = None,
         microbatch: typing.Any = None,
         shared: dict[Path, Path] | None = None,
+        taps: typing.Any = None,
     ):
         self.params = params
         self.state = state
@@ -70,6 +72,7 @@ class Flow:
         self.valid_rows = valid_rows
         self.microbatch = microbatch
         self.shared = shared or {}
+        self.taps = taps
         self.declared: dict[Path, dict[str, Weight]] | None = None
         self.abstract = False
         self.is_built = False
@@ -98,6 +101,7 @@ class Flow:
         inner.counts = collections.Counter(self.counts)
         inner.updates = {path: dict(changed) for path, changed in self.updates.items()}
         inner.stack = list(self.stack)
+        inner.taps = None if self.taps is None else self.taps.fork()
         return inner
 
     # ------------------------------------------------------------ values by path
@@ -192,6 +196,10 @@ class Scope:
         self.path = path
         self.params = flow.params if params is None else params
         self.state = flow.state if state is None else state
+
+    def path_of(self, layer: typing.Any) -> Path | None:
+        """The canonical path of the layer."""
+        return self.path
 
     def enter(self, layer: typing.Any, call: typing.Any) -> None:
         """Begins a layer's part of the pass: where a structure is found, its weights are declared.

@@ -1,5 +1,7 @@
 """Many blocks of one kind, one after the other, compiled once."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -139,28 +141,58 @@ class Stack(StatefulLayer):
             )
             for learnt in (True, False)
         )
-        mask = {}
+        keys = jax.random.split(ctx.key, self.count) if ctx.training else None
+        context = {"training": ctx.training}
         if ctx.mask is not None and "mask" in target_of(type(self.layer)).context:
-            mask = {"mask": ctx.mask}
-
-        def block(x, slices):
-            params, state, key = slices
-            if settings.distribution is not None:
-                params, state = self._gathered(params), self._gathered(state)
-            y, state = self.layer.apply(params, state, x, training=ctx.training, rng=key, **mask)
-            state, losses = split(state)
-            return y, (state, sum(losses, jnp.zeros(())))
-
-        keys = policy = None
-        if ctx.training:
-            keys = jax.random.split(ctx.key, self.count)
+            context["mask"] = ctx.mask
+        inside = ctx.taps_inside()
+        changes = {}
+        if inside is not None:
+            first = jax.tree_util.tree_map(lambda v: v[0], (params, state, keys))
+            shape_of = functools.partial(self._shape_in_block, context, inputs, *first)
+            changes = inside.changes(self.count, shape_of)
+        block = functools.partial(self._run_block, inside, context)
         if self.remat:
-            if not isinstance(self.remat, bool):
-                policy = policy_of(self.remat)
+            policy = None if isinstance(self.remat, bool) else policy_of(self.remat)
             block = jax.checkpoint(block, policy=policy)
-        y, (state, losses) = jax.lax.scan(inside_loop(block), inputs, (params, state, keys))
+        slices = params, state, keys, changes
+        y, (state, losses, seen) = jax.lax.scan(inside_loop(block), inputs, slices)
+        if inside is not None:
+            inside.keep(seen)
         self.add_loss(losses.sum())
         return y, {"_".join(path): value for path, value in tree.flatten(state)}
+
+    def _run_block(self, inside, context, x, slices):
+        """One block in the loop: `(y, (state, loss, what is seen in it))`.
+
+        Args:
+            inside: what is tapped in blocks, or None.
+            slices: what of it is this block's: params, state, key, changes.
+        """
+        params, state, key, changes = slices
+        if settings.distribution is not None:
+            params, state = self._gathered(params), self._gathered(state)
+        if inside is None:
+            y, state = self.layer.apply(params, state, x, rng=key, **context)
+            seen = {}
+        else:
+            taps = {"at": inside.at, "add": changes}
+            y, state, seen = self.layer.tap(params, state, x, rng=key, **taps, **context)
+        state, losses = split(state)
+        return y, (state, sum(losses, jnp.zeros(())), seen)
+
+    @property
+    def block_of_loop(self):
+        """The pattern of the blocks."""
+        return self.layer
+
+    def _shape_in_block(self, context, x, params, state, key, place):
+        """What a layer in a block gives, as `jax.ShapeDtypeStruct`s."""
+
+        def output(params, state, x):
+            return self.layer.tap(params, state, x, at=[place], rng=key, **context)[2][place]
+
+        return jax.eval_shape(output, params, state, x)
 
     def _gathered(self, values):
         """The weights of one block, laid out as ours are, without the axis of the blocks."""

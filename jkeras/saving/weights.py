@@ -166,6 +166,7 @@ SKIPPED = (  # attributes of the kernel's own, and what `compile` made
     "_compile_arguments",
     "_compile_loss",
     "_compile_metrics",
+    "_explanations",
     "_functional",
     "_functions",
     "_given",

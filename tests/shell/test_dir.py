@@ -11,7 +11,9 @@ import jkeras
 
 # names that Keras has not: the functional core, what a layer or metric of one's own writes, and
 # what `docs/` explains
-LAYERS = "apply attributes_when_built children forward init pair params state weight weight_specs"
+LAYERS = (
+    "apply attributes_when_built children forward init pair params state tap weight weight_specs"
+)
 MODELS = (
     "compile_seconds load_train_state microbatches nonfinite nonfinite_steps precompile "
     "stop_evaluating stop_predicting stop_training input_names input_shape operations "
