@@ -65,6 +65,7 @@ __all__ = exported(
         "jkeras.applications": "",
         "jkeras.datasets": "",
         "jkeras.distillation": "",
+        "jkeras.explain": "",
         "jkeras.export": "",
         "jkeras.preprocessing": "",
         "jkeras.visualization": "",

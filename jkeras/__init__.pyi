@@ -10,6 +10,7 @@ from jkeras import datasets as datasets
 from jkeras import distillation as distillation
 from jkeras import distribution as distribution
 from jkeras import dtype_policies as dtype_policies
+from jkeras import explain as explain
 from jkeras import export as export
 from jkeras import initializers as initializers
 from jkeras import kernel as kernel

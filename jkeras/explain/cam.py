@@ -1,0 +1,128 @@
+"""Class activation maps: where in an image a layer in the middle sees what decides."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.core.settings import settings
+from jkeras.explain.running import attribute
+from jkeras.explain.score import Scored, Structure, Target
+
+EPSILON = 1e-6  # lest a channel without any activation divide by zero
+
+
+def grad_cam(
+    model: Any,
+    x: Structure,
+    target: Target = None,
+    *,
+    at: str,
+    size: tuple[int, ...] | None = None,
+    data_format: str | None = None,
+    **options: Any,
+) -> jax.Array:
+    """A map of where the output of a layer speaks for a score: its channels, each weighted by the
+    mean of the score's gradient over it (Selvaraju et al. 2017, arXiv:1610.02391).
+
+    Args:
+        at: path of the layer, as of `Layer.tap`: "base/conv". Any layer that gives channels over
+            places, in a model in the model too.
+        size: to which the map is resized, bilinearly; by default it has the layer's places.
+        data_format: "channels_last" or "channels_first", by default that of `jkeras.config`.
+
+    Other arguments and errors as of `saliency`.
+
+    Returns:
+        (rows, *places), zero or more.
+
+    >>> import jkeras, numpy as np
+    >>> model = jkeras.Sequential([
+    ...     jkeras.layers.Conv2D(4, 3, name="conv"),
+    ...     jkeras.layers.GlobalAveragePooling2D(),
+    ...     jkeras.layers.Dense(10),
+    ... ])
+    >>> x = np.ones((2, 8, 8, 1), "float32")
+    >>> grad_cam(model, x, target=3, at="conv").shape
+    (2, 6, 6)
+    >>> grad_cam(model, x, target=3, at="conv", size=(8, 8)).shape
+    (2, 8, 8)
+    """
+    return _map(_grad_cam, model, x, target, at, size, data_format, options)
+
+
+def grad_cam_plus_plus(
+    model: Any,
+    x: Structure,
+    target: Target = None,
+    *,
+    at: str,
+    size: tuple[int, ...] | None = None,
+    data_format: str | None = None,
+    **options: Any,
+) -> jax.Array:
+    """As `grad_cam`, with weights that let each place count by itself, so that several objects of a
+    class are all found (Chattopadhyay et al. 2018, arXiv:1710.11063).
+
+    >>> import jkeras, numpy as np
+    >>> model = jkeras.Sequential([
+    ...     jkeras.layers.Conv1D(4, 3, name="conv"),
+    ...     jkeras.layers.GlobalAveragePooling1D(),
+    ... ])
+    >>> grad_cam_plus_plus(model, np.ones((2, 8, 1)), target=3, at="conv").shape
+    (2, 6)
+    """
+    return _map(_grad_cam_plus_plus, model, x, target, at, size, data_format, options)
+
+
+def _map(method, model, x, target, at, size, data_format, options):
+    is_first = (data_format or settings.image_data_format) == "channels_first"
+    options = {**options, "size": None if size is None else tuple(size)}
+    return attribute(method, model, x, target, at=at, is_first=is_first, **options)
+
+
+def _grad_cam(
+    score: Scored, at_once: int, size: tuple[int, ...] | None, is_first: bool
+) -> jax.Array:
+    activations, gradient = _channels_last(score, is_first)
+    weights = gradient.mean(_places(gradient), keepdims=True)
+    return _resized(jax.nn.relu((weights * activations).sum(-1)), size)
+
+
+def _grad_cam_plus_plus(
+    score: Scored, at_once: int, size: tuple[int, ...] | None, is_first: bool
+) -> jax.Array:
+    activations, gradient = _channels_last(score, is_first)
+    places = _places(gradient)
+    square, cube = gradient**2, gradient**3
+    of_channel = activations.sum(places, keepdims=True)
+    alpha = square / (2 * square + of_channel * cube + EPSILON)
+    alpha = jnp.where(gradient != 0, alpha, 0)
+    weights = (jax.nn.relu(gradient) * alpha).sum(places, keepdims=True)
+    return _resized(jax.nn.relu((weights * activations).sum(-1)), size)
+
+
+def _channels_last(score, is_first):
+    """(activations, gradient by them), with the channels along the last axis."""
+    if not isinstance(score.start, jax.Array) or score.start.ndim < 3:
+        shapes = jax.tree_util.tree_map(jnp.shape, score.start)
+        where = f"map at {score.score.at!r}"
+        raise ValueError(explain(where, "a layer that gives channels over places", f"{shapes}"))
+    gradient = score.gradient(score.start)
+    if is_first:
+        return jnp.moveaxis(score.start, 1, -1), jnp.moveaxis(gradient, 1, -1)
+    return score.start, gradient
+
+
+def _places(array):
+    return tuple(range(1, array.ndim - 1))
+
+
+def _resized(maps, size):
+    if size is None:
+        return maps
+    return jax.image.resize(maps, (len(maps), *size), "bilinear")
+
+
+__all__ = ["grad_cam", "grad_cam_plus_plus"]

@@ -1,0 +1,327 @@
+"""Attributions by gradients: which inputs a score depends on, and how much of it each makes."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.core.rng import as_key
+from jkeras.explain.points import mean_over_points
+from jkeras.explain.running import attribute, rows_of
+from jkeras.explain.score import Scored, Structure, Target
+
+map_structure = jax.tree_util.tree_map
+
+
+def saliency(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:
+    """The size of the gradient of a score by each input (Simonyan et al. 2013, arXiv:1312.6034).
+
+    Args:
+        model: a layer or model; or a function of the inputs.
+        x: inputs, rows along the first axis; an array, or lists, tuples or dicts of arrays.
+        target: which output is the score: a class; one for each row; a tuple of numbers where
+            outputs have more axes; a function of the outputs that gives one number for each row. By
+            default the class that the model predicts, or its only output.
+        at: path of a layer, as of `Layer.tap`, whose output takes the place of the inputs: that of
+            an embedding, for texts.
+        batch_size: how many rows the model sees at once, at most (32).
+        params, state: values of the model, by default its own. With them the function is pure.
+
+    Returns:
+        As `x`: what each number in it has to do with the score.
+
+    Raises:
+        ValueError: integers as inputs without `at`; a target or a layer that is not there.
+
+    >>> import jax.numpy as jnp
+    >>> saliency(lambda x: x @ jnp.array([[1.0], [-2.0]]), [[5.0, 5.0]]).tolist()
+    [[1.0, 2.0]]
+    """
+    return attribute(_saliency, model, _array(x), target, **options)
+
+
+def _saliency(score: Scored, at_once: int) -> Structure:
+    return map_structure(jnp.abs, score.gradient(score.start))
+
+
+def input_x_gradient(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:
+    """Each input times the gradient of the score by it (Shrikumar et al. 2016, arXiv:1605.01713).
+
+    Arguments and errors as of `saliency`.
+
+    >>> import jax.numpy as jnp
+    >>> input_x_gradient(lambda x: x @ jnp.array([[1.0], [-2.0]]), [[5.0, 5.0]]).tolist()
+    [[5.0, -10.0]]
+    """
+    return attribute(_input_x_gradient, model, _array(x), target, **options)
+
+
+def _input_x_gradient(score: Scored, at_once: int) -> Structure:
+    return map_structure(jnp.multiply, score.start, score.gradient(score.start))
+
+
+def smooth_grad(
+    model: Any,
+    x: Structure,
+    target: Target = None,
+    *,
+    samples: int = 50,
+    stddev: float = 0.1,
+    rng: jax.Array | int | None = None,
+    noise: Structure = None,
+    statistic: str = "mean",
+    **options: Any,
+) -> Structure:
+    """Mean or variance of the gradient of a score around each row: SmoothGrad (Smilkov et al. 2017,
+    arXiv:1706.03825) and VarGrad (Adebayo et al. 2018, arXiv:1810.03292).
+
+    Arguments and errors as of `saliency`, and:
+
+    Args:
+        samples: how many times noise is added to a row.
+        stddev: of the normal noise, in the units of `x`.
+        rng: a key or an integer, by default another one each time. The noise of a row does not
+            depend on `batch_size`.
+        noise: what is added in place of normal noise: as `x`, with the samples along a first axis.
+        statistic: "mean" or "variance" over the samples.
+
+    >>> import jax.numpy as jnp
+    >>> smooth_grad(lambda x: (x**2).sum(1, keepdims=True), [[1.0]], samples=999, rng=0).round(1)
+    array([[2.]], dtype=float32)
+    """
+    if statistic not in ("mean", "variance"):
+        known = "statistic='mean' or 'variance'"
+        raise ValueError(explain("smooth_grad", known, repr(statistic)))
+    x = _array(x)
+    rows = np.arange(rows_of(x))
+    arrays = {"row": rows}
+    shared = {"key": as_key(rng), "stddev": np.float32(stddev)}
+    if noise is not None:
+        arrays = {"noise": map_structure(lambda v: np.moveaxis(np.asarray(v), 0, 1), noise)}
+        shared = {}
+        samples = jax.tree_util.tree_leaves(noise)[0].shape[0]
+    return attribute(
+        _smooth_grad,
+        model,
+        x,
+        target,
+        arrays,
+        shared,
+        samples=samples,
+        statistic=statistic,
+        **options,
+    )
+
+
+def _smooth_grad(
+    score: Scored,
+    at_once: int,
+    samples: int,
+    statistic: str,
+    noise: Structure = None,
+    row: jax.Array | None = None,
+    key: jax.Array | None = None,
+    stddev: jax.Array | None = None,
+) -> Structure:
+    def change(i: jax.Array) -> Structure:
+        if noise is not None:
+            return map_structure(lambda v: jnp.take(v, i, axis=1), noise)
+        return _normal(key, row, i, score.start, stddev)
+
+    def variable(i: jax.Array) -> Structure:
+        return map_structure(jnp.add, score.start, change(i))
+
+    points = jnp.arange(samples)
+    weights = jnp.full(samples, 1 / samples)
+    moments = (lambda g: g,) if statistic == "mean" else (lambda g: g, jnp.square)
+    mean, *square = mean_over_points(score, variable, points, weights, at_once, moments)
+    if not square:
+        return mean
+    return map_structure(lambda s, m: s - m**2, square[0], mean)
+
+
+def _normal(key, row, i, like, stddev):
+    """Normal noise of each row, of its own key and number of the sample."""
+    leaves, treedef = jax.tree_util.tree_flatten(like)
+
+    def of_row(row):
+        own = jax.random.fold_in(jax.random.fold_in(key, row), i)
+        keys = jax.random.split(own, len(leaves))
+        return [
+            jax.random.normal(k, leaf.shape[1:], leaf.dtype) * stddev.astype(leaf.dtype)
+            for k, leaf in zip(keys, leaves)
+        ]
+
+    return jax.tree_util.tree_unflatten(treedef, jax.vmap(of_row)(row))
+
+
+def integrated_gradients(
+    model: Any,
+    x: Structure,
+    target: Target = None,
+    *,
+    baseline: Structure = None,
+    steps: int = 50,
+    tolerance: float | None = None,
+    return_delta: bool = False,
+    **options: Any,
+) -> Structure:
+    """The share of each input in the difference of a score from that of a baseline: the integral of
+    the gradient on the straight line between them (Sundararajan et al. 2017, arXiv:1703.01365), by
+    Gauss and Legendre's points.
+
+    Arguments and errors as of `saliency`, and:
+
+    Args:
+        baseline: where the line begins: a number, a row or as many rows as `x`; of the layer's
+            output where `at` is given. By default zeros.
+        steps: how many points on the line.
+        tolerance: the largest share of the difference of scores that the sum of a row's
+            attributions may miss; the number of points is doubled until that is so, three times at
+            most.
+        return_delta: whether to return `(attributions, deltas)`, what each row's sum misses.
+
+    >>> import jax.numpy as jnp
+    >>> integrated_gradients(lambda x: x[:, :1] * x[:, 1:], [[2.0, 3.0]]).tolist()
+    [[3.0, 3.0]]
+    """
+    x = _array(x)
+    give = functools.partial(_along_lines, model, x, target, baseline, options)
+    for points in (steps, 2 * steps, 4 * steps, 8 * steps):
+        attributions, delta, difference = give(points)
+        if tolerance is None or np.all(np.abs(delta) <= tolerance * np.abs(difference)):
+            break
+    return (attributions, delta) if return_delta else attributions
+
+
+def _along_lines(model, x, target, baseline, options, steps):
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    shared = {"points": (1 + nodes).astype("float32") / 2, "weights": weights.astype("float32") / 2}
+    arrays, of_all = _split_baseline(baseline, x, options.get("at"))
+    return attribute(
+        _integrated_gradients, model, x, target, arrays, {**shared, **of_all}, **options
+    )
+
+
+def _split_baseline(baseline, x, at):
+    """(arrays with rows, arrays of all rows) of a baseline."""
+    if baseline is None:
+        return {}, {}
+    rows = rows_of(x)
+    if at is None:
+        leaves, treedef = jax.tree_util.tree_flatten(x)
+        given = jax.tree_util.tree_leaves(baseline)
+        if len(given) == 1:
+            given = given * len(leaves)
+        of_rows = [np.broadcast_to(b, np.shape(v)) for b, v in zip(given, leaves, strict=True)]
+        return {"baseline": jax.tree_util.tree_unflatten(treedef, of_rows)}, {}
+    baseline = np.asarray(baseline, "float32")
+    if baseline.ndim and len(baseline) == rows and rows > 1:
+        return {"baseline": baseline}, {}
+    return {}, {"baseline": baseline}
+
+
+def _integrated_gradients(
+    score: Scored,
+    at_once: int,
+    points: jax.Array,
+    weights: jax.Array,
+    baseline: Structure = None,
+) -> Structure:
+    if baseline is None:
+        baseline = 0.0
+    if len(jax.tree_util.tree_leaves(baseline)) == 1 and not isinstance(score.start, jax.Array):
+        (value,) = jax.tree_util.tree_leaves(baseline)
+        baseline = map_structure(lambda v: value, score.start)
+    begin = map_structure(lambda b, v: jnp.broadcast_to(b, v.shape), baseline, score.start)
+    line = map_structure(jnp.subtract, score.start, begin)
+
+    def variable(point: jax.Array) -> Structure:
+        return map_structure(lambda b, d: b + point.astype(b.dtype) * d, begin, line)
+
+    (mean,) = mean_over_points(score, variable, points, weights, at_once)
+    attributions = map_structure(jnp.multiply, line, mean)
+    difference = score(score.start) - score(begin)
+    sums = [a.reshape(len(a), -1).sum(1) for a in jax.tree_util.tree_leaves(attributions)]
+    return attributions, sum(sums) - difference, difference
+
+
+def gradient_shap(
+    model: Any,
+    x: Structure,
+    target: Target = None,
+    *,
+    baseline: Structure,
+    samples: int = 50,
+    rng: jax.Array | int | None = None,
+    places: tuple[Any, Any] | None = None,
+    **options: Any,
+) -> Structure:
+    """Expected gradients: the mean of `(x - b) * gradient` over baselines `b` and places on the
+    line to them, both at random; it estimates Shapley values (Lundberg and Lee 2017,
+    arXiv:1705.07874; Erion et al. 2021, arXiv:1906.10670).
+
+    Arguments and errors as of `saliency`, and:
+
+    Args:
+        baseline: rows to choose from, as `x`.
+        samples: how many baselines and places for each row.
+        rng: a key or an integer, by default another one each time.
+        places: (numbers of baselines, places on the line from 0 to 1), both (samples, rows), in
+            place of random ones.
+
+    >>> import jax.numpy as jnp, numpy as np
+    >>> line = lambda x: x @ jnp.array([[1.0], [-2.0]])
+    >>> gradient_shap(line, [[5.0, 5.0]], baseline=np.ones((3, 2)), rng=0).round(4).tolist()
+    [[4.0, -8.0]]
+    """
+    x = _array(x)
+    baseline = map_structure(lambda b: np.asarray(b, "float32"), baseline)
+    rows = rows_of(x)
+    if places is None:
+        by_number, by_place = jax.random.split(as_key(rng))
+        numbers = jax.random.randint(by_number, (samples, rows), 0, rows_of(baseline))
+        places = numbers, jax.random.uniform(by_place, (samples, rows))
+    arrays = dict(zip(("numbers", "places"), (jnp.asarray(v).T for v in places)))
+    return attribute(_gradient_shap, model, x, target, arrays, {"baseline": baseline}, **options)
+
+
+def _gradient_shap(
+    score: Scored,
+    at_once: int,
+    numbers: jax.Array,
+    places: jax.Array,
+    baseline: Structure,
+) -> Structure:
+    def ends(i: jax.Array) -> Structure:
+        chosen = jnp.take(numbers, i, axis=1)
+        return map_structure(lambda b: b[chosen], baseline)
+
+    def variable(i: jax.Array) -> Structure:
+        place = jnp.take(places, i, axis=1)
+        on_line = lambda v, b: b + place.reshape(-1, *[1] * (v.ndim - 1)) * (v - b)  # noqa: E731
+        return map_structure(on_line, score.start, ends(i))
+
+    def times_line(gradient: Structure, i: jax.Array) -> Structure:
+        return map_structure(lambda g, v, b: g * (v - b), gradient, score.start, ends(i))
+
+    samples = numbers.shape[1]
+    weights = jnp.full(samples, 1 / samples)
+    (mean,) = mean_over_points(
+        score, variable, jnp.arange(samples), weights, at_once, then=times_line
+    )
+    return mean
+
+
+def _array(x):
+    """Inputs of numbers in lists as an array; structures of arrays as they are."""
+    leaves = jax.tree_util.tree_leaves(x)
+    if all(isinstance(leaf, (int, float)) for leaf in leaves):
+        return np.asarray(x, "float32")
+    return x
+
+
+__all__ = ["gradient_shap", "input_x_gradient", "integrated_gradients", "saliency", "smooth_grad"]

@@ -1,0 +1,125 @@
+"""Occlusion: how a score changes where a window of the input is covered."""
+
+import itertools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.core.settings import settings
+from jkeras.explain.running import attribute
+from jkeras.explain.score import Scored, Target
+
+
+def occlusion(
+    model: Any,
+    x: Any,
+    target: Target = None,
+    *,
+    window: tuple[int, ...],
+    strides: tuple[int, ...] | int | None = None,
+    baseline: Any = 0.0,
+    **options: Any,
+) -> jax.Array:
+    """What a score loses where a window that moves over the input is set to a baseline, for each
+    input the mean over the windows that cover it (Zeiler and Fergus 2014, arXiv:1311.2901).
+
+    Args:
+        x: one array, rows along the first axis.
+        window: its sizes, of all axes but the first; or of the places of an image alone, then it
+            covers all channels.
+        strides: by how much it moves along each axis; by default by its size. The last windows may
+            reach over the end of the input.
+        baseline: what takes the input's place: a number, a row, or as many rows as `x`.
+
+    Other arguments and errors as of `saliency`.
+
+    Returns:
+        As `x`.
+
+    Raises:
+        ValueError: a window of other axes, or larger than the input.
+
+    >>> import jax.numpy as jnp
+    >>> score = lambda x: x @ jnp.array([[1.0], [-2.0], [0.0], [1.0]])
+    >>> occlusion(score, [[1.0, 1.0, 1.0, 1.0]], window=(2,)).tolist()
+    [[-1.0, -1.0, 1.0, 1.0]]
+    """
+    x = x if hasattr(x, "shape") else np.asarray(x, "float32")
+    window, strides = _sizes(window, strides, x.shape[1:])
+    arrays = {"baseline": np.broadcast_to(np.asarray(baseline, "float32"), x.shape)}
+    return attribute(
+        _occlusion, model, x, target, arrays, window=window, strides=strides, **options
+    )
+
+
+def _sizes(window, strides, shape):
+    """(window, strides) along all axes of an input."""
+    window = tuple(window)
+    strides = window if strides is None else strides
+    strides = (strides,) * len(window) if isinstance(strides, int) else tuple(strides)
+    if len(window) == len(shape) - 1:  # of an image's places
+        place = 0 if settings.image_data_format == "channels_first" else len(window)
+        window = (*window[:place], shape[place], *window[place:])
+        strides = (*strides[:place], shape[place], *strides[place:])
+    fits = len(window) == len(shape) == len(strides)
+    if not fits or any(not 0 < w <= n for w, n in zip(window, shape)) or min(strides) < 1:
+        wanted = f"a window within {shape} and strides of 1 or more"
+        raise ValueError(explain("occlusion", wanted, f"window={window}, strides={strides}"))
+    return window, strides
+
+
+def _occlusion(
+    score: Scored,
+    at_once: int,
+    baseline: jax.Array,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+) -> jax.Array:
+    x = score.start
+    starts = jnp.asarray(_starts(x.shape[1:], window, strides))
+    at_once = min(at_once, len(starts))
+    passes = -(-len(starts) // at_once)
+    missing = passes * at_once - len(starts)
+    counts = jnp.arange(passes * at_once) < len(starts)
+    starts = jnp.concatenate([starts, jnp.repeat(starts[-1:], missing, axis=0)])
+    rows = score.repeated(at_once)
+    whole = score(x)
+
+    def mask_of(start):
+        inside = jnp.ones(x.shape[1:], bool)
+        for axis, (begin, size) in enumerate(zip(start, window)):
+            place = jnp.arange(x.shape[1 + axis])
+            shape = [1] * (x.ndim - 1)
+            shape[axis] = -1
+            inside &= ((place >= begin) & (place < begin + size)).reshape(shape)
+        return inside
+
+    def one_pass(sums, chosen):
+        starts, counts = chosen
+        masks = jax.vmap(mask_of)(starts)
+        covered = jnp.where(masks[None], baseline[:, None], x[:, None])
+        scores = score(covered.reshape(-1, *x.shape[1:]), rows).reshape(len(x), at_once)
+        lost = jnp.where(counts, whole[:, None] - scores, 0)
+        weights = jnp.where(counts.reshape(-1, *[1] * (x.ndim - 1)), masks, False)
+        total = sums[0] + jnp.tensordot(lost, weights.astype(lost.dtype), (1, 0))
+        return (total, sums[1] + weights.sum(0)), None
+
+    begin = jnp.zeros_like(whole, shape=x.shape), jnp.zeros(x.shape[1:])
+    by_pass = starts.reshape(passes, at_once, -1), counts.reshape(passes, at_once)
+    (total, coverage), _ = jax.lax.scan(one_pass, begin, by_pass)
+    return total / jnp.maximum(coverage, 1).astype(total.dtype)
+
+
+def _starts(shape, window, strides):
+    """Where windows begin: each as far as the strides go; the last ones reach over the end."""
+    along = [
+        range(0, stride * -(-(size - w) // stride) + 1, stride)
+        for size, w, stride in zip(shape, window, strides)
+    ]
+    return np.array(list(itertools.product(*along)))
+
+
+__all__ = ["occlusion"]

@@ -1,0 +1,157 @@
+"""Methods run on many rows: compiled once, some rows at a time."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.core.layer import Layer
+from jkeras.core.module import Parts
+from jkeras.explain.score import Score, Structure, Target, check_target, split_target
+
+BATCH_SIZE = 32  # rows that a model sees at once
+
+
+def attribute(
+    method: Callable,
+    model: Any,
+    x: Structure,
+    target: Target,
+    arrays: dict[str, Any] | None = None,
+    shared: dict[str, Any] | None = None,
+    *,
+    at: str | None = None,
+    batch_size: int | None = None,
+    params: dict | None = None,
+    state: dict | None = None,
+    **options: Any,
+) -> Structure:
+    """What a method gives for all rows of `x`.
+
+    Args:
+        method: `(score, at_once=, **arrays, **shared, **options) -> structure of rows`; `score` is
+            a `Scored`, `at_once` how many rows the model may see for each row of it.
+        arrays: what the method takes besides, rows along the first axis.
+        shared: arrays that it takes for all rows.
+        options: what it takes that is no array; known when it is compiled.
+        batch_size: how many rows the model sees at once, at most.
+        params, state: values of the model; by default those that it has. With them the result are
+            arrays of JAX, without them numpy's.
+
+    Raises:
+        ValueError: an input that has no gradient, a target that the outputs do not have.
+    """
+    is_pure = params is not None or _is_traced(x)
+    x = _inputs(x, at)
+    rows = rows_of(x)
+    select, target = split_target(target, rows)
+    params, state = _values(model, x, params, state)
+    size = min(batch_size or BATCH_SIZE, max(rows, 1))
+    at_once = max((batch_size or BATCH_SIZE) // size, 1)
+    static = tuple(sorted({**options, "at_once": at_once}.items()))
+    program = _program(Score(model, at, select), method, static)
+    given = {"x": x, "target": target, "arrays": arrays or {}}
+    results = [
+        _cut(program.run(params, state, _rows(given, begin, size), shared or {}), rows - begin)
+        for begin in range(0, rows, size)
+    ]
+    if isinstance(target, np.ndarray):
+        check_target(target, program.shape)
+    result = jax.tree_util.tree_map(lambda *parts: jnp.concatenate(parts), *results)
+    return result if is_pure else jax.tree_util.tree_map(np.array, result)
+
+
+def rows_of(x: Structure) -> int:
+    """How many rows inputs have."""
+    counts = {len(leaf) for leaf in jax.tree_util.tree_leaves(x)}
+    if len(counts) != 1:
+        raise ValueError(explain("explain", "inputs of as many rows each", f"{sorted(counts)}"))
+    return counts.pop()
+
+
+def _is_traced(x):
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(x))
+
+
+def _inputs(x, at):
+    """Inputs as arrays; floats where they are what is explained."""
+
+    def as_array(value):
+        value = value if isinstance(value, jax.Array) else np.asarray(value)
+        if at is not None or value.dtype.kind == "f" or value.dtype.name == "bfloat16":
+            return value
+        if value.dtype.kind == "b" or value.dtype == "uint8":  # masks and images
+            return value.astype("float32")
+        advice = "give floats, or the layer that makes some of them: `at='embedding'`"
+        raise ValueError(explain("explain", "inputs that have a gradient", value.dtype, advice))
+
+    return jax.tree_util.tree_map(as_array, x)
+
+
+def _values(model, x, params, state):
+    """The values of a model: those given, else its own; it is built where it is not."""
+    if params is not None:
+        return params, state or {}
+    if not isinstance(model, Layer):
+        return {}, {}
+    if not model.built:
+        model(jax.tree_util.tree_map(lambda v: v[:1], x))
+    return model.params, model.state
+
+
+def _rows(given, begin, size):
+    """`size` rows from `begin` on, the last one repeated where there are fewer."""
+
+    def rows(value):
+        part = value[begin : begin + size]
+        missing = size - len(part)
+        if not missing:
+            return part
+        return jnp.concatenate([part, jnp.repeat(part[-1:], missing, axis=0)])
+
+    return jax.tree_util.tree_map(rows, given)
+
+
+def _cut(result, rows):
+    return jax.tree_util.tree_map(lambda v: v[:rows], result)
+
+
+def _program(score, method, static):
+    """The compiled method, kept with the model for as long as no module changes its parts."""
+    key = method, score.at, score.select, static
+    if not isinstance(score.model, Layer):
+        return _compiled(score, method, static)
+    known = vars(score.model).setdefault("_explanations", {})
+    if known.get("parts") != Parts.changes:
+        known.clear()
+        known["parts"] = Parts.changes
+    if key not in known:
+        known[key] = _Program(score, method, static)
+    return known[key]
+
+
+class _Program:
+    """A compiled method.
+
+    Attributes:
+        shape: of the model's output, in which targets are places; known when it has been traced.
+    """
+
+    def __init__(self, score: Score, method: Callable, static: tuple) -> None:
+        self.shape = ()
+
+        def run(params: dict, state: dict, given: dict, shared: dict) -> Structure:
+            scored = score.begin(params, state, given["x"], given["target"], self._note)
+            return method(scored, **given["arrays"], **shared, **dict(static))
+
+        self.run = jax.jit(run)
+
+    def _note(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+
+_compiled = functools.lru_cache(maxsize=64)(_Program)  # of functions, which hold no programs

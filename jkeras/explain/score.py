@@ -1,0 +1,178 @@
+"""The scalar of each row that is explained, as a function of the inputs or of a layer's output."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.core.layer import Layer
+
+Structure: TypeAlias = Any  # arrays in lists, tuples and dicts, rows along the first axis
+Target: TypeAlias = Any  # a class, one for each row, a place in an output of more axes, a function
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """What is explained: of which model, and as a function of what.
+
+    Attributes:
+        model: a layer, or a function of the inputs.
+        at: the layer whose output takes the place of the inputs; None: the inputs.
+        select: `y -> (rows,)` where the target is a function.
+    """
+
+    model: Any
+    at: str | None = None
+    select: Callable | None = None
+
+    def outputs(self, params: dict, state: dict, x: Structure) -> Structure:
+        """The model's outputs, not in training."""
+        if isinstance(self.model, Layer):
+            return self.model.apply(params, state, x, training=False)[0]
+        return self.model(x)
+
+    def begin(
+        self, params: dict, state: dict, x: Structure, target: Target, note: Callable
+    ) -> "Scored":
+        """The score on some rows.
+
+        Args:
+            target: None, or integers (rows, axes of the output but the first).
+            note: is told the shape of the output that they are places in, without the rows.
+        """
+        rows = {"x": x}
+        if self.at is None:
+            start = x
+        else:
+            start = self.activations(params, state, x)
+            rows["start"] = start
+        if self.select is None:
+            if target is None:
+                target = _predicted(self.outputs(params, state, x), self._where)
+            rows["target"] = target
+        return Scored(self, params, state, rows, start, note)
+
+    def activations(self, params: dict, state: dict, x: Structure) -> jax.Array:
+        """The output of the layer at `at`."""
+        return self.model.tap(params, state, x, at=[self.at], training=False)[2][self.at]
+
+    @property
+    def _where(self) -> str:
+        return f"explain of {getattr(self.model, 'name', None) or self.model!r}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """A score on some rows, as a function of its variable.
+
+    Attributes:
+        rows: what else a row's score depends on; rows along the first axis.
+        start: the variable at the rows as they are: the inputs, or a layer's output.
+    """
+
+    score: Score
+    params: dict
+    state: dict
+    rows: dict
+    start: Structure
+    note: Callable
+
+    def __call__(self, variable: Structure, rows: dict | None = None) -> jax.Array:
+        """The score of each row at another value of the variable.
+
+        Args:
+            rows: by default those that there are; others where a row is looked at more than once,
+                by `repeated`.
+        """
+        rows = self.rows if rows is None else rows
+        score = self.score
+        if score.at is None:
+            y = score.outputs(self.params, self.state, variable)
+        else:
+            change = jax.tree_util.tree_map(jnp.subtract, variable, rows["start"])
+            y = score.model.tap(
+                self.params, self.state, rows["x"], add={score.at: change}, training=False
+            )[0]
+        if score.select is not None:
+            return _checked(score.select(y), len(jax.tree_util.tree_leaves(rows["x"])[0]))
+        y = _single(y, score._where)
+        self.note(y.shape[1:])
+        return _at(y, rows["target"], score._where)
+
+    def gradient(self, variable: Structure, rows: dict | None = None) -> Structure:
+        """The gradient of each row's score by its variable; rows do not depend on each other."""
+        return jax.grad(lambda v: self(v, rows).sum(), allow_int=False)(variable)
+
+    def repeated(self, count: int) -> dict:
+        """The rows, each `count` times in a row."""
+        return jax.tree_util.tree_map(lambda v: jnp.repeat(v, count, axis=0), self.rows)
+
+
+def _predicted(y, where):
+    """The class of each row that the model predicts."""
+    y = _single(y, where)
+    if y.ndim == 1:
+        return jnp.zeros((len(y), 0), "int32")
+    if y.ndim > 2:
+        raise ValueError(explain(where, "a `target`, the output having more axes", f"{y.shape}"))
+    return jnp.argmax(y, axis=-1)[:, None]
+
+
+def _at(y, target, where):
+    """The score of each row: its output at its target."""
+    if target.shape[1] != y.ndim - 1:
+        wanted = f"a target with {y.ndim - 1} numbers for outputs of shape {y.shape[1:]}"
+        raise ValueError(explain(where, wanted, f"{target.shape[1]} numbers"))
+    return y[(jnp.arange(len(y)), *target.T)]
+
+
+def _single(y, where):
+    leaves = jax.tree_util.tree_leaves(y)
+    if len(leaves) != 1:
+        advice = "give a function of the outputs: `target=lambda y: y['name'][:, 2]`"
+        raise ValueError(explain(where, "one output", f"{len(leaves)}", advice))
+    return leaves[0]
+
+
+def check_target(target: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raises ValueError where a target is not within outputs of a shape."""
+    for axis, size in enumerate(shape):
+        numbers = target[:, axis]
+        outside = numbers[(numbers < -size) | (numbers >= size)]
+        if len(outside):
+            raise ValueError(explain("explain", f"a class from {-size} to {size - 1}", outside[0]))
+
+
+def _checked(scores, rows):
+    if jnp.shape(scores) != (rows,):
+        wanted = f"a `target` that gives one number for each of {rows} rows"
+        raise ValueError(explain("explain", wanted, f"shape {jnp.shape(scores)}"))
+    return scores
+
+
+def split_target(target: Target, rows: int) -> tuple[Callable | None, np.ndarray | None]:
+    """(function of the outputs or None, integers (rows, axes) or None) of a target.
+
+    >>> split_target(3, 2)[1].tolist(), split_target([3, 4], 2)[1].tolist()
+    ([[3], [3]], [[3], [4]])
+    >>> split_target((1, 3), 2)[1].tolist()
+    [[1, 3], [1, 3]]
+    """
+    if target is None:
+        return None, None
+    if callable(target):
+        return target, None
+    if isinstance(target, tuple):
+        return None, np.tile(np.asarray(target, "int32"), (rows, 1))
+    target = target if isinstance(target, jax.Array) else np.asarray(target)
+    if target.dtype.kind not in "iu":
+        raise ValueError(explain("explain", "classes as integers", f"{target.dtype}"))
+    if target.ndim == 0:
+        return None, np.full((rows, 1), target, "int32")
+    if len(target) != rows:
+        raise ValueError(explain("explain", f"a class for each of {rows} rows", f"{len(target)}"))
+    return None, target.reshape(rows, -1).astype("int32")

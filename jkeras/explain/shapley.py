@@ -1,0 +1,212 @@
+"""Shapley values: what each feature adds to a score, on average over all orders of adding them."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.core.rng import as_key
+from jkeras.explain.running import attribute
+from jkeras.explain.score import Scored, Target
+
+MOST_FEATURES = 16  # of which all coalitions are looked at: 65,536
+
+
+def shapley_values(
+    model: Any,
+    x: Any,
+    target: Target = None,
+    *,
+    baseline: Any,
+    groups: Any = None,
+    **options: Any,
+) -> jax.Array:
+    """Exact Shapley values (Shapley 1953; Lundberg and Lee 2017, arXiv:1705.07874): the model is
+    run on all coalitions of features, 2 ** features times for each row of the baseline. The
+    features that are not in a coalition are those of the baseline, and the mean is taken over its
+    rows.
+
+    Args:
+        x: (rows, features); or of any shape with `groups`.
+        baseline: rows of the data to compare with.
+        groups: (as a row of `x`) integers from 0: which inputs count as one feature.
+
+    Other arguments and errors as of `saliency`.
+
+    Returns:
+        (rows, features); a row's sum is the difference of its score from the baseline's mean.
+
+    Raises:
+        ValueError: more than 16 features.
+
+    >>> import jax.numpy as jnp
+    >>> product = lambda x: x[:, :1] * x[:, 1:]
+    >>> shapley_values(product, [[2.0, 3.0]], baseline=[[0.0, 0.0]]).tolist()
+    [[3.0, 3.0]]
+    """
+    x, baseline, groups = _features(x, baseline, groups)
+    features = int(groups.max()) + 1
+    if features > MOST_FEATURES:
+        wanted = f"{MOST_FEATURES} features at most, for all their coalitions"
+        raise ValueError(
+            explain("shapley_values", wanted, f"{features}", "use `kernel_shap`, or `groups=`")
+        )
+    masks = _all_coalitions(features)
+    shared = {"masks": masks, "projection": _weights_of_differences(masks)}
+    shared |= {"baseline": baseline, "groups": groups}
+    return attribute(_projected, model, x, target, None, shared, **options)
+
+
+def kernel_shap(
+    model: Any,
+    x: Any,
+    target: Target = None,
+    *,
+    baseline: Any,
+    groups: Any = None,
+    samples: int = 2048,
+    rng: jax.Array | int | None = None,
+    **options: Any,
+) -> jax.Array:
+    """Shapley values from a sample of coalitions, by weighted least squares (Lundberg and Lee 2017,
+    arXiv:1705.07874), each coalition paired with its complement (Covert and Lee 2021,
+    arXiv:2012.01536). Where there are no more coalitions than samples, all are taken, and the
+    values are exact.
+
+    Arguments and errors as of `shapley_values`, and:
+
+    Args:
+        samples: how many coalitions are looked at.
+        rng: a key or an integer, by default another one each time; all rows have the same
+            coalitions.
+
+    >>> import jax.numpy as jnp
+    >>> product = lambda x: x[:, :1] * x[:, 1:]
+    >>> kernel_shap(product, [[2.0, 3.0]], baseline=[[0.0, 0.0]]).round(4).tolist()
+    [[3.0, 3.0]]
+    """
+    x, baseline, groups = _features(x, baseline, groups)
+    features = int(groups.max()) + 1
+    masks, weights = _coalitions(features, samples, rng)
+    shared = {"masks": masks, "projection": _least_squares(masks, weights)}
+    shared |= {"baseline": baseline, "groups": groups}
+    return attribute(_projected, model, x, target, None, shared, **options)
+
+
+def _features(x, baseline, groups):
+    """(x, baseline, groups) as arrays that go together."""
+    x = x if hasattr(x, "shape") else np.asarray(x, "float32")
+    baseline = baseline if hasattr(baseline, "shape") else np.asarray(baseline, "float32")
+    if groups is None:
+        if x.ndim != 2:
+            advice = "say which inputs count as one feature: `groups=`"
+            raise ValueError(explain("Shapley values", "x of (rows, features)", x.shape, advice))
+        groups = np.arange(x.shape[1])
+    groups = np.broadcast_to(np.asarray(groups), x.shape[1:])
+    if baseline.shape[1:] != x.shape[1:]:
+        wanted = f"a baseline of rows of shape {x.shape[1:]}"
+        raise ValueError(explain("Shapley values", wanted, f"shape {baseline.shape}"))
+    return x, baseline, groups
+
+
+# ---------------------------------------------------------------- the model on coalitions
+
+
+def _projected(
+    score: Scored,
+    at_once: int,
+    masks: jax.Array,
+    projection: jax.Array,
+    baseline: jax.Array,
+    groups: jax.Array,
+) -> jax.Array:
+    values = _values(score, at_once, masks, baseline, groups)
+    # what all and no features give is taken off first: sums of large numbers lose digits
+    values = values - values[:, :1]
+    return jnp.matmul(values, projection.astype(values.dtype), precision="highest")
+
+
+def _values(score, at_once, masks, baseline, groups):
+    """(rows, coalitions): the mean score with the features of a coalition, over the baseline."""
+    x = score.start
+    count = len(masks) * len(baseline)
+    at_once = min(at_once, count)
+    passes = -(-count // at_once)
+    pairs = jnp.minimum(jnp.arange(passes * at_once), count - 1).reshape(passes, at_once)
+    rows = score.repeated(at_once)
+
+    def one_pass(_, pairs):
+        taken = masks[pairs // len(baseline)][:, groups]
+        others = baseline[pairs % len(baseline)]
+        mixed = jnp.where(taken[None], x[:, None], others[None].astype(x.dtype))
+        scores = score(mixed.reshape(-1, *x.shape[1:]), rows)
+        return None, scores.reshape(len(x), at_once)
+
+    scores = jax.lax.scan(one_pass, None, pairs)[1]  # (passes, rows, at once)
+    scores = jnp.moveaxis(scores, 1, 0).reshape(len(x), -1)[:, :count]
+    return scores.reshape(len(x), len(masks), len(baseline)).mean(-1)
+
+
+# ---------------------------------------------------------------- coalitions and their weights
+
+
+def _all_coalitions(features):
+    """Booleans (2 ** features, features); the first has none of them, the last has all."""
+    numbers = np.arange(2**features)[:, None]
+    return (numbers >> np.arange(features)) % 2 == 1
+
+
+def _weights_of_differences(masks):
+    """(coalitions, features): what each coalition's value counts in each feature's."""
+    features = masks.shape[1]
+    sizes = masks.sum(1)
+    of_size = np.array(
+        [1 / (features * math.comb(features - 1, size)) for size in range(features)] + [0.0]
+    )
+    with_it = of_size[sizes - 1]
+    return np.where(masks, with_it[:, None], -of_size[sizes][:, None]).astype("float32")
+
+
+def _coalitions(features, samples, rng):
+    """(coalitions, their weights); the first has no feature, the last has all."""
+    if 2**features > max(samples, 2):
+        return _sampled_coalitions(features, max(samples // 2, features), as_key(rng))
+    masks = _all_coalitions(features)
+    sizes = masks[1:-1].sum(1)
+    counts = np.array([math.comb(features, size) for size in sizes], float)
+    weights = (features - 1) / (counts * sizes * (features - sizes))
+    return masks, np.array([0.0, *weights, 0.0])
+
+
+def _sampled_coalitions(features, pairs, key):
+    """Coalitions of sizes as the kernel weighs them, each with its complement."""
+    by_size, by_member = jax.random.split(key)
+    sizes = np.arange(1, features)
+    shares = 1 / (sizes * (features - sizes))
+    chosen = jax.random.choice(by_size, sizes, (pairs,), p=shares / shares.sum())
+    ranks = jax.random.uniform(by_member, (pairs, features)).argsort(1).argsort(1)
+    half = ranks < chosen[:, None]
+    none = jnp.zeros((1, features), bool)
+    masks = jnp.concatenate([none, half, ~half, ~none])
+    return masks, jnp.ones(len(masks)).at[jnp.array([0, -1])].set(0.0)
+
+
+def _least_squares(masks, weights):
+    """(coalitions, features): the solution of the weighted least squares whose values sum up to the
+    difference between all features and none, as a matrix.
+    """
+    library = jnp if isinstance(masks, jax.Array) else np  # numpy computes in float64
+    z = masks.astype(weights.dtype)
+    inverse = library.linalg.pinv((z.T * weights) @ z)
+    # values are relative to those of no feature; the sum is that of all features, the last
+    own = inverse @ (z.T * weights)
+    spread = inverse.sum(1) / inverse.sum()
+    last = (library.arange(len(z)) == len(z) - 1).astype(z.dtype)
+    projection = own + library.outer(spread, last - own.sum(0))
+    return projection.T.astype("float32")
+
+
+__all__ = ["kernel_shap", "shapley_values"]

@@ -1,0 +1,120 @@
+"""Attributions beside captum, on the same network."""
+
+import numpy as np
+import pytest
+
+from jkeras import explain
+from tests.explain.oracle import TARGETS, X, close, images, in_torch, network, tensor
+
+captum = pytest.importorskip("captum")
+torch = pytest.importorskip("torch")
+attr = pytest.importorskip("captum.attr")
+
+TARGET = torch.tensor(TARGETS)
+BASELINE = np.random.default_rng(2).uniform(size=(5, 8, 8, 1)).astype("float32")
+
+
+def test_the_networks_are_the_same():
+    close(network().predict(X, verbose=0), in_torch()(tensor(X)).detach().numpy(), 1e-6)
+
+
+def test_saliency():
+    wanted = attr.Saliency(in_torch()).attribute(tensor(X), target=TARGET)
+    close(explain.saliency(network(), X, target=TARGETS), images(wanted), 1e-5)
+
+
+def test_input_x_gradient():
+    wanted = attr.InputXGradient(in_torch()).attribute(tensor(X), target=TARGET)
+    close(explain.input_x_gradient(network(), X, target=TARGETS), images(wanted), 1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [2, 5, 64])
+@pytest.mark.parametrize("baseline", [None, 0.5, BASELINE])
+def test_integrated_gradients(baseline, batch_size):
+    given = 0 if baseline is None else baseline
+    given = tensor(given) if isinstance(given, np.ndarray) else given
+    wanted, delta = attr.IntegratedGradients(in_torch()).attribute(
+        tensor(X), given, TARGET, return_convergence_delta=True, n_steps=20
+    )
+    ours, our_delta = explain.integrated_gradients(
+        network(),
+        X,
+        TARGETS,
+        baseline=baseline,
+        steps=20,
+        return_delta=True,
+        batch_size=batch_size,
+    )
+    close(ours, images(wanted), 1e-5)
+    np.testing.assert_allclose(our_delta, delta.numpy(), atol=1e-5)
+
+
+def test_smooth_grad_on_given_noise():
+    noise = 0.1 * np.random.default_rng(3).normal(size=(7, *X.shape)).astype("float32")
+    gradients = [
+        attr.Saliency(in_torch()).attribute(tensor(X + n), target=TARGET, abs=False) for n in noise
+    ]
+    gradients = np.stack([images(g) for g in gradients])
+    ours = explain.smooth_grad(network(), X, TARGETS, noise=noise, batch_size=3)
+    close(ours, gradients.mean(0), 1e-5)
+    ours = explain.smooth_grad(network(), X, TARGETS, noise=noise, statistic="variance")
+    close(ours, gradients.var(0), 1e-5)
+
+
+def test_gradient_shap_at_given_places():
+    random = np.random.default_rng(4)
+    numbers, places = random.integers(0, 5, (6, 5)), random.uniform(size=(6, 5)).astype("float32")
+    wanted = np.zeros(X.shape, "float32")
+    for chosen, place in zip(numbers, places):
+        line = X - BASELINE[chosen]
+        point = BASELINE[chosen] + place[:, None, None, None] * line
+        gradient = attr.Saliency(in_torch()).attribute(tensor(point), target=TARGET, abs=False)
+        wanted += line * images(gradient) / 6
+    ours = explain.gradient_shap(
+        network(), X, TARGETS, baseline=BASELINE, places=(numbers, places), batch_size=7
+    )
+    close(ours, wanted, 1e-5)
+
+
+@pytest.mark.parametrize("at, place", [("conv", 2), ("relu", 3), ("first", 1)])
+def test_grad_cam(at, place):
+    layer = in_torch()[place]
+    method = attr.LayerGradCam(in_torch(), layer)
+    wanted = method.attribute(tensor(X), TARGET, relu_attributions=True)
+    ours = explain.grad_cam(network(), X, TARGETS, at=at)
+    close(ours, wanted.detach().numpy()[:, 0], 1e-5)
+
+
+def test_grad_cam_plus_plus():
+    package = pytest.importorskip("pytorch_grad_cam")
+    targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
+    with package.GradCAMPlusPlus(in_torch(), [in_torch()[3]]) as method:
+        wanted = method(tensor(X), [targets.ClassifierOutputTarget(t) for t in TARGETS])
+    ours = explain.grad_cam_plus_plus(network(), X, TARGETS, at="relu")
+    cv2 = pytest.importorskip("cv2")
+    resized = np.stack([cv2.resize(one, (8, 8)) for one in _from_0_to_1(ours)])
+    close(_from_0_to_1(resized), wanted, 1e-4)
+
+
+def _from_0_to_1(maps):
+    """As that package brings each map to 0 to 1, before and after it is resized."""
+    maps = maps - maps.min((1, 2), keepdims=True)
+    return maps / (1e-7 + maps.max((1, 2), keepdims=True))
+
+
+@pytest.mark.parametrize("window, strides", [((3, 3), (2, 2)), ((4, 4), (4, 4)), ((3, 2), (3, 1))])
+def test_occlusion(window, strides):
+    wanted = attr.Occlusion(in_torch()).attribute(
+        tensor(X), (1, *window), (1, *strides), baselines=0.25, target=TARGET
+    )
+    for batch_size in (2, 64):
+        ours = explain.occlusion(
+            network(),
+            X,
+            TARGETS,
+            window=window,
+            strides=strides,
+            baseline=0.25,
+            batch_size=batch_size,
+        )
+        close(ours, images(wanted), 1e-5)

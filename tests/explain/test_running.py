@@ -1,0 +1,244 @@
+"""What all methods have in common: targets, inputs, batches, layers in the middle, purity."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import explain, layers
+from tests.explain.oracle import TARGETS, X, network
+
+METHODS = {
+    "saliency": {},
+    "input_x_gradient": {},
+    "smooth_grad": {"samples": 3, "rng": 0},
+    "integrated_gradients": {"steps": 4},
+    "gradient_shap": {"samples": 3, "rng": 0, "baseline": X},
+    "grad_cam": {"at": "conv"},
+    "grad_cam_plus_plus": {"at": "conv"},
+    "occlusion": {"window": (4, 4)},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+class TestAll:
+    def run(self, method, x=X, target=TARGETS, **options):
+        return getattr(explain, method)(network(), x, target, **METHODS[method], **options)
+
+    def test_rows_are_explained_one_by_one(self, method):
+        whole = self.run(method)
+        assert isinstance(whole, np.ndarray) and whole.flags.writeable and len(whole) == 5
+        np.testing.assert_allclose(self.run(method, batch_size=2), whole, atol=1e-6)
+
+    def test_is_pure(self, method):
+        model = network()
+        params = jax.tree_util.tree_map(lambda v: 2 * v, model.params)
+
+        def run(params, x):
+            return self.run(method, x, 3, params=params, state=model.state)
+
+        doubled = jax.jit(run)(params, X)
+        assert isinstance(doubled, jax.Array)
+        np.testing.assert_allclose(doubled, run(params, X), atol=1e-4)
+        assert not np.allclose(doubled, self.run(method, target=3), atol=1e-3)
+        np.testing.assert_allclose(
+            jax.vmap(run, (None, 0))(params, X[:, None])[:, 0], doubled, atol=1e-4
+        ) if method not in ("smooth_grad", "gradient_shap") else None
+
+    def test_compiles_once(self, method):
+        traces = []
+
+        class Counting(layers.Layer):
+            def call(self, x):
+                traces.append(1)
+                return x
+
+        layer = network()
+        inputs = jkeras.Input((8, 8, 1))
+        model = jkeras.Model(inputs, layer(Counting()(inputs)))
+        options = METHODS[method]
+        run = lambda x, t: getattr(explain, method)(model, x, t, **options)  # noqa: E731
+        first = run(X, TARGETS)
+        before = len(traces)
+        second = run(2 * X, TARGETS[::-1].copy())
+        assert len(traces) == before and not np.array_equal(first, second)
+
+    def test_the_class_that_is_predicted(self, method):
+        predicted = network().predict(X, verbose=0).argmax(1)
+        np.testing.assert_allclose(
+            self.run(method, target=None), self.run(method, target=predicted), atol=1e-6
+        )
+
+
+class TestTargets:
+    X = np.arange(6.0, dtype="float32").reshape(3, 2)
+
+    @staticmethod
+    def table(x):
+        return jnp.stack([x, 2 * x, x**2], axis=1)  # (rows, 3, 2)
+
+    def test_places_in_outputs_of_more_axes(self):
+        ours = explain.saliency(self.table, self.X, target=(2, 1))
+        np.testing.assert_allclose(ours, np.stack([np.zeros(3), 2 * self.X[:, 1]], 1))
+        each = np.array([[0, 0], [1, 1], [2, 0]])
+        ours = explain.saliency(self.table, self.X, target=each)
+        np.testing.assert_allclose(ours, [[1, 0], [0, 2], [8, 0]])
+
+    def test_a_function_of_the_outputs(self):
+        two = lambda x: {"a": x, "b": x**2}  # noqa: E731
+        ours = explain.saliency(two, self.X, target=lambda y: y["b"].sum(1))
+        np.testing.assert_allclose(ours, 2 * self.X)
+
+    def test_one_output(self):
+        np.testing.assert_allclose(explain.saliency(lambda x: x.sum(1), self.X), np.ones((3, 2)))
+        ours = explain.saliency(lambda x: x.sum(1, keepdims=True), self.X)
+        np.testing.assert_allclose(ours, np.ones((3, 2)))
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match="a `target`, the output having more axes"):
+            explain.saliency(self.table, self.X)
+        with pytest.raises(ValueError, match="a target with 2 numbers.*received 1"):
+            explain.saliency(self.table, self.X, target=1)
+        with pytest.raises(ValueError, match="a class for each of 3 rows, received 2"):
+            explain.saliency(lambda x: x, self.X, target=[0, 1])
+        with pytest.raises(ValueError, match="one output, received 2"):
+            explain.saliency(lambda x: [x, x], self.X, target=1)
+        with pytest.raises(ValueError, match="one number for each of 3 rows"):
+            explain.saliency(lambda x: x, self.X, target=lambda y: y)
+        with pytest.raises(ValueError, match="at='embedding'"):
+            explain.saliency(lambda x: x, np.array([[1, 2]]), target=0)
+
+    def test_a_class_that_is_not_there(self):
+        with pytest.raises(ValueError, match="a class from -2 to 1, received 5"):
+            explain.saliency(lambda x: x, self.X, target=5)
+
+
+def test_dicts_of_inputs():
+    a, b = jkeras.Input((2,), name="a"), jkeras.Input((3,), name="b")
+    joined = layers.Concatenate()([a, layers.Dense(2, activation="tanh")(b)])
+    model = jkeras.Model({"a": a, "b": b}, layers.Dense(4)(joined))
+    x = {"a": np.ones((6, 2), "float32"), "b": np.ones((6, 3), "float32")}
+    ours, delta = explain.integrated_gradients(model, x, 1, return_delta=True, batch_size=4)
+    assert ours["a"].shape == (6, 2) and ours["b"].shape == (6, 3)
+    np.testing.assert_allclose(delta, 0, atol=1e-5)
+    gradient = explain.saliency(model, x, 1)
+    wanted = np.abs(model.layers[-1].kernel.numpy()[:2, 1])
+    np.testing.assert_allclose(gradient["a"], np.tile(wanted, (6, 1)), atol=1e-6)
+
+
+class TestText:
+    IDS = np.array([[4, 2, 7, 0, 0], [1, 3, 0, 0, 0], [5, 5, 6, 1, 2]])
+
+    @pytest.fixture
+    def model(self):
+        return jkeras.Sequential(
+            [
+                jkeras.Input((5,), dtype="int32"),
+                layers.Embedding(9, 4, mask_zero=True, name="words"),
+                layers.GlobalAveragePooling1D(),
+                layers.Dense(2, name="out"),
+            ]
+        )
+
+    def test_at_an_embedding(self, model):
+        """Of a mean of embeddings and a linear layer, in closed form; padding has no part."""
+        lengths = (self.IDS > 0).sum(1)
+        kernel = model.get_layer("out").kernel.numpy()[:, 1]
+        embedded = model.get_layer("words").embeddings.numpy()[self.IDS]
+        wanted = embedded * kernel / lengths[:, None, None] * (self.IDS > 0)[..., None]
+        for method in (explain.input_x_gradient, explain.integrated_gradients):
+            ours = method(model, self.IDS, 1, at="words", batch_size=2)
+            np.testing.assert_allclose(ours, wanted, atol=1e-6)
+            assert not np.any(ours[self.IDS == 0])
+
+    def test_baseline_of_the_embedding(self, model):
+        pad = model.get_layer("words").embeddings.numpy()[0]
+        given = {"at": "words", "baseline": pad, "return_delta": True}
+        ours, delta = explain.integrated_gradients(model, self.IDS, 1, **given)
+        assert ours.shape == (3, 5, 4)
+        np.testing.assert_allclose(delta, 0, atol=1e-6)
+
+
+def test_tolerance_takes_more_points():
+    rough = lambda x: jnp.sin(20 * x)  # noqa: E731
+    x = np.array([[1.0]], "float32")
+    _, delta = explain.integrated_gradients(rough, x, steps=4, return_delta=True)
+    assert abs(delta[0]) > 0.01
+    given = {"steps": 4, "tolerance": 1e-3, "return_delta": True}
+    ours, delta = explain.integrated_gradients(rough, x, **given)
+    assert abs(delta[0]) <= 1e-3
+    np.testing.assert_allclose(ours, np.sin([[20.0]]), atol=1e-3)
+
+
+def test_memory_is_that_of_one_batch():
+    """Of 300 points on one image: no more than 1.2 of a gradient of `batch_size` rows."""
+    model = jkeras.Sequential(
+        [jkeras.Input((32, 32, 3))]
+        + [layers.Conv2D(16, 3, padding="same", activation="relu") for _ in range(4)]
+        + [layers.GlobalAveragePooling2D(), layers.Dense(2)]
+    )
+    x = np.ones((10, 32, 32, 3), "float32")
+    params, state = model.params, model.state
+
+    def temporaries(function, *arguments):
+        compiled = jax.jit(function).lower(*arguments).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    plain = temporaries(jax.grad(lambda x: model.apply(params, state, x)[0][:, 1].sum()), x)
+    of_steps = lambda x: explain.integrated_gradients(  # noqa: E731
+        model, x, 1, steps=300, batch_size=10, params=params, state=state
+    )
+    assert temporaries(of_steps, x[:1]) <= 1.2 * plain
+
+
+def test_a_model_that_learns_on_is_explained_anew():
+    model = jkeras.Sequential([jkeras.Input((2,)), layers.Dense(1, use_bias=False)])
+    x = np.ones((1, 2), "float32")
+    before = explain.saliency(model, x)
+    model.layers[0].kernel.assign([[3.0], [-4.0]])
+    np.testing.assert_allclose(explain.saliency(model, x), [[3.0, 4.0]])
+    model.add(layers.Rescaling(2.0))
+    np.testing.assert_allclose(explain.saliency(model, x), [[6.0, 8.0]])
+    assert not np.allclose(before, [[3.0, 4.0]])
+
+
+def test_grad_cam_in_a_model_in_a_model():
+    base = jkeras.Sequential(
+        [jkeras.Input((8, 8, 1)), layers.Conv2D(4, 3, activation="relu", name="conv")], name="base"
+    )
+    tail = [layers.GlobalAveragePooling2D(), layers.Dense(3, name="out")]
+    nested = jkeras.Sequential([jkeras.Input((8, 8, 1)), base, *tail])
+    flat = jkeras.Sequential([jkeras.Input((8, 8, 1)), *base.layers, *tail])
+    for at in ("base/conv", "conv", base.layers[-1]):
+        np.testing.assert_array_equal(
+            explain.grad_cam(nested, X, 1, at=at), explain.grad_cam(flat, X, 1, at="conv")
+        )
+    with pytest.raises(ValueError, match="channels over places"):
+        explain.grad_cam(nested, X, 1, at="out")
+
+
+def test_channels_first():
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((1, 8, 8)),
+            layers.Permute((2, 3, 1)),
+            layers.Conv2D(4, 3, name="conv"),
+            layers.Permute((3, 1, 2), name="first"),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+    x = np.moveaxis(X, -1, 1)
+    np.testing.assert_allclose(
+        explain.grad_cam(model, x, 1, at="first", data_format="channels_first"),
+        explain.grad_cam(model, x, 1, at="conv"),
+        atol=1e-6,
+    )
+
+
+def test_occlusion_errors():
+    with pytest.raises(ValueError, match="a window within"):
+        explain.occlusion(network(), X, 1, window=(9, 9))
+    with pytest.raises(ValueError, match="a window within"):
+        explain.occlusion(network(), X, 1, window=(2, 2, 1, 1))
