@@ -116,6 +116,13 @@ class Children:
             taps.join(inside["taps"], seen)
         return outputs
 
+    def is_tapped(self, name):
+        """Whether somebody asks for the output of the child of this name."""
+        taps = self._scope.flow.taps
+        return taps is not None and taps.asks_for(
+            self._scope.child(name).path_of(self._children[name])
+        )
+
     def share(self, child, name, own):
         """Lets a child's weight be that of the layer itself of another name."""
         if not self._scope.is_of_objects:

@@ -82,6 +82,10 @@ class Taps:
             raise _several_calls(tap.key, "is called more than once")
         self.changed.add(tap.key)
 
+    def asks_for(self, path: Path | None) -> bool:
+        """Whether the output at a path is looked at or changed."""
+        return path in self.paths
+
     def inside(self, path: Path) -> "Inside | None":
         """What is asked for within the blocks of a loop at a path; None: nothing."""
         call = self.counts[path]  # the one that is going on

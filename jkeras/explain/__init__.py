@@ -5,7 +5,12 @@ and `state` it is a pure function of these and of `x`, for `jax.jit`, `jax.vmap`
 """
 
 from jkeras.core.exports import exported
+from jkeras.explain.attention import attention_rollout
 from jkeras.explain.cam import grad_cam, grad_cam_plus_plus
+from jkeras.explain.concepts import concept_direction, tcav
+from jkeras.explain.conductance import conductance
+from jkeras.explain.data import influence, tracin
+from jkeras.explain.deep_lift import deep_lift
 from jkeras.explain.gradients import (
     gradient_shap,
     input_x_gradient,
@@ -13,7 +18,11 @@ from jkeras.explain.gradients import (
     saliency,
     smooth_grad,
 )
+from jkeras.explain.importance import Importance, permutation_importance
+from jkeras.explain.lrp import lrp
 from jkeras.explain.occlusion import occlusion
+from jkeras.explain.relu import deconvnet, guided_backprop, guided_grad_cam
+from jkeras.explain.sanity import deletion, infidelity, insertion, randomization
 from jkeras.explain.shapley import kernel_shap, shapley_values
 
 __all__ = exported(globals())

@@ -9,6 +9,7 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.rng import as_key
+from jkeras.explain import baselines
 from jkeras.explain.points import mean_over_points
 from jkeras.explain.running import attribute, rows_of
 from jkeras.explain.score import Scored, Structure, Target
@@ -40,7 +41,7 @@ def saliency(model: Any, x: Structure, target: Target = None, **options: Any) ->
     >>> saliency(lambda x: x @ jnp.array([[1.0], [-2.0]]), [[5.0, 5.0]]).tolist()
     [[1.0, 2.0]]
     """
-    return attribute(_saliency, model, _array(x), target, **options)
+    return attribute(_saliency, model, as_array(x), target, **options)
 
 
 def _saliency(score: Scored, at_once: int) -> Structure:
@@ -56,7 +57,7 @@ def input_x_gradient(model: Any, x: Structure, target: Target = None, **options:
     >>> input_x_gradient(lambda x: x @ jnp.array([[1.0], [-2.0]]), [[5.0, 5.0]]).tolist()
     [[5.0, -10.0]]
     """
-    return attribute(_input_x_gradient, model, _array(x), target, **options)
+    return attribute(_input_x_gradient, model, as_array(x), target, **options)
 
 
 def _input_x_gradient(score: Scored, at_once: int) -> Structure:
@@ -95,7 +96,7 @@ def smooth_grad(
     if statistic not in ("mean", "variance"):
         known = "statistic='mean' or 'variance'"
         raise ValueError(explain("smooth_grad", known, repr(statistic)))
-    x = _array(x)
+    x = as_array(x)
     rows = np.arange(rows_of(x))
     arrays = {"row": rows}
     shared = {"key": as_key(rng), "stddev": np.float32(stddev)}
@@ -188,7 +189,7 @@ def integrated_gradients(
     >>> integrated_gradients(lambda x: x[:, :1] * x[:, 1:], [[2.0, 3.0]]).tolist()
     [[3.0, 3.0]]
     """
-    x = _array(x)
+    x = as_array(x)
     give = functools.partial(_along_lines, model, x, target, baseline, options)
     for points in (steps, 2 * steps, 4 * steps, 8 * steps):
         attributions, delta, difference = give(points)
@@ -200,28 +201,10 @@ def integrated_gradients(
 def _along_lines(model, x, target, baseline, options, steps):
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     shared = {"points": (1 + nodes).astype("float32") / 2, "weights": weights.astype("float32") / 2}
-    arrays, of_all = _split_baseline(baseline, x, options.get("at"))
+    arrays, of_all = baselines.split(baseline, x, options.get("at"))
     return attribute(
         _integrated_gradients, model, x, target, arrays, {**shared, **of_all}, **options
     )
-
-
-def _split_baseline(baseline, x, at):
-    """(arrays with rows, arrays of all rows) of a baseline."""
-    if baseline is None:
-        return {}, {}
-    rows = rows_of(x)
-    if at is None:
-        leaves, treedef = jax.tree_util.tree_flatten(x)
-        given = jax.tree_util.tree_leaves(baseline)
-        if len(given) == 1:
-            given = given * len(leaves)
-        of_rows = [np.broadcast_to(b, np.shape(v)) for b, v in zip(given, leaves, strict=True)]
-        return {"baseline": jax.tree_util.tree_unflatten(treedef, of_rows)}, {}
-    baseline = np.asarray(baseline, "float32")
-    if baseline.ndim and len(baseline) == rows and rows > 1:
-        return {"baseline": baseline}, {}
-    return {}, {"baseline": baseline}
 
 
 def _integrated_gradients(
@@ -229,14 +212,9 @@ def _integrated_gradients(
     at_once: int,
     points: jax.Array,
     weights: jax.Array,
-    baseline: Structure = None,
+    baseline: Structure,
 ) -> Structure:
-    if baseline is None:
-        baseline = 0.0
-    if len(jax.tree_util.tree_leaves(baseline)) == 1 and not isinstance(score.start, jax.Array):
-        (value,) = jax.tree_util.tree_leaves(baseline)
-        baseline = map_structure(lambda v: value, score.start)
-    begin = map_structure(lambda b, v: jnp.broadcast_to(b, v.shape), baseline, score.start)
+    begin = baselines.filled(baseline, score.start)
     line = map_structure(jnp.subtract, score.start, begin)
 
     def variable(point: jax.Array) -> Structure:
@@ -278,7 +256,7 @@ def gradient_shap(
     >>> gradient_shap(line, [[5.0, 5.0]], baseline=np.ones((3, 2)), rng=0).round(4).tolist()
     [[4.0, -8.0]]
     """
-    x = _array(x)
+    x = as_array(x)
     baseline = map_structure(lambda b: np.asarray(b, "float32"), baseline)
     rows = rows_of(x)
     if places is None:
@@ -316,8 +294,8 @@ def _gradient_shap(
     return mean
 
 
-def _array(x):
-    """Inputs of numbers in lists as an array; structures of arrays as they are."""
+def as_array(x):
+    """Numbers in lists as an array; structures of arrays as they are."""
     leaves = jax.tree_util.tree_leaves(x)
     if all(isinstance(leaf, (int, float)) for leaf in leaves):
         return np.asarray(x, "float32")

@@ -24,7 +24,8 @@ def attribute(
     arrays: dict[str, Any] | None = None,
     shared: dict[str, Any] | None = None,
     *,
-    at: str | None = None,
+    at: Any = None,
+    differentiates: bool = True,
     batch_size: int | None = None,
     params: dict | None = None,
     state: dict | None = None,
@@ -35,6 +36,7 @@ def attribute(
     Args:
         method: `(score, at_once=, **arrays, **shared, **options) -> structure of rows`; `score` is
             a `Scored`, `at_once` how many rows the model may see for each row of it.
+        differentiates: whether it asks for gradients by the inputs.
         arrays: what the method takes besides, rows along the first axis.
         shared: arrays that it takes for all rows.
         options: what it takes that is no array; known when it is compiled.
@@ -46,7 +48,7 @@ def attribute(
         ValueError: an input that has no gradient, a target that the outputs do not have.
     """
     is_pure = params is not None or _is_traced(x)
-    x = _inputs(x, at)
+    x = _inputs(x, differentiates and at is None)
     rows = rows_of(x)
     select, target = split_target(target, rows)
     params, state = _values(model, x, params, state)
@@ -77,12 +79,12 @@ def _is_traced(x):
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(x))
 
 
-def _inputs(x, at):
-    """Inputs as arrays; floats where they are what is explained."""
+def _inputs(x, as_floats):
+    """Inputs as arrays; as floats where gradients are taken by them."""
 
     def as_array(value):
         value = value if isinstance(value, jax.Array) else np.asarray(value)
-        if at is not None or value.dtype.kind == "f" or value.dtype.name == "bfloat16":
+        if not as_floats or jnp.issubdtype(value.dtype, jnp.floating):
             return value
         if value.dtype.kind == "b" or value.dtype == "uint8":  # masks and images
             return value.astype("float32")

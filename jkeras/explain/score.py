@@ -52,7 +52,7 @@ class Score:
             rows["start"] = start
         if self.select is None:
             if target is None:
-                target = _predicted(self.outputs(params, state, x), self._where)
+                target = _predicted(self.outputs(params, state, x), self.where)
             rows["target"] = target
         return Scored(self, params, state, rows, start, note)
 
@@ -61,7 +61,8 @@ class Score:
         return self.model.tap(params, state, x, at=[self.at], training=False)[2][self.at]
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """What errors begin with."""
         return f"explain of {getattr(self.model, 'name', None) or self.model!r}"
 
 
@@ -99,9 +100,14 @@ class Scored:
             )[0]
         if score.select is not None:
             return _checked(score.select(y), len(jax.tree_util.tree_leaves(rows["x"])[0]))
-        y = _single(y, score._where)
+        y = _single(y, score.where)
         self.note(y.shape[1:])
-        return _at(y, rows["target"], score._where)
+        return _at(y, rows["target"], score.where)
+
+    def moved(self, x: Structure) -> "Scored":
+        """The same score at other inputs, as a function of the layer's output for these."""
+        start = self.score.activations(self.params, self.state, x)
+        return dataclasses.replace(self, rows={**self.rows, "x": x, "start": start}, start=start)
 
     def gradient(self, variable: Structure, rows: dict | None = None) -> Structure:
         """The gradient of each row's score by its variable; rows do not depend on each other."""

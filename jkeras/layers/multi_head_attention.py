@@ -142,7 +142,8 @@ class HeadedAttention(Composite):
         query, key, value = dense("query", query), dense("key", key), dense("value", value)
         shape = query.shape
         targets, sources = _sizes(query, axes), _sizes(key, axes)
-        attend = self._attention_function(query.ndim, return_attention_scores)
+        needs_weights = return_attention_scores or sub.is_tapped("_softmax")
+        attend = self._attention_function(query.ndim, needs_weights)
         # (batch, …, heads, time, size)
         query, key, value = (heads_first(x, axes) for x in (query, key, value))
         if mask is not None:
@@ -171,13 +172,13 @@ class HeadedAttention(Composite):
             return None
         return window_mask(targets, sources, self.sliding_window)
 
-    def _attention_function(self, rank, return_attention_scores):
+    def _attention_function(self, rank, needs_weights):
         """The method that attends: without weights, where nothing asks for them.
 
         Args:
             rank: the number of axes of the projected query.
         """
-        if self.dropout > 0.0 or return_attention_scores or rank != 4:
+        if self.dropout > 0.0 or needs_weights or rank != 4:
             return self._attend_explicitly
         return self._attend_fused
 

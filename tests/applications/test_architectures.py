@@ -177,8 +177,7 @@ ONLY_CHANNELS_LAST = ("DenseNet121", "NASNetMobile", "ConvNeXtTiny")
     "name",
     tiers(
         [*FAMILIES, *ONLY_CHANNELS_LAST, "NASNetLarge"],
-        ["MobileNetV3Small"],
-        {*FAMILIES, *ONLY_CHANNELS_LAST} - {"NASNetMobile", "InceptionResNetV2"},
+        slow={*FAMILIES, *ONLY_CHANNELS_LAST} - {"NASNetMobile", "InceptionResNetV2"},
     ),
 )
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined")

@@ -360,7 +360,7 @@ def in_threads(work, count):
         raise errors[0]
 
 
-@pytest.fixture(scope="module", params=every(3, [*ROWS, *MODELS]), ids=lambda row: str(row[0]))
+@pytest.fixture(scope="module", params=every(5, [*ROWS, *MODELS]), ids=lambda row: str(row[0]))
 def subject(request):
     return Subject(request.param)
 

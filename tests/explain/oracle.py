@@ -13,16 +13,22 @@ TARGETS = np.array([3, 1, 4, 1, 5])
 
 
 @functools.cache
-def network():
-    """Convolutions, pooling and two dense layers with relu, of fixed random weights."""
+def network(pooled=True):
+    """Convolutions, pooling and two dense layers with relu, of fixed random weights.
+
+    Args:
+        pooled: False leaves pooling out; "first" pools before relu, since pooling sends gradients
+            to the one or the other of equal values, such as the zeros of relu.
+    """
     jkeras.utils.set_random_seed(0)
     model = jkeras.Sequential(
         [
             jkeras.Input((8, 8, 1)),
             layers.Conv2D(4, 3, activation="relu", name="first"),
             layers.Conv2D(6, 3, name="conv"),
+            *([layers.MaxPooling2D(name="pool")] if pooled == "first" else []),
             layers.ReLU(name="relu"),
-            layers.MaxPooling2D(name="pool"),
+            *([layers.MaxPooling2D(name="pool")] if pooled is True else []),
             layers.Flatten(name="flat"),
             layers.Dense(16, activation="relu", name="hidden"),
             layers.Dense(10, name="out"),
@@ -36,10 +42,10 @@ def network():
 
 
 @functools.cache
-def in_torch():
+def in_torch(pooled=True):
     """The same network in torch."""
     torch = pytest.importorskip("torch")
-    model = network()
+    model = network(pooled)
 
     def filled(module, layer, kernel):
         module.weight.data = torch.tensor(np.ascontiguousarray(kernel))
@@ -52,16 +58,18 @@ def in_torch():
         return filled(torch.nn.Conv2d(inputs, outputs, 3), layer, kernel)
 
     hidden, out = model.get_layer("hidden"), model.get_layer("out")
+    side = 2 if pooled else 4
     # torch flattens channels first
-    kernel = hidden.kernel.numpy().reshape(2, 2, 6, 16).transpose(3, 2, 0, 1).reshape(16, 24)
+    kernel = hidden.kernel.numpy().reshape(side, side, 6, 16).transpose(3, 2, 0, 1).reshape(16, -1)
     network_ = torch.nn.Sequential(
         convolution("first", 1, 4),
         torch.nn.ReLU(),
         convolution("conv", 4, 6),
+        *([torch.nn.MaxPool2d(2)] if pooled == "first" else []),
         torch.nn.ReLU(),
-        torch.nn.MaxPool2d(2),
+        *([torch.nn.MaxPool2d(2)] if pooled is True else []),
         torch.nn.Flatten(),
-        filled(torch.nn.Linear(24, 16), hidden, kernel),
+        filled(torch.nn.Linear(6 * side**2, 16), hidden, kernel),
         torch.nn.ReLU(),
         filled(torch.nn.Linear(16, 10), out, out.kernel.numpy().T),
     )

@@ -1,8 +1,11 @@
 """Attributions beside captum, on the same network."""
 
+import copy
+
 import numpy as np
 import pytest
 
+import jkeras
 from jkeras import explain
 from tests.explain.oracle import TARGETS, X, close, images, in_torch, network, tensor
 
@@ -10,6 +13,11 @@ captum = pytest.importorskip("captum")
 torch = pytest.importorskip("torch")
 attr = pytest.importorskip("captum.attr")
 
+# captum says that it sets hooks, and what torch needs
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore:{begin}:UserWarning")
+    for begin in ("Setting", "Input Tensor")
+]
 TARGET = torch.tensor(TARGETS)
 BASELINE = np.random.default_rng(2).uniform(size=(5, 8, 8, 1)).astype("float32")
 
@@ -47,6 +55,36 @@ def test_integrated_gradients(baseline, batch_size):
     )
     close(ours, images(wanted), 1e-5)
     np.testing.assert_allclose(our_delta, delta.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "ours, theirs", [("guided_backprop", "GuidedBackprop"), ("deconvnet", "Deconvolution")]
+)
+def test_rules_for_relu(ours, theirs):
+    wanted = getattr(attr, theirs)(in_torch(False)).attribute(tensor(X), target=TARGET)
+    close(getattr(explain, ours)(network(False), X, TARGETS), images(wanted), 1e-5)
+
+
+def test_guided_grad_cam():
+    wanted = attr.GuidedGradCam(in_torch(), in_torch()[3]).attribute(
+        tensor(X), TARGET, interpolate_mode="nearest"
+    )
+    close(explain.guided_grad_cam(network(), X, TARGETS, at="relu"), images(wanted), 1e-4)
+
+
+@pytest.mark.parametrize("baseline", [0.0, BASELINE])
+def test_deep_lift(baseline):
+    """Without pooling, where captum's attributions do not add up to the difference."""
+    given = tensor(np.broadcast_to(np.float32(baseline), X.shape))
+    wanted = attr.DeepLift(in_torch(False)).attribute(tensor(X), given, TARGET)
+    ours = explain.deep_lift(network(False), X, TARGETS, baseline=baseline)
+    close(ours, images(wanted), 1e-4)
+
+
+def test_deep_shap():
+    wanted = attr.DeepLiftShap(in_torch(False)).attribute(tensor(X), tensor(BASELINE), TARGET)
+    ours = explain.deep_lift(network(False), X, TARGETS, background=BASELINE, batch_size=2)
+    close(ours, images(wanted), 1e-4)
 
 
 def test_smooth_grad_on_given_noise():
@@ -118,3 +156,58 @@ def test_occlusion(window, strides):
             batch_size=batch_size,
         )
         close(ours, images(wanted), 1e-5)
+
+
+@pytest.mark.parametrize("baseline", [0.0, BASELINE])
+def test_conductance(baseline):
+    given = tensor(np.broadcast_to(np.float32(baseline), X.shape))
+    method = attr.LayerConductance(in_torch(), in_torch()[2])
+    wanted = method.attribute(tensor(X), given, TARGET, n_steps=10)
+    ours = explain.conductance(
+        network(), X, TARGETS, at="conv", baseline=baseline, steps=10, batch_size=2
+    )
+    close(ours, images(wanted), 1e-4)
+
+
+def test_tracin():
+    influence = pytest.importorskip("captum.influence")
+    labels = TARGET[:3]
+    wanted = influence.TracInCP(
+        in_torch(),
+        torch.utils.data.TensorDataset(tensor(X[:3]).detach(), labels),
+        ["the network as it is"],
+        checkpoints_load_func=lambda model, path: 1.0,
+        loss_fn=torch.nn.CrossEntropyLoss(reduction="sum"),
+        batch_size=2,
+        sample_wise_grads_per_batch=True,
+    ).influence((tensor(X[3:]).detach(), TARGET[3:]))
+    loss = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    ours = explain.tracin(
+        network(), X[3:], TARGETS[3:], X[:3], TARGETS[:3], loss=loss, batch_size=2
+    )
+    close(ours, wanted.numpy(), 1e-4)
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "gamma", "z_plus"])
+def test_lrp(rule):
+    """Without biases: captum leaves them as they are where the papers treat them as weights."""
+    rules = pytest.importorskip("captum.attr._utils.lrp_rules")
+    network_ = copy.deepcopy(in_torch("first"))
+    for module in network_:
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            module.bias.data.zero_()
+            made = {
+                "epsilon": lambda: rules.EpsilonRule(1e-9),
+                "gamma": lambda: rules.GammaRule(0.25),
+                "z_plus": rules.Alpha1_Beta0_Rule,
+            }
+            module.rule = made[rule]()
+        elif isinstance(module, torch.nn.Flatten):
+            module.rule = rules.EpsilonRule()
+    wanted = attr.LRP(network_).attribute(tensor(X), TARGET)
+    model = network("first")
+    params = {
+        name: {**weights, "bias": 0 * weights["bias"]} for name, weights in model.params.items()
+    }
+    ours = explain.lrp(model, X, TARGETS, rule=rule, epsilon=1e-9, params=params, state=model.state)
+    close(ours, images(wanted), 1e-4)

@@ -7,6 +7,7 @@ import pytest
 
 import jkeras
 from jkeras import explain, layers
+from tests.thinning import tiers
 from tests.explain.oracle import TARGETS, X, network
 
 METHODS = {
@@ -18,10 +19,17 @@ METHODS = {
     "grad_cam": {"at": "conv"},
     "grad_cam_plus_plus": {"at": "conv"},
     "occlusion": {"window": (4, 4)},
+    "guided_backprop": {},
+    "deconvnet": {},
+    "guided_grad_cam": {"at": "conv"},
+    "deep_lift": {},
+    "lrp": {},
+    "conductance": {"at": "conv", "steps": 3},
 }
+QUICK = ("integrated_gradients", "grad_cam", "occlusion", "deep_lift")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", tiers(METHODS, QUICK, METHODS))
 class TestAll:
     def run(self, method, x=X, target=TARGETS, **options):
         return getattr(explain, method)(network(), x, target, **METHODS[method], **options)

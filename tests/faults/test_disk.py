@@ -49,6 +49,7 @@ def check_full(found):
             assert not hidden or format == "checkpoints", f"{format}: {hidden}"
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow(tmp_path):
     """Each save fails after some more bytes, until one has enough of them; then the process goes on
     as before.

@@ -100,8 +100,8 @@ print("came through")
     [
         {"LC_ALL": "C"},
         {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"},
-        {"PYTHONUTF8": "0", "LC_ALL": "POSIX"},
-        {"HOME": "/proc/nowhere"},
+        pytest.param({"PYTHONUTF8": "0", "LC_ALL": "POSIX"}, marks=pytest.mark.slow),
+        pytest.param({"HOME": "/proc/nowhere"}, marks=pytest.mark.slow),
         {"HOME": "/proc/nowhere", "KERAS_HOME": "/proc/nowhere"},
     ],
     ids=str,

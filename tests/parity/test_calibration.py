@@ -20,7 +20,7 @@ from keras.src.quantizers.gptq import GPTQ
 import jkeras
 from jkeras.quantizers import calibration, gptq
 from jkeras.quantizers.groups import Grid, Groups
-from tests.thinning import every
+from tests.thinning import every, some_slow
 
 LAYERS = {
     "Dense": (dict(units=5, activation="relu"), (4, 12)),
@@ -122,7 +122,7 @@ def equal_weights(ours, theirs):
             np.testing.assert_allclose(mine, its, rtol=1e-5, atol=1e-7, err_msg=a.path)
 
 
-@pytest.mark.parametrize("name, config", [*every(3, CASES), *WIDE])
+@pytest.mark.parametrize("name, config", [*every(6, CASES), *WIDE])
 def test_as_keras(name, config):
     x = random((4, *LAYERS[name][1][1:]), 3)
     ours, theirs = by_us(name, config), by_keras(name, config)
@@ -341,7 +341,7 @@ def in_blocks(model):
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method.*")
-@pytest.mark.parametrize("config", every(3, ["awq", "gptq", "gptq, in order"]))
+@pytest.mark.parametrize("config", some_slow(["awq", "gptq", "gptq, in order"]))
 def test_two_blocks_as_in_keras(config, mended, monkeypatch, tmp_path):
     files_with_zeros(monkeypatch)
     ids = np.arange(24).reshape(4, 6) % 20

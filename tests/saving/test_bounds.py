@@ -464,6 +464,7 @@ def with_vocabulary(path, content):
             archive.writestr(zipfile.ZipInfo(name), content if is_vocabulary else kept, method)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [b"", b"a"], ids=["empty", "short"])
 def test_a_vocabulary_of_many_equal_lines(line, tmp_path):
     """Sixteen megabytes of them, in as many kilobytes, take a few times their own size."""

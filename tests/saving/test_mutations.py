@@ -36,9 +36,9 @@ def run(folder, name, first, count):
 
 @pytest.mark.parametrize("name", mutations.FORMATS)
 def test_some_mutations(name, tmp_path):
-    assert run(tmp_path, name, 0, 40) == ""
+    assert run(tmp_path, name, 0, 20) == ""
 
 
 @pytest.mark.parametrize("name", tiers(mutations.FORMATS, slow=["x.keras", "x.weights.h5"]))
 def test_many_mutations(name, tmp_path):
-    assert run(tmp_path, name, 40, 900) == ""
+    assert run(tmp_path, name, 20, 900) == ""

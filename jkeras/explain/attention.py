@@ -1,0 +1,75 @@
+"""Attention: from which tokens of the input those of the output take what they have."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.core.paths import walk
+from jkeras.explain.gradients import as_array
+from jkeras.explain.running import attribute
+from jkeras.explain.score import Scored, Structure
+from jkeras.layers import GroupQueryAttention, MultiHeadAttention
+
+
+def attention_rollout(
+    model: Any, x: Structure, *, at: list | None = None, residual: float = 0.5, **options: Any
+) -> jax.Array:
+    """The attention of all layers in one matrix: the product of their weights, the mean over heads,
+    each mixed with what goes past the layer (Abnar and Zuidema 2020, arXiv:2005.00928).
+
+    The weights are taken from within the layers, which need not return them.
+
+    Args:
+        at: the attention layers, or their paths, first to last; by default all of `model`, in the
+            order in which they stand in it.
+        residual: the share that goes past each layer.
+        batch_size, params, state: as of `saliency`.
+
+    Returns:
+        (rows, tokens, tokens): how much of each token of the input is in each of the output; the
+        rows of a matrix add up to 1.
+
+    Raises:
+        ValueError: no attention layer; one that attends to others than its own tokens.
+
+    >>> import jkeras, numpy as np
+    >>> x = jkeras.Input((5, 8))
+    >>> model = jkeras.Model(x, jkeras.layers.MultiHeadAttention(2, 4)(x, x))
+    >>> attention_rollout(model, np.ones((3, 5, 8))).sum(-1).round(4)[0].tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    if at is None:
+        kinds = MultiHeadAttention, GroupQueryAttention
+        at = ["/".join(path) for path, layer in walk(model) if isinstance(layer, kinds)]
+    if not at:
+        raise ValueError(explain("attention_rollout", "attention layers in the model", "none"))
+    at = tuple(_softmax_of(place) for place in at)
+    on_any = lambda y: jnp.zeros(len(jax.tree_util.tree_leaves(y)[0]))  # noqa: E731
+    given = {"places": at, "residual": residual, "differentiates": False, **options}
+    return attribute(_rollout, model, as_array(x), on_any, **given)
+
+
+def _softmax_of(place):
+    return f"{place}/_softmax" if isinstance(place, str) else place._softmax
+
+
+def _rollout(score: Scored, at_once: int, places: tuple, residual: float) -> jax.Array:
+    model, x = score.score.model, score.rows["x"]
+    seen = model.tap(score.params, score.state, x, at=list(places), training=False)[2]
+    whole = None
+    for place in places:
+        weights = seen[place]
+        tokens = weights.shape[-1]
+        if weights.shape[-2] != tokens or weights.ndim != 4:
+            wanted = "layers that attend to their own tokens, along one axis"
+            received = f"weights of shape {weights.shape}"
+            raise ValueError(explain(f"attention_rollout at {place!r}", wanted, received))
+        mixed = (1 - residual) * weights.astype("float32").mean(1) + residual * jnp.eye(tokens)
+        mixed = mixed / mixed.sum(-1, keepdims=True)
+        whole = mixed if whole is None else jnp.matmul(mixed, whole, precision="highest")
+    return whole
+
+
+__all__ = ["attention_rollout"]

@@ -1,0 +1,168 @@
+"""DeepLIFT: how the difference from a baseline comes about, operation by operation."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.explain import baselines
+from jkeras.explain.gradients import as_array
+from jkeras.explain.running import attribute
+from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.tape import Entry, Tape, gradient
+from jkeras.explain.unknown import no_rule
+from jkeras.training.batch_independence import ELEMENTWISE
+
+EQUAL = 1e-7  # differences below this are none: the gradient takes the place of their ratio
+# a sum of its active inputs, each times something that does not depend on the variable
+LINEAR = frozenset(
+    """
+    add add_any broadcast_in_dim concatenate convert_element_type copy copy_p cumsum dynamic_slice
+    gather name neg optimization_barrier pad reduce_precision reduce_sum reduce_window_sum reshape
+    rev scatter-add sharding_constraint slice split squeeze sub transpose
+    """.split()
+)
+PRODUCTS = ("mul", "dot_general", "conv_general_dilated")
+MAXIMA = ("reduce_max", "reduce_window_max", "reduce_min", "reduce_window_min")
+
+
+def deep_lift(
+    model: Any,
+    x: Structure,
+    target: Target = None,
+    *,
+    baseline: Structure = None,
+    background: Structure = None,
+    **options: Any,
+) -> Structure:
+    """The share of each input in the difference of a score from that of a baseline, by the rescale
+    rule of DeepLIFT (Shrikumar et al. 2017, arXiv:1704.02685): a function of one number counts by
+    the ratio of the differences of its output and its input. The attributions of a row add up to
+    the difference.
+
+    Of products of two values that both depend on the input, as in attention, each has half of what
+    they do together; a maximum goes to what is the largest.
+
+    Arguments as of `saliency`, and:
+
+    Args:
+        baseline: as of `integrated_gradients`.
+        background: rows to compare each row with, in place of one baseline; the mean over them is
+            DeepSHAP (Lundberg and Lee 2017, arXiv:1705.07874).
+
+    Raises:
+        ValueError: a layer has an operation that there is no rule for; it is named.
+
+    >>> import jax, jax.numpy as jnp
+    >>> score = lambda x: jax.nn.relu(x.sum(1, keepdims=True) - 1.0)
+    >>> deep_lift(score, [[2.0, 3.0]]).round(4)
+    array([[1.6, 2.4]], dtype=float32)
+    """
+    x = as_array(x)
+    if background is not None:
+        shared = {"background": jax.tree_util.tree_map(jnp.asarray, background)}
+        return attribute(_deep_shap, model, x, target, {}, shared, **options)
+    arrays, shared = baselines.split(baseline, x, options.get("at"))
+    return attribute(_deep_lift, model, x, target, arrays, shared, **options)
+
+
+def _deep_lift(score: Scored, at_once: int, baseline: Structure) -> Structure:
+    return _from(score, baselines.filled(baseline, score.start))
+
+
+def _deep_shap(score: Scored, at_once: int, background: Structure) -> Structure:
+    def add_one(total, row):
+        added = _from(score, baselines.filled(row, score.start))
+        return jax.tree_util.tree_map(jnp.add, total, added), None
+
+    begin = jax.tree_util.tree_map(jnp.zeros_like, score.start)
+    count = len(jax.tree_util.tree_leaves(background)[0])
+    total = jax.lax.scan(add_one, begin, background)[0]
+    return jax.tree_util.tree_map(lambda v: v / count, total)
+
+
+def _from(score, begin):
+    tape = Tape(score, score.start, begin)
+
+    def rule(tape: Tape, entry: Entry, coming: list) -> list:
+        return _rule(score, tape, entry, coming)
+
+    multipliers = tape.backwards(rule, jnp.ones_like(tape.values[tape.output]))
+    return jax.tree_util.tree_map(lambda m, v, b: m * (v - b), multipliers, score.start, begin)
+
+
+def _rule(score, tape, entry, coming):
+    name = entry.primitive.name
+    moving = [tape.moves(slot) for slot in entry.inputs]
+    if name == "stop_gradient":
+        return coming
+    if name in LINEAR and moving == entry.active:
+        return gradient(tape, entry, coming)
+    if name in PRODUCTS and sum(moving) == 1:
+        return gradient(tape, entry, coming)
+    if name == "div" and moving == [True, False]:
+        return gradient(tape, entry, coming)
+    if name == "select_n" and not moving[0]:
+        return gradient(tape, entry, coming)
+    if name in MAXIMA:
+        return _of_maximum(tape, entry, coming)
+    if name in ELEMENTWISE:
+        origin = tape.origin(entry)
+        if origin is not None:
+            return {origin: _of_curve(tape, entry, origin, coming[0])}
+    if name in PRODUCTS:
+        return _of_product(tape, entry, coming)
+    if name == "div":
+        return _of_ratio(tape, entry, coming)
+    raise no_rule(score, entry)
+
+
+def _of_curve(tape, entry, origin, coming):
+    """A function of one number: the ratio of differences."""
+    x, before = tape.values[origin], tape.other_values[0][origin]
+    y, y_before = tape.outputs(entry)[0], tape.outputs(entry, 0)[0]
+    step = x - before
+    ratio = (y - y_before) / jnp.where(jnp.abs(step) < EQUAL, 1, step)
+    (tangent,) = jax.vjp(tape.since(origin, entry), x)[1](coming)
+    return jnp.where(jnp.abs(step) < EQUAL, tangent, ratio * coming)
+
+
+def _of_product(tape, entry, coming):
+    """Each factor times the mean of the other, at the input and at the baseline: what it does alone
+    and half of what they do together.
+    """
+    now, before = tape.inputs(entry), tape.inputs(entry, 0)
+    mean = [(a + b) / 2 if active else a for a, b, active in zip(now, before, entry.active)]
+    return gradient(tape, entry, coming, mean)
+
+
+def _of_ratio(tape, entry, coming):
+    """A numerator times the inverse of a denominator."""
+    (above, below), (above_0, below_0) = tape.inputs(entry), tape.inputs(entry, 0)
+    slope = -1 / (below * below_0)  # of the inverse: its difference over that of the denominator
+    return [
+        _as(coming[0] * (1 / below + 1 / below_0) / 2, above),
+        _as(coming[0] * (above + above_0) / 2 * slope, below),
+    ]
+
+
+def _as(cotangent, value):
+    """A cotangent summed over the axes along which a value was broadcast."""
+    wide = [i for i, size in enumerate(value.shape) if size != cotangent.shape[i]]
+    return cotangent.sum(wide, keepdims=True)
+
+
+def _of_maximum(tape, entry, coming):
+    """The largest of a window: what it gains goes to where it is, what it loses to where it was."""
+    x, before = tape.inputs(entry)[0], tape.inputs(entry, 0)[0]
+    y, y_before = tape.outputs(entry)[0], tape.outputs(entry, 0)[0]
+    higher = jnp.maximum(y, y_before)
+    (gained,) = gradient(tape, entry, [coming[0] * (higher - y_before)])
+    (lost,) = gradient(tape, entry, [coming[0] * (y - higher)], [before])
+    (tangent,) = gradient(tape, entry, coming)
+    step = x - before
+    ratio = (gained + lost) / jnp.where(jnp.abs(step) < EQUAL, 1, step)
+    return [jnp.where(jnp.abs(step) < EQUAL, tangent, ratio)]
+
+
+__all__ = ["deep_lift"]

@@ -1,0 +1,203 @@
+"""Layer-wise relevance propagation: a score handed back from layer to layer, to the inputs."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import check_choice
+from jkeras.explain.deep_lift import LINEAR, MAXIMA, PRODUCTS
+from jkeras.explain.gradients import as_array
+from jkeras.explain.running import attribute
+from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.tape import Entry, Tape, gradient
+from jkeras.explain.unknown import no_rule
+from jkeras.training.batch_independence import ELEMENTWISE
+
+RULES = ("epsilon", "gamma", "z_plus")
+# what a layer's affine function goes on with after its product with the kernel
+AFFINE = frozenset(
+    "add sub mul div convert_element_type reshape broadcast_in_dim squeeze transpose copy".split()
+)
+
+
+def lrp(
+    model: Any,
+    x: Structure,
+    target: Target = None,
+    *,
+    rule: str = "epsilon",
+    epsilon: float = 1e-6,
+    gamma: float = 0.25,
+    **options: Any,
+) -> Structure:
+    """The relevance of each input, where each layer divides what it is given among its inputs by
+    what they add to its output (Bach et al. 2015; the rules as in Montavon et al. 2019).
+
+    The layers are dense and convolutional ones, with the normalization behind them folded in, and
+    pooling; an activation function hands on what it is given.
+
+    Args:
+        rule: "epsilon": by what the inputs add, zero signs apart; "gamma": what speaks for counts
+            more; "z_plus": only what speaks for counts.
+        epsilon: added to each output that is divided by, away from zero.
+        gamma: of that rule, by how much.
+
+    Other arguments as of `saliency`.
+
+    Raises:
+        ValueError: a layer has an operation that there is no rule for, such as a product of two
+            things that both depend on the input; it is named.
+
+    >>> import jax, jax.numpy as jnp
+    >>> score = lambda x: jax.nn.relu(x @ jnp.array([[1.0], [2.0], [-1.0]]))
+    >>> lrp(score, [[1.0, 2.0, 3.0]]).round(3).tolist()
+    [[1.0, 4.0, -3.0]]
+    >>> lrp(score, [[1.0, 2.0, 3.0]], rule="z_plus").round(3)
+    array([[0.4, 1.6, 0. ]], dtype=float32)
+    """
+    check_choice("rule", rule, RULES, "lrp")
+    weights = {"epsilon": (1.0, 0.0), "gamma": (1.0, gamma), "z_plus": (0.0, 1.0)}[rule]
+    return attribute(
+        _lrp, model, as_array(x), target, weights=weights, epsilon=float(epsilon), **options
+    )
+
+
+def _lrp(score: Scored, at_once: int, weights: tuple[float, float], epsilon: float) -> Structure:
+    tape = Tape(score, score.start)
+    affine = {id(layer.entries[-1]): layer for layer in _affine_layers(tape)}
+
+    def rule(tape: Tape, entry: Entry, coming: list) -> list | dict:
+        layer = affine.get(id(entry))
+        if layer is not None:
+            return {layer.source: _through(tape, layer, coming[0], weights, epsilon)}
+        return _hand_on(score, tape, entry, coming)
+
+    # what comes back is the relevance of an input for each unit of it
+    shares = tape.backwards(rule, jnp.ones_like(tape.values[tape.output]))
+    return jax.tree_util.tree_map(jnp.multiply, shares, score.start)
+
+
+def _hand_on(score, tape, entry, coming):
+    """The rule of what is no layer with weights: each gives its whole relevance back."""
+    name = entry.primitive.name
+    moving = [tape.moves(slot) for slot in entry.inputs]
+    if name in MAXIMA or (name in LINEAR and moving == entry.active):
+        return gradient(tape, entry, coming)
+    if name in ("mul", "div") and moving in ([True, False], [False, True]) and entry.active[0]:
+        return gradient(tape, entry, coming)
+    if name == "mul" and moving == [False, True]:
+        return gradient(tape, entry, coming)
+    if name in ELEMENTWISE:
+        origin = tape.origin(entry)
+        if origin is not None:
+            x, y = tape.values[origin], tape.outputs(entry)[0]
+            return {origin: coming[0] * y / jnp.where(x == 0, 1, x)}
+    raise no_rule(score, entry)
+
+
+# ---------------------------------------------------------------- layers with weights
+
+
+@dataclasses.dataclass
+class _Affine:
+    """A product with a kernel and what follows of the same layer.
+
+    Attributes:
+        source: the slot of what the kernel is multiplied with.
+        kernel: the slot of the kernel.
+        entries: the product first.
+    """
+
+    source: int
+    kernel: int
+    entries: list[Entry]
+
+    def run(self, tape: Tape, source: jax.Array, kernel: jax.Array, adds: bool) -> jax.Array:
+        """Its output for another input and another kernel.
+
+        Args:
+            adds: whether what is added counts.
+        """
+        known = {self.source: source, self.kernel: kernel}
+        for entry in self.entries:
+            given = [known.get(slot, tape.values[slot]) for slot in entry.inputs]
+            if not adds and entry.primitive.name in ("add", "sub"):
+                given = [
+                    value if slot in known else jnp.zeros_like(value)
+                    for value, slot in zip(given, entry.inputs)
+                ]
+            known[entry.outputs[0]] = entry.run(*given)[0]
+        return known[self.entries[-1].outputs[0]]
+
+
+def _affine_layers(tape):
+    """The layers with weights of a tape."""
+    readers: dict[int, list[Entry]] = {}
+    for entry in tape.entries:
+        for slot in entry.inputs:
+            readers.setdefault(slot, []).append(entry)
+    found = []
+    for entry in tape.entries:
+        moving = [tape.moves(slot) for slot in entry.inputs]
+        if entry.primitive.name not in PRODUCTS[1:] or sum(moving) != 1:
+            continue
+        source, kernel = (entry.inputs[moving.index(is_source)] for is_source in (True, False))
+        entries = [entry]
+        while (following := _next(tape, readers, entries[-1])) is not None:
+            entries.append(following)
+        found.append(_Affine(source, kernel, entries))
+    return found
+
+
+def _next(tape, readers, entry):
+    """What goes on with an affine function: the only reader of its output, if it is affine too."""
+    slot = entry.outputs[0]
+    after = readers.get(slot, [])
+    if len(after) != 1 or slot == tape.output or after[0].primitive.name not in AFFINE:
+        return None
+    moving = [tape.moves(other) for other in after[0].inputs]
+    if sum(moving) != 1 or (after[0].primitive.name == "div" and not moving[0]):
+        return None
+    return after[0]
+
+
+def _through(tape, layer, coming, weights, epsilon):
+    """What comes back through a layer with weights.
+
+    Args:
+        coming: relevance for each unit of its output.
+        weights: how much all counts that is added to an output, and how much what speaks for it.
+    """
+    of_all, of_positive = weights
+    x, kernel = tape.values[layer.source], tape.values[layer.kernel]
+    scale = _scale(tape, layer, x, kernel)
+
+    def total(x: jax.Array) -> jax.Array:
+        result = 0.0
+        if of_all:
+            result = of_all * layer.run(tape, x, kernel, False)
+        if of_positive:
+            above = layer.run(tape, x, jnp.maximum(kernel, 0), False)
+            below = layer.run(tape, x, jnp.minimum(kernel, 0), False)
+            result += of_positive * jnp.where(scale > 0, above, below)
+        return result
+
+    added = layer.run(tape, jnp.zeros_like(x), kernel, True)
+    divided, pull = jax.vjp(total, x)
+    divided = divided + of_all * added + of_positive * jnp.maximum(added, 0)
+    divided = divided + jnp.where(divided >= 0, epsilon, -epsilon)
+    relevance = coming * tape.outputs(layer.entries[-1])[0]
+    return pull(relevance / divided)[0]
+
+
+def _scale(tape, layer, x, kernel):
+    """What the product of a layer is multiplied with on its way to the output."""
+    after: Callable = _Affine(-1, layer.entries[0].outputs[0], layer.entries[1:]).run
+    ones = jnp.ones_like(tape.outputs(layer.entries[0])[0])
+    return after(tape, None, ones, False) if layer.entries[1:] else ones
+
+
+__all__ = ["lrp"]

@@ -1,0 +1,135 @@
+"""Gradients that treat relu in their own way: guided backpropagation and deconvolution."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.explain.cam import grad_cam
+from jkeras.explain.gradients import as_array
+from jkeras.explain.running import attribute
+from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.tape import Entry, Tape, gradient, inner_jaxprs
+
+
+def guided_backprop(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:
+    """The gradient of a score, where relu hands on only what is positive, of its inputs and of its
+    gradients (Springenberg et al. 2014, arXiv:1412.6806). Sharp pictures; they say little about
+    what the model has learned (Adebayo et al. 2018, arXiv:1810.03292).
+
+    Every relu counts: of `ReLU` and `Activation` layers, of `activation="relu"`, of `ops.relu` and
+    `jax.nn.relu` in code of your own. Arguments as of `saliency`.
+
+    Raises:
+        ValueError: there is no relu in the model, or one within a loop.
+
+    >>> import jax, jax.numpy as jnp
+    >>> score = lambda x: jax.nn.relu(x) @ jnp.array([[1.0], [-2.0], [3.0]])
+    >>> guided_backprop(score, [[5.0, 5.0, -5.0]]).tolist()
+    [[1.0, 0.0, 0.0]]
+    """
+    return attribute(_guided, model, as_array(x), target, **options)
+
+
+def deconvnet(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:
+    """The gradient of a score, where relu hands on what is positive of its gradient, whatever its
+    input (Zeiler and Fergus 2014, arXiv:1311.2901). Arguments and errors as of `guided_backprop`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> score = lambda x: jax.nn.relu(x) @ jnp.array([[1.0], [-2.0], [3.0]])
+    >>> deconvnet(score, [[5.0, 5.0, -5.0]]).tolist()
+    [[1.0, 0.0, 3.0]]
+    """
+    return attribute(_deconvolved, model, as_array(x), target, **options)
+
+
+def guided_grad_cam(
+    model: Any, x: jax.Array, target: Target = None, *, at: Any, **options: Any
+) -> jax.Array:
+    """Guided backpropagation times the map of `grad_cam`, brought to the size of the input by
+    nearest neighbours (Selvaraju et al. 2017, arXiv:1610.02391).
+
+    Args:
+        x: images, channels along the last axis, or the first where `data_format` says so.
+        at: path of the layer that the map is of.
+
+    Other arguments as of `grad_cam`. Returns as `x`.
+
+    >>> import jkeras, numpy as np
+    >>> model = jkeras.Sequential([
+    ...     jkeras.layers.Conv2D(4, 3, activation="relu", name="conv"),
+    ...     jkeras.layers.GlobalAveragePooling2D(),
+    ... ])
+    >>> guided_grad_cam(model, np.ones((2, 8, 8, 1)), 1, at="conv").shape
+    (2, 8, 8, 1)
+    """
+    data_format = options.pop("data_format", None)
+    maps = grad_cam(model, x, target, at=at, data_format=data_format, **options)
+    guided = guided_backprop(model, x, target, **options)
+    channels = 1 if data_format == "channels_first" else -1
+    places = guided.shape[:channels] + guided.shape[channels:][1:]
+    resized = jax.image.resize(maps, places, "nearest")
+    product = guided * jnp.expand_dims(resized, channels)
+    return product if isinstance(guided, jax.Array) else jax.device_get(product).copy()
+
+
+def _guided(score: Scored, at_once: int) -> Structure:
+    return _by_rule(score, lambda x, g: jnp.where((x > 0) & (g > 0), g, 0))
+
+
+def _deconvolved(score: Scored, at_once: int) -> Structure:
+    return _by_rule(score, lambda x, g: jnp.where(g > 0, g, 0))
+
+
+def _by_rule(score, of_relu):
+    """The gradient with another one for relu.
+
+    Args:
+        of_relu: (input of relu, gradient by its output) -> gradient by its input.
+    """
+    found = []
+
+    def rule(tape: Tape, entry: Entry, coming: list) -> list:
+        if is_relu(tape, entry):
+            found.append(entry)
+            x = tape.inputs(entry)[entry.active.index(True)]
+            return [of_relu(x, coming[0])]
+        if any(_has_relu(inner) for inner in inner_jaxprs(entry.params)):
+            where = f"{score.score.where}"
+            raise ValueError(
+                explain(where, "relus that run once", f"one within `{entry.primitive.name}`")
+            )
+        return gradient(tape, entry, coming)
+
+    tape = Tape(score, score.start)
+    result = tape.backwards(rule, jnp.ones_like(tape.values[tape.output]))
+    if not found:
+        where = score.score.where
+        advice = "use `saliency`, which is the same without relu"
+        raise ValueError(explain(where, "a model with relu", "one without", advice))
+    return result
+
+
+def is_relu(tape: Tape, entry: Entry) -> bool:
+    """Whether a primitive is relu: the maximum of something and zero."""
+    if entry.primitive.name != "max" or sum(entry.active) != 1:
+        return False
+    return any(tape.is_zero(i) for i, a in zip(entry.inputs, entry.active) if not a)
+
+
+def _has_relu(jaxpr):
+    """Whether a jaxpr has what may be a relu."""
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name == "max" and any(_is_zero(v) for v in eqn.invars):
+            return True
+        if any(_has_relu(inner) for inner in inner_jaxprs(eqn.params)):
+            return True
+    return False
+
+
+def _is_zero(variable):
+    return hasattr(variable, "val") and not jnp.ndim(variable.val) and variable.val == 0
+
+
+__all__ = ["deconvnet", "guided_backprop", "guided_grad_cam"]

@@ -1,0 +1,280 @@
+"""A function as a tape of JAX's primitives: run forwards once, backwards by rules of one's own.
+
+So a rule that treats relu otherwise sees every relu of a model, whichever layer, argument or
+function of the user's it comes from.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.ops.kernels import traced_for
+from jkeras.training.batch_independence import ELEMENTWISE
+
+CALLS = ("jit", "pjit", "custom_jvp_call", "closed_call", "core_call", "checkpoint", "remat2")
+
+
+@dataclasses.dataclass
+class Entry:
+    """One primitive on the tape.
+
+    Attributes:
+        primitive, params: what runs.
+        inputs, outputs: slots of values; None for outputs that nothing reads.
+        active: for each input whether it depends on the variable and may have a gradient.
+        place: the number of the operation in the function's own jaxpr.
+    """
+
+    primitive: Any
+    params: dict
+    inputs: list[int]
+    outputs: list[int]
+    active: list[bool]
+    place: int
+
+    def run(self, *values: jax.Array) -> list:
+        """The outputs for other inputs."""
+        bound = self.primitive.get_bind_params(self.params)
+        # with the functions in it apart, before JAX 0.10
+        functions, params = bound if isinstance(bound, tuple) else ((), bound)
+        outputs = self.primitive.bind(*functions, *values, **params)
+        return list(outputs) if self.primitive.multiple_results else [outputs]
+
+    def on_active(self, values: Sequence[jax.Array]) -> tuple[Callable, list]:
+        """(the outputs as a function of the active inputs, these inputs)."""
+        places = [i for i, is_active in enumerate(self.active) if is_active]
+
+        def run(*given: jax.Array) -> list:
+            filled = list(values)
+            for place, value in zip(places, given):
+                filled[place] = value
+            return self.run(*filled)
+
+        return run, [values[i] for i in places]
+
+
+class Tape:
+    """A function of one structure of arrays, at some values of it.
+
+    Args:
+        function: gives one array.
+        variable: the values; `others` are further ones at which it is run too.
+
+    Attributes:
+        entries: primitives in order, with the calls of jitted functions opened.
+        values: by slot, at `variable`; `other_values` at each of `others`.
+    """
+
+    def __init__(self, function: Callable, variable: Any, *others: Any) -> None:
+        self.entries: list[Entry] = []
+        self.values: list = []
+        self.other_values: list[list] = [[] for _ in others]
+        self._active: list[bool] = []  # by slot, whether a gradient of the variable comes here
+        self._moves: list[
+            bool
+        ] = []  # whether it depends on the variable, integers and booleans too
+        with plain_forms():
+            closed = jax.make_jaxpr(function)(variable)
+        leaves, self.treedef = jax.tree_util.tree_flatten(variable)
+        others_leaves = [jax.tree_util.tree_leaves(other) for other in others]
+        self.variables = [
+            self._new(leaf, True, True, [given[i] for given in others_leaves])
+            for i, leaf in enumerate(leaves)
+        ]
+        self._place = 0
+        self._makers: dict[int, Entry] = {}
+        (self.output,) = self._record(closed.jaxpr, closed.consts, self.variables, True)
+
+    # ------------------------------------------------------------ forwards
+
+    def _new(self, value, moves=False, active=False, others=()):
+        self.values.append(value)
+        for values, other in zip(self.other_values, others or [value] * len(self.other_values)):
+            values.append(other)
+        self._moves.append(moves)
+        self._active.append(active and jnp.issubdtype(jnp.result_type(value), jnp.floating))
+        return len(self.values) - 1
+
+    def _record(self, jaxpr, consts, inputs, is_whole=False):
+        """Runs a jaxpr on slots; the slots of its outputs."""
+        slots = dict(zip(jaxpr.invars, inputs))
+        slots.update((v, self._new(c)) for v, c in zip(jaxpr.constvars, consts))
+
+        def slot_of(variable):
+            if hasattr(variable, "val"):
+                return self._new(variable.val)
+            return slots[variable]
+
+        for place, eqn in enumerate(jaxpr.eqns):
+            if is_whole:
+                self._place = place
+            given = [slot_of(v) for v in eqn.invars]
+            inner = opened(eqn)
+            if inner is not None:
+                outputs = self._record(*inner, given)
+            else:
+                outputs = self._run(eqn, given)
+            slots.update(zip(eqn.outvars, outputs))
+        return [slot_of(v) for v in jaxpr.outvars]
+
+    def _run(self, eqn, given):
+        active = [self._active[i] for i in given]
+        moves = any(self._moves[i] for i in given)
+        entry = Entry(eqn.primitive, eqn.params, given, [], active, self._place)
+        results = self._results(entry, self.values)
+        others = [results] * len(self.other_values)
+        if moves:
+            others = [self._results(entry, values) for values in self.other_values]
+        for i, result in enumerate(results):
+            slot = self._new(result, moves, any(active), [other[i] for other in others])
+            entry.outputs.append(slot)
+            self._makers[slot] = entry
+        self.entries.append(entry)
+        return entry.outputs
+
+    def _results(self, entry, values):
+        """What an entry gives; a constant for constants, so that rules can look at it."""
+        given = [values[i] for i in entry.inputs]
+        if any(isinstance(value, jax.core.Tracer) for value in given):
+            return entry.run(*given)
+        with jax.ensure_compile_time_eval():
+            return entry.run(*given)
+
+    # ------------------------------------------------------------ backwards
+
+    def backwards(self, rule: Callable, start: jax.Array) -> Any:
+        """What comes back to the variable.
+
+        Args:
+            rule: `(tape, entry, cotangents of its outputs) -> those of its active inputs`, or a
+                dict of those of any earlier slots.
+            start: the cotangent of the output.
+        """
+        cotangents = {self.output: start}
+        for entry in reversed(self.entries):
+            coming = [cotangents.get(slot) for slot in entry.outputs]
+            if not any(entry.active) or all(c is None for c in coming):
+                continue
+            going = rule(self, entry, coming)
+            if not isinstance(going, dict):
+                active = [i for i, active in zip(entry.inputs, entry.active) if active]
+                going = _added(active, going)
+            for slot, cotangent in going.items():
+                before = cotangents.get(slot)
+                cotangents[slot] = cotangent if before is None else before + cotangent
+        results = [
+            cotangents.get(slot, jnp.zeros_like(self.values[slot])) for slot in self.variables
+        ]
+        return jax.tree_util.tree_unflatten(self.treedef, results)
+
+    def origin(self, entry: Entry) -> int | None:
+        """The only value, of the same shape, that an elementwise operation follows from by others
+        of this kind; None where there are more.
+        """
+        waiting = {slot for slot in entry.inputs if self._moves[slot]}
+        while len(waiting) > 1 or not all(self._active[slot] for slot in waiting):
+            last = max(waiting)
+            before = self._makers.get(last)
+            if before is None or before.primitive.name not in ELEMENTWISE:
+                return None
+            waiting.remove(last)
+            waiting.update(slot for slot in before.inputs if self._moves[slot])
+        (slot,) = waiting
+        same = jnp.shape(self.values[slot]) == jnp.shape(self.values[entry.outputs[0]])
+        return slot if same else None
+
+    def since(self, origin: int, entry: Entry) -> Callable:
+        """The output of an elementwise operation as a function of its origin."""
+
+        def output(value: jax.Array) -> jax.Array:
+            known = {origin: value}
+            for step in self.entries[: self.entries.index(entry) + 1]:
+                if any(slot in known for slot in step.inputs):
+                    given = [known.get(slot, self.values[slot]) for slot in step.inputs]
+                    known.update(zip(step.outputs, step.run(*given)))
+            return known[entry.outputs[0]]
+
+        return output
+
+    def inputs(self, entry: Entry, other: int | None = None) -> list:
+        """The values that an entry took, at the variable or at another one."""
+        values = self.values if other is None else self.other_values[other]
+        return [values[i] for i in entry.inputs]
+
+    def outputs(self, entry: Entry, other: int | None = None) -> list:
+        """The values that it gave."""
+        values = self.values if other is None else self.other_values[other]
+        return [values[i] for i in entry.outputs]
+
+    # ------------------------------------------------------------ looking
+
+    def moves(self, slot: int) -> bool:
+        """Whether a value depends on the variable, be it an integer or a boolean."""
+        return self._moves[slot]
+
+    def is_zero(self, slot: int) -> bool:
+        """Whether a value is the number 0, known without running anything."""
+        value = self.values[slot]
+        if self._moves[slot] or isinstance(value, jax.core.Tracer):
+            return False
+        return bool(np.all(np.asarray(value) == 0))
+
+
+def _added(slots, cotangents):
+    """{slot: cotangent}, of one that is there twice the sum."""
+    by_slot: dict = {}
+    for slot, cotangent in zip(slots, cotangents):
+        by_slot[slot] = by_slot[slot] + cotangent if slot in by_slot else cotangent
+    return by_slot
+
+
+def plain_forms() -> contextlib.AbstractContextManager:
+    """A block in which operations are traced in the forms that rules know, and not in those that
+    are fast on a CPU: a maximum over windows, not of shifted parts.
+    """
+    return traced_for("tpu")
+
+
+def gradient(tape: Tape, entry: Entry, coming: list, at: list | None = None) -> list:
+    """The rule of the gradient itself.
+
+    Args:
+        at: other values of the entry's inputs.
+    """
+    run, active = entry.on_active(tape.inputs(entry) if at is None else at)
+    outputs, pull = jax.vjp(run, *active)
+    filled = [
+        _zeros(output) if cotangent is None else cotangent
+        for output, cotangent in zip(outputs, coming)
+    ]
+    return list(pull(filled))
+
+
+def _zeros(output):
+    if jnp.issubdtype(output.dtype, jnp.inexact):
+        return jnp.zeros_like(output)
+    return np.zeros(output.shape, jax.dtypes.float0)
+
+
+def opened(eqn: Any) -> tuple | None:
+    """(jaxpr, constants) of a call that only groups what is in it; None of anything else."""
+    if eqn.primitive.name not in CALLS:
+        return None
+    inner = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
+    return getattr(inner, "jaxpr", inner), getattr(inner, "consts", [])
+
+
+def inner_jaxprs(params: dict) -> list:
+    """The jaxprs among an entry's parameters: those of loops and branches."""
+    found = []
+    for value in params.values():
+        for candidate in value if isinstance(value, (tuple, list)) else (value,):
+            candidate = getattr(candidate, "jaxpr", candidate)
+            if hasattr(candidate, "eqns"):
+                found.append(candidate)
+    return found
