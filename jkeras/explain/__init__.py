@@ -24,5 +24,6 @@ from jkeras.explain.occlusion import occlusion
 from jkeras.explain.relu import deconvnet, guided_backprop, guided_grad_cam
 from jkeras.explain.sanity import deletion, infidelity, insertion, randomization
 from jkeras.explain.shapley import kernel_shap, shapley_values
+from jkeras.explain.show import show
 
 __all__ = exported(globals())

@@ -27,3 +27,4 @@ from jkeras.explain.sanity import insertion as insertion
 from jkeras.explain.sanity import randomization as randomization
 from jkeras.explain.shapley import kernel_shap as kernel_shap
 from jkeras.explain.shapley import shapley_values as shapley_values
+from jkeras.explain.show import show as show
