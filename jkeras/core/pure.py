@@ -6,6 +6,7 @@ import typing
 
 import jax
 
+from jkeras.core import taps
 from jkeras.kernel import apply as kernel
 
 
@@ -47,7 +48,7 @@ class Pair(typing.NamedTuple):
 
 
 class PureInterface:
-    """`init`, `apply` and `pair`, functions of hyper-parameters, values and inputs alone."""
+    """`init`, `apply`, `tap` and `pair`, functions of hyper-parameters, values and inputs alone."""
 
     def init(self, key: jax.Array | int, *args, **kwargs) -> tuple[dict, dict]:
         """New weights for an input, from a key alone: `(params, state)`, nested dicts of arrays.
@@ -87,60 +88,7 @@ class PureInterface:
             kwargs["mask"] = mask
         return kernel.apply(self, params, state, args, kwargs, rng=rng, training=training)
 
-    def tap(
-        self,
-        params: dict,
-        state: dict,
-        *args,
-        at: typing.Any = (),
-        add: dict[typing.Any, typing.Any] | None = None,
-        training: bool | None = None,
-        rng: jax.Array | int | None = None,
-        mask: jax.Array | None = None,
-        **kwargs,
-    ):
-        """The forward pass of `apply`, with a look at what layers in it give, and changes of that:
-        `(y, new_state, seen)`.
-
-        A place is a path of names, "base/conv": as in `params`, or as the layers are called. The
-        end of a path is enough where only one layer has it. "conv#1" is the second call of a layer
-        that is used more than once; "conv" alone gives the outputs of all calls along a new first
-        axis. In a `Stack` called "stack", "stack/3/dense" is a layer in block 3;
-        "stack/layer/dense" that of all blocks, along a first axis.
-
-        Args:
-            params, state, args, training, rng, mask, kwargs: as of `apply`.
-            at: a place or several; `seen` has their outputs, a dict by place. A layer of the model
-                is a place, too.
-            add: what is added to the outputs at places; in the structure of the output, of its
-                shape or one that broadcasts to it. The gradient by a change of zeros is that by the
-                output of the layer.
-        Raises:
-            ValueError: no layer, or more than one, is at a place; it does not run in this pass; it
-                runs in a loop other than that of `Stack`; a change has another shape.
-
-        >>> import jkeras, jax.numpy as jnp
-        >>> from jkeras.layers import Dense
-        >>> model = jkeras.Sequential([Dense(3, name="hidden"), Dense(1)])
-        >>> params, state = model.init(0, jnp.ones((2, 4)))
-        >>> y, _, seen = model.tap(params, state, jnp.ones((2, 4)), at="hidden")
-        >>> y.shape, seen["hidden"].shape
-        ((2, 1), (2, 3))
-        """
-        from jkeras.core.adapting import built_for
-        from jkeras.core.taps import Taps, find
-
-        rng = jax.random.key(rng) if isinstance(rng, int) else rng
-        if mask is not None:
-            kwargs["mask"] = mask
-        at = list(at) if isinstance(at, (list, tuple, set, dict)) else [at]
-        add = add or {}
-        root = built_for(self, args, kwargs)
-        taps = Taps(find(root, at, self), list(zip(find(root, add, self), add.values())))
-        y, new_state = kernel.apply(
-            self, params, state, args, kwargs, rng=rng, training=training, taps=taps
-        )
-        return y, new_state, taps.results()
+    tap = taps.tap
 
     def pair(self) -> Pair:
         """`Pair(init, apply)`: the layer as two pure functions, which compare by value."""

@@ -12,7 +12,63 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.paths import walk
 from jkeras.core.traces import trace_state
+from jkeras.kernel import apply as kernel
 from jkeras.kernel.scope import Path
+
+
+def tap(
+    self: typing.Any,
+    params: dict,
+    state: dict,
+    *args: typing.Any,
+    at: typing.Any = (),
+    add: dict[typing.Any, typing.Any] | None = None,
+    training: bool | None = None,
+    rng: jax.Array | int | None = None,
+    mask: jax.Array | None = None,
+    **kwargs: typing.Any,
+) -> tuple[typing.Any, dict, dict]:
+    """The forward pass of `apply`, with a look at what layers in it give, and changes of that:
+    `(y, new_state, seen)`.
+
+    A place is a path of names, "base/conv": as in `params`, or as the layers are called. The
+    end of a path is enough where only one layer has it. "conv#1" is the second call of a layer
+    that is used more than once; "conv" alone gives the outputs of all calls along a new first
+    axis. In a `Stack` called "stack", "stack/3/dense" is a layer in block 3;
+    "stack/layer/dense" that of all blocks, along a first axis.
+
+    Args:
+        params, state, args, training, rng, mask, kwargs: as of `apply`.
+        at: a place or several; `seen` has their outputs, a dict by place. A layer of the model
+            is a place, too.
+        add: what is added to the outputs at places; in the structure of the output, of its
+            shape or one that broadcasts to it. The gradient by a change of zeros is that by the
+            output of the layer.
+    Raises:
+        ValueError: no layer, or more than one, is at a place; it does not run in this pass; it
+            runs in a loop other than that of `Stack`; a change has another shape.
+
+    >>> import jkeras, jax.numpy as jnp
+    >>> from jkeras.layers import Dense
+    >>> model = jkeras.Sequential([Dense(3, name="hidden"), Dense(1)])
+    >>> params, state = model.init(0, jnp.ones((2, 4)))
+    >>> y, _, seen = model.tap(params, state, jnp.ones((2, 4)), at="hidden")
+    >>> y.shape, seen["hidden"].shape
+    ((2, 1), (2, 3))
+    """
+    from jkeras.core.adapting import built_for  # it needs this module
+
+    rng = jax.random.key(rng) if isinstance(rng, int) else rng
+    if mask is not None:
+        kwargs["mask"] = mask
+    at = list(at) if isinstance(at, (list, tuple, set, dict)) else [at]
+    add = add or {}
+    root = built_for(self, args, kwargs)
+    taps = Taps(find(root, at, self), list(zip(find(root, add, self), add.values())))
+    y, new_state = kernel.apply(
+        self, params, state, args, kwargs, rng=rng, training=training, taps=taps
+    )
+    return y, new_state, taps.results()
 
 
 class Tap(typing.NamedTuple):
@@ -142,14 +198,15 @@ class Taps:
         return {tap.key: self._result(tap) for tap in self.at}
 
     def _result(self, tap):
-        calls = self.seen_inside.get(tap.key) if tap.inside else self.seen.get(tap.path)
-        if not calls or (tap.call or 0) >= len(calls):
-            raise _not_reached(tap, len(calls or ()))
-        if tap.call is not None and not tap.inside:
+        calls = self.seen_inside.get(tap.key, ()) if tap.inside else self.seen.get(tap.path, ())
+        if len(calls) <= (tap.call or 0):
+            raise _not_reached(tap, len(calls))
+        if tap.call is not None:
             return calls[tap.call]
         if len(calls) == 1:
             return calls[0]
-        if len({str(jax.tree_util.tree_map(jnp.shape, y)) for y in calls}) > 1:
+        shapes = {str(jax.tree_util.tree_map(jnp.shape, y)) for y in calls}
+        if len(shapes) > 1:
             raise _several_calls(tap.key, f"is called {len(calls)} times, on different shapes")
         return jax.tree_util.tree_map(lambda *ys: jnp.stack(ys), *calls)
 
@@ -349,23 +406,20 @@ def _layers_in(module):
 
 def _at_the_end(root, key, names):
     """What the only path with this end leads to."""
-    layers = {path: module for path, module in walk(root) if hasattr(module, "run_on")}
-    found = {}
-    for path, module in layers.items():
-        place = _below(module, names[1:]) if path and _is_called(module, path, names[0]) else None
-        if place is not None:
-            found["/".join(path)] = place
+    layers = [(path, m) for path, m in walk(root) if path and hasattr(m, "run_on")]
+    places = {
+        "/".join(path): _below(module, names[1:])
+        for path, module in layers
+        if names[0] in (path[-1], module.name)
+    }
+    found = {path: place for path, place in places.items() if place is not None}
     if len(found) == 1:
         return found.popitem()[1]
     where = f"tap at {key!r} of {root.name!r}"
     if found:
         raise ValueError(explain(where, "the path of one layer", f"the end of {sorted(found)}"))
-    known = ["/".join(path) for path in layers if path]
+    known = ["/".join(path) for path, _ in layers]
     shown = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
     raise ValueError(
         explain(where, f"the path of a layer: {shown}", repr(key)) + suggestion(key, known)
     )
-
-
-def _is_called(module, path, name):
-    return name in (path[-1], module.name)

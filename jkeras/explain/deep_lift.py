@@ -93,16 +93,9 @@ def _from(score, begin):
 
 def _rule(score, tape, entry, coming):
     name = entry.primitive.name
-    moving = [tape.moves(slot) for slot in entry.inputs]
     if name == "stop_gradient":
         return coming
-    if name in LINEAR and moving == entry.active:
-        return gradient(tape, entry, coming)
-    if name in PRODUCTS and sum(moving) == 1:
-        return gradient(tape, entry, coming)
-    if name == "div" and moving == [True, False]:
-        return gradient(tape, entry, coming)
-    if name == "select_n" and not moving[0]:
+    if is_linear(tape, entry):
         return gradient(tape, entry, coming)
     if name in MAXIMA:
         return _of_maximum(tape, entry, coming)
@@ -115,6 +108,19 @@ def _rule(score, tape, entry, coming):
     if name == "div":
         return _of_ratio(tape, entry, coming)
     raise no_rule(score, entry)
+
+
+def is_linear(tape: Tape, entry: Entry) -> bool:
+    """Whether an operation is linear in all that depends on the variable."""
+    name = entry.primitive.name
+    moving = [tape.moves(slot) for slot in entry.inputs]
+    if name in LINEAR:
+        return moving == entry.active
+    if name in PRODUCTS:
+        return sum(moving) == 1
+    if name == "div":
+        return moving == [True, False]
+    return name == "select_n" and not moving[0]
 
 
 def _of_curve(tape, entry, origin, coming):

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
-from jkeras.explain.deep_lift import LINEAR, MAXIMA, PRODUCTS
+from jkeras.explain.deep_lift import MAXIMA, PRODUCTS, is_linear
 from jkeras.explain.gradients import as_array
 from jkeras.explain.running import attribute
 from jkeras.explain.score import Scored, Structure, Target
@@ -83,12 +83,7 @@ def _lrp(score: Scored, at_once: int, weights: tuple[float, float], epsilon: flo
 def _hand_on(score, tape, entry, coming):
     """The rule of what is no layer with weights: each gives its whole relevance back."""
     name = entry.primitive.name
-    moving = [tape.moves(slot) for slot in entry.inputs]
-    if name in MAXIMA or (name in LINEAR and moving == entry.active):
-        return gradient(tape, entry, coming)
-    if name in ("mul", "div") and moving in ([True, False], [False, True]) and entry.active[0]:
-        return gradient(tape, entry, coming)
-    if name == "mul" and moving == [False, True]:
+    if name in MAXIMA or is_linear(tape, entry):
         return gradient(tape, entry, coming)
     if name in ELEMENTWISE:
         origin = tape.origin(entry)

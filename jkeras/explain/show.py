@@ -180,26 +180,21 @@ def _waterfall(pyplot, row, values, names, title, base, limit):
     if values.ndim != 1 or row.shape != values.shape:
         received = f"shapes {row.shape} and {values.shape}"
         raise ValueError(explain("explain.show", "one row and a number for each value", received))
-    names = [f"feature {i}" for i in range(len(values))] if names is None else names
-    order = np.argsort(-np.abs(values))
-    shown, others = order[:limit], order[limit:]
-    bars = [(f"{names[i]} = {row[i]:.4g}", values[i]) for i in shown]
-    if len(others):
-        bars.append((f"{len(others)} others", values[others].sum()))
+    bars = _bars(row, values, names, limit)
     figure, axis = pyplot.subplots(figsize=(6.4, 0.36 * len(bars) + 1.1), layout="constrained")
     colours = pyplot.get_cmap(SIGNED)
-    ends = base + np.cumsum([value for _, value in bars[::-1]])
-    begins = np.concatenate([[base], ends[:-1]])
-    for place, ((_, value), begin, end) in enumerate(zip(bars[::-1], begins, ends)):
-        axis.barh(place, value, left=begin, height=0.62, color=colours(0.85 if value > 0 else 0.15))
-        side = 4 if value >= 0 else -4
+    begin = base
+    for place, (_, value) in enumerate(bars[::-1]):
+        colour, side = (colours(0.85), "left") if value > 0 else (colours(0.15), "right")
+        axis.barh(place, value, left=begin, height=0.62, color=colour)
+        begin += value
         axis.annotate(
             f"{value:+.3g}",
-            (end, place),
-            (side, 0),
+            (begin, place),
+            (4 if side == "left" else -4, 0),
             textcoords="offset points",
             va="center",
-            ha="left" if value >= 0 else "right",
+            ha=side,
             fontsize=8,
         )
     axis.set_yticks(range(len(bars)), [name for name, _ in bars[::-1]], fontsize=9)
@@ -212,6 +207,17 @@ def _waterfall(pyplot, row, values, names, title, base, limit):
     if title:
         axis.set_title(title, fontsize=11)
     return figure
+
+
+def _bars(row, values, names, limit):
+    """(label, value) of the largest and of all others together, the largest first."""
+    names = [f"feature {i}" for i in range(len(values))] if names is None else names
+    order = np.argsort(-np.abs(values))
+    shown, others = order[:limit], order[limit:]
+    bars = [(f"{names[i]} = {row[i]:.4g}", values[i]) for i in shown]
+    if len(others):
+        bars.append((f"{len(others)} others", values[others].sum()))
+    return bars
 
 
 __all__ = ["show"]

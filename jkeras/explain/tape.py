@@ -158,15 +158,8 @@ class Tape:
         cotangents = {self.output: start}
         for entry in reversed(self.entries):
             coming = [cotangents.get(slot) for slot in entry.outputs]
-            if not any(entry.active) or all(c is None for c in coming):
-                continue
-            going = rule(self, entry, coming)
-            if not isinstance(going, dict):
-                active = [i for i, active in zip(entry.inputs, entry.active) if active]
-                going = _added(active, going)
-            for slot, cotangent in going.items():
-                before = cotangents.get(slot)
-                cotangents[slot] = cotangent if before is None else before + cotangent
+            if any(entry.active) and any(c is not None for c in coming):
+                _add(cotangents, entry, rule(self, entry, coming))
         results = [
             cotangents.get(slot, jnp.zeros_like(self.values[slot])) for slot in self.variables
         ]
@@ -225,12 +218,18 @@ class Tape:
         return bool(np.all(np.asarray(value) == 0))
 
 
-def _added(slots, cotangents):
-    """{slot: cotangent}, of one that is there twice the sum."""
-    by_slot: dict = {}
-    for slot, cotangent in zip(slots, cotangents):
-        by_slot[slot] = by_slot[slot] + cotangent if slot in by_slot else cotangent
-    return by_slot
+def _add(cotangents, entry, going):
+    """Adds what a rule gives to the cotangents by slot: those of the active inputs in order, which
+    may be one value twice, or a dict.
+    """
+    pairs = going.items() if isinstance(going, dict) else zip(_active_slots(entry), going)
+    for slot, cotangent in pairs:
+        before = cotangents.get(slot)
+        cotangents[slot] = cotangent if before is None else before + cotangent
+
+
+def _active_slots(entry):
+    return [slot for slot, active in zip(entry.inputs, entry.active) if active]
 
 
 def plain_forms() -> contextlib.AbstractContextManager:
