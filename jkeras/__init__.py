@@ -68,6 +68,8 @@ __all__ = exported(
         "jkeras.explain": "",
         "jkeras.export": "",
         "jkeras.preprocessing": "",
+        "jkeras.privacy": "",
+        "jkeras.robust": "",
         "jkeras.visualization": "",
     },
 )

@@ -22,9 +22,11 @@ from jkeras import models as models
 from jkeras import ops as ops
 from jkeras import optimizers as optimizers
 from jkeras import preprocessing as preprocessing
+from jkeras import privacy as privacy
 from jkeras import quantizers as quantizers
 from jkeras import random as random
 from jkeras import regularizers as regularizers
+from jkeras import robust as robust
 from jkeras import saving as saving
 from jkeras import training as training
 from jkeras import tree as tree

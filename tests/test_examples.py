@@ -64,6 +64,19 @@ def test_subclass_custom_layer():
     assert abs(pure - accuracy) < 1e-6
 
 
+def test_explain_images():
+    shares = load("explain_images").main(epochs=4, count=30)
+    chance = shares["by chance"]
+    assert shares["integrated gradients"] > 2 * chance and shares["occlusion"] > 1.5 * chance
+
+
+def test_explain_text(tmp_path):
+    picture = tmp_path / "words.png"
+    accuracy, found = load("explain_text").main(epochs=6, count=100, picture=picture)
+    assert accuracy > 0.95 and found > 0.9
+    assert picture.stat().st_size > 1000
+
+
 def test_custom_train_step():
     assert min(load("custom_train_step").main(epochs=6)) > 0.93
 

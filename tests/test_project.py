@@ -39,6 +39,8 @@ ORDER = [
         "distillation",
         "explain",
         "preprocessing",
+        "privacy",
+        "robust",
         "utils",
         "visualization",
         "wrappers",

@@ -15,6 +15,8 @@ TITLES = {
     "ddpm": "Diffusion model",
     "digits_quickstart": "Image classification: digits",
     "ensemble": "Deep ensemble by vmap",
+    "explain_images": "Grad-CAM and attributions of pixels",
+    "explain_text": "Which words a text classifier goes by",
     "export_and_serve": "Export and serving",
     "flax_module": "A Flax module as a layer",
     "functional_multi_io": "Several inputs and outputs",

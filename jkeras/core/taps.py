@@ -56,19 +56,32 @@ def tap(
     >>> y.shape, seen["hidden"].shape
     ((2, 1), (2, 3))
     """
-    from jkeras.core.adapting import built_for  # it needs this module
-
     rng = jax.random.key(rng) if isinstance(rng, int) else rng
     if mask is not None:
         kwargs["mask"] = mask
     at = list(at) if isinstance(at, (list, tuple, set, dict)) else [at]
-    add = add or {}
-    root = built_for(self, args, kwargs)
-    taps = Taps(find(root, at, self), list(zip(find(root, add, self), add.values())))
-    y, new_state = kernel.apply(
-        self, params, state, args, kwargs, rng=rng, training=training, taps=taps
-    )
+    options = {"rng": rng, "training": training}
+    y, new_state, taps = run_tapped(self, params, state, args, kwargs, at, add or {}, **options)
     return y, new_state, taps.results()
+
+
+def run_tapped(
+    layer: typing.Any,
+    params: dict,
+    state: dict,
+    args: tuple,
+    kwargs: dict,
+    at: list,
+    add: dict[typing.Any, typing.Any],
+    **options: typing.Any,
+) -> tuple[typing.Any, dict, "Taps"]:
+    """`tap` with all that was seen: `(y, new state, taps)`."""
+    from jkeras.core.adapting import built_for  # it needs this module
+
+    root = built_for(layer, args, kwargs)
+    taps = Taps(find(root, at, layer), list(zip(find(root, add, layer), add.values())))
+    y, new_state = kernel.apply(layer, params, state, args, kwargs, taps=taps, **options)
+    return y, new_state, taps
 
 
 class Tap(typing.NamedTuple):
@@ -104,6 +117,7 @@ class Taps:
         self.counts: collections.Counter[Path] = collections.Counter()
         self.seen: dict[Path, list] = {}
         self.seen_inside: dict[str, list] = {}
+        self.masks: dict[Path, typing.Any] = {}  # beside the last call's output
         self.changed: set[str] = set()
 
     # ------------------------------------------------------------ while the pass goes on
@@ -130,6 +144,7 @@ class Taps:
                 self.note_change(tap)
                 outputs = _changed(scope.flow, tap.key, outputs, change)
         self.seen.setdefault(path, []).append(outputs)
+        self.masks[path] = scope.flow.mask_of(outputs)
         return outputs
 
     def note_change(self, tap: Tap) -> None:
@@ -196,6 +211,10 @@ class Taps:
             if tap.key not in self.changed:
                 raise _not_reached(tap, self.counts[tap.path])
         return {tap.key: self._result(tap) for tap in self.at}
+
+    def mask_at(self, key: typing.Any) -> typing.Any:
+        """The mask beside the output at a place, where it is of this very pass; else None."""
+        return next(self.masks.get(tap.path) for tap in self.at if tap.key == key)
 
     def _result(self, tap):
         calls = self.seen_inside.get(tap.key, ()) if tap.inside else self.seen.get(tap.path, ())

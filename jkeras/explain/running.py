@@ -47,22 +47,44 @@ def attribute(
     Raises:
         ValueError: an input that has no gradient, a target that the outputs do not have.
     """
-    is_pure = params is not None or _is_traced(x)
+    is_pure = params is not None or is_traced(x)
     x = _inputs(x, differentiates and at is None)
     rows = rows_of(x)
     select, target = split_target(target, rows)
-    params, state = _values(model, x, params, state)
+    params, state = values_of(model, x, params, state)
     size = min(batch_size or BATCH_SIZE, max(rows, 1))
     at_once = max((batch_size or BATCH_SIZE) // size, 1)
     static = tuple(sorted({**options, "at_once": at_once}.items()))
-    program = _program(Score(model, at, select), method, static)
+    score = Score(model, at, select)
+    if isinstance(model, Layer):
+        key = method, at, select, static
+        program = program_of(model, key, lambda: _Program(score, method, static))
+    else:
+        program = _of_function(score, method, static)
     given = {"x": x, "target": target, "arrays": arrays or {}}
-    results = [
-        _cut(program.run(params, state, _rows(given, begin, size), shared or {}), rows - begin)
-        for begin in range(0, rows, size)
-    ]
+    result = by_batches(
+        lambda rows, _: program.run(params, state, rows, shared or {}), given, size, is_pure
+    )
     if isinstance(target, np.ndarray):
         check_target(target, program.shape)
+    return result
+
+
+def by_batches(
+    run: Callable[[Structure, int], Structure], given: Structure, size: int, is_pure: bool
+) -> Structure:
+    """What a function gives for all rows.
+
+    Args:
+        run: `(so many rows, number of the first) -> structure of rows`.
+        size: how many rows it takes at once; the last ones are filled up.
+        is_pure: False gives arrays of numpy.
+    """
+    rows = rows_of(given)
+    size = min(size, max(rows, 1))
+    results = [
+        _cut(run(_rows(given, begin, size), begin), rows - begin) for begin in range(0, rows, size)
+    ]
     result = jax.tree_util.tree_map(lambda *parts: jnp.concatenate(parts), *results)
     return result if is_pure else jax.tree_util.tree_map(np.array, result)
 
@@ -75,7 +97,8 @@ def rows_of(x: Structure) -> int:
     return counts.pop()
 
 
-def _is_traced(x):
+def is_traced(x: Structure) -> bool:
+    """Whether inputs are traced by a transformation of JAX."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(x))
 
 
@@ -94,7 +117,7 @@ def _inputs(x, as_floats):
     return jax.tree_util.tree_map(as_array, x)
 
 
-def _values(model, x, params, state):
+def values_of(model: Any, x: Structure, params: dict | None, state: dict | None) -> tuple:
     """The values of a model: those given, else its own; it is built where it is not."""
     if params is not None:
         return params, state or {}
@@ -122,17 +145,16 @@ def _cut(result, rows):
     return jax.tree_util.tree_map(lambda v: v[:rows], result)
 
 
-def _program(score, method, static):
-    """The compiled method, kept with the model for as long as no module changes its parts."""
-    key = method, score.at, score.select, static
-    if not isinstance(score.model, Layer):
-        return _compiled(score, method, static)
-    known = vars(score.model).setdefault("_explanations", {})
+def program_of(model: Layer, key: tuple, make: Callable[[], Any]) -> Any:
+    """The compiled program of a key, kept with a model for as long as no module changes its
+    parts.
+    """
+    known = vars(model).setdefault("_explanations", {})
     if known.get("parts") != Parts.changes:
         known.clear()
         known["parts"] = Parts.changes
     if key not in known:
-        known[key] = _Program(score, method, static)
+        known[key] = make()
     return known[key]
 
 
@@ -148,7 +170,7 @@ class _Program:
 
         def run(params: dict, state: dict, given: dict, shared: dict) -> Structure:
             scored = score.begin(params, state, given["x"], given["target"], self._note)
-            return method(scored, **given["arrays"], **shared, **dict(static))
+            return scored.masked(method(scored, **given["arrays"], **shared, **dict(static)))
 
         self.run = jax.jit(run)
 
@@ -156,4 +178,5 @@ class _Program:
         self.shape = shape
 
 
-_compiled = functools.lru_cache(maxsize=64)(_Program)  # of functions, which hold no programs
+# of functions, which keep no programs: the last ones
+_of_function = functools.lru_cache(maxsize=64)(_Program)

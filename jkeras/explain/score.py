@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
+from jkeras.core.taps import run_tapped
 
 Structure: TypeAlias = Any  # arrays in lists, tuples and dicts, rows along the first axis
 Target: TypeAlias = Any  # a class, one for each row, a place in an output of more axes, a function
@@ -45,20 +46,22 @@ class Score:
             note: is told the shape of the output that they are places in, without the rows.
         """
         rows = {"x": x}
-        if self.at is None:
-            start = x
-        else:
-            start = self.activations(params, state, x)
+        start, mask = x, None
+        if self.at is not None:
+            start, mask = self.activations(params, state, x)
             rows["start"] = start
         if self.select is None:
             if target is None:
                 target = _predicted(self.outputs(params, state, x), self.where)
             rows["target"] = target
-        return Scored(self, params, state, rows, start, note)
+        return Scored(self, params, state, rows, start, note, mask)
 
-    def activations(self, params: dict, state: dict, x: Structure) -> jax.Array:
-        """The output of the layer at `at`."""
-        return self.model.tap(params, state, x, at=[self.at], training=False)[2][self.at]
+    def activations(
+        self, params: dict, state: dict, x: Structure
+    ) -> tuple[Structure, jax.Array | None]:
+        """The output of the layer at `at`, and the mask beside it."""
+        taps = run_tapped(self.model, params, state, (x,), {}, [self.at], {}, training=False)[2]
+        return taps.results()[self.at], taps.mask_at(self.at)
 
     @property
     def where(self) -> str:
@@ -73,6 +76,8 @@ class Scored:
     Attributes:
         rows: what else a row's score depends on; rows along the first axis.
         start: the variable at the rows as they are: the inputs, or a layer's output.
+        note: is told the shape of the output that targets are places in.
+        mask: which places of a layer's output count, where some are padding.
     """
 
     score: Score
@@ -81,6 +86,7 @@ class Scored:
     rows: dict
     start: Structure
     note: Callable
+    mask: jax.Array | None = None
 
     def __call__(self, variable: Structure, rows: dict | None = None) -> jax.Array:
         """The score of each row at another value of the variable.
@@ -106,12 +112,25 @@ class Scored:
 
     def moved(self, x: Structure) -> "Scored":
         """The same score at other inputs, as a function of the layer's output for these."""
-        start = self.score.activations(self.params, self.state, x)
+        start, _ = self.score.activations(self.params, self.state, x)
         return dataclasses.replace(self, rows={**self.rows, "x": x, "start": start}, start=start)
 
     def gradient(self, variable: Structure, rows: dict | None = None) -> Structure:
         """The gradient of each row's score by its variable; rows do not depend on each other."""
         return jax.grad(lambda v: self(v, rows).sum(), allow_int=False)(variable)
+
+    def masked(self, result: Structure) -> Structure:
+        """Attributions by place, exactly zero where there is padding."""
+        if self.mask is None:
+            return result
+
+        def without_padding(value: jax.Array) -> jax.Array:
+            if value.shape[: self.mask.ndim] != self.mask.shape:
+                return value
+            mask = self.mask.reshape(*self.mask.shape, *[1] * (value.ndim - self.mask.ndim))
+            return jnp.where(mask, value, 0)
+
+        return jax.tree_util.tree_map(without_padding, result)
 
     def repeated(self, count: int) -> dict:
         """The rows, each `count` times in a row."""

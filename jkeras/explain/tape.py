@@ -19,13 +19,13 @@ from jkeras.training.batch_independence import ELEMENTWISE
 CALLS = ("jit", "pjit", "custom_jvp_call", "closed_call", "core_call", "checkpoint", "remat2")
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Entry:
     """One primitive on the tape.
 
     Attributes:
         primitive, params: what runs.
-        inputs, outputs: slots of values; None for outputs that nothing reads.
+        inputs, outputs: slots of values.
         active: for each input whether it depends on the variable and may have a gradient.
         place: the number of the operation in the function's own jaxpr.
     """
@@ -74,10 +74,9 @@ class Tape:
         self.entries: list[Entry] = []
         self.values: list = []
         self.other_values: list[list] = [[] for _ in others]
-        self._active: list[bool] = []  # by slot, whether a gradient of the variable comes here
-        self._moves: list[
-            bool
-        ] = []  # whether it depends on the variable, integers and booleans too
+        # by slot: whether it depends on the variable, and whether so that it has a gradient
+        self._moves: list[bool] = []
+        self._active: list[bool] = []
         with plain_forms():
             closed = jax.make_jaxpr(function)(variable)
         leaves, self.treedef = jax.tree_util.tree_flatten(variable)
@@ -184,9 +183,17 @@ class Tape:
     def since(self, origin: int, entry: Entry) -> Callable:
         """The output of an elementwise operation as a function of its origin."""
 
+        steps, waiting = {}, [entry]
+        while waiting:
+            step = waiting.pop()
+            steps[step.outputs[0]] = step  # slots are in the order in which they are made
+            moving = [slot for slot in step.inputs if self._moves[slot] and slot != origin]
+            makers = [self._makers[slot] for slot in moving]
+            waiting += [maker for maker in makers if maker.outputs[0] not in steps]
+
         def output(value: jax.Array) -> jax.Array:
             known = {origin: value}
-            for step in self.entries[: self.entries.index(entry) + 1]:
+            for _, step in sorted(steps.items()):
                 if any(slot in known for slot in step.inputs):
                     given = [known.get(slot, self.values[slot]) for slot in step.inputs]
                     known.update(zip(step.outputs, step.run(*given)))

@@ -39,6 +39,7 @@ class Compilable:
     jit_compile = True
     _is_fitting = False
     _step, steps_per_execution, microbatches, _last_layout = 0, 1, 1, None
+    adversarial = None
     nonfinite = nonfinite_steps = None
 
     # ------------------------------------------------------------ compile
@@ -57,6 +58,7 @@ class Compilable:
         *,
         microbatches: int = 1,
         nonfinite: str | None = None,
+        adversarial: Any = None,
     ) -> None:
         """Sets what training minimizes, with what, and what it reports.
 
@@ -82,6 +84,9 @@ class Compilable:
                 an error, "stop" the training, or "skip" the step and go on; in each case the model
                 stays what it was before the step, optimizer and metrics too. None: go on with them.
                 Not written to files.
+            adversarial: an attack, such as `jkeras.robust.PGD(epsilon=0.1, steps=5)`: each training
+                step takes the inputs that it makes of those of the batch, so that the model learns
+                to withstand it (Madry et al. 2017, arXiv:1706.06083). Not written to files.
 
         Raises:
             RuntimeError: `fit` is training the model, as in a callback.
@@ -99,6 +104,7 @@ class Compilable:
         _check_positive("steps_per_execution", steps_per_execution)
         _check_positive("microbatches", microbatches)
         check_policy(nonfinite)
+        _check_attack(adversarial)
         jit_compile = bool(jit_compile) and not run_eagerly
         arguments = dict(
             optimizer=optimizer,
@@ -131,6 +137,7 @@ class Compilable:
             jit_compile=jit_compile,
             microbatches=microbatches,
             nonfinite=nonfinite,
+            adversarial=adversarial,
             nonfinite_steps=nonfinite and counter(),
         )
 
@@ -357,6 +364,14 @@ def _check_names(loss: Structure) -> None:
     for name in jax.tree_util.tree_leaves(loss):
         if isinstance(name, str) and name.lower() not in ("crossentropy", "ce"):
             losses_module.get(name)
+
+
+def _check_attack(attack: Any) -> None:
+    if attack is not None and not hasattr(attack, "perturb"):
+        raise ValueError(
+            "`adversarial` must be an attack, such as `jkeras.robust.PGD(epsilon=0.1)`. Received: "
+            f"adversarial={attack!r}"
+        )
 
 
 def _check_positive(name: str, value: int) -> None:

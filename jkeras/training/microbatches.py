@@ -95,6 +95,7 @@ class MicrobatchStep(TrainStep):
             (*batch, valid_rows), key = microbatch
             grads, total, kept, metrics = carry
             current = state.replace(state=kept, metrics=metrics)
+            batch = self._attacked(current, batch, key, valid_rows)
             gradient = jax.grad(loss_of, has_aux=True)
             more, forward = gradient(state.params, current, batch, key, valid_rows)
             current = state.replace(state=forward.state, metrics=forward.metrics)

@@ -42,8 +42,8 @@ class TrainStep:
         self, state: TrainState, batch: Batch, rows: jax.Array | None = None
     ) -> tuple[TrainState, Logs]:
         self.layout = self.lazy_layout.of(batch)
-        batch = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
+        batch = self._attacked(state, unpack(batch), rng, rows)
         gradient = jax.grad(self.loss, has_aux=True)
         grads, forward = gradient(state.params, state, batch, rng, valid_rows=rows)
         loss_of = self._loss_of(state, batch, rng, rows)
@@ -58,6 +58,22 @@ class TrainStep:
         run = self.layout.run(state, valid_rows=rows)
         logs = update_metrics(run, forward.loss, batch, forward.y_pred)
         return self.layout.updated(state, run), logs
+
+    def _attacked(
+        self, state: TrainState, batch: Batch, rng: jax.Array, rows: jax.Array | None
+    ) -> Batch:
+        """The batch with the inputs that an attack makes of its own, where training is against
+        one.
+        """
+        attack = self.model.adversarial
+        if attack is None:
+            return batch
+        x, *targets = batch
+
+        def loss_of(x: Structure) -> jax.Array:
+            return self.loss(state.params, state, (x, *targets), rng, False, rows)[1].loss
+
+        return attack.perturb(loss_of, x, rng), *targets
 
     def _loss_of(
         self, state: TrainState, batch: Batch, rng: jax.Array, rows: jax.Array | None

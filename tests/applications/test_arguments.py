@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import jkeras
+from tests.thinning import some_slow
 
 VGG16 = jkeras.applications.VGG16
 
@@ -72,7 +73,7 @@ def test_odd_channels_are_warned_of():
         )
 
 
-@pytest.mark.parametrize("ending", [".weights.h5", ".keras", ".h5"])
+@pytest.mark.parametrize("ending", some_slow([".weights.h5", ".keras", ".h5"], ".keras"))
 @pytest.mark.filterwarnings("ignore:.*legacy")
 def test_weights_from_a_file_of_keras(tmp_path, ending):
     """Of the body, whatever classifier stood on it."""

@@ -25,6 +25,7 @@ from tests.design.tools import (
     sgd_by_hand,
     weights_of,
 )
+from tests.thinning import some_slow
 
 # ---------------------------------------------------------------- a layer with weight, loss and
 # metric
@@ -587,7 +588,7 @@ MOMENTS = [
 ]
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("error", some_slow([RuntimeError, KeyboardInterrupt], KeyboardInterrupt))
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_after_an_exception_the_model_holds_the_last_completed_step(moment, error):
     x, y = normal(8, 3), normal(8, 1)

@@ -18,6 +18,7 @@ from jkeras.saving.hdf5_writing import writing
 from jkeras.training.ownership import StateOwner
 from tests.faults import programs
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_usable, plain, result, run, start
+from tests.thinning import tiers
 
 
 def both_handlers():
@@ -280,8 +281,7 @@ def test_random_ctrl_c():
     check_random(24, 0)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", tiers([1, 2], slow=[1]))
 def test_more_random_ctrl_c(seed):
     """With those above 200 single ones, and 40 pressed twice."""
     check_random(108, seed)

@@ -13,6 +13,7 @@ from jax.experimental.sparse import BCOO
 
 from jkeras import KerasTensor, Model, layers, ops
 from jkeras.core.sparse import is_sparse
+from tests.thinning import some_slow
 
 X = np.array([[0.0, 0.5, -0.7], [0.9, 0.0, 0.0]], "float32")
 Y = np.array([[0.0, 2.0, 0.0], [4.0, 0.0, 3.0]], "float32")
@@ -218,7 +219,14 @@ def test_layers_that_move_entries(layer, batch_axes):
 
 @pytest.mark.parametrize("batch_axes", [0, 1])
 @pytest.mark.parametrize(
-    "name", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"]
+    "name",
+    some_slow(
+        ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"],
+        "Add",
+        "Multiply",
+        "Concatenate",
+        "Dot",
+    ),
 )
 def test_layers_that_merge(name, batch_axes):
     layer = getattr(layers, name)(**({"axes": (1, 1)} if name == "Dot" else {}))

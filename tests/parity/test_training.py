@@ -614,7 +614,7 @@ CALLBACKS = {  # name: (library, folder) -> callback
 }
 
 
-@pytest.mark.parametrize("name", CALLBACKS)
+@pytest.mark.parametrize("name", every(3, CALLBACKS))
 @pytest.mark.filterwarnings("ignore")
 def test_callback(name, tmp_path, capsys):
     x, y, results = inputs_of(builders.mlp, ROWS), labels_of("classes"), []

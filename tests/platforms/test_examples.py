@@ -119,7 +119,7 @@ def check(name, folder, monkeypatch):
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
 
-@pytest.mark.parametrize("name", tiers(NAMES, slow=NAMES[::2]))
+@pytest.mark.parametrize("name", tiers(NAMES, slow=NAMES[::4]))
 def test_examples_lower(name, tmp_path, monkeypatch):
     if name not in DEVICES:
         return check(name, tmp_path, monkeypatch)

@@ -11,6 +11,7 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.ops.kernels import traced_for
+from tests.thinning import every
 
 KEY = jax.random.key(0)
 
@@ -77,7 +78,7 @@ def lowered(model, platform):
 
 @pytest.mark.parametrize("platform", ["tpu", "cuda"])
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", every(2, MODELS))
 def test_train_steps_lower(name, policy, platform):
     jkeras.config.set_dtype_policy(policy)
     try:

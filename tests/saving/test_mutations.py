@@ -39,6 +39,6 @@ def test_some_mutations(name, tmp_path):
     assert run(tmp_path, name, 0, 20) == ""
 
 
-@pytest.mark.parametrize("name", tiers(mutations.FORMATS, slow=["x.keras", "x.weights.h5"]))
+@pytest.mark.parametrize("name", tiers(mutations.FORMATS, slow=["x.keras"]))
 def test_many_mutations(name, tmp_path):
     assert run(tmp_path, name, 20, 900) == ""

@@ -15,8 +15,8 @@ LAYERS = (
     "apply attributes_when_built children forward init pair params state tap weight weight_specs"
 )
 MODELS = (
-    "compile_seconds load_train_state microbatches nonfinite nonfinite_steps precompile "
-    "stop_evaluating stop_predicting stop_training input_names input_shape operations "
+    "adversarial compile_seconds load_train_state microbatches nonfinite nonfinite_steps "
+    "precompile stop_evaluating stop_predicting stop_training input_names input_shape operations "
     "output_names output_shape"
 )
 OWN = {

@@ -5,6 +5,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
+from tests.thinning import every
 
 TEXTS = ["the cat sat", "a dog ran", "the dog sat", "cats run fast", "a cat ran", "dogs sat"]
 LABELS = np.array([[0.0], [1.0], [1.0], [0.0], [0.0], [1.0]], "float32")
@@ -57,7 +58,7 @@ def on_tokens():
     return model, tokens
 
 
-@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("make", every(2, MAKERS))
 @pytest.mark.parametrize("kind", KINDS)
 def test_fit_on_texts(make, kind):
     reference, tokens = on_tokens()

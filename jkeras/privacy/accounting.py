@@ -1,0 +1,224 @@
+"""What trainings with noise reveal of a row: epsilon for a delta, of steps on samples of the data.
+
+Own code for Rényi differential privacy (Mironov 2017, arXiv:1702.07476; of the sampled Gaussian
+mechanism Mironov, Talwar and Zhang 2019, arXiv:1908.10530); privacy loss distributions, which give
+somewhat less for the same training, through the package dp-accounting.
+"""
+
+import math
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jkeras.core.errors import check_choice, explain
+
+ACCOUNTANTS = ("rdp", "pld")
+# orders of the Rényi divergence, among which the best is taken: those that others use, too
+ORDERS = (*(1 + i / 10 for i in range(1, 100)), *range(11, 64), 128, 256, 512, 1024)
+MOST_TERMS = 1000  # of a series
+SMALLEST_TERM = -30.0  # where its terms are below exp of this of their sum, it ends
+PRECISION = 1e-6  # relative, of the noise that is looked for
+MOST_NOISE = 2.0**20
+
+
+class Run(typing.NamedTuple):
+    """Steps of one kind on samples of the data.
+
+    Attributes:
+        noise_multiplier: standard deviation of the noise, over the bound of a row's gradient.
+        q: the probability with which each row is in a step, each by its own coin.
+        steps: how many.
+
+    >>> Run(noise_multiplier=1.1, q=0.004, steps=100).steps
+    100
+    """
+
+    noise_multiplier: float
+    q: float
+    steps: int
+
+
+def epsilon(
+    noise_multiplier: float | None = None,
+    q: float | None = None,
+    steps: int | None = None,
+    delta: float = 1e-5,
+    accountant: str = "rdp",
+    *,
+    runs: Sequence[Run] | None = None,
+) -> float:
+    """What a training with noise reveals of any one row, at most: with a probability of all but
+    `delta`, no output of it is more than exp(epsilon) times as likely with the row as without.
+
+    That holds where each row is in a step by its own coin, for adding or removing one row.
+
+    Args:
+        noise_multiplier: standard deviation of the noise, over the bound of a row's gradient.
+        q: the probability with which a row is in a step: the expected size of a batch over the
+            number of rows.
+        steps: how many steps.
+        delta: below 1 over the number of rows.
+        accountant: "rdp", or "pld", which takes the package dp-accounting and reveals less.
+        runs: `Run`s, the one after the other, in place of one.
+
+    Raises:
+        ValueError: numbers out of range.
+        ImportError: "pld" without dp-accounting.
+
+    >>> round(epsilon(noise_multiplier=1.1, q=256 / 60000, steps=3516, delta=1e-5), 4)
+    1.2813
+    """
+    check_choice("accountant", accountant, ACCOUNTANTS, "privacy.epsilon")
+    if runs is None:
+        runs = [Run(noise_multiplier, q, steps)]
+    for run in runs:
+        _check(run, delta)
+    runs = [run for run in runs if run.steps and run.q]
+    if not runs:
+        return 0.0
+    if any(run.noise_multiplier == 0 for run in runs):
+        return math.inf
+    return _of_distributions(runs, delta) if accountant == "pld" else _of_divergences(runs, delta)
+
+
+def noise_for(
+    epsilon: float,
+    delta: float,
+    q: float,
+    steps: int,
+    accountant: str = "rdp",
+) -> float:
+    """The least noise with which a training reveals no more than `epsilon`; arguments and errors as
+    of the function of that name.
+
+    >>> noise = noise_for(epsilon=3.0, delta=1e-5, q=256 / 60000, steps=3516)
+    >>> 0.72 < noise < 0.8
+    True
+    """
+    if not epsilon > 0:
+        raise ValueError(explain("privacy.noise_for", "an epsilon above 0", f"{epsilon}"))
+
+    def is_enough(noise: float, by: str) -> bool:
+        return _epsilon(noise, q, steps, delta, by) <= epsilon
+
+    least, most = 0.0, 1.0
+    while not is_enough(most, "rdp"):
+        least, most = most, 2 * most
+        if most > MOST_NOISE:
+            wanted = "an epsilon and a delta that some noise gives"
+            raise ValueError(explain("privacy.noise_for", wanted, f"{epsilon} and {delta}"))
+    least = 0.0 if accountant == "pld" else least  # less noise is enough then
+    while most - least > PRECISION * most:
+        middle = (least + most) / 2
+        least, most = (least, middle) if is_enough(middle, accountant) else (middle, most)
+    return most
+
+
+_epsilon = epsilon  # `noise_for` has an argument of this name
+
+
+def _check(run, delta):
+    where = "privacy.epsilon"
+    if not (run.noise_multiplier is not None and run.noise_multiplier >= 0):
+        received = f"noise_multiplier={run.noise_multiplier}"
+        raise ValueError(explain(where, "noise of 0 or more", received))
+    if not (run.q is not None and 0 <= run.q <= 1):
+        raise ValueError(explain(where, "a probability q from 0 to 1", f"q={run.q}"))
+    if not (run.steps is not None and run.steps >= 0):
+        raise ValueError(explain(where, "0 steps or more", f"steps={run.steps}"))
+    if not 0 < delta < 1:
+        raise ValueError(explain(where, "a delta between 0 and 1", f"delta={delta}"))
+
+
+# ---------------------------------------------------------------- Rényi divergences
+
+
+def _of_divergences(runs, delta):
+    total = sum(
+        run.steps * np.array([divergence(run.q, run.noise_multiplier, order) for order in ORDERS])
+        for run in runs
+    )
+    return min(_converted(order, float(v), delta) for order, v in zip(ORDERS, total))
+
+
+def _converted(order: float, divergence: float, delta: float) -> float:
+    """Epsilon for a delta (Canonne, Kamath and Steinke 2020, arXiv:2004.00010, proposition 12)."""
+    if math.isinf(divergence):
+        return math.inf
+    if delta**2 + math.expm1(-divergence) > 0:  # the total variation is at most delta
+        return 0.0
+    value = divergence + math.log1p(-1 / order) - math.log(delta * order) / (order - 1)
+    return max(value, 0.0)
+
+
+def divergence(q: float, noise_multiplier: float, order: float) -> float:
+    """The Rényi divergence of an order between the outputs of one step with and without a row.
+
+    >>> divergence(1.0, 2.0, 8.0)  # without sampling: order / (2 * noise ** 2)
+    1.0
+    """
+    if q == 1.0:
+        return order / (2 * noise_multiplier**2)
+    if float(order).is_integer():
+        moment = _log_moment(q, noise_multiplier, int(order))
+    else:
+        moment = _log_moment_between(q, noise_multiplier, order)
+    return moment / (order - 1)
+
+
+def _log_moment(q, noise, order):
+    """log E[(p / p0)^order] for an integer order: a sum over how many of so many have the row."""
+    from scipy import special  # it comes with JAX
+
+    count = np.arange(order + 1)
+    binomial = special.gammaln(order + 1) - special.gammaln(count + 1)
+    binomial -= special.gammaln(order - count + 1)
+    terms = binomial + count * math.log(q) + (order - count) * math.log1p(-q)
+    return special.logsumexp(terms + (count * count - count) / (2 * noise**2))
+
+
+def _log_moment_between(q, noise, order):
+    """A bound on the same for any order: two series, for outputs on the two sides of where both
+    are equally likely, whose terms are taken without their signs, as dp-accounting takes them. So
+    no digits cancel, and the bound is never below the moment.
+    """
+    from scipy import special
+
+    border = noise**2 * math.log(1 / q - 1) + 0.5
+    i = np.arange(MOST_TERMS, dtype=float)
+    j = order - i
+    size = special.gammaln(order + 1) - special.gammaln(i + 1) - special.gammaln(j + 1)
+    below = size + i * math.log(q) + j * math.log1p(-q) + (i * i - i) / (2 * noise**2)
+    above = size + j * math.log(q) + i * math.log1p(-q) + (j * j - j) / (2 * noise**2)
+    below += special.log_ndtr((border - i) / noise)
+    above += special.log_ndtr((j - border) / noise)
+    totals = np.logaddexp.accumulate(np.logaddexp(below, above))
+    falls = (np.diff(below) < 0) & (np.diff(above) < 0)
+    small = np.maximum(below, above)[1:] < totals[1:] + SMALLEST_TERM
+    ends = np.flatnonzero(falls & small)
+    return totals[ends[0] + 1] if len(ends) else math.inf
+
+
+# ---------------------------------------------------------------- privacy loss distributions
+
+
+def _of_distributions(runs: Sequence[Run], delta: float) -> float:
+    try:
+        import dp_accounting
+        from dp_accounting import pld
+    except ImportError as error:
+        raise ImportError(
+            "accountant='pld' takes the package dp-accounting: `pip install dp-accounting`, or use "
+            "accountant='rdp'."
+        ) from error
+    accountant: Any = pld.PLDAccountant()
+    for run in runs:
+        noise = dp_accounting.GaussianDpEvent(run.noise_multiplier)
+        step = dp_accounting.PoissonSampledDpEvent(run.q, noise)
+        accountant.compose(dp_accounting.SelfComposedDpEvent(step, run.steps))
+    return float(accountant.get_epsilon(delta))
+
+
+__all__ = ["Run", "epsilon", "noise_for"]

@@ -1,0 +1,272 @@
+"""Inputs close to given ones at which a model's loss is high."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import check_choice, explain
+from jkeras.core.rng import as_key
+from jkeras.explain.gradients import as_array
+from jkeras.explain.running import by_batches, is_traced, program_of, rows_of, values_of
+from jkeras.losses import get as get_loss
+
+NORMS = ("inf", "2")
+SMALLEST = 1e-12  # lest a gradient of zero be divided by its length
+
+map_structure = jax.tree_util.tree_map
+
+
+@dataclasses.dataclass(frozen=True)
+class FGSM:
+    """The fast gradient sign method: one step of a size in the direction in which the loss grows
+    (Goodfellow et al. 2014, arXiv:1412.6572). As a value for `compile(adversarial=)`; `fgsm` runs
+    it.
+
+    Args:
+        epsilon: the size of the step, in the units of the inputs.
+        norm: "inf": of each number; "2": of the row's whole change.
+        bounds: (lowest, highest) value of an input; None: any.
+
+    >>> attack = FGSM(epsilon=0.5)
+    >>> attack.perturb(lambda x: (x**2).sum(), jnp.array([[1.0, -2.0]])).tolist()
+    [[1.5, -2.5]]
+    """
+
+    epsilon: float = 0.1
+    norm: str = "inf"
+    bounds: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def perturb(self, loss_of: Callable, x: Any, key: jax.Array | None = None) -> Any:
+        """Inputs at which a loss is higher.
+
+        Args:
+            loss_of: `x -> scalar`, in which rows do not depend on each other.
+        """
+        step = _direction(jax.grad(loss_of)(x), self.norm)
+        moved = map_structure(lambda v, s: v + self.epsilon * s, x, step)
+        return _within(moved, self.bounds)
+
+
+@dataclasses.dataclass(frozen=True)
+class PGD:
+    """Projected gradient descent: many steps in the direction in which the loss grows, each brought
+    back to within a distance of the input (Madry et al. 2017, arXiv:1706.06083). As a value for
+    `compile(adversarial=)`; `pgd` runs it.
+
+    Args:
+        epsilon: the largest distance from the input.
+        steps: how many.
+        step_size: of each; by default 2.5 times `epsilon / steps`.
+        norm: of the distance, "inf" or "2".
+        bounds: (lowest, highest) value of an input; None: any.
+        random_start: whether to begin at a random place within the distance; that wants a key.
+
+    >>> attack = PGD(epsilon=0.5, steps=4, random_start=False)
+    >>> attack.perturb(lambda x: (x**2).sum(), jnp.array([[1.0, -2.0]])).tolist()
+    [[1.5, -2.5]]
+    """
+
+    epsilon: float = 0.1
+    steps: int = 10
+    step_size: float | None = None
+    norm: str = "inf"
+    bounds: tuple[float, float] | None = None
+    random_start: bool = True
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if self.steps < 1:
+            raise ValueError(explain("PGD", "1 step or more", f"steps={self.steps}"))
+
+    def perturb(self, loss_of: Callable, x: Any, key: jax.Array | None = None) -> Any:
+        """Inputs at which a loss is higher.
+
+        Args:
+            loss_of: `x -> scalar`, in which rows do not depend on each other.
+            key: of the random start.
+        """
+        size = 2.5 * self.epsilon / self.steps if self.step_size is None else self.step_size
+
+        def step(moved: Any, _: None) -> tuple[Any, None]:
+            direction = _direction(jax.grad(loss_of)(moved), self.norm)
+            moved = map_structure(lambda v, s: v + size * s, moved, direction)
+            return self._project(moved, x), None
+
+        begin = self._project(self._random_start(x, key), x) if self.random_start else x
+        return jax.lax.scan(step, begin, None, length=self.steps)[0]
+
+    def _random_start(self, x: Any, key: jax.Array | None) -> Any:
+        if key is None:
+            raise ValueError(explain("PGD", "a key for the random start", "none"))
+        leaves, treedef = jax.tree_util.tree_flatten(x)
+        keys = jax.random.split(key, len(leaves))
+        noise = [
+            jax.random.uniform(k, v.shape, v.dtype, -self.epsilon, self.epsilon)
+            for k, v in zip(keys, leaves)
+        ]
+        return map_structure(jnp.add, x, jax.tree_util.tree_unflatten(treedef, noise))
+
+    def _project(self, moved: Any, x: Any) -> Any:
+        """The nearest inputs within the distance and the bounds."""
+        change = map_structure(jnp.subtract, moved, x)
+        if self.norm == "inf":
+            change = map_structure(lambda c: jnp.clip(c, -self.epsilon, self.epsilon), change)
+        else:
+            factor = jnp.minimum(1.0, self.epsilon / jnp.maximum(_lengths(change), SMALLEST))
+            change = map_structure(lambda c: c * _by_row(factor, c), change)
+        return _within(map_structure(jnp.add, x, change), self.bounds)
+
+
+def fgsm(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    epsilon: float = 0.1,
+    loss: Any = None,
+    norm: str = "inf",
+    bounds: tuple[float, float] | None = None,
+    **options: Any,
+) -> Any:
+    """Inputs made to mislead a model by one step, see `FGSM`.
+
+    Args:
+        x, y: rows and their targets.
+        loss: name or function of a loss, by default that which the model was compiled with.
+        batch_size: how many rows the model sees at once (32).
+        params, state: values of the model, by default its own. With them the function is pure.
+
+    Returns:
+        As `x`.
+
+    Raises:
+        ValueError: inputs that are no floats; no loss; an unknown norm.
+
+    >>> import jkeras, numpy as np
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1)])
+    >>> x, y = np.ones((3, 2), "float32"), np.ones((3, 1), "float32")
+    >>> moved = fgsm(model, x, y, epsilon=0.1, loss="mse")
+    >>> bool(np.isclose(np.abs(moved - x).max(), 0.1))
+    True
+    """
+    return _attack(FGSM(epsilon, norm, bounds), model, x, y, loss, None, **options)
+
+
+def pgd(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    epsilon: float = 0.1,
+    steps: int = 10,
+    step_size: float | None = None,
+    loss: Any = None,
+    norm: str = "inf",
+    bounds: tuple[float, float] | None = None,
+    random_start: bool = False,
+    rng: jax.Array | int | None = None,
+    **options: Any,
+) -> Any:
+    """Inputs made to mislead a model by many steps, see `PGD`. Arguments and errors as of `fgsm`,
+    and:
+
+    Args:
+        rng: a key or an integer, of the random start; by default another one each time.
+
+    >>> import jkeras, numpy as np
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1)])
+    >>> x, y = np.ones((3, 2), "float32"), np.ones((3, 1), "float32")
+    >>> moved = pgd(model, x, y, epsilon=0.1, steps=5, loss="mse")
+    >>> bool(np.abs(moved - x).max() < 0.1001)
+    True
+    """
+    attack = PGD(epsilon, steps, step_size, norm, bounds, random_start)
+    return _attack(attack, model, x, y, loss, as_key(rng) if random_start else None, **options)
+
+
+# ---------------------------------------------------------------- a model's loss
+
+
+def _attack(attack, model, x, y, loss, key, batch_size=32, params=None, state=None):
+    """What an attack makes of all rows, some at a time."""
+    is_pure = params is not None or is_traced(x)
+    x = as_floats(x)
+    if loss is None:
+        loss = getattr(model, "loss", None)
+    if loss is None:
+        advice = "give `loss='sparse_categorical_crossentropy'`"
+        raise ValueError(explain(type(attack).__name__, "a loss", "a model without one", advice))
+    params, state = values_of(model, x, params, state)
+
+    def make():
+        function = get_loss(loss)
+
+        def run(params, state, rows, number):
+            def loss_of(x):
+                outputs = model.apply(params, state, x, training=False)[0]
+                return jnp.sum(function(rows["y"], outputs))
+
+            own = None if key is None else jax.random.fold_in(key, number)
+            return attack.perturb(loss_of, rows["x"], own)
+
+        return jax.jit(run)
+
+    named = loss if isinstance(loss, str) else id(loss)  # the program keeps it
+    program = program_of(model, (attack, named), make)
+    given = {"x": x, "y": map_structure(jnp.asarray, y)}
+    return by_batches(
+        lambda rows, begin: program(params, state, rows, begin), given, batch_size, is_pure
+    )
+
+
+def as_floats(x: Any) -> Any:
+    """Inputs as arrays of floats."""
+    x = as_array(x)
+    for leaf in jax.tree_util.tree_leaves(x):
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            advice = "give floats: images divided by 255, say"
+            raise ValueError(explain("robust", "inputs of floats", leaf.dtype, advice))
+    rows_of(x)
+    return x
+
+
+# ---------------------------------------------------------------- steps
+
+
+def _check(attack):
+    check_choice("norm", attack.norm, NORMS, type(attack).__name__)
+    if not attack.epsilon >= 0:
+        where = type(attack).__name__
+        raise ValueError(explain(where, "a distance of 0 or more", f"epsilon={attack.epsilon}"))
+
+
+def _direction(gradient, norm):
+    if norm == "inf":
+        return map_structure(jnp.sign, gradient)
+    lengths = jnp.maximum(_lengths(gradient), SMALLEST)
+    return map_structure(lambda g: g / _by_row(lengths, g), gradient)
+
+
+def _lengths(structure):
+    """The Euclidean length of each row."""
+    leaves = jax.tree_util.tree_leaves(structure)
+    return jnp.sqrt(sum((v.reshape(len(v), -1) ** 2).sum(1) for v in leaves))
+
+
+def _by_row(values, like):
+    return values.reshape(-1, *[1] * (like.ndim - 1)).astype(like.dtype)
+
+
+def _within(x, bounds):
+    if bounds is None:
+        return x
+    return map_structure(lambda v: jnp.clip(v, *bounds), x)
+
+
+__all__ = ["FGSM", "PGD", "fgsm", "pgd"]
