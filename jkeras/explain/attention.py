@@ -7,9 +7,8 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import explain
 from jkeras.core.paths import walk
-from jkeras.explain.gradients import as_array
-from jkeras.explain.running import attribute
-from jkeras.explain.score import Scored, Structure
+from jkeras.explain.running import as_array, attribute
+from jkeras.explain.score import Scored, Structure, no_score
 from jkeras.layers import GroupQueryAttention, MultiHeadAttention
 
 
@@ -46,9 +45,8 @@ def attention_rollout(
     if not at:
         raise ValueError(explain("attention_rollout", "attention layers in the model", "none"))
     at = tuple(_softmax_of(place) for place in at)
-    on_any = lambda y: jnp.zeros(len(jax.tree_util.tree_leaves(y)[0]))  # noqa: E731
     given = {"places": at, "residual": residual, "differentiates": False, **options}
-    return attribute(_rollout, model, as_array(x), on_any, **given)
+    return attribute(_rollout, model, as_array(x), no_score, **given)
 
 
 def _softmax_of(place):

@@ -8,7 +8,7 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.explain.running import attribute
-from jkeras.explain.score import Scored, Structure, Target
+from jkeras.explain.score import Scored, Structure, Target, no_score
 
 
 def tcav(
@@ -67,9 +67,8 @@ def concept_direction(
     >>> concept_direction(layer, striped, others, at="all").round(3).tolist()
     [1.0, 0.0]
     """
-    on_any = lambda y: jnp.zeros(len(jax.tree_util.tree_leaves(y)[0]))  # noqa: E731
     outputs = [
-        np.asarray(attribute(_activations, model, x, on_any, at=at, **options))
+        np.asarray(attribute(_activations, model, x, no_score, at=at, **options))
         for x in (concept, random)
     ]
     rows = np.concatenate(outputs).reshape(len(outputs[0]) + len(outputs[1]), -1).astype(float)

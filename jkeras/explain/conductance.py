@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.explain import baselines
-from jkeras.explain.gradients import as_array
-from jkeras.explain.running import attribute
+from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
 
 

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from jax.scipy.sparse.linalg import cg
 
-from jkeras.core.errors import explain
-from jkeras.core.family import families
-from jkeras.explain.running import BATCH_SIZE, rows_of
+from jkeras.explain.points import in_passes
+from jkeras.explain.running import BATCH_SIZE, loss_of, rows_of
 from jkeras.explain.score import Structure
 
 ITERATIONS = 1000  # of conjugate gradients, at most
@@ -123,11 +123,7 @@ def influence(
 
 def _loss_of_row(model, loss, where):
     """`(params, state, x, y) -> loss` of one row without its first axis, not in training."""
-    if loss is None:
-        loss = getattr(model, "loss", None)
-    if loss is None:
-        raise ValueError(explain(where, "a loss", "a model without one", "give `loss='mse'`"))
-    function = families["losses"].get(loss)
+    function = loss_of(model, loss, where)
 
     def of_row(params, state, x, y):
         x, y = jax.tree_util.tree_map(lambda v: v[None], (x, y))
@@ -158,40 +154,24 @@ def _solver(of_row, params, state, x, y, damping, batch_size):
     """`gradient -> (H + damping)^-1 gradient`, H of the mean loss over the training rows."""
     flat, restore = ravel_pytree(params)
     rows = rows_of(x)
-    over_rows = jax.vmap(of_row, (None, None, 0, 0))
+    numbers, counts = in_passes(rows, batch_size)
+    batches = jax.tree_util.tree_map(lambda v: np.asarray(v)[numbers], (x, y))
+    losses_of = jax.vmap(of_row, (None, None, 0, 0))
+
+    def product(vector, batches):
+        def add_one(total, batch):
+            given, counts = batch
+            loss = lambda p: (losses_of(restore(p), state, *given) * counts).sum()  # noqa: E731
+            return total + jax.jvp(jax.grad(loss), (flat,), (vector,))[1] / rows, None
+
+        return jax.lax.scan(add_one, damping * vector, batches)[0]
 
     @jax.jit
-    def product(vector, x, y):
-        total = lambda p: over_rows(restore(p), state, x, y).sum() / rows  # noqa: E731
-        return jax.jvp(jax.grad(total), (flat,), (vector,))[1]
+    def solve(gradient, batches):
+        multiply = lambda vector: product(vector, batches)  # noqa: E731
+        return cg(multiply, gradient, tol=PRECISION, maxiter=ITERATIONS)[0]
 
-    def whole(vector):
-        result = damping * vector
-        for begin in range(0, rows, batch_size):
-            part = jax.tree_util.tree_map(
-                lambda v, begin=begin: np.asarray(v)[begin : begin + batch_size], (x, y)
-            )
-            result += product(vector, *part)
-        return result
-
-    return lambda gradient: _conjugate_gradients(whole, gradient)
-
-
-def _conjugate_gradients(product, target):
-    """The solution of `product(v) = target` (Hestenes and Stiefel 1952)."""
-    solution, residual = jnp.zeros_like(target), target
-    direction, size = residual, float(residual @ residual)
-    end = PRECISION**2 * size
-    for _ in range(ITERATIONS):
-        if size <= end:
-            break
-        image = product(direction)
-        step = size / float(direction @ image)
-        solution += step * direction
-        residual -= step * image
-        before, size = size, float(residual @ residual)
-        direction = residual + size / before * direction
-    return solution
+    return lambda gradient: solve(gradient, (batches, counts))
 
 
 __all__ = ["influence", "tracin"]

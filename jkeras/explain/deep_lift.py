@@ -1,13 +1,13 @@
 """DeepLIFT: how the difference from a baseline comes about, operation by operation."""
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.explain import baselines
-from jkeras.explain.gradients import as_array
-from jkeras.explain.running import attribute
+from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
 from jkeras.explain.tape import Entry, Tape, gradient
 from jkeras.explain.unknown import no_rule
@@ -83,10 +83,7 @@ def _deep_shap(score: Scored, at_once: int, background: Structure) -> Structure:
 
 def _from(score, begin):
     tape = Tape(score, score.start, begin)
-
-    def rule(tape: Tape, entry: Entry, coming: list) -> list:
-        return _rule(score, tape, entry, coming)
-
+    rule = functools.partial(_rule, score)
     multipliers = tape.backwards(rule, jnp.ones_like(tape.values[tape.output]))
     return jax.tree_util.tree_map(lambda m, v, b: m * (v - b), multipliers, score.start, begin)
 

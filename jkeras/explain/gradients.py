@@ -11,7 +11,7 @@ from jkeras.core.errors import explain
 from jkeras.core.rng import as_key
 from jkeras.explain import baselines
 from jkeras.explain.points import mean_over_points
-from jkeras.explain.running import attribute, rows_of
+from jkeras.explain.running import as_array, attribute, rows_of
 from jkeras.explain.score import Scored, Structure, Target
 
 map_structure = jax.tree_util.tree_map
@@ -292,14 +292,6 @@ def _gradient_shap(
         score, variable, jnp.arange(samples), weights, at_once, then=times_line
     )
     return mean
-
-
-def as_array(x):
-    """Numbers in lists as an array; structures of arrays as they are."""
-    leaves = jax.tree_util.tree_leaves(x)
-    if all(isinstance(leaf, (int, float)) for leaf in leaves):
-        return np.asarray(x, "float32")
-    return x
 
 
 __all__ = ["gradient_shap", "input_x_gradient", "integrated_gradients", "saliency", "smooth_grad"]

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
 from jkeras.explain.deep_lift import MAXIMA, PRODUCTS, is_linear
-from jkeras.explain.gradients import as_array
-from jkeras.explain.running import attribute
+from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
 from jkeras.explain.tape import Entry, Tape, gradient
 from jkeras.explain.unknown import no_rule

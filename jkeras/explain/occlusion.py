@@ -9,7 +9,8 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.settings import settings
-from jkeras.explain.running import attribute
+from jkeras.explain.points import in_passes
+from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Target
 
 
@@ -47,7 +48,7 @@ def occlusion(
     >>> occlusion(score, [[1.0, 1.0, 1.0, 1.0]], window=(2,)).tolist()
     [[-1.0, -1.0, 1.0, 1.0]]
     """
-    x = x if hasattr(x, "shape") else np.asarray(x, "float32")
+    x = as_array(x)
     window, strides = _sizes(window, strides, x.shape[1:])
     arrays = {"baseline": np.broadcast_to(np.asarray(baseline, "float32"), x.shape)}
     return attribute(
@@ -79,12 +80,9 @@ def _occlusion(
     strides: tuple[int, ...],
 ) -> jax.Array:
     x = score.start
-    starts = jnp.asarray(_starts(x.shape[1:], window, strides))
-    at_once = min(at_once, len(starts))
-    passes = -(-len(starts) // at_once)
-    missing = passes * at_once - len(starts)
-    counts = jnp.arange(passes * at_once) < len(starts)
-    starts = jnp.concatenate([starts, jnp.repeat(starts[-1:], missing, axis=0)])
+    starts = _starts(x.shape[1:], window, strides)
+    numbers, counts = in_passes(len(starts), at_once)
+    at_once = numbers.shape[1]
     rows = score.repeated(at_once)
     whole = score(x)
 
@@ -108,7 +106,7 @@ def _occlusion(
         return (total, sums[1] + weights.sum(0)), None
 
     begin = jnp.zeros_like(whole, shape=x.shape), jnp.zeros(x.shape[1:])
-    by_pass = starts.reshape(passes, at_once, -1), counts.reshape(passes, at_once)
+    by_pass = jnp.asarray(starts[numbers]), jnp.asarray(counts)
     (total, coverage), _ = jax.lax.scan(one_pass, begin, by_pass)
     return total / jnp.maximum(coverage, 1).astype(total.dtype)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.explain.score import Scored, Structure
 
@@ -11,6 +12,19 @@ from jkeras.explain.score import Scored, Structure
 def identity(gradient: jax.Array) -> jax.Array:
     """The gradient itself."""
     return gradient
+
+
+def in_passes(count: int, at_once: int) -> tuple[np.ndarray, np.ndarray]:
+    """(numbers, whether they count), both (passes, so many at once): 0, 1, … in order, the last
+    one again where the last pass is longer than what is left.
+
+    >>> numbers, counts = in_passes(5, 2)
+    >>> numbers.tolist(), counts.tolist()
+    ([[0, 1], [2, 3], [4, 4]], [[True, True], [True, True], [True, False]])
+    """
+    at_once = min(at_once, count)
+    numbers = np.arange(-(-count // at_once) * at_once).reshape(-1, at_once)
+    return np.minimum(numbers, count - 1), numbers < count
 
 
 def mean_over_points(
@@ -31,13 +45,8 @@ def mean_over_points(
         moments: what is summed, elementwise.
         then: what is done with the gradient at a point first.
     """
-    count = len(points)
-    at_once = min(at_once, count)
-    passes = -(-count // at_once)
-    missing = passes * at_once - count
-    points = jnp.concatenate([points, jnp.repeat(points[-1:], missing)])
-    weights = jnp.concatenate([weights, jnp.zeros(missing, weights.dtype)])
-    rows = score.repeated(at_once)
+    numbers, counts = in_passes(len(points), at_once)
+    rows = score.repeated(numbers.shape[1])
 
     def one_pass(sums, chosen):
         points, weights = chosen
@@ -59,5 +68,5 @@ def mean_over_points(
         return added, None
 
     start = [jax.tree_util.tree_map(jnp.zeros_like, score.start) for _ in moments]
-    by_pass = points.reshape(passes, at_once), weights.reshape(passes, at_once)
+    by_pass = points[numbers], jnp.where(counts, weights[numbers], 0)
     return jax.lax.scan(one_pass, start, by_pass)[0]

@@ -4,11 +4,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.explain.cam import grad_cam
-from jkeras.explain.gradients import as_array
-from jkeras.explain.running import attribute
+from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
 from jkeras.explain.tape import Entry, Tape, gradient, inner_jaxprs
 
@@ -71,7 +71,7 @@ def guided_grad_cam(
     places = guided.shape[:channels] + guided.shape[channels:][1:]
     resized = jax.image.resize(maps, places, "nearest")
     product = guided * jnp.expand_dims(resized, channels)
-    return product if isinstance(guided, jax.Array) else jax.device_get(product).copy()
+    return product if isinstance(guided, jax.Array) else np.array(product)
 
 
 def _guided(score: Scored, at_once: int) -> Structure:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
+from jkeras.core.family import families
 from jkeras.core.layer import Layer
 from jkeras.core.module import Parts
 from jkeras.explain.score import Score, Structure, Target, check_target, split_target
@@ -89,6 +90,14 @@ def by_batches(
     return result if is_pure else jax.tree_util.tree_map(np.array, result)
 
 
+def as_array(x):
+    """Numbers in lists as an array; structures of arrays as they are."""
+    leaves = jax.tree_util.tree_leaves(x)
+    if all(isinstance(leaf, (int, float)) for leaf in leaves):
+        return np.asarray(x, "float32")
+    return x
+
+
 def rows_of(x: Structure) -> int:
     """How many rows inputs have."""
     counts = {len(leaf) for leaf in jax.tree_util.tree_leaves(x)}
@@ -115,6 +124,20 @@ def _inputs(x, as_floats):
         raise ValueError(explain("explain", "inputs that have a gradient", value.dtype, advice))
 
     return jax.tree_util.tree_map(as_array, x)
+
+
+def loss_of(model: Any, loss: Any, where: str) -> Callable:
+    """The function `(y_true, y_pred) -> losses` of a loss: the one given by name or as itself, else
+    the model's.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if loss is None:
+        loss = getattr(model, "loss", None)
+    if loss is None:
+        raise ValueError(explain(where, "a loss", "a model without one", "give `loss='mse'`"))
+    return families["losses"].get(loss)
 
 
 def values_of(model: Any, x: Structure, params: dict | None, state: dict | None) -> tuple:

@@ -9,8 +9,7 @@ import numpy as np
 
 from jkeras.core.rng import as_key
 from jkeras.explain import baselines
-from jkeras.explain.gradients import as_array
-from jkeras.explain.running import attribute
+from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Target
 from jkeras.kernel import tree
 

@@ -137,6 +137,11 @@ class Scored:
         return jax.tree_util.tree_map(lambda v: jnp.repeat(v, count, axis=0), self.rows)
 
 
+def no_score(y: Structure) -> jax.Array:
+    """The target of a method that asks for no score; one function, so that programs are kept."""
+    return jnp.zeros(len(jax.tree_util.tree_leaves(y)[0]))
+
+
 def _predicted(y, where):
     """The class of each row that the model predicts."""
     y = _single(y, where)

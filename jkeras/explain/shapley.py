@@ -9,7 +9,8 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.rng import as_key
-from jkeras.explain.running import attribute
+from jkeras.explain.points import in_passes
+from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Target
 
 MOST_FEATURES = 16  # of which all coalitions are looked at: 65,536
@@ -98,8 +99,7 @@ def kernel_shap(
 
 def _features(x, baseline, groups):
     """(x, baseline, groups) as arrays that go together."""
-    x = x if hasattr(x, "shape") else np.asarray(x, "float32")
-    baseline = baseline if hasattr(baseline, "shape") else np.asarray(baseline, "float32")
+    x, baseline = as_array(x), as_array(baseline)
     if groups is None:
         if x.ndim != 2:
             advice = "say which inputs count as one feature: `groups=`"
@@ -133,9 +133,8 @@ def _values(score, at_once, masks, baseline, groups):
     """(rows, coalitions): the mean score with the features of a coalition, over the baseline."""
     x = score.start
     count = len(masks) * len(baseline)
-    at_once = min(at_once, count)
-    passes = -(-count // at_once)
-    pairs = jnp.minimum(jnp.arange(passes * at_once), count - 1).reshape(passes, at_once)
+    pairs, _ = in_passes(count, at_once)
+    at_once = pairs.shape[1]
     rows = score.repeated(at_once)
 
     def one_pass(_, pairs):
@@ -145,7 +144,7 @@ def _values(score, at_once, masks, baseline, groups):
         scores = score(mixed.reshape(-1, *x.shape[1:]), rows)
         return None, scores.reshape(len(x), at_once)
 
-    scores = jax.lax.scan(one_pass, None, pairs)[1]  # (passes, rows, at once)
+    scores = jax.lax.scan(one_pass, None, jnp.asarray(pairs))[1]  # (passes, rows, at once)
     scores = jnp.moveaxis(scores, 1, 0).reshape(len(x), -1)[:, :count]
     return scores.reshape(len(x), len(masks), len(baseline)).mean(-1)
 

@@ -9,9 +9,15 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.rng import as_key
-from jkeras.explain.gradients import as_array
-from jkeras.explain.running import by_batches, is_traced, program_of, rows_of, values_of
-from jkeras.losses import get as get_loss
+from jkeras.explain.running import (
+    as_array,
+    by_batches,
+    is_traced,
+    loss_of,
+    program_of,
+    rows_of,
+    values_of,
+)
 
 NORMS = ("inf", "2")
 SMALLEST = 1e-12  # lest a gradient of zero be divided by its length
@@ -197,28 +203,21 @@ def _attack(attack, model, x, y, loss, key, batch_size=32, params=None, state=No
     """What an attack makes of all rows, some at a time."""
     is_pure = params is not None or is_traced(x)
     x = as_floats(x)
-    if loss is None:
-        loss = getattr(model, "loss", None)
-    if loss is None:
-        advice = "give `loss='sparse_categorical_crossentropy'`"
-        raise ValueError(explain(type(attack).__name__, "a loss", "a model without one", advice))
+    function = loss_of(model, loss, type(attack).__name__)
     params, state = values_of(model, x, params, state)
 
     def make():
-        function = get_loss(loss)
-
         def run(params, state, rows, number):
-            def loss_of(x):
+            def total(x):
                 outputs = model.apply(params, state, x, training=False)[0]
                 return jnp.sum(function(rows["y"], outputs))
 
             own = None if key is None else jax.random.fold_in(key, number)
-            return attack.perturb(loss_of, rows["x"], own)
+            return attack.perturb(total, rows["x"], own)
 
         return jax.jit(run)
 
-    named = loss if isinstance(loss, str) else id(loss)  # the program keeps it
-    program = program_of(model, (attack, named), make)
+    program = program_of(model, (attack, function), make)
     given = {"x": x, "y": map_structure(jnp.asarray, y)}
     return by_batches(
         lambda rows, begin: program(params, state, rows, begin), given, batch_size, is_pure

@@ -45,6 +45,17 @@ class TestRollout:
         np.testing.assert_allclose(ours, wanted, atol=1e-6)
         np.testing.assert_allclose(ours.sum(-1), np.ones((4, 5)), atol=1e-6)
 
+    def test_compiles_once(self):
+        model = self.model()
+        x = RANDOM.normal(size=(2, 5, 8)).astype("float32")
+        explain.attention_rollout(model, x)
+        programs = len(model._explanations)
+        explain.attention_rollout(model, 2 * x)
+        explain.concept_direction(model, x, -x, at="attention1")
+        more = len(model._explanations)
+        explain.concept_direction(model, 3 * x, -x, at="attention1")
+        assert programs + 1 == more == len(model._explanations)
+
     def test_of_chosen_layers(self):
         model = self.model()
         x = RANDOM.normal(size=(2, 5, 8)).astype("float32")
@@ -76,9 +87,9 @@ class TestConcepts:
         )
 
     def test_counts_are_those_of_finite_differences(self):
-        model = self.model()
-        x = RANDOM.normal(size=(40, 6)).astype("float32")
-        normal = RANDOM.normal(size=4).astype("float32")
+        model, random = self.model(), np.random.default_rng(5)
+        x = 2 * random.normal(size=(40, 6)).astype("float32")
+        normal = random.normal(size=4).astype("float32")
 
         def moved(step):
             add = {"hidden": step * normal}
@@ -93,7 +104,7 @@ class TestConcepts:
             [jkeras.Input((6,)), layers.Identity(name="all"), layers.Dense(1)]
         )
         model.layers[-1].kernel.assign(np.eye(6)[:, :1])
-        others = RANDOM.normal(size=(50, 6)).astype("float32")
+        others = np.random.default_rng(6).normal(size=(500, 6)).astype("float32")
         concept = others + 3 * np.eye(6, dtype="float32")[0]
         direction = explain.concept_direction(model, concept, others, at="all")
         assert direction[0] > 0.95 and np.isclose(np.linalg.norm(direction), 1, atol=1e-5)
@@ -101,11 +112,11 @@ class TestConcepts:
         assert explain.tcav(model, others, at="all", concept=others, random=concept) == 0.0
 
     def test_random_concepts_are_about_a_half(self):
-        model = self.model()
-        x = RANDOM.normal(size=(64, 6)).astype("float32")
+        model, numbers = self.model(), np.random.default_rng(7)
+        x = numbers.normal(size=(64, 6)).astype("float32")
         shares = []
         for _ in range(40):
-            concept, random = RANDOM.normal(size=(2, 30, 6)).astype("float32")
+            concept, random = numbers.normal(size=(2, 30, 6)).astype("float32")
             given = {"at": "hidden", "concept": concept, "random": random}
             shares.append(explain.tcav(model, x, 1, **given))
         assert abs(np.mean(shares) - 0.5) < 0.1

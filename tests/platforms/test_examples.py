@@ -43,9 +43,8 @@ class Lowering:
                 isinstance(v, jax.core.Tracer) for v in jax.tree_util.tree_leaves(given)
             ):
                 self.lower(function, jax.tree_util.tree_map(shape_of, given))
-                self.seen.append(
-                    function
-                )  # not if it refused to be traced: it will be called again
+                # not if it refused to be traced: then it is called again
+                self.seen.append(function)
             return run(*arguments, **named)
 
         for name in ("eval_shape", "lower", "trace"):  # by which JAX knows what `jax.jit` returned
