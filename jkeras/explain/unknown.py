@@ -1,11 +1,10 @@
 """Errors that name the layer of an operation which a method has no rule for."""
 
-from typing import Any
-
 import jax
 
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
+from jkeras.core.trail import Trail
 from jkeras.explain.score import Scored
 from jkeras.explain.tape import Entry, plain_forms
 from jkeras.kernel import apply as kernel
@@ -22,62 +21,18 @@ def no_rule(
     return ValueError(explain(where, known, received, advice))
 
 
-class _Trail:
-    """Stands for taps: remembers what each layer gives, in order."""
-
-    def __init__(self) -> None:
-        self.outputs: list[tuple[str, Any]] = []
-
-    def through(self, layer: Any, scope: Any, outputs: Any) -> Any:
-        """Remembers a layer's outputs."""
-        path = scope.path_of(layer)
-        if path is not None:
-            label = f"layer '{'/'.join(path) or layer.name}' ({type(layer).__name__})"
-            self.outputs.append((label, jax.tree_util.tree_leaves(outputs)))
-        return outputs
-
-    def asks_for(self, path: tuple) -> bool:
-        """Nothing that a layer would compute otherwise is asked for."""
-        return False
-
-    def inside(self, path: tuple) -> None:
-        """Nothing is asked for in blocks."""
-
-    def changes_below(self, path: tuple, axis: int) -> dict:
-        """Nothing is changed."""
-        return {}
-
-    def fork(self) -> "_Trail":
-        """What runs in a transformation is not looked at."""
-        return _Trail()
-
-    def take(self) -> None:
-        """Nothing comes out of it."""
-
-    def join(self, inner: "_Trail", seen: None) -> None:
-        """Nothing comes out of it."""
-
-
 def _layer_of(score, entry):
     """The layer that an operation belongs to: the first one that ends after it."""
     model = score.score.model
     if not isinstance(model, Layer):
         return None
-    trail = _Trail()
+    trail = Trail()
 
     def run(x):
         options = {"training": False, "taps": trail}
         y, _ = kernel.apply(model, score.params, score.state, (x,), {}, **options)
-        return [values for _, values in trail.outputs], y
+        return trail.arrays(), y
 
     with plain_forms():
         jaxpr = jax.make_jaxpr(run)(score.rows["x"]).jaxpr
-    made = {v: i for i, eqn in enumerate(jaxpr.eqns) for v in eqn.outvars}
-    outputs = iter(jaxpr.outvars)
-    ends = []
-    for label, values in trail.outputs:
-        found = [next(outputs) for _ in values]
-        places = [made.get(v, -1) for v in found if not hasattr(v, "val")]
-        ends.append((max(places, default=-1), label))
-    after = [(place, i, label) for i, (place, label) in enumerate(ends) if place >= entry.place]
-    return min(after)[2] if after else None
+    return trail.layer_at(jaxpr, entry.place)

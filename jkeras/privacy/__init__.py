@@ -3,7 +3,10 @@ training with noise reveals of any row.
 """
 
 from jkeras.core.exports import exported
+from jkeras.privacy.account import Spent
 from jkeras.privacy.accounting import Run, epsilon, noise_for
 from jkeras.privacy.clipping import clipped_grad
+from jkeras.privacy.dpsgd import DPSGD
+from jkeras.privacy.sampling import cap_for, sample
 
 __all__ = exported(globals())

@@ -5,6 +5,7 @@ mechanism Mironov, Talwar and Zhang 2019, arXiv:1908.10530); privacy loss distri
 somewhat less for the same training, through the package dp-accounting.
 """
 
+import functools
 import math
 import typing
 from collections.abc import Sequence
@@ -89,9 +90,17 @@ def noise_for(
     q: float,
     steps: int,
     accountant: str = "rdp",
+    *,
+    after: Sequence[Run] = (),
 ) -> float:
     """The least noise with which a training reveals no more than `epsilon`; arguments and errors as
     of the function of that name.
+
+    Args:
+        after: runs that went before it on the same rows, and count.
+
+    Raises:
+        ValueError: also where the runs before reveal as much by themselves.
 
     >>> noise = noise_for(epsilon=3.0, delta=1e-5, q=256 / 60000, steps=3516)
     >>> 0.72 < noise < 0.8
@@ -101,14 +110,16 @@ def noise_for(
         raise ValueError(explain("privacy.noise_for", "an epsilon above 0", f"{epsilon}"))
 
     def is_enough(noise: float, by: str) -> bool:
-        return _epsilon(noise, q, steps, delta, by) <= epsilon
+        runs = [*after, Run(noise, q, steps)]
+        return _epsilon(delta=delta, accountant=by, runs=runs) <= epsilon
 
     least, most = 0.0, 1.0
     while not is_enough(most, "rdp"):
         least, most = most, 2 * most
         if most > MOST_NOISE:
             wanted = "an epsilon and a delta that some noise gives"
-            raise ValueError(explain("privacy.noise_for", wanted, f"{epsilon} and {delta}"))
+            received = f"{epsilon} and {delta}" + (", after other runs" if after else "")
+            raise ValueError(explain("privacy.noise_for", wanted, received))
     least = 0.0 if accountant == "pld" else least  # less noise is enough then
     while most - least > PRECISION * most:
         middle = (least + most) / 2
@@ -136,11 +147,14 @@ def _check(run, delta):
 
 
 def _of_divergences(runs, delta):
-    total = sum(
-        run.steps * np.array([divergence(run.q, run.noise_multiplier, order) for order in ORDERS])
-        for run in runs
-    )
+    total = sum(run.steps * _divergences(run.q, run.noise_multiplier) for run in runs)
     return min(_converted(order, float(v), delta) for order, v in zip(ORDERS, total))
+
+
+@functools.lru_cache(256)
+def _divergences(q, noise_multiplier):
+    """Those of one step, of all orders: an epsilon after each epoch asks for the same ones."""
+    return np.array([divergence(q, noise_multiplier, order) for order in ORDERS])
 
 
 def _converted(order: float, divergence: float, delta: float) -> float:

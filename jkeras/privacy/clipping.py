@@ -6,50 +6,110 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
+from jkeras.privacy import ghost
+
+CLIPPINGS = ("flat", "per_layer", "automatic")
+NORMS = ("ghost", "vmap")
+STABILIZER = 0.01  # of automatic clipping, as in its paper
+
+Tree = Any
+map_structure = jax.tree_util.tree_map
 
 
-def clipped_grad(loss: Callable, clip: float = 1.0) -> Callable:
+def clipped_grad(
+    loss: Callable,
+    clip: float = 1.0,
+    *,
+    clipping: str = "flat",
+    norms: str = "ghost",
+    has_aux: bool = False,
+) -> Callable:
     """The function that sums the gradients of rows, each scaled down to a length of at most `clip`
     (Abadi et al. 2016, arXiv:1607.00133): no row changes the sum by more.
 
     Args:
         loss: `(params, x, y) -> scalar` of one row, without the axis of rows.
-        clip: the largest Euclidean length of a row's gradient, over all params.
+        clip: the largest Euclidean length of what a row adds, over all params.
+        clipping: "flat" scales a row's gradient as one; "per_layer" that of each layer, to `clip`
+            over the root of their number; "automatic" brings all to a length close to `clip`, short
+            ones too (Bu et al. 2022, arXiv:2206.07136).
+        norms: "ghost" finds the lengths without the gradients (Li et al. 2021, arXiv:2110.05679),
+            and then the sum in a second pass; "vmap" takes the memory of a gradient for each row.
+        has_aux: `loss` gives (scalar, anything else).
 
     Returns:
         `(params, x, y, mask=None) -> (sum of clipped gradients, norms)`: pure; `mask` (rows,) says
-        which rows count, and `norms` (rows,) are the lengths before, 0 where a row does not.
+        which rows count, and `norms` (rows,) are the lengths before, 0 where a row does not. A row
+        whose gradient is not finite adds nothing. With `has_aux` the third is what else `loss`
+        gave, by row.
 
     Raises:
-        ValueError: a bound that is not above 0.
+        ValueError: a bound that is not above 0, or an unknown choice.
 
     >>> slope = clipped_grad(lambda w, x, y: 0.5 * (w * x - y) ** 2, clip=1.0)
     >>> total, norms = slope(2.0, jnp.array([1.0, 3.0]), jnp.array([1.5, 0.0]))
     >>> float(total), norms.tolist()
     (1.5, [0.5, 18.0])
     """
+    where = "privacy.clipped_grad"
     if not clip > 0:
-        raise ValueError(explain("privacy.clipped_grad", "a bound above 0", f"clip={clip}"))
+        raise ValueError(explain(where, "a bound above 0", f"clip={clip}"))
+    check_choice("clipping", clipping, CLIPPINGS, where)
+    check_choice("norms", norms, NORMS, where)
+    with_aux = loss if has_aux else lambda *arguments: (loss(*arguments), None)
+    summed = _by_rows if norms == "vmap" else _by_ghosts
 
-    def summed(params: Any, x: Any, y: Any, mask: jax.Array | None = None) -> tuple[Any, jax.Array]:
-        gradients = jax.vmap(jax.grad(loss), (None, 0, 0))(params, x, y)
-        leaves = jax.tree_util.tree_leaves(gradients)
-        norms = jnp.sqrt(sum(_squares(leaf) for leaf in leaves))
-        # at most 1, and not NaN for a gradient of zero
-        factors = clip / jnp.maximum(norms, clip)
-        if mask is not None:
-            factors = jnp.where(mask, factors, 0)
-            norms = jnp.where(mask, norms, 0)
+    def clipped(params: Tree, x: Any, y: Any, mask: jax.Array | None = None) -> tuple:
+        total, lengths, aux = summed(with_aux, params, (x, y), mask, clip, clipping)
+        return (total, lengths, aux) if has_aux else (total, lengths)
 
-        def weighted(gradient: jax.Array) -> jax.Array:
-            if mask is not None:  # what is no number in a row that does not count is nothing
-                gradient = jnp.where(_by_row(mask, gradient), gradient, 0)
-            return jnp.tensordot(factors.astype(gradient.dtype), gradient, (0, 0))
+    return clipped
 
-        return jax.tree_util.tree_map(weighted, gradients), norms
 
-    return summed
+def _by_rows(loss, params, rows, mask, clip, clipping):
+    """By a gradient for each row."""
+    gradient = jax.grad(loss, has_aux=True)
+    gradients, aux = jax.vmap(gradient, (None, 0, 0))(params, *rows)
+    squares = map_structure(_squares, gradients)
+    factors, lengths = _factors(squares, mask, clip, clipping)
+
+    def weighted(gradient: jax.Array, factor: jax.Array) -> jax.Array:
+        # what is no number in a row that does not count is nothing
+        counts = (factor > 0).reshape(-1, *[1] * (gradient.ndim - 1))
+        counted = jnp.where(counts, gradient, 0)
+        return jnp.tensordot(factor.astype(gradient.dtype), counted, (0, 0))
+
+    return map_structure(weighted, gradients, factors), lengths, aux
+
+
+def _by_ghosts(loss, params, rows, mask, clip, clipping):
+    """By the rows' lengths alone, and then the gradient of their weighted sum."""
+    squares = jax.vmap(lambda x, y: ghost.squares(loss, params, x, y))(*rows)
+    factors, lengths = _factors(squares, mask, clip, clipping)
+    rows = _without(rows, ~_counting(squares, mask))
+
+    def total(params: Tree, factor: jax.Array) -> tuple[jax.Array, Any]:
+        losses, aux = jax.vmap(loss, (None, 0, 0))(params, *rows)
+        return jnp.sum(factor * losses), aux
+
+    leaves, treedef = jax.tree_util.tree_flatten(params)
+    by_leaf = jax.tree_util.tree_leaves(factors)
+    sums, aux = [None] * len(leaves), None
+    # one pass for all leaves that share a factor
+    for factor in dict.fromkeys(map(id, by_leaf)):
+        places = [i for i, one in enumerate(by_leaf) if id(one) == factor]
+
+        def moved(chosen: list, places: list = places) -> tuple[jax.Array, Any]:
+            filled = list(leaves)
+            for place, value in zip(places, chosen):
+                filled[place] = value
+            return total(treedef.unflatten(filled), by_leaf[places[0]])
+
+        found, aux = jax.grad(moved, has_aux=True)([leaves[i] for i in places])
+        for place, value in zip(places, found):
+            sums[place] = value
+    return treedef.unflatten(sums), lengths, aux
 
 
 def _squares(gradient):
@@ -58,8 +118,52 @@ def _squares(gradient):
     return (wide.reshape(len(wide), -1) ** 2).sum(1)
 
 
-def _by_row(mask, gradient):
-    return mask.reshape(-1, *[1] * (gradient.ndim - 1))
+def _counting(squares, mask):
+    """Which rows count: those of the mask whose gradient is finite."""
+    counts = jnp.isfinite(sum(jax.tree_util.tree_leaves(squares)))
+    return counts if mask is None else counts & mask.astype(bool)
+
+
+def _without(rows, gone):
+    """The rows with zeros in place of some, lest what is no number there come into a sum."""
+
+    def cleared(array: jax.Array) -> jax.Array:
+        return jnp.where(gone.reshape(-1, *[1] * (array.ndim - 1)), 0, array)
+
+    return map_structure(cleared, rows)
+
+
+def _factors(squares, mask, clip, clipping):
+    """(what each leaf's rows are multiplied by, as a tree; the lengths of rows), from the squared
+    lengths of each leaf's rows.
+    """
+    leaves, treedef = jax.tree_util.tree_flatten(squares)
+    whole = sum(leaves)
+    counts = _counting(squares, mask)
+    lengths = jnp.where(counts, jnp.sqrt(jnp.where(counts, whole, 1)), 0)
+    if clipping != "per_layer":
+        factor = jnp.where(counts, _factor(lengths, clip, clipping), 0)
+        return treedef.unflatten([factor] * len(leaves)), lengths
+    groups = _layers(squares)
+    share = clip / jnp.sqrt(len(set(groups)))
+    by_group = {}
+    for group in dict.fromkeys(groups):
+        inside = sum(leaf for leaf, other in zip(leaves, groups) if other == group)
+        length = jnp.sqrt(jnp.where(counts, inside, 1))
+        by_group[group] = jnp.where(counts, _factor(length, share, clipping), 0)
+    return treedef.unflatten([by_group[group] for group in groups]), lengths
+
+
+def _factor(lengths, clip, clipping):
+    if clipping == "automatic":
+        return clip / (lengths + STABILIZER)
+    return clip / jnp.maximum(lengths, clip)  # at most 1, and not NaN for a gradient of zero
+
+
+def _layers(tree):
+    """For each leaf what stands for its layer: its path without the last key."""
+    paths = jax.tree_util.tree_leaves_with_path(tree)
+    return [jax.tree_util.keystr(path[:-1]) for path, _ in paths]
 
 
 __all__ = ["clipped_grad"]

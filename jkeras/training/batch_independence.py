@@ -7,7 +7,7 @@ makes the answer no.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
@@ -18,7 +18,7 @@ from jkeras.kernel.valid_rows import NAME
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
-    from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+    from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
 
 Axes: TypeAlias = list[int | None]  # of each value, along which the batch lies; None: it has none
 SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
@@ -43,7 +43,17 @@ WINDOWS = {"reduce_window", "reduce_window_max", "reduce_window_min", "reduce_wi
 
 
 class Mixed(Exception):
-    """Rows of the batch come together."""
+    """Rows of the batch come together, or nothing is known of an operation."""
+
+
+class Meets(Mixed):
+    """An operation brings rows of the batch together.
+
+    Attributes:
+        place: its number in the jaxpr that was read.
+    """
+
+    place = 0
 
 
 def are_independent(function: Callable, *arguments: Any, batch: Structure) -> bool:
@@ -107,16 +117,50 @@ def _are_along(wanted: int | None, closed: list["ClosedJaxpr"], fixed: int) -> b
     return wanted is None or all(aval.shape[0] == SIZES[0] for aval in small.out_avals)
 
 
+def meeting(jaxpr: "Jaxpr", axes: Axes, outputs: Sequence["Var"]) -> int | None:
+    """The number of the first operation in a jaxpr that certainly brings rows together on the way
+    to some of its outputs; None where none is found.
+
+    Args:
+        axes: of the inputs, along which the batch lies.
+
+    >>> closed = jax.make_jaxpr(lambda x: (2 * x) / x.sum(0))(np.ones((3, 4)))
+    >>> place = meeting(closed.jaxpr, [0], closed.jaxpr.outvars)
+    >>> closed.jaxpr.eqns[place].primitive.name
+    'reduce_sum'
+    """
+    needed = {v for v in outputs if not hasattr(v, "val")}
+    kept = []
+    for place, eqn in reversed(list(enumerate(jaxpr.eqns))):
+        if needed.intersection(eqn.outvars):
+            needed.update(v for v in eqn.invars if not hasattr(v, "val"))
+            kept.append(place)
+    places = kept[::-1]
+    try:
+        _walk(jaxpr.replace(eqns=[jaxpr.eqns[i] for i in places], outvars=list(outputs)), axes)
+    except Meets as error:
+        return places[error.place]
+    except Exception:
+        pass  # nothing is known
+    return None
+
+
 def size_of(x: Structure) -> int:
     """The number of rows of a batch."""
     return next(v for v in flatten(x) if v is not None).shape[0]
 
 
 def padded(batch: Structure, size: int) -> Structure:
-    """A batch on the host with its last row repeated up to so many rows."""
-    return jax.tree_util.tree_map(
-        lambda v: np.concatenate([v, np.repeat(v[-1:], size - v.shape[0], 0)]), batch
-    )
+    """A batch on the host with its last row repeated up to so many rows; zeros where it has
+    none.
+    """
+
+    def filled(array: np.ndarray) -> np.ndarray:
+        if not len(array):
+            return np.zeros((size, *array.shape[1:]), array.dtype)
+        return np.concatenate([array, np.repeat(array[-1:], size - array.shape[0], 0)])
+
+    return jax.tree_util.tree_map(filled, batch)
 
 
 def bucket(rows: int) -> int:
@@ -169,12 +213,16 @@ def _walk(jaxpr: "Jaxpr", axes: Axes) -> Axes:
     known = dict(zip(jaxpr.invars, axes))
     known.update((v, None) for v in jaxpr.constvars)
     read = lambda v: None if hasattr(v, "val") else known[v]  # noqa: E731
-    for eqn in jaxpr.eqns:
+    for place, eqn in enumerate(jaxpr.eqns):
         axes_in = [read(v) for v in eqn.invars]
         axes_out = [None] * len(eqn.outvars)
         if any(axis is not None for axis in axes_in):
             rule = _together if _is_marked(eqn) else _rule(eqn.primitive.name)
-            axes_out = rule(eqn, axes_in)
+            try:
+                axes_out = rule(eqn, axes_in)
+            except Meets as error:
+                error.place = place
+                raise
         known.update(zip(eqn.outvars, axes_out))
     return [read(v) for v in jaxpr.outvars]
 
@@ -196,6 +244,12 @@ def _rule(name: str) -> Callable[["JaxprEqn", Axes], Axes]:
 def _ensure(condition: bool) -> None:
     if not condition:
         raise Mixed
+
+
+def _apart(condition: bool) -> None:
+    """Raises where an operation goes along the batch itself."""
+    if not condition:
+        raise Meets
 
 
 def _one(axes: Axes) -> int:
@@ -221,12 +275,12 @@ def _elementwise(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 def _reduction(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis, gone = _one(axes), eqn.params["axes"]
-    _ensure(axis not in gone)
+    _apart(axis not in gone)
     return [axis - sum(g < axis for g in gone)] * len(eqn.outvars)
 
 
 def _along(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    _ensure(eqn.params["axis"] != axes[0])
+    _apart(eqn.params["axis"] != axes[0])
     return axes
 
 
@@ -277,7 +331,7 @@ def _reverse(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 def _sort(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis = _one(axes)
-    _ensure(eqn.params["dimension"] != axis)
+    _apart(eqn.params["dimension"] != axis)
     return [axis] * len(eqn.outvars)
 
 
@@ -318,12 +372,12 @@ def _dynamic_slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 def _dot(eqn: "JaxprEqn", axes: Axes) -> Axes:
     (contracted, batched), (left, right) = eqn.params["dimension_numbers"], axes
-    _ensure(all(axis not in dims for axis, dims in zip(axes, contracted)))
+    _apart(all(axis not in dims for axis, dims in zip(axes, contracted)))
     in_batch = [axis in dims for axis, dims in zip(axes, batched)]
     if any(in_batch):
         _ensure(all(in_batch) and batched[0].index(left) == batched[1].index(right))
         return [batched[0].index(left)]
-    _ensure(left is None or right is None)
+    _apart(left is None or right is None)
     side = 0 if right is None else 1
     free = [
         [i for i in range(len(v.aval.shape)) if i not in (*c, *b)]

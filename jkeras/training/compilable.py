@@ -39,7 +39,7 @@ class Compilable:
     jit_compile = True
     _is_fitting = False
     _step, steps_per_execution, microbatches, _last_layout = 0, 1, 1, None
-    adversarial = None
+    adversarial = privacy = privacy_account = noise_of_fit = None
     nonfinite = nonfinite_steps = None
 
     # ------------------------------------------------------------ compile
@@ -59,6 +59,7 @@ class Compilable:
         microbatches: int = 1,
         nonfinite: str | None = None,
         adversarial: Any = None,
+        privacy: Any = None,
     ) -> None:
         """Sets what training minimizes, with what, and what it reports.
 
@@ -87,6 +88,9 @@ class Compilable:
             adversarial: an attack, such as `jkeras.robust.PGD(epsilon=0.1, steps=5)`: each training
                 step takes the inputs that it makes of those of the batch, so that the model learns
                 to withstand it (Madry et al. 2017, arXiv:1706.06083). Not written to files.
+            privacy: `jkeras.privacy.DPSGD(…)`: `fit` samples rows, clips what each adds to a
+                gradient and adds noise, so that what the model reveals of any row is bounded and
+                known: `privacy_spent`. Not written to files.
 
         Raises:
             RuntimeError: `fit` is training the model, as in a callback.
@@ -138,8 +142,11 @@ class Compilable:
             microbatches=microbatches,
             nonfinite=nonfinite,
             adversarial=adversarial,
+            privacy=privacy,
             nonfinite_steps=nonfinite and counter(),
         )
+        if privacy is not None:
+            privacy.prepare(self)
 
     def _containers(
         self,
@@ -201,6 +208,25 @@ class Compilable:
         self.compile(optimizer=optimizer, **arguments, **config)
         if self.built and self.optimizer is not None:
             build_of_model(self)
+
+    def privacy_spent(self, delta: float | None = None) -> Any:
+        """What the trainings of this model with `privacy` have revealed of any row, at most.
+
+        Args:
+            delta: of the guarantee; None: that which `compile` was given.
+
+        Returns:
+            A `jkeras.privacy.Spent`: `epsilon`, `delta`, `runs`, and `assumptions` in words.
+
+        Raises:
+            ValueError: it was never trained so, or with noise of which this is not known.
+        """
+        if self.privacy_account is None or self.privacy is None:
+            raise ValueError(
+                f"Model '{self.name}' has no account of what was revealed: it was not trained with "
+                "`compile(privacy=jkeras.privacy.DPSGD(…))`."
+            )
+        return self.privacy.spent(self, delta)
 
     # ------------------------------------------------------------ losses and metrics
 

@@ -49,14 +49,9 @@ class DeviceFeed:
     ) -> None:
         self.source = source
         self.at = at
-        rows = source.order(seed, epoch)
-        size = min(source.batch_size, source.size)
-        self.whole = len(rows) // size
-        if padded_size is not None:
-            self.whole = -(-len(rows) // size)
-        self.rest = rows[self.whole * size :]
-        rows = np.concatenate([rows, np.arange(len(rows), self.whole * size, dtype=rows.dtype)])
-        self.order = placement.everywhere(rows[: self.whole * size].reshape(self.whole, size))
+        order, self.rest = source.steps(seed, epoch, padded_size)
+        self.whole = len(order)
+        self.order = placement.everywhere(order)
 
     def more(self) -> bool:
         """Whether there is another batch."""

@@ -17,7 +17,8 @@ from jkeras.training.loop import Runner, Span
 from jkeras.training.nonfinite import Watch
 from jkeras.training.ownership import state_owner
 from jkeras.training.results import as_numbers
-from jkeras.training.resume import FitOptions, Participants, Position, Resume
+from jkeras.training.resume import FitOptions, Participants, Position, Protection, Resume
+from jkeras.training.unprotected import Unprotected
 
 if TYPE_CHECKING:
     from jkeras.training.trainer import Trainer
@@ -39,7 +40,7 @@ class Fitting:
         options: FitOptions,
     ) -> None:
         self.model = model
-        self.source = source
+        self.source, self.protection = _protected(model, source, options)
         self.callbacks = callbacks
         self.options = options
         self.layout = model.state_layout()
@@ -62,7 +63,7 @@ class Fitting:
             ):
                 self.signals.busy = lambda: self.owner.busy
                 self.resume = Resume(self._participants(), options)
-                with self.resume, contextlib.closing(self.runner):
+                with self.resume, contextlib.closing(self.runner), self._accounted():
                     logs = self._epochs()
         except BaseException as error:
             self.callbacks.end_after(error)
@@ -74,7 +75,17 @@ class Fitting:
 
     def _participants(self) -> Participants:
         validation = None if self.validation is None else self.validation.source
-        return Participants(self.runner, self.source, validation, self.owner, self.callbacks)
+        return Participants(
+            self.runner, self.source, validation, self.owner, self.callbacks, self.protection
+        )
+
+    @contextlib.contextmanager
+    def _accounted(self) -> Iterator[None]:
+        """The account of what is revealed ends with the block, however it ends."""
+        try:
+            yield
+        finally:
+            self.protection.end(int(self.owner.peek().step))
 
     # ------------------------------------------------------------ epochs
 
@@ -152,7 +163,8 @@ class Fitting:
             else:
                 self._check_length(done, limit or self.source.num_batches)
         watch.end_epoch(epoch, done)
-        return Position(epoch, done, as_numbers(logs), True)
+        logs = as_numbers(logs) | self.protection.logs(self.owner.peek())
+        return Position(epoch, done, logs, True)
 
     def _after_dispatch(self, watch: Watch, position: Position, steps: int) -> None:
         self._reached = position, None
@@ -175,6 +187,18 @@ class Fitting:
                 "`steps_per_epoch * epochs` batches.",
                 stacklevel=6,
             )
+
+
+def _protected(
+    model: "Trainer", source: Source, options: FitOptions
+) -> tuple[Source, Protection]:
+    """(the source as a training samples it, its account)."""
+    if model.privacy is None:
+        return source, Unprotected()
+    of_epoch = options.steps or source.num_batches or 0
+    steps = max(options.epochs - options.initial_epoch, 0) * of_epoch
+    source = model.privacy.sampled(source, steps, model.microbatches)
+    return source, model.privacy.fitting(model, source, steps)
 
 
 @contextlib.contextmanager

@@ -218,13 +218,17 @@ class StateLayout:
         return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
 
     def update(
-        self, grads: Tree, state: TrainState, loss: jax.Array, loss_of: Callable[[Tree], jax.Array]
+        self,
+        grads: Tree,
+        state: TrainState,
+        loss: jax.Array | None = None,
+        loss_of: Callable[[Tree], jax.Array] | None = None,
     ) -> tuple[Tree, Any]:
         """(new params, new optimizer state) for gradients of a state's params; frozen arrays that
         the optimizer knows stay as they are.
 
         Args:
-            loss: the value whose gradients these are.
+            loss: the value whose gradients these are; None: the optimizer is not told.
             loss_of: the same loss of other params, for a line search.
         """
         if not self.params:
@@ -235,7 +239,7 @@ class StateLayout:
             grads = tree.merge(grads, tree.unflatten((p, None) for p, _ in self.resting))
             params = tree.merge(params, still)
         told = {}
-        if takes_loss(self.optimizer):
+        if loss_of is not None and takes_loss(self.optimizer):
             told = {"value": loss, "value_fn": lambda params: loss_of(self._moving(params))}
         new, opt_state = self.optimizer.step(
             grads, state.opt_state, params, self.variable_tree, **told

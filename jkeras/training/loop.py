@@ -187,6 +187,8 @@ class Runner:
 
     def _size_to_pad_to(self, owner: "AnyOwner", source: Source) -> int | None:
         """The rows that smaller batches are padded to; None: there are none, or they may not be."""
+        if source.full_size is not None:
+            return source.full_size
         if isinstance(source, ArraySource):
             if source.size % min(source.batch_size, source.size) == 0:
                 return None

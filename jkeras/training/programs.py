@@ -1,5 +1,6 @@
 """The compiled programs of a loop: one step on a batch, or many on data that lies on the device."""
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,10 @@ class Programs:
 
         return one
 
+    def _batch_of(self) -> Callable:
+        may_pad = self.kind == "train" and self.model.privacy is not None
+        return functools.partial(_batch_of, may_pad=may_pad)
+
     def _many(self) -> tuple[Callable[[], Callable], str]:
         """(what makes the function, its name)."""
         if not self.in_a_loop:
@@ -85,22 +90,24 @@ class Programs:
     def _straight(self) -> Callable:
         step = outside_loops(self._step())
 
+        batch_of = self._batch_of()
+
         def straight(
             state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
         ) -> tuple[TrainState, Logs]:
-            return step(state, *_batch_of(data, order, first))
+            return step(state, *batch_of(data, order, first))
 
         return straight
 
     def _loop(self) -> Callable:
         step = self._step()
-        model, layout = self.model, self.layout
+        model, layout, batch_of = self.model, self.layout, self._batch_of()
 
         def many(
             state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
         ) -> tuple[TrainState, Logs]:
             def body(i: jax.Array, state: TrainState) -> TrainState:
-                return step(state, *_batch_of(data, order, i))[0]
+                return step(state, *batch_of(data, order, i))[0]
 
             state = jax.lax.fori_loop(first, first + count, body, state)
             return state, metric_logs(model, layout, state)
@@ -109,7 +116,7 @@ class Programs:
 
     def _loop_with_logs(self) -> Callable:
         """The same where the logs are those of the last step, which may be no metrics."""
-        step = self._step()
+        step, batch_of = self._step(), self._batch_of()
 
         def many(
             state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
@@ -117,7 +124,7 @@ class Programs:
             def body(
                 i: jax.Array, state_and_logs: tuple[TrainState, Logs | None]
             ) -> tuple[TrainState, Logs]:
-                return step(state_and_logs[0], *_batch_of(data, order, i))
+                return step(state_and_logs[0], *batch_of(data, order, i))
 
             _, logs = jax.eval_shape(body, first, (state, None))
             logs = jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), logs)
@@ -126,13 +133,16 @@ class Programs:
         return many
 
 
-def _batch_of(data: Batch, order: jax.Array, i: jax.Array) -> tuple:
+def _batch_of(data: Batch, order: jax.Array, i: jax.Array, may_pad: bool = False) -> tuple:
     """The arguments of the step number i of a feed: its batch, and which rows are valid where some
     are padding.
+
+    Args:
+        may_pad: any place may be padding, and not only those of a last batch.
     """
     size = jax.tree_util.tree_leaves(data)[0].shape[0]
     rows = jnp.minimum(order[i], size - 1)
     batch = placement.constrain(jax.tree_util.tree_map(lambda v: v[rows], data))
-    if order.size <= size:
+    if order.size <= size and not may_pad:
         return (batch,)
     return batch, placement.constrain(order[i] < size)

@@ -57,6 +57,22 @@ class FitOptions(typing.NamedTuple):
     resume: bool | str
 
 
+class Protection(typing.Protocol):
+    """The account of what a training reveals of its rows."""
+
+    def start(self, state: TrainState, kept: dict | None, resumes: bool) -> None:
+        """Begins, or goes on from what a checkpoint kept."""
+
+    def logs(self, state: TrainState) -> Logs:
+        """What is told after an epoch."""
+
+    def kept(self) -> dict | None:
+        """What a checkpoint keeps."""
+
+    def end(self, step: int) -> None:
+        """Ends, at a step of the model."""
+
+
 class Participants(typing.NamedTuple):
     """Who takes part in a training: what a checkpoint asks and tells.
 
@@ -65,6 +81,7 @@ class Participants(typing.NamedTuple):
         source, validation: of batches; the second may be None.
         owner: of the state.
         callbacks: those of `fit`.
+        protection: the account of what is revealed.
     """
 
     runner: "Runner"
@@ -72,6 +89,7 @@ class Participants(typing.NamedTuple):
     validation: Source | None
     owner: "StateOwner"
     callbacks: CallbackList
+    protection: Protection
 
 
 class Resume:
@@ -93,7 +111,8 @@ class Resume:
         resume, checkpoint = options.resume, options.checkpoint
         if resume not in (True, False, "skip"):
             raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")
-        self.runner, self.source, self.validation, self.owner, self.callbacks = participants
+        self.runner, self.source, self.validation, self.owner, *told = participants
+        self.callbacks, self.protection = told
         self.seed = default_seed() if options.seed is None else options.seed
         self.resume = resume
         self.checkpointer = checkpoint
@@ -109,9 +128,11 @@ class Resume:
         is made.
         """
         if self.checkpointer is None:
+            self.protection.start(self.owner.peek(), None, resumes=False)
             return Position(initial_epoch)
         self._has_locked = self.checkpointer.lock()
         if not self.checkpointer.steps():
+            self.protection.start(self.owner.peek(), None, resumes=False)
             self.save(Position(initial_epoch))
             return Position(initial_epoch)
         if not self.resume:
@@ -124,6 +145,7 @@ class Resume:
         position = Position(*extra["position"])
         self._find(position, extra)
         self.owner.replace(lambda old: placement.match_sharding(state, old))
+        self.protection.start(self.owner.peek(), extra.get("privacy"), resumes=True)
         self.callbacks.set_state(extra["callbacks"])
         self.seed, self.found = extra["seed"], True
         return position
@@ -209,6 +231,7 @@ class Resume:
             "batches": self.source.num_batches,
             "validated": self._validated,
             "callbacks": self.callbacks.get_state(),
+            "privacy": self.protection.kept(),
         }
         self.checkpointer.save(state, extra, metrics=metrics)
         self._steps = 0

@@ -58,6 +58,8 @@ def _unguarded(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
         return own
     if overrides(model, "train_step"):
         return keras_contract.train_step(model, LazyLayout(model))
+    if model.privacy is not None:
+        return model.privacy.train_step(model)
     if model.microbatches == 1:
         return TrainStep(LazyLayout(model))
     return MicrobatchStep(LazyLayout(model))

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.building import as_specs
-from jkeras.core.errors import NotCompiledError
+from jkeras.core.errors import NotCompiledError, explain
 from jkeras.core.graph import flatten
 from jkeras.core.rng import key_from_seed
 from jkeras.core.settings import is_interactive_logging_enabled, settings
@@ -57,6 +57,13 @@ class Trainer(Compilable):
             raise NotCompiledError(
                 f"You must call `compile()` before calling `{method}()` on model '{self.name}'."
             )
+
+    def _refuse_privacy(self, method: str) -> None:
+        """Raises for a model with `privacy`, where it is not known how rows are sampled."""
+        if self.privacy is not None:
+            wanted = "`fit` for a model with `privacy`, which alone samples rows as its account says"
+            fix = "train with `fit`, or with `make_train_step` and an account of your own"
+            raise ValueError(explain(f"Model '{self.name}'", wanted, f"`{method}`", fix))
 
     @whole
     def build_for_training(self, batch: Batch | None = None) -> None:
@@ -435,6 +442,8 @@ class Trainer(Compilable):
         from jkeras.training.loop import Runner
 
         self._assert_compiled("precompile")
+        if "train" in kinds:
+            self._refuse_privacy("precompile")
         seconds = {}
         with contextlib.closing(data.make_source(x, y, sample_weight, batch_size)) as source:
             self.build_for_training(source.peek())
@@ -465,6 +474,7 @@ class Trainer(Compilable):
         from jkeras.training.step import make_train_step
 
         self._assert_compiled("train_on_batch")
+        self._refuse_privacy("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
         layout = self.state_layout()
         state = placement.replicate(layout.reset_metrics(layout.gather(copies=False)))

@@ -102,6 +102,25 @@ class ArraySource(Source):
             return np.concatenate([batches, rows[num_batched:]])
         return rng.permutation(rows)
 
+    def steps(
+        self, seed: int, epoch: int, padded_size: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of an epoch by its steps, as the loop on a device takes them.
+
+        Args:
+            padded_size: rows of a batch that may be padded; None: none may.
+
+        Returns:
+            (numbers of rows (steps, rows of a batch), those past the end being padding; rows of a
+            smaller batch behind them, if it may not be padded).
+        """
+        rows = self.order(seed, epoch)
+        size = min(self.batch_size, self.size)
+        whole = len(rows) // size if padded_size is None else -(-len(rows) // size)
+        rest = rows[whole * size :]
+        rows = np.concatenate([rows, np.arange(len(rows), whole * size, dtype=rows.dtype)])
+        return rows[: whole * size].reshape(whole, size), rest
+
     @property
     def fits_on_device(self) -> bool:
         """Whether the data is small enough to be put on the device once."""

@@ -37,11 +37,14 @@ class Source:
         resumable: whether `batches` can begin in the middle of an epoch.
         from_any_thread: whether another thread than the user's may make the batches. Code of the
             user's own, such as a generator, is left in his thread: what it holds may belong there.
+        full_size: the rows that every batch is filled up to, whatever else may be padded; None: no
+            batch has to be.
     """
 
     num_batches: int | None = None
     resumable: bool = True
     from_any_thread: bool = False
+    full_size: int | None = None
     _shapes = None
 
     def batches(

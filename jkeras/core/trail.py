@@ -1,0 +1,66 @@
+"""Which layer an operation of a traced forward pass belongs to."""
+
+from typing import Any
+
+import jax
+
+
+class Trail:
+    """Stands for taps: remembers what each layer gives, in order.
+
+    Attributes:
+        outputs: (layer in words, the arrays that it gave).
+    """
+
+    def __init__(self) -> None:
+        self.outputs: list[tuple[str, Any]] = []
+
+    def through(self, layer: Any, scope: Any, outputs: Any) -> Any:
+        """Remembers a layer's outputs."""
+        path = scope.path_of(layer)
+        if path is not None:
+            label = f"layer '{'/'.join(path) or layer.name}' ({type(layer).__name__})"
+            self.outputs.append((label, jax.tree_util.tree_leaves(outputs)))
+        return outputs
+
+    def asks_for(self, path: tuple) -> bool:
+        """Nothing that a layer would compute otherwise is asked for."""
+        return False
+
+    def inside(self, path: tuple) -> None:
+        """Nothing is asked for in blocks."""
+
+    def changes_below(self, path: tuple, axis: int) -> dict:
+        """Nothing is changed."""
+        return {}
+
+    def fork(self) -> "Trail":
+        """What runs in a transformation is not looked at."""
+        return Trail()
+
+    def take(self) -> None:
+        """Nothing comes out of it."""
+
+    def join(self, inner: "Trail", seen: None) -> None:
+        """Nothing comes out of it."""
+
+    def arrays(self) -> list:
+        """What a traced function returns first, for `layer_at`."""
+        return [values for _, values in self.outputs]
+
+    def layer_at(self, jaxpr: Any, place: int) -> str | None:
+        """The layer that an operation belongs to: the first one that ends after it.
+
+        Args:
+            jaxpr: of a function that returns `arrays()` first.
+            place: the number of the operation in it.
+        """
+        made = {v: i for i, eqn in enumerate(jaxpr.eqns) for v in eqn.outvars}
+        outputs = iter(jaxpr.outvars)
+        ends = []
+        for label, values in self.outputs:
+            found = [next(outputs) for _ in values]
+            places = [made.get(v, -1) for v in found if not hasattr(v, "val")]
+            ends.append((max(places, default=-1), label))
+        after = [(end, i, label) for i, (end, label) in enumerate(ends) if end >= place]
+        return min(after)[2] if after else None

@@ -1,0 +1,157 @@
+"""`DPSGD`, the argument of `compile` with which a training reveals a bounded amount of any row."""
+
+import dataclasses
+import math
+from typing import Any
+
+
+from jkeras.core.errors import check_choice, explain
+from jkeras.core.settings import settings
+from jkeras.optimizers import LossScaleOptimizer, OptaxOptimizer
+from jkeras.privacy.account import Spent
+from jkeras.privacy.accounting import ACCOUNTANTS
+from jkeras.privacy.clipping import CLIPPINGS, NORMS
+from jkeras.privacy.fitting import PrivateFitting
+from jkeras.privacy.sampling import SampledSource, sampled
+from jkeras.privacy.step import PrivateStep
+from jkeras.training.data.source import Source
+from jkeras.training.layout import LazyLayout
+from jkeras.training.overrides import has_own_step
+
+SAMPLINGS = ("poisson", "turns")
+WHERE = "privacy.DPSGD"
+
+
+@dataclasses.dataclass(frozen=True)
+class DPSGD:
+    """Training with clipped gradients and noise (Abadi et al. 2016, arXiv:1607.00133), for
+    `compile(privacy=)`. The optimizer may be any: it is given a gradient that has its noise.
+
+    Args:
+        clip: the largest length of what a row adds to a gradient.
+        noise_multiplier: standard deviation of the noise, over `clip`.
+        epsilon: instead of it, what the training may reveal: `fit` finds the noise.
+        delta: of the guarantee, below 1 over the number of rows.
+        sampling: "poisson": each row is in a step by its own coin, so that a batch has `batch_size`
+            rows on the average; "turns": all rows in turn, of which epsilon gains nothing.
+        clipping, norms: as of `clipped_grad`.
+        accountant: as of `privacy.epsilon`.
+        noise: instead of a `noise_multiplier`, a pair of functions `init` and `update` that adds
+            noise to the sum of clipped gradients, such as those of the package jax_privacy. Then
+            what is revealed is not known here, and `batch_size` has to be given.
+        batch_size: what a gradient's sum is divided by; None: the `batch_size` of `fit`, and in a
+            step of your own the number of rows of its batch.
+
+    Raises:
+        ValueError: numbers out of range, or not one of `noise_multiplier`, `epsilon` and `noise`.
+
+    >>> import numpy as np, jkeras
+    >>> x, y = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 2
+    >>> model = jkeras.Sequential([jkeras.layers.Dense(2)])
+    >>> loss = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> model.compile("adam", loss, privacy=DPSGD(clip=1.0, noise_multiplier=2.0, delta=1e-3))
+    >>> history = model.fit(x, y, batch_size=20, epochs=2, verbose=0)
+    >>> [round(value, 2) for value in history.history["epsilon"]]
+    [1.16, 1.35]
+    """
+
+    clip: float = 1.0
+    noise_multiplier: float | None = None
+    _: dataclasses.KW_ONLY
+    epsilon: float | None = None
+    delta: float = 1e-5
+    sampling: str = "poisson"
+    clipping: str = "flat"
+    norms: str = "ghost"
+    accountant: str = "rdp"
+    noise: Any = None
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        given = (self.noise_multiplier, self.epsilon, self.noise)
+        names = "one of noise_multiplier, epsilon and noise"
+        if sum(value is not None for value in given) != 1:
+            received = f"noise_multiplier={given[0]}, epsilon={given[1]} and noise={given[2]}"
+            raise ValueError(explain(WHERE, names, received))
+        if self.noise_multiplier is not None and not 0 <= self.noise_multiplier < math.inf:
+            received = f"noise_multiplier={self.noise_multiplier}"
+            raise ValueError(explain(WHERE, "noise of 0 or more", received))
+        if self.noise is not None and self.batch_size is None:
+            received = "noise= without a batch_size"
+            raise ValueError(explain(WHERE, "what to divide a sum with noise by", received))
+        for name in ("clip", "epsilon", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(explain(WHERE, f"{name} above 0", f"{name}={value}"))
+        if not 0 < self.delta < 1:
+            raise ValueError(explain(WHERE, "a delta between 0 and 1", f"delta={self.delta}"))
+        check_choice("sampling", self.sampling, SAMPLINGS, WHERE)
+        check_choice("clipping", self.clipping, CLIPPINGS, WHERE)
+        check_choice("norms", self.norms, NORMS, WHERE)
+        check_choice("accountant", self.accountant, ACCOUNTANTS, WHERE)
+
+    # ------------------------------------------------------------ what a training asks
+
+    def check(self, model: Any) -> None:
+        """Sees that nothing in what was compiled goes around the noise.
+
+        Raises:
+            ValueError: something does; it is named.
+        """
+        if has_own_step(model, "train"):
+            self._refuse("a training step of jkeras", "one of the model's own")
+        if model.nonfinite is not None:
+            advice = "leave it out: a row whose gradient is not finite adds nothing"
+            self._refuse("no `nonfinite`", f"nonfinite={model.nonfinite!r}", advice)
+        optimizer = model.optimizer
+        if isinstance(optimizer, LossScaleOptimizer) or optimizer.loss_scale_factor is not None:
+            advice = "compute in float32 or bfloat16 (`mixed_bfloat16`)"
+            self._refuse("an optimizer that scales no loss", optimizer.name, advice)
+
+    @staticmethod
+    def _refuse(expected: str, received: str, fix: str | None = None) -> None:
+        raise ValueError(explain(WHERE, expected, received, fix))
+
+    def prepare(self, model: Any) -> None:
+        """Sees what was compiled, and gives its optimizer the noise where it is to add it."""
+        self.check(model)
+        if self.noise is not None:
+            import optax
+
+            links = self.noise, optax.scale(1 / self.batch_size), model.optimizer.transform
+            model.optimizer = OptaxOptimizer(optax.chain(*links))
+
+    def spent(self, model: Any, delta: float | None) -> Spent:
+        """What the trainings of a model have revealed.
+
+        Raises:
+            ValueError: noise of which this is not known.
+        """
+        if self.noise is not None:
+            wanted = "noise of its own"
+            fix = "ask the package that the noise is of"
+            raise ValueError(explain(WHERE, wanted, "`noise=`", fix))
+        delta = self.delta if delta is None else delta
+        return model.privacy_account.spent(int(model._step), delta, self.accountant)
+
+    def train_step(self, model: Any) -> PrivateStep:
+        """The training step of a compiled model."""
+        self.check(model)
+        return PrivateStep(LazyLayout(model), self)
+
+    def sampled(self, source: Source, steps: int, microbatches: int) -> SampledSource:
+        """The source of a training of so many steps, with its rows as this samples them."""
+        distribution = settings.distribution
+        devices = 1 if distribution is None else math.prod(distribution.device_mesh.shape)
+        if math.gcd(devices, microbatches) != 1 or devices == 1 or microbatches == 1:
+            multiple = math.lcm(devices, microbatches)
+        else:
+            multiple = devices * microbatches
+        return sampled(source, self.sampling, steps, multiple)
+
+    def fitting(self, model: Any, source: SampledSource, steps: int) -> PrivateFitting:
+        """What a `fit` of so many steps asks and tells."""
+        return PrivateFitting(self, model, source, steps)
+
+
+__all__ = ["DPSGD"]

@@ -1,0 +1,123 @@
+"""What a `fit` with `privacy` asks and tells: the noise of its steps, its account."""
+
+import typing
+from typing import Any
+
+from jkeras.core.errors import explain
+from jkeras.privacy.account import Account, Current
+from jkeras.privacy.accounting import noise_for
+from jkeras.privacy.sampling import PoissonSource, SampledSource, overflow
+from jkeras.privacy.step import Noise
+from jkeras.training.state import TrainState
+from jkeras.training.types import Logs
+
+if typing.TYPE_CHECKING:
+    from jkeras.privacy.dpsgd import DPSGD
+
+WHERE = "privacy.DPSGD"
+
+
+class PrivateFitting:
+    """The account of a training that is going on.
+
+    Args:
+        source: of its rows.
+        steps: that are planned.
+    """
+
+    def __init__(self, privacy: "DPSGD", model: Any, source: SampledSource, steps: int) -> None:
+        self.privacy, self.model, self.source, self.steps = privacy, model, source, steps
+        self._begun = 0  # the step of the model at which the `fit` began
+        if not privacy.delta < 1 / source.size:
+            received = f"delta={privacy.delta} for {source.size} rows"
+            raise ValueError(explain(WHERE, "a delta below 1 over the number of rows", received))
+
+    def start(self, state: TrainState, kept: dict | None, resumes: bool) -> None:
+        """Begins, or goes on from what a checkpoint kept.
+
+        Raises:
+            ValueError: the checkpoint is of a training without, or the noise would show.
+        """
+        if resumes and kept is None:
+            advice = "begin afresh in another folder"
+            received = "a checkpoint of a training without `privacy`"
+            raise ValueError(explain(WHERE, "its own checkpoint", received, advice))
+        step = int(state.step)
+        self._begun = step
+        account = self.model.privacy_account or Account()
+        if kept is not None:
+            account, self._begun = Account.from_json(kept["account"]), kept["begun"]
+        if not self._goes_on(account.current, kept):
+            account = account.end(step)
+            account = account.begin(self._current(state, account))
+        current = account.current
+        self.source.stream = (*current.key, current.first)
+        divisor = self.privacy.batch_size or self.source.expected
+        self.model.__dict__.update(
+            privacy_account=account, noise_of_fit=Noise(current.noise_multiplier, divisor)
+        )
+
+    def _goes_on(self, current: Current | None, kept: dict | None) -> bool:
+        """Whether a run that a checkpoint kept goes on, rather than another after it."""
+        if current is None:
+            return False
+        asked = self.privacy.noise_multiplier
+        if asked is None and self.privacy.noise is None:
+            # the noise was found for so many steps
+            if [kept["epsilon"], kept["planned"]] != [self.privacy.epsilon, self.steps]:
+                return False
+        elif asked is not None and asked != current.noise_multiplier:
+            return False
+        return (current.q, current.steps_of_a_turn) == self._rate()
+
+    def _rate(self) -> tuple[float, int]:
+        """(q, steps of a turn) of a run."""
+        if isinstance(self.source, PoissonSource):
+            return self.source.q, 1
+        return 1.0, self.source.num_batches
+
+    def _current(self, state: TrainState, account: Account) -> Current:
+        """The run that begins."""
+        source, step = self.source, int(state.step)
+        q, turn = self._rate()
+        too_few = 0.0
+        if turn == 1 and q < 1:
+            too_few = overflow(source.size, source.q, source.full_size)
+        left = max(self.steps - (step - self._begun), 1)
+        multiplier = self._multiplier(account, q, -(-left // turn))
+        key = tuple(int(word) for word in state.rng)
+        return Current(multiplier, q, turn, too_few, key, step)
+
+    def _multiplier(self, account: Account, q: float, steps: int) -> float:
+        privacy = self.privacy
+        if privacy.noise is not None:
+            return 0.0
+        if privacy.epsilon is None:
+            return privacy.noise_multiplier
+        return noise_for(
+            privacy.epsilon, privacy.delta, q, steps, privacy.accountant, after=account.runs
+        )
+
+    def logs(self, state: TrainState) -> Logs:
+        """What is told after an epoch."""
+        if self.privacy.noise is not None:
+            return {}
+        account, privacy = self.model.privacy_account, self.privacy
+        spent = account.spent(int(state.step), privacy.delta, privacy.accountant)
+        return {"epsilon": spent.epsilon}
+
+    def kept(self) -> dict:
+        """What a checkpoint keeps."""
+        return {
+            "account": self.model.privacy_account.as_json(),
+            "begun": self._begun,
+            "planned": self.steps,
+            "epsilon": self.privacy.epsilon,
+        }
+
+    def end(self, step: int) -> None:
+        """Ends, at a step of the model."""
+        account = self.model.privacy_account
+        if account is not None:
+            account = account.end(step)
+        self.model.__dict__.update(privacy_account=account, noise_of_fit=None)

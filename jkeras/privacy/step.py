@@ -1,0 +1,190 @@
+"""A training step in which a row adds a bounded amount to the gradient, and noise hides it."""
+
+import typing
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.ops.kernels import inside_loop
+from jkeras.privacy.clipping import clipped_grad
+from jkeras.privacy.rows import check_rows
+from jkeras.training.batch_independence import size_of
+from jkeras.training.data.source import Batch, unpack
+from jkeras.training.layout import LazyLayout
+from jkeras.training.loss_and_logs import update_metrics
+from jkeras.training.state import TrainState
+from jkeras.training.train_step import TrainStep
+from jkeras.training.types import Logs, Structure, Tree
+
+if typing.TYPE_CHECKING:
+    from jkeras.privacy.dpsgd import DPSGD
+
+OF_NOISE = 0x6E6F6973  # apart from the keys of rows
+
+map_structure = jax.tree_util.tree_map
+
+
+class Noise(typing.NamedTuple):
+    """What a `fit` has found for its steps.
+
+    Attributes:
+        multiplier: standard deviation, over the bound of a row.
+        batch_size: what the sum is divided by.
+    """
+
+    multiplier: float
+    batch_size: int
+
+
+class OfRows(typing.NamedTuple):
+    """What the forward passes of rows leave behind, each with the rows first.
+
+    Attributes:
+        losses, y_pred, metrics: as of a step.
+    """
+
+    losses: jax.Array
+    y_pred: Structure
+    metrics: Tree
+
+
+class PrivateStep(TrainStep):
+    """The step of a model with `privacy`: the loss of each row as of a batch of it alone, its
+    gradient clipped, the sum of them with noise, divided by how many rows were expected.
+
+    With `microbatches` the rows' gradients are found in so many groups, one after the other.
+    """
+
+    def __init__(self, lazy_layout: LazyLayout, privacy: "DPSGD") -> None:
+        super().__init__(lazy_layout)
+        self.privacy = privacy
+
+    def __call__(
+        self, state: TrainState, batch: Batch, rows: jax.Array | None = None
+    ) -> tuple[TrainState, Logs]:
+        self.layout = self.lazy_layout.of(batch)
+        batch = unpack(batch)
+        check_rows(self, state, batch)
+        size = size_of(batch[0])
+        valid = jnp.ones(size, bool) if rows is None else rows
+        rng = jax.random.fold_in(state.rng, state.step)
+        total, passed = self._summed(state, batch, valid, rng)
+        grads = self._with_noise(total, size, rng)
+        params, opt_state = self.layout.update(grads, state)
+        metrics = map_structure(
+            lambda before, after: before + _sum_where(valid, after - before),
+            state.metrics,
+            passed.metrics,
+        )
+        state = state.replace(
+            step=state.step + 1,
+            params=self._constrain(params),
+            opt_state=opt_state,
+            metrics=metrics,
+        )
+        loss = _sum_where(valid, passed.losses) / jnp.maximum(jnp.sum(valid), 1)
+        run = self.layout.run(state, valid_rows=valid)
+        logs = update_metrics(run, loss, batch, passed.y_pred)
+        return self.layout.updated(state, run), logs
+
+    # ------------------------------------------------------------ clipped gradients
+
+    def _summed(
+        self, state: TrainState, batch: Batch, valid: jax.Array, rng: jax.Array
+    ) -> tuple[Tree, OfRows]:
+        """(sum of the clipped gradients, what the rows leave behind)."""
+        size, groups = len(valid), self.model.microbatches
+        keys = jax.random.key_data(jax.random.split(jax.random.wrap_key_data(rng), size))
+        privacy = self.privacy
+        gradient = clipped_grad(
+            self._loss_of_row(state),
+            privacy.clip,
+            clipping=privacy.clipping,
+            norms=privacy.norms,
+            has_aux=True,
+        )
+
+        def of_group(batch: Batch, keys: jax.Array, valid: jax.Array) -> tuple[Tree, OfRows]:
+            total, _, passed = gradient(state.params, batch, keys, valid)
+            return total, passed
+
+        if groups == 1 or size % groups:
+            return of_group(batch, keys, valid)
+
+        def split(array: jax.Array) -> jax.Array:
+            # rows from all over the batch, so that one that is cut over devices stays so
+            return jnp.swapaxes(array.reshape(size // groups, groups, *array.shape[1:]), 0, 1)
+
+        def joined(array: jax.Array) -> jax.Array:
+            return jnp.swapaxes(array, 0, 1).reshape(size, *array.shape[2:])
+
+        def one(total: Tree, group: tuple) -> tuple[Tree, OfRows]:
+            more, passed = of_group(*group)
+            return map_structure(jnp.add, total, more), passed
+
+        start = map_structure(jnp.zeros_like, state.params)
+        cut = map_structure(split, (batch, keys, valid))
+        total, passed = jax.lax.scan(inside_loop(one), start, cut)
+        return total, map_structure(joined, passed)
+
+    def _loss_of_row(self, state: TrainState) -> Callable:
+        def loss(params: Tree, row: Batch, key: jax.Array) -> tuple[jax.Array, OfRows]:
+            alone = map_structure(lambda v: v[None], row)
+            alone = self._attacked(state, alone, key, None)
+            value, forward = self.loss(params, state, alone, key)
+            y_pred = map_structure(lambda v: v[0], forward.y_pred)
+            return value, OfRows(forward.loss, y_pred, forward.metrics)
+
+        return loss
+
+    # ------------------------------------------------------------ noise
+
+    def _with_noise(self, total: Tree, size: int, rng: jax.Array) -> Tree:
+        """The gradient of the rows that were expected, from the sum of those that came."""
+        if self.privacy.noise is not None:
+            return total  # the optimizer goes on from there
+        noise = self._noise(size)
+        key = jax.random.fold_in(rng, OF_NOISE)
+        total = add_noise(total, key, noise.multiplier * self.privacy.clip)
+        return map_structure(lambda v: v / noise.batch_size, total)
+
+    def _noise(self, size: int) -> Noise:
+        """What `fit` has found, or in a step of the user's own what was given."""
+        privacy = self.privacy
+        if self.model.noise_of_fit is not None:
+            return self.model.noise_of_fit
+        if privacy.epsilon is not None:
+            wanted = "a noise_multiplier outside of `fit`, which alone knows how many steps follow"
+            raise ValueError(
+                explain(
+                    "privacy.DPSGD",
+                    wanted,
+                    f"epsilon={privacy.epsilon}",
+                    "find it with `privacy.noise_for`",
+                )
+            )
+        return Noise(privacy.noise_multiplier, privacy.batch_size or size)
+
+
+def add_noise(total: Tree, key: jax.Array, stddev: float) -> Tree:
+    """A tree with normal noise in every number.
+
+    Args:
+        key: two integers.
+
+    >>> add_noise({"w": jnp.zeros(3)}, jax.random.key_data(jax.random.key(0)), 2.0)["w"].shape
+    (3,)
+    """
+    leaves, treedef = jax.tree_util.tree_flatten(total)
+    noisy = []
+    for i, leaf in enumerate(leaves):
+        dtype = jnp.promote_types(leaf.dtype, "float32")
+        noise = stddev * jax.random.normal(jax.random.fold_in(key, i), leaf.shape, dtype)
+        noisy.append((leaf + noise).astype(leaf.dtype))
+    return treedef.unflatten(noisy)
+
+
+def _sum_where(valid, array):
+    return jnp.sum(jnp.where(valid.reshape(-1, *[1] * (array.ndim - 1)), array, 0), 0)
