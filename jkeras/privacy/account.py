@@ -8,20 +8,26 @@ from collections.abc import Sequence
 
 from jkeras.privacy.accounting import Run, epsilon
 
-WORDS = """\
-With a probability of all but {delta:.3g}, nothing that follows from the weights, also of every step, is \
-more than exp({epsilon:.4g}) times as likely {neighbours}. That holds where
-{conditions}"""
+WORDS = (
+    "With a probability of all but {delta:.3g}, nothing that follows from the weights, also of "
+    "every step, is more than exp({epsilon:.4g}) times as likely {neighbours}. That holds where\n"
+    "{conditions}"
+)
 WITHOUT = "with any one row of the data as without it"
 EMPTY = "with any one row of the data as with one in its place that adds nothing"
-COINS = "each row was in a step by its own coin, with a probability of {q:.4g}, which is what jkeras did"
-TURNS = "each row was in one step of an epoch, which is what jkeras did: nothing is gained by sampling"
+COINS = (
+    "each row was in a step by its own coin, with a probability of {q:.4g}, which is what jkeras "
+    "did"
+)
+TURNS = (
+    "each row was in one step of an epoch, which is what jkeras did: nothing is gained by sampling"
+)
 CONDITIONS = (
     "what one person gave is one row",
     "nobody who looks at the model knows the seeds of this training",
     "what was trained without `privacy` before or in between saw none of these rows",
-    "losses and metrics that `fit` tells are kept to yourself: they are of these rows, without noise, "
-    "and so is every choice that was made by them",
+    "losses and metrics that `fit` tells are kept to yourself: they are of these rows, without "
+    "noise, and so is every choice that was made by them",
 )
 
 

@@ -22,6 +22,7 @@ MOST_TERMS = 1000  # of a series
 SMALLEST_TERM = -30.0  # where its terms are below exp of this of their sum, it ends
 PRECISION = 1e-6  # relative, of the noise that is looked for
 MOST_NOISE = 2.0**20
+MOST_NOISE_AFTER = 2.0**10  # where other runs left so little that only such noise would do
 
 
 class Run(typing.NamedTuple):
@@ -116,7 +117,7 @@ def noise_for(
     least, most = 0.0, 1.0
     while not is_enough(most, "rdp"):
         least, most = most, 2 * most
-        if most > MOST_NOISE:
+        if most > (MOST_NOISE_AFTER if after else MOST_NOISE):
             wanted = "an epsilon and a delta that some noise gives"
             received = f"{epsilon} and {delta}" + (", after other runs" if after else "")
             raise ValueError(explain("privacy.noise_for", wanted, received))

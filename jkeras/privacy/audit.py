@@ -102,8 +102,8 @@ def lira(
 
 
 def trainer(model: Any, *, steps: int, batch_size: int) -> Callable:
-    """The function that `lira` trains with, of a compiled model: from fresh weights, each row of the
-    mask in each step by its own coin.
+    """The function that `lira` trains with, of a compiled model: from fresh weights, each row of
+    the mask in each step by its own coin.
 
     Args:
         model: compiled, with `privacy` or without, and built.
@@ -205,8 +205,8 @@ def _bound(scores, included, delta):
 
 
 def _chance(right, guesses, rows, epsilon, delta):
-    """The most likely that so many guesses are right can be, of a training that reveals no more than
-    epsilon (theorem 5.2 of Steinke et al.).
+    """How likely it is, at most, that so many guesses are right, of a training that reveals no more
+    than epsilon (theorem 5.2 of Steinke et al.).
     """
     from scipy import special  # it comes with JAX
 

@@ -2,10 +2,10 @@
 takes params, and the gradient of what comes out of it (Goodfellow 2015, arXiv:1510.01799; Li et al.
 2021, arXiv:2110.05679; of convolutions Bu et al. 2022, arXiv:2205.10683).
 
-The loss of a row is read as a jaxpr. Wherever an operation takes params, a change of nought is added
-to what it gives, and the loss is differentiated by these changes instead of by the params. So it is
-no matter which layer the operation belongs to. Params that meet an operation without a formula here,
-or several operations, have their gradient by row.
+The loss of a row is read as a jaxpr. Wherever an operation takes params, a change of zero is added
+to what it gives, and the loss is differentiated by these changes instead of by the params. So it
+does not matter which layer the operation belongs to. Params that meet an operation without a
+formula here, or several operations, have their gradient by row.
 """
 
 import dataclasses
@@ -77,8 +77,8 @@ def squares(loss: Callable, params: Tree, x: Any, y: Any) -> Tree:
         return value, (reading.operands, reading.outputs)
 
     _, (_, outputs) = jax.eval_shape(run, None)
-    nought = [[_nought(output) for output in of_site] for of_site in outputs]
-    slopes, (operands, _) = jax.grad(run, has_aux=True)(nought)
+    zeros = [[_zeros(output) for output in of_site] for of_site in outputs]
+    slopes, (operands, _) = jax.grad(run, has_aux=True)(zeros)
     return treedef.unflatten(
         [
             _square_of_leaf(i, leaf, list(zip(sites, operands, slopes)))
@@ -87,7 +87,7 @@ def squares(loss: Callable, params: Tree, x: Any, y: Any) -> Tree:
     )
 
 
-def _nought(output):
+def _zeros(output):
     return jnp.zeros(output.shape, output.dtype) if _is_real(output) else None
 
 
@@ -111,9 +111,7 @@ class _Reading:
     def run(self, given: list) -> jax.Array:
         views = [View(i, lambda leaf: leaf) for i in range(self.params)]
         views += [None] * (len(given) - self.params)
-        ((value, _),) = self._inside(
-            self.closed.jaxpr, self.closed.consts, list(zip(given, views))
-        )
+        ((value, _),) = self._inside(self.closed.jaxpr, self.closed.consts, list(zip(given, views)))
         return value
 
     def _inside(self, jaxpr, consts, inputs):
@@ -236,9 +234,7 @@ def _of_dot(place):
         positions = math.prod(other.shape[i] for i in free)
         rows = other.transpose(*free, *inner).reshape(positions, -1)
         if place == 0:  # the slope has the axes of the params first
-            slope = jnp.moveaxis(
-                slope, range(slope.ndim - len(free), slope.ndim), range(len(free))
-            )
+            slope = jnp.moveaxis(slope, range(slope.ndim - len(free), slope.ndim), range(len(free)))
         return _of_product(rows, slope.reshape(positions, -1))
 
     return square
@@ -256,9 +252,7 @@ def _of_convolution(params: dict, operands: list, slope: jax.Array) -> jax.Array
         params["padding"],
         params["lhs_dilation"],
         params["rhs_dilation"],
-        dimension_numbers=jax.lax.ConvDimensionNumbers(
-            dims.lhs_spec, dims.rhs_spec, dims.out_spec
-        ),
+        dimension_numbers=jax.lax.ConvDimensionNumbers(dims.lhs_spec, dims.rhs_spec, dims.out_spec),
     )
     channels = dims.out_spec[1]
     rows = jnp.moveaxis(patches, channels, -1)

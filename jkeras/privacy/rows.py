@@ -55,7 +55,9 @@ def check_rows(step: TrainStep, state: TrainState, batch: Batch) -> None:
         name = jaxpr.eqns[place].primitive.name
         layer = trail.layer_at(jaxpr, place) or f"model '{step.model.name}'"
         received = f"{layer}, which brings the rows of a batch together (`{name}`)"
-        raise ValueError(explain("privacy.DPSGD", "layers that take each row alone", received, ADVICE))
+        raise ValueError(
+            explain("privacy.DPSGD", "layers that take each row alone", received, ADVICE)
+        )
 
 
 def _check_kept(jaxpr: Any, inputs: int, kept: Any) -> None:

@@ -189,9 +189,7 @@ class Fitting:
             )
 
 
-def _protected(
-    model: "Trainer", source: Source, options: FitOptions
-) -> tuple[Source, Protection]:
+def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[Source, Protection]:
     """(the source as a training samples it, its account)."""
     if model.privacy is None:
         return source, Unprotected()

@@ -105,6 +105,7 @@ def find_lr(
             f"Received: start={start}, end={end}, steps={steps}"
         )
     model._assert_compiled("find_lr")
+    model._refuse_privacy("find_lr")
     rates = np.geomspace(start, end, steps).astype("float32")
     source = data.make_source(x, y, sample_weight, batch_size, shuffle=True)
     with contextlib.closing(source):

@@ -61,7 +61,9 @@ class Trainer(Compilable):
     def _refuse_privacy(self, method: str) -> None:
         """Raises for a model with `privacy`, where it is not known how rows are sampled."""
         if self.privacy is not None:
-            wanted = "`fit` for a model with `privacy`, which alone samples rows as its account says"
+            wanted = (
+                "`fit` for a model with `privacy`, which alone samples rows as its account says"
+            )
             fix = "train with `fit`, or with `make_train_step` and an account of your own"
             raise ValueError(explain(f"Model '{self.name}'", wanted, f"`{method}`", fix))
 

@@ -43,9 +43,12 @@ def test_coins(made):
     """Each row as often as it should be, and pairs of rows, and of steps, as if independent."""
     found, q = made(), BATCH / SIZE
     steps = len(found)
-    assert stats.chisquare(
-        [found.sum(), (~found).sum()], [q * found.size, (1 - q) * found.size]
-    ).pvalue > 1e-3
+    assert (
+        stats.chisquare(
+            [found.sum(), (~found).sum()], [q * found.size, (1 - q) * found.size]
+        ).pvalue
+        > 1e-3
+    )
     each = found.sum(0)
     spread = ((each - steps * q) ** 2 / (steps * q * (1 - q))).sum()
     assert 1e-3 < stats.chi2.sf(spread, SIZE) < 1 - 1e-3
@@ -80,7 +83,9 @@ def test_a_step_without_places():
 def test_streams_differ():
     first, second = source(), source()
     second.stream = (1, 2, 3)
-    assert any(len(a) != len(b) or np.any(a != b) for a, b in zip(first.rows(0, 0), second.rows(0, 0)))
+    assert any(
+        len(a) != len(b) or np.any(a != b) for a, b in zip(first.rows(0, 0), second.rows(0, 0))
+    )
     again = source()
     for a, b in zip(first.rows(0, 0), again.rows(0, 0)):
         np.testing.assert_array_equal(a, b)
