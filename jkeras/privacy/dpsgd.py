@@ -52,7 +52,7 @@ class DPSGD:
     >>> model.compile("adam", loss, privacy=DPSGD(clip=1.0, noise_multiplier=2.0, delta=1e-3))
     >>> history = model.fit(x, y, batch_size=20, epochs=2, verbose=0)
     >>> [round(value, 2) for value in history.history["epsilon"]]
-    [1.16, 1.35]
+    [0.56, 0.78]
     """
 
     clip: float = 1.0

@@ -75,9 +75,9 @@ def test_a_step_by_definition(norms, microbatches):
         *map(jax.tree_util.tree_leaves, (state.params, new.params, total))
     ):
         np.testing.assert_allclose(after, before - 0.1 * change / 10, atol=1e-6)
-    assert float(logs["loss"]) == pytest.approx(np.mean(losses), rel=1e-5)
+    assert float(logs["loss"]) == pytest.approx(float(np.mean(losses)), rel=1e-5)
     right = np.argmax(model.apply(state.params, state.state, X)[0], -1) == Y
-    assert float(logs["accuracy"]) == pytest.approx(right[valid].mean(), abs=1e-6)
+    assert float(logs["accuracy"]) == pytest.approx(float(right[valid].mean()), abs=1e-6)
 
 
 def noise_of(microbatches=1, size=SIZE, seed=0):
