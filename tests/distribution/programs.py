@@ -91,6 +91,20 @@ def trained(build, x, y, batch_size, layout=None):
     return out
 
 
+def private(layout=None):
+    """What a training with noise gives: its noise, and the samples of rows."""
+    jkeras.utils.set_random_seed(3)
+    dist.set_distribution(layout)
+    model = jkeras.Sequential([jkeras.Input((16,)), layers.Dense(32, "tanh"), layers.Dense(2)])
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    noise = jkeras.privacy.DPSGD(clip=0.5, noise_multiplier=1.0, delta=1e-3)
+    model.compile("sgd", loss, privacy=noise)
+    history = model.fit(X, Y, batch_size=16, epochs=2, verbose=0).history
+    weights = np.concatenate([w.ravel() for w in model.get_weights()]).tolist()
+    dist.set_distribution(None)
+    return {"history": history, "weights": weights}
+
+
 def traffic(model, batch):
     """How many collectives of each kind the compiled step has."""
     state = jkeras.training.init_train_state(model)
@@ -118,6 +132,7 @@ def eight():
         "one transformer": trained(transformer, *tokens),
         "tensor": trained(transformer, *tokens, tensor_parallel()),
         "fsdp transformer": trained(transformer, *tokens, dist.FSDP(min_size=64)),
+        "private": [private(), private(dist.DataParallel()), private(dist.FSDP(min_size=8))],
     }
 
 
