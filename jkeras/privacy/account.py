@@ -39,6 +39,9 @@ class Spent(typing.NamedTuple):
             all of its rows.
         runs: the steps that it is of.
         assumptions: the guarantee in words, and on what it hangs.
+
+    >>> Account(runs=(Run(2.0, 0.01, 100),)).spent(100, 1e-5, "rdp").epsilon < 1
+    True
     """
 
     epsilon: float
@@ -52,6 +55,7 @@ class Current(typing.NamedTuple):
 
     Attributes:
         noise_multiplier, q: of the run.
+        batch_size: what the sum of gradients is divided by.
         steps_of_a_turn: steps in which each row is once, 1 where it is by its own coin.
         overflow: the probability that a step has no place for all of its rows.
         key: of the random numbers, two integers.
@@ -60,6 +64,7 @@ class Current(typing.NamedTuple):
 
     noise_multiplier: float
     q: float
+    batch_size: int
     steps_of_a_turn: int
     overflow: float
     key: tuple[int, int]
@@ -124,6 +129,11 @@ class Account(typing.NamedTuple):
         if last and last[0][:2] == run[:2]:
             return (*self.runs[:-1], run._replace(steps=last[0].steps + run.steps)), overflow
         return (*self.runs, run), overflow
+
+    def constants(self) -> tuple | None:
+        """What the steps of the run that is going on have in them."""
+        current = self.current
+        return None if current is None else (current.noise_multiplier, current.batch_size)
 
     def spent(self, step: int, delta: float, accountant: str) -> Spent:
         """What all of them revealed."""

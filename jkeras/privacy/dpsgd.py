@@ -143,10 +143,8 @@ class DPSGD:
         """The source of a training of so many steps, with its rows as this samples them."""
         distribution = settings.distribution
         devices = 1 if distribution is None else math.prod(distribution.device_mesh.shape)
-        if math.gcd(devices, microbatches) != 1 or devices == 1 or microbatches == 1:
-            multiple = math.lcm(devices, microbatches)
-        else:
-            multiple = devices * microbatches
+        # the rows of a group are cut over the devices
+        multiple = devices * microbatches
         return sampled(source, self.sampling, steps, multiple)
 
     def fitting(self, model: Any, source: SampledSource, steps: int) -> PrivateFitting:

@@ -7,7 +7,6 @@ from jkeras.core.errors import explain
 from jkeras.privacy.account import Account, Current
 from jkeras.privacy.accounting import noise_for
 from jkeras.privacy.sampling import PoissonSource, SampledSource, overflow
-from jkeras.privacy.step import Noise
 from jkeras.training.state import TrainState
 from jkeras.training.types import Logs
 
@@ -50,12 +49,8 @@ class PrivateFitting:
         if not self._goes_on(account.current, kept):
             account = account.end(step)
             account = account.begin(self._current(state, account))
-        current = account.current
-        self.source.stream = (*current.key, current.first)
-        divisor = self.privacy.batch_size or self.source.expected
-        self.model.__dict__.update(
-            privacy_account=account, noise_of_fit=Noise(current.noise_multiplier, divisor)
-        )
+        self.source.stream = (*account.current.key, account.current.first)
+        self.model.set_untracked(privacy_account=account)
 
     def _goes_on(self, current: Current | None, kept: dict | None) -> bool:
         """Whether a run that a checkpoint kept goes on, rather than another after it."""
@@ -68,7 +63,11 @@ class PrivateFitting:
                 return False
         elif asked is not None and asked != current.noise_multiplier:
             return False
-        return (current.q, current.steps_of_a_turn) == self._rate()
+        rate = current.q, current.steps_of_a_turn
+        return rate == self._rate() and current.batch_size == self._batch_size()
+
+    def _batch_size(self) -> int:
+        return self.privacy.batch_size or self.source.expected
 
     def _rate(self) -> tuple[float, int]:
         """(q, steps of a turn) of a run."""
@@ -86,7 +85,7 @@ class PrivateFitting:
         left = max(self.steps - (step - self._begun), 1)
         multiplier = self._multiplier(account, q, -(-left // turn))
         key = tuple(int(word) for word in state.rng)
-        return Current(multiplier, q, turn, too_few, key, step)
+        return Current(multiplier, q, self._batch_size(), turn, too_few, key, step)
 
     def _multiplier(self, account: Account, q: float, steps: int) -> float:
         privacy = self.privacy
@@ -117,7 +116,6 @@ class PrivateFitting:
 
     def end(self, step: int) -> None:
         """Ends, at a step of the model."""
-        account = self.model.privacy_account
-        if account is not None:
-            account = account.end(step)
-        self.model.__dict__.update(privacy_account=account, noise_of_fit=None)
+        if self.model.privacy_account is not None:
+            ended = self.model.privacy_account.end(step)
+            self.model.set_untracked(privacy_account=ended)

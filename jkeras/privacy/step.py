@@ -26,18 +26,6 @@ OF_NOISE = 0x6E6F6973  # apart from the keys of rows
 map_structure = jax.tree_util.tree_map
 
 
-class Noise(typing.NamedTuple):
-    """What a `fit` has found for its steps.
-
-    Attributes:
-        multiplier: standard deviation, over the bound of a row.
-        batch_size: what the sum is divided by.
-    """
-
-    multiplier: float
-    batch_size: int
-
-
 class OfRows(typing.NamedTuple):
     """What the forward passes of rows leave behind, each with the rows first.
 
@@ -145,16 +133,18 @@ class PrivateStep(TrainStep):
         """The gradient of the rows that were expected, from the sum of those that came."""
         if self.privacy.noise is not None:
             return total  # the optimizer goes on from there
-        noise = self._noise(size)
+        multiplier, batch_size = self._constants(size)
         key = jax.random.fold_in(rng, OF_NOISE)
-        total = add_noise(total, key, noise.multiplier * self.privacy.clip)
-        return map_structure(lambda v: v / noise.batch_size, total)
+        total = add_noise(total, key, multiplier * self.privacy.clip)
+        return map_structure(lambda v: v / batch_size, total)
 
-    def _noise(self, size: int) -> Noise:
-        """What `fit` has found, or in a step of the user's own what was given."""
-        privacy = self.privacy
-        if self.model.noise_of_fit is not None:
-            return self.model.noise_of_fit
+    def _constants(self, size: int) -> tuple[float, int]:
+        """(noise multiplier, what the sum is divided by): what `fit` has found, or in a step of the
+        user's own what was given.
+        """
+        privacy, account = self.privacy, self.model.privacy_account
+        if account is not None and account.current is not None:
+            return account.constants()
         if privacy.epsilon is not None:
             wanted = "a noise_multiplier outside of `fit`, which alone knows how many steps follow"
             raise ValueError(
@@ -165,7 +155,7 @@ class PrivateStep(TrainStep):
                     "find it with `privacy.noise_for`",
                 )
             )
-        return Noise(privacy.noise_multiplier, privacy.batch_size or size)
+        return privacy.noise_multiplier, privacy.batch_size or size
 
 
 def add_noise(total: Tree, key: jax.Array, stddev: float) -> Tree:

@@ -39,7 +39,7 @@ class Compilable:
     jit_compile = True
     _is_fitting = False
     _step, steps_per_execution, microbatches, _last_layout = 0, 1, 1, None
-    adversarial = privacy = privacy_account = noise_of_fit = None
+    adversarial = privacy = privacy_account = None
     nonfinite = nonfinite_steps = None
 
     # ------------------------------------------------------------ compile

@@ -191,7 +191,7 @@ class _Kind:
 def cached(model: "Trainer", kind: str, key: Hashable, make: Callable[[], Any]) -> Any:
     """What `make` gives, kept with the model for as long as its structure stays the same."""
     functions = model.__dict__.setdefault("_functions", {})
-    key = kind, key, settings.distribution, model.noise_of_fit
+    key = kind, key, settings.distribution
     if key not in functions:
         functions[key] = make()
     return functions[key]

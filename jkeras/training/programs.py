@@ -54,8 +54,12 @@ class Programs:
             if form == "many":
                 make, name = self._many()
             donate = (0,) if self.kind == "train" else ()
+            key = self.layout.key
+            account = self.model.privacy_account
+            if account is not None and self.kind == "train":
+                key = key, account.constants()
             self._known[form] = program_of(
-                self.model, f"{self.kind}_{name}", self.layout.key, make, donate, owner.peek()
+                self.model, f"{self.kind}_{name}", key, make, donate, owner.peek()
             )
         return self._known[form]
 
