@@ -14,6 +14,7 @@ from jkeras.core.errors import check_choice, explain
 from jkeras.core.family import families
 from jkeras.core.graph import OPERATORS, _ops, standardize_shape
 from jkeras.core.dtypes import is_float, standardize_dtype
+from jkeras.core.planned import here, is_planned_for
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, settings
 
@@ -240,7 +241,9 @@ class Variable:
 
     def placed(self, value):
         """The array, laid out as this variable's are."""
-        return value if self.layout is None else jax.device_put(value, self.sharding)
+        if self.layout is None or is_planned_for(self.sharding):
+            return value
+        return jax.device_put(value, self.sharding)
 
     def whole(self, value):
         """The value as a compiled step uses it; see `gathered`."""
@@ -256,7 +259,9 @@ class Variable:
         def make():
             return jnp.asarray(self._initializer(self.shape, dtype=self.own_dtype), self.own_dtype)
 
-        return make() if self.layout is None else jax.jit(make, out_shardings=self.sharding)()
+        if self.layout is None:
+            return make()
+        return jax.jit(make, out_shardings=here(self.sharding))()
 
     def own_value(self):
         """The array that this variable holds itself, made or pulled in when needed."""

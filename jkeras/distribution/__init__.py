@@ -17,5 +17,6 @@ from jkeras.distribution.strategies import (
     distribution,
     set_distribution,
 )
+from jkeras.distribution.topology import Topology
 
 __all__ = exported(globals())

@@ -6,6 +6,7 @@ from jkeras.distribution.mesh import TensorLayout as TensorLayout
 from jkeras.distribution.strategies import DataParallel as DataParallel
 from jkeras.distribution.strategies import FSDP as FSDP
 from jkeras.distribution.strategies import ModelParallel as ModelParallel
+from jkeras.distribution.topology import Topology as Topology
 
 def distribute_tensor(tensor: Any, layout: Any) -> Any: ...
 def distribution() -> Any: ...

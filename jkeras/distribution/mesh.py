@@ -1,7 +1,11 @@
 """Meshes of devices, and how an array lies on one."""
 
 import collections.abc
+import contextlib
+import difflib
 import math
+import re
+import warnings
 
 import jax
 import numpy as np
@@ -188,6 +192,8 @@ class LayoutMap(collections.abc.MutableMapping):
     def __init__(self, device_mesh):
         self._layouts = {}
         self.device_mesh = device_mesh
+        self._used, self._asked = set(), {}  # keys that matched; paths, in order
+        self._is_told = False
 
     def __getitem__(self, key):
         """The layout for a path, or None.
@@ -195,7 +201,9 @@ class LayoutMap(collections.abc.MutableMapping):
         Raises:
             ValueError: several keys match.
         """
+        self._asked[key] = None
         if key in self._layouts:
+            self._used.add(key)
             return self._layouts[key]
         matching = fitting(self._layouts, key)
         if len(matching) > 1:
@@ -205,7 +213,30 @@ class LayoutMap(collections.abc.MutableMapping):
             )
         if not matching:
             return None
+        self._used.add(matching[0])
         return self._layouts[matching[0]]
+
+    def warn_of_unused(self):
+        """Says, once, which keys have matched nothing of all that was asked for."""
+        unused = [key for key in self._layouts if key not in self._used]
+        if not unused or self._is_told:
+            return
+        self._is_told = True
+        told = "; ".join(f"{key!r}{self._meant(key)}" for key in unused)
+        warnings.warn(
+            f"Keys of the LayoutMap that match no variable and no output: {told}. A key is matched "
+            "with the whole path.",
+            stacklevel=2,
+        )
+
+    def _meant(self, key):
+        """The paths that a key may have been meant for, in words."""
+        with contextlib.suppress(re.error):
+            inside = [path for path in self._asked if re.search(key, path)]
+            if inside:
+                return f" (a part of {inside[0]!r} matches: write {'.*' + key!r})"
+        near = difflib.get_close_matches(key, self._asked, 3, 0.5)
+        return f" (is it {' or '.join(map(repr, near))}?)" if near else ""
 
     def __setitem__(self, key, layout):
         if key in self._layouts:

@@ -228,7 +228,7 @@ class ModelParallel(Distribution):
             )
         mesh = layout_map.device_mesh
         super().__init__(mesh, batch_dim_name or mesh.axis_names[0], auto_shard_dataset)
-        self._layout_map = layout_map
+        self.layout_map = self._layout_map = layout_map  # the second is Keras's
         processes = self.num_processes
         replicas = self.num_model_replicas
         if processes > replicas and processes % replicas:

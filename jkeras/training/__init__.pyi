@@ -3,6 +3,7 @@ from typing import Any
 from jkeras.training.initial_state import init_train_state as init_train_state
 from jkeras.training.lr_finder import find_lr as find_lr
 from jkeras.training.per_example import per_example_grad as per_example_grad
+from jkeras.training.plans.planning import find_batch_size as find_batch_size
 from jkeras.training.state import TrainState as TrainState
 from jkeras.training.step import make_eval_step as make_eval_step
 from jkeras.training.step import make_predict_step as make_predict_step

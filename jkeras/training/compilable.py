@@ -13,7 +13,7 @@ from jkeras import metrics as metrics_module
 from jkeras import optimizers
 from jkeras.core import registry
 from jkeras.core.policy import is_float
-from jkeras.core.settings import floatx
+from jkeras.core.settings import floatx, settings
 from jkeras.kernel.microbatch import per_microbatch
 from jkeras.metrics import Metric
 from jkeras.optimizers.by_path import build_of_model
@@ -39,7 +39,7 @@ class Compilable:
     jit_compile = True
     _is_fitting = False
     _step, steps_per_execution, microbatches, _last_layout = 0, 1, 1, None
-    adversarial = privacy = privacy_account = None
+    adversarial = privacy = privacy_account = _distribution = None
     nonfinite = nonfinite_steps = None
 
     # ------------------------------------------------------------ compile
@@ -143,6 +143,7 @@ class Compilable:
             nonfinite=nonfinite,
             adversarial=adversarial,
             privacy=privacy,
+            _distribution=settings.distribution,
             nonfinite_steps=nonfinite and counter(),
         )
         if privacy is not None:

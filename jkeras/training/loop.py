@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import jax
 
+from jkeras.training import placement
 from jkeras.training.batch_independence import size_of
 from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Source
@@ -148,6 +149,7 @@ class Runner:
         logs = owner.advance(program.run, *work.arguments)
         if program.traces > traces:
             self.model.compile_seconds += time.perf_counter() - begin
+            placement.warn_of_unused()
         self._retraces.look(program, program.traces > traces)
         return logs
 

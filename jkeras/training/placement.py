@@ -7,19 +7,21 @@ import typing
 import jax
 import numpy as np
 
+from jkeras.core.planned import here
 from jkeras.core.settings import settings
 from jkeras.ops.kernels import on_cpu
 
 Tree = typing.TypeVar("Tree")  # a pytree of arrays
 
 
-def _replicated() -> jax.sharding.Sharding:
+def replicated() -> jax.sharding.Sharding:
     """The sharding with a whole copy on each device."""
     mesh = settings.distribution.device_mesh.backend_mesh
     return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
 
 
-def _is_placed(value: typing.Any) -> bool:
+def is_placed(value: typing.Any) -> bool:
+    """Whether an array, or a shape, lies on the mesh."""
     mesh = settings.distribution.device_mesh.backend_mesh
     sharding = getattr(value, "sharding", None)
     return isinstance(sharding, jax.sharding.NamedSharding) and sharding.mesh == mesh
@@ -31,9 +33,9 @@ def replicate(state: Tree) -> Tree:
     """
     if settings.distribution is None:
         return state
-    sharding = _replicated()
+    sharding = here(replicated())
     return jax.tree_util.tree_map(
-        lambda v: v if _is_placed(v) else jax.device_put(v, sharding), state
+        lambda v: v if is_placed(v) else jax.device_put(v, sharding), state
     )
 
 
@@ -63,8 +65,17 @@ def layout_of(shape: tuple[int, ...]) -> jax.sharding.Sharding:
     """
     distribution = settings.distribution
     if not shape or shape[0] % distribution.num_model_replicas:
-        return _replicated()
+        return replicated()
     return distribution.get_data_layout(shape).backend_layout
+
+
+def warn_of_unused() -> None:
+    """Says which keys of the distribution's layouts match nothing, once a step was traced, which
+    has asked for all.
+    """
+    layouts = getattr(settings.distribution, "layout_map", None)
+    if layouts is not None:
+        layouts.warn_of_unused()
 
 
 def in_parts() -> bool:
@@ -84,6 +95,7 @@ def place(batch: Tree) -> Tree:
     """
     if settings.distribution is None:
         return batch
+    here(replicated())
     place_array = _place_part if in_parts() else _place_whole
     return jax.tree_util.tree_map(place_array, batch)
 
@@ -150,7 +162,8 @@ def everywhere(data: Tree) -> Tree:
     """Data as arrays on the device, with a distribution on each device of the mesh."""
     if settings.distribution is None:
         return jax.tree_util.tree_map(jax.numpy.asarray, data)
-    return jax.tree_util.tree_map(lambda v: jax.device_put(v, _replicated()), data)
+    sharding = here(replicated())
+    return jax.tree_util.tree_map(lambda v: jax.device_put(v, sharding), data)
 
 
 def to_host(value: typing.Any) -> np.ndarray:

@@ -39,6 +39,8 @@ from jkeras.training.state import TrainState, copied, new_key
 from jkeras.training.types import Logs, Structure
 
 if TYPE_CHECKING:
+    from jkeras.distribution import Topology
+    from jkeras.training.plans.plan import Plan
     from jkeras.saving.checkpointer import Checkpointer
 
 
@@ -83,7 +85,7 @@ class Trainer(Compilable):
         if y is None and batch is not None:
             return  # the step explains that labels are missing
         for container in waiting:
-            labels = _guess_labels(self, y_pred) if y is None else y
+            labels = guess_labels(self, y_pred) if y is None else y
             try:
                 container.build(labels, y_pred)
             except ValueError:
@@ -420,6 +422,43 @@ class Trainer(Compilable):
 
     # ------------------------------------------------------------ compiling ahead
 
+    def plan(
+        self,
+        batch: Any,
+        y: Structure = None,
+        *,
+        dtype: str | None = None,
+        topology: "Topology | str | None" = None,
+    ) -> "Plan":
+        """What a training step takes: it is compiled, no array is made, and nothing is run.
+
+        Args:
+            batch: the number of rows; or the shape of the inputs; or `(x, y)` as arrays or
+                `jax.ShapeDtypeStruct`s.
+            y: labels likewise, where they do not follow from the outputs.
+            dtype: of inputs whose shape is given; None: that of the model's.
+            topology: devices that are not here, such as "v5e:4x4", on which the batch is cut, or a
+                `jkeras.distribution.Topology`; None: those of the distribution in whose scope the
+                model was compiled, else the device that is here.
+
+        Returns:
+            A `Plan`: whether it fits, memory by what takes it, operations, what devices send one
+            another; `print` shows it as a table.
+
+        Raises:
+            ImportError: the devices' compiler is not installed.
+
+        >>> import jkeras
+        >>> model = jkeras.Sequential([jkeras.Input((256,)), jkeras.layers.Dense(1024)])
+        >>> model.compile("adam", "mse")
+        >>> found = model.plan(32)
+        >>> found.fits, found.memory.parameters == 4 * 257 * 1024
+        (True, True)
+        """
+        from jkeras.training.plans.planning import plan
+
+        return plan(self, batch, y, dtype=dtype, topology=topology)
+
     def precompile(
         self,
         x: Structure,
@@ -627,7 +666,7 @@ def _verbosity(verbose: int | str) -> int:
     return int(verbose)
 
 
-def _guess_labels(model: "Trainer", y_pred: Structure) -> Structure:
+def guess_labels(model: "Trainer", y_pred: Structure) -> Structure:
     """Shapes of labels that suit the losses: whole numbers for sparse ones, the outputs' shapes for
     the others.
     """

@@ -178,3 +178,34 @@ def test_a_data_set_for_each_process():
         parallel.distribute_dataset([1, 2])
     parallel.auto_shard_dataset = False
     assert parallel.distribute_dataset([1, 2]) == [1, 2]
+
+
+def fitted_with(**layouts):
+    """A model that was trained with layouts by these keys."""
+    mesh = jkeras.distribution.DeviceMesh((1, 1), ["batch", "model"], ["cpu:0"])
+    layout_map = jkeras.distribution.LayoutMap(mesh)
+    for key, axes in layouts.items():
+        layout_map[key] = axes
+    given = {"layout_map": layout_map, "batch_dim_name": "batch"}
+    with jkeras.distribution.ModelParallel(**given).scope():
+        model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(2, name="head")])
+        model.compile("sgd", "mse")
+        model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+        return model
+
+
+@pytest.mark.parametrize(
+    "key, match",
+    [
+        ("head.*kernel", r"'head.\*kernel' \(a part of '\w+/head/kernel' matches: write '.\*head"),
+        ("sequential/haed/kernel", r"'sequential/haed/kernel' \(is it 'sequential\w*/head/kernel'"),
+        ("nothing.*", "'nothing.\\*'. A key is matched with the whole path"),
+    ],
+)
+def test_a_key_that_matches_nothing(key, match):
+    with pytest.warns(UserWarning, match=match):
+        fitted_with(**{key: (None, "model"), ".*/bias": ("model",)})
+
+
+def test_keys_that_match():
+    fitted_with(**{".*/kernel": (None, "model"), ".*head/output": ("batch", "model")})

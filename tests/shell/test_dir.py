@@ -16,7 +16,7 @@ LAYERS = (
 )
 MODELS = (
     "adversarial compile_seconds load_train_state microbatches nonfinite nonfinite_steps "
-    "precompile privacy privacy_account privacy_spent stop_evaluating stop_predicting "
+    "plan precompile privacy privacy_account privacy_spent stop_evaluating stop_predicting "
     "stop_training input_names input_shape operations output_names output_shape"
 )
 OWN = {

@@ -1,0 +1,141 @@
+"""Devices that are not here: their compiler is, so programs can be planned for them."""
+
+import importlib.util
+import math
+import os
+import re
+
+import jax
+
+from jkeras.core.errors import explain
+
+# kind in a name: kind of the device, and the bytes that XLA gives a program on one, in GiB, as
+# libtpu 0.0.52 says where one does not fit
+TPUS = {
+    "v2": ("TPU v2", 7.48),
+    "v3": ("TPU v3", 15.48),
+    "v4": ("TPU v4", 15.25),
+    "v5e": ("TPU v5 lite", 15.75),
+    "v5p": ("TPU v5", 95.73),
+    "v6e": ("TPU v6 lite", 31.24),
+    "tpu7x": ("TPU7x", 94.74),
+}
+GIB = 2**30
+GPUS_OF_A_HOST = 8
+# what XLA's compiler asks of a GPU that is not there; facts of NVIDIA's data sheets
+GPU_TARGETS = {
+    "h100": """
+        gpu_device_info {
+          threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152
+          shared_memory_per_core: 233472 threads_per_core_limit: 2048 core_count: 132
+          fpus_per_core: 128 block_dim_limit_x: 2147483647 block_dim_limit_y: 65535
+          block_dim_limit_z: 65535 memory_bandwidth: 3352320000000 l2_cache_size: 52428800
+          clock_rate_ghz: 1.98 device_memory_size: 84978434048
+          shared_memory_per_block_optin: 232448 cuda_compute_capability { major: 9 }
+          registers_per_core_limit: 65536 registers_per_block_limit: 65536
+        }
+        platform_name: "CUDA" dnn_version_info { major: 9 minor: 8 }
+        runtime_version { major: 12 minor: 9 } device_description_str: "NVIDIA H100 80GB HBM3"
+    """,
+}
+NAME = re.compile(r"([a-z]+\d+[a-z]*):(\d+(?:x\d+)*)")
+EXTRA = "`pip install 'jkeras[aot]'` brings the compilers"
+
+
+class Topology:
+    """Devices for which programs are compiled and planned, but not run: the compilers of TPUs and
+    GPUs run on any machine.
+
+    Args:
+        name: "v5e:16x16", a kind of TPU and how its chips lie; the kinds are v2, v3, v4, v5e, v5p,
+            v6e and tpu7x. Or "h100:8", a kind of GPU and how many.
+        slices: so many of these, which are joined by a slower network.
+
+    Attributes:
+        devices: wherever devices are given to a distribution, such as `FSDP(devices=)`.
+        platform: "tpu" or "cuda".
+        device_memory: bytes that a program may take on each.
+
+    Raises:
+        ValueError: another name.
+        ImportError: the compiler is not installed.
+
+    >>> Topology("v5e")
+    Traceback (most recent call last):
+        ...
+    ValueError: Topology: expected a name such as 'v5e:4x4' or 'h100:8' ...
+    """
+
+    def __init__(self, name: str, slices: int = 1) -> None:
+        self.name, self.slices = name, slices
+        match = NAME.fullmatch(str(name).lower())
+        kind, sizes = match.groups() if match else ("", "")
+        if kind in TPUS:
+            self.platform, self.devices = "tpu", self._tpus(f"{kind}:{sizes}")
+        elif kind in GPU_TARGETS and sizes.isdigit():
+            self.platform, self.devices = "cuda", self._gpus(kind, int(sizes))
+        else:
+            kinds = f"{', '.join(TPUS)} with sizes, {', '.join(GPU_TARGETS)} with a number"
+            wanted = f"a name such as 'v5e:4x4' or 'h100:8' ({kinds})"
+            raise ValueError(explain("Topology", wanted, repr(name)))
+        self.device_memory = memory_of(self.devices[0])
+
+    def _tpus(self, name: str) -> list[jax.Device]:
+        if importlib.util.find_spec("libtpu") is None:
+            raise ImportError(
+                f"Topology('{name}') takes the package libtpu, XLA's compiler for TPUs: {EXTRA}."
+            )
+        # there is no TPU to ask for its place in a pod, and other processes may compile as well
+        os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+        os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
+        chips = math.prod(map(int, name.partition(":")[2].split("x")))
+        options = {"chips_per_host_bounds": (1, 1, 1)} if chips == 1 else {}
+        if self.slices > 1:
+            options["num_slices"] = self.slices
+        return self._described(platform="tpu", topology_name=name, **options)
+
+    def _gpus(self, kind: str, count: int) -> list[jax.Device]:
+        if not any(map(importlib.util.find_spec, ("jax_cuda12_plugin", "jax_cuda13_plugin"))):
+            raise ImportError(
+                f"Topology('{kind}:{count}') takes the package jax-cuda12-plugin, XLA's compiler "
+                f"for GPUs: {EXTRA}."
+            )
+        each = min(count, GPUS_OF_A_HOST)
+        if count % each:
+            raise ValueError(explain("Topology", f"a multiple of {each} GPUs", str(count)))
+        sizes = f"{self.slices}x{count // each}x{each}"
+        target = GPU_TARGETS[kind]
+        options = {"topology": sizes, "target_config": target}
+        return self._described(platform="cuda", topology_name="", **options)
+
+    def _described(self, **options) -> list[jax.Device]:
+        from jax.experimental import topologies
+
+        try:
+            return list(topologies.get_topology_desc(**options).devices)
+        except jax.errors.JaxRuntimeError as error:
+            raise ValueError(
+                explain("Topology", "sizes that there are", repr(self.name), str(error))
+            ) from error
+
+    def __repr__(self) -> str:
+        slices = f", slices={self.slices}" if self.slices > 1 else ""
+        return f"Topology('{self.name}'{slices}): {len(self.devices)} devices"
+
+
+def memory_of(device: jax.Device) -> int | None:
+    """The bytes that a program may take on a device, whether it is here or not; None: not known.
+
+    >>> memory_of(jax.devices("cpu")[0]) is None
+    True
+    """
+    for kind, size in TPUS.values():
+        if device.device_kind == kind:
+            return int(size * GIB)
+    for target in GPU_TARGETS.values():
+        if f'"{device.device_kind}"' in target:
+            return int(re.search(r"device_memory_size: (\d+)", target)[1])
+    if device.platform == "cpu":
+        return None  # its memory is the machine's
+    stats = device.memory_stats() or {}
+    return stats.get("bytes_limit")

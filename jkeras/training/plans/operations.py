@@ -1,0 +1,43 @@
+"""How many operations on numbers a traced function takes in products and convolutions, with loops
+counted by how often they run.
+"""
+
+import math
+from typing import Any
+
+
+def count_operations(jaxpr: Any) -> int:
+    """Multiplications and additions of a jaxpr's matrix products and convolutions. A `while` whose
+    trips are not known counts as one.
+
+    >>> import jax, numpy as np
+    >>> loop = lambda w, x: jax.lax.scan(lambda x, w: (x @ w, None), x, w)[0]
+    >>> count_operations(jax.make_jaxpr(loop)(np.ones((5, 4, 4)), np.ones((2, 4))).jaxpr)
+    320
+    """
+    return sum(_of_operation(eqn) for eqn in jaxpr.eqns)
+
+
+def _of_operation(eqn):
+    name = eqn.primitive.name
+    if name == "dot_general":
+        (contracted, _), _ = eqn.params["dimension_numbers"]
+        left = eqn.invars[0].aval.shape
+        return 2 * math.prod(left[i] for i in contracted) * eqn.outvars[0].aval.size
+    if name == "conv_general_dilated":
+        kernel = eqn.invars[1].aval.shape
+        outputs = kernel[eqn.params["dimension_numbers"].rhs_spec[0]]
+        each = math.prod(kernel) // outputs
+        return 2 * each * eqn.outvars[0].aval.size // eqn.params["batch_group_count"]
+    inner = [count_operations(jaxpr) for jaxpr in _inner(eqn.params)]
+    if name == "cond":
+        return max(inner, default=0)
+    return sum(inner) * (eqn.params["length"] if name == "scan" else 1)
+
+
+def _inner(params):
+    for value in params.values():
+        for candidate in value if isinstance(value, (tuple, list)) else (value,):
+            candidate = getattr(candidate, "jaxpr", candidate)
+            if hasattr(candidate, "eqns"):
+                yield candidate

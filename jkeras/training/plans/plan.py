@@ -1,0 +1,85 @@
+"""`Plan`: what a step would take on devices, as a table and as fields."""
+
+import dataclasses
+import typing
+
+MIB = 2**20
+
+
+class Memory(typing.NamedTuple):
+    """Bytes on each device.
+
+    Attributes:
+        parameters: what is trained, and what is frozen.
+        optimizer: its state.
+        state: what else the model carries, metrics among it.
+        batch: of the data.
+        temporary: activations, gradients and what else comes and goes.
+        results: what comes out and takes no place of what goes in.
+        code: of the program.
+    """
+
+    parameters: int
+    optimizer: int
+    state: int
+    batch: int
+    temporary: int
+    results: int
+    code: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What one step takes on devices, from the program compiled for them; nothing was run.
+
+    Attributes:
+        what: was planned, in words.
+        devices: how many, and of what kind.
+        fits: whether the memory of a device is enough.
+        memory: bytes on each device by what takes them; those of temporaries are 0 where the
+            compiler found no way to fit the program.
+        needed: bytes on each device; of a program that the compiler refused, what it says.
+        available: bytes that a program may take there; None: not known.
+        flops: operations of a step in products and convolutions, on all devices together.
+        collectives: bytes of what a device receives in a step, by kind.
+        seconds: that compiling took.
+        text: the compiled program; "" where the compiler refused it.
+    """
+
+    what: str
+    devices: str
+    fits: bool
+    memory: Memory
+    needed: int
+    available: int | None
+    flops: int
+    collectives: dict[str, int]
+    seconds: float
+    text: str = dataclasses.field(repr=False)
+
+    def __str__(self) -> str:
+        of = "" if self.available is None else f" of {_size(self.available)}"
+        rows = [
+            ("fits", f"{'yes' if self.fits else 'no'} ({_size(self.needed)}{of} on each device)"),
+            *((name, _size(size)) for name, size in self.memory._asdict().items()),
+            ("operations", f"{self.flops:.3g} a step"),
+            *(
+                (name, f"{_size(size)} a device and step")
+                for name, size in self.collectives.items()
+            ),
+            ("compiled in", f"{self.seconds:.1f} s"),
+        ]
+        width = max(len(name) for name, _ in rows)
+        lines = [f"  {name:{width}}  {value}" for name, value in rows]
+        return "\n".join([f"{self.what} on {self.devices}", *lines])
+
+
+def _size(size):
+    if size >= 1024 * MIB:
+        return f"{size / 2**30:.2f} GiB"
+    return f"{size / MIB:.1f} MiB"

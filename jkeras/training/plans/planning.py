@@ -1,0 +1,273 @@
+"""Compiling a step for devices that may not be here, and reading what it takes."""
+
+import contextlib
+import numbers
+import re
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.core.settings import settings
+from jkeras.distribution.strategies import DataParallel
+from jkeras.distribution.topology import Topology, memory_of
+from jkeras.ops.kernels import outside_loops, traced_for
+from jkeras.training import placement
+from jkeras.training.data.source import unpack
+from jkeras.training.layout import StateLayout
+from jkeras.training.plans.operations import count_operations
+from jkeras.training.plans.plan import Memory, Plan
+from jkeras.training.plans.traffic import traffic
+from jkeras.training.state import TrainState
+from jkeras.training.step import make_train_step
+from jkeras.training.trainer import guess_labels
+from jkeras.training.types import Structure, Tree
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
+
+map_structure = jax.tree_util.tree_map
+REFUSED = re.compile(r"\(([\d.]+)([KMGT]?)\) exceeds available \w+ \(([\d.]+)([KMGT]?)\)")
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+# without a GPU to measure them on, the compiler finds no tiles for some small products
+OPTIONS = {"gpu": {"xla_gpu_enable_triton_gemm": False}}
+MOST_ROWS = 2**20
+
+
+def plan(
+    model: "Trainer",
+    batch: Any,
+    y: Structure = None,
+    *,
+    dtype: str | None = None,
+    topology: Topology | str | None = None,
+) -> Plan:
+    """What a training step of a compiled model takes; see `Model.plan`."""
+    model._assert_compiled("plan")
+    with _scope(model, topology) as devices:
+        batch = _shapes(model, batch, y, dtype)
+        model.build_for_training(batch)
+        state = map_structure(_on_mesh, StateLayout(model).abstract())
+        if settings.distribution is not None:
+            batch = map_structure(_cut, batch)
+        return _planned(model, state, batch, devices)
+
+
+def find_batch_size(
+    model: "Trainer", topology: Topology | str | None = None, *, y: Structure = None
+) -> int:
+    """The largest power of two of rows with which a training step fits on devices.
+
+    It is found in a few compilations: the memory of two sizes tells about which one it will be.
+
+    Args:
+        model: compiled, its input shape known.
+        topology: as of `Model.plan`.
+        y: shapes of labels for one row, where they do not follow from the outputs.
+
+    Returns:
+        The number of rows on all devices together.
+
+    Raises:
+        ValueError: the memory of the devices is not known, or a row for each does not fit.
+    """
+    with _scope(model, topology):
+        replicas = 1
+        if settings.distribution is not None:
+            replicas = settings.distribution.num_model_replicas
+    fitting, rows = 0, replicas
+    least = None
+    while rows <= MOST_ROWS:
+        found = plan(model, rows, y, topology=topology)
+        if found.available is None:
+            raise ValueError(explain("find_batch_size", "a topology", "devices of unknown memory"))
+        if not found.fits:
+            break
+        fitting, before, least = rows, least, found
+        rows = _next(rows, before, least, replicas)
+    if not fitting:
+        received = f"{found.needed} of {found.available} bytes for one row on each device"
+        raise ValueError(explain("find_batch_size", "a model that fits", received))
+    rows //= 2
+    while rows > fitting:
+        if plan(model, rows, y, topology=topology).fits:
+            return rows
+        rows //= 2
+    return fitting
+
+
+def _next(rows, before, found, replicas):
+    """The number of rows to try next: twice as many, and more where memory grows slowly."""
+    if before is None:
+        return rows * 2
+    each = max(found.needed - before.needed, 1) / (rows // 2)
+    free = found.available - found.needed
+    most = rows + int(free / each)
+    size = rows * 2
+    while size * 2 <= most:
+        size *= 2
+    return size
+
+
+# ---------------------------------------------------------------- where it would lie
+
+
+@contextlib.contextmanager
+def _scope(model, topology) -> Iterator[list[jax.Device]]:
+    """A block in which the distribution is that of the plan; gives its devices."""
+    if isinstance(topology, str):
+        topology = Topology(topology)
+    distribution = settings.distribution or model._distribution
+    if topology is not None and not _is_on(distribution, topology):
+        distribution = DataParallel(devices=topology.devices)
+    if distribution is None:
+        yield jax.devices()[:1]
+        return
+    with distribution.scope():
+        yield list(distribution.device_mesh.backend_mesh.devices.ravel())
+
+
+def _is_on(distribution, topology):
+    if distribution is None:
+        return False
+    return set(distribution.device_mesh.backend_mesh.devices.ravel()) <= set(topology.devices)
+
+
+def _on_mesh(value):
+    """A leaf of a state as a shape, on the mesh where there is one."""
+    sharding = getattr(value, "sharding", None)
+    if settings.distribution is not None and not placement.is_placed(value):
+        sharding = placement.replicated()
+    if settings.distribution is None:
+        sharding = None
+    return jax.ShapeDtypeStruct(np.shape(value), value.dtype, sharding=sharding)
+
+
+def _cut(value):
+    sharding = placement.layout_of(value.shape)
+    return jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=sharding)
+
+
+# ---------------------------------------------------------------- shapes of a batch
+
+
+def _shapes(model, batch, y, dtype):
+    """(x, y, sample_weight) as shapes."""
+    if isinstance(batch, numbers.Integral):
+        model.build_for_training()
+        x = map_structure(
+            lambda s: _shape((int(batch), *s.shape[1:]), s.dtype), model._input_shapes()
+        )
+    elif isinstance(batch, tuple) and all(isinstance(n, numbers.Integral) for n in batch):
+        x = _shape(batch, dtype or _dtype_of_input(model))
+    else:
+        x, labels, weight = unpack(batch)
+        return map_structure(_as_shape, (x, labels if y is None else y, weight))
+    if y is None:
+        y = guess_labels(model, model._predicted_shapes(x))
+    return map_structure(_as_shape, (x, y, None))
+
+
+def _dtype_of_input(model):
+    (one,) = jax.tree_util.tree_leaves(model._input_shapes())
+    return one.dtype
+
+
+def _shape(shape, dtype):
+    return jax.ShapeDtypeStruct(tuple(shape), dtype)
+
+
+def _as_shape(value):
+    return _shape(np.shape(value), jax.dtypes.canonicalize_dtype(value.dtype))
+
+
+# ---------------------------------------------------------------- the program
+
+
+def _planned(model, state, batch, devices):
+    step = jax.jit(
+        outside_loops(make_train_step(model)),
+        donate_argnums=0,
+        out_shardings=None
+        if settings.distribution is None
+        else (map_structure(lambda v: v.sharding, state), None),
+    )
+    begin = time.perf_counter()
+    platform = devices[0].platform
+    with traced_for("cuda" if platform == "gpu" else platform):
+        traced = step.trace(state, batch)
+        lowered = traced.lower()
+    placement.warn_of_unused()
+    flops = count_operations(traced.jaxpr.jaxpr)
+    available = memory_of(devices[0])
+    what = f"a training step of model '{model.name}', {_rows(batch)} rows"
+    known = _arguments(state, batch)
+    given = {"what": what, "devices": f"{len(devices)} of {devices[0].device_kind}", "flops": flops}
+    try:
+        compiled = lowered.compile(compiler_options=OPTIONS.get(platform))
+    except jax.errors.JaxRuntimeError as error:
+        needed, available = _refused(error)
+        seconds = time.perf_counter() - begin
+        memory = Memory(**known, temporary=0, results=0, code=0)
+        return Plan(
+            **given,
+            fits=False,
+            memory=memory,
+            needed=needed,
+            available=available,
+            collectives={},
+            seconds=seconds,
+            text="",
+        )
+    sizes = compiled.memory_analysis()
+    memory = Memory(
+        **known,
+        temporary=sizes.temp_size_in_bytes,
+        results=max(sizes.output_size_in_bytes - sizes.alias_size_in_bytes, 0),
+        code=sizes.generated_code_size_in_bytes,
+    )
+    text = compiled.as_text()
+    return Plan(
+        **given,
+        fits=available is None or memory.total <= available,
+        memory=memory,
+        needed=memory.total,
+        available=available,
+        collectives=traffic(text),
+        seconds=time.perf_counter() - begin,
+        text=text,
+    )
+
+
+def _arguments(state: TrainState, batch: Tree) -> dict[str, int]:
+    """The bytes on a device of what goes in."""
+    return {
+        "parameters": _bytes((state.params, state.frozen)),
+        "optimizer": _bytes(state.opt_state),
+        "state": _bytes((state.state, state.metrics, state.step, state.rng)),
+        "batch": _bytes(batch),
+    }
+
+
+def _bytes(tree):
+    total = 0
+    for leaf in jax.tree_util.tree_leaves(tree):
+        shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
+        total += int(np.prod(shape)) * leaf.dtype.itemsize
+    return total
+
+
+def _rows(batch):
+    return jax.tree_util.tree_leaves(batch)[0].shape[0]
+
+
+def _refused(error):
+    """(bytes needed, bytes available) of a program that the compiler refused for its memory."""
+    found = REFUSED.search(str(error))
+    if found is None:
+        raise error
+    size, unit, most, of_most = found.groups()
+    return int(float(size) * UNITS[unit]), int(float(most) * UNITS[of_most])

@@ -1,0 +1,80 @@
+"""What the devices send one another in a step, read from the text of a compiled program."""
+
+import collections
+import re
+
+COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+BITS = {"pred": 8, "bf16": 16, "c64": 64, "c128": 128}
+START = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{\s*$")
+CALLED = re.compile(
+    r"(?:calls|to_apply|body|condition|branch_computations|called_computations)="
+    r"(\{[^}]*\}|%?[\w.\-]+)"
+)
+TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+
+
+def traffic(text: str) -> dict[str, int]:
+    """The bytes of the results of each kind of collective, on one device; what is in a loop counts
+    as often as it runs, where the compiler knows how often.
+
+    Args:
+        text: of a compiled program, `compiled.as_text()`.
+
+    >>> traffic('''
+    ... %add (x: f32[], y: f32[]) -> f32[] {
+    ... }
+    ... ENTRY %main (x: f32[8]) -> f32[8] {
+    ...   ROOT %sum = f32[8]{0} all-reduce(%x), to_apply=%add
+    ... }''')
+    {'all-reduce': 32}
+    """
+    lines, entry = _computations(text)
+    moved = collections.Counter()
+    waiting = [(entry, 1)]
+    while waiting:
+        name, times = waiting.pop()
+        for line in lines.get(name, ()):
+            for kind in COLLECTIVES:
+                found = re.match(rf".*? = (.*?) {kind}(-start)?\(", line)
+                if found:
+                    moved[kind] += times * _bytes(found[1], bool(found[2]))
+            trips = TRIPS.search(line)
+            inner = times * (int(trips[1]) if trips else 1)
+            for called in CALLED.findall(line):
+                waiting += [(one, inner) for one in re.findall(r"[\w.\-]+", called)]
+    return dict(moved)
+
+
+def _computations(text):
+    """(the lines of each computation, the name of the first)."""
+    lines, name, entry = collections.defaultdict(list), "", ""
+    for line in text.splitlines():
+        start = START.match(line)
+        if start:
+            name = start[2]
+            entry = name if start[1] else entry
+        else:
+            lines[name].append(line)
+    return lines, entry
+
+
+def _bytes(shapes, is_start):
+    """The bytes of shapes such as "(f32[8,4], bf16[2])"; of one that is started, its results, which
+    are the second half.
+    """
+    found = re.findall(r"\b([a-z]+\d*\w*)\[([\d,]*)\]", shapes)
+    if is_start and len(found) > 1:
+        found = [pair for pair in found if pair[0] not in ("u32", "s32")] or found
+        found = found[len(found) // 2 :]
+    total = 0
+    for kind, sizes in found:
+        count = 1
+        for size in filter(None, sizes.split(",")):
+            count *= int(size)
+        total += count * _bits(kind)
+    return total // 8
+
+
+def _bits(kind):
+    digits = re.search(r"\d+", kind)
+    return BITS.get(kind) or int(digits[0])

@@ -1,0 +1,148 @@
+"""The compilers of TPUs and GPUs themselves, where the extra `aot` is installed: steps compile,
+take the memory that they should, and are told not to fit where they do not.
+
+`XLA_FLAGS= python -m pytest -m slow tests/platforms/test_compiled.py`: the compiler of TPUs ends a
+process that has flags of the one for CPUs, as the other tests have.
+"""
+
+import importlib.util
+import math
+import os
+
+import jax
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import distribution as dist
+from jkeras import layers
+from jkeras.training.plans.planning import find_batch_size
+from tests.platforms.test_lowering import MODELS, batch_for
+
+HAVE = {
+    "v5e": importlib.util.find_spec("libtpu") is not None,
+    "h100": importlib.util.find_spec("jax_cuda12_plugin") is not None,
+}
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not all(HAVE.values()), reason="takes the extra `aot`"),
+    pytest.mark.skipif(bool(os.environ.get("XLA_FLAGS")), reason="takes XLA_FLAGS without flags"),
+]
+ONE = {"v5e": "v5e:1x1", "h100": "h100:1"}
+EIGHT = {"v5e": "v5e:2x4", "h100": "h100:8"}
+LOSS = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    jkeras.utils.clear_session()
+    yield
+    jkeras.config.set_dtype_policy("float32")
+    jax.clear_caches()
+
+
+@pytest.mark.parametrize("kind", ONE)
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", MODELS)
+def test_steps_compile(kind, policy, name):
+    jkeras.config.set_dtype_policy(policy)
+    model = MODELS[name]()
+    model.compile("adam", LOSS, metrics=["accuracy"])
+    found = model.plan(batch_for(model), topology=ONE[kind])
+    assert found.fits and found.text
+    # all that the step changes takes the place of what it was
+    assert found.memory.results < 4096
+    assert found.memory.parameters == 4 * sum(math.prod(v.shape) for v in model.trainable_variables)
+
+
+def dense(width=256):
+    parts = [layers.Dense(width, "relu") for _ in range(3)]
+    model = jkeras.Sequential([jkeras.Input((width,)), *parts, layers.Dense(width)])
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize("kind", EIGHT)
+def test_data_in_parts(kind):
+    found = dense().plan(64, topology=EIGHT[kind])
+    assert found.collectives["all-reduce"] >= 4 * 256 * 256 * 4
+    assert found.memory.batch == pytest.approx(2 * 64 * 256 * 4 / 8, rel=0.02)
+    assert "all-gather" not in found.collectives
+
+
+@pytest.mark.parametrize("kind", EIGHT)
+def test_weights_in_parts(kind):
+    pod = dist.Topology(EIGHT[kind])
+    with dist.FSDP(devices=pod.devices, min_size=64).scope():
+        model = dense()
+    found = model.plan(64)
+    whole = dense().plan(64, topology=ONE[kind])
+    assert found.collectives["all-gather"]
+    for name in ("parameters", "optimizer"):
+        part, of = getattr(found.memory, name), getattr(whole.memory, name)
+        assert part == pytest.approx(of / 8, rel=0.02)
+
+
+@pytest.mark.parametrize("kind", EIGHT)
+def test_layers_in_parts(kind):
+    pod = dist.Topology(EIGHT[kind])
+    mesh = dist.DeviceMesh((2, 4), ["batch", "model"], pod.devices)
+    layouts = dist.LayoutMap(mesh)
+    layouts[".*dense.*kernel"] = (None, "model")
+    with dist.ModelParallel(layout_map=layouts, batch_dim_name="batch").scope():
+        model = dense()
+    found = model.plan(64)
+    assert found.fits and sum(found.collectives.values()) > 0
+    assert found.memory.parameters < 0.3 * 4 * 4 * 256 * 257
+
+
+def test_slices():
+    pod = dist.Topology("v5e:2x2", slices=2)
+    assert len(pod.devices) == 8 and len({device.slice_index for device in pod.devices}) == 2
+    assert dense().plan(64, topology=pod).collectives["all-reduce"]
+
+
+@pytest.mark.parametrize("kind", ["v5e", "h100"])
+def test_what_does_not_fit(kind):
+    """On a TPU the compiler refuses; on a GPU it does not, and what it says is compared."""
+    model = jkeras.Sequential([jkeras.Input((2**15,)), layers.Dense(2**18), layers.Dense(1)])
+    model.compile("adam", "mse")
+    found = model.plan(8, topology=ONE[kind])
+    assert not found.fits and found.needed > found.available
+    assert "no (" in str(found)
+
+
+def test_batch_size():
+    """That it fits, and twice as many rows do not."""
+    model = jkeras.Sequential(
+        [jkeras.Input((2**14,)), *(layers.Dense(2**14, "relu") for _ in range(4))]
+    )
+    model.compile("sgd", "mse")
+    rows = find_batch_size(model, "v5e:1x1")
+    assert model.plan(rows, topology="v5e:1x1").fits
+    assert not model.plan(2 * rows, topology="v5e:1x1").fits
+
+
+def test_nothing_runs_on_a_topology():
+    pod = dist.Topology("v5e:2x2")
+    with dist.DataParallel(devices=pod.devices).scope():
+        model = dense()
+        x = np.zeros((8, 256), "float32")
+        for call in (
+            lambda: model.fit(x, x, verbose=0),
+            lambda: model.predict(x, verbose=0),
+            lambda: model.evaluate(x, x, verbose=0),
+        ):
+            with pytest.raises(RuntimeError, match="A topology can be planned for, not run on"):
+                call()
+    model = dense()
+    model.get_weights()  # they are here
+    refused = pytest.raises(RuntimeError, match="A topology can be planned for, not run on")
+    with dist.DataParallel(devices=pod.devices).scope(), refused:
+        model.predict(x, verbose=0)
+    model.predict(x, verbose=0)
+
+
+def test_sizes_that_there_are_not():
+    with pytest.raises(ValueError, match="sizes that there are, received 'v5e:3x5'"):
+        dist.Topology("v5e:3x5")

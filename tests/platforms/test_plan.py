@@ -1,0 +1,180 @@
+"""Plans of steps for the devices that are here, and what they are read from."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import layers
+from jkeras.training.plans import planning
+from jkeras.training.plans.operations import count_operations
+from jkeras.training.plans.traffic import traffic
+
+X, Y = np.ones((4, 6), "float32"), np.zeros(4, "int32")
+
+
+def operations(function, *arguments):
+    return count_operations(jax.make_jaxpr(function)(*arguments).jaxpr)
+
+
+@pytest.mark.parametrize(
+    "function, shapes",
+    [
+        (lambda x, w: x @ w, [(8, 16), (16, 32)]),
+        (lambda x, w: jnp.einsum("bij,bjk->bik", x, w), [(3, 8, 16), (3, 16, 4)]),
+        (
+            lambda x, w: jax.lax.conv_general_dilated(
+                x, w, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            ),
+            [(2, 9, 9, 3), (3, 3, 3, 8)],
+        ),
+        (
+            lambda x, w: jax.lax.conv_general_dilated(
+                x,
+                w,
+                (1, 1),
+                "VALID",
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                feature_group_count=4,
+            ),
+            [(2, 9, 9, 4), (3, 3, 1, 8)],
+        ),
+    ],
+)
+def test_operations_as_xla_counts_them(function, shapes):
+    arguments = [np.ones(shape, "float32") for shape in shapes]
+    compiled = jax.jit(function).lower(*arguments).compile()
+    assert operations(function, *arguments) == compiled.cost_analysis()["flops"]
+
+
+def test_operations_of_loops_and_branches():
+    x, w = np.ones((2, 4)), np.ones((4, 4))
+    once = 2 * 2 * 4 * 4
+
+    def scanned(x, w):
+        return jax.lax.scan(lambda x, _: (jax.checkpoint(jnp.dot)(x, w), None), x, None, length=7)
+
+    def chosen(x, w):
+        return jax.lax.cond(x[0, 0] > 0, lambda: x @ w @ w, lambda: x @ w)
+
+    assert operations(scanned, x, w) == 7 * once
+    assert operations(chosen, x, w) == 2 * once
+    assert operations(jax.grad(lambda w: (x @ w).sum()), w) == 2 * once  # its value is dead
+
+
+PROGRAM = """
+%add (x: f32[], y: f32[]) -> f32[] {
+  ROOT %sum = f32[] add(%x, %y)
+}
+
+%inner (p: bf16[4]) -> bf16[4] {
+  ROOT %moved = bf16[4]{0} collective-permute(%p), source_target_pairs={{0,1}}
+}
+
+%body (p: f32[8]) -> f32[8] {
+  %gathered = (f32[8]{0}, f32[64]{0}) all-gather-start(%p), dimensions={0}
+  %done = f32[64]{0} all-gather-done(%gathered)
+  %nested = bf16[4]{0} while(%p), body=%inner, config={"known_trip_count":{"n":"3"}}
+  ROOT %sum = f32[8]{0} all-reduce(%p), to_apply=%add
+}
+
+ENTRY %main (p: f32[8]) -> f32[8] {
+  %w = f32[8]{0} while(%p), body=%body, config={"known_trip_count":{"n":"10"}}
+  ROOT %s = (f32[2]{0}, s8[3]{0}) reduce-scatter(%w, %w), to_apply=%add
+}
+"""
+
+
+def test_traffic_of_loops():
+    assert traffic(PROGRAM) == {
+        "reduce-scatter": 4 * 2 + 3,
+        "all-gather": 10 * 64 * 4,
+        "all-reduce": 10 * 8 * 4,
+        "collective-permute": 10 * 3 * 4 * 2,
+    }
+
+
+def network():
+    jkeras.utils.clear_session()
+    model = jkeras.Sequential([jkeras.Input((6,)), layers.Dense(32, "relu"), layers.Dense(3)])
+    loss = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"])
+    return model
+
+
+def test_plan():
+    model = network()
+    found = model.plan(4)
+    count = 6 * 32 + 32 + 32 * 3 + 3
+    assert found.memory.parameters == 4 * count
+    assert found.memory.optimizer == pytest.approx(8 * count, abs=16)
+    assert found.memory.batch == X.nbytes + Y.nbytes
+    assert found.needed == found.memory.total == sum(found.memory)
+    assert found.fits and found.available is None and found.collectives == {}
+    # forward, and backward for the weights of both layers and the inputs of the second
+    assert found.flops == 2 * 4 * (2 * 6 * 32 + 3 * 32 * 3)
+    assert "HloModule" in found.text and "HloModule" not in repr(found)
+    assert "fits" in str(found) and "a training step of model 'sequential', 4 rows" in str(found)
+
+
+SHAPES = jax.ShapeDtypeStruct(X.shape, X.dtype), jax.ShapeDtypeStruct(Y.shape, Y.dtype)
+
+
+@pytest.mark.parametrize("batch", [4, np.int64(4), (4, 6), (X, Y), SHAPES])
+def test_ways_to_say_a_batch(batch):
+    wanted = network().plan(4)
+    found = network().plan(batch)
+    assert found.memory == wanted.memory and found.flops == wanted.flops
+
+
+def test_no_array_is_made():
+    model = network()
+    model.plan(4)
+    assert all(v._value is None for v in model.trainable_variables)
+    assert all(v._value is None for v in model.optimizer.variables[2:])
+    model.fit(X, Y, verbose=0)
+
+
+def test_the_step_is_that_of_the_model():
+    """Microbatches take less memory, and a frozen layer no optimizer."""
+    jkeras.utils.clear_session()
+    wide = jkeras.Sequential([jkeras.Input((6,)), layers.Dense(4096, "relu"), layers.Dense(1)])
+    wide.compile("adam", "mse")
+    whole = wide.plan(512)
+    wide.compile("adam", "mse", microbatches=8)
+    assert wide.plan(512).memory.temporary < 0.5 * whole.memory.temporary
+    wide.layers[0].trainable = False
+    wide.compile("adam", "mse")
+    assert wide.plan(512).memory.optimizer < 0.2 * whole.memory.optimizer
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_batch_size(monkeypatch, share):
+    model = network()
+    sizes = {rows: model.plan(rows).needed for rows in 2 ** np.arange(14)}
+    limit = int(share * max(sizes.values()))
+    monkeypatch.setattr(planning, "memory_of", lambda device: limit)
+    assert planning.find_batch_size(model) == max(n for n, size in sizes.items() if size <= limit)
+    assert not model.plan(2**13).fits
+
+
+def test_no_batch_size(monkeypatch):
+    with pytest.raises(ValueError, match="devices of unknown memory"):
+        planning.find_batch_size(network())
+    monkeypatch.setattr(planning, "memory_of", lambda device: 100)
+    with pytest.raises(ValueError, match="a model that fits, received .* of 100 bytes"):
+        planning.find_batch_size(network())
+
+
+@pytest.mark.parametrize("name", ["v5e", "v9:2x2", "h100:2x4", "h100:many", "", "v5e:2x"])
+def test_names_of_topologies(name):
+    with pytest.raises(ValueError, match="a name such as 'v5e:4x4' or 'h100:8'"):
+        jkeras.distribution.Topology(name)
+
+
+@pytest.mark.parametrize("name, package", [("v5e:2x2", "libtpu"), ("h100:8", "jax-cuda12-plugin")])
+def test_compilers_that_are_not_installed(monkeypatch, name, package):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=rf"takes the package {package}.*jkeras\[aot\]"):
+        jkeras.distribution.Topology(name)
