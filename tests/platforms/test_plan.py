@@ -72,6 +72,11 @@ PROGRAM = """
   ROOT %moved = bf16[4]{0} collective-permute(%p), source_target_pairs={{0,1}}
 }
 
+%below_ten (p: f32[8]) -> pred[] {
+  %ten = s32[]{:T(128)} constant(10)
+  ROOT %less = pred[] compare(%i, %ten), direction=LT
+}
+
 %body (p: f32[8]) -> f32[8] {
   %gathered = (f32[8]{0}, f32[64]{0}) all-gather-start(%p), dimensions={0}
   %done = f32[64]{0} all-gather-done(%gathered)
@@ -80,7 +85,7 @@ PROGRAM = """
 }
 
 ENTRY %main (p: f32[8]) -> f32[8] {
-  %w = f32[8]{0} while(%p), body=%body, config={"known_trip_count":{"n":"10"}}
+  %w = f32[8]{0} while(%p), condition=%below_ten, body=%body
   ROOT %s = (f32[2]{0}, s8[3]{0}) reduce-scatter(%w, %w), to_apply=%add
 }
 """

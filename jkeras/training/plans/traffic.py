@@ -10,6 +10,8 @@ CALLED = re.compile(
     r"(?:calls|to_apply|body|condition|branch_computations|called_computations)="
     r"(\{[^}]*\}|%?[\w.\-]+)"
 )
+CONDITION = re.compile(r"condition=%?([\w.\-]+)")
+NUMBER = re.compile(r"= s32\[\]\S* constant\((\d+)\)")
 TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 
@@ -38,11 +40,26 @@ def traffic(text: str) -> dict[str, int]:
                 found = re.match(rf".*? = (.*?) {kind}(-start)?\(", line)
                 if found:
                     moved[kind] += times * _bytes(found[1], bool(found[2]))
-            trips = TRIPS.search(line)
-            inner = times * (int(trips[1]) if trips else 1)
+            inner = times * _trips(line, lines)
             for called in CALLED.findall(line):
                 waiting += [(one, inner) for one in re.findall(r"[\w.\-]+", called)]
     return dict(moved)
+
+
+def _trips(line, lines):
+    """How often what a line calls runs: of a loop as the compiler says, or as its condition does,
+    which compares a counter with one number; else 1.
+    """
+    if " while(" not in line:
+        return 1
+    told = TRIPS.search(line)
+    if told:
+        return int(told[1])
+    condition = CONDITION.search(line)
+    inside = lines.get(condition[1], []) if condition else []
+    numbers = [found[1] for found in map(NUMBER.search, inside) if found]
+    counts_up = any("direction=LT" in one for one in inside)
+    return int(numbers[0]) if counts_up and len(numbers) == 1 else 1
 
 
 def _computations(text):
