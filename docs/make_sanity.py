@@ -4,10 +4,14 @@
 
 On a convolutional network of the digits: the rank correlation of absolute attributions with those
 of the same network whose last layer, and all of whose layers, have random weights (Adebayo et al.
-2018); and the mean logit while the pixels with the largest attributions are deleted first, over
-that while random ones are (Petsiuk et al. 2018). Maps are brought to the size of the image.
+2018); and the mean probability of the label while the pixels with the largest attributions are
+deleted first, over that while random ones are (Petsiuk et al. 2018). Maps are brought to the size
+of the image.
 """
 
+import functools
+
+import jax
 import numpy as np
 
 import jkeras
@@ -17,7 +21,7 @@ COUNT = 50
 METHODS = {
     "saliency": (explain.saliency, {}),
     "input_x_gradient": (explain.input_x_gradient, {}),
-    "smooth_grad": (explain.smooth_grad, {"rng": 0}),
+    "smooth_grad": (functools.partial(explain.smooth_grad, rng=0), {}),
     "integrated_gradients": (explain.integrated_gradients, {}),
     "guided_backprop": (explain.guided_backprop, {}),
     "deconvnet": (explain.deconvnet, {}),
@@ -56,15 +60,20 @@ def main():
     """Prints the table."""
     model, x, y = trained()
     random = np.random.default_rng(0)
-    by_chance = np.mean(
-        [explain.deletion(model, x, random.uniform(size=x.shape), y).mean() for _ in range(5)]
-    )
+
+    def probabilities(x):
+        return jax.nn.softmax(model.apply(model.params, model.state, x)[0])
+
+    def deletion(said):
+        return explain.deletion(probabilities, x, said, y).mean()
+
+    by_chance = np.mean([deletion(random.uniform(size=x.shape)) for _ in range(5)])
     print("| method | last layer random | all random | deletion, over chance |")
     print("|---|---:|---:|---:|")
     for name, (method, options) in METHODS.items():
         kept = list(explain.randomization(method, model, x, y, rng=1, **options).values())
         said = np.asarray(method(model, x, y, **options)).reshape(x.shape)
-        over = explain.deletion(model, x, said, y).mean() / by_chance
+        over = deletion(said) / by_chance
         print(f"| `{name}` | {kept[0]:.2f} | {kept[-1]:.2f} | {over:.2f} |")
 
 

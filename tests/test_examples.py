@@ -77,6 +77,11 @@ def test_explain_text(tmp_path):
     assert picture.stat().st_size > 1000
 
 
+def test_private_digits():
+    private, plain, epsilon = load("private_digits").main(epochs=25)
+    assert 0.87 < private < plain and 2.9 < epsilon <= 3
+
+
 def test_custom_train_step():
     assert min(load("custom_train_step").main(epochs=6)) > 0.93
 

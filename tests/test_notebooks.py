@@ -37,6 +37,18 @@ SHORT = {
         4,
         [r"best: 0\.9", "200 new waves"],
     ),
+    "explain_and_protect": (
+        dict(EPOCHS=5, PRIVATE_EPOCHS=20),
+        5,
+        [
+            r"test accuracy: 0\.9",
+            r"accuracy under attack: 0\.[0-5]",
+            r"hardened, under attack: 0\.[3-9]",
+            r"private: 0\.[89]\d*, epsilon (3\.00|2\.99)",
+            r"plain: area under the curve 0\.[789]",
+            r"private: area under the curve 0\.5",
+        ],
+    ),
     "transfer_learning": (
         dict(EPOCHS=4, DATA="digits", WEIGHTS=None, ROWS=8, LARGE_EPOCHS=1),
         2,

@@ -28,6 +28,7 @@ TITLES = {
     "lstm_time_series": "Time series forecast with an LSTM",
     "maml": "Meta-learning (MAML)",
     "many_devices": "Many devices: data and model parallel",
+    "private_digits": "Digits with differential privacy",
     "pure_research": "Research on pure functions",
     "siamese": "Siamese network, contrastive loss",
     "sklearn_pipeline": "Grid search with scikit-learn",
