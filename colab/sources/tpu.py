@@ -124,9 +124,8 @@ def residual_network(steps):
 
 steps = EPOCHS * -(-len(x_train) // BATCH)
 model = residual_network(steps)
-print(
-    model.plan(BATCH)
-)  # compiled for these cores, and not run: does it fit, and what takes memory?
+# compiled for these cores, and not run: does it fit, and what takes memory?
+print(model.plan(BATCH))
 seconds = model.precompile(x_train, y_train, batch_size=BATCH, kinds=["train"])["train"]
 print(f"{model.count_params():,} weights; compiled in {seconds:.1f} s, or found compiled on Drive")
 
