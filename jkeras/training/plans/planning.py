@@ -73,6 +73,14 @@ def find_batch_size(
 
     Raises:
         ValueError: the memory of the devices is not known, or a row for each does not fit.
+
+    >>> import jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((256,)), jkeras.layers.Dense(1024)])
+    >>> model.compile("adam", "mse")
+    >>> find_batch_size(model)  # on a CPU; with the extra `aot` ask for "v5e:1x1"
+    Traceback (most recent call last):
+        ...
+    ValueError: find_batch_size: expected a topology, received devices of unknown memory.
     """
     with _scope(model, topology):
         replicas = 1
