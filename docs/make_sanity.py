@@ -1,6 +1,6 @@
 """The table of `docs/explain.md`: which method of `jkeras.explain` passes which check.
 
-    python docs/make_sanity.py        # prints it, in about two minutes
+    python docs/make_sanity.py        # prints it, in about twenty seconds
 
 On a convolutional network of the digits: the rank correlation of absolute attributions with those
 of the same network whose last layer, and all of whose layers, have random weights (Adebayo et al.

@@ -118,9 +118,7 @@ def noise_for(
     while not is_enough(most, "rdp"):
         least, most = most, 2 * most
         if most > (MOST_NOISE_AFTER if after else MOST_NOISE):
-            wanted = "an epsilon and a delta that some noise gives"
-            received = f"{epsilon} and {delta}" + (", after other runs" if after else "")
-            raise ValueError(explain("privacy.noise_for", wanted, received))
+            raise ValueError(_no_noise(epsilon, delta, accountant, after))
     least = 0.0 if accountant == "pld" else least  # less noise is enough then
     while most - least > PRECISION * most:
         middle = (least + most) / 2
@@ -129,6 +127,17 @@ def noise_for(
 
 
 _epsilon = epsilon  # `noise_for` has an argument of this name
+
+
+def _no_noise(epsilon, delta, accountant, after):
+    """The message where there is no noise that is enough."""
+    wanted = f"an epsilon and a delta that some noise gives for {len(after)} runs and one more"
+    received = f"epsilon={epsilon} and delta={delta}"
+    if not after:
+        return explain("privacy.noise_for", wanted.partition(" for ")[0], received)
+    spent = _epsilon(delta=delta, accountant=accountant, runs=after)
+    fix = "raise epsilon, or stop: what has been revealed cannot be taken back"
+    return explain("privacy.noise_for", wanted, f"{received}, of which {spent:.4g} is spent", fix)
 
 
 def _check(run, delta):

@@ -2,7 +2,11 @@
 
 import dataclasses
 import math
+import secrets
 from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 
 from jkeras.core.errors import check_choice, explain
@@ -118,8 +122,16 @@ class DPSGD:
         if self.noise is not None:
             import optax
 
-            links = self.noise, optax.scale(1 / self.batch_size), model.optimizer.transform
-            model.optimizer = OptaxOptimizer(optax.chain(*links))
+            links = raw_keys(self.noise), optax.scale(1 / self.batch_size)
+            model.optimizer = OptaxOptimizer(optax.chain(*links, model.optimizer.transform))
+
+    def renew_key(self, model: Any) -> None:
+        """Gives a training a key that nobody can guess, where no seed was set: 64 bits of the
+        system's own random numbers, in place of what follows from one of 10^9 seeds.
+        """
+        if settings.seed is None:
+            words = [secrets.randbits(32) for _ in range(2)]
+            model.set_untracked(_train_key=jnp.array(words, "uint32"))
 
     def spent(self, model: Any, delta: float | None) -> Spent:
         """What the trainings of a model have revealed.
@@ -150,6 +162,38 @@ class DPSGD:
     def fitting(self, model: Any, source: SampledSource, steps: int) -> PrivateFitting:
         """What a `fit` of so many steps asks and tells."""
         return PrivateFitting(self, model, source, steps)
+
+
+def raw_keys(pair: Any) -> Any:
+    """A pair of functions `init` and `update` whose state has JAX's typed keys as integers, which
+    variables and files can hold.
+    """
+    import optax
+
+    implementations: dict[Any, Any] = {}
+
+    def is_key(leaf: Any) -> bool:
+        return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+    def raw(state: Any) -> Any:
+        leaves, treedef = jax.tree_util.tree_flatten(state)
+        for i, leaf in enumerate(leaves):
+            if is_key(leaf):
+                implementations[i] = jax.random.key_impl(leaf)
+                leaves[i] = jax.random.key_data(leaf)
+        return treedef.unflatten(leaves)
+
+    def typed(state: Any) -> Any:
+        leaves, treedef = jax.tree_util.tree_flatten(state)
+        for i, implementation in implementations.items():
+            leaves[i] = jax.random.wrap_key_data(leaves[i], impl=implementation)
+        return treedef.unflatten(leaves)
+
+    def update(sums: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        noisy, state = pair.update(sums, typed(state), params)
+        return noisy, raw(state)
+
+    return optax.GradientTransformation(lambda params: raw(pair.init(params)), update)
 
 
 __all__ = ["DPSGD"]

@@ -146,7 +146,7 @@ def sampled(source: Any, sampling: str, steps: int, multiple: int) -> SampledSou
     """
     if not isinstance(source, ArraySource):
         kind = getattr(source, "name", type(source).__name__)
-        wanted = "arrays, whose rows it can sample,"
+        wanted = "arrays, whose rows it can sample"
         raise ValueError(explain("privacy.DPSGD", wanted, kind, "pass `x` and `y` as arrays"))
     if jax.process_count() > 1:
         raise ValueError(

@@ -243,6 +243,8 @@ class Trainer(Compilable):
                 checkpoint = _backup_of(callbacks)
             if seed is not None:
                 self._begin_stream(seed, initial_epoch, steps or source.num_batches)
+            elif self.privacy is not None:
+                self.privacy.renew_key(self)
             options = FitOptions(
                 initial_epoch=initial_epoch,
                 epochs=epochs,

@@ -10,6 +10,7 @@ import pytest
 
 import jkeras
 from jkeras import layers, privacy
+from jkeras.core.settings import settings
 from jkeras.training import init_train_state, make_train_step
 from jkeras.training.data import array_source
 
@@ -163,7 +164,9 @@ def test_from_the_host_as_from_the_device(monkeypatch):
 def test_noise_for_an_epsilon():
     model, history = fitted(private(epsilon=3.0), epochs=4)
     assert 2.99 < history.history["epsilon"][-1] <= 3.0
-    with pytest.raises(ValueError, match="that some noise gives, received 3.0 and 0.001, after"):
+    with pytest.raises(
+        ValueError, match="received epsilon=3.0 and delta=0.001, of which 3 is spent"
+    ):
         model.fit(X, Y, batch_size=12, verbose=0)
 
 
@@ -232,6 +235,32 @@ def test_an_interrupted_fit_is_accounted_for():
     with pytest.raises(Killed):
         model.fit(X, Y, batch_size=12, epochs=3, verbose=0, callbacks=[Kill(7)])
     assert model.privacy_spent().runs[0].steps == 7
+
+
+def test_a_key_that_nobody_can_guess(monkeypatch):
+    """Without a seed two trainings differ, though Python's random numbers are the same."""
+    found = []
+    for _ in range(2):
+        model = compiled(private(batch_size=1))
+        monkeypatch.setattr(settings, "seed", None)
+        model.fit(X, Y, batch_size=12, epochs=1, verbose=0)
+        found.append(weights(model))
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+    seeded = [weights(fitted()[0]) for _ in range(2)]
+    np.testing.assert_array_equal(*seeded)
+
+
+def test_keys_of_another_ones_noise():
+    """Typed keys in its state, which variables cannot hold."""
+
+    def update(sums, key, params=None):
+        key, now = jax.random.split(key)
+        noisy = jax.tree_util.tree_map(lambda g: g + jax.random.normal(now, g.shape), sums)
+        return noisy, key
+
+    pair = optax.GradientTransformation(lambda params: jax.random.key(3), update)
+    model, _ = fitted(private(noise=pair, batch_size=12), epochs=2)
+    assert np.isfinite(weights(model)).all()
 
 
 def test_noise_is_never_used_twice():

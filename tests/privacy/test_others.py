@@ -64,8 +64,9 @@ def test_correlated_noise_of_jax_privacy(model):
         key = jax.random.key(3)
         return noise_addition.matrix_factorization_privatizer(inverse, stddev=1.0, prng_key=key)
 
-    noisy = privacy.DPSGD(clip=1.0, noise=pair(), batch_size=1)
+    noisy = privacy.DPSGD(clip=1.0, noise=pair(), batch_size=1, sampling="turns", delta=1e-3)
     model.compile(jkeras.optimizers.SGD(1.0), LOSS, privacy=noisy)
+    model.fit(X, Y, batch_size=8, verbose=0)  # its state goes through variables
     state = jkeras.training.init_train_state(model, 0)
     step = jax.jit(jkeras.training.make_train_step(model))
     alone = pair()
