@@ -429,15 +429,17 @@ class Trainer(Compilable):
         batch: Any,
         y: Structure = None,
         *,
+        kind: str = "train",
         dtype: str | None = None,
         topology: "Topology | str | None" = None,
     ) -> "Plan":
-        """What a training step takes: it is compiled, no array is made, and nothing is run.
+        """What a step takes: it is compiled, no array is made, and nothing is run.
 
         Args:
             batch: the number of rows; or the shape of the inputs; or `(x, y)` as arrays or
                 `jax.ShapeDtypeStruct`s.
             y: labels likewise, where they do not follow from the outputs.
+            kind: "train" for a training step, "predict" for the outputs alone.
             dtype: of inputs whose shape is given; None: that of the model's.
             topology: devices that are not here, such as "v5e:4x4", on which the batch is cut, or a
                 `jkeras.distribution.Topology`; None: those of the distribution in whose scope the
@@ -459,7 +461,7 @@ class Trainer(Compilable):
         """
         from jkeras.training.plans.planning import plan
 
-        return plan(self, batch, y, dtype=dtype, topology=topology)
+        return plan(self, batch, y, kind=kind, dtype=dtype, topology=topology)
 
     def precompile(
         self,

@@ -96,6 +96,21 @@ def test_layers_in_parts(kind):
     assert found.memory.parameters < 0.3 * 4 * 4 * 256 * 257
 
 
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize` method")
+@pytest.mark.parametrize("kind", ONE)
+@pytest.mark.parametrize("mode, share", [("int8", 0.27), ("int4", 0.15), ("float8", 1.02)])
+def test_predictions_of_few_bits(kind, mode, share):
+    """Weights of 8 and 4 bits take as much less; those of float8 are cast as they are used."""
+    whole = dense(512).plan(64, kind="predict", topology=ONE[kind]).memory
+    model = dense(512)
+    model.quantize(mode)
+    found = model.plan(64, kind="predict", topology=ONE[kind])
+    weights = found.memory.parameters + found.memory.state
+    assert weights <= share * whole.parameters
+    if mode != "float8":
+        assert "s8[" in found.text
+
+
 def test_slices():
     pod = dist.Topology("v5e:2x2", slices=2)
     assert len(pod.devices) == 8 and len({device.slice_index for device in pod.devices}) == 2

@@ -183,3 +183,16 @@ def test_compilers_that_are_not_installed(monkeypatch, name, package):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=rf"takes the package {package}.*jkeras\[aot\]"):
         jkeras.distribution.Topology(name)
+
+
+def test_prediction():
+    model = network()
+    found = model.plan(4, kind="predict")
+    assert found.memory.optimizer == 0 and found.memory.batch == X.nbytes
+    assert found.flops == 2 * 4 * (6 * 32 + 32 * 3)
+    assert found.memory.results == 4 * 3 * 4
+    assert str(found).startswith("a prediction of model 'sequential', 4 rows")
+    bare = jkeras.Sequential([jkeras.Input((6,)), layers.Dense(32)])
+    assert bare.plan(4, kind="predict").memory.parameters == 4 * 7 * 32
+    with pytest.raises(ValueError, match="Did you mean 'predict'"):
+        model.plan(4, kind="predikt")

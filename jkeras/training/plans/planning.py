@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.settings import settings
 from jkeras.distribution.strategies import DataParallel
 from jkeras.distribution.topology import Topology, memory_of
@@ -22,7 +22,7 @@ from jkeras.training.plans.operations import count_operations
 from jkeras.training.plans.plan import Memory, Plan
 from jkeras.training.plans.traffic import traffic
 from jkeras.training.state import TrainState
-from jkeras.training.step import make_train_step
+from jkeras.training.step import make_predict_step, make_train_step
 from jkeras.training.trainer import guess_labels
 from jkeras.training.types import Structure, Tree
 
@@ -35,6 +35,7 @@ UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 # without a GPU to measure them on, the compiler finds no tiles for some small products
 OPTIONS = {"gpu": {"xla_gpu_enable_triton_gemm": False}}
 MOST_ROWS = 2**20
+KINDS = {"train": "a training step", "predict": "a prediction"}
 
 
 def plan(
@@ -42,18 +43,24 @@ def plan(
     batch: Any,
     y: Structure = None,
     *,
+    kind: str = "train",
     dtype: str | None = None,
     topology: Topology | str | None = None,
 ) -> Plan:
-    """What a training step of a compiled model takes; see `Model.plan`."""
-    model._assert_compiled("plan")
+    """What a step of a model takes; see `Model.plan`."""
+    check_choice("kind", kind, KINDS, "plan")
+    if kind == "train":
+        model._assert_compiled("plan")
     with _scope(model, topology) as devices:
         batch = _shapes(model, batch, y, dtype)
         model.build_for_training(batch)
         state = map_structure(_on_mesh, StateLayout(model).abstract())
         if settings.distribution is not None:
             batch = map_structure(_cut, batch)
-        return _planned(model, state, batch, devices)
+        if kind == "predict":
+            state, batch = state.replace(opt_state=()), batch[0]
+        program = _Program(KINDS[kind], model.name, state, batch, devices)
+        return program.plan(_step(model, kind, state))
 
 
 def find_batch_size(
@@ -195,69 +202,90 @@ def _as_shape(value):
 # ---------------------------------------------------------------- the program
 
 
-def _planned(model, state, batch, devices):
-    step = jax.jit(
-        outside_loops(make_train_step(model)),
-        donate_argnums=0,
-        out_shardings=None
-        if settings.distribution is None
-        else (map_structure(lambda v: v.sharding, state), None),
-    )
-    begin = time.perf_counter()
-    platform = devices[0].platform
-    with traced_for("cuda" if platform == "gpu" else platform):
-        traced = step.trace(state, batch)
-        lowered = traced.lower()
-    placement.warn_of_unused()
-    flops = count_operations(traced.jaxpr.jaxpr)
-    available = memory_of(devices[0])
-    what = f"a training step of model '{model.name}', {_rows(batch)} rows"
-    known = _arguments(state, batch)
-    given = {"what": what, "devices": f"{len(devices)} of {devices[0].device_kind}", "flops": flops}
-    try:
-        compiled = lowered.compile(compiler_options=OPTIONS.get(platform))
-    except jax.errors.JaxRuntimeError as error:
-        needed, available = _refused(error)
-        seconds = time.perf_counter() - begin
-        memory = Memory(**known, temporary=0, results=0, code=0)
-        return Plan(
-            **given,
+def _step(model, kind, state):
+    """The jitted step of a kind, with its results where its arguments lie."""
+    if kind == "predict":
+        return jax.jit(outside_loops(make_predict_step(model)))
+    out = None
+    if settings.distribution is not None:
+        out = map_structure(lambda v: v.sharding, state), None
+    return jax.jit(outside_loops(make_train_step(model)), donate_argnums=0, out_shardings=out)
+
+
+class _Program:
+    """A step on a state and a batch, both shapes, for devices.
+
+    Args:
+        what: kind of step, in words.
+    """
+
+    def __init__(
+        self, what: str, name: str, state: TrainState, batch: Tree, devices: list[jax.Device]
+    ) -> None:
+        self.what = f"{what} of model '{name}', {_rows(batch)} rows"
+        self.state, self.batch, self.devices = state, batch, devices
+        self.platform = devices[0].platform
+        self.begin = time.perf_counter()
+
+    def plan(self, step: Any) -> Plan:
+        """The plan of a jitted step."""
+        with traced_for("cuda" if self.platform == "gpu" else self.platform):
+            traced = step.trace(self.state, self.batch)
+            lowered = traced.lower()
+        placement.warn_of_unused()
+        flops = count_operations(traced.jaxpr.jaxpr)
+        try:
+            compiled = lowered.compile(compiler_options=OPTIONS.get(self.platform))
+        except jax.errors.JaxRuntimeError as error:
+            return self._refused(flops, *_sizes_of(error))
+        return self._compiled(flops, compiled)
+
+    def _refused(self, flops: int, needed: int, available: int) -> Plan:
+        """Of a program that the compiler has not fitted in."""
+        memory = Memory(**self._arguments(), temporary=0, results=0, code=0)
+        return self._with(
             fits=False,
             memory=memory,
             needed=needed,
             available=available,
+            flops=flops,
             collectives={},
-            seconds=seconds,
             text="",
         )
-    sizes = compiled.memory_analysis()
-    memory = Memory(
-        **known,
-        temporary=sizes.temp_size_in_bytes,
-        results=max(sizes.output_size_in_bytes - sizes.alias_size_in_bytes, 0),
-        code=sizes.generated_code_size_in_bytes,
-    )
-    text = compiled.as_text()
-    return Plan(
-        **given,
-        fits=available is None or memory.total <= available,
-        memory=memory,
-        needed=memory.total,
-        available=available,
-        collectives=traffic(text),
-        seconds=time.perf_counter() - begin,
-        text=text,
-    )
 
+    def _compiled(self, flops: int, compiled: Any) -> Plan:
+        sizes = compiled.memory_analysis()
+        memory = Memory(
+            **self._arguments(),
+            temporary=sizes.temp_size_in_bytes,
+            results=max(sizes.output_size_in_bytes - sizes.alias_size_in_bytes, 0),
+            code=sizes.generated_code_size_in_bytes,
+        )
+        available, text = memory_of(self.devices[0]), compiled.as_text()
+        return self._with(
+            fits=available is None or memory.total <= available,
+            memory=memory,
+            needed=memory.total,
+            available=available,
+            flops=flops,
+            collectives=traffic(text),
+            text=text,
+        )
 
-def _arguments(state: TrainState, batch: Tree) -> dict[str, int]:
-    """The bytes on a device of what goes in."""
-    return {
-        "parameters": _bytes((state.params, state.frozen)),
-        "optimizer": _bytes(state.opt_state),
-        "state": _bytes((state.state, state.metrics, state.step, state.rng)),
-        "batch": _bytes(batch),
-    }
+    def _with(self, **found: Any) -> Plan:
+        devices = f"{len(self.devices)} of {self.devices[0].device_kind}"
+        seconds = time.perf_counter() - self.begin
+        return Plan(what=self.what, devices=devices, seconds=seconds, **found)
+
+    def _arguments(self) -> dict[str, int]:
+        """The bytes on a device of what goes in."""
+        state = self.state
+        return {
+            "parameters": _bytes((state.params, state.frozen)),
+            "optimizer": _bytes(state.opt_state),
+            "state": _bytes((state.state, state.metrics, state.step, state.rng)),
+            "batch": _bytes(self.batch),
+        }
 
 
 def _bytes(tree):
@@ -272,7 +300,7 @@ def _rows(batch):
     return jax.tree_util.tree_leaves(batch)[0].shape[0]
 
 
-def _refused(error):
+def _sizes_of(error):
     """(bytes needed, bytes available) of a program that the compiler refused for its memory."""
     found = REFUSED.search(str(error))
     if found is None:
