@@ -213,7 +213,7 @@ class ModelParallel(Distribution):
         auto_shard_dataset: see `distribute_dataset`.
 
     >>> layouts = LayoutMap(DeviceMesh((1, 1), ["batch", "model"], ["cpu:0"]))
-    >>> layouts["dense.*kernel"] = (None, "model")
+    >>> layouts[".*dense.*kernel"] = (None, "model")
     >>> ModelParallel(layout_map=layouts).batch_dim_name
     'batch'
     """
@@ -253,8 +253,13 @@ class FSDP(Distribution):
     A variable is cut along its longest axis among those whose length is a multiple of the number of
     devices.
 
+    Of a mesh of several axes the last one cuts variables, and all of them cut batches: of several
+    slices, or hosts without a fast network between them, `DeviceMesh((slices, devices of each),
+    ["slice", "batch"])` gathers variables within a slice, and only gradients go from one to
+    another.
+
     Args:
-        device_mesh: a `DeviceMesh` of one axis.
+        device_mesh: a `DeviceMesh`.
         devices: names of devices, instead; by default all.
         min_size: variables with fewer elements are kept whole on each device.
         auto_shard_dataset: see `distribute_dataset`.
@@ -267,12 +272,24 @@ class FSDP(Distribution):
 
     def __init__(self, device_mesh=None, devices=None, min_size=1024, auto_shard_dataset=True):
         mesh = _mesh_of(device_mesh, devices)
-        super().__init__(mesh, mesh.axis_names[0], auto_shard_dataset)
+        super().__init__(mesh, mesh.axis_names[-1], auto_shard_dataset)
         self.min_size = min_size
+
+    @property
+    def num_model_replicas(self):
+        """In how many parts a batch is cut."""
+        return self.device_mesh.devices.size
+
+    def get_data_layout(self, data_shape):
+        """The layout of an array whose first axis is the batch."""
+        axes = self.device_mesh.axis_names
+        batch = axes[0] if len(axes) == 1 else tuple(axes)
+        return TensorLayout([batch] + [None] * (len(data_shape) - 1), self.device_mesh)
 
     def _layout_of(self, variable):
         shape = variable.shape
-        divisible = [i for i, size in enumerate(shape) if size % self.num_model_replicas == 0]
+        parts = self.device_mesh.devices.shape[-1]
+        divisible = [i for i, size in enumerate(shape) if size % parts == 0]
         if not divisible or np.prod(shape) < self.min_size:
             return None
         axes = [None] * len(shape)

@@ -46,6 +46,11 @@ def transformer():
     return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
 
 
+def slices():
+    """Two slices of four devices."""
+    return dist.DeviceMesh((2, 4), ["slice", "batch"])
+
+
 def tensor_parallel():
     """The heads and the hidden units cut over 4 devices, the batch over 2 (Shoeybi et al. 2019,
     arXiv:1909.08053).
@@ -129,6 +134,7 @@ def eight():
         "one": trained(mlp, X, Y, 16),
         "data": trained(mlp, X, Y, 16, dist.DataParallel()),
         "fsdp": trained(mlp, X, Y, 16, dist.FSDP(min_size=8)),
+        "slices": trained(mlp, X, Y, 16, dist.FSDP(slices(), min_size=8)),
         "one transformer": trained(transformer, *tokens),
         "tensor": trained(transformer, *tokens, tensor_parallel()),
         "fsdp transformer": trained(transformer, *tokens, dist.FSDP(min_size=64)),

@@ -8,6 +8,7 @@ process that has flags of the one for CPUs, as the other tests have.
 import importlib.util
 import math
 import os
+import re
 
 import jax
 import numpy as np
@@ -114,7 +115,16 @@ def test_predictions_of_few_bits(kind, mode, share):
 def test_slices():
     pod = dist.Topology("v5e:2x2", slices=2)
     assert len(pod.devices) == 8 and len({device.slice_index for device in pod.devices}) == 2
-    assert dense().plan(64, topology=pod).collectives["all-reduce"]
+    mesh = dist.DeviceMesh((2, 4), ["slice", "batch"], pod.devices)
+    assert {device.slice_index for device in mesh.devices[0]} == {0}
+    with dist.FSDP(mesh, min_size=64).scope():
+        model = dense()
+    text = model.plan(64).text
+    gathers = [line for line in text.splitlines() if re.search(r" all-gather(-start)?\(", line)]
+    assert gathers
+    for line in gathers:  # weights, and never from another slice
+        groups = re.search(r"replica_groups=(\[2,4\]<=\[8\]|\{\{0,1,2,3\}(,\{4,5,6,7\})?\})", line)
+        assert groups, line
 
 
 @pytest.mark.parametrize("kind", ["v5e", "h100"])
