@@ -130,7 +130,7 @@ class _Reading:
         if not views:
             return [(value, None) for value in entry.run(*values)]
         if eqn.primitive.name in GROUPS:
-            inner = eqn.params["jaxpr"]
+            inner = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
             return self._inside(
                 getattr(inner, "jaxpr", inner), getattr(inner, "consts", []), inputs
             )
