@@ -1,6 +1,7 @@
 """What a `fit` with `privacy` asks and tells: the noise of its steps, its account."""
 
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from jkeras.core.errors import explain
@@ -114,8 +115,14 @@ class PrivateFitting:
             "epsilon": self.privacy.epsilon,
         }
 
-    def end(self, step: int) -> None:
-        """Ends, at a step of the model."""
-        if self.model.privacy_account is not None:
-            ended = self.model.privacy_account.end(step)
-            self.model.set_untracked(privacy_account=ended)
+    def end(self, step: Callable[[], int]) -> None:
+        """Ends, at a step of the model; at the last that was planned where the state is lost, as by
+        the third Ctrl-C within a step.
+        """
+        if self.model.privacy_account is None:
+            return
+        try:
+            reached = step()
+        except RuntimeError:
+            reached = self._begun + self.steps
+        self.model.set_untracked(privacy_account=self.model.privacy_account.end(reached))

@@ -85,7 +85,7 @@ class Fitting:
         try:
             yield
         finally:
-            self.protection.end(int(self.owner.peek().step))
+            self.protection.end(lambda: int(self.owner.peek().step))
 
     # ------------------------------------------------------------ epochs
 

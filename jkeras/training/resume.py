@@ -5,6 +5,7 @@ when one is made.
 import os
 import types
 import typing
+from collections.abc import Callable
 
 import numpy as np
 
@@ -69,8 +70,8 @@ class Protection(typing.Protocol):
     def kept(self) -> dict | None:
         """What a checkpoint keeps."""
 
-    def end(self, step: int) -> None:
-        """Ends, at a step of the model."""
+    def end(self, step: Callable[[], int]) -> None:
+        """Ends, at a step of the model, which is asked for where it is needed."""
 
 
 class Participants(typing.NamedTuple):

@@ -1,5 +1,7 @@
 """A training without `privacy`: it has no account."""
 
+from collections.abc import Callable
+
 from jkeras.core.errors import explain
 from jkeras.training.state import TrainState
 from jkeras.training.types import Logs
@@ -27,5 +29,5 @@ class Unprotected:
         """What a checkpoint keeps: nothing."""
         return None
 
-    def end(self, step: int) -> None:
+    def end(self, step: Callable[[], int]) -> None:
         """Ends."""

@@ -13,6 +13,7 @@ from jkeras import layers, privacy
 from jkeras.core.settings import settings
 from jkeras.training import init_train_state, make_train_step
 from jkeras.training.data import array_source
+from jkeras.training.ownership import StateOwner
 
 LOSS = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
 RANDOM = np.random.default_rng(0)
@@ -235,6 +236,24 @@ def test_an_interrupted_fit_is_accounted_for():
     with pytest.raises(Killed):
         model.fit(X, Y, batch_size=12, epochs=3, verbose=0, callbacks=[Kill(7)])
     assert model.privacy_spent().runs[0].steps == 7
+
+
+def test_a_state_that_is_lost_counts_as_planned(monkeypatch):
+    """As by a third Ctrl-C within a step, which ends it with its arrays consumed."""
+
+    class Lose(jkeras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            monkeypatch.setattr(StateOwner, "peek", self.lost)
+            raise Killed
+
+        @staticmethod
+        def lost(owner):
+            raise RuntimeError("Array has been deleted")
+
+    model = compiled()
+    with pytest.raises(Killed):
+        model.fit(X, Y, batch_size=12, epochs=3, verbose=0, callbacks=[Lose()])
+    assert model.privacy_spent().runs[0].steps == 15
 
 
 def test_a_key_that_nobody_can_guess(monkeypatch):
