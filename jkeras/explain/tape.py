@@ -273,14 +273,3 @@ def opened(eqn: Any) -> tuple | None:
         return None
     inner = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
     return getattr(inner, "jaxpr", inner), getattr(inner, "consts", [])
-
-
-def inner_jaxprs(params: dict) -> list:
-    """The jaxprs among an entry's parameters: those of loops and branches."""
-    found = []
-    for value in params.values():
-        for candidate in value if isinstance(value, (tuple, list)) else (value,):
-            candidate = getattr(candidate, "jaxpr", candidate)
-            if hasattr(candidate, "eqns"):
-                found.append(candidate)
-    return found

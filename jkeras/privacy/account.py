@@ -160,7 +160,9 @@ class Account(typing.NamedTuple):
 
 
 def _in_words(value: float, delta: float, runs: Sequence[Run], by_turns: bool) -> str:
-    probabilities = sorted({run.q for run in runs if run.steps and (run.q < 1 or not by_turns)})
+    taken = {run.q for run in runs if run.steps}
+    # the rows of a turn are there with a probability of 1, and by no coin
+    probabilities = sorted(taken - {1.0} if by_turns else taken)
     sampling = [COINS.format(q=q) for q in probabilities] + [TURNS] * by_turns
     conditions = "\n".join(f"* {text}" for text in (*sampling, *CONDITIONS))
     neighbours = EMPTY if by_turns else WITHOUT

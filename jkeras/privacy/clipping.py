@@ -1,5 +1,6 @@
 """Gradients to which each row adds a bounded amount."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice, explain
+from jkeras.kernel.valid_rows import expand_like
 from jkeras.privacy import ghost
 
 CLIPPINGS = ("flat", "per_layer", "automatic")
@@ -72,41 +74,38 @@ def _by_rows(loss, params, rows, mask, clip, clipping):
     gradient = jax.grad(loss, has_aux=True)
     gradients, aux = jax.vmap(gradient, (None, 0, 0))(params, *rows)
     squares = map_structure(_squares, gradients)
-    factors, lengths = _factors(squares, mask, clip, clipping)
+    counts = _counting(squares, mask)
+    factors, groups, lengths = _factors(squares, counts, clip, clipping)
 
-    def weighted(gradient: jax.Array, factor: jax.Array) -> jax.Array:
+    def weighted(gradient: jax.Array, group: int) -> jax.Array:
         # what is no number in a row that does not count is nothing
-        counts = (factor > 0).reshape(-1, *[1] * (gradient.ndim - 1))
-        counted = jnp.where(counts, gradient, 0)
-        return jnp.tensordot(factor.astype(gradient.dtype), counted, (0, 0))
+        counted = jnp.where(expand_like(counts, gradient), gradient, 0)
+        return jnp.tensordot(factors[group].astype(gradient.dtype), counted, (0, 0))
 
-    return map_structure(weighted, gradients, factors), lengths, aux
+    leaves, treedef = jax.tree_util.tree_flatten(gradients)
+    return treedef.unflatten(list(map(weighted, leaves, groups))), lengths, aux
 
 
 def _by_ghosts(loss, params, rows, mask, clip, clipping):
     """By the rows' lengths alone, and then the gradient of their weighted sum."""
     squares = jax.vmap(lambda x, y: ghost.squares(loss, params, x, y))(*rows)
-    factors, lengths = _factors(squares, mask, clip, clipping)
-    rows = _without(rows, ~_counting(squares, mask))
-
-    def total(params: Tree, factor: jax.Array) -> tuple[jax.Array, Any]:
-        losses, aux = jax.vmap(loss, (None, 0, 0))(params, *rows)
-        return jnp.sum(factor * losses), aux
-
+    counts = _counting(squares, mask)
+    factors, groups, lengths = _factors(squares, counts, clip, clipping)
+    # zeros in rows that do not count, lest what is no number there come into a sum
+    rows = map_structure(lambda v: jnp.where(expand_like(counts, v), v, 0), rows)
     leaves, treedef = jax.tree_util.tree_flatten(params)
-    by_leaf = jax.tree_util.tree_leaves(factors)
-    sums, aux = [None] * len(leaves), None
-    # one pass for all leaves that share a factor
-    for factor in dict.fromkeys(map(id, by_leaf)):
-        places = [i for i, one in enumerate(by_leaf) if id(one) == factor]
+    sums, aux = list(leaves), None
+    for group, factor in enumerate(factors):  # one pass for all leaves that share a factor
+        places = [i for i, other in enumerate(groups) if other == group]
 
-        def moved(chosen: list, places: list = places) -> tuple[jax.Array, Any]:
+        def total(chosen: list, places: list = places, factor: jax.Array = factor) -> tuple:
             filled = list(leaves)
             for place, value in zip(places, chosen):
                 filled[place] = value
-            return total(treedef.unflatten(filled), by_leaf[places[0]])
+            losses, aux = jax.vmap(loss, (None, 0, 0))(treedef.unflatten(filled), *rows)
+            return jnp.sum(factor * losses), aux
 
-        found, aux = jax.grad(moved, has_aux=True)([leaves[i] for i in places])
+        found, aux = jax.grad(total, has_aux=True)([leaves[i] for i in places])
         for place, value in zip(places, found):
             sums[place] = value
     return treedef.unflatten(sums), lengths, aux
@@ -124,34 +123,24 @@ def _counting(squares, mask):
     return counts if mask is None else counts & mask.astype(bool)
 
 
-def _without(rows, gone):
-    """The rows with zeros in place of some, lest what is no number there come into a sum."""
-
-    def cleared(array: jax.Array) -> jax.Array:
-        return jnp.where(gone.reshape(-1, *[1] * (array.ndim - 1)), 0, array)
-
-    return map_structure(cleared, rows)
-
-
-def _factors(squares, mask, clip, clipping):
-    """(what each leaf's rows are multiplied by, as a tree; the lengths of rows), from the squared
-    lengths of each leaf's rows.
+def _factors(squares, counts, clip, clipping):
+    """(what rows are multiplied by, for each group of leaves; the group of each leaf; the lengths
+    of rows), from the squared lengths of each leaf's rows.
     """
-    leaves, treedef = jax.tree_util.tree_flatten(squares)
-    whole = sum(leaves)
-    counts = _counting(squares, mask)
-    lengths = jnp.where(counts, jnp.sqrt(jnp.where(counts, whole, 1)), 0)
-    if clipping != "per_layer":
-        factor = jnp.where(counts, _factor(lengths, clip, clipping), 0)
-        return treedef.unflatten([factor] * len(leaves)), lengths
-    groups = _layers(squares)
-    share = clip / jnp.sqrt(len(set(groups)))
-    by_group = {}
-    for group in dict.fromkeys(groups):
-        inside = sum(leaf for leaf, other in zip(leaves, groups) if other == group)
-        length = jnp.sqrt(jnp.where(counts, inside, 1))
-        by_group[group] = jnp.where(counts, _factor(length, share, clipping), 0)
-    return treedef.unflatten([by_group[group] for group in groups]), lengths
+    leaves = jax.tree_util.tree_leaves(squares)
+    names = _layers(squares) if clipping == "per_layer" else [""] * len(leaves)
+    distinct = list(dict.fromkeys(names))
+    groups = [distinct.index(name) for name in names]
+    share = clip / math.sqrt(len(distinct))
+
+    def length(inside: list) -> jax.Array:
+        return jnp.sqrt(jnp.where(counts, sum(inside), 1))
+
+    factors = []
+    for group in range(len(distinct)):
+        inside = [leaf for leaf, other in zip(leaves, groups) if other == group]
+        factors.append(jnp.where(counts, _factor(length(inside), share, clipping), 0))
+    return factors, groups, jnp.where(counts, length(leaves), 0)
 
 
 def _factor(lengths, clip, clipping):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
+from jkeras.kernel.valid_rows import expand_like
 from jkeras.ops.kernels import inside_loop
 from jkeras.privacy.clipping import clipped_grad
 from jkeras.privacy.rows import check_rows
@@ -14,6 +15,7 @@ from jkeras.training.batch_independence import size_of
 from jkeras.training.data.source import Batch, unpack
 from jkeras.training.layout import LazyLayout
 from jkeras.training.loss_and_logs import update_metrics
+from jkeras.training.microbatches import cut
 from jkeras.training.state import TrainState
 from jkeras.training.train_step import TrainStep
 from jkeras.training.types import Logs, Structure, Tree
@@ -48,13 +50,16 @@ class PrivateStep(TrainStep):
     def __init__(self, lazy_layout: LazyLayout, privacy: "DPSGD") -> None:
         super().__init__(lazy_layout)
         self.privacy = privacy
+        self._is_checked = False  # a step that is not compiled is run many times
 
     def __call__(
         self, state: TrainState, batch: Batch, rows: jax.Array | None = None
     ) -> tuple[TrainState, Logs]:
         self.layout = self.lazy_layout.of(batch)
         batch = unpack(batch)
-        check_rows(self, state, batch)
+        if not self._is_checked:
+            check_rows(self, state, batch)
+            self._is_checked = True
         size = size_of(batch[0])
         valid = jnp.ones(size, bool) if rows is None else rows
         rng = jax.random.fold_in(state.rng, state.step)
@@ -101,10 +106,6 @@ class PrivateStep(TrainStep):
         if groups == 1 or size % groups:
             return of_group(batch, keys, valid)
 
-        def split(array: jax.Array) -> jax.Array:
-            # rows from all over the batch, so that one that is cut over devices stays so
-            return jnp.swapaxes(array.reshape(size // groups, groups, *array.shape[1:]), 0, 1)
-
         def joined(array: jax.Array) -> jax.Array:
             return jnp.swapaxes(array, 0, 1).reshape(size, *array.shape[2:])
 
@@ -113,8 +114,8 @@ class PrivateStep(TrainStep):
             return map_structure(jnp.add, total, more), passed
 
         start = map_structure(jnp.zeros_like, state.params)
-        cut = map_structure(split, (batch, keys, valid))
-        total, passed = jax.lax.scan(inside_loop(one), start, cut)
+        microbatches = cut((batch, keys, valid), groups)
+        total, passed = jax.lax.scan(inside_loop(one), start, microbatches)
         return total, map_structure(joined, passed)
 
     def _loss_of_row(self, state: TrainState) -> Callable:
@@ -177,4 +178,4 @@ def add_noise(total: Tree, key: jax.Array, stddev: float) -> Tree:
 
 
 def _sum_where(valid, array):
-    return jnp.sum(jnp.where(valid.reshape(-1, *[1] * (array.ndim - 1)), array, 0), 0)
+    return jnp.sum(jnp.where(expand_like(valid, array), array, 0), 0)

@@ -189,7 +189,7 @@ def _outline(jaxpr: "Jaxpr") -> list[tuple]:
         (
             eqn.primitive.name,
             [str(v.val) for v in eqn.invars if hasattr(v, "val")],
-            [] if _is_marked(eqn) else [_outline(inner) for inner in _inner(eqn.params)],
+            [] if _is_marked(eqn) else [_outline(inner) for inner in inner_jaxprs(eqn.params)],
         )
         for eqn in jaxpr.eqns
     ]
@@ -200,7 +200,8 @@ def _is_marked(eqn: "JaxprEqn") -> bool:
     return eqn.params.get("name") == NAME
 
 
-def _inner(params: dict[str, Any]) -> Iterator["Jaxpr"]:
+def inner_jaxprs(params: dict[str, Any]) -> Iterator["Jaxpr"]:
+    """The jaxprs among the parameters of an operation: those of calls, loops and branches."""
     for value in params.values():
         for candidate in value if isinstance(value, (tuple, list)) else (value,):
             candidate = getattr(candidate, "jaxpr", candidate)  # of a closed one
@@ -416,7 +417,7 @@ def _gather(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 
 def _call(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    inner = next(_inner(eqn.params))
+    inner = next(inner_jaxprs(eqn.params))
     _ensure(len(inner.invars) == len(axes))
     return _walk(inner, axes)
 
@@ -426,7 +427,7 @@ def _scan(eqn: "JaxprEqn", axes: Axes) -> Axes:
     carries and what it runs over are told apart by ranks: the parameters that count them have
     other names in each version of JAX.
     """
-    inner = next(_inner(eqn.params))
+    inner = next(inner_jaxprs(eqn.params))
     _ensure(len(inner.invars) == len(axes) and len(inner.outvars) == len(eqn.outvars))
     carries = len(eqn.outvars) - _count_longer(eqn.outvars, inner.outvars)
     carried = len(axes) - _count_longer(eqn.invars, inner.invars)

@@ -17,6 +17,21 @@ from jkeras.training.train_step import Forward, TrainStep
 from jkeras.training.types import Logs, Tree
 
 
+def cut(batch: Tree, count: int) -> Tree:
+    """Arrays (rows, …) as (microbatches, rows of one, …).
+
+    Every microbatch takes rows from all over the batch, so that a batch cut over devices stays so.
+
+    >>> cut(jnp.arange(6), 2).tolist()
+    [[0, 2, 4], [1, 3, 5]]
+    """
+
+    def split(array: jax.Array) -> jax.Array:
+        return jnp.swapaxes(array.reshape(-1, count, *array.shape[1:]), 0, 1)
+
+    return jax.tree_util.tree_map(split, batch)
+
+
 class MicrobatchStep(TrainStep):
     """The step of a model with `microbatches`: their gradients are summed, then there is one
     update.
@@ -56,18 +71,9 @@ class MicrobatchStep(TrainStep):
     def _split(
         self, state: TrainState, batch: Batch, rows: jax.Array | None, size: int
     ) -> tuple[tuple, jax.Array]:
-        """(batch and valid rows, keys) of all microbatches, which are the first axis.
-
-        Every microbatch takes rows from all over the batch, so that a batch cut over devices stays
-        so.
-        """
+        """(batch and valid rows, keys) of all microbatches, which are the first axis."""
         count = self.model.microbatches
-
-        def split(v: jax.Array) -> jax.Array:
-            # (batch, …) -> (microbatches, batch / microbatches, …)
-            return jnp.swapaxes(v.reshape(size // count, count, *v.shape[1:]), 0, 1)
-
-        microbatches = jax.tree_util.tree_map(split, (*unpack(batch), rows))
+        microbatches = cut((*unpack(batch), rows), count)
         key = jax.random.wrap_key_data(jax.random.fold_in(state.rng, state.step))
         return microbatches, jax.random.key_data(jax.random.split(key, count))
 

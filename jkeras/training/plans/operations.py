@@ -5,6 +5,8 @@ counted by how often they run.
 import math
 from typing import Any
 
+from jkeras.training.batch_independence import inner_jaxprs
+
 
 def count_operations(jaxpr: Any) -> int:
     """Multiplications and additions of a jaxpr's matrix products and convolutions. A `while` whose
@@ -29,15 +31,7 @@ def _of_operation(eqn):
         outputs = kernel[eqn.params["dimension_numbers"].rhs_spec[0]]
         each = math.prod(kernel) // outputs
         return 2 * each * eqn.outvars[0].aval.size // eqn.params["batch_group_count"]
-    inner = [count_operations(jaxpr) for jaxpr in _inner(eqn.params)]
+    inner = [count_operations(jaxpr) for jaxpr in inner_jaxprs(eqn.params)]
     if name == "cond":
         return max(inner, default=0)
     return sum(inner) * (eqn.params["length"] if name == "scan" else 1)
-
-
-def _inner(params):
-    for value in params.values():
-        for candidate in value if isinstance(value, (tuple, list)) else (value,):
-            candidate = getattr(candidate, "jaxpr", candidate)
-            if hasattr(candidate, "eqns"):
-                yield candidate

@@ -93,16 +93,15 @@ def find_batch_size(
         replicas = 1
         if settings.distribution is not None:
             replicas = settings.distribution.num_model_replicas
-    fitting, rows = 0, replicas
-    least = None
+    fitting, rows, needed = 0, replicas, {}
     while rows <= MOST_ROWS:
         found = plan(model, rows, y, topology=topology)
         if found.available is None:
             raise ValueError(explain("find_batch_size", "a topology", "devices of unknown memory"))
         if not found.fits:
             break
-        fitting, before, least = rows, least, found
-        rows = _next(rows, before, least, replicas)
+        fitting, needed[rows] = rows, found.needed
+        rows = _next(needed, found.available)
     if not fitting:
         received = f"{found.needed} of {found.available} bytes for one row on each device"
         raise ValueError(explain("find_batch_size", "a model that fits", received))
@@ -114,16 +113,19 @@ def find_batch_size(
     return fitting
 
 
-def _next(rows, before, found, replicas):
-    """The number of rows to try next: twice as many, and more where memory grows slowly."""
-    if before is None:
-        return rows * 2
-    each = max(found.needed - before.needed, 1) / (rows // 2)
-    free = found.available - found.needed
-    most = rows + int(free / each)
-    size = rows * 2
-    while size * 2 <= most:
-        size *= 2
+def _next(needed, available):
+    """The number of rows to try next: twice as many, and more where memory grows slowly.
+
+    Args:
+        needed: bytes by the number of rows, of those that fitted.
+    """
+    rows = max(needed)
+    size = 2 * rows
+    if len(needed) > 1:
+        before = sorted(needed)[-2]
+        each = max(needed[rows] - needed[before], 1) / (rows - before)
+        while 2 * size <= rows + (available - needed[rows]) / each:
+            size *= 2
     return size
 
 
