@@ -12,6 +12,7 @@ from jax.scipy.sparse.linalg import cg
 from jkeras.explain.points import in_passes
 from jkeras.explain.running import BATCH_SIZE, loss_of, rows_of
 from jkeras.explain.score import Structure
+from jkeras.ops.kernels import traced_for
 
 ITERATIONS = 1000  # of conjugate gradients, at most
 PRECISION = 1e-6  # relative residual where they end
@@ -162,7 +163,9 @@ def _solver(of_row, params, state, x, y, damping, batch_size):
         def add_one(total, batch):
             given, counts = batch
             loss = lambda p: (losses_of(restore(p), state, *given) * counts).sum()  # noqa: E731
-            return total + jax.jvp(jax.grad(loss), (flat,), (vector,))[1] / rows, None
+            with traced_for("plain"):  # kernels have no second derivative forwards
+                moved = jax.jvp(jax.grad(loss), (flat,), (vector,))[1]
+            return total + moved / rows, None
 
         return jax.lax.scan(add_one, damping * vector, batches)[0]
 

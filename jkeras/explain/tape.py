@@ -4,7 +4,6 @@ So a rule that treats relu otherwise sees every relu of a model, whichever layer
 function of the user's it comes from.
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -77,7 +76,7 @@ class Tape:
         # by slot: whether it depends on the variable, and whether so that it has a gradient
         self._moves: list[bool] = []
         self._active: list[bool] = []
-        with plain_forms():
+        with traced_for("plain"):
             closed = jax.make_jaxpr(function)(variable)
         leaves, self.treedef = jax.tree_util.tree_flatten(variable)
         others_leaves = [jax.tree_util.tree_leaves(other) for other in others]
@@ -237,13 +236,6 @@ def _add(cotangents, entry, going):
 
 def _active_slots(entry):
     return [slot for slot, active in zip(entry.inputs, entry.active) if active]
-
-
-def plain_forms() -> contextlib.AbstractContextManager:
-    """A block in which operations are traced in the forms that rules know, and not in those that
-    are fast on a CPU: a maximum over windows, not of shifted parts.
-    """
-    return traced_for("tpu")
 
 
 def gradient(tape: Tape, entry: Entry, coming: list, at: list | None = None) -> list:

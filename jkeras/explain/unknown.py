@@ -6,8 +6,9 @@ from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
 from jkeras.core.trail import Trail
 from jkeras.explain.score import Scored
-from jkeras.explain.tape import Entry, plain_forms
+from jkeras.explain.tape import Entry
 from jkeras.kernel import apply as kernel
+from jkeras.ops.kernels import traced_for
 
 
 def no_rule(
@@ -33,6 +34,6 @@ def _layer_of(score, entry):
         y, _ = kernel.apply(model, score.params, score.state, (x,), {}, **options)
         return trail.arrays(), y
 
-    with plain_forms():
+    with traced_for("plain"):
         jaxpr = jax.make_jaxpr(run)(score.rows["x"]).jaxpr
     return trail.layer_at(jaxpr, entry.place)

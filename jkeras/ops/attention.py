@@ -1,12 +1,24 @@
-"""The numerics of attention, heads first: one function, the one place where a platform may have a
-faster kernel.
-"""
+"""Attention, heads first: the one place where a platform's fused kernel is chosen."""
 
-import jax
-import jax.numpy as jnp
+from jkeras.ops.attention_flash import by_cudnn, by_splash
+from jkeras.ops.attention_plain import Form, plain
+from jkeras.ops.attention_ring import over_ring
+from jkeras.ops.kernels import is_known, on_nvidia_gpu, on_tpu
 
 
-def attention(query, key, value, *, mask=None, bias=None, scale=None, is_causal=False):
+def attention(
+    query,
+    key,
+    value,
+    *,
+    mask=None,
+    bias=None,
+    segments=None,
+    scale=None,
+    is_causal=False,
+    window=None,
+    implementation="auto",
+):
     """softmax(query key^T * scale + bias) value for each head; scores are summed and normalized in
     float32 at least.
 
@@ -18,67 +30,51 @@ def attention(query, key, value, *, mask=None, bias=None, scale=None, is_causal=
         mask: bool, broadcastable to (..., heads, target, source): where it is False nothing is
             seen. A target that sees nothing gets the mean of all values.
         bias: broadcastable like the mask, added to the scores.
+        segments: `attention_plain.Segments`; unlike a mask they take no memory of target times source.
         scale: by default 1 / sqrt(depth).
         is_causal: target i sees only the sources up to i.
+        window: see only sources that are less than this many positions away.
+        implementation: "auto": the fused kernel of the platform where it takes the call and is
+            the faster; "flash": the kernel, or an error; "xla": the plain form.
 
     Returns:
         (..., heads, target, width), in the dtype of `value`.
 
-    >>> x = jnp.ones((1, 2, 3, 4))
+    Raises:
+        RuntimeError: "flash" where there is no kernel for the call.
+
+    >>> import jax
+    >>> x = jax.numpy.ones((1, 2, 3, 4))
     >>> attention(x, x, x, is_causal=True).shape
     (1, 2, 3, 4)
     """
-    *lead, heads, target, depth = query.shape
-    groups, source = key.shape[-3:-1]
-    queries = heads // groups * target  # of all heads that share a key, in one matrix product
-    if scale is None:
-        scale = depth**-0.5
-    scores = jnp.matmul(
-        query.reshape(*lead, groups, queries, depth),
-        jnp.swapaxes(key, -1, -2),
-        preferred_element_type=jnp.promote_types(query.dtype, "float32"),
-    )
-    scores = scores.reshape(*lead, heads, target, source) * scale
-    if bias is not None:
-        scores = scores + bias.astype(scores.dtype)
-    if is_causal:
-        mask = both(mask, causal_mask(target, source))
-    if mask is not None:
-        scores = jnp.where(mask, scores, -0.7 * float(jnp.finfo(scores.dtype).max))
-    weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
-    y = jnp.matmul(weights.reshape(*lead, groups, queries, source), value)
-    return y.reshape(*lead, heads, target, value.shape[-1])
+    form = Form(query.shape[-1] ** -0.5 if scale is None else scale, is_causal, window)
+    y = None
+    if implementation != "xla" and bias is None and mask is None:
+        y = _fused(query, key, value, segments, form, implementation == "flash")
+    if y is not None:
+        return y
+    if implementation == "flash":
+        raise RuntimeError(
+            "Expected a platform with a fused kernel for attention of these arguments: TPUs take "
+            "causal masks, windows, paddings and segments; NVIDIA GPUs with cuDNN 16 bits. "
+            f"Received: query {query.dtype}{list(query.shape)}, mask {_told(mask)}, bias "
+            f"{_told(bias)}. Leave out `flash_attention=True`."
+        )
+    return plain(query, key, value, form, segments, mask, bias)
 
 
-def both(mask, other):
-    """Where both masks are True; None stands for a mask that is True everywhere.
-
-    >>> print(both(None, jnp.array([True, False])))
-    [ True False]
-    """
-    if mask is None:
-        return other
-    if other is None:
-        return mask
-    return jnp.logical_and(mask, other)
-
-
-def causal_mask(target, source):
-    """(target, source): True where a target may look, at the sources up to its own place.
-
-    >>> print(causal_mask(2, 3).astype(int))
-    [[1 0 0]
-     [1 1 0]]
-    """
-    return jnp.tril(jnp.ones((target, source), bool))
+def _fused(query, key, value, segments, form, is_demanded):
+    """`attention` by a fused kernel, None where there is none for these arguments."""
+    if query.ndim != 4 or not is_known(query.shape + key.shape):
+        return None
+    y = over_ring(query, key, value, segments, form)
+    if y is None and on_tpu():
+        y = by_splash(query, key, value, segments, form, is_demanded)
+    if y is None and on_nvidia_gpu():
+        y = by_cudnn(query, key, value, segments, form)
+    return y
 
 
-def window_mask(target, source, window):
-    """(target, source): True where the places are less than `window` apart.
-
-    >>> print(window_mask(3, 3, 2).astype(int))
-    [[1 1 0]
-     [1 1 1]
-     [0 1 1]]
-    """
-    return jnp.abs(jnp.arange(target)[:, None] - jnp.arange(source)) < window
+def _told(value):
+    return "None" if value is None else str(list(value.shape))

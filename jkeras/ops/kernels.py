@@ -27,7 +27,9 @@ def traced_for(platform):
     """A `with` block in which functions are traced for another platform than the one at hand.
 
     Args:
-        platform: "cpu", "cuda", "rocm", "tpu" or "onnx".
+        platform: "cpu", "cuda", "rocm", "tpu" or "onnx"; "plain": none, so that only forms are
+            taken that can be differentiated in both modes; "interpreter": a TPU whose kernels run
+            anywhere, slowly.
 
     >>> with traced_for("tpu"):
     ...     on_cpu()
@@ -43,6 +45,34 @@ def traced_for(platform):
 def on_cpu():
     """Whether what is traced now will run on CPU."""
     return (_platform.get() or jax.default_backend()) == "cpu"
+
+
+def on_tpu():
+    """Whether what is traced now will run on TPUs.
+
+    >>> with traced_for("tpu"):
+    ...     on_tpu()
+    True
+    """
+    return (_platform.get() or jax.default_backend()) in ("tpu", "interpreter")
+
+
+def is_interpreted():
+    """Whether the kernels of TPUs run in the interpreter."""
+    return _platform.get() == "interpreter"
+
+
+def on_nvidia_gpu():
+    """Whether what is traced now will run on NVIDIA's GPUs.
+
+    >>> with traced_for("cuda"):
+    ...     on_nvidia_gpu()
+    True
+    """
+    platform = _platform.get()
+    if platform is None and jax.default_backend() == "gpu":
+        return "rocm" not in jax.devices()[0].client.platform_version.lower()
+    return platform == "cuda"
 
 
 def for_onnx():

@@ -16,7 +16,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.explain.tape import Entry, plain_forms
+from jkeras.explain.tape import Entry
+from jkeras.ops.kernels import traced_for
 
 # calls that only group what is in them; not those with a derivative of their own
 GROUPS = ("jit", "pjit", "closed_call", "core_call", "checkpoint", "remat2")
@@ -63,7 +64,7 @@ def squares(loss: Callable, params: Tree, x: Any, y: Any) -> Tree:
     >>> squares(loss, params, jnp.ones(3), None)["kernel"]  # each of 6 is 2 * 3
     Array(216., dtype=float32)
     """
-    with plain_forms():
+    with traced_for("plain"):
         # a product, lest the loss be one of the params and no operation take it
         closed = jax.make_jaxpr(lambda params, x, y: loss(params, x, y)[0] * 1)(params, x, y)
     leaves, treedef = jax.tree_util.tree_flatten(params)

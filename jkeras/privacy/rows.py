@@ -9,6 +9,7 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.trail import Trail
+from jkeras.ops.kernels import traced_for
 from jkeras.training.batch_independence import meeting
 from jkeras.training.data.source import Batch
 from jkeras.training.state import TrainState
@@ -44,7 +45,8 @@ def check_rows(step: TrainStep, state: TrainState, batch: Batch) -> None:
 
     x = jax.tree_util.tree_map(shape, batch[0])
     shapes = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)
-    closed, (_, y_pred, kept) = jax.make_jaxpr(run, return_shape=True)(x, shapes)
+    with traced_for("plain"):
+        closed, (_, y_pred, kept) = jax.make_jaxpr(run, return_shape=True)(x, shapes)
     jaxpr = closed.jaxpr
     sizes = [len(jax.tree_util.tree_leaves(part)) for part in (x, y_pred, kept)]
     _check_kept(jaxpr, sizes[0], kept)

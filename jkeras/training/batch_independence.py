@@ -15,6 +15,7 @@ import numpy as np
 
 from jkeras.core.graph import flatten
 from jkeras.kernel.valid_rows import NAME
+from jkeras.ops.kernels import traced_for
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
@@ -180,7 +181,8 @@ def _jaxpr(function: Callable, arguments: tuple, batch: Structure, size: int) ->
         ),
         batch,
     )
-    return jax.make_jaxpr(function)(*arguments, shapes)
+    with traced_for("plain"):
+        return jax.make_jaxpr(function)(*arguments, shapes)
 
 
 def _outline(jaxpr: "Jaxpr") -> list[tuple]:

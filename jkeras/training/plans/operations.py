@@ -7,6 +7,8 @@ from typing import Any
 
 from jkeras.training.batch_independence import inner_jaxprs
 
+KERNELS = ("pallas_call", "dot_product_attention_fwd", "dot_product_attention_fwd_wrapper")
+
 
 def count_operations(jaxpr: Any) -> int:
     """Multiplications and additions of a jaxpr's matrix products and convolutions. A `while` whose
@@ -18,6 +20,19 @@ def count_operations(jaxpr: Any) -> int:
     320
     """
     return sum(_of_operation(eqn) for eqn in jaxpr.eqns)
+
+
+def has_kernels(jaxpr: Any) -> bool:
+    """Whether there are kernels in a jaxpr, whose operations cannot be read.
+
+    >>> import jax
+    >>> has_kernels(jax.make_jaxpr(lambda x: x + 1)(1.0).jaxpr)
+    False
+    """
+    return any(
+        eqn.primitive.name in KERNELS or any(map(has_kernels, inner_jaxprs(eqn.params)))
+        for eqn in jaxpr.eqns
+    )
 
 
 def _of_operation(eqn):

@@ -18,7 +18,7 @@ from jkeras.ops.kernels import outside_loops, traced_for
 from jkeras.training import placement
 from jkeras.training.data.source import unpack
 from jkeras.training.layout import StateLayout
-from jkeras.training.plans.operations import count_operations
+from jkeras.training.plans.operations import count_operations, has_kernels
 from jkeras.training.plans.plan import Memory, Plan
 from jkeras.training.plans.traffic import traffic
 from jkeras.training.state import TrainState
@@ -235,12 +235,19 @@ class _Program:
             traced = step.trace(self.state, self.batch)
             lowered = traced.lower()
         placement.warn_of_unused()
-        flops = count_operations(traced.jaxpr.jaxpr)
+        flops = self._operations(step, traced.jaxpr.jaxpr)
         try:
             compiled = lowered.compile(compiler_options=OPTIONS.get(self.platform))
         except jax.errors.JaxRuntimeError as error:
             return self._refused(flops, *_sizes_of(error))
         return self._compiled(flops, compiled)
+
+    def _operations(self, step: Any, jaxpr: Any) -> int:
+        """The operations of a step; what is in kernels counts as in their plain forms."""
+        if has_kernels(jaxpr):
+            with traced_for("plain"):
+                jaxpr = jax.make_jaxpr(outside_loops(step.__wrapped__))(self.state, self.batch).jaxpr
+        return count_operations(jaxpr)
 
     def _refused(self, flops: int, needed: int, available: int) -> Plan:
         """Of a program that the compiler has not fitted in."""

@@ -1,0 +1,227 @@
+"""Attention by fused kernels that never hold all scores: Splash on TPUs, cuDNN on NVIDIA GPUs."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec
+
+from jkeras.core.settings import settings
+from jkeras.ops.attention_plain import (
+    HIDDEN_SOURCE,
+    HIDDEN_TARGET,
+    Segments,
+    plain,
+    seen,
+    sees_nothing,
+)
+from jkeras.ops.kernels import is_interpreted
+from jkeras.ops.second_order import with_derivatives_of
+
+SHORTEST = 512  # positions; below, XLA's own fusion of the plain form is as fast
+LANES = 128  # of a TPU; lengths and head sizes are multiples
+LARGEST_BLOCK = 512
+
+
+# ---------------------------------------------------------------- TPU
+
+
+def by_splash(query, key, value, segments, form, is_demanded=False):
+    """Attention by JAX's Splash kernel, None where the plain form is the better.
+
+    Args:
+        query, key, value: (batch, heads, time, size).
+        segments: `Segments` or None.
+        form: `Form`.
+        is_demanded: take the kernel for short sequences too.
+    """
+    too_short = min(query.shape[2], key.shape[2]) < SHORTEST
+    floats = all(jnp.issubdtype(x.dtype, jnp.floating) for x in (query, key, value))
+    if (too_short and not is_demanded) or not floats:
+        return None
+    local = functools.partial(_of_device, form=form)
+    mesh, batch, heads = _cut(query, key)
+    if mesh is None:
+        if not _is_one_program(is_demanded):
+            return None
+        return local(query, key, value, segments)
+    # the kernel is opaque to the compiler, which cannot cut it along the mesh by itself
+    x, ids = PartitionSpec(batch, heads), PartitionSpec(batch)
+    return jax.shard_map(
+        local,
+        mesh=mesh,
+        in_specs=(x, x, x, None if segments is None else Segments(ids, ids)),
+        out_specs=x,
+        check_vma=False,
+    )(query, key, value, segments)
+
+
+def _is_one_program(is_demanded):
+    """Whether what is traced runs on one device, as far as that can be known: inside of
+    `shard_map`, or where there is only one.
+    """
+    return is_demanded or jax.device_count() == 1 or _is_manual()
+
+
+def _is_manual():
+    mesh = jax.sharding.get_abstract_mesh()
+    return any(kind == jax.sharding.AxisType.Manual for kind in mesh.axis_types)
+
+
+def _cut(query, key):
+    """(mesh, axes that cut the batch, axes that cut heads) of the session's distribution; a mesh
+    of None where nothing is to be cut.
+    """
+    distribution = settings.distribution
+    if distribution is None or _is_manual():
+        return None, None, None
+    mesh = distribution.device_mesh.backend_mesh
+    if mesh.size == 1:
+        return None, None, None
+    batch = distribution.get_data_layout(query.shape).axes[0]
+    names = batch if isinstance(batch, tuple) else (batch,)
+    others = tuple(name for name in mesh.axis_names if name not in names)
+    if query.shape[0] % _size(mesh, names):
+        batch = None
+    if key.shape[1] % _size(mesh, others):
+        others = ()
+    return mesh, batch, others or None
+
+
+def _size(mesh, names):
+    return math.prod(mesh.shape[name] for name in names)
+
+
+def _of_device(query, key, value, segments, form):
+    """Attention of what one device holds."""
+    slow = functools.partial(_plain_of, form=form)
+    y = with_derivatives_of(slow, functools.partial(_splash, form=form))(
+        query, key, value, segments=segments
+    )
+    if segments is None:
+        return y
+    # a target that sees nothing gets the mean, as in the plain form; the kernel leaves such rows
+    blind = sees_nothing(form, segments)[:, None, :, None]
+    mean = jnp.mean(value, axis=2, keepdims=True)
+    mean = jnp.repeat(mean, query.shape[1] // value.shape[1], axis=1)
+    return jnp.where(blind, mean, y)
+
+
+def _plain_of(query, key, value, segments, form):
+    return plain(query, key, value, form, segments)
+
+
+def _splash(query, key, value, segments, form):
+    """The kernel on inputs that are padded to its block sizes."""
+    target, source = query.shape[2], key.shape[2]
+    block_q, block_kv = _block(target), _block(source)
+    out = value.shape[-1]
+    scaled = (query.astype(jnp.promote_types(query.dtype, "float32")) * form.scale).astype(
+        query.dtype
+    )
+    x = (_pad(scaled, block_q), _pad(key, block_kv), _pad(value, block_kv))
+    added = x[1].shape[2] - source
+    if added and segments is None and not (form.is_causal and target <= source):
+        batch = query.shape[0]
+        segments = Segments(
+            jnp.zeros((batch, target), jnp.int32), jnp.zeros((batch, source), jnp.int32)
+        )
+    if segments is not None:
+        segments = Segments(
+            _pad_ids(segments.target, block_q, HIDDEN_TARGET),
+            _pad_ids(segments.source, block_kv, HIDDEN_SOURCE),
+        )
+    y = _call(*x, segments, form, block_q, block_kv)
+    return y[:, :, :target, :out].astype(value.dtype)
+
+
+def _call(query, key, value, segments, form, block_q, block_kv):
+    from jax.experimental.pallas.ops.tpu.splash_attention import (
+        splash_attention_kernel as kernels,
+    )
+    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
+
+    heads, target = query.shape[1:3]
+    mask = masks.MultiHeadMask([_lazy_mask(masks, form, (target, key.shape[2]))] * heads)
+    kernel = kernels.make_splash_mha(
+        mask=mask,
+        block_sizes=kernels.BlockSizes(
+            block_q=block_q,
+            block_kv=block_kv,
+            block_q_dkv=block_q,
+            block_kv_dkv=block_kv,
+            block_kv_dkv_compute=block_kv,
+            block_q_dq=block_q,
+            block_kv_dq=block_kv,
+        ),
+        head_shards=1,
+        q_seq_shards=1,
+        interpret=is_interpreted(),
+    )
+    if segments is None:
+        return jax.vmap(kernel)(query, key, value)
+    return jax.vmap(kernel)(query, key, value, kernels.SegmentIds(*segments))
+
+
+def _lazy_mask(masks, form, shape):
+    """The mask of positions as a rule that the kernel evaluates, which takes no memory."""
+    if form.window is None and not form.is_causal:
+        return masks.FullMask(shape)
+    if form.window is None:
+        return masks.CausalMask(shape)
+    left = form.window - 1
+    return masks.LocalMask(shape, (left, 0 if form.is_causal else left), 0)
+
+
+def _block(length):
+    """The block size for so many positions."""
+    return min(LARGEST_BLOCK, length + -length % LANES)
+
+
+def _pad(x, block):
+    """Zeros up to a multiple of the block in time and of the lanes in size."""
+    return jnp.pad(x, [(0, 0), (0, 0), (0, -x.shape[2] % block), (0, -x.shape[3] % LANES)])
+
+
+def _pad_ids(ids, block, hidden):
+    return jnp.pad(
+        ids.astype(jnp.int32), [(0, 0), (0, -ids.shape[1] % block)], constant_values=hidden
+    )
+
+
+# ---------------------------------------------------------------- NVIDIA GPU
+
+
+def by_cudnn(query, key, value, segments, form):
+    """Attention by cuDNN's kernel, None where it does not take the call: it takes 16 bits, and
+    sizes and a version of cuDNN that JAX checks.
+    """
+    call = functools.partial(_cudnn, form=form)
+    try:
+        jax.eval_shape(call, query, key, value, segments)
+    except (ImportError, NotImplementedError, RuntimeError, TypeError, ValueError):
+        return None
+    slow = functools.partial(_plain_of, form=form)
+    return with_derivatives_of(slow, call)(query, key, value, segments=segments)
+
+
+def _cudnn(query, key, value, segments, form):
+    """JAX's call, time before heads."""
+    mask = None
+    if segments is not None or form.window is not None:
+        positions = form._replace(is_causal=False)
+        mask = seen(positions, segments, query.shape[2], key.shape[2])
+    y = jax.nn.dot_product_attention(
+        *(jnp.swapaxes(x, 1, 2) for x in (query, key, value)),
+        mask=None if mask is None else jnp.broadcast_to(mask, _full(mask)),
+        scale=form.scale,
+        is_causal=form.is_causal,
+        implementation="cudnn",
+    )
+    return jnp.swapaxes(y, 1, 2)
+
+
+def _full(mask):
+    """The shape of a mask with all four axes."""
+    return (1,) * (4 - mask.ndim) + mask.shape

@@ -1,0 +1,183 @@
+"""Attention as matrix products and a softmax, heads first, and what a target may see."""
+
+import functools
+import typing
+
+import jax
+import jax.numpy as jnp
+
+# segment ids of positions that are padding; no two of them are equal, so they see nothing
+HIDDEN_TARGET = -2
+HIDDEN_SOURCE = -1
+
+
+class Form(typing.NamedTuple):
+    """What of attention follows from positions alone.
+
+    Args:
+        scale: of the scores.
+        is_causal: target i sees only the sources up to i.
+        window: a target sees only sources less than this many positions away; None: all.
+    """
+
+    scale: float
+    is_causal: bool = False
+    window: int | None = None
+
+
+class Segments(typing.NamedTuple):
+    """To which sequence of a row each position belongs: a target sees sources of its own segment.
+
+    Args:
+        target: (batch, target), whole numbers.
+        source: (batch, source).
+    """
+
+    target: jax.Array
+    source: jax.Array
+
+
+def plain(query, key, value, form, segments=None, mask=None, bias=None):
+    """softmax(query key^T * scale + bias) value for each head; scores are summed and normalized in
+    float32 at least. Arguments and result are those of `attention.attention`.
+
+    >>> x = jnp.ones((1, 2, 3, 4))
+    >>> plain(x, x, x, Form(0.5)).shape
+    (1, 2, 3, 4)
+    """
+    *lead, heads, target, depth = query.shape
+    groups, source = key.shape[-3:-1]
+    queries = heads // groups * target  # of all heads that share a key, in one matrix product
+    scores = jnp.matmul(
+        query.reshape(*lead, groups, queries, depth),
+        jnp.swapaxes(key, -1, -2),
+        preferred_element_type=jnp.promote_types(query.dtype, "float32"),
+    )
+    scores = scores.reshape(*lead, heads, target, source) * form.scale
+    if bias is not None:
+        scores = scores + bias.astype(scores.dtype)
+    mask = both(mask, seen(form, segments, target, source))
+    if mask is not None:
+        scores = jnp.where(mask, scores, hidden_score(scores.dtype))
+    weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
+    y = jnp.matmul(weights.reshape(*lead, groups, queries, source), value)
+    return y.reshape(*lead, heads, target, value.shape[-1])
+
+
+# ---------------------------------------------------------------- what a target sees
+
+
+def hidden_score(dtype):
+    """The score of what is not seen: its exponential is zero beside any other.
+
+    >>> hidden_score("float32") < -1e38
+    True
+    """
+    return -0.7 * float(jnp.finfo(dtype).max)
+
+
+def seen(form, segments, target, source):
+    """bool, broadcastable to (..., heads, target, source): what positions and segments let be seen;
+    None: everything.
+
+    >>> print(seen(Form(1.0, window=1), None, 2, 2).astype(int))
+    [[1 0]
+     [0 1]]
+    """
+    mask = None
+    if form.is_causal:
+        mask = causal_mask(target, source)
+    if form.window is not None:
+        mask = both(mask, window_mask(target, source, form.window))
+    if segments is not None:
+        same = segments.target[..., :, None] == segments.source[..., None, :]
+        mask = both(mask, jnp.expand_dims(same, -3))
+    return mask
+
+
+def padding_segments(target_mask, source_mask, batch, target, source):
+    """`Segments` in which padding sees nothing and is not seen; None without a mask.
+
+    Args:
+        target_mask, source_mask: bool (batch, time), True for what is no padding; or None.
+        batch, target, source: the sizes.
+
+    >>> print(padding_segments(None, jnp.array([[True, False]]), 1, 3, 2).source)
+    [[ 0 -1]]
+    """
+    if target_mask is None and source_mask is None:
+        return None
+    target_ids = jnp.zeros((batch, target), jnp.int32)
+    source_ids = jnp.zeros((batch, source), jnp.int32)
+    if target_mask is not None:
+        target_ids = jnp.where(target_mask, 0, HIDDEN_TARGET)
+    if source_mask is not None:
+        source_ids = jnp.where(source_mask, 0, HIDDEN_SOURCE)
+    return Segments(
+        jnp.broadcast_to(target_ids, (batch, target)), jnp.broadcast_to(source_ids, (batch, source))
+    )
+
+
+def sees_nothing(form, segments):
+    """bool (batch, target): the targets to which padding leaves no source.
+
+    >>> ids = padding_segments(None, jnp.array([[False, True]]), 1, 2, 2)
+    >>> print(sees_nothing(Form(1.0, is_causal=True), ids))
+    [[ True False]]
+    """
+    target, source = segments.target.shape[-1], segments.source.shape[-1]
+    visible = jnp.cumsum(segments.source != HIDDEN_SOURCE, axis=-1)
+    before = jnp.pad(visible, [(0, 0)] * (visible.ndim - 1) + [(1, 0)])
+    places = jnp.arange(target)
+    first, last = jnp.zeros_like(places), jnp.full_like(places, source)
+    if form.is_causal:
+        last = jnp.minimum(places + 1, source)
+    if form.window is not None:
+        first = jnp.clip(places - form.window + 1, 0, source)
+        last = jnp.minimum(last, places + form.window)
+    last = jnp.maximum(first, last)
+    count = jnp.take(before, last, axis=-1) - jnp.take(before, first, axis=-1)
+    return (count == 0) | (segments.target == HIDDEN_TARGET)
+
+
+def both(mask, other):
+    """Where both masks are True; None stands for a mask that is True everywhere.
+
+    >>> print(both(None, jnp.array([True, False])))
+    [ True False]
+    """
+    if mask is None:
+        return other
+    if other is None:
+        return mask
+    return jnp.logical_and(mask, other)
+
+
+def all_of(masks):
+    """Where all masks are True, some of which may be None.
+
+    >>> print(all_of([None, jnp.array([True, False]), jnp.array([True, True])]))
+    [ True False]
+    """
+    return functools.reduce(both, masks, None)
+
+
+def causal_mask(target, source):
+    """(target, source): True where a target may look, at the sources up to its own place.
+
+    >>> print(causal_mask(2, 3).astype(int))
+    [[1 0 0]
+     [1 1 0]]
+    """
+    return jnp.tril(jnp.ones((target, source), bool))
+
+
+def window_mask(target, source, window):
+    """(target, source): True where the places are less than `window` apart.
+
+    >>> print(window_mask(3, 3, 2).astype(int))
+    [[1 1 0]
+     [1 1 1]
+     [0 1 1]]
+    """
+    return jnp.abs(jnp.arange(target)[:, None] - jnp.arange(source)) < window

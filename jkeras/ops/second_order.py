@@ -1,0 +1,83 @@
+"""Kernels that have a gradient of their own, and none of that gradient."""
+
+import jax
+
+
+def with_derivatives_of(slow, fast):
+    """A function that is computed and differentiated as `fast`, and differentiated a second time as
+    `slow`, of the same values.
+
+    A fused kernel comes with a gradient, which is a kernel too and cannot be differentiated.
+    Forward mode is not offered.
+
+    Args:
+        slow, fast: functions (*arrays, **others) -> an array; `arrays` are floats, and what is in
+            `others` is not differentiated.
+
+    >>> square = with_derivatives_of(lambda x: x * x, lambda x: x * x)
+    >>> float(jax.grad(jax.grad(square))(3.0))
+    2.0
+    """
+
+    def function(*arrays, **others):
+        return _differentiable(slow, fast, others)(*arrays)
+
+    return function
+
+
+def _differentiable(slow, fast, others):
+    """`fast` as a function of its arrays alone."""
+    structures = []  # of the transposed kernel with its residuals, as it was traced last
+
+    def fast_of(*arrays):
+        return fast(*arrays, **others)
+
+    def slow_of(*arrays):
+        return slow(*arrays, **others)
+
+    def slow_gradient(arrays, cotangent):
+        return jax.vjp(slow_of, *arrays)[1](cotangent)
+
+    @jax.custom_vjp
+    def linearized(*arrays):
+        y, transposed = jax.vjp(fast_of, *arrays)
+        residuals, structure = jax.tree_util.tree_flatten(transposed)
+        structures.append(structure)
+        return y, residuals
+
+    def linearized_forwards(*arrays):
+        return linearized(*arrays), arrays
+
+    def linearized_backwards(arrays, cotangents):
+        return slow_gradient(arrays, cotangents[0])
+
+    linearized.defvjp(linearized_forwards, linearized_backwards)
+
+    @jax.custom_vjp
+    def gradient(arrays, residuals, cotangent):
+        del arrays
+        return jax.tree_util.tree_unflatten(structures[-1], residuals)(cotangent)
+
+    def gradient_forwards(arrays, residuals, cotangent):
+        return gradient(arrays, residuals, cotangent), (arrays, cotangent)
+
+    def gradient_backwards(kept, cotangents):
+        arrays, cotangent = kept
+        of_arrays, of_cotangent = jax.vjp(slow_gradient, arrays, cotangent)[1](cotangents)
+        return of_arrays, None, of_cotangent
+
+    gradient.defvjp(gradient_forwards, gradient_backwards)
+
+    @jax.custom_vjp
+    def value(*arrays):
+        return fast_of(*arrays)
+
+    def forwards(*arrays):
+        y, residuals = linearized(*arrays)
+        return y, (arrays, residuals)
+
+    def backwards(kept, cotangent):
+        return gradient(*kept, cotangent)
+
+    value.defvjp(forwards, backwards)
+    return value
