@@ -13,7 +13,7 @@ from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.typed import fields
 from jkeras.initializers import GlorotUniform, Ones
-from jkeras.ops.attention import both, causal_mask
+from jkeras.ops.attention_plain import both, causal_mask
 from jkeras.ops.promotion import in_float32
 from jkeras.random import dropout
 

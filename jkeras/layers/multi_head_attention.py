@@ -1,6 +1,5 @@
 """Attention with many heads: MultiHeadAttention, GroupQueryAttention."""
 
-import functools
 import math
 import string
 import typing
@@ -17,7 +16,8 @@ from jkeras.core.typed import Sizes, fields
 from jkeras.layers.activation import Softmax
 from jkeras.layers.einsum_dense import EinsumDense
 from jkeras.layers.dropout import Dropout
-from jkeras.ops.attention import attention, both, causal_mask, window_mask
+from jkeras.ops.attention import attention
+from jkeras.ops.attention_plain import Form, all_of, both, padding_segments, seen
 
 
 @fields
@@ -54,6 +54,8 @@ class HeadedAttention(Composite):
         """
         check_size(self._where, "sliding_window", self.sliding_window, optional=True)
         self._flash_attention = self.flash_attention or settings.flash_attention
+        if self._flash_attention is None:
+            self._flash_attention = self.flash_attention
         self.flash_attention = None
         if self._flash_attention and self.dropout > 0.0:
             raise ValueError(
@@ -125,9 +127,9 @@ class HeadedAttention(Composite):
 
     # ------------------------------------------------------------ the forward pass
 
-    def _run_heads(self, sub, query, value, key, mask, use_causal_mask, return_attention_scores):
-        """The output, and the weights where they are asked for, under a mask of what each query may
-        see.
+    def _run_heads(self, sub, query, value, key, masks, use_causal_mask, return_attention_scores):
+        """The output, and the weights where they are asked for, under `Masks` of what each query
+        may see.
         """
         self._check_scores(return_attention_scores)
         axes = self._attended_axes(query.ndim)
@@ -146,10 +148,8 @@ class HeadedAttention(Composite):
         attend = self._attention_function(query.ndim, needs_weights)
         # (batch, …, heads, time, size)
         query, key, value = (heads_first(x, axes) for x in (query, key, value))
-        if mask is not None:
-            mask = spread(mask, query.ndim, targets, sources)
-        mask = both(mask, self._window(query.shape[-2], key.shape[-2]))
-        y, weights = attend(sub, query, key, value, mask, use_causal_mask)
+        masks = masks._replace(targets=targets, sources=sources)
+        y, weights = attend(sub, query, key, value, masks, use_causal_mask)
         y = heads_last(y, axes, shape)
         if gate is not None:
             y = y * gate
@@ -166,12 +166,6 @@ class HeadedAttention(Composite):
                 "is enabled. Please disable flash attention to access attention scores."
             )
 
-    def _window(self, targets, sources):
-        """The mask of the window that slides along, None without one."""
-        if self.sliding_window is None:
-            return None
-        return window_mask(targets, sources, self.sliding_window)
-
     def _attention_function(self, rank, needs_weights):
         """The method that attends: without weights, where nothing asks for them.
 
@@ -182,17 +176,28 @@ class HeadedAttention(Composite):
             return self._attend_explicitly
         return self._attend_fused
 
-    def _attend_fused(self, sub, query, key, value, mask, use_causal_mask):
+    def _attend_fused(self, sub, query, key, value, masks, use_causal_mask):
         """(output, None): the weights are not there as a whole."""
-        y = attention(query, key, value, mask=mask, scale=self._scale, is_causal=use_causal_mask)
+        mask, segments = masks.apart(query.shape[0])
+        y = attention(
+            query,
+            key,
+            value,
+            mask=mask,
+            segments=segments,
+            scale=self._scale,
+            is_causal=use_causal_mask,
+            window=self.sliding_window,
+            implementation="xla" if self._flash_attention is False else "auto",
+        )
         return y, None
 
-    def _attend_explicitly(self, sub, query, key, value, mask, use_causal_mask):
+    def _attend_explicitly(self, sub, query, key, value, masks, use_causal_mask):
         """(output, weights), by way of the weights in the compute dtype, some of them dropped in
         training.
         """
-        if use_causal_mask:
-            mask = both(mask, causal_mask(query.shape[-2], key.shape[-2]))
+        form = Form(self._scale, use_causal_mask, self.sliding_window)
+        mask = both(masks.whole(query.ndim), seen(form, None, query.shape[-2], key.shape[-2]))
         repeats = query.shape[-3] // key.shape[-3]
         if repeats > 1:
             key, value = (jnp.repeat(x, repeats, axis=-3) for x in (key, value))
@@ -232,18 +237,53 @@ def another(initializer):
     return initializer
 
 
-def padding_mask(query_mask, value_mask, key_mask, attention_mask):
-    """One mask (batch, target, source) of what may be seen, from those of the inputs; None for
-    none.
+class Masks(typing.NamedTuple):
+    """What may be seen, by the masks of the inputs; each of them may be None.
+
+    Args:
+        attention: (batch, targets, sources).
+        target: (batch, targets), False for padding.
+        source: (batch, sources).
+        targets, sources: the sizes of the axes attended over.
     """
-    masks = [
-        jnp.expand_dims(mask.astype(bool), axis)
-        for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2))
-        if mask is not None
-    ]
-    if attention_mask is not None:
-        masks.insert(0, attention_mask.astype(bool))
-    return functools.reduce(both, masks, None)
+
+    attention: typing.Any
+    target: typing.Any
+    source: typing.Any
+    targets: tuple = ()
+    sources: tuple = ()
+
+    def whole(self, rank):
+        """One mask (batch, 1 ..., target, source) with `rank` axes, or None."""
+        target = source = None
+        if self.target is not None:
+            target = jnp.expand_dims(self.target, -1)
+        if self.source is not None:
+            source = jnp.expand_dims(self.source, -2)
+        mask = all_of([self.attention, target, source])
+        if mask is None:
+            return None
+        return spread(mask, rank, self.targets, self.sources)
+
+    def apart(self, batch):
+        """(mask, segments) for `attention`: only what differs from target to target is a mask."""
+        attention, source = self.attention, self.source
+        if attention is not None and attention.ndim == 3 and attention.shape[1] == 1:
+            attention, source = None, both(attention[:, 0], source)
+        if attention is not None:
+            attention = spread(attention, 4, self.targets, self.sources)
+        return attention, padding_segments(
+            self.target, source, batch, *self.targets, *self.sources
+        )
+
+
+def masks_of(query_mask, value_mask, key_mask, attention_mask):
+    """`Masks` from the masks that a call is given."""
+    attention, target, value, key = (
+        None if mask is None else mask.astype(bool)
+        for mask in (attention_mask, query_mask, value_mask, key_mask)
+    )
+    return Masks(attention, target, both(value, key))
 
 
 def _sizes(x, axes):
@@ -303,7 +343,9 @@ class MultiHeadAttention(HeadedAttention):
         output_shape: size or sizes of the output's last axes, by default the query's last.
         attention_axes: the axes attended over, by default all between batch and features.
         sliding_window: see only sources that are less than this many places away.
-        flash_attention: demand the memory-saving form; it has neither dropout nor scores to return.
+        flash_attention: by default a fused kernel attends where the platform has one for the
+            call; True: the layer is to have neither dropout nor scores to return, which no kernel
+            has; False: no kernel, which is for derivatives in forward mode.
         activity_regularizer: penalty on the projections.
         use_gate: multiply the heads by a sigmoid of a projection of the query.
         seed: of the dropout.
@@ -430,12 +472,12 @@ class MultiHeadAttention(HeadedAttention):
     ):
         if key is None:
             key = value
-        mask = padding_mask(ctx.mask, value_mask, key_mask, attention_mask)
+        masks = masks_of(ctx.mask, value_mask, key_mask, attention_mask)
         for x in (query, value, key):
             # as in Keras: whatever shares these inputs and runs later sees no mask
             sub.set_mask(x, None)
         return self._run_heads(
-            sub, query, value, key, mask, use_causal_mask, return_attention_scores
+            sub, query, value, key, masks, use_causal_mask, return_attention_scores
         )
 
 
@@ -505,7 +547,7 @@ class GroupedQueryAttention(HeadedAttention):
     ):
         if key is None:
             key = value
-        mask = padding_mask(query_mask, value_mask, key_mask, attention_mask)
+        masks = masks_of(query_mask, value_mask, key_mask, attention_mask)
         return self._run_heads(
-            sub, query, value, key, mask, use_causal_mask, return_attention_scores
+            sub, query, value, key, masks, use_causal_mask, return_attention_scores
         )

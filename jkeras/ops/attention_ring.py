@@ -120,8 +120,9 @@ def _attend(ring, query, key, value, target_ids, source_ids):
 
 
 def _forwards(ring, query, key, value, target_ids, source_ids):
-    """The output, and what the gradient needs: the inputs, and of each target its output and the
-    logarithm of the sum that normalizes its weights.
+    """The output, and what the gradient needs: the inputs, and of each target its output, its
+    largest score and the logarithm of the sum that normalizes its weights. The last two are apart:
+    their sum is not exact where nothing is seen.
     """
     place = _place(ring, query.shape[2])
     grouped = _grouped(query, key.shape[1])
@@ -135,13 +136,13 @@ def _forwards(ring, query, key, value, target_ids, source_ids):
     (sums, _), _ = lax.scan(turn, (_no_sums(grouped, value), block), length=_count(ring))
     most, total, mixed = sums
     y = (mixed / total[..., None]).astype(value.dtype).reshape(*query.shape[:3], value.shape[-1])
-    kept = (query, key, value, target_ids, source_ids, y, most + jnp.log(total))
+    kept = (query, key, value, target_ids, source_ids, y, most, jnp.log(total))
     return y, kept
 
 
 def _backwards(ring, kept, cotangent):
     """The gradients; those of keys and values go round together with them."""
-    query, key, value, target_ids, source_ids, y, normalizer = kept
+    query, key, value, target_ids, source_ids, y, most, normalizer = kept
     place = _place(ring, query.shape[2])
     groups = key.shape[1]
     grouped, outer = _grouped(query, groups), _grouped(cotangent, groups)
@@ -153,7 +154,7 @@ def _backwards(ring, kept, cotangent):
 
     def turn(carry, _):
         of_query, block, of_block = carry
-        given = (grouped, outer, normalizer, taken)
+        given = (grouped, outer, most, normalizer, taken)
         added, of_key, of_value = _gradient(ring, given, place, target_ids, block)
         of_block = (of_block[0] + of_key, of_block[1] + of_value)
         return (of_query + added, _next(ring, block), _next(ring, of_block)), None
@@ -227,13 +228,13 @@ def _add(ring, grouped, place, target_ids, block, sums):
 
 def _gradient(ring, given, place, target_ids, block):
     """(gradient of the query by this block, of the block's keys, of its values)."""
-    grouped, outer, normalizer, taken = given
+    grouped, outer, most, normalizer, taken = given
     wide = normalizer.dtype
     product = functools.partial(jnp.einsum, preferred_element_type=wide)
 
     def of_chunk(of_query, chunk):
         scores = _scores(ring, grouped, place, target_ids, chunk)
-        weights = jnp.exp(scores - normalizer[..., None])
+        weights = jnp.exp(scores - most[..., None] - normalizer[..., None])
         of_value = product("bghts,bghtv->bgsv", weights.astype(outer.dtype), outer)
         of_weights = product("bghtv,bgsv->bghts", outer, chunk.value)
         seen = _seen(ring, place, target_ids, chunk)

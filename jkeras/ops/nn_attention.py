@@ -6,8 +6,12 @@ import jax.numpy as jnp
 from jkeras.core.errors import ShapeError
 from jkeras.core.graph import KerasTensor
 from jkeras.ops.attention import attention
+from jkeras.ops.attention_plain import padding_segments
+from jkeras.ops.kernels import on_nvidia_gpu
 from jkeras.ops.naming import nn_op
 from jkeras.ops.promotion import result_type
+
+IMPLEMENTATIONS = {None: "auto", True: "flash", False: "xla"}  # by `flash_attention`
 
 
 def _fits(shape, full):
@@ -67,11 +71,15 @@ def dot_product_attention(
             source; where the mask is False nothing is seen.
         scale: by default 1 / sqrt(depth).
         is_causal: a target sees only sources that do not come after it.
-        flash_attention: True demands cuDNN's fused kernel, anything else lets XLA fuse.
+        flash_attention: by default a fused kernel where the platform has one for these arguments
+            and it is the faster: Splash on TPUs from 512 positions on, where what is seen follows
+            from `is_causal` and a mask of sources, (batch, 1, 1, source); cuDNN on NVIDIA GPUs for
+            16 bits. True demands it, False lets XLA fuse, and can be differentiated in forward
+            mode.
     Raises:
         ValueError: not four axes, or shapes that do not fit; a soft cap, which only Keras on TPUs
             has.
-        RuntimeError: `flash_attention=True` where cuDNN has no such kernel.
+        RuntimeError: `flash_attention=True` where there is no such kernel.
 
     >>> x = jnp.ones((1, 3, 2, 4))
     >>> dot_product_attention(x, x, x).shape
@@ -87,12 +95,26 @@ def dot_product_attention(
     full = (batch, heads, target, key.shape[1])
     bias = _to_heads("bias", bias, dtype, full)
     mask = _to_heads("mask", mask, bool, full)
-    if flash_attention:
+    if flash_attention and on_nvidia_gpu():  # cuDNN takes any mask and bias
         return jax.nn.dot_product_attention(
             query, key, value, bias, mask, scale=scale, is_causal=is_causal, implementation="cudnn"
         )
     query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))
-    y = attention(query, key, value, mask=mask, bias=bias, scale=scale, is_causal=is_causal)
+    segments = None
+    if mask is not None and mask.shape[1:3] == (1, 1) != (heads, target):
+        sources = jnp.broadcast_to(mask[:, 0, 0], (batch, key.shape[2]))
+        mask, segments = None, padding_segments(None, sources, batch, target, key.shape[2])
+    y = attention(
+        query,
+        key,
+        value,
+        mask=mask,
+        bias=bias,
+        segments=segments,
+        scale=scale,
+        is_causal=is_causal,
+        implementation=IMPLEMENTATIONS[flash_attention],
+    )
     return jnp.swapaxes(y, 1, 2)
 
 
