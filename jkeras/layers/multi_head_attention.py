@@ -272,9 +272,7 @@ class Masks(typing.NamedTuple):
             attention, source = None, both(attention[:, 0], source)
         if attention is not None:
             attention = spread(attention, 4, self.targets, self.sources)
-        return attention, padding_segments(
-            self.target, source, batch, *self.targets, *self.sources
-        )
+        return attention, padding_segments(self.target, source, batch, *self.targets, *self.sources)
 
 
 def masks_of(query_mask, value_mask, key_mask, attention_mask):

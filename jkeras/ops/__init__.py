@@ -4,6 +4,7 @@ and lax.
 
 from jkeras.core.exports import exported
 from jkeras.ops import linalg, nn, numpy
+from jkeras.ops.attention_ring import ring_attention
 from jkeras.ops.core import (  # noqa: A004
     associative_scan,
     cast,

@@ -30,7 +30,8 @@ def attention(
         mask: bool, broadcastable to (..., heads, target, source): where it is False nothing is
             seen. A target that sees nothing gets the mean of all values.
         bias: broadcastable like the mask, added to the scores.
-        segments: `attention_plain.Segments`; unlike a mask they take no memory of target times source.
+        segments: `attention_plain.Segments`; unlike a mask they take no memory of target times
+            source.
         scale: by default 1 / sqrt(depth).
         is_causal: target i sees only the sources up to i.
         window: see only sources that are less than this many positions away.

@@ -40,7 +40,8 @@ def by_splash(query, key, value, segments, form, is_demanded=False):
     floats = all(jnp.issubdtype(x.dtype, jnp.floating) for x in (query, key, value))
     if (too_short and not is_demanded) or not floats:
         return None
-    local = functools.partial(_of_device, form=form)
+    # asked for here: the gradient may be traced when the block `traced_for` is left
+    local = functools.partial(_of_device, form=form, interpret=is_interpreted())
     mesh, batch, heads = _cut(query, key)
     if mesh is None:
         if not _is_one_program(is_demanded):
@@ -93,12 +94,11 @@ def _size(mesh, names):
     return math.prod(mesh.shape[name] for name in names)
 
 
-def _of_device(query, key, value, segments, form):
+def _of_device(query, key, value, segments, form, interpret):
     """Attention of what one device holds."""
     slow = functools.partial(_plain_of, form=form)
-    y = with_derivatives_of(slow, functools.partial(_splash, form=form))(
-        query, key, value, segments=segments
-    )
+    fast = functools.partial(_splash, form=form, interpret=interpret)
+    y = with_derivatives_of(slow, fast)(query, key, value, segments=segments)
     if segments is None:
         return y
     # a target that sees nothing gets the mean, as in the plain form; the kernel leaves such rows
@@ -112,7 +112,7 @@ def _plain_of(query, key, value, segments, form):
     return plain(query, key, value, form, segments)
 
 
-def _splash(query, key, value, segments, form):
+def _splash(query, key, value, segments, form, interpret):
     """The kernel on inputs that are padded to its block sizes."""
     target, source = query.shape[2], key.shape[2]
     block_q, block_kv = _block(target), _block(source)
@@ -132,17 +132,18 @@ def _splash(query, key, value, segments, form):
             _pad_ids(segments.target, block_q, HIDDEN_TARGET),
             _pad_ids(segments.source, block_kv, HIDDEN_SOURCE),
         )
-    y = _call(*x, segments, form, block_q, block_kv)
+    y = _call(*x, segments, form, (block_q, block_kv), interpret)
     return y[:, :, :target, :out].astype(value.dtype)
 
 
-def _call(query, key, value, segments, form, block_q, block_kv):
+def _call(query, key, value, segments, form, blocks, interpret):
     from jax.experimental.pallas.ops.tpu.splash_attention import (
         splash_attention_kernel as kernels,
     )
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
 
     heads, target = query.shape[1:3]
+    block_q, block_kv = blocks
     mask = masks.MultiHeadMask([_lazy_mask(masks, form, (target, key.shape[2]))] * heads)
     kernel = kernels.make_splash_mha(
         mask=mask,
@@ -157,7 +158,7 @@ def _call(query, key, value, segments, form, block_q, block_kv):
         ),
         head_shards=1,
         q_seq_shards=1,
-        interpret=is_interpreted(),
+        interpret=interpret,
     )
     if segments is None:
         return jax.vmap(kernel)(query, key, value)

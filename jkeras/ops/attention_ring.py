@@ -14,7 +14,7 @@ from jkeras.core.registry import public
 from jkeras.core.settings import settings
 from jkeras.ops.attention_plain import Form, Segments, both, hidden_score
 
-CHUNK = 1024  # sources whose scores are held at once
+CHUNK = 512  # sources whose scores are held at once
 
 
 class Ring(typing.NamedTuple):
@@ -94,10 +94,12 @@ def over_ring(query, key, value, segments, form):
         return None
     distribution = settings.distribution
     mesh = distribution.device_mesh.backend_mesh
-    batch = distribution.get_data_layout((query.shape[0], query.shape[2])).axes
-    if batch[1] is None:  # the sequence cannot be cut into equal parts
+    if query.shape[2] % mesh.shape[axis]:
         return None
-    x, ids = PartitionSpec(batch[0], None, axis), PartitionSpec(batch[0], axis)
+    batch = distribution.get_data_layout((query.shape[0], query.shape[2])).axes[0]
+    if query.shape[0] % distribution.num_model_replicas:
+        batch = None
+    x, ids = PartitionSpec(batch, None, axis), PartitionSpec(batch, axis)
     if segments is None:
         zeros = jnp.zeros((query.shape[0], query.shape[2]), jnp.int32)
         segments = Segments(zeros, zeros)

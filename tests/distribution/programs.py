@@ -4,17 +4,22 @@
 Prints one JSON object.
 """
 
+import functools
 import hashlib
 import json
 import re
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jkeras
 from jkeras import distribution as dist
 from jkeras import layers, losses
+from jkeras.ops.attention import attention
+from jkeras.ops.attention_plain import padding_segments
+from jkeras.ops.kernels import traced_for
 from jkeras.training import placement
 
 X = np.random.default_rng(0).normal(size=(40, 16)).astype("float32")
@@ -127,6 +132,55 @@ def traffic(model, batch):
     }
 
 
+ATTENTION = {  # arguments, and whether there is padding
+    "all": ({}, False),
+    "causal": ({"is_causal": True}, False),
+    "causal, padding": ({"is_causal": True}, True),
+    "window": ({"window": 5}, True),
+}
+LAYOUTS = {
+    "fsdp": dist.FSDP,
+    "slices": lambda: dist.FSDP(slices()),
+    "tensor": tensor_parallel,
+    "ring": dist.ContextParallel,
+    "short ring": lambda: dist.ContextParallel(4),
+}
+
+
+def attentions():
+    """How far attention over eight devices is from the plain form on one, values and gradients, by
+    distribution and case.
+    """
+    rng = np.random.default_rng(2)
+    x = [jnp.asarray(rng.normal(size=(8, heads, 16, 8)), "float32") for heads in (8, 4, 4)]
+    return {
+        f"{layout}, {case}": largest_difference(make(), *ATTENTION[case], x)
+        for layout, make in LAYOUTS.items()
+        for case in ATTENTION
+    }
+
+
+def largest_difference(layout, options, is_padded, x):
+    segments = None
+    if is_padded:
+        mask = jnp.arange(16) < jnp.arange(8, 16)[:, None]
+        segments = padding_segments(mask, mask, 8, 16, 16)
+
+    def run(by, *x):
+        y = attention(*x, segments=segments, implementation=by, **options)
+        return jnp.vdot(jnp.sin(y), jnp.cos(jnp.arange(y.size).reshape(y.shape))), y
+
+    def results(by):
+        return jax.jit(jax.value_and_grad(functools.partial(run, by), (0, 1, 2), has_aux=True))(*x)
+
+    with layout.scope(), traced_for("interpreter"):
+        mine = results("flash")
+    differences = jax.tree.map(
+        lambda a, b: float(jnp.abs(a - b).max()), mine[1:], results("xla")[1:]
+    )
+    return max(jax.tree.leaves(differences))
+
+
 def eight():
     assert jax.device_count() == 8
     tokens = (TOKENS, np.roll(TOKENS, -1, 1), 16)
@@ -138,6 +192,8 @@ def eight():
         "one transformer": trained(transformer, *tokens),
         "tensor": trained(transformer, *tokens, tensor_parallel()),
         "fsdp transformer": trained(transformer, *tokens, dist.FSDP(min_size=64)),
+        "context": trained(transformer, *tokens, dist.ContextParallel(4, min_size=64)),
+        "attention": attentions(),
         "private": [private(), private(dist.DataParallel()), private(dist.FSDP(min_size=8))],
     }
 

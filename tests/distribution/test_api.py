@@ -209,3 +209,8 @@ def test_a_key_that_matches_nothing(key, match):
 
 def test_keys_that_match():
     fitted_with(**{".*/kernel": (None, "model"), ".*head/output": ("batch", "model")})
+
+
+def test_parts_of_sequences_divide_the_devices():
+    with pytest.raises(ValueError, match="ContextParallel: expected `sequence` to divide"):
+        jkeras.distribution.ContextParallel(3, devices=["cpu:0"])

@@ -20,6 +20,7 @@ COPIES = {
     "slices": "one",
     "tensor": "one transformer",
     "fsdp transformer": "one transformer",
+    "context": "one transformer",
 }
 
 
@@ -85,11 +86,18 @@ def test_collectives(eight):
     """Data parallelism sums gradients; FSDP gathers weights; cut layers sum what their parts
     give.
     """
-    traffic = {name: found["traffic"] for name, found in eight.items() if name != "private"}
+    traffic = {name: eight[name]["traffic"] for name in [*COPIES, *COPIES.values()]}
     assert not any(traffic["one"].values()) and not any(traffic["one transformer"].values())
     assert traffic["data"]["all-reduce"] and not traffic["data"]["all-gather"]
     assert traffic["fsdp"]["all-gather"]
     assert traffic["tensor"]["all-reduce"]
+    assert traffic["context"]["collective-permute"] and not traffic["fsdp"]["collective-permute"]
+
+
+def test_attention_in_parts(eight):
+    """By the kernel on each device, and in a ring: the numbers of the plain form on one."""
+    assert len(eight["attention"]) == 20
+    assert {name: far for name, far in eight["attention"].items() if far > 1e-5} == {}
 
 
 def test_noise_is_the_same_on_all_devices(eight):

@@ -112,6 +112,41 @@ def test_predictions_of_few_bits(kind, mode, share):
         assert "s8[" in found.text
 
 
+def attending(positions, **options):
+    inputs = jkeras.Input((positions, 512))
+    attend = layers.MultiHeadAttention(8, 128, **options)
+    model = jkeras.Model(inputs, layers.Dense(512)(attend(inputs, inputs, use_causal_mask=True)))
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_long_sequences():
+    """4,096 positions take no memory of 4,096 x 4,096, and as many operations as ever."""
+    found = attending(4096).plan(1, topology="v5e:1x1")
+    plain = attending(4096, flash_attention=False).plan(1, topology="v5e:1x1")
+    assert "splash" in found.text and "splash" not in plain.text
+    assert found.memory.temporary < 64 * 2**20 < 2**30 < plain.memory.temporary
+    assert found.flops == plain.flops
+
+
+def test_long_sequences_in_parts():
+    """The kernel on each device of FSDP, which gathers weights and nothing of attention; the ring,
+    which gives keys and values away once for the output and once, with gradients, for those.
+    """
+    pod = dist.Topology("v5e:2x4")
+    with dist.FSDP(devices=pod.devices).scope():
+        model = attending(4096)
+    found = model.plan(8)
+    assert "splash" in found.text and found.memory.temporary < 64 * 2**20
+    assert found.collectives["all-gather"] < 2 * 4 * sum(math.prod(v.shape) for v in model.weights)
+    with dist.ContextParallel(devices=pod.devices).scope():
+        model = attending(4096)
+    found = model.plan(1)
+    part = 4096 // 8 * 8 * 128 * 4
+    assert found.memory.temporary < 64 * 2**20
+    assert found.collectives["collective-permute"] == pytest.approx(8 * (2 + 4) * part, rel=0.5)
+
+
 def test_slices():
     pod = dist.Topology("v5e:2x2", slices=2)
     assert len(pod.devices) == 8 and len({device.slice_index for device in pod.devices}) == 2

@@ -246,7 +246,9 @@ class _Program:
         """The operations of a step; what is in kernels counts as in their plain forms."""
         if has_kernels(jaxpr):
             with traced_for("plain"):
-                jaxpr = jax.make_jaxpr(outside_loops(step.__wrapped__))(self.state, self.batch).jaxpr
+                jaxpr = jax.make_jaxpr(outside_loops(step.__wrapped__))(
+                    self.state, self.batch
+                ).jaxpr
         return count_operations(jaxpr)
 
     def _refused(self, flops: int, needed: int, available: int) -> Plan:
