@@ -25,6 +25,7 @@ def make_weights(layer, specs):
             name=name,
             regularizer=weight.regularizer,
             constraint=weight.constraint,
+            layout=weight.layout,
         )
         layer.own(name, variable)
         _show(layer, name, variable)

@@ -9,6 +9,7 @@ from jkeras.distribution.mesh import (
     get_device_count,
     list_devices,
 )
+from jkeras.distribution.pipeline import PipelineParallel
 from jkeras.distribution.processes import initialize
 from jkeras.distribution.strategies import (
     FSDP,

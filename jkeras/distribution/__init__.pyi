@@ -4,6 +4,7 @@ from jkeras.distribution.context import ContextParallel as ContextParallel
 from jkeras.distribution.mesh import DeviceMesh as DeviceMesh
 from jkeras.distribution.mesh import LayoutMap as LayoutMap
 from jkeras.distribution.mesh import TensorLayout as TensorLayout
+from jkeras.distribution.pipeline import PipelineParallel as PipelineParallel
 from jkeras.distribution.strategies import DataParallel as DataParallel
 from jkeras.distribution.strategies import FSDP as FSDP
 from jkeras.distribution.strategies import ModelParallel as ModelParallel

@@ -23,6 +23,7 @@ class Weight(typing.NamedTuple):
     regularizer: typing.Any = None
     constraint: typing.Any = None
     autocast: bool = True  # cast to the compute dtype when the layer runs
+    layout: typing.Any = None  # how it lies over devices; None: as the session's distribution says
 
     def replace(self, **changes: typing.Any) -> "Weight":
         """The same spec with other values of some of its fields."""

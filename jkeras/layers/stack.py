@@ -18,6 +18,7 @@ from jkeras.kernel.apply import structure
 from jkeras.kernel.losses import split
 from jkeras.kernel.spec import sample
 from jkeras.layers.base import Value
+from jkeras.layers.stages import Blocks, in_stages, layout_of_stages, mesh_of_stages
 from jkeras.ops.kernels import inside_loop
 
 
@@ -50,7 +51,7 @@ class SumOfEach(EachOf):
         return super().__call__(values).sum()
 
 
-@layer("keras.layers", arguments="layer, count, remat, seed")
+@layer("keras.layers", arguments="layer, count, remat, seed, stages, microbatches")
 class Stack(StatefulLayer):
     """`count` blocks like `layer`, each with weights of its own, applied one after the other in a
     compiled loop.
@@ -66,6 +67,13 @@ class Stack(StatefulLayer):
             kept; the name of a policy of `jax.checkpoint_policies`, such as "dots_saveable", keeps
             some of it.
         seed: integer, of the keys that blocks draw from in training.
+        stages: under a distribution whose mesh has an axis "stage", such as
+            `distribution.PipelineParallel(stages)`: in how many stages, each on devices of its own,
+            the blocks lie. Elsewhere it has no effect.
+        microbatches: in how many parts of the batch, at most, stages work at the same time; by
+            default as many as stages. With `stages - 1` more turns than microbatches, more of them
+            leave less time idle. Blocks that look at the whole batch, such as those with
+            `BatchNormalization`, look at a microbatch.
 
     >>> import jkeras
     >>> stack = Stack(jkeras.layers.Dense(4, activation="relu"), 50)
@@ -77,6 +85,8 @@ class Stack(StatefulLayer):
     count: int
     remat: bool | str = False  # or the name of a policy
     seed: Any = None
+    stages: int | None = None
+    microbatches: int | None = None
     supports_masking = True
     uses_weights_whole = False  # a block's turn comes in the loop
     call_context = {"training": None, "mask": None}
@@ -86,10 +96,22 @@ class Stack(StatefulLayer):
             raise ValueError(explain(self._where, "`layer` to be a layer", f"{self.layer!r}"))
         if not isinstance(self.count, int) or self.count < 1:
             raise ValueError(explain(self._where, "`count` of 1 or more", f"count={self.count!r}"))
+        self._check_stages()
         if not isinstance(self.remat, bool):
             policy_of(self.remat)
         self._forget("layer", ())  # its weights are none of ours
         self.seed_generator = SeedGenerator(self.seed)
+
+    def _check_stages(self):
+        for name in ("stages", "microbatches"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(
+                    explain(self._where, f"`{name}` of 1 or more", f"{name}={value!r}")
+                )
+        if self.count % (self.stages or 1):
+            expected = f"`stages` to divide the number of blocks, {self.count}"
+            raise ValueError(explain(self._where, expected, f"stages={self.stages}"))
 
     def weight_specs(self, x):
         self._check_block(x)
@@ -126,8 +148,11 @@ class Stack(StatefulLayer):
 
     def _of_all(self, weight):
         """The spec of the array that holds a weight of all blocks."""
+        shape = (self.count, *weight.shape)
+        mesh = mesh_of_stages(self._where, self.stages)
         return weight.replace(
-            shape=(self.count, *weight.shape),
+            shape=shape,
+            layout=None if mesh is None else layout_of_stages(mesh, shape),
             initializer=EachOf(weight.initializer),
             regularizer=weight.regularizer and SumOfEach(weight.regularizer),
             constraint=weight.constraint and EachOf(weight.constraint),
@@ -142,25 +167,45 @@ class Stack(StatefulLayer):
             for learnt in (True, False)
         )
         keys = jax.random.split(ctx.key, self.count) if ctx.training else None
+        blocks = Blocks(params, state, keys)
         context = {"training": ctx.training}
+        mask = None
         if ctx.mask is not None and "mask" in target_of(type(self.layer)).context:
-            context["mask"] = ctx.mask
+            mask = ctx.mask
         inside = ctx.taps_inside()
+        mesh = mesh_of_stages(self._where, self.stages)
+        if mesh is None or inside is not None:
+            y, state, loss = self._in_a_loop(inside, context, blocks, inputs, mask)
+        else:
+            make_block = functools.partial(self._block, None, context)
+            microbatches = self.microbatches or self.stages
+            y, state, loss = in_stages(make_block, blocks, inputs, mask, mesh, microbatches)
+        self.add_loss(loss)
+        return y, {"_".join(path): value for path, value in tree.flatten(state)}
+
+    def _in_a_loop(self, inside, context, blocks, x, mask):
+        """(y, state of the blocks, sum of their losses), one block after the other."""
         changes = {}
         if inside is not None:
-            first = jax.tree_util.tree_map(lambda v: v[0], (params, state, keys))
-            shape_of = functools.partial(self._shape_in_block, context, inputs, *first)
+            first = jax.tree_util.tree_map(lambda v: v[0], tuple(blocks))
+            whole = context if mask is None else {**context, "mask": mask}
+            shape_of = functools.partial(self._shape_in_block, whole, x, *first)
             changes = inside.changes(self.count, shape_of)
+        block = self._block(inside, context, mask)
+        y, (state, losses, seen) = jax.lax.scan(block, x, (*blocks, changes))
+        if inside is not None:
+            inside.keep(seen)
+        return y, state, losses.sum()
+
+    def _block(self, inside, context, mask):
+        """One block as the body of a loop."""
+        if mask is not None:
+            context = {**context, "mask": mask}
         block = functools.partial(self._run_block, inside, context)
         if self.remat:
             policy = None if isinstance(self.remat, bool) else policy_of(self.remat)
             block = jax.checkpoint(block, policy=policy)
-        slices = params, state, keys, changes
-        y, (state, losses, seen) = jax.lax.scan(inside_loop(block), inputs, slices)
-        if inside is not None:
-            inside.keep(seen)
-        self.add_loss(losses.sum())
-        return y, {"_".join(path): value for path, value in tree.flatten(state)}
+        return inside_loop(block)
 
     def _run_block(self, inside, context, x, slices):
         """One block in the loop: `(y, (state, loss, what is seen in it))`.

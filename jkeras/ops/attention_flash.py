@@ -42,52 +42,63 @@ def by_splash(query, key, value, segments, form, is_demanded=False):
         return None
     # asked for here: the gradient may be traced when the block `traced_for` is left
     local = functools.partial(_of_device, form=form, interpret=is_interpreted())
-    mesh, batch, heads = _cut(query, key)
-    if mesh is None:
-        if not _is_one_program(is_demanded):
+    mesh, rows, heads = _cut(query, key)
+    if mesh is None or not _free(mesh):
+        if not _is_one_program(mesh, is_demanded):
             return None
         return local(query, key, value, segments)
     # the kernel is opaque to the compiler, which cannot cut it along the mesh by itself
-    x, ids = PartitionSpec(batch, heads), PartitionSpec(batch)
+    x, ids = PartitionSpec(rows or None, heads or None), PartitionSpec(rows or None)
     return jax.shard_map(
         local,
-        mesh=mesh,
+        mesh=None if _manual() else mesh,
         in_specs=(x, x, x, None if segments is None else Segments(ids, ids)),
         out_specs=x,
+        axis_names=set(_free(mesh)),
         check_vma=False,
     )(query, key, value, segments)
 
 
-def _is_one_program(is_demanded):
-    """Whether what is traced runs on one device, as far as that can be known: inside of
-    `shard_map`, or where there is only one.
+def _is_one_program(mesh, is_demanded):
+    """Whether what is traced runs on one device, as far as that can be known: a mesh of one, or the
+    inside of a `shard_map`, or the only device that there is.
     """
-    return is_demanded or jax.device_count() == 1 or _is_manual()
+    if mesh is not None:
+        return not _free(mesh)
+    return is_demanded or jax.device_count() == 1 or bool(_manual())
 
 
-def _is_manual():
+def _manual():
+    """The axes of meshes that a `shard_map` around what is traced has cut already."""
     mesh = jax.sharding.get_abstract_mesh()
-    return any(kind == jax.sharding.AxisType.Manual for kind in mesh.axis_types)
+    kinds = zip(mesh.axis_names, mesh.axis_types)
+    return {name for name, kind in kinds if kind == jax.sharding.AxisType.Manual}
+
+
+def _free(mesh):
+    """The axes of a mesh along which the compiler would have to cut."""
+    manual = _manual()
+    return tuple(name for name in mesh.axis_names if name not in manual and mesh.shape[name] > 1)
 
 
 def _cut(query, key):
-    """(mesh, axes that cut the batch, axes that cut heads) of the session's distribution; a mesh
-    of None where nothing is to be cut.
+    """(mesh, axes that cut the batch, axes that cut heads) of the session's distribution, None for
+    what it does not cut.
     """
     distribution = settings.distribution
-    if distribution is None or _is_manual():
-        return None, None, None
+    if distribution is None:
+        return None, (), ()
     mesh = distribution.device_mesh.backend_mesh
-    if mesh.size == 1:
-        return None, None, None
     batch = distribution.get_data_layout(query.shape).axes[0]
     names = batch if isinstance(batch, tuple) else (batch,)
-    others = tuple(name for name in mesh.axis_names if name not in names)
-    if query.shape[0] % _size(mesh, names):
-        batch = None
-    if key.shape[1] % _size(mesh, others):
-        others = ()
-    return mesh, batch, others or None
+    free = _free(mesh)
+    rows = tuple(name for name in free if name in names)
+    heads = tuple(name for name in free if name not in names)
+    if query.shape[0] % _size(mesh, rows):
+        rows = ()
+    if key.shape[1] % _size(mesh, heads):
+        heads = ()
+    return mesh, rows, heads
 
 
 def _size(mesh, names):

@@ -51,6 +51,28 @@ def transformer():
     return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
 
 
+class Block(layers.Layer):
+    """A block of a transformer, with a penalty, which drops nothing."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.attention = layers.MultiHeadAttention(4, 4)
+        self.norm = layers.LayerNormalization()
+        self.dense = layers.Dense(16, "tanh", activity_regularizer="l2", kernel_regularizer="l2")
+
+    def call(self, x, mask=None):
+        seen = None if mask is None else mask[:, None, :]
+        return x + self.dense(self.norm(self.attention(x, x, attention_mask=seen)))
+
+
+def stack():
+    """Blocks in four stages, where the mesh has so many."""
+    tokens = jkeras.Input((8,), dtype="int32")
+    x = layers.Embedding(20, 16, mask_zero=True)(tokens)
+    x = layers.Stack(Block(), 8, remat=True, stages=4, microbatches=8)(x)
+    return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
+
+
 def slices():
     """Two slices of four devices."""
     return dist.DeviceMesh((2, 4), ["slice", "batch"])
@@ -193,6 +215,8 @@ def eight():
         "tensor": trained(transformer, *tokens, tensor_parallel()),
         "fsdp transformer": trained(transformer, *tokens, dist.FSDP(min_size=64)),
         "context": trained(transformer, *tokens, dist.ContextParallel(4, min_size=64)),
+        "one stack": trained(stack, *tokens),
+        "pipeline": trained(stack, *tokens, dist.PipelineParallel(4)),
         "attention": attentions(),
         "private": [private(), private(dist.DataParallel()), private(dist.FSDP(min_size=8))],
     }

@@ -21,6 +21,7 @@ COPIES = {
     "tensor": "one transformer",
     "fsdp transformer": "one transformer",
     "context": "one transformer",
+    "pipeline": "one stack",
 }
 
 
@@ -91,6 +92,7 @@ def test_collectives(eight):
     assert traffic["data"]["all-reduce"] and not traffic["data"]["all-gather"]
     assert traffic["fsdp"]["all-gather"]
     assert traffic["tensor"]["all-reduce"]
+    assert traffic["pipeline"]["collective-permute"]
     assert traffic["context"]["collective-permute"] and not traffic["fsdp"]["collective-permute"]
 
 

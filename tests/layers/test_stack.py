@@ -131,3 +131,31 @@ def test_mistakes():
         layers.Stack(layers.Dense(3), 0)
     with pytest.raises(ValueError, match="layer"):
         layers.Stack("dense", 2)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"stages": 2}, "`stages` to divide the number of blocks, 3"),
+        ({"stages": 0}, "`stages` of 1 or more"),
+        ({"stages": 3, "microbatches": 1.5}, "`microbatches` of 1 or more"),
+    ],
+)
+def test_wrong_stages(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        layers.Stack(layers.Dense(4), 3, **arguments)
+
+
+def test_stages_are_those_of_the_mesh():
+    stack = layers.Stack(layers.Dense(4), 2, stages=2)
+    assert layers.Stack.from_config(stack.get_config()).stages == 2
+    with jkeras.distribution.PipelineParallel(1, devices=["cpu:0"]).scope():
+        with pytest.raises(ValueError, match="the session's mesh has, 1"):
+            stack(X)
+        alone = layers.Stack(layers.Dense(4), 2, stages=1, microbatches=4)
+        parts = alone(X)
+        weights = alone.get_weights()
+    plain = layers.Stack(layers.Dense(4), 2)
+    plain.build(X.shape)
+    plain.set_weights(weights)
+    np.testing.assert_allclose(parts, plain(X), rtol=1e-5, atol=1e-6)

@@ -147,6 +147,36 @@ def test_long_sequences_in_parts():
     assert found.collectives["collective-permute"] == pytest.approx(8 * (2 + 4) * part, rel=0.5)
 
 
+def test_stages():
+    """8 microbatches through 4 stages: 11 turns, of which each stage works in 8 and is idle in 3.
+
+    A microbatch goes on in every turn, and back for the gradient; the 8 that come out of the last
+    stage go to all, and their gradients back.
+    """
+    pod = dist.Topology("v5e:2x4")
+    block = jkeras.Sequential([jkeras.Input((512, 128)), AttendingBlock()])
+    with dist.PipelineParallel(4, devices=pod.devices).scope():
+        inputs = jkeras.Input((512, 128))
+        stack = layers.Stack(block, 8, remat=True, stages=4, microbatches=8)
+        model = jkeras.Model(inputs, stack(inputs))
+        model.compile("adam", "mse")
+    found = model.plan(16)
+    turn = 512 * 128 * 4  # one row on each of the two devices of a stage
+    assert found.collectives["collective-permute"] == 2 * (11 + 8) * turn
+    of_blocks = sum(4 * math.prod(v.shape) for v in stack.trainable_weights)
+    assert found.memory.parameters == of_blocks // 4
+    assert "splash" in found.text
+
+
+class AttendingBlock(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.attend = layers.MultiHeadAttention(1, 128)
+
+    def call(self, x):
+        return x + self.attend(x, x, use_causal_mask=True)
+
+
 def test_slices():
     pod = dist.Topology("v5e:2x2", slices=2)
     assert len(pod.devices) == 8 and len({device.slice_index for device in pod.devices}) == 2

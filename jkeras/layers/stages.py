@@ -1,0 +1,145 @@
+"""Equal blocks in stages on devices of their own, which work on one microbatch each at a time."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import PartitionSpec
+
+from jkeras.core.errors import explain
+from jkeras.core.settings import settings
+from jkeras.distribution.pipeline import STAGE
+from jkeras.distribution.mesh import TensorLayout
+
+Tree = Any
+
+
+def mesh_of_stages(where: str, stages: int | None) -> Any:
+    """The session's `DeviceMesh` where it has an axis of stages, None where it has none.
+
+    Args:
+        where: the layer, for errors.
+        stages: how many stages the layer has; None: none, and so no mesh.
+
+    Raises:
+        ValueError: the mesh has another number of stages.
+    """
+    distribution = settings.distribution
+    if stages is None or distribution is None:
+        return None
+    mesh = distribution.device_mesh
+    sizes = dict(zip(mesh.axis_names, mesh.devices.shape))
+    if STAGE not in sizes:
+        return None
+    if sizes[STAGE] != stages:
+        expected = f"as many `stages` as the session's mesh has, {sizes[STAGE]}"
+        raise ValueError(explain(where, expected, f"stages={stages}"))
+    return mesh
+
+
+def layout_of_stages(mesh: Any, shape: tuple[int, ...]) -> TensorLayout:
+    """The layout of what has all blocks along its first axis: each stage has its own blocks."""
+    return TensorLayout([STAGE, *[None] * (len(shape) - 1)], mesh)
+
+
+class Blocks(NamedTuple):
+    """What differs from block to block, along the first axis of every array.
+
+    Args:
+        params, state: of the blocks.
+        keys: of each block, or None.
+    """
+
+    params: Tree
+    state: Tree
+    keys: jax.Array | None
+
+
+def in_stages(
+    make_block: Callable,
+    blocks: Blocks,
+    x: jax.Array,
+    mask: Tree,
+    mesh: Any,
+    microbatches: int,
+) -> tuple[jax.Array, Tree, jax.Array]:
+    """The blocks one after the other, a stage of them on each part of the mesh (GPipe).
+
+    While the first stage takes microbatch 2, the second one takes microbatch 1, and so on. Of
+    `microbatches + stages - 1` turns each stage works in `microbatches`.
+
+    Args:
+        make_block: mask of a microbatch -> function (x, blocks' slice) -> (y, (state, loss, seen)).
+        x: (batch, ...).
+        mask: a tree of arrays (batch, ...) or None.
+        mesh: a `DeviceMesh` with an axis of stages.
+        microbatches: at most so many; as many as divide the batch evenly.
+
+    Returns:
+        (y, state of the blocks, sum of their losses, a mean over microbatches).
+
+    References: Huang et al. 2019, arXiv:1811.06965.
+    """
+    count = math.gcd(x.shape[0], microbatches)
+    cut = functools.partial(_cut, count=count)
+    stage = functools.partial(_stage, make_block, count)
+    own, all_of_it = PartitionSpec(STAGE), PartitionSpec()
+    on_devices = jax.shard_map(
+        stage,
+        mesh=mesh.backend_mesh,
+        in_specs=(own, all_of_it, all_of_it),
+        out_specs=own,
+        axis_names={STAGE},
+        check_vma=False,
+    )
+    # with axes that are left to the compiler there is something to compile
+    y, state, losses = jax.jit(on_devices)(blocks, cut(x), cut(mask))
+    return _joined(y[-1]), state, losses.sum() / count
+
+
+def _cut(batch, count):
+    """Arrays (batch, ...) as (microbatches, rows of one, ...); every microbatch takes rows from all
+    over the batch, so that a batch cut over devices stays so.
+    """
+    return jax.tree_util.tree_map(
+        lambda v: jnp.swapaxes(v.reshape(-1, count, *v.shape[1:]), 0, 1), batch
+    )
+
+
+def _joined(parts):
+    """Back from `_cut`."""
+    rows = jnp.swapaxes(parts, 0, 1)
+    return rows.reshape(-1, *rows.shape[2:])
+
+
+def _stage(make_block, count, blocks, parts, masks):
+    """What one stage does: (its outputs, state of its blocks, its loss), with an axis before."""
+    stages, stage = lax.axis_size(STAGE), lax.axis_index(STAGE)
+    onwards = [(i, i + 1) for i in range(stages - 1)]
+
+    def turn(carry, number):
+        received, state, loss = carry
+        microbatch = jnp.clip(number - stage, 0, count - 1)
+        works = (number >= stage) & (number - stage < count)
+        mask = jax.tree_util.tree_map(lambda v: v[microbatch], masks)
+        x = jnp.where(stage == 0, parts[microbatch], received)
+        slices = (blocks.params, state, _keys_of(blocks.keys, microbatch), {})
+        y, (changed, losses, _) = lax.scan(make_block(mask), x, slices)
+        state = jax.tree_util.tree_map(functools.partial(jnp.where, works), changed, state)
+        loss = loss + jnp.where(works, losses.sum(), 0)
+        return (lax.ppermute(y, STAGE, onwards), state, loss), y
+
+    # a stage with nothing to do yet takes rows of the batch, whose derivatives are finite
+    start = (parts[0], blocks.state, jnp.zeros(()))
+    (_, state, loss), outputs = lax.scan(turn, start, jnp.arange(count + stages - 1))
+    return outputs[stages - 1 :][None], state, loss[None]
+
+
+def _keys_of(keys, microbatch):
+    if keys is None:
+        return None
+    return jax.vmap(lambda key: jax.random.fold_in(key, microbatch))(keys)
