@@ -33,17 +33,20 @@ def make_model():
     return model
 
 
-def train(folder, epochs=10, callbacks=()):
+def train(folder, epochs=10, every=20, callbacks=()):
     """Trains over the devices of all processes, which have met before; the results of the test.
 
     The first process writes the weights into the folder.
+
+    Args:
+        every: steps from one checkpoint to the next.
     """
     folder = pathlib.Path(folder)
     jkeras.utils.set_random_seed(0)
     (x, y), test = digits.load_data()
     with distribution.DataParallel().scope():
         model = make_model()
-        checkpoints = jkeras.saving.Checkpointer(folder / "checkpoints", every=20)  # steps
+        checkpoints = jkeras.saving.Checkpointer(folder / "checkpoints", every=every)
         model.fit(
             x,
             y,
