@@ -89,11 +89,9 @@ def _add_launch(commands):
 def _launch(options):
     from jkeras.distribution.launch import Job, launch
 
-    host, port = "localhost", options.port
-    if options.coordinator is not None:
-        host, _, port = options.coordinator.rpartition(":")
     program = [*(["-m"] if options.module else []), options.program, *options.arguments]
     try:
+        host, port = _meeting_place(options)
         job = Job(
             command=[sys.executable, *program],
             processes=options.processes,
@@ -102,11 +100,21 @@ def _launch(options):
             nodes=options.nodes,
             node_rank=options.node_rank,
             host=host,
-            port=None if port is None else int(port),
+            port=port,
         )
     except ValueError as error:
         sys.exit(f"jkeras launch: {error}")
     sys.exit(launch(job))
+
+
+def _meeting_place(options):
+    """(host, port) of the first process; the port may be None."""
+    if options.coordinator is None:
+        return "localhost", options.port
+    host, _, port = options.coordinator.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(f"Expected --coordinator HOST:PORT. Received: {options.coordinator}")
+    return host, int(port)
 
 
 def _run_program(options):

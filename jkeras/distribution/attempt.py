@@ -1,5 +1,4 @@
-"""One attempt at a job: its processes run until all have ended; where one fails, all are stopped.
-"""
+"""One attempt at a job: its processes run until all end; one that fails stops the others."""
 
 import signal
 import sys

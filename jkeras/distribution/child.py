@@ -86,8 +86,9 @@ class Child:
         self._report(Ended(self.number, code if code >= 0 else 128 - code))
 
     def _tell(self, lines: typing.IO[bytes], out: typing.TextIO) -> None:
-        for line in lines:
-            text = line.decode(errors="replace").rstrip("\r\n")
-            # where nobody reads it any more, the process goes on all the same
-            with _one_line, contextlib.suppress(BrokenPipeError):
-                print(f"[{self.number}] {text}", file=out, flush=True)
+        with lines:
+            for line in lines:
+                text = line.decode(errors="replace").rstrip("\r\n")
+                # where nobody reads it any more, the process goes on all the same
+                with _one_line, contextlib.suppress(BrokenPipeError):
+                    print(f"[{self.number}] {text}", file=out, flush=True)

@@ -39,7 +39,7 @@ class Job:
     """
 
     command: Sequence[str]
-    processes: int
+    processes: int = 1
     retries: int = 0
     grace: float = 20.0
     nodes: int = 1

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # processes that compile everything anew
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def start(processes, *arguments, devices=1, retries=2, grace=20):
+def start(processes, *arguments, devices=1, retries=2, grace=5):
     """A job of `jobs.py`."""
     options = ("--processes", processes, "--retries", retries, "--grace", grace)
     program = ("-m", "tests.distribution.jobs", *arguments)
@@ -80,7 +80,7 @@ def test_goes_on_with_fewer_processes(tmp_path, peaceful, processes, devices):
 
 
 def test_sigterm_saves_the_step_of_the_moment(tmp_path, peaceful):
-    job = start(2, "saves_at_the_end", tmp_path)
+    job = start(2, "saves_at_the_end", tmp_path, grace=20)
     next(line for line in job.stdout if line == "[1] step 7\n")
     job.send_signal(signal.SIGTERM)
     out, errors = result(job, code=143)
@@ -92,6 +92,6 @@ def test_sigterm_saves_the_step_of_the_moment(tmp_path, peaceful):
 
 
 def test_a_collective_that_a_process_never_comes_to():
-    out, errors = result(start(2, "waits_for_a_dead_one", grace=5))
+    out, errors = result(start(2, "waits_for_a_dead_one"))
     assert "process 1 ended with exit status 137 (SIGKILL)" in errors
     assert {"[0] sum 2.0", "[1] sum 2.0"} <= set(out.splitlines())
