@@ -94,6 +94,7 @@ def _environments(job: Job, restarts: int) -> dict[int, dict[str, str]]:
     first = job.node_rank * job.processes
     return {
         number: {
+            **_own_gpu(job, number - first),
             "PYTHONUNBUFFERED": "1",  # what a process wrote is not lost when it is killed
             **os.environ,
             "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
@@ -103,6 +104,13 @@ def _environments(job: Job, restarts: int) -> dict[int, dict[str, str]]:
         }
         for number in range(first, first + job.processes)
     }
+
+
+def _own_gpu(job: Job, local_number: int) -> dict[str, str]:
+    """Gives each of several processes of a machine a GPU; one process takes all."""
+    if job.processes == 1:
+        return {}
+    return {"JAX_LOCAL_DEVICE_IDS": str(local_number)}
 
 
 def _port(job: Job, restarts: int) -> int:
