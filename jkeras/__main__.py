@@ -1,4 +1,4 @@
-"""Commands of jkeras: programs written for Keras, and the examples that come with the library."""
+"""Commands of jkeras: programs written for Keras, jobs of several processes, examples."""
 
 import argparse
 import ast
@@ -42,6 +42,7 @@ def main(arguments=None):
     )
     old.add_argument("program", help="path of a script")
     old.set_defaults(command=_modernize)
+    _add_launch(commands)
     examples = commands.add_parser(
         "examples", help="list the examples, or run one: `examples digits`"
     )
@@ -50,6 +51,70 @@ def main(arguments=None):
     examples.set_defaults(command=_run_example)
     options = parser.parse_args(arguments)
     options.command(options)
+
+
+def _add_launch(commands):
+    """Adds the command `launch`."""
+    job = commands.add_parser(
+        "launch",
+        help="run a program in several processes, which are started again where one fails",
+    )
+    job.add_argument("--processes", type=int, required=True, help="how many, on this machine")
+    job.add_argument(
+        "--retries", type=int, default=0, help="how often all are started again (default: 0)"
+    )
+    job.add_argument(
+        "--grace",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="from the signal to stop until what still runs is killed (default: 20)",
+    )
+    job.add_argument(
+        "--port",
+        type=int,
+        help="of the first process, one higher with each restart (default: a free one)",
+    )
+    job.add_argument("--nodes", type=int, default=1, help="how many machines (default: 1)")
+    job.add_argument("--node-rank", type=int, default=0, help="the number of this one, from 0")
+    job.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="of the first machine, where there are several"
+    )
+    job.add_argument("-m", dest="module", action="store_true", help="the program is a module")
+    job.add_argument("program", help="path of a script, or with -m the name of a module")
+    job.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the program")
+    job.set_defaults(command=_launch)
+
+
+def _launch(options):
+    from jkeras.distribution.launch import Job, launch
+
+    program = [*(["-m"] if options.module else []), options.program, *options.arguments]
+    try:
+        host, port = _meeting_place(options)
+        job = Job(
+            command=[sys.executable, *program],
+            processes=options.processes,
+            retries=options.retries,
+            grace=options.grace,
+            nodes=options.nodes,
+            node_rank=options.node_rank,
+            host=host,
+            port=port,
+        )
+    except ValueError as error:
+        sys.exit(f"jkeras launch: {error}")
+    sys.exit(launch(job))
+
+
+def _meeting_place(options):
+    """(host, port) of the first process; the port may be None."""
+    if options.coordinator is None:
+        return "localhost", options.port
+    host, _, port = options.coordinator.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(f"Expected --coordinator HOST:PORT. Received: {options.coordinator}")
+    return host, int(port)
 
 
 def _run_program(options):

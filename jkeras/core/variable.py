@@ -17,6 +17,7 @@ from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.planned import here, is_planned_for
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, settings
+from jkeras.core.spread import spread
 
 
 AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
@@ -243,7 +244,7 @@ class Variable:
         """The array, laid out as this variable's are."""
         if self.layout is None or is_planned_for(self.sharding):
             return value
-        return jax.device_put(value, self.sharding)
+        return spread(value, self.sharding)
 
     def whole(self, value):
         """The value as a compiled step uses it; see `gathered`."""

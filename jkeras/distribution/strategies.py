@@ -9,6 +9,7 @@ import numpy as np
 from jkeras.core.graph import is_symbolic
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
+from jkeras.core.spread import spread
 from jkeras.distribution.mesh import DeviceMesh, LayoutMap, TensorLayout, list_devices
 
 
@@ -56,7 +57,7 @@ def distribute_tensor(tensor, layout):
     layout = getattr(layout, "backend_layout", layout)
     if isinstance(tensor, jax.core.Tracer):
         return jax.lax.with_sharding_constraint(tensor, layout)
-    return jax.device_put(tensor, layout)
+    return spread(tensor, layout)
 
 
 class Distribution:

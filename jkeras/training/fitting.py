@@ -16,6 +16,7 @@ from jkeras.training.evaluating import Evaluating
 from jkeras.training.loop import Runner, Span
 from jkeras.training.nonfinite import Watch
 from jkeras.training.ownership import state_owner
+from jkeras.training.preemption import Preemption
 from jkeras.training.results import as_numbers
 from jkeras.training.resume import FitOptions, Participants, Position, Protection, Resume
 from jkeras.training.unprotected import Unprotected
@@ -44,6 +45,7 @@ class Fitting:
         self.callbacks = callbacks
         self.options = options
         self.layout = model.state_layout()
+        self.preemption = Preemption()
         self.runner = Runner(model, self.layout, "train", callbacks.looks_at_batches("train"))
         self.validation = None
         if validation is not None:
@@ -54,7 +56,8 @@ class Fitting:
     def run(self) -> None:
         """Trains. The model holds its last finished step, whatever happens."""
         options = self.options
-        terminates = options.checkpoint is not None
+        # of several processes, each would end after another step; see `Preemption`
+        terminates = options.checkpoint is not None and jax.process_count() == 1
         try:
             with (
                 Signals(terminate=terminates) as self.signals,
@@ -107,8 +110,7 @@ class Fitting:
                 ends_here = self._end_epoch(position.epoch, logs)
                 position = Position(position.epoch + 1)
         except Terminated:
-            if jax.process_count() == 1:  # several would have to agree on a step first
-                self.resume.save(*self._reached)
+            self.resume.save(*self._reached)
             raise
         return logs
 
@@ -172,6 +174,8 @@ class Fitting:
         self.callbacks.on_train_batch_end(position.step - 1, position.logs)
         self.resume.after_steps(steps, position)
         self.signals.check()
+        if self.options.checkpoint is not None and self.preemption.ends_here():
+            raise Terminated
 
     def _check_length(self, done: int, expected: int | None) -> None:
         """Sees whether the data gave as much as was expected."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from jkeras.core.planned import here
 from jkeras.core.settings import settings
+from jkeras.core.spread import spread
 from jkeras.ops.kernels import on_cpu
 
 Tree = typing.TypeVar("Tree")  # a pytree of arrays
@@ -34,9 +35,7 @@ def replicate(state: Tree) -> Tree:
     if settings.distribution is None:
         return state
     sharding = here(replicated())
-    return jax.tree_util.tree_map(
-        lambda v: v if is_placed(v) else jax.device_put(v, sharding), state
-    )
+    return jax.tree_util.tree_map(lambda v: v if is_placed(v) else spread(v, sharding), state)
 
 
 def shardings(state: typing.Any) -> typing.Any:
@@ -55,7 +54,7 @@ def match_sharding(state: Tree, other: Tree) -> Tree:
 
 def _matched(value: jax.Array, other: typing.Any) -> jax.Array:
     if len(getattr(other, "devices", set)()) > 1:
-        return jax.device_put(value, other.sharding)
+        return spread(value, other.sharding)
     return value
 
 
@@ -112,11 +111,7 @@ def prefetch(batch: Tree) -> Tree:
 
 
 def _place_whole(value: typing.Any) -> jax.Array:
-    sharding = layout_of(np.shape(value))
-    if jax.process_count() == 1:
-        return jax.device_put(value, sharding)
-    value = np.asarray(value)
-    return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
+    return spread(value, layout_of(np.shape(value)))
 
 
 def _place_part(value: typing.Any) -> jax.Array:
@@ -163,7 +158,7 @@ def everywhere(data: Tree) -> Tree:
     if settings.distribution is None:
         return jax.tree_util.tree_map(jax.numpy.asarray, data)
     sharding = here(replicated())
-    return jax.tree_util.tree_map(lambda v: jax.device_put(v, sharding), data)
+    return jax.tree_util.tree_map(lambda v: spread(v, sharding), data)
 
 
 def to_host(value: typing.Any) -> np.ndarray:
