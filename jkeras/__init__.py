@@ -66,6 +66,7 @@ __all__ = exported(
         "jkeras.datasets": "",
         "jkeras.distillation": "",
         "jkeras.explain": "",
+        "jkeras.generation": "",
         "jkeras.export": "",
         "jkeras.preprocessing": "",
         "jkeras.privacy": "",

@@ -127,7 +127,9 @@ class HeadedAttention(Composite):
 
     # ------------------------------------------------------------ the forward pass
 
-    def _run_heads(self, sub, query, value, key, masks, use_causal_mask, return_attention_scores):
+    def _run_heads(
+        self, sub, ctx, query, value, key, masks, use_causal_mask, return_attention_scores
+    ):
         """The output, and the weights where they are asked for, under `Masks` of what each query
         may see.
         """
@@ -149,7 +151,13 @@ class HeadedAttention(Composite):
         # (batch, …, heads, time, size)
         query, key, value = (heads_first(x, axes) for x in (query, key, value))
         masks = masks._replace(targets=targets, sources=sources)
-        y, weights = attend(sub, query, key, value, masks, use_causal_mask)
+        cache = ctx.cache()
+        if cache is None:
+            y, weights = attend(sub, query, key, value, masks, use_causal_mask)
+        else:
+            self._check_cached(cache, masks, use_causal_mask, needs_weights or len(axes) > 1)
+            options = {"scale": self._scale, "window": self.sliding_window}
+            y, weights = cache.attend(query, key, value, **options), None
         y = heads_last(y, axes, shape)
         if gate is not None:
             y = y * gate
@@ -165,6 +173,13 @@ class HeadedAttention(Composite):
                 f"{self._where}: Returning attention scores is not supported when flash attention "
                 "is enabled. Please disable flash attention to access attention scores."
             )
+
+    def _check_cached(self, cache, masks, use_causal_mask, is_special):
+        """Refuses what cannot be computed for new tokens alone."""
+        if not use_causal_mask:
+            cache.refuse("no `use_causal_mask=True`")
+        if any(mask is not None for mask in masks[:3]) or is_special:
+            cache.refuse("masks, scores or several axes")
 
     def _attention_function(self, rank, needs_weights):
         """The method that attends: without weights, where nothing asks for them.
@@ -475,7 +490,7 @@ class MultiHeadAttention(HeadedAttention):
             # as in Keras: whatever shares these inputs and runs later sees no mask
             sub.set_mask(x, None)
         return self._run_heads(
-            sub, query, value, key, masks, use_causal_mask, return_attention_scores
+            sub, ctx, query, value, key, masks, use_causal_mask, return_attention_scores
         )
 
 
@@ -547,5 +562,5 @@ class GroupedQueryAttention(HeadedAttention):
             key = value
         masks = masks_of(query_mask, value_mask, key_mask, attention_mask)
         return self._run_heads(
-            sub, query, value, key, masks, use_causal_mask, return_attention_scores
+            sub, ctx, query, value, key, masks, use_causal_mask, return_attention_scores
         )

@@ -221,8 +221,8 @@ class Stack(StatefulLayer):
             y, state = self.layer.apply(params, state, x, rng=key, **context)
             seen = {}
         else:
-            taps = {"at": inside.at, "add": changes}
-            y, state, seen = self.layer.tap(params, state, x, rng=key, **taps, **context)
+            options = {"rng": key, **context}
+            y, state, seen = inside.run(self.layer, params, state, x, changes, options)
         state, losses = split(state)
         return y, (state, sum(losses, jnp.zeros(())), seen)
 
