@@ -28,7 +28,7 @@ def set_distribution(value):
     they are trained on.
 
     Args:
-        value: a `DataParallel`, `ModelParallel` or `FSDP`; None for none.
+        value: a `DataParallel`, `FSDP`, `ModelParallel` or `AutoParallel`; None for none.
 
     >>> set_distribution(DataParallel(devices=["cpu:0"]))
     >>> distribution()
@@ -112,6 +112,20 @@ class Distribution:
         """The layout of what a layer returns, by its path with "/output"; None: the compiler's
         choice.
         """
+
+    def check_layouts(self):
+        """Warns of layouts that are probably not meant so; called when a step was traced, which
+        has asked for all of them.
+        """
+
+    def check_processes(self):
+        """Raises ValueError where processes cannot share the replicas of the model evenly."""
+        processes, replicas = self.num_processes, self.num_model_replicas
+        if processes > replicas and processes % replicas:
+            raise ValueError(
+                f"{type(self).__name__}: expected the number of processes to be a multiple of the "
+                f"number of model replicas. Received: {processes} processes, {replicas} replicas"
+            )
 
     def distribute_dataset(self, dataset):
         """The part of a data set that is for this process, in a loop of one's own; with one process
@@ -229,13 +243,7 @@ class ModelParallel(Distribution):
         mesh = layout_map.device_mesh
         super().__init__(mesh, batch_dim_name or mesh.axis_names[0], auto_shard_dataset)
         self.layout_map = self._layout_map = layout_map  # the second is Keras's
-        processes = self.num_processes
-        replicas = self.num_model_replicas
-        if processes > replicas and processes % replicas:
-            raise ValueError(
-                "ModelParallel: expected the number of processes to be a multiple of the number "
-                f"of model replicas. Received: {processes} processes, {replicas} replicas"
-            )
+        self.check_processes()
 
     def _layout_of(self, variable):
         return self._layout_map[variable.path]
@@ -243,6 +251,10 @@ class ModelParallel(Distribution):
     def get_tensor_layout(self, path):
         """The layout that the map has for a path, or None."""
         return self._layout_map[path]
+
+    def check_layouts(self):
+        """Warns, once, of keys of the map that match nothing."""
+        self._layout_map.warn_of_unused()
 
 
 @public("keras.distribution.FSDP")

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import sys
+import tempfile
 
 import jax
 import numpy as np
@@ -63,6 +64,68 @@ def tensor_parallel():
     layouts[".*down/kernel"] = ("model", None)
     layouts[".*up/output"] = ("batch", None, "model")
     return dist.ModelParallel(layout_map=layouts, batch_dim_name="batch")
+
+
+def gated():
+    """A decoder's block of today: few keys, which are not cut in 4, and a gate."""
+    tokens = jkeras.Input((8,), dtype="int32")
+    x = layers.Embedding(22, 16, name="embedding")(tokens)
+    attention = layers.GroupQueryAttention(4, 4, 2, name="attention")
+    x = layers.Add()([x, attention(x, x)])
+    x = layers.LayerNormalization()(x)
+    gate = layers.Dense(32, "silu", name="gate")(x)
+    up = layers.Dense(32, name="up")(x)
+    x = layers.Add()([x, layers.Dense(16, name="down")(layers.Multiply()([gate, up]))])
+    return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
+
+
+def three_steps(build, layout=None):
+    """The losses of three steps, the predictions behind them, and how the weights lie."""
+    jkeras.utils.clear_session()
+    jkeras.utils.set_random_seed(3)
+    dist.set_distribution(layout)
+    model = build()
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    y = np.roll(TOKENS, -1, 1)
+    found = {
+        "losses": [float(model.train_on_batch(TOKENS, y)) for _ in range(3)],
+        "prediction": model.predict(TOKENS, verbose=0).ravel().tolist(),
+    }
+    parameters = [v.value for v in model.trainable_variables]
+    found["parameters"] = sum(value.addressable_shards[0].data.nbytes for value in parameters)
+    if layout is not None:
+        found["layouts"] = {row.path: [row.layout, row.why] for row in layout.report(model)}
+        slots = [v for v in model.optimizer.variables if v.shape]
+        found["slots"] = all(v.value.sharding.is_equivalent_to(v.sharding, v.ndim) for v in slots)
+        found["planned"] = model.plan(16).memory.parameters
+        found["loaded"] = loaded(model)
+    slots = [v.value for v in model.optimizer.variables]
+    found["bytes"] = sum(value.addressable_shards[0].data.nbytes for value in slots)
+    dist.set_distribution(None)
+    return found
+
+
+def loaded(model):
+    """The predictions of the model from its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(f"{folder}/model.keras")
+        again = jkeras.saving.load_model(f"{folder}/model.keras")
+    kernel = again.get_layer("up").kernel.value
+    assert not kernel.sharding.is_fully_replicated
+    return again.predict(TOKENS, verbose=0).ravel().tolist()
+
+
+def auto():
+    """Cuts by rules over 4 and 2 of eight devices."""
+    builds = {"transformer": transformer, "gated": gated}
+    return {
+        name: [three_steps(build), *(three_steps(build, auto_over(n)) for n in (4, 2))]
+        for name, build in builds.items()
+    }
+
+
+def auto_over(count):
+    return dist.AutoParallel(model=count, min_size=16)
 
 
 def trained(build, x, y, batch_size, layout=None):
@@ -186,6 +249,7 @@ def checkpoint_of_process(address, index, folder):
 
 
 PROGRAMS = {
+    "auto": auto,
     "eight": eight,
     "process": process,
     "alone": alone,

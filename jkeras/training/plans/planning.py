@@ -234,7 +234,7 @@ class _Program:
         with traced_for("cuda" if self.platform == "gpu" else self.platform):
             traced = step.trace(self.state, self.batch)
             lowered = traced.lower()
-        placement.warn_of_unused()
+        placement.check_layouts()
         flops = count_operations(traced.jaxpr.jaxpr)
         try:
             compiled = lowered.compile(compiler_options=OPTIONS.get(self.platform))
