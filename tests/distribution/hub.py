@@ -1,4 +1,4 @@
-"""Backbones of keras-hub cut by the rules of `AutoParallel`, on eight virtual devices: `python -m …`.
+"""Backbones of keras-hub cut by the rules of `AutoParallel`, over eight virtual devices.
 
 Prints one JSON object: {backbone: [bytes, share of them that is cut, paths of weights of a percent
 or more that are not]}, and under "losses" those of three steps on one device and cut.

@@ -1,4 +1,4 @@
-"""The rules of `AutoParallel` on backbones of keras-hub, which runs with jkeras in Keras's place."""
+"""The rules of `AutoParallel` on backbones of keras-hub, which runs with jkeras as its Keras."""
 
 import importlib.util
 import json
