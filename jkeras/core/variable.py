@@ -141,9 +141,8 @@ class Variable:
         else:
             self._hold(initializer, dtype)
         if settings.distribution is not None:
-            self.layout = settings.distribution.get_variable_layout(self)
-        if self._value is not None:
-            self._value = self.placed(self._value)
+            layout = settings.distribution.get_variable_layout(self)
+        self.lay_out(layout)
 
     def _begin_with(self, initializer, shape, dtype):
         """Makes it the variable of an initializer, which is run when the value is looked at."""
@@ -244,6 +243,12 @@ class Variable:
         if self.layout is None or is_planned_for(self.sharding):
             return value
         return jax.device_put(value, self.sharding)
+
+    def lay_out(self, layout):
+        """Gives the variable another layout, before anybody has looked at its value or after."""
+        self.layout = layout
+        if self._value is not None:
+            self._value = self.placed(self._value)
 
     def whole(self, value):
         """The value as a compiled step uses it; see `gathered`."""

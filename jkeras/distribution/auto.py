@@ -36,6 +36,7 @@ class AutoParallel(Distribution):
         devices: names of devices or JAX devices, a multiple of `model`; by default all.
         min_size: weights with fewer elements are kept whole on each device.
         auto_shard_dataset: see `distribute_dataset`.
+        offload: see `FSDP`.
 
     Raises:
         ValueError: a number of devices that is no multiple of `model`.
@@ -52,6 +53,7 @@ class AutoParallel(Distribution):
         devices: Sequence[Any] | None = None,
         min_size: int = 1024,
         auto_shard_dataset: bool = True,
+        offload: str | None = None,
     ) -> None:
         devices = np.array(list_devices() if devices is None else devices)
         if model < 1 or devices.size % model:
@@ -60,7 +62,7 @@ class AutoParallel(Distribution):
                 explain("AutoParallel", wanted, f"model={model}, {devices.size} devices")
             )
         mesh = DeviceMesh((devices.size // model, model), ["batch", "model"], devices)
-        super().__init__(mesh, "batch", auto_shard_dataset)
+        super().__init__(mesh, "batch", auto_shard_dataset, offload)
         self.check_processes()
         self._cuts = Cuts(model, min_size)
         self._bytes = {}  # (path, shape) of what was laid out: its bytes

@@ -6,10 +6,14 @@ import warnings
 import jax
 import numpy as np
 
+from jkeras.core.errors import check_choice
 from jkeras.core.graph import is_symbolic
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
 from jkeras.distribution.mesh import DeviceMesh, LayoutMap, TensorLayout, list_devices
+
+OFFLOADS = (None, "optimizer")
+HOST_MEMORY = "pinned_host"  # as JAX names it
 
 
 @public("keras.distribution.distribution")
@@ -67,9 +71,17 @@ class Distribution:
         batch_dim_name: the axis of the mesh along which batches are cut.
         auto_shard_dataset: with several processes: whether each is given the same data, of which it
             takes its part. False: each is given rows of its own, which together are the data.
+        offload: "optimizer": what an optimizer keeps for each weight lies in the memory of the host
+            between steps, and on the devices for its update alone. None: all lies on the devices.
+    Raises:
+        ValueError: another `offload`.
     """
 
-    def __init__(self, device_mesh, batch_dim_name=None, auto_shard_dataset=True):
+    def __init__(
+        self, device_mesh, batch_dim_name=None, auto_shard_dataset=True, offload=None
+    ):
+        check_choice("offload", offload, OFFLOADS, type(self).__name__)
+        self.offload = offload
         self.device_mesh = device_mesh
         self.batch_dim_name = batch_dim_name
         self.auto_shard_dataset = auto_shard_dataset
@@ -107,6 +119,13 @@ class Distribution:
 
     def _layout_of(self, variable):
         """The layout that the distribution has for a variable, or None: a copy on each device."""
+
+    def get_slot_layout(self, variable):
+        """The layout between steps of a variable of an optimizer; numbers stay on the devices."""
+        layout = variable.layout
+        if self.offload is None or not variable.shape or not isinstance(layout, TensorLayout):
+            return layout
+        return TensorLayout(layout.axes, layout.device_mesh, HOST_MEMORY)
 
     def get_tensor_layout(self, path):
         """The layout of what a layer returns, by its path with "/output"; None: the compiler's
@@ -200,14 +219,15 @@ class DataParallel(Distribution):
         device_mesh: a `DeviceMesh` of one axis; of several the first counts.
         devices: names of devices, instead; by default all.
         auto_shard_dataset: see `distribute_dataset`.
+        offload: see `FSDP`.
 
     >>> DataParallel(devices=["cpu:0"]).num_model_replicas
     1
     """
 
-    def __init__(self, device_mesh=None, devices=None, auto_shard_dataset=True):
+    def __init__(self, device_mesh=None, devices=None, auto_shard_dataset=True, offload=None):
         mesh = _mesh_of(device_mesh, devices)
-        super().__init__(mesh, mesh.axis_names[0], auto_shard_dataset)
+        super().__init__(mesh, mesh.axis_names[0], auto_shard_dataset, offload)
         if mesh.devices.ndim != 1:
             warnings.warn(
                 f"DataParallel: expected a mesh of one axis, received {mesh}. Batches are cut "
@@ -225,6 +245,7 @@ class ModelParallel(Distribution):
             ("PATH/output").
         batch_dim_name: the axis of the mesh that cuts batches; by default the first.
         auto_shard_dataset: see `distribute_dataset`.
+        offload: see `FSDP`.
 
     >>> layouts = LayoutMap(DeviceMesh((1, 1), ["batch", "model"], ["cpu:0"]))
     >>> layouts[".*dense.*kernel"] = (None, "model")
@@ -232,7 +253,15 @@ class ModelParallel(Distribution):
     'batch'
     """
 
-    def __init__(self, *, layout_map=None, batch_dim_name=None, auto_shard_dataset=True, **kwargs):
+    def __init__(
+        self,
+        *,
+        layout_map=None,
+        batch_dim_name=None,
+        auto_shard_dataset=True,
+        offload=None,
+        **kwargs,
+    ):
         if layout_map is None:
             raise ValueError("ModelParallel: expected a `layout_map`. Received: None")
         if not isinstance(layout_map, LayoutMap):
@@ -241,7 +270,7 @@ class ModelParallel(Distribution):
                 f"layout_map={layout_map}"
             )
         mesh = layout_map.device_mesh
-        super().__init__(mesh, batch_dim_name or mesh.axis_names[0], auto_shard_dataset)
+        super().__init__(mesh, batch_dim_name or mesh.axis_names[0], auto_shard_dataset, offload)
         self.layout_map = self._layout_map = layout_map  # the second is Keras's
         self.check_processes()
 
@@ -275,16 +304,30 @@ class FSDP(Distribution):
         devices: names of devices, instead; by default all.
         min_size: variables with fewer elements are kept whole on each device.
         auto_shard_dataset: see `distribute_dataset`.
+        offload: "optimizer": what the optimizer keeps for each weight lies in the memory of the
+            host between steps. A step brings it to the devices for the update, and takes it back;
+            it is then dispatched alone, not several in a loop. None: it lies on the devices.
 
-    References: Rajbhandari et al. 2020, arXiv:1910.02054; Xu et al. 2021, arXiv:2105.04663.
+    Raises:
+        ValueError: another `offload`.
+
+    References: Rajbhandari et al. 2020, arXiv:1910.02054; Ren et al. 2021,
+    arXiv:2101.06840 (offload); Xu et al. 2021, arXiv:2105.04663.
 
     >>> FSDP(devices=["cpu:0"]).batch_dim_name
     'batch'
     """
 
-    def __init__(self, device_mesh=None, devices=None, min_size=1024, auto_shard_dataset=True):
+    def __init__(
+        self,
+        device_mesh=None,
+        devices=None,
+        min_size=1024,
+        auto_shard_dataset=True,
+        offload=None,
+    ):
         mesh = _mesh_of(device_mesh, devices)
-        super().__init__(mesh, mesh.axis_names[-1], auto_shard_dataset)
+        super().__init__(mesh, mesh.axis_names[-1], auto_shard_dataset, offload)
         self.min_size = min_size
 
     @property
