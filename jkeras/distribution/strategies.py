@@ -77,9 +77,7 @@ class Distribution:
         ValueError: another `offload`.
     """
 
-    def __init__(
-        self, device_mesh, batch_dim_name=None, auto_shard_dataset=True, offload=None
-    ):
+    def __init__(self, device_mesh, batch_dim_name=None, auto_shard_dataset=True, offload=None):
         check_choice("offload", offload, OFFLOADS, type(self).__name__)
         self.offload = offload
         self.device_mesh = device_mesh

@@ -242,6 +242,68 @@ def checkpoints(*folders):
     return [kept(folder) for folder in folders]
 
 
+def rested(layout, folder=None, epochs=2):
+    """What a training leaves behind: a digest of all its numbers, and in which memories the
+    optimizer's lie.
+    """
+    jkeras.utils.clear_session()
+    jkeras.utils.set_random_seed(3)
+    each = jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    with layout.scope():
+        model = mlp()
+        loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss, metrics=["accuracy"])
+        options = {"epochs": epochs, "checkpoint": folder, "callbacks": [each]}
+        model.fit(X, Y, batch_size=8, verbose=0, validation_data=(X, Y), **options)
+        planned = model.plan(8).memory
+        # as in a loop of one's own
+        model.optimizer.apply([np.ones(v.shape, "float32") for v in model.trainable_variables])
+        own = [v.own_value() for v in model.optimizer.variables]
+        kinds = sorted({f"{a.ndim > 0} {a.sharding.memory_kind}" for a in own})
+        again = loaded_optimizer(model)
+    arrays = [placement.to_host(v.value) for v in model.variables + model.optimizer.variables]
+    slots = sum(a.addressable_shards[0].data.nbytes for a in own if a.ndim)
+    return {
+        "digest": hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest(),
+        "kinds": kinds,
+        "loaded": again,
+        "slots": slots,
+        "host": planned.host,
+        "optimizer": planned.optimizer,
+    }
+
+
+def loaded_optimizer(model):
+    """Whether the optimizer's variables of the model's file are alike, and lie alike."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(f"{folder}/model.keras")
+        again = jkeras.saving.load_model(f"{folder}/model.keras")
+    pairs = zip(model.optimizer.variables, again.optimizer.variables, strict=True)
+    pairs = [(one.own_value(), other.own_value()) for one, other in pairs]
+    return all(
+        a.sharding == b.sharding and np.array_equal(*map(np.asarray, (a, b))) for a, b in pairs
+    )
+
+
+def offload(folder):
+    """Trainings whose optimizer's state lies with the host, and does not; also cut in two by a
+    checkpoint.
+    """
+    plain = dist.FSDP(min_size=8)
+    away = dist.FSDP(min_size=8, offload="optimizer")
+    for name in ("away", "plain"):
+        rested(away, f"{folder}/{name}", epochs=1)
+    cut = {"model": 4, "min_size": 16}
+    return {
+        "plain": rested(plain),
+        "away": rested(away),
+        "away resumed": rested(away, f"{folder}/away"),
+        "plain resumed": rested(plain, f"{folder}/plain"),
+        "cut": rested(dist.AutoParallel(**cut)),
+        "cut away": rested(dist.AutoParallel(**cut, offload="optimizer")),
+    }
+
+
 def checkpoint_of_process(address, index, folder):
     """`kept` in one of two processes, each of which holds a part of the arrays."""
     dist.initialize(address, 2, int(index))
@@ -251,6 +313,7 @@ def checkpoint_of_process(address, index, folder):
 PROGRAMS = {
     "auto": auto,
     "eight": eight,
+    "offload": offload,
     "process": process,
     "alone": alone,
     "checkpoints": checkpoints,

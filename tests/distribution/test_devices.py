@@ -145,6 +145,22 @@ def test_cuts_by_rules(auto, name):
     assert {path: four["layouts"][path][0] for path in LAYOUTS[name]} == LAYOUTS[name]
 
 
+def test_an_optimizer_with_the_host(tmp_path):
+    """The same numbers, bit for bit, wherever the optimizer's state lies between steps."""
+    found = result(start(8, "offload", str(tmp_path)))
+    digests = {name: one["digest"] for name, one in found.items()}
+    assert digests["plain"] == digests["away"]
+    assert digests["plain"] == digests["away resumed"] == digests["plain resumed"]
+    assert digests["cut"] == digests["cut away"] != digests["plain"]
+    for name, one in found.items():
+        host = "away" in name
+        memory = "pinned_host" if host else "device"
+        assert one["kinds"] == ["False device", f"True {memory}"] and one["loaded"]
+        assert one["host"] == (one["slots"] if host else 0)
+        numbers = 8  # of iterations, and the learning rate
+        assert one["optimizer"] == numbers + (0 if host else one["slots"])
+
+
 def two_places():
     """(address, number) for two processes that meet."""
     with socket.socket() as free:
