@@ -53,6 +53,7 @@ class AutoParallel(Distribution):
         devices: Sequence[Any] | None = None,
         min_size: int = 1024,
         auto_shard_dataset: bool = True,
+        *,
         offload: str | None = None,
     ) -> None:
         devices = np.array(list_devices() if devices is None else devices)
@@ -62,7 +63,7 @@ class AutoParallel(Distribution):
                 explain("AutoParallel", wanted, f"model={model}, {devices.size} devices")
             )
         mesh = DeviceMesh((devices.size // model, model), ["batch", "model"], devices)
-        super().__init__(mesh, "batch", auto_shard_dataset, offload)
+        super().__init__(mesh, "batch", auto_shard_dataset, offload=offload)
         self.check_processes()
         self._cuts = Cuts(model, min_size)
         self._bytes = {}  # (path, shape) of what was laid out: its bytes
@@ -88,7 +89,8 @@ class AutoParallel(Distribution):
         >>> import jkeras
         >>> layout = AutoParallel(model=1, devices=["cpu:0"])
         >>> with layout.scope():
-        ...     net = jkeras.Sequential([jkeras.Input((64,)), jkeras.layers.Dense(64)], name="net")
+        ...     net = jkeras.Sequential([jkeras.layers.Dense(64, name="dense")], name="net")
+        ...     net.build((None, 64))
         >>> print(layout.report(net))
         net/dense/kernel  (64, 64)  float32  (None, 'model')  16,384  columns
         net/dense/bias    (64,)     float32  ('model',)       256     as its kernel

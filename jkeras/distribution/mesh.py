@@ -131,7 +131,7 @@ class TensorLayout:
     (None, 'model')
     """
 
-    def __init__(self, axes, device_mesh=None, memory_kind=None):
+    def __init__(self, axes, device_mesh=None, *, memory_kind=None):
         self.axes = tuple(axes)
         self.memory_kind = memory_kind
         self._device_mesh = device_mesh

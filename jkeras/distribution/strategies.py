@@ -6,7 +6,7 @@ import warnings
 import jax
 import numpy as np
 
-from jkeras.core.errors import check_choice
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.graph import is_symbolic
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
@@ -74,11 +74,13 @@ class Distribution:
         offload: "optimizer": what an optimizer keeps for each weight lies in the memory of the host
             between steps, and on the devices for its update alone. None: all lies on the devices.
     Raises:
-        ValueError: another `offload`.
+        ValueError: another `offload`, or devices for which JAX knows no memory of the host.
     """
 
-    def __init__(self, device_mesh, batch_dim_name=None, auto_shard_dataset=True, offload=None):
+    def __init__(self, device_mesh, batch_dim_name=None, auto_shard_dataset=True, *, offload=None):
         check_choice("offload", offload, OFFLOADS, type(self).__name__)
+        if offload is not None:
+            _check_host_memory(device_mesh, type(self).__name__)
         self.offload = offload
         self.device_mesh = device_mesh
         self.batch_dim_name = batch_dim_name
@@ -123,7 +125,7 @@ class Distribution:
         layout = variable.layout
         if self.offload is None or not variable.shape or not isinstance(layout, TensorLayout):
             return layout
-        return TensorLayout(layout.axes, layout.device_mesh, HOST_MEMORY)
+        return TensorLayout(layout.axes, layout.device_mesh, memory_kind=HOST_MEMORY)
 
     def get_tensor_layout(self, path):
         """The layout of what a layer returns, by its path with "/output"; None: the compiler's
@@ -183,6 +185,16 @@ class Distribution:
         return f"<{type(self).__name__} device_mesh={self.device_mesh}>"
 
 
+def _check_host_memory(mesh, where):
+    """Raises ValueError where the devices of a mesh have no memory of their host."""
+    devices = mesh.backend_mesh.devices.ravel()
+    device = next((d for d in devices if d.process_index == jax.process_index()), devices[0])
+    kinds = [memory.kind for memory in device.addressable_memories()]
+    if HOST_MEMORY not in kinds:
+        wanted = f"devices with the memory {HOST_MEMORY!r} for `offload`"
+        raise ValueError(explain(where, wanted, f"{device.device_kind}, which has {kinds}"))
+
+
 def _share_of_batch(dataset, count):
     """How many rows of each batch of a data set of tf.data go to each of so many processes."""
     shapes = [spec.shape for spec in jax.tree_util.tree_leaves(dataset.element_spec)]
@@ -223,9 +235,9 @@ class DataParallel(Distribution):
     1
     """
 
-    def __init__(self, device_mesh=None, devices=None, auto_shard_dataset=True, offload=None):
+    def __init__(self, device_mesh=None, devices=None, auto_shard_dataset=True, *, offload=None):
         mesh = _mesh_of(device_mesh, devices)
-        super().__init__(mesh, mesh.axis_names[0], auto_shard_dataset, offload)
+        super().__init__(mesh, mesh.axis_names[0], auto_shard_dataset, offload=offload)
         if mesh.devices.ndim != 1:
             warnings.warn(
                 f"DataParallel: expected a mesh of one axis, received {mesh}. Batches are cut "
@@ -268,7 +280,9 @@ class ModelParallel(Distribution):
                 f"layout_map={layout_map}"
             )
         mesh = layout_map.device_mesh
-        super().__init__(mesh, batch_dim_name or mesh.axis_names[0], auto_shard_dataset, offload)
+        super().__init__(
+            mesh, batch_dim_name or mesh.axis_names[0], auto_shard_dataset, offload=offload
+        )
         self.layout_map = self._layout_map = layout_map  # the second is Keras's
         self.check_processes()
 
@@ -307,7 +321,8 @@ class FSDP(Distribution):
             it is then dispatched alone, not several in a loop. None: it lies on the devices.
 
     Raises:
-        ValueError: another `offload`.
+        ValueError: another `offload`, or devices for which JAX knows no memory of the host; so it
+            is with a `Topology` of GPUs.
 
     References: Rajbhandari et al. 2020, arXiv:1910.02054; Ren et al. 2021,
     arXiv:2101.06840 (offload); Xu et al. 2021, arXiv:2105.04663.
@@ -322,10 +337,11 @@ class FSDP(Distribution):
         devices=None,
         min_size=1024,
         auto_shard_dataset=True,
+        *,
         offload=None,
     ):
         mesh = _mesh_of(device_mesh, devices)
-        super().__init__(mesh, mesh.axis_names[-1], auto_shard_dataset, offload)
+        super().__init__(mesh, mesh.axis_names[-1], auto_shard_dataset, offload=offload)
         self.min_size = min_size
 
     @property

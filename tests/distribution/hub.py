@@ -14,10 +14,6 @@ from benchmarks.packages import private_names
 from benchmarks.packages.__main__ import PACKAGES
 from jkeras import distribution as dist
 
-jkeras.install_as_keras(private=dict.fromkeys(PACKAGES["keras-hub"].private, private_names))
-
-import keras_hub
-
 # proportions as of the published models: layers of 12 times the square of their width
 TEXT = dict(vocabulary_size=4096, num_layers=2, hidden_dim=256, intermediate_dim=1024, dropout=0.0)
 OF_FALCON = {name: size for name, size in TEXT.items() if name != "dropout"}
@@ -48,6 +44,8 @@ LENGTH, ROWS = 16, 8
 
 
 def backbone(name):
+    import keras_hub  # with jkeras as its Keras, see `main`
+
     jkeras.utils.clear_session()
     jkeras.utils.set_random_seed(0)
     return getattr(keras_hub.models, f"{name}Backbone")(**BACKBONES[name])
@@ -85,6 +83,7 @@ def values_of(key):
 
 
 def main(names=BACKBONES):
+    jkeras.install_as_keras(private=dict.fromkeys(PACKAGES["keras-hub"].private, private_names))
     found = {name: cut(name, dist.AutoParallel(model=4)) for name in names}
     compared = {
         name: [losses(name), losses(name, dist.AutoParallel(model=4))]
