@@ -1,6 +1,5 @@
 """Steps whose optimizer's state lies in the memory of the host, see `jkeras.distribution.FSDP`."""
 
-import functools
 import typing
 from collections.abc import Callable
 
@@ -37,7 +36,6 @@ def offloaded(step: Callable[..., tuple[TrainState, Logs]], model: "Trainer") ->
         return step
     lazy_layout = LazyLayout(model)
 
-    @functools.wraps(step)
     def offloaded_step(
         state: TrainState, batch: Tree, rows: jax.Array | None = None
     ) -> tuple[TrainState, Logs]:
