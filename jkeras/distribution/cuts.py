@@ -63,7 +63,7 @@ class Cuts:
         if BIAS.search(path) and layer in self._kernels:
             return self._beside(*self._kernels[layer], shape)
         if len(shape) < 2 or OF_NORMS.search(path):
-            return Cut(None, "whole: a vector without a kernel")
+            return Cut(None, "whole: a scale, a shift or another vector")
         if math.prod(shape) < self.min_size:
             cut = Cut(None, f"whole: fewer than {self.min_size} elements")
         elif is_kernel:

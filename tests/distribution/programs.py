@@ -79,6 +79,19 @@ def gated():
     return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
 
 
+def stacked():
+    """Two blocks whose weights lie behind one another in the same arrays."""
+    inputs = jkeras.Input((8, 16))
+    x = layers.Add()([inputs, layers.MultiHeadAttention(4, 4, name="attention")(inputs, inputs)])
+    x = layers.LayerNormalization(name="norm")(x)
+    x = layers.Add()([x, layers.Dense(16, name="down")(layers.Dense(64, "gelu", name="up")(x))])
+    tokens = jkeras.Input((8,), dtype="int32")
+    x = layers.Stack(jkeras.Model(inputs, x), 2, name="stack")(
+        layers.Embedding(20, 16, name="embedding")(tokens)
+    )
+    return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
+
+
 def three_steps(build, layout=None):
     """The losses of three steps, the predictions behind them, and how the weights lie."""
     jkeras.utils.clear_session()
@@ -110,14 +123,14 @@ def loaded(model):
     with tempfile.TemporaryDirectory() as folder:
         model.save(f"{folder}/model.keras")
         again = jkeras.saving.load_model(f"{folder}/model.keras")
-    kernel = again.get_layer("up").kernel.value
+    kernel = again.get_layer("head").kernel.value
     assert not kernel.sharding.is_fully_replicated
     return again.predict(TOKENS, verbose=0).ravel().tolist()
 
 
 def auto():
     """Cuts by rules over 4 and 2 of eight devices."""
-    builds = {"transformer": transformer, "gated": gated}
+    builds = {"transformer": transformer, "gated": gated, "stacked": stacked}
     return {
         name: [three_steps(build), *(three_steps(build, auto_over(n)) for n in (4, 2))]
         for name, build in builds.items()

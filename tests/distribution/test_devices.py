@@ -125,6 +125,15 @@ LAYOUTS = {
         "up/kernel": COLUMNS,
         "down/kernel": ROWS,
     },
+    "stacked": {
+        "stack/attention_query_dense_kernel": [None, None, "model", None],
+        "stack/attention_output_dense_kernel": [None, "model", None, None],
+        "stack/norm_gamma": [None, None],
+        "stack/up_kernel": [None, None, "model"],
+        "stack/up_bias": [None, "model"],
+        "stack/down_kernel": [None, "model", None],
+        "stack/down_bias": [None, None],
+    },
 }
 
 
