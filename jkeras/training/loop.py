@@ -149,7 +149,7 @@ class Runner:
         logs = owner.advance(program.run, *work.arguments)
         if program.traces > traces:
             self.model.compile_seconds += time.perf_counter() - begin
-            placement.warn_of_unused()
+            placement.check_layouts()
         self._retraces.look(program, program.traces > traces)
         return logs
 
