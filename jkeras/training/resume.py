@@ -5,13 +5,18 @@ when one is made.
 import os
 import types
 import typing
+import warnings
 from collections.abc import Callable
 
+import jax
 import numpy as np
 
 from jkeras.callbacks import CallbackList
+from jkeras.core.processes import told_by_all
 from jkeras.core.settings import default_seed
 from jkeras.training import placement
+from jkeras.training.batch_independence import size_of
+from jkeras.training.data.iterator_state import IteratorState, StateMisfit
 from jkeras.training.data.source import Source
 from jkeras.training.results import as_numbers
 from jkeras.training.state import TrainState
@@ -119,6 +124,7 @@ class Resume:
         self.checkpointer = checkpoint
         if checkpoint is not None and not isinstance(checkpoint, Checkpointer):
             self.checkpointer = Checkpointer(checkpoint)
+        self.runner.keeps_state = checkpoint is not None
         self._has_locked = False  # then the folder is let go at the end
         self.found = False  # whether it goes on from a checkpoint
         self._steps = 0  # since the last save
@@ -158,6 +164,7 @@ class Resume:
             ValueError: that cannot be done.
         """
         taken = extra["taken"]
+        is_there = self._put_back(extra)
         if self.source.resumable:
             if position.step and not position.ended and extra["batches"] != self.source.num_batches:
                 raise ValueError(
@@ -167,12 +174,41 @@ class Resume:
                     "folder."
                 )
             self.runner.go_to(extra["pass"])
-        else:
+        elif not is_there:
             self._pass_over(self.source, taken, "data")
         self.runner.taken = taken
         if self.validation is not None and not self.validation.resumable:
             self._validated = extra.get("validated", 0)
             self._pass_over(self.validation, self._validated, "validation data")
+
+    def _put_back(self, extra: dict[str, typing.Any]) -> bool:
+        """Whether the data's own iterator was put where it was, which makes passing over needless.
+
+        Raises:
+            ValueError: its state does not fit the data, and the batches are not to be passed over.
+        """
+        state = state_of_this_process(extra)
+        if state is None:
+            return False
+        epoch, number = extra["pass"] or (0, 0)
+        try:
+            rows = size_of(self.source.shapes()[0])  # before the iterator moves on
+            if rows != extra["rows"]:
+                raise StateMisfit(f"the first batch had {extra['rows']} rows, and has {rows}")
+            self.source.go_to(state, epoch, number)
+        except StateMisfit as misfit:
+            words = (
+                f"The checkpoint in {self.checkpointer.folder} has the state of the data's "
+                f"iterator, which does not fit the data that was given now: {misfit}."
+            )
+            if self.resume != "skip":
+                raise ValueError(
+                    f"{words} Go on with the same data and options, or pass `resume='skip'` to "
+                    f"have as many batches passed over: {extra['taken']}."
+                ) from misfit
+            warnings.warn(f"{words} As many batches are passed over instead.", stacklevel=7)
+            return False
+        return True
 
     def _pass_over(self, source: Source, taken: int, what: str) -> None:
         """Takes batches from a source that gives them once, if there were some and that was asked
@@ -231,11 +267,19 @@ class Resume:
             "pass": self.runner.position(),
             "batches": self.source.num_batches,
             "validated": self._validated,
+            **self._iterator_states(),
             "callbacks": self.callbacks.get_state(),
             "privacy": self.protection.kept(),
         }
         self.checkpointer.save(state, extra, metrics=metrics)
         self._steps = 0
+
+    def _iterator_states(self) -> dict[str, typing.Any]:
+        """What a checkpoint keeps of the data's own iterator, which each process has one of."""
+        states = told_by_all(self.runner.state(self.source))
+        if None in states:
+            return {}
+        return {"states": states, "rows": size_of(self.source.shapes()[0])}
 
     def __enter__(self) -> "Resume":
         return self
@@ -258,3 +302,20 @@ class Resume:
             if error is None:
                 raise
             error.add_note(str(failure))
+
+
+def state_of_this_process(extra: dict[str, typing.Any]) -> IteratorState | None:
+    """The state that a checkpoint has for the iterator of this process, if it has one."""
+    states = extra.get("states", [])
+    if len(states) == jax.process_count():
+        return IteratorState(*states[jax.process_index()])
+    if states and all(state == states[0] for state in states):
+        return IteratorState(*states[0])  # each had the same data
+    if states:
+        warnings.warn(
+            f"The checkpoint was made by {len(states)} processes, each of which had data of its "
+            f"own; there are {jax.process_count()} now, to which the states of their iterators "
+            "mean nothing. As many batches are passed over instead.",
+            stacklevel=8,
+        )
+    return None
