@@ -2,6 +2,7 @@
 no row is read again or left out.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -81,16 +82,22 @@ def test_no_row_is_read_again(whole, tmp_path, kind):
 
 
 def process(kind, folder, output, *step):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.data.rows_of_grain", kind, folder, output, *map(str, step)],
-        cwd=ROOT,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == (-signal.SIGKILL if step else 0), done.stderr[-3000:]
+    told = output.with_suffix(".txt")
+    with open(told, "w") as file:  # workers that are left would hold a pipe open
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.data.rows_of_grain", kind, folder, output, *step],
+            cwd=ROOT,
+            env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)},
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    try:
+        code = process.wait(300)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert code == (-signal.SIGKILL if step else 0), told.read_text()[-3000:]
 
 
 @pytest.mark.parametrize("kind", some_slow(rows.KINDS, "DataLoader"))
@@ -99,7 +106,7 @@ def test_killed_at_a_random_step(tmp_path, kind):
     output, moments = tmp_path / "end.npz", random.Random(kind)
     process(kind, tmp_path / "never", output)
     expected = dict(np.load(output))
-    process(kind, tmp_path / "run", output, moments.randint(6, ALL_STEPS - 2))
+    process(kind, tmp_path / "run", output, str(moments.randint(6, ALL_STEPS - 2)))
     step = saved_step(tmp_path / "run")
     process(kind, tmp_path / "run", output)
     found = dict(np.load(output))
