@@ -24,6 +24,7 @@ from jkeras.training.types import Logs
 
 if typing.TYPE_CHECKING:
     from jkeras.saving.checkpointer import Checkpointer
+    from jkeras.saving.tier import Tier
     from jkeras.training.loop import Runner
     from jkeras.training.ownership import StateOwner
 
@@ -127,7 +128,7 @@ class Resume:
         self.runner.keeps_state = checkpoint is not None
         self._has_locked = False  # then the folder is let go at the end
         self.found = False  # whether it goes on from a checkpoint
-        self._steps = 0  # since the last save
+        self._since = {}  # steps since the last save into each folder, by its path
         self._validated = 0  # batches that validation data which gives them once has given
 
     def start(self, initial_epoch: int) -> Position:
@@ -138,7 +139,8 @@ class Resume:
             self.protection.start(self.owner.peek(), None, resumes=False)
             return Position(initial_epoch)
         self._has_locked = self.checkpointer.lock()
-        if not self.checkpointer.steps():
+        # of several processes, one may have lost its own folder
+        if not all(told_by_all(bool(self.checkpointer.steps()))):
             self.protection.start(self.owner.peek(), None, resumes=False)
             self.save(Position(initial_epoch))
             return Position(initial_epoch)
@@ -226,18 +228,28 @@ class Resume:
 
     def left(self) -> int | None:
         """The number of steps until the next checkpoint; None: it is not made for steps."""
-        if self.checkpointer is None or self.checkpointer.every == "epoch":
+        if self.checkpointer is None:
             return None
-        return self.checkpointer.every - self._steps
+        waits = map(self._left_of, self.checkpointer.tiers)
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _left_of(self, tier: "Tier") -> int | None:
+        """The number of steps until the next save into a folder."""
+        return None if tier.every == "epoch" else tier.every - self._since.get(tier.folder, 0)
 
     def after_steps(self, count: int, position: Position) -> None:
         """Takes note of steps; saves where enough have gone by."""
-        self._steps += count
         if self.checkpointer is None:
             return
         self.checkpointer.check()
-        if self.left() is not None and self.left() <= 0:
-            self.save(position)
+        due = []
+        for tier in self.checkpointer.tiers:
+            self._since[tier.folder] = self._since.get(tier.folder, 0) + count
+            left = self._left_of(tier)
+            if left is not None and left <= 0:
+                due.append(tier)
+        if due:
+            self.save(position, tiers=due)
 
     def after_validation(self) -> None:
         """Takes note of what was taken from data that gives its batches once; one that is cut off
@@ -250,13 +262,20 @@ class Resume:
         """Saves after an epoch, where that is asked for, or it was the last one."""
         if self.checkpointer is None:
             return
-        if last or self.checkpointer.every == "epoch":
-            self.save(Position(epoch + 1), metrics=logs)
+        due = [tier for tier in self.checkpointer.tiers if last or tier.every == "epoch"]
+        if due:
+            self.save(Position(epoch + 1), metrics=logs, tiers=due)
 
     def save(
-        self, position: Position, state: TrainState | None = None, metrics: Logs | None = None
+        self,
+        position: Position,
+        state: TrainState | None = None,
+        metrics: Logs | None = None,
+        tiers: "list[Tier] | None" = None,
     ) -> None:
-        """Saves now: a state, by default the one that the training has."""
+        """Saves now: a state, by default the one that the training has, into the folders of some
+        tiers, by default of all.
+        """
         state = self.owner.peek() if state is None else state
         logs = as_numbers(position.logs)
         logs |= {n: value.tolist() for n, value in logs.items() if isinstance(value, np.ndarray)}
@@ -271,8 +290,9 @@ class Resume:
             "callbacks": self.callbacks.get_state(),
             "privacy": self.protection.kept(),
         }
-        self.checkpointer.save(state, extra, metrics=metrics)
-        self._steps = 0
+        for tier in self.checkpointer.tiers if tiers is None else tiers:
+            tier.save(state, extra, metrics=metrics)
+            self._since[tier.folder] = 0
 
     def _iterator_states(self) -> dict[str, typing.Any]:
         """What a checkpoint keeps of the data's own iterator, which each process has one of."""
