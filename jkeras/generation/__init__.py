@@ -1,4 +1,4 @@
-"""`jkeras.generation`: text after prompts as pure functions, with what attention keeps as a value."""
+"""`jkeras.generation`: text after prompts as pure functions; what attention keeps is a value."""
 
 from jkeras.core.exports import exported
 from jkeras.generation.beams import beam_search

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.layer import Layer
 from jkeras.core.paths import walk
 from jkeras.core.positions import positions_now
 from jkeras.core.registry import public
@@ -24,23 +25,23 @@ Cache = dict[str, Any]  # by "/".join(path)
 # layers that give each position from this position alone, along whatever axis they normalize
 POSITIONWISE = frozenset(
     """
-    Activation ActivityRegularization Add AlphaDropout Average BatchNormalization Cast Concatenate
+    Activation ActivityRegularization Add AlphaDropout Average BatchNormalization Concatenate
     Dense Dropout ELU EinsumDense Embedding Functional GaussianDropout GaussianNoise
     GroupQueryAttention GroupedQueryAttention Identity InputLayer LayerNormalization LeakyReLU
-    Masking Maximum Minimum MultiHeadAttention Multiply PReLU PositionEmbedding RMSNormalization
-    ReLU Rescaling ReversibleEmbedding Sequential Softmax Stack Subtract TimeDistributed
+    Masking Maximum Minimum MultiHeadAttention Multiply PositionEmbedding RMSNormalization ReLU
+    Rescaling ReversibleEmbedding Sequential Softmax Stack Subtract TimeDistributed
     UnitNormalization
     """.split()
 )
 OPERATIONS = frozenset(
     """
-    abs absolute add cast clip divide elu exp exp2 expm1 gelu getitem glu hard_sigmoid hard_silu
+    abs absolute add cast clip divide elu exp exp2 expm1 gelu glu hard_sigmoid hard_silu
     hard_swish hard_tanh identity leaky_relu log log1p log_sigmoid log_softmax logaddexp maximum
     minimum mod multiply negative one_hot power reciprocal relu relu6 rms_normalization rsqrt
     scale selu sigmoid sign silu sin cos softmax softplus softsign sqrt square squareplus subtract
     swish tanh true_divide where
     """.split()
-) - {"getitem"}
+)
 
 
 class Uncached(ValueError):
@@ -162,7 +163,9 @@ class InBlocks:
         cache = self._decoding.cache
         return {} if cache is None else cache[self._name]
 
-    def run(self, layer: Any, params: Tree, state: Tree, x: Any, cache: Cache, options: dict) -> Any:
+    def run(
+        self, layer: Any, params: Tree, state: Tree, x: Any, cache: Cache, options: dict
+    ) -> Any:
         """One block: `(y, state, what it keeps)`.
 
         Args:
@@ -222,10 +225,16 @@ def check_operations(model: Any) -> None:
     """Raises `Uncached` for operations of functional models that may bring positions together."""
     for _, module in walk(model):
         if isinstance(module, Functional):
-            for operation in module.operations:
-                name = getattr(getattr(operation, "op", None), "__name__", None)
-                if name is not None and name not in OPERATIONS:
-                    raise Uncached(f"the operation `{name}` may look at others")
+            others = [o for o in module.operations if not isinstance(o, Layer)]
+            for operation in others:
+                if not _is_elementwise(operation):
+                    raise Uncached(f"the operation `{operation.name}` may look at others")
+
+
+def _is_elementwise(operation):
+    op = getattr(operation, "op", None)
+    name = None if op is None else op.function.__name__
+    return name in OPERATIONS and operation.config.get("axis", -1) in (-1, None)
 
 
 @public("jkeras.generation.positions")
@@ -291,6 +300,8 @@ def forward(
     """
     decoding = Decoding(length, cache, position)
     y, _ = kernel.apply(model, params, state, (tokens,), {}, training=False, taps=decoding)
+    if jnp.shape(y)[:2] != tokens.shape:
+        raise Uncached(f"tokens of shape {tokens.shape} give outputs of shape {jnp.shape(y)}")
     return y, decoding.kept
 
 

@@ -175,6 +175,11 @@ class Generator:
             new = np.asarray(rows.tokens)[np.arange(len(before)), before % self.max_length]
             yield np.where(np.asarray(rows.lengths) > before, new, self.pad)
 
+    def programs(self) -> dict[str, int]:
+        """How many programs were compiled."""
+        compiled = {"prefill": self._prefill, "decode": self._decode}
+        return {name: function._cache_size() for name, function in compiled.items()}
+
     # ------------------------------------------------------------ the two programs
 
     def prefill(

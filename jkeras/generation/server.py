@@ -87,9 +87,11 @@ class Server:
 
     def _empty(self, one):
         """Slots without texts, as the rows of one prompt are."""
-        widen = lambda values, axis: jnp.zeros(  # noqa: E731
-            (*values.shape[:axis], self.slots, *values.shape[axis + 1 :]), values.dtype
-        )
+
+        def widen(values, axis):
+            shape = (*values.shape[:axis], self.slots, *values.shape[axis + 1 :])
+            return jnp.zeros(shape, values.dtype)
+
         cache = None if one.cache is None else map_rows(widen, one.cache)
         keys = jax.vmap(lambda _: one.keys[0])(jnp.arange(self.slots))
         done = jnp.ones(self.slots, bool)
