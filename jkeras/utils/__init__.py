@@ -50,5 +50,6 @@ __all__ = exported(
         "jkeras.utils.packing": "pack_sequences",
         "jkeras.utils.plotting": "model_to_dot plot_model",
         "jkeras.utils.splitting": "split_dataset",
+        "jkeras.utils.text_lines": "TextLines",
     },
 )
