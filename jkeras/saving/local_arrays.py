@@ -91,7 +91,10 @@ def read(folder, name, like):
         like: {path: (shape, dtype, sharding)}; sharding None: whole, on the host.
     """
     saved = _index(folder, name)
-    data = np.fromfile(os.path.join(folder, name, PARTS), np.uint8)
+    parts = os.path.join(folder, name, PARTS)
+    data = np.empty(0, np.uint8)
+    if os.path.getsize(parts):  # else it cannot be mapped
+        data = np.memmap(parts, np.uint8, "r")
     return {
         path: _array(data, saved[path], shape, np.dtype(dtype), sharding)
         for path, (shape, dtype, sharding) in like.items()
@@ -114,10 +117,11 @@ def _array(data, parts, shape, dtype, sharding):
         end = begin + math.prod(sizes) * dtype.itemsize
         values = data[begin:end].view(dtype).reshape(sizes)
         inside = zip(bounds, whole)
-        return values[tuple(slice(a - start, b - start) for (a, b), (start, _) in inside)]
+        # a copy, since the file may be removed while the training uses the array
+        return np.array(values[tuple(slice(a - low, b - low) for (a, b), (low, _) in inside)])
 
     if sharding is None:
-        return part(_bounds(..., shape)).copy()
+        return part(_bounds(..., shape))
     return jax.make_array_from_callback(shape, sharding, lambda index: part(_bounds(index, shape)))
 
 

@@ -4,6 +4,7 @@
 Prints one JSON object.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -20,6 +21,7 @@ from jkeras import layers, losses
 from jkeras.ops.attention import attention
 from jkeras.ops.attention_plain import padding_segments
 from jkeras.ops.kernels import traced_for
+from jkeras.saving import Checkpointer
 from jkeras.training import placement
 
 X = np.random.default_rng(0).normal(size=(40, 16)).astype("float32")
@@ -265,12 +267,76 @@ def checkpoint_of_process(address, index, folder):
     return checkpoints(folder)
 
 
+class Part:
+    """Half of the rows, again and again, for one of two processes; notes where it was."""
+
+    def __init__(self, index):
+        self.index, self.at, self.numbers = index, 0, []
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.numbers.append(self.at)
+        rows = (np.arange(4) + self.at) % 20 + 20 * self.index
+        self.at += 4
+        return X[rows], Y[rows]
+
+    def get_state(self):
+        return {"part": self.index, "at": self.at}
+
+    def set_state(self, state):
+        assert state["part"] == self.index
+        self.at = state["at"]
+
+
+class Stop(jkeras.callbacks.Callback):
+    """Ends the training after so many steps; 0: not at all."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise InterruptedError
+
+
+def tiers_of_process(address, index, local, durable, steps):
+    """What a training in two processes ends with, where it went on, and which batches it took."""
+    dist.initialize(address, 2, int(index))
+    dist.set_distribution(dist.FSDP(min_size=8, auto_shard_dataset=False))
+    jkeras.utils.set_random_seed(3)
+    model = mlp()
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    kept = Checkpointer(local=local, every=2, then=durable, every_remote=4)
+    part = Part(int(index))
+    with contextlib.suppress(InterruptedError):
+        model.fit(
+            part,
+            steps_per_epoch=5,
+            epochs=2,
+            verbose=0,
+            checkpoint=kept,
+            callbacks=[Stop(int(steps))],
+        )
+    arrays = [placement.to_host(v.value) for v in model.variables + model.optimizer.variables]
+    return {
+        "digest": hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest(),
+        "from": kept.report.step if kept.report else None,
+        "batches": part.numbers,
+        "steps": [tier.steps() for tier in kept.tiers],
+    }
+
+
 PROGRAMS = {
     "eight": eight,
     "process": process,
     "alone": alone,
     "checkpoints": checkpoints,
     "checkpoint_of_process": checkpoint_of_process,
+    "tiers_of_process": tiers_of_process,
 }
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ memory on each.
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -149,3 +150,29 @@ def test_two_processes():
     first, second, alone = map(result, processes)
     same(first, alone)
     assert first["history"] == second["history"] and first["prediction"] == second["prediction"]
+
+
+def test_two_processes_with_local_folders(tmp_path):
+    """Both restore the newest step that both have; where one has lost its folder, the durable one.
+    Each iterator goes on where that of its process was.
+    """
+
+    def trained(name, steps=0):
+        arguments = "tiers_of_process", str(tmp_path / name), str(tmp_path / name / "durable")
+        program, *folders = arguments
+        processes = [start(2, program, *place, *folders, str(steps)) for place in two_places()]
+        return [result(process) for process in processes]
+
+    whole = trained("whole")
+    for name, step, damage in (
+        ("kept", 6, lambda local: None),
+        ("older", 4, lambda local: shutil.rmtree(local / "process_1" / "6")),
+        ("lost", 4, lambda local: shutil.rmtree(local / "process_1")),
+    ):
+        for told in trained(name, 7):
+            assert told["steps"] == [[4, 6], [0, 4]]
+        damage(tmp_path / name)
+        for told, expected in zip(trained(name), whole):
+            assert told["from"] == step and told["digest"] == expected["digest"]
+            # but for the two that are looked at before
+            assert told["batches"][2:] == [4 * n for n in range(step, 10)]
