@@ -6,6 +6,7 @@ import gzip
 import os
 import pathlib
 import typing
+import zlib
 
 KINDS = ("line", "paragraph", "file")
 MARK = b"\xef\xbb\xbf"  # some programs write it at the start of a file in UTF-8
@@ -61,16 +62,23 @@ class TextReader:
         """
         texts = []
         while len(texts) < count and self._place.file < len(self.paths):
-            if self._file is None:
-                self._file = _opened(self.paths[self._place.file], self._place.offset)
-            start = self._file.tell()
-            text = READERS[self.by](self._file)
+            start, text = self._next()
             if text is None:
                 self.close()
                 self._place = Place(self._place.file + 1)
             else:
                 texts.append(self._decoded(text, start))
         return texts
+
+    def _next(self):
+        """(where it begins, the next text of the file), the file being opened first if need be."""
+        path = self.paths[self._place.file]
+        try:
+            if self._file is None:
+                self._file = _opened(path, self._place.offset)
+            return self._file.tell(), READERS[self.by](self._file)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise OSError(f"{path} cannot be unpacked: {error}. Write it again.") from error
 
     def _decoded(self, text, start):
         if start == 0:

@@ -80,6 +80,14 @@ def test_bytes_that_are_no_unicode(tmp_path):
     assert texts_of(TextLines(path, letters, errors="replace")) == ["good", "na\ufffdve"]
 
 
+@pytest.mark.parametrize("damage", [lambda text: text[:-20], lambda text: b"no gzip"])
+def test_a_damaged_file(folder, damage):
+    path = folder / "1.txt.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(OSError, match=r"1.txt.gz cannot be unpacked: .*Write it again"):
+        list(TextLines(path, letters))
+
+
 @pytest.mark.parametrize(
     ("files", "options", "error", "words"),
     [
