@@ -79,6 +79,32 @@ def test_in_the_kernel():
         np.testing.assert_allclose(call()(x), expected, rtol=1e-4, atol=1e-5)
 
 
+class Block(layers.Layer):
+    """A block of a stack that looks at segments."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.attention = layers.MultiHeadAttention(2, 4)
+
+    def call(self, x, segment_ids=None):
+        return x + self.attention(x, x, segment_ids=segment_ids, use_causal_mask=True)
+
+
+@pytest.mark.parametrize("remat", [False, True])
+def test_in_a_stack(remat):
+    stack = layers.Stack(Block(), 3, remat=remat)
+    y = stack(X, segment_ids=IDS)
+    expected = X
+    for number in range(3):
+        block = Block()
+        block(X)
+        block.set_weights([np.asarray(w)[number] for w in stack.weights])
+        expected = block(expected, segment_ids=IDS)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="a block whose call takes `segment_ids`.*Dense"):
+        layers.Stack(layers.Dense(8), 2)(X, segment_ids=IDS)
+
+
 @pytest.mark.parametrize(
     ("ids", "words"),
     [
