@@ -4,6 +4,7 @@ import math
 import string
 import typing
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core import typed
@@ -17,7 +18,16 @@ from jkeras.layers.activation import Softmax
 from jkeras.layers.einsum_dense import EinsumDense
 from jkeras.layers.dropout import Dropout
 from jkeras.ops.attention import attention
-from jkeras.ops.attention_plain import Form, all_of, both, padding_segments, seen
+from jkeras.ops.attention_plain import (
+    HIDDEN_TARGET,
+    Form,
+    Segments,
+    all_of,
+    both,
+    padding_segments,
+    seen,
+    without_padding,
+)
 
 
 @fields
@@ -151,6 +161,7 @@ class HeadedAttention(Composite):
         # (batch, …, heads, time, size)
         query, key, value = (heads_first(x, axes) for x in (query, key, value))
         masks = masks._replace(targets=targets, sources=sources)
+        self._check_segments(masks)
         cache = ctx.cache()
         if cache is None:
             y, weights = attend(sub, query, key, value, masks, use_causal_mask)
@@ -178,8 +189,27 @@ class HeadedAttention(Composite):
         """Refuses what cannot be computed for new tokens alone."""
         if not use_causal_mask:
             cache.refuse("no `use_causal_mask=True`")
-        if any(mask is not None for mask in masks[:3]) or is_special:
+        if any(mask is not None for mask in masks[:4]) or is_special:
             cache.refuse("masks, scores or several axes")
+
+    def _check_segments(self, masks):
+        """Raises ValueError where the ids of segments do not fit what is attended over."""
+        if masks.segments is None:
+            return
+        sizes = (*masks.targets, *masks.sources)
+        for ids in masks.segments:
+            if ids.ndim != 2 or not jnp.issubdtype(ids.dtype, jnp.integer):
+                raise ValueError(
+                    f"{self._where}: expected `segment_ids` of whole numbers (batch, time), or a "
+                    f"pair of them for query and key. Received: {ids.dtype}{list(ids.shape)}"
+                )
+        if tuple(ids.shape[1] for ids in masks.segments) != sizes:
+            raise ValueError(
+                f"{self._where}: expected `segment_ids` as long as the one axis of query and key "
+                f"that is attended over: {sizes}. Received: "
+                f"{[list(ids.shape) for ids in masks.segments]}. Where query and key have not the "
+                "same ids, give the pair `segment_ids=(of_query, of_key)`."
+            )
 
     def _attention_function(self, rank, needs_weights):
         """The method that attends: without weights, where nothing asks for them.
@@ -259,23 +289,27 @@ class Masks(typing.NamedTuple):
         attention: (batch, targets, sources).
         target: (batch, targets), False for padding.
         source: (batch, sources).
+        segments: `Segments`, ids (batch, targets) and (batch, sources).
         targets, sources: the sizes of the axes attended over.
     """
 
     attention: typing.Any
     target: typing.Any
     source: typing.Any
+    segments: typing.Any = None
     targets: tuple = ()
     sources: tuple = ()
 
     def whole(self, rank):
         """One mask (batch, 1 ..., target, source) with `rank` axes, or None."""
-        target = source = None
+        target = source = same = None
         if self.target is not None:
             target = jnp.expand_dims(self.target, -1)
         if self.source is not None:
             source = jnp.expand_dims(self.source, -2)
-        mask = all_of([self.attention, target, source])
+        if self.segments is not None:
+            same = self.segments.target[:, :, None] == self.segments.source[:, None, :]
+        mask = all_of([self.attention, target, source, same])
         if mask is None:
             return None
         return spread(mask, rank, self.targets, self.sources)
@@ -287,16 +321,42 @@ class Masks(typing.NamedTuple):
             attention, source = None, both(attention[:, 0], source)
         if attention is not None:
             attention = spread(attention, 4, self.targets, self.sources)
-        return attention, padding_segments(self.target, source, batch, *self.targets, *self.sources)
+        if self.segments is None:
+            return attention, padding_segments(
+                self.target, source, batch, *self.targets, *self.sources
+            )
+        segments = without_padding(self.segments, self.target, source)
+        sees_itself = source is None and self.segments.target is self.segments.source
+        return attention, segments if sees_itself else sighted(segments)
 
 
-def masks_of(query_mask, value_mask, key_mask, attention_mask):
-    """`Masks` from the masks that a call is given."""
+def sighted(segments):
+    """`Segments` where a target whose segment has no source at all is marked as such: kernels leave
+    such rows, and what replaces them has to know.
+    """
+    target, source = segments
+    ordered = jnp.sort(source, axis=-1)
+    place = jax.vmap(jnp.searchsorted)(ordered, target)
+    nearest = jnp.take_along_axis(ordered, jnp.minimum(place, source.shape[-1] - 1), axis=-1)
+    return Segments(jnp.where(nearest == target, target, HIDDEN_TARGET), source)
+
+
+def segments_of(segment_ids):
+    """`Segments` of what a call is given: ids, or a pair of ids for query and key; or None."""
+    if segment_ids is None:
+        return None
+    if isinstance(segment_ids, (list, tuple)):
+        return Segments(*segment_ids)
+    return Segments(segment_ids, segment_ids)
+
+
+def masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids=None):
+    """`Masks` from the masks and the ids of segments that a call is given."""
     attention, target, value, key = (
         None if mask is None else mask.astype(bool)
         for mask in (attention_mask, query_mask, value_mask, key_mask)
     )
-    return Masks(attention, target, both(value, key))
+    return Masks(attention, target, both(value, key), segments_of(segment_ids))
 
 
 def _sizes(x, axes):
@@ -369,8 +429,12 @@ class MultiHeadAttention(HeadedAttention):
         value_mask, key_mask: (batch, source), by default those that travel with the inputs.
         return_attention_scores: return (output, weights of the heads).
         use_causal_mask: target i sees only the sources up to i.
+        segment_ids: whole numbers (batch, time) from 0 on, or a pair of them for query and key: a
+            target sees only sources with its own number. Fused kernels take them, and no mask of
+            target times source is made. `jkeras.utils.pack_sequences` gives such.
     Raises:
-        ValueError: sizes that are not positive, or value and key of different length.
+        ValueError: sizes that are not positive, value and key of different length, or
+            `segment_ids` that do not fit them.
 
     >>> import numpy as np
     >>> MultiHeadAttention(num_heads=2, key_dim=3)(np.ones((1, 4, 6)), np.ones((1, 5, 6))).shape
@@ -481,11 +545,12 @@ class MultiHeadAttention(HeadedAttention):
         *,
         return_attention_scores=False,
         use_causal_mask=False,
+        segment_ids=None,
         ctx,
     ):
         if key is None:
             key = value
-        masks = masks_of(ctx.mask, value_mask, key_mask, attention_mask)
+        masks = masks_of(ctx.mask, value_mask, key_mask, attention_mask, segment_ids)
         for x in (query, value, key):
             # as in Keras: whatever shares these inputs and runs later sees no mask
             sub.set_mask(x, None)
@@ -556,11 +621,12 @@ class GroupedQueryAttention(HeadedAttention):
         *,
         return_attention_scores=False,
         use_causal_mask=False,
+        segment_ids=None,
         ctx,
     ):
         if key is None:
             key = value
-        masks = masks_of(query_mask, value_mask, key_mask, attention_mask)
+        masks = masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids)
         return self._run_heads(
             sub, ctx, query, value, key, masks, use_causal_mask, return_attention_scores
         )

@@ -18,7 +18,7 @@ import numpy as np
 
 import jkeras
 from jkeras import distribution as dist
-from jkeras import layers, losses
+from jkeras import layers, losses, ops
 from jkeras.ops.attention import attention
 from jkeras.ops.attention_plain import padding_segments
 from jkeras.ops.kernels import traced_for
@@ -63,16 +63,18 @@ class Block(layers.Layer):
         self.norm = layers.LayerNormalization()
         self.dense = layers.Dense(16, "tanh", activity_regularizer="l2", kernel_regularizer="l2")
 
-    def call(self, x, mask=None):
+    def call(self, x, mask=None, segment_ids=None):
         seen = None if mask is None else mask[:, None, :]
-        return x + self.dense(self.norm(self.attention(x, x, attention_mask=seen)))
+        y = self.attention(x, x, attention_mask=seen, segment_ids=segment_ids)
+        return x + self.dense(self.norm(y))
 
 
 def stack():
     """Blocks in four stages, where the mesh has so many."""
     tokens = jkeras.Input((8,), dtype="int32")
     x = layers.Embedding(20, 16, mask_zero=True)(tokens)
-    x = layers.Stack(Block(), 8, remat=True, stages=4, microbatches=8)(x)
+    ids = ops.cumsum(ops.cast(tokens < 5, "int32"), axis=1)  # sequences begin at such tokens
+    x = layers.Stack(Block(), 8, remat=True, stages=4, microbatches=8)(x, segment_ids=ids)
     return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
 
 
