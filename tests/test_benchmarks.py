@@ -143,4 +143,4 @@ def test_models_of_keras_hub_give_the_same(tmp_path):
         for as_keras in (False, True)
     )
     assert keras == jkeras
-    assert len(keras) == 32 and set(keras.values()) == {"passed"}
+    assert len(keras) == 33 and set(keras.values()) == {"passed"}
