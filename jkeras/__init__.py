@@ -67,6 +67,7 @@ __all__ = exported(
         "jkeras.distillation": "",
         "jkeras.explain": "",
         "jkeras.export": "",
+        "jkeras.lora": "",
         "jkeras.preprocessing": "",
         "jkeras.privacy": "",
         "jkeras.robust": "",

@@ -1,0 +1,8 @@
+# Written by `python -m tests.make_stubs`.
+from typing import Any
+from jkeras.lora.adapter import Adapter as Adapter
+from jkeras.lora.applying import apply as apply
+from jkeras.lora.applying import init as init
+from jkeras.lora.applying import merge as merge
+from jkeras.lora.kernels import Kernel as Kernel
+from jkeras.lora.kernels import kernels as kernels

@@ -1,0 +1,147 @@
+"""The weights of a model that a low-rank change can be of, and how they are cut into matrices."""
+
+import functools
+import re
+import typing
+from collections.abc import Iterator
+
+import jax.numpy as jnp
+
+from jkeras.core.paths import own_variables, walk
+from jkeras.core.structure import all_built
+from jkeras.core.errors import NotBuiltError
+from jkeras.kernel import low_rank, tree
+from jkeras.layers import EinsumDense, Stack
+from jkeras.layers.quantized import QuantizedLayer
+
+NAMES = ("kernel", "embeddings")  # of weights that are matrices, or ends of their names
+
+
+class Axes(typing.NamedTuple):
+    """How the axes of a kernel are cut.
+
+    Attributes:
+        blocks: how many at the front count blocks, each with a kernel of its own.
+        inputs: how many after them are summed over; the others are those of the output.
+    """
+
+    blocks: int
+    inputs: int
+
+
+class Kernel(typing.NamedTuple):
+    """A kernel as the floats that it stands for.
+
+    Attributes:
+        shape, dtype: of the floats.
+        axes: how it is cut into (inputs, outputs).
+    """
+
+    shape: tuple[int, ...]
+    dtype: typing.Any
+    axes: Axes
+
+
+class Place(typing.NamedTuple):
+    """Where a kernel is in a model.
+
+    Attributes:
+        layer: that owns it.
+        name: its name there.
+        kernel: what it is.
+    """
+
+    layer: typing.Any
+    name: str
+    kernel: Kernel
+
+
+def kernels(model: typing.Any) -> dict:
+    """The kernels of a built model as `init` takes them in place of `params`: with the axes that
+    layers sum over, and those in few bits with the shape of their floats.
+
+    Args:
+        model: a layer or model.
+
+    Returns:
+        A nested dict of `Kernel`s; no array is made.
+
+    Raises:
+        NotBuiltError: it has no weights yet.
+
+    >>> import jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(2)])
+    >>> kernels(model)["dense"]["kernel"].shape
+    (3, 2)
+    """
+    return tree.unflatten((path, place.kernel) for path, place in places(model))
+
+
+def places(model: typing.Any) -> Iterator[tuple[tree.Path, Place]]:
+    """(path, `Place`) of each kernel of a built model.
+
+    Raises:
+        NotBuiltError: it has no weights yet.
+    """
+    if not model.built or not all_built(model):
+        raise NotBuiltError(
+            f"Model '{model.name}' has no weights yet. Call it on an input first, or "
+            "`model.build(input_shape)`."
+        )
+    for path, layer in walk(model):
+        for name, kernel in _of_layer(layer):
+            yield (*path, name), Place(layer, name, kernel)
+
+
+def _of_layer(layer):
+    """(name, `Kernel`) of a layer's own kernels, each once."""
+    few = {}
+    if isinstance(layer, QuantizedLayer):
+        few = layer.shapes_in_few_bits()
+    able = getattr(layer, "adapts_integers", ())
+    for name, shape in few.items():
+        if name in able:
+            yield name, Kernel(shape, jnp.dtype("float32"), axes_of(layer, name, len(shape)))
+    for name, variable in own_variables(layer).items():
+        shape = tuple(variable.shape)
+        is_free = name not in few and not low_rank.is_part(name)
+        if is_free and is_kernel(name, shape, variable.dtype):
+            yield name, Kernel(shape, jnp.dtype(variable.dtype), axes_of(layer, name, len(shape)))
+
+
+def is_kernel(name: str, shape: tuple[int, ...], dtype: typing.Any) -> bool:
+    """Whether a weight is one that a low-rank change can be of.
+
+    >>> is_kernel("recurrent_kernel", (4, 4), "float32"), is_kernel("bias", (2, 4), "float32")
+    (True, False)
+    """
+    is_named = any(name == end or name.endswith(f"_{end}") for end in NAMES)
+    return is_named and len(shape) > 1 and jnp.issubdtype(dtype, jnp.floating)
+
+
+@functools.singledispatch
+def axes_of(layer: typing.Any, name: str, ndim: int) -> Axes:
+    """How a layer's kernel with `ndim` axes is cut: all axes but the last are summed over."""
+    return Axes(0, ndim - 1)
+
+
+@axes_of.register
+def _(layer: EinsumDense, name: str, ndim: int) -> Axes:
+    """As the equation says, where the axes that it sums over come first."""
+    _, kernel, outputs = re.split(",|->", layer.equation)
+    is_summed = [letter not in outputs for letter in kernel]
+    inputs = sum(is_summed)
+    if not 0 < inputs < ndim or not all(is_summed[:inputs]):
+        return Axes(0, ndim - 1)
+    return Axes(0, inputs)
+
+
+@axes_of.register
+def _(layer: Stack, name: str, ndim: int) -> Axes:
+    """As the layer in a block has it, behind the axis of the blocks."""
+    for path, inner in walk(layer.block_of_loop):
+        prefix = "".join(f"{key}_" for key in path)
+        own = name[len(prefix) :]
+        if name.startswith(prefix) and own == "kernel" and isinstance(inner, EinsumDense):
+            return Axes(1, axes_of(inner, own, ndim - 1).inputs)
+    return Axes(1, ndim - 2)
