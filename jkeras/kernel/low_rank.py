@@ -31,6 +31,10 @@ class Change(typing.NamedTuple):
         """b with the scale in it."""
         return self.b * (self.alpha / self.a.shape[-1]).astype(self.b.dtype)
 
+    def blocks(self, ndim: int) -> int:
+        """How many axes at the front of a weight with `ndim` axes count blocks."""
+        return self.a.ndim + self.b.ndim - 2 - ndim
+
     def dense(self, ndim: int) -> jax.Array:
         """The change in the shape of its weight, which has `ndim` axes.
 
@@ -39,8 +43,7 @@ class Change(typing.NamedTuple):
         (3, 4, 5)
         """
         b = self.scaled_b
-        blocks = self.a.ndim + b.ndim - 2 - ndim
-        rank = self.a.shape[-1]
+        blocks, rank = self.blocks(ndim), self.a.shape[-1]
         inputs, outputs = self.a.shape[:-1], b.shape[blocks + 1 :]
         around = inputs[:blocks]
         product = self.a.reshape(*around, -1, rank) @ b.reshape(*around, rank, -1)

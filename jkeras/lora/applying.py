@@ -10,7 +10,7 @@ from jkeras.core.errors import explain
 from jkeras.kernel import low_rank, tree
 from jkeras.kernel.keys import key_of_path
 from jkeras.lora.adapter import Adapter
-from jkeras.lora.kernels import Axes
+from jkeras.lora.kernels import axes_in
 from jkeras.lora.matching import WHERE, Ranks, ranks_of
 
 
@@ -42,16 +42,14 @@ def init(params: dict, spec: Ranks, rng: jax.Array | int, *, alpha: float | None
     matrices = {}
     for path, rank in ranks_of(params, spec).items():
         kernel = tree.get(params, tuple(path.split("/")))
-        axes = getattr(kernel, "axes", None) or Axes(0, len(kernel.shape) - 1)
-        matrices[path] = _new(kernel.shape, axes, rank, key_of_path(key, path), path)
+        sizes = axes_in(kernel).split(kernel.shape)
+        matrices[path] = _new(sizes, rank, key_of_path(key, path), path)
     return Adapter(matrices, alpha)
 
 
-def _new(shape, axes, rank, key, path):
+def _new(sizes, rank, key, path):
     """The two matrices of a kernel that get a product of zeros."""
-    blocks = shape[: axes.blocks]
-    inputs = shape[axes.blocks : axes.blocks + axes.inputs]
-    outputs = shape[axes.blocks + axes.inputs :]
+    blocks, inputs, outputs = sizes
     a, b = (*blocks, *inputs, rank), (*blocks, rank, *outputs)
     if path.endswith("embeddings"):
         return {"a": jnp.zeros(a), "b": jax.random.normal(key, b)}
@@ -87,7 +85,7 @@ def apply(params: dict, adapter: Adapter, state: dict | None = None) -> dict:
             values.append((path, change.added_to(weight)))
             continue
         if weight is None and not _is_in_few_bits(state or {}, path):
-            raise _missing(path)
+            raise missing(path)
         *owner, name = path
         parts = zip(low_rank.PARTS, change)
         values += [((*owner, low_rank.name_of(name, part)), value) for part, value in parts]
@@ -125,7 +123,8 @@ def _is_in_few_bits(state: dict, path: tree.Path) -> bool:
     return isinstance(own, dict) and any(key in own for key in (name, f"quantized_{name}"))
 
 
-def _missing(path: tree.Path) -> ValueError:
+def missing(path: tree.Path) -> ValueError:
+    """The error for a kernel that an adapter is of and that is not there."""
     advice = (
         "pass the params of the model that the adapter is of; where kernels are in few bits, its "
         "`state` too"

@@ -28,6 +28,15 @@ class Axes(typing.NamedTuple):
     blocks: int
     inputs: int
 
+    def split(self, shape: tuple[int, ...]) -> tuple[tuple, tuple, tuple]:
+        """A kernel's sizes of (blocks, inputs, outputs).
+
+        >>> Axes(1, 1).split((3, 8, 2, 4))
+        ((3,), (8,), (2, 4))
+        """
+        end = self.blocks + self.inputs
+        return tuple(shape[: self.blocks]), tuple(shape[self.blocks : end]), tuple(shape[end:])
+
 
 class Kernel(typing.NamedTuple):
     """A kernel as the floats that it stands for.
@@ -40,6 +49,15 @@ class Kernel(typing.NamedTuple):
     shape: tuple[int, ...]
     dtype: typing.Any
     axes: Axes
+
+
+def axes_in(kernel: typing.Any) -> Axes:
+    """How a leaf of params is cut: as a `Kernel` says, else all axes but the last are inputs.
+
+    >>> axes_in(jnp.ones((3, 3, 8, 4)))
+    Axes(blocks=0, inputs=3)
+    """
+    return getattr(kernel, "axes", None) or Axes(0, len(kernel.shape) - 1)
 
 
 class Place(typing.NamedTuple):
