@@ -80,17 +80,26 @@ def is_part(name: str) -> bool:
     return MARK in name
 
 
+def changed(values: dict[str, jax.Array]) -> list[str]:
+    """The names of the weights that have a change among a layer's values by name.
+
+    >>> changed({"kernel": 0, "kernel_adapter_a": 0, "kernel_adapter_b": 0})
+    ['kernel']
+    """
+    end = name_of("", "a")
+    return [name.removesuffix(end) for name in values if name.endswith(end)]
+
+
 def adapted(values: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """A layer's values by name with the changes of float weights added to them. Those of weights in
     few bits stay beside them, for the layer to add to its product.
     """
-    changed = dict(values)
-    for mark in [name for name in values if name.endswith(name_of("", "a"))]:
-        name = mark[: -len(name_of("", "a"))]
+    summed = dict(values)
+    for name in changed(values):
         weight = values.get(name)
         if weight is None or not jnp.issubdtype(weight.dtype, jnp.floating):
             continue
-        changed[name] = beside(values, name).added_to(weight)
+        summed[name] = beside(values, name).added_to(weight)
         for part in PARTS:
-            del changed[name_of(name, part)]
-    return changed
+            del summed[name_of(name, part)]
+    return summed

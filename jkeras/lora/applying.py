@@ -134,11 +134,15 @@ def missing(path: tree.Path) -> ValueError:
 
 def _check(path: tree.Path, change: low_rank.Change, weight: typing.Any) -> None:
     """Raises unless a change has the shape of its kernel."""
-    try:
-        shape = jax.eval_shape(lambda change: change.dense(weight.ndim), change).shape
-    except TypeError:
-        shape = None
-    if shape != tuple(weight.shape):
+    if shape_of(change, weight.ndim) != tuple(weight.shape):
         received = f"matrices of shapes {change.a.shape} and {change.b.shape}"
-        wanted = f"changes of a kernel of shape {tuple(weight.shape)} at {'/'.join(path)!r}"
+        wanted = f"a change of a kernel of shape {tuple(weight.shape)} at {'/'.join(path)!r}"
         raise ValueError(explain(WHERE, wanted, received))
+
+
+def shape_of(change: low_rank.Change, ndim: int) -> tuple[int, ...] | None:
+    """The shape of a change of a kernel with so many axes; None where its matrices do not fit."""
+    try:
+        return jax.eval_shape(lambda change: change.dense(ndim), change).shape
+    except TypeError:
+        return None
