@@ -4,6 +4,8 @@ from jkeras.lora.adapter import Adapter as Adapter
 from jkeras.lora.applying import apply as apply
 from jkeras.lora.applying import init as init
 from jkeras.lora.applying import merge as merge
+from jkeras.lora.attaching import attach as attach
+from jkeras.lora.attaching import detach as detach
 from jkeras.lora.files import load as load
 from jkeras.lora.files import save as save
 from jkeras.lora.kernels import Kernel as Kernel

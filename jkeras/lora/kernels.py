@@ -44,6 +44,12 @@ class Kernel(typing.NamedTuple):
     Attributes:
         shape, dtype: of the floats.
         axes: how it is cut into (inputs, outputs).
+
+    >>> import jkeras
+    >>> attention = jkeras.layers.MultiHeadAttention(num_heads=2, key_dim=4)
+    >>> y = attention(jnp.ones((1, 5, 8)), jnp.ones((1, 5, 8)))
+    >>> kernels(attention)["query_dense"]["kernel"].axes
+    Axes(blocks=0, inputs=1)
     """
 
     shape: tuple[int, ...]
