@@ -123,14 +123,16 @@ def _of_layer(layer):
     if isinstance(layer, QuantizedLayer):
         few = layer.shapes_in_few_bits()
     able = getattr(layer, "adapts_integers", ())
-    for name, shape in few.items():
-        if name in able:
-            yield name, Kernel(shape, jnp.dtype("float32"), axes_of(layer, name, len(shape)))
+    floats = {name: (shape, jnp.dtype("float32")) for name, shape in few.items() if name in able}
     for name, variable in own_variables(layer).items():
         shape = tuple(variable.shape)
         is_free = name not in few and not low_rank.is_part(name)
         if is_free and is_kernel(name, shape, variable.dtype):
-            yield name, Kernel(shape, jnp.dtype(variable.dtype), axes_of(layer, name, len(shape)))
+            floats[name] = shape, jnp.dtype(variable.dtype)
+    if floats:
+        axes = axes_by_name(layer)
+        for name, (shape, dtype) in floats.items():
+            yield name, Kernel(shape, dtype, axes.get(name) or Axes(0, len(shape) - 1))
 
 
 def is_kernel(name: str, shape: tuple[int, ...], dtype: typing.Any) -> bool:
@@ -144,28 +146,28 @@ def is_kernel(name: str, shape: tuple[int, ...], dtype: typing.Any) -> bool:
 
 
 @functools.singledispatch
-def axes_of(layer: typing.Any, name: str, ndim: int) -> Axes:
-    """How a layer's kernel with `ndim` axes is cut: all axes but the last are summed over."""
-    return Axes(0, ndim - 1)
+def axes_by_name(layer: typing.Any) -> dict[str, Axes]:
+    """How a layer's kernels are cut, where not all axes but the last are summed over."""
+    return {}
 
 
-@axes_of.register
-def _(layer: EinsumDense, name: str, ndim: int) -> Axes:
+@axes_by_name.register
+def _(layer: EinsumDense) -> dict[str, Axes]:
     """As the equation says, where the axes that it sums over come first."""
     _, kernel, outputs = re.split(",|->", layer.equation)
     is_summed = [letter not in outputs for letter in kernel]
     inputs = sum(is_summed)
-    if not 0 < inputs < ndim or not all(is_summed[:inputs]):
-        return Axes(0, ndim - 1)
-    return Axes(0, inputs)
+    if not 0 < inputs < len(kernel) or not all(is_summed[:inputs]):
+        return {}
+    return {"kernel": Axes(0, inputs)}
 
 
-@axes_of.register
-def _(layer: Stack, name: str, ndim: int) -> Axes:
-    """As the layer in a block has it, behind the axis of the blocks."""
-    for path, inner in walk(layer.block_of_loop):
-        prefix = "".join(f"{key}_" for key in path)
-        own = name[len(prefix) :]
-        if name.startswith(prefix) and own == "kernel" and isinstance(inner, EinsumDense):
-            return Axes(1, axes_of(inner, own, ndim - 1).inputs)
-    return Axes(1, ndim - 2)
+@axes_by_name.register
+def _(layer: Stack) -> dict[str, Axes]:
+    """As the layers in a block have it, behind the axis of the blocks."""
+    found = {}
+    for path, inner in walk(layer.built_block()):
+        for name, kernel in _of_layer(inner):
+            axes = kernel.axes
+            found["_".join((*path, name))] = Axes(axes.blocks + 1, axes.inputs)
+    return found

@@ -32,6 +32,13 @@ def with_stack():
     return jkeras.Sequential([jkeras.Input((5, 8)), layers.Stack(layers.Dense(8, "tanh"), 3)])
 
 
+def with_stacked_attention():
+    inputs = jkeras.Input((5, 8))
+    attended = layers.MultiHeadAttention(2, 4, name="attention")(inputs, inputs)
+    block = jkeras.Model(inputs, layers.add([inputs, attended]))
+    return jkeras.Sequential([jkeras.Input((5, 8)), layers.Stack(block, 3)])
+
+
 def with_convolution():
     return jkeras.Sequential([jkeras.Input((5, 8)), layers.Conv1D(8, 3, padding="same")])
 
@@ -41,7 +48,8 @@ def with_embedding():
     return jkeras.Sequential([jkeras.Input((5,), dtype="int32"), table, layers.Dense(8)])
 
 
-FAMILIES = [with_dense, with_attention, with_stack, with_convolution, with_embedding]
+FAMILIES = [with_dense, with_attention, with_stack, with_stacked_attention]
+FAMILIES += [with_convolution, with_embedding]
 
 
 def inputs_of(model):

@@ -8,7 +8,14 @@ import pytest
 import safetensors.numpy
 
 from jkeras import lora
-from tests.lora.models import FAMILIES, changing, with_attention, with_dense, with_stack
+from tests.lora.models import (
+    FAMILIES,
+    changing,
+    with_attention,
+    with_dense,
+    with_stack,
+    with_stacked_attention,
+)
 
 
 def saved(folder, adapter, kernels, **options):
@@ -64,6 +71,20 @@ def test_a_module_for_each_block(tmp_path):
     assert_same(lora.load(tmp_path, lora.kernels(model), names=names), adapter)
     with pytest.raises(ValueError, match="a name with '{}'"):
         lora.save(tmp_path, adapter, lora.kernels(model), names=lambda path: "mlp")
+
+
+def test_each_block_of_attention_is_linear_layers(tmp_path):
+    model = with_stacked_attention()
+    adapter = changing(model)
+    arrays = saved(tmp_path, adapter, lora.kernels(model))
+    changed = lora.merge(model.params, adapter)["stack"]
+    for name, sizes in (("query_dense", (8, 8)), ("output_dense", (8, 8))):
+        own = f"attention_{name}_kernel"
+        for i in range(3):
+            module = f"base_model.model.stack.{i}.attention_{name}"
+            a, b = (arrays[f"{module}.lora_{matrix}.weight"] for matrix in "AB")
+            change = (changed[own] - model.params["stack"][own])[i].reshape(sizes)
+            np.testing.assert_allclose(change.T, 1.5 * b @ a, atol=1e-5)
 
 
 def test_other_scales_come_into_the_matrices(tmp_path):

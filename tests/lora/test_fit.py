@@ -41,7 +41,7 @@ def assert_equal(one, other):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("make", FAMILIES)
 def test_the_adapter_alone_is_trained(make, mode):
-    if mode and make.__name__ in ("with_stack", "with_convolution"):
+    if mode and make.__name__ in ("with_stack", "with_stacked_attention", "with_convolution"):
         pytest.skip("these have no such form")
     jkeras.utils.set_random_seed(0)
     model = make()
@@ -145,6 +145,30 @@ def test_a_layer_that_is_called_again_and_a_submodel():
     lora.detach(model)
     params = lora.apply(model.params, adapter)
     np.testing.assert_allclose(model.apply(params, model.state, X)[0], y, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+def test_a_base_that_is_quantized_below_its_adapter(mode):
+    """The kernels lose bits, the change does not."""
+    model = jkeras.Sequential([jkeras.Input((5, 8)), layers.Dense(8)])
+    without = model(X)
+    lora.attach(model, changing(model))
+    change = model(X) - without
+    model.quantize(mode)
+    y = model(X)
+    lora.detach(model)
+    np.testing.assert_allclose(y - model(X), change, atol=1e-5)
+
+
+def test_rows_that_are_clipped():
+    """With `privacy`: the noise is of the adapter's few numbers."""
+    model = jkeras.Sequential([jkeras.Input((5, 8)), layers.Dense(8)])
+    before = base(model)
+    dp = jkeras.privacy.DPSGD(1.0, 1.0, delta=1e-3)
+    model.compile("sgd", "mse", lora=2, privacy=dp)
+    history = model.fit(X, Y, batch_size=3, verbose=0).history
+    assert history["epsilon"][0] > 0
+    assert_equal(base(model), before)
 
 
 # ---------------------------------------------------------------- compile again, take off
