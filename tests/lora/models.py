@@ -48,8 +48,8 @@ def with_embedding():
     return jkeras.Sequential([jkeras.Input((5,), dtype="int32"), table, layers.Dense(8)])
 
 
-FAMILIES = [with_dense, with_attention, with_stack, with_stacked_attention]
-FAMILIES += [with_convolution, with_embedding]
+IN_FEW_BITS = [with_dense, with_attention, with_embedding]  # what can be quantized
+FAMILIES = [*IN_FEW_BITS, with_stack, with_stacked_attention, with_convolution]
 
 
 def inputs_of(model):

@@ -9,7 +9,16 @@ import pytest
 import jkeras
 from jkeras import layers, lora
 from jkeras.training import init_train_state, make_train_step
-from tests.lora.models import FAMILIES, X, Y, changing, inputs_of, with_attention, with_dense
+from tests.lora.models import (
+    FAMILIES,
+    IN_FEW_BITS,
+    X,
+    Y,
+    changing,
+    inputs_of,
+    with_attention,
+    with_dense,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
 
@@ -38,11 +47,12 @@ def assert_equal(one, other):
 # ---------------------------------------------------------------- a training
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("make", FAMILIES)
+BASES = [(make, None) for make in FAMILIES]
+BASES += [(make, mode) for make in IN_FEW_BITS for mode in MODES[1:]]
+
+
+@pytest.mark.parametrize("make, mode", BASES)
 def test_the_adapter_alone_is_trained(make, mode):
-    if mode and make.__name__ in ("with_stack", "with_stacked_attention", "with_convolution"):
-        pytest.skip("these have no such form")
     jkeras.utils.set_random_seed(0)
     model = make()
     if mode:
