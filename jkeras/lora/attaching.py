@@ -134,6 +134,3 @@ def adapt(model: typing.Any, spec: "Ranks | Adapter", rng: typing.Any) -> None:
     if current is not None and current.ranks == ranks_of(known, spec):
         return None
     return attach(model, init(known, spec, rng))
-
-
-__all__ = ["adapt", "attach", "attached", "detach"]
