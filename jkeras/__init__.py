@@ -68,6 +68,7 @@ __all__ = exported(
         "jkeras.explain": "",
         "jkeras.generation": "",
         "jkeras.export": "",
+        "jkeras.lora": "",
         "jkeras.preprocessing": "",
         "jkeras.privacy": "",
         "jkeras.robust": "",

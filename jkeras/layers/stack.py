@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.kernel import tree
+from jkeras.core.adapting import built_for
 from jkeras.core.call import target_of
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, StatefulLayer, layer
@@ -16,7 +17,7 @@ from jkeras.core.settings import settings
 from jkeras.core.variable import gathered
 from jkeras.kernel.apply import structure
 from jkeras.kernel.losses import split
-from jkeras.kernel.spec import sample
+from jkeras.kernel.spec import Spec, sample
 from jkeras.layers.base import Value
 from jkeras.layers.stages import Blocks, in_stages, layout_of_stages, mesh_of_stages
 from jkeras.ops.kernels import inside_loop
@@ -240,6 +241,13 @@ class Stack(StatefulLayer):
     def block_of_loop(self):
         """The pattern of the blocks."""
         return self.layer
+
+    def built_block(self):
+        """A block with weights of its own, for the inputs that the stack is built for; none of the
+        stack's.
+        """
+        shape = next(iter(self.get_build_config().values()))
+        return built_for(self.layer, (self._block_input(Spec(shape)),), {})
 
     def _shape_in_block(self, context, x, params, state, key, place):
         """What a layer in a block gives, as `jax.ShapeDtypeStruct`s."""

@@ -75,6 +75,10 @@ class Trainer(Compilable):
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes
         are known.
         """
+        self._build_parts(batch)
+        self._attach_lora()
+
+    def _build_parts(self, batch: Batch | None) -> None:
         waiting = self._unbuilt_containers()
         if self.built and all_built(self) and not waiting:
             return
