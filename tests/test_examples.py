@@ -171,9 +171,9 @@ def test_siamese():
 
 @pytest.mark.slow
 def test_language_model():
-    share, same, compiled = load("language_model").main(epochs=8, count=1500)
-    assert same and compiled == {"prefill": 1, "decode": 1}
-    assert share > 0.3
+    pages, before, after, kept, same = load("language_model").main(3, 0.4, depth=1, tuning=2)
+    assert kept and same
+    assert pages < 3.8 and after < before - 0.05  # letters by how often they come: 4.5 bits
 
 
 @pytest.mark.slow

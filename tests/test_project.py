@@ -31,7 +31,7 @@ ORDER = [
     {"saving"},
     {"export"},
     {"callbacks"},
-    {"lora"},
+    {"generation", "lora"},
     {"training"},
     {"models"},
     {

@@ -16,7 +16,6 @@ from jkeras.core.registry import public
 from jkeras.core.tracebacks import is_built_in
 from jkeras.kernel import apply as kernel
 from jkeras.kernel.scope import Path
-from jkeras.models.functional import Functional
 from jkeras.ops.attention import attention
 
 Tree = Any
@@ -224,11 +223,10 @@ def is_positionwise(layer: Any, outputs: Any) -> bool:
 def check_operations(model: Any) -> None:
     """Raises `Uncached` for operations of functional models that may bring positions together."""
     for _, module in walk(model):
-        if isinstance(module, Functional):
-            others = [o for o in module.operations if not isinstance(o, Layer)]
-            for operation in others:
-                if not _is_elementwise(operation):
-                    raise Uncached(f"the operation `{operation.name}` may look at others")
+        is_graph = isinstance(getattr(type(module), "operations", None), property)
+        for operation in module.operations if is_graph else ():
+            if not isinstance(operation, Layer) and not _is_elementwise(operation):
+                raise Uncached(f"the operation `{operation.name}` may look at others")
 
 
 def _is_elementwise(operation):

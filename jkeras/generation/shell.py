@@ -1,15 +1,16 @@
 """`model.generate`: texts for prompts of any lengths, with a progress bar or as a stream."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from jkeras.callbacks.progress import screen
 from jkeras.core.errors import explain
 from jkeras.generation.generator import Generator
 from jkeras.generation.sampler import Sampler
-from jkeras.utils.progbar import Progbar
 
 AT_ONCE = 16  # tokens between two drawings of the progress bar
 
@@ -66,15 +67,24 @@ def _generator_of(model, max_length, sampler, stop):
 def _whole(generator, params, rows, lengths, rng, verbose):
     """The texts, each as long as it is."""
     texts = generator.begin(params, rows, lengths, rng)
-    bar = Progbar(generator.max_length, verbose=verbose, unit_name="token") if verbose else None
-    while bar is not None and not np.asarray(texts.done).all():
-        texts = generator.go_on(params, texts, AT_ONCE)
-        bar.update(
-            int(np.asarray(texts.lengths).max()), finalize=bool(np.asarray(texts.done).all())
-        )
+    if verbose:
+        texts = _shown(generator, params, texts)
     texts = generator.go_on(params, texts)
     ends = np.asarray(texts.lengths)
     return [row[:end] for row, end in zip(np.asarray(texts.tokens), ends)]
+
+
+def _shown(generator, params, texts):
+    """The texts, with a line that says how far they are."""
+    show, begin, first = screen(), time.perf_counter(), int(np.asarray(texts.lengths).sum())
+    is_over = False
+    while not is_over:
+        texts = generator.go_on(params, texts, AT_ONCE)
+        ends, is_over = np.asarray(texts.lengths), bool(np.asarray(texts.done).all())
+        rate = (int(ends.sum()) - first) / (time.perf_counter() - begin)
+        line = f"{ends.max()}/{generator.max_length} tokens - {rate:.0f} tokens/s"
+        show.redraw(line, end=is_over)
+    return texts
 
 
 def _of_one(tokens: Iterator[np.ndarray]) -> Iterator[int]:

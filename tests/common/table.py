@@ -315,6 +315,7 @@ ROWS = [
         SEQUENCE,
         other=[(3, 6, 3)],
     ),
+    Row("PositionEmbedding", dict(sequence_length=9), SEQUENCE, other=[(3, 6, 3)]),
     Row("TimeDistributed", dict(layer=Part("Dense", dict(units=3))), SEQUENCE),
 ]
 

@@ -8,6 +8,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
+from jkeras.core.settings import settings
 
 LIBRARIES = pytest.mark.parametrize("lib", [keras, jkeras], ids=["keras", "jkeras"])
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
@@ -291,7 +292,8 @@ def test_limits(lib, name):
     assert getter() is None
 
 
-def test_flash_attention_switch_reaches_new_layers():
+def test_flash_attention_switch_reaches_new_layers(monkeypatch):
+    monkeypatch.setattr(settings, "flash_attention", None)  # as it was before any switch
     jkeras.config.enable_flash_attention()
     try:
         with pytest.raises(ValueError, match="flash attention"):
