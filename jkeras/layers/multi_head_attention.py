@@ -14,10 +14,12 @@ from jkeras.core.registry import serialize
 from jkeras.core.settings import settings
 from jkeras.core.typed import Sizes, fields
 from jkeras.layers.activation import Softmax
-from jkeras.layers.einsum_dense import EinsumDense
+from jkeras.layers.attention_masks import masks_of
 from jkeras.layers.dropout import Dropout
+from jkeras.layers.einsum_dense import EinsumDense
+from jkeras.layers.multi_head_attention_names import GroupedNames, MultiHeadNames
 from jkeras.ops.attention import attention
-from jkeras.ops.attention_plain import Form, all_of, both, padding_segments, seen
+from jkeras.ops.attention_plain import Form, both, seen
 
 
 @fields
@@ -47,6 +49,13 @@ class HeadedAttention(Composite):
     announces_compute_dtype = True
     call_context = {"training": None}
     _dense_names = {}
+    _attends_itself = False  # whether a subclass has a `_compute_attention` of its own
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "_compute_attention" in vars(cls):
+            # it finds its children on the layer, so it runs on objects
+            cls._native, cls._attends_itself = False, True
 
     def _check_shared(self):
         """Checks the arguments that both layers have, and takes `flash_attention` out of the
@@ -88,12 +97,22 @@ class HeadedAttention(Composite):
             names["value"]: self._projection("value", value.ndim - 1, 1, (groups, value_size)),
             "_softmax": Softmax(dtype=self.dtype_policy),
             "_dropout_layer": Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy),
-            names["output"]: self._projection(
-                "attention_output", query.ndim - 1, 2, self._output_sizes(query)
+            names["output"]: self._make_output_dense(
+                query.shape, self._get_common_kwargs_for_sublayer(), "attention_output"
             ),
         }
 
+    def _make_output_dense(self, query_shape, common_kwargs, name=None):
+        """The projection of the heads to the output; subclasses may have their own, as in Keras."""
+        sizes = self._output_sizes(query_shape)
+        return self._einsum_dense(len(query_shape) - 1, 2, sizes, name=name, **common_kwargs)
+
     def _projection(self, name, free, bound, sizes, activation=None):
+        """A projection with the initializers, penalties and constraints of the layer."""
+        common = self._get_common_kwargs_for_sublayer()
+        return self._einsum_dense(free, bound, sizes, name=name, activation=activation, **common)
+
+    def _einsum_dense(self, free, bound, sizes, **arguments):
         """An EinsumDense that keeps `free` axes, sums over the `bound` ones after them and ends in
         axes of `sizes`.
         """
@@ -102,24 +121,28 @@ class HeadedAttention(Composite):
         return EinsumDense(
             f"{inputs},{inputs[free:]}{outputs}->{inputs[:free]}{outputs}",
             output_shape=(None,) * (free - 1) + tuple(sizes),
-            activation=activation,
             bias_axes=outputs if self.use_bias else None,
-            name=name,
-            kernel_initializer=another(self.kernel_initializer),
-            bias_initializer=another(self.bias_initializer),
-            kernel_regularizer=self.kernel_regularizer,
-            bias_regularizer=self.bias_regularizer,
-            activity_regularizer=self._projection_penalty(),
-            kernel_constraint=self.kernel_constraint,
-            bias_constraint=self.bias_constraint,
-            dtype=self.dtype_policy,
+            **arguments,
         )
+
+    def _get_common_kwargs_for_sublayer(self):
+        """The arguments of every projection; subclasses may have their own, as in Keras."""
+        return {
+            "kernel_initializer": another(self.kernel_initializer),
+            "bias_initializer": another(self.bias_initializer),
+            "kernel_regularizer": self.kernel_regularizer,
+            "bias_regularizer": self.bias_regularizer,
+            "activity_regularizer": self._projection_penalty(),
+            "kernel_constraint": self.kernel_constraint,
+            "bias_constraint": self.bias_constraint,
+            "dtype": self.dtype_policy,
+        }
 
     def _projection_penalty(self):
         return self.activity_regularizer
 
-    def _output_sizes(self, query):
-        return query.shape[-1:]
+    def _output_sizes(self, query_shape):
+        return query_shape[-1:]
 
     def _attended_axes(self, rank):
         """The axes that are attended over, of an input with `rank` axes."""
@@ -127,12 +150,13 @@ class HeadedAttention(Composite):
 
     # ------------------------------------------------------------ the forward pass
 
-    def _run_heads(self, sub, query, value, key, masks, use_causal_mask, return_attention_scores):
+    def _run_heads(
+        self, sub, query, value, key, masks, use_causal_mask, return_attention_scores, training
+    ):
         """The output, and the weights where they are asked for, under `Masks` of what each query
         may see.
         """
         self._check_scores(return_attention_scores)
-        axes = self._attended_axes(query.ndim)
 
         def dense(name, x):
             return getattr(sub, self._dense_names[name])(x)
@@ -141,22 +165,54 @@ class HeadedAttention(Composite):
         if self.use_gate:
             gate = dense("gate", query)
         # (batch, …, heads, size)
-        query, key, value = dense("query", query), dense("key", key), dense("value", value)
-        shape = query.shape
-        targets, sources = _sizes(query, axes), _sizes(key, axes)
-        needs_weights = return_attention_scores or sub.is_tapped("_softmax")
-        attend = self._attention_function(query.ndim, needs_weights)
-        # (batch, …, heads, time, size)
-        query, key, value = (heads_first(x, axes) for x in (query, key, value))
-        masks = masks._replace(targets=targets, sources=sources)
-        y, weights = attend(sub, query, key, value, masks, use_causal_mask)
-        y = heads_last(y, axes, shape)
+        heads = dense("query", query), dense("key", key), dense("value", value)
+        axes = self._attended_axes(query.ndim)
+        masks = masks.over(_sizes(query, axes), _sizes(key, axes))
+        form = self._form(use_causal_mask)
+        if self._attends_itself:
+            y, weights = self._attend_by_subclass(
+                *heads, masks.combined(form), training, return_attention_scores
+            )
+        else:
+            needs_weights = return_attention_scores or sub.is_tapped("_softmax")
+            y, weights = self._attend(sub, *heads, masks, form, needs_weights)
         if gate is not None:
             y = y * gate
         y = dense("output", y)
         if return_attention_scores:
-            return y, weights.reshape(*weights.shape[:-2], *targets, *sources)
+            return y, weights
         return y
+
+    def _attend(self, sub, query, key, value, masks, form, needs_weights, training=None):
+        """(output, weights or None) of projections (batch, …, heads, size).
+
+        Args:
+            training: None: as the layer is called.
+        """
+        axes = self._attended_axes(query.ndim - 1)
+        shape = query.shape
+        # (batch, …, heads, time, size)
+        query, key, value = (heads_first(x, axes) for x in (query, key, value))
+        attend = self._attention_function(query.ndim, needs_weights)
+        y, weights = attend(sub, query, key, value, masks, form, training)
+        if weights is not None:
+            weights = weights.reshape(*weights.shape[:-2], *masks.targets, *masks.sources)
+        return heads_last(y, axes, shape), weights
+
+    def _attend_projected(
+        self, query, key, value, attention_mask, training, needs_weights, use_causal_mask
+    ):
+        """The same, outside of `forward`, on the children as they are on the layer. No window: it
+        is in the mask.
+        """
+        axes = self._attended_axes(query.ndim - 1)
+        masks = masks_of(None, None, None, attention_mask)
+        masks = masks.over(_sizes(query, axes), _sizes(key, axes))
+        form = Form(self._scale, use_causal_mask)
+        return self._attend(self, query, key, value, masks, form, needs_weights, training)
+
+    def _form(self, use_causal_mask):
+        return Form(self._scale, use_causal_mask, self.sliding_window)
 
     def _check_scores(self, return_attention_scores):
         """Raises ValueError where weights are asked for that flash attention does not have."""
@@ -176,7 +232,7 @@ class HeadedAttention(Composite):
             return self._attend_explicitly
         return self._attend_fused
 
-    def _attend_fused(self, sub, query, key, value, masks, use_causal_mask):
+    def _attend_fused(self, sub, query, key, value, masks, form, training):
         """(output, None): the weights are not there as a whole."""
         mask, segments = masks.apart(query.shape[0])
         y = attention(
@@ -185,36 +241,29 @@ class HeadedAttention(Composite):
             value,
             mask=mask,
             segments=segments,
-            scale=self._scale,
-            is_causal=use_causal_mask,
-            window=self.sliding_window,
+            scale=form.scale,
+            is_causal=form.is_causal,
+            window=form.window,
             implementation="xla" if self._flash_attention is False else "auto",
         )
         return y, None
 
-    def _attend_explicitly(self, sub, query, key, value, masks, use_causal_mask):
+    def _attend_explicitly(self, sub, query, key, value, masks, form, training):
         """(output, weights), by way of the weights in the compute dtype, some of them dropped in
         training.
         """
-        form = Form(self._scale, use_causal_mask, self.sliding_window)
         mask = both(masks.whole(query.ndim), seen(form, None, query.shape[-2], key.shape[-2]))
         repeats = query.shape[-3] // key.shape[-3]
         if repeats > 1:
             key, value = (jnp.repeat(x, repeats, axis=-3) for x in (key, value))
-        scores = jnp.matmul(
-            query * jnp.asarray(self._scale, query.dtype), jnp.swapaxes(key, -1, -2)
-        )
+        scores = jnp.matmul(query * jnp.asarray(form.scale, query.dtype), jnp.swapaxes(key, -1, -2))
         kept = weights = sub._softmax(scores, mask=mask)
         if self.dropout > 0.0:
-            kept = sub._dropout_layer(weights)
+            kept = sub._dropout_layer(weights, training=training)
         return jnp.matmul(kept, value), weights
 
-    @property
-    def _scale(self):
-        return 1.0 / math.sqrt(self._head_sizes[0])
 
-
-# ---------------------------------------------------------------- shapes and masks
+# ---------------------------------------------------------------- arguments and shapes
 
 
 def check_size(where, name, value, optional=False):
@@ -235,53 +284,6 @@ def another(initializer):
     if hasattr(initializer, "clone"):
         return initializer.clone()
     return initializer
-
-
-class Masks(typing.NamedTuple):
-    """What may be seen, by the masks of the inputs; each of them may be None.
-
-    Args:
-        attention: (batch, targets, sources).
-        target: (batch, targets), False for padding.
-        source: (batch, sources).
-        targets, sources: the sizes of the axes attended over.
-    """
-
-    attention: typing.Any
-    target: typing.Any
-    source: typing.Any
-    targets: tuple = ()
-    sources: tuple = ()
-
-    def whole(self, rank):
-        """One mask (batch, 1 ..., target, source) with `rank` axes, or None."""
-        target = source = None
-        if self.target is not None:
-            target = jnp.expand_dims(self.target, -1)
-        if self.source is not None:
-            source = jnp.expand_dims(self.source, -2)
-        mask = all_of([self.attention, target, source])
-        if mask is None:
-            return None
-        return spread(mask, rank, self.targets, self.sources)
-
-    def apart(self, batch):
-        """(mask, segments) for `attention`: only what differs from target to target is a mask."""
-        attention, source = self.attention, self.source
-        if attention is not None and attention.ndim == 3 and attention.shape[1] == 1:
-            attention, source = None, both(attention[:, 0], source)
-        if attention is not None:
-            attention = spread(attention, 4, self.targets, self.sources)
-        return attention, padding_segments(self.target, source, batch, *self.targets, *self.sources)
-
-
-def masks_of(query_mask, value_mask, key_mask, attention_mask):
-    """`Masks` from the masks that a call is given."""
-    attention, target, value, key = (
-        None if mask is None else mask.astype(bool)
-        for mask in (attention_mask, query_mask, value_mask, key_mask)
-    )
-    return Masks(attention, target, both(value, key))
 
 
 def _sizes(x, axes):
@@ -305,16 +307,6 @@ def heads_last(y, axes, shape):
     return y.transpose(*(order.index(a) for a in range(len(shape))))
 
 
-def spread(mask, rank, targets, sources):
-    """(batch, targets, sources) -> (batch, 1 …, target, source), with `rank` axes."""
-    count = len(targets) + len(sources)
-    lead = mask.shape[:-count]
-    if len(targets) > 1:
-        mask = jnp.broadcast_to(mask, (*lead, *targets, *sources))
-        mask = mask.reshape(*lead, math.prod(targets), math.prod(sources))
-    return mask.reshape(*lead, *[1] * (rank - 2 - len(lead)), *mask.shape[-2:])
-
-
 # ---------------------------------------------------------------- the layers
 
 
@@ -325,7 +317,7 @@ def spread(mask, rank, targets, sources):
     "kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, "
     "bias_constraint, use_gate, seed",
 )
-class MultiHeadAttention(HeadedAttention):
+class MultiHeadAttention(MultiHeadNames, HeadedAttention):
     """Each head's softmax(query key^T / sqrt(key_dim)) value, projected to the output (Vaswani et
     al. 2017).
 
@@ -406,6 +398,7 @@ class MultiHeadAttention(HeadedAttention):
         self._check_shared()
         self._head_counts = (self.num_heads, self.num_heads)
         self._head_sizes = (self.key_dim, self.value_dim)
+        self._scale = 1.0 / math.sqrt(self.key_dim)
         if self.output_shape:
             self.output_shape = self._sequence("output_shape")
         if self.attention_axes is not None:
@@ -434,8 +427,8 @@ class MultiHeadAttention(HeadedAttention):
     def _projection_penalty(self):
         return self._penalty
 
-    def _output_sizes(self, query):
-        return self.output_shape or query.shape[-1:]
+    def _output_sizes(self, query_shape):
+        return self.output_shape or query_shape[-1:]
 
     def _attended_axes(self, rank):
         if self.attention_axes is None:
@@ -475,7 +468,14 @@ class MultiHeadAttention(HeadedAttention):
             # as in Keras: whatever shares these inputs and runs later sees no mask
             sub.set_mask(x, None)
         return self._run_heads(
-            sub, query, value, key, masks, use_causal_mask, return_attention_scores
+            sub,
+            query,
+            value,
+            key,
+            masks,
+            use_causal_mask,
+            return_attention_scores,
+            ctx.training,
         )
 
 
@@ -487,7 +487,7 @@ class MultiHeadAttention(HeadedAttention):
     "kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, "
     "bias_constraint, use_gate, seed",
 )
-class GroupedQueryAttention(HeadedAttention):
+class GroupedQueryAttention(GroupedNames, HeadedAttention):
     """Attention where several heads of the query share one of key and value (Ainslie et al. 2023,
     arXiv:2305.13245).
 
@@ -526,6 +526,7 @@ class GroupedQueryAttention(HeadedAttention):
         self._check_shared()
         self._head_counts = (self.num_query_heads, self.num_key_value_heads)
         self._head_sizes = (self.head_dim, self.head_dim)
+        self._scale = 1.0 / math.sqrt(self.head_dim)
 
     def forward(
         self,
@@ -547,5 +548,12 @@ class GroupedQueryAttention(HeadedAttention):
             key = value
         masks = masks_of(query_mask, value_mask, key_mask, attention_mask)
         return self._run_heads(
-            sub, query, value, key, masks, use_causal_mask, return_attention_scores
+            sub,
+            query,
+            value,
+            key,
+            masks,
+            use_causal_mask,
+            return_attention_scores,
+            ctx.training,
         )

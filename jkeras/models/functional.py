@@ -1,10 +1,12 @@
 """Functional: a model that is a graph from inputs to outputs."""
 
 import collections
+import warnings
 
 from jkeras.core import graph, registry
 from jkeras.core.building import is_abstract
 from jkeras.core.call import target_of
+from jkeras.core.errors import suggestion
 from jkeras.core.graph import KerasTensor, TensorReference
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.limits import check_numbers
@@ -17,6 +19,7 @@ from jkeras.models.host import Prepared, run_rest
 from jkeras.models.model import Model
 
 
+ARGUMENTS = ("name", "trainable", "dtype", "autocast", "activity_regularizer")
 MOST_CALLS = 100_000  # of layers in a graph that is read, those in models in it included
 
 
@@ -26,6 +29,8 @@ class Functional(Composite, Model):
     Args:
         inputs: a KerasTensor, or a list or dict of them; not only `Input`s, any tensor of a graph.
         outputs: likewise; must follow from the inputs.
+        kwargs: of other names than a layer's arguments, they are left out with a warning, as in
+            Keras, since subclasses hand on whatever their config has.
 
     >>> import jkeras
     >>> x = jkeras.Input((4,))
@@ -39,7 +44,7 @@ class Functional(Composite, Model):
     _config_module = "keras.src.models.functional"
 
     def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs) -> None:
-        Model.__init__(self, name=name, **kwargs)
+        Model.__init__(self, name=name, **_known(kwargs))
         self._set_graph(inputs, outputs)
         if trainable is not True:
             self.trainable = trainable
@@ -246,6 +251,18 @@ class Functional(Composite, Model):
     def get_build_config(self):
         """The graph already knows its shapes."""
         return {"input_shape": None}
+
+
+def _known(kwargs):
+    """The arguments that a layer has; warns of the others."""
+    others = [name for name in kwargs if name not in ARGUMENTS]
+    if others:
+        warnings.warn(
+            f"A functional model has no arguments {others}: they are left out. Expected `inputs`, "
+            f"`outputs` or one of {ARGUMENTS}.{suggestion(others, ARGUMENTS)}",
+            stacklevel=4,
+        )
+    return {name: value for name, value in kwargs.items() if name in ARGUMENTS}
 
 
 def _check_tensors(role, tensors):

@@ -35,8 +35,8 @@ class Sequential(Composite, Model):
 
     call_context = {"training": None, "mask": None}
 
-    def __init__(self, layers=None, trainable=True, name=None, **kwargs) -> None:
-        Model.__init__(self, name=name, trainable=trainable, **kwargs)
+    def __init__(self, layers=None, trainable=True, name=None) -> None:
+        Model.__init__(self, name=name, trainable=trainable)
         self.__dict__.update(_all_layers=[], _functional=None)
         for item in layers or ():
             self._all_layers.append(self._checked_layer(item))
