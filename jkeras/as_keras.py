@@ -34,7 +34,8 @@ class KerasDistribution(importlib.metadata.Distribution):
 
 
 class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds `keras` and its modules: the public ones of jkeras, and stand-ins for private ones.
+    """Finds `keras` and its modules: the public ones of jkeras, and stand-ins for private ones,
+    those given here and those that some libraries take names from.
 
     Args:
         private: dict from the name of a private module to what stands in for it.
@@ -52,16 +53,23 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """
         if name != "keras" and not name.startswith("keras."):
             return None
-        if name == "keras" or self.leads_to_private(name) or self.module(name):
+        if not self.lacks(name):
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         reason = ""
         if name.startswith("keras.src"):
             reason = f" {PRIVATE % name}"
         raise ModuleNotFoundError(f"No module named {name!r}.{reason}", name=name)
 
+    def lacks(self, name):
+        """Whether there is no such module."""
+        is_there = name == "keras" or self.leads_to_private(name) or self.module(name)
+        return not is_there and not taken(name)
+
     def leads_to_private(self, name):
         """Whether a module is there only to hold ones that have a stand-in."""
-        return any(private.startswith(f"{name}.") for private in self.private)
+        if any(private.startswith(f"{name}.") for private in self.private):
+            return True
+        return name.startswith("keras.src") and inside().leads_to_taken(name)
 
     def module(self, name):
         """What is bound to the full name of a module below `keras`; None if there is no such
@@ -88,8 +96,8 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             fill(module)
         elif name in self.private or not name.startswith("keras.src"):
             sys.modules[name] = stand_in
-        elif stand_in:  # no module of jkeras: stand-ins become attributes of it
-            vars(module).update((public, getattr(stand_in, public)) for public in stand_in.__all__)
+        else:  # no module of jkeras: what stands in becomes attributes of it
+            vars(module).update(public_names(stand_in), __getattr__=further_in(self, name))
 
     def find_distributions(self, context):
         """The distribution "keras", as `importlib.metadata` asks for it."""
@@ -117,6 +125,40 @@ def further(name):
     if name == "src":
         return importlib.import_module("keras.src")
     raise AttributeError(f"module 'keras' has no attribute {name!r}")
+
+
+def further_in(finder, module):
+    """The `__getattr__` of a private module: what libraries take from it, each as soon as it is
+    imported, and its modules without an import of them.
+    """
+
+    def further(name):
+        names = taken(module)
+        if name in names:
+            return names[name]
+        inner = f"{module}.{name}"
+        if name.startswith("__") or finder.lacks(inner):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        return importlib.import_module(inner)
+
+    return further
+
+
+def public_names(module):
+    """The public names of a module of jkeras, without modules: these are imported by their name."""
+    unlisted = [name for name in dir(module) if not name.startswith("_")]
+    public = {name: getattr(module, name) for name in getattr(module, "__all__", unlisted)}
+    return {name: v for name, v in public.items() if not isinstance(v, types.ModuleType)}
+
+
+def taken(name):
+    """What libraries take from a private module, by name."""
+    return inside().taken_from(name) if name.startswith("keras.src.") else {}
+
+
+def inside():
+    """The module of what is taken, loaded on first use."""
+    return importlib.import_module("jkeras.as_keras_inside")
 
 
 def install_as_keras(private=None, keras2=False):

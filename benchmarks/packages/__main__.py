@@ -91,14 +91,6 @@ PACKAGES = {
             )
         ),
         ("torch", "networkx", "scikit-learn"),
-        {
-            f"keras.src.{name}": "private_names"
-            for name in (
-                "backend.common.stateless_scope",
-                "backend.common.symbolic_scope",
-                "random.seed_generator",
-            )
-        },
     ),
     "scikit-keras": Package("scikit-keras==0.4.1", ("tests",)),
     "visualkeras": Package(
@@ -108,23 +100,11 @@ PACKAGES = {
     "keras-tuner": Package("keras-tuner==1.4.8", needs=("six",), program="use_keras_tuner.py"),
     "keras-rs": Package(
         "keras-rs==0.4.0",
-        private={"keras.src.utils.tracking": "private_names"},
         program="use_keras_rs.py",
     ),
     "keras-hub": Package(
         "keras-hub==0.32.0",
         needs=("absl-py", "kagglehub", "regex", "rich", "sentencepiece", "tokenizers"),
-        private={
-            f"keras.src.{name}": "private_names"
-            for name in (
-                "backend",
-                "distribution.distribution_lib",
-                "losses.losses",
-                "saving.serialization_lib",
-                "trainers.data_adapters.data_adapter_utils",
-                "utils.backend_utils",
-            )
-        },
         program="use_keras_hub.py",
         alone=True,
     ),
@@ -213,7 +193,7 @@ def run_one(name, python, folder, as_keras, limit):
         "JAX_PLATFORMS": "cpu",
         "MPLBACKEND": "agg",
     }
-    environment["PYTHONPATH"] = f"{ROOT}:{HERE}" if as_keras else ""
+    environment["PYTHONPATH"] = str(ROOT) if as_keras else ""
     where = folder if package.program else fetch(package, folder)
     try:
         done = subprocess.run(

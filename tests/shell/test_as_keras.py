@@ -123,6 +123,32 @@ PROGRAMS = {
         else:
             raise AssertionError("there is no keras.src.layers.core")
         """,
+    "what libraries take from inside Keras is there for them": """
+        import sys, types
+        import keras
+        assert not hasattr(keras.src.utils, "tracking")
+        for module in ("keras.src.backend", "keras.src.saving.serialization_lib"):
+            try:
+                exec(f"from {module} import get_keras_mask, in_safe_mode")
+            except ImportError:
+                pass
+            else:
+                raise AssertionError(module)
+        sys.modules["keras_rs"] = types.ModuleType("keras_rs")  # as `import keras_rs` begins
+        mark = keras.src.utils.tracking.no_automatic_dependency_tracking
+        assert mark(len) is len
+        from keras.src import backend
+        assert backend.standardize_shape([2, None]) == (2, None)
+        assert backend.result_type is jkeras.backend.result_type
+        sys.modules["keras_hub"] = types.ModuleType("keras_hub")
+        from keras.src.backend import get_keras_mask
+        from keras.src.distribution import distribution_lib
+        from keras.src.saving import serialization_lib
+        assert get_keras_mask(keras.ops.ones(2)) is None
+        assert distribution_lib.distribution() is None
+        assert not serialization_lib.in_safe_mode()
+        del sys.modules["keras_rs"], sys.modules["keras_hub"]
+        """,
     "twice is once": """
         import sys
         import keras
