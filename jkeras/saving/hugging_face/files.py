@@ -9,7 +9,6 @@ import re
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving import safe_json, safetensors
-from jkeras.saving.flat import Stored
 from jkeras.saving.reading import explained, opened
 
 CONFIG = "config.json"

@@ -1,7 +1,7 @@
 """How an array of transformers lies, beside those of keras-hub that it holds.
 
-A layout gives the shape of theirs, makes theirs of ours (`join`), and ours of theirs (`part`), which
-are views.
+A layout gives the shape of theirs, makes theirs of ours (`join`), and ours of theirs (`part`),
+which are views.
 """
 
 import collections.abc

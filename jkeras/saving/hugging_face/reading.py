@@ -1,5 +1,6 @@
 """Folders of transformers, read as models of keras-hub."""
 
+import collections.abc
 import importlib
 import importlib.util
 import os
@@ -10,8 +11,9 @@ from jkeras.core.errors import SerializationError
 from jkeras.core.registry import public
 from jkeras.saving.assigning import assign_all
 from jkeras.saving.checksums import Checksums
+from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import files
-from jkeras.saving.hugging_face.architectures import ARCHITECTURES, HEAD
+from jkeras.saving.hugging_face.architectures import ARCHITECTURES, HEAD, Architecture
 from jkeras.saving.hugging_face.settings import arguments_of
 from jkeras.saving.reading import explained
 from jkeras.saving.weights import listed
@@ -29,9 +31,9 @@ def from_transformers(
 
     Weights go one after the other from the file to where the variables lie, under a distribution
     each device's part to it, in the file's dtype; a cast is made there. No code of the folder is
-    run: `auto_map` is not looked at, and pickles (`pytorch_model.bin`) are refused. Model types that
-    `to_transformers` does not know are read by keras-hub's own converters, after their files were
-    looked at.
+    run: `auto_map` is not looked at, and pickles (`pytorch_model.bin`) are refused. Model types
+    that `to_transformers` does not know are read by keras-hub's own converters, after their files
+    were looked at.
 
     Args:
         folder: with `config.json` and `.safetensors` files; nothing is downloaded.
@@ -85,17 +87,45 @@ def _backbone(models, folder, config, stored, arguments):
     """The backbone that a folder describes, with its weights."""
     kind = config["model_type"]
     architecture = next((a for a in ARCHITECTURES if a.model_type == kind), None)
+    if architecture is None and importlib.util.find_spec("safetensors") is None:
+        raise ImportError(
+            f"keras-hub's converter for the model type '{kind}' needs the package `safetensors`: "
+            "`pip install safetensors`."
+        )
     with explained(folder):
+        _check_layers(config, stored)
         if architecture is None:
             return models.Backbone.from_preset(folder, **arguments)
         settings = arguments_of(architecture, config, HEAD in stored)
         backbone = getattr(models, architecture.backbone)(**{**settings, **arguments})
-        _load(architecture, backbone, stored)
+        load(architecture, backbone, stored)
     return backbone
 
 
-def _load(architecture, backbone, stored):
-    """Gives a backbone its weights, of which one at a time is on the host."""
+def _check_layers(config, stored):
+    """Raises SerializationError where a configuration has more layers than there are weights:
+    making them might not end.
+    """
+    for entry in ("num_hidden_layers", "n_layer", "num_layers"):
+        count = config.get(entry, 0)
+        if isinstance(count, int) and count > len(stored):
+            raise SerializationError(
+                f"config.json says {entry}={count}; the files have {len(stored)} weights."
+            )
+
+
+def load(
+    architecture: Architecture, backbone: typing.Any, stored: collections.abc.Mapping[str, Stored]
+) -> None:
+    """Gives a backbone the weights of a folder, of which one at a time is on the host.
+
+    Args:
+        backbone: what has `num_layers`, and `weights` with paths.
+        stored: {name of transformers: `Stored`}; further ones are left out.
+
+    Raises:
+        SerializationError: a weight is missing, or has another shape.
+    """
     ours = {variable.path: variable for variable in backbone.weights}
     rows = [
         row
