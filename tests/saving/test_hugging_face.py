@@ -12,6 +12,7 @@ import pytest
 
 import jkeras
 from jkeras.core.errors import SerializationError
+from jkeras.saving.assigning import assign_all
 from jkeras.saving.hugging_face import files
 from jkeras.saving.hugging_face.architectures import (
     ARCHITECTURES,
@@ -410,3 +411,19 @@ def test_a_change_of_what_we_wrote_is_noticed(tmp_path):
         pytest.raises(SerializationError, match="checks"),
     ):
         load(LLAMA, Llama3Backbone(), stored)
+
+
+def test_each_device_gets_its_part_from_the_host():
+    """What a variable lays out is the array in memory: no device has all of it in between."""
+    given = []
+
+    class Recording(jkeras.Variable):
+        def placed(self, value):
+            given.append(type(value))
+            return super().placed(value)
+
+    recording = Recording(np.zeros((2, 3)))
+    given.clear()
+    assign_all([(recording, np.ones((3, 2), "float32").T)])
+    assert given[0] is np.ndarray
+    np.testing.assert_array_equal(recording.value, np.ones((2, 3)))
