@@ -56,10 +56,9 @@ def variable(path, shape, rng, dtype="float32"):
     return made
 
 
-class Llama3Backbone:
+class Llama3Backbone(jkeras.layers.Layer):
     """What is asked of one of keras-hub."""
 
-    name = "llama"
     num_layers = 2
     vocabulary_size, hidden_dim, intermediate_dim = VOCABULARY, HIDDEN, INNER
     num_query_heads, num_key_value_heads = HEADS, 1
@@ -68,13 +67,15 @@ class Llama3Backbone:
     rope_low_freq_factor = rope_high_freq_factor = rope_pretraining_sequence_length = None
 
     def __init__(self, seed=0, tied=False, dtype="float32", shapes=SHAPES):
+        super().__init__(dtype=dtype)
         rng = np.random.default_rng(seed)
-        self.tie_word_embeddings, self.variable_dtype = tied, dtype
-        self.weights = [
+        self.tie_word_embeddings = tied
+        self.kept = [
             variable(path, shape, rng, dtype)
             for path, shape in shapes.items()
             if not (tied and "reverse" in path)
         ]
+        self.built = True
 
     def values(self):
         return {v.path: np.asarray(v.value) for v in self.weights}
@@ -312,7 +313,7 @@ def test_an_unknown_architecture_names_those_that_are_known(tmp_path):
 
 def test_weights_that_transformers_does_not_have_are_refused(tmp_path):
     extra = {**SHAPES, "transformer_layer_0/self_attention/query/lora_kernel_a": (8, 2)}
-    with pytest.raises(ValueError, match="lora_kernel_a.*merged"):
+    with pytest.raises(ValueError, match="lora_kernel_a.*new backbone"):
         jkeras.saving.to_transformers(Llama3Backbone(shapes=extra), tmp_path)
     assert not os.listdir(tmp_path)
 
@@ -388,7 +389,7 @@ def test_weights_that_do_not_fit_are_listed_and_nothing_changes(tmp_path):
     shapes = {**SHAPES, "token_embedding/embeddings": (VOCABULARY + 1, HIDDEN)}
     other = Llama3Backbone(seed=1, shapes=shapes)
     other.num_layers = 3
-    other.weights.append(
+    other.kept.append(
         variable("transformer_layer_2/feedforward_layernorm/scale", (8,), np.random.default_rng(0))
     )
     before = other.values()

@@ -15,6 +15,7 @@ from jkeras.saving.files import make_folder, replacing
 from jkeras.saving.hugging_face import files
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES
 from jkeras.saving.hugging_face.settings import config_of
+from jkeras.saving.moment import at_one_moment
 
 GIGABYTE = 2**30
 
@@ -67,7 +68,8 @@ def to_transformers(
     entries = {**config_of(architecture, backbone), **(config or {})}
     weights = _weights_of(architecture, backbone)
     make_folder(folder)
-    names = _write_weights(weights, folder, max_shard_size * GIGABYTE)
+    with at_one_moment(backbone):
+        names = _write_weights(weights, folder, max_shard_size * GIGABYTE)
     with replacing(os.path.join(folder, files.CONFIG)) as temporary:
         files.dump(entries, temporary)
     for path in files.stale(folder, names):
@@ -133,7 +135,8 @@ def _weights_of(architecture, backbone):
                 "`to_transformers`",
                 f"the weights that a {architecture.backbone} has by itself",
                 f"others too: {', '.join(list(ours)[:5])}",
-                "LoRA's are merged, and quantized ones made floats, before the model is written",
+                "saving merges LoRA's: load what `save_weights` wrote into a new backbone, and write "
+                "that one",
             )
         )
     return theirs
