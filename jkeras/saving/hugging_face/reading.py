@@ -24,7 +24,11 @@ TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 @public("keras.saving.from_transformers")
 def from_transformers(
-    folder: str | os.PathLike, task: str = "backbone", **arguments: typing.Any
+    folder: str | os.PathLike,
+    task: str = "backbone",
+    *,
+    tokenizer: bool = True,
+    **arguments: typing.Any,
 ) -> typing.Any:
     """Reads a folder of Hugging Face's transformers, as `save_pretrained` writes it, into a model
     of keras-hub, which has to be installed.
@@ -37,8 +41,9 @@ def from_transformers(
 
     Args:
         folder: with `config.json` and `.safetensors` files; nothing is downloaded.
-        task: "backbone"; or "causal_lm" for one that has `generate`, on texts where the folder has
-            a tokenizer, else on tokens.
+        task: "backbone"; or "causal_lm" for one that has `generate`.
+        tokenizer: for `generate` on texts, where the folder has one that keras-hub reads; False for
+            tokens.
         **arguments: of the backbone, such as `dtype="bfloat16"`.
 
     Raises:
@@ -64,7 +69,7 @@ def from_transformers(
         backbone = _backbone(keras_hub.models, folder, config, stored, arguments)
     if task == "backbone":
         return backbone
-    return _causal_lm(keras_hub.models, folder, backbone)
+    return _causal_lm(keras_hub.models, folder, backbone, tokenizer)
 
 
 def _keras_hub():
@@ -164,9 +169,15 @@ def _check(architecture, rows, places, ours):
         )
 
 
-def _causal_lm(models, folder, backbone):
-    """The task of a backbone, with the folder's tokenizer where it has one."""
-    has_tokenizer = any(os.path.lexists(os.path.join(folder, name)) for name in TOKENIZERS)
-    preprocessor = {} if has_tokenizer else {"preprocessor": None}
-    with explained(folder):
-        return models.CausalLM.from_preset(folder, backbone=backbone, **preprocessor)
+def _causal_lm(models, folder, backbone, tokenizer):
+    """The task of a backbone, with the folder's tokenizer where it has one that is wanted."""
+    there = any(os.path.lexists(os.path.join(folder, name)) for name in TOKENIZERS)
+    arguments = {} if tokenizer and there else {"preprocessor": None}
+    try:
+        with explained(folder):
+            return models.CausalLM.from_preset(folder, backbone=backbone, **arguments)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{folder} has no tokenizer in the form that keras-hub reads for this model: {error}. "
+            "For `generate` on tokens pass `tokenizer=False`."
+        ) from error

@@ -135,8 +135,8 @@ def _weights_of(architecture, backbone):
                 "`to_transformers`",
                 f"the weights that a {architecture.backbone} has by itself",
                 f"others too: {', '.join(list(ours)[:5])}",
-                "saving merges LoRA's: load what `save_weights` wrote into a new backbone, and write "
-                "that one",
+                "saving merges those of LoRA: load what `save_weights` wrote into a new backbone, "
+                "and write that one",
             )
         )
     return theirs
