@@ -58,6 +58,7 @@ def test_a_model_comes_from_transformers_and_goes_back(reports, name):
     assert report["bfloat16"] < 2e-2
     assert report["written"] < 1e-5 and report["same bits"] and report["shards"] > 1
     assert report.get("generated", True)
+    assert report.get("texts", True)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in HUB_DIFFERS])

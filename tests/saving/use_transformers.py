@@ -112,6 +112,17 @@ def generated(folder, model):
     return bool(np.array_equal(np.asarray(ours), theirs.numpy()))
 
 
+def texts(folder):
+    """A text that a GPT-2 with a tokenizer goes on with, and the numbers of its pieces."""
+    pieces = ["<|endoftext|>", *"abcdefghijklmnopqrstuvwxyz", "he", "ll"]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
+    (folder / "merges.txt").write_text("#version: 0.2\nh e\nl l\n")
+    task = jkeras.saving.from_transformers(folder, task="causal_lm")
+    numbers = [pieces.index(piece) for piece in ("he", "ll", "o")]
+    found = np.asarray(task.preprocessor.tokenizer("hello")).tolist()
+    return found == numbers and task.generate("hello", max_length=8).startswith("hello")
+
+
 def hub_reads(folder, expected):
     """The difference where keras-hub's own converter reads the folder."""
     backbone = keras_hub.models.Backbone.from_preset(str(folder))
@@ -145,6 +156,8 @@ def report(name, folder):
     )
     if name != "bert":
         found["generated"] = generated(folder, random_model(name))
+    if name == "gpt2":
+        found["texts"] = texts(folder)
     return found
 
 

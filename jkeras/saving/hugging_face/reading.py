@@ -178,6 +178,6 @@ def _causal_lm(models, folder, backbone, tokenizer):
             return models.CausalLM.from_preset(folder, backbone=backbone, **arguments)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{folder} has no tokenizer in the form that keras-hub reads for this model: {error}. "
+            f"{folder} has no tokenizer in the form that keras-hub reads for this model ({error}). "
             "For `generate` on tokens pass `tokenizer=False`."
         ) from error
