@@ -60,7 +60,7 @@ def version():
 
 __all__ = exported(
     globals(),
-    *(globals().keys() - {"as_keras", "core"}),  # these are for jkeras itself
+    *(globals().keys() - {"as_keras", "as_keras_inside", "core"}),  # these are for jkeras itself
     on_first_use={
         "jkeras.applications": "",
         "jkeras.datasets": "",

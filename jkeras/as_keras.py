@@ -9,6 +9,7 @@ import importlib.metadata
 import sys
 import types
 
+from jkeras.as_keras_inside import leads_to_taken, taken_from
 from jkeras.core.errors import explain
 
 # whose public names these are; what libraries compare `keras.__version__` with
@@ -63,13 +64,13 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def lacks(self, name):
         """Whether there is no such module."""
         is_there = name == "keras" or self.leads_to_private(name) or self.module(name)
-        return not is_there and not taken(name)
+        return not is_there and not taken_from(name)
 
     def leads_to_private(self, name):
         """Whether a module is there only to hold ones that have a stand-in."""
         if any(private.startswith(f"{name}.") for private in self.private):
             return True
-        return name.startswith("keras.src") and inside().leads_to_taken(name)
+        return leads_to_taken(name)
 
     def module(self, name):
         """What is bound to the full name of a module below `keras`; None if there is no such
@@ -133,7 +134,7 @@ def further_in(finder, module):
     """
 
     def further(name):
-        names = taken(module)
+        names = taken_from(module)
         if name in names:
             return names[name]
         inner = f"{module}.{name}"
@@ -149,16 +150,6 @@ def public_names(module):
     unlisted = [name for name in dir(module) if not name.startswith("_")]
     public = {name: getattr(module, name) for name in getattr(module, "__all__", unlisted)}
     return {name: v for name, v in public.items() if not isinstance(v, types.ModuleType)}
-
-
-def taken(name):
-    """What libraries take from a private module, by name."""
-    return inside().taken_from(name) if name.startswith("keras.src.") else {}
-
-
-def inside():
-    """The module of what is taken, loaded on first use."""
-    return importlib.import_module("jkeras.as_keras_inside")
 
 
 def install_as_keras(private=None, keras2=False):

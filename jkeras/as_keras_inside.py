@@ -4,12 +4,11 @@ an import of a private module stays an error.
 
 import sys
 
-
-from jkeras import StatelessScope
 from jkeras.core import frame
 from jkeras.core.graph import standardize_shape
 from jkeras.core.registry import is_untrusted
 from jkeras.core.rng import global_generator
+from jkeras.core.scopes import StatelessScope
 from jkeras.distribution import distribute_tensor, distribution
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.training.data.weights import class_weights

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from importlib.util import find_spec
 
 import pytest
 
@@ -132,3 +133,14 @@ def test_a_package_runs_under_both():
         "run",
         "--private=keras.src.callbacks.history=jkeras.callbacks",
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("keras_hub") is None, reason="keras-hub is not installed")
+def test_models_of_keras_hub_give_the_same(tmp_path):
+    keras, jkeras = (
+        packages.run_one("keras-hub", sys.executable, tmp_path, as_keras, 1800)
+        for as_keras in (False, True)
+    )
+    assert keras == jkeras
+    assert len(keras) == 33 and set(keras.values()) == {"passed"}

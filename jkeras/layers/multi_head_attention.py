@@ -191,9 +191,9 @@ class HeadedAttention(Composite):
         """
         axes = self._attended_axes(query.ndim - 1)
         shape = query.shape
+        attend = self._attention_function(query.ndim, needs_weights)
         # (batch, …, heads, time, size)
         query, key, value = (heads_first(x, axes) for x in (query, key, value))
-        attend = self._attention_function(query.ndim, needs_weights)
         y, weights = attend(sub, query, key, value, masks, form, training)
         if weights is not None:
             weights = weights.reshape(*weights.shape[:-2], *masks.targets, *masks.sources)

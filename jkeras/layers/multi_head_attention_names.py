@@ -29,16 +29,6 @@ class AttentionNames:
     def __setattr__(self, name, value):
         super().__setattr__(self._keras_names.get(name, name), value)
 
-    @property
-    def _dot_product_equation(self):
-        """Of einsum: key, query -> scores."""
-        return equations(*self._layout())[0]
-
-    @property
-    def _combine_equation(self):
-        """Of einsum: scores, value -> output of the heads."""
-        return equations(*self._layout())[1]
-
     def _layout(self):
         """(number of axes of the projected query, which of them are attended over)."""
         rank = len(self._query_dense.equation.split("->")[1])
@@ -108,6 +98,16 @@ class MultiHeadNames(AttentionNames):
         )
     } | {"_activity_regularizer": "_penalty", "_inverse_sqrt_key_dim": "_scale"}
 
+    @property
+    def _dot_product_equation(self):
+        """Of einsum: key, query -> scores."""
+        return equations(*self._layout())[0]
+
+    @property
+    def _combine_equation(self):
+        """Of einsum: scores, value -> output of the heads."""
+        return equations(*self._layout())[1]
+
     def _attend_by_subclass(self, query, key, value, mask, training, return_attention_scores):
         """What a subclass's own `_compute_attention` gives, called as Keras calls it."""
         return self._compute_attention(query, key, value, mask, training, return_attention_scores)
@@ -141,6 +141,8 @@ class GroupedNames(AttentionNames):
     """Mixin: the names inside Keras's `GroupQueryAttention`."""
 
     _keras_names = {"_inverse_sqrt_head_dim": "_scale"}
+    _dot_product_equation = "btnh,bsnh->bnts"  # query, key: the other order than with many heads
+    _combine_equation = "bnts,bsnh->btnh"  # weights, value
 
     def _attend_by_subclass(self, query, key, value, mask, training, return_attention_scores):
         """What a subclass's own `_compute_attention` gives, called as Keras calls it."""

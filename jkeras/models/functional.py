@@ -260,7 +260,7 @@ def _known(kwargs):
         warnings.warn(
             f"A functional model has no arguments {others}: they are left out. Expected `inputs`, "
             f"`outputs` or one of {ARGUMENTS}.{suggestion(others, ARGUMENTS)}",
-            stacklevel=4,
+            stacklevel=3,
         )
     return {name: value for name, value in kwargs.items() if name in ARGUMENTS}
 

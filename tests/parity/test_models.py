@@ -257,6 +257,37 @@ def test_model_from_an_inner_tensor():
     agree(values[0], values[1], "inner part", **LOOSE)
 
 
+@pytest.mark.parametrize("library", LIBRARIES, ids=["jkeras", "keras"])
+def test_arguments_that_a_model_does_not_have(library, recwarn):
+    """A graph leaves them out, here with a warning, and that of a subclass that hands on its config
+    does; other models refuse them.
+    """
+
+    class Graph(library.Model):
+        def __init__(self, units, **kwargs):
+            x = library.Input((3,))
+            super().__init__(x, library.layers.Dense(units)(x), **kwargs)
+
+    class Own(library.Model):
+        pass
+
+    x = library.Input((3,))
+    y = library.layers.Dense(2)(x)
+    plain = library.Model(x, y, nmae="m", trainable=False)
+    handed_on = Graph(2, sliding=1, name="g")
+    assert (plain.trainable, handed_on.name) == (False, "g")
+    assert handed_on(np.ones((1, 3))).shape == plain(np.ones((1, 3))).shape == (1, 2)
+    if library is jkeras:
+        texts = [str(warning.message) for warning in recwarn]
+        assert "['nmae']" in texts[0] and "Did you mean 'name'?" in texts[0]
+        assert "['sliding']" in texts[1]
+        assert recwarn[0].filename == __file__
+    with pytest.raises(ValueError, match="Unrecognized keyword arguments"):
+        Own(foo=1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'foo'"):
+        library.Sequential(foo=1)
+
+
 def test_outputs_keep_the_order_of_their_dict():
     orders = []
     for library in LIBRARIES:
