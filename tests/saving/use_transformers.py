@@ -146,7 +146,6 @@ def report(name, folder):
     found["bfloat16"] = rounding(outputs_of_ours(half), outputs_of_theirs(model.to(torch.bfloat16)))
     back = folder / "back"
     jkeras.saving.to_transformers(backbone, back, max_shard_size=3e-5)
-    auto = transformers.AutoModel if name == "bert" else transformers.AutoModelForCausalLM
     again = auto.from_pretrained(back)
     found["written"] = difference(outputs_of_theirs(again.eval()), outputs_of_ours(backbone))
     found["shards"] = len(list(back.glob("*.safetensors")))

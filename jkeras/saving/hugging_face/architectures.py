@@ -16,6 +16,7 @@ CONV1D = Matrix(outputs_first=False)  # GPT-2's name for a Dense layer
 CONV1D_OUTPUT = Matrix(inputs=2, outputs_first=False)
 LAYER = "{layer}"  # stands for the number of a layer in names
 HEAD = "lm_head.weight"  # the only name that has no prefix
+TIE = "tie_word_embeddings"  # whether there is none of it
 Value = typing.TypeVar("Value")
 Table = collections.abc.Mapping[str, Value]
 
@@ -172,7 +173,7 @@ KEY_VALUE_HEADS = {"num_key_value_heads": operator.itemgetter("num_attention_hea
 ROPE = {"rope_theta": "rope_max_wavelength"}
 SILU = {"hidden_act": ("silu",)}
 NO_BIAS = {"attention_bias": (False,)}
-TIED = {"tie_word_embeddings": "tie_word_embeddings"}
+TIED = {TIE: TIE}
 LLAMA = Architecture(
     backbone="Llama3Backbone",
     model_type="llama",
@@ -202,7 +203,7 @@ MISTRAL = Architecture(
         "head_dim": "head_dim",
         "sliding_window": "sliding_window",
     },
-    fixed={**SILU, "tie_word_embeddings": (False,)},
+    fixed={**SILU, TIE: (False,)},
     missing={"sliding_window": 4096},
     derived={
         **KEY_VALUE_HEADS,
@@ -287,7 +288,7 @@ GEMMA = Architecture(
         **NO_BIAS,
         "hidden_act": ("gelu_pytorch_tanh", "gelu"),  # in older files the second means the first
         "hidden_activation": ("gelu_pytorch_tanh", None),
-        "tie_word_embeddings": (True,),
+        TIE: (True,),
         "rope_theta": (10000.0,),
     },
     missing={"head_dim": 256},
@@ -369,7 +370,7 @@ GPT2 = Architecture(
         "scale_attn_weights": (True,),
         "scale_attn_by_inverse_layer_idx": (False,),
         "add_cross_attention": (False,),
-        "tie_word_embeddings": (True,),
+        TIE: (True,),
     },
 )
 

@@ -54,11 +54,11 @@ def stored_in(folder: str):
             path = os.path.join(folder, name)
             with explained(path):
                 file = stack.enter_context(opened(path))
-                found.update(_explained(path, safetensors.read(file)))
+                found.update(_with_path(path, safetensors.read(file)))
         yield found
 
 
-def _explained(path, stored):
+def _with_path(path, stored):
     """Weights whose errors name the file."""
 
     def reader(read):

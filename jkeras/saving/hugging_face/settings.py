@@ -3,9 +3,7 @@
 import typing
 
 from jkeras.core.errors import SerializationError
-from jkeras.saving.hugging_face.architectures import TIED, Architecture
-
-(TIE,) = TIED
+from jkeras.saving.hugging_face.architectures import TIE, Architecture
 
 
 def config_of(architecture: Architecture, backbone: typing.Any) -> dict:
