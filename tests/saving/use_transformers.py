@@ -144,6 +144,9 @@ def report(name, folder):
     found["hub"] = hub_reads(folder, expected)
     half = jkeras.saving.from_transformers(folder, dtype="bfloat16")
     found["bfloat16"] = rounding(outputs_of_ours(half), outputs_of_theirs(model.to(torch.bfloat16)))
+    auto = transformers.AutoModel if name == "bert" else transformers.AutoModelForCausalLM
+    jkeras.saving.to_transformers(half, folder / "half")
+    found["half"] = str(auto.from_pretrained(folder / "half").dtype)
     back = folder / "back"
     jkeras.saving.to_transformers(backbone, back, max_shard_size=3e-5)
     again = auto.from_pretrained(back)
