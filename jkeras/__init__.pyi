@@ -12,9 +12,11 @@ from jkeras import distribution as distribution
 from jkeras import dtype_policies as dtype_policies
 from jkeras import explain as explain
 from jkeras import export as export
+from jkeras import generation as generation
 from jkeras import initializers as initializers
 from jkeras import kernel as kernel
 from jkeras import layers as layers
+from jkeras import lora as lora
 from jkeras import losses as losses
 from jkeras import metrics as metrics
 from jkeras import mixed_precision as mixed_precision

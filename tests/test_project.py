@@ -31,6 +31,7 @@ ORDER = [
     {"saving"},
     {"export"},
     {"callbacks"},
+    {"lora"},
     {"training"},
     {"models"},
     {

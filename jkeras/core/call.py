@@ -13,6 +13,8 @@ from jkeras.core.sparse import is_sparse
 from jkeras.kernel.spec import Spec
 
 KERNEL = ("self", "w", "sub", "ctx")  # what the kernel hands to `forward`; the rest is the caller's
+# arguments of built-in layers that say what is seen; no weight depends on them
+VISIBILITY = ("_mask", "segment_ids")
 CONTEXT = ("training", "mask")  # what a layer is told of the call besides its inputs
 
 
@@ -235,11 +237,13 @@ class Call:
     # ------------------------------------------------------------ shapes for build
 
     def inputs(self):
-        """The tensors that weights may depend on; masks given to a built-in layer are not among
-        them.
+        """The tensors that weights may depend on; masks and segments given to a built-in layer are
+        not among them.
         """
         return {
-            k: v for k, v in self.tensors.items() if self.target.lifted or not k.endswith("_mask")
+            name: value
+            for name, value in self.tensors.items()
+            if self.target.lifted or not name.endswith(VISIBILITY)
         }
 
     def specs(self):

@@ -46,6 +46,13 @@ class Context:
         taps = self.scope.flow.taps
         return None if taps is None else taps.inside(self.scope.path_of(self.layer))
 
+    def cache(self) -> typing.Any:
+        """What the layer, one of attention, keeps of the tokens before while text is generated; see
+        `generation.cache.LayerCache`. None elsewhere.
+        """
+        taps = self.scope.flow.taps
+        return None if taps is None else taps.cache_of(self.scope.path_of(self.layer))
+
     def update(self, changed: dict[str, jax.Array]) -> None:
         """Sets new values of own weights now, for children that share them and run afterwards."""
         self.scope.update(changed)

@@ -164,6 +164,7 @@ UNTRACKED = ("_own", "_children", "_before_build")
 FLEETING = (
     "_explanations",
     "_functions",
+    "_generators",
     "_is_fitting",
     "_last_layout",
     "_host_split",

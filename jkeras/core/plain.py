@@ -9,6 +9,7 @@ from jkeras.core.context import Context
 from jkeras.core.module import Module
 from jkeras.core.settings import settings
 from jkeras.core.tracebacks import is_built_in, name_call
+from jkeras.kernel import low_rank
 from jkeras.kernel.spec import Spec
 
 
@@ -17,7 +18,12 @@ def is_plain_call(layer, scope, args, kwargs) -> bool:
     flow = scope.flow
     state = vars(layer)
     beside = (kwargs, flow.masks, flow.bare, flow.casting, flow.abstract, settings.distribution)
-    special = (layer._is_changed, state["remat_scope"], state["activity_regularizer"])
+    is_adapted = any(map(low_rank.is_part, state["_own"]))
+    special = (
+        layer._is_changed or is_adapted,
+        state["remat_scope"],
+        state["activity_regularizer"],
+    )
     if len(args) != 1 or any(beside) or any(special) or not isinstance(args[0], jax.Array):
         return False
     x = args[0]

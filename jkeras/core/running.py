@@ -8,6 +8,7 @@ from jkeras.core.context import Context
 from jkeras.core.plain import is_plain_call, run_plainly
 from jkeras.core.tracebacks import is_built_in, name_call
 from jkeras.core.settings import settings
+from jkeras.kernel import low_rank
 
 
 def run_on(layer, scope, args, kwargs, bare=False):
@@ -97,6 +98,8 @@ def run_forward(layer, ctx, call, args, kwargs):
 def own_values(layer, scope, call):
     """The layer's own weights by name, in the type that it computes in."""
     values = scope.weights()
+    if any(map(low_rank.is_part, values)):
+        values = low_rank.adapted(values)
     specs = layer._own
     if not scope.is_of_objects and not scope.flow.is_built:
         specs = layer.specs_for(call)

@@ -8,7 +8,7 @@ compares what is shown with Keras.
 
 RUNNING = """
     allow_non_tensor_positional_args autograph_info__ announces_compute_dtype
-    as_run bind_call block_of_loop build_for call_context casts_inputs check_input
+    as_run bind_call block_of_loop build_for built_block call_context casts_inputs check_input
     computes_in_float converts_inputs cursor declaration
     declared_input_spec field_config flow_type has_children is_lifted is_native is_plain
     is_stateful keeps_sparse native_builds own own_values pass_masks remat_scope resolved
@@ -21,7 +21,8 @@ MODELS = """
     state_layout
 """
 KERNELS = """
-    activation_quantizer adapted codings contract decode encode parts product quantization_modes
+    activation_quantizer adapted adapts_integers codings contract decode encode low_rank_product
+    parts product quantization_modes shapes_in_few_bits
     calibrate end_watch is_in_groups is_waiting product_in_groups quantized_product
     quantized_weights round_inputs watch
 """

@@ -157,6 +157,9 @@ class Taps:
         """Whether the output at a path is looked at or changed."""
         return path in self.paths
 
+    def cache_of(self, path: Path | None) -> None:
+        """Nothing is kept from pass to pass; see `generation.cache`."""
+
     def inside(self, path: Path) -> "Inside | None":
         """What is asked for within the blocks of a loop at a path; None: nothing."""
         call = self.counts[path]  # the one that is going on
@@ -244,6 +247,23 @@ class Inside:
         self._asked = at
         self._add = add
         self.at = sorted({_place_in_block(tap)[1] for tap in at})
+
+    def run(
+        self,
+        layer: typing.Any,
+        params: dict,
+        state: dict,
+        x: typing.Any,
+        changes: dict,
+        options: dict,
+    ) -> tuple[typing.Any, dict, dict]:
+        """One block: `(y, state, what is seen in it)`.
+
+        Args:
+            changes: those of this block.
+            options: of `layer.tap`.
+        """
+        return layer.tap(params, state, x, at=self.at, add=changes, **options)
 
     def changes(
         self, count: int, shape_of: typing.Callable[[str], typing.Any]

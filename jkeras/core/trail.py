@@ -27,6 +27,9 @@ class Trail:
         """Nothing that a layer would compute otherwise is asked for."""
         return False
 
+    def cache_of(self, path: tuple) -> None:
+        """Nothing is kept from pass to pass."""
+
     def inside(self, path: tuple) -> None:
         """Nothing is asked for in blocks."""
 

@@ -25,14 +25,18 @@ SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
 
 
 def gathered(value, layout):
-    """A value of a layout as a compiled step uses it.
+    """A value of a layout as it is computed with: on the devices, wherever it rests.
 
-    Parts along the axis of the mesh that cuts batches, which save memory at rest, are put together;
-    parts along other axes stay.
+    In a compiled step parts along the axis of the mesh that cuts batches, which save memory at
+    rest, are put together; parts along other axes stay.
     """
     distribution = settings.distribution
     sharding = getattr(layout, "backend_layout", layout)
-    if distribution is None or not isinstance(sharding, NamedSharding):
+    if not isinstance(sharding, NamedSharding):
+        return value
+    if getattr(layout, "memory_kind", None) is not None:
+        value = jax.device_put(value, sharding.with_memory_kind("device"))
+    if distribution is None:
         return value
     kept = [None if axis == distribution.batch_dim_name else axis for axis in sharding.spec]
     if kept == list(sharding.spec) or not isinstance(value, jax.core.Tracer):
@@ -142,9 +146,8 @@ class Variable:
         else:
             self._hold(initializer, dtype)
         if settings.distribution is not None:
-            self.layout = settings.distribution.get_variable_layout(self)
-        if self._value is not None:
-            self._value = self.placed(self._value)
+            layout = settings.distribution.get_variable_layout(self)
+        self.lay_out(layout)
 
     def _begin_with(self, initializer, shape, dtype):
         """Makes it the variable of an initializer, which is run when the value is looked at."""
@@ -246,8 +249,14 @@ class Variable:
             return value
         return spread(value, self.sharding)
 
+    def lay_out(self, layout):
+        """Gives the variable another layout, before anybody has looked at its value or after."""
+        self.layout = layout
+        if self._value is not None:
+            self._value = self.placed(self._value)
+
     def whole(self, value):
-        """The value as a compiled step uses it; see `gathered`."""
+        """The value as it is computed with; see `gathered`."""
         return gathered(value, self.layout)
 
     def forget_initializer(self):

@@ -23,6 +23,7 @@ class ContextParallel(FSDP):
         devices: names of devices, or JAX's; by default all.
         min_size: variables with fewer elements are kept whole on each device.
         auto_shard_dataset: see `distribute_dataset`.
+        offload: see `FSDP`.
     Raises:
         ValueError: a number of parts that does not divide the number of devices.
 
@@ -36,7 +37,15 @@ class ContextParallel(FSDP):
 
     sequence_axis = "sequence"
 
-    def __init__(self, sequence=None, devices=None, min_size=1024, auto_shard_dataset=True):
+    def __init__(
+        self,
+        sequence=None,
+        devices=None,
+        min_size=1024,
+        auto_shard_dataset=True,
+        *,
+        offload=None,
+    ):
         devices = np.array(list_devices() if devices is None else devices)
         sequence = devices.size if sequence is None else sequence
         if sequence < 1 or devices.size % sequence:
@@ -44,7 +53,9 @@ class ContextParallel(FSDP):
             raise ValueError(explain("ContextParallel", expected, f"sequence={sequence}"))
         shape = (devices.size // sequence, sequence)
         mesh = DeviceMesh(shape, ["batch", self.sequence_axis], devices)
-        super().__init__(mesh, min_size=min_size, auto_shard_dataset=auto_shard_dataset)
+        super().__init__(
+            mesh, min_size=min_size, auto_shard_dataset=auto_shard_dataset, offload=offload
+        )
 
     @property
     def num_model_replicas(self):

@@ -122,6 +122,8 @@ class TensorLayout:
         axes: for each axis of the array the name of an axis of the mesh (or a tuple of names), or
             None: not cut.
         device_mesh: a `DeviceMesh`; may be set later, once.
+        memory_kind: as JAX names it: "pinned_host" is the memory of the devices' hosts; None: of
+            the devices.
     Raises:
         ValueError: for a name that the mesh does not have.
 
@@ -129,8 +131,9 @@ class TensorLayout:
     (None, 'model')
     """
 
-    def __init__(self, axes, device_mesh=None):
+    def __init__(self, axes, device_mesh=None, *, memory_kind=None):
         self.axes = tuple(axes)
+        self.memory_kind = memory_kind
         self._device_mesh = device_mesh
         self._check()
 
@@ -167,9 +170,8 @@ class TensorLayout:
         """The layout as JAX knows it: a `NamedSharding`."""
         if self._device_mesh is None:
             raise ValueError("A layout without a mesh says nothing yet: set its `device_mesh`.")
-        return jax.sharding.NamedSharding(
-            self._device_mesh.backend_mesh, jax.sharding.PartitionSpec(*self.axes)
-        )
+        mesh, spec = self._device_mesh.backend_mesh, jax.sharding.PartitionSpec(*self.axes)
+        return jax.sharding.NamedSharding(mesh, spec, memory_kind=self.memory_kind)
 
     def __repr__(self):
         return f"<{type(self).__name__} axes={self.axes}, device_mesh={self.device_mesh}>"

@@ -25,6 +25,7 @@ class PipelineParallel(Distribution):
         stages: how many stages; the other devices cut the batch. By default the number of devices.
         devices: names of devices, or JAX's; by default all.
         auto_shard_dataset: see `distribute_dataset`.
+        offload: see `FSDP`.
     Raises:
         ValueError: a number of stages that does not divide the number of devices.
 
@@ -32,11 +33,11 @@ class PipelineParallel(Distribution):
     <PipelineParallel device_mesh=<DeviceMesh shape=(1, 1), axis_names=['batch', 'stage']>>
     """
 
-    def __init__(self, stages=None, devices=None, auto_shard_dataset=True):
+    def __init__(self, stages=None, devices=None, auto_shard_dataset=True, *, offload=None):
         devices = np.array(list_devices() if devices is None else devices)
         stages = devices.size if stages is None else stages
         if stages < 1 or devices.size % stages:
             expected = f"`stages` to divide the number of devices, {devices.size}"
             raise ValueError(explain("PipelineParallel", expected, f"stages={stages}"))
         mesh = DeviceMesh((devices.size // stages, stages), ["batch", STAGE], devices)
-        super().__init__(mesh, "batch", auto_shard_dataset)
+        super().__init__(mesh, "batch", auto_shard_dataset, offload=offload)

@@ -6,11 +6,15 @@ import warnings
 import jax
 import numpy as np
 
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.graph import is_symbolic
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
 from jkeras.core.spread import spread
 from jkeras.distribution.mesh import DeviceMesh, LayoutMap, TensorLayout, list_devices
+
+OFFLOADS = (None, "optimizer")
+HOST_MEMORY = "pinned_host"  # as JAX names it
 
 
 @public("keras.distribution.distribution")
@@ -29,7 +33,7 @@ def set_distribution(value):
     they are trained on.
 
     Args:
-        value: a `DataParallel`, `ModelParallel` or `FSDP`; None for none.
+        value: a `DataParallel`, `FSDP`, `ModelParallel` or `AutoParallel`; None for none.
 
     >>> set_distribution(DataParallel(devices=["cpu:0"]))
     >>> distribution()
@@ -68,9 +72,17 @@ class Distribution:
         batch_dim_name: the axis of the mesh along which batches are cut.
         auto_shard_dataset: with several processes: whether each is given the same data, of which it
             takes its part. False: each is given rows of its own, which together are the data.
+        offload: "optimizer": what an optimizer keeps for each weight lies in the memory of the host
+            between steps, and on the devices for its update alone. None: all lies on the devices.
+    Raises:
+        ValueError: another `offload`, or devices for which JAX knows no memory of the host.
     """
 
-    def __init__(self, device_mesh, batch_dim_name=None, auto_shard_dataset=True):
+    def __init__(self, device_mesh, batch_dim_name=None, auto_shard_dataset=True, *, offload=None):
+        check_choice("offload", offload, OFFLOADS, type(self).__name__)
+        if offload is not None:
+            _check_host_memory(device_mesh, type(self).__name__)
+        self.offload = offload
         self.device_mesh = device_mesh
         self.batch_dim_name = batch_dim_name
         self.auto_shard_dataset = auto_shard_dataset
@@ -109,10 +121,31 @@ class Distribution:
     def _layout_of(self, variable):
         """The layout that the distribution has for a variable, or None: a copy on each device."""
 
+    def get_slot_layout(self, variable):
+        """The layout between steps of a variable of an optimizer; numbers stay on the devices."""
+        layout = variable.layout
+        if self.offload is None or not variable.shape or not isinstance(layout, TensorLayout):
+            return layout
+        return TensorLayout(layout.axes, layout.device_mesh, memory_kind=HOST_MEMORY)
+
     def get_tensor_layout(self, path):
         """The layout of what a layer returns, by its path with "/output"; None: the compiler's
         choice.
         """
+
+    def check_layouts(self):
+        """Warns of layouts that are probably not meant so; called when a step was traced, which
+        has asked for all of them.
+        """
+
+    def check_processes(self):
+        """Raises ValueError where processes cannot share the replicas of the model evenly."""
+        processes, replicas = self.num_processes, self.num_model_replicas
+        if processes > replicas and processes % replicas:
+            raise ValueError(
+                f"{type(self).__name__}: expected the number of processes to be a multiple of the "
+                f"number of model replicas. Received: {processes} processes, {replicas} replicas"
+            )
 
     def distribute_dataset(self, dataset):
         """The part of a data set that is for this process, in a loop of one's own; with one process
@@ -153,6 +186,16 @@ class Distribution:
         return f"<{type(self).__name__} device_mesh={self.device_mesh}>"
 
 
+def _check_host_memory(mesh, where):
+    """Raises ValueError where the devices of a mesh have no memory of their host."""
+    devices = mesh.backend_mesh.devices.ravel()
+    device = next((d for d in devices if d.process_index == jax.process_index()), devices[0])
+    kinds = [memory.kind for memory in device.addressable_memories()]
+    if HOST_MEMORY not in kinds:
+        wanted = f"devices with the memory {HOST_MEMORY!r} for `offload`"
+        raise ValueError(explain(where, wanted, f"{device.device_kind}, which has {kinds}"))
+
+
 def _share_of_batch(dataset, count):
     """How many rows of each batch of a data set of tf.data go to each of so many processes."""
     shapes = [spec.shape for spec in jax.tree_util.tree_leaves(dataset.element_spec)]
@@ -187,14 +230,15 @@ class DataParallel(Distribution):
         device_mesh: a `DeviceMesh` of one axis; of several the first counts.
         devices: names of devices, instead; by default all.
         auto_shard_dataset: see `distribute_dataset`.
+        offload: see `FSDP`.
 
     >>> DataParallel(devices=["cpu:0"]).num_model_replicas
     1
     """
 
-    def __init__(self, device_mesh=None, devices=None, auto_shard_dataset=True):
+    def __init__(self, device_mesh=None, devices=None, auto_shard_dataset=True, *, offload=None):
         mesh = _mesh_of(device_mesh, devices)
-        super().__init__(mesh, mesh.axis_names[0], auto_shard_dataset)
+        super().__init__(mesh, mesh.axis_names[0], auto_shard_dataset, offload=offload)
         if mesh.devices.ndim != 1:
             warnings.warn(
                 f"DataParallel: expected a mesh of one axis, received {mesh}. Batches are cut "
@@ -212,6 +256,7 @@ class ModelParallel(Distribution):
             ("PATH/output").
         batch_dim_name: the axis of the mesh that cuts batches; by default the first.
         auto_shard_dataset: see `distribute_dataset`.
+        offload: see `FSDP`.
 
     >>> layouts = LayoutMap(DeviceMesh((1, 1), ["batch", "model"], ["cpu:0"]))
     >>> layouts[".*dense.*kernel"] = (None, "model")
@@ -219,7 +264,15 @@ class ModelParallel(Distribution):
     'batch'
     """
 
-    def __init__(self, *, layout_map=None, batch_dim_name=None, auto_shard_dataset=True, **kwargs):
+    def __init__(
+        self,
+        *,
+        layout_map=None,
+        batch_dim_name=None,
+        auto_shard_dataset=True,
+        offload=None,
+        **kwargs,
+    ):
         if layout_map is None:
             raise ValueError("ModelParallel: expected a `layout_map`. Received: None")
         if not isinstance(layout_map, LayoutMap):
@@ -228,15 +281,11 @@ class ModelParallel(Distribution):
                 f"layout_map={layout_map}"
             )
         mesh = layout_map.device_mesh
-        super().__init__(mesh, batch_dim_name or mesh.axis_names[0], auto_shard_dataset)
+        super().__init__(
+            mesh, batch_dim_name or mesh.axis_names[0], auto_shard_dataset, offload=offload
+        )
         self.layout_map = self._layout_map = layout_map  # the second is Keras's
-        processes = self.num_processes
-        replicas = self.num_model_replicas
-        if processes > replicas and processes % replicas:
-            raise ValueError(
-                "ModelParallel: expected the number of processes to be a multiple of the number "
-                f"of model replicas. Received: {processes} processes, {replicas} replicas"
-            )
+        self.check_processes()
 
     def _layout_of(self, variable):
         return self._layout_map[variable.path]
@@ -244,6 +293,10 @@ class ModelParallel(Distribution):
     def get_tensor_layout(self, path):
         """The layout that the map has for a path, or None."""
         return self._layout_map[path]
+
+    def check_layouts(self):
+        """Warns, once, of keys of the map that match nothing."""
+        self._layout_map.warn_of_unused()
 
 
 @public("keras.distribution.FSDP")
@@ -264,16 +317,32 @@ class FSDP(Distribution):
         devices: names of devices, instead; by default all.
         min_size: variables with fewer elements are kept whole on each device.
         auto_shard_dataset: see `distribute_dataset`.
+        offload: "optimizer": what the optimizer keeps for each weight lies in the memory of the
+            host between steps. A step brings it to the devices for the update, and takes it back;
+            it is then dispatched alone, not several in a loop. None: it lies on the devices.
 
-    References: Rajbhandari et al. 2020, arXiv:1910.02054; Xu et al. 2021, arXiv:2105.04663.
+    Raises:
+        ValueError: another `offload`, or devices for which JAX knows no memory of the host; so it
+            is with a `Topology` of GPUs.
+
+    References: Rajbhandari et al. 2020, arXiv:1910.02054; Ren et al. 2021,
+    arXiv:2101.06840 (offload); Xu et al. 2021, arXiv:2105.04663.
 
     >>> FSDP(devices=["cpu:0"]).batch_dim_name
     'batch'
     """
 
-    def __init__(self, device_mesh=None, devices=None, min_size=1024, auto_shard_dataset=True):
+    def __init__(
+        self,
+        device_mesh=None,
+        devices=None,
+        min_size=1024,
+        auto_shard_dataset=True,
+        *,
+        offload=None,
+    ):
         mesh = _mesh_of(device_mesh, devices)
-        super().__init__(mesh, mesh.axis_names[-1], auto_shard_dataset)
+        super().__init__(mesh, mesh.axis_names[-1], auto_shard_dataset, offload=offload)
         self.min_size = min_size
 
     @property

@@ -75,6 +75,7 @@ __all__ = exported(
             "MaxPool2D=MaxPooling2D MaxPool3D=MaxPooling3D MaxPooling1D MaxPooling2D "
             "MaxPooling3D"
         ),
+        "jkeras.layers.position_embedding": "PositionEmbedding",
         "jkeras.layers.preprocessing": "Normalization Rescaling",
         "jkeras.layers.recurrent": "GRU LSTM RNN SimpleRNN",
         "jkeras.layers.recurrent_cells": "GRUCell LSTMCell SimpleRNNCell StackedRNNCells",

@@ -136,6 +136,7 @@ from jkeras.layers.pooling import MaxPooling2D as MaxPool2D
 from jkeras.layers.pooling import MaxPooling2D as MaxPooling2D
 from jkeras.layers.pooling import MaxPooling3D as MaxPool3D
 from jkeras.layers.pooling import MaxPooling3D as MaxPooling3D
+from jkeras.layers.position_embedding import PositionEmbedding as PositionEmbedding
 from jkeras.layers.preprocessing import Normalization as Normalization
 from jkeras.layers.preprocessing import Rescaling as Rescaling
 from jkeras.layers.recurrent import GRU as GRU

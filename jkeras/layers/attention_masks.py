@@ -3,9 +3,18 @@
 import math
 import typing
 
+import jax
 import jax.numpy as jnp
 
-from jkeras.ops.attention_plain import all_of, both, padding_segments, seen
+from jkeras.ops.attention_plain import (
+    HIDDEN_TARGET,
+    Segments,
+    all_of,
+    both,
+    padding_segments,
+    seen,
+    without_padding,
+)
 
 
 class Masks(typing.NamedTuple):
@@ -15,12 +24,14 @@ class Masks(typing.NamedTuple):
         attention: (batch, targets, sources).
         target: (batch, targets), False for padding.
         source: (batch, sources).
+        segments: `Segments`, ids (batch, targets) and (batch, sources).
         targets, sources: the sizes of the axes attended over.
     """
 
     attention: typing.Any
     target: typing.Any
     source: typing.Any
+    segments: typing.Any = None
     targets: tuple = ()
     sources: tuple = ()
 
@@ -30,12 +41,14 @@ class Masks(typing.NamedTuple):
 
     def whole(self, rank):
         """One mask (batch, 1 ..., target, source) with `rank` axes, or None."""
-        target = source = None
+        target = source = same = None
         if self.target is not None:
             target = jnp.expand_dims(self.target, -1)
         if self.source is not None:
             source = jnp.expand_dims(self.source, -2)
-        mask = all_of([self.attention, target, source])
+        if self.segments is not None:
+            same = self.segments.target[:, :, None] == self.segments.source[:, None, :]
+        mask = all_of([self.attention, target, source, same])
         if mask is None:
             return None
         return spread(mask, rank, self.targets, self.sources)
@@ -61,16 +74,65 @@ class Masks(typing.NamedTuple):
             attention, source = None, both(attention[:, 0], source)
         if attention is not None:
             attention = spread(attention, 4, self.targets, self.sources)
-        return attention, padding_segments(self.target, source, batch, *self.targets, *self.sources)
+        if self.segments is None:
+            return attention, padding_segments(
+                self.target, source, batch, *self.targets, *self.sources
+            )
+        segments = without_padding(self.segments, self.target, source)
+        sees_itself = source is None and self.segments.target is self.segments.source
+        return attention, segments if sees_itself else sighted(segments)
+
+    def check_segments(self, where):
+        """Raises ValueError where the ids of segments do not fit what is attended over.
+
+        Args:
+            where: the layer.
+        """
+        if self.segments is None:
+            return
+        sizes = (*self.targets, *self.sources)
+        for ids in self.segments:
+            if ids.ndim != 2 or not jnp.issubdtype(ids.dtype, jnp.integer):
+                raise ValueError(
+                    f"{where}: expected `segment_ids` of whole numbers (batch, time), or a "
+                    f"pair of them for query and key. Received: {ids.dtype}{list(ids.shape)}"
+                )
+        if tuple(ids.shape[1] for ids in self.segments) != sizes:
+            raise ValueError(
+                f"{where}: expected `segment_ids` as long as the one axis of query and key "
+                f"that is attended over: {sizes}. Received: "
+                f"{[list(ids.shape) for ids in self.segments]}. Where query and key have not the "
+                "same ids, give the pair `segment_ids=(of_query, of_key)`."
+            )
 
 
-def masks_of(query_mask, value_mask, key_mask, attention_mask):
-    """`Masks` from the masks that a call is given."""
+def sighted(segments):
+    """`Segments` where a target whose segment has no source at all is marked as such: kernels leave
+    such rows, and what replaces them has to know.
+    """
+    target, source = segments
+    ordered = jnp.sort(source, axis=-1)
+    place = jax.vmap(jnp.searchsorted)(ordered, target)
+    nearest = jnp.take_along_axis(ordered, jnp.minimum(place, source.shape[-1] - 1), axis=-1)
+    return Segments(jnp.where(nearest == target, target, HIDDEN_TARGET), source)
+
+
+def segments_of(segment_ids):
+    """`Segments` of what a call is given: ids, or a pair of ids for query and key; or None."""
+    if segment_ids is None:
+        return None
+    if isinstance(segment_ids, (list, tuple)):
+        return Segments(*segment_ids)
+    return Segments(segment_ids, segment_ids)
+
+
+def masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids=None):
+    """`Masks` from the masks and the ids of segments that a call is given."""
     attention, target, value, key = (
         None if mask is None else mask.astype(bool)
         for mask in (attention_mask, query_mask, value_mask, key_mask)
     )
-    return Masks(attention, target, both(value, key))
+    return Masks(attention, target, both(value, key), segments_of(segment_ids))
 
 
 def spread(mask, rank, targets, sources):

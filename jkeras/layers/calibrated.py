@@ -22,6 +22,7 @@ class CalibratedLayer(LoraLayer):
     """
 
     is_gptq_calibrated = is_awq_calibrated = False
+    adapts_integers = ("kernel",)
     _statistics = None  # of the inputs of products, while they are watched
     _shown_names = MappingProxyType({"quantized_kernel": "kernel"})  # Keras's names of variables
 

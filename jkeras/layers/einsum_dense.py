@@ -112,6 +112,12 @@ class EinsumDense(CalibratedLayer):
     def contract(self, x, kernel, preferred_element_type=None):
         return einsum_with_kernel(self.equation, x, kernel, preferred_element_type)
 
+    def low_rank_product(self, x, a, b):
+        inputs, kernel, outputs = re.split(",|->", self.equation)
+        cut, rank = a.ndim - 1, _free_letter(self.equation)
+        equation = f"{inputs},{kernel[:cut]}{rank},{rank}{kernel[cut:]}->{outputs}"
+        return jnp.einsum(equation, x, a, b)
+
     def forward(self, w, x, ctx):
         y = self.product(x, w, ctx)
         if self.bias_axes is not None:
@@ -169,6 +175,10 @@ class EinsumDense(CalibratedLayer):
         inputs, _, outputs = self._axes
         x, scale = quantizer(x, axis=tuple(i for i, c in enumerate(inputs) if c not in outputs))
         return x, relabel(scale, inputs, outputs)
+
+
+def _free_letter(equation):
+    return next(letter for letter in string.ascii_letters if letter not in equation)
 
 
 def spelled(equation, ndim):

@@ -14,6 +14,7 @@ from jkeras.core.layer import layer
 from jkeras.core.sparse import dense
 from jkeras.core.record import HIDDEN, OF_BASE, Any, Constraint, Initializer, Regularizer
 from jkeras.core.typed import fields
+from jkeras.kernel import low_rank
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
 from jkeras.layers.quantized import Quantization
 from jkeras.quantizers.coding import Coding
@@ -47,6 +48,7 @@ class _Table(LoraLayer):
     _keeps_alpha = False
     announces_compute_dtype = True
     quantization_modes = ("int8", "int4")
+    adapts_integers = ("embeddings",)
 
     def _base_init(self, weights=None, input_length=None, **kwargs):
         super()._base_init(**kwargs)
@@ -114,6 +116,9 @@ class _Table(LoraLayer):
         rows = self._codings["embeddings"].decode(parts, self.compute_dtype)
         if "lora_embeddings_a" in w:
             rows += self._delta(w, jnp.take(w["lora_embeddings_a"], ids, axis=0))
+        change = low_rank.beside(w, "embeddings")
+        if change is not None:
+            rows += jnp.take(change.a, ids, axis=0) @ change.scaled_b
         return rows.astype(self.compute_dtype)
 
     def codings(self, bits, block):
@@ -246,7 +251,11 @@ class ReversibleEmbedding(_Table):
     def _score(self, w, vectors):
         if "embeddings_scale" in w:
             if self.tie_weights:
-                return self.quantized_product(vectors, w, _times_rows, "embeddings")
+                scores = self.quantized_product(vectors, w, _times_rows, "embeddings")
+                change = low_rank.beside(w, "embeddings")
+                if change is None:
+                    return scores
+                return scores + (vectors @ change.scaled_b.T @ change.a.T).astype(scores.dtype)
             return self.quantized_product(vectors, w, jnp.matmul, "reverse_embeddings")
         if self.tie_weights:
             kernel = self.adapted(w).T  # (output_dim, input_dim)

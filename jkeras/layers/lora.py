@@ -8,6 +8,7 @@ import numpy as np
 from jkeras.core.errors import place_of
 from jkeras.core.family import families
 from jkeras.initializers import HeUniform, Zeros
+from jkeras.kernel import low_rank
 from jkeras.kernel.spec import Weight
 from jkeras.layers.quantized import QuantizedLayer
 
@@ -48,6 +49,7 @@ class LoraLayer(QuantizedLayer):
     # Keras's Dense and Embedding forget the constructor's `lora_alpha` when they are built
     _keeps_alpha = True
     # a key decides the first values; the seed is there so that none is drawn
+    adapts_integers = ()  # weights that may have a change beside them when they are in few bits
     _lora_initializers = MappingProxyType({"a": HeUniform(seed=0), "b": Zeros()})
 
     def __post_init__(self):
@@ -176,8 +178,19 @@ class LoraLayer(QuantizedLayer):
         """The product that the layer is made of."""
         raise NotImplementedError
 
+    def low_rank_product(self, x, a, b):
+        """`contract(x, a @ b)` without making `a @ b`."""
+        return self.contract(x, a) @ b
+
     def product(self, x, w, ctx):
         """`contract(x, kernel)` with the adapted kernel, be it in floats or in few bits."""
+        y = self._product_of_own(x, w, ctx)
+        change = low_rank.beside(w, self._adapted)
+        if change is None:
+            return y
+        return y + self.low_rank_product(x, change.a, change.scaled_b).astype(y.dtype)
+
+    def _product_of_own(self, x, w, ctx):
         if self.is_in_groups:
             return self.product_in_groups(x, w)
         if f"{self._adapted}_scale" not in w and "inputs_scale" not in w:

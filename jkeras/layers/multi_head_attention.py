@@ -151,7 +151,7 @@ class HeadedAttention(Composite):
     # ------------------------------------------------------------ the forward pass
 
     def _run_heads(
-        self, sub, query, value, key, masks, use_causal_mask, return_attention_scores, training
+        self, sub, ctx, query, value, key, masks, use_causal_mask, return_attention_scores
     ):
         """The output, and the weights where they are asked for, under `Masks` of what each query
         may see.
@@ -168,13 +168,18 @@ class HeadedAttention(Composite):
         heads = dense("query", query), dense("key", key), dense("value", value)
         axes = self._attended_axes(query.ndim)
         masks = masks.over(_sizes(query, axes), _sizes(key, axes))
+        masks.check_segments(self._where)
         form = self._form(use_causal_mask)
-        if self._attends_itself:
+        needs_weights = return_attention_scores or sub.is_tapped("_softmax")
+        cache = ctx.cache()
+        if cache is not None:
+            self._check_cached(cache, masks, use_causal_mask, needs_weights or len(axes) > 1)
+            y, weights = self._attend_cached(cache, *heads), None
+        elif self._attends_itself:
             y, weights = self._attend_by_subclass(
-                *heads, masks.combined(form), training, return_attention_scores
+                *heads, masks.combined(form), ctx.training, return_attention_scores
             )
         else:
-            needs_weights = return_attention_scores or sub.is_tapped("_softmax")
             y, weights = self._attend(sub, *heads, masks, form, needs_weights)
         if gate is not None:
             y = y * gate
@@ -210,6 +215,20 @@ class HeadedAttention(Composite):
         masks = masks.over(_sizes(query, axes), _sizes(key, axes))
         form = Form(self._scale, use_causal_mask)
         return self._attend(self, query, key, value, masks, form, needs_weights, training)
+
+    def _check_cached(self, cache, masks, use_causal_mask, is_special):
+        """Refuses what cannot be computed for new tokens alone."""
+        if not use_causal_mask:
+            cache.refuse("no `use_causal_mask=True`")
+        if any(mask is not None for mask in masks[:4]) or is_special:
+            cache.refuse("masks, scores or several axes")
+
+    def _attend_cached(self, cache, query, key, value):
+        """The output for new tokens; see `generation.cache`."""
+        shape = query.shape
+        query, key, value = (heads_first(x, (1,)) for x in (query, key, value))
+        y = cache.attend(query, key, value, scale=self._scale, window=self.sliding_window)
+        return heads_last(y, (1,), shape)
 
     def _form(self, use_causal_mask):
         return Form(self._scale, use_causal_mask, self.sliding_window)
@@ -346,8 +365,12 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
         value_mask, key_mask: (batch, source), by default those that travel with the inputs.
         return_attention_scores: return (output, weights of the heads).
         use_causal_mask: target i sees only the sources up to i.
+        segment_ids: whole numbers (batch, time) from 0 on, or a pair of them for query and key: a
+            target sees only sources with its own number. Fused kernels take them, and no mask of
+            target times source is made. `jkeras.utils.pack_sequences` gives such.
     Raises:
-        ValueError: sizes that are not positive, or value and key of different length.
+        ValueError: sizes that are not positive, value and key of different length, or
+            `segment_ids` that do not fit them.
 
     >>> import numpy as np
     >>> MultiHeadAttention(num_heads=2, key_dim=3)(np.ones((1, 4, 6)), np.ones((1, 5, 6))).shape
@@ -459,23 +482,17 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
         *,
         return_attention_scores=False,
         use_causal_mask=False,
+        segment_ids=None,
         ctx,
     ):
         if key is None:
             key = value
-        masks = masks_of(ctx.mask, value_mask, key_mask, attention_mask)
+        masks = masks_of(ctx.mask, value_mask, key_mask, attention_mask, segment_ids)
         for x in (query, value, key):
             # as in Keras: whatever shares these inputs and runs later sees no mask
             sub.set_mask(x, None)
         return self._run_heads(
-            sub,
-            query,
-            value,
-            key,
-            masks,
-            use_causal_mask,
-            return_attention_scores,
-            ctx.training,
+            sub, ctx, query, value, key, masks, use_causal_mask, return_attention_scores
         )
 
 
@@ -542,18 +559,12 @@ class GroupedQueryAttention(GroupedNames, HeadedAttention):
         *,
         return_attention_scores=False,
         use_causal_mask=False,
+        segment_ids=None,
         ctx,
     ):
         if key is None:
             key = value
-        masks = masks_of(query_mask, value_mask, key_mask, attention_mask)
+        masks = masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids)
         return self._run_heads(
-            sub,
-            query,
-            value,
-            key,
-            masks,
-            use_causal_mask,
-            return_attention_scores,
-            ctx.training,
+            sub, ctx, query, value, key, masks, use_causal_mask, return_attention_scores
         )

@@ -148,6 +148,10 @@ class QuantizedLayer(Layer):
         """The names of the weights that integers stand for."""
         return (self._adapted,)
 
+    def shapes_in_few_bits(self):
+        """{name: shape} of the float weights that integers stand for now."""
+        return {name: tuple(self._float_shapes[name]) for name in self._codings}
+
     def _block(self):
         config = self.quantization_config
         of = config if isinstance(config, Int4QuantizationConfig) else self._own_policy

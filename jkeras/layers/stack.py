@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.kernel import tree
+from jkeras.core.adapting import built_for
 from jkeras.core.call import target_of
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, StatefulLayer, layer
@@ -16,7 +17,7 @@ from jkeras.core.settings import settings
 from jkeras.core.variable import gathered
 from jkeras.kernel.apply import structure
 from jkeras.kernel.losses import split
-from jkeras.kernel.spec import sample
+from jkeras.kernel.spec import Spec, sample
 from jkeras.layers.base import Value
 from jkeras.layers.stages import Blocks, in_stages, layout_of_stages, mesh_of_stages
 from jkeras.ops.kernels import inside_loop
@@ -74,6 +75,8 @@ class Stack(StatefulLayer):
             default as many as stages. With `stages - 1` more turns than microbatches, more of them
             leave less time idle. Blocks that look at the whole batch, such as those with
             `BatchNormalization`, look at a microbatch.
+    Call arguments:
+        segment_ids: of packed sequences, for blocks that hand them on to their attention layers.
 
     >>> import jkeras
     >>> stack = Stack(jkeras.layers.Dense(4, activation="relu"), 50)
@@ -158,7 +161,7 @@ class Stack(StatefulLayer):
             constraint=weight.constraint and EachOf(weight.constraint),
         )
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w, inputs, *, segment_ids=None, ctx):
         weights = self._block_weights(inputs)
         params, state = (
             tree.unflatten(
@@ -169,39 +172,47 @@ class Stack(StatefulLayer):
         keys = jax.random.split(ctx.key, self.count) if ctx.training else None
         blocks = Blocks(params, state, keys)
         context = {"training": ctx.training}
-        mask = None
-        if ctx.mask is not None and "mask" in target_of(type(self.layer)).context:
-            mask = ctx.mask
+        visible = self._visible(ctx.mask, segment_ids)
         inside = ctx.taps_inside()
         mesh = mesh_of_stages(self._where, self.stages)
         if mesh is None or inside is not None:
-            y, state, loss = self._in_a_loop(inside, context, blocks, inputs, mask)
+            y, state, loss = self._in_a_loop(inside, context, blocks, inputs, visible)
         else:
             make_block = functools.partial(self._block, None, context)
             microbatches = self.microbatches or self.stages
-            y, state, loss = in_stages(make_block, blocks, inputs, mask, mesh, microbatches)
+            y, state, loss = in_stages(make_block, blocks, inputs, visible, mesh, microbatches)
         self.add_loss(loss)
         return y, {"_".join(path): value for path, value in tree.flatten(state)}
 
-    def _in_a_loop(self, inside, context, blocks, x, mask):
+    def _visible(self, mask, segment_ids):
+        """What each block is told of what may be seen, by the names of its call's arguments."""
+        target = target_of(type(self.layer))
+        visible = {}
+        if mask is not None and "mask" in target.context:
+            visible["mask"] = mask
+        if segment_ids is not None:
+            if "segment_ids" not in target.names:
+                expected = "a block whose call takes `segment_ids`"
+                raise ValueError(explain(self._where, expected, type(self.layer).__name__))
+            visible["segment_ids"] = segment_ids
+        return visible
+
+    def _in_a_loop(self, inside, context, blocks, x, visible):
         """(y, state of the blocks, sum of their losses), one block after the other."""
         changes = {}
         if inside is not None:
             first = jax.tree_util.tree_map(lambda v: v[0], tuple(blocks))
-            whole = context if mask is None else {**context, "mask": mask}
-            shape_of = functools.partial(self._shape_in_block, whole, x, *first)
+            shape_of = functools.partial(self._shape_in_block, context | visible, x, *first)
             changes = inside.changes(self.count, shape_of)
-        block = self._block(inside, context, mask)
+        block = self._block(inside, context, visible)
         y, (state, losses, seen) = jax.lax.scan(block, x, (*blocks, changes))
         if inside is not None:
             inside.keep(seen)
         return y, state, losses.sum()
 
-    def _block(self, inside, context, mask):
+    def _block(self, inside, context, visible):
         """One block as the body of a loop."""
-        if mask is not None:
-            context = {**context, "mask": mask}
-        block = functools.partial(self._run_block, inside, context)
+        block = functools.partial(self._run_block, inside, context | visible)
         if self.remat:
             policy = None if isinstance(self.remat, bool) else policy_of(self.remat)
             block = jax.checkpoint(block, policy=policy)
@@ -221,8 +232,8 @@ class Stack(StatefulLayer):
             y, state = self.layer.apply(params, state, x, rng=key, **context)
             seen = {}
         else:
-            taps = {"at": inside.at, "add": changes}
-            y, state, seen = self.layer.tap(params, state, x, rng=key, **taps, **context)
+            options = {"rng": key, **context}
+            y, state, seen = inside.run(self.layer, params, state, x, changes, options)
         state, losses = split(state)
         return y, (state, sum(losses, jnp.zeros(())), seen)
 
@@ -230,6 +241,13 @@ class Stack(StatefulLayer):
     def block_of_loop(self):
         """The pattern of the blocks."""
         return self.layer
+
+    def built_block(self):
+        """A block with weights of its own, for the inputs that the stack is built for; none of the
+        stack's.
+        """
+        shape = next(iter(self.get_build_config().values()))
+        return built_for(self.layer, (self._block_input(Spec(shape)),), {})
 
     def _shape_in_block(self, context, x, params, state, key, place):
         """What a layer in a block gives, as `jax.ShapeDtypeStruct`s."""

@@ -63,7 +63,7 @@ def in_stages(
     make_block: Callable,
     blocks: Blocks,
     x: jax.Array,
-    mask: Tree,
+    visible: Tree,
     mesh: Any,
     microbatches: int,
 ) -> tuple[jax.Array, Tree, jax.Array]:
@@ -73,9 +73,10 @@ def in_stages(
     `microbatches + stages - 1` turns each stage works in `microbatches`.
 
     Args:
-        make_block: mask of a microbatch -> function (x, blocks' slice) -> (y, (state, loss, seen)).
+        make_block: `visible` of a microbatch -> function (x, blocks' slice) ->
+            (y, (state, loss, seen)).
         x: (batch, ...).
-        mask: a tree of arrays (batch, ...) or None.
+        visible: what blocks are told of what may be seen: a tree of arrays (batch, ...).
         mesh: a `DeviceMesh` with an axis of stages.
         microbatches: at most so many; as many as divide the batch evenly.
 
@@ -97,7 +98,7 @@ def in_stages(
         check_vma=False,
     )
     # with axes that are left to the compiler there is something to compile
-    y, state, losses = jax.jit(on_devices)(blocks, cut(x), cut(mask))
+    y, state, losses = jax.jit(on_devices)(blocks, cut(x), cut(visible))
     return _joined(y[-1]), state, losses.sum() / count
 
 
@@ -116,7 +117,7 @@ def _joined(parts):
     return rows.reshape(-1, *rows.shape[2:])
 
 
-def _stage(make_block, count, blocks, parts, masks):
+def _stage(make_block, count, blocks, parts, visible):
     """What one stage does: (its outputs, state of its blocks, its loss), with an axis before."""
     stages, stage = lax.axis_size(STAGE), lax.axis_index(STAGE)
     onwards = [(i, i + 1) for i in range(stages - 1)]
@@ -125,10 +126,10 @@ def _stage(make_block, count, blocks, parts, masks):
         received, state, loss = carry
         microbatch = jnp.clip(number - stage, 0, count - 1)
         works = (number >= stage) & (number - stage < count)
-        mask = jax.tree_util.tree_map(lambda v: v[microbatch], masks)
+        block = make_block(jax.tree_util.tree_map(lambda v: v[microbatch], visible))
         x = jnp.where(stage == 0, parts[microbatch], received)
         slices = (blocks.params, state, _keys_of(blocks.keys, microbatch), {})
-        y, (changed, losses, _) = lax.scan(make_block(mask), x, slices)
+        y, (changed, losses, _) = lax.scan(block, x, slices)
         state = jax.tree_util.tree_map(functools.partial(jnp.where, works), changed, state)
         loss = loss + jnp.where(works, losses.sum(), 0)
         return (lax.ppermute(y, STAGE, onwards), state, loss), y

@@ -107,15 +107,27 @@ def padding_segments(target_mask, source_mask, batch, target, source):
     """
     if target_mask is None and source_mask is None:
         return None
-    target_ids = jnp.zeros((batch, target), jnp.int32)
-    source_ids = jnp.zeros((batch, source), jnp.int32)
+    one = Segments(jnp.zeros((batch, target), jnp.int32), jnp.zeros((batch, source), jnp.int32))
+    return without_padding(one, target_mask, source_mask)
+
+
+def without_padding(segments, target_mask, source_mask):
+    """`Segments` in which padding sees nothing and is not seen either.
+
+    Args:
+        segments: ids from 0 on.
+        target_mask, source_mask: as of `padding_segments`.
+
+    >>> ids = jnp.array([[1, 1, 2]])
+    >>> print(without_padding(Segments(ids, ids), None, ids > 1).source)
+    [[-1 -1  2]]
+    """
+    target, source = segments
     if target_mask is not None:
-        target_ids = jnp.where(target_mask, 0, HIDDEN_TARGET)
+        target = jnp.where(target_mask, target, HIDDEN_TARGET)
     if source_mask is not None:
-        source_ids = jnp.where(source_mask, 0, HIDDEN_SOURCE)
-    return Segments(
-        jnp.broadcast_to(target_ids, (batch, target)), jnp.broadcast_to(source_ids, (batch, source))
-    )
+        source = jnp.where(source_mask, source, HIDDEN_SOURCE)
+    return Segments(target, source)
 
 
 def sees_nothing(form, segments):

@@ -47,10 +47,11 @@ def build_of_model(model: Any):
 def build_by_path(optimizer: Any, variables: Sequence[Variable], paths: Sequence[Path]):
     """Builds an optimizer for variables that have these paths in their model.
 
-    One that was built for fewer variables, or by hand for other paths, is built again; what it
-    knows stays.
+    One that was built for other variables, or by hand for other paths, is built again; what it
+    knows of these stays.
     """
-    is_other = optimizer.built and bool(without(variables, optimizer.built_for))
+    known = optimizer.built_for if optimizer.built else ()
+    is_other = optimizer.built and bool(without(variables, known) or without(known, variables))
     if isinstance(optimizer, ByPath):
         paths = list(paths)
         is_other |= optimizer.built and optimizer.parameter_paths != paths

@@ -5,8 +5,8 @@ number.
 from collections.abc import Iterable
 from typing import Any
 
-
 from jkeras.core.by_variable import ByVariable, among, without
+from jkeras.core.settings import settings
 from jkeras.core.variable import Variable
 from jkeras.optimizers import adding, building, stored_variables
 from jkeras.optimizers.building import PER_PARAMETER
@@ -44,6 +44,8 @@ class StateVariables(Layout):
     def _own(self, value: Any, name: str | None, **arguments: Any) -> Variable:
         variable = Variable(value, trainable=False, autocast=False, name=name, **arguments)
         variable.scope = self.name if name else ""
+        if settings.distribution is not None:
+            variable.lay_out(settings.distribution.get_slot_layout(variable))
         self._track(variable)
         return variable
 

@@ -12,6 +12,11 @@ import numpy as np
 from jkeras.kernel.tree import flatten, unflatten
 
 
+def copied(trees):
+    """Copies of trees, which a training may go on beside."""
+    return jax.tree_util.tree_map(lambda v: np.array(v, copy=True), trees)
+
+
 def write(folder, trees, texts):
     """Writes into a new folder.
 

@@ -1,61 +1,25 @@
-"""Checkpointer: training states in a folder, written in the background, checked when they are
-read.
-"""
-
-import fnmatch
-import json
-import typing
+"""Checkpointer: training states in a folder, or in a fast one and a durable one."""
 
 import jax
-import numpy as np
 
 from jkeras.core.errors import check_choice
 from jkeras.core.registry import public
-from jkeras.saving import arrays
-from jkeras.saving.step_store import StepStore
-from jkeras.saving.steps import Misfit
-
-STATE = "state"
-EXTRA = "extra"
-UNKNOWN = object()  # the best checkpoint, before the folder was looked through
-
-
-class Report(typing.NamedTuple):
-    """What a restore did, path by path.
-
-    Attributes:
-        step: the number of the checkpoint.
-        restored: paths that were read.
-        kept: paths that were not wanted, or not there, and stayed as they were.
-        missing: of those the ones that were not there.
-        unexpected: paths of the checkpoint that nothing here stands for.
-
-    >>> print(Report(7, ["params/a"], ["params/b"], ["params/b"], []))
-    step 7: 1 restored, 1 kept; missing: params/b
-    """
-
-    step: int
-    restored: list
-    kept: list
-    missing: list
-    unexpected: list
-
-    def __str__(self):
-        text = f"step {self.step}: {len(self.restored)} restored, {len(self.kept)} kept"
-        for name, paths in (("missing", self.missing), ("unexpected", self.unexpected)):
-            if paths:
-                text += f"; {name}: {', '.join(paths)}"
-        return text
+from jkeras.saving import local_arrays, newest
+from jkeras.saving.tier import Tier
 
 
 @public("jkeras.saving.Checkpointer")
-class Checkpointer(StepStore):
+class Checkpointer:
     """Saves and restores a `TrainState`, or any pytree of arrays, under numbers.
 
     A save is there as a whole or not at all, whenever the process is killed. It is written while
     the training goes on; what goes wrong is raised by the next call. When a checkpoint is read, all
     its files are compared with the checksums that were written with them; the newest one that is
     whole is taken, and a warning says which are not.
+
+    With `local`, a `fit` saves often there, on a fast disk or in memory, and seldom into the
+    folder, which is durable. The newest checkpoint of both is restored; where the local ones are
+    lost with their machine, the folder has its own.
 
     Args:
         folder: made with the first save. One process at a time writes to it.
@@ -65,9 +29,13 @@ class Checkpointer(StepStore):
             the best one stays.
         mode: whether "min" or "max" is the best.
         every: of a `fit` that is given the checkpointer: save after each "epoch", or after so many
-            steps.
-        background: write while the training goes on; several processes always write together, and
-            wait.
+            steps. With `local`: into that one.
+        background: write while the training goes on; several processes always write into the folder
+            together, and wait.
+        local: a folder of this machine, as "/dev/shm/run".
+        then: the folder, by another name that reads well after `local`.
+        every_remote: with `local`: when a `fit` saves into the folder, as `every`.
+        keep_local: how many of the newest checkpoints stay in `local`; None: all.
 
     Raises:
         ValueError: wrong arguments.
@@ -78,11 +46,13 @@ class Checkpointer(StepStore):
     ...     state, extra = checkpointer.restore({"w": jnp.zeros(2)})
     >>> float(state["w"][0]), extra["epoch"]
     (1.0, 3)
+    >>> Checkpointer(local="/dev/shm/run", every=50, then="runs/1", every_remote=1000).every_remote
+    1000
     """
 
     def __init__(
         self,
-        folder,
+        folder=None,
         max_to_keep=3,
         *,
         keep_every=None,
@@ -90,32 +60,67 @@ class Checkpointer(StepStore):
         mode="min",
         every="epoch",
         background=True,
+        local=None,
+        then=None,
+        every_remote="epoch",
+        keep_local=2,
     ):
-        _check_count("max_to_keep", max_to_keep)
-        _check_count("keep_every", keep_every)
-        if every != "epoch":
-            _check_count("every", every, " or 'epoch'")
+        counts = {"max_to_keep": max_to_keep, "keep_every": keep_every, "keep_local": keep_local}
+        for name, value in counts.items():
+            _check_count(name, value)
+        for name, value in (("every", every), ("every_remote", every_remote)):
+            if value != "epoch":
+                _check_count(name, value, " or 'epoch'")
         check_choice("mode", mode, ("min", "max"), "Checkpointer")
-        super().__init__(folder, EXTRA, background)
-        self.max_to_keep = max_to_keep
-        self.keep_every = keep_every
-        self.keep_best = keep_best
-        self.mode = mode
-        self.every = every
-        self._best = UNKNOWN
+        if local is None and every_remote != "epoch":
+            raise ValueError(
+                "Checkpointer: `every_remote` is for a `local` folder beside the durable one; "
+                f"without it, give `every`. Received: every_remote={every_remote!r}"
+            )
+        self.every, self.every_remote = every, every_remote
+        self._durable = Tier(
+            _one_folder(folder, then, local),
+            max_to_keep,
+            keep_every=keep_every,
+            keep_best=keep_best,
+            mode=mode,
+            every=every if local is None else every_remote,
+            background=background,
+        )
+        self._local = None
+        if local is not None:
+            self._local = Tier(
+                local_arrays.folder_of_this_process(local),
+                keep_local,
+                every=every,
+                background=background,
+                form=local_arrays,
+            )
+            if self._local.folder == self._durable.folder:
+                raise ValueError(
+                    "Checkpointer: `local` and the durable folder are the same folder: "
+                    f"{self._local.folder}. Give two."
+                )
+        self.folder = self._durable.folder
         self.report = None  # of the last restore
+
+    @property
+    def tiers(self):
+        """What it saves into, the fast one first."""
+        return [tier for tier in (self._local, self._durable) if tier is not None]
+
+    def steps(self):
+        """The numbers of all checkpoints, in order."""
+        return sorted({step for tier in self.tiers for step in tier.steps()})
 
     def latest_step(self):
         """The number of the newest checkpoint that is whole, or None."""
-        return next(
-            (step for step in reversed(self.steps()) if self._steps.problem(step) is None), None
-        )
-
-    # ------------------------------------------------------------ saving
+        steps = [tier.latest_step() for tier in self.tiers]
+        return max((step for step in steps if step is not None), default=None)
 
     def save(self, state, extra=None, step=None, metrics=None):
         """Saves a state, and JSON data beside it, under a number (the state's own `step` by
-        default).
+        default), into `local` too where there is one.
 
         The arrays are copied at once: a training may go on and consume them.
 
@@ -125,78 +130,15 @@ class Checkpointer(StepStore):
         Raises:
             RuntimeError: the save before this one failed, or another process writes to the folder.
         """
-        self.wait()
-        if step is None:
-            step = state.step
-        step = int(step)
-        if step < 0:
-            raise ValueError(f"Checkpoints have numbers from 0 on. Received: step={step}")
-        self.lock()
-        # which orbax takes long to tell
-        kinds = [[path, *_kind(leaf)] for path, leaf in _leaves(state)]
-        texts = {
-            EXTRA: {
-                "data": json.loads(json.dumps(extra or {})),
-                "value": self._value_of(metrics or {}),
-                "arrays": json.loads(json.dumps(kinds)),
-            }
-        }
-        self._put(step, {STATE: _without_empty(_as_dict(state))}, texts)
-
-    def _value_of(self, metrics):
-        """The value that says how good a checkpoint is, or None."""
-        if self.keep_best is None:
-            return None
-        value = metrics.get(self.keep_best)
-        if value is None:
-            return None
-        return float(value)
-
-    def _clean(self, step, texts):
-        value = texts[EXTRA]["value"]
-        if self._best is UNKNOWN:
-            self._best = self._best_known()
-        elif self._is_better(value):
-            self._best = (step, value)
-        self._steps.keep(step, self.max_to_keep, self._is_kept)
-
-    def _is_better(self, value):
-        """Whether a value is better than that of the best checkpoint."""
-        if value is None:
-            return False
-        if self._best is None:
-            return True
-        if self.mode == "min":
-            return value < self._best[1]
-        return value > self._best[1]
-
-    def _is_kept(self, step):
-        """Whether a checkpoint stays however old it is."""
-        if self._best is not None and step == self._best[0]:
-            return True
-        return self.keep_every is not None and step % self.keep_every == 0
-
-    def _best_known(self):
-        """(step, value) of the best checkpoint in the folder; None if none has a value."""
-        if self.keep_best is None:
-            return None
-        candidates = []
-        for step in self._steps.steps():
-            if self._steps.problem(step) is None:
-                value = arrays.read_text(self._steps.place(step), EXTRA)["value"]
-                if value is not None:
-                    candidates.append((value, step))
-        if not candidates:
-            return None
-        choose = min if self.mode == "min" else max
-        value, step = choose(candidates)
-        return step, value
-
-    # ------------------------------------------------------------ restoring
+        for tier in self.tiers:
+            tier.save(state, extra, step, metrics)
 
     def restore(self, like, step=None, *, only=None, missing="error", unexpected="error"):
         """(state, extra) of a checkpoint, by default of the newest that is whole. `report` says
         what was done.
+
+        Several processes take the same one: the newest that all have in their `local` folders, or
+        that of the durable folder where it is newer.
 
         Args:
             like: a state of the same structure, whose arrays (or shapes) say what is expected;
@@ -218,46 +160,58 @@ class Checkpointer(StepStore):
             ("unexpected", unexpected, ("error", "ignore")),
         ):
             check_choice(name, value, known)
-        wanted = dict(_leaves(like))
-        return self._get(
-            step, lambda number: self._read(number, like, wanted, only, missing, unexpected)
-        )
+        self.wait()
+        tiers = self.tiers
+        if self._local is not None and jax.process_count() > 1:
+            chosen, step = newest.agreed(self._local, self._durable, like, step)
+            tiers = [chosen]
+        readers = [
+            (tier.step_folder, tier.reading(like, only, missing, unexpected)) for tier in tiers
+        ]
+        if step is None:
+            state, extra, self.report = newest.read_newest(readers)
+        else:
+            state, extra, self.report = newest.read_one(readers, step)
+        return state, extra
 
-    def _read(self, step, like, wanted, only, missing, unexpected):
-        folder = self._steps.place(step)
-        text = arrays.read_text(folder, EXTRA)
-        saved = {tuple(path): (tuple(shape), dtype) for path, shape, dtype in text["arrays"]}
-        paths = _Paths.matched(wanted, saved, only)
-        refuse_unexpected = unexpected == "error" and only is None
-        self._refuse(
-            step,
-            missing=paths.missing if missing == "error" else [],
-            unexpected=paths.unexpected if refuse_unexpected else [],
-            other=_other_kinds(paths.restored, wanted, saved),
-        )
-        plan = {path: (*kind, None) for path, kind in saved.items()}
-        for path in paths.restored:
-            plan[path] = (*saved[path], _sharding(wanted[path]))
-        leaves = arrays.read(folder, STATE, plan)
-        self.report = Report(
-            step,
-            restored=_names(paths.restored),
-            kept=_names(path for path in wanted if path not in paths.restored),
-            missing=_names(paths.missing),
-            unexpected=_names(paths.unexpected),
-        )
-        values = {path: jax.numpy.asarray(leaves[path]) for path in paths.restored}
-        return _fill(like, _as_dict(like), values), text["data"]
+    def lock(self):
+        """Makes this the one that writes to the folders, until `close`; the first save does so too.
 
-    def _refuse(self, step, missing, unexpected, other):
-        """Raises where there is anything in these lists of paths and words."""
-        if missing or unexpected or other:
-            raise Misfit(
-                f"The checkpoint of step {step} in {self.folder} does not fit this model and "
-                f"optimizer. Missing: {_names(missing)}; unexpected: {_names(unexpected)}; other "
-                f"shape or dtype: {other}. Restore into the model it was saved from, use another "
-                "folder, or restore a part of it with `only`, `missing` and `unexpected`."
-            )
+        Returns:
+            Whether it was not so before.
+        Raises:
+            RuntimeError: another one does.
+        """
+        return any([tier.lock() for tier in self.tiers])
+
+    def wait(self):
+        """Waits for what is being written.
+
+        Raises:
+            RuntimeError: it could not be written; the cause is with it.
+        """
+        for tier in self.tiers:
+            tier.wait()
+
+    def check(self):
+        """Raises RuntimeError if the last save has failed by now."""
+        for tier in self.tiers:
+            tier.check()
+
+    def close(self):
+        """Waits for what is being written and releases the folders."""
+        try:
+            if self._local is not None:
+                self._local.close()
+        finally:
+            self._durable.close()
+
+    def remove_all(self):
+        """Closes the store and removes all its steps, and the folders where nothing else is in
+        them.
+        """
+        for tier in self.tiers:
+            tier.remove_all()
 
     def __enter__(self):
         return self
@@ -266,44 +220,20 @@ class Checkpointer(StepStore):
         self.close()
 
 
-class _Paths(typing.NamedTuple):
-    """What a restore does with the paths of a state and of a checkpoint."""
-
-    restored: list
-    missing: list
-    unexpected: list
-
-    @classmethod
-    def matched(cls, wanted, saved, only):
-        """Compares both; `only` are patterns of the wanted ones."""
-        chosen = [path for path in wanted if _matches(path, only)]
-        return cls(
-            restored=[path for path in chosen if path in saved],
-            missing=[path for path in chosen if path not in saved],
-            unexpected=[path for path in saved if path not in wanted],
+def _one_folder(folder, then, local):
+    """The durable folder, which has two names."""
+    if folder is not None and then is not None:
+        raise ValueError(
+            "Checkpointer: `folder` and `then` name the same thing; give one of them. Received: "
+            f"folder={folder!r}, then={then!r}"
         )
-
-
-def _matches(path, only):
-    """Whether a path is wanted; "encoder/*" stands for "params/encoder/kernel" too."""
-    if only is None:
-        return True
-    patterns = [only] if isinstance(only, str) else only
-    names = _names((path, path[1:]))
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns for name in names)
-
-
-def _other_kinds(paths, wanted, saved):
-    """Where a checkpoint has another shape or dtype than a state, in words."""
-    return [
-        f"{'/'.join(path)}: saved {saved[path]}, expected {_kind(wanted[path])}"
-        for path in paths
-        if saved[path] != _kind(wanted[path])
-    ]
-
-
-def _names(paths):
-    return ["/".join(path) for path in paths]
+    chosen = then if folder is None else folder
+    if chosen is None:
+        raise ValueError(
+            "Checkpointer needs a durable folder, as in `Checkpointer('run')` or "
+            f"`Checkpointer(local='/dev/shm/run', then='run')`. Received: local={local!r}"
+        )
+    return chosen
 
 
 def _check_count(name, value, alternative=""):
@@ -315,65 +245,3 @@ def _check_count(name, value, alternative=""):
             f"Checkpointer: `{name}` must be a positive integer{alternative}. Received: "
             f"{name}={value!r}"
         )
-
-
-def _kind(leaf):
-    """(shape, dtype) of an array."""
-    return tuple(np.shape(leaf)), str(np.dtype(leaf.dtype))
-
-
-def _sharding(leaf):
-    """How an array is to lie, where it is more than one device that it lies on."""
-    sharding = getattr(leaf, "sharding", None)
-    if sharding is None or len(sharding.device_set) < 2:
-        return None
-    return sharding
-
-
-def _leaves(state):
-    """(path, array) pairs of what a store keeps of a state."""
-    from jkeras.kernel.tree import flatten
-
-    return flatten(_without_empty(_as_dict(state)))
-
-
-def _as_dict(state):
-    """Named tuples, lists and the like as nested dicts with string keys."""
-    if hasattr(state, "_asdict"):
-        state = state._asdict()
-    if isinstance(state, (list, tuple)):
-        state = {str(i): v for i, v in enumerate(state)}
-    if isinstance(state, dict):
-        return {str(k): _as_dict(v) for k, v in state.items()}
-    return state
-
-
-def _without_empty(tree):
-    """The nested dict without empty dicts and None, of which orbax keeps no trace."""
-    kept = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            value = _without_empty(value) or None
-        if value is not None:
-            kept[key] = value
-    return kept
-
-
-def _fill(like, described, values, path=()):
-    """A state in the structure of `like` with the arrays by path; the others stay."""
-    if isinstance(described, dict):
-        filled = {k: _fill(v, described[str(k)], values, (*path, str(k))) for k, v in _items(like)}
-        if hasattr(like, "_fields"):
-            return type(like)(**filled)
-        if isinstance(like, (list, tuple)):
-            return type(like)(filled.values())
-        return filled
-    return values.get(path, like)
-
-
-def _items(value):
-    if hasattr(value, "_asdict"):
-        return value._asdict().items()
-    if isinstance(value, (list, tuple)):
-        return enumerate(value)
-    return value.items()

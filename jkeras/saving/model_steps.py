@@ -10,6 +10,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import arrays, assets, safe_json
 from jkeras.saving.assigning import assign_all
+from jkeras.saving.newest import read_newest, read_one
 from jkeras.saving.moment import at_one_moment
 from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
@@ -73,7 +74,7 @@ class ModelSteps(StepStore):
         self._put(step, trees, texts)
 
     def _clean(self, step, texts):
-        self._steps.keep(step, self.max_to_keep, lambda old: False)
+        self.step_folder.keep(step, self.max_to_keep, lambda old: False)
 
     def restore(self, model, step=None):
         """Puts the variables of a checkpoint, by default of the newest that is whole, into a model.
@@ -88,10 +89,12 @@ class ModelSteps(StepStore):
         """
         if model.optimizer is not None and not model.optimizer.built:
             build_of_model(model)
-        return self._get(step, lambda number: self._restore(model, number))
+        self.wait()
+        readers = [(self.step_folder, lambda number: self._restore(model, number))]
+        return read_newest(readers) if step is None else read_one(readers, step)
 
     def _restore(self, model, step):
-        folder = self._steps.place(step)
+        folder = self.step_folder.place(step)
         saved = arrays.shapes(folder, PYTREE)
         order = None
         if arrays.has(folder, ORDER):
@@ -144,12 +147,11 @@ class ModelSteps(StepStore):
 
     def load_model(self, custom_objects=None, compile=True, safe_mode=True, optimizer=None):
         """The model of the newest checkpoint that is whole."""
-        return self._steps.read_newest(
-            lambda step: self._load(step, custom_objects, compile, safe_mode, optimizer), "model"
-        )
+        load = lambda step: self._load(step, custom_objects, compile, safe_mode, optimizer)  # noqa: E731
+        return read_newest([(self.step_folder, load)], "model")
 
     def _load(self, step, custom_objects, compile, safe_mode, optimizer):
-        folder = self._steps.place(step)
+        folder = self.step_folder.place(step)
         if not arrays.has(folder, CONFIG):
             raise SerializationError(
                 "it has the weights alone, no architecture: build the model and use "

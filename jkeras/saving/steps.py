@@ -13,7 +13,6 @@ import re
 import secrets
 import shutil
 import stat
-import warnings
 import weakref
 import zlib
 
@@ -37,12 +36,20 @@ class StepFolder:
     Args:
         path: made with the first step.
         own: name of a folder that the steps have that were written here, and so have a list.
+        is_shared: whether all processes of a run write its steps together, rather than this one
+            alone.
     """
 
-    def __init__(self, path, own=None):
+    def __init__(self, path, own=None, is_shared=True):
         self.own = own
+        self.is_shared = is_shared
         if not os.fspath(path):
             raise ValueError("Expected the path of a folder for checkpoints. Received: ''")
+        if "://" in os.fspath(path):
+            raise ValueError(
+                "Checkpoints are kept in a folder of the file system: mount the bucket (as with "
+                f"gcsfuse) and give the path. Received: {os.fspath(path)!r}"
+            )
         self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))
         if os.path.lexists(self.path) and not os.path.isdir(self.path):
             raise NotADirectoryError(
@@ -57,12 +64,24 @@ class StepFolder:
             return path
         return self._replaced().get(step, path)
 
+    def is_together(self):
+        """Whether several processes write one step."""
+        return self.is_shared and jax.process_count() > 1
+
+    def leads(self):
+        """Whether this process is the one that makes and removes folders."""
+        return not self.is_shared or jax.process_index() == 0
+
     def steps(self):
         """The numbers of the steps that are there, whole or not, in order. Links, files, and
         folders of something else are none.
         """
         folders = {step for step in self._named() if _is_folder(os.path.join(self.path, str(step)))}
         return sorted(folders | self._replaced().keys())
+
+    def found(self):
+        """The numbers of all that could be a step, links and files too, which are none."""
+        return self._named() | self._replaced().keys()
 
     def _named(self):
         """The numbers that are names of anything in the folder."""
@@ -103,7 +122,7 @@ class StepFolder:
         Raises:
             RuntimeError: another one does.
         """
-        if self._lock is not None or jax.process_index() > 0:
+        if self._lock is not None or not self.leads():
             return False
         make_folder(self.path)
         handle, is_own = _open_locked(os.path.join(self.path, LOCK))
@@ -140,8 +159,8 @@ class StepFolder:
                 f"{os.path.join(self.path, str(step))} holds files that are no checkpoint: the one "
                 f"of step {step} is not written in its place. Choose another folder."
             )
-        leads = jax.process_index() == 0
-        if jax.process_count() > 1:
+        leads = self.leads()
+        if self.is_together():
             mark = "together"
         else:
             mark = secrets.token_hex(4)
@@ -152,16 +171,23 @@ class StepFolder:
             if leads:
                 self._tidy()
                 os.mkdir(around)
-            _meet(f"begin {step}")
+            self._meet(f"begin {step}")
             yield temporary
-            _meet(f"written {step}")
+            self._meet(f"written {step}")
             if leads:
                 self._seal(temporary)
                 self._put(temporary, step)
-            _meet(f"there {step}")
+            self._meet(f"there {step}")
         finally:
             if leads:
                 _remove(around)
+
+    def _meet(self, where):
+        """Waits until all that write a step have come here."""
+        if self.is_together():
+            from jax.experimental import multihost_utils
+
+            multihost_utils.sync_global_devices(f"jkeras checkpoint: {where}")
 
     def _seal(self, folder):
         """Lists the files, and sees to it that all is on the disk."""
@@ -280,47 +306,6 @@ class StepFolder:
             )
         return read(step)
 
-    def read_newest(self, read, what="checkpoint"):
-        """`read(step)` of the newest step that is whole; a warning says which newer ones are not,
-        and why.
-
-        Args:
-            read: gives what the step holds. Of a step without a list, of which nothing else can be
-                known, any error means that it is damaged.
-
-        Raises:
-            FileNotFoundError: there is none.
-            SerializationError: all are damaged; lists each.
-        """
-        bad = []
-        for step in sorted(self._named() | self._replaced().keys(), reverse=True):
-            problem = self.problem(step)
-            if problem is None:
-                try:
-                    content = read(step)
-                except Exception as error:
-                    # what the store says of files that it cannot read is of any kind
-                    if isinstance(error, Misfit) or os.path.isfile(
-                        os.path.join(self.place(step), MANIFEST)
-                    ):
-                        raise
-                    problem = f"{type(error).__name__}: {str(error)[:300]}"
-                else:
-                    if bad:
-                        warnings.warn(
-                            f"{self.path}: step {step} was restored, since newer ones are damaged: "
-                            + "; ".join(bad),
-                            stacklevel=4,
-                        )
-                    return content
-            bad.append(f"step {step}: {problem}")
-        if not bad:
-            raise FileNotFoundError(f"There is no complete checkpoint in {self.path}.")
-        raise SerializationError(
-            f"{self.path} has no {what} that can be restored. {'; '.join(bad)}. Take another copy "
-            "of the folder, or begin afresh in an empty one."
-        )
-
 
 def _difference(folder, present, listed):
     """What is not as the list of a step says, in words; None if all is.
@@ -396,14 +381,6 @@ def _in_words(holder):
         f"{holder}: two trainings cannot keep their checkpoints in one folder. Wait for it, or "
         "choose another folder."
     )
-
-
-def _meet(where):
-    """Waits until all processes have come here."""
-    if jax.process_count() > 1:
-        from jax.experimental import multihost_utils
-
-        multihost_utils.sync_global_devices(f"jkeras checkpoint: {where}")
 
 
 class Misfit(ValueError):

@@ -170,6 +170,7 @@ SKIPPED = (  # attributes of the kernel's own, and what `compile` made
     "_functional",
     "_functions",
     "_given",
+    "_generators",
     "_host_split",
     "_predictor",
     "_inbound_nodes",

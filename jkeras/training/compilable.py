@@ -12,8 +12,10 @@ from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
 from jkeras import optimizers
 from jkeras.core import registry
+from jkeras.core.patterns import check_patterns
 from jkeras.core.policy import is_float
 from jkeras.core.settings import floatx, settings
+from jkeras.core.structure import all_built
 from jkeras.kernel.microbatch import per_microbatch
 from jkeras.metrics import Metric
 from jkeras.optimizers.by_path import build_of_model
@@ -23,7 +25,21 @@ from jkeras.training.compile_loss import CompileLoss
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
 from jkeras.training.overrides import default, overrides
+from jkeras.training.state import new_key
 from jkeras.training.types import Structure, Tree
+
+
+class AttachedLora:
+    """`model.lora`: the `jkeras.lora.Adapter` that the model has, with its values now, or None. An
+    attribute of that name of a user's own model takes its place.
+    """
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        if model is None:
+            return self
+        from jkeras.lora.attaching import attached
+
+        return attached(model)
 
 
 class Compilable:
@@ -40,6 +56,8 @@ class Compilable:
     _is_fitting = False
     _step, steps_per_execution, microbatches, _last_layout = 0, 1, 1, None
     adversarial = privacy = privacy_account = _distribution = None
+    lora = AttachedLora()
+    _lora_to_come = None
     nonfinite = nonfinite_steps = None
 
     # ------------------------------------------------------------ compile
@@ -60,6 +78,7 @@ class Compilable:
         nonfinite: str | None = None,
         adversarial: Any = None,
         privacy: Any = None,
+        lora: Any = None,
     ) -> None:
         """Sets what training minimizes, with what, and what it reports.
 
@@ -91,6 +110,10 @@ class Compilable:
             privacy: `jkeras.privacy.DPSGD(…)`: `fit` samples rows, clips what each adds to a
                 gradient and adds noise, so that what the model reveals of any row is bounded and
                 known: `privacy_spent`. Not written to files.
+            lora: train low-rank changes of kernels alone, all else being frozen: ranks by pattern
+                of paths, such as `{".*attention.*kernel": 8}`, one rank for all, or an `Adapter`;
+                see `jkeras.lora`. A model that is not built gets them with the first batch. It
+                keeps the adapter that it has where these are its ranks, or where this is None.
 
         Raises:
             RuntimeError: `fit` is training the model, as in a callback.
@@ -148,6 +171,18 @@ class Compilable:
         )
         if privacy is not None:
             privacy.prepare(self)
+        self.set_untracked(_lora_to_come=lora)
+        self._attach_lora()
+
+    def _attach_lora(self) -> None:
+        """Gives the model the adapter that `compile` was asked for, once it has kernels."""
+        spec = self._lora_to_come
+        if spec is None or not self.built or not all_built(self):
+            return
+        from jkeras.lora.attaching import adapt
+
+        adapt(self, spec, new_key())
+        self.set_untracked(_lora_to_come=None)
 
     def _containers(
         self,
@@ -181,7 +216,11 @@ class Compilable:
         """
         if not self.compiled:
             return {}
-        return {k: registry.serialize(v) for k, v in self._compile_arguments.items()}
+        config = {k: registry.serialize(v) for k, v in self._compile_arguments.items()}
+        adapter = self.lora
+        if adapter is not None:
+            config["lora"] = adapter.ranks  # without it the weights in a file would not fit
+        return config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles with the arguments of `get_compile_config()`."""
@@ -196,6 +235,7 @@ class Compilable:
             )
             return
         config = dict(config)
+        check_patterns(config.get("lora") or (), "its compile_config")
         optimizer = config.pop("optimizer", None)
         if is_missing(optimizer):
             warn_of_missing(self.name)

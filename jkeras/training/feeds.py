@@ -11,6 +11,7 @@ import numpy as np
 from jkeras.training import placement
 from jkeras.training.batch_independence import padded, size_of
 from jkeras.training.data import ArraySource, take
+from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Batch, Source
 from jkeras.training.prefetch import Prefetched
 
@@ -43,6 +44,8 @@ class DeviceFeed:
         whole: number of steps of full size; a smaller batch behind them, if it may not be padded,
             is not among them.
     """
+
+    state = None  # of an iterator
 
     def __init__(
         self, source: ArraySource, seed: int, epoch: int, at: int, padded_size: int | None
@@ -81,20 +84,35 @@ class HostFeed:
         at: number of the batch to begin with.
         padded_size: rows that smaller batches are padded to; None: they are not.
         ahead: whether a thread may make batches ahead.
+        keeps_state: whether somebody wants to know the state of the source's iterator.
+
+    Attributes:
+        at: number of the next batch.
+        state: of the source's iterator, after the last batch that was taken from here.
     """
 
     def __init__(
-        self, source: Source, seed: int, epoch: int, at: int, padded_size: int | None, ahead: bool
+        self,
+        source: Source,
+        seed: int,
+        epoch: int,
+        at: int,
+        padded_size: int | None,
+        ahead: bool,
+        keeps_state: bool,
     ) -> None:
         self.at = at
         self.next = None
         self.size = padded_size
+        self.source = source
+        self.keeps_state = keeps_state
+        self.state = self._state_now()
         batches = source.batches(seed, epoch, at)
         if ahead and source.from_any_thread:
-            self.batches = Prefetched(batches, self._filled)
+            self.batches = Prefetched(batches, self._prepared)
             self._stop = self.batches.close
         else:
-            self.batches = map(self._filled, batches)
+            self.batches = map(self._prepared, batches)
             self._stop = batches.close
 
     def more(self) -> bool:
@@ -108,9 +126,17 @@ class HostFeed:
         for _ in range(most):
             if not self.more():
                 return
-            batch, self.next = self.next, None
-            yield Work("one", batch, 1)
+            (arguments, state), self.next = self.next, None
+            yield Work("one", arguments, 1)
             self.at += 1
+            self.state = state
+
+    def _state_now(self) -> IteratorState | None:
+        return self.source.state() if self.keeps_state else None
+
+    def _prepared(self, batch: Batch) -> tuple[tuple, IteratorState | None]:
+        """(what a step takes of a batch, the state right after it), before the next one is made."""
+        return self._filled(batch), self._state_now()
 
     def _filled(self, batch: Batch) -> tuple[Batch, jax.Array | None]:
         """A batch at its full size and which of its rows are valid, on the devices as far as that

@@ -66,7 +66,7 @@ class StateLayout:
 
     def _known_to_optimizer(self, paths: ByVariable) -> list[Variable]:
         """The variables that the optimizer is built for; it is built again where layers were
-        unfrozen since.
+        unfrozen since, or weights are gone.
         """
         optimizer = self.optimizer
         if optimizer is None or self.model.has_own_opt_state or not optimizer.built:
@@ -74,7 +74,8 @@ class StateLayout:
         known = optimizer.built_for
         # then it was built by hand as well
         by_hand = overrides(self.model, "train_step")
-        if not by_hand and without(self.trainable, known):
+        has_changed = without(self.trainable, known) or len(among(known, paths)) < len(known)
+        if not by_hand and has_changed:
             build_by_path(optimizer, self.trainable, paths.of(self.trainable))
             return self.trainable
         return known

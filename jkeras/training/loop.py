@@ -16,6 +16,7 @@ import jax
 from jkeras.training import placement
 from jkeras.training.batch_independence import size_of
 from jkeras.training.data import ArraySource
+from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Source
 from jkeras.training.feeds import DeviceFeed, HostFeed, Work
 from jkeras.training.pace import Pace, fixed_steps
@@ -52,6 +53,10 @@ class Runner:
     Args:
         kind: "train" or "test".
         every_batch: whether somebody wants to know of every single batch.
+
+    Attributes:
+        taken: how many batches were taken, over all epochs.
+        keeps_state: whether somebody wants to know the state of the data's iterator.
     """
 
     def __init__(
@@ -66,7 +71,8 @@ class Runner:
             self.pace = Pace(steps)
         else:
             self.pace = cached(model, f"{kind}_pace", layout.key, Pace)
-        self.taken = 0  # batches, over all epochs
+        self.taken = 0
+        self.keeps_state = False
         self._retraces = Retraces(model, kind)
         self._feed = None
         self._epoch_of_feed = 0
@@ -86,7 +92,11 @@ class Runner:
 
     def position(self) -> tuple[int, int] | None:
         """(epoch in which the feed began, batches of it that were taken), or None between feeds."""
-        return None if self._feed is None else (self._epoch_of_feed, self._feed.at)
+        return self._start if self._feed is None else (self._epoch_of_feed, self._feed.at)
+
+    def state(self, source: Source) -> IteratorState | None:
+        """The state of the source's iterator after the last batch that was taken, if it has one."""
+        return source.state() if self._feed is None else self._feed.state
 
     def go_to(self, position: tuple[int, int] | None) -> None:
         """Lets the first feed begin at a `position`."""
@@ -149,7 +159,7 @@ class Runner:
         logs = owner.advance(program.run, *work.arguments)
         if program.traces > traces:
             self.model.compile_seconds += time.perf_counter() - begin
-            placement.warn_of_unused()
+            placement.check_layouts()
         self._retraces.look(program, program.traces > traces)
         return logs
 
@@ -185,7 +195,8 @@ class Runner:
         if self.model.jit_compile and jax.process_count() == 1:
             if isinstance(source, ArraySource) and source.fits_on_device:
                 return DeviceFeed(source, seed, epoch, at, self._padded_size)
-        return HostFeed(source, seed, epoch, at, self._padded_size, self.model.jit_compile)
+        ahead = self.model.jit_compile
+        return HostFeed(source, seed, epoch, at, self._padded_size, ahead, self.keeps_state)
 
     def _size_to_pad_to(self, owner: "AnyOwner", source: Source) -> int | None:
         """The rows that smaller batches are padded to; None: there are none, or they may not be."""

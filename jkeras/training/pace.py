@@ -6,6 +6,7 @@ import jax
 
 from jkeras.core.paths import walk
 from jkeras.ops.kernels import on_cpu
+from jkeras.training.offload import is_offloaded
 from jkeras.training.overrides import has_own_step
 
 if TYPE_CHECKING:
@@ -50,16 +51,17 @@ def fixed_steps(model: "Trainer", kind: str, every_batch: bool) -> int | None:
     """The number of steps of a dispatch where there is nothing to measure, else None.
 
     It is the user's `steps_per_execution` above 1; and 1 where callbacks look at every batch, where
-    the user's own step returns logs of its own; where convolutions would run inside a loop on a
-    CPU, where their weight gradient is slower than all that a dispatch costs; for very many
-    weights, where a loop takes too long to compile; and in several processes, which would measure
-    different times, and have to agree on where a dispatch ends.
+    the user's own step returns logs of its own; where the optimizer's state is to be with the host
+    between any two steps; where convolutions would run inside a loop on a CPU, where their weight
+    gradient is slower than all that a dispatch costs; for very many weights, where a loop takes too
+    long to compile; and in several processes, which would measure different times, and have to
+    agree on where a dispatch ends.
     """
     if model.steps_per_execution > 1:
         return model.steps_per_execution
     if not model.jit_compile or every_batch or has_own_step(model, kind):
         return 1
-    if jax.process_count() > 1:
+    if jax.process_count() > 1 or (kind == "train" and is_offloaded()):
         return 1
     if len(model.weights) > MOST_WEIGHTS:
         return 1

@@ -68,13 +68,12 @@ def layout_of(shape: tuple[int, ...]) -> jax.sharding.Sharding:
     return distribution.get_data_layout(shape).backend_layout
 
 
-def warn_of_unused() -> None:
-    """Says which keys of the distribution's layouts match nothing, once a step was traced, which
-    has asked for all.
+def check_layouts() -> None:
+    """Lets the distribution warn of layouts that are probably not meant so, once a step was traced,
+    which has asked for all.
     """
-    layouts = getattr(settings.distribution, "layout_map", None)
-    if layouts is not None:
-        layouts.warn_of_unused()
+    if settings.distribution is not None:
+        settings.distribution.check_layouts()
 
 
 def in_parts() -> bool:

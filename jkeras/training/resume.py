@@ -5,13 +5,18 @@ when one is made.
 import os
 import types
 import typing
+import warnings
 from collections.abc import Callable
 
+import jax
 import numpy as np
 
 from jkeras.callbacks import CallbackList
+from jkeras.core.processes import told_by_all
 from jkeras.core.settings import default_seed
 from jkeras.training import placement
+from jkeras.training.batch_independence import size_of
+from jkeras.training.data.iterator_state import IteratorState, StateMisfit
 from jkeras.training.data.source import Source
 from jkeras.training.results import as_numbers
 from jkeras.training.state import TrainState
@@ -19,6 +24,7 @@ from jkeras.training.types import Logs
 
 if typing.TYPE_CHECKING:
     from jkeras.saving.checkpointer import Checkpointer
+    from jkeras.saving.tier import Tier
     from jkeras.training.loop import Runner
     from jkeras.training.ownership import StateOwner
 
@@ -119,9 +125,10 @@ class Resume:
         self.checkpointer = checkpoint
         if checkpoint is not None and not isinstance(checkpoint, Checkpointer):
             self.checkpointer = Checkpointer(checkpoint)
+        self.runner.keeps_state = checkpoint is not None
         self._has_locked = False  # then the folder is let go at the end
         self.found = False  # whether it goes on from a checkpoint
-        self._steps = 0  # since the last save
+        self._since = {}  # steps since the last save into each folder, by its path
         self._validated = 0  # batches that validation data which gives them once has given
 
     def start(self, initial_epoch: int) -> Position:
@@ -132,7 +139,8 @@ class Resume:
             self.protection.start(self.owner.peek(), None, resumes=False)
             return Position(initial_epoch)
         self._has_locked = self.checkpointer.lock()
-        if not self.checkpointer.steps():
+        # of several processes, one may have lost its own folder
+        if not all(told_by_all(bool(self.checkpointer.steps()))):
             self.protection.start(self.owner.peek(), None, resumes=False)
             self.save(Position(initial_epoch))
             return Position(initial_epoch)
@@ -158,6 +166,7 @@ class Resume:
             ValueError: that cannot be done.
         """
         taken = extra["taken"]
+        is_there = self._put_back(extra)
         if self.source.resumable:
             if position.step and not position.ended and extra["batches"] != self.source.num_batches:
                 raise ValueError(
@@ -167,12 +176,41 @@ class Resume:
                     "folder."
                 )
             self.runner.go_to(extra["pass"])
-        else:
+        elif not is_there:
             self._pass_over(self.source, taken, "data")
         self.runner.taken = taken
         if self.validation is not None and not self.validation.resumable:
             self._validated = extra.get("validated", 0)
             self._pass_over(self.validation, self._validated, "validation data")
+
+    def _put_back(self, extra: dict[str, typing.Any]) -> bool:
+        """Whether the data's own iterator was put where it was, which makes passing over needless.
+
+        Raises:
+            ValueError: its state does not fit the data, and the batches are not to be passed over.
+        """
+        state = state_of_this_process(extra)
+        if state is None:
+            return False
+        epoch, number = extra["pass"] or (0, 0)
+        try:
+            rows = size_of(self.source.shapes()[0])  # before the iterator moves on
+            if rows != extra["rows"]:
+                raise StateMisfit(f"the first batch had {extra['rows']} rows, and has {rows}")
+            self.source.go_to(state, epoch, number)
+        except StateMisfit as misfit:
+            words = (
+                f"The checkpoint in {self.checkpointer.folder} has the state of the data's "
+                f"iterator, which does not fit the data that was given now: {misfit}."
+            )
+            if self.resume != "skip":
+                raise ValueError(
+                    f"{words} Go on with the same data and options, or pass `resume='skip'` to "
+                    f"have as many batches passed over: {extra['taken']}."
+                ) from misfit
+            warnings.warn(f"{words} As many batches are passed over instead.", stacklevel=7)
+            return False
+        return True
 
     def _pass_over(self, source: Source, taken: int, what: str) -> None:
         """Takes batches from a source that gives them once, if there were some and that was asked
@@ -190,18 +228,28 @@ class Resume:
 
     def left(self) -> int | None:
         """The number of steps until the next checkpoint; None: it is not made for steps."""
-        if self.checkpointer is None or self.checkpointer.every == "epoch":
+        if self.checkpointer is None:
             return None
-        return self.checkpointer.every - self._steps
+        waits = map(self._left_of, self.checkpointer.tiers)
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _left_of(self, tier: "Tier") -> int | None:
+        """The number of steps until the next save into a folder."""
+        return None if tier.every == "epoch" else tier.every - self._since.get(tier.folder, 0)
 
     def after_steps(self, count: int, position: Position) -> None:
         """Takes note of steps; saves where enough have gone by."""
-        self._steps += count
         if self.checkpointer is None:
             return
         self.checkpointer.check()
-        if self.left() is not None and self.left() <= 0:
-            self.save(position)
+        due = []
+        for tier in self.checkpointer.tiers:
+            self._since[tier.folder] = self._since.get(tier.folder, 0) + count
+            left = self._left_of(tier)
+            if left is not None and left <= 0:
+                due.append(tier)
+        if due:
+            self.save(position, tiers=due)
 
     def after_validation(self) -> None:
         """Takes note of what was taken from data that gives its batches once; one that is cut off
@@ -214,13 +262,20 @@ class Resume:
         """Saves after an epoch, where that is asked for, or it was the last one."""
         if self.checkpointer is None:
             return
-        if last or self.checkpointer.every == "epoch":
-            self.save(Position(epoch + 1), metrics=logs)
+        due = [tier for tier in self.checkpointer.tiers if last or tier.every == "epoch"]
+        if due:
+            self.save(Position(epoch + 1), metrics=logs, tiers=due)
 
     def save(
-        self, position: Position, state: TrainState | None = None, metrics: Logs | None = None
+        self,
+        position: Position,
+        state: TrainState | None = None,
+        metrics: Logs | None = None,
+        tiers: "list[Tier] | None" = None,
     ) -> None:
-        """Saves now: a state, by default the one that the training has."""
+        """Saves now: a state, by default the one that the training has, into the folders of some
+        tiers, by default of all.
+        """
         state = self.owner.peek() if state is None else state
         logs = as_numbers(position.logs)
         logs |= {n: value.tolist() for n, value in logs.items() if isinstance(value, np.ndarray)}
@@ -231,11 +286,20 @@ class Resume:
             "pass": self.runner.position(),
             "batches": self.source.num_batches,
             "validated": self._validated,
+            **self._iterator_states(),
             "callbacks": self.callbacks.get_state(),
             "privacy": self.protection.kept(),
         }
-        self.checkpointer.save(state, extra, metrics=metrics)
-        self._steps = 0
+        for tier in self.checkpointer.tiers if tiers is None else tiers:
+            tier.save(state, extra, metrics=metrics)
+            self._since[tier.folder] = 0
+
+    def _iterator_states(self) -> dict[str, typing.Any]:
+        """What a checkpoint keeps of the data's own iterator, which each process has one of."""
+        states = told_by_all(self.runner.state(self.source))
+        if None in states:
+            return {}
+        return {"states": states, "rows": size_of(self.source.shapes()[0])}
 
     def __enter__(self) -> "Resume":
         return self
@@ -258,3 +322,20 @@ class Resume:
             if error is None:
                 raise
             error.add_note(str(failure))
+
+
+def state_of_this_process(extra: dict[str, typing.Any]) -> IteratorState | None:
+    """The state that a checkpoint has for the iterator of this process, if it has one."""
+    states = extra.get("states", [])
+    if len(states) == jax.process_count():
+        return IteratorState(*states[jax.process_index()])
+    if states and all(state == states[0] for state in states):
+        return IteratorState(*states[0])  # each had the same data
+    if states:
+        warnings.warn(
+            f"The checkpoint was made by {len(states)} processes, each of which had data of its "
+            f"own; there are {jax.process_count()} now, to which the states of their iterators "
+            "mean nothing. As many batches are passed over instead.",
+            stacklevel=8,
+        )
+    return None

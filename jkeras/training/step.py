@@ -14,6 +14,7 @@ from jkeras.training.layout import LazyLayout, StateLayout
 from jkeras.training.loss_and_logs import update_metrics
 from jkeras.training.microbatches import MicrobatchStep
 from jkeras.training.nonfinite import guarded
+from jkeras.training.offload import offloaded
 from jkeras.training.overrides import overrides
 from jkeras.training.results import metric_logs
 from jkeras.training.state import TrainState
@@ -49,7 +50,7 @@ def make_train_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     def kept_logs(state: TrainState) -> Logs:
         return metric_logs(model, StateLayout(model), state)
 
-    return guarded(_unguarded(model), model, kept_logs)
+    return offloaded(guarded(_unguarded(model), model, kept_logs), model)
 
 
 def _unguarded(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:

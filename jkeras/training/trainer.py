@@ -39,6 +39,7 @@ from jkeras.training.state import TrainState, copied, new_key
 from jkeras.training.types import Logs, Structure
 
 if TYPE_CHECKING:
+    from jkeras.generation.sampler import Sampler
     from jkeras.distribution import Topology
     from jkeras.training.plans.plan import Plan
     from jkeras.saving.checkpointer import Checkpointer
@@ -74,6 +75,10 @@ class Trainer(Compilable):
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes
         are known.
         """
+        self._build_parts(batch)
+        self._attach_lora()
+
+    def _build_parts(self, batch: Batch | None) -> None:
         waiting = self._unbuilt_containers()
         if self.built and all_built(self) and not waiting:
             return
@@ -421,6 +426,55 @@ class Trainer(Compilable):
     def _build_for_prediction(self, batch: tuple) -> None:
         if not self.built or not all_built(self):
             self._predicted_shapes(data.shapes_of(batch)[0])
+
+    # ------------------------------------------------------------ text
+
+    def generate(
+        self,
+        prompts: Any,
+        max_length: int,
+        sampler: "Sampler | None" = None,
+        *,
+        stop: Sequence[int] = (),
+        rng: jax.Array | int | None = None,
+        stream: bool = False,
+        verbose: int = 0,
+    ) -> Any:
+        """Texts that begin with prompts, of a model of language: (batch, time) tokens -> logits
+        (batch, time, vocabulary).
+
+        Args:
+            prompts: a list of sequences of tokens, of any lengths; or one such sequence.
+            max_length: of a text with its prompt.
+            sampler: a `jkeras.generation.Sampler`; None: always the likeliest token.
+            stop: tokens that end a text; they belong to it.
+            rng: a key or an integer, from which what is sampled follows.
+            stream: give the new tokens as they come: for one prompt numbers, for several arrays
+                (batch,).
+            verbose: 1: show a progress bar.
+
+        Returns:
+            An array of the tokens of each text, in a list; for one prompt the array alone. With
+            `stream` an iterator.
+
+        Raises:
+            ValueError: a prompt without a token, or longer than a text.
+
+        >>> import jkeras
+        >>> tokens = jkeras.Input((None,), dtype="int32")
+        >>> x = jkeras.layers.Embedding(20, 8)(tokens)
+        >>> x = jkeras.layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)
+        >>> model = jkeras.Model(tokens, jkeras.layers.Dense(20)(x))
+        >>> [len(text) for text in model.generate([[3, 4], [5]], max_length=12)]
+        [12, 12]
+        >>> len(list(model.generate([3, 4], max_length=12, stream=True)))
+        10
+        """
+        from jkeras.generation.sampler import Sampler
+        from jkeras.generation.shell import generate
+
+        sampler = Sampler(temperature=0.0) if sampler is None else sampler
+        return generate(self, prompts, max_length, sampler, stop, rng, stream, verbose)
 
     # ------------------------------------------------------------ compiling ahead
 

@@ -47,7 +47,9 @@ __all__ = exported(
             "audio_dataset_from_directory image_dataset_from_directory text_dataset_from_directory"
         ),
         "jkeras.utils.images": "array_to_img img_to_array load_img save_img",
+        "jkeras.utils.packing": "pack_sequences",
         "jkeras.utils.plotting": "model_to_dot plot_model",
         "jkeras.utils.splitting": "split_dataset",
+        "jkeras.utils.text_lines": "TextLines",
     },
 )

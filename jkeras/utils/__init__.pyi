@@ -8,7 +8,9 @@ from jkeras.utils.batches import PyDataset as PyDataset
 from jkeras.utils.batches import PyDataset as Sequence
 from jkeras.utils.config import Config as Config
 from jkeras.utils.feature_space import FeatureSpace as FeatureSpace
+from jkeras.utils.packing import pack_sequences as pack_sequences
 from jkeras.utils.progbar import Progbar as Progbar
+from jkeras.utils.text_lines import TextLines as TextLines
 
 def array_to_img(x: Any, data_format: Any = None, scale: Any = True, dtype: Any = None) -> Any: ...
 def audio_dataset_from_directory(

@@ -4,11 +4,13 @@
 Prints one JSON object.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
 import re
 import sys
+import tempfile
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +18,11 @@ import numpy as np
 
 import jkeras
 from jkeras import distribution as dist
-from jkeras import layers, losses
+from jkeras import layers, losses, ops
 from jkeras.ops.attention import attention
 from jkeras.ops.attention_plain import padding_segments
 from jkeras.ops.kernels import traced_for
+from jkeras.saving import Checkpointer
 from jkeras.training import placement
 
 X = np.random.default_rng(0).normal(size=(40, 16)).astype("float32")
@@ -60,16 +63,18 @@ class Block(layers.Layer):
         self.norm = layers.LayerNormalization()
         self.dense = layers.Dense(16, "tanh", activity_regularizer="l2", kernel_regularizer="l2")
 
-    def call(self, x, mask=None):
+    def call(self, x, mask=None, segment_ids=None):
         seen = None if mask is None else mask[:, None, :]
-        return x + self.dense(self.norm(self.attention(x, x, attention_mask=seen)))
+        y = self.attention(x, x, attention_mask=seen, segment_ids=segment_ids)
+        return x + self.dense(self.norm(y))
 
 
 def stack():
     """Blocks in four stages, where the mesh has so many."""
     tokens = jkeras.Input((8,), dtype="int32")
     x = layers.Embedding(20, 16, mask_zero=True)(tokens)
-    x = layers.Stack(Block(), 8, remat=True, stages=4, microbatches=8)(x)
+    ids = ops.cumsum(ops.cast(tokens < 5, "int32"), axis=1)  # sequences begin at such tokens
+    x = layers.Stack(Block(), 8, remat=True, stages=4, microbatches=8)(x, segment_ids=ids)
     return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
 
 
@@ -90,6 +95,81 @@ def tensor_parallel():
     layouts[".*down/kernel"] = ("model", None)
     layouts[".*up/output"] = ("batch", None, "model")
     return dist.ModelParallel(layout_map=layouts, batch_dim_name="batch")
+
+
+def gated():
+    """A decoder's block of today: few keys, which are not cut in 4, and a gate."""
+    tokens = jkeras.Input((8,), dtype="int32")
+    x = layers.Embedding(22, 16, name="embedding")(tokens)
+    attention = layers.GroupQueryAttention(4, 4, 2, name="attention")
+    x = layers.Add()([x, attention(x, x)])
+    x = layers.LayerNormalization()(x)
+    gate = layers.Dense(32, "silu", name="gate")(x)
+    up = layers.Dense(32, name="up")(x)
+    x = layers.Add()([x, layers.Dense(16, name="down")(layers.Multiply()([gate, up]))])
+    return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
+
+
+def stacked():
+    """Two blocks whose weights lie behind one another in the same arrays."""
+    inputs = jkeras.Input((8, 16))
+    x = layers.Add()([inputs, layers.MultiHeadAttention(4, 4, name="attention")(inputs, inputs)])
+    x = layers.LayerNormalization(name="norm")(x)
+    x = layers.Add()([x, layers.Dense(16, name="down")(layers.Dense(64, "gelu", name="up")(x))])
+    tokens = jkeras.Input((8,), dtype="int32")
+    x = layers.Stack(jkeras.Model(inputs, x), 2, name="stack")(
+        layers.Embedding(20, 16, name="embedding")(tokens)
+    )
+    return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
+
+
+def three_steps(build, layout=None):
+    """The losses of three steps, the predictions behind them, and how the weights lie."""
+    jkeras.utils.clear_session()
+    jkeras.utils.set_random_seed(3)
+    dist.set_distribution(layout)
+    model = build()
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    y = np.roll(TOKENS, -1, 1)
+    found = {
+        "losses": [float(model.train_on_batch(TOKENS, y)) for _ in range(3)],
+        "prediction": model.predict(TOKENS, verbose=0).ravel().tolist(),
+    }
+    parameters = [v.value for v in model.trainable_variables]
+    found["parameters"] = sum(value.addressable_shards[0].data.nbytes for value in parameters)
+    if layout is not None:
+        found["layouts"] = {row.path: [row.layout, row.why] for row in layout.report(model)}
+        slots = [v for v in model.optimizer.variables if v.shape]
+        found["slots"] = all(v.value.sharding.is_equivalent_to(v.sharding, v.ndim) for v in slots)
+        found["planned"] = model.plan(16).memory.parameters
+        found["loaded"] = loaded(model)
+    slots = [v.value for v in model.optimizer.variables]
+    found["bytes"] = sum(value.addressable_shards[0].data.nbytes for value in slots)
+    dist.set_distribution(None)
+    return found
+
+
+def loaded(model):
+    """The predictions of the model from its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(f"{folder}/model.keras")
+        again = jkeras.saving.load_model(f"{folder}/model.keras")
+    kernel = again.get_layer("head").kernel.value
+    assert not kernel.sharding.is_fully_replicated
+    return again.predict(TOKENS, verbose=0).ravel().tolist()
+
+
+def auto():
+    """Cuts by rules over 4 and 2 of eight devices."""
+    builds = {"transformer": transformer, "gated": gated, "stacked": stacked}
+    return {
+        name: [three_steps(build), *(three_steps(build, auto_over(n)) for n in (4, 2))]
+        for name, build in builds.items()
+    }
+
+
+def auto_over(count):
+    return dist.AutoParallel(model=count, min_size=16)
 
 
 def trained(build, x, y, batch_size, layout=None):
@@ -259,18 +339,146 @@ def checkpoints(*folders):
     return [kept(folder) for folder in folders]
 
 
+def rested(layout, folder=None, epochs=2):
+    """What a training leaves behind: a digest of all its numbers, and in which memories the
+    optimizer's lie.
+    """
+    jkeras.utils.clear_session()
+    jkeras.utils.set_random_seed(3)
+    each = jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    with layout.scope():
+        model = mlp()
+        loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss, metrics=["accuracy"])
+        options = {"epochs": epochs, "checkpoint": folder, "callbacks": [each]}
+        model.fit(X, Y, batch_size=8, verbose=0, validation_data=(X, Y), **options)
+        planned = model.plan(8).memory
+        # as in a loop of one's own
+        model.optimizer.apply([np.ones(v.shape, "float32") for v in model.trainable_variables])
+        own = [v.own_value() for v in model.optimizer.variables]
+        kinds = sorted({f"{a.ndim > 0} {a.sharding.memory_kind}" for a in own})
+        again = loaded_optimizer(model)
+    arrays = [placement.to_host(v.value) for v in model.variables + model.optimizer.variables]
+    slots = sum(a.addressable_shards[0].data.nbytes for a in own if a.ndim)
+    return {
+        "digest": hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest(),
+        "kinds": kinds,
+        "loaded": again,
+        "slots": slots,
+        "host": planned.host,
+        "optimizer": planned.optimizer,
+    }
+
+
+def loaded_optimizer(model):
+    """Whether the optimizer's variables of the model's file are alike, and lie alike."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(f"{folder}/model.keras")
+        again = jkeras.saving.load_model(f"{folder}/model.keras")
+    pairs = zip(model.optimizer.variables, again.optimizer.variables, strict=True)
+    pairs = [(one.own_value(), other.own_value()) for one, other in pairs]
+    return all(
+        a.sharding == b.sharding and np.array_equal(*map(np.asarray, (a, b))) for a, b in pairs
+    )
+
+
+def offload(folder):
+    """Trainings whose optimizer's state lies with the host, and does not; also cut in two by a
+    checkpoint.
+    """
+    plain = dist.FSDP(min_size=8)
+    away = dist.FSDP(min_size=8, offload="optimizer")
+    for name in ("away", "plain"):
+        rested(away, f"{folder}/{name}", epochs=1)
+    cut = {"model": 4, "min_size": 16}
+    return {
+        "plain": rested(plain),
+        "away": rested(away),
+        "away resumed": rested(away, f"{folder}/away"),
+        "plain resumed": rested(plain, f"{folder}/plain"),
+        "cut": rested(dist.AutoParallel(**cut)),
+        "cut away": rested(dist.AutoParallel(**cut, offload="optimizer")),
+    }
+
+
 def checkpoint_of_process(address, index, folder):
     """`kept` in one of two processes, each of which holds a part of the arrays."""
     dist.initialize(address, 2, int(index))
     return checkpoints(folder)
 
 
+class Part:
+    """Half of the rows, again and again, for one of two processes; notes where it was."""
+
+    def __init__(self, index):
+        self.index, self.at, self.numbers = index, 0, []
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.numbers.append(self.at)
+        rows = (np.arange(4) + self.at) % 20 + 20 * self.index
+        self.at += 4
+        return X[rows], Y[rows]
+
+    def get_state(self):
+        return {"part": self.index, "at": self.at}
+
+    def set_state(self, state):
+        assert state["part"] == self.index
+        self.at = state["at"]
+
+
+class Stop(jkeras.callbacks.Callback):
+    """Ends the training after so many steps; 0: not at all."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise InterruptedError
+
+
+def tiers_of_process(address, index, local, durable, steps):
+    """What a training in two processes ends with, where it went on, and which batches it took."""
+    dist.initialize(address, 2, int(index))
+    dist.set_distribution(dist.FSDP(min_size=8, auto_shard_dataset=False))
+    jkeras.utils.set_random_seed(3)
+    model = mlp()
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    kept = Checkpointer(local=local, every=2, then=durable, every_remote=4)
+    part = Part(int(index))
+    with contextlib.suppress(InterruptedError):
+        model.fit(
+            part,
+            steps_per_epoch=5,
+            epochs=2,
+            verbose=0,
+            checkpoint=kept,
+            callbacks=[Stop(int(steps))],
+        )
+    arrays = [placement.to_host(v.value) for v in model.variables + model.optimizer.variables]
+    return {
+        "digest": hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest(),
+        "from": kept.report.step if kept.report else None,
+        "batches": part.numbers,
+        "steps": [tier.steps() for tier in kept.tiers],
+    }
+
+
 PROGRAMS = {
+    "auto": auto,
     "eight": eight,
+    "offload": offload,
     "process": process,
     "alone": alone,
     "checkpoints": checkpoints,
     "checkpoint_of_process": checkpoint_of_process,
+    "tiers_of_process": tiers_of_process,
 }
 
 if __name__ == "__main__":

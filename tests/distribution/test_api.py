@@ -214,3 +214,24 @@ def test_keys_that_match():
 def test_parts_of_sequences_divide_the_devices():
     with pytest.raises(ValueError, match="ContextParallel: expected `sequence` to divide"):
         jkeras.distribution.ContextParallel(3, devices=["cpu:0"])
+
+
+def test_what_can_be_with_the_host():
+    with pytest.raises(ValueError, match="FSDP: Invalid value for argument `offload`"):
+        jkeras.distribution.FSDP(devices=ONE, offload="weights")
+
+
+def test_variables_of_an_optimizer_with_the_host():
+    """Arrays lie there between uses, numbers do not; a value is on the device."""
+    with jkeras.distribution.FSDP(devices=ONE, offload="optimizer").scope():
+        optimizer = jkeras.optimizers.Adam()
+        weight = jkeras.Variable(np.ones((2, 3), "float32"))
+        optimizer.build([weight])
+        optimizer.apply([np.ones((2, 3), "float32")])
+        kinds = [v.own_value().sharding.memory_kind for v in optimizer.variables]
+        assert kinds == ["device", "device", "pinned_host", "pinned_host"]
+        assert {v.value.sharding.memory_kind for v in optimizer.variables} == {"device"}
+        momentum = optimizer.variables[2]
+        momentum.assign(momentum + 1)
+        assert momentum.own_value().sharding.memory_kind == "pinned_host"
+    np.testing.assert_allclose(momentum, np.full((2, 3), 1.1), rtol=1e-6)

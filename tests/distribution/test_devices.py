@@ -5,6 +5,7 @@ memory on each.
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -111,6 +112,75 @@ def test_noise_is_the_same_on_all_devices(eight):
             np.testing.assert_allclose(other["history"][name], values, rtol=1e-5)
 
 
+ROWS, COLUMNS = ["model", None], [None, "model"]
+LAYOUTS = {
+    "transformer": {
+        "embedding/embeddings": ROWS,
+        "attention/query/kernel": [None, "model", None],
+        "attention/value/bias": ROWS,
+        "attention/attention_output/kernel": ["model", None, None],
+        "attention/attention_output/bias": [None],
+        "layer_normalization/gamma": [None],
+        "up/kernel": COLUMNS,
+        "up/bias": ["model"],
+        "down/kernel": ROWS,
+        "down/bias": [None],
+        "head/kernel": COLUMNS,
+    },
+    "gated": {
+        "embedding/embeddings": COLUMNS,  # 4 does not divide the vocabulary
+        "attention/query/kernel": [None, "model", None],
+        "attention/key/kernel": ["model", None, None],  # nor the heads of keys
+        "attention/attention_output/kernel": ["model", None, None],
+        "gate/kernel": COLUMNS,
+        "up/kernel": COLUMNS,
+        "down/kernel": ROWS,
+    },
+    "stacked": {
+        "stack/attention_query_dense_kernel": [None, None, "model", None],
+        "stack/attention_output_dense_kernel": [None, "model", None, None],
+        "stack/norm_gamma": [None, None],
+        "stack/up_kernel": [None, None, "model"],
+        "stack/up_bias": [None, "model"],
+        "stack/down_kernel": [None, "model", None],
+        "stack/down_bias": [None, None],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def auto():
+    return result(start(8, "auto"))
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_cuts_by_rules(auto, name):
+    one, four, two = auto[name]
+    for parts, cut in ((4, four), (2, two)):
+        np.testing.assert_allclose(cut["losses"], one["losses"], rtol=1e-5)
+        np.testing.assert_allclose(cut["prediction"], one["prediction"], atol=2e-4)
+        np.testing.assert_allclose(cut["loaded"], cut["prediction"], atol=1e-6)
+        assert cut["slots"] and cut["bytes"] < 1.15 * one["bytes"] / parts
+        assert cut["planned"] == cut["parameters"] < 1.15 * one["parameters"] / parts
+    assert {path: four["layouts"][path][0] for path in LAYOUTS[name]} == LAYOUTS[name]
+
+
+def test_an_optimizer_with_the_host(tmp_path):
+    """The same numbers, bit for bit, wherever the optimizer's state lies between steps."""
+    found = result(start(8, "offload", str(tmp_path)))
+    digests = {name: one["digest"] for name, one in found.items()}
+    assert digests["plain"] == digests["away"]
+    assert digests["plain"] == digests["away resumed"] == digests["plain resumed"]
+    assert digests["cut"] == digests["cut away"] != digests["plain"]
+    for name, one in found.items():
+        host = "away" in name
+        memory = "pinned_host" if host else "device"
+        assert one["kinds"] == ["False device", f"True {memory}"] and one["loaded"]
+        assert one["host"] == (one["slots"] if host else 0)
+        numbers = 8  # of iterations, and the learning rate
+        assert one["optimizer"] == numbers + (0 if host else one["slots"])
+
+
 def two_places():
     """(address, number) for two processes that meet."""
     with socket.socket() as free:
@@ -149,3 +219,29 @@ def test_two_processes():
     first, second, alone = map(result, processes)
     same(first, alone)
     assert first["history"] == second["history"] and first["prediction"] == second["prediction"]
+
+
+def test_two_processes_with_local_folders(tmp_path):
+    """Both restore the newest step that both have; where one has lost its folder, the durable one.
+    Each iterator goes on where that of its process was.
+    """
+
+    def trained(name, steps=0):
+        arguments = "tiers_of_process", str(tmp_path / name), str(tmp_path / name / "durable")
+        program, *folders = arguments
+        processes = [start(2, program, *place, *folders, str(steps)) for place in two_places()]
+        return [result(process) for process in processes]
+
+    whole = trained("whole")
+    for name, step, damage in (
+        ("kept", 6, lambda local: None),
+        ("older", 4, lambda local: shutil.rmtree(local / "process_1" / "6")),
+        ("lost", 4, lambda local: shutil.rmtree(local / "process_1")),
+    ):
+        for told in trained(name, 7):
+            assert told["steps"] == [[4, 6], [0, 4]]
+        damage(tmp_path / name)
+        for told, expected in zip(trained(name), whole):
+            assert told["from"] == step and told["digest"] == expected["digest"]
+            # but for the two that are looked at before
+            assert told["batches"][2:] == [4 * n for n in range(step, 10)]

@@ -232,6 +232,7 @@ def interrupts(count, seed):
 # ---------------------------------------------------------------- kill -9 while something is saved
 
 FORMATS = (".keras", ".weights.h5", ".weights.json", ".safetensors", "checkpoints")
+KILLED = (*FORMATS, "tiers")
 SHARD = 60 / 2**30  # gigabytes: each file takes one or two arrays of the small model
 
 
@@ -276,9 +277,9 @@ class Saving:
         """Saves without end, and tells the number after each time."""
         signal.alarm(60)
         try:
-            checkpointer = (
-                Checkpointer(self.folder, max_to_keep=2) if self.format == "checkpoints" else None
-            )
+            checkpointer = None
+            if self.format in ("checkpoints", "tiers"):
+                checkpointer = checkpointer_of(self.format, self.folder)
             for step in itertools.count(100 * numbers[0]):
                 i = step % 2
                 if checkpointer is not None:
@@ -297,6 +298,13 @@ class Saving:
             os._exit(1)
 
 
+def checkpointer_of(format, folder):
+    """A store in a folder: of one tier, or of two."""
+    if format == "checkpoints":
+        return Checkpointer(folder, max_to_keep=2)
+    return Checkpointer(local=os.path.join(folder, "local"), then=os.path.join(folder, "durable"))
+
+
 def kills(count, seed, folder):
     """Kills so many processes for each format, and keeps the folder that each left.
 
@@ -304,7 +312,7 @@ def kills(count, seed, folder):
         {format: for each what `Saving.killed` gives}.
     """
     moments, found = random.Random(int(seed)), {}
-    for format in FORMATS:
+    for format in KILLED:
         live = os.path.join(folder, format, "live")
         os.makedirs(live)
         saving, found[format] = Saving(format, live), []

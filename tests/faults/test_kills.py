@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.saving import Checkpointer
 from jkeras.training import init_train_state
 from tests.faults import programs
 from tests.faults.tools import plain, run
@@ -40,8 +39,8 @@ def model():
 def weights_of(format, folder, model):
     """The weights that a folder has."""
     path = folder / f"model{format}"
-    if format == "checkpoints":
-        with Checkpointer(folder) as checkpointer:
+    if format in ("checkpoints", "tiers"):
+        with programs.checkpointer_of(format, folder) as checkpointer:
             model.load_train_state(checkpointer.restore(init_train_state(model))[0])
     elif format == ".keras":
         model = jkeras.saving.load_model(path)
@@ -50,7 +49,7 @@ def weights_of(format, folder, model):
     return model.get_weights()
 
 
-@pytest.mark.parametrize("format", programs.FORMATS)
+@pytest.mark.parametrize("format", programs.KILLED)
 @pytest.mark.parametrize("count", ["few", pytest.param("fifty", marks=pytest.mark.slow)])
 def test_killed_while_saving(killed, model, count, format):
     folder, told = killed(count)
@@ -63,6 +62,6 @@ def test_killed_while_saving(killed, model, count, format):
         for value in weights:
             np.testing.assert_array_equal(value, np.full(value.shape, number), err_msg=f"kill {i}")
         begun += number == following or any(
-            path.name.endswith(".partial") for path in place.iterdir()
+            path.name.endswith(".partial") for path in place.rglob("*")
         )
     assert begun or count == "few", "no kill came between the first byte and the last"

@@ -97,6 +97,81 @@ def test_layers_in_parts(kind):
     assert found.memory.parameters < 0.3 * 4 * 4 * 256 * 257
 
 
+def test_an_optimizer_with_the_host():
+    """What the host keeps, the devices need not be given."""
+    pod = dist.Topology("v5e:4x4")
+    with dist.FSDP(devices=pod.devices, offload="optimizer").scope():
+        away = dense(512).plan(64)
+    with dist.FSDP(devices=pod.devices).scope():
+        plain = dense(512).plan(64)
+    numbers = 8  # the count of steps and the rate stay
+    assert away.memory.optimizer == numbers
+    assert away.memory.host == plain.memory.optimizer - numbers > 0
+    assert away.memory.parameters == plain.memory.parameters
+    assert "S(5)" in away.text and "S(5)" not in plain.text  # XLA's name of that memory
+
+
+def test_devices_without_a_host():
+    """JAX knows no memories of GPUs that are not here."""
+    pod = dist.Topology("h100:8")
+    with pytest.raises(ValueError, match="FSDP: expected devices with the memory 'pinned_host'"):
+        dist.FSDP(devices=pod.devices, offload="optimizer")
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """What the compiler says of the memory of each program that is planned."""
+    seen = []
+    plainly = jax.stages.Lowered.compile
+
+    def compile(lowered, *args, **options):
+        compiled = plainly(lowered, *args, **options)
+        seen.append(compiled.memory_analysis())
+        return compiled
+
+    monkeypatch.setattr(jax.stages.Lowered, "compile", compile)
+    return seen
+
+
+def test_the_compiler_counts_alike(sizes):
+    """What goes in falls by what the host keeps, by the compiler's own numbers."""
+    pod = dist.Topology("v5e:4x4")
+    for offload in (None, "optimizer"):
+        with dist.FSDP(devices=pod.devices, offload=offload).scope():
+            found = dense(512).plan(64)
+    plain, away = sizes
+    assert plain.host_argument_size_in_bytes == 0
+    assert away.host_argument_size_in_bytes == found.memory.host
+    fallen = plain.argument_size_in_bytes - away.argument_size_in_bytes
+    assert fallen == found.memory.host
+
+
+def test_more_than_the_device_has():
+    """A state that a chip cannot hold fits where the host keeps the optimizer's part."""
+    pod = dist.Topology("v5e:1x1")
+    needed = []
+    for offload in (None, "optimizer"):
+        with dist.FSDP(devices=pod.devices, offload=offload).scope():
+            model = jkeras.Sequential(
+                [jkeras.Input((2**13,)), *(layers.Dense(2**13, "relu") for _ in range(22))]
+            )
+            model.compile("adam", "mse")
+            needed.append(model.plan(64))
+    plain, away = needed
+    assert not plain.fits and away.fits
+    assert away.memory.host > plain.available / 2
+
+
+def test_cuts_by_rules():
+    """Two products of which the first is cut by its outputs need one sum, behind the second."""
+    pod = dist.Topology("v5e:2x4")
+    with dist.AutoParallel(8, devices=pod.devices).scope():
+        model = jkeras.Sequential([jkeras.Input((512,)), layers.Dense(2048), layers.Dense(512)])
+        found = model.plan(64, kind="predict")
+    assert found.collectives == {"all-reduce": 64 * 512 * 4}
+    assert found.memory.parameters == 4 * (2 * 512 * 2048 // 8 + 2048 // 8 + 512)
+
+
 @pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize` method")
 @pytest.mark.parametrize("kind", ONE)
 @pytest.mark.parametrize("mode, share", [("int8", 0.27), ("int4", 0.15), ("float8", 1.02)])

@@ -10,6 +10,7 @@ import types
 import typing
 
 from jkeras.training.data.arrays import as_batch
+from jkeras.training.data.iterator_state import IteratorState, put_back, state_of
 from jkeras.training.data.source import Batch, Source
 from jkeras.training.workers import forks_allowed, noted
 
@@ -31,6 +32,7 @@ class IterableSource(Source):
         self.name = name or type(iterable).__name__
         self._iterator = None
         self._ahead = []  # raw batches that were looked at
+        self._placed = None  # (epoch, number of the batch) that the iterator was put before
         # which a data set raises that does not know
         with contextlib.suppress(TypeError, OverflowError):
             length = len(iterable)
@@ -48,26 +50,45 @@ class IterableSource(Source):
         self, seed: int = 0, epoch: int = 0, skip: int = 0
     ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on; those before are made, and passed
-        over.
+        over, unless `go_to` has put the iterator there.
         """
-        listeners = self._listeners()
-        for listener in listeners:
-            listener.set_epoch(epoch)
-        if listeners or not self._ahead:
+        is_there = self._placed == (epoch, skip)
+        if not is_there and (self._tell(epoch) or not self._ahead):
             self._start()
         iterator = self._iterator
         ahead = self._ahead
-        self._ahead = []
+        self._ahead, self._placed = [], None
         try:
-            raw = itertools.islice(itertools.chain(ahead, iterator), skip, None)
+            raw = itertools.islice(itertools.chain(ahead, iterator), 0 if is_there else skip, None)
             yield from converted(raw, self.name, skip)
         finally:
             if iterator is self._iterator:
                 self.close()
 
-    def _listeners(self):
+    def state(self) -> IteratorState | None:
+        """Where the iterator is after the last batch that it gave."""
+        if self._iterator is None or self._ahead:
+            return None
+        return state_of(self._iterator)
+
+    def go_to(self, state: IteratorState, epoch: int, number: int) -> None:
+        """Makes an iterator, and puts it where a state was taken."""
+        self._tell(epoch)
+        self._start()
+        try:
+            put_back(self._iterator, state)
+        except Exception:
+            self.close()
+            raise
+        self._placed = epoch, number
+
+    def _tell(self, epoch):
+        """Tells the number of the epoch to whom it concerns; whether there is anybody."""
         candidates = (self.iterable, getattr(self.iterable, "sampler", None))
-        return [candidate for candidate in candidates if hasattr(candidate, "set_epoch")]
+        listeners = [candidate for candidate in candidates if hasattr(candidate, "set_epoch")]
+        for listener in listeners:
+            listener.set_epoch(epoch)
+        return bool(listeners)
 
     def _start(self):
         """Makes a new iterator; the last one stops."""
@@ -97,6 +118,7 @@ class IterableSource(Source):
             release(self._iterator)
         self._iterator = None
         self._ahead = []
+        self._placed = None
 
 
 class IteratorSource(Source):
@@ -120,6 +142,9 @@ class IteratorSource(Source):
         self.name = type(iterator).__name__
         self.first = []  # raw batches that were looked at
         self.taken = 0
+        self._states = []  # that the iterator had after each of those
+        self._given = state_of(iterator)  # after the last batch that was given
+        self._is_as_given = False  # then the iterator has that state itself
         self._peek()
         if not self.first:
             raise ValueError("The data is empty: the iterator gave no batch.")
@@ -129,6 +154,12 @@ class IteratorSource(Source):
         for number in range(2):
             with noted(number, self.name):
                 self.first += itertools.islice(self.iterator, 1)
+            self._states.append(state_of(self.iterator))
+
+    def _looked_at(self):
+        for batch, state in zip(self.first, self._states):
+            self._given, self._is_as_given = state, False
+            yield batch
 
     def skip(self, count: int) -> None:
         """Passes over batches, before the first pass; those that come again each time stay.
@@ -138,20 +169,33 @@ class IteratorSource(Source):
         """
         batches = self._rest()
         if not self.replays:
-            batches = itertools.chain(self.first, batches)
+            batches = itertools.chain(self._looked_at(), batches)
         passed = sum(1 for _ in itertools.islice(batches, count))
         if passed < count:
             raise ValueError(
                 f"The {self.name} has {passed} batches; {count} were to be passed over."
             )
         if not self.replays:
-            self.first = self.first[count:]
+            self._given, self._is_as_given = self.state(), False
+            self.first, self._states = self.first[count:], self._states[count:]
         if not self.first:
             self._peek()
+
+    def state(self) -> IteratorState | None:
+        """Where the iterator was after the last batch that was given."""
+        return state_of(self.iterator) if self._is_as_given else self._given
+
+    def go_to(self, state: IteratorState, epoch: int, number: int) -> None:
+        """Puts the iterator where a state was taken, before the first pass."""
+        put_back(self.iterator, state)
+        self._given = state
+        self.first, self._states = [], []
+        self._peek()
 
     def _rest(self):
         for batch in self.iterator:
             self.taken += 1
+            self._is_as_given = True
             yield batch
 
     def batches(
@@ -170,7 +214,7 @@ class IteratorSource(Source):
             )
         batches = self._rest()
         if self.fresh or self.replays:
-            batches = itertools.chain(self.first, batches)
+            batches = itertools.chain(self._looked_at(), batches)
         self.fresh = False
         return converted(batches, self.name)
 

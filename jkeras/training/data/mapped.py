@@ -6,6 +6,7 @@ import collections.abc
 import typing
 
 from jkeras.training.data.array_source import ArraySource
+from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Batch, Source
 from jkeras.training.data.stored import has_stored
 from jkeras.training.data.weights import class_weights
@@ -59,6 +60,14 @@ class Mapped(Source):
     ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on."""
         yield from map(self.function, self.source.batches(seed, epoch, skip))
+
+    def state(self) -> IteratorState | None:
+        """That of the source."""
+        return self.source.state()
+
+    def go_to(self, state: IteratorState, epoch: int, number: int) -> None:
+        """Puts the source where a state was taken."""
+        self.source.go_to(state, epoch, number)
 
     def peek(self) -> Batch:
         """The first batch."""

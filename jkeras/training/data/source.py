@@ -5,6 +5,8 @@ import typing
 
 import jax
 
+from jkeras.training.data.iterator_state import IteratorState, StateMisfit
+
 Batch: typing.TypeAlias = tuple[typing.Any, typing.Any, typing.Any]  # structures of arrays, or None
 
 
@@ -63,6 +65,23 @@ class Source:
     def peek(self) -> Batch:
         """The first batch, without using it up."""
         raise NotImplementedError
+
+    def state(self) -> IteratorState | None:
+        """Where its own iterator is after the last batch that `batches` gave; None where that has
+        no state, or gave none yet.
+        """
+        return None
+
+    def go_to(self, state: IteratorState, epoch: int, number: int) -> None:
+        """Puts its own iterator where a state was taken: before batch `number` of an epoch, where
+        `batches` is to begin.
+
+        Raises:
+            StateMisfit: it does not fit.
+        """
+        raise StateMisfit(
+            f"it is the state of a {state.iterator}; the data is now a {type(self).__name__}"
+        )
 
     def shapes(self) -> Batch:
         """The first batch as shapes; it is made once for this."""

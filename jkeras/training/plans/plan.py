@@ -7,16 +7,17 @@ MIB = 2**20
 
 
 class Memory(typing.NamedTuple):
-    """Bytes on each device.
+    """Bytes for each device, in its memory but for `host`.
 
     Attributes:
         parameters: what is trained, and what is frozen.
-        optimizer: its state.
+        optimizer: its state, but for what lies with the host.
         state: what else the model carries, metrics among it.
         batch: of the data.
         temporary: activations, gradients and what else comes and goes.
         results: what comes out and takes no place of what goes in.
         code: of the program.
+        host: what lies in the memory of the host, with `offload="optimizer"` of a distribution.
     """
 
     parameters: int
@@ -26,11 +27,12 @@ class Memory(typing.NamedTuple):
     temporary: int
     results: int
     code: int
+    host: int
 
     @property
     def total(self) -> int:
-        """All of it."""
-        return sum(self)
+        """All that lies in the memory of the device."""
+        return sum(self) - self.host
 
 
 @dataclasses.dataclass(frozen=True)

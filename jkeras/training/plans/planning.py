@@ -18,6 +18,7 @@ from jkeras.ops.kernels import outside_loops, traced_for
 from jkeras.training import placement
 from jkeras.training.data.source import unpack
 from jkeras.training.layout import StateLayout
+from jkeras.training.offload import on_host
 from jkeras.training.plans.operations import count_operations, has_kernels
 from jkeras.training.plans.plan import Memory, Plan
 from jkeras.training.plans.traffic import traffic
@@ -234,7 +235,7 @@ class _Program:
         with traced_for("cuda" if self.platform == "gpu" else self.platform):
             traced = step.trace(self.state, self.batch)
             lowered = traced.lower()
-        placement.warn_of_unused()
+        placement.check_layouts()
         flops = self._operations(step, traced.jaxpr.jaxpr)
         try:
             compiled = lowered.compile(compiler_options=OPTIONS.get(self.platform))
@@ -289,19 +290,23 @@ class _Program:
         return Plan(what=self.what, devices=devices, seconds=seconds, **found)
 
     def _arguments(self) -> dict[str, int]:
-        """The bytes on a device of what goes in."""
+        """The bytes for a device of what goes in."""
         state = self.state
         return {
             "parameters": _bytes((state.params, state.frozen)),
             "optimizer": _bytes(state.opt_state),
             "state": _bytes((state.state, state.metrics, state.step, state.rng)),
             "batch": _bytes(self.batch),
+            "host": _bytes(state, with_host=True),
         }
 
 
-def _bytes(tree):
+def _bytes(tree, with_host=False):
+    """The bytes on a device of what lies in its memory, or in that of its host."""
     total = 0
     for leaf in jax.tree_util.tree_leaves(tree):
+        if on_host(leaf) != with_host:
+            continue
         shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
         total += int(np.prod(shape)) * leaf.dtype.itemsize
     return total

@@ -1,0 +1,186 @@
+"""Beam search: the likeliest texts of several that are written side by side."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.core.registry import public
+from jkeras.generation.cache import map_rows
+from jkeras.generation.generator import Generator, Rows
+
+Tree = Any
+NEVER = -1.0e9  # the score of what is no text
+
+
+class Beams(NamedTuple):
+    """Several texts for each prompt, a pytree.
+
+    Attributes:
+        rows: the texts that are being written, (batch * beams) of them.
+        scores: (batch, beams), the sums of their logarithms of probabilities.
+        tokens, lengths, best: of the texts that have ended, (batch, beams, ...), with their scores.
+        done: (batch,), where no better text can come.
+    """
+
+    rows: Rows
+    scores: jax.Array
+    tokens: jax.Array
+    lengths: jax.Array
+    best: jax.Array
+    done: jax.Array
+
+
+@public("jkeras.generation.beam_search")
+def beam_search(
+    model: Any,
+    params: Tree,
+    prompts: Any,
+    prompt_lengths: Any = None,
+    *,
+    max_length: int,
+    beams: int = 3,
+    length_penalty: float = 1.0,
+    early_stopping: bool = False,
+    stop: Sequence[int] = (),
+    pad: int = 0,
+    state: Tree = None,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """`(tokens, lengths, scores)`: the texts with the highest scores that a search finds, which
+    goes on with the `beams` best beginnings.
+
+    The score of a text is the logarithm of its probability after the prompt, divided by
+    `number of new tokens ** length_penalty`.
+
+    Args:
+        model, params, prompts, prompt_lengths, max_length, stop, pad, state: as of `Generator`.
+        beams: how many beginnings are kept for each prompt.
+        length_penalty: above 0 longer texts are preferred, below 0 shorter ones.
+        early_stopping: end as soon as there are `beams` whole texts; else when no beginning has a
+            better score than they have.
+
+    Returns:
+        Texts (batch, max_length) with their prompts, their lengths (batch,) and scores (batch,).
+
+    Raises:
+        ValueError: as of `Generator`, or fewer than one beam.
+
+    >>> import jkeras, numpy as np
+    >>> table = np.log(np.array([[0.1, 0.5, 0.4], [0.4, 0.3, 0.3], [0.0001, 0.0001, 0.9998]]))
+    >>> model = jkeras.Sequential([jkeras.Input((None,)), jkeras.layers.Embedding(3, 3)])
+    >>> model.layers[0].set_weights([table])
+    >>> found = beam_search(model, model.params, np.array([[0]]), max_length=4, beams=2)
+    >>> found[0].tolist()  # greedily it would be 0, 1, ...
+    [[0, 2, 2, 2]]
+    """
+    if beams < 1:
+        raise ValueError(explain("beam_search", "`beams` of 1 or more", f"beams={beams}"))
+    generator = Generator(model, max_length, stop=stop, pad=pad)
+    state = model.state if state is None else state
+    rows = generator.begin(params, prompts, prompt_lengths, state=state)
+    search = _Search(generator, beams, length_penalty, early_stopping)
+    return jax.jit(search.run)(params, state, rows)
+
+
+class _Search:
+    """A search with a generator's model."""
+
+    def __init__(self, generator, beams, length_penalty, early_stopping):
+        self.generator, self.beams = generator, beams
+        self.length_penalty, self.early_stopping = length_penalty, early_stopping
+        self.candidates = beams * max(2, 1 + len(generator.stop))
+
+    def run(self, params, state, rows):
+        """`(tokens, lengths, scores)` from the texts of the prompts."""
+        prompts = rows.lengths
+        found = jax.lax.while_loop(
+            lambda found: ~found.done.all(),
+            lambda found: self._step(params, state, prompts, found),
+            self._first(rows),
+        )
+        return found.tokens[:, 0], found.lengths[:, 0], found.best[:, 0]
+
+    def _first(self, rows):
+        batch, length = rows.tokens.shape
+        shape = (batch, self.beams)
+        scores = jnp.full(shape, NEVER).at[:, 0].set(0.0)  # the others are copies of it
+        tokens = jnp.repeat(rows.tokens[:, None], self.beams, axis=1)
+        lengths = jnp.broadcast_to(rows.lengths[:, None], shape)
+        # a prompt that is as long as a text is one
+        best = jnp.where(rows.done[:, None], scores, NEVER)
+        return Beams(_repeated(rows, self.beams), scores, tokens, lengths, best, rows.done)
+
+    def _step(self, params, state, prompts, found):
+        batch, beams = found.scores.shape
+        logits = found.rows.logits.reshape(batch, beams, -1)
+        vocabulary = logits.shape[-1]
+        scores = jax.nn.log_softmax(logits.astype("float32")) + found.scores[..., None]
+        count = min(self.candidates, beams * vocabulary)
+        scores, places = jax.lax.top_k(scores.reshape(batch, -1), count)
+        origin, token = places // vocabulary, (places % vocabulary).astype("int32")
+        length = found.rows.lengths.reshape(batch, beams)[:, 0] + 1
+        ends = jnp.isin(token, jnp.asarray(self.generator.stop, "int32"))
+        ends |= (length >= self.generator.max_length)[:, None]
+        texts = _extended(found.rows.tokens.reshape(batch, beams, -1), origin, token, length - 1)
+        kept = self._with_ended(found, prompts, texts, scores, ends, length)
+        go_on, chosen = jax.lax.top_k(jnp.where(ends, NEVER, scores), beams)
+        pick = lambda values: jnp.take_along_axis(values, chosen, axis=1)  # noqa: E731
+        rows = self._advanced(params, state, found.rows, pick(origin), pick(token), found.done)
+        done = found.done | self._is_over(go_on, kept, length, prompts, ends)
+        return kept._replace(rows=rows, scores=go_on, done=done)
+
+    def _with_ended(self, found, prompts, texts, scores, ends, length):
+        """The best texts that have ended, new ones among them: those of the first candidates."""
+        new_tokens = (length - prompts).astype("float32")[:, None]
+        is_first = jnp.arange(ends.shape[1]) < self.beams
+        counts = ends & is_first & ~found.done[:, None]
+        scores = jnp.where(counts, scores / new_tokens**self.length_penalty, NEVER)
+        best, chosen = jax.lax.top_k(jnp.concatenate([found.best, scores], 1), self.beams)
+        lengths = jnp.broadcast_to(length[:, None], ends.shape)
+        lengths = jnp.concatenate([found.lengths, lengths], axis=1)
+        tokens = jnp.concatenate([found.tokens, texts], axis=1)
+        return found._replace(
+            tokens=jnp.take_along_axis(tokens, chosen[..., None], axis=1),
+            lengths=jnp.take_along_axis(lengths, chosen, axis=1),
+            best=best,
+        )
+
+    def _is_over(self, scores, kept, length, prompts, ends):
+        """Where no better text can come, or none is looked for."""
+        is_full = (kept.best > NEVER).all(axis=1)
+        new_tokens = (length - prompts).astype("float32")
+        possible = scores[:, 0] / new_tokens**self.length_penalty
+        cannot_improve = is_full & (possible <= kept.best.min(axis=1))
+        over = cannot_improve | (length >= self.generator.max_length) | ends.all(axis=1)
+        return over | is_full if self.early_stopping else over
+
+    def _advanced(self, params, state, rows, origin, token, done):
+        """The texts that go on, each with a token more."""
+        batch, beams = origin.shape
+        numbers = (jnp.arange(batch)[:, None] * beams + origin).ravel()
+        rows = _gathered(rows, numbers)
+        rows = rows._replace(done=jnp.repeat(done, beams))
+        return self.generator.extended(params, state, rows, token.ravel())
+
+
+def _repeated(rows, count):
+    numbers = jnp.repeat(jnp.arange(len(rows.lengths)), count)
+    return _gathered(rows, numbers)
+
+
+def _gathered(rows, numbers):
+    """The rows of these numbers."""
+    cache = rows.cache
+    if cache is not None:
+        cache = map_rows(lambda values, axis: jnp.take(values, numbers, axis=axis), cache)
+    others = [values[numbers] for values in rows[:-1]]
+    return Rows(*others, cache)
+
+
+def _extended(texts, origin, token, place):
+    """(batch, candidates, max_length): the texts that candidates come from, each with its token."""
+    texts = jnp.take_along_axis(texts, origin[..., None], axis=1)
+    is_new = jnp.arange(texts.shape[-1]) == place[:, None, None]
+    return jnp.where(is_new, token[..., None], texts)

@@ -1,0 +1,311 @@
+"""Generator: tokens after prompts, one at a time, in two compiled programs."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.core.registry import public
+from jkeras.generation.cache import Uncached, check_operations, forward
+from jkeras.generation.sampler import Sampler
+
+Tree = Any
+SMALLEST_BUCKET = 16  # prompts are padded to this length, or the next power of two
+
+
+class Rows(NamedTuple):
+    """Texts that are being written, a pytree.
+
+    Attributes:
+        tokens: (batch, max_length).
+        lengths: (batch,), how many of them there are.
+        done: (batch,), which texts have ended.
+        logits: (batch, vocabulary), of the next token.
+        keys: (batch,), from which the random numbers of a row follow.
+        cache: what attention keeps; None without a cache.
+    """
+
+    tokens: jax.Array
+    lengths: jax.Array
+    done: jax.Array
+    logits: jax.Array
+    keys: jax.Array
+    cache: Tree
+
+
+@public("jkeras.generation.Generator")
+class Generator:
+    """Writes on after prompts with a model of language, (batch, time) tokens -> logits (batch,
+    time, vocabulary).
+
+    Keys and values of attention are computed once for each token and kept, where all layers of the
+    model allow it: attention with `use_causal_mask=True`, and layers that look at each position
+    alone (`why_uncached` says which does not). Otherwise each token takes a pass over the whole
+    text. One program is compiled for prompts of lengths up to a power of two, and one for all
+    further tokens.
+
+    Args:
+        model: a built model. Inputs of a fixed length are filled up to it, without a cache.
+        max_length: of a text with its prompt, in tokens.
+        sampler: chooses the next token, `(logits, rng, seen) -> token`.
+        stop: tokens that end a text; they belong to it.
+        pad: the token behind the end.
+        cache: True demands that keys and values are kept, False that they are not.
+
+    Attributes:
+        why_uncached: the layer for which there is no cache, or None; known after the first call.
+
+    Raises:
+        ValueError: `cache=True` for a model that does not allow it.
+
+    >>> import jkeras
+    >>> tokens = jkeras.Input((None,), dtype="int32")
+    >>> x = jkeras.layers.Embedding(20, 8)(tokens)
+    >>> x = jkeras.layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)
+    >>> model = jkeras.Model(tokens, jkeras.layers.Dense(20)(x))
+    >>> generator = Generator(model, max_length=12)
+    >>> tokens, lengths = generator(model.params, np.array([[3, 4], [5, 0]]), np.array([2, 1]))
+    >>> tokens.shape, lengths.tolist()
+    ((2, 12), [12, 12])
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        max_length: int,
+        sampler: Sampler = Sampler(temperature=0.0),  # noqa: B008 (it is frozen)
+        stop: Sequence[int] = (),
+        pad: int = 0,
+        cache: bool | None = None,
+    ) -> None:
+        if max_length < 2:
+            raise ValueError(explain("Generator", "`max_length` of 2 or more", f"{max_length}"))
+        self.model, self.max_length, self.sampler = model, max_length, sampler
+        self.stop, self.pad = tuple(int(token) for token in stop), int(pad)
+        self.why_uncached = None
+        self._buffer = self._length_of_buffer()
+        self._demanded, self._is_decided = cache, False
+        if cache is False:
+            self.why_uncached, self._is_decided = "`cache=False`", True
+        self._prefill, self._decode = jax.jit(self.prefill), jax.jit(self.decode)
+
+    def _length_of_buffer(self):
+        """How many positions the model is given without a cache."""
+        shape = getattr(self.model, "input_shape", None)
+        fixed = shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
+        if fixed is None:
+            return self.max_length
+        if fixed < self.max_length:
+            expected = f"`max_length` of at most {fixed}, the length of the model's input"
+            raise ValueError(explain("Generator", expected, f"max_length={self.max_length}"))
+        return fixed
+
+    def __call__(
+        self,
+        params: Tree,
+        prompts: Any,
+        prompt_lengths: Any = None,
+        rng: jax.Array | int | None = None,
+        *,
+        state: Tree = None,
+    ) -> tuple[jax.Array, jax.Array]:
+        """`(tokens, lengths)`: texts (batch, max_length) with their prompts, and their lengths.
+
+        Args:
+            params: of the model; may be a tracer, as under `jax.vmap` over several models.
+            prompts: (batch, time) whole numbers, padded on the right.
+            prompt_lengths: (batch,), 1 or more; by default all of `time`.
+            rng: a key or an integer; row i samples the same whatever the other rows are.
+            state: what else the model carries, by default `model.state`.
+
+        Raises:
+            ValueError: a prompt without a token, or longer than a text.
+        """
+        rows = self.begin(params, prompts, prompt_lengths, rng, state=state)
+        rows = self.go_on(params, rows, state=state)
+        return rows.tokens, rows.lengths
+
+    def begin(
+        self,
+        params: Tree,
+        prompts: Any,
+        prompt_lengths: Any = None,
+        rng: jax.Array | int | None = None,
+        *,
+        state: Tree = None,
+    ) -> Rows:
+        """The texts as far as their prompts; arguments as of a call."""
+        prompts, lengths = self._checked(prompts, prompt_lengths)
+        rng = jax.random.key(rng or 0) if rng is None or isinstance(rng, int) else rng
+        state = self.model.state if state is None else state
+        self._decide(params, state, prompts)
+        bucket = min(bucket_of(prompts.shape[1]), self.max_length)
+        prompts = jnp.pad(prompts, [(0, 0), (0, bucket - prompts.shape[1])])
+        keys = jax.vmap(lambda row: jax.random.fold_in(rng, row))(jnp.arange(len(prompts)))
+        return self._prefill(params, state, prompts, lengths, keys)
+
+    def go_on(
+        self, params: Tree, rows: Rows, steps: int | None = None, *, state: Tree = None
+    ) -> Rows:
+        """The texts with more tokens, until all have ended.
+
+        Args:
+            steps: at most so many tokens.
+        """
+        state = self.model.state if state is None else state
+        return self._decode(params, state, rows, self.max_length if steps is None else steps)
+
+    def stream(
+        self,
+        params: Tree,
+        prompts: Any,
+        prompt_lengths: Any = None,
+        rng: jax.Array | int | None = None,
+        *,
+        state: Tree = None,
+    ) -> Iterator[np.ndarray]:
+        """The next tokens (batch,) as they come, `pad` for texts that have ended."""
+        rows = self.begin(params, prompts, prompt_lengths, rng, state=state)
+        while not np.asarray(rows.done).all():
+            before = np.asarray(rows.lengths)
+            rows = self.go_on(params, rows, 1, state=state)
+            new = np.asarray(rows.tokens)[np.arange(len(before)), before % self.max_length]
+            yield np.where(np.asarray(rows.lengths) > before, new, self.pad)
+
+    def programs(self) -> dict[str, int]:
+        """How many programs were compiled."""
+        compiled = {"prefill": self._prefill, "decode": self._decode}
+        return {name: function._cache_size() for name, function in compiled.items()}
+
+    # ------------------------------------------------------------ the two programs
+
+    def prefill(
+        self, params: Tree, state: Tree, prompts: jax.Array, lengths: jax.Array, keys: jax.Array
+    ) -> Rows:
+        """Texts of prompts (batch, time), pure."""
+        batch, time = prompts.shape
+        is_there = jnp.arange(time) < lengths[:, None]
+        tokens = jnp.full((batch, self.max_length), self.pad, "int32")
+        tokens = tokens.at[:, :time].set(jnp.where(is_there, prompts, self.pad))
+        cache = None
+        if self.why_uncached is None:
+            logits, cache = forward(self.model, params, state, prompts, self.max_length)
+            logits = _at(logits, lengths - 1)
+        else:
+            logits = self._logits_of_all(params, state, tokens, lengths)
+        done = lengths >= self.max_length
+        return Rows(tokens, lengths, done, logits, keys, cache)
+
+    def decode(self, params: Tree, state: Tree, rows: Rows, steps: jax.Array) -> Rows:
+        """Texts with at most so many tokens more, pure."""
+
+        def goes_on(carry):
+            rows, number = carry
+            return (number < steps) & ~rows.done.all()
+
+        def step(carry):
+            rows, number = carry
+            return self.step(params, state, rows), number + 1
+
+        return jax.lax.while_loop(goes_on, step, (rows, 0))[0]
+
+    def step(self, params: Tree, state: Tree, rows: Rows) -> Rows:
+        """Texts with a token more each, those that have ended as they are; pure."""
+        return self.extended(params, state, rows, self._next(rows))
+
+    def extended(self, params: Tree, state: Tree, rows: Rows, token: jax.Array) -> Rows:
+        """Texts with these tokens (batch,) behind them, those that have ended as they are; pure."""
+        numbers = jnp.arange(len(token))
+        place = jnp.where(rows.done, self.max_length, rows.lengths)  # outside: nothing is written
+        tokens = rows.tokens.at[numbers, place].set(token, mode="drop")
+        lengths = jnp.where(rows.done, rows.lengths, rows.lengths + 1)
+        done = rows.done | (lengths >= self.max_length)
+        for end in self.stop:
+            done |= token == end
+        rows = rows._replace(tokens=tokens, lengths=lengths, done=done)
+        if rows.cache is None:
+            return rows._replace(logits=self._logits_of_all(params, state, tokens, lengths))
+        first = jnp.minimum(place, self.max_length - 1)
+        options = {"cache": rows.cache, "position": first}
+        logits, cache = forward(
+            self.model, params, state, token[:, None], self.max_length, **options
+        )
+        return rows._replace(logits=logits[:, 0], cache=cache)
+
+    def _next(self, rows):
+        keys = jax.vmap(jax.random.fold_in)(rows.keys, rows.lengths)
+        if getattr(self.sampler, "repetition_penalty", None) is None:
+            return jax.vmap(self.sampler)(rows.logits, keys)
+        is_there = jnp.arange(self.max_length) < rows.lengths[:, None]
+        vocabulary = rows.logits.shape[-1]
+        places = jnp.where(is_there, rows.tokens, vocabulary)  # outside: nothing is marked
+        mark = lambda row: jnp.zeros(vocabulary, bool).at[row].set(True, mode="drop")  # noqa: E731
+        return jax.vmap(self.sampler)(rows.logits, keys, jax.vmap(mark)(places))
+
+    def _logits_of_all(self, params, state, tokens, lengths):
+        """The logits behind the last tokens, by a pass over the whole texts."""
+        behind = self._buffer - self.max_length
+        whole = jnp.pad(tokens, [(0, 0), (0, behind)], constant_values=self.pad)
+        logits, _ = self.model.apply(params, state, whole, training=False)
+        return _at(logits, lengths - 1)
+
+    # ------------------------------------------------------------ what is given
+
+    def _decide(self, params, state, prompts):
+        """Finds out whether the model allows a cache."""
+        if self._is_decided:
+            return
+        try:
+            if self._buffer != self.max_length or self._has_fixed_length():
+                raise Uncached("its input has a fixed length")
+            check_operations(self.model)
+
+            def first(params, state, tokens):
+                return forward(self.model, params, state, tokens, self.max_length)
+
+            jax.eval_shape(first, params, state, prompts[:, :1])
+        except Uncached as error:
+            if self._demanded:
+                expected = "a model that allows a cache"
+                raise ValueError(explain("Generator", expected, str(error))) from None
+            self.why_uncached = str(error)
+        self._is_decided = True
+
+    def _has_fixed_length(self):
+        shape = getattr(self.model, "input_shape", None)
+        return isinstance(shape, tuple) and len(shape) == 2 and shape[1] is not None
+
+    def _checked(self, prompts, lengths):
+        """Prompts and lengths as arrays, checked where they are numbers."""
+        if not isinstance(prompts, jax.Array):
+            prompts = np.asarray(prompts)
+        if prompts.ndim != 2 or not jnp.issubdtype(prompts.dtype, jnp.integer):
+            expected = "prompts of whole numbers (batch, time)"
+            raise ValueError(explain("Generator", expected, f"{prompts.dtype}{prompts.shape}"))
+        if lengths is None:
+            lengths = np.full(len(prompts), prompts.shape[1])
+        if not isinstance(lengths, jax.core.Tracer):
+            lengths = np.asarray(lengths)
+            most = min(prompts.shape[1], self.max_length)
+            if lengths.shape != prompts.shape[:1] or (lengths < 1).any() or (lengths > most).any():
+                expected = f"a length from 1 to {most} for each of {len(prompts)} prompts"
+                raise ValueError(explain("Generator", expected, f"{lengths}"))
+        prompts = jnp.asarray(prompts[:, : self.max_length], "int32")
+        return prompts, jnp.asarray(lengths, "int32")
+
+
+def bucket_of(length: int) -> int:
+    """The length that prompts are padded to.
+
+    >>> [bucket_of(n) for n in (1, 16, 17, 100)]
+    [16, 16, 32, 128]
+    """
+    return max(SMALLEST_BUCKET, 2 ** (length - 1).bit_length())
+
+
+def _at(logits, places):
+    """(batch, time, vocabulary) at one place of each row."""
+    return jnp.take_along_axis(logits, places[:, None, None], axis=1)[:, 0]

@@ -1,0 +1,131 @@
+"""Server: many prompts through a few slots, each refilled as its text ends."""
+
+import collections
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.core.registry import public
+from jkeras.generation.cache import map_rows
+from jkeras.generation.generator import Generator, Rows
+
+Tree = Any
+
+
+@public("jkeras.generation.Server")
+class Server:
+    """Writes on after many prompts at once: a slot whose text has ended takes the next prompt while
+    the others go on (continuous batching, Yu et al. 2022, OSDI).
+
+    Each text is the one that its prompt alone would give.
+
+    Args:
+        generator: a `Generator`.
+        slots: how many texts are written at the same time.
+        steps: at most so many tokens are written before ended texts are looked for.
+    Raises:
+        ValueError: fewer than one slot or step.
+
+    >>> import jkeras
+    >>> tokens = jkeras.Input((None,), dtype="int32")
+    >>> model = jkeras.Model(tokens, jkeras.layers.Embedding(20, 20)(tokens))
+    >>> server = Server(Generator(model, max_length=6), slots=2)
+    >>> texts = dict(server(model.params, [[1, 2], [3], [4, 5, 6]]))
+    >>> sorted(texts), texts[1].shape
+    ([0, 1, 2], (6,))
+    """
+
+    def __init__(self, generator: Generator, slots: int = 8, steps: int = 16) -> None:
+        for name, value in (("slots", slots), ("steps", steps)):
+            if value < 1:
+                raise ValueError(explain("Server", f"`{name}` of 1 or more", f"{name}={value}"))
+        self.generator, self.slots, self.steps = generator, slots, steps
+        self._insert = jax.jit(_inserted, donate_argnums=0)
+        self._go_on = jax.jit(self._until_one_ends, donate_argnums=2)
+
+    def __call__(
+        self,
+        params: Tree,
+        prompts: Iterable[Sequence[int]],
+        rngs: Iterable[jax.Array | int] | None = None,
+        *,
+        state: Tree = None,
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """(number of the prompt, its text with the prompt) as texts end.
+
+        Args:
+            params: of the model.
+            prompts: sequences of tokens; they are taken one at a time, as slots come free.
+            rngs: a key or an integer for each prompt; by default their numbers.
+            state: what else the model carries, by default `model.state`.
+        """
+        state = self.generator.model.state if state is None else state
+        waiting = enumerate(prompts)
+        keys = iter(rngs) if rngs is not None else None
+        numbers: dict[int, int] = {}  # by slot: of its prompt
+        free = collections.deque(range(self.slots))
+        rows = None
+        while True:
+            for number, prompt in itertools.islice(waiting, len(free)):
+                rng = number if keys is None else next(keys)
+                one = self.generator.begin(params, [list(prompt)], rng=rng, state=state)
+                rows = self._empty(one) if rows is None else rows
+                numbers[free[0]] = number
+                rows = self._insert(rows, one, free.popleft())
+            if not numbers:
+                return
+            rows, others = self._go_on(params, state, rows)
+            ended, lengths = (np.asarray(values) for values in others)
+            for slot in [slot for slot in numbers if ended[slot]]:
+                yield numbers.pop(slot), np.asarray(rows.tokens[slot])[: lengths[slot]]
+                free.append(slot)
+
+    def _empty(self, one):
+        """Slots without texts, as the rows of one prompt are."""
+
+        def widen(values, axis):
+            shape = (*values.shape[:axis], self.slots, *values.shape[axis + 1 :])
+            return jnp.zeros(shape, values.dtype)
+
+        cache = None if one.cache is None else map_rows(widen, one.cache)
+        keys = jax.vmap(lambda _: one.keys[0])(jnp.arange(self.slots))
+        done = jnp.ones(self.slots, bool)
+        lengths = jnp.ones(self.slots, one.lengths.dtype)
+        return Rows(widen(one.tokens, 0), lengths, done, widen(one.logits, 0), keys, cache)
+
+    def _until_one_ends(self, params, state, rows):
+        """The slots with more tokens: until a text ends, or there were enough steps."""
+        before = rows.done
+
+        def goes_on(carry):
+            rows, number = carry
+            return (number < self.steps) & (rows.done == before).all() & ~rows.done.all()
+
+        def step(carry):
+            rows, number = carry
+            return self.generator.step(params, state, rows), number + 1
+
+        rows, _ = jax.lax.while_loop(goes_on, step, (rows, 0))
+        return rows, (rows.done, rows.lengths)
+
+
+def _inserted(rows, one, slot):
+    """The slots with the row of one prompt in one of them."""
+
+    def put(values, new, axis=0):
+        return jax.lax.dynamic_update_slice_in_dim(values, new, slot, axis)
+
+    cache = rows.cache
+    if cache is not None:
+        cache = map_rows(lambda values, axis, new: put(values, new, axis), cache, one.cache)
+    keys = rows.keys.at[slot].set(one.keys[0])
+    others = {
+        name: put(getattr(rows, name), getattr(one, name))
+        for name in ("tokens", "lengths", "done", "logits")
+    }
+    return Rows(**others, keys=keys, cache=cache)

@@ -1,0 +1,82 @@
+"""`model.generate`: texts for prompts of any lengths, with a progress bar or as a stream."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.generation.generator import Generator
+from jkeras.generation.sampler import Sampler
+from jkeras.utils.progbar import Progbar
+
+AT_ONCE = 16  # tokens between two drawings of the progress bar
+
+
+def generate(
+    model: Any,
+    prompts: Any,
+    max_length: int,
+    sampler: Sampler,
+    stop: Sequence[int],
+    rng: jax.Array | int | None,
+    stream: bool,
+    verbose: int,
+) -> Any:
+    """See `Model.generate`."""
+    is_one = len(np.shape(prompts[0])) == 0 if len(prompts) else False
+    rows, lengths = padded([prompts] if is_one else prompts)
+    generator = _generator_of(model, max_length, sampler, tuple(stop))
+    if stream:
+        tokens = generator.stream(model.params, rows, lengths, rng)
+        return _of_one(tokens) if is_one else tokens
+    texts = _whole(generator, model.params, rows, lengths, rng, verbose)
+    return texts[0] if is_one else texts
+
+
+def padded(prompts: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Prompts of any lengths as one array, padded on the right, and their lengths.
+
+    Raises:
+        ValueError: no prompt, or one without a token.
+
+    >>> padded([[1, 2], [3]])[0].tolist()
+    [[1, 2], [3, 0]]
+    """
+    lengths = np.array([len(prompt) for prompt in prompts], "int32")
+    if not len(lengths) or not lengths.all():
+        raise ValueError(explain("generate", "prompts of one token or more", f"{prompts!r}"))
+    rows = np.zeros((len(lengths), lengths.max()), "int32")
+    for row, prompt in zip(rows, prompts):
+        row[: len(prompt)] = np.asarray(prompt)
+    return rows, lengths
+
+
+def _generator_of(model, max_length, sampler, stop):
+    """The generator for these arguments, whose programs stay compiled from call to call."""
+    key = (max_length, sampler, stop)
+    known = getattr(model, "_generators", {})
+    if key not in known:
+        known = {**known, key: Generator(model, max_length, sampler, stop)}
+        model.set_untracked(_generators=known)
+    return known[key]
+
+
+def _whole(generator, params, rows, lengths, rng, verbose):
+    """The texts, each as long as it is."""
+    texts = generator.begin(params, rows, lengths, rng)
+    bar = Progbar(generator.max_length, verbose=verbose, unit_name="token") if verbose else None
+    while bar is not None and not np.asarray(texts.done).all():
+        texts = generator.go_on(params, texts, AT_ONCE)
+        bar.update(
+            int(np.asarray(texts.lengths).max()), finalize=bool(np.asarray(texts.done).all())
+        )
+    texts = generator.go_on(params, texts)
+    ends = np.asarray(texts.lengths)
+    return [row[:end] for row, end in zip(np.asarray(texts.tokens), ends)]
+
+
+def _of_one(tokens: Iterator[np.ndarray]) -> Iterator[int]:
+    for batch in tokens:
+        yield int(batch[0])

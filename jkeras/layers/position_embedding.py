@@ -1,0 +1,57 @@
+"""PositionEmbedding: a learnt vector for each position of a sequence."""
+
+import typing
+
+from jkeras.core import typed
+from jkeras.core.errors import explain
+from jkeras.core.layer import Layer, layer
+from jkeras.core.positions import positions_now
+from jkeras.core.record import Initializer
+
+
+@layer("jkeras.layers", arguments="sequence_length, initializer")
+class PositionEmbedding(Layer):
+    """The vectors of the positions of its input, to be added to it: (batch, time, features) ->
+    (batch, time, features) (Gehring et al. 2017, arXiv:1705.03122).
+
+    While text is generated with a cache, the positions are those in the whole text.
+
+    Args:
+        sequence_length: how many positions there are.
+        initializer: of the vectors.
+    Raises:
+        ValueError: a longer input.
+
+    >>> import numpy as np
+    >>> x = np.ones((2, 5, 4), "float32")
+    >>> (x + PositionEmbedding(8)(x)).shape
+    (2, 5, 4)
+    """
+
+    sequence_length: int
+    initializer: Initializer = "glorot_uniform"
+    supports_masking = True
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            sequence_length: int,
+            initializer: typed.Named = "glorot_uniform",
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
+    def __post_init__(self):
+        if not isinstance(self.sequence_length, int) or self.sequence_length < 1:
+            received = f"sequence_length={self.sequence_length!r}"
+            raise ValueError(explain(self._where, "`sequence_length` of 1 or more", received))
+
+    def weight_specs(self, x):
+        name, shape = "position_embeddings", (self.sequence_length, x.shape[-1])
+        return {name: self.weight(name, shape, initializer=self.initializer)}
+
+    def forward(self, w, x, ctx):
+        if not ctx.abstract and x.shape[1] > self.sequence_length:
+            expected = f"at most {self.sequence_length} positions"
+            raise ValueError(explain(self._where, expected, f"an input of shape {x.shape}"))
+        return w["position_embeddings"][positions_now(x.shape[:2])]

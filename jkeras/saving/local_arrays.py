@@ -1,0 +1,171 @@
+"""Trees of arrays, and JSON beside them, in a folder of one process: the parts of the arrays that
+lie on its devices, one after another in a file.
+"""
+
+import json
+import math
+import os
+
+import jax
+import numpy as np
+
+from jkeras.kernel.tree import flatten
+
+INDEX, PARTS, TEXT = "index.json", "parts", "text.json"
+
+
+class Held:
+    """The parts of an array that this process has, on the host.
+
+    Args:
+        array: of JAX or numpy.
+
+    >>> Held(np.ones((2, 3))).parts[0][0]
+    ((0, 2), (0, 3))
+    """
+
+    def __init__(self, array):
+        self.shape = tuple(np.shape(array))
+        self.dtype = np.dtype(array.dtype)
+        self.parts = [
+            (_bounds(index, self.shape), np.array(part, copy=True))
+            for index, part in _parts_of(array)
+        ]
+
+
+def folder_of_this_process(folder):
+    """The path of the part of a folder that belongs to this process of a run, as two may run on one
+    machine.
+    """
+    if jax.process_count() == 1:
+        return folder
+    return os.path.join(os.fspath(folder), f"process_{jax.process_index()}")
+
+
+def copied(trees):
+    """Copies of trees, which a training may go on beside."""
+    return jax.tree_util.tree_map(Held, trees)
+
+
+def write(folder, trees, texts):
+    """Writes into a new folder.
+
+    Args:
+        trees: {name: nested dict of arrays, or of what `copied` gives}.
+        texts: {name: JSON data}.
+    """
+    for name, tree in trees.items():
+        place = os.path.join(folder, name)
+        os.makedirs(place)
+        index = []
+        with open(os.path.join(place, PARTS), "wb") as file:
+            for path, array in flatten(tree):
+                held = array if isinstance(array, Held) else Held(array)
+                for bounds, part in held.parts:
+                    index.append([path, held.shape, str(held.dtype), bounds, file.tell()])
+                    file.write(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+        _write_json(os.path.join(place, INDEX), index)
+    for name, data in texts.items():
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+        _write_json(os.path.join(folder, name, TEXT), data)
+
+
+def covers(folder, name, like):
+    """Whether the parts in a folder are those that this process needs.
+
+    Args:
+        like: {path: (shape, dtype, sharding)}.
+    """
+    saved = _index(folder, name)
+    return all(
+        _find(saved.get(path, {}), bounds, shape) is not None
+        for path, (shape, _, sharding) in like.items()
+        for bounds in _needed(shape, sharding)
+    )
+
+
+def read(folder, name, like):
+    """The arrays of a tree: {path: array}.
+
+    Args:
+        like: {path: (shape, dtype, sharding)}; sharding None: whole, on the host.
+    """
+    saved = _index(folder, name)
+    parts = os.path.join(folder, name, PARTS)
+    data = np.empty(0, np.uint8)
+    if os.path.getsize(parts):  # else it cannot be mapped
+        data = np.memmap(parts, np.uint8, "r")
+    return {
+        path: _array(data, saved[path], shape, np.dtype(dtype), sharding)
+        for path, (shape, dtype, sharding) in like.items()
+    }
+
+
+def read_text(folder, name):
+    """JSON data."""
+    with open(os.path.join(folder, name, TEXT)) as file:
+        return json.load(file)
+
+
+def _array(data, parts, shape, dtype, sharding):
+    """An array from the bytes of a file, and {bounds: where a part begins in it}."""
+
+    def part(bounds):
+        whole = _find(parts, bounds, shape)
+        sizes = [stop - start for start, stop in whole]
+        begin = parts[whole]
+        end = begin + math.prod(sizes) * dtype.itemsize
+        values = data[begin:end].view(dtype).reshape(sizes)
+        inside = zip(bounds, whole)
+        # a copy, since the file may be removed while the training uses the array
+        return np.array(values[tuple(slice(a - low, b - low) for (a, b), (low, _) in inside)])
+
+    if sharding is None:
+        return part(_bounds(..., shape))
+    return jax.make_array_from_callback(shape, sharding, lambda index: part(_bounds(index, shape)))
+
+
+def _find(parts, bounds, shape):
+    """The bounds of a saved part in which a wanted one lies, or None."""
+    for candidate in (bounds, _bounds(..., shape)):
+        if candidate in parts:
+            return candidate
+    return None
+
+
+def _needed(shape, sharding):
+    """The bounds of the parts that this process needs."""
+    if sharding is None:
+        return {_bounds(..., shape)}
+    indices = sharding.addressable_devices_indices_map(tuple(shape)).values()
+    return {_bounds(index, shape) for index in indices}
+
+
+def _parts_of(array):
+    """(index, values) of each different part that lies here."""
+    if not isinstance(array, jax.Array) or array.is_fully_addressable:
+        return [(..., np.asarray(array))]
+    parts = {_bounds(shard.index, array.shape): shard for shard in array.addressable_shards}
+    return [(shard.index, shard.data) for shard in parts.values()]
+
+
+def _bounds(index, shape):
+    """(start, stop) for each axis."""
+    if index is ...:
+        return tuple((0, size) for size in shape)
+    return tuple(axis.indices(size)[:2] for axis, size in zip(index, shape))
+
+
+def _index(folder, name):
+    """{path: {bounds: where the part begins}}."""
+    with open(os.path.join(folder, name, INDEX)) as file:
+        rows = json.load(file)
+    saved = {}
+    for path, _, _, bounds, begin in rows:
+        saved.setdefault(tuple(path), {})[tuple(map(tuple, bounds))] = begin
+    return saved
+
+
+def _write_json(path, data):
+    with open(path, "w") as file:
+        json.dump(data, file)

@@ -1,0 +1,178 @@
+"""Texts with a cache are those of passes over the whole text, token by token."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import layers
+from jkeras.generation import Generator, Sampler, init_cache
+from jkeras.generation.cache import forward
+from tests.generation.models import CACHED, UNCACHED, VOCABULARY, made
+
+PROMPTS = np.random.default_rng(0).integers(0, VOCABULARY, (3, 7))
+LENGTHS = np.array([7, 3, 5])
+
+
+def by_hand(model, prompt, length):
+    """The likeliest tokens, by a pass of the model over all of the text for each; what is behind
+    the text has no part in it.
+    """
+    run = jax.jit(lambda text: model.apply(model.params, model.state, text, training=False)[0])
+    text = list(prompt)
+    while len(text) < length:
+        row = text + [0] * (40 - len(text))
+        text.append(int(np.argmax(run(np.array([row]))[0, len(text) - 1])))
+    return text
+
+
+@pytest.mark.parametrize("name", [*CACHED, *UNCACHED])
+def test_as_by_hand(name):
+    model = made(name)
+    generator = Generator(model, 16)
+    tokens, lengths = generator(model.params, PROMPTS, LENGTHS)
+    assert (generator.why_uncached is None) == (name in CACHED)
+    for row, prompt, length in zip(np.asarray(tokens), PROMPTS, LENGTHS):
+        assert row.tolist() == by_hand(model, prompt[:length], 16)
+    assert lengths.tolist() == [16] * 3
+
+
+@pytest.mark.parametrize("name", CACHED)
+def test_logits_are_those_without_a_cache(name):
+    """Also for several new tokens at once, from another position on in each row."""
+    model = made(name)
+    tokens = np.random.default_rng(1).integers(0, VOCABULARY, (2, 30))
+    whole = np.asarray(model(tokens))
+    first, cache = forward(model, model.params, model.state, jnp.asarray(tokens[:, :9]), 30)
+    np.testing.assert_allclose(first, whole[:, :9], atol=1e-5)
+    position = np.array([9, 6])
+    while position.max() + 3 <= 30:
+        new = np.stack([row[at : at + 3] for row, at in zip(tokens, position)])
+        logits, cache = forward(model, model.params, model.state, new, 30, cache, position)
+        for row, at, found in zip(whole, position, np.asarray(logits)):
+            np.testing.assert_allclose(found, row[at : at + 3], atol=1e-5)
+        position = position + 3
+
+
+def test_two_programs_for_all_prompts():
+    model = made("grouped")
+    generator = Generator(model, 24)
+    for length in range(1, 11):
+        generator(model.params, np.ones((2, length), "int32"))
+    assert generator.programs() == {"prefill": 1, "decode": 1}
+
+
+def test_sampled_as_without_a_cache():
+    """A row's tokens follow from the key and its number alone."""
+    model = made("grouped")
+    sampler = Sampler(0.9, top_k=9, repetition_penalty=1.2)
+    mine = Generator(model, 16, sampler)(model.params, PROMPTS, LENGTHS, 3)[0]
+    other = Generator(model, 16, sampler, cache=False)(model.params, PROMPTS, LENGTHS, 3)[0]
+    np.testing.assert_array_equal(mine, other)
+    first = Generator(model, 16, sampler)(model.params, PROMPTS[:1], LENGTHS[:1], 3)[0]
+    np.testing.assert_array_equal(first[0], mine[0])
+    assert (mine != Generator(model, 16, sampler)(model.params, PROMPTS, LENGTHS, 4)[0]).any()
+
+
+def test_stop_and_pad():
+    model = made("stacked")
+    whole = np.asarray(Generator(model, 20)(model.params, PROMPTS, LENGTHS)[0])
+    stop = int(whole[0, 9])
+    tokens, lengths = Generator(model, 20, stop=[stop], pad=-1)(model.params, PROMPTS, LENGTHS)
+    for row, text, begin, end in zip(np.asarray(tokens), whole, LENGTHS, np.asarray(lengths)):
+        np.testing.assert_array_equal(row[:end], text[:end])
+        assert (row[end:] == -1).all() and stop not in text[begin : end - 1]
+        assert end == 20 or row[end - 1] == stop
+
+
+def test_streams():
+    model = made("grouped")
+    texts = model.generate([[3, 4, 5], [6]], max_length=9)
+    assert [text[:3].tolist() for text in texts[:1]] == [[3, 4, 5]]
+    steps = list(model.generate([[3, 4, 5], [6]], max_length=9, stream=True))
+    assert len(steps) == 8
+    np.testing.assert_array_equal([step[0] for step in steps[:6]], texts[0][3:])
+    np.testing.assert_array_equal([step[1] for step in steps], texts[1][1:])
+    assert [step[0] for step in steps[6:]] == [0, 0]
+    one = model.generate([6], max_length=9, verbose=0)
+    np.testing.assert_array_equal(one, texts[1])
+    assert list(model.generate([6], max_length=9, stream=True)) == one[1:].tolist()
+
+
+def test_progress(capsys):
+    model = made("grouped")
+    model.generate([[1, 2], [3]], max_length=40, verbose=1)
+    assert "40/40" in capsys.readouterr().out
+
+
+def test_several_models_at_once():
+    """Under `jax.vmap` over their params, and under `jax.jit`."""
+    model = made("grouped")
+    generator = Generator(model, 12)
+    both = jax.tree.map(lambda v: jnp.stack([v, -v]), model.params)
+    tokens = jax.jit(jax.vmap(lambda params: generator(params, PROMPTS, LENGTHS)[0]))(both)
+    for number, sign in enumerate((1, -1)):
+        params = jax.tree.map(lambda v, sign=sign: sign * v, model.params)
+        np.testing.assert_array_equal(tokens[number], generator(params, PROMPTS, LENGTHS)[0])
+
+
+def test_in_half_precision():
+    jkeras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = made("grouped")
+        tokens, _ = Generator(model, 12)(model.params, PROMPTS, LENGTHS)
+        cache = init_cache(model, 1, 12)
+    finally:
+        jkeras.config.set_dtype_policy("float32")
+    assert {str(v.dtype) for v in jax.tree.leaves(cache)} == {"bfloat16"}
+    assert (np.asarray(tokens) >= 0).all()
+
+
+# ---------------------------------------------------------------- what has no cache
+
+
+def model_of(operation):
+    tokens = jkeras.Input((None,), dtype="int32")
+    x = layers.Embedding(VOCABULARY, 8)(tokens)
+    return jkeras.Model(tokens, layers.Dense(VOCABULARY)(operation(x)))
+
+
+@pytest.mark.parametrize(
+    "operation, why",
+    [
+        (lambda x: layers.MultiHeadAttention(1, 4)(x, x), "no `use_causal_mask=True`"),
+        (lambda x: layers.Conv1D(8, 3, padding="causal")(x), "Conv1D"),
+        (lambda x: x - jkeras.ops.cumsum(x, axis=1), "cumsum"),
+        (lambda x: layers.UnitNormalization(axis=1)(x), "UnitNormalization"),
+        (lambda x: jkeras.ops.softmax(x, axis=1), "softmax"),
+        (lambda x: layers.Lambda(lambda x: x * 2)(x), "Lambda"),
+    ],
+)
+def test_why_there_is_no_cache(operation, why):
+    model = model_of(operation)
+    generator = Generator(model, 8)
+    tokens = generator(model.params, [[1, 2]])[0]
+    assert why in generator.why_uncached and tokens.shape == (1, 8)
+    with pytest.raises(ValueError, match="a model that allows a cache"):
+        Generator(model, 8, cache=True)(model.params, [[1, 2]])
+
+
+@pytest.mark.parametrize(
+    "prompts, lengths, message",
+    [
+        (np.ones((2, 9), int), None, "a length from 1 to 8"),
+        ([[1, 2]], [0], "a length from 1 to 2"),
+        ([[1, 2]], [1, 1], "for each of 1 prompts"),
+        ([[1.5]], None, "prompts of whole numbers"),
+        ([1, 2], None, "prompts of whole numbers"),
+    ],
+)
+def test_wrong_prompts(prompts, lengths, message):
+    model = made("grouped")
+    with pytest.raises(ValueError, match=message):
+        Generator(model, 8)(model.params, prompts, lengths)
+    with pytest.raises(ValueError, match="one token or more"):
+        model.generate([[]], max_length=8)
+    with pytest.raises(ValueError, match="at most 40"):
+        Generator(made("fixed"), 50)
