@@ -122,5 +122,5 @@ def _concatenated(arrays, axis):
 
 
 def _cut(array, sizes, axis):
-    """An array in pieces of these sizes along an axis."""
+    """An array in parts of these sizes along an axis."""
     return np.split(array, np.cumsum(sizes)[:-1], axis)

@@ -22,7 +22,7 @@ TASKS = ("backbone", "causal_lm")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
-@public("keras.saving.from_transformers")
+@public("jkeras.saving.from_transformers")
 def from_transformers(
     folder: str | os.PathLike,
     task: str = "backbone",

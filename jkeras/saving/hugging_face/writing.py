@@ -20,7 +20,7 @@ from jkeras.saving.moment import at_one_moment
 GIGABYTE = 2**30
 
 
-@public("keras.saving.to_transformers")
+@public("jkeras.saving.to_transformers")
 def to_transformers(
     model: typing.Any,
     folder: str | os.PathLike,
