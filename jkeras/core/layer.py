@@ -36,6 +36,7 @@ from jkeras.core.layer_config import LayerConfig
 from jkeras.core.legacy_shape import take_first_shape
 from jkeras.core.module import Module
 from jkeras.core.pure import Pair, PureInterface
+from jkeras.core.renamed import renamed
 from jkeras.core.settings import auto_name, uncounted
 from jkeras.core.variable import Variable
 from jkeras.core.view import WeightView
@@ -68,6 +69,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     call_context: typing.ClassVar = {}
     supports_masking: typing.ClassVar = False
     allow_non_tensor_positional_args: typing.ClassVar = False
+    converts_inputs: typing.ClassVar = True  # False: texts and lists come to `call` as they are
     casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
     # whether a class of the user's has a `compute_output_shape` of its own
     says_output_shape: typing.ClassVar = False
@@ -273,9 +275,15 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
     def _convert(self, x):
         """An input as an array, floats in the layer's compute dtype."""
+        if not self.converts_inputs:
+            return x
         x = graph.as_tensor(x)
         is_cast = self.autocast and self.computes_in_float
         return masking.cast_with_mask(x, self.compute_dtype) if is_cast else x
+
+    # by which layers of libraries for Keras, tokenizers say, ask for inputs as they are
+    _allow_non_tensor_positional_args = renamed("allow_non_tensor_positional_args")
+    _convert_input_args = renamed("converts_inputs")
 
     def check_input(self, call, input_spec):
         """Raises for an input that an `input_spec` forbids."""

@@ -27,7 +27,7 @@ _canonical = {}  # object -> its first name
 _short = {}  # "Dense" -> [objects]: for module paths of other Keras versions
 _later = set()  # modules of ours that are not imported yet, whose public names are not known yet
 _custom, _custom_names = {}, {}  # registered by the user: name -> object and back
-_scopes = contextvars.ContextVar("custom_objects", default=({},))
+_scopes = contextvars.ContextVar("custom_objects", default=(_custom,))
 # of a config being read: whether it is to be trusted
 _loading = contextvars.ContextVar("loading", default=None)
 _shared = contextvars.ContextVar("shared_objects", default=None)
@@ -146,15 +146,15 @@ def get_registered_object(name, custom_objects=None, module_objects=None):
     ...     get_registered_object("Mine")
     <class 'dict'>
     """
-    for table in (*reversed(_scopes.get()), _custom, custom_objects or {}, module_objects or {}):
+    for table in (*reversed(_scopes.get()), custom_objects or {}, module_objects or {}):
         if name in table:
             return table[name]
     return None
 
 
 def get_custom_objects():
-    """The dict of custom objects of the outermost scope; what is put in it is known everywhere in
-    this process.
+    """The dict of custom objects of the outermost scope, those of `register_keras_serializable`
+    among them; what is put in it is known everywhere in this process.
 
     >>> get_custom_objects()["Mine"] = dict
     >>> get_custom_objects().pop("Mine")

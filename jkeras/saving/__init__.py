@@ -18,6 +18,8 @@ __all__ = exported(
     on_first_use={
         "jkeras.saving.checkpointer": "Checkpointer",
         "jkeras.saving.file_editor": "KerasFileEditor",
+        "jkeras.saving.hugging_face.reading": "from_transformers",
+        "jkeras.saving.hugging_face.writing": "to_transformers",
         "jkeras.saving.models": "load_model save_model",
         "jkeras.saving.weight_files": "load_weights save_weights",
     },

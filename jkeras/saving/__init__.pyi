@@ -4,6 +4,8 @@ from jkeras.core.registry import CustomObjectScope as CustomObjectScope
 from jkeras.core.registry import CustomObjectScope as custom_object_scope
 from jkeras.saving.checkpointer import Checkpointer as Checkpointer
 from jkeras.saving.file_editor import KerasFileEditor as KerasFileEditor
+from jkeras.saving.hugging_face.reading import from_transformers as from_transformers
+from jkeras.saving.hugging_face.writing import to_transformers as to_transformers
 
 def deserialize_keras_object(
     config: Any,

@@ -23,4 +23,5 @@ def assign_all(pairs: collections.abc.Iterable[tuple[typing.Any, typing.Any]]) -
     """
     with Signals():
         for variable, value in pairs:
-            variable.assign(jax.device_put(value))
+            # each device gets its part alone: none has to hold all of it
+            variable.assign(jax.device_put(variable.placed(value)))

@@ -41,8 +41,12 @@ CHECKSUMS = "jkeras.checksums"
 LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
 
 
-def write(variables, path):
+def write(variables, path, framework="np"):
     """Writes variables by name to a new file.
+
+    Args:
+        variables: {name: what has a `shape`, `own_dtype` and `value`}.
+        framework: what the file says it is for.
 
     Raises:
         ValueError: a dtype that the format does not have.
@@ -67,7 +71,7 @@ def write(variables, path):
         at += size
     checksums = dict.fromkeys(order, 0)
     with open(path, "wb") as file, Checksums() as sums:
-        file.write(_header(entries, checksums))
+        file.write(_header(entries, checksums, framework))
         ahead = Ahead(file)
         for name in order:
             value = np.asarray(variables[name].value)
@@ -76,13 +80,13 @@ def write(variables, path):
             ahead.written(file.tell())
         sums.finish()
         file.seek(0)
-        file.write(_header(entries, checksums))
+        file.write(_header(entries, checksums, framework))
 
 
-def _header(entries, sums):
+def _header(entries, sums, framework):
     """The header's bytes; its length does not depend on the checksums."""
     digits = "".join(f"{value:08x}" for value in sums.values())
-    metadata = {"format": "np", CHECKSUMS: digits}
+    metadata = {"format": framework, CHECKSUMS: digits}
     text = json.dumps({"__metadata__": metadata, **entries}).encode()
     text += b" " * (-(len(text) + 8) % 64)
     return len(text).to_bytes(8, "little") + text

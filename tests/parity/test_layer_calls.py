@@ -532,3 +532,23 @@ def test_super_call_takes_training_and_mask_by_position():
         )
     for mine, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
+@pytest.mark.parametrize("given", ["one text", ["a", "b"], ("a", ["b", 3]), [1.5, 2.5]], ids=str)
+def test_a_layer_that_takes_inputs_as_they_are(library, given):
+    """As tokenizers of keras-hub ask for, in these words."""
+
+    class Raw(library.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self._convert_input_args = False
+            self._allow_non_tensor_positional_args = True
+
+        def call(self, x):
+            return {"given": [x], "kind": type(x).__name__}
+
+    returned = Raw()(given)
+    assert returned == {"given": [given], "kind": type(given).__name__}
+    with pytest.raises(ValueError, match="Only input tensors"):
+        library.layers.Identity()("one text")

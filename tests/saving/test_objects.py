@@ -196,3 +196,12 @@ def test_a_class_that_does_not_take_its_config_is_a_type_error_too(tmp_path):
     model.save(tmp_path / "m.keras")
     with pytest.raises(TypeError, match="Unable to reconstruct an instance"):
         jkeras.saving.load_model(tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize("k", [jkeras, keras], ids=["jkeras", "keras"])
+def test_registered_classes_are_custom_objects(k):
+    registered = k.saving.register_keras_serializable("listed")(type("Listed", (k.Model,), {}))
+    assert k.saving.get_custom_objects()["listed>Listed"] is registered
+    with k.saving.CustomObjectScope({"inner": registered}):
+        assert k.saving.get_registered_object("listed>Listed") is registered
+        assert "listed>Listed" in k.saving.get_custom_objects()

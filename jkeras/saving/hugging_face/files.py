@@ -1,0 +1,125 @@
+"""The files of a folder of transformers: `config.json`, and `.safetensors` files with the list of
+what is in which.
+"""
+
+import contextlib
+import json
+import os
+import re
+
+from jkeras.core.errors import SerializationError
+from jkeras.saving import safe_json, safetensors
+from jkeras.saving.reading import explained, opened
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+WRITTEN = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def read_config(folder: str) -> dict:
+    """The entries of `config.json`. Nothing of it is run or imported.
+
+    Raises:
+        FileNotFoundError: there is none.
+        SerializationError: it is no JSON object with a `model_type`.
+    """
+    path = os.path.join(folder, CONFIG)
+    with explained(path):
+        config = _json(path)
+        if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+            raise SerializationError(
+                "it has no `model_type`: it is no configuration of transformers."
+            )
+        if "registered_name" in config:
+            raise SerializationError(
+                "it describes an object of Keras beside a model of transformers: load it with "
+                "`from_preset` of keras-hub, if you trust it."
+            )
+    return config
+
+
+@contextlib.contextmanager
+def stored_in(folder: str):
+    """Inside this block {name: `Stored`} of all weights, in open files.
+
+    Raises:
+        FileNotFoundError: there are none.
+        SerializationError: a file is damaged, lies elsewhere, or is a pickle.
+    """
+    with contextlib.ExitStack() as stack:
+        found = {}
+        for name in _names(folder):
+            path = os.path.join(folder, name)
+            with explained(path):
+                file = stack.enter_context(opened(path))
+                found.update(_with_path(path, safetensors.read(file)))
+        yield found
+
+
+def _with_path(path, stored):
+    """Weights whose errors name the file."""
+
+    def reader(read):
+        def explaining(sums):
+            with explained(path):
+                return read(sums)
+
+        return explaining
+
+    return {name: one._replace(read=reader(one.read)) for name, one in stored.items()}
+
+
+def _names(folder):
+    """The names of the `.safetensors` files."""
+    index = os.path.join(folder, INDEX)
+    if os.path.lexists(index):
+        with explained(index):
+            return _listed(_json(index))
+    if os.path.lexists(os.path.join(folder, WEIGHTS)):
+        return [WEIGHTS]
+    pickles = sorted(name for name in os.listdir(folder) if name.endswith(PICKLES))
+    if pickles:
+        raise SerializationError(
+            f"{folder} has its weights in {', '.join(pickles[:3])}: pickles, which run what is in "
+            "them when they are read, and are not read here. Take the `.safetensors` of that "
+            "model, or write them with transformers: `model.save_pretrained(folder)`."
+        )
+    raise FileNotFoundError(f"{folder} has no {WEIGHTS} and no {INDEX}.")
+
+
+def _listed(index):
+    """The names of the files that a list of weights names."""
+    places = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(places, dict) or not all(map(_is_plain, places.values())):
+        raise SerializationError(
+            "it should have a `weight_map` from weights to `.safetensors` files beside it."
+        )
+    return sorted(set(places.values()))
+
+
+def _is_plain(name):
+    """Whether a name is that of a `.safetensors` file in the same folder, on any system."""
+    if not isinstance(name, str) or not name.endswith(".safetensors"):
+        return False
+    return os.path.basename(name) == name and not set("\\:\0") & set(name)
+
+
+def _json(path):
+    """The value of a JSON file."""
+    with opened(path) as file:
+        return safe_json.loads(file.read(safe_json.LONGEST + 1), "the file", finite=False)
+
+
+def dump(value: object, path: str) -> None:
+    """Writes a JSON file."""
+    with open(path, "w") as file:
+        json.dump(value, file, indent=2)
+        file.write("\n")
+
+
+def stale(folder: str, written: set[str]) -> list[str]:
+    """The paths of files of weights that an earlier model left in a folder."""
+    names = [n for n in os.listdir(folder) if WRITTEN.fullmatch(n) and n not in written]
+    return [os.path.join(folder, name) for name in names]

@@ -1,0 +1,183 @@
+"""Folders of transformers, read as models of keras-hub."""
+
+import collections.abc
+import importlib
+import importlib.util
+import os
+import sys
+import typing
+
+from jkeras.core.errors import SerializationError
+from jkeras.core.registry import public
+from jkeras.saving.assigning import assign_all
+from jkeras.saving.checksums import Checksums
+from jkeras.saving.flat import Stored
+from jkeras.saving.hugging_face import files
+from jkeras.saving.hugging_face.architectures import ARCHITECTURES, HEAD, Architecture
+from jkeras.saving.hugging_face.settings import arguments_of
+from jkeras.saving.reading import explained
+from jkeras.saving.weights import listed
+
+TASKS = ("backbone", "causal_lm")
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+
+
+@public("jkeras.saving.from_transformers")
+def from_transformers(
+    folder: str | os.PathLike,
+    task: str = "backbone",
+    *,
+    tokenizer: bool = True,
+    **arguments: typing.Any,
+) -> typing.Any:
+    """Reads a folder of Hugging Face's transformers, as `save_pretrained` writes it, into a model
+    of keras-hub, which has to be installed.
+
+    Weights go one after the other from the file to where the variables lie, under a distribution
+    each device's part to it, in the file's dtype; a cast is made there. No code of the folder is
+    run: `auto_map` is not looked at, and pickles (`pytorch_model.bin`) are refused. Model types
+    that `to_transformers` does not know are read by keras-hub's own converters, after their files
+    were looked at.
+
+    Args:
+        folder: with `config.json` and `.safetensors` files; nothing is downloaded.
+        task: "backbone"; or "causal_lm" for one that has `generate`.
+        tokenizer: for `generate` on texts, where the folder has one that keras-hub reads; False for
+            tokens.
+        **arguments: of the backbone, such as `dtype="bfloat16"`.
+
+    Raises:
+        ImportError: keras-hub is not there, or Keras itself was imported before.
+        FileNotFoundError: no such folder, or it has no weights.
+        SerializationError (a ValueError): a file is damaged or a pickle, or keras-hub has no such
+            model.
+
+    >>> from_transformers(".", task="diffusion")
+    Traceback (most recent call last):
+        ...
+    ValueError: `task` must be one of 'backbone', 'causal_lm'. Received: task='diffusion'
+    """
+    if task not in TASKS:
+        known = ", ".join(map(repr, TASKS))
+        raise ValueError(f"`task` must be one of {known}. Received: task={task!r}")
+    folder = os.path.abspath(os.fspath(folder))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"There is no folder {folder} to load.")
+    config = files.read_config(folder)
+    with files.stored_in(folder) as stored:
+        keras_hub = _keras_hub()
+        backbone = _backbone(keras_hub.models, folder, config, stored, arguments)
+    if task == "backbone":
+        return backbone
+    return _causal_lm(keras_hub.models, folder, backbone, tokenizer)
+
+
+def _keras_hub():
+    """The package, on jkeras.
+
+    Raises:
+        ImportError: it is not there.
+    """
+    if importlib.util.find_spec("keras_hub") is None:
+        raise ImportError(
+            "`from_transformers` makes a model of keras-hub, which is not installed: "
+            "`pip install keras-hub`. Arrays alone can be read by `safetensors`."
+        )
+    # the package itself: it stands above this one
+    sys.modules["jkeras"].install_as_keras()
+    return importlib.import_module("keras_hub")
+
+
+def _backbone(models, folder, config, stored, arguments):
+    """The backbone that a folder describes, with its weights."""
+    kind = config["model_type"]
+    architecture = next((a for a in ARCHITECTURES if a.model_type == kind), None)
+    if architecture is None and importlib.util.find_spec("safetensors") is None:
+        raise ImportError(
+            f"keras-hub's converter for the model type '{kind}' needs the package `safetensors`: "
+            "`pip install safetensors`."
+        )
+    with explained(folder):
+        _check_layers(config, stored)
+        if architecture is None:
+            return models.Backbone.from_preset(folder, **arguments)
+        settings = arguments_of(architecture, config, HEAD in stored)
+        backbone = getattr(models, architecture.backbone)(**{**settings, **arguments})
+        load(architecture, backbone, stored)
+    return backbone
+
+
+def _check_layers(config, stored):
+    """Raises SerializationError where a configuration has more layers than there are weights:
+    making them might not end.
+    """
+    for entry in ("num_hidden_layers", "n_layer", "num_layers"):
+        count = config.get(entry, 0)
+        if isinstance(count, int) and count > len(stored):
+            raise SerializationError(
+                f"config.json says {entry}={count}; the files have {len(stored)} weights."
+            )
+
+
+def load(
+    architecture: Architecture, backbone: typing.Any, stored: collections.abc.Mapping[str, Stored]
+) -> None:
+    """Gives a backbone the weights of a folder, of which one at a time is on the host.
+
+    Args:
+        backbone: what has `num_layers`, and `weights` with paths.
+        stored: {name of transformers: `Stored`}; further ones are left out.
+
+    Raises:
+        SerializationError: a weight is missing, or has another shape.
+    """
+    ours = {variable.path: variable for variable in backbone.weights}
+    rows = [
+        row
+        for row in architecture.rows_of(backbone.num_layers)
+        if all(path in ours for path in row.ours)
+    ]
+    places = [_stored(architecture, row, stored) for row in rows]
+    _check(architecture, rows, places, ours)
+    with Checksums() as sums:
+        for row, place in zip(rows, places):
+            variables = [ours[path] for path in row.ours]
+            parts = row.layout.part(place.read(sums), [v.shape for v in variables])
+            assign_all(zip(variables, parts))
+        sums.finish()
+
+
+def _stored(architecture, row, stored):
+    """What files have for a row; None if nothing."""
+    return next((stored[n] for n in architecture.names(row.theirs) if n in stored), None)
+
+
+def _check(architecture, rows, places, ours):
+    """Raises SerializationError unless there is an array of its shape for each row."""
+    problems = []
+    for row, place in zip(rows, places):
+        expected = row.layout.shape([ours[path].shape for path in row.ours])
+        name = architecture.names(row.theirs)[0]
+        if place is None:
+            problems.append(f"no weight '{name}'")
+        elif place.shape != expected:
+            problems.append(f"'{name}' has the shape {place.shape}, expected {expected}")
+    if problems:
+        raise SerializationError(
+            f"its weights are not those of the {architecture.backbone} that config.json "
+            f"describes: {listed(problems)}."
+        )
+
+
+def _causal_lm(models, folder, backbone, tokenizer):
+    """The task of a backbone, with the folder's tokenizer where it has one that is wanted."""
+    there = any(os.path.lexists(os.path.join(folder, name)) for name in TOKENIZERS)
+    arguments = {} if tokenizer and there else {"preprocessor": None}
+    try:
+        with explained(folder):
+            return models.CausalLM.from_preset(folder, backbone=backbone, **arguments)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{folder} has no tokenizer in the form that keras-hub reads for this model ({error}). "
+            "For `generate` on tokens pass `tokenizer=False`."
+        ) from error

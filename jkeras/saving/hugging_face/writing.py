@@ -1,0 +1,181 @@
+"""Models of keras-hub, written as transformers reads them."""
+
+import collections.abc
+import math
+import os
+import typing
+
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.core.registry import public
+from jkeras.saving import safetensors
+from jkeras.saving.files import make_folder, replacing
+from jkeras.saving.hugging_face import files
+from jkeras.saving.hugging_face.architectures import ARCHITECTURES
+from jkeras.saving.hugging_face.settings import config_of
+from jkeras.saving.moment import at_one_moment
+
+GIGABYTE = 2**30
+
+
+@public("jkeras.saving.to_transformers")
+def to_transformers(
+    model: typing.Any,
+    folder: str | os.PathLike,
+    *,
+    max_shard_size: float = 5,
+    config: collections.abc.Mapping[str, object] | None = None,
+    overwrite: bool = True,
+) -> None:
+    """Writes a model of keras-hub as a folder that Hugging Face's transformers reads:
+    `AutoModelForCausalLM.from_pretrained(folder)`, of BERT `AutoModel`.
+
+    Weights go one after the other from where they lie into the file, in their own dtype; those that
+    two layers share are written once. The tokenizer is not written.
+
+    Args:
+        model: a backbone of keras-hub, or a task such as a causal language model, whose backbone is
+            taken.
+        folder: made where it is not there.
+        max_shard_size: gigabytes (2**30 bytes) of one file; a larger weight has one of its own.
+        config: further entries of `config.json`, such as `{"eos_token_id": 2}`.
+        overwrite: replace a model that is there.
+
+    Raises:
+        ValueError: transformers has no such model: another architecture, or one changed so that it
+            has other weights or computes something else.
+        FileExistsError: a model is there, and `overwrite` is False.
+
+    >>> import jkeras
+    >>> to_transformers(jkeras.Sequential(name="mine"), "folder")
+    Traceback (most recent call last):
+        ...
+    ValueError: `to_transformers`: expected a backbone of keras-hub, ... received Sequential 'mine'.
+    """
+    if not max_shard_size > 0:
+        raise ValueError(
+            f"`max_shard_size` must be a positive number of gigabytes. Received: {max_shard_size}"
+        )
+    folder = os.path.realpath(os.fspath(folder))
+    if not overwrite and os.path.lexists(os.path.join(folder, files.CONFIG)):
+        raise FileExistsError(
+            f"{folder} has a model, and `overwrite=False` was given. Choose another folder."
+        )
+    backbone = getattr(model, "backbone", model)
+    architecture = _architecture_of(backbone)
+    entries = {**config_of(architecture, backbone), **(config or {})}
+    weights = _weights_of(architecture, backbone)
+    make_folder(folder)
+    with at_one_moment(backbone):
+        names = _write_weights(weights, folder, max_shard_size * GIGABYTE)
+    with replacing(os.path.join(folder, files.CONFIG)) as temporary:
+        files.dump(entries, temporary)
+    for path in files.stale(folder, names):
+        os.unlink(path)
+
+
+def _architecture_of(backbone):
+    """The table of a backbone's architecture."""
+    classes = [cls.__name__ for cls in type(backbone).__mro__]
+    for architecture in ARCHITECTURES:
+        if architecture.backbone in classes:
+            return architecture
+    known = ", ".join(architecture.backbone for architecture in ARCHITECTURES)
+    raise ValueError(
+        explain(
+            "`to_transformers`",
+            f"a backbone of keras-hub, or a task with one: {known}",
+            f"{type(backbone).__name__} '{getattr(backbone, 'name', '')}'",
+        )
+    )
+
+
+class _Theirs:
+    """A weight of transformers, made of ours when it is written.
+
+    Args:
+        row: says how.
+        variables: ours, in its order.
+    """
+
+    def __init__(self, row, variables):
+        self.layout = row.layout
+        self.variables = variables
+        self.shape = row.layout.shape([variable.shape for variable in variables])
+        self.own_dtype = variables[0].own_dtype
+
+    @property
+    def size(self):
+        """In bytes."""
+        return math.prod(self.shape) * jnp.dtype(self.own_dtype).itemsize
+
+    @property
+    def value(self):
+        """The array."""
+        return self.layout.join([np.asarray(variable.value) for variable in self.variables])
+
+
+def _weights_of(architecture, backbone):
+    """{name of transformers: `_Theirs`}.
+
+    Raises:
+        ValueError: the backbone has weights that transformers' model does not have.
+    """
+    ours = {variable.path: variable for variable in backbone.weights}
+    theirs = {}
+    for row in architecture.rows_of(backbone.num_layers):
+        if all(path in ours for path in row.ours):
+            variables = [ours.pop(path) for path in row.ours]
+            theirs[architecture.names(row.theirs)[0]] = _Theirs(row, variables)
+    if ours:
+        raise ValueError(
+            explain(
+                "`to_transformers`",
+                f"the weights that a {architecture.backbone} has by itself",
+                f"others too: {', '.join(list(ours)[:5])}",
+                "saving merges those of LoRA: load what `save_weights` wrote into a new backbone, "
+                "and write that one",
+            )
+        )
+    return theirs
+
+
+def _write_weights(weights, folder, limit):
+    """Writes weights, in several files where one would be larger than the limit; the names of all
+    files.
+    """
+    shards = _shards(weights, limit)
+    if len(shards) == 1:
+        _write_file(shards[0], os.path.join(folder, files.WEIGHTS))
+        return {files.WEIGHTS}
+    places = {}
+    for number, shard in enumerate(shards, 1):
+        name = f"model-{number:05}-of-{len(shards):05}.safetensors"
+        _write_file(shard, os.path.join(folder, name))
+        places.update(dict.fromkeys(shard, name))
+    total = sum(weight.size for weight in weights.values())
+    with replacing(os.path.join(folder, files.INDEX)) as temporary:
+        files.dump({"metadata": {"total_size": total}, "weight_map": places}, temporary)
+    return {files.INDEX, *places.values()}
+
+
+def _shards(weights, limit):
+    """The weights in dicts of at most so many bytes, in their order."""
+    shards = [{}]
+    size = 0
+    for name, weight in weights.items():
+        if shards[-1] and size + weight.size > limit:
+            shards.append({})
+            size = 0
+        shards[-1][name] = weight
+        size += weight.size
+    return shards
+
+
+def _write_file(weights, path):
+    """Writes one file."""
+    with replacing(path) as temporary:
+        # transformers reads files that say so
+        safetensors.write(weights, temporary, framework="pt")

@@ -1,0 +1,170 @@
+"""Models that transformers made at random, through keras-hub on jkeras and back: a program, run by
+`python -m jkeras run`, that prints one line of JSON for each model named in its arguments.
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+
+import keras_hub
+import numpy as np
+import torch
+import transformers
+
+import jkeras
+
+SIZES = dict(
+    vocab_size=97,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    max_position_embeddings=64,
+    initializer_range=0.3,
+)
+GROUPED = dict(**SIZES, num_key_value_heads=2)
+SCALED = {
+    "rope_type": "llama3",
+    "rope_theta": 5e4,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8,
+}
+MODELS = {
+    "llama": ("Llama", dict(**GROUPED, rms_norm_eps=1e-5)),
+    "llama-scaled": (
+        "Llama",
+        dict(**GROUPED, tie_word_embeddings=True, rope_parameters=SCALED),
+    ),
+    "gpt2": (
+        "GPT2",
+        dict(vocab_size=97, n_positions=64, n_embd=32, n_layer=2, n_head=4, initializer_range=0.3),
+    ),
+    "gemma": ("Gemma", dict(**GROUPED, head_dim=16)),
+    "qwen2": ("Qwen2", GROUPED),
+    "qwen2-tied": ("Qwen2", dict(**GROUPED, tie_word_embeddings=True)),
+    "mistral": ("Mistral", dict(**GROUPED, sliding_window=5)),
+    # keras-hub's norm of queries and keys has this epsilon, whatever the model's
+    "qwen3": ("Qwen3", dict(**GROUPED, head_dim=16, rms_norm_eps=1e-5)),
+    "bert": ("Bert", dict(**SIZES, hidden_act="gelu_new")),
+}
+TOKENS = np.random.default_rng(0).integers(3, 97, (2, 12))
+STEPS = 32
+
+
+def random_model(name):
+    """A model of transformers."""
+    family, sizes = MODELS[name]
+    torch.manual_seed(0)
+    no_tokens = dict(bos_token_id=None, eos_token_id=None, pad_token_id=None)
+    config = getattr(transformers, f"{family}Config")(**sizes, **no_tokens)
+    kind = {"Bert": "BertModel", "GPT2": "GPT2LMHeadModel"}.get(family, f"{family}ForCausalLM")
+    model = getattr(transformers, kind)(config).eval()
+    for parameter in model.parameters():
+        if parameter.ndim == 1:  # norms and biases, which begin as ones and zeros
+            torch.nn.init.normal_(parameter, 0.5, 0.2)
+    return model
+
+
+def outputs_of_theirs(model):
+    """Logits, or of BERT the last layer's outputs."""
+    with torch.no_grad():
+        outputs = model(torch.tensor(TOKENS))
+    values = outputs.logits if "logits" in outputs else outputs.last_hidden_state
+    return values.float().numpy()
+
+
+def outputs_of_ours(backbone):
+    """The same of a backbone of keras-hub."""
+    inputs = {"token_ids": TOKENS, "padding_mask": np.ones_like(TOKENS)}
+    if isinstance(backbone, keras_hub.models.BertBackbone):
+        inputs["segment_ids"] = np.zeros_like(TOKENS)
+        return np.asarray(backbone(inputs)["sequence_output"], "float32")
+    return np.asarray(backbone.token_embedding(backbone(inputs), reverse=True), "float32")
+
+
+def difference(values, expected):
+    """The largest one, relative to the largest value."""
+    return float(np.abs(values - expected).max() / np.abs(expected).max())
+
+
+def rounding(values, expected):
+    """The length of the difference, relative to that of the values: both have errors of their own
+    where they are of eight bits.
+    """
+    return float(np.linalg.norm(values - expected) / np.linalg.norm(expected))
+
+
+def generated(folder, model):
+    """Whether greedy tokens are those of torch."""
+    task = jkeras.saving.from_transformers(folder, task="causal_lm")
+    task.compile(sampler="greedy")
+    width = TOKENS.shape[1]
+    tokens = np.zeros((2, width + STEPS), "int32")
+    tokens[:, :width] = TOKENS
+    mask = np.zeros_like(tokens)
+    mask[:, :width] = 1
+    prompt = {"token_ids": tokens, "padding_mask": mask}
+    ours = task.generate(prompt, stop_token_ids=None)["token_ids"]
+    theirs = model.generate(torch.tensor(TOKENS), max_new_tokens=STEPS, do_sample=False)
+    return bool(np.array_equal(np.asarray(ours), theirs.numpy()))
+
+
+def texts(folder):
+    """A text that a GPT-2 with a tokenizer goes on with, and the numbers of its pieces."""
+    pieces = ["<|endoftext|>", *"abcdefghijklmnopqrstuvwxyz", "he", "ll"]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
+    (folder / "merges.txt").write_text("#version: 0.2\nh e\nl l\n")
+    task = jkeras.saving.from_transformers(folder, task="causal_lm")
+    numbers = [pieces.index(piece) for piece in ("he", "ll", "o")]
+    found = np.asarray(task.preprocessor.tokenizer("hello")).tolist()
+    return found == numbers and task.generate("hello", max_length=8).startswith("hello")
+
+
+def hub_reads(folder, expected):
+    """The difference where keras-hub's own converter reads the folder."""
+    backbone = keras_hub.models.Backbone.from_preset(str(folder))
+    return difference(outputs_of_ours(backbone), expected)
+
+
+def report(name, folder):
+    """What one model shows."""
+    model = random_model(name)
+    model.save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    # code that would end the program, if it were imported
+    config["auto_map"] = {"AutoModelForCausalLM": "modeling.Model"}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "modeling.py").write_text("import os\nos.abort()\n")
+    expected = outputs_of_theirs(model)
+    backbone = jkeras.saving.from_transformers(folder)
+    found = {"read": difference(outputs_of_ours(backbone), expected)}
+    found["hub"] = hub_reads(folder, expected)
+    half = jkeras.saving.from_transformers(folder, dtype="bfloat16")
+    found["bfloat16"] = rounding(outputs_of_ours(half), outputs_of_theirs(model.to(torch.bfloat16)))
+    auto = transformers.AutoModel if name == "bert" else transformers.AutoModelForCausalLM
+    jkeras.saving.to_transformers(half, folder / "half")
+    found["half"] = str(auto.from_pretrained(folder / "half").dtype)
+    back = folder / "back"
+    jkeras.saving.to_transformers(backbone, back, max_shard_size=3e-5)
+    again = auto.from_pretrained(back)
+    found["written"] = difference(outputs_of_theirs(again.eval()), outputs_of_ours(backbone))
+    found["shards"] = len(list(back.glob("*.safetensors")))
+    theirs = again.state_dict()
+    found["same bits"] = all(
+        torch.equal(theirs[key], weight) for key, weight in random_model(name).state_dict().items()
+    )
+    if name != "bert":
+        found["generated"] = generated(folder, random_model(name))
+    if name == "gpt2":
+        found["texts"] = texts(folder)
+    return found
+
+
+if __name__ == "__main__":
+    transformers.logging.set_verbosity_error()
+    for name in sys.argv[1:] or MODELS:
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps({"name": name, **report(name, pathlib.Path(folder))}), flush=True)
