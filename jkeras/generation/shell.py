@@ -83,7 +83,10 @@ def _shown(generator, params, texts):
         ends, is_over = np.asarray(texts.lengths), bool(np.asarray(texts.done).all())
         rate = (int(ends.sum()) - first) / (time.perf_counter() - begin)
         line = f"{ends.max()}/{generator.max_length} tokens - {rate:.0f} tokens/s"
-        show.redraw(line, end=is_over)
+        if show.live:
+            show.redraw(line, end=is_over)
+        elif is_over:
+            show.write(f"{line}\n")
     return texts
 
 
