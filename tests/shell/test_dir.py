@@ -16,8 +16,8 @@ LAYERS = (
 )
 MODELS = (
     "adversarial compile_seconds generate load_train_state lora microbatches nonfinite "
-    "nonfinite_steps plan precompile privacy privacy_account privacy_spent stop_evaluating stop_predicting "
-    "stop_training input_names input_shape operations output_names output_shape"
+    "nonfinite_steps plan precompile privacy privacy_account privacy_spent stop_evaluating "
+    "stop_predicting stop_training input_names input_shape operations output_names output_shape"
 )
 OWN = {
     "layers": LAYERS + " adapt_config seed_generator output_size state_size states lora_enabled "
