@@ -1,8 +1,5 @@
 """PositionEmbedding: a learnt vector for each position of a sequence."""
 
-import typing
-
-from jkeras.core import typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.positions import positions_now
@@ -31,15 +28,6 @@ class PositionEmbedding(Layer):
     sequence_length: int
     initializer: Initializer = "glorot_uniform"
     supports_masking = True
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            sequence_length: int,
-            initializer: typed.Named = "glorot_uniform",
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
     def __post_init__(self):
         if not isinstance(self.sequence_length, int) or self.sequence_length < 1:
