@@ -50,6 +50,15 @@ SHORT = {
             r"private: area under the curve 0\.[45]",
         ],
     ),
+    "language_models": (
+        dict(EPOCHS=2, TUNING=2, DEPTH=1, WIDTH=64, LETTERS_READ=200_000),
+        1,
+        [
+            r"has not seen: [23]\.",
+            r"as alone: True",
+            r"the weights are those of before: True",
+        ],
+    ),
     "transfer_learning": (
         dict(EPOCHS=4, DATA="digits", WEIGHTS=None, ROWS=8, LARGE_EPOCHS=1),
         2,

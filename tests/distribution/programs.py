@@ -236,7 +236,6 @@ def traffic(model, batch):
 
 ATTENTION = {  # arguments, and whether there is padding
     "all": ({}, False),
-    "causal": ({"is_causal": True}, False),
     "causal, padding": ({"is_causal": True}, True),
     "window": ({"window": 5}, True),
 }

@@ -99,7 +99,7 @@ def test_collectives(eight):
 
 def test_attention_in_parts(eight):
     """By the kernel on each device, and in a ring: the numbers of the plain form on one."""
-    assert len(eight["attention"]) == 20
+    assert len(eight["attention"]) == 15
     assert {name: far for name, far in eight["attention"].items() if far > 1e-5} == {}
 
 
