@@ -42,8 +42,12 @@ def get_keras_mask(x):
 
 
 def set_keras_mask(x, mask):
-    """Of keras.src.backend."""
-    frame.current().set_mask(x, mask)
+    """Of keras.src.backend: lets a mask travel beside an array."""
+    run = frame.current()
+    if run is None:
+        x._keras_mask = mask
+    else:
+        run.set_mask(x, mask)
 
 
 # by library: the private modules of Keras that it imports, and what it takes from each
