@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.registry import public
 from jkeras.core.variable import Variable
 from jkeras.distribution.cuts import Cuts
-from jkeras.distribution.mesh import DeviceMesh, TensorLayout, list_devices
+from jkeras.distribution.mesh import TensorLayout, mesh_beside_batch
 from jkeras.distribution.report import LayoutReport, LayoutRow
 from jkeras.distribution.strategies import Distribution
 
@@ -56,13 +55,7 @@ class AutoParallel(Distribution):
         *,
         offload: str | None = None,
     ) -> None:
-        devices = np.array(list_devices() if devices is None else devices)
-        if model < 1 or devices.size % model:
-            wanted = "`model` to be a divisor of the number of devices"
-            raise ValueError(
-                explain("AutoParallel", wanted, f"model={model}, {devices.size} devices")
-            )
-        mesh = DeviceMesh((devices.size // model, model), ["batch", "model"], devices)
+        mesh = mesh_beside_batch("AutoParallel", "model", model, devices, "model")
         super().__init__(mesh, "batch", auto_shard_dataset, offload=offload)
         self.check_processes()
         self._cuts = Cuts(model, min_size)

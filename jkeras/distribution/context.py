@@ -1,10 +1,7 @@
 """ContextParallel: sequences that are too long for one device lie in parts."""
 
-import numpy as np
-
-from jkeras.core.errors import explain
 from jkeras.core.registry import public
-from jkeras.distribution.mesh import DeviceMesh, TensorLayout, list_devices
+from jkeras.distribution.mesh import TensorLayout, mesh_beside_batch
 from jkeras.distribution.strategies import FSDP
 
 
@@ -46,13 +43,8 @@ class ContextParallel(FSDP):
         *,
         offload=None,
     ):
-        devices = np.array(list_devices() if devices is None else devices)
-        sequence = devices.size if sequence is None else sequence
-        if sequence < 1 or devices.size % sequence:
-            expected = f"`sequence` to divide the number of devices, {devices.size}"
-            raise ValueError(explain("ContextParallel", expected, f"sequence={sequence}"))
-        shape = (devices.size // sequence, sequence)
-        mesh = DeviceMesh(shape, ["batch", self.sequence_axis], devices)
+        axis = self.sequence_axis
+        mesh = mesh_beside_batch("ContextParallel", axis, sequence, devices, "sequence")
         super().__init__(
             mesh, min_size=min_size, auto_shard_dataset=auto_shard_dataset, offload=offload
         )

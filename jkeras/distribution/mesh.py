@@ -10,6 +10,7 @@ import warnings
 import jax
 import numpy as np
 
+from jkeras.core.errors import explain
 from jkeras.core.patterns import fitting
 from jkeras.core.registry import public
 
@@ -112,6 +113,28 @@ class DeviceMesh:
 
     def __repr__(self):
         return f"<{type(self).__name__} shape={self.shape}, axis_names={self.axis_names}>"
+
+
+def mesh_beside_batch(where, axis, parts, devices, argument):
+    """A mesh ["batch", axis]: so many devices along the second axis, the others along the first.
+
+    Args:
+        where: the distribution, for errors.
+        parts: None: all devices.
+        devices: names of devices, or JAX's; None: all.
+        argument: the name under which `parts` was given.
+    Raises:
+        ValueError: parts that do not divide the number of devices.
+
+    >>> mesh_beside_batch("Distribution", "model", None, ["cpu:0"], "model")
+    <DeviceMesh shape=(1, 1), axis_names=['batch', 'model']>
+    """
+    devices = np.array(list_devices() if devices is None else devices)
+    parts = devices.size if parts is None else parts
+    if parts < 1 or devices.size % parts:
+        expected = f"`{argument}` to divide the number of devices, {devices.size}"
+        raise ValueError(explain(where, expected, f"{argument}={parts}"))
+    return DeviceMesh((devices.size // parts, parts), ["batch", axis], devices)
 
 
 @public("keras.distribution.TensorLayout")

@@ -1,10 +1,7 @@
 """PipelineParallel: the blocks of a `Stack` lie on devices of their own."""
 
-import numpy as np
-
-from jkeras.core.errors import explain
 from jkeras.core.registry import public
-from jkeras.distribution.mesh import DeviceMesh, list_devices
+from jkeras.distribution.mesh import mesh_beside_batch
 from jkeras.distribution.strategies import Distribution
 
 STAGE = "stage"  # the name of the axis of a mesh
@@ -34,10 +31,5 @@ class PipelineParallel(Distribution):
     """
 
     def __init__(self, stages=None, devices=None, auto_shard_dataset=True, *, offload=None):
-        devices = np.array(list_devices() if devices is None else devices)
-        stages = devices.size if stages is None else stages
-        if stages < 1 or devices.size % stages:
-            expected = f"`stages` to divide the number of devices, {devices.size}"
-            raise ValueError(explain("PipelineParallel", expected, f"stages={stages}"))
-        mesh = DeviceMesh((devices.size // stages, stages), ["batch", STAGE], devices)
+        mesh = mesh_beside_batch("PipelineParallel", STAGE, stages, devices, "stages")
         super().__init__(mesh, "batch", auto_shard_dataset, offload=offload)

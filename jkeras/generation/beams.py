@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain
 from jkeras.core.registry import public
 from jkeras.generation.cache import map_rows
-from jkeras.generation.generator import Generator, Rows
+from jkeras.generation.generator import Generator, Rows, kept_on
 
 Tree = Any
 NEVER = -1.0e9  # the score of what is no text
@@ -77,20 +77,23 @@ def beam_search(
     """
     if beams < 1:
         raise ValueError(explain("beam_search", "`beams` of 1 or more", f"beams={beams}"))
-    generator = Generator(model, max_length, stop=stop, pad=pad)
+    text = max_length, tuple(stop), pad
+    ways = beams, length_penalty, early_stopping
+    search = kept_on(model, ("beams", *text, *ways), lambda: _Search(model, *text, *ways))
     state = model.state if state is None else state
-    rows = generator.begin(params, prompts, prompt_lengths, state=state)
-    search = _Search(generator, beams, length_penalty, early_stopping)
-    return jax.jit(search.run)(params, state, rows)
+    rows = search.generator.begin(params, prompts, prompt_lengths, state=state)
+    return search.compiled(params, state, rows)
 
 
 class _Search:
-    """A search with a generator's model."""
+    """A search with a model, compiled once."""
 
-    def __init__(self, generator, beams, length_penalty, early_stopping):
-        self.generator, self.beams = generator, beams
+    def __init__(self, model, max_length, stop, pad, beams, length_penalty, early_stopping):
+        self.generator = Generator(model, max_length, stop=stop, pad=pad)
+        self.beams = beams
         self.length_penalty, self.early_stopping = length_penalty, early_stopping
-        self.candidates = beams * max(2, 1 + len(generator.stop))
+        self.compiled = jax.jit(self.run)
+        self.candidates = beams * max(2, 1 + len(self.generator.stop))
 
     def run(self, params, state, rows):
         """`(tokens, lengths, scores)` from the texts of the prompts."""

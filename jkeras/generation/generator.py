@@ -1,6 +1,6 @@
 """Generator: tokens after prompts, one at a time, in two compiled programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -94,8 +94,7 @@ class Generator:
 
     def _length_of_buffer(self):
         """How many positions the model is given without a cache."""
-        shape = getattr(self.model, "input_shape", None)
-        fixed = shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
+        fixed = self._fixed_length()
         if fixed is None:
             return self.max_length
         if fixed < self.max_length:
@@ -139,7 +138,8 @@ class Generator:
     ) -> Rows:
         """The texts as far as their prompts; arguments as of a call."""
         prompts, lengths = self._checked(prompts, prompt_lengths)
-        rng = jax.random.key(rng or 0) if rng is None or isinstance(rng, int) else rng
+        rng = 0 if rng is None else rng
+        rng = jax.random.key(rng) if isinstance(rng, int) else rng
         state = self.model.state if state is None else state
         self._decide(params, state, prompts)
         bucket = min(bucket_of(prompts.shape[1]), self.max_length)
@@ -259,7 +259,7 @@ class Generator:
         if self._is_decided:
             return
         try:
-            if self._buffer != self.max_length or self._has_fixed_length():
+            if self._fixed_length() is not None:
                 raise Uncached("its input has a fixed length")
             check_operations(self.model)
 
@@ -274,9 +274,10 @@ class Generator:
             self.why_uncached = str(error)
         self._is_decided = True
 
-    def _has_fixed_length(self):
+    def _fixed_length(self):
+        """The length of the model's input, where it is one."""
         shape = getattr(self.model, "input_shape", None)
-        return isinstance(shape, tuple) and len(shape) == 2 and shape[1] is not None
+        return shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
 
     def _checked(self, prompts, lengths):
         """Prompts and lengths as arrays, checked where they are numbers."""
@@ -295,6 +296,17 @@ class Generator:
                 raise ValueError(explain("Generator", expected, f"{lengths}"))
         prompts = jnp.asarray(prompts[:, : self.max_length], "int32")
         return prompts, jnp.asarray(lengths, "int32")
+
+
+def kept_on(model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
+    """What was made for a key before and lies on the model, so that its programs stay compiled from
+    call to call; else it is made.
+    """
+    known = getattr(model, "_generators", {})
+    if key not in known:
+        known = {**known, key: make()}
+        model.set_untracked(_generators=known)
+    return known[key]
 
 
 def bucket_of(length: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jkeras.callbacks.progress import screen
 from jkeras.core.errors import explain
-from jkeras.generation.generator import Generator
+from jkeras.generation.generator import Generator, kept_on
 from jkeras.generation.sampler import Sampler
 
 AT_ONCE = 16  # tokens between two drawings of the progress bar
@@ -28,7 +28,8 @@ def generate(
     """See `Model.generate`."""
     is_one = len(np.shape(prompts[0])) == 0 if len(prompts) else False
     rows, lengths = padded([prompts] if is_one else prompts)
-    generator = _generator_of(model, max_length, sampler, tuple(stop))
+    arguments = max_length, sampler, tuple(stop)
+    generator = kept_on(model, arguments, lambda: Generator(model, *arguments))
     if stream:
         tokens = generator.stream(model.params, rows, lengths, rng)
         return _of_one(tokens) if is_one else tokens
@@ -52,16 +53,6 @@ def padded(prompts: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     for row, prompt in zip(rows, prompts):
         row[: len(prompt)] = np.asarray(prompt)
     return rows, lengths
-
-
-def _generator_of(model, max_length, sampler, stop):
-    """The generator for these arguments, whose programs stay compiled from call to call."""
-    key = (max_length, sampler, stop)
-    known = getattr(model, "_generators", {})
-    if key not in known:
-        known = {**known, key: Generator(model, max_length, sampler, stop)}
-        model.set_untracked(_generators=known)
-    return known[key]
 
 
 def _whole(generator, params, rows, lengths, rng, verbose):

@@ -13,6 +13,7 @@ from jax.sharding import PartitionSpec
 from jkeras.core.errors import explain
 from jkeras.core.settings import settings
 from jkeras.distribution.pipeline import STAGE
+from jkeras.kernel.microbatch import cut, joined
 from jkeras.distribution.mesh import TensorLayout
 
 Tree = Any
@@ -86,7 +87,6 @@ def in_stages(
     References: Huang et al. 2019, arXiv:1811.06965.
     """
     count = math.gcd(x.shape[0], microbatches)
-    cut = functools.partial(_cut, count=count)
     stage = functools.partial(_stage, make_block, count)
     own, all_of_it = PartitionSpec(STAGE), PartitionSpec()
     on_devices = jax.shard_map(
@@ -98,23 +98,8 @@ def in_stages(
         check_vma=False,
     )
     # with axes that are left to the compiler there is something to compile
-    y, state, losses = jax.jit(on_devices)(blocks, cut(x), cut(visible))
-    return _joined(y[-1]), state, losses.sum() / count
-
-
-def _cut(batch, count):
-    """Arrays (batch, ...) as (microbatches, rows of one, ...); every microbatch takes rows from all
-    over the batch, so that a batch cut over devices stays so.
-    """
-    return jax.tree_util.tree_map(
-        lambda v: jnp.swapaxes(v.reshape(-1, count, *v.shape[1:]), 0, 1), batch
-    )
-
-
-def _joined(parts):
-    """Back from `_cut`."""
-    rows = jnp.swapaxes(parts, 0, 1)
-    return rows.reshape(-1, *rows.shape[2:])
+    y, state, losses = jax.jit(on_devices)(blocks, cut(x, count), cut(visible, count))
+    return joined(y[-1]), state, losses.sum() / count
 
 
 def _stage(make_block, count, blocks, parts, visible):

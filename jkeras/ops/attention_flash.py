@@ -38,7 +38,9 @@ def by_splash(query, key, value, segments, form, is_demanded=False):
     """
     too_short = min(query.shape[2], key.shape[2]) < SHORTEST
     floats = all(jnp.issubdtype(x.dtype, jnp.floating) for x in (query, key, value))
-    if (too_short and not is_demanded) or not floats:
+    if not floats:
+        return None
+    if too_short and not is_demanded:
         return None
     # asked for here: the gradient may be traced when the block `traced_for` is left
     local = functools.partial(_of_device, form=form, interpret=is_interpreted())

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
+from jkeras.kernel.microbatch import cut
 from jkeras.kernel.valid_rows import expand_like
 from jkeras.ops.kernels import inside_loop
 from jkeras.privacy.clipping import clipped_grad
@@ -15,7 +16,6 @@ from jkeras.training.batch_independence import size_of
 from jkeras.training.data.source import Batch, unpack
 from jkeras.training.layout import LazyLayout
 from jkeras.training.loss_and_logs import update_metrics
-from jkeras.training.microbatches import cut
 from jkeras.training.state import TrainState
 from jkeras.training.train_step import TrainStep
 from jkeras.training.types import Logs, Structure, Tree

@@ -5,7 +5,7 @@ less memory.
 import jax
 import jax.numpy as jnp
 
-from jkeras.kernel.microbatch import Microbatch
+from jkeras.kernel.microbatch import Microbatch, cut
 from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.ops.kernels import inside_loop
 from jkeras.training.batch_independence import size_of
@@ -15,21 +15,6 @@ from jkeras.training.overrides import overrides
 from jkeras.training.state import TrainState
 from jkeras.training.train_step import Forward, TrainStep
 from jkeras.training.types import Logs, Tree
-
-
-def cut(batch: Tree, count: int) -> Tree:
-    """Arrays (rows, …) as (microbatches, rows of one, …).
-
-    Every microbatch takes rows from all over the batch, so that a batch cut over devices stays so.
-
-    >>> cut(jnp.arange(6), 2).tolist()
-    [[0, 2, 4], [1, 3, 5]]
-    """
-
-    def split(array: jax.Array) -> jax.Array:
-        return jnp.swapaxes(array.reshape(-1, count, *array.shape[1:]), 0, 1)
-
-    return jax.tree_util.tree_map(split, batch)
 
 
 class MicrobatchStep(TrainStep):

@@ -76,7 +76,7 @@ def test_small_weights_are_whole():
 
 
 def test_devices_that_cannot_be_shared():
-    with pytest.raises(ValueError, match="divisor of the number of devices, received model=3"):
+    with pytest.raises(ValueError, match="divide the number of devices, 1, received model=3"):
         AutoParallel(model=3, devices=ONE)
 
 
