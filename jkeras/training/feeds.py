@@ -2,8 +2,9 @@
 host after another. A feed says what is to be dispatched; `loop.Runner` does it.
 """
 
+import contextlib
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -35,7 +36,7 @@ class DeviceFeed:
     """Feeds from arrays that lie on the device, in an order of rows that is put there once.
 
     Args:
-        seed, epoch: of the order.
+        seed, epoch: of the order; several seeds: of that of each member of an ensemble.
         at: number of the step to begin with.
         padded_size: rows of a batch that may be padded; None: none may.
 
@@ -48,17 +49,22 @@ class DeviceFeed:
     state = None  # of an iterator
 
     def __init__(
-        self, source: ArraySource, seed: int, epoch: int, at: int, padded_size: int | None
+        self,
+        source: ArraySource,
+        seed: int | tuple[int, ...],
+        epoch: int,
+        at: int,
+        padded_size: int | None,
     ) -> None:
         self.source = source
         self.at = at
-        order, self.rest = source.steps(seed, epoch, padded_size)
-        self.whole = len(order)
+        order, self.rest = for_each_seed(lambda one: source.steps(one, epoch, padded_size), seed)
+        self.whole = order.shape[-2]
         self.order = placement.everywhere(order)
 
     def more(self) -> bool:
         """Whether there is another batch."""
-        return self.at < self.whole + bool(len(self.rest))
+        return self.at < self.whole + bool(self.rest.size)
 
     def take(self, most: int) -> Iterator[Work]:
         """One dispatch of the next steps, at most so many."""
@@ -80,7 +86,7 @@ class HostFeed:
     is allowed.
 
     Args:
-        seed, epoch: of the source's order.
+        seed, epoch: of the source's order; several seeds: of that of each member of an ensemble.
         at: number of the batch to begin with.
         padded_size: rows that smaller batches are padded to; None: they are not.
         ahead: whether a thread may make batches ahead.
@@ -94,7 +100,7 @@ class HostFeed:
     def __init__(
         self,
         source: Source,
-        seed: int,
+        seed: int | tuple[int, ...],
         epoch: int,
         at: int,
         padded_size: int | None,
@@ -107,7 +113,7 @@ class HostFeed:
         self.source = source
         self.keeps_state = keeps_state
         self.state = self._state_now()
-        batches = source.batches(seed, epoch, at)
+        batches = batches_of(source, seed, epoch, at)
         if ahead and source.from_any_thread:
             self.batches = Prefetched(batches, self._prepared)
             self._stop = self.batches.close
@@ -134,22 +140,53 @@ class HostFeed:
     def _state_now(self) -> IteratorState | None:
         return self.source.state() if self.keeps_state else None
 
-    def _prepared(self, batch: Batch) -> tuple[tuple, IteratorState | None]:
-        """(what a step takes of a batch, the state right after it), before the next one is made."""
-        return self._filled(batch), self._state_now()
-
-    def _filled(self, batch: Batch) -> tuple[Batch, jax.Array | None]:
-        """A batch at its full size and which of its rows are valid, on the devices as far as that
-        can be done ahead.
+    def _prepared(self, batches: list[Batch]) -> tuple[tuple, IteratorState | None]:
+        """(what a step takes of a batch, on the devices as far as that can be done ahead; the state
+        right after it), before the next one is made.
         """
+        filled = [self._filled(batch) for batch in batches]
+        batch, valid_rows = filled[0]
+        if len(filled) > 1:
+            batch = jax.tree_util.tree_map(lambda *parts: np.stack(parts), *(b for b, _ in filled))
+        return placement.prefetch((batch, valid_rows)), self._state_now()
+
+    def _filled(self, batch: Batch) -> tuple[Batch, np.ndarray | None]:
+        """A batch at its full size and which of its rows are valid."""
         if self.size is None:
-            return placement.prefetch((batch, None))
+            return batch, None
         rows = size_of(batch[0])
         if rows < self.size:
             batch = padded(batch, self.size)
-        return placement.prefetch((batch, np.arange(max(rows, self.size)) < rows))
+        return batch, np.arange(max(rows, self.size)) < rows
 
     def close(self) -> None:
         """Stops what makes batches."""
         self.next = None
         self._stop()
+
+
+def batches_of(
+    source: Source, seed: int | tuple[int, ...], epoch: int, at: int
+) -> Iterator[list[Batch]]:
+    """The batches of an epoch, from a number on: in a list, one for each seed."""
+    seeds = seed if isinstance(seed, tuple) else (seed,)
+    with contextlib.ExitStack() as opened:
+        iterators = [source.batches(one, epoch, at) for one in seeds]
+        for iterator in iterators:
+            opened.callback(iterator.close)
+        for batches in zip(*iterators):
+            yield list(batches)
+
+
+def for_each_seed(
+    make: Callable[[int], tuple[np.ndarray, ...]], seed: int | tuple[int, ...]
+) -> tuple[np.ndarray, ...]:
+    """The arrays that are made of a seed; of several seeds they are stacked.
+
+    >>> for_each_seed(lambda seed: (np.arange(seed, seed + 2),), (3, 7))
+    (array([[3, 4],
+           [7, 8]]),)
+    """
+    if not isinstance(seed, tuple):
+        return make(seed)
+    return tuple(map(np.stack, zip(*map(make, seed))))

@@ -73,7 +73,7 @@ class Fitting:
             raise
         optimizer = self.model.optimizer
         if options.epochs > 0 and optimizer is not None and not self.model.has_own_opt_state:
-            optimizer.finalize_variable_values(self.layout.trainable)
+            self.layout.finalize()
         self.callbacks.on_train_end(logs)
 
     def _participants(self) -> Participants:

@@ -43,24 +43,25 @@ def init_train_state(
     if key is None:
         return layout.gather()
     key = as_raw_key(key)
-
-    def fresh(named: NamedVariables) -> Tree:
-        if not named:
-            return {}
-        paths, variables = zip(*named)
-        initializers = [v.initializer or constant_initializer(v) for v in variables]
-        shapes = [v.shape for v in variables]
-        dtypes = [v.dtype for v in variables]
-        return tree.unflatten(zip(paths, spec.create(initializers, shapes, dtypes, paths, key)))
-
-    params = fresh(layout.params)
+    params = fresh_arrays(layout.params, key)
     opt_state = () if model.optimizer is None else layout.initial_opt_state(params)
     return TrainState(
         jnp.zeros((), "int32"),
         params,
-        fresh(layout.frozen),
-        fresh(layout.state),
+        fresh_arrays(layout.frozen, key),
+        fresh_arrays(layout.state, key),
         opt_state,
         layout.initial_metrics(),
         key_of_path(key, "train"),
     )
+
+
+def fresh_arrays(named: NamedVariables, key: jax.Array) -> Tree:
+    """What the initializers of variables make of a key."""
+    if not named:
+        return {}
+    paths, variables = zip(*named)
+    initializers = [v.initializer or constant_initializer(v) for v in variables]
+    shapes = [v.shape for v in variables]
+    dtypes = [v.dtype for v in variables]
+    return tree.unflatten(zip(paths, spec.create(initializers, shapes, dtypes, paths, key)))

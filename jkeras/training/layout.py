@@ -11,13 +11,14 @@ import numpy as np
 from jkeras.core import frame
 from jkeras.core.by_variable import ByVariable, among, without
 from jkeras.core.paths import walk
-from jkeras.core.rng import SeedGenerator
+from jkeras.core.rng import SeedGenerator, key_from_seed
 from jkeras.core.structure import all_built, named_weights
 from jkeras.core.variable import Variable
 from jkeras.kernel import losses, tree
 from jkeras.optimizers.by_path import build_by_path, takes_loss
 from jkeras.training import nonfinite, placement
 from jkeras.training.data.source import Batch
+from jkeras.training.ensemble.members import ACTIVE
 from jkeras.training.overrides import overrides
 from jkeras.training.state import TrainState, copied
 from jkeras.training.types import NamedVariables, Tree
@@ -38,7 +39,10 @@ class StateLayout:
         trainable: the variables that gradients reach, in Keras's order, the optimizer's.
         generators: (path, seed generator) pairs.
         key: equal for layouts that compiled functions may share.
+        members: of an ensemble, see `ensemble.layout.MembersLayout`; None: there is but one model.
     """
+
+    members = None
 
     def __init__(self, model: "Trainer") -> None:
         self.model = model
@@ -96,6 +100,7 @@ class StateLayout:
             id(model.nonfinite_steps),
             getattr(optimizer, "built", False),
             tuple(map(id, model.compiled_metrics())),
+            id(model.ensemble_members),
         )
 
     def groups(self, state: TrainState) -> tuple[tuple[NamedVariables, Tree], ...]:
@@ -132,6 +137,28 @@ class StateLayout:
         """A state with what a run changed in it."""
         kept, metrics = self.after(run)
         return state.replace(state=kept, metrics=metrics)
+
+    # ------------------------------------------------------------ what an ensemble does otherwise
+
+    def mapped(self, function: Callable, kind: str, form: str) -> Callable:
+        """A program of a step on the states that this layout describes."""
+        return function
+
+    def single(self, state: TrainState) -> TrainState:
+        """The state of one model."""
+        return state
+
+    def seeds(self, seed: int, kind: str) -> int | tuple[int, ...]:
+        """The seeds of the order of the data, for steps of a kind."""
+        return seed
+
+    def restart(self, seed: int, step: int | None) -> None:
+        """Lets the random numbers of the training follow from a seed, at a step; None: the one that
+        it has reached.
+        """
+        self.model.__dict__["_train_key"] = key_from_seed(seed)
+        if step is not None:
+            self.model.__dict__["_step"] = step
 
     # ------------------------------------------------------------ variables <-> state
 
@@ -198,6 +225,16 @@ class StateLayout:
         for variable, value in zip(self.optimizer.variables, values, strict=True):
             variable.held = value
 
+    def finalize(self) -> None:
+        """Gives variables their moving averages at the end of a training, with `use_ema`."""
+        self.optimizer.finalize_variable_values(self.trainable)
+
+    def store(self, state: TrainState) -> None:
+        """Keeps what an evaluation changes: metrics, and what the forward pass updates."""
+        for named, values in ((self.metrics, state.metrics), (self.state, state.state)):
+            for path, variable in named:
+                variable.store(tree.get(values, path))
+
     def variables(self) -> list[Variable]:
         """All variables whose arrays a state owns."""
         variables = [
@@ -257,10 +294,12 @@ class StateLayout:
         """The totals of metrics that have seen nothing."""
         if self._initial is None:
             with jax.ensure_compile_time_eval():
-                self._initial = tree.unflatten(
-                    (p, np.asarray(first_value(v))) for p, v in self.metrics
-                )
+                self._initial = tree.unflatten((p, self.first(v)) for p, v in self.metrics)
         return self._initial
+
+    def first(self, variable: Variable) -> np.ndarray:
+        """What a state has of a metric's variable before any update."""
+        return np.asarray(first_value(variable))
 
     def reset_metrics(self, state: TrainState) -> TrainState:
         """The state with all metrics as if they had seen nothing, those inside layers too."""
@@ -269,7 +308,7 @@ class StateLayout:
         if not inner:
             return state
         kept = dict(tree.flatten(state.state))
-        kept |= {path: first_value(v) for path, v in self.state if id(v) in inner}
+        kept |= {path: self.first(v) for path, v in self.state if id(v) in inner}
         return state.replace(state=tree.unflatten(kept.items()))
 
 
@@ -311,6 +350,8 @@ def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariabl
         named += [((name, v.name), v) for v in without(metric.variables, inside)]
     if model.nonfinite is not None:
         named.append((nonfinite.COUNT, model.nonfinite_steps))
+    if model.ensemble_members is not None:
+        named.append((ACTIVE, model.ensemble_members.active))
     return named
 
 

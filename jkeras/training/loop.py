@@ -184,19 +184,25 @@ class Runner:
         if start is None or at_an_end(start[1]):
             start = span.epoch, 0
         self._epoch_of_feed, at = start
-        self._feed = self._new_feed(owner, source, span.seed, self._epoch_of_feed, at)
+        seeds = self.layout.seeds(span.seed, self.kind)
+        self._feed = self._new_feed(owner, source, seeds, self._epoch_of_feed, at)
 
     def _new_feed(
-        self, owner: "AnyOwner", source: Source, seed: int, epoch: int, at: int
+        self,
+        owner: "AnyOwner",
+        source: Source,
+        seeds: int | tuple[int, ...],
+        epoch: int,
+        at: int,
     ) -> DeviceFeed | HostFeed:
         if not self._knows_padding:
             self._padded_size = self._size_to_pad_to(owner, source)
             self._knows_padding = True
         if self.model.jit_compile and jax.process_count() == 1:
             if isinstance(source, ArraySource) and source.fits_on_device:
-                return DeviceFeed(source, seed, epoch, at, self._padded_size)
+                return DeviceFeed(source, seeds, epoch, at, self._padded_size)
         ahead = self.model.jit_compile
-        return HostFeed(source, seed, epoch, at, self._padded_size, ahead, self.keeps_state)
+        return HostFeed(source, seeds, epoch, at, self._padded_size, ahead, self.keeps_state)
 
     def _size_to_pad_to(self, owner: "AnyOwner", source: Source) -> int | None:
         """The rows that smaller batches are padded to; None: there are none, or they may not be."""
@@ -211,13 +217,13 @@ class Runner:
             self.model,
             f"{self.kind}_pads",
             key,
-            lambda: may_pad(self.model, self.kind, owner.peek(), shapes),
+            lambda: may_pad(self.model, self.kind, self.layout.single(owner.peek()), shapes),
         )
         return size_of(shapes[0]) if is_allowed else None
 
     def compile(self, owner: "AnyOwner", source: Source) -> None:
         """Compiles what an epoch on a source runs, by running it; `owner` is to be thrown away."""
-        feed = self._new_feed(owner, source, 0, 0, 0)
+        feed = self._new_feed(owner, source, self.layout.seeds(0, self.kind), 0, 0)
         batches = 1
         if isinstance(feed, DeviceFeed):
             feed.at = max(feed.whole - 1, 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core.errors import check_choice
 from jkeras.core.variable import Variable
@@ -131,14 +132,36 @@ class Watch:
         if self.model.nonfinite not in ("raise", "stop") or not self._count():
             return
         about = (
-            f"Model '{self.model.name}': NaN or infinity at step {done - self._count()} of epoch "
-            f"{epoch + 1} (steps count from 0). The model holds what it was before this step. "
-            "Look at the data of the step, lower the learning rate, or clip gradients."
+            f"Model '{self.model.name}'{self._which()}: NaN or infinity at step "
+            f"{done - self._most()} of epoch {epoch + 1} (steps count from 0). The model holds "
+            "what it was before this step. Look at the data of the step, lower the learning rate, "
+            "or clip gradients."
         )
         if self.model.nonfinite == "raise":
             raise FloatingPointError(about)
-        warnings.warn(about, stacklevel=7)
-        self.model.stop_training = True
+        if self._stops():
+            warnings.warn(about, stacklevel=7)
+
+    def _stops(self) -> bool:
+        """Ends the training, or that of the members of an ensemble that met such a step; whether
+        that is news.
+        """
+        members = self.model.ensemble_members
+        if members is None:
+            self.model.stop_training = True
+            return True
+        stopped = self._counts() > 0
+        is_news = bool((stopped & members.is_active).any())
+        if is_news:
+            members.stop(stopped)
+        self.model.stop_training = not members.is_active.any()
+        return is_news
+
+    def _which(self) -> str:
+        """Which members of an ensemble met such a step."""
+        if self.model.ensemble_members is None:
+            return ""
+        return f", members {np.flatnonzero(self._counts()).tolist()} of the ensemble"
 
     def end_epoch(self, epoch: int, done: int) -> None:
         """Says how many steps were left out."""
@@ -149,5 +172,12 @@ class Watch:
                 stacklevel=6,
             )
 
+    def _counts(self) -> np.ndarray:
+        """The number of such steps, of an ensemble (members,)."""
+        return np.asarray(tree.get(self.owner.peek().metrics, COUNT))
+
     def _count(self) -> int:
-        return int(tree.get(self.owner.peek().metrics, COUNT))
+        return int(self._counts().sum())
+
+    def _most(self) -> int:
+        return int(self._counts().max())

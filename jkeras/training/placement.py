@@ -2,7 +2,9 @@
 does anything.
 """
 
+import contextlib
 import typing
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -141,6 +143,18 @@ def whole_shape(shape: tuple[int, ...], replicas: int, processes: int) -> tuple[
             "each process batches of one such size, and drop or fill up a smaller one at the end."
         )
     return (rows, *shape[1:])
+
+
+@contextlib.contextmanager
+def undistributed() -> Iterator[None]:
+    """In the block nothing is cut over devices but what is so already: each works on its own
+    members of an ensemble.
+    """
+    distribution, settings.distribution = settings.distribution, None
+    try:
+        yield
+    finally:
+        settings.distribution = distribution
 
 
 def constrain(batch: Tree) -> Tree:

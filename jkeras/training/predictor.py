@@ -17,7 +17,7 @@ from jkeras.kernel import apply as kernel
 from jkeras.kernel import tree
 from jkeras.training import batch_independence, keras_contract, placement
 from jkeras.training.overrides import overrides
-from jkeras.training.program import cached, program_of
+from jkeras.training.program import Program, cached, program_of
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
@@ -29,8 +29,16 @@ def predictor_of(model: "Trainer") -> "Predictor":
     now = Parts.changes, settings.distribution
     known = model.__dict__.get("_predictor")
     if known is None or known[0] != now or known[1].model is not model:
-        known = model.__dict__["_predictor"] = now, Predictor(model)
+        known = model.__dict__["_predictor"] = now, _new_predictor(model)
     return known[1]
+
+
+def _new_predictor(model: "Trainer") -> "Predictor":
+    if model.ensemble_members is None:
+        return Predictor(model)
+    from jkeras.training.ensemble.predictor import MembersPredictor
+
+    return MembersPredictor(model)
 
 
 def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> Structure:
@@ -70,10 +78,13 @@ class Predictor:
         self.carried = [i for i, v in enumerate(self.variables) if id(v) in own and not v.learnable]
         self.key = tuple(map(id, self.variables))
         self.samples = False  # whether a batch gets a key: for the few models that use it
+        self.function = self._program("predict")
+
+    def _program(self, kind: str) -> Program:
         forward = self._forward
-        if overrides(model, "predict_step"):
+        if overrides(self.model, "predict_step"):
             forward = self._of_predict_step
-        self.function = program_of(model, "predict", self.key, lambda: forward)
+        return program_of(self.model, kind, self.key, lambda: forward)
 
     def __call__(self, x: Structure, size: int | None = None) -> Structure:
         """The outputs for a batch that lies on the host."""
@@ -84,7 +95,7 @@ class Predictor:
                 raise
         # a layer without a generator of its own, such as a Lambda: from the session's, as in Keras
         self.samples = True
-        self.function = program_of(self.model, "predict with keys", self.key, lambda: self._forward)
+        self.function = self._program("predict with keys")
         return self._predict(x, size)
 
     def _predict(self, x: Structure, size: int | None) -> Structure:
@@ -111,16 +122,20 @@ class Predictor:
             "rows",
             self.key,
             lambda: batch_independence.are_independent(
-                self.function.function, values_of(self.variables), batch=x
+                self.function.function, self.values(), batch=x
             ),
         )
 
     def _run(self, x: Structure) -> Structure:
         keys = (as_key(None),) if self.samples else ()
-        y, new = self.function(values_of(self.variables), placement.place(x), *keys)
+        y, new = self.function(self.values(), placement.place(x), *keys)
         for i, value in new.items():
             self.variables[i].store(value)
         return y
+
+    def values(self) -> list[jax.Array]:
+        """The arrays of the variables."""
+        return values_of(self.variables)
 
     def _forward(
         self, values: list[jax.Array], x: Structure, rng: jax.Array | None = None

@@ -59,7 +59,12 @@ class Programs:
             if account is not None and self.kind == "train":
                 key = key, account.constants()
             self._known[form] = program_of(
-                self.model, f"{self.kind}_{name}", key, make, donate, owner.peek()
+                self.model,
+                f"{self.kind}_{name}",
+                key,
+                lambda: self.layout.mapped(make(), self.kind, form),
+                donate,
+                owner.peek(),
             )
         return self._known[form]
 

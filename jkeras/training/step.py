@@ -10,6 +10,7 @@ import jax
 from jkeras.core.errors import NotCompiledError
 from jkeras.training import keras_contract
 from jkeras.training.data.source import Batch, unpack
+from jkeras.training.ensemble.members import frozen_where_stopped
 from jkeras.training.layout import LazyLayout, StateLayout
 from jkeras.training.loss_and_logs import update_metrics
 from jkeras.training.microbatches import MicrobatchStep
@@ -50,7 +51,10 @@ def make_train_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     def kept_logs(state: TrainState) -> Logs:
         return metric_logs(model, StateLayout(model), state)
 
-    return offloaded(guarded(_unguarded(model), model, kept_logs), model)
+    step = guarded(_unguarded(model), model, kept_logs)
+    if model.ensemble_members is not None:
+        step = frozen_where_stopped(step)
+    return offloaded(step, model)
 
 
 def _unguarded(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:

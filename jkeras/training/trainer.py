@@ -18,7 +18,6 @@ from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.building import as_specs
 from jkeras.core.errors import NotCompiledError, explain
 from jkeras.core.graph import flatten
-from jkeras.core.rng import key_from_seed
 from jkeras.core.settings import is_interactive_logging_enabled, settings
 from jkeras.core.signals import Signals, whole
 from jkeras.core.structure import all_built
@@ -32,7 +31,7 @@ from jkeras.training.data.source import Batch, Source, unpack
 from jkeras.training.layout import StateLayout
 from jkeras.training.nonfinite import look_at_batch
 from jkeras.training.overrides import overrides
-from jkeras.training.predictor import predict_at_once, predictor_of
+from jkeras.training.predictor import Predictor, predict_at_once, predictor_of
 from jkeras.training.program import program_of
 from jkeras.training.results import as_numbers, concatenate
 from jkeras.training.state import TrainState, copied, new_key
@@ -69,6 +68,29 @@ class Trainer(Compilable):
             )
             fix = "train with `fit`, or with `make_train_step` and an account of your own"
             raise ValueError(explain(f"Model '{self.name}'", wanted, f"`{method}`", fix))
+
+    def refuse_ensemble(self, what: str) -> None:
+        """Raises where the model is an ensemble and something works on a single model alone."""
+        if self.ensemble_members is not None:
+            fix = "take one of the members, `model.member(i)`, a model of its own"
+            raise ValueError(explain(f"Model '{self.name}'", "a single model", f"{what} of an ensemble", fix))
+
+    def member(self, number: int) -> "Trainer":
+        """A member of an ensemble as a model of its own, compiled, with its optimizer's state.
+
+        Raises:
+            ValueError: the model is no ensemble, see `fit(ensemble=…)`, or has no such member.
+
+        >>> import jkeras, numpy as np
+        >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> _ = model.fit(np.ones((4, 3)), np.ones((4, 1)), ensemble=5, seed=0, verbose=0)
+        >>> model.member(3).predict(np.ones((1, 3)), verbose=0).shape
+        (1, 1)
+        """
+        from jkeras.training.ensemble.single import member
+
+        return member(self, number)
 
     @whole
     def build_for_training(self, batch: Batch | None = None) -> None:
@@ -182,6 +204,7 @@ class Trainer(Compilable):
         seed: int | None = None,
         checkpoint: "str | os.PathLike | Checkpointer | None" = None,
         resume: bool | str = True,
+        ensemble: int | None = None,
     ) -> History:
         """Trains the model.
 
@@ -209,6 +232,11 @@ class Trainer(Compilable):
             resume: with `checkpoint`: False begins afresh, in an empty folder; "skip" lets data
                 whose position cannot be restored, such as a generator, go on by passing over the
                 batches that were taken.
+            ensemble: train so many members at once, see docs/ensembles.md: each begins with
+                trainable weights of its own and sees the rows in its own order (with
+                `shuffle="same"` in the order of all), member i as a `fit` alone with the seed `seed
+                + i`. Results are means over the members, "loss_members" those of each; `predict`
+                gives the mean of their outputs. A later `fit` goes on with them.
 
         Returns:
             The `History` callback; `history.history` has one list for each name.
@@ -226,10 +254,11 @@ class Trainer(Compilable):
         self.stop_training = False
         self.compile_seconds = 0.0
         steps = _capped(steps_per_epoch)
+        members = self.ensemble_members if ensemble is None else ensemble
         with contextlib.ExitStack() as opened:
             opened.enter_context(OwnFramesLeftOut())
             source = data.make_source(
-                x, y, sample_weight, batch_size, shuffle, steps=steps_per_epoch
+                x, y, sample_weight, batch_size, _rows_shuffled(shuffle), steps=steps_per_epoch
             )
             opened.enter_context(contextlib.closing(source))
             source = self._weighted(source, class_weight)
@@ -246,6 +275,8 @@ class Trainer(Compilable):
             callbacks = self._fit_callbacks(callbacks, source, verbose, epochs, steps)
             if checkpoint is None:
                 checkpoint = _backup_of(callbacks)
+            if members is not None:
+                seed = self._begin_members(ensemble, source, shuffle, seed)
             if seed is not None:
                 self._begin_stream(seed, initial_epoch, steps or source.num_batches)
             elif self.privacy is not None:
@@ -289,11 +320,18 @@ class Trainer(Compilable):
         Args:
             steps: of an epoch; None: not known, then an epoch that is not the first goes on.
         """
-        self.__dict__["_train_key"] = key_from_seed(seed)
+        step = initial_epoch * steps if initial_epoch and steps is not None else None
         if initial_epoch == 0:
-            self.__dict__["_step"] = 0
-        elif steps is not None:
-            self.__dict__["_step"] = initial_epoch * steps
+            step = 0
+        self.state_layout().restart(seed, step)
+
+    def _begin_members(
+        self, size: int | None, source: Source, shuffle: bool | str, seed: int | None
+    ) -> int | None:
+        """Makes the model an ensemble, or goes on with its members; the seed of the training."""
+        from jkeras.training.ensemble.beginning import begin
+
+        return begin(self, size, source, shuffle, seed)
 
     def _fit_callbacks(
         self,
@@ -371,6 +409,8 @@ class Trainer(Compilable):
         verbose: Any = "auto",
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | CallbackList | None = None,
+        *,
+        members: bool = False,
     ) -> Structure:
         """The outputs for data, as numpy arrays of the caller's own.
 
@@ -378,28 +418,53 @@ class Trainer(Compilable):
             x: as for `fit`.
             batch_size: rows of a batch, 32 by default.
             steps: number of batches, for sources without an end.
+            members: of an ensemble, see `fit(ensemble=…)`: the outputs of each member, which are
+                the first axis, rather than their mean.
+
+        Raises:
+            ValueError: `members` of a model that is no ensemble.
         """
+        if members:
+            return self._predict_members(x, batch_size, verbose, steps, callbacks)
         if verbose == 0 and callbacks is None and steps is None:
             outputs = predict_at_once(self, x, batch_size)
             if outputs is not None:
                 return outputs
+        return self._predict_all(predictor_of, x, batch_size, verbose, steps, callbacks)
+
+    def _predict_members(self, x: Structure, *how: Any) -> Structure:
+        """The outputs of each member of an ensemble."""
+        from jkeras.training.ensemble.predictor import each_of
+
+        outputs = self._predict_all(each_of, x, *how)
+        return jax.tree_util.tree_map(lambda y: y.swapaxes(0, 1).copy(), outputs)
+
+    def _predict_all(
+        self,
+        predictor: Callable[["Trainer"], "Predictor"],
+        x: Structure,
+        batch_size: int | None,
+        verbose: Any,
+        steps: int | None,
+        callbacks: Callback | Sequence[Callback] | CallbackList | None,
+    ) -> Structure:
+        """The outputs of a predictor for the batches of data."""
         source = data.make_source(x, batch_size=batch_size, steps=steps)
         self._build_for_prediction(source.peek())
         steps = _capped(steps)
         callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
         callbacks.on_predict_begin()
         with contextlib.closing(source):
-            outputs = self._predict(source, steps, callbacks)
+            outputs = self._predict(predictor(self), source, steps, callbacks)
         callbacks.on_predict_end()
         if not outputs:
             raise ValueError("The data gave no batch to predict.")
         return jax.tree_util.tree_map(placement.own_array, concatenate(outputs))
 
     def _predict(
-        self, source: Source, steps: int | None, callbacks: CallbackList
+        self, predict: "Predictor", source: Source, steps: int | None, callbacks: CallbackList
     ) -> list[Structure]:
         """The outputs of several batches each."""
-        predict = predictor_of(self)
         is_cut = isinstance(source, data.ArraySource) and source.num_batches > 1
         size = source.batch_size if is_cut else None
         batches = itertools.islice(source.batches(), steps)
@@ -574,6 +639,7 @@ class Trainer(Compilable):
 
         self._assert_compiled("train_on_batch")
         self._refuse_privacy("train_on_batch")
+        self.refuse_ensemble("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
         layout = self.state_layout()
         state = placement.replicate(layout.reset_metrics(layout.gather(copies=False)))
@@ -593,11 +659,18 @@ class Trainer(Compilable):
     def state_layout(self) -> StateLayout:
         signature = StateLayout.signature(self)
         if self._last_layout is None or self._last_layout[0] != signature:
-            layout = StateLayout(self)
+            layout = self._new_layout()
             if self.optimizer is not None and not self.has_own_opt_state:
                 layout.build_optimizer()
             self.__dict__["_last_layout"] = StateLayout.signature(self), layout
         return self._last_layout[1]
+
+    def _new_layout(self) -> StateLayout:
+        if self.ensemble_members is None:
+            return StateLayout(self)
+        from jkeras.training.ensemble.layout import MembersLayout
+
+        return MembersLayout(self, self.ensemble_members)
 
     @without_own_frames
     def test_on_batch(
@@ -611,6 +684,7 @@ class Trainer(Compilable):
         from jkeras.training.programs import Programs
 
         self._assert_compiled("test_on_batch")
+        self.refuse_ensemble("test_on_batch")
         batch = self._single_batch(x, y, sample_weight, None)
         layout = self.state_layout()
         owner = _Snapshot(layout)
@@ -688,12 +762,12 @@ class _Snapshot:
 
     def store(self) -> None:
         """Writes metrics and state back into the variables."""
-        for named, values in (
-            (self.layout.metrics, self.state.metrics),
-            (self.layout.state, self.state.state),
-        ):
-            for path, variable in named:
-                variable.store(tree.get(values, path))
+        self.layout.store(self.state)
+
+
+def _rows_shuffled(shuffle: bool | str) -> bool | str:
+    """Whether and how the rows are shuffled, without what an ensemble alone is told by it."""
+    return True if shuffle in ("each", "same") else shuffle
 
 
 def _capped(steps: int | None) -> int | None:

@@ -1,0 +1,1 @@
+"""Several trainings of one model as one: the members of an ensemble on a leading axis."""

@@ -1,0 +1,56 @@
+"""How a model becomes an ensemble, and goes on being one."""
+
+from typing import TYPE_CHECKING
+
+from jkeras.core.errors import explain
+from jkeras.core.settings import default_seed
+from jkeras.training.data import ArraySource
+from jkeras.training.data.source import Source
+from jkeras.training.ensemble.members import Members
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
+
+
+def begin(
+    model: "Trainer", size: int | None, source: Source, shuffle: bool | str, seed: int | None
+) -> int | None:
+    """The seed of a training of members. A model that is no ensemble becomes one.
+
+    Args:
+        size: number of the members; None: of those that there are.
+        shuffle: as of `fit`.
+
+    Raises:
+        ValueError: `size` is no number of members, or another one than the model has; or the model
+            is trained in a way that is not known for an ensemble.
+    """
+    _check(model, size)
+    known = model.ensemble_members
+    own_order = shuffle != "same" and isinstance(source, ArraySource) and bool(source.shuffle)
+    if known is not None:
+        known.own_order = own_order
+        model.set_untracked(_last_layout=None, _predictor=None)
+        return seed
+    seed = default_seed() if seed is None else seed
+    model.set_untracked(ensemble_members=Members(size, own_order), _predictor=None)
+    try:
+        model.state_layout().begin(seed)
+    except BaseException:
+        model.set_untracked(ensemble_members=None)
+        raise
+    return seed
+
+
+def _check(model: "Trainer", size: int | None) -> None:
+    name = f"Model '{model.name}'"
+    known = model.ensemble_members
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        fix = "pass the number of members, such as `ensemble=8`"
+        raise ValueError(explain("fit", "`ensemble` as an integer of at least 1", repr(size), fix))
+    if known is not None and size not in (None, known.size):
+        fix = f"leave `ensemble` out to go on with these {known.size}, or make a new model"
+        raise ValueError(explain(name, f"`ensemble={known.size}`, its members", repr(size), fix))
+    if model.privacy is not None:
+        fix = "train the members one by one, and add up what they spend"
+        raise ValueError(explain(name, "an ensemble without `privacy`", "one with it", fix))

@@ -1,0 +1,273 @@
+"""Which variable of a model is which leaf of the `TrainState` of an ensemble."""
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.by_variable import ByVariable
+from jkeras.core.errors import explain
+from jkeras.core.rng import key_from_seed
+from jkeras.core.settings import settings
+from jkeras.core.spread import spread
+from jkeras.core.variable import Variable
+from jkeras.kernel import tree
+from jkeras.training import placement
+from jkeras.training.ensemble.members import ACTIVE, Members
+from jkeras.training.initial_state import fresh_arrays
+from jkeras.training.layout import StateLayout
+from jkeras.training.state import TrainState, copied
+from jkeras.training.types import Logs, Tree
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
+
+
+class MembersLayout(StateLayout):
+    """The `StateLayout` of a model that is an ensemble: its states have the members as their first
+    axis. The model's variables hold the first member.
+    """
+
+    def __init__(self, model: "Trainer", members: Members) -> None:
+        super().__init__(model)
+        self.members = members
+        self.groups_key = self.key
+        self.key = (self.key, members.size, members.own_order)
+        self._frozen_ndims = {path: len(variable.shape) for path, variable in self.frozen}
+        members.layout = self
+
+    # ------------------------------------------------------------ the states of members
+
+    def begin(self, seed: int) -> None:
+        """Gives each member trainable weights of its own, those that `init_train_state` makes of
+        the key of `seed + number`; all else is as the model holds it.
+        """
+        fresh = jax.jit(jax.vmap(self._fresh))
+        params, opt_state = fresh(self._keys(seed))
+        held = super().gather(copies=False)
+        state = TrainState(
+            self._for_each(jnp.zeros((), "int32")),
+            params,
+            held.frozen,
+            self._for_each(held.state),
+            opt_state,
+            jax.tree_util.tree_map(jnp.asarray, self.initial_metrics()),
+            self._keys(seed),
+        )
+        self.scatter(copied(state))
+
+    def restart(self, seed: int, step: int | None) -> None:
+        """Lets the random numbers of the members follow from a seed, at a step; None: the one that
+        they have reached.
+        """
+        state = self.members.state.replace(rng=self._keys(seed))
+        if step is not None:
+            state = state.replace(step=jnp.full(self.members.size, step, "int32"))
+        self.scatter(state)
+
+    def seeds(self, seed: int, kind: str) -> int | tuple[int, ...]:
+        """The seeds of the orders of the data: one for each member, or one for all."""
+        if not self._has_own_order(kind):
+            return seed
+        return tuple(seed + number for number in range(self.members.size))
+
+    def _has_own_order(self, kind: str) -> bool:
+        return self.members.own_order and kind == "train"
+
+    def _keys(self, seed: int) -> jax.Array:
+        return jnp.stack([key_from_seed(seed + number) for number in range(self.members.size)])
+
+    def _fresh(self, key: jax.Array) -> tuple[Tree, Any]:
+        params = fresh_arrays(self.params, key)
+        return params, self.initial_opt_state(params)
+
+    def _for_each(self, values: Any) -> Any:
+        """Values for each member the same."""
+        size = self.members.size
+        return jax.tree_util.tree_map(
+            lambda v: jnp.broadcast_to(jnp.asarray(v), (size, *jnp.shape(v))), values
+        )
+
+    # ------------------------------------------------------------ variables <-> state
+
+    def gather(self, copies: bool = True) -> TrainState:
+        """The state of the members, with what variables were set to since the first was put there.
+
+        Raises:
+            ValueError: a weight was assigned, which belongs to no member.
+        """
+        state = self.members.state
+        if self.members.origin != (self.groups_key, self.optimizer):
+            state = self._regrouped(state)
+        assigned = self._collect(_Assigned)
+        state = jax.tree_util.tree_map(self._with_assigned, state, assigned)
+        state = self._placed(state)
+        return copied(state) if copies else state
+
+    def scatter(self, state: TrainState) -> None:
+        """Takes the state of the members, and shows the first of them in the variables."""
+        super().scatter(self.single(state))
+        variables = super().variables()
+        self.members.held = state
+        self.members.shown = ByVariable((v, v.held) for v in variables)
+        self.members.origin = self.groups_key, self.optimizer
+
+    def store(self, state: TrainState) -> None:
+        """Keeps metrics and state after an evaluation."""
+        self.scatter(self.members.state.replace(metrics=state.metrics, state=state.state))
+
+    def variables(self) -> list:
+        """All that holds arrays which a state owns."""
+        return [*super().variables(), self.members]
+
+    def single(self, state: TrainState, number: int = 0) -> TrainState:
+        """The state of one member."""
+        shared = [(p, v) for p, v in tree.flatten(state.frozen) if self._is_shared(p, v)]
+        paths = {path for path, _ in shared}
+        of_each = tree.unflatten(p_v for p_v in tree.flatten(state.frozen) if p_v[0] not in paths)
+        one = _taken(state.replace(frozen=of_each), number)
+        return one.replace(frozen=tree.merge(one.frozen, tree.unflatten(shared)))
+
+    def axes(self, state: TrainState) -> TrainState:
+        """The numbers of the members' axes in a state; -1 where they share an array."""
+        frozen = [(p, -self._is_shared(p, v)) for p, v in tree.flatten(state.frozen)]
+        return TrainState(0, 0, tree.unflatten(frozen), 0, 0, 0, 0)
+
+    def _is_shared(self, path: tree.Path, value: jax.Array) -> bool:
+        """Whether a frozen array is one for all members."""
+        return value.ndim == self._frozen_ndims[path]
+
+    def reset_metrics(self, state: TrainState) -> TrainState:
+        """The state with all metrics as if they had seen nothing; who is active stays so."""
+        active = tree.unflatten([(ACTIVE, tree.get(state.metrics, ACTIVE))])
+        state = super().reset_metrics(state)
+        return self._placed(state.replace(metrics=tree.merge(state.metrics, active)))
+
+    def first(self, variable: Variable) -> np.ndarray:
+        """What the members have of a metric's variable before any update."""
+        one = super().first(variable)
+        return np.broadcast_to(one, (self.members.size, *one.shape))
+
+    def finalize(self) -> None:
+        """Gives each member its moving averages at the end of a training, with `use_ema`."""
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        if not optimizer.use_ema:
+            return
+        state = self.gather(copies=False)
+        params = []
+        for number in range(self.members.size):
+            super().scatter(self.single(state, number))
+            super().finalize()
+            params.append(super().gather(copies=False).params)
+        stacked = jax.tree_util.tree_map(lambda *of_each: jnp.stack(of_each), *params)
+        self.scatter(state.replace(params=stacked))
+
+    def _with_assigned(self, members: jax.Array, variable: Any) -> jax.Array:
+        """A leaf of the members' state where the variable that shows the first may have been
+        assigned.
+        """
+        if not isinstance(variable, _Assigned) or variable.is_shown(self.members.shown):
+            return members
+        variable = variable.variable
+        value = variable.own_value()
+        if members.ndim == value.ndim:
+            return value  # all members share it
+        if any(variable is weight for _, weight in [*self.params, *self.state, *self.frozen]):
+            wanted = "no weight to be assigned, since each member of the ensemble has its own"
+            fix = (
+                "assign to `model.member(i)`, a plain model, or give all members weights by "
+                "`model.ensemble_members.set_weights`"
+            )
+            name = f"Model '{self.model.name}'"
+            raise ValueError(explain(name, wanted, f"a new '{variable.path}'", fix))
+        return self._for_each(value)
+
+    def _regrouped(self, state: TrainState) -> TrainState:
+        """A state that was made for other `trainable` flags or another optimizer."""
+        known = dict(tree.flatten(tree.merge(state.params, state.frozen, state.state)))
+
+        def of_each(named: Any) -> Tree:
+            pairs = [(path, known[path], len(variable.shape)) for path, variable in named]
+            return tree.unflatten(
+                (path, value if value.ndim > ndim else self._for_each(value))
+                for path, value, ndim in pairs
+            )
+
+        params = of_each(self.params)
+        frozen = tree.unflatten((path, known[path]) for path, _ in self.frozen)
+        opt_state = jax.jit(jax.vmap(self.initial_opt_state))(params)
+        metrics = jax.tree_util.tree_map(jnp.asarray, self.initial_metrics())
+        state = TrainState(
+            state.step, params, frozen, of_each(self.state), opt_state, metrics, state.rng
+        )
+        self.scatter(state)
+        return state
+
+    def _placed(self, state: TrainState) -> TrainState:
+        """The members over the devices of a distribution, where they can be cut evenly."""
+        if settings.distribution is None:
+            return state
+        axes = self.axes(state)
+
+        def place(value: jax.Array, axis: int = 0) -> jax.Array:
+            if axis < 0:
+                return placement.replicate(value)
+            return spread(value, placement.layout_of(value.shape))
+
+        frozen = jax.tree_util.tree_map(place, state.frozen, axes.frozen)
+        return jax.tree_util.tree_map(place, state.replace(frozen={})).replace(frozen=frozen)
+
+    # ------------------------------------------------------------ programs
+
+    def mapped(self, function: Callable, kind: str, form: str) -> Callable:
+        """A program of a single training as one of all members; see `programs.Programs.get`."""
+        own = 0 if self._has_own_order(kind) else None
+        data_axes = (own, None) if form == "one" else (None, own, None, None)
+
+        def single(state: TrainState, *data: Any) -> tuple[TrainState, Logs]:
+            new, logs = function(state, *data)
+            return new.replace(frozen=state.frozen), logs  # which no step changes
+
+        @functools.wraps(function)
+        def of_members(state: TrainState, *data: Any) -> tuple[TrainState, Logs]:
+            axes = self.axes(state)
+            frozen = jax.tree_util.tree_map(lambda a: None if a < 0 else a, axes.frozen)
+            axes = axes.replace(frozen=frozen)
+            over_members = jax.vmap(single, (axes, *data_axes), (axes, 0))
+            with placement.undistributed():
+                state, logs = over_members(state, *data)
+            return state, with_means(logs)
+
+        return of_members
+
+
+@jax.jit
+def _taken(states: TrainState, number: int) -> TrainState:
+    """What stands at a place of the first axis."""
+    return jax.tree_util.tree_map(
+        lambda v: jax.lax.dynamic_index_in_dim(v, number, keepdims=False), states
+    )
+
+
+class _Assigned:
+    """Stands for a variable where its array would be."""
+
+    def __init__(self, variable: Variable) -> None:
+        self.variable = variable
+
+    def is_shown(self, shown: ByVariable) -> bool:
+        """Whether the variable holds what it was given."""
+        return shown.has(self.variable) and shown.find(self.variable) is self.variable.held
+
+
+def with_means(logs: Logs) -> Logs:
+    """The means of logs over the members, and "…_members", the logs of each.
+
+    >>> sorted(with_means({"loss": jnp.ones(3)}))
+    ['loss', 'loss_members']
+    """
+    named = {name: jax.tree_util.tree_map(lambda v: v.mean(0), v) for name, v in logs.items()}
+    return named | {f"{name}_members": value for name, value in logs.items()}

@@ -1,0 +1,108 @@
+"""The members of an ensemble as a value that a model holds."""
+
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.by_variable import ByVariable
+from jkeras.core.variable import Borrowed, Variable
+from jkeras.kernel import tree
+from jkeras.training.state import TrainState
+
+if typing.TYPE_CHECKING:
+    from jkeras.training.ensemble.layout import MembersLayout
+
+ACTIVE = ("ensemble", "active")  # where among the metrics it stands whether a member is trained
+
+
+class Members:
+    """The members of an ensemble: `model.ensemble_members` after `fit(ensemble=…)`.
+
+    Args:
+        size: how many they are.
+        own_order: whether each of them sees the rows in an order of its own.
+
+    Attributes:
+        held: the members' `TrainState`, or what stands for it while `fit` owns it.
+        active: the variable that stands for `ACTIVE`.
+        shown: the arrays of the first member, as the model's variables got them.
+        origin: (groups of paths, optimizer) that the state was made for.
+        layout: the `MembersLayout` that puts the first member into the model's variables.
+
+    >>> import jkeras, numpy as np
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> _ = model.fit(np.ones((4, 3)), np.ones((4, 1)), ensemble=5, seed=0, verbose=0)
+    >>> model.ensemble_members.size, model.ensemble_members.state.params["dense"]["kernel"].shape
+    (5, (5, 3, 1))
+    """
+
+    layout: "MembersLayout"
+
+    def __init__(self, size: int, own_order: bool) -> None:
+        self.size = size
+        self.own_order = own_order
+        self.held: TrainState | Borrowed | None = None
+        self.shown = ByVariable(())
+        self.origin: tuple = ()
+        self.active = Variable(
+            lambda shape, dtype: jnp.ones(shape, dtype),
+            shape=(),
+            dtype="bool",
+            trainable=False,
+            name="active",
+            autocast=False,
+        )
+
+    @property
+    def state(self) -> TrainState:
+        """A `TrainState` whose arrays have the members as their first axis; those of frozen layers,
+        which all members share, do not.
+        """
+        while isinstance(self.held, Borrowed):
+            self.held.pull()
+        return self.held
+
+    @property
+    def is_active(self) -> np.ndarray:
+        """(members,) booleans: which members are still trained."""
+        return np.asarray(tree.get(self.state.metrics, ACTIVE))
+
+    def stop(self, which: np.ndarray) -> None:
+        """Trains some members no longer: their weights stay as they are.
+
+        Args:
+            which: (members,) booleans.
+        """
+        state = self.state
+        left = jnp.asarray(self.is_active & ~np.asarray(which))
+        metrics = tree.merge(state.metrics, tree.unflatten([(ACTIVE, left)]))
+        self.held = state.replace(metrics=metrics)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The weights of all members, each with the members as its first axis."""
+        return [np.asarray(leaf) for leaf in jax.tree_util.tree_leaves(self._weights())]
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Gives the members weights such as `get_weights` returns."""
+        old, treedef = jax.tree_util.tree_flatten(self._weights())
+        new = [jnp.asarray(value, leaf.dtype) for value, leaf in zip(weights, old, strict=True)]
+        params, state = treedef.unflatten(new)
+        self.layout.scatter(self.state.replace(params=params, state=state))
+
+    def _weights(self) -> tuple:
+        return self.state.params, self.state.state
+
+
+def frozen_where_stopped(step: typing.Callable) -> typing.Callable:
+    """A training step that leaves a member that was stopped as it is; its metrics go on."""
+
+    def member_step(state: TrainState, *batch: typing.Any) -> tuple[TrainState, dict]:
+        new, logs = step(state, *batch)
+        is_active = tree.get(state.metrics, ACTIVE)
+        kept = jax.tree_util.tree_map(lambda a, b: jnp.where(is_active, b, a), state, new)
+        return kept.replace(metrics=new.metrics), logs
+
+    return member_step

@@ -1,0 +1,50 @@
+"""A member of an ensemble as a model of its own."""
+
+import operator
+from typing import TYPE_CHECKING
+
+from jkeras.core import registry
+from jkeras.core.errors import explain
+from jkeras.training.layout import StateLayout
+from jkeras.training.state import copied
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
+
+
+def member(model: "Trainer", number: int) -> "Trainer":
+    """A member of an ensemble as a compiled model of its own, with its optimizer's state.
+
+    Raises:
+        ValueError: the model is no ensemble, or has no such member.
+    """
+    members = model.ensemble_members
+    name = f"Model '{model.name}'"
+    if members is None:
+        fix = "train it with `fit(…, ensemble=8)`"
+        raise ValueError(explain(name, "an ensemble, to take a member", "a single model", fix))
+    number = operator.index(number)
+    if not -members.size <= number < members.size:
+        fix = "count from 0"
+        raise ValueError(explain(name, f"one of its {members.size} members", repr(number), fix))
+    alone = plain_copy(model)
+    put(alone, model, number)
+    return alone
+
+
+def plain_copy(model: "Trainer") -> "Trainer":
+    """A model of the same config, compiled likewise, with weights of its own."""
+    with registry.sharing():
+        alone = registry.deserialize(registry.serialize(model), safe_mode=False)
+    alone.build_for_training()
+    return alone
+
+
+def put(alone: "Trainer", model: "Trainer", number: int) -> None:
+    """Gives a plain copy of a model what a member of it has."""
+    state = model.ensemble_members.layout
+    one = state.single(state.gather(copies=False), number)
+    own = StateLayout(alone)
+    own.build_optimizer()
+    metrics = own.initial_metrics()
+    own.scatter(copied(one.replace(metrics=metrics)))
