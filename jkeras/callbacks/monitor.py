@@ -55,7 +55,7 @@ class MonitorCallback(Callback):
         """The direction of the watched value."""
         if self.mode != "auto":
             return self.mode == "max"
-        name = self.monitor.removeprefix("val_")
+        name = self.monitor.removeprefix("val_").removesuffix("_members")
         if name == "loss":
             return False
         for metric in self._metrics():

@@ -4,6 +4,7 @@ import numpy as np
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.monitor import MonitorCallback
+from jkeras.callbacks.stopping_members import MemberStopping, as_arrays, as_lists
 from jkeras.core.errors import InvalidLossError
 from jkeras.core.registry import public
 
@@ -13,7 +14,8 @@ class EarlyStopping(MonitorCallback):
     """Stops when a value has not improved for some epochs.
 
     Args:
-        monitor: name in the logs.
+        monitor: name in the logs. Of an ensemble, see `fit(ensemble=…)`, "val_loss" is the mean of
+            the members; with "val_loss_members" each of them stops by its own.
         min_delta: a change smaller than this is no improvement.
         patience: number of epochs without improvement to wait.
         verbose: 1 prints a line when it stops.
@@ -45,24 +47,30 @@ class EarlyStopping(MonitorCallback):
         self.start_from_epoch = start_from_epoch
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best_weights = None
+        self._each_before = None  # what a checkpoint had of it
+        self._each = None  # the `MemberStopping`, where members stop on their own
 
     def on_train_begin(self, logs=None):
         """Starts anew; where a checkpoint has just been restored, goes on, or asks to stop once
         more.
         """
         if self.was_restored():
-            if self.stopped_epoch > 0 and self.wait >= self.patience:
+            has_waited = self.wait >= self.patience or self._each_before is not None
+            if self.stopped_epoch > 0 and has_waited:
                 self.model.stop_training = True
             else:
                 self.stopped_epoch = 0
             return
         self.wait = self.stopped_epoch = self.best_epoch = 0
-        self.best = self.best_weights = None
+        self.best = self.best_weights = self._each = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Watches, remembers the best weights, asks to stop."""
         value = self.get_monitor_value(logs)
         if value is None or epoch < self.start_from_epoch:
+            return
+        if np.ndim(value):
+            self._look_at_each(epoch, value)
             return
         if self.best_weights is None:
             self._remember(epoch)
@@ -77,11 +85,26 @@ class EarlyStopping(MonitorCallback):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
+    def _look_at_each(self, epoch, values):
+        """Stops those members of an ensemble that have not improved."""
+        if self._each is None:
+            self._each = MemberStopping(self, self.model.ensemble_members)
+            if self._each_before is not None:
+                self._each.set_state(self._each_before)
+        if self._each.look(epoch, values):
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
     def _remember(self, epoch):
         """Keeps the weights, where the best ones are put back."""
         if self.restore_best_weights:
-            self.best_weights = self.model.get_weights()
+            self.best_weights = self._holder().get_weights()
             self.best_epoch = epoch
+
+    def _holder(self):
+        """Who has the weights: the members of an ensemble, else the model."""
+        members = getattr(self.model, "ensemble_members", None)
+        return self.model if members is None else members
 
     def get_monitor_value(self, logs):
         """The watched value; None, with a warning, where the logs lack it."""
@@ -91,33 +114,32 @@ class EarlyStopping(MonitorCallback):
         """Puts the best weights back."""
         if self.stopped_epoch > 0 and self.verbose > 0:
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self._each is not None:
+            self._each.restore()
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
                 print(
                     "Restoring model weights from the end of the best epoch: "
                     f"{self.best_epoch + 1}."
                 )
-            self.model.set_weights(self.best_weights)
+            self._holder().set_weights(self.best_weights)
 
     def get_state(self):
         """Best value, patience used, best weights."""
-        weights = self.best_weights
-        if weights is not None:
-            weights = [(w.tolist(), str(w.dtype)) for w in weights]
         return {
             **super().get_state(),
             "wait": self.wait,
             "best_epoch": self.best_epoch,
-            "best_weights": weights,
+            "best_weights": as_lists(self.best_weights),
             "stopped_epoch": self.stopped_epoch,
+            "each": None if self._each is None else self._each.get_state(),
         }
 
     def set_state(self, state):
         """Takes them back."""
-        weights = state["best_weights"]
-        if weights is not None:
-            weights = [np.asarray(values, dtype) for values, dtype in weights]
-        super().set_state({**state, "best_weights": weights})
+        state = dict(state)
+        self._each_before = state.pop("each", None)
+        super().set_state({**state, "best_weights": as_arrays(state["best_weights"])})
 
 
 @public("keras.callbacks.TerminateOnNaN")

@@ -90,14 +90,24 @@ class Model(Trainer, Layer):
         x = columns_by_name(x, getattr(self, "input_names", None))
         return host.prepared(self, x)
 
-    def predict(self, x, batch_size=None, verbose: Any = "auto", steps=None, callbacks=None):
+    def predict(
+        self,
+        x,
+        batch_size=None,
+        verbose: Any = "auto",
+        steps=None,
+        callbacks=None,
+        *,
+        members=False,
+    ):
         if hasattr(x, "columns"):
             x = columns_by_name(x, getattr(self, "input_names", None))
         parts = None
         if host.has_texts(x):
             parts = host.split(self)
         if parts is None:
-            return super().predict(x, batch_size, verbose, steps, callbacks)
+            return super().predict(x, batch_size, verbose, steps, callbacks, members=members)
+        self.refuse_ensemble("`predict` of texts")
         prepare, device_model = parts
         return device_model.predict(prepare(x), batch_size, verbose, steps, callbacks)
 
@@ -223,6 +233,7 @@ class Model(Trainer, Layer):
             raise ValueError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}"
             )
+        self.refuse_ensemble("`quantize`")
         is_wanted = _layer_filter(filters)
         config = resolve(mode, config)
         calibration = None
@@ -306,12 +317,14 @@ class Model(Trainer, Layer):
         """Saves the weights to a `.weights.h5` file."""
         from jkeras.saving import save_weights
 
+        self.refuse_ensemble("`save_weights`, for which there is `save`,")
         return save_weights(self, filepath, overwrite=overwrite, **kwargs)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
         """Loads weights from a file that `save_weights` or `save` wrote, here or in Keras."""
         from jkeras.saving import load_weights
 
+        self.refuse_ensemble("`load_weights`")
         return load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
     def export(
@@ -350,6 +363,7 @@ class Model(Trainer, Layer):
         """
         from jkeras.export.formats import export_model
 
+        self.refuse_ensemble("`export`")
         export_model(self, filepath, format, verbose, input_signature, platforms, **kwargs)
 
     def get_state_tree(self, value_format="backend_tensor"):

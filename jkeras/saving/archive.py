@@ -11,7 +11,7 @@ import zipfile
 
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
-from jkeras.saving import assets, dialects, hdf5, safe_json, weights
+from jkeras.saving import assets, dialects, ensembles, hdf5, safe_json, weights
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.paths import below
 from jkeras.saving.safe_zip import SafeZip, written_in_place
@@ -43,8 +43,13 @@ def write(model, path):
         }
         for name, content in texts.items():
             archive.writestr(zipfile.ZipInfo(name, WHEN), content)
-        with written_in_place(archive, WEIGHTS, WHEN) as member, writing(member) as content:
-            weights.write(model, weights.OneFile(content))
+
+        def write_weights(model, name):
+            with written_in_place(archive, name, WHEN) as member, writing(member) as content:
+                weights.write(model, weights.OneFile(content))
+
+        write_weights(model, WEIGHTS)
+        ensembles.write(model, write_weights)
 
 
 def _warn_of_odd_numbers(described):
@@ -103,6 +108,7 @@ def _read(archive, custom_objects, compile, safe_mode, optimizer):
             )
         with archive.weights() as store:
             weights.read(model, store)
+        ensembles.read(model, archive)
         assets.restore(
             model, archive.zip.members, lambda name: archive.zip.read(name, LARGEST_ASSET)
         )
@@ -131,7 +137,8 @@ class Archive:
 
     def __init__(self, file):
         self.zip = SafeZip(file)
-        names = [name for name in self.zip.members if not name.startswith(assets.PREFIX)]
+        apart = (assets.PREFIX, ensembles.PREFIX)
+        names = [name for name in self.zip.members if not name.startswith(apart)]
         if sorted(names) != sorted(MEMBERS):
             raise SerializationError(
                 f"it is no `.keras` file: it holds {names[:10]}, expected {list(MEMBERS)}."
@@ -150,9 +157,9 @@ class Archive:
         return config
 
     @contextlib.contextmanager
-    def weights(self):
+    def weights(self, name=WEIGHTS):
         """The store of its weights, open in a `with` block."""
-        member, verify = self.zip.open(WEIGHTS)
+        member, verify = self.zip.open(name)
         with hdf5.reading(member) as content:
             yield weights.OneFile(content, raw=member, verify=verify)
 

@@ -61,6 +61,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     with at_one_moment(model), replacing(path) as temporary:
         if path.endswith(".keras"):
             return archive.write(model, temporary)
+        if getattr(model, "ensemble_members", None) is not None:
+            model.refuse_ensemble("a file in the older form, `.h5`,")
         with writing(temporary) as file, Checksums() as sums:
             legacy_h5.write(model, file, archive.KERAS_VERSION, sums)
             sums.finish()

@@ -277,6 +277,11 @@ class Trainer(Compilable):
                 checkpoint = _backup_of(callbacks)
             if members is not None:
                 seed = self._begin_members(ensemble, source, shuffle, seed)
+            elif shuffle in ("each", "same"):
+                raise ValueError(
+                    f"Model '{self.name}': `shuffle={shuffle!r}` is for the members of an ensemble. "
+                    "Pass `shuffle=True`, or the number of members as `ensemble`."
+                )
             if seed is not None:
                 self._begin_stream(seed, initial_epoch, steps or source.num_batches)
             elif self.privacy is not None:

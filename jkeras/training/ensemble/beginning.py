@@ -31,6 +31,7 @@ def begin(
     if known is not None:
         known.own_order = own_order
         model.set_untracked(_last_layout=None, _predictor=None)
+        model.state_layout().activate()
         return seed
     seed = default_seed() if seed is None else seed
     model.set_untracked(ensemble_members=Members(size, own_order), _predictor=None)

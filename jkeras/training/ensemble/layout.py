@@ -34,7 +34,7 @@ class MembersLayout(StateLayout):
     def __init__(self, model: "Trainer", members: Members) -> None:
         super().__init__(model)
         self.members = members
-        self.groups_key = self.key
+        self._groups = self.key
         self.key = (self.key, members.size, members.own_order)
         self._frozen_ndims = {path: len(variable.shape) for path, variable in self.frozen}
         members.layout = self
@@ -63,10 +63,16 @@ class MembersLayout(StateLayout):
         """Lets the random numbers of the members follow from a seed, at a step; None: the one that
         they have reached.
         """
-        state = self.members.state.replace(rng=self._keys(seed))
+        state = self.gather(copies=False).replace(rng=self._keys(seed))
         if step is not None:
             state = state.replace(step=jnp.full(self.members.size, step, "int32"))
         self.scatter(state)
+
+    def activate(self) -> None:
+        """Lets all members be trained, those too that a training before has stopped."""
+        state = self.gather(copies=False)
+        active = tree.unflatten([(ACTIVE, jnp.ones(self.members.size, bool))])
+        self.scatter(state.replace(metrics=tree.merge(state.metrics, active)))
 
     def seeds(self, seed: int, kind: str) -> int | tuple[int, ...]:
         """The seeds of the orders of the data: one for each member, or one for all."""
@@ -100,7 +106,7 @@ class MembersLayout(StateLayout):
             ValueError: a weight was assigned, which belongs to no member.
         """
         state = self.members.state
-        if self.members.origin != (self.groups_key, self.optimizer):
+        if self.members.origin != self._origin():
             state = self._regrouped(state)
         assigned = self._collect(_Assigned)
         state = jax.tree_util.tree_map(self._with_assigned, state, assigned)
@@ -113,7 +119,7 @@ class MembersLayout(StateLayout):
         variables = super().variables()
         self.members.held = state
         self.members.shown = ByVariable((v, v.held) for v in variables)
-        self.members.origin = self.groups_key, self.optimizer
+        self.members.origin = self._origin()
 
     def store(self, state: TrainState) -> None:
         """Keeps metrics and state after an evaluation."""
@@ -198,13 +204,19 @@ class MembersLayout(StateLayout):
 
         params = of_each(self.params)
         frozen = tree.unflatten((path, known[path]) for path, _ in self.frozen)
-        opt_state = jax.jit(jax.vmap(self.initial_opt_state))(params)
+        opt_state = state.opt_state
+        if self.members.origin[1:] != self._origin()[1:]:
+            opt_state = jax.jit(jax.vmap(self.initial_opt_state))(params)
         metrics = jax.tree_util.tree_map(jnp.asarray, self.initial_metrics())
         state = TrainState(
             state.step, params, frozen, of_each(self.state), opt_state, metrics, state.rng
         )
         self.scatter(state)
         return state
+
+    def _origin(self) -> tuple:
+        """What a state is made for: (groups of paths, optimizer, paths of its variables)."""
+        return self._groups, self.optimizer, tuple(self.order)
 
     def _placed(self, state: TrainState) -> TrainState:
         """The members over the devices of a distribution, where they can be cut evenly."""

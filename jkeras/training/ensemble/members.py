@@ -1,5 +1,6 @@
 """The members of an ensemble as a value that a model holds."""
 
+import copy
 import typing
 
 import jax
@@ -28,7 +29,7 @@ class Members:
         held: the members' `TrainState`, or what stands for it while `fit` owns it.
         active: the variable that stands for `ACTIVE`.
         shown: the arrays of the first member, as the model's variables got them.
-        origin: (groups of paths, optimizer) that the state was made for.
+        origin: what the state was made for, see `MembersLayout`.
         layout: the `MembersLayout` that puts the first member into the model's variables.
 
     >>> import jkeras, numpy as np
@@ -81,19 +82,27 @@ class Members:
         metrics = tree.merge(state.metrics, tree.unflatten([(ACTIVE, left)]))
         self.held = state.replace(metrics=metrics)
 
+    def __deepcopy__(self, memo: dict) -> "Members":
+        made = memo[id(self)] = object.__new__(Members)
+        own = {name: value for name, value in vars(self).items() if name != "shown"}
+        vars(made).update(copy.deepcopy({**own, "held": self.state}, memo))
+        # a copy of a variable holds the same array
+        made.shown = ByVariable((copy.deepcopy(v, memo), value) for v, value in self.shown)
+        return made
+
     def get_weights(self) -> list[np.ndarray]:
         """The weights of all members, each with the members as its first axis."""
-        return [np.asarray(leaf) for leaf in jax.tree_util.tree_leaves(self._weights())]
+        state = self.state
+        leaves = jax.tree_util.tree_leaves((state.params, state.state))
+        return [np.asarray(leaf) for leaf in leaves]
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
         """Gives the members weights such as `get_weights` returns."""
-        old, treedef = jax.tree_util.tree_flatten(self._weights())
+        state = self.layout.gather(copies=False)
+        old, treedef = jax.tree_util.tree_flatten((state.params, state.state))
         new = [jnp.asarray(value, leaf.dtype) for value, leaf in zip(weights, old, strict=True)]
-        params, state = treedef.unflatten(new)
-        self.layout.scatter(self.state.replace(params=params, state=state))
-
-    def _weights(self) -> tuple:
-        return self.state.params, self.state.state
+        params, updated = treedef.unflatten(new)
+        self.layout.scatter(state.replace(params=params, state=updated))
 
 
 def frozen_where_stopped(step: typing.Callable) -> typing.Callable:

@@ -1,0 +1,81 @@
+"""EarlyStopping for each member of an ensemble on its own."""
+
+import numpy as np
+
+
+class MemberStopping:
+    """Watches one value of each member, with the options of an `EarlyStopping`: members that have
+    not improved for some epochs are trained no longer, the others go on.
+
+    Args:
+        callback: the `EarlyStopping`.
+        members: of the model.
+    """
+
+    def __init__(self, callback, members):
+        self.callback = callback
+        self.members = members
+        self.best = self.best_weights = None
+        self.wait = np.zeros(members.size, int)
+
+    def look(self, epoch, values):
+        """Takes the values of an epoch; whether all members are stopped."""
+        values = np.asarray(values)
+        is_active = self.members.is_active
+        self.wait += 1
+        better = is_active & self._is_better(values, self.best)
+        self._remember(better if self.best is not None else is_active)
+        self.best = values if self.best is None else np.where(better, values, self.best)
+        if self.callback.baseline is None:
+            self.wait[better] = 0
+        else:
+            self.wait[better & self._is_better(values, self.callback.baseline)] = 0
+        tired = is_active & ~better & (self.wait >= self.callback.patience) & (epoch > 0)
+        if tired.any():
+            self.members.stop(tired)
+        return not (is_active & ~tired).any()
+
+    def _is_better(self, values, reference):
+        return np.broadcast_to(self.callback.is_better(values, reference), values.shape)
+
+    def _remember(self, which):
+        """Keeps the weights of some members, where the best ones are put back."""
+        if not self.callback.restore_best_weights:
+            return
+        now = self.members.get_weights()
+        if self.best_weights is None:
+            self.best_weights = now
+            return
+        self.best_weights = [
+            np.where(which.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+            for new, old in zip(now, self.best_weights)
+        ]
+
+    def restore(self):
+        """Puts the best weights of each member back."""
+        if self.best_weights is not None:
+            self.members.set_weights(self.best_weights)
+
+    def get_state(self):
+        """What a checkpoint keeps; which members are stopped stands in the training's state."""
+        return {
+            "best": None if self.best is None else self.best.tolist(),
+            "wait": self.wait.tolist(),
+            "best_weights": as_lists(self.best_weights),
+        }
+
+    def set_state(self, state):
+        """Takes it back."""
+        self.best = None if state["best"] is None else np.asarray(state["best"])
+        self.wait = np.asarray(state["wait"])
+        self.best_weights = as_arrays(state["best_weights"])
+
+
+def as_lists(weights):
+    """Arrays as what JSON can write."""
+    return None if weights is None else [(w.tolist(), str(w.dtype)) for w in weights]
+
+
+def as_arrays(weights):
+    """Arrays from what `as_lists` gave."""
+    return None if weights is None else [np.asarray(values, dtype) for values, dtype in weights]

@@ -1,0 +1,59 @@
+"""The members of an ensemble in a `.keras` archive, beside the first, which stands where Keras
+looks for a model's weights: each is a file in Keras's layout, `members/3.weights.h5`.
+"""
+
+import re
+
+from jkeras.core.errors import SerializationError
+from jkeras.saving import weights
+
+PREFIX = "members/"
+NAME = re.compile(r"members/([1-9][0-9]{0,3})\.weights\.h5")
+
+
+def write(model, write_weights):
+    """Writes all members of an ensemble but the first; nothing for a single model.
+
+    Args:
+        write_weights: function of a model and the name of a file in the archive.
+    """
+    if getattr(model, "ensemble_members", None) is None:  # a FeatureSpace has none
+        return
+    from jkeras.training.ensemble.single import plain_copy, put
+
+    alone = plain_copy(model)
+    for number in range(1, model.ensemble_members.size):
+        put(alone, model, number)
+        write_weights(alone, f"{PREFIX}{number}.weights.h5")
+
+
+def names(members):
+    """The names of the files of an archive that hold members, in order.
+
+    Raises:
+        SerializationError: one is missing, or something else is among them.
+    """
+    inside = [name for name in members if name.startswith(PREFIX)]
+    found = sorted(int(match[1]) for name in inside if (match := NAME.fullmatch(name)))
+    if len(found) < len(inside) or found != list(range(1, len(found) + 1)):
+        raise SerializationError(
+            f"its members of an ensemble are {sorted(inside)[:10]}, expected "
+            "'members/1.weights.h5', 'members/2.weights.h5' and so on, without a gap."
+        )
+    return [f"{PREFIX}{number}.weights.h5" for number in found]
+
+
+def read(model, archive):
+    """Makes a model an ensemble where its archive has more members than the one that it holds."""
+    inside = names(archive.zip.members)
+    if not inside:
+        return
+    from jkeras.training.ensemble.joining import join
+    from jkeras.training.layout import StateLayout
+
+    states = [StateLayout(model).gather()]
+    for name in inside:
+        with archive.weights(name) as store:
+            weights.read(model, store)
+        states.append(StateLayout(model).gather())
+    join(model, states)
