@@ -86,7 +86,7 @@ class Tier(StepStore):
         """Saves a state, and JSON data beside it, under a number; see `Checkpointer.save`."""
         self.wait()
         if step is None:
-            step = state.step
+            step = np.max(state.step)  # of a stack of states, that of the one that is furthest
         step = int(step)
         if step < 0:
             raise ValueError(f"Checkpoints have numbers from 0 on. Received: step={step}")

@@ -401,6 +401,8 @@ class Trainer(Compilable):
             several = metric.metrics if isinstance(metric, CompileMetrics) else [metric]
             names += [m.name for m in several]
         values = [logs[n] for n in names if n in logs]
+        if self.ensemble_members is not None:
+            names += [f"{n}_members" for n in names]  # which are in the dict alone
         values += [logs[k] for k in sorted(logs) if k not in names]
         return values[0] if len(values) == 1 else values
 
