@@ -217,6 +217,30 @@ def private(layout=None):
     return {"history": history, "weights": weights}
 
 
+def members(layout=None):
+    """What eight members of an ensemble learn, on how many devices their weights lie, and what of
+    them lies on one.
+    """
+    jkeras.utils.clear_session()
+    dist.set_distribution(layout)
+    try:
+        model = mlp()
+        model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+        how = {"batch_size": 16, "epochs": 2, "verbose": 0, "validation_data": (X[:8], Y[:8])}
+        found = model.fit(X, Y, ensemble=8, seed=3, **how).history
+        kernel = model.ensemble_members.state.params["dense"]["kernel"]
+        programs = [f for f in model._functions.values() if hasattr(f, "traces")]
+        return {
+            "losses": np.stack(found["loss_members"] + found["val_loss_members"]).tolist(),
+            "predictions": model.predict(X, members=True, verbose=0).tolist(),
+            "devices": len(kernel.sharding.device_set),
+            "bytes": kernel.addressable_shards[0].data.nbytes / kernel.nbytes,
+            "traces": max(program.traces for program in programs),
+        }
+    finally:
+        dist.set_distribution(None)
+
+
 def traffic(model, batch):
     """How many collectives of each kind the compiled step has."""
     state = jkeras.training.init_train_state(model)
@@ -297,6 +321,7 @@ def eight():
         "one stack": trained(stack, *tokens),
         "pipeline": trained(stack, *tokens, dist.PipelineParallel(4)),
         "attention": attentions(),
+        "members": [members(), members(dist.DataParallel()), members(dist.FSDP(min_size=8))],
         "private": [private(), private(dist.DataParallel()), private(dist.FSDP(min_size=8))],
     }
 

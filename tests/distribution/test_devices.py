@@ -103,6 +103,14 @@ def test_attention_in_parts(eight):
     assert {name: far for name, far in eight["attention"].items() if far > 1e-5} == {}
 
 
+def test_each_device_trains_members_of_its_own(eight):
+    one, *several = eight["members"]
+    for mine in several:
+        np.testing.assert_allclose(mine["losses"], one["losses"], rtol=1e-5)
+        np.testing.assert_allclose(mine["predictions"], one["predictions"], rtol=1e-4, atol=1e-5)
+        assert (mine["devices"], mine["bytes"], mine["traces"]) == (8, 1 / 8, 1)
+
+
 def test_noise_is_the_same_on_all_devices(eight):
     """What differs in how numbers are added is far below the noise of a step, 0.0003."""
     one, *others = eight["private"]
