@@ -22,7 +22,6 @@ from jkeras.core.settings import is_interactive_logging_enabled, settings
 from jkeras.core.signals import Signals, whole
 from jkeras.core.structure import all_built
 from jkeras.core.tracebacks import OwnFramesLeftOut, without_own_frames
-from jkeras.kernel import tree
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import data, keras_contract, placement
 from jkeras.training.compilable import Compilable
@@ -73,7 +72,9 @@ class Trainer(Compilable):
         """Raises where the model is an ensemble and something works on a single model alone."""
         if self.ensemble_members is not None:
             fix = "take one of the members, `model.member(i)`, a model of its own"
-            raise ValueError(explain(f"Model '{self.name}'", "a single model", f"{what} of an ensemble", fix))
+            raise ValueError(
+                explain(f"Model '{self.name}'", "a single model", f"{what} of an ensemble", fix)
+            )
 
     def member(self, number: int) -> "Trainer":
         """A member of an ensemble as a model of its own, compiled, with its optimizer's state.

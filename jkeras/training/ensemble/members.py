@@ -94,7 +94,7 @@ class Members:
         """The weights of all members, each with the members as its first axis."""
         state = self.state
         leaves = jax.tree_util.tree_leaves((state.params, state.state))
-        return [np.asarray(leaf) for leaf in leaves]
+        return [np.array(leaf) for leaf in leaves]
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
         """Gives the members weights such as `get_weights` returns."""
