@@ -27,6 +27,7 @@ from jkeras.training import data, keras_contract, placement
 from jkeras.training.compilable import Compilable
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.data.source import Batch, Source, unpack
+from jkeras.training.ensemble.shell import MaybeEnsemble, each_of, rows_shuffled
 from jkeras.training.layout import StateLayout
 from jkeras.training.nonfinite import look_at_batch
 from jkeras.training.overrides import overrides
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from jkeras.saving.checkpointer import Checkpointer
 
 
-class Trainer(Compilable):
+class Trainer(MaybeEnsemble, Compilable):
     """What makes a layer a model: it can be compiled and fitted."""
 
     # ------------------------------------------------------------ what training needs
@@ -67,31 +68,6 @@ class Trainer(Compilable):
             )
             fix = "train with `fit`, or with `make_train_step` and an account of your own"
             raise ValueError(explain(f"Model '{self.name}'", wanted, f"`{method}`", fix))
-
-    def refuse_ensemble(self, what: str) -> None:
-        """Raises where the model is an ensemble and something works on a single model alone."""
-        if self.ensemble_members is not None:
-            fix = "take one of the members, `model.member(i)`, a model of its own"
-            raise ValueError(
-                explain(f"Model '{self.name}'", "a single model", f"{what} of an ensemble", fix)
-            )
-
-    def member(self, number: int) -> "Trainer":
-        """A member of an ensemble as a model of its own, compiled, with its optimizer's state.
-
-        Raises:
-            ValueError: the model is no ensemble, see `fit(ensemble=…)`, or has no such member.
-
-        >>> import jkeras, numpy as np
-        >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
-        >>> model.compile("sgd", "mse")
-        >>> _ = model.fit(np.ones((4, 3)), np.ones((4, 1)), ensemble=5, seed=0, verbose=0)
-        >>> model.member(3).predict(np.ones((1, 3)), verbose=0).shape
-        (1, 1)
-        """
-        from jkeras.training.ensemble.single import member
-
-        return member(self, number)
 
     @whole
     def build_for_training(self, batch: Batch | None = None) -> None:
@@ -255,11 +231,10 @@ class Trainer(Compilable):
         self.stop_training = False
         self.compile_seconds = 0.0
         steps = _capped(steps_per_epoch)
-        members = self.ensemble_members if ensemble is None else ensemble
         with contextlib.ExitStack() as opened:
             opened.enter_context(OwnFramesLeftOut())
             source = data.make_source(
-                x, y, sample_weight, batch_size, _rows_shuffled(shuffle), steps=steps_per_epoch
+                x, y, sample_weight, batch_size, rows_shuffled(shuffle), steps=steps_per_epoch
             )
             opened.enter_context(contextlib.closing(source))
             source = self._weighted(source, class_weight)
@@ -276,13 +251,7 @@ class Trainer(Compilable):
             callbacks = self._fit_callbacks(callbacks, source, verbose, epochs, steps)
             if checkpoint is None:
                 checkpoint = _backup_of(callbacks)
-            if members is not None:
-                seed = self._begin_members(ensemble, source, shuffle, seed)
-            elif shuffle in ("each", "same"):
-                raise ValueError(
-                    f"Model '{self.name}': `shuffle={shuffle!r}` is for the members of an ensemble. "
-                    "Pass `shuffle=True`, or the number of members as `ensemble`."
-                )
+            seed = self.begin_ensemble(ensemble, source, shuffle, seed)
             if seed is not None:
                 self._begin_stream(seed, initial_epoch, steps or source.num_batches)
             elif self.privacy is not None:
@@ -330,14 +299,6 @@ class Trainer(Compilable):
         if initial_epoch == 0:
             step = 0
         self.state_layout().restart(seed, step)
-
-    def _begin_members(
-        self, size: int | None, source: Source, shuffle: bool | str, seed: int | None
-    ) -> int | None:
-        """Makes the model an ensemble, or goes on with its members; the seed of the training."""
-        from jkeras.training.ensemble.beginning import begin
-
-        return begin(self, size, source, shuffle, seed)
 
     def _fit_callbacks(
         self,
@@ -433,19 +394,13 @@ class Trainer(Compilable):
             ValueError: `members` of a model that is no ensemble.
         """
         if members:
-            return self._predict_members(x, batch_size, verbose, steps, callbacks)
+            outputs = self._predict_all(each_of, x, batch_size, verbose, steps, callbacks)
+            return jax.tree_util.tree_map(lambda y: y.swapaxes(0, 1).copy(), outputs)
         if verbose == 0 and callbacks is None and steps is None:
             outputs = predict_at_once(self, x, batch_size)
             if outputs is not None:
                 return outputs
         return self._predict_all(predictor_of, x, batch_size, verbose, steps, callbacks)
-
-    def _predict_members(self, x: Structure, *how: Any) -> Structure:
-        """The outputs of each member of an ensemble."""
-        from jkeras.training.ensemble.predictor import each_of
-
-        outputs = self._predict_all(each_of, x, *how)
-        return jax.tree_util.tree_map(lambda y: y.swapaxes(0, 1).copy(), outputs)
 
     def _predict_all(
         self,
@@ -667,18 +622,11 @@ class Trainer(Compilable):
     def state_layout(self) -> StateLayout:
         signature = StateLayout.signature(self)
         if self._last_layout is None or self._last_layout[0] != signature:
-            layout = self._new_layout()
+            layout = self.new_layout()
             if self.optimizer is not None and not self.has_own_opt_state:
                 layout.build_optimizer()
             self.__dict__["_last_layout"] = StateLayout.signature(self), layout
         return self._last_layout[1]
-
-    def _new_layout(self) -> StateLayout:
-        if self.ensemble_members is None:
-            return StateLayout(self)
-        from jkeras.training.ensemble.layout import MembersLayout
-
-        return MembersLayout(self, self.ensemble_members)
 
     @without_own_frames
     def test_on_batch(
@@ -771,11 +719,6 @@ class _Snapshot:
     def store(self) -> None:
         """Writes metrics and state back into the variables."""
         self.layout.store(self.state)
-
-
-def _rows_shuffled(shuffle: bool | str) -> bool | str:
-    """Whether and how the rows are shuffled, without what an ensemble alone is told by it."""
-    return True if shuffle in ("each", "same") else shuffle
 
 
 def _capped(steps: int | None) -> int | None:

@@ -60,20 +60,7 @@ class MembersPredictor(Predictor):
         return y if self.each else jax.tree_util.tree_map(lambda v: jnp.mean(v, axis=1), y), {}
 
 
-class _Each(MembersPredictor):
+class EachPredictor(MembersPredictor):
     """The outputs of each member."""
 
     each = True
-
-
-def each_of(model: "Trainer") -> Predictor:
-    """The predictor of the members of an ensemble.
-
-    Raises:
-        ValueError: the model is no ensemble.
-    """
-    if model.ensemble_members is None:
-        wanted = "an ensemble, to give the outputs of its members"
-        fix = "train it with `fit(…, ensemble=8)`"
-        raise ValueError(explain(f"Model '{model.name}'", wanted, "`members=True`", fix))
-    return _Each(model)
