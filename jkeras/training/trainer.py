@@ -182,6 +182,7 @@ class Trainer(Compilable):
         seed: int | None = None,
         checkpoint: "str | os.PathLike | Checkpointer | None" = None,
         resume: bool | str = True,
+        report: "str | os.PathLike | None" = None,
     ) -> History:
         """Trains the model.
 
@@ -209,11 +210,15 @@ class Trainer(Compilable):
             resume: with `checkpoint`: False begins afresh, in an empty folder; "skip" lets data
                 whose position cannot be restored, such as a generator, go on by passing over the
                 batches that were taken.
+            report: a path, at which a JSON file tells what this training was: versions, settings,
+                seeds, hashes of data and weights, and a fingerprint of each step, by which
+                `python -m jkeras reproduce` says at which step another run parts from it.
 
         Returns:
             The `History` callback; `history.history` has one list for each name.
         """
         from jkeras.training.fitting import Fitting
+        from jkeras.training.report.run_report import reported
         from jkeras.training.resume import FitOptions
 
         self._assert_compiled("fit")
@@ -260,7 +265,8 @@ class Trainer(Compilable):
                 checkpoint=checkpoint,
                 resume=resume,
             )
-            Fitting(self, source, validation, callbacks, options).run()
+            with reported(report, callbacks, source, options) as (options, trace):
+                Fitting(self, source, validation, callbacks, options, trace).run()
         return self.history
 
     def _validation_source(
