@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 
+from jkeras.core.policy import dtype_policy
 from jkeras.core.settings import settings
 from jkeras.training.report import hashes
 
@@ -74,7 +75,7 @@ def session() -> dict[str, Any]:
         **{name: os.environ[name] for name in VARIABLES if name in os.environ},
         **{name: _plain(getattr(jax.config, name)) for name in JAX_SETTINGS},
         "floatx": settings.floatx,
-        "dtype_policy": getattr(settings.dtype_policy, "name", None),
+        "dtype_policy": dtype_policy().name,
         "image_data_format": settings.image_data_format,
         "distribution": type(settings.distribution).__name__,
     }
