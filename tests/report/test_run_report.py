@@ -1,4 +1,4 @@
-"""`fit(report=path)`: what the file holds, after a training, one that died, one that was resumed."""
+"""`fit(report=path)`: what the file holds, also of a training that died or was resumed."""
 
 import hashlib
 import json
@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import jkeras
+from jkeras.core import circumstances
 from jkeras.saving import Checkpointer
 from jkeras.training import init_train_state
-from jkeras.training.report import circumstances, run_report, trace
+from jkeras.training.report import run_report, trace
 from tests.report import tools
 
 

@@ -1,7 +1,6 @@
 """SHA-256 of what a training is given and of what comes out."""
 
 import hashlib
-import os
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -38,12 +37,6 @@ def of_weights(model: "Trainer") -> str:
 def of_text(text: str) -> str:
     """The hash of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def of_file(path: str | os.PathLike) -> str:
-    """The hash of what is in a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def of_data(source: Source) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import typing
 
-from jkeras.training.report import hashes
+from jkeras.core.circumstances import hash_of_file
 from jkeras.training.report.reading import Report
 from jkeras.training.report.run_report import FOLDER, place_in
 
@@ -65,7 +65,7 @@ def program_of(report: Report) -> Program:
         raise CannotRun(f"its arguments are no list of texts: {arguments}")
     prefix = ["-m", "jkeras", *launcher] if launcher else []
     command = [sys.executable, *prefix, script, *arguments]
-    return Program(command, folder, hashes.of_file(script) != told.get("sha256"))
+    return Program(command, folder, hash_of_file(script) != told.get("sha256"))
 
 
 def run(program: Program, path: str, folder: str) -> pathlib.Path:

@@ -15,11 +15,11 @@ import jax
 import numpy as np
 
 from jkeras.callbacks import Callback, CallbackList
-from jkeras.core import registry
+from jkeras.core import circumstances, registry
 from jkeras.core.settings import settings
 from jkeras.saving.files import check_target, replacing
 from jkeras.training.data.source import Source
-from jkeras.training.report import circumstances, hashes, trace
+from jkeras.training.report import hashes, trace
 from jkeras.training.resume import FitOptions
 
 FORMAT = 1

@@ -1,9 +1,10 @@
-"""What a training's numbers depend on beside model and data: versions, devices, settings, the
-program.
+"""What a run's numbers depend on beside model and data: versions, devices, settings, the program.
 
 Of the environment only the variables listed here are told: others may hold secrets.
 """
 
+import enum
+import hashlib
 import importlib.metadata
 import itertools
 import os
@@ -16,7 +17,6 @@ import jax
 
 from jkeras.core.policy import dtype_policy
 from jkeras.core.settings import settings
-from jkeras.training.report import hashes
 
 PACKAGES = ("jkeras", "jax", "jaxlib", "numpy", "optax", "ml_dtypes")
 PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin", "jax-rocm7-plugin", "libtpu")
@@ -82,6 +82,8 @@ def session() -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.value
     return value if isinstance(value, (str, int, float, type(None))) else str(value)
 
 
@@ -95,12 +97,18 @@ def program() -> dict[str, Any]:
         "python": sys.executable,
         "launcher": launcher(sys.orig_argv),
         "script": script,
-        "sha256": None if script is None or not os.path.isfile(script) else hashes.of_file(script),
+        "sha256": None if script is None or not os.path.isfile(script) else hash_of_file(script),
         "module": None if spec is None else spec.name,
         "arguments": sys.argv[1:],
         "folder": os.getcwd(),
         "git": git(os.path.dirname(script) if script else os.getcwd()),
     }
+
+
+def hash_of_file(path: str | os.PathLike) -> str:
+    """SHA-256 of what is in a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def launcher(command: list[str]) -> list[str] | None:
