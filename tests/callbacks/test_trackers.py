@@ -75,14 +75,16 @@ with mlflow.start_run() as own:
 AIM = """
 import aim
 
-history = fit(Tracker("aim", "p", "first", {"note": "n"}, batches=1, model=True, repo="."))
-[run] = aim.Repo(".").iter_runs()
+tracker = Tracker("aim", "p", "first", {"note": "n"}, batches=1, model=True, repo=".")
+history = fit(tracker)
+# one that is only for reading sees nothing before Aim's own server has been there
+run = aim.Run(tracker.service.run.hash, repo=".", system_tracking_interval=None)
 seen = {"name": run.name, "experiment": run.experiment, "note": run["note"],
         "rate": run["optimizer/learning_rate"], "files": list(run.artifacts)}
 for metric in run.metrics():
-    steps, values = metric.data.items_list()
+    steps, columns = metric.data.items_list()
     name = f"{metric.name} {metric.context.to_dict()['subset']}"
-    seen[name] = [list(map(int, steps)), [row[0] for row in values]]
+    seen[name] = [list(map(int, steps)), columns[0]]
 """
 
 
