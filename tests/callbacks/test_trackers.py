@@ -88,6 +88,15 @@ for metric in run.metrics():
 """
 
 
+FLAVOUR = """
+mlflow.pyfunc.save_model("flavour", python_model="predictor.py",
+                         artifacts={"model": "model.keras"}, pip_requirements=["jkeras"])
+served = mlflow.pyfunc.load_model("flavour").predict(x)
+seen = float(np.abs(served - model.predict(x, verbose=0)).max())
+history = None
+"""
+
+
 def run(name, program, folder):
     """(what a program has seen, its history)"""
     if importlib.util.find_spec(name) is None:
@@ -262,3 +271,12 @@ def test_aim(tmp_path):
     assert seen["batch/loss train"][0][-1] == 7
     assert seen["name"] == "first" and seen["experiment"] == "p" and seen["note"] == "n"
     assert seen["rate"] == pytest.approx(0.01) and seen["files"] == ["model.keras"]
+
+
+@pytest.mark.slow
+def test_a_model_that_mlflow_serves(tmp_path):
+    page = (ROOT / "docs" / "callbacks.md").read_text()
+    [block] = [text for text in page.split("```python\n") if "class Predictor" in text]
+    (tmp_path / "predictor.py").write_text(block.split("```")[0])
+    program = f"import mlflow\nmodel.save('model.keras')\n{FLAVOUR}"
+    assert run("mlflow", program, tmp_path) == [0.0, None]
