@@ -153,7 +153,9 @@ def git(folder: str) -> dict[str, Any] | None:
 
 def _git(folder: str, *words: str) -> str | None:
     """What a command of git prints, or None."""
-    command = ["git", "--no-optional-locks", "-C", folder, *words]
+    # a checkout may name a program of its own that watches its files
+    options = ["--no-optional-locks", "-c", "core.fsmonitor=false", "-C", folder]
+    command = ["git", *options, *words]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False

@@ -1,11 +1,12 @@
 """Where two trainings part, found from their reports."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
-from jkeras.training.report import comparison, reading
+from jkeras.training.report import comparison, reading, run_report
 from tests.report import tools
 
 
@@ -72,6 +73,11 @@ def test_other_initial_weights(base, tmp_path):
     assert parting.epoch is None and "before the first step" in str(parting)
 
 
+def first_steps(epoch):
+    """Three of them."""
+    return {"steps": 3, "fingerprints": epoch["fingerprints"][:32]}
+
+
 def set_weights(report):
     report["epochs"][1]["weights"] = "0"
 
@@ -85,7 +91,7 @@ def set_results(report):
 
 
 def leave_out_steps(report):
-    report["epochs"][1]["steps"] = report["epochs"][1]["steps"][:32]  # three steps
+    report["epochs"][1] |= first_steps(report["epochs"][1])
 
 
 def leave_out_an_epoch(report):
@@ -110,7 +116,7 @@ def test_what_is_between_the_steps(base, tmp_path, change, expected):
 
 def test_an_unfinished_epoch_counts(base, tmp_path):
     def cut(report):
-        report["unfinished"] = report["epochs"].pop()["steps"][:32]
+        report["unfinished"] = first_steps(report["epochs"].pop())
 
     report = reading.read(edited(base, tmp_path / "run.json", cut))
     assert [len(epoch.rows) for epoch in report.epochs] == [tools.STEPS, tools.STEPS, 3]
@@ -143,10 +149,30 @@ def test_what_is_no_report(tmp_path, text):
         reading.read(tmp_path / "run.json")
 
 
-@pytest.mark.parametrize("steps", ["AAA=", "?", 7, "AAAA"])
+@pytest.mark.parametrize("step, span", [(1, "0 to 3"), (3, "0 to 3"), (4, "4 to 7")])
+def test_a_long_training_parts_in_one_of_several_steps(base, tmp_path, monkeypatch, step, span):
+    monkeypatch.setattr(run_report, "MOST_ROWS", 7)  # of 24: of four steps one is kept
+    x, y = tools.data()
+    y[step * tools.BATCH] += 0.001
+    tools.fit(tmp_path / "run.json", (x, y), shuffle=False)
+    parting, _ = compared(base, tmp_path / "run.json")
+    assert f"in one of the steps {span} of epoch 1" in str(parting)
+    assert tools.load(tmp_path / "run.json")["every"] == 4
+    tools.fit(tmp_path / "run.json", shuffle=False)
+    assert compared(base, tmp_path / "run.json")[0] is None
+
+
+def test_what_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "run.json")
+    for path in (tmp_path, tmp_path / "run.json"):
+        with pytest.raises(ValueError, match="Give the path of a report"):
+            reading.read(path)
+
+
+@pytest.mark.parametrize("steps", ["AAA=", "?", 7, "AAAA", ""])
 def test_damaged_steps(base, tmp_path, steps):
     def damage(report):
-        report["epochs"][0]["steps"] = steps
+        report["epochs"][0]["fingerprints"] = steps
 
     with pytest.raises(ValueError, match="what `fit.report=….` writes"):
         reading.read(edited(base, tmp_path / "run.json", damage))

@@ -32,7 +32,7 @@ class Every(jkeras.callbacks.Callback):
 
 def losses(report):
     """The mean losses of all epochs of a report, by step."""
-    rows = [row for epoch in report["epochs"] for row in trace.from_text(epoch["steps"])]
+    rows = [row for epoch in report["epochs"] for row in trace.from_text(epoch["fingerprints"])]
     return [trace.loss_of(row) for row in rows]
 
 
@@ -115,10 +115,14 @@ def test_one_that_an_error_ended_says_so(tmp_path):
         tools.fit(path, callbacks=[Every(last=tools.STEPS + 3)])
     report = tools.load(path)
     assert report["status"] == "ended by KeyboardInterrupt" and len(report["epochs"]) == 1
-    assert len(trace.from_text(report["unfinished"])) == 3
+    assert report["unfinished"]["steps"] == 3
+    assert len(trace.from_text(report["unfinished"]["fingerprints"])) == 3
 
 
-@pytest.mark.parametrize("last", [3, tools.STEPS, tools.STEPS + 5])
+@pytest.mark.parametrize(
+    "last",
+    [tools.STEPS + 5, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, tools.STEPS))],
+)
 def test_goes_on_over_a_restart(tmp_path, last):
     whole, cut = tmp_path / "whole.json", tmp_path / "cut.json"
     tools.fit(whole, callbacks=[Every()])
@@ -198,6 +202,19 @@ def test_many_dispatches_are_kept_in_order():
     for i in range(3 * trace.MOST_WAITING):
         gathered.take(jax.numpy.full((2, 2), i, "uint32"), 1)
     np.testing.assert_array_equal(gathered.rows()[:, 0], np.arange(3 * trace.MOST_WAITING))
+
+
+@pytest.mark.parametrize("sizes", [[1] * 11, [3, 4, 4], [11], [2, 9]])
+def test_of_many_steps_every_so_many_are_kept(sizes):
+    gathered = trace.Trace()
+    gathered.every = 2
+    steps = np.arange(11, dtype="uint32")
+    for part in np.split(steps, np.cumsum(sizes)[:-1]):
+        gathered.take(np.stack([part, part], axis=1), len(part))
+    assert gathered.rows()[:, 0].tolist() == [1, 3, 5, 7, 9] and gathered.steps == 11
+    gathered.widen()
+    gathered.take(np.full((1, 2), 11, "uint32"), 1)
+    assert gathered.rows()[:, 0].tolist() == [3, 7, 11] and gathered.steps == 12
 
 
 # ---------------------------------------------------------------- the program

@@ -54,7 +54,7 @@ def compare(first: Report, second: Report) -> int:
         if report.status != "finished":
             print(f"A run is not finished: its status is '{report.status}'.")
     parting = comparison.parting(first, second)
-    steps = sum(len(epoch.rows) for epoch in first.epochs)
+    steps = sum(epoch.steps for epoch in first.epochs)
     if parting is None:
         print(f"The runs are the same to the bit: {len(first.epochs)} epochs, {steps} steps.")
         return SAME
@@ -91,4 +91,7 @@ def _agrees() -> bool:
     """Whether the user, where there is one, wants it run."""
     if not sys.stdin.isatty():
         return False
-    return input("Run it? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input("Run it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

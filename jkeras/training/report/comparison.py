@@ -1,13 +1,14 @@
 """Two reports side by side: what differs around the trainings, and where their numbers part."""
 
 import itertools
+import math
 import typing
 from collections.abc import Iterator
 
 import numpy as np
 
 from jkeras.training.report.reading import Epoch, Report
-from jkeras.training.report.trace import loss_of
+from jkeras.training.report.trace import loss_of, thinned
 
 # other machines and folders have other paths, and the same program
 NOT_COMPARED = ("program.python", "program.script", "program.folder")
@@ -32,18 +33,23 @@ class Parting(typing.NamedTuple):
         epoch: from 0; None: before the first one, or after the last one.
         step: of the epoch, from 0; None: not in a step.
         why: what is known of it, in words.
+        first: of the steps that it may be instead; None: it is known.
     """
 
     epoch: int | None
     step: int | None
     why: str
+    first: int | None = None
 
     def __str__(self) -> str:
         if self.epoch is None:
             return self.why
         if self.step is None:
             return f"after the steps of epoch {self.epoch + 1}: {self.why}"
-        return f"in step {self.step} of epoch {self.epoch + 1} (steps count from 0): {self.why}"
+        place = f"step {self.step}"
+        if self.first is not None:
+            place = f"one of the steps {self.first} to {self.step}"
+        return f"in {place} of epoch {self.epoch + 1} (steps count from 0): {self.why}"
 
 
 def differences(first: Report, second: Report) -> list[Difference]:
@@ -58,8 +64,13 @@ def parting(first: Report, second: Report) -> Parting | None:
     """Where the two trainings part first; None: nowhere."""
     if first.before != second.before:
         return Parting(None, None, "before the first step: the initial weights differ")
+    every = math.lcm(first.every, second.every)
     for one, other in zip(first.epochs, second.epochs):
-        found = _in_epoch(one, other)
+        rows = [
+            thinned(epoch.rows, every // report.every)
+            for epoch, report in ((one, first), (other, second))
+        ]
+        found = _in_epoch(one, other) or _in_rows(one.number, every, *rows) or _behind(one, other)
         if found is not None:
             return found
     counts = len(first.epochs), len(second.epochs)
@@ -72,18 +83,31 @@ def parting(first: Report, second: Report) -> Parting | None:
 
 
 def _in_epoch(one: Epoch, other: Epoch) -> Parting | None:
-    """Where two trainings part in an epoch, before which they are equal."""
-    if one.number != other.number:
-        why = f"the numbers of the epochs differ: {one.number + 1} | {other.number + 1}"
-        return Parting(None, None, why)
-    steps = min(len(one.rows), len(other.rows))
-    differs = (one.rows[:steps] != other.rows[:steps]).any(axis=1)
-    if differs.any():
-        step = int(differs.argmax())
-        return Parting(one.number, step, _of_step(one.rows[step], other.rows[step]))
-    if len(one.rows) != len(other.rows):
-        why = f"it has {len(one.rows)} steps | {len(other.rows)} steps"
-        return Parting(one.number, steps, why)
+    """Whether two epochs are different ones."""
+    if one.number == other.number:
+        return None
+    why = f"the numbers of the epochs differ: {one.number + 1} | {other.number + 1}"
+    return Parting(None, None, why)
+
+
+def _in_rows(epoch: int, every: int, one: np.ndarray, other: np.ndarray) -> Parting | None:
+    """The first step of an epoch with another fingerprint, of those that are kept."""
+    count = min(len(one), len(other))
+    differs = (one[:count] != other[:count]).any(axis=1)
+    if not differs.any():
+        return None
+    row = int(differs.argmax())
+    if every == 1:
+        return Parting(epoch, row, _of_step(one[row], other[row]))
+    step = (row + 1) * every - 1
+    return Parting(epoch, step, "of so many steps one fingerprint is kept", step - every + 1)
+
+
+def _behind(one: Epoch, other: Epoch) -> Parting | None:
+    """Where two epochs part whose fingerprints are the same."""
+    if one.steps != other.steps:
+        why = f"it has {one.steps} steps | {other.steps} steps"
+        return Parting(one.number, min(one.steps, other.steps), why)
     if one.weights != other.weights:
         return Parting(one.number, None, "the weights differ, which something else has changed")
     shared = one.logs.keys() & other.logs.keys()  # callbacks may add some

@@ -15,8 +15,9 @@ KINDS = {
     "path": str,
     "status": str,
     "weights": dict,
+    "every": int,
     "epochs": list,
-    "unfinished": str,
+    "unfinished": dict,
 }
 
 
@@ -25,12 +26,14 @@ class Epoch(typing.NamedTuple):
 
     Attributes:
         number: from 0.
-        rows: the fingerprints of its steps, uint32 (steps, 2).
+        steps: how many it has.
+        rows: the fingerprints of those that are kept, uint32 (rows, 2).
         weights: their hash after it; None: it was not finished.
         logs: its results.
     """
 
     number: int
+    steps: int
     rows: np.ndarray
     weights: str | None
     logs: dict[str, typing.Any]
@@ -44,6 +47,7 @@ class Report(typing.NamedTuple):
         status: "finished", "running", or what ended it.
         facts: what was known before the first step, by the names of `FACTS`.
         before, after: hashes of the weights; None: not known.
+        every: of so many steps the fingerprint of the last one is kept.
         epochs: in order, one that was not finished being the last.
     """
 
@@ -52,6 +56,7 @@ class Report(typing.NamedTuple):
     facts: dict[str, dict]
     before: str | None
     after: str | None
+    every: int
     epochs: list[Epoch]
 
 
@@ -62,6 +67,8 @@ def read(path: str | os.PathLike) -> Report:
         OSError: it cannot be read.
         ValueError: it is no report.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{path} is a folder, a pipe or the like. Give the path of a report.")
     with open(path, encoding="utf-8") as file:
         text = file.read(safe_json.LONGEST + 1)
     data = safe_json.loads(text, str(path))
@@ -80,11 +87,14 @@ def _checked(data: typing.Any) -> Report:
     for name, kind in KINDS.items():
         if not isinstance(data.get(name), kind):
             raise ValueError(f"'{name}'")
-    epochs = [_epoch(epoch) for epoch in data["epochs"]]
-    rows = trace.from_text(data["unfinished"])
-    if len(rows):
-        first = int(data["fit"].get("initial_epoch", 0))
-        epochs.append(Epoch(epochs[-1].number + 1 if epochs else first, rows, None, {}))
+    every = data["every"]
+    if every < 1:
+        raise ValueError("'every'")
+    epochs = [_epoch(epoch, every) for epoch in data["epochs"]]
+    if data["unfinished"]["steps"]:
+        number = epochs[-1].number + 1 if epochs else data["fit"].get("initial_epoch", 0)
+        unfinished = {"epoch": number, "weights": None, "logs": {}, **data["unfinished"]}
+        epochs.append(_epoch(unfinished, every))
     weights = data["weights"]
     return Report(
         path=data["path"],
@@ -92,9 +102,14 @@ def _checked(data: typing.Any) -> Report:
         facts={name: data[name] for name in FACTS},
         before=weights.get("before"),
         after=weights.get("after"),
+        every=every,
         epochs=epochs,
     )
 
 
-def _epoch(data: dict[str, typing.Any]) -> Epoch:
-    return Epoch(int(data["epoch"]), trace.from_text(data["steps"]), data["weights"], data["logs"])
+def _epoch(data: dict[str, typing.Any], every: int) -> Epoch:
+    rows = trace.from_text(data["fingerprints"])
+    number, steps = int(data["epoch"]), int(data["steps"])
+    if len(rows) != steps // every or not isinstance(data["logs"], dict):
+        raise ValueError(f"epoch {number + 1}")
+    return Epoch(number, steps, rows, data["weights"], data["logs"])

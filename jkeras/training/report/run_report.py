@@ -24,6 +24,7 @@ from jkeras.training.resume import FitOptions
 
 FORMAT = 1
 FOLDER = "JKERAS_REPORTS"  # the variable with the folder that all reports of a process go to
+MOST_ROWS = 2**19  # fingerprints in a file, six megabytes; a checkpoint has them, too
 PAUSE = 1.0  # seconds between two writes, but for the last one
 
 
@@ -109,7 +110,7 @@ class RunReport(Callback):
             {
                 "epoch": epoch,
                 "logs": {name: _plain(value) for name, value in (logs or {}).items()},
-                "steps": trace.as_text(self.trace.rows()),
+                **self._steps(),
                 "weights": hashes.of_weights(self.model),
             }
         )
@@ -133,16 +134,37 @@ class RunReport(Callback):
 
     def get_state(self) -> dict[str, typing.Any]:
         """What came before, for the run that goes on from a checkpoint."""
-        steps = trace.as_text(self.trace.rows())
-        return {"begun": self._begun, "epochs": self._epochs, "steps": steps}
+        current = self._steps()  # first: it may change what is kept of the epochs
+        return {
+            "begun": self._begun,
+            "every": self.trace.every,
+            "epochs": self._epochs,
+            "current": current,
+        }
 
     def set_state(self, state: dict[str, typing.Any]) -> None:
         """Takes it back."""
         self._begun, self._epochs = state["begun"], list(state["epochs"])
-        self.trace.restart(trace.from_text(state["steps"]))
+        self.trace.every = state["every"]
+        current = state["current"]
+        self.trace.restart(current["steps"], trace.from_text(current["fingerprints"]))
         self._restored = True
 
     # ------------------------------------------------------------ the file
+
+    def _steps(self) -> dict[str, typing.Any]:
+        """The steps of the epoch so far; of a long training fewer of all steps are kept."""
+        while self._number_of_rows() > MOST_ROWS:
+            self.trace.widen()
+            for epoch in self._epochs:
+                rows = trace.from_text(epoch["fingerprints"])
+                epoch["fingerprints"] = trace.as_text(trace.thinned(rows, 2))
+        rows = self.trace.rows()
+        return {"steps": self.trace.steps, "fingerprints": trace.as_text(rows)}
+
+    def _number_of_rows(self) -> int:
+        kept = sum(epoch["steps"] // self.trace.every for epoch in self._epochs)
+        return kept + len(self.trace.rows())
 
     def _known_now(self) -> dict[str, typing.Any]:
         """What does not change from here on."""
@@ -169,6 +191,7 @@ class RunReport(Callback):
         weights = {"before": self._begun.get("weights")}
         if ended:
             weights["after"] = hashes.of_weights(self.model)
+        current = self._steps()
         report = {
             "format": FORMAT,
             "path": self.path,
@@ -177,8 +200,9 @@ class RunReport(Callback):
             "written": _now(),
             **self._facts,
             "weights": weights,
+            "every": self.trace.every,
             "epochs": self._epochs,
-            "unfinished": trace.as_text(self.trace.rows()),
+            "unfinished": current,
         }
         if jax.process_index() > 0:
             return

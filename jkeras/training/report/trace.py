@@ -56,17 +56,29 @@ def _mixed(bits: jax.Array) -> jax.Array:
 
 
 class Trace:
-    """The fingerprints of the steps of an epoch, one row for each step, gathered while it runs.
+    """The fingerprints of the steps of an epoch, gathered while it runs.
+
+    Attributes:
+        every: of so many steps the last one's is kept.
 
     >>> trace = Trace()
     >>> trace.take(jnp.ones((4, 2), "uint32"), steps=3)
-    >>> trace.rows().shape
-    (3, 2)
+    >>> trace.rows().shape, trace.steps
+    ((3, 2), 3)
+    >>> trace.widen()
+    >>> trace.rows().shape, trace.steps
+    ((1, 2), 3)
     """
 
     def __init__(self) -> None:
+        self.every = 1
+        self.restart()
+
+    def restart(self, steps: int = 0, rows: np.ndarray | None = None) -> None:
+        """Begins an epoch, of which some steps may be done."""
         self._waiting = []  # on the device, so that nobody waits for it
-        self._fetched = []
+        self._fetched = [] if rows is None else [rows]
+        self._steps = steps
 
     def take(self, rows: jax.Array, steps: int) -> None:
         """Takes the fingerprints of a dispatch, whose first `steps` rows count."""
@@ -77,18 +89,35 @@ class Trace:
     def _fetch(self, count: int) -> None:
         """Fetches the oldest ones."""
         due, self._waiting = self._waiting[:count], self._waiting[count:]
-        self._fetched += [placement.to_host(rows)[:steps] for rows, steps in due]
+        for rows, steps in due:
+            first = -(self._steps + 1) % self.every
+            self._fetched.append(placement.to_host(rows)[first : steps : self.every])
+            self._steps += steps
 
     def rows(self) -> np.ndarray:
-        """Those so far, uint32 (steps, 2)."""
+        """Those that are kept so far, uint32 (steps // every, 2)."""
         self._fetch(len(self._waiting))
         self._fetched = [np.concatenate([np.zeros((0, 2), "uint32"), *self._fetched])]
         return self._fetched[0]
 
-    def restart(self, rows: np.ndarray | None = None) -> None:
-        """Begins an epoch, of which there may be rows."""
-        self._waiting = []
-        self._fetched = [] if rows is None else [rows]
+    @property
+    def steps(self) -> int:
+        """The number of steps of the epoch so far."""
+        return self._steps + sum(steps for _, steps in self._waiting)
+
+    def widen(self) -> None:
+        """Keeps half as many from here on, and of those so far."""
+        self._fetched = [thinned(self.rows(), 2)]
+        self.every *= 2
+
+
+def thinned(rows: np.ndarray, count: int) -> np.ndarray:
+    """Of so many rows the last one.
+
+    >>> thinned(np.arange(7), 3).tolist()
+    [2, 5]
+    """
+    return rows[count - 1 :: count]
 
 
 def as_text(rows: np.ndarray) -> str:
