@@ -43,6 +43,7 @@ def main(arguments=None):
     old.add_argument("program", help="path of a script")
     old.set_defaults(command=_modernize)
     _add_launch(commands)
+    _add_reproduce(commands)
     examples = commands.add_parser(
         "examples", help="list the examples, or run one: `examples digits`"
     )
@@ -84,6 +85,18 @@ def _add_launch(commands):
     job.add_argument("program", help="path of a script, or with -m the name of a module")
     job.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the program")
     job.set_defaults(command=_launch)
+
+
+def _add_reproduce(commands):
+    """Adds the command `reproduce`."""
+    from jkeras.training.report.command import add_arguments, reproduce
+
+    again = commands.add_parser(
+        "reproduce",
+        help="run a training again whose report there is, and say at which step the two part",
+    )
+    add_arguments(again)
+    again.set_defaults(command=lambda options: sys.exit(reproduce(options)))
 
 
 def _launch(options):

@@ -21,5 +21,6 @@ __all__ = exported(
         "jkeras.callbacks.schedule": "LearningRateScheduler ReduceLROnPlateau",
         "jkeras.callbacks.stopping": "EarlyStopping TerminateOnNaN",
         "jkeras.callbacks.tensorboard": "TensorBoard",
+        "jkeras.callbacks.tracking.tracker": "Tracker",
     },
 )

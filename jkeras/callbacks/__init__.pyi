@@ -18,3 +18,4 @@ from jkeras.callbacks.schedule import ReduceLROnPlateau as ReduceLROnPlateau
 from jkeras.callbacks.stopping import EarlyStopping as EarlyStopping
 from jkeras.callbacks.stopping import TerminateOnNaN as TerminateOnNaN
 from jkeras.callbacks.tensorboard import TensorBoard as TensorBoard
+from jkeras.callbacks.tracking.tracker import Tracker as Tracker

@@ -18,6 +18,7 @@ from jkeras.training.nonfinite import Watch
 from jkeras.training.ownership import state_owner
 from jkeras.training.preemption import Preemption
 from jkeras.training.results import as_numbers
+from jkeras.training.report.trace import Trace
 from jkeras.training.resume import FitOptions, Participants, Position, Protection, Resume
 from jkeras.training.unprotected import Unprotected
 
@@ -30,6 +31,7 @@ class Fitting:
 
     Args:
         source, validation: of batches; the second may be None.
+        trace: takes a fingerprint of each step; may be None.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Fitting:
         validation: Source | None,
         callbacks: CallbackList,
         options: FitOptions,
+        trace: Trace | None = None,
     ) -> None:
         self.model = model
         self.source, self.protection = _protected(model, source, options)
@@ -46,7 +49,8 @@ class Fitting:
         self.options = options
         self.layout = model.state_layout()
         self.preemption = Preemption()
-        self.runner = Runner(model, self.layout, "train", callbacks.looks_at_batches("train"))
+        every_batch = callbacks.looks_at_batches("train")
+        self.runner = Runner(model, self.layout, "train", every_batch, trace)
         self.validation = None
         if validation is not None:
             self.validation = Evaluating(

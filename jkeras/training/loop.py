@@ -23,6 +23,7 @@ from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
 from jkeras.training.program import Program, cached
 from jkeras.training.programs import Programs
+from jkeras.training.report.trace import KEY, Trace
 from jkeras.training.types import Logs
 
 if typing.TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Runner:
     Args:
         kind: "train" or "test".
         every_batch: whether somebody wants to know of every single batch.
+        trace: takes a fingerprint of each step; None: nobody wants to know it.
 
     Attributes:
         taken: how many batches were taken, over all epochs.
@@ -60,13 +62,19 @@ class Runner:
     """
 
     def __init__(
-        self, model: "Trainer", layout: "StateLayout", kind: str, every_batch: bool
+        self,
+        model: "Trainer",
+        layout: "StateLayout",
+        kind: str,
+        every_batch: bool,
+        trace: Trace | None = None,
     ) -> None:
         self.model = model
         self.layout = layout
         self.kind = kind
+        self.trace = trace
         steps = fixed_steps(model, kind, every_batch)
-        self.programs = Programs(model, layout, kind, in_a_loop=steps != 1)
+        self.programs = Programs(model, layout, kind, steps != 1, trace is not None)
         if steps:
             self.pace = Pace(steps)
         else:
@@ -161,6 +169,8 @@ class Runner:
             self.model.compile_seconds += time.perf_counter() - begin
             placement.check_layouts()
         self._retraces.look(program, program.traces > traces)
+        if self.trace is not None:
+            self.trace.take(logs.pop(KEY), work.steps)
         return logs
 
     # ------------------------------------------------------------ feeds

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,9 @@ from jkeras.ops.kernels import outside_loops
 from jkeras.training import placement
 from jkeras.training.data.source import Batch
 from jkeras.training.overrides import has_own_step
+from jkeras.training.pace import MOST
 from jkeras.training.program import Program, program_of
+from jkeras.training.report import trace
 from jkeras.training.results import metric_logs
 from jkeras.training.state import TrainState
 from jkeras.training.step import make_eval_step, make_train_step
@@ -29,13 +31,22 @@ class Programs:
     Args:
         kind: "train" or "test".
         in_a_loop: whether "many" runs several steps, in a loop, rather than one.
+        has_trace: whether logs have the fingerprints of the steps, see `report.trace`.
     """
 
-    def __init__(self, model: "Trainer", layout: "StateLayout", kind: str, in_a_loop: bool) -> None:
+    def __init__(
+        self,
+        model: "Trainer",
+        layout: "StateLayout",
+        kind: str,
+        in_a_loop: bool,
+        has_trace: bool = False,
+    ) -> None:
         self.model = model
         self.layout = layout
         self.kind = kind
         self.in_a_loop = in_a_loop
+        self.has_trace = has_trace
         self._known = {}  # finding one costs as much as a small step
 
     def get(self, form: str, owner: "AnyOwner") -> Program:
@@ -58,6 +69,8 @@ class Programs:
             account = self.model.privacy_account
             if account is not None and self.kind == "train":
                 key = key, account.constants()
+            if self.has_trace:
+                key = key, "traced"
             self._known[form] = program_of(
                 self.model,
                 f"{self.kind}_{name}",
@@ -82,7 +95,18 @@ class Programs:
                 return step(state, batch)
             return step(state, batch, valid_rows)
 
-        return one
+        return self._traced(one)
+
+    def _traced(self, step: Callable) -> Callable:
+        """A function of one step that gives its fingerprint too, where there is a trace."""
+        if not self.has_trace:
+            return step
+
+        @functools.wraps(step)
+        def traced(*arguments: Any) -> tuple[TrainState, Logs]:
+            return trace.with_fingerprint(*step(*arguments))
+
+        return traced
 
     def _batch_of(self) -> Callable:
         may_pad = self.kind == "train" and self.model.privacy is not None
@@ -92,6 +116,8 @@ class Programs:
         """(what makes the function, its name)."""
         if not self.in_a_loop:
             return self._straight, "straight"
+        if self.has_trace:
+            return self._traced_loop, "many"
         if has_own_step(self.model, self.kind):
             return self._loop_with_logs, "many"
         return self._loop, "many"
@@ -106,7 +132,7 @@ class Programs:
         ) -> tuple[TrainState, Logs]:
             return step(state, *batch_of(data, order, first))
 
-        return straight
+        return self._traced(straight)
 
     def _loop(self) -> Callable:
         step = self._step()
@@ -138,6 +164,29 @@ class Programs:
             _, logs = jax.eval_shape(body, first, (state, None))
             logs = jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), logs)
             return jax.lax.fori_loop(first, first + count, body, (state, logs))
+
+        return many
+
+    def _traced_loop(self) -> Callable:
+        """The same whose logs have the fingerprints of the steps, in their order."""
+        step, batch_of = self._step(), self._batch_of()
+        room = max(MOST, self.model.steps_per_execution)
+
+        def many(
+            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
+        ) -> tuple[TrainState, Logs]:
+            def body(
+                i: jax.Array, carried: tuple[TrainState, Logs | None, jax.Array]
+            ) -> tuple[TrainState, Logs, jax.Array]:
+                state, _, rows = carried
+                state, logs = step(state, *batch_of(data, order, i))
+                return state, logs, rows.at[i - first].set(trace.fingerprint(state, logs))
+
+            rows = jnp.zeros((room, 2), "uint32")
+            _, logs, _ = jax.eval_shape(body, first, (state, None, rows))
+            logs = jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), logs)
+            state, logs, rows = jax.lax.fori_loop(first, first + count, body, (state, logs, rows))
+            return state, {**logs, trace.KEY: rows}
 
         return many
 

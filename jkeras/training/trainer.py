@@ -182,6 +182,7 @@ class Trainer(MaybeEnsemble, Compilable):
         checkpoint: "str | os.PathLike | Checkpointer | None" = None,
         resume: bool | str = True,
         ensemble: int | None = None,
+        report: "str | os.PathLike | None" = None,
     ) -> History:
         """Trains the model.
 
@@ -214,11 +215,15 @@ class Trainer(MaybeEnsemble, Compilable):
                 `shuffle="same"` in the order of all), member i as a `fit` alone with the seed `seed
                 + i`. Results are means over the members, "loss_members" those of each; `predict`
                 gives the mean of their outputs. A later `fit` goes on with them.
+            report: a path, at which a JSON file tells what this training was: versions, settings,
+                seeds, hashes of data and weights, and a fingerprint of each step, by which
+                `python -m jkeras reproduce` says at which step another run parts from it.
 
         Returns:
             The `History` callback; `history.history` has one list for each name.
         """
         from jkeras.training.fitting import Fitting
+        from jkeras.training.report.run_report import reported
         from jkeras.training.resume import FitOptions
 
         self._assert_compiled("fit")
@@ -266,7 +271,8 @@ class Trainer(MaybeEnsemble, Compilable):
                 checkpoint=checkpoint,
                 resume=resume,
             )
-            Fitting(self, source, validation, callbacks, options).run()
+            with reported(report, callbacks, source, options) as (options, trace):
+                Fitting(self, source, validation, callbacks, options, trace).run()
         return self.history
 
     def _validation_source(

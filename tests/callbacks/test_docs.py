@@ -23,6 +23,7 @@ def test_table(tmp_path):
         "ModelCheckpoint": ["m.keras"],
         "OrbaxCheckpoint": [tmp_path],
         "ProfilerTrace": [tmp_path],
+        "Tracker": [print],
     }
     more = {
         "LambdaCallback": dict(on_test_batch_end=None, on_batch_end=print),

@@ -1,5 +1,5 @@
-"""Weights & Biases and MLflow with their own Keras callbacks, offline, where `keras` is jkeras;
-each in a process.
+"""Tracker: told to a function; to Weights & Biases, MLflow and Aim themselves, each in a process,
+without a network.
 """
 
 import importlib.util
@@ -9,88 +9,106 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import jkeras
+from jkeras.callbacks import Tracker
 
 ROOT = pathlib.Path(jkeras.__file__).parents[1]
+X, Y = np.ones((32, 3), "float32"), np.ones((32, 1), "float32")
 
-ALIASES = """
-import json, os, sys, types, warnings
+PROGRAM = """
+import json, os, sys
 import numpy as np
 import jkeras
+from jkeras.callbacks import Tracker
 
-keras = types.ModuleType("keras")
-keras.__dict__.update(vars(jkeras))
-keras.__version__ = "3.15.1"  # both ask for it
-sys.modules["keras"] = keras
 x, y = np.ones((32, 3), "float32"), np.ones((32, 1), "float32")
 model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
-model.compile("adam", "mse", metrics=["mae"])
+model.compile(jkeras.optimizers.Adam(0.01), "mse", metrics=["mae"])
 
-def fit(*callbacks):
-    options = dict(batch_size=8, epochs=2, verbose=0, validation_data=(x, y))
-    return model.fit(x, y, callbacks=list(callbacks), **options).history
+def fit(*trackers, **options):
+    options = dict(batch_size=8, epochs=2, verbose=0, validation_data=(x, y)) | options
+    return model.fit(x, y, callbacks=list(trackers), **options).history
 """
 
-# W&B asks TensorFlow for its Keras; nothing else of TensorFlow is used but two classes.
-WANDB = (
-    ALIASES
-    + """
-tensorflow = types.ModuleType("tensorflow")
-tensorflow.keras = keras
-tensorflow.Variable = type("Variable", (), {})
-tensorflow.Tensor = type("Tensor", (), {})
-sys.modules["tensorflow"] = tensorflow
-sys.modules["tensorflow.keras"] = keras
-sys.modules["tensorflow.keras.callbacks"] = jkeras.callbacks
+WANDB = """
 import wandb
-from wandb.integration.keras import WandbMetricsLogger, WandbModelCheckpoint
 
-run = wandb.init(project="p", settings=wandb.Settings(silent=True))
-history = fit(
-    WandbMetricsLogger(),
-    WandbMetricsLogger(log_freq="batch"),
-    WandbModelCheckpoint("m-{epoch}.keras"),
-    WandbModelCheckpoint("m-{epoch}-{batch}.weights.h5", save_weights_only=True, save_freq=3),
-)
-names = "epoch/loss epoch/val_mae epoch/epoch epoch/learning_rate batch/batch_step"
-seen = {name: run.summary[name] for name in names.split()}
-run.finish()
-print(json.dumps([seen, history, sorted(name for name in os.listdir() if name.startswith("m-"))]))
+tracker = Tracker("wandb", "p", "first", {"note": "n"}, batches=1, model=True, mode="offline",
+                  settings=wandb.Settings(silent=True))
+seen = {}
+end = tracker.service.end
+
+def look(is_finished):
+    seen.update(summary=dict(tracker.service.run.summary), config=dict(tracker.service.run.config))
+    end(is_finished)
+
+tracker.service.end = look
+history = fit(tracker)
+assert wandb.run is None  # it has ended
+own = wandb.init(project="p", mode="offline", settings=wandb.Settings(silent=True))
+fit(Tracker("wandb"), epochs=1)
+assert wandb.run is own
+seen["own"] = own.summary["epoch/number"]
+own.finish()
 """
-)
 
-MLFLOW = (
-    ALIASES
-    + """
+MLFLOW = """
 import mlflow
-import mlflow.keras
 
-with mlflow.start_run() as run:
-    history = fit(mlflow.keras.MlflowCallback(),
-                  mlflow.keras.MlflowCallback(log_every_epoch=False, log_every_n_steps=2))
-mlflow.flush_async_logging()
+tracker = Tracker("mlflow", "p", "first", {"note": "n", "odd (name)": 1}, batches=1, model=True)
+history = fit(tracker)
 client = mlflow.MlflowClient()
-points = {name: [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)]
-          for name in ("val_loss", "loss")}
-print(json.dumps([points, history, client.get_run(run.info.run_id).data.params["optimizer_name"],
-                  [file.path for file in client.list_artifacts(run.info.run_id)]]))
+[run] = client.search_runs([client.get_experiment_by_name("p").experiment_id])
+points = lambda name: [[m.step, m.value] for m in client.get_metric_history(run.info.run_id, name)]
+seen = {"loss": points("val_loss"), "batch": points("batch/loss"), "params": run.data.params,
+        "status": run.info.status, "name": run.info.run_name,
+        "files": [file.path for file in client.list_artifacts(run.info.run_id)]}
+with mlflow.start_run() as own:
+    fit(Tracker("mlflow"), epochs=1)
+    seen["own"] = client.get_run(own.info.run_id).info.status, list(client.get_run(
+        own.info.run_id).data.metrics)
 """
-)
+
+AIM = """
+import aim
+
+tracker = Tracker("aim", "p", "first", {"note": "n"}, batches=1, model=True, repo=".")
+history = fit(tracker)
+# one that is only for reading sees nothing before Aim's own server has been there
+run = aim.Run(tracker.service.run.hash, repo=".", system_tracking_interval=None)
+seen = {"name": run.name, "experiment": run.experiment, "note": run["note"],
+        "rate": run["optimizer/learning_rate"], "files": list(run.artifacts)}
+for metric in run.metrics():
+    steps, columns = metric.data.items_list()
+    name = f"{metric.name} {metric.context.to_dict()['subset']}"
+    seen[name] = [list(map(int, steps)), columns[0]]
+"""
+
+
+FLAVOUR = """
+mlflow.pyfunc.save_model("flavour", python_model="predictor.py",
+                         artifacts={"model": "model.keras"}, pip_requirements=["jkeras"])
+served = mlflow.pyfunc.load_model("flavour").predict(x)
+seen = float(np.abs(served - model.predict(x, verbose=0)).max())
+history = None
+"""
 
 
 def run(name, program, folder):
-    """What a program prints in its last line."""
+    """(what a program has seen, its history)"""
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"needs {name}")
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
-        "WANDB_MODE": "offline",
         "WANDB_SILENT": "true",
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
     }
+    program = f"{PROGRAM}{program}\nprint(json.dumps([seen, history], default=str))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=folder, env=environment
     )
@@ -98,22 +116,167 @@ def run(name, program, folder):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def model():
+    model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    return model
+
+
+def fit(*callbacks, trained=None, **options):
+    options = {"batch_size": 8, "epochs": 2, "verbose": 0} | options
+    return (trained or model()).fit(X, Y, callbacks=list(callbacks), **options).history
+
+
+# ---------------------------------------------------------------- a function
+
+
+def test_a_function_is_told_of_epochs():
+    told = []
+    history = fit(Tracker(lambda values, step: told.append((step, values))), validation_data=(X, Y))
+    assert [step for step, _ in told] == [0, 1]
+    for name, values in history.items():
+        assert [results[name] for _, results in told] == values
+
+
+def test_a_function_is_told_of_batches_now_and_then():
+    told = []
+    tracker = Tracker(lambda values, step: told.append((step, *values)), batches=3)
+    fit(tracker, trained=None)
+    batches = [step for step, *names in told if names == ["batch/loss", "batch/mae"]]
+    assert batches and batches[0] == 0
+    assert (np.diff(batches) >= 3).all() and max(batches) < 8
+
+
+def test_a_function_that_fails_ends_no_training():
+    def fail(values, step):
+        raise ConnectionError("no route")
+
+    with pytest.warns(UserWarning, match="ConnectionError: no route") as told:
+        assert len(fit(Tracker(fail))["loss"]) == 2
+    assert len(told) == 1
+
+
+class Recording:
+    """A service that remembers how it was called."""
+
+    def __init__(self):
+        self.calls = []
+
+    def begin(self, project, name, config, run):
+        self.config = config
+        self.calls.append(("begin", project, name, run))
+        return "r1"
+
+    def log(self, values, step, unit):
+        self.calls.append(("log", step, unit))
+
+    def keep(self, path):
+        self.calls.append(("keep", jkeras.saving.load_model(path).name))
+
+    def end(self, is_finished):
+        self.calls.append(("end", is_finished))
+
+
+def recorded(**options):
+    tracker = Tracker(print, "p", "n", **options)
+    tracker.service = Recording()
+    return tracker
+
+
+class Stop(jkeras.callbacks.Callback):
+    """Interrupts after the first epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+
+def test_what_a_service_is_told():
+    trained = model()
+    tracker = recorded(model=True, config={"note": {"a": 1}, "list": [1, 2]})
+    fit(tracker, trained=trained)
+    assert tracker.service.calls == [
+        ("begin", "p", "n", None),
+        *[("log", epoch, "epoch") for epoch in (0, 1)],
+        ("keep", trained.name),
+        ("end", True),
+    ]
+    config = tracker.service.config
+    assert config["optimizer/class"] == "SGD"
+    assert config["optimizer/learning_rate"] == pytest.approx(0.01)
+    assert config["model/parameters"] == 4 and config["versions/jkeras"] == jkeras.__version__
+    assert config["note/a"] == 1 and config["list"] == "[1, 2]"
+
+
+def test_goes_on_in_its_run_after_an_interruption(tmp_path):
+    first, second = recorded(), recorded()
+    with pytest.raises(KeyboardInterrupt):
+        fit(Stop(), first, checkpoint=tmp_path)
+    assert first.service.calls[-1] == ("end", False)
+    fit(second, checkpoint=tmp_path)
+    assert second.service.calls[0] == ("begin", "p", "n", None)  # no epoch had been kept yet
+    with pytest.raises(KeyboardInterrupt):
+        fit(Stop(), recorded(), epochs=4, checkpoint=tmp_path)
+    third = recorded()
+    fit(third, epochs=4, checkpoint=tmp_path)
+    assert third.service.calls[0] == ("begin", "p", "n", "r1")
+    assert third.service.calls[-1] == ("end", True)
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match="Invalid value for argument `to`"):
+        Tracker("wandbb")
+    with pytest.raises(ValueError, match="takes no options"):
+        Tracker(print, mode="offline")
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow", "aim"])
+def test_a_package_that_is_not_there(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, f"jkeras.callbacks.tracking.{name}", raising=False)
+    with pytest.raises(ImportError, match=f"pip install {name}"):
+        Tracker(name)
+
+
+# ---------------------------------------------------------------- the services themselves
+
+
 @pytest.mark.slow
 def test_weights_and_biases(tmp_path):
-    seen, history, files = run("wandb", WANDB, tmp_path)
-    assert (
-        seen["epoch/loss"] == history["loss"][-1]
-        and seen["epoch/val_mae"] == history["val_mae"][-1]
-    )
-    assert seen["epoch/epoch"] == 1 and seen["epoch/learning_rate"] == pytest.approx(0.001)
-    assert seen["batch/batch_step"] == 7  # of two epochs of four
-    assert files == ["m-1-3.weights.h5", "m-1.keras", "m-2-2.weights.h5", "m-2.keras"]
+    seen, history = run("wandb", WANDB, tmp_path)
+    summary, config = seen["summary"], seen["config"]
+    assert summary["loss"] == history["loss"][-1] and summary["val_mae"] == history["val_mae"][-1]
+    assert summary["epoch/number"] == 1 and summary["batch/number"] == 7  # of two epochs of four
+    assert config["note"] == "n" and config["optimizer/learning_rate"] == pytest.approx(0.01)
+    assert seen["own"] == 0
+    runs = list((tmp_path / "wandb").glob("offline-run-*"))
+    assert len(runs) == 2
 
 
 @pytest.mark.slow
 def test_mlflow(tmp_path):
-    points, history, optimizer, files = run("mlflow", MLFLOW, tmp_path)
-    assert [step for step, _ in points["val_loss"]] == [0, 1]
-    assert [value for _, value in points["val_loss"]] == history["val_loss"]
-    assert sorted(step for step, _ in points["loss"]) == [0, 1, 2, 4, 6, 8]
-    assert optimizer == "adam" and files == ["model_summary.txt"]
+    seen, history = run("mlflow", MLFLOW, tmp_path)
+    assert seen["loss"] == [[epoch, value] for epoch, value in enumerate(history["val_loss"])]
+    assert seen["batch"][-1][0] == 7 and seen["batch"][-1][1] == history["loss"][-1]
+    assert seen["status"] == "FINISHED" and seen["name"] == "first"
+    assert seen["params"]["optimizer/class"] == "Adam" and seen["params"]["odd _name_"] == "1"
+    assert seen["files"] == ["model.keras"]
+    assert seen["own"][0] == "RUNNING" and "loss" in seen["own"][1]
+
+
+@pytest.mark.slow
+def test_aim(tmp_path):
+    seen, history = run("aim", AIM, tmp_path)
+    assert seen["loss train"] == [[0, 1], history["loss"]]
+    assert seen["mae val"] == [[0, 1], history["val_mae"]]
+    assert seen["batch/loss train"][0][-1] == 7
+    assert seen["name"] == "first" and seen["experiment"] == "p" and seen["note"] == "n"
+    assert seen["rate"] == pytest.approx(0.01) and seen["files"] == ["model.keras"]
+
+
+@pytest.mark.slow
+def test_a_model_that_mlflow_serves(tmp_path):
+    page = (ROOT / "docs" / "callbacks.md").read_text()
+    [block] = [text for text in page.split("```python\n") if "class Predictor" in text]
+    (tmp_path / "predictor.py").write_text(block.split("```")[0])
+    program = f"import mlflow\nmodel.save('model.keras')\n{FLAVOUR}"
+    assert run("mlflow", program, tmp_path) == [0.0, None]

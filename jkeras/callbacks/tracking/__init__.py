@@ -1,0 +1,1 @@
+"""Trainings told to services that keep track of them: one file for each service."""

@@ -1,0 +1,97 @@
+"""The command `reproduce`: runs a training again, or takes two reports, and says where they
+part.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+
+from jkeras.training.report import comparison, reading, rerun
+from jkeras.training.report.reading import Report
+
+SAME, PARTED, FAILED = 0, 1, 2  # exit statuses
+MOST_SHOWN = 20  # differences
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Gives the parser of the command its arguments."""
+    parser.add_argument("report", help="a file that `fit(report=…)` wrote")
+    parser.add_argument("other", nargs="?", help="another one: the two are compared, none is run")
+    parser.add_argument("--into", metavar="PATH", help="where the report of the new run is kept")
+    parser.add_argument(
+        "--yes", action="store_true", help="run the program that the report names without asking"
+    )
+    parser.add_argument(
+        "--changed", action="store_true", help="also run a script that has changed since"
+    )
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Does what the arguments say; the exit status: 0 the same, 1 parted, 2 not run."""
+    try:
+        first = reading.read(options.report)
+        if options.other is not None:
+            second = reading.read(options.other)
+        else:
+            second = _run_again(first, options)
+    except (OSError, ValueError, rerun.CannotRun) as error:
+        print(f"jkeras reproduce: {error}", file=sys.stderr)
+        return FAILED
+    return compare(first, second)
+
+
+def compare(first: Report, second: Report) -> int:
+    """Prints what differs and where the two part."""
+    found = comparison.differences(first, second)
+    if found:
+        print("These differ around the runs:")
+    for difference in found[:MOST_SHOWN]:
+        print(f"  {difference}")
+    if len(found) > MOST_SHOWN:
+        print(f"  … and {len(found) - MOST_SHOWN} more")
+    for report in (first, second):
+        if report.status != "finished":
+            print(f"A run is not finished: its status is '{report.status}'.")
+    parting = comparison.parting(first, second)
+    steps = sum(epoch.steps for epoch in first.epochs)
+    if parting is None:
+        print(f"The runs are the same to the bit: {len(first.epochs)} epochs, {steps} steps.")
+        return SAME
+    print(f"The runs part {parting}.")
+    _advise(first)
+    return PARTED
+
+
+def _advise(report: Report) -> None:
+    """Says what makes a training follow from its seeds, where there are none."""
+    if set(report.facts["seeds"].values()) == {None}:
+        print("No seed was set: see `jkeras.utils.set_random_seed` and `fit(seed=…)`.")
+
+
+def _run_again(report: Report, options: argparse.Namespace) -> Report:
+    """The report of a new run."""
+    program = rerun.program_of(report)
+    print(f"This program is run again:\n  {program}", flush=True)
+    if program.is_changed and not options.changed:
+        raise rerun.CannotRun(
+            "the script is not the one that the report is of: its sha256 differs. Look at it, "
+            "and add --changed to run it as it is now"
+        )
+    if not options.yes and not _agrees():
+        raise rerun.CannotRun("nothing was run; --yes runs it without asking")
+    with tempfile.TemporaryDirectory(prefix="jkeras-") as folder:
+        written = rerun.run(program, report.path, folder)
+        if options.into is not None:
+            shutil.copyfile(written, options.into)
+        return reading.read(written)
+
+
+def _agrees() -> bool:
+    """Whether the user, where there is one, wants it run."""
+    if not sys.stdin.isatty():
+        return False
+    try:
+        return input("Run it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

@@ -1,0 +1,1 @@
+"""Reports of trainings, and trainings run again."""
