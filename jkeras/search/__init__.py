@@ -3,4 +3,11 @@
 from jkeras.core.exports import exported
 from jkeras.search.space import log, uniform
 
-__all__ = exported(globals())
+__all__ = exported(
+    globals(),
+    on_first_use={
+        "jkeras.search.strategies": "Halving PBT",
+        "jkeras.search.result": "Result",
+        "jkeras.search.sweeping": "sweep",
+    },
+)

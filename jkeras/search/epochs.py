@@ -94,7 +94,9 @@ class Epoch:
         self, trial: Trial, data: Batch, order: Order, validation: tuple[Batch, Order] | None
     ) -> tuple[Trial, Logs]:
         with self.swept.placed(trial.numbers):
-            state, logs = self._pass(self.train, trial.state, data, order)
+            opt_state = self.swept.into(trial.state.opt_state, trial.numbers)
+            state = trial.state.replace(opt_state=opt_state)
+            state, logs = self._pass(self.train, state, data, order)
             if validation is not None:
                 state, results = self._pass(self.test, state, *validation)
                 logs = logs | {f"val_{name}": value for name, value in results.items()}

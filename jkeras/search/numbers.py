@@ -128,8 +128,8 @@ class Swept:
     """The numbers of a model that a space names.
 
     A name alone is the optimizer's number; where it has none, that of all losses and layers that
-    have one. "dropout" is the rate of dropout layers, too. A full name, such as "block/dropout.rate"
-    or "loss_weights.mask", is that one.
+    have one. "dropout" is the rate of dropout layers, too. A full name, such as
+    "block/dropout.rate" or "loss_weights.mask", is that one.
 
     Args:
         names: of the space.

@@ -96,14 +96,13 @@ class Population:
         """A trial before its first epoch."""
         with self.swept.placed(numbers):
             state = first_state(self.model, key if self.has_seeds else None)
-            opt_state = self.swept.into(state.opt_state, numbers)
-        return Trial(state.replace(opt_state=opt_state, rng=key), numbers)
+        return Trial(state.replace(rng=key), numbers)
 
     def _prepare(self) -> None:
         """Puts the data on the device, once."""
         if self._programs:
             return
-        one = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(v.shape[1:], v.dtype), self.trials)
+        one = jax.tree_util.tree_map(_shape_of_one, self.trials)
         self.train = part_of(self.model, "train", self.given.source, one.state)
         self.data = self.train.source.on_device()
         test = self.validation = None
@@ -143,12 +142,10 @@ class Population:
         seeds = seeds[:1] if is_shared else seeds
         known = {seed: [self.train.order(seed, epoch) for epoch in epochs] for seed in set(seeds)}
         orders = [[known[seed][i] for seed in seeds] for i in range(len(epochs))]
-        stacked = [
-            np.stack([np.stack([order[part] for order in row]) for row in orders]) for part in (0, 1)
-        ]
+        order = _stacked([_stacked(row) for row in orders])
         if is_shared:
-            stacked = [part[:, 0] for part in stacked]
-        return Order(*stacked), is_shared
+            order = jax.tree_util.tree_map(lambda rows: rows[:, 0], order)
+        return order, is_shared
 
     def _run(self, is_shared: bool, arguments: tuple) -> Any:
         """The logs of a dispatch; where there is no memory for so many at once, of fewer."""
@@ -180,10 +177,26 @@ class Population:
         self.alive = self.alive[places]
         self.trials = jax.tree_util.tree_map(lambda v: v[places], self.trials)
 
+    def go_on(self, trials: Trial, alive: Sequence[int], epoch: int) -> None:
+        """Goes on from what was saved after an epoch."""
+        self.trials = trials
+        self.alive = np.asarray(alive)
+        self.epoch = epoch
+
     def state_of(self, trial: int) -> TrainState:
         """The state of a trial by its number."""
         (place,) = np.flatnonzero(self.alive == trial)
         return jax.tree_util.tree_map(lambda v: v[place], self.trials.state)
+
+
+def _shape_of_one(values: jax.Array) -> jax.ShapeDtypeStruct:
+    """The shape of one of several values."""
+    return jax.ShapeDtypeStruct(values.shape[1:], values.dtype)
+
+
+def _stacked(orders: Sequence[Order]) -> Order:
+    """Several orders as one."""
+    return jax.tree_util.tree_map(lambda *each: np.stack(each), *orders)
 
 
 def first_state(model: "Trainer", key: jax.Array | None) -> TrainState:
