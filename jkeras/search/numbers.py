@@ -108,7 +108,8 @@ def _of_layers(model: "Trainer") -> Iterator[Number]:
 def _floats(owner: str, thing: Any) -> Iterator[Number]:
     """The attributes that an object's config has as floats."""
     for name, value in _config(thing).items():
-        if isinstance(value, float) and isinstance(getattr(thing, name, None), float):
+        numbers = (int, float) if name in NOISE else float
+        if isinstance(value, numbers) and isinstance(getattr(thing, name, None), numbers):
             yield _attribute(owner, thing, name)
 
 

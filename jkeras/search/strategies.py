@@ -30,13 +30,17 @@ class Objective(typing.NamedTuple):
     name: str
     mode: str
 
-    def scores(self, logs: Mapping[str, typing.Any]) -> typing.Any:
-        """Higher is better; what is no number is the worst of all."""
+    def check(self, logs: Mapping[str, typing.Any]) -> None:
+        """Raises ValueError unless the logs have it."""
         if self.name not in logs:
             raise ValueError(
                 f"The objective is {self.name!r}, which the logs do not have: {sorted(logs)}."
                 f"{suggestion(self.name, logs)}"
             )
+
+    def scores(self, logs: Mapping[str, typing.Any]) -> typing.Any:
+        """Higher is better; what is no number is the worst of all."""
+        self.check(logs)
         values = logs[self.name]
         numpy = jnp if isinstance(values, jax.Array) else np
         values = values if self.mode == "max" else -values
@@ -107,12 +111,13 @@ class PBT(Random):
     optimizer's state and the numbers of some of the best, and change the numbers a little.
 
     A number of a range is multiplied by one of the factors, and stays in the range; one of a list
-    becomes a neighbour in it. Each trial keeps its own seed.
+    becomes a neighbour in it; either may be drawn anew. Each trial keeps its own seed.
 
     Args:
         every: so many epochs.
         share: of the trials that count as the worst, and as the best.
         factors: of the change.
+        resample: how probable it is that a number is drawn anew.
 
     Reference: Jaderberg et al., 2017, arXiv:1711.09846.
 
@@ -123,10 +128,11 @@ class PBT(Random):
     every: int = 1
     share: float = 0.25
     factors: tuple[float, ...] = (0.8, 1.2)
+    resample: float = 0.25
 
     def __post_init__(self) -> None:
-        if self.every < 1 or not 0 < self.share <= 0.5:
-            wanted = "a positive `every` and a `share` above 0, at most 0.5"
+        if self.every < 1 or not 0 < self.share <= 0.5 or not 0 <= self.resample <= 1:
+            wanted = "a positive `every`, a `share` in (0, 0.5] and a `resample` in [0, 1]"
             raise ValueError(explain("PBT", wanted, str(self)))
 
     def turns(self, epochs: int) -> list[int]:
@@ -143,21 +149,36 @@ class PBT(Random):
             keys = jax.random.split(to_change, len(trials.numbers))
             numbers = {}
             for key, (name, old) in zip(keys, sorted(trials.numbers.items())):
-                new = self._changed(copied.numbers[name], space[name], key)
+                new = self.changed(copied.numbers[name], space[name], key)
                 numbers[name] = jnp.where(is_new, new, old)
             return Trial(copied.state.replace(rng=trials.state.rng), numbers)
 
         return turn
 
-    def _changed(self, values: jax.Array, among: typing.Any, key: jax.Array) -> jax.Array:
-        """Numbers near others."""
+    def changed(self, values: jax.Array, among: typing.Any, key: jax.Array) -> jax.Array:
+        """Numbers near others, or new ones."""
+        to_choose, to_draw, to_change = jax.random.split(key, 3)
+        is_new = jax.random.bernoulli(to_choose, self.resample, values.shape)
+        new, near = _drawn(among, values, to_draw), self._near(among, values, to_change)
+        return jnp.where(is_new, new, near)
+
+    def _near(self, among: typing.Any, values: jax.Array, key: jax.Array) -> jax.Array:
         if isinstance(among, Range):
             factors = jax.random.choice(key, jnp.asarray(self.factors), values.shape)
             return jnp.clip(values * factors, among.low, among.high)
         known = jnp.asarray(sorted(among), values.dtype)
-        places = jnp.searchsorted(known, values)
         steps = jax.random.choice(key, jnp.asarray([-1, 1]), values.shape)
-        return known[jnp.clip(places + steps, 0, len(known) - 1)]
+        return known[jnp.clip(jnp.searchsorted(known, values) + steps, 0, len(known) - 1)]
+
+
+def _drawn(among: typing.Any, like: jax.Array, key: jax.Array) -> jax.Array:
+    """Numbers of a range or list, drawn in a program."""
+    if not isinstance(among, Range):
+        return jax.random.choice(key, jnp.asarray(among, like.dtype), like.shape)
+    if among.is_log:
+        low, high = math.log(among.low), math.log(among.high)
+        return jnp.exp(jax.random.uniform(key, like.shape, like.dtype, low, high))
+    return jax.random.uniform(key, like.shape, like.dtype, among.low, among.high)
 
 
 def exploited(scores: jax.Array, share: float, key: jax.Array) -> tuple[jax.Array, jax.Array]:

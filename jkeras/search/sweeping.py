@@ -137,6 +137,7 @@ def _train(
         for until in saved.stops(population.epoch, rung):
             begin, trials = population.epoch, group[population.alive]
             told = population.train_until(until, strategy.turns(epochs))
+            objective.check(told["logs"])
             ledger.add(trials, begin, told)
             if until == rung.epoch and rung.keep < len(trials):
                 population.keep(_best(objective, told["logs"], rung.keep))
