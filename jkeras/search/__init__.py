@@ -6,6 +6,7 @@ from jkeras.search.space import log, uniform
 __all__ = exported(
     globals(),
     on_first_use={
+        "jkeras.search.ask_tell": "optuna",
         "jkeras.search.strategies": "Halving PBT",
         "jkeras.search.result": "Result",
         "jkeras.search.sweeping": "sweep",

@@ -13,6 +13,7 @@ import jax
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.layer import Layer
 from jkeras.core.paths import walk
+from jkeras.core.registry import in_process
 from jkeras.regularizers import Regularizer
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ def _attribute(owner: str, thing: Any, name: str) -> Number:
 def _config(thing: Any) -> dict[str, Any]:
     """The config of an object; {} where it has none."""
     try:
-        return thing.get_config()
+        with in_process():
+            return thing.get_config()
     except (AttributeError, NotImplementedError, TypeError, ValueError):
         return {}
 

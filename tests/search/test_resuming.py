@@ -5,11 +5,11 @@ import pytest
 
 from jkeras import layers, search
 from jkeras.search.population import Population
-from tests.search.models import classes, classifier, dropping
+from tests.search.models import classes, classifier
 
 X, Y = classes(70)
 DATA = {"batch_size": 16, "validation_data": classes(21, seed=1), "epochs": 4}
-SPACE = {"learning_rate": search.log(1e-3, 1e-1), "dropout": search.uniform(0, 0.5), "seed": [0, 1]}
+SPACE = {"learning_rate": search.log(1e-3, 1e-1), "momentum": [0.5, 0.9], "seed": [0, 1]}
 STRATEGIES = {
     "random": "random",
     "halving": search.Halving(factor=2),
@@ -41,7 +41,7 @@ def killing(monkeypatch):
 
 def swept(folder, **changes):
     options = {"space": SPACE, "trials": 4, "checkpoint": folder} | DATA | changes
-    return search.sweep(lambda: dropping(), X, Y, **options)
+    return search.sweep(classifier, X, Y, **options)
 
 
 @pytest.mark.parametrize("name, at", [("random", 2), ("halving", 1), ("halving", 3), ("pbt", 3)])

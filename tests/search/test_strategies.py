@@ -105,8 +105,8 @@ def test_worse_trials_continue_what_better_ones_did():
     space = {"learning_rate": [1e-6, 0.03, 0.1]}
     result = search.sweep(make, X, Y, space=space, strategy=strategy, epochs=3, **DATA)
     losses, rates = result.history["val_loss"], result.numbers["learning_rate"]
-    worst, best = losses[:, 0].argmax(), losses[:, 0].argmin()
-    assert losses[worst, 1] < losses[best, 0]
+    worst = losses[:, 0].argmax()
+    assert losses[worst, 1] < losses[worst, 0] - 0.01  # at the lowest rate it would stay
     known = np.asarray(space["learning_rate"], "float32")
     assert np.isin(rates, known).all() and rates[worst, 1] != rates[worst, 0]
     assert result.compiles == 1
