@@ -44,8 +44,11 @@ def test_the_pruner_is_asked_at_each_rung():
 
 
 def test_a_trial_that_gives_no_number_is_told_as_failed():
+    def make():
+        return classifier(optimizers.SGD(0.1, momentum=0.9))
+
     space = {"learning_rate": [0.1, 1e38], "seed": [0, 1]}
-    study = search.optuna(study_of(), classifier, X, Y, space=space, trials=8, batch=4, **DATA)
+    study = search.optuna(study_of(), make, X, Y, space=space, trials=8, batch=4, **DATA)
     for trial in study.trials:
         failed = trial.params["learning_rate"] > 1
         assert trial.state.name == ("FAIL" if failed else "COMPLETE")

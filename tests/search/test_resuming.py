@@ -44,7 +44,15 @@ def swept(folder, **changes):
     return search.sweep(classifier, X, Y, **options)
 
 
-@pytest.mark.parametrize("name, at", [("random", 2), ("halving", 1), ("halving", 3), ("pbt", 3)])
+@pytest.mark.parametrize(
+    "name, at",
+    [
+        pytest.param("random", 2, marks=pytest.mark.slow),
+        pytest.param("halving", 1, marks=pytest.mark.slow),
+        ("halving", 3),
+        ("pbt", 3),
+    ],
+)
 def test_a_killed_sweep_goes_on_to_the_same_bits(name, at, killing, monkeypatch, tmp_path):
     strategy = STRATEGIES[name]
     whole = swept(tmp_path / "whole", strategy=strategy)
