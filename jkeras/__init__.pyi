@@ -30,6 +30,7 @@ from jkeras import random as random
 from jkeras import regularizers as regularizers
 from jkeras import robust as robust
 from jkeras import saving as saving
+from jkeras import search as search
 from jkeras import training as training
 from jkeras import tree as tree
 from jkeras import utils as utils

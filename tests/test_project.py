@@ -42,6 +42,7 @@ ORDER = [
         "preprocessing",
         "privacy",
         "robust",
+        "search",
         "utils",
         "visualization",
         "wrappers",

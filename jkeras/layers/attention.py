@@ -13,6 +13,7 @@ from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.typed import fields
 from jkeras.initializers import GlorotUniform, Ones
+from jkeras.kernel.numbers import is_zero
 from jkeras.ops.attention_plain import both, causal_mask
 from jkeras.ops.promotion import in_float32
 from jkeras.random import dropout
@@ -66,7 +67,7 @@ class SequenceAttention(Layer):
             most = 65504.0 if scores.dtype == "float16" else 1e9
             scores = jnp.where(mask, scores, scores - most)
         weights = in_float32(jax.nn.softmax, scores)
-        if ctx.training and self.dropout > 0:
+        if ctx.training and not is_zero(self.dropout):
             weights = dropout(weights, self.dropout, seed=ctx.key)
         y = jnp.matmul(weights, value)
         if query_mask is not None:

@@ -1,6 +1,5 @@
 """Noise in training: dropout in its variants, Gaussian noise; and the penalty on activities."""
 
-import math
 import typing
 
 import jax.numpy as jnp
@@ -15,6 +14,7 @@ from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import standardize_data_format
 from jkeras.core.typed import fields
+from jkeras.kernel.numbers import is_zero, like
 from jkeras.layers.base import ReadyLayer
 from jkeras.regularizers import L1L2
 
@@ -42,9 +42,9 @@ class _Noise(ReadyLayer):
             self.seed_generator = SeedGenerator(self.seed)
 
     def forward(self, w, inputs, ctx):
-        if ctx.training and getattr(self, self._amount) > 0:
-            return self.disturb(inputs, ctx.key)
-        return inputs
+        if not ctx.training or is_zero(getattr(self, self._amount)):
+            return inputs
+        return self.disturb(inputs, ctx.key)
 
     def compute_output_spec(self, inputs, **kwargs):
         """The input's shape: nothing to trace, a `noise_shape` for one batch size need not fit
@@ -218,7 +218,7 @@ class GaussianDropout(_Noise):
     seed: Any = None
 
     def disturb(self, inputs, key):
-        deviation = math.sqrt(self.rate / (1.0 - self.rate))
+        deviation = like((self.rate / (1.0 - self.rate)) ** 0.5, inputs)
         return inputs * random.normal(
             inputs.shape, mean=1.0, stddev=deviation, dtype=self.compute_dtype, seed=key
         )
@@ -242,7 +242,7 @@ class GaussianNoise(_Noise):
 
     def disturb(self, inputs, key):
         return inputs + random.normal(
-            inputs.shape, stddev=self.stddev, dtype=self.compute_dtype, seed=key
+            inputs.shape, stddev=like(self.stddev, inputs), dtype=self.compute_dtype, seed=key
         )
 
 

@@ -14,6 +14,7 @@ from jkeras.core.registry import serialize
 from jkeras.core.settings import settings
 from jkeras.core.typed import Sizes, fields
 from jkeras.layers.activation import Softmax
+from jkeras.kernel.numbers import is_zero
 from jkeras.layers.attention_masks import masks_of
 from jkeras.layers.dropout import Dropout
 from jkeras.layers.einsum_dense import EinsumDense
@@ -247,7 +248,7 @@ class HeadedAttention(Composite):
         Args:
             rank: the number of axes of the projected query.
         """
-        if self.dropout > 0.0 or needs_weights or rank != 4:
+        if not is_zero(self.dropout) or needs_weights or rank != 4:
             return self._attend_explicitly
         return self._attend_fused
 
@@ -277,7 +278,7 @@ class HeadedAttention(Composite):
             key, value = (jnp.repeat(x, repeats, axis=-3) for x in (key, value))
         scores = jnp.matmul(query * jnp.asarray(form.scale, query.dtype), jnp.swapaxes(key, -1, -2))
         kept = weights = sub._softmax(scores, mask=mask)
-        if self.dropout > 0.0:
+        if not is_zero(self.dropout):
             kept = sub._dropout_layer(weights, training=training)
         return jnp.matmul(kept, value), weights
 

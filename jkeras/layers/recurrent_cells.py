@@ -14,6 +14,7 @@ from jkeras.core.family import families
 from jkeras.core.layer import Composite, Layer, layer
 from jkeras.core.record import Activation, Any, Constraint, FamilyKind, Regularizer
 from jkeras.core.rng import SeedGenerator
+from jkeras.kernel.numbers import is_zero
 from jkeras.kernel.spec import sample
 from jkeras.layers.base import Value, activated
 from jkeras.layers.recurrent_step import (
@@ -201,7 +202,7 @@ class Cell(CellFields, Layer):
             x_masks, h_masks = self._masks(x, jax.tree_util.tree_leaves(states)[0], ctx)
         else:  # Keras draws the masks all the same
             rates = (self.dropout, self.recurrent_dropout)
-            ctx.skip_keys(self._mask_count * sum(rate > 0.0 for rate in rates), x)
+            ctx.skip_keys(self._mask_count * sum(not is_zero(rate) for rate in rates), x)
 
         def advance(z, states, t):
             return self.advance(w, z, tuple(as_list(states)), h_masks)
@@ -222,9 +223,9 @@ class Cell(CellFields, Layer):
         )
 
     def _masks_like(self, x, rate, ctx):
-        if rate == 0.0:
+        if is_zero(rate):
             return None
-        if rate == 1.0:
+        if is_zero(1.0 - rate):
             return (jnp.zeros_like(x),) * self._mask_count
         ones = jnp.ones_like(x)
         return tuple(random.dropout(ones, rate, seed=ctx.key) for _ in range(self._mask_count))

@@ -13,6 +13,7 @@ from jkeras.core.errors import ShapeError
 from jkeras.kernel.beside import logits_beside
 from jkeras.core.record import record
 from jkeras.core.settings import epsilon
+from jkeras.kernel.numbers import is_zero
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays
 from jkeras.losses.reduction import comparison, same_shape
@@ -56,7 +57,7 @@ def elementwise_binary_crossentropy(
 
 
 def _smooth(y_true: jax.Array, label_smoothing: float, classes: int) -> jax.Array:
-    if not label_smoothing:
+    if is_zero(label_smoothing):
         return y_true
     return y_true * (1 - label_smoothing) + label_smoothing / classes
 
@@ -78,7 +79,7 @@ def _categorical(
             SyntaxWarning,
             stacklevel=3,
         )
-    if label_smoothing:
+    if not is_zero(label_smoothing):
         y_true = _smooth(y_true, label_smoothing, y_true.shape[-1])
     return y_true, y_pred
 

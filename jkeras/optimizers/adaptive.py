@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from jkeras.core import typed
 from jkeras.core.record import Any
+from jkeras.kernel.numbers import is_zero
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.fields import optimizer
 from jkeras.optimizers.transform.leaves import Leaf
@@ -35,7 +36,7 @@ class RMSprop(Optimizer):
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         groups = [("velocity",)]
-        if self.momentum > 0:
+        if not is_zero(self.momentum):
             groups.append(("momentum",))
         if self.centered:
             groups.append(("average_gradient",))
@@ -50,7 +51,7 @@ class RMSprop(Optimizer):
             new["average_gradient"] = mean = self.rho * s["average_gradient"] + (1 - self.rho) * g
             spread = v - jnp.square(mean) + self.epsilon
         step = lr * g / jnp.sqrt(spread)
-        if self.momentum > 0:
+        if not is_zero(self.momentum):
             new["momentum"] = step = self.momentum * s["momentum"] + step
         return p - step, new
 

@@ -160,7 +160,7 @@ class Optimizer(StateVariables, Record):
                 "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. "
                 f"Received: {limits}"
             )
-        return [CLIPPING[name](limit) for name, limit in limits.items() if (limit or 0) > 0]
+        return [CLIPPING[name](limit) for name, limit in limits.items() if _limits(limit)]
 
     def init(self, params: Tree, variables: Tree = None) -> State:
         """The state before the first step.
@@ -310,3 +310,10 @@ class Optimizer(StateVariables, Record):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_compiled": None}
+
+
+def _limits(limit: float | None) -> bool:
+    """Whether a number is one to clip by; a traced one is."""
+    if isinstance(limit, jax.core.Tracer):
+        return True
+    return limit is not None and limit > 0

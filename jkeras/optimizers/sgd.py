@@ -3,6 +3,7 @@
 import jax
 
 from jkeras.core import typed
+from jkeras.kernel.numbers import is_zero
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.fields import optimizer
 from jkeras.optimizers.transform.rule import Slots
@@ -35,14 +36,14 @@ class SGD(Optimizer):
             )
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        if self.momentum:
+        if not is_zero(self.momentum):
             return (("momentum",),)
         return ()
 
     def rule(
         self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
     ) -> tuple[jax.Array, Slots]:
-        if not self.momentum:
+        if is_zero(self.momentum):
             return p - g * lr, {}
         m = s["momentum"] * self.momentum - g * lr
         if self.nesterov:

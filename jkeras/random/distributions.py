@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.registry import public
 from jkeras.core.rng import as_key
+from jkeras.kernel.numbers import is_zero, like
 
 
 @public("keras.random.normal")
@@ -144,9 +145,10 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     Array([1., 1., 1.], dtype=float32)
     """
     inputs = jnp.asarray(inputs)
-    if rate == 0.0:
+    if is_zero(rate):
         return inputs
-    if rate == 1.0:
+    share = 1.0 - rate
+    if is_zero(share):
         return jnp.zeros_like(inputs)
     if noise_shape is None:
         noise_shape = inputs.shape
@@ -154,8 +156,8 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     for axis, size in enumerate(noise_shape):
         if size is None:
             shape[axis] = inputs.shape[axis]
-    kept = jax.random.bernoulli(as_key(seed), 1.0 - rate, shape)
-    return jnp.where(kept, inputs / (1.0 - rate), jnp.zeros_like(inputs))
+    kept = jax.random.bernoulli(as_key(seed), share, shape)
+    return jnp.where(kept, inputs / like(share, inputs), jnp.zeros_like(inputs))
 
 
 @public("keras.random.shuffle")

@@ -10,6 +10,7 @@ from jkeras.core.errors import check_choice
 from jkeras.core.record import Kind, Record, record
 from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
+from jkeras.kernel.numbers import is_zero
 
 
 class Factor(Kind):
@@ -71,9 +72,9 @@ class L1L2(Regularizer):
     def __call__(self, x):
         x = jnp.asarray(x)
         penalty = jnp.zeros((), x.dtype)
-        if self.l1:
+        if not is_zero(self.l1):
             penalty += jnp.asarray(self.l1, x.dtype) * jnp.sum(jnp.abs(x))
-        if self.l2:
+        if not is_zero(self.l2):
             penalty += jnp.asarray(self.l2, x.dtype) * jnp.sum(jnp.square(x))
         return penalty
 

@@ -303,6 +303,10 @@ class Compilable:
             single += self._compile_metrics.metrics
         return single + self._output_loss_trackers()
 
+    def compiled_loss(self) -> CompileLoss | None:
+        """What `compile` made of the losses and their weights; None: there are none."""
+        return self._compile_loss
+
     @property
     def metrics_names(self) -> list[str]:
         """The names of `metrics`."""

@@ -253,6 +253,12 @@ class CompileLoss:
             "output, in the outputs' order or as a dict by their names."
         )
 
+    def set_weight(self, name: str, weight: float | jax.Array | None) -> None:
+        """Gives the losses of a name, as of `entries`, another weight."""
+        self.entries = [
+            entry._replace(weight=weight) if entry.name == name else entry for entry in self.entries
+        ]
+
     @contextlib.contextmanager
     def built_by_call(self) -> Iterator[None]:
         """Inside this block a call builds, and updates nothing."""

@@ -1,0 +1,14 @@
+"""`jkeras.search`: many trainings with different numbers as one program."""
+
+from jkeras.core.exports import exported
+from jkeras.search.space import log, uniform
+
+__all__ = exported(
+    globals(),
+    on_first_use={
+        "jkeras.search.ask_tell": "optuna",
+        "jkeras.search.strategies": "Halving PBT",
+        "jkeras.search.result": "Result",
+        "jkeras.search.sweeping": "sweep",
+    },
+)

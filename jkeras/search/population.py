@@ -1,0 +1,262 @@
+"""Trials of one shape that are trained together, by one program."""
+
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.rng import key_from_seed
+from jkeras.search.epochs import Epoch, Order, Trial, part_of
+from jkeras.search.numbers import Swept, explained
+from jkeras.training import placement
+from jkeras.training.data import ArraySource
+from jkeras.training.data.source import Batch
+from jkeras.training.initial_state import init_train_state
+from jkeras.training.layout import StateLayout
+from jkeras.training.program import Program
+from jkeras.training.state import TrainState
+from jkeras.training.types import Logs
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
+
+# (trials, logs of each, a key) -> trials: what may happen between two epochs
+Turn = Callable[[Trial, Logs, jax.Array], Trial]
+
+
+class Given(typing.NamedTuple):
+    """What all trials share.
+
+    Attributes:
+        seed: of the trials whose space has none.
+        chunk: how many are trained at the same time; None: as many as there is memory for.
+    """
+
+    source: ArraySource
+    validation: ArraySource | None
+    seed: int = 0
+    chunk: int | None = None
+
+
+class Population:
+    """Trials of one model, on a leading axis.
+
+    Args:
+        model: compiled; all trials are of its shape, and begin with its weights unless they have
+            seeds.
+        rows: the values of each trial.
+        turn: what happens after some epochs; None: nothing.
+
+    Attributes:
+        trials: their states and numbers.
+        alive: numbers of the trials that are trained still, by their places in `trials`.
+        epoch: how many epochs they have been trained.
+        compiles: how often the program was traced.
+    """
+
+    def __init__(
+        self,
+        model: "Trainer",
+        given: Given,
+        rows: Sequence[Mapping[str, Any]],
+        turn: Turn | None = None,
+    ) -> None:
+        model.build_for_training(given.source.shapes())
+        self.model = model
+        self.turn = turn
+        self.given = given
+        self.has_seeds = "seed" in rows[0]
+        self.swept = Swept(model, [name for name in rows[0] if name != "seed"])
+        for row in rows:
+            for name in self.swept.places:
+                self.swept.check(name, row[name])
+        self.chunk = given.chunk
+        self._programs = {}
+        self.start(rows)
+
+    # ------------------------------------------------------------ the beginning
+
+    def start(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Begins with other trials, as many or fewer, by the same program."""
+        self.seeds = [int(row.get("seed", self.given.seed)) for row in rows]
+        self.alive = np.arange(len(rows))
+        self.epoch = 0
+        numbers = {
+            name: jnp.asarray([row[name] for row in rows], "float32") for name in self.swept.places
+        }
+        keys = jnp.stack([key_from_seed(seed) for seed in self.seeds])
+        with explained(self.swept.places):
+            self.trials = jax.jit(jax.vmap(self._first))(numbers, keys)
+        self._prepare()
+
+    def _first(self, numbers: dict[str, jax.Array], key: jax.Array) -> Trial:
+        """A trial before its first epoch."""
+        with self.swept.placed(numbers):
+            state = first_state(self.model, key if self.has_seeds else None)
+        return Trial(state.replace(rng=key), numbers)
+
+    def _prepare(self) -> None:
+        """Puts the data on the device, once."""
+        if self._programs:
+            return
+        one = jax.tree_util.tree_map(_shape_of_one, self.trials)
+        self.train = part_of(self.model, "train", self.given.source, one.state)
+        self.data = self.train.source.on_device()
+        test = self.validation = None
+        if self.given.validation is not None:
+            test = part_of(self.model, "test", self.given.validation, one.state)
+            self.validation = test.source.on_device(), placement.everywhere(test.order(0, 0))
+        self.one_epoch = Epoch(self.model, self.swept, self.train, test)
+
+    # ------------------------------------------------------------ training
+
+    @property
+    def compiles(self) -> int:
+        """How often a program was traced, of all sizes."""
+        return sum(program.traces for program in self._programs.values())
+
+    def train_until(self, epoch: int, turns: Sequence[int] = ()) -> dict[str, Any]:
+        """Trains all trials up to an epoch, in one dispatch.
+
+        Args:
+            turns: numbers of the epochs after which there is a turn.
+
+        Returns:
+            {name: array (epochs, trials)}, of logs and of the numbers that were used.
+        """
+        epochs = range(self.epoch, epoch)
+        orders, is_shared = self._orders(epochs)
+        turns = np.asarray([number + 1 in turns for number in epochs])
+        arguments = self.data, orders, turns, np.asarray(epochs), self.validation
+        logs = self._run(is_shared, arguments)
+        self.epoch = epoch
+        return jax.tree_util.tree_map(placement.to_host, logs)
+
+    def _orders(self, epochs: range) -> tuple[Order, bool]:
+        """(rows of all steps, whether they are the same for all trials)."""
+        seeds = [self.seeds[i] for i in self.alive]
+        is_shared = len(set(self.seeds)) == 1
+        seeds = seeds[:1] if is_shared else seeds
+        known = {seed: [self.train.order(seed, epoch) for epoch in epochs] for seed in set(seeds)}
+        orders = [[known[seed][i] for seed in seeds] for i in range(len(epochs))]
+        order = _stacked([_stacked(row) for row in orders])
+        if is_shared:
+            order = jax.tree_util.tree_map(lambda rows: rows[:, 0], order)
+        return order, is_shared
+
+    def _run(self, is_shared: bool, arguments: tuple) -> Any:
+        """The logs of a dispatch; where there is no memory for so many at once, of fewer."""
+        while True:
+            size = min(self.chunk or len(self.alive), len(self.alive))
+            program = self._program(is_shared, size)
+            try:
+                with explained(self.swept.places):
+                    self.trials, logs = program(self.trials, *arguments)
+                return logs
+            except MemoryError as error:
+                if size == 1:
+                    raise
+                self.chunk = -(-size // 2)
+                self.trials = getattr(error, "kept", [self.trials])[0]
+
+    def _program(self, is_shared: bool, size: int) -> Program:
+        if (is_shared, size) not in self._programs:
+            function = _epochs(self.one_epoch, is_shared, size, self.turn, self.given.seed)
+            what = f"Training {size} trials of '{self.model.name}' at once"
+            self._programs[is_shared, size] = Program(function, donate=(0,), what=what)
+        return self._programs[is_shared, size]
+
+    # ------------------------------------------------------------ some of them
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Goes on with the trials at some places alone."""
+        places = np.asarray(places)
+        self.alive = self.alive[places]
+        self.trials = jax.tree_util.tree_map(lambda v: v[places], self.trials)
+
+    def go_on(self, trials: Trial, alive: Sequence[int], epoch: int) -> None:
+        """Goes on from what was saved after an epoch."""
+        self.trials = trials
+        self.alive = np.asarray(alive)
+        self.epoch = epoch
+
+    def state_of(self, trial: int) -> TrainState:
+        """The state of a trial by its number."""
+        (place,) = np.flatnonzero(self.alive == trial)
+        return jax.tree_util.tree_map(lambda v: v[place], self.trials.state)
+
+
+def _shape_of_one(values: jax.Array) -> jax.ShapeDtypeStruct:
+    """The shape of one of several values."""
+    return jax.ShapeDtypeStruct(values.shape[1:], values.dtype)
+
+
+def _stacked(orders: Sequence[Order]) -> Order:
+    """Several orders as one."""
+    return jax.tree_util.tree_map(lambda *each: np.stack(each), *orders)
+
+
+def first_state(model: "Trainer", key: jax.Array | None) -> TrainState:
+    """The state before a training: with new weights from a key, or with those of the model; the
+    optimizer begins anew.
+    """
+    if key is not None:
+        return init_train_state(model, key)
+    layout = StateLayout(model)
+    state = layout.gather()
+    return state.replace(
+        step=jnp.zeros((), "int32"),
+        opt_state=layout.initial_opt_state(state.params),
+        metrics=layout.initial_metrics(),
+    )
+
+
+def _epochs(
+    epoch: Epoch, is_shared: bool, size: int, turn: Turn | None, seed: int
+) -> Callable[..., tuple[Trial, Logs]]:
+    """The program of a population: some epochs of all trials.
+
+    Args:
+        is_shared: whether all see the data in the same order.
+        size: how many are trained at the same time.
+        seed: of the turns.
+    """
+
+    def epochs(
+        trials: Trial,
+        data: Batch,
+        orders: Order,
+        turns: jax.Array,
+        numbers: jax.Array,
+        validation: tuple[Batch, Order] | None,
+    ) -> tuple[Trial, Logs]:
+        def all_of(trials: Trial, order: Order) -> tuple[Trial, Logs]:
+            if is_shared:
+                return _mapped(lambda one: epoch(one, data, order, validation), trials, size)
+            both = trials, order
+            return _mapped(lambda both: epoch(both[0], data, both[1], validation), both, size)
+
+        def body(trials: Trial, now: tuple) -> tuple[Trial, Logs]:
+            order, is_turn, number = now
+            used = trials.numbers
+            trials, logs = all_of(trials, order)
+            if turn is not None:
+                key = jax.random.fold_in(key_from_seed(seed), number)
+                trials = jax.lax.cond(
+                    is_turn, lambda trials: turn(trials, logs, key), lambda trials: trials, trials
+                )
+            return trials, {"logs": logs, "numbers": used}
+
+        return jax.lax.scan(body, trials, (orders, turns, numbers))
+
+    return epochs
+
+
+def _mapped(function: Callable, values: Any, size: int) -> Any:
+    """A function of each along the leading axis, so many at the same time."""
+    if size < len(jax.tree_util.tree_leaves(values)[0]):
+        return jax.lax.map(function, values, batch_size=size)
+    return jax.vmap(function)(values)

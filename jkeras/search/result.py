@@ -1,0 +1,173 @@
+"""What a sweep found."""
+
+import typing
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.search.ledger import Ledger
+from jkeras.search.making import Maker, end_training, load
+from jkeras.search.population import Population, first_state
+from jkeras.search.strategies import Objective
+from jkeras.training.initial_state import init_train_state
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
+
+
+class Member(typing.NamedTuple):
+    """Where a trial was trained: in which population, as which one there."""
+
+    population: Population
+    number: int
+
+
+class Result:
+    """The trials of a sweep.
+
+    Attributes:
+        table: one dict for each trial, in their order: its number, its values, how many epochs it
+            was trained, its last logs, and its "status", "done", "stopped" before the last epoch,
+            or "failed" where its objective is no number.
+        history: {name: array (trials, epochs)} of the logs; NaN where a trial was not trained.
+        numbers: the same of the numbers, which population-based training changes.
+        objective: its name and whether "min" or "max" of it is wanted.
+        compiles: how many programs were compiled.
+    """
+
+    def __init__(
+        self,
+        maker: Maker,
+        rows: Sequence[dict[str, Any]],
+        members: Sequence[Member],
+        ledger: Ledger,
+        objective: Objective,
+    ) -> None:
+        self.objective = objective
+        self.history = ledger.logs
+        self.numbers = ledger.numbers
+        self._maker = maker
+        self._first_rows = rows
+        self._rows = [_changed(row, ledger.last_numbers(i)) for i, row in enumerate(rows)]
+        self._members = members
+        self.table = [self._row(trial, ledger) for trial in range(len(rows))]
+
+    def _row(self, trial: int, ledger: Ledger) -> dict[str, Any]:
+        epochs, logs = ledger.epochs_of(trial), ledger.last(trial)
+        status = "done" if epochs == ledger.shape[1] else "stopped"
+        if not np.isfinite(logs[self.objective.name]):
+            status = "failed"
+        return {
+            "trial": trial,
+            **self._rows[trial],
+            "epochs": epochs,
+            **dict(sorted(logs.items())),
+            "status": status,
+        }
+
+    def __repr__(self) -> str:
+        name, mode = self.objective
+        done = sum(row["status"] == "done" for row in self.table)
+        return f"Result({len(self.table)} trials, {done} done, objective={mode} of {name!r})"
+
+    @property
+    def compiles(self) -> int:
+        """How many programs were compiled."""
+        populations = {id(member.population): member.population for member in self._members}
+        return sum(population.compiles for population in populations.values())
+
+    # ------------------------------------------------------------ the best
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The row of the table of the best trial, of those that were trained to the end.
+
+        Raises:
+            ValueError: all of them failed.
+        """
+        done = [row for row in self.table if row["status"] == "done"]
+        if not done:
+            raise ValueError(
+                f"No trial reached the last epoch with a finite {self.objective.name!r}. See "
+                "`result.table`, and search lower learning rates."
+            )
+        scores = self.objective.scores(
+            {self.objective.name: np.array([row[self.objective.name] for row in done])}
+        )
+        return done[int(np.argmax(scores))]
+
+    @property
+    def best_model(self) -> "Trainer":
+        """A compiled model with the weights and the numbers of the best trial."""
+        return self.model(self.best["trial"])
+
+    def model(self, trial: int) -> "Trainer":
+        """A compiled model with the weights, the numbers and the optimizer's state that a trial had
+        at the end: `predict` with it, or let `fit` go on.
+
+        Raises:
+            ValueError: the trial was stopped before, and its weights were not kept.
+        """
+        population, number = self._members[trial]
+        if number not in population.alive:
+            wanted = "the number of a trial whose weights were kept"
+            raise ValueError(explain("Result.model", wanted, f"{trial}, which was stopped"))
+        model = self._with_numbers(trial, self._rows[trial])
+        load(model, population.state_of(number))
+        end_training(model)
+        return model
+
+    def start(self, trial: int) -> "Trainer":
+        """A compiled model as a trial began, with its first weights and numbers: `fit` with the
+        same data and options, and the trial's seed, is that training once more.
+        """
+        population = self._members[trial].population
+        row = self._first_rows[trial]
+        model = self._with_numbers(trial, row)
+        if population.has_seeds:
+            load(model, init_train_state(model, int(row["seed"])))
+        else:
+            load(model, first_state(population.model, None))
+        return model
+
+    def _with_numbers(self, trial: int, row: dict[str, Any]) -> "Trainer":
+        population = self._members[trial].population
+        shapes = population.given.source.shapes()
+        return self._maker.with_numbers(row, shapes, population.model)
+
+    # ------------------------------------------------------------ pictures
+
+    def plot(self, number: str | None = None, ax: Any = None) -> Any:
+        """Draws the objective: of all trials over the epochs, or over the values of a number; needs
+        matplotlib.
+
+        Args:
+            number: a name of the space; None: over the epochs.
+            ax: the matplotlib axes to draw in; None: those of a new figure.
+
+        Returns:
+            The axes.
+        """
+        if ax is None:
+            from matplotlib import pyplot
+
+            ax = pyplot.subplots()[1]
+        name = self.objective.name
+        if number is None:
+            epochs = np.arange(1, 1 + self.history[name].shape[1])
+            for row, values in zip(self.table, self.history[name]):
+                is_best = row is self.best
+                ax.plot(epochs, values, alpha=1.0 if is_best else 0.3, lw=2 if is_best else 1)
+            ax.set(xlabel="epoch", ylabel=name)
+            return ax
+        ax.scatter([row[number] for row in self.table], [row[name] for row in self.table])
+        ax.set(xlabel=number, ylabel=name)
+        return ax
+
+
+def _changed(row: dict[str, Any], numbers: dict[str, float]) -> dict[str, Any]:
+    """The values of a trial, with those numbers that were changed since it began."""
+    changed = {n: v for n, v in numbers.items() if np.float32(row[n]) != np.float32(v)}
+    return {**row, **changed}

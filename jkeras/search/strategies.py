@@ -1,0 +1,208 @@
+"""How the trials of a sweep are chosen while they are trained: all to the end, the better part at
+each rung, or the worse ones in the steps of the better.
+"""
+
+import dataclasses
+import math
+import typing
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import check_choice, explain, suggestion
+from jkeras.search.epochs import Trial
+from jkeras.search.space import Range, Space
+from jkeras.training.types import Logs
+
+
+class Rung(typing.NamedTuple):
+    """How many trials go on after an epoch."""
+
+    epoch: int
+    keep: int
+
+
+class Objective(typing.NamedTuple):
+    """What is to be reached: an entry of the logs, and whether "min" or "max" of it."""
+
+    name: str
+    mode: str
+
+    def check(self, logs: Mapping[str, typing.Any]) -> None:
+        """Raises ValueError unless the logs have it."""
+        if self.name not in logs:
+            raise ValueError(
+                f"The objective is {self.name!r}, which the logs do not have: {sorted(logs)}."
+                f"{suggestion(self.name, logs)}"
+            )
+
+    def scores(self, logs: Mapping[str, typing.Any]) -> typing.Any:
+        """Higher is better; what is no number is the worst of all."""
+        self.check(logs)
+        values = logs[self.name]
+        numpy = jnp if isinstance(values, jax.Array) else np
+        values = values if self.mode == "max" else -values
+        return numpy.where(numpy.isnan(values), -numpy.inf, values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Random:
+    """All trials are trained to the end.
+
+    >>> Random().rungs(64, 20)
+    [Rung(epoch=20, keep=64)]
+    """
+
+    def rungs(self, trials: int, epochs: int) -> list[Rung]:
+        """When how many trials go on."""
+        return [Rung(epochs, trials)]
+
+    def turns(self, epochs: int) -> list[int]:
+        """After which epochs there is a turn."""
+        return []
+
+    def turn(self, space: Space, objective: Objective) -> Callable | None:
+        """What happens in a turn."""
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Halving(Random):
+    """Successive halving: at each rung the best part of the trials goes on, and trains longer.
+
+    The last rung is at the last epoch, each one before it at the `factor`-th part of the next, as
+    long as that is `first` epochs.
+
+    Args:
+        factor: one of so many trials goes on.
+        first: epochs before the first rung, at least.
+
+    Reference: Jamieson and Talwalkar, 2015, arXiv:1502.07943; Li et al., 2016, arXiv:1603.06560.
+
+    >>> Halving(factor=4).rungs(64, 20)
+    [Rung(epoch=1, keep=16), Rung(epoch=5, keep=4), Rung(epoch=20, keep=4)]
+    """
+
+    factor: int = 3
+    first: int = 1
+
+    def __post_init__(self) -> None:
+        if self.factor < 2 or self.first < 1:
+            wanted = "a `factor` of at least 2 and a positive `first`"
+            raise ValueError(explain("Halving", wanted, str(self)))
+
+    def rungs(self, trials: int, epochs: int) -> list[Rung]:
+        """When how many trials go on."""
+        halvings = 0
+        while min(epochs / self.first, trials) >= self.factor ** (halvings + 1):
+            halvings += 1
+        rungs = []
+        for left in range(halvings, 0, -1):
+            trials = math.ceil(trials / self.factor)
+            rungs.append(Rung(epochs // self.factor**left, trials))
+        return [*rungs, Rung(epochs, trials)]
+
+
+@dataclasses.dataclass(frozen=True)
+class PBT(Random):
+    """Population-based training: after some epochs the worst trials take the weights, the
+    optimizer's state and the numbers of some of the best, and change the numbers a little.
+
+    A number of a range is multiplied by one of the factors, and stays in the range; one of a list
+    becomes a neighbour in it; either may be drawn anew. Each trial keeps its own seed.
+
+    Args:
+        every: so many epochs.
+        share: of the trials that count as the worst, and as the best.
+        factors: of the change.
+        resample: how probable it is that a number is drawn anew.
+
+    Reference: Jaderberg et al., 2017, arXiv:1711.09846.
+
+    >>> PBT(every=2).turns(6)
+    [2, 4]
+    """
+
+    every: int = 1
+    share: float = 0.25
+    factors: tuple[float, ...] = (0.8, 1.2)
+    resample: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or not 0 < self.share <= 0.5 or not 0 <= self.resample <= 1:
+            wanted = "a positive `every`, a `share` in (0, 0.5] and a `resample` in [0, 1]"
+            raise ValueError(explain("PBT", wanted, str(self)))
+
+    def turns(self, epochs: int) -> list[int]:
+        """After which epochs there is a turn: not after the last one, whose weights are judged."""
+        return list(range(self.every, epochs, self.every))
+
+    def turn(self, space: Space, objective: Objective) -> Callable[[Trial, Logs, jax.Array], Trial]:
+        """What happens in a turn."""
+
+        def turn(trials: Trial, logs: Logs, key: jax.Array) -> Trial:
+            to_copy, to_change = jax.random.split(key)
+            source, is_new = exploited(objective.scores(logs), self.share, to_copy)
+            copied = jax.tree_util.tree_map(lambda v: v[source], trials)
+            keys = jax.random.split(to_change, len(trials.numbers))
+            numbers = {}
+            for key, (name, old) in zip(keys, sorted(trials.numbers.items())):
+                new = self.changed(copied.numbers[name], space[name], key)
+                numbers[name] = jnp.where(is_new, new, old)
+            return Trial(copied.state.replace(rng=trials.state.rng), numbers)
+
+        return turn
+
+    def changed(self, values: jax.Array, among: typing.Any, key: jax.Array) -> jax.Array:
+        """Numbers near others, or new ones."""
+        to_choose, to_draw, to_change = jax.random.split(key, 3)
+        is_new = jax.random.bernoulli(to_choose, self.resample, values.shape)
+        new, near = _drawn(among, values, to_draw), self._near(among, values, to_change)
+        return jnp.where(is_new, new, near)
+
+    def _near(self, among: typing.Any, values: jax.Array, key: jax.Array) -> jax.Array:
+        if isinstance(among, Range):
+            factors = jax.random.choice(key, jnp.asarray(self.factors), values.shape)
+            return jnp.clip(values * factors, among.low, among.high)
+        known = jnp.asarray(sorted(among), values.dtype)
+        steps = jax.random.choice(key, jnp.asarray([-1, 1]), values.shape)
+        return known[jnp.clip(jnp.searchsorted(known, values) + steps, 0, len(known) - 1)]
+
+
+def _drawn(among: typing.Any, like: jax.Array, key: jax.Array) -> jax.Array:
+    """Numbers of a range or list, drawn in a program."""
+    if not isinstance(among, Range):
+        return jax.random.choice(key, jnp.asarray(among, like.dtype), like.shape)
+    if among.is_log:
+        low, high = math.log(among.low), math.log(among.high)
+        return jnp.exp(jax.random.uniform(key, like.shape, like.dtype, low, high))
+    return jax.random.uniform(key, like.shape, like.dtype, among.low, among.high)
+
+
+def exploited(scores: jax.Array, share: float, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(of which trial each one becomes a copy, whether it is another one): the worst become copies
+    of the best, drawn at random.
+
+    >>> source, is_new = exploited(jnp.array([3.0, 1.0, 2.0, -jnp.inf]), 0.25, jax.random.key(0))
+    >>> source.tolist(), is_new.tolist()
+    ([0, 1, 2, 0], [False, False, False, True])
+    """
+    count = max(1, int(len(scores) * share)) if len(scores) > 1 else 0
+    order = jnp.argsort(-scores)
+    best = jax.random.choice(key, order[: max(count, 1)], (count,))
+    worst = order[len(scores) - count :]
+    source = jnp.arange(len(scores)).at[worst].set(best)
+    return source, source != jnp.arange(len(scores))
+
+
+STRATEGIES = {"random": Random, "halving": Halving, "pbt": PBT}
+
+
+def strategy_of(strategy: str | Random) -> Random:
+    """A strategy from its name."""
+    if isinstance(strategy, Random):
+        return strategy
+    check_choice("strategy", strategy, STRATEGIES)
+    return STRATEGIES[strategy]()
