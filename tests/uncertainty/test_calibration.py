@@ -108,7 +108,7 @@ def test_a_diagram_is_drawn():
             [0, 1],
             [[0.5, 0.5]],
             15,
-            r"`labels` of shape \(1,\), or one-hot \(1, 2\), received shape",
+            r"`labels` of shape \(1,\), or one-hot \(1, 2\), received",
         ),
         ([0], [[[0.5, 0.5]]], 15, r"\(rows, classes\), received shape \(1, 1, 2\)"),
         ([2], [[0.5, 0.5]], 15, "from 0 to 1, received labels from 2 to 2"),
