@@ -118,6 +118,14 @@ def test_without_a_penalty_raps_is_aps():
     np.testing.assert_array_equal(*found)
 
 
+def test_what_was_fitted_is_an_argument_of_compiled_functions():
+    given, labels = rows_of(jax.random.key(1))
+    fitted = jax.jit(conformal.fit)(given, labels)
+    sets = jax.jit(conformal.predict_sets)(fitted, given)
+    np.testing.assert_array_equal(sets, conformal.predict_sets(fitted, given))
+    np.testing.assert_allclose(fitted.threshold, conformal.fit(given, labels).threshold)
+
+
 def test_too_few_rows_give_everything():
     given, labels = rows_of(jax.random.key(1))
     fitted = conformal.fit(given[:8], labels[:8], 0.1)
