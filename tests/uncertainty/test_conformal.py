@@ -27,7 +27,7 @@ def numbers_of(key):
     of_place, of_noise = jax.random.split(key)
     place = jax.random.normal(of_place, (2 * ROWS,))
     targets = place + jax.random.normal(of_noise, place.shape) * (1 + place**2)
-    return jnp.stack([place - 0.3, place + 0.5], axis=-1), targets
+    return jnp.stack([place - 0.3 * (1 + place**2), place + 0.5], axis=-1), targets
 
 
 def over_splits(share_of):
