@@ -73,6 +73,7 @@ __all__ = exported(
         "jkeras.privacy": "",
         "jkeras.robust": "",
         "jkeras.search": "",
+        "jkeras.uncertainty": "",
         "jkeras.visualization": "",
     },
 )

@@ -33,6 +33,7 @@ from jkeras import saving as saving
 from jkeras import search as search
 from jkeras import training as training
 from jkeras import tree as tree
+from jkeras import uncertainty as uncertainty
 from jkeras import utils as utils
 from jkeras import visualization as visualization
 from jkeras import wrappers as wrappers

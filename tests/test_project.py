@@ -43,6 +43,7 @@ ORDER = [
         "privacy",
         "robust",
         "search",
+        "uncertainty",
         "utils",
         "visualization",
         "wrappers",
