@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.distribution.test_devices import ROOT
+from tests.quick_xla import flags_for
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,7 +22,7 @@ pytestmark = [
 def found():
     environment = {
         **os.environ,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+        "XLA_FLAGS": flags_for(8),
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(ROOT),
     }
