@@ -17,6 +17,14 @@ def quick_flags():
     return " ".join(QUICK if _has(QUICK) else [flag for flag in QUICK if _has([flag])])
 
 
+def flags_for(devices):
+    """The value for `XLA_FLAGS` in a process with so many virtual devices: beside the flags of this
+    process.
+    """
+    own = os.environ.get("XLA_FLAGS", "")
+    return f"{own} --xla_force_host_platform_device_count={devices}".strip()
+
+
 def _has(flags):
     """Whether this version of XLA has these flags; it ends the process for one that it has not."""
     return (

@@ -16,22 +16,31 @@ def tiers(values, quick=(), slow=()):
     return [pytest.param(v, marks=mark.get(v, [pytest.mark.thorough])) for v in values]
 
 
-def every(step, values):
-    """The values as `pytest.param`s, of which each `step`-th one, from the first on, is quick and
-    the others are marked slow.
+def every(step, values, slow=1):
+    """The values as `pytest.param`s, of which each `step`-th one, from the first on, is quick; of
+    the others each `slow`-th one is slow, and the rest thorough.
 
     Args:
         step: how many values have one quick one among them.
         values: the values of one parameter, which may be named tuples, or tuples of those of
             several; `pytest.param`s keep what they have.
+        slow: how many of the others have one slow one among them.
     """
-    marked = []
-    for i, value in enumerate(values):
-        marks = [] if i % step == 0 else [pytest.mark.slow]
-        if isinstance(value, type(pytest.param())):
-            marked.append(pytest.param(*value.values, id=value.id, marks=[*value.marks, *marks]))
-        else:
-            is_several = isinstance(value, tuple) and not hasattr(value, "_fields")
-            given = value if is_several else (value,)
-            marked.append(pytest.param(*given, marks=marks))
-    return marked
+    return [_marked(value, _tier(i, step, slow)) for i, value in enumerate(values)]
+
+
+def _tier(i, step, slow):
+    """The marks of the `i`-th value of a table."""
+    if i % step == 0:
+        return []
+    number = i - i // step - 1  # among those that are not quick
+    return [pytest.mark.slow if number % slow == 0 else pytest.mark.thorough]
+
+
+def _marked(value, marks):
+    """A value of `parametrize`, which may be one already, with more marks."""
+    if isinstance(value, type(pytest.param())):
+        return pytest.param(*value.values, id=value.id, marks=[*value.marks, *marks])
+    is_several = isinstance(value, tuple) and not hasattr(value, "_fields")
+    given = value if is_several else (value,)
+    return pytest.param(*given, marks=marks)

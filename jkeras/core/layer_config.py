@@ -15,7 +15,7 @@ class LayerConfig:
         config = {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": registry.serialize(self.dtype_policy),
+            "dtype": registry.serialize(self.written_policy()),
         }
         if self.activity_regularizer is not None or self.writes_activity_regularizer:
             config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
@@ -23,6 +23,10 @@ class LayerConfig:
         if "_given" in vars(self) and type(self).get_config is LayerConfig.get_config:
             config |= record.automatic_config(self)
         return config
+
+    def written_policy(self):
+        """The dtype policy that a config has."""
+        return self.dtype_policy
 
     @classmethod
     def from_config(cls, config):

@@ -1,6 +1,7 @@
 """Attention with many heads: MultiHeadAttention, GroupQueryAttention."""
 
 import math
+import re
 import string
 import typing
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 from jkeras.core import typed
 from jkeras.core.errors import AxisError, explain
 from jkeras.core.layer import Composite, layer
+from jkeras.core.quantized_policy import DTypePolicyMap
 from jkeras.core.record import HIDDEN, Any, Constraint, Initializer, Regularizer
 from jkeras.core.registry import serialize
 from jkeras.core.settings import settings
@@ -73,6 +75,17 @@ class HeadedAttention(Composite):
                 f"Received: dropout={self.dropout}. To fix it: set dropout=0.0 or leave "
                 "`flash_attention` out."
             )
+
+    def written_policy(self):
+        """The policy that a config has: a map where projections are kept in few bits."""
+        in_few_bits = {
+            ".*" + re.escape(child.name): child.dtype_policy
+            for child in self._children.values()
+            if child.quantization_mode is not None
+        }
+        if not in_few_bits or isinstance(self.dtype_policy, DTypePolicyMap):
+            return self.dtype_policy
+        return DTypePolicyMap(self.dtype_policy, in_few_bits)
 
     # ------------------------------------------------------------ children
 

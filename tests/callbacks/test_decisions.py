@@ -70,7 +70,7 @@ STOPPING = [
 ]
 
 
-@pytest.mark.parametrize("arguments", every(2, STOPPING), ids=str)
+@pytest.mark.parametrize("arguments", every(3, STOPPING), ids=str)
 def test_early_stopping(arguments, capsys):
     def run(k, folder):
         result = run_of(lambda k: k.callbacks.EarlyStopping(**arguments))(k, folder)
@@ -116,7 +116,7 @@ DIRECTIONS = [
 ]
 
 
-@pytest.mark.parametrize("name", every(2, DIRECTIONS))
+@pytest.mark.parametrize("name", every(4, DIRECTIONS))
 def test_direction(name):
     """What mode "auto" makes of names and metrics: of Keras, functions, means."""
 
@@ -166,7 +166,7 @@ PLATEAU = [
 ]
 
 
-@pytest.mark.parametrize("arguments", every(2, PLATEAU), ids=str)
+@pytest.mark.parametrize("arguments", every(3, PLATEAU), ids=str)
 def test_reduce_on_plateau(arguments, capsys):
     def run(k, folder):
         result = run_of(lambda k: k.callbacks.ReduceLROnPlateau(**arguments))(k, folder)

@@ -96,7 +96,7 @@ class Bench:
         return compiled(run, self.row)(self.params, self.state, self.inputs)
 
 
-@pytest.fixture(scope="module", params=every(2, ROWS), ids=[row.layer for row in ROWS])
+@pytest.fixture(scope="module", params=every(3, ROWS), ids=[row.layer for row in ROWS])
 def bench(request):
     return Bench(request.param)
 

@@ -360,7 +360,10 @@ def in_threads(work, count):
         raise errors[0]
 
 
-@pytest.fixture(scope="module", params=every(5, [*ROWS, *MODELS]), ids=lambda row: str(row[0]))
+SUBJECTS = [*every(8, ROWS, slow=2), *every(4, MODELS)]
+
+
+@pytest.fixture(scope="module", params=SUBJECTS, ids=lambda row: str(row[0]))
 def subject(request):
     return Subject(request.param)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from jkeras.training.placement import whole_shape
+from tests.quick_xla import flags_for
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -29,7 +30,7 @@ def test_the_shape_of_a_batch_in_parts():
 def start(*arguments):
     environment = {
         **os.environ,
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={2 if arguments else 1}",
+        "XLA_FLAGS": flags_for(2 if arguments else 1),
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(ROOT),
     }

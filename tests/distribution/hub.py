@@ -10,8 +10,6 @@ import sys
 import numpy as np
 
 import jkeras
-from benchmarks.packages import private_names
-from benchmarks.packages.__main__ import PACKAGES
 from jkeras import distribution as dist
 
 # proportions as of the published models: layers of 12 times the square of their width
@@ -21,16 +19,19 @@ HEADS, GROUPED = dict(num_heads=4), dict(num_query_heads=8, num_key_value_heads=
 SHORT = dict(max_sequence_length=64)
 BACKBONES = {
     "Albert": dict(**TEXT, **HEADS, **SHORT, embedding_dim=64),
+    "Bart": dict(**TEXT, **HEADS, **SHORT),
     "Bert": dict(**TEXT, **HEADS, **SHORT),
     "Bloom": dict(**TEXT, **HEADS),
     "DebertaV3": dict(**TEXT, **HEADS, **SHORT, bucket_size=32),
     "DistilBert": dict(**TEXT, **HEADS, **SHORT),
     "Falcon": dict(**OF_FALCON, num_attention_heads=4),
+    "GPT2": dict(**TEXT, **HEADS, **SHORT),
     "GPTNeoX": dict(**TEXT, **HEADS, **SHORT),
     "Gemma": dict(**TEXT, **GROUPED, head_dim=32),
     "Gemma3": dict(**TEXT, **GROUPED, head_dim=32, image_size=None),
     "Llama": dict(**TEXT, **GROUPED),
     "Mistral": dict(**TEXT, **GROUPED),
+    "OPT": dict(**TEXT, **HEADS, **SHORT),
     "Phi3": dict(**TEXT, **GROUPED),
     "Qwen": dict(**TEXT, **GROUPED),
     "Roberta": dict(**TEXT, **HEADS, **SHORT),
@@ -38,8 +39,11 @@ BACKBONES = {
     "ViT": dict(
         **HEADS, image_shape=(64, 64, 3), patch_size=8, num_layers=2, hidden_dim=256, mlp_dim=1024
     ),
+    "Whisper": dict(
+        **TEXT, **HEADS, num_mels=20, max_encoder_sequence_length=32, max_decoder_sequence_length=64
+    ),
 }
-TRAINED = ("Bert", "Gemma", "Llama", "T5")
+TRAINED = ("Bart", "Bert", "GPT2", "Gemma", "Llama", "OPT", "T5", "Whisper")
 LENGTH, ROWS = 16, 8
 
 
@@ -79,11 +83,15 @@ def values_of(key):
         return np.ones((ROWS, LENGTH), "int32")
     if "segment" in key:
         return np.zeros((ROWS, LENGTH), "int32")
-    return np.random.default_rng(0).integers(0, 4096, (ROWS, LENGTH)).astype("int32")
+    random = np.random.default_rng(0)
+    if "features" in key:  # of sound
+        sizes = (ROWS, BACKBONES["Whisper"]["max_encoder_sequence_length"], 20)
+        return random.normal(size=sizes).astype("float32")
+    return random.integers(0, 4096, (ROWS, LENGTH)).astype("int32")
 
 
 def main(names=BACKBONES):
-    jkeras.install_as_keras(private=dict.fromkeys(PACKAGES["keras-hub"].private, private_names))
+    jkeras.install_as_keras()
     found = {name: cut(name, dist.AutoParallel(model=4)) for name in names}
     compared = {
         name: [losses(name), losses(name, dist.AutoParallel(model=4))]

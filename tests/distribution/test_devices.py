@@ -13,6 +13,8 @@ import sys
 import numpy as np
 import pytest
 
+from tests.quick_xla import flags_for
+
 pytestmark = pytest.mark.slow  # processes that compile everything anew
 ROOT = pathlib.Path(__file__).parents[2]
 COPIES = {
@@ -30,7 +32,7 @@ def start(devices, *arguments):
     """A process of `programs.py` with so many virtual devices."""
     environment = {
         **os.environ,
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": flags_for(devices),
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(ROOT),
     }

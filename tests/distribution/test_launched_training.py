@@ -12,6 +12,8 @@ import sys
 import numpy as np
 import pytest
 
+from tests.quick_xla import flags_for
+
 pytestmark = pytest.mark.slow  # processes that compile everything anew
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -25,7 +27,7 @@ def start(processes, *arguments, devices=1, retries=2, grace=5):
         cwd=ROOT,
         env={
             **os.environ,
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+            "XLA_FLAGS": flags_for(devices),
             "JAX_PLATFORMS": "cpu",
             "PYTHONPATH": str(ROOT),
         },

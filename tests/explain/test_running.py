@@ -26,10 +26,15 @@ METHODS = {
     "lrp": {},
     "conductance": {"at": "conv", "steps": 3},
 }
+# one of each way to compute: derivatives, samples, windows, other rules, layers in the middle
 QUICK = ("integrated_gradients", "grad_cam")
+SLOW = (
+    *("saliency", "gradient_shap", "occlusion", "guided_backprop", "guided_grad_cam"),
+    *("deep_lift", "lrp", "conductance"),
+)
 
 
-@pytest.mark.parametrize("method", tiers(METHODS, QUICK, METHODS))
+@pytest.mark.parametrize("method", tiers(METHODS, QUICK, SLOW))
 class TestAll:
     def run(self, method, x=X, target=TARGETS, **options):
         return getattr(explain, method)(network(), x, target, **METHODS[method], **options)

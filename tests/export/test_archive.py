@@ -16,6 +16,7 @@ from jkeras import layers
 from jkeras.core.errors import ExportError
 from jkeras.export import ExportArchive
 from tests.export.families import assert_same, data_for, trained
+from tests.quick_xla import flags_for
 
 ROOT = pathlib.Path(jkeras.__file__).parents[1]
 SPEC = jkeras.InputSpec("float32", (None, 5))
@@ -128,7 +129,7 @@ with jkeras.distribution.FSDP().scope():
 
 @pytest.mark.slow
 def test_a_model_on_eight_devices_runs_on_one(tmp_path):
-    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    environment = {**os.environ, "XLA_FLAGS": flags_for(8)}
     environment["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(ROOT), environment.get("PYTHONPATH")])
     )

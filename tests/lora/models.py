@@ -65,3 +65,9 @@ def changing(model, rank=2, alpha=3.0, seed=0):
     keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
     noisy = [v + 0.3 * jax.random.normal(k, v.shape) for v, k in zip(leaves, keys)]
     return treedef.unflatten(noisy)
+
+
+def assert_within_a_millionth(found, expected):
+    """Outputs that differ by less than a millionth of their norm: by the rounding of float32."""
+    difference = np.linalg.norm(np.subtract(found, expected))
+    assert difference <= 1e-6 * np.linalg.norm(expected)

@@ -225,9 +225,13 @@ def test_weights_in_files(ending, mode, tmp_path):
     np.testing.assert_array_equal(twin.predict(X, verbose=0), model.predict(X, verbose=0))
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_whole_models_in_files(mode, tmp_path):
-    model = tuned(with_dense, {"dense/kernel": 3, "dense_1/kernel": 2}, mode=mode)
+IN_FILES = [(with_dense, {"dense/kernel": 3, "dense_1/kernel": 2}, mode) for mode in MODES]
+IN_FILES += [(with_attention, {".*(query|output).*kernel": 2}, "int8")]
+
+
+@pytest.mark.parametrize("make, spec, mode", IN_FILES)
+def test_whole_models_in_files(make, spec, mode, tmp_path):
+    model = tuned(make, spec, mode=mode)
     model.save(tmp_path / "model.keras")
     loaded = jkeras.models.load_model(tmp_path / "model.keras")
     assert_equal(loaded.lora, model.lora)

@@ -119,7 +119,7 @@ LOSSES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "kwargs", "kind"), every(2, rows(LOSSES)))
+@pytest.mark.parametrize(("name", "kwargs", "kind"), every(3, rows(LOSSES)))
 def test_loss(name, kwargs, kind):
     y_true, y_pred, weight = data(kind)
     mine, theirs = (getattr(k.losses, name)(**kwargs) for k in LIBRARIES)
@@ -255,7 +255,7 @@ def batches(kind):
     ]
 
 
-@pytest.mark.parametrize(("name", "kwargs", "kind"), every(2, rows(METRICS)))
+@pytest.mark.parametrize(("name", "kwargs", "kind"), every(3, rows(METRICS)))
 @pytest.mark.filterwarnings("ignore:Sample weights are float:UserWarning")
 def test_metric(name, kwargs, kind):
     seen = []
@@ -285,7 +285,7 @@ def test_metric(name, kwargs, kind):
     agree(mine[3], theirs[3], name, **GRADIENTS)
 
 
-@pytest.mark.parametrize(("name", "kwargs", "kind"), every(2, rows(METRICS)))
+@pytest.mark.parametrize(("name", "kwargs", "kind"), every(3, rows(METRICS)))
 def test_pure_metric(name, kwargs, kind):
     """init, update, merge, result: two halves merged are what Keras gives for both in a row; all
     under jit.
@@ -475,7 +475,7 @@ ACTIVATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "kwargs"), every(2, rows(ACTIVATIONS)))
+@pytest.mark.parametrize(("name", "kwargs"), every(3, rows(ACTIVATIONS)))
 def test_activation(name, kwargs):
     x = np.linspace(-3.1, 3.3, 24).astype("float32").reshape(4, 6)
     if name == "threshold" and not kwargs:

@@ -127,7 +127,7 @@ class Run:
 
 
 @pytest.mark.filterwarnings("ignore:.*rms_scaling")
-@pytest.mark.parametrize("case", every(3, rows()))
+@pytest.mark.parametrize("case", every(3, rows(), slow=2))
 def test_layer(case):
     inputs = arrays_of(case)
     made = []

@@ -99,7 +99,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("name, mode", every(8, CASES))
+@pytest.mark.parametrize("name, mode", every(8, CASES, slow=2))
 def test_as_keras(name, mode):
     (ours, x), (theirs, _) = quantized(jkeras, name, mode), quantized(keras, name, mode)
     equal_weights(ours, theirs)
@@ -133,7 +133,7 @@ LORA = [
 ]
 
 
-@pytest.mark.parametrize("name, mode", every(6, LORA))
+@pytest.mark.parametrize("name, mode", every(6, LORA, slow=2))
 def test_lora_on_quantized(name, mode):
     layers = []
     for K in (jkeras, keras):

@@ -12,6 +12,7 @@ import pytest
 
 from jkeras.ops.kernels import traced_for
 from jkeras.training.compilable import Compilable
+from tests.quick_xla import flags_for
 from tests.test_examples import EXAMPLES, load
 from tests.thinning import tiers
 
@@ -126,12 +127,11 @@ def test_examples_lower(name, tmp_path, monkeypatch):
         "import pathlib, sys, pytest\nfrom tests.platforms import test_examples\n"
         "test_examples.check(sys.argv[1], pathlib.Path(sys.argv[2]), pytest.MonkeyPatch())"
     )
-    flags = f"--xla_force_host_platform_device_count={DEVICES[name]}"
     done = subprocess.run(
         [sys.executable, "-c", program, name, str(tmp_path)],
         cwd=EXAMPLES.parent,
         text=True,
-        env={**os.environ, "XLA_FLAGS": flags},
+        env={**os.environ, "XLA_FLAGS": flags_for(DEVICES[name])},
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr

@@ -43,7 +43,7 @@ def check(loss, params, x, y, norms="ghost"):
         np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-6 * max(1, added))
 
 
-@pytest.mark.parametrize("row", every(6, ROWS), ids=lambda row: row.layer)
+@pytest.mark.parametrize("row", every(6, ROWS, slow=2), ids=lambda row: row.layer)
 def test_every_layer(row):
     if row.texts:
         pytest.skip("texts stay on the host")

@@ -144,6 +144,30 @@ def assert_same(a, b, exact):
             np.testing.assert_array_equal(ours, theirs)
 
 
+ATTENTION = {
+    "MultiHeadAttention": dict(num_heads=2, key_dim=4),
+    "GroupQueryAttention": dict(num_query_heads=4, num_key_value_heads=2, head_dim=4),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
+@pytest.mark.parametrize("reader", [jkeras, keras])
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+@pytest.mark.parametrize("name", ATTENTION)
+def test_projections_in_few_bits(tmp_path, name, mode, reader):
+    """What Keras itself writes of such a layer neither reads: its config says nothing of them."""
+    x = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
+    inputs = jkeras.Input((5, 8))
+    attended = getattr(jkeras.layers, name)(**ATTENTION[name])(inputs, inputs)
+    model = jkeras.Model(inputs, jkeras.layers.Dense(3)(attended))
+    model.quantize(mode, filters="query|output")
+    model.save(tmp_path / "model.keras")
+    loaded = reader.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded(x), model(x), rtol=1e-5, atol=1e-5)
+    for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @BOTH
 @pytest.mark.parametrize("builder", WHOLE, ids=lambda b: b.__name__)
 def test_whole_models(tmp_path, writer, reader, builder):

@@ -103,7 +103,7 @@ USUAL = {
 
 
 @pytest.mark.parametrize(
-    "row", every(3, [row for row in ROWS if not row.texts]), ids=lambda row: row.layer
+    "row", every(4, [row for row in ROWS if not row.texts], slow=2), ids=lambda row: row.layer
 )
 def test_layers(row):
     """Where a layer is said to keep rows apart, added rows change nothing; it is said of what

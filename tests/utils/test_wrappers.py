@@ -67,7 +67,7 @@ def cases():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("estimator", "check"), every(4, cases()))
+@pytest.mark.parametrize(("estimator", "check"), every(4, cases(), slow=2))
 def test_checks_of_scikit_learn(estimator, check):
     try:
         check(estimator)
