@@ -19,12 +19,8 @@ def write(model, write_weights):
     """
     if getattr(model, "ensemble_members", None) is None:  # a FeatureSpace has none
         return
-    from jkeras.training.ensemble.single import plain_copy, put
-
-    alone = plain_copy(model)
-    for number in range(1, model.ensemble_members.size):
-        put(alone, model, number)
-        write_weights(alone, f"{PREFIX}{number}.weights.h5")
+    for number, member in model.other_members():
+        write_weights(member, f"{PREFIX}{number}.weights.h5")
 
 
 def names(members):
@@ -48,12 +44,9 @@ def read(model, archive):
     inside = names(archive.zip.members)
     if not inside:
         return
-    from jkeras.training.ensemble.joining import join
-    from jkeras.training.layout import StateLayout
 
-    states = [StateLayout(model).gather()]
-    for name in inside:
+    def load(name):
         with archive.weights(name) as store:
             weights.read(model, store)
-        states.append(StateLayout(model).gather())
-    join(model, states)
+
+    model.join_members(load, inside)

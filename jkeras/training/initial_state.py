@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.structure import constant_initializer
+from jkeras.core.variable import Variable
 from jkeras.kernel import spec, tree
 from jkeras.kernel.keys import key_of_path
 from jkeras.training.data.source import Batch
@@ -57,7 +58,7 @@ def init_train_state(
 
 
 def fresh_arrays(named: NamedVariables, key: jax.Array) -> Tree:
-    """What the initializers of variables make of a key."""
+    """What the initializers of variables make of a key, in one compiled call."""
     if not named:
         return {}
     paths, variables = zip(*named)
@@ -65,3 +66,10 @@ def fresh_arrays(named: NamedVariables, key: jax.Array) -> Tree:
     shapes = [v.shape for v in variables]
     dtypes = [v.dtype for v in variables]
     return tree.unflatten(zip(paths, spec.create(initializers, shapes, dtypes, paths, key)))
+
+
+def fresh_array(path: tree.Path, variable: Variable, key: jax.Array) -> jax.Array:
+    """The same of one variable, by what was compiled when its layer was built."""
+    initializer = variable.initializer or constant_initializer(variable)
+    key = key_of_path(key, "/".join(path))
+    return spec.sample(initializer, key, variable.shape, variable.dtype)

@@ -15,10 +15,12 @@ from jkeras.core.settings import settings
 from jkeras.core.spread import spread
 from jkeras.core.variable import Variable
 from jkeras.kernel import tree
+from jkeras.ops.kernels import on_cpu
 from jkeras.training import placement
 from jkeras.training.ensemble.members import ACTIVE, Members
-from jkeras.training.initial_state import fresh_arrays
+from jkeras.training.initial_state import fresh_array
 from jkeras.training.layout import StateLayout
+from jkeras.training.report.trace import KEY, of_members
 from jkeras.training.state import TrainState, copied
 from jkeras.training.types import Logs, Tree
 
@@ -45,16 +47,17 @@ class MembersLayout(StateLayout):
         """Gives each member trainable weights of its own, those that `init_train_state` makes of
         the key of `seed + number`; all else is as the model holds it.
         """
-        fresh = jax.jit(jax.vmap(self._fresh))
-        params, opt_state = fresh(self._keys(seed))
+        # one after the other, by what was compiled when the model was built: a program of all would
+        # take longer to compile than they take to run
+        params, opt_state = stacked([self._fresh(key) for key in self._single_keys(seed)])
         held = super().gather(copies=False)
         state = TrainState(
-            self._for_each(jnp.zeros((), "int32")),
+            self._for_each(np.zeros((), "int32")),
             params,
             held.frozen,
             self._for_each(held.state),
             opt_state,
-            jax.tree_util.tree_map(jnp.asarray, self.initial_metrics()),
+            self.initial_metrics(),
             self._keys(seed),
         )
         self.scatter(copied(state))
@@ -65,13 +68,13 @@ class MembersLayout(StateLayout):
         """
         state = self.gather(copies=False).replace(rng=self._keys(seed))
         if step is not None:
-            state = state.replace(step=jnp.full(self.members.size, step, "int32"))
+            state = state.replace(step=jnp.asarray(np.full(self.members.size, step, "int32")))
         self.scatter(state)
 
     def activate(self) -> None:
         """Lets all members be trained, those too that a training before has stopped."""
         state = self.gather(copies=False)
-        active = tree.unflatten([(ACTIVE, jnp.ones(self.members.size, bool))])
+        active = tree.unflatten([(ACTIVE, jnp.asarray(np.ones(self.members.size, bool)))])
         self.scatter(state.replace(metrics=tree.merge(state.metrics, active)))
 
     def seeds(self, seed: int, kind: str) -> int | tuple[int, ...]:
@@ -84,17 +87,21 @@ class MembersLayout(StateLayout):
         return self.members.own_order and kind == "train"
 
     def _keys(self, seed: int) -> jax.Array:
-        return jnp.stack([key_from_seed(seed + number) for number in range(self.members.size)])
+        return jnp.asarray(np.stack(self._single_keys(seed)))
+
+    def _single_keys(self, seed: int) -> list[jax.Array]:
+        return [key_from_seed(seed + number) for number in range(self.members.size)]
 
     def _fresh(self, key: jax.Array) -> tuple[Tree, Any]:
-        params = fresh_arrays(self.params, key)
+        params = tree.unflatten((path, fresh_array(path, v, key)) for path, v in self.params)
         return params, self.initial_opt_state(params)
 
     def _for_each(self, values: Any) -> Any:
         """Values for each member the same."""
         size = self.members.size
         return jax.tree_util.tree_map(
-            lambda v: jnp.broadcast_to(jnp.asarray(v), (size, *jnp.shape(v))), values
+            lambda v: jnp.asarray(np.broadcast_to(placement.to_host(v), (size, *np.shape(v)))),
+            values,
         )
 
     # ------------------------------------------------------------ variables <-> state
@@ -134,7 +141,7 @@ class MembersLayout(StateLayout):
         shared = [(p, v) for p, v in tree.flatten(state.frozen) if self._is_shared(p, v)]
         paths = {path for path, _ in shared}
         of_each = tree.unflatten(p_v for p_v in tree.flatten(state.frozen) if p_v[0] not in paths)
-        one = _taken(state.replace(frozen=of_each), number)
+        one = taken(state.replace(frozen=of_each), number)
         return one.replace(frozen=tree.merge(one.frozen, tree.unflatten(shared)))
 
     def axes(self, state: TrainState) -> TrainState:
@@ -168,8 +175,7 @@ class MembersLayout(StateLayout):
             super().scatter(self.single(state, number))
             super().finalize()
             params.append(super().gather(copies=False).params)
-        stacked = jax.tree_util.tree_map(lambda *of_each: jnp.stack(of_each), *params)
-        self.scatter(state.replace(params=stacked))
+        self.scatter(state.replace(params=stacked(params)))
 
     def _with_assigned(self, members: jax.Array, variable: Any) -> jax.Array:
         """A leaf of the members' state where the variable that shows the first may have been
@@ -206,13 +212,17 @@ class MembersLayout(StateLayout):
         frozen = tree.unflatten((path, known[path]) for path, _ in self.frozen)
         opt_state = state.opt_state
         if self.members.origin[1:] != self._origin()[1:]:
-            opt_state = jax.jit(jax.vmap(self.initial_opt_state))(params)
-        metrics = jax.tree_util.tree_map(jnp.asarray, self.initial_metrics())
+            opt_state = stacked([self.initial_opt_state(one) for one in self._apart(params)])
+        metrics = self.initial_metrics()
         state = TrainState(
             state.step, params, frozen, of_each(self.state), opt_state, metrics, state.rng
         )
         self.scatter(state)
         return state
+
+    def _apart(self, values: Any) -> list:
+        """The values of each member."""
+        return [taken(values, number) for number in range(self.members.size)]
 
     def _origin(self) -> tuple:
         """What a state is made for: (groups of paths, optimizer, paths of its variables)."""
@@ -256,11 +266,24 @@ class MembersLayout(StateLayout):
         return of_members
 
 
+def taken(states: Any, number: int) -> Any:
+    """What stands at a place of the first axis, in arrays of its own."""
+    if on_cpu() and settings.distribution is None:
+        return jax.tree_util.tree_map(lambda v: jnp.array(np.asarray(v)[number]), states)
+    return _taken(states, number)
+
+
 @jax.jit
-def _taken(states: TrainState, number: int) -> TrainState:
-    """What stands at a place of the first axis."""
+def _taken(states: Any, number: int) -> Any:
     return jax.tree_util.tree_map(
         lambda v: jax.lax.dynamic_index_in_dim(v, number, keepdims=False), states
+    )
+
+
+def stacked(values: list) -> Any:
+    """The values of members, which become the first axis."""
+    return jax.tree_util.tree_map(
+        lambda *of_each: jnp.asarray(np.stack([placement.to_host(v) for v in of_each])), *values
     )
 
 
@@ -281,5 +304,7 @@ def with_means(logs: Logs) -> Logs:
     >>> sorted(with_means({"loss": jnp.ones(3)}))
     ['loss', 'loss_members']
     """
-    named = {name: jax.tree_util.tree_map(lambda v: v.mean(0), v) for name, v in logs.items()}
-    return named | {f"{name}_members": value for name, value in logs.items()}
+    logs = dict(logs)
+    fingerprints = {KEY: of_members(logs.pop(KEY))} if KEY in logs else {}
+    means = {name: jax.tree_util.tree_map(lambda v: v.mean(0), v) for name, v in logs.items()}
+    return means | {f"{name}_members": value for name, value in logs.items()} | fingerprints

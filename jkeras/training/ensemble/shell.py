@@ -1,5 +1,6 @@
 """What a model that may be an ensemble does; the code of ensembles is imported by the first one."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jkeras.core.errors import explain
@@ -44,6 +45,26 @@ class MaybeEnsemble:
             fix = "take one of the members, `model.member(i)`, a model of its own"
             received = f"{what} of an ensemble"
             raise ValueError(explain(f"Model '{self.name}'", "a single model", received, fix))
+
+    def other_members(self) -> Iterator[tuple[int, Any]]:
+        """(number, model) of each member of an ensemble but the first; one model, whose weights
+        change.
+        """
+        from jkeras.training.ensemble.single import others
+
+        return others(self)
+
+    def join_members(self, load: Callable[[Any], None], others: Sequence) -> None:
+        """Makes the model an ensemble: the first member is what it holds, the others what it holds
+        after `load(other)`, for each of some things that can be loaded.
+        """
+        from jkeras.training.ensemble.joining import join
+
+        states = [StateLayout(self).gather()]
+        for other in others:
+            load(other)
+            states.append(StateLayout(self).gather())
+        join(self, states)
 
     def begin_ensemble(
         self, size: int | None, source: Source, shuffle: bool | str, seed: int | None

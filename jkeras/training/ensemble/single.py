@@ -1,6 +1,7 @@
 """A member of an ensemble as a model of its own."""
 
 import operator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from jkeras.core import registry
@@ -30,6 +31,14 @@ def member(model: "Trainer", number: int) -> "Trainer":
     alone = plain_copy(model)
     put(alone, model, number)
     return alone
+
+
+def others(model: "Trainer") -> Iterator[tuple[int, "Trainer"]]:
+    """(number, model) of each member but the first; one model, whose weights change."""
+    alone = plain_copy(model)
+    for number in range(1, model.ensemble_members.size):
+        put(alone, model, number)
+        yield number, alone
 
 
 def plain_copy(model: "Trainer") -> "Trainer":

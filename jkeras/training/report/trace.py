@@ -147,6 +147,16 @@ def loss_of(row: np.ndarray) -> float:
     return float(row[:1].astype("uint32").view("float32")[0])
 
 
+def of_members(rows: jax.Array) -> jax.Array:
+    """One fingerprint for each step of those of the members of an ensemble, uint32 (members, steps,
+    2): the bits of the mean of their losses, and a hash of theirs.
+    """
+    losses = jax.lax.bitcast_convert_type(rows[..., 0], "float32").mean(0)
+    odd = 2 * jnp.arange(len(rows), dtype="uint32") + 1
+    hashes = jnp.sum(rows[..., 1] * odd[:, None], axis=0, dtype="uint32")
+    return jnp.stack([jax.lax.bitcast_convert_type(losses, "uint32"), hashes], axis=-1)
+
+
 def with_fingerprint(state: TrainState, logs: Logs) -> tuple[TrainState, Logs]:
     """(state, logs) of one step, whose fingerprint is among the logs."""
     return state, {**logs, KEY: fingerprint(state, logs)[None]}
