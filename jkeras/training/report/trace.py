@@ -29,6 +29,8 @@ def fingerprint(state: TrainState, logs: Logs) -> jax.Array:
 def weights_hash(state: TrainState) -> jax.Array:
     """One number of the bits of all parameters and of what layers keep, uint32 ()."""
     leaves = jax.tree_util.tree_leaves((state.params, state.state))
+    # else a compiler may compute the step's update a second time, for the hash
+    leaves = jax.lax.optimization_barrier(leaves)
     total = jnp.zeros((), "uint32")
     for number, leaf in enumerate(leaves):
         total += jnp.sum(_mixed(_bits(leaf)), dtype="uint32") * np.uint32(2 * number + 1)
