@@ -71,14 +71,15 @@ HEAVY = [
     "onnx",
 ]
 
-# Their examples would need Pillow, graphviz, a network, folders full of files, a process of their
-# own; their tests make what they need.
+# Their examples would need Pillow, graphviz, optuna, a network, folders full of files, a process of
+# their own; their tests make what they need.
 WITHOUT_EXAMPLE = {
     "audio_dataset_from_directory",
     "get_file",
     "image_dataset_from_directory",
     "install_as_keras",
     "load_img",
+    "optuna",
     "plot_model",
     "save_img",
     "text_dataset_from_directory",

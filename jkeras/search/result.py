@@ -35,6 +35,17 @@ class Result:
         numbers: the same of the numbers, which population-based training changes.
         objective: its name and whether "min" or "max" of it is wanted.
         compiles: how many programs were compiled.
+
+    >>> import jkeras, numpy as np
+    >>> def make():
+    ...     model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    ...     model.compile("sgd", "mse")
+    ...     return model
+    >>> x = np.eye(3, dtype="float32")
+    >>> space = {"learning_rate": [0.1, 1e-5]}
+    >>> result = jkeras.search.sweep(make, x, x.sum(axis=1), space=space, epochs=2)
+    >>> result, result.history["loss"].shape, result.table[1]["status"]
+    (Result(2 trials, 2 done, objective=min of 'loss'), (2, 2), 'done')
     """
 
     def __init__(
