@@ -13,7 +13,7 @@ import jkeras
 from jkeras.core import circumstances
 from jkeras.saving import Checkpointer
 from jkeras.training import init_train_state
-from jkeras.training.report import run_report, trace
+from jkeras.training.report import hashes, run_report, trace
 from tests.report import tools
 
 
@@ -53,6 +53,22 @@ def test_two_runs_have_the_same_hashes_and_a_report_changes_no_bit(tmp_path):
     assert reports[0]["weights"] == reports[1]["weights"]
     for weight, without in zip(tools.weights(other), tools.weights(plain), strict=True):
         np.testing.assert_array_equal(weight, without)
+
+
+def test_all_members_of_an_ensemble_count(tmp_path):
+    paths = [tmp_path / f"{name}.json" for name in ("one", "same", "other")]
+    for path, seed in zip(paths, (1, 1, 2)):
+        tools.fit(path, ensemble=3, epochs=1, seed=seed)
+    one, same, other = (tools.load(path)["epochs"][0] for path in paths)
+    assert one == same
+    assert one["weights"] != other["weights"] and one["fingerprints"] != other["fingerprints"]
+    # another last member alone
+    trained = tools.fit(None, ensemble=3, epochs=1)
+    before = hashes.of_weights(trained)
+    changed = trained.ensemble_members.get_weights()
+    changed[0][2] += 1
+    trained.ensemble_members.set_weights(changed)
+    assert hashes.of_weights(trained) != before
 
 
 def test_the_hash_of_weights_is_that_of_their_bytes(tmp_path):

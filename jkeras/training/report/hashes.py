@@ -30,8 +30,13 @@ def of_arrays(arrays: list[tuple[str, Any]]) -> str:
 
 
 def of_weights(model: "Trainer") -> str:
-    """The hash of all weights of a model, those that are not trained among them."""
-    return of_arrays([("/".join(map(str, path)), v.value) for path, v in named_weights(model)])
+    """The hash of all weights of a model, those that are not trained among them; of an ensemble
+    those of all members.
+    """
+    named = [("/".join(map(str, path)), v.value) for path, v in named_weights(model)]
+    if model.ensemble_members is not None:
+        named += [(f"members/{i}", w) for i, w in enumerate(model.ensemble_members.get_weights())]
+    return of_arrays(named)
 
 
 def of_text(text: str) -> str:
