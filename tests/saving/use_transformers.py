@@ -112,6 +112,22 @@ def generated(folder, model):
     return bool(np.array_equal(np.asarray(ours), theirs.numpy()))
 
 
+def generated_behind_padding(backbone, model):
+    """Whether `Generator` goes on after prompts that are padded on the left as torch does."""
+    tokens = jkeras.Input((None,), dtype="int32")
+    x = backbone({"token_ids": tokens, "padding_mask": jkeras.ops.ones_like(tokens)})
+    ours = jkeras.Model(tokens, backbone.token_embedding(x, reverse=True))
+    width, lengths = TOKENS.shape[1], np.array([5, 9])
+    mask = np.arange(width) >= width - lengths[:, None]
+    left = torch.tensor(TOKENS * mask), torch.tensor(mask.astype(int))
+    options = dict(max_new_tokens=8, do_sample=False, pad_token_id=0)
+    expected = model.generate(left[0], attention_mask=left[1], **options).numpy()[:, width:]
+    generator = jkeras.generation.Generator(ours, width + 8, padding_side="left")
+    found = np.asarray(generator(ours.params, TOKENS * mask, lengths)[0])
+    new = [row[length : length + 8] for row, length in zip(found, lengths)]
+    return bool(np.array_equal(new, expected))
+
+
 def texts(folder):
     """A text that a GPT-2 with a tokenizer goes on with, and the numbers of its pieces."""
     pieces = ["<|endoftext|>", *"abcdefghijklmnopqrstuvwxyz", "he", "ll"]
@@ -158,6 +174,7 @@ def report(name, folder):
     )
     if name != "bert":
         found["generated"] = generated(folder, random_model(name))
+        found["padded"] = generated_behind_padding(backbone, random_model(name))
     if name == "gpt2":
         found["texts"] = texts(folder)
     return found
