@@ -214,7 +214,7 @@ class HeadedAttention(Composite):
             self._check_cached(writer, masks, inputs)
             if cache is None:
                 self._check_pass(writer, use_causal_mask, return_attention_scores)
-            y, weights = self._attend_cached(sub, writer, *heads, needs_weights)
+            y, weights = self._attend_cached(sub, writer, *heads, needs_weights, ctx.training)
         elif self._attends_itself:
             mask = masks.combined(self._form(use_causal_mask))
             y, weights = self._attend_by_subclass(
@@ -222,7 +222,7 @@ class HeadedAttention(Composite):
             )
         else:
             form = self._form(use_causal_mask)
-            y, weights = self._attend(sub, *heads, masks, form, needs_weights)
+            y, weights = self._attend(sub, *heads, masks, form, needs_weights, ctx.training)
         if gate is not None:
             y = y * gate
         outputs = [dense("output", y)]
@@ -232,15 +232,15 @@ class HeadedAttention(Composite):
             outputs.append(writer.cache)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
-    def _attend(self, sub, query, key, value, masks, form, needs_weights, training=None):
+    def _attend(self, sub, query, key, value, masks, form, needs_weights, training):
         """(output, weights or None) of projections (batch, …, heads, size).
 
         Args:
-            training: None: as the layer is called.
+            training: None: as the layer is called, which is not known here.
         """
         axes = self._attended_axes(query.ndim - 1)
         shape = query.shape
-        attend = self._attention_function(query.ndim, needs_weights)
+        attend = self._attention_function(query.ndim, needs_weights, training)
         # (batch, …, heads, time, size)
         query, key, value = (heads_first(x, axes) for x in (query, key, value))
         y, weights = attend(sub, query, key, value, masks, form, training)
@@ -279,7 +279,7 @@ class HeadedAttention(Composite):
         if return_attention_scores:
             writer.refuse("scores that are looked at")
 
-    def _attend_cached(self, sub, writer, query, key, value, needs_weights):
+    def _attend_cached(self, sub, writer, query, key, value, needs_weights, training):
         """(output, weights or None) of new positions over those before and themselves.
 
         Args:
@@ -294,8 +294,8 @@ class HeadedAttention(Composite):
         if sources.mask is None:
             form = Form(self._scale, is_causal=True, window=window)
         masks = masks.over(query.shape[2:3], sources.key.shape[2:3])
-        attend = self._attention_function(query.ndim, needs_weights)
-        y, weights = attend(sub, query, sources.key, sources.value, masks, form, None)
+        attend = self._attention_function(query.ndim, needs_weights, training)
+        y, weights = attend(sub, query, sources.key, sources.value, masks, form, training)
         return heads_last(y, (1,), shape), weights
 
     def _form(self, use_causal_mask):
@@ -309,13 +309,15 @@ class HeadedAttention(Composite):
                 "is enabled. Please disable flash attention to access attention scores."
             )
 
-    def _attention_function(self, rank, needs_weights):
+    def _attention_function(self, rank, needs_weights, training):
         """The method that attends: without weights, where nothing asks for them.
 
         Args:
             rank: the number of axes of the projected query.
+            training: None: not known.
         """
-        if self.dropout > 0.0 or needs_weights or rank != 4:
+        drops = self.dropout > 0.0 and training is not False
+        if drops or needs_weights or rank != 4:
             return self._attend_explicitly
         return self._attend_fused
 
