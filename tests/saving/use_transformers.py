@@ -2,6 +2,7 @@
 `python -m jkeras run`, that prints one line of JSON for each model named in its arguments.
 """
 
+import copy
 import json
 import pathlib
 import sys
@@ -74,6 +75,14 @@ def outputs_of_theirs(model):
         outputs = model(torch.tensor(TOKENS))
     values = outputs.logits if "logits" in outputs else outputs.last_hidden_state
     return values.float().numpy()
+
+
+def outputs_of_rounded(model):
+    """Theirs in float32, with the weights of bfloat16."""
+    model = copy.deepcopy(model)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(torch.bfloat16).float()
+    return outputs_of_theirs(model)
 
 
 def outputs_of_ours(backbone):
@@ -159,7 +168,10 @@ def report(name, folder):
     found = {"read": difference(outputs_of_ours(backbone), expected)}
     found["hub"] = hub_reads(folder, expected)
     half = jkeras.saving.from_transformers(folder, dtype="bfloat16")
-    found["bfloat16"] = rounding(outputs_of_ours(half), outputs_of_theirs(model.to(torch.bfloat16)))
+    exact, ours = outputs_of_rounded(model), outputs_of_ours(half)
+    theirs = outputs_of_theirs(model.to(torch.bfloat16))
+    found["bfloat16"] = rounding(ours, theirs)
+    found["error"], found["error of torch"] = rounding(ours, exact), rounding(theirs, exact)
     auto = transformers.AutoModel if name == "bert" else transformers.AutoModelForCausalLM
     jkeras.saving.to_transformers(half, folder / "half")
     found["half"] = str(auto.from_pretrained(folder / "half").dtype)
