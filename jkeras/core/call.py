@@ -14,7 +14,7 @@ from jkeras.kernel.spec import Spec
 
 KERNEL = ("self", "w", "sub", "ctx")  # what the kernel hands to `forward`; the rest is the caller's
 # arguments of built-in layers that say what is seen; no weight depends on them
-VISIBILITY = ("_mask", "segment_ids")
+VISIBILITY = ("_mask", "segment_ids", "cache", "position")
 CONTEXT = ("training", "mask")  # what a layer is told of the call besides its inputs
 
 
@@ -112,8 +112,10 @@ class Call:
         self.layer, self.target = layer, target_of(type(layer))
         convert = layer._convert if cast else graph.as_tensor
         args = jax.tree_util.tree_map(convert, tuple(args), is_leaf=graph.is_leaf)
+        by_name = {name: graph.as_tensor if name in layer.uncast else convert for name in kwargs}
         kwargs = {
-            k: jax.tree_util.tree_map(convert, v, is_leaf=graph.is_leaf) for k, v in kwargs.items()
+            name: jax.tree_util.tree_map(by_name[name], value, is_leaf=graph.is_leaf)
+            for name, value in kwargs.items()
         }
         self.user_training = kwargs.get("training")
         self.extra = {}  # `training` and `mask` given to a layer that does not look at them

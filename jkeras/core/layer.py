@@ -71,6 +71,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     allow_non_tensor_positional_args: typing.ClassVar = False
     converts_inputs: typing.ClassVar = True  # False: texts and lists come to `call` as they are
     casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
+    uncast: typing.ClassVar = ()  # arguments by name whose floats keep their dtype
     # whether a class of the user's has a `compute_output_shape` of its own
     says_output_shape: typing.ClassVar = False
     # False: they are handed on in parts, to a loop over them

@@ -46,6 +46,7 @@ def beam_search(
     early_stopping: bool = False,
     stop: Sequence[int] = (),
     pad: int = 0,
+    padding_side: str = "right",
     state: Tree = None,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """`(tokens, lengths, scores)`: the texts with the highest scores that a search finds, which
@@ -55,7 +56,8 @@ def beam_search(
     `number of new tokens ** length_penalty`.
 
     Args:
-        model, params, prompts, prompt_lengths, max_length, stop, pad, state: as of `Generator`.
+        model, params, prompts, prompt_lengths, max_length, stop, pad, padding_side, state: as of
+            `Generator`.
         beams: how many beginnings are kept for each prompt.
         length_penalty: above 0 longer texts are preferred, below 0 shorter ones.
         early_stopping: end as soon as there are `beams` whole texts; else when no beginning has a
@@ -77,7 +79,7 @@ def beam_search(
     """
     if beams < 1:
         raise ValueError(explain("beam_search", "`beams` of 1 or more", f"beams={beams}"))
-    text = max_length, tuple(stop), pad
+    text = max_length, tuple(stop), pad, padding_side
     ways = beams, length_penalty, early_stopping
     search = kept_on(model, ("beams", *text, *ways), lambda: _Search(model, *text, *ways))
     state = model.state if state is None else state
@@ -88,8 +90,19 @@ def beam_search(
 class _Search:
     """A search with a model, compiled once."""
 
-    def __init__(self, model, max_length, stop, pad, beams, length_penalty, early_stopping):
-        self.generator = Generator(model, max_length, stop=stop, pad=pad)
+    def __init__(
+        self,
+        model,
+        max_length,
+        stop,
+        pad,
+        padding_side,
+        beams,
+        length_penalty,
+        early_stopping,
+    ):
+        options = {"stop": stop, "pad": pad, "padding_side": padding_side}
+        self.generator = Generator(model, max_length, **options)
         self.beams = beams
         self.length_penalty, self.early_stopping = length_penalty, early_stopping
         self.compiled = jax.jit(self.run)

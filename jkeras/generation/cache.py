@@ -2,7 +2,6 @@
 which a forward pass takes and returns.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,7 @@ from jkeras.core.registry import public
 from jkeras.core.tracebacks import is_built_in
 from jkeras.kernel import apply as kernel
 from jkeras.kernel.scope import Path
-from jkeras.ops.attention import attention
+from jkeras.ops.attention_cached import empty_cache
 
 Tree = Any
 Cache = dict[str, Any]  # by "/".join(path)
@@ -122,30 +121,26 @@ class LayerCache:
         self._decoding = decoding
         self._name = name
 
-    def attend(self, query: jax.Array, key: jax.Array, value: jax.Array, **options: Any) -> Any:
-        """Causal attention of new targets over the tokens before and themselves.
+    def before(self, key: jax.Array, value: jax.Array) -> tuple[Cache, jax.Array | None]:
+        """`(cache, position)` for `ops.attention_cached.extended`.
 
         Args:
-            query, key, value: (batch, heads or groups, time, size), of the new tokens.
-            options: `scale`, `window` and `implementation` of `ops.attention.attention`.
+            key, value: (batch, heads or groups, time, size), of the new tokens.
         """
         decoding = self._decoding
-        if decoding.cache is None:  # nothing is there before, and there is a fused kernel for that
-            self._keep(_padded(key, decoding.length), _padded(value, decoding.length))
-            return attention(query, key, value, is_causal=True, **options)
-        before = decoding.cache[self._name]
-        key = _put(before["key"], key, decoding.first)
-        value = _put(before["value"], value, decoding.first)
-        self._keep(key, value)
-        mask = _seen(decoding.first, query.shape[2], decoding.length, options.pop("window"))
-        return attention(query, key, value, mask=mask, **options)
+        if decoding.cache is not None:
+            return decoding.cache[self._name], decoding.first
+        batch, groups, _, size = key.shape
+        sizes = batch, groups, decoding.length, size, value.shape[-1]
+        return empty_cache(*sizes, key.dtype), None
+
+    def keep(self, cache: Cache) -> None:
+        """Takes the cache with the new tokens."""
+        self._decoding.kept[self._name] = cache
 
     def refuse(self, what: str) -> None:
         """Raises the error for attention that is not causal."""
         raise Uncached(f"the layer '{self._name}' has {what}")
-
-    def _keep(self, key, value):
-        self._decoding.kept[self._name] = {"key": key, "value": value}
 
 
 class InBlocks:
@@ -179,26 +174,6 @@ class InBlocks:
     def keep(self, kept: Cache) -> None:
         """Takes what the blocks keep."""
         self._decoding.kept[self._name] = kept
-
-
-def _padded(x, length):
-    return jnp.pad(x, [(0, 0), (0, 0), (0, length - x.shape[2]), (0, 0)])
-
-
-def _put(kept, new, first):
-    """Keys or values with those of new tokens, from another position on in each row."""
-    put = functools.partial(jax.lax.dynamic_update_slice_in_dim, axis=1)
-    return jax.vmap(put)(kept, new.astype(kept.dtype), first)
-
-
-def _seen(first, target, source, window):
-    """bool (batch, 1, target, source)"""
-    places = first[:, None] + jnp.arange(target)
-    distance = places[:, :, None] - jnp.arange(source)
-    mask = distance >= 0
-    if window is not None:
-        mask &= distance < window
-    return mask[:, None]
 
 
 # ---------------------------------------------------------------- what can be cached

@@ -13,6 +13,7 @@ from jkeras.generation.cache import Uncached, check_operations, forward
 from jkeras.generation.sampler import Sampler
 
 Tree = Any
+SIDES = "left", "right"
 SMALLEST_BUCKET = 16  # prompts are padded to this length, or the next power of two
 
 
@@ -54,12 +55,14 @@ class Generator:
         stop: tokens that end a text; they belong to it.
         pad: the token behind the end.
         cache: True demands that keys and values are kept, False that they are not.
+        padding_side: "right" or "left", where prompts are padded. Texts begin with their first
+            token in any case.
 
     Attributes:
         why_uncached: the layer for which there is no cache, or None; known after the first call.
 
     Raises:
-        ValueError: `cache=True` for a model that does not allow it.
+        ValueError: `cache=True` for a model that does not allow it, or another `padding_side`.
 
     >>> import jkeras
     >>> tokens = jkeras.Input((None,), dtype="int32")
@@ -80,11 +83,14 @@ class Generator:
         stop: Sequence[int] = (),
         pad: int = 0,
         cache: bool | None = None,
+        padding_side: str = "right",
     ) -> None:
         if max_length < 2:
             raise ValueError(explain("Generator", "`max_length` of 2 or more", f"{max_length}"))
+        check_side("Generator", padding_side)
         self.model, self.max_length, self.sampler = model, max_length, sampler
         self.stop, self.pad = tuple(int(token) for token in stop), int(pad)
+        self.padding_side = padding_side
         self.why_uncached = None
         self._buffer = self._length_of_buffer()
         self._demanded, self._is_decided = cache, False
@@ -115,7 +121,7 @@ class Generator:
 
         Args:
             params: of the model; may be a tracer, as under `jax.vmap` over several models.
-            prompts: (batch, time) whole numbers, padded on the right.
+            prompts: (batch, time) whole numbers, padded on the `padding_side`.
             prompt_lengths: (batch,), 1 or more; by default all of `time`.
             rng: a key or an integer; row i samples the same whatever the other rows are.
             state: what else the model carries, by default `model.state`.
@@ -143,7 +149,9 @@ class Generator:
         state = self.model.state if state is None else state
         self._decide(params, state, prompts)
         bucket = min(bucket_of(prompts.shape[1]), self.max_length)
-        prompts = jnp.pad(prompts, [(0, 0), (0, bucket - prompts.shape[1])])
+        behind = 0, bucket - prompts.shape[1]
+        is_left = self.padding_side == "left"
+        prompts = jnp.pad(prompts, [(0, 0), behind[::-1] if is_left else behind])
         keys = jax.vmap(lambda row: jax.random.fold_in(rng, row))(jnp.arange(len(prompts)))
         return self._prefill(params, state, prompts, lengths, keys)
 
@@ -187,6 +195,9 @@ class Generator:
     ) -> Rows:
         """Texts of prompts (batch, time), pure."""
         batch, time = prompts.shape
+        if self.padding_side == "left":
+            places = (jnp.arange(time) - lengths[:, None]) % time
+            prompts = jnp.take_along_axis(prompts, places, axis=1)
         is_there = jnp.arange(time) < lengths[:, None]
         tokens = jnp.full((batch, self.max_length), self.pad, "int32")
         tokens = tokens.at[:, :time].set(jnp.where(is_there, prompts, self.pad))
@@ -294,7 +305,9 @@ class Generator:
             if lengths.shape != prompts.shape[:1] or (lengths < 1).any() or (lengths > most).any():
                 expected = f"a length from 1 to {most} for each of {len(prompts)} prompts"
                 raise ValueError(explain("Generator", expected, f"{lengths}"))
-        prompts = jnp.asarray(prompts[:, : self.max_length], "int32")
+        is_left = self.padding_side == "left"
+        kept = slice(-self.max_length, None) if is_left else slice(self.max_length)
+        prompts = jnp.asarray(prompts[:, kept], "int32")
         return prompts, jnp.asarray(lengths, "int32")
 
 
@@ -307,6 +320,13 @@ def kept_on(model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
         known = {**known, key: make()}
         model.set_untracked(_generators=known)
     return known[key]
+
+
+def check_side(where: str, padding_side: str) -> None:
+    """Raises ValueError for what is no side."""
+    if padding_side not in SIDES:
+        expected = "`padding_side` 'left' or 'right'"
+        raise ValueError(explain(where, expected, repr(padding_side)))
 
 
 def bucket_of(length: int) -> int:

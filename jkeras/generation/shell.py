@@ -9,7 +9,7 @@ import numpy as np
 
 from jkeras.callbacks.progress import screen
 from jkeras.core.errors import explain
-from jkeras.generation.generator import Generator, kept_on
+from jkeras.generation.generator import Generator, check_side, kept_on
 from jkeras.generation.sampler import Sampler
 
 AT_ONCE = 16  # tokens between two drawings of the progress bar
@@ -24,8 +24,12 @@ def generate(
     rng: jax.Array | int | None,
     stream: bool,
     verbose: int,
+    prompt_lengths: Any,
+    padding_side: str,
 ) -> Any:
     """See `Model.generate`."""
+    if prompt_lengths is not None:
+        prompts = unpadded(prompts, prompt_lengths, padding_side)
     is_one = len(np.shape(prompts[0])) == 0 if len(prompts) else False
     rows, lengths = padded([prompts] if is_one else prompts)
     arguments = max_length, sampler, tuple(stop)
@@ -53,6 +57,26 @@ def padded(prompts: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     for row, prompt in zip(rows, prompts):
         row[: len(prompt)] = np.asarray(prompt)
     return rows, lengths
+
+
+def unpadded(prompts: Any, lengths: Any, padding_side: str) -> list[np.ndarray]:
+    """The rows of an array without their padding.
+
+    Raises:
+        ValueError: lengths that are not those of rows, or no such side.
+
+    >>> unpadded([[0, 5], [6, 7]], [1, 2], "left")
+    [array([5]), array([6, 7])]
+    """
+    check_side("generate", padding_side)
+    rows, lengths = np.asarray(prompts), np.asarray(lengths)
+    is_fit = rows.ndim == 2 and lengths.shape == rows.shape[:1]
+    if not is_fit or (lengths < 1).any() or (lengths > rows.shape[1]).any():
+        expected = "rows (batch, time), and as `prompt_lengths` a number from 1 to time for each"
+        raise ValueError(explain("generate", expected, f"shape {rows.shape} and {lengths}"))
+    if padding_side == "left":
+        return [row[-length:] for row, length in zip(rows, lengths)]
+    return [row[:length] for row, length in zip(rows, lengths)]
 
 
 def _whole(generator, params, rows, lengths, rng, verbose):

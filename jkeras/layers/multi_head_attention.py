@@ -17,11 +17,13 @@ from jkeras.core.settings import settings
 from jkeras.core.typed import Sizes, fields
 from jkeras.layers.activation import Softmax
 from jkeras.kernel.numbers import is_zero
-from jkeras.layers.attention_masks import masks_of
+from jkeras.layers.attention_cache import GivenCache
+from jkeras.layers.attention_masks import Masks, masks_of
 from jkeras.layers.dropout import Dropout
 from jkeras.layers.einsum_dense import EinsumDense
 from jkeras.layers.multi_head_attention_names import GroupedNames, MultiHeadNames
 from jkeras.ops.attention import attention
+from jkeras.ops.attention_cached import Cache, empty_cache, extended
 from jkeras.ops.attention_plain import Form, both, seen
 
 
@@ -51,6 +53,7 @@ class HeadedAttention(Composite):
     supports_masking = True
     announces_compute_dtype = True
     call_context = {"training": None}
+    uncast = ("cache",)
     _dense_names = {}
     _attends_itself = False  # whether a subclass has a `_compute_attention` of its own
 
@@ -162,14 +165,47 @@ class HeadedAttention(Composite):
         """The axes that are attended over, of an input with `rank` axes."""
         return (1,)
 
+    def init_cache(self, batch: int, max_length: int, dtype: typing.Any = None) -> Cache:
+        """An empty cache for calls with `cache=`: `{"key", "value"}`, each (batch, heads of keys,
+        length, size).
+
+        Args:
+            batch: the number of rows.
+            max_length: of a text. With a sliding window the cache is no longer than the window,
+                and serves texts of any length.
+            dtype: by default the compute dtype.
+
+        >>> layer = GroupedQueryAttention(8, num_query_heads=4, num_key_value_heads=2)
+        >>> layer.init_cache(1, 16)["key"].shape
+        (1, 2, 16, 8)
+        """
+        length = max_length
+        if self.sliding_window is not None:
+            length = min(length, self.sliding_window)
+        dtype = self.compute_dtype if dtype is None else dtype
+        return empty_cache(batch, self._head_counts[1], length, *self._head_sizes, dtype)
+
     # ------------------------------------------------------------ the forward pass
 
     def _run_heads(
-        self, sub, ctx, query, value, key, masks, use_causal_mask, return_attention_scores
+        self,
+        sub,
+        ctx,
+        inputs,
+        masks,
+        *,
+        use_causal_mask,
+        return_attention_scores,
+        cache=None,
+        position=None,
     ):
-        """The output, and the weights where they are asked for, under `Masks` of what each query
-        may see.
+        """The output under `Masks` of what each query may see; behind it the weights where they are
+        asked for, and the cache where one is given.
+
+        Args:
+            inputs: query, value, key.
         """
+        query, value, key = inputs
         self._check_scores(return_attention_scores)
 
         def dense(name, x):
@@ -183,34 +219,42 @@ class HeadedAttention(Composite):
         axes = self._attended_axes(query.ndim)
         masks = masks.over(_sizes(query, axes), _sizes(key, axes))
         masks.check_segments(self._where)
-        form = self._form(use_causal_mask)
         needs_weights = return_attention_scores or sub.is_tapped("_softmax")
-        cache = ctx.cache()
-        if cache is not None:
-            self._check_cached(cache, masks, use_causal_mask, needs_weights or len(axes) > 1)
-            y, weights = self._attend_cached(cache, *heads), None
+        if cache is None:
+            writer = ctx.cache()
+        else:
+            writer = GivenCache(self._where, self.sliding_window, cache, position)
+        if writer is not None:
+            self._check_cached(writer, masks, inputs)
+            if cache is None:
+                self._check_pass(writer, use_causal_mask, return_attention_scores)
+            y, weights = self._attend_cached(sub, writer, *heads, needs_weights, ctx.training)
         elif self._attends_itself:
+            mask = masks.combined(self._form(use_causal_mask))
             y, weights = self._attend_by_subclass(
-                *heads, masks.combined(form), ctx.training, return_attention_scores
+                *heads, mask, ctx.training, return_attention_scores
             )
         else:
-            y, weights = self._attend(sub, *heads, masks, form, needs_weights)
+            form = self._form(use_causal_mask)
+            y, weights = self._attend(sub, *heads, masks, form, needs_weights, ctx.training)
         if gate is not None:
             y = y * gate
-        y = dense("output", y)
+        outputs = [dense("output", y)]
         if return_attention_scores:
-            return y, weights
-        return y
+            outputs.append(weights)
+        if cache is not None:
+            outputs.append(writer.cache)
+        return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
-    def _attend(self, sub, query, key, value, masks, form, needs_weights, training=None):
+    def _attend(self, sub, query, key, value, masks, form, needs_weights, training):
         """(output, weights or None) of projections (batch, …, heads, size).
 
         Args:
-            training: None: as the layer is called.
+            training: None: as the layer is called, which is not known here.
         """
         axes = self._attended_axes(query.ndim - 1)
         shape = query.shape
-        attend = self._attention_function(query.ndim, needs_weights)
+        attend = self._attention_function(query.ndim, needs_weights, training)
         # (batch, …, heads, time, size)
         query, key, value = (heads_first(x, axes) for x in (query, key, value))
         y, weights = attend(sub, query, key, value, masks, form, training)
@@ -230,19 +274,43 @@ class HeadedAttention(Composite):
         form = Form(self._scale, use_causal_mask)
         return self._attend(self, query, key, value, masks, form, needs_weights, training)
 
-    def _check_cached(self, cache, masks, use_causal_mask, is_special):
-        """Refuses what cannot be computed for new tokens alone."""
-        if not use_causal_mask:
-            cache.refuse("no `use_causal_mask=True`")
-        if any(mask is not None for mask in masks[:4]) or is_special:
-            cache.refuse("masks, scores or several axes")
+    def _check_cached(self, writer, masks, inputs):
+        """Refuses what cannot be computed for new positions alone."""
+        query, _, key = inputs
+        if any(mask is not None for mask in masks[:4]):
+            writer.refuse("masks or segments")
+        if query.ndim != 3 or self._attended_axes(query.ndim) != (1,):
+            writer.refuse(f"an input of shape {query.shape}")
+        if query.shape[1] != key.shape[1]:
+            writer.refuse(f"queries of length {query.shape[1]}, keys of length {key.shape[1]}")
+        if self._attends_itself:
+            writer.refuse("a `_compute_attention` of a subclass's own")
 
-    def _attend_cached(self, cache, query, key, value):
-        """The output for new tokens; see `generation.cache`."""
+    def _check_pass(self, writer, use_causal_mask, return_attention_scores):
+        """Refuses what a pass that writes text would give otherwise without a cache."""
+        if not use_causal_mask:
+            writer.refuse("no `use_causal_mask=True`")
+        if return_attention_scores:
+            writer.refuse("scores that are looked at")
+
+    def _attend_cached(self, sub, writer, query, key, value, needs_weights, training):
+        """(output, weights or None) of new positions over those before and themselves.
+
+        Args:
+            writer: `GivenCache` or `generation.cache.LayerCache`.
+        """
         shape = query.shape
         query, key, value = (heads_first(x, (1,)) for x in (query, key, value))
-        y = cache.attend(query, key, value, scale=self._scale, window=self.sliding_window)
-        return heads_last(y, (1,), shape)
+        window = self.sliding_window
+        cache, sources = extended(*writer.before(key, value), key, value, window)
+        writer.keep(cache)
+        masks, form = Masks(sources.mask, None, None), Form(self._scale)
+        if sources.mask is None:
+            form = Form(self._scale, is_causal=True, window=window)
+        masks = masks.over(query.shape[2:3], sources.key.shape[2:3])
+        attend = self._attention_function(query.ndim, needs_weights, training)
+        y, weights = attend(sub, query, sources.key, sources.value, masks, form, training)
+        return heads_last(y, (1,), shape), weights
 
     def _form(self, use_causal_mask):
         return Form(self._scale, use_causal_mask, self.sliding_window)
@@ -255,13 +323,15 @@ class HeadedAttention(Composite):
                 "is enabled. Please disable flash attention to access attention scores."
             )
 
-    def _attention_function(self, rank, needs_weights):
+    def _attention_function(self, rank, needs_weights, training):
         """The method that attends: without weights, where nothing asks for them.
 
         Args:
             rank: the number of axes of the projected query.
+            training: None: not known.
         """
-        if not is_zero(self.dropout) or needs_weights or rank != 4:
+        drops = training is not False and not is_zero(self.dropout)
+        if drops or needs_weights or rank != 4:
             return self._attend_explicitly
         return self._attend_fused
 
@@ -382,9 +452,13 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
         segment_ids: whole numbers (batch, time) from 0 on, or a pair of them for query and key: a
             target sees only sources with its own number. Fused kernels take them, and no mask of
             target times source is made. `jkeras.utils.pack_sequences` gives such.
+        cache: keys and values of the positions before, of `init_cache`. Attention is causal then,
+            of the query to itself, and what is returned ends in the cache with the new positions:
+            (output, cache). Scores are over the slots of the cache.
+        position: how many positions there are before, a number or one for each row; None: none.
     Raises:
-        ValueError: sizes that are not positive, value and key of different length, or
-            `segment_ids` that do not fit them.
+        ValueError: sizes that are not positive, value and key of different length, `segment_ids`
+            that do not fit them, or a cache that does not.
 
     >>> import numpy as np
     >>> MultiHeadAttention(num_heads=2, key_dim=3)(np.ones((1, 4, 6)), np.ones((1, 5, 6))).shape
@@ -497,6 +571,8 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
         return_attention_scores=False,
         use_causal_mask=False,
         segment_ids=None,
+        cache=None,
+        position=None,
         ctx,
     ):
         if key is None:
@@ -506,7 +582,14 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
             # as in Keras: whatever shares these inputs and runs later sees no mask
             sub.set_mask(x, None)
         return self._run_heads(
-            sub, ctx, query, value, key, masks, use_causal_mask, return_attention_scores
+            sub,
+            ctx,
+            (query, value, key),
+            masks,
+            use_causal_mask=use_causal_mask,
+            return_attention_scores=return_attention_scores,
+            cache=cache,
+            position=position,
         )
 
 
@@ -574,11 +657,20 @@ class GroupedQueryAttention(GroupedNames, HeadedAttention):
         return_attention_scores=False,
         use_causal_mask=False,
         segment_ids=None,
+        cache=None,
+        position=None,
         ctx,
     ):
         if key is None:
             key = value
         masks = masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids)
         return self._run_heads(
-            sub, ctx, query, value, key, masks, use_causal_mask, return_attention_scores
+            sub,
+            ctx,
+            (query, value, key),
+            masks,
+            use_causal_mask=use_causal_mask,
+            return_attention_scores=return_attention_scores,
+            cache=cache,
+            position=position,
         )

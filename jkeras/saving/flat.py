@@ -16,11 +16,13 @@ class Stored(typing.NamedTuple):
 
     Attributes:
         read: function of `Checksums` for what is to be compared; gives the array.
+        mapped: the same, gives the array as it lies in the file; None where that cannot be.
     """
 
     shape: tuple
     dtype: np.dtype
     read: collections.abc.Callable
+    mapped: collections.abc.Callable | None = None
 
 
 def collect(model, key_map=None):

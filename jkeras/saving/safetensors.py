@@ -113,14 +113,13 @@ def read(file):
     places = {name: _place(name, entry, size - begin) for name, entry in header.items()}
     _check_places(places, size - begin)
     sums = _checksums(metadata, header)
-    return {
-        name: Stored(
-            place.shape,
-            place.dtype,
-            _reader(file, name, begin + place.start, place, sums.get(name)),
-        )
-        for name, place in places.items()
-    }
+
+    def stored(name, place):
+        arguments = file, name, begin + place.start, place, sums.get(name)
+        readers = (functools.partial(function, *arguments) for function in (_read, _mapped))
+        return Stored(place.shape, place.dtype, *readers)
+
+    return {name: stored(name, place) for name, place in places.items()}
 
 
 def _check_places(places, size):
@@ -189,14 +188,23 @@ def _checksums(metadata, header):
     return {name: int(digits[8 * i : 8 * i + 8], 16) for i, name in enumerate(names)}
 
 
-def _reader(file, name, start, place, saved):
-    def read(sums):
-        value = aligned(place.shape, place.dtype)
-        if value.size:  # its part of the file alone is mapped, and only until it is copied
-            mapped = np.memmap(file, np.uint8, "r", start, (value.nbytes,))
-            value.reshape(-1).view(np.uint8)[:] = mapped
-        if saved is not None:
-            sums.expect(name, value, saved)
-        return value
+def _mapped(file, name, start, place, saved, sums):
+    """An array that lies in the file."""
+    size = place.end - place.start
+    mapped = np.memmap(file, np.uint8, "r", start, (size,)) if size else np.empty(0, np.uint8)
+    value = mapped.view(np.ndarray).view(place.dtype).reshape(place.shape)
+    if saved is not None:
+        sums.expect(name, value, saved)
+    return value
 
-    return read
+
+def _read(file, name, start, place, saved, sums):
+    """An array of its own."""
+    value = aligned(place.shape, place.dtype)
+    content = value.reshape(-1).view(np.uint8)
+    file.seek(start)
+    if file.readinto(content) != content.size:
+        raise SerializationError(f"it was cut off while '{name}' was read.")
+    if saved is not None:
+        sums.expect(name, value, saved)
+    return value

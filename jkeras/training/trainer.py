@@ -473,12 +473,15 @@ class Trainer(MaybeEnsemble, Compilable):
         rng: jax.Array | int | None = None,
         stream: bool = False,
         verbose: int = 0,
+        prompt_lengths: Any = None,
+        padding_side: str = "right",
     ) -> Any:
         """Texts that begin with prompts, of a model of language: (batch, time) tokens -> logits
         (batch, time, vocabulary).
 
         Args:
-            prompts: a list of sequences of tokens, of any lengths; or one such sequence.
+            prompts: a list of sequences of tokens, of any lengths; or one such sequence; or with
+                `prompt_lengths` an array (batch, time).
             max_length: of a text with its prompt.
             sampler: a `jkeras.generation.Sampler`; None: always the likeliest token.
             stop: tokens that end a text; they belong to it.
@@ -486,6 +489,8 @@ class Trainer(MaybeEnsemble, Compilable):
             stream: give the new tokens as they come: for one prompt numbers, for several arrays
                 (batch,).
             verbose: 1: show a progress bar.
+            prompt_lengths: (batch,), of the rows of an array that is padded.
+            padding_side: "right" or "left", where it is padded.
 
         Returns:
             An array of the tokens of each text, in a list; for one prompt the array alone. With
@@ -508,7 +513,8 @@ class Trainer(MaybeEnsemble, Compilable):
         from jkeras.generation.shell import generate
 
         sampler = Sampler(temperature=0.0) if sampler is None else sampler
-        return generate(self, prompts, max_length, sampler, stop, rng, stream, verbose)
+        options = stream, verbose, prompt_lengths, padding_side
+        return generate(self, prompts, max_length, sampler, stop, rng, *options)
 
     # ------------------------------------------------------------ compiling ahead
 

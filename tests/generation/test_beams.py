@@ -58,6 +58,10 @@ def test_one_beam_is_greedy_and_more_are_better(name):
     one = beam_search(model, model.params, prompts, lengths, max_length=12, beams=1)
     greedy = Generator(model, 12)(model.params, prompts, lengths)
     np.testing.assert_array_equal(one[0], greedy[0])
+    left = np.stack([np.roll(row, -length) for row, length in zip(prompts, lengths)])
+    options = {"max_length": 12, "beams": 1, "padding_side": "left"}
+    again = beam_search(model, model.params, left, lengths, **options)
+    np.testing.assert_array_equal(again[0], one[0])
     for row, begin, found in zip(np.asarray(one[0]), lengths, np.asarray(one[2])):
         logs = jax.nn.log_softmax(model(row[None]))[0]
         expected = sum(float(logs[i - 1, row[i]]) for i in range(begin, 12)) / (12 - begin)

@@ -75,6 +75,33 @@ def test_sampled_as_without_a_cache():
     assert (mine != Generator(model, 16, sampler)(model.params, PROMPTS, LENGTHS, 4)[0]).any()
 
 
+@pytest.mark.parametrize("name", ["grouped", "recurrent"])
+def test_padded_on_the_left(name):
+    """The texts of prompts that are padded on the right, bit by bit; of a width that is no bucket,
+    and of one above the length of texts.
+    """
+    model, sampler = made(name), Sampler(0.9)
+    expected = Generator(model, 16, sampler)(model.params, PROMPTS, LENGTHS, 3)
+    generator = Generator(model, 16, sampler, padding_side="left")
+    for width in (7, 20):
+        left = np.zeros((3, width), int)
+        for row, prompt, length in zip(left, PROMPTS, LENGTHS):
+            row[width - length :] = prompt[:length]
+        found = generator(model.params, left, LENGTHS, 3)
+        jax.tree.map(np.testing.assert_array_equal, found, expected)
+    options = {"sampler": sampler, "rng": 3, "prompt_lengths": LENGTHS, "padding_side": "left"}
+    texts = model.generate(left, 16, **options)
+    np.testing.assert_array_equal(texts, expected[0])
+
+
+def test_the_logits_of_a_prompt_on_the_left():
+    model = made("grouped")
+    right = Generator(model, 16).begin(model.params, [[4, 5, 0]], [2])
+    left = Generator(model, 16, padding_side="left").begin(model.params, [[0, 4, 5]], [2])
+    for name in ("tokens", "lengths", "logits"):
+        np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
+
+
 def test_stop_and_pad():
     model = made("stacked")
     whole = np.asarray(Generator(model, 20)(model.params, PROMPTS, LENGTHS)[0])
@@ -174,5 +201,9 @@ def test_wrong_prompts(prompts, lengths, message):
         Generator(model, 8)(model.params, prompts, lengths)
     with pytest.raises(ValueError, match="one token or more"):
         model.generate([[]], max_length=8)
+    with pytest.raises(ValueError, match="`padding_side` 'left' or 'right', received 'middle'"):
+        Generator(model, 8, padding_side="middle")
+    with pytest.raises(ValueError, match="a number from 1 to time"):
+        model.generate([[1, 2]], 8, prompt_lengths=[3])
     with pytest.raises(ValueError, match="at most 40"):
         Generator(made("fixed"), 50)

@@ -145,6 +145,24 @@ def test_layers_take_the_kernel(batch_mask):
     assert max(sizes) < 512 * 512
 
 
+def test_dropout_is_of_training_alone():
+    """Elsewhere a layer with dropout has the kernel, and the numbers, of one without."""
+    plain, layer = (layers.MultiHeadAttention(2, 8, dropout=rate) for rate in (0.0, 0.5))
+    x = jax.random.normal(jax.random.key(0), (1, 512, 16))
+    plain.build(x.shape, x.shape)
+    layer.build(x.shape, x.shape)
+    layer.set_weights(plain.get_weights())
+    np.testing.assert_array_equal(layer(x, x), plain(x, x))
+
+    def apply(x, training):
+        options = {"training": training, "rng": jax.random.key(0)}
+        return layer.apply(layer.params, layer.state, x, x, **options)[0]
+
+    with traced_for("tpu"):
+        assert kernels_in(functools.partial(apply, training=False), x) == 1
+        assert kernels_in(functools.partial(apply, training=True), x) == 0
+
+
 @pytest.mark.parametrize(
     "what", ["short", "a mask of pairs", "a bias", "said", "whole numbers", "on a CPU"]
 )

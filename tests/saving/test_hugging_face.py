@@ -217,6 +217,23 @@ def test_one_weight_at_a_time_is_in_memory(tmp_path):
         assert peak(load, LLAMA, backbone, stored) < 3.5 * weight
 
 
+def test_weights_do_not_lie_in_the_file(tmp_path):
+    """Nor do those that JAX on a CPU could take over as they are, large and aligned."""
+    shapes = SHAPES | {"token_embedding/embeddings": (2**12, HIDDEN)}
+    shapes["transformer_layer_0/feedforward_gate_dense/kernel"] = (2**9, 2**9)
+    backbone = Llama3Backbone(shapes=shapes)
+    jkeras.saving.to_transformers(backbone, tmp_path)
+    with files.stored_in(str(tmp_path)) as stored:
+        load(LLAMA, backbone, stored)
+    before = {path: value.copy() for path, value in backbone.values().items()}
+    for path in tmp_path.glob("*.safetensors"):
+        with open(path, "r+b") as file:
+            file.write(bytes(path.stat().st_size))
+    for path, value in backbone.values().items():
+        np.testing.assert_array_equal(value, before[path])
+        assert value.any()
+
+
 # ---------------------------------------------------------------- what config.json says
 
 LLAMA_CONFIG = {

@@ -56,8 +56,10 @@ def test_a_model_comes_from_transformers_and_goes_back(reports, name):
     report = reports[name]
     assert report["read"] < 1e-5
     assert report["bfloat16"] < 2e-2 and report["half"] == "torch.bfloat16"
+    # of llama, mistral and qwen3 ours is the smaller by a fifth, of bert the larger by as much
+    assert report["error"] < 1.3 * report["error of torch"]
     assert report["written"] < 1e-5 and report["same bits"] and report["shards"] > 1
-    assert report.get("generated", True)
+    assert report.get("generated", True) and report.get("padded", True)
     assert report.get("texts", True)
 
 

@@ -2,6 +2,7 @@
 `python -m jkeras run`, that prints one line of JSON for each model named in its arguments.
 """
 
+import copy
 import json
 import pathlib
 import sys
@@ -76,6 +77,14 @@ def outputs_of_theirs(model):
     return values.float().numpy()
 
 
+def outputs_of_rounded(model):
+    """Theirs in float32, with the weights of bfloat16."""
+    model = copy.deepcopy(model)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(torch.bfloat16).float()
+    return outputs_of_theirs(model)
+
+
 def outputs_of_ours(backbone):
     """The same of a backbone of keras-hub."""
     inputs = {"token_ids": TOKENS, "padding_mask": np.ones_like(TOKENS)}
@@ -112,6 +121,22 @@ def generated(folder, model):
     return bool(np.array_equal(np.asarray(ours), theirs.numpy()))
 
 
+def generated_behind_padding(backbone, model):
+    """Whether `Generator` goes on after prompts that are padded on the left as torch does."""
+    tokens = jkeras.Input((None,), dtype="int32")
+    x = backbone({"token_ids": tokens, "padding_mask": jkeras.ops.ones_like(tokens)})
+    ours = jkeras.Model(tokens, backbone.token_embedding(x, reverse=True))
+    width, lengths = TOKENS.shape[1], np.array([5, 9])
+    mask = np.arange(width) >= width - lengths[:, None]
+    left = torch.tensor(TOKENS * mask), torch.tensor(mask.astype(int))
+    options = dict(max_new_tokens=8, do_sample=False, pad_token_id=0)
+    expected = model.generate(left[0], attention_mask=left[1], **options).numpy()[:, width:]
+    generator = jkeras.generation.Generator(ours, width + 8, padding_side="left")
+    found = np.asarray(generator(ours.params, TOKENS * mask, lengths)[0])
+    new = [row[length : length + 8] for row, length in zip(found, lengths)]
+    return bool(np.array_equal(new, expected))
+
+
 def texts(folder):
     """A text that a GPT-2 with a tokenizer goes on with, and the numbers of its pieces."""
     pieces = ["<|endoftext|>", *"abcdefghijklmnopqrstuvwxyz", "he", "ll"]
@@ -143,7 +168,10 @@ def report(name, folder):
     found = {"read": difference(outputs_of_ours(backbone), expected)}
     found["hub"] = hub_reads(folder, expected)
     half = jkeras.saving.from_transformers(folder, dtype="bfloat16")
-    found["bfloat16"] = rounding(outputs_of_ours(half), outputs_of_theirs(model.to(torch.bfloat16)))
+    exact, ours = outputs_of_rounded(model), outputs_of_ours(half)
+    theirs = outputs_of_theirs(model.to(torch.bfloat16))
+    found["bfloat16"] = rounding(ours, theirs)
+    found["error"], found["error of torch"] = rounding(ours, exact), rounding(theirs, exact)
     auto = transformers.AutoModel if name == "bert" else transformers.AutoModelForCausalLM
     jkeras.saving.to_transformers(half, folder / "half")
     found["half"] = str(auto.from_pretrained(folder / "half").dtype)
@@ -158,6 +186,7 @@ def report(name, folder):
     )
     if name != "bert":
         found["generated"] = generated(folder, random_model(name))
+        found["padded"] = generated_behind_padding(backbone, random_model(name))
     if name == "gpt2":
         found["texts"] = texts(folder)
     return found

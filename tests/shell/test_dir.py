@@ -23,7 +23,7 @@ OWN = {
     "layers": LAYERS + " adapt_config seed_generator output_size state_size states lora_enabled "
     "inputs_quantizer "
     "implementation init_fn native_serialization_platforms interpolation fill_mode data_format "
-    "noise_shape quantization_config ternary_threshold",
+    "noise_shape quantization_config ternary_threshold init_cache",
     "models": LAYERS + " " + MODELS,
     "optimizers": "finalize init step transform update",
     "metrics": "class_id init measure merge result_of state_specs top_k update",

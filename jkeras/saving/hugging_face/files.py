@@ -68,7 +68,10 @@ def _with_path(path, stored):
 
         return explaining
 
-    return {name: one._replace(read=reader(one.read)) for name, one in stored.items()}
+    return {
+        name: one._replace(read=reader(one.read), mapped=reader(one.mapped))
+        for name, one in stored.items()
+    }
 
 
 def _names(folder):

@@ -7,6 +7,9 @@ import os
 import sys
 import typing
 
+import jax
+import numpy as np
+
 from jkeras.core.errors import SerializationError
 from jkeras.core.registry import public
 from jkeras.saving.assigning import assign_all
@@ -142,9 +145,25 @@ def load(
     with Checksums() as sums:
         for row, place in zip(rows, places):
             variables = [ours[path] for path in row.ours]
-            parts = row.layout.part(place.read(sums), [v.shape for v in variables])
-            assign_all(zip(variables, parts))
+            assign_all(zip(variables, _parts(row.layout, place, variables, sums)))
         sums.finish()
+
+
+def _parts(layout, place, variables, sums):
+    """The arrays of variables that are one in a file.
+
+    What lies in another order than in the file is brought into it as JAX copies it, so that it is
+    copied once. JAX on a CPU takes over what lies in its order, which therefore has to be read.
+    """
+    shapes = [variable.shape for variable in variables]
+    lies_in_order = any(
+        p.flags.c_contiguous for p in layout.part(np.empty(place.shape, bool), shapes)
+    )
+    if lies_in_order or any(variable.layout is not None for variable in variables):
+        return layout.part(place.read(sums), shapes)
+    parts = layout.part(place.mapped(sums), shapes)
+    # one after the other: what is on its way to a device has a copy on the host
+    return [jax.device_put(part).block_until_ready() for part in parts]
 
 
 def _stored(architecture, row, stored):

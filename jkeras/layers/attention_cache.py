@@ -1,0 +1,90 @@
+"""The cache that a call of an attention layer is given, `layer(x, x, cache=..., position=...)`."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.ops.attention_cached import Cache, is_ring
+
+FIX = "make a cache by `layer.init_cache(batch, max_length)`"
+
+
+class GivenCache:
+    """A cache as an argument, which stands where a pass that writes text has its own; see
+    `generation.cache.LayerCache`.
+
+    Args:
+        where: the layer, for errors.
+        window: how far the layer looks back.
+        cache: `{"key", "value"}`.
+        position: how many positions there are before, a number or one for each row; None: none.
+    """
+
+    def __init__(self, where: str, window: int | None, cache: Cache, position: Any) -> None:
+        self.where, self.window = where, window
+        self.cache, self.position = cache, position
+
+    def before(self, key: jax.Array, value: jax.Array) -> tuple[Cache, jax.Array | None]:
+        """`(cache, position)` for `ops.attention_cached.extended`.
+
+        Args:
+            key, value: (batch, heads or groups, time, size), of the new positions.
+
+        Raises:
+            ValueError: the cache is not one for them, or has no place for them.
+        """
+        self._check_shapes({"key": key.shape, "value": value.shape})
+        position = self._checked_position(key.shape[0])
+        before = 0 if position is None else _largest(position)
+        length, count = self.cache["key"].shape[2], key.shape[2]
+        if before + count > length and not is_ring(length, self.window):
+            expected = f"at most {length} positions, the length of the cache"
+            raise ValueError(explain(self.where, expected, f"{before} + {count}", FIX))
+        return self.cache, position
+
+    def keep(self, cache: Cache) -> None:
+        """Takes the cache with the new positions."""
+        self.cache = cache
+
+    def refuse(self, what: str) -> None:
+        """Raises the error for attention that has no cache."""
+        expected = "with `cache=`, causal attention of (batch, time, features) to itself"
+        raise ValueError(explain(self.where, expected, what))
+
+    def _check_shapes(self, new):
+        """Raises ValueError unless the cache has the shapes of new keys and values, and a length of
+        its own.
+        """
+        batch, groups = new["key"][:2]
+        sizes = {name: shape[3] for name, shape in new.items()}
+        if isinstance(self.cache, dict) and set(self.cache) == set(new):
+            found = {name: tuple(x.shape) for name, x in self.cache.items()}
+            length = (found["key"][2:3] or (0,))[0]
+            if found == {name: (batch, groups, length, size) for name, size in sizes.items()}:
+                return
+        else:
+            found = f"{type(self.cache).__name__}: {self.cache!r}"
+        each = ", ".join(f"'{k}': ({batch}, {groups}, length, {n})" for k, n in sizes.items())
+        raise ValueError(explain(self.where, f"a cache of shapes {{{each}}}", found, FIX))
+
+    def _checked_position(self, batch):
+        """The position as an array; None where nothing is before."""
+        if self.position is None:
+            return None
+        position = jnp.asarray(self.position)
+        is_whole = jnp.issubdtype(position.dtype, jnp.integer)
+        if is_whole and position.shape in ((), (batch,)):
+            return position
+        expected = f"as `position` a whole number, or one for each of {batch} rows"
+        received = f"{position.dtype}{list(position.shape)}"
+        raise ValueError(explain(self.where, expected, received))
+
+
+def _largest(position):
+    """The largest position where numbers are known, else 0."""
+    if isinstance(position, jax.core.Tracer):
+        return 0
+    return int(np.max(np.asarray(position)))
