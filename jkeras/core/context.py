@@ -16,7 +16,7 @@ class Context:
     """What a forward pass may look at besides its weights and inputs.
 
     Attributes:
-        training: whether this is a training step.
+        training: whether the layer does as in a training step.
         frozen: whether the layer's `trainable` is False.
         mask: the mask of the inputs, or None.
         valid_rows: which rows of the batch are real, where some are padding, else None; for
@@ -30,7 +30,8 @@ class Context:
     def __init__(self, scope, layer, training, mask):
         self.scope = scope
         self.layer = layer
-        self.training = bool(training)
+        stays_out = layer.for_training_alone and scope.flow.noise_alone
+        self.training = bool(training) and not stays_out
         self.frozen = not layer._trainable
         self.mask = mask
         self.valid_rows = scope.flow.valid_rows

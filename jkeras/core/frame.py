@@ -38,7 +38,7 @@ class Run(Flow):
         abstract: nothing is computed, layers that are not built are built on the way.
         declared: a dict that is filled with what weights there are.
         is_built: whether the root is built for the inputs, as in a training; see `Flow`.
-        valid_rows, microbatch, taps: see `Flow`.
+        valid_rows, microbatch, taps, noise_alone: see `Flow`.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Run(Flow):
         declared=None,
         is_built=False,
         taps=None,
+        noise_alone=False,
     ):
         shared = None
         if params is not None and root._children:
@@ -68,6 +69,7 @@ class Run(Flow):
             microbatch=microbatch,
             shared=shared,
             taps=taps,
+            noise_alone=noise_alone,
         )
         self.root = root
         self.values = values

@@ -80,6 +80,9 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     computes_in_float: typing.ClassVar = True
     has_children: typing.ClassVar = False  # whether `forward` is given a cursor over them
     is_stateful: typing.ClassVar = False  # whether `forward` returns what it changed, too
+    # whether what it does in training alone is no noise of the model: the batch's statistics,
+    # augmentation
+    for_training_alone: typing.ClassVar = False
     _native: typing.ClassVar = True
     _internal: typing.ClassVar = shown.LAYER
     _is_changed = False  # whether weights were put into another form than `weight_specs` says

@@ -39,6 +39,8 @@ class Flow:
         microbatch: the `Microbatch` that is computed, where a batch is taken in several.
         shared: canonical paths of what is reached by several: `{path: canonical path}`.
         taps: what is looked at and changed from outside, see `core.taps`; None: nothing.
+        noise_alone: whether layers that in training do something other than to add noise do as
+            outside of it; in a pass inside of such a one they do so, too.
 
     Attributes:
         declared: while a structure is found, `{layer path: {name: Weight}}`; otherwise None.
@@ -64,7 +66,10 @@ class Flow:
         microbatch: typing.Any = None,
         shared: dict[Path, Path] | None = None,
         taps: typing.Any = None,
+        noise_alone: bool = False,
     ):
+        outer = current_flow()
+        self.noise_alone = noise_alone or (outer is not None and outer.noise_alone)
         self.params = params
         self.state = state
         self.rng = key

@@ -128,6 +128,7 @@ class ImageLayer(DataLayer):
     """
 
     call_context = {"training": True}
+    for_training_alone = True
     computes_in_float = False  # images are cast here, labels and boxes are not
     _always = False  # whether images are changed outside of training, too
     _gives_float = True  # whether integer images become floats

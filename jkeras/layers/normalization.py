@@ -136,6 +136,7 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
     renorm_momentum: float = 0.99
     synchronized: bool = False
     call_context = {"training": None, "mask": None}
+    for_training_alone = True
 
     if typing.TYPE_CHECKING:
 
@@ -558,6 +559,7 @@ class SpectralNormalization(StatefulLayer, Wrapper):
 
     power_iterations: int = 1
     call_context = {"training": False}
+    for_training_alone = True
     announces_compute_dtype = True
 
     def __post_init__(self):

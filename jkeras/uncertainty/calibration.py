@@ -1,0 +1,130 @@
+"""Temperature scaling: logits divided by one number, so that probabilities say what they mean."""
+
+import typing
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.core.layer import Layer
+from jkeras.layers import Rescaling
+from jkeras.models import Sequential
+from jkeras.uncertainty.given import labels_and_scores, of_labels
+
+STEPS = 100  # of Newton's method, at most
+REACH = 16.0  # how far log T may be from that of logits of unit size
+SMALLEST_STEP = 1e-7
+
+
+class _Search(typing.NamedTuple):
+    """Where Newton's method is: the root lies between `low` and `high`."""
+
+    place: jax.Array
+    low: jax.Array
+    high: jax.Array
+    change: jax.Array
+    steps: jax.Array
+
+
+def temperature(logits: Any, labels: Any) -> jax.Array:
+    """The number T for which `softmax(logits / T)` has the lowest negative log-likelihood (Guo et
+    al. 2017, arXiv:1706.04599), by Newton's method on log T. Use rows that the model was not
+    trained on.
+
+    Args:
+        logits: (rows, classes).
+        labels: integers (rows,), or one-hot rows.
+
+    Returns:
+        T; under `jax.jit` and `jax.vmap` nan where there is none, which is an error elsewhere.
+
+    Raises:
+        ValueError: shapes that do not go together, labels that are no classes; no T is best,
+            since the likelihood grows as T goes to 0 (every row is predicted rightly) or to
+            infinity (the logits say no more of the labels than chance).
+
+    >>> logits = [[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [0.0, 2.0]]
+    >>> found = temperature(logits, [0, 0, 1, 1])  # right in three rows of four
+    >>> round(float(jax.nn.softmax(jax.numpy.array([2.0, 0.0]) / found)[0]), 4)
+    0.75
+    """
+    labels, logits = labels_and_scores(labels, logits, "temperature", "logits")
+    above = logits - of_labels(logits, labels)[:, None]  # the label's own is 0
+    is_separable = jnp.sum(jnp.max(above, axis=-1)) <= 0
+    is_chance = jnp.sum(jnp.mean(above, axis=-1)) >= 0
+    if not isinstance(above, jax.core.Tracer):
+        _check_exists(bool(is_separable), bool(is_chance))
+    size = jnp.sqrt(jnp.mean(jnp.square(above)))
+    best = size * jnp.exp(_minimum(above / size))
+    return jnp.where(is_separable | is_chance, jnp.nan, best)
+
+
+def _check_exists(is_separable, is_chance):
+    wanted = "logits of which some T is best"
+    if is_separable:
+        received = "such that the label has the largest in every row: the best T is 0"
+        fix = "take rows that the model was not trained on, more of them"
+        raise ValueError(explain("temperature", wanted, received, fix))
+    if is_chance:
+        received = "such that labels have no larger ones than other classes: the best T is infinite"
+        fix = "check that rows of labels and logits are the same and classes in the same order"
+        raise ValueError(explain("temperature", wanted, received, fix))
+
+
+def _minimum(above: jax.Array) -> jax.Array:
+    """log T where the derivative of the loss is 0. Of `1 / T` the loss is convex, so that there is
+    one such place, and the derivative's sign says on which side it is.
+    """
+
+    def step(search):
+        slope, curvature = _derivatives(above, search.place)
+        low = jnp.where(slope < 0, search.place, search.low)
+        high = jnp.where(slope < 0, search.high, search.place)
+        newton = search.place - slope / curvature
+        is_inside = (curvature > 0) & (newton >= low) & (newton <= high)
+        place = jnp.where(is_inside, newton, (low + high) / 2)
+        return _Search(place, low, high, jnp.abs(place - search.place), search.steps + 1)
+
+    def goes_on(search):
+        return (search.change > SMALLEST_STEP) & (search.steps < STEPS)
+
+    reach = jnp.asarray(REACH, above.dtype)
+    start = _Search(jnp.zeros_like(reach), -reach, reach, reach, jnp.asarray(0))
+    return jax.lax.while_loop(goes_on, step, start).place
+
+
+def _derivatives(above, log_temperature):
+    """The first and the second derivative of the mean loss by log T."""
+    scaled = above * jnp.exp(-log_temperature)
+    probabilities = jax.nn.softmax(scaled, axis=-1)
+    mean = jnp.sum(probabilities * scaled, axis=-1)
+    deviations = scaled - mean[:, None]
+    variance = jnp.sum(probabilities * jnp.square(deviations), axis=-1)
+    return -jnp.mean(mean), jnp.mean(variance + mean)
+
+
+def calibrated(model: Layer, temperature: Any) -> Sequential:
+    """A model whose logits are those of another one divided by a temperature. It shares the other
+    one's weights, and is saved as any model.
+
+    Args:
+        model: a model that gives logits.
+        temperature: a number above 0, such as `temperature` finds.
+
+    Raises:
+        ValueError: a temperature that is no number above 0.
+
+    >>> import numpy as np, jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(2)])
+    >>> x = np.ones((1, 3), "float32")
+    >>> bool(np.allclose(calibrated(model, 2.0)(x), model(x) / 2))
+    True
+    """
+    divisor = float(temperature)
+    if not 0 < divisor < float("inf"):
+        raise ValueError(explain("calibrated", "a temperature above 0", f"{divisor}"))
+    return Sequential([model, Rescaling(1 / divisor, name="temperature")])
+
+
+__all__ = ["calibrated", "temperature"]

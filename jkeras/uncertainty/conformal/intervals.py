@@ -1,0 +1,70 @@
+"""`predict_interval`: between which numbers the target of a row may lie."""
+
+import typing
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.uncertainty.conformal.fitting import OF_NUMBERS, Fitted, column, rank_of
+from jkeras.uncertainty.given import as_floats
+
+
+class Interval(typing.NamedTuple):
+    """Lower and upper ends, (rows,) each; an interval whose ends are the other way round is empty.
+
+    >>> Interval(0.0, 1.0).upper
+    1.0
+    """
+
+    lower: jax.Array
+    upper: jax.Array
+
+
+def predict_interval(fitted: Fitted, predictions: Any) -> Interval:
+    """The interval in which the target of each row lies.
+
+    Args:
+        fitted: what `fit` gave, by "residual", "cqr" or "jackknife+".
+        predictions: (rows,) of "residual"; a lower and an upper quantile, (rows, 2), of "cqr"; of
+            "jackknife+" what each of the models says that made the calibration predictions, (rows,
+            calibration rows): column i by the model that was trained without row i.
+
+    Raises:
+        ValueError: shapes that do not go together, a `fitted` for sets.
+
+    >>> from jkeras.uncertainty import conformal
+    >>> fitted = conformal.fit([1.0, 2.0, 3.0], [1.5, 2.0, 2.8], alpha=0.25, method="residual")
+    >>> conformal.predict_interval(fitted, [7.0])
+    Interval(lower=Array([6.5], dtype=float32), upper=Array([7.5], dtype=float32))
+    """
+    where = "conformal.predict_interval"
+    if fitted.method not in OF_NUMBERS:
+        wanted = f"a method of numbers, {', '.join(OF_NUMBERS)}"
+        fix = "call `conformal.predict_sets`"
+        raise ValueError(explain(where, wanted, f"{fitted.method!r}", fix))
+    if fitted.method == "residual":
+        given = column(predictions, "predictions", where)
+        return Interval(given - fitted.threshold, given + fitted.threshold)
+    columns = 2 if fitted.method == "cqr" else len(fitted.threshold)
+    given = as_floats(predictions)
+    if given.ndim != 2 or given.shape[1] != columns:
+        wanted = f"`predictions` of shape (rows, {columns})"
+        raise ValueError(explain(where, wanted, f"shape {given.shape}"))
+    if fitted.method == "cqr":
+        return Interval(given[:, 0] - fitted.threshold, given[:, 1] + fitted.threshold)
+    return _jackknife(given, fitted.threshold, fitted.alpha)
+
+
+def _jackknife(given, residuals, alpha):
+    rows = len(residuals)
+    rank = rank_of(rows, alpha)
+    if rank > rows:
+        infinite = jnp.full(len(given), jnp.inf, given.dtype)
+        return Interval(-infinite, infinite)
+    lower = jnp.sort(given - residuals, axis=-1)[:, rows - rank]
+    return Interval(lower, jnp.sort(given + residuals, axis=-1)[:, rank - 1])
+
+
+__all__ = ["Interval", "predict_interval"]

@@ -1,0 +1,62 @@
+"""`predict_sets`: the classes that a row may be of."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.uncertainty.conformal.fitting import OF_CLASSES, Fitted, uniforms_of
+from jkeras.uncertainty.conformal.scores import of_classes
+from jkeras.uncertainty.given import as_floats
+
+
+def predict_sets(
+    fitted: Fitted,
+    probabilities: Any,
+    *,
+    rng: jax.Array | int | None = None,
+    uniforms: Any = None,
+    allow_empty: bool = True,
+) -> jax.Array:
+    """Which classes are in the set of each row: booleans (rows, classes).
+
+    Args:
+        fitted: what `fit` gave, by "lac", "aps" or "raps".
+        probabilities: (rows, classes), of the model that it was fitted for.
+        rng: a key or an integer, where scores were randomized. Without it each set is the largest
+            that any random numbers give, and their share of hits is `1 - alpha` or more.
+        uniforms: numbers (rows,) in [0, 1) in place of random ones.
+        allow_empty: False puts the most probable class into every set.
+
+    Raises:
+        ValueError: shapes that do not go together, a `fitted` for intervals, random numbers where
+            the fitted scores had none.
+
+    >>> from jkeras.uncertainty import conformal
+    >>> fitted = conformal.fit([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], [0, 0, 0], alpha=0.5)
+    >>> conformal.predict_sets(fitted, [[0.8, 0.2], [0.65, 0.35], [0.5, 0.5]]).tolist()
+    [[True, False], [True, False], [False, False]]
+    """
+    where = "conformal.predict_sets"
+    if fitted.method not in OF_CLASSES:
+        wanted = f"a method of classes, {', '.join(OF_CLASSES)}"
+        fix = "call `conformal.predict_interval`"
+        raise ValueError(explain(where, wanted, f"{fitted.method!r}", fix))
+    given = as_floats(probabilities)
+    if given.ndim != 2:
+        wanted = "`probabilities` of shape (rows, classes)"
+        raise ValueError(explain(where, wanted, f"shape {given.shape}"))
+    if not fitted.is_randomized and (rng is not None or uniforms is not None):
+        wanted = "no random numbers, since scores were fitted without"
+        raise ValueError(explain(where, wanted, "some", "give `rng=` to `conformal.fit`, too"))
+    otherwise = 1.0 if fitted.is_randomized else 0.0
+    shares = uniforms_of(given, rng, uniforms, otherwise, where)
+    terms = fitted.penalty, fitted.free_rank
+    sets = of_classes(fitted.method, given, shares, *terms) <= fitted.threshold
+    if allow_empty:
+        return sets
+    return sets | (jnp.arange(given.shape[1]) == jnp.argmax(given, axis=-1)[:, None])
+
+
+__all__ = ["predict_sets"]

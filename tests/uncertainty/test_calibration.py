@@ -1,0 +1,179 @@
+"""Temperatures against scipy, calibration errors against netcal and against numpy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.special
+
+import jkeras
+from jkeras import uncertainty
+
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(0, 5, 400)
+LOGITS = (RNG.normal(size=(400, 5)) + 1.5 * np.eye(5)[LABELS]).astype("float32") * 3
+PROBABILITIES = scipy.special.softmax(LOGITS, axis=-1)
+NETCAL = 0.16530050  # ECE(15) of netcal 1.4.0
+
+
+def reference(labels, probabilities, bins):
+    """The calibration error in plain numpy, in float64."""
+    confidence, guess = probabilities.max(-1).astype("float64"), probabilities.argmax(-1)
+    total = 0.0
+    edges = np.linspace(0, 1, bins + 1)
+    for number, (low, high) in enumerate(zip(edges[:-1], edges[1:])):
+        inside = (confidence >= low) & ((confidence < high) | (number == bins - 1))
+        if inside.any():
+            gap = (guess == labels)[inside].mean() - confidence[inside].mean()
+            total += inside.mean() * abs(gap)
+    return total
+
+
+def loss(log_temperature, logits, labels):
+    scaled = logits.astype("float64") / np.exp(log_temperature)
+    chosen = np.take_along_axis(scaled, labels[:, None], axis=-1)[:, 0]
+    return np.mean(scipy.special.logsumexp(scaled, axis=-1) - chosen)
+
+
+# ---------------------------------------------------------------- expected calibration error
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15, 100])
+def test_the_error_is_that_of_numpy(bins):
+    found = uncertainty.expected_calibration_error(LABELS, PROBABILITIES, bins)
+    np.testing.assert_allclose(found, reference(LABELS, PROBABILITIES, bins), atol=1e-6)
+
+
+def test_the_error_is_the_recorded_one_of_netcal():
+    found = uncertainty.expected_calibration_error(LABELS, PROBABILITIES)
+    np.testing.assert_allclose(found, NETCAL, atol=1e-6)
+
+
+def test_the_error_is_netcals():
+    metrics = pytest.importorskip("netcal.metrics")
+    for bins in (10, 15, 40):
+        found = uncertainty.expected_calibration_error(LABELS, PROBABILITIES, bins)
+        np.testing.assert_allclose(
+            found, metrics.ECE(bins).measure(PROBABILITIES, LABELS), atol=1e-6
+        )
+    positive, of_one = PROBABILITIES[:, 1], (LABELS == 1).astype(int)
+    found = uncertainty.expected_calibration_error(of_one, positive)
+    np.testing.assert_allclose(found, metrics.ECE(15).measure(positive, of_one), atol=1e-6)
+
+
+@pytest.mark.parametrize("bins", [3, 10, 15, 30])
+def test_what_lies_on_an_edge_belongs_to_the_bin_above(bins):
+    edges = np.linspace(0, 1, bins + 1).astype("float32")
+    inside = edges[edges >= 0.5]
+    probabilities = np.stack([inside, 1 - inside], axis=-1)
+    counts = uncertainty.reliability_diagram([0] * len(inside), probabilities, bins).count
+    wanted, _ = np.histogram(inside.astype("float64"), np.linspace(0, 1, bins + 1))
+    np.testing.assert_array_equal(counts, wanted)
+
+
+def test_one_hot_labels_and_binary_probabilities():
+    found = uncertainty.expected_calibration_error(np.eye(5)[LABELS], PROBABILITIES)
+    np.testing.assert_allclose(found, NETCAL, atol=1e-6)
+    diagram = uncertainty.reliability_diagram([1, 0, 1], [0.1, 0.1, 0.9], bins=2)
+    np.testing.assert_allclose(diagram.accuracy, [0.5, 1.0])
+    np.testing.assert_allclose(diagram.confidence, [0.1, 0.9], rtol=1e-6)
+
+
+def test_the_error_under_jit_and_vmap():
+    batches = jax.jit(jax.vmap(uncertainty.expected_calibration_error))
+    found = batches(LABELS.reshape(4, 100), PROBABILITIES.reshape(4, 100, 5))
+    for i, value in enumerate(found):
+        rows = slice(100 * i, 100 * i + 100)
+        np.testing.assert_allclose(
+            value, reference(LABELS[rows], PROBABILITIES[rows], 15), atol=1e-6
+        )
+
+
+def test_a_diagram_is_drawn():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    axes = uncertainty.reliability_diagram(LABELS, PROBABILITIES, bins=5).plot()
+    assert len(axes.patches) == 10  # accuracies and gaps
+    assert (
+        axes.get_title() == f"expected calibration error {reference(LABELS, PROBABILITIES, 5):.4f}"
+    )
+    matplotlib.pyplot.close(axes.figure)
+
+
+@pytest.mark.parametrize(
+    "labels, probabilities, bins, message",
+    [
+        (
+            [0, 1],
+            [[0.5, 0.5]],
+            15,
+            r"`labels` of shape \(1,\), or one-hot \(1, 2\), received",
+        ),
+        ([0], [[[0.5, 0.5]]], 15, r"\(rows, classes\), received shape \(1, 1, 2\)"),
+        ([2], [[0.5, 0.5]], 15, "from 0 to 1, received labels from 2 to 2"),
+        ([0], [[0.5, 0.5]], 0, "1 bin or more, received bins=0"),
+    ],
+)
+def test_errors_of_diagrams(labels, probabilities, bins, message):
+    with pytest.raises(ValueError, match=message):
+        uncertainty.reliability_diagram(labels, probabilities, bins)
+
+
+# ---------------------------------------------------------------- temperature
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.3, 1.0, 40.0])
+def test_the_temperature_is_scipys(scale):
+    logits = LOGITS * np.float32(scale)
+    found = float(uncertainty.temperature(logits, LABELS))
+    wanted = scipy.optimize.minimize_scalar(
+        loss, bracket=(np.log(scale), np.log(scale) + 1), args=(logits, LABELS), tol=1e-12
+    )
+    np.testing.assert_allclose(found, np.exp(wanted.x), rtol=2e-6)
+    gradient = scipy.optimize.approx_fprime([np.log(found)], lambda a: loss(a[0], logits, LABELS))
+    assert abs(gradient[0]) < 1e-6
+
+
+def test_the_temperature_of_few_mistakes():
+    """Nearly separable logits: the minimum is far from where the search begins."""
+    labels = np.zeros(1000, int)
+    logits = np.tile(np.array([[30.0, 0.0]], "float32"), (1000, 1))
+    logits[0] = [0.0, 1e-3]
+    found = float(uncertainty.temperature(logits, labels))
+    wanted = scipy.optimize.minimize_scalar(
+        loss, bounds=(-20, 20), args=(logits, labels), method="bounded", options={"xatol": 1e-9}
+    )
+    assert loss(np.log(found), logits, labels) <= wanted.fun + 1e-9
+
+
+def test_temperatures_under_jit_and_vmap():
+    rows = jax.jit(jax.vmap(uncertainty.temperature))
+    found = rows(LOGITS.reshape(4, 100, 5), LABELS.reshape(4, 100))
+    one_by_one = [
+        uncertainty.temperature(LOGITS[100 * i : 100 * i + 100], LABELS[100 * i : 100 * i + 100])
+        for i in range(4)
+    ]
+    np.testing.assert_allclose(found, jnp.stack(one_by_one), rtol=1e-5)
+
+
+def test_no_temperature_is_best():
+    separable = np.eye(5, dtype="float32")[LABELS]
+    with pytest.raises(ValueError, match="the best T is 0.*more of them"):
+        uncertainty.temperature(separable, LABELS)
+    with pytest.raises(ValueError, match="the best T is infinite.*same order"):
+        uncertainty.temperature(-separable, LABELS)
+    assert np.isnan(jax.jit(uncertainty.temperature)(separable, LABELS))
+    assert np.isnan(jax.jit(uncertainty.temperature)(-separable, LABELS))
+
+
+def test_a_calibrated_model_is_saved_and_loaded(tmp_path):
+    model = jkeras.Sequential([jkeras.Input((5,)), jkeras.layers.Dense(5)])
+    found = uncertainty.temperature(model(LOGITS) * 0 + LOGITS, LABELS)
+    cooler = uncertainty.calibrated(model, found)
+    np.testing.assert_allclose(cooler(LOGITS), model(LOGITS) / found, rtol=1e-5, atol=1e-6)
+    cooler.save(tmp_path / "m.keras")
+    loaded = jkeras.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_allclose(loaded(LOGITS), cooler(LOGITS), rtol=1e-6)
+    with pytest.raises(ValueError, match="above 0, received 0.0"):
+        uncertainty.calibrated(model, 0)
