@@ -7,9 +7,9 @@ disturbs no other.
 """
 
 import argparse
+import multiprocessing
 import pathlib
 import signal
-import sys
 from typing import Annotated
 
 import litserve
@@ -93,6 +93,11 @@ async def too_large(request, error):
     return JSONResponse({"detail": detail}, 413, {"Connection": "close"})
 
 
+def stop(number, frame):
+    """Ends this process as Ctrl-C does, after which alone LitServe ends its other processes."""
+    raise KeyboardInterrupt if multiprocessing.parent_process() is None else SystemExit(0)
+
+
 def main():
     """Serves until it is sent SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -109,8 +114,7 @@ def main():
     server = litserve.LitServer(api, accelerator="cpu", timeout=5, max_payload_size=MOST_BYTES, fast_queue=True)
     server.app.add_exception_handler(RequestValidationError, malformed)
     server.app.add_exception_handler(413, too_large)
-    # LitServe leaves its processes behind unless an exception ends this one
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    signal.signal(signal.SIGTERM, stop)
     server.run(
         host=options.host,
         port=options.port,
