@@ -111,7 +111,7 @@ def main():
     if options.batch > 1:
         batching = {"max_batch_size": options.batch, "batch_timeout": options.wait}
     api = Digits(str(options.folder / "digits.onnx"), **batching)
-    server = litserve.LitServer(api, accelerator="cpu", timeout=5, max_payload_size=MOST_BYTES, fast_queue=True)
+    server = litserve.LitServer(api, accelerator="cpu", timeout=5, max_payload_size=MOST_BYTES, fast_queue=True, restart_workers=True)
     server.app.add_exception_handler(RequestValidationError, malformed)
     server.app.add_exception_handler(413, too_large)
     signal.signal(signal.SIGTERM, stop)
