@@ -4,6 +4,7 @@ own: `python load.py FOLDER`. Nothing but numpy is needed.
 
 import argparse
 import collections
+import contextlib
 import dataclasses
 import http.client
 import json
@@ -37,6 +38,7 @@ class Report:
         failures: how many of them were not answered with 200, by what came instead.
         latencies: seconds of each that was answered, sorted.
         difference: the largest difference of a probability to the model's own.
+        other_sets: how many answers have another set of digits than the model's own.
         refused: how many malformed requests were refused with the status that they should be.
         not_refused: what came to the other malformed ones.
         seconds: from the first request to the last answer.
@@ -46,6 +48,7 @@ class Report:
     failures: dict[str, int]
     latencies: list[float]
     difference: float
+    other_sets: int
     refused: int
     not_refused: dict[str, str]
     seconds: float
@@ -59,89 +62,81 @@ class Report:
             lines += [
                 f"latency p50 {middle:.1f} ms, p95 {high:.1f} ms, p99 {highest:.1f} ms",
                 f"{rate:.0f} answers a second",
-                f"largest difference to the model's own {self.difference:.1e}",
+                f"largest difference to the model's own {self.difference:.1e}, "
+                f"{self.other_sets} other sets",
             ]
         if self.refused or self.not_refused:
             lines.append(f"{self.refused} malformed requests refused; others: {self.not_refused}")
         return "\n".join(lines)
 
 
-class Connection:
-    """A connection that is kept for the next request, and opened anew after a failure."""
-
-    def __init__(self, host, port, timeout):
-        self.kept = http.client.HTTPConnection(host, port, timeout=timeout)
-
-    def post(self, body):
-        """(status, body) of an answer.
-
-        Raises:
-            OSError, http.client.HTTPException: there is none.
-        """
-        try:
-            self.kept.request("POST", "/predict", body, {"Content-Type": "application/json"})
-            answer = self.kept.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException):
-            self.kept.close()
-            raise
-
-
 def send(jobs, results, connection):
-    """Sends what is in a queue, one after another, and notes (job, status or error, body, seconds).
+    """Sends what is in a queue over a connection, one after another, and notes
+    (job, status or name of the error, body, seconds). After an error it connects anew.
 
     A job is (number of the image or name of what is wrong, body).
     """
-    while True:
-        try:
-            job, body = jobs.get_nowait()
-        except queue.Empty:
-            return
-        begin = time.perf_counter()
-        try:
-            status, answer = connection.post(body)
-        except (OSError, http.client.HTTPException) as error:
-            status, answer = type(error).__name__, b""
-        results.append((job, status, answer, time.perf_counter() - begin))
+    with contextlib.closing(connection):
+        while True:
+            try:
+                job, body = jobs.get_nowait()
+            except queue.Empty:
+                return
+            begin = time.perf_counter()
+            try:
+                connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                status, answer = response.status, response.read()
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                status, answer = type(error).__name__, b""
+            results.append((job, status, answer, time.perf_counter() - begin))
 
 
-def load(images, probabilities, port, requests=4000, connections=32, malformed=0, timeout=10):
+def load(expected, port, requests=4000, connections=32, malformed=0, timeout=10):
     """Sends images, and malformed requests between them; a report.
 
     Args:
-        images: (n, 8, 8), which are sent in turns.
-        probabilities: (n, 10), the model's own.
+        expected: "images", which are sent in turns, and what the model says of them, as in
+            `expected.npz`.
         connections: how many requests are under way at once.
         malformed: how many malformed requests are sent between the others.
         timeout: seconds after which no answer is a failure.
     """
-    bodies = [json.dumps({"pixels": image.tolist()}) for image in images]
-    everything = [(i, bodies[i % len(bodies)]) for i in range(requests)]
-    names = list(MALFORMED)
-    for i in range(malformed):
-        name = names[i % len(names)]
-        everything.insert(i * len(everything) // malformed, (name, MALFORMED[name][0]))
-    jobs = queue.SimpleQueue()
-    for job in everything:
-        jobs.put(job)
     results = []
+    jobs = jobs_of(expected["images"], requests, malformed)
     threads = [
-        threading.Thread(
-            target=send, args=(jobs, results, Connection("127.0.0.1", port, timeout))
+        threading.Thread(target=send, args=(jobs, results, connection))
+        for connection in (
+            http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+            for _ in range(connections)
         )
-        for _ in range(connections)
     ]
     begin = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return reported(results, probabilities, time.perf_counter() - begin)
+    return reported(results, expected, time.perf_counter() - begin)
 
 
-def reported(results, probabilities, seconds):
+def jobs_of(images, requests, malformed):
+    """What is to be sent, in a queue: malformed requests lie evenly between the others."""
+    bodies = [json.dumps({"pixels": image.tolist()}) for image in images]
+    everything = [(i, bodies[i % len(bodies)]) for i in range(requests)]
+    names = list(MALFORMED)
+    for i in range(malformed):
+        name = names[i % len(names)]
+        everything.insert(i * (requests + malformed) // malformed, (name, MALFORMED[name][0]))
+    jobs = queue.SimpleQueue()
+    for job in everything:
+        jobs.put(job)
+    return jobs
+
+
+def reported(results, expected, seconds):
     """The report of what `send` noted."""
-    failures, latencies, differences = collections.Counter(), [], [0.0]
+    failures, latencies, differences, other_sets = collections.Counter(), [], [0.0], 0
     refused, not_refused = 0, {}
     for job, status, answer, took in results:
         if job in MALFORMED:
@@ -153,18 +148,19 @@ def reported(results, probabilities, seconds):
             failures[str(status)] += 1
         else:
             latencies.append(took)
-            expected = probabilities[job % len(probabilities)]
-            found = json.loads(answer)["probabilities"]
-            differences.append(float(np.abs(np.asarray(found) - expected).max()))
-    requests = len(latencies) + sum(failures.values())
+            answer, row = json.loads(answer), job % len(expected["images"])
+            difference = np.abs(answer["probabilities"] - expected["probabilities"][row]).max()
+            differences.append(float(difference))
+            other_sets += answer["set"] != np.flatnonzero(expected["in_set"][row]).tolist()
     return Report(
-        requests,
-        dict(failures),
-        sorted(latencies),
-        max(differences),
-        refused,
-        not_refused,
-        seconds,
+        requests=len(latencies) + sum(failures.values()),
+        failures=dict(failures),
+        latencies=sorted(latencies),
+        difference=max(differences),
+        other_sets=other_sets,
+        refused=refused,
+        not_refused=not_refused,
+        seconds=seconds,
     )
 
 
@@ -177,18 +173,10 @@ def main():
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--malformed", type=int, default=0)
     options = parser.parse_args()
-    with np.load(options.folder / "expected.npz") as expected:
-        images, probabilities = expected["images"], expected["probabilities"]
-    print(
-        load(
-            images,
-            probabilities,
-            options.port,
-            options.requests,
-            options.connections,
-            options.malformed,
-        )
-    )
+    with np.load(options.folder / "expected.npz") as file:
+        expected = dict(file)
+    numbers = options.requests, options.connections, options.malformed
+    print(load(expected, options.port, *numbers))
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def write(served, images, report, folder):
     (folder / "report.json").write_text(json.dumps(report, indent=1))
 
 
-def main(folder, epochs=30, width=32):
+def main(folder, epochs=15, width=32):
     """Trains, calibrates, explains, writes; prints and returns the report."""
     jkeras.utils.set_random_seed(0)
     for_training, for_temperature, for_sets, (images, labels) = load_data()
@@ -148,7 +148,7 @@ def main(folder, epochs=30, width=32):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="to write to")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--width", type=int, default=32, help="filters of the first convolution")
     options = parser.parse_args()
     main(options.folder, options.epochs, options.width)
