@@ -107,13 +107,14 @@ def measure(model, served, images, labels):
 
 
 def explained(model, images, labels):
-    """How far the logit of the label falls while pixels are deleted, those that integrated
-    gradients find first, as a part of what it is while random ones are: low where the pixels count.
+    """The probability of the label while pixels are deleted, those first that integrated gradients
+    find, as a part of what it is while random ones are: low where these pixels count.
     """
     shares = explain.integrated_gradients(model, images, labels)
     chance = np.random.default_rng(0).normal(size=shares.shape)
-    found = explain.deletion(model, images, shares, labels).mean()
-    return {"deletion": float(found / explain.deletion(model, images, chance, labels).mean())}
+    probable = jkeras.Sequential([model, layers.Softmax()])
+    found = explain.deletion(probable, images, shares, labels).mean()
+    return {"deletion": float(found / explain.deletion(probable, images, chance, labels).mean())}
 
 
 def write(served, images, report, folder):
@@ -125,7 +126,7 @@ def write(served, images, report, folder):
     (folder / "report.json").write_text(json.dumps(report, indent=1))
 
 
-def main(folder, epochs=15, width=32):
+def main(folder, epochs=30, width=32):
     """Trains, calibrates, explains, writes; prints and returns the report."""
     jkeras.utils.set_random_seed(0)
     for_training, for_temperature, for_sets, (images, labels) = load_data()
@@ -148,7 +149,7 @@ def main(folder, epochs=15, width=32):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="to write to")
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--width", type=int, default=32, help="filters of the first convolution")
     options = parser.parse_args()
     main(options.folder, options.epochs, options.width)
