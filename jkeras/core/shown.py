@@ -10,7 +10,8 @@ RUNNING = """
     allow_non_tensor_positional_args autograph_info__ announces_compute_dtype
     as_run bind_call block_of_loop build_for built_block call_context casts_inputs check_input
     computes_in_float converts_inputs cursor declaration
-    declared_input_spec field_config flow_type for_training_alone has_children is_lifted is_native is_plain
+    declared_input_spec field_config flow_type for_training_alone has_children is_lifted
+    is_native is_plain
     is_stateful keeps_sparse native_builds own own_values pass_masks remat_scope resolved
     run_abstract run_on runs_on_host says_output_shape seed_generator_name set_untracked
     specs_for uses_weights_whole weight_in_use

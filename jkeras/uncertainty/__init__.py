@@ -3,7 +3,7 @@ contain the truth as often as they say, and what a prediction's spread comes fro
 """
 
 from jkeras.core.exports import exported
-from jkeras.uncertainty import conformal
+from jkeras.uncertainty import conformal, losses, metrics
 from jkeras.uncertainty.calibration import calibrated, temperature
 from jkeras.uncertainty.decomposition import (
     Decomposition,
@@ -18,5 +18,12 @@ from jkeras.uncertainty.reliability import (
     expected_calibration_error,
     reliability_diagram,
 )
+from jkeras.uncertainty.scoring import (
+    brier_score,
+    gaussian_crps,
+    gaussian_negative_log_likelihood,
+    negative_log_likelihood,
+    sample_crps,
+)
 
-__all__ = exported(globals(), "conformal")
+__all__ = exported(globals(), "conformal", "losses", "metrics")

@@ -33,8 +33,8 @@ class Decomposition(typing.NamedTuple):
 
 
 def decomposition(member_probabilities: Any) -> Decomposition:
-    """The uncertainty of an ensemble, or of samples of dropout, about the class of each row (Depeweg
-    et al. 2018, arXiv:1710.07283; Smith and Gal 2018, arXiv:1803.08533).
+    """The uncertainty of an ensemble, or of samples of dropout, about the class of each row
+    (Depeweg et al. 2018, arXiv:1710.07283; Smith and Gal 2018, arXiv:1803.08533).
 
     Args:
         member_probabilities: (members, rows, classes), or any axes in place of rows.

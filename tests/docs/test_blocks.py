@@ -55,6 +55,13 @@ def check_export(names):
     assert sorted(os.listdir()) == ["both.stablehlo", "digits.stablehlo", "pairs.stablehlo"]
 
 
+def check_uncertainty(names):
+    assert names["after"] < names["before"]
+    held = names["sets"][range(len(names["y_test"])), names["y_test"]]
+    assert held.mean() > 0.9
+    assert (names["parts"].epistemic > 0).all()
+
+
 def check_saving(names):
     assert {"run1", "run2", "model.keras"} <= set(os.listdir())
     assert "kept" in str(names["checkpoints"].report) and names["checkpoints"].report.restored
@@ -81,6 +88,7 @@ CHECKS = {
     "docs/callbacks.md": check_callbacks,
     "docs/export.md": check_export,
     "docs/saving.md": check_saving,
+    "docs/uncertainty.md": check_uncertainty,
 }
 
 

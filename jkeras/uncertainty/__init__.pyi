@@ -1,0 +1,22 @@
+# Written by `python -m tests.make_stubs`.
+from typing import Any
+from jkeras.uncertainty import conformal as conformal
+from jkeras.uncertainty import losses as losses
+from jkeras.uncertainty import metrics as metrics
+from jkeras.uncertainty.calibration import calibrated as calibrated
+from jkeras.uncertainty.calibration import temperature as temperature
+from jkeras.uncertainty.decomposition import Decomposition as Decomposition
+from jkeras.uncertainty.decomposition import Mixture as Mixture
+from jkeras.uncertainty.decomposition import as_gaussian as as_gaussian
+from jkeras.uncertainty.decomposition import decomposition as decomposition
+from jkeras.uncertainty.decomposition import mixture as mixture
+from jkeras.uncertainty.monte_carlo import Samples as Samples
+from jkeras.uncertainty.monte_carlo import mc_dropout as mc_dropout
+from jkeras.uncertainty.reliability import Reliability as Reliability
+from jkeras.uncertainty.reliability import expected_calibration_error as expected_calibration_error
+from jkeras.uncertainty.reliability import reliability_diagram as reliability_diagram
+from jkeras.uncertainty.scoring import brier_score as brier_score
+from jkeras.uncertainty.scoring import gaussian_crps as gaussian_crps
+from jkeras.uncertainty.scoring import gaussian_negative_log_likelihood as gaussian_negative_log_likelihood
+from jkeras.uncertainty.scoring import negative_log_likelihood as negative_log_likelihood
+from jkeras.uncertainty.scoring import sample_crps as sample_crps
