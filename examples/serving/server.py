@@ -61,7 +61,9 @@ class Digits(litserve.LitAPI):
     def predict(self, images):
         """The two outputs of the graph."""
         names = ["probabilities", "in_set"]
-        return dict(zip(names, self.session.run(names, {self.session.get_inputs()[0].name: images})))
+        return dict(
+            zip(names, self.session.run(names, {self.session.get_inputs()[0].name: images}))
+        )
 
     def unbatch(self, outputs):
         """The outputs of each image."""
@@ -111,7 +113,14 @@ def main():
     if options.batch > 1:
         batching = {"max_batch_size": options.batch, "batch_timeout": options.wait}
     api = Digits(str(options.folder / "digits.onnx"), **batching)
-    server = litserve.LitServer(api, accelerator="cpu", timeout=5, max_payload_size=MOST_BYTES, fast_queue=True, restart_workers=True)
+    server = litserve.LitServer(
+        api,
+        accelerator="cpu",
+        timeout=5,
+        max_payload_size=MOST_BYTES,
+        fast_queue=True,
+        restart_workers=True,
+    )
     server.app.add_exception_handler(RequestValidationError, malformed)
     server.app.add_exception_handler(413, too_large)
     signal.signal(signal.SIGTERM, stop)

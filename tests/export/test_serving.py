@@ -2,6 +2,7 @@
 `serving` is not installed.
 """
 
+import contextlib
 import http.client
 import importlib.util
 import os
@@ -76,10 +77,8 @@ def without_jkeras():
 
 def end(process):
     """Kills a server with all its processes, as a container does."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
@@ -98,11 +97,9 @@ def wait_for(port, process):
     last = time.monotonic() + PATIENCE
     while time.monotonic() < last:
         assert process.poll() is None, "the server has ended"
-        try:
+        with contextlib.suppress(OSError):
             if ask(port) == 200:
                 return
-        except OSError:
-            pass
         time.sleep(0.2)
     pytest.fail(f"no answer of the server within {PATIENCE} seconds")
 
