@@ -46,7 +46,9 @@ def mc_dropout(
 
     On is the noise of the model: layers of dropout and of Gaussian noise, dropout in attention and
     in recurrent cells, stochastic depth. Batch normalization uses its moving statistics, and
-    augmentation is off. A layer of yours is told `training=True`. Nothing is written on the model.
+    augmentation is off. A layer of yours is told `training=True`; a part that the model itself
+    calls with `training=False`, such as a pretrained base, stays without noise. Nothing is written
+    on the model.
 
     Args:
         x: inputs, rows along the first axis, in the model's structure.

@@ -88,8 +88,8 @@ def gaussian_crps(y_true: Any, y_pred: Any, variance: str = "softplus") -> jax.A
 
     Arguments and errors as of `gaussian_negative_log_likelihood`.
 
-    >>> print(gaussian_crps([1.0], [[1.0, 1.0]], "linear").round(3))
-    [0.234]
+    >>> print(f"{gaussian_crps([1.0], [[1.0, 1.0]], 'linear')[0]:.4f}")
+    0.2337
     """
     mean, variances = as_gaussian(y_pred, variance)
     stddev = jnp.sqrt(variances)

@@ -27,7 +27,7 @@ def numbers_of(key):
     of_place, of_noise = jax.random.split(key)
     place = jax.random.normal(of_place, (2 * ROWS,))
     targets = place + jax.random.normal(of_noise, place.shape) * (1 + place**2)
-    return jnp.stack([place - 0.3, place + 0.5], axis=-1), targets
+    return jnp.stack([place - 0.3 * (1 + place**2), place + 0.5], axis=-1), targets
 
 
 def over_splits(share_of):
@@ -116,6 +116,14 @@ def test_without_a_penalty_raps_is_aps():
         for options in (dict(method="aps"), dict(method="raps", penalty=0.0))
     ]
     np.testing.assert_array_equal(*found)
+
+
+def test_what_was_fitted_is_an_argument_of_compiled_functions():
+    given, labels = rows_of(jax.random.key(1))
+    fitted = jax.jit(conformal.fit)(given, labels)
+    sets = jax.jit(conformal.predict_sets)(fitted, given)
+    np.testing.assert_array_equal(sets, conformal.predict_sets(fitted, given))
+    np.testing.assert_allclose(fitted.threshold, conformal.fit(given, labels).threshold)
 
 
 def test_too_few_rows_give_everything():

@@ -119,6 +119,14 @@ def test_augmentation_and_power_iterations_are_off():
     np.testing.assert_allclose(found.mean, model(images, training=False), rtol=1e-5, atol=1e-6)
 
 
+def test_a_part_without_training_stays_so():
+    inputs = jkeras.Input((3,))
+    base = plain()(inputs, training=False)
+    model = jkeras.Model(inputs, [base, layers.Dropout(0.5)(inputs)])
+    quiet, noisy = uncertainty.mc_dropout(model, X, 4, rng=0).std
+    assert (quiet == 0).all() and (noisy > 0).any()
+
+
 def test_training_itself_is_as_before():
     """The choice is one of a pass, and ends with it."""
     model = plain()
