@@ -74,6 +74,7 @@ LEFT_OUT = {  # how many blocks of which page
     "docs/from-flax.md": 1,
     "docs/pretrained.md": 2,
     "docs/scaling.md": 2,
+    "docs/shipping.md": 1,
 }
 SLOW = {
     "docs/functional-core.md",

@@ -176,3 +176,15 @@ INTERVALS = conformal.fit([[0.0, 1.0]] * 3, [0.5] * 3, method="cqr")
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("method", ["lac", "aps"])
+def test_sets_are_exported_for_any_number_of_rows(method):
+    probabilities, labels = rows_of(jax.random.key(0))
+    fitted = conformal.fit(probabilities, labels, method=method)
+    program = jax.export.export(jax.jit(lambda given: conformal.predict_sets(fitted, given)))
+    shape = jax.export.symbolic_shape(f"rows, {CLASSES}")
+    exported = program(jax.ShapeDtypeStruct(shape, probabilities.dtype))
+    for rows in (1, 7):
+        given = probabilities[:rows]
+        np.testing.assert_array_equal(exported.call(given), conformal.predict_sets(fitted, given))

@@ -136,7 +136,7 @@ def uniforms_of(
     where: str,
 ) -> jax.Array:
     """A number in [0, 1) for each row: those given, random ones, or a fixed one."""
-    rows = len(probabilities)
+    rows = probabilities.shape[0]  # a symbol where a program for any size is exported
     if uniforms is not None:
         shares = as_floats(uniforms)
         if shares.shape != (rows,):
@@ -144,7 +144,7 @@ def uniforms_of(
         return shares
     if rng is not None:
         return jax.random.uniform(as_key(rng), (rows,), probabilities.dtype)
-    return jnp.full(rows, otherwise, probabilities.dtype)
+    return jnp.full_like(probabilities[:, 0], otherwise)
 
 
 def column(values: Any, name: str, where: str) -> jax.Array:
