@@ -72,6 +72,7 @@ __all__ = exported(
         "jkeras.preprocessing": "",
         "jkeras.privacy": "",
         "jkeras.robust": "",
+        "jkeras.uncertainty": "",
         "jkeras.visualization": "",
     },
 )

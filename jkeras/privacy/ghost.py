@@ -6,14 +6,14 @@ Params that meet an operation without a formula here, or several operations, hav
 row.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jkeras.privacy.sites import uses
+from jkeras.explain.products import product_of
+from jkeras.explain.sites import uses
 
 Tree = Any
 
@@ -45,10 +45,13 @@ def _square_of_leaf(value, found):
     """
     if len(found) == 1:
         (use,) = found
-        formula = FORMULAS.get(use.kind)
-        square = formula and formula(use.site.entry.params, use.operands, use.slopes[0])
-        if square is not None:
-            return square
+        product = product_of(use)
+        if product is not None:
+            return _of_product(product.inputs, product.slopes)
+        if use.kind == ("gather", 0):
+            square = _of_rows(use.site.entry.params, use.operands, use.slopes[0])
+            if square is not None:
+                return square
     gradients = [use.gradient(value) for use in found]
     return _square(sum(gradients)) if gradients else jnp.zeros((), "float32")
 
@@ -74,45 +77,6 @@ def _of_product(left, right):
     return _square(left.T @ right)
 
 
-def _of_dot(place):
-    """The formula of a matrix product whose operand number `place` is params."""
-
-    def square(params: dict, operands: list, slope: jax.Array) -> jax.Array | None:
-        contracted, batched = params["dimension_numbers"]
-        if batched[0]:
-            return None
-        other = operands[1 - place]
-        inner = contracted[1 - place]
-        free = [i for i in range(other.ndim) if i not in inner]
-        positions = math.prod(other.shape[i] for i in free)
-        rows = other.transpose(*free, *inner).reshape(positions, -1)
-        if place == 0:  # the slope has the axes of the params first
-            slope = jnp.moveaxis(slope, range(slope.ndim - len(free), slope.ndim), range(len(free)))
-        return _of_product(rows, slope.reshape(positions, -1))
-
-    return square
-
-
-def _of_convolution(params: dict, operands: list, slope: jax.Array) -> jax.Array | None:
-    if params["feature_group_count"] != 1 or params["batch_group_count"] != 1:
-        return None
-    dims = params["dimension_numbers"]
-    kernel = operands[1].shape
-    patches = jax.lax.conv_general_dilated_patches(
-        operands[0],
-        [kernel[axis] for axis in dims.rhs_spec[2:]],
-        params["window_strides"],
-        params["padding"],
-        params["lhs_dilation"],
-        params["rhs_dilation"],
-        dimension_numbers=jax.lax.ConvDimensionNumbers(dims.lhs_spec, dims.rhs_spec, dims.out_spec),
-    )
-    channels = dims.out_spec[1]
-    rows = jnp.moveaxis(patches, channels, -1)
-    slope = jnp.moveaxis(slope, channels, -1)
-    return _of_product(rows.reshape(-1, rows.shape[-1]), slope.reshape(-1, slope.shape[-1]))
-
-
 def _of_rows(params: dict, operands: list, slope: jax.Array) -> jax.Array | None:
     """Of a table from which whole rows are taken."""
     table, indices = operands
@@ -136,11 +100,3 @@ def _of_rows(params: dict, operands: list, slope: jax.Array) -> jax.Array | None
         slope = jnp.where(is_there[:, None], slope, 0)
     slope = _wide(slope)
     return jnp.sum((slope @ slope.T) * (taken[:, None] == taken))
-
-
-FORMULAS: dict[tuple[str, int], Callable] = {
-    ("dot_general", 0): _of_dot(0),
-    ("dot_general", 1): _of_dot(1),
-    ("conv_general_dilated", 1): _of_convolution,
-    ("gather", 0): _of_rows,
-}
