@@ -96,11 +96,27 @@ def _of_convolution(params: dict, operands: list, slope: jax.Array) -> Product |
     )
 
 
-def _of_bias(params: dict, operands: list, slope: jax.Array) -> Product | None:
-    """Of a weight that is added at several positions."""
-    kept = params["broadcast_dimensions"]
-    shape = operands[0].shape
-    if tuple(slope.shape[axis] for axis in kept) != shape:
+def _of_broadcast(params: dict, operands: list, slope: jax.Array) -> Product | None:
+    """Of a weight that is laid out over positions."""
+    return _over_positions(operands[0].shape, params["broadcast_dimensions"], slope)
+
+
+def _of_sum(place: int) -> Callable:
+    """Of a weight that is operand number `place` of a sum, with axes of size 1 for positions."""
+
+    def find(params: dict, operands: list, slope: jax.Array) -> Product | None:
+        shape = operands[place].shape
+        return _over_positions(shape, range(len(shape)), slope)
+
+    return find
+
+
+def _over_positions(shape, axes, slope):
+    """Of a weight of a shape whose axes are some of the slope's; its numbers are the same along all
+    others, and along those where it has size 1.
+    """
+    kept = [axis for axis, size in zip(axes, shape) if size != 1]
+    if [slope.shape[axis] for axis in kept] != [size for size in shape if size != 1]:
         return None
     around = [axis for axis in range(slope.ndim) if axis not in kept]
     slopes = slope.transpose(*around, *kept).reshape(-1, math.prod(shape))
@@ -111,5 +127,7 @@ PRODUCTS: dict[tuple[str, int], Callable[[dict, list, Any], Product | None]] = {
     ("dot_general", 0): _of_dot(0),
     ("dot_general", 1): _of_dot(1),
     ("conv_general_dilated", 1): _of_convolution,
-    ("broadcast_in_dim", 0): _of_bias,
+    ("broadcast_in_dim", 0): _of_broadcast,
+    ("add", 0): _of_sum(0),
+    ("add", 1): _of_sum(1),
 }

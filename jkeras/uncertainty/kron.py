@@ -4,8 +4,8 @@ and Martens 2016, arXiv:1602.01407, and Eschenhagen et al. 2023, arXiv:2311.0063
 
 A weight's gradient is a sum over positions of what goes into its operation, by the gradient of what
 comes out. The products of the former with themselves, in the mean over rows and positions, make one
-factor; those of the latter, summed, the other. Weights of other operations, and biases, have the
-whole matrix of their own instead.
+factor; those of the latter, summed, the other. What a bias is multiplied by is 1. Weights of other
+operations have the whole matrix of their own instead.
 """
 
 import math
