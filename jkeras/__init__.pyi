@@ -32,6 +32,7 @@ from jkeras import robust as robust
 from jkeras import saving as saving
 from jkeras import training as training
 from jkeras import tree as tree
+from jkeras import uncertainty as uncertainty
 from jkeras import utils as utils
 from jkeras import visualization as visualization
 from jkeras import wrappers as wrappers

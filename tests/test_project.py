@@ -42,6 +42,7 @@ ORDER = [
         "preprocessing",
         "privacy",
         "robust",
+        "uncertainty",
         "utils",
         "visualization",
         "wrappers",

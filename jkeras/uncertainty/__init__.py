@@ -3,7 +3,8 @@
 from jkeras.core.exports import exported
 from jkeras.uncertainty import swag
 from jkeras.uncertainty.laplace import Laplace, laplace
-from jkeras.uncertainty.posterior import Posterior
+from jkeras.uncertainty.likelihood import Likelihood
+from jkeras.uncertainty.posterior import Posterior, outputs_and_covariance, posterior
 from jkeras.uncertainty.statistics import batch_statistics
 from jkeras.uncertainty.swag_callback import SWAG
 

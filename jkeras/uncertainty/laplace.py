@@ -11,13 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import Layer
+from jkeras.core.structure import named_weights
 from jkeras.core.trail import Trail
 from jkeras.explain.running import by_batches, program_of, values_of
 from jkeras.kernel import apply as kernel
 from jkeras.kernel import tree
-from jkeras.training.layout import StateLayout
 from jkeras.uncertainty.curvature import AT_ONCE
 from jkeras.uncertainty.likelihood import LINKS, WHERE, Likelihood, averaged
 from jkeras.uncertainty.outputs import logits_of, loss_takes_logits, outputs_of
@@ -42,6 +43,14 @@ class Laplace:
         posterior: the distribution, a value. Its mean are the params that are uncertain.
         likelihood: of labels by outputs.
         noise: standard deviation of the labels of a regression.
+
+    >>> import numpy as np, jkeras
+    >>> x = np.array([[3.0], [4.0]])
+    >>> model = jkeras.Sequential([jkeras.Input((1,)), jkeras.layers.Dense(1, use_bias=False)])
+    >>> model.params = {"dense": {"kernel": [[2.0]]}}
+    >>> fitted = laplace(model, x, 2 * x, likelihood="regression", prior_precision="marglik")
+    >>> round(fitted.prior_precision, 2), fitted.covariance.round(4).tolist()
+    (0.24, [[0.03959999978542328]])
     """
 
     def __init__(
@@ -283,7 +292,8 @@ def _uncertain(model, params, state, x, only_last):
     Raises:
         ValueError: there are none of the former.
     """
-    trainable = {path for path, _ in StateLayout(model).params}
+    paths = ByVariable((variable, path) for path, variable in named_weights(model))
+    trainable = set(paths.of(model.trainable_variables))
     if only_last:
         trail = Trail()
         run = lambda x: kernel.apply(  # noqa: E731

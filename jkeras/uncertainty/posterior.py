@@ -38,6 +38,12 @@ class Posterior:
         factor: a root of the covariance.
         prior_precision: of the normal prior around 0, the same for all params.
         log_likelihood: of all labels, at the mean.
+
+    >>> x = jnp.array([[3.0], [4.0]])
+    >>> fitted = posterior(
+    ...     lambda w, x: x * w, jnp.array(2.0), x, 2 * x, likelihood=Likelihood("gaussian"))
+    >>> fitted.parameters, fitted.sample(jax.random.key(0), 5).shape
+    (1, (5,))
     """
 
     mean: Tree

@@ -1,10 +1,9 @@
-"""The statistics of batch normalization for other params than those that they were gathered with."""
+"""Statistics of batch normalization for other params than those that they were gathered with."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jkeras.core.layer import Layer
 from jkeras.core.paths import walk
@@ -36,6 +35,7 @@ def batch_statistics(
     Returns:
         The state; the given one where the model has no batch normalization in training.
 
+    >>> import numpy as np
     >>> layer = BatchNormalization()
     >>> params, state = layer.init(0, jnp.ones((2, 1)))
     >>> batch_statistics(layer, params, state, np.array([[1.0], [3.0]]))["moving_mean"].tolist()

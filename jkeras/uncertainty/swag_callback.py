@@ -49,9 +49,7 @@ class SWAG(Callback):
         super().__init__()
         if start_epoch < 0 or every < 1:
             received = f"start_epoch={start_epoch}, every={every}"
-            raise ValueError(
-                explain(WHERE, "a start_epoch of 0 or more, every 1 or more", received)
-            )
+            raise ValueError(explain(WHERE, "start_epoch >= 0 and every >= 1", received))
         swag.init({"rank": jnp.zeros(())}, rank)
         self.start_epoch, self.every, self.rank = start_epoch, every, rank
         self.state: swag.State | None = None

@@ -377,6 +377,7 @@ def test_compiles_once():
 def test_what_is_refused():
     model = mlp(SMALL)
     wide = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(5000), layers.Dense(3, "softmax")])
+    deep = jkeras.Sequential([jkeras.Input((3,)), layers.Reshape((3, 1)), layers.Dense(3)])
     with pytest.raises(ValueError, match="at most 16,384.*35,003 parameters.*'kron'.*'diag'"):
         uncertainty.laplace(wide, X, Y)
     with pytest.raises(ValueError, match="structure.*'kron'"):
@@ -388,7 +389,7 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match="above 0"):
         uncertainty.laplace(model, X, Y, prior_precision=0.0)
     with pytest.raises(ValueError, match="one output"):
-        uncertainty.laplace(layers.Reshape((3, 1)), X, Y)
+        uncertainty.laplace(deep, X, Y)
     fitted = uncertainty.laplace(model, X, Y)
     with pytest.raises(ValueError, match="key"):
         fitted.predict(X_TEST, link="mc")
