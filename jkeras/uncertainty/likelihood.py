@@ -19,6 +19,9 @@ class Likelihood:
     Attributes:
         kind: "softmax" of logits (rows, classes), "sigmoid" of logits (rows, 1), or "gaussian"
             around outputs (rows, numbers).
+
+    >>> Likelihood("sigmoid").log_prob(jnp.zeros((1, 1)), jnp.array([[1]]), jnp.ones(()))
+    Array([-0.6931472], dtype=float32)
     """
 
     kind: str
