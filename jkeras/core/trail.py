@@ -10,10 +10,12 @@ class Trail:
 
     Attributes:
         outputs: (layer in words, the arrays that it gave).
+        paths: of the layers.
     """
 
     def __init__(self) -> None:
         self.outputs: list[tuple[str, Any]] = []
+        self.paths: list[tuple[str, ...]] = []
 
     def through(self, layer: Any, scope: Any, outputs: Any) -> Any:
         """Remembers a layer's outputs."""
@@ -21,6 +23,7 @@ class Trail:
         if path is not None:
             label = f"layer '{'/'.join(path) or layer.name}' ({type(layer).__name__})"
             self.outputs.append((label, jax.tree_util.tree_leaves(outputs)))
+            self.paths.append(path)
         return outputs
 
     def asks_for(self, path: tuple) -> bool:

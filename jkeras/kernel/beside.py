@@ -24,12 +24,21 @@ def note_logits(probabilities: jax.Array, logits: jax.Array, axis: typing.Any) -
         flow.logits[id(probabilities)] = probabilities, logits, axis % logits.ndim
 
 
-def logits_beside(probabilities: jax.Array, axis: int) -> jax.Array | None:
-    """The logits whose softmax along an axis these probabilities are, if the pass knows; else
-    None.
+def note_log_odds(probabilities: jax.Array, log_odds: jax.Array) -> None:
+    """Lets who asks in this pass know of what probabilities are the sigmoid."""
+    flow = current_flow()
+    if flow is not None:
+        flow.logits[id(probabilities)] = probabilities, log_odds, None
+
+
+def logits_beside(probabilities: jax.Array, axis: int | None) -> jax.Array | None:
+    """The logits of which these probabilities are the softmax along an axis, or with `axis=None`
+    the sigmoid, if the pass knows; else None.
     """
     flow = current_flow()
     entry = None if flow is None else flow.logits.get(id(probabilities))
-    if entry is None or entry[2] != axis % probabilities.ndim:
+    if entry is None:
         return None
-    return entry[1]
+    _, logits, noted = entry
+    wanted = None if axis is None else axis % probabilities.ndim
+    return logits if noted == wanted else None

@@ -50,7 +50,7 @@ class Flow:
         updates: new values by layer path and name.
         losses: (layer, value) pairs in the order in which they were added.
         masks: `{id(array): (array, mask)}`, since arrays are no keys.
-        logits: `{id(probabilities): (probabilities, logits, axis)}`.
+        logits: `{id(probabilities): (probabilities, logits, axis)}`; the axis is None of a sigmoid.
         counts: how many keys each path has asked for.
         stack: (layer, dtype that weights are cast to) of the layers that run now.
     """
@@ -103,6 +103,7 @@ class Flow:
         inner = copy.copy(self)
         inner.losses = []
         inner.masks = dict(self.masks)
+        inner.logits = dict(self.logits)
         inner.counts = collections.Counter(self.counts)
         inner.updates = {path: dict(changed) for path, changed in self.updates.items()}
         inner.stack = list(self.stack)

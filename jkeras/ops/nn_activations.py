@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.kernel.beside import note_logits
+from jkeras.kernel.beside import note_log_odds, note_logits
 from jkeras.ops.naming import nn_op
 from jkeras.ops.promotion import in_float32
 
@@ -112,7 +112,10 @@ def sigmoid(x):
     >>> sigmoid([0.0, 100.0])
     Array([0.5, 1. ], dtype=float32)
     """
-    return jax.nn.sigmoid(jnp.asarray(x))
+    x = jnp.asarray(x)
+    y = jax.nn.sigmoid(x)
+    note_log_odds(y, x)
+    return y
 
 
 @nn_op()

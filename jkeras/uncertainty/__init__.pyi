@@ -3,6 +3,7 @@ from typing import Any
 from jkeras.uncertainty import conformal as conformal
 from jkeras.uncertainty import losses as losses
 from jkeras.uncertainty import metrics as metrics
+from jkeras.uncertainty import swag as swag
 from jkeras.uncertainty.calibration import calibrated as calibrated
 from jkeras.uncertainty.calibration import temperature as temperature
 from jkeras.uncertainty.decomposition import Decomposition as Decomposition
@@ -10,8 +11,14 @@ from jkeras.uncertainty.decomposition import Mixture as Mixture
 from jkeras.uncertainty.decomposition import as_gaussian as as_gaussian
 from jkeras.uncertainty.decomposition import decomposition as decomposition
 from jkeras.uncertainty.decomposition import mixture as mixture
+from jkeras.uncertainty.laplace import Laplace as Laplace
+from jkeras.uncertainty.laplace import laplace as laplace
+from jkeras.uncertainty.likelihood import Likelihood as Likelihood
 from jkeras.uncertainty.monte_carlo import Samples as Samples
 from jkeras.uncertainty.monte_carlo import mc_dropout as mc_dropout
+from jkeras.uncertainty.posterior import Posterior as Posterior
+from jkeras.uncertainty.posterior import outputs_and_covariance as outputs_and_covariance
+from jkeras.uncertainty.posterior import posterior as posterior
 from jkeras.uncertainty.reliability import Reliability as Reliability
 from jkeras.uncertainty.reliability import expected_calibration_error as expected_calibration_error
 from jkeras.uncertainty.reliability import reliability_diagram as reliability_diagram
@@ -20,3 +27,5 @@ from jkeras.uncertainty.scoring import gaussian_crps as gaussian_crps
 from jkeras.uncertainty.scoring import gaussian_negative_log_likelihood as gaussian_negative_log_likelihood
 from jkeras.uncertainty.scoring import negative_log_likelihood as negative_log_likelihood
 from jkeras.uncertainty.scoring import sample_crps as sample_crps
+from jkeras.uncertainty.statistics import batch_statistics as batch_statistics
+from jkeras.uncertainty.swag_callback import SWAG as SWAG

@@ -62,6 +62,12 @@ def check_uncertainty(names):
     assert (names["parts"].epistemic > 0).all()
 
 
+def check_laplace(names):
+    plain = names["confidence"](names["model"].predict(names["inverted"], verbose=0))
+    assert names["confidence"](names["fitted"].predict(names["inverted"])) < plain / 2
+    assert names["variance"][1] > 2 * names["variance"][0]
+
+
 def check_saving(names):
     assert {"run1", "run2", "model.keras"} <= set(os.listdir())
     assert "kept" in str(names["checkpoints"].report) and names["checkpoints"].report.restored
@@ -88,6 +94,7 @@ CHECKS = {
     "README.md": check_readme,
     "docs/callbacks.md": check_callbacks,
     "docs/export.md": check_export,
+    "docs/laplace.md": check_laplace,
     "docs/saving.md": check_saving,
     "docs/uncertainty.md": check_uncertainty,
 }

@@ -1,0 +1,212 @@
+"""Where params meet the other values of a function: each operation that takes them, what goes into
+it, and the gradient of what comes out of it.
+
+A function of one row is read as a jaxpr. Wherever an operation takes params, a change of zero is
+added to what it gives, and the function is differentiated by these changes. So it does not matter
+which layer the operation belongs to.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.explain.tape import Entry
+from jkeras.ops.kernels import traced_for
+
+# calls that only group what is in them; not those with a derivative of their own
+GROUPS = ("jit", "pjit", "closed_call", "core_call", "checkpoint", "remat2")
+# what leaves the length of an array as it is, where it leaves its size so
+SAME_LENGTH = ("reshape", "transpose", "squeeze", "expand_dims", "broadcast_in_dim", "copy", "rev")
+CAST = "convert_element_type"
+
+Tree = Any
+
+
+@dataclasses.dataclass(eq=False)
+class View:
+    """Params as an operation takes them.
+
+    Attributes:
+        leaf: the number of the params' leaf.
+        steps: operations that make the operand of the leaf: axes in another order, another
+            precision.
+    """
+
+    leaf: int
+    steps: tuple[Entry, ...] = ()
+
+    def arrange(self, leaf: jax.Array) -> jax.Array:
+        """The operand of a leaf."""
+        for step in self.steps:
+            (leaf,) = step.run(leaf)
+        return leaf
+
+    def places(self, numbers: jax.Array) -> jax.Array:
+        """What lies where in the operand, of an array of the leaf's shape in any precision."""
+        for step in self.steps:
+            if step.primitive.name != CAST:
+                (numbers,) = step.run(numbers)
+        return numbers
+
+
+@dataclasses.dataclass(eq=False)
+class Site:
+    """An operation that takes params.
+
+    Attributes:
+        entry: the operation.
+        views: by the place of an operand, those that are params.
+    """
+
+    entry: Entry
+    views: dict[int, View]
+
+
+@dataclasses.dataclass(eq=False)
+class Use:
+    """A leaf of the params in one operation.
+
+    Attributes:
+        site, place: the operation, and which operand of it the leaf is.
+        operands: all of it, at some params and some row.
+        slopes: the gradients of its outputs.
+    """
+
+    site: Site
+    place: int
+    operands: list
+    slopes: list
+
+    @property
+    def kind(self) -> tuple[str, int]:
+        """The operation's name, and the place of the leaf."""
+        return self.site.entry.primitive.name, self.place
+
+    def gradient(self, value: jax.Array) -> jax.Array:
+        """What the gradient of the leaf, which has a value, gets from the operation."""
+
+        def run(leaf: jax.Array) -> list:
+            given = list(self.operands)
+            given[self.place] = self.site.views[self.place].arrange(leaf)
+            outputs = self.site.entry.run(*given)
+            return [v for v, slope in zip(outputs, self.slopes) if slope is not None]
+
+        _, pull = jax.vjp(run, value)
+        return pull([slope for slope in self.slopes if slope is not None])[0]
+
+
+def uses(function: Callable, params: Tree, *rows: Any) -> list[list[Use]]:
+    """For each leaf of the params the operations that take it, with the gradients of a scalar.
+
+    Args:
+        function: `(params, *rows) -> scalar`.
+
+    >>> (kernel,) = uses(lambda w, x: jnp.sum(x @ w), jnp.ones((3, 2)), jnp.ones(3))
+    >>> kernel[0].kind, kernel[0].slopes[0].tolist()
+    (('dot_general', 1), [1.0, 1.0])
+    """
+    with traced_for("plain"):
+        # a product, lest the value be one of the params and no operation take it
+        closed = jax.make_jaxpr(lambda params, *rows: function(params, *rows) * 1)(params, *rows)
+    leaves = jax.tree_util.tree_leaves(params)
+    given = [*leaves, *jax.tree_util.tree_leaves(rows)]
+    sites: list[Site] = []
+
+    def run(changes: list | None) -> tuple[jax.Array, list]:
+        reading = _Reading(closed, len(leaves), changes)
+        value = reading.run(given)
+        sites[:] = reading.sites
+        return value, (reading.operands, reading.outputs)
+
+    _, (_, outputs) = jax.eval_shape(run, None)
+    zeros = [[_zeros(output) for output in of_site] for of_site in outputs]
+    slopes, (operands, _) = jax.grad(run, has_aux=True)(zeros)
+    met = list(zip(sites, operands, slopes))
+    return [_uses_of(i, met) for i in range(len(leaves))]
+
+
+def _uses_of(leaf, met):
+    """The uses of one leaf among (site, its operands, slopes of its outputs)."""
+    return [
+        Use(site, place, operands, slopes)
+        for site, operands, slopes in met
+        for place, view in site.views.items()
+        if view.leaf == leaf
+    ]
+
+
+def _zeros(output):
+    return jnp.zeros(output.shape, output.dtype) if _is_real(output) else None
+
+
+def _is_real(value):
+    return jnp.issubdtype(value.dtype, jnp.floating)
+
+
+class _Reading:
+    """Runs a jaxpr, whose first inputs are params, with changes at its sites.
+
+    Attributes:
+        sites, operands, outputs: of the operations that take params, in order.
+    """
+
+    def __init__(self, closed: Any, params: int, changes: list | None) -> None:
+        self.closed, self.params, self.changes = closed, params, changes
+        self.sites: list[Site] = []
+        self.operands: list[list] = []
+        self.outputs: list[list] = []
+
+    def run(self, given: list) -> jax.Array:
+        views = [View(i) for i in range(self.params)]
+        views += [None] * (len(given) - self.params)
+        ((value, _),) = self._inside(self.closed.jaxpr, self.closed.consts, list(zip(given, views)))
+        return value
+
+    def _inside(self, jaxpr, consts, inputs):
+        """(value, view) of each output of a jaxpr."""
+        known = dict(zip(jaxpr.invars, inputs))
+        known.update((v, (c, None)) for v, c in zip(jaxpr.constvars, consts))
+        read = lambda v: (v.val, None) if hasattr(v, "val") else known[v]  # noqa: E731
+        for eqn in jaxpr.eqns:
+            known.update(zip(eqn.outvars, self._one(eqn, [read(v) for v in eqn.invars])))
+        return [read(v) for v in jaxpr.outvars]
+
+    def _one(self, eqn, inputs):
+        values = [value for value, _ in inputs]
+        views = {i: view for i, (_, view) in enumerate(inputs) if view is not None}
+        entry = Entry(eqn.primitive, eqn.params, [], [], [], 0)
+        if not views:
+            return [(value, None) for value in entry.run(*values)]
+        if eqn.primitive.name in GROUPS:
+            inner = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
+            return self._inside(
+                getattr(inner, "jaxpr", inner), getattr(inner, "consts", []), inputs
+            )
+        if _keeps_length(eqn):
+            view = views[0]
+            (value,) = entry.run(*values)
+            return [(value, View(view.leaf, (*view.steps, entry)))]
+        return [(value, None) for value in self._at_site(Site(entry, views), values)]
+
+    def _at_site(self, site, values):
+        outputs = site.entry.run(*values)
+        if self.changes is not None:
+            changes = self.changes[len(self.sites)]
+            outputs = [v if c is None else v + c for v, c in zip(outputs, changes)]
+        self.sites.append(site)
+        self.operands.append(values)
+        self.outputs.append(outputs)
+        return outputs
+
+
+def _keeps_length(eqn):
+    """Whether the output is the one input in another arrangement or precision."""
+    if len(eqn.invars) != 1 or len(eqn.outvars) != 1:
+        return False
+    (given,), (gives,) = eqn.invars, eqn.outvars
+    if eqn.primitive.name == CAST:
+        return _is_real(gives.aval)
+    return eqn.primitive.name in SAME_LENGTH and given.aval.size == gives.aval.size

@@ -1,0 +1,313 @@
+"""`laplace`: how sure a trained model is of its predictions, by a normal distribution of its
+params.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.by_variable import ByVariable
+from jkeras.core.errors import check_choice, explain
+from jkeras.core.layer import Layer
+from jkeras.core.structure import named_weights
+from jkeras.core.trail import Trail
+from jkeras.explain.running import by_batches, program_of, values_of
+from jkeras.kernel import apply as kernel
+from jkeras.kernel import tree
+from jkeras.uncertainty.curvature import AT_ONCE
+from jkeras.uncertainty.likelihood import LINKS, WHERE, Likelihood, averaged
+from jkeras.uncertainty.outputs import logits_of, loss_takes_logits, outputs_of
+from jkeras.uncertainty.posterior import (
+    STRUCTURES,
+    Posterior,
+    outputs_and_covariance,
+    posterior,
+    sampled_outputs,
+)
+
+LAST = "last_layer"
+LIKELIHOODS = ("classification", "regression")
+TUNED = "marglik"
+
+
+class Laplace:
+    """A model with the normal distribution of its params, as `laplace` gives it.
+
+    Attributes:
+        model: whose values it keeps as they were.
+        posterior: the distribution, a value. Its mean are the params that are uncertain.
+        likelihood: of labels by outputs.
+        noise: standard deviation of the labels of a regression.
+
+    >>> import numpy as np, jkeras
+    >>> x = np.array([[3.0], [4.0]])
+    >>> model = jkeras.Sequential([jkeras.Input((1,)), jkeras.layers.Dense(1, use_bias=False)])
+    >>> model.params = {"dense": {"kernel": [[2.0]]}}
+    >>> fitted = laplace(model, x, 2 * x, likelihood="regression", prior_precision="marglik")
+    >>> round(fitted.prior_precision, 2), fitted.covariance.round(4).tolist()
+    (0.24, [[0.03959999978542328]])
+    """
+
+    def __init__(
+        self,
+        model: Layer,
+        fitted: Posterior,
+        rest: tuple[dict, dict],
+        likelihood: Likelihood,
+        noise: float,
+        function: Callable,
+    ) -> None:
+        self.model, self.posterior, self.likelihood, self.noise = model, fitted, likelihood, noise
+        self._rest = rest  # params that are not uncertain, state
+        self._function = function
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """The covariance of the params, in the order of `jax.flatten_util.ravel_pytree`; of the
+        diagonal structure the variances alone.
+        """
+        return np.asarray(self.posterior.covariance)
+
+    @property
+    def prior_precision(self) -> float:
+        """That of the prior, as it was given or found."""
+        return float(self.posterior.prior_precision)
+
+    @property
+    def log_marginal_likelihood(self) -> float:
+        """The logarithm of the probability of the labels, the params integrated out: higher for a
+        model, or a prior, that explains the data better.
+        """
+        return float(self.posterior.log_marginal_likelihood)
+
+    def sample(self, rng: jax.Array | int, count: int = 1) -> dict:
+        """Params of the whole model drawn at random, the draws along a first axis; those that are
+        not uncertain are the same in all of them.
+        """
+        rng = jax.random.key(rng) if isinstance(rng, int) else rng
+        fixed, _ = self._rest
+        repeated = jax.tree_util.tree_map(lambda v: jnp.repeat(v[None], count, axis=0), fixed)
+        return tree.merge(repeated, self.posterior.sample(rng, count))
+
+    def predict(
+        self,
+        x: Any,
+        *,
+        link: str = "probit",
+        samples: int = 100,
+        rng: jax.Array | int | None = None,
+        batch_size: int | None = None,
+    ) -> Any:
+        """Predictions by the model that is linear in its params around the trained ones, the params
+        integrated out.
+
+        Args:
+            x: rows.
+            link: how probabilities follow from uncertain logits: "probit", by one formula for each
+                of them; "mc", the mean over `samples` at random, by a key `rng`; "bridge", by a
+                Dirichlet distribution, for several classes.
+            batch_size: how many rows there are at once; None: as many as memory has place for.
+
+        Returns:
+            Of a classifier probabilities (rows, classes). Of a regression (mean, variance), both
+            (rows, outputs); the variance is that of labels, their noise in it.
+
+        Raises:
+            ValueError: an unknown link, no key for "mc", "bridge" for a single output.
+        """
+        kind = self.likelihood.kind
+        self._check_link(link, rng)
+        key = jax.random.key(rng) if isinstance(rng, int) else rng
+        program = program_of(
+            self.model,
+            ("laplace", "predict", self._function, kind, link, samples),
+            lambda: jax.jit(functools.partial(_predict, self._function, kind, link, samples)),
+        )
+        if batch_size is None:
+            outputs = jax.eval_shape(self._function, self.posterior.mean, *self._rest, x).shape[1]
+            batch_size = max(AT_ONCE // (outputs * self.posterior.parameters), 1)
+        run = lambda rows, _: program(self.posterior, *self._rest, rows, key)  # noqa: E731
+        found = by_batches(run, x, batch_size, is_pure=False)
+        if kind != "gaussian":
+            return found
+        mean, variance = found
+        return mean, variance + self.noise**2
+
+    def _check_link(self, link, rng):
+        check_choice("link", link, LINKS, WHERE)
+        kind = self.likelihood.kind
+        if kind == "gaussian":
+            return
+        if link == "mc" and rng is None:
+            advice = "give `rng=0`, or a key"
+            raise ValueError(explain(WHERE, "a key for samples", "rng=None", advice))
+        if link == "bridge" and kind == "sigmoid":
+            advice = "take 'probit' or 'mc'"
+            raise ValueError(explain(WHERE, "several classes for 'bridge'", "one output", advice))
+
+    def __repr__(self) -> str:
+        parameters = f"{self.posterior.parameters:,} parameters"
+        return f"<Laplace of {self.model.name}, {parameters}, prior {self.prior_precision:.4g}>"
+
+
+def laplace(
+    model: Layer,
+    x: Any,
+    y: Any,
+    *,
+    structure: str = "full",
+    prior_precision: float | str = 1.0,
+    likelihood: str = "classification",
+    noise: float = 1.0,
+    from_logits: bool | None = None,
+    batch_size: int | None = None,
+) -> Laplace:
+    """A Laplace approximation of a trained model: its params become a normal distribution around
+    what they are, with the curvature of the likelihood and of a prior as its precision (MacKay
+    1992; Daxberger et al. 2021, arXiv:2106.14806). The curvature is the generalized Gauss-Newton
+    matrix over all rows. The model itself stays as it is, and is asked as at inference.
+
+    Args:
+        model: trained, with one output (rows, numbers). Params that are frozen are certain.
+        x, y: the rows that it was trained on, and labels: integers or probabilities of classes, 0
+            and 1 for one output, numbers for a regression.
+        structure: of the curvature. "full": the whole matrix, of up to 16,384 parameters. "kron":
+            for each weight the Kronecker product of two matrices, one of what goes into the
+            layer, one of the gradients of what comes out (Martens and Grosse 2015,
+            arXiv:1503.05671). "diag": the diagonal alone. "last_layer": the whole matrix of the
+            last layer that has weights; all others are certain.
+        prior_precision: of the normal prior around 0; "marglik": that which makes the marginal
+            likelihood largest.
+        likelihood: "classification" or "regression".
+        noise: standard deviation of the labels of a regression around the outputs.
+        from_logits: whether outputs of a classifier are logits; None: what it was compiled with
+            says, or a softmax or sigmoid at its end.
+        batch_size: how many rows there are at once; None: as many as memory has place for.
+
+    Raises:
+        ValueError: an unknown structure or likelihood, more parameters than the structure takes,
+            outputs or labels of other shapes.
+
+    >>> import numpy as np, jkeras
+    >>> x, y = np.array([[-1.0], [-1.0], [1.0], [1.0]]), np.array([0, 0, 1, 1])
+    >>> model = jkeras.Sequential([jkeras.Input((1,)), jkeras.layers.Dense(2, "softmax")])
+    >>> model.params = {"dense": {"kernel": [[-1.0, 1.0]], "bias": [0.0, 0.0]}}
+    >>> fitted = laplace(model, x, y)
+    >>> model.predict(np.array([[10.0]]), verbose=0).round(2).tolist()
+    [[0.0, 1.0]]
+    >>> fitted.predict(np.array([[10.0]])).round(2).tolist()  # no row was that far out
+    [[0.029999999329447746, 0.9700000286102295]]
+    """
+    check_choice("structure", structure, (*STRUCTURES, LAST), WHERE)
+    check_choice("likelihood", likelihood, LIKELIHOODS, WHERE)
+    is_tuned = prior_precision == TUNED
+    _check_precision(prior_precision, noise)
+    x = jax.tree_util.tree_map(jnp.asarray, x)
+    params, state = values_of(model, x, None, None)
+    uncertain, fixed = _uncertain(model, params, state, x, structure == LAST)
+    kind, function = _function(model, likelihood, from_logits, params, state, x)
+    outputs = jax.eval_shape(function, uncertain, fixed, state, x)
+    y = Likelihood(kind).labels(y, outputs.shape)
+    chosen = "full" if structure == LAST else structure
+    program = program_of(
+        model,
+        ("laplace", "fit", function, kind, chosen, batch_size, is_tuned),
+        lambda: jax.jit(functools.partial(_fit, function, kind, chosen, batch_size, is_tuned)),
+    )
+    precision = 1.0 if is_tuned else prior_precision
+    fitted = program(uncertain, fixed, state, x, y, precision, noise)
+    return Laplace(model, fitted, (fixed, state), Likelihood(kind), noise, function)
+
+
+def _check_precision(prior_precision, noise):
+    if prior_precision != TUNED and not (np.ndim(prior_precision) == 0 and prior_precision > 0):
+        wanted = f"a prior_precision above 0, or {TUNED!r}"
+        raise ValueError(explain(WHERE, wanted, f"{prior_precision!r}"))
+    if not noise > 0:
+        raise ValueError(explain(WHERE, "noise above 0", f"noise={noise}"))
+
+
+def _function(model, likelihood, from_logits, params, state, x):
+    """(kind of the likelihood, `_Outputs`)"""
+    if likelihood == "regression":
+        return "gaussian", _Outputs(model, None, True)
+    from_logits = loss_takes_logits(model) if from_logits is None else from_logits
+    function = _Outputs(model, from_logits, False)
+    outputs = jax.eval_shape(function, params, {}, state, x)
+    return ("sigmoid" if outputs.shape[1] == 1 else "softmax"), function
+
+
+@dataclasses.dataclass(frozen=True)
+class _Outputs:
+    """What the likelihood of a model is a function of, as a function of its values."""
+
+    model: Layer
+    from_logits: bool | None
+    is_regression: bool
+
+    def __call__(self, uncertain: dict, fixed: dict, state: dict, x: Any) -> jax.Array:
+        params = tree.merge(fixed, uncertain)
+        if self.is_regression:
+            return outputs_of(self.model, params, state, x, where=WHERE)
+        options = {"from_logits": self.from_logits, "where": WHERE}
+        return logits_of(self.model, params, state, x, **options)
+
+
+def _fit(function, kind, structure, batch_size, is_tuned, uncertain, fixed, state, x, y, *numbers):
+    prior_precision, noise = numbers
+    fitted = posterior(
+        lambda params, x: function(params, fixed, state, x),
+        uncertain,
+        x,
+        y,
+        structure=structure,
+        likelihood=Likelihood(kind),
+        prior_precision=prior_precision,
+        noise=noise,
+        batch_size=batch_size,
+    )
+    return fitted.tuned() if is_tuned else fitted
+
+
+def _predict(function, kind, link, samples, fitted, fixed, state, x, key):
+    of_params = lambda params, x: function(params, fixed, state, x)  # noqa: E731
+    if link == "mc" and kind != "gaussian":
+        logits = sampled_outputs(of_params, fitted, x, key, samples)
+        activation = jax.nn.sigmoid if kind == "sigmoid" else jax.nn.softmax
+        return activation(logits).mean(0)
+    mean, covariance = outputs_and_covariance(of_params, fitted, x)
+    if kind == "gaussian":
+        return mean, jnp.diagonal(covariance, axis1=-2, axis2=-1)
+    return averaged(mean, covariance, kind, link)
+
+
+def _uncertain(model, params, state, x, only_last):
+    """(params that are uncertain, others).
+
+    Raises:
+        ValueError: there are none of the former.
+    """
+    paths = ByVariable((variable, path) for path, variable in named_weights(model))
+    trainable = set(paths.of(model.trainable_variables))
+    if only_last:
+        trail = Trail()
+        run = lambda x: kernel.apply(  # noqa: E731
+            model, params, state, (x,), {}, taps=trail, training=False
+        )
+        jax.eval_shape(run, x)
+        owners = {path[:-1] for path in trainable}
+        last = next((path for path in reversed(trail.paths) if path in owners), None)
+        trainable = {path for path in trainable if path[:-1] == last}
+    uncertain, fixed = tree.partition(params, trainable.__contains__)
+    if not trainable:
+        advice = "unfreeze a layer: `layer.trainable = True`"
+        raise ValueError(explain(WHERE, "params that are trained", "a model without", advice))
+    return uncertain, fixed
+
+
+__all__ = ["Laplace", "laplace"]

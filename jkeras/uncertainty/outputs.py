@@ -1,0 +1,108 @@
+"""What a likelihood is a function of: the logits of a classifier, the outputs of a regression."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.core.family import families
+from jkeras.core.layer import Layer
+from jkeras.kernel.beside import logits_beside
+from jkeras.kernel.scope import Scope
+from jkeras.kernel.tree import merge
+
+SMALLEST = 1e-12  # probability, where logits follow from probabilities alone
+
+
+def logits_of(
+    model: Layer,
+    params: dict,
+    state: dict,
+    x: Any,
+    *,
+    from_logits: bool | None = None,
+    where: str = "uncertainty",
+) -> jax.Array:
+    """The logits of a classifier, not in training: (rows, classes), or (rows, 1) of two classes.
+
+    Of a softmax or sigmoid at the end of the model they are what goes into it. Of probabilities
+    that come from elsewhere they are the logarithm, or the log of the odds where there is one
+    output; logits of several classes are then shifted by a number for each row.
+
+    Args:
+        from_logits: whether the outputs are logits; None: what the model was compiled with says.
+
+    Raises:
+        ValueError: outputs that are no (rows, classes), or nothing says what they are.
+
+    >>> import jkeras
+    >>> layer = jkeras.layers.Dense(2, "softmax", kernel_initializer="ones", use_bias=False)
+    >>> params, state = layer.init(0, jnp.ones((1, 3)))
+    >>> logits_of(layer, params, state, jnp.ones((1, 3))).tolist()
+    [[3.0, 3.0]]
+    """
+    with layer_pass(model, params, state) as flow:
+        outputs = model.run_on(Scope(flow), (x,), {})
+        check_outputs(outputs, where)
+        axis = None if outputs.shape[-1] == 1 else -1
+        noted = logits_beside(outputs, axis)
+    if from_logits is None:
+        from_logits = loss_takes_logits(model)
+    if from_logits:
+        return outputs
+    if noted is not None:
+        return noted
+    if from_logits is None:
+        advice = "say `from_logits=True` or False, or compile the model with its loss"
+        raise ValueError(explain(where, "outputs known as logits or not", "neither", advice))
+    if axis is None:
+        p = jnp.clip(outputs, SMALLEST, 1 - jnp.finfo(outputs.dtype).epsneg)
+        return jnp.log(p) - jnp.log1p(-p)
+    return jnp.log(jnp.maximum(outputs, SMALLEST))
+
+
+def outputs_of(
+    model: Layer, params: dict, state: dict, x: Any, *, where: str = "uncertainty"
+) -> jax.Array:
+    """The outputs of a regression, not in training: (rows, outputs).
+
+    Raises:
+        ValueError: outputs of another shape.
+    """
+    outputs, _ = model.apply(params, state, x, training=False)
+    check_outputs(outputs, where)
+    return outputs
+
+
+def layer_pass(model: Layer, params: dict, state: dict) -> Any:
+    """A forward pass that is going on, as a `with` block, not in training."""
+    return model.flow_type(model, params=params, state=state, training=False)
+
+
+def check_outputs(outputs: Any, where: str) -> None:
+    """Raises ValueError where outputs are not one array (rows, numbers)."""
+    shapes = [leaf.shape for leaf in jax.tree_util.tree_leaves(outputs)]
+    if len(shapes) != 1 or len(shapes[0]) != 2:
+        advice = "give a model that ends there, such as `jkeras.Model(inputs, output)`"
+        raise ValueError(explain(where, "one output (rows, numbers)", f"{shapes}", advice))
+
+
+def loss_takes_logits(model: Layer) -> bool | None:
+    """Whether the loss that a model was compiled with takes logits; None: nothing says so."""
+    loss = getattr(model, "loss", None)
+    if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
+        return False
+    if loss is None or isinstance(loss, (dict, list, tuple)):
+        return None
+    if isinstance(loss, str):
+        loss = families["losses"].get(loss)
+    name = getattr(loss, "__name__", None) or type(loss).__name__
+    if hasattr(loss, "from_logits"):
+        return bool(loss.from_logits)
+    return False if "crossentropy" in name.lower() else None
+
+
+def partly(function: Any, fixed: dict) -> Any:
+    """A function of params as one of some of them, the others fixed."""
+    return lambda params, *rest: function(merge(fixed, params), *rest)
