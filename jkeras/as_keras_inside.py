@@ -4,6 +4,7 @@ an import of a private module stays an error.
 
 import sys
 
+from jkeras.as_keras_store import ArrayStore
 from jkeras.core import frame
 from jkeras.core.graph import standardize_shape
 from jkeras.core.registry import is_untrusted
@@ -64,6 +65,7 @@ TAKEN = {
             "distribution": distribution,
         },
         "keras.src.losses.losses": {"LossFunctionWrapper": LossFunctionWrapper},
+        "keras.src.saving.saving_lib": {"H5IOStore": ArrayStore},
         "keras.src.saving.serialization_lib": {"in_safe_mode": is_untrusted},
         "keras.src.trainers.data_adapters.data_adapter_utils": {
             "class_weight_to_sample_weights": class_weight_to_sample_weights

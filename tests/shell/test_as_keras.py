@@ -7,10 +7,15 @@ import sys
 import textwrap
 import types
 
+import keras
+import numpy as np
 import pytest
+from keras.src.saving.saving_lib import H5IOStore
 
 import jkeras
 from jkeras import __main__ as commands
+from jkeras.as_keras_store import ArrayStore
+from jkeras.core.errors import SerializationError
 
 ROOT = pathlib.Path(jkeras.__file__).parent.parent
 
@@ -147,6 +152,7 @@ PROGRAMS = {
         assert get_keras_mask(keras.ops.ones(2)) is None
         assert distribution_lib.distribution() is None
         assert not serialization_lib.in_safe_mode()
+        assert keras.src.saving.saving_lib.H5IOStore.__name__ == "ArrayStore"
         del sys.modules["keras_rs"], sys.modules["keras_hub"]
         """,
     "twice is once": """
@@ -250,3 +256,33 @@ def test_examples_are_listed_and_found(capsys):
     assert listed == {path.stem for path in (ROOT / "examples").glob("*.py")}
     with pytest.raises(SystemExit, match="Did you mean 'digits_quickstart'?"):
         commands.main(["examples", "digit_quickstart"])
+
+
+# ---------------------------------------------------------------- files of arrays
+
+
+@pytest.mark.parametrize(("writer", "reader"), [(ArrayStore, H5IOStore), (H5IOStore, ArrayStore)])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_stores_of_arrays(tmp_path, dtype, writer, reader):
+    """As keras-hub keeps the matrices of its LoRA."""
+    matrices = {3: (jkeras if writer is ArrayStore else keras).Variable([[1.5, 2.0]], dtype=dtype)}
+    store = writer(tmp_path / "a.lora.h5", mode="w")
+    store.make("lora")["rank"] = 4
+    for layer, matrix in matrices.items():
+        store.make(f"lora/{layer}")["kernel"] = matrix
+    store.close()
+    store = reader(tmp_path / "a.lora.h5", mode="r")
+    assert int(store.get("lora")["rank"][()]) == 4
+    found = store.get("lora/3")["kernel"]
+    assert str(found.dtype) == dtype
+    np.testing.assert_array_equal(found.astype("float32"), [[1.5, 2.0]])
+    assert list(store.get("lora/4").keys()) == []
+    store.close()
+
+
+def test_a_store_that_is_damaged(tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"no HDF5 file")
+    with pytest.raises(SerializationError, match="a.h5.*damaged or no HDF5"):
+        ArrayStore(tmp_path / "a.h5").get("lora")
+    with pytest.raises(ValueError, match="expected mode 'r' or 'w', received mode='a'"):
+        ArrayStore(tmp_path / "a.h5", "a")
