@@ -277,7 +277,7 @@ def test_what_is_no_ensemble(trained, tmp_path):
     for message, run in {
         "integer of at least 1": lambda: build().fit(X, Y, ensemble=0),
         "`ensemble=3`": lambda: trained.fit(X, Y, ensemble=2),
-        "for the members": lambda: build().fit(X, Y, shuffle="each"),
+        "of the members": lambda: build().fit(X, Y, shuffle="each"),
         "an ensemble, to give": lambda: build().predict(X, members=True),
         "to take a member": lambda: build().member(0),
         "count from 0": lambda: trained.member(3),
