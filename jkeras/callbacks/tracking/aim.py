@@ -21,7 +21,9 @@ class Aim:
         self, project: str | None, name: str | None, config: dict[str, Any], run: str | None
     ) -> str:
         """Begins a run, or goes on with one."""
-        self.run = aim.Run(run, experiment=project, **self.options)
+        # a process that was killed has left its lock
+        options = {"force_resume": run is not None} | self.options
+        self.run = aim.Run(run, experiment=project, **options)
         if name is not None:
             self.run.name = name
         for key, value in config.items():
