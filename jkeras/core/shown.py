@@ -18,7 +18,8 @@ RUNNING = """
     writes_activity_regularizer
 """
 MODELS = """
-    run_graph build_for_training compiled_metrics has_own_opt_state init_opt_state metrics_of_layers
+    run_graph begin_ensemble build_for_training compiled_loss compiled_metrics has_own_opt_state
+    init_opt_state join_members metrics_of_layers new_layout other_members refuse_ensemble
     state_layout
 """
 KERNELS = """

@@ -15,7 +15,8 @@ LAYERS = (
     "apply attributes_when_built children forward init pair params state tap weight weight_specs"
 )
 MODELS = (
-    "adversarial compile_seconds generate load_train_state lora microbatches nonfinite "
+    "adversarial compile_seconds ensemble_members generate load_train_state lora member "
+    "microbatches nonfinite "
     "nonfinite_steps plan precompile privacy privacy_account privacy_spent stop_evaluating "
     "stop_predicting stop_training input_names input_shape operations output_names output_shape"
 )
