@@ -24,21 +24,30 @@ def note_logits(probabilities: jax.Array, logits: jax.Array, axis: typing.Any) -
         flow.logits[id(probabilities)] = probabilities, logits, axis % logits.ndim
 
 
-def note_log_odds(probabilities: jax.Array, log_odds: jax.Array) -> None:
-    """Lets who asks in this pass know of what probabilities are the sigmoid."""
-    flow = current_flow()
-    if flow is not None:
-        flow.logits[id(probabilities)] = probabilities, log_odds, None
-
-
-def logits_beside(probabilities: jax.Array, axis: int | None) -> jax.Array | None:
-    """The logits of which these probabilities are the softmax along an axis, or with `axis=None`
-    the sigmoid, if the pass knows; else None.
+def logits_beside(probabilities: jax.Array, axis: int) -> jax.Array | None:
+    """The logits whose softmax along an axis these probabilities are, if the pass knows; else
+    None.
     """
     flow = current_flow()
     entry = None if flow is None else flow.logits.get(id(probabilities))
-    if entry is None:
+    if entry is None or entry[2] != axis % probabilities.ndim:
         return None
-    _, logits, noted = entry
-    wanted = None if axis is None else axis % probabilities.ndim
-    return logits if noted == wanted else None
+    return entry[1]
+
+
+def note_log_odds(probabilities: jax.Array, log_odds: jax.Array) -> None:
+    """Lets who asked this pass for it know of what probabilities are the sigmoid."""
+    flow = current_flow()
+    if flow is not None and flow.sigmoids is not None:
+        flow.sigmoids[:] = [(probabilities, log_odds)]
+
+
+def log_odds_beside(probabilities: jax.Array) -> jax.Array | None:
+    """The numbers whose sigmoid these probabilities are, if the pass was asked to keep them and
+    this was its last sigmoid; else None.
+    """
+    flow = current_flow()
+    for noted, log_odds in (flow and flow.sigmoids) or ():
+        if noted is probabilities:
+            return log_odds
+    return None

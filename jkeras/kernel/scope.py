@@ -50,7 +50,9 @@ class Flow:
         updates: new values by layer path and name.
         losses: (layer, value) pairs in the order in which they were added.
         masks: `{id(array): (array, mask)}`, since arrays are no keys.
-        logits: `{id(probabilities): (probabilities, logits, axis)}`; the axis is None of a sigmoid.
+        logits: `{id(probabilities): (probabilities, logits, axis)}`.
+        sigmoids: of the last sigmoid (probabilities, log of the odds); None: they are not kept,
+            since there are many, and some run in loops.
         counts: how many keys each path has asked for.
         stack: (layer, dtype that weights are cast to) of the layers that run now.
     """
@@ -85,6 +87,7 @@ class Flow:
         self.losses: list = []
         self.masks: dict = {}
         self.logits: dict = {}
+        self.sigmoids: list | None = None
         self.counts: collections.Counter = collections.Counter()
         self.stack: list = []
         self.casting = 0  # how many of these cast their weights
@@ -103,7 +106,6 @@ class Flow:
         inner = copy.copy(self)
         inner.losses = []
         inner.masks = dict(self.masks)
-        inner.logits = dict(self.logits)
         inner.counts = collections.Counter(self.counts)
         inner.updates = {path: dict(changed) for path, changed in self.updates.items()}
         inner.stack = list(self.stack)

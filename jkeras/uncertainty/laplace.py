@@ -50,7 +50,7 @@ class Laplace:
     >>> model.params = {"dense": {"kernel": [[2.0]]}}
     >>> fitted = laplace(model, x, 2 * x, likelihood="regression", prior_precision="marglik")
     >>> round(fitted.prior_precision, 2), fitted.covariance.round(4).tolist()
-    (0.24, [[0.03959999978542328]])
+    (0.25, [[0.03959999978542328]])
     """
 
     def __init__(

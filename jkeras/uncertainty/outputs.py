@@ -8,9 +8,8 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.layer import Layer
-from jkeras.kernel.beside import logits_beside
+from jkeras.kernel.beside import log_odds_beside, logits_beside
 from jkeras.kernel.scope import Scope
-from jkeras.kernel.tree import merge
 
 SMALLEST = 1e-12  # probability, where logits follow from probabilities alone
 
@@ -43,10 +42,11 @@ def logits_of(
     [[3.0, 3.0]]
     """
     with layer_pass(model, params, state) as flow:
+        flow.sigmoids = []
         outputs = model.run_on(Scope(flow), (x,), {})
         check_outputs(outputs, where)
-        axis = None if outputs.shape[-1] == 1 else -1
-        noted = logits_beside(outputs, axis)
+        is_single = outputs.shape[-1] == 1
+        noted = log_odds_beside(outputs) if is_single else logits_beside(outputs, -1)
     if from_logits is None:
         from_logits = loss_takes_logits(model)
     if from_logits:
@@ -56,7 +56,7 @@ def logits_of(
     if from_logits is None:
         advice = "say `from_logits=True` or False, or compile the model with its loss"
         raise ValueError(explain(where, "outputs known as logits or not", "neither", advice))
-    if axis is None:
+    if is_single:
         p = jnp.clip(outputs, SMALLEST, 1 - jnp.finfo(outputs.dtype).epsneg)
         return jnp.log(p) - jnp.log1p(-p)
     return jnp.log(jnp.maximum(outputs, SMALLEST))
@@ -101,8 +101,3 @@ def loss_takes_logits(model: Layer) -> bool | None:
     if hasattr(loss, "from_logits"):
         return bool(loss.from_logits)
     return False if "crossentropy" in name.lower() else None
-
-
-def partly(function: Any, fixed: dict) -> Any:
-    """A function of params as one of some of them, the others fixed."""
-    return lambda params, *rest: function(merge(fixed, params), *rest)

@@ -63,8 +63,7 @@ def check_uncertainty(names):
 
 
 def check_laplace(names):
-    plain = names["confidence"](names["model"].predict(names["inverted"], verbose=0))
-    assert names["confidence"](names["fitted"].predict(names["inverted"])) < plain / 2
+    assert names["confidence"](names["fitted"].predict(names["inverted"])) < 0.4
     assert names["variance"][1] > 2 * names["variance"][0]
 
 
