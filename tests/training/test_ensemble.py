@@ -1,11 +1,13 @@
 """`fit(ensemble=…)`: each member is what a `fit` alone gives."""
 
 import copy
+import pickle
 import zipfile
 
 import jax
 import keras
 import numpy as np
+import optax
 import pytest
 
 import jkeras
@@ -113,6 +115,36 @@ def test_evaluate_gives_means_over_the_members(trained, second_alone):
     assert trained.evaluate(X, Y, verbose=0) == [found["loss"], found["accuracy"]]
 
 
+class Net(jkeras.Model):
+    """A model of a class that is not registered."""
+
+    def __init__(self, units=4, **options):
+        super().__init__(**options)
+        self.units = units
+        self.hidden, self.head = layers.Dense(units, "tanh"), layers.Dense(3)
+
+    def call(self, x):
+        return {"logits": self.head(self.hidden(x))}
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+def test_a_subclassed_model_with_an_optax_transform_and_adapters():
+    model = Net()
+    model.compile(
+        optax.adam(1e-2),
+        {"logits": jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)},
+        lora={"hidden/kernel": 2},
+        run_eagerly=True,
+    )
+    model.fit(X, {"logits": Y}, ensemble=2, seed=SEED, **HOW)
+    assert state_of(model).frozen["hidden"]["kernel"].shape == (5, 4)  # which they share
+    each = outputs(model, members=True)["logits"]
+    assert each.shape == (2, 44, 3)
+    np.testing.assert_allclose(outputs(model.member(1))["logits"], each[1], atol=1e-6)
+
+
 def test_the_same_order_for_all():
     model = build()
     model.fit(X, Y, ensemble=2, seed=SEED, epochs=1, shuffle="same", **HOW)
@@ -140,6 +172,11 @@ def test_a_member_alone_goes_on(trained, second_alone):
     for model in (member, other):
         model.fit(X, Y, seed=9, **HOW)  # with the state of its optimizer
     np.testing.assert_allclose(outputs(member), outputs(other), rtol=1e-5, atol=1e-6)
+
+
+def test_copies_are_ensembles(trained):
+    for other in (copy.deepcopy(trained), pickle.loads(pickle.dumps(trained))):
+        np.testing.assert_array_equal(outputs(other, members=True), outputs(trained, members=True))
 
 
 def test_a_file_keeps_all_members(trained, tmp_path):
@@ -293,6 +330,7 @@ def test_what_is_no_ensemble(trained, tmp_path):
 
 def test_a_weight_that_is_assigned_belongs_to_no_member(trained):
     model = copy.deepcopy(trained)
+    outputs(model)
     model.get_layer("first").kernel.assign(np.zeros((5, 6)))
     with pytest.raises(ValueError, match="first/kernel"):
         outputs(model)

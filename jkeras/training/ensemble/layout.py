@@ -115,6 +115,8 @@ class MembersLayout(StateLayout):
         state = self.members.state
         if self.members.origin != self._origin():
             state = self._regrouped(state)
+        if self.members.shown is None:
+            self._take_note()
         assigned = self._collect(_Assigned)
         state = jax.tree_util.tree_map(self._with_assigned, state, assigned)
         state = self._placed(state)
@@ -123,10 +125,13 @@ class MembersLayout(StateLayout):
     def scatter(self, state: TrainState) -> None:
         """Takes the state of the members, and shows the first of them in the variables."""
         super().scatter(self.single(state))
-        variables = super().variables()
         self.members.held = state
-        self.members.shown = ByVariable((v, v.held) for v in variables)
         self.members.origin = self._origin()
+        self._take_note()
+
+    def _take_note(self) -> None:
+        """Remembers what the variables hold."""
+        self.members.shown = ByVariable((v, v.own_value()) for v in super().variables())
 
     def store(self, state: TrainState) -> None:
         """Keeps metrics and state after an evaluation."""

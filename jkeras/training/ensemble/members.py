@@ -1,6 +1,5 @@
 """The members of an ensemble as a value that a model holds."""
 
-import copy
 import typing
 
 import jax
@@ -28,7 +27,8 @@ class Members:
     Attributes:
         held: the members' `TrainState`, or what stands for it while `fit` owns it.
         active: the variable that stands for `ACTIVE`.
-        shown: the arrays of the first member, as the model's variables got them.
+        shown: the arrays of the first member, as the model's variables got them; None: of a copy,
+            whose variables hold them.
         origin: what the state was made for, see `MembersLayout`.
         layout: the `MembersLayout` that puts the first member into the model's variables.
 
@@ -46,10 +46,10 @@ class Members:
         self.size = size
         self.own_order = own_order
         self.held: TrainState | Borrowed | None = None
-        self.shown = ByVariable(())
+        self.shown: ByVariable | None = ByVariable(())
         self.origin: tuple = ()
         self.active = Variable(
-            lambda shape, dtype: jnp.ones(shape, dtype),
+            _ones,
             shape=(),
             dtype="bool",
             trainable=False,
@@ -82,13 +82,8 @@ class Members:
         metrics = tree.merge(state.metrics, tree.unflatten([(ACTIVE, left)]))
         self.held = state.replace(metrics=metrics)
 
-    def __deepcopy__(self, memo: dict) -> "Members":
-        made = memo[id(self)] = object.__new__(Members)
-        own = {name: value for name, value in vars(self).items() if name != "shown"}
-        vars(made).update(copy.deepcopy({**own, "held": self.state}, memo))
-        # a copy of a variable holds the same array
-        made.shown = ByVariable((copy.deepcopy(v, memo), value) for v, value in self.shown)
-        return made
+    def __getstate__(self) -> dict:
+        return {**vars(self), "held": self.state, "shown": None}  # variables of a copy are others
 
     def get_weights(self) -> list[np.ndarray]:
         """The weights of all members, each with the members as its first axis."""
@@ -103,6 +98,10 @@ class Members:
         new = [jnp.asarray(value, leaf.dtype) for value, leaf in zip(weights, old, strict=True)]
         params, updated = treedef.unflatten(new)
         self.layout.scatter(state.replace(params=params, state=updated))
+
+
+def _ones(shape: tuple[int, ...], dtype: typing.Any) -> jax.Array:
+    return jnp.ones(shape, dtype)
 
 
 def frozen_where_stopped(step: typing.Callable) -> typing.Callable:

@@ -43,8 +43,8 @@ def others(model: "Trainer") -> Iterator[tuple[int, "Trainer"]]:
 
 def plain_copy(model: "Trainer") -> "Trainer":
     """A model of the same config, compiled likewise, with weights of its own."""
-    with registry.sharing():
-        alone = registry.deserialize(registry.serialize(model), safe_mode=False)
+    with registry.in_process(), registry.sharing():
+        alone = registry.deserialize(registry.serialize(model))
     alone.build_for_training()
     return alone
 
