@@ -132,7 +132,8 @@ class Swept:
 
     A name alone is the optimizer's number; where it has none, that of all losses and layers that
     have one. "dropout" is the rate of dropout layers, too. A full name, such as
-    "block/dropout.rate" or "loss_weights.mask", is that one.
+    "block/dropout.rate" or "loss_weights.mask", is that one; of a layer with layers in it, that of
+    these, too.
 
     Args:
         names: of the space.
@@ -195,7 +196,7 @@ def _named(name: str, known: list[Number]) -> list[Number]:
     """The numbers of a name."""
     exact = [number for number in known if number.name == name]
     if exact:
-        return exact
+        return [*exact, *_inside(exact[0], known)]
     fields = SHORT.get(name, (name,))
     found = [number for number in known if number.field in fields and number.owner != WEIGHT]
     of_optimizer = [number for number in found if number.owner == OPTIMIZER]
@@ -207,6 +208,12 @@ def _named(name: str, known: list[Number]) -> list[Number]:
         '"seed" can be searched too, and the arguments of the function that makes the model.'
         f"{suggestion(name, [*names, *(number.field for number in known), 'dropout', 'seed'])}"
     )
+
+
+def _inside(outer: Number, known: list[Number]) -> list[Number]:
+    """The same number of the layers in a layer, which gave it to them, as an RNN to its cell."""
+    fields = SHORT.get(outer.field, (outer.field,))
+    return [n for n in known if n.owner.startswith(f"{outer.owner}/") and n.field in fields]
 
 
 def _check_is_on(name: str, number: Number) -> None:

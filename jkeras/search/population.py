@@ -23,6 +23,8 @@ from jkeras.training.types import Logs
 if TYPE_CHECKING:
     from jkeras.training.trainer import Trainer
 
+MOST_ROWS = 2**25  # numbers of rows that are put on the device for one dispatch
+
 # (trials, logs of each, a key) -> trials: what may happen between two epochs
 Turn = Callable[[Trial, Logs, jax.Array], Trial]
 
@@ -119,7 +121,8 @@ class Population:
         return sum(program.traces for program in self._programs.values())
 
     def train_until(self, epoch: int, turns: Sequence[int] = ()) -> dict[str, Any]:
-        """Trains all trials up to an epoch, in one dispatch.
+        """Trains all trials up to an epoch; in one dispatch, unless the orders of the rows are
+        large.
 
         Args:
             turns: numbers of the epochs after which there is a turn.
@@ -127,34 +130,46 @@ class Population:
         Returns:
             {name: array (epochs, trials)}, of logs and of the numbers that were used.
         """
-        epochs = range(self.epoch, epoch)
-        orders, is_shared = self._orders(epochs)
-        turns = np.asarray([number + 1 in turns for number in epochs])
-        arguments = self.data, orders, turns, np.asarray(epochs), self.validation
-        logs = self._run(is_shared, arguments)
-        self.epoch = epoch
-        return jax.tree_util.tree_map(placement.to_host, logs)
+        count = self._epochs_at_once(epoch - self.epoch)
+        told = []
+        while self.epoch < epoch:
+            epochs = range(self.epoch, self.epoch + count)
+            is_turn = np.asarray([number + 1 in turns for number in epochs])
+            arguments = self.data, self._orders(epochs), is_turn, np.asarray(epochs)
+            logs = self._run(arguments)
+            told.append(jax.tree_util.tree_map(placement.to_host, logs))
+            self.epoch += count
+        return jax.tree_util.tree_map(lambda *parts: np.concatenate(parts), *told)
 
-    def _orders(self, epochs: range) -> tuple[Order, bool]:
-        """(rows of all steps, whether they are the same for all trials)."""
-        seeds = [self.seeds[i] for i in self.alive]
-        is_shared = len(set(self.seeds)) == 1
-        seeds = seeds[:1] if is_shared else seeds
+    def _epochs_at_once(self, epochs: int) -> int:
+        """How many of so many epochs are one dispatch: all, or an equal part of them."""
+        orders = 1 if self.is_shared else len(self.alive)
+        most = MOST_ROWS // (orders * self.train.source.size)
+        return next(n for n in range(epochs, 0, -1) if n == 1 or (n <= most and epochs % n == 0))
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all trials see the data in the same order."""
+        return len(set(self.seeds)) == 1
+
+    def _orders(self, epochs: range) -> Order:
+        """The rows of all steps of some epochs, for each trial where they are not the same."""
+        seeds = self.seeds[:1] if self.is_shared else [self.seeds[i] for i in self.alive]
         known = {seed: [self.train.order(seed, epoch) for epoch in epochs] for seed in set(seeds)}
         orders = [[known[seed][i] for seed in seeds] for i in range(len(epochs))]
         order = _stacked([_stacked(row) for row in orders])
-        if is_shared:
-            order = jax.tree_util.tree_map(lambda rows: rows[:, 0], order)
-        return order, is_shared
+        if self.is_shared:
+            return jax.tree_util.tree_map(lambda rows: rows[:, 0], order)
+        return order
 
-    def _run(self, is_shared: bool, arguments: tuple) -> Any:
+    def _run(self, arguments: tuple) -> Any:
         """The logs of a dispatch; where there is no memory for so many at once, of fewer."""
         while True:
             size = min(self.chunk or len(self.alive), len(self.alive))
-            program = self._program(is_shared, size)
+            program = self._program(size)
             try:
                 with explained(self.swept.places):
-                    self.trials, logs = program(self.trials, *arguments)
+                    self.trials, logs = program(self.trials, *arguments, self.validation)
                 return logs
             except MemoryError as error:
                 if size == 1:
@@ -162,12 +177,13 @@ class Population:
                 self.chunk = -(-size // 2)
                 self.trials = getattr(error, "kept", [self.trials])[0]
 
-    def _program(self, is_shared: bool, size: int) -> Program:
-        if (is_shared, size) not in self._programs:
-            function = _epochs(self.one_epoch, is_shared, size, self.turn, self.given.seed)
+    def _program(self, size: int) -> Program:
+        key = self.is_shared, size
+        if key not in self._programs:
+            function = _epochs(self.one_epoch, *key, self.turn, self.given.seed)
             what = f"Training {size} trials of '{self.model.name}' at once"
-            self._programs[is_shared, size] = Program(function, donate=(0,), what=what)
-        return self._programs[is_shared, size]
+            self._programs[key] = Program(function, donate=(0,), what=what)
+        return self._programs[key]
 
     # ------------------------------------------------------------ some of them
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import jkeras
 from jkeras import layers, optimizers, search
 from tests.search.models import classes, classifier, lonely
 
@@ -45,9 +46,11 @@ def test_the_pruner_is_asked_at_each_rung():
 
 def test_a_trial_that_gives_no_number_is_told_as_failed():
     def make():
-        return classifier(optimizers.SGD(0.1, momentum=0.9))
+        model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
 
-    space = {"learning_rate": [0.1, 1e38], "seed": [0, 1]}
+    space = {"learning_rate": [0.01, 1e38], "seed": [0, 1]}
     study = search.optuna(study_of(), make, X, Y, space=space, trials=8, batch=4, **DATA)
     for trial in study.trials:
         failed = trial.params["learning_rate"] > 1

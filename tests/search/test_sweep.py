@@ -5,6 +5,7 @@ import pytest
 
 import jkeras
 from jkeras import layers, optimizers, search
+from jkeras.search import population
 from jkeras.training import init_train_state, memory
 from tests.search.models import assert_same, classes, classifier, dropping, lonely
 
@@ -205,3 +206,12 @@ def test_a_maker_that_makes_one_model_alone_has_no_second_for_the_best():
     result = search.sweep(lambda: model, X, Y, space={"learning_rate": [0.1]})
     with pytest.raises(ValueError, match="new model each time"):
         result.best_model  # noqa: B018
+
+
+def test_many_epochs_may_be_several_dispatches(monkeypatch):
+    space = {"learning_rate": [0.1, 0.01], "seed": [0, 1]}
+    whole = search.sweep(classifier, X, Y, space=space, epochs=6)
+    monkeypatch.setattr(population, "MOST_ROWS", 4 * 70 * 4)  # of four epochs, and six are to do
+    parts = search.sweep(classifier, X, Y, space=space, epochs=6)
+    assert parts.compiles == 1
+    np.testing.assert_allclose(parts.history["loss"], whole.history["loss"], rtol=1e-6)
