@@ -48,7 +48,7 @@ ORDER = [
         "visualization",
         "wrappers",
     },
-    {"as_keras", "as_keras_inside"},
+    {"as_keras", "as_keras_inside", "as_keras_store"},
 ]
 TOP = {"__init__", "__main__", "keras2"}  # they import from all
 RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}

@@ -15,7 +15,7 @@ class LayerConfig:
         config = {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": registry.serialize(self.written_policy()),
+            "dtype": registry.serialize(self._written_policy()),
         }
         if self.activity_regularizer is not None or self.writes_activity_regularizer:
             config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
@@ -24,7 +24,7 @@ class LayerConfig:
             config |= record.automatic_config(self)
         return config
 
-    def written_policy(self):
+    def _written_policy(self):
         """The dtype policy that a config has."""
         return self.dtype_policy
 

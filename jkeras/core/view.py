@@ -115,10 +115,19 @@ class WeightView:
         return [child for child in tuple(self._children.values()) if isinstance(child, WeightView)]
 
     def _flatten_layers(self, include_self=True, recursive=True):
+        """The layers below in Keras's order, since files of keras-hub number them by it: those of a
+        layer follow it, the last one first.
+        """
         if not recursive:
             return ([self] if include_self else []) + self._layers
-        found = [part for _, part in walk(self) if isinstance(part, WeightView)]
-        return found if include_self else found[1:]
+        found = {self: None}
+        waiting = _layers_right_below(self)[::-1]
+        while waiting:
+            layer = waiting.pop()
+            if layer not in found:
+                found[layer] = None
+                waiting += _layers_right_below(layer)
+        return list(found)[0 if include_self else 1 :]
 
     @property
     def metrics(self):
@@ -256,3 +265,11 @@ class WeightView:
 
     def _after_loading(self, stored):
         """What is left to do when the stored weights have been read."""
+
+
+def _layers_right_below(module):
+    """The layers that a module holds, in its lists and dicts too, in its own order."""
+    found = []
+    for child in tuple(module._children.values()):
+        found += [child] if isinstance(child, WeightView) else _layers_right_below(child)
+    return found

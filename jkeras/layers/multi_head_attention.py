@@ -79,7 +79,7 @@ class HeadedAttention(Composite):
                 "`flash_attention` out."
             )
 
-    def written_policy(self):
+    def _written_policy(self):
         """The policy that a config has: a map where projections are kept in few bits."""
         in_few_bits = {
             ".*" + re.escape(child.name): child.dtype_policy

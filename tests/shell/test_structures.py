@@ -83,3 +83,26 @@ def test_sequential_without_shapes_and_with_a_layer_of_two_arguments():
             k.Sequential([Two()]).build((None, 3))
         with pytest.raises(ValueError, match="no layers"):
             k.Sequential()(x)
+
+
+def test_the_order_of_all_layers():
+    """keras-hub numbers the layers of a model in its files, by a private list of Keras."""
+
+    def names(k):
+        class Block(k.layers.Layer):
+            def __init__(self, **options):
+                super().__init__(**options)
+                self.first = k.layers.Dense(2, name="first")
+                self.listed = [k.layers.Dense(2, name="in list"), k.layers.Dense(2, name="second")]
+                self.attention = k.layers.MultiHeadAttention(1, 2, name="attention")
+
+            def call(self, y):
+                return self.listed[1](self.listed[0](self.first(y))) + self.attention(y, y)
+
+        inputs = k.Input((4, 2))
+        blocks = [Block(name="block"), k.layers.Dense(2, name="head"), Block(name="last")]
+        model = k.Model(inputs, k.Sequential(blocks[1:])(blocks[0](inputs)))
+        layers = model._flatten_layers(include_self=False)
+        return [layer.name for layer in layers if layer.weights]
+
+    assert names(jkeras) == names(keras)
