@@ -2,6 +2,7 @@
 from typing import Any
 from jkeras import activations as activations
 from jkeras import applications as applications
+from jkeras import as_keras_store as as_keras_store
 from jkeras import backend as backend
 from jkeras import callbacks as callbacks
 from jkeras import config as config
