@@ -146,6 +146,8 @@ def values_of(model: Any, x: Structure, params: dict | None, state: dict | None)
         return params, state or {}
     if not isinstance(model, Layer):
         return {}, {}
+    if getattr(model, "ensemble_members", None) is not None:
+        model.refuse_ensemble("what is computed with the values of a model")
     if not model.built:
         model(jax.tree_util.tree_map(lambda v: v[:1], x))
     return model.params, model.state

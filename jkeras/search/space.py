@@ -1,4 +1,4 @@
-"""What is searched: for each name a list of values, or a range to draw from."""
+"""What is searched: for each name a list of values, or a range to sample from."""
 
 import itertools
 import typing
@@ -17,13 +17,13 @@ class Range(typing.NamedTuple):
     high: float
     is_log: bool = False
 
-    def draw(self, rng: np.random.Generator, count: int) -> list[float]:
+    def sample(self, rng: np.random.Generator, count: int) -> list[float]:
         """So many numbers, which single precision holds as they are."""
         if self.is_log:
-            drawn = np.exp(rng.uniform(np.log(self.low), np.log(self.high), count))
+            numbers = np.exp(rng.uniform(np.log(self.low), np.log(self.high), count))
         else:
-            drawn = rng.uniform(self.low, self.high, count)
-        return np.clip(drawn, self.low, self.high).astype("float32").tolist()
+            numbers = rng.uniform(self.low, self.high, count)
+        return np.clip(numbers, self.low, self.high).astype("float32").tolist()
 
 
 Space = Mapping[str, Range | Sequence[Any]]
@@ -59,16 +59,16 @@ def _check_order(where: str, low: float, high: float) -> None:
         raise ValueError(explain(where, "`low` below `high`", f"low={low}, high={high}"))
 
 
-def draw(space: Space, trials: int | None, seed: int) -> list[dict[str, Any]]:
+def sampled(space: Space, trials: int | None, seed: int) -> list[dict[str, Any]]:
     """The values of each trial.
 
-    Where all of the space is lists, no trial is drawn twice, and None makes one of each
+    Where all of the space is lists, no trial comes twice, and None makes one of each
     combination.
 
     Raises:
         ValueError: an empty space or list, or a number of trials that is wanted or impossible.
 
-    >>> draw({"units": [8, 16], "seed": [0]}, None, seed=0)
+    >>> sampled({"units": [8, 16], "seed": [0]}, None, seed=0)
     [{'units': 8, 'seed': 0}, {'units': 16, 'seed': 0}]
     """
     _check_space(space)
@@ -77,7 +77,7 @@ def draw(space: Space, trials: int | None, seed: int) -> list[dict[str, Any]]:
         return _combinations(space, trials, rng)
     if trials is None:
         raise ValueError(
-            explain("sweep", "`trials`, since there are ranges to draw from", "trials=None")
+            explain("sweep", "`trials`, since there are ranges to sample from", "trials=None")
         )
     _check_count(trials)
     columns = {name: _column(values, rng, trials) for name, values in space.items()}
@@ -86,7 +86,7 @@ def draw(space: Space, trials: int | None, seed: int) -> list[dict[str, Any]]:
 
 def _column(values: Range | Sequence[Any], rng: np.random.Generator, count: int) -> list:
     if isinstance(values, Range):
-        return values.draw(rng, count)
+        return values.sample(rng, count)
     return [values[i] for i in rng.integers(len(values), size=count)]
 
 

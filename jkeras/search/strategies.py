@@ -111,13 +111,13 @@ class PBT(Random):
     optimizer's state and the numbers of some of the best, and change the numbers a little.
 
     A number of a range is multiplied by one of the factors, and stays in the range; one of a list
-    becomes a neighbour in it; either may be drawn anew. Each trial keeps its own seed.
+    becomes a neighbour in it; either may be sampled anew. Each trial keeps its own seed.
 
     Args:
         every: so many epochs.
         share: of the trials that count as the worst, and as the best.
         factors: of the change.
-        resample: how probable it is that a number is drawn anew.
+        resample: how probable it is that a number is sampled anew.
 
     Reference: Jaderberg et al., 2017, arXiv:1711.09846.
 
@@ -157,9 +157,9 @@ class PBT(Random):
 
     def changed(self, values: jax.Array, among: typing.Any, key: jax.Array) -> jax.Array:
         """Numbers near others, or new ones."""
-        to_choose, to_draw, to_change = jax.random.split(key, 3)
+        to_choose, to_sample, to_change = jax.random.split(key, 3)
         is_new = jax.random.bernoulli(to_choose, self.resample, values.shape)
-        new, near = _drawn(among, values, to_draw), self._near(among, values, to_change)
+        new, near = _sampled(among, values, to_sample), self._near(among, values, to_change)
         return jnp.where(is_new, new, near)
 
     def _near(self, among: typing.Any, values: jax.Array, key: jax.Array) -> jax.Array:
@@ -171,8 +171,8 @@ class PBT(Random):
         return known[jnp.clip(jnp.searchsorted(known, values) + steps, 0, len(known) - 1)]
 
 
-def _drawn(among: typing.Any, like: jax.Array, key: jax.Array) -> jax.Array:
-    """Numbers of a range or list, drawn in a program."""
+def _sampled(among: typing.Any, like: jax.Array, key: jax.Array) -> jax.Array:
+    """Numbers of a range or list, sampled in a program."""
     if not isinstance(among, Range):
         return jax.random.choice(key, jnp.asarray(among, like.dtype), like.shape)
     if among.is_log:
@@ -183,7 +183,7 @@ def _drawn(among: typing.Any, like: jax.Array, key: jax.Array) -> jax.Array:
 
 def exploited(scores: jax.Array, share: float, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """(of which trial each one becomes a copy, whether it is another one): the worst become copies
-    of the best, drawn at random.
+    of the best, chosen at random.
 
     >>> source, is_new = exploited(jnp.array([3.0, 1.0, 2.0, -jnp.inf]), 0.25, jax.random.key(0))
     >>> source.tolist(), is_new.tolist()

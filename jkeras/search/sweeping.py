@@ -14,7 +14,7 @@ from jkeras.search.objective import objective_of
 from jkeras.search.population import Given, Population
 from jkeras.search.result import Member, Result
 from jkeras.search.saved import Saved
-from jkeras.search.space import Space, draw
+from jkeras.search.space import Space, sampled
 from jkeras.search.strategies import Objective, Random, strategy_of
 from jkeras.training.data import ArraySource, make_source
 
@@ -66,7 +66,7 @@ def sweep(
         objective: what to reach, a name in the logs; None: the loss, "val_loss" if there is a
             validation.
         mode: "min" or "max" of it; "auto": by the metric's own direction.
-        seed: of what is drawn; of order and dropout too where the space has no "seed".
+        seed: of what is sampled; of order and dropout too where the space has no "seed".
         chunk: how many trials are trained at the same time; None: all, or as many as there is
             memory for.
         checkpoint: a folder: the sweep is saved there after each epoch, and goes on from there to
@@ -93,7 +93,7 @@ def sweep(
     """
     _check_counts(epochs=epochs, chunk=chunk)
     strategy = strategy_of(strategy)
-    rows = draw(space, trials, seed)
+    rows = sampled(space, trials, seed)
     maker = Maker(make, space)
     ledger = Ledger(len(rows), epochs)
     members: list[Member | None] = [None] * len(rows)

@@ -86,7 +86,7 @@ class Laplace:
         return float(self.posterior.log_marginal_likelihood)
 
     def sample(self, rng: jax.Array | int, count: int = 1) -> dict:
-        """Params of the whole model drawn at random, the draws along a first axis; those that are
+        """Samples of the params of the whole model, along a first axis; those that are
         not uncertain are the same in all of them.
         """
         rng = jax.random.key(rng) if isinstance(rng, int) else rng

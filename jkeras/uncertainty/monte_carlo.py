@@ -84,14 +84,14 @@ def mc_dropout(
         keys = jax.random.split(jax.random.fold_in(key, begin), samples)
         return run(params, state, x, keys)
 
-    drawn = by_batches(of_batch, x, rows, is_pure)
-    drawn = jax.tree_util.tree_map(lambda v: v.swapaxes(0, 1), drawn)
-    _check_differ(drawn, samples)
+    sampled = by_batches(of_batch, x, rows, is_pure)
+    sampled = jax.tree_util.tree_map(lambda v: v.swapaxes(0, 1), sampled)
+    _check_differ(sampled, samples)
     mean, std = (
-        jax.tree_util.tree_map(functools.partial(of, axis=0), drawn)
+        jax.tree_util.tree_map(functools.partial(of, axis=0), sampled)
         for of in ((jnp.mean, jnp.std) if is_pure else (np.mean, np.std))
     )
-    return Samples(mean, std, drawn)
+    return Samples(mean, std, sampled)
 
 
 def _program(model, at_once):
@@ -103,15 +103,15 @@ def _program(model, at_once):
             options = dict(rng=key, training=True, noise_alone=True)
             return apply(model, params, state, (x,), {}, **options)[0]
 
-        drawn = jax.lax.map(one, keys, batch_size=at_once)
-        return jax.tree_util.tree_map(lambda v: v.swapaxes(0, 1), drawn)
+        sampled = jax.lax.map(one, keys, batch_size=at_once)
+        return jax.tree_util.tree_map(lambda v: v.swapaxes(0, 1), sampled)
 
     return run
 
 
-def _check_differ(drawn, samples):
-    leaves = jax.tree_util.tree_leaves(drawn)
-    if samples == 1 or is_traced(drawn) or not all(leaf.size for leaf in leaves):
+def _check_differ(sampled, samples):
+    leaves = jax.tree_util.tree_leaves(sampled)
+    if samples == 1 or is_traced(sampled) or not all(leaf.size for leaf in leaves):
         return
     if all((leaf == leaf[:1]).all() for leaf in leaves):
         wanted, received = "a model with dropout", "one that says the same each time"

@@ -106,7 +106,7 @@ class Posterior:
         return dataclasses.replace(self, factor=factor, prior_precision=prior_precision)
 
     def sample(self, rng: jax.Array, count: int = 1) -> Tree:
-        """Params drawn at random: a tree like the mean, the draws along a first axis."""
+        """Samples of the params: a tree like the mean, with the samples along a first axis."""
         normal = jax.random.normal(rng, (count, self.parameters))
         with jax.default_matmul_precision("highest"):
             changes = self.factor.colour(normal, self.mean)
@@ -202,7 +202,7 @@ def outputs_and_covariance(
 def sampled_outputs(
     function: Callable, fitted: Posterior, x: Any, rng: jax.Array, samples: int
 ) -> jax.Array:
-    """Outputs of that linear model for params drawn at random, the same for all rows: (samples,
+    """Outputs of that linear model for sampled params, the same for all rows: (samples,
     rows, outputs). Pure.
     """
     outputs, scaled = outputs_at(function, fitted, x)

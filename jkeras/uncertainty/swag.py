@@ -91,7 +91,7 @@ def update(state: State, params: Tree) -> State:
 
 
 def sample(state: State, rng: jax.Array, scale: float = 1.0) -> Tree:
-    """Params drawn at random, of the dtype that they are kept in. Several: `jax.vmap` over keys.
+    """A sample of params, of the dtype that they are kept in. Several: `jax.vmap` over keys.
 
     The covariance is `scale` times half the sum of the diagonal one and that of the deviations;
     with a rank of 0, `scale` times the diagonal one.
@@ -111,14 +111,14 @@ def sample(state: State, rng: jax.Array, scale: float = 1.0) -> Tree:
     used = jnp.minimum(state.count, state.rank)
     weights = jax.random.normal(key, (state.rank,)) / jnp.sqrt(jnp.maximum(used - 1, 1))
 
-    def draw(key: jax.Array, mean: jax.Array, variance: jax.Array, kept: jax.Array) -> jax.Array:
+    def one(key: jax.Array, mean: jax.Array, variance: jax.Array, kept: jax.Array) -> jax.Array:
         alone = jnp.sqrt(variance) * jax.random.normal(key, mean.shape, mean.dtype)
         together = jnp.tensordot(weights.astype(kept.dtype), kept, 1, precision="highest")
         return mean + jnp.sqrt(share).astype(mean.dtype) * (alone + together)
 
     variances = jax.tree_util.tree_leaves(state.variance)
     deviations = jax.tree_util.tree_leaves(state.deviations)
-    return treedef.unflatten(list(map(draw, keys, leaves, variances, deviations)))
+    return treedef.unflatten(list(map(one, keys, leaves, variances, deviations)))
 
 
 __all__ = ["State", "init", "sample", "update"]

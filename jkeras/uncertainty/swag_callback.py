@@ -57,6 +57,7 @@ class SWAG(Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Begins anew, or goes on from a checkpoint."""
+        self.model.refuse_ensemble("`uncertainty.SWAG`, which gathers the params")
         if not self.was_restored():
             self.state = None
 
@@ -93,13 +94,13 @@ class SWAG(Callback):
         x_train: Any = None,
         batch_size: int = 128,
     ) -> np.ndarray:
-        """Outputs for params drawn at random, (samples, rows, …); their mean is the prediction.
+        """Outputs for sampled params, (samples, rows, …); their mean is the prediction.
 
         Args:
             x: rows.
             rng: a key, or an integer.
             scale: as of `swag.sample`.
-            x_train: rows with which batch normalizations get statistics for each draw; None: they
+            x_train: rows with which batch normalizations get statistics for each sample; None: they
                 have those of the model.
             batch_size: how many rows there are at once.
 

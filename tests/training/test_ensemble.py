@@ -11,7 +11,7 @@ import optax
 import pytest
 
 import jkeras
-from jkeras import callbacks, layers
+from jkeras import callbacks, explain, layers, uncertainty
 from jkeras.core.errors import SerializationError
 from jkeras.saving import Checkpointer
 from jkeras.training import init_train_state
@@ -321,6 +321,8 @@ def test_what_is_no_ensemble(trained, tmp_path):
         "save_weights": lambda: trained.save_weights(tmp_path / "a.weights.h5"),
         "older form": lambda: trained.save(tmp_path / "a.h5"),
         "train_on_batch": lambda: trained.train_on_batch(X, Y),
+        "values of a model": lambda: explain.saliency(trained, X[:2], target=0),
+        "gathers the params": lambda: trained.fit(X, Y, callbacks=[uncertainty.SWAG()], **HOW),
         "`export`": lambda: trained.export(tmp_path / "a"),
     }.items():
         with pytest.raises(ValueError, match=message):
