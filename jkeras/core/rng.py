@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras.core import frame
 from jkeras.core.errors import RandomKeyError, StateWriteError
+from jkeras.core.first_values import put
 from jkeras.core.module import Module
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, default_seed, settings
@@ -67,7 +68,7 @@ def _key_from_array(seed):
 
 def key_from_seed(seed):
     """The key that an integer seed stands for: `[seed, 0]`."""
-    return jnp.array([int(seed) % 2**32, 0], "uint32")
+    return put([int(seed) % 2**32, 0], "uint32")
 
 
 @public("keras.random.SeedGenerator")

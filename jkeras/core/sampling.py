@@ -46,7 +46,7 @@ def _sample(kind, key, shape, dtype, low=0.0, high=1.0):
     limits = np.float32(low), np.float32(high)
     with jax.ensure_compile_time_eval():
         parts = [
-            np.asarray(_part(kind, chunk, key, np.uint32(start), *limits))
+            np.asarray(_part(kind, key, np.arange(start, start + chunk, dtype="uint32"), *limits))
             for start in range(0, size, chunk)
         ]
         return jax.device_put(np.concatenate(parts)[:size].reshape(shape))
@@ -75,12 +75,15 @@ def _threefry():
     return threefry2x32_p
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _part(kind, size, key, start, low, high):
-    """The elements from number `start` on, so many, as `jax.random` makes them of the bits."""
-    numbers = start + jnp.arange(size, dtype="uint32")
+@functools.partial(jax.jit, static_argnums=0)
+def _part(kind, key, numbers, low, high):
+    """The elements of some numbers, as `jax.random` makes them of the bits.
+
+    The numbers are an argument: what is known before it runs would be computed by programs of its
+    own.
+    """
     first, second = _threefry().bind(
-        *(jnp.broadcast_to(word, numbers.shape) for word in key), jnp.zeros_like(numbers), numbers
+        *(jnp.broadcast_to(word, numbers.shape) for word in key), numbers - numbers, numbers
     )
     if kind == "uniform":
         return _between(first ^ second, low, high)

@@ -14,6 +14,7 @@ from jkeras.core.errors import check_choice, explain
 from jkeras.core.family import families
 from jkeras.core.graph import OPERATORS, _ops, standardize_shape
 from jkeras.core.dtypes import is_float, standardize_dtype
+from jkeras.core.first_values import first_array, put
 from jkeras.core.planned import here, is_planned_for
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, settings
@@ -165,13 +166,18 @@ class Variable:
 
     def _hold(self, value, dtype):
         value = value.value if isinstance(value, Variable) else value
+        if isinstance(value, np.ndarray) and not value.ndim:
+            value = value[()]
+        if dtype is None and isinstance(value, np.generic):
+            dtype = value.dtype.name
+        if dtype is not None:
+            dtype = jax.dtypes.canonicalize_dtype(standardize_dtype(dtype))
+        is_number = isinstance(value, (bool, int, float, np.generic))
         with jax.ensure_compile_time_eval():
-            value = jnp.asarray(
-                value,
-                dtype=None
-                if dtype is None
-                else jax.dtypes.canonicalize_dtype(standardize_dtype(dtype)),
-            )
+            if is_number and dtype is not None:
+                value = put(value, dtype)
+            else:
+                value = jnp.asarray(value, dtype=dtype)
         self._value, self.shape, self.own_dtype = value, value.shape, value.dtype.name
 
     regularizer = _hook("regularizer", "The penalty on the value, or None.")
@@ -266,11 +272,12 @@ class Variable:
     def _first_value(self):
         """The initializer's array; made where it will lie, so that no device ever has all of it."""
 
+        if self.layout is None:
+            return first_array(self._initializer, self.shape, self.own_dtype)
+
         def make():
             return jnp.asarray(self._initializer(self.shape, dtype=self.own_dtype), self.own_dtype)
 
-        if self.layout is None:
-            return make()
         return jax.jit(make, out_shardings=here(self.sharding))()
 
     def own_value(self):

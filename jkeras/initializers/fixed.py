@@ -1,6 +1,7 @@
 """Initializers without randomness."""
 
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core.errors import check_choice
 from jkeras.core.dtypes import standardize_dtype
@@ -26,6 +27,8 @@ class Zeros(Initializer):
     [0. 0.]
     """
 
+    by_numpy = staticmethod(np.zeros)
+
     def __call__(self, shape, dtype=None):
         return jnp.zeros(shape, standardize_dtype(dtype))
 
@@ -37,6 +40,8 @@ class Ones(Initializer):
     >>> print(Ones()((2,)))
     [1. 1.]
     """
+
+    by_numpy = staticmethod(np.ones)
 
     def __call__(self, shape, dtype=None):
         return jnp.ones(shape, standardize_dtype(dtype))

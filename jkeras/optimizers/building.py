@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from jkeras.core.by_variable import ByVariable, without
+from jkeras.core.first_values import zeros
 from jkeras.core.variable import Variable
 from jkeras.kernel import tree
 from jkeras.optimizers.transform.leaves import Leaf, Path, at
 from jkeras.optimizers.transform.pair import State, Tree
-from jkeras.optimizers.transform.rule import follow
+from jkeras.optimizers.transform.rule import Rule, follow
 
 # names in Keras of what the state keeps for each parameter; slots have their own
 PER_PARAMETER = {"ema": "average", "accumulators": "gradient_accumulator", "slots": None}
@@ -79,10 +79,12 @@ def _first(
     """A variable's first value, made when it is first looked at."""
     if address[0] == "slots":
         parameter = self._parameter_of(address)
+        if type(self).slot is Rule.slot:
+            return zeros(parameter.shape, parameter.dtype)
         return self.slot(address[1], parameter, Leaf(parameter.name, parameter.path, parameter))
     if address[0] == "scalars":
         return self.scalars(self._trainable_variables)[address[1]]
-    return jnp.zeros(shape, dtype)
+    return zeros(shape, dtype)
 
 
 def rebuild(self: "StateVariables", variables: Iterable[Variable], paths: Any = None):

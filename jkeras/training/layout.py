@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import frame
 from jkeras.core.by_variable import ByVariable, among, without
+from jkeras.core.first_values import first_array, put, zeros
 from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator, key_from_seed
 from jkeras.core.structure import all_built, named_weights
@@ -176,7 +176,7 @@ class StateLayout:
     def _collect(self, read: Callable[[Variable], Any]) -> TrainState:
         tree_of = lambda named: tree.unflatten((p, read(v)) for p, v in named)  # noqa: E731
         return TrainState(
-            jnp.asarray(self.model._step, "int32"),
+            self._step(),
             tree_of(self.params),
             tree_of(self.frozen),
             tree_of(self.state),
@@ -184,6 +184,11 @@ class StateLayout:
             tree_of(self.metrics),
             self.model._key(),
         )
+
+    def _step(self) -> jax.Array:
+        """The number of steps that the model has taken."""
+        step = self.model._step
+        return step if isinstance(step, jax.Array) else put(step, "int32")
 
     def _collect_optimizer(self, read: Callable[[Variable], Any]) -> Any:
         model = self.model
@@ -358,10 +363,8 @@ def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariabl
 def first_value(variable: Variable) -> jax.Array:
     """What a metric's variable holds before any update."""
     if variable.initializer is not None:
-        return jnp.asarray(
-            variable.initializer(variable.shape, dtype=variable.dtype), variable.dtype
-        )
-    return jnp.zeros(variable.shape, variable.dtype)
+        return first_array(variable.initializer, variable.shape, variable.dtype)
+    return zeros(variable.shape, variable.dtype)
 
 
 class LazyLayout:

@@ -129,7 +129,7 @@ class ArraySource(Source):
     def on_device(self) -> Batch:
         """The data as arrays on the device, put there once."""
         if self._on_device is None:
-            self._on_device = placement.everywhere(self.data)
+            self._on_device = placement.everywhere(self.data, once=True)
         return self._on_device
 
     def batches(
