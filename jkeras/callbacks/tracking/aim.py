@@ -3,8 +3,6 @@
 import pathlib
 from typing import Any
 
-import aim
-
 
 class Aim:
     """A run of Aim.
@@ -15,6 +13,9 @@ class Aim:
     """
 
     def __init__(self, **options: Any) -> None:
+        import aim  # an optional package
+
+        self.aim = aim
         self.options = {"capture_terminal_logs": False, "system_tracking_interval": None} | options
 
     def begin(
@@ -23,7 +24,7 @@ class Aim:
         """Begins a run, or goes on with one."""
         # a process that was killed has left its lock
         options = {"force_resume": run is not None} | self.options
-        self.run = aim.Run(run, experiment=project, **options)
+        self.run = self.aim.Run(run, experiment=project, **options)
         if name is not None:
             self.run.name = name
         for key, value in config.items():

@@ -4,9 +4,6 @@ import re
 import time
 from typing import Any
 
-import mlflow
-from mlflow.entities import Metric, Param
-
 LONGEST = 6000  # characters of a parameter
 MOST = 100  # parameters in one call
 FORBIDDEN = re.compile(r"[^\w\-. :/]")  # in a name
@@ -20,13 +17,16 @@ class Mlflow:
     """
 
     def __init__(self, **options: Any) -> None:
+        import mlflow  # an optional package
+
+        self.mlflow = mlflow
         self.client = mlflow.MlflowClient(**options)
 
     def begin(
         self, project: str | None, name: str | None, config: dict[str, Any], run: str | None
     ) -> str:
         """Begins a run, or goes on with one."""
-        active = mlflow.active_run()
+        active = self.mlflow.active_run()
         self.is_own = active is None
         if active is not None:
             self.run = active.info.run_id
@@ -38,7 +38,8 @@ class Mlflow:
             self.run = self.client.create_run(experiment, run_name=name).info.run_id
         told = self.client.get_run(self.run).data.params  # a parameter cannot change
         named = {FORBIDDEN.sub("_", key): str(value)[:LONGEST] for key, value in config.items()}
-        new = [Param(key, value) for key, value in named.items() if key not in told]
+        param = self.mlflow.entities.Param
+        new = [param(key, value) for key, value in named.items() if key not in told]
         for start in range(0, len(new), MOST):
             self.client.log_batch(self.run, params=new[start : start + MOST])
         return self.run
@@ -51,7 +52,8 @@ class Mlflow:
     def log(self, values: dict[str, float], step: int, unit: str) -> None:
         """Takes results."""
         now = int(1000 * time.time())
-        self.client.log_batch(self.run, [Metric(k, v, now, step) for k, v in values.items()])
+        metric = self.mlflow.entities.Metric
+        self.client.log_batch(self.run, [metric(k, v, now, step) for k, v in values.items()])
 
     def keep(self, path: str) -> None:
         """Keeps a file among the artifacts of the run."""

@@ -153,13 +153,13 @@ def _service(to: Any, options: dict[str, Any]) -> Service:
             raise ValueError(f"A function takes no options. Received: {sorted(options)}")
         return Calling(to)
     check_choice("to", to, tuple(SERVICES))
+    module = importlib.import_module(f"jkeras.callbacks.tracking.{to}")
     try:
-        module = importlib.import_module(f"jkeras.callbacks.tracking.{to}")
+        return getattr(module, SERVICES[to])(**options)
     except ImportError as error:
         raise ImportError(
             f"`Tracker({to!r})` needs the package {to}. Install it with `pip install {to}`."
         ) from error
-    return getattr(module, SERVICES[to])(**options)
 
 
 def facts(model: Any, params: dict[str, Any]) -> dict[str, Any]:

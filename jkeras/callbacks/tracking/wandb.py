@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import wandb
-
 
 class Wandb:
     """A run of Weights & Biases.
@@ -13,19 +11,22 @@ class Wandb:
     """
 
     def __init__(self, **options: Any) -> None:
+        import wandb  # an optional package
+
+        self.wandb = wandb
         self.options = options
 
     def begin(
         self, project: str | None, name: str | None, config: dict[str, Any], run: str | None
     ) -> str:
         """Begins a run, or goes on with one."""
-        self.is_own = wandb.run is None
+        self.is_own = self.wandb.run is None
         if self.is_own:
             options = {"id": run, "resume": "allow"} if run is not None else {}
             options |= {"project": project, "name": name} | self.options
-            self.run = wandb.init(**options)
+            self.run = self.wandb.init(**options)
         else:
-            self.run = wandb.run
+            self.run = self.wandb.run
         self.run.config.update(config, allow_val_change=True)
         for unit, names in (("epoch", "*"), ("batch", "batch/*")):
             self.run.define_metric(names, step_metric=f"{unit}/number")
@@ -37,7 +38,7 @@ class Wandb:
 
     def keep(self, path: str) -> None:
         """Keeps a file as a version of an artifact that bears the name of the run."""
-        artifact = wandb.Artifact(f"run-{self.run.id}-model", type="model")
+        artifact = self.wandb.Artifact(f"run-{self.run.id}-model", type="model")
         artifact.add_file(path)
         self.run.log_artifact(artifact)
 
