@@ -5,6 +5,7 @@ import typing
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core import sampling
 from jkeras.core.errors import suggestion
@@ -339,8 +340,16 @@ class Orthogonal(RandomInitializer):
         width = shape[-1]
         size = (max(height, width), min(height, width))
         wide = dtype if dtype.itemsize >= 4 else "float32"  # no QR in half precision
-        q, r = jnp.linalg.qr(jax.random.normal(key, size, wide))
-        q = q * jnp.sign(jnp.diagonal(r))  # makes the distribution uniform
-        if height < width:
+        numbers = sampling.normal(key, size, wide)
+        if isinstance(numbers, jax.core.Tracer):
+            return self._from_normal(jnp, numbers, shape, dtype)
+        # by numpy, where nothing is compiled
+        return jax.device_put(self._from_normal(np, np.asarray(numbers), shape, dtype))
+
+    def _from_normal(self, library, numbers, shape, dtype):
+        """The array from normal numbers (larger, smaller side), by numpy or by JAX's numpy."""
+        q, r = library.linalg.qr(numbers)
+        q = q * library.sign(library.diagonal(r))  # makes the distribution uniform
+        if shape[-1] == numbers.shape[0] > numbers.shape[1]:
             q = q.T
         return (self.gain * q.reshape(shape)).astype(dtype)

@@ -7,6 +7,7 @@ import typing
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras import random
 from jkeras.core import typed
@@ -450,10 +451,21 @@ class ForgetBias:
     def __call__(self, shape, dtype=None):
         return self._joined(lambda i, n: jnp.asarray(self.others((n,), dtype=dtype)), shape, dtype)
 
+    @property
+    def by_numpy(self):
+        """`(shape, dtype) -> array of numpy`, where the others can be made so; else None."""
+        others = getattr(self.others, "by_numpy", None)
+        if others is None:
+            return None
+        return lambda shape, dtype: self._joined(
+            lambda i, n: others((n,), dtype), shape, dtype, library=np
+        )
+
     @staticmethod
-    def _joined(make, shape, dtype):
+    def _joined(make, shape, dtype, library=jnp):
         units = shape[0] // 4
-        return jnp.concatenate([make(0, units), jnp.ones((units,), dtype), make(1, 2 * units)])
+        ones = library.ones((units,), dtype)
+        return library.concatenate([make(0, units), ones, make(1, 2 * units)])
 
 
 @layer("keras.layers")

@@ -125,3 +125,34 @@ def test_ever_new_shapes_are_told_once():
         net.fit(iter(lengths(5, 6, 7, 8, 9)), verbose=0)
     assert len(told) == 1
     net.fit(iter(lengths(5, 5, 5)), verbose=0)  # warnings are errors in these tests
+
+
+FIRST_FIT = """
+import jax, numpy as np, jkeras
+from jkeras import layers
+
+compiled = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda name, seconds, **more: compiled.append(name) if "backend_compile" in name else None
+)
+rng = np.random.default_rng(0)
+for inputs, body, x in (
+    ((8,), [layers.Dense(8, "relu"), layers.BatchNormalization(), layers.Dropout(0.2)],
+     rng.normal(size=(50, 8)).astype("float32")),
+    ((6,), [layers.Embedding(20, 8), layers.LSTM(8, dropout=0.1)], rng.integers(0, 20, (50, 6))),
+):
+    model = jkeras.Sequential([jkeras.Input(inputs), *body, layers.Dense(3)])
+    loss = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"])
+    compiled.clear()
+    model.fit(x, rng.integers(0, 3, 50), batch_size=10, verbose=0)
+    print(len(compiled))
+"""
+
+
+@pytest.mark.slow
+def test_a_first_fit_compiles_few_programs():
+    done = subprocess.run([sys.executable, "-c", FIRST_FIT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = [int(line) for line in done.stdout.split()]
+    assert len(found) == 2 and max(found) <= 5
