@@ -1,8 +1,8 @@
 """The loop: a source's batches, several steps in one dispatch, no waiting for the device.
 
 `Runner.epoch` is one epoch, in order. The data comes from a feed: `DeviceFeed`, where it lies on
-the device and steps take rows by number, or `HostFeed`, which hands over one batch after another;
-both are in `feeds.py`. What the dispatches run is in `programs.py`.
+the device and steps take rows by number, `ChunkFeed`, where it does so chunk by chunk, or
+`HostFeed`, which hands over one batch after another. What the dispatches run is in `programs.py`.
 """
 
 import math
@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 
 import jax
 
+from jkeras.core.settings import settings
 from jkeras.training import placement
 from jkeras.training.batch_independence import size_of
+from jkeras.training.chunk_feed import ChunkFeed, steps_of_chunk
 from jkeras.training.data import ArraySource
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Source
@@ -204,13 +206,16 @@ class Runner:
         seeds: int | tuple[int, ...],
         epoch: int,
         at: int,
-    ) -> DeviceFeed | HostFeed:
+    ) -> DeviceFeed | ChunkFeed | HostFeed:
         if not self._knows_padding:
             self._padded_size = self._size_to_pad_to(owner, source)
             self._knows_padding = True
-        if self.model.jit_compile and jax.process_count() == 1:
-            if isinstance(source, ArraySource) and source.fits_on_device:
+        if self.model.jit_compile and jax.process_count() == 1 and isinstance(source, ArraySource):
+            if source.fits_on_device:
                 return DeviceFeed(source, seeds, epoch, at, self._padded_size)
+            is_alone = settings.distribution is None and not isinstance(seeds, tuple)
+            if is_alone and steps_of_chunk(source) > 1:
+                return ChunkFeed(source, seeds, epoch, at, self._padded_size)
         ahead = self.model.jit_compile
         return HostFeed(source, seeds, epoch, at, self._padded_size, ahead, self.keeps_state)
 
@@ -235,7 +240,7 @@ class Runner:
         """Compiles what an epoch on a source runs, by running it; `owner` is to be thrown away."""
         feed = self._new_feed(owner, source, self.layout.seeds(0, self.kind), 0, 0)
         batches = 1
-        if isinstance(feed, DeviceFeed):
+        if isinstance(feed, (DeviceFeed, ChunkFeed)):
             feed.at = max(feed.whole - 1, 0)
             batches = 2
         for _ in range(batches):

@@ -1,0 +1,112 @@
+"""Feeds from arrays that are too large to lie on the device: the rows of several steps go there in
+one transfer, and the steps into one dispatch.
+"""
+
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from jkeras.training import placement
+from jkeras.training.batch_independence import padded
+from jkeras.training.data import ArraySource, take
+from jkeras.training.data.source import Batch
+from jkeras.training.feeds import Work
+from jkeras.training.prefetch import Prefetched
+from jkeras.training.workers import noted
+
+BYTES = 2**24  # of a chunk; three of them may be waiting
+MOST = 256  # steps
+
+
+def steps_of_chunk(source: ArraySource) -> int:
+    """The number of steps whose rows are one chunk."""
+    of_all = sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(source.data))
+    of_step = max(of_all * source.batch_size // source.size, 1)
+    return min(source.num_batches, MOST, BYTES // of_step)
+
+
+class ChunkFeed:
+    """Feeds from arrays whose rows are read chunk by chunk, ahead of time by a thread.
+
+    Args:
+        seed, epoch: of the order.
+        at: number of the step to begin with.
+        padded_size: rows of a batch that may be padded; None: none may.
+
+    Attributes:
+        at: number of the next step.
+        whole: number of steps of full size; a smaller batch behind them, if it may not be padded,
+            is not among them.
+    """
+
+    state = None  # of an iterator
+
+    def __init__(
+        self, source: ArraySource, seed: int, epoch: int, at: int, padded_size: int | None
+    ) -> None:
+        self.source = source
+        self.at = at
+        self.steps = steps_of_chunk(source)
+        self.order, self.rest = source.steps(seed, epoch, padded_size)
+        self.whole = len(self.order)
+        self._chunks: Prefetched | None = None
+        self._chunk: tuple | None = None  # (data, order of its rows)
+        self._done = self.steps  # steps of it that were taken
+
+    def more(self) -> bool:
+        """Whether there is another batch."""
+        return self.at < self.whole + bool(len(self.rest))
+
+    def take(self, most: int) -> Iterator[Work]:
+        """One dispatch of the next steps, at most so many."""
+        steps = 1
+        if self.at >= self.whole:
+            yield Work("one", (placement.place(take(self.source.data, self.rest)), None), steps)
+        else:
+            if self._done == self.steps:
+                self._next_chunk()
+            steps = min(most, self.steps - self._done, self.whole - self.at)
+            yield Work("many", (*self._chunk, np.int32(self._done), np.int32(steps)), steps)
+            self._done += steps
+        self.at += steps
+
+    def _next_chunk(self) -> None:
+        if self._chunks is None:
+            self._chunks = Prefetched(self._read())
+        self._chunk = next(self._chunks)
+        self._done = 0
+
+    def _read(self) -> Iterator[tuple[Batch, jax.Array]]:
+        """The chunks from the next step on: (data, rows of each step), all of one size."""
+        size = self.steps * self.order.shape[1]
+        for first in range(self.at, self.whole, self.steps):
+            rows = self.order[first : first + self.steps]
+            data = self._rows(rows[rows < self.source.size], first)
+            if len(rows) < self.steps or rows[-1, -1] >= self.source.size:
+                data = padded(data, size)
+            yield jax.device_put((data, self._order_within(rows, size)))
+
+    def _order_within(self, rows: np.ndarray, size: int) -> np.ndarray:
+        """The rows of each step by their places in the chunk; a place past its end is padding."""
+        places = np.arange(size, dtype="int32").reshape(self.steps, -1)
+        places[: len(rows)][rows >= self.source.size] = size
+        if self.order.size > self.source.size:  # a program that sees more places looks for padding
+            places = np.concatenate([places, np.full_like(places[:1], size)])
+        return places
+
+    def _rows(self, rows: np.ndarray, first: int) -> Batch:
+        """Rows of the source; an error says in which batch it happened."""
+        try:
+            return take(self.source.data, rows)
+        except Exception:
+            size = self.order.shape[1]
+            for start in range(0, len(rows), size):
+                with noted(first + start // size, "the rows"):
+                    take(self.source.data, rows[start : start + size])
+            raise
+
+    def close(self) -> None:
+        """Stops reading."""
+        if self._chunks is not None:
+            self._chunks.close()
