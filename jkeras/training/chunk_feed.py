@@ -82,8 +82,8 @@ class ChunkFeed:
         size = self.steps * self.order.shape[1]
         for first in range(self.at, self.whole, self.steps):
             rows = self.order[first : first + self.steps]
-            data = self._rows(rows[rows < self.source.size], first)
-            if len(rows) < self.steps or rows[-1, -1] >= self.source.size:
+            data = self._rows(np.minimum(rows, self.source.size - 1).ravel(), first)
+            if len(rows) < self.steps:
                 data = padded(data, size)
             yield jax.device_put((data, self._order_within(rows, size)))
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import jkeras
+from jkeras.training import chunk_feed
 from jkeras.training.data import array_source
 from tests.thinning import some_slow
 from tests.training.hashed import bits, network, trained
@@ -63,8 +64,10 @@ def test_made_ahead_by_a_thread_or_lying_on_the_device(monkeypatch):
             names.extend(thread.name for thread in threading.enumerate())
 
     monkeypatch.setattr(array_source, "ON_DEVICE_LIMIT", 0)
-    assert bits(*trained(3)) == on_device
-    assert bits(*trained(3, callbacks=[Threads()])) == on_device
+    for of_chunk in (chunk_feed.BYTES, 2000, 0):  # all steps, a few, each batch on its own
+        monkeypatch.setattr(chunk_feed, "BYTES", of_chunk)
+        assert bits(*trained(3)) == on_device
+        assert bits(*trained(3, callbacks=[Threads()])) == on_device
     assert "jkeras-prefetch" in names
 
 
