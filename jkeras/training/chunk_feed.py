@@ -2,21 +2,24 @@
 one transfer, and the steps into one dispatch.
 """
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
 
 from jkeras.training import placement
-from jkeras.training.batch_independence import padded
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.source import Batch
+from jkeras.training.data.stored import Stored
 from jkeras.training.feeds import Work
 from jkeras.training.prefetch import Prefetched
 from jkeras.training.workers import noted
 
 BYTES = 2**24  # of a chunk; three of them may be waiting
 MOST = 256  # steps
+ALIGNMENT = 64  # bytes
 
 
 def steps_of_chunk(source: ArraySource) -> int:
@@ -24,6 +27,29 @@ def steps_of_chunk(source: ArraySource) -> int:
     of_all = sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(source.data))
     of_step = max(of_all * source.batch_size // source.size, 1)
     return min(source.num_batches, MOST, BYTES // of_step)
+
+
+def read(values: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows of an array, in one pass over them where that can be: in memory that a CPU as the device
+    takes as it is.
+    """
+    out = _aligned((len(rows), *values.shape[1:]), values.dtype)
+    if isinstance(values, Stored):
+        values.read_into(rows, out)
+    elif isinstance(values, np.ndarray) and values.dtype == out.dtype:
+        np.take(values, rows, axis=0, out=out, mode="clip")  # "raise" would make a copy
+    else:
+        out[...] = values[rows]
+    return out
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array at an address that `device_put` need not copy from."""
+    dtype = np.dtype(dtype)
+    count = math.prod(shape) * dtype.itemsize
+    memory = np.empty(count + ALIGNMENT, "uint8")
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + count].view(dtype).reshape(shape)
 
 
 class ChunkFeed:
@@ -82,9 +108,7 @@ class ChunkFeed:
         size = self.steps * self.order.shape[1]
         for first in range(self.at, self.whole, self.steps):
             rows = self.order[first : first + self.steps]
-            data = self._rows(np.minimum(rows, self.source.size - 1).ravel(), first)
-            if len(rows) < self.steps:
-                data = padded(data, size)
+            data = self._rows(np.minimum(rows, self.source.size - 1).ravel(), size, first)
             yield jax.device_put((data, self._order_within(rows, size)))
 
     def _order_within(self, rows: np.ndarray, size: int) -> np.ndarray:
@@ -95,10 +119,13 @@ class ChunkFeed:
             places = np.concatenate([places, np.full_like(places[:1], size)])
         return places
 
-    def _rows(self, rows: np.ndarray, first: int) -> Batch:
-        """Rows of the source; an error says in which batch it happened."""
+    def _rows(self, rows: np.ndarray, size: int, first: int) -> Batch:
+        """Rows of the source, and as many more as make a size; an error says in which batch it
+        happened.
+        """
+        rows = np.concatenate([rows, np.repeat(rows[-1:], size - len(rows))])
         try:
-            return take(self.source.data, rows)
+            return jax.tree_util.tree_map(lambda values: read(values, rows), self.source.data)
         except Exception:
             size = self.order.shape[1]
             for start in range(0, len(rows), size):

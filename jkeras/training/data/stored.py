@@ -69,6 +69,13 @@ class Stored:
             return self._read(int(numbers[0]), int(numbers[-1]) + 1)[places]
         return as_array(self.value[numbers], self.what)[places]
 
+    def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
+        """Puts the rows of some numbers, in any order, into an array."""
+        if isinstance(self.value, np.memmap) and self.value.dtype == out.dtype:
+            np.take(self.value, rows + self.span.start, axis=0, out=out, mode="clip")
+        else:
+            out[...] = self[rows]
+
     def _read(self, start, stop):
         return as_array(self.value[start:stop], self.what)
 
