@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.by_variable import ByVariable
@@ -68,13 +67,13 @@ class MembersLayout(StateLayout):
         """
         state = self.gather(copies=False).replace(rng=self._keys(seed))
         if step is not None:
-            state = state.replace(step=jnp.asarray(np.full(self.members.size, step, "int32")))
+            state = state.replace(step=jax.device_put(np.full(self.members.size, step, "int32")))
         self.scatter(state)
 
     def activate(self) -> None:
         """Lets all members be trained, those too that a training before has stopped."""
         state = self.gather(copies=False)
-        active = tree.unflatten([(ACTIVE, jnp.asarray(np.ones(self.members.size, bool)))])
+        active = tree.unflatten([(ACTIVE, jax.device_put(np.ones(self.members.size, bool)))])
         self.scatter(state.replace(metrics=tree.merge(state.metrics, active)))
 
     def seeds(self, seed: int, kind: str) -> int | tuple[int, ...]:
@@ -87,7 +86,7 @@ class MembersLayout(StateLayout):
         return self.members.own_order and kind == "train"
 
     def _keys(self, seed: int) -> jax.Array:
-        return jnp.asarray(np.stack(self._single_keys(seed)))
+        return jax.device_put(np.stack(self._single_keys(seed)))
 
     def _single_keys(self, seed: int) -> list[jax.Array]:
         return [key_from_seed(seed + number) for number in range(self.members.size)]
@@ -100,8 +99,7 @@ class MembersLayout(StateLayout):
         """Values for each member the same."""
         size = self.members.size
         return jax.tree_util.tree_map(
-            lambda v: jnp.asarray(np.broadcast_to(placement.to_host(v), (size, *np.shape(v)))),
-            values,
+            lambda v: jax.device_put(np.stack([placement.to_host(v)] * size)), values
         )
 
     # ------------------------------------------------------------ variables <-> state
@@ -259,7 +257,7 @@ class MembersLayout(StateLayout):
             return new.replace(frozen=state.frozen), logs  # which no step changes
 
         @functools.wraps(function)
-        def of_members(state: TrainState, *data: Any) -> tuple[TrainState, Logs]:
+        def of_all(state: TrainState, *data: Any) -> tuple[TrainState, Logs]:
             axes = self.axes(state)
             frozen = jax.tree_util.tree_map(lambda a: None if a < 0 else a, axes.frozen)
             axes = axes.replace(frozen=frozen)
@@ -268,13 +266,15 @@ class MembersLayout(StateLayout):
                 state, logs = over_members(state, *data)
             return state, with_means(logs)
 
-        return of_members
+        return of_all
 
 
 def taken(states: Any, number: int) -> Any:
     """What stands at a place of the first axis, in arrays of its own."""
     if on_cpu() and settings.distribution is None:
-        return jax.tree_util.tree_map(lambda v: jnp.array(np.asarray(v)[number]), states)
+        return jax.tree_util.tree_map(
+            lambda v: jax.device_put(np.array(np.asarray(v)[number])), states
+        )
     return _taken(states, number)
 
 
@@ -288,7 +288,7 @@ def _taken(states: Any, number: int) -> Any:
 def stacked(values: list) -> Any:
     """The values of members, which become the first axis."""
     return jax.tree_util.tree_map(
-        lambda *of_each: jnp.asarray(np.stack([placement.to_host(v) for v in of_each])), *values
+        lambda *of_each: jax.device_put(np.stack([placement.to_host(v) for v in of_each])), *values
     )
 
 
