@@ -271,11 +271,11 @@ class MembersLayout(StateLayout):
 
 def taken(states: Any, number: int) -> Any:
     """What stands at a place of the first axis, in arrays of its own."""
-    if on_cpu() and settings.distribution is None:
-        return jax.tree_util.tree_map(
-            lambda v: jax.device_put(np.array(np.asarray(v)[number])), states
-        )
-    return _taken(states, number)
+    if not on_cpu() or settings.distribution is not None:
+        return _taken(states, number)
+    # a view would keep the training from consuming the array
+    own = jax.tree_util.tree_map(lambda v: np.array(np.asarray(v)[number]), states)
+    return jax.device_put(own)
 
 
 @jax.jit
@@ -306,7 +306,7 @@ class _Assigned:
 def with_means(logs: Logs) -> Logs:
     """The means of logs over the members, and "…_members", the logs of each.
 
-    >>> sorted(with_means({"loss": jnp.ones(3)}))
+    >>> sorted(with_means({"loss": np.ones(3)}))
     ['loss', 'loss_members']
     """
     logs = dict(logs)
