@@ -16,7 +16,7 @@ def tiers(values, quick=(), slow=()):
     return [pytest.param(v, marks=mark.get(v, [pytest.mark.thorough])) for v in values]
 
 
-def every(step, values, slow=1):
+def every(step, values, slow=3):
     """The values as `pytest.param`s, of which each `step`-th one, from the first on, is quick; of
     the others each `slow`-th one is slow, and the rest thorough.
 
