@@ -63,10 +63,12 @@ class Program:
         self.names = list(inspect.signature(function).parameters)
         self.signatures = []
         self.needs = 0  # bytes beside the arguments
-        self.run = function
-        if jit:
-            self.jitted = jax.jit(self._traced, donate_argnums=donate, out_shardings=out_shardings)
-            self.run = self._run
+        self.out_shardings = out_shardings
+        # A jitted function that raised an error at a signature is slow with it ever after: there is
+        # one for each signature, found by the shapes of all arguments but the first, whose own are
+        # mostly the same.
+        self._jitted: dict[tuple, tuple[Callable, ...]] = {}
+        self.run = self._run if jit else function
 
     def __call__(self, *arguments: Any) -> Any:
         return self.run(*arguments)
@@ -74,28 +76,37 @@ class Program:
     def _run(self, *arguments: Any) -> Any:
         if self.needs > memory.LITTLE:
             memory.check(self.needs, arguments, self.what)
-        try:
-            return self.jitted(*arguments)
-        except _Untraced:
-            pass  # no error that is raised from here on is to name this one
+        leaves = jax.tree_util.tree_leaves(arguments[1:])
+        shapes = tuple([(getattr(v, "shape", ()), getattr(v, "dtype", type(v))) for v in leaves])
+        for jitted in self._jitted.get(shapes, ()):
+            try:
+                return jitted(*arguments)
+            except _Untraced:
+                pass  # no error that is raised from here on is to name this one
+        return self._run_new(shapes, arguments)
+
+    def _run_new(self, shapes: tuple, arguments: tuple) -> Any:
+        """The results for arguments of a new signature."""
+        jitted = jax.jit(self._traced, donate_argnums=self.donate, out_shardings=self.out_shardings)
         token = _may_trace.set(True)
         try:
             if not jax.config.jax_disable_jit:
                 # the call below finds what is traced and compiled here
-                self._weigh(self.jitted.lower(*arguments).compile(), arguments)
+                self._weigh(jitted.lower(*arguments).compile(), arguments)
+                self._jitted[shapes] = (jitted, *self._jitted.get(shapes, ()))
             if self.needs > memory.LITTLE:
-                return self._try(arguments)
-            return self.jitted(*arguments)
+                return self._try(jitted, arguments)
+            return jitted(*arguments)
         finally:
             _may_trace.reset(token)
 
-    def _try(self, arguments: tuple) -> Any:
+    def _try(self, jitted: Callable, arguments: tuple) -> Any:
         """The results of a large program whose estimate may be wrong: what it consumes is kept
         until it has run, and goes with the error as `kept` where it has not.
         """
         kept = memory.kept([arguments[i] for i in self.donate])
         try:
-            return jax.block_until_ready(self.jitted(*arguments))
+            return jax.block_until_ready(jitted(*arguments))
         except jax.errors.JaxRuntimeError as error:
             told = memory.told(error, self.what)
             if self.donate:
@@ -111,8 +122,6 @@ class Program:
             try:
                 memory.check(needs, arguments, self.what)
             except MemoryError:
-                # else the next call with such shapes would find it, and run it
-                self.jitted.clear_cache()
                 self.signatures.pop()
                 raise
         self.needs = max(self.needs, needs)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import jkeras
+from jkeras.training.program import Program
 
 X = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
 Y = X.sum(1, keepdims=True)
@@ -125,6 +126,27 @@ def test_ever_new_shapes_are_told_once():
         net.fit(iter(lengths(5, 6, 7, 8, 9)), verbose=0)
     assert len(told) == 1
     net.fit(iter(lengths(5, 5, 5)), verbose=0)  # warnings are errors in these tests
+
+
+def test_later_calls_of_a_program_do_not_run_the_python_of_jit():
+    """Whatever other shapes it was called with in between."""
+    program = Program(lambda params, x: params + x.sum())
+    few, many = np.ones(3, "float32"), np.ones(4, "float32")
+    called = []
+
+    def note(frame, event, argument):
+        if event == "call" and frame.f_code.co_filename.endswith("pjit.py"):
+            called.append(frame.f_code.co_name)
+
+    for x in (few, many, few, many):
+        program(few, x)
+    sys.setprofile(note)
+    try:
+        results = [program(few, x) for x in (few, many, few)]
+    finally:
+        sys.setprofile(None)
+    assert called == [] and program.traces == 2
+    np.testing.assert_array_equal(results[1], few + 4)
 
 
 FIRST_FIT = """
