@@ -62,7 +62,7 @@ VARIABLE = frozenset(
     """.split()
 )
 MODULE = frozenset(["is_native", "set_untracked"])
-RECORD = frozenset(["call_with_mask", "field_config", "fn_kwargs", "sample"])
+RECORD = frozenset(["by_numpy", "call_with_mask", "field_config", "fn_kwargs", "sample"])
 POLICY = frozenset(["changed", "of", "plain_dtype"])
 
 HELD = ("remat_scope",)  # attributes of the objects that no class has

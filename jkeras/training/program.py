@@ -92,7 +92,7 @@ class Program:
         try:
             if not jax.config.jax_disable_jit:
                 # the call below finds what is traced and compiled here
-                self._weigh(jitted.lower(*arguments).compile(), arguments)
+                self._weigh(jitted, jitted.lower(*arguments).compile(), arguments)
                 self._jitted[shapes] = (jitted, *self._jitted.get(shapes, ()))
             if self.needs > memory.LITTLE:
                 return self._try(jitted, arguments)
@@ -115,13 +115,15 @@ class Program:
                 raise
             raise told from error
 
-    def _weigh(self, compiled: Any, arguments: tuple) -> None:
+    def _weigh(self, jitted: Callable, compiled: Any, arguments: tuple) -> None:
         """Sees whether there is memory for what was compiled."""
         needs = memory.needed(compiled)
         if needs > memory.LITTLE:
             try:
                 memory.check(needs, arguments, self.what)
             except MemoryError:
+                # else the next call with such shapes would find the trace
+                jitted.clear_cache()
                 self.signatures.pop()
                 raise
         self.needs = max(self.needs, needs)
