@@ -9,11 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jkeras.training import placement
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.source import Batch
 from jkeras.training.data.stored import Stored
-from jkeras.training.feeds import Work
+from jkeras.training.feeds import OrderedFeed, Work
 from jkeras.training.prefetch import Prefetched
 from jkeras.training.workers import noted
 
@@ -52,43 +51,21 @@ def _aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return memory[start : start + count].view(dtype).reshape(shape)
 
 
-class ChunkFeed:
-    """Feeds from arrays whose rows are read chunk by chunk, ahead of time by a thread.
+class ChunkFeed(OrderedFeed):
+    """Feeds from arrays whose rows are read chunk by chunk, ahead of time by a thread."""
 
-    Args:
-        seed, epoch: of the order.
-        at: number of the step to begin with.
-        padded_size: rows of a batch that may be padded; None: none may.
-
-    Attributes:
-        at: number of the next step.
-        whole: number of steps of full size; a smaller batch behind them, if it may not be padded,
-            is not among them.
-    """
-
-    state = None  # of an iterator
-
-    def __init__(
-        self, source: ArraySource, seed: int, epoch: int, at: int, padded_size: int | None
-    ) -> None:
-        self.source = source
-        self.at = at
-        self.steps = steps_of_chunk(source)
-        self.order, self.rest = source.steps(seed, epoch, padded_size)
-        self.whole = len(self.order)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.steps = steps_of_chunk(self.source)
         self._chunks: Prefetched | None = None
         self._chunk: tuple | None = None  # (data, order of its rows)
         self._done = self.steps  # steps of it that were taken
-
-    def more(self) -> bool:
-        """Whether there is another batch."""
-        return self.at < self.whole + bool(len(self.rest))
 
     def take(self, most: int) -> Iterator[Work]:
         """One dispatch of the next steps, at most so many."""
         steps = 1
         if self.at >= self.whole:
-            yield Work("one", (placement.place(take(self.source.data, self.rest)), None), steps)
+            yield self.smaller_batch()
         else:
             if self._done == self.steps:
                 self._next_chunk()

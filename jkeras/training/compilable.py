@@ -59,7 +59,6 @@ class Compilable:
     lora = AttachedLora()
     _lora_to_come = None
     nonfinite = nonfinite_steps = None
-    ensemble_members: Any = None  # see `ensemble.shell`
 
     # ------------------------------------------------------------ compile
 

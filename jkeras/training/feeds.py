@@ -32,8 +32,8 @@ class Work(typing.NamedTuple):
     steps: int
 
 
-class DeviceFeed:
-    """Feeds from arrays that lie on the device, in an order of rows that is put there once.
+class OrderedFeed:
+    """What feeds from rows that can be reached by number share.
 
     Args:
         seed, epoch: of the order; several seeds: of that of each member of an ensemble.
@@ -42,6 +42,7 @@ class DeviceFeed:
 
     Attributes:
         at: number of the next step.
+        order: the rows of the steps of full size.
         whole: number of steps of full size; a smaller batch behind them, if it may not be padded,
             is not among them.
     """
@@ -60,11 +61,23 @@ class DeviceFeed:
         self.at = at
         order, self.rest = for_each_seed(lambda one: source.steps(one, epoch, padded_size), seed)
         self.whole = order.shape[-2]
-        self.order = placement.everywhere(order)
+        self.order = order
 
     def more(self) -> bool:
         """Whether there is another batch."""
         return self.at < self.whole + bool(self.rest.size)
+
+    def smaller_batch(self) -> Work:
+        """The step on the batch behind those of full size."""
+        return Work("one", (placement.place(take(self.source.data, self.rest)), None), 1)
+
+
+class DeviceFeed(OrderedFeed):
+    """Feeds from arrays that lie on the device, in an order of rows that is put there once."""
+
+    def __init__(self, *arguments: typing.Any) -> None:
+        super().__init__(*arguments)
+        self.order = placement.everywhere(self.order)
 
     def take(self, most: int) -> Iterator[Work]:
         """One dispatch of the next steps, at most so many."""
@@ -74,7 +87,7 @@ class DeviceFeed:
             yield Work("many", (self.source.on_device(), self.order, start, np.int32(steps)), steps)
         else:
             steps = 1
-            yield Work("one", (placement.place(take(self.source.data, self.rest)), None), steps)
+            yield self.smaller_batch()
         self.at += steps
 
     def close(self) -> None:

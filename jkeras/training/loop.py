@@ -20,7 +20,7 @@ from jkeras.training.chunk_feed import ChunkFeed, steps_of_chunk
 from jkeras.training.data import ArraySource
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Source
-from jkeras.training.feeds import DeviceFeed, HostFeed, Work
+from jkeras.training.feeds import DeviceFeed, HostFeed, OrderedFeed, Work
 from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
 from jkeras.training.program import Program, cached
@@ -240,7 +240,7 @@ class Runner:
         """Compiles what an epoch on a source runs, by running it; `owner` is to be thrown away."""
         feed = self._new_feed(owner, source, self.layout.seeds(0, self.kind), 0, 0)
         batches = 1
-        if isinstance(feed, (DeviceFeed, ChunkFeed)):
+        if isinstance(feed, OrderedFeed):
             feed.at = max(feed.whole - 1, 0)
             batches = 2
         for _ in range(batches):

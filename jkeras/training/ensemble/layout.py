@@ -115,8 +115,9 @@ class MembersLayout(StateLayout):
             state = self._regrouped(state)
         if self.members.shown is None:
             self._take_note()
-        assigned = self._collect(_Assigned)
-        state = jax.tree_util.tree_map(self._with_assigned, state, assigned)
+        if any(variable.held is not value for variable, value in self.members.shown):
+            assigned = self._collect(_Assigned)
+            state = jax.tree_util.tree_map(self._with_assigned, state, assigned)
         state = self._placed(state)
         return copied(state) if copies else state
 

@@ -101,7 +101,7 @@ def fit(
         return Fitted(threshold, method, alpha)
     labels, given = labels_and_scores(labels, probabilities, where)
     terms = (penalty, free_rank) if method == "raps" else (0.0, 0)
-    is_randomized = method != "lac" and (rng is not None or uniforms is not None)
+    is_randomized = method != "lac" and has_numbers(rng, uniforms)
     shares = uniforms_of(given, rng, uniforms, 0.0, where)
     found = of_labels(of_classes(method, given, shares, *terms), labels)
     return Fitted(quantile(found, alpha), method, alpha, *terms, is_randomized)
@@ -126,6 +126,15 @@ def rank_of(rows: int, alpha: float) -> int:
     (3, 90)
     """
     return math.ceil((rows + 1) * (1 - alpha) - 1e-9)
+
+
+def has_numbers(rng: jax.Array | int | None, uniforms: Any) -> bool:
+    """Whether scores are to be randomized.
+
+    >>> has_numbers(None, None), has_numbers(0, None)
+    (False, True)
+    """
+    return rng is not None or uniforms is not None
 
 
 def uniforms_of(

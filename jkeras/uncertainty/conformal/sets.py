@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.uncertainty.conformal.fitting import OF_CLASSES, Fitted, uniforms_of
+from jkeras.uncertainty.conformal.fitting import OF_CLASSES, Fitted, has_numbers, uniforms_of
 from jkeras.uncertainty.conformal.scores import of_classes
 from jkeras.uncertainty.given import as_floats
 
@@ -47,7 +47,7 @@ def predict_sets(
     if given.ndim != 2:
         wanted = "`probabilities` of shape (rows, classes)"
         raise ValueError(explain(where, wanted, f"shape {given.shape}"))
-    if not fitted.is_randomized and (rng is not None or uniforms is not None):
+    if has_numbers(rng, uniforms) and not fitted.is_randomized:
         wanted = "no random numbers, since scores were fitted without"
         raise ValueError(explain(where, wanted, "some", "give `rng=` to `conformal.fit`, too"))
     otherwise = 1.0 if fitted.is_randomized else 0.0
