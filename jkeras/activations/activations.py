@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jkeras import ops
 from jkeras.core.graph import op
 from jkeras.core.registry import public
+from jkeras.ops import rectified
 from jkeras.ops.nn import (
     celu,
     elu,
@@ -74,20 +75,22 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     >>> relu([-4.0, 2.0, 8.0], negative_slope=0.25, max_value=6.0)
     Array([-1.,  2.,  6.], dtype=float32)
     """
+    if not negative_slope and max_value is None and not threshold:
+        return rectified.relu(x)
     x = jnp.asarray(x)
     if negative_slope and max_value is None and not threshold:
         return jax.nn.leaky_relu(x, negative_slope)
     if threshold:
         above = jnp.where(x > jnp.asarray(threshold, x.dtype), x, 0)
     elif max_value == 6:
-        above = jax.nn.relu6(x)  # makes floats of integers, which the clip below does not
+        above = rectified.relu6(x)  # makes floats of integers, which the clip below does not
     else:
-        above = jax.nn.relu(x)
+        above = rectified.relu(x)
     if max_value is not None:
         above = jnp.clip(above, jnp.asarray(0, x.dtype), jnp.asarray(max_value, x.dtype))
     if not negative_slope:
         return above
-    return above - negative_slope * jax.nn.relu(threshold - x)
+    return above - negative_slope * rectified.relu(threshold - x)
 
 
 @public("keras.activations.gelu")

@@ -13,6 +13,7 @@ from jkeras.kernel.beside import note_logits
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.layers.base import ReadyLayer
+from jkeras.ops import rectified
 from jkeras.ops.promotion import in_float32
 
 
@@ -174,7 +175,7 @@ class PReLU(Layer):
         return {"input_spec": InputSpec(ndim=inputs.ndim, axes=fixed)}
 
     def forward(self, w, inputs, ctx):
-        return jax.nn.relu(inputs) - w["alpha"] * jax.nn.relu(-inputs)
+        return rectified.relu(inputs) - w["alpha"] * rectified.relu(-inputs)
 
 
 @layer("keras.layers")

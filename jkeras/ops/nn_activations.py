@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras.kernel.beside import note_log_odds, note_logits
+from jkeras.ops import rectified
 from jkeras.ops.naming import nn_op
 from jkeras.ops.promotion import in_float32
 
@@ -19,7 +20,7 @@ def relu(x):
     >>> relu([-1.0, 2.0])
     Array([0., 2.], dtype=float32)
     """
-    return jax.nn.relu(jnp.asarray(x))
+    return rectified.relu(x)
 
 
 @nn_op()
@@ -29,7 +30,7 @@ def relu6(x):
     >>> relu6([-1.0, 2.0, 8.0])
     Array([0., 2., 6.], dtype=float32)
     """
-    return jax.nn.relu6(jnp.asarray(x))
+    return rectified.relu6(x)
 
 
 @nn_op()
