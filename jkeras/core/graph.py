@@ -311,15 +311,19 @@ def map_tensors(function, structure):
 # ---------------------------------------------------------------- shapes
 
 
-def infer(function, structure):
+def infer(function, structure, keeps_samples=False):
     """`function(structure)` on shapes alone: KerasTensors in, KerasTensors (without history) out.
 
     Unknown sizes stay unknown if the function takes them so, else they are those of the arrays
     beside them.
+
+    Args:
+        keeps_samples: see `Layer.keeps_samples`; such a function is run once where the number of
+            samples alone is unknown, others twice, with different sizes.
     """
     leaves, treedef = jax.tree_util.tree_flatten(structure, is_leaf=is_leaf)
     try:
-        return _infer(function, leaves, treedef)
+        return _infer(function, leaves, treedef, keeps_samples)
     except (TypeError, ValueError):
         completed = _completed(leaves)
         if completed is None:
@@ -348,7 +352,7 @@ def _completed(leaves):
     return completed if changed else None
 
 
-def _infer(function, leaves, treedef):
+def _infer(function, leaves, treedef, keeps_samples=False):
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
     unknown = any(None in leaves[i].shape for i in places)
 
@@ -370,7 +374,12 @@ def _infer(function, leaves, treedef):
         return _shapes(on_arrays, specs)
 
     results = abstract(UNKNOWN[0])
-    other_results = abstract(UNKNOWN[1]) if unknown else results
+    other_results = results
+    if unknown:
+        once = keeps_samples and all(map(_has_samples_alone, (leaves[i].shape for i in places)))
+        other_results = _for_other_samples(results) if once else None
+        if other_results is None:
+            other_results = abstract(UNKNOWN[1])
 
     def combine(a, b):
         if not isinstance(a, jax.ShapeDtypeStruct):
@@ -379,6 +388,22 @@ def _infer(function, leaves, treedef):
         return KerasTensor(shape, a.dtype, sparse=isinstance(a, _SparseSpec))
 
     return jax.tree_util.tree_map(combine, results, other_results, is_leaf=lambda v: v is None)
+
+
+def _has_samples_alone(shape):
+    """Whether of a shape the number of samples, its first size, is unknown and no other."""
+    return shape[:1] == (None,) and None not in shape[1:]
+
+
+def _for_other_samples(results):
+    """What the results would be for the other number of samples, if this is their first size; None
+    where one has another first size.
+    """
+    leaves, treedef = jax.tree_util.tree_flatten(results, is_leaf=is_leaf)
+    if any(getattr(leaf, "shape", None) is None or leaf.shape[:1] != UNKNOWN[:1] for leaf in leaves):
+        return None
+    others = [type(leaf)((UNKNOWN[1], *leaf.shape[1:]), leaf.dtype) for leaf in leaves]
+    return jax.tree_util.tree_unflatten(treedef, others)
 
 
 class _SparseSpec(jax.ShapeDtypeStruct):

@@ -72,6 +72,11 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     converts_inputs: typing.ClassVar = True  # False: texts and lists come to `call` as they are
     casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
     uncast: typing.ClassVar = ()  # arguments by name whose floats keep their dtype
+    # whether the first axis of each output is that of each input, the samples, and no other size
+    # depends on how many there are
+    keeps_samples: typing.ClassVar = False
+    # whether the output has the shape of the input, the only one, whatever that is
+    keeps_shape: typing.ClassVar = False
     # whether a class of the user's has a `compute_output_shape` of its own
     says_output_shape: typing.ClassVar = False
     # False: they are handed on in parts, to a loop over them

@@ -8,6 +8,7 @@ from jkeras.core import graph
 from jkeras.core.building import as_specs, as_tensors, map_shapes, shape_arguments
 from jkeras.core.input_spec import completed
 from jkeras.core.structure import all_built
+from jkeras.core.tracebacks import is_built_in
 from jkeras.kernel.scope import current_flow
 
 
@@ -65,7 +66,13 @@ def compute_output_spec(self, *args, **kwargs):
     """The outputs' shapes and dtypes for KerasTensors, as KerasTensors."""
     if self.says_output_shape:
         return _as_said(self, self.bind_call(args, kwargs))
+    if self.keeps_shape and self.built and is_built_in(self) and _is_dense_tensor(args):
+        return graph.KerasTensor(args[0].shape, self.compute_dtype)
     return _inferred(self, args, kwargs)
+
+
+def _is_dense_tensor(args):
+    return len(args) == 1 and isinstance(args[0], graph.KerasTensor) and not args[0].sparse
 
 
 def _inferred(self, args, kwargs):
@@ -75,7 +82,9 @@ def _inferred(self, args, kwargs):
     if self.input_spec is not None:
         args = tuple(completed(self.input_spec, value) for value in args[:1]) + args[1:]
     outputs = graph.infer(
-        lambda arguments: self.run_abstract(arguments[0], dict(arguments[1])), (tuple(args), kwargs)
+        lambda arguments: self.run_abstract(arguments[0], dict(arguments[1])),
+        (tuple(args), kwargs),
+        keeps_samples=self.keeps_samples and is_built_in(self),
     )
     if not self.announces_compute_dtype:
         return outputs

@@ -36,7 +36,7 @@ class Activation(ReadyLayer):
 
     def compute_output_spec(self, inputs, **kwargs):
         # Keras announces the input's shape, also for glu, which halves an axis
-        return graph.KerasTensor(inputs.shape, super().compute_output_spec(inputs, **kwargs).dtype)
+        return graph.KerasTensor(inputs.shape, self.compute_dtype)
 
 
 def _not_negative(layer, *names, none=False):
@@ -69,6 +69,7 @@ class ReLU(ReadyLayer):
     max_value: record.Any = None
     negative_slope: float = 0.0
     threshold: float = 0.0
+    keeps_shape = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -97,6 +98,7 @@ class LeakyReLU(ReadyLayer):
     """
 
     negative_slope: float = 0.3
+    keeps_shape = True
 
     def _base_init(self, alpha=None, **kwargs):
         super()._base_init(**kwargs)
@@ -129,6 +131,7 @@ class ELU(ReadyLayer):
     """
 
     alpha: float = 1.0
+    keeps_shape = True
 
     def forward(self, w, inputs, ctx):
         return activations.elu(inputs, alpha=self.alpha)
@@ -155,6 +158,7 @@ class PReLU(Layer):
     shared_axes: record.Any = None
     supports_masking = True
     announces_compute_dtype = True
+    keeps_samples = True
 
     def __post_init__(self):
         axes = self.shared_axes

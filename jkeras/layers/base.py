@@ -21,6 +21,7 @@ class ReadyLayer(Layer):
 
     supports_masking = True
     announces_compute_dtype = True
+    keeps_samples = True
 
     def __post_init__(self):
         if type(self).build is Layer.build:  # a subclass that builds something wants to be asked

@@ -39,6 +39,7 @@ class BaseConvolution(Layer):
     bias_constraint: Constraint = None
     rank = 2  # the number of spatial axes
     announces_compute_dtype = True
+    keeps_samples = True
     _counts = ()  # names of the arguments that count filters, groups, …
     _paddings = ("valid", "same")
     _stride_or_dilation = True  # at most one of the two may be larger than 1

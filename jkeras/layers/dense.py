@@ -52,6 +52,7 @@ class Dense(CalibratedLayer):
     quantization_modes = ("int8", "int4", "float8", "gptq", "awq", "ternary")
     kernel = AdaptedWeight()
     announces_compute_dtype = True
+    keeps_samples = True
 
     def __post_init__(self):
         super().__post_init__()

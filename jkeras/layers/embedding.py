@@ -47,6 +47,7 @@ class _Table(LoraLayer):
     embeddings = AdaptedWeight()
     _keeps_alpha = False
     announces_compute_dtype = True
+    keeps_samples = True
     quantization_modes = ("int8", "int4")
     adapts_integers = ("embeddings",)
 

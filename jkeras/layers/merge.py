@@ -25,6 +25,7 @@ class Merge(Layer):
 
     supports_masking = True
     announces_compute_dtype = True
+    keeps_samples = True
 
     def __call__(self, inputs, *more, **kwargs):
         if more:

@@ -47,6 +47,8 @@ class ScaleAndShift(Layer):
     gamma_constraint: Constraint = None
     supports_masking = True
     announces_compute_dtype = True
+    keeps_samples = True
+    keeps_shape = True
 
     def _scale_and_shift(self, shape):
         """The specs of `gamma` and `beta`, as far as the layer has them."""
@@ -484,6 +486,7 @@ class RMSNormalization(Layer):
     axis: Sizes = -1
     epsilon: float = 1e-6
     announces_compute_dtype = True
+    keeps_samples = True
 
     def weight_specs(self, x):
         shape = sizes_along(self._where, axis_list(self.axis), x.shape)

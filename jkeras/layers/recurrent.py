@@ -103,6 +103,7 @@ class RNN(StateShapes, Composite):
     supports_masking = True
     call_context = {"mask": None, "training": False}
     announces_compute_dtype = True
+    keeps_samples = True
     memory = None
 
     def __post_init__(self):

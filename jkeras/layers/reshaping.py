@@ -31,6 +31,7 @@ class Flatten(Layer):
 
     data_format: str | None = None
     keeps_sparse = True
+    keeps_samples = True
 
     def __post_init__(self):
         self.data_format = standardize_data_format(self.data_format)
@@ -119,6 +120,7 @@ class Permute(Layer):
 
     dims: tuple | list
     keeps_sparse = True
+    keeps_samples = True
 
     def __post_init__(self):
         self.dims = tuple(self.dims)
@@ -163,6 +165,7 @@ class RepeatVector(Layer):
 
     n: int
     announces_compute_dtype = True
+    keeps_samples = True
 
     def __post_init__(self):
         _positive_integer(self, "n")
@@ -180,6 +183,7 @@ class _Spatial(Layer):
 
     _rank = None  # the number of spatial axes
     announces_compute_dtype = True
+    keeps_samples = True
 
     def __post_init__(self):
         self.data_format = standardize_data_format(self.data_format)

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.kernel.scope import current_flow
+
 # along one axis; larger windows, where the plain form catches up, would compile slowly
 LARGEST_WINDOW = 16
 
@@ -43,7 +45,12 @@ def traced_for(platform):
 
 
 def on_cpu():
-    """Whether what is traced now will run on CPU."""
+    """Whether what is traced now will run on CPU; not where only shapes are looked for, which the
+    plain forms, with fewer operations, give sooner.
+    """
+    flow = current_flow()
+    if flow is not None and flow.abstract:
+        return False
     return (_platform.get() or jax.default_backend()) == "cpu"
 
 
