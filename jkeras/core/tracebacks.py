@@ -64,8 +64,11 @@ def without_own_frames(method):
 
     @functools.wraps(method)
     def shown(*args, **kwargs):
-        with OwnFramesLeftOut():
+        try:  # what the block above does, in half the time
             return method(*args, **kwargs)
+        except Exception as error:
+            leave_out_own_frames(error)
+            raise
 
     return shown
 

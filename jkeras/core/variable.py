@@ -60,9 +60,9 @@ def values_of(variables):
     trains them.
     """
     values = [v.held for v in variables]
-    lock = next((value.lock for value in values if isinstance(value, Borrowed)), None)
-    if lock is None:
+    if Borrowed not in map(type, values):
         return [v.own_value() if value is None else value for v, value in zip(variables, values)]
+    lock = next(value.lock for value in values if isinstance(value, Borrowed))
     with lock:
         return [v.own_value() for v in variables]
 
@@ -214,14 +214,11 @@ class Variable:
         operator.attrgetter("_initializer"), doc="What makes the first value; None: it was given."
     )
 
-    @property
-    def held(self):
-        """What the variable itself holds: an array, None before the first look, or `Borrowed`."""
-        return self._value
-
-    @held.setter
-    def held(self, value):
-        self._value = value
+    held = property(
+        operator.attrgetter("_value"),
+        lambda self, value: setattr(self, "_value", value),
+        doc="What the variable itself holds: an array, None before the first look, or `Borrowed`.",
+    )
 
     @property
     def path(self):

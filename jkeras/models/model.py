@@ -90,26 +90,17 @@ class Model(Trainer, Layer):
         x = columns_by_name(x, getattr(self, "input_names", None))
         return host.prepared(self, x)
 
-    def predict(
-        self,
-        x,
-        batch_size=None,
-        verbose: Any = "auto",
-        steps=None,
-        callbacks=None,
-        *,
-        members=False,
-    ):
+    def _predict_all(self, predictor, x, *options):
         if hasattr(x, "columns"):
             x = columns_by_name(x, getattr(self, "input_names", None))
         parts = None
         if host.has_texts(x):
             parts = host.split(self)
         if parts is None:
-            return super().predict(x, batch_size, verbose, steps, callbacks, members=members)
+            return super()._predict_all(predictor, x, *options)
         self.refuse_ensemble("`predict` of texts")
         prepare, device_model = parts
-        return device_model.predict(prepare(x), batch_size, verbose, steps, callbacks)
+        return device_model._predict_all(predictor, prepare(x), *options)
 
     @classmethod
     def is_lifted(cls):

@@ -193,8 +193,14 @@ def to_host(value: typing.Any) -> np.ndarray:
     return np.asarray(value)
 
 
+def _is_on_one_device(value: typing.Any) -> bool:
+    return type(getattr(value, "sharding", None)) is jax.sharding.SingleDeviceSharding
+
+
 def own_array(value: typing.Any) -> np.ndarray:
     """An array as a numpy array to write into: a copy of what JAX, or anybody else, holds too."""
+    if _is_on_one_device(value):
+        return np.array(value)
     array = to_host(value)
     flags = array.flags
     is_own = flags.owndata and flags.writeable

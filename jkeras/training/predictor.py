@@ -2,6 +2,7 @@
 batch.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import jax
@@ -17,7 +18,7 @@ from jkeras.kernel import apply as kernel
 from jkeras.kernel import tree
 from jkeras.training import batch_independence, keras_contract, placement
 from jkeras.training.overrides import overrides
-from jkeras.training.program import Program, cached, program_of
+from jkeras.training.program import Program, Untraced, cached, program_of
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
@@ -47,22 +48,24 @@ def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> S
 
     It does where numpy's array is what the function takes, one batch, and nobody watches.
     """
-    if not model.built or not _is_one_batch(x, batch_size or 32):
-        return None
     known = model.__dict__.get("_predictor")
     if known is None or known[0] != (Parts.changes, settings.distribution):
         return None
-    y = known[1](x)
+    if type(x) is not np.ndarray or not x.ndim or not 0 < len(x) <= (batch_size or 32):
+        return None
+    predictor = known[1]
+    run = predictor.known.get((x.shape, x.dtype))
+    if run is None and (not model.built or not _is_of_device(x.dtype)):
+        return None
+    y = predictor.first(x) if run is None else predictor.again(run, x)
     if isinstance(y, jax.Array):
         return placement.own_array(y)
     return jax.tree_util.tree_map(placement.own_array, y)
 
 
-def _is_one_batch(x: Structure, size: int) -> bool:
-    """Whether an array is numpy's, of a dtype that JAX takes as it is, and at most so many rows."""
-    if type(x) is not np.ndarray or not x.ndim:
-        return False
-    return x.dtype.kind in "fiub" and x.dtype.itemsize <= 4 and 0 < len(x) <= size
+def _is_of_device(dtype: np.dtype) -> bool:
+    """Whether JAX takes arrays of a dtype as they are."""
+    return dtype.kind in "fiub" and dtype.itemsize <= 4
 
 
 class Predictor:
@@ -78,13 +81,41 @@ class Predictor:
         self.carried = [i for i, v in enumerate(self.variables) if id(v) in own and not v.learnable]
         self.key = tuple(map(id, self.variables))
         self.samples = False  # whether a batch gets a key: for the few models that use it
+        self.changes = False  # whether the last batch changed the model's state
         self.function = self._program("predict")
+        # by shape and dtype: jitted functions of arrays that are run as they are
+        self.known: dict[tuple, Callable] = {}
 
     def _program(self, kind: str) -> Program:
         forward = self._forward
         if overrides(self.model, "predict_step"):
             forward = self._of_predict_step
         return program_of(self.model, kind, self.key, lambda: forward)
+
+    def again(self, run: Callable, x: np.ndarray) -> Structure:
+        """The outputs for an array on the host by a function of `known`."""
+        try:
+            return run(self.values(), x)[0]
+        except Untraced:  # for weights of another dtype or place
+            self.known.clear()
+        return self.first(x)
+
+    def first(self, x: np.ndarray) -> Structure:
+        """The outputs for an array on the host, for whose shape there is no function in `known`;
+        then there is, if it is run as it is.
+        """
+        y = self(x)
+        if self._runs_as_it_is(x):
+            run = self.function.known(self.values(), x)
+            if run is not None:
+                self.known[x.shape, x.dtype] = run
+        return y
+
+    def _runs_as_it_is(self, x: np.ndarray) -> bool:
+        """Whether an array is the batch that was just run, and its run changed nothing."""
+        if self.samples or self.changes or settings.distribution is not None:
+            return False
+        return batch_independence.bucket(len(x)) <= len(x) or not self._keeps_rows_apart(x)
 
     def __call__(self, x: Structure, size: int | None = None) -> Structure:
         """The outputs for a batch that lies on the host."""
@@ -131,6 +162,7 @@ class Predictor:
         y, new = self.function(self.values(), placement.place(x), *keys)
         for i, value in new.items():
             self.variables[i].store(value)
+        self.changes = bool(new)
         return y
 
     def values(self) -> list[jax.Array]:

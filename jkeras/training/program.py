@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _may_trace = contextvars.ContextVar("jkeras_may_trace", default=False)
 
 
-class _Untraced(Exception):
+class Untraced(Exception):
     """A program is called with shapes that it was not traced for."""
 
 
@@ -76,14 +76,21 @@ class Program:
     def _run(self, *arguments: Any) -> Any:
         if self.needs > memory.LITTLE:
             memory.check(self.needs, arguments, self.what)
-        leaves = jax.tree_util.tree_leaves(arguments[1:])
-        shapes = tuple([(getattr(v, "shape", ()), getattr(v, "dtype", type(v))) for v in leaves])
+        shapes = _shapes(arguments[1:])
         for jitted in self._jitted.get(shapes, ()):
             try:
                 return jitted(*arguments)
-            except _Untraced:
+            except Untraced:
                 pass  # no error that is raised from here on is to name this one
         return self._run_new(shapes, arguments)
+
+    def known(self, *arguments: Any) -> Callable | None:
+        """The jitted function for arguments with which the program ran, where there is nothing to
+        see to before a call; None otherwise. It raises `Untraced` for others.
+        """
+        if self.needs > memory.LITTLE:
+            return None
+        return next(iter(self._jitted.get(_shapes(arguments[1:]), ())), None)
 
     def _run_new(self, shapes: tuple, arguments: tuple) -> Any:
         """The results for arguments of a new signature."""
@@ -130,7 +137,7 @@ class Program:
 
     def _traced(self, *arguments: Any) -> Any:
         if not _may_trace.get():
-            raise _Untraced
+            raise Untraced
         leaves = jax.tree_util.tree_leaves_with_path(arguments)
         self.signatures.append({self._name(path): _Kind(v) for path, v in leaves})
         with Signals():
@@ -170,6 +177,12 @@ class Program:
         if before.keys() != now.keys():
             return False
         return all(now[name].is_same_or_shorter(before[name]) for name in now)
+
+
+def _shapes(arguments: tuple) -> tuple:
+    """The shapes and dtypes of the arrays in arguments, by which jitted functions are found."""
+    leaves = jax.tree_util.tree_leaves(arguments)
+    return tuple([(getattr(v, "shape", ()), getattr(v, "dtype", type(v))) for v in leaves])
 
 
 class _Kind:

@@ -8,6 +8,7 @@ import jkeras
 from jkeras import layers
 from jkeras.models.host import has_texts, split
 from jkeras.saving import assets
+from jkeras.utils.datasets import Dataset
 
 WORDS = ["a", "b", "c", "d"]
 DATA = [["a", "c", "d", "d"], ["d", "z", "b", "z"]]
@@ -270,7 +271,7 @@ def test_ways_to_make_words():
 def test_adapt_texts():
     layer = layers.TextVectorization(max_tokens=5)
     layer.adapt(
-        jkeras.utils.datasets.Dataset(
+        Dataset(
             lambda i: np.array(["foo bar", "bar baz", "baz bada boom"])[i], np.arange(3), 2
         )
     )
