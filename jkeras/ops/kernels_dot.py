@@ -2,7 +2,9 @@
 of the plain form.
 
 XLA:CPU takes twice the time for the weight gradient of a product over several axes, (batch, time)
-say, that it takes for a product of two matrices. There the weight gradient is one of matrices.
+say, that it takes for a product of two matrices. There the weight gradient is one of matrices. And
+it takes up to twice the time for the gradient of a kernel that is higher than wide: that one is
+computed transposed.
 """
 
 import math
@@ -10,6 +12,7 @@ import re
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from jkeras.core.sparse import is_sparse
@@ -50,6 +53,9 @@ def _contract_flat_jvp(primals, tangents):
     else:
         dy = contract_flat(dx, kernel)
     if not isinstance(dkernel, SymbolicZero):
+        if dkernel.shape[0] > dkernel.shape[1]:
+            # without the barrier XLA takes both transpositions together, to none
+            dkernel = lax.optimization_barrier(dkernel.T).T
         dy = dy + jnp.matmul(x.reshape(-1, x.shape[-1]), dkernel).reshape(y.shape)
     return y, dy
 
