@@ -220,6 +220,8 @@ EXPERIMENTS = {
     ),
     "depthwise 3x3, 32x24x24x32, forward and gradients": lambda n: depthwise((32 // n, 24, 24, 32)),
     "Dense 512 on 32x64x128, forward and gradients": lambda n: dense((32 // n, 64, 128), 512),
+    "Dense 128 on 32x64x512, forward and gradients": lambda n: dense((32 // n, 64, 512), 128),
+    "Dense 10 on 128x512, forward and gradients": lambda n: dense((128 // n, 512), 10),
     "LSTM 64, 32x80, forward and weight gradients": lambda n: lstm(80 // n, 32, 64),
     "attention 32x64, 4 heads of 32, forward and gradients": lambda n: attention(32 // n, 64),
     "attention 2x512, 4 heads of 32, forward and gradients": lambda n: attention(2, 512 // n),

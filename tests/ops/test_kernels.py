@@ -218,6 +218,22 @@ def test_products_with_kernels(equation, shape, size):
 
 # of functions whose shapes may hold symbols, with shapes of their arguments and for what the
 # symbols stand
+@pytest.mark.parametrize(
+    "shape, width",
+    [
+        ((2, 5, 6), 3),  # the gradient of a high kernel is computed transposed, of a wide one not
+        ((2, 5, 3), 6),
+        ((8, 6), 2),
+        ((8, 6), 1),
+        ((1, 6), 2),
+    ],
+)
+def test_contract_last(shape, width):
+    x = jax.random.normal(jax.random.key(0), shape)
+    kernel = jax.random.normal(jax.random.key(1), (shape[-1], width))
+    assert_same(kernels_dot.contract_last, jnp.matmul, x, kernel)
+
+
 FORMS = {
     "convolve": (
         lambda x, k: kernels_conv.convolve(x, k, (1, 1), "VALID", (1, 1), dims(4, False), 1),
