@@ -103,6 +103,14 @@ def dense(shape, units):
     )
 
 
+def gelu(*shape):
+    forms = {
+        "jax.nn": lambda x: jax.nn.gelu(x, approximate=False),
+        "jkeras": lambda x: jkeras.ops.gelu(x, approximate=False),
+    }
+    return {name: with_gradient(f, 0) for name, f in forms.items()}, (draw(*shape),)
+
+
 def depthwise(shape):
     forms = {
         "grouped": lambda x, k: conv_plain(x, k.reshape(3, 3, 1, -1), shape[-1]),
@@ -220,6 +228,9 @@ EXPERIMENTS = {
     ),
     "depthwise 3x3, 32x24x24x32, forward and gradients": lambda n: depthwise((32 // n, 24, 24, 32)),
     "Dense 512 on 32x64x128, forward and gradients": lambda n: dense((32 // n, 64, 128), 512),
+    "Dense 128 on 32x64x512, forward and gradients": lambda n: dense((32 // n, 64, 512), 128),
+    "Dense 10 on 128x512, forward and gradients": lambda n: dense((128 // n, 512), 10),
+    "exact GELU, 32x64x512, forward and gradient": lambda n: gelu(32 // n, 64, 512),
     "LSTM 64, 32x80, forward and weight gradients": lambda n: lstm(80 // n, 32, 64),
     "attention 32x64, 4 heads of 32, forward and gradients": lambda n: attention(32 // n, 64),
     "attention 2x512, 4 heads of 32, forward and gradients": lambda n: attention(2, 512 // n),

@@ -2,7 +2,9 @@
 of the plain form.
 
 XLA:CPU takes twice the time for the weight gradient of a product over several axes, (batch, time)
-say, that it takes for a product of two matrices. There the weight gradient is one of matrices.
+say, that it takes for a product of two matrices. There the weight gradient is one of matrices. And
+it takes up to ten times the time for the gradient of a kernel that is higher than wide, a head of
+few classes say: that one is computed transposed.
 """
 
 import math
@@ -10,10 +12,11 @@ import re
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from jkeras.core.sparse import is_sparse
-from jkeras.ops.kernels import on_cpu
+from jkeras.ops.kernels import is_known, on_cpu
 from jkeras.ops.products import matmul
 
 
@@ -30,8 +33,9 @@ def contract_last(x, kernel, preferred_element_type=None):
         and x.dtype in (jnp.float32, jnp.float64)
         and preferred_element_type is None
     )
-    if full and x.ndim > 2 and kernel.ndim == 2 and 0 not in x.shape and on_cpu():
-        return contract_flat(x, kernel)
+    if full and kernel.ndim == 2 and 0 not in x.shape and on_cpu():
+        if x.ndim > 2 or _pays_transposed(x, kernel):
+            return contract_flat(x, kernel)
     return jnp.matmul(x, kernel, preferred_element_type=preferred_element_type)
 
 
@@ -50,8 +54,22 @@ def _contract_flat_jvp(primals, tangents):
     else:
         dy = contract_flat(dx, kernel)
     if not isinstance(dkernel, SymbolicZero):
+        if _pays_transposed(x, dkernel):
+            # without the barrier XLA takes both transpositions together, to none
+            dkernel = lax.optimization_barrier(dkernel.T).T
         dy = dy + jnp.matmul(x.reshape(-1, x.shape[-1]), dkernel).reshape(y.shape)
     return y, dy
+
+
+def _pays_transposed(x, kernel):
+    """Whether the gradient of the kernel takes longer than that of its transpose and the
+    transposition.
+    """
+    if not is_known(x.shape + kernel.shape):
+        return False
+    height, width = kernel.shape
+    rows = math.prod(x.shape[:-1])
+    return 1 < width < height and width <= rows
 
 
 contract_flat.defjvp(_contract_flat_jvp, symbolic_zeros=True)

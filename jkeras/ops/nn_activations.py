@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras.kernel.beside import note_log_odds, note_logits
-from jkeras.ops import rectified
+from jkeras.ops import kernels_gelu, rectified
 from jkeras.ops.naming import nn_op
 from jkeras.ops.promotion import in_float32
 
@@ -83,7 +83,9 @@ def gelu(x, approximate=True):
     >>> gelu([0.0, 10.0])
     Array([ 0., 10.], dtype=float32)
     """
-    return jax.nn.gelu(jnp.asarray(x), approximate)
+    if approximate:
+        return jax.nn.gelu(jnp.asarray(x))
+    return kernels_gelu.gelu(jnp.asarray(x))
 
 
 @nn_op("swish")

@@ -1,4 +1,6 @@
-"""How many steps go into one dispatch: as many as fill a moment, by what one of them takes."""
+"""How many steps go into one dispatch: as many as fill a moment, by what one of them takes; on CPU
+a few, also where they take longer.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
 # seconds of one dispatch: its cost is lost in them, and a bar or Ctrl-C need not wait
 MOMENT = 0.05
 MOST = 4096
+# steps of a dispatch on CPU at least, though they take longer than a moment: XLA:CPU takes the
+# memory of a program's intermediate values from the system and gives it back with each dispatch,
+# and each page of it costs when it is first touched, together up to a third of a step
+FEW = 8
+PATIENCE = 0.5  # seconds that such a dispatch may take
 TRIALS = 3  # steps that are timed; the first calls of a compiled function take longer
 MOST_WEIGHTS = 1000  # with 600 of them a loop takes 1.7 times as long to compile as a step
 
@@ -43,8 +50,20 @@ class Pace:
         """
         self._times.append(seconds)
         if len(self._times) == TRIALS:
-            self.steps = max(1, min(MOST, round(MOMENT / max(min(self._times), 1e-6))))
+            self.steps = steps_of(max(min(self._times), 1e-6))
             self.settled = True
+
+
+def steps_of(seconds: float) -> int:
+    """How many steps go into a dispatch, if one takes so many seconds.
+
+    >>> steps_of(0.001), steps_of(1.0)
+    (50, 1)
+    """
+    steps = min(MOST, round(MOMENT / seconds))
+    if on_cpu():
+        steps = max(steps, min(FEW, round(PATIENCE / seconds)))
+    return max(1, steps)
 
 
 def fixed_steps(model: "Trainer", kind: str, every_batch: bool) -> int | None:

@@ -3,6 +3,7 @@ vmap, ties.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jkeras.ops import kernels, kernels_conv, kernels_dot, recurrent
+from jkeras.ops import kernels, kernels_conv, kernels_dot, kernels_gelu, recurrent
 from tests.thinning import every
 
 POOLS = [  # shape, window, strides, padding
@@ -216,8 +217,46 @@ def test_products_with_kernels(equation, shape, size):
     )
 
 
+def test_gelu():
+    x = jnp.concatenate([jnp.linspace(-4, 4, 33), jnp.array([-30.0, -0.0, 30.0])])
+    plain = functools.partial(jax.nn.gelu, approximate=False)
+    assert_same(kernels_gelu.gelu_by_tail, plain, x)
+
+
+def test_gelu_is_exact_in_the_tail_too():
+    x = np.linspace(-8, 8, 4001, dtype="float32")
+    wanted = [value * math.erfc(-value / math.sqrt(2)) / 2 for value in x.tolist()]
+    y = jax.jit(kernels_gelu.gelu_by_tail)(x)
+    np.testing.assert_allclose(y, np.array(wanted), rtol=3e-6, atol=0)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e30, -1e30])
+def test_gelu_of_extremes(value):
+    results = [
+        jax.value_and_grad(f)(jnp.float32(value))
+        for f in (kernels_gelu.gelu_by_tail, functools.partial(jax.nn.gelu, approximate=False))
+    ]
+    np.testing.assert_array_equal(*results)
+
+
 # of functions whose shapes may hold symbols, with shapes of their arguments and for what the
 # symbols stand
+@pytest.mark.parametrize(
+    "shape, width",
+    [
+        ((2, 5, 6), 3),  # the gradient of a high kernel is computed transposed, of a wide one not
+        ((2, 5, 3), 6),
+        ((8, 6), 2),
+        ((8, 6), 1),
+        ((1, 6), 2),
+    ],
+)
+def test_contract_last(shape, width):
+    x = jax.random.normal(jax.random.key(0), shape)
+    kernel = jax.random.normal(jax.random.key(1), (shape[-1], width))
+    assert_same(kernels_dot.contract_last, jnp.matmul, x, kernel)
+
+
 FORMS = {
     "convolve": (
         lambda x, k: kernels_conv.convolve(x, k, (1, 1), "VALID", (1, 1), dims(4, False), 1),

@@ -19,7 +19,7 @@ DEPTH, WIDTH, ROWS = 3, 16, 64
 def network(k, scope):
     """Dense layers, each of which keeps its input and what its activation needs."""
     with scope:
-        hidden = [k.layers.Dense(WIDTH, activation="gelu", name=f"d{i}") for i in range(DEPTH)]
+        hidden = [k.layers.Dense(WIDTH, activation="silu", name=f"d{i}") for i in range(DEPTH)]
         return k.Sequential([k.Input((WIDTH,)), *hidden, k.layers.Dense(1, name="head")])
 
 
@@ -84,7 +84,7 @@ def test_the_same_numbers_from_less(name):
 
 
 def test_how_much_each_way_keeps():
-    """A dense layer with a gelu keeps its input, and of the gelu several arrays."""
+    """A dense layer with a silu keeps its input, and of the silu several arrays."""
 
     def of(**arguments):
         model = network(jkeras, jkeras.RematScope(**arguments))
@@ -112,7 +112,7 @@ def test_through_fit_as_without(name):
 def test_the_compiled_step_needs_less_memory():
     def needed(scope):
         with scope:
-            parts = [layers.Dense(64, activation="gelu") for _ in range(12)]
+            parts = [layers.Dense(64, activation="silu") for _ in range(12)]
         model = jkeras.Sequential([jkeras.Input((64,)), *parts])
         x = jnp.ones((2048, 64))
 
@@ -157,7 +157,7 @@ def test_a_policy_that_is_none():
 def test_stack(remat):
     def build(remat):
         block = jkeras.Sequential(
-            [jkeras.Input((WIDTH,)), layers.Dense(32, activation="gelu"), layers.Dense(WIDTH)]
+            [jkeras.Input((WIDTH,)), layers.Dense(32, activation="silu"), layers.Dense(WIDTH)]
         )
         stack = layers.Stack(block, 4, remat=remat)
         return jkeras.Sequential([jkeras.Input((WIDTH,)), stack, layers.Dense(1)])
@@ -186,7 +186,7 @@ def test_dropout_draws_the_same_again():
             return jkeras.Sequential(
                 [
                     jkeras.Input((WIDTH,)),
-                    layers.Dense(WIDTH, activation="gelu", name="a"),
+                    layers.Dense(WIDTH, activation="silu", name="a"),
                     layers.Dropout(0.5, name="drop"),
                     layers.Dense(1, name="b"),
                 ]
