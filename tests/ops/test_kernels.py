@@ -21,6 +21,9 @@ POOLS = [  # shape, window, strides, padding
     ((2, 9, 4), (1, 4, 1), (1, 1, 1), "SAME"),
     ((1, 4, 5, 6, 2), (1, 2, 2, 3, 1), (1, 2, 1, 2, 1), "VALID"),
     ((2, 5, 5, 1), (1, 1, 2, 1), (1, 2, 2, 1), "VALID"),
+    # windows side by side, and a remainder that is in none of them
+    ((2, 7, 8, 3), (1, 2, 3, 1), (1, 2, 3, 1), "VALID"),
+    ((2, 7, 8, 3), (1, 2, 3, 1), (1, 2, 3, 1), "SAME"),
 ]
 CONVS = [  # shape, kernel size, filters or multiplier, strides, padding, dilation, channels first
     ((2, 6, 7, 3), (3, 3), 4, (1, 1), "VALID", (1, 1), False),
@@ -184,7 +187,7 @@ def test_many_large_images_go_in_pieces(monkeypatch):
     )
 
 
-def test_the_weight_gradient_knows_where_it_runs():
+def test_the_weight_gradient_knows_where_it_runs(monkeypatch):
     def loops(traced):
         kernel, x = jnp.ones((2, 2, 1, 2)), jnp.ones((9, 4, 4, 1))
         gradient = jax.grad(
@@ -193,6 +196,10 @@ def test_the_weight_gradient_knows_where_it_runs():
         return "scan" in str(jax.make_jaxpr(traced(gradient))(kernel))
 
     assert loops(kernels.inside_loop) and loops(lambda f: f) and not loops(kernels.outside_loops)
+    monkeypatch.setattr(kernels_conv, "LARGE_IMAGE", 4 * 4 * 4 * 4)  # bytes of the windows of one
+    assert loops(kernels.outside_loops)
+    monkeypatch.setattr(kernels_conv, "LARGE_IMAGE", 4 * 4 * 4 * 4 + 1)
+    assert not loops(kernels.outside_loops)
 
 
 @pytest.mark.parametrize(
