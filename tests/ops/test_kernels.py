@@ -299,3 +299,30 @@ def test_forms_for_onnx():
             assert unknown not in str(jax.make_jaxpr(lambda x, f=function: f(x))(argument))
             y = function(argument)
         jax.tree.map(np.testing.assert_array_equal, y, function(argument))
+
+
+def _lstm_step(z, states, t):
+    h, c = states
+    i, f, g, o = jnp.split(z + jnp.tile(h, 4), 4, -1)
+    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(c), (jax.nn.sigmoid(o) * jnp.tanh(c), c)
+
+
+def _run(step):
+    return lambda x, start: recurrent.scan(step, x, (start, start))[0]
+
+
+def test_a_step_that_keeps_what_is_costly():
+    x = jax.random.normal(jax.random.key(0), (3, 2, 8))
+    start = jax.random.normal(jax.random.key(1), (2, 2))
+    assert_same(_run(recurrent.keeping_costly(_lstm_step)), _run(_lstm_step), x, start)
+
+
+def test_a_step_that_keeps_what_is_costly_keeps_less():
+    def kept(step):
+        _, pullback = jax.vjp(_run(step), jnp.ones((3, 2, 8)), jnp.ones((2, 2)))
+        return sum(v.size for v in jax.tree.leaves(pullback))
+
+    assert kept(recurrent.keeping_costly(_lstm_step)) < 0.8 * kept(_lstm_step)
+    with kernels.traced_for("tpu"):
+        assert recurrent.keeping_costly(_lstm_step) is _lstm_step
