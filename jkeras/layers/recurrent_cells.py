@@ -29,6 +29,7 @@ from jkeras.layers.recurrent_step import (
     is_nested,
     output_size,
 )
+from jkeras.ops.recurrent import keeping_costly
 
 
 class LateInitializer(FamilyKind):
@@ -208,7 +209,10 @@ class Cell(CellFields, Layer):
         def advance(z, states, t):
             return self.advance(w, z, tuple(as_list(states)), h_masks)
 
-        return Step(lambda x: self.project(w, self._convert(x), x_masks), advance, self._hoist)
+        def project(x):
+            return self.project(w, self._convert(x), x_masks)
+
+        return Step(project, keeping_costly(advance), self._hoist)
 
     # ------------------------------------------------------------ dropout: the same masks in all
     # steps of a call

@@ -220,11 +220,27 @@ def _max_along_jvp(axis, window, stride, primals, tangents):
     for place, candidate in enumerate(others, 1):
         winner = jnp.where(candidate > best, jnp.int8(place), winner)
         best = jnp.maximum(best, candidate)
+    if window == stride:
+        return best, _of_blocks(dx, winner, axis, window)
     moved = [
         jnp.where(winner == place, tangent, 0)
         for place, tangent in enumerate(_slices(dx, axis, window, stride))
     ]
     return best, functools.reduce(jnp.add, moved)
+
+
+def _of_blocks(x, places, axis, window):
+    """The value at one place of each of the windows that lie side by side along an axis.
+
+    Its transpose writes every element once, where that of a sum of slices pads each slice to the
+    size of x and adds them up.
+    """
+    count = places.shape[axis]
+    x = lax.slice_in_dim(x, 0, count * window, axis=axis)
+    blocks = x.reshape(*x.shape[:axis], count, window, *x.shape[axis + 1 :])
+    numbers = lax.broadcasted_iota(places.dtype, blocks.shape, axis + 1)
+    is_chosen = numbers == jnp.expand_dims(places, axis + 1)
+    return jnp.sum(jnp.where(is_chosen, blocks, 0), axis + 1)
 
 
 # ---------------------------------------------------------------- one value of each row

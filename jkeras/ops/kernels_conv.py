@@ -2,7 +2,8 @@
 
 XLA:CPU runs three things slowly: convolutions with one group for each channel; the weight gradient
 of a convolution of many images at once (up to five times), and of any convolution inside a loop
-(ten times and more). On CPU these are sums over parts of the input, or over a few images at a time.
+(ten times and more). On CPU these are sums over parts of the input, or over a few images at a time,
+which also take less memory.
 All forms can be differentiated in both modes, any number of times.
 """
 
@@ -24,7 +25,8 @@ IMAGES = 8  # that are convolved at once, where that pays
 MOST_PIECES = 16  # of a batch, each of which is compiled
 # bytes of all windows of a batch from which on even the forward pass pays in pieces
 LARGE = 8 * 2**20
-TOO_LARGE = 3 * LARGE  # bytes of the windows of one piece above which images go one by one
+# bytes of the windows of one image from which on images go one by one, in less memory
+LARGE_IMAGE = 2**19
 
 
 # ---------------------------------------------------------------- convolution
@@ -96,10 +98,10 @@ def _convolve_jvp(strides, padding, dilation, dims, in_loop, primals, tangents):
     if not isinstance(dx, SymbolicZero):
         dy = convolve_plain(dx, kernel, strides, padding, dilation, dims)
     if not isinstance(dkernel, SymbolicZero) and y.size:
-        pieces = _number_of_pieces(x.shape[0])
-        if in_loop or _bytes_of_windows(x, kernel, strides) > TOO_LARGE * pieces:
+        if in_loop or _bytes_of_windows(x, kernel, strides) >= LARGE_IMAGE * x.shape[0]:
             dy = dy + _image_by_image(x, dkernel, strides, padding, dilation, dims)
         else:
+            pieces = _number_of_pieces(x.shape[0])
             dy = dy + _in_pieces(x, dkernel, strides, padding, dilation, dims, pieces)
     return y, dy
 
@@ -138,13 +140,15 @@ def _image_by_image(x, kernel, strides, padding, dilation, dims):
     """
     x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
     size = kernel.shape[:-2]
-    matrix = kernel.reshape(-1, kernel.shape[-1])
+    # (filters, taps): the gradient of its transpose is a product that XLA:CPU takes longer for
+    matrix = kernel.reshape(-1, kernel.shape[-1]).T
 
     # keeps the image, not a copy for each place of the kernel
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def one(matrix, image):
         taps = _taps(image[None], size, strides, padding, dilation)
-        return jnp.concatenate([values[0] for _, values in taps], -1) @ matrix
+        windows = jnp.concatenate([values[0] for _, values in taps], -1)
+        return lax.dot_general(windows, matrix, (((windows.ndim - 1,), (1,)), ((), ())))
 
     y = _map_images(lambda image: one(matrix, image), x)
     return jnp.moveaxis(y, -1, dims.out_spec[1])

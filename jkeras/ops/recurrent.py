@@ -84,6 +84,30 @@ def scan(
     return outputs, states
 
 
+# What a gradient computes again in less time than it takes to write it in each step and to read it.
+CHEAP = frozenset(
+    "add add_any sub mul neg max min square integer_pow select_n convert_element_type "
+    "broadcast_in_dim reshape squeeze slice split concatenate transpose copy".split()
+)
+
+
+def keeping_costly(step):
+    """The step of a loop, whose gradient on CPU keeps results of products and of functions like
+    tanh, and computes sums and products of elements again.
+
+    >>> step = keeping_costly(lambda z, states, t: (z + states, z + states))
+    >>> step(jnp.ones(2), jnp.ones(2), 0)[0].tolist()
+    [2.0, 2.0]
+    """
+    if not on_cpu() or for_onnx():
+        return step
+    return jax.checkpoint(step, prevent_cse=False, policy=_is_costly)
+
+
+def _is_costly(primitive, *_, **__):
+    return primitive.name not in CHEAP
+
+
 def _unrolled(step, inputs, states, kept, go_backwards):
     order = list(range(inputs.shape[0]))
     if go_backwards:

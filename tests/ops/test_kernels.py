@@ -22,6 +22,9 @@ POOLS = [  # shape, window, strides, padding
     ((2, 9, 4), (1, 4, 1), (1, 1, 1), "SAME"),
     ((1, 4, 5, 6, 2), (1, 2, 2, 3, 1), (1, 2, 1, 2, 1), "VALID"),
     ((2, 5, 5, 1), (1, 1, 2, 1), (1, 2, 2, 1), "VALID"),
+    # windows side by side, and a remainder that is in none of them
+    ((2, 7, 8, 3), (1, 2, 3, 1), (1, 2, 3, 1), "VALID"),
+    ((2, 7, 8, 3), (1, 2, 3, 1), (1, 2, 3, 1), "SAME"),
 ]
 CONVS = [  # shape, kernel size, filters or multiplier, strides, padding, dilation, channels first
     ((2, 6, 7, 3), (3, 3), 4, (1, 1), "VALID", (1, 1), False),
@@ -185,7 +188,7 @@ def test_many_large_images_go_in_pieces(monkeypatch):
     )
 
 
-def test_the_weight_gradient_knows_where_it_runs():
+def test_the_weight_gradient_knows_where_it_runs(monkeypatch):
     def loops(traced):
         kernel, x = jnp.ones((2, 2, 1, 2)), jnp.ones((9, 4, 4, 1))
         gradient = jax.grad(
@@ -194,6 +197,10 @@ def test_the_weight_gradient_knows_where_it_runs():
         return "scan" in str(jax.make_jaxpr(traced(gradient))(kernel))
 
     assert loops(kernels.inside_loop) and loops(lambda f: f) and not loops(kernels.outside_loops)
+    monkeypatch.setattr(kernels_conv, "LARGE_IMAGE", 4 * 4 * 4 * 4)  # bytes of the windows of one
+    assert loops(kernels.outside_loops)
+    monkeypatch.setattr(kernels_conv, "LARGE_IMAGE", 4 * 4 * 4 * 4 + 1)
+    assert not loops(kernels.outside_loops)
 
 
 @pytest.mark.parametrize(
@@ -331,3 +338,30 @@ def test_forms_for_onnx():
             assert unknown not in str(jax.make_jaxpr(lambda x, f=function: f(x))(argument))
             y = function(argument)
         jax.tree.map(np.testing.assert_array_equal, y, function(argument))
+
+
+def _lstm_step(z, states, t):
+    h, c = states
+    i, f, g, o = jnp.split(z + jnp.tile(h, 4), 4, -1)
+    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(c), (jax.nn.sigmoid(o) * jnp.tanh(c), c)
+
+
+def _run(step):
+    return lambda x, start: recurrent.scan(step, x, (start, start))[0]
+
+
+def test_a_step_that_keeps_what_is_costly():
+    x = jax.random.normal(jax.random.key(0), (3, 2, 8))
+    start = jax.random.normal(jax.random.key(1), (2, 2))
+    assert_same(_run(recurrent.keeping_costly(_lstm_step)), _run(_lstm_step), x, start)
+
+
+def test_a_step_that_keeps_what_is_costly_keeps_less():
+    def kept(step):
+        _, pullback = jax.vjp(_run(step), jnp.ones((3, 2, 8)), jnp.ones((2, 2)))
+        return sum(v.size for v in jax.tree.leaves(pullback))
+
+    assert kept(recurrent.keeping_costly(_lstm_step)) < 0.8 * kept(_lstm_step)
+    with kernels.traced_for("tpu"):
+        assert recurrent.keeping_costly(_lstm_step) is _lstm_step
