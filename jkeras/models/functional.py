@@ -11,12 +11,13 @@ from jkeras.core.graph import KerasTensor, TensorReference
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.limits import check_numbers
 from jkeras.core.operation import Operation
-from jkeras.core.structure import graph_keys
+from jkeras.core.structure import all_built, graph_keys
 from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.graph_inputs import fitted, input_name, warn_of_other_structure
 from jkeras.models.host import Prepared, run_rest
 from jkeras.models.model import Model
+from jkeras.models.recorded import shapes_of_outputs
 
 
 ARGUMENTS = ("name", "trainable", "dtype", "autocast", "activity_regularizer")
@@ -125,6 +126,11 @@ class Functional(Composite, Model):
             return spec_of(operation, args, kwargs, training)
 
         return graph.run(self._nodes, own, self._outputs_struct, flat, call)
+
+    def recorded_shapes(self, x):
+        if self.is_lifted() or not all_built(self):
+            return None
+        return shapes_of_outputs(self._inputs_struct, self._outputs_struct, x)
 
     @staticmethod
     def _with_context(operation, kwargs):

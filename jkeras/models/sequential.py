@@ -194,6 +194,11 @@ class Sequential(Composite, Model):
 
     # ------------------------------------------------------------ looking
 
+    def recorded_shapes(self, x):
+        if self.is_lifted() or self._functional is None:
+            return None
+        return self._functional.recorded_shapes(x)
+
     @property
     def layers(self):
         """The layers in order, without the input."""
