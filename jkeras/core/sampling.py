@@ -44,12 +44,13 @@ def _sample(kind, key, shape, dtype, low=0.0, high=1.0):
         jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
     )
     limits = np.float32(low), np.float32(high)
+    values = np.empty(size, np.float32)
     with jax.ensure_compile_time_eval():
-        parts = [
-            np.asarray(_part(kind, key, np.arange(start, start + chunk, dtype="uint32"), *limits))
-            for start in range(0, size, chunk)
-        ]
-        return jax.device_put(np.concatenate(parts)[:size].reshape(shape))
+        for start in range(0, size, chunk):
+            numbers = np.arange(start, start + chunk, dtype="uint32")
+            place = values[start : start + chunk]
+            place[:] = np.asarray(_part(kind, key, numbers, *limits))[: place.size]
+        return jax.device_put(values.reshape(shape))
 
 
 def _is_plain(key):

@@ -68,7 +68,8 @@ class Fitting:
                 state_owner(self.layout) as self.owner,
                 _fitting(self.model),
             ):
-                self.signals.busy = lambda: self.owner.busy
+                owner = self.owner  # through `self` it were a cycle, which keeps the data
+                self.signals.busy = lambda: owner.busy
                 self.resume = Resume(self._participants(), options)
                 with self.resume, contextlib.closing(self.runner), self._accounted():
                     logs = self._epochs()

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 LITTLE = 2**26  # bytes that no step fails for, so that nobody looks at what is free
+MARGIN = 4  # times the compiler's estimate: no program takes as much
 ADVICE = (
     "Use a smaller `batch_size`; `compile(microbatches=...)`, which takes a batch in parts, with "
     "the same result; a `RematScope`; or a policy of 16 bits."
@@ -60,6 +61,18 @@ def check(needs: int, arguments: Any, what: str) -> None:
         f"{what} needs {_text(needs)} of memory beside the model and its data, and {devices[0]} "
         f"has {_text(free)} left. It was not run, and the model is as it was. {ADVICE}"
     )
+
+
+def is_scarce(needs: int, arguments: Any) -> bool:
+    """Whether a program would fail that takes more than the compiler's estimate, several times as
+    much; True where nobody knows.
+
+    Args:
+        needs: the estimate, in bytes on each device.
+        arguments: pytree of the arrays.
+    """
+    free = _free(_devices(arguments))
+    return free is None or free < MARGIN * needs
 
 
 def kept(trees: Any) -> Any:

@@ -124,6 +124,7 @@ class StateOwner:
     def close(self) -> None:
         """Gives the arrays back to the variables."""
         self.pull_rest()
+        self.borrowed = None  # it refers to this owner
 
 
 def owned(state: TrainState, keep: bool = False) -> TrainState:

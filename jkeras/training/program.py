@@ -101,15 +101,17 @@ class Program:
                 # the call below finds what is traced and compiled here
                 self._weigh(jitted, jitted.lower(*arguments).compile(), arguments)
                 self._jitted[shapes] = (jitted, *self._jitted.get(shapes, ()))
-            if self.needs > memory.LITTLE:
+            is_large = self.needs > memory.LITTLE
+            # what is kept is memory too, as much as the state
+            if is_large and memory.is_scarce(self.needs, arguments):
                 return self._try(jitted, arguments)
             return jitted(*arguments)
         finally:
             _may_trace.reset(token)
 
     def _try(self, jitted: Callable, arguments: tuple) -> Any:
-        """The results of a large program whose estimate may be wrong: what it consumes is kept
-        until it has run, and goes with the error as `kept` where it has not.
+        """The results of a large program where memory is scarce and the estimate may be wrong: what
+        it consumes is kept until it has run, and goes with the error as `kept` where it has not.
         """
         kept = memory.kept([arguments[i] for i in self.donate])
         try:

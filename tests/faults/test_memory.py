@@ -133,6 +133,24 @@ def test_what_is_free(monkeypatch, tmp_path):
     assert memory._free_on_host(4) == 25
 
 
+def test_what_a_step_consumes_is_kept_where_memory_is_scarce_alone(monkeypatch):
+    """What is kept cannot be given away, so that the step takes as much memory again."""
+    monkeypatch.setattr(memory, "LITTLE", 0)
+    needed = 4 * 1000
+
+    def is_consumed(free):
+        monkeypatch.setattr(memory, "_free", lambda devices: free)
+        program = Program(lambda state, x: (state + 1, x * 2), donate=(0,))
+        state = jnp.zeros(3)
+        place = state.unsafe_buffer_pointer()
+        new, _ = program(state, jnp.ones(1000))
+        return new.unsafe_buffer_pointer() == place
+
+    assert is_consumed(10 * needed)
+    assert not is_consumed(2 * needed)
+    assert not is_consumed(None)
+
+
 def test_each_shape_is_compiled_once(monkeypatch):
     """What is measured is what is run; a refusal leaves nothing behind that would be run."""
     compiled = []
