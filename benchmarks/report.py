@@ -108,14 +108,14 @@ def target_table(found):
             False: "**not reached**",
             None: "not measured" if one.value is None else "shown",
         }
-        counted = one.target.against == "compiles"
+        target, counted = one.target, one.target.against is None
         value = None if one.value is None else targets.Ratio(one.value, one.low, one.high)
         rows.append(
             [
-                one.target.title,
-                one.target.against if counted else f"time / {one.target.against}",
-                "-" if one.target.limit is None else f"<= {one.target.limit}",
-                "-" if value is None else str(one.value) if counted else spread(value),
+                target.title,
+                targets.OF[target.of] + ("" if counted else f" / {target.against}"),
+                "-" if target.limit is None else f"<= {target.limit}",
+                "-" if value is None else f"{value.median:.0f}" if counted else spread(value),
                 verdict[targets.reached(one)],
             ]
         )
@@ -150,8 +150,7 @@ def work_rows(work, found):
             yield [name, peer, f"failed: {one['failed']}", *[""] * 7]
             continue
         cpu, wall = usual(one, "cpu_s"), usual(one, "wall_s")
-        # every round builds anew: nothing of the first is left to subtract
-        fresh = work.kind in ("sizes", "ragged")
+        fresh = work.fresh  # nothing of the first round is left to subtract
         yield [
             name,
             peer,

@@ -3,6 +3,7 @@ at a time.
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -35,11 +36,10 @@ LIMIT_S = 300  # for one answer; the longest first step of a peer takes about a 
 class Worker:
     """A running `benchmarks.worker` of one peer."""
 
-    def __init__(self, peer, quick=False):
-        command = [sys.executable, "-m", "benchmarks.worker", peer, *["--quick"] * quick]
+    def __init__(self, peer, python=sys.executable):
         self.peer = peer
         self.process = subprocess.Popen(
-            command,
+            [python, "-m", "benchmarks.worker", peer],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -56,7 +56,7 @@ class Worker:
         timer = threading.Timer(LIMIT_S, self.process.kill)
         timer.start()
         try:
-            print(work.name, file=self.process.stdin, flush=True)
+            print(json.dumps(dataclasses.asdict(work)), file=self.process.stdin, flush=True)
             reply = json.loads(self.process.stdout.readline())
         except (json.JSONDecodeError, BrokenPipeError):
             late = not timer.is_alive()
@@ -69,10 +69,10 @@ class Worker:
         finally:
             timer.cancel()
         found["peak_mb"] = reply.pop("peak_mb")
-        if "first" in reply:
-            found |= reply | {"rounds": []}
+        if "rounds" in found:
+            found["rounds"].append(reply.get("first", reply))
         else:
-            found["rounds"].append(reply)
+            found |= reply | {"rounds": []}
 
     def close(self):
         with contextlib.suppress(BrokenPipeError):
@@ -81,29 +81,58 @@ class Worker:
         self.process.stdout.close()
 
 
-def measure(works, peers, rounds, quick=False, say=lambda text: None):
-    """{work: {peer: {"build":, "first":, "rounds": [...], "peak_mb":}}}; of a peer that failed,
+class Workers:
+    """A running `Worker` for each peer; of a work that begins with its process, a new one for each
+    round.
+    """
+
+    def __init__(self, python=sys.executable):
+        self.python, self.running = python, {}
+
+    def ask(self, peer, work, found):
+        """As `Worker.ask`."""
+        if work.kind == "start":
+            with contextlib.closing(Worker(peer, self.python)) as worker:
+                worker.ask(work, found)
+            return
+        if peer not in self.running:
+            self.running[peer] = Worker(peer, self.python)
+        self.running[peer].ask(work, found)
+
+    def close(self):
+        for worker in self.running.values():
+            worker.close()
+        self.running.clear()
+
+
+def take_turns(workers, work, peers, rounds):
+    """{peer: {"build":, "first":, "rounds": [...], "peak_mb":}} of one work; of a peer that failed,
     "failed": why.
+    """
+    found = {peer: {} for peer in peers if peer in work.peers}
+    for peer in found:
+        workers.ask(peer, work, found[peer])
+    for i in range(rounds):
+        for peer in found if i % 2 else reversed(found):
+            workers.ask(peer, work, found[peer])
+    return found
+
+
+def measure(works, peers, rounds, quick=False, say=lambda text: None, python=sys.executable):
+    """{work: what `take_turns` found}.
 
     Args:
         quick: small works, all those of a peer in one process, so that their peaks of memory say
             nothing.
+        python: the interpreter of the processes.
     """
-    results, shared = {}, {}
-    with contextlib.ExitStack() as whole:
+    results = {}
+    with contextlib.closing(Workers(python)) as workers:
         for work in works:
-            begin, names = time.perf_counter(), [peer for peer in peers if peer in work.peers]
-            found = results[work.name] = {peer: {} for peer in names}
-            with contextlib.ExitStack() as stack:
-                workers = shared if quick else {}
-                for peer in names:
-                    if peer not in workers:
-                        workers[peer] = Worker(peer, quick)
-                        (whole if quick else stack).callback(workers[peer].close)
-                    workers[peer].ask(work, found[peer])
-                for i in range(rounds):
-                    for peer in names if i % 2 else reversed(names):
-                        workers[peer].ask(work, found[peer])
+            begin = time.perf_counter()
+            results[work.name] = take_turns(workers, work.small() if quick else work, peers, rounds)
+            if not quick:
+                workers.close()
             say(f"{work.name}: {time.perf_counter() - begin:.0f} s")
     return results
 

@@ -3,6 +3,7 @@ does.
 """
 
 import dataclasses
+import json
 
 import numpy as np
 
@@ -18,14 +19,12 @@ class Work:
 
     Args:
         network: which one, as every file of `peers/` has it.
-        kind: "fit": training, a step is one batch; "predict": predictions of one row, one after the
-            other; "ragged": the first `fit` of a new model on rows that leave a smaller last batch;
-            "sizes": the first predictions of a new model, on batches of 1 to 8 rows.
+        kind: what a round does, one of `worker.KINDS`.
         shape: of one row.
         units: widths of the hidden layers of the network "mlp".
         vocabulary: rows are numbers below it; None: rows are floats.
         softmax: whether Keras's model ends in one (other peers compute their loss from logits).
-        steps, epochs: what a round does; with "predict", `steps` predictions.
+        steps, epochs: what a round does; with "predict" and "eager", `steps` calls.
     """
 
     name: str
@@ -42,6 +41,12 @@ class Work:
     softmax: bool = False
     peers: tuple = ALL
 
+    @classmethod
+    def read(cls, text):
+        """The work that was written as JSON."""
+        fields = json.loads(text)
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+
     @property
     def rows(self):
         """How many rows the data has; those of "ragged" do not fill the last batch."""
@@ -50,7 +55,13 @@ class Work:
     @property
     def count(self):
         """What a round's time is divided by."""
-        return {"fit": self.steps * self.epochs, "predict": self.steps}.get(self.kind, 1)
+        counts = {"fit": self.steps * self.epochs, "predict": self.steps, "eager": self.steps}
+        return counts.get(self.kind, 1)
+
+    @property
+    def fresh(self):
+        """Whether every round builds a model of its own, so that a round has its compiling."""
+        return self.kind in ("ragged", "sizes", "build", "start")
 
     def data(self):
         """(x, y) on the host, the same for every peer."""
@@ -99,6 +110,15 @@ def _wide(count):
         steps=min(50, max(2, int(1e8 / count))),
         peers=FEW,
     )
+
+
+def _eager(name, title):
+    return Work(name, title, name, (32,), kind="eager", steps=200, peers=("jkeras", "keras"))
+
+
+def _application(name):
+    title = f"{name}, built, its weights drawn"
+    return Work(name, title, name, (), kind="build", peers=("jkeras", "keras"))
 
 
 TINY = dict(shape=32, units=(32,))
@@ -175,6 +195,26 @@ WORKS = {
             epochs=2,
             peers=FEW,
         ),
+        _mlp(
+            "start_tiny",
+            "process start to the end of the first epoch (32-32-10)",
+            **TINY,
+            kind="start",
+            peers=FEW,
+        ),
+        Work(
+            "start_lstm",
+            "process start to the end of the first epoch (LSTM 64, 20 steps)",
+            "lstm",
+            (20,),
+            vocabulary=1000,
+            kind="start",
+            peers=FEW,
+        ),
+        _eager("dense", "Dense called eagerly (32-32)"),
+        _eager("sequential", "Sequential of three called eagerly (32-32-32-10)"),
+        _eager("apply", "`apply` outside jit, Sequential of three (32-32-32-10)"),
+        *[_application(n) for n in ("NASNetMobile", "ResNet50", "EfficientNetB0")],
         *[
             _mlp(f"depth{n}", f"{n:,} layers of 16", 16, (16,) * (n - 1), steps=10, peers=FEW)
             for n in (10, 100, 1000)
@@ -184,4 +224,4 @@ WORKS = {
 }
 
 # One of each kind, with little to compile: what a look at whether everything runs does.
-QUICK = ("tiny", "cnn", "predict1", "sizes", "ragged", "depth10")
+QUICK = ("tiny", "cnn", "predict1", "sizes", "ragged", "start_tiny", "dense", "depth10")
