@@ -96,7 +96,7 @@ def pure(library):
     """A model's forward pass as a function of rows, its values given with each call."""
     model = three_layers(library)
     if library.__name__ == "jkeras":
-        call, values = model.apply, model.init(0)
+        call, values = model.apply, (model.params, model.state)
     else:
         call = model.stateless_call
         variables = model.trainable_variables, model.non_trainable_variables
@@ -111,7 +111,7 @@ def eager(library, work):
         "sequential": three_layers,
         "apply": pure,
     }
-    call, x = make[work.network](library), jax.numpy.asarray(work.data()[0])
+    call, x = make[work.network](library), jax.numpy.asarray(work.data()[0][: work.batch])
 
     def run():
         for _ in range(work.steps):
