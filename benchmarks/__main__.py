@@ -13,7 +13,7 @@ import pathlib
 import sys
 
 from benchmarks import peers, report, runner
-from benchmarks.works import QUICK, WORKS
+from benchmarks.works import QUICK, WORKS, with_rows
 
 NAMES = [*WORKS, "import", "kernels"]
 RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
@@ -49,6 +49,12 @@ def arguments():
     )
     parser.add_argument("--rounds", type=int, help="by default 7, with --quick 1")
     parser.add_argument(
+        "--rows", type=int, default=10**7, help="leaves out works of more rows, by default 10^7"
+    )
+    parser.add_argument(
+        "--mapped-rows", type=int, default=400_000, help="of the works mapped, by default 400,000"
+    )
+    parser.add_argument(
         "--quick",
         action="store_true",
         help="few small works, jkeras and the jitted loop, one round",
@@ -61,6 +67,16 @@ def arguments():
     return parser.parse_args()
 
 
+def works_of(names, chosen):
+    """The works of some names, as large as the options say."""
+    works = [WORKS[name] for name in names if name in WORKS]
+    works = [
+        with_rows(work, chosen.mapped_rows) if work.name.startswith("mapped") else work
+        for work in works
+    ]
+    return [work for work in works if work.rows <= chosen.rows]
+
+
 def main():
     """Measures, prints, writes."""
     chosen = arguments()
@@ -71,8 +87,9 @@ def main():
         not (chosen.quick or chosen.works or chosen.peers) if chosen.write is None else chosen.write
     )
     about, say = report.machine(), lambda text: print(text, file=sys.stderr, flush=True)
-    works = [WORKS[name] for name in which if name in WORKS]
+    works = works_of(which, chosen)
     results = {
+        "limit": runner.measure_limit(works, chosen.quick),
         "works": runner.measure(works, with_whom, rounds, chosen.quick, say),
         "imports": runner.measure_imports(with_whom, rounds) if "import" in which else {},
         "kernels": runner.measure_kernels(rounds, chosen.quick) if "kernels" in which else [],

@@ -7,7 +7,7 @@ import platform
 import statistics
 import subprocess
 
-from benchmarks import targets
+from benchmarks import growth, targets
 from benchmarks.works import WORKS
 
 PACKAGES = ("jax", "jaxlib", "optax", "keras", "flax", "equinox", "torch", "numpy")
@@ -29,9 +29,17 @@ How it is measured
 - "build" makes the model (of hand-written loops: their arrays); "compile" is the first round's time
   less a usual round's; "compiles" counts the programs in it, small ones too. "peak" is the largest
   memory of the process, its libraries included.
+- "of the limit" is the share of a core's peak: the arithmetic of the hand-written step, counted
+  before XLA changes it, over the processor time and what the core does in a second of a large
+  float32 product. It is the same arithmetic for all peers.
 - "jitted" and "scanned" are hand-written JAX in XLA's default forms (`peers/plain.py`); their LSTM
   has both matrix products in the loop. "scanned" leaves out networks with convolutions, which
   XLA:CPU computes 20 to 40 times slower in a loop.
+"""
+
+GROWS = """Time follows the size to the power of the slope, a least-squares line through logarithms.
+"start" is building and the first round.
+
 """
 
 
@@ -137,19 +145,22 @@ def target_table(found):
 # ---------------------------------------------------------------- works
 
 
-def usual(one, key):
-    """The median of what the rounds took, in seconds, or None."""
-    return statistics.median(r[key] for r in one["rounds"]) if one.get("rounds") else None
+def of_limit(work, limit, seconds):
+    """The share of a round in which a core at its peak would do the work's arithmetic, or "-"."""
+    operations = limit.get("operations", {}).get(work.name)
+    if not operations:
+        return "-"
+    return f"{operations * work.count / limit['peak'] / seconds:.1%}"
 
 
-def work_rows(work, found):
+def work_rows(work, found, limit):
     """A row for each peer."""
     for peer, one in found.items():
         name = work.title if peer == next(iter(found)) else ""
         if "failed" in one:
-            yield [name, peer, f"failed: {one['failed']}", *[""] * 7]
+            yield [name, peer, f"failed: {one['failed']}", *[""] * 8]
             continue
-        cpu, wall = usual(one, "cpu_s"), usual(one, "wall_s")
+        cpu, wall = targets.usual(one, "cpu_s"), targets.usual(one, "wall_s")
         fresh = work.fresh  # nothing of the first round is left to subtract
         yield [
             name,
@@ -162,16 +173,17 @@ def work_rows(work, found):
             f"{one['peak_mb']:.0f}",
             spread(targets.ratio(found, peer, "keras")),
             spread(targets.ratio(found, peer, "jitted")),
+            of_limit(work, limit, cpu),
         ]
 
 
-def work_table(works):
+def work_table(works, limit):
     """All works but those that have a table of their own."""
     rows = [
         row
         for name, found in works.items()
         if name in WORKS
-        for row in work_rows(WORKS[name], found)
+        for row in work_rows(WORKS[name], found, limit)
     ]
     return table(
         [
@@ -185,6 +197,7 @@ def work_table(works):
             "peak MB",
             "/ keras",
             "/ jitted",
+            "of the limit",
         ],
         rows,
     )
@@ -198,7 +211,7 @@ def depth_table(works):
     for name, found in works.items():
         for peer, one in found.items() if name.startswith("depth") else ():
             if one.get("rounds"):
-                step, first = usual(one, "cpu_s"), one["first"]
+                step, first = targets.usual(one, "cpu_s"), one["first"]
                 xla = first["xla_s"] + one["build"]["xla_s"]
                 rows.append(
                     [
@@ -229,13 +242,31 @@ def depth_table(works):
     )
 
 
+def growth_table(works):
+    """Slopes of time against sizes."""
+    rows = [
+        [
+            what,
+            f"{sizes[0]:,} to {sizes[-1]:,}",
+            peer,
+            number(step, 2),
+            number(first, 2),
+            number(usual[0] * 1e3),
+            number(usual[-1] * 1e3),
+        ]
+        for what, sizes, peer, step, first, usual in growth.rows(works)
+    ]
+    head = ["what grows", "sizes", "peer", "slope", "slope of the start", "least ms", "largest ms"]
+    return table(head, rows) if rows else ""
+
+
 def import_table(found):
     """One line for each library."""
     rows = [
         [
             name,
-            number(usual(one, "cpu_s"), 2),
-            number(usual(one, "wall_s"), 2),
+            number(targets.usual(one, "cpu_s"), 2),
+            number(targets.usual(one, "wall_s"), 2),
             spread(targets.ratio(found, name, targets.BASE)),
             spread(targets.ratio(found, name, "keras")),
         ]
@@ -269,11 +300,14 @@ def report(results, about, rounds):
     parts = [
         HEADER.format(rounds=rounds) + about,
         "## Targets\n\n" + target_table(targets.compare(works)),
-        "## Works\n\n" + work_table(results["works"]),
+        "## Works\n\n" + work_table(results["works"], results.get("limit", {})),
     ]
     depths = depth_table(results["works"])
     if depths:
         parts.append("## Cost against depth\n\n" + depths)
+    grown = growth_table(results["works"])
+    if grown:
+        parts.append("## How cost grows\n\n" + GROWS + grown)
     if results["imports"]:
         parts.append("## Import\n\n" + import_table(results["imports"]))
     if results["kernels"]:

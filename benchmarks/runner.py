@@ -10,8 +10,11 @@ import pathlib
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+
+from benchmarks import mapped
 
 ROOT = pathlib.Path(__file__).parent.parent
 IMPORTS = {
@@ -36,14 +39,14 @@ LIMIT_S = 300  # for one answer; the longest first step of a peer takes about a 
 class Worker:
     """A running `benchmarks.worker` of one peer."""
 
-    def __init__(self, peer, python=sys.executable):
+    def __init__(self, peer, python=sys.executable, folder=""):
         self.peer = peer
         self.process = subprocess.Popen(
             [python, "-m", "benchmarks.worker", peer],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | {mapped.FOLDER: folder},
             cwd=ROOT,
         )
 
@@ -86,17 +89,17 @@ class Workers:
     round.
     """
 
-    def __init__(self, python=sys.executable):
-        self.python, self.running = python, {}
+    def __init__(self, python, folder):
+        self.python, self.folder, self.running = python, folder, {}
 
     def ask(self, peer, work, found):
         """As `Worker.ask`."""
         if work.kind == "start":
-            with contextlib.closing(Worker(peer, self.python)) as worker:
+            with contextlib.closing(Worker(peer, self.python, self.folder)) as worker:
                 worker.ask(work, found)
             return
         if peer not in self.running:
-            self.running[peer] = Worker(peer, self.python)
+            self.running[peer] = Worker(peer, self.python, self.folder)
         self.running[peer].ask(work, found)
 
     def close(self):
@@ -127,7 +130,10 @@ def measure(works, peers, rounds, quick=False, say=lambda text: None, python=sys
         python: the interpreter of the processes.
     """
     results = {}
-    with contextlib.closing(Workers(python)) as workers:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.closing(Workers(python, folder)) as workers,
+    ):
         for work in works:
             begin = time.perf_counter()
             results[work.name] = take_turns(workers, work.small() if quick else work, peers, rounds)
@@ -137,13 +143,24 @@ def measure(works, peers, rounds, quick=False, say=lambda text: None, python=sys
     return results
 
 
+def printed(module, *arguments, **given):
+    """What a module of the benchmarks prints in JSON, one value a line."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    text = subprocess.run(
+        command, check=True, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True, **given
+    ).stdout
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def measure_kernels(rounds, quick=False):
     """What `benchmarks.kernels` prints, as a list."""
-    command = [sys.executable, "-m", "benchmarks.kernels", str(rounds), *["--quick"] * quick]
-    printed = subprocess.run(
-        command, check=True, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ).stdout
-    return [json.loads(line) for line in printed.splitlines()]
+    return printed("kernels", str(rounds), *["--quick"] * quick)
+
+
+def measure_limit(works, quick=False):
+    """What `benchmarks.limit` prints."""
+    text = json.dumps([dataclasses.asdict(work) for work in works])
+    return printed("limit", *["--quick"] * quick, input=text)[0]
 
 
 # ---------------------------------------------------------------- imports

@@ -62,6 +62,8 @@ TARGETS = [
         ("process start to first epoch, tiny MLP", "start_tiny", None, 5, "compiles"),
         ("process start to first epoch, LSTM", "start_lstm", "keras", 0.5),
         ("process start to first epoch, LSTM", "start_lstm", None, 5, "compiles"),
+        ("memory map in order", "mapped", "keras", 0.5),
+        ("memory map shuffled", "mapped_shuffled", "keras", 0.5),
         ("Dense, eager", "dense", "keras", 0.3),
         ("Sequential of three, eager", "sequential", "keras", 0.3),
         ("apply outside jit", "apply", "keras", 0.3),
@@ -70,7 +72,7 @@ TARGETS = [
         *[
             (work.title, work.name, "jitted", 1.05, "peak")
             for work in WORKS.values()
-            if work.kind == "fit" and "jitted" in work.peers
+            if work.kind in ("fit", "epoch") and "jitted" in work.peers
         ],
     ]
 ]
@@ -99,6 +101,11 @@ WHY = {
     "three quarters of that the update of each array by Adam (measured at 300 "
     "layers).",
 }
+
+
+def usual(one, key):
+    """The median of what the rounds took, in seconds, or None."""
+    return statistics.median(r[key] for r in one["rounds"]) if one.get("rounds") else None
 
 
 def ratio(found, peer, base, key="cpu_s"):

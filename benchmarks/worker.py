@@ -14,7 +14,7 @@ import resource
 import sys
 import time
 
-from benchmarks.works import Work
+from benchmarks.work import Work
 
 
 def settle():
@@ -83,8 +83,14 @@ def calls(call, batches):
 
 def fit(peer, work):
     """Training; a step is one batch."""
-    built, run = timed(lambda: peer.fit(work, *work.data()))
+    x, y = work.data()
+    built, run = timed(lambda: peer.fit(work, x, y))
     return lambda: timed(run), built
+
+
+def epoch(peer, work):
+    """Training, counted by epochs."""
+    return fit(peer, work)
 
 
 def predict(peer, work):
@@ -153,7 +159,8 @@ def start(peer, work):
 
 
 KINDS = {
-    function.__name__: function for function in (fit, predict, eager, ragged, sizes, build, start)
+    function.__name__: function
+    for function in (fit, epoch, predict, eager, ragged, sizes, build, start)
 }
 
 

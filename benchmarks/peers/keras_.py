@@ -66,8 +66,10 @@ def fit(library, work, x, y):
         metrics=["accuracy"],
     )
 
+    how = dict(batch_size=work.batch, epochs=work.epochs, shuffle=work.shuffle, verbose=0)
+
     def run():
-        history = model.fit(x, y, batch_size=work.batch, epochs=work.epochs, verbose=0).history
+        history = model.fit(x, y, **how).history
         return {name: values[-1] for name, values in history.items()}
 
     return run
