@@ -4,18 +4,18 @@
     python -m benchmarks --works tiny,cnn --peers jkeras,keras,jitted
     python -m benchmarks --quick  # does it run? few small works, two peers, one round
 
-Works are those of `works.py`, "import" and "kernels". The peers are those installed:
-`pip install jkeras[benchmark]`. How the code is built is counted by `benchmarks.structure`.
+Works are those of `works.py` and `others.py`, "import" and "kernels". The peers are those
+installed: `pip install jkeras[benchmark]`. How the code is built is counted by `benchmarks.structure`.
 """
 
 import argparse
 import pathlib
 import sys
 
-from benchmarks import peers, report, runner
-from benchmarks.works import QUICK, WORKS, with_rows
+from benchmarks import others, peers, report, runner
+from benchmarks.works import NEWEST, QUICK, WORKS, with_rows
 
-NAMES = [*WORKS, "import", "kernels"]
+NAMES = [*WORKS, *others.NAMES, "import", "kernels"]
 RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
 
 
@@ -55,6 +55,11 @@ def arguments():
         "--mapped-rows", type=int, default=400_000, help="of the works mapped, by default 400,000"
     )
     parser.add_argument(
+        "--newest",
+        metavar="PYTHON",
+        help=f"an interpreter with the newest JAX, in which {', '.join(NEWEST)} are measured too",
+    )
+    parser.add_argument(
         "--quick",
         action="store_true",
         help="few small works, jkeras and the jitted loop, one round",
@@ -82,7 +87,7 @@ def main():
     chosen = arguments()
     rounds = chosen.rounds or (1 if chosen.quick else 7)
     with_whom = chosen.peers or (["jkeras", "jitted"] if chosen.quick else peers.installed())
-    which = chosen.works or ([*QUICK, "import", "kernels"] if chosen.quick else NAMES)
+    which = chosen.works or ([*QUICK, "taps", "import", "kernels"] if chosen.quick else NAMES)
     write = (
         not (chosen.quick or chosen.works or chosen.peers) if chosen.write is None else chosen.write
     )
@@ -91,9 +96,20 @@ def main():
     results = {
         "limit": runner.measure_limit(works, chosen.quick),
         "works": runner.measure(works, with_whom, rounds, chosen.quick, say),
+        "others": runner.measure_others(
+            [name for name in others.NAMES if name in which], rounds, chosen.quick, say
+        ),
         "imports": runner.measure_imports(with_whom, rounds) if "import" in which else {},
         "kernels": runner.measure_kernels(rounds, chosen.quick) if "kernels" in which else [],
     }
+    if chosen.newest:
+        results["newest"] = runner.measure_newest(
+            [work for work in works if work.name in NEWEST],
+            rounds,
+            chosen.quick,
+            say,
+            chosen.newest,
+        )
     text = report.report(results, about, rounds)
     print(text)
     if write:

@@ -18,6 +18,8 @@ import time
 
 import numpy as np
 
+from benchmarks.others import Experiment
+
 WIDTH = 1000
 FORMATS = {
     ".weights.h5": "h5py",
@@ -131,12 +133,15 @@ class Ours:
 
     def read(self, form, path):
         """Reads the weights."""
+        import jax
+
         from jkeras.saving import Checkpointer
 
         if form == "checkpoint":
             with Checkpointer(path) as checkpointer:
                 return checkpointer.restore(self.model.params)
-        return self.model.load_weights(path)
+        self.model.load_weights(path)
+        return jax.block_until_ready(self.model.params)
 
 
 def seconds(function, *arguments):
@@ -146,13 +151,18 @@ def seconds(function, *arguments):
     return time.perf_counter() - begin, result
 
 
+def pair(layers, folder):
+    """(`Ours`, `Plain`) of the same arrays."""
+    model = network(layers)
+    arrays = {v.path.replace("/", "."): v.numpy() for v in model.weights}
+    return Ours(model, folder), Plain(arrays, folder)
+
+
 def measure(layers, rounds, folder):
     """{format: (seconds to write, of the library, seconds to read, of the library)}, each the least
     of the rounds.
     """
-    model = network(layers)
-    ours = Ours(model, folder)
-    plain = Plain({v.path.replace("/", "."): v.numpy() for v in model.weights}, folder)
+    ours, plain = pair(layers, folder)
     found = {}
     for form, library in FORMATS.items():
         for _ in range(rounds):
@@ -166,6 +176,31 @@ def measure(layers, rounds, folder):
             ]
             found[form] = np.minimum(times, found.get(form, times))
     return found
+
+
+def writes(ours, plain, form, library):
+    """Both ways to write, as functions."""
+    return {library: lambda: plain.write(library), "jkeras": lambda: ours.write(form)}
+
+
+def reads(ours, plain, form, library):
+    """Both ways to read what was just written, as functions."""
+    other, own = plain.write(library), ours.write(form)
+    return {
+        library: lambda: plain.read(library, other),
+        "jkeras": lambda: ours.read(form, own),
+    }
+
+
+def experiments(quick):
+    """Each format beside the library it goes through, for `benchmarks.others`."""
+    layers = 1 if quick else 50
+    with tempfile.TemporaryDirectory() as folder:
+        both = pair(layers, pathlib.Path(folder))
+        for form, library in FORMATS.items():
+            for what, make in (("save", writes), ("load", reads)):
+                title = f"{what} {4 * layers} MB as `{form}`"
+                yield Experiment(f"{what} {form}", title, make(*both, form, library))
 
 
 def memory(form, path, layers):

@@ -275,6 +275,28 @@ def import_table(found):
     return table(["import", "CPU s", "wall s", f"/ {targets.BASE}", "/ keras"], rows)
 
 
+def other_table(experiments):
+    """Each form relative to the first, which is the plain one."""
+    rows = []
+    for one in experiments:
+        base, forms = next(iter(one["forms"])), one["forms"]
+        for name, found in forms.items():
+            cpu, wall = (targets.usual(found, key) / one["count"] for key in ("cpu_s", "wall_s"))
+            rows.append(
+                [
+                    one["title"] if name == base else "",
+                    name,
+                    number(cpu * 1e3),
+                    number(wall * 1e3),
+                    spread(targets.ratio(forms, name, base)),
+                    spread(targets.ratio(forms, name, base, "wall_s")),
+                    number(found["first"]["cpu_s"], 2),
+                ]
+            )
+    head = ["work", "form", "CPU ms", "wall ms", "relative CPU", "relative wall", "first s"]
+    return table(head, rows)
+
+
 def kernel_table(experiments):
     """Each form relative to the first, which is the plain one."""
     rows = []
@@ -295,8 +317,12 @@ def kernel_table(experiments):
 
 
 def report(results, about, rounds):
-    """The whole text; `results` has "works", "imports" and "kernels", `about` names the machine."""
+    """The whole text; `results` has "works", "imports" and "kernels", and may have "limit",
+    "others" and "newest"; `about` names the machine.
+    """
+    others = results.get("others", [])
     works = results["works"] | {"import": results["imports"]}
+    works |= {one["name"]: one["forms"] for one in others}
     parts = [
         HEADER.format(rounds=rounds) + about,
         "## Targets\n\n" + target_table(targets.compare(works)),
@@ -308,6 +334,12 @@ def report(results, about, rounds):
     grown = growth_table(results["works"])
     if grown:
         parts.append("## How cost grows\n\n" + GROWS + grown)
+    if others:
+        parts.append("## Other works\n\n" + other_table(others))
+    newest = results.get("newest")
+    if newest:
+        heading = f"## With {newest['versions']}\n\n"
+        parts.append(heading + work_table(newest["works"], results.get("limit", {})))
     if results["imports"]:
         parts.append("## Import\n\n" + import_table(results["imports"]))
     if results["kernels"]:

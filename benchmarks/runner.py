@@ -157,6 +157,30 @@ def measure_kernels(rounds, quick=False):
     return printed("kernels", str(rounds), *["--quick"] * quick)
 
 
+def measure_others(names, rounds, quick=False, say=lambda text: None):
+    """What `benchmarks.others` prints of each name, as one list."""
+    found = []
+    for name in names:
+        begin = time.perf_counter()
+        found += printed("others", name, "--json", f"--rounds={rounds}", *["--quick"] * quick)
+        say(f"{name}: {time.perf_counter() - begin:.0f} s")
+    return found
+
+
+def measure_newest(works, rounds, quick, say, python):
+    """{"versions":, "works": as of `measure`} of jkeras and its closest peers in another
+    interpreter.
+    """
+    code = (
+        "import importlib.metadata as m, platform; print('Python', platform.python_version() + ',',"
+        " ', '.join(f'{n} {m.version(n)}' for n in ('jax', 'jaxlib', 'keras')))"
+    )
+    versions = subprocess.run([python, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    peers = ("jkeras", "keras", "jitted")
+    found = measure(works, peers, rounds, quick, lambda text: say(f"newest {text}"), python)
+    return {"versions": versions.stdout.strip(), "works": found}
+
+
 def measure_limit(works, quick=False):
     """What `benchmarks.limit` prints."""
     text = json.dumps([dataclasses.asdict(work) for work in works])

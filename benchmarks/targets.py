@@ -5,6 +5,7 @@ is enough.
 import collections
 import statistics
 
+from benchmarks.files import FORMATS
 from benchmarks.works import WORKS
 
 Target = collections.namedtuple("Target", "title what against limit of", defaults=["time"])
@@ -21,6 +22,7 @@ OF = {
     "start": "build and first step",
     "alone": "time, weights not drawn",
     "peak": "peak memory",
+    "wall": "wall time",
     "compiles": "compiles",
 }
 BUILT = ("NASNetMobile", "ResNet50", "EfficientNetB0")
@@ -69,6 +71,11 @@ TARGETS = [
         ("apply outside jit", "apply", "keras", 0.3),
         *[(f"{name}, built", name, "keras", 0.7, of) for name in BUILT for of in ("time", "first")],
         *[(f"{name}, built", name, "keras", None, "alone") for name in BUILT],
+        *[
+            (f"200 MB as {form}, {what}", f"{what} {form}", library, 1.0, "wall")
+            for form, library in FORMATS.items()
+            for what in ("save", "load")
+        ],
         *[
             (work.title, work.name, "jitted", 1.05, "peak")
             for work in WORKS.values()
@@ -140,7 +147,7 @@ def compiles(found, peer):
 
 
 ONCE = {"start": start, "first": first, "peak": peak, "compiles": compiles}
-BY_ROUND = {"time": "cpu_s", "alone": "alone_s"}
+BY_ROUND = {"time": "cpu_s", "wall": "wall_s", "alone": "alone_s"}
 
 
 def value_of(target, works):
