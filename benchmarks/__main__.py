@@ -4,15 +4,18 @@
     python -m benchmarks --works tiny,cnn --peers jkeras,keras,jitted
     python -m benchmarks --quick  # does it run? few small works, two peers, one round
 
+    python -m benchmarks --works tiny --into all.json  # adds to what earlier runs measured
+
 Works are those of `works.py` and `others.py`, "import" and "kernels". The peers are those
-installed: `pip install jkeras[benchmark]`. How the code is built is counted by `benchmarks.structure`.
+installed: `pip install jkeras[benchmark]`. How the code is built is counted by
+`benchmarks.structure`.
 """
 
 import argparse
 import pathlib
 import sys
 
-from benchmarks import others, peers, report, runner
+from benchmarks import kept, others, peers, report, runner
 from benchmarks.works import NEWEST, QUICK, WORKS, with_rows
 
 NAMES = [*WORKS, *others.NAMES, "import", "kernels"]
@@ -65,6 +68,9 @@ def arguments():
         help="few small works, jkeras and the jitted loop, one round",
     )
     parser.add_argument(
+        "--into", metavar="FILE", help="of results as JSON: adds to it, and reports all it has"
+    )
+    parser.add_argument(
         "--write",
         action=argparse.BooleanOptionalAction,
         help="write RESULTS.md; by default if everything is measured",
@@ -79,40 +85,41 @@ def works_of(names, chosen):
         with_rows(work, chosen.mapped_rows) if work.name.startswith("mapped") else work
         for work in works
     ]
-    return [work for work in works if work.rows <= chosen.rows]
+    works = [work for work in works if work.rows <= chosen.rows]
+    return [work.small() for work in works] if chosen.quick else works
+
+
+def measured(names, chosen, say):
+    """What `report.report` takes."""
+    rounds, works = chosen.rounds, works_of(names, chosen)
+    with_whom = chosen.peers or (["jkeras", "jitted"] if chosen.quick else peers.installed())
+    beside = [name for name in others.NAMES if name in names]
+    newest = [work for work in works if work.name in NEWEST] if chosen.newest else []
+    return {
+        "about": [report.machine()],
+        "limit": runner.measure_limit(works, chosen.quick),
+        "works": runner.measure(works, with_whom, rounds, chosen.quick, say),
+        "others": runner.measure_others(beside, rounds, chosen.quick, say),
+        "newest": runner.measure_newest(newest, rounds, chosen.quick, say, chosen.newest)
+        if newest
+        else {},
+        "imports": runner.measure_imports(with_whom, rounds) if "import" in names else {},
+        "kernels": runner.measure_kernels(rounds, chosen.quick) if "kernels" in names else [],
+    }
 
 
 def main():
     """Measures, prints, writes."""
     chosen = arguments()
-    rounds = chosen.rounds or (1 if chosen.quick else 7)
-    with_whom = chosen.peers or (["jkeras", "jitted"] if chosen.quick else peers.installed())
-    which = chosen.works or ([*QUICK, "taps", "import", "kernels"] if chosen.quick else NAMES)
-    write = (
-        not (chosen.quick or chosen.works or chosen.peers) if chosen.write is None else chosen.write
-    )
-    about, say = report.machine(), lambda text: print(text, file=sys.stderr, flush=True)
-    works = works_of(which, chosen)
-    results = {
-        "limit": runner.measure_limit(works, chosen.quick),
-        "works": runner.measure(works, with_whom, rounds, chosen.quick, say),
-        "others": runner.measure_others(
-            [name for name in others.NAMES if name in which], rounds, chosen.quick, say
-        ),
-        "imports": runner.measure_imports(with_whom, rounds) if "import" in which else {},
-        "kernels": runner.measure_kernels(rounds, chosen.quick) if "kernels" in which else [],
-    }
-    if chosen.newest:
-        results["newest"] = runner.measure_newest(
-            [work for work in works if work.name in NEWEST],
-            rounds,
-            chosen.quick,
-            say,
-            chosen.newest,
-        )
-    text = report.report(results, about, rounds)
+    chosen.rounds = chosen.rounds or (1 if chosen.quick else 7)
+    names = chosen.works or ([*QUICK, "taps", "import", "kernels"] if chosen.quick else NAMES)
+    whole = not (chosen.quick or chosen.works or chosen.peers)
+    results = measured(names, chosen, lambda text: print(text, file=sys.stderr, flush=True))
+    if chosen.into:
+        results = kept.add(chosen.into, results)
+    text = report.report(results, "".join(results["about"]), chosen.rounds)
     print(text)
-    if write:
+    if whole if chosen.write is None else chosen.write:
         RESULTS.write_text(text)
 
 

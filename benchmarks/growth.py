@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks import targets
-from benchmarks.works import GROWTH, WORKS
+from benchmarks.works import GROWTH
 
 
 def slope(sizes, seconds):
@@ -18,7 +18,7 @@ def points(what, works, peer):
     measured.
     """
     found = [
-        (size, targets.usual(one, "cpu_s") / WORKS[name].count, targets.start(works[name], peer))
+        (size, targets.usual(one, "cpu_s") / one["count"], targets.start(works[name], peer))
         for size, name in GROWTH[what].items()
         if (one := works.get(name, {}).get(peer, {})).get("rounds")
     ]

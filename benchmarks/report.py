@@ -145,12 +145,10 @@ def target_table(found):
 # ---------------------------------------------------------------- works
 
 
-def of_limit(work, limit, seconds):
-    """The share of a round in which a core at its peak would do the work's arithmetic, or "-"."""
-    operations = limit.get("operations", {}).get(work.name)
-    if not operations:
-        return "-"
-    return f"{operations * work.count / limit['peak'] / seconds:.1%}"
+def of_limit(name, limit, seconds):
+    """The share of a step's time in which a core at its peak would do its arithmetic, or "-"."""
+    operations = limit.get("operations", {}).get(name)
+    return f"{operations / limit['peak'] / seconds:.1%}" if operations else "-"
 
 
 def work_rows(work, found, limit):
@@ -165,15 +163,15 @@ def work_rows(work, found, limit):
         yield [
             name,
             peer,
-            number(cpu * 1e3 / work.count),
-            number(wall * 1e3 / work.count),
+            number(cpu * 1e3 / one["count"]),
+            number(wall * 1e3 / one["count"]),
             number(one["build"].get("cpu_s"), 2),
             "-" if fresh else number(max(0.0, one["first"]["cpu_s"] - cpu), 2),
             one["rounds"][-1]["compiles"] if fresh else one["first"]["compiles"],
             f"{one['peak_mb']:.0f}",
             spread(targets.ratio(found, peer, "keras")),
             spread(targets.ratio(found, peer, "jitted")),
-            of_limit(work, limit, cpu),
+            of_limit(work.name, limit, cpu / one["count"]),
         ]
 
 
@@ -221,7 +219,7 @@ def depth_table(works):
                         number(first["cpu_s"], 2),
                         number(xla, 2),
                         number(max(0.0, targets.start(found, peer) - xla - step), 2),
-                        number(step * 1e3 / WORKS[name].count),
+                        number(step * 1e3 / one["count"]),
                     ]
                 )
     return (

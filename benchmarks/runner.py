@@ -109,10 +109,10 @@ class Workers:
 
 
 def take_turns(workers, work, peers, rounds):
-    """{peer: {"build":, "first":, "rounds": [...], "peak_mb":}} of one work; of a peer that failed,
-    "failed": why.
+    """{peer: {"count": what a round's time is divided by, "build":, "first":, "rounds": [...],
+    "peak_mb":}} of one work; of a peer that failed, "failed": why.
     """
-    found = {peer: {} for peer in peers if peer in work.peers}
+    found = {peer: {"count": work.count} for peer in peers if peer in work.peers}
     for peer in found:
         workers.ask(peer, work, found[peer])
     for i in range(rounds):
@@ -125,8 +125,7 @@ def measure(works, peers, rounds, quick=False, say=lambda text: None, python=sys
     """{work: what `take_turns` found}.
 
     Args:
-        quick: small works, all those of a peer in one process, so that their peaks of memory say
-            nothing.
+        quick: all works of a peer in one process, so that their peaks of memory say nothing.
         python: the interpreter of the processes.
     """
     results = {}
@@ -136,7 +135,7 @@ def measure(works, peers, rounds, quick=False, say=lambda text: None, python=sys
     ):
         for work in works:
             begin = time.perf_counter()
-            results[work.name] = take_turns(workers, work.small() if quick else work, peers, rounds)
+            results[work.name] = take_turns(workers, work, peers, rounds)
             if not quick:
                 workers.close()
             say(f"{work.name}: {time.perf_counter() - begin:.0f} s")

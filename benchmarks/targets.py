@@ -79,7 +79,7 @@ TARGETS = [
         *[
             (work.title, work.name, "jitted", 1.05, "peak")
             for work in WORKS.values()
-            if work.kind in ("fit", "epoch") and "jitted" in work.peers
+            if work.kind in ("fit", "epoch", "predict") and "jitted" in work.peers
         ],
     ]
 ]

@@ -1,14 +1,18 @@
 """The benchmarks run, report every work, and judge made-up numbers rightly."""
 
+import dataclasses
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 
-from benchmarks import report, runner, targets
+from benchmarks import growth, kept, limit, report, runner, targets
 from benchmarks.packages import __main__ as packages
+from benchmarks.work import Work
 from benchmarks.works import QUICK, WORKS
 
 
@@ -64,6 +68,77 @@ def test_a_thousand_layers_count_build_and_first_step():
     assert found(works, "depth1000", "keras", "start").value == pytest.approx(0.3)
 
 
+def test_files_count_wall_time_and_peaks_the_process():
+    works = {
+        "load .npz": {"jkeras": {"rounds": rounds(3.0)}, "numpy": {"rounds": rounds(2.0)}},
+        "mlp": {"jkeras": {"peak_mb": 300.0}, "jitted": {"peak_mb": 200.0}},
+    }
+    assert found(works, "load .npz", "numpy", "wall").value == 1.5
+    assert found(works, "mlp", "jitted", "peak").value == 1.5
+
+
+def test_slopes_are_those_of_powers():
+    sizes = np.array([10, 100, 1000])
+    assert growth.slope(sizes, 3e-4 * sizes**1.5) == pytest.approx(1.5)
+    assert growth.slope([10], [1.0]) is None
+
+
+def test_growth_is_of_works_that_were_measured():
+    def took(seconds, start):
+        return {
+            "count": 10,
+            "build": {"cpu_s": start / 2},
+            "first": {"cpu_s": start / 2},
+            "rounds": rounds(seconds),
+        }
+
+    works = {
+        "depth10": {"jkeras": took(1.0, 3.0), "keras": took(2.0, 3.0)},
+        "depth1000": {"jkeras": took(10.0, 3.0), "keras": {"failed": "took over 300 s"}},
+        "tiny": {"jkeras": took(1.0, 1.0)},
+    }
+    (row,) = growth.rows(works)
+    assert row[:3] == ("layers", (10, 1000), "jkeras")
+    assert row[3:5] == pytest.approx((0.5, 0.0))
+    assert row[5] == pytest.approx((0.1, 1.0))
+
+
+def test_a_work_goes_to_its_process_as_it_is():
+    for work in WORKS.values():
+        assert Work.read(json.dumps(dataclasses.asdict(work))) == work
+
+
+def test_arithmetic_counts_every_step_of_a_loop():
+    """Products of matrices are nearly all: forward, and twice as many backward."""
+    work = dataclasses.replace(WORKS["lstm"], batch=8)
+    products = 2 * 8 * 80 * (64 + 64) * 256 * 3
+    assert products < limit.operations(work) < 1.1 * products
+    one_epoch = dataclasses.replace(WORKS["mlp"], kind="epoch")
+    assert limit.operations(one_epoch) == 20 * limit.operations(WORKS["mlp"])
+    assert limit.operations(WORKS["ragged"]) is None
+
+
+def test_results_of_runs_add_up(tmp_path):
+    def run(name, seconds, peak):
+        return {
+            "about": [f"{name} "],
+            "limit": {"peak": peak, "operations": {name: 1.0}},
+            "works": {name: {"jkeras": {"rounds": rounds(seconds)}}},
+            "others": [{"name": name, "title": name, "count": 1, "forms": {}}],
+            "imports": {},
+        }
+
+    path = tmp_path / "results.json"
+    kept.add(path, run("tiny", 1.0, 1.0) | {"imports": {"keras": {}}})
+    kept.add(path, run("mlp", 1.0, 1.0))
+    found = kept.add(path, run("tiny", 2.0, 3.0))
+    assert list(found["works"]) == ["tiny", "mlp"]
+    assert found["works"]["tiny"]["jkeras"]["rounds"][0]["cpu_s"] == 2.0
+    assert found["limit"] == {"peak": 3.0, "operations": {"tiny": 1.0, "mlp": 1.0}}
+    assert [one["name"] for one in found["others"]] == ["tiny", "mlp"]
+    assert found["imports"] == {"keras": {}} and found["about"] == ["tiny ", "mlp "]
+
+
 def test_every_target_is_about_a_work_that_measures_its_peers():
     for target in targets.TARGETS:
         if target.what in WORKS:
@@ -98,7 +173,7 @@ def test_the_quick_run_reports_every_work():
     assert done.returncode == 0, done.stderr
     for name in QUICK:
         assert WORKS[name].title in done.stdout
-    for heading in ("## Targets", "## Import", "## Forms by platform"):
+    for heading in ("## Targets", "## Other works", "## Import", "## Forms by platform"):
         assert heading in done.stdout
     assert "failed" not in done.stdout
 
