@@ -97,7 +97,7 @@ def measured(names, chosen, say):
     newest = [work for work in works if work.name in NEWEST] if chosen.newest else []
     return {
         "about": [report.machine()],
-        "limit": runner.measure_limit(works, chosen.quick),
+        "limit": runner.measure_limit(works, chosen.quick) if works else {},
         "works": runner.measure(works, with_whom, rounds, chosen.quick, say),
         "others": runner.measure_others(beside, rounds, chosen.quick, say),
         "newest": runner.measure_newest(newest, rounds, chosen.quick, say, chosen.newest)

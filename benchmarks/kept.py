@@ -6,11 +6,11 @@ import pathlib
 
 def merged(old, new):
     """Both results; what both have is the new one's."""
-    limits = [one.get("limit", {}).get("operations", {}) for one in (old, new)]
+    limits = [one.get("limit", {}).get("seconds", {}) for one in (old, new)]
     others = {one["name"]: one for run in (old, new) for one in run.get("others", [])}
     found = {**old, **{key: value for key, value in new.items() if value}}
     found["works"] = old.get("works", {}) | new["works"]
-    found["limit"] = new["limit"] | {"operations": limits[0] | limits[1]}
+    found["limit"] = found["limit"] | {"seconds": limits[0] | limits[1]}
     found["others"] = list(others.values())
     found["about"] = list(dict.fromkeys(old.get("about", []) + new["about"]))
     return found

@@ -2,8 +2,8 @@
 
     python -m benchmarks.limit [--quick] < WORKS
 
-Reads a list of works as JSON; prints {"peak": operations a second, "operations": {work: of what its
-`count` counts}}. Operations are those of the hand-written step before XLA changes it, which are the
+Reads a list of works as JSON; prints {"peak": operations a second, "seconds": {work: of what its
+`count` counts, at that pace}}. Operations are those of the hand-written step before XLA changes it, which are the
 same for all peers. XLA counts the body of a loop once, so the LSTM's loop is unrolled.
 """
 
@@ -64,7 +64,9 @@ def peak(size, times=10):
 def main(quick):
     works = [Work.read(json.dumps(one)) for one in json.load(sys.stdin)]
     counted = {work.name: operations(work) for work in works}
-    print(json.dumps({"peak": peak(512 if quick else 2048), "operations": counted}))
+    pace = peak(512 if quick else 2048)
+    seconds = {name: count / pace for name, count in counted.items() if count}
+    print(json.dumps({"peak": pace, "seconds": seconds}))
 
 
 if __name__ == "__main__":

@@ -147,8 +147,8 @@ def target_table(found):
 
 def of_limit(name, limit, seconds):
     """The share of a step's time in which a core at its peak would do its arithmetic, or "-"."""
-    operations = limit.get("operations", {}).get(name)
-    return f"{operations / limit['peak'] / seconds:.1%}" if operations else "-"
+    least = limit.get("seconds", {}).get(name)
+    return f"{least / seconds:.1%}" if least else "-"
 
 
 def work_rows(work, found, limit):
@@ -314,6 +314,13 @@ def kernel_table(experiments):
     return table(["operation", "form", "CPU ms", "relative", "first s"], rows)
 
 
+def pace(limit):
+    """A line with what a core does at its peak."""
+    if "peak" not in limit:
+        return ""
+    return f"- A core's peak: {limit['peak'] / 1e9:.0f} billion float32 operations a second\n"
+
+
 def report(results, about, rounds):
     """The whole text; `results` has "works", "imports" and "kernels", and may have "limit",
     "others" and "newest"; `about` names the machine.
@@ -322,7 +329,7 @@ def report(results, about, rounds):
     works = results["works"] | {"import": results["imports"]}
     works |= {one["name"]: one["forms"] for one in others}
     parts = [
-        HEADER.format(rounds=rounds) + about,
+        HEADER.format(rounds=rounds) + about + pace(results.get("limit", {})),
         "## Targets\n\n" + target_table(targets.compare(works)),
         "## Works\n\n" + work_table(results["works"], results.get("limit", {})),
     ]

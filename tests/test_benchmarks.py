@@ -122,7 +122,7 @@ def test_results_of_runs_add_up(tmp_path):
     def run(name, seconds, peak):
         return {
             "about": [f"{name} "],
-            "limit": {"peak": peak, "operations": {name: 1.0}},
+            "limit": {"peak": peak, "seconds": {name: seconds}},
             "works": {name: {"jkeras": {"rounds": rounds(seconds)}}},
             "others": [{"name": name, "title": name, "count": 1, "forms": {}}],
             "imports": {},
@@ -134,7 +134,7 @@ def test_results_of_runs_add_up(tmp_path):
     found = kept.add(path, run("tiny", 2.0, 3.0))
     assert list(found["works"]) == ["tiny", "mlp"]
     assert found["works"]["tiny"]["jkeras"]["rounds"][0]["cpu_s"] == 2.0
-    assert found["limit"] == {"peak": 3.0, "operations": {"tiny": 1.0, "mlp": 1.0}}
+    assert found["limit"] == {"peak": 3.0, "seconds": {"tiny": 2.0, "mlp": 1.0}}
     assert [one["name"] for one in found["others"]] == ["tiny", "mlp"]
     assert found["imports"] == {"keras": {}} and found["about"] == ["tiny ", "mlp "]
 
