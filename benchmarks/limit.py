@@ -3,8 +3,9 @@
     python -m benchmarks.limit [--quick] < WORKS
 
 Reads a list of works as JSON; prints {"peak": operations a second, "seconds": {work: of what its
-`count` counts, at that pace}}. Operations are those of the hand-written step before XLA changes it, which are the
-same for all peers. XLA counts the body of a loop once, so the LSTM's loop is unrolled.
+`count` counts, at that pace}}. Operations are those of the hand-written step before XLA changes it,
+which are the same for all peers. XLA counts the body of a loop once, so the LSTM's loop is
+unrolled.
 """
 
 import dataclasses
