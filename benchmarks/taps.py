@@ -10,7 +10,7 @@ from benchmarks.works import WORKS
 
 def passes(model, x, compiled):
     """Forward passes with and without a look at all layers with weights, as functions."""
-    places = [layer.name for layer in model.layers if layer.weights]
+    places = [layer for layer in model.layers if layer.weights]
     values = model.params, model.state
 
     def plain(params, state, x):
@@ -18,7 +18,7 @@ def passes(model, x, compiled):
 
     def tapped(params, state, x):
         y, _, seen = model.tap(params, state, x, at=places)
-        return y, seen
+        return y, list(seen.values())
 
     wrap = jax.jit if compiled else lambda function: function
     forms = {"apply": wrap(plain), "jkeras": wrap(tapped)}
