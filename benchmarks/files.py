@@ -49,6 +49,14 @@ def synced(path):
         os.close(handle)
 
 
+def remove(path):
+    """So that both write a new file: one that is written over has its pages already."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 class Plain:
     """What the libraries do for arrays by name."""
 
@@ -57,7 +65,8 @@ class Plain:
 
     def write(self, library):
         """Writes all arrays; returns where."""
-        path = self.folder / f"plain.{library}"
+        path = self.folder / ("plain.npz" if library == "numpy" else f"plain.{library}")
+        remove(path)
         if library == "h5py":
             import h5py
 
@@ -69,12 +78,10 @@ class Plain:
 
             save_file(self.arrays, path)
         elif library == "numpy":
-            np.savez(path.with_suffix(".npz"), **self.arrays)
-            path = path.with_suffix(".npz")
+            np.savez(path, **self.arrays)
         else:
             import orbax.checkpoint as ocp
 
-            shutil.rmtree(path, ignore_errors=True)
             ocp.Checkpointer(ocp.StandardCheckpointHandler()).save(
                 path, args=ocp.args.StandardSave(self.arrays)
             )
@@ -122,6 +129,7 @@ class Ours:
         from jkeras.saving import Checkpointer
 
         path = self.folder / ("checkpoint" if form == "checkpoint" else f"ours{form}")
+        remove(path)
         if form == "checkpoint":
             with Checkpointer(path, background=False) as checkpointer:
                 checkpointer.save(self.model.params, step=1)
