@@ -1,19 +1,15 @@
-"""`fit(ensemble=8)` against eight calls of `fit`: `python -m benchmarks.ensemble`.
+"""`fit(ensemble=8)` beside eight calls of `fit`.
 
 Each training begins with a new model, so that its time has what is compiled in it; "compiled" is
-that of more epochs of the same models, which compile nothing. Ratios are of processor seconds, the
-least of runs that take turns.
+that of more epochs of the same models, which compile nothing.
 """
 
-import time
-
-import numpy as np
-
 import jkeras
+from benchmarks.others import Experiment
 from jkeras import layers
 from jkeras.datasets import digits
 
-MEMBERS, EPOCHS, RUNS = 8, 10, 3
+MEMBERS, EPOCHS = 8, 10
 
 
 def build() -> jkeras.Model:
@@ -31,40 +27,33 @@ def build() -> jkeras.Model:
     return model
 
 
-def together(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Processor seconds of the members in one training: (with what is compiled, without)."""
-    model = build()
-    first = seconds(lambda: model.fit(x, y, epochs=EPOCHS, ensemble=MEMBERS, seed=0, verbose=0))
-    return first, seconds(lambda: model.fit(x, y, epochs=EPOCHS, seed=1, verbose=0))
+def together(data: tuple, epochs: int, model: jkeras.Model | None = None) -> None:
+    """Trains the members at once: new ones, or those that a model has."""
+    if model is None:
+        build().fit(*data, epochs=epochs, ensemble=MEMBERS, seed=0, verbose=0)
+    else:
+        model.fit(*data, epochs=epochs, seed=1, verbose=0)
 
 
-def one_by_one(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """The same of as many trainings."""
-    models = [build() for _ in range(MEMBERS)]
-
-    def fit_all() -> None:
-        for seed, model in enumerate(models):
-            model.fit(x, y, epochs=EPOCHS, seed=seed, verbose=0)
-
-    return seconds(fit_all), seconds(fit_all)
+def one_by_one(data: tuple, epochs: int, models: list | None = None) -> None:
+    """The same as so many trainings."""
+    for seed, model in enumerate(models or [build() for _ in range(MEMBERS)]):
+        model.fit(*data, epochs=epochs, seed=seed, verbose=0)
 
 
-def seconds(run) -> float:
-    """Processor seconds of a function."""
-    begin = time.process_time()
-    run()
-    return time.process_time() - begin
-
-
-def main() -> None:
-    """Prints both ratios."""
+def experiments(quick: bool):
     (x, y), _ = digits.load_data()
-    x, y = x.reshape(len(x), 64).astype("float32") / 16, y.astype("int32")
-    runs = [(together(x, y), one_by_one(x, y)) for _ in range(RUNS)]
-    for name, place in (("with compiling", 0), ("compiled", 1)):
-        mine, others = (min(run[who][place] for run in runs) for who in (0, 1))
-        print(f"{name:>14}: {mine:6.2f} s of {others:6.2f} s, {mine / others:.2f}")
-
-
-if __name__ == "__main__":
-    main()
+    data = x.reshape(len(x), 64).astype("float32") / 16, y.astype("int32")
+    epochs = 1 if quick else EPOCHS
+    forms = {
+        "eight fits": lambda: one_by_one(data, epochs),
+        "jkeras": lambda: together(data, epochs),
+    }
+    yield Experiment("ensemble", f"`fit(ensemble=8)`, {epochs} epochs of digits", forms)
+    models, model = [build() for _ in range(MEMBERS)], build()
+    model.fit(*data, epochs=1, ensemble=MEMBERS, seed=0, verbose=0)
+    forms = {
+        "eight fits": lambda: one_by_one(data, epochs, models),
+        "jkeras": lambda: together(data, epochs, model),
+    }
+    yield Experiment("ensemble compiled", "the same, compiled", forms)

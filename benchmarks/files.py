@@ -18,6 +18,8 @@ import time
 
 import numpy as np
 
+from benchmarks.others import Experiment
+
 WIDTH = 1000
 FORMATS = {
     ".weights.h5": "h5py",
@@ -47,6 +49,14 @@ def synced(path):
         os.close(handle)
 
 
+def remove(path):
+    """So that both write a new file: one that is written over has its pages already."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 class Plain:
     """What the libraries do for arrays by name."""
 
@@ -55,7 +65,8 @@ class Plain:
 
     def write(self, library):
         """Writes all arrays; returns where."""
-        path = self.folder / f"plain.{library}"
+        path = self.folder / ("plain.npz" if library == "numpy" else f"plain.{library}")
+        remove(path)
         if library == "h5py":
             import h5py
 
@@ -67,12 +78,10 @@ class Plain:
 
             save_file(self.arrays, path)
         elif library == "numpy":
-            np.savez(path.with_suffix(".npz"), **self.arrays)
-            path = path.with_suffix(".npz")
+            np.savez(path, **self.arrays)
         else:
             import orbax.checkpoint as ocp
 
-            shutil.rmtree(path, ignore_errors=True)
             ocp.Checkpointer(ocp.StandardCheckpointHandler()).save(
                 path, args=ocp.args.StandardSave(self.arrays)
             )
@@ -120,6 +129,7 @@ class Ours:
         from jkeras.saving import Checkpointer
 
         path = self.folder / ("checkpoint" if form == "checkpoint" else f"ours{form}")
+        remove(path)
         if form == "checkpoint":
             with Checkpointer(path, background=False) as checkpointer:
                 checkpointer.save(self.model.params, step=1)
@@ -131,12 +141,15 @@ class Ours:
 
     def read(self, form, path):
         """Reads the weights."""
+        import jax
+
         from jkeras.saving import Checkpointer
 
         if form == "checkpoint":
             with Checkpointer(path) as checkpointer:
                 return checkpointer.restore(self.model.params)
-        return self.model.load_weights(path)
+        self.model.load_weights(path)
+        return jax.block_until_ready(self.model.params)
 
 
 def seconds(function, *arguments):
@@ -146,13 +159,18 @@ def seconds(function, *arguments):
     return time.perf_counter() - begin, result
 
 
+def pair(layers, folder):
+    """(`Ours`, `Plain`) of the same arrays."""
+    model = network(layers)
+    arrays = {v.path.replace("/", "."): v.numpy() for v in model.weights}
+    return Ours(model, folder), Plain(arrays, folder)
+
+
 def measure(layers, rounds, folder):
     """{format: (seconds to write, of the library, seconds to read, of the library)}, each the least
     of the rounds.
     """
-    model = network(layers)
-    ours = Ours(model, folder)
-    plain = Plain({v.path.replace("/", "."): v.numpy() for v in model.weights}, folder)
+    ours, plain = pair(layers, folder)
     found = {}
     for form, library in FORMATS.items():
         for _ in range(rounds):
@@ -166,6 +184,31 @@ def measure(layers, rounds, folder):
             ]
             found[form] = np.minimum(times, found.get(form, times))
     return found
+
+
+def writes(ours, plain, form, library):
+    """Both ways to write, as functions."""
+    return {library: lambda: plain.write(library), "jkeras": lambda: ours.write(form)}
+
+
+def reads(ours, plain, form, library):
+    """Both ways to read what was just written, as functions."""
+    other, own = plain.write(library), ours.write(form)
+    return {
+        library: lambda: plain.read(library, other),
+        "jkeras": lambda: ours.read(form, own),
+    }
+
+
+def experiments(quick):
+    """Each format beside the library it goes through, for `benchmarks.others`."""
+    layers = 1 if quick else 50
+    with tempfile.TemporaryDirectory() as folder:
+        both = pair(layers, pathlib.Path(folder))
+        for form, library in FORMATS.items():
+            for what, make in (("save", writes), ("load", reads)):
+                title = f"{what} {4 * layers} MB as `{form}`"
+                yield Experiment(f"{what} {form}", title, make(*both, form, library))
 
 
 def memory(form, path, layers):

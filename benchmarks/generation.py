@@ -1,5 +1,5 @@
 """Generated text against a hand-written JAX loop, passes without a cache, and one prompt after the
-other: `python benchmarks/generation.py`.
+other: `python -m benchmarks.generation`.
 
 The loop by hand is what a JAX programmer writes for this one decoder: arrays for keys and values, a
 jitted step, `lax.scan`. Both write the same tokens. Ratios are of the least times of runs that
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jkeras
+from benchmarks.others import Experiment
 from jkeras import generation, layers
 
 VOCABULARY, WIDTH, DEPTH, HEADS, LENGTH, PROMPT = 1000, 512, 4, 8, 272, 16
@@ -102,15 +103,24 @@ def least(runs, repeats):
     return seconds
 
 
+def prompts_of(rows):
+    """Random prompts of one length."""
+    return np.random.default_rng(0).integers(0, VOCABULARY, (rows, PROMPT)).astype("int32")
+
+
+def both(model, rows):
+    """The loop by hand and the generator as functions."""
+    prompts, params = prompts_of(rows), model.params
+    cached = generation.Generator(model, LENGTH)
+    return {
+        "by hand": lambda: by_hand(params, prompts).block_until_ready(),
+        "jkeras": lambda: cached(params, prompts)[0].block_until_ready(),
+    }
+
+
 def against_hand(model, rows):
     """Seconds of the generator and of the loop by hand; of one row also without a cache."""
-    prompts = np.random.default_rng(0).integers(0, VOCABULARY, (rows, PROMPT)).astype("int32")
-    cached = generation.Generator(model, LENGTH)
-    params = model.params
-    runs = {
-        "generator": lambda: cached(params, prompts)[0].block_until_ready(),
-        "by hand": lambda: by_hand(params, prompts).block_until_ready(),
-    }
+    prompts, params, runs = prompts_of(rows), model.params, both(model, rows)
     np.testing.assert_array_equal(*(run() for run in runs.values()))
     seconds = least(runs, 5)
     if rows > 1:
@@ -120,20 +130,28 @@ def against_hand(model, rows):
     return seconds | least(without, 1)
 
 
-def served(model, count=100, slots=8):
-    """Seconds for prompts one after the other, and through slots."""
+def serving(model, count=100, slots=8):
+    """Prompts one after the other, and through slots, as functions."""
     rng = np.random.default_rng(0)
     prompts = [rng.integers(0, VOCABULARY, size) for size in rng.integers(4, 200, count)]
     generator = generation.Generator(model, LENGTH)
     server = generation.Server(generator, slots=slots)
     alone = functools.partial(generator, model.params)
-    return least(
-        {
-            "one by one": lambda: [alone([p])[0].block_until_ready() for p in prompts],
-            "served": lambda: list(server(model.params, prompts)),
-        },
-        1,
-    )
+    return {
+        "one by one": lambda: [alone([p])[0].block_until_ready() for p in prompts],
+        "jkeras": lambda: list(server(model.params, prompts)),
+    }
+
+
+def experiments(quick):
+    """The generator beside the loop by hand, and the server beside one prompt after the other."""
+    jkeras.utils.set_random_seed(0)
+    model = make_model()
+    for rows in (1,) if quick else (1, 8):
+        title = f"decoding, a token of {rows} rows (4 blocks of {WIDTH})"
+        yield Experiment(f"generation {rows}", title, both(model, rows), count=LENGTH - PROMPT)
+    if not quick:
+        yield Experiment("served", "100 prompts of 4 to 200 tokens, 8 slots", serving(model))
 
 
 def main():
@@ -142,12 +160,12 @@ def main():
     model = make_model()
     for rows in (1, 8):
         seconds = against_hand(model, rows)
-        own = seconds.pop("generator")
+        own = seconds.pop("jkeras")
         each = 1e3 * own / (LENGTH - PROMPT)
         ratios = ", ".join(f"{own / other:.3f} of {name}" for name, other in seconds.items())
         print(f"{rows} rows, {LENGTH - PROMPT} tokens: {each:.2f} ms a token; {ratios}")
-    seconds = served(model)
-    print(f"100 prompts in 8 slots: {seconds['one by one'] / seconds['served']:.2f} times as fast")
+    seconds = least(serving(model), 1)
+    print(f"100 prompts in 8 slots: {seconds['one by one'] / seconds['jkeras']:.2f} times as fast")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import platform
 import statistics
 import subprocess
 
-from benchmarks import targets
+from benchmarks import growth, targets
 from benchmarks.works import WORKS
 
 PACKAGES = ("jax", "jaxlib", "optax", "keras", "flax", "equinox", "torch", "numpy")
@@ -29,9 +29,17 @@ How it is measured
 - "build" makes the model (of hand-written loops: their arrays); "compile" is the first round's time
   less a usual round's; "compiles" counts the programs in it, small ones too. "peak" is the largest
   memory of the process, its libraries included.
+- "of the limit" is the share of a core's peak: the arithmetic of the hand-written step, counted
+  before XLA changes it, over the processor time and what the core does in a second of a large
+  float32 product. It is the same arithmetic for all peers.
 - "jitted" and "scanned" are hand-written JAX in XLA's default forms (`peers/plain.py`); their LSTM
   has both matrix products in the loop. "scanned" leaves out networks with convolutions, which
   XLA:CPU computes 20 to 40 times slower in a loop.
+"""
+
+GROWS = """Time follows the size to the power of the slope, a least-squares line through logarithms.
+"start" is building and the first round.
+
 """
 
 
@@ -108,14 +116,14 @@ def target_table(found):
             False: "**not reached**",
             None: "not measured" if one.value is None else "shown",
         }
-        counted = one.target.against == "compiles"
+        target, counted = one.target, one.target.against is None
         value = None if one.value is None else targets.Ratio(one.value, one.low, one.high)
         rows.append(
             [
-                one.target.title,
-                one.target.against if counted else f"time / {one.target.against}",
-                "-" if one.target.limit is None else f"<= {one.target.limit}",
-                "-" if value is None else str(one.value) if counted else spread(value),
+                target.title,
+                targets.OF[target.of] + ("" if counted else f" / {target.against}"),
+                "-" if target.limit is None else f"<= {target.limit}",
+                "-" if value is None else f"{value.median:.0f}" if counted else spread(value),
                 verdict[targets.reached(one)],
             ]
         )
@@ -137,42 +145,43 @@ def target_table(found):
 # ---------------------------------------------------------------- works
 
 
-def usual(one, key):
-    """The median of what the rounds took, in seconds, or None."""
-    return statistics.median(r[key] for r in one["rounds"]) if one.get("rounds") else None
+def of_limit(name, limit, seconds):
+    """The share of a step's time in which a core at its peak would do its arithmetic, or "-"."""
+    least = limit.get("seconds", {}).get(name)
+    return f"{least / seconds:.1%}" if least else "-"
 
 
-def work_rows(work, found):
+def work_rows(work, found, limit):
     """A row for each peer."""
     for peer, one in found.items():
         name = work.title if peer == next(iter(found)) else ""
         if "failed" in one:
-            yield [name, peer, f"failed: {one['failed']}", *[""] * 7]
+            yield [name, peer, f"failed: {one['failed']}", *[""] * 8]
             continue
-        cpu, wall = usual(one, "cpu_s"), usual(one, "wall_s")
-        # every round builds anew: nothing of the first is left to subtract
-        fresh = work.kind in ("sizes", "ragged")
+        cpu, wall = targets.usual(one, "cpu_s"), targets.usual(one, "wall_s")
+        fresh = work.fresh  # nothing of the first round is left to subtract
         yield [
             name,
             peer,
-            number(cpu * 1e3 / work.count),
-            number(wall * 1e3 / work.count),
+            number(cpu * 1e3 / one["count"]),
+            number(wall * 1e3 / one["count"]),
             number(one["build"].get("cpu_s"), 2),
             "-" if fresh else number(max(0.0, one["first"]["cpu_s"] - cpu), 2),
             one["rounds"][-1]["compiles"] if fresh else one["first"]["compiles"],
             f"{one['peak_mb']:.0f}",
             spread(targets.ratio(found, peer, "keras")),
             spread(targets.ratio(found, peer, "jitted")),
+            of_limit(work.name, limit, cpu / one["count"]),
         ]
 
 
-def work_table(works):
+def work_table(works, limit):
     """All works but those that have a table of their own."""
     rows = [
         row
         for name, found in works.items()
         if name in WORKS
-        for row in work_rows(WORKS[name], found)
+        for row in work_rows(WORKS[name], found, limit)
     ]
     return table(
         [
@@ -186,6 +195,7 @@ def work_table(works):
             "peak MB",
             "/ keras",
             "/ jitted",
+            "of the limit",
         ],
         rows,
     )
@@ -199,7 +209,7 @@ def depth_table(works):
     for name, found in works.items():
         for peer, one in found.items() if name.startswith("depth") else ():
             if one.get("rounds"):
-                step, first = usual(one, "cpu_s"), one["first"]
+                step, first = targets.usual(one, "cpu_s"), one["first"]
                 xla = first["xla_s"] + one["build"]["xla_s"]
                 rows.append(
                     [
@@ -209,7 +219,7 @@ def depth_table(works):
                         number(first["cpu_s"], 2),
                         number(xla, 2),
                         number(max(0.0, targets.start(found, peer) - xla - step), 2),
-                        number(step * 1e3 / WORKS[name].count),
+                        number(step * 1e3 / one["count"]),
                     ]
                 )
     return (
@@ -230,19 +240,59 @@ def depth_table(works):
     )
 
 
+def growth_table(works):
+    """Slopes of time against sizes."""
+    rows = [
+        [
+            what,
+            f"{sizes[0]:,} to {sizes[-1]:,}",
+            peer,
+            number(step, 2),
+            number(first, 2),
+            number(usual[0] * 1e3),
+            number(usual[-1] * 1e3),
+        ]
+        for what, sizes, peer, step, first, usual in growth.rows(works)
+    ]
+    head = ["what grows", "sizes", "peer", "slope", "slope of the start", "least ms", "largest ms"]
+    return table(head, rows) if rows else ""
+
+
 def import_table(found):
     """One line for each library."""
     rows = [
         [
             name,
-            number(usual(one, "cpu_s"), 2),
-            number(usual(one, "wall_s"), 2),
+            number(targets.usual(one, "cpu_s"), 2),
+            number(targets.usual(one, "wall_s"), 2),
             spread(targets.ratio(found, name, targets.BASE)),
             spread(targets.ratio(found, name, "keras")),
         ]
         for name, one in found.items()
     ]
     return table(["import", "CPU s", "wall s", f"/ {targets.BASE}", "/ keras"], rows)
+
+
+def other_table(experiments):
+    """Each form relative to the first, which is the plain one."""
+    rows = []
+    for one in experiments:
+        base, forms = next(iter(one["forms"])), one["forms"]
+        for name, found in forms.items():
+            cpu, wall = (targets.usual(found, key) / one["count"] for key in ("cpu_s", "wall_s"))
+            rows.append(
+                [
+                    one["title"] if name == base else "",
+                    name,
+                    number(cpu * 1e3),
+                    number(wall * 1e3),
+                    spread(targets.ratio(forms, name, base)),
+                    spread(targets.ratio(forms, name, base, "wall_s")),
+                    number(found["first"]["cpu_s"], 2),
+                ]
+            )
+    head = ["work", "form", "CPU ms", "wall ms", "relative CPU", "relative wall", "first s"]
+    return table(head, rows)
 
 
 def kernel_table(experiments):
@@ -264,17 +314,37 @@ def kernel_table(experiments):
     return table(["operation", "form", "CPU ms", "relative", "first s"], rows)
 
 
+def pace(limit):
+    """A line with what a core does at its peak."""
+    if "peak" not in limit:
+        return ""
+    return f"- A core's peak: {limit['peak'] / 1e9:.0f} billion float32 operations a second\n"
+
+
 def report(results, about, rounds):
-    """The whole text; `results` has "works", "imports" and "kernels", `about` names the machine."""
+    """The whole text; `results` has "works", "imports" and "kernels", and may have "limit",
+    "others" and "newest"; `about` names the machine.
+    """
+    others = results.get("others", [])
     works = results["works"] | {"import": results["imports"]}
+    works |= {one["name"]: one["forms"] for one in others}
     parts = [
-        HEADER.format(rounds=rounds) + about,
+        HEADER.format(rounds=rounds) + about + pace(results.get("limit", {})),
         "## Targets\n\n" + target_table(targets.compare(works)),
-        "## Works\n\n" + work_table(results["works"]),
+        "## Works\n\n" + work_table(results["works"], results.get("limit", {})),
     ]
     depths = depth_table(results["works"])
     if depths:
         parts.append("## Cost against depth\n\n" + depths)
+    grown = growth_table(results["works"])
+    if grown:
+        parts.append("## How cost grows\n\n" + GROWS + grown)
+    if others:
+        parts.append("## Other works\n\n" + other_table(others))
+    newest = results.get("newest")
+    if newest:
+        heading = f"## With {newest['versions']}\n\n"
+        parts.append(heading + work_table(newest["works"], results.get("limit", {})))
     if results["imports"]:
         parts.append("## Import\n\n" + import_table(results["imports"]))
     if results["kernels"]:

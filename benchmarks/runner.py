@@ -3,14 +3,18 @@ at a time.
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+
+from benchmarks import mapped
 
 ROOT = pathlib.Path(__file__).parent.parent
 IMPORTS = {
@@ -35,15 +39,14 @@ LIMIT_S = 300  # for one answer; the longest first step of a peer takes about a 
 class Worker:
     """A running `benchmarks.worker` of one peer."""
 
-    def __init__(self, peer, quick=False):
-        command = [sys.executable, "-m", "benchmarks.worker", peer, *["--quick"] * quick]
+    def __init__(self, peer, python=sys.executable, folder=""):
         self.peer = peer
         self.process = subprocess.Popen(
-            command,
+            [python, "-m", "benchmarks.worker", peer],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | {mapped.FOLDER: folder},
             cwd=ROOT,
         )
 
@@ -56,7 +59,7 @@ class Worker:
         timer = threading.Timer(LIMIT_S, self.process.kill)
         timer.start()
         try:
-            print(work.name, file=self.process.stdin, flush=True)
+            print(json.dumps(dataclasses.asdict(work)), file=self.process.stdin, flush=True)
             reply = json.loads(self.process.stdout.readline())
         except (json.JSONDecodeError, BrokenPipeError):
             late = not timer.is_alive()
@@ -69,10 +72,10 @@ class Worker:
         finally:
             timer.cancel()
         found["peak_mb"] = reply.pop("peak_mb")
-        if "first" in reply:
-            found |= reply | {"rounds": []}
+        if "rounds" in found:
+            found["rounds"].append(reply.get("first", reply))
         else:
-            found["rounds"].append(reply)
+            found |= reply | {"rounds": []}
 
     def close(self):
         with contextlib.suppress(BrokenPipeError):
@@ -81,40 +84,106 @@ class Worker:
         self.process.stdout.close()
 
 
-def measure(works, peers, rounds, quick=False, say=lambda text: None):
-    """{work: {peer: {"build":, "first":, "rounds": [...], "peak_mb":}}}; of a peer that failed,
-    "failed": why.
+class Workers:
+    """A running `Worker` for each peer; of a work that begins with its process, a new one for each
+    round.
+    """
+
+    def __init__(self, python, folder):
+        self.python, self.folder, self.running = python, folder, {}
+
+    def ask(self, peer, work, found):
+        """As `Worker.ask`."""
+        if work.kind == "start":
+            with contextlib.closing(Worker(peer, self.python, self.folder)) as worker:
+                worker.ask(work, found)
+            return
+        if peer not in self.running:
+            self.running[peer] = Worker(peer, self.python, self.folder)
+        self.running[peer].ask(work, found)
+
+    def close(self):
+        for worker in self.running.values():
+            worker.close()
+        self.running.clear()
+
+
+def take_turns(workers, work, peers, rounds):
+    """{peer: {"count": what a round's time is divided by, "build":, "first":, "rounds": [...],
+    "peak_mb":}} of one work; of a peer that failed, "failed": why.
+    """
+    found = {peer: {"count": work.count} for peer in peers if peer in work.peers}
+    for peer in found:
+        workers.ask(peer, work, found[peer])
+    for i in range(rounds):
+        for peer in found if i % 2 else reversed(found):
+            workers.ask(peer, work, found[peer])
+    return found
+
+
+def measure(works, peers, rounds, quick=False, say=lambda text: None, python=sys.executable):
+    """{work: what `take_turns` found}.
 
     Args:
-        quick: small works, all those of a peer in one process, so that their peaks of memory say
-            nothing.
+        quick: all works of a peer in one process, so that their peaks of memory say nothing.
+        python: the interpreter of the processes.
     """
-    results, shared = {}, {}
-    with contextlib.ExitStack() as whole:
+    results = {}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.closing(Workers(python, folder)) as workers,
+    ):
         for work in works:
-            begin, names = time.perf_counter(), [peer for peer in peers if peer in work.peers]
-            found = results[work.name] = {peer: {} for peer in names}
-            with contextlib.ExitStack() as stack:
-                workers = shared if quick else {}
-                for peer in names:
-                    if peer not in workers:
-                        workers[peer] = Worker(peer, quick)
-                        (whole if quick else stack).callback(workers[peer].close)
-                    workers[peer].ask(work, found[peer])
-                for i in range(rounds):
-                    for peer in names if i % 2 else reversed(names):
-                        workers[peer].ask(work, found[peer])
+            begin = time.perf_counter()
+            results[work.name] = take_turns(workers, work, peers, rounds)
+            if not quick:
+                workers.close()
             say(f"{work.name}: {time.perf_counter() - begin:.0f} s")
     return results
 
 
+def printed(module, *arguments, **given):
+    """What a module of the benchmarks prints in JSON, one value a line."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    text = subprocess.run(
+        command, check=True, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True, **given
+    ).stdout
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def measure_kernels(rounds, quick=False):
     """What `benchmarks.kernels` prints, as a list."""
-    command = [sys.executable, "-m", "benchmarks.kernels", str(rounds), *["--quick"] * quick]
-    printed = subprocess.run(
-        command, check=True, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ).stdout
-    return [json.loads(line) for line in printed.splitlines()]
+    return printed("kernels", str(rounds), *["--quick"] * quick)
+
+
+def measure_others(names, rounds, quick=False, say=lambda text: None):
+    """What `benchmarks.others` prints of each name, as one list."""
+    found = []
+    for name in names:
+        begin = time.perf_counter()
+        found += printed("others", name, "--json", f"--rounds={rounds}", *["--quick"] * quick)
+        say(f"{name}: {time.perf_counter() - begin:.0f} s")
+    return found
+
+
+def measure_newest(works, rounds, quick, say, python):
+    """{"versions":, "works": as of `measure`} of jkeras and its closest peers in another
+    interpreter.
+    """
+    code = (
+        "import importlib.metadata as m, platform; print('Python', platform.python_version() + ',',"
+        " ', '.join(f'{n} {m.version(n)}' for n in ('jax', 'jaxlib', 'keras')))"
+    )
+    versions = subprocess.run([python, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    peers = ("jkeras", "keras", "jitted")
+    found = measure(works, peers, rounds, quick, lambda text: say(f"newest {text}"), python)
+    return {"versions": versions.stdout.strip(), "works": found}
+
+
+def measure_limit(works, quick=False):
+    """What `benchmarks.limit` prints."""
+    text = json.dumps([dataclasses.asdict(work) for work in works])
+    return printed("limit", *["--quick"] * quick, input=text)[0]
 
 
 # ---------------------------------------------------------------- imports

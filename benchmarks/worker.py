@@ -1,9 +1,9 @@
-"""A process that does the works of one peer: reads the name of a work, does one round of it, writes
-what it took.
+"""A process that does the works of one peer: reads a work, does one round of it, writes what it
+took.
 
-    python -m benchmarks.worker PEER [--quick]
+    python -m benchmarks.worker PEER
 
-The first line with a name builds the model and does its first round, in which everything is
+The first line with a work builds the model and does its first round, in which everything is
 compiled.
 """
 
@@ -14,7 +14,7 @@ import resource
 import sys
 import time
 
-from benchmarks.works import WORKS
+from benchmarks.work import Work
 
 
 def settle():
@@ -77,27 +77,98 @@ def calls(call, batches):
     return run
 
 
-def make(peer, work):
-    """(a round of the work, as a function that returns its times and results; what building the
-    model took).
+# ---------------------------------------------------------------- kinds of works: (a round, as a
+# function that returns its times and results; what building the model took)
+
+
+def fit(peer, work):
+    """Training; a step is one batch."""
+    x, y = work.data()
+    built, run = timed(lambda: peer.fit(work, x, y))
+    return lambda: timed(run), built
+
+
+def epoch(peer, work):
+    """Training, counted by epochs."""
+    return fit(peer, work)
+
+
+def predict(peer, work):
+    """Predictions of one row, one after the other."""
+    rows = work.data()[0][:1]
+    built, call = timed(lambda: peer.predict(work))
+    return lambda: timed(calls(call, [rows] * work.steps)), built
+
+
+def eager(peer, work):
+    """Calls outside of a compiled function, one after the other."""
+    built, call = timed(lambda: peer.eager(work))
+    return lambda: timed(call), built
+
+
+def ragged(peer, work):
+    """The first `fit` of a new model, whose building does not count, on rows that leave a smaller
+    last batch.
     """
     x, y = work.data()
-    if work.kind == "fit":
-        built, run = timed(lambda: peer.fit(work, x, y))
-        return lambda: timed(run), built
-    if work.kind == "predict":
-        built, call = timed(lambda: peer.predict(work))
-        return lambda: timed(calls(call, [x[:1]] * work.steps)), built
 
-    def first_use():  # of a new model in each round, whose building does not count
-        if work.kind == "ragged":
-            run = peer.fit(work, x, y)
-        else:
-            run = calls(peer.predict(work), [x[:n] for n in range(1, 9)])
+    def first_fit():
+        run = peer.fit(work, x, y)
         COMPILES.take()
         return timed(run)
 
-    return first_use, {}
+    return first_fit, {}
+
+
+def sizes(peer, work):
+    """The first predictions of a new model, whose building does not count, on batches of 1 to 8
+    rows.
+    """
+    x, _ = work.data()
+
+    def first_calls():
+        run = calls(peer.predict(work), [x[:n] for n in range(1, 9)])
+        COMPILES.take()
+        return timed(run)
+
+    return first_calls, {}
+
+
+def build(peer, work):
+    """A new model with its weights; "alone_s" is without those that are drawn when they are first
+    read.
+    """
+
+    def build_and_draw():
+        alone, model = timed(lambda: peer.build(work))
+        drawn, _ = timed(lambda: peer.draw(model))
+        times = {name: alone[name] + drawn[name] for name in alone}
+        return times | {"alone_s": alone["cpu_s"]}, {}
+
+    return build_and_draw, {}
+
+
+def start(peer, work):
+    """All that a process does up to the end of its first `fit`, the libraries' import too."""
+
+    def first_epoch():
+        results = peer.fit(work, *work.data())()
+        return {"cpu_s": time.process_time(), "wall_s": age()}, results
+
+    return first_epoch, {}
+
+
+KINDS = {
+    function.__name__: function
+    for function in (fit, epoch, predict, eager, ragged, sizes, build, start)
+}
+
+
+def age():
+    """Seconds since this process began."""
+    with open("/proc/self/stat") as file:
+        ticks = int(file.read().rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def one_round(round_):
@@ -106,17 +177,17 @@ def one_round(round_):
     return times | COMPILES.take() | {k: float(v) for k, v in results.items()}
 
 
-def main(name, quick):
+def main(name):
     from benchmarks.peers import load
 
     peer, rounds = load(name), {}
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no reply
     for line in sys.stdin:
-        work = WORKS[line.strip()]
+        work = Work.read(line)
         if work.name not in rounds:
             COMPILES.take()
-            rounds[work.name], built = make(peer, work.small() if quick else work)
+            rounds[work.name], built = KINDS[work.kind](peer, work)
             built |= COMPILES.take()
             reply = {"build": built, "first": one_round(rounds[work.name])}
         else:
@@ -128,4 +199,4 @@ def main(name, quick):
 if __name__ == "__main__":
     settle()
     COMPILES = Compiles()
-    main(sys.argv[1], "--quick" in sys.argv)
+    main(sys.argv[1])

@@ -1,85 +1,8 @@
-"""What is measured: for each work its network, the sizes of its data, and how much of it one round
-does.
-"""
+"""What is measured, by name; and which works are one thing in several sizes."""
 
 import dataclasses
 
-import numpy as np
-
-ALL = ("jkeras", "keras", "jitted", "scanned", "nnx", "equinox", "torch")
-FEW = ("jkeras", "keras", "jitted")
-# XLA:CPU computes convolutions in a loop 20 to 40 times slower
-UNROLLED = tuple(p for p in ALL if p != "scanned")
-
-
-@dataclasses.dataclass(frozen=True)
-class Work:
-    """A row of the tables.
-
-    Args:
-        network: which one, as every file of `peers/` has it.
-        kind: "fit": training, a step is one batch; "predict": predictions of one row, one after the
-            other; "ragged": the first `fit` of a new model on rows that leave a smaller last batch;
-            "sizes": the first predictions of a new model, on batches of 1 to 8 rows.
-        shape: of one row.
-        units: widths of the hidden layers of the network "mlp".
-        vocabulary: rows are numbers below it; None: rows are floats.
-        softmax: whether Keras's model ends in one (other peers compute their loss from logits).
-        steps, epochs: what a round does; with "predict", `steps` predictions.
-    """
-
-    name: str
-    title: str
-    network: str
-    shape: tuple
-    batch: int = 32
-    steps: int = 20
-    epochs: int = 1
-    kind: str = "fit"
-    units: tuple = ()
-    classes: int = 10
-    vocabulary: int | None = None
-    softmax: bool = False
-    peers: tuple = ALL
-
-    @property
-    def rows(self):
-        """How many rows the data has; those of "ragged" do not fill the last batch."""
-        return self.batch * self.steps + (self.batch // 8 if self.kind == "ragged" else 0)
-
-    @property
-    def count(self):
-        """What a round's time is divided by."""
-        return {"fit": self.steps * self.epochs, "predict": self.steps}.get(self.kind, 1)
-
-    def data(self):
-        """(x, y) on the host, the same for every peer."""
-        rng = np.random.default_rng(0)
-        shape = self.rows, *self.shape
-        x = (
-            rng.normal(size=shape).astype("float32")
-            if self.vocabulary is None
-            else rng.integers(0, self.vocabulary, shape, dtype="int32")
-        )
-        return x, rng.integers(0, self.classes, self.rows, dtype="int32")
-
-    def small(self):
-        """The same with little to do, for a look at whether everything runs."""
-        small = {
-            "cnn": (8, 8, 1),
-            "separable": (8, 8, 3),
-            "resnet": (8, 8, 3),
-            "lstm": (5,),
-            "transformer": (5, 128),
-        }
-        return dataclasses.replace(
-            self,
-            batch=min(self.batch, 8),
-            steps=2,
-            epochs=1,
-            shape=small.get(self.network, self.shape),
-            units=tuple(min(n, 100) for n in self.units[:3]),
-        )
+from benchmarks.work import FEW, UNROLLED, Work
 
 
 def _mlp(name, title, shape, units, **kwargs):
@@ -101,7 +24,50 @@ def _wide(count):
     )
 
 
+def _mapped(name, order, **kwargs):
+    title = f"an epoch of a memory map {order}, MLP 128-32-2, batch 512"
+    return _mlp(name, title, 128, (32,), classes=2, batch=512, mapped=True, peers=FEW, **kwargs)
+
+
+def _rows(count):
+    """Beyond a million rows in a memory map."""
+    title = f"an epoch of {count:,} rows (32-32-10, batch 500)"
+    sizes = dict(batch=500, steps=count // 500, mapped=count > 10**6)
+    return _mlp(f"rows{count}", title, **TINY, **sizes, kind="epoch", peers=FEW)
+
+
+def _classes(count):
+    title = f"{count:,} classes (64-64-{count:,}, batch 128)"
+    return _mlp(f"classes{count}", title, 64, (64,), classes=count, batch=128, peers=FEW)
+
+
+def _lstm_of(length):
+    title = f"LSTM 64 ({length} steps, batch 8)"
+    sizes = dict(vocabulary=1000, batch=8, steps=10)
+    return Work(f"lstm{length}", title, "lstm", (length,), **sizes, peers=FEW)
+
+
+def _transformer_of(length):
+    title = f"transformer, 2 blocks of 128 ({length} steps, batch 2)"
+    shape = length, 128
+    return Work(f"transformer{length}", title, "transformer", shape, batch=2, steps=5, peers=FEW)
+
+
+def _eager(name, title):
+    return Work(name, title, name, (32,), kind="eager", steps=200, peers=("jkeras", "keras"))
+
+
+def _application(name):
+    title = f"{name}, built, its weights drawn"
+    return Work(name, title, name, (), kind="build", peers=("jkeras", "keras"))
+
+
 TINY = dict(shape=32, units=(32,))
+DEPTHS = 10, 100, 1000
+PARAMETERS = 10**4, 10**5, 10**6, 10**7, 10**8
+ROWS = tuple(10**n for n in range(3, 8))
+CLASSES = 10, 100, 1000, 10_000
+LENGTHS = 16, 64, 256, 1024
 WORKS = {
     work.name: work
     for work in [
@@ -175,13 +141,67 @@ WORKS = {
             epochs=2,
             peers=FEW,
         ),
+        _mlp(
+            "start_tiny",
+            "process start to the end of the first epoch (32-32-10)",
+            **TINY,
+            kind="start",
+            peers=FEW,
+        ),
+        Work(
+            "start_lstm",
+            "process start to the end of the first epoch (LSTM 64, 20 steps)",
+            "lstm",
+            (20,),
+            vocabulary=1000,
+            kind="start",
+            peers=FEW,
+        ),
+        _eager("dense", "Dense called eagerly (32-32)"),
+        _eager("sequential", "Sequential of three called eagerly (32-32-32-10)"),
+        _eager("apply", "`apply` outside jit, Sequential of three (32-32-32-10)"),
+        *[_application(n) for n in ("NASNetMobile", "ResNet50", "EfficientNetB0")],
         *[
             _mlp(f"depth{n}", f"{n:,} layers of 16", 16, (16,) * (n - 1), steps=10, peers=FEW)
-            for n in (10, 100, 1000)
+            for n in DEPTHS
         ],
-        *[_wide(n) for n in (10**4, 10**5, 10**6, 10**7, 10**8)],
+        *[_wide(n) for n in PARAMETERS],
+        _mapped("mapped", "in order", kind="epoch", steps=400_000 // 512, shuffle=False),
+        _mapped("mapped_shuffled", "shuffled", kind="epoch", steps=400_000 // 512),
+        *map(_rows, ROWS),
+        *map(_classes, CLASSES),
+        *map(_lstm_of, LENGTHS),
+        *map(_transformer_of, LENGTHS),
     ]
 }
 
+# What grows: {its size: name of the work}.
+GROWTH = {
+    "layers": {n: f"depth{n}" for n in DEPTHS},
+    "rows": {n: f"rows{n}" for n in ROWS},
+    "width of two layers": {_wide(n).shape[0]: _wide(n).name for n in PARAMETERS},
+    "classes": {n: f"classes{n}" for n in CLASSES},
+    "sequence of an LSTM": {n: f"lstm{n}" for n in LENGTHS},
+    "sequence of a transformer": {n: f"transformer{n}" for n in LENGTHS},
+}
+
+# With the newest JAX.
+NEWEST = ("tiny", "mlp", "lstm", "transformer", "predict1")
+
 # One of each kind, with little to compile: what a look at whether everything runs does.
-QUICK = ("tiny", "cnn", "predict1", "sizes", "ragged", "depth10")
+QUICK = (
+    "tiny",
+    "cnn",
+    "predict1",
+    "sizes",
+    "ragged",
+    "start_tiny",
+    "dense",
+    "mapped",
+    "depth10",
+)
+
+
+def with_rows(work, rows):
+    """A work on a memory map, with another number of rows."""
+    return dataclasses.replace(work, steps=rows // work.batch)

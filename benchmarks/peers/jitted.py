@@ -18,7 +18,8 @@ def fit(work, x, y):
     def run():
         nonlocal state
         for _ in range(work.epochs):
-            order, now = rng.permutation(len(x)), (*state, jnp.zeros(2))
+            order = rng.permutation(len(x)) if work.shuffle else np.arange(len(x))
+            now = *state, jnp.zeros(2)
             batches = [order[i : i + work.batch] for i in range(0, len(x), work.batch)]
             for rows in batches:
                 now = step(now, x[rows], y[rows])

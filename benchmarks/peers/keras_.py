@@ -1,5 +1,7 @@
 """Keras and jkeras: `compile`, `fit`, `predict`."""
 
+import jax
+
 
 def cnn(layers, x, work):
     x = layers.Conv2D(32, 3, activation="relu")(x)
@@ -64,8 +66,10 @@ def fit(library, work, x, y):
         metrics=["accuracy"],
     )
 
+    how = dict(batch_size=work.batch, epochs=work.epochs, shuffle=work.shuffle, verbose=0)
+
     def run():
-        history = model.fit(x, y, batch_size=work.batch, epochs=work.epochs, verbose=0).history
+        history = model.fit(x, y, **how).history
         return {name: values[-1] for name, values in history.items()}
 
     return run
@@ -74,3 +78,58 @@ def fit(library, work, x, y):
 def predict(library, work):
     model = network(library, work)
     return lambda x: model.predict(x, verbose=0)
+
+
+# ---------------------------------------------------------------- calls outside of jit
+
+
+def three_layers(library):
+    return library.Sequential(
+        [
+            library.Input((32,)),
+            library.layers.Dense(32, activation="relu"),
+            library.layers.Dense(32, activation="relu"),
+            library.layers.Dense(10),
+        ]
+    )
+
+
+def pure(library):
+    """A model's forward pass as a function of rows, its values given with each call."""
+    model = three_layers(library)
+    if library.__name__ == "jkeras":
+        call, values = model.apply, (model.params, model.state)
+    else:
+        call = model.stateless_call
+        variables = model.trainable_variables, model.non_trainable_variables
+        values = [[v.value for v in group] for group in variables]
+    return lambda x: call(*values, x)[0]
+
+
+def eager(library, work):
+    """`steps` calls one after the other, as a function."""
+    make = {
+        "dense": lambda library: library.layers.Dense(32),
+        "sequential": three_layers,
+        "apply": pure,
+    }
+    call, x = make[work.network](library), jax.numpy.asarray(work.data()[0][: work.batch])
+
+    def run():
+        for _ in range(work.steps):
+            y = call(x)
+        y.block_until_ready()
+        return {}
+
+    return run
+
+
+# ---------------------------------------------------------------- applications
+
+
+def build(library, work):
+    return getattr(library.applications, work.network)(weights=None)
+
+
+def draw(library, model):
+    jax.block_until_ready([variable.value for variable in model.weights])

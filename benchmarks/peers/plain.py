@@ -111,7 +111,7 @@ def lstm(w, x, work):
         return (jax.nn.sigmoid(o) * jnp.tanh(c), c), None
 
     start = jnp.zeros((x.shape[0], 64))
-    return lax.scan(step, (start, start), x.swapaxes(0, 1))[0][0]
+    return lax.scan(step, (start, start), x.swapaxes(0, 1), unroll=work.unroll)[0][0]
 
 
 def transformer(w, x, work):
