@@ -400,7 +400,9 @@ def _for_other_samples(results):
     where one has another first size.
     """
     leaves, treedef = jax.tree_util.tree_flatten(results, is_leaf=is_leaf)
-    if any(getattr(leaf, "shape", None) is None or leaf.shape[:1] != UNKNOWN[:1] for leaf in leaves):
+    if any(
+        getattr(leaf, "shape", None) is None or leaf.shape[:1] != UNKNOWN[:1] for leaf in leaves
+    ):
         return None
     others = [type(leaf)((UNKNOWN[1], *leaf.shape[1:]), leaf.dtype) for leaf in leaves]
     return jax.tree_util.tree_unflatten(treedef, others)

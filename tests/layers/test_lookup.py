@@ -271,9 +271,7 @@ def test_ways_to_make_words():
 def test_adapt_texts():
     layer = layers.TextVectorization(max_tokens=5)
     layer.adapt(
-        Dataset(
-            lambda i: np.array(["foo bar", "bar baz", "baz bada boom"])[i], np.arange(3), 2
-        )
+        Dataset(lambda i: np.array(["foo bar", "bar baz", "baz bada boom"])[i], np.arange(3), 2)
     )
     assert layer.get_vocabulary() == ["", "[UNK]", "baz", "bar", "foo"]
     for options in (
