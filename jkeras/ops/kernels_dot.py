@@ -19,6 +19,8 @@ from jkeras.core.sparse import is_sparse
 from jkeras.ops.kernels import is_known, on_cpu
 from jkeras.ops.products import matmul
 
+LEAST = 2**14  # elements of an input below which a transposition takes as long as it saves
+
 
 def contract_last(x, kernel, preferred_element_type=None):
     """x @ kernel: (…, n), (n, m) -> (…, m).
@@ -69,7 +71,7 @@ def _pays_transposed(x, kernel):
         return False
     height, width = kernel.shape
     rows = math.prod(x.shape[:-1])
-    return 1 < width < height and width <= rows
+    return 1 < width < height and width <= rows and x.size >= LEAST
 
 
 contract_flat.defjvp(_contract_flat_jvp, symbolic_zeros=True)
