@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-SIZES = (2**14, 2**20)  # elements that a program makes
+SMALL = 2**14  # elements that a program makes
+LARGE = 2**20  # the same for large arrays
+LARGE_ON_CPU = 2**16  # where more leave the cache, and take five times as long for each
 LARGEST = 2**24  # elements up to which it pays
 
 
@@ -22,35 +24,53 @@ def uniform(key, shape, low, high, dtype):
     return _sample("uniform", key, shape, dtype, low, high)
 
 
-def normal(key, shape, dtype):
-    """`jax.random.normal`."""
-    return _sample("normal", key, shape, dtype)
+def normal(key, shape, dtype, mean=0.0, stddev=1.0):
+    """`jax.random.normal`, times the standard deviation, plus the mean."""
+    return _sample("normal", key, shape, dtype, scale=stddev, shift=mean)
 
 
-def truncated_normal(key, shape, low, high, dtype):
-    """`jax.random.truncated_normal`."""
-    return _sample("truncated_normal", key, shape, dtype, low, high)
+def truncated_normal(key, shape, low, high, dtype, mean=0.0, stddev=1.0):
+    """`jax.random.truncated_normal`, times the standard deviation, plus the mean."""
+    return _sample("truncated_normal", key, shape, dtype, low, high, stddev, mean)
 
 
-def _sample(kind, key, shape, dtype, low=0.0, high=1.0):
+def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
     size = math.prod(map(int, shape))
     if not _is_plain(key) or jnp.dtype(dtype) != jnp.float32 or not 0 < size <= LARGEST:
         limits = {"uniform": dict(minval=low, maxval=high), "normal": {}}.get(
             kind, dict(lower=low, upper=high)
         )
-        return getattr(jax.random, kind)(key, shape=tuple(shape), dtype=dtype, **limits)
-    chunk = SIZES[size > 16 * SIZES[0]]
+        values = getattr(jax.random, kind)(key, shape=tuple(shape), dtype=dtype, **limits)
+        return values if (scale, shift) == (1.0, 0.0) else values * scale + shift
     key = np.asarray(
         jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
     )
     limits = np.float32(low), np.float32(high)
     values = np.empty(size, np.float32)
     with jax.ensure_compile_time_eval():
-        for start in range(0, size, chunk):
-            numbers = np.arange(start, start + chunk, dtype="uint32")
-            place = values[start : start + chunk]
-            place[:] = np.asarray(_part(kind, key, numbers, *limits))[: place.size]
+        for start, count in _chunks(size):
+            place = values[start : start + count]
+            made = _part(kind, count, key, np.uint32(start), *limits)
+            place[:] = np.asarray(made)[: place.size]
+        if (scale, shift) != (1.0, 0.0):  # by numpy: a program would be one for each shape
+            values *= np.float32(scale)
+            values += np.float32(shift)
         return jax.device_put(values.reshape(shape))
+
+
+def _chunks(size):
+    """(first element, number of elements) of the programs that make so many elements; the last one
+    may make more.
+    """
+    start = 0
+    if size > 16 * SMALL:
+        count = LARGE_ON_CPU if jax.default_backend() == "cpu" else LARGE
+        while size - start > count // 2:
+            yield start, count
+            start += count
+    while start < size:
+        yield start, SMALL
+        start += SMALL
 
 
 def _is_plain(key):
@@ -76,16 +96,12 @@ def _threefry():
     return threefry2x32_p
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _part(kind, key, numbers, low, high):
-    """The elements of some numbers, as `jax.random` makes them of the bits.
-
-    The numbers are an argument: what is known before it runs would be computed by programs of its
-    own.
-    """
-    first, second = _threefry().bind(
-        *(jnp.broadcast_to(word, numbers.shape) for word in key), numbers - numbers, numbers
-    )
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _part(kind, count, key, start, low, high):
+    """So many elements from one on, as `jax.random` makes them of the bits."""
+    numbers = jax.lax.iota("uint32", count) + start
+    # no zeros as such, which would be made by a program of their own
+    first, second = _threefry().bind(key[0], key[1], numbers - numbers, numbers)
     if kind == "uniform":
         return _between(first ^ second, low, high)
     root = np.float32(np.sqrt(2))

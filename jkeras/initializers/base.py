@@ -109,9 +109,9 @@ class RandomInitializer(Initializer):
 
 def normal(key, shape, mean, stddev, dtype):
     """Normal values."""
-    return sampling.normal(key, shape, dtype) * stddev + mean
+    return sampling.normal(key, shape, dtype, mean, stddev)
 
 
 def truncated_normal(key, shape, mean, stddev, dtype):
     """Normal values within two standard deviations of the mean."""
-    return sampling.truncated_normal(key, shape, -2.0, 2.0, dtype) * stddev + mean
+    return sampling.truncated_normal(key, shape, -2.0, 2.0, dtype, mean, stddev)

@@ -19,6 +19,10 @@ PAIRS = {
         lambda key, shape: sampling.truncated_normal(key, shape, -2.0, 2.0, "float32"),
         lambda key, shape: jax.random.truncated_normal(key, -2.0, 2.0, shape),
     ),
+    "mean and standard deviation": (
+        lambda key, shape: sampling.normal(key, shape, "float32", 0.3, 0.7),
+        lambda key, shape: jax.random.normal(key, shape) * 0.7 + 0.3,
+    ),
 }
 
 
@@ -34,7 +38,9 @@ def test_the_bits_of_jax_random(kind, seed, shape, raw):
 
 @pytest.mark.parametrize("kind", PAIRS)
 def test_more_elements_than_a_program_makes(kind, monkeypatch):
-    monkeypatch.setattr(sampling, "SIZES", (2**7, 2**9))
+    monkeypatch.setattr(sampling, "SMALL", 2**7)
+    monkeypatch.setattr(sampling, "LARGE_ON_CPU", 2**9)
+    monkeypatch.setattr(sampling, "LARGE", 2**9)
     mine, theirs = PAIRS[kind]
     for shape in ((129,), (30, 100)):
         np.testing.assert_array_equal(
