@@ -1,5 +1,7 @@
 """The names of dtypes."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -28,6 +30,16 @@ ALLOWED_DTYPES = (
     "float8_e5m2",
 )
 PYTHON_DTYPES = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
+
+
+@functools.cache
+def name_of(dtype: np.dtype) -> str:
+    """The name of a dtype of numpy's, which takes it a while to find.
+
+    >>> name_of(np.dtype("float32"))
+    'float32'
+    """
+    return dtype.name
 
 
 def standardize_dtype(dtype):

@@ -6,6 +6,7 @@ import jax
 
 from jkeras.core.adapting import check_own_values
 from jkeras.core.context import Context
+from jkeras.core.dtypes import name_of
 from jkeras.core.module import Module
 from jkeras.core.settings import settings
 from jkeras.core.tracebacks import is_built_in, name_call
@@ -28,8 +29,9 @@ def is_plain_call(layer, scope, args, kwargs) -> bool:
         return False
     x = args[0]
     is_apart = not scope.is_of_objects and not flow.shared
+    dtype = state["_dtype_policy"].plain_dtype
     unlike = (
-        x.dtype.name != state["_dtype_policy"].plain_dtype,
+        dtype is None or x.dtype != dtype,
         hasattr(x, "_keras_mask"),
         isinstance(state.get("activation"), Module),
         layer.has_children and not is_apart,
@@ -47,7 +49,7 @@ def run_plainly(layer, scope, x):
     values = scope.weights()
     flow = scope.flow
     if not scope.is_of_objects and not flow.is_built:
-        specs = layer.weight_specs(Spec(x.shape, x.dtype.name))
+        specs = layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
         check_own_values(layer, scope, values, specs)
     outer = flow.training
     training = outer

@@ -13,7 +13,7 @@ from jkeras.core.record import (
 from jkeras.layers.calibrated import CalibratedLayer
 from jkeras.layers.lora import AdaptedWeight
 from jkeras.layers.quantized import Quantization
-from jkeras.ops.kernels_dot import contract_last
+from jkeras.ops.kernels_dot import affine, contract_last
 
 
 @layer("keras.layers")
@@ -75,9 +75,11 @@ class Dense(CalibratedLayer):
     contract = staticmethod(contract_last)
 
     def forward(self, w, x, ctx):
-        y = self.product(x, w, ctx)  # x @ kernel
-        if self.use_bias:
-            y = y + w["bias"]
+        if w.keys() == {"kernel", "bias"} and not self.lora_rank:
+            y = affine(x, w["kernel"], w["bias"])
+        else:
+            y = self.product(x, w, ctx)  # by a kernel that is adapted, or in few bits
+            y = y + w["bias"] if self.use_bias else y
         if self.activation is None:  # as programs set it, to take that of a head off
             return y
         return self.activation(y)

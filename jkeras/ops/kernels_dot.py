@@ -41,6 +41,23 @@ def contract_last(x, kernel, preferred_element_type=None):
     return jnp.matmul(x, kernel, preferred_element_type=preferred_element_type)
 
 
+def affine(x, kernel, bias):
+    """x @ kernel + bias; outside of programs in one of its own.
+
+    >>> affine(jnp.ones((2, 3)), jnp.ones((3, 4)), jnp.ones(4)).shape
+    (2, 4)
+    """
+    is_traced = any(isinstance(v, jax.core.Tracer) for v in (x, kernel, bias))
+    if is_traced or not isinstance(x, jax.Array):
+        return contract_last(x, kernel) + bias
+    return _affine(x, kernel, bias)
+
+
+@jax.jit
+def _affine(x, kernel, bias):
+    return jnp.matmul(x, kernel) + bias
+
+
 @jax.custom_jvp
 def contract_flat(x, kernel):
     """`contract_last` with the gradient of the kernel as a product of matrices."""
