@@ -75,6 +75,11 @@ def _is_dense_tensor(args):
     return len(args) == 1 and isinstance(args[0], graph.KerasTensor) and not args[0].sparse
 
 
+def keeps_samples(layer):
+    """Whether a layer is one of those that keep samples; a class of the user's may do otherwise."""
+    return layer.keeps_samples and is_built_in(layer)
+
+
 def _inferred(self, args, kwargs):
     """The outputs for KerasTensors, from a run on shapes alone, which builds layers on the way."""
     if not self.keeps_sparse and not self.is_lifted():
@@ -84,7 +89,7 @@ def _inferred(self, args, kwargs):
     outputs = graph.infer(
         lambda arguments: self.run_abstract(arguments[0], dict(arguments[1])),
         (tuple(args), kwargs),
-        keeps_samples=self.keeps_samples and is_built_in(self),
+        keeps_samples=keeps_samples(self),
     )
     if not self.announces_compute_dtype:
         return outputs

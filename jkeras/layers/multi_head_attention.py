@@ -52,6 +52,7 @@ class HeadedAttention(Composite):
     seed: Any = None
     supports_masking = True
     announces_compute_dtype = True
+    keeps_samples = True
     call_context = {"training": None}
     uncast = ("cache",)
     _dense_names = {}

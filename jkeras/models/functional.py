@@ -12,7 +12,7 @@ from jkeras.core.layer import Composite, Layer
 from jkeras.core.limits import check_numbers
 from jkeras.core.operation import Operation
 from jkeras.core.structure import all_built, graph_keys
-from jkeras.core.symbolic import spec_of
+from jkeras.core.symbolic import keeps_samples, spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.graph_inputs import fitted, input_name, warn_of_other_structure
 from jkeras.models.host import Prepared, run_rest
@@ -128,9 +128,14 @@ class Functional(Composite, Model):
         return graph.run(self._nodes, own, self._outputs_struct, flat, call)
 
     def recorded_shapes(self, x):
-        if self.is_lifted() or not all_built(self):
+        if self.is_lifted() or not all_built(self) or not self._keeps_samples():
             return None
         return shapes_of_outputs(self._inputs_struct, self._outputs_struct, x)
+
+    def _keeps_samples(self):
+        """Whether all that the graph runs is known to keep the samples as they are."""
+        operations = [node.operation for node in self._nodes if not node.is_input]
+        return all(isinstance(one, Layer) and keeps_samples(one) for one in operations)
 
     @staticmethod
     def _with_context(operation, kwargs):
