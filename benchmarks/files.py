@@ -62,6 +62,7 @@ class Plain:
 
     def __init__(self, arrays, folder):
         self.arrays, self.folder = arrays, folder
+        self.found = None  # what was read last
 
     def write(self, library):
         """Writes all arrays; returns where."""
@@ -89,7 +90,13 @@ class Plain:
         return path
 
     def read(self, library, path):
-        """Reads all arrays into JAX."""
+        """Reads all arrays into JAX. What was read before stays until then, as in a model, which
+        keeps its weights where a file is damaged.
+        """
+        self.found = self._read(library, path)
+        return self.found
+
+    def _read(self, library, path):
         import jax
 
         if library == "h5py":
