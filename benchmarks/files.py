@@ -3,21 +3,26 @@
     python -m benchmarks.files [--layers 50] [--rounds 10] [--folder /tmp]
 
 Each format is written and read in turns with plain h5py, safetensors, numpy and orbax, which then
-wait until the bytes are on the disk, and hand over what they read to JAX, as we do. Memory is the
-largest of a process of its own that loads the file, over what it took before.
+wait until the bytes are on the disk, and hand over what they read to JAX, as we do. Both write new
+files, and both keep what they read before until they have all of the new. Before each reading,
+memory that was freed goes back to the system: a program loads a file once, and finds none that is
+its own already. Memory is the largest of a process of its own that loads the file, over what it
+took before.
 """
 
 import argparse
+import contextlib
+import ctypes
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 import numpy as np
 
+from benchmarks import others
 from benchmarks.others import Experiment
 
 WIDTH = 1000
@@ -49,12 +54,19 @@ def synced(path):
         os.close(handle)
 
 
-def remove(path):
-    """So that both write a new file: one that is written over has its pages already."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def remove_all(folder):
+    """So that both write new files: one that is written over has its pages already."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def give_back():
+    """Gives memory that was freed back to the system, where the C library can."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Plain:
@@ -62,11 +74,11 @@ class Plain:
 
     def __init__(self, arrays, folder):
         self.arrays, self.folder = arrays, folder
+        self.found = None  # what was read last
 
     def write(self, library):
         """Writes all arrays; returns where."""
         path = self.folder / ("plain.npz" if library == "numpy" else f"plain.{library}")
-        remove(path)
         if library == "h5py":
             import h5py
 
@@ -89,7 +101,13 @@ class Plain:
         return path
 
     def read(self, library, path):
-        """Reads all arrays into JAX."""
+        """Reads all arrays into JAX. What was read before stays until then, as in a model, which
+        keeps its weights where a file is damaged.
+        """
+        self.found = self._read(library, path)
+        return self.found
+
+    def _read(self, library, path):
         import jax
 
         if library == "h5py":
@@ -123,13 +141,13 @@ class Ours:
 
     def __init__(self, model, folder):
         self.model, self.folder = model, folder
+        self.megabytes = 4 * model.count_params() // 10**6
 
     def write(self, form):
         """Writes the model; returns where."""
         from jkeras.saving import Checkpointer
 
         path = self.folder / ("checkpoint" if form == "checkpoint" else f"ours{form}")
-        remove(path)
         if form == "checkpoint":
             with Checkpointer(path, background=False) as checkpointer:
                 checkpointer.save(self.model.params, step=1)
@@ -152,13 +170,6 @@ class Ours:
         return jax.block_until_ready(self.model.params)
 
 
-def seconds(function, *arguments):
-    """(how long a call took, what it gave)."""
-    begin = time.perf_counter()
-    result = function(*arguments)
-    return time.perf_counter() - begin, result
-
-
 def pair(layers, folder):
     """(`Ours`, `Plain`) of the same arrays."""
     model = network(layers)
@@ -167,37 +178,44 @@ def pair(layers, folder):
 
 
 def measure(layers, rounds, folder):
-    """{format: (seconds to write, of the library, seconds to read, of the library)}, each the least
-    of the rounds.
+    """(format, (seconds to write, of the library, seconds to read, of the library)), each the least
+    of the rounds, of all formats; until the next the files are there.
     """
-    ours, plain = pair(layers, folder)
-    found = {}
+    both = pair(layers, folder)
     for form, library in FORMATS.items():
-        for _ in range(rounds):
-            write, path = seconds(ours.write, form)
-            other_write, other = seconds(plain.write, library)
-            times = [
-                write,
-                other_write,
-                seconds(ours.read, form, path)[0],
-                seconds(plain.read, library, other)[0],
-            ]
-            found[form] = np.minimum(times, found.get(form, times))
-    return found
+        found = []
+        for make in (writes, reads):
+            one = make(*both, form)
+            times = others.measure(one.forms, rounds, one.before)
+            for name in ("jkeras", library):
+                found.append(min(each["wall_s"] for each in times[name]["rounds"]))
+        yield form, found
 
 
-def writes(ours, plain, form, library):
-    """Both ways to write, as functions."""
-    return {library: lambda: plain.write(library), "jkeras": lambda: ours.write(form)}
+def writes(ours, plain, form):
+    """Both ways to write."""
+    library = FORMATS[form]
+    forms = {library: lambda: plain.write(library), "jkeras": lambda: ours.write(form)}
+    return Experiment(
+        f"save {form}",
+        f"save {ours.megabytes} MB as `{form}`",
+        forms,
+        before=lambda: remove_all(ours.folder),
+    )
 
 
-def reads(ours, plain, form, library):
-    """Both ways to read what was just written, as functions."""
+def reads(ours, plain, form):
+    """Both ways to read, of files that are written now."""
+    library = FORMATS[form]
+    remove_all(ours.folder)
     other, own = plain.write(library), ours.write(form)
-    return {
+    forms = {
         library: lambda: plain.read(library, other),
         "jkeras": lambda: ours.read(form, own),
     }
+    return Experiment(
+        f"load {form}", f"load {ours.megabytes} MB as `{form}`", forms, before=give_back
+    )
 
 
 def experiments(quick):
@@ -205,10 +223,9 @@ def experiments(quick):
     layers = 1 if quick else 50
     with tempfile.TemporaryDirectory() as folder:
         both = pair(layers, pathlib.Path(folder))
-        for form, library in FORMATS.items():
-            for what, make in (("save", writes), ("load", reads)):
-                title = f"{what} {4 * layers} MB as `{form}`"
-                yield Experiment(f"{what} {form}", title, make(*both, form, library))
+        for form in FORMATS:
+            for make in (writes, reads):
+                yield make(*both, form)
 
 
 def memory(form, path, layers):
@@ -244,7 +261,7 @@ def main():
         print(f"{size / 4e6:.0f} million parameters, {size / 1e6:.0f} MB")
         print("| format | write s | of plain | read s | of plain | memory to load / size |")
         print("|---|---:|---:|---:|---:|---:|")
-        for form, (w, pw, r, pr) in measure(chosen.layers, chosen.rounds, folder).items():
+        for form, (w, pw, r, pr) in measure(chosen.layers, chosen.rounds, folder):
             taken = (
                 ""
                 if form == "checkpoint"

@@ -8,6 +8,7 @@ All its forms take turns in one process. Prints a table; with `--json` an experi
 """
 
 import argparse
+import collections.abc
 import importlib
 import json
 import typing
@@ -24,29 +25,38 @@ class Experiment(typing.NamedTuple):
         name: what `targets` calls it.
         forms: functions by name, the plain one first, with which the others are compared.
         count: what the time of a call is divided by.
+        before: called before each call, and not timed.
     """
 
     name: str
     title: str
     forms: dict
     count: int = 1
+    before: collections.abc.Callable = lambda: None
 
 
-def measure(forms, rounds):
+def measure(forms, rounds, before=lambda: None):
     """{form: {"first":, "rounds": [...]}} of processor and wall seconds; a form's first call
     compiles.
     """
-    found = {name: {"first": timed(run)[0], "rounds": []} for name, run in forms.items()}
+
+    def once(run):
+        before()
+        return timed(run)[0]
+
+    found = {name: {"first": once(run), "rounds": []} for name, run in forms.items()}
     for i in range(rounds):
         for name in forms if i % 2 else reversed(forms):
-            found[name]["rounds"].append(timed(forms[name])[0])
+            found[name]["rounds"].append(once(forms[name]))
     return found
 
 
 def results(name, rounds, quick):
     """What was measured of each experiment of a module, as the report takes it."""
     for one in importlib.import_module(f"benchmarks.{name}").experiments(quick):
-        yield one._asdict() | {"forms": measure(one.forms, rounds)}
+        about = one._asdict()
+        before = about.pop("before")
+        yield about | {"forms": measure(one.forms, rounds, before)}
 
 
 def main():

@@ -212,8 +212,9 @@ class Slots:
     def read(self, key, shape):
         """The array of a key, which must have a shape; of any where that is None."""
         for group, raw in self.groups:
-            if key in group:
-                return hdf5.read_array(hdf5.child(group, key), shape, self.sums, raw)
+            data = hdf5.child(group, key)
+            if data is not None:
+                return hdf5.read_array(data, shape, self.sums, raw)
         raise KeyError(f"no array '{key}'")
 
     def take(self, key):
