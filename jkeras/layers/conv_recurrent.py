@@ -146,15 +146,14 @@ class ConvLSTMCell(ConvFields, Cell):
             return z
         return z + (w["bias"] if self._axis == -1 else w["bias"].reshape(-1, *[1] * self.rank))
 
+    def recur(self, w, z, h, masks):
+        def slide(h, kernel):
+            return ops.conv(h, kernel, 1, "same", self.data_format)
+
+        return z + gates(h, w["recurrent_kernel"], masks, slide, self._axis)
+
     def advance(self, w, z, states, masks):
-        h, c = states
-        z = z + gates(
-            h,
-            w["recurrent_kernel"],
-            masks,
-            lambda h, kernel: ops.conv(h, kernel, 1, "same", self.data_format),
-            self._axis,
-        )
+        _, c = states
         i, f, candidate, o = jnp.split(z, 4, axis=self._axis)
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(
             candidate
