@@ -63,6 +63,7 @@ class ConvLSTMCell(ConvFields, Cell):
     implementation = 1  # one dropout mask for each gate
     _gate_count = 4
     _hoist = True  # one large convolution; inside a loop its gradient is slow on a CPU
+    _splits = False  # convolutions take one step, or vmap
 
     def __post_init__(self):
         self.seed_generator = SeedGenerator(self.seed)

@@ -113,6 +113,7 @@ class Cell(CellFields, Layer):
     call_context = {"training": False}
     implementation = 1
     _gate_count = 1
+    _splits = True  # whether `project` and `recur` run on all steps at once, with time leading
     _hoist = None  # whether the input is projected before the loop; None: by platform
 
     def _settle(self):
@@ -222,12 +223,11 @@ class Cell(CellFields, Layer):
             states = tuple(as_list(states))
             return self.advance(w, self.recur(w, z, states[0], h_masks), states, h_masks)
 
-        return Step(
-            project,
-            keeping_costly(advance),
-            self._hoist,
-            Split((w, x_masks, h_masks), self._combine, keeping_costly(self._advance)),
-        )
+        split = None
+        if self._splits:
+            weights = w, x_masks, h_masks
+            split = Split(weights, self._combine, keeping_costly(self._advance))
+        return Step(project, keeping_costly(advance), self._hoist, split)
 
     def _combine(self, weights, x, h):
         w, x_masks, h_masks = weights

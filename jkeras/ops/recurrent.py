@@ -51,7 +51,7 @@ def scan(
     [0.0, 1.0, 3.0, 6.0]
     """
     kept = _kept(mask)
-    if split is not None and not unroll and pays_split():
+    if split is not None and not unroll and pays_split(split, inputs, states):
         loop = functools.partial(
             _loop, go_backwards=go_backwards, zero_output_for_mask=zero_output_for_mask
         )

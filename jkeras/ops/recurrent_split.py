@@ -13,7 +13,10 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from jkeras.ops.kernels import on_cpu, transposes_loops
+from jkeras.ops.kernels import is_known, on_cpu, transposes_loops
+
+LEAST_HEIGHT = 4  # of the kernels of input and state, in batch sizes
+LARGEST = 6 * 2**20  # bytes of the gradients of the products in all steps
 
 
 class Split(typing.NamedTuple):
@@ -30,9 +33,19 @@ class Split(typing.NamedTuple):
     advance: typing.Callable
 
 
-def pays_split():
-    """Whether a loop in two parts is faster where it runs, and can be transposed."""
-    return on_cpu() and transposes_loops()
+def pays_split(split, inputs, states):
+    """Whether a loop in two parts is faster where it runs, and can be transposed.
+
+    The gradients of the products take less to write and to read than those of the kernels where the
+    kernels are higher than the batch, and as long as all steps of them stay in the cache.
+    """
+    if not on_cpu() or not transposes_loops() or not is_known(inputs.shape):
+        return False
+    x, h = inputs, states[0]
+    rows, height = h.shape[0], x.shape[-1] + h.shape[-1]
+    moves = jax.tree_util.tree_leaves(_combined(split.combine, split.weights, x, h))
+    size = sum(a.size * a.dtype.itemsize for a in moves)
+    return LEAST_HEIGHT * rows <= height and 0 < size <= LARGEST
 
 
 def run_split(split, loop, inputs, states, kept):
@@ -72,7 +85,8 @@ def run_split(split, loop, inputs, states, kept):
         def combine_all(arrays):
             return combine(*of_combine.filled(arrays), before)
 
-        still = _zeros_like(combine, weights, inputs, states[0])
+        combined = _combined(combine, weights, inputs, states[0])
+        still = jax.tree_util.tree_map(lambda a: jnp.zeros(a.shape, a.dtype), combined)
         (y, before), tangent = jax.linearize(moved_loop, still, of_advance.arrays)
         _, moves = jax.jvp(combine_all, (of_combine.arrays,), (of_combine.tangents,))
         return y, tangent(moves, of_advance.tangents)[0]
@@ -114,11 +128,10 @@ def _moved_jvp(primals, tangents):
     return primals[0], tangents[0] + tangents[1]
 
 
-def _zeros_like(combine, weights, inputs, h):
-    """Zeros for what a step combines, for all steps."""
+def _combined(combine, weights, inputs, h):
+    """The shapes and dtypes of what all steps combine."""
 
     def of_all(weights, inputs, h):
         return combine(weights, inputs, jnp.broadcast_to(h, (inputs.shape[0], *h.shape)))
 
-    shapes = jax.eval_shape(of_all, weights, inputs, h)
-    return jax.tree_util.tree_map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+    return jax.eval_shape(of_all, weights, inputs, h)
