@@ -4,7 +4,7 @@ The gradient of a loop adds up the gradient of a kernel step by step: in each, i
 an array of the kernel's size. XLA:CPU takes a fifth of the time of an LSTM for that. Here the
 tangents of a step's products are those of all steps at once, before the loop, which takes them as
 an input. Transposed, that is a loop that gives the gradients of the products, and the kernels'
-gradients after it.
+gradients after it. Forward mode alone takes longer so, since values and tangents are two loops.
 """
 
 import typing
