@@ -63,6 +63,7 @@ class ConvLSTMCell(ConvFields, Cell):
     implementation = 1  # one dropout mask for each gate
     _gate_count = 4
     _hoist = True  # one large convolution; inside a loop its gradient is slow on a CPU
+    _splits = False  # convolutions take one step, or vmap
 
     def __post_init__(self):
         self.seed_generator = SeedGenerator(self.seed)
@@ -146,15 +147,14 @@ class ConvLSTMCell(ConvFields, Cell):
             return z
         return z + (w["bias"] if self._axis == -1 else w["bias"].reshape(-1, *[1] * self.rank))
 
+    def recur(self, w, z, h, masks):
+        def slide(h, kernel):
+            return ops.conv(h, kernel, 1, "same", self.data_format)
+
+        return z + gates(h, w["recurrent_kernel"], masks, slide, self._axis)
+
     def advance(self, w, z, states, masks):
-        h, c = states
-        z = z + gates(
-            h,
-            w["recurrent_kernel"],
-            masks,
-            lambda h, kernel: ops.conv(h, kernel, 1, "same", self.data_format),
-            self._axis,
-        )
+        _, c = states
         i, f, candidate, o = jnp.split(z, 4, axis=self._axis)
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(
             candidate

@@ -159,6 +159,7 @@ class RNN(StateShapes, Composite):
             states,
             project=step.project,
             hoist=step.hoist,
+            split=step.split,
             mask=None if mask is None else jnp.swapaxes(mask, 0, 1),
             go_backwards=self.go_backwards,
             unroll=self.unroll and not ctx.abstract,

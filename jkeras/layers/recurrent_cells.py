@@ -29,7 +29,9 @@ from jkeras.layers.recurrent_step import (
     is_nested,
     output_size,
 )
+from jkeras.ops.kernels_dot import contract_last
 from jkeras.ops.recurrent import keeping_costly
+from jkeras.ops.recurrent_split import Split
 
 
 class LateInitializer(FamilyKind):
@@ -91,7 +93,7 @@ class GateFields(CellFields):
     implementation: int = 2
 
 
-def gates(x, kernel, masks, product=jnp.matmul, axis=-1):
+def gates(x, kernel, masks, product=contract_last, axis=-1):
     """`product(x, kernel)` with dropout masks on x: none, one, or one for each of the gates side by
     side in the kernel.
 
@@ -111,6 +113,7 @@ class Cell(CellFields, Layer):
     call_context = {"training": False}
     implementation = 1
     _gate_count = 1
+    _splits = True  # whether `project` and `recur` run on all steps at once, with time leading
     _hoist = None  # whether the input is projected before the loop; None: by platform
 
     def _settle(self):
@@ -186,15 +189,22 @@ class Cell(CellFields, Layer):
         """What a step needs of its input: x times the kernel."""
         return gates(x, w["kernel"], masks)
 
+    def recur(self, w, z, h, masks):
+        """What a step needs of its projected input and of the first state: their sum, with h times
+        the recurrent kernel.
+        """
+        return z + gates(h, w["recurrent_kernel"], masks)
+
     def advance(self, w, z, states, masks):
-        """Output and new states of a step, from the projected input and a tuple of states."""
+        """Output and new states of a step, from what `recur` gives and a tuple of states."""
         raise NotImplementedError
 
     def forward(self, w, inputs, states, *, ctx):
         nested = is_nested(states)
         states = tuple(as_list(states))
         x_masks, h_masks = self._masks(inputs, states[0], ctx) if ctx.training else (None, None)
-        y, states = self.advance(w, self.project(w, inputs, x_masks), states, h_masks)
+        z = self.recur(w, self.project(w, inputs, x_masks), states[0], h_masks)
+        y, states = self.advance(w, z, states, h_masks)
         return y, (list(states) if nested else states[0])
 
     def bind(self, w, x, states, *, ctx):
@@ -206,13 +216,26 @@ class Cell(CellFields, Layer):
             rates = (self.dropout, self.recurrent_dropout)
             ctx.skip_keys(self._mask_count * sum(not is_zero(rate) for rate in rates), x)
 
-        def advance(z, states, t):
-            return self.advance(w, z, tuple(as_list(states)), h_masks)
-
         def project(x):
             return self.project(w, self._convert(x), x_masks)
 
-        return Step(project, keeping_costly(advance), self._hoist)
+        def advance(z, states, t):
+            states = tuple(as_list(states))
+            return self.advance(w, self.recur(w, z, states[0], h_masks), states, h_masks)
+
+        split = None
+        if self._splits:
+            weights = w, x_masks, h_masks
+            split = Split(weights, self._combine, keeping_costly(self._advance))
+        return Step(project, keeping_costly(advance), self._hoist, split)
+
+    def _combine(self, weights, x, h):
+        w, x_masks, h_masks = weights
+        return self.recur(w, self.project(w, self._convert(x), x_masks), h, h_masks)
+
+    def _advance(self, weights, z, states):
+        w, _, h_masks = weights
+        return self.advance(w, z, tuple(states), h_masks)
 
     # ------------------------------------------------------------ dropout: the same masks in all
     # steps of a call
@@ -267,7 +290,7 @@ class SimpleRNNCell(Cell):
         return z + w["bias"] if self.use_bias else z
 
     def advance(self, w, z, states, masks):
-        h = activated(self, z + gates(states[0], w["recurrent_kernel"], masks))
+        h = activated(self, z)
         return h, (h,)
 
 
@@ -344,21 +367,28 @@ class GRUCell(GatedCell):
             return z
         return z + (w["bias"][0] if self.reset_after else w["bias"])
 
-    def advance(self, w, z, states, masks):
-        (h,), kernel, gated = states, w["recurrent_kernel"], 2 * self.units
+    def recur(self, w, z, h, masks):
+        """What the two gates need, and what the candidate needs: of the input, and, with
+        `reset_after`, of the state.
+        """
+        kernel, gated = w["recurrent_kernel"], 2 * self.units
         if self.reset_after:
             inner = gates(h, kernel, masks)
             inner = inner + w["bias"][1] if self.use_bias else inner
         else:
             inner = gates(h, kernel[:, :gated], masks and masks[:2])
-        update, reset = jnp.split(
-            self.recurrent_activation(z[..., :gated] + inner[..., :gated]), 2, axis=-1
-        )
+        candidate = (z[..., gated:], inner[..., gated:]) if self.reset_after else (z[..., gated:],)
+        return (z[..., :gated] + inner[..., :gated], *candidate)
+
+    def advance(self, w, z, states, masks):
+        (h,), (gated, candidate, *inner) = states, z
+        update, reset = jnp.split(self.recurrent_activation(gated), 2, axis=-1)
         if self.reset_after:
-            candidate = reset * inner[..., gated:]
+            inner = reset * inner[0]
         else:
-            candidate = gates(reset * h, kernel[:, gated:], masks and masks[2:])
-        h = update * h + (1 - update) * self.activation(z[..., gated:] + candidate)
+            kernel = w["recurrent_kernel"][:, 2 * self.units :]
+            inner = gates(reset * h, kernel, masks and masks[2:])
+        h = update * h + (1 - update) * self.activation(candidate + inner)
         return h, (h,)
 
 
@@ -429,8 +459,7 @@ class LSTMCell(GatedCell):
         return ForgetBias(self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
 
     def advance(self, w, z, states, masks):
-        h, c = states
-        z = z + gates(h, w["recurrent_kernel"], masks)
+        _, c = states
         i, f, candidate, o = jnp.split(z + w["bias"] if self.use_bias else z, 4, axis=-1)
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(
             candidate

@@ -14,6 +14,7 @@ from jkeras.core.adapting import loop_body
 from jkeras.core.layer import Layer
 from jkeras.core.structure import all_built
 from jkeras.kernel.apply import on_shapes
+from jkeras.ops.recurrent_split import Split
 
 
 class Step(typing.NamedTuple):
@@ -23,11 +24,13 @@ class Step(typing.NamedTuple):
     advance: `(z, states, t) -> (output, new states)` for step number t.
     hoist: whether `project` should run on all steps before the loop; None: as the platform likes
         it.
+    split: the step in two parts, for a faster gradient; None: there is no such form.
     """
 
     project: typing.Callable | None
     advance: typing.Callable
     hoist: bool | None = None
+    split: Split | None = None
 
 
 def bind(cell, sub, x, states, training):

@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 
 from jkeras.ops.kernels import for_onnx, inside_loop, on_cpu
+from jkeras.ops.recurrent_split import pays_split, run_split
 
 
 def scan(
@@ -21,6 +22,7 @@ def scan(
     unroll=False,
     zero_output_for_mask=False,
     hoist=None,
+    split=None,
 ):
     """Runs `step` along the leading axis: (time, batch, ...) -> outputs (time, batch, ...), last
     states.
@@ -41,21 +43,35 @@ def scan(
         hoist: whether `project` runs once on all steps before the loop. One large matmul suits
             accelerators; on a CPU the small one inside the loop is faster, since its result stays
             in the cache. By default by platform.
+        split: the same step in two parts (`recurrent_split.Split`), whose gradients are faster on
+            CPU; None: there is no such form.
 
     >>> outputs, last = scan(lambda x, s, t: (x + s, x + s), jnp.arange(4.0)[:, None], jnp.zeros(1))
     >>> outputs[:, 0].tolist()
     [0.0, 1.0, 3.0, 6.0]
     """
     kept = _kept(mask)
+    if split is not None and not unroll and pays_split(split, inputs, states):
+        loop = functools.partial(
+            _loop, go_backwards=go_backwards, zero_output_for_mask=zero_output_for_mask
+        )
+        return run_split(split, loop, inputs, states, kept)
     if hoist is None:
         hoist = not on_cpu()
     if project is not None and hoist:
         inputs = project(inputs)
     elif project is not None:
         step = _with_projection(step, project)
-    step = _checked(step)
     if unroll:
-        return _unrolled(step, inputs, states, kept, go_backwards)
+        return _unrolled(_checked(step), inputs, states, kept, go_backwards)
+    return _loop(step, inputs, states, kept, go_backwards, zero_output_for_mask)
+
+
+def _loop(step, inputs, states, kept, go_backwards, zero_output_for_mask, record=False):
+    """`scan` as a compiled loop; with `record` the outputs are a pair: those of the step, and the
+    first states before each step, in the order of the inputs.
+    """
+    step = _checked(step)
 
     def masked_output(states, y):
         if zero_output_for_mask:
@@ -68,20 +84,20 @@ def scan(
         if keep is not None:
             y = _where(keep, y, masked_output(states, y))
             new = _where_leaves(keep, new, states)
-        return new, y
+        return new, (y, states[0] if record else None)
 
     if go_backwards and for_onnx():
         inputs, kept = jax.tree_util.tree_map(lambda v: v[::-1], (inputs, kept))
         go_backwards = False
-    times = jnp.arange(inputs.shape[0])
+    times = jnp.arange(jax.tree_util.tree_leaves(inputs)[0].shape[0])
     if go_backwards:
         times = times[::-1]
-    states, outputs = lax.scan(
+    states, (outputs, before) = lax.scan(
         inside_loop(body), states, (inputs, kept, times), reverse=go_backwards
     )
     if go_backwards:
         outputs = outputs[::-1]
-    return outputs, states
+    return (outputs, before) if record else outputs, states
 
 
 # What a gradient computes again in less time than it takes to write it in each step and to read it.
