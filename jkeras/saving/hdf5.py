@@ -197,8 +197,8 @@ def _check_storage(data, plist):
     filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
     if not filters <= FILTERS.keys():
         raise SerializationError(
-            f"'{data.name}' is stored through the filters {sorted(filters - FILTERS.keys())}: expected "
-            f"some of {sorted(FILTERS.values())}."
+            f"'{data.name}' is stored through the filters {sorted(filters - FILTERS.keys())}: "
+            f"expected some of {sorted(FILTERS.values())}."
         )
     size = math.prod(data.shape) * data.dtype.itemsize
     stored = data.id.get_storage_size()

@@ -59,15 +59,25 @@ CHANGES = {
 }
 
 
+@pytest.mark.parametrize("rows", [3, 4])  # filled up to 4, and run as they are
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_model_predicts_as_it_is(change):
+def test_a_changed_model_predicts_as_it_is(change, rows):
     build, alter = CHANGES[change]
-    model = build()
-    for _ in range(2):
-        np.testing.assert_allclose(model.predict(X, verbose=0), model(X), rtol=1e-5, atol=1e-6)
+    model, x = build(), np.resize(X, (rows, 4))
+    for _ in range(3):
+        np.testing.assert_allclose(model.predict(x, verbose=0), model(x), rtol=1e-5, atol=1e-6)
     alter(model)
-    for _ in range(2):
-        np.testing.assert_allclose(model.predict(X, verbose=0), model(X), rtol=1e-5, atol=1e-6)
+    for _ in range(3):
+        np.testing.assert_allclose(model.predict(x, verbose=0), model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_state_that_a_prediction_changes_is_carried_on():
+    model = jkeras.Sequential([jkeras.Input((2, 1), batch_size=4), layers.GRU(3, stateful=True)])
+    x = np.ones((4, 2, 1), "float32")
+    first, second, third = (model.predict(x, verbose=0, batch_size=4) for _ in range(3))
+    assert (first != second).all() and (second != third).all()
+    model.layers[0].reset_states()
+    np.testing.assert_array_equal(model.predict(x, verbose=0, batch_size=4), first)
 
 
 def test_a_copy_predicts_with_its_own_weights():
