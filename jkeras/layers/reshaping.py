@@ -57,6 +57,7 @@ class Reshape(Layer):
     """
 
     target_shape: Sizes
+    keeps_samples = True
 
     def __post_init__(self):
         self.target_shape = shape = tuple(self.target_shape)
