@@ -49,9 +49,9 @@ def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
     values = np.empty(size, np.float32)
     with jax.ensure_compile_time_eval():
         for start, count in _chunks(size):
+            numbers = np.arange(start, start + count, dtype="uint32")
             place = values[start : start + count]
-            made = _part(kind, count, key, np.uint32(start), *limits)
-            place[:] = np.asarray(made)[: place.size]
+            place[:] = np.asarray(_part(kind, key, numbers, *limits))[: place.size]
         if (scale, shift) != (1.0, 0.0):  # by numpy: a program would be one for each shape
             values *= np.float32(scale)
             values += np.float32(shift)
@@ -96,11 +96,13 @@ def _threefry():
     return threefry2x32_p
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _part(kind, count, key, start, low, high):
-    """So many elements from one on, as `jax.random` makes them of the bits."""
-    numbers = jax.lax.iota("uint32", count) + start
-    # no zeros as such, which would be made by a program of their own
+@functools.partial(jax.jit, static_argnums=0)
+def _part(kind, key, numbers, low, high):
+    """The elements of some numbers, as `jax.random` makes them of the bits.
+
+    The numbers are an argument: what is known before it runs would be computed by programs of its
+    own.
+    """
     first, second = _threefry().bind(key[0], key[1], numbers - numbers, numbers)
     if kind == "uniform":
         return _between(first ^ second, low, high)
