@@ -103,9 +103,28 @@ WHY = {
     "predict1": "about a third of a call is the compiled function; the rest is Python around it.",
     "sizes": "the time is that of compiling, three programs against eight, and of reading the "
     "jaxpr.",
-    "depth1000": "the hand-written loop takes as long as Keras: nearly all is XLA compiling, "
-    "three quarters of that the update of each array by Adam (measured at 300 "
-    "layers).",
+    "ragged": "one program is compiled where Keras compiles two; it is larger by its loop and by "
+    "the rows that do not count, and the forward pass is read twice before, to see that they "
+    "change nothing.",
+    "depth1000": "XLA:CPU's time grows faster than the number of operations, of which Adam has "
+    "three for each array: the order of ten thousand of them, what of them may run at once, and "
+    "buffers are half of it. Arrays of one shape stacked took ten times as long to compile at 300 "
+    "layers, calls and conditions of 64 arrays as long as before.",
+    "ResNet50": "without its weights it is built in a third of Keras's time; 25 million random "
+    "numbers take as long as in Keras, from programs of one size, which compile nothing.",
+    "EfficientNetB0": "without its weights it is built in half of Keras's time; each weight drawn "
+    "goes through the host.",
+    "params1e8": "in XLA's loop over steps both gradients are alive at once, as in the "
+    "hand-written scan; the rest was not found.",
+    "save .weights.h5": "the file has Keras's layout, a group with attributes for each layer, and "
+    "a sum of each array, which plain h5py does not make.",
+    "save .keras": "beside that, zip files have a checksum of their whole content.",
+    "load .keras": "the checksum is that of a second reading.",
+    "save .h5": 'as "save .weights.h5".',
+    "save .weights.json": "each of its files is on the disk before the next one begins.",
+    "load .weights.json": "sums of each array are compared.",
+    "save checkpoint": "sums of its files, with which they are compared when they are read.",
+    "load checkpoint": "the sums of its files are compared.",
 }
 
 
