@@ -75,11 +75,11 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     >>> relu([-4.0, 2.0, 8.0], negative_slope=0.25, max_value=6.0)
     Array([-1.,  2.,  6.], dtype=float32)
     """
-    if not negative_slope and max_value is None and not threshold:
-        return rectified.relu(x)
+    if max_value is None and not threshold:
+        if not negative_slope:
+            return rectified.relu(x)
+        return jax.nn.leaky_relu(jnp.asarray(x), negative_slope)
     x = jnp.asarray(x)
-    if negative_slope and max_value is None and not threshold:
-        return jax.nn.leaky_relu(x, negative_slope)
     if threshold:
         above = jnp.where(x > jnp.asarray(threshold, x.dtype), x, 0)
     elif max_value == 6:

@@ -147,7 +147,10 @@ class ModelSteps(StepStore):
 
     def load_model(self, custom_objects=None, compile=True, safe_mode=True, optimizer=None):
         """The model of the newest checkpoint that is whole."""
-        load = lambda step: self._load(step, custom_objects, compile, safe_mode, optimizer)  # noqa: E731
+
+        def load(step):
+            return self._load(step, custom_objects, compile, safe_mode, optimizer)
+
         return read_newest([(self.step_folder, load)], "model")
 
     def _load(self, step, custom_objects, compile, safe_mode, optimizer):

@@ -81,7 +81,6 @@ class Predictor:
         self.carried = [i for i, v in enumerate(self.variables) if id(v) in own and not v.learnable]
         self.key = tuple(map(id, self.variables))
         self.samples = False  # whether a batch gets a key: for the few models that use it
-        self.changes = False  # whether the last batch changed the model's state
         self.function = self._program("predict")
         # by shape and dtype: jitted functions of arrays that are run as they are
         self.known: dict[tuple, Callable] = {}
@@ -95,7 +94,7 @@ class Predictor:
     def again(self, run: Callable, x: np.ndarray) -> Structure:
         """The outputs for an array on the host by a function of `known`."""
         try:
-            return run(self.values(), x)[0]
+            return self._kept(*run(self.values(), x))
         except Untraced:  # for weights of another dtype or place
             self.known.clear()
         return self.first(x)
@@ -112,8 +111,8 @@ class Predictor:
         return y
 
     def _runs_as_it_is(self, x: np.ndarray) -> bool:
-        """Whether an array is the batch that was just run, and its run changed nothing."""
-        if self.samples or self.changes or settings.distribution is not None:
+        """Whether an array is itself the batch that the program is given."""
+        if self.samples or settings.distribution is not None:
             return False
         return batch_independence.bucket(len(x)) <= len(x) or not self._keeps_rows_apart(x)
 
@@ -159,10 +158,12 @@ class Predictor:
 
     def _run(self, x: Structure) -> Structure:
         keys = (as_key(None),) if self.samples else ()
-        y, new = self.function(self.values(), placement.place(x), *keys)
+        return self._kept(*self.function(self.values(), placement.place(x), *keys))
+
+    def _kept(self, y: Structure, new: dict[int, jax.Array]) -> Structure:
+        """The outputs; the state that they changed is kept in the variables, by their numbers."""
         for i, value in new.items():
             self.variables[i].store(value)
-        self.changes = bool(new)
         return y
 
     def values(self) -> list[jax.Array]:

@@ -246,8 +246,6 @@ def test_gelu_of_extremes(value):
     np.testing.assert_array_equal(*results)
 
 
-# of functions whose shapes may hold symbols, with shapes of their arguments and for what the
-# symbols stand
 @pytest.mark.parametrize(
     "shape, width",
     [
@@ -265,6 +263,8 @@ def test_contract_last(monkeypatch, shape, width):
     assert_same(kernels_dot.contract_last, jnp.matmul, x, kernel)
 
 
+# of functions whose shapes may hold symbols, with shapes of their arguments and for what the
+# symbols stand
 FORMS = {
     "convolve": (
         lambda x, k: kernels_conv.convolve(x, k, (1, 1), "VALID", (1, 1), dims(4, False), 1),
