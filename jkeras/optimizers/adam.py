@@ -66,6 +66,7 @@ class Adam(Moments):
 
     learning_rate: typed.Rate = 0.001
     amsgrad: bool = False
+    rule_is_elementwise = True
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         if self.amsgrad:
@@ -138,6 +139,7 @@ class Nadam(Moments):
     """
 
     learning_rate: typed.Rate = 0.001
+    rule_is_elementwise = True
 
     scalar_names = ("u_product",)
 
@@ -179,6 +181,7 @@ class Adamax(Moments):
     """
 
     learning_rate: typed.Rate = 0.001
+    rule_is_elementwise = True
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum", "norm"),)

@@ -33,6 +33,7 @@ class RMSprop(Optimizer):
     momentum: float = 0.0
     epsilon: float = 1e-7
     centered: bool = False
+    rule_is_elementwise = True
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         groups = [("velocity",)]
@@ -74,6 +75,7 @@ class Adagrad(Optimizer):
     learning_rate: typed.Rate = 0.001
     initial_accumulator_value: float = 0.1
     epsilon: float = 1e-7
+    rule_is_elementwise = True
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulator",),)
@@ -106,6 +108,7 @@ class Adadelta(Optimizer):
     learning_rate: typed.Rate = 0.001
     rho: float = 0.95
     epsilon: float = 1e-7
+    rule_is_elementwise = True
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulated_grad", "accumulated_delta_var"),)
@@ -153,6 +156,7 @@ class Ftrl(Optimizer):
     l2_regularization_strength: float = 0.0
     l2_shrinkage_regularization_strength: float = 0.0
     beta: float = 0.0
+    rule_is_elementwise = True
 
     def check(self):
         if self.learning_rate_power > 0.0:

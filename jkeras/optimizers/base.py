@@ -133,6 +133,14 @@ class Optimizer(StateVariables, Record):
             return lifted_update_step(self)
         return transform.follow(self)
 
+    def is_elementwise(self) -> bool:
+        """Whether a step does to each element of a parameter what depends on no other element of it,
+        nor on which parameter it is.
+        """
+        knows_parameters = self.clipnorm is not None or any(self._exempt)
+        has_own = self._overrides("apply") or self._overrides("update_step")
+        return self.rule_is_elementwise and not knows_parameters and not has_own
+
     def _overrides(self, name: str) -> bool:
         """Whether a method is a subclass's own."""
         return getattr(type(self), name) is not getattr(Optimizer, name)

@@ -32,6 +32,7 @@ class Lion(Optimizer):
     learning_rate: typed.Rate = 0.001
     beta_1: float = 0.9
     beta_2: float = 0.99
+    rule_is_elementwise = True
 
     def check(self):
         if not 0 < self.beta_1 <= 1:

@@ -27,6 +27,7 @@ class SGD(Optimizer):
     learning_rate: typed.Rate = 0.01
     momentum: float = 0.0
     nesterov: bool = False
+    rule_is_elementwise = True
 
     def check(self):
         if not isinstance(self.momentum, float) or not 0 <= self.momentum <= 1:

@@ -72,7 +72,7 @@ def part_of(model: "Trainer", kind: str, source: ArraySource, state: TrainState)
     if source.size % min(source.batch_size, source.size) == 0:
         return Part(kind, source, None)
     shapes = source.shapes()
-    padded_size = size_of(shapes[0]) if may_pad(model, kind, state, shapes) else None
+    padded_size = size_of(shapes[0]) if may_pad(LazyLayout(model), kind, state, shapes) else None
     return Part(kind, source, padded_size)
 
 

@@ -47,7 +47,7 @@ class Fitting:
         self.source, self.protection = _protected(model, source, options)
         self.callbacks = callbacks
         self.options = options
-        self.layout = model.state_layout()
+        self.layout = model.state_layout() if trace is not None else model.loop_layout()
         self.preemption = Preemption()
         every_batch = callbacks.looks_at_batches("train")
         self.runner = Runner(model, self.layout, "train", every_batch, trace)

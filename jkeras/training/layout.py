@@ -43,6 +43,7 @@ class StateLayout:
     """
 
     members = None
+    run_type = frame.Run
 
     def __init__(self, model: "Trainer") -> None:
         self.model = model
@@ -116,7 +117,7 @@ class StateLayout:
 
     def run(self, state: TrainState, **options: Any) -> frame.Run:
         """A run of the model on the values of a state."""
-        run = frame.Run(
+        run = self.run_type(
             self.model,
             params=tree.merge(state.params, state.frozen),
             state={**state.state, METRICS: state.metrics},
@@ -146,6 +147,18 @@ class StateLayout:
 
     def single(self, state: TrainState) -> TrainState:
         """The state of one model."""
+        return state
+
+    def of_step(self) -> "LazyLayout":
+        """The layout of the states that a single step is given."""
+        return LazyLayout(self.model)
+
+    def whole(self, state: TrainState) -> TrainState:
+        """A state as checkpoints have it, of one as loops have it."""
+        return state
+
+    def in_loops(self, state: TrainState) -> TrainState:
+        """A state as loops have it, of one as checkpoints have it."""
         return state
 
     def seeds(self, seed: int, kind: str) -> int | tuple[int, ...]:
@@ -285,9 +298,14 @@ class StateLayout:
         if loss_of is not None and takes_loss(self.optimizer):
             told = {"value": loss, "value_fn": lambda params: loss_of(self._moving(params))}
         new, opt_state = self.optimizer.step(
-            grads, state.opt_state, params, self.variable_tree, **told
+            grads, state.opt_state, params, self.variables_of_step, **told
         )
         return self._moving(new), opt_state
+
+    @property
+    def variables_of_step(self) -> Tree:
+        """The variables that a step updates, a tree like the params that it is given."""
+        return self.variable_tree
 
     def _moving(self, params: Tree) -> Tree:
         """Without those that are frozen now."""
@@ -368,13 +386,13 @@ def first_value(variable: Variable) -> jax.Array:
 
 
 class LazyLayout:
-    """The `StateLayout` of a model: made at once where its shapes are known, else with the first
-    batch.
+    """The `StateLayout` of a model: a given one, or made at once where its shapes are known, else
+    with the first batch.
     """
 
-    def __init__(self, model: "Trainer") -> None:
-        self.model, self.layout = model, None
-        if model.built and all_built(model):
+    def __init__(self, model: "Trainer", layout: StateLayout | None = None) -> None:
+        self.model, self.layout = model, layout
+        if layout is None and model.built and all_built(model):
             model.build_for_training()
             self.layout = StateLayout(model)
 

@@ -232,7 +232,9 @@ class Runner:
             self.model,
             f"{self.kind}_pads",
             key,
-            lambda: may_pad(self.model, self.kind, self.layout.single(owner.peek()), shapes),
+            lambda: may_pad(
+                self.layout.of_step(), self.kind, self.layout.single(owner.peek()), shapes
+            ),
         )
         return size_of(shapes[0]) if is_allowed else None
 

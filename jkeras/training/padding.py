@@ -27,14 +27,16 @@ if TYPE_CHECKING:
     from jkeras.training.trainer import Trainer
 
 
-def may_pad(model: "Trainer", kind: str, state: TrainState, batch: Batch) -> bool:
+def may_pad(lazy_layout: LazyLayout, kind: str, state: TrainState, batch: Batch) -> bool:
     """Whether rows that are not valid change nothing in a step of `kind` "train" or "test".
 
     Args:
+        lazy_layout: of the state.
         batch: (x, y, sample_weight), arrays or shapes, as the step will be given it.
     """
-    step = TrainStep(LazyLayout(model))
-    step.layout = step.lazy_layout.layout
+    model = lazy_layout.model
+    step = TrainStep(lazy_layout)
+    step.layout = lazy_layout.layout
     if step.layout is None or not model.jit_compile:
         return False
     if _has_own_step(model, kind) or model.metrics_of_layers():

@@ -16,7 +16,7 @@ from jkeras.training.program import Program, program_of
 from jkeras.training.report import trace
 from jkeras.training.results import metric_logs
 from jkeras.training.state import TrainState
-from jkeras.training.step import make_eval_step, make_train_step
+from jkeras.training.step import eval_step_on, train_step_on
 from jkeras.training.types import Logs
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class Programs:
         return self._known[form]
 
     def _step(self) -> Callable:
-        make = make_train_step if self.kind == "train" else make_eval_step
-        return make(self.model)
+        make = train_step_on if self.kind == "train" else eval_step_on
+        return make(self.model, self.layout.of_step())
 
     def _single(self) -> Callable:
         step = outside_loops(self._step())

@@ -150,9 +150,10 @@ class Resume:
                 f"{self.checkpointer.steps()}, and `resume=False` was given. Remove them, choose "
                 "another folder, or go on from them with `resume=True`."
             )
-        state, extra = self.checkpointer.restore(self.owner.peek())
+        state, extra = self.checkpointer.restore(self.owner.layout.whole(self.owner.peek()))
         position = Position(*extra["position"])
         self._find(position, extra)
+        state = self.owner.layout.in_loops(state)
         self.owner.replace(lambda old: placement.match_sharding(state, old))
         self.protection.start(self.owner.peek(), extra.get("privacy"), resumes=True)
         self.callbacks.set_state(extra["callbacks"])
@@ -276,7 +277,7 @@ class Resume:
         """Saves now: a state, by default the one that the training has, into the folders of some
         tiers, by default of all.
         """
-        state = self.owner.peek() if state is None else state
+        state = self.owner.layout.whole(self.owner.peek() if state is None else state)
         logs = as_numbers(position.logs)
         logs |= {n: value.tolist() for n, value in logs.items() if isinstance(value, np.ndarray)}
         extra = {

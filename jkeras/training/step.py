@@ -46,28 +46,37 @@ def make_train_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     >>> sorted(logs), int(state.step)
     (['loss'], 1)
     """
+    return train_step_on(model, LazyLayout(model))
+
+
+def train_step_on(
+    model: "Trainer", lazy_layout: LazyLayout
+) -> Callable[..., tuple[TrainState, Logs]]:
+    """`make_train_step` for the states of a layout."""
     _require(model, optimizer=True)
 
     def kept_logs(state: TrainState) -> Logs:
         return metric_logs(model, StateLayout(model), state)
 
-    step = guarded(_unguarded(model), model, kept_logs)
+    step = guarded(_unguarded(model, lazy_layout), model, kept_logs)
     if model.ensemble_members is not None:
         step = frozen_where_stopped(step)
     return offloaded(step, model)
 
 
-def _unguarded(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
+def _unguarded(
+    model: "Trainer", lazy_layout: LazyLayout
+) -> Callable[..., tuple[TrainState, Logs]]:
     own = getattr(model, "pure_train_step", None)
     if own is not None:
         return own
     if overrides(model, "train_step"):
-        return keras_contract.train_step(model, LazyLayout(model))
+        return keras_contract.train_step(model, lazy_layout)
     if model.privacy is not None:
         return model.privacy.train_step(model)
     if model.microbatches == 1:
-        return TrainStep(LazyLayout(model))
-    return MicrobatchStep(LazyLayout(model))
+        return TrainStep(lazy_layout)
+    return MicrobatchStep(lazy_layout)
 
 
 def make_eval_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
@@ -82,10 +91,17 @@ def make_eval_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     >>> sorted(logs)
     ['loss']
     """
+    return eval_step_on(model, LazyLayout(model))
+
+
+def eval_step_on(
+    model: "Trainer", lazy_layout: LazyLayout
+) -> Callable[..., tuple[TrainState, Logs]]:
+    """`make_eval_step` for the states of a layout."""
     _require(model)
     if overrides(model, "test_step"):
-        return keras_contract.test_step(model, LazyLayout(model))
-    step = TrainStep(LazyLayout(model))
+        return keras_contract.test_step(model, lazy_layout)
+    step = TrainStep(lazy_layout)
 
     def eval_step(
         state: TrainState, batch: Batch, rows: jax.Array | None = None

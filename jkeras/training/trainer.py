@@ -362,7 +362,7 @@ class Trainer(MaybeEnsemble, Compilable):
             source = self._checked(source)
             steps = _capped(steps)
             callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
-            layout = self.state_layout()
+            layout = self.loop_layout()
             owner = _Snapshot(layout)
             evaluating = Evaluating(self, layout, source, steps, callbacks)
             with Signals() as signals:
@@ -599,7 +599,7 @@ class Trainer(MaybeEnsemble, Compilable):
                 if kind == "predict":
                     jax.block_until_ready(predictor_of(self)(source.peek()[0]))
                 else:
-                    layout = self.state_layout()
+                    layout = self.loop_layout()
                     owner = _Snapshot(layout, copies=True)
                     owner.replace(layout.reset_metrics)
                     Runner(self, layout, kind, every_batch=False).compile(owner, source)
@@ -647,6 +647,12 @@ class Trainer(MaybeEnsemble, Compilable):
                 layout.build_optimizer()
             self.__dict__["_last_layout"] = StateLayout.signature(self), layout
         return self._last_layout[1]
+
+    def loop_layout(self) -> StateLayout:
+        """Which variable is which leaf of the states that loops over steps run on."""
+        from jkeras.training.stacked import stacked_layout
+
+        return stacked_layout(self.state_layout())
 
     @without_own_frames
     def test_on_batch(

@@ -36,6 +36,9 @@ class Rule:
         """
         return jnp.zeros(p.shape, p.dtype)
 
+    # whether `rule` does to each element of a parameter what depends on no other element of it
+    rule_is_elementwise = False
+
     scalar_names = ()  # of what the optimizer keeps once, not for each parameter; in Keras's order
 
     def scalars(self, leaves: Sequence[Any]) -> Slots:

@@ -1,0 +1,88 @@
+"""Chains of equal layers in a model: each takes what the one before gives, and nobody else does."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+from jkeras.core.equality import value_key
+from jkeras.core.graph import KerasTensor, flatten, graph_of
+from jkeras.core.layer import Layer
+from jkeras.core.tracebacks import is_built_in
+from jkeras.models.sequential import Sequential
+
+# a loop over fewer layers saves less time of the compiler than it may cost in each step
+FEWEST = 64
+
+
+def chains_of(model: Any) -> list[list[Layer]]:
+    """The chains of equal layers of a `Sequential` or functional model that may run in a loop over
+    one layer: as many as are worth it, of jkeras's own, with trainable weights alone, that add no
+    losses, sample nothing and do the same in training and outside of it.
+
+    >>> import jkeras
+    >>> equal = [jkeras.layers.Dense(4) for _ in range(FEWEST)]
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), *equal, jkeras.layers.Dense(1)])
+    >>> [(len(chain), chain[0].name) for chain in chains_of(model)]
+    [(63, 'dense_1')]
+    """
+    chains = [chain for line in _lines(model) for chain in _equal(line)]
+    return [chain for chain in chains if len(chain) >= FEWEST - 1]
+
+
+def _lines(model: Any) -> list[list[Layer]]:
+    """The layers of a model in lines, in each of which a layer takes what the one before gives."""
+    if isinstance(model, Sequential):
+        return [model.layers]
+    graph = graph_of(model)
+    return [] if graph is None else list(_lines_of_graph(graph))
+
+
+def _lines_of_graph(graph: Any) -> Iterator[list[Layer]]:
+    tensors = [tensor for node in graph.nodes for tensor in node.input_tensors]
+    taken = Counter(map(id, tensors + flatten(graph.outputs)))
+    line, last = [], None
+    for node in graph.nodes:
+        continues = len(node.args) == 1 and not node.kwargs and node.args[0] is last
+        if not continues or taken[id(last)] > 1:
+            yield line
+            line = []
+        is_one = len(node.output_tensors) == 1 and isinstance(node.outputs, KerasTensor)
+        last = node.output_tensors[0] if is_one else None
+        line.append(node.operation)
+    yield line
+
+
+def _equal(line: list[Any]) -> Iterator[list[Layer]]:
+    """What stands in a line side by side and is equal."""
+    chain, last = [], None
+    counts = Counter(line)
+    for layer in line:
+        key = _key(layer) if counts[layer] == 1 else None
+        if key is None or key != last:
+            yield chain
+            chain = []
+        if key is not None:
+            chain.append(layer)
+        last = key
+    yield chain
+
+
+def _key(layer: Any) -> Hashable:
+    """What layers that may run in one loop have in common; None for one that may not."""
+    if not isinstance(layer, Layer) or not is_built_in(layer) or not _is_simple(layer):
+        return None
+    kind, _, arguments = value_key(layer)  # the name plays no part
+    return kind, arguments, tuple((v.name, v.shape, v.dtype) for v in layer.weights)
+
+
+def _is_simple(layer: Layer) -> bool:
+    """Whether the layer is a function of its weights and one input alone."""
+    special = (
+        layer.has_children or layer.is_stateful or layer.call_context,
+        layer.activity_regularizer or layer.remat_scope,
+        any(v.regularizer or v.constraint or v.layout for v in layer.weights),
+    )
+    knows = layer.built and layer.keeps_samples and layer.supports_masking
+    weights = layer.weights
+    learns = bool(weights) and len(layer.trainable_weights) == len(weights)
+    return knows and learns and not any(special)

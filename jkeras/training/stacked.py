@@ -1,0 +1,189 @@
+"""Equal layers that follow one another are one loop in a training: their weights lie in one array
+while it lasts, and the layer, its gradient and its update are compiled once.
+"""
+
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jkeras.core import frame
+from jkeras.core.layer import Layer
+from jkeras.core.settings import settings
+from jkeras.core.tracebacks import is_built_in
+from jkeras.kernel import tree
+from jkeras.models.chains import chains_of
+from jkeras.ops.kernels import inside_loop
+from jkeras.training.layout import LazyLayout, StateLayout
+from jkeras.training.overrides import overrides
+from jkeras.training.program import cached
+from jkeras.training.state import TrainState
+from jkeras.training.types import Tree
+
+# what of the training may look at single weights
+OWN_STEPS = "train_step", "test_step", "compute_loss", "compute_metrics"
+
+
+def stacked_layout(layout: StateLayout) -> StateLayout:
+    """The layout of states whose equal layers are stacked; the given one where there are none, or
+    where something looks at single weights.
+    """
+    model = layout.model
+    if not _may_stack(layout):
+        return layout
+    return cached(model, "stacked", layout.key, lambda: _new_layout(layout))
+
+
+def _new_layout(layout: StateLayout) -> StateLayout:
+    names = {path[0] for path, _ in layout.params}
+    chains = [_Chain(layers, layout) for layers in chains_of(layout.model)]
+    chains = [chain for chain in chains if names.issuperset(chain.names)]
+    return StackedLayout(layout.model, chains) if chains else layout
+
+
+def _may_stack(layout: StateLayout) -> bool:
+    """Whether what an optimizer and a step do to a weight does not depend on whose it is."""
+    model, optimizer = layout.model, layout.optimizer
+    if layout.members is not None or layout.resting or optimizer is None:
+        return False
+    special = (
+        settings.distribution,
+        not model.jit_compile,
+        model.has_own_opt_state,
+        model.microbatches > 1,
+        model.privacy,
+        model.adversarial,
+        not is_built_in(model),
+        any(overrides(model, name) for name in OWN_STEPS),
+    )
+    return not any(special) and is_built_in(optimizer) and optimizer.is_elementwise()
+
+
+class _Chain:
+    """A chain of equal layers of the model, by the names of their parts of its params."""
+
+    def __init__(self, layers: list[Layer], layout: StateLayout) -> None:
+        self.layers = layers
+        self.pattern = layers[0]
+        names = {id(layer): name for name, layer in layout.model._children.items()}
+        self.names = [names[id(layer)] for layer in layers]
+
+    def run(self, flow: frame.Run, layer: Layer, x: jax.Array) -> jax.Array:
+        """The output of a layer: the first runs them all, the others give what they are given."""
+        if layer is not self.pattern:
+            return x
+        params = flow.params[self.names[0]]
+        y = self._in_a_loop(flow, params, x)
+        mask = flow.mask_of(x)
+        if mask is not None:
+            flow.set_mask(y, mask)
+        return y
+
+    def _in_a_loop(self, flow: frame.Run, params: Tree, x: jax.Array) -> jax.Array:
+        def block(x: jax.Array, params: Tree) -> tuple[jax.Array, None]:
+            return self.pattern.apply(params, {}, x, training=flow.training)[0], None
+
+        # the first may be given another type than the others
+        first, others = (jax.tree_util.tree_map(part, params) for part in (_first, _others))
+        return jax.lax.scan(inside_loop(block), block(x, first)[0], others)[0]
+
+    def stacked(self, parts: Tree) -> Tree:
+        """Nested dicts in which the layers' parts are those of the first, along a new axis."""
+        if not isinstance(parts, dict):
+            return parts
+        if not parts.keys() >= set(self.names):
+            return {name: self.stacked(part) for name, part in parts.items()}
+        whole = jax.tree_util.tree_map(_stack, *[parts[name] for name in self.names])
+        left = {name: part for name, part in parts.items() if name not in self.names[1:]}
+        return left | {self.names[0]: whole}
+
+    def single(self, parts: Tree) -> Tree:
+        """The nested dicts that were stacked, each layer's part under its name."""
+        if not isinstance(parts, dict):
+            return parts
+        if self.names[0] not in parts:
+            return {name: self.single(part) for name, part in parts.items()}
+        leaves, treedef = jax.tree_util.tree_flatten(parts[self.names[0]])
+        layers = [treedef.unflatten(own) for own in zip(*map(_unstack, leaves))]
+        return parts | dict(zip(self.names, layers))
+
+
+def _first(stack: jax.Array) -> jax.Array:
+    return stack[0]
+
+
+def _others(stack: jax.Array) -> jax.Array:
+    return stack[1:]
+
+
+def _stack(*arrays: jax.Array) -> jax.Array:
+    """Arrays along a new axis; by numpy, since XLA compiles long for so many arguments."""
+    return jax.device_put(np.stack([np.asarray(array) for array in arrays]), may_alias=False)
+
+
+def _unstack(stack: jax.Array) -> list[jax.Array]:
+    return jax.device_put(list(np.asarray(stack)), may_alias=False)
+
+
+class StackedRun(frame.Run):
+    """A run on params in which the weights of equal layers are stacked."""
+
+    def value_at(self, path: tuple[str, ...]) -> jax.Array | None:
+        for chain in set(self.chains.values()):
+            if path[0] in chain.names:
+                stack = tree.get(self.params, (chain.names[0], *path[1:]))
+                return None if stack is None else stack[chain.names.index(path[0])]
+        return super().value_at(path)
+
+
+class StackedLayout(StateLayout):
+    """The `StateLayout` of a model whose states have the weights of equal layers, and what the
+    optimizer keeps of them, in one array each.
+    """
+
+    run_type = StackedRun
+
+    def __init__(self, model: Any, chains: list[_Chain]) -> None:
+        super().__init__(model)
+        self.chains = chains
+        self.key = (self.key, tuple((chain.names[0], len(chain.names)) for chain in chains))
+        self._by_layer = {layer: chain for chain in chains for layer in chain.layers}
+        self._variables_of_step = self.variable_tree
+        for chain in chains:
+            left = set(chain.names[1:])
+            self._variables_of_step = {
+                name: part for name, part in self._variables_of_step.items() if name not in left
+            }
+
+    @property
+    def variables_of_step(self) -> Tree:
+        return self._variables_of_step
+
+    def of_step(self) -> LazyLayout:
+        return LazyLayout(self.model, self)
+
+    def run(self, state: TrainState, **options: Any) -> frame.Run:
+        run = super().run(state, **options)
+        run.chains = self._by_layer
+        return run
+
+    def in_loops(self, state: TrainState) -> TrainState:
+        return self._changed(state, lambda chain: chain.stacked)
+
+    def whole(self, state: TrainState) -> TrainState:
+        return self._changed(state, lambda chain: chain.single)
+
+    def _changed(self, state: TrainState, change_of: Callable) -> TrainState:
+        params, opt_state = state.params, state.opt_state
+        for chain in self.chains:
+            change = change_of(chain)
+            params, opt_state = change(params), change(opt_state)
+        return state.replace(params=params, opt_state=opt_state)
+
+    def gather(self, copies: bool = True) -> TrainState:
+        return self.in_loops(super().gather(copies))
+
+    def scatter(self, state: TrainState) -> None:
+        super().scatter(self.whole(state))
