@@ -47,8 +47,8 @@ def gathered(value, layout):
 
 
 class Borrowed:
-    """Stands in a variable for an array that a running `fit` owns; `pull` puts the arrays back into
-    the variables.
+    """Stands in a variable for an array that lies elsewhere, such as one that a running `fit` owns;
+    `pull` puts the arrays back into the variables.
     """
 
     def __init__(self, pull, lock):
@@ -60,7 +60,7 @@ def values_of(variables):
     trains them.
     """
     values = [v.held for v in variables]
-    if Borrowed not in map(type, values):
+    if not any(isinstance(value, Borrowed) for value in values):
         return [v.own_value() if value is None else value for v, value in zip(variables, values)]
     lock = next(value.lock for value in values if isinstance(value, Borrowed))
     with lock:

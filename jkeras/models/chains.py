@@ -1,5 +1,6 @@
 """Chains of equal layers in a model: each takes what the one before gives, and nobody else does."""
 
+import math
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from typing import Any
@@ -10,23 +11,26 @@ from jkeras.core.layer import Layer
 from jkeras.core.tracebacks import is_built_in
 from jkeras.models.sequential import Sequential
 
-# a loop over fewer layers saves less time of the compiler than it may cost in each step
+# a loop over fewer layers saves little of the compiler's time
 FEWEST = 64
+# parameters of a layer: a loop copies them in each of its turns, which costs more than it saves
+# where they are many
+MOST_PARAMETERS = 20_000
 
 
 def chains_of(model: Any) -> list[list[Layer]]:
     """The chains of equal layers of a `Sequential` or functional model that may run in a loop over
-    one layer: as many as are worth it, of jkeras's own, with trainable weights alone, that add no
+    one layer: as many and as small as are worth it, of jkeras's own, with trainable weights alone, that add no
     losses, sample nothing and do the same in training and outside of it.
 
     >>> import jkeras
-    >>> equal = [jkeras.layers.Dense(4) for _ in range(FEWEST)]
+    >>> equal = [jkeras.layers.Dense(4) for _ in range(FEWEST + 1)]
     >>> model = jkeras.Sequential([jkeras.Input((3,)), *equal, jkeras.layers.Dense(1)])
     >>> [(len(chain), chain[0].name) for chain in chains_of(model)]
-    [(63, 'dense_1')]
+    [(64, 'dense_1')]
     """
     chains = [chain for line in _lines(model) for chain in _equal(line)]
-    return [chain for chain in chains if len(chain) >= FEWEST - 1]
+    return [chain for chain in chains if len(chain) >= FEWEST]
 
 
 def _lines(model: Any) -> list[list[Layer]]:
@@ -85,4 +89,5 @@ def _is_simple(layer: Layer) -> bool:
     knows = layer.built and layer.keeps_samples and layer.supports_masking
     weights = layer.weights
     learns = bool(weights) and len(layer.trainable_weights) == len(weights)
-    return knows and learns and not any(special)
+    is_small = sum(math.prod(v.shape) for v in weights) <= MOST_PARAMETERS
+    return knows and learns and is_small and not any(special)

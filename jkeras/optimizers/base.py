@@ -134,7 +134,7 @@ class Optimizer(StateVariables, Record):
         return transform.follow(self)
 
     def is_elementwise(self) -> bool:
-        """Whether a step does to each element of a parameter what depends on no other element of it,
+        """Whether what a step does to an element of a parameter depends on no other element of it,
         nor on which parameter it is.
         """
         knows_parameters = self.clipnorm is not None or any(self._exempt)

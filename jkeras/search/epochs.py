@@ -14,7 +14,7 @@ from jkeras.training.batch_independence import size_of
 from jkeras.training.data import ArraySource
 from jkeras.training.data.arrays import take
 from jkeras.training.data.source import Batch
-from jkeras.training.layout import StateLayout
+from jkeras.training.layout import LazyLayout, StateLayout
 from jkeras.training.overrides import has_own_step
 from jkeras.training.padding import may_pad
 from jkeras.training.results import metric_logs

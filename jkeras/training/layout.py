@@ -39,6 +39,7 @@ class StateLayout:
         trainable: the variables that gradients reach, in Keras's order, the optimizer's.
         generators: (path, seed generator) pairs.
         key: equal for layouts that compiled functions may share.
+        stacked: the layout of states in which equal layers are stacked, once somebody asked for it.
         members: of an ensemble, see `ensemble.layout.MembersLayout`; None: there is but one model.
     """
 
@@ -52,7 +53,7 @@ class StateLayout:
         self.params, self.frozen, self.state = _grouped(model, weights, self.trainable)
         self.metrics = _metric_variables(model, weights)
         self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
-        self._places = self._initial = None
+        self._places = self._initial = self.stacked = None
         self._line_up_optimizer(ByVariable((variable, path) for path, variable in weights))
         groups = (self.params, self.frozen, self.state, self.metrics)
         paths = [tuple(path for path, _ in group) for group in groups]

@@ -2,7 +2,6 @@
 while it lasts, and the layer, its gradient and its update are compiled once.
 """
 
-import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import jax
 import numpy as np
 
 from jkeras.core import frame
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.layer import Layer
 from jkeras.core.settings import settings
 from jkeras.core.tracebacks import is_built_in
@@ -18,8 +18,8 @@ from jkeras.models.chains import chains_of
 from jkeras.ops.kernels import inside_loop
 from jkeras.training.layout import LazyLayout, StateLayout
 from jkeras.training.overrides import overrides
-from jkeras.training.program import cached
-from jkeras.training.state import TrainState
+from jkeras.training.rows import Row, Rows
+from jkeras.training.state import TrainState, copied
 from jkeras.training.types import Tree
 
 # what of the training may look at single weights
@@ -30,17 +30,21 @@ def stacked_layout(layout: StateLayout) -> StateLayout:
     """The layout of states whose equal layers are stacked; the given one where there are none, or
     where something looks at single weights.
     """
-    model = layout.model
     if not _may_stack(layout):
         return layout
-    return cached(model, "stacked", layout.key, lambda: _new_layout(layout))
+    if layout.stacked is None:
+        chains = [chain for layers in chains_of(layout.model) for chain in _chain(layers, layout)]
+        layout.stacked = StackedLayout(layout.model, chains) if chains else layout
+    return layout.stacked
 
 
-def _new_layout(layout: StateLayout) -> StateLayout:
-    names = {path[0] for path, _ in layout.params}
-    chains = [_Chain(layers, layout) for layers in chains_of(layout.model)]
-    chains = [chain for chain in chains if names.issuperset(chain.names)]
-    return StackedLayout(layout.model, chains) if chains else layout
+def _chain(layers: list[Layer], layout: StateLayout) -> list["Chain"]:
+    """The chain of some layers; none where a weight is shared with another layer."""
+    paths = ByVariable((variable, path) for path, variable in layout.params)
+    places = [[paths.find(variable) for variable in layer.weights] for layer in layers]
+    names = [own[0][0] for own in places if own[0] is not None]
+    expected = [[(name, variable.name) for variable in layers[0].weights] for name in names]
+    return [Chain(layers, names)] if places == expected else []
 
 
 def _may_stack(layout: StateLayout) -> bool:
@@ -61,14 +65,13 @@ def _may_stack(layout: StateLayout) -> bool:
     return not any(special) and is_built_in(optimizer) and optimizer.is_elementwise()
 
 
-class _Chain:
-    """A chain of equal layers of the model, by the names of their parts of its params."""
+class Chain:
+    """A chain of equal layers of a model, and the names of their parts of its params."""
 
-    def __init__(self, layers: list[Layer], layout: StateLayout) -> None:
+    def __init__(self, layers: list[Layer], names: list[str]) -> None:
         self.layers = layers
+        self.names = names
         self.pattern = layers[0]
-        names = {id(layer): name for name, layer in layout.model._children.items()}
-        self.names = [names[id(layer)] for layer in layers]
 
     def run(self, flow: frame.Run, layer: Layer, x: jax.Array) -> jax.Array:
         """The output of a layer: the first runs them all, the others give what they are given."""
@@ -99,14 +102,14 @@ class _Chain:
         left = {name: part for name, part in parts.items() if name not in self.names[1:]}
         return left | {self.names[0]: whole}
 
-    def single(self, parts: Tree) -> Tree:
+    def single(self, parts: Tree, unstack: Callable[[jax.Array], list]) -> Tree:
         """The nested dicts that were stacked, each layer's part under its name."""
         if not isinstance(parts, dict):
             return parts
         if self.names[0] not in parts:
-            return {name: self.single(part) for name, part in parts.items()}
+            return {name: self.single(part, unstack) for name, part in parts.items()}
         leaves, treedef = jax.tree_util.tree_flatten(parts[self.names[0]])
-        layers = [treedef.unflatten(own) for own in zip(*map(_unstack, leaves))]
+        layers = [treedef.unflatten(own) for own in zip(*map(unstack, leaves))]
         return parts | dict(zip(self.names, layers))
 
 
@@ -118,13 +121,21 @@ def _others(stack: jax.Array) -> jax.Array:
     return stack[1:]
 
 
-def _stack(*arrays: jax.Array) -> jax.Array:
-    """Arrays along a new axis; by numpy, since XLA compiles long for so many arguments."""
+def _stack(*arrays: jax.Array | Row) -> jax.Array:
+    """Arrays along a new axis, by numpy, since XLA compiles long for so many arguments; of rows,
+    which all are of one stack, the stack.
+    """
+    if isinstance(arrays[0], Row):
+        return arrays[0].stack
     return jax.device_put(np.stack([np.asarray(array) for array in arrays]), may_alias=False)
 
 
 def _unstack(stack: jax.Array) -> list[jax.Array]:
     return jax.device_put(list(np.asarray(stack)), may_alias=False)
+
+
+def _rows(stack: jax.Array) -> list[Row]:
+    return [Row(stack, number) for number in range(len(stack))]
 
 
 class StackedRun(frame.Run):
@@ -145,7 +156,7 @@ class StackedLayout(StateLayout):
 
     run_type = StackedRun
 
-    def __init__(self, model: Any, chains: list[_Chain]) -> None:
+    def __init__(self, model: Any, chains: list[Chain]) -> None:
         super().__init__(model)
         self.chains = chains
         self.key = (self.key, tuple((chain.names[0], len(chain.names)) for chain in chains))
@@ -170,20 +181,29 @@ class StackedLayout(StateLayout):
         return run
 
     def in_loops(self, state: TrainState) -> TrainState:
-        return self._changed(state, lambda chain: chain.stacked)
+        for chain in self.chains:
+            params, opt_state = chain.stacked(state.params), chain.stacked(state.opt_state)
+            state = state.replace(params=params, opt_state=opt_state)
+        return state
 
     def whole(self, state: TrainState) -> TrainState:
-        return self._changed(state, lambda chain: chain.single)
+        return self._single(state, _unstack)
 
-    def _changed(self, state: TrainState, change_of: Callable) -> TrainState:
-        params, opt_state = state.params, state.opt_state
+    def _single(self, state: TrainState, unstack: Callable[[jax.Array], list]) -> TrainState:
         for chain in self.chains:
-            change = change_of(chain)
-            params, opt_state = change(params), change(opt_state)
-        return state.replace(params=params, opt_state=opt_state)
+            params = chain.single(state.params, unstack)
+            opt_state = chain.single(state.opt_state, unstack)
+            state = state.replace(params=params, opt_state=opt_state)
+        return state
 
     def gather(self, copies: bool = True) -> TrainState:
-        return self.in_loops(super().gather(copies))
+        rows = self.chains[0].pattern.weights[0].held
+        if isinstance(rows, Rows) and rows.maker is self and rows.are_untouched():
+            state = self.in_loops(self._collect(rows.read))
+        else:
+            state = self.in_loops(self._collect(lambda v: v.own_value()))
+        return copied(state) if copies else state
 
     def scatter(self, state: TrainState) -> None:
-        super().scatter(self.whole(state))
+        super().scatter(self._single(state, _rows))
+        Rows(self, self.variables())

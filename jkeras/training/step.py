@@ -64,9 +64,7 @@ def train_step_on(
     return offloaded(step, model)
 
 
-def _unguarded(
-    model: "Trainer", lazy_layout: LazyLayout
-) -> Callable[..., tuple[TrainState, Logs]]:
+def _unguarded(model: "Trainer", lazy_layout: LazyLayout) -> Callable[..., tuple[TrainState, Logs]]:
     own = getattr(model, "pure_train_step", None)
     if own is not None:
         return own
