@@ -164,7 +164,7 @@ def test_a_fork_is_warned_of():
     assert done.stdout.split() == ["True"] * 3, done.stderr
 
 
-WORKERS = """
+WORKERS = r"""
 import multiprocessing, os, sys, time, warnings
 import numpy as np
 import jkeras
@@ -174,7 +174,7 @@ class Parents(jkeras.utils.PyDataset):
         return 4
     def __getitem__(self, i):
         if len(sys.argv) > 1 and multiprocessing.parent_process():
-            print(os.getpid(), flush=True)
+            os.write(1, b"%d\n" % os.getpid())  # at once: `print` may mix lines of two processes
             time.sleep(60)
         return np.full((2, 4), os.getppid(), "float32"), np.zeros((2, 1), "float32")
 
