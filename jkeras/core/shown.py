@@ -19,8 +19,8 @@ RUNNING = """
 """
 MODELS = """
     run_graph begin_ensemble build_for_training compiled_loss compiled_metrics has_own_opt_state
-    init_opt_state join_members metrics_of_layers new_layout other_members recorded_shapes
-    refuse_ensemble state_layout
+    init_opt_state join_members loop_layout metrics_of_layers new_layout other_members
+    recorded_shapes refuse_ensemble state_layout
 """
 KERNELS = """
     activation_quantizer adapted adapts_integers codings contract decode encode low_rank_product
@@ -39,9 +39,9 @@ LAYER = frozenset((RUNNING + MODELS + KERNELS + FAMILIES).split())
 OPTIMIZER = frozenset(
     """
     added_variables addresses advance among_its_own built_for check constants decay_of
-    field_config filled flat_step for_stand_ins keeps_values know learning_rate_of
-    parameter_paths rebuild rule scalar_names scalars slot slot_groups slot_label
-    state_to_variables takes_loss variables_to_state with_learning_rate
+    field_config filled flat_step for_stand_ins is_elementwise keeps_values know learning_rate_of
+    parameter_paths rebuild rule rule_is_elementwise scalar_names scalars slot slot_groups
+    slot_label state_to_variables takes_loss variables_to_state with_learning_rate
     """.split()
 )
 METRIC = frozenset(
