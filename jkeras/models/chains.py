@@ -20,8 +20,8 @@ MOST_PARAMETERS = 20_000
 
 def chains_of(model: Any) -> list[list[Layer]]:
     """The chains of equal layers of a `Sequential` or functional model that may run in a loop over
-    one layer: as many and as small as are worth it, of jkeras's own, with trainable weights alone, that add no
-    losses, sample nothing and do the same in training and outside of it.
+    one layer: as many and as small ones as are worth it, of jkeras's own, whose weights are all
+    trainable, that add no losses, sample nothing and do the same in training and outside of it.
 
     >>> import jkeras
     >>> equal = [jkeras.layers.Dense(4) for _ in range(FEWEST + 1)]
