@@ -19,7 +19,7 @@ RUNNING = """
 """
 MODELS = """
     run_graph begin_ensemble build_for_training compiled_loss compiled_metrics has_own_opt_state
-    init_opt_state join_members loop_layout metrics_of_layers new_layout other_members
+    init_opt_state join_members lines loop_layout metrics_of_layers new_layout other_members
     recorded_shapes refuse_ensemble state_layout
 """
 KERNELS = """

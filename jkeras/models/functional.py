@@ -10,6 +10,7 @@ from jkeras.core.errors import suggestion
 from jkeras.core.graph import KerasTensor, TensorReference
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.limits import check_numbers
+from jkeras.core.lines import lines_of
 from jkeras.core.operation import Operation
 from jkeras.core.structure import all_built, graph_keys
 from jkeras.core.symbolic import keeps_samples, spec_of
@@ -155,6 +156,9 @@ class Functional(Composite, Model):
         return fitted(struct, tensors, names, inputs, where or self._where, any_size)
 
     # ------------------------------------------------------------ looking
+
+    def lines(self):
+        return lines_of(graph.graph_of(self))
 
     @property
     def layers(self):

@@ -107,6 +107,10 @@ class Model(Trainer, Layer):
         """Whether the class is written with `call`, as in Keras."""
         return cls.call not in (Model.call, Layer.call)
 
+    def lines(self) -> list:
+        """Layers in lines, in each of which one takes what the one before gives."""
+        return []
+
     @property
     def layers(self):
         """The layers directly below."""

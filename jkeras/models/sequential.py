@@ -199,6 +199,9 @@ class Sequential(Composite, Model):
             return None
         return self._functional.recorded_shapes(x)
 
+    def lines(self):
+        return [self.layers]
+
     @property
     def layers(self):
         """The layers in order, without the input."""

@@ -11,11 +11,12 @@ import numpy as np
 from jkeras.core import frame
 from jkeras.core.by_variable import ByVariable
 from jkeras.core.layer import Layer
+from jkeras.core.paths import shared_paths
 from jkeras.core.settings import settings
 from jkeras.core.tracebacks import is_built_in
 from jkeras.kernel import tree
-from jkeras.models.chains import chains_of
 from jkeras.ops.kernels import inside_loop
+from jkeras.training.chains import chains_of
 from jkeras.training.layout import LazyLayout, StateLayout
 from jkeras.training.overrides import overrides
 from jkeras.training.rows import Row, Rows
@@ -39,12 +40,14 @@ def stacked_layout(layout: StateLayout) -> StateLayout:
 
 
 def _chain(layers: list[Layer], layout: StateLayout) -> list["Chain"]:
-    """The chain of some layers; none where a weight is shared with another layer."""
+    """The chain of some layers; none where one or its weights are part of something else, too."""
+    shared = {path[0] for pair in shared_paths(layout.model).items() for path in pair}
     paths = ByVariable((variable, path) for path, variable in layout.params)
     places = [[paths.find(variable) for variable in layer.weights] for layer in layers]
     names = [own[0][0] for own in places if own[0] is not None]
     expected = [[(name, variable.name) for variable in layers[0].weights] for name in names]
-    return [Chain(layers, names)] if places == expected else []
+    is_whole = places == expected and shared.isdisjoint(names)
+    return [Chain(layers, names)] if is_whole else []
 
 
 def _may_stack(layout: StateLayout) -> bool:

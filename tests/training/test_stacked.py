@@ -10,8 +10,7 @@ import pytest
 
 import jkeras
 from jkeras import layers, optimizers
-from jkeras.models import chains
-from jkeras.training import init_train_state, make_train_step
+from jkeras.training import chains, init_train_state, make_train_step
 from jkeras.training.stacked import StackedLayout
 
 RNG = np.random.default_rng(0)
@@ -182,8 +181,24 @@ def test_chains_end_where_somebody_else_looks():
     assert chains.chains_of(jkeras.Model(x, y)) == [parts]
     assert chains.chains_of(jkeras.Model(x, [y, seen[3]])) == [parts[:4], parts[4:]]
     assert chains.chains_of(jkeras.Model(x, layers.add([y, seen[2]]))) == [parts[:3], parts[3:]]
-    twice = jkeras.Model(x, parts[3](y))
+    twice = jkeras.Model(x, [y, parts[3](layers.Activation("tanh")(x))])
     assert chains.chains_of(twice) == [parts[:3], parts[4:]]
+
+
+def test_layers_of_an_inner_model_are_single():
+    x = jkeras.Input((4,))
+    parts = [layers.Dense(4, "tanh") for _ in range(7)]
+    inner = jkeras.Sequential([jkeras.Input((4,)), parts[1]])
+    y = x
+    for part in parts:
+        y = part(y)
+
+    def model():
+        return compiled(model=jkeras.Model(x, layers.Dense(1)(inner(y))))
+
+    first = model()
+    assert not is_stacked(first)
+    assert np.isfinite(first.fit(X[:, [0, 1, 2, 0]], Y, verbose=0).history["loss"][0])
 
 
 def test_arguments_that_differ_end_a_chain():

@@ -6,10 +6,8 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 from jkeras.core.equality import value_key
-from jkeras.core.graph import KerasTensor, flatten, graph_of
 from jkeras.core.layer import Layer
 from jkeras.core.tracebacks import is_built_in
-from jkeras.models.sequential import Sequential
 
 # a loop over fewer layers saves little of the compiler's time
 FEWEST = 64
@@ -29,37 +27,15 @@ def chains_of(model: Any) -> list[list[Layer]]:
     >>> [(len(chain), chain[0].name) for chain in chains_of(model)]
     [(64, 'dense_1')]
     """
-    chains = [chain for line in _lines(model) for chain in _equal(line)]
+    lines = model.lines()
+    counts = Counter(layer for line in lines for layer in line)
+    chains = [chain for line in lines for chain in _equal(line, counts)]
     return [chain for chain in chains if len(chain) >= FEWEST]
 
 
-def _lines(model: Any) -> list[list[Layer]]:
-    """The layers of a model in lines, in each of which a layer takes what the one before gives."""
-    if isinstance(model, Sequential):
-        return [model.layers]
-    graph = graph_of(model)
-    return [] if graph is None else list(_lines_of_graph(graph))
-
-
-def _lines_of_graph(graph: Any) -> Iterator[list[Layer]]:
-    tensors = [tensor for node in graph.nodes for tensor in node.input_tensors]
-    taken = Counter(map(id, tensors + flatten(graph.outputs)))
-    line, last = [], None
-    for node in graph.nodes:
-        continues = len(node.args) == 1 and not node.kwargs and node.args[0] is last
-        if not continues or taken[id(last)] > 1:
-            yield line
-            line = []
-        is_one = len(node.output_tensors) == 1 and isinstance(node.outputs, KerasTensor)
-        last = node.output_tensors[0] if is_one else None
-        line.append(node.operation)
-    yield line
-
-
-def _equal(line: list[Any]) -> Iterator[list[Layer]]:
-    """What stands in a line side by side and is equal."""
+def _equal(line: list[Any], counts: Counter) -> Iterator[list[Layer]]:
+    """What stands in a line side by side, is equal and is there once."""
     chain, last = [], None
-    counts = Counter(line)
     for layer in line:
         key = _key(layer) if counts[layer] == 1 else None
         if key is None or key != last:
