@@ -17,6 +17,7 @@ SMALL = 2**14  # elements that a program makes
 LARGE = 2**20  # the same for large arrays
 LARGE_ON_CPU = 2**16  # where more leave the cache, and take five times as long for each
 LARGEST = 2**24  # elements up to which it pays
+LARGEST_ON_CPU = 2**32  # all whose numbers have 32 bits: there it takes less time and memory
 
 
 def uniform(key, shape, low, high, dtype):
@@ -36,7 +37,7 @@ def truncated_normal(key, shape, low, high, dtype, mean=0.0, stddev=1.0):
 
 def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
     size = math.prod(map(int, shape))
-    if not _is_plain(key) or jnp.dtype(dtype) != jnp.float32 or not 0 < size <= LARGEST:
+    if not _is_plain(key) or jnp.dtype(dtype) != jnp.float32 or not 0 < size <= _largest():
         limits = {"uniform": dict(minval=low, maxval=high), "normal": {}}.get(
             kind, dict(lower=low, upper=high)
         )
@@ -56,6 +57,10 @@ def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
             values *= np.float32(scale)
             values += np.float32(shift)
         return jax.device_put(values.reshape(shape))
+
+
+def _largest():
+    return LARGEST_ON_CPU if jax.default_backend() == "cpu" else LARGEST
 
 
 def _chunks(size):

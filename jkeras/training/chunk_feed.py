@@ -2,6 +2,7 @@
 one transfer, and the steps into one dispatch.
 """
 
+import collections
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -9,14 +10,18 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.ops.kernels import on_cpu
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.source import Batch
 from jkeras.training.data.stored import Stored
 from jkeras.training.feeds import OrderedFeed, Work
 from jkeras.training.prefetch import Prefetched
+from jkeras.training.types import Logs
 from jkeras.training.workers import noted
 
 BYTES = 2**24  # of a chunk; three of them may be waiting
+BYTES_ON_CPU = 2**22  # there each is a part of the process's memory, and a dispatch costs little
+RUNNING = 2  # chunks that dispatches which have not ended may hold
 MOST = 256  # steps
 ALIGNMENT = 64  # bytes
 
@@ -25,7 +30,8 @@ def steps_of_chunk(source: ArraySource) -> int:
     """The number of steps whose rows are one chunk."""
     of_all = sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(source.data))
     of_step = max(of_all * source.batch_size // source.size, 1)
-    return min(source.num_batches, MOST, BYTES // of_step)
+    of_chunk = BYTES_ON_CPU if on_cpu() else BYTES
+    return min(source.num_batches, MOST, of_chunk // of_step)
 
 
 def read(values: Any, rows: np.ndarray) -> np.ndarray:
@@ -60,6 +66,7 @@ class ChunkFeed(OrderedFeed):
         self._chunks: Prefetched | None = None
         self._chunk: tuple | None = None  # (data, order of its rows)
         self._done = self.steps  # steps of it that were taken
+        self._running = collections.deque()  # logs of the last dispatches of chunks
 
     def take(self, most: int) -> Iterator[Work]:
         """One dispatch of the next steps, at most so many."""
@@ -73,6 +80,13 @@ class ChunkFeed(OrderedFeed):
             yield Work("many", (*self._chunk, np.int32(self._done), np.int32(steps)), steps)
             self._done += steps
         self.at += steps
+
+    def dispatched(self, logs: Logs) -> None:
+        """Waits for a dispatch before, since each that has not ended holds its chunk."""
+        if self._done == self.steps:
+            self._running.append(logs)
+        if len(self._running) > RUNNING:
+            jax.block_until_ready(self._running.popleft())
 
     def _next_chunk(self) -> None:
         if self._chunks is None:

@@ -15,6 +15,7 @@ from jkeras.training.data import ArraySource, take
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Batch, Source
 from jkeras.training.prefetch import Prefetched
+from jkeras.training.types import Logs
 
 
 class Work(typing.NamedTuple):
@@ -66,6 +67,9 @@ class OrderedFeed:
     def more(self) -> bool:
         """Whether there is another batch."""
         return self.at < self.whole + bool(self.rest.size)
+
+    def dispatched(self, logs: Logs) -> None:
+        """Takes note that what was taken last is dispatched."""
 
     def smaller_batch(self) -> Work:
         """The step on the batch behind those of full size."""
@@ -133,6 +137,9 @@ class HostFeed:
         else:
             self.batches = map(self._prepared, batches)
             self._stop = batches.close
+
+    def dispatched(self, logs: Logs) -> None:
+        """Nothing to note."""
 
     def more(self) -> bool:
         """Whether there is another batch, which is taken from the source and kept."""

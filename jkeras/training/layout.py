@@ -1,6 +1,8 @@
 """Which variable of a model is which leaf of its `TrainState`."""
 
 import collections
+import functools
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +87,16 @@ class StateLayout:
             build_by_path(optimizer, self.trainable, paths.of(self.trainable))
             return self.trainable
         return known
+
+    @functools.cached_property
+    def count_of_parameters(self) -> int:
+        """The number of elements of the weights that are trained."""
+        return sum(math.prod(variable.shape) for _, variable in self.params)
+
+    @property
+    def count_of_arrays(self) -> int:
+        """The number of arrays in which a state has the weights."""
+        return len(self.params) + len(self.frozen) + len(self.state)
 
     @property
     def optimizer(self) -> Any:

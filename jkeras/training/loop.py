@@ -75,7 +75,7 @@ class Runner:
         self.layout = layout
         self.kind = kind
         self.trace = trace
-        steps = fixed_steps(model, kind, every_batch)
+        steps = fixed_steps(layout, kind, every_batch)
         self.programs = Programs(model, layout, kind, steps != 1, trace is not None)
         if steps:
             self.pace = Pace(steps)
@@ -140,6 +140,7 @@ class Runner:
             steps = 0
             for work in self._feed.take(most):
                 logs = self._dispatch(owner, work)
+                self._feed.dispatched(logs)
                 steps += work.steps
             self.taken += steps
             self._measure(steps, start, logs)

@@ -12,7 +12,7 @@ from jkeras.training.offload import is_offloaded
 from jkeras.training.overrides import has_own_step
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.layout import StateLayout
 
 # seconds of one dispatch: its cost is lost in them, and a bar or Ctrl-C need not wait
 MOMENT = 0.05
@@ -24,6 +24,7 @@ FEW = 8
 PATIENCE = 0.5  # seconds that such a dispatch may take
 TRIALS = 3  # steps that are timed; the first calls of a compiled function take longer
 MOST_WEIGHTS = 1000  # with 600 of them a loop takes 1.7 times as long to compile as a step
+MOST_PARAMETERS = 5 * 10**7  # with 10**8 of them a loop takes a third more memory than a step
 
 
 class Pace:
@@ -66,23 +67,25 @@ def steps_of(seconds: float) -> int:
     return max(1, steps)
 
 
-def fixed_steps(model: "Trainer", kind: str, every_batch: bool) -> int | None:
+def fixed_steps(layout: "StateLayout", kind: str, every_batch: bool) -> int | None:
     """The number of steps of a dispatch where there is nothing to measure, else None.
 
     It is the user's `steps_per_execution` above 1; and 1 where callbacks look at every batch, where
     the user's own step returns logs of its own; where the optimizer's state is to be with the host
     between any two steps; where convolutions would run inside a loop on a CPU, where their weight
     gradient is slower than all that a dispatch costs; for very many weights, where a loop takes too
-    long to compile; and in several processes, which would measure different times, and have to
-    agree on where a dispatch ends.
+    long to compile; for very large ones, whose gradients are all alive at once in a loop; and in
+    several processes, which would measure different times, and have to agree on where a dispatch
+    ends.
     """
+    model = layout.model
     if model.steps_per_execution > 1:
         return model.steps_per_execution
     if not model.jit_compile or every_batch or has_own_step(model, kind):
         return 1
     if jax.process_count() > 1 or (kind == "train" and is_offloaded()):
         return 1
-    if len(model.weights) > MOST_WEIGHTS:
+    if layout.count_of_arrays > MOST_WEIGHTS or layout.count_of_parameters > MOST_PARAMETERS:
         return 1
     convolves = any("Conv" in type(module).__name__ for _, module in walk(model))
     return 1 if on_cpu() and convolves else None

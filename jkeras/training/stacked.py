@@ -172,6 +172,11 @@ class StackedLayout(StateLayout):
             }
 
     @property
+    def count_of_arrays(self) -> int:
+        rows = sum(len(chain.pattern.weights) * (len(chain.names) - 1) for chain in self.chains)
+        return super().count_of_arrays - rows
+
+    @property
     def variables_of_step(self) -> Tree:
         return self._variables_of_step
 
