@@ -20,7 +20,8 @@ from jkeras.training.types import Logs
 from jkeras.training.workers import noted
 
 BYTES = 2**24  # of a chunk; three of them may be waiting
-BYTES_ON_CPU = 2**22  # there each is a part of the process's memory, and a dispatch costs little
+BYTES_ON_CPU = 2**21  # there each is a part of the process's memory, and a dispatch costs little
+FEW = 8  # steps of a chunk on CPU at least, though it has more bytes then
 RUNNING = 2  # chunks that dispatches which have not ended may hold
 MOST = 256  # steps
 ALIGNMENT = 64  # bytes
@@ -30,7 +31,7 @@ def steps_of_chunk(source: ArraySource) -> int:
     """The number of steps whose rows are one chunk."""
     of_all = sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(source.data))
     of_step = max(of_all * source.batch_size // source.size, 1)
-    of_chunk = BYTES_ON_CPU if on_cpu() else BYTES
+    of_chunk = min(BYTES, max(BYTES_ON_CPU, FEW * of_step)) if on_cpu() else BYTES
     return min(source.num_batches, MOST, of_chunk // of_step)
 
 
