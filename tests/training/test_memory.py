@@ -12,7 +12,6 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.training import chunk_feed
 from jkeras.training.data import array_source
 from tests.design.tools import normal
 from tests.thinning import some_slow
@@ -223,30 +222,3 @@ def test_a_submodel_keeps_only_what_it_needs():
     del first
     assert alive()[1] < before[1] and known() is None
     assert second.predict(X, verbose=0).shape == (20, 5)
-
-
-def test_few_chunks_of_a_file_are_in_memory(monkeypatch):
-    """A dispatch that has not ended holds its chunk; the loop does not run far ahead of them."""
-    monkeypatch.setattr(array_source, "ON_DEVICE_LIMIT", 0)
-    monkeypatch.setattr(chunk_feed, "BYTES", 2 * 16 * 256 * 4 + 1000)
-    chunks, alive = [], []
-    read = chunk_feed.read
-
-    class Chunk(np.ndarray):
-        pass
-
-    def noted(values, rows):
-        chunk = read(values, rows).view(Chunk)
-        if chunk.ndim == 2:
-            chunks.append(weakref.ref(chunk))
-        alive.append(sum(made() is not None for made in chunks))
-        return chunk
-
-    monkeypatch.setattr(chunk_feed, "read", noted)
-    wide = [jkeras.layers.Dense(512, "relu") for _ in range(8)]
-    model = jkeras.Sequential([jkeras.Input((256,)), *wide, jkeras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    model.fit(
-        np.zeros((16 * 128, 256), "float32"), np.zeros((16 * 128, 1)), batch_size=16, verbose=0
-    )
-    assert 1 < max(alive) < 12 < len(chunks)
