@@ -180,6 +180,16 @@ def everywhere(data: Tree, once: bool = False) -> Tree:
     return jax.tree_util.tree_map(lambda v: spread(v, sharding), data)
 
 
+def taken_along(data: Tree) -> Tree:
+    """Data of the host for a single dispatch, with a distribution on each device of the mesh.
+
+    Without one the compiled step takes numpy's arrays as they are, for less than `everywhere`.
+    """
+    if settings.distribution is None:
+        return data
+    return everywhere(data)
+
+
 def to_host(value: typing.Any) -> np.ndarray:
     """An array as a numpy array, also one whose parts lie with other processes."""
     if (
@@ -193,13 +203,14 @@ def to_host(value: typing.Any) -> np.ndarray:
     return np.asarray(value)
 
 
-def _is_on_one_device(value: typing.Any) -> bool:
+def is_on_one_device(value: typing.Any) -> bool:
+    """Whether a value is an array that lies on one device alone."""
     return type(getattr(value, "sharding", None)) is jax.sharding.SingleDeviceSharding
 
 
 def own_array(value: typing.Any) -> np.ndarray:
     """An array as a numpy array to write into: a copy of what JAX, or anybody else, holds too."""
-    if _is_on_one_device(value):
+    if is_on_one_device(value):
         return np.array(value)
     array = to_host(value)
     flags = array.flags

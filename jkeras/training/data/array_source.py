@@ -118,7 +118,8 @@ class ArraySource(Source):
         size = min(self.batch_size, self.size)
         whole = len(rows) // size if padded_size is None else -(-len(rows) // size)
         rest = rows[whole * size :]
-        rows = np.concatenate([rows, np.arange(len(rows), whole * size, dtype=rows.dtype)])
+        if len(rows) < whole * size:
+            rows = np.concatenate([rows, np.arange(len(rows), whole * size, dtype=rows.dtype)])
         return rows[: whole * size].reshape(whole, size), rest
 
     @property
