@@ -2,13 +2,13 @@
 one transfer, and the steps into one dispatch.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
+from jkeras.training import placement
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.source import Batch
 from jkeras.training.data.stored import Stored
@@ -18,7 +18,6 @@ from jkeras.training.workers import noted
 
 BYTES = 2**24  # of a chunk; three of them may be waiting
 MOST = 256  # steps
-ALIGNMENT = 64  # bytes
 
 
 def steps_of_chunk(source: ArraySource) -> int:
@@ -32,7 +31,7 @@ def read(values: Any, rows: np.ndarray) -> np.ndarray:
     """Rows of an array, in one pass over them where that can be: in memory that a CPU as the device
     takes as it is.
     """
-    out = _aligned((len(rows), *values.shape[1:]), values.dtype)
+    out = placement.aligned((len(rows), *values.shape[1:]), values.dtype)
     if isinstance(values, Stored):
         values.read_into(rows, out)
     elif isinstance(values, np.ndarray) and values.dtype == out.dtype:
@@ -40,15 +39,6 @@ def read(values: Any, rows: np.ndarray) -> np.ndarray:
     else:
         out[...] = values[rows]
     return out
-
-
-def _aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array at an address that `device_put` need not copy from."""
-    dtype = np.dtype(dtype)
-    count = math.prod(shape) * dtype.itemsize
-    memory = np.empty(count + ALIGNMENT, "uint8")
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + count].view(dtype).reshape(shape)
 
 
 class ChunkFeed(OrderedFeed):

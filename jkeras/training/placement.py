@@ -3,6 +3,7 @@ does anything.
 """
 
 import contextlib
+import math
 import typing
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from jkeras.core.spread import spread
 from jkeras.ops.kernels import on_cpu
 
 Tree = typing.TypeVar("Tree")  # a pytree of arrays
+ALIGNMENT = 64  # bytes
 
 
 def replicated() -> jax.sharding.Sharding:
@@ -166,16 +168,10 @@ def constrain(batch: Tree) -> Tree:
     )
 
 
-def everywhere(data: Tree, once: bool = False) -> Tree:
-    """Data as arrays on the device, with a distribution on each device of the mesh.
-
-    Args:
-        once: it is put there once: `device_put` compiles nothing, where `asarray` takes half its
-            time once it has compiled a program for the shape.
-    """
+def everywhere(data: Tree) -> Tree:
+    """Data as arrays on the device, with a distribution on each device of the mesh."""
     if settings.distribution is None:
-        put = jax.device_put if once else jax.numpy.asarray
-        return jax.tree_util.tree_map(put, data)
+        return jax.tree_util.tree_map(jax.numpy.asarray, data)
     sharding = here(replicated())
     return jax.tree_util.tree_map(lambda v: spread(v, sharding), data)
 
@@ -188,6 +184,34 @@ def taken_along(data: Tree) -> Tree:
     if settings.distribution is None:
         return data
     return everywhere(data)
+
+
+def put_once(data: Tree) -> Tree:
+    """Data for many dispatches, where they take it without a copy: on the device, with a
+    distribution on each device of the mesh.
+
+    A CPU takes it from the host, and `device_put` is as slow as some steps of a small model.
+    """
+    if settings.distribution is None:
+        return jax.tree_util.tree_map(_put_once, data)
+    return everywhere(data)
+
+
+def _put_once(value: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
+    if isinstance(value, jax.Array) or not on_cpu():
+        return jax.device_put(value)
+    array = aligned(value.shape, jax.dtypes.canonicalize_dtype(value.dtype))
+    array[...] = value
+    return array
+
+
+def aligned(shape: tuple[int, ...], dtype: typing.Any) -> np.ndarray:
+    """A new array at an address that a CPU as the device need not copy from."""
+    dtype = np.dtype(dtype)
+    count = math.prod(shape) * dtype.itemsize
+    memory = np.empty(count + ALIGNMENT, "uint8")
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + count].view(dtype).reshape(shape)
 
 
 def to_host(value: typing.Any) -> np.ndarray:
