@@ -3,7 +3,6 @@ one transfer, and the steps into one dispatch.
 """
 
 import collections
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import jax
 import numpy as np
 
 from jkeras.ops.kernels import on_cpu
+from jkeras.training import placement
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.source import Batch
 from jkeras.training.data.stored import Stored
@@ -24,7 +24,6 @@ BYTES_ON_CPU = 2**21  # there each is a part of the process's memory, and a disp
 FEW = 8  # steps of a chunk on CPU at least, though it has more bytes then
 RUNNING = 2  # chunks that dispatches which have not ended may hold
 MOST = 256  # steps
-ALIGNMENT = 64  # bytes
 
 
 def steps_of_chunk(source: ArraySource) -> int:
@@ -39,7 +38,7 @@ def read(values: Any, rows: np.ndarray) -> np.ndarray:
     """Rows of an array, in one pass over them where that can be: in memory that a CPU as the device
     takes as it is.
     """
-    out = _aligned((len(rows), *values.shape[1:]), values.dtype)
+    out = placement.aligned((len(rows), *values.shape[1:]), values.dtype)
     if isinstance(values, Stored):
         values.read_into(rows, out)
     elif isinstance(values, np.ndarray) and values.dtype == out.dtype:
@@ -47,15 +46,6 @@ def read(values: Any, rows: np.ndarray) -> np.ndarray:
     else:
         out[...] = values[rows]
     return out
-
-
-def _aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array at an address that `device_put` need not copy from."""
-    dtype = np.dtype(dtype)
-    count = math.prod(shape) * dtype.itemsize
-    memory = np.empty(count + ALIGNMENT, "uint8")
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + count].view(dtype).reshape(shape)
 
 
 class ChunkFeed(OrderedFeed):

@@ -79,20 +79,25 @@ class OrderedFeed:
 class DeviceFeed(OrderedFeed):
     """Feeds from arrays that lie on the device, in an order of rows that is put there once."""
 
-    def __init__(self, *arguments: typing.Any) -> None:
-        super().__init__(*arguments)
-        self.order = placement.everywhere(self.order)
-
     def take(self, most: int) -> Iterator[Work]:
         """One dispatch of the next steps, at most so many."""
         if self.at < self.whole:
             steps = min(most, self.whole - self.at)
             start = np.int32(self.at)
-            yield Work("many", (self.source.on_device(), self.order, start, np.int32(steps)), steps)
+            order = self._order_for(steps)
+            yield Work("many", (self.source.on_device(), order, start, np.int32(steps)), steps)
         else:
             steps = 1
             yield self.smaller_batch()
         self.at += steps
+
+    def _order_for(self, steps: int) -> np.ndarray | jax.Array:
+        """The order for a dispatch of so many steps."""
+        if steps == self.whole:
+            return placement.taken_along(self.order)
+        if not isinstance(self.order, jax.Array):
+            self.order = placement.everywhere(self.order)
+        return self.order
 
     def close(self) -> None:
         """Nothing to release."""

@@ -83,9 +83,9 @@ def check_range(
     inside = (y_true >= 0) & (y_true < classes)  # NaN is not
     if y_true.dtype.kind == "f":
         inside &= y_true == np.floor(y_true)
-    outside = ~inside
-    if not outside.any():
+    if inside.all():
         return
+    outside = ~inside
     if arguments.get("ignore_class") is not None:
         outside &= y_true != arguments["ignore_class"]
     if sample_weight is not None:

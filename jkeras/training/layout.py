@@ -38,6 +38,7 @@ class StateLayout:
 
     Attributes:
         params, frozen, state, metrics: (path, variable) pairs of the parts of a state.
+        inner_metrics: those pairs of `state` that metrics inside layers count in.
         trainable: the variables that gradients reach, in Keras's order, the optimizer's.
         generators: (path, seed generator) pairs.
         key: equal for layouts that compiled functions may share.
@@ -54,6 +55,8 @@ class StateLayout:
         self.trainable = model.trainable_variables
         self.params, self.frozen, self.state = _grouped(model, weights, self.trainable)
         self.metrics = _metric_variables(model, weights)
+        inner = {id(v) for metric in model.metrics_of_layers() for v in metric.variables}
+        self.inner_metrics = [(path, v) for path, v in self.state if id(v) in inner]
         self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
         self._places = self._initial = self.stacked = None
         self._line_up_optimizer(ByVariable((variable, path) for path, variable in weights))
@@ -340,11 +343,10 @@ class StateLayout:
     def reset_metrics(self, state: TrainState) -> TrainState:
         """The state with all metrics as if they had seen nothing, those inside layers too."""
         state = state.replace(metrics=self.initial_metrics())
-        inner = {id(v) for metric in self.model.metrics_of_layers() for v in metric.variables}
-        if not inner:
+        if not self.inner_metrics:
             return state
         kept = dict(tree.flatten(state.state))
-        kept |= {path: self.first(v) for path, v in self.state if id(v) in inner}
+        kept |= {path: self.first(v) for path, v in self.inner_metrics}
         return state.replace(state=tree.unflatten(kept.items()))
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import jax
+import numpy as np
 
-from jkeras.core.variable import Borrowed
+from jkeras.core.variable import Borrowed, Variable
 from jkeras.training import placement
 from jkeras.training.layout import StateLayout
 from jkeras.training.state import TrainState, copied
@@ -54,7 +55,8 @@ class StateOwner:
 
     def _borrow(self) -> None:
         self.borrowed = Borrowed(self.pull, self.lock)
-        for variable in self.layout.variables():
+        self.variables = self.layout.variables()
+        for variable in self.variables:
             variable.held = self.borrowed
 
     def pull(self) -> None:
@@ -73,10 +75,15 @@ class StateOwner:
 
     def take(self) -> TrainState:
         """The state to go on from; what variables were set to in between counts."""
-        if self.state is None or any(v.held is not self.borrowed for v in self.layout.variables()):
+        if self.state is None or self._assigned():
             self.pull_rest()
             self._take_over()
         return self.state
+
+    def _assigned(self) -> list[tuple[Variable, Any]]:
+        """(variable, what it holds) for those that were assigned since the last step."""
+        borrowed = self.borrowed
+        return [(v, v.held) for v in self.variables if v.held is not borrowed]
 
     def pull_rest(self) -> None:
         """Puts the state's arrays into the variables, but for those that were assigned since the
@@ -84,9 +91,7 @@ class StateOwner:
         """
         with self.lock:
             if self.state is not None:
-                assigned = [
-                    (v, v.held) for v in self.layout.variables() if v.held is not self.borrowed
-                ]
+                assigned = self._assigned()
                 self.layout.scatter(self.state)
                 for variable, value in assigned:
                     variable.held = value
@@ -131,13 +136,17 @@ def owned(state: TrainState, keep: bool = False) -> TrainState:
     """The state in arrays that a step may consume: its own ones, and copies of those that others
     refer to.
 
-    A numpy view of an array needs no copy: JAX does not consume what has one.
+    A numpy view of an array needs no copy: JAX does not consume what has one. The number of the
+    step and the key are the model's: a step takes them from the host, which costs less than a copy
+    on the device.
 
     Args:
         keep: the model refers to the optimizer's state.
     """
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return copied(state)  # references are not counted exactly
+    if placement.is_on_one_device(state.rng):
+        state = state.replace(step=np.array(state.step), rng=np.array(state.rng))
     alone = {"state": object()}
     leaves = jax.tree_util.tree_leaves(alone)
     count = sys.getrefcount(leaves[0])

@@ -3,6 +3,7 @@ does anything.
 """
 
 import contextlib
+import math
 import typing
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from jkeras.core.spread import spread
 from jkeras.ops.kernels import on_cpu
 
 Tree = typing.TypeVar("Tree")  # a pytree of arrays
+ALIGNMENT = 64  # bytes
 
 
 def replicated() -> jax.sharding.Sharding:
@@ -166,18 +168,50 @@ def constrain(batch: Tree) -> Tree:
     )
 
 
-def everywhere(data: Tree, once: bool = False) -> Tree:
-    """Data as arrays on the device, with a distribution on each device of the mesh.
-
-    Args:
-        once: it is put there once: `device_put` compiles nothing, where `asarray` takes half its
-            time once it has compiled a program for the shape.
-    """
+def everywhere(data: Tree) -> Tree:
+    """Data as arrays on the device, with a distribution on each device of the mesh."""
     if settings.distribution is None:
-        put = jax.device_put if once else jax.numpy.asarray
-        return jax.tree_util.tree_map(put, data)
+        return jax.tree_util.tree_map(jax.numpy.asarray, data)
     sharding = here(replicated())
     return jax.tree_util.tree_map(lambda v: spread(v, sharding), data)
+
+
+def taken_along(data: Tree) -> Tree:
+    """Data of the host for a single dispatch, with a distribution on each device of the mesh.
+
+    Without one the compiled step takes numpy's arrays as they are, for less than `everywhere`.
+    """
+    if settings.distribution is None:
+        return data
+    return everywhere(data)
+
+
+def put_once(data: Tree) -> Tree:
+    """Data for many dispatches, where they take it without a copy: on the device, with a
+    distribution on each device of the mesh.
+
+    A CPU takes it from the host, and `device_put` is as slow as some steps of a small model.
+    """
+    if settings.distribution is None:
+        return jax.tree_util.tree_map(_put_once, data)
+    return everywhere(data)
+
+
+def _put_once(value: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
+    if isinstance(value, jax.Array) or not on_cpu():
+        return jax.device_put(value)
+    array = aligned(value.shape, jax.dtypes.canonicalize_dtype(value.dtype))
+    array[...] = value
+    return array
+
+
+def aligned(shape: tuple[int, ...], dtype: typing.Any) -> np.ndarray:
+    """A new array at an address that a CPU as the device need not copy from."""
+    dtype = np.dtype(dtype)
+    count = math.prod(shape) * dtype.itemsize
+    memory = np.empty(count + ALIGNMENT, "uint8")
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + count].view(dtype).reshape(shape)
 
 
 def to_host(value: typing.Any) -> np.ndarray:
@@ -193,13 +227,14 @@ def to_host(value: typing.Any) -> np.ndarray:
     return np.asarray(value)
 
 
-def _is_on_one_device(value: typing.Any) -> bool:
+def is_on_one_device(value: typing.Any) -> bool:
+    """Whether a value is an array that lies on one device alone."""
     return type(getattr(value, "sharding", None)) is jax.sharding.SingleDeviceSharding
 
 
 def own_array(value: typing.Any) -> np.ndarray:
     """An array as a numpy array to write into: a copy of what JAX, or anybody else, holds too."""
-    if _is_on_one_device(value):
+    if is_on_one_device(value):
         return np.array(value)
     array = to_host(value)
     flags = array.flags

@@ -16,7 +16,7 @@ from jkeras.core.settings import settings
 from jkeras.core.tracebacks import is_built_in
 from jkeras.kernel import tree
 from jkeras.ops.kernels import inside_loop
-from jkeras.training.chains import chains_of
+from jkeras.training import chains
 from jkeras.training.layout import LazyLayout, StateLayout
 from jkeras.training.overrides import overrides
 from jkeras.training.rows import Row, Rows
@@ -31,23 +31,24 @@ def stacked_layout(layout: StateLayout) -> StateLayout:
     """The layout of states whose equal layers are stacked; the given one where there are none, or
     where something looks at single weights.
     """
-    if not _may_stack(layout):
+    if len(layout.params) < chains.FEWEST or not _may_stack(layout):
         return layout
     if layout.stacked is None:
-        chains = [chain for layers in chains_of(layout.model) for chain in _chain(layers, layout)]
-        layout.stacked = StackedLayout(layout.model, chains) if chains else layout
+        found = [_chain(layers, layout) for layers in chains.chains_of(layout.model)]
+        whole = [chain for chain in found if chain is not None]
+        layout.stacked = StackedLayout(layout.model, whole) if whole else layout
     return layout.stacked
 
 
-def _chain(layers: list[Layer], layout: StateLayout) -> list["Chain"]:
-    """The chain of some layers; none where one or its weights are part of something else, too."""
+def _chain(layers: list[Layer], layout: StateLayout) -> "Chain | None":
+    """The chain of some layers; None where one or its weights are part of something else, too."""
     shared = {path[0] for pair in shared_paths(layout.model).items() for path in pair}
     paths = ByVariable((variable, path) for path, variable in layout.params)
     places = [[paths.find(variable) for variable in layer.weights] for layer in layers]
     names = [own[0][0] for own in places if own[0] is not None]
     expected = [[(name, variable.name) for variable in layers[0].weights] for name in names]
     is_whole = places == expected and shared.isdisjoint(names)
-    return [Chain(layers, names)] if is_whole else []
+    return Chain(layers, names) if is_whole else None
 
 
 def _may_stack(layout: StateLayout) -> bool:

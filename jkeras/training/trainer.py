@@ -69,18 +69,17 @@ class Trainer(MaybeEnsemble, Compilable):
             fix = "train with `fit`, or with `make_train_step` and an account of your own"
             raise ValueError(explain(f"Model '{self.name}'", wanted, f"`{method}`", fix))
 
-    @whole
     def build_for_training(self, batch: Batch | None = None) -> None:
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes
         are known.
         """
-        self._build_parts(batch)
+        waiting = self._unbuilt_containers()
+        if waiting or not self.built or not all_built(self):
+            self._build_parts(batch, waiting)
         self._attach_lora()
 
-    def _build_parts(self, batch: Batch | None) -> None:
-        waiting = self._unbuilt_containers()
-        if self.built and all_built(self) and not waiting:
-            return
+    @whole
+    def _build_parts(self, batch: Batch | None, waiting: list) -> None:
         if batch is None:
             x, y = self._input_shapes(), None
         else:
@@ -638,15 +637,17 @@ class Trainer(MaybeEnsemble, Compilable):
         look_at_batch(self, state)
         return self._batch_logs(logs, return_dict)
 
-    @whole
     def state_layout(self) -> StateLayout:
-        signature = StateLayout.signature(self)
-        if self._last_layout is None or self._last_layout[0] != signature:
-            layout = self.new_layout()
-            if self.optimizer is not None and not self.has_own_opt_state:
-                layout.build_optimizer()
-            self.__dict__["_last_layout"] = StateLayout.signature(self), layout
+        if self._last_layout is None or self._last_layout[0] != StateLayout.signature(self):
+            self._make_layout()
         return self._last_layout[1]
+
+    @whole
+    def _make_layout(self) -> None:
+        layout = self.new_layout()
+        if self.optimizer is not None and not self.has_own_opt_state:
+            layout.build_optimizer()
+        self.__dict__["_last_layout"] = StateLayout.signature(self), layout
 
     def loop_layout(self) -> StateLayout:
         """Which variable is which leaf of the states that loops over steps run on."""

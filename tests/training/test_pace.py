@@ -3,7 +3,7 @@
 import pytest
 
 from jkeras.ops.kernels import traced_for
-from jkeras.training.pace import MOST, steps_of
+from jkeras.training.pace import MOST, Pace, steps_of
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,10 @@ from jkeras.training.pace import MOST, steps_of
 def test_long_steps_share_a_dispatch_on_cpu_alone(platform, seconds, steps):
     with traced_for(platform):
         assert steps_of(seconds) == steps
+
+
+def test_what_a_dispatch_costs_beside_its_steps_does_not_keep_it_small():
+    pace = Pace()
+    while not pace.settled:
+        pace.took(2e-5 + 1e-3 / pace.steps)
+    assert steps_of(2.2e-5) < pace.steps <= steps_of(2e-5)

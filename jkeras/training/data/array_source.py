@@ -128,9 +128,9 @@ class ArraySource(Source):
         return sum(v.nbytes for v in flatten(self.data) if v is not None) <= ON_DEVICE_LIMIT
 
     def on_device(self) -> Batch:
-        """The data as arrays on the device, put there once."""
+        """The data as a compiled step takes it, put there once."""
         if self._on_device is None:
-            self._on_device = placement.everywhere(self.data, once=True)
+            self._on_device = placement.put_once(self.data)
         return self._on_device
 
     def batches(
