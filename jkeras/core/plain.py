@@ -19,7 +19,8 @@ def is_plain_call(layer, scope, args, kwargs) -> bool:
     flow = scope.flow
     state = vars(layer)
     beside = (kwargs, flow.masks, flow.bare, flow.casting, flow.abstract, settings.distribution)
-    is_adapted = any(map(low_rank.is_part, state["_own"]))
+    # another thread may build it now
+    is_adapted = any(map(low_rank.is_part, tuple(state["_own"])))
     special = (
         layer._is_changed or is_adapted,
         state["remat_scope"],
