@@ -119,9 +119,9 @@ WHY = {
     "save .weights.h5": "the file has Keras's layout, a group with attributes for each layer, and "
     "a sum of each array, which plain h5py does not make.",
     "save .keras": "beside that, zip files have a checksum of their whole content.",
-    "load .keras": "the checksum is that of a second reading.",
+    "load .keras": "the checksum of its whole content is compared.",
     "save .h5": 'as "save .weights.h5".',
-    "save .weights.json": "each of its files is on the disk before the next one begins.",
+    "save .weights.json": 'as "save .weights.h5".',
     "load .weights.json": "sums of each array are compared.",
     "save checkpoint": "sums of its files, with which they are compared when they are read.",
     "load checkpoint": "the sums of its files are compared.",

@@ -7,7 +7,7 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.saving import hdf5
 from jkeras.saving.files import replacing
-from jkeras.saving.hdf5_writing import writing
+from jkeras.saving.hdf5_writing import make_group, write_array, writing
 from jkeras.saving.reading import explained, opened
 
 
@@ -60,6 +60,6 @@ class ArrayStore:
             return
         with replacing(self._path) as temporary, writing(temporary) as file:
             for path, values in self._groups.items():
-                group = file.create_group(f"{path}/vars")
+                group = make_group(file, f"{path}/vars")
                 for name, value in values.items():
-                    hdf5.write_array(group, name, value)
+                    write_array(group, name, value)

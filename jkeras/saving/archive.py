@@ -159,9 +159,9 @@ class Archive:
     @contextlib.contextmanager
     def weights(self, name=WEIGHTS):
         """The store of its weights, open in a `with` block."""
-        member, verify = self.zip.open(name)
+        member, raw, verify = self.zip.open(name)
         with hdf5.reading(member) as content:
-            yield weights.OneFile(content, raw=member, verify=verify)
+            yield weights.OneFile(content, raw=raw, verify=verify)
 
     def __enter__(self):
         return self

@@ -56,11 +56,12 @@ def checksum(name, value):
     return product_sum(content, start)
 
 
-def checksum_of_file(file, start, size, function=zlib.crc32):
+def checksum_of_file(file, start, size, function=zlib.crc32, before=0):
     """The checksum of a part of an open file; of one on the disk without touching its position.
 
     Args:
         function: `(bytes, checksum of those before) -> checksum`.
+        before: the checksum of what comes before the part.
 
     >>> import io
     >>> checksum_of_file(io.BytesIO(b"abcdef"), 2, 2) == zlib.crc32(b"cd")
@@ -69,14 +70,42 @@ def checksum_of_file(file, start, size, function=zlib.crc32):
     try:
         handle = file.fileno()
     except OSError:
-        return function(np.frombuffer(file.getbuffer(), np.uint8)[start : start + size])
-    result = 0
+        return function(np.frombuffer(file.getbuffer(), np.uint8)[start : start + size], before)
+    result = before
     end = start + size
-    memory = np.empty(READ, np.uint8)
+    memory = np.empty(min(READ, size), np.uint8)
     while start < end and (count := os.preadv(handle, [memory[: end - start]], start)):
         result = function(memory[:count], result)
         start += count
     return result
+
+
+class Now(concurrent.futures.Executor):
+    """Calls functions at once, where a thread beside would only be in the way.
+
+    >>> Now().submit(max, 1, 2).result()
+    2
+    """
+
+    def submit(self, function, /, *args):
+        """A future that is done."""
+        future = concurrent.futures.Future()
+        try:
+            future.set_result(function(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def beside():
+    """An executor: of a thread where the process has another core for it."""
+    if len(getattr(os, "sched_getaffinity", _all_cores)(0)) > 1:
+        return concurrent.futures.ThreadPoolExecutor(1)
+    return Now()
+
+
+def _all_cores(_):
+    return range(os.cpu_count() or 1)
 
 
 class Checksums:
@@ -91,9 +120,10 @@ class Checksums:
     """
 
     def __init__(self):
-        self._pool = concurrent.futures.ThreadPoolExecutor(1)
+        self._pool = beside()
         self._expected = []  # (name, future of a checksum, what it must be)
         self._wanted = []  # (future of a checksum, what takes it)
+        self._checks = []
 
     def __enter__(self):
         return self
@@ -105,18 +135,28 @@ class Checksums:
         """Ends the thread."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def _begun(self, name, value):
+        """The future of a checksum; for a small array a thread would take longer."""
+        pool = Now() if value.nbytes < BLOCK else self._pool
+        return pool.submit(checksum, name, value)
+
     def expect(self, name, value, wanted):
         """Compares the checksum of an array with what it must be."""
-        self._expected.append((name, self._pool.submit(checksum, name, value), int(wanted)))
+        self._expected.append((name, self._begun(name, value), int(wanted)))
 
     def give(self, name, value, take):
-        """Calls `take(checksum)` at the end; an array that may still be written to is looked at
-        now.
+        """Calls `take(checksum)`, at the end at the latest; an array that may still be written to
+        is looked at now.
         """
-        future = self._pool.submit(checksum, name, value)
-        if value.flags.writeable:
-            future.result()
-        self._wanted.append((future, take))
+        future = self._begun(name, value)
+        if value.flags.writeable or future.done():
+            take(future.result())
+        else:
+            self._wanted.append((future, take))
+
+    def check(self, function):
+        """Calls a function at the end, which raises where something is damaged."""
+        self._checks.append(function)
 
     def finish(self):
         """Waits for all.
@@ -129,7 +169,10 @@ class Checksums:
             raise SerializationError(
                 f"damaged, by their checksums: {', '.join(map(repr, damaged[:10]))}"
             )
+        for check in self._checks:
+            check()
         for future, take in self._wanted:
             take(future.result())
         self._expected = []
+        self._checks = []
         self._wanted = []

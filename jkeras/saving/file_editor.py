@@ -62,7 +62,7 @@ class KerasFileEditor:
             with archive.Archive(file) as content:
                 self.metadata = content.metadata
                 self.config = content.config()
-                member, verify = content.zip.open(archive.WEIGHTS)
+                member, _, verify = content.zip.open(archive.WEIGHTS)
                 self._read(member)
                 verify()
 

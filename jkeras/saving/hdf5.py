@@ -15,6 +15,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.core.signals import Signals
 from jkeras.saving.allowance import allowance_of
 from jkeras.saving.hdf5_texts import SIGNATURE, texts
+from jkeras.saving.memory import aligned
 
 KINDS = "fiub"  # floats, integers, truth values
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
@@ -211,30 +212,6 @@ def _check_storage(data, plist):
         )
 
 
-def aligned(shape, dtype):
-    """An array without values, whose memory JAX on a CPU takes over as it is."""
-    dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def write_array(group, name, value, sums=None):
-    """Writes an array, and its checksum where `Checksums` are given."""
-    value = np.asarray(value)
-    half = value.dtype == jnp.bfloat16
-    stored = np.asarray(value, order="C")
-    if half:
-        stored = stored.view("V2")
-    data = group.create_dataset(name, data=stored)
-    if half:
-        data.attrs["dtype"] = "bfloat16"
-    is_number = half or value.dtype.kind in KINDS
-    if sums is not None and is_number:
-        sums.give(data.name, stored, lambda checksum: _set_number(data, CHECKSUM, checksum))
-
-
 # ---------------------------------------------------------------- attributes
 
 
@@ -251,17 +228,6 @@ def _number(data, name):
     number = np.empty((), dtype)
     attribute.read(number)
     return int(number)
-
-
-def _set_number(data, name, value):
-    """Gives a new dataset an attribute that is one number; through h5py's own attributes it takes
-    ten times as long.
-    """
-    from h5py import h5a, h5s, h5t
-
-    scalar = h5s.create(h5s.SCALAR)
-    attribute = h5a.create(data.id, name.encode(), h5t.STD_U32LE, scalar)
-    attribute.write(np.array(value, np.uint32))
 
 
 def text(thing, name, raw):

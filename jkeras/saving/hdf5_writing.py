@@ -1,10 +1,19 @@
-"""HDF5 files that are written: what the disk has to say is raised when HDF5 is done."""
+"""HDF5 files that are written: what the disk has to say is raised when HDF5 is done.
+
+Groups, arrays and attributes are made by HDF5's own functions: h5py's classes, which take whatever
+one has, take several times as long.
+"""
 
 import contextlib
+import functools
 import io
+
+import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core.signals import Signals
 from jkeras.saving.files import Ahead
+from jkeras.saving.hdf5 import CHECKSUM, HALF, KINDS
 
 
 @contextlib.contextmanager
@@ -117,3 +126,85 @@ class Patient(io.RawIOBase):
     def flush(self):
         """Hands on what waits."""
         self._try(self.file.flush)
+
+
+# ---------------------------------------------------------------- what is in a file
+
+
+def make_group(file, path, name=None):
+    """Makes a group at a path, and those it lies in where they are not there.
+
+    Args:
+        name: its attribute of this name.
+    """
+    import h5py
+
+    group = h5py.Group(h5py.h5g.create(file.id, path.encode(), _link(path.isascii())))
+    if name is not None:
+        _set(group, "name", np.array(name, h5py.string_dtype()))
+    return group
+
+
+def write_array(group, name, value, sums=None):
+    """Writes an array, and its checksum where `Checksums` are given."""
+    value = np.asarray(value)
+    half = value.dtype == jnp.bfloat16
+    stored = np.asarray(value, order="C")
+    if half:
+        stored = stored.view(HALF)
+    if not half and value.dtype.kind not in KINDS:
+        group.create_dataset(name, data=stored)
+        return
+    data = _create(group, name, stored)
+    if half:
+        data.attrs["dtype"] = "bfloat16"
+    if sums is not None:
+        sums.give(data.name, stored, functools.partial(_set_checksum, data))
+
+
+def _create(group, name, value):
+    """A new dataset of numbers."""
+    import h5py
+    from h5py import h5d, h5s, h5t
+
+    kind = h5t.py_create(value.dtype, logical=True)
+    space = h5s.create_simple(value.shape)
+    link = _link(name.isascii())
+    data = h5d.create(group.id, name.encode(), kind, space, _as_h5py_makes_them(), link)
+    data.write(h5s.ALL, h5s.ALL, value)
+    return h5py.Dataset(data)
+
+
+@functools.cache
+def _as_h5py_makes_them():
+    """The properties of datasets."""
+    from h5py import h5p
+
+    properties = h5p.create(h5p.DATASET_CREATE)
+    properties.set_obj_track_times(False)
+    return properties
+
+
+@functools.cache
+def _link(is_ascii):
+    """The properties of links to what is made, by whether their names are of ASCII alone."""
+    from h5py import h5p, h5t
+
+    properties = h5p.create(h5p.LINK_CREATE)
+    properties.set_create_intermediate_group(True)
+    if not is_ascii:
+        properties.set_char_encoding(h5t.CSET_UTF8)
+    return properties
+
+
+def _set_checksum(data, checksum):
+    _set(data, CHECKSUM, np.array(checksum, "<u4"))
+
+
+def _set(thing, name, value):
+    """Gives a new group or dataset an attribute that is one value."""
+    from h5py import h5a, h5s, h5t
+
+    kind = h5t.py_create(value.dtype, logical=True)
+    attribute = h5a.create(thing.id, name.encode(), kind, h5s.create(h5s.SCALAR))
+    attribute.write(value)

@@ -18,6 +18,7 @@ from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import dialects, hdf5, safe_json
 from jkeras.saving.assigning import assign_all
 from jkeras.saving.checksums import Checksums
+from jkeras.saving.hdf5_writing import make_group, write_array
 from jkeras.saving.weights import refuse_or_warn
 from jkeras.saving.optimizers_of_code import with_optimizer
 
@@ -48,7 +49,7 @@ def write_weights(model, group, version, sums):
     group.attrs["keras_version"] = version
     group.attrs["backend"] = "jax"
     for layer in model.layers:
-        _write_list(group.create_group(layer.name), _in_order(layer), sums)
+        _write_list(make_group(group, layer.name), _in_order(layer), sums)
     _write_list(group.create_group(TOP), list(own_variables(model).values()), sums)
 
 
@@ -65,7 +66,7 @@ def _write_list(group, variables, sums):
             count += 1
             name = f"{variable.path}_{count}"
         names.append(name)
-        hdf5.write_array(group, name, variable.value, sums)
+        write_array(group, name, variable.value, sums)
     _write_names(group, "weight_names", names)
 
 

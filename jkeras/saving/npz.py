@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import SerializationError
+from jkeras.saving.files import Ahead
 from jkeras.saving.flat import Stored
-from jkeras.saving.hdf5 import KINDS, aligned
+from jkeras.saving.hdf5 import KINDS
+from jkeras.saving.memory import aligned
 from jkeras.saving.safe_zip import SafeZip
 
 MAGIC = b"\x93NUMPY"
@@ -23,9 +25,11 @@ CHECKSUMS = "jkeras.crc32"
 
 def write(variables, path):
     """Writes variables by name to a new file."""
-    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
+    with open(path, "wb") as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+        ahead = Ahead(file)
         for name, variable in variables.items():
             put(archive, name, np.asarray(variable.value))
+            ahead.written(file.tell())
         put(archive, CHECKSUMS, _checksums({info.filename: info for info in archive.infolist()}))
 
 
@@ -40,11 +44,14 @@ def put(archive, name, value):
     """Writes an array to an open zip archive; one of a dtype that numpy does not have as bytes
     without a meaning.
     """
+    value = np.asarray(value, order="C")
     if value.dtype.isbuiltin == 2:
         value = value.view(f"V{value.itemsize}")
     info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
     with archive.open(info, "w", force_zip64=True) as member:
-        np.lib.format.write_array(member, value, allow_pickle=False)
+        header = np.lib.format.header_data_from_array_1_0(value)
+        np.lib.format.write_array_header_1_0(member, header)
+        member.write(value.reshape(-1).view(np.uint8))  # numpy's own way copies it
 
 
 def read(file):
@@ -71,7 +78,7 @@ def stored(archive, name, other=jnp.bfloat16):
         archive: a `SafeZip`.
         other: the dtype of bytes without a meaning.
     """
-    member, verify = archive.open(name)
+    member, raw, verify = archive.open(name)
     start = member.read(12)
     version = start[6:7]
     if start[:6] != MAGIC or version not in PREAMBLES:
@@ -92,9 +99,12 @@ def stored(archive, name, other=jnp.bfloat16):
 
     def get(sums):
         value = aligned(shape[::-1] if fortran else shape, dtype)
-        member.seek(begin)
-        member.readinto(value.reshape(-1).view(np.uint8))
-        verify()  # the archive has checksums of its own
+        raw.seek(begin)
+        raw.readinto(value.reshape(-1).view(np.uint8))
+        if sums is None:
+            verify()  # the archive has checksums of its own
+        else:
+            sums.check(verify)
         return value.T if fortran else value
 
     return Stored(shape, dtype, get)

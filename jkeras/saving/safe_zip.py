@@ -2,17 +2,17 @@
 may be.
 """
 
-import concurrent.futures
 import contextlib
 import io
-import os
 import stat
 import struct
 import zipfile
 import zlib
 
 from jkeras.core.errors import SerializationError
-from jkeras.saving.checksums import READ, checksum_of_file
+from jkeras.saving.checksums import READ, beside
+from jkeras.saving.files import Ahead
+from jkeras.saving.members import LARGE, OfRead, OfWritten
 
 MOST_MEMBERS = 10_000
 # a member may inflate to so many times its size, and to so many bytes in any case
@@ -55,30 +55,36 @@ class SafeZip:
             if self.members.setdefault(info.filename, info) is not info:
                 raise SerializationError(f"the archive has the member {info.filename!r} twice.")
         _check_places(entries)
-        self._beside = concurrent.futures.ThreadPoolExecutor(1)
+        self._beside = beside()
 
     def open(self, name):
-        """(the member as a seekable file, verify): a view of the archive where it is stored as it
-        is, else inflated.
+        """(the member as a seekable file, the same for arrays, verify): a view of the archive where
+        it is stored as it is, else inflated.
 
-        `verify()` raises SerializationError where its checksum is not right; it has been looked at
-        since.
+        What is read from the second goes into memory that stays as it is until `verify()`, which
+        raises SerializationError where the checksum is not right.
         """
         info = self.members[name]
         if info.compress_type != zipfile.ZIP_STORED:
-            return self._inflated(info), lambda: None
+            content = self._inflated(info)
+            return content, content, lambda: None
         start = self._start(info)
         if info.compress_size != info.file_size or start + info.file_size > self.file.seek(0, 2):
             raise SerializationError(f"the member {name!r} is cut off.")
-        checksum = self._beside.submit(checksum_of_file, self.file, start, info.file_size)
+        sums = OfRead(self.file, start, info.file_size)
 
         def verify():
-            if checksum.result() != info.CRC:
+            if self._beside.submit(sums.checksum).result() != info.CRC:
                 raise SerializationError(
                     f"the member {name!r} is damaged: its checksum is not the one that was written."
                 )
 
-        return Window(self.file, start, info.file_size), verify
+        def note(at, view):
+            if len(view) >= LARGE:
+                self._beside.submit(sums.add, at, view)
+
+        member = Window(self.file, start, info.file_size)
+        return member, Window(self.file, start, info.file_size, note), verify
 
     def _inflated(self, info):
         """The content of a compressed member, whose checksum has been looked at."""
@@ -127,7 +133,7 @@ class SafeZip:
                 f"the member {name!r} is too large: {self.members[name].file_size} bytes, at most "
                 f"{limit} are read."
             )
-        member, verify = self.open(name)
+        member, _, verify = self.open(name)
         verify()
         return member.read()
 
@@ -201,15 +207,18 @@ def written_in_place(archive, name, when):
     info.header_offset = archive.start_dir
     info.CRC = info.file_size = info.compress_size = 0
     file.write(info.FileHeader(zip64=True))  # its numbers come later, in as many bytes
+    sums, ahead = OfWritten(), Ahead(file)
     member = Window(file, file.tell(), 0)
+
+    def note(at, view):
+        sums.add(at, view)
+        ahead.written(member.start + at)
+
+    member.note = note
     yield member
     file.flush()
     info.file_size = info.compress_size = member.size
-    with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        # the disk has something to do while the checksum is made
-        written = beside.submit(os.fsync, file.fileno())
-        info.CRC = checksum_of_file(file, member.start, member.size)
-        written.result()
+    info.CRC = sums.checksum(file, member.start, member.size)
     file.seek(info.header_offset)
     file.write(info.FileHeader(zip64=True))
     archive.filelist.append(info)
@@ -220,15 +229,19 @@ def written_in_place(archive, name, when):
 class Window(io.RawIOBase):
     """A part of a file, as a file of its own. Written to, it grows: then it is the last part.
 
+    Args:
+        note: called with the place, and the bytes, of what was read or is to be written there.
+
     >>> Window(io.BytesIO(b"abcdef"), 2, 3).read()
     b'cde'
     """
 
-    def __init__(self, file, start, size):
+    def __init__(self, file, start, size, note=lambda at, view: None):
         super().__init__()
         self.file = file
         self.start = start
         self.size = size
+        self.note = note
         self.at = 0
 
     def readable(self):
@@ -256,13 +269,16 @@ class Window(io.RawIOBase):
         view = memoryview(buffer).cast("B")[: max(0, self.size - self.at)]
         self.file.seek(self.start + self.at)
         count = self.file.readinto(view)
+        self.note(self.at, view[:count])
         self.at += count
         return count
 
     def write(self, data):
         """Writes, and grows where it goes beyond the end."""
+        view = memoryview(data).cast("B")
+        self.note(self.at, view)
         self.file.seek(self.start + self.at)
-        count = self.file.write(data)
+        count = self.file.write(view)
         self.at += count
         self.size = max(self.size, self.at)
         return count

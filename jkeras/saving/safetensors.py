@@ -16,7 +16,7 @@ from jkeras.saving import safe_json
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import Ahead
 from jkeras.saving.flat import Stored
-from jkeras.saving.hdf5 import aligned
+from jkeras.saving.memory import aligned
 
 DTYPES = {
     "F64": "float64",

@@ -10,7 +10,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.saving import hdf5, safe_json, weights
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import replacing
-from jkeras.saving.hdf5_writing import writing
+from jkeras.saving.hdf5_writing import make_group, write_array, writing
 from jkeras.saving.paths import below
 from jkeras.saving.reading import explained, opened
 
@@ -53,10 +53,12 @@ class _Shards:
         self.written = []
         self.total = 0
         self.number = 0
-        self.open = contextlib.ExitStack()
+        self.open = contextlib.ExitStack()  # the file that is being written
+        self.replaced = contextlib.ExitStack()  # all, whose names come when the last is written
         self.sums = Checksums()
         self.size = 0  # of the file that is being written
         self.file = None
+        self.groups = {}  # of that file
 
     def __enter__(self):
         self._next()
@@ -64,7 +66,8 @@ class _Shards:
 
     def __exit__(self, kind, *exc):
         try:
-            self.open.__exit__(kind, *exc)
+            self.replaced.push(self.open)
+            self.replaced.__exit__(kind, *exc)
         finally:
             self.sums.close()
             if kind is not None:  # whatever went wrong, what the list names stays
@@ -87,10 +90,11 @@ class _Shards:
         """Begins another file."""
         self._end()
         name = self._name()
-        temporary = self.open.enter_context(replacing(os.path.join(self.folder, name)))
+        temporary = self.replaced.enter_context(replacing(os.path.join(self.folder, name)))
         self.file = self.open.enter_context(writing(temporary))
         self.written.append(name)
         self.size = 0
+        self.groups = {}
 
     def _end(self):
         """Ends the file that is being written."""
@@ -113,16 +117,19 @@ class _Shards:
             self._next()
         self.size += size
         self.total += size
-        if place not in self.file and name is not None:
-            self.file.create_group(place).attrs["name"] = name
-        hdf5.write_array(self.file.require_group(place), key, value, self.sums)
+        if place not in self.groups:
+            self.groups[place] = make_group(self.file, place, name)
+        write_array(self.groups[place], key, value, self.sums)
         here = self.places.setdefault(f"/{place}", [])
         if self.written[-1] not in here:
             here.append(self.written[-1])
 
     def finish(self):
-        """Puts the list of files in its place; then those of the list before go."""
+        """Puts the files in their places, and then the list of them; then those of the list before
+        go.
+        """
         self._end()
+        self.replaced.close()
         old = _listed(self.path)
         content = {
             "metadata": {"total_size": self.total},

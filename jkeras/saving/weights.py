@@ -20,6 +20,7 @@ from jkeras.core.variable import Variable
 from jkeras.optimizers import Optimizer
 from jkeras.saving import dialects, hdf5
 from jkeras.saving.checksums import Checksums
+from jkeras.saving.hdf5_writing import make_group, write_array
 from jkeras.saving.paths import below, values_of
 
 
@@ -136,18 +137,23 @@ def _properties(thing):
     """{name: value} of properties and the like in classes of users: other names of layers, which
     are theirs in Keras's files. Names that the base has, such as `metrics`, are none.
     """
+    classes = type(thing).__mro__
+    if all(map(_is_of_base, classes)):
+        return {}
     theirs, of_base = {}, set()
-    for cls in type(thing).__mro__:
-        if cls.__module__.partition(".")[0] in ("jkeras", "builtins"):
-            of_base.update(vars(cls))
-        else:
-            theirs.update(vars(cls))
+    for cls in classes:
+        (of_base if _is_of_base(cls) else theirs).update(vars(cls))
     found = {}
     for name in theirs.keys() - of_base:
         if not name.startswith("__") and not callable(theirs[name]):
             with contextlib.suppress(Exception):  # a property may want what is not there yet
                 found[name] = getattr(thing, name)
     return found
+
+
+def _is_of_base(cls):
+    """Whether a class is not a user's."""
+    return cls.__module__.partition(".")[0] in ("jkeras", "builtins")
 
 
 def _private_last(name):
@@ -280,10 +286,8 @@ class OneFile:
 
     def make(self, path, name):
         """A dict-like store for the variables of the object at a path."""
-        group = self.file.create_group(below(path, "vars"))
-        if name is not None:
-            group.attrs["name"] = name
-        return Writer(lambda key, value: hdf5.write_array(group, key, value, self.sums))
+        group = make_group(self.file, below(path, "vars"), name)
+        return Writer(lambda key, value: write_array(group, key, value, self.sums))
 
 
 class Writer:

@@ -3,6 +3,7 @@ what we wrote.
 """
 
 import json
+import os
 import zipfile
 import zlib
 
@@ -151,7 +152,7 @@ def test_the_sum_of_an_array_is_that_of_its_blocks(size):
     assert product_sum(content) == zlib.crc32(content[size // BLOCK * BLOCK :].tobytes(), expected)
 
 
-@pytest.mark.parametrize("name", ["x.weights.h5", "x.safetensors"])
+@pytest.mark.parametrize("name", ["x.weights.h5", "x.keras", "x.safetensors", "x.npz"])
 def test_a_file_whose_beginning_goes_to_the_disk_first(tmp_path, monkeypatch, name):
     given, advise = [], files.os.posix_fadvise
     monkeypatch.setattr(files, "AHEAD", 8)
@@ -159,7 +160,7 @@ def test_a_file_whose_beginning_goes_to_the_disk_first(tmp_path, monkeypatch, na
         files.os, "posix_fadvise", lambda *place: given.append(place) or advise(*place)
     )
     model, other = network(), network()
-    model.save_weights(tmp_path / name)
+    (model.save if name == "x.keras" else model.save_weights)(tmp_path / name)
     assert len(given) > 1 and all(
         before[1] + before[2] == after[1] for before, after in zip(given, given[1:])
     )
@@ -167,3 +168,30 @@ def test_a_file_whose_beginning_goes_to_the_disk_first(tmp_path, monkeypatch, na
     other.load_weights(tmp_path / name)
     for before, after in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize(
+    "name", ["x.weights.h5", "x.keras", "x.h5", "x.weights.json", "x.safetensors", "x.npz"]
+)
+def test_a_large_array_of_which_a_bit_changed(tmp_path, monkeypatch, name, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    model = jkeras.Sequential([jkeras.Input((1000,)), jkeras.layers.Dense(550)])  # 2.2 MB
+    path = tmp_path / name
+    if name.endswith((".keras", "x.h5")):
+        model.save(path)
+    else:
+        more = {"max_shard_size": 1} if name.endswith(".json") else {}
+        model.save_weights(path, **more)
+    saved = model.get_weights()
+    model.set_weights([np.zeros_like(value) for value in saved])
+    model.load_weights(path)
+    np.testing.assert_array_equal(model.get_weights()[0], saved[0])
+
+    (file,) = [one for one in tmp_path.iterdir() if one.stat().st_size > 2_000_000]
+    content = bytearray(file.read_bytes())
+    content[content.index(saved[0][500].tobytes()) + 7] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(SerializationError, match="damaged"):
+        model.load_weights(path)
+    np.testing.assert_array_equal(model.get_weights()[0], saved[0])
