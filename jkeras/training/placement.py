@@ -200,9 +200,25 @@ def put_once(data: Tree) -> Tree:
 def _put_once(value: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
     if isinstance(value, jax.Array) or not on_cpu():
         return jax.device_put(value)
-    array = aligned(value.shape, jax.dtypes.canonicalize_dtype(value.dtype))
+    dtype = jax.dtypes.canonicalize_dtype(value.dtype)
+    if value.dtype == dtype and _is_constant(value) and _is_aligned(value):
+        return np.asarray(value)
+    array = aligned(value.shape, dtype)
     array[...] = value
     return array
+
+
+def _is_constant(value: typing.Any) -> bool:
+    """Whether nobody can write into an array, such as a memory map for reading."""
+    while isinstance(value, np.ndarray):
+        if value.flags.writeable:
+            return False
+        value = value.base
+    return True
+
+
+def _is_aligned(value: np.ndarray) -> bool:
+    return value.flags.c_contiguous and value.ctypes.data % ALIGNMENT == 0
 
 
 def aligned(shape: tuple[int, ...], dtype: typing.Any) -> np.ndarray:

@@ -33,3 +33,16 @@ def test_rows_that_change_during_a_training_are_those_of_its_beginning():
         return model.fit(x, y, 3, 3, callbacks=[callback], shuffle=False, verbose=0).history["loss"]
 
     assert losses(change=5) == losses(change=1)
+
+
+def test_a_memory_map_for_reading_is_not_copied(tmp_path):
+    np.save(tmp_path / "rows.npy", np.arange(40.0, dtype="float32").reshape(10, 4))
+    for mode, is_shared in (("r", True), ("c", False)):
+        rows = np.load(tmp_path / "rows.npy", mmap_mode=mode)
+        put = placement.put_once(rows)
+        assert np.shares_memory(put, rows) is is_shared
+        np.testing.assert_array_equal(put, rows)
+    rows = np.load(tmp_path / "rows.npy")
+    view = rows[:]
+    view.flags.writeable = False  # but `rows` may be written to
+    assert not np.shares_memory(placement.put_once(view), rows)
