@@ -89,8 +89,8 @@ TARGETS = [
 # faster.
 WHY = {
     "tiny": 'the least that XLA takes for it is in the row "scanned" below; a step of `fit` takes '
-    "that, a share of the half millisecond that a `fit` costs once, and for each epoch a quarter of "
-    "one: the call of the compiled function with its 25 arrays, the order of the rows, the logs.",
+    "that, a share of the half millisecond that a `fit` costs once, and for each epoch a quarter "
+    "of one: the call of the compiled function with 25 arrays, the order of the rows, the logs.",
     "mlp": "the products of matrices are the step, and they are the same for all: side by side "
     "in one process a `fit` took 0.99 of the hand-written loop.",
     "cnn": "convolutions in XLA:CPU are most of the step; torch's are oneDNN's.",
