@@ -12,6 +12,7 @@ import jkeras
 from jkeras import layers, optimizers
 from jkeras.training import chains, init_train_state, make_train_step
 from jkeras.training.stacked import StackedLayout
+from tests.thinning import some_slow
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3)).astype("float32")
@@ -101,7 +102,7 @@ ELEMENTWISE = {
 }
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("name", some_slow(ELEMENTWISE, "sgd", "adamw", "nadam", "rmsprop"))
 def test_optimizers(name):
     model, other = (compiled(ELEMENTWISE[name]()) for _ in range(2))
     assert is_stacked(model)
@@ -147,7 +148,7 @@ UNLIKE = {
 }
 
 
-@pytest.mark.parametrize("what", UNLIKE)
+@pytest.mark.parametrize("what", some_slow(UNLIKE, "a limit of each norm", "microbatches"))
 def test_what_looks_at_single_weights_gets_them(what):
     model = UNLIKE[what]()
     assert not is_stacked(model)
