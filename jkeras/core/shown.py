@@ -19,8 +19,8 @@ RUNNING = """
 """
 MODELS = """
     run_graph begin_ensemble build_for_training compiled_loss compiled_metrics has_own_opt_state
-    init_opt_state join_members lines loop_layout metrics_of_layers new_layout other_members
-    recorded_shapes refuse_ensemble state_layout
+    init_opt_state join_members layers_in_lines loop_layout metrics_of_layers new_layout
+    other_members recorded_shapes refuse_ensemble state_layout
 """
 KERNELS = """
     activation_quantizer adapted adapts_integers codings contract decode encode low_rank_product

@@ -157,7 +157,7 @@ class Functional(Composite, Model):
 
     # ------------------------------------------------------------ looking
 
-    def lines(self):
+    def layers_in_lines(self):
         return lines_of(graph.graph_of(self))
 
     @property

@@ -107,7 +107,7 @@ class Model(Trainer, Layer):
         """Whether the class is written with `call`, as in Keras."""
         return cls.call not in (Model.call, Layer.call)
 
-    def lines(self) -> list:
+    def layers_in_lines(self) -> list:
         """Layers in lines, in each of which one takes what the one before gives."""
         return []
 

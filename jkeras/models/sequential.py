@@ -199,7 +199,7 @@ class Sequential(Composite, Model):
             return None
         return self._functional.recorded_shapes(x)
 
-    def lines(self):
+    def layers_in_lines(self):
         return [self.layers]
 
     @property

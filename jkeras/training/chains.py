@@ -27,7 +27,7 @@ def chains_of(model: Any) -> list[list[Layer]]:
     >>> [(len(chain), chain[0].name) for chain in chains_of(model)]
     [(64, 'dense_1')]
     """
-    lines = model.lines()
+    lines = model.layers_in_lines()
     counts = Counter(layer for line in lines for layer in line)
     chains = [chain for line in lines for chain in _equal(line, counts)]
     return [chain for chain in chains if len(chain) >= FEWEST]
