@@ -245,6 +245,8 @@ def _of_blocks(x, places, axis, window):
 
 # ---------------------------------------------------------------- one value of each row
 
+SHORT = 16  # places of a row, of which to look at all costs less than to find one, also to compile
+
 
 def picked(x, places, axis):
     """The values of x at one place along an axis: (…, n, …), whole numbers (…) -> (…).
@@ -252,7 +254,9 @@ def picked(x, places, axis):
     >>> picked(jnp.array([[1.0, 2.0], [3.0, 4.0]]), jnp.array([1, 0]), -1)
     Array([2., 3.], dtype=float32)
     """
-    if on_cpu():
+    size = x.shape[axis]
+    is_short = is_known((size,)) and size <= SHORT
+    if on_cpu() and not is_short:
         return picked_by_gather(x, places, axis)
     return picked_by_comparison(x, places, axis)
 
@@ -264,8 +268,6 @@ def picked_by_gather(x, places, axis):
 
 
 def picked_by_comparison(x, places, axis):
-    """`picked` as a masked sum, for accelerators, where it is fused and a gather of single values
-    is slow.
-    """
+    """`picked` as a masked sum, which is fused; accelerators are slow to gather single values."""
     numbers = lax.broadcasted_iota("int32", x.shape, axis % x.ndim)
     return jnp.sum(jnp.where(numbers == jnp.expand_dims(places, axis), x, 0), axis)
