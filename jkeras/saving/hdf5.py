@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import SerializationError
+from jkeras.core.host_memory import aligned
 from jkeras.core.signals import Signals
 from jkeras.saving.allowance import allowance_of
 from jkeras.saving.hdf5_texts import SIGNATURE, texts
-from jkeras.saving.memory import aligned
 
 KINDS = "fiub"  # floats, integers, truth values
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
@@ -134,7 +134,7 @@ def read_array(data, shape=None, sums=None, raw=None):
     if raw is not None:
         allowance_of(raw).take(data.id.get_storage_size())
     stored = data.dtype
-    value = aligned(data.shape, stored.newbyteorder("="))
+    value = aligned(data.shape, stored.newbyteorder("="), in_huge_pages=True)
     if value.size and not (stored == value.dtype and _read_in_place(data, value, raw)):
         data.read_direct(value)
     if sums is not None:

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import SerializationError
+from jkeras.core.host_memory import aligned
 from jkeras.saving.files import Ahead
 from jkeras.saving.flat import Stored
 from jkeras.saving.hdf5 import KINDS
-from jkeras.saving.memory import aligned
 from jkeras.saving.safe_zip import SafeZip
 
 MAGIC = b"\x93NUMPY"
@@ -98,7 +98,7 @@ def stored(archive, name, other=jnp.bfloat16):
         )
 
     def get(sums):
-        value = aligned(shape[::-1] if fortran else shape, dtype)
+        value = aligned(shape[::-1] if fortran else shape, dtype, in_huge_pages=True)
         raw.seek(begin)
         raw.readinto(value.reshape(-1).view(np.uint8))
         if sums is None:

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import SerializationError
+from jkeras.core.host_memory import aligned
 from jkeras.saving import safe_json
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import Ahead
 from jkeras.saving.flat import Stored
-from jkeras.saving.memory import aligned
 
 DTYPES = {
     "F64": "float64",
@@ -200,7 +200,7 @@ def _mapped(file, name, start, place, saved, sums):
 
 def _read(file, name, start, place, saved, sums):
     """An array of its own."""
-    value = aligned(place.shape, place.dtype)
+    value = aligned(place.shape, place.dtype, in_huge_pages=True)
     content = value.reshape(-1).view(np.uint8)
     file.seek(start)
     if file.readinto(content) != content.size:

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jkeras.core.host_memory import aligned
 from jkeras.ops.kernels import on_cpu
-from jkeras.training import placement
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.source import Batch
 from jkeras.training.data.stored import Stored
@@ -38,7 +38,7 @@ def read(values: Any, rows: np.ndarray) -> np.ndarray:
     """Rows of an array, in one pass over them where that can be: in memory that a CPU as the device
     takes as it is.
     """
-    out = placement.aligned((len(rows), *values.shape[1:]), values.dtype)
+    out = aligned((len(rows), *values.shape[1:]), values.dtype)
     if isinstance(values, Stored):
         values.read_into(rows, out)
     elif isinstance(values, np.ndarray) and values.dtype == out.dtype:

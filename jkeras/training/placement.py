@@ -3,20 +3,19 @@ does anything.
 """
 
 import contextlib
-import math
 import typing
 from collections.abc import Iterator
 
 import jax
 import numpy as np
 
+from jkeras.core.host_memory import aligned, is_aligned
 from jkeras.core.planned import here
 from jkeras.core.settings import settings
 from jkeras.core.spread import spread
 from jkeras.ops.kernels import on_cpu
 
 Tree = typing.TypeVar("Tree")  # a pytree of arrays
-ALIGNMENT = 64  # bytes
 
 
 def replicated() -> jax.sharding.Sharding:
@@ -201,7 +200,7 @@ def _put_once(value: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
     if isinstance(value, jax.Array) or not on_cpu():
         return jax.device_put(value)
     dtype = jax.dtypes.canonicalize_dtype(value.dtype)
-    if value.dtype == dtype and _is_constant(value) and _is_aligned(value):
+    if value.dtype == dtype and _is_constant(value) and is_aligned(value):
         return np.asarray(value)
     array = aligned(value.shape, dtype)
     array[...] = value
@@ -215,19 +214,6 @@ def _is_constant(value: typing.Any) -> bool:
             return False
         value = value.base
     return True
-
-
-def _is_aligned(value: np.ndarray) -> bool:
-    return value.flags.c_contiguous and value.ctypes.data % ALIGNMENT == 0
-
-
-def aligned(shape: tuple[int, ...], dtype: typing.Any) -> np.ndarray:
-    """A new array at an address that a CPU as the device need not copy from."""
-    dtype = np.dtype(dtype)
-    count = math.prod(shape) * dtype.itemsize
-    memory = np.empty(count + ALIGNMENT, "uint8")
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + count].view(dtype).reshape(shape)
 
 
 def to_host(value: typing.Any) -> np.ndarray:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import jkeras
+from jkeras.core.host_memory import aligned
 from jkeras.training import placement
 
 
@@ -19,7 +20,7 @@ def test_values_and_types_are_those_of_the_device(dtype, step):
 
 def test_rows_that_change_during_a_training_are_those_of_its_beginning():
     def losses(change):
-        x, y = placement.aligned((6, 2), "float32"), np.ones((6, 1), "float32")
+        x, y = aligned((6, 2), "float32"), np.ones((6, 1), "float32")
         x[...] = 1
         model = jkeras.Sequential(
             [jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jkeras.saving.members import LARGE, OfRead, OfWritten, joined
-from jkeras.saving.memory import HUGE_PAGE, aligned
+from jkeras.core.host_memory import HUGE_PAGE, aligned
 
 
 @pytest.mark.parametrize("sizes", [(0, 0), (5, 0), (0, 7), (1, 1), (1000, 3), (17, 4_000_000)])
@@ -54,7 +54,7 @@ def test_what_was_read_counts(place):
 
 @pytest.mark.parametrize("size", [0, 3, HUGE_PAGE - 5, HUGE_PAGE, 3 * HUGE_PAGE // 2])
 def test_memory_that_jax_takes_over(size):
-    array = aligned((size,), "uint8")
+    array = aligned((size,), "uint8", in_huge_pages=True)
     array[:] = np.arange(size) % 251
     taken = jax.device_put(array)
     assert size == 0 or taken.unsafe_buffer_pointer() == array.ctypes.data
