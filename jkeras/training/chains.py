@@ -59,6 +59,7 @@ def _is_simple(layer: Layer) -> bool:
     """Whether the layer is a function of its weights and one input alone."""
     special = (
         layer.has_children or layer.is_stateful or layer.call_context,
+        "Conv" in type(layer).__name__,  # XLA:CPU is slow with these in a loop, see `pace`
         layer.activity_regularizer or layer.remat_scope,
         any(v.regularizer or v.constraint or v.layout for v in layer.weights),
     )

@@ -92,9 +92,10 @@ class Chain:
         def block(x: jax.Array, params: Tree) -> tuple[jax.Array, None]:
             return self.pattern.apply(params, {}, x, training=flow.training)[0], None
 
-        # the first may be given another type than the others
-        first, others = (jax.tree_util.tree_map(part, params) for part in (_first, _others))
-        return jax.lax.scan(inside_loop(block), block(x, first)[0], others)[0]
+        first = jax.tree_util.tree_map(lambda stack: stack[0], params)
+        others = jax.tree_util.tree_map(lambda stack: stack[1:], params)
+        y, _ = block(x, first)  # which may be given another type than the others
+        return jax.lax.scan(inside_loop(block), y, others)[0]
 
     def stacked(self, parts: Tree) -> Tree:
         """Nested dicts in which the layers' parts are those of the first, along a new axis."""
@@ -115,14 +116,6 @@ class Chain:
         leaves, treedef = jax.tree_util.tree_flatten(parts[self.names[0]])
         layers = [treedef.unflatten(own) for own in zip(*map(unstack, leaves))]
         return parts | dict(zip(self.names, layers))
-
-
-def _first(stack: jax.Array) -> jax.Array:
-    return stack[0]
-
-
-def _others(stack: jax.Array) -> jax.Array:
-    return stack[1:]
 
 
 def _stack(*arrays: jax.Array | Row) -> jax.Array:

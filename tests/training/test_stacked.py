@@ -163,12 +163,13 @@ SPECIAL = {
     "frozen": lambda: layers.Dense(3, trainable=False),
     "no weights": lambda: layers.Activation("tanh"),
     "many weights": lambda: layers.Dense(200),
+    "convolution": lambda: layers.Conv1D(3, 1),
 }
 
 
 @pytest.mark.parametrize("what", SPECIAL)
 def test_chains_have_plain_layers_alone(what):
-    model = jkeras.Sequential([jkeras.Input((3,)), *[SPECIAL[what]() for _ in range(DEPTH)]])
+    model = jkeras.Sequential([jkeras.Input((5, 3)), *[SPECIAL[what]() for _ in range(DEPTH)]])
     assert chains.chains_of(model) == []
 
 
