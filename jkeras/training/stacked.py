@@ -14,6 +14,7 @@ from jkeras.core.layer import Layer
 from jkeras.core.paths import shared_paths
 from jkeras.core.settings import settings
 from jkeras.core.tracebacks import is_built_in
+from jkeras.core.variable import Variable
 from jkeras.kernel import tree
 from jkeras.ops.kernels import inside_loop
 from jkeras.training import chains
@@ -153,17 +154,15 @@ class StackedLayout(StateLayout):
 
     run_type = StackedRun
 
-    def __init__(self, model: Any, chains: list[Chain]) -> None:
+    def __init__(self, model: Any, found: list[Chain]) -> None:
         super().__init__(model)
-        self.chains = chains
-        self.key = (self.key, tuple((chain.names[0], len(chain.names)) for chain in chains))
-        self._by_layer = {layer: chain for chain in chains for layer in chain.layers}
-        self._variables_of_step = self.variable_tree
-        for chain in chains:
-            left = set(chain.names[1:])
-            self._variables_of_step = {
-                name: part for name, part in self._variables_of_step.items() if name not in left
-            }
+        self.chains = found
+        self.key = (self.key, tuple((chain.names[0], len(chain.names)) for chain in found))
+        self._by_layer = {layer: chain for chain in found for layer in chain.layers}
+        in_stacks = {name for chain in found for name in chain.names[1:]}
+        self._variables_of_step = {
+            name: part for name, part in self.variable_tree.items() if name not in in_stacks
+        }
 
     @property
     def count_of_arrays(self) -> int:
@@ -200,12 +199,11 @@ class StackedLayout(StateLayout):
 
     def gather(self, copies: bool = True) -> TrainState:
         rows = self.chains[0].pattern.weights[0].held
-        if isinstance(rows, Rows) and rows.maker is self and rows.are_untouched():
-            state = self.in_loops(self._collect(rows.read))
-        else:
-            state = self.in_loops(self._collect(lambda v: v.own_value()))
+        are_ours = isinstance(rows, Rows) and rows.maker is self and rows.are_untouched()
+        read = rows.read if are_ours else Variable.own_value
+        state = self.in_loops(self._collect(read))
         return copied(state) if copies else state
 
     def scatter(self, state: TrainState) -> None:
         super().scatter(self._single(state, _rows))
-        Rows(self, self.variables())
+        Rows(self, self.variables())  # which the variables hold from here on
