@@ -13,9 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import host_memory, threefry
+
 SMALL = 2**14  # elements that a program makes
 LARGE = 2**20  # the same for large arrays
-LARGE_ON_CPU = 2**16  # where more leave the cache, and take five times as long for each
+LARGE_ON_CPU = 2**17  # where more leave the cache
 LARGEST = 2**24  # elements up to which it pays
 LARGEST_ON_CPU = 2**32  # all whose numbers have 32 bits: there it takes less time and memory
 
@@ -47,15 +49,15 @@ def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
         jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
     )
     limits = np.float32(low), np.float32(high)
-    values = np.empty(size, np.float32)
+    values = host_memory.aligned((size,), np.float32, in_huge_pages=True)
     with jax.ensure_compile_time_eval():
         for start, count in _chunks(size):
-            numbers = np.arange(start, start + count, dtype="uint32")
             place = values[start : start + count]
-            place[:] = np.asarray(_part(kind, key, numbers, *limits))[: place.size]
-        if (scale, shift) != (1.0, 0.0):  # by numpy: a program would be one for each shape
-            values *= np.float32(scale)
-            values += np.float32(shift)
+            made = np.asarray(_part(kind, count, key, np.uint32(start), *limits))
+            # by numpy: within a program, XLA may round a product with another only once
+            np.multiply(made[: place.size], np.float32(scale), out=place)
+            if shift != 0.0:
+                place += np.float32(shift)
         return jax.device_put(values.reshape(shape))
 
 
@@ -80,7 +82,7 @@ def _chunks(size):
 
 def _is_plain(key):
     """Whether a key is known now, and of the generator whose bits can be had one by one."""
-    if isinstance(key, jax.core.Tracer) or _threefry() is None:
+    if isinstance(key, jax.core.Tracer):
         return False
     if not getattr(jax.config, "jax_threefry_partitionable", False):
         return False
@@ -89,38 +91,19 @@ def _is_plain(key):
     return key.shape == (2,) and jax.config.jax_default_prng_impl == "threefry2x32"
 
 
-@functools.cache
-def _threefry():
-    """JAX's own operation that makes bits of numbers; None where this JAX does not have it there,
-    and all samples are those of `jax.random`.
-    """
-    try:
-        from jax.extend.random import threefry2x32_p
-    except ImportError:
-        return None
-    return threefry2x32_p
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _part(kind, key, numbers, low, high):
-    """The elements of some numbers, as `jax.random` makes them of the bits.
-
-    The numbers are an argument: what is known before it runs would be computed by programs of its
-    own.
-    """
-    first, second = _threefry().bind(key[0], key[1], numbers - numbers, numbers)
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _part(kind, count, key, start, low, high):
+    """The elements from a number on, as `jax.random` makes them of their bits."""
+    bits = threefry.bits_of(key, start + jax.lax.iota(np.uint32, count))
     if kind == "uniform":
-        return _between(first ^ second, low, high)
+        return _between(bits, low, high)
     root = np.float32(np.sqrt(2))
     if kind == "normal":
-        return root * jax.lax.erf_inv(
-            _between(first ^ second, np.nextafter(np.float32(-1), np.float32(0)), np.float32(1))
-        )
-    value = root * jax.lax.erf_inv(
-        _between(first ^ second, *(jax.lax.erf(limit / root) for limit in (low, high)))
-    )
+        above = np.nextafter(np.float32(-1), np.float32(0))
+        return root * jax.lax.erf_inv(_between(bits, above, np.float32(1)))
+    between = _between(bits, *(jax.lax.erf(limit / root) for limit in (low, high)))
     inside = jnp.nextafter(low, jnp.float32(np.inf)), jnp.nextafter(high, jnp.float32(-np.inf))
-    return jnp.clip(value, *inside)
+    return jnp.clip(root * jax.lax.erf_inv(between), *inside)
 
 
 def _between(bits, low, high):

@@ -5,13 +5,12 @@ be transposed), what it asks for is taken away; everything goes on.
 """
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.core import frame, sampling, traces
+from jkeras.core import frame, traces
 from jkeras.ops import kernels_conv
 from jkeras.training import batch_independence
 
@@ -107,11 +106,3 @@ def test_loops_that_are_not_transposed(monkeypatch):
     wanted = trained(convolutional)
     monkeypatch.setattr(kernels_conv, "transposes_loops", lambda: False)
     assert_same(trained(convolutional), wanted)
-
-
-def test_bits_that_are_not_had_one_by_one(monkeypatch):
-    key, shape = jax.random.key(3), (5, 7)
-    wanted = sampling.truncated_normal(key, shape, -2.0, 2.0, jnp.float32)
-    monkeypatch.setattr(sampling, "_threefry", lambda: None)
-    samples = sampling.truncated_normal(key, shape, -2.0, 2.0, jnp.float32)
-    np.testing.assert_allclose(samples, wanted, rtol=1e-6)
