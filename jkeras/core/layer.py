@@ -183,6 +183,12 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
     # ------------------------------------------------------------ what a layer writes
 
+    def shape_by_rule(self, x):
+        """The output's shape for a KerasTensor, the only input, where a rule has it; None: it is
+        inferred from a run on shapes, which takes a hundred times as long.
+        """
+        return x.shape if self.keeps_shape else None
+
     def weight_specs(self, *inputs):
         """The layer's own weights for these inputs (`Spec`s): `{name: Weight}` in Keras's order."""
         return {}

@@ -14,7 +14,7 @@ RUNNING = """
     is_native is_plain is_stateful keeps_samples keeps_shape keeps_sparse native_builds own
     own_values pass_masks remat_scope resolved
     run_abstract run_on runs_on_host says_output_shape seed_generator_name set_untracked
-    specs_for uncast uses_weights_whole weight_in_use written_policy
+    shape_by_rule specs_for uncast uses_weights_whole weight_in_use written_policy
     writes_activity_regularizer
 """
 MODELS = """

@@ -6,7 +6,7 @@ import jax
 
 from jkeras.core import graph
 from jkeras.core.building import as_specs, as_tensors, map_shapes, shape_arguments
-from jkeras.core.input_spec import completed
+from jkeras.core.input_spec import InputSpec, completed
 from jkeras.core.structure import all_built
 from jkeras.core.tracebacks import is_built_in
 from jkeras.kernel.scope import current_flow
@@ -66,13 +66,19 @@ def compute_output_spec(self, *args, **kwargs):
     """The outputs' shapes and dtypes for KerasTensors, as KerasTensors."""
     if self.says_output_shape:
         return _as_said(self, self.bind_call(args, kwargs))
-    if self.keeps_shape and self.built and is_built_in(self) and _is_dense_tensor(args):
-        return graph.KerasTensor(args[0].shape, self.compute_dtype)
+    if self.built and is_built_in(self) and _is_plain_input(self, args):
+        shape = self.shape_by_rule(args[0])
+        if shape is not None:
+            return graph.KerasTensor(shape, self.compute_dtype)
     return _inferred(self, args, kwargs)
 
 
-def _is_dense_tensor(args):
-    return len(args) == 1 and isinstance(args[0], graph.KerasTensor) and not args[0].sparse
+def _is_plain_input(layer, args):
+    """Whether a call's arguments are one dense tensor that is seen to fit."""
+    if len(args) != 1 or not isinstance(args[0], graph.KerasTensor) or args[0].sparse:
+        return False
+    spec = layer.input_spec
+    return spec is None or (isinstance(spec, InputSpec) and spec.accepts(args[0].shape))
 
 
 def keeps_samples(layer):

@@ -1,8 +1,16 @@
 """What several families of layers share."""
 
+from jkeras import activations
 from jkeras.core import registry
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
+
+
+KEEP_SHAPE = frozenset(
+    function
+    for name, function in vars(activations).items()
+    if name in activations.__all__ and name not in ("deserialize", "get", "glu", "serialize")
+)
 
 
 class Value(Kind):
@@ -43,6 +51,42 @@ def activated(layer, y):
     if layer.activation is None:
         return y
     return layer.activation(y)
+
+
+def keeps_shape(activation):
+    """Whether an activation, or None, is known to give an array of the shape that it takes.
+
+    >>> keeps_shape(activations.relu), keeps_shape(activations.glu), keeps_shape(lambda x: x)
+    (True, False, False)
+    """
+    return activation is None or activation in KEEP_SHAPE
+
+
+def spatial_axes(rank, data_format):
+    """The axes of an image, a series or a volume between its samples and its channels, or behind.
+
+    >>> spatial_axes(2, "channels_last"), spatial_axes(2, "channels_first")
+    ((1, 2), (2, 3))
+    """
+    first = 1 if data_format == "channels_last" else 2
+    return tuple(range(first, first + rank))
+
+
+def shape_of_windows(layer, shape, windows, strides):
+    """A shape with the numbers of windows in place of its spatial sizes (None where these are not
+    known), for the layer's `rank`, `padding` and `data_format`; None where there are no windows.
+    """
+    shape = list(shape)
+    axes = spatial_axes(layer.rank, layer.data_format)
+    for axis, window, stride in zip(axes, windows, strides):
+        if shape[axis] is None:
+            continue
+        if layer.padding == "valid":
+            shape[axis] -= window - 1
+        shape[axis] = -(-shape[axis] // stride)
+        if shape[axis] < 1:
+            return None
+    return shape
 
 
 def sizes(value, n, name, where, zero=False):

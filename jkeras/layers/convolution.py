@@ -12,7 +12,7 @@ from jkeras.core.layer import Layer, layer
 from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
 from jkeras.core.settings import standardize_data_format
 from jkeras.core.typed import Sizes
-from jkeras.layers.base import activated, sizes
+from jkeras.layers.base import activated, keeps_shape, shape_of_windows, sizes
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
 
 KERNEL = (
@@ -105,6 +105,19 @@ class BaseConvolution(Layer):
                     "kernel or padding='same'."
                 )
         return x.shape[self._channel_axis]
+
+    def _new_channels(self, channels):
+        """The number of output channels; None where sizes are not those of windows."""
+        return None
+
+    def shape_by_rule(self, x):
+        extents = [(k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate)]
+        shape = shape_of_windows(self, x.shape, extents, self.strides)
+        if shape is None or not keeps_shape(self.activation):
+            return None
+        new_channels = self._new_channels(shape[self._channel_axis])
+        shape[self._channel_axis] = new_channels
+        return None if new_channels is None else tuple(shape)
 
     def attributes_when_built(self, x):
         axes = {self._channel_axis: x.shape[self._channel_axis]}
@@ -204,6 +217,9 @@ class Convolution(BaseConvolution, LoraLayer):
             )
         kernel = self.weight("kernel", (*self.kernel_size, channels // self.groups, self.filters))
         return self._with_bias({"kernel": kernel}, self.filters)
+
+    def _new_channels(self, channels):
+        return self.filters
 
     def convolution_op(self, inputs, kernel):
         """The convolution without bias and activation, for subclasses that change the kernel
@@ -470,6 +486,9 @@ class ChannelByChannel(BaseConvolution):
         kernel = self.weight("depthwise", (*self.kernel_size, channels, self.depth_multiplier))
         return self._with_bias({"kernel": kernel}, channels * self.depth_multiplier)
 
+    def _new_channels(self, channels):
+        return channels * self.depth_multiplier
+
     def _slide(self, w, x):
         return ops.depthwise_conv(x, w["kernel"], **self._options())
 
@@ -559,6 +578,9 @@ class Separable(ChannelByChannel):
             },
             self.filters,
         )
+
+    def _new_channels(self, channels):
+        return self.filters
 
     def _slide(self, w, x):
         return ops.separable_conv(

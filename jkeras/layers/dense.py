@@ -10,6 +10,7 @@ from jkeras.core.record import (
     Initializer,
     Regularizer,
 )
+from jkeras.layers.base import keeps_shape
 from jkeras.layers.calibrated import CalibratedLayer
 from jkeras.layers.lora import AdaptedWeight
 from jkeras.layers.quantized import Quantization
@@ -71,6 +72,9 @@ class Dense(CalibratedLayer):
 
     def attributes_when_built(self, x):
         return {"input_spec": InputSpec(min_ndim=2, axes={-1: x.shape[-1]})}
+
+    def shape_by_rule(self, x):
+        return (*x.shape[:-1], self.units) if keeps_shape(self.activation) else None
 
     contract = staticmethod(contract_last)
 

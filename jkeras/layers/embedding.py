@@ -174,6 +174,9 @@ class Embedding(_Table):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
+    def shape_by_rule(self, x):
+        return (*x.shape, self.output_dim)
+
     def forward(self, w, inputs, ctx):
         return self.look_up(w, inputs)
 

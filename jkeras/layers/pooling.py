@@ -8,7 +8,7 @@ from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.core.settings import standardize_data_format
 from jkeras.core.typed import Sizes, fields
-from jkeras.layers.base import ReadyLayer, sizes
+from jkeras.layers.base import ReadyLayer, shape_of_windows, sizes, spatial_axes
 from jkeras.ops.kernels import is_known
 
 # ---------------------------------------------------------------- windows of a given size
@@ -36,6 +36,10 @@ class Pooling(ReadyLayer):
         check_choice("padding", self.padding, ("valid", "same"), self._where)
         self.data_format = standardize_data_format(self.data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def shape_by_rule(self, x):
+        shape = shape_of_windows(self, x.shape, self.pool_size, self.strides)
+        return None if shape is None else tuple(shape)
 
     def forward(self, w, x, ctx):
         if self.data_format == "channels_last":
@@ -175,11 +179,15 @@ class GlobalPooling(ReadyLayer):
         self.data_format = standardize_data_format(self.data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
+    def shape_by_rule(self, x):
+        axes = spatial_axes(self.rank, self.data_format)
+        if self.keepdims:
+            return tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+        return tuple(size for axis, size in enumerate(x.shape) if axis not in axes)
+
     def forward(self, w, x, ctx):
-        first_axis = 1 if self.data_format == "channels_last" else 2
-        return self._reduce(
-            x, axis=tuple(range(first_axis, first_axis + self.rank)), keepdims=self.keepdims
-        )
+        axes = spatial_axes(self.rank, self.data_format)
+        return self._reduce(x, axis=axes, keepdims=self.keepdims)
 
 
 class GlobalMax(GlobalPooling):

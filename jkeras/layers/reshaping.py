@@ -13,7 +13,7 @@ from jkeras.core.layer import Layer, layer
 from jkeras.core.dtypes import is_float
 from jkeras.core.settings import standardize_data_format
 from jkeras.core.typed import Sizes, fields
-from jkeras.layers.base import sizes
+from jkeras.layers.base import sizes, spatial_axes
 from jkeras.ops.image import resize
 
 
@@ -192,8 +192,16 @@ class _Spatial(Layer):
 
     @property
     def _axes(self):
-        first_axis = 2 if self.data_format == "channels_first" else 1
-        return range(first_axis, first_axis + self._rank)
+        return spatial_axes(self._rank, self.data_format)
+
+    def _longer(self, shape, added):
+        """A shape whose spatial sizes have so much added; None where nothing would be left."""
+        shape = list(shape)
+        for axis, more in zip(self._axes, added):
+            if shape[axis] is not None:
+                shape[axis] += more
+        is_whole = all(size is None or size > 0 for size in shape)
+        return tuple(shape) if is_whole else None
 
     def _pairs(self, name):
         """The field `name` as (before, after) for each spatial axis, from one integer or one item
@@ -242,6 +250,9 @@ class _Cropping(_Spatial):
                         f"cropping={self.cropping} for input shape {tuple(shape)}",
                     )
                 )
+
+    def shape_by_rule(self, x):
+        return self._longer(x.shape, [-sum(pair) for pair in self._margins()])
 
     def forward(self, w, inputs, ctx):
         self._check(inputs.shape)
@@ -320,6 +331,9 @@ class _ZeroPadding(_Spatial):
 
     def _margins(self):
         return self.padding
+
+    def shape_by_rule(self, x):
+        return self._longer(x.shape, [sum(pair) for pair in self._margins()])
 
     def forward(self, w, inputs, ctx):
         margins = [(0, 0)] * inputs.ndim
