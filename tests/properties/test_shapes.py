@@ -288,6 +288,36 @@ def test_shapes(family, data):
     dtype = "int32" if name in ("Embedding", "CategoryEncoding") else "float32"
     assert real(made(jkeras, name, config), (2, *shape), dtype=dtype) == mine
     assert announced(jkeras, name, config, (None, *shape)) == batchless(mine)
+    layer = made(jkeras, name, config)
+    layer.build((2, *shape))  # from here on some layers have a rule
+    assert plain(layer.compute_output_shape((2, *shape))) == mine
+    assert plain(layer.compute_output_shape((None, *shape))) == batchless(mine)
+
+
+@property_of(25, data=st.data())
+def test_sizes_that_are_not_known(data):
+    family = data.draw(st.sampled_from([convolution, depthwise, pooling, borders]))
+    name, config, shape = data.draw(family())
+    if isinstance(announced(keras, name, config, (2, *shape)), type):
+        return
+    layer, theirs = made(jkeras, name, config), made(keras, name, config)
+    layer.build((2, *shape))
+    place = data.draw(st.integers(1, len(shape)))
+    channels = len(shape) if config.get("data_format") != "channels_first" else 1
+    if place == channels:
+        return
+    unknown = tuple(None if i == place else n for i, n in enumerate((2, *shape)))
+    assert plain(layer.compute_output_shape(unknown)) == plain(theirs.compute_output_shape(unknown))
+
+
+@pytest.mark.parametrize("name", ["Dense", "Conv1D"])
+def test_activations_that_change_the_shape(name):
+    config = dict(units=4) if name == "Dense" else dict(filters=4, kernel_size=2)
+    for activation in ("glu", lambda x: x[..., :2], "relu"):
+        layer = made(jkeras, name, config | dict(activation=activation))
+        layer.build((2, 5, 3))
+        y = layer(jkeras.KerasTensor((2, 5, 3)))
+        assert y.shape == layer(jkeras.ops.ones((2, 5, 3))).shape
 
 
 MERGES = ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"]
