@@ -100,7 +100,8 @@ class ArraySource(Source):
             num_batched = self.size // self.batch_size * self.batch_size
             batches = rng.permutation(rows[:num_batched].reshape(-1, self.batch_size)).ravel()
             return np.concatenate([batches, rows[num_batched:]])
-        return rng.permutation(rows)
+        rng.shuffle(rows)  # in place: of many rows two orders are memory
+        return rows
 
     def steps(
         self, seed: int, epoch: int, padded_size: int | None
