@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import explain
 from jkeras.core.registry import public
+from jkeras.ops.kernels_extrema import place_of_largest
 
 
 @public("jkeras.generation.Sampler")
@@ -68,7 +69,7 @@ class Sampler:
         """
         logits = self.filtered(logits, seen)
         if self.temperature == 0:
-            return jnp.argmax(logits, axis=-1).astype("int32")
+            return place_of_largest(logits).astype("int32")
         return jax.random.categorical(rng, logits).astype("int32")
 
     def filtered(self, logits: jax.Array, seen: jax.Array | None = None) -> jax.Array:

@@ -12,6 +12,7 @@ from jkeras.core.settings import floatx
 from jkeras.losses.reduction import comparison, pair, squeeze_or_expand_to_same_rank
 from jkeras.losses.typing import Tensor
 from jkeras.metrics.reduction import MeanMetricWrapper
+from jkeras.ops.kernels_extrema import place_of_largest
 
 
 def accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
@@ -42,8 +43,8 @@ def _hits(labels: jax.Array, y_pred: jax.Array) -> jax.Array:
     """
     is_column = labels.ndim == y_pred.ndim and labels.shape[-1] == 1
     if not is_column:
-        return (labels == jnp.argmax(y_pred, axis=-1)).astype(floatx())
-    hits = (labels[..., 0] == jnp.argmax(y_pred, axis=-1)).astype(floatx())
+        return (labels == place_of_largest(y_pred)).astype(floatx())
+    hits = (labels[..., 0] == place_of_largest(y_pred)).astype(floatx())
     return hits.reshape(labels.shape)
 
 
@@ -55,7 +56,7 @@ def categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     >>> print(categorical_accuracy([[0, 1], [1, 0]], [[0.2, 0.8], [0.3, 0.7]]))
     [1. 0.]
     """
-    return _hits(jnp.argmax(jnp.asarray(y_true), axis=-1), jnp.asarray(y_pred))
+    return _hits(place_of_largest(jnp.asarray(y_true)), jnp.asarray(y_pred))
 
 
 @comparison("keras.metrics.sparse_categorical_accuracy")
@@ -91,7 +92,7 @@ def top_k_categorical_accuracy(y_true: Tensor, y_pred: Tensor, k: int = 5) -> ja
     >>> print(top_k_categorical_accuracy([[0, 0, 1]], [[0.1, 0.7, 0.2]], k=2))
     [1.]
     """
-    return _among_top(jnp.argmax(jnp.asarray(y_true), axis=-1), jnp.asarray(y_pred), k)
+    return _among_top(place_of_largest(jnp.asarray(y_true)), jnp.asarray(y_pred), k)
 
 
 @comparison("keras.metrics.sparse_top_k_categorical_accuracy")

@@ -13,6 +13,7 @@ from jkeras.kernel.valid_rows import expand_like
 from jkeras.core.settings import epsilon
 from jkeras.losses.typing import Tensor
 from jkeras.metrics.base import Accumulator, State, StateSpec
+from jkeras.ops.kernels_extrema import place_of_largest
 
 
 def confusion_matrix(
@@ -93,7 +94,7 @@ class IoU(Accumulator):
     def weight_of_rows(self, valid_rows: jax.Array, y_true: jax.Array) -> jax.Array:
         """One weight for each label."""
         if not self.sparse_y_true:
-            y_true = jnp.argmax(y_true, axis=self.axis)
+            y_true = place_of_largest(jnp.asarray(y_true), self.axis)
         return jnp.broadcast_to(expand_like(valid_rows, y_true), y_true.shape).astype("int32")
 
     def measure(
@@ -121,7 +122,7 @@ class IoU(Accumulator):
         """
         y = jnp.asarray(y)
         if not sparse:
-            y = jnp.argmax(y, axis=self.axis)
+            y = place_of_largest(y, self.axis)
         return y.astype("int32").reshape(-1)
 
     def _are_classes(self, labels: jax.Array) -> jax.Array:

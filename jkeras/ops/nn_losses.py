@@ -9,6 +9,7 @@ from jax import lax
 from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.graph import KerasTensor
 from jkeras.core.settings import settings
+from jkeras.ops.kernels_extrema import place_of_largest
 from jkeras.ops.naming import nn_op
 
 
@@ -190,7 +191,7 @@ def ctc_decode(
 
 def _greedy_search(inputs, lengths, merge_repeated, blank):
     ended = jnp.arange(inputs.shape[1]) >= lengths[:, None]  # (batch, time)
-    labels = jnp.where(ended, blank, jnp.argmax(inputs, axis=-1))
+    labels = jnp.where(ended, blank, place_of_largest(inputs))
     largest = jnp.where(ended, 0.0, jnp.max(inputs, axis=-1))
     scores = -jnp.sum(largest, axis=1, keepdims=True)
     dropped = labels == blank

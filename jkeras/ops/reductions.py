@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jkeras.core.graph import KerasTensor, infer
+from jkeras.ops.kernels_extrema import place_of_largest, place_of_smallest
 from jkeras.ops.promotion import (
     as_axes,
     describe,
@@ -215,6 +216,18 @@ nanargmin = _reduction(
 # ---------------------------------------------------------------- positions of extrema
 
 
+def _along_an_axis(place, plain):
+    """`plain` (of numpy's arguments), by the kernel `place` where there is an axis."""
+
+    def function(x, axis, keepdims):
+        if axis is None:
+            return plain(x, keepdims=keepdims)
+        places = place(x, axis)
+        return jnp.expand_dims(places, axis) if keepdims else places
+
+    return function
+
+
 def _ordered(x):
     """x with -0.0 just below 0.0, so that the two are told apart."""
     if not jnp.issubdtype(x.dtype, jnp.floating) or not x.ndim:
@@ -225,7 +238,7 @@ def _ordered(x):
 
 argmax = _reduction(
     "argmax",
-    jnp.argmax,
+    _along_an_axis(place_of_largest, jnp.argmax),
     "Index of the first maximum along an axis; None: of the flat array.",
     "[[1, 5], [7, 4]], axis=1",
     "[1 0]",
@@ -233,7 +246,7 @@ argmax = _reduction(
 )
 argmin = _reduction(
     "argmin",
-    jnp.argmin,
+    _along_an_axis(place_of_smallest, jnp.argmin),
     "Index of the first minimum along an axis; None: of the flat array.",
     "[[1, 5], [7, 4]], axis=1",
     "[0 1]",

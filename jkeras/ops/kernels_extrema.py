@@ -1,0 +1,53 @@
+"""Places of extrema in the form that is fast where they run; everywhere those of `jnp.argmax`.
+
+XLA:CPU looks for a place by comparing pairs of a value and its place, one after the other. To look
+for the value first, and then for where it is, are two loops over vectors, in a fifth of the time
+and less.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jkeras.ops.kernels import is_known, on_cpu
+
+FEWEST = 32  # places among which it pays
+MOST = 2**24  # places that float32 tells apart
+
+
+def place_of_largest(x, axis=-1):
+    """The first place of the largest value along an axis, or of a NaN.
+
+    >>> place_of_largest(jnp.array([[1.0, 3.0, 3.0], [2.0, 0.0, jnp.nan]]))
+    Array([1, 2], dtype=int32)
+    """
+    return _place(x, axis, jnp.max, jnp.argmax)
+
+
+def place_of_smallest(x, axis=-1):
+    """The first place of the smallest value along an axis, or of a NaN.
+
+    >>> place_of_smallest(jnp.array([[1.0, 3.0, 1.0], [2.0, 0.0, jnp.nan]]))
+    Array([0, 2], dtype=int32)
+    """
+    return _place(x, axis, jnp.min, jnp.argmin)
+
+
+def _place(x, axis, extremum, plain):
+    is_axis = isinstance(axis, int) and -x.ndim <= axis < x.ndim
+    if not on_cpu() or not is_axis or not is_known((x.shape[axis],)):
+        return plain(x, axis)
+    if not FEWEST <= x.shape[axis] <= MOST:
+        return plain(x, axis)
+    return _place_in_vectors(x, axis % x.ndim, extremum)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))  # outside of programs in one of its own
+def _place_in_vectors(x, axis, extremum):
+    x = lax.stop_gradient(x)
+    places = lax.broadcasted_iota("float32", x.shape, axis)
+    is_there = (x == extremum(x, axis, keepdims=True)) | (x != x)  # the second: of NaN
+    first = jnp.min(jnp.where(is_there, places, jnp.float32(x.shape[axis])), axis)
+    return first.astype(jax.dtypes.canonicalize_dtype("int64"))
