@@ -39,7 +39,8 @@ def truncated_normal(key, shape, low, high, dtype, mean=0.0, stddev=1.0):
 
 def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
     size = math.prod(map(int, shape))
-    if not _is_plain(key) or jnp.dtype(dtype) != jnp.float32 or not 0 < size <= _largest():
+    is_known = not isinstance(key, jax.core.Tracer) and threefry.is_threefry(key)
+    if not is_known or jnp.dtype(dtype) != jnp.float32 or not 0 < size <= _largest():
         limits = {"uniform": dict(minval=low, maxval=high), "normal": {}}.get(
             kind, dict(lower=low, upper=high)
         )
@@ -78,17 +79,6 @@ def _chunks(size):
     while start < size:
         yield start, SMALL
         start += SMALL
-
-
-def _is_plain(key):
-    """Whether a key is known now, and of the generator whose bits can be had one by one."""
-    if isinstance(key, jax.core.Tracer):
-        return False
-    if not getattr(jax.config, "jax_threefry_partitionable", False):
-        return False
-    if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-        return str(jax.random.key_impl(key)) in ("threefry2x32", "fry")
-    return key.shape == (2,) and jax.config.jax_default_prng_impl == "threefry2x32"
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

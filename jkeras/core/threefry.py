@@ -4,8 +4,13 @@ JAX's own operation runs its rounds in a loop on a CPU, whose every turn goes ov
 it takes two times as long, and four times to compile.
 """
 
+import functools
+import math
+from collections.abc import Hashable
+
 import jax
 import numpy as np
+from jax.extend.random import define_prng_impl
 
 ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)  # bits, of the even and the odd groups of rounds
 GROUPS = 5  # of four rounds each
@@ -33,6 +38,65 @@ def bits_of(key: jax.Array, numbers: jax.Array) -> jax.Array:
         first = first + words[(group + 1) % 3]
         second = second + words[(group + 2) % 3] + np.uint32(group + 1)
     return first ^ second
+
+
+def is_threefry(key: jax.Array) -> bool:
+    """Whether a key, raw or typed, is of the generator whose bits follow from elements' numbers.
+
+    >>> is_threefry(jax.random.key(0)), is_threefry(jax.random.key(0, impl="rbg"))
+    (True, False)
+    """
+    if not getattr(jax.config, "jax_threefry_partitionable", False):
+        return False
+    if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return str(jax.random.key_impl(key)) in ("threefry2x32", "fry")
+    return key.shape == (2,) and jax.config.jax_default_prng_impl == "threefry2x32"
+
+
+def in_one_loop(key: jax.Array) -> jax.Array:
+    """A typed key for a threefry key, whose samples by `jax.random` are the same, bit by bit.
+
+    >>> key = jax.random.key(0)
+    >>> bool((jax.random.normal(in_one_loop(key), (3,)) == jax.random.normal(key, (3,))).all())
+    True
+    """
+    if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
+        key = jax.random.key_data(key)
+    return jax.random.wrap_key_data(key, impl=_implementation())
+
+
+@functools.cache
+def _implementation() -> Hashable:
+    """The generator as an implementation of keys."""
+
+    def usual(key: jax.Array) -> jax.Array:
+        return jax.random.wrap_key_data(key, impl="threefry2x32")
+
+    def split(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        return jax.random.key_data(jax.random.split(usual(key), shape))
+
+    def fold_in(key: jax.Array, data: jax.Array) -> jax.Array:
+        return jax.random.key_data(jax.random.fold_in(usual(key), data))
+
+    def seed(number: jax.Array) -> jax.Array:
+        return jax.random.key_data(jax.random.key(number, impl="threefry2x32"))
+
+    def random_bits(key: jax.Array, width: int, shape: tuple[int, ...]) -> jax.Array:
+        size = math.prod(shape)
+        if width > 32 or not isinstance(size, int) or size > 2**32:
+            return jax.random.bits(usual(key), shape, f"uint{width}")
+        bits = bits_of(key, jax.lax.iota("uint32", size))
+        return bits.reshape(shape).astype(f"uint{width}")
+
+    return define_prng_impl(
+        key_shape=(2,),
+        seed=seed,
+        split=split,
+        random_bits=random_bits,
+        fold_in=fold_in,
+        name="threefry2x32 in one loop",
+        tag="fry1",
+    )
 
 
 def _rotated(bits: jax.Array, count: np.uint32) -> jax.Array:

@@ -13,6 +13,7 @@ from jkeras.explain import baselines
 from jkeras.explain.points import mean_over_points
 from jkeras.explain.running import as_array, attribute, rows_of
 from jkeras.explain.score import Scored, Structure, Target
+from jkeras.random.keys import sampling_key
 
 map_structure = jax.tree_util.tree_map
 
@@ -152,7 +153,8 @@ def _normal(key, row, i, like, stddev):
         own = jax.random.fold_in(jax.random.fold_in(key, row), i)
         keys = jax.random.split(own, len(leaves))
         return [
-            jax.random.normal(k, leaf.shape[1:], leaf.dtype) * stddev.astype(leaf.dtype)
+            jax.random.normal(sampling_key(k), leaf.shape[1:], leaf.dtype)
+            * stddev.astype(leaf.dtype)
             for k, leaf in zip(keys, leaves)
         ]
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain
 from jkeras.core.registry import public
 from jkeras.ops.kernels_extrema import place_of_largest
+from jkeras.random.keys import sampling_key
 
 
 @public("jkeras.generation.Sampler")
@@ -70,7 +71,7 @@ class Sampler:
         logits = self.filtered(logits, seen)
         if self.temperature == 0:
             return place_of_largest(logits).astype("int32")
-        return jax.random.categorical(rng, logits).astype("int32")
+        return jax.random.categorical(sampling_key(rng), logits).astype("int32")
 
     def filtered(self, logits: jax.Array, seen: jax.Array | None = None) -> jax.Array:
         """The logits that are sampled from, -inf where a token is left out; in float32."""

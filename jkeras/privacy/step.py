@@ -12,6 +12,7 @@ from jkeras.kernel.valid_rows import expand_like
 from jkeras.ops.kernels import inside_loop
 from jkeras.privacy.clipping import clipped_grad
 from jkeras.privacy.rows import check_rows
+from jkeras.random.keys import sampling_key
 from jkeras.training.batch_independence import size_of
 from jkeras.training.data.source import Batch, unpack
 from jkeras.training.layout import LazyLayout
@@ -172,7 +173,9 @@ def add_noise(total: Tree, key: jax.Array, stddev: float) -> Tree:
     noisy = []
     for i, leaf in enumerate(leaves):
         dtype = jnp.promote_types(leaf.dtype, "float32")
-        noise = stddev * jax.random.normal(jax.random.fold_in(key, i), leaf.shape, dtype)
+        noise = stddev * jax.random.normal(
+            sampling_key(jax.random.fold_in(key, i)), leaf.shape, dtype
+        )
         noisy.append((leaf + noise).astype(leaf.dtype))
     return treedef.unflatten(noisy)
 

@@ -9,6 +9,7 @@ from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.registry import public
 from jkeras.core.rng import as_key
 from jkeras.kernel.numbers import is_zero, like
+from jkeras.random.keys import sampling_key
 
 
 @public("keras.random.normal")
@@ -18,7 +19,7 @@ def normal(shape, mean: Any = 0.0, stddev: Any = 1.0, dtype=None, seed=None):
     >>> normal((2,), seed=3).shape
     (2,)
     """
-    return jax.random.normal(as_key(seed), shape, standardize_dtype(dtype)) * stddev + mean
+    return jax.random.normal(sampling_key(seed), shape, standardize_dtype(dtype)) * stddev + mean
 
 
 @public("keras.random.truncated_normal")
@@ -29,7 +30,7 @@ def truncated_normal(shape, mean: Any = 0.0, stddev: Any = 1.0, dtype=None, seed
     True
     """
     dtype = standardize_dtype(dtype)
-    return jax.random.truncated_normal(as_key(seed), -2.0, 2.0, shape, dtype) * stddev + mean
+    return jax.random.truncated_normal(sampling_key(seed), -2.0, 2.0, shape, dtype) * stddev + mean
 
 
 @public("keras.random.uniform")
@@ -48,7 +49,7 @@ def uniform(shape, minval: Any = 0.0, maxval: Any = 1.0, dtype=None, seed=None):
             "`random.uniform` needs a float `dtype`; for integers use `random.randint`. "
             f"Received: dtype={dtype}"
         )
-    return jax.random.uniform(as_key(seed), shape, dtype, minval, maxval)
+    return jax.random.uniform(sampling_key(seed), shape, dtype, minval, maxval)
 
 
 @public("keras.random.randint")
@@ -69,7 +70,7 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
             "`random.randint` needs an integer `dtype`; for floats use `random.uniform`. "
             f"Received: dtype={dtype}"
         )
-    return jax.random.randint(as_key(seed), shape, minval, maxval, dtype)
+    return jax.random.randint(sampling_key(seed), shape, minval, maxval, dtype)
 
 
 @public("keras.random.beta")
@@ -128,7 +129,7 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
             f"logits.shape={logits.shape}"
         )
     shape = (logits.shape[0], num_samples)
-    classes = jax.random.categorical(as_key(seed), logits[..., None], axis=1, shape=shape)
+    classes = jax.random.categorical(sampling_key(seed), logits[..., None], axis=1, shape=shape)
     return classes.astype(standardize_dtype(dtype))
 
 
@@ -156,7 +157,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     for axis, size in enumerate(noise_shape):
         if size is None:
             shape[axis] = inputs.shape[axis]
-    kept = jax.random.bernoulli(as_key(seed), share, shape)
+    kept = jax.random.bernoulli(sampling_key(seed), share, shape)
     return jnp.where(kept, inputs / like(share, inputs), jnp.zeros_like(inputs))
 
 

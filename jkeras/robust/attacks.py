@@ -18,6 +18,7 @@ from jkeras.explain.running import (
     rows_of,
     values_of,
 )
+from jkeras.random.keys import sampling_key
 
 NORMS = ("inf", "2")
 SMALLEST = 1e-12  # lest a gradient of zero be divided by its length
@@ -113,7 +114,7 @@ class PGD:
         leaves, treedef = jax.tree_util.tree_flatten(x)
         keys = jax.random.split(key, len(leaves))
         noise = [
-            jax.random.uniform(k, v.shape, v.dtype, -self.epsilon, self.epsilon)
+            jax.random.uniform(sampling_key(k), v.shape, v.dtype, -self.epsilon, self.epsilon)
             for k, v in zip(keys, leaves)
         ]
         return map_structure(jnp.add, x, jax.tree_util.tree_unflatten(treedef, noise))

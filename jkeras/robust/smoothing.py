@@ -12,6 +12,7 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.rng import as_key
 from jkeras.explain.running import by_batches, program_of, rows_of, values_of
+from jkeras.random.keys import sampling_key
 from jkeras.robust.attacks import as_floats
 
 ABSTAINS = -1
@@ -108,7 +109,7 @@ def _counter(model, params, state, x, stddev, batch_size):
 
             def noisy(own, row):
                 draw = lambda i: jax.random.normal(  # noqa: E731
-                    jax.random.fold_in(own, i), row.shape, row.dtype
+                    sampling_key(jax.random.fold_in(own, i)), row.shape, row.dtype
                 )
                 return row + stddev * jax.vmap(draw)(sample + jnp.arange(copies))
 

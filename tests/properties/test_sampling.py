@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+import jkeras
 from jkeras.core import sampling
+from jkeras.random.keys import sampling_key
 from tests.properties.tools import SEEDS, property_of
 
 SHAPES = st.lists(st.integers(1, 40), min_size=0, max_size=3).map(tuple)
@@ -69,3 +71,62 @@ def test_a_new_shape_compiles_nothing(caplog):
         for kind in PAIRS:
             PAIRS[kind][0](jax.random.key(0), (67, 3, 5))
     assert not [record for record in caplog.records if "Compiling" in record.message]
+
+
+LOGITS = np.random.default_rng(0).normal(size=(5, 7)).astype("float32")
+DRAWS = {
+    "normal": (
+        lambda key: jkeras.random.normal((3, 7), seed=key),
+        lambda key: jax.random.normal(key, (3, 7)),
+    ),
+    "normal in bfloat16": (
+        lambda key: jkeras.random.normal((3, 7), dtype="bfloat16", seed=key),
+        lambda key: jax.random.normal(key, (3, 7), "bfloat16"),
+    ),
+    "uniform in float16": (
+        lambda key: jkeras.random.uniform((9,), dtype="float16", seed=key),
+        lambda key: jax.random.uniform(key, (9,), "float16"),
+    ),
+    "bytes": (
+        lambda key: jkeras.random.randint((4, 5), 0, 200, "uint8", seed=key),
+        lambda key: jax.random.randint(key, (4, 5), 0, 200, "uint8"),
+    ),
+    "integers": (
+        lambda key: jkeras.random.randint((), -9, 10**6, seed=key),
+        lambda key: jax.random.randint(key, (), -9, 10**6),
+    ),
+    "classes": (
+        lambda key: jkeras.random.categorical(LOGITS, 4, seed=key),
+        lambda key: jax.random.categorical(key, LOGITS[..., None], axis=1, shape=(5, 4)),
+    ),
+    "dropout": (
+        lambda key: jkeras.random.dropout(np.ones((3, 50), "float32"), 0.25, seed=key) > 0,
+        lambda key: jax.random.bernoulli(key, 0.75, (3, 50)),
+    ),
+    "keys": (
+        lambda key: jax.random.key_data(jax.random.split(sampling_key(key), 3)),
+        lambda key: jax.random.key_data(jax.random.split(key, 3)),
+    ),
+    "a folded key": (
+        lambda key: jax.random.key_data(jax.random.fold_in(sampling_key(key), 3)),
+        lambda key: jax.random.key_data(jax.random.fold_in(key, 3)),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DRAWS)
+@pytest.mark.parametrize("raw", [False, True])
+def test_samples_are_those_of_jax_random(kind, raw):
+    mine, theirs = DRAWS[kind]
+    keys = jax.random.split(jax.random.key(7), 3)
+    given = jax.random.key_data(keys) if raw else keys
+    np.testing.assert_array_equal(mine(given[0]), theirs(keys[0]))
+    np.testing.assert_array_equal(jax.jit(jax.vmap(mine))(given), jax.jit(jax.vmap(theirs))(keys))
+
+
+def test_keys_of_other_generators_stay():
+    other = jax.random.key(0, impl="rbg")
+    assert sampling_key(other) is other
+    with jax.threefry_partitionable(False):
+        key = jax.random.key(0)
+        assert sampling_key(key) is key
