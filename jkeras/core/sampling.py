@@ -39,8 +39,11 @@ def truncated_normal(key, shape, low, high, dtype, mean=0.0, stddev=1.0):
 
 def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
     size = math.prod(map(int, shape))
-    is_known = not isinstance(key, jax.core.Tracer) and threefry.is_threefry(key)
+    is_threefry = threefry.is_threefry(key)
+    is_known = is_threefry and not isinstance(key, jax.core.Tracer)
     if not is_known or jnp.dtype(dtype) != jnp.float32 or not 0 < size <= _largest():
+        if is_threefry and _on_cpu():
+            key = threefry.in_one_loop(key)
         limits = {"uniform": dict(minval=low, maxval=high), "normal": {}}.get(
             kind, dict(lower=low, upper=high)
         )
@@ -62,8 +65,12 @@ def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
         return jax.device_put(values.reshape(shape))
 
 
+def _on_cpu():
+    return jax.default_backend() == "cpu"
+
+
 def _largest():
-    return LARGEST_ON_CPU if jax.default_backend() == "cpu" else LARGEST
+    return LARGEST_ON_CPU if _on_cpu() else LARGEST
 
 
 def _chunks(size):
@@ -72,7 +79,7 @@ def _chunks(size):
     """
     start = 0
     if size > 16 * SMALL:
-        count = LARGE_ON_CPU if jax.default_backend() == "cpu" else LARGE
+        count = LARGE_ON_CPU if _on_cpu() else LARGE
         while size - start > count // 2:
             yield start, count
             start += count
