@@ -29,7 +29,7 @@ from jkeras import (
 )
 from jkeras.as_keras import install_as_keras
 from jkeras.core.exports import exported
-from jkeras.core.graph import KerasTensor
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.core.operation import Function, Operation

@@ -6,7 +6,7 @@ import sys
 
 from jkeras.as_keras_store import ArrayStore
 from jkeras.core import frame
-from jkeras.core.graph import standardize_shape
+from jkeras.core.keras_tensor import standardize_shape
 from jkeras.core.registry import is_untrusted
 from jkeras.core.rng import global_generator
 from jkeras.core.scopes import StatelessScope

@@ -1,7 +1,7 @@
 """The backend functions that programs call; the backend is JAX."""
 
 from jkeras.core.exports import exported
-from jkeras.core.graph import is_symbolic as is_keras_tensor
+from jkeras.core.keras_tensor import is_symbolic as is_keras_tensor
 from jkeras.core.rng import global_generator
 from jkeras.core.settings import (
     clear_session,

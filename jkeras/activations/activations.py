@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core.graph import op
+from jkeras.core.op import op
 from jkeras.core.registry import public
 from jkeras.ops import rectified
 from jkeras.ops.nn import (

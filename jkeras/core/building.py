@@ -6,7 +6,8 @@ import inspect
 
 import jax
 
-from jkeras.core import graph, naming
+from jkeras.core import inference, keras_tensor, naming
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.call import target_of
 from jkeras.core.errors import place_of
 from jkeras.core.module import TrackedDict, TrackedList
@@ -71,8 +72,8 @@ def known(shapes):
     if isinstance(shapes, dict):
         return {k: known(v) for k, v in shapes.items()}
     if isinstance(shapes, (list, tuple)):
-        return graph.alike(shapes, map(known, shapes))
-    return None if shapes in graph.UNKNOWN else shapes
+        return keras_tensor.alike(shapes, map(known, shapes))
+    return None if shapes in inference.UNKNOWN else shapes
 
 
 def scoped(build):
@@ -177,11 +178,11 @@ def map_shapes(function, shapes):
         return function(tuple(shapes))
     if isinstance(shapes, dict):
         return {k: map_shapes(function, v) for k, v in shapes.items()}
-    return graph.alike(shapes, [map_shapes(function, s) for s in shapes])
+    return keras_tensor.alike(shapes, [map_shapes(function, s) for s in shapes])
 
 
 def as_tensors(specs):
     """KerasTensors for a structure of specs."""
     return jax.tree_util.tree_map(
-        lambda s: graph.KerasTensor(s.shape, s.dtype), specs, is_leaf=lambda s: isinstance(s, Spec)
+        lambda s: KerasTensor(s.shape, s.dtype), specs, is_leaf=lambda s: isinstance(s, Spec)
     )

@@ -7,7 +7,8 @@ import inspect
 
 import jax
 
-from jkeras.core import graph
+from jkeras.core import keras_tensor
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, place_of
 from jkeras.core.sparse import is_sparse
 from jkeras.kernel.spec import Spec
@@ -92,7 +93,7 @@ def forward_of(cls):
 
 def is_array(x):
     """Whether x is a value that flows: an array or a symbolic tensor."""
-    return isinstance(x, (jax.Array, graph.KerasTensor, jax.ShapeDtypeStruct)) or is_sparse(x)
+    return isinstance(x, (jax.Array, KerasTensor, jax.ShapeDtypeStruct)) or is_sparse(x)
 
 
 def is_nested_arrays(value):
@@ -100,7 +101,7 @@ def is_nested_arrays(value):
     if is_array(value):
         return True
     if isinstance(value, (list, tuple, dict)) and value:
-        leaves = graph.flatten(value)
+        leaves = keras_tensor.flatten(value)
         return any(map(is_array, leaves)) and all(v is None or is_array(v) for v in leaves)
     return False
 
@@ -110,11 +111,13 @@ class Call:
 
     def __init__(self, layer, args, kwargs, cast=True):
         self.layer, self.target = layer, target_of(type(layer))
-        convert = layer._convert if cast else graph.as_tensor
-        args = jax.tree_util.tree_map(convert, tuple(args), is_leaf=graph.is_leaf)
-        by_name = {name: graph.as_tensor if name in layer.uncast else convert for name in kwargs}
+        convert = layer._convert if cast else keras_tensor.as_tensor
+        args = jax.tree_util.tree_map(convert, tuple(args), is_leaf=keras_tensor.is_leaf)
+        by_name = {
+            name: keras_tensor.as_tensor if name in layer.uncast else convert for name in kwargs
+        }
         kwargs = {
-            name: jax.tree_util.tree_map(by_name[name], value, is_leaf=graph.is_leaf)
+            name: jax.tree_util.tree_map(by_name[name], value, is_leaf=keras_tensor.is_leaf)
             for name, value in kwargs.items()
         }
         self.user_training = kwargs.get("training")
@@ -146,7 +149,7 @@ class Call:
         if self.layer.allow_non_tensor_positional_args:
             return
         for value in args:
-            for leaf in graph.flatten(value):
+            for leaf in keras_tensor.flatten(value):
                 if leaf is not None and not is_array(leaf):
                     raise ValueError(
                         f"{place_of(self.layer)}: Only input tensors may be passed as positional "
@@ -266,7 +269,7 @@ class Call:
 def map_arrays(function, structure):
     """A structure with `function` applied to its arrays; None stays."""
     return jax.tree_util.tree_map(
-        lambda v: function(v) if is_array(v) else v, structure, is_leaf=graph.is_leaf
+        lambda v: function(v) if is_array(v) else v, structure, is_leaf=keras_tensor.is_leaf
     )
 
 
@@ -274,8 +277,8 @@ def masks_of(structure, mask_of):
     """The masks beside a structure of arrays, in its structure; None where there is none at all."""
     if is_array(structure):
         return mask_of(structure)
-    masks = [mask_of(v) if is_array(v) else None for v in graph.flatten(structure)]
+    masks = [mask_of(v) if is_array(v) else None for v in keras_tensor.flatten(structure)]
     if all(m is None for m in masks):
         return None
-    treedef = jax.tree_util.tree_structure(structure, is_leaf=graph.is_leaf)
+    treedef = jax.tree_util.tree_structure(structure, is_leaf=keras_tensor.is_leaf)
     return jax.tree_util.tree_unflatten(treedef, masks)

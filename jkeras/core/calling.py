@@ -2,7 +2,8 @@
 
 import typing
 
-from jkeras.core import eager, graph, symbolic
+from jkeras.core import eager, symbolic
+from jkeras.core.keras_tensor import any_symbolic
 from jkeras.core.tracebacks import leave_out_own_frames
 from jkeras.kernel.scope import current_flow
 
@@ -15,7 +16,7 @@ def call_layer(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
             "statement in the `__init__()` method. Go add it!"
         )
     try:
-        if graph.any_symbolic(args, kwargs):
+        if any_symbolic(args, kwargs):
             return symbolic.symbolic_call(self, args, kwargs)
         run = current_flow()
         if run is not None:

@@ -2,7 +2,8 @@
 
 import jax
 
-from jkeras.core import graph
+from jkeras.core import keras_tensor
+from jkeras.core.keras_tensor import KerasTensor, is_symbolic
 from jkeras.core.registry import public
 
 
@@ -34,7 +35,10 @@ class InputSpec:
         name=None,
         optional=False,
     ):
-        self.dtype, self.shape = dtype, None if shape is None else graph.standardize_shape(shape)
+        self.dtype, self.shape = (
+            dtype,
+            None if shape is None else keras_tensor.standardize_shape(shape),
+        )
         self.ndim = len(self.shape) if shape is not None else ndim
         self.max_ndim, self.min_ndim, self.name, self.optional = max_ndim, min_ndim, name, optional
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
@@ -84,15 +88,11 @@ def completed(input_spec, value):
     """A KerasTensor with the sizes that a spec fixes where it does not know them; anything else as
     it is.
     """
-    if (
-        not isinstance(input_spec, InputSpec)
-        or not graph.is_symbolic(value)
-        or None not in value.shape
-    ):
+    if not isinstance(input_spec, InputSpec) or not is_symbolic(value) or None not in value.shape:
         return value
     fixed = {axis % len(value.shape): size for axis, size in input_spec.axes.items()}
     shape = [fixed.get(i) if d is None else d for i, d in enumerate(value.shape)]
-    return graph.KerasTensor(shape, value.dtype, sparse=value.sparse, name=value.name)
+    return KerasTensor(shape, value.dtype, sparse=value.sparse, name=value.name)
 
 
 def check(input_spec, inputs, where):
@@ -116,7 +116,7 @@ def check(input_spec, inputs, where):
 def _flat_inputs(input_spec, inputs):
     """The inputs as a list; those of a dict in the order of the specs where these have names."""
     if not isinstance(inputs, dict):
-        return graph.flatten(inputs)
+        return keras_tensor.flatten(inputs)
     if isinstance(input_spec, dict):
         return [inputs.get(name) for name in sorted(input_spec)]
     return list(inputs.values())

@@ -14,7 +14,8 @@ from jkeras.core import (
     calling,
     eager,
     frame,
-    graph,
+    inference,
+    keras_tensor,
     making,
     masking,
     policy,
@@ -241,7 +242,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         if self._children and runs_children:
             self.set_untracked(built=True)
             inputs = tuple(map(as_tensors, specs))
-            graph.infer(lambda inputs: self.run_abstract(inputs, {}), inputs)
+            inference.infer(lambda inputs: self.run_abstract(inputs, {}), inputs)
 
     def run_abstract(self, args, kwargs, training=None):
         """The outputs for arguments of which only the shapes count; builds layers on the way."""
@@ -292,7 +293,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         """An input as an array, floats in the layer's compute dtype."""
         if not self.converts_inputs:
             return x
-        x = graph.as_tensor(x)
+        x = keras_tensor.as_tensor(x)
         is_cast = self.autocast and self.computes_in_float
         return masking.cast_with_mask(x, self.compute_dtype) if is_cast else x
 
@@ -343,7 +344,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         if isinstance(initializer, str):
             initializer = families["initializers"].get(initializer)
         return weight.replace(
-            shape=graph.standardize_shape(weight.shape),
+            shape=keras_tensor.standardize_shape(weight.shape),
             initializer=initializer,
             dtype=policy.standardize_dtype(weight.dtype or self.variable_dtype),
         )

@@ -3,7 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from jkeras.core.graph import Graph, KerasTensor, flatten
+from jkeras.core.graph import Graph
+from jkeras.core.keras_tensor import KerasTensor, flatten
 
 
 def lines_of(graph: Graph) -> list[list[Any]]:

@@ -2,7 +2,7 @@
 
 import inspect
 
-from jkeras.core import graph, naming, policy
+from jkeras.core import keras_tensor, naming, policy
 from jkeras.core.errors import explain, place_of
 from jkeras.core.family import families
 from jkeras.core.variable import Variable
@@ -18,7 +18,7 @@ def make_weights(layer, specs):
             raise ValueError(explain(place_of(layer), wanted, f"input {specs}", advice))
         variable = Variable(
             weight.initializer,
-            shape=graph.standardize_shape(weight.shape),
+            shape=keras_tensor.standardize_shape(weight.shape),
             dtype=weight.dtype or layer.variable_dtype,
             trainable=weight.trainable,
             autocast=weight.autocast,
@@ -82,7 +82,7 @@ def add_weight(
         shape = (shape,)
     variable = Variable(
         families["initializers"].get(initializer),
-        shape=graph.standardize_shape(shape) if shape else (),
+        shape=keras_tensor.standardize_shape(shape) if shape else (),
         dtype=dtype,
         trainable=trainable,
         autocast=autocast,

@@ -4,7 +4,7 @@ import warnings
 
 import jax
 
-from jkeras.core import graph
+from jkeras.core import keras_tensor
 from jkeras.core.call import is_array
 from jkeras.core.dtypes import is_float
 from jkeras.core.sparse import is_sparse
@@ -16,7 +16,7 @@ def pass_masks(layer, run, call, outputs) -> None:
     """Lets the masks of a layer's outputs travel beside them, where it makes or passes on some."""
     if layer.supports_masking:
         _set_masks(layer, run, call, outputs)
-    elif run.is_eager and any(mask is not None for mask in graph.flatten(call.mask)):
+    elif run.is_eager and any(mask is not None for mask in keras_tensor.flatten(call.mask)):
         warnings.warn(
             f"Layer '{layer.name}' (of type {type(layer).__name__}) was passed an input "
             "with a mask attached to it. However, this layer does not support masking "
@@ -27,13 +27,13 @@ def pass_masks(layer, run, call, outputs) -> None:
 
 
 def _set_masks(layer, run, call, outputs):
-    values = [value for value in graph.flatten(outputs) if value is not None]
+    values = [value for value in keras_tensor.flatten(outputs) if value is not None]
     if all(run.mask_of(value) is not None for value in values):
         return
     masks = layer.compute_mask(call.first, call.mask)
     if masks is None:
         return
-    masks = [masks] if is_array(masks) else list(graph.flatten(masks))
+    masks = [masks] if is_array(masks) else list(keras_tensor.flatten(masks))
     for value, mask in zip(values, masks):
         if mask is not None and run.mask_of(value) is None:
             run.set_mask(value, mask)

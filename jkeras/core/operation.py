@@ -4,7 +4,14 @@ import abc
 
 import jax
 
-from jkeras.core import graph, record
+from jkeras.core import graph, inference, keras_tensor, op, record
+from jkeras.core.keras_tensor import (
+    KerasTensor,
+    any_symbolic,
+    is_symbolic,
+    map_tensors,
+    one_or_list,
+)
 from jkeras.core.errors import check_name, explain
 from jkeras.core.layer import Layer
 from jkeras.core.registry import public
@@ -24,7 +31,7 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
     >>> class Double(Operation):
     ...     def call(self, x):
     ...         return x * 2
-    >>> Double()(graph.KerasTensor((None, 3))).shape
+    >>> Double()(KerasTensor((None, 3))).shape
     (None, 3)
     """
 
@@ -41,7 +48,7 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
         self.trainable = False
 
     def __call__(self, *args, **kwargs):
-        if not graph.any_symbolic(args, kwargs):
+        if not any_symbolic(args, kwargs):
             return self.call(*args, **kwargs)
         return self.symbolic_call(*args, **kwargs)
 
@@ -58,7 +65,7 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
     def compute_output_spec(self, *args, **kwargs):
         """The outputs for KerasTensors, as KerasTensors: `call` on shapes alone."""
         with SymbolicScope():
-            return graph.infer(
+            return inference.infer(
                 lambda arguments: self.call(*arguments[0], **arguments[1]), (args, kwargs)
             )
 
@@ -71,12 +78,12 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
     @property
     def input(self):
         """The symbolic input of the first call; a flat list of several."""
-        return graph.one_or_list(self._node().input_tensors)
+        return one_or_list(self._node().input_tensors)
 
     @property
     def output(self):
         """The symbolic output of the first call; a flat list of several."""
-        return graph.one_or_list(self._node().output_tensors)
+        return one_or_list(self._node().output_tensors)
 
     def _node(self):
         if not self._inbound_nodes:
@@ -114,7 +121,7 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
 
 
 Operation.register(Layer)
-Operation.register(graph.Operation)
+Operation.register(op.Operation)
 
 
 @public("keras.Function")
@@ -124,7 +131,7 @@ class Function(Operation):
     Args:
         inputs, outputs: KerasTensors, or structures of them.
 
-    >>> x = graph.KerasTensor((None, 2))
+    >>> x = KerasTensor((None, 2))
     >>> class Double(Operation):
     ...     def call(self, x):
     ...         return x * 2
@@ -136,7 +143,7 @@ class Function(Operation):
         super().__init__(name=name)
         self._inputs_struct, self._outputs_struct = inputs, outputs
         for tensor in self.inputs + self.outputs:
-            if not graph.is_symbolic(tensor):
+            if not is_symbolic(tensor):
                 raise ValueError(
                     "`inputs` and `outputs` of a Function must be KerasTensors or structures of "
                     f"them. Received: {tensor!r}"
@@ -148,10 +155,12 @@ class Function(Operation):
         self._nodes, self._operations = graph.sort(self.inputs, self.outputs)
 
     inputs = property(
-        lambda self: graph.flatten(self._inputs_struct), doc="The input tensors, as a flat list."
+        lambda self: keras_tensor.flatten(self._inputs_struct),
+        doc="The input tensors, as a flat list.",
     )
     outputs = property(
-        lambda self: graph.flatten(self._outputs_struct), doc="The output tensors, as a flat list."
+        lambda self: keras_tensor.flatten(self._outputs_struct),
+        doc="The output tensors, as a flat list.",
     )
 
     @property
@@ -172,7 +181,7 @@ class Function(Operation):
 
     def call(self, inputs):
         """The outputs for arrays in the structure of `inputs`."""
-        values = [graph.as_tensor(v) for v in graph.flatten(inputs)]
+        values = [keras_tensor.as_tensor(v) for v in keras_tensor.flatten(inputs)]
         shapes = [tuple(v.shape) for v in values]
         expected = f"inputs of shapes {[t.shape for t in self.inputs]}"
         if len(values) != len(self.inputs):
@@ -192,9 +201,9 @@ class Function(Operation):
     def compute_output_shape(self, input_shape):
         """The outputs' shapes for the inputs' shapes."""
         flat = jax.tree_util.tree_leaves(input_shape, is_leaf=_is_shape)
-        tensors = [graph.KerasTensor(s, t.dtype) for s, t in zip(flat, self.inputs)]
+        tensors = [KerasTensor(s, t.dtype) for s, t in zip(flat, self.inputs)]
         treedef = jax.tree_util.tree_structure(self._inputs_struct)
-        return graph.map_tensors(
+        return map_tensors(
             lambda t: t.shape,
             self.compute_output_spec(jax.tree_util.tree_unflatten(treedef, tensors)),
         )

@@ -8,7 +8,7 @@ import numpy as np
 from jkeras.core import shown
 from jkeras.core.dtypes import ALLOWED_DTYPES, is_float, standardize_dtype
 from jkeras.core.errors import suggestion
-from jkeras.core.graph import KerasTensor, is_tensor
+from jkeras.core.keras_tensor import KerasTensor, is_tensor
 from jkeras.core.registry import Thing, deserialize, public
 from jkeras.core.settings import settings
 

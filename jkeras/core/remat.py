@@ -8,7 +8,7 @@ import functools
 import jax
 import numpy as np
 
-from jkeras.core import graph
+from jkeras.core.keras_tensor import any_symbolic
 from jkeras.core.errors import suggestion
 from jkeras.core.registry import public
 
@@ -104,7 +104,7 @@ def remat(f, *, policy=None):
 
     @functools.wraps(f)
     def again(*args, **kwargs):
-        if graph.any_symbolic(args, kwargs):
+        if any_symbolic(args, kwargs):
             return f(*args, **kwargs)
         leaves, treedef = jax.tree_util.tree_flatten((args, kwargs))
         places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (jax.Array, np.ndarray))]

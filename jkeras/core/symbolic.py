@@ -4,7 +4,8 @@ the graph.
 
 import jax
 
-from jkeras.core import graph
+from jkeras.core import graph, inference, op
+from jkeras.core.keras_tensor import KerasTensor, any_symbolic, is_symbolic, map_tensors
 from jkeras.core.building import as_specs, as_tensors, map_shapes, shape_arguments
 from jkeras.core.input_spec import InputSpec, completed
 from jkeras.core.structure import all_built
@@ -59,7 +60,7 @@ def _as_said(layer, call):
     """The outputs of a call as the class's `compute_output_shape` has them."""
     args, kwargs = shape_arguments(layer, "compute_output_shape", call.shapes())
     shapes = layer.compute_output_shape(*args, **kwargs)
-    return map_shapes(lambda shape: graph.KerasTensor(shape, layer.compute_dtype), shapes)
+    return map_shapes(lambda shape: KerasTensor(shape, layer.compute_dtype), shapes)
 
 
 def compute_output_spec(self, *args, **kwargs):
@@ -69,13 +70,13 @@ def compute_output_spec(self, *args, **kwargs):
     if self.built and is_built_in(self) and _is_plain_input(self, args):
         shape = self.shape_by_rule(args[0])
         if shape is not None:
-            return graph.KerasTensor(shape, self.compute_dtype)
+            return KerasTensor(shape, self.compute_dtype)
     return _inferred(self, args, kwargs)
 
 
 def _is_plain_input(layer, args):
     """Whether a call's arguments are one dense tensor that is seen to fit."""
-    if len(args) != 1 or not isinstance(args[0], graph.KerasTensor) or args[0].sparse:
+    if len(args) != 1 or not isinstance(args[0], KerasTensor) or args[0].sparse:
         return False
     spec = layer.input_spec
     return spec is None or (isinstance(spec, InputSpec) and spec.accepts(args[0].shape))
@@ -89,18 +90,18 @@ def keeps_samples(layer):
 def _inferred(self, args, kwargs):
     """The outputs for KerasTensors, from a run on shapes alone, which builds layers on the way."""
     if not self.keeps_sparse and not self.is_lifted():
-        args, kwargs = graph.map_tensors(_as_dense, (args, kwargs))
+        args, kwargs = map_tensors(_as_dense, (args, kwargs))
     if self.input_spec is not None:
         args = tuple(completed(self.input_spec, value) for value in args[:1]) + args[1:]
-    outputs = graph.infer(
+    outputs = inference.infer(
         lambda arguments: self.run_abstract(arguments[0], dict(arguments[1])),
         (tuple(args), kwargs),
         keeps_samples=keeps_samples(self),
     )
     if not self.announces_compute_dtype:
         return outputs
-    return graph.map_tensors(
-        lambda t: graph.KerasTensor(t.shape, self.compute_dtype, sparse=t.sparse, name=t.name),
+    return map_tensors(
+        lambda t: KerasTensor(t.shape, self.compute_dtype, sparse=t.sparse, name=t.name),
         outputs,
     )
 
@@ -109,7 +110,7 @@ def _as_dense(tensor):
     """A KerasTensor whose values will be dense."""
     if not tensor.sparse:
         return tensor
-    return graph.KerasTensor(tensor.shape, tensor.dtype, name=tensor.name)
+    return KerasTensor(tensor.shape, tensor.dtype, name=tensor.name)
 
 
 def compute_output_shape(self, *shapes, **named):
@@ -126,13 +127,13 @@ def compute_output_shape(self, *shapes, **named):
         outputs = _inferred(self, inputs, more)
     else:
         outputs = self.compute_output_spec(*inputs, **more)
-    return jax.tree_util.tree_map(lambda t: t.shape, outputs, is_leaf=graph.is_symbolic)
+    return jax.tree_util.tree_map(lambda t: t.shape, outputs, is_leaf=is_symbolic)
 
 
 def spec_of(operation, args, kwargs, training=None):
     """The outputs of a layer or an op on KerasTensors, without a node in the graph."""
-    if isinstance(operation, graph.Operation):
-        if graph.any_symbolic(args, kwargs):
+    if isinstance(operation, op.Operation):
+        if any_symbolic(args, kwargs):
             return operation.compute_output_spec(*args, **kwargs)
         return operation(*args, **kwargs)
     call = operation.bind_call(args, kwargs)
@@ -144,7 +145,7 @@ def _is_plainest(layer, args, kwargs):
     """Whether a call is one of one tensor that is not cast."""
     if kwargs or len(args) != 1:
         return False
-    return isinstance(args[0], graph.KerasTensor) and args[0].dtype == layer.compute_dtype
+    return isinstance(args[0], KerasTensor) and args[0].dtype == layer.compute_dtype
 
 
 def node_kwargs(layer, call, args, kwargs):
@@ -158,5 +159,5 @@ def node_kwargs(layer, call, args, kwargs):
         filled["training"] = call.now_training
     if "mask" in call.target.context and len(call.tensors) == 1 and filled.get("mask") is None:
         (only,) = call.tensors.values()
-        filled["mask"] = graph.map_tensors(SymbolicRun.mask_of, only)
+        filled["mask"] = map_tensors(SymbolicRun.mask_of, only)
     return filled

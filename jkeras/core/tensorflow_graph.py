@@ -9,7 +9,8 @@ import sys
 import jax
 import numpy as np
 
-from jkeras.core import graph, symbolic
+from jkeras.core import keras_tensor, symbolic
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.loaded import loaded_tensorflow
 
 
@@ -23,7 +24,7 @@ def holds_tensors_of_graph(*structures):
     if tensorflow is None:
         return False
     is_of_graph = tensorflow.is_symbolic_tensor
-    return any(is_of_graph(_values_of(leaf)) for leaf in graph.flatten(structures))
+    return any(is_of_graph(_values_of(leaf)) for leaf in keras_tensor.flatten(structures))
 
 
 def _values_of(leaf):
@@ -96,7 +97,7 @@ def _symbol(tensor):
             "A layer was given a tensor of unknown rank inside a TensorFlow graph. Say its shape "
             f"with `tensor.set_shape(...)` before the layer is called. Received: {tensor}"
         )
-    return graph.KerasTensor(tensor.shape.as_list(), tensor.dtype.name)
+    return KerasTensor(tensor.shape.as_list(), tensor.dtype.name)
 
 
 def _as_announced(value, symbol):

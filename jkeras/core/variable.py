@@ -12,7 +12,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jkeras.core import frame, naming, shown
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.family import families
-from jkeras.core.graph import OPERATORS, _ops, standardize_shape
+from jkeras.core.keras_tensor import OPERATORS, _ops, standardize_shape
 from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.first_values import first_array, put
 from jkeras.core.planned import here, is_planned_for

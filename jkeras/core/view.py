@@ -5,7 +5,7 @@ no outputs.
 from jkeras.core import policy, stateless, stored_weights, weight_lists
 from jkeras.core.by_variable import unique
 from jkeras.core.dtypes import is_float
-from jkeras.core.graph import one_or_list
+from jkeras.core.keras_tensor import one_or_list
 from jkeras.core.paths import own_variables, walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.weight_trees import set_tree_of_weights, tree_of_weights

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import check_choice, explain
-from jkeras.core.graph import is_symbolic
+from jkeras.core.keras_tensor import is_symbolic
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
 from jkeras.core.spread import spread

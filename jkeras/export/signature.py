@@ -8,6 +8,7 @@ import jax
 from jax import export
 
 from jkeras.core import graph
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.building import as_specs
 from jkeras.core.errors import ExportError, explain
 from jkeras.core.input_spec import InputSpec
@@ -109,7 +110,7 @@ def _name_of(leaf):
 
 def _shape_and_dtype(leaf, where):
     """(shape with None, dtype) of a spec."""
-    is_spec = isinstance(leaf, (InputSpec, graph.KerasTensor, jax.ShapeDtypeStruct))
+    is_spec = isinstance(leaf, (InputSpec, KerasTensor, jax.ShapeDtypeStruct))
     if not is_spec and not hasattr(leaf, "__array__"):
         raise TypeError(
             explain(

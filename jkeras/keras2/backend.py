@@ -8,7 +8,8 @@ import numpy as np
 
 import jkeras
 from jkeras import ops
-from jkeras.core import graph
+from jkeras.core import sparse
+from jkeras.core.keras_tensor import is_symbolic
 from jkeras.core.scopes import is_training
 from jkeras.keras2.closures import sampled
 from jkeras.keras2.graph_functions import LearningPhase
@@ -28,7 +29,7 @@ def constant(value, dtype=None, shape=None, name=None):
 
 def is_keras_tensor(x):
     """Whether x is a symbolic tensor."""
-    return graph.is_symbolic(x)
+    return is_symbolic(x)
 
 
 is_tensor = ops.is_tensor
@@ -96,7 +97,7 @@ def identity(x, name=None):
 
 def update(x, new_x):
     """Assigns to a variable; in a graph, what `K.function(updates=)` takes."""
-    if graph.is_symbolic(new_x):
+    if is_symbolic(new_x):
         return (x, new_x)
     x.assign(new_x)
     return x
@@ -165,7 +166,7 @@ random_bernoulli = random_binomial
 
 def _random(sample, shape, range_, dtype, seed):
     shape = _shape_of(shape)
-    symbolic = [n for n in shape if graph.is_symbolic(n)]
+    symbolic = [n for n in shape if is_symbolic(n)]
     dtype = dtype or jkeras.config.floatx()
     if not symbolic:
         sizes = tuple(int(n) if hasattr(n, "dtype") else n for n in shape)
@@ -223,7 +224,7 @@ def pattern_broadcast(x, pattern):
 
 def is_sparse(tensor):
     """Whether a tensor is sparse."""
-    return graph.is_sparse(tensor) or bool(getattr(tensor, "sparse", False))
+    return sparse.is_sparse(tensor) or bool(getattr(tensor, "sparse", False))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import inspect
 import types
 
 import jkeras
-from jkeras.core import graph
+from jkeras.core.keras_tensor import is_symbolic
 from jkeras.models import Functional
 
 
@@ -21,7 +21,7 @@ class UsesGraph:
     """
 
     def __call__(self, *args, **kwargs):
-        if not any(graph.is_symbolic(x) for x in jkeras.tree.flatten((args, kwargs))):
+        if not any(is_symbolic(x) for x in jkeras.tree.flatten((args, kwargs))):
             return super().__call__(*args, **kwargs)
         try:
             return super().__call__(*args, **kwargs)
@@ -40,7 +40,7 @@ class UsesGraph:
         """What `call` makes of the symbolic tensors themselves, with the losses that it adds."""
         self.set_untracked(_graph_losses=[])
         given = jkeras.tree.flatten((args, kwargs))
-        token = _entry.set(next(x for x in given if graph.is_symbolic(x)))
+        token = _entry.set(next(x for x in given if is_symbolic(x)))
         try:
             outputs = self._on_symbols(*args, **kwargs)
         finally:
@@ -178,7 +178,7 @@ def tensors_of(function):
         seen.add(function)
         names = inspect.getclosurevars(function)
         for value in (*names.nonlocals.values(), *names.globals.values()):
-            if graph.is_symbolic(value):
+            if is_symbolic(value):
                 found[id(value)] = value
             elif isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
                 waiting.append(value)

@@ -8,6 +8,7 @@ import numpy as np
 
 import jkeras
 from jkeras.core import graph
+from jkeras.core.keras_tensor import is_symbolic
 
 
 class LearningPhase(int):
@@ -87,8 +88,8 @@ class CallableFunction:
         self.model = jkeras.Model(tensors, self._symbolic())
 
     def _symbolic(self):
-        found = [x for x in self.outputs if graph.is_symbolic(x)]
-        return found + [new for _, new in self._pairs() if graph.is_symbolic(new)]
+        found = [x for x in self.outputs if is_symbolic(x)]
+        return found + [new for _, new in self._pairs() if is_symbolic(new)]
 
     def _pairs(self):
         return [pair for pair in self.updates if isinstance(pair, (tuple, list))]
@@ -99,11 +100,11 @@ class CallableFunction:
         results = self.model(values if len(values) > 1 else values[0], training=training)
         results = list(jax.tree_util.tree_leaves(results))
         outputs = [
-            np.asarray(results.pop(0) if graph.is_symbolic(x) else jkeras.ops.convert_to_tensor(x))
+            np.asarray(results.pop(0) if is_symbolic(x) else jkeras.ops.convert_to_tensor(x))
             for x in self.outputs
         ]
         for variable, new in self._pairs():
-            variable.assign(results.pop(0) if graph.is_symbolic(new) else new)
+            variable.assign(results.pop(0) if is_symbolic(new) else new)
         return outputs[0] if self.is_single else outputs
 
 

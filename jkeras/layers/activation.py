@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import activations
-from jkeras.core import graph, record
+from jkeras.core import record
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.errors import place_of
 from jkeras.kernel.beside import note_logits
 from jkeras.core.input_spec import InputSpec
@@ -36,7 +37,7 @@ class Activation(ReadyLayer):
 
     def compute_output_spec(self, inputs, **kwargs):
         # Keras announces the input's shape, also for glu, which halves an axis
-        return graph.KerasTensor(inputs.shape, self.compute_dtype)
+        return KerasTensor(inputs.shape, self.compute_dtype)
 
 
 def _not_negative(layer, *names, none=False):

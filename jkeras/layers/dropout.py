@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jkeras import random
 from jkeras.core import typed
 from jkeras.core.errors import explain
-from jkeras.core.graph import KerasTensor
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import layer
 from jkeras.core.record import Any

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.core.graph import KerasTensor
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.layer import layer
 from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
 from jkeras.core.typed import Sizes

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import ops
-from jkeras.core import graph, typed
+from jkeras.core import typed
+from jkeras.core.keras_tensor import is_symbolic
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.sparse import dense
@@ -303,7 +304,7 @@ class ReversibleEmbedding(_Table):
 
     def pass_masks(self, run, call, outputs):
         forth = self.mask_zero and not call.arguments.get("reverse")
-        if forth and not graph.is_symbolic(outputs):
+        if forth and not is_symbolic(outputs):
             run.set_mask(outputs, self.mask_of_ids(call.first))
 
 

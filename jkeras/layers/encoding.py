@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import graph, typed
+from jkeras.core import typed
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
@@ -78,7 +79,7 @@ class CategoryEncoding(DataLayer):
         )
 
     def compute_output_spec(self, inputs, count_weights=None, **kwargs):
-        return graph.KerasTensor(
+        return KerasTensor(
             encoded_shape(inputs.shape, self.output_mode, self.num_tokens),
             self.compute_dtype,
             sparse=self.sparse,
@@ -170,7 +171,7 @@ class Discretization(DataLayer):
         return super().compute_output_shape(input_shape)
 
     def compute_output_spec(self, inputs):
-        return graph.KerasTensor(
+        return KerasTensor(
             encoded_shape(inputs.shape, self.output_mode, self._depth),
             self.output_dtype,
             sparse=self.sparse,
@@ -389,7 +390,7 @@ class Hashing(HashLayer):
         return np.where(masked, 0, hashed(array, self.num_bins - 1, self.salt) + 1)
 
     def compute_output_spec(self, inputs):
-        return graph.KerasTensor(
+        return KerasTensor(
             encoded_shape(inputs.shape, self.output_mode, self.num_bins), self.compute_dtype
         )
 
@@ -455,7 +456,7 @@ class HashedCrossing(HashLayer):
         return list(map(_integers_or_texts, columns))
 
     def compute_output_spec(self, inputs):
-        return graph.KerasTensor(
+        return KerasTensor(
             encoded_shape(inputs[0].shape, self.output_mode, self.num_bins), self.compute_dtype
         )
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import graph
+from jkeras.core import keras_tensor
 from jkeras.core.errors import check_choice, explain, place_of, suggestion, violated
 from jkeras.layers.base import DataLayer
 from jkeras.ops import multi_hot, one_hot
@@ -40,7 +40,7 @@ class HostLayer(DataLayer):
         return indices
 
     def forward(self, w, inputs, ctx):
-        leaves = graph.flatten(inputs)
+        leaves = keras_tensor.flatten(inputs)
         if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return self.rows(on_device(self.indices(jax.tree_util.tree_map(on_host, inputs))))
         place = jax.ShapeDtypeStruct(leaves[0].shape, "int32")

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jkeras import random
 from jkeras.core.errors import check_choice, explain, violated
-from jkeras.core.graph import is_symbolic
+from jkeras.core.keras_tensor import is_symbolic
 from jkeras.core.dtypes import is_float
 from jkeras.core.rng import SeedGenerator, as_key
 from jkeras.core.settings import standardize_data_format

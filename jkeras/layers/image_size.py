@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras import random
-from jkeras.core.graph import KerasTensor, map_tensors
+from jkeras.core.keras_tensor import KerasTensor, map_tensors
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.settings import default_seed

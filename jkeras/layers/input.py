@@ -2,8 +2,9 @@
 
 import warnings
 
-from jkeras.core import graph
-from jkeras.core.graph import KerasTensor, Node
+from jkeras.core import keras_tensor
+from jkeras.core.graph import Node
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.layer import Layer
 from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import public
@@ -117,7 +118,7 @@ def _check_agrees(tensor, shape, batch_size, batch_shape, dtype, sparse):
 
 
 def _as_tuple(shape):
-    return None if shape is None else graph.standardize_shape(shape)
+    return None if shape is None else keras_tensor.standardize_shape(shape)
 
 
 def _batch_shape(shape, batch_size, batch_shape):
@@ -132,8 +133,8 @@ def _batch_shape(shape, batch_size, batch_shape):
     if shape is None and batch_shape is None:
         raise ValueError("You must pass a `shape` argument.")
     if shape is not None:
-        batch_shape = (batch_size, *graph.standardize_shape(shape))
-    return graph.standardize_shape(batch_shape)
+        batch_shape = (batch_size, *keras_tensor.standardize_shape(shape))
+    return keras_tensor.standardize_shape(batch_shape)
 
 
 @public("keras.layers.Input", "keras.Input")

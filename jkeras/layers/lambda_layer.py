@@ -4,7 +4,8 @@ import inspect
 
 import jax
 
-from jkeras.core import graph, registry
+from jkeras.core import keras_tensor, registry
+from jkeras.core.keras_tensor import KerasTensor, is_symbolic
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Hidden
@@ -56,7 +57,7 @@ class Lambda(Layer):
         self.arguments = self.arguments or {}
         if (
             isinstance(self.output_shape, list)
-            and graph.flatten(self.output_shape) == self.output_shape
+            and keras_tensor.flatten(self.output_shape) == self.output_shape
         ):
             self.output_shape = tuple(self.output_shape)
         self.supports_masking = self.mask is not None
@@ -90,11 +91,11 @@ class Lambda(Layer):
     def compute_output_spec(self, inputs, **kwargs):
         if self.output_shape is None:
             return super().compute_output_spec(inputs, **kwargs)
-        shapes = jax.tree_util.tree_map(lambda t: t.shape, inputs, is_leaf=graph.is_symbolic)
+        shapes = jax.tree_util.tree_map(lambda t: t.shape, inputs, is_leaf=is_symbolic)
         if callable(self.output_shape):
-            return graph.KerasTensor(self.output_shape(shapes), self.compute_dtype)
-        batch = graph.flatten(inputs)[0].shape[0]
-        return graph.KerasTensor((batch, *self.output_shape), self.compute_dtype)
+            return KerasTensor(self.output_shape(shapes), self.compute_dtype)
+        batch = keras_tensor.flatten(inputs)[0].shape[0]
+        return KerasTensor((batch, *self.output_shape), self.compute_dtype)
 
 
 def _parameters(function):

@@ -7,7 +7,8 @@ import os
 
 import numpy as np
 
-from jkeras.core import graph, typed
+from jkeras.core import typed
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import Any, Kind
@@ -469,11 +470,11 @@ class IndexLookup(HostLayer):
             dtype = "int64"
             if self.invert:
                 dtype = self.vocabulary_dtype
-            return graph.KerasTensor(shape, dtype)
+            return KerasTensor(shape, dtype)
         is_column = len(shape) > 1 and shape[-1] == 1
         if is_column or self.output_mode != "one_hot":
             shape = shape[:-1]
-        return graph.KerasTensor((*shape, self._size_of_rows()), floatx())
+        return KerasTensor((*shape, self._size_of_rows()), floatx())
 
     # ------------------------------------------------------------ files
 

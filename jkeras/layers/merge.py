@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core import graph
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.errors import AxisError, explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
@@ -82,7 +82,7 @@ class Merge(Layer):
             return super().compute_output_spec(inputs, **kwargs)
         self.check(shapes)
         is_kept = all(x.sparse for x in inputs)
-        return graph.KerasTensor(self.merged_shape(shapes), self.compute_dtype, sparse=is_kept)
+        return KerasTensor(self.merged_shape(shapes), self.compute_dtype, sparse=is_kept)
 
     def merged_shape(self, shapes):
         """The output's shape for shapes with a batch axis that go together."""

@@ -7,7 +7,7 @@ import typing
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import graph, registry, typed
+from jkeras.core import inference, registry, typed
 from jkeras.core.building import is_abstract
 from jkeras.core.errors import explain
 from jkeras.core.input_spec import InputSpec
@@ -127,7 +127,7 @@ class RNN(StateShapes, Composite):
         batch = sequences_shape[0]
         build_cell(self.cell, (batch, *sequences_shape[2:]))
         if self.stateful:
-            is_stand_in = is_abstract() and batch in graph.UNKNOWN
+            is_stand_in = is_abstract() and batch in inference.UNKNOWN
             if batch is None or is_stand_in:
                 raise ValueError(
                     f"{self._where}: stateful=True needs a batch size that is known. Received: "

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jkeras import ops
 from jkeras.core.errors import check_choice, explain, place_of
-from jkeras.core.graph import KerasTensor
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.core.dtypes import is_float

@@ -5,7 +5,7 @@ import string
 
 import numpy as np
 
-from jkeras.core import graph
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.errors import check_choice, explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.settings import floatx
@@ -194,14 +194,14 @@ class TextVectorization(HostLayer):
 
     def compute_output_spec(self, inputs):
         if self.output_mode == "int":
-            return graph.KerasTensor((*inputs.shape[:1], self.output_sequence_length), "int64")
+            return KerasTensor((*inputs.shape[:1], self.output_sequence_length), "int64")
         shape = tuple(inputs.shape)
         if self.split is not None:
             shape = (*shape[:1], None)
         elif len(shape) < 2:
             shape = (*shape, 1)
-        return graph.KerasTensor(
-            self._lookup_layer.compute_output_spec(graph.KerasTensor(shape)).shape, floatx()
+        return KerasTensor(
+            self._lookup_layer.compute_output_spec(KerasTensor(shape)).shape, floatx()
         )
 
     # ------------------------------------------------------------ the vocabulary

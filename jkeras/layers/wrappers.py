@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import graph, registry
+from jkeras.core import registry
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.call import target_of
 from jkeras.core.errors import check_choice
 from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
@@ -235,7 +236,7 @@ class Bidirectional(StateShapes, Composite):
             return outputs
         output, *states = _as_list(outputs, self.return_state)
         forward = _as_list(self.forward_layer.compute_output_spec(sequences), self.return_state)[0]
-        output = graph.KerasTensor((*output.shape[:-1], 2 * forward.shape[-1]), output.dtype)
+        output = KerasTensor((*output.shape[:-1], 2 * forward.shape[-1]), output.dtype)
         return (output, *states) if self.return_state else output
 
     def compute_mask(self, inputs, previous_mask):

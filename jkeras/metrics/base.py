@@ -19,7 +19,7 @@ from jkeras.core import frame, policy, shown, typed
 from jkeras.core.by_variable import ByVariable
 from jkeras.core.errors import explain
 from jkeras.core.family import families
-from jkeras.core.graph import standardize_shape
+from jkeras.core.keras_tensor import standardize_shape
 from jkeras.core.module import Module
 from jkeras.core.record import Any, Record, defines, record
 from jkeras.core.registry import public_name

@@ -2,7 +2,9 @@
 
 from jkeras import tree
 from jkeras.core import registry
-from jkeras.core.graph import KerasTensor, Operation, flatten, graph_of, map_tensors, operation_of
+from jkeras.core.graph import graph_of, operation_of
+from jkeras.core.keras_tensor import KerasTensor, flatten, map_tensors
+from jkeras.core.op import Operation
 from jkeras.core.layer import Layer
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional, rebuild

@@ -3,11 +3,13 @@
 import collections
 import warnings
 
-from jkeras.core import graph, registry
+from jkeras.core import graph, keras_tensor, op, registry
+from jkeras.core.keras_tensor import any_symbolic, map_tensors, one_or_list
 from jkeras.core.building import is_abstract
 from jkeras.core.call import target_of
 from jkeras.core.errors import suggestion
-from jkeras.core.graph import KerasTensor, TensorReference
+from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.registry import TensorReference
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.limits import check_numbers
 from jkeras.core.lines import lines_of
@@ -52,14 +54,14 @@ class Functional(Composite, Model):
             self.trainable = trainable
 
     def _set_graph(self, inputs, outputs):
-        flat_inputs, flat_outputs = graph.flatten(inputs), graph.flatten(outputs)
+        flat_inputs, flat_outputs = keras_tensor.flatten(inputs), keras_tensor.flatten(outputs)
         _check_tensors("inputs", flat_inputs)
         _check_tensors("outputs", flat_outputs)
         if len({id(t) for t in flat_inputs}) != len(flat_inputs):
             raise ValueError("Your model has the same tensor more than once among its inputs.")
         if not all(_is_input(t) for t in flat_inputs):
             inputs, outputs = _begun_at(inputs, outputs)
-            flat_inputs, flat_outputs = graph.flatten(inputs), graph.flatten(outputs)
+            flat_inputs, flat_outputs = keras_tensor.flatten(inputs), keras_tensor.flatten(outputs)
         nodes, operations = graph.sort(flat_inputs, flat_outputs)
         _check_names([operation.name for operation in operations])
         self.__dict__.update(
@@ -76,7 +78,7 @@ class Functional(Composite, Model):
     # ------------------------------------------------------------ running
 
     def _convert(self, x):
-        return graph.as_tensor(x)
+        return keras_tensor.as_tensor(x)
 
     def forward(self, w, sub, inputs, *, ctx):
         def call(operation, args, kwargs):
@@ -90,7 +92,7 @@ class Functional(Composite, Model):
         if not is_abstract():
             warn_of_other_structure(self._inputs_struct, inputs, self._where)
         if ctx.mask is not None:
-            for value, mask in zip(flat, graph.flatten(ctx.mask)):
+            for value, mask in zip(flat, keras_tensor.flatten(ctx.mask)):
                 if mask is not None:
                     sub.set_mask(value, mask)
         return self.run_graph(flat, call)
@@ -117,9 +119,9 @@ class Functional(Composite, Model):
                 inputs, **({} if training is None else {"training": training})
             )
         flat = self._standardize_inputs(inputs)
-        own = graph.flatten(self._inputs_struct)
+        own = keras_tensor.flatten(self._inputs_struct)
         if all(value is None or value.shape == tensor.shape for value, tensor in zip(flat, own)):
-            return graph.map_tensors(lambda t: KerasTensor(t.shape, t.dtype), self._outputs_struct)
+            return map_tensors(lambda t: KerasTensor(t.shape, t.dtype), self._outputs_struct)
 
         def call(operation, args, kwargs):
             if isinstance(operation, Layer):
@@ -151,7 +153,7 @@ class Functional(Composite, Model):
     def _standardize_inputs(self, inputs, where=None, any_size=False):
         """The values in the order of the graph's inputs; see `graph_inputs.fitted`."""
         struct = self._inputs_struct
-        tensors = graph.flatten(struct)
+        tensors = keras_tensor.flatten(struct)
         names = [input_name(tensor) for tensor in tensors]
         return fitted(struct, tensors, names, inputs, where or self._where, any_size)
 
@@ -173,12 +175,12 @@ class Functional(Composite, Model):
     @property
     def inputs(self):
         """The input tensors, as a flat list."""
-        return graph.flatten(self._inputs_struct)
+        return keras_tensor.flatten(self._inputs_struct)
 
     @property
     def outputs(self):
         """The output tensors, as a flat list."""
-        return graph.flatten(self._outputs_struct)
+        return keras_tensor.flatten(self._outputs_struct)
 
     @property
     def input(self):
@@ -220,7 +222,7 @@ class Functional(Composite, Model):
         config = {"name": self.name, "trainable": self.trainable, "layers": []}
         for operation in self._operations:
             nodes = [n for n in operation._inbound_nodes if id(n) in numbers]
-            write = _serialize_op if isinstance(operation, graph.Operation) else registry.serialize
+            write = _serialize_op if isinstance(operation, op.Operation) else registry.serialize
             entry = write(operation)
             config["layers"].append(
                 {
@@ -235,7 +237,7 @@ class Functional(Composite, Model):
             ("input_layers", self._inputs_struct),
             ("output_layers", self._outputs_struct),
         ):
-            config[key] = graph.map_tensors(lambda t: _end(t, numbers), struct)
+            config[key] = map_tensors(lambda t: _end(t, numbers), struct)
         return config
 
     def _node_numbers(self):
@@ -320,27 +322,25 @@ def _begun_at(inputs, outputs):
     """(inputs, outputs) of a copy of the graph between the two that begins with `Input`s, with the
     same layers.
     """
-    tensors = graph.flatten(inputs)
+    tensors = keras_tensor.flatten(inputs)
     known = {
         id(t): t
         if _is_input(t)
         else Input(batch_shape=t.shape, dtype=t.dtype, name=f"{t.name}CLONE")
         for t in tensors
     }
-    fill = lambda structure: graph.map_tensors(lambda t: known[id(t)], structure)  # noqa: E731
+    fill = lambda structure: map_tensors(lambda t: known[id(t)], structure)  # noqa: E731
     starts = {id(graph.node_of(t)) for t in tensors}
-    for node in graph.sort(tensors, graph.flatten(outputs))[0]:
+    for node in graph.sort(tensors, keras_tensor.flatten(outputs))[0]:
         if id(node) not in starts:
-            copies = graph.map_tensors(
-                lambda t: KerasTensor(t.shape, t.dtype, name=t.name), node.outputs
-            )
+            copies = map_tensors(lambda t: KerasTensor(t.shape, t.dtype, name=t.name), node.outputs)
             copy = graph.Node(node.operation, fill(node.args), fill(node.kwargs), copies)
             known.update(zip(map(id, node.output_tensors), copy.output_tensors))
     return fill(inputs), fill(outputs)
 
 
 def _shapes_of(tensors):
-    return graph.one_or_list([t.shape for t in tensors])
+    return one_or_list([t.shape for t in tensors])
 
 
 def _end(tensor, numbers):
@@ -406,7 +406,7 @@ def rebuild(config, make=registry.deserialize):
     for entry in config["layers"]:
         operation = make({k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")})
         name = entry["name"]
-        if not isinstance(operation, (Layer, graph.Operation, Operation)):
+        if not isinstance(operation, (Layer, op.Operation, Operation)):
             raise registry.SerializationError(
                 f"The config of model '{config.get('name')}' has '{name}', a "
                 f"{type(operation).__name__}, where layers and operations stand."
@@ -565,12 +565,9 @@ def _call_node(operation, node, operations, offsets):
     if not isinstance(operation, Layer):  # ops take tuples where JSON has lists: x[:, 0]
         args = [
             args[0],
-            *(
-                tuple(a) if isinstance(a, list) and not graph.any_symbolic(a) else a
-                for a in args[1:]
-            ),
+            *(tuple(a) if isinstance(a, list) and not any_symbolic(a) else a for a in args[1:]),
         ]
-    if isinstance(operation, graph.Operation):
+    if isinstance(operation, op.Operation):
         given = dict(zip(operation.op.signature.parameters, args)) | kwargs
         check_numbers(operation.op.class_name, given)
     operation(*args, **kwargs)

@@ -5,10 +5,10 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import graph
+from jkeras.core import inference, keras_tensor
 from jkeras.core.building import is_abstract
 from jkeras.core.errors import explain
-from jkeras.core.graph import KerasTensor
+from jkeras.core.keras_tensor import KerasTensor
 
 
 def fitted(struct, tensors, names, inputs, where, any_size=False) -> list:
@@ -60,7 +60,7 @@ def _in_order(struct, names, inputs, where):
         wanted = f"a dict of the inputs {list(struct)}"
         advice = "pass the inputs by their names: their order is not that of the alphabet"
         raise ValueError(explain(where, wanted, f"a {type(inputs).__name__}", advice))
-    return graph.flatten(inputs)
+    return keras_tensor.flatten(inputs)
 
 
 def _of_dict(struct, inputs, where):
@@ -70,7 +70,7 @@ def _of_dict(struct, inputs, where):
         raise ValueError(explain(where, f"inputs {list(struct)}", f"inputs {list(inputs)}", advice))
     values = [inputs[key] for key in sorted(struct)]
     if any(isinstance(v, (dict, list, tuple)) for v in values):
-        return graph.flatten({key: inputs[key] for key in struct})
+        return keras_tensor.flatten({key: inputs[key] for key in struct})
     return values
 
 
@@ -137,7 +137,7 @@ def _may_be(size, wanted):
     """
     if size is None or wanted in (None, size):
         return True
-    return size in graph.UNKNOWN and is_abstract()
+    return size in inference.UNKNOWN and is_abstract()
 
 
 def columns_by_name(table, names):

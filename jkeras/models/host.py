@@ -7,7 +7,7 @@ import typing
 import jax
 import numpy as np
 
-from jkeras.core import graph
+from jkeras.core import graph, keras_tensor
 
 
 class Prepared(typing.NamedTuple):
@@ -39,7 +39,7 @@ def run_rest(model, x, call):
     """
     _, rest = split(model)
     if graph.graph_of(rest) is not None:
-        return rest.run_graph(graph.flatten(x.values), call)
+        return rest.run_graph(keras_tensor.flatten(x.values), call)
     outputs = x.values
     for layer in rest.layers:
         outputs = call(layer, (outputs,), {})
@@ -93,7 +93,7 @@ def _split_graph(model):
     from jkeras.models.functional import Functional
 
     nodes, *ends = graph.graph_of(model)
-    inputs, outputs = map(graph.flatten, ends)
+    inputs, outputs = map(keras_tensor.flatten, ends)
     host_nodes, others = _by_place(nodes)
     needed = [t for node in others for t in node.input_tensors] + outputs
     cut = _cut(host_nodes, needed, inputs)

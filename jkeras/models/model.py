@@ -7,7 +7,8 @@ import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 
-from jkeras.core import graph, registry
+from jkeras.core import registry
+from jkeras.core.keras_tensor import any_symbolic
 from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.building import as_tuples
@@ -421,7 +422,7 @@ class Model(Trainer, Layer):
 def _is_graph(args, kwargs):
     """Whether constructor arguments describe a graph."""
     if len(args) >= 2:
-        return graph.any_symbolic(args[0]) or {"inputs", "outputs"} <= kwargs.keys()
+        return any_symbolic(args[0]) or {"inputs", "outputs"} <= kwargs.keys()
     if len(args) == 1:
         return "outputs" in kwargs
     return {"inputs", "outputs"} <= kwargs.keys()

@@ -2,7 +2,8 @@
 
 import jax
 
-from jkeras.core import graph
+from jkeras.core import keras_tensor
+from jkeras.core.keras_tensor import KerasTensor, map_tensors
 
 
 def shapes_of_outputs(inputs, outputs, x):
@@ -15,11 +16,11 @@ def shapes_of_outputs(inputs, outputs, x):
     >>> shapes_of_outputs(inputs, jkeras.layers.Dense(2)(inputs), x).shape
     (8, 2)
     """
-    tensors, given = graph.flatten(inputs), graph.flatten(x)
+    tensors, given = keras_tensor.flatten(inputs), keras_tensor.flatten(x)
     if not _is_same_structure(inputs, x) or not all(map(_fits, given, tensors)):
         return None
     sizes = {value.shape[0] for value in given}
-    if len(sizes) != 1 or not all(map(_is_known_but_for_the_batch, graph.flatten(outputs))):
+    if len(sizes) != 1 or not all(map(_is_known_but_for_the_batch, keras_tensor.flatten(outputs))):
         return None
     rows = sizes.pop()
 
@@ -29,12 +30,12 @@ def shapes_of_outputs(inputs, outputs, x):
 
     if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
         outputs = outputs[0]  # as a model returns them
-    return graph.map_tensors(shape_of, outputs)
+    return map_tensors(shape_of, outputs)
 
 
 def _is_same_structure(inputs, x):
     leaves_of = jax.tree_util.tree_structure
-    return leaves_of(graph.map_tensors(lambda tensor: 0, inputs)) == leaves_of(x)
+    return leaves_of(map_tensors(lambda tensor: 0, inputs)) == leaves_of(x)
 
 
 def _fits(value, tensor):
@@ -45,8 +46,4 @@ def _fits(value, tensor):
 
 
 def _is_known_but_for_the_batch(tensor):
-    return (
-        isinstance(tensor, graph.KerasTensor)
-        and bool(tensor.shape)
-        and None not in tensor.shape[1:]
-    )
+    return isinstance(tensor, KerasTensor) and bool(tensor.shape) and None not in tensor.shape[1:]

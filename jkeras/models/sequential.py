@@ -2,7 +2,7 @@
 
 import inspect
 
-from jkeras.core import graph, registry
+from jkeras.core import keras_tensor, registry
 from jkeras.core.building import as_tuples, build_scope, is_abstract, known
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.module import Parts
@@ -166,7 +166,7 @@ class Sequential(Composite, Model):
     # ------------------------------------------------------------ running
 
     def _convert(self, x):
-        return graph.as_tensor(x)
+        return keras_tensor.as_tensor(x)
 
     def forward(self, w, sub, inputs, *, ctx):
         if isinstance(inputs, Prepared):

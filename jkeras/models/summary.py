@@ -7,7 +7,8 @@ import jax
 
 from jkeras.callbacks.progress import screen
 from jkeras.core.building import is_shape
-from jkeras.core.graph import Operation, graph_of, history_of, node_of
+from jkeras.core.graph import graph_of, history_of, node_of
+from jkeras.core.op import Operation
 from jkeras.core.layer import Layer
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.kernel.spec import size_of

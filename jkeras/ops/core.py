@@ -6,9 +6,11 @@ import numpy as np
 from jax import lax
 from numpy.lib.array_utils import normalize_axis_index
 
-from jkeras.core import graph
+from jkeras.core import inference, keras_tensor
+from jkeras.core.keras_tensor import is_symbolic, map_tensors
 from jkeras.core.errors import check_choice
-from jkeras.core.graph import KerasTensor, op
+from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.op import op
 from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.registry import public
 from jkeras.core.sparse import SparseForm, dense, is_sparse
@@ -160,7 +162,7 @@ def is_tensor(x):
     >>> is_tensor(jnp.ones(2)), is_tensor([1.0])
     (True, False)
     """
-    return graph.is_tensor(x) or is_sparse(x)
+    return keras_tensor.is_tensor(x) or is_sparse(x)
 
 
 @core_op()
@@ -237,7 +239,7 @@ def _slice_spec(inputs, start_indices, shape):
     for axis, (own, size) in enumerate(zip(inputs.shape, shape)):
         if size != -1:
             sizes.append(size)
-        elif own is None or graph.is_symbolic(start_indices):
+        elif own is None or is_symbolic(start_indices):
             sizes.append(None)
         else:
             sizes.append(own - int(start_indices[axis]))
@@ -401,7 +403,7 @@ def _while_loop_spec(cond, body, loop_vars, maximum_iterations=None):
 
 
 def _alike(structure):
-    return graph.map_tensors(lambda v: KerasTensor(v.shape, v.dtype), structure)
+    return map_tensors(lambda v: KerasTensor(v.shape, v.dtype), structure)
 
 
 @core_op(spec=_while_loop_spec)
@@ -468,7 +470,7 @@ def cond(pred, true_fn, false_fn):
 
 def _switch_spec(index, branches, operands):
     """The branches give the same shapes; the index is looked at when it has a value."""
-    return graph.infer(lambda operands: branches[0](*operands), operands)
+    return inference.infer(lambda operands: branches[0](*operands), operands)
 
 
 @op(MODULE, inputs=3, class_name="Switch", spec=_switch_spec)
@@ -500,7 +502,7 @@ def custom_gradient(f):
     inner = jax.custom_gradient(f)
 
     def with_gradient(*args, **kwargs):
-        args, kwargs = jax.tree.map(graph.as_tensor, (args, kwargs))
+        args, kwargs = jax.tree.map(keras_tensor.as_tensor, (args, kwargs))
         return inner(*args, **kwargs)
 
     return with_gradient

@@ -4,7 +4,8 @@ import math
 
 import jax.numpy as jnp
 
-from jkeras.core.graph import KerasTensor, infer
+from jkeras.core.inference import infer
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import public
 from jkeras.ops.promotion import (

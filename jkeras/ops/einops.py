@@ -5,7 +5,7 @@ import re
 
 import jax.numpy as jnp
 
-from jkeras.core.graph import op
+from jkeras.core.op import op
 from jkeras.core.registry import public
 
 

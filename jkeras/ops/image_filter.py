@@ -5,7 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError
-from jkeras.core.graph import KerasTensor, is_symbolic, op
+from jkeras.core.keras_tensor import KerasTensor, is_symbolic
+from jkeras.core.op import op
 from jkeras.core.dtypes import is_float
 from jkeras.core.registry import public
 from jkeras.core.settings import standardize_data_format

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras.core.errors import ShapeError, check_choice
-from jkeras.core.graph import KerasTensor
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.dtypes import is_float
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops.core import saturate_cast

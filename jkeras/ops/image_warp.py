@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError, check_choice
-from jkeras.core.graph import KerasTensor
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.rng import as_key
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops.image_common import axes_of, check_rank, image_op

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from jkeras.core.errors import ShapeError
-from jkeras.core.graph import KerasTensor, infer
+from jkeras.core.inference import infer
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.registry import public
 from jkeras.ops.promotion import (
     both_names,

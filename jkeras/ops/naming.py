@@ -1,6 +1,6 @@
 """Decorators for the ops that Keras exports twice: as `keras.ops.NAME` and in a submodule."""
 
-from jkeras.core.graph import op
+from jkeras.core.op import op
 
 
 def exported(module):

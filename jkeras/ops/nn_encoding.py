@@ -5,7 +5,9 @@ import jax.numpy as jnp
 from jax import lax
 from numpy.lib.array_utils import normalize_axis_index
 
-from jkeras.core.graph import KerasTensor, infer, op
+from jkeras.core.inference import infer
+from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.op import op
 from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import public
 from jkeras.ops.naming import nn_op, public_names

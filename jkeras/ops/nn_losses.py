@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras.core.dtypes import standardize_dtype
-from jkeras.core.graph import KerasTensor
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.settings import settings
 from jkeras.ops.kernels_extrema import place_of_largest
 from jkeras.ops.naming import nn_op

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras.core.errors import ShapeError
-from jkeras.core.graph import KerasTensor, op
+from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.op import op
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
 from jkeras.ops import linalg

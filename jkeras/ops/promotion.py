@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.graph import KerasTensor, infer, op
+from jkeras.core.inference import infer
+from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.op import op
 from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import Thing, public
 from jkeras.core.settings import settings
@@ -164,7 +166,7 @@ def sparse_form(name):
 
 
 def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=True):
-    """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.graph.op`."""
+    """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.op.op`."""
 
     def decorate(function: Thing) -> Thing:
         names = ()

@@ -4,7 +4,7 @@ import typing
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jkeras.core.graph import standardize_shape
+from jkeras.core.keras_tensor import standardize_shape
 from jkeras.core.variable import Variable
 from jkeras.initializers import get as get_initializer
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jkeras.core.graph import KerasTensor, op
+from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.op import op
 from jkeras.core.record import Record
 from jkeras.core.registry import public
 from jkeras.ops.promotion import as_axes

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import jax
 import numpy as np
 
-from jkeras.core.graph import flatten
+from jkeras.core.keras_tensor import flatten
 from jkeras.kernel.valid_rows import NAME
 from jkeras.ops.kernels import traced_for
 from jkeras.training.types import Structure

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import losses, metrics
-from jkeras.core.graph import flatten
+from jkeras.core.keras_tensor import flatten
 from jkeras.core.settings import floatx
 from jkeras.kernel.microbatch import current_microbatch
 from jkeras.kernel.valid_rows import count_valid_rows

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import takes
-from jkeras.core.graph import flatten
+from jkeras.core.keras_tensor import flatten
 from jkeras.kernel.scope import Flow
 from jkeras.kernel.valid_rows import count_valid_rows, expand_like
 from jkeras.training.batch_independence import size_of

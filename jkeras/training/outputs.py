@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from jkeras.core.graph import flatten
+from jkeras.core.keras_tensor import flatten
 from jkeras.core.settings import snake_case
 from jkeras.training.types import Structure
 

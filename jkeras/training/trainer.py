@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.building import as_specs
 from jkeras.core.errors import NotCompiledError, explain
-from jkeras.core.graph import flatten
+from jkeras.core.keras_tensor import flatten
 from jkeras.core.settings import is_interactive_logging_enabled, settings
 from jkeras.core.signals import Signals, whole
 from jkeras.core.structure import all_built

@@ -3,7 +3,7 @@ devices.
 """
 
 from jkeras.core.exports import exported
-from jkeras.core.graph import is_symbolic as is_keras_tensor
+from jkeras.core.keras_tensor import is_symbolic as is_keras_tensor
 from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import (
     CustomObjectScope,

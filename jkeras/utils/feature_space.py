@@ -7,7 +7,7 @@ import numpy as np
 from jkeras import layers, tree
 from jkeras.core import tensorflow_graph
 from jkeras.core.errors import check_choice, explain, violated
-from jkeras.core.graph import KerasTensor, any_symbolic, is_symbolic
+from jkeras.core.keras_tensor import KerasTensor, any_symbolic, is_symbolic
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import public, serialize

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.core.errors import check_choice
-from jkeras.core.graph import KerasTensor
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.registry import public
 from jkeras.core.settings import standardize_data_format
 from jkeras.utils import images

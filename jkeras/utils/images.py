@@ -9,7 +9,7 @@ import numpy as np
 
 from jkeras import ops
 from jkeras.core.errors import check_choice
-from jkeras.core.graph import is_symbolic
+from jkeras.core.keras_tensor import is_symbolic
 from jkeras.core.dtypes import is_float
 from jkeras.core.registry import public
 from jkeras.core.settings import floatx, standardize_data_format

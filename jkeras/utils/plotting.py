@@ -10,7 +10,8 @@ import subprocess
 import typing
 
 from jkeras import tree
-from jkeras.core.graph import graph_of, is_symbolic, operation_of
+from jkeras.core.graph import graph_of, operation_of
+from jkeras.core.keras_tensor import is_symbolic
 from jkeras.core.registry import public
 
 HEADER = "#202124"

@@ -6,7 +6,7 @@ import numpy as np
 
 from jkeras import tree
 from jkeras.core import tensorflow_graph
-from jkeras.core.graph import KerasTensor
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.loaded import loaded_tensorflow
 from jkeras.core.settings import get_random_seed
 

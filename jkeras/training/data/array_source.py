@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from jkeras.core.graph import flatten
+from jkeras.core.keras_tensor import flatten
 from jkeras.training import placement
 from jkeras.training.data.arrays import as_arrays, take
 from jkeras.training.data.source import Batch, Source

@@ -8,7 +8,7 @@ import typing
 import jax
 import numpy as np
 
-from jkeras.core.graph import alike
+from jkeras.core.keras_tensor import alike
 from jkeras.core.settings import floatx
 from jkeras.training.data.source import Batch, unpack
 

@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from jkeras.core.graph import flatten
+from jkeras.core.keras_tensor import flatten
 from jkeras.training.data import huggingface
 from jkeras.training.data.array_source import ArraySource
 from jkeras.training.data.arrays import as_arrays, is_rows
