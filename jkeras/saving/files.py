@@ -1,10 +1,12 @@
 """Files written whole or not at all."""
 
 import contextlib
+import functools
 import os
 import tempfile
 
 AHEAD = 2**22  # bytes
+LARGE = 2**16  # bytes, for which the disk is asked for room
 
 
 @contextlib.contextmanager
@@ -74,7 +76,7 @@ class Ahead:
     wait for at the end.
 
     The system takes the advice that bytes are not needed soon for this: it begins to write them,
-        and nobody waits.
+    and nobody waits.
 
     Args:
         file: open for writing, with a descriptor.
@@ -83,6 +85,14 @@ class Ahead:
     def __init__(self, file):
         self.handle = file.fileno()
         self.advised = 0
+
+    def room(self, start, size):
+        """Asks for room on the disk for bytes that are written next: the system then need not look
+        for it page by page.
+        """
+        allocate = allocation()
+        if size >= LARGE and allocate is not None:
+            allocate(self.handle, 0, start, size)  # where this fails, writing says why
 
     def written(self, end):
         """Says that all before the byte `end` was written, as far as it is known."""
@@ -93,6 +103,20 @@ class Ahead:
             with contextlib.suppress(OSError):  # it is only advice
                 os.posix_fadvise(self.handle, self.advised, size, os.POSIX_FADV_DONTNEED)
         self.advised = end
+
+
+@functools.cache
+def allocation():
+    """The system's function that gives a file room on the disk, or None.
+
+    Python's own writes into each page where a file system cannot do it, which may take long.
+    """
+    import ctypes
+
+    function = getattr(ctypes.CDLL(None), "fallocate64", None) if os.name == "posix" else None
+    if function is not None:
+        function.argtypes = ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64
+    return function
 
 
 def make_folder(path):
