@@ -5,7 +5,7 @@ is enough.
 import collections
 import statistics
 
-from benchmarks.files import FORMATS
+from benchmarks.files import FORMATS, SHOWN
 from benchmarks.works import WORKS
 
 Target = collections.namedtuple("Target", "title what against limit of", defaults=["time"])
@@ -74,6 +74,11 @@ TARGETS = [
         *[
             (f"200 MB as {form}, {what}", f"{what} {form}", library, 1.0, "wall")
             for form, library in FORMATS.items()
+            for what in ("save", "load")
+        ],
+        *[
+            (f"200 MB as {form}, {what}", f"{what} {form}", library, None, "wall")
+            for form, library in SHOWN.items()
             for what in ("save", "load")
         ],
         *[

@@ -10,12 +10,16 @@ LARGE = 2**16  # bytes, for which the disk is asked for room
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, sync_name=True):
     """Yields the path of a temporary file beside `path`, which takes its place when the block ends
     without an error.
 
     The content is on the disk before the name changes, so a kill or power cut leaves the old file
     or the new one.
+
+    Args:
+        sync_name: wait until the new name is on the disk too; False where whoever calls syncs the
+            folder, once for several files.
     """
     path = os.path.realpath(os.fspath(path))
     _check_kind(path)
@@ -39,7 +43,8 @@ def replacing(path):
                 "before is there as it was.",
             ) from error
         raise
-    sync(folder)
+    if sync_name:
+        sync(folder)
 
 
 def _check_kind(path):

@@ -9,7 +9,7 @@ import os
 from jkeras.core.errors import SerializationError
 from jkeras.saving import hdf5, safe_json, weights
 from jkeras.saving.checksums import Checksums
-from jkeras.saving.files import replacing
+from jkeras.saving.files import replacing, sync
 from jkeras.saving.hdf5_writing import make_group, write_array, writing
 from jkeras.saving.paths import below
 from jkeras.saving.reading import explained, opened
@@ -90,7 +90,8 @@ class _Shards:
         """Begins another file."""
         self._end()
         name = self._name()
-        temporary = self.replaced.enter_context(replacing(os.path.join(self.folder, name)))
+        path = os.path.join(self.folder, name)
+        temporary = self.replaced.enter_context(replacing(path, sync_name=False))
         self.file = self.open.enter_context(writing(temporary))
         self.written.append(name)
         self.size = 0
@@ -130,6 +131,7 @@ class _Shards:
         """
         self._end()
         self.replaced.close()
+        sync(self.folder)
         old = _listed(self.path)
         content = {
             "metadata": {"total_size": self.total},
