@@ -118,7 +118,8 @@ WHY = {
     "rows10000000": "the order of the rows is in memory, and a few chunks of them.",
     "save .weights.h5": "the file has Keras's layout, a group with attributes for each layer, and "
     "a sum of each array, which plain h5py does not make.",
-    "save .keras": "beside that, zip files have a checksum of their whole content.",
+    "save .keras": "zip files have a checksum of their whole content, which h5py alone does not "
+    "make.",
     "load .keras": "the checksum of its whole content is compared.",
     "save .h5": 'as "save .weights.h5".',
     "save .weights.json": 'as "save .weights.h5".',

@@ -33,15 +33,15 @@ def write(folder, trees, texts):
 
     items = {name: ocp.args.PyTreeSave(tree) for name, tree in trees.items()}
     items |= {name: ocp.args.JsonSave(data) for name, data in texts.items()}
-    handlers = {name: ocp.PyTreeCheckpointHandler(**_uncompressed()) for name in trees}
+    handlers = {name: ocp.PyTreeCheckpointHandler(**storage()) for name in trees}
     handlers |= {name: ocp.JsonCheckpointHandler() for name in texts}
     with _checkpointer(handlers) as checkpointer, _silent():
         checkpointer.save(folder, args=ocp.args.Composite(**items))
 
 
-def _uncompressed():
-    """Arguments for arrays that are stored as they are, where orbax has them: to compress weights
-    takes as long as to write them, and leaves nine tenths of their size in float32.
+def storage():
+    """Arguments of orbax's handler that let it store arrays as they are, where it has them: to
+    compress weights takes as long as to write them, and leaves nine tenths of them in float32.
     """
     import orbax.checkpoint as ocp
 
