@@ -10,40 +10,55 @@ LARGE = 2**16  # bytes, for which the disk is asked for room
 
 
 @contextlib.contextmanager
-def replacing(path, sync_name=True):
+def replacing(path):
     """Yields the path of a temporary file beside `path`, which takes its place when the block ends
     without an error.
 
     The content is on the disk before the name changes, so a kill or power cut leaves the old file
     or the new one.
-
-    Args:
-        sync_name: wait until the new name is on the disk too; False where whoever calls syncs the
-            folder, once for several files.
     """
-    path = os.path.realpath(os.fspath(path))
-    _check_kind(path)
-    folder = os.path.dirname(path)
-    handle, temporary = tempfile.mkstemp(
-        dir=folder, prefix=f".{os.path.basename(path)}.", suffix=".partial"
-    )
-    os.close(handle)
+    with replacing_all() as begin:
+        yield begin(path)
+
+
+@contextlib.contextmanager
+def replacing_all():
+    """As `replacing`, of several files: yields a function that gives the temporary path for a path.
+
+    All are on the disk before the first name changes: what changes a folder in between has the disk
+    write its journal again for each.
+    """
+    files = []  # (temporary path, path)
+
+    def begin(path):
+        path = os.path.realpath(os.fspath(path))
+        _check_kind(path)
+        folder, name = os.path.split(path)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=".partial")
+        os.close(handle)
+        files.append((temporary, path))
+        return temporary
+
     try:
-        yield temporary
-        os.chmod(temporary, _mode(path))
-        sync(temporary)
-        os.replace(temporary, path)
+        yield begin
+        for temporary, path in files:
+            os.chmod(temporary, _mode(path))
+        for temporary, _ in files:
+            sync(temporary)
+        for temporary, path in files:
+            os.replace(temporary, path)
     except BaseException as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        if isinstance(error, OSError) and error.errno is not None:
+        for temporary, _ in files:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+        if files and isinstance(error, OSError) and error.errno is not None:
             raise type(error)(
                 error.errno,
-                f"{path} could not be written: {os.strerror(error.errno)}. What was there "
+                f"{files[-1][1]} could not be written: {os.strerror(error.errno)}. What was there "
                 "before is there as it was.",
             ) from error
         raise
-    if sync_name:
+    for folder in {os.path.dirname(path) for _, path in files}:
         sync(folder)
 
 
