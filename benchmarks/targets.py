@@ -5,7 +5,7 @@ is enough.
 import collections
 import statistics
 
-from benchmarks.files import FORMATS
+from benchmarks.files import FORMATS, SHOWN
 from benchmarks.works import WORKS
 
 Target = collections.namedtuple("Target", "title what against limit of", defaults=["time"])
@@ -77,6 +77,11 @@ TARGETS = [
             for what in ("save", "load")
         ],
         *[
+            (f"200 MB as {form}, {what}", f"{what} {form}", library, None, "wall")
+            for form, library in SHOWN.items()
+            for what in ("save", "load")
+        ],
+        *[
             (work.title, work.name, "jitted", 1.05, "peak")
             for work in WORKS.values()
             if work.kind in ("fit", "epoch", "predict") and "jitted" in work.peers
@@ -113,7 +118,8 @@ WHY = {
     "rows10000000": "the order of the rows is in memory, and a few chunks of them.",
     "save .weights.h5": "the file has Keras's layout, a group with attributes for each layer, and "
     "a sum of each array, which plain h5py does not make.",
-    "save .keras": "beside that, zip files have a checksum of their whole content.",
+    "save .keras": "zip files have a checksum of their whole content, which h5py alone does not "
+    "make.",
     "load .keras": "the checksum of its whole content is compared.",
     "save .h5": 'as "save .weights.h5".',
     "save .weights.json": 'as "save .weights.h5".',

@@ -3,6 +3,8 @@ processes.
 """
 
 import contextlib
+import inspect
+import json
 import logging
 import os
 
@@ -10,6 +12,8 @@ import jax
 import numpy as np
 
 from jkeras.kernel.tree import flatten, unflatten
+
+TEXT = "metadata"  # the file that orbax keeps JSON data in
 
 
 def copied(trees):
@@ -27,10 +31,22 @@ def write(folder, trees, texts):
     """
     import orbax.checkpoint as ocp
 
-    items = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
+    items = {name: ocp.args.PyTreeSave(tree) for name, tree in trees.items()}
     items |= {name: ocp.args.JsonSave(data) for name, data in texts.items()}
-    with _checkpointer(trees, texts) as checkpointer, _silent():
+    handlers = {name: ocp.PyTreeCheckpointHandler(**storage()) for name in trees}
+    handlers |= {name: ocp.JsonCheckpointHandler() for name in texts}
+    with _checkpointer(handlers) as checkpointer, _silent():
         checkpointer.save(folder, args=ocp.args.Composite(**items))
+
+
+def storage():
+    """Arguments of orbax's handler that let it store arrays as they are, where it has them: to
+    compress weights takes as long as to write them, and leaves nine tenths of them in float32.
+    """
+    import orbax.checkpoint as ocp
+
+    known = inspect.signature(ocp.PyTreeCheckpointHandler).parameters
+    return {"use_compression": False} if "use_compression" in known else {}
 
 
 def shapes(folder, name):
@@ -68,13 +84,8 @@ def read(folder, name, like):
 
 def read_text(folder, name):
     """JSON data."""
-    import orbax.checkpoint as ocp
-
-    with _reader(folder) as checkpointer:
-        texts = checkpointer.restore(
-            folder, args=ocp.args.Composite(**{name: ocp.args.JsonRestore()})
-        )
-    return texts[name]
+    with open(os.path.join(folder, name, TEXT), encoding="utf8") as file:
+        return json.load(file)
 
 
 def has(folder, name):
@@ -101,16 +112,19 @@ def _reader(folder):
     """A checkpointer that knows all that a folder has: orbax logs warnings about what it does not
     know.
     """
-    names = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
-    texts = [name for name in names if os.path.exists(os.path.join(folder, name, "metadata"))]
-    return _checkpointer([name for name in names if name not in texts], texts)
-
-
-def _checkpointer(trees, texts):
     import orbax.checkpoint as ocp
 
-    handlers = {name: ocp.StandardCheckpointHandler() for name in trees}
-    handlers |= {name: ocp.JsonCheckpointHandler() for name in texts}
+    handlers = {}
+    for entry in filter(os.DirEntry.is_dir, os.scandir(folder)):
+        is_text = os.path.exists(os.path.join(entry.path, TEXT))
+        kind = ocp.JsonCheckpointHandler if is_text else ocp.StandardCheckpointHandler
+        handlers[entry.name] = kind()
+    return _checkpointer(handlers)
+
+
+def _checkpointer(handlers):
+    import orbax.checkpoint as ocp
+
     return ocp.Checkpointer(ocp.CompositeCheckpointHandler(**handlers))
 
 

@@ -1,10 +1,12 @@
 """Files written whole or not at all."""
 
 import contextlib
+import functools
 import os
 import tempfile
 
 AHEAD = 2**22  # bytes
+LARGE = 2**16  # bytes, for which the disk is asked for room
 
 
 @contextlib.contextmanager
@@ -15,29 +17,49 @@ def replacing(path):
     The content is on the disk before the name changes, so a kill or power cut leaves the old file
     or the new one.
     """
-    path = os.path.realpath(os.fspath(path))
-    _check_kind(path)
-    folder = os.path.dirname(path)
-    handle, temporary = tempfile.mkstemp(
-        dir=folder, prefix=f".{os.path.basename(path)}.", suffix=".partial"
-    )
-    os.close(handle)
+    with replacing_all() as begin:
+        yield begin(path)
+
+
+@contextlib.contextmanager
+def replacing_all():
+    """As `replacing`, of several files: yields a function that gives the temporary path for a path.
+
+    All are on the disk before the first name changes: what changes a folder in between has the disk
+    write its journal again for each.
+    """
+    files = []  # (temporary path, path)
+
+    def begin(path):
+        path = os.path.realpath(os.fspath(path))
+        _check_kind(path)
+        folder, name = os.path.split(path)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=".partial")
+        os.close(handle)
+        files.append((temporary, path))
+        return temporary
+
     try:
-        yield temporary
-        os.chmod(temporary, _mode(path))
-        sync(temporary)
-        os.replace(temporary, path)
+        yield begin
+        for temporary, path in files:
+            os.chmod(temporary, _mode(path))
+        for temporary, _ in files:
+            sync(temporary)
+        for temporary, path in files:
+            os.replace(temporary, path)
     except BaseException as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        if isinstance(error, OSError) and error.errno is not None:
+        for temporary, _ in files:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+        if files and isinstance(error, OSError) and error.errno is not None:
             raise type(error)(
                 error.errno,
-                f"{path} could not be written: {os.strerror(error.errno)}. What was there "
+                f"{files[-1][1]} could not be written: {os.strerror(error.errno)}. What was there "
                 "before is there as it was.",
             ) from error
         raise
-    sync(folder)
+    for folder in {os.path.dirname(path) for _, path in files}:
+        sync(folder)
 
 
 def _check_kind(path):
@@ -74,7 +96,7 @@ class Ahead:
     wait for at the end.
 
     The system takes the advice that bytes are not needed soon for this: it begins to write them,
-        and nobody waits.
+    and nobody waits.
 
     Args:
         file: open for writing, with a descriptor.
@@ -83,6 +105,14 @@ class Ahead:
     def __init__(self, file):
         self.handle = file.fileno()
         self.advised = 0
+
+    def room(self, start, size):
+        """Asks for room on the disk for bytes that are written next: the system then need not look
+        for it page by page.
+        """
+        allocate = allocation()
+        if size >= LARGE and allocate is not None:
+            allocate(self.handle, 0, start, size)  # where this fails, writing says why
 
     def written(self, end):
         """Says that all before the byte `end` was written, as far as it is known."""
@@ -93,6 +123,20 @@ class Ahead:
             with contextlib.suppress(OSError):  # it is only advice
                 os.posix_fadvise(self.handle, self.advised, size, os.POSIX_FADV_DONTNEED)
         self.advised = end
+
+
+@functools.cache
+def allocation():
+    """The system's function that gives a file room on the disk, or None.
+
+    Python's own writes into each page where a file system cannot do it, which may take long.
+    """
+    import ctypes
+
+    function = getattr(ctypes.CDLL(None), "fallocate64", None) if os.name == "posix" else None
+    if function is not None:
+        function.argtypes = ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64
+    return function
 
 
 def make_folder(path):

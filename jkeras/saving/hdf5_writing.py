@@ -112,6 +112,8 @@ class Patient(io.RawIOBase):
     def _write(self, view):
         self.file.seek(self.at)
         end = self.at + len(view)
+        if self.ahead is not None:
+            self.ahead.room(self.at, len(view))
         while view:
             view = view[self.file.write(view) :]
         if self.ahead is not None:
@@ -139,14 +141,16 @@ def make_group(file, path, name=None):
     """
     import h5py
 
-    group = h5py.Group(h5py.h5g.create(file.id, path.encode(), _link(path.isascii())))
+    group = h5py.h5g.create(file.id, path.encode(), _link(path.isascii()))
     if name is not None:
-        _set(group, "name", np.array(name, h5py.string_dtype()))
-    return group
+        _set(group, b"name", np.array(name, h5py.string_dtype()), *_text_kinds())
+    return h5py.Group(group)
 
 
 def write_array(group, name, value, sums=None):
     """Writes an array, and its checksum where `Checksums` are given."""
+    import h5py
+
     value = np.asarray(value)
     half = value.dtype == jnp.bfloat16
     stored = np.asarray(value, order="C")
@@ -157,22 +161,66 @@ def write_array(group, name, value, sums=None):
         return
     data = _create(group, name, stored)
     if half:
-        data.attrs["dtype"] = "bfloat16"
+        h5py.Dataset(data).attrs["dtype"] = "bfloat16"
     if sums is not None:
-        sums.give(data.name, stored, functools.partial(_set_checksum, data))
+        path = h5py.h5i.get_name(data).decode()
+        sums.give(path, stored, functools.partial(_set_checksum, data))
 
 
 def _create(group, name, value):
-    """A new dataset of numbers."""
-    import h5py
-    from h5py import h5d, h5s, h5t
+    """The identifier of a new dataset of numbers."""
+    from h5py import h5d, h5s
 
-    kind = h5t.py_create(value.dtype, logical=True)
+    kind = _kind(value.dtype)
     space = h5s.create_simple(value.shape)
     link = _link(name.isascii())
     data = h5d.create(group.id, name.encode(), kind, space, _as_h5py_makes_them(), link)
-    data.write(h5s.ALL, h5s.ALL, value)
-    return h5py.Dataset(data)
+    data.write(h5s.ALL, h5s.ALL, value, kind)
+    return data
+
+
+def _set_checksum(data, checksum):
+    kind = _kind(np.dtype("<u4"))
+    _set(data, CHECKSUM.encode(), np.array(checksum, "<u4"), kind, kind)
+
+
+def _set(identifier, name, value, kind, in_memory):
+    """Gives a new group or dataset an attribute that is one value.
+
+    Args:
+        kind, in_memory: HDF5's types of the attribute, and of the value.
+    """
+    from h5py import h5a
+
+    h5a.create(identifier, name, kind, _one_value()).write(value, in_memory)
+
+
+# ---------------------------------------------------------------- what HDF5 takes long to make
+
+
+@functools.cache
+def _kind(dtype):
+    """HDF5's type of numbers."""
+    from h5py import h5t
+
+    return h5t.py_create(dtype, logical=True)
+
+
+@functools.cache
+def _text_kinds():
+    """HDF5's types of a text of any length: in a file, and of a Python object."""
+    from h5py import h5t
+
+    dtype = h5t.string_dtype()
+    return h5t.py_create(dtype, logical=True), h5t.py_create(dtype)
+
+
+@functools.cache
+def _one_value():
+    """The space of an attribute that is one value."""
+    from h5py import h5s
+
+    return h5s.create(h5s.SCALAR)
 
 
 @functools.cache
@@ -195,16 +243,3 @@ def _link(is_ascii):
     if not is_ascii:
         properties.set_char_encoding(h5t.CSET_UTF8)
     return properties
-
-
-def _set_checksum(data, checksum):
-    _set(data, CHECKSUM, np.array(checksum, "<u4"))
-
-
-def _set(thing, name, value):
-    """Gives a new group or dataset an attribute that is one value."""
-    from h5py import h5a, h5s, h5t
-
-    kind = h5t.py_create(value.dtype, logical=True)
-    attribute = h5a.create(thing.id, name.encode(), kind, h5s.create(h5s.SCALAR))
-    attribute.write(value)

@@ -28,7 +28,9 @@ def write(variables, path):
     with open(path, "wb") as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         ahead = Ahead(file)
         for name, variable in variables.items():
-            put(archive, name, np.asarray(variable.value))
+            value = np.asarray(variable.value)
+            ahead.room(file.tell(), value.nbytes)
+            put(archive, name, value)
             ahead.written(file.tell())
         put(archive, CHECKSUMS, _checksums({info.filename: info for info in archive.infolist()}))
 

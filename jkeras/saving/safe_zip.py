@@ -213,6 +213,7 @@ def written_in_place(archive, name, when):
     def note(at, view):
         sums.add(at, view)
         ahead.written(member.start + at)
+        ahead.room(member.start + at, len(view))
 
     member.note = note
     yield member

@@ -76,6 +76,7 @@ def write(variables, path, framework="np"):
         for name in order:
             value = np.asarray(variables[name].value)
             sums.give(name, value, functools.partial(checksums.__setitem__, name))
+            ahead.room(file.tell(), value.nbytes)
             file.write(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
             ahead.written(file.tell())
         sums.finish()

@@ -9,7 +9,7 @@ import os
 from jkeras.core.errors import SerializationError
 from jkeras.saving import hdf5, safe_json, weights
 from jkeras.saving.checksums import Checksums
-from jkeras.saving.files import replacing
+from jkeras.saving.files import replacing, replacing_all
 from jkeras.saving.hdf5_writing import make_group, write_array, writing
 from jkeras.saving.paths import below
 from jkeras.saving.reading import explained, opened
@@ -55,6 +55,7 @@ class _Shards:
         self.number = 0
         self.open = contextlib.ExitStack()  # the file that is being written
         self.replaced = contextlib.ExitStack()  # all, whose names come when the last is written
+        self.begin = self.replaced.enter_context(replacing_all())
         self.sums = Checksums()
         self.size = 0  # of the file that is being written
         self.file = None
@@ -90,7 +91,7 @@ class _Shards:
         """Begins another file."""
         self._end()
         name = self._name()
-        temporary = self.replaced.enter_context(replacing(os.path.join(self.folder, name)))
+        temporary = self.begin(os.path.join(self.folder, name))
         self.file = self.open.enter_context(writing(temporary))
         self.written.append(name)
         self.size = 0

@@ -497,6 +497,28 @@ def test_a_write_that_orbax_takes_for_too_long(tmp_path, monkeypatch, times):
         assert os.listdir(tmp_path / "run") == []
 
 
+@pytest.mark.parametrize("compressed", [True, False])
+def test_compressed_or_not(tmp_path, monkeypatch, compressed):
+    """As of before, and from an orbax that knows no other way, or as arrays are stored now: orbax
+    itself reads both.
+    """
+    import orbax.checkpoint as ocp
+
+    value = {"a": np.zeros(100_000, "float32"), "b": np.arange(3)}
+    if compressed:
+        monkeypatch.setattr(arrays, "storage", lambda: {})
+    with Checkpointer(tmp_path / "run", background=False) as checkpointer:
+        checkpointer.save(value, step=1)
+    monkeypatch.undo()
+    size = sum(path.stat().st_size for path in files_of(tmp_path / "run", 1))
+    assert (size < value["a"].nbytes) is compressed
+    with Checkpointer(tmp_path / "run") as checkpointer:
+        ours, _ = checkpointer.restore(value)
+    theirs = ocp.StandardCheckpointer().restore(tmp_path / "run" / "1" / "state", value)
+    for found in (ours, theirs):
+        jax.tree_util.tree_map(np.testing.assert_array_equal, found, value)
+
+
 def test_a_folder_of_something_else_under_the_number_of_a_step(tmp_path):
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "data.csv").write_text("1,2")

@@ -170,6 +170,33 @@ def test_a_file_whose_beginning_goes_to_the_disk_first(tmp_path, monkeypatch, na
         np.testing.assert_array_equal(after, before)
 
 
+@pytest.mark.parametrize("name", ["x.weights.h5", "x.keras", "x.safetensors", "x.npz"])
+@pytest.mark.parametrize("is_able", [True, False])
+def test_room_for_large_arrays(tmp_path, monkeypatch, name, is_able):
+    """The disk is asked for it before each; one that cannot give it makes no difference."""
+    asked, allocate = [], files.allocation() or (lambda *place: -1)
+
+    def ask(*place):
+        asked.append(place[2:])
+        return allocate(*place) if is_able else -1
+
+    monkeypatch.setattr(files, "allocation", lambda: ask)
+    model = jkeras.Sequential([jkeras.Input((100,)), jkeras.layers.Dense(200)])
+    (model.save if name == "x.keras" else model.save_weights)(tmp_path / name)
+    (kernel, _), content = model.get_weights(), (tmp_path / name).read_bytes()
+    place = content.index(kernel.tobytes())
+    assert any(begin <= place < begin + size for begin, size in asked)
+    assert sum(size for _, size in asked) < kernel.nbytes + 1000
+    model.load_weights(tmp_path / name)
+    np.testing.assert_array_equal(model.get_weights()[0], kernel)
+
+
+def test_no_room_where_the_system_has_no_call_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "allocation", lambda: None)
+    network().save_weights(tmp_path / "x.npz")
+    network().load_weights(tmp_path / "x.npz")
+
+
 @pytest.mark.parametrize("cores", [1, 2])
 @pytest.mark.parametrize(
     "name", ["x.weights.h5", "x.keras", "x.h5", "x.weights.json", "x.safetensors", "x.npz"]
