@@ -10,6 +10,8 @@ import pathlib
 import jax
 import pytest
 
+from tests.shared_contexts import share_contexts
+
 STATM = pathlib.Path("/proc/self/statm")
 FULL = 1.5 * 2**30  # bytes
 
@@ -26,6 +28,7 @@ def pytest_collection_finish():
     """What is imported stays, and looking through it and all compiled programs for garbage took a
     sixth of the time. Tests that ask for a collection get it.
     """
+    share_contexts()
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)

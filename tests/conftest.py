@@ -30,9 +30,6 @@ import pytest
 
 import jkeras
 from tests.bounded_memory import bounded_memory, pytest_collection_finish  # noqa: F401
-from tests.shared_contexts import share_contexts
-
-share_contexts()
 
 
 def pytest_configure(config):
