@@ -224,7 +224,7 @@ def test_a_rate_that_is_a_schedule_cannot_be_set(kind):
 @pytest.mark.parametrize("kind", ["LearningRateScheduler", "ReduceLROnPlateau"])
 def test_rates_of_several_optimizers(kind, capsys):
     def run(k, folder):
-        k.utils.clear_session()
+        k.utils.clear_session(free_memory=False)
         callback = (
             k.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2, verbose=1)
             if "Sched" in kind
