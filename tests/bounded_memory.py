@@ -34,6 +34,14 @@ def pytest_collection_finish():
     gc.set_threshold(100_000, 20, 100)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def older_things_are_frozen():
+    """Keras collects garbage with each weight that it deletes, and looks through what the tests of
+    this file have made alone.
+    """
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def bounded_memory():
     """JAX keeps each program that it has compiled, those of all tests in 5 GB. They are forgotten
@@ -42,7 +50,9 @@ def bounded_memory():
     yield
     if resident_bytes() > FULL:
         jax.clear_caches()
+        gc.unfreeze()
         gc.collect()
+        gc.freeze()
         give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps what is freed
         if give_back is not None:
             give_back(0)
