@@ -319,6 +319,7 @@ def test_a_folder_in_the_place_of_the_file(tmp_path):
 def test_csv_logger(tmp_path, separator, append):
     def run(k, folder):
         folder.mkdir()
+        model = still(k)
         log = k.callbacks.CSVLogger(folder / "log.csv", separator=separator, append=append)
         for callback in (log, log, k.callbacks.CSVLogger(folder / "log.csv", separator, append)):
             odd = k.callbacks.LambdaCallback(
@@ -326,8 +327,8 @@ def test_csv_logger(tmp_path, separator, append):
                     many=np.arange(3), text="a,b;c", number=np.float64(1.5), zero=np.array(2)
                 )
             )
-            still(k).fit(X, Y, epochs=2, verbose=0, callbacks=[odd, callback])
-            still(k).fit(
+            model.fit(X, Y, epochs=2, verbose=0, callbacks=[odd, callback])
+            model.fit(
                 X,
                 Y,
                 epochs=3,
