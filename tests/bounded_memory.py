@@ -10,6 +10,8 @@ import pathlib
 import jax
 import pytest
 
+from tests.shared_contexts import share_contexts
+
 STATM = pathlib.Path("/proc/self/statm")
 FULL = 1.5 * 2**30  # bytes
 
@@ -26,9 +28,18 @@ def pytest_collection_finish():
     """What is imported stays, and looking through it and all compiled programs for garbage took a
     sixth of the time. Tests that ask for a collection get it.
     """
+    share_contexts()
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def older_things_are_frozen():
+    """Keras collects garbage with each weight that it deletes, and looks through what the tests of
+    this file have made alone.
+    """
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +50,9 @@ def bounded_memory():
     yield
     if resident_bytes() > FULL:
         jax.clear_caches()
+        gc.unfreeze()
         gc.collect()
+        gc.freeze()
         give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps what is freed
         if give_back is not None:
             give_back(0)

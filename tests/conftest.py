@@ -29,7 +29,11 @@ import keras
 import pytest
 
 import jkeras
-from tests.bounded_memory import bounded_memory, pytest_collection_finish  # noqa: F401
+from tests.bounded_memory import (  # noqa: F401
+    bounded_memory,
+    older_things_are_frozen,
+    pytest_collection_finish,
+)
 
 
 def pytest_configure(config):

@@ -224,7 +224,7 @@ def test_a_rate_that_is_a_schedule_cannot_be_set(kind):
 @pytest.mark.parametrize("kind", ["LearningRateScheduler", "ReduceLROnPlateau"])
 def test_rates_of_several_optimizers(kind, capsys):
     def run(k, folder):
-        k.utils.clear_session()
+        k.utils.clear_session(free_memory=False)
         callback = (
             k.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2, verbose=1)
             if "Sched" in kind
@@ -319,6 +319,7 @@ def test_a_folder_in_the_place_of_the_file(tmp_path):
 def test_csv_logger(tmp_path, separator, append):
     def run(k, folder):
         folder.mkdir()
+        model = still(k)
         log = k.callbacks.CSVLogger(folder / "log.csv", separator=separator, append=append)
         for callback in (log, log, k.callbacks.CSVLogger(folder / "log.csv", separator, append)):
             odd = k.callbacks.LambdaCallback(
@@ -326,8 +327,8 @@ def test_csv_logger(tmp_path, separator, append):
                     many=np.arange(3), text="a,b;c", number=np.float64(1.5), zero=np.array(2)
                 )
             )
-            still(k).fit(X, Y, epochs=2, verbose=0, callbacks=[odd, callback])
-            still(k).fit(
+            model.fit(X, Y, epochs=2, verbose=0, callbacks=[odd, callback])
+            model.fit(
                 X,
                 Y,
                 epochs=3,

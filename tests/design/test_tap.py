@@ -339,7 +339,7 @@ class TestErrors:
 class TestNames:
     @pytest.fixture(autouse=True)
     def first_names(self):
-        jkeras.utils.clear_session()
+        jkeras.utils.clear_session(free_memory=False)
         layers.Dense(1)  # so that the next one has another number
 
     def test_names_of_layers_do_for_automatic_keys(self):

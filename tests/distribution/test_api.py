@@ -115,7 +115,7 @@ def test_distributions(use):
 def test_variables_of_a_layer():
     def axes(library):
         d = library.distribution
-        library.utils.clear_session()
+        library.utils.clear_session(free_memory=False)
         with d.ModelParallel(layout_map=_map(d)).scope():
             model = library.Sequential(
                 [

@@ -112,7 +112,7 @@ def test_a_file_written_while_fit_runs_has_the_weights_of_one_moment(name, tmp_p
     thread.start()
     found = []
     try:
-        for number in range(20):
+        for number in range(10):
             if SAVED[name] == "steps":
                 steps = ModelSteps(path, background=False)
                 steps.save(number, model, weights_only=True)

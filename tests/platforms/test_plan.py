@@ -101,7 +101,7 @@ def test_traffic_of_loops():
 
 
 def network():
-    jkeras.utils.clear_session()
+    jkeras.utils.clear_session(free_memory=False)
     model = jkeras.Sequential([jkeras.Input((6,)), layers.Dense(32, "relu"), layers.Dense(3)])
     loss = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss, metrics=["accuracy"])
@@ -143,7 +143,7 @@ def test_no_array_is_made():
 
 def test_the_step_is_that_of_the_model():
     """Microbatches take less memory, and a frozen layer no optimizer."""
-    jkeras.utils.clear_session()
+    jkeras.utils.clear_session(free_memory=False)
     wide = jkeras.Sequential([jkeras.Input((6,)), layers.Dense(4096, "relu"), layers.Dense(1)])
     wide.compile("adam", "mse")
     whole = wide.plan(512)

@@ -451,7 +451,7 @@ def test_an_epsilon_is_for_fit():
     model = compiled(private(epsilon=3.0))
     state = init_train_state(model, 0)
     with pytest.raises(ValueError, match=r"find it with `privacy.noise_for`"):
-        make_train_step(model)(state, (X, Y))
+        jax.jit(make_train_step(model))(state, (X, Y))
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_the_model_is_left_as_it_was(trained):
     """
     histories, seen = [], []
     for tested in (False, True):
-        jkeras.utils.clear_session()
+        jkeras.utils.clear_session(free_memory=False)
         jkeras.utils.set_random_seed(3)
         model = deep()
         if trained:
