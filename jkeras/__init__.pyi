@@ -38,8 +38,8 @@ from jkeras import uncertainty as uncertainty
 from jkeras import utils as utils
 from jkeras import visualization as visualization
 from jkeras import wrappers as wrappers
-from jkeras.core.keras_tensor import KerasTensor as KerasTensor
 from jkeras.core.input_spec import InputSpec as InputSpec
+from jkeras.core.keras_tensor import KerasTensor as KerasTensor
 from jkeras.core.layer import Layer as Layer
 from jkeras.core.operation import Function as Function
 from jkeras.core.operation import Operation as Operation
