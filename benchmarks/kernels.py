@@ -191,6 +191,35 @@ def crossentropy(batch, classes):
     )
 
 
+def accuracy(batch, classes):
+    forms = {
+        "argmax": lambda x, y: (jnp.argmax(x, -1) == y).astype("float32"),
+        "jkeras": lambda x, y: jkeras.metrics.sparse_categorical_accuracy(y, x),
+    }
+    return forms, (
+        draw(batch, classes),
+        np.random.default_rng(0).integers(0, classes, batch, dtype="int32"),
+    )
+
+
+def dropout(times, *shape):
+    """Several in one program, as in a model."""
+
+    def in_turn(drop):
+        def run(x, key):
+            for i in range(times):
+                x = drop(x, jax.random.fold_in(key, i))
+            return x
+
+        return run
+
+    forms = {
+        "jax.random": lambda x, key: jnp.where(jax.random.bernoulli(key, 0.9, x.shape), x / 0.9, 0),
+        "jkeras": lambda x, key: jkeras.random.dropout(x, 0.1, seed=key),
+    }
+    return {name: in_turn(f) for name, f in forms.items()}, (draw(*shape), jax.random.key(0))
+
+
 def adam(count, *shape):
     def of_optax(transform):
         def update(params, grads):
@@ -240,6 +269,8 @@ EXPERIMENTS = {
     "cross-entropy of logits 128x10000, value and gradient": lambda n: crossentropy(
         128, 10_000 // n
     ),
+    "accuracy of 128x1000 scores": lambda n: accuracy(128 // n, 1000),
+    "six dropouts, 32x64x512": lambda n: dropout(6, 32 // n, 64, 512),
     "Adam, 200 leaves of 64": lambda n: adam(200 // n, 64),
     "Adam, 6 leaves of 512x512": lambda n: adam(6, 512 // n, 512),
 }
