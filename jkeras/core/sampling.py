@@ -57,7 +57,7 @@ def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
     with jax.ensure_compile_time_eval():
         for start, count in _chunks(size):
             place = values[start : start + count]
-            made = np.asarray(_part(kind, count, key, np.uint32(start), *limits))
+            made = np.asarray(_part(kind, key, _numbers(count), np.uint32(start), *limits))
             # by numpy: within a program, XLA may round a product with another only once
             np.multiply(made[: place.size], np.float32(scale), out=place)
             if shift != 0.0:
@@ -88,10 +88,22 @@ def _chunks(size):
         start += SMALL
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _part(kind, count, key, start, low, high):
-    """The elements from a number on, as `jax.random` makes them of their bits."""
-    bits = threefry.bits_of(key, start + jax.lax.iota(np.uint32, count))
+@functools.cache
+def _numbers(count):
+    """The numbers below a count, which JAX on a CPU takes as they are."""
+    numbers = host_memory.aligned((count,), np.uint32)
+    numbers[:] = np.arange(count)
+    return numbers
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _part(kind, key, numbers, start, low, high):
+    """The elements from a number on, as `jax.random` makes them of their bits.
+
+    The numbers are an argument: what is known before it runs would be computed by a program of its
+    own.
+    """
+    bits = threefry.bits_of(key, start + numbers)
     if kind == "uniform":
         return _between(bits, low, high)
     root = np.float32(np.sqrt(2))
