@@ -35,10 +35,8 @@ class InputSpec:
         name=None,
         optional=False,
     ):
-        self.dtype, self.shape = (
-            dtype,
-            None if shape is None else keras_tensor.standardize_shape(shape),
-        )
+        self.dtype = dtype
+        self.shape = None if shape is None else keras_tensor.standardize_shape(shape)
         self.ndim = len(self.shape) if shape is not None else ndim
         self.max_ndim, self.min_ndim, self.name, self.optional = max_ndim, min_ndim, name, optional
         self.allow_last_axis_squeeze = allow_last_axis_squeeze

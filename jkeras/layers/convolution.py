@@ -12,7 +12,7 @@ from jkeras.core.layer import Layer, layer
 from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
 from jkeras.core.settings import standardize_data_format
 from jkeras.core.typed import Sizes
-from jkeras.layers.base import activated, keeps_shape, shape_of_windows, sizes
+from jkeras.layers.base import activated, keeps_shape, shape_of_windows, sizes, spatial_axes
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
 
 KERNEL = (
@@ -87,10 +87,7 @@ class BaseConvolution(Layer):
                     f"shape {x.shape}",
                 )
             )
-        if self.data_format == "channels_last":
-            space = x.shape[1:-1]
-        else:
-            space = x.shape[2:]
+        space = [x.shape[axis] for axis in spatial_axes(self.rank, self.data_format)]
         for size, k, dilation in zip(space, self.kernel_size, self.dilation_rate):
             if (
                 self._shrinks

@@ -42,10 +42,7 @@ class Pooling(ReadyLayer):
         return None if shape is None else tuple(shape)
 
     def forward(self, w, x, ctx):
-        if self.data_format == "channels_last":
-            space = x.shape[1:-1]
-        else:
-            space = x.shape[2:]
+        space = [x.shape[axis] for axis in spatial_axes(self.rank, self.data_format)]
         small = any(is_known((n,)) and n < size for n, size in zip(space, self.pool_size))
         if self.padding == "valid" and small:
             raise ValueError(

@@ -36,12 +36,16 @@ def place_of_smallest(x, axis=-1):
 
 
 def _place(x, axis, extremum, plain):
-    is_axis = isinstance(axis, int) and -x.ndim <= axis < x.ndim
-    if not on_cpu() or not is_axis or not is_known((x.shape[axis],)):
-        return plain(x, axis)
-    if not FEWEST <= x.shape[axis] <= MOST:
+    if not on_cpu() or not _pays(x, axis):
         return plain(x, axis)
     return _place_in_vectors(x, axis % x.ndim, extremum)
+
+
+def _pays(x, axis):
+    """Whether an axis, if it is one, has so many places that the two loops take less time."""
+    if not isinstance(axis, int) or not -x.ndim <= axis < x.ndim:
+        return False
+    return is_known((x.shape[axis],)) and FEWEST <= x.shape[axis] <= MOST
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))  # outside of programs in one of its own
