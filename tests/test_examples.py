@@ -41,6 +41,7 @@ def test_what_every_example_prints_is_kept_for_its_page():
     assert not missing
 
 
+@pytest.mark.promise("prints `test accuracy: 0.99…`")
 @pytest.mark.slow
 def test_digits_quickstart(capsys):
     accuracy = load("digits_quickstart").main()

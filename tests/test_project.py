@@ -110,6 +110,7 @@ def imported(tree):
                 yield node.lineno, parts[1] if len(parts) > 1 else ""
 
 
+@pytest.mark.promise("`core` nothing of layers, layers nothing of training")
 def test_imports_go_downwards():
     wrong = []
     for path in sorted(ROOT.rglob("*.py")):
@@ -125,6 +126,7 @@ def test_imports_go_downwards():
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+@pytest.mark.promise("`kernel` knows nothing of `core`")
 def test_the_kernel_imports_jax_numpy_and_itself():
     known = {"jax", "numpy", *sys.stdlib_module_names}
     for path in (ROOT / "kernel").rglob("*.py"):
@@ -144,6 +146,7 @@ def test_every_package_has_its_place():
     assert found <= set(RANK), found - set(RANK)
 
 
+@pytest.mark.promise("is the oracle and never a dependency")
 def test_import_loads_no_heavy_module():
     code = "import sys, jkeras; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run(
@@ -181,6 +184,7 @@ def test_every_public_object_is_documented(what):
     assert not missing, f"{len(missing)} without {what}: {', '.join(missing)}"
 
 
+@pytest.mark.promise("It has the names, arguments, numbers and files of Keras 3.15")
 @pytest.mark.skipif(
     not (ROOT.parent.parent / "shared" / "parity").exists(), reason="needs ../shared/parity"
 )

@@ -364,6 +364,7 @@ def test_history_goes_on_where_it_is_given_again():
 # ---------------------------------------------------------------- the rest
 
 
+@pytest.mark.promise("`jkeras.callbacks.TerminateOnNaN` at its loss")
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 @pytest.mark.parametrize("raise_error", [False, True])
 def test_terminate_on_nan(raise_error, loss, capsys):

@@ -155,6 +155,8 @@ def test_an_interrupted_training_goes_on_as_in_keras(options, tmp_path):
     assert found[0] is True and found[3][0] == 2
 
 
+@pytest.mark.promise("goes on where an interrupted training was, to the same bits")
+@pytest.mark.promise("`BackupAndRestore` begins the epoch again")
 def test_a_backup_in_the_middle_of_an_epoch_repeats_nothing(tmp_path):
     """Keras begins the epoch again, with the weights that it has by then."""
     found = interrupted(jkeras, tmp_path / "backup", RuntimeError("broken"), save_freq=3)
@@ -163,6 +165,7 @@ def test_a_backup_in_the_middle_of_an_epoch_repeats_nothing(tmp_path):
     np.testing.assert_array_equal(found[-1], whole[-1])
 
 
+@pytest.mark.promise("Ctrl-C leaves the backup")
 def test_ctrl_c_leaves_the_backup(tmp_path):
     found = interrupted(jkeras, tmp_path / "backup", KeyboardInterrupt())
     assert found[0] is True and found[3:5] == [[2, 3, 4], False]

@@ -120,6 +120,7 @@ def test_every_layer_has_a_row():
     assert len(set(classes)) == len(classes), "one row for each class"
 
 
+@pytest.mark.promise("so there is nothing else to write")
 def test_config_round_trip(bench):
     config = bench.layer.get_config()
     if bench.row.layer != "Lambda":  # its config holds code

@@ -368,6 +368,11 @@ def subject(request):
     return Subject(request.param)
 
 
+@pytest.mark.promise("Nothing is left in the objects")
+@pytest.mark.promise("makes fresh values and changes nothing")
+@pytest.mark.promise("Nothing changes behind your back in the two functions")
+@pytest.mark.promise("returns data and writes nothing on the layer")
+@pytest.mark.promise("`init` and `apply` look at none of them")
 @pytest.mark.parametrize("asked", QUESTIONS)
 def test_question(subject, asked):
     QUESTIONS[asked](subject)

@@ -76,6 +76,7 @@ SPOILED = {
 }
 
 
+@pytest.mark.promise("An error that the data raises comes out of `fit` with the class")
 @pytest.mark.parametrize("kind", SPOILED)
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
 def test_errors_of_the_data(kind, method, model):
@@ -151,6 +152,7 @@ RUNNING = {
 }
 
 
+@pytest.mark.promise("When `fit` ends, is stopped or raises, the workers are gone")
 @pytest.mark.parametrize("kind", RUNNING)
 def test_what_stops_a_training_stops_the_workers(kind, model):
     """A callback that stops it or raises, at the first batch or after an epoch; `nothing_stays`
@@ -229,6 +231,7 @@ def test_rows_that_cannot_be_read(monkeypatch, model):
     assert error.value.__notes__ == ["This happened in batch 1 of the rows."]
 
 
+@pytest.mark.promise("texts are refused, with a word on what turns them into numbers")
 @pytest.mark.parametrize("dtype", [str, object])
 def test_texts_are_refused_with_what_to_do(dtype):
     with pytest.raises(ValueError, match="`x` has dtype .*TextVectorization"):

@@ -36,6 +36,7 @@ def test_columns_by_the_names_of_inputs():
     np.testing.assert_allclose(mine, expected, 1e-5)
 
 
+@pytest.mark.promise("A `DatasetDict` is refused")
 def test_what_has_no_names_for_it():
     rows = table((X, Y)).rename_column("y", "label")
     for data in (rows, rows.to_iterable_dataset()):

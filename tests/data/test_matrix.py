@@ -85,6 +85,7 @@ def test_fit_evaluate_predict(kind, model, tmp_path):
     )
 
 
+@pytest.mark.promise("with all kinds of data")
 @pytest.mark.parametrize("kind", ALL)
 def test_weights(kind, model, tmp_path):
     """Weights of samples that come with the data, and of classes."""
@@ -189,6 +190,7 @@ def test_shuffled_batches(kind, tmp_path):
     assert as_lists(source.batches(0, 3)) == [items[i] for i in orders[3]]
 
 
+@pytest.mark.promise("nothing is said about `shuffle=True`")
 def test_shuffled_in_fit(model):
     """Each epoch of `fit` sees every batch once, in another order."""
     seen = []

@@ -41,6 +41,7 @@ def everything_is_large(monkeypatch):
     monkeypatch.setattr("jkeras.training.chunk_feed.BYTES", 0)  # batch by batch
 
 
+@pytest.mark.promise("is never read or converted as a whole")
 def test_a_terabyte_is_one_shape():
     rows = Stored(Huge(10**6, 2**18), "x")
     assert (

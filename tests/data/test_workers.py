@@ -79,6 +79,7 @@ def test_the_same_batches_in_the_same_order(kind, alone):
         np.testing.assert_equal(mine, other)
 
 
+@pytest.mark.promise("An error that the data raises comes out of `fit` with the class")
 @pytest.mark.parametrize("kind", WORKERS)
 def test_errors_keep_their_class_and_say_where(kind):
     net = model()
@@ -109,6 +110,7 @@ def test_without_an_end(kind):
     assert net.predict(Batches(count=None, **WORKERS[kind]), steps=2, verbose=0).shape == (6, 1)
 
 
+@pytest.mark.promise("When `fit` ends, is stopped or raises, the workers are gone")
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_stopping_early_stops_the_workers(kind):
     stop = jkeras.callbacks.LambdaCallback(

@@ -205,6 +205,7 @@ def guide_model(k):
     return model
 
 
+@pytest.mark.promise("On the left nothing is new")
 def test_train_step_of_the_keras_guide():
     mine, theirs = both(guide_model)
     x, y = normal(16, 4), normal(16, 1, seed=1)

@@ -147,6 +147,7 @@ def test_encoder_sees_the_weights_during_the_training_of_the_whole():
         np.testing.assert_allclose(seen[epoch], dense(p["code"], x), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.promise("Nothing is copied; both share their layers")
 def test_submodels_by_get_layer_share_weights():
     x = normal(8, 3)
     model = Sequential(

@@ -113,6 +113,7 @@ def test_output_and_gradient_of_a_hidden_layer(name, jit):
     np.testing.assert_allclose(seen, wanted + 1, atol=1e-6)
 
 
+@pytest.mark.promise("whatever the model is made of, and builds nothing")
 def test_what_is_not_tapped_stays_to_the_bit():
     model = built(functional)
     y, _ = model.apply(model.params, model.state, X)

@@ -190,6 +190,7 @@ def test_batchnorm_inside_scan_the_right_way():
     np.testing.assert_allclose(layer.norm.moving_mean, mean, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.promise("That raises an error that says so")
 @pytest.mark.parametrize("transform", ["cond", "vmap", "grad", "checkpoint"])
 def test_writes_in_other_inner_transformations_are_explained(transform):
     class Writes(layers.Layer):
@@ -502,6 +503,7 @@ def test_load_train_state():
     state, _ = step(state, (x, y))
 
 
+@pytest.mark.promise("Nothing else is needed to go on, and nothing else changes")
 def test_a_state_goes_on_where_fit_stopped():
     model = Sequential(
         [Input((4,)), layers.Dense(3, activation="tanh", name="a"), layers.Dense(1, name="b")]

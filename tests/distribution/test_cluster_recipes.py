@@ -194,6 +194,7 @@ def test_mistakes_in_a_jobset_are_found():
 # ---------------------------------------------------------------- Ray Train, Kinetic
 
 
+@pytest.mark.promise("one of them killed at step 35")
 @pytest.mark.slow  # starts Ray, and compiles a training in two processes
 def test_ray_train(tmp_path):
     pytest.importorskip("ray.train.v2.jax")

@@ -105,6 +105,7 @@ def test_attention_in_parts(eight):
     assert {name: far for name, far in eight["attention"].items() if far > 1e-5} == {}
 
 
+@pytest.mark.promise("each device trains its own members")
 def test_each_device_trains_members_of_its_own(eight):
     one, *several = eight["members"]
     for mine in several:
@@ -175,6 +176,7 @@ def test_cuts_by_rules(auto, name):
     assert {path: four["layouts"][path][0] for path in LAYOUTS[name]} == LAYOUTS[name]
 
 
+@pytest.mark.promise("The numbers are the same, bit for bit")
 def test_an_optimizer_with_the_host(tmp_path):
     """The same numbers, bit for bit, wherever the optimizer's state lies between steps."""
     found = result(start(8, "offload", str(tmp_path)))

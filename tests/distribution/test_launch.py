@@ -83,6 +83,7 @@ def test_several_machines_meet_at_the_first(job, capfd):
 # ---------------------------------------------------------------- failures
 
 
+@pytest.mark.promise("all are started again, after 1, 2, 4")
 def test_exit_status_of_the_first_failure(job, capfd):
     program = "print('here', flush=True)\nsys.exit(3) if number == 1 else time.sleep(600)"
     assert launch(job(program, processes=2, retries=2)) == 3
@@ -92,6 +93,7 @@ def test_exit_status_of_the_first_failure(job, capfd):
     assert "(2 of 2 times)" in errors
 
 
+@pytest.mark.promise("the others are sent SIGTERM and killed 20 seconds later")
 def test_what_does_not_stop_is_killed(job, capfd, tmp_path):
     """With the processes that it has started, one of which holds a pipe open."""
     child = f"""
@@ -139,6 +141,7 @@ def command(job, *options):
     )
 
 
+@pytest.mark.promise("nothing is started again after them")
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_signals_are_passed_on(job, kind):
     program = """

@@ -65,6 +65,9 @@ def peaceful(tmp_path_factory):
     return weights(folder)
 
 
+@pytest.mark.promise("it ends with the bits of one that nothing happened to")
+@pytest.mark.promise("takes the newest checkpoint that is whole")
+@pytest.mark.promise("a process killed at a random step")
 @pytest.mark.parametrize("number", [0, 1])  # the first one is the coordinator
 def test_killed_and_started_again(tmp_path, peaceful, number):
     step = random.randint(1, 60)
@@ -74,6 +77,7 @@ def test_killed_and_started_again(tmp_path, peaceful, number):
     assert_same(weights(tmp_path), peaceful, rtol=0)
 
 
+@pytest.mark.promise("where the number of processes changed, within 0.00001")
 @pytest.mark.parametrize(("processes", "devices"), [(1, 2), (1, 1)])
 def test_goes_on_with_fewer_processes(tmp_path, peaceful, processes, devices):
     result(start(2, "killed", tmp_path, 1, 35, retries=0), code=137)

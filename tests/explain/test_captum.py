@@ -36,6 +36,7 @@ def test_input_x_gradient():
     close(explain.input_x_gradient(network(), X, target=TARGETS), images(wanted), 1e-5)
 
 
+@pytest.mark.promise("relative differences of at most 1e-5")
 @pytest.mark.parametrize("batch_size", [2, 5, 64])
 @pytest.mark.parametrize("baseline", [None, 0.5, BASELINE])
 def test_integrated_gradients(baseline, batch_size):

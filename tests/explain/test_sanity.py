@@ -62,6 +62,7 @@ def test_curves_by_definition():
         close(ours, wanted, 1e-5)
 
 
+@pytest.mark.promise("`deconvnet` keeps nothing")
 @pytest.mark.slow
 def test_who_passes_the_randomization_of_parameters():
     """Maps of Grad-CAM change with the upper layers, those of guided backpropagation hardly."""

@@ -44,6 +44,7 @@ def good(model, tmp_path):
     return (tmp_path / "good").read_bytes()
 
 
+@pytest.mark.promise("Nothing in the file is Python")
 def test_a_process_with_jax_alone(tmp_path):
     """The snippet of docs/export.md, where nothing but jax, numpy and flatbuffers can be
     imported.
@@ -124,6 +125,7 @@ def test_cut_off(good, tmp_path):
         assert not loads_equal_or_is_explained(tmp_path / "cut", good[:size], expected), size
 
 
+@pytest.mark.promise("verifies every checksum")
 @pytest.mark.parametrize("count", [150, pytest.param(2000, marks=pytest.mark.slow)])
 def test_flipped_bits(count, good, tmp_path):
     expected, rng = parts(tmp_path / "good"), np.random.default_rng(count)
@@ -196,6 +198,7 @@ def test_members_of_another_kind(name, good, tmp_path):
     assert str(caught.value).startswith(str(tmp_path / "changed"))
 
 
+@pytest.mark.promise("refuses a program that calls anything but XLA")
 def test_programs_call_nothing_of_others(tmp_path):
     def evil(weights, x):
         return jax.ffi.ffi_call("run_what_the_file_says", jax.ShapeDtypeStruct(x.shape, x.dtype))(x)

@@ -25,6 +25,7 @@ def exported(model, folder, **kwargs):
     return jkeras.export.load(folder / "model")
 
 
+@pytest.mark.promise("Dropout and augmentation do nothing there, and export")
 @pytest.mark.parametrize("name", every(2, FAMILIES))
 def test_numbers_are_those_of_predict(name, tmp_path):
     model = trained(name)
@@ -264,6 +265,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.promise("`export` raises an error that names the layer for")
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name, tmp_path):
     make, message = REFUSED[name]
@@ -272,6 +274,7 @@ def test_refused(name, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.promise("A program has arrays as inputs and outputs and nothing else")
 def test_what_is_behind_the_texts(tmp_path):
     model = of_texts()
     serve = exported(jkeras.Model(model.layers[0].output, model.output), tmp_path)
@@ -279,6 +282,7 @@ def test_what_is_behind_the_texts(tmp_path):
     assert_same(serve(model.layers[0](x)), model.predict(x))
 
 
+@pytest.mark.promise("raise an error that says what to use")
 @pytest.mark.parametrize("format", ["openvino", "torch"])
 def test_formats_of_other_libraries(format, tmp_path):
     with pytest.raises(NotImplementedError, match=f'`format="{format}"` needs .*'):

@@ -119,6 +119,7 @@ def test_the_model_is_calibrated_and_explained(trained):
     assert report["deletion"] < 0.7
 
 
+@pytest.mark.promise("What is wrong is refused before the queue")
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 32])
 def test_a_load_is_held(batch, serve, expected):
@@ -159,6 +160,7 @@ def test_a_server_that_is_killed_is_an_error_at_once(serve, expected):
     assert report.difference < 1e-5
 
 
+@pytest.mark.promise("Kill the group, as a container and systemd do")
 @pytest.mark.slow
 def test_sigterm_ends_all_processes(serve):
     process, port = serve()

@@ -275,6 +275,7 @@ sys.stdin.readline()
 """
 
 
+@pytest.mark.promise("One process writes to a folder; a second one is refused")
 def test_two_processes_and_one_folder(tmp_path):
     """The second one may read, and is refused when it writes; when the first one is killed, nothing
     stays locked.

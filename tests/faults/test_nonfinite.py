@@ -63,6 +63,10 @@ def test_what_happens_without_a_policy(kind):
     assert not all(np.isfinite(v).all() for v in numbers(model))
 
 
+@pytest.mark.promise('`compile(nonfinite="raise")` names the step')
+@pytest.mark.promise("the model stays as it was")
+@pytest.mark.promise("the first step that would bring NaN or infinity into the model")
+@pytest.mark.promise("ends at the step that would bring it in")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("policy", ["raise", "stop"])
 def test_the_model_is_what_it_was_before_the_step(policy, kind):
@@ -80,6 +84,7 @@ def test_the_model_is_what_it_was_before_the_step(policy, kind):
     assert np.isfinite(model.predict(X, verbose=0)).all()
 
 
+@pytest.mark.promise('"skip" leaves the step out and goes on')
 @pytest.mark.parametrize("kind", KINDS)
 def test_skipping_goes_on_without_the_step(kind):
     x, y = poisoned(kind)

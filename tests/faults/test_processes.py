@@ -199,6 +199,7 @@ def program(*command):
     )
 
 
+@pytest.mark.promise("These are never forked from the one that runs JAX")
 def test_workers_are_not_forked(tmp_path):
     """They come from a process that never ran JAX."""
     (tmp_path / "train.py").write_text(WORKERS)
@@ -206,6 +207,7 @@ def test_workers_are_not_forked(tmp_path):
     assert out.split(maxsplit=1) == ["False", "[]\n"], errors
 
 
+@pytest.mark.promise("they are forked, and a warning says so")
 def test_workers_are_forked_where_nothing_else_can_be_with_a_warning():
     """The class of a session, as of a notebook, is in no file that another process could import."""
     out, errors = program("-c", WORKERS).communicate(timeout=120)

@@ -138,6 +138,7 @@ CUTS = [(data, step) for data in DATA for step in range(DATA[data][2])]
 FAST = [("arrays", 1), ("PyDataset", 2), ("arrays, several epochs in a pass", 0), ("generator", 0)]
 
 
+@pytest.mark.promise("ends with the same bits: parameters, BatchNormalization, dropout")
 @pytest.mark.parametrize(
     "data, step",
     [case if case in FAST else pytest.param(*case, marks=pytest.mark.slow) for case in CUTS],
@@ -152,6 +153,7 @@ def test_cut_in_the_validation(model, whole, tmp_path, data):
     check(model, whole, data, tmp_path, 1, True)
 
 
+@pytest.mark.promise("passes over as many batches as were taken")
 def test_a_generator_cannot_begin_in_the_middle(model, tmp_path):
     cut(model, "generator", tmp_path, 2)
     with pytest.raises(

@@ -70,6 +70,7 @@ def test_damaged_local_ones_are_passed_over(tmp_path, damaged, whole, name):
         assert restored(tmp_path) == whole
 
 
+@pytest.mark.promise("of equal ones the local one")
 def test_the_same_step_in_both(tmp_path):
     """A damaged local one is made up for by the durable one."""
     fill_folders(tmp_path, [4], [4])
@@ -197,6 +198,7 @@ def test_two_names_of_the_durable_folder(tmp_path):
         assert checkpointer.folder == str(tmp_path)
 
 
+@pytest.mark.promise("a path such as `gs://…` is refused")
 @pytest.mark.parametrize(
     "options, words",
     [

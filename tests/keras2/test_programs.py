@@ -43,6 +43,7 @@ def results():
     return found
 
 
+@pytest.mark.promise("and Keras 3 refuses it. jkeras runs it")
 @pytest.mark.slow
 @pytest.mark.parametrize("title", PROGRAMS)
 def test_runs(title, results):
@@ -69,6 +70,7 @@ def test_one_warning_at_the_end(tmp_path):
     assert done.stderr.count("Dense(output_dim=)  ->  Dense(units=)") == 1
 
 
+@pytest.mark.promise("Without `keras2` nothing changes")
 def test_jkeras_itself_stays_as_it_is():
     """Making the modules of Keras 2 changes no class of today."""
     from jkeras.keras2 import namespace

@@ -173,3 +173,10 @@ def test_nnx_takes_a_method_and_no_variables():
     np.testing.assert_allclose(layer(x), net.first(x), rtol=1e-6)
     with pytest.raises(ValueError, match="no `variables`"):
         jkeras.layers.FlaxLayer(net, variables={"params": {}})
+
+
+@pytest.mark.promise("other libraries' programs cannot be compiled into one of JAX")
+@pytest.mark.parametrize("name", ["TorchModuleWrapper", "TFSMLayer"])
+def test_layers_of_other_frameworks_say_what_to_use(name):
+    with pytest.raises(NotImplementedError, match="JaxLayer|\\.keras"):
+        getattr(layers, name)("folder")

@@ -106,6 +106,8 @@ def test_blocks_draw_for_themselves():
     assert not np.allclose(params["kernel"][0], params["kernel"][1])
 
 
+@pytest.mark.promise("unless they are one `jkeras.layers.Stack`, which compiles one")
+@pytest.mark.promise("Equal blocks in a `jkeras.layers.Stack` are compiled once")
 def test_one_block_is_compiled():
     def length(count):
         layer = layers.Stack(Block(), count)

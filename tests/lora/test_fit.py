@@ -51,6 +51,7 @@ BASES = [(make, None) for make in FAMILIES]
 BASES += [(make, mode) for make in IN_FEW_BITS for mode in MODES[1:]]
 
 
+@pytest.mark.promise("All else is frozen and equal to the bit afterwards")
 @pytest.mark.parametrize("make, mode", BASES)
 def test_the_adapter_alone_is_trained(make, mode):
     jkeras.utils.set_random_seed(0)

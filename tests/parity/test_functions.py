@@ -613,6 +613,7 @@ def test_odd_input(path, kwargs, args):
 
 
 @pytest.mark.parametrize(("path", "kwargs", "args"), numbered(MISTAKES))
+@pytest.mark.promise("Where Keras raises `ValueError`, so does jkeras")
 def test_mistake(path, kwargs, args):
     """An `except` clause that catches Keras's exception catches ours."""
     with pytest.raises(Exception) as theirs:
@@ -667,6 +668,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.promise("whole trainings equal real Keras on JAX")
 @pytest.mark.parametrize(("name", "kwargs", "form"), rows(STEPS))
 @pytest.mark.filterwarnings("ignore:Gradients do not exist:UserWarning")
 def test_optimizer_steps(name, kwargs, form):

@@ -436,6 +436,7 @@ def compiled(setting):
     return made
 
 
+@pytest.mark.promise("whole trainings equal real Keras on JAX")
 @pytest.mark.parametrize(
     "setting", every(6, [pytest.param(s, id=s.name.replace(" ", "-")) for s in SETTINGS])
 )
@@ -514,6 +515,8 @@ def test_on_batch_methods():
     agree(results[0][3], results[1][3], "on batch", dtypes=False, **TRAINED)
 
 
+@pytest.mark.promise("On the left nothing is new")
+@pytest.mark.promise("Most programs need nothing more")
 def test_program_of_the_readme():
     """The program that everybody types, with only the import chosen."""
     rng = np.random.default_rng(0)

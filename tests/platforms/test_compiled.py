@@ -111,6 +111,7 @@ def test_an_optimizer_with_the_host():
     assert "S(5)" in away.text and "S(5)" not in plain.text  # XLA's name of that memory
 
 
+@pytest.mark.promise("there a distribution with `offload` raises an error")
 def test_devices_without_a_host():
     """JAX knows no memories of GPUs that are not here."""
     pod = dist.Topology("h100:8")
@@ -195,6 +196,8 @@ def attending(positions, **options):
     return model
 
 
+@pytest.mark.promise("which never holds the scores of all pairs of positions")
+@pytest.mark.promise("nothing more with a fused kernel")
 def test_long_sequences():
     """4,096 positions take no memory of 4,096 x 4,096, and as many operations as ever."""
     found = attending(4096).plan(1, topology="v5e:1x1")
@@ -222,6 +225,7 @@ def test_long_sequences_in_parts():
     assert found.collectives["collective-permute"] == pytest.approx(8 * (2 + 4) * part, rel=0.5)
 
 
+@pytest.mark.promise("what passes from one device to the next is one activation")
 def test_stages():
     """8 microbatches through 4 stages: 11 turns, of which each stage works in 8 and is idle in 3.
 
@@ -288,6 +292,7 @@ def test_batch_size():
     assert not model.plan(2 * rows, topology="v5e:1x1").fits
 
 
+@pytest.mark.promise("On a topology `fit` and `predict` raise an error")
 def test_nothing_runs_on_a_topology():
     pod = dist.Topology("v5e:2x2")
     with dist.DataParallel(devices=pod.devices).scope():

@@ -133,6 +133,7 @@ def test_ways_to_say_a_batch(batch):
     assert found.memory == wanted.memory and found.flops == wanted.flops
 
 
+@pytest.mark.promise("No array is made, and nothing is run")
 def test_no_array_is_made():
     model = network()
     model.plan(4)

@@ -55,6 +55,7 @@ def test_bound_is_below_what_is_revealed():
     assert 1.2 < result.epsilon < 2.0
 
 
+@pytest.mark.promise("0.5 where the attack knows nothing")
 def test_nothing_is_found_where_nothing_is_shown():
     assert found(0.0, rng=5).epsilon < 0.3
 

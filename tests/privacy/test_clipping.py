@@ -38,6 +38,8 @@ def by_definition(loss, params, x, y, clip, mask):
     return total, norms
 
 
+@pytest.mark.promise("nothing: each row is clipped by itself")
+@pytest.mark.promise("There a mean of rows was clipped, here never")
 @pytest.mark.parametrize("norms", ["ghost", "vmap"])
 @pytest.mark.parametrize("clip", [0.1, 1.0, 100.0])
 @pytest.mark.parametrize("mask", [None, [1, 0, 1, 1, 0, 0]])
@@ -51,6 +53,7 @@ def test_by_definition(clip, mask, norms):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.mark.promise("scaled down to a length of at most `clip` over all params")
 def test_a_row_adds_no_more_than_the_bound():
     loss, params, x, y = parts()
     summed = jax.jit(privacy.clipped_grad(loss, clip=0.3))
@@ -61,6 +64,8 @@ def test_a_row_adds_no_more_than_the_bound():
     assert np.sqrt(sum(squares)) <= 0.3 + 1e-6
 
 
+@pytest.mark.promise("A row whose gradient is not finite adds nothing")
+@pytest.mark.promise("A row that is not finite adds nothing anyway")
 @pytest.mark.parametrize("norms", ["ghost", "vmap"])
 @pytest.mark.parametrize("masked", [True, False])
 def test_what_is_no_number_in_a_row_is_nothing(masked, norms):

@@ -162,6 +162,7 @@ def test_from_the_host_as_from_the_device(monkeypatch):
     np.testing.assert_allclose(weights(fitted()[0]), wanted, atol=1e-6)
 
 
+@pytest.mark.promise("a `fit` for which nothing is left raises")
 def test_noise_for_an_epsilon():
     model, history = fitted(private(epsilon=3.0), epochs=4)
     assert 2.99 < history.history["epsilon"][-1] <= 3.0
@@ -171,6 +172,7 @@ def test_noise_for_an_epsilon():
         model.fit(X, Y, batch_size=12, verbose=0)
 
 
+@pytest.mark.promise("The account then gains nothing from sampling")
 def test_turns():
     model, history = fitted(private(sampling="turns"), epochs=2)
     assert history.history["epsilon"] == pytest.approx(
@@ -300,6 +302,7 @@ def test_any_optimizer(optimizer):
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
+@pytest.mark.promise("`history` has no `epsilon`, `privacy_spent` raises")
 def test_another_ones_noise():
     """An optax pair that is given the sum of clipped gradients."""
     seen = []

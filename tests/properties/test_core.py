@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 import jkeras
@@ -184,6 +185,7 @@ def chain(names, changed=None):
     )
 
 
+@pytest.mark.promise("The same key gives the same params, always")
 @property_of(8, names=NAMES, seed=SEEDS)
 def test_initial_weights_follow_from_key_and_path(names, seed):
     """Renaming one layer changes no other's weights; other names, other weights."""

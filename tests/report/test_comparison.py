@@ -36,6 +36,7 @@ def test_the_same(base, tmp_path):
     assert compared(base, tmp_path / "run.json") == (None, [])
 
 
+@pytest.mark.promise("Whether a run gives the same numbers again")
 @pytest.mark.parametrize("step", [0, 3, tools.STEPS - 1])
 def test_the_first_step_with_other_data(base, tmp_path, step):
     x, y = tools.data()

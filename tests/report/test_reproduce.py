@@ -72,6 +72,7 @@ def edited(recorded, path, **program):
     return path
 
 
+@pytest.mark.promise("with an exit status: 0, the same")
 def test_a_program_runs_again_to_the_same_bits(recorded, in_root, tmp_path, capfd):
     before = (recorded / "run.json").read_bytes()
     again = tmp_path / "again.json"
@@ -82,6 +83,7 @@ def test_a_program_runs_again_to_the_same_bits(recorded, in_root, tmp_path, capf
     assert reproduce(recorded / "run.json", again) == 0
 
 
+@pytest.mark.promise("with an exit status: 0, the same")
 @pytest.mark.slow
 def test_the_step_at_which_a_run_parts(recorded, in_root, capfd):
     write_data(recorded, _9=5.0)

@@ -45,6 +45,7 @@ def test_steps_in_one_dispatch_leave_what_single_ones_do(tmp_path):
     assert losses(tools.load(other)) == pytest.approx(every.losses, rel=1e-5)
 
 
+@pytest.mark.promise("the same to the bit with a report and without")
 def test_two_runs_have_the_same_hashes_and_a_report_changes_no_bit(tmp_path):
     paths = [tmp_path / "one.json", tmp_path / "other.json", None]
     one, other, plain = map(tools.fit, paths)
@@ -119,6 +120,7 @@ def test_circumstances(tmp_path):
     assert report["program"]["arguments"] == sys.argv[1:]
 
 
+@pytest.mark.promise("none of the environment but a few settings")
 def test_the_environment_is_not_told(tmp_path, monkeypatch):
     monkeypatch.setenv("A_TOKEN", "hidden-8d1f")
     tools.fit(tmp_path / "run.json", epochs=1)
@@ -135,6 +137,7 @@ def test_one_that_an_error_ended_says_so(tmp_path):
     assert len(trace.from_text(report["unfinished"]["fingerprints"])) == 3
 
 
+@pytest.mark.promise("The file is written whole or not at all")
 @pytest.mark.parametrize(
     "last",
     [tools.STEPS + 5, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, tools.STEPS))],
@@ -220,6 +223,7 @@ def test_many_dispatches_are_kept_in_order():
     np.testing.assert_array_equal(gathered.rows()[:, 0], np.arange(3 * trace.MOST_WAITING))
 
 
+@pytest.mark.promise("Above 524,288 steps every second fingerprint is left out")
 @pytest.mark.parametrize("sizes", [[1] * 11, [3, 4, 4], [11], [2, 9]])
 def test_of_many_steps_every_so_many_are_kept(sizes):
     gathered = trace.Trace()

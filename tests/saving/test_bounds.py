@@ -44,6 +44,7 @@ def bounded():
 # ---------------------------------------------------------------- JSON
 
 
+@pytest.mark.promise("JSON has at most 64 MiB and 500 levels")
 def test_one_key_twice_after_many():
     keys = ",".join(f'"{i}":0' for i in range(200_000))
     with bounded(), pytest.raises(SerializationError, match="comes twice"):
@@ -141,6 +142,7 @@ def in_sequence(model):
     return jkeras.Sequential([jkeras.Input((3,)), model], name="sequence")
 
 
+@pytest.mark.promise("Models in models lead to at most 100,000 calls of layers")
 @pytest.mark.parametrize("wrap", [lambda m: m, in_sequence], ids=["graph", "sequence"])
 def test_models_in_models_that_are_each_called_twice(wrap):
     few = jkeras.Model.from_config(nested(3, wrap))
@@ -171,6 +173,7 @@ ALONE = [
 ]
 
 
+@pytest.mark.promise("nothing is computed while it is read")
 @pytest.mark.parametrize("call", ALONE, ids=lambda call: call["name"])
 def test_a_call_without_a_tensor_of_the_graph_is_not_run(call):
     config = chain(1)
@@ -179,6 +182,7 @@ def test_a_call_without_a_tensor_of_the_graph_is_not_run(call):
         jkeras.Model.from_config(config)
 
 
+@pytest.mark.promise("The graph of a model has layers and operations only")
 @pytest.mark.parametrize(
     "thing",
     [jkeras.optimizers.Adam(), jkeras.regularizers.L2(), jkeras.losses.MeanSquaredError()],
@@ -376,6 +380,7 @@ def dense_layers(count, units):
     )
 
 
+@pytest.mark.promise("Of an HDF5 file at most four times its own bytes")
 def test_one_array_under_many_names(tmp_path):
     count, units = 80, 256
     model = dense_layers(count, units)
@@ -430,6 +435,7 @@ def test_a_shard_that_is_a_link(tmp_path):
 # ---------------------------------------------------------------- messages
 
 
+@pytest.mark.promise("A message shows at most 2,000 characters")
 def test_what_a_file_says_is_cut_and_harmless_in_messages(tmp_path):
     path = tmp_path / "m.keras"
     jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(2)]).save(path)
@@ -464,6 +470,7 @@ def with_vocabulary(path, content):
             archive.writestr(zipfile.ZipInfo(name), content if is_vocabulary else kept, method)
 
 
+@pytest.mark.promise("An asset of a layer inflates to at most a hundred times its bytes")
 @pytest.mark.slow
 @pytest.mark.parametrize("line", [b"", b"a"], ids=["empty", "short"])
 def test_a_vocabulary_of_many_equal_lines(line, tmp_path):

@@ -68,6 +68,7 @@ def trained(k, builder):
     return model
 
 
+@pytest.mark.promise("What Keras itself cannot open")
 @pytest.mark.parametrize(
     "writer, reader",
     [(jkeras, keras), (keras, jkeras), (jkeras, jkeras)],
@@ -261,6 +262,7 @@ def test_a_model_that_is_not_built_has_no_weights_in_its_file(tmp_path, writer, 
     assert again.count_params() == 4 * 2 + 2 + 2 * 3 + 3
 
 
+@pytest.mark.promise("is refused in the same places; messages say what to do")
 def test_a_class_of_ones_own_must_be_registered_or_passed(tmp_path):
     class Twice(jkeras.layers.Layer):
         def call(self, x):

@@ -269,6 +269,7 @@ def test_scaled_positions_are_read_from_both_versions(entries):
     assert arguments["num_key_value_heads"] == 2 and arguments["tie_word_embeddings"] is True
 
 
+@pytest.mark.promise("that the backbone does not compute: each error names it")
 @pytest.mark.parametrize(
     "entries, words",
     [
@@ -335,6 +336,7 @@ def test_weights_that_transformers_does_not_have_are_refused(tmp_path):
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.promise("that the backbone does not compute: each error names it")
 def test_an_argument_that_transformers_does_not_have_is_refused():
     second = types.SimpleNamespace(**{**GEMMA.alone, "use_post_ffw_norm": True})
     with pytest.raises(ValueError, match="use_post_ffw_norm=False.*use_post_ffw_norm=True"):
@@ -363,6 +365,7 @@ def refused(folder, words):
     assert str(folder) in str(caught.value)
 
 
+@pytest.mark.promise("`pytorch_model.bin` and other pickles are refused")
 def test_pickles_are_not_opened(tmp_path):
     folder_with(tmp_path)
     # would raise, if somebody unpickled it
@@ -377,6 +380,7 @@ def test_the_list_names_files_beside_it(tmp_path, name):
     refused(tmp_path, "safetensors.index.json.*beside it")
 
 
+@pytest.mark.promise("`auto_map`, which names code, is not looked at")
 @pytest.mark.parametrize(
     "config, words",
     [

@@ -52,6 +52,16 @@ def test_what_was_read_counts(place):
     assert sums.checksum() == zlib.crc32(content) != zlib.crc32(bytes(len(content)))
 
 
+@pytest.mark.promise("an eighth more memory at most")
+@pytest.mark.parametrize("pages", [0.25, 0.9, 1, 1.01, 7.5, 8.01, 9.2])
+def test_whole_pages_take_little_more(pages):
+    array = aligned((int(pages * HUGE_PAGE),), "uint8", in_huge_pages=True)
+    memory = array
+    while isinstance(memory.base, np.ndarray):
+        memory = memory.base
+    assert memory.nbytes <= array.nbytes * 1.125 + 64
+
+
 @pytest.mark.parametrize("size", [0, 3, HUGE_PAGE - 5, HUGE_PAGE, 3 * HUGE_PAGE // 2])
 def test_memory_that_jax_takes_over(size):
     array = aligned((size,), "uint8", in_huge_pages=True)

@@ -51,6 +51,7 @@ def reports():
     return {line["name"]: line for line in lines}
 
 
+@pytest.mark.promise("logits beside torch, float32")
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_comes_from_transformers_and_goes_back(reports, name):
     report = reports[name]

@@ -44,6 +44,7 @@ def swept(folder, **changes):
     return search.sweep(classifier, X, Y, **options)
 
 
+@pytest.mark.promise("the same call goes on from there to the same bits")
 @pytest.mark.parametrize(
     "name, at",
     [

@@ -210,6 +210,7 @@ def test_as_keras(name, said):
     assert not said[name], said[name]
 
 
+@pytest.mark.promise("`install_as_keras` raises `ImportError`")
 def test_refuses_where_keras_itself_is_loaded(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", types.ModuleType("keras"))
     before = list(sys.meta_path)

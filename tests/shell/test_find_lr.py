@@ -20,6 +20,7 @@ def linear(optimizer=None):
     return model
 
 
+@pytest.mark.promise("it raises the rate from step to step on a copy of the training")
 def test_losses_are_those_of_a_loop_by_hand():
     """One batch of all rows, so that their order does not matter."""
     model = linear()

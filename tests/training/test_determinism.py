@@ -18,6 +18,7 @@ from tests.training.hashed import bits, network, trained
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
+@pytest.mark.promise("The same seed gives the same numbers")
 def test_twice_in_one_process_other_seeds_other_bits():
     first = bits(*trained(3))
     np.random.seed(1)  # what happens to other generators plays no part
@@ -47,6 +48,7 @@ def test_in_other_processes():
     assert found[0][0].split()[-1] == bits(*trained(3))
 
 
+@pytest.mark.promise("It makes a whole program reproducible, to the bit")
 @pytest.mark.slow
 def test_the_sessions_seed_does_the_same():
     found = []

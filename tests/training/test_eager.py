@@ -114,6 +114,7 @@ def test_user_code_runs_at_every_batch(way, step):
     assert watch.calls("call") == watch.calls("weight") == 3
 
 
+@pytest.mark.promise("always on in `fit`")
 @pytest.mark.parametrize("step", some_slow([False, True], True), ids=["plain", "own steps"])
 def test_compiled_it_runs_once(step):
     """What the tests here would see without eager steps."""

@@ -216,6 +216,7 @@ class Stop(callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.promise("its resuming to the same bits are as ever")
 def test_goes_on_to_the_same_bits_in_the_middle_of_an_epoch(trained, tmp_path):
     how = {"ensemble": SIZE, "seed": SEED, "epochs": 2, "validation_data": (X[:20], Y[:20])} | HOW
     with pytest.raises(KeyboardInterrupt):

@@ -31,6 +31,7 @@ def stepped(model, data, count, rows=None):
     return state, logs
 
 
+@pytest.mark.promise("equal to that of 256, with masks and weights")
 @pytest.mark.parametrize("padding", [False, True])
 @pytest.mark.parametrize("name", every(2, HERE))
 def test_microbatches_make_the_whole(name, padding):
@@ -82,6 +83,7 @@ def test_a_loss_of_ones_own_is_averaged():
     jax.tree_util.tree_map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), *found)
 
 
+@pytest.mark.promise("the gradient of a batch of 256 in the memory of 64")
 def test_it_takes_the_memory_of_a_piece():
     def temporary(count):
         model = jkeras.Sequential(

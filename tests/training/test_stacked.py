@@ -64,6 +64,7 @@ def assert_close(values, expected, **tolerances):
         np.testing.assert_allclose(value, other, **{"rtol": 1e-4, "atol": 1e-6} | tolerances)
 
 
+@pytest.mark.promise("Nothing else changes: its weights are those of single layers")
 @pytest.mark.parametrize("functional", [False, True])
 def test_as_keras(functional):
     ours, theirs = (
@@ -209,6 +210,7 @@ def test_arguments_that_differ_end_a_chain():
     assert chains.chains_of(model) == [parts[:3]]
 
 
+@pytest.mark.promise("A chain of 64 or more equal small layers")
 def test_the_layer_is_traced_a_few_times():
     calls = []
 

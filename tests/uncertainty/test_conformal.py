@@ -43,6 +43,7 @@ def check_exact(share_of, alpha, at_most=None):
     assert 1 - alpha - error <= mean <= at_most + error
 
 
+@pytest.mark.promise("in a share of at least `1 - alpha` of new rows")
 @pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize("method, is_randomized", [("lac", False), ("aps", True), ("raps", True)])
 def test_the_share_of_sets_that_hold_the_label(method, is_randomized, alpha):
@@ -71,6 +72,7 @@ def test_sets_without_random_numbers_hold_the_label_as_often_or_more(fit_at_rand
     check_exact(share_of, 0.1, at_most=1.0 if fit_at_random else None)
 
 
+@pytest.mark.promise("its intervals are all of the same width")
 @pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize("method", ["residual", "cqr"])
 def test_the_share_of_intervals_that_hold_the_target(method, alpha):

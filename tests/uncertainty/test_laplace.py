@@ -374,6 +374,7 @@ def test_compiles_once():
 # ---------------------------------------------------------------- errors
 
 
+@pytest.mark.promise("such as the table of an `Embedding`, is refused by its name")
 def test_what_is_refused():
     model = mlp(SMALL)
     wide = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(5000), layers.Dense(3, "softmax")])

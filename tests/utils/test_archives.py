@@ -162,6 +162,8 @@ HOSTILE = {
 }
 
 
+@pytest.mark.promise("Names and headers have at most one megabyte")
+@pytest.mark.promise("unpacks comes to at most a hundred times its bytes")
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.filterwarnings("ignore:Not unpacked")
 def test_hostile_archives(name, tmp_path, monkeypatch):

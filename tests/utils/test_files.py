@@ -129,6 +129,7 @@ def test_wrong_hash_keeps_nothing(server, tmp_path):
     fails(server, tmp_path, "hash", kind=ValueError, file_hash="0" * 64)
 
 
+@pytest.mark.promise("A connection that breaks goes on where it was")
 @pytest.mark.parametrize("abrupt", [False, True])
 @pytest.mark.parametrize("length", ["Content-Length", "chunked"])
 def test_a_cut_transfer_is_taken_up_again(server, tmp_path, length, abrupt):
@@ -201,6 +202,7 @@ def test_a_server_that_is_busy_for_a_moment(server, tmp_path):
     assert get(server, tmp_path) == TEXT
 
 
+@pytest.mark.promise("a server that sends nothing for long is given up")
 def test_a_server_that_falls_silent(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "PATIENCE", 0.05)
     over = threading.Event()

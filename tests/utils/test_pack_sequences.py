@@ -65,6 +65,7 @@ def test_labels_are_the_next_tokens():
             assert labels[row, place] == (x["tokens"][row, place + 1] if has_next else 0)
 
 
+@pytest.mark.promise("a sequence longer than a row")
 def test_long_sequences():
     long = [range(30), range(3)]
     assert sorted(segments(pack_sequences(long, 12))) == as_lists(
@@ -143,6 +144,7 @@ def separate_rows(sequences):
     return x, labels, weights / weights.mean()
 
 
+@pytest.mark.promise("loss and gradients are those of separate rows")
 def test_loss_and_gradients_are_those_of_separate_rows():
     """The weights after a step of SGD differ from those before by the gradients."""
     (packed,) = pack_sequences(SEQUENCES, LENGTH, batch_size=64)
@@ -156,6 +158,7 @@ def test_loss_and_gradients_are_those_of_separate_rows():
         np.testing.assert_allclose(packed_weight, weight, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.promise("a sequence sees nothing of its neighbours")
 def test_neighbours_are_not_seen():
     """A model that ignores segments gives other numbers, so that the test above can fail."""
     ((x, _, _),) = pack_sequences(SEQUENCES, LENGTH, batch_size=64)

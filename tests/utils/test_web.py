@@ -72,6 +72,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.promise("send a kilobyte of the file in each second after that")
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_download_ends(name, tmp_path):
     begin = time.monotonic()

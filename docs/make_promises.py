@@ -1,0 +1,165 @@
+"""Writes docs/promises.md: what README.md and docs/ promise, each with tests that would fail if it
+were false.
+
+    python docs/make_promises.py [--check]
+
+A promise is a sentence, or the row of a table, with one of `WORDS`. A test names it by a part of
+its text: `@pytest.mark.promise("a second one is refused")`; a sentence may also name its test.
+Sentences that only sound like a promise stand in docs/not_promises.txt, with the reason. With
+--check nothing is written: exit status 1 says that a promise has no test, that a test names none,
+or that the page is out of date.
+"""
+
+import ast
+import pathlib
+import re
+import sys
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "promises.md"
+ASIDE = ROOT / "docs" / "not_promises.txt"
+LEFT_OUT = {"gaps.md", "plan.md", "promises.md"}  # written by scripts, or for us alone
+WORDS = re.compile(
+    r"\b(never|same bits|bit (?:for|by) bit|to the bit|same numbers|refus\w+|raises?|equals?|"
+    r"at most|at least|nothing|none of|no other|always|exactly)\b",
+    re.IGNORECASE,
+)
+SHORTEST = 16  # letters of a part that tells one sentence from the others
+NAMED = re.compile(r"`(tests/[\w/]+\.py)`")
+ENDS = re.compile(r"(?<=[.!?;:]) +(?=[A-Z`*(\[])")
+BLOCK = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
+BREAK = re.compile(r"\n\s*\n|\n(?=\s*(?:[|*#]|-\s|\d+\.\s))")
+
+
+class Sentence(NamedTuple):
+    """One sentence of a page, or one row of a table."""
+
+    page: str
+    text: str
+
+
+class Report(NamedTuple):
+    """What was found: promises with their tests, and what is wrong."""
+
+    promises: dict[Sentence, list[str]]
+    problems: list[str]
+
+
+def sentences_of(page: str, text: str) -> list[Sentence]:
+    """The sentences of a page; a row of a table or a heading is one."""
+    found = []
+    for paragraph in BREAK.split(BLOCK.sub("", text)):
+        line = " ".join(paragraph.split())
+        parts = [line] if line.startswith("|") else ENDS.split(line)
+        found += [Sentence(page, part) for part in parts if part.strip("| -")]
+    return found
+
+
+def all_sentences() -> list[Sentence]:
+    """The sentences of README.md and of the pages in docs/."""
+    pages = [path for path in sorted(ROOT.glob("docs/*.md")) if path.name not in LEFT_OUT]
+    return [
+        sentence
+        for path in [ROOT / "README.md", *pages]
+        for sentence in sentences_of(str(path.relative_to(ROOT)), path.read_text())
+    ]
+
+
+def marked(path: pathlib.Path) -> dict[str, list[str]]:
+    """{test: parts of promises} by the markers of one file of tests."""
+    text = path.read_text()
+    if "mark.promise" not in text:
+        return {}
+    found = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            parts = [part for decorator in node.decorator_list for part in _parts(decorator)]
+            if parts:
+                found[f"{path.relative_to(ROOT)}::{node.name}"] = parts
+    return found
+
+
+def _parts(decorator: ast.expr) -> list[str]:
+    """The arguments of `@pytest.mark.promise(...)`; nothing for any other decorator."""
+    if not isinstance(decorator, ast.Call):
+        return []
+    if ast.unparse(decorator.func) != "pytest.mark.promise":
+        return []
+    return [ast.literal_eval(argument) for argument in decorator.args]
+
+
+def aside() -> list[tuple[str, str]]:
+    """(part of a sentence, why it is no promise) of docs/not_promises.txt."""
+    lines = [line for line in ASIDE.read_text().splitlines() if line and not line.startswith("#")]
+    return [tuple(line.rsplit(" | ", 1)) for line in lines]
+
+
+def _with(part: str, sentences: list[Sentence]) -> list[Sentence]:
+    part = " ".join(part.split())
+    return [sentence for sentence in sentences if part in sentence.text]
+
+
+def report() -> Report:
+    """Each promise with its tests, and what is wrong."""
+    sentences = all_sentences()
+    promises = {s: NAMED.findall(s.text) for s in sentences if WORDS.search(s.text)}
+    problems = []
+    for part, _ in aside():
+        found = [s for s in _with(part, sentences) if s in promises]
+        if not found:
+            problems.append(f"docs/not_promises.txt: no sentence with {part!r}")
+        for sentence in found:
+            del promises[sentence]
+    for path in sorted(ROOT.glob("tests/**/*.py")):
+        for test, parts in marked(path).items():
+            for part in parts:
+                found = _with(part, sentences)
+                if not found or len(part) < SHORTEST:
+                    problems.append(f"{test}: no sentence with {part!r}, or too short a part")
+                for sentence in found:
+                    promises.setdefault(sentence, []).append(test)
+    problems += [f"{s.page}: no test: {s.text}" for s, tests in promises.items() if not tests]
+    return Report(promises, problems)
+
+
+def written(promises: dict[Sentence, list[str]]) -> str:
+    """The text of docs/promises.md."""
+    lines = [
+        "# What is promised, and the test of each",
+        "",
+        "Written by `docs/make_promises.py` from the sentences of README and docs, and from the "
+        "markers in the tests.",
+        "Each test would fail if its sentence were false.",
+    ]
+    for page in dict.fromkeys(sentence.page for sentence in promises):
+        lines += ["", f"## {page}", ""]
+        for sentence, tests in promises.items():
+            if sentence.page == page:
+                lines.append(f"* {_plain(sentence.text)}")
+                lines += [f"    * `{test}`" for test in tests]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    """A sentence without the marks of lists, tables and headings, and without links."""
+    text = re.sub(r"^[*#-]+ |^\d+\. ", "", text.strip("| "))
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    return text.replace(" | ", " — ").replace("| |", "—")
+
+
+def main(arguments: list[str]) -> None:
+    """Writes the page, or says what is wrong."""
+    found = report()
+    text = written(found.promises)
+    problems = list(found.problems)
+    if "--check" not in arguments:
+        PAGE.write_text(text)
+    elif not PAGE.exists() or PAGE.read_text() != text:
+        problems.append("docs/promises.md is out of date: run python docs/make_promises.py")
+    print("\n".join(problems) or f"{len(found.promises)} promises, each with a test")
+    sys.exit(bool(problems))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

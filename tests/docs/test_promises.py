@@ -1,0 +1,75 @@
+"""What README and docs promise has a test; docs/promises.md says which."""
+
+import importlib.util
+import pathlib
+
+import pytest
+
+import jkeras
+
+ROOT = pathlib.Path(jkeras.__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("make_promises", ROOT / "docs/make_promises.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def report(script):
+    return script.report()
+
+
+def test_every_promise_has_a_test(report):
+    assert report.problems == []
+    assert len(report.promises) > 100
+
+
+def test_the_page_is_up_to_date(script, report):
+    assert script.PAGE.read_text() == script.written(report.promises)
+
+
+def test_sentences_of_a_page(script):
+    text = (
+        "# Title\n\nIt never ends. It `stops`\nat once:\n\n```python\nnothing()\n```\n* one; two\n"
+    )
+    text += "\n| a | never |\n|---|---|\n| b | c |\n"
+    assert [one.text for one in script.sentences_of("page", text)] == [
+        "# Title",
+        "It never ends.",
+        "It `stops` at once:",
+        "* one; two",
+        "| a | never |",
+        "| b | c |",
+    ]
+
+
+def test_markers_are_found(script, tmp_path, monkeypatch):
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    path = tmp_path / "test_it.py"
+    path.write_text(
+        "import pytest\n\n\n@pytest.mark.promise('never', 'at most')\n@pytest.mark.slow\n"
+        "def test_one():\n    pass\n\n\n@pytest.mark.slow\ndef test_other():\n    pass\n"
+    )
+    assert script.marked(path) == {"test_it.py::test_one": ["never", "at most"]}
+
+
+def test_a_promise_without_a_test_is_a_problem(script, tmp_path, monkeypatch):
+    for folder in ("docs", "tests"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "README.md").write_text("It never fails.\n\nIt is never slow.\n")
+    (tmp_path / "docs" / "page.md").write_text("A second process is refused at once.\n")
+    (tmp_path / "aside.txt").write_text("It is never slow | of others\n")
+    (tmp_path / "tests" / "test_it.py").write_text(
+        "@pytest.mark.promise('A second process is refused')\ndef test_it():\n    pass\n"
+        "@pytest.mark.promise('what nobody says anywhere')\ndef test_no():\n    pass\n"
+    )
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    monkeypatch.setattr(script, "ASIDE", tmp_path / "aside.txt")
+    problems = script.report().problems
+    assert len(problems) == 2
+    assert "what nobody says anywhere" in problems[0]
+    assert problems[1] == "README.md: no test: It never fails."
