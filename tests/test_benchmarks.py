@@ -210,6 +210,7 @@ def test_a_package_runs_under_both():
     ]
 
 
+@pytest.mark.promise("write, greedily, the same tokens in both")
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("keras_hub") is None, reason="keras-hub is not installed")
 def test_models_of_keras_hub_give_the_same(tmp_path):

@@ -184,6 +184,9 @@ def test_every_public_object_is_documented(what):
     assert not missing, f"{len(missing)} without {what}: {', '.join(missing)}"
 
 
+@pytest.mark.promise("the same names, arguments, defaults, numbers and files, checked case by case")
+@pytest.mark.promise("Names whose signature is that of Keras")
+@pytest.mark.promise("Keras 3, written again as pure functions on JAX")
 @pytest.mark.promise("It has the names, arguments, numbers and files of Keras 3.15")
 @pytest.mark.skipif(
     not (ROOT.parent.parent / "shared" / "parity").exists(), reason="needs ../shared/parity"

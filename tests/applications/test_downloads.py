@@ -98,6 +98,7 @@ def test_the_body(server, monkeypatch, tmp_path, year):
     assert len(server.asked) == 2  # none for what is there
 
 
+@pytest.mark.promise("Weights and data come from the addresses that Keras names")
 @pytest.mark.slow
 def test_the_whole(server, monkeypatch, tmp_path):
     server.marks = ()  # half a gigabyte takes its time

@@ -112,6 +112,7 @@ def test_order_of_calls(name):
     same(run)
 
 
+@pytest.mark.promise("unless the callback sets `every_batch = False`")
 @pytest.mark.parametrize("name", ["fit", "evaluate"])
 def test_order_of_calls_with_several_steps_in_one(name):
     def run(k, folder):

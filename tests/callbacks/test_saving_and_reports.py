@@ -142,6 +142,7 @@ def interrupted(k, folder, error, **options):
     return found
 
 
+@pytest.mark.promise("As in Keras, other exceptions leave it out")
 @pytest.mark.parametrize(
     "options", [dict(), dict(double_checkpoint=True, delete_checkpoint=False)], ids=str
 )

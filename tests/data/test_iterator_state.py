@@ -55,6 +55,7 @@ def saved_step(folder):
     return Checkpointer(folder).latest_step()
 
 
+@pytest.mark.promise("whatever was made ahead, and puts the new iterator there at once")
 @pytest.mark.parametrize("kind", IN_ONE_PROCESS)
 def test_goes_on_at_the_row(whole, tmp_path, kind):
     weights, seen, _ = whole(kind)
@@ -172,6 +173,8 @@ def test_a_checkpoint_without_a_state(whole, tmp_path, monkeypatch):
     np.testing.assert_array_equal(weights[0], again[0])
 
 
+@pytest.mark.promise("then a warning says that as many batches are passed over")
+@pytest.mark.promise("Where each process is given the same data, the states are one")
 def test_states_of_other_processes(tmp_path):
     """Those of several are passed over with a warning, unless all were one."""
     from jkeras.training.resume import state_of_this_process

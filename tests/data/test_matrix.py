@@ -63,6 +63,7 @@ def of_arrays(model, parts, **kwargs):
     return expected
 
 
+@pytest.mark.promise("The matrix of this page is tested in `tests/data/`")
 @pytest.mark.parametrize("kind", ALL)
 def test_fit_evaluate_predict(kind, model, tmp_path):
     """Two epochs, so it starts again; eleven rows in batches of four, so it ends in a smaller
@@ -96,6 +97,7 @@ def test_weights(kind, model, tmp_path):
     assert_close(trained(model, ALL[kind]((X, Y), tmp_path), class_weight=CLASSES), expected)
 
 
+@pytest.mark.promise("the next epoch goes on where the last one stopped")
 @pytest.mark.parametrize("kind", RESUMABLE)
 def test_steps_per_epoch(kind, model, tmp_path):
     """Two of three batches an epoch: the next one goes on, and ends early, with a warning, where

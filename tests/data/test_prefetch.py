@@ -135,6 +135,7 @@ def test_a_fit_that_ends_early_leaves_nothing_behind(stop):
     assert not [t for t in threading.enumerate() if t.name == "jkeras-prefetch"]
 
 
+@pytest.mark.promise("code of yours run in your own thread, as in Keras")
 def test_code_of_the_users_own_stays_in_his_thread():
     threads = set()
 

@@ -50,6 +50,8 @@ def result(process):
     return json.loads(out.splitlines()[-1])
 
 
+@pytest.mark.promise("each takes its part of every batch, of whatever kind of data")
+@pytest.mark.promise("the run is that of one process")
 @pytest.mark.slow
 def test_two_processes_train_as_one():
     """With `auto_shard_dataset` both see the same batches, without it each has its half of each."""

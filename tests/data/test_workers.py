@@ -73,6 +73,7 @@ def trained(kwargs):
     )
 
 
+@pytest.mark.promise("The batches come in the same order as without")
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_the_same_batches_in_the_same_order(kind, alone):
     for mine, other in zip(trained(WORKERS[kind]), alone):

@@ -82,6 +82,7 @@ def freeze_train_unfreeze(model, k, x, y):
     return history
 
 
+@pytest.mark.promise("`compile` after each change, as in Keras")
 def test_freeze_train_unfreeze_recompile_train_as_in_keras():
     import keras
 

@@ -60,6 +60,7 @@ def test_two_calls_in_a_graph_get_two_keys():
     check_two_independent(model(ONES, training=True))
 
 
+@pytest.mark.promise("with a number gives the same values at each call")
 def test_eager_calls_differ_and_follow_the_seed():
     drop, again = layers.Dropout(0.5, seed=3), layers.Dropout(0.5, seed=3)
     a, b = drop(ONES, training=True), drop(ONES, training=True)
@@ -68,6 +69,8 @@ def test_eager_calls_differ_and_follow_the_seed():
     np.testing.assert_array_equal(drop(ONES), ONES)
 
 
+@pytest.mark.promise("the same dropout where a layer or a model is called by hand")
+@pytest.mark.promise("calls by hand draw the numbers of Keras on JAX")
 def test_keras_draws_the_same_numbers_from_a_seed():
     keras = real_keras()
     x = ONES[:, :50]
@@ -128,6 +131,7 @@ def test_paths_are_separated():
     np.testing.assert_array_equal(parts("a", "bc"), parts("a", "bc"))
 
 
+@pytest.mark.promise("the same code gives the same keys, whatever was made before it")
 @pytest.mark.parametrize("kind", ["subclass", "sequential", "functional"])
 def test_keys_do_not_depend_on_how_many_layers_there_were_before(kind):
     """Made twice in one process, a model draws the same numbers and has the same parameters from

@@ -62,6 +62,7 @@ def assert_same_end(output, expected):
             np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
 
 
+@pytest.mark.promise("the same command goes on from there")
 @pytest.mark.promise("can be interrupted, killed and gone on with, to the same bits")
 def test_killed_in_an_epoch_and_run_again(tmp_path, uninterrupted):
     output = tmp_path / "end.npz"

@@ -54,6 +54,7 @@ def test_pair_is_two_pure_functions():
     )
 
 
+@pytest.mark.promise("a gradient for each sample, sixteen trainings in one `vmap`")
 def test_per_sample_gradients():
     model, x, y = Sequential([Input((3,)), layers.Dense(1, name="d")]), normal(6, 3), normal(6, 1)
     init, apply = model.pair()
@@ -385,6 +386,7 @@ def test_one_vmap_trains_eight_models(optimizer):
     assert len({round(float(v), 5) for v in logs["loss"]}) == 8
 
 
+@pytest.mark.promise("whatever JAX can do to a function it can do to a model")
 def test_a_whole_training_under_vmap_and_scan():
     model = Sequential([Input((3,)), layers.Dense(1, name="a")])
     model.compile(jkeras.optimizers.SGD(0.1), "mse")

@@ -18,6 +18,7 @@ def axes(*weights, parts=4, min_size=1):
     return [cuts.of(path, shape).axis for path, shape in weights]
 
 
+@pytest.mark.promise("kernel that takes the outputs of one before it")
 @pytest.mark.parametrize(
     "weights, expected",
     [
@@ -107,6 +108,7 @@ class OfFour(AutoParallel):
         self._cuts = Cuts(parts=4, min_size=16)
 
 
+@pytest.mark.promise("is named in a warning")
 @pytest.mark.parametrize("width, times", [(15, 1), (16, 0)])
 def test_large_weights_that_cannot_be_cut(width, times):
     model_of = lambda: jkeras.Sequential([jkeras.Input((9,)), layers.Dense(width)])

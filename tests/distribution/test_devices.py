@@ -66,6 +66,7 @@ def same(mine, other):
     np.testing.assert_allclose(mine["losses"], other["losses"], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.promise("Losses, metrics and predictions are those of one device")
 @pytest.mark.parametrize("name", COPIES)
 def test_as_on_one_device(eight, name):
     mine, other = eight[name], eight[COPIES[name]]
@@ -99,6 +100,7 @@ def test_collectives(eight):
     assert traffic["context"]["collective-permute"] and not traffic["fsdp"]["collective-permute"]
 
 
+@pytest.mark.promise("`jkeras.ops.ring_attention` is the same as a function")
 def test_attention_in_parts(eight):
     """By the kernel on each device, and in a ring: the numbers of the plain form on one."""
     assert len(eight["attention"]) == 15
@@ -233,6 +235,8 @@ def test_two_processes():
     assert first["history"] == second["history"] and first["prediction"] == second["prediction"]
 
 
+@pytest.mark.promise("one of several processes has lost its local folder")
+@pytest.mark.promise("waits for nobody, and needs the same devices to read them")
 def test_two_processes_with_local_folders(tmp_path):
     """Both restore the newest step that both have; where one has lost its folder, the durable one.
     Each iterator goes on where that of its process was.

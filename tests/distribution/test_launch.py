@@ -69,6 +69,7 @@ def test_processes_are_told_where_to_meet(job, capfd):
     assert len(addresses[0]) == len(addresses[1]) == 1 and addresses[0] != addresses[1]
 
 
+@pytest.mark.promise("each machine goes on to its next attempt, on the next port")
 def test_several_machines_meet_at_the_first(job, capfd):
     place = dict(nodes=3, node_rank=1, host="node0", port=5000)
     assert launch(job(TELLS, processes=2, retries=1, **place)) == 0

@@ -127,6 +127,7 @@ class TestTargets:
             explain.saliency(lambda x: x, self.X, target=5)
 
 
+@pytest.mark.promise("give attributions in the same structure")
 def test_dicts_of_inputs():
     a, b = jkeras.Input((2,), name="a"), jkeras.Input((3,), name="b")
     joined = layers.Concatenate()([a, layers.Dense(2, activation="tanh")(b)])
@@ -201,6 +202,7 @@ def test_tolerance_takes_more_points():
     np.testing.assert_allclose(ours, np.sin([[20.0]]), atol=1e-3)
 
 
+@pytest.mark.promise("So memory is that of one batch, whatever the method")
 def test_memory_is_that_of_one_batch():
     """Of 300 points on one image: no more than 1.2 of a gradient of `batch_size` rows."""
     model = jkeras.Sequential(

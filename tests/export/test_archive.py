@@ -27,6 +27,7 @@ def written(archive, folder):
     return jkeras.export.load(folder / "archive")
 
 
+@pytest.mark.promise("stored once however many endpoints read them")
 def test_several_endpoints_share_their_weights(tmp_path):
     model, archive = trained("mlp"), ExportArchive()
     features = jkeras.Model(model.inputs, model.layers[0].output)

@@ -119,6 +119,7 @@ def loads_equal_or_is_explained(path, content, expected):
     return True
 
 
+@pytest.mark.promise("Whatever is wrong is one `SerializationError` with the path in it")
 def test_cut_off(good, tmp_path):
     expected = parts(tmp_path / "good")
     for size in [0, 1, 4, 30, *range(100, len(good), len(good) // 40), len(good) - 1]:

@@ -59,6 +59,7 @@ def test_a_local_folder_that_was_lost(tmp_path):
     assert restored(tmp_path) == 2
 
 
+@pytest.mark.promise("the next older one of either folder, with a warning that says why")
 @pytest.mark.parametrize("damaged, whole", [([4], 3), ([4, 3], 2)])
 @pytest.mark.parametrize("name", ["parts", "index.json", "text.json", "files.json"])
 def test_damaged_local_ones_are_passed_over(tmp_path, damaged, whole, name):

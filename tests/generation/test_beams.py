@@ -72,6 +72,7 @@ def test_one_beam_is_greedy_and_more_are_better(name):
         beam_search(model, model.params, prompts, max_length=12, beams=0)
 
 
+@pytest.mark.promise("tokens and scores are those of transformers")
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("penalty", [1.0, 0.5, -1.0])
 def test_as_transformers(penalty, early_stopping):

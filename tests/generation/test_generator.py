@@ -64,6 +64,7 @@ def test_two_programs_for_all_prompts():
     assert generator.programs() == {"prefill": 1, "decode": 1}
 
 
+@pytest.mark.promise("A row samples the same whatever the other rows are")
 def test_sampled_as_without_a_cache():
     """A row's tokens follow from the key and its number alone."""
     model = made("grouped")
@@ -76,6 +77,7 @@ def test_sampled_as_without_a_cache():
     assert (mine != Generator(model, 16, sampler)(model.params, PROMPTS, LENGTHS, 4)[0]).any()
 
 
+@pytest.mark.promise("the same texts, which begin with their first token")
 @pytest.mark.parametrize("name", ["grouped", "recurrent"])
 def test_padded_on_the_left(name):
     """The texts of prompts that are padded on the right, bit by bit; of a width that is no bucket,
@@ -166,6 +168,7 @@ def model_of(operation):
     return jkeras.Model(tokens, layers.Dense(VOCABULARY)(operation(x)))
 
 
+@pytest.mark.promise("the same tokens, more slowly")
 @pytest.mark.parametrize(
     "operation, why",
     [

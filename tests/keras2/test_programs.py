@@ -59,6 +59,7 @@ def test_notes_say_what_was_translated(results):
     assert results["conv_lstm and seq2seq"][2] == []
 
 
+@pytest.mark.promise("One warning at the end of the program says what was translated")
 def test_one_warning_at_the_end(tmp_path):
     path = tmp_path / "old.py"
     path.write_text(

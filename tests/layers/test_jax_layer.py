@@ -104,6 +104,7 @@ class WithDropout(equinox.Module):
         return self.dropout(self.inner(x), key=key)
 
 
+@pytest.mark.promise("`jkeras.layers.EquinoxLayer` does the same for Equinox")
 def test_equinox():
     module = WithDropout(equinox.nn.MLP(5, 3, 4, 1, key=jax.random.key(0)), equinox.nn.Dropout(0.5))
     layer = layers.EquinoxLayer(module, seed=1)

@@ -112,6 +112,7 @@ def test_arguments_of_a_weight_by_place(library):
 # ---------------------------------------------------------------- what is announced
 
 
+@pytest.mark.promise("Yours counts if you write one, as in Keras")
 @LIBRARIES
 def test_a_shape_that_the_class_says_is_not_looked_for(library):
     class Own(library.layers.Layer):

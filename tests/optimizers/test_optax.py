@@ -197,6 +197,7 @@ def test_a_hidden_rate_is_an_attribute_error():
 # ---------------------------------------------------------------- files
 
 
+@pytest.mark.promise("Without it the model is loaded uncompiled, with a warning")
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
 def test_a_file_has_weights_and_state_and_training_goes_on(ending, tmp_path):
     make, path = TRANSFORMATIONS["multi_transform of a function"], tmp_path / f"model{ending}"

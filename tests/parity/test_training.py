@@ -515,6 +515,8 @@ def test_on_batch_methods():
     agree(results[0][3], results[1][3], "on batch", dtypes=False, **TRAINED)
 
 
+@pytest.mark.promise("Programs for Keras run with only the import changed")
+@pytest.mark.promise("A program for Keras runs with only the import changed")
 @pytest.mark.promise("On the left nothing is new")
 @pytest.mark.promise("Most programs need nothing more")
 def test_program_of_the_readme():
@@ -546,6 +548,7 @@ def test_program_of_the_readme():
     agree(results[0], results[1], "program", **TRAINED)
 
 
+@pytest.mark.promise("With the same seed the same first weights")
 def test_same_seed_same_weights():
     """After `set_random_seed`, both draw the same initial weights for a model."""
     weights = []

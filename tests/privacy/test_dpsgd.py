@@ -50,6 +50,8 @@ def weights(model):
 # ---------------------------------------------------------------- a step
 
 
+@pytest.mark.promise("The loss of a row is that of a batch of it alone")
+@pytest.mark.promise("the sum is the same but for rounding, and noise is added to it once")
 @pytest.mark.parametrize("norms", ["ghost", "vmap"])
 @pytest.mark.parametrize("microbatches", [1, 3])
 def test_a_step_by_definition(norms, microbatches):

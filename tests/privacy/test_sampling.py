@@ -74,6 +74,7 @@ def test_all_rows_have_places():
     assert overflow(10, 1.0, 10) == 0.0
 
 
+@pytest.mark.promise("Rows without a place are left out, with a warning")
 def test_a_step_without_places():
     ours = source()
     ours.full_size = 3

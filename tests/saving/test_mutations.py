@@ -34,6 +34,7 @@ def run(folder, name, first, count):
     return done.stdout.strip()
 
 
+@pytest.mark.promise("What is wrong with a file is one kind of error")
 @pytest.mark.parametrize("name", mutations.FORMATS)
 def test_some_mutations(name, tmp_path):
     assert run(tmp_path, name, 0, 20) == ""

@@ -28,6 +28,7 @@ def result():
     return search.sweep(make, X, Y, space=space, trials=5, **DATA)
 
 
+@pytest.mark.promise("and you have that training once more")
 def test_each_trial_is_its_own_fit(result):
     for row in result.table[:3]:
         model = dropping(row["dropout"], row["learning_rate"])
@@ -55,6 +56,7 @@ def test_the_best_model_has_the_weights_and_numbers_of_the_best_trial(result):
     model.fit(X, Y, verbose=0)  # it can go on
 
 
+@pytest.mark.promise("all begin with the weights that `make` gives and see the same batches")
 def test_without_seeds_all_begin_with_the_same_weights_and_order():
     jkeras.utils.set_random_seed(5)
     model = classifier(inner=[layers.BatchNormalization()])  # whose last batch is not padded
@@ -98,6 +100,7 @@ def test_chunks_change_nothing():
     np.testing.assert_allclose(whole.history["loss"], parts.history["loss"], rtol=1e-5)
 
 
+@pytest.mark.promise("halves by itself where there is no memory for all")
 def test_where_there_is_no_memory_for_all_fewer_are_trained_at_once(monkeypatch):
     tried = []
 

@@ -205,6 +205,7 @@ def said():
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.promise("and are jkeras's own: the same objects")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_as_keras(name, said):
     assert not said[name], said[name]

@@ -80,6 +80,7 @@ def test_small_batches_are_the_large_one(name, weighted):
     assert int(small.optimizer.iterations) == int(large.optimizer.iterations) == 8
 
 
+@pytest.mark.promise("as in Keras, updates once in four batches")
 @pytest.mark.parametrize("weighted", some_slow([False, True], False))
 @pytest.mark.parametrize(
     "name", some_slow({**OPTIMIZERS, **AVERAGED}, "decay", "ema overwrites", "schedule")

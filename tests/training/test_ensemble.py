@@ -99,6 +99,7 @@ def test_all_members_are_one_program(trained):
     }
 
 
+@pytest.mark.promise("are those of the first member")
 def test_predict_gives_the_mean(trained):
     each = outputs(trained, members=True)
     assert each.shape == (SIZE, 44, 3)
@@ -179,6 +180,7 @@ def test_copies_are_ensembles(trained):
         np.testing.assert_array_equal(outputs(other, members=True), outputs(trained, members=True))
 
 
+@pytest.mark.promise("the first stands where Keras looks for weights")
 def test_a_file_keeps_all_members(trained, tmp_path):
     path = tmp_path / "net.keras"
     trained.save(path)

@@ -31,6 +31,8 @@ def stepped(model, data, count, rows=None):
     return state, logs
 
 
+@pytest.mark.promise("the same gradient, a quarter of the activations")
+@pytest.mark.promise("takes a batch in four parts, to the same gradient")
 @pytest.mark.promise("equal to that of 256, with masks and weights")
 @pytest.mark.parametrize("padding", [False, True])
 @pytest.mark.parametrize("name", every(2, HERE))

@@ -23,6 +23,7 @@ def fit(loss="sparse_categorical_crossentropy", x=X, y=Y, units=3, metrics=None,
         raise
 
 
+@pytest.mark.promise("`ValueError` that names the label")
 @pytest.mark.parametrize(
     "labels, shown",
     [([0, 1, np.nan, 2] * 2, "nan"), ([0, 1.5] * 4, "1.5"), ([0, 3] * 4, "3"), ([0, -1] * 4, "-1")],

@@ -327,6 +327,7 @@ def test_samples_have_the_covariance(structure):
     assert (np.abs(changes.mean(0)) < 5 * np.sqrt(variances / 20_000)).all()
 
 
+@pytest.mark.promise("Frozen layers are certain, and batch normalization is that of inference")
 def test_state_and_frozen_layers_stay():
     model = jkeras.Sequential(
         [

@@ -2,6 +2,7 @@
 
 import pytest
 
+import jkeras
 from jkeras.utils import Config
 
 
@@ -31,3 +32,12 @@ def test_entries():
             change()
     with pytest.raises(AttributeError, match="Did you mean 'lr_rate'"):
         Config(lr_rate=1).lr_rat  # noqa: B018
+
+
+@pytest.mark.promise("the first is not read, the second takes")
+def test_the_backend_is_jax(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert jkeras.config.backend() == "jax"
+    jkeras.config.set_backend("jax")
+    with pytest.raises(ValueError, match="jkeras runs on JAX alone.*'torch'"):
+        jkeras.config.set_backend("torch")
