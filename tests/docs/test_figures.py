@@ -6,6 +6,8 @@ import pathlib
 import pytest
 
 import jkeras
+from jkeras import privacy
+from jkeras.privacy.sampling import overflow
 
 ROOT = pathlib.Path(jkeras.__file__).parents[1]
 TEXT = """# Benchmarks
@@ -56,3 +58,26 @@ def test_results_are_read(script):
     assert results.form("pool") == "0.50 (0.40 to 0.60)"
     with pytest.raises(KeyError):
         results.form("an operation that was never measured")
+
+
+def test_the_account_of_the_privacy_page():
+    """Numbers that the page says of its programs follow from the accountant."""
+    page = (ROOT / "docs" / "privacy.md").read_text()
+    rows, batch, epochs, noise, delta = 1438, 256, 20, 4.0, 1e-4
+    q, a_walk = batch / rows, -(-rows // batch)
+
+    def spent(steps, q=q):
+        return privacy.epsilon(q=q, noise_multiplier=noise, steps=steps, delta=delta)
+
+    steps = epochs * a_walk
+    places = privacy.cap_for(rows, q=q, steps=steps)
+    missing = 1 - (1 - overflow(rows, q, places)) ** steps
+    for text in (
+        f"{spent(a_walk):.2f} after the first epoch, {spent(steps):.2f} after the last",
+        f"more than exp({spent(steps):.3f}) times",
+        f"a probability of {q:.3f}, which",
+        f"an epsilon of {spent(epochs, q=1.0):.2f} in place of {spent(steps):.2f}",
+        f"{places} places for {batch} rows",
+    ):
+        assert text in " ".join(page.split()), text
+    assert missing <= 1e-9
