@@ -11,7 +11,7 @@ import jax
 
 from jkeras.core import frame
 from jkeras.core.by_variable import ByVariable
-from jkeras.core.copies import copied_for, leaves_no_tracers, may_write, unbuilt_copy
+from jkeras.core.copies import of_users, copied_for, leaves_no_tracers, unbuilt_copy
 from jkeras.core.errors import explain, place_of
 from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
@@ -32,8 +32,9 @@ def run_adapted(layer, scope, args, kwargs, bare):
     else:
         module = layer if is_built_for(layer, args, kwargs) else unbuilt_copy(layer)
     guard = contextlib.nullcontext()
-    if not flow.is_built and may_write(layer):
-        guard = leaves_no_tracers(layer, below=True)
+    writing = [] if flow.is_built else of_users(layer)
+    if writing:
+        guard = leaves_no_tracers(writing)
         module = copied_for(flow, layer) if module is layer else module
     flow.adopt(module, scope.path)
     if flow.declared is None and not flow.is_built:
@@ -48,7 +49,7 @@ def run_adapted(layer, scope, args, kwargs, bare):
 def run_copy(layer, scope, args, kwargs, bare):
     """Runs a layer of the user's that is written with `forward` as a copy."""
     module = copied_for(scope.flow, layer)
-    with leaves_no_tracers(layer, below=False):
+    with leaves_no_tracers([layer]):
         return module.run_on(scope, args, kwargs, bare)
 
 

@@ -12,7 +12,6 @@ import types
 
 import jax
 
-from jkeras.core.building import attributes
 from jkeras.core.errors import StateWriteError, place_of
 from jkeras.core.graph import Node, graph_of
 from jkeras.core.module import FLEETING, Module, Parts, TrackedDict, TrackedList
@@ -22,11 +21,13 @@ from jkeras.core.tracebacks import is_built_in
 # whose content stays as it is: it may name layers that are elsewhere
 SHALLOW = frozenset({"_before_build", "_given", "_inbound_nodes", "_build_shapes", "_losses"})
 CONTAINERS = (list, dict, set, collections.deque, bytearray)
+# most attributes are of these types, of which there is nothing to copy and nothing to look into
+ATOMS = frozenset({type(None), bool, int, float, str})
 
 
-def may_write(layer) -> bool:
-    """Whether a layer, or one below it, is of a class that is not jkeras's own."""
-    return not all(is_built_in(module) for _, module in walk(layer))
+def of_users(layer) -> list:
+    """The layer and all modules below it whose classes are not jkeras's own."""
+    return [module for _, module in walk(layer) if not is_built_in(module)]
 
 
 def copied_for(flow, layer):
@@ -84,13 +85,16 @@ def _copied_module(module, known):
         return known.copies[module]
     twin = object.__new__(type(module))
     known.copies[module] = known.copies[twin] = twin
-    before = attributes(module)
+    before = dict(vars(module))
     if known.begins_unbuilt(module):
         # another thread may have begun to build it: then what was there before holds
         before = dict(module.__dict__.get("_before_build", before))
+    held = vars(twin)
     for name, value in before.items():
-        if name not in FLEETING:
-            twin.__dict__[name] = _copied_attribute(twin, name, value, known)
+        if type(value) in ATOMS:
+            held[name] = value
+        elif name not in FLEETING:
+            held[name] = _copied_attribute(twin, name, value, known)
     return twin
 
 
@@ -111,16 +115,12 @@ def _copied_attribute(twin, name, value, known):
 
 
 class leaves_no_tracers:
-    """Fails where a pass leaves tracers at what is not copied: the object itself, to which a
+    """Fails where a pass leaves tracers at what is not copied: an object itself, to which a
     function of the user's may hold on, its class, or an object that it holds.
-
-    Args:
-        below: whether layers below are looked at too.
     """
 
-    def __init__(self, layer, below: bool):
-        self.layer = layer
-        self.modules = [module for _, module in walk(layer)] if below else [layer]
+    def __init__(self, modules: list):
+        self.modules = modules
 
     def __enter__(self) -> None:
         self.before = self._tracers()
@@ -128,34 +128,39 @@ class leaves_no_tracers:
     def __exit__(self, kind, *exc) -> None:
         if kind is not None:
             return
-        for (owner, place), value in self._tracers().items():
-            if self.before.get((owner, place)) is not value:
-                raise StateWriteError(_left_message(self.layer, place))
+        for place, value in self._tracers().items():
+            if self.before.get(place) is not value:
+                raise StateWriteError(_left_message(self.modules[0], place[1]))
 
     def _tracers(self):
-        """`{(owner, place): tracer or container}`."""
+        """`{(owner, place): tracer}`."""
         found = {}
         for module in self.modules:
-            own = vars(module)
-            _collect(found, module, "", own)
-            for name, value in tuple(own.items()):
-                if _is_plain_object(value):
-                    _collect(found, value, f"{name}.", vars(value))
-            for cls in () if is_built_in(module) else type(module).__mro__:
-                if not cls.__module__.startswith(("jkeras.", "builtins")):
-                    _collect(found, cls, f"{cls.__name__}.", vars(cls))
+            _collect(found, module, "", vars(module), deep=True)
+            for cls in _own_classes(type(module)):
+                _collect(found, cls, f"{cls.__name__}.", vars(cls))
         return found
 
 
-def _collect(found, owner, prefix, attributes):
+@functools.cache
+def _own_classes(cls):
+    """The classes of the user's that a class is made of."""
+    return [base for base in cls.__mro__ if not base.__module__.startswith(("jkeras.", "builtins"))]
+
+
+def _collect(found, owner, prefix, attributes, deep=False):
     for name, value in tuple(attributes.items()):
+        if type(value) in ATOMS or name in SHALLOW:
+            continue
         if isinstance(value, jax.core.Tracer):
             found[id(owner), prefix + name] = value
-        elif isinstance(value, (list, dict, set)) and name not in SHALLOW:
+        elif isinstance(value, (list, dict, set)):
             items = tuple(value.values() if isinstance(value, dict) else value)
             tracers = [item for item in items if isinstance(item, jax.core.Tracer)]
             if tracers:
                 found[id(owner), prefix + name] = tracers[-1]
+        elif deep and _is_plain_object(value):
+            _collect(found, value, f"{name}.", vars(value))
 
 
 def _is_plain_object(value):

@@ -12,10 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.programs import WITH_TANGENTS, call_of
 from jkeras.ops.kernels import traced_for
 from jkeras.training.batch_independence import ELEMENTWISE
-
-CALLS = ("jit", "pjit", "custom_jvp_call", "closed_call", "core_call", "checkpoint", "remat2")
 
 
 @dataclasses.dataclass(eq=False)
@@ -260,8 +259,10 @@ def _zeros(output):
 
 
 def opened(eqn: Any) -> tuple | None:
-    """(jaxpr, constants) of a call that only groups what is in it; None of anything else."""
-    if eqn.primitive.name not in CALLS:
+    """(jaxpr, constants) of a call that only groups what is in it, or has a rule for tangents of
+    what it computes; None of anything else.
+    """
+    call = call_of(eqn)
+    if call is None or not (call.is_group or call.kind in WITH_TANGENTS):
         return None
-    inner = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
-    return getattr(inner, "jaxpr", inner), getattr(inner, "consts", [])
+    return call.jaxpr, call.consts
