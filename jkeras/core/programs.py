@@ -5,10 +5,12 @@ here, and takes what is not known here for an operation that cannot be read.
 """
 
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+
+from jkeras.core.errors import explain
 
 if typing.TYPE_CHECKING:
     from jax.extend.core import Jaxpr, JaxprEqn
@@ -62,6 +64,28 @@ def call_of(eqn: "JaxprEqn") -> Call | None:
         return None
     inner = list(_closed_jaxprs(eqn.params))
     return _checked(eqn, *inner[0], name) if inner else None
+
+
+def evaluate(primitive: Any, params: dict[str, Any], values: Sequence[Any]) -> list:
+    """The outputs of an operation, with its own derivative.
+
+    Raises:
+        ValueError: this JAX does not say how to run an operation with a derivative of its own.
+
+    >>> (eqn,) = jax.make_jaxpr(jax.nn.relu)(1.0).jaxpr.eqns
+    >>> [float(v) for v in evaluate(eqn.primitive, eqn.params, [-2.0])]
+    [0.0]
+    """
+    as_bound = getattr(primitive, "get_bind_params", None)
+    if as_bound is None and primitive.name in WITH_TANGENTS | WITH_COTANGENTS:
+        # in a jaxpr it holds its functions in another form than when it is called
+        fix = "use a JAX that jkeras knows, or call the function without a derivative of its own"
+        raise ValueError(explain("jkeras", "operations to run again", f"`{primitive.name}`", fix))
+    bound = params if as_bound is None else as_bound(params)
+    # with the functions in it apart, before JAX 0.10
+    functions, params = bound if isinstance(bound, tuple) else ((), bound)
+    outputs = primitive.bind(*functions, *values, **params)
+    return list(outputs) if primitive.multiple_results else [outputs]
 
 
 def inner_jaxprs(params: dict[str, Any]) -> Iterator["Jaxpr"]:

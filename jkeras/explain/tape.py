@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.programs import WITH_TANGENTS, call_of
+from jkeras.core.programs import WITH_TANGENTS, call_of, evaluate
 from jkeras.ops.kernels import traced_for
 from jkeras.training.batch_independence import ELEMENTWISE
 
@@ -37,11 +37,7 @@ class Entry:
 
     def run(self, *values: jax.Array) -> list:
         """The outputs for other inputs."""
-        bound = self.primitive.get_bind_params(self.params)
-        # with the functions in it apart, before JAX 0.10
-        functions, params = bound if isinstance(bound, tuple) else ((), bound)
-        outputs = self.primitive.bind(*functions, *values, **params)
-        return list(outputs) if self.primitive.multiple_results else [outputs]
+        return evaluate(self.primitive, self.params, values)
 
     def on_active(self, values: Sequence[jax.Array]) -> tuple[Callable, list]:
         """(the outputs as a function of the active inputs, these inputs)."""
