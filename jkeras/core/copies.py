@@ -102,7 +102,7 @@ def _copied_attribute(twin, name, value, known):
     if name in SHALLOW:
         return copy.copy(value)
     if name in ("_own", "_children"):
-        return Parts({key: _copied(member, known) for key, member in dict(value).items()})
+        return Parts.of_copy({k: _copied(member, known) for k, member in dict(value).items()})
     if isinstance(value, Module) and value not in known.copies and not hasattr(value, "run_on"):
         return value  # not below it, as a model's optimizer
     copied = _copied(value, known)

@@ -14,6 +14,7 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.core.errors import StateWriteError
+from jkeras.core.module import Parts
 from tests.common.test_values import in_threads
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
@@ -350,6 +351,17 @@ def test_a_tracer_that_was_there_before_is_no_fault():
         return layer.apply({}, {}, x)[0]
 
     np.testing.assert_allclose(function(X, 3.0), 3 * X, rtol=1e-6)
+
+
+def test_copies_are_no_change_of_modules():
+    """What is kept for as long as no module changes stays."""
+    for make in (Writing, Writer, Around):
+        layer = make()
+        layer(X)
+        params, state = layer.init(KEY, X)
+        before = Parts.changes
+        layer.apply(params, state, X)
+        assert Parts.changes == before
 
 
 def test_layers_of_jkeras_are_not_copied(monkeypatch):
