@@ -54,7 +54,7 @@ class WritingForward(layers.Layer):
 
     def weight_specs(self, x):
         self.width = x.shape[-1]
-        return {"scale": layers.Layer.weight(self, "scale", (), initializer="ones")}
+        return {"scale": self.weight("scale", (), initializer="ones")}
 
     def forward(self, w, x, ctx):
         assert self.width == x.shape[-1]
