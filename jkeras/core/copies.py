@@ -11,6 +11,7 @@ import functools
 import types
 
 import jax
+import numpy as np
 
 from jkeras.core.errors import StateWriteError, place_of
 from jkeras.core.graph import Node, graph_of
@@ -21,6 +22,7 @@ from jkeras.core.tracebacks import is_built_in
 # whose content stays as it is: it may name layers that are elsewhere
 SHALLOW = frozenset({"_before_build", "_given", "_inbound_nodes", "_build_shapes", "_losses"})
 CONTAINERS = (list, dict, set, collections.deque, bytearray)
+SMALL_ARRAY = 2**16  # bytes
 # most attributes are of these types, of which there is nothing to copy and nothing to look into
 ATOMS = frozenset({type(None), bool, int, float, str})
 
@@ -77,7 +79,18 @@ def _copied_container(value, known):
         return tuple(items) if kind is tuple else items
     if kind in (dict, TrackedDict):
         return {key: _copied(item, known) for key, item in dict(value).items()}
+    if kind is np.ndarray:
+        return _own_array(value)
     return copy.copy(value) if isinstance(value, CONTAINERS) else value
+
+
+def _own_array(array):
+    """A small array that may be written into; a large one, which would take time, that may not."""
+    if array.nbytes <= SMALL_ARRAY:
+        return array.copy()
+    array = array.view()
+    array.flags.writeable = False
+    return array
 
 
 def _copied_module(module, known):

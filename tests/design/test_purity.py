@@ -206,6 +206,31 @@ def test_a_call_as_in_keras_sets_attributes():
         assert layer.last is x and len(layer.seen) == 2 and layer.by_name["x"] is x
 
 
+def test_arrays_of_numpy():
+    """A small one is copied, a large one may not be written into."""
+
+    class Counting(layers.Layer):
+        def __init__(self, size):
+            super().__init__()
+            self.counts, self.table = np.zeros(size), np.arange(3.0)
+
+        def call(self, x):
+            self.counts[:3] += 1
+            return x * self.table * self.counts[:3]
+
+    small = Counting(3)
+    small(X)
+    np.testing.assert_allclose(small.apply({}, {}, X)[0], X * np.arange(3.0) * 2)
+    np.testing.assert_allclose(small.counts, 1)
+    large = Counting(100_000)
+    large(X)
+    with pytest.raises(ValueError, match="read-only"):
+        large.apply({}, {}, X)
+    assert large.counts[0] == 1
+    large(X)
+    assert large.counts[0] == 2
+
+
 def test_a_shared_layer_is_one_copy():
     """What the first call keeps, the second one sees."""
 
