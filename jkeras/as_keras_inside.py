@@ -11,6 +11,7 @@ from jkeras.core.registry import is_untrusted
 from jkeras.core.rng import global_generator
 from jkeras.core.scopes import StatelessScope
 from jkeras.distribution import distribute_tensor, distribution
+from jkeras.kernel.masks_on import mask_on, set_mask_on
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.training.data.weights import class_weights
 
@@ -39,14 +40,14 @@ def class_weight_to_sample_weights(y, class_weight):
 def get_keras_mask(x):
     """Of keras.src.backend: the mask that travels beside an array."""
     run = frame.current()
-    return getattr(x, "_keras_mask", None) if run is None else run.mask_of(x)
+    return mask_on(x) if run is None else run.mask_of(x)
 
 
 def set_keras_mask(x, mask):
     """Of keras.src.backend: lets a mask travel beside an array."""
     run = frame.current()
     if run is None:
-        x._keras_mask = mask
+        set_mask_on(x, mask)
     else:
         run.set_mask(x, mask)
 

@@ -1,23 +1,23 @@
 """Layers that are written on variables, as in Keras, in a forward pass on values by path.
 
-Such a layer runs on its variables, whose values are those of the pass. The object itself is taken
-where it is built for the inputs at hand; otherwise a copy of it, so that neither `init` nor `apply`
-builds the object.
+Such a layer runs on its variables, whose values are those of the pass. Neither `init` nor `apply`
+builds the object or writes on it: where it is not built for the inputs at hand, or is of a class of
+the user's, a copy runs.
 """
 
-import types
+import contextlib
 
 import jax
 
 from jkeras.core import frame
-from jkeras.core.building import attributes
 from jkeras.core.by_variable import ByVariable
+from jkeras.core.copies import of_users, copied_for, leaves_no_tracers, unbuilt_copy
 from jkeras.core.errors import explain, place_of
-from jkeras.core.module import FLEETING, Module, Parts, TrackedDict, TrackedList
 from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import uncounted
 from jkeras.core.structure import all_built, constant_initializer, named_weights
+from jkeras.core.tracebacks import is_built_in
 from jkeras.kernel.apply import on_shapes
 from jkeras.kernel.spec import Weight
 
@@ -31,14 +31,36 @@ def run_adapted(layer, scope, args, kwargs, bare):
         module = built_for(layer, args, kwargs)
     else:
         module = layer if is_built_for(layer, args, kwargs) else unbuilt_copy(layer)
+    guard = contextlib.nullcontext()
+    writing = [] if flow.is_built else of_users(layer)
+    if writing:
+        guard = leaves_no_tracers(writing)
+        module = copied_for(flow, layer) if module is layer else module
     flow.adopt(module, scope.path)
     if flow.declared is None and not flow.is_built:
         check_values(layer, module, flow)
-    with uncounted():
+    with guard, uncounted():
         outputs = module.run_on(frame.ObjectScope(flow, module), args, kwargs, bare)
     if flow.declared is not None:
         declare(module, scope)
     return outputs
+
+
+def run_copy(layer, scope, args, kwargs, bare):
+    """Runs a layer of the user's that is written with `forward` as a copy."""
+    module = copied_for(scope.flow, layer)
+    with leaves_no_tracers([layer]):
+        return module.run_on(scope, args, kwargs, bare)
+
+
+def runs_as_copy(layer, scope):
+    """Whether a pass has to run a copy of a layer that is written with `forward`: it may write on
+    itself, and it is no copy.
+    """
+    if scope.is_of_objects or is_built_in(layer):
+        return False
+    flow = scope.flow
+    return not flow.is_built and layer.is_native() and flow.copies.get(layer) is not layer
 
 
 def loop_body(layer, training):
@@ -195,49 +217,3 @@ def build_on_shapes(module, args, kwargs):
 
     with uncounted():
         on_shapes(run_once, tuple(args), dict(kwargs))
-
-
-# ---------------------------------------------------------------- copies
-
-
-def unbuilt_copy(layer):
-    """A copy of a layer as it was before it was built: each module and container below it copied,
-    everything else shared. Graphs stay as they are, with the layers in them.
-    """
-    graphs = [module for _, module in walk(layer) if "_nodes" in module.__dict__]
-    pinned = {id(module): module for graph in graphs for _, module in walk(graph)}
-    return _copied(layer, pinned)
-
-
-def _copied(value, memo):
-    if isinstance(value, Module):
-        known = memo.get(id(value))
-        return _copied_module(value, memo) if known is None else known
-    if isinstance(value, types.MethodType) and id(value.__self__) in memo:
-        return types.MethodType(value.__func__, memo[id(value.__self__)])
-    if type(value) in (list, TrackedList, tuple):
-        items = [_copied(item, memo) for item in value]
-        return tuple(items) if type(value) is tuple else items
-    if type(value) in (dict, TrackedDict):
-        return {key: _copied(item, memo) for key, item in dict(value).items()}
-    return value
-
-
-def _copied_module(module, memo):
-    twin = memo[id(module)] = object.__new__(type(module))
-    before = attributes(module)
-    # another thread may have begun to build it: then what was there before holds
-    before = dict(module.__dict__.get("_before_build", before))
-    for name, value in before.items():
-        if name not in FLEETING:
-            twin.__dict__[name] = _copied_attribute(twin, name, value, memo)
-    return twin
-
-
-def _copied_attribute(twin, name, value, memo):
-    if name in ("_own", "_children"):
-        return Parts({key: _copied(member, memo) for key, member in dict(value).items()})
-    copied = _copied(value, memo)
-    if type(value) in (TrackedList, TrackedDict):
-        return type(value)(copied, twin, name)
-    return copied

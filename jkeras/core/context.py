@@ -5,8 +5,9 @@ import typing
 
 import jax
 
-from jkeras.core.adapting import built_for, check_own_values
+from jkeras.core.adapting import build_on_shapes, built_for, check_own_values
 from jkeras.core.call import masks_of
+from jkeras.core.structure import all_built
 
 if typing.TYPE_CHECKING:
     from jkeras.core.taps import Inside
@@ -143,7 +144,10 @@ class Children:
         """A child as a layer that has its variables, to look at: itself, or a copy of it that is
         built for these inputs.
         """
-        if self._scope.is_of_objects or self._scope.flow.is_built:
+        flow = self._scope.flow
+        if self._scope.is_of_objects and flow.is_eager and not all_built(child):
+            build_on_shapes(child, args, {})  # what it builds in `call`, which runs in a loop
+        if self._scope.is_of_objects or flow.is_built:
             return child
         return built_for(child, args, {})
 

@@ -6,6 +6,7 @@ from jkeras.core import frame, running, tensorflow_graph
 from jkeras.core.call import forward_of
 from jkeras.core.context import Context
 from jkeras.core.paths import walk
+from jkeras.kernel.masks_on import set_mask_on
 
 
 def call_eagerly(layer, args, kwargs):
@@ -22,7 +23,7 @@ def call_eagerly(layer, args, kwargs):
     for value in jax.tree_util.tree_leaves(outputs):
         mask = run.masks.get(id(value))
         if mask is not None and isinstance(value, jax.Array) and _stays(value):
-            value._keras_mask = mask[1]  # for the next layer called by hand
+            set_mask_on(value, mask[1])  # for the next layer called by hand
     layer.set_untracked(_state_kept=True)
     return outputs
 

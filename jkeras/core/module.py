@@ -31,6 +31,13 @@ class Parts(dict):
         super().__init__(*args, **kwargs)
         Parts.changes += 1
 
+    @classmethod
+    def of_copy(cls, content):
+        """The parts of a copy, over which nobody has walked yet: no change."""
+        parts = cls.__new__(cls)
+        dict.update(parts, content)
+        return parts
+
     def __copy__(self):
         return Parts(dict(self))  # in one step: another thread may add to it meanwhile
 

@@ -10,7 +10,7 @@ from jkeras.core.dtypes import name_of
 from jkeras.core.module import Module
 from jkeras.core.settings import settings
 from jkeras.core.tracebacks import is_built_in, name_call
-from jkeras.kernel import low_rank
+from jkeras.kernel import low_rank, masks_on
 from jkeras.kernel.spec import Spec
 
 
@@ -33,7 +33,7 @@ def is_plain_call(layer, scope, args, kwargs) -> bool:
     dtype = state["_dtype_policy"].plain_dtype
     unlike = (
         dtype is None or x.dtype != dtype,
-        hasattr(x, "_keras_mask"),
+        hasattr(x, masks_on.NAME) or masks_on.kept,
         isinstance(state.get("activation"), Module),
         layer.has_children and not is_apart,
         scope.is_of_objects and not state["built"],

@@ -2,6 +2,7 @@
 
 import typing
 
+import jax
 
 Sharding = typing.TypeVar("Sharding")
 
@@ -16,7 +17,14 @@ def is_planned_for(sharding: object) -> bool:
     devices = getattr(sharding, "device_set", None)
     if not devices:
         return False
-    return next(iter(devices)).client.runtime_type == "compile_only_runtime"
+    device = next(iter(devices))
+    runtime = getattr(getattr(device, "client", None), "runtime_type", None)
+    if runtime is not None:
+        return runtime == "compile_only_runtime"
+    try:
+        return device not in jax.devices(device.platform)
+    except RuntimeError:  # there are none of this kind here
+        return True
 
 
 def here(sharding: Sharding) -> Sharding:

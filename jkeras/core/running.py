@@ -3,7 +3,13 @@
 import jax
 
 from jkeras.core import policy, remat
-from jkeras.core.adapting import check_own_values, needs_objects, run_adapted
+from jkeras.core.adapting import (
+    check_own_values,
+    needs_objects,
+    run_adapted,
+    run_copy,
+    runs_as_copy,
+)
 from jkeras.core.context import Context
 from jkeras.core.plain import is_plain_call, run_plainly
 from jkeras.core.tracebacks import is_built_in, name_call
@@ -19,6 +25,8 @@ def run_on(layer, scope, args, kwargs, bare=False):
         bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
             activity penalty.
     """
+    if runs_as_copy(layer, scope):
+        return run_copy(layer, scope, args, kwargs, bare)
     taps = scope.flow.taps
     if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs):
         outputs = run_plainly(layer, scope, args[0])

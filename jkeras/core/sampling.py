@@ -41,7 +41,8 @@ def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
     size = math.prod(map(int, shape))
     is_threefry = threefry.is_threefry(key)
     is_known = is_threefry and not isinstance(key, jax.core.Tracer)
-    if not is_known or jnp.dtype(dtype) != jnp.float32 or not 0 < size <= _largest():
+    is_known = is_known and jnp.dtype(dtype) == jnp.float32 and 0 < size <= _largest()
+    if not is_known or not _is_as_in_jax(kind):
         if is_threefry and _on_cpu():
             key = threefry.in_one_loop(key)
         limits = {"uniform": dict(minval=low, maxval=high), "normal": {}}.get(
@@ -63,6 +64,34 @@ def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
             if shift != 0.0:
                 place += np.float32(shift)
         return jax.device_put(values.reshape(shape))
+
+
+@functools.cache
+def _is_as_in_jax(kind):
+    """Whether the numbers made here are those of `jax.random`: with a JAX that is newer than those
+    known, it is looked.
+    """
+    if jax.__version_info__ < threefry.KNOWN_BELOW:
+        return True
+    low, high = np.float32(-0.5), np.float32(1.5)
+    limits = {"uniform": (low, high), "normal": ()}.get(kind, (low, high))
+    with jax.ensure_compile_time_eval():
+        for number in range(3):
+            key = jax.random.key(number, impl="threefry2x32")
+            wanted = getattr(jax.random, kind)(key, *_in_order(kind, limits))
+            numbers = np.arange(len(wanted), dtype=np.uint32)
+            data = np.asarray(jax.random.key_data(key))
+            made = _part(kind, data, numbers, np.uint32(0), low, high)
+            if not np.array_equal(made, wanted):
+                return False
+    return True
+
+
+def _in_order(kind, limits):
+    """What `jax.random` takes behind the key, for 64 numbers."""
+    if kind == "truncated_normal":
+        return *limits, (64,), "float32"
+    return (64,), "float32", *limits
 
 
 def _on_cpu():

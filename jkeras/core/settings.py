@@ -4,6 +4,7 @@ Everything else in the library is a value that is passed along.
 """
 
 import collections
+import contextlib
 import contextvars
 import functools
 import os
@@ -232,12 +233,10 @@ def enable_compilation_cache(folder="~/.cache/jkeras/xla", min_seconds=0.5):
     >>> enable_compilation_cache(tempfile.mkdtemp())
     >>> disable_compilation_cache()
     """
-    from jax.experimental.compilation_cache import compilation_cache
-
     jax.config.update("jax_compilation_cache_dir", os.path.expanduser(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", min_seconds)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    compilation_cache.reset_cache()  # JAX looks at the folder once
+    _look_at_cache_again()
 
 
 def disable_compilation_cache():
@@ -245,10 +244,18 @@ def disable_compilation_cache():
 
     >>> disable_compilation_cache()
     """
-    from jax.experimental.compilation_cache import compilation_cache
-
     jax.config.update("jax_compilation_cache_dir", None)
-    compilation_cache.reset_cache()
+    _look_at_cache_again()
+
+
+def _look_at_cache_again():
+    """Lets JAX look at the folder of compiled programs, which it does once in a process. A JAX that
+    cannot be told takes the setting if nothing was compiled before.
+    """
+    with contextlib.suppress(ImportError, AttributeError):
+        from jax.experimental.compilation_cache import compilation_cache
+
+        compilation_cache.reset_cache()
 
 
 def max_epochs():

@@ -6,13 +6,13 @@ it takes two times as long, and four times to compile.
 
 import functools
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import jax
 import numpy as np
-from jax.extend.random import define_prng_impl
 
 ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)  # bits, of the even and the odd groups of rounds
+KNOWN_BELOW = (0, 13)  # the first JAX of which nobody has looked whether its bits are these
 GROUPS = 5  # of four rounds each
 PARITY = np.uint32(0x1BD11BDA)  # with which the third word of a key is made of the other two
 
@@ -46,15 +46,34 @@ def is_threefry(key: jax.Array) -> bool:
     >>> is_threefry(jax.random.key(0)), is_threefry(jax.random.key(0, impl="rbg"))
     (True, False)
     """
-    if not getattr(jax.config, "jax_threefry_partitionable", False):
+    if not getattr(jax.config, "jax_threefry_partitionable", False) or not _are_bits_of_jax():
         return False
     if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
         return str(jax.random.key_impl(key)) in ("threefry2x32", "fry")
-    return key.shape == (2,) and jax.config.jax_default_prng_impl == "threefry2x32"
+    default = getattr(jax.config, "jax_default_prng_impl", None)
+    return key.shape == (2,) and default == "threefry2x32"
+
+
+@functools.cache
+def _are_bits_of_jax() -> bool:
+    """Whether bits made here are those of `jax.random`: with a JAX that is newer than those known,
+    it is looked.
+    """
+    if jax.__version_info__ < KNOWN_BELOW:
+        return True
+    numbers = np.arange(64, dtype=np.uint32)
+    with jax.ensure_compile_time_eval():
+        for number in range(3):
+            key = jax.random.key(number, impl="threefry2x32")
+            made = bits_of(jax.random.key_data(key), numbers)
+            if not np.array_equal(made, jax.random.bits(key, (64,))):
+                return False
+    return True
 
 
 def in_one_loop(key: jax.Array) -> jax.Array:
-    """A typed key for a threefry key, whose samples by `jax.random` are the same, bit by bit.
+    """A typed key for a threefry key, whose samples by `jax.random` are the same, bit by bit. Where
+    JAX does not let a generator be defined as here, it is JAX's own.
 
     >>> key = jax.random.key(0)
     >>> bool((jax.random.normal(in_one_loop(key), (3,)) == jax.random.normal(key, (3,))).all())
@@ -67,7 +86,16 @@ def in_one_loop(key: jax.Array) -> jax.Array:
 
 @functools.cache
 def _implementation() -> Hashable:
-    """The generator as an implementation of keys."""
+    """The generator as an implementation of keys, or the name of JAX's own."""
+    try:
+        from jax.extend.random import define_prng_impl
+
+        return _defined(define_prng_impl)
+    except (ImportError, TypeError):  # not there, or of another signature
+        return "threefry2x32"
+
+
+def _defined(define_prng_impl: Callable) -> Hashable:
 
     def usual(key: jax.Array) -> jax.Array:
         return jax.random.wrap_key_data(key, impl="threefry2x32")

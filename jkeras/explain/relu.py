@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
+from jkeras.core.programs import inner_jaxprs
 from jkeras.explain.cam import grad_cam
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
 from jkeras.explain.tape import Entry, Tape, gradient
-from jkeras.training.batch_independence import inner_jaxprs
 
 
 def guided_backprop(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:

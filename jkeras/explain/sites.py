@@ -13,11 +13,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.programs import call_of
 from jkeras.explain.tape import Entry
 from jkeras.ops.kernels import traced_for
 
-# calls that only group what is in them; not those with a derivative of their own
-GROUPS = ("jit", "pjit", "closed_call", "core_call", "checkpoint", "remat2")
 # what leaves the length of an array as it is, where it leaves its size so
 SAME_LENGTH = ("reshape", "transpose", "squeeze", "expand_dims", "broadcast_in_dim", "copy", "rev")
 CAST = "convert_element_type"
@@ -180,11 +179,9 @@ class _Reading:
         entry = Entry(eqn.primitive, eqn.params, [], [], [], 0)
         if not views:
             return [(value, None) for value in entry.run(*values)]
-        if eqn.primitive.name in GROUPS:
-            inner = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
-            return self._inside(
-                getattr(inner, "jaxpr", inner), getattr(inner, "consts", []), inputs
-            )
+        call = call_of(eqn)
+        if call is not None and call.is_group:  # not one with a derivative of its own
+            return self._inside(call.jaxpr, call.consts, inputs)
         if _keeps_length(eqn):
             view = views[0]
             (value,) = entry.run(*values)

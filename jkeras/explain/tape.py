@@ -12,10 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.programs import WITH_TANGENTS, call_of, evaluate
 from jkeras.ops.kernels import traced_for
 from jkeras.training.batch_independence import ELEMENTWISE
-
-CALLS = ("jit", "pjit", "custom_jvp_call", "closed_call", "core_call", "checkpoint", "remat2")
 
 
 @dataclasses.dataclass(eq=False)
@@ -38,11 +37,7 @@ class Entry:
 
     def run(self, *values: jax.Array) -> list:
         """The outputs for other inputs."""
-        bound = self.primitive.get_bind_params(self.params)
-        # with the functions in it apart, before JAX 0.10
-        functions, params = bound if isinstance(bound, tuple) else ((), bound)
-        outputs = self.primitive.bind(*functions, *values, **params)
-        return list(outputs) if self.primitive.multiple_results else [outputs]
+        return evaluate(self.primitive, self.params, values)
 
     def on_active(self, values: Sequence[jax.Array]) -> tuple[Callable, list]:
         """(the outputs as a function of the active inputs, these inputs)."""
@@ -260,8 +255,10 @@ def _zeros(output):
 
 
 def opened(eqn: Any) -> tuple | None:
-    """(jaxpr, constants) of a call that only groups what is in it; None of anything else."""
-    if eqn.primitive.name not in CALLS:
+    """(jaxpr, constants) of a call that only groups what is in it, or has a rule for tangents of
+    what it computes; None of anything else.
+    """
+    call = call_of(eqn)
+    if call is None or not (call.is_group or call.kind in WITH_TANGENTS):
         return None
-    inner = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
-    return getattr(inner, "jaxpr", inner), getattr(inner, "consts", [])
+    return call.jaxpr, call.consts

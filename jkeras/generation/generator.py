@@ -1,5 +1,7 @@
 """Generator: tokens after prompts, one at a time, in two compiled programs."""
 
+import collections
+import functools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -96,7 +98,9 @@ class Generator:
         self._demanded, self._is_decided = cache, False
         if cache is False:
             self.why_uncached, self._is_decided = "`cache=False`", True
-        self._prefill, self._decode = jax.jit(self.prefill), jax.jit(self.decode)
+        self._traces: collections.Counter = collections.Counter()
+        self._prefill = jax.jit(self._counted("prefill", self.prefill))
+        self._decode = jax.jit(self._counted("decode", self.decode))
 
     def _length_of_buffer(self):
         """How many positions the model is given without a cache."""
@@ -185,8 +189,17 @@ class Generator:
 
     def programs(self) -> dict[str, int]:
         """How many programs were compiled."""
-        compiled = {"prefill": self._prefill, "decode": self._decode}
-        return {name: function._cache_size() for name, function in compiled.items()}
+        return {name: self._traces[name] for name in ("prefill", "decode")}
+
+    def _counted(self, name: str, function: Callable) -> Callable:
+        """The function, whose traces are counted: there is one for each program."""
+
+        @functools.wraps(function)
+        def traced(*args: Any) -> Any:
+            self._traces[name] += 1
+            return function(*args)
+
+        return traced
 
     # ------------------------------------------------------------ the two programs
 

@@ -4,6 +4,7 @@ import typing
 
 import jax
 
+from jkeras.kernel.masks_on import mask_on
 from jkeras.kernel.scope import current_flow
 
 
@@ -12,9 +13,7 @@ def mask_beside(array: typing.Any) -> jax.Array | None:
     array; else None.
     """
     flow = current_flow()
-    if flow is None:
-        return getattr(array, "_keras_mask", None)
-    return flow.mask_of(array)
+    return mask_on(array) if flow is None else flow.mask_of(array)
 
 
 def note_logits(probabilities: jax.Array, logits: jax.Array, axis: typing.Any) -> None:

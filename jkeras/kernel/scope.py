@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jkeras.kernel import losses
 from jkeras.kernel.keys import key_of_path
+from jkeras.kernel.masks_on import mask_on
 from jkeras.kernel.spec import Weight
 from jkeras.kernel.tree import flatten
 
@@ -182,7 +183,7 @@ class Flow:
     def mask_of(self, array: typing.Any) -> typing.Any:
         """The mask that travels beside an array, or None."""
         entry = self.masks.get(id(array))
-        return getattr(array, "_keras_mask", None) if entry is None else entry[1]
+        return mask_on(array) if entry is None else entry[1]
 
     def set_mask(self, array: typing.Any, mask: typing.Any) -> None:
         """Lets a mask travel beside an array."""

@@ -109,6 +109,8 @@ def _size(mesh, names):
 
 def _of_device(query, key, value, segments, form, interpret):
     """Attention of what one device holds."""
+    if not _has_splash():
+        return _plain_of(query, key, value, segments, form)
     slow = functools.partial(_plain_of, form=form)
     fast = functools.partial(_splash, form=form, interpret=interpret)
     y = with_derivatives_of(slow, fast)(query, key, value, segments=segments)
@@ -119,6 +121,26 @@ def _of_device(query, key, value, segments, form, interpret):
     mean = jnp.mean(value, axis=2, keepdims=True)
     mean = jnp.repeat(mean, query.shape[1] // value.shape[1], axis=1)
     return jnp.where(blind, mean, y)
+
+
+@functools.cache
+def _has_splash():
+    """Whether this JAX has the kernel, which is experimental."""
+    try:
+        _splash_modules()
+    except ImportError:
+        return False
+    return True
+
+
+def _splash_modules():
+    """(kernels, masks) of JAX."""
+    from jax.experimental.pallas.ops.tpu.splash_attention import (
+        splash_attention_kernel as kernels,
+    )
+    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
+
+    return kernels, masks
 
 
 def _plain_of(query, key, value, segments, form):
@@ -150,11 +172,7 @@ def _splash(query, key, value, segments, form, interpret):
 
 
 def _call(query, key, value, segments, form, blocks, interpret):
-    from jax.experimental.pallas.ops.tpu.splash_attention import (
-        splash_attention_kernel as kernels,
-    )
-    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
-
+    kernels, masks = _splash_modules()
     heads, target = query.shape[1:3]
     block_q, block_kv = blocks
     mask = masks.MultiHeadMask([_lazy_mask(masks, form, (target, key.shape[2]))] * heads)

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jkeras.core.errors import explain
 from jkeras.core.inference import infer
 from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.registry import public
@@ -99,7 +100,7 @@ def _cross_spec(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     batch = broadcast_shapes(left, right)
     x1 = sized(x1, (*batch, known_size(left_size, right_size)))
     x2 = sized(x2, (*batch, known_size(right_size, left_size)))
-    return infer(lambda vectors: jnp.cross(*vectors, axisc=axisc), (x1, x2))
+    return infer(lambda vectors: _cross(*vectors, axisc), (x1, x2))
 
 
 def _einsum_spec(*operands, subscripts):
@@ -212,7 +213,31 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     >>> print(cross([1, 0, 0], [0, 1, 0]))
     [0 0 1]
     """
-    return jnp.cross(tensor(x1), tensor(x2), axisa=axisa, axisb=axisb, axisc=axisc, axis=axis)
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    return _cross(jnp.moveaxis(tensor(x1), axisa, -1), jnp.moveaxis(tensor(x2), axisb, -1), axisc)
+
+
+def _cross(x1, x2, axisc):
+    """The cross product of vectors along the last axes; `jnp.cross` itself takes vectors in the
+    plane up to JAX 0.11 alone.
+    """
+    sizes = x1.shape[-1], x2.shape[-1]
+    if not set(sizes) <= {2, 3}:
+        received = f"shapes {x1.shape} and {x2.shape}"
+        raise ValueError(
+            explain("cross", "2 or 3 components", received, "say where they are by `axis`")
+        )
+    if sizes == (2, 2):
+        return x1[..., 0] * x2[..., 1] - x1[..., 1] * x2[..., 0]
+    return jnp.cross(_in_space(x1), _in_space(x2), axisc=axisc)
+
+
+def _in_space(x):
+    """Vectors with a third component, 0 where they have two."""
+    if x.shape[-1] == 3:
+        return x
+    return jnp.concatenate([x, jnp.zeros_like(x[..., :1])], axis=-1)
 
 
 def _sum_products(subscripts, operands, **options):

@@ -7,13 +7,14 @@ makes the answer no.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import numpy as np
 
 from jkeras.core.keras_tensor import flatten
+from jkeras.core.programs import call_of, inner_jaxprs
 from jkeras.kernel.valid_rows import NAME
 from jkeras.ops.kernels import traced_for
 from jkeras.training.types import Structure
@@ -26,12 +27,13 @@ SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
 ELEMENTWISE = frozenset(
     """
     abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e
-    bitcast_convert_type cbrt ceil clamp conj convert_element_type copy cos cosh digamma div eq
-    erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac imag integer_pow is_finite le
-    lgamma log log1p logistic lt max min mul name ne neg nextafter not optimization_barrier or
-    pow real reduce_precision regularized_incomplete_beta rem round rsqrt select_n
+    bitcast_convert_type cbrt ceil clamp clz complex conj convert_element_type copy cos cosh
+    digamma div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igamma_grad_a igammac
+    imag integer_pow is_finite le le_to lgamma log log1p log2 logistic lt lt_to max min mul mulhi
+    name ne neg nextafter not one_minus_square optimization_barrier or polygamma polynomial
+    population_count pow real reduce_precision regularized_incomplete_beta rem round rsqrt select_n
     sharding_constraint shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt
-    square stop_gradient sub tan tanh xor
+    square stop_gradient sub tan tanh xor zeta
     """.split()
 )
 REDUCTIONS = frozenset(
@@ -202,15 +204,6 @@ def _is_marked(eqn: "JaxprEqn") -> bool:
     return eqn.params.get("name") == NAME
 
 
-def inner_jaxprs(params: dict[str, Any]) -> Iterator["Jaxpr"]:
-    """The jaxprs among the parameters of an operation: those of calls, loops and branches."""
-    for value in params.values():
-        for candidate in value if isinstance(value, (tuple, list)) else (value,):
-            candidate = getattr(candidate, "jaxpr", candidate)  # of a closed one
-            if hasattr(candidate, "eqns"):
-                yield candidate
-
-
 def _walk(jaxpr: "Jaxpr", axes: Axes) -> Axes:
     """The axes of the batch of a jaxpr's outputs, None without it, from those of its inputs."""
     known = dict(zip(jaxpr.invars, axes))
@@ -220,14 +213,21 @@ def _walk(jaxpr: "Jaxpr", axes: Axes) -> Axes:
         axes_in = [read(v) for v in eqn.invars]
         axes_out = [None] * len(eqn.outvars)
         if any(axis is not None for axis in axes_in):
-            rule = _together if _is_marked(eqn) else _rule(eqn.primitive.name)
             try:
-                axes_out = rule(eqn, axes_in)
+                axes_out = _axes_after(eqn, axes_in)
             except Meets as error:
                 error.place = place
                 raise
         known.update(zip(eqn.outvars, axes_out))
     return [read(v) for v in jaxpr.outvars]
+
+
+def _axes_after(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    """The axes of the batch of an operation's outputs."""
+    if _is_marked(eqn):
+        return _together(eqn, axes)
+    call = call_of(eqn)
+    return _walk(call.jaxpr, axes) if call else _rule(eqn.primitive.name)(eqn, axes)
 
 
 def _rule(name: str) -> Callable[["JaxprEqn", Axes], Axes]:
@@ -418,12 +418,6 @@ def _gather(eqn: "JaxprEqn", axes: Axes) -> Axes:
     return [dims.offset_dims[kept.index(operand)]]
 
 
-def _call(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    inner = next(inner_jaxprs(eqn.params))
-    _ensure(len(inner.invars) == len(axes))
-    return _walk(inner, axes)
-
-
 def _scan(eqn: "JaxprEqn", axes: Axes) -> Axes:
     """A scan runs over what has one axis more outside than inside. So its constants, what it
     carries and what it runs over are told apart by ranks: the parameters that count them have
@@ -477,19 +471,4 @@ RULES = {
     "conv_general_dilated": _convolution,
     "gather": _gather,
     "scan": _scan,
-    **dict.fromkeys(
-        (
-            "jit",
-            "pjit",
-            "closed_call",
-            "core_call",
-            "remat",
-            "checkpoint",
-            "remat2",
-            "custom_jvp_call",
-            "custom_vjp_call",
-            "custom_vjp_call_jaxpr",
-        ),
-        _call,
-    ),
 }

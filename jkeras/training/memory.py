@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sys
+import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,13 +29,32 @@ def needed(compiled: Any) -> int:
     >>> needed(program.compile())
     4000
     """
+    sizes = estimate(compiled)
+    return 0 if sizes is None else sizes.temporary + sizes.results
+
+
+class Estimate(typing.NamedTuple):
+    """The bytes that a compiled program takes on each device beside its arguments.
+
+    Attributes:
+        temporary: while it runs.
+        results: those that do not take the place of arguments.
+        code: of the program itself.
+    """
+
+    temporary: int
+    results: int
+    code: int
+
+
+def estimate(compiled: Any) -> Estimate | None:
+    """What the compiler says; None where it says nothing that is known here."""
     try:
         sizes = compiled.memory_analysis()
-    except (NotImplementedError, RuntimeError):  # not every runtime can tell
-        return 0
-    if sizes is None:
-        return 0
-    return sizes.temp_size_in_bytes + sizes.output_size_in_bytes - sizes.alias_size_in_bytes
+        results = sizes.output_size_in_bytes - sizes.alias_size_in_bytes
+        return Estimate(sizes.temp_size_in_bytes, results, sizes.generated_code_size_in_bytes)
+    except (AttributeError, NotImplementedError, RuntimeError):  # not every runtime can tell
+        return None
 
 
 def check(needs: int, arguments: Any, what: str) -> None:

@@ -97,7 +97,8 @@ def loss_takes_logits(model: Layer) -> bool | None:
         return None
     if isinstance(loss, str):
         loss = families["losses"].get(loss)
-    name = getattr(loss, "__name__", None) or type(loss).__name__
     if hasattr(loss, "from_logits"):
         return bool(loss.from_logits)
-    return False if "crossentropy" in name.lower() else None
+    named = loss if hasattr(loss, "__name__") else type(loss)
+    is_own = str(getattr(named, "__module__", "")).startswith("jkeras.")
+    return False if is_own and "crossentropy" in named.__name__.lower() else None

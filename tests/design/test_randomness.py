@@ -154,6 +154,34 @@ def test_keys_do_not_depend_on_how_many_layers_there_were_before(kind):
     np.testing.assert_array_equal(a, b)
 
 
+def drawn_by_the_last(*parts):
+    """What the last layer draws in training, and what it begins with."""
+    model = Sequential([Input((64,)), *parts, layers.Dense(3), layers.Dropout(0.5)])
+    params, state = model.init(jax.random.key(0), ONES[:, :64])
+    y, _ = model.apply(params, state, 1 + ONES[:, :64], training=True, rng=jax.random.key(1))
+    return kept(y), list(params.values())[-1]["kernel"]
+
+
+def test_layers_in_front_and_what_is_drawn():
+    """Keys follow paths, that is names: a layer of another class changes nothing, one of the same
+    class in front does, unless the name is given.
+    """
+    mask, kernel = drawn_by_the_last()
+    other_mask, other_kernel = drawn_by_the_last(layers.Flatten(), layers.ReLU())
+    assert (mask == other_mask).all() and (kernel == other_kernel).all()
+    other_mask, _ = drawn_by_the_last(layers.Dropout(1e-9))
+    assert (mask != other_mask).any()
+    _, other_kernel = drawn_by_the_last(layers.Dense(64))
+    assert (kernel != other_kernel).any()
+    first = kept(masks_of_a_name())
+    np.testing.assert_array_equal(first, kept(masks_of_a_name(layers.Dropout(1e-9))))
+
+
+def masks_of_a_name(*parts):
+    model = Sequential([Input((1000,)), *parts, layers.Dropout(0.5, name="drop")])
+    return model.apply({}, {}, ONES, training=True, rng=jax.random.key(1))[0]
+
+
 def test_training_without_a_key_is_explained():
     model = Sequential([Input((1000,)), layers.Dropout(0.5, name="drop")])
     with pytest.raises(RandomKeyError, match="drop.*rng=jax.random.key"):

@@ -274,3 +274,24 @@ def test_the_dtype_in_a_config_comes_as_a_name():
             Looks.from_config(library.layers.Dense(2, dtype=dtype).get_config())
     assert seen[:2] == seen[3:5] == ["bfloat16", "mixed_bfloat16"]
     assert seen[2].name == seen[5].name == "int8_from_float32"
+
+
+@LIBRARIES
+def test_a_layer_over_time_that_builds_its_parts_when_called(library):
+    """Its own `build` makes some weights, its first call those of a layer inside."""
+
+    class Scaled(library.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.dense = library.layers.Dense(3, kernel_initializer="ones")
+
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(), initializer="ones")
+
+        def call(self, x):
+            return self.dense(x) * self.scale
+
+    layer = library.layers.TimeDistributed(Scaled())
+    x = np.arange(12, dtype="float32").reshape(2, 3, 2)
+    np.testing.assert_allclose(layer(x)[..., 0], x.sum(-1))
+    assert layer.built and len(layer.weights) == 3

@@ -5,7 +5,7 @@ counted by how often they run.
 import math
 from typing import Any
 
-from jkeras.training.batch_independence import inner_jaxprs
+from jkeras.core.programs import inner_jaxprs
 
 KERNELS = ("pallas_call", "dot_product_attention_fwd", "dot_product_attention_fwd_wrapper")
 

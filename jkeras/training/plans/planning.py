@@ -18,6 +18,7 @@ from jkeras.ops.kernels import outside_loops, traced_for
 from jkeras.training import placement
 from jkeras.training.data.source import unpack
 from jkeras.training.layout import StateLayout
+from jkeras.training.memory import estimate
 from jkeras.training.offload import on_host
 from jkeras.training.plans.operations import count_operations, has_kernels
 from jkeras.training.plans.plan import Memory, Plan
@@ -266,12 +267,15 @@ class _Program:
         )
 
     def _compiled(self, flops: int, compiled: Any) -> Plan:
-        sizes = compiled.memory_analysis()
+        sizes = estimate(compiled)
+        if sizes is None:
+            received = f"none from the compiler for {self.devices[0].device_kind}"
+            raise RuntimeError(explain("plan", "an estimate of memory", received))
         memory = Memory(
             **self._arguments(),
-            temporary=sizes.temp_size_in_bytes,
-            results=max(sizes.output_size_in_bytes - sizes.alias_size_in_bytes, 0),
-            code=sizes.generated_code_size_in_bytes,
+            temporary=sizes.temporary,
+            results=max(sizes.results, 0),
+            code=sizes.code,
         )
         available, text = memory_of(self.devices[0]), compiled.as_text()
         return self._with(

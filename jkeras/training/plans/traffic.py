@@ -3,8 +3,14 @@
 import collections
 import re
 
-COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
-BITS = {"pred": 8, "bf16": 16, "c64": 64, "c128": 128}
+from jkeras.core.errors import explain
+
+# an operation of the text: its shapes, its name, whether it is the start of one
+OPERATION = re.compile(r".*? = (.*?) ([a-z][\w\-]*?)(-start)?\(")
+# all-reduce, ragged-all-to-all, collective-permute, ...: whatever there is of such names
+COLLECTIVE = re.compile(r"(\w+-)*all-[\w\-]+|collective-[\w\-]+|reduce-scatter")
+ENDS = ("-done", "-update")  # of one that was started, which has been counted
+BITS = {"pred": 8, "bf16": 16, "c64": 64, "c128": 128, "token": 0}
 START = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{\s*$")
 CALLED = re.compile(
     r"(?:calls|to_apply|body|condition|branch_computations|called_computations)="
@@ -29,17 +35,21 @@ def traffic(text: str) -> dict[str, int]:
     ...   ROOT %sum = f32[8]{0} all-reduce(%x), to_apply=%add
     ... }''')
     {'all-reduce': 32}
+
+    Raises:
+        ValueError: the text is not one that can be read.
     """
     lines, entry = _computations(text)
+    if not entry:
+        raise ValueError(explain("plan", "a program as text of HLO", repr(text[:80])))
     moved = collections.Counter()
     waiting = [(entry, 1)]
     while waiting:
         name, times = waiting.pop()
         for line in lines.get(name, ()):
-            for kind in COLLECTIVES:
-                found = re.match(rf".*? = (.*?) {kind}(-start)?\(", line)
-                if found:
-                    moved[kind] += times * _bytes(found[1], bool(found[2]))
+            found = OPERATION.match(line)
+            if found and COLLECTIVE.fullmatch(found[2]) and not found[2].endswith(ENDS):
+                moved[found[2]] += times * _bytes(found[1], bool(found[3]))
             inner = times * _trips(line, lines)
             for called in CALLED.findall(line):
                 waiting += [(one, inner) for one in re.findall(r"[\w.\-]+", called)]
@@ -93,5 +103,9 @@ def _bytes(shapes, is_start):
 
 
 def _bits(kind):
+    if kind in BITS:
+        return BITS[kind]
     digits = re.search(r"\d+", kind)
-    return BITS.get(kind) or int(digits[0])
+    if digits is None:
+        raise ValueError(explain("plan", "shapes of numbers in the program's text", repr(kind)))
+    return int(digits[0])

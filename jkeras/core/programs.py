@@ -1,0 +1,132 @@
+"""What an operation of a jaxpr runs inside: calls, and the jaxprs of loops and branches.
+
+The one place that knows how this or that version of JAX writes a call. Whoever reads jaxprs asks
+here, and takes what is not known here for an operation that cannot be read.
+"""
+
+import typing
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+
+from jkeras.core.errors import explain
+
+if typing.TYPE_CHECKING:
+    from jax.extend.core import Jaxpr, JaxprEqn
+
+# calls of which the gradient is that of what is in them
+GROUPS = frozenset("jit pjit closed_call core_call eval_jaxpr remat checkpoint remat2".split())
+# calls with a derivative of their own, from rules for tangents and for cotangents
+WITH_TANGENTS = frozenset({"custom_jvp_call"})
+WITH_COTANGENTS = frozenset("custom_vjp_call custom_vjp_call_jaxpr".split())
+# an operation that is an object, with a method which says what it computes: `HiPrim` of
+# `jax.experimental.hijax`; JAX's own ones by class
+AS_OBJECT = "call_hi_primitive"
+OF_CLASS = {
+    "RematTraced": "remat",
+    "CustomJVPTraced": "custom_jvp_call",
+    "CustomVJPTraced": "custom_vjp_call",
+}
+
+
+class Call(typing.NamedTuple):
+    """An operation that runs a jaxpr once, on its own inputs, and gives its outputs.
+
+    Attributes:
+        jaxpr, consts: what it runs.
+        kind: its name among `GROUPS`, `WITH_TANGENTS` or `WITH_COTANGENTS`; another one's
+            derivative is not known.
+    """
+
+    jaxpr: "Jaxpr"
+    consts: list
+    kind: str
+
+    @property
+    def is_group(self) -> bool:
+        """Whether its gradient is that of what is in it."""
+        return self.kind in GROUPS
+
+
+def call_of(eqn: "JaxprEqn") -> Call | None:
+    """An operation as a call; None where it is none, or not known to be one.
+
+    >>> import jax.numpy as jnp
+    >>> eqns = jax.make_jaxpr(lambda x: jax.nn.relu(x) + 1)(jnp.ones(3)).jaxpr.eqns
+    >>> [call_of(eqn) is not None for eqn in eqns]
+    [True, False]
+    """
+    name = eqn.primitive.name
+    if name == AS_OBJECT:
+        return _object_as_call(eqn)
+    if name not in GROUPS | WITH_TANGENTS | WITH_COTANGENTS:
+        return None
+    inner = list(_closed_jaxprs(eqn.params))
+    return _checked(eqn, *inner[0], name) if inner else None
+
+
+def evaluate(primitive: Any, params: dict[str, Any], values: Sequence[Any]) -> list:
+    """The outputs of an operation, with its own derivative.
+
+    Raises:
+        ValueError: this JAX does not say how to run an operation with a derivative of its own.
+
+    >>> (eqn,) = jax.make_jaxpr(jax.nn.relu)(1.0).jaxpr.eqns
+    >>> [float(v) for v in evaluate(eqn.primitive, eqn.params, [-2.0])]
+    [0.0]
+    """
+    as_bound = getattr(primitive, "get_bind_params", None)
+    if as_bound is None and primitive.name in WITH_TANGENTS | WITH_COTANGENTS:
+        # in a jaxpr it holds its functions in another form than when it is called
+        fix = "use a JAX that jkeras knows, or call the function without a derivative of its own"
+        raise ValueError(explain("jkeras", "operations to run again", f"`{primitive.name}`", fix))
+    bound = params if as_bound is None else as_bound(params)
+    # with the functions in it apart, before JAX 0.10
+    functions, params = bound if isinstance(bound, tuple) else ((), bound)
+    outputs = primitive.bind(*functions, *values, **params)
+    return list(outputs) if primitive.multiple_results else [outputs]
+
+
+def inner_jaxprs(params: dict[str, Any]) -> Iterator["Jaxpr"]:
+    """The jaxprs among the parameters of an operation: those of calls, loops and branches."""
+    for jaxpr, _ in _closed_jaxprs(params):
+        yield jaxpr
+
+
+def _closed_jaxprs(params: dict[str, Any]) -> Iterator[tuple["Jaxpr", list]]:
+    """(jaxpr, constants) of each jaxpr among parameters, in whatever they are wrapped."""
+    for value in params.values():
+        for candidate in value if isinstance(value, (tuple, list)) else (value,):
+            if isinstance(inside := getattr(candidate, "params", None), dict):
+                yield from _closed_jaxprs(inside)  # an operation that is an object
+                continue
+            consts = []
+            for _ in range(3):  # a traced function, a closed jaxpr, a jaxpr
+                consts = consts or list(getattr(candidate, "consts", ()))
+                candidate = getattr(candidate, "jaxpr", candidate)
+            if hasattr(candidate, "eqns"):
+                yield candidate, consts
+
+
+def _object_as_call(eqn):
+    """What an operation that is an object expands to."""
+    (operation,) = eqn.params.values()
+    kind = OF_CLASS.get(type(operation).__name__, AS_OBJECT)
+
+    def expanded(*values):
+        outputs = operation.expand(*jax.tree_util.tree_unflatten(operation.in_tree, values))
+        return jax.tree_util.tree_leaves(outputs)
+
+    shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.invars]
+    try:
+        closed = jax.make_jaxpr(expanded)(*shapes)
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        return None  # another JAX's, or one that does not say what it computes
+    return _checked(eqn, getattr(closed, "jaxpr", closed), closed.consts, kind)
+
+
+def _checked(eqn, jaxpr, consts, kind):
+    """A call whose jaxpr takes what the operation is given and gives what it gives, else None."""
+    same = len(jaxpr.invars) == len(eqn.invars) and len(jaxpr.outvars) == len(eqn.outvars)
+    return Call(jaxpr, consts, kind) if same else None
