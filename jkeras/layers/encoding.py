@@ -39,6 +39,7 @@ class CategoryEncoding(DataLayer):
     output_mode: str = "multi_hot"
     sparse: bool = False
     computes_in_float = False
+    takes_ids = True
 
     def __post_init__(self):
         if self.output_mode == "binary":
@@ -116,6 +117,7 @@ class Discretization(DataLayer):
     sparse: bool = False
     # the dtype is that of the output; the inputs meet the boundaries as they are
     computes_in_float = False
+    takes_floats = True
 
     def __post_init__(self):
         check_output_mode(self, sparse=True)

@@ -6,16 +6,17 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Any, Self
 
+import jax
 
 from jkeras.core import registry
-from jkeras.core.keras_tensor import any_symbolic
+from jkeras.core.keras_tensor import KerasTensor, any_symbolic
 from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.core.policy import NEED_DATA
 from jkeras.models import host
-from jkeras.models.graph_inputs import columns_by_name
+from jkeras.models.graph_inputs import columns_by_name, on_host_fitted
 from jkeras.quantizers.configs import resolve
 from jkeras.quantizers.report import QuantizationReport
 from jkeras.training.trainer import Trainer
@@ -85,6 +86,8 @@ class Model(Trainer, Layer):
         if args and host.has_texts(args[0]) and (parts := host.split(self)) is not None:
             prepare, device_model = parts
             return device_model(prepare(args[0]), *args[1:], **kwargs)
+        if args and not isinstance(args[0], (jax.Array, KerasTensor)):
+            args = (on_host_fitted(args[0], self.types_of_inputs()), *args[1:])
         return super().__call__(*args, **kwargs)
 
     def _prepared(self, x):

@@ -185,3 +185,13 @@ def test_weights_of_unknown_classes(weights, said):
 def test_weights_of_more_classes_than_one_hot_labels_have():
     with pytest.warns(UserWarning, match="has the classes .3.,.* from 0 to 2"):
         fit("categorical_crossentropy", y=np.eye(3)[Y], class_weight={0: 1.0, 3: 2.0})
+
+
+@pytest.mark.parametrize("see", ["__call__", "predict", "fit"])
+def test_whole_numbers_seen_first(see):
+    """A model that is built on whole numbers does not cut floats to them later."""
+    model = jkeras.Sequential([jkeras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    model.compile("sgd", "mse")
+    whole = np.zeros((2, 1), "int64")
+    getattr(model, see)(*([whole, whole] if see == "fit" else [whole]))
+    np.testing.assert_array_equal(model.predict(np.array([[0.5]]), verbose=0), [[0.5]])
