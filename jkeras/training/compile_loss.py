@@ -16,7 +16,7 @@ from jkeras.core.settings import floatx
 from jkeras.kernel.microbatch import current_microbatch
 from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.losses.base import LossFunctionWrapper
-from jkeras.training.label_checks import check_labels, check_range, takes_classes
+from jkeras.training.label_checks import check_labels, check_range, classes_of
 from jkeras.training.outputs import Outputs, is_flat_list, is_nested, kind_of_labels, object_name
 from jkeras.training.types import Structure
 
@@ -151,7 +151,12 @@ class CompileLoss:
             self.entries.append(Entry(places, loss, weighted.weight, name))
         if len(self.entries) > 1:
             self.metrics = [metrics.Mean(name=f"{entry.name}_loss") for entry in self.entries]
-        self._shapes = [tuple(p.shape) for p in predictions]
+        self._classes = [
+            classes_of(entry.loss, labels[entry.outputs], predictions[entry.outputs])
+            if isinstance(entry.outputs, int)
+            else None
+            for entry in self.entries
+        ]
         self.built = True
 
     def _weighted_losses(self) -> Structure:
@@ -282,15 +287,14 @@ class CompileLoss:
         """
         if not self.built or y_true is None:
             return
-        checked = [entry for entry in self.entries if takes_classes(entry.loss)]
-        if not checked:
+        if not any(self._classes):
             return
         labels = self._labels(y_true)
         weights = self.outputs.pick_weights(sample_weight)
-        for i, loss, _, _ in checked:
-            if isinstance(i, int) and _has_values(labels[i], on_device):
+        for (i, loss, _, _), classes in zip(self.entries, self._classes):
+            if classes is not None and _has_values(labels[i], on_device):
                 y = np.asarray(labels[i])
-                check_range(y, weights[i], loss, self._shapes[i], self.outputs.names[i])
+                check_range(y, weights[i], loss, classes, self.outputs.names[i])
 
     def __call__(
         self, y_true: Structure, y_pred: Structure, sample_weight: Structure = None

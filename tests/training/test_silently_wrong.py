@@ -2,6 +2,8 @@
 means nothing, else a warning.
 """
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -32,6 +34,72 @@ def fit(loss="sparse_categorical_crossentropy", x=X, y=Y, units=3, metrics=None,
 def test_labels_that_are_no_classes(labels, shown, array):
     with pytest.raises(ValueError, match=f"must be classes in .* the label {shown}"):
         fit(y=array(labels))
+
+
+def batches_of(x, y):
+    while True:
+        yield jnp.array(x), jnp.array(y)
+
+
+def test_labels_of_jax_from_a_generator():
+    with pytest.raises(ValueError, match="must be classes in .* the label 7"):
+        fit(x=batches_of(X, np.array([0, 7] * 4)), y=None, steps_per_epoch=2)
+    fit(x=batches_of(X, np.array([0, 2] * 4)), y=None, steps_per_epoch=2)
+
+
+sparse = jkeras.losses.sparse_categorical_crossentropy
+
+
+class Own(jkeras.losses.Loss):
+    def __init__(self):
+        super().__init__()
+        self.inner = jkeras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+
+    def call(self, y_true, y_pred):
+        return 2 * self.inner(y_true, y_pred)
+
+
+WRAPPED = {
+    "lambda": lambda y, p: sparse(y, p, from_logits=True),
+    "partial": functools.partial(sparse, from_logits=True),
+    "cast": lambda y, p: jkeras.ops.sparse_categorical_crossentropy(y, jkeras.ops.softmax(p)),
+    "class": Own(),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_labels_of_a_loss_that_hands_them_on(name):
+    ignored = -1 if name == "class" else 0
+    fit(WRAPPED[name], y=np.array([0, 2, ignored, 1] * 2))
+    with pytest.raises(ValueError, match="must be classes in .* the label 3"):
+        fit(WRAPPED[name], y=np.array([0, 3] * 4))
+
+
+def test_labels_that_a_loss_changes():
+    """From 1 on, which is right: nobody knows what they are to be."""
+    fit(lambda y, p: sparse(y - 1, p, from_logits=True), y=np.array([1, 3] * 4))
+
+
+LOSSES = ("mse", "mae", "huber", "poisson", "binary_crossentropy", "cosine_similarity")
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("shape, units", [((8, 3), 1), ((8, 1), 2), ((8,), 2), ((8, 2, 3), 2)])
+def test_labels_of_another_shape(loss, shape, units):
+    with pytest.raises(ValueError, match=r"The labels of output 'out': expected one number for"):
+        fit(loss, y=np.zeros(shape, "float32"), units=units)
+
+
+@pytest.mark.parametrize("shape, units", [((8,), 1), ((8, 1), 1), ((8, 2), 2), ((8, 2, 1), 2)])
+def test_labels_of_the_same_shape_up_to_an_axis(shape, units):
+    fit("mse", y=np.zeros(shape, "float32"), units=units)
+
+
+def test_series_with_one_label_each():
+    model = jkeras.Sequential([jkeras.Input((5, 2)), jkeras.layers.GRU(1, return_sequences=True)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"shape \(8, 1\), which would be compared crosswise"):
+        model.fit(np.ones((8, 5, 2)), np.zeros((8, 1)), verbose=0)
 
 
 def test_labels_that_do_not_count_may_be_anything():
