@@ -200,9 +200,9 @@ def check_range(
         outside &= weight.reshape(weight.shape + (1,) * (y_true.ndim - weight.ndim)) != 0
     if outside.any():
         raise ValueError(
-            f"{_describe(name)} must be classes in [0, "
-            f"{classes.count}), the size of the predictions' last axis, for the loss '{loss.name}'. "
+            f"{_describe(name)} must be classes in [0, {classes.count}), the size of the "
+            f"predictions' last axis, for the loss '{loss.name}'. "
             f"Received the label {y_true[outside][0]} "
-            f"({outside.sum()} of {y_true.size} are no such class). Give the output more units, count the classes from 0, or set the "
-            "loss's `ignore_class`."
+            f"({outside.sum()} of {y_true.size} are no such class). Give the output more units, "
+            "count the classes from 0, or set the loss's `ignore_class`."
         )
