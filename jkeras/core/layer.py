@@ -88,6 +88,9 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     computes_in_float: typing.ClassVar = True
     # whether inputs may be rounded to floats on the host; None: where they are cast anyway
     takes_floats: typing.ClassVar = None
+    heeds_masks: typing.ClassVar = (
+        False  # whether a mask changes what comes of the steps that count
+    )
     takes_ids: typing.ClassVar = False  # whether inputs are whole numbers, whatever their dtype
     has_children: typing.ClassVar = False  # whether `forward` is given a cursor over them
     is_stateful: typing.ClassVar = False  # whether `forward` returns what it changed, too

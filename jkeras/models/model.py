@@ -17,6 +17,7 @@ from jkeras.core.layer import Layer
 from jkeras.core.policy import NEED_DATA
 from jkeras.models import host
 from jkeras.models.graph_inputs import columns_by_name, on_host_fitted
+from jkeras.models.lost_masks import warn_of_lost_masks
 from jkeras.quantizers.configs import resolve
 from jkeras.quantizers.report import QuantizationReport
 from jkeras.training.trainer import Trainer
@@ -93,6 +94,17 @@ class Model(Trainer, Layer):
     def _prepared(self, x):
         x = columns_by_name(x, getattr(self, "input_names", None))
         return host.prepared(self, x)
+
+    def warn_of_padding(self, has_weights=True):
+        """Warns, once for the model, where padding is taken for data since a mask is lost.
+
+        Args:
+            has_weights: whether the loss has weights of its own, or there is none.
+        """
+        told = vars(self).setdefault("_told_of_padding", {})
+        if has_weights not in told:
+            names = {name for known in told.values() for name in known}
+            told[has_weights] = warn_of_lost_masks(self, has_weights, names)
 
     def _predict_all(self, predictor, x, *options):
         if hasattr(x, "columns"):

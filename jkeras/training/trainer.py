@@ -265,6 +265,7 @@ class Trainer(MaybeEnsemble, Compilable):
                 opened.enter_context(contextlib.closing(validation))
             self.build_for_training(source.shapes())
             source = self._checked(source)
+            self.warn_of_padding(source.shapes()[2] is not None or self._compile_loss is None)
             if validation is not None:
                 validation = self._checked(validation)
             callbacks = self._fit_callbacks(callbacks, source, verbose, epochs, steps)
@@ -306,6 +307,14 @@ class Trainer(MaybeEnsemble, Compilable):
             steps=steps,
             types=self.types_of_data(),
         )
+
+    def warn_of_padding(self, has_weights: bool = True) -> None:
+        """Warns, once for the model, where padding is taken for data since a mask is lost; here it
+        is not known.
+
+        Args:
+            has_weights: whether the loss has weights of its own, or there is none.
+        """
 
     def types_of_inputs(self) -> InputTypes | None:
         """The dtypes that data for the inputs goes to; None: they are not known."""
@@ -459,6 +468,7 @@ class Trainer(MaybeEnsemble, Compilable):
         types = DataTypes(self.types_of_inputs())
         source = data.make_source(x, batch_size=batch_size, steps=steps, types=types)
         self._build_for_prediction(source.peek())
+        self.warn_of_padding()
         steps = _capped(steps)
         callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
         callbacks.on_predict_begin()
