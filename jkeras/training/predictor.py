@@ -20,7 +20,7 @@ from jkeras.kernel import tree
 from jkeras.training import batch_independence, keras_contract, placement
 from jkeras.training.data.arrays import as_array
 from jkeras.training.overrides import overrides
-from jkeras.training.program import Program, Untraced, cached, program_of
+from jkeras.training.program import MOST_SHAPES, Program, Untraced, cached, program_of
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ class Predictor:
         if self._runs_as_it_is(x):
             run = self.function.known(self.values(), x)
             if run is not None:
+                if len(self.known) >= MOST_SHAPES:
+                    self.known.clear()
                 self.known[x.shape, x.dtype] = run
         return y
 
