@@ -217,6 +217,15 @@ class Discretization(DataLayer):
     def update_state(self, data):
         """Takes another batch into account."""
         values = np.sort(np.asarray(data, "float32").ravel())
+        if np.isnan(values).any():
+            raise ValueError(
+                explain(
+                    f"{self._where}: `adapt`",
+                    "numbers, which have an order",
+                    f"NaN in {np.isnan(values).sum()} of {values.size} places",
+                    "fill them in, or leave them out",
+                )
+            )
         step = max(values.size * self.epsilon, 1)
         kept = values[int(step - 1) :: int(step)]
         both = np.concatenate([np.stack([kept, np.full_like(kept, step)]), self.summary], axis=1)

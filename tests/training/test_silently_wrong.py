@@ -4,7 +4,9 @@ means nothing, else a warning.
 
 import functools
 
+import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -248,6 +250,67 @@ def test_a_table_of_more_rows_than_ids_can_count(cls):
 def test_weights_of_unknown_classes(weights, said):
     with pytest.warns(UserWarning, match=said):
         fit(class_weight=weights)
+
+
+def test_a_class_without_a_weight():
+    with pytest.warns(UserWarning, match="no weight for the class 2, which counts 1: it has .0, 1"):
+        fit(y=np.array([0, 1, 2, 1] * 2), class_weight={0: 1.0, 1: 2.0})
+
+
+@pytest.mark.parametrize("part", ["x", "y", "rate", "generator"])
+def test_a_loss_that_is_nan(part):
+    x, y, options = X.copy(), np.zeros((8, 3), "float32"), {"epochs": 3, "batch_size": 4}
+    said = r"the loss of epoch 1 is NaN.*nonfinite='raise'"
+    if part == "rate":
+        x, said = x * 1e30, r"the loss of epoch [12] is NaN.*nonfinite='raise'"
+    elif part == "generator":
+        x = batches_of(np.full_like(x, np.nan), y)
+        y, options = None, {"steps_per_epoch": 2}
+    else:
+        array = {"x": x, "y": y}[part]
+        array[5, 2] = np.nan
+        said = rf"the loss of epoch 1 is NaN.*`{part}` holds NaN at \[5, 2\], 1 times"
+    with pytest.warns(UserWarning, match=said) as caught:
+        fit("mse", x=x, y=y, **options)
+    assert len(caught) == 1
+
+
+def test_a_loss_that_is_nan_and_somebody_sees_to_it():
+    y = np.full((8, 3), np.nan)
+    fit("mse", y=y, callbacks=[jkeras.callbacks.TerminateOnNaN()])
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-20, 1e-9, 1e-4, 1.0])
+def test_the_cosine_of_a_vector_of_zeros(scale):
+    """The values of Keras; a gradient that is a number where Keras's is NaN."""
+    y, p = np.array([[1.0, 2.0, 2.0]], "float32"), np.array([[2.0, 0.0, 1.0]], "float32") * scale
+    losses = [k.losses.cosine_similarity(jnp.array(y), jnp.array(p)) for k in (jkeras, keras)]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    gradients = [
+        jax.grad(lambda p, k=k: k.losses.cosine_similarity(jnp.array(y), p)[0])(jnp.array(p))
+        for k in (jkeras, keras)
+    ]
+    assert np.isfinite(gradients[0]).all()
+    if np.isfinite(gradients[1]).all():
+        np.testing.assert_allclose(*gradients, rtol=1e-5, atol=1e-6 / max(scale, 1e-7))
+
+
+def test_bins_of_nan():
+    with pytest.raises(ValueError, match="`adapt`: expected numbers.*NaN in 1 of 3 places"):
+        jkeras.layers.Discretization(num_bins=2).adapt(np.array([1.0, np.nan, 2.0]))
+
+
+def test_windows_that_there_are_not():
+    make = jkeras.utils.timeseries_dataset_from_array
+    with pytest.raises(ValueError, match="`sequence_length` must be 1 or more"):
+        make(np.arange(6), None, -2, format="grain")
+    with pytest.warns(UserWarning, match="there is no window, as 9 steps"):
+        make(np.arange(6), None, 9, format="grain")
+
+
+def test_tokens_below_zero():
+    with pytest.raises(ValueError, match="tokens from 0 on.*Sequence 0 has tokens from -5 to 3"):
+        list(jkeras.utils.pack_sequences([[-5, 3, 2]], 8))
 
 
 def test_weights_of_more_classes_than_one_hot_labels_have():
