@@ -39,7 +39,7 @@ def check_labels(y_true: jax.Array | None, y_pred: jax.Array, loss: Loss, name: 
     Args:
         name: of the output, or None.
     """
-    where = _describe(name)
+    where = described(name)
     if y_true is None:
         raise ValueError(
             f"{where} are missing (y is None), and the loss '{loss.name}' needs them. Pass `y`, "
@@ -84,7 +84,8 @@ def _check_same_shape(y_true: jax.Array, y_pred: jax.Array, loss: Loss, where: s
     )
 
 
-def _describe(name: str | None) -> str:
+def described(name: str | None) -> str:
+    """What messages call the labels of an output."""
     return f"The labels of output {name!r}" if name else "The labels"
 
 
@@ -200,7 +201,7 @@ def check_range(
         outside &= weight.reshape(weight.shape + (1,) * (y_true.ndim - weight.ndim)) != 0
     if outside.any():
         raise ValueError(
-            f"{_describe(name)} must be classes in [0, {classes.count}), the size of the "
+            f"{described(name)} must be classes in [0, {classes.count}), the size of the "
             f"predictions' last axis, for the loss '{loss.name}'. "
             f"Received the label {y_true[outside][0]} "
             f"({outside.sum()} of {y_true.size} are no such class). Give the output more units, "

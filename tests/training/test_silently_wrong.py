@@ -252,6 +252,38 @@ def test_weights_of_unknown_classes(weights, said):
         fit(class_weight=weights)
 
 
+STRANGE = {
+    "binary_crossentropy": (
+        [[0.0], [5.0]],
+        "numbers from 0 to 1, and is given labels from 0.0 to 5.0",
+    ),
+    "poisson": ([[2.0], [-1.0]], "numbers from 0 to inf, and is given labels from -1.0 to 2.0"),
+    "categorical_crossentropy": ([[0.0, 1.0], [1.0, 1.0]], "a row that adds up to 2"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* is NaN")  # the log of outputs below 0
+@pytest.mark.parametrize("loss", STRANGE)
+@pytest.mark.parametrize("kind", ["arrays", "generator"])
+def test_labels_that_a_loss_takes_for_something_else(loss, kind):
+    rows, said = STRANGE[loss]
+    y = np.array(rows * 4, "float32")
+    options = {"x": batches_of(X, y), "y": None, "steps_per_epoch": 2}
+    if kind == "arrays":
+        options = {"y": y}
+    with pytest.warns(UserWarning, match=said):
+        fit(loss, units=y.shape[1], **options)
+    if kind == "arrays":  # what does not count may be anything
+        fit(loss, y=y, units=y.shape[1], sample_weight=np.array([1.0, 0.0] * 4))
+
+
+@pytest.mark.filterwarnings("ignore:.* is NaN")  # the log of outputs below 0
+@pytest.mark.parametrize("loss", STRANGE)
+def test_labels_that_are_right(loss):
+    y = np.random.default_rng(0).dirichlet(np.ones(3), 8).astype("float16")
+    fit(loss, y=y)
+
+
 def test_a_class_without_a_weight():
     with pytest.warns(UserWarning, match="no weight for the class 2, which counts 1: it has .0, 1"):
         fit(y=np.array([0, 1, 2, 1] * 2), class_weight={0: 1.0, 1: 2.0})
