@@ -69,6 +69,10 @@ class GraphCallError(ValueError, TypeError, IndexError):
     """
 
 
+class LostMaskWarning(UserWarning):
+    """The mask of padding is lost in a graph, and somebody behind would have heeded it."""
+
+
 class AxisError(ValueError, IndexError):
     """An axis lies outside of the input's."""
 

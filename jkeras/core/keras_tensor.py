@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.dtypes import standardize_dtype
+from jkeras.core.host_numbers import fitted, refuse_masked
 from jkeras.core.registry import _named, public
 from jkeras.core.settings import auto_name
 from jkeras.core.sparse import is_sparse
@@ -298,12 +299,22 @@ def map_tensors(function, structure):
     return structure
 
 
-def as_tensor(x):
+def as_tensor(x, dtype=None, what="inputs"):
     """Arrays of numpy, tensors and tables of other libraries and variables as arrays of JAX; all
     else as it is.
+
+    Args:
+        dtype: of what takes the numbers, see `host_numbers.fitted`; None: not known.
+        what: it is called in messages.
+
+    Raises:
+        ValueError: a number that a device cannot hold.
     """
     if isinstance(x, (jax.Array, KerasTensor, type)):
         return x
     if hasattr(x, "own_value"):
         return x.value
-    return jnp.asarray(np.asarray(x)) if hasattr(x, "__array__") else x
+    if not hasattr(x, "__array__"):
+        return x
+    refuse_masked(x, what)
+    return jnp.asarray(fitted(np.asarray(x), what, dtype))

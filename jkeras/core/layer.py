@@ -32,6 +32,7 @@ from jkeras.core.call import Call, target_of
 from jkeras.core.context import Children, Context
 from jkeras.core.errors import check_name, explain, suggestion
 from jkeras.core.family import families
+from jkeras.core.host_numbers import WIDEST
 from jkeras.core.input_spec import check
 from jkeras.core.layer_config import LayerConfig
 from jkeras.core.legacy_shape import take_first_shape
@@ -85,6 +86,12 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     # for symbolic inputs of any dtype, as Keras's layers do
     announces_compute_dtype: typing.ClassVar = False
     computes_in_float: typing.ClassVar = True
+    # whether inputs may be rounded to floats on the host; None: where they are cast anyway
+    takes_floats: typing.ClassVar = None
+    heeds_masks: typing.ClassVar = (
+        False  # whether a mask changes what comes of the steps that count
+    )
+    takes_ids: typing.ClassVar = False  # whether inputs are whole numbers, whatever their dtype
     has_children: typing.ClassVar = False  # whether `forward` is given a cursor over them
     is_stateful: typing.ClassVar = False  # whether `forward` returns what it changed, too
     # whether what it does in training alone is no noise of the model: the batch's statistics,
@@ -293,9 +300,20 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         """An input as an array, floats in the layer's compute dtype."""
         if not self.converts_inputs:
             return x
-        x = keras_tensor.as_tensor(x)
+        if not isinstance(x, jax.Array):
+            x = keras_tensor.as_tensor(x, self.type_of_numbers)
         is_cast = self.autocast and self.computes_in_float
         return masking.cast_with_mask(x, self.compute_dtype) if is_cast else x
+
+    @property
+    def type_of_numbers(self):
+        """The dtype that the layer's inputs go to, see `host_numbers.fitted`. None: they are to
+        stay of their own kind, as ids do, or in a user's `call`, of which it is not known.
+        """
+        takes_floats = self.takes_floats
+        if takes_floats is None:
+            takes_floats = self.autocast and self.computes_in_float and not self.is_lifted()
+        return WIDEST if takes_floats else None
 
     # by which layers of libraries for Keras, tokenizers say, ask for inputs as they are
     _allow_non_tensor_positional_args = renamed("allow_non_tensor_positional_args")

@@ -10,17 +10,18 @@ RUNNING = """
     allow_non_tensor_positional_args autograph_info__ announces_compute_dtype
     as_run bind_call block_of_loop build_for built_block call_context casts_inputs check_input
     computes_in_float converts_inputs cursor declaration
-    declared_input_spec field_config flow_type for_training_alone has_children is_lifted
+    declared_input_spec field_config flow_type for_training_alone has_children heeds_masks is_lifted
     is_native is_plain is_stateful keeps_samples keeps_shape keeps_sparse native_builds own
     own_values pass_masks remat_scope resolved
     run_abstract run_on runs_on_host says_output_shape seed_generator_name set_untracked
-    shape_by_rule specs_for uncast uses_weights_whole weight_in_use written_policy
-    writes_activity_regularizer
+    shape_by_rule specs_for takes_floats takes_ids type_of_numbers uncast uses_weights_whole
+    weight_in_use written_policy writes_activity_regularizer
 """
 MODELS = """
     run_graph begin_ensemble build_for_training compiled_loss compiled_metrics has_own_opt_state
     init_opt_state join_members layers_in_lines loop_layout metrics_of_layers new_layout
-    other_members recorded_shapes refuse_ensemble state_layout
+    other_members recorded_shapes types_of_data types_of_inputs
+    warn_of_padding refuse_ensemble state_layout
 """
 KERNELS = """
     activation_quantizer adapted adapts_integers codings contract decode encode low_rank_product

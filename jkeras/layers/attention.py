@@ -34,6 +34,7 @@ class SequenceAttention(Layer):
     dropout: float = 0.0
     seed: Any = None
     call_context = {"mask": None, "training": False}
+    heeds_masks = True
 
     def __post_init__(self):
         if self.dropout > 0:

@@ -49,6 +49,7 @@ class _Table(LoraLayer):
     _keeps_alpha = False
     announces_compute_dtype = True
     keeps_samples = True
+    takes_ids = True
     quantization_modes = ("int8", "int4")
     adapts_integers = ("embeddings",)
 
@@ -107,6 +108,8 @@ class _Table(LoraLayer):
     def look_up(self, w, ids):
         """The rows of the table for `ids`; an id that a sparse array leaves out is 0."""
         ids = dense(ids)
+        if ids.dtype == "uint32":
+            ids = jnp.minimum(ids, 2**31 - 1)  # which is no row, as what lies beyond
         if ids.dtype not in ("int32", "int64"):
             ids = ids.astype("int32")
         if "embeddings_scale" not in w:

@@ -39,6 +39,7 @@ class CategoryEncoding(DataLayer):
     output_mode: str = "multi_hot"
     sparse: bool = False
     computes_in_float = False
+    takes_ids = True
 
     def __post_init__(self):
         if self.output_mode == "binary":
@@ -116,6 +117,7 @@ class Discretization(DataLayer):
     sparse: bool = False
     # the dtype is that of the output; the inputs meet the boundaries as they are
     computes_in_float = False
+    takes_floats = True
 
     def __post_init__(self):
         check_output_mode(self, sparse=True)
@@ -215,6 +217,15 @@ class Discretization(DataLayer):
     def update_state(self, data):
         """Takes another batch into account."""
         values = np.sort(np.asarray(data, "float32").ravel())
+        if np.isnan(values).any():
+            raise ValueError(
+                explain(
+                    f"{self._where}: `adapt`",
+                    "numbers, which have an order",
+                    f"NaN in {np.isnan(values).sum()} of {values.size} places",
+                    "fill them in, or leave them out",
+                )
+            )
         step = max(values.size * self.epsilon, 1)
         kept = values[int(step - 1) :: int(step)]
         both = np.concatenate([np.stack([kept, np.full_like(kept, step)]), self.summary], axis=1)

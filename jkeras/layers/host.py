@@ -24,6 +24,7 @@ class HostLayer(DataLayer):
 
     runs_on_host = True
     computes_in_float = False
+    takes_ids = True
 
     def __post_init__(self):
         self.built = True

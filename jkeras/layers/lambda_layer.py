@@ -50,6 +50,7 @@ class Lambda(Layer):
     mask: _HiddenFunction() = None
     arguments: dict | None = None
     call_context = {"mask": None, "training": None}
+    takes_floats = False  # nobody knows what the function does with whole numbers
 
     def __post_init__(self):
         if not callable(self.function):

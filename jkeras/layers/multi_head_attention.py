@@ -51,6 +51,7 @@ class HeadedAttention(Composite):
     use_gate: bool = False
     seed: Any = None
     supports_masking = True
+    heeds_masks = True
     announces_compute_dtype = True
     keeps_samples = True
     call_context = {"training": None}

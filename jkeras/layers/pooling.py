@@ -254,6 +254,7 @@ class GlobalAveragePooling1D(GlobalAverage):
 
     rank = 1
     supports_masking = True
+    heeds_masks = True
     call_context = {"mask": None}
 
     def forward(self, w, x, ctx):

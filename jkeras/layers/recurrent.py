@@ -101,6 +101,7 @@ class RNN(StateShapes, Composite):
     unroll: bool = False
     zero_output_for_mask: bool = False
     supports_masking = True
+    heeds_masks = True
     call_context = {"mask": None, "training": False}
     announces_compute_dtype = True
     keeps_samples = True

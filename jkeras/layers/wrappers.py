@@ -154,6 +154,7 @@ class Bidirectional(StateShapes, Composite):
     """
 
     supports_masking = True
+    heeds_masks = True
     call_context = {"mask": None, "training": None}
     announces_compute_dtype = True
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jkeras.core import typed
 from jkeras.core.errors import ShapeError
+from jkeras.kernel import labels_seen
 from jkeras.kernel.beside import logits_beside
 from jkeras.core.record import record
 from jkeras.core.settings import epsilon
@@ -219,7 +220,9 @@ def sparse_categorical_crossentropy(
     [0.693 0.   ]
     """
     y_pred = jnp.asarray(y_pred)
+    given = y_true
     y_true = _squeeze_labels(jnp.asarray(y_true), y_pred, axis)
+    labels_seen.note(given, y_pred.shape[axis], ignore_class)
     expected = list(y_pred.shape)
     del expected[axis]
     if y_true.shape != tuple(expected):

@@ -12,6 +12,7 @@ from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import comparison, pair
+from jkeras.ops.nn_normalization import inverse_norm
 from jkeras.losses.typing import Tensor
 
 
@@ -21,7 +22,7 @@ def normalize(x: jax.Array, axis: int = -1) -> jax.Array:
     """
     x = jnp.atleast_1d(x)
     square = jnp.sum(jnp.square(x), axis=axis, keepdims=True)
-    return x * jnp.minimum(jax.lax.rsqrt(square), 1 / epsilon())
+    return x * inverse_norm(square, epsilon())
 
 
 @comparison("keras.metrics.mean_squared_error", "keras.losses.mean_squared_error")

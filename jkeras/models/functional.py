@@ -17,7 +17,7 @@ from jkeras.core.operation import Operation
 from jkeras.core.structure import all_built, graph_keys
 from jkeras.core.symbolic import keeps_samples, spec_of
 from jkeras.layers.input import Input, InputLayer
-from jkeras.models.graph_inputs import fitted, input_name, warn_of_other_structure
+from jkeras.models.graph_inputs import fitted, input_name, types_of, warn_of_other_structure
 from jkeras.models.host import Prepared, run_rest
 from jkeras.models.model import Model
 from jkeras.models.recorded import shapes_of_outputs
@@ -72,6 +72,7 @@ class Functional(Composite, Model):
             _calls_inside=sum(calls_of(node.operation) for node in nodes),
             built=True,
             _build_shapes={"input_shape": None},
+            _types_of_inputs=types_of(inputs, flat_inputs, nodes),
         )
         self._children.update(graph_keys([o for o in operations if isinstance(o, Layer)]))
 
@@ -156,6 +157,9 @@ class Functional(Composite, Model):
         tensors = keras_tensor.flatten(struct)
         names = [input_name(tensor) for tensor in tensors]
         return fitted(struct, tensors, names, inputs, where or self._where, any_size)
+
+    def types_of_inputs(self):
+        return None if self.is_lifted() else self._types_of_inputs
 
     # ------------------------------------------------------------ looking
 

@@ -4,10 +4,14 @@ import warnings
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core import inference, keras_tensor
 from jkeras.core.building import is_abstract
+from jkeras.core.dtypes import is_float
 from jkeras.core.errors import explain
+from jkeras.core.host_numbers import InputTypes, of_one, part_at, refuse_masked
+from jkeras.core.host_numbers import fitted as fitted_to_device
 from jkeras.core.keras_tensor import KerasTensor
 
 
@@ -153,6 +157,43 @@ def columns_by_name(table, names):
     if columns is None or not set(names) <= set(columns):
         return table
     return {name: table[name].to_numpy() for name in names}
+
+
+def types_of(struct, tensors, nodes) -> InputTypes:
+    """The dtypes that data for the inputs of a graph goes to: their own; of ids int32, as they may
+    not be rounded although `Input` is of floats by default.
+
+    Args:
+        struct, tensors: the inputs, as a structure and flat.
+    """
+    types = [_type_of(tensor, nodes) for tensor in tensors]
+    by_name = {input_name(tensor): dtype for tensor, dtype in zip(tensors, types)}
+    if isinstance(struct, dict):
+        places = {id(tensor): dtype for tensor, dtype in zip(tensors, types)}
+        by_name |= {key: places[id(v)] for key, v in struct.items() if id(v) in places}
+    return InputTypes(tuple(types), by_name)
+
+
+def _type_of(tensor, nodes):
+    if tensor.dtype == "string" or not is_float(tensor.dtype):
+        return tensor.dtype
+    takers = [node.operation for node in nodes if any(t is tensor for t in node.input_tensors)]
+    if any(getattr(one, "takes_ids", False) for one in takers):
+        return "int32"
+    return tensor.dtype
+
+
+def on_host_fitted(inputs, types):
+    """What a model is called with by hand, its arrays of the host `host_numbers.fitted`."""
+    if isinstance(inputs, dict):
+        return {k: on_host_fitted(v, part_at(types, k)) for k, v in inputs.items()}
+    if type(inputs) in (list, tuple):
+        parts = enumerate(inputs)
+        return type(inputs)([on_host_fitted(v, part_at(types, i)) for i, v in parts])
+    if not isinstance(inputs, np.ndarray):
+        return inputs
+    refuse_masked(inputs, "inputs")
+    return fitted_to_device(inputs, "inputs", of_one(types))
 
 
 def input_name(tensor):

@@ -6,16 +6,18 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Any, Self
 
+import jax
 
 from jkeras.core import registry
-from jkeras.core.keras_tensor import any_symbolic
+from jkeras.core.keras_tensor import KerasTensor, any_symbolic
 from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.core.policy import NEED_DATA
 from jkeras.models import host
-from jkeras.models.graph_inputs import columns_by_name
+from jkeras.models.graph_inputs import columns_by_name, on_host_fitted
+from jkeras.models.lost_masks import warn_of_lost_masks
 from jkeras.quantizers.configs import resolve
 from jkeras.quantizers.report import QuantizationReport
 from jkeras.training.trainer import Trainer
@@ -85,11 +87,24 @@ class Model(Trainer, Layer):
         if args and host.has_texts(args[0]) and (parts := host.split(self)) is not None:
             prepare, device_model = parts
             return device_model(prepare(args[0]), *args[1:], **kwargs)
+        if args and not isinstance(args[0], (jax.Array, KerasTensor)):
+            args = (on_host_fitted(args[0], self.types_of_inputs()), *args[1:])
         return super().__call__(*args, **kwargs)
 
     def _prepared(self, x):
         x = columns_by_name(x, getattr(self, "input_names", None))
         return host.prepared(self, x)
+
+    def warn_of_padding(self, has_weights=True):
+        """Warns, once for the model, where padding is taken for data since a mask is lost.
+
+        Args:
+            has_weights: whether the loss has weights of its own, or there is none.
+        """
+        told = vars(self).setdefault("_told_of_padding", {})
+        if has_weights not in told:
+            names = {name for known in told.values() for name in known}
+            told[has_weights] = warn_of_lost_masks(self, has_weights, names)
 
     def _predict_all(self, predictor, x, *options):
         if hasattr(x, "columns"):

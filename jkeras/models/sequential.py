@@ -4,6 +4,7 @@ import inspect
 
 from jkeras.core import keras_tensor, registry
 from jkeras.core.building import as_tuples, build_scope, is_abstract, known
+from jkeras.core.host_numbers import InputTypes
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.module import Parts
 from jkeras.core.structure import graph_keys
@@ -113,7 +114,7 @@ class Sequential(Composite, Model):
         """Builds the graph for a shape with the batch axis."""
         self._build_on(input_shape)
 
-    def _build_on(self, input_shape, dtype=None):
+    def _build_on(self, input_shape):
         if not isinstance(input_shape, tuple):
             return  # several inputs: runs layer by layer
         if not self._all_layers:
@@ -125,7 +126,7 @@ class Sequential(Composite, Model):
         before = list(self._all_layers)
         for shape in candidates:
             try:
-                return self._build_graph(shape, dtype or _first_dtype(before[0]))
+                return self._build_graph(shape, _first_dtype(before[0]))
             except ValueError:
                 if shape == candidates[-1]:
                     raise
@@ -159,8 +160,9 @@ class Sequential(Composite, Model):
         if isinstance(shape, tuple):
             shape = (None, *shape[1:])
         with build_scope(self, (shape,), ["input_shape"]):
-            dtype = getattr(call.first, "dtype", None)
-            self._build_on(shape, dtype and str(dtype))
+            # in the type of the first layer, whatever the data is: whole numbers now are no reason
+            # to cut floats later
+            self._build_on(shape)
         self.__dict__["built"] = True
 
     # ------------------------------------------------------------ running
@@ -193,6 +195,15 @@ class Sequential(Composite, Model):
         return inputs
 
     # ------------------------------------------------------------ looking
+
+    def types_of_inputs(self):
+        if self._functional is not None:
+            return None if self.is_lifted() else self._functional.types_of_inputs()
+        if not self._all_layers or self.is_lifted():
+            return None
+        first = self._all_layers[0]
+        is_input = isinstance(first, InputLayer)
+        return InputTypes((first.dtype if is_input else first.type_of_numbers,))
 
     def recorded_shapes(self, x):
         if self.is_lifted() or self._functional is None:

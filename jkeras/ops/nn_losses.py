@@ -8,6 +8,7 @@ from jax import lax
 
 from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.keras_tensor import KerasTensor
+from jkeras.kernel import labels_seen
 from jkeras.core.settings import settings
 from jkeras.ops.kernels_extrema import place_of_largest
 from jkeras.ops.naming import nn_op
@@ -84,7 +85,8 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     >>> sparse_categorical_crossentropy([1], [[0.5, 0.5]])
     Array([0.6931472], dtype=float32)
     """
-    target = jnp.asarray(target, "int32")
+    given = jnp.asarray(target)
+    target = given.astype("int32")
     output = jnp.asarray(output)
     if not output.ndim:
         raise ValueError(
@@ -92,6 +94,7 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
         )
     if target.ndim == output.ndim and target.shape[-1] == 1:
         target = jnp.squeeze(target, axis=-1)
+    labels_seen.note(given, output.shape[axis], None)
     place = axis % output.ndim
     expected = output.shape[:place] + output.shape[place + 1 :]
     if target.shape != expected:

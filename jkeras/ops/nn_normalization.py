@@ -165,6 +165,17 @@ def rms_normalization(x, scale=None, axis: Any = -1, epsilon=None):
     return x.astype(dtype)
 
 
+def inverse_norm(square, epsilon):
+    """1 / sqrt(square), at most 1 / epsilon, with a gradient that is a number at 0 too.
+
+    >>> print(inverse_norm(jnp.array([4.0, 0.0]), 0.5), jax.grad(inverse_norm)(0.0, 0.5))
+    [0.5 2. ] 0.0
+    """
+    is_large = square > epsilon**2
+    inverse = lax.rsqrt(jnp.where(is_large, square, 1.0))
+    return jnp.where(is_large, jnp.minimum(inverse, 1.0 / epsilon), 1.0 / epsilon)
+
+
 @nn_op(inputs=1)
 def normalize(x, axis: Any = -1, order: float = 2, epsilon=None):
     """x divided by its norm along an axis; a norm below epsilon counts as epsilon.
@@ -183,7 +194,7 @@ def normalize(x, axis: Any = -1, order: float = 2, epsilon=None):
     def normalized(x):
         if order == 2:
             square = jnp.sum(jnp.square(x), axis=axis, keepdims=True)
-            return x * jnp.minimum(lax.rsqrt(square), 1.0 / epsilon)
+            return x * inverse_norm(square, epsilon)
         norm = linalg.norm(x, ord=order, axis=axis, keepdims=True)
         return x / jnp.maximum(norm, epsilon)
 

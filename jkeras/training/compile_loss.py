@@ -16,7 +16,8 @@ from jkeras.core.settings import floatx
 from jkeras.kernel.microbatch import current_microbatch
 from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.losses.base import LossFunctionWrapper
-from jkeras.training.label_checks import check_labels, check_range, takes_classes
+from jkeras.training.label_checks import check_labels, check_range, classes_of, described
+from jkeras.training.label_ranges import range_of, warn_of_range
 from jkeras.training.outputs import Outputs, is_flat_list, is_nested, kind_of_labels, object_name
 from jkeras.training.types import Structure
 
@@ -151,7 +152,13 @@ class CompileLoss:
             self.entries.append(Entry(places, loss, weighted.weight, name))
         if len(self.entries) > 1:
             self.metrics = [metrics.Mean(name=f"{entry.name}_loss") for entry in self.entries]
-        self._shapes = [tuple(p.shape) for p in predictions]
+        self._ranges = [range_of(entry.loss) for entry in self.entries]
+        self._classes = [
+            classes_of(entry.loss, labels[entry.outputs], predictions[entry.outputs])
+            if isinstance(entry.outputs, int)
+            else None
+            for entry in self.entries
+        ]
         self.built = True
 
     def _weighted_losses(self) -> Structure:
@@ -273,7 +280,8 @@ class CompileLoss:
     def check_values(
         self, y_true: Structure, sample_weight: Structure = None, on_device: bool = False
     ) -> None:
-        """Raises ValueError for labels that name no class, where they lie on the host.
+        """Raises ValueError for labels that name no class, where they lie on the host; warns of
+        other labels that a loss takes for what they are not.
 
         Args:
             on_device: look at labels on a device too, which waits for them.
@@ -282,15 +290,19 @@ class CompileLoss:
         """
         if not self.built or y_true is None:
             return
-        checked = [entry for entry in self.entries if takes_classes(entry.loss)]
-        if not checked:
+        if not any(self._classes) and not any(self._ranges):
             return
         labels = self._labels(y_true)
         weights = self.outputs.pick_weights(sample_weight)
-        for i, loss, _, _ in checked:
-            if isinstance(i, int) and _has_values(labels[i], on_device):
-                y = np.asarray(labels[i])
-                check_range(y, weights[i], loss, self._shapes[i], self.outputs.names[i])
+        for (i, loss, *_), classes, wanted in zip(self.entries, self._classes, self._ranges):
+            is_checked = classes is not None or wanted is not None
+            if not is_checked or not isinstance(i, int) or not _has_values(labels[i], on_device):
+                continue
+            y, name = np.asarray(labels[i]), self.outputs.names[i]
+            if classes is not None:
+                check_range(y, weights[i], loss, classes, name)
+            else:
+                warn_of_range(y, weights[i], loss, wanted, described(name))
 
     def __call__(
         self, y_true: Structure, y_pred: Structure, sample_weight: Structure = None

@@ -14,6 +14,7 @@ from jkeras.core.signals import Signals, Terminated
 from jkeras.training.data.source import Source
 from jkeras.training.evaluating import Evaluating
 from jkeras.training.loop import Runner, Span
+from jkeras.training.nan_loss import NaNLoss
 from jkeras.training.nonfinite import Watch
 from jkeras.training.ownership import state_owner
 from jkeras.training.preemption import Preemption
@@ -46,6 +47,7 @@ class Fitting:
         self.model = model
         self.source, self.protection = _protected(model, source, options)
         self.callbacks = callbacks
+        self.nan_loss = NaNLoss(model, self.source, callbacks)
         self.options = options
         self.layout = model.state_layout() if trace is not None else model.loop_layout()
         self.preemption = Preemption()
@@ -170,7 +172,9 @@ class Fitting:
             else:
                 self._check_length(done, limit or self.source.num_batches)
         watch.end_epoch(epoch, done)
-        logs = as_numbers(logs) | self.protection.logs(self.owner.peek())
+        numbers = as_numbers(logs)
+        self.nan_loss.look(epoch, numbers)
+        logs = numbers | self.protection.logs(self.owner.peek())
         return Position(epoch, done, logs, True)
 
     def _after_dispatch(self, watch: Watch, position: Position, steps: int) -> None:

@@ -1,10 +1,36 @@
 """Labels that cannot belong to the predictions, or name no class, raise before they train."""
 
+from typing import Any, NamedTuple
+
 import jax
 import numpy as np
 
 from jkeras import losses
+from jkeras.core.errors import ShapeError, explain
+from jkeras.core.registry import public_name
+from jkeras.kernel import labels_seen
 from jkeras.losses import Loss
+from jkeras.losses.reduction import squeeze_or_expand_to_same_rank
+
+ELEMENTWISE = frozenset(
+    (
+        losses.mean_squared_error,
+        losses.mean_absolute_error,
+        losses.mean_absolute_percentage_error,
+        losses.mean_squared_logarithmic_error,
+        losses.huber,
+        losses.log_cosh,
+        losses.cosine_similarity,
+        losses.hinge,
+        losses.squared_hinge,
+        losses.kl_divergence,
+        losses.poisson,
+        losses.binary_crossentropy,
+        losses.binary_focal_crossentropy,
+    )
+)
+# primitives of JAX behind which labels are still the same classes
+SAME_VALUES = ("convert_element_type", "squeeze", "reshape", "copy", "stop_gradient")
 
 
 def check_labels(y_true: jax.Array | None, y_pred: jax.Array, loss: Loss, name: str | None) -> None:
@@ -13,7 +39,7 @@ def check_labels(y_true: jax.Array | None, y_pred: jax.Array, loss: Loss, name: 
     Args:
         name: of the output, or None.
     """
-    where = _describe(name)
+    where = described(name)
     if y_true is None:
         raise ValueError(
             f"{where} are missing (y is None), and the loss '{loss.name}' needs them. Pass `y`, "
@@ -36,14 +62,99 @@ def check_labels(y_true: jax.Array | None, y_pred: jax.Array, loss: Loss, name: 
             "whole numbers, or `to_categorical` on the labels."
         )
 
+    if getattr(loss, "fn", None) in ELEMENTWISE:
+        _check_same_shape(y_true, y_pred, loss, where)
 
-def _describe(name: str | None) -> str:
+
+def _check_same_shape(y_true: jax.Array, y_pred: jax.Array, loss: Loss, where: str) -> None:
+    """Raises ValueError for labels that a loss of single numbers would repeat, or cannot compare.
+    A last axis of size 1 may come or go.
+    """
+    matched = jax.eval_shape(squeeze_or_expand_to_same_rank, y_true, y_pred)
+    if matched[0].shape == matched[1].shape:
+        return
+    raise ShapeError(
+        explain(
+            where,
+            f"one number for each of the predictions, shape {y_pred.shape}, as the loss "
+            f"'{loss.name}' compares them one by one",
+            f"shape {y_true.shape}, which would be compared crosswise or not at all",
+            "give labels of the predictions' shape, or the model an output of the labels' shape",
+        )
+    )
+
+
+def described(name: str | None) -> str:
+    """What messages call the labels of an output."""
     return f"The labels of output {name!r}" if name else "The labels"
 
 
 def takes_classes(loss: Loss) -> bool:
     """Whether a loss takes classes as whole numbers."""
     return getattr(loss, "fn", None) is losses.sparse_categorical_crossentropy
+
+
+class Classes(NamedTuple):
+    """What labels of whole numbers may be.
+
+    Attributes:
+        count: they are below it.
+        ignored: another label that may stand there, or None.
+    """
+
+    count: int
+    ignored: int | None
+
+
+def classes_of(loss: Loss, y_true: Any, y_pred: Any) -> Classes | None:
+    """What a loss takes its labels for, where that is whole numbers; None: it is something else, or
+    nobody knows.
+
+    A loss of the user's own is run on shapes: it may hand its labels on to one of ours.
+
+    Args:
+        y_true, y_pred: arrays or shapes; None: there are no labels.
+    """
+    if takes_classes(loss):
+        arguments = loss.fn_kwargs()
+        return Classes(y_pred.shape[arguments.get("axis", -1)], arguments.get("ignore_class"))
+    if y_true is None or _is_built_in(loss):
+        return None
+    specs = (jax.ShapeDtypeStruct(v.shape, loss.dtype) for v in (y_true, y_pred))
+    found = []
+
+    def run(y_true: jax.Array, y_pred: jax.Array) -> list[jax.Array]:
+        with labels_seen.watched() as seen:
+            loss.call(y_true, y_pred)
+        found.extend(Classes(one.classes, one.ignored) for one in seen)
+        return [one.labels for one in seen]
+
+    try:
+        jaxpr = jax.make_jaxpr(run)(*specs).jaxpr
+    except Exception:  # whatever a user's loss raises here, the step raises and explains
+        return None
+    labels = jaxpr.invars[0]
+    made_by = {out: eqn for eqn in jaxpr.eqns for out in eqn.outvars}
+    of_labels = [
+        classes for classes, v in zip(found, jaxpr.outvars) if _is_same(v, labels, made_by)
+    ]
+    return of_labels[0] if of_labels else None
+
+
+def _is_same(value: Any, labels: Any, made_by: dict) -> bool:
+    """Whether a value of a jaxpr is the labels, up to dtype and shape."""
+    while value is not labels:
+        eqn = None if hasattr(value, "val") else made_by.get(value)  # a literal has a `val`
+        if eqn is None or eqn.primitive.name not in SAME_VALUES:
+            return False
+        value = eqn.invars[0]
+    return True
+
+
+def _is_built_in(loss: Loss) -> bool:
+    """Whether it is a loss of Keras's catalogue, or the wrapper of a function of it."""
+    function = getattr(loss, "fn", None)
+    return public_name(type(loss) if function is None else function) is not None
 
 
 def _takes_one_hot(loss: Loss) -> bool:
@@ -69,33 +180,30 @@ def check_range(
     y_true: np.ndarray,
     sample_weight: np.ndarray | None,
     loss: Loss,
-    shape: tuple[int, ...],
+    classes: Classes,
     name: str | None,
 ) -> None:
     """Raises ValueError where labels on the host are no whole numbers in [0, classes).
 
     Args:
-        shape: of the predictions.
         name: of the output, or None.
     """
-    arguments = loss.fn_kwargs()
-    classes = shape[arguments.get("axis", -1)]
-    inside = (y_true >= 0) & (y_true < classes)  # NaN is not
+    inside = (y_true >= 0) & (y_true < classes.count)  # NaN is not
     if y_true.dtype.kind == "f":
         inside &= y_true == np.floor(y_true)
     if inside.all():
         return
     outside = ~inside
-    if arguments.get("ignore_class") is not None:
-        outside &= y_true != arguments["ignore_class"]
+    if classes.ignored is not None:
+        outside &= y_true != classes.ignored
     if sample_weight is not None:
         weight = np.asarray(sample_weight)
         outside &= weight.reshape(weight.shape + (1,) * (y_true.ndim - weight.ndim)) != 0
     if outside.any():
         raise ValueError(
-            f"{_describe(name)} must be classes in [0, "
-            f"{classes}), the size of the predictions' last axis, for the loss '{loss.name}'. "
-            f"Received the label {y_true[outside][0]} ({outside.sum()} of {y_true.size} are no "
-            "such class). Give the output more units, count the classes from 0, or set the loss's "
-            "`ignore_class`."
+            f"{described(name)} must be classes in [0, {classes.count}), the size of the "
+            f"predictions' last axis, for the loss '{loss.name}'. "
+            f"Received the label {y_true[outside][0]} "
+            f"({outside.sum()} of {y_true.size} are no such class). Give the output more units, "
+            "count the classes from 0, or set the loss's `ignore_class`."
         )

@@ -107,7 +107,9 @@ def find_lr(
     model._assert_compiled("find_lr")
     model._refuse_privacy("find_lr")
     rates = np.geomspace(start, end, steps).astype("float32")
-    source = data.make_source(x, y, sample_weight, batch_size, shuffle=True)
+    source = data.make_source(
+        x, y, sample_weight, batch_size, shuffle=True, types=model.types_of_data()
+    )
     with contextlib.closing(source):
         batch = source.peek()
         state = placement.replicate(init_train_state(model, batch=batch))

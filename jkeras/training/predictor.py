@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import RandomKeyError
+from jkeras.core.host_numbers import InputTypes, fits_as_it_is, of_one
 from jkeras.core.module import Parts
 from jkeras.core.paths import named_variables
 from jkeras.core.rng import as_key
@@ -17,8 +18,9 @@ from jkeras.core.variable import values_of
 from jkeras.kernel import apply as kernel
 from jkeras.kernel import tree
 from jkeras.training import batch_independence, keras_contract, placement
+from jkeras.training.data.arrays import as_array
 from jkeras.training.overrides import overrides
-from jkeras.training.program import Program, Untraced, cached, program_of
+from jkeras.training.program import MOST_SHAPES, Program, Untraced, cached, program_of
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
@@ -53,9 +55,11 @@ def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> S
         return None
     if type(x) is not np.ndarray or not x.ndim or not 0 < len(x) <= (batch_size or 32):
         return None
+    if x.dtype.itemsize > 4 and x.dtype.kind in "iuf":
+        x = _of_fewer_bits(x, model.types_of_inputs())
     predictor = known[1]
     run = predictor.known.get((x.shape, x.dtype))
-    if run is None and (not model.built or not _is_of_device(x.dtype)):
+    if run is None and not (model.built and _may_go_as_it_is(model, x.dtype)):
         return None
     y = predictor.first(x) if run is None else predictor.again(run, x)
     if isinstance(y, jax.Array):
@@ -63,9 +67,17 @@ def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> S
     return jax.tree_util.tree_map(placement.own_array, y)
 
 
-def _is_of_device(dtype: np.dtype) -> bool:
-    """Whether JAX takes arrays of a dtype as they are."""
-    return dtype.kind in "fiub" and dtype.itemsize <= 4
+def _of_fewer_bits(x: np.ndarray, types: InputTypes | None) -> np.ndarray:
+    """Numbers of 64 bits in the dtype that a device has for them."""
+    x = as_array(x, "x", of_one(types))
+    dtype = jax.dtypes.canonicalize_dtype(x.dtype)
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+def _may_go_as_it_is(model: "Trainer", dtype: np.dtype) -> bool:
+    """Whether a model can be given arrays of a dtype without a look at their numbers."""
+    types = model.types_of_inputs()
+    return fits_as_it_is(dtype, None if types is None else types.at(0))
 
 
 class Predictor:
@@ -107,6 +119,8 @@ class Predictor:
         if self._runs_as_it_is(x):
             run = self.function.known(self.values(), x)
             if run is not None:
+                if len(self.known) >= MOST_SHAPES:
+                    self.known.clear()
                 self.known[x.shape, x.dtype] = run
         return y
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _may_trace = contextvars.ContextVar("jkeras_may_trace", default=False)
 
 
+MOST_SHAPES = 64  # for which a program is kept
+
+
 class Untraced(Exception):
     """A program is called with shapes that it was not traced for."""
 
@@ -77,6 +80,8 @@ class Program:
         if self.needs > memory.LITTLE:
             memory.check(self.needs, arguments, self.what)
         shapes = _shapes(arguments[1:])
+        if len(self._jitted) == MOST_SHAPES and shapes in self._jitted:
+            self._jitted[shapes] = self._jitted.pop(shapes)  # behind those used longer ago
         for jitted in self._jitted.get(shapes, ()):
             try:
                 return jitted(*arguments)
@@ -100,7 +105,7 @@ class Program:
             if not jax.config.jax_disable_jit:
                 # the call below finds what is traced and compiled here
                 self._weigh(jitted, jitted.lower(*arguments).compile(), arguments)
-                self._jitted[shapes] = (jitted, *self._jitted.get(shapes, ()))
+                self._keep(shapes, jitted)
             is_large = self.needs > memory.LITTLE
             # what is kept is memory too, as much as the state
             if is_large and memory.is_scarce(self.needs, arguments):
@@ -108,6 +113,16 @@ class Program:
             return jitted(*arguments)
         finally:
             _may_trace.reset(token)
+
+    def _keep(self, shapes: tuple, jitted: Callable) -> None:
+        """Keeps a function for arguments of some shapes, and lets go of those for others that were
+        used longest ago: each has megabytes.
+        """
+        known = self._jitted.pop(shapes, ())
+        while len(self._jitted) >= MOST_SHAPES:
+            for old in self._jitted.pop(next(iter(self._jitted))):
+                old.clear_cache()
+        self._jitted[shapes] = (jitted, *known)
 
     def _try(self, jitted: Callable, arguments: tuple) -> Any:
         """The results of a large program where memory is scarce and the estimate may be wrong: what

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.building import as_specs
 from jkeras.core.errors import NotCompiledError, explain
+from jkeras.core.host_numbers import InputTypes
 from jkeras.core.keras_tensor import flatten
 from jkeras.core.settings import is_interactive_logging_enabled, settings
 from jkeras.core.signals import Signals, whole
@@ -26,11 +27,11 @@ from jkeras.ops.kernels import outside_loops
 from jkeras.training import data, keras_contract, placement
 from jkeras.training.compilable import Compilable
 from jkeras.training.compile_metrics import CompileMetrics
-from jkeras.training.data.source import Batch, Source, unpack
+from jkeras.training.data.source import Batch, DataTypes, Source, unpack
 from jkeras.training.ensemble.shell import MaybeEnsemble, each_of, rows_shuffled
 from jkeras.training.layout import StateLayout
 from jkeras.training.nonfinite import look_at_batch
-from jkeras.training.overrides import overrides
+from jkeras.training.overrides import has_own_step, overrides
 from jkeras.training.predictor import Predictor, predict_at_once, predictor_of
 from jkeras.training.program import program_of
 from jkeras.training.results import as_numbers, concatenate
@@ -238,7 +239,7 @@ class Trainer(MaybeEnsemble, Compilable):
         x = self._prepared(x)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.split_validation(
-                (x, y, sample_weight), validation_split
+                (x, y, sample_weight), validation_split, self.types_of_data()
             )
         self.stop_training = False
         self.compile_seconds = 0.0
@@ -246,7 +247,13 @@ class Trainer(MaybeEnsemble, Compilable):
         with contextlib.ExitStack() as opened:
             opened.enter_context(OwnFramesLeftOut())
             source = data.make_source(
-                x, y, sample_weight, batch_size, rows_shuffled(shuffle), steps=steps_per_epoch
+                x,
+                y,
+                sample_weight,
+                batch_size,
+                rows_shuffled(shuffle),
+                steps=steps_per_epoch,
+                types=self.types_of_data(),
             )
             opened.enter_context(contextlib.closing(source))
             source = self._weighted(source, class_weight)
@@ -258,6 +265,7 @@ class Trainer(MaybeEnsemble, Compilable):
                 opened.enter_context(contextlib.closing(validation))
             self.build_for_training(source.shapes())
             source = self._checked(source)
+            self.warn_of_padding(source.shapes()[2] is not None or self._compile_loss is None)
             if validation is not None:
                 validation = self._checked(validation)
             callbacks = self._fit_callbacks(callbacks, source, verbose, epochs, steps)
@@ -287,8 +295,38 @@ class Trainer(MaybeEnsemble, Compilable):
     ) -> Source:
         if isinstance(validation_data, (tuple, list)) and 1 <= len(validation_data) <= 3:
             x, y, sample_weight = (*validation_data, None, None)[:3]
-            return data.make_source(self._prepared(x), y, sample_weight, batch_size, steps=steps)
-        return data.make_source(validation_data, batch_size=batch_size, replays=True, steps=steps)
+            x = self._prepared(x)
+        else:
+            x, y, sample_weight = validation_data, None, None
+        return data.make_source(
+            x,
+            y,
+            sample_weight,
+            batch_size,
+            replays=True,
+            steps=steps,
+            types=self.types_of_data(),
+        )
+
+    def warn_of_padding(self, has_weights: bool = True) -> None:
+        """Warns, once for the model, where padding is taken for data since a mask is lost; here it
+        is not known.
+
+        Args:
+            has_weights: whether the loss has weights of its own, or there is none.
+        """
+
+    def types_of_inputs(self) -> InputTypes | None:
+        """The dtypes that data for the inputs goes to; None: they are not known."""
+        return None
+
+    def types_of_data(self) -> DataTypes:
+        """The dtypes that the parts of a batch go to. Losses and metrics compute in floats; what
+        a step of the user's own does with labels is not known.
+        """
+        kinds = ("train", "test")
+        is_known = self.compiled and not any(has_own_step(self, kind) for kind in kinds)
+        return DataTypes(self.types_of_inputs(), "float32" if is_known else None)
 
     def _prepared(self, x: Structure) -> Structure:
         """Data for the inputs as what a compiled step can take; here, as it is."""
@@ -355,7 +393,9 @@ class Trainer(MaybeEnsemble, Compilable):
         self.compile_seconds = 0.0
         x = self._prepared(x)
         with contextlib.closing(
-            data.make_source(x, y, sample_weight, batch_size, steps=steps)
+            data.make_source(
+                x, y, sample_weight, batch_size, steps=steps, types=self.types_of_data()
+            )
         ) as source:
             self.build_for_training(source.shapes())
             source = self._checked(source)
@@ -425,8 +465,10 @@ class Trainer(MaybeEnsemble, Compilable):
         callbacks: Callback | Sequence[Callback] | CallbackList | None,
     ) -> Structure:
         """The outputs of a predictor for the batches of data."""
-        source = data.make_source(x, batch_size=batch_size, steps=steps)
+        types = DataTypes(self.types_of_inputs())
+        source = data.make_source(x, batch_size=batch_size, steps=steps, types=types)
         self._build_for_prediction(source.peek())
+        self.warn_of_padding()
         steps = _capped(steps)
         callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
         callbacks.on_predict_begin()
@@ -460,7 +502,7 @@ class Trainer(MaybeEnsemble, Compilable):
     @without_own_frames
     def predict_on_batch(self, x: Structure) -> Structure:
         """The outputs for one batch."""
-        x = data.as_arrays(x)
+        x = data.as_arrays(x, types=self.types_of_inputs())
         self._build_for_prediction((x,))
         return jax.tree_util.tree_map(placement.own_array, predictor_of(self)(x))
 
@@ -591,7 +633,9 @@ class Trainer(MaybeEnsemble, Compilable):
         if "train" in kinds:
             self._refuse_privacy("precompile")
         seconds = {}
-        with contextlib.closing(data.make_source(x, y, sample_weight, batch_size)) as source:
+        types = self.types_of_data()
+        source = data.make_source(x, y, sample_weight, batch_size, types=types)
+        with contextlib.closing(source):
             self.build_for_training(source.peek())
             for kind in kinds:
                 begin = time.perf_counter()
@@ -691,7 +735,7 @@ class Trainer(MaybeEnsemble, Compilable):
                 f"Received: x of type {type(x).__name__}. Pass sources of batches to `fit`, "
                 "`evaluate` or `predict`."
             )
-        source = data.OneBatch(x, y, sample_weight)
+        source = data.OneBatch(x, y, sample_weight, self.types_of_data())
         source = self._weighted(source, class_weight)
         self.build_for_training(source.data)
         return self._checked(source).data

@@ -1,5 +1,7 @@
 """Data sets of samples that are put into batches when they are asked for; sliding windows."""
 
+import warnings
+
 import numpy as np
 
 from jkeras import tree
@@ -225,8 +227,18 @@ def timeseries_dataset_from_array(
             f"`end_index` must be greater than `start_index`. Received: start_index={start_index} "
             f"and end_index={end_index}"
         )
+    if sequence_length < 1:
+        raise ValueError(
+            f"`sequence_length` must be 1 or more. Received: sequence_length={sequence_length}"
+        )
     data = np.asarray(data)[start:end]
     count = end - start - (sequence_length - 1) * sampling_rate
+    if count < 1:
+        warnings.warn(
+            f"timeseries_dataset_from_array: there is no window, as {sequence_length} steps at a "
+            f"distance of {sampling_rate} are more than the {end - start} rows that are used.",
+            stacklevel=2,
+        )
     if targets is not None:
         count = min(count, len(targets))
         targets = np.asarray(targets)[start:end]

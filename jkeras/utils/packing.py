@@ -173,6 +173,11 @@ class PackedBatches(collections.abc.Iterator):
                 f"Expected sequences of whole numbers. Sequence {self._taken} is of "
                 f"{tokens.dtype}{list(tokens.shape)}: turn texts into numbers by a tokenizer first."
             )
+        if tokens.min() < 0 or tokens.max() >= 2**31:
+            raise ValueError(
+                f"Expected tokens from 0 on, below 2**31. Sequence {self._taken} has tokens from "
+                f"{tokens.min()} to {tokens.max()}."
+            )
         length = self.packing.length
         if self.packing.longer == "error" and len(tokens) > length:
             raise ValueError(

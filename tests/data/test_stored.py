@@ -116,7 +116,7 @@ def test_labels_in_a_file_are_checked_and_weighed(tmp_path):
     for y in (labels, np.array(labels)):
         model.set_weights([np.eye(4, 2), np.zeros(2)])
         history = model.fit(
-            X, y, class_weight={0: 3.0}, shuffle=False, batch_size=BATCH, verbose=0
+            X, y, class_weight={0: 3.0, 1: 1.0}, shuffle=False, batch_size=BATCH, verbose=0
         ).history
         losses.append(history["loss"])
     np.testing.assert_allclose(*losses, 1e-5)

@@ -1,9 +1,13 @@
 """Masks that travel beside tensors."""
 
+import warnings
+
 import numpy as np
+import pytest
 
 import jkeras
 from jkeras import layers
+from jkeras.core.errors import LostMaskWarning
 
 
 def test_a_symbolic_mask_that_ends_at_a_layer_without_masks():
@@ -14,3 +18,74 @@ def test_a_symbolic_mask_that_ends_at_a_layer_without_masks():
     model = jkeras.Model(tokens, layers.Dense(2)(x))
     assert getattr(x, "_keras_mask", None) is None
     assert model.predict(np.ones((3, 5), "int32"), verbose=0).shape == (3, 2)
+
+
+def tokens_and_vectors():
+    tokens = jkeras.Input((5,), dtype="int32")
+    return tokens, layers.Embedding(7, 4, mask_zero=True, name="vectors")(tokens)
+
+
+def attended(x):
+    return layers.MultiHeadAttention(2, 2)(x, x)
+
+
+CONVOLUTION = {"filters": 4, "kernel_size": 3, "padding": "same", "name": "convolution"}
+
+LOST = {
+    "residual": (lambda x: x + attended(x), r"ends at 'add\w*'.* and the loss takes"),
+    "behind": (lambda x: layers.Dense(2)(x * 2.0), r"ends at 'multiply\w*'.* and the loss takes"),
+    "convolution": (
+        lambda x: layers.LSTM(3, name="reader")(layers.Conv1D(**CONVOLUTION)(x)),
+        r"ends at 'convolution' \(Conv1D\).*'reader' \(LSTM\) takes",
+    ),
+    "added": (
+        lambda x: layers.Bidirectional(layers.GRU(2), name="both")(
+            layers.Dropout(0.1)(layers.Add(name="sum")([x, layers.Conv1D(**CONVOLUTION)(x)]))
+        ),
+        r"ends at 'sum' \(Add\).*'both' \(Bidirectional\)|'convolution'",
+    ),
+}
+
+KEPT = {
+    "residual": lambda x: layers.Add()([x, attended(x)]),
+    "read": lambda x: layers.LSTM(3)(layers.Dropout(0.1)(layers.LayerNormalization()(x))),
+    "mean": lambda x: jkeras.ops.mean(x, axis=1),
+    "flat": lambda x: layers.Dense(2)(layers.Flatten()(x)),
+    "largest": lambda x: layers.GlobalMaxPooling1D()(layers.Conv1D(**CONVOLUTION)(x)),
+    "repeated": lambda x: layers.GRU(2)(layers.RepeatVector(5)(layers.GRU(5)(x))),
+}
+
+
+def fit_it(model, **options):
+    model.compile("sgd", "mse")
+    y = np.zeros((3, *model.output_shape[1:]))
+    model.fit(np.ones((3, 5), "int32"), y, verbose=0, **options)
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_mask_that_is_missed(name):
+    """Said once, by `fit`; where a layer misses it, by `predict` too."""
+    make, said = LOST[name]
+    tokens, x = tokens_and_vectors()
+    model = jkeras.Model(tokens, make(x))
+    with pytest.warns(LostMaskWarning, match=said):
+        fit_it(model)
+    fit_it(model)
+    model.predict(np.ones((3, 5), "int32"), verbose=0)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_mask_that_nobody_misses(name):
+    tokens, x = tokens_and_vectors()
+    model = jkeras.Model(tokens, KEPT[name](x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_it(model)
+
+
+def test_who_says_what_is_padding_is_not_told():
+    tokens, x = tokens_and_vectors()
+    y = layers.GlobalAveragePooling1D()(x * 2.0, mask=jkeras.ops.not_equal(tokens, 0))
+    fit_it(jkeras.Model(tokens, y))
+    tokens, x = tokens_and_vectors()
+    fit_it(jkeras.Model(tokens, x * 2.0), sample_weight=np.ones((3, 5)))

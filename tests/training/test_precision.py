@@ -362,3 +362,19 @@ def test_what_is_written_over_by_its_gradient_is_not_unscaled(policy):
         for model in (mine, theirs):
             model.train_on_batch(normal(16, 16, seed=seed), normal(16, 16, seed=9))
     assert_same_weights(mine, theirs, rtol=2e-2, atol=2e-3)
+
+
+@with_policy("bfloat16", "float16", "mixed_bfloat16")
+def test_the_dtypes_of_moments_are_keras_s(policy):
+    """Under "bfloat16" they have few bits, and so have the steps: the same losses."""
+    results = []
+    for k in (jkeras, keras):
+        model = k.Sequential([k.Input((4,)), k.layers.Dense(3)])
+        model.set_weights([np.linspace(-1, 1, 12).reshape(4, 3), np.zeros(3)])
+        model.compile("adam", "mse")
+        data = normal(32, 4), np.zeros((32, 3))
+        losses = model.fit(*data, epochs=3, verbose=0, shuffle=False).history["loss"]
+        results.append((losses, [str(v.dtype) for v in model.optimizer.variables]))
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-3)
+    assert results[0][1] == results[1][1]
+    assert ("bfloat16" in results[0][1]) == (policy == "bfloat16")

@@ -2,7 +2,11 @@
 means nothing, else a warning.
 """
 
+import functools
+
+import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -33,6 +37,72 @@ def fit(loss="sparse_categorical_crossentropy", x=X, y=Y, units=3, metrics=None,
 def test_labels_that_are_no_classes(labels, shown, array):
     with pytest.raises(ValueError, match=f"must be classes in .* the label {shown}"):
         fit(y=array(labels))
+
+
+def batches_of(x, y):
+    while True:
+        yield jnp.array(x), jnp.array(y)
+
+
+def test_labels_of_jax_from_a_generator():
+    with pytest.raises(ValueError, match="must be classes in .* the label 7"):
+        fit(x=batches_of(X, np.array([0, 7] * 4)), y=None, steps_per_epoch=2)
+    fit(x=batches_of(X, np.array([0, 2] * 4)), y=None, steps_per_epoch=2)
+
+
+sparse = jkeras.losses.sparse_categorical_crossentropy
+
+
+class Own(jkeras.losses.Loss):
+    def __init__(self):
+        super().__init__()
+        self.inner = jkeras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+
+    def call(self, y_true, y_pred):
+        return 2 * self.inner(y_true, y_pred)
+
+
+WRAPPED = {
+    "lambda": lambda y, p: sparse(y, p, from_logits=True),
+    "partial": functools.partial(sparse, from_logits=True),
+    "cast": lambda y, p: jkeras.ops.sparse_categorical_crossentropy(y, jkeras.ops.softmax(p)),
+    "class": Own(),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_labels_of_a_loss_that_hands_them_on(name):
+    ignored = -1 if name == "class" else 0
+    fit(WRAPPED[name], y=np.array([0, 2, ignored, 1] * 2))
+    with pytest.raises(ValueError, match="must be classes in .* the label 3"):
+        fit(WRAPPED[name], y=np.array([0, 3] * 4))
+
+
+def test_labels_that_a_loss_changes():
+    """From 1 on, which is right: nobody knows what they are to be."""
+    fit(lambda y, p: sparse(y - 1, p, from_logits=True), y=np.array([1, 3] * 4))
+
+
+LOSSES = ("mse", "mae", "huber", "poisson", "binary_crossentropy", "cosine_similarity")
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("shape, units", [((8, 3), 1), ((8, 1), 2), ((8,), 2), ((8, 2, 3), 2)])
+def test_labels_of_another_shape(loss, shape, units):
+    with pytest.raises(ValueError, match=r"The labels of output 'out': expected one number for"):
+        fit(loss, y=np.zeros(shape, "float32"), units=units)
+
+
+@pytest.mark.parametrize("shape, units", [((8,), 1), ((8, 1), 1), ((8, 2), 2), ((8, 2, 1), 2)])
+def test_labels_of_the_same_shape_up_to_an_axis(shape, units):
+    fit("mse", y=np.zeros(shape, "float32"), units=units)
+
+
+def test_series_with_one_label_each():
+    model = jkeras.Sequential([jkeras.Input((5, 2)), jkeras.layers.GRU(1, return_sequences=True)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"shape \(8, 1\), which would be compared crosswise"):
+        model.fit(np.ones((8, 5, 2)), np.zeros((8, 1)), verbose=0)
 
 
 def test_labels_that_do_not_count_may_be_anything():
@@ -183,6 +253,109 @@ def test_weights_of_unknown_classes(weights, said):
         fit(class_weight=weights)
 
 
+STRANGE = {
+    "binary_crossentropy": (
+        [[0.0], [5.0]],
+        "numbers from 0 to 1, and is given labels from 0.0 to 5.0",
+    ),
+    "poisson": ([[2.0], [-1.0]], "numbers from 0 to inf, and is given labels from -1.0 to 2.0"),
+    "categorical_crossentropy": ([[0.0, 1.0], [1.0, 1.0]], "a row that adds up to 2"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* is NaN")  # the log of outputs below 0
+@pytest.mark.parametrize("loss", STRANGE)
+@pytest.mark.parametrize("kind", ["arrays", "generator"])
+def test_labels_that_a_loss_takes_for_something_else(loss, kind):
+    rows, said = STRANGE[loss]
+    y = np.array(rows * 4, "float32")
+    options = {"x": batches_of(X, y), "y": None, "steps_per_epoch": 2}
+    if kind == "arrays":
+        options = {"y": y}
+    with pytest.warns(UserWarning, match=said):
+        fit(loss, units=y.shape[1], **options)
+    if kind == "arrays":  # what does not count may be anything
+        fit(loss, y=y, units=y.shape[1], sample_weight=np.array([1.0, 0.0] * 4))
+
+
+@pytest.mark.filterwarnings("ignore:.* is NaN")  # the log of outputs below 0
+@pytest.mark.parametrize("loss", STRANGE)
+def test_labels_that_are_right(loss):
+    y = np.random.default_rng(0).dirichlet(np.ones(3), 8).astype("float16")
+    fit(loss, y=y)
+
+
+def test_a_class_without_a_weight():
+    with pytest.warns(UserWarning, match="no weight for the class 2, which counts 1: it has .0, 1"):
+        fit(y=np.array([0, 1, 2, 1] * 2), class_weight={0: 1.0, 1: 2.0})
+
+
+@pytest.mark.parametrize("part", ["x", "y", "rate", "generator"])
+def test_a_loss_that_is_nan(part):
+    x, y, options = X.copy(), np.zeros((8, 3), "float32"), {"epochs": 3, "batch_size": 4}
+    said = r"the loss of epoch 1 is NaN.*nonfinite='raise'"
+    if part == "rate":
+        x, said = x * 1e30, r"the loss of epoch [12] is NaN.*nonfinite='raise'"
+    elif part == "generator":
+        x = batches_of(np.full_like(x, np.nan), y)
+        y, options = None, {"steps_per_epoch": 2}
+    else:
+        array = {"x": x, "y": y}[part]
+        array[5, 2] = np.nan
+        said = rf"the loss of epoch 1 is NaN.*`{part}` holds NaN at \[5, 2\], 1 times"
+    with pytest.warns(UserWarning, match=said) as caught:
+        fit("mse", x=x, y=y, **options)
+    assert len(caught) == 1
+
+
+def test_a_loss_that_is_nan_and_somebody_sees_to_it():
+    y = np.full((8, 3), np.nan)
+    fit("mse", y=y, callbacks=[jkeras.callbacks.TerminateOnNaN()])
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-20, 1e-9, 1e-4, 1.0])
+def test_the_cosine_of_a_vector_of_zeros(scale):
+    """The values of Keras; a gradient that is a number where Keras's is NaN."""
+    y, p = np.array([[1.0, 2.0, 2.0]], "float32"), np.array([[2.0, 0.0, 1.0]], "float32") * scale
+    losses = [k.losses.cosine_similarity(jnp.array(y), jnp.array(p)) for k in (jkeras, keras)]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    gradients = [
+        jax.grad(lambda p, k=k: k.losses.cosine_similarity(jnp.array(y), p)[0])(jnp.array(p))
+        for k in (jkeras, keras)
+    ]
+    assert np.isfinite(gradients[0]).all()
+    if np.isfinite(gradients[1]).all():
+        np.testing.assert_allclose(*gradients, rtol=1e-5, atol=1e-6 / max(scale, 1e-7))
+
+
+def test_bins_of_nan():
+    with pytest.raises(ValueError, match="`adapt`: expected numbers.*NaN in 1 of 3 places"):
+        jkeras.layers.Discretization(num_bins=2).adapt(np.array([1.0, np.nan, 2.0]))
+
+
+def test_windows_that_there_are_not():
+    make = jkeras.utils.timeseries_dataset_from_array
+    with pytest.raises(ValueError, match="`sequence_length` must be 1 or more"):
+        make(np.arange(6), None, -2, format="grain")
+    with pytest.warns(UserWarning, match="there is no window, as 9 steps"):
+        make(np.arange(6), None, 9, format="grain")
+
+
+def test_tokens_below_zero():
+    with pytest.raises(ValueError, match="tokens from 0 on.*Sequence 0 has tokens from -5 to 3"):
+        list(jkeras.utils.pack_sequences([[-5, 3, 2]], 8))
+
+
 def test_weights_of_more_classes_than_one_hot_labels_have():
     with pytest.warns(UserWarning, match="has the classes .3.,.* from 0 to 2"):
         fit("categorical_crossentropy", y=np.eye(3)[Y], class_weight={0: 1.0, 3: 2.0})
+
+
+@pytest.mark.parametrize("see", ["__call__", "predict", "fit"])
+def test_whole_numbers_seen_first(see):
+    """A model that is built on whole numbers does not cut floats to them later."""
+    model = jkeras.Sequential([jkeras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    model.compile("sgd", "mse")
+    whole = np.zeros((2, 1), "int64")
+    getattr(model, see)(*([whole, whole] if see == "fit" else [whole]))
+    np.testing.assert_array_equal(model.predict(np.array([[0.5]]), verbose=0), [[0.5]])

@@ -8,8 +8,8 @@ import numpy as np
 
 from jkeras.core.keras_tensor import flatten
 from jkeras.training import placement
-from jkeras.training.data.arrays import as_arrays, take
-from jkeras.training.data.source import Batch, Source
+from jkeras.training.data.arrays import batch_of_arrays, take
+from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.data.stored import array_or_stored, in_memory
 from jkeras.training.data.weights import check_weights
 from jkeras.training.workers import noted
@@ -27,6 +27,8 @@ class ArraySource(Source):
         batch_size: 32 by default, or as many rows as make `steps` batches.
         shuffle: True for rows in a new order each epoch, "batch" for batches of neighbours in a new
             order.
+        types: that the data goes to.
+
     Raises:
         ValueError: no rows, or parts that do not have the same number of them.
     """
@@ -41,12 +43,9 @@ class ArraySource(Source):
         batch_size: int | None = None,
         shuffle: bool | str = False,
         steps: int | None = None,
+        types: DataTypes | None = None,
     ) -> None:
-        self.data = (
-            as_arrays(x, "x", array_or_stored),
-            as_arrays(y, "y", array_or_stored),
-            as_arrays(sample_weight, "sample_weight", array_or_stored),
-        )
+        self.data = batch_of_arrays((x, y, sample_weight), types, array_or_stored)
         self.size = self._rows(_leaves(self.data))
         check_weights(*self.data[1:])
         self.batch_size = self._size_of_batch(batch_size, steps)
@@ -159,9 +158,13 @@ class OneBatch(ArraySource):
     """
 
     def __init__(
-        self, x: typing.Any, y: typing.Any = None, sample_weight: typing.Any = None
+        self,
+        x: typing.Any,
+        y: typing.Any = None,
+        sample_weight: typing.Any = None,
+        types: DataTypes | None = None,
     ) -> None:
-        super().__init__(x, y, sample_weight, batch_size=1)
+        super().__init__(x, y, sample_weight, batch_size=1, types=types)
 
     @staticmethod
     def _rows(leaves):

@@ -8,24 +8,40 @@ import typing
 import jax
 import numpy as np
 
+from jkeras.core.host_numbers import (
+    InputTypes,
+    fitted,
+    narrowed,
+    of_one,
+    part_at,
+    refuse_masked,
+)
 from jkeras.core.keras_tensor import alike
 from jkeras.core.settings import floatx
-from jkeras.training.data.source import Batch, unpack
+from jkeras.training.data.source import Batch, DataTypes, unpack
 
 TEXTS = "Turn text into numbers before, with `StringLookup` or `TextVectorization`."
 
 
-def as_array(value: typing.Any, what: str = "x") -> np.ndarray | jax.Array:
+def as_array(
+    value: typing.Any, what: str = "x", dtype: str | None = None
+) -> np.ndarray | jax.Array:
     """An array-like as a numpy or JAX array; floats in the default float type.
 
     Tensors of torch and TensorFlow, tables of pandas and sparse matrices count; a `Series` becomes
     a column, as in Keras.
 
+    Args:
+        dtype: of what takes the numbers, see `host_numbers.fitted`; None: not known.
+
     Raises:
-        ValueError: for ragged lists, objects and strings of no use to a model.
+        ValueError: for ragged lists, objects and strings of no use to a model, and for numbers that
+            a device cannot hold.
     """
     if isinstance(value, jax.Array):
         return value
+    refuse_masked(value, what)
+    columns = getattr(value, "columns", None)
     if not isinstance(value, np.ndarray):
         value = _of_library(value)
     try:
@@ -35,16 +51,21 @@ def as_array(value: typing.Any, what: str = "x") -> np.ndarray | jax.Array:
             f"`{what}` cannot be made an array: {error}. Give all rows the same shape."
         ) from error
     if array.dtype == object:
-        array = _numbers_of(value, array, what)
+        array = _numbers_of(value, array, what, columns)
     if array.dtype.kind in "USM":
         raise ValueError(f"`{what}` has dtype {array.dtype}: expected numbers. {TEXTS}")
     if array.dtype.kind == "f" and array.dtype.itemsize > 4:
-        array = array.astype(floatx())
-    return array
+        array = narrowed(array, what, floatx())
+    return fitted(array, what, dtype)
 
 
-def _numbers_of(value, objects, what):
-    """The numbers of a value that numpy takes for an array of objects."""
+def _numbers_of(value, objects, what, columns):
+    """The numbers of a value that numpy takes for an array of objects.
+
+    Args:
+        columns: of a table; None: it is none.
+    """
+    _refuse_texts(objects, what, columns)
     missing = sum(item is None for item in np.ravel(objects))
     if missing:
         raise ValueError(
@@ -53,16 +74,36 @@ def _numbers_of(value, objects, what):
             "samples out."
         )
     try:
-        return np.asarray(value, dtype=floatx())
+        return np.asarray(value, dtype="float64")
     except (ValueError, TypeError) as error:
-        example = np.ravel(objects)[:1]
-        remedy = "Convert it to a numeric array of one shape."
-        if isinstance(example.item(), (str, bytes)):
-            remedy = TEXTS
         raise ValueError(
             f"`{what}` has dtype object: expected an array of numbers, received values such as "
-            f"{example}. {remedy}"
+            f"{_example(objects)}. Convert it to a numeric array of one shape."
         ) from error
+
+
+def _refuse_texts(objects, what, columns):
+    """Raises for texts among objects; digits in quotes are texts, too."""
+    texts = np.reshape([isinstance(item, (str, bytes)) for item in objects.flat], objects.shape)
+    if not texts.any():
+        return
+    place = f"`{what}`"
+    if columns is not None and objects.ndim == 2:
+        names = [name for name, has_texts in zip(columns, texts.any(axis=0)) if has_texts]
+        place += f" has texts in its columns {names}, and so"
+    raise ValueError(
+        f"{place} has dtype object: expected an array of numbers, received values such as "
+        f"{[objects[texts][0]]!r}. {TEXTS}"
+    )
+
+
+def _example(objects):
+    """An element of an array of objects in a few words."""
+    item = next(iter(objects.flat), None)
+    if isinstance(item, np.ndarray):
+        shapes = sorted({np.shape(one) for one in objects.flat}, key=str)
+        return f"arrays of the shapes {shapes[:3]}"
+    return f"[{item!r}]" if len(repr(item)) < 80 else f"a {type(item).__name__}"
 
 
 def _of_library(value):
@@ -113,23 +154,35 @@ def is_rows(value: typing.Any) -> bool:
 
 
 def as_arrays(
-    structure: typing.Any, what: str = "x", convert: collections.abc.Callable = as_array
+    structure: typing.Any,
+    what: str = "x",
+    convert: collections.abc.Callable = as_array,
+    types: InputTypes | str | None = None,
 ) -> typing.Any:
     """A structure of array-likes as arrays; lists of numbers become one array.
 
     Args:
-        convert: what makes an array of `(value, what)`.
+        convert: what makes an array of `(value, what, dtype)`.
+        types: the dtypes that the arrays go to, or one for all; None: they are not known.
     """
     if structure is None:
         return None
     if isinstance(structure, dict):
-        return {k: as_arrays(v, f"{what}[{k!r}]", convert) for k, v in structure.items()}
+        return {
+            k: as_arrays(v, f"{what}[{k!r}]", convert, part_at(types, k))
+            for k, v in structure.items()
+        }
     if isinstance(structure, (list, tuple)) and not is_rows(structure):
-        arrays = [as_arrays(v, f"{what}[{i}]", convert) for i, v in enumerate(structure)]
+        if hasattr(structure, "_fields"):
+            types = None  # what has names of its own is not in the order of the inputs
+        arrays = [
+            as_arrays(v, f"{what}[{i}]", convert, part_at(types, i))
+            for i, v in enumerate(structure)
+        ]
         if isinstance(structure, tuple):
             return alike(structure, arrays)
         return arrays
-    return convert(structure, what)
+    return convert(structure, what, of_one(types))
 
 
 def take(structure: typing.Any, rows: slice | np.ndarray) -> typing.Any:
@@ -137,12 +190,21 @@ def take(structure: typing.Any, rows: slice | np.ndarray) -> typing.Any:
     return jax.tree_util.tree_map(lambda v: v[rows], structure)
 
 
-def as_batch(batch: typing.Any) -> Batch:
+def as_batch(batch: typing.Any, types: DataTypes | None = None) -> Batch:
     """(x, y, sample_weight) as arrays."""
     if batch is None:
         raise ValueError(
             "The batch is None: expected arrays. Does what makes it (a generator, `__getitem__`) "
             "return them?"
         )
-    x, y, sample_weight = unpack(batch)
-    return as_arrays(x, "x"), as_arrays(y, "y"), as_arrays(sample_weight, "sample_weight")
+    return batch_of_arrays(unpack(batch), types)
+
+
+def batch_of_arrays(
+    parts: Batch, types: DataTypes | None, convert: collections.abc.Callable = as_array
+) -> Batch:
+    """(x, y, sample_weight) with all that is in them as arrays."""
+    return tuple(
+        as_arrays(part, what, convert, of_part)
+        for part, what, of_part in zip(parts, DataTypes._fields, types or DataTypes())
+    )

@@ -8,7 +8,7 @@ import typing
 import numpy as np
 
 from jkeras.training.data.arrays import as_batch
-from jkeras.training.data.source import Batch, Source
+from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.workers import made_ahead, made_by_threads, noted
 
 
@@ -19,8 +19,11 @@ class BatchSource(Source):
         shuffle: whether the batches come in a new order each epoch.
     """
 
-    def __init__(self, dataset: typing.Any, shuffle: bool = False) -> None:
+    def __init__(
+        self, dataset: typing.Any, shuffle: bool = False, types: DataTypes | None = None
+    ) -> None:
         self.dataset = dataset
+        self.types = types  # that the batches go to
         self.shuffle = shuffle
         self.num_shapes = getattr(dataset, "num_shapes", 1)  # of its batches
         self._running = None  # the iterator over the batches of an epoch
@@ -57,7 +60,7 @@ class BatchSource(Source):
         """The batches of these numbers; made ahead where the data set asks for workers."""
         workers = getattr(self.dataset, "workers", 1)
         processes = getattr(self.dataset, "use_multiprocessing", False)
-        get = BatchGetter(self.dataset)
+        get = BatchGetter(self.dataset, self.types)
         fewest = 1 if processes else 2  # that make anything ahead
         if workers < fewest:
             return (get(number) for number in numbers)
@@ -72,7 +75,7 @@ class BatchSource(Source):
 
     def peek(self) -> Batch:
         """The first batch."""
-        return BatchGetter(self.dataset)(0)
+        return BatchGetter(self.dataset, self.types)(0)
 
     def close(self) -> None:
         """Stops the workers."""
@@ -90,10 +93,11 @@ class BatchGetter:
     process.
     """
 
-    def __init__(self, dataset: typing.Any) -> None:
+    def __init__(self, dataset: typing.Any, types: DataTypes | None = None) -> None:
         self.dataset = dataset
+        self.types = types
         self.__name__ = type(dataset).__name__
 
     def __call__(self, number: int) -> Batch:
         with noted(number, self.__name__):
-            return as_batch(self.dataset[number])
+            return as_batch(self.dataset[number], self.types)

@@ -4,7 +4,7 @@ import collections.abc
 import typing
 
 from jkeras.training.data.iterable_source import IterableSource
-from jkeras.training.data.source import Batch
+from jkeras.training.data.source import Batch, DataTypes
 
 LABELS = ("label", "labels", "target", "targets")  # names by which a column of labels can be known
 
@@ -79,6 +79,8 @@ class Streamed:
         self.dataset.set_epoch(epoch)
 
 
-def streamed(dataset: typing.Any, batch_size: int | None) -> IterableSource:
+def streamed(
+    dataset: typing.Any, batch_size: int | None, types: DataTypes | None = None
+) -> IterableSource:
     """The source of an `IterableDataset`."""
-    return IterableSource(Streamed(dataset, batch_size or 32), type(dataset).__name__)
+    return IterableSource(Streamed(dataset, batch_size or 32), type(dataset).__name__, types)

@@ -11,7 +11,7 @@ import typing
 
 from jkeras.training.data.arrays import as_batch
 from jkeras.training.data.iterator_state import IteratorState, put_back, state_of
-from jkeras.training.data.source import Batch, Source
+from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.workers import forks_allowed, noted
 
 # torch has workers of its own, which it watches in the main thread
@@ -27,8 +27,14 @@ class IterableSource(Source):
         name: for messages; that of its class by default.
     """
 
-    def __init__(self, iterable: collections.abc.Iterable, name: str | None = None) -> None:
+    def __init__(
+        self,
+        iterable: collections.abc.Iterable,
+        name: str | None = None,
+        types: DataTypes | None = None,
+    ) -> None:
         self.iterable = iterable
+        self.types = types  # that the batches go to
         self.name = name or type(iterable).__name__
         self._iterator = None
         self._ahead = []  # raw batches that were looked at
@@ -60,7 +66,7 @@ class IterableSource(Source):
         self._ahead, self._placed = [], None
         try:
             raw = itertools.islice(itertools.chain(ahead, iterator), 0 if is_there else skip, None)
-            yield from converted(raw, self.name, skip)
+            yield from converted(raw, self.name, skip, self.types)
         finally:
             if iterator is self._iterator:
                 self.close()
@@ -135,8 +141,14 @@ class IteratorSource(Source):
 
     resumable = False
 
-    def __init__(self, iterator: collections.abc.Iterator, replays: bool = False) -> None:
+    def __init__(
+        self,
+        iterator: collections.abc.Iterator,
+        replays: bool = False,
+        types: DataTypes | None = None,
+    ) -> None:
         self.iterator = iterator
+        self.types = types  # that the batches go to
         self.replays = replays
         self.fresh = True
         self.name = type(iterator).__name__
@@ -216,12 +228,12 @@ class IteratorSource(Source):
         if self.fresh or self.replays:
             batches = itertools.chain(self._looked_at(), batches)
         self.fresh = False
-        return converted(batches, self.name)
+        return converted(batches, self.name, types=self.types)
 
     def peek(self) -> Batch:
         """The first batch, which stays the first."""
         with noted(0, self.name):
-            return as_batch(self.first[0])
+            return as_batch(self.first[0], self.types)
 
 
 def is_iterator(value: typing.Any) -> bool:
@@ -230,7 +242,7 @@ def is_iterator(value: typing.Any) -> bool:
 
 
 def converted(
-    iterator: collections.abc.Iterator, name: str, start: int = 0
+    iterator: collections.abc.Iterator, name: str, start: int = 0, types: DataTypes | None = None
 ) -> collections.abc.Iterator[Batch]:
     """Batches as arrays; an error in them gets a note about which one it was, counted from `start`
     on.
@@ -241,7 +253,7 @@ def converted(
                 batch = next(iterator)
             except StopIteration:
                 return
-            batch = as_batch(batch)
+            batch = as_batch(batch, types)
         yield batch
 
 

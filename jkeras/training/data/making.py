@@ -8,10 +8,10 @@ import numpy as np
 from jkeras.core.keras_tensor import flatten
 from jkeras.training.data import huggingface
 from jkeras.training.data.array_source import ArraySource
-from jkeras.training.data.arrays import as_arrays, is_rows
+from jkeras.training.data.arrays import batch_of_arrays, is_rows
 from jkeras.training.data.batch_source import BatchSource
 from jkeras.training.data.iterable_source import IterableSource, IteratorSource, is_iterator
-from jkeras.training.data.source import Batch, Source
+from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.data.stored import array_or_stored, cut, is_stored
 
 
@@ -40,12 +40,14 @@ def make_source(
     shuffle: bool | str = False,
     replays: bool = False,
     steps: int | None = None,
+    types: DataTypes | None = None,
 ) -> Source:
     """The source of what `fit`, `evaluate` or `predict` was given.
 
     Args:
         replays: of an `IteratorSource`.
         steps: of an `ArraySource`.
+        types: that the data goes to; None: they are not known.
 
     Raises:
         ValueError: unknown kind of data, or arguments that go with arrays only.
@@ -59,23 +61,23 @@ def make_source(
     if kind == "Dataset":
         x, y, sample_weight = huggingface.table_parts(x)
     if gives_batches:
-        source = BatchSource(x, shuffle)
+        source = BatchSource(x, shuffle, types)
     elif kind == "IterableDataset":
-        source = huggingface.streamed(x, batch_size)
+        source = huggingface.streamed(x, batch_size, types)
     elif is_array_like(x):
-        source = ArraySource(x, y, sample_weight, batch_size, shuffle, steps)
+        source = ArraySource(x, y, sample_weight, batch_size, shuffle, steps, types)
     else:
-        source = _one_after_another(x, replays)
+        source = _one_after_another(x, replays, types)
     return source
 
 
-def _one_after_another(x, replays):
+def _one_after_another(x, replays, types):
     """The source of what can only be iterated."""
     if is_iterator(x):
-        return IteratorSource(x, replays)
+        return IteratorSource(x, replays, types)
     is_container = isinstance(x, (dict, list, tuple, str, bytes))
     if isinstance(x, collections.abc.Iterable) and not is_container:
-        return IterableSource(x)
+        return IterableSource(x, types=types)
     raise _unknown(x)
 
 
@@ -119,7 +121,9 @@ def _unknown(x):
     return ValueError(f"Unrecognized data type: x={x} (of type {type(x)}). {advice}")
 
 
-def split_validation(arrays: Batch, fraction: float) -> tuple[Batch, Batch]:
+def split_validation(
+    arrays: Batch, fraction: float, types: DataTypes | None = None
+) -> tuple[Batch, Batch]:
     """((x, y, w) for training, (x, y, w) for validation): the last `fraction` of the rows
     validates.
 
@@ -133,10 +137,7 @@ def split_validation(arrays: Batch, fraction: float) -> tuple[Batch, Batch]:
             "Argument `validation_split` is only supported for arrays. Pass `validation_data` "
             "instead."
         )
-    arrays = tuple(
-        as_arrays(value, name, array_or_stored)
-        for value, name in zip(arrays, ("x", "y", "sample_weight"))
-    )
+    arrays = batch_of_arrays(arrays, types, array_or_stored)
     if not 0 < fraction < 1:
         raise ValueError(f"`validation_split` must be between 0 and 1. Received: {fraction}")
     size = next(v for v in flatten(arrays) if v is not None).shape[0]

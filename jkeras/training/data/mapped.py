@@ -5,6 +5,9 @@ labels.
 import collections.abc
 import typing
 
+import jax
+
+from jkeras.ops.kernels import on_cpu
 from jkeras.training.data.array_source import ArraySource
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Batch, Source
@@ -78,19 +81,52 @@ class Mapped(Source):
         self.source.close()
 
 
+class Checked(Mapped):
+    """A source whose labels and weights are looked at on their way. On an accelerator nobody waits
+    for labels that are still being computed there: they are looked at when the next batch is taken.
+    """
+
+    def __init__(self, source: Source, check: collections.abc.Callable) -> None:
+        super().__init__(source, self._looked_at, source.shapes())
+        self._check = check
+
+    def _looked_at(self, batch):
+        self._check(*batch[1:], on_device=True)
+        return batch
+
+    def batches(
+        self, seed: int = 0, epoch: int = 0, skip: int = 0
+    ) -> collections.abc.Iterator[Batch]:
+        """The batches of an epoch, from number `skip` on."""
+        waiting = None
+        for batch in self.source.batches(seed, epoch, skip):
+            if waiting is not None:
+                self._looked_at(waiting)
+            if on_cpu() or _are_there(batch[1:]):
+                self._looked_at(batch)
+                waiting = None
+            else:
+                waiting = batch
+            yield batch
+        if waiting is not None:
+            self._looked_at(waiting)
+
+
+def _are_there(arrays):
+    """Whether all arrays are computed."""
+    leaves = jax.tree_util.tree_leaves(arrays)
+    return all(leaf.is_ready() for leaf in leaves if isinstance(leaf, jax.Array))
+
+
 def checked(source: Source, check: collections.abc.Callable) -> Source:
     """A source whose labels and weights are given to `check(y, sample_weight)` first: arrays once,
-    also those on a device, else what of each batch lies on the host.
+    else those of each batch.
     """
     if isinstance(source, ArraySource) and not has_stored(source.data[1:]):
         check(*source.data[1:], on_device=True)
         return source
 
-    def look(batch):
-        check(*batch[1:])
-        return batch
-
-    return Mapped(source, look, source.shapes())
+    return Checked(source, check)
 
 
 def weighted(

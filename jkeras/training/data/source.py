@@ -5,9 +5,20 @@ import typing
 
 import jax
 
+from jkeras.core.host_numbers import InputTypes
 from jkeras.training.data.iterator_state import IteratorState, StateMisfit
 
 Batch: typing.TypeAlias = tuple[typing.Any, typing.Any, typing.Any]  # structures of arrays, or None
+
+
+class DataTypes(typing.NamedTuple):
+    """The dtypes that the parts of a batch go to, as far as they are known; see
+    `core.host_numbers`.
+    """
+
+    x: InputTypes | None = None
+    y: str | None = None
+    sample_weight: str | None = "float32"
 
 
 def unpack(batch: typing.Any) -> Batch:

@@ -7,6 +7,7 @@ import typing
 import jax
 import numpy as np
 
+from jkeras.core.host_numbers import type_for_all
 from jkeras.training.data.arrays import as_array
 
 # what tells a tensor or table from a file
@@ -41,15 +42,22 @@ class Stored:
     ((1000, 1000), 4000000, [[0.0, 0.0, 0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]])
     """
 
-    def __init__(self, value: typing.Any, what: str, span: range | None = None) -> None:
+    def __init__(
+        self,
+        value: typing.Any,
+        what: str,
+        span: range | None = None,
+        wanted: str | None = None,
+    ) -> None:
         if hasattr(value, "tocsr"):
             value = value.tocsr()
         self.value = value
         self.what = what
         self.span = _all_rows(value) if span is None else span
-        first_row = as_array(self.value[0:1], what)
+        self.wanted = wanted  # the dtype that the numbers go to
+        first_row = as_array(self.value[0:1], what, wanted)
         self.shape = (len(self.span), *first_row.shape[1:])
-        self.dtype = first_row.dtype
+        self.dtype = type_for_all(first_row.dtype, wanted)
         self.ndim = first_row.ndim
         self.nbytes = int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
 
@@ -67,7 +75,7 @@ class Stored:
         numbers, places = np.unique(wanted, return_inverse=True)
         if numbers[-1] - numbers[0] + 1 == len(numbers):
             return self._read(int(numbers[0]), int(numbers[-1]) + 1)[places]
-        return as_array(self.value[numbers], self.what)[places]
+        return self._as_array(self.value[numbers])[places]
 
     def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
         """Puts the rows of some numbers, in any order, into an array."""
@@ -77,11 +85,15 @@ class Stored:
             out[...] = self[rows]
 
     def _read(self, start, stop):
-        return as_array(self.value[start:stop], self.what)
+        return self._as_array(self.value[start:stop])
+
+    def _as_array(self, rows):
+        array = as_array(rows, self.what, self.wanted)
+        return array if array.dtype == self.dtype else array.astype(self.dtype)
 
     def cut(self, rows: slice) -> "Stored":
         """The rows of a slice, not read."""
-        return Stored(self.value, self.what, self.span[rows])
+        return Stored(self.value, self.what, self.span[rows], self.wanted)
 
 
 def _all_rows(value):
@@ -90,13 +102,15 @@ def _all_rows(value):
     return range(len(value))
 
 
-def array_or_stored(value: typing.Any, what: str = "x") -> np.ndarray | jax.Array | Stored:
+def array_or_stored(
+    value: typing.Any, what: str = "x", dtype: str | None = None
+) -> np.ndarray | jax.Array | Stored:
     """`as_array`, but `Stored` where the rows lie elsewhere."""
     if isinstance(value, Stored):
         return value
     if is_stored(value):
-        return Stored(value, what)
-    return as_array(value, what)
+        return Stored(value, what, wanted=dtype)
+    return as_array(value, what, dtype)
 
 
 def cut(structure: typing.Any, rows: slice) -> typing.Any:

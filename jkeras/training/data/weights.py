@@ -48,7 +48,7 @@ def class_weights(
     Raises:
         ValueError: with sample weights, or several outputs and one `class_weight`.
 
-    >>> class_weights(np.array([0, 1]), None, {1: 3.0}).tolist()
+    >>> class_weights(np.array([0, 1]), None, {0: 1.0, 1: 3.0}).tolist()
     [1.0, 3.0]
     >>> y = {"a": np.array([0, 1]), "b": np.array([1, 1])}
     >>> {k: w.tolist() for k, w in class_weights(y, None, {"b": {1: 3.0}}).items()}
@@ -153,6 +153,15 @@ def _weights_of_classes(y, class_weight):
         )
     y = classes
     weights = np.ones(y.shape, floatx())
+    has_none = np.full(y.shape, bool(class_weight))
     for label, weight in class_weight.items():
-        weights[y == label] = weight
+        is_label = y == label
+        weights[is_label] = weight
+        has_none &= ~is_label
+    if has_none.any():
+        warnings.warn(
+            f"`class_weight` has no weight for the class {y[has_none].flat[0]}, which counts 1: it "
+            f"has {list(class_weight)[:10]}. Give each class its weight.",
+            stacklevel=2,
+        )
     return weights

@@ -1,0 +1,40 @@
+"""Which labels losses of whole numbers are given while a function runs: what a lambda or a class of
+a user's own does with its labels cannot be seen from outside.
+"""
+
+import contextlib
+import contextvars
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+_seen: contextvars.ContextVar[list | None] = contextvars.ContextVar("jkeras_labels", default=None)
+
+
+class SeenLabels(NamedTuple):
+    """Labels as a loss of whole numbers was given them.
+
+    Attributes:
+        classes: how many there are.
+        ignored: a label that counts for nothing, or None.
+    """
+
+    labels: Any
+    classes: int
+    ignored: int | None
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[list[SeenLabels]]:
+    """In the block, the list of what such losses are given."""
+    token = _seen.set([])
+    try:
+        yield _seen.get()
+    finally:
+        _seen.reset(token)
+
+
+def note(labels: Any, classes: int, ignored: int | None) -> None:
+    """Says what such a loss is given, to whoever watches."""
+    seen = _seen.get()
+    if seen is not None:
+        seen.append(SeenLabels(labels, classes, ignored))

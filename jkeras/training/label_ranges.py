@@ -1,0 +1,74 @@
+"""Labels that are no probabilities, or no counts, where a loss takes them for such: trained on, as
+in Keras, with a warning.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from jkeras import losses
+from jkeras.losses import Loss
+
+TOLERANCE = 0.01  # of the sum of a row of probabilities, which may have few bits
+
+
+class Range(NamedTuple):
+    """What labels of a loss are to be.
+
+    Attributes:
+        low, high: the smallest and the largest of them.
+        sums_to_one: whether the last axis has probabilities of classes.
+    """
+
+    low: float
+    high: float
+    sums_to_one: bool = False
+
+
+RANGES = {
+    losses.binary_crossentropy: Range(0, 1),
+    losses.binary_focal_crossentropy: Range(0, 1),
+    losses.categorical_crossentropy: Range(0, 1, True),
+    losses.categorical_focal_crossentropy: Range(0, 1, True),
+    losses.poisson: Range(0, np.inf),
+}
+
+
+def range_of(loss: Loss) -> Range | None:
+    """What the labels of a loss are to be; None: anything, or it is not known."""
+    wanted = next((RANGES[one] for one in RANGES if one is getattr(loss, "fn", None)), None)
+    if wanted is not None and wanted.sums_to_one and loss.fn_kwargs().get("axis", -1) != -1:
+        return wanted._replace(sums_to_one=False)
+    return wanted
+
+
+def warn_of_range(
+    y_true: np.ndarray, sample_weight: np.ndarray | None, loss: Loss, wanted: Range, where: str
+) -> None:
+    """Warns where labels are not what a loss takes them for; those of weight 0 may be anything.
+
+    Args:
+        where: what messages call the labels.
+    """
+    if not y_true.size or y_true.dtype.kind not in "fiu":
+        return
+    low, high = y_true.min(), y_true.max()
+    fits = low >= wanted.low and high <= wanted.high  # NaN does not
+    sums = None
+    if fits and wanted.sums_to_one and y_true.ndim > 1 and y_true.shape[-1] > 1:
+        sums = y_true.sum(axis=-1, dtype="float32")
+        fits = bool((np.abs(sums - 1) <= TOLERANCE).all())
+    if fits or (sample_weight is not None and not np.asarray(sample_weight).all()):
+        return
+    if sums is None:
+        expected = f"numbers from {wanted.low} to {wanted.high}"
+        received = f"labels from {low} to {high}"
+    else:
+        expected = "probabilities that add up to 1 in each row"
+        received = f"a row that adds up to {sums[np.abs(sums - 1) > TOLERANCE].flat[0]:g}"
+    warnings.warn(
+        f"{where}: the loss '{loss.name}' takes {expected}, and is given {received}: its value "
+        "means little.",
+        stacklevel=8,
+    )
