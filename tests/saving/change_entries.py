@@ -72,6 +72,10 @@ def changes_of(config):
             yield {entry: value}
     for entry, others in FURTHER.items():
         yield from ({entry: other} for other in others)
+    # as version 4 wrote them
+    for scaling in [None, *FURTHER["rope_scaling"]]:
+        yield {"rope_parameters": None, "rope_theta": 10000.0, "rope_scaling": scaling}
+    yield {"rope_parameters": None, "rope_theta": 77.0}
     yield from WINDOWS
 
 
@@ -116,21 +120,21 @@ def main(name):
             print(json.dumps(line, default=str), flush=True)
 
 
-HIDDEN = ("bert", "distilbert", "roberta")
-G = use_transformers.GROUPED
+HIDDEN = ("bert", "distilbert", "roberta", "albert")
+GROUPED = use_transformers.GROUPED
+EXPERTS = dict(num_experts=4, moe_intermediate_size=16, shared_expert_intermediate_size=24)
+WINDOW = dict(head_dim=16, query_pre_attn_scalar=16, sliding_window=6)
+SMALL = dict(vocab_size=97, max_position_embeddings=64, initializer_range=0.3)
 MORE = {
-    "gemma2": ("Gemma2", dict(**G, head_dim=16, query_pre_attn_scalar=16, sliding_window=6)),
-    "mixtral": ("Mixtral", dict(**G, num_local_experts=4)),
-    "qwen2_moe": (
-        "Qwen2Moe",
-        dict(**G, num_experts=4, moe_intermediate_size=16, shared_expert_intermediate_size=24),
-    ),
-    "smollm3": ("SmolLM3", dict(**G)),
-    "gemma3_text": (
-        "Gemma3Text",
-        dict(**G, head_dim=16, query_pre_attn_scalar=16, sliding_window=6),
-    ),
+    "gemma2": ("Gemma2", dict(**GROUPED, **WINDOW)),
+    "mixtral": ("Mixtral", dict(**GROUPED, num_local_experts=4)),
+    "qwen2_moe": ("Qwen2Moe", dict(**GROUPED, **EXPERTS)),
+    "smollm3": ("SmolLM3", GROUPED),
+    "gemma3_text": ("Gemma3Text", dict(**{**GROUPED, "num_hidden_layers": 6}, **WINDOW)),
+    "distilbert": ("DistilBert", dict(**SMALL, dim=32, hidden_dim=48, n_layers=2, n_heads=4)),
+    "roberta": ("Roberta", use_transformers.SIZES),
 }
+
 
 if __name__ == "__main__":
     transformers.logging.set_verbosity_error()

@@ -365,7 +365,8 @@ GEMMA = Architecture(
         TIE: (True,),
         "rope_theta": (10000.0,),
     },
-    limits={"use_bidirectional_attention": (False, None)},
+    # keras-hub's blocks have this epsilon, whatever the backbone is given
+    limits={"use_bidirectional_attention": (False, None), "rms_norm_eps": (1e-6,)},
     multiples=GROUPS,
     missing={**LLAMA_MISSING, "head_dim": 256},
     derived=KEY_VALUE_HEADS,

@@ -66,6 +66,8 @@ def from_transformers(
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"There is no folder {folder} to load.")
     config = files.read_config(folder)
+    with explained(folder):
+        by_hub.check_type(config["model_type"])
     with files.stored_in(folder) as stored:
         keras_hub = _keras_hub()
         backbone = _backbone(keras_hub.models, folder, config, stored, arguments)
@@ -102,7 +104,7 @@ def _backbone(models, folder, config, stored, arguments):
     with explained(folder):
         if architecture is None:
             by_hub.check(config, stored)
-            return models.Backbone.from_preset(folder, **arguments)
+            return by_hub.read(models, folder, kind, arguments)
         entries = settings.understood(architecture, config)
         sizes.check_sizes(architecture, entries, stored)
         described = settings.arguments_of(architecture, entries, HEAD in stored)

@@ -9,15 +9,13 @@ KIND = ("rope_type", "type")  # the second in files before version 4.43
 PLAIN = frozenset(("rope_theta", *KIND))
 
 
-def flat(architecture: Architecture, config: dict) -> dict:
+def flat(config: dict) -> dict:
     """The entries as transformers 4 wrote them: version 5 has all of positions in one,
     "rope_parameters".
 
     Raises:
         SerializationError: the forms of both versions, with different values.
     """
-    if not architecture.has_rope:
-        return config
     config = dict(config)
     rope = config.pop("rope_parameters", None) or {}
     older = config.pop("rope_scaling", None) or {}
@@ -36,6 +34,18 @@ def flat(architecture: Architecture, config: dict) -> dict:
             )
         config["rope_theta"] = theta
     return {**config, "rope_scaling": rope}
+
+
+def check_unscaled(config: dict, what: str) -> None:
+    """Raises SerializationError where positions are scaled.
+
+    Args:
+        config: as `flat` gives it.
+        what: that does not compute it.
+    """
+    rope = config["rope_scaling"]
+    entries.check_values({"rope_type": _kind_of(rope)}, {"rope_type": ("default",)}, what)
+    entries.check_known(rope, PLAIN, what, "rope_parameters")
 
 
 def arguments_of(architecture: Architecture, config: dict) -> dict:

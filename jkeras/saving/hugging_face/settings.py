@@ -92,7 +92,7 @@ def understood(architecture: Architecture, config: dict) -> dict:
             or is missing.
     """
     what = architecture.backbone
-    config = rope.flat(architecture, config)
+    config = rope.flat(config) if architecture.has_rope else config
     entries.check_known(config, _known(architecture), what)
     entries.check_values(config, entries.PLAIN, what)
     config = _derived(architecture, _complete(architecture, config))
@@ -164,6 +164,7 @@ def _check_window(architecture, config):
     """
     if not architecture.has_window:
         return
+    entries.check_values(config, {"use_sliding_window": (False, True)}, architecture.backbone)
     layers = config[architecture.layers]
     kinds = config.get("layer_types")
     if kinds is not None and kinds != ["full_attention"] * layers:
@@ -171,12 +172,12 @@ def _check_window(architecture, config):
             f"config.json says {entries.shown('layer_types', kinds)}: {architecture.backbone} has "
             f"the attention of 'full_attention' in all of its {layers} layers."
         )
-    if config.get("use_sliding_window", False) is False or config.get("sliding_window") is None:
+    if not config.get("use_sliding_window") or config.get("sliding_window") is None:
         return
     first = config.get("max_window_layers", 28)
     if kinds is None and not (type(first) is int and first >= layers):
         raise SerializationError(
-            f"config.json says use_sliding_window={config['use_sliding_window']!r} with "
+            "config.json says use_sliding_window=True with "
             f"{entries.shown('sliding_window', config['sliding_window'])} from layer {first!r} of "
             f"{layers} on, which {architecture.backbone} does not compute."
         )
