@@ -310,7 +310,11 @@ class Generator:
             function: `(params, state, tokens) -> logits`.
         """
         tokens = jax.ShapeDtypeStruct((batch, length), "int32")
-        program, logits = jax.make_jaxpr(function, return_shape=True)(params, state, tokens)
+        try:
+            program, logits = jax.make_jaxpr(function, return_shape=True)(params, state, tokens)
+        except TypeError as error:  # of a layer that has no place for so many
+            expected = f"a model of texts of {length} tokens"
+            raise ValueError(explain("Generator", expected, f"its error: {error}")) from error
         found = tables_of(program, len(program.in_avals) - 1)
         for most, count in found.too_short:
             if count == length:

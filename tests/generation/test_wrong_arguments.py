@@ -200,3 +200,32 @@ def test_the_vocabulary_is_that_of_the_tokens():
     assert len(model.generate([5, VOCABULARY - 1], 4)) == 4
     with pytest.raises(ValueError, match=f"from 0 to {VOCABULARY - 1}"):
         model.generate([5, VOCABULARY], 4)
+
+
+class Sliced(layers.Layer):
+    """The first rows of a table, as keras-hub takes them."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=(LENGTH, WIDTH), name="table")
+
+    def call(self, x):
+        return x + jkeras.ops.slice(self.table, (0, 0), (x.shape[1], WIDTH))
+
+
+class WithSliced(jkeras.Model):
+    def __init__(self):
+        super().__init__()
+        self.parts = [layers.Embedding(VOCABULARY, WIDTH), Sliced(), layers.Dense(VOCABULARY)]
+
+    def call(self, tokens):
+        for part in self.parts:
+            tokens = part(tokens)
+        return tokens
+
+
+def test_a_layer_that_has_no_place_for_so_many_is_named():
+    model = WithSliced()
+    model(np.zeros((1, 4), "int32"))
+    assert len(model.generate([5, 6], LENGTH)) == LENGTH
+    with pytest.raises(ValueError, match=f"texts of {LENGTH + 1} tokens.*Sliced.call"):
+        model.generate([5, 6], LENGTH + 1)

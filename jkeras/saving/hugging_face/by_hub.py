@@ -196,8 +196,6 @@ OTHERS = frozenset(
     """.split()
 )
 
-NULLABLE = ("sliding_window", "max_window_layers")  # numbers that may be None
-
 
 def check_type(kind: str) -> None:
     """Raises SerializationError for a model type that neither jkeras nor keras-hub reads."""
@@ -227,8 +225,10 @@ def check(config: dict, stored: collections.abc.Mapping[str, Stored]) -> None:
         rope.check_unscaled(config, what)
         names |= rope.ENTRIES
     entries.check_known(config, names, what)
-    for entry in known.computed:
-        if entry in config and entry in entries.COUNTS and entry not in NULLABLE:
+    for entry in known.computed & entries.COUNTS & set(config):
+        has_no_window = entry == "sliding_window" and config.get("use_sliding_window") is False
+        is_none = entry == "sliding_window" and config[entry] is None
+        if not (has_no_window or is_none):
             entries.check_number(entry, config[entry])
     values = {e: v(config) if callable(v) else v for e, v in known.plain.items() if e in config}
     entries.check_values(config, values, what)

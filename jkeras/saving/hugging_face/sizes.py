@@ -11,7 +11,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face.architectures import HEAD, LAYER, Architecture
-from jkeras.saving.hugging_face.entries import is_count, shown
+from jkeras.saving.hugging_face.entries import shown
 
 Weights = collections.abc.Mapping[str, Stored]
 # in older files: numbers that are computed anew, and masks
@@ -156,7 +156,7 @@ def check_counts(config: dict, stored: Weights) -> None:
         if LAYERS.fullmatch(name):
             _check_count(entry, value, len(stored), f"the files have {len(stored)} weights")
         elif WIDTHS.fullmatch(name):
-            _check_count(entry, value, max(widest, len(stored)), f"no weight is that large")
+            _check_count(entry, value, max(widest, len(stored)), "no weight is that large")
 
 
 def _numbers_in(config, where):
