@@ -19,7 +19,7 @@ from jkeras.lora.kernels import axes_in, is_kernel
 from jkeras.lora.names import Names, modules_of
 from jkeras.saving import safe_json, safetensors
 from jkeras.saving.checksums import Checksums
-from jkeras.saving.files import make_folder, replacing
+from jkeras.saving.folders import exchanging
 from jkeras.saving.reading import explained, opened
 
 MATRICES = "adapter_model.safetensors"
@@ -92,13 +92,10 @@ def save(
             ranks[module] = a.shape[-1]
             for key, matrix in zip(_keys(module, place), (a[i], b[i])):
                 arrays[key] = Written(np.ascontiguousarray(matrix.T))
-    folder = os.fspath(folder)
-    make_folder(os.path.realpath(folder))
-    with replacing(os.path.join(folder, MATRICES)) as path:
-        safetensors.write(arrays, path)
     text = peft_config.written(ranks, adapter.alpha, base_model, task_type)
-    with replacing(os.path.join(folder, CONFIG)) as path:
-        pathlib.Path(path).write_text(text, encoding="utf-8")
+    with exchanging(os.path.realpath(os.fspath(folder)), CONFIG) as new:
+        safetensors.write(arrays, os.path.join(new, MATRICES))
+        pathlib.Path(new, CONFIG).write_text(text, encoding="utf-8")
 
 
 def _matrices_of_blocks(change, blocks):

@@ -311,7 +311,7 @@ def test_what_is_left_out_is_derived():
     config = {**config, "vocab_size": 11, "n_positions": 16}
     assert read(GPT2, config)["intermediate_dim"] == 32 and read(GPT2, config)["dropout"] == 0.1
     assert read(LLAMA, LLAMA_CONFIG)["rope_max_wavelength"] == 10000.0
-    gemma = read(GEMMA, {**LLAMA_CONFIG, "hidden_act": "gelu"})
+    gemma = read(GEMMA, {**LLAMA_CONFIG, "hidden_act": "gelu", "rms_norm_eps": 1e-6})
     assert gemma["intermediate_dim"] == 12 and gemma["head_dim"] == 256
 
 

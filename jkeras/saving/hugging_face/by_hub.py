@@ -9,7 +9,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import entries, rope
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES
-from jkeras.saving.hugging_face.sizes import check_counts, check_dtypes
+from jkeras.saving.hugging_face.sizes import check_all_layers, check_counts, check_dtypes
 from jkeras.saving.reading import readable
 
 Values = collections.abc.Mapping[str, tuple | collections.abc.Callable[[dict], tuple]]
@@ -53,9 +53,7 @@ IMAGES = """
 """
 # of features that are taken out in between, and of heads
 STAGES = "encoder_stride out_features out_indices pooler_act pooler_output_size stage_names"
-EXPERTS = """
-    decoder_sparse_step moe_intermediate_size norm_topk_prob num_experts num_experts_per_tok
-"""
+EXPERTS = "moe_intermediate_size norm_topk_prob num_experts num_experts_per_tok"
 SILU = {"hidden_act": ("silu",)}
 GELU = {"hidden_act": ("gelu",)}
 UNTIED = {"tie_word_embeddings": (False,)}
@@ -92,6 +90,7 @@ def _width_of_head(config):
 
 
 FULL = {"layer_types": _in_all_layers("full_attention")}
+EXPERTS_IN_ALL = {"mlp_only_layers": ([], None), "decoder_sparse_step": (1,)}
 NO_WINDOW = {"use_sliding_window": (False,)}
 ROBERTA = {**GELU, "type_vocab_size": (1, 2), "position_embedding_type": ("absolute",)}
 DINOV2 = _converted(
@@ -166,13 +165,13 @@ TYPES = {
     "qwen2_moe": _converted(
         f"{DECODER} {EXPERTS} max_window_layers rms_norm_eps rope_theta "
         "shared_expert_intermediate_size sliding_window",
-        {**SILU, **UNTIED, **NO_WINDOW, **FULL, "mlp_only_layers": ([],), "qkv_bias": (True,)},
+        {**SILU, **UNTIED, **NO_WINDOW, **FULL, **EXPERTS_IN_ALL, "qkv_bias": (True,)},
         has_rope=True,
     ),
     "qwen3_moe": _converted(
         f"{DECODER} {EXPERTS} head_dim max_window_layers rms_norm_eps rope_theta sliding_window "
         "tie_word_embeddings",
-        {**SILU, **NO_BIAS, **NO_WINDOW, **FULL, "mlp_only_layers": ([],)},
+        {**SILU, **NO_BIAS, **NO_WINDOW, **FULL, **EXPERTS_IN_ALL},
         has_rope=True,
     ),
     "roberta": _converted(ENCODER, {**ROBERTA, "layer_norm_eps": (1e-5, 1e-12)}),
@@ -196,6 +195,8 @@ OTHERS = frozenset(
     """.split()
 )
 
+NUMBERS = entries.COUNTS | entries.SHARES | {"layer_norm_eps", "rms_norm_eps", "rope_theta"}
+
 
 def check_type(kind: str) -> None:
     """Raises SerializationError for a model type that neither jkeras nor keras-hub reads."""
@@ -211,6 +212,8 @@ def check_type(kind: str) -> None:
 def check(config: dict, stored: collections.abc.Mapping[str, Stored]) -> None:
     """Raises SerializationError for what keras-hub's converter would leave out or not end with."""
     check_counts(config, stored)
+    if config["model_type"] in TYPES and config["model_type"] != "albert":  # its layers are one
+        check_all_layers(config, stored)
     check_dtypes([name for name in stored if name.endswith(".weight")], stored)
     _check_plain(config)
     kind = config["model_type"]
@@ -225,7 +228,7 @@ def check(config: dict, stored: collections.abc.Mapping[str, Stored]) -> None:
         rope.check_unscaled(config, what)
         names |= rope.ENTRIES
     entries.check_known(config, names, what)
-    for entry in known.computed & entries.COUNTS & set(config):
+    for entry in known.computed & NUMBERS & set(config):
         has_no_window = entry == "sliding_window" and config.get("use_sliding_window") is False
         is_none = entry == "sliding_window" and config[entry] is None
         if not (has_no_window or is_none):

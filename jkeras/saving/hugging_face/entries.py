@@ -56,8 +56,9 @@ PLAIN = {
 
 COUNTS = frozenset(
     """
-    head_dim hidden_size intermediate_size max_position_embeddings n_embd n_head n_inner n_layer
-    n_positions num_attention_heads num_hidden_layers num_key_value_heads
+    head_dim hidden_size intermediate_size max_position_embeddings moe_intermediate_size n_embd
+    n_head n_heads n_inner n_layer n_layers n_positions num_attention_heads num_experts
+    num_experts_per_tok num_hidden_layers num_key_value_heads num_local_experts
     original_max_position_embeddings sliding_window type_vocab_size vocab_size
     """.split()
 )

@@ -20,12 +20,20 @@ def config_of(architecture: Architecture, backbone: typing.Any) -> dict:
                 f"the only value that the model type '{architecture.model_type}' has. Received: "
                 f"{argument}={getattr(backbone, argument)!r}"
             )
+    written = _settings_of(architecture, backbone)
+    for entry, values in architecture.limits.items():
+        if entry in written and written[entry] not in values:
+            raise ValueError(
+                f"`to_transformers` expected a {architecture.backbone} with "
+                f"{architecture.settings[entry]} of {' or '.join(map(repr, values))}, with which "
+                f"it computes what transformers does. Received: {written[entry]!r}"
+            )
     return {
         "architectures": [architecture.writes],
         "model_type": architecture.model_type,
         "torch_dtype": backbone.variable_dtype,
         **{theirs: values[0] for theirs, values in architecture.fixed.items()},
-        **_settings_of(architecture, backbone),
+        **written,
         **_rope_of(architecture, backbone),
         **({"use_sliding_window": False} if architecture.has_window else {}),
     }
@@ -95,12 +103,11 @@ def understood(architecture: Architecture, config: dict) -> dict:
     config = rope.flat(config) if architecture.has_rope else config
     entries.check_known(config, _known(architecture), what)
     entries.check_values(config, entries.PLAIN, what)
-    config = _derived(architecture, _complete(architecture, config))
+    config = _complete(architecture, config)
+    _check_numbers(architecture, config, {*architecture.optional, *architecture.derived})
+    config = _derived(architecture, config)
     entries.check_values(config, {**architecture.fixed, **architecture.limits}, what)
-    for entry in architecture.settings:
-        is_none = config.get(entry) is None and entry in architecture.optional
-        if entry != TIE and not is_none:
-            entries.check_number(entry, config[entry])
+    _check_numbers(architecture, config, architecture.optional)
     if TIE in architecture.settings and TIE in config:
         entries.check_values(config, {TIE: (True, False)}, what)
     _check_multiples(architecture, config)
@@ -131,6 +138,18 @@ def _complete(architecture, config):
             f"config.json does not have {', '.join(lacking)}, which {architecture.backbone} needs."
         )
     return config
+
+
+def _check_numbers(architecture, config, optional):
+    """Raises SerializationError for a setting that is no number that it can be.
+
+    Args:
+        optional: those that may be None.
+    """
+    for entry in architecture.settings:
+        is_none = config.get(entry) is None and entry in optional
+        if entry != TIE and not is_none:
+            entries.check_number(entry, config[entry])
 
 
 def _check_multiples(architecture, config):

@@ -23,7 +23,7 @@ LAYERS = re.compile(
 )
 WIDTHS = re.compile(
     r"vocab_size|(\w+_)?hidden_size|(\w+_)?intermediate_size|(\w+_)?hidden_dim|(\w+_)?ffn_dim|"
-    r"embed_dim|embedding_size|dim|d_model|d_ff|(\w+_)?experts"
+    r"embed_dim|embedding_size|dim|d_model|d_ff|(\w+_)?experts|num_experts_per_tok"
 )
 
 
@@ -157,6 +157,18 @@ def check_counts(config: dict, stored: Weights) -> None:
             _check_count(entry, value, len(stored), f"the files have {len(stored)} weights")
         elif WIDTHS.fullmatch(name):
             _check_count(entry, value, max(widest, len(stored)), "no weight is that large")
+
+
+def check_all_layers(config: dict, stored: Weights) -> None:
+    """Raises SerializationError where a configuration has other layers than those of the files."""
+    found = (re.search(r"(?:^|\.)layers?\.(\d{1,9})\.", name) for name in stored)
+    numbers = {int(one[1]) for one in found if one}
+    for entry in ("num_hidden_layers", "n_layers"):
+        if entry in config and numbers and config[entry] != len(numbers):
+            raise SerializationError(
+                f"config.json says {shown(entry, config[entry])}; the files have the weights of "
+                f"{len(numbers)} layers."
+            )
 
 
 def _numbers_in(config, where):
