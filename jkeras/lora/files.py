@@ -19,7 +19,7 @@ from jkeras.lora.kernels import axes_in, is_kernel
 from jkeras.lora.names import Names, modules_of
 from jkeras.saving import safe_json, safetensors
 from jkeras.saving.checksums import Checksums
-from jkeras.saving.folders import exchanging
+from jkeras.saving.folders import check_links, exchanging
 from jkeras.saving.reading import explained, opened
 
 MATRICES = "adapter_model.safetensors"
@@ -136,6 +136,7 @@ def load(folder: str | os.PathLike, params: dict, *, names: Names = None) -> Ada
     >>> adapter.ranks, adapter.alpha
     ({'dense/kernel': 1}, 4.0)
     """
+    check_links(os.fspath(folder), (CONFIG, MATRICES))
     path = os.path.join(os.fspath(folder), CONFIG)
     with explained(path), opened(path) as file:
         text = file.read(LONGEST_CONFIG + 1)
@@ -164,6 +165,8 @@ def _read(stored, params, names, config):
             pairs = [[left.pop(key).read(sums) for key in pair] for pair in keys]
             matrices[path] = _pair(path, pairs, sizes)
             rank = matrices[path]["a"].shape[-1]
+            for module in modules:
+                config.check_rank(module, rank)
             own = np.array([config.alpha_of(module, rank) for module in modules], "float32")
             alphas[path] = own.reshape(sizes[0])
         sums.finish()
@@ -216,5 +219,7 @@ def _with_one_alpha(matrices, alphas):
         if np.any(own != alpha):
             b = matrices[path]["b"]
             factors = np.expand_dims(own / alpha, tuple(range(own.ndim, b.ndim)))
+            if not np.isfinite(factors).all():
+                raise SerializationError(f"its alphas are too far apart: {alpha} and {own.max()}.")
             matrices[path] = {**matrices[path], "b": b * jnp.asarray(factors)}
     return Adapter(matrices, alpha)

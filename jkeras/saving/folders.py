@@ -1,10 +1,12 @@
-"""Several files of a folder that belong together, replaced as one."""
+"""Several files of a folder that belong together: replaced as one, and no links out of it."""
 
+import collections.abc
 import contextlib
 import os
 import shutil
 import tempfile
 
+from jkeras.core.errors import SerializationError
 from jkeras.saving.files import make_folder, sync
 
 
@@ -60,3 +62,20 @@ def _exchange(folder, temporary, names, stale):
     sync(folder)
     os.replace(os.path.join(temporary, names[-1]), last)
     sync(folder)
+
+
+def check_links(folder: str, names: collections.abc.Iterable[str]) -> None:
+    """Raises SerializationError for links that lead out of a folder. Those of a snapshot in
+    huggingface_hub's cache lead to the files of all snapshots, "blobs" beside "snapshots".
+    """
+    folder = os.path.realpath(folder)
+    allowed = [folder]
+    if os.path.basename(os.path.dirname(folder)) == "snapshots":
+        allowed.append(os.path.join(os.path.dirname(os.path.dirname(folder)), "blobs"))
+    for name in names:
+        real = os.path.realpath(os.path.join(folder, name))
+        if not any(os.path.commonpath([real, root]) == root for root in allowed):
+            raise SerializationError(
+                f"{os.path.join(folder, name)} is a link that leads out of the folder, to {real}: "
+                "put the file itself there, or give the folder that it is in."
+            )

@@ -328,7 +328,9 @@ def test_an_error_leaves_the_old_model(tmp_path, monkeypatch, where, shards):
 
 
 KILLED = """
-import json, os, pathlib, sys
+import os, pathlib, sys
+from jkeras.saving import folders
+
 top = pathlib.Path(sys.argv[1])
 count, steps = 0, 0
 

@@ -84,6 +84,13 @@ def _sixth_ones(config):
     return [kinds[i % 6] for i in range(config["num_hidden_layers"])], None
 
 
+def _rotated(config):
+    """`no_rope_layers` of SmolLM3: whether each layer rotates; as it is, if it is that."""
+    given, layers = config["no_rope_layers"], config["num_hidden_layers"]
+    is_right = isinstance(given, list) and len(given) == layers and set(given) <= {0, 1}
+    return (given if is_right else [0 if i % 4 == 3 else 1 for i in range(layers)],)
+
+
 def _width_of_head(config):
     """`head_dim` where heads divide the width of the model."""
     return config["hidden_size"] // config["num_attention_heads"], None
@@ -176,9 +183,10 @@ TYPES = {
     ),
     "roberta": _converted(ENCODER, {**ROBERTA, "layer_norm_eps": (1e-5, 1e-12)}),
     "smollm3": _converted(
-        f"{DECODER} attention_bias max_window_layers mlp_bias no_rope_layer_interval "
-        "no_rope_layers rms_norm_eps rope_theta sliding_window",
-        {**SILU, **TIED, **NO_WINDOW, **FULL},
+        f"{DECODER} max_window_layers no_rope_layer_interval rms_norm_eps rope_theta "
+        "sliding_window",
+        {**SILU, **TIED, **NO_WINDOW, **FULL, **NO_BIAS, "mlp_bias": (False,)}
+        | {"no_rope_layers": _rotated},
         has_rope=True,
     ),
     "vit": _converted(

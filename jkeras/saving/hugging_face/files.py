@@ -2,7 +2,6 @@
 what is in which.
 """
 
-import collections.abc
 import contextlib
 import json
 import os
@@ -10,6 +9,7 @@ import re
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving import safe_json, safetensors
+from jkeras.saving.folders import check_links
 from jkeras.saving.reading import explained, opened
 
 CONFIG = "config.json"
@@ -69,23 +69,6 @@ def stored_in(folder: str):
                 where.update(dict.fromkeys(here, name))
                 found.update(here)
         yield found
-
-
-def check_links(folder: str, names: collections.abc.Iterable[str]) -> None:
-    """Raises SerializationError for links that lead out of a folder. Those of a snapshot in
-    huggingface_hub's cache lead to the files of all snapshots, "blobs" beside "snapshots".
-    """
-    folder = os.path.realpath(folder)
-    allowed = [folder]
-    if os.path.basename(os.path.dirname(folder)) == "snapshots":
-        allowed.append(os.path.join(os.path.dirname(os.path.dirname(folder)), "blobs"))
-    for name in names:
-        real = os.path.realpath(os.path.join(folder, name))
-        if not any(os.path.commonpath([real, root]) == root for root in allowed):
-            raise SerializationError(
-                f"{os.path.join(folder, name)} is a link that leads out of the folder, to {real}: "
-                "put the file itself there, or give the folder that it is in."
-            )
 
 
 def _check_names(file, here, listed, where):
