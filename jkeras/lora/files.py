@@ -218,7 +218,9 @@ def _with_one_alpha(matrices, alphas):
     for path, own in alphas.items():
         if np.any(own != alpha):
             b = matrices[path]["b"]
-            factors = np.expand_dims(own / alpha, tuple(range(own.ndim, b.ndim)))
+            with np.errstate(over="ignore"):  # what is too large is refused below
+                ratios = own / np.float32(alpha)
+            factors = np.expand_dims(ratios, tuple(range(own.ndim, b.ndim)))
             if not np.isfinite(factors).all():
                 raise SerializationError(f"its alphas are too far apart: {alpha} and {own.max()}.")
             matrices[path] = {**matrices[path], "b": b * jnp.asarray(factors)}
