@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain
 from jkeras.core.registry import public
 from jkeras.generation.cache import map_rows
-from jkeras.generation.generator import Generator, Rows, kept_on
+from jkeras.generation.generator import Generator, Rows, kept_on, stop_tokens
 
 Tree = Any
 NEVER = -1.0e9  # the score of what is no text
@@ -44,7 +44,7 @@ def beam_search(
     beams: int = 3,
     length_penalty: float = 1.0,
     early_stopping: bool = False,
-    stop: Sequence[int] = (),
+    stop: Sequence[int] | int = (),
     pad: int = 0,
     padding_side: str = "right",
     state: Tree = None,
@@ -79,7 +79,7 @@ def beam_search(
     """
     if beams < 1:
         raise ValueError(explain("beam_search", "`beams` of 1 or more", f"beams={beams}"))
-    text = max_length, tuple(stop), pad, padding_side
+    text = max_length, stop_tokens(stop), pad, padding_side
     ways = beams, length_penalty, early_stopping
     search = kept_on(model, ("beams", *text, *ways), lambda: _Search(model, *text, *ways))
     state = model.state if state is None else state

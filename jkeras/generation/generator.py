@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import numbers
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from jkeras.core.errors import explain
 from jkeras.core.registry import public
 from jkeras.generation.cache import Uncached, check_operations, forward
 from jkeras.generation.sampler import Sampler
+from jkeras.generation.tables import tables_of
 
 Tree = Any
 SIDES = "left", "right"
@@ -54,7 +56,7 @@ class Generator:
         model: a built model. Inputs of a fixed length are filled up to it, without a cache.
         max_length: of a text with its prompt, in tokens.
         sampler: chooses the next token, `(logits, rng, seen) -> token`.
-        stop: tokens that end a text; they belong to it.
+        stop: a token or several that end a text; they belong to it.
         pad: the token behind the end.
         cache: True demands that keys and values are kept, False that they are not.
         padding_side: "right" or "left", where prompts are padded. Texts begin with their first
@@ -62,9 +64,11 @@ class Generator:
 
     Attributes:
         why_uncached: the layer for which there is no cache, or None; known after the first call.
+        vocabulary: how many tokens the model knows; known after the first call.
 
     Raises:
-        ValueError: `cache=True` for a model that does not allow it, or another `padding_side`.
+        ValueError: `cache=True` for a model that does not allow it, another `padding_side`, or a
+            `max_length` beyond the positions that the model has.
 
     >>> import jkeras
     >>> tokens = jkeras.Input((None,), dtype="int32")
@@ -82,22 +86,22 @@ class Generator:
         model: Any,
         max_length: int,
         sampler: Sampler = Sampler(temperature=0.0),  # noqa: B008 (it is frozen)
-        stop: Sequence[int] = (),
+        stop: Sequence[int] | int = (),
         pad: int = 0,
         cache: bool | None = None,
         padding_side: str = "right",
     ) -> None:
-        if max_length < 2:
-            raise ValueError(explain("Generator", "`max_length` of 2 or more", f"{max_length}"))
+        if not isinstance(max_length, numbers.Integral) or max_length < 2:
+            raise ValueError(explain("Generator", "`max_length` of 2 or more", f"{max_length!r}"))
         check_side("Generator", padding_side)
-        self.model, self.max_length, self.sampler = model, max_length, sampler
-        self.stop, self.pad = tuple(int(token) for token in stop), int(pad)
+        self.model, self.max_length, self.sampler = model, int(max_length), sampler
+        self.stop, self.pad = stop_tokens(stop), int(pad)
         self.padding_side = padding_side
-        self.why_uncached = None
+        self.why_uncached = self.vocabulary = None
         self._buffer = self._length_of_buffer()
         self._demanded, self._is_decided = cache, False
         if cache is False:
-            self.why_uncached, self._is_decided = "`cache=False`", True
+            self.why_uncached = "`cache=False`"
         self._traces: collections.Counter = collections.Counter()
         self._prefill = jax.jit(self._counted("prefill", self.prefill))
         self._decode = jax.jit(self._counted("decode", self.decode))
@@ -131,7 +135,8 @@ class Generator:
             state: what else the model carries, by default `model.state`.
 
         Raises:
-            ValueError: a prompt without a token, or longer than a text.
+            ValueError: a prompt without a token, longer than a text, or with a token that the model
+                does not know.
         """
         rows = self.begin(params, prompts, prompt_lengths, rng, state=state)
         rows = self.go_on(params, rows, state=state)
@@ -149,9 +154,11 @@ class Generator:
         """The texts as far as their prompts; arguments as of a call."""
         prompts, lengths = self._checked(prompts, prompt_lengths)
         rng = 0 if rng is None else rng
-        rng = jax.random.key(rng) if isinstance(rng, int) else rng
+        rng = jax.random.key(int(rng)) if isinstance(rng, numbers.Integral) else rng
         state = self.model.state if state is None else state
-        self._decide(params, state, prompts)
+        self._decide(params, state, len(prompts))
+        self._check_tokens(prompts, lengths)
+        prompts, lengths = self._cut(prompts), jnp.asarray(lengths, "int32")
         bucket = min(bucket_of(prompts.shape[1]), self.max_length)
         behind = 0, bucket - prompts.shape[1]
         is_left = self.padding_side == "left"
@@ -278,25 +285,56 @@ class Generator:
 
     # ------------------------------------------------------------ what is given
 
-    def _decide(self, params, state, prompts):
-        """Finds out whether the model allows a cache."""
+    def _decide(self, params, state, batch):
+        """Finds out whether the model allows a cache, and what tokens and positions it has."""
         if self._is_decided:
             return
+        if self.why_uncached is None:
+            self._try_cache(params, state, batch)
+        if self.why_uncached is not None:
+
+            def whole(params, state, tokens):
+                return self.model.apply(params, state, tokens, training=False)[0]
+
+            self._look(whole, params, state, batch, self._buffer)
+        self._is_decided = True
+
+    def _try_cache(self, params, state, batch):
+        """Finds out for which layer there is no cache, if there is one."""
+
+        def first(params, state, tokens):
+            return forward(self.model, params, state, tokens, self.max_length)[0]
+
         try:
             if self._fixed_length() is not None:
                 raise Uncached("its input has a fixed length")
             check_operations(self.model)
-
-            def first(params, state, tokens):
-                return forward(self.model, params, state, tokens, self.max_length)
-
-            jax.eval_shape(first, params, state, prompts[:, :1])
+            self._look(first, params, state, batch, self.max_length)
         except Uncached as error:
             if self._demanded:
                 expected = "a model that allows a cache"
                 raise ValueError(explain("Generator", expected, str(error))) from None
             self.why_uncached = str(error)
-        self._is_decided = True
+
+    def _look(self, function, params, state, batch, length):
+        """Sees in a pass over texts of this length which tokens and positions there are.
+
+        Args:
+            function: `(params, state, tokens) -> logits`.
+        """
+        tokens = jax.ShapeDtypeStruct((batch, length), "int32")
+        try:
+            program, logits = jax.make_jaxpr(function, return_shape=True)(params, state, tokens)
+        except TypeError as error:  # of a layer that has no place for so many
+            expected = f"a model of texts of {length} tokens"
+            raise ValueError(explain("Generator", expected, f"its error: {error}")) from error
+        found = tables_of(program, len(program.in_avals) - 1)
+        for most, count in found.too_short:
+            if count == length:
+                expected = f"`max_length` of at most {most}, the positions that the model has"
+                raise ValueError(explain("Generator", expected, f"max_length={self.max_length}"))
+        # a model that looks nothing up has no other vocabulary than that of its logits
+        self.vocabulary = logits.shape[-1] if found.tokens is None else found.tokens
 
     def _fixed_length(self):
         """The length of the model's input, where it is one."""
@@ -304,11 +342,12 @@ class Generator:
         return shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
 
     def _checked(self, prompts, lengths):
-        """Prompts and lengths as arrays, checked where they are numbers."""
+        """Prompts and lengths, checked where they are numbers."""
         if not isinstance(prompts, jax.Array):
             prompts = np.asarray(prompts)
-        if prompts.ndim != 2 or not jnp.issubdtype(prompts.dtype, jnp.integer):
-            expected = "prompts of whole numbers (batch, time)"
+        is_whole = jnp.issubdtype(prompts.dtype, jnp.integer)
+        if prompts.ndim != 2 or not prompts.size or not is_whole:
+            expected = "prompts of whole numbers (batch, time), of one token or more"
             raise ValueError(explain("Generator", expected, f"{prompts.dtype}{prompts.shape}"))
         if lengths is None:
             lengths = np.full(len(prompts), prompts.shape[1])
@@ -318,10 +357,53 @@ class Generator:
             if lengths.shape != prompts.shape[:1] or (lengths < 1).any() or (lengths > most).any():
                 expected = f"a length from 1 to {most} for each of {len(prompts)} prompts"
                 raise ValueError(explain("Generator", expected, f"{lengths}"))
+        return prompts, lengths
+
+    def _check_tokens(self, prompts, lengths):
+        """Raises ValueError for a token that the model does not know, where they are numbers."""
+        known = self.vocabulary
+        if known is None or isinstance(prompts, jax.core.Tracer):
+            return
+        outside = [token for token in self.stop if token >= known]
+        if outside:
+            expected = f"`stop` of tokens below {known}, the model's vocabulary"
+            raise ValueError(explain("Generator", expected, f"{outside[0]}"))
+        if isinstance(lengths, jax.core.Tracer):
+            lengths = np.full(len(prompts), prompts.shape[1])
+        rows = np.asarray(prompts)
+        places = np.arange(rows.shape[1])
+        begin = (rows.shape[1] - lengths if self.padding_side == "left" else 0 * lengths)[:, None]
+        is_there = (places >= begin) & (places < begin + lengths[:, None])
+        wrong = np.argwhere(is_there & ((rows < 0) | (rows >= known)))
+        if len(wrong):
+            row, place = wrong[0]
+            expected = f"tokens from 0 to {known - 1}, the model's vocabulary"
+            received = f"{rows[row, place]} in prompt {row} at {place - begin[row, 0]}"
+            fix = "take the tokenizer that the model was trained with"
+            raise ValueError(explain("Generator", expected, received, fix))
+
+    def _cut(self, prompts):
+        """Prompts that are at most as long as texts."""
         is_left = self.padding_side == "left"
         kept = slice(-self.max_length, None) if is_left else slice(self.max_length)
-        prompts = jnp.asarray(prompts[:, kept], "int32")
-        return prompts, jnp.asarray(lengths, "int32")
+        return jnp.asarray(prompts[:, kept], "int32")
+
+
+def stop_tokens(stop: Sequence[int] | int) -> tuple[int, ...]:
+    """The tokens that end a text.
+
+    Raises:
+        ValueError: what is no token.
+
+    >>> stop_tokens(3), stop_tokens([1, 2])
+    ((3,), (1, 2))
+    """
+    tokens = (stop,) if isinstance(stop, (numbers.Integral, str)) else tuple(stop)
+    for token in tokens:
+        if not isinstance(token, numbers.Integral) or isinstance(token, bool) or token < 0:
+            expected = "`stop` of tokens, whole numbers of 0 or more"
+            raise ValueError(explain("Generator", expected, f"{token!r}"))
+    return tuple(map(int, tokens))
 
 
 def kept_on(model: Any, key: Hashable, make: Callable[[], Any]) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jkeras.callbacks.progress import screen
 from jkeras.core.errors import explain
-from jkeras.generation.generator import Generator, check_side, kept_on
+from jkeras.generation.generator import Generator, check_side, kept_on, stop_tokens
 from jkeras.generation.sampler import Sampler
 
 AT_ONCE = 16  # tokens between two drawings of the progress bar
@@ -20,7 +20,7 @@ def generate(
     prompts: Any,
     max_length: int,
     sampler: Sampler,
-    stop: Sequence[int],
+    stop: Sequence[int] | int,
     rng: jax.Array | int | None,
     stream: bool,
     verbose: int,
@@ -30,9 +30,9 @@ def generate(
     """See `Model.generate`."""
     if prompt_lengths is not None:
         prompts = unpadded(prompts, prompt_lengths, padding_side)
-    is_one = len(np.shape(prompts[0])) == 0 if len(prompts) else False
+    is_one = isinstance(prompts, str) or (len(prompts) and np.ndim(prompts[0]) == 0)
     rows, lengths = padded([prompts] if is_one else prompts)
-    arguments = max_length, sampler, tuple(stop)
+    arguments = max_length, sampler, stop_tokens(stop)
     generator = kept_on(model, arguments, lambda: Generator(model, *arguments))
     if stream:
         tokens = generator.stream(model.params, rows, lengths, rng)
@@ -45,18 +45,34 @@ def padded(prompts: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     """Prompts of any lengths as one array, padded on the right, and their lengths.
 
     Raises:
-        ValueError: no prompt, or one without a token.
+        ValueError: no prompt, one without a token, or with what is none.
 
     >>> padded([[1, 2], [3]])[0].tolist()
     [[1, 2], [3, 0]]
     """
-    lengths = np.array([len(prompt) for prompt in prompts], "int32")
+    arrays = [_tokens_of(prompt, number) for number, prompt in enumerate(prompts)]
+    lengths = np.array([len(array) for array in arrays], "int32")
     if not len(lengths) or not lengths.all():
         raise ValueError(explain("generate", "prompts of one token or more", f"{prompts!r}"))
-    rows = np.zeros((len(lengths), lengths.max()), "int32")
-    for row, prompt in zip(rows, prompts):
-        row[: len(prompt)] = np.asarray(prompt)
+    rows = np.zeros((len(lengths), lengths.max()), "int64")
+    for row, array in zip(rows, arrays):
+        row[: len(array)] = array
     return rows, lengths
+
+
+def _tokens_of(prompt, number):
+    """A prompt as an array.
+
+    Raises:
+        ValueError: it is a text, or has other numbers than whole ones.
+    """
+    array = np.asarray(prompt)
+    if array.size and (array.ndim != 1 or array.dtype.kind not in "iu"):
+        expected = "prompts of tokens, which are whole numbers"
+        is_text = array.dtype.kind in "USO"
+        fix = "give what a tokenizer makes of a text" if is_text else None
+        raise ValueError(explain("generate", expected, f"prompt {number}: {prompt!r}", fix))
+    return array.reshape(-1)
 
 
 def unpadded(prompts: Any, lengths: Any, padding_side: str) -> list[np.ndarray]:

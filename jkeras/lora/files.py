@@ -19,7 +19,7 @@ from jkeras.lora.kernels import axes_in, is_kernel
 from jkeras.lora.names import Names, modules_of
 from jkeras.saving import safe_json, safetensors
 from jkeras.saving.checksums import Checksums
-from jkeras.saving.files import make_folder, replacing
+from jkeras.saving.folders import check_links, exchanging
 from jkeras.saving.reading import explained, opened
 
 MATRICES = "adapter_model.safetensors"
@@ -92,13 +92,10 @@ def save(
             ranks[module] = a.shape[-1]
             for key, matrix in zip(_keys(module, place), (a[i], b[i])):
                 arrays[key] = Written(np.ascontiguousarray(matrix.T))
-    folder = os.fspath(folder)
-    make_folder(os.path.realpath(folder))
-    with replacing(os.path.join(folder, MATRICES)) as path:
-        safetensors.write(arrays, path)
     text = peft_config.written(ranks, adapter.alpha, base_model, task_type)
-    with replacing(os.path.join(folder, CONFIG)) as path:
-        pathlib.Path(path).write_text(text, encoding="utf-8")
+    with exchanging(os.path.realpath(os.fspath(folder)), CONFIG) as new:
+        safetensors.write(arrays, os.path.join(new, MATRICES))
+        pathlib.Path(new, CONFIG).write_text(text, encoding="utf-8")
 
 
 def _matrices_of_blocks(change, blocks):
@@ -139,6 +136,7 @@ def load(folder: str | os.PathLike, params: dict, *, names: Names = None) -> Ada
     >>> adapter.ranks, adapter.alpha
     ({'dense/kernel': 1}, 4.0)
     """
+    check_links(os.fspath(folder), (CONFIG, MATRICES))
     path = os.path.join(os.fspath(folder), CONFIG)
     with explained(path), opened(path) as file:
         text = file.read(LONGEST_CONFIG + 1)
@@ -167,6 +165,8 @@ def _read(stored, params, names, config):
             pairs = [[left.pop(key).read(sums) for key in pair] for pair in keys]
             matrices[path] = _pair(path, pairs, sizes)
             rank = matrices[path]["a"].shape[-1]
+            for module in modules:
+                config.check_rank(module, rank)
             own = np.array([config.alpha_of(module, rank) for module in modules], "float32")
             alphas[path] = own.reshape(sizes[0])
         sums.finish()
@@ -218,6 +218,10 @@ def _with_one_alpha(matrices, alphas):
     for path, own in alphas.items():
         if np.any(own != alpha):
             b = matrices[path]["b"]
-            factors = np.expand_dims(own / alpha, tuple(range(own.ndim, b.ndim)))
+            with np.errstate(over="ignore"):  # what is too large is refused below
+                ratios = own / np.float32(alpha)
+            factors = np.expand_dims(ratios, tuple(range(own.ndim, b.ndim)))
+            if not np.isfinite(factors).all():
+                raise SerializationError(f"its alphas are too far apart: {alpha} and {own.max()}.")
             matrices[path] = {**matrices[path], "b": b * jnp.asarray(factors)}
     return Adapter(matrices, alpha)

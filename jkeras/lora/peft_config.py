@@ -9,6 +9,7 @@ import typing
 from jkeras.core import patterns
 from jkeras.core.errors import SerializationError
 
+LARGEST_ALPHA = 1e18  # products with it are far from the largest number of float32
 # what changes the computation in another way than `Adapter` does: what it may be
 PLAIN = {
     "use_dora": (False, None),
@@ -20,7 +21,26 @@ PLAIN = {
     "use_qalora": (False, None),
     "alora_invocation_tokens": (None, []),
     "target_parameters": (None, []),
+    "use_rslora": (False, True, None),
+    "fan_in_fan_out": (False, True, None),  # how the kernel lies there, not the matrices
+    # other ways to begin change the kernels that the adapter is of
+    "init_lora_weights": (True, False, None, "gaussian"),
 }
+# read here, or said by the names of the matrices
+READ = frozenset(
+    """
+    alpha_pattern exclude_modules layers_pattern layers_to_transform lora_alpha peft_type r
+    rank_pattern target_modules
+    """.split()
+)
+# of training, of how the adapter began, or of what wrote it
+IGNORED = frozenset(
+    """
+    auto_mapping base_model_name_or_path corda_config ensure_weight_tying eva_config inference_mode
+    loftq_config lora_dropout lora_ga_config megatron_core peft_version qalora_group_size revision
+    runtime_config task_type
+    """.split()
+)
 
 
 def written(
@@ -69,17 +89,36 @@ class PeftConfig(typing.NamedTuple):
         alpha: of modules that no pattern fits.
         alphas: by pattern of modules.
         by_root: whether alpha is divided by the root of the rank (rslora).
+        rank: of modules that no pattern fits; None where it is not said.
+        ranks: by pattern of modules.
     """
 
     alpha: float
     alphas: dict[str, float]
     by_root: bool
+    rank: int | None
+    ranks: dict[str, int]
 
     def alpha_of(self, module: str, rank: int) -> float:
         """The alpha of a module, as if it were divided by the rank."""
-        fits = (re.match(rf"(.*\.)?({p})$", module) for p in self.alphas)
-        alpha = next((a for fit, a in zip(fits, self.alphas.values()) if fit), self.alpha)
+        alpha = _of_module(self.alphas, module, self.alpha)
         return alpha * math.sqrt(rank) if self.by_root else alpha
+
+    def check_rank(self, module: str, rank: int) -> None:
+        """Raises SerializationError where the matrices of a module have another rank than is
+        said.
+        """
+        said = _of_module(self.ranks, module, self.rank)
+        if said is not None and said != rank:
+            raise SerializationError(
+                f"it says that the rank of '{module}' is {said}, and its matrices have {rank}."
+            )
+
+
+def _of_module(by_pattern, module, default):
+    """What the first pattern says that fits a module."""
+    fits = (re.match(rf"(.*\.)?({pattern})$", module) for pattern in by_pattern)
+    return next((value for fit, value in zip(fits, by_pattern.values()) if fit), default)
 
 
 def understood(config: typing.Any) -> PeftConfig:
@@ -96,20 +135,53 @@ def understood(config: typing.Any) -> PeftConfig:
         raise SerializationError(
             f"it should have the peft_type 'LORA'. Received: {str(kind)[:100]}"
         )
-    for name, known in PLAIN.items():
-        value = config.get(name)
-        if value not in known:
-            raise SerializationError(
-                f"it has {name}={str(value)[:100]}, which is more than `w + alpha / rank * a @ b`: "
-                "merge it with peft and load the weights."
-            )
-    alphas = config.get("alpha_pattern") or {}
-    if not isinstance(alphas, dict):
-        raise SerializationError("its alpha_pattern should be an object.")
-    patterns.check_patterns(alphas, "its alpha_pattern")
+    _check_entries(config)
+    alphas, ranks = (_patterns(config, name) for name in ("alpha_pattern", "rank_pattern"))
+    for value in [config.get("r", 1), *ranks.values()]:
+        if type(value) is not int or value < 1:
+            raise SerializationError(f"its rank should be 1 or more. Received: {str(value)[:100]}")
     values = [config.get("lora_alpha"), *alphas.values()]
     for value in values:
-        if type(value) not in (int, float) or not math.isfinite(value):
-            raise SerializationError(f"its alpha should be a number. Received: {str(value)[:100]}")
+        if type(value) not in (int, float) or not abs(value) <= LARGEST_ALPHA:
+            raise SerializationError(
+                f"its alpha should be a number of at most {LARGEST_ALPHA}. Received: "
+                f"{str(value)[:100]}"
+            )
     alpha, *others = map(float, values)
-    return PeftConfig(alpha, dict(zip(alphas, others)), config.get("use_rslora") is True)
+    by_root = config.get("use_rslora") is True
+    return PeftConfig(alpha, dict(zip(alphas, others)), by_root, config.get("r"), ranks)
+
+
+def _patterns(config, name):
+    """An entry that has values by patterns of modules."""
+    found = config.get(name) or {}
+    if not isinstance(found, dict):
+        raise SerializationError(f"its {name} should be an object.")
+    patterns.check_patterns(found, f"its {name}")
+    return found
+
+
+def _check_entries(config):
+    """Raises SerializationError for an entry that an `Adapter` does not compute, or that is not
+    known and says something.
+    """
+    for name, value in config.items():
+        known = PLAIN.get(name)
+        if known is not None and not any(value is k or _equals(value, k) for k in known):
+            raise SerializationError(
+                f"it has {name}={str(value)[:100]}, which is more than `w + alpha / rank * a @ b` "
+                f"(expected {' or '.join(map(repr, known))}): merge it with peft and load the "
+                "weights."
+            )
+        is_known = known is not None or name in READ or name in IGNORED
+        says_nothing = value is None or value is False or value in ([], {})
+        if not is_known and not says_nothing:
+            raise SerializationError(
+                f"it has {name[:100]}={str(value)[:100]}, which is not known: merge it with peft "
+                "and load the weights, or remove the entry if it changes nothing."
+            )
+
+
+def _equals(value, known):
+    """Whether two values are equal; 1 is not True."""
+    return type(value) is type(known) and value == known

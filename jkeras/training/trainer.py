@@ -518,7 +518,7 @@ class Trainer(MaybeEnsemble, Compilable):
         max_length: int,
         sampler: "Sampler | None" = None,
         *,
-        stop: Sequence[int] = (),
+        stop: Sequence[int] | int = (),
         rng: jax.Array | int | None = None,
         stream: bool = False,
         verbose: int = 0,
@@ -533,8 +533,9 @@ class Trainer(MaybeEnsemble, Compilable):
                 `prompt_lengths` an array (batch, time).
             max_length: of a text with its prompt.
             sampler: a `jkeras.generation.Sampler`; None: always the likeliest token.
-            stop: tokens that end a text; they belong to it.
-            rng: a key or an integer, from which what is sampled follows.
+            stop: a token or several that end a text; they belong to it.
+            rng: a key or an integer, from which what is sampled follows; None: 0, so that two calls
+                give the same.
             stream: give the new tokens as they come: for one prompt numbers, for several arrays
                 (batch,).
             verbose: 1: show a progress bar.
@@ -546,7 +547,8 @@ class Trainer(MaybeEnsemble, Compilable):
             `stream` an iterator.
 
         Raises:
-            ValueError: a prompt without a token, or longer than a text.
+            ValueError: a prompt without a token, longer than a text, or with a token that the model
+                does not know; a `max_length` beyond the positions that it has.
 
         >>> import jkeras
         >>> tokens = jkeras.Input((None,), dtype="int32")

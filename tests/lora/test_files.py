@@ -1,6 +1,8 @@
 """Adapters in peft's folders: read again, beside peft itself, and what is refused."""
 
 import json
+import os
+import pathlib
 
 import jax
 import numpy as np
@@ -112,6 +114,19 @@ def test_other_scales_come_into_the_matrices(tmp_path):
         ({"bias": "all"}, "bias=all"),
         ({"lora_alpha": "x"}, "alpha should be a number"),
         ({"alpha_pattern": {"(a+)+b": 1}}, "repeats more than single characters"),
+        ({"lora_alpha": 1e308}, "alpha should be a number of at most 1e.18. Received: 1e.308"),
+        ({"lora_alpha": float("nan")}, "not|alpha should be a number"),
+        ({"lora_alpha": True}, "alpha should be a number"),
+        ({"alpha_pattern": {"dense": 1e30}}, "alpha should be a number"),
+        ({"alpha_pattern": {"dense_1": 1e18}, "lora_alpha": 1e-30}, "alphas are too far apart"),
+        ({"use_rslora": "yes"}, "use_rslora=yes.*expected False or True"),
+        ({"use_rslora": 1}, "use_rslora=1"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights=pissa.*merge it with peft"),
+        ({"r": 3}, "the rank of 'dense(_1)?' is 3, and its matrices have 2"),
+        ({"rank_pattern": {"dense": 4}}, "the rank of 'dense' is 4, and its matrices have 2"),
+        ({"r": True}, "its rank should be 1 or more. Received: True"),
+        ({"new_scale": 2.0}, "new_scale=2.0, which is not known"),
+        ({"new_scale": 0}, "new_scale=0, which is not known"),
     ],
 )
 def test_configs_that_are_refused(changes, words, tmp_path):
@@ -120,6 +135,49 @@ def test_configs_that_are_refused(changes, words, tmp_path):
     rewritten(tmp_path, **changes)
     with pytest.raises(ValueError, match=words):
         lora.load(tmp_path, model.params)
+
+
+def test_entries_that_say_nothing(tmp_path):
+    """Those of newer versions of peft that are off, and those of what wrote it."""
+    model = with_dense()
+    adapter = changing(model)
+    lora.save(tmp_path, adapter, model.params)
+    rewritten(
+        tmp_path,
+        **{
+            "use_new": False,
+            "new_config": None,
+            "more": [],
+            "loftq_config": {},
+            "peft_version": "1",
+        },
+        **{"layers_to_transform": [0], "lora_dropout": 0.1, "init_lora_weights": "gaussian"},
+    )
+    assert lora.load(tmp_path, model.params).ranks == adapter.ranks
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])
+def test_links_lead_nowhere_else(name, tmp_path):
+    model = with_dense()
+    lora.save(tmp_path / "adapter", changing(model), model.params)
+    os.rename(tmp_path / "adapter" / name, tmp_path / "elsewhere")
+    os.symlink("../elsewhere", tmp_path / "adapter" / name)
+    with pytest.raises(ValueError, match=f"{name} is a link that leads out"):
+        lora.load(tmp_path / "adapter", model.params)
+    before = (tmp_path / "elsewhere").read_bytes()
+    lora.save(tmp_path / "adapter", changing(model), model.params, base_model="another")
+    assert (tmp_path / "elsewhere").read_bytes() == before
+    lora.load(tmp_path / "adapter", model.params)
+
+
+def test_an_error_leaves_the_old_adapter(tmp_path, monkeypatch):
+    model = with_dense()
+    lora.save(tmp_path, changing(model), model.params)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(pathlib.Path, "write_text", None)
+    with pytest.raises(TypeError):
+        lora.save(tmp_path, lora.init(lora.kernels(model), 5, 0), model.params)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_files_that_do_not_fit(tmp_path):

@@ -165,6 +165,36 @@ def test_batch_size(monkeypatch, share):
     assert not model.plan(2**13).fits
 
 
+def texts():
+    """A model of texts of any length."""
+    tokens = jkeras.Input((None,), dtype="int32")
+    x = layers.Embedding(50, 32)(tokens)
+    x = layers.MultiHeadAttention(2, 16)(x, x, use_causal_mask=True)
+    model = jkeras.Model(tokens, layers.Dense(50)(x), name="texts")
+    loss = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    return model
+
+
+def test_a_length_that_is_not_known_is_asked_for(monkeypatch):
+    model = texts()
+    words = r"'texts'.*shape \(None, None\).*plan\(\(8, 512\)\).*plan\(\(x, y\)\)"
+    for kind in ("train", "predict"):
+        with pytest.raises(ValueError, match=words):
+            model.plan(8, kind=kind)
+    with pytest.raises(ValueError, match="find_batch_size.*x=shape_of_one_row"):
+        planning.find_batch_size(model)
+    tokens = np.zeros((8, 64), "int32")
+    flops = {model.plan(batch).flops for batch in ((8, 64), (tokens, tokens), (tokens,))}
+    # of the projections, of queries by keys and of the logits, forward and backward
+    products = 3 * 2 * 8 * 64 * (4 * 32 * 32 + 2 * 64 * 32 + 32 * 50)
+    assert len(flops) == 1 and products * 0.8 < flops.pop() < products * 1.5
+    needed = model.plan((2, 64)).needed
+    monkeypatch.setattr(planning, "memory_of", lambda device: needed)
+    one = jax.ShapeDtypeStruct((1, 64), "int32")
+    assert planning.find_batch_size(model, x=one, y=one) == 2
+
+
 def test_no_batch_size(monkeypatch):
     with pytest.raises(ValueError, match="devices of unknown memory"):
         planning.find_batch_size(network())

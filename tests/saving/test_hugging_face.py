@@ -26,7 +26,7 @@ from jkeras.saving.hugging_face.architectures import (
 )
 from jkeras.saving.hugging_face.layouts import Matrix, Same, Vector
 from jkeras.saving.hugging_face.reading import load
-from jkeras.saving.hugging_face.settings import arguments_of, config_of
+from jkeras.saving.hugging_face.settings import arguments_of, config_of, understood
 
 VOCABULARY, HIDDEN, INNER, HEADS, WIDTH = 11, 8, 6, 2, 4
 BLOCK = {
@@ -88,6 +88,11 @@ def arrays_in(folder):
     for path in sorted(folder.glob("*.safetensors")):
         found.update(numpy.load_file(path))
     return found
+
+
+def read(architecture, config, has_head=True):
+    """The arguments that a configuration says."""
+    return arguments_of(architecture, understood(architecture, config), has_head)
 
 
 # ---------------------------------------------------------------- both ways
@@ -171,7 +176,7 @@ def test_the_config_says_how_it_is_made(tmp_path):
     config = files.read_config(str(tmp_path))
     assert config["architectures"] == ["LlamaForCausalLM"]
     assert config["eos_token_id"] == 7 and config["torch_dtype"] == "float32"
-    arguments = arguments_of(LLAMA, config, has_head=True)
+    arguments = read(LLAMA, config, True)
     for name, value in arguments.items():
         assert getattr(backbone, name) == value, name
 
@@ -262,7 +267,7 @@ SCALED = {
     ids=["version 4", "version 5"],
 )
 def test_scaled_positions_are_read_from_both_versions(entries):
-    arguments = arguments_of(LLAMA, {**LLAMA_CONFIG, **entries}, has_head=False)
+    arguments = read(LLAMA, {**LLAMA_CONFIG, **entries}, False)
     assert arguments["rope_max_wavelength"] == 5e5
     assert arguments["rope_frequency_adjustment_factor"] == 8.0
     assert arguments["rope_pretraining_sequence_length"] == 64
@@ -280,24 +285,34 @@ def test_scaled_positions_are_read_from_both_versions(entries):
 )
 def test_what_the_backbone_does_not_compute_is_refused(entries, words):
     with pytest.raises(SerializationError, match=words):
-        arguments_of(LLAMA, {**LLAMA_CONFIG, **entries}, has_head=True)
+        understood(LLAMA, {**LLAMA_CONFIG, **entries})
 
 
-def test_windows_are_in_all_layers_or_in_none():
-    window = {**LLAMA_CONFIG, "use_sliding_window": True, "sliding_window": 4}
-    arguments = arguments_of(QWEN2, {**window, "max_window_layers": 0}, has_head=True)
-    assert arguments["sliding_window_size"] == 4 and arguments["use_sliding_window_attention"]
-    arguments = arguments_of(QWEN3, {**window, "use_sliding_window": False}, has_head=True)
-    assert arguments["sliding_window_size"] is None and arguments["head_dim"] == 128
-    with pytest.raises(SerializationError, match="from layer 1 of 2"):
-        arguments_of(QWEN2, {**window, "max_window_layers": 1}, has_head=True)
-    assert arguments_of(MISTRAL, LLAMA_CONFIG, has_head=True)["sliding_window"] == 4096
+@pytest.mark.parametrize("architecture", [QWEN2, QWEN3], ids=["qwen2", "qwen3"])
+def test_a_window_that_keras_hub_drops_is_refused(architecture):
+    window = {**LLAMA_CONFIG, "use_sliding_window": True, "sliding_window": 4, "rms_norm_eps": 1e-6}
+    assert read(architecture, {**window, "use_sliding_window": False})["num_layers"] == 2
+    assert read(architecture, {**window, "max_window_layers": 2})["num_layers"] == 2
+    assert read(architecture, {**window, "layer_types": ["full_attention"] * 2})["num_layers"] == 2
+    for first in (0, 1, True, -1):
+        with pytest.raises(SerializationError, match=rf"sliding_window=4 from layer {first} of 2"):
+            understood(architecture, {**window, "max_window_layers": first})
+    for kinds in (["sliding_attention"] * 2, ["full_attention"], "full_attention"):
+        with pytest.raises(SerializationError, match="layer_types"):
+            understood(architecture, {**window, "layer_types": kinds})
+
+
+def test_a_window_in_all_layers_is_read_where_it_is_computed():
+    assert read(MISTRAL, LLAMA_CONFIG)["sliding_window"] == 4096
+    assert read(MISTRAL, {**LLAMA_CONFIG, "sliding_window": None})["sliding_window"] is None
 
 
 def test_what_is_left_out_is_derived():
-    config = {"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_inner": None}
-    assert arguments_of(GPT2, config, has_head=False)["intermediate_dim"] == 32
-    gemma = arguments_of(GEMMA, {**LLAMA_CONFIG, "hidden_act": "gelu"}, has_head=False)
+    config = {"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_inner": None, "n_head": 2}
+    config = {**config, "vocab_size": 11, "n_positions": 16}
+    assert read(GPT2, config)["intermediate_dim"] == 32 and read(GPT2, config)["dropout"] == 0.1
+    assert read(LLAMA, LLAMA_CONFIG)["rope_max_wavelength"] == 10000.0
+    gemma = read(GEMMA, {**LLAMA_CONFIG, "hidden_act": "gelu", "rms_norm_eps": 1e-6})
     assert gemma["intermediate_dim"] == 12 and gemma["head_dim"] == 256
 
 

@@ -51,6 +51,13 @@ MODELS = {
     "qwen3": ("Qwen3", dict(**GROUPED, head_dim=16, rms_norm_eps=1e-5)),
     "bert": ("Bert", dict(**SIZES, hidden_act="gelu_new")),
 }
+KINDS = {
+    "Bert": "BertModel",
+    "DistilBert": "DistilBertForMaskedLM",
+    "Gemma3Text": "Gemma3ForCausalLM",
+    "GPT2": "GPT2LMHeadModel",
+    "Roberta": "RobertaForMaskedLM",
+}
 TOKENS = np.random.default_rng(0).integers(3, 97, (2, 12))
 STEPS = 32
 
@@ -61,7 +68,7 @@ def random_model(name):
     torch.manual_seed(0)
     no_tokens = dict(bos_token_id=None, eos_token_id=None, pad_token_id=None)
     config = getattr(transformers, f"{family}Config")(**sizes, **no_tokens)
-    kind = {"Bert": "BertModel", "GPT2": "GPT2LMHeadModel"}.get(family, f"{family}ForCausalLM")
+    kind = KINDS.get(family, f"{family}ForCausalLM")
     model = getattr(transformers, kind)(config).eval()
     for parameter in model.parameters():
         if parameter.ndim == 1:  # norms and biases, which begin as ones and zeros

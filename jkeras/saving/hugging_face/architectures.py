@@ -45,16 +45,22 @@ class Architecture:
         prefix: what the names begin with in a model with a head.
         rows: the weights; those with `{layer}` come once for each layer.
         settings: {entry of `config.json`: argument of the backbone}.
+        shapes: {weight of transformers: for each axis the entries whose product it is}.
         fixed: {entry: the values that the backbone computes}; the first one is written.
+        limits: {entry: the values for which the backbone computes it}; not written for them.
+        multiples: (entry, another one that divides it).
+        equal: {entry: function of all entries}, the only value that the backbone computes.
+        ignored: further entries that change no output.
         missing: {entry: what transformers takes where a file does not have it}.
         derived: {entry: function of all entries}, where it is missing or None.
+        optional: entries of `settings` that may be None.
         copies: {entry: another one, whose value it has}.
         halves: entries of which the argument counts two.
-        alone: {argument: the only value of it that transformers has}.
+        alone: {argument: the only value of it that is computed as transformers does}.
+        has_rope: whether positions rotate queries and keys.
         rope_linear: the argument that divides positions, where there is one.
         rope_llama3: {entry of "rope_scaling": argument} for Llama 3's way to scale them.
-        window: the argument for how many tokens attention sees, where a switch goes with it.
-        window_switch: the argument that is this switch; where there is none, a window of None is.
+        has_window: whether files may have a window for some layers, which no layer here has.
         renamed: (end of a name, its end in older files).
     """
 
@@ -64,22 +70,33 @@ class Architecture:
     prefix: str
     rows: tuple[Row, ...]
     settings: Table[str]
+    shapes: Table[tuple[tuple[str, ...], ...]]
     fixed: Table[tuple]
+    limits: Table[tuple] = dataclasses.field(default_factory=dict)
+    multiples: tuple[tuple[str, str], ...] = ()
+    equal: Table[collections.abc.Callable] = dataclasses.field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
     missing: Table[object] = dataclasses.field(default_factory=dict)
     derived: Table[collections.abc.Callable] = dataclasses.field(default_factory=dict)
+    optional: tuple[str, ...] = ()
     copies: Table[str] = dataclasses.field(default_factory=dict)
     halves: tuple[str, ...] = ()
     alone: Table[object] = dataclasses.field(default_factory=dict)
+    has_rope: bool = False
     rope_linear: str | None = None
     rope_llama3: Table[str] = dataclasses.field(default_factory=dict)
-    window: str | None = None
-    window_switch: str | None = None
+    has_window: bool = False
     renamed: tuple[tuple[str, str], ...] = ()
 
     @property
     def has_head(self) -> bool:
         """Whether a causal language model is written."""
         return self.writes.endswith("ForCausalLM") or self.writes.endswith("LMHeadModel")
+
+    @property
+    def layers(self) -> str:
+        """The entry that says how many layers there are."""
+        return next(theirs for theirs, ours in self.settings.items() if ours == "num_layers")
 
     def rows_of(self, layers: int) -> list[Row]:
         """The rows of a model with so many layers, in the order of the file."""
@@ -169,8 +186,38 @@ LLAMA_SETTINGS = {
     "rms_norm_eps": "layer_norm_epsilon",
     "attention_dropout": "dropout",
 }
+LLAMA_MISSING = {"rms_norm_eps": 1e-6, "attention_dropout": 0.0}
+LLAMA_IGNORED = ("max_position_embeddings", "max_sequence_length")
+HEADS = "num_attention_heads"
+KEY_VALUES = "num_key_value_heads"
+
+
+def _llama_shapes(width):
+    """The shapes of Llama's weights, by entries.
+
+    Args:
+        width: the entries whose product is the width of a query's head.
+    """
+    at = "layers.0."
+    inner, outer = ("intermediate_size",), ("hidden_size",)
+    return {
+        "embed_tokens.weight": (("vocab_size",), outer),
+        f"{at}self_attn.q_proj.weight": ((HEADS, *width), outer),
+        f"{at}self_attn.k_proj.weight": ((KEY_VALUES, *width), outer),
+        f"{at}mlp.gate_proj.weight": (inner, outer),
+    }
+
+
+def _width_of_head(config):
+    """The width of a head where heads divide the width of the model."""
+    return config["hidden_size"] // config[HEADS]
+
+
+WIDTH = {"head_dim": _width_of_head}
+GROUPS = ((HEADS, KEY_VALUES),)
 KEY_VALUE_HEADS = {"num_key_value_heads": operator.itemgetter("num_attention_heads")}
 ROPE = {"rope_theta": "rope_max_wavelength"}
+ROPE_MISSING = {"rope_theta": 10000.0}
 SILU = {"hidden_act": ("silu",)}
 NO_BIAS = {"attention_bias": (False,)}
 TIED = {TIE: TIE}
@@ -181,9 +228,17 @@ LLAMA = Architecture(
     prefix="model.",
     rows=LLAMA_ROWS,
     settings={**LLAMA_SETTINGS, **ROPE, **TIED},
+    shapes=_llama_shapes(("head_dim",)),
     fixed={**SILU, **NO_BIAS, "mlp_bias": (False,)},
-    derived=KEY_VALUE_HEADS,
-    rope_linear="rope_position_scaling_factor",
+    limits={"rope_interleaved": (False,)},
+    multiples=(("hidden_size", HEADS), *GROUPS),
+    equal=WIDTH,
+    ignored=LLAMA_IGNORED,
+    missing={**LLAMA_MISSING, **ROPE_MISSING},
+    derived={**KEY_VALUE_HEADS, **WIDTH},
+    has_rope=True,
+    # keras-hub multiplies by what should divide
+    alone={"rope_position_scaling_factor": 1.0},
     rope_llama3={
         "factor": "rope_frequency_adjustment_factor",
         "low_freq_factor": "rope_low_freq_factor",
@@ -203,12 +258,14 @@ MISTRAL = Architecture(
         "head_dim": "head_dim",
         "sliding_window": "sliding_window",
     },
+    shapes=_llama_shapes(("head_dim",)),
     fixed={**SILU, TIE: (False,)},
-    missing={"sliding_window": 4096},
-    derived={
-        **KEY_VALUE_HEADS,
-        "head_dim": lambda config: config["hidden_size"] // config["num_attention_heads"],
-    },
+    multiples=GROUPS,
+    ignored=LLAMA_IGNORED,
+    missing={**LLAMA_MISSING, **ROPE_MISSING, "sliding_window": 4096},
+    derived={**KEY_VALUE_HEADS, **WIDTH},
+    optional=("sliding_window",),
+    has_rope=True,
     rope_linear="rope_scaling_factor",
 )
 QWEN2 = Architecture(
@@ -227,11 +284,18 @@ QWEN2 = Architecture(
         "transformer_layer_{layer}/self_attention/",
     ),
     settings={**LLAMA_SETTINGS, **ROPE, **TIED},
+    shapes=_llama_shapes(("head_dim",)),
     fixed=SILU,
-    derived=KEY_VALUE_HEADS,
+    limits={"use_mrope": (False,)},
+    multiples=(("hidden_size", HEADS), *GROUPS),
+    equal=WIDTH,
+    ignored=LLAMA_IGNORED,
+    missing={**LLAMA_MISSING, **ROPE_MISSING},
+    derived={**KEY_VALUE_HEADS, **WIDTH},
+    has_rope=True,
     rope_linear="rope_scaling_factor",
-    window="sliding_window_size",
-    window_switch="use_sliding_window_attention",
+    has_window=True,
+    alone={"use_sliding_window_attention": False},
 )
 QWEN3 = Architecture(
     backbone="Qwen3Backbone",
@@ -248,11 +312,18 @@ QWEN3 = Architecture(
         "transformer_layer_{layer}/self_attention/",
     ),
     settings={**LLAMA_SETTINGS, **ROPE, **TIED, "head_dim": "head_dim"},
+    shapes=_llama_shapes(("head_dim",)),
     fixed={**SILU, **NO_BIAS},
-    missing={"head_dim": 128},
+    # the norm of queries and keys has 1e-5 in keras-hub, which is close to the usual one only
+    limits={"rms_norm_eps": (1e-6, 1e-5)},
+    multiples=GROUPS,
+    ignored=LLAMA_IGNORED,
+    missing={**LLAMA_MISSING, **ROPE_MISSING, "head_dim": 128},
     derived=KEY_VALUE_HEADS,
+    has_rope=True,
     rope_linear="rope_scaling_factor",
-    window="sliding_window_size",
+    has_window=True,
+    alone={"sliding_window_size": None},
 )
 
 # ---------------------------------------------------------------- Gemma
@@ -284,6 +355,9 @@ GEMMA = Architecture(
         "decoder_block_{layer}/",
     ),
     settings={**LLAMA_SETTINGS, "head_dim": "head_dim"},
+    shapes=_llama_shapes(("head_dim",)),
+    ignored=LLAMA_IGNORED,
+    has_rope=True,
     fixed={
         **NO_BIAS,
         "hidden_act": ("gelu_pytorch_tanh", "gelu"),  # in older files the second means the first
@@ -291,7 +365,10 @@ GEMMA = Architecture(
         TIE: (True,),
         "rope_theta": (10000.0,),
     },
-    missing={"head_dim": 256},
+    # keras-hub's blocks have this epsilon, whatever the backbone is given
+    limits={"use_bidirectional_attention": (False, None), "rms_norm_eps": (1e-6,)},
+    multiples=GROUPS,
+    missing={**LLAMA_MISSING, "head_dim": 256},
     derived=KEY_VALUE_HEADS,
     halves=("intermediate_size",),
     alone={
@@ -362,6 +439,14 @@ GPT2 = Architecture(
         "n_inner": "intermediate_dim",
         "resid_pdrop": "dropout",
     },
+    shapes={
+        "wte.weight": (("vocab_size",), ("n_embd",)),
+        "wpe.weight": (("n_positions",), ("n_embd",)),
+        "h.0.mlp.c_fc.weight": (("n_embd",), ("n_inner",)),
+    },
+    multiples=(("n_embd", "n_head"),),
+    ignored=("n_ctx", "reorder_and_upcast_attn", "embd_pdrop", "attn_pdrop"),
+    missing={"resid_pdrop": 0.1},
     derived={"n_inner": lambda config: 4 * config["n_embd"]},
     copies={"embd_pdrop": "resid_pdrop", "attn_pdrop": "resid_pdrop"},
     fixed={
@@ -424,13 +509,25 @@ BERT = Architecture(
         "max_position_embeddings": "max_sequence_length",
         "type_vocab_size": "num_segments",
     },
+    shapes={
+        "embeddings.word_embeddings.weight": (("vocab_size",), ("hidden_size",)),
+        "embeddings.position_embeddings.weight": (("max_position_embeddings",), ("hidden_size",)),
+        "embeddings.token_type_embeddings.weight": (("type_vocab_size",), ("hidden_size",)),
+        "encoder.layer.0.intermediate.dense.weight": (("intermediate_size",), ("hidden_size",)),
+    },
+    multiples=(("hidden_size", HEADS),),
+    # the first BERT wrote of its pooler, which transformers does not read; the head is not read
+    ignored=(
+        *("directionality", "pooler_fc_size", "pooler_num_attention_heads", TIE),
+        *("pooler_num_fc_layers", "pooler_size_per_head", "pooler_type"),
+    ),
+    missing={"hidden_dropout_prob": 0.1},
     copies={"attention_probs_dropout_prob": "hidden_dropout_prob"},
     fixed={
         # keras-hub computes the first one, also for models that were trained with "gelu"
         "hidden_act": ("gelu_new", "gelu_pytorch_tanh", "gelu"),
         "layer_norm_eps": (1e-12,),
         "position_embedding_type": ("absolute",),
-        "is_decoder": (False,),
     },
     renamed=(("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")),
 )

@@ -9,11 +9,18 @@ import re
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving import safe_json, safetensors
+from jkeras.saving.folders import check_links
 from jkeras.saving.reading import explained, opened
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+# which keras-hub reads
+TOKENIZERS = (
+    *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt"),
+    *("merges.txt", "special_tokens_map.json", "added_tokens.json", "spiece.model"),
+    *("preprocessor_config.json", "generation_config.json", "modules.json"),
+)
 WRITTEN = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
@@ -26,6 +33,7 @@ def read_config(folder: str) -> dict:
         SerializationError: it is no JSON object with a `model_type`.
     """
     path = os.path.join(folder, CONFIG)
+    check_links(folder, [CONFIG, INDEX, *TOKENIZERS])
     with explained(path):
         config = _json(path)
         if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
@@ -49,13 +57,36 @@ def stored_in(folder: str):
         SerializationError: a file is damaged, lies elsewhere, or is a pickle.
     """
     with contextlib.ExitStack() as stack:
-        found = {}
-        for name in _names(folder):
+        found, where = {}, {}
+        places = _places(folder)
+        check_links(folder, places)
+        for name, listed in places.items():
             path = os.path.join(folder, name)
             with explained(path):
                 file = stack.enter_context(opened(path))
-                found.update(_with_path(path, safetensors.read(file)))
+                here = _with_path(path, safetensors.read(file))
+                _check_names(name, here, listed, where)
+                where.update(dict.fromkeys(here, name))
+                found.update(here)
         yield found
+
+
+def _check_names(file, here, listed, where):
+    """Raises SerializationError unless a file has the weights that the list says, and none that
+    another file has.
+
+    Args:
+        listed: the names of weights that the list says are in it.
+        where: {name: file} of those that others have.
+    """
+    lacking = [name for name in listed if name not in here]
+    if lacking:
+        raise SerializationError(
+            f"{INDEX} says that it has the weight '{lacking[0]}', and it does not."
+        )
+    twice = [name for name in here if name in where]
+    if twice:
+        raise SerializationError(f"it has the weight '{twice[0]}', and {where[twice[0]]} too.")
 
 
 def _with_path(path, stored):
@@ -74,14 +105,14 @@ def _with_path(path, stored):
     }
 
 
-def _names(folder):
-    """The names of the `.safetensors` files."""
+def _places(folder):
+    """{name of a `.safetensors` file: the weights that are said to be in it}."""
     index = os.path.join(folder, INDEX)
     if os.path.lexists(index):
         with explained(index):
             return _listed(_json(index))
     if os.path.lexists(os.path.join(folder, WEIGHTS)):
-        return [WEIGHTS]
+        return {WEIGHTS: ()}
     pickles = sorted(name for name in os.listdir(folder) if name.endswith(PICKLES))
     if pickles:
         raise SerializationError(
@@ -93,13 +124,16 @@ def _names(folder):
 
 
 def _listed(index):
-    """The names of the files that a list of weights names."""
+    """{name of a file: its weights} that a list of weights says."""
     places = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(places, dict) or not all(map(_is_plain, places.values())):
         raise SerializationError(
             "it should have a `weight_map` from weights to `.safetensors` files beside it."
         )
-    return sorted(set(places.values()))
+    files = {name: [] for name in sorted(set(places.values()))}
+    for weight, name in places.items():
+        files[name].append(weight)
+    return files
 
 
 def _is_plain(name):

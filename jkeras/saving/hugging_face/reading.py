@@ -15,9 +15,8 @@ from jkeras.core.registry import public
 from jkeras.saving.assigning import assign_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
-from jkeras.saving.hugging_face import files
+from jkeras.saving.hugging_face import by_hub, files, settings, sizes
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES, HEAD, Architecture
-from jkeras.saving.hugging_face.settings import arguments_of
 from jkeras.saving.reading import explained
 from jkeras.saving.weights import listed
 
@@ -67,6 +66,8 @@ def from_transformers(
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"There is no folder {folder} to load.")
     config = files.read_config(folder)
+    with explained(folder):
+        by_hub.check_type(config["model_type"])
     with files.stored_in(folder) as stored:
         keras_hub = _keras_hub()
         backbone = _backbone(keras_hub.models, folder, config, stored, arguments)
@@ -101,25 +102,15 @@ def _backbone(models, folder, config, stored, arguments):
             "`pip install safetensors`."
         )
     with explained(folder):
-        _check_layers(config, stored)
         if architecture is None:
-            return models.Backbone.from_preset(folder, **arguments)
-        settings = arguments_of(architecture, config, HEAD in stored)
-        backbone = getattr(models, architecture.backbone)(**{**settings, **arguments})
+            by_hub.check(config, stored)
+            return by_hub.read(models, folder, kind, arguments)
+        entries = settings.understood(architecture, config)
+        sizes.check_sizes(architecture, entries, stored)
+        described = settings.arguments_of(architecture, entries, HEAD in stored)
+        backbone = getattr(models, architecture.backbone)(**{**described, **arguments})
         load(architecture, backbone, stored)
     return backbone
-
-
-def _check_layers(config, stored):
-    """Raises SerializationError where a configuration has more layers than there are weights:
-    making them might not end.
-    """
-    for entry in ("num_hidden_layers", "n_layer", "num_layers"):
-        count = config.get(entry, 0)
-        if isinstance(count, int) and count > len(stored):
-            raise SerializationError(
-                f"config.json says {entry}={count}; the files have {len(stored)} weights."
-            )
 
 
 def load(
@@ -140,12 +131,15 @@ def load(
         for row in architecture.rows_of(backbone.num_layers)
         if all(path in ours for path in row.ours)
     ]
-    places = [_stored(architecture, row, stored) for row in rows]
-    _check(architecture, rows, places, ours)
+    names = [_name_in(architecture, row, stored) for row in rows]
+    _check(architecture, rows, names, stored, ours)
+    used = {name for name in names if name is not None}
+    sizes.check_dtypes(used, stored)
+    sizes.check_left(architecture, used, stored)
     with Checksums() as sums:
-        for row, place in zip(rows, places):
+        for row, name in zip(rows, names):
             variables = [ours[path] for path in row.ours]
-            assign_all(zip(variables, _parts(row.layout, place, variables, sums)))
+            assign_all(zip(variables, _parts(row.layout, stored[name], variables, sums)))
         sums.finish()
 
 
@@ -166,21 +160,20 @@ def _parts(layout, place, variables, sums):
     return [jax.device_put(part).block_until_ready() for part in parts]
 
 
-def _stored(architecture, row, stored):
-    """What files have for a row; None if nothing."""
-    return next((stored[n] for n in architecture.names(row.theirs) if n in stored), None)
+def _name_in(architecture, row, stored):
+    """The name that files have for a row; None if there is nothing of it."""
+    return next((name for name in architecture.names(row.theirs) if name in stored), None)
 
 
-def _check(architecture, rows, places, ours):
+def _check(architecture, rows, names, stored, ours):
     """Raises SerializationError unless there is an array of its shape for each row."""
     problems = []
-    for row, place in zip(rows, places):
+    for row, name in zip(rows, names):
         expected = row.layout.shape([ours[path].shape for path in row.ours])
-        name = architecture.names(row.theirs)[0]
-        if place is None:
-            problems.append(f"no weight '{name}'")
-        elif place.shape != expected:
-            problems.append(f"'{name}' has the shape {place.shape}, expected {expected}")
+        if name is None:
+            problems.append(f"no weight '{architecture.names(row.theirs)[0]}'")
+        elif stored[name].shape != expected:
+            problems.append(f"'{name}' has the shape {stored[name].shape}, expected {expected}")
     if problems:
         raise SerializationError(
             f"its weights are not those of the {architecture.backbone} that config.json "

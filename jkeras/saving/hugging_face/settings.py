@@ -3,6 +3,7 @@
 import typing
 
 from jkeras.core.errors import SerializationError
+from jkeras.saving.hugging_face import entries, rope
 from jkeras.saving.hugging_face.architectures import TIE, Architecture
 
 
@@ -19,14 +20,22 @@ def config_of(architecture: Architecture, backbone: typing.Any) -> dict:
                 f"the only value that the model type '{architecture.model_type}' has. Received: "
                 f"{argument}={getattr(backbone, argument)!r}"
             )
+    written = _settings_of(architecture, backbone)
+    for entry, values in architecture.limits.items():
+        if entry in written and written[entry] not in values:
+            raise ValueError(
+                f"`to_transformers` expected a {architecture.backbone} with "
+                f"{architecture.settings[entry]} of {' or '.join(map(repr, values))}, with which "
+                f"it computes what transformers does. Received: {written[entry]!r}"
+            )
     return {
         "architectures": [architecture.writes],
         "model_type": architecture.model_type,
         "torch_dtype": backbone.variable_dtype,
         **{theirs: values[0] for theirs, values in architecture.fixed.items()},
-        **_settings_of(architecture, backbone),
+        **written,
         **_rope_of(architecture, backbone),
-        **_window_of(architecture, backbone),
+        **({"use_sliding_window": False} if architecture.has_window else {}),
     }
 
 
@@ -61,20 +70,6 @@ def _rope_of(architecture, backbone):
     return {}
 
 
-def _window_of(architecture, backbone):
-    """The entries for how many tokens attention sees."""
-    if architecture.window is None:
-        return {}
-    size = getattr(backbone, architecture.window)
-    if architecture.window_switch and not getattr(backbone, architecture.window_switch):
-        size = None
-    return {
-        "use_sliding_window": size is not None,
-        "sliding_window": size,
-        "max_window_layers": 0,  # all layers have the window
-    }
-
-
 # ---------------------------------------------------------------- the other way
 
 
@@ -82,19 +77,11 @@ def arguments_of(architecture: Architecture, config: dict, has_head: bool) -> di
     """The arguments of a backbone that `config.json` describes.
 
     Args:
+        config: as `understood` gives it.
         has_head: whether the files have a matrix for the logits; where `config.json` does not say
             if that is the embedding's, it is where they have none.
 
-    Raises:
-        SerializationError: an entry has a value that the backbone does not compute, or is missing.
     """
-    config = _derived(architecture, {**architecture.missing, **_flat(config)})
-    for theirs, values in architecture.fixed.items():
-        if theirs in config and config[theirs] not in values:
-            raise SerializationError(
-                f"config.json says {theirs}={config[theirs]!r}, which {architecture.backbone} does "
-                f"not compute: expected {' or '.join(map(repr, values))}."
-            )
     arguments = {
         ours: config[theirs] for theirs, ours in architecture.settings.items() if theirs in config
     }
@@ -102,63 +89,114 @@ def arguments_of(architecture: Architecture, config: dict, has_head: bool) -> di
         arguments.setdefault(architecture.settings[TIE], not has_head)
     for entry in architecture.halves:
         arguments[architecture.settings[entry]] *= 2
-    return {
-        **arguments,
-        **_rope_arguments(architecture, config),
-        **_window_arguments(architecture, config),
-    }
+    return {**architecture.alone, **arguments, **rope.arguments_of(architecture, config)}
 
 
-def _flat(config):
-    """The entries as transformers 4 wrote them: version 5 has those of positions in one."""
-    rope = config.get("rope_parameters")
-    if not isinstance(rope, dict):
-        return config
-    flat = {**config, "rope_scaling": rope}
-    if "rope_theta" in rope:
-        flat["rope_theta"] = rope["rope_theta"]
-    return flat
+def understood(architecture: Architecture, config: dict) -> dict:
+    """The entries of `config.json`, with those that it leaves out; each was looked at.
+
+    Raises:
+        SerializationError: an entry is not known, has a value that the backbone does not compute,
+            or is missing.
+    """
+    what = architecture.backbone
+    config = rope.flat(config) if architecture.has_rope else config
+    entries.check_known(config, _known(architecture), what)
+    entries.check_values(config, entries.PLAIN, what)
+    config = _complete(architecture, config)
+    _check_numbers(architecture, config, {*architecture.optional, *architecture.derived})
+    config = _derived(architecture, config)
+    entries.check_values(config, {**architecture.fixed, **architecture.limits}, what)
+    _check_numbers(architecture, config, architecture.optional)
+    if TIE in architecture.settings and TIE in config:
+        entries.check_values(config, {TIE: (True, False)}, what)
+    _check_multiples(architecture, config)
+    _check_equal(architecture, config)
+    rope.check(architecture, config)
+    _check_window(architecture, config)
+    return config
 
 
-def _rope_arguments(architecture, config):
-    """The arguments for positions that are scaled."""
-    rope = config.get("rope_scaling") or {}
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind == "default":
-        return {}
-    if kind == "linear" and architecture.rope_linear:
-        return {architecture.rope_linear: rope["factor"]}
-    if kind == "llama3" and architecture.rope_llama3:
-        return {ours: rope[theirs] for theirs, ours in architecture.rope_llama3.items()}
-    raise SerializationError(
-        f"config.json scales positions by rope_type={kind!r}, which {architecture.backbone} does "
-        "not compute."
-    )
+def _known(architecture):
+    """The entries that are looked at."""
+    known = {*architecture.settings, *architecture.fixed, *architecture.limits, *entries.PLAIN}
+    known |= {*architecture.equal, *architecture.derived, *architecture.ignored}
+    if architecture.has_rope:
+        known |= rope.ENTRIES
+    if architecture.has_window:
+        known |= set(WINDOW)
+    return known
 
 
-def _window_arguments(architecture, config):
-    """The arguments for how many tokens attention sees."""
-    if architecture.window is None:
-        return {}
-    size = _window(architecture, config)
-    if architecture.window_switch is None:
-        return {architecture.window: size}
-    if size is None:
-        return {architecture.window_switch: False}
-    return {architecture.window_switch: True, architecture.window: size}
-
-
-def _window(architecture, config):
-    """How many tokens attention sees in every layer; None: all."""
-    if not config.get("use_sliding_window") or config.get("sliding_window") is None:
-        return None
-    layers = config["num_hidden_layers"]
-    first = config.get("max_window_layers", 28)
-    if first >= layers:
-        return None
-    if first > 0:
+def _complete(architecture, config):
+    """The entries with those that transformers takes where a file leaves them out."""
+    config = {**architecture.missing, **config}
+    optional = {TIE, *architecture.optional, *architecture.derived}
+    lacking = [e for e in architecture.settings if e not in config and e not in optional]
+    if lacking:
         raise SerializationError(
-            f"config.json has a sliding window from layer {first} of {layers} on: "
-            f"{architecture.backbone} has it in every layer or in none."
+            f"config.json does not have {', '.join(lacking)}, which {architecture.backbone} needs."
         )
-    return config["sliding_window"]
+    return config
+
+
+def _check_numbers(architecture, config, optional):
+    """Raises SerializationError for a setting that is no number that it can be.
+
+    Args:
+        optional: those that may be None.
+    """
+    for entry in architecture.settings:
+        is_none = config.get(entry) is None and entry in optional
+        if entry != TIE and not is_none:
+            entries.check_number(entry, config[entry])
+
+
+def _check_multiples(architecture, config):
+    """Raises SerializationError where heads do not divide what they should."""
+    for entry, divisor in architecture.multiples:
+        entries.check_number(divisor, config[divisor])
+        if config[entry] % config[divisor]:
+            raise SerializationError(
+                f"config.json says {entry}={config[entry]} and {divisor}={config[divisor]}: "
+                "expected the first to be a multiple of the second."
+            )
+
+
+def _check_equal(architecture, config):
+    """Raises SerializationError where an entry has another value than others give."""
+    for entry, make in architecture.equal.items():
+        entries.check_number(entry, config[entry])
+        if not entries.is_same(config[entry], make(config)):
+            raise SerializationError(
+                f"config.json says {entries.shown(entry, config[entry])}, which "
+                f"{architecture.backbone} does not compute: expected {make(config)}."
+            )
+
+
+WINDOW = ("use_sliding_window", "sliding_window", "max_window_layers", "layer_types")
+
+
+def _check_window(architecture, config):
+    """Raises SerializationError where attention sees a part of the text: keras-hub's attention has
+    an argument for it that changes nothing.
+    """
+    if not architecture.has_window:
+        return
+    entries.check_values(config, {"use_sliding_window": (False, True)}, architecture.backbone)
+    layers = config[architecture.layers]
+    kinds = config.get("layer_types")
+    if kinds is not None and kinds != ["full_attention"] * layers:
+        raise SerializationError(
+            f"config.json says {entries.shown('layer_types', kinds)}: {architecture.backbone} has "
+            f"the attention of 'full_attention' in all of its {layers} layers."
+        )
+    if not config.get("use_sliding_window") or config.get("sliding_window") is None:
+        return
+    first = config.get("max_window_layers", 28)
+    if kinds is None and not (type(first) is int and first >= layers):
+        raise SerializationError(
+            "config.json says use_sliding_window=True with "
+            f"{entries.shown('sliding_window', config['sliding_window'])} from layer {first!r} of "
+            f"{layers} on, which {architecture.backbone} does not compute."
+        )

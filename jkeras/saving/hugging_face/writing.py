@@ -11,7 +11,7 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.registry import public
 from jkeras.saving import safetensors
-from jkeras.saving.files import make_folder, replacing
+from jkeras.saving.folders import exchanging
 from jkeras.saving.hugging_face import files
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES
 from jkeras.saving.hugging_face.settings import config_of
@@ -34,6 +34,10 @@ def to_transformers(
 
     Weights go one after the other from where they lie into the file, in their own dtype; those that
     two layers share are written once. The tokenizer is not written.
+
+    All files are written beside those of a model that is there, and then take their places,
+    `config.json` last: an error leaves the old model, and a kill the old one, the new one, or a
+    folder without `config.json`, which nobody reads. A link in the place of a file is replaced.
 
     Args:
         model: a backbone of keras-hub, or a task such as a causal language model, whose backbone is
@@ -67,13 +71,10 @@ def to_transformers(
     architecture = _architecture_of(backbone)
     entries = {**config_of(architecture, backbone), **(config or {})}
     weights = _weights_of(architecture, backbone)
-    make_folder(folder)
-    with at_one_moment(backbone):
-        names = _write_weights(weights, folder, max_shard_size * GIGABYTE)
-    with replacing(os.path.join(folder, files.CONFIG)) as temporary:
-        files.dump(entries, temporary)
-    for path in files.stale(folder, names):
-        os.unlink(path)
+    with exchanging(folder, files.CONFIG, lambda names: files.stale(folder, names)) as new:
+        with at_one_moment(backbone):
+            _write_weights(weights, new, max_shard_size * GIGABYTE)
+        files.dump(entries, os.path.join(new, files.CONFIG))
 
 
 def _architecture_of(backbone):
@@ -143,22 +144,19 @@ def _weights_of(architecture, backbone):
 
 
 def _write_weights(weights, folder, limit):
-    """Writes weights, in several files where one would be larger than the limit; the names of all
-    files.
-    """
+    """Writes weights, in several files where one would be larger than the limit."""
     shards = _shards(weights, limit)
     if len(shards) == 1:
         _write_file(shards[0], os.path.join(folder, files.WEIGHTS))
-        return {files.WEIGHTS}
+        return
     places = {}
     for number, shard in enumerate(shards, 1):
         name = f"model-{number:05}-of-{len(shards):05}.safetensors"
         _write_file(shard, os.path.join(folder, name))
         places.update(dict.fromkeys(shard, name))
     total = sum(weight.size for weight in weights.values())
-    with replacing(os.path.join(folder, files.INDEX)) as temporary:
-        files.dump({"metadata": {"total_size": total}, "weight_map": places}, temporary)
-    return {files.INDEX, *places.values()}
+    index = {"metadata": {"total_size": total}, "weight_map": places}
+    files.dump(index, os.path.join(folder, files.INDEX))
 
 
 def _shards(weights, limit):
@@ -176,6 +174,4 @@ def _shards(weights, limit):
 
 def _write_file(weights, path):
     """Writes one file."""
-    with replacing(path) as temporary:
-        # transformers reads files that say so
-        safetensors.write(weights, temporary, framework="pt")
+    safetensors.write(weights, path, framework="pt")  # transformers reads files that say so

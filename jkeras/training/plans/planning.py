@@ -66,7 +66,11 @@ def plan(
 
 
 def find_batch_size(
-    model: "Trainer", topology: Topology | str | None = None, *, y: Structure = None
+    model: "Trainer",
+    topology: Topology | str | None = None,
+    *,
+    x: Structure = None,
+    y: Structure = None,
 ) -> int:
     """The largest power of two of rows with which a training step fits on devices.
 
@@ -75,7 +79,9 @@ def find_batch_size(
     Args:
         model: compiled, its input shape known.
         topology: as of `Model.plan`.
-        y: shapes of labels for one row, where they do not follow from the outputs.
+        x: inputs for one row, arrays or `jax.ShapeDtypeStruct`s, where not all of their sizes
+            follow from the model.
+        y: labels likewise, where they do not follow from the outputs.
 
     Returns:
         The number of rows on all devices together.
@@ -95,9 +101,15 @@ def find_batch_size(
         replicas = 1
         if settings.distribution is not None:
             replicas = settings.distribution.num_model_replicas
+
+    def planned(rows):
+        batch = rows if x is None else (_of_rows(x, rows),)
+        labels = None if y is None else _of_rows(y, rows)
+        return plan(model, batch, labels, topology=topology)
+
     fitting, rows, needed = 0, replicas, {}
     while rows <= MOST_ROWS:
-        found = plan(model, rows, y, topology=topology)
+        found = planned(rows)
         if found.available is None:
             raise ValueError(explain("find_batch_size", "a topology", "devices of unknown memory"))
         if not found.fits:
@@ -109,7 +121,7 @@ def find_batch_size(
         raise ValueError(explain("find_batch_size", "a model that fits", received))
     rows //= 2
     while rows > fitting:
-        if plan(model, rows, y, topology=topology).fits:
+        if planned(rows).fits:
             return rows
         rows //= 2
     return fitting
@@ -177,17 +189,45 @@ def _shapes(model, batch, y, dtype):
     """(x, y, sample_weight) as shapes."""
     if isinstance(batch, numbers.Integral):
         model.build_for_training()
-        x = map_structure(
-            lambda s: _shape((int(batch), *s.shape[1:]), s.dtype), model._input_shapes()
-        )
+        _check_sizes_known(model)
+        x = _of_rows(model._input_shapes(), int(batch))
     elif isinstance(batch, tuple) and all(isinstance(n, numbers.Integral) for n in batch):
         x = _shape(batch, dtype or _dtype_of_input(model))
     else:
         x, labels, weight = unpack(batch)
-        return map_structure(_as_shape, (x, labels if y is None else y, weight))
+        y = labels if y is None else y
+        if y is not None or weight is not None:
+            return map_structure(_as_shape, (x, y, weight))
+        x = map_structure(_as_shape, x)
     if y is None:
         y = guess_labels(model, model._predicted_shapes(x))
     return map_structure(_as_shape, (x, y, None))
+
+
+def _check_sizes_known(model):
+    """Raises ValueError where an input has another axis of unknown size than that of rows: what a
+    step takes would be told of one position.
+    """
+    for spec in jax.tree_util.tree_leaves(model._input_specs(), is_leaf=_has_dtype):
+        if None in spec.shape[1:]:
+            raise ValueError(
+                explain(
+                    f"A plan of model '{model.name}'",
+                    "inputs whose sizes are known",
+                    f"a number of rows, and an input of shape {tuple(spec.shape)}",
+                    "give the shape, as `plan((8, 512))`, or arrays or `jax.ShapeDtypeStruct`s, "
+                    "as `plan((x, y))`; `find_batch_size(model, x=shape_of_one_row)`",
+                )
+            )
+
+
+def _has_dtype(value):
+    return hasattr(value, "dtype")
+
+
+def _of_rows(values, rows):
+    """The shapes of so many rows."""
+    return map_structure(lambda v: _shape((rows, *np.shape(v)[1:]), v.dtype), values)
 
 
 def _dtype_of_input(model):

@@ -1,0 +1,174 @@
+"""How many tokens and positions a model has a row for, seen in its traced program: rows of a table
+that is not as long are looked up without an error, and are numbers of nothing.
+
+Whole numbers are followed from the tokens, and from counted positions, to where rows are looked
+up. What is computed with them in a way that is not known here is followed no further.
+"""
+
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+SHAPES = frozenset(
+    """
+    broadcast_in_dim convert_element_type copy expand_dims optimization_barrier reshape
+    sharding_constraint squeeze stop_gradient transpose
+    """.split()
+)
+
+
+class Numbers(typing.NamedTuple):
+    """Whole numbers that an array holds.
+
+    Attributes:
+        count: how many there are, one after the other; None of tokens, which may be any.
+        first: of those that are counted.
+    """
+
+    count: int | None
+    first: int = 0
+
+
+class AreNegative(typing.NamedTuple):
+    """An array that says which of these numbers are below 0."""
+
+    numbers: Numbers
+
+
+TOKENS = Numbers(None)
+# whose program gets all that they get, and gives what they give
+CALLS = frozenset(
+    """
+    checkpoint closed_call core_call custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr jit pjit
+    remat remat2
+    """.split()
+)
+
+
+class Tables(typing.NamedTuple):
+    """What lookups in a program say.
+
+    Attributes:
+        tokens: how many tokens there is a row for; None where none is looked up.
+        too_short: of the tables that counted numbers go beyond, how many of them have a row, and
+            how many there are.
+    """
+
+    tokens: int | None
+    too_short: tuple[tuple[int, int], ...]
+
+
+def tables_of(program: typing.Any, place: int) -> Tables:
+    """What the lookups in a program say.
+
+    Args:
+        program: of `jax.make_jaxpr`.
+        place: of the tokens among its flat arguments.
+
+    >>> def model(tokens, table, places):
+    ...     return table[tokens] + places[jnp.arange(tokens.shape[1])]
+    >>> shapes = jnp.zeros((1, 9), int), jnp.ones((20, 2)), jnp.ones((8, 2))
+    >>> tables_of(jax.make_jaxpr(model)(*shapes), 0)
+    Tables(tokens=20, too_short=((8, 9),))
+    """
+    jaxpr = program.jaxpr
+    sizes: list[int] = []
+    short: list[tuple[int, int]] = []
+    known = {jaxpr.invars[place]: TOKENS}
+    _follow(jaxpr, known, sizes, short)
+    return Tables(min(sizes, default=None), tuple(short))
+
+
+def _follow(jaxpr, known, sizes, short):
+    """Goes through a program and those in it.
+
+    Args:
+        known: {variable: `Numbers`}, to which those of this program are added.
+        sizes, short: get what is found.
+    """
+    for equation in jaxpr.eqns:
+        inputs = [_known(variable, known) for variable in equation.invars]
+        if equation.primitive.name == "gather":
+            _look(equation, inputs[1], sizes, short)
+        found = _result(equation, inputs)
+        if found is not None:
+            known[equation.outvars[0]] = found
+        for inner in _programs_in(equation):
+            given = _given(equation, inner, inputs)
+            _follow(inner, given, sizes, short)
+            if equation.primitive.name in CALLS:
+                results = zip(equation.outvars, (_known(v, given) for v in inner.outvars))
+                known.update((variable, one) for variable, one in results if one is not None)
+
+
+def _known(variable, known):
+    """What is known of a variable; of a constant in the program nothing."""
+    return None if hasattr(variable, "val") else known.get(variable)
+
+
+def _result(equation, inputs):
+    """What an equation gives; None where it is not known."""
+    name, result = equation.primitive.name, equation.outvars[0].aval
+    if name == "iota":
+        return Numbers(result.shape[equation.params["dimension"]])
+    if name in SHAPES and jnp.issubdtype(result.dtype, jnp.integer):
+        return inputs[0]
+    if name in SHAPES and isinstance(inputs[0], AreNegative):
+        return inputs[0]
+    if name == "lt" and isinstance(inputs[0], Numbers) and _constant(equation) == 0:
+        return AreNegative(inputs[0])
+    # a lookup counts negative numbers from the end
+    if name == "select_n" and isinstance(inputs[0], AreNegative):
+        return inputs[1] if inputs[1] == inputs[0].numbers else None
+    if name in ("add", "sub") and isinstance(inputs[0], Numbers):
+        return _moved(inputs[0], _constant(equation), 1 if name == "add" else -1)
+    return None
+
+
+def _constant(equation):
+    """The second argument of an equation, where it is one number in the program."""
+    value = np.asarray(getattr(equation.invars[1], "val", None))
+    return int(value) if value.ndim == 0 and value.dtype.kind in "iu" else None
+
+
+def _moved(numbers, by, sign):
+    """Counted numbers that a constant is added to."""
+    if numbers.count is None or by is None:
+        return None
+    return Numbers(numbers.count, numbers.first + sign * by)
+
+
+def _look(equation, numbers, sizes, short):
+    """Takes a lookup of whole rows by known numbers."""
+    axes = equation.params["dimension_numbers"].start_index_map
+    if not isinstance(numbers, Numbers) or len(axes) != 1:
+        return
+    takes_the_nearest = equation.params["mode"] is jax.lax.GatherScatterMode.CLIP
+    if equation.params["slice_sizes"][axes[0]] != 1 or takes_the_nearest:
+        return
+    rows = equation.invars[0].aval.shape[axes[0]]
+    if numbers.count is None:
+        sizes.append(rows)
+    elif numbers.first + numbers.count > rows:
+        short.append((rows - numbers.first, numbers.count))
+
+
+def _programs_in(equation):
+    """The programs in an equation."""
+    inside = (getattr(value, "jaxpr", value) for value in equation.params.values())
+    return [one for one in inside if hasattr(one, "eqns")]
+
+
+def _given(equation, inner, inputs):
+    """What is known of the arguments of a program in an equation; of a loop, of what does not
+    change in it.
+    """
+    name = equation.primitive.name
+    if name in CALLS and len(inner.invars) == len(inputs):
+        count = len(inputs)
+    else:
+        count = equation.params["num_consts"] if name == "scan" else 0
+    pairs = zip(inner.invars[:count], inputs[:count])
+    return {variable: known for variable, known in pairs if known is not None}

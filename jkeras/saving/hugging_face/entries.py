@@ -1,0 +1,139 @@
+"""Every entry of `config.json` is known: it is computed, it changes no output, or it is refused by
+name.
+"""
+
+import collections.abc
+import math
+
+from jkeras.core.errors import SerializationError
+
+# ---------------------------------------------------------------- what changes no output
+
+TOKENS = """
+    bos_token_id eos_token_id pad_token_id sep_token_id decoder_start_token_id prefix
+    tokenizer_class
+"""
+GENERATION = """
+    bad_words_ids begin_suppress_tokens diversity_penalty do_sample early_stopping
+    encoder_no_repeat_ngram_size exponential_decay_length_penalty forced_bos_token_id
+    forced_eos_token_id length_penalty max_length min_length no_repeat_ngram_size num_beam_groups
+    num_beams num_return_sequences output_scores remove_invalid_values repetition_penalty
+    return_dict_in_generate suppress_tokens task_specific_params temperature top_k top_p typical_p
+"""
+TRAINING = """
+    attention_probs_dropout_prob classifier_dropout classifier_dropout_prob gradient_checkpointing
+    initializer_factor initializer_range router_aux_loss_coef router_jitter_noise
+    output_router_logits
+"""
+# of another head than that of a language model, which is not read
+HEADS = """
+    _num_labels finetuning_task id2label label2id num_labels problem_type summary_activation
+    summary_first_dropout summary_proj_to_labels summary_type summary_use_proj
+"""
+# how it is computed, what else is returned, and what wrote it
+BOOKKEEPING = """
+    _attn_implementation _attn_implementation_autoset _commit_hash _experts_implementation
+    _name_or_path architectures attn_implementation auto_map chunk_size_feed_forward dtype
+    is_llama_config model_type output_attentions output_hidden_states output_past pretraining_tp
+    return_dict tf_legacy_loss torch_dtype torchscript transformers.js_config
+    transformers_version unsloth_fixed unsloth_version use_bfloat16 use_cache
+"""
+IGNORED = frozenset(f"{TOKENS} {GENERATION} {TRAINING} {HEADS} {BOOKKEEPING}".split())
+
+# ---------------------------------------------------------------- what has one value only
+
+PLAIN = {
+    "add_cross_attention": (False,),
+    "cross_attention_hidden_size": (None,),
+    "is_decoder": (False,),
+    "is_encoder_decoder": (False,),
+    "pruned_heads": ({}, None),
+    "quantization_config": (None,),
+    "tie_encoder_decoder": (False,),
+}
+
+# ---------------------------------------------------------------- numbers
+
+COUNTS = frozenset(
+    """
+    head_dim hidden_size intermediate_size max_position_embeddings moe_intermediate_size n_embd
+    n_head n_heads n_inner n_layer n_layers n_positions num_attention_heads num_experts
+    num_experts_per_tok num_hidden_layers num_key_value_heads num_local_experts
+    original_max_position_embeddings sliding_window type_vocab_size vocab_size
+    """.split()
+)
+SHARES = frozenset("attention_dropout hidden_dropout_prob resid_pdrop".split())
+
+
+def check_known(
+    config: dict, known: collections.abc.Container[str], what: str, where: str = "config.json"
+) -> None:
+    """Raises SerializationError for an entry that nobody knows; one that is None says nothing.
+
+    Args:
+        known: entries besides those that change no output.
+        what: that does not compute it.
+    """
+    for entry, value in config.items():
+        if value is not None and entry not in known and entry not in IGNORED:
+            raise SerializationError(
+                f"{where} says {shown(entry, value)}, which is not known to be computed by {what}: "
+                "remove the entry if it does not change what the model computes."
+            )
+
+
+def check_values(config: dict, values: collections.abc.Mapping[str, tuple], what: str) -> None:
+    """Raises SerializationError for an entry with another value than those that are computed.
+
+    Args:
+        values: {entry: those}.
+    """
+    for entry, computed in values.items():
+        if entry in config and not any(is_same(config[entry], value) for value in computed):
+            raise SerializationError(
+                f"config.json says {shown(entry, config[entry])}, which {what} does not compute: "
+                f"expected {' or '.join(map(repr, computed))}."
+            )
+
+
+def check_number(entry: str, value: object) -> None:
+    """Raises SerializationError where the number of a setting is none that it can be.
+
+    >>> check_number("num_hidden_layers", True)
+    Traceback (most recent call last):
+        ...
+    jkeras.core.errors.SerializationError: config.json says num_hidden_layers=True: expected a ...
+    """
+    if entry in COUNTS:
+        wanted, is_right = "a whole number of 1 or more", is_count(value)
+    elif entry in SHARES:
+        wanted, is_right = "a number from 0 to less than 1", is_number(value) and 0 <= value < 1
+    else:
+        wanted, is_right = "a number above 0", is_number(value) and value > 0
+    if not is_right:
+        raise SerializationError(f"config.json says {shown(entry, value)}: expected {wanted}.")
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number of 1 or more, and no bool."""
+    return type(value) is int and value > 0
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number that float32 has, and no bool."""
+    return type(value) in (int, float) and abs(value) < 3e38 and math.isfinite(value)
+
+
+def is_same(value: object, other: object) -> bool:
+    """Whether values are equal; True is not 1.
+
+    >>> is_same(1, 1.0), is_same(1, True)
+    (True, False)
+    """
+    return value == other and isinstance(value, bool) == isinstance(other, bool)
+
+
+def shown(entry: str, value: object) -> str:
+    """An entry in a message."""
+    text = repr(value)
+    return f"{entry}={text if len(text) <= 100 else f'{text[:100]}…'}"

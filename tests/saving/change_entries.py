@@ -1,0 +1,143 @@
+"""Changes each entry of `config.json`, one at a time, and sees what transformers with torch and
+jkeras make of the folder: equal outputs, or a refusal. A program, run by `python -m jkeras run`,
+that prints one line of JSON for each change: what was changed, the difference, the error.
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+
+import torch
+import transformers
+
+import jkeras
+from tests.saving import use_transformers
+
+SWITCHES = ("use_cache", "return_dict")  # what they change is not the outputs
+OTHERS = {
+    bool: lambda v: [not v, None, "yes"],
+    int: lambda v: [v + 1, 2 * v, 1, 0, -2, True, 10**7, float(v), None],
+    float: lambda v: [v * 2 + 1e-3, 0.0, -1.0, "1", None, True],
+    str: lambda v: ["gelu", "relu", "silu", "gelu_new", "no such", 3],
+    list: lambda v: [[], ["sliding_attention"] * len(v), v[:1], None],
+    dict: lambda v: [{}, {"factor": 2.0}, {"rope_type": "linear", "factor": 2.0}],
+    type(None): lambda v: [1, True, 2.0, "default", {"a": 1}, 0],
+}
+# entries of other versions of transformers, and of other models
+FURTHER = {
+    "rope_scaling": [
+        {"type": "linear", "factor": 2.0},
+        {"rope_type": "dynamic", "factor": 2.0},
+        {"rope_type": "linear", "factor": True},
+        {"rope_type": "yarn", "factor": 2.0},
+        use_transformers.SCALED,
+        {k: v for k, v in use_transformers.SCALED.items() if k != "factor"},
+    ],
+    "rope_theta": [500.0, 10000, 0, "1e4"],
+    "partial_rotary_factor": [0.5],
+    "quantization_config": [{"quant_method": "gptq", "bits": 4}],
+    "sliding_window": [4],
+    "use_sliding_window": [True],
+    "layer_types": [["sliding_attention", "full_attention"]],
+    "attention_bias": [True],
+    "mlp_bias": [True],
+    "head_dim": [3, 16, 7],
+    "hidden_activation": ["gelu", "relu"],
+    "query_pre_attn_scalar": [8, 16],
+    "attn_logit_softcapping": [5.0],
+    "final_logit_softcapping": [5.0],
+    "no_such_entry": [1, None],
+    "logit_scale": [2.0],
+    "torch_dtype": ["bfloat16"],
+    "n_ctx": [32],
+    "position_embedding_type": ["relative_key"],
+}
+WINDOWS = [
+    {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": n} for n in (0, 1, 2)
+]
+
+
+def changes_of(config):
+    """(entries, config) of one change each."""
+    for entry, value in config.items():
+        if entry == "model_type":
+            continue
+        for other in OTHERS[type(value)](value):
+            yield {entry: other}
+        if isinstance(value, (int, float)):
+            yield {entry: value}
+    for entry, others in FURTHER.items():
+        yield from ({entry: other} for other in others)
+    # as version 4 wrote them
+    for scaling in [None, *FURTHER["rope_scaling"]]:
+        yield {"rope_parameters": None, "rope_theta": 10000.0, "rope_scaling": scaling}
+    yield {"rope_parameters": None, "rope_theta": 77.0}
+    yield from WINDOWS
+
+
+def theirs(folder, name):
+    """What transformers gives; None where it does not read the folder."""
+    auto = transformers.AutoModel if name in HIDDEN else transformers.AutoModelForCausalLM
+    try:
+        torch.manual_seed(1)
+        model, said = auto.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+        if said["missing_keys"] or said["mismatched_keys"]:
+            return None
+        return use_transformers.outputs_of_theirs(model.eval())
+    except Exception:  # whatever it says
+        return None
+
+
+def main(name):
+    use_transformers.MODELS.update(MORE)
+    model = use_transformers.random_model(name)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        model.save_pretrained(folder)
+        path = folder / "config.json"
+        config = model.config.to_dict()
+        known = {}
+        for change in [{}, *changes_of(config)]:
+            path.write_text(json.dumps({**config, **change}, default=str))
+            line = {"name": name, "change": change}
+            try:
+                backbone = jkeras.saving.from_transformers(folder)
+            except (ValueError, ImportError, OSError) as error:
+                line["refused"] = f"{type(error).__name__}: {error}"
+            else:
+                key = json.dumps(backbone.get_config(), default=str, sort_keys=True)
+                if key not in known:
+                    try:
+                        known[key] = use_transformers.outputs_of_ours(backbone)
+                    except Exception as error:  # whatever it says
+                        print(json.dumps({**line, "difference": f"fails: {error}"}, default=str))
+                        continue
+                expected = theirs(folder, name)
+                if expected is None:
+                    line["difference"] = "only ours"
+                else:
+                    line["difference"] = use_transformers.difference(known[key], expected)
+            print(json.dumps(line, default=str), flush=True)
+
+
+HIDDEN = ("bert", "distilbert", "roberta", "albert")
+GROUPED = use_transformers.GROUPED
+EXPERTS = dict(num_experts=4, moe_intermediate_size=16, shared_expert_intermediate_size=24)
+WINDOW = dict(head_dim=16, query_pre_attn_scalar=16, sliding_window=6)
+SMALL = dict(vocab_size=97, max_position_embeddings=64, initializer_range=0.3)
+MORE = {
+    "gemma2": ("Gemma2", dict(**GROUPED, **WINDOW)),
+    "mixtral": ("Mixtral", dict(**GROUPED, num_local_experts=4)),
+    "qwen2_moe": ("Qwen2Moe", dict(**GROUPED, **EXPERTS)),
+    "smollm3": ("SmolLM3", GROUPED),
+    "gemma3_text": ("Gemma3Text", dict(**{**GROUPED, "num_hidden_layers": 6}, **WINDOW)),
+    "distilbert": ("DistilBert", dict(**SMALL, dim=32, hidden_dim=48, n_layers=2, n_heads=4)),
+    "roberta": ("Roberta", use_transformers.SIZES),
+}
+
+
+if __name__ == "__main__":
+    transformers.logging.set_verbosity_error()
+    for name in sys.argv[1:]:
+        main(name)

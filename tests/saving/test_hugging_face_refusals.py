@@ -1,0 +1,402 @@
+"""Folders of transformers that say one thing and hold another, of types that are not supported, or
+that lead elsewhere; and a folder whose writing breaks off. Without that package, as
+test_hugging_face.py.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras.core.errors import SerializationError
+from jkeras.saving.flat import Stored
+from jkeras.saving.hugging_face import by_hub, files, sizes
+from jkeras.saving.hugging_face.architectures import ARCHITECTURES, LLAMA, QWEN3
+from jkeras.saving.hugging_face.reading import load
+from jkeras.saving.hugging_face.settings import understood
+from jkeras.saving.reading import explained
+from tests.saving.test_hugging_face import LLAMA_CONFIG, Llama3Backbone, folder_with
+
+CONFIG = {**LLAMA_CONFIG, "num_key_value_heads": 1, "rope_theta": 500.0}
+
+
+def written(folder, **options):
+    """A folder with a model in it, and what is stored there."""
+    jkeras.saving.to_transformers(Llama3Backbone(**options), folder)
+    return folder
+
+
+def refused(words):
+    return pytest.raises(SerializationError, match=words)
+
+
+# ---------------------------------------------------------------- entries
+
+
+@pytest.mark.parametrize(
+    "entries, words",
+    [
+        ({"num_hidden_layers": 0}, "num_hidden_layers=0: expected a whole number of 1 or more"),
+        ({"num_hidden_layers": -2}, "num_hidden_layers=-2"),
+        ({"num_hidden_layers": True}, "num_hidden_layers=True"),
+        ({"num_attention_heads": True}, "num_attention_heads=True"),
+        ({"num_attention_heads": 0}, "num_attention_heads=0"),
+        ({"vocab_size": 11.0}, "vocab_size=11.0"),
+        ({"rms_norm_eps": -1}, "rms_norm_eps=-1: expected a number above 0"),
+        ({"rms_norm_eps": 1e300}, "rms_norm_eps=1e\\+300"),
+        ({"attention_dropout": 1.0}, "attention_dropout=1.0: expected a number from 0"),
+        ({"head_dim": 3}, "head_dim=3.*expected 4"),
+        ({"hidden_size": 9}, "hidden_size=9 and num_attention_heads=2"),
+        ({"quantization_config": {"bits": 4}}, "quantization_config=.*bits"),
+        ({"logit_scale": 2.0}, "logit_scale=2.0.*not known.*Llama3Backbone"),
+        ({"attention_bias": 1}, "attention_bias=1.*expected False"),
+        ({"tie_word_embeddings": 1}, "tie_word_embeddings=1.*True or False"),
+        ({"rope_scaling": {"rope_type": "linear", "factor": 2.0}}, "'linear'.*'llama3'"),
+        ({"rope_scaling": {"type": "llama3", "rope_type": "linear"}}, "type='llama3'"),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 2.0}}, "does not have low_freq_factor"),
+        ({"rope_scaling": {"mrope_section": [1]}}, "rope_parameters says mrope_section"),
+        ({"rope_parameters": {"rope_theta": 2.0}}, "rope_theta=2.0 and rope_theta=500.0"),
+        ({"rope_theta": "500"}, "rope_theta='500'"),
+        ({"vocab_size": None}, "vocab_size=None"),
+    ],
+)
+def test_an_entry_that_is_not_computed_is_named(entries, words):
+    with refused(words):
+        understood(LLAMA, {**CONFIG, **entries})
+
+
+def test_an_entry_that_is_left_out_is_named():
+    with refused("does not have vocab_size"):
+        understood(LLAMA, {k: v for k, v in CONFIG.items() if k != "vocab_size"})
+
+
+def test_what_changes_no_output_is_read():
+    others = {"torch_dtype": "float16", "auto_map": {"a": "b"}, "eos_token_id": [1, 2], "new": None}
+    assert understood(LLAMA, {**CONFIG, **others})["vocab_size"] == 11
+
+
+@pytest.mark.parametrize("epsilon", [1e-2, 1e-7])
+def test_an_epsilon_that_keras_hub_has_not_everywhere(epsilon):
+    with refused(f"rms_norm_eps={epsilon}.*Qwen3Backbone.*1e-06 or 1e-05"):
+        understood(QWEN3, {**CONFIG, "rms_norm_eps": epsilon})
+
+
+def test_every_entry_of_an_architecture_has_one_meaning():
+    for one in ARCHITECTURES:
+        assert not set(one.ignored) & {*one.settings, *one.fixed, *one.limits, *one.equal}
+        assert set(one.multiples) <= {(a, b) for a in one.settings for b in one.settings}
+        entries = {entry for axes in one.shapes.values() for axis in axes for entry in axis}
+        assert entries <= {*one.settings, *one.derived}
+
+
+# ---------------------------------------------------------------- sizes
+
+
+def shapes_of(config, weights):
+    """What `from_transformers` sees to before it makes a model."""
+    stored = {name: Stored(shape, np.dtype("float32"), None) for name, shape in weights.items()}
+    sizes.check_sizes(LLAMA, understood(LLAMA, config), stored)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = written(tmp_path_factory.mktemp("llama"))
+    with files.stored_in(str(folder)) as stored:
+        return {name: one.shape for name, one in stored.items()}
+
+
+@pytest.mark.parametrize(
+    "entries, words",
+    [
+        ({"num_hidden_layers": 1}, "num_hidden_layers=1; .* of 2 layers"),
+        ({"num_hidden_layers": 10**7}, "num_hidden_layers=10000000; .* of 2 layers"),
+        ({"vocab_size": 10**9}, "vocab_size=1000000000: 'model.embed_tokens.weight' .*11, 8"),
+        ({"intermediate_size": 10**9}, "intermediate_size=1000000000: .*gate_proj"),
+        ({"num_attention_heads": 4, "head_dim": 2}, "num_key_value_heads=1: .*k_proj"),
+    ],
+)
+def test_sizes_are_those_of_the_weights(weights, entries, words):
+    shapes_of(CONFIG, weights)
+    with refused(words):
+        shapes_of({**CONFIG, **entries}, weights)
+
+
+def test_layers_are_all_there_and_alike(weights):
+    name = "model.layers.1.mlp.up_proj.weight"
+    with refused(rf"'{name}' has the shape \(6, 1000\), in another layer \(6, 8\)"):
+        shapes_of(CONFIG, {**weights, name: (6, 1000)})
+    gap = {name.replace("layers.1", "layers.5"): shape for name, shape in weights.items()}
+    with refused("of 2 layers"):
+        shapes_of(CONFIG, gap)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "distilbert", "n_layers": 10**7},
+        {"model_type": "gemma3", "text_config": {"num_hidden_layers": 10**7}},
+        {"model_type": "sam3_video", "a": [{"b": {"vision_layers": 10**7}}]},
+        {"model_type": "swin", "depths": [2, 10**7]},
+        {"model_type": "bart", "encoder_layers": 10**7},
+        {"model_type": "albert", "num_hidden_groups": 10**7},
+        {"model_type": "t5gemma", "decoder": {"num_hidden_layers": True}},
+        {"model_type": "vit", "num_hidden_layers": 2.0},
+        {"model_type": "esm", "hidden_size": 10**9},
+        {"model_type": "esm", "num_hidden_layers": 0},
+    ],
+    ids=str,
+)
+def test_no_more_layers_than_weights_under_any_name(config):
+    stored = {"a.weight": Stored((4, 4), np.dtype("float32"), None)}
+    begin = time.monotonic()
+    with refused("10+;|10+\\]|True|2\\.0|=0|1000000000"):
+        by_hub.check(config, stored)
+    assert time.monotonic() - begin < 5
+
+
+GEMMA2 = {
+    **{"model_type": "gemma2", "vocab_size": 4, "hidden_size": 4, "intermediate_size": 4},
+    **{"num_attention_heads": 2, "num_key_value_heads": 1, "num_hidden_layers": 1, "head_dim": 4},
+    **{"query_pre_attn_scalar": 4, "attn_logit_softcapping": None, "final_logit_softcapping": None},
+    **{"sliding_window": 4, "hidden_activation": "gelu_pytorch_tanh"},
+}
+
+
+@pytest.mark.parametrize(
+    "entries, words",
+    [
+        ({"query_pre_attn_scalar": 3}, "query_pre_attn_scalar=3.*expected 4 or 2"),
+        ({"rms_norm_eps": 1e-5}, "rms_norm_eps=1e-05"),
+        ({"hidden_activation": "gelu"}, "hidden_activation='gelu'"),
+        ({"layer_types": ["full_attention"]}, "layer_types"),
+        ({"rope_parameters": {"rope_type": "linear", "factor": 2.0}}, "rope_type='linear'"),
+        ({"rope_theta": 5.0}, "rope_theta=5.0"),
+        ({"new": 1}, "new=1.*not known.*keras-hub's converter of 'gemma2'"),
+        ({"quantization_config": {}}, "quantization_config"),
+    ],
+)
+def test_what_a_converter_of_keras_hub_leaves_out_is_refused(entries, words):
+    stored = {"model.layers.0.a.weight": Stored((4, 4), np.dtype("float32"), None)}
+    by_hub.check(GEMMA2, stored)
+    by_hub.check({**GEMMA2, "query_pre_attn_scalar": 2, "rms_norm_eps": 1e-6}, stored)
+    with refused(words):
+        by_hub.check({**GEMMA2, **entries}, stored)
+
+
+@pytest.mark.parametrize("kind", ["phi3", "gpt_neox", "t5", "modernbert", "llama4"])
+def test_a_type_that_is_not_supported_is_said_to_be(tmp_path, kind):
+    folder_with(tmp_path, {"model_type": kind}, model_safetensors=b"")
+    with refused(f"'{kind}' are not supported. Supported are llama, gpt2, .*gemma2") as caught:
+        jkeras.saving.from_transformers(tmp_path)
+    assert "damaged" not in str(caught.value)
+
+
+def test_what_a_converter_does_not_read_is_not_called_damaged(tmp_path):
+    class Models:
+        class Backbone:
+            def from_preset(folder):
+                return {}["num_experts"]
+
+    words = "'qwen3_moe' is not supported.*KeyError: 'num_experts'"
+    with refused(words) as caught, explained(tmp_path):
+        by_hub.read(Models, str(tmp_path), "qwen3_moe", {})
+    assert "damaged" not in str(caught.value)
+
+
+# ---------------------------------------------------------------- files
+
+
+def head_of(folder, **changes):
+    """Changes the arrays of a folder's file."""
+    numpy = pytest.importorskip("safetensors.numpy")
+    arrays = numpy.load_file(folder / files.WEIGHTS)
+    numpy.save_file({**arrays, **changes}, folder / files.WEIGHTS)
+
+
+def read(folder, tied):
+    backbone = Llama3Backbone(seed=1, tied=tied)
+    with files.stored_in(str(folder)) as stored:
+        load(LLAMA, backbone, stored)
+    return backbone
+
+
+def test_a_head_besides_a_tied_one_is_not_dropped(tmp_path):
+    written(tmp_path, tied=True)
+    embedding = np.asarray(Llama3Backbone(tied=True).kept[0].value)
+    head_of(tmp_path, **{"lm_head.weight": embedding})
+    np.testing.assert_array_equal(read(tmp_path, tied=True).kept[0].value, embedding)
+    head_of(tmp_path, **{"lm_head.weight": embedding + np.eye(11, 8, dtype="float32")})
+    with refused("'lm_head.weight' that is not the embedding's.*tie_word_embeddings"):
+        read(tmp_path, tied=True)
+
+
+def test_further_weights_of_a_layer_are_not_dropped(tmp_path):
+    written(tmp_path)
+    name = "model.layers.0.self_attn.q_proj.bias"
+    head_of(tmp_path, **{"model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(2, "float32")})
+    read(tmp_path, tied=False)
+    head_of(tmp_path, **{name: np.ones(8, "float32")})
+    with refused(f"a weight '{name}'"):
+        read(tmp_path, tied=False)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+def test_weights_are_floating_point_numbers(tmp_path, dtype):
+    written(tmp_path)
+    head_of(tmp_path, **{"model.norm.weight": np.ones(8, dtype)})
+    with refused(f"'model.norm.weight' is of {dtype}"):
+        read(tmp_path, tied=False)
+
+
+def in_shards(folder):
+    jkeras.saving.to_transformers(Llama3Backbone(), folder, max_shard_size=500 / 2**30)
+    return json.loads((folder / files.INDEX).read_text())
+
+
+def test_one_weight_in_two_files(tmp_path):
+    index = in_shards(tmp_path)
+    first, second = sorted(set(index["weight_map"].values()))[:2]
+    (tmp_path / second).write_bytes((tmp_path / first).read_bytes())
+    with refused(f"{second}.*has the weight"), files.stored_in(str(tmp_path)):
+        pass
+    index["weight_map"] = {n: f for n, f in index["weight_map"].items() if f != second}
+    name = next(n for n, f in index["weight_map"].items() if f == first)
+    index["weight_map"]["more"] = second
+    index["weight_map"].pop(name)
+    (tmp_path / files.INDEX).write_text(json.dumps(index))
+    with refused("says that it has the weight 'more'"), files.stored_in(str(tmp_path)):
+        pass
+
+
+@pytest.mark.parametrize("name", [files.CONFIG, files.WEIGHTS, "tokenizer.json"])
+def test_links_lead_nowhere_else(tmp_path, name):
+    written(tmp_path / "model")
+    (tmp_path / "model" / "tokenizer.json").write_text("{}")
+    os.rename(tmp_path / "model" / name, tmp_path / "elsewhere")
+    os.symlink("../elsewhere", tmp_path / "model" / name)
+    with refused(f"{name} is a link that leads out of the folder, to .*elsewhere"):
+        jkeras.saving.from_transformers(tmp_path / "model")
+
+
+def test_links_of_the_cache_of_huggingface_hub(tmp_path):
+    """A snapshot's names lead to the files of all snapshots; the folder may be a link itself."""
+    written(tmp_path / "model")
+    snapshot = tmp_path / "models--a--b" / "snapshots" / "c0ffee"
+    snapshot.mkdir(parents=True)
+    os.rename(tmp_path / "model", tmp_path / "models--a--b" / "blobs")
+    for name in (files.CONFIG, files.WEIGHTS):
+        os.symlink(f"../../blobs/{name}", snapshot / name)
+    os.symlink(snapshot, tmp_path / "short")
+    for folder in (snapshot, tmp_path / "short"):
+        assert files.read_config(str(folder))["model_type"] == "llama"
+        with files.stored_in(str(folder)) as stored:
+            load(LLAMA, Llama3Backbone(), stored)
+    (snapshot / files.CONFIG).unlink()
+    (tmp_path / "models--a--b" / "refs").write_text("{}")
+    os.symlink("../../refs", snapshot / files.CONFIG)
+    with refused("leads out"):
+        files.read_config(str(snapshot))
+
+
+# ---------------------------------------------------------------- writing
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("shards", [5, 500 / 2**30])
+@pytest.mark.parametrize("where", ["weights", "config"])
+def test_an_error_leaves_the_old_model(tmp_path, monkeypatch, where, shards):
+    written(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("mine")
+    before = contents(tmp_path)
+
+    def fails(*arguments, **options):
+        raise OSError(28, "no space")
+
+    target = (files, "dump") if where == "config" else (jkeras.saving.safetensors, "write")
+    monkeypatch.setattr(*target, fails)
+    with pytest.raises(OSError):
+        jkeras.saving.to_transformers(Llama3Backbone(seed=1), tmp_path, max_shard_size=shards)
+    assert contents(tmp_path) == before
+
+
+KILLED = """
+import os, pathlib, sys
+from jkeras.saving import folders
+
+top = pathlib.Path(sys.argv[1])
+count, steps = 0, 0
+
+def counting(do):
+    def counted(*arguments, **options):
+        global count
+        count += 1
+        if count == step:
+            os.kill(os.getpid(), 9)
+        return do(*arguments, **options)
+    return counted
+
+folders.os.replace, folders.os.unlink = counting(os.replace), counting(os.unlink)
+for step in range(1, 20):
+    folder = top / str(step)
+    folder.mkdir()
+    for name in ("a", "b", "config", "old"):
+        (folder / name).write_text("old")
+    child = os.fork()
+    if child == 0:
+        count = 0
+        with folders.exchanging(str(folder), "config", lambda new: [folder / "old"]) as new:
+            for name in ("a", "b", "config"):
+                open(f"{new}/{name}", "w").write("new")
+        os._exit(0)
+    if os.waitpid(child, 0)[1] == 0:
+        break
+"""
+
+
+def test_a_kill_leaves_one_model_or_none(tmp_path):
+    """Of a program that is killed before its first, second, ... change of a name."""
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=True)
+    left = [
+        {path.name: path.read_text() for path in (tmp_path / str(step)).iterdir() if path.is_file()}
+        for step in range(1, len(list(tmp_path.iterdir())) + 1)
+    ]
+    assert len(left) > 5
+    assert left[0] == dict.fromkeys(("a", "b", "config", "old"), "old")
+    assert left[-1] == dict.fromkeys(("a", "b", "config"), "new")
+    assert not any("config" in one for one in left[1:-1])
+
+
+def test_new_files_take_the_places(tmp_path):
+    written(tmp_path)
+    os.chmod(tmp_path / files.CONFIG, 0o600)
+    jkeras.saving.to_transformers(Llama3Backbone(seed=1), tmp_path, max_shard_size=500 / 2**30)
+    names = os.listdir(tmp_path)
+    assert files.WEIGHTS not in names and not any(name.endswith(".partial") for name in names)
+    assert os.stat(tmp_path / files.CONFIG).st_mode & 0o777 == 0o600
+    read(tmp_path, tied=False)
+
+
+@pytest.mark.parametrize("name", [files.CONFIG, files.WEIGHTS])
+def test_a_file_behind_a_link_stays_as_it_is(tmp_path, name):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "model").mkdir()
+    os.symlink(tmp_path / "mine", tmp_path / "model" / name)
+    written(tmp_path / "model")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not os.path.islink(tmp_path / "model" / name)
+    read(tmp_path / "model", tied=False)
+
+
+def test_a_folder_in_the_place_of_a_file(tmp_path):
+    (tmp_path / files.WEIGHTS).mkdir()
+    with pytest.raises(IsADirectoryError, match="model.safetensors is a folder"):
+        written(tmp_path)
+    assert os.listdir(tmp_path) == [files.WEIGHTS]
