@@ -73,6 +73,27 @@ class AxisError(ValueError, IndexError):
     """An axis lies outside of the input's."""
 
 
+LONGEST_MESSAGE = 2000  # characters of a file that a message shows
+
+
+def readable(error, longest=LONGEST_MESSAGE):
+    r"""What an error says, or a text, parts of a file among it: cut where it is long, and without
+    what a terminal takes for commands.
+
+    >>> readable(ValueError("red \x1b[31m"))
+    'red \\x1b[31m'
+    >>> readable("abc", longest=2)
+    'ab …'
+    """
+    text = str(error)
+    if len(text) > longest:
+        text = f"{text[:longest]} …"
+    shown = (
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+    )
+    return "".join(shown)
+
+
 def explain(where, expected, received, fix=None):
     """The common form of a message.
 

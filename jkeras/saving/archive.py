@@ -11,6 +11,7 @@ import zipfile
 
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
+from jkeras.core.own_files import open_own
 from jkeras.saving import assets, dialects, ensembles, hdf5, safe_json, weights
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.paths import below
@@ -35,7 +36,7 @@ def write(model, path):
         "keras_version": KERAS_VERSION,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
     }
-    with open(path, "wb+") as file, zipfile.ZipFile(file, "w") as archive:
+    with open_own(path, "wb+") as file, zipfile.ZipFile(file, "w") as archive:
         texts = {
             METADATA: json.dumps(metadata),
             CONFIG: json.dumps(described),

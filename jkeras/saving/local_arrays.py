@@ -9,6 +9,7 @@ import os
 import jax
 import numpy as np
 
+from jkeras.core.own_files import open_own
 from jkeras.kernel.tree import flatten
 
 INDEX, PARTS, TEXT = "index.json", "parts", "text.json"
@@ -58,7 +59,7 @@ def write(folder, trees, texts):
         place = os.path.join(folder, name)
         os.makedirs(place)
         index = []
-        with open(os.path.join(place, PARTS), "wb") as file:
+        with open_own(os.path.join(place, PARTS)) as file:
             for path, array in flatten(tree):
                 held = array if isinstance(array, Held) else Held(array)
                 for bounds, part in held.parts:
@@ -167,5 +168,5 @@ def _index(folder, name):
 
 
 def _write_json(path, data):
-    with open(path, "w") as file:
+    with open_own(path, "w") as file:
         json.dump(data, file)

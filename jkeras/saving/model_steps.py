@@ -9,7 +9,7 @@ from jkeras.kernel import tree
 from jkeras.core.errors import SerializationError
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import arrays, assets, safe_json
-from jkeras.saving.assigning import assign_all
+from jkeras.core.assigning import load_all
 from jkeras.saving.newest import read_newest, read_one
 from jkeras.saving.moment import at_one_moment
 from jkeras.saving.step_store import StepStore
@@ -113,7 +113,7 @@ class ModelSteps(StepStore):
                     f"'{variable.path}' {tuple(variable.shape)}",
                 )
         values = arrays.read(folder, PYTREE, {path: (*kind, None) for path, kind in saved.items()})
-        assign_all((variable, values[path]) for path, variable in targets.items())
+        load_all((variable, values[path]) for path, variable in targets.items())
 
     def _match(self, step, model, group, inside, order):
         """{path in the checkpoint: variable} for a group.

@@ -5,9 +5,7 @@ import errno
 import os
 import stat
 
-from jkeras.core.errors import SerializationError
-
-LONGEST_MESSAGE = 2000  # characters
+from jkeras.core.errors import SerializationError, readable
 
 
 @contextlib.contextmanager
@@ -35,22 +33,6 @@ def explained(path):
             "file is damaged, not what its name says, or a class of yours does not take what it "
             "holds."
         ) from error
-
-
-def readable(error):
-    r"""What an error says, parts of a file among it: cut where it is long, and without what a
-    terminal takes for commands.
-
-    >>> readable(ValueError("red \x1b[31m"))
-    'red \\x1b[31m'
-    """
-    text = str(error)
-    if len(text) > LONGEST_MESSAGE:
-        text = f"{text[:LONGEST_MESSAGE]} …"
-    shown = (
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
-    )
-    return "".join(shown)
 
 
 @contextlib.contextmanager

@@ -5,8 +5,10 @@ is, as in Keras.
 import contextlib
 import json
 import os
+import re
 
 from jkeras.core.errors import SerializationError
+from jkeras.core.own_files import open_own
 from jkeras.saving import hdf5, safe_json, weights
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import replacing, replacing_all
@@ -75,7 +77,8 @@ class _Shards:
                 self._remove(set(self.written) - _listed(self.path))
 
     def _remove(self, names):
-        for name in names:
+        ours = re.compile(f"{re.escape(self.base)}_[0-9]+\\.weights\\.h5", re.ASCII)
+        for name in filter(ours.fullmatch, names):  # a list may name a file of somebody's
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.folder, name))
 
@@ -91,7 +94,7 @@ class _Shards:
         """Begins another file."""
         self._end()
         name = self._name()
-        temporary = self.begin(os.path.join(self.folder, name))
+        temporary = self.begin(os.path.join(self.folder, name), links=False)
         self.file = self.open.enter_context(writing(temporary))
         self.written.append(name)
         self.size = 0
@@ -139,7 +142,7 @@ class _Shards:
                 for place, files in self.places.items()
             },
         }
-        with replacing(self.path) as temporary, open(temporary, "w") as file:
+        with replacing(self.path) as temporary, open_own(temporary, "w") as file:
             json.dump(content, file, indent=4)
         self._keep_first(old)
         self._remove(old - set(self.written) - {self.first})
@@ -149,7 +152,8 @@ class _Shards:
         the list says.
         """
         if self.first not in self.written and self.first in old:
-            with replacing(os.path.join(self.folder, self.first)) as temporary, writing(temporary):
+            path = os.path.join(self.folder, self.first)
+            with replacing(path, links=False) as temporary, writing(temporary):
                 pass
 
 

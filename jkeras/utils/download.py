@@ -3,7 +3,6 @@ nothing.
 """
 
 import http.client
-import os
 import re
 import shutil
 import time
@@ -13,8 +12,9 @@ import urllib.request
 
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.saving.files import replacing
-from jkeras.saving.reading import readable
+from jkeras.saving.reading import opened, readable
 from jkeras.core import web
+from jkeras.core.own_files import open_own
 from jkeras.utils.progbar import Progbar
 
 CHUNK = 1 << 16
@@ -56,7 +56,7 @@ def download(origin, target, is_right):
         )
     if is_interactive_logging_enabled():
         print(f"Downloading data from {readable(origin)}")
-    with replacing(target) as temporary:
+    with replacing(target, links=False) as temporary:
         try:
             if local is None:
                 _download(origin, temporary)
@@ -78,10 +78,9 @@ def download(origin, target, is_right):
 
 def _copy(source, path):
     try:
-        if os.path.exists(source) and not os.path.isfile(source):
-            raise _Failed("it is no regular file")
-        shutil.copyfile(source, path)
-    except (OSError, ValueError) as error:  # a name with a NUL
+        with opened(source) as file, open_own(path) as target:
+            shutil.copyfileobj(file, target)
+    except (OSError, ValueError) as error:  # no regular file; a name with a NUL
         raise _Failed(f"the file is not read ({error})") from error
 
 
@@ -135,7 +134,7 @@ class _Transfer:
         Raises:
             _Failed: as told there; what came until then is kept for the next try.
         """
-        with self._ask() as answer, open(self.path, "ab") as file:
+        with self._ask() as answer, open_own(self.path, "ab") as file:
             if not self._goes_on(answer):
                 file.truncate(0)
                 self.seen = 0
