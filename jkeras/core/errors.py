@@ -94,6 +94,11 @@ def readable(error, longest=LONGEST_MESSAGE):
     return "".join(shown)
 
 
+def make_readable(error):
+    """Makes the texts of an error `readable`; it stays the same error."""
+    error.args = tuple(readable(arg) if isinstance(arg, str) else arg for arg in error.args)
+
+
 def explain(where, expected, received, fix=None):
     """The common form of a message.
 

@@ -5,7 +5,7 @@ import warnings
 
 import jax
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import SerializationError, readable
 from jkeras.core.processes import told_by_all
 from jkeras.saving.steps import MANIFEST, Misfit
 
@@ -35,7 +35,7 @@ def read_newest(readers, what="checkpoint"):
                 is_listed = os.path.isfile(os.path.join(folder.place(step), MANIFEST))
                 if isinstance(error, Misfit) or is_listed:
                     raise
-                problem = f"{type(error).__name__}: {str(error)[:300]}"
+                problem = f"{type(error).__name__}: {readable(error, 300)}"
             else:
                 _warn_of(bad, step, folder)
                 return content

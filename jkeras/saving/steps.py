@@ -18,7 +18,7 @@ import zlib
 
 import jax
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import SerializationError, readable
 from jkeras.core.own_files import open_own, own_handle
 from jkeras.saving.checksums import checksum_of_file, product_sum
 from jkeras.saving.files import make_folder, sync
@@ -282,11 +282,12 @@ class StepFolder:
             if MANIFEST in present:
                 listed = _listed(folder)
         except (SerializationError, OSError) as error:
-            return str(error)
+            return readable(error)
         if not present:
             return "it is empty"
         if listed is not None:
-            return _difference(folder, present, listed)
+            difference = _difference(folder, present, listed)
+            return None if difference is None else readable(difference)
         if any(name.startswith(f"{self.own}/") for name in present):
             return f"its list {MANIFEST} is missing"
         return None

@@ -8,6 +8,7 @@ import tempfile
 import urllib.parse
 import warnings
 
+from jkeras.core.errors import readable
 from jkeras.core.own_files import check_private, check_regular, make_private
 from jkeras.core.registry import public
 
@@ -78,7 +79,7 @@ def get_file(
         return file_digest(path, hash_algorithm, file_hash) == str(file_hash).lower()
 
     if force_download or not _is_complete(target, is_right, file_hash):
-        download(origin, target, is_right)
+        download(origin, target, is_right, is_hashed=file_hash is not None)
     if unpacked is None:
         return str(target)
     if unpacked.is_symlink():
@@ -120,7 +121,7 @@ def _file_name(fname, origin):
     else:
         name = os.path.basename(_parts(origin).path)
     if not name:
-        raise ValueError(f"The address {origin!r} has no file name. Pass `fname`.")
+        raise ValueError(f"The address {_shown(origin)!r} has no file name. Pass `fname`.")
     if os.sep in name or "/" in name or name in (".", ".."):
         raise ValueError(
             f"`fname` must be a name without folders; choose the folder with `cache_dir` and "
@@ -134,12 +135,19 @@ def _file_name(fname, origin):
     return name
 
 
+def _shown(origin):
+    """An address in a message."""
+    from jkeras.core.web import without_password
+
+    return readable(without_password(origin))
+
+
 def _parts(origin):
     """The parts of an address."""
     try:
         return urllib.parse.urlsplit(origin)
     except ValueError as error:
-        raise ValueError(f"{origin!r} is no address ({error}).") from None
+        raise ValueError(f"{_shown(origin)!r} is no address ({readable(error)}).") from None
 
 
 def _folder(cache_dir, cache_subdir):
