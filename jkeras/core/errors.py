@@ -29,6 +29,14 @@ class SerializationError(ValueError):
     """A config names something unknown, or holds what is not allowed."""
 
 
+class MissingFileError(SerializationError, FileNotFoundError):
+    """There is no such file. Keras raises the one for `.keras` files, the other for `.h5`."""
+
+
+class UnreadableFileError(SerializationError, PermissionError):
+    """A file may not be read by this user."""
+
+
 class ExportError(ValueError):
     """What no program of arrays can do was to be exported: texts, state, random numbers, Python on
     the host.

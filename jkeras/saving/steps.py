@@ -18,7 +18,7 @@ import zlib
 
 import jax
 
-from jkeras.core.errors import SerializationError, readable
+from jkeras.core.errors import MissingFileError, SerializationError, readable
 from jkeras.core.own_files import open_own, own_handle
 from jkeras.saving.checksums import checksum_of_file, product_sum
 from jkeras.saving.files import make_folder, sync
@@ -300,14 +300,14 @@ class StepFolder:
             SerializationError: it is damaged.
         """
         if step not in self.steps():
-            raise FileNotFoundError(
-                f"There is no checkpoint of step {step} in {self.path}: there are {self.steps()}."
+            raise MissingFileError(
+                f"{self.path}: there is no checkpoint of step {step}; there are {self.steps()}."
             )
         problem = self.problem(step)
         if problem is not None:
             raise SerializationError(
-                f"The checkpoint of step {step} in {self.path} is damaged: {problem}. Restore "
-                f"another one of {self.steps()}."
+                f"{self.path}: the checkpoint of step {step} is damaged: {problem}. Restore another "
+                f"one of {self.steps()}."
             )
         return read(step)
 

@@ -337,7 +337,7 @@ def test_a_file_of_this_machine(tmp_path):
     with open(get_file(**options, file_hash=SHA256), "rb") as file:
         assert file.read() == TEXT
     assert os.listdir(tmp_path / "datasets") == ["a.txt"] and there.exists()
-    with pytest.raises(OSError, match="There is no file.*Nothing was kept"):
+    with pytest.raises(OSError, match="there is no such file.*Nothing was kept"):
         get_file(origin=(tmp_path / "missing").as_uri(), cache_dir=tmp_path)
 
 
