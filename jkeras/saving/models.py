@@ -142,8 +142,9 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, *, o
             return ModelSteps(path).load_model(custom_objects, compile, safe_mode, optimizer)
     if not path.endswith(ENDINGS) or path.endswith(".weights.h5"):
         raise SerializationError(
-            f"{path}: File format not supported: filepath={path}. Whole models are loaded from `.keras` "
-            "and `.h5` files; weights from `.weights.h5` files with `model.load_weights`."
+            f"{path}: File format not supported: filepath={path}. Whole models are loaded "
+            "from `.keras` and `.h5` files; weights from `.weights.h5` files with "
+            "`model.load_weights`."
         )
     with explained(path), opened(path) as file:
         # which Keras 2 wrote under this name too

@@ -306,8 +306,8 @@ class StepFolder:
         problem = self.problem(step)
         if problem is not None:
             raise SerializationError(
-                f"{self.path}: the checkpoint of step {step} is damaged: {problem}. Restore another "
-                f"one of {self.steps()}."
+                f"{self.path}: the checkpoint of step {step} is damaged: {problem}. Restore "
+                f"another one of {self.steps()}."
             )
         return read(step)
 

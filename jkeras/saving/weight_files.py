@@ -195,8 +195,8 @@ def _ending(path):
         if path.endswith(ending):
             return ending
     raise SerializationError(
-        f"{path}: File format not supported: filepath={path}. Weights are loaded from `.weights.h5`, "
-        "`.weights.json`, `.safetensors`, `.npz`, `.keras` and `.h5` files."
+        f"{path}: File format not supported: filepath={path}. Weights are loaded from "
+        "`.weights.h5`, `.weights.json`, `.safetensors`, `.npz`, `.keras` and `.h5` files."
     )
 
 
