@@ -51,6 +51,18 @@ FUNCTION_PACKAGES = (
 )
 # whose functions a config may name; others read files, say
 PURE_PACKAGES = (*FUNCTION_PACKAGES, "ops")
+# what stands beside the config of an object; the last two are of a graph's
+ENTRIES = {
+    "module",
+    "class_name",
+    "config",
+    "registered_name",
+    "build_config",
+    "compile_config",
+    "shared_object_id",
+    "name",
+    "inbound_nodes",
+}
 LONGEST_SHOWN = 500  # characters of a config in a message
 # where modules of the versions of Keras begin
 KERAS_MODULES = ("keras", "keras_core", "tf_keras", "builtins")
@@ -643,6 +655,7 @@ def _deserialize_object(class_name, inner, config, custom_objects):
             f"`from_config()` method. Its config: {shown(config)}"
         )
     if is_untrusted() and str(getattr(cls, "__module__", "jkeras")).startswith("jkeras."):
+        check_entries(class_name, config, ENTRIES)
         check_numbers(class_name, inner)
         _check_name(inner.get("name"))
     with CustomObjectScope(custom_objects):
@@ -654,6 +667,16 @@ def _deserialize_object(class_name, inner, config, custom_objects):
     if seen is not None and shared_id[1] is not None:
         seen[shared_id] = instance
     return instance
+
+
+def check_entries(name, config, known):
+    """Raises for an entry of a config that may be anybody's whose meaning is not known."""
+    unknown = sorted(map(str, config.keys() - known))
+    if unknown and is_untrusted():
+        raise SerializationError(
+            f"{shown(name)} has the entry {shown(repr(unknown[0]))}, which is not known: a newer "
+            f"version wrote it. Expected some of {sorted(known)}."
+        )
 
 
 def _check_name(name):

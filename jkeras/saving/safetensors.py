@@ -158,7 +158,10 @@ def _place(name, entry, size):
     def whole(values):
         return isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)
 
-    if not (isinstance(code, str) and whole(shape) and whole(place) and len(place) == 2):
+    is_known = entry.keys() == {"dtype", "shape", "data_offsets"}
+    if not (
+        is_known and isinstance(code, str) and whole(shape) and whole(place) and len(place) == 2
+    ):
         raise SerializationError(
             f"the header's entry for '{name}' is not valid: {str(entry)[:200]}"
         )

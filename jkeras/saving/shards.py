@@ -7,7 +7,7 @@ import json
 import os
 import re
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import SerializationError, readable
 from jkeras.core.own_files import open_own
 from jkeras.saving import hdf5, safe_json, weights
 from jkeras.saving.checksums import Checksums
@@ -176,6 +176,12 @@ def _weight_map(text):
     content = safe_json.loads(text, "the list of its files")
     if not isinstance(content, dict) or not isinstance(content.get("weight_map"), dict):
         raise SerializationError("it has no `weight_map`: it is no list of files of weights.")
+    unknown = sorted(content.keys() - {"metadata", "weight_map"})
+    if unknown:
+        raise SerializationError(
+            f"it has the entry {readable(repr(unknown[0]), 100)}, which is not known: a newer "
+            "version wrote it."
+        )
     files = {}
     for place, names in content["weight_map"].items():
         if isinstance(names, str):

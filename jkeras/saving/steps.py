@@ -435,7 +435,9 @@ def _listed(folder):
 
 def _is_manifest(content):
     """Whether the content of a list is whole."""
-    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+    if not isinstance(content, dict) or content.keys() != {"files", "check"}:
+        return False
+    if not isinstance(content["files"], dict):
         return False
     files = content["files"]
     if not all(isinstance(value, list) and len(value) == 2 for value in files.values()):
