@@ -151,18 +151,22 @@ def register_keras_serializable(package="Custom", name=None):
 
 
 def _warn_of_another(registered, thing):
-    """Says so where a name was that of something from another module: files that name it now lead
-    to the new one. What is defined again, as a cell of a notebook is, takes its own place.
+    """Says so where a name was that of something else: files that name it now lead to the new one.
+    What is defined again, as a cell of a notebook does it, takes its own place.
     """
     before = _custom.get(registered)
-    modules = [getattr(each, "__module__", None) for each in (before, thing)]
-    if before is not None and modules[0] != modules[1]:
+    if before is not None and _place(before) != _place(thing):
         warnings.warn(
-            f"'{registered}' was registered by the module {modules[0]}, and is taken over by "
-            f"{modules[1]}: models that name it are loaded with the latter. Give one of them "
+            f"'{registered}' was the name of {_place(before)}, and is taken over by "
+            f"{_place(thing)}: models that name it are loaded with the latter. Give one of them "
             "another `package` or `name`.",
             stacklevel=3,
         )
+
+
+def _place(thing):
+    """The module and name of a class or function."""
+    return f"{getattr(thing, '__module__', None)}.{getattr(thing, '__name__', None)}"
 
 
 def get_registered_name(obj):

@@ -216,7 +216,11 @@ class KerasFileEditor:
                 f"Edited weights are written to a `.weights.h5` file. Received: filepath={filepath}"
             )
         check_target(path, overwrite=True)
-        with replacing(path) as temporary, writing(temporary) as file, Checksums() as sums:
+        with (
+            replacing(path, links=True) as temporary,
+            writing(temporary) as file,
+            Checksums() as sums,
+        ):
             store = weights.OneFile(file, sums)
             for place, arrays in self.weights_dict.items():
                 slots = store.make(place, self.object_metadata.get(place))

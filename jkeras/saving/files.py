@@ -11,7 +11,7 @@ LARGE = 2**16  # bytes, for which the disk is asked for room
 
 
 @contextlib.contextmanager
-def replacing(path, links=True):
+def replacing(path, links=False):
     """Yields the path of a temporary file beside `path`, which takes its place when the block ends
     without an error.
 
@@ -19,8 +19,8 @@ def replacing(path, links=True):
     or the new one. What killed ones left there of the same file is removed.
 
     Args:
-        links: follow a symbolic link at `path`, as for a path that a user gives. False, for names
-            in a folder that others may have filled: the file takes the link's place.
+        links: follow a symbolic link at `path`, which a user has given. Else, as for names in a
+            folder that others may have filled, the file takes the link's place.
     """
     with replacing_all() as begin:
         yield begin(path, links)
@@ -35,7 +35,7 @@ def replacing_all():
     """
     files = []  # (`Partial`, path)
 
-    def begin(path, links=True):
+    def begin(path, links=False):
         path = _place(os.fspath(path), links)
         _check_kind(path)
         files.append((Partial(path), path))

@@ -59,7 +59,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         )
     check_target(path, overwrite)
     _warn_of_missing(model)
-    with at_one_moment(model), replacing(path) as temporary:
+    with at_one_moment(model), replacing(path, links=True) as temporary:
         if path.endswith(".keras"):
             return archive.write(model, temporary)
         if getattr(model, "ensemble_members", None) is not None:

@@ -94,7 +94,7 @@ class _Shards:
         """Begins another file."""
         self._end()
         name = self._name()
-        temporary = self.begin(os.path.join(self.folder, name), links=False)
+        temporary = self.begin(os.path.join(self.folder, name))
         self.file = self.open.enter_context(writing(temporary))
         self.written.append(name)
         self.size = 0
@@ -142,7 +142,7 @@ class _Shards:
                 for place, files in self.places.items()
             },
         }
-        with replacing(self.path) as temporary, open_own(temporary, "w") as file:
+        with replacing(self.path, links=True) as temporary, open_own(temporary, "w") as file:
             json.dump(content, file, indent=4)
         self._keep_first(old)
         self._remove(old - set(self.written) - {self.first})
@@ -153,7 +153,7 @@ class _Shards:
         """
         if self.first not in self.written and self.first in old:
             path = os.path.join(self.folder, self.first)
-            with replacing(path, links=False) as temporary, writing(temporary):
+            with replacing(path) as temporary, writing(temporary):
                 pass
 
 

@@ -72,7 +72,7 @@ def save_weights(
 
 def _write_file(model, path, ending, key_map, skipped):
     """Writes all weights into one file."""
-    with replacing(path) as temporary:
+    with replacing(path, links=True) as temporary:
         if ending is not None:
             return FLAT[ending].write(flat.collect(model, key_map), temporary)
         with writing(temporary) as file, Checksums() as sums:

@@ -72,7 +72,7 @@ def download(origin, target, is_right, is_hashed=False):
 
     if is_interactive_logging_enabled():
         print(f"Downloading data from {shown}")
-    with replacing(target, links=False) as temporary:
+    with replacing(target) as temporary:
         try:
             if local is None:
                 _download(origin, temporary, is_meant)

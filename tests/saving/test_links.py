@@ -147,6 +147,14 @@ def test_a_link_that_the_user_names_is_followed(tmp_path):
     jkeras.models.load_model(tmp_path / "run7.keras")
 
 
+def test_a_link_of_others_is_replaced(tmp_path, theirs):
+    """In a folder whose names we make up, as `to_transformers` does."""
+    os.symlink(theirs, tmp_path / "config.json")
+    with replacing(tmp_path / "config.json") as path, open(path, "w") as file:
+        file.write("{}")
+    assert theirs.read_text() == WORDS and not (tmp_path / "config.json").is_symlink()
+
+
 # ---------------------------------------------------------------- the cache
 
 

@@ -180,6 +180,18 @@ def test_a_name_that_two_modules_register():
     assert jkeras.saving.get_registered_object("messages>Mine") is second is not first
 
 
+def test_a_name_that_two_classes_have():
+    class One(jkeras.layers.Layer):
+        pass
+
+    class Two(jkeras.layers.Layer):
+        pass
+
+    jkeras.saving.register_keras_serializable("twice", "Same")(One)
+    with pytest.warns(UserWarning, match="'twice>Same' was the name of .*One.*taken over by.*Two"):
+        jkeras.saving.register_keras_serializable("twice", "Same")(Two)
+
+
 def test_what_is_defined_again_is_no_other():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
