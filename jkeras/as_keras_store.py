@@ -58,7 +58,7 @@ class ArrayStore:
         """Writes what was made."""
         if self._mode == "r":
             return
-        with replacing(self._path) as temporary, writing(temporary) as file:
+        with replacing(self._path, links=True) as temporary, writing(temporary) as file:
             for path, values in self._groups.items():
                 group = make_group(file, f"{path}/vars")
                 for name, value in values.items():

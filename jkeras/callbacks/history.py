@@ -64,7 +64,15 @@ class History(Callback):
         }
 
     def set_state(self, state):
-        """Takes both lists back."""
-        self.epoch = list(state["epoch"])
-        self.history = dict(state["history"])
+        """Takes both lists back.
+
+        Raises:
+            ValueError: they are none.
+        """
+        epochs, history = state["epoch"], state["history"]
+        is_table = isinstance(history, dict) and all(isinstance(v, list) for v in history.values())
+        if not is_table or not isinstance(epochs, list) or set(map(type, epochs)) - {int}:
+            raise ValueError("History: expected numbers of epochs, and lists by name.")
+        self.epoch = list(epochs)
+        self.history = dict(history)
         self._restored = True

@@ -5,7 +5,10 @@ import warnings
 import numpy as np
 
 from jkeras.callbacks.base import Callback
-from jkeras.core.errors import suggestion
+from jkeras.core.errors import readable, suggestion
+
+# what a checkpoint keeps of the callbacks that watch a value
+NUMBERS = {"best", "wait", "cooldown_counter", "best_epoch", "stopped_epoch"}
 
 
 class MonitorCallback(Callback):
@@ -121,6 +124,19 @@ class MonitorCallback(Callback):
         return {"best": None if self.best is None else float(self.best)}
 
     def set_state(self, state):
-        """Takes the best value back."""
+        """Takes the best value back, and the numbers beside it.
+
+        Raises:
+            ValueError: there are other ones.
+        """
+        known = self.get_state()
+        for name, value in state.items():
+            is_plain = value is None or isinstance(value, (int, float))
+            if name not in known or (name in NUMBERS and not is_plain):
+                raise ValueError(
+                    f"{type(self).__name__}: expected {sorted(known)}, with numbers for "
+                    f"{sorted(NUMBERS & known.keys())}. Received: {readable(repr(name), 100)}, "
+                    f"{type(value).__name__}"
+                )
         vars(self).update(state)
         self._restored = True

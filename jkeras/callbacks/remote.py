@@ -87,9 +87,12 @@ class RemoteMonitor(Callback):
 
     def _warn(self):
         """Warns of what could not be sent since the last time."""
+        from jkeras.core.web import without_password  # which takes time to import
+
         for problem in self._sender.problems():
             warnings.warn(
-                f"Could not reach RemoteMonitor root server at {self._sender.address}: {problem}",
+                "Could not reach RemoteMonitor root server at "
+                f"{without_password(self._sender.address)}: {problem}",
                 stacklevel=3,
             )
 
@@ -175,5 +178,5 @@ def _post(address, body, headers):
         request = urllib.request.Request(address, body, headers)
         web.open_url(request, web.Deadline(DEADLINE), DEADLINE).close()
     except faults as error:
-        return readable(error)
+        return readable(web.without_password(str(error)))
     return None

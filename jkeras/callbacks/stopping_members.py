@@ -1,5 +1,6 @@
 """EarlyStopping for each member of an ensemble on its own."""
 
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -77,5 +78,14 @@ def as_lists(weights):
 
 
 def as_arrays(weights):
-    """Arrays from what `as_lists` gave."""
-    return None if weights is None else [np.asarray(values, dtype) for values, dtype in weights]
+    """Arrays from what `as_lists` gave.
+
+    Raises:
+        ValueError, TypeError: it gave something else.
+    """
+    if weights is None:
+        return None
+    arrays = [np.asarray(values, jnp.dtype(dtype)) for values, dtype in weights]
+    if any(array.dtype.kind in "OSUM" for array in arrays):
+        raise TypeError("Expected arrays of numbers as weights.")
+    return arrays

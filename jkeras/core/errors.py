@@ -29,6 +29,14 @@ class SerializationError(ValueError):
     """A config names something unknown, or holds what is not allowed."""
 
 
+class MissingFileError(SerializationError, FileNotFoundError):
+    """There is no such file. Keras raises the one for `.keras` files, the other for `.h5`."""
+
+
+class UnreadableFileError(SerializationError, PermissionError):
+    """A file may not be read by this user."""
+
+
 class ExportError(ValueError):
     """What no program of arrays can do was to be exported: texts, state, random numbers, Python on
     the host.
@@ -75,6 +83,32 @@ class LostMaskWarning(UserWarning):
 
 class AxisError(ValueError, IndexError):
     """An axis lies outside of the input's."""
+
+
+LONGEST_MESSAGE = 2000  # characters of a file that a message shows
+
+
+def readable(error, longest=LONGEST_MESSAGE):
+    r"""What an error says, or a text, parts of a file among it: cut where it is long, and without
+    what a terminal takes for commands.
+
+    >>> readable(ValueError("red \x1b[31m"))
+    'red \\x1b[31m'
+    >>> readable("abc", longest=2)
+    'ab …'
+    """
+    text = str(error)
+    if len(text) > longest:
+        text = f"{text[:longest]} …"
+    shown = (
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+    )
+    return "".join(shown)
+
+
+def make_readable(error):
+    """Makes the texts of an error `readable`; it stays the same error."""
+    error.args = tuple(readable(arg) if isinstance(arg, str) else arg for arg in error.args)
 
 
 def explain(where, expected, received, fix=None):

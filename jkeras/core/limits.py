@@ -6,7 +6,7 @@ takes some hundred megabytes at most; a model of one's own, built by code, has n
 
 import math
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import SerializationError, readable
 
 LIMITS = {
     "bins": 2**16,
@@ -29,6 +29,8 @@ LIMITS = {
     "power_iterations": 1000,
     "vocabulary_size": 10**7,
 }
+# those whose names mean other things elsewhere
+LIMITS_OF = {("Diff", "n"): 1000}  # steps of a loop
 # numbers that are multiplied by one another: at most so many together
 TOGETHER = {
     ("num_thresholds", "num_labels"): 10**7,
@@ -51,18 +53,25 @@ def check_numbers(name, config):
     """
     for key in LIMITS.keys() & config.keys():
         if _is_over(config[key], LIMITS[key]):
-            raise _error(name, f"{key}={config[key]}", LIMITS[key])
+            raise too_large(name, f"{key}={readable(config[key], 100)}", LIMITS[key])
+    for (owner, key), most in LIMITS_OF.items():
+        if name == owner and _is_over(config.get(key), most):
+            raise too_large(name, f"{key}={config[key]}", most)
     for keys, most in TOGETHER.items():
         numbers = [config[key] for key in keys if isinstance(config.get(key), int)]
         if len(numbers) == len(keys) and math.prod(numbers) > most:
-            raise _error(name, " times ".join(keys), most)
+            raise too_large(name, " times ".join(keys), most)
 
 
 def _is_over(value, most):
-    return isinstance(value, (int, float)) and abs(value) > most
+    """Whether a number, or how many a list has, is too large."""
+    if isinstance(value, (list, tuple)):
+        return len(value) > most
+    return isinstance(value, (int, float)) and not abs(value) <= most
 
 
-def _error(name, what, most):
+def too_large(name, what, most):
+    """What is raised for a number of a config that may be anybody's, and what to do about it."""
     return SerializationError(
         f"{name} has {what}; at most {most} is read from a file that may be anybody's. If you "
         "trust it as you trust a program, load it with `safe_mode=False`."

@@ -19,7 +19,14 @@ import warnings
 import jax
 import numpy as np
 
-from jkeras.core.errors import ConfigError, SerializationError, UnknownNameError, suggestion
+from jkeras.core.errors import (
+    ConfigError,
+    SerializationError,
+    UnknownNameError,
+    make_readable,
+    readable,
+    suggestion,
+)
 from jkeras.core.limits import check_numbers
 
 _named = {}  # "keras.layers.Dense" -> class or function; several names may lead to one object
@@ -44,6 +51,19 @@ FUNCTION_PACKAGES = (
 )
 # whose functions a config may name; others read files, say
 PURE_PACKAGES = (*FUNCTION_PACKAGES, "ops")
+# what stands beside the config of an object; the last two are of a graph's
+ENTRIES = {
+    "module",
+    "class_name",
+    "config",
+    "registered_name",
+    "build_config",
+    "compile_config",
+    "shared_object_id",
+    "name",
+    "inbound_nodes",
+}
+LONGEST_SHOWN = 500  # characters of a config in a message
 # where modules of the versions of Keras begin
 KERAS_MODULES = ("keras", "keras_core", "tf_keras", "builtins")
 NUMBERS = "fiub"  # kinds of dtypes that a config may name
@@ -123,10 +143,30 @@ def register_keras_serializable(package="Custom", name=None):
         registered = f"{package}>{name or thing.__name__}"
         if inspect.isclass(thing) and not hasattr(thing, "get_config"):
             raise ValueError("Cannot register a class that does not have a get_config() method.")
+        _warn_of_another(registered, thing)
         _custom[registered], _custom_names[thing] = thing, registered
         return thing
 
     return register
+
+
+def _warn_of_another(registered, thing):
+    """Says so where a name was that of something else: files that name it now lead to the new one.
+    What is defined again, as a cell of a notebook does it, takes its own place.
+    """
+    before = _custom.get(registered)
+    if before is not None and _place(before) != _place(thing):
+        warnings.warn(
+            f"'{registered}' was the name of {_place(before)}, and is taken over by "
+            f"{_place(thing)}: models that name it are loaded with the latter. Give one of them "
+            "another `package` or `name`.",
+            stacklevel=3,
+        )
+
+
+def _place(thing):
+    """The module and name of a class or function."""
+    return f"{getattr(thing, '__module__', None)}.{getattr(thing, '__name__', None)}"
 
 
 def get_registered_name(obj):
@@ -442,10 +482,19 @@ def deserialize(config, custom_objects=None, safe_mode=True, **kwargs):
     >>> deserialize(serialize(jkeras.layers.Dense(3))).units
     3
     """
-    with loading(safe_mode):
-        if kwargs.get("module_objects") is not None:
-            return _deserialize_of_family(config, custom_objects, kwargs["module_objects"])
-        return _deserialize(config, custom_objects)
+    try:
+        with loading(safe_mode):
+            if kwargs.get("module_objects") is not None:
+                return _deserialize_of_family(config, custom_objects, kwargs["module_objects"])
+            return _deserialize(config, custom_objects)
+    except RecursionError:
+        raise SerializationError(
+            "A config is nested too deeply, or contains itself. A model of yours that is that deep "
+            "can be made by code, and its weights loaded."
+        ) from None
+    except Exception as error:  # whatever it is, it may have texts of the config in it
+        make_readable(error)
+        raise
 
 
 def _deserialize_of_family(config, custom_objects, family):
@@ -466,7 +515,7 @@ def _deserialize(config, custom_objects):
     if isinstance(config, (list, tuple)):
         return [_deserialize_inner(v, custom_objects) for v in config]
     if not isinstance(config, dict):
-        raise TypeError(f"Could not parse config: {config}")
+        raise TypeError(f"Could not parse config: {shown(config)}")
     if "class_name" in config and "config" in config:
         return _deserialize_named(config, custom_objects)
     return {k: _deserialize_inner(v, custom_objects) for k, v in config.items()}
@@ -477,16 +526,20 @@ def _deserialize_named(config, custom_objects):
     class_name = config["class_name"]
     inner = config["config"] if config["config"] is not None else {}
     if not isinstance(class_name, str):
-        raise SerializationError(f"Expected 'class_name' to be a name. Received: {class_name!r}")
+        raise SerializationError(
+            f"Expected 'class_name' to be a name. Received: {shown(class_name)}"
+        )
     if class_name.startswith("__") and class_name.endswith("__"):
         return _deserialize_special(class_name, inner, custom_objects)
     if class_name == "function":
         if not isinstance(inner, str):
-            raise TypeError(f"Expected the config of a function to be its name. Received: {inner}")
+            raise TypeError(
+                f"Expected the config of a function to be its name. Received: {shown(inner)}"
+            )
         return find(inner, config, custom_objects)
     if not isinstance(inner, dict):
         raise TypeError(
-            f"Expected 'config' to be a dict for {class_name}. Received: {inner} (of type "
+            f"Expected 'config' to be a dict for {class_name}. Received: {shown(inner)} (of type "
             f"{type(inner)})"
         )
     return _deserialize_object(class_name, inner, config, custom_objects)
@@ -606,7 +659,9 @@ def _deserialize_object(class_name, inner, config, custom_objects):
             f"`from_config()` method. Its config: {shown(config)}"
         )
     if is_untrusted() and str(getattr(cls, "__module__", "jkeras")).startswith("jkeras."):
+        check_entries(class_name, config, ENTRIES)
         check_numbers(class_name, inner)
+        _check_name(inner.get("name"))
     with CustomObjectScope(custom_objects):
         instance = _instance(cls, inner)
         if config.get("build_config") and not instance.built:
@@ -616,6 +671,22 @@ def _deserialize_object(class_name, inner, config, custom_objects):
     if seen is not None and shared_id[1] is not None:
         seen[shared_id] = instance
     return instance
+
+
+def check_entries(name, config, known):
+    """Raises for an entry of a config that may be anybody's whose meaning is not known."""
+    unknown = sorted(map(str, config.keys() - known))
+    if unknown and is_untrusted():
+        raise SerializationError(
+            f"{shown(name)} has the entry {shown(repr(unknown[0]))}, which is not known: a newer "
+            f"version wrote it. Expected some of {sorted(known)}."
+        )
+
+
+def _check_name(name):
+    """Raises for a name that a terminal, on which a summary shows it, takes for commands."""
+    if isinstance(name, str) and any(ord(c) < 32 or 127 <= ord(c) < 160 for c in name):
+        raise SerializationError(f"A name has control characters: {shown(repr(name))}.")
 
 
 def _instance(cls, inner):
@@ -634,8 +705,7 @@ def _instance(cls, inner):
 
 def shown(config):
     """A config in a message: as much as can be read."""
-    text = str(config)
-    return text if len(text) < 500 else f"{text[:500]} …"
+    return readable(config, LONGEST_SHOWN)
 
 
 def find(name, config, custom_objects=None):
@@ -645,7 +715,8 @@ def find(name, config, custom_objects=None):
     registered, module = config.get("registered_name"), config.get("module")
     if not all(isinstance(text, str | None) for text in (registered, module, name)):
         raise SerializationError(
-            f"A class or function is named by texts. Received: {name!r} of module {module!r}"
+            f"A class or function is named by texts. Received: {shown(repr(name))} of module "
+            f"{shown(repr(module))}"
         )
     for key in (registered, name):
         custom = get_registered_object(key, custom_objects, _process.get()) if key else None
@@ -657,9 +728,11 @@ def find(name, config, custom_objects=None):
         known = _named_in_module(name, module) or _named_in_other_version(name, module)
     if known is None:
         raise UnknownNameError(
-            f"Could not locate class or function '{name}' of module {module!r}. If it is yours, "
-            "register it with `@jkeras.saving.register_keras_serializable()` or pass "
-            f"`custom_objects={{{name!r}: …}}`. Config: {shown(config)}.{suggestion(name, _short)}"
+            f"Could not locate class or function '{shown(name)}' of module "
+            f"{shown(repr(module))}. If it is yours, register it with "
+            "`@jkeras.saving.register_keras_serializable()` or pass "
+            f"`custom_objects={{{shown(repr(name))}: …}}`. Config: {shown(config)}."
+            f"{suggestion(name, _short)}"
         )
     if registered and registered not in (name, config.get("class_name")):
         raise SerializationError(

@@ -16,6 +16,7 @@ import numpy as np
 
 from jkeras.core.errors import check_choice
 from jkeras.core.loaded import loaded_tensorflow
+from jkeras.core.own_files import check_private, make_private
 
 FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 
@@ -224,16 +225,24 @@ def enable_compilation_cache(folder="~/.cache/jkeras/xla", min_seconds=0.5):
     """Keeps compiled programs in a folder, so that a later process need not compile the same ones
     again.
 
-    On Colab a folder on a mounted Drive outlives the machine.
+    On Colab a folder on a mounted Drive outlives the machine. What is in it is run as machine code:
+    a new folder is made for this user alone.
 
     Args:
         min_seconds: programs that compile faster are not kept.
+
+    Raises:
+        PermissionError: other users may change what is in the folder, or put another in its place.
 
     >>> import tempfile
     >>> enable_compilation_cache(tempfile.mkdtemp())
     >>> disable_compilation_cache()
     """
-    jax.config.update("jax_compilation_cache_dir", os.path.expanduser(folder))
+    folder = os.path.expanduser(folder)
+    if "://" not in folder:  # of a bucket, whose rights are its own
+        make_private(os.path.abspath(folder))
+        check_private(folder, "compiled programs, which are run as they lie there")
+    jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", min_seconds)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     _look_at_cache_again()

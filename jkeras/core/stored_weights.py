@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from jkeras.core.assigning import assign_all
 from jkeras.core.errors import place_of
 from jkeras.core.paths import own_variables
 
@@ -28,6 +29,5 @@ def load_own_variables(self, store):
             f"{len(store.keys())} variables during loading. Expected: {', '.join(variables)}."
         )
     take = getattr(store, "take", store.__getitem__)  # a file's arrays are nobody else's
-    for i, variable in enumerate(variables.values()):
-        variable.assign(take(str(i)))
+    assign_all((variable, take(str(i))) for i, variable in enumerate(variables.values()))
     self._after_loading(variables)

@@ -8,6 +8,7 @@ reader up for ever. Here every read asks a watch first how long it may take.
 import functools
 import http.client
 import io
+import re
 import time
 import urllib.parse
 import urllib.request
@@ -86,6 +87,15 @@ def is_web(url):
         return urllib.parse.urlsplit(url).scheme in ("http", "https")
     except ValueError:  # brackets without an address in them
         return False
+
+
+def without_password(text):
+    """A text in whose addresses nobody's name and password are.
+
+    >>> without_password("http://me:secret@host/a@b to http://host/c@d")
+    'http://…@host/a@b to http://host/c@d'
+    """
+    return re.sub(r"""(?<=://)[^/\s?#'"]*@""", "…@", text)
 
 
 class _WebOnly(urllib.request.HTTPRedirectHandler):

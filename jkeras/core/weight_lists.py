@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from jkeras.core.assigning import assign_all
 from jkeras.core.errors import NotBuiltError
 from jkeras.core.variable import values_of
 from jkeras.kernel.scope import current_flow
@@ -18,7 +19,7 @@ def set_weights(self, weights):
     """Sets the values of `weights`, from arrays in the same order.
 
     Raises:
-        ValueError: another number of arrays, or another shape; then nothing is changed.
+        ValueError: another number of arrays, or another shape. After any error nothing is changed.
     """
     variables = self.weights
     if len(variables) != len(weights):
@@ -33,8 +34,7 @@ def set_weights(self, weights):
                 f"with provided weight shape {tuple(np.shape(value))} (weight "
                 f"'{variable.path}')."
             )
-    for variable, value in zip(variables, weights):
-        variable.assign(value)
+    assign_all(zip(variables, weights))
     self.set_untracked(_state_kept=True)
 
 

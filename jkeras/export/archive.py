@@ -189,7 +189,7 @@ class ExportArchive:
             )
         artifact.check_library()
         check_target(filepath, overwrite=True)
-        with replacing(filepath) as temporary:
+        with replacing(filepath, links=True) as temporary:
             artifact.write(temporary, self._programs, self.variables, self._collections)
         if verbose:
             print(f"Exported for {', '.join(self.platforms)} to {os.fspath(filepath)}")

@@ -74,7 +74,7 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
                     'export to "stablehlo"',
                 )
             ) from error
-    with replacing(filepath) as temporary, open(temporary, "wb") as file:
+    with replacing(filepath, links=True) as temporary, open(temporary, "wb") as file:
         file.write(converted.SerializeToString())
 
 

@@ -82,7 +82,7 @@ def write_litert(model, filepath, input_signature=None, **options):
         wanted = "operations that LiteRT's converter knows"
         advice = 'export to "stablehlo" or "onnx"'
         raise ValueError(explain(place_of(model), wanted, str(error)[:500], advice)) from error
-    with replacing(filepath) as temporary, open(temporary, "wb") as file:
+    with replacing(filepath, links=True) as temporary, open(temporary, "wb") as file:
         file.write(content)
 
 

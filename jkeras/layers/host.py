@@ -2,12 +2,14 @@
 of tokens.
 """
 
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import keras_tensor
-from jkeras.core.errors import check_choice, explain, place_of, suggestion, violated
+from jkeras.core.errors import check_choice, explain, place_of, readable, suggestion, violated
 from jkeras.layers.base import DataLayer
 from jkeras.ops import multi_hot, one_hot
 
@@ -79,10 +81,91 @@ def texts(inputs, encoding="utf-8"):
     array = inputs
     if not isinstance(inputs, np.ndarray):
         array = np.array(inputs, dtype=object)
-    flat = [v.decode(encoding) if isinstance(v, bytes) else str(v) for v in array.ravel().tolist()]
+    return _as_texts([_text(v, encoding) for v in array.ravel().tolist()], array.shape)
+
+
+def _text(value, encoding):
+    if isinstance(value, bytes):
+        return value.decode(encoding)
+    return str(value)
+
+
+def texts_alone(inputs, encoding, where, also=()):
+    """As `texts`, of texts and bytes alone: a number or None is no text that was meant.
+
+    Args:
+        where: the layer, in words.
+        also: types of which a text is made too.
+
+    Raises:
+        TypeError: there is something else.
+        ValueError: bytes are no text in this encoding.
+    """
+    array = inputs
+    if not isinstance(inputs, np.ndarray):
+        array = np.array(inputs, dtype=object)
+    flat = array.ravel().tolist()
+    if set(map(type, flat)) <= {str}:
+        return _as_texts(flat, array.shape)
+    for value in flat:
+        if not isinstance(value, (str, bytes, *also)):
+            raise TypeError(
+                explain(
+                    where,
+                    "texts, or bytes",
+                    f"{readable(repr(value), 100)} (of type {type(value).__name__})",
+                    "make texts of numbers with `str` (or use `IntegerLookup`), and put a text, as "
+                    "'', where there is None or NaN",
+                )
+            )
+    try:
+        return _as_texts([_text(value, encoding) for value in flat], array.shape)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            explain(
+                where,
+                f"bytes that are texts in {encoding}",
+                f"{readable(repr(error.object), 100)} ({error.reason})",
+                "give the right `encoding`",
+            )
+        ) from None
+
+
+def _as_texts(flat, shape):
     out = np.empty(len(flat), object)
     out[:] = flat
-    return out.reshape(array.shape)
+    return out.reshape(shape)
+
+
+def read_lines(path, encoding, where):
+    """The text of a file of lines, without a mark of the byte order at its beginning.
+
+    Args:
+        where: the layer, in words.
+
+    Raises:
+        ValueError: it is no text in this encoding, or has NUL in it, as binary files do.
+    """
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        text = content.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = f"{error.reason} at byte {error.start}, in line {line}"
+    else:
+        if "\0" not in text:
+            return text.replace("\r\n", "\n").replace("\r", "\n")
+        line = text.count("\n", 0, text.index("\0")) + 1
+        problem = f"a NUL, as binary files have them, in line {line}"
+    raise ValueError(
+        explain(
+            where,
+            f"a text file in {encoding} with one token in each line",
+            f"{os.fspath(path)}: {problem}",
+            "write it in UTF-8, or give its `encoding`",
+        )
+    )
 
 
 def check_output_mode(layer, modes=OUTPUT_MODES, rule=None, sparse=False):

@@ -4,20 +4,22 @@ import typing
 
 import collections
 import os
+import re
 
 import numpy as np
 
 from jkeras.core import typed
 from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.errors import explain, violated
+from jkeras.core.errors import explain, readable, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import Any, Kind
 from jkeras.core.registry import refuse_untrusted
 from jkeras.core.settings import floatx
 from jkeras.core.typed import fields
 from jkeras.layers.encoding import as_salt, hashed
-from jkeras.layers.host import HostLayer, check_output_mode, encoded, texts
+from jkeras.layers.host import HostLayer, check_output_mode, encoded, read_lines, texts_alone
 
+BROKEN = re.compile("[\n\r\0]")
 LOOKUP_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 DROPPED = -2  # the number of a mask token where it is left out of rows
 
@@ -160,11 +162,36 @@ class IndexLookup(HostLayer):
     )
     _first_token = property(lambda self: self._first_oov + self.num_oov_indices)
 
-    def _as_tokens(self, data):
-        """Data as an array of tokens."""
+    def _as_tokens(self, data, also=()):
+        """Data as an array of tokens.
+
+        Args:
+            also: types of which a text is made too.
+        """
         if self._of_numbers:
-            return np.asarray(data).astype("int64")
-        return texts(data, self.encoding)
+            return self._as_numbers(data)
+        return texts_alone(data, self.encoding, self._where, also)
+
+    def _as_numbers(self, data):
+        """Data as whole numbers; those of floats are cut off, as in Keras."""
+        array = np.asarray(data)
+        most = 2.0**63 if array.dtype.kind == "f" else 2**63 - 1
+        # NaN and infinity too
+        if array.dtype.kind in "uf" and not (np.abs(array) <= most).all():
+            raise ValueError(
+                explain(
+                    self._where,
+                    "whole numbers of 64 bits",
+                    "NaN, infinity or larger ones among them",
+                )
+            )
+        try:
+            return array.astype("int64")
+        except (TypeError, ValueError, OverflowError) as error:  # None, texts that are no numbers
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(
+                explain(self._where, "whole numbers", f"others ({readable(error, 200)})")
+            ) from None
 
     def _special_tokens(self):
         """The tokens in front of those of the vocabulary."""
@@ -199,14 +226,7 @@ class IndexLookup(HostLayer):
             ValueError: an empty vocabulary, repeated or misplaced tokens, more than `max_tokens`,
                 or weights that do not go with it.
         """
-        if (idf_weights is None) == (self.output_mode == "tf_idf"):
-            raise ValueError(
-                explain(
-                    self._where,
-                    "`idf_weights` for `output_mode='tf_idf'`, and only then",
-                    f"output_mode={self.output_mode!r} and idf_weights={idf_weights}",
-                )
-            )
+        self._check_weights_given(idf_weights)
         from_file = isinstance(vocabulary, (str, os.PathLike))
         if from_file:
             refuse_untrusted(
@@ -215,7 +235,30 @@ class IndexLookup(HostLayer):
                 "Save the model with the tokens in it.",
             )
             vocabulary = self._read(vocabulary)
-        entries = self._as_tokens(vocabulary)
+        entries = self._as_tokens(vocabulary, also=(int,))
+        if not from_file:
+            self._check_specials_once(entries.tolist())
+        self._take(entries, idf_weights, from_file)
+
+    def _check_weights_given(self, idf_weights):
+        if (idf_weights is None) == (self.output_mode == "tf_idf"):
+            raise ValueError(
+                explain(
+                    self._where,
+                    "`idf_weights` for `output_mode='tf_idf'`, and only then",
+                    f"output_mode={self.output_mode!r} and idf_weights={idf_weights}",
+                )
+            )
+
+    def _check_specials_once(self, entries):
+        special = self._special_tokens()
+        if special and entries[: len(special)] == special:
+            again = [token for token in entries[len(special) :] if token in set(special)]
+            if again:
+                self._refuse_repeated(again)
+
+    def _take(self, entries, idf_weights, from_file=False):
+        """Makes tokens, special ones perhaps in front, the vocabulary."""
         if entries.size == 0:
             raise ValueError(
                 explain(self._where, "a vocabulary of at least one token", "an empty one")
@@ -240,10 +283,17 @@ class IndexLookup(HostLayer):
                         f"shape {weights.shape}",
                     )
                 )
+            self._check_finite(weights)
             front = weights[:start]
             if not has_special:
                 front = np.mean(weights)
             self._set_weights(weights[start:], front)
+
+    def _check_finite(self, weights):
+        if not np.isfinite(weights).all():
+            raise ValueError(
+                explain(self._where, "finite `idf_weights`", "NaN or infinity among them")
+            )
 
     def _read(self, path):
         if not os.path.isfile(path):
@@ -259,8 +309,7 @@ class IndexLookup(HostLayer):
                     f"{path!r} with output_mode={self.output_mode!r}",
                 )
             )
-        with open(path, encoding=getattr(self, "encoding", "utf-8")) as file:
-            text = file.read()
+        text = read_lines(path, getattr(self, "encoding", "utf-8"), self._where)
         return self._lines(text.removesuffix("\n")) if text else []
 
     def _lines(self, text):
@@ -490,27 +539,43 @@ class IndexLookup(HostLayer):
     def load_own_variables(self, store):
         """Reads the weights of "tf_idf"."""
         if self.output_mode == "tf_idf":
-            self._weights = np.asarray(store["idf_weights"])
+            weights = np.asarray(store["idf_weights"])
+            self._check_finite(weights)
+            self._weights = weights
 
     def save_assets(self, dir_path):
         """Writes the vocabulary that was learnt to "vocabulary.txt"."""
         if self.vocabulary is None:
+            self._check_lines(self._tokens.tolist())
             with open(os.path.join(dir_path, "vocabulary.txt"), "w", encoding="utf-8") as file:
                 file.write("\n".join(map(str, self.get_vocabulary())))
+
+    def _check_lines(self, tokens):
+        """Raises ValueError for tokens that a file of lines would give back as others."""
+        broken = [t for t in tokens if isinstance(t, str) and BROKEN.search(t)]
+        if broken:
+            raise ValueError(
+                explain(
+                    self._where,
+                    "tokens without an end of a line or NUL in them, to be saved as lines",
+                    readable(repr(broken[0]), 100),
+                    "replace these signs before `adapt`, or pass the `vocabulary`, which is then "
+                    "in the config",
+                )
+            )
 
     def load_assets(self, dir_path):
         """Reads "vocabulary.txt"."""
         if self.vocabulary is not None:
             return
-        with open(os.path.join(dir_path, "vocabulary.txt"), encoding="utf-8") as file:
-            text = file.read().rstrip("\n")
+        path = os.path.join(dir_path, "vocabulary.txt")
+        text = read_lines(path, "utf-8", self._where).rstrip("\n")
         lines = self._lines(text) if text else []
         weights = self._weights
         if weights is not None:
             weights = weights[: len(lines)]
-        if self._of_numbers:
-            lines = [int(line) for line in lines]
-        self.set_vocabulary(lines, weights)
+        self._check_weights_given(weights)
+        self._take(self._as_tokens(lines), weights)
 
 
 class Ragged(list):

@@ -11,7 +11,7 @@ from jkeras.core.layer import layer
 from jkeras.core.settings import floatx
 from jkeras.core.typed import Sizes
 from jkeras.layers.base import Value
-from jkeras.layers.host import HostLayer, check_output_mode, texts
+from jkeras.layers.host import HostLayer, check_output_mode, texts, texts_alone
 from jkeras.layers.lookup import LOOKUP_MODES, Listed, Ragged, StringLookup, batches_of
 
 # as TensorFlow: letters of ASCII only
@@ -129,7 +129,7 @@ class TextVectorization(HostLayer):
 
     def words(self, inputs):
         """The words of texts: `Ragged`, or an array where they are not split."""
-        array = texts(inputs, self.encoding)
+        array = texts_alone(inputs, self.encoding, self._where)
         if callable(self.standardize):
             array = texts(self.standardize(array.astype(str)))
         elif self.standardize is not None:

@@ -262,6 +262,7 @@ class Functional(Composite, Model):
             inputs, outputs, _ = rebuild(modern_graph(config))
             if cls in (Functional, Model):
                 cls = Functional
+                registry.check_entries("Functional", config, ENTRIES)
             return cls(
                 inputs=inputs,
                 outputs=outputs,
@@ -272,6 +273,10 @@ class Functional(Composite, Model):
     def get_build_config(self):
         """The graph already knows its shapes."""
         return {"input_shape": None}
+
+
+# of a config
+ENTRIES = {"name", "trainable", "dtype", "layers", "input_layers", "output_layers"}
 
 
 def _known(kwargs):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import jax
 
 from jkeras.core import registry
+from jkeras.core.assigning import assign_all
 from jkeras.core.keras_tensor import KerasTensor, any_symbolic
 from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
@@ -405,15 +406,21 @@ class Model(Trainer, Layer):
         return state_tree
 
     def set_state_tree(self, state_tree):
-        """Sets the values of variables from a tree of `get_state_tree()`, or a part of one."""
+        """Sets the values of variables from a tree of `get_state_tree()`, or a part of one; after
+        any error nothing is changed.
+        """
         groups = self._state_groups()
+        pairs = []
         for group, values in state_tree.items():
             if group not in groups:
                 raise ValueError(f"Unknown variable name: {group}. Expected one of {list(groups)}.")
             values_by_path = {"/".join(path): value for path, value in tree.flatten(values)}
-            for variable in groups[group]:
-                if variable.path in values_by_path:
-                    variable.assign(values_by_path[variable.path])
+            pairs += [
+                (variable, values_by_path[variable.path])
+                for variable in groups[group]
+                if variable.path in values_by_path
+            ]
+        assign_all(pairs)
 
     def _state_groups(self):
         return {

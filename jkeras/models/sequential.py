@@ -266,6 +266,8 @@ class Sequential(Composite, Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """The model of a config."""
+        if cls is Sequential:
+            registry.check_entries("Sequential", config, ENTRIES)
         model = cls(name=config.get("name"), trainable=True)
         with registry.CustomObjectScope(custom_objects):
             for entry in config["layers"]:
@@ -286,6 +288,8 @@ class Sequential(Composite, Model):
             else None
         )
 
+
+ENTRIES = {"name", "trainable", "dtype", "layers", "build_input_shape"}  # of a config
 
 # building only makes the graph, which the forward pass on values can do without
 Sequential.native_builds = (Layer.build, Sequential.build)

@@ -13,6 +13,7 @@ from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.op import op
 from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.registry import public
+from jkeras.core.untrusted import MOST_OUTPUTS, check_count
 from jkeras.core.sparse import SparseForm, dense, is_sparse
 from jkeras.ops.kernels import inside_loop
 
@@ -303,6 +304,7 @@ def _unstack_spec(x, num=None, axis=0):
             f"Cannot infer argument `num` from shape {x.shape}: axis {axis} has no known size. "
             "Pass `num`."
         )
+    check_count("Unstack", "outputs", count, MOST_OUTPUTS)
     shape = (*x.shape[:place], *x.shape[place + 1 :])
     return [KerasTensor(shape, x.dtype) for _ in range(count)]
 

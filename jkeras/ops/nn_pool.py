@@ -7,6 +7,7 @@ import numpy as np
 from jax import lax
 
 from jkeras.core.errors import ShapeError, check_choice
+from jkeras.core.untrusted import LARGEST_TABLE, check_count
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops import kernels
 from jkeras.ops.naming import nn_op
@@ -85,6 +86,7 @@ def _adaptive_pool(name, inputs, output_size, data_format, reduce_windows):
     first_axis = 1 if data_format == "channels_last" else 2
     for axis, count in enumerate(per_axis(output_size, inputs.ndim - 2), first_axis):
         size = inputs.shape[axis]
+        check_count(name, "places in its windows", size + 2 * count, LARGEST_TABLE)
         starts = np.arange(count) * size // count
         ends = -(-np.arange(1, count + 1) * size // count)
         places = starts[:, None] + np.arange((ends - starts).max())  # (count, window)

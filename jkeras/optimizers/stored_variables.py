@@ -4,22 +4,25 @@ import typing
 import warnings
 from collections.abc import Iterable
 
+from jkeras.core.assigning import assign_all
+
 if typing.TYPE_CHECKING:
     from jkeras.optimizers.variables import StateVariables
 
 
 def set_weights(self: "StateVariables", weights: Iterable):
     """Sets all variables from a list of arrays. Raises ValueError when not built or for other
-    shapes.
+    shapes; after any error nothing is changed.
     """
     self._require_built("set_weights")
-    for variable, weight in zip(self.variables, weights):
+    pairs = list(zip(self.variables, weights))
+    for variable, weight in pairs:
         if tuple(variable.shape) != tuple(weight.shape):
             raise ValueError(
                 f"Optimizer variable {variable.path} has shape {tuple(variable.shape)}, "
                 f"received a weight of shape {tuple(weight.shape)}"
             )
-        variable.assign(weight)
+    assign_all(pairs)
 
 
 def save_own_variables(self: "StateVariables", store: dict):
@@ -41,5 +44,4 @@ def load_own_variables(self: "StateVariables", store: dict):
         )
         return
     take = getattr(store, "take", store.__getitem__)  # a file's arrays are nobody else's
-    for i, variable in enumerate(self.variables):
-        variable.assign(take(str(i)))
+    assign_all((variable, take(str(i))) for i, variable in enumerate(self.variables))

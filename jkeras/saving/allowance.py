@@ -6,10 +6,13 @@ from jkeras.core.errors import SerializationError
 
 TIMES = 4  # an honest file is read once, and its headers and names once more
 FREE = 2**20  # bytes, whatever the size
+# what is compressed may become so many times the file's size, all together, and so many bytes
+RATIO = 200
+FREE_INFLATED = 2**24
 
 
 class Allowance:
-    """The bytes that may still be read of a file.
+    """The bytes that may still be read of a file, and what compressed ones may still become.
 
     Args:
         size: of the file, in bytes.
@@ -23,6 +26,7 @@ class Allowance:
     def __init__(self, size):
         self.size = size
         self.left = TIMES * size + FREE
+        self.inflated_left = RATIO * size + FREE_INFLATED
 
     def take(self, count):
         """Counts bytes that are about to be read.
@@ -35,6 +39,20 @@ class Allowance:
             raise SerializationError(
                 f"it says that it holds more than its own {self.size} bytes: parts of it lie in "
                 "the same place."
+            )
+
+    def inflate(self, count):
+        """Counts bytes that compressed ones are about to become, each time that they are read.
+
+        Raises:
+            SerializationError: they are more than the file may become.
+        """
+        self.inflated_left -= count
+        if self.inflated_left < 0:
+            raise SerializationError(
+                f"its {self.size} bytes would become more than {RATIO} times as many: it is "
+                "compressed beyond what weights are, or parts of it lie in the same place. If you "
+                "trust it, write it again without compression, as with `h5repack -f NONE`."
             )
 
 

@@ -11,16 +11,19 @@ import zipfile
 
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
+from jkeras.core.own_files import open_own
 from jkeras.saving import assets, dialects, ensembles, hdf5, safe_json, weights
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.paths import below
 from jkeras.saving.safe_zip import SafeZip, written_in_place
+from jkeras.saving.words import ANY, check_words
 from jkeras.saving.optimizers_of_code import with_optimizer
 
 KERAS_VERSION = "3.15.1"  # whose format this is
 METADATA = "metadata.json"
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
+KNOWN = {"keras_version": ANY, "date_saved": ANY}  # what the metadata has
 MEMBERS = (METADATA, CONFIG, WEIGHTS)
 LARGEST_ASSET = 2**30  # bytes
 WHEN = (1980, 1, 1, 0, 0, 0)
@@ -35,7 +38,7 @@ def write(model, path):
         "keras_version": KERAS_VERSION,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
     }
-    with open(path, "wb+") as file, zipfile.ZipFile(file, "w") as archive:
+    with open_own(path, "wb+") as file, zipfile.ZipFile(file, "w") as archive:
         texts = {
             METADATA: json.dumps(metadata),
             CONFIG: json.dumps(described),
@@ -93,7 +96,7 @@ def read(file, custom_objects=None, compile=True, safe_mode=True, optimizer=None
 def _read(archive, custom_objects, compile, safe_mode, optimizer):
     config = dialects.modern(archive.config(finite=safe_mode))
     compiled = config.pop("compile_config", None)
-    if dialects.is_old(archive.metadata.get("keras_version")):
+    if archive.is_old:
         dialects.warn_of_other_numbers(config, custom_objects)
         compiled = compiled and dialects.modern_training(compiled, config)
     compiled = with_optimizer(compiled, optimizer)
@@ -130,6 +133,7 @@ class Archive:
     Attributes:
         zip: the `SafeZip`.
         metadata: dict with the version of Keras and the date.
+        is_old: whether that is a version before 3.
 
     Raises:
         SerializationError: it is damaged, or breaks a rule.
@@ -146,6 +150,8 @@ class Archive:
         self.metadata = safe_json.loads(self.zip.read(METADATA, 2**16), "its metadata.json")
         if not isinstance(self.metadata, dict):
             raise SerializationError("its metadata.json holds no metadata.")
+        check_words(self.metadata, KNOWN, "its metadata.json", optional=KNOWN)
+        self.is_old = dialects.is_old(self.metadata.get("keras_version"))
 
     def config(self, finite=True):
         """The config of the model."""

@@ -4,7 +4,6 @@ processes.
 
 import contextlib
 import inspect
-import json
 import logging
 import os
 
@@ -12,6 +11,7 @@ import jax
 import numpy as np
 
 from jkeras.kernel.tree import flatten, unflatten
+from jkeras.saving import safe_json
 
 TEXT = "metadata"  # the file that orbax keeps JSON data in
 
@@ -84,8 +84,7 @@ def read(folder, name, like):
 
 def read_text(folder, name):
     """JSON data."""
-    with open(os.path.join(folder, name, TEXT), encoding="utf8") as file:
-        return json.load(file)
+    return safe_json.load(os.path.join(folder, name, TEXT), f"its part '{name}'")
 
 
 def has(folder, name):

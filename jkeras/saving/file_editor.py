@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import SerializationError, readable
 from jkeras.core.registry import public
 from jkeras.saving import archive, hdf5, weights
 from jkeras.saving.checksums import Checksums
@@ -80,14 +80,12 @@ class KerasFileEditor:
         """Prints every object with the shapes and dtypes of its arrays."""
         print(f"Weights of {os.path.basename(self.filepath)}")
         if self.metadata is not None:
-            print(
-                f"Saved with Keras {self.metadata.get('keras_version')} on "
-                f"{self.metadata.get('date_saved')}"
-            )
+            version, date = map(self.metadata.get, ("keras_version", "date_saved"))
+            print(f"Saved with Keras {readable(version, 100)} on {readable(date, 100)}")
         for path, arrays in self.weights_dict.items():
-            print(path or "the model itself")
+            print(readable(path) or "the model itself")
             for name, array in arrays.items():
-                print(f"    {name}: {array.shape} {array.dtype}")
+                print(f"    {readable(name)}: {array.shape} {array.dtype}")
 
     def compare(self, reference_model):
         """Compares the shapes with those of a model, and prints what is different.
@@ -117,7 +115,9 @@ class KerasFileEditor:
                     problems.append(
                         f"{path}, {name}: {in_file} in the file, {in_model} in the model"
                     )
-        print(*problems, f"{matches} arrays match, {len(problems)} do not.", sep="\n")
+        print(
+            *map(readable, problems), f"{matches} arrays match, {len(problems)} do not.", sep="\n"
+        )
         return {
             "status": "error" if problems else "success",
             "error_count": len(problems),
@@ -216,7 +216,11 @@ class KerasFileEditor:
                 f"Edited weights are written to a `.weights.h5` file. Received: filepath={filepath}"
             )
         check_target(path, overwrite=True)
-        with replacing(path) as temporary, writing(temporary) as file, Checksums() as sums:
+        with (
+            replacing(path, links=True) as temporary,
+            writing(temporary) as file,
+            Checksums() as sums,
+        ):
             store = weights.OneFile(file, sums)
             for place, arrays in self.weights_dict.items():
                 slots = store.make(place, self.object_metadata.get(place))

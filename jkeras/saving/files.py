@@ -3,22 +3,27 @@
 import contextlib
 import functools
 import os
-import tempfile
+
+from jkeras.saving.partial import Partial
 
 AHEAD = 2**22  # bytes
 LARGE = 2**16  # bytes, for which the disk is asked for room
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, links=False):
     """Yields the path of a temporary file beside `path`, which takes its place when the block ends
     without an error.
 
     The content is on the disk before the name changes, so a kill or power cut leaves the old file
-    or the new one.
+    or the new one. What killed ones left there of the same file is removed.
+
+    Args:
+        links: follow a symbolic link at `path`, which a user has given. Else, as for names in a
+            folder that others may have filled, the file takes the link's place.
     """
     with replacing_all() as begin:
-        yield begin(path)
+        yield begin(path, links)
 
 
 @contextlib.contextmanager
@@ -28,29 +33,26 @@ def replacing_all():
     All are on the disk before the first name changes: what changes a folder in between has the disk
     write its journal again for each.
     """
-    files = []  # (temporary path, path)
+    files = []  # (`Partial`, path)
 
-    def begin(path):
-        path = os.path.realpath(os.fspath(path))
+    def begin(path, links=False):
+        path = _place(os.fspath(path), links)
         _check_kind(path)
-        folder, name = os.path.split(path)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=".partial")
-        os.close(handle)
-        files.append((temporary, path))
-        return temporary
+        files.append((Partial(path), path))
+        return files[-1][0].path
 
     try:
         yield begin
-        for temporary, path in files:
-            os.chmod(temporary, _mode(path))
-        for temporary, _ in files:
-            sync(temporary)
-        for temporary, path in files:
-            os.replace(temporary, path)
+        for partial, path in files:
+            os.chmod(partial.path, _mode(path))
+        for partial, _ in files:
+            sync(partial.path)
+        for partial, path in files:
+            os.replace(partial.path, path)
+            partial.close()
     except BaseException as error:
-        for temporary, _ in files:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+        for partial, _ in files:
+            partial.remove()
         if files and isinstance(error, OSError) and error.errno is not None:
             raise type(error)(
                 error.errno,
@@ -62,8 +64,18 @@ def replacing_all():
         sync(folder)
 
 
+def _place(path, links):
+    """The whole path of a file that is to be written."""
+    if links:
+        return os.path.realpath(path)
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)
+
+
 def _check_kind(path):
     """Raises OSError where something lies that a file must not take the place of."""
+    if os.path.islink(path):
+        return
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder: give the path of a file.")
     if os.path.exists(path) and not os.path.isfile(path):
@@ -75,7 +87,7 @@ def _check_kind(path):
 
 def _mode(path):
     """The permissions of a file, or those that a new one gets."""
-    if os.path.exists(path):
+    if os.path.exists(path) and not os.path.islink(path):
         return os.stat(path).st_mode & 0o777
     mask = os.umask(0)
     os.umask(mask)

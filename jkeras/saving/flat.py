@@ -6,7 +6,7 @@ import typing
 import numpy as np
 
 from jkeras.core.structure import named_weights
-from jkeras.saving.assigning import assign_all
+from jkeras.core.assigning import load_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import listed, refuse_or_warn
 
@@ -87,7 +87,7 @@ def assign(model, stored, key_map=None, skip_mismatch=False):
     with Checksums() as sums:
         values = {name: stored[name].read(sums) for name in fitting}
         sums.finish()
-    assign_all((variables[name], value) for name, value in values.items())
+    load_all((variables[name], value) for name, value in values.items())
 
 
 def _mismatches(shapes, stored):

@@ -14,15 +14,12 @@ import numpy as np
 from jkeras.core.errors import SerializationError
 from jkeras.core.host_memory import aligned
 from jkeras.core.signals import Signals
-from jkeras.saving.allowance import allowance_of
+from jkeras.saving.allowance import FREE_INFLATED, RATIO, allowance_of
 from jkeras.saving.hdf5_texts import SIGNATURE, texts
 
 KINDS = "fiub"  # floats, integers, truth values
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 SQUEEZING = {1, 32000}  # those that make data smaller
-# compressed data may be so many times its stored size, and so many bytes in any case
-RATIO = 200
-FREE = 2**24
 LONGEST_ATTRIBUTE = 2**26  # bytes
 CHECKSUM = "checksum"
 HALF = np.dtype("V2")  # as which bfloat16 is stored, which HDF5 does not have
@@ -132,7 +129,11 @@ def read_array(data, shape=None, sums=None, raw=None):
     """
     _check(data, shape)
     if raw is not None:
-        allowance_of(raw).take(data.id.get_storage_size())
+        allowance = allowance_of(raw)
+        size = data.id.get_storage_size()
+        allowance.take(size)
+        if data.nbytes > size:
+            allowance.inflate(data.nbytes)
     stored = data.dtype
     value = aligned(data.shape, stored.newbyteorder("="), in_huge_pages=True)
     if value.size and not (stored == value.dtype and _read_in_place(data, value, raw)):
@@ -205,7 +206,7 @@ def _check_storage(data, plist):
     stored = data.id.get_storage_size()
     most = stored
     if filters & SQUEEZING:
-        most = FREE + RATIO * stored
+        most = FREE_INFLATED + RATIO * stored
     if size > most:
         raise SerializationError(
             f"'{data.name}' says that it has {size} bytes; {stored} are stored."

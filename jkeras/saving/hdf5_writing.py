@@ -11,6 +11,7 @@ import io
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.own_files import open_own
 from jkeras.core.signals import Signals
 from jkeras.saving.files import Ahead
 from jkeras.saving.hdf5 import CHECKSUM, HALF, KINDS
@@ -37,7 +38,7 @@ def writing(target):
     with Signals(), contextlib.ExitStack() as stack:
         ahead = None
         if not hasattr(target, "write"):
-            target = stack.enter_context(open(target, "wb+", buffering=0))
+            target = stack.enter_context(open_own(target, "wb+", buffering=0))
             ahead = Ahead(target)
         patient = Patient(target, ahead)
         try:

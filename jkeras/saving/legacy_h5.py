@@ -16,7 +16,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.core.paths import own_variables
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import dialects, hdf5, safe_json
-from jkeras.saving.assigning import assign_all
+from jkeras.core.assigning import load_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.hdf5_writing import make_group, write_array
 from jkeras.saving.weights import refuse_or_warn
@@ -212,7 +212,7 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
             values += _top_values(model, hdf5.descend(group, TOP), raw, sums)
         sums.finish()
     refuse_or_warn(model, problems, skip_mismatch)
-    assign_all(values)
+    load_all(values)
 
 
 def _pairs(model, saved, by_name):

@@ -9,9 +9,15 @@ import os
 import jax
 import numpy as np
 
+from jkeras.core.errors import SerializationError
+from jkeras.core.own_files import open_own
 from jkeras.kernel.tree import flatten
+from jkeras.saving import safe_json
+from jkeras.saving.words import COUNT, DTYPE, TEXT as WORD, listing, row
 
 INDEX, PARTS, TEXT = "index.json", "parts", "text.json"
+BOUNDS = listing(row(COUNT, COUNT))
+ROWS = listing(row(listing(WORD), listing(COUNT), DTYPE, BOUNDS, COUNT))
 
 
 class Held:
@@ -58,7 +64,7 @@ def write(folder, trees, texts):
         place = os.path.join(folder, name)
         os.makedirs(place)
         index = []
-        with open(os.path.join(place, PARTS), "wb") as file:
+        with open_own(os.path.join(place, PARTS)) as file:
             for path, array in flatten(tree):
                 held = array if isinstance(array, Held) else Held(array)
                 for bounds, part in held.parts:
@@ -96,18 +102,17 @@ def read(folder, name, like):
     if os.path.getsize(parts):  # else it cannot be mapped
         data = np.memmap(parts, np.uint8, "r")
     return {
-        path: _array(data, saved[path], shape, np.dtype(dtype), sharding)
+        path: _array(data, saved[path], shape, np.dtype(dtype), sharding, parts)
         for path, (shape, dtype, sharding) in like.items()
     }
 
 
 def read_text(folder, name):
     """JSON data."""
-    with open(os.path.join(folder, name, TEXT)) as file:
-        return json.load(file)
+    return safe_json.load(os.path.join(folder, name, TEXT), f"its part '{name}'")
 
 
-def _array(data, parts, shape, dtype, sharding):
+def _array(data, parts, shape, dtype, sharding, file):
     """An array from the bytes of a file, and {bounds: where a part begins in it}."""
 
     def part(bounds):
@@ -115,6 +120,10 @@ def _array(data, parts, shape, dtype, sharding):
         sizes = [stop - start for start, stop in whole]
         begin = parts[whole]
         end = begin + math.prod(sizes) * dtype.itemsize
+        if end > len(data):
+            raise SerializationError(
+                f"{file} is cut off: a part of an array should end at byte {end} of {len(data)}."
+            )
         values = data[begin:end].view(dtype).reshape(sizes)
         inside = zip(bounds, whole)
         # a copy, since the file may be removed while the training uses the array
@@ -158,8 +167,10 @@ def _bounds(index, shape):
 
 def _index(folder, name):
     """{path: {bounds: where the part begins}}."""
-    with open(os.path.join(folder, name, INDEX)) as file:
-        rows = json.load(file)
+    path = os.path.join(folder, name, INDEX)
+    rows = safe_json.load(path, path)
+    if not ROWS.holds(rows):
+        raise SerializationError(f"{path} is damaged: expected {ROWS.words}.")
     saved = {}
     for path, _, _, bounds, begin in rows:
         saved.setdefault(tuple(path), {})[tuple(map(tuple, bounds))] = begin
@@ -167,5 +178,5 @@ def _index(folder, name):
 
 
 def _write_json(path, data):
-    with open(path, "w") as file:
+    with open_own(path, "w") as file:
         json.dump(data, file)

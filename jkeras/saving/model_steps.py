@@ -9,11 +9,12 @@ from jkeras.kernel import tree
 from jkeras.core.errors import SerializationError
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import arrays, assets, safe_json
-from jkeras.saving.assigning import assign_all
+from jkeras.core.assigning import load_all
 from jkeras.saving.newest import read_newest, read_one
 from jkeras.saving.moment import at_one_moment
 from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
+from jkeras.saving.words import TEXT, check_words, listing
 from jkeras.saving.optimizers_of_code import with_optimizer
 
 PYTREE = "pytree"
@@ -99,6 +100,8 @@ class ModelSteps(StepStore):
         order = None
         if arrays.has(folder, ORDER):
             order = arrays.read_text(folder, ORDER)
+            kinds = dict.fromkeys(GROUPS, listing(TEXT))
+            check_words(order, kinds, f"{folder}: its part '{ORDER}'", optional=GROUPS)
         targets = {}
         for group in GROUPS[:3]:
             inside = {path[1:]: path for path in saved if path[0] == group}
@@ -113,7 +116,7 @@ class ModelSteps(StepStore):
                     f"'{variable.path}' {tuple(variable.shape)}",
                 )
         values = arrays.read(folder, PYTREE, {path: (*kind, None) for path, kind in saved.items()})
-        assign_all((variable, values[path]) for path, variable in targets.items())
+        load_all((variable, values[path]) for path, variable in targets.items())
 
     def _match(self, step, model, group, inside, order):
         """{path in the checkpoint: variable} for a group.
@@ -126,7 +129,7 @@ class ModelSteps(StepStore):
         if order is None:
             names = [variable.path for variable in variables]
         else:
-            names = order[group]
+            names = order.get(group, [])
         paths = [tuple(name.split("/")) for name in names]
         if len(paths) != len(variables) or set(paths) != set(inside):
             if group == GROUPS[2]:
@@ -164,6 +167,8 @@ class ModelSteps(StepStore):
         if not isinstance(described, dict) or not isinstance(described.get("config"), str):
             raise SerializationError("its architecture is damaged")
         config = safe_json.loads(described["config"], "its config", finite=safe_mode)
+        if not isinstance(config, dict):
+            raise SerializationError("its architecture is damaged")
         compiled = with_optimizer(config.pop("compile_config", None), optimizer)
         if compile and compiled:
             config["compile_config"] = compiled

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import warnings
 
+from jkeras.core.errors import SerializationError
 from jkeras.core.registry import public
 from jkeras.saving import archive, hdf5, legacy_h5
 from jkeras.saving.checksums import Checksums
@@ -58,7 +59,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         )
     check_target(path, overwrite)
     _warn_of_missing(model)
-    with at_one_moment(model), replacing(path) as temporary:
+    with at_one_moment(model), replacing(path, links=True) as temporary:
         if path.endswith(".keras"):
             return archive.write(model, temporary)
         if getattr(model, "ensemble_members", None) is not None:
@@ -118,10 +119,9 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, *, o
             it has the same arrays: for optax transformations, which are in no file.
 
     Raises:
-        ValueError: no such `.keras` file. FileNotFoundError: no such `.h5` file; both as in Keras.
-        SerializationError (a ValueError): it is damaged, names unknown classes, or holds what is
-        not allowed; the
-            message has the path and the reason.
+        SerializationError (a ValueError): it is damaged, names unknown classes, holds what is not
+            allowed, or has another ending; the message begins with the path. Where there is no such
+            file it is a FileNotFoundError too, where it may not be read a PermissionError.
 
     >>> import tempfile, jkeras
     >>> layer = jkeras.layers.Dense(1, kernel_initializer="ones")
@@ -141,14 +141,10 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, *, o
         with explained(path):
             return ModelSteps(path).load_model(custom_objects, compile, safe_mode, optimizer)
     if not path.endswith(ENDINGS) or path.endswith(".weights.h5"):
-        raise ValueError(
-            f"File format not supported: filepath={path}. Whole models are loaded from `.keras` "
-            "and `.h5` files; weights from `.weights.h5` files with `model.load_weights`."
-        )
-    if path.endswith(".keras") and not os.path.exists(path):
-        raise ValueError(
-            f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` "
-            "file."
+        raise SerializationError(
+            f"{path}: File format not supported: filepath={path}. Whole models are loaded "
+            "from `.keras` and `.h5` files; weights from `.weights.h5` files with "
+            "`model.load_weights`."
         )
     with explained(path), opened(path) as file:
         # which Keras 2 wrote under this name too

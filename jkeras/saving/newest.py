@@ -5,7 +5,7 @@ import warnings
 
 import jax
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import MissingFileError, SerializationError, readable
 from jkeras.core.processes import told_by_all
 from jkeras.saving.steps import MANIFEST, Misfit
 
@@ -20,7 +20,7 @@ def read_newest(readers, what="checkpoint"):
             it is damaged.
 
     Raises:
-        FileNotFoundError: there is none.
+        MissingFileError (a FileNotFoundError, and a SerializationError): there is none.
         SerializationError: all are damaged; lists each.
     """
     several = len(readers) > 1
@@ -35,14 +35,14 @@ def read_newest(readers, what="checkpoint"):
                 is_listed = os.path.isfile(os.path.join(folder.place(step), MANIFEST))
                 if isinstance(error, Misfit) or is_listed:
                     raise
-                problem = f"{type(error).__name__}: {str(error)[:300]}"
+                problem = f"{type(error).__name__}: {readable(error, 300)}"
             else:
                 _warn_of(bad, step, folder)
                 return content
         bad.append(f"step {step}{f' in {folder.path}' if several else ''}: {problem}")
     paths = " and ".join(folder.path for folder, _ in readers)
     if not bad:
-        raise FileNotFoundError(f"There is no complete checkpoint in {paths}.")
+        raise MissingFileError(f"{paths}: there is no complete checkpoint.")
     raise SerializationError(
         f"{paths}: no {what} can be restored. {'; '.join(bad)}. Take another copy of the folder, "
         "or begin afresh in an empty one."

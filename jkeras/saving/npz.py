@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras.core.errors import SerializationError
 from jkeras.core.host_memory import aligned
+from jkeras.core.own_files import open_own
 from jkeras.saving.files import Ahead
 from jkeras.saving.flat import Stored
 from jkeras.saving.hdf5 import KINDS
@@ -25,7 +26,7 @@ CHECKSUMS = "jkeras.crc32"
 
 def write(variables, path):
     """Writes variables by name to a new file."""
-    with open(path, "wb") as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+    with open_own(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         ahead = Ahead(file)
         for name, variable in variables.items():
             value = np.asarray(variable.value)

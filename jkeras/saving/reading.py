@@ -5,9 +5,12 @@ import errno
 import os
 import stat
 
-from jkeras.core.errors import SerializationError
-
-LONGEST_MESSAGE = 2000  # characters
+from jkeras.core.errors import (
+    MissingFileError,
+    SerializationError,
+    UnreadableFileError,
+    readable,
+)
 
 
 @contextlib.contextmanager
@@ -21,7 +24,7 @@ def explained(path):
         raise
     except SerializationError as error:
         text = readable(error)
-        error.args = (text if str(path) in text else f"{path}: {text}",)
+        error.args = (text if text.startswith(str(path)) else f"{path}: {text}",)
         raise
     except RecursionError as error:
         raise SerializationError(
@@ -37,22 +40,6 @@ def explained(path):
         ) from error
 
 
-def readable(error):
-    r"""What an error says, parts of a file among it: cut where it is long, and without what a
-    terminal takes for commands.
-
-    >>> readable(ValueError("red \x1b[31m"))
-    'red \\x1b[31m'
-    """
-    text = str(error)
-    if len(text) > LONGEST_MESSAGE:
-        text = f"{text[:LONGEST_MESSAGE]} …"
-    shown = (
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
-    )
-    return "".join(shown)
-
-
 @contextlib.contextmanager
 def opened(path, links=True):
     """A regular file, open for reading bytes.
@@ -61,7 +48,8 @@ def opened(path, links=True):
         links: follow a symbolic link; False for names that come from a file.
 
     Raises:
-        FileNotFoundError: there is none.
+        MissingFileError (a FileNotFoundError, and a SerializationError): there is none.
+        UnreadableFileError: it may not be read.
         SerializationError: a folder, a pipe, a device, or a link.
     """
     path = os.fspath(path)
@@ -71,7 +59,14 @@ def opened(path, links=True):
     try:
         handle = os.open(path, flags)
     except FileNotFoundError:
-        raise FileNotFoundError(f"There is no file {path} to load.") from None
+        raise MissingFileError(
+            f"{path}: File not found: there is no such file to load. Please ensure the path is "
+            "right."
+        ) from None
+    except PermissionError:
+        raise UnreadableFileError(
+            f"{path} may not be read by this user, as its permissions say."
+        ) from None
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise

@@ -7,19 +7,32 @@ import math
 from jkeras.core.errors import SerializationError
 from jkeras.core.registry import shown
 from jkeras.saving.paths import values_of
+from jkeras.saving.reading import opened
 
 DEEPEST = 500  # levels; a model in a model takes four
 LONGEST = 2**26  # characters; 3,000 layers take two and a half million
 MOST_DIGITS = 20
 
 
-def loads(text, what, finite=True):
+def load(path, what):
+    """The value of a JSON file of a checkpoint: numbers need not be finite, and what it holds may
+    be as large as the file.
+
+    Raises:
+        SerializationError: as of `loads`; or it is no regular file.
+    """
+    with opened(path) as file:
+        return loads(file.read(), what, finite=False, longest=None)
+
+
+def loads(text, what, finite=True, longest=LONGEST):
     """The value of a JSON text.
 
     Args:
         text: str, or bytes in UTF-8.
         what: names the text in messages.
         finite: refuse NaN and infinity.
+        longest: the most characters; None: any number.
 
     Raises:
         SerializationError: it is no JSON, or breaks one of the rules above.
@@ -31,9 +44,9 @@ def loads(text, what, finite=True):
         ...
     jkeras.core.errors.SerializationError: it is not valid: the key 'a' comes twice in one object.
     """
-    if len(text) > LONGEST:
+    if longest is not None and len(text) > longest:
         raise SerializationError(
-            f"{what} is too long: {len(text)} characters, at most {LONGEST} are read."
+            f"{what} is too long: {len(text)} characters, at most {longest} are read."
         )
     try:
         value = json.loads(

@@ -13,6 +13,7 @@ import numpy as np
 
 from jkeras.core.errors import SerializationError
 from jkeras.core.host_memory import aligned
+from jkeras.core.own_files import open_own
 from jkeras.saving import safe_json
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import Ahead
@@ -70,7 +71,7 @@ def write(variables, path, framework="np"):
         }
         at += size
     checksums = dict.fromkeys(order, 0)
-    with open(path, "wb") as file, Checksums() as sums:
+    with open_own(path) as file, Checksums() as sums:
         file.write(_header(entries, checksums, framework))
         ahead = Ahead(file)
         for name in order:
@@ -157,7 +158,10 @@ def _place(name, entry, size):
     def whole(values):
         return isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)
 
-    if not (isinstance(code, str) and whole(shape) and whole(place) and len(place) == 2):
+    is_known = entry.keys() == {"dtype", "shape", "data_offsets"}
+    if not (
+        is_known and isinstance(code, str) and whole(shape) and whole(place) and len(place) == 2
+    ):
         raise SerializationError(
             f"the header's entry for '{name}' is not valid: {str(entry)[:200]}"
         )

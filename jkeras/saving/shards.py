@@ -5,8 +5,10 @@ is, as in Keras.
 import contextlib
 import json
 import os
+import re
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import SerializationError, readable
+from jkeras.core.own_files import open_own
 from jkeras.saving import hdf5, safe_json, weights
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import replacing, replacing_all
@@ -75,7 +77,8 @@ class _Shards:
                 self._remove(set(self.written) - _listed(self.path))
 
     def _remove(self, names):
-        for name in names:
+        ours = re.compile(f"{re.escape(self.base)}_[0-9]+\\.weights\\.h5", re.ASCII)
+        for name in filter(ours.fullmatch, names):  # a list may name a file of somebody's
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.folder, name))
 
@@ -139,7 +142,7 @@ class _Shards:
                 for place, files in self.places.items()
             },
         }
-        with replacing(self.path) as temporary, open(temporary, "w") as file:
+        with replacing(self.path, links=True) as temporary, open_own(temporary, "w") as file:
             json.dump(content, file, indent=4)
         self._keep_first(old)
         self._remove(old - set(self.written) - {self.first})
@@ -149,7 +152,8 @@ class _Shards:
         the list says.
         """
         if self.first not in self.written and self.first in old:
-            with replacing(os.path.join(self.folder, self.first)) as temporary, writing(temporary):
+            path = os.path.join(self.folder, self.first)
+            with replacing(path) as temporary, writing(temporary):
                 pass
 
 
@@ -172,6 +176,12 @@ def _weight_map(text):
     content = safe_json.loads(text, "the list of its files")
     if not isinstance(content, dict) or not isinstance(content.get("weight_map"), dict):
         raise SerializationError("it has no `weight_map`: it is no list of files of weights.")
+    unknown = sorted(content.keys() - {"metadata", "weight_map"})
+    if unknown:
+        raise SerializationError(
+            f"it has the entry {readable(repr(unknown[0]), 100)}, which is not known: a newer "
+            "version wrote it."
+        )
     files = {}
     for place, names in content["weight_map"].items():
         if isinstance(names, str):

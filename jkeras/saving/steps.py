@@ -18,13 +18,16 @@ import zlib
 
 import jax
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import MissingFileError, SerializationError, readable
+from jkeras.core.own_files import open_own, own_handle
 from jkeras.saving.checksums import checksum_of_file, product_sum
 from jkeras.saving.files import make_folder, sync
+from jkeras.saving.locks import lies_at, try_lock
 
 MANIFEST = "files.json"
 ORBAX_MARKS = ("_CHECKPOINT_METADATA", "_METADATA", "pytree")  # in steps that orbax wrote
 LOCK = ".lock"
+HOLDER = re.compile(r"(process [0-9]{1,20})?", re.ASCII)  # what it says
 NUMBER = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 OLD = re.compile(r"\.([0-9]+)\.[0-9a-f]+\.old", re.ASCII)
 LEFT = re.compile(r"\.[0-9]+\.[0-9a-z]+\.(partial|gone)", re.ASCII)
@@ -121,13 +124,14 @@ class StepFolder:
             Whether it was not so before.
         Raises:
             RuntimeError: another one does.
+            FileExistsError: what is called as the lock is none.
         """
         if self._lock is not None or not self.leads():
             return False
         make_folder(self.path)
         handle, is_own = _open_locked(os.path.join(self.path, LOCK))
         if not is_own:
-            other = os.pread(handle, 100, 0).decode("ascii", "replace") or "another process"
+            other = _holder(handle)
             os.close(handle)
             raise RuntimeError(f"{self.path} is being written by {_in_words(other)}")
         self._lock = weakref.finalize(self, os.close, handle)
@@ -199,7 +203,7 @@ class StepFolder:
             for each in written:
                 each.result()
         manifest = os.path.join(folder, MANIFEST)
-        with open(manifest, "w") as file:
+        with open_own(manifest, "w") as file:
             json.dump({"files": files, "check": _check_of(files)}, file)
         sync(manifest)
         for base, _, _ in os.walk(folder, topdown=False):
@@ -278,11 +282,12 @@ class StepFolder:
             if MANIFEST in present:
                 listed = _listed(folder)
         except (SerializationError, OSError) as error:
-            return str(error)
+            return readable(error)
         if not present:
             return "it is empty"
         if listed is not None:
-            return _difference(folder, present, listed)
+            difference = _difference(folder, present, listed)
+            return None if difference is None else readable(difference)
         if any(name.startswith(f"{self.own}/") for name in present):
             return f"its list {MANIFEST} is missing"
         return None
@@ -295,13 +300,13 @@ class StepFolder:
             SerializationError: it is damaged.
         """
         if step not in self.steps():
-            raise FileNotFoundError(
-                f"There is no checkpoint of step {step} in {self.path}: there are {self.steps()}."
+            raise MissingFileError(
+                f"{self.path}: there is no checkpoint of step {step}; there are {self.steps()}."
             )
         problem = self.problem(step)
         if problem is not None:
             raise SerializationError(
-                f"The checkpoint of step {step} in {self.path} is damaged: {problem}. Restore "
+                f"{self.path}: the checkpoint of step {step} is damaged: {problem}. Restore "
                 f"another one of {self.steps()}."
             )
         return read(step)
@@ -332,37 +337,31 @@ def _difference(folder, present, listed):
 
 
 def _open_locked(path):
-    """(handle of a lock file, whether it is locked by it)."""
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        if not _locked(handle):
-            return handle, False
-        if _lies_at(handle, path):
-            return handle, True
-        os.close(handle)  # of the one before, who has just removed it
+    """(handle of a lock file, whether it is locked by it).
 
-
-def _lies_at(handle, path):
-    """Whether an open file is the one that a path leads to."""
-    try:
-        return os.path.samestat(os.fstat(handle), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _locked(handle):
-    """Locks an open file; False where another one has. File systems that know no locks lock
-    nothing.
+    Raises:
+        FileExistsError: a link lies there, or a file that is no lock.
     """
-    try:
-        import fcntl
+    while True:
+        handle = own_handle(path, os.O_RDWR | os.O_CREAT)
+        # file systems that know no locks lock nothing
+        if try_lock(handle) is False:
+            return handle, False
+        if not lies_at(handle, path):
+            os.close(handle)  # of the one before, who has just removed it
+            continue
+        if not HOLDER.fullmatch(_holder(handle)):
+            os.close(handle)
+            raise FileExistsError(
+                f"{path} holds something else than a lock of a folder of checkpoints, and was not "
+                "touched. Move it away, or choose another folder."
+            )
+        return handle, True
 
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except (ImportError, OSError):
-        return True
-    return True
+
+def _holder(handle):
+    """What a lock file says."""
+    return os.pread(handle, 100, 0).decode("ascii", "replace")
 
 
 def _name_of_process():
@@ -377,6 +376,8 @@ def _in_words(holder):
             f"{holder}, which is this one: by another `Checkpointer` for the same folder. Use that "
             "one, or `close()` it."
         )
+    if not HOLDER.fullmatch(holder) or not holder:
+        holder = "another process"
     return (
         f"{holder}: two trainings cannot keep their checkpoints in one folder. Wait for it, or "
         "choose another folder."
@@ -434,7 +435,9 @@ def _listed(folder):
 
 def _is_manifest(content):
     """Whether the content of a list is whole."""
-    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+    if not isinstance(content, dict) or content.keys() != {"files", "check"}:
+        return False
+    if not isinstance(content["files"], dict):
         return False
     files = content["files"]
     if not all(isinstance(value, list) and len(value) == 2 for value in files.values()):

@@ -9,10 +9,27 @@ import numpy as np
 
 from jkeras.saving import arrays
 from jkeras.saving.step_store import StepStore
+from jkeras.saving.reading import explained
 from jkeras.saving.steps import Misfit
+from jkeras.saving.words import (
+    ANY,
+    COUNT,
+    DTYPE,
+    NUMBER,
+    TEXT,
+    check_words,
+    listing,
+    or_none,
+    row,
+)
 
 STATE = "state"
 EXTRA = "extra"
+KINDS = {
+    "data": ANY,
+    "value": or_none(NUMBER),
+    "arrays": listing(row(listing(TEXT), listing(COUNT), DTYPE)),
+}
 UNKNOWN = object()  # the best checkpoint, before the folder was looked through
 
 
@@ -142,7 +159,7 @@ class Tier(StepStore):
         candidates = []
         for step in self.step_folder.steps():
             if self.step_folder.problem(step) is None:
-                value = self.form.read_text(self.step_folder.place(step), EXTRA)["value"]
+                value = self._text(step)["value"]
                 if value is not None:
                     candidates.append((value, step))
         if not candidates:
@@ -175,7 +192,7 @@ class Tier(StepStore):
 
     def _read(self, step, like, wanted, only, missing, unexpected):
         folder = self.step_folder.place(step)
-        text = self.form.read_text(folder, EXTRA)
+        text = self._text(step)
         saved = {tuple(path): (tuple(shape), dtype) for path, shape, dtype in text["arrays"]}
         paths = _Paths.matched(wanted, saved, only)
         refuse_unexpected = unexpected == "error" and only is None
@@ -198,6 +215,18 @@ class Tier(StepStore):
         )
         values = {path: jax.numpy.asarray(leaves[path]) for path in paths.restored}
         return _fill(like, _as_dict(like), values), text["data"], report
+
+    def _text(self, step):
+        """What was written beside the arrays of a step.
+
+        Raises:
+            SerializationError: something that is not written there.
+        """
+        folder = self.step_folder.place(step)
+        with explained(folder):
+            text = self.form.read_text(folder, EXTRA)
+            check_words(text, KINDS, f"{folder}: its part '{EXTRA}'")
+        return text
 
     def _refuse(self, step, missing, unexpected, other):
         """Raises where there is anything in these lists of paths and words."""

@@ -72,7 +72,7 @@ def save_weights(
 
 def _write_file(model, path, ending, key_map, skipped):
     """Writes all weights into one file."""
-    with replacing(path) as temporary:
+    with replacing(path, links=True) as temporary:
         if ending is not None:
             return FLAT[ending].write(flat.collect(model, key_map), temporary)
         with writing(temporary) as file, Checksums() as sums:
@@ -138,10 +138,10 @@ def load_weights(
         objects_to_skip: layers (or metrics) that keep their values, whatever the file has for them.
 
     Raises:
-        FileNotFoundError: no such file.
         ValueError: an argument that is not known, or that does not go with such a file.
-        SerializationError (a ValueError): it is damaged, or does not fit; the message lists where.
-        Nothing is changed.
+        SerializationError (a ValueError): it is damaged, or does not fit; the message begins with
+            the path, and lists where. Nothing is changed. Where there is no such file it is a
+            FileNotFoundError too, where it may not be read a PermissionError.
 
     >>> import tempfile, jkeras
     >>> layer = jkeras.layers.Dense(1, kernel_initializer="ones")
@@ -189,14 +189,14 @@ def _ending(path):
     """The ending of a file that has weights.
 
     Raises:
-        ValueError: it has another one.
+        SerializationError: it has another one.
     """
     for ending in (".keras", ".weights.h5", ".weights.json", *FLAT, ".h5", ".hdf5"):
         if path.endswith(ending):
             return ending
-    raise ValueError(
-        f"File format not supported: filepath={path}. Weights are loaded from `.weights.h5`, "
-        "`.weights.json`, `.safetensors`, `.npz`, `.keras` and `.h5` files."
+    raise SerializationError(
+        f"{path}: File format not supported: filepath={path}. Weights are loaded from "
+        "`.weights.h5`, `.weights.json`, `.safetensors`, `.npz`, `.keras` and `.h5` files."
     )
 
 

@@ -10,7 +10,7 @@ import warnings
 import jax
 import numpy as np
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import SerializationError, readable
 from jkeras.core.layer import Layer
 from jkeras.core.module import Module
 from jkeras.core.paths import own_variables
@@ -385,7 +385,7 @@ def refuse_or_warn(model, problems, skip_mismatch, advice=""):
     if problems:
         warnings.warn(
             f"Some weights were not loaded into model '{model.name}', which keeps its own there: "
-            f"{listed(problems)}",
+            f"{readable(listed(problems))}",
             stacklevel=5,
         )
 

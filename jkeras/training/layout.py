@@ -244,20 +244,36 @@ class StateLayout:
         return jax.tree_util.tree_map(lambda i: read(variables[i]), self._places)
 
     def scatter(self, state: TrainState) -> None:
-        """Puts a state's arrays into the variables."""
-        for named, values in self.groups(state):
-            for path, variable in named:
-                variable.held = tree.get(values, path)
+        """Puts a state's arrays into the variables; all of them are found before the first.
+
+        Raises:
+            ValueError: the state lacks some; nothing is changed.
+        """
+        values = [
+            (variable, tree.get(values, path))
+            for named, values in self.groups(state)
+            for path, variable in named
+        ]
+        missing = [variable.path for variable, value in values if value is None]
+        if missing:
+            raise ValueError(
+                f"The state lacks the values of the variables {missing[:5]} of model "
+                f"'{self.model.name}'. Expected one of this model, as `init_train_state` makes."
+            )
+        values += self._optimizer_values(state)
+        for variable, value in values:
+            variable.held = value
         self.model.__dict__.update(_step=state.step, _train_key=state.rng)
-        if self.optimizer is None:
-            return
-        if self.model.has_own_opt_state:
+        if self.optimizer is not None and self.model.has_own_opt_state:
             self.model.__dict__["_opt_state"] = state.opt_state
-            return
+
+    def _optimizer_values(self, state: TrainState) -> list[tuple[Variable, Any]]:
+        """(variable, array) pairs of an optimizer that keeps its state in variables."""
+        if self.optimizer is None or self.model.has_own_opt_state:
+            return []
         self.build_optimizer()
         values = self.optimizer.state_to_variables(state.opt_state, self.order)
-        for variable, value in zip(self.optimizer.variables, values, strict=True):
-            variable.held = value
+        return list(zip(self.optimizer.variables, values, strict=True))
 
     def finalize(self) -> None:
         """Gives variables their moving averages at the end of a training, with `use_ema`."""

@@ -12,13 +12,16 @@ import jax
 import numpy as np
 
 from jkeras.callbacks import CallbackList
+from jkeras.core.errors import SerializationError, readable
 from jkeras.core.processes import told_by_all
 from jkeras.core.settings import default_seed
 from jkeras.training import placement
 from jkeras.training.batch_independence import size_of
 from jkeras.training.data.iterator_state import IteratorState, StateMisfit
 from jkeras.training.data.source import Source
+from jkeras.training import resume_words
 from jkeras.training.results import as_numbers
+from jkeras.training.resume_words import KINDS, Course, Position
 from jkeras.training.state import TrainState
 from jkeras.training.types import Logs
 
@@ -27,22 +30,6 @@ if typing.TYPE_CHECKING:
     from jkeras.saving.tier import Tier
     from jkeras.training.loop import Runner
     from jkeras.training.ownership import StateOwner
-
-
-class Position(typing.NamedTuple):
-    """How far a training has come.
-
-    Attributes:
-        epoch: the number of the epoch.
-        step: how many of its steps are done.
-        logs: their results.
-        ended: whether there are no more steps, and only the end of the epoch is to come.
-    """
-
-    epoch: int
-    step: int = 0
-    logs: Logs = {}
-    ended: bool = False
 
 
 class FitOptions(typing.NamedTuple):
@@ -121,6 +108,12 @@ class Resume:
         self.runner, self.source, self.validation, self.owner, *told = participants
         self.callbacks, self.protection = told
         self.seed = default_seed() if options.seed is None else options.seed
+        if checkpoint is not None and not KINDS["seed"].holds(self.seed):
+            raise ValueError(
+                f"`seed` must be {KINDS['seed'].words}, below 2**63, where a checkpoint is to keep "
+                f"it. Received: seed={self.seed!r}"
+            )
+        self._steps = options.steps
         self.resume = resume
         self.checkpointer = checkpoint
         if checkpoint is not None and not isinstance(checkpoint, Checkpointer):
@@ -129,6 +122,7 @@ class Resume:
         self._has_locked = False  # then the folder is let go at the end
         self.found = False  # whether it goes on from a checkpoint
         self._since = {}  # steps since the last save into each folder, by its path
+        self._course = None  # how positions follow from the model's steps
         self._validated = 0  # batches that validation data which gives them once has given
 
     def start(self, initial_epoch: int) -> Position:
@@ -142,6 +136,7 @@ class Resume:
         # of several processes, one may have lost its own folder
         if not all(told_by_all(bool(self.checkpointer.steps()))):
             self.protection.start(self.owner.peek(), None, resumes=False)
+            self._begin(Position(initial_epoch))
             self.save(Position(initial_epoch))
             return Position(initial_epoch)
         if not self.resume:
@@ -151,14 +146,39 @@ class Resume:
                 "another folder, or go on from them with `resume=True`."
             )
         state, extra = self.checkpointer.restore(self.owner.layout.whole(self.owner.peek()))
+        folders = " or ".join(tier.folder for tier in self.checkpointer.tiers)
+        where = f"{folders}: the checkpoint of step {self.checkpointer.report.step}"
+        resume_words.check(extra, _steps_of(state), where)
         position = Position(*extra["position"])
         self._find(position, extra)
         state = self.owner.layout.in_loops(state)
         self.owner.replace(lambda old: placement.match_sharding(state, old))
         self.protection.start(self.owner.peek(), extra.get("privacy"), resumes=True)
-        self.callbacks.set_state(extra["callbacks"])
+        self._tell_callbacks(extra["callbacks"], where)
         self.seed, self.found = extra["seed"], True
+        self._begin(position)
         return position
+
+    def _begin(self, position: Position) -> None:
+        """Takes note of where this `fit` begins."""
+        known = [n for n in (self._steps, self.source.num_batches) if n is not None]
+        steps = min(known, default=None)
+        self._course = Course(*position[:2], _steps_of(self.owner.peek()), steps)
+
+    def _tell_callbacks(self, states: dict[str, typing.Any], where: str) -> None:
+        """Gives the callbacks back what they had.
+
+        Raises:
+            SerializationError: one of them does not take it.
+        """
+        try:
+            self.callbacks.set_state(states)
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+            raise SerializationError(
+                f"{where}: a callback does not take back what it had there "
+                f"({type(error).__name__}: {readable(error)}). Give `fit` the callbacks that it "
+                "had, or restore another checkpoint."
+            ) from error
 
     def _find(self, position: Position, extra: dict[str, typing.Any]) -> None:
         """Lets the data go on where it was.
@@ -280,8 +300,12 @@ class Resume:
         state = self.owner.layout.whole(self.owner.peek() if state is None else state)
         logs = as_numbers(position.logs)
         logs |= {n: value.tolist() for n, value in logs.items() if isinstance(value, np.ndarray)}
+        course = self._course
+        if course is not None and not course.leads_to(position, _steps_of(state)):
+            course = None  # steps were left out, or the data has not as many in each epoch
         extra = {
             "position": position._replace(logs=logs),
+            "course": course,
             "seed": self.seed,
             "taken": self.runner.taken,
             "pass": self.runner.position(),
@@ -323,6 +347,11 @@ class Resume:
             if error is None:
                 raise
             error.add_note(str(failure))
+
+
+def _steps_of(state: TrainState) -> int:
+    """The number of steps that a model has taken; of several, that of the one which is furthest."""
+    return int(np.max(placement.to_host(state.step)))
 
 
 def state_of_this_process(extra: dict[str, typing.Any]) -> IteratorState | None:

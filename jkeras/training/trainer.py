@@ -758,6 +758,7 @@ class Trainer(MaybeEnsemble, Compilable):
         logs = as_numbers(logs)
         return logs if return_dict else self._in_order(logs)
 
+    @whole
     def load_train_state(self, state: TrainState) -> None:
         """Puts the arrays of a `TrainState` under the Keras view of this model."""
         if self.built:

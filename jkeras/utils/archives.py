@@ -14,12 +14,13 @@ import lzma
 import os
 import pathlib
 import stat
-import tempfile
 import typing
 import warnings
 import zipfile
 
+from jkeras.core.own_files import check_regular, open_own
 from jkeras.core.registry import public
+from jkeras.saving.partial import Partial
 from jkeras.saving.reading import readable
 
 CHUNK = 1 << 16
@@ -68,6 +69,7 @@ def extract_archive(file_path, path=".", archive_format="auto"):
 def unpack(file_path, path, archive_format="auto"):
     """As `extract_archive`, but returns whether the file was an archive of one of the formats."""
     openers = {"tar": _opened_tar, "zip": _opened_zip}
+    check_regular(file_path)
     for name in _formats(archive_format):
         if name not in openers:
             raise NotImplementedError(f"Archive format {name!r} is not known: use 'tar' or 'zip'.")
@@ -214,12 +216,15 @@ def _unpack_all(archive, folder, members):
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder: {archive} is not unpacked there.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        room = _Room(archive, temporary)
+    partial = Partial(str(folder), is_folder=True)
+    try:
+        room = _Room(archive, partial.path)
         members = iter(members)
         while member := room.next_of(members):
             room.take(member)
-        _move(temporary, folder)
+        _move(partial.path, folder)
+    finally:
+        partial.remove()
     if room.skipped:
         warnings.warn(
             f"Not unpacked, since it is a link or leads out of the folder: {room.skipped[0]!r} "
@@ -269,7 +274,7 @@ class _Room:
             self._conflict(member)
         with _reading(self.archive):
             source = member.open()
-        with source, open(target, "wb") as file:
+        with source, open_own(target) as file:
             self._copy(source, file)
 
     def _check(self, member, steps):

@@ -2,19 +2,23 @@
 nothing.
 """
 
+import gzip
 import http.client
 import os
 import re
 import shutil
+import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.saving.files import replacing
-from jkeras.saving.reading import readable
+from jkeras.saving.reading import opened, readable
 from jkeras.core import web
+from jkeras.core.own_files import open_own
 from jkeras.utils.progbar import Progbar
 
 CHUNK = 1 << 16
@@ -25,6 +29,10 @@ SLOW_START = 10  # seconds of an answer, from which on they must
 GRACE = 30  # seconds of waiting, all tries together, from which on they must
 LONGEST = 12 * 3600  # seconds of a whole download
 LONGEST_UNSAID = 2**29  # bytes of a file whose server does not say how many it has
+ZIPPED = (".gz", ".tgz", ".gzip")  # of which servers say that they send them zipped, as they are
+# what comes zipped may become so many times as large, and so many bytes in any case
+RATIO = 100
+FREE = 2**26
 BESIDE = 2**20  # bytes of headers, lengths of chunks and the like between two blocks of a file
 
 
@@ -36,57 +44,89 @@ class _Cut(_Failed):
     """The transfer broke off; another try may bring the rest."""
 
 
-def download(origin, target, is_right):
+def download(origin, target, is_right, is_hashed=False):
     """Writes what lies at an address to a file, which gets its name when it is complete and right.
 
     Args:
         origin: http or https address, or a file address of this machine.
         target: the file's path.
         is_right: function of a path: whether the file there is the one that is wanted.
+        is_hashed: whether it compares the file's bytes.
 
     Raises:
         ValueError: another kind of address, or a file that is not right.
         OSError: the file does not come.
     """
     local = _local_path(origin)
+    shown = readable(web.without_password(origin))
     if local is None and not web.is_web(origin):
         raise ValueError(
             "Only http and https addresses, and files of this machine (file:///...), are "
-            f"downloaded. Received: {origin!r}"
+            f"downloaded. Received: {shown!r}"
         )
+
+    def is_meant(path):
+        """Whether a file that the server calls zipped is what is wanted as it is."""
+        address = urllib.parse.urlsplit(origin).path
+        return address.endswith(ZIPPED) or (is_hashed and is_right(path))
+
     if is_interactive_logging_enabled():
-        print(f"Downloading data from {readable(origin)}")
+        print(f"Downloading data from {shown}")
     with replacing(target) as temporary:
         try:
             if local is None:
-                _download(origin, temporary)
+                _download(origin, temporary, is_meant)
             else:
                 _copy(local, temporary)
         except _Failed as error:
             # not `from error`: below it are a server's own words, as they came
             raise OSError(
-                f"{readable(origin)} cannot be downloaded: {readable(error)}. Nothing was kept. "
+                f"{shown} cannot be downloaded: {_without(origin, error)}. Nothing was kept. "
                 f"Try again later, or get the file in another way and put it here: {target}"
             ) from None
         if not is_right(temporary):
             raise ValueError(
-                f"{readable(origin)}: the file that came does not have the hash that was "
+                f"{shown}: the file that came does not have the hash that was "
                 "asked for. It is damaged, or not the one you expect; nothing was kept. The right "
                 f"one belongs here: {target}"
             )
 
 
+def _without(origin, error):
+    """What an error says, without the name and password of an address."""
+    text = web.without_password(str(error))
+    user, found, _ = _host(origin).rpartition("@")
+    secrets = [user, user.partition(":")[2]] if found else []
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "…")
+    return readable(text)
+
+
+def _host(origin):
+    """The host of an address, and what stands before it."""
+    try:
+        return urllib.parse.urlsplit(origin).netloc
+    except ValueError:  # brackets without an address in them
+        return ""
+
+
 def _copy(source, path):
     try:
-        if os.path.exists(source) and not os.path.isfile(source):
-            raise _Failed("it is no regular file")
-        shutil.copyfile(source, path)
-    except (OSError, ValueError) as error:  # a name with a NUL
+        with opened(source) as file, open_own(path) as target:
+            shutil.copyfileobj(file, target)
+    except (OSError, ValueError) as error:  # no regular file; a name with a NUL
         raise _Failed(f"the file is not read ({error})") from error
 
 
-def _download(origin, path):
+def _download(origin, path, is_meant):
     transfer = _Transfer(origin, path)
+    _take(transfer)
+    if transfer.is_zipped and not is_meant(path):
+        _inflate(path)
+
+
+def _take(transfer):
+    """Gets the bytes of a file as they come, in several tries."""
     for pause in (*PAUSES, None):
         try:
             return transfer.take_up()
@@ -95,6 +135,28 @@ def _download(origin, path):
                 raise _Failed(f"{error}, in the last of {len(PAUSES) + 1} tries") from error
         time.sleep(pause)
         transfer.begin += pause
+
+
+def _inflate(path):
+    """Puts what a file says, unzipped, in its place."""
+    left = FREE + RATIO * os.path.getsize(path)
+    try:
+        with (
+            open_own(path, "rb+") as file,
+            tempfile.TemporaryFile(dir=os.path.dirname(path)) as inflated,
+        ):
+            with gzip.GzipFile(fileobj=file) as stream:
+                while block := stream.read(CHUNK):
+                    left -= len(block)
+                    if left < 0:
+                        raise _Failed(f"it unpacks to more than {RATIO} times its size")
+                    inflated.write(block)
+            inflated.seek(0)
+            file.seek(0)
+            file.truncate()
+            shutil.copyfileobj(inflated, file)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise _Failed(f"the server says that it is zipped, and it is not ({error})") from error
 
 
 class _Transfer:
@@ -108,6 +170,7 @@ class _Transfer:
         self.seen = 0  # bytes that are there
         self.size = None  # of how many
         self.mark = None  # of which version
+        self.is_zipped = False  # by the server, which was not asked to
         self.bar = None  # once a server has answered
         self.silent_at = -1  # how many bytes were there when it last fell silent
         self.begin = time.monotonic()  # pauses between tries do not count
@@ -135,11 +198,12 @@ class _Transfer:
         Raises:
             _Failed: as told there; what came until then is kept for the next try.
         """
-        with self._ask() as answer, open(self.path, "ab") as file:
+        with self._ask() as answer, open_own(self.path, "ab") as file:
             if not self._goes_on(answer):
                 file.truncate(0)
                 self.seen = 0
                 self.size = _size(answer.headers)
+                self.is_zipped = _is_zipped(answer.headers)
                 self.mark = _mark(answer.headers)
             self._show_bar()
             self._write(answer, file)
@@ -275,6 +339,18 @@ def _size(headers):
     if len(text.lstrip("0")) > 18:
         raise _Failed("the server speaks of more bytes than any disk has")
     return int(text)
+
+
+def _is_zipped(headers):
+    """Whether a server says that it sends a file zipped.
+
+    Raises:
+        _Failed: it sends it in another way.
+    """
+    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise _Failed(f"the server sends it in the encoding {encoding!r}, which is not read")
+    return encoding in ("gzip", "x-gzip")
 
 
 def _mark(headers):

@@ -8,6 +8,8 @@ import tempfile
 import urllib.parse
 import warnings
 
+from jkeras.core.errors import readable
+from jkeras.core.own_files import check_private, check_regular, make_private
 from jkeras.core.registry import public
 
 LONGEST_NAME = 200  # bytes; file systems allow 255, of which a temporary name needs some
@@ -55,7 +57,7 @@ def get_file(
     Raises:
         ValueError: no address, one of another kind, a path as `fname`, or a wrong hash.
         OSError: the address cannot be read; the message says where to put a file that you got in
-            another way.
+            another way. FileExistsError: a pipe, a folder or the like lies where the file would.
     """
     # on first use: what reads archives and the web takes time to import
     from jkeras.utils.archives import unpack
@@ -77,9 +79,14 @@ def get_file(
         return file_digest(path, hash_algorithm, file_hash) == str(file_hash).lower()
 
     if force_download or not _is_complete(target, is_right, file_hash):
-        download(origin, target, is_right)
+        download(origin, target, is_right, is_hashed=file_hash is not None)
     if unpacked is None:
         return str(target)
+    if unpacked.is_symlink():
+        raise FileExistsError(
+            f"{unpacked} is a symbolic link, through which nothing is unpacked. Move it away, or "
+            "give another `cache_dir`."
+        )
     if not unpack(target, unpacked, "tar" if untar else archive_format):
         warnings.warn(f"{target} is not an archive of the format {archive_format!r}.", stacklevel=2)
     return str(unpacked)
@@ -94,6 +101,7 @@ def _wanted_hash(file_hash, md5_hash, algorithm):
 
 def _is_complete(target, is_right, file_hash):
     """Whether a file is there; warns where it has another hash than it should."""
+    check_regular(target)
     if not target.exists():
         return False
     if is_right(target):
@@ -113,7 +121,7 @@ def _file_name(fname, origin):
     else:
         name = os.path.basename(_parts(origin).path)
     if not name:
-        raise ValueError(f"The address {origin!r} has no file name. Pass `fname`.")
+        raise ValueError(f"The address {_shown(origin)!r} has no file name. Pass `fname`.")
     if os.sep in name or "/" in name or name in (".", ".."):
         raise ValueError(
             f"`fname` must be a name without folders; choose the folder with `cache_dir` and "
@@ -127,12 +135,19 @@ def _file_name(fname, origin):
     return name
 
 
+def _shown(origin):
+    """An address in a message."""
+    from jkeras.core.web import without_password
+
+    return readable(without_password(origin))
+
+
 def _parts(origin):
     """The parts of an address."""
     try:
         return urllib.parse.urlsplit(origin)
     except ValueError as error:
-        raise ValueError(f"{origin!r} is no address ({error}).") from None
+        raise ValueError(f"{_shown(origin)!r} is no address ({readable(error)}).") from None
 
 
 def _folder(cache_dir, cache_subdir):
@@ -141,6 +156,8 @@ def _folder(cache_dir, cache_subdir):
         os.makedirs(base, exist_ok=True)
     if not os.access(base, os.W_OK):
         base = os.path.join(tempfile.gettempdir(), ".keras")
+        make_private(base)
+        check_private(base, "downloads, which others would put files in the place of")
     folder = pathlib.Path(base, cache_subdir)
     folder.mkdir(parents=True, exist_ok=True)
     return folder

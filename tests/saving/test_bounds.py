@@ -20,7 +20,7 @@ import jkeras
 from jkeras.core.errors import SerializationError
 from jkeras.models import functional
 from jkeras.saving import hdf5, hdf5_texts, safe_json
-from jkeras.saving.allowance import FREE, TIMES
+from jkeras.saving.allowance import FREE, FREE_INFLATED, RATIO, TIMES
 
 SECONDS = 20
 
@@ -374,10 +374,116 @@ def test_heaps_that_lie_over_each_other():
         hdf5_texts.texts(file, 64, "names")
 
 
+@pytest.mark.parametrize("size", [2**16 + 1, 30_000_000, 10**15])
+def test_an_op_with_as_many_outputs_as_its_input_has_rows(size, tmp_path):
+    x = jkeras.Input((4, 3))
+    model = jkeras.Model(x, jkeras.ops.unstack(x, axis=1)[0])
+    assert jkeras.Model.from_config(model.get_config()).output_shape == (None, 3)
+    text = model.to_json()
+    assert text.count("4, 3]") >= 1
+    with bounded(), pytest.raises(SerializationError, match="at most 65536 .*safe_mode=False"):
+        jkeras.models.model_from_json(text.replace("4, 3]", f"{size}, 3]"))
+
+
+@pytest.mark.parametrize("rows, windows", [(30_000_000, 3), (9, 30_000_000), (10**15, 2)])
+def test_windows_over_a_long_axis(rows, windows):
+    x = jkeras.Input((9, 3))
+    text = jkeras.Model(x, jkeras.ops.adaptive_max_pool(x, 5)).to_json()
+    text = text.replace("9, 3]", f"{rows}, 3]").replace(
+        '"output_size": 5', f'"output_size": {windows}'
+    )
+    with bounded(), pytest.raises(SerializationError, match="places in its windows; at most"):
+        jkeras.models.model_from_json(text)
+
+
+@pytest.mark.parametrize("name, cuts", [("split", 10**6), ("split", list(range(2**16 + 1)))])
+def test_many_parts(name, cuts):
+    x = jkeras.Input((4, 3))
+    text = jkeras.Model(x, getattr(jkeras.ops, name)(x, 2, axis=1)[0]).to_json()
+    text = text.replace('"indices_or_sections": 2', f'"indices_or_sections": {cuts}')
+    with bounded(), pytest.raises(SerializationError, match="at most 65536"):
+        jkeras.models.model_from_json(text)
+
+
+def test_many_differences():
+    x = jkeras.Input((4, 3))
+    text = jkeras.Model(x, jkeras.ops.diff(x, n=2, axis=1)).to_json()
+    with bounded(), pytest.raises(SerializationError, match="at most 1000"):
+        jkeras.models.model_from_json(text.replace('"n": 2', '"n": 1001'))
+
+
+def test_ones_own_code_has_no_limit():
+    x = jkeras.KerasTensor((2**16 + 1, 2))
+    assert len(jkeras.ops.unstack(x)) == 2**16 + 1
+
+
 def dense_layers(count, units):
     return jkeras.Sequential(
         [jkeras.Input((units,)), *(jkeras.layers.Dense(units) for _ in range(count))]
     )
+
+
+def squeezed(path, model, shape):
+    """Writes a model's weights, and then one compressed array of zeros under all their names."""
+    model.save_weights(path)
+    with h5py.File(path) as old, h5py.File(path.with_suffix(".small"), "w") as new:
+        zeros = new.create_dataset("zeros", shape, "float32", compression="gzip", fillvalue=0)
+        zeros[...] = 0
+        for name, group in old["layers"].items():
+            if len(group["vars"]):
+                new[f"layers/{name}/vars/0"] = zeros
+        new.create_group("vars")
+    path.with_suffix(".small").rename(path)
+
+
+@pytest.mark.parametrize("how", ["load_weights", "skip_mismatch", "editor"])
+def test_one_compressed_array_under_many_names(tmp_path, how, monkeypatch):
+    layers, units = 60, 512
+    options = dict(use_bias=False, kernel_initializer="zeros")
+    dense = [jkeras.layers.Dense(units, **options) for _ in range(layers)]
+    model = jkeras.Sequential([jkeras.Input((units,)), *dense])
+    path = tmp_path / "m.weights.h5"
+    squeezed(path, model, (units, units))
+    size, made, aligned = path.stat().st_size, [], hdf5.aligned
+
+    def counted(*args, **kwargs):
+        made.append(aligned(*args, **kwargs))
+        return made[-1]
+
+    monkeypatch.setattr(hdf5, "aligned", counted)
+    assert layers * 4 * units**2 > (FREE_INFLATED + RATIO * size)
+    words = pytest.raises(SerializationError, match="compressed beyond what weights are.*h5repack")
+    if how == "skip_mismatch":  # then what is too much is as what does not fit
+        words = pytest.warns(UserWarning, match="compressed beyond")
+    with words:
+        if how == "editor":
+            jkeras.saving.KerasFileEditor(path)
+        else:
+            model.load_weights(path, skip_mismatch=how == "skip_mismatch")
+    assert sum(array.nbytes for array in made) <= FREE_INFLATED + RATIO * size
+
+
+def test_compressed_weights_are_read(tmp_path):
+    """Those that somebody has compressed by HDF5's own tools."""
+    model = dense_layers(20, 64)
+    values = [np.round(w, 1) for w in model.get_weights()]
+    model.set_weights(values)
+    path = tmp_path / "m.weights.h5"
+    model.save_weights(path)
+
+    def squeeze(name, item):
+        if isinstance(item, h5py.Dataset):
+            new.create_dataset(name, data=item[()], compression="gzip", shuffle=True)
+            new[name].attrs.update(item.attrs)
+        else:
+            new.require_group(name).attrs.update(item.attrs)
+
+    with h5py.File(path) as old, h5py.File(tmp_path / "small.weights.h5", "w") as new:
+        old.visititems(squeeze)
+    model.set_weights([0 * w for w in values])
+    model.load_weights(tmp_path / "small.weights.h5")
+    for one, other in zip(values, model.get_weights()):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.promise("Of an HDF5 file at most four times its own bytes")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import jkeras
+from jkeras.core.errors import SerializationError
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(16, 6)).astype("float32"), RNG.integers(0, 3, 16)
@@ -235,6 +236,72 @@ def test_errors_name_the_way_out(tmp_path):
         jkeras.saving.load_model(tmp_path / "bad.keras")
     with pytest.raises(ValueError, match="not yet been built"):
         jkeras.Sequential([jkeras.layers.Dense(2)]).save_weights(tmp_path / "unbuilt.weights.h5")
+
+
+def missing(path, model):
+    pass
+
+
+def empty(path, model):
+    path.write_bytes(b"")
+
+
+def text(path, model):
+    path.write_text("What is this?")
+
+
+def folder(path, model):
+    path.mkdir()
+
+
+def pipe(path, model):
+    os.mkfifo(path)
+
+
+def forbidden(path, model):
+    path.write_text("What is this?")
+
+
+def of_another(path, model):
+    other = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(7)])
+    if path.name.endswith((".safetensors", ".npz", ".weights.h5")):
+        return other.save_weights(path)
+    if path.name.endswith(".weights.json"):
+        return other.save_weights(path, max_shard_size=1)
+    if path.suffix in (".keras", ".h5"):
+        return other.save(path)
+    path.write_text("What is this?")
+
+
+WRONG = (missing, empty, text, folder, pipe, forbidden, of_another)
+WEIGHTS = (".keras", ".h5", ".weights.h5", ".weights.json", ".safetensors", ".npz", ".pt", "")
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_with_a_file_is_one_kind_of_error(tmp_path, wrong, monkeypatch):
+    """Whatever the file is; it begins with the path."""
+    model, opens = sequence(jkeras), os.open
+
+    def opened(path, *args, **options):
+        if str(path).startswith(str(tmp_path)):  # root may read all
+            raise PermissionError(13, "Permission denied", path)
+        return opens(path, *args, **options)
+
+    for ending in WEIGHTS:
+        path = tmp_path / f"a{ending}"
+        wrong(path, model)
+        loads = [model.load_weights]
+        if wrong is not of_another:
+            loads.append(jkeras.models.load_model)
+        for load in loads:
+            with pytest.raises(SerializationError) as error, monkeypatch.context() as patch:
+                if wrong is forbidden:
+                    patch.setattr(os, "open", opened)
+                load(path)
+            assert str(error.value).startswith(str(path)), load
+            if ending in (".keras", ".h5") and wrong is not folder:
+                assert isinstance(error.value, FileNotFoundError) == (wrong is missing)
+                assert isinstance(error.value, PermissionError) == (wrong is forbidden)
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5"])

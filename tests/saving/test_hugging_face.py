@@ -12,7 +12,7 @@ import pytest
 
 import jkeras
 from jkeras.core.errors import SerializationError
-from jkeras.saving.assigning import assign_all
+from jkeras.core.assigning import load_all
 from jkeras.saving.hugging_face import files
 from jkeras.saving.hugging_face.architectures import (
     ARCHITECTURES,
@@ -461,6 +461,6 @@ def test_each_device_gets_its_part_from_the_host():
 
     recording = Recording(np.zeros((2, 3)))
     given.clear()
-    assign_all([(recording, np.ones((3, 2), "float32").T)])
+    load_all([(recording, np.ones((3, 2), "float32").T)])
     assert given[0] is np.ndarray
     np.testing.assert_array_equal(recording.value, np.ones((2, 3)))

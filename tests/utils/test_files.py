@@ -122,6 +122,54 @@ def test_what_is_shown(server, tmp_path, capsys):
         assert f"Downloading data from {server.address}/a.txt\n" in shown and size in shown
 
 
+# ---------------------------------------------------------------- what servers zip unasked
+
+
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
+def test_a_file_that_is_sent_zipped(server, tmp_path, encoding, cut):
+    server.files["/a.txt"] = gzip.compress(TEXT)
+    server.more = {"Content-Encoding": encoding}
+    server.cuts = iter([5, 7] if cut else [])
+    assert get(server, tmp_path, file_hash=SHA256) == TEXT
+
+
+def test_an_archive_that_a_server_calls_zipped(server, tmp_path):
+    """Many do so, by its ending, or by what it is."""
+    server.files["/tar"] = server.files["/a.tar.gz"]
+    server.files["/a.txt.gz"] = gzip.compress(TEXT)
+    server.more = {"Content-Encoding": "gzip"}
+    path = get_file(origin=f"{server.address}/a.txt.gz", cache_dir=tmp_path)
+    with gzip.open(path) as file:
+        assert file.read() == TEXT
+    for name in ("a.tar.gz", "tar"):
+        digest = hashlib.sha256(server.files["/tar"]).hexdigest()
+        options = dict(extract=True, file_hash=digest, cache_dir=tmp_path / name)
+        with pytest.warns(UserWarning, match="Not unpacked"):
+            folder = get_file(origin=f"{server.address}/{name}", **options)
+        assert os.listdir(folder) == ["in"]
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, br", "\x1b[2J"])
+def test_an_encoding_that_is_not_read(server, tmp_path, encoding):
+    server.more = {"Content-Encoding": encoding}
+    fails(server, tmp_path, "sends it in the encoding.*which is not read")
+
+
+def test_zipped_and_not(server, tmp_path):
+    server.more = {"Content-Encoding": "gzip"}
+    fails(server, tmp_path, "says that it is zipped, and it is not")
+    server.files["/a.txt"] = gzip.compress(TEXT)[:-6]
+    fails(server, tmp_path, "says that it is zipped, and it is not")
+
+
+def test_zipped_without_end(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "FREE", 1000)
+    server.files["/a.txt"] = gzip.compress(bytes(10**6))
+    server.more = {"Content-Encoding": "gzip"}
+    fails(server, tmp_path, "unpacks to more than 100 times its size")
+
+
 # ---------------------------------------------------------------- what goes wrong
 
 
@@ -291,7 +339,7 @@ def test_a_file_of_this_machine(tmp_path):
     with open(get_file(**options, file_hash=SHA256), "rb") as file:
         assert file.read() == TEXT
     assert os.listdir(tmp_path / "datasets") == ["a.txt"] and there.exists()
-    with pytest.raises(OSError, match="No such file.*Nothing was kept"):
+    with pytest.raises(OSError, match="there is no such file.*Nothing was kept"):
         get_file(origin=(tmp_path / "missing").as_uri(), cache_dir=tmp_path)
 
 

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from jkeras.core.assigning import assign_all
 from jkeras.optimizers.variables import addressed_variables
 
 SAME = {  # names of slots there: names here, of which an optimizer has one
@@ -129,8 +130,7 @@ def assign(optimizer, pairs, read):
         read: gives the array of a name or number, which must have a shape.
     """
     values = [read(place, tuple(variable.shape)) for variable, place in pairs]
-    for (variable, _), value in zip(pairs, values):
-        variable.assign(value)
+    assign_all((variable, value) for (variable, _), value in zip(pairs, values))
     product = addressed_variables(optimizer).get(("scalars", "u_product"))
     assigned = {variable for variable, _ in pairs}
     # it follows from the steps

@@ -12,7 +12,7 @@ import numpy as np
 
 from jkeras.core.errors import SerializationError
 from jkeras.core.registry import public
-from jkeras.saving.assigning import assign_all
+from jkeras.core.assigning import load_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import by_hub, files, settings, sizes
@@ -139,7 +139,7 @@ def load(
     with Checksums() as sums:
         for row, name in zip(rows, names):
             variables = [ours[path] for path in row.ours]
-            assign_all(zip(variables, _parts(row.layout, stored[name], variables, sums)))
+            load_all(zip(variables, _parts(row.layout, stored[name], variables, sums)))
         sums.finish()
 
 
