@@ -62,7 +62,7 @@ def deep_lift(
     if background is not None:
         shared = {"background": jax.tree_util.tree_map(jnp.asarray, background)}
         return attribute(_deep_shap, model, x, target, {}, shared, **options)
-    arrays, shared = baselines.split(baseline, x, options.get("at"))
+    arrays, shared = baselines.split(baseline, x, model, **options)
     return attribute(_deep_lift, model, x, target, arrays, shared, **options)
 
 
@@ -71,6 +71,8 @@ def _deep_lift(score: Scored, at_once: int, baseline: Structure) -> Structure:
 
 
 def _deep_shap(score: Scored, at_once: int, background: Structure) -> Structure:
+    baselines.check_rows("deep_lift of a `background`", background, score.start)
+
     def add_one(total, row):
         added = _from(score, baselines.filled(row, score.start))
         return jax.tree_util.tree_map(jnp.add, total, added), None

@@ -203,7 +203,7 @@ def integrated_gradients(
 def _along_lines(model, x, target, baseline, options, steps):
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     shared = {"points": (1 + nodes).astype("float32") / 2, "weights": weights.astype("float32") / 2}
-    arrays, of_all = baselines.split(baseline, x, options.get("at"))
+    arrays, of_all = baselines.split(baseline, x, model, **options)
     return attribute(
         _integrated_gradients, model, x, target, arrays, {**shared, **of_all}, **options
     )
@@ -288,6 +288,7 @@ def _gradient_shap(
     def times_line(gradient: Structure, i: jax.Array) -> Structure:
         return map_structure(lambda g, v, b: g * (v - b), gradient, score.start, ends(i))
 
+    baselines.check_rows("gradient_shap of a `baseline`", baseline, score.start)
     samples = numbers.shape[1]
     weights = jnp.full(samples, 1 / samples)
     (mean,) = mean_over_points(

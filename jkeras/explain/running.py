@@ -111,6 +111,37 @@ def is_traced(x: Structure) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(x))
 
 
+def variable_like(
+    model: Any,
+    x: Structure,
+    at: Any = None,
+    *,
+    params: dict | None = None,
+    state: dict | None = None,
+    **others: Any,
+) -> Structure:
+    """What attributions are of, as structures with a `shape`: the inputs, or the output of the
+    layer at a place for them.
+
+    Args:
+        others: options of `attribute` that do not change it.
+    """
+    if at is None:
+        return x
+    params, state = values_of(model, x, params, state)
+    score = Score(model, at)
+    return jax.eval_shape(lambda *given: score.activations(*given)[0], params, state, x)
+
+
+def floats_of(x: Structure) -> Structure:
+    """Inputs as arrays of floats, which masks and images are turned into.
+
+    Raises:
+        ValueError: other integers.
+    """
+    return _inputs(x, True)
+
+
 def _inputs(x, as_floats):
     """Inputs as arrays; as floats where gradients are taken by them."""
 
@@ -195,7 +226,7 @@ class _Program:
 
         def run(params: dict, state: dict, given: dict, shared: dict) -> Structure:
             scored = score.begin(params, state, given["x"], given["target"], self._note)
-            return scored.masked(method(scored, **given["arrays"], **shared, **dict(static)))
+            return method(scored, **given["arrays"], **shared, **dict(static))
 
         self.run = jax.jit(run)
 

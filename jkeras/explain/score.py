@@ -77,7 +77,8 @@ class Scored:
         rows: what else a row's score depends on; rows along the first axis.
         start: the variable at the rows as they are: the inputs, or a layer's output.
         note: is told the shape of the output that targets are places in.
-        mask: which places of a layer's output count, where some are padding.
+        mask: which places of a layer's output are no padding, where some are. The model may look
+            at padding all the same: behind a layer that does not pass the mask on, say.
     """
 
     score: Score
@@ -118,19 +119,6 @@ class Scored:
     def gradient(self, variable: Structure, rows: dict | None = None) -> Structure:
         """The gradient of each row's score by its variable; rows do not depend on each other."""
         return jax.grad(lambda v: self(v, rows).sum(), allow_int=False)(variable)
-
-    def masked(self, result: Structure) -> Structure:
-        """Attributions by place, exactly zero where there is padding."""
-        if self.mask is None:
-            return result
-
-        def without_padding(value: jax.Array) -> jax.Array:
-            if value.shape[: self.mask.ndim] != self.mask.shape:
-                return value
-            mask = self.mask.reshape(*self.mask.shape, *[1] * (value.ndim - self.mask.ndim))
-            return jnp.where(mask, value, 0)
-
-        return jax.tree_util.tree_map(without_padding, result)
 
     def repeated(self, count: int) -> dict:
         """The rows, each `count` times in a row."""
