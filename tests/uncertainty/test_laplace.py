@@ -411,3 +411,21 @@ def test_kronecker_factors_name_what_they_cannot_take():
         uncertainty.laplace(model, x, Y, structure="kron")
     model.get_layer("words").trainable = False
     assert uncertainty.laplace(model, x, Y, structure="kron").predict(x).shape == (20, 3)
+
+
+@pytest.mark.parametrize(
+    "activation, y, message",
+    [
+        ("softmax", Y + 1, "labels that are integers from 0 to 2, received labels from 1 to 3"),
+        ("softmax", Y - 1, "received labels from -1 to 1"),
+        ("softmax", RANDOM.normal(size=(20, 3)), "`y` between 0 and 1 that add up to 1"),
+        ("softmax", Y[:0], "`y` of 1 row or more"),
+        ("sigmoid", Y.astype(float), "`y` between 0 and 1, received numbers from 0 to 2"),
+        ("linear", np.where(Y > 0, np.nan, 1.0), "`y` of numbers, received NaN"),
+    ],
+)
+def test_labels_that_are_none(activation, y, message):
+    sizes = SMALL if activation == "softmax" else (*SMALL[:2], 1)
+    kind = "regression" if activation == "linear" else "classification"
+    with pytest.raises(ValueError, match=message):
+        uncertainty.laplace(mlp(sizes, activation), X, y, likelihood=kind)
