@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.explain import baselines
+from jkeras.explain.places import check_one
 from jkeras.explain.running import as_array, attribute, floats_of
 from jkeras.explain.score import Scored, Structure, Target
 
@@ -42,6 +43,7 @@ def conductance(
     >>> conductance(model, np.ones((4, 5)), 1, at="hidden").shape
     (4, 3)
     """
+    check_one(at, "conductance")
     x = floats_of(as_array(x))  # the line goes through what lies between two inputs
     nodes, _ = np.polynomial.legendre.leggauss(steps + 1)
     arrays, shared = baselines.split(baseline, x)

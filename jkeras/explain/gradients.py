@@ -28,7 +28,8 @@ def saliency(model: Any, x: Structure, target: Target = None, **options: Any) ->
             outputs have more axes; a function of the outputs that gives one number for each row. By
             default the class that the model predicts, or its only output.
         at: path of a layer, as of `Layer.tap`, whose output takes the place of the inputs: that of
-            an embedding, for texts.
+            an embedding, for texts. Or a list of such paths, and of names of inputs where these are
+            a dict: the result, and a `baseline`, are a dict by these. None may lie behind another.
         batch_size: how many rows the model sees at once, at most (32).
         params, state: values of the model, by default its own. With them the function is pure.
 

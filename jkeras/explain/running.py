@@ -12,6 +12,7 @@ from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.layer import Layer
 from jkeras.core.module import Parts
+from jkeras.explain.places import as_places, split
 from jkeras.explain.score import Score, Structure, Target, check_target, split_target
 
 BATCH_SIZE = 32  # rows that a model sees at once
@@ -49,7 +50,8 @@ def attribute(
         ValueError: an input that has no gradient, a target that the outputs do not have.
     """
     is_pure = params is not None or is_traced(x)
-    x = _inputs(x, differentiates and at is None)
+    at = as_places(at)
+    x = _inputs(x, differentiates and at is None, at)
     rows = rows_of(x)
     select, target = split_target(target, rows)
     params, state = values_of(model, x, params, state)
@@ -129,7 +131,8 @@ def variable_like(
     if at is None:
         return x
     params, state = values_of(model, x, params, state)
-    score = Score(model, at)
+    score = Score(model, as_places(at))
+    x = _inputs(x, False, score.at)
     return jax.eval_shape(lambda *given: score.activations(*given)[0], params, state, x)
 
 
@@ -142,19 +145,32 @@ def floats_of(x: Structure) -> Structure:
     return _inputs(x, True)
 
 
-def _inputs(x, as_floats):
-    """Inputs as arrays; as floats where gradients are taken by them."""
+def _inputs(x, as_floats, at=None):
+    """Inputs as arrays; as floats where gradients are taken by them: by all, or by those that are
+    among several places.
+    """
+    if not as_floats and isinstance(at, tuple):
+        chosen, _ = split(x, at)
+        if chosen:
+            return {name: _inputs(value, name in chosen) for name, value in x.items()}
+    return jax.tree_util.tree_map(_as_float if as_floats else _as_array, x)
 
-    def as_array(value):
-        value = value if isinstance(value, jax.Array) else np.asarray(value)
-        if not as_floats or jnp.issubdtype(value.dtype, jnp.floating):
-            return value
-        if value.dtype.kind == "b" or value.dtype == "uint8":  # masks and images
-            return value.astype("float32")
-        advice = "give floats, or the layer that makes some of them: `at='embedding'`"
-        raise ValueError(explain("explain", "inputs that have a gradient", value.dtype, advice))
 
-    return jax.tree_util.tree_map(as_array, x)
+def _as_array(value):
+    return value if isinstance(value, jax.Array) else np.asarray(value)
+
+
+def _as_float(value):
+    value = _as_array(value)
+    if jnp.issubdtype(value.dtype, jnp.floating):
+        return value
+    if value.dtype.kind == "b" or value.dtype == "uint8":  # masks and images
+        return value.astype("float32")
+    advice = (
+        "give floats, or the layer that makes some of them: `at='embedding'`; with inputs of a "
+        "dict beside it, `at=['price', 'embedding']`"
+    )
+    raise ValueError(explain("explain", "inputs that have a gradient", value.dtype, advice))
 
 
 def loss_of(model: Any, loss: Any, where: str) -> Callable:

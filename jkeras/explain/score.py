@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
-from jkeras.core.taps import run_tapped
+from jkeras.explain.places import outputs_with, values_at
 
 Structure: TypeAlias = Any  # arrays in lists, tuples and dicts, rows along the first axis
 Target: TypeAlias = Any  # a class, one for each row, a place in an output of more axes, a function
@@ -22,12 +22,13 @@ class Score:
 
     Attributes:
         model: a layer, or a function of the inputs.
-        at: the layer whose output takes the place of the inputs; None: the inputs.
+        at: the layer whose output takes the place of the inputs, or several places; None: the
+            inputs.
         select: `y -> (rows,)` where the target is a function.
     """
 
     model: Any
-    at: str | None = None
+    at: Any = None
     select: Callable | None = None
 
     def outputs(self, params: dict, state: dict, x: Structure) -> Structure:
@@ -60,8 +61,7 @@ class Score:
         self, params: dict, state: dict, x: Structure
     ) -> tuple[Structure, jax.Array | None]:
         """The output of the layer at `at`, and the mask beside it."""
-        taps = run_tapped(self.model, params, state, (x,), {}, [self.at], {}, training=False)[2]
-        return taps.results()[self.at], taps.mask_at(self.at)
+        return values_at(self.model, params, state, x, self.at)
 
     @property
     def where(self) -> str:
@@ -101,10 +101,8 @@ class Scored:
         if score.at is None:
             y = score.outputs(self.params, self.state, variable)
         else:
-            change = jax.tree_util.tree_map(jnp.subtract, variable, rows["start"])
-            y = score.model.tap(
-                self.params, self.state, rows["x"], add={score.at: change}, training=False
-            )[0]
+            given = self.params, self.state, rows["x"], score.at
+            y = outputs_with(score.model, *given, variable, rows["start"])
         if score.select is not None:
             return _checked(score.select(y), len(jax.tree_util.tree_leaves(rows["x"])[0]))
         y = _single(y, score.where)

@@ -358,3 +358,86 @@ def test_occlusion_errors():
         explain.occlusion(network(), X, 1, window=(9, 9))
     with pytest.raises(ValueError, match="a window within"):
         explain.occlusion(network(), X, 1, window=(2, 2, 1, 1))
+
+
+class TestPlaces:
+    KIND = np.array([1, 3, 0, 2])
+    NUM = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    ROWS = {"num": NUM, "kind": KIND}
+
+    def mixed(self):
+        """A table with a column of integers, of two layers with an interaction."""
+        jkeras.utils.set_random_seed(4)
+        num, kind = jkeras.Input((3,), name="num"), jkeras.Input((), dtype="int32", name="kind")
+        both = layers.Concatenate()([num, layers.Embedding(5, 2, name="emb")(kind)])
+        hidden = layers.Dense(4, activation="tanh", name="hidden")(both)
+        return jkeras.Model({"num": num, "kind": kind}, layers.Dense(2, name="out")(hidden))
+
+    def by_hand(self, model):
+        """The same as a function of floats alone."""
+        vectors = model.get_layer("emb").get_weights()[0][self.KIND]
+        kernel, bias = model.get_layer("hidden").get_weights()
+        last, offset = model.get_layer("out").get_weights()
+        function = lambda x: jnp.tanh(x @ kernel + bias) @ last + offset  # noqa: E731
+        return function, np.concatenate([self.NUM, vectors], 1)
+
+    @pytest.mark.parametrize(
+        "method, options",
+        [
+            ("saliency", {}),
+            ("integrated_gradients", {"baseline": {"num": np.ones(3), "emb": np.zeros(2)}}),
+            ("deep_lift", {}),
+        ],
+    )
+    def test_inputs_and_layers_together(self, method, options):
+        model = self.mixed()
+        ours = getattr(explain, method)(
+            model, self.ROWS, 1, at=["num", "emb"], batch_size=3, **options
+        )
+        function, x = self.by_hand(model)
+        if options:
+            options = {"baseline": np.concatenate(list(options["baseline"].values()))}
+        wanted = getattr(explain, method)(function, x, 1, **options)
+        np.testing.assert_allclose(ours["num"], wanted[:, :3], atol=1e-5)
+        np.testing.assert_allclose(ours["emb"], wanted[:, 3:], atol=1e-5)
+        if method == "saliency":
+            alone = getattr(explain, method)(model, self.ROWS, 1, at=["num"])
+            np.testing.assert_allclose(alone["num"], wanted[:, :3], atol=1e-5)
+
+    def test_errors(self):
+        model = self.mixed()
+        run = lambda at: explain.saliency(model, self.ROWS, 1, at=at)  # noqa: E731
+        with pytest.raises(ValueError, match=r"have a gradient.*`at=\['price', 'embedding'\]`"):
+            run(None)
+        with pytest.raises(ValueError, match="have a gradient, received int"):
+            run(["num", "kind"])
+        with pytest.raises(ValueError, match="'hidden' behind 'num'"):
+            run(["num", "hidden"])
+        with pytest.raises(ValueError, match="'out' behind 'hidden'"):
+            run(["out", "hidden"])
+        for at in ([], ["emb", "emb"], [model.get_layer("emb")]):
+            with pytest.raises(ValueError, match="`at` of different paths"):
+                run(at)
+        for method in (explain.conductance, explain.grad_cam, explain.tcav):
+            with pytest.raises(ValueError, match="one layer|channels over places"):
+                given = {"normal": np.ones(2)} if method is explain.tcav else {}
+                method(model, self.ROWS, 1, at=["num", "emb"], **given)
+
+    def test_a_call_of_a_shared_layer_is_named(self):
+        a, b = jkeras.Input((4,)), jkeras.Input((4,))
+        shared = layers.Dense(3, name="shared", activation="tanh")
+        model = jkeras.Model([a, b], layers.Dense(2)(layers.Add()([shared(a), shared(b)])))
+        x = [X[:, 0, :4, 0], X[:, 1, :4, 0]]
+        for at in ("shared", shared):
+            with pytest.raises(ValueError, match="called more than once.*as in 'shared#0'"):
+                explain.integrated_gradients(model, x, 1, at=at)
+        kernel = model.layers[-1].get_weights()[0][:, 1]
+        of_second = explain.saliency(model, x, 1, at="shared#1")
+        np.testing.assert_allclose(of_second, np.tile(np.abs(kernel), (5, 1)), atol=1e-6)
+
+    def test_a_block_of_a_loop_is_named(self):
+        stack = layers.Stack(layers.Dense(4, activation="tanh", name="step"), 5, name="stack")
+        model = jkeras.Sequential([jkeras.Input((4,)), stack, layers.Dense(2)])
+        x = X[:, 0, :4, 0]
+        with pytest.raises(ValueError, match="the output of one block, received all"):
+            explain.saliency(model, x, 1, at="stack/layer")
