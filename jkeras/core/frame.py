@@ -357,6 +357,8 @@ def own_write(variable, value):
             "with the state in the carry: `y, state = layer.apply(params, state, x)`; of a "
             "metric `state = metric.update(state, y_true, y_pred)`."
         )
+    if variable.guard is not None:
+        variable.guard(variable)
     variable.held = variable.placed(value)
 
 

@@ -59,8 +59,8 @@ CALLBACK = frozenset(
 )
 VARIABLE = frozenset(
     """
-    autocast forget_initializer held initializer lay_out layout learnable own_dtype own_value placed
-    scope store whole
+    autocast forget_initializer guard held initializer lay_out layout learnable own_dtype own_value
+    placed scope store whole
     """.split()
 )
 MODULE = frozenset(["is_native", "set_untracked"])

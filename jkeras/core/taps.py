@@ -215,6 +215,18 @@ class Taps:
                 raise _not_reached(tap, self.counts[tap.path])
         return {tap.key: self._result(tap) for tap in self.at}
 
+    def check_single(self, key: typing.Any) -> None:
+        """Raises ValueError where a place is more than one output of rows: of a layer that was
+        called several times, or of all blocks of a loop.
+        """
+        tap = next(tap for tap in self.at if tap.key == key)
+        if tap.inside and _place_in_block(tap)[0] is None:
+            place = _place_in_block(tap)[1]
+            advice = f"name the block, as in '{'/'.join(tap.path)}/0/{place}'"
+            raise ValueError(explain(f"tap at {key!r}", "the output of one block", "all", advice))
+        if tap.call is None and not tap.inside and self.counts[tap.path] > 1:
+            raise _several_calls(key, "is called more than once")
+
     def mask_at(self, key: typing.Any) -> typing.Any:
         """The mask beside the output at a place, where it is of this very pass; else None."""
         return next(self.masks.get(tap.path) for tap in self.at if tap.key == key)
@@ -360,8 +372,9 @@ def _sum(key, output, change):
 
 
 def _several_calls(key, what):
+    name = key if isinstance(key, str) else key.name
     return ValueError(
-        f"tap at {key!r}: the layer {what}. To fix it: name the call, as in '{key}#0'."
+        f"tap at {key!r}: the layer {what}. To fix it: name the call, as in '{name}#0'."
     )
 
 

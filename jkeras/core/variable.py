@@ -110,6 +110,7 @@ class Variable:
     """
 
     _internal, __dir__ = shown.VARIABLE, shown.public_dir
+    guard = None  # called with the variable before it is assigned by hand; it may raise
 
     def __init__(
         self,

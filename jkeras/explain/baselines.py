@@ -6,30 +6,46 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.explain.running import rows_of
+from jkeras.core.errors import explain
+from jkeras.explain.running import variable_like
 from jkeras.explain.score import Structure
 
 
-def split(baseline: Structure, x: Structure, at: Any) -> tuple[dict, dict]:
+def split(
+    baseline: Structure, x: Structure, model: Any = None, at: Any = None, **options: Any
+) -> tuple[dict, dict]:
     """(arrays of rows, arrays for all rows) that a baseline makes, for `attribute`.
 
     Args:
         baseline: a number, a row, as many rows as `x` has, or None: zeros. Where `at` is given, of
-            that layer's output, whose shape is not known here.
+            that layer's output.
+        model, at, options: as of `attribute`; without `at` the baseline is one of the inputs.
+
+    Raises:
+        ValueError: a baseline of another shape.
     """
     if baseline is None:
         return {}, {"baseline": np.float32(0)}
-    rows = rows_of(x)
     baseline = jax.tree_util.tree_map(_as_float, baseline)
-    leaves, treedef = jax.tree_util.tree_flatten(x)
     given = jax.tree_util.tree_leaves(baseline)
-    if at is not None:
-        is_of_rows = jnp.ndim(given[0]) and len(given[0]) == rows and rows > 1
-        return ({"baseline": baseline}, {}) if is_of_rows else ({}, {"baseline": baseline})
+    if all(jnp.ndim(value) == 0 for value in given):
+        return {}, {"baseline": baseline}
+    leaves, treedef = jax.tree_util.tree_flatten(variable_like(model, x, at, **options))
     if len(given) == 1:
         given = given * len(leaves)
-    of_rows = [jnp.broadcast_to(b, v.shape) for b, v in zip(given, leaves, strict=True)]
+    if len(given) != len(leaves):
+        wanted = f"a number, or one baseline for each of {len(leaves)} inputs"
+        raise ValueError(explain("baseline", wanted, f"{len(given)} of them"))
+    of_rows = [_rows(value, np.shape(leaf)) for value, leaf in zip(given, leaves)]
     return {"baseline": jax.tree_util.tree_unflatten(treedef, of_rows)}, {}
+
+
+def _rows(value, shape):
+    ends = zip(reversed(jnp.shape(value)), reversed(shape))
+    if jnp.ndim(value) > len(shape) or any(size not in (1, wanted) for size, wanted in ends):
+        wanted = f"a number, a row of shape {shape[1:]}, or {shape[0]} such rows"
+        raise ValueError(explain("baseline", wanted, f"shape {jnp.shape(value)}"))
+    return jnp.broadcast_to(value, shape)
 
 
 def _as_float(value):
@@ -44,3 +60,11 @@ def filled(baseline: Structure, like: Structure) -> Structure:
         given = given * len(leaves)
     rows = [jnp.broadcast_to(b, v.shape).astype(v.dtype) for b, v in zip(given, leaves)]
     return jax.tree_util.tree_unflatten(treedef, rows)
+
+
+def check_rows(name: str, rows: Structure, start: Structure) -> None:
+    """Raises ValueError where rows to compare with are none of the variable that is explained."""
+    shapes, wanted = ([v.shape[1:] for v in jax.tree_util.tree_leaves(s)] for s in (rows, start))
+    if shapes != wanted:
+        advice = "with `at=`, give rows of that layer's output"
+        raise ValueError(explain(name, f"rows of shapes {wanted}", f"shapes {shapes}", advice))

@@ -87,7 +87,7 @@ def _grad_cam(
 ) -> jax.Array:
     activations, gradient = _channels_last(score, is_first)
     weights = gradient.mean(_places(gradient), keepdims=True)
-    return _resized(jax.nn.relu((weights * activations).sum(-1)), size)
+    return _resized(_with_a_part(score, (weights * activations).sum(-1), gradient), size)
 
 
 def _grad_cam_plus_plus(
@@ -100,7 +100,17 @@ def _grad_cam_plus_plus(
     alpha = square / (2 * square + of_channel * cube + EPSILON)
     alpha = jnp.where(gradient != 0, alpha, 0)
     weights = (jax.nn.relu(gradient) * alpha).sum(places, keepdims=True)
-    return _resized(jax.nn.relu((weights * activations).sum(-1)), size)
+    return _resized(_with_a_part(score, (weights * activations).sum(-1), gradient), size)
+
+
+def _with_a_part(score, maps, gradient):
+    """What speaks for a score in maps; zero at padding that the model does not look at. The weights
+    of channels are those of all places, so that what lies at such a place would show.
+    """
+    maps = jax.nn.relu(maps)
+    if score.mask is None or score.mask.shape != maps.shape:
+        return maps
+    return jnp.where(score.mask | (gradient != 0).any(-1), maps, 0)
 
 
 def _channels_last(score, is_first):

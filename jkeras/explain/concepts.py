@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
+from jkeras.explain.places import check_one
 from jkeras.explain.running import attribute
 from jkeras.explain.score import Scored, Structure, Target, no_score
 
@@ -45,6 +46,7 @@ def tcav(
     >>> tcav(model, np.ones((4, 2)), at="hidden", normal=[1.0, 0.0])
     1.0
     """
+    check_one(at, "tcav")
     if normal is None:
         if concept is None or random is None:
             wanted = "`concept` and `random`, rows of inputs, or `normal`"
@@ -67,6 +69,7 @@ def concept_direction(
     >>> concept_direction(layer, striped, others, at="all").round(3).tolist()
     [1.0, 0.0]
     """
+    check_one(at, "concept_direction")
     outputs = [
         np.asarray(attribute(_activations, model, x, no_score, at=at, **options))
         for x in (concept, random)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.explain import baselines
-from jkeras.explain.running import as_array, attribute
+from jkeras.explain.places import check_one
+from jkeras.explain.running import as_array, attribute, floats_of
 from jkeras.explain.score import Scored, Structure, Target
 
 
@@ -42,9 +43,10 @@ def conductance(
     >>> conductance(model, np.ones((4, 5)), 1, at="hidden").shape
     (4, 3)
     """
-    x = as_array(x)
+    check_one(at, "conductance")
+    x = floats_of(as_array(x))  # the line goes through what lies between two inputs
     nodes, _ = np.polynomial.legendre.leggauss(steps + 1)
-    arrays, shared = baselines.split(baseline, x, None)
+    arrays, shared = baselines.split(baseline, x)
     shared["points"] = (1 + nodes).astype("float32") / 2
     return attribute(_conductance, model, x, target, arrays, shared, at=at, **options)
 

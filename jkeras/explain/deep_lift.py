@@ -62,7 +62,7 @@ def deep_lift(
     if background is not None:
         shared = {"background": jax.tree_util.tree_map(jnp.asarray, background)}
         return attribute(_deep_shap, model, x, target, {}, shared, **options)
-    arrays, shared = baselines.split(baseline, x, options.get("at"))
+    arrays, shared = baselines.split(baseline, x, model, **options)
     return attribute(_deep_lift, model, x, target, arrays, shared, **options)
 
 
@@ -71,6 +71,8 @@ def _deep_lift(score: Scored, at_once: int, baseline: Structure) -> Structure:
 
 
 def _deep_shap(score: Scored, at_once: int, background: Structure) -> Structure:
+    baselines.check_rows("deep_lift of a `background`", background, score.start)
+
     def add_one(total, row):
         added = _from(score, baselines.filled(row, score.start))
         return jax.tree_util.tree_map(jnp.add, total, added), None
@@ -90,29 +92,39 @@ def _from(score, begin):
 
 def _rule(score, tape, entry, coming):
     name = entry.primitive.name
-    if name == "stop_gradient":
+    has_slopes = has_all_slopes(tape, entry)
+    if has_slopes and name == "stop_gradient":
         return coming
     if is_linear(tape, entry):
         return gradient(tape, entry, coming)
-    if name in MAXIMA:
+    if has_slopes and name in MAXIMA:
         return _of_maximum(tape, entry, coming)
     if name in ELEMENTWISE:
         origin = tape.origin(entry)
         if origin is not None:
             return {origin: _of_curve(tape, entry, origin, coming[0])}
-    if name in PRODUCTS:
+    if has_slopes and name in PRODUCTS:
         return _of_product(tape, entry, coming)
-    if name == "div":
+    if has_slopes and name == "div":
         return _of_ratio(tape, entry, coming)
     raise no_rule(score, entry)
+
+
+def has_all_slopes(tape: Tape, entry: Entry) -> bool:
+    """Whether there is a gradient by each input that depends on the variable: by no integer does
+    it.
+    """
+    return [tape.moves(slot) for slot in entry.inputs] == entry.active
 
 
 def is_linear(tape: Tape, entry: Entry) -> bool:
     """Whether an operation is linear in all that depends on the variable."""
     name = entry.primitive.name
-    moving = [tape.moves(slot) for slot in entry.inputs]
+    moving = entry.active
+    if not has_all_slopes(tape, entry):
+        return False
     if name in LINEAR:
-        return moving == entry.active
+        return True
     if name in PRODUCTS:
         return sum(moving) == 1
     if name == "div":
@@ -156,12 +168,15 @@ def _as(cotangent, value):
 
 
 def _of_maximum(tape, entry, coming):
-    """The largest of a window: what it gains goes to where it is, what it loses to where it was."""
+    """The largest of a window: what it gains goes to where it is, what it loses to where it was; of
+    the smallest what it loses goes to where it is.
+    """
     x, before = tape.inputs(entry)[0], tape.inputs(entry, 0)[0]
     y, y_before = tape.outputs(entry)[0], tape.outputs(entry, 0)[0]
-    higher = jnp.maximum(y, y_before)
-    (gained,) = gradient(tape, entry, [coming[0] * (higher - y_before)])
-    (lost,) = gradient(tape, entry, [coming[0] * (y - higher)], [before])
+    extreme = jnp.minimum if entry.primitive.name.endswith("min") else jnp.maximum
+    between = extreme(y, y_before)
+    (gained,) = gradient(tape, entry, [coming[0] * (between - y_before)])
+    (lost,) = gradient(tape, entry, [coming[0] * (y - between)], [before])
     (tangent,) = gradient(tape, entry, coming)
     step = x - before
     ratio = (gained + lost) / jnp.where(jnp.abs(step) < EQUAL, 1, step)

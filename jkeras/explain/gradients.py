@@ -28,7 +28,8 @@ def saliency(model: Any, x: Structure, target: Target = None, **options: Any) ->
             outputs have more axes; a function of the outputs that gives one number for each row. By
             default the class that the model predicts, or its only output.
         at: path of a layer, as of `Layer.tap`, whose output takes the place of the inputs: that of
-            an embedding, for texts.
+            an embedding, for texts. Or a list of such paths, and of names of inputs where these are
+            a dict: the result, and a `baseline`, are a dict by these. None may lie behind another.
         batch_size: how many rows the model sees at once, at most (32).
         params, state: values of the model, by default its own. With them the function is pure.
 
@@ -203,7 +204,7 @@ def integrated_gradients(
 def _along_lines(model, x, target, baseline, options, steps):
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     shared = {"points": (1 + nodes).astype("float32") / 2, "weights": weights.astype("float32") / 2}
-    arrays, of_all = baselines.split(baseline, x, options.get("at"))
+    arrays, of_all = baselines.split(baseline, x, model, **options)
     return attribute(
         _integrated_gradients, model, x, target, arrays, {**shared, **of_all}, **options
     )
@@ -288,6 +289,7 @@ def _gradient_shap(
     def times_line(gradient: Structure, i: jax.Array) -> Structure:
         return map_structure(lambda g, v, b: g * (v - b), gradient, score.start, ends(i))
 
+    baselines.check_rows("gradient_shap of a `baseline`", baseline, score.start)
     samples = numbers.shape[1]
     weights = jnp.full(samples, 1 / samples)
     (mean,) = mean_over_points(

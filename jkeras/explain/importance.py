@@ -9,6 +9,7 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.rng import as_key
+from jkeras.explain.running import as_array, rows_of
 
 
 class Importance(typing.NamedTuple):
@@ -33,22 +34,27 @@ def permutation_importance(
     rng: jax.Array | int | None = None,
     permutations: Any = None,
     batch_size: int = 32,
-) -> Importance:
+) -> Any:
     """How much the loss of a model grows where a column of its inputs is permuted (Breiman 2001;
     Fisher et al. 2019, arXiv:1801.01489). Columns that say the same hide each other's importance.
 
     Args:
         model: a compiled model; with `loss`, any that has `predict`.
-        x: (rows, features) or more axes, of which the second is that of the features.
+        x: (rows, features) or more axes, of which the second is that of the features; (rows,) is
+            one feature. Or a dict, list or tuple of such arrays.
         y: targets.
         loss: name or function of a loss, by default that which the model was compiled with.
         repeats: how many permutations of each column.
         rng: a key or an integer, by default another one each time.
-        permutations: integers (features, repeats, rows) in place of random ones.
+        permutations: integers (features, repeats, rows) in place of random ones, in the structure
+            of `x`.
         batch_size: how many rows the model sees at once.
 
+    Returns:
+        An `Importance`; of several inputs one of each, in their structure.
+
     Raises:
-        ValueError: a model that was not compiled, without `loss`.
+        ValueError: a model that was not compiled, without `loss`; inputs of other rows.
 
     >>> import numpy as np, jkeras
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, use_bias=False)])
@@ -58,24 +64,47 @@ def permutation_importance(
     >>> bool(found.mean[0] > 0), float(found.mean[1])
     (True, 0.0)
     """
-    x = np.asarray(x)
-    rows, features = x.shape[:2]
+    leaves, treedef = jax.tree_util.tree_flatten(as_array(x))
+    leaves = [np.asarray(leaf) for leaf in leaves]
+    rows = rows_of(leaves)
     if permutations is None:
-        keys = jax.random.split(as_key(rng), features * repeats)
-        permute = jax.vmap(lambda key: jax.random.permutation(key, rows))
-        permutations = np.asarray(permute(keys)).reshape(features, repeats, rows)
+        permutations = _permutations([_features(leaf) for leaf in leaves], repeats, rows, rng)
+    else:
+        permutations = jax.tree_util.tree_leaves(permutations)
     measure = _measure(model, y, loss, batch_size)
-    before = measure(x)
-    values = np.array(
-        [
-            [measure(_permuted(x, i, order)) - before for order in orders]
-            for i, orders in enumerate(np.asarray(permutations))
+    before = measure(treedef.unflatten(leaves))
+
+    def importance(number: int, orders_of_features: np.ndarray) -> Importance:
+        def grows(feature: int, order: np.ndarray) -> float:
+            changed = list(leaves)
+            changed[number] = _permuted(leaves[number], feature, order)
+            return measure(treedef.unflatten(changed)) - before
+
+        values = [
+            [grows(feature, order) for order in orders]
+            for feature, orders in enumerate(np.asarray(orders_of_features))
         ]
-    )
-    return Importance(values.mean(1), values.std(1), values)
+        return Importance(np.mean(values, 1), np.std(values, 1), np.array(values))
+
+    return treedef.unflatten([importance(i, orders) for i, orders in enumerate(permutations)])
+
+
+def _features(x):
+    """How many features an input has."""
+    return x.shape[1] if x.ndim > 1 else 1
+
+
+def _permutations(features, repeats, rows, rng):
+    """Random (features, repeats, rows) of each input."""
+    keys = jax.random.split(as_key(rng), sum(features) * repeats)
+    permute = jax.vmap(lambda key: jax.random.permutation(key, rows))
+    orders = np.asarray(permute(keys)).reshape(sum(features), repeats, rows)
+    return np.split(orders, np.cumsum(features)[:-1])
 
 
 def _permuted(x, feature, order):
+    if x.ndim == 1:
+        return x[order]
     changed = x.copy()
     changed[:, feature] = x[order, feature]
     return changed

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
-from jkeras.explain.deep_lift import MAXIMA, PRODUCTS, is_linear
+from jkeras.explain.deep_lift import MAXIMA, PRODUCTS, has_all_slopes, is_linear
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
 from jkeras.explain.tape import Entry, Tape, gradient
@@ -82,7 +82,8 @@ def _lrp(score: Scored, at_once: int, weights: tuple[float, float], epsilon: flo
 def _hand_on(score, tape, entry, coming):
     """The rule of what is no layer with weights: each gives its whole relevance back."""
     name = entry.primitive.name
-    if name in MAXIMA or is_linear(tape, entry):
+    is_maximum = name in MAXIMA and has_all_slopes(tape, entry)
+    if is_maximum or is_linear(tape, entry):
         return gradient(tape, entry, coming)
     if name in ELEMENTWISE:
         origin = tape.origin(entry)
@@ -138,6 +139,8 @@ def _affine_layers(tape):
         moving = [tape.moves(slot) for slot in entry.inputs]
         if entry.primitive.name not in PRODUCTS[1:] or sum(moving) != 1:
             continue
+        if not has_all_slopes(tape, entry):
+            continue
         source, kernel = (entry.inputs[moving.index(is_source)] for is_source in (True, False))
         entries = [entry]
         while (following := _next(tape, readers, entries[-1])) is not None:
@@ -153,7 +156,9 @@ def _next(tape, readers, entry):
     if len(after) != 1 or slot == tape.output or after[0].primitive.name not in AFFINE:
         return None
     moving = [tape.moves(other) for other in after[0].inputs]
-    if sum(moving) != 1 or (after[0].primitive.name == "div" and not moving[0]):
+    if sum(moving) != 1 or not has_all_slopes(tape, after[0]):
+        return None
+    if after[0].primitive.name == "div" and not moving[0]:
         return None
     return after[0]
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.settings import settings
+from jkeras.explain import baselines
 from jkeras.explain.points import in_passes
-from jkeras.explain.running import as_array, attribute
+from jkeras.explain.running import as_array, attribute, variable_like
 from jkeras.explain.score import Scored, Target
 
 
@@ -28,7 +29,7 @@ def occlusion(
     input the mean over the windows that cover it (Zeiler and Fergus 2014, arXiv:1311.2901).
 
     Args:
-        x: one array, rows along the first axis.
+        x: one array, rows along the first axis; with `at`, the layer's output is covered.
         window: its sizes, of all axes but the first; or of the places of an image alone, then it
             covers all channels.
         strides: by how much it moves along each axis; by default by its size. The last windows may
@@ -49,11 +50,13 @@ def occlusion(
     [[-1.0, -1.0, 1.0, 1.0]]
     """
     x = as_array(x)
-    window, strides = _sizes(window, strides, x.shape[1:])
-    arrays = {"baseline": np.broadcast_to(np.asarray(baseline, "float32"), x.shape)}
-    return attribute(
-        _occlusion, model, x, target, arrays, window=window, strides=strides, **options
-    )
+    covered = variable_like(model, x, **options)
+    if len(jax.tree_util.tree_leaves(covered)) != 1:
+        received = jax.tree_util.tree_map(np.shape, covered)
+        raise ValueError(explain("occlusion", "one array to cover", f"{received}"))
+    sizes = dict(zip(("window", "strides"), _sizes(window, strides, np.shape(covered)[1:])))
+    arrays, shared = baselines.split(baseline, x, model, **options)
+    return attribute(_occlusion, model, x, target, arrays, shared, **sizes, **options)
 
 
 def _sizes(window, strides, shape):
@@ -80,6 +83,7 @@ def _occlusion(
     strides: tuple[int, ...],
 ) -> jax.Array:
     x = score.start
+    baseline = baselines.filled(baseline, x)
     starts = _starts(x.shape[1:], window, strides)
     numbers, counts = in_passes(len(starts), at_once)
     at_once = numbers.shape[1]

@@ -12,6 +12,7 @@ from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.layer import Layer
 from jkeras.core.module import Parts
+from jkeras.explain.places import as_places, split
 from jkeras.explain.score import Score, Structure, Target, check_target, split_target
 
 BATCH_SIZE = 32  # rows that a model sees at once
@@ -49,7 +50,8 @@ def attribute(
         ValueError: an input that has no gradient, a target that the outputs do not have.
     """
     is_pure = params is not None or is_traced(x)
-    x = _inputs(x, differentiates and at is None)
+    at = as_places(at)
+    x = _inputs(x, differentiates and at is None, at)
     rows = rows_of(x)
     select, target = split_target(target, rows)
     params, state = values_of(model, x, params, state)
@@ -111,19 +113,64 @@ def is_traced(x: Structure) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(x))
 
 
-def _inputs(x, as_floats):
-    """Inputs as arrays; as floats where gradients are taken by them."""
+def variable_like(
+    model: Any,
+    x: Structure,
+    at: Any = None,
+    *,
+    params: dict | None = None,
+    state: dict | None = None,
+    **others: Any,
+) -> Structure:
+    """What attributions are of, as structures with a `shape`: the inputs, or the output of the
+    layer at a place for them.
 
-    def as_array(value):
-        value = value if isinstance(value, jax.Array) else np.asarray(value)
-        if not as_floats or jnp.issubdtype(value.dtype, jnp.floating):
-            return value
-        if value.dtype.kind == "b" or value.dtype == "uint8":  # masks and images
-            return value.astype("float32")
-        advice = "give floats, or the layer that makes some of them: `at='embedding'`"
-        raise ValueError(explain("explain", "inputs that have a gradient", value.dtype, advice))
+    Args:
+        others: options of `attribute` that do not change it.
+    """
+    if at is None:
+        return x
+    params, state = values_of(model, x, params, state)
+    score = Score(model, as_places(at))
+    x = _inputs(x, False, score.at)
+    return jax.eval_shape(lambda *given: score.activations(*given)[0], params, state, x)
 
-    return jax.tree_util.tree_map(as_array, x)
+
+def floats_of(x: Structure) -> Structure:
+    """Inputs as arrays of floats, which masks and images are turned into.
+
+    Raises:
+        ValueError: other integers.
+    """
+    return _inputs(x, True)
+
+
+def _inputs(x, as_floats, at=None):
+    """Inputs as arrays; as floats where gradients are taken by them: by all, or by those that are
+    among several places.
+    """
+    if not as_floats and isinstance(at, tuple):
+        chosen, _ = split(x, at)
+        if chosen:
+            return {name: _inputs(value, name in chosen) for name, value in x.items()}
+    return jax.tree_util.tree_map(_as_float if as_floats else _as_array, x)
+
+
+def _as_array(value):
+    return value if isinstance(value, jax.Array) else np.asarray(value)
+
+
+def _as_float(value):
+    value = _as_array(value)
+    if jnp.issubdtype(value.dtype, jnp.floating):
+        return value
+    if value.dtype.kind == "b" or value.dtype == "uint8":  # masks and images
+        return value.astype("float32")
+    advice = (
+        "give floats, or the layer that makes some of them: `at='embedding'`; with inputs of a "
+        "dict beside it, `at=['price', 'embedding']`"
+    )
+    raise ValueError(explain("explain", "inputs that have a gradient", value.dtype, advice))
 
 
 def loss_of(model: Any, loss: Any, where: str) -> Callable:
@@ -195,7 +242,7 @@ class _Program:
 
         def run(params: dict, state: dict, given: dict, shared: dict) -> Structure:
             scored = score.begin(params, state, given["x"], given["target"], self._note)
-            return scored.masked(method(scored, **given["arrays"], **shared, **dict(static)))
+            return method(scored, **given["arrays"], **shared, **dict(static))
 
         self.run = jax.jit(run)
 

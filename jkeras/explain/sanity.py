@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.errors import explain
 from jkeras.core.rng import as_key
 from jkeras.explain import baselines
-from jkeras.explain.running import as_array, attribute
+from jkeras.explain.running import as_array, attribute, variable_like
 from jkeras.explain.score import Scored, Target
 from jkeras.kernel import tree
 
@@ -31,7 +32,8 @@ def infidelity(
     (Yeh et al. 2019, arXiv:1901.09392).
 
     Args:
-        attributions: as `x`, of a method by gradients without a factor of `x`.
+        attributions: as `x`, or as the layer's output with `at`; of a method by gradients without
+            a factor of `x`.
         samples, stddev: how many changes of each row, normal ones.
         rng: a key or an integer, by default another one each time.
         perturbations: the changes themselves, as `x` with the samples along a first axis.
@@ -46,11 +48,23 @@ def infidelity(
     >>> infidelity(line, x, [[1.0, -2.0]], rng=0).round(6).tolist()
     [0.0]
     """
-    x, attributions = as_array(x), np.asarray(attributions, "float32")
+    x = as_array(x)
+    attributions = _attributions("infidelity", attributions, model, x, options)
     if perturbations is None:
-        perturbations = stddev * jax.random.normal(as_key(rng), (samples, *np.shape(x)))
+        perturbations = stddev * jax.random.normal(as_key(rng), (samples, *attributions.shape))
     arrays = {"changes": jnp.moveaxis(jnp.asarray(perturbations), 0, 1), "said": attributions}
     return attribute(_infidelity, model, x, target, arrays, **options)
+
+
+def _attributions(where, attributions, model, x, options):
+    """Attributions as an array, of the shape of what they are of."""
+    attributions = np.asarray(attributions, "float32")
+    like = variable_like(model, x, **options)
+    if len(jax.tree_util.tree_leaves(like)) != 1 or np.shape(like) != attributions.shape:
+        shapes = jax.tree_util.tree_map(np.shape, like)
+        wanted = f"attributions of one array, in its shape {shapes}"
+        raise ValueError(explain(where, wanted, f"shape {attributions.shape}"))
+    return attributions
 
 
 def _infidelity(score: Scored, at_once: int, changes: jax.Array, said: jax.Array) -> jax.Array:
@@ -120,8 +134,9 @@ def insertion(
 
 def _area(model, x, attributions, target, steps, baseline, options, inserts):
     x = as_array(x)
-    arrays, shared = baselines.split(baseline, x, None)
-    arrays["said"] = np.asarray(attributions, "float32")
+    attributions = _attributions("deletion and insertion", attributions, model, x, options)
+    arrays, shared = baselines.split(baseline, x, model, **options)
+    arrays["said"] = attributions
     given = {"steps": steps, "inserts": inserts, **options}
     return attribute(_mean_score, model, x, target, arrays, shared, **given)
 

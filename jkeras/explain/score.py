@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
-from jkeras.core.taps import run_tapped
+from jkeras.explain.places import outputs_with, values_at
 
 Structure: TypeAlias = Any  # arrays in lists, tuples and dicts, rows along the first axis
 Target: TypeAlias = Any  # a class, one for each row, a place in an output of more axes, a function
@@ -22,12 +22,13 @@ class Score:
 
     Attributes:
         model: a layer, or a function of the inputs.
-        at: the layer whose output takes the place of the inputs; None: the inputs.
+        at: the layer whose output takes the place of the inputs, or several places; None: the
+            inputs.
         select: `y -> (rows,)` where the target is a function.
     """
 
     model: Any
-    at: str | None = None
+    at: Any = None
     select: Callable | None = None
 
     def outputs(self, params: dict, state: dict, x: Structure) -> Structure:
@@ -60,8 +61,7 @@ class Score:
         self, params: dict, state: dict, x: Structure
     ) -> tuple[Structure, jax.Array | None]:
         """The output of the layer at `at`, and the mask beside it."""
-        taps = run_tapped(self.model, params, state, (x,), {}, [self.at], {}, training=False)[2]
-        return taps.results()[self.at], taps.mask_at(self.at)
+        return values_at(self.model, params, state, x, self.at)
 
     @property
     def where(self) -> str:
@@ -77,7 +77,8 @@ class Scored:
         rows: what else a row's score depends on; rows along the first axis.
         start: the variable at the rows as they are: the inputs, or a layer's output.
         note: is told the shape of the output that targets are places in.
-        mask: which places of a layer's output count, where some are padding.
+        mask: which places of a layer's output are no padding, where some are. The model may look
+            at padding all the same: behind a layer that does not pass the mask on, say.
     """
 
     score: Score
@@ -100,10 +101,8 @@ class Scored:
         if score.at is None:
             y = score.outputs(self.params, self.state, variable)
         else:
-            change = jax.tree_util.tree_map(jnp.subtract, variable, rows["start"])
-            y = score.model.tap(
-                self.params, self.state, rows["x"], add={score.at: change}, training=False
-            )[0]
+            given = self.params, self.state, rows["x"], score.at
+            y = outputs_with(score.model, *given, variable, rows["start"])
         if score.select is not None:
             return _checked(score.select(y), len(jax.tree_util.tree_leaves(rows["x"])[0]))
         y = _single(y, score.where)
@@ -118,19 +117,6 @@ class Scored:
     def gradient(self, variable: Structure, rows: dict | None = None) -> Structure:
         """The gradient of each row's score by its variable; rows do not depend on each other."""
         return jax.grad(lambda v: self(v, rows).sum(), allow_int=False)(variable)
-
-    def masked(self, result: Structure) -> Structure:
-        """Attributions by place, exactly zero where there is padding."""
-        if self.mask is None:
-            return result
-
-        def without_padding(value: jax.Array) -> jax.Array:
-            if value.shape[: self.mask.ndim] != self.mask.shape:
-                return value
-            mask = self.mask.reshape(*self.mask.shape, *[1] * (value.ndim - self.mask.ndim))
-            return jnp.where(mask, value, 0)
-
-        return jax.tree_util.tree_map(without_padding, result)
 
     def repeated(self, count: int) -> dict:
         """The rows, each `count` times in a row."""

@@ -10,7 +10,7 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.rng import as_key
 from jkeras.explain.points import in_passes
-from jkeras.explain.running import as_array, attribute
+from jkeras.explain.running import as_array, attribute, variable_like
 from jkeras.explain.score import Scored, Target
 
 MOST_FEATURES = 16  # of which all coalitions are looked at: 65,536
@@ -31,7 +31,8 @@ def shapley_values(
     rows.
 
     Args:
-        x: (rows, features); or of any shape with `groups`.
+        x: (rows, features); or of any shape with `groups`. With `at`, the layer's output has the
+            features, and `baseline` and `groups` are of it.
         baseline: rows of the data to compare with.
         groups: (as a row of `x`) integers from 0: which inputs count as one feature.
 
@@ -48,7 +49,7 @@ def shapley_values(
     >>> shapley_values(product, [[2.0, 3.0]], baseline=[[0.0, 0.0]]).tolist()
     [[3.0, 3.0]]
     """
-    x, baseline, groups = _features(x, baseline, groups)
+    x, baseline, groups = _features(model, x, baseline, groups, options)
     features = int(groups.max()) + 1
     if features > MOST_FEATURES:
         wanted = f"{MOST_FEATURES} features at most, for all their coalitions"
@@ -89,7 +90,7 @@ def kernel_shap(
     >>> kernel_shap(product, [[2.0, 3.0]], baseline=[[0.0, 0.0]]).round(4).tolist()
     [[3.0, 3.0]]
     """
-    x, baseline, groups = _features(x, baseline, groups)
+    x, baseline, groups = _features(model, x, baseline, groups, options)
     features = int(groups.max()) + 1
     masks, weights = _coalitions(features, samples, rng)
     shared = {"masks": masks, "projection": _least_squares(masks, weights)}
@@ -97,18 +98,20 @@ def kernel_shap(
     return attribute(_projected, model, x, target, None, shared, **options)
 
 
-def _features(x, baseline, groups):
+def _features(model, x, baseline, groups, options):
     """(x, baseline, groups) as arrays that go together."""
     x, baseline = as_array(x), as_array(baseline)
+    shape = np.shape(variable_like(model, x, **options))[1:]
     if groups is None:
-        if x.ndim != 2:
+        if len(shape) != 1:
             advice = "say which inputs count as one feature: `groups=`"
-            raise ValueError(explain("Shapley values", "x of (rows, features)", x.shape, advice))
-        groups = np.arange(x.shape[1])
-    groups = np.broadcast_to(np.asarray(groups), x.shape[1:])
-    if baseline.shape[1:] != x.shape[1:]:
-        wanted = f"a baseline of rows of shape {x.shape[1:]}"
-        raise ValueError(explain("Shapley values", wanted, f"shape {baseline.shape}"))
+            wanted = "features of (rows, features)"
+            raise ValueError(explain("Shapley values", wanted, f"rows of shape {shape}", advice))
+        groups = np.arange(shape[0])
+    groups = np.broadcast_to(np.asarray(groups), shape)
+    if np.shape(baseline)[1:] != shape or not len(baseline):
+        wanted = f"a baseline of rows of shape {shape}"
+        raise ValueError(explain("Shapley values", wanted, f"shape {np.shape(baseline)}"))
     return x, baseline, groups
 
 

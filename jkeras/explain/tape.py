@@ -24,7 +24,8 @@ class Entry:
     Attributes:
         primitive, params: what runs.
         inputs, outputs: slots of values.
-        active: for each input whether it depends on the variable and may have a gradient.
+        active: for each input whether it depends on the variable and is a float, which something
+            can come back by; a gradient ends where floats became integers, a difference does not.
         place: the number of the operation in the function's own jaxpr.
     """
 
@@ -68,7 +69,7 @@ class Tape:
         self.entries: list[Entry] = []
         self.values: list = []
         self.other_values: list[list] = [[] for _ in others]
-        # by slot: whether it depends on the variable, and whether so that it has a gradient
+        # by slot: whether it depends on the variable, and whether it is a float that does
         self._moves: list[bool] = []
         self._active: list[bool] = []
         with traced_for("plain"):
@@ -76,7 +77,7 @@ class Tape:
         leaves, self.treedef = jax.tree_util.tree_flatten(variable)
         others_leaves = [jax.tree_util.tree_leaves(other) for other in others]
         self.variables = [
-            self._new(leaf, True, True, [given[i] for given in others_leaves])
+            self._new(leaf, True, [given[i] for given in others_leaves])
             for i, leaf in enumerate(leaves)
         ]
         self._place = 0
@@ -85,12 +86,12 @@ class Tape:
 
     # ------------------------------------------------------------ forwards
 
-    def _new(self, value, moves=False, active=False, others=()):
+    def _new(self, value, moves=False, others=()):
         self.values.append(value)
         for values, other in zip(self.other_values, others or [value] * len(self.other_values)):
             values.append(other)
         self._moves.append(moves)
-        self._active.append(active and jnp.issubdtype(jnp.result_type(value), jnp.floating))
+        self._active.append(moves and jnp.issubdtype(jnp.result_type(value), jnp.floating))
         return len(self.values) - 1
 
     def _record(self, jaxpr, consts, inputs, is_whole=False):
@@ -124,7 +125,7 @@ class Tape:
         if moves:
             others = [self._results(entry, values) for values in self.other_values]
         for i, result in enumerate(results):
-            slot = self._new(result, moves, any(active), [other[i] for other in others])
+            slot = self._new(result, moves, [other[i] for other in others])
             entry.outputs.append(slot)
             self._makers[slot] = entry
         self.entries.append(entry)
@@ -145,13 +146,14 @@ class Tape:
 
         Args:
             rule: `(tape, entry, cotangents of its outputs) -> those of its active inputs`, or a
-                dict of those of any earlier slots.
+                dict of those of any earlier slots. It is asked of what depends on the variable by
+                integers alone, too, where a gradient ends and a difference does not.
             start: the cotangent of the output.
         """
         cotangents = {self.output: start}
         for entry in reversed(self.entries):
             coming = [cotangents.get(slot) for slot in entry.outputs]
-            if any(entry.active) and any(c is not None for c in coming):
+            if any(map(self.moves, entry.inputs)) and any(c is not None for c in coming):
                 _add(cotangents, entry, rule(self, entry, coming))
         results = [
             cotangents.get(slot, jnp.zeros_like(self.values[slot])) for slot in self.variables
@@ -240,6 +242,8 @@ def gradient(tape: Tape, entry: Entry, coming: list, at: list | None = None) -> 
         at: other values of the entry's inputs.
     """
     run, active = entry.on_active(tape.inputs(entry) if at is None else at)
+    if not active:
+        return []
     outputs, pull = jax.vjp(run, *active)
     filled = [
         _zeros(output) if cotangent is None else cotangent

@@ -248,7 +248,11 @@ def totals(model, bold=str):
     groups = {"Total": [*trainable, *fixed, *slots], "Trainable": trainable, "Non-trainable": fixed}
     if slots:
         groups["Optimizer"] = slots
-    return [
+    lines = [
         f"{bold(f' {label} params: ')}{count_params(weights):,} ({readable_memory(weights)})"
         for label, weights in groups.items()
     ]
+    members = getattr(model, "ensemble_members", None)
+    if members is not None:
+        lines.append(f"{bold(' Members: ')}{members.size}, each with these params")
+    return lines

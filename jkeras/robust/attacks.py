@@ -21,6 +21,7 @@ from jkeras.explain.running import (
 from jkeras.random.keys import sampling_key
 
 NORMS = ("inf", "2")
+SAME_NORMS = {2: "2", float("inf"): "inf"}  # as other libraries write them
 SMALLEST = 1e-12  # lest a gradient of zero be divided by its length
 
 map_structure = jax.tree_util.tree_map
@@ -34,7 +35,7 @@ class FGSM:
 
     Args:
         epsilon: the size of the step, in the units of the inputs.
-        norm: "inf": of each number; "2": of the row's whole change.
+        norm: "inf" or `np.inf`: of each number; "2" or 2: of the row's whole change.
         bounds: (lowest, highest) value of an input; None: any.
 
     >>> attack = FGSM(epsilon=0.5)
@@ -43,7 +44,7 @@ class FGSM:
     """
 
     epsilon: float = 0.1
-    norm: str = "inf"
+    norm: str | float = "inf"
     bounds: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -70,7 +71,7 @@ class PGD:
         epsilon: the largest distance from the input.
         steps: how many.
         step_size: of each; by default 2.5 times `epsilon / steps`.
-        norm: of the distance, "inf" or "2".
+        norm: of the distance, "inf" or "2"; `np.inf` or 2.
         bounds: (lowest, highest) value of an input; None: any.
         random_start: whether to begin at a random place within the distance; that wants a key.
 
@@ -82,7 +83,7 @@ class PGD:
     epsilon: float = 0.1
     steps: int = 10
     step_size: float | None = None
-    norm: str = "inf"
+    norm: str | float = "inf"
     bounds: tuple[float, float] | None = None
     random_start: bool = True
 
@@ -90,6 +91,8 @@ class PGD:
         _check(self)
         if self.steps < 1:
             raise ValueError(explain("PGD", "1 step or more", f"steps={self.steps}"))
+        if self.step_size is not None and not self.step_size > 0:
+            raise ValueError(explain("PGD", "a step above 0", f"step_size={self.step_size}"))
 
     def perturb(self, loss_of: Callable, x: Any, key: jax.Array | None = None) -> Any:
         """Inputs at which a loss is higher.
@@ -137,14 +140,16 @@ def fgsm(
     *,
     epsilon: float = 0.1,
     loss: Any = None,
-    norm: str = "inf",
+    norm: str | float = "inf",
     bounds: tuple[float, float] | None = None,
+    targeted: bool = False,
     **options: Any,
 ) -> Any:
     """Inputs made to mislead a model by one step, see `FGSM`.
 
     Args:
         x, y: rows and their targets.
+        targeted: whether `y` are what the model is to be made to say: the loss is lowered then.
         loss: name or function of a loss, by default that which the model was compiled with.
         batch_size: how many rows the model sees at once (32).
         params, state: values of the model, by default its own. With them the function is pure.
@@ -162,7 +167,8 @@ def fgsm(
     >>> bool(np.isclose(np.abs(moved - x).max(), 0.1))
     True
     """
-    return _attack(FGSM(epsilon, norm, bounds), model, x, y, loss, None, **options)
+    attack = FGSM(epsilon, norm, bounds)
+    return _attack(attack, model, x, y, loss, None, targeted, **options)
 
 
 def pgd(
@@ -174,10 +180,11 @@ def pgd(
     steps: int = 10,
     step_size: float | None = None,
     loss: Any = None,
-    norm: str = "inf",
+    norm: str | float = "inf",
     bounds: tuple[float, float] | None = None,
     random_start: bool = False,
     rng: jax.Array | int | None = None,
+    targeted: bool = False,
     **options: Any,
 ) -> Any:
     """Inputs made to mislead a model by many steps, see `PGD`. Arguments and errors as of `fgsm`,
@@ -194,31 +201,33 @@ def pgd(
     True
     """
     attack = PGD(epsilon, steps, step_size, norm, bounds, random_start)
-    return _attack(attack, model, x, y, loss, as_key(rng) if random_start else None, **options)
+    key = as_key(rng) if random_start else None
+    return _attack(attack, model, x, y, loss, key, targeted, **options)
 
 
 # ---------------------------------------------------------------- a model's loss
 
 
-def _attack(attack, model, x, y, loss, key, batch_size=32, params=None, state=None):
+def _attack(attack, model, x, y, loss, key, targeted, batch_size=32, params=None, state=None):
     """What an attack makes of all rows, some at a time."""
     is_pure = params is not None or is_traced(x)
     x = as_floats(x)
     function = loss_of(model, loss, type(attack).__name__)
     params, state = values_of(model, x, params, state)
+    sign = -1 if targeted else 1
 
     def make():
         def run(params, state, rows, number):
             def total(x):
                 outputs = model.apply(params, state, x, training=False)[0]
-                return jnp.sum(function(rows["y"], outputs))
+                return sign * jnp.sum(function(rows["y"], outputs))
 
             own = None if key is None else jax.random.fold_in(key, number)
             return attack.perturb(total, rows["x"], own)
 
         return jax.jit(run)
 
-    program = program_of(model, (attack, function), make)
+    program = program_of(model, (attack, function, sign), make)
     given = {"x": x, "y": map_structure(jnp.asarray, y)}
     return by_batches(
         lambda rows, begin: program(params, state, rows, begin), given, batch_size, is_pure
@@ -240,9 +249,14 @@ def as_floats(x: Any) -> Any:
 
 
 def _check(attack):
-    check_choice("norm", attack.norm, NORMS, type(attack).__name__)
+    where = type(attack).__name__
+    if not isinstance(attack.norm, (str, list, dict)):
+        object.__setattr__(attack, "norm", SAME_NORMS.get(attack.norm, attack.norm))
+    check_choice("norm", attack.norm, NORMS, where)
+    if attack.bounds is not None and not attack.bounds[0] < attack.bounds[1]:
+        wanted = "bounds (lowest, highest)"
+        raise ValueError(explain(where, wanted, f"bounds={attack.bounds}"))
     if not attack.epsilon >= 0:
-        where = type(attack).__name__
         raise ValueError(explain(where, "a distance of 0 or more", f"epsilon={attack.epsilon}"))
 
 

@@ -64,7 +64,8 @@ def randomized_smoothing(
         params, state: values of the model, by default its own.
 
     Raises:
-        ValueError: a model whose output is no score for each class.
+        ValueError: a model whose output is no score for each class; no noise, no samples, an
+            `alpha` that is no probability.
 
     >>> import jkeras
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(2, use_bias=False)])
@@ -73,6 +74,7 @@ def randomized_smoothing(
     >>> found.classes.tolist(), found.radii.round(2).tolist()
     ([0, -1], [0.62, 0.0])
     """
+    _check(stddev, alpha, samples=samples, samples_to_choose=samples_to_choose)
     x = as_floats(x)
     params, state = values_of(model, x, params, state)
     choosing, bounding = jax.random.split(as_key(rng))
@@ -82,6 +84,17 @@ def randomized_smoothing(
     given = counts[np.arange(len(counts)), classes]
     radii = certified_radius(given, samples, stddev, alpha)
     return Certificate(np.where(radii > 0, classes, ABSTAINS), radii, counts)
+
+
+def _check(stddev, alpha, **counts):
+    where = "randomized_smoothing"
+    if not stddev > 0:
+        raise ValueError(explain(where, "a stddev above 0", f"stddev={stddev}"))
+    if not 0 < alpha < 1:
+        raise ValueError(explain(where, "0 < alpha < 1", f"alpha={alpha}"))
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(explain(where, f"`{name}` of 1 or more", f"{name}={count}"))
 
 
 def certified_radius(successes: Any, samples: int, stddev: float, alpha: float) -> np.ndarray:

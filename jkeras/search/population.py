@@ -16,7 +16,9 @@ from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Batch
 from jkeras.training.initial_state import init_train_state
 from jkeras.training.layout import StateLayout
+from jkeras.training.overrides import has_own_step
 from jkeras.training.program import Program
+from jkeras.training.results import metric_logs
 from jkeras.training.state import TrainState
 from jkeras.training.types import Logs
 
@@ -184,6 +186,20 @@ class Population:
             what = f"Training {size} trials of '{self.model.name}' at once"
             self._programs[key] = Program(function, donate=(0,), what=what)
         return self._programs[key]
+
+    def logs_of(self, trials: Trial) -> tuple[dict[str, np.ndarray] | None, frozenset | None]:
+        """(the logs of the last pass of some trials, as the metrics in their states have them, the
+        names of all logs); None where a step of the model's own says what they are.
+        """
+        if has_own_step(self.model, "train") or has_own_step(self.model, "test"):
+            return None, None
+        layout = StateLayout(self.model)
+        found = jax.jit(jax.vmap(lambda state: metric_logs(self.model, layout, state)))
+        logs = {name: np.asarray(values) for name, values in found(trials.state).items()}
+        validated = {f"val_{name}": values for name, values in logs.items()}
+        if self.validation is None:
+            return logs, frozenset(logs)
+        return validated, frozenset([*logs, *validated])
 
     # ------------------------------------------------------------ some of them
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import jax
 
+from jkeras.core.errors import SerializationError
 from jkeras.saving.checkpointer import Checkpointer
 from jkeras.search.ledger import Ledger
 from jkeras.search.population import Population
+from jkeras.search.reading import Expected, sweep_data
 from jkeras.search.strategies import Rung
 
 
@@ -57,19 +59,43 @@ class Saved:
         """Lets a population go on from the newest checkpoint, if there is one.
 
         Raises:
-            ValueError: it is of another sweep.
+            ValueError: it is of another sweep; what it says cannot be true.
         """
-        epoch = None if self.checkpointer is None else self.checkpointer.latest_step()
-        if epoch is None:
+        if self.checkpointer is None:
             return
-        count = min((rung.keep for rung in rungs if rung.epoch <= epoch), default=len(trials))
-        like = jax.tree_util.tree_map(lambda v: v[:count], population.trials)
-        found, extra = self.checkpointer.restore(like, epoch)
+        try:
+            epoch = self.checkpointer.latest_step()
+            if epoch is None:
+                return
+            count = min((rung.keep for rung in rungs if rung.epoch <= epoch), default=len(trials))
+            like = jax.tree_util.tree_map(lambda v: v[:count], population.trials)
+            found, extra = self.checkpointer.restore(like, epoch)
+        except RecursionError as error:
+            raise SerializationError(
+                f"The words of the sweep in {self.checkpointer.folder} are nested too deeply."
+            ) from error
+        extra = sweep_data(self.checkpointer.folder, extra)
         if extra["sweep"] != self.what:
             raise ValueError(
                 f"{self.checkpointer.folder} has a checkpoint of another sweep. Give the same "
                 "space, trials, epochs, strategy, objective and seed, or another folder.\n"
                 f"There: {extra['sweep']}\nHere: {self.what}"
             )
-        population.go_on(found, extra["alive"], epoch)
-        ledger.put_back(trials, extra["ledger"])
+        logs, names = population.logs_of(found)
+        # a turn may have put the state and the numbers of another trial in place of one's own
+        is_turned = population.turn is not None and epoch < ledger.shape[1]
+        expected = Expected(
+            str(self.checkpointer.folder),
+            trials=len(trials),
+            epochs=ledger.shape[1],
+            epoch=epoch,
+            count=count,
+            numbers=jax.device_get(population.trials.numbers),
+            are_changed=population.turn is not None,
+            used=None if is_turned else jax.device_get(found.numbers),
+            logs=None if is_turned else logs,
+            names=names,
+        )
+        alive, kept = expected.checked(extra["alive"], extra["ledger"])
+        population.go_on(found, alive, epoch)
+        ledger.put_back(trials, kept)

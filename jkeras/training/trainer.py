@@ -760,7 +760,12 @@ class Trainer(MaybeEnsemble, Compilable):
 
     @whole
     def load_train_state(self, state: TrainState) -> None:
-        """Puts the arrays of a `TrainState` under the Keras view of this model."""
+        """Puts the arrays of a `TrainState` under the Keras view of this model.
+
+        Raises:
+            ValueError: the model is an ensemble, whose members have states of their own.
+        """
+        self.refuse_ensemble("`load_train_state`")
         if self.built:
             self.build_for_training()
         StateLayout(self).scatter(copied(state))

@@ -10,7 +10,14 @@ from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
 from jkeras.layers import Rescaling
 from jkeras.models import Sequential
-from jkeras.uncertainty.given import labels_and_scores, of_labels
+from jkeras.uncertainty.given import (
+    OF_SUM,
+    as_floats,
+    check_numbers,
+    is_known,
+    labels_and_scores,
+    of_labels,
+)
 
 STEPS = 100  # of Newton's method, at most
 REACH = 16.0  # how far log T may be from that of logits of unit size
@@ -33,31 +40,58 @@ def temperature(logits: Any, labels: Any) -> jax.Array:
     trained on.
 
     Args:
-        logits: (rows, classes).
-        labels: integers (rows,), or one-hot rows.
+        logits: (rows, classes), or more axes before that of the classes, each place of which
+            counts as a row; (rows, 1) of a sigmoid.
+        labels: integers (rows,), or one-hot rows; with as many axes more.
 
     Returns:
-        T; under `jax.jit` and `jax.vmap` nan where there is none, which is an error elsewhere.
+        T; under `jax.jit` and `jax.vmap` nan where there is none, or where the logits are
+        probabilities, which are errors elsewhere.
 
     Raises:
-        ValueError: shapes that do not go together, labels that are no classes; no T is best,
-            since the likelihood grows as T goes to 0 (every row is predicted rightly) or to
-            infinity (the logits say no more of the labels than chance).
+        ValueError: shapes that do not go together, labels that are no classes; probabilities in
+            place of logits; no T is best, since the likelihood grows as T goes to 0 (every row is
+            predicted rightly) or to infinity (the logits say no more of the labels than chance).
 
     >>> logits = [[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [0.0, 2.0]]
     >>> found = temperature(logits, [0, 0, 1, 1])  # right in three rows of four
     >>> round(float(jax.nn.softmax(jax.numpy.array([2.0, 0.0]) / found)[0]), 4)
     0.75
     """
-    labels, logits = labels_and_scores(labels, logits, "temperature", "logits")
+    labels, logits = _rows(labels, logits)
     above = logits - of_labels(logits, labels)[:, None]  # the label's own is 0
     is_separable = jnp.sum(jnp.max(above, axis=-1)) <= 0
     is_chance = jnp.sum(jnp.mean(above, axis=-1)) >= 0
-    if not isinstance(above, jax.core.Tracer):
+    misses = jnp.abs(logits.sum(-1) - 1)  # of probabilities 0, but for rounding
+    are_probabilities = jnp.all(logits >= 0) & jnp.all(misses <= OF_SUM)
+    if is_known(above):
         _check_exists(bool(is_separable), bool(is_chance))
+        _check_logits(bool(are_probabilities))
     size = jnp.sqrt(jnp.mean(jnp.square(above)))
     best = size * jnp.exp(_minimum(above / size))
-    return jnp.where(is_separable | is_chance, jnp.nan, best)
+    return jnp.where(is_separable | is_chance | are_probabilities, jnp.nan, best)
+
+
+def _rows(labels, logits):
+    """(labels (rows,), logits (rows, classes)); of one sigmoid those of both labels."""
+    logits, labels = as_floats(logits), jnp.asarray(labels)
+    check_numbers(logits, "temperature", "logits")
+    if logits.ndim > 2:
+        before = logits.shape[:-1]
+        if labels.shape not in (before, (*before, 1), logits.shape):
+            wanted = f"`labels` of shape {before}, or one-hot {logits.shape}"
+            raise ValueError(explain("temperature", wanted, f"shape {labels.shape}"))
+        labels = labels.reshape(-1, *labels.shape[len(before) :])
+        logits = logits.reshape(-1, logits.shape[-1])
+    if logits.ndim == 2 and logits.shape[1] == 1:
+        logits = jnp.concatenate([jnp.zeros_like(logits), logits], axis=1)
+    return labels_and_scores(labels, logits, "temperature", "logits")
+
+
+def _check_logits(are_probabilities):
+    if are_probabilities:
+        fix = "give what goes into the softmax, or `np.log(probabilities)`"
+        raise ValueError(explain("temperature", "logits", "probabilities: rows add up to 1", fix))
 
 
 def _check_exists(is_separable, is_chance):

@@ -53,6 +53,10 @@ class Full:
 
     matrix: jax.Array
 
+    def times(self, number: jax.Array) -> "Full":
+        """The matrix times a number above 0."""
+        return Full(self.matrix * number)
+
     def eigenvalues(self) -> jax.Array:
         """(parameters,), none below 0."""
         return jnp.maximum(jnp.linalg.eigvalsh(self.matrix), 0)
@@ -109,6 +113,10 @@ class Diagonal:
 
     values: jax.Array
     basis: Any
+
+    def times(self, number: jax.Array) -> "Diagonal":
+        """The matrix times a number above 0."""
+        return Diagonal(self.values * number, self.basis)
 
     def eigenvalues(self) -> jax.Array:
         """(parameters,)"""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.scipy.special
 
 from jkeras.core.errors import check_choice, explain
-from jkeras.uncertainty.given import as_floats
+from jkeras.uncertainty.given import as_floats, as_probabilities, check_numbers, check_some
 
 VARIANCES = ("softplus", "exp", "linear")
 SMALLEST_VARIANCE = 1e-6
@@ -32,15 +32,17 @@ class Decomposition(typing.NamedTuple):
     mutual_information: jax.Array
 
 
-def decomposition(member_probabilities: Any) -> Decomposition:
+def decomposition(member_probabilities: Any, from_logits: bool = False) -> Decomposition:
     """The uncertainty of an ensemble, or of samples of dropout, about the class of each row
     (Depeweg et al. 2018, arXiv:1710.07283; Smith and Gal 2018, arXiv:1803.08533).
 
     Args:
-        member_probabilities: (members, rows, classes), or any axes in place of rows.
+        member_probabilities: (members, rows, classes), or any axes in place of rows; of one class
+            the probability of label 1.
+        from_logits: whether they are logits.
 
     Raises:
-        ValueError: fewer than two axes.
+        ValueError: fewer than two axes, no members, numbers that are no probabilities.
 
     >>> agree = decomposition([[[0.5, 0.5]], [[0.5, 0.5]]])
     >>> differ = decomposition([[[1.0, 0.0]], [[0.0, 1.0]]])
@@ -53,6 +55,11 @@ def decomposition(member_probabilities: Any) -> Decomposition:
     if members.ndim < 2:
         wanted = "`member_probabilities` of shape (members, rows, classes)"
         raise ValueError(explain("decomposition", wanted, f"shape {members.shape}"))
+    check_some(members, "decomposition", "member_probabilities")
+    name = "member_probabilities"
+    members = as_probabilities(members, "decomposition", name, from_logits=from_logits)
+    if members.shape[-1] == 1:
+        members = jnp.concatenate([1 - members, members], axis=-1)
     mean = jnp.mean(members, axis=0)
     divergences = jnp.sum(jax.scipy.special.rel_entr(members, mean), axis=-1)
     return Decomposition(_entropy(mean), jnp.mean(_entropy(members), axis=0), divergences.mean(0))
@@ -89,7 +96,7 @@ def mixture(means: Any, variances: Any) -> Mixture:
         means, variances: (members, rows, …).
 
     Raises:
-        ValueError: of different shapes, or without an axis of members.
+        ValueError: of different shapes, or without an axis of members; NaN, variances below 0.
 
     >>> found = mixture([[0.0], [2.0]], [[1.0], [3.0]])
     >>> found.mean.tolist(), found.variance.tolist()  # 2 of the data, 1 of the members
@@ -99,6 +106,9 @@ def mixture(means: Any, variances: Any) -> Mixture:
     if means.shape != variances.shape or not means.ndim:
         wanted = "`means` and `variances` of the same shape (members, rows, …)"
         raise ValueError(explain("mixture", wanted, f"{means.shape} and {variances.shape}"))
+    check_some(means, "mixture", "means")
+    check_numbers(means, "mixture", "means")
+    check_numbers(variances, "mixture", "variances", 0)
     aleatoric, epistemic = jnp.mean(variances, axis=0), jnp.var(means, axis=0)
     return Mixture(jnp.mean(means, axis=0), aleatoric + epistemic, aleatoric, epistemic)
 
@@ -112,7 +122,7 @@ def as_gaussian(outputs: Any, variance: str = "softplus") -> tuple[jax.Array, ja
             "linear", where it is one already.
 
     Raises:
-        ValueError: an odd number of outputs, an unknown `variance`.
+        ValueError: an odd number of outputs, an unknown `variance`; "linear" ones below 0.
 
     >>> mean, variance = as_gaussian([[3.0, 0.0]], "exp")
     >>> mean.tolist(), variance.tolist()
@@ -127,7 +137,10 @@ def as_gaussian(outputs: Any, variance: str = "softplus") -> tuple[jax.Array, ja
     mean, raw = jnp.split(outputs, 2, axis=-1)
     if variance == "softplus":
         return mean, jax.nn.softplus(raw) + SMALLEST_VARIANCE
-    return mean, jnp.exp(raw) if variance == "exp" else raw
+    if variance == "exp":
+        return mean, jnp.exp(raw)
+    check_numbers(raw, "as_gaussian with `variance='linear'`", "variances", 0)
+    return mean, raw
 
 
 __all__ = ["Decomposition", "Mixture", "as_gaussian", "decomposition", "mixture"]

@@ -33,6 +33,7 @@ from jkeras.uncertainty.posterior import (
 LAST = "last_layer"
 LIKELIHOODS = ("classification", "regression")
 TUNED = "marglik"
+EXACT = 1e-6  # of the labels' size; what outputs miss by rounding
 
 
 class Laplace:
@@ -42,13 +43,14 @@ class Laplace:
         model: whose values it keeps as they were.
         posterior: the distribution, a value. Its mean are the params that are uncertain.
         likelihood: of labels by outputs.
-        noise: standard deviation of the labels of a regression.
+        noise: standard deviation of the labels of a regression, as it was given or found.
 
     >>> import numpy as np, jkeras
     >>> x = np.array([[3.0], [4.0]])
     >>> model = jkeras.Sequential([jkeras.Input((1,)), jkeras.layers.Dense(1, use_bias=False)])
     >>> model.params = {"dense": {"kernel": [[2.0]]}}
-    >>> fitted = laplace(model, x, 2 * x, likelihood="regression", prior_precision="marglik")
+    >>> given = {"likelihood": "regression", "prior_precision": "marglik", "noise": 1.0}
+    >>> fitted = laplace(model, x, 2 * x, **given)
     >>> round(fitted.prior_precision, 2), fitted.covariance.round(4).tolist()
     (0.25, [[0.03959999978542328]])
     """
@@ -163,7 +165,7 @@ def laplace(
     structure: str = "full",
     prior_precision: float | str = 1.0,
     likelihood: str = "classification",
-    noise: float = 1.0,
+    noise: float | str = TUNED,
     from_logits: bool | None = None,
     batch_size: int | None = None,
 ) -> Laplace:
@@ -184,14 +186,17 @@ def laplace(
         prior_precision: of the normal prior around 0; "marglik": that which makes the marginal
             likelihood largest.
         likelihood: "classification" or "regression".
-        noise: standard deviation of the labels of a regression around the outputs.
+        noise: standard deviation of the labels of a regression around the outputs; "marglik": that
+            which makes the marginal likelihood largest, together with the precision of the prior
+            where that is to be found, too.
         from_logits: whether outputs of a classifier are logits; None: what it was compiled with
             says, or a softmax or sigmoid at its end.
         batch_size: how many rows there are at once; None: as many as memory has place for.
 
     Raises:
         ValueError: an unknown structure or likelihood, more parameters than the structure takes,
-            outputs or labels of other shapes.
+            outputs or labels of other shapes; a regression that hits all labels, whose noise
+            cannot be found.
 
     >>> import numpy as np, jkeras
     >>> x, y = np.array([[-1.0], [-1.0], [1.0], [1.0]]), np.array([0, 0, 1, 1])
@@ -205,7 +210,8 @@ def laplace(
     """
     check_choice("structure", structure, (*STRUCTURES, LAST), WHERE)
     check_choice("likelihood", likelihood, LIKELIHOODS, WHERE)
-    is_tuned = prior_precision == TUNED
+    is_regression = likelihood == "regression"
+    tuned = prior_precision == TUNED, is_regression and noise == TUNED
     _check_precision(prior_precision, noise)
     x = jax.tree_util.tree_map(jnp.asarray, x)
     params, state = values_of(model, x, None, None)
@@ -216,20 +222,32 @@ def laplace(
     chosen = "full" if structure == LAST else structure
     program = program_of(
         model,
-        ("laplace", "fit", function, kind, chosen, batch_size, is_tuned),
-        lambda: jax.jit(functools.partial(_fit, function, kind, chosen, batch_size, is_tuned)),
+        ("laplace", "fit", function, kind, chosen, batch_size, tuned),
+        lambda: jax.jit(functools.partial(_fit, function, kind, chosen, batch_size, tuned)),
     )
-    precision = 1.0 if is_tuned else prior_precision
-    fitted = program(uncertain, fixed, state, x, y, precision, noise)
+    numbers = (1.0 if n == TUNED else n for n in (prior_precision, noise))
+    fitted = program(uncertain, fixed, state, x, y, *numbers)
+    if tuned[1]:
+        _check_residuals(fitted, y)
+    noise = float(fitted.residuals.noise) if is_regression else 1.0
     return Laplace(model, fitted, (fixed, state), Likelihood(kind), noise, function)
 
 
 def _check_precision(prior_precision, noise):
-    if prior_precision != TUNED and not (np.ndim(prior_precision) == 0 and prior_precision > 0):
-        wanted = f"a prior_precision above 0, or {TUNED!r}"
-        raise ValueError(explain(WHERE, wanted, f"{prior_precision!r}"))
-    if not noise > 0:
-        raise ValueError(explain(WHERE, "noise above 0", f"noise={noise}"))
+    for name, value in (("a prior_precision", prior_precision), ("noise", noise)):
+        is_number = not isinstance(value, str) and np.ndim(value) == 0
+        if not (is_number and value > 0) and value != TUNED:
+            wanted = f"{name} above 0, or {TUNED!r}"
+            raise ValueError(explain(WHERE, wanted, f"{value!r}"))
+
+
+def _check_residuals(fitted, y):
+    """Where all labels are hit, any noise makes less of them than a smaller one."""
+    scatter = float(jnp.sum(jnp.asarray(y, "float32") ** 2))
+    if float(fitted.residuals.squares) <= EXACT**2 * scatter:
+        received = "outputs that are equal to the labels, of which no noise is found"
+        fix = "give `noise=`, the standard deviation of the labels"
+        raise ValueError(explain(WHERE, "labels around the outputs", received, fix))
 
 
 def _function(model, likelihood, from_logits, params, state, x):
@@ -258,7 +276,7 @@ class _Outputs:
         return logits_of(self.model, params, state, x, **options)
 
 
-def _fit(function, kind, structure, batch_size, is_tuned, uncertain, fixed, state, x, y, *numbers):
+def _fit(function, kind, structure, batch_size, tuned, uncertain, fixed, state, x, y, *numbers):
     prior_precision, noise = numbers
     fitted = posterior(
         lambda params, x: function(params, fixed, state, x),
@@ -271,7 +289,7 @@ def _fit(function, kind, structure, batch_size, is_tuned, uncertain, fixed, stat
         noise=noise,
         batch_size=batch_size,
     )
-    return fitted.tuned() if is_tuned else fitted
+    return fitted.tuned(*tuned)
 
 
 def _predict(function, kind, link, samples, fitted, fixed, state, x, key):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
+from jkeras.uncertainty.given import as_probabilities, check_labels, check_numbers, check_some
 
 WHERE = "uncertainty.laplace"
 LINKS = ("probit", "mc", "bridge")
@@ -65,24 +66,33 @@ class Likelihood:
         """Labels as `log_prob` takes them, for outputs of a shape (rows, numbers).
 
         Raises:
-            ValueError: labels that do not go with the outputs.
+            ValueError: labels that do not go with the outputs, or are none.
         """
         y = jnp.asarray(y)
+        check_some(y, WHERE, "y")
         column = y.ndim == 2 and y.shape[1] == 1
         if self.kind == "softmax":
             integers = jnp.issubdtype(y.dtype, jnp.integer) or y.dtype == bool
             if y.shape == shape:
-                return y
+                return as_probabilities(y, WHERE, "y", fix="give integers or probabilities")
             y = y[:, 0] if column else y
             if y.shape == shape[:1] and integers:
+                check_labels(y, shape[1], WHERE)
                 return y.astype("int32")
             wanted = f"integer labels ({shape[0]},) or probabilities {shape}"
         else:
             y = y[:, None] if y.ndim == 1 and shape[1] == 1 else y
             if y.shape == shape:
-                return y
+                return self._numbers(y)
             wanted = f"labels {shape}"
         raise ValueError(explain(WHERE, wanted, f"shape {y.shape} of {y.dtype}"))
+
+    def _numbers(self, y):
+        """Labels of one sigmoid, which are probabilities, or of a regression."""
+        if self.kind == "sigmoid":
+            return as_probabilities(y, WHERE, "y", fix="give 0 and 1, or probabilities")
+        check_numbers(y, WHERE, "y")
+        return y
 
 
 def averaged(mean: jax.Array, covariance: jax.Array, kind: str, link: str) -> jax.Array:

@@ -17,12 +17,16 @@ from jkeras.uncertainty.curvature import (
     full,
     over_rows,
 )
+from jkeras.uncertainty.evidence import (
+    Residuals,
+    best_of_both,
+    best_precision,
+    best_variance,
+)
 from jkeras.uncertainty.kron import kronecker
 from jkeras.uncertainty.likelihood import WHERE, Likelihood
 
 STRUCTURES: dict[str, Callable] = {"full": full, "kron": kronecker, "diag": diagonal}
-HALVINGS = 60  # of the interval in which the prior precision is looked for
-INTERVAL = 60.0  # its length, in natural logarithms of the precision
 Tree = Any
 
 
@@ -38,6 +42,7 @@ class Posterior:
         factor: a root of the covariance.
         prior_precision: of the normal prior around 0, the same for all params.
         log_likelihood: of all labels, at the mean.
+        residuals: of a regression: the noise of the labels, and what it is found by.
 
     >>> x = jnp.array([[3.0], [4.0]])
     >>> fitted = posterior(
@@ -51,6 +56,7 @@ class Posterior:
     factor: Any
     prior_precision: jax.Array
     log_likelihood: jax.Array
+    residuals: Residuals | None = None
 
     @property
     def parameters(self) -> int:
@@ -80,25 +86,37 @@ class Posterior:
         scatter = self.prior_precision * jnp.sum(flat(self.mean) ** 2)
         return self.log_likelihood - 0.5 * (self.factor.log_ratio() + scatter)
 
-    def tuned(self) -> "Posterior":
-        """With the prior precision that makes the marginal likelihood largest, the mean and the
-        curvature as they are (MacKay 1992).
+    def tuned(self, prior: bool = True, noise: bool = False) -> "Posterior":
+        """With the precision of the prior, or the noise of a regression's labels, or both, that
+        make the marginal likelihood largest, the mean and the curvature as they are (MacKay 1992).
 
-        The derivative of the log marginal likelihood by the logarithm of the precision falls from
-        left to right, so its zero is found by halving an interval.
+        Raises:
+            ValueError: the noise of what is no regression.
         """
-        values, square = self.curvature.eigenvalues(), jnp.sum(flat(self.mean) ** 2)
-        highest = jnp.log(values.size / square)  # no more than all parameters are determined
+        square = jnp.sum(flat(self.mean) ** 2)
+        values = self.curvature.eigenvalues()
+        if not noise:
+            return self.with_precision(best_precision(values, square)) if prior else self
+        if self.residuals is None:
+            raise ValueError(explain(WHERE, "a regression, for its noise", "a classification"))
+        values = values * self.residuals.noise**2
+        if prior:
+            precision, variance = best_of_both(values, square, self.residuals)
+            return self.with_noise(jnp.sqrt(variance)).with_precision(precision)
+        variance = best_variance(values, self.prior_precision, self.residuals)
+        return self.with_noise(jnp.sqrt(variance))
 
-        def halve(_: int, interval: tuple) -> tuple:
-            low, high = interval
-            middle = (low + high) / 2
-            precision = jnp.exp(middle)
-            rises = jnp.sum(values / (values + precision)) > precision * square
-            return jnp.where(rises, middle, low), jnp.where(rises, high, middle)
-
-        low, high = jax.lax.fori_loop(0, HALVINGS, halve, (highest - INTERVAL, highest))
-        return self.with_precision(jnp.exp((low + high) / 2))
+    def with_noise(self, noise: jax.Array) -> "Posterior":
+        """With another standard deviation of a regression's labels."""
+        residuals = self.residuals._replace(noise=noise)
+        curvature = self.curvature.times((self.residuals.noise / noise) ** 2)
+        changed = dataclasses.replace(
+            self,
+            curvature=curvature,
+            residuals=residuals,
+            log_likelihood=residuals.log_likelihood(),
+        )
+        return changed.with_precision(self.prior_precision)
 
     def with_precision(self, prior_precision: jax.Array) -> "Posterior":
         """With another precision of the prior."""
@@ -152,13 +170,21 @@ def posterior(
         curvature = STRUCTURES[structure](columns)
 
         def add(total: jax.Array, rows: tuple, counts: jax.Array) -> jax.Array:
-            values = likelihood.log_prob(function(params, rows[0]), rows[1], noise)
+            outputs = function(params, rows[0])
+            if likelihood.kind == "gaussian":
+                values = jnp.sum((outputs - rows[1]) ** 2, axis=-1)
+            else:
+                values = likelihood.log_prob(outputs, rows[1], noise)
             return total + jnp.sum(jnp.where(counts, values, 0))
 
         total = over_rows(add, jnp.zeros(()), (x, y), columns.rows_at_once())
         precision = jnp.asarray(prior_precision, "float32")
         factor = curvature.factor(precision)
-    return Posterior(params, curvature, factor, precision, total)
+    if likelihood.kind != "gaussian":
+        return Posterior(params, curvature, factor, precision, total)
+    residuals = Residuals(noise, total, jnp.asarray(y.size, "float32"))
+    total = residuals.log_likelihood()
+    return Posterior(params, curvature, factor, precision, total, residuals)
 
 
 def outputs_at(function: Callable, fitted: Posterior, x: Any) -> tuple[jax.Array, jax.Array]:

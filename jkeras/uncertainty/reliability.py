@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.uncertainty.given import as_floats, labels_and_scores
+from jkeras.uncertainty.given import as_floats, as_probabilities, labels_and_scores
 
 
 class Reliability(typing.NamedTuple):
@@ -75,7 +75,9 @@ def _new_axes():
     return pyplot.subplots()[1]
 
 
-def reliability_diagram(labels: Any, probabilities: Any, bins: int = 15) -> Reliability:
+def reliability_diagram(
+    labels: Any, probabilities: Any, bins: int = 15, from_logits: bool = False
+) -> Reliability:
     """Accuracy and confidence of rows whose confidence lies in the same bin (Niculescu-Mizil and
     Caruana 2005).
 
@@ -84,21 +86,23 @@ def reliability_diagram(labels: Any, probabilities: Any, bins: int = 15) -> Reli
     Args:
         labels: integers (rows,), or one-hot rows.
         probabilities: (rows, classes): the confidence is that of the class with the largest one,
-            and a row is right where this is the label. Or (rows,), the probability of class 1: the
-            confidence is that itself, and a row is right where the label is 1.
+            and a row is right where this is the label. Or (rows,) or (rows, 1), the probability of
+            class 1: the confidence is that itself, and a row is right where the label is 1.
         bins: how many.
+        from_logits: whether they are logits.
 
     Raises:
-        ValueError: shapes that do not go together, labels that are no classes, no bins.
+        ValueError: shapes that do not go together, no rows, labels that are no classes, numbers
+            that are no probabilities, no bins.
 
     >>> diagram = reliability_diagram([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], bins=4)
     >>> [round(float(v), 2) for v in diagram.confidence]
     [0.0, 0.0, 0.7, 0.85]
     """
     where = "reliability_diagram"
-    if bins < 1:
+    if bins < 1 or bins % 1:
         raise ValueError(explain(where, "1 bin or more", f"bins={bins}"))
-    is_right, confidence = _rights_and_confidence(labels, probabilities, where)
+    is_right, confidence = _rights_and_confidence(labels, probabilities, from_logits, where)
     edges = _edges(bins, confidence.dtype)
     numbers = jnp.searchsorted(edges, confidence, side="right") - 1
     numbers = jnp.clip(numbers, 0, bins - 1)  # what is 1 belongs to the last one
@@ -112,9 +116,14 @@ def reliability_diagram(labels: Any, probabilities: Any, bins: int = 15) -> Reli
     return Reliability(jnp.asarray(edges), accuracy, mean(confidence), count)
 
 
-def _rights_and_confidence(labels, probabilities, where):
+def _rights_and_confidence(labels, probabilities, from_logits, where):
     probabilities = as_floats(probabilities)
-    if probabilities.ndim == 1:
+    if probabilities.ndim == 2 and probabilities.shape[1] == 1:
+        probabilities = probabilities[:, 0]
+    has_classes = probabilities.ndim > 1
+    given = {"from_logits": from_logits, "classes": has_classes}
+    probabilities = as_probabilities(probabilities, where, **given)
+    if not has_classes:
         both = jnp.stack([1 - probabilities, probabilities], axis=-1)
         labels, _ = labels_and_scores(labels, both, where)
         return labels == 1, probabilities
@@ -130,7 +139,9 @@ def _edges(bins, dtype):
     return np.where(is_below, np.nextafter(edges, np.array(2, dtype)), edges)
 
 
-def expected_calibration_error(labels: Any, probabilities: Any, bins: int = 15) -> jax.Array:
+def expected_calibration_error(
+    labels: Any, probabilities: Any, bins: int = 15, from_logits: bool = False
+) -> jax.Array:
     """How far confidence is from accuracy, as the mean over rows (ECE; Guo et al. 2017,
     arXiv:1706.04599): the sum over bins of `count / rows * |accuracy - confidence|`.
 
@@ -140,7 +151,8 @@ def expected_calibration_error(labels: Any, probabilities: Any, bins: int = 15) 
     >>> print(expected_calibration_error([0, 1], [[0.9, 0.1], [0.9, 0.1]]).round(3))
     0.4
     """
-    return reliability_diagram(labels, probabilities, bins).expected_calibration_error()
+    diagram = reliability_diagram(labels, probabilities, bins, from_logits)
+    return diagram.expected_calibration_error()
 
 
 __all__ = ["Reliability", "expected_calibration_error", "reliability_diagram"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.uncertainty.decomposition import as_gaussian
-from jkeras.uncertainty.given import as_floats
+from jkeras.uncertainty.given import as_floats, as_probabilities, check_labels
 
 
 def negative_log_likelihood(y_true: Any, y_pred: Any, from_logits: bool = False) -> jax.Array:
@@ -19,12 +19,13 @@ def negative_log_likelihood(y_true: Any, y_pred: Any, from_logits: bool = False)
     less than the spacing of its floats at 1.
 
     Args:
-        y_true: integers, with or without a last axis of size 1, or one-hot.
+        y_true: integers, with or without a last axis of size 1, one-hot, or probabilities.
         y_pred: probabilities; of one class, that of label 1.
         from_logits: whether they are logits.
 
     Raises:
-        ValueError: shapes that do not go together.
+        ValueError: shapes that do not go together, labels that are no classes, numbers that are no
+            probabilities. Where they are traced, the score of such a row is nan.
 
     >>> print(negative_log_likelihood([1, 0], [[0.5, 0.5], [0.9, 0.1]]).round(3))
     [0.693 0.105]
@@ -35,6 +36,7 @@ def negative_log_likelihood(y_true: Any, y_pred: Any, from_logits: bool = False)
         log_p = jax.nn.log_softmax(y_pred, axis=-1)
         of_one, of_other = jax.nn.log_sigmoid(y_pred), jax.nn.log_sigmoid(-y_pred)
     else:
+        y_pred = as_probabilities(y_pred, "negative_log_likelihood", "y_pred")
         log_p = of_one = _log(y_pred)
         of_other = _log(1 - y_pred)
     if y_pred.shape[-1] == 1:
@@ -56,6 +58,8 @@ def brier_score(y_true: Any, y_pred: Any, from_logits: bool = False) -> jax.Arra
     if from_logits:
         to_probabilities = jax.nn.sigmoid if y_pred.shape[-1] == 1 else jax.nn.softmax
         y_pred = to_probabilities(y_pred)
+    else:
+        y_pred = as_probabilities(y_pred, "brier_score", "y_pred")
     return jnp.sum(jnp.square(y_pred - targets), axis=-1)
 
 
@@ -132,12 +136,14 @@ def _as_one_hot(y_true, y_pred, where):
     """Labels in the shape of the probabilities; of one class as they are."""
     labels, shape = jnp.asarray(y_true), y_pred.shape
     if labels.shape == shape:
-        return labels.astype(y_pred.dtype)
+        advice = "give integers or one-hot rows"
+        return as_probabilities(labels.astype(y_pred.dtype), where, "y_true", fix=advice)
     if labels.shape == (*shape[:-1], 1):
         labels = labels[..., 0]
     if not shape or labels.shape != shape[:-1]:
         wanted = f"`y_true` of shape {shape[:-1]}, or one-hot {shape}"
         raise ValueError(explain(where, wanted, f"shape {labels.shape}"))
+    check_labels(labels, max(shape[-1], 2), where)
     if shape[-1] == 1:
         return labels[..., None].astype(y_pred.dtype)
     return jax.nn.one_hot(labels.astype("int32"), shape[-1], dtype=y_pred.dtype)

@@ -177,6 +177,35 @@ class TestPermutationImportance:
         np.testing.assert_array_equal(one, again)
         assert one.shape == (4, 2) and not np.allclose(one, other)
 
+    def test_several_inputs(self):
+        """A column in a dict counts as it does in one array."""
+        first, second = jkeras.Input((2,), name="numbers"), jkeras.Input((), name="kind")
+        columns = [first, layers.Reshape((1,))(second)]
+        out = layers.Dense(1, name="out")(layers.Concatenate()(columns))
+        several = jkeras.Model({"numbers": first, "kind": second}, out)
+        one = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(1, name="out")])
+        one.set_weights(several.get_weights())
+        x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+        y = x @ [1.0, -2.0, 3.0]
+        orders = np.random.default_rng(1).permuted(np.tile(np.arange(20), (3, 2, 1)), axis=-1)
+        wanted = explain.permutation_importance(one, x, y, loss="mse", permutations=orders)
+        found = explain.permutation_importance(
+            several,
+            {"numbers": x[:, :2], "kind": x[:, 2]},
+            y,
+            loss="mse",
+            permutations={"numbers": orders[:2], "kind": orders[2:]},
+        )
+        assert found["kind"].values.shape == (1, 2)
+        both = np.concatenate([found["numbers"].mean, found["kind"].mean])
+        np.testing.assert_allclose(both, wanted.mean, rtol=1e-5)
+        given = {"loss": "mse", "rng": 0}
+        x = {"numbers": x[:, :2], "kind": x[:, 2].round().astype("int32")}
+        found = explain.permutation_importance(several, x, y, **given)
+        assert {name: len(part.mean) for name, part in found.items()} == {"numbers": 2, "kind": 1}
+        with pytest.raises(ValueError, match="inputs of as many rows each"):
+            explain.permutation_importance(several, {**x, "kind": x["kind"][:3]}, y, **given)
+
     def test_without_a_loss(self):
         model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(1)])
         with pytest.raises(ValueError, match="a compiled model.*loss="):

@@ -127,6 +127,26 @@ class TestTargets:
             explain.saliency(lambda x: x, self.X, target=5)
 
 
+def ends_the_mask(end):
+    """A classifier of texts whose mask ends before the pooling."""
+    jkeras.utils.set_random_seed(1)
+    ids = jkeras.Input((5,), dtype="int32")
+    words = layers.Embedding(
+        9,
+        4,
+        mask_zero=True,
+        name="words",
+        embeddings_initializer=jkeras.initializers.RandomNormal(),
+    )(ids)
+    if end == "convolution":
+        y = layers.Conv1D(3, 3, padding="same", activation="tanh", name="conv")(words)
+    else:
+        y = words + layers.MultiHeadAttention(2, 3)(words, words)
+        y = layers.LayerNormalization(beta_initializer="ones")(y)
+    y = layers.Dense(2, bias_initializer="ones")(layers.GlobalAveragePooling1D()(y))
+    return jkeras.Model(ids, y)
+
+
 @pytest.mark.promise("give attributions in the same structure")
 def test_dicts_of_inputs():
     a, b = jkeras.Input((2,), name="a"), jkeras.Input((3,), name="b")
@@ -166,22 +186,88 @@ class TestText:
             np.testing.assert_allclose(ours, wanted, atol=1e-6)
             assert not np.any(ours[self.IDS == 0])
 
-    def test_padding_has_no_part_whatever_the_layers(self):
-        """A convolution looks at padding, too; what it makes of that is not the text's."""
-        model = jkeras.Sequential(
-            [
-                jkeras.Input((5,), dtype="int32"),
-                layers.Embedding(9, 4, mask_zero=True, name="words"),
-                layers.Conv1D(3, 3, padding="same", activation="tanh", name="conv"),
-                layers.Flatten(),
-                layers.Dense(2),
-            ]
-        )
-        for method in (explain.saliency, explain.integrated_gradients, explain.deep_lift):
-            ours = method(model, self.IDS, 1, at="words")
-            assert not np.any(ours[self.IDS == 0]) and np.all(ours[self.IDS != 0].any(-1))
+    @pytest.mark.parametrize("end", ["convolution", "residual"])
+    def test_padding_that_the_model_looks_at_has_its_part(self, end):
+        """A mask ends at a convolution and at a sum by operator: from there on padding counts."""
+        model = ends_the_mask(end)
+        seen = model.tap(model.params, model.state, self.IDS, at=["words"])[2]["words"]
+        before = model.tap(model.params, model.state, self.IDS, add={"words": -seen})[0][:, 1]
+        now = model.apply(model.params, model.state, self.IDS, training=False)[0][:, 1]
+        difference = np.asarray(now - before)
+        given = {"at": "words", "return_delta": True}
+        ours, delta = explain.integrated_gradients(model, self.IDS, 1, **given)
+        np.testing.assert_allclose(ours.sum((1, 2)), difference, atol=1e-5)
+        np.testing.assert_allclose(ours.sum((1, 2)) - difference, delta, atol=1e-6)
+        assert np.abs(ours[self.IDS == 0]).max() > 1e-3
+        lifted = explain.deep_lift(model, self.IDS, 1, at="words")
+        np.testing.assert_allclose(lifted.sum((1, 2)), difference, atol=1e-5)
+
+    @pytest.mark.parametrize("end", ["convolution", "residual"])
+    def test_gradients_at_padding_are_those_of_the_model(self, end):
+        model = ends_the_mask(end)
+        seen = model.tap(model.params, model.state, self.IDS, at=["words"])[2]["words"]
+
+        def total(change):
+            given = {"add": {"words": change}, "training": False}
+            return model.tap(model.params, model.state, self.IDS, **given)[0][:, 1].sum()
+
+        wanted = np.asarray(jax.grad(total)(jnp.zeros_like(seen)))
+        assert np.abs(wanted[self.IDS == 0]).max() > 1e-3
+        given = {"target": 1, "at": "words"}
+        for ours in (
+            explain.saliency(model, self.IDS, **given),
+            explain.smooth_grad(model, self.IDS, **given, samples=2, noise=np.zeros((2, 3, 5, 4))),
+        ):
+            np.testing.assert_allclose(np.abs(ours), np.abs(wanted), atol=1e-6)
+        ours = explain.input_x_gradient(model, self.IDS, **given)
+        np.testing.assert_allclose(ours, wanted * seen, atol=1e-6)
+
+    def test_a_map_is_zero_at_padding_that_has_no_part(self, model):
         maps = explain.grad_cam(model, self.IDS, 1, at="words")
         assert maps.shape == (3, 5) and not np.any(maps[self.IDS == 0])
+        looks = ends_the_mask("convolution")
+        seen = looks.tap(looks.params, looks.state, self.IDS, at=["words"])[2]["words"]
+        given = {"at": "words", "target": lambda y: y[:, 1]}
+        slopes = explain.input_x_gradient(looks, self.IDS, **given) / seen
+        wanted = np.maximum((slopes.mean(1, keepdims=True) * seen).sum(-1), 0)
+        maps = explain.grad_cam(looks, self.IDS, 1, at="words")
+        np.testing.assert_allclose(maps, wanted, atol=1e-6)
+
+    def test_covered_words(self, model):
+        """Of a layer's output windows are covered, and a baseline is in its shape."""
+        kernel = model.get_layer("out").kernel.numpy()[:, 1]
+        embedded = model.get_layer("words").embeddings.numpy()[self.IDS]
+        is_word = self.IDS > 0
+        weights = kernel * is_word[..., None] / is_word.sum(1)[:, None, None]
+        given = {"at": "words", "window": (1, 4), "baseline": 0.5}
+        ours = explain.occlusion(model, self.IDS, 1, **given)
+        wanted = ((embedded - 0.5) * weights).sum(-1, keepdims=True)
+        np.testing.assert_allclose(ours, np.broadcast_to(wanted, ours.shape), atol=1e-6)
+        with pytest.raises(ValueError, match=r"a window within \(5, 4\)"):
+            explain.occlusion(model, self.IDS, 1, at="words", window=(1,) * 3)
+
+    def test_a_baseline_of_as_many_tokens_as_rows_is_a_row(self, model):
+        ids = np.array([[4, 2, 7, 0, 0]] * 5)
+        row = np.arange(20, dtype="float32").reshape(5, 4)  # (tokens, units), and 5 rows
+        given = {"at": "words", "return_delta": True}
+        ours, delta = explain.integrated_gradients(model, ids, 1, baseline=row, **given)
+        alone, _ = explain.integrated_gradients(model, ids[:1], 1, baseline=row, **given)
+        np.testing.assert_allclose(ours, np.repeat(alone, 5, 0), rtol=1e-5, atol=1e-6)
+
+    def test_what_does_not_go_together_is_refused(self, model):
+        given = {"at": "words", "target": 1}
+        with pytest.raises(ValueError, match=r"a row of shape \(5, 4\).*received shape \(3,\)"):
+            explain.integrated_gradients(model, self.IDS, baseline=np.zeros(3), **given)
+        with pytest.raises(ValueError, match="rows of that layer's output"):
+            explain.gradient_shap(model, self.IDS, baseline=self.IDS, **given)
+        with pytest.raises(ValueError, match="rows of that layer's output"):
+            explain.deep_lift(model, self.IDS, background=self.IDS, **given)
+        with pytest.raises(ValueError, match="inputs that have a gradient, received int"):
+            explain.conductance(model, self.IDS, **given)
+        with pytest.raises(ValueError, match=r"in its shape \(3, 5, 4\), received shape \(3, 5\)"):
+            explain.infidelity(model, self.IDS, np.zeros((3, 5)), **given)
+        with pytest.raises(ValueError, match=r"in its shape \(3, 5, 4\), received shape \(3, 5\)"):
+            explain.deletion(model, self.IDS, np.zeros((3, 5)), **given)
 
     def test_baseline_of_the_embedding(self, model):
         pad = model.get_layer("words").embeddings.numpy()[0]
@@ -274,3 +360,86 @@ def test_occlusion_errors():
         explain.occlusion(network(), X, 1, window=(9, 9))
     with pytest.raises(ValueError, match="a window within"):
         explain.occlusion(network(), X, 1, window=(2, 2, 1, 1))
+
+
+class TestPlaces:
+    KIND = np.array([1, 3, 0, 2])
+    NUM = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    ROWS = {"num": NUM, "kind": KIND}
+
+    def mixed(self):
+        """A table with a column of integers, of two layers with an interaction."""
+        jkeras.utils.set_random_seed(4)
+        num, kind = jkeras.Input((3,), name="num"), jkeras.Input((), dtype="int32", name="kind")
+        both = layers.Concatenate()([num, layers.Embedding(5, 2, name="emb")(kind)])
+        hidden = layers.Dense(4, activation="tanh", name="hidden")(both)
+        return jkeras.Model({"num": num, "kind": kind}, layers.Dense(2, name="out")(hidden))
+
+    def by_hand(self, model):
+        """The same as a function of floats alone."""
+        vectors = model.get_layer("emb").get_weights()[0][self.KIND]
+        kernel, bias = model.get_layer("hidden").get_weights()
+        last, offset = model.get_layer("out").get_weights()
+        function = lambda x: jnp.tanh(x @ kernel + bias) @ last + offset  # noqa: E731
+        return function, np.concatenate([self.NUM, vectors], 1)
+
+    @pytest.mark.parametrize(
+        "method, options",
+        [
+            ("saliency", {}),
+            ("integrated_gradients", {"baseline": {"num": np.ones(3), "emb": np.zeros(2)}}),
+            ("deep_lift", {}),
+        ],
+    )
+    def test_inputs_and_layers_together(self, method, options):
+        model = self.mixed()
+        ours = getattr(explain, method)(
+            model, self.ROWS, 1, at=["num", "emb"], batch_size=3, **options
+        )
+        function, x = self.by_hand(model)
+        if options:
+            options = {"baseline": np.concatenate(list(options["baseline"].values()))}
+        wanted = getattr(explain, method)(function, x, 1, **options)
+        np.testing.assert_allclose(ours["num"], wanted[:, :3], atol=1e-5)
+        np.testing.assert_allclose(ours["emb"], wanted[:, 3:], atol=1e-5)
+        if method == "saliency":
+            alone = getattr(explain, method)(model, self.ROWS, 1, at=["num"])
+            np.testing.assert_allclose(alone["num"], wanted[:, :3], atol=1e-5)
+
+    def test_errors(self):
+        model = self.mixed()
+        run = lambda at: explain.saliency(model, self.ROWS, 1, at=at)  # noqa: E731
+        with pytest.raises(ValueError, match=r"have a gradient.*`at=\['price', 'embedding'\]`"):
+            run(None)
+        with pytest.raises(ValueError, match="have a gradient, received int"):
+            run(["num", "kind"])
+        with pytest.raises(ValueError, match="'hidden' behind 'num'"):
+            run(["num", "hidden"])
+        with pytest.raises(ValueError, match="'out' behind 'hidden'"):
+            run(["out", "hidden"])
+        for at in ([], ["emb", "emb"], [model.get_layer("emb")]):
+            with pytest.raises(ValueError, match="`at` of different paths"):
+                run(at)
+        for method in (explain.conductance, explain.grad_cam, explain.tcav):
+            with pytest.raises(ValueError, match="one layer|channels over places"):
+                given = {"normal": np.ones(2)} if method is explain.tcav else {}
+                method(model, self.ROWS, 1, at=["num", "emb"], **given)
+
+    def test_a_call_of_a_shared_layer_is_named(self):
+        a, b = jkeras.Input((4,)), jkeras.Input((4,))
+        shared = layers.Dense(3, name="shared", activation="tanh")
+        model = jkeras.Model([a, b], layers.Dense(2)(layers.Add()([shared(a), shared(b)])))
+        x = [X[:, 0, :4, 0], X[:, 1, :4, 0]]
+        for at in ("shared", shared):
+            with pytest.raises(ValueError, match="called more than once.*as in 'shared#0'"):
+                explain.integrated_gradients(model, x, 1, at=at)
+        kernel = model.layers[-1].get_weights()[0][:, 1]
+        of_second = explain.saliency(model, x, 1, at="shared#1")
+        np.testing.assert_allclose(of_second, np.tile(np.abs(kernel), (5, 1)), atol=1e-6)
+
+    def test_a_block_of_a_loop_is_named(self):
+        stack = layers.Stack(layers.Dense(4, activation="tanh", name="step"), 5, name="stack")
+        model = jkeras.Sequential([jkeras.Input((4,)), stack, layers.Dense(2)])
+        x = X[:, 0, :4, 0]
+        with pytest.raises(ValueError, match="the output of one block, received all"):
+            explain.saliency(model, x, 1, at="stack/layer")

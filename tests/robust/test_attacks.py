@@ -145,3 +145,52 @@ class TestTraining:
         model = jkeras.Sequential([jkeras.Input((21,)), layers.Dense(2)])
         with pytest.raises(ValueError, match="adversarial.*robust.PGD"):
             model.compile("sgd", LOSS, adversarial=0.1)
+
+
+class TestNorms:
+    @pytest.mark.parametrize("theirs, ours", [(2, "2"), (2.0, "2"), (np.inf, "inf")])
+    def test_numbers_are_norms(self, theirs, ours):
+        for attack in (robust.FGSM, robust.PGD):
+            assert attack(norm=theirs) == attack(norm=ours)
+        given = {"epsilon": 0.3, "loss": LOSS}
+        np.testing.assert_array_equal(
+            robust.fgsm(network(), X, TARGETS, norm=theirs, **given),
+            robust.fgsm(network(), X, TARGETS, norm=ours, **given),
+        )
+
+    @pytest.mark.parametrize("norm", [1, 3, None, "1", float("nan"), ["2"]])
+    def test_others_are_refused(self, norm):
+        with pytest.raises(ValueError, match="norm"):
+            robust.FGSM(norm=norm)
+
+    @pytest.mark.parametrize(
+        "given, message",
+        [
+            ({"bounds": (1.0, 0.0)}, "bounds"),
+            ({"step_size": 0.0}, "a step above 0"),
+            ({"step_size": -0.1}, "a step above 0"),
+            ({"epsilon": float("nan")}, "a distance"),
+        ],
+    )
+    def test_numbers_that_are_none(self, given, message):
+        with pytest.raises(ValueError, match=message):
+            robust.PGD(**given)
+
+
+@pytest.mark.parametrize("norm", ["inf", 2])
+def test_a_target_is_come_closer_to(norm):
+    """Of a linear model in closed form: down the gradient of the target's loss."""
+    model = jkeras.Sequential([jkeras.Input((2,)), layers.Dense(3, use_bias=False)])
+    model.set_weights([[[1.0, -2.0, 0.0], [0.0, 1.0, 3.0]]])
+    x, wished = np.array([[0.3, -0.1], [1.0, 2.0]], "float32"), np.array([1, 0])
+    kernel = model.get_weights()[0]
+    p = np.asarray(jax.nn.softmax(x @ kernel))
+    slope = (p - np.eye(3)[wished]) @ kernel.T
+    length = np.linalg.norm(slope, axis=1, keepdims=True)
+    wanted = x - 0.1 * (np.sign(slope) if norm == "inf" else slope / length)
+    given = {"epsilon": 0.1, "loss": LOSS, "norm": norm, "targeted": True}
+    close(robust.fgsm(model, x, wished, **given), wanted, 1e-5)
+    moved = robust.pgd(model, x, wished, steps=1, step_size=0.1, **given)
+    close(moved, wanted, 1e-5)
+    far = robust.pgd(model, x, wished, **{**given, "epsilon": 2.0}, steps=20)
+    assert model.predict(far, verbose=0).argmax(1).tolist() == wished.tolist()

@@ -69,3 +69,12 @@ def test_errors():
     model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(1)])
     with pytest.raises(ValueError, match="a score for each class"):
         robust.randomized_smoothing(model, np.ones((1, 3), "float32"))
+
+
+@pytest.mark.parametrize(
+    "given", [{"stddev": 0.0}, {"stddev": -1.0}, {"samples": 0}, {"alpha": 0.0}, {"alpha": 1.0}]
+)
+def test_numbers_that_certify_nothing(given):
+    model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(2)])
+    with pytest.raises(ValueError, match=next(iter(given))):
+        robust.randomized_smoothing(model, np.ones((1, 2)), rng=0, **given)

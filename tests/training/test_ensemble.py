@@ -333,9 +333,84 @@ def test_what_is_no_ensemble(trained, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_weight_that_is_assigned_belongs_to_no_member(trained):
+def zeros(layer):
+    return [np.zeros(w.shape) for w in layer.weights]
+
+
+WRITES = {
+    "set_weights": lambda model: model.set_weights(model.get_weights()),
+    "of a layer": lambda model: model.layers[0].set_weights(zeros(model.layers[0])),
+    "assign": lambda model: model.get_layer("first").kernel.assign(np.zeros((5, 6))),
+    "assign_add": lambda model: model.get_layer("first").kernel.assign_add(np.zeros((5, 6))),
+    "params": lambda model: setattr(model, "params", model.params),
+    "state": lambda model: setattr(model, "state", model.state),
+    "a call in training": lambda model: model(X, training=True),
+    "gradients": lambda model: model.optimizer.apply_gradients(
+        [(np.zeros(w.shape, "float32"), w) for w in model.trainable_weights]
+    ),
+    "own variables": lambda model: model.get_layer("first").load_own_variables(
+        {"0": np.zeros((5, 6)), "1": np.zeros(6)}
+    ),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("how", ["itself", "copy", "pickle", "loaded"])
+def test_a_weight_that_is_assigned_belongs_to_no_member(trained, write, how, tmp_path):
+    """It is refused at once, and the ensemble is as it was."""
+    model = trained
+    if how == "loaded":
+        trained.save(tmp_path / "m.keras")
+        model = jkeras.models.load_model(tmp_path / "m.keras")
+    elif how != "itself":
+        model = copy.deepcopy(trained) if how == "copy" else pickle.loads(pickle.dumps(trained))
+    with pytest.raises(ValueError, match=r"to be assigned.*model.member\(i\).*members.set_weights"):
+        WRITES[write](model)
+    np.testing.assert_array_equal(outputs(model), outputs(trained))
+
+
+def test_what_all_members_share_may_be_assigned(trained):
     model = copy.deepcopy(trained)
-    outputs(model)
+    model.optimizer.learning_rate.assign(0.5)
+    model.fit(X, Y, **HOW)
+    assert state_of(model).opt_state["learning_rate"].tolist() == [0.5] * SIZE
+    model = build()
+    model.get_layer("first").trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(X, Y, ensemble=2, seed=SEED, **HOW)
     model.get_layer("first").kernel.assign(np.zeros((5, 6)))
-    with pytest.raises(ValueError, match="first/kernel"):
-        outputs(model)
+    assert not np.any(model.member(1).get_layer("first").kernel.numpy())
+
+
+def test_members_and_clones_may_be_assigned(trained):
+    for model in (trained.member(1), jkeras.models.clone_model(trained)):
+        model.set_weights(trained.get_weights())
+        model.fit(X, Y, **HOW)
+    with pytest.raises(ValueError, match="a single model, received `load_train_state`"):
+        trained.load_train_state(init_train_state(build(), 0))
+
+
+def test_an_ensemble_that_could_not_begin_is_a_model():
+    fails = []
+
+    def initializer(shape, dtype=None):
+        if fails:
+            raise ValueError("no more values")
+        return np.ones(shape, dtype)
+
+    model = jkeras.Sequential([jkeras.Input((5,)), layers.Dense(3, kernel_initializer=initializer)])
+    model.compile("sgd", "mse")
+    fails.append(True)
+    with pytest.raises(ValueError, match="no more values"):
+        model.fit(X, np.zeros((44, 3)), ensemble=2, verbose=0)
+    fails.clear()
+    model.set_weights(model.get_weights())
+
+
+def test_a_summary_tells_of_the_members(trained):
+    lines = []
+    trained.summary(print_fn=lines.append)
+    assert "Members: 3, each with these params" in "\n".join(lines)
+    lines.clear()
+    build().summary(print_fn=lines.append)
+    assert "Members" not in "\n".join(lines)

@@ -177,3 +177,105 @@ def test_a_calibrated_model_is_saved_and_loaded(tmp_path):
     np.testing.assert_allclose(loaded(LOGITS), cooler(LOGITS), rtol=1e-6)
     with pytest.raises(ValueError, match="above 0, received 0.0"):
         uncertainty.calibrated(model, 0)
+
+
+# ---------------------------------------------------------------- what is none
+
+
+NO_PROBABILITIES = {
+    "logits": (LOGITS, "numbers from .*`from_logits=True`"),
+    "sums": (0.5 * PROBABILITIES, "add up to 1 .* sums from 0.5 to 0.5"),
+    "of labels": (PROBABILITIES[:, 0] * 3, "between 0 and 1, received numbers from"),
+    "nan": (np.where(PROBABILITIES > 0.9, np.nan, PROBABILITIES), "NaN among them"),
+    "percent": (100 * PROBABILITIES, "numbers from"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_PROBABILITIES)
+@pytest.mark.parametrize("bins", [None, 15])
+def test_what_is_no_probability_is_refused(kind, bins):
+    given, message = NO_PROBABILITIES[kind]
+    labels = LABELS if given.ndim == 2 else (LABELS > 0).astype(int)
+    score = uncertainty.expected_calibration_error if bins else uncertainty.reliability_diagram
+    with pytest.raises(ValueError, match=message):
+        score(labels, given)
+
+
+def test_logits_are_taken_as_logits():
+    found = uncertainty.expected_calibration_error(LABELS, LOGITS, from_logits=True)
+    np.testing.assert_allclose(found, NETCAL, atol=1e-6)
+    odds = LOGITS[:, 1]
+    found = uncertainty.expected_calibration_error(LABELS == 1, odds, from_logits=True)
+    wanted = uncertainty.expected_calibration_error(LABELS == 1, scipy.special.expit(odds))
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_a_column_is_the_probability_of_label_1():
+    labels, positive = (LABELS == 1).astype(int), PROBABILITIES[:, 1]
+    wanted = uncertainty.expected_calibration_error(labels, positive)
+    for of_labels in (labels, labels[:, None], labels == 1, labels.astype("float32")):
+        found = uncertainty.expected_calibration_error(of_labels, positive[:, None])
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_probabilities_may_be_rounded():
+    rounded = jnp.asarray(PROBABILITIES, "bfloat16")
+    found = uncertainty.expected_calibration_error(LABELS, rounded)
+    np.testing.assert_allclose(found, NETCAL, atol=0.01)
+    uncertainty.expected_calibration_error([0, 1], [[0.33, 0.33, 0.33], [0.0, 1.0, 0.0]])
+
+
+def test_logits_that_are_traced_give_nan():
+    error = jax.jit(uncertainty.expected_calibration_error)
+    assert np.isnan(error(LABELS, LOGITS)) and not np.isnan(error(LABELS, PROBABILITIES))
+    assert np.isnan(jax.jit(uncertainty.temperature)(PROBABILITIES, LABELS))
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (PROBABILITIES, "one-hot rows as `labels`.*first the labels"),
+        (LABELS + 0.5, "labels that are integers from 0 to 4"),
+        (LABELS - 1, "labels from -1 to 3"),
+    ],
+)
+def test_labels_that_are_none(labels, message):
+    for call in (
+        lambda: uncertainty.expected_calibration_error(labels, PROBABILITIES),
+        lambda: uncertainty.temperature(LOGITS, labels),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_nothing_has_no_error():
+    with pytest.raises(ValueError, match="1 row or more"):
+        uncertainty.expected_calibration_error(np.zeros(0, int), np.zeros((0, 3)))
+    with pytest.raises(ValueError, match="1 row or more"):
+        uncertainty.temperature(np.zeros((0, 3)), np.zeros(0, int))
+    with pytest.raises(ValueError, match="1 bin or more, received bins=2.5"):
+        uncertainty.reliability_diagram(LABELS, PROBABILITIES, bins=2.5)
+
+
+def test_a_temperature_of_probabilities_is_refused():
+    with pytest.raises(ValueError, match=r"logits, received probabilities.*`np.log"):
+        uncertainty.temperature(PROBABILITIES, LABELS)
+    found = uncertainty.temperature(np.log(PROBABILITIES), LABELS)
+    np.testing.assert_allclose(found, uncertainty.temperature(LOGITS, LABELS), rtol=1e-4)
+
+
+def test_a_temperature_of_each_token_and_of_a_sigmoid():
+    wanted = uncertainty.temperature(LOGITS, LABELS)
+    logits, labels = LOGITS.reshape(20, 20, 5), LABELS.reshape(20, 20)
+    for given in (labels, labels[..., None], np.eye(5)[labels]):
+        np.testing.assert_allclose(uncertainty.temperature(logits, given), wanted, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"`labels` of shape \(20, 20\).*received shape \(400,\)"):
+        uncertainty.temperature(logits, LABELS)
+    with pytest.raises(ValueError, match=r"`logits` of shape \(rows, classes\)"):
+        uncertainty.temperature(LOGITS[:, 0], LABELS)
+    odds, of_one = LOGITS[:, 1:2], (LABELS == 1).astype(int)
+    found = uncertainty.temperature(odds, of_one)
+    both = np.concatenate([np.zeros_like(odds), odds], 1)
+    np.testing.assert_allclose(found, uncertainty.temperature(both, of_one), rtol=1e-6)
+    with pytest.raises(ValueError, match="`logits` of numbers, received NaN"):
+        uncertainty.temperature(np.where(LOGITS > 5, np.nan, LOGITS), LABELS)

@@ -190,3 +190,42 @@ def test_sets_are_exported_for_any_number_of_rows(method):
     for rows in (1, 7):
         given = probabilities[:rows]
         np.testing.assert_array_equal(exported.call(given), conformal.predict_sets(fitted, given))
+
+
+class TestWhatIsRefused:
+    P = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
+    LOGITS = np.log(P) + [[3.0], [-2.0], [0.5]]
+
+    @pytest.mark.parametrize("method", ["lac", "aps", "raps"])
+    def test_logits(self, method):
+        with pytest.raises(ValueError, match="between 0 and 1.*`from_logits=True`"):
+            conformal.fit(self.LOGITS, [0, 0, 1], method=method)
+        wanted = conformal.fit(self.P, [0, 0, 1], 0.5, method=method)
+        found = conformal.fit(self.LOGITS, [0, 0, 1], 0.5, method=method, from_logits=True)
+        np.testing.assert_allclose(found.threshold, wanted.threshold, atol=1e-6)
+        with pytest.raises(ValueError, match="between 0 and 1.*`from_logits=True`"):
+            conformal.predict_sets(wanted, self.LOGITS)
+        np.testing.assert_array_equal(
+            conformal.predict_sets(wanted, self.LOGITS, from_logits=True),
+            conformal.predict_sets(wanted, self.P),
+        )
+
+    @pytest.mark.parametrize(
+        "call, message",
+        [
+            (lambda p: conformal.fit(p[:, :1], [0, 0, 0]), r"np.concatenate\(\[1 - p, p\]"),
+            (lambda p: conformal.fit(p, [0, 0, 2]), "labels from 0 to 2"),
+            (lambda p: conformal.fit(p, p), "one-hot rows as `labels`"),
+            (lambda p: conformal.fit(p[:0], []), "1 row or more"),
+            (lambda p: conformal.fit(p, [0, 0, 0], float("nan")), "0 < alpha < 1"),
+            (lambda p: conformal.fit(p, [0, 0, 0], uniforms=[0, 0, 2], method="aps"), "below 1"),
+            (lambda p: conformal.fit(p, [0, 0, 0], method="raps", penalty=-1), "penalty"),
+            (lambda p: conformal.fit([1.0, np.nan], [1.0, 2.0], method="residual"), "NaN"),
+            (lambda p: conformal.fit([1.0, 1.0], [1.0, np.nan], method="residual"), "NaN"),
+            (lambda p: conformal.fit([], [], method="residual"), "1 row or more"),
+            (lambda p: conformal.predict_interval(INTERVALS, [[np.nan, 1.0]]), "NaN"),
+        ],
+    )
+    def test_others(self, call, message):
+        with pytest.raises(ValueError, match=message):
+            call(self.P)

@@ -50,6 +50,7 @@ def test_outputs_as_gaussian():
     mean, variance = uncertainty.as_gaussian(outputs)
     np.testing.assert_array_equal(mean, outputs[:, :2])
     np.testing.assert_allclose(variance, np.log1p(np.exp(outputs[:, 2:])) + 1e-6, rtol=1e-5)
+    outputs = np.abs(outputs)
     np.testing.assert_array_equal(uncertainty.as_gaussian(outputs, "linear")[1], outputs[:, 2:])
 
 
@@ -65,3 +66,29 @@ def test_outputs_as_gaussian():
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_what_is_no_distribution_is_refused():
+    logits = 3 * np.log(MEMBERS)
+    found = uncertainty.decomposition(logits, from_logits=True)
+    wanted = uncertainty.decomposition(scipy.special.softmax(logits, -1))
+    np.testing.assert_allclose(found.total, wanted.total, atol=1e-6)
+    for given, message in (
+        (logits, "`member_probabilities` between 0 and 1.*`from_logits=True`"),
+        (MEMBERS / 2, "sums from 0.5 to 0.5"),
+        (np.full_like(MEMBERS, np.nan), "NaN among them"),
+        (MEMBERS[:0], "1 row or more"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            uncertainty.decomposition(given)
+    with pytest.raises(ValueError, match="`means` of numbers, received NaN"):
+        uncertainty.mixture([[np.nan]], [[1.0]])
+
+
+def test_one_class_is_label_1():
+    positive = MEMBERS[..., :1]
+    found = uncertainty.decomposition(positive)
+    wanted = uncertainty.decomposition(np.concatenate([1 - positive, positive], -1))
+    np.testing.assert_array_equal(found, wanted)
+    odds = np.log(positive / (1 - positive))
+    np.testing.assert_allclose(uncertainty.decomposition(odds, from_logits=True), wanted, atol=1e-5)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
 from jax.flatten_util import ravel_pytree
 
 import jkeras
@@ -146,7 +147,7 @@ def test_kronecker_factors_of_a_convolution():
     model.set_weights([kernel, bias])
     x = np.float32(random.normal(size=(4, 5, 4, 2)))
     fitted = uncertainty.laplace(
-        model, x, np.zeros((4, 3)), structure="kron", likelihood="regression"
+        model, x, np.zeros((4, 3)), structure="kron", likelihood="regression", noise=1.0
     )
     at = [(i, j) for i in range(3) for j in range(3)]
     patches = np.stack([x[:, i : i + 3, j : j + 2].reshape(4, -1) for i, j in at], 1)
@@ -194,6 +195,92 @@ def test_the_evidence_of_a_linear_regression_at_its_best_weights():
     _, ratio = np.linalg.slogdet(2 * np.pi * covariance)
     wanted = -0.5 * (ratio + y @ np.linalg.solve(covariance, y))
     np.testing.assert_allclose(fitted.log_marginal_likelihood, wanted, rtol=1e-5)
+
+
+class TestNoise:
+    """Against Bayes' linear regression in closed form, whose labels are jointly normal."""
+
+    Y = X @ [1.0, -1.0, 0.5] + 0.4 * np.random.default_rng(5).normal(size=20)
+
+    def evidence(self, noise, prior):
+        covariance = X @ X.T / prior + noise**2 * np.eye(20)
+        _, ratio = np.linalg.slogdet(2 * np.pi * covariance)
+        return -0.5 * (ratio + self.Y @ np.linalg.solve(covariance, self.Y))
+
+    def best(self, prior=None):
+        """(noise, precision of the prior) of the largest evidence."""
+        if prior is None:
+            of = lambda v: -self.evidence(*np.exp(v))  # noqa: E731
+            options = {"xatol": 1e-10, "fatol": 1e-14, "maxiter": 2000}
+            found = scipy.optimize.minimize(of, [0, 0], method="Nelder-Mead", options=options)
+            return np.exp(found.x)
+        of = lambda v: -self.evidence(np.exp(v), prior)  # noqa: E731
+        return np.exp(scipy.optimize.minimize_scalar(of, (-2, 0), tol=1e-12).x), prior
+
+    def model(self, noise, prior):
+        """With the weights that are most probable, where the approximation is exact."""
+        precision = X.T @ X / noise**2 + prior * np.eye(3)
+        model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(1, use_bias=False)])
+        model.set_weights([np.linalg.solve(precision, X.T @ self.Y / noise**2)[:, None]])
+        return model, np.linalg.inv(precision)
+
+    @pytest.mark.parametrize("structure", ["full", "last_layer"])
+    @pytest.mark.parametrize("given", [None, 2.0, 1e-3])
+    def test_it_is_that_of_the_evidence(self, structure, given):
+        noise, prior = self.best(given)
+        model, covariance = self.model(noise, prior)
+        fitted = uncertainty.laplace(
+            model,
+            X,
+            self.Y,
+            structure=structure,
+            likelihood="regression",
+            prior_precision="marglik" if given is None else given,
+        )
+        np.testing.assert_allclose(fitted.noise, noise, rtol=1e-4)
+        np.testing.assert_allclose(fitted.prior_precision, prior, rtol=1e-3)
+        close(fitted.covariance, covariance, 1e-3)
+        wanted = self.evidence(noise, prior)
+        np.testing.assert_allclose(fitted.log_marginal_likelihood, wanted, rtol=1e-5)
+        _, variance = fitted.predict(X_TEST)
+        wanted = np.einsum("ri,ij,rj->r", X_TEST, covariance, X_TEST) + noise**2
+        close(variance[:, 0], wanted, 1e-3)
+
+    @pytest.mark.parametrize("structure", STRUCTURES)
+    def test_no_other_noise_explains_more(self, structure):
+        model = mlp((3, 6, 2), "linear")
+        y = np.stack([self.Y, -self.Y], 1) * 1e3  # in other units
+        given = {"structure": structure, "likelihood": "regression"}
+        for prior in (1e-4, "marglik"):
+            found = uncertainty.laplace(model, X, y, prior_precision=prior, **given)
+            others = [
+                uncertainty.laplace(
+                    model,
+                    X,
+                    y,
+                    noise=found.noise * by,
+                    prior_precision=found.prior_precision,
+                    **given,
+                )
+                for by in (0.97, 1.0, 1.03)
+            ]
+            lower, same, higher = (other.log_marginal_likelihood for other in others)
+            np.testing.assert_allclose(found.log_marginal_likelihood, same, rtol=1e-5)
+            assert same > max(lower, higher)
+
+    def test_one_that_is_given_stays(self):
+        model, _ = self.model(0.4, 1.0)
+        fitted = uncertainty.laplace(model, X, self.Y, likelihood="regression", noise=2.0)
+        assert fitted.noise == 2.0 and float(fitted.posterior.residuals.noise) == 2.0
+
+    def test_errors(self):
+        model, _ = self.model(0.4, 1.0)
+        hit = model.predict(X, verbose=0)
+        with pytest.raises(ValueError, match="of which no noise is found.*give `noise=`"):
+            uncertainty.laplace(model, X, hit, likelihood="regression")
+        for noise in (0, -1.0, float("nan"), "margin"):
+            with pytest.raises((ValueError, TypeError), match="noise above 0, or 'marglik'"):
+                uncertainty.laplace(model, X, hit, likelihood="regression", noise=noise)
 
 
 def test_one_sigmoid_is_a_softmax_of_two():
@@ -413,3 +500,21 @@ def test_kronecker_factors_name_what_they_cannot_take():
         uncertainty.laplace(model, x, Y, structure="kron")
     model.get_layer("words").trainable = False
     assert uncertainty.laplace(model, x, Y, structure="kron").predict(x).shape == (20, 3)
+
+
+@pytest.mark.parametrize(
+    "activation, y, message",
+    [
+        ("softmax", Y + 1, "labels that are integers from 0 to 2, received labels from 1 to 3"),
+        ("softmax", Y - 1, "received labels from -1 to 1"),
+        ("softmax", RANDOM.normal(size=(20, 3)), "`y` between 0 and 1 that add up to 1"),
+        ("softmax", Y[:0], "`y` of 1 row or more"),
+        ("sigmoid", Y.astype(float), "`y` between 0 and 1, received numbers from 0 to 2"),
+        ("linear", np.where(Y > 0, np.nan, 1.0), "`y` of numbers, received NaN"),
+    ],
+)
+def test_labels_that_are_none(activation, y, message):
+    sizes = SMALL if activation == "softmax" else (*SMALL[:2], 1)
+    kind = "regression" if activation == "linear" else "classification"
+    with pytest.raises(ValueError, match=message):
+        uncertainty.laplace(mlp(sizes, activation), X, y, likelihood=kind)

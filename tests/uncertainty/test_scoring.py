@@ -206,3 +206,39 @@ def test_a_gaussian_head_is_trained_evaluated_and_saved(tmp_path):
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("score", [scoring.negative_log_likelihood, scoring.brier_score])
+def test_what_is_no_prediction_is_refused(score):
+    for given, message in (
+        (LOGITS, "`y_pred` between 0 and 1.*`from_logits=True`"),
+        (0.5 * PROBABILITIES, "sums from 0.5 to 0.5"),
+        (LOGITS[:, :1], "between 0 and 1, received"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            score(LABELS % 2, given)
+    for labels in (LABELS + 1, LABELS - 1):
+        with pytest.raises(ValueError, match="labels that are integers from 0 to 3"):
+            score(labels, PROBABILITIES)
+    with pytest.raises(ValueError, match="`y_true` between 0 and 1"):
+        score(LOGITS, PROBABILITIES)
+    traced = jax.jit(score)(LABELS, np.where(np.arange(60)[:, None] < 5, LOGITS, PROBABILITIES))
+    np.testing.assert_array_equal(np.isnan(traced), np.arange(60) < 5)
+
+
+def test_a_score_of_probabilities_is_the_cross_entropy():
+    soft = PROBABILITIES[::-1]
+    found = scoring.negative_log_likelihood(soft, PROBABILITIES)
+    np.testing.assert_allclose(found, -(soft * np.log(PROBABILITIES)).sum(-1), rtol=1e-5)
+
+
+def test_variances_below_zero_are_refused():
+    outputs = [[1.0, -1.0]]
+    for call in (
+        lambda: uncertainty.as_gaussian(outputs, "linear"),
+        lambda: scoring.gaussian_negative_log_likelihood([1.0], outputs, "linear"),
+        lambda: scoring.gaussian_crps([1.0], outputs, "linear"),
+        lambda: uncertainty.mixture([[1.0]], [[-1.0]]),
+    ):
+        with pytest.raises(ValueError, match="`variances` of 0 or more, received -1 among them"):
+            call()

@@ -35,10 +35,12 @@ def begin(
         return seed
     seed = default_seed() if seed is None else seed
     model.set_untracked(ensemble_members=Members(size, own_order), _predictor=None)
+    layout = model.state_layout()
     try:
-        model.state_layout().begin(seed)
+        layout.begin(seed)
     except BaseException:
         model.set_untracked(ensemble_members=None)
+        layout.unguard()
         raise
     return seed
 

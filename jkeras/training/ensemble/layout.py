@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from jkeras.core.by_variable import ByVariable
-from jkeras.core.errors import explain
 from jkeras.core.rng import key_from_seed
 from jkeras.core.settings import settings
 from jkeras.core.spread import spread
@@ -16,7 +15,7 @@ from jkeras.core.variable import Variable
 from jkeras.kernel import tree
 from jkeras.ops.kernels import on_cpu
 from jkeras.training import placement
-from jkeras.training.ensemble.members import ACTIVE, Members
+from jkeras.training.ensemble.members import ACTIVE, Members, OneOfMany
 from jkeras.training.initial_state import fresh_array
 from jkeras.training.layout import StateLayout
 from jkeras.training.report.trace import KEY, of_members
@@ -114,7 +113,7 @@ class MembersLayout(StateLayout):
         if self.members.origin != self._origin():
             state = self._regrouped(state)
         if self.members.shown is None:
-            self._take_note()
+            self._take_note_of_copy(state)
         if any(variable.held is not value for variable, value in self.members.shown):
             assigned = self._collect(_Assigned)
             state = jax.tree_util.tree_map(self._with_assigned, state, assigned)
@@ -127,10 +126,30 @@ class MembersLayout(StateLayout):
         self.members.held = state
         self.members.origin = self._origin()
         self._take_note()
+        refuse = OneOfMany(self.model.name)
+        for _, variable in [*self.params, *self.state]:
+            variable.guard = refuse
+        for path, variable in self.frozen:
+            variable.guard = None if self._is_shared(path, tree.get(state.frozen, path)) else refuse
+
+    def unguard(self) -> None:
+        """Lets the weights be assigned again."""
+        for _, variable in [*self.params, *self.frozen, *self.state]:
+            variable.guard = None
 
     def _take_note(self) -> None:
         """Remembers what the variables hold."""
         self.members.shown = ByVariable((v, v.own_value()) for v in super().variables())
+
+    def _take_note_of_copy(self, state: TrainState) -> None:
+        """The same for a copy of the model, whose variables may have been set since it was made."""
+        now = [(variable, variable.own_value()) for variable in super().variables()]
+        super().scatter(self.single(state))
+        self._take_note()
+        for variable, value in now:
+            may_be_nan = jax.numpy.issubdtype(value.dtype, jax.numpy.floating)
+            if not np.array_equal(value, variable.own_value(), equal_nan=may_be_nan):
+                variable.held = value
 
     def store(self, state: TrainState) -> None:
         """Keeps metrics and state after an evaluation."""
@@ -175,6 +194,7 @@ class MembersLayout(StateLayout):
             return
         state = self.gather(copies=False)
         params = []
+        self.unguard()  # until the members' weights are scattered
         for number in range(self.members.size):
             super().scatter(self.single(state, number))
             super().finalize()
@@ -192,13 +212,7 @@ class MembersLayout(StateLayout):
         if members.ndim == value.ndim:
             return value  # all members share it
         if any(variable is weight for _, weight in [*self.params, *self.state, *self.frozen]):
-            wanted = "no weight to be assigned, since each member of the ensemble has its own"
-            fix = (
-                "assign to `model.member(i)`, a plain model, or give all members weights by "
-                "`model.ensemble_members.set_weights`"
-            )
-            name = f"Model '{self.model.name}'"
-            raise ValueError(explain(name, wanted, f"a new '{variable.path}'", fix))
+            OneOfMany(self.model.name)(variable)  # a model that shares a layer was trained
         return self._for_each(value)
 
     def _regrouped(self, state: TrainState) -> TrainState:

@@ -1,5 +1,6 @@
 """The members of an ensemble as a value that a model holds."""
 
+import dataclasses
 import typing
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.by_variable import ByVariable
+from jkeras.core.errors import explain
 from jkeras.core.variable import Borrowed, Variable
 from jkeras.kernel import tree
 from jkeras.training.state import TrainState
@@ -15,6 +17,28 @@ if typing.TYPE_CHECKING:
     from jkeras.training.ensemble.layout import MembersLayout
 
 ACTIVE = ("ensemble", "active")  # where among the metrics it stands whether a member is trained
+
+
+@dataclasses.dataclass(frozen=True)
+class OneOfMany:
+    """The guard of the variables that show the first member: a weight that is assigned would belong
+    to no member.
+
+    Attributes:
+        model: its name.
+    """
+
+    model: str
+
+    def __call__(self, variable: Variable) -> None:
+        """Raises ValueError."""
+        wanted = "no weight to be assigned, since each member of the ensemble has its own"
+        fix = (
+            "assign to `model.member(i)`, a plain model, or give all members weights by "
+            "`model.ensemble_members.set_weights`"
+        )
+        name = f"Model '{self.model}'"
+        raise ValueError(explain(name, wanted, f"a new '{variable.path}'", fix))
 
 
 class Members:

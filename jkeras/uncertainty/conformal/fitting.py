@@ -10,7 +10,15 @@ import jax.numpy as jnp
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.rng import as_key
 from jkeras.uncertainty.conformal.scores import of_classes
-from jkeras.uncertainty.given import as_floats, labels_and_scores, of_labels
+from jkeras.uncertainty.given import (
+    as_floats,
+    as_probabilities,
+    check_numbers,
+    check_some,
+    is_known,
+    labels_and_scores,
+    of_labels,
+)
 
 OF_CLASSES = ("lac", "aps", "raps")
 OF_NUMBERS = ("residual", "cqr", "jackknife+")
@@ -52,6 +60,7 @@ def fit(
     free_rank: int = 5,
     rng: jax.Array | int | None = None,
     uniforms: Any = None,
+    from_logits: bool = False,
 ) -> Fitted:
     """Finds the threshold of a score from rows that the model was not trained on: its
     `ceil((rows + 1) (1 - alpha))`-th smallest value, infinite where there are fewer rows.
@@ -80,9 +89,11 @@ def fit(
         rng: a key or an integer, with which scores of "aps" and "raps" are randomized: sets then
             are no larger than need be. By default they are not.
         uniforms: numbers (rows,) in [0, 1) in place of random ones.
+        from_logits: whether `probabilities` are logits.
 
     Raises:
-        ValueError: an unknown method, shapes that do not go together, an `alpha` outside.
+        ValueError: an unknown method, shapes that do not go together, no rows, an `alpha` outside,
+            numbers that are no probabilities, NaN.
 
     >>> fitted = fit([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]], [0, 0, 1, 0], alpha=0.25)
     >>> print(f"{fitted.threshold:.3f}")  # the 4th smallest of 4
@@ -95,11 +106,17 @@ def fit(
     check_choice("method", method, OF_CLASSES + OF_NUMBERS, where)
     if not 0 < alpha < 1:
         raise ValueError(explain(where, "0 < alpha < 1", f"alpha={alpha}"))
+    if penalty < 0 or free_rank < 0:
+        received = f"penalty={penalty}, free_rank={free_rank}"
+        raise ValueError(explain(where, "a penalty and a free_rank of 0 or more", received))
     if method in OF_NUMBERS:
+        if from_logits:
+            raise ValueError(explain(where, f"numbers, for {method!r}", "from_logits=True"))
         found = _of_numbers(probabilities, labels, method, where)
         threshold = found if method == "jackknife+" else quantile(found, alpha)
         return Fitted(threshold, method, alpha)
-    labels, given = labels_and_scores(labels, probabilities, where)
+    given = as_probabilities(probabilities, where, from_logits=from_logits)
+    labels, given = labels_and_scores(labels, given, where)
     terms = (penalty, free_rank) if method == "raps" else (0.0, 0)
     is_randomized = method != "lac" and has_numbers(rng, uniforms)
     shares = uniforms_of(given, rng, uniforms, 0.0, where)
@@ -116,7 +133,7 @@ def quantile(scores: jax.Array, alpha: float) -> jax.Array:
     rank = rank_of(len(scores), alpha)
     if rank > len(scores):
         return jnp.full((), jnp.inf, scores.dtype)
-    return jnp.sort(scores)[rank - 1]
+    return jnp.where(jnp.isnan(scores).any(), jnp.nan, jnp.sort(scores)[rank - 1])
 
 
 def rank_of(rows: int, alpha: float) -> int:
@@ -150,6 +167,9 @@ def uniforms_of(
         shares = as_floats(uniforms)
         if shares.shape != (rows,):
             raise ValueError(explain(where, f"`uniforms` of shape {(rows,)}", f"{shares.shape}"))
+        if is_known(shares) and not ((shares >= 0) & (shares < 1)).all():
+            received = f"from {shares.min():g} to {shares.max():g}"
+            raise ValueError(explain(where, "`uniforms` from 0 to below 1", received))
         return shares
     if rng is not None:
         return jax.random.uniform(as_key(rng), (rows,), probabilities.dtype)
@@ -169,6 +189,9 @@ def column(values: Any, name: str, where: str) -> jax.Array:
 def _of_numbers(predictions, targets, method, where):
     """Scores of targets: by how much they lie outside of what was predicted."""
     targets = column(targets, "targets", where)
+    check_some(targets, where, "targets")
+    check_numbers(targets, where, "targets")
+    check_numbers(as_floats(predictions), where, "predictions")
     if method == "cqr":
         given = as_floats(predictions)
         wanted = (len(targets), 2)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import explain
 from jkeras.uncertainty.conformal.fitting import OF_NUMBERS, Fitted, column, rank_of
-from jkeras.uncertainty.given import as_floats
+from jkeras.uncertainty.given import as_floats, check_numbers
 
 
 class Interval(typing.NamedTuple):
@@ -44,6 +44,7 @@ def predict_interval(fitted: Fitted, predictions: Any) -> Interval:
         wanted = f"a method of numbers, {', '.join(OF_NUMBERS)}"
         fix = "call `conformal.predict_sets`"
         raise ValueError(explain(where, wanted, f"{fitted.method!r}", fix))
+    check_numbers(as_floats(predictions), where, "predictions")
     if fitted.method == "residual":
         given = column(predictions, "predictions", where)
         return Interval(given - fitted.threshold, given + fitted.threshold)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain
 from jkeras.uncertainty.conformal.fitting import OF_CLASSES, Fitted, has_numbers, uniforms_of
 from jkeras.uncertainty.conformal.scores import of_classes
-from jkeras.uncertainty.given import as_floats
+from jkeras.uncertainty.given import as_probabilities
 
 
 def predict_sets(
@@ -18,6 +18,7 @@ def predict_sets(
     rng: jax.Array | int | None = None,
     uniforms: Any = None,
     allow_empty: bool = True,
+    from_logits: bool = False,
 ) -> jax.Array:
     """Which classes are in the set of each row: booleans (rows, classes).
 
@@ -28,10 +29,11 @@ def predict_sets(
             that any random numbers give, and their share of hits is `1 - alpha` or more.
         uniforms: numbers (rows,) in [0, 1) in place of random ones.
         allow_empty: False puts the most probable class into every set.
+        from_logits: whether `probabilities` are logits.
 
     Raises:
         ValueError: shapes that do not go together, a `fitted` for intervals, random numbers where
-            the fitted scores had none.
+            the fitted scores had none, numbers that are no probabilities.
 
     >>> from jkeras.uncertainty import conformal
     >>> fitted = conformal.fit([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], [0, 0, 0], alpha=0.5)
@@ -43,13 +45,17 @@ def predict_sets(
         wanted = f"a method of classes, {', '.join(OF_CLASSES)}"
         fix = "call `conformal.predict_interval`"
         raise ValueError(explain(where, wanted, f"{fitted.method!r}", fix))
-    given = as_floats(probabilities)
+    given = as_probabilities(probabilities, where, from_logits=from_logits)
     if given.ndim != 2:
         wanted = "`probabilities` of shape (rows, classes)"
         raise ValueError(explain(where, wanted, f"shape {given.shape}"))
     if has_numbers(rng, uniforms) and not fitted.is_randomized:
         wanted = "no random numbers, since scores were fitted without"
         raise ValueError(explain(where, wanted, "some", "give `rng=` to `conformal.fit`, too"))
+    if given.shape[1] == 1:
+        fix = "give both classes: `np.concatenate([1 - p, p], axis=1)`"
+        wanted = "`probabilities` of 2 classes or more"
+        raise ValueError(explain(where, wanted, f"shape {given.shape}", fix))
     otherwise = 1.0 if fitted.is_randomized else 0.0
     shares = uniforms_of(given, rng, uniforms, otherwise, where)
     terms = fitted.penalty, fitted.free_rank

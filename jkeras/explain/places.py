@@ -1,0 +1,126 @@
+"""The places of a model that are explained: layers' outputs, and inputs of a dict beside them."""
+
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.core.taps import Taps, run_tapped
+
+Structure: TypeAlias = Any
+Place: TypeAlias = Any  # a path, or a layer
+
+
+def as_places(at: Any) -> Any:
+    """`at` as a value that can be a key: several places as a tuple.
+
+    Raises:
+        ValueError: no place, one that is no path, or one twice.
+
+    >>> as_places("words"), as_places(["price", "words"])
+    ('words', ('price', 'words'))
+    """
+    if not isinstance(at, (list, tuple)):
+        return at
+    if not at or not all(isinstance(place, str) for place in at) or len(set(at)) < len(at):
+        raise ValueError(explain("explain", "`at` of different paths of layers", f"{at!r}"))
+    return tuple(at)
+
+
+def check_one(at: Any, where: str) -> None:
+    """Raises ValueError for several places."""
+    if isinstance(at, (list, tuple)):
+        raise ValueError(explain(where, "one layer, such as `at='conv'`", f"at={at!r}"))
+
+
+def values_at(
+    model: Any, params: dict, state: dict, x: Structure, at: Any
+) -> tuple[Structure, jax.Array | None]:
+    """(what is explained, the mask beside it): the output of a layer, or of several places a dict
+    by place, without a mask.
+    """
+    several = isinstance(at, tuple)
+    inputs, layers = split(x, at) if several else ([], [at])
+    taps = _looked_at(model, params, state, x, layers)
+    seen = taps.results()
+    for place in layers:
+        taps.check_single(place)
+    if not several:
+        return seen[at], taps.mask_at(at)
+    if len(layers) + len(inputs) > 1:
+        _check_independent(model, params, state, x, inputs, layers)
+    return {**{place: x[place] for place in inputs}, **seen}, None
+
+
+def outputs_with(
+    model: Any, params: dict, state: dict, x: Structure, at: Any, now: Structure, start: Structure
+) -> Structure:
+    """The model's outputs where places have other values than those of a start."""
+    inputs, layers = [], [at]
+    if isinstance(at, tuple):
+        inputs, layers = split(x, at)
+    else:
+        now, start = {at: now}, {at: start}
+    if inputs:
+        x = {**x, **{place: now[place] for place in inputs}}
+    changes = {p: jax.tree_util.tree_map(jnp.subtract, now[p], start[p]) for p in layers}
+    return model.tap(params, state, x, add=changes, training=False)[0]
+
+
+def split(x: Structure, at: tuple[Place, ...]) -> tuple[list[Place], list[Place]]:
+    """(places that are inputs of a dict, places that are layers)."""
+    names = set(x) if isinstance(x, dict) else set()
+    inputs = [place for place in at if place in names]
+    return inputs, [place for place in at if place not in inputs]
+
+
+def _looked_at(model: Any, params: dict, state: dict, x: Structure, layers: list) -> Taps:
+    return run_tapped(model, params, state, (x,), {}, list(layers), {}, training=False)[2]
+
+
+def _check_independent(model, params, state, x, inputs, layers):
+    """Raises ValueError where what is at one place follows from what is at another one: then they
+    cannot be changed each by itself.
+    """
+    for place in [*inputs, *layers]:
+        behind = _behind(model, params, state, x, place, place in inputs, layers)
+        if behind:
+            wanted = "places of which none lies behind another one"
+            advice = f"explain {place!r} and {behind!r} each by itself"
+            raise ValueError(explain("explain", wanted, f"{behind!r} behind {place!r}", advice))
+
+
+def _behind(model, params, state, x, place, is_input, layers):
+    """One of the layers, but the place itself, whose output follows from what is at a place."""
+    others = [other for other in layers if other != place]
+
+    def run(value: Structure) -> list:
+        given = {**x, place: value} if is_input else x
+        add = {} if is_input else {place: value}
+        _, _, taps = run_tapped(model, params, state, (given,), {}, others, add, training=False)
+        seen = taps.results()
+        return [seen[other] for other in others]
+
+    if is_input:
+        value = x[place]
+    else:
+        seen = _looked_at(model, params, state, x, [place]).results()[place]
+        value = jax.tree_util.tree_map(jnp.zeros_like, seen)
+    closed, shapes = jax.make_jaxpr(run, return_shape=True)(value)
+    depends = _depends(closed.jaxpr)
+    for other, outputs in zip(others, shapes):
+        count = len(jax.tree_util.tree_leaves(outputs))
+        if any(depends[:count]):
+            return other
+        depends = depends[count:]
+    return None
+
+
+def _depends(jaxpr):
+    """Of each output whether it may follow from an input."""
+    known = set(jaxpr.invars)
+    for eqn in jaxpr.eqns:
+        if any(not hasattr(v, "val") and v in known for v in eqn.invars):
+            known.update(eqn.outvars)
+    return [not hasattr(v, "val") and v in known for v in jaxpr.outvars]
