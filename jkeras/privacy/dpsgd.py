@@ -191,6 +191,8 @@ def raw_keys(pair: Any) -> Any:
 
     def update(sums: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         noisy, state = pair.update(sums, typed(state), params)
+        if params is not None:  # the sums are wider than params of 16 bits
+            noisy = jax.tree_util.tree_map(lambda v, like: v.astype(like.dtype), noisy, params)
         return noisy, raw(state)
 
     return optax.GradientTransformation(lambda params: raw(pair.init(params)), update)
