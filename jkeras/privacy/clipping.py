@@ -55,12 +55,11 @@ def clipped_grad(
 
     >>> slope = clipped_grad(lambda w, x, y: 0.5 * (w * x - y) ** 2, clip=1.0)
     >>> total, norms = slope(2.0, jnp.array([1.0, 3.0]), jnp.array([1.5, 0.0]))
-    >>> float(total), norms.tolist()
+    >>> round(float(total), 3), norms.tolist()
     (1.5, [0.5, 18.0])
     """
     where = "privacy.clipped_grad"
-    if not LEAST <= clip < math.inf:
-        raise ValueError(explain(where, f"a bound above 0, at least {LEAST}", f"clip={clip}"))
+    check_bound(clip, where)
     check_choice("clipping", clipping, CLIPPINGS, where)
     check_choice("norms", norms, NORMS, where)
     with_aux = loss if has_aux else lambda *arguments: (loss(*arguments), None)
@@ -71,6 +70,17 @@ def clipped_grad(
         return (total, lengths, aux) if has_aux else (total, lengths)
 
     return clipped
+
+
+def check_bound(clip: float, where: str) -> None:
+    """Sees that a bound is one that float32 can hold gradients to.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not LEAST <= clip < math.inf:
+        wanted = f"a bound above 0, which is clip above 0 and at least {LEAST}"
+        raise ValueError(explain(where, wanted, f"clip={clip}"))
 
 
 def _by_rows(loss, params, rows, mask, clip, clipping):

@@ -73,8 +73,6 @@ def ghosts(loss: Callable, params: Tree, rows: tuple) -> Ghosts:
         for i, use in reversed(list(enumerate(plan))):  # as a backward pass goes
             given = values[i], weights[i], counts
             sums[i] = _weighted(use, leaves, i, *given) if use else weighted_sum(*given)
-            # one after the other, lest what is made for them be there at once
-            counts, sums[i] = jax.lax.optimization_barrier((counts, sums[i]))
         return sums
 
     return Ghosts(squares, aux, weighted)
