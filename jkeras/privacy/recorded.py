@@ -1,5 +1,5 @@
-"""Accounts as plain data, in files and checkpoints that anybody may have written: nothing can bind an
-account to its weights, so what cannot be is refused, and the rest is believed.
+"""Accounts as plain data, in files and checkpoints that anybody may have written: nothing can bind
+an account to its weights, so what cannot be is refused, and the rest is believed.
 """
 
 import math

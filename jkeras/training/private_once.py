@@ -1,5 +1,5 @@
-"""Models that were compiled with `privacy` once, here or before they were saved or cloned, and whose
-last `compile` said nothing of it: none of them is trained without privacy by oversight.
+"""Models that were compiled with `privacy` once, here or before they were saved or cloned, and
+whose last `compile` said nothing of it: none of them is trained without privacy by oversight.
 """
 
 from typing import Any
