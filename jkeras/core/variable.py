@@ -111,6 +111,7 @@ class Variable:
 
     _internal, __dir__ = shown.VARIABLE, shown.public_dir
     guard = None  # called with the variable before it is assigned by hand; it may raise
+    private_runs: tuple = ()  # trainings with privacy that it had, see `jkeras.privacy`
 
     def __init__(
         self,
