@@ -37,18 +37,24 @@ def explained(path):
         ) from error
 
 
-def readable(error):
-    r"""What an error says, parts of a file among it: cut where it is long, and without what a
-    terminal takes for commands.
+def readable(value, most=LONGEST_MESSAGE, lines=True):
+    r"""A text, or what an error says, parts of a file among it: cut where it is long, and without
+    what a terminal takes for commands.
+
+    Args:
+        value: shown as `str` does.
+        most: characters.
+        lines: keep the ends of lines.
 
     >>> readable(ValueError("red \x1b[31m"))
     'red \\x1b[31m'
     """
-    text = str(error)
-    if len(text) > LONGEST_MESSAGE:
-        text = f"{text[:LONGEST_MESSAGE]} …"
+    text = str(value)
+    if len(text) > most:
+        text = f"{text[:most]} …"
     shown = (
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+        c if c.isprintable() or (lines and c == "\n") else c.encode("unicode_escape").decode()
+        for c in text
     )
     return "".join(shown)
 
