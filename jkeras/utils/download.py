@@ -11,10 +11,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from jkeras.core import console, web
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.saving.files import replacing
 from jkeras.saving.reading import readable
-from jkeras.core import web
 from jkeras.utils.progbar import Progbar
 
 CHUNK = 1 << 16
@@ -55,7 +55,7 @@ def download(origin, target, is_right):
             f"downloaded. Received: {origin!r}"
         )
     if is_interactive_logging_enabled():
-        print(f"Downloading data from {readable(origin)}")
+        console.say(f"Downloading data from {readable(origin)}")
     with replacing(target) as temporary:
         try:
             if local is None:
