@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import io
 
 from jkeras.keras2 import tables
 
@@ -104,7 +105,8 @@ class Rewriter(ast.NodeVisitor):
     """Collects replacements of pieces of a program, by their places."""
 
     def __init__(self, source):
-        self.lines = source.splitlines(keepends=True)
+        # as Python counts lines: a form feed, as in some old files, ends none
+        self.lines = io.StringIO(source).readlines()
         self.encoded = source.encode()
         starts, at = [], 0
         for line in self.lines:
@@ -467,6 +469,6 @@ def _with_import(text):
         for node in body
         if isinstance(node, is_import) and getattr(node, "module", "") != "__future__"
     ]
-    lines = text.splitlines(keepends=True)
+    lines = io.StringIO(text).readlines()
     lines.insert(places[0] - 1 if places else 0, "import keras\n")
     return "".join(lines)
