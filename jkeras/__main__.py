@@ -161,7 +161,7 @@ def _private_module(pair):
     name, separator, stand_in = pair.partition("=")
     if not separator or not (name == "keras" or name.startswith("keras.")):
         raise WrongCall(
-            "expected --private KERAS.SRC.MODULE=MODULE, as in keras.src.callbacks=jkeras.callbacks. "
+            "expected --private KERAS.SRC.MODULE=MODULE, as keras.src.callbacks=jkeras.callbacks. "
             f"Received: {pair}"
         )
     if not _is_module(stand_in):

@@ -8,8 +8,7 @@ import site
 import sys
 import sysconfig
 
-import jkeras
-
+PACKAGE = pathlib.Path(__file__).resolve().parents[2]  # jkeras
 # of a prefix, such as /usr, below which programs of the user's may lie, too
 PARTS = (
     "bin etc include lib lib32 lib64 libexec sbin share Lib Scripts DLLs Tools Include pkgs".split()
@@ -30,7 +29,7 @@ def is_installed(path: str | os.PathLike) -> bool:
     return any(_identity(parent) in known for parent in path.parents)
 
 
-def _folders() -> list[str]:
+def _folders() -> list[str | os.PathLike]:
     """Where this Python and its packages are."""
     paths = sysconfig.get_paths()
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
@@ -42,7 +41,7 @@ def _folders() -> list[str]:
         *(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")),
         *site.getsitepackages(),
         site.getusersitepackages(),
-        os.path.dirname(jkeras.__file__),
+        PACKAGE,
         *(os.path.join(*pair) for pair in itertools.product(prefixes, PARTS)),
         *own,
     ]
@@ -59,5 +58,5 @@ def _identity(folder: str | os.PathLike) -> tuple[int, int] | None:
 
 def folder_of_a_checkout() -> list[str]:
     """The folder that jkeras is imported from, where it is not installed."""
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(jkeras.__file__)))
-    return [] if is_installed(os.path.join(folder, "any.py")) else [folder]
+    folder = PACKAGE.parent
+    return [] if is_installed(folder / "any.py") else [str(folder)]
