@@ -7,7 +7,7 @@
     python -m benchmarks --works tiny --into all.json  # adds to what earlier runs measured
 
 Works are those of `works.py` and `others.py`, "import" and "kernels". The peers are those
-installed: `pip install jkeras[benchmark]`. How the code is built is counted by
+installed: `pip install -e '.[benchmark]'`. How the code is built is counted by
 `benchmarks.structure`.
 """
 

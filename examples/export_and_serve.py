@@ -2,7 +2,7 @@
 
 `model.export` writes StableHLO with the weights beside it, for any batch size and for CPU, GPU and
 TPU. The server is the twenty lines of `SERVER`: it would run on a machine that has neither jkeras
-nor this program. Needs `pip install 'jkeras[export]'`. Run it with `python
+nor this program. Needs `pip install flatbuffers`. Run it with `python
 examples/export_and_serve.py`.
 
 Reached in the full form, on two CPU cores, in 7 s of processor time:

@@ -3,16 +3,36 @@
 import argparse
 import ast
 import importlib
+import importlib.util
+import os
 import pathlib
 import runpy
 import sys
 
 import jkeras
 from jkeras.core.errors import suggestion
+from jkeras.core.errors import readable
+
+
+WRONG_CALL = 2  # the exit status, as argparse has it
+
+
+class WrongCall(Exception):
+    """The arguments of a command name what is not there, or make no sense."""
 
 
 def main(arguments=None):
-    """Runs the command that the arguments name."""
+    """Runs the command that the arguments name; a wrong call is one line on the error stream."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except WrongCall as error:
+        text = readable(f"jkeras {options.name_of_command}: {error}", lines=False)
+        print(text, file=sys.stderr)
+        sys.exit(WRONG_CALL)
+
+
+def _parser():
     parser = argparse.ArgumentParser(prog="python -m jkeras", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
     program = commands.add_parser(
@@ -50,8 +70,9 @@ def main(arguments=None):
     examples.add_argument("name", nargs="?", help="name of an example, or its first letters")
     examples.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the example")
     examples.set_defaults(command=_run_example)
-    options = parser.parse_args(arguments)
-    options.command(options)
+    for name, command in commands.choices.items():
+        command.set_defaults(name_of_command=name)
+    return parser
 
 
 def _add_launch(commands):
@@ -116,7 +137,7 @@ def _launch(options):
             port=port,
         )
     except ValueError as error:
-        sys.exit(f"jkeras launch: {error}")
+        raise WrongCall(error) from None
     sys.exit(launch(job))
 
 
@@ -131,17 +152,71 @@ def _meeting_place(options):
 
 
 def _run_program(options):
-    private = dict(pair.split("=", 1) for pair in options.private)
+    private = dict(map(_private_module, options.private))
     run_program(options.program, options.arguments, options.module, private, options.keras2)
 
 
+def _private_module(pair):
+    """(name in Keras, name of what stands in) of an option `--private`."""
+    name, separator, stand_in = pair.partition("=")
+    if not separator or not (name == "keras" or name.startswith("keras.")):
+        raise WrongCall(
+            "expected --private KERAS.SRC.MODULE=MODULE, as keras.src.callbacks=jkeras.callbacks. "
+            f"Received: {pair}"
+        )
+    if not _is_module(stand_in):
+        raise WrongCall(f"there is no module {stand_in}, which --private {pair} names")
+    return name, stand_in
+
+
+def _is_module(name):
+    """Whether a module of that name can be imported; packages that it lies in are imported."""
+    if not all(name.split(".")):
+        return False
+    parent, _, _ = name.rpartition(".")
+    if parent and not _is_module(parent):
+        return False
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise  # of what a package imports
+        return False
+    except ValueError:  # it was imported, and has no spec
+        return name in sys.modules
+
+
 def _modernize(options):
+    from jkeras.keras2 import source
     from jkeras.keras2.modernize import modernize
 
-    text, remarks = modernize(pathlib.Path(options.program).read_text())
-    print(text, end="")
+    path = options.program
+    try:
+        old = source.read(path)
+        text, remarks = modernize(old.text)
+    except OSError as error:
+        raise WrongCall(f"{path} cannot be read: {error.strerror}") from None
+    except SyntaxError as error:
+        place = f", line {error.lineno}" if error.lineno else ""
+        raise WrongCall(f"{path}{place} is no Python 3: {error.msg}") from None
+    except (MemoryError, RecursionError):
+        raise WrongCall(f"{path} is nested too deeply") from None
+    except ValueError as error:
+        raise WrongCall(f"{path} is no text of a program: {error}") from None
+    _put_out(old.encoded(text))
     for remark in remarks:
         print(remark, file=sys.stderr)
+
+
+def _put_out(content):
+    """Writes bytes to the standard output."""
+    out = getattr(sys.stdout, "buffer", None)
+    if out is None:
+        print(content.decode(errors="replace"), end="")
+        return
+    sys.stdout.flush()
+    out.write(content)
+    out.flush()
 
 
 def _run_example(options):
@@ -150,6 +225,8 @@ def _run_example(options):
 
 def run_program(program, arguments, is_module=False, private=(), keras2=False):
     """Runs a script or module as `python` would, with jkeras in the place of Keras."""
+    if not is_module:
+        _check_script(program)
     jkeras.install_as_keras(
         {name: importlib.import_module(stand_in) for name, stand_in in dict(private).items()},
         keras2=keras2,
@@ -157,10 +234,28 @@ def run_program(program, arguments, is_module=False, private=(), keras2=False):
     sys.argv = [program, *arguments]
     if is_module:
         sys.path.insert(0, "")
+        _check_module(program)
         runpy.run_module(program, run_name="__main__", alter_sys=True)
     else:
         sys.path.insert(0, str(pathlib.Path(program).resolve().parent))
         runpy.run_path(program, run_name="__main__")
+
+
+def _check_module(name):
+    if not _is_module(name):
+        raise WrongCall(f"there is no module {name}")
+    is_package = importlib.util.find_spec(name).submodule_search_locations is not None
+    if is_package and not _is_module(f"{name}.__main__"):
+        raise WrongCall(f"{name} is a package without a module __main__, and cannot be run")
+
+
+def _check_script(path):
+    if not os.path.exists(path):
+        raise WrongCall(f"there is no file {path}")
+    if os.path.isdir(path) and not os.path.exists(os.path.join(path, "__main__.py")):
+        raise WrongCall(f"{path} is a folder without a file __main__.py, and cannot be run")
+    if not os.access(path, os.R_OK):
+        raise WrongCall(f"{path} cannot be read: permission denied")
 
 
 def example_files():
@@ -187,7 +282,7 @@ def run_example(name, arguments=()):
 
 
 def _title(name, files):
-    """The one example with a name, or with a name that begins so; leaves the program where there
+    """The one example with a name, or with a name that begins so; a wrong call where there
     are none or several.
     """
     if name in files:
@@ -197,7 +292,7 @@ def _title(name, files):
         return titles[0]
     known = titles or list(files)
     count = "are several examples" if titles else "is no example"
-    sys.exit(f"There {count} {name!r}: {', '.join(known)}.{suggestion(name, known)}")
+    raise WrongCall(f"there {count} {name!r}: {', '.join(known)}.{suggestion(name, known)}")
 
 
 if __name__ == "__main__":

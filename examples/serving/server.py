@@ -1,5 +1,5 @@
 """Serves `digits.onnx` over HTTP: `python server.py FOLDER`. It knows LitServe and onnxruntime, and
-nothing of jkeras.
+nothing of jkeras. What slow clients may do, `connections.py` says.
 
 `POST /predict` takes `{"pixels": 8 rows of 8 numbers from 0 to 16}`; `GET /health` answers 200 once
 the model is loaded. A request is looked over before it may join a batch, so one that is refused
@@ -15,13 +15,14 @@ from typing import Annotated
 import litserve
 import numpy as np
 import onnxruntime
+from connections import Hurried
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 SIDE = 8
 MOST_BYTES = 16_384  # 64 numbers take 1,500 bytes with all their digits
-MOST_WAITING = 512  # connections; those beyond are answered with 503
+MOST_WAITING = 512  # requests under way; those beyond are answered with 503
 
 Pixel = Annotated[float, Field(ge=0, le=16, allow_inf_nan=False)]
 Row = Annotated[list[Pixel], Field(min_length=SIDE, max_length=SIDE)]
@@ -128,6 +129,8 @@ def main():
         host=options.host,
         port=options.port,
         limit_concurrency=MOST_WAITING,
+        http=Hurried,
+        ws="none",
         log_level="warning",
         generate_client_file=False,
     )

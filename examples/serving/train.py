@@ -3,7 +3,7 @@ calibrates and explains it, and writes `digits.onnx` into the folder.
 
 The temperature and the threshold of the sets are inside the exported graph: the server computes
 nothing of its own. Beside it lie `expected.npz`, the test images and what the model says of them,
-and `report.json`, what was measured. Needs `pip install 'jkeras[onnx]'`.
+and `report.json`, what was measured. Needs `pip install jax2onnx onnxruntime`.
 """
 
 import argparse

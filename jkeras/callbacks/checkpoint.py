@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.callbacks.monitor import MonitorCallback
+from jkeras.core import console
 from jkeras.core.errors import suggestion
 from jkeras.core.registry import public
 
@@ -86,7 +87,7 @@ class SavingCallback(MonitorCallback):
 
     def _log_message(self, text):
         if self.verbose > 0:
-            print(text)
+            console.say(text)
 
     def _wanted(self, epoch, logs, path):
         """Whether to save now, by the watched value."""

@@ -8,6 +8,7 @@ import time
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.device import unused_accelerator
+from jkeras.core import console
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
 
@@ -249,10 +250,9 @@ class Terminal:
     def write(self, text):
         """Writes text."""
         try:
-            sys.stdout.write(text)
+            console.write(text)
         except UnicodeEncodeError:  # a terminal that cannot draw lines
-            sys.stdout.write(text.translate(PLAIN).encode("ascii", "replace").decode())
-        sys.stdout.flush()
+            console.write(text.translate(PLAIN).encode("ascii", "replace").decode())
 
     def bold(self, text):
         """The text, to be shown so that it stands out."""
@@ -339,6 +339,6 @@ def screen():
     """Where progress is shown."""
     if in_notebook():
         return Notebook()
-    if sys.stdout is not None and sys.stdout.isatty():
+    if console.is_terminal():
         return Terminal()
     return File()

@@ -168,7 +168,7 @@ def _post(address, body, headers):
     import http.client  # these take time to import, and only this function needs them
     import urllib.request
 
-    from jkeras.saving.reading import readable
+    from jkeras.core.errors import readable
     from jkeras.core import web
 
     if not web.is_web(address):

@@ -8,8 +8,8 @@ import numpy as np
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.monitor import MonitorCallback
+from jkeras.core import console
 from jkeras.core.registry import public
-
 
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -70,7 +70,7 @@ class LearningRateScheduler(Callback):
                 )
             optimizer.learning_rate = rate
             if self.verbose > 0:
-                print(
+                console.say(
                     f"\nEpoch {epoch + 1}: LearningRateScheduler setting {word}learning rate to "
                     f"{rate}."
                 )
@@ -187,7 +187,7 @@ class ReduceLROnPlateau(MonitorCallback):
             rate = max(rate_of(optimizer) * self.factor, self.min_lr)
             optimizer.learning_rate = rate
             if self.verbose > 0:
-                print(
+                console.say(
                     f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {word}learning rate to "
                     f"{rate}."
                 )

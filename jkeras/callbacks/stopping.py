@@ -5,6 +5,7 @@ import numpy as np
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.monitor import MonitorCallback
 from jkeras.callbacks.stopping_members import MemberStopping, as_arrays, as_lists
+from jkeras.core import console
 from jkeras.core.errors import InvalidLossError
 from jkeras.core.registry import public
 
@@ -113,12 +114,12 @@ class EarlyStopping(MonitorCallback):
     def on_train_end(self, logs=None):
         """Puts the best weights back."""
         if self.stopped_epoch > 0 and self.verbose > 0:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            console.say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self._each is not None:
             self._each.restore()
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
-                print(
+                console.say(
                     "Restoring model weights from the end of the best epoch: "
                     f"{self.best_epoch + 1}."
                 )
@@ -167,5 +168,5 @@ class TerminateOnNaN(Callback):
                 raise InvalidLossError(
                     f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}"
                 )
-            print(text)
+            console.say(text)
             self.model.stop_training = True

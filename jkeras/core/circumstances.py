@@ -9,12 +9,12 @@ import importlib.metadata
 import itertools
 import os
 import platform
-import subprocess
 import sys
 from typing import Any
 
 import jax
 
+from jkeras.core import checkout
 from jkeras.core.policy import dtype_policy
 from jkeras.core.settings import settings
 
@@ -39,7 +39,6 @@ JAX_SETTINGS = (
     "jax_numpy_dtype_promotion",
     "jax_threefry_partitionable",
 )
-GIT_SECONDS = 5
 
 
 def versions() -> dict[str, str | None]:
@@ -101,7 +100,7 @@ def program() -> dict[str, Any]:
         "module": None if spec is None else spec.name,
         "arguments": sys.argv[1:],
         "folder": os.getcwd(),
-        "git": git(os.path.dirname(script) if script else os.getcwd()),
+        "git": checkout.describe(os.path.dirname(script) if script else os.getcwd()),
     }
 
 
@@ -138,28 +137,3 @@ def _of_module(name: str = "", command: str = "", option: str = "") -> list[str]
     if command != "run" or option in ("-m", "--private"):
         return None
     return [command, option] if option == "--keras2" else [command]
-
-
-def git(folder: str) -> dict[str, Any] | None:
-    """The commit of the checkout that a folder belongs to, and whether files differ from it; None
-    where there is none, or no git.
-    """
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit, "is_changed": None if changes is None else bool(changes)}
-
-
-def _git(folder: str, *words: str) -> str | None:
-    """What a command of git prints, or None."""
-    # a checkout may name a program of its own that watches its files
-    options = ["--no-optional-locks", "-c", "core.fsmonitor=false", "-C", folder]
-    command = ["git", *options, *words]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

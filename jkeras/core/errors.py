@@ -88,20 +88,26 @@ class AxisError(ValueError, IndexError):
 LONGEST_MESSAGE = 2000  # characters of a file that a message shows
 
 
-def readable(error, longest=LONGEST_MESSAGE):
-    r"""What an error says, or a text, parts of a file among it: cut where it is long, and without
+def readable(value, longest=LONGEST_MESSAGE, lines=True):
+    r"""A text, or what an error says, parts of a file among it: cut where it is long, and without
     what a terminal takes for commands.
+
+    Args:
+        value: shown as `str` does.
+        longest: characters.
+        lines: keep the ends of lines.
 
     >>> readable(ValueError("red \x1b[31m"))
     'red \\x1b[31m'
     >>> readable("abc", longest=2)
     'ab …'
     """
-    text = str(error)
+    text = str(value)
     if len(text) > longest:
         text = f"{text[:longest]} …"
     shown = (
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+        c if c.isprintable() or (lines and c == "\n") else c.encode("unicode_escape").decode()
+        for c in text
     )
     return "".join(shown)
 

@@ -11,6 +11,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 
 SHIM = pathlib.Path(__file__).with_name("dies_with_parent.py")
+PARENT_ENDED = getattr(signal, "SIGUSR2", signal.SIGTERM)  # as the guard knows it
 DRAIN = 1.0  # seconds in which what an ended process has written is read
 _one_line = threading.Lock()  # held while one is written, lest two mix
 
@@ -30,8 +31,8 @@ class Ended(typing.NamedTuple):
 class Child:
     """A process that ends with this one; each line of its output begins with its number.
 
-    It leads a group of its own, so that Ctrl-C in a terminal reaches only this process, and so that
-    the processes that it started end with it.
+    It is in a session of its own, so that Ctrl-C in a terminal reaches only this process. Between
+    the two is a guard, which ends the processes that it started with it.
 
     Args:
         number: of the process.
@@ -50,7 +51,7 @@ class Child:
         self.number = number
         self._report = report
         self._process = subprocess.Popen(
-            [sys.executable, SHIM, str(os.getpid()), *command],
+            [sys.executable, "-I", "-S", SHIM, str(os.getpid()), *command],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -62,9 +63,16 @@ class Child:
     def send(self, kind: int) -> None:
         """Sends a signal; SIGKILL also to the processes that it started."""
         if kind == signal.SIGKILL:
-            self._kill_group()
+            self._kill()
         else:
             self._process.send_signal(kind)
+
+    def _kill(self) -> None:
+        """Lets the guard kill them all; where there is none, kills the group."""
+        if sys.platform == "linux":
+            self._process.send_signal(PARENT_ENDED)
+        else:
+            self._kill_group()
 
     def _kill_group(self) -> None:
         # there may be none left; macOS forbids it where all of them have ended

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from jkeras.distribution.attempt import Attempt, Signalled, tell
 
 FIRST_DELAY = 1.0  # seconds before the first restart; twice as many before each of the next ones
 LONGEST_DELAY = 30.0
+LAST_PORT = 65535
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +52,15 @@ class Job:
     def __post_init__(self) -> None:
         if self.processes < 1:
             raise ValueError(f"Expected at least one process. Received: processes={self.processes}")
-        if self.retries < 0 or self.grace < 0:
+        if self.retries < 0 or not (math.isfinite(self.grace) and self.grace >= 0):
             raise ValueError(
                 "Expected retries and a grace period of at least 0. Received: "
                 f"retries={self.retries}, grace={self.grace}"
+            )
+        if self.port is not None and not 1 <= self.port <= LAST_PORT - self.retries:
+            raise ValueError(
+                f"Expected a port from 1 to {LAST_PORT}, less one for each retry. Received: "
+                f"port={self.port}, retries={self.retries}"
             )
         if not 0 <= self.node_rank < self.nodes:
             raise ValueError(

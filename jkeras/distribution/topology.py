@@ -8,6 +8,7 @@ import re
 import jax
 
 from jkeras.core.errors import explain
+from jkeras.core.extras import install_line
 
 # kind in a name: kind of the device, and the bytes that XLA gives a program on one, in GiB, as
 # libtpu 0.0.52 says where one does not fit
@@ -39,7 +40,7 @@ GPU_TARGETS = {
     """,
 }
 NAME = re.compile(r"([a-z]+\d+[a-z]*):(\d+(?:x\d+)*)")
-EXTRA = "`pip install 'jkeras[aot]'` brings the compilers"
+EXTRA = f"`{install_line('aot')}` brings the compilers"
 
 
 class Topology:

@@ -4,12 +4,12 @@ import os
 
 import jax
 
-from jkeras.core.errors import ExportError, explain
+from jkeras.core import console
+from jkeras.core.errors import ExportError, explain, place_of
 from jkeras.core.layer import Layer
 from jkeras.core.paths import walk
 from jkeras.core.registry import public
 from jkeras.core.variable import Variable
-from jkeras.core.errors import place_of
 from jkeras.export import artifact
 from jkeras.export.loading import Endpoint
 from jkeras.export.lowering import PLATFORMS, host_layer, lower
@@ -192,9 +192,9 @@ class ExportArchive:
         with replacing(filepath, links=True) as temporary:
             artifact.write(temporary, self._programs, self.variables, self._collections)
         if verbose:
-            print(f"Exported for {', '.join(self.platforms)} to {os.fspath(filepath)}")
+            console.say(f"Exported for {', '.join(self.platforms)} to {os.fspath(filepath)}")
             for name, program in self._programs.items():
-                print(f"  {name}: {Endpoint(program.exported, ())}")
+                console.say(f"  {name}: {Endpoint(program.exported, ())}")
 
 
 def _variables_of(resource):

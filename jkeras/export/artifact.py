@@ -20,6 +20,7 @@ from jax import export
 
 from jkeras.core.by_variable import ByVariable, unique
 from jkeras.core.errors import SerializationError
+from jkeras.core.extras import install_line
 from jkeras.core.variable import values_of
 from jkeras.saving import npz, safe_json
 from jkeras.saving.safe_zip import SafeZip
@@ -47,7 +48,7 @@ def check_library():
     except ImportError:
         raise ImportError(
             "Exported programs are written and read by `jax.export` with the package flatbuffers: "
-            "`pip install 'jkeras[export]'`."
+            f"`{install_line('export')}`."
         ) from None
 
 

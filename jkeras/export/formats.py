@@ -2,6 +2,7 @@
 
 import os
 
+from jkeras.core import console
 from jkeras.core.errors import check_choice
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.export import onnx_file, tensorflow_files
@@ -41,4 +42,4 @@ def export_model(model, filepath, format, verbose, input_signature, platforms, *
     else:
         tensorflow_files.write_saved_model(model, filepath, input_signature, platforms)
     if verbose:
-        print(f"Exported to {os.fspath(filepath)}")
+        console.say(f"Exported to {os.fspath(filepath)}")

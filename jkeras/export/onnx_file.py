@@ -5,6 +5,7 @@ import warnings
 import jax
 
 from jkeras.core.errors import explain
+from jkeras.core.extras import install_line
 from jkeras.core.errors import place_of
 from jkeras.export.archive import check_texts
 from jkeras.export.lowering import Inference, explained, on_one_device
@@ -30,7 +31,7 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
         from jax2onnx import to_onnx
     except ImportError as error:
         raise ImportError(
-            "`format=\"onnx\"` needs the converter jax2onnx: `pip install 'jkeras[onnx]'`."
+            f'`format="onnx"` needs the converter jax2onnx: `{install_line("onnx")}`.'
         ) from error
     check_target(filepath, overwrite=True)
     signature = input_signature

@@ -2,8 +2,10 @@
 
 import ast
 import difflib
+import io
 
-from jkeras.keras2 import tables
+from jkeras.keras2 import file_names, refused, tables
+from jkeras.keras2.trees import dotted, text_of
 
 # functions of the old backend that `keras.ops` has under the same name and arguments
 SAME_OPS = (
@@ -64,12 +66,22 @@ MOVED = {
 }
 METHODS_BY_HAND = {
     "predict_classes": "model.predict(x).argmax(axis=-1)",
-    "reset_states": "layer.reset_states() of each stateful layer",
+    "reset_states": "reset_state() of a metric; of a model, layer.reset_states() of each layer",
     "add_loss": "a tensor of the graph is not taken: call self.add_loss in a layer",
     "to_yaml": "model.to_json()",
 }
+REDUCTIONS = tuple(
+    f"{losses}.Reduction." for losses in ("losses", "keras.losses", "tf.keras.losses")
+)
 # expressions that begin so name a class or function of Keras by its last part
-OF_CLASSES = ("keras.layers.", "layers.", "keras.initializers.", "initializers.", "keras.losses.")
+OF_CLASSES = (
+    "keras.layers.",
+    "layers.",
+    "keras.initializers.",
+    "initializers.",
+    "keras.losses.",
+    "losses.",
+)
 EXPRESSIONS = {
     "int_shape": "{0}.shape",
     "ndim": "len({0}.shape)",
@@ -89,8 +101,26 @@ def modernize(source):
     Dense(units=3)  # out
     """
     rewriter = Rewriter(source)
-    rewriter.visit(ast.parse(source))
-    return rewriter.result(), rewriter.remarks
+    tree = ast.parse(source)
+    rewriter.files = file_names.renamed(tree)
+    rewriter.visit(tree)
+    text = rewriter.result()
+    return text, _all_remarks(rewriter, text)
+
+
+def _all_remarks(rewriter, text):
+    """The remarks of a rewriter, and those on what Keras 3 refuses of the new program, by lines of
+    the old one; of two on one thing in a line the rewriter's counts.
+    """
+    remarks = [(remark.line, remark.text) for remark in rewriter.remarks]
+    told = {}
+    for line, remark in remarks:
+        told[line] = f"{told.get(line, '')} {remark}"
+    for found in refused.remarks_on(text):
+        line = rewriter.old_line(found.line)
+        if found.name not in told.get(line, ""):
+            remarks.append((line, found.text))
+    return [f"line {line}: {remark}" for line, remark in sorted(dict.fromkeys(remarks))]
 
 
 def difference(source):
@@ -104,7 +134,8 @@ class Rewriter(ast.NodeVisitor):
     """Collects replacements of pieces of a program, by their places."""
 
     def __init__(self, source):
-        self.lines = source.splitlines(keepends=True)
+        # as Python counts lines: a form feed, as in some old files, ends none
+        self.lines = io.StringIO(source).readlines()
         self.encoded = source.encode()
         starts, at = [], 0
         for line in self.lines:
@@ -113,6 +144,9 @@ class Rewriter(ast.NodeVisitor):
         self.starts = starts
         self.edits = []  # (begin, end, text) in bytes
         self.remarks = []
+        self.files = {}  # path in the old program -> in the new one
+        self.done = []  # those that count
+        self.inserted = None  # the line behind which `import keras` was put into the new program
         self.backends = set()  # names bound to the old backend
         self.names = {}  # name in the program -> class of Keras
         self.needs_import = False
@@ -139,20 +173,38 @@ class Rewriter(ast.NodeVisitor):
 
     def remark(self, node, text):
         """Notes a line that needs a hand."""
-        self.remarks.append(f"line {node.lineno}: {text}")
+        self.remarks.append(refused.Remark(node.lineno, "", text))
 
     def result(self):
         """The program with all replacements; of two that overlap, the outer one counts."""
-        text, done = self.encoded, []
+        text, self.done = self.encoded, []
         for begin, end, new in sorted(self.edits, key=lambda edit: (edit[0], -edit[1])):
-            if not done or begin >= done[-1][1]:
-                done.append((begin, end, new))
-        for begin, end, new in reversed(done):
+            if not self.done or begin >= self.done[-1][1]:
+                self.done.append((begin, end, new))
+            elif new == self.done[-1][2] == "":  # two that go, and what is between them
+                self.done[-1] = (self.done[-1][0], max(end, self.done[-1][1]), new)
+        for begin, end, new in reversed(self.done):
             text = text[:begin] + new.encode() + text[end:]
         text = text.decode()
         if self.needs_import and "import keras\n" not in text:
-            text = _with_import(text)
+            self.inserted = _place_of_import(text)
+            text = _with_import(text, self.inserted)
         return text
+
+    def old_line(self, line):
+        """The line of the old program that a line of the new one was made of."""
+        if self.inserted is not None and line > self.inserted:
+            line -= 1
+        shift = 0  # lines that the new program has more so far
+        for begin, end, new in self.done:
+            first = self.encoded[:begin].count(b"\n") + 1 + shift
+            if line <= first:
+                break
+            more = new.count("\n") - self.encoded[begin:end].count(b"\n")
+            if line <= first + new.count("\n"):
+                return first - shift
+            shift += more
+        return line - shift
 
     # ------------------------------------------------------------ imports
 
@@ -186,6 +238,9 @@ class Rewriter(ast.NodeVisitor):
         if module == "keras" and alias.name == "backend":
             self.backends.add(name)
         new = tables.RENAMED.get(alias.name, alias.name)
+        if module in tables.SHORT_IN and alias.name in tables.SHORT_NAMES:
+            names[module].append(f"{tables.SHORT_NAMES[alias.name]} as {name}")
+            return
         self.names[name] = new
         if alias.name == "np_utils":
             self.names[name] = "utils"
@@ -232,6 +287,11 @@ class Rewriter(ast.NodeVisitor):
             outer = new_module(whole)
             self.needs_import = True
             self.replace(node, outer or whole.removeprefix("tf."))
+        elif whole.startswith(REDUCTIONS) and node.attr in tables.REDUCTIONS:
+            self.replace(node, repr(tables.REDUCTIONS[node.attr]))
+        elif node.attr in tables.SHORT_NAMES and self.is_of_short_names(node.value):
+            begin, end = self.span(node)
+            self.edits.append((end - len(node.attr), end, tables.SHORT_NAMES[node.attr]))
         elif node.attr in tables.RENAMED and whole.startswith(OF_CLASSES):
             begin, end = self.span(node)
             size = len(node.attr.encode())
@@ -243,6 +303,12 @@ class Rewriter(ast.NodeVisitor):
             self.edits.append((end - 2, end, "learning_rate"))
         elif whole.startswith("keras.") and new_module(whole) not in (None, whole):
             self.replace(node, new_module(whole))
+
+    def is_of_short_names(self, node):
+        """Whether an expression is a module that had losses and metrics under short names, too."""
+        whole = dotted(node) or ""
+        module = new_module(whole) or f"keras.{self.names.get(whole)}"
+        return module in tables.SHORT_IN
 
     def is_backend(self, node):
         """Whether an expression is the old backend."""
@@ -279,13 +345,37 @@ class Rewriter(ast.NodeVisitor):
             self.with_last_axis(node)
         if name == "merge":
             self.remark(node, "merge(mode=): layers.add, multiply, concatenate, ...")
-        if name in tables.ARGUMENTS:
-            self.arguments(node, tables.ARGUMENTS[name], name)
+        if name in tables.ARGUMENTS or any(k.arg == "reduction" for k in node.keywords):
+            self.arguments(node, tables.ARGUMENTS.get(name, {}), name)
         if name in tables.KERNEL_SIDES:
             self.kernel_sides(node, tables.KERNEL_SIDES[name])
         if method is not None:
             self.method(node, method)
+        if method == "compile":
+            self.compile_arguments(node)
+        if method == "add_weight":
+            self.weight_arguments(node)
         self.generic_visit(node)
+
+    def compile_arguments(self, node):
+        """Takes out what `compile` has no more, where it changes nothing."""
+        for keyword in node.keywords:
+            value = getattr(keyword.value, "value", keyword)
+            if value in tables.GONE_OF_COMPILE.get(keyword.arg, ()):
+                self.take_out(node, keyword)
+
+    def weight_arguments(self, node):
+        """`add_weight("w", (2,))`: says which arguments the first two are."""
+        if text_of(node.args[0] if node.args else None) is None or len(node.args) > 2:
+            return
+        for value, name in zip(node.args, ("name", "shape")):
+            begin, _ = self.span(value)
+            self.edits.append((begin, begin, f"{name}="))
+
+    def visit_Constant(self, node):
+        new = self.files.get(text_of(node))
+        if new is not None:
+            self.replace(node, repr(new))
 
     def class_of(self, function):
         """The class of Keras 3 that a call makes; None for anything else."""
@@ -309,7 +399,7 @@ class Rewriter(ast.NodeVisitor):
         needed = inner.needs_import or pattern.startswith("keras")
         inner.needs_import = False
         self.replace(node, pattern.format(inner.result()))
-        self.remarks += [r.replace("line 1:", f"line {node.lineno}:") for r in inner.remarks]
+        self.remarks += [remark._replace(line=node.lineno) for remark in inner.remarks]
         self.needs_import = self.needs_import or needed
         return True
 
@@ -327,7 +417,7 @@ class Rewriter(ast.NodeVisitor):
             if keyword.arg == "decay" and "lr" in renamed:
                 self.remark(keyword.value, f"{name}(decay=): give a schedule, InverseTimeDecay")
                 self.take_out(node, keyword)
-            elif keyword.arg in MOVED:
+            elif keyword.arg in MOVED and (name, keyword.arg) != ("Embedding", "weights"):
                 self.remark(keyword.value, f"{name}({keyword.arg}=): {MOVED[keyword.arg]}")
             elif keyword.arg in renamed and renamed[keyword.arg] is None:
                 self.take_out(node, keyword)
@@ -356,6 +446,8 @@ class Rewriter(ast.NodeVisitor):
         new = value
         if argument.endswith("_initializer"):
             new = tables.INITIALIZERS.get(value, value)
+        elif argument == "reduction" and value == "auto":
+            new = "sum_over_batch_size"
         elif argument == "data_format":
             new = tables.DATA_FORMATS.get(value, value)
         if new != value:
@@ -423,16 +515,6 @@ class Rewriter(ast.NodeVisitor):
                 self.replace(item, repr("accuracy"))
 
 
-def dotted(node):
-    """ "a.b.c" for such an expression; None for any other."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        head = dotted(node.value)
-        return f"{head}.{node.attr}" if head else None
-    return None
-
-
 def new_module(name):
     """Where the names of an old module are in Keras 3; None where it is not of Keras.
 
@@ -458,8 +540,8 @@ def _listed(names, node):
     return f"(\n{indent}" + f",\n{indent}".join(unique) + f",\n{' ' * node.col_offset})"
 
 
-def _with_import(text):
-    """The program with `import keras` in front of its first import."""
+def _place_of_import(text):
+    """The number of lines in front of the first import of a program."""
     body = ast.parse(text).body
     is_import = (ast.Import, ast.ImportFrom)
     places = [
@@ -467,6 +549,11 @@ def _with_import(text):
         for node in body
         if isinstance(node, is_import) and getattr(node, "module", "") != "__future__"
     ]
-    lines = text.splitlines(keepends=True)
-    lines.insert(places[0] - 1 if places else 0, "import keras\n")
+    return places[0] - 1 if places else 0
+
+
+def _with_import(text, place):
+    """The program with `import keras` behind so many lines."""
+    lines = io.StringIO(text).readlines()
+    lines.insert(place, "import keras\n")
     return "".join(lines)

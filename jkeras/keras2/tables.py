@@ -45,6 +45,30 @@ SHORT = {
     "cosine": "cosine_similarity",
 }
 
+# what losses and metrics were called, too, which Keras 3 has by its long name alone
+SHORT_NAMES = {
+    **{short: name for short, name in SHORT.items() if short != "cosine"},
+    "huber_loss": "huber",
+    "maxnorm": "max_norm",
+    "nonneg": "non_neg",
+    "unitnorm": "unit_norm",
+    "zero": "zeros",
+    "one": "ones",
+}
+SHORT_IN = ("keras.losses", "keras.metrics", "keras.constraints", "keras.initializers")
+REDUCTIONS = {
+    "NONE": None,
+    "SUM": "sum",
+    "SUM_OVER_BATCH_SIZE": "sum_over_batch_size",
+    "AUTO": "sum_over_batch_size",
+}
+# arguments of `compile` that go, with these values
+GONE_OF_COMPILE = {
+    "sample_weight_mode": ("temporal", None),
+    "target_tensors": (None,),
+    "experimental_run_tf_function": (True, False, None),
+}
+
 # values of arguments that name an initializer
 INITIALIZERS = {
     "normal": "random_normal",
@@ -154,6 +178,9 @@ ARGUMENTS = {
     "TensorBoard": {"write_grads": None, "batch_size": None, "embeddings_layer_names": None},
     "Model": {"input": "inputs", "output": "outputs"},
     "RandomNormal": {"std": "stddev"},
+    "to_categorical": {"nb_classes": "num_classes"},
+    "Discretization": {"bins": "bin_boundaries"},
+    "CategoryEncoding": {"max_tokens": "num_tokens"},
     "random_normal": {"std": "stddev"},
     "random_uniform": {"low": "minval", "high": "maxval"},
     "KerasClassifier": {"nb_epoch": "epochs"},

@@ -6,10 +6,11 @@ import shutil
 import jax
 
 from jkeras.callbacks.progress import screen
+from jkeras.core import console
 from jkeras.core.building import is_shape
 from jkeras.core.graph import graph_of, history_of, node_of
-from jkeras.core.op import Operation
 from jkeras.core.layer import Layer
+from jkeras.core.op import Operation
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.kernel.spec import size_of
 from jkeras.models.text_table import table_of
@@ -17,6 +18,7 @@ from jkeras.models.text_table import table_of
 # width, ends of columns, titles
 PATH = (88, (0.45, 0.80, 1.0), ("Layer (type)", "Output Shape", "Param #"))
 GRAPH = (108, (0.3, 0.56, 0.74, 1.0), (*PATH[2], "Connected to"))
+NARROWEST = 4  # characters of a column
 JUSTIFY = {"Param #": "right", "Trainable": "center"}
 
 
@@ -132,7 +134,7 @@ def print_summary(
         default = default + 12
         ends = [*(0.9 * end for end in ends), 1.0]
         titles = (*titles, "Trainable")
-    width = line_length or min(default, shutil.get_terminal_size().columns - 4)
+    width = line_length or _width_of_terminal(ends, default)
     widths = _widths(ends, width)[: len(titles)]
     layers = _in_range(getattr(model, "operations", model.layers), layer_range)
     rows = list(_rows(layers, expand_nested, show_trainable, relevant))
@@ -152,7 +154,7 @@ def _show(lines_of, print_fn):
     if print_fn is not None:
         print_fn(_joined(lines_of(str)))
     elif not is_interactive_logging_enabled():
-        print(_joined(lines_of(str)), end="")
+        console.write(_joined(lines_of(str)))
     else:
         shown_on = screen()
         shown_on.table(_joined(lines_of(shown_on.bold)))
@@ -162,14 +164,28 @@ def _joined(lines):
     return "".join(f"{line}\n" for line in lines)
 
 
+def _width_of_terminal(ends, most):
+    """The width of a table for the terminal; of a narrow one, which breaks the lines, the least
+    width that columns take.
+    """
+    width = min(most, shutil.get_terminal_size().columns - 4)
+    wide_enough = (w for w in range(width, most) if min(_columns(ends, w)) >= NARROWEST)
+    return next(wide_enough, width)
+
+
+def _columns(ends, width):
+    stops = [int(end * width) for end in ends]
+    return [stop - start for start, stop in zip([0, *stops], stops)]
+
+
 def _widths(ends, width):
     """The widths of columns that end at fractions of the table's width."""
-    stops = [int(end * width) for end in ends]
-    widths = [stop - start for start, stop in zip([0, *stops], stops)]
-    if min(widths) < 4:
+    widths = _columns(ends, width)
+    if min(widths) < NARROWEST:
         raise ValueError(
             f"Insufficient console width to print summary: the columns of a line of {width} "
-            f"characters are {widths} wide and need 4 at least. Pass a larger `line_length`."
+            f"characters are {widths} wide and need {NARROWEST} at least. Pass a larger "
+            "`line_length`."
         )
     return widths
 

@@ -21,7 +21,7 @@ import zipfile
 from jkeras.core.own_files import check_regular, open_own
 from jkeras.core.registry import public
 from jkeras.saving.partial import Partial
-from jkeras.saving.reading import readable
+from jkeras.core.errors import readable
 
 CHUNK = 1 << 16
 # an archive may unpack to so many times its size, and to so many bytes in any case

@@ -5,6 +5,7 @@ import sys
 
 import jax
 
+from jkeras.core import console
 from jkeras.core.registry import public
 
 WIDTH = 100  # of the bars above and below a warning
@@ -26,11 +27,11 @@ def report_devices():
     JAX ... on ...
     """
     devices = jax.devices()
-    print(f"JAX {jax.__version__} on {described(devices)}")
+    console.say(f"JAX {jax.__version__} on {described(devices)}")
     if devices[0].platform == "cpu":
         advice = ON_COLAB if "COLAB_RELEASE_TAG" in os.environ else ELSEWHERE
         bar = "!" * WIDTH
-        print(
+        console.say(
             f"{bar}\n  NO ACCELERATOR: all of this runs on the CPU, many times slower than on a "
             f"GPU or TPU.\n  {advice}\n{bar}",
             file=sys.stderr,

@@ -14,10 +14,11 @@ import urllib.parse
 import urllib.request
 import zlib
 
+from jkeras.core import console, web
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.saving.files import replacing
-from jkeras.saving.reading import opened, readable
-from jkeras.core import web
+from jkeras.saving.reading import opened
+from jkeras.core.errors import readable
 from jkeras.core.own_files import open_own
 from jkeras.utils.progbar import Progbar
 
@@ -71,7 +72,7 @@ def download(origin, target, is_right, is_hashed=False):
         return address.endswith(ZIPPED) or (is_hashed and is_right(path))
 
     if is_interactive_logging_enabled():
-        print(f"Downloading data from {shown}")
+        console.say(f"Downloading data from {shown}")
     with replacing(target) as temporary:
         try:
             if local is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.core import console
 from jkeras.core.errors import check_choice
 from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.registry import public
@@ -84,7 +85,7 @@ class Folder:
         classes = ""
         if self.labels is not None:
             classes = f" belonging to {len(self.class_names)} classes"
-        print(f"Found {len(self.paths)} files{classes}.")
+        console.say(f"Found {len(self.paths)} files{classes}.")
 
     def _infer_labels(self, class_names):
         """Finds the files of the subfolders; the label of each is its subfolder's place."""
@@ -147,7 +148,7 @@ class Folder:
         rows = slice(None)
         if subset is not None:
             rows = self._rows(subset)
-            print(f"Using {len(self.paths[rows])} files for {subset}.")
+            console.say(f"Using {len(self.paths[rows])} files for {subset}.")
         paths = self.paths[rows]
         labels = None
         if self.labels is not None:

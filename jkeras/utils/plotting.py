@@ -10,6 +10,7 @@ import subprocess
 import typing
 
 from jkeras import tree
+from jkeras.core import console
 from jkeras.core.graph import graph_of, operation_of
 from jkeras.core.keras_tensor import is_symbolic
 from jkeras.core.registry import public
@@ -442,7 +443,9 @@ def plot_model(
         asked = f"{asked}.png"
     written = picture.write(asked)
     if written != asked:
-        print(f"graphviz is not installed, so the picture is in {written} instead of {asked}.")
+        console.say(
+            f"graphviz is not installed, so the picture is in {written} instead of {asked}."
+        )
     try:
         from IPython import display
     except ImportError:

@@ -1,10 +1,10 @@
 """Progbar: a progress bar for loops of one's own."""
 
-import sys
 import time
 
 import numpy as np
 
+from jkeras.core import console
 from jkeras.core.registry import public
 
 
@@ -86,7 +86,7 @@ class Progbar:
         if self.verbose == 1 and is_due:
             self._draw(current, now, per_step, finalize)
         elif self.verbose == 2 and finalize:
-            print(
+            console.say(
                 f"{current}/{self.target} - {now - self._start:.0f}s - "
                 f"{self._time(per_step)}{self._values()}"
             )
@@ -107,7 +107,7 @@ class Progbar:
         self.update(self._seen + n, values)
 
     def _draw(self, current, now, per_step, finalize):
-        live = hasattr(sys.stdout, "isatty") and sys.stdout.isatty()
+        live = console.is_terminal()
         if not live and not finalize:
             return
         self._drawn = now
@@ -125,8 +125,7 @@ class Progbar:
             line = f"\r\x1b[2K{line}"
         if finalize:
             line += "\n"
-        sys.stdout.write(line)
-        sys.stdout.flush()
+        console.write(line)
 
     def _duration(self, current, now):
         """Seconds for a step, without the first one, which compiles."""

@@ -181,6 +181,51 @@ pipe.write("survived")
         assert pipe.read() == ""
 
 
+LEAVES = """
+import ctypes
+begin = open({fifo!r}, "w")
+for how in ("plain", "session", "group", "twice"):
+    if os.fork() == 0:
+        if how == "session":
+            os.setsid()
+        if how == "group":
+            os.setpgid(0, 0)
+        if how == "twice":
+            os.setsid()
+            if os.fork():
+                os._exit(0)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        begin.write("x")
+        begin.flush()
+        time.sleep(60)
+        os._exit(0)
+{end}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows whose orphans they are")
+@pytest.mark.parametrize(
+    "end", ["sys.exit(0)", pytest.param("sys.exit(3)", marks=pytest.mark.slow), "time.sleep(60)"]
+)
+def test_what_processes_started_ends_with_them(job, tmp_path, end):
+    """Also in sessions of their own: each holds a pipe open, which is read to its end."""
+    fifo = os.fspath(tmp_path / "fifo")
+    os.mkfifo(fifo)
+    running = command(job(LEAVES.format(fifo=fifo, end=end)), "--processes", "1")
+    with running, open(fifo) as pipe:
+        begun = ""
+        while len(begun) < 4:
+            text = pipe.read(1)
+            if not text:  # they were killed before they wrote
+                break
+            begun += text
+        if end.startswith("time"):
+            running.kill()
+        assert pipe.read() == ""
+        running.wait(timeout=20)
+    assert running.returncode == {"sys.exit(0)": 0, "sys.exit(3)": 3}.get(end, -signal.SIGKILL)
+
+
 # ---------------------------------------------------------------- the command
 
 
@@ -192,11 +237,19 @@ pipe.write("survived")
         (["--processes", "2", "--nodes", "2", "--node-rank", "2"], "node_rank=2"),
         (["--processes", "2", "--nodes", "2"], "--coordinator HOST:PORT"),
         (["--processes", "2", "--nodes", "2", "--coordinator", "node0"], "HOST:PORT"),
+        (["--processes", "1", "--grace", "nan"], "grace=nan"),
+        (["--processes", "1", "--grace", "inf"], "grace=inf"),
+        (["--processes", "1", "--port", "99999999"], "port=99999999"),
+        (["--processes", "1", "--port", "0"], "port=0"),
+        (["--processes", "1", "--port", "65535", "--retries", "1"], "retries=1"),
+        (["--processes", "2", "--nodes", "2", "--coordinator", "node0:70000"], "port=70000"),
     ],
 )
-def test_wrong_options(options, message):
-    with pytest.raises(SystemExit, match=message):
+def test_wrong_options(options, message, capsys):
+    with pytest.raises(SystemExit) as ended:
         commands.main(["launch", *options, "program.py"])
+    told = capsys.readouterr().err
+    assert ended.value.code == 2 and message in told and told.count("\n") == 1
 
 
 def test_options_become_a_job(monkeypatch):

@@ -104,7 +104,9 @@ def wait_for(port, process):
     pytest.fail(f"no answer of the server within {PATIENCE} seconds")
 
 
-@pytest.mark.parametrize("name", ["train.py", "server.py", "Dockerfile", "requirements.txt"])
+@pytest.mark.parametrize(
+    "name", ["train.py", "server.py", "connections.py", "Dockerfile", "requirements.txt"]
+)
 def test_the_page_shows_the_files(name):
     assert (FOLDER / name).read_text() in (ROOT / "docs" / "shipping.md").read_text()
 
@@ -168,3 +170,24 @@ def test_sigterm_ends_all_processes(serve):
     assert process.wait(PATIENCE) == 0
     with pytest.raises(ConnectionRefusedError):
         ask(port)
+
+
+@pytest.mark.slow
+def test_half_sent_requests_shut_nobody_out(serve, expected):
+    """More than may be open; they end, and others are answered meanwhile."""
+    _, port = serve()
+    half = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+    with contextlib.ExitStack() as opened:
+        place = ("127.0.0.1", port)
+        many = [
+            opened.enter_context(socket.create_connection(place, timeout=60)) for _ in range(450)
+        ]
+        for number, connection in enumerate(many):
+            with contextlib.suppress(OSError):  # it made room already
+                connection.sendall(half + b"\r\n1" * (number % 2))
+        report = module_of("load").load(expected, port, requests=50, connections=2)
+        for connection in many:
+            with contextlib.suppress(ConnectionResetError):
+                while connection.recv(4096):
+                    pass
+    assert report.failures == {}

@@ -137,7 +137,7 @@ def test_neither_options_nor_the_interpreter_come_from_the_file(recorded, tmp_pa
     )
     program = rerun.program_of(reading.read(path))
     assert program.command == [
-        *[sys.executable, "-m", "jkeras", "run"],
+        *[sys.executable, "-P", "-m", "jkeras", "run"],
         *[str(recorded / "train.py"), "-c", "x"],
     ]
 
@@ -153,3 +153,185 @@ def test_a_program_that_fails_or_reports_nothing(tmp_path):
 def test_a_file_that_is_not_there(tmp_path, capsys):
     assert reproduce(tmp_path / "none.json") == 2
     assert "none.json" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------ reports of strangers
+
+CODES = "\x1b[2K\x1b[1A\r\x9b31m\u202e\u2066\x07\x00"
+
+
+def with_fact(recorded, path, change):
+    report = tools.load(recorded / "run.json")
+    change(report)
+    path.write_text(json.dumps(report))
+    return path
+
+
+def is_plain(text):
+    return all(c.isprintable() or c == "\n" for c in text)
+
+
+def edit_arguments(report):
+    report["program"]["arguments"] = ["--x", CODES + "a\nb"]
+
+
+def edit_status(report):
+    report["status"] = CODES + "\nfinished " + "x" * 5_000_000
+
+
+def edit_names(report):
+    report["settings"] |= {CODES + "k" * 100_000: 1, "a": CODES, "b": {CODES: [CODES]}}
+
+
+def edit_results(report):
+    report["epochs"][0]["logs"] |= {CODES + "x" * 100_000: 3}
+    report["epochs"][0]["weights"] = CODES
+
+
+@pytest.mark.parametrize("edit", [edit_arguments, edit_status, edit_names, edit_results])
+def test_what_a_report_says_gives_the_terminal_no_commands(recorded, tmp_path, edit, capsys):
+    first = recorded / "run.json"
+    other = with_fact(recorded, tmp_path / "run.json", edit)
+    for pair in ((other,), (first, other), (other, first)):
+        reproduce(*pair)
+        told = capsys.readouterr()
+        assert is_plain(told.out) and is_plain(told.err)
+        assert len(told.out) + len(told.err) < 20_000
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        {"script": CODES},
+        {"script": "/nowhere/" + CODES},
+        {"folder": "/nowhere/" + CODES},
+        {"arguments": [CODES, 3]},
+        {"arguments": ["x" * 3_000_000]},
+        {"arguments": [" " * 100] * 100},
+    ],
+)
+def test_nothing_is_asked_that_is_not_shown(recorded, tmp_path, program, capsys, monkeypatch):
+    monkeypatch.setattr(rerun.subprocess, "run", pytest.fail)
+    monkeypatch.setattr("sys.stdin", Yes())
+    monkeypatch.setattr("builtins.input", pytest.fail)
+    path = edited(recorded, tmp_path / "run.json", **program)
+    assert reproduce(path) == 2
+    told = capsys.readouterr()
+    assert is_plain(told.out) and is_plain(told.err) and len(told.out + told.err) < 10_000
+
+
+class Yes(io.StringIO):
+    """A user who agrees to all."""
+
+    def isatty(self):
+        return True
+
+
+def of_python():
+    """Scripts that everybody has, and that run what their arguments say."""
+    import pip
+    import timeit
+
+    library = pathlib.Path(os.__file__).parent
+    return [
+        timeit.__file__,
+        *(str(library / name) for name in ("pdb.py", "runpy.py", "trace.py", "cProfile.py")),
+        str(pathlib.Path(pip.__file__).with_name("__main__.py")),
+        str(pathlib.Path(pytest.__file__).with_name("__main__.py")),
+        str(ROOT / "jkeras" / "__main__.py"),
+    ]
+
+
+def with_script(recorded, path, script, **program):
+    content = {"script": str(script), "sha256": rerun.hash_of_file(script)}
+    return edited(recorded, path, **content, **program)
+
+
+@pytest.mark.parametrize("script", of_python(), ids=lambda path: "/".join(path.split("/")[-2:]))
+def test_yes_does_not_run_what_is_pythons_own(recorded, tmp_path, script, monkeypatch, capsys):
+    """The script is as it was, since everybody has it; its arguments are the stranger's."""
+    monkeypatch.setattr(rerun.subprocess, "run", pytest.fail)
+    link = tmp_path / "link.py"
+    link.symlink_to(script)
+    for place in (script, link, pathlib.Path(script).parent / "." / pathlib.Path(script).name):
+        path = with_script(recorded, tmp_path / "run.json", place, arguments=["import os"])
+        assert reproduce(path, "--yes") == 2
+        assert "--yes does not hold" in capsys.readouterr().err
+
+
+def test_what_is_pythons_own_runs_where_the_user_says_so(
+    recorded, tmp_path, in_root, monkeypatch, capfd
+):
+    monkeypatch.setattr("sys.stdin", Yes())
+    monkeypatch.setattr("builtins.input", lambda text: "y")
+    path = with_script(recorded, tmp_path / "run.json", of_python()[1], arguments=["--help"])
+    assert reproduce(path) == 2
+    told = capfd.readouterr()
+    assert "part of Python" in told.out and "usage" in told.out and "status is 2" in told.err
+
+
+def test_no_module_comes_from_the_folder(recorded, tmp_path, monkeypatch, capfd):
+    """Neither by `-m`, which looks into it, nor by a PYTHONPATH that means another one there."""
+    folder = tmp_path / "evil"
+    folder.mkdir()
+    for name in ("jkeras", "numpy", "sitecustomize", "argparse"):
+        (folder / f"{name}.py").write_text("print('EVIL', flush=True); raise SystemExit(9)")
+    script = tmp_path / "own.py"
+    script.write_text("import sys; print('OWN', sys.path, flush=True)")
+    monkeypatch.setenv("PYTHONPATH", f":.:{ROOT}:")
+    for launcher in ([], ["run"]):
+        path = with_script(
+            recorded,
+            tmp_path / "run.json",
+            script,
+            folder=str(folder),
+            launcher=launcher,
+            arguments=[],
+        )
+        assert reproduce(path, "--yes") == 2
+        told = capfd.readouterr()
+        told = told._replace(out=told.out.replace(f"cd {folder}", ""))
+        assert "EVIL" not in told.out and "OWN" in told.out and str(folder) not in told.out
+
+
+def put(path, kind):
+    """Puts something that is no report in a place; returns what must stay as it is."""
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    elif kind in ("a link", "a link to nothing"):
+        target = path.with_name("mine.txt")
+        path.symlink_to(target)
+        if kind == "a link":
+            target.write_text("mine")
+            return target
+    else:
+        path.write_text(kind)
+        return path
+
+
+@pytest.mark.parametrize(
+    "kind", ["a folder", "a pipe", "a link", "a link to nothing", "a text", '{"a": "mine"}']
+)
+def test_a_report_takes_the_place_of_nothing_else(recorded, tmp_path, kind, monkeypatch, capsys):
+    monkeypatch.setattr(rerun.subprocess, "run", pytest.fail)
+    path = tmp_path / "run.json"
+    kept = put(path, kind)
+    before = kept and kept.read_bytes()
+    with pytest.raises(OSError, match="run.json"):
+        tools.fit(path, epochs=1)
+    assert reproduce(recorded / "run.json", "--yes", "--into", path) == 2
+    assert "run.json" in capsys.readouterr().err
+    assert before == (kept and kept.read_bytes())
+    assert sorted(found.name for found in tmp_path.iterdir()) == sorted(
+        {path.name, kept.name if kept else path.name}
+    )
+
+
+def test_a_report_takes_the_place_of_a_report(tmp_path):
+    path = tmp_path / "run.json"
+    path.touch()
+    tools.fit(path, epochs=1)
+    tools.fit(path, epochs=1)
+    assert tools.load(path)["status"] == "finished"

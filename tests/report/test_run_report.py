@@ -257,7 +257,3 @@ def test_of_many_steps_every_so_many_are_kept(sizes):
 )
 def test_how_a_program_was_started(line, expected):
     assert circumstances.launcher(line.split()) == expected
-
-
-def test_the_commit(tmp_path):
-    assert circumstances.git(str(tmp_path)) is None

@@ -10,7 +10,7 @@ from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import entries, rope
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES
 from jkeras.saving.hugging_face.sizes import check_all_layers, check_counts, check_dtypes
-from jkeras.saving.reading import readable
+from jkeras.core.errors import readable
 
 Values = collections.abc.Mapping[str, tuple | collections.abc.Callable[[dict], tuple]]
 

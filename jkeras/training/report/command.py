@@ -6,8 +6,11 @@ import argparse
 import shutil
 import sys
 import tempfile
+import typing
 
-from jkeras.training.report import comparison, reading, rerun
+from jkeras.saving.files import replacing
+from jkeras.core.errors import LONGEST_MESSAGE, readable
+from jkeras.training.report import comparison, reading, rerun, target
 from jkeras.training.report.reading import Report
 
 SAME, PARTED, FAILED = 0, 1, 2  # exit statuses
@@ -36,29 +39,34 @@ def reproduce(options: argparse.Namespace) -> int:
         else:
             second = _run_again(first, options)
     except (OSError, ValueError, rerun.CannotRun) as error:
-        print(f"jkeras reproduce: {error}", file=sys.stderr)
+        _tell(f"jkeras reproduce: {error}", sys.stderr)
         return FAILED
     return compare(first, second)
+
+
+def _tell(text: str, file: typing.TextIO | None = None) -> None:
+    """Prints a line, parts of which may be of a report: anybody may have written that."""
+    print(readable(text, lines=False), file=file, flush=True)
 
 
 def compare(first: Report, second: Report) -> int:
     """Prints what differs and where the two part."""
     found = comparison.differences(first, second)
     if found:
-        print("These differ around the runs:")
+        _tell("These differ around the runs:")
     for difference in found[:MOST_SHOWN]:
-        print(f"  {difference}")
+        _tell(f"  {difference}")
     if len(found) > MOST_SHOWN:
-        print(f"  … and {len(found) - MOST_SHOWN} more")
+        _tell(f"  … and {len(found) - MOST_SHOWN} more")
     for report in (first, second):
         if report.status != "finished":
-            print(f"A run is not finished: its status is '{report.status}'.")
+            _tell(f"A run is not finished: its status is '{report.status}'.")
     parting = comparison.parting(first, second)
     steps = sum(epoch.steps for epoch in first.epochs)
     if parting is None:
-        print(f"The runs are the same to the bit: {len(first.epochs)} epochs, {steps} steps.")
+        _tell(f"The runs are the same to the bit: {len(first.epochs)} epochs, {steps} steps.")
         return SAME
-    print(f"The runs part {parting}.")
+    _tell(f"The runs part {parting}.")
     _advise(first)
     return PARTED
 
@@ -71,25 +79,46 @@ def _advise(report: Report) -> None:
 
 def _run_again(report: Report, options: argparse.Namespace) -> Report:
     """The report of a new run."""
+    if options.into is not None:
+        target.check(options.into)
     program = rerun.program_of(report)
-    print(f"This program is run again:\n  {program}", flush=True)
+    print("This program is run again:")
+    _tell(f"  {program}")
     if program.is_changed and not options.changed:
         raise rerun.CannotRun(
             "the script is not the one that the report is of: its sha256 differs. Look at it, "
             "and add --changed to run it as it is now"
         )
-    if not options.yes and not _agrees():
-        raise rerun.CannotRun("nothing was run; --yes runs it without asking")
+    _check_consent(program, options.yes)
     with tempfile.TemporaryDirectory(prefix="jkeras-") as folder:
         written = rerun.run(program, report.path, folder)
         if options.into is not None:
-            shutil.copyfile(written, options.into)
+            with replacing(options.into) as temporary:
+                shutil.copyfile(written, temporary)
         return reading.read(written)
+
+
+def _check_consent(program: rerun.Program, yes: bool) -> None:
+    """Raises where the user did not say that a program may run, or not knowing which."""
+    if yes and not program.is_installed:
+        return
+    if len(str(program)) > LONGEST_MESSAGE:
+        raise rerun.CannotRun(
+            f"its command line has {len(str(program))} characters, more than can be shown: look at "
+            "the arguments in the report. Nothing was run"
+        )
+    if program.is_installed:
+        _tell(
+            "This script is a part of Python or of a package: what runs is what its arguments say."
+        )
+    if not _agrees():
+        why = "--yes does not hold for such a script" if yes else "--yes runs it without asking"
+        raise rerun.CannotRun(f"nothing was run; {why}")
 
 
 def _agrees() -> bool:
     """Whether the user, where there is one, wants it run."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return False
     try:
         return input("Run it? [y/N] ").strip().lower() in ("y", "yes")

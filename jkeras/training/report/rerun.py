@@ -14,6 +14,7 @@ import sys
 import typing
 
 from jkeras.core.circumstances import hash_of_file
+from jkeras.training.report import installed
 from jkeras.training.report.reading import Report
 from jkeras.training.report.run_report import FOLDER, place_in
 
@@ -31,11 +32,14 @@ class Program(typing.NamedTuple):
         command: the words of its command line.
         folder: where it runs.
         is_changed: whether the script is another than it was.
+        is_installed: whether the script is a part of Python or of a package, as timeit.py: many of
+            them run what their arguments say, and all know their hashes.
     """
 
     command: list[str]
     folder: str
     is_changed: bool
+    is_installed: bool = False
 
     def __str__(self) -> str:
         return f"cd {shlex.quote(self.folder)} && {shlex.join(self.command)}"
@@ -63,9 +67,11 @@ def program_of(report: Report) -> Program:
         raise CannotRun(f"there is no folder {folder}")
     if not isinstance(arguments, list) or not all(isinstance(word, str) for word in arguments):
         raise CannotRun(f"its arguments are no list of texts: {arguments}")
-    prefix = ["-m", "jkeras", *launcher] if launcher else []
+    # -P: no module comes from the folder, which the report names
+    prefix = ["-P", "-m", "jkeras", *launcher] if launcher else []
     command = [sys.executable, *prefix, script, *arguments]
-    return Program(command, folder, hash_of_file(script) != told.get("sha256"))
+    is_changed = hash_of_file(script) != told.get("sha256")
+    return Program(command, folder, is_changed, installed.is_installed(script))
 
 
 def run(program: Program, path: str, folder: str) -> pathlib.Path:
@@ -75,7 +81,7 @@ def run(program: Program, path: str, folder: str) -> pathlib.Path:
     Raises:
         CannotRun: it failed, or wrote no such report.
     """
-    environment = {**os.environ, FOLDER: os.path.abspath(folder)}
+    environment = {**os.environ, FOLDER: os.path.abspath(folder), "PYTHONPATH": _module_folders()}
     done = subprocess.run(program.command, cwd=program.folder, env=environment, check=False)
     if done.returncode != 0:
         raise CannotRun(f"the program failed: its exit status is {done.returncode}")
@@ -83,3 +89,10 @@ def run(program: Program, path: str, folder: str) -> pathlib.Path:
     if not written.is_file():
         raise CannotRun(f"the program wrote no report {path}")
     return written
+
+
+def _module_folders() -> str:
+    """PYTHONPATH, in which no folder means another one where the program runs; with this jkeras."""
+    given = os.environ.get("PYTHONPATH", "")
+    folders = [os.path.abspath(folder) for folder in given.split(os.pathsep) if folder]
+    return os.pathsep.join([*folders, *installed.folder_of_a_checkout()])

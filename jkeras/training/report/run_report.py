@@ -17,9 +17,9 @@ import numpy as np
 from jkeras.callbacks import Callback, CallbackList
 from jkeras.core import circumstances, registry
 from jkeras.core.settings import settings
-from jkeras.saving.files import check_target, replacing
+from jkeras.saving.files import replacing
 from jkeras.training.data.source import Source
-from jkeras.training.report import hashes, trace
+from jkeras.training.report import hashes, target, trace
 from jkeras.training.resume import FitOptions
 
 FORMAT = 1
@@ -39,6 +39,7 @@ def reported(
 
     Raises:
         FileNotFoundError: the folder of the path does not exist.
+        OSError: something lies there that is no report.
     """
     if path is None:
         yield options, None
@@ -86,7 +87,7 @@ class RunReport(Callback):
         self.trace = trace.Trace()
         self.path = os.path.abspath(path)
         self.place = place(path)
-        check_target(self.place, overwrite=True)
+        target.check(self.place)
         self.source = source
         self.options = options
         self._begun = {}
@@ -207,6 +208,7 @@ class RunReport(Callback):
         if jax.process_index() > 0:
             return
         try:
+            target.check(self.place)
             with replacing(self.place) as temporary, open(temporary, "w") as file:
                 json.dump(report, file, indent=1, default=str)
         except OSError as error:
