@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.building import as_specs
-from jkeras.core.errors import NotCompiledError, explain
+from jkeras.core.errors import NotCompiledError, check_whole, explain
 from jkeras.core.keras_tensor import flatten
 from jkeras.core.settings import is_interactive_logging_enabled, settings
 from jkeras.core.signals import Signals, whole
@@ -234,6 +234,7 @@ class Trainer(MaybeEnsemble, Compilable):
         from jkeras.training.resume import FitOptions
 
         self._assert_compiled("fit")
+        check_whole("epochs", epochs)
         epochs = min(epochs, settings.max_epochs or epochs)
         x = self._prepared(x)
         if validation_split and validation_data is None:
