@@ -36,6 +36,10 @@ class ExportError(ValueError):
     """
 
 
+class NoCheckpointError(FileNotFoundError, ValueError):
+    """A folder holds no complete checkpoint. To Keras a folder is no model file: a ValueError."""
+
+
 class ConfigError(SerializationError, TypeError):
     """A class does not take its config. Keras raises TypeError there."""
 

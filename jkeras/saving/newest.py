@@ -5,7 +5,7 @@ import warnings
 
 import jax
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import NoCheckpointError, SerializationError
 from jkeras.core.processes import told_by_all
 from jkeras.saving.steps import MANIFEST, Misfit
 
@@ -42,7 +42,7 @@ def read_newest(readers, what="checkpoint"):
         bad.append(f"step {step}{f' in {folder.path}' if several else ''}: {problem}")
     paths = " and ".join(folder.path for folder, _ in readers)
     if not bad:
-        raise FileNotFoundError(f"There is no complete checkpoint in {paths}.")
+        raise NoCheckpointError(f"There is no complete checkpoint in {paths}.")
     raise SerializationError(
         f"{paths}: no {what} can be restored. {'; '.join(bad)}. Take another copy of the folder, "
         "or begin afresh in an empty one."
