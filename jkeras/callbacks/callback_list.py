@@ -103,9 +103,7 @@ class CallbackList(Callback):
 
     def on_train_end(self, logs=None):
         """Tells the callbacks, all of them; what the first one raises comes out then."""
-        if logs is None:
-            logs = {}
-        error = self._notify_end(logs)
+        error = self._notify_end(dict(logs or {}))
         if error is not None:
             raise error
 
@@ -196,11 +194,12 @@ def _of_batches(kind, name):
 
 
 def _of_epochs(name):
-    """A method with a number that tells every callback."""
+    """A method with a number that tells every callback. What one of them adds to the logs, as a
+    schedule does, those behind it see, and nobody else.
+    """
 
     def hook(self, number, logs=None):
-        if logs is None:
-            logs = {}
+        logs = dict(logs or {})
         for callback in self.callbacks:
             getattr(callback, name)(number, logs)
 
@@ -211,8 +210,7 @@ def _of_all(name):
     """A method that tells every callback."""
 
     def hook(self, logs=None):
-        if logs is None:
-            logs = {}
+        logs = dict(logs or {})
         for callback in self.callbacks:
             getattr(callback, name)(logs)
 

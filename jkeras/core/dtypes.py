@@ -5,7 +5,7 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.errors import DtypeError, suggestion
+from jkeras.core.errors import ArgumentError, DtypeError, suggestion
 from jkeras.core.settings import settings
 
 ALLOWED_DTYPES = (
@@ -80,3 +80,20 @@ def is_float(dtype):
     return dtype is not None and jnp.issubdtype(
         np.dtype(dtype) if not isinstance(dtype, str) else jnp.dtype(dtype), jnp.floating
     )
+
+
+def as_numbers(value, argument):
+    """What was given for an argument as an array.
+
+    Raises:
+        ArgumentError: a text, or something else that is no number.
+
+    >>> as_numbers([1.0, 2.0], "value").shape
+    (2,)
+    """
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"`{argument}` must be a number or an array of numbers. Received: {argument}={value!r}"
+        ) from error

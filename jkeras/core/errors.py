@@ -3,6 +3,7 @@ do.
 """
 
 import difflib
+import operator
 
 
 class NotBuiltError(ValueError):
@@ -66,6 +67,12 @@ class PaddingError(ValueError, RuntimeError):
 class DtypeError(ValueError, TypeError):
     """What was given as a dtype is none. Keras raises the one or the other, depending on who looks
     at it first.
+    """
+
+
+class ArgumentError(ValueError, TypeError):
+    """An argument is not of the kind that is taken. Keras raises the one or the other, by accident
+    where it does not look at the argument.
     """
 
 
@@ -192,3 +199,19 @@ def check_name(name) -> None:
             "Argument `name` must be a string and cannot contain character `/`. "
             f"Received: name={name}"
         )
+
+
+def check_whole(argument, value) -> None:
+    """Raises where the value of an argument is no whole number.
+
+    >>> check_whole("epochs", 3)
+    >>> check_whole("epochs", 1.5)
+    Traceback (most recent call last):
+    jkeras.core.errors.ArgumentError: `epochs` must be a whole number. Received: epochs=1.5
+    """
+    try:
+        operator.index(value)
+    except TypeError:
+        raise ArgumentError(
+            f"`{argument}` must be a whole number. Received: {argument}={value!r}"
+        ) from None

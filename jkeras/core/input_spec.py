@@ -3,6 +3,7 @@
 import jax
 
 from jkeras.core import keras_tensor
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.keras_tensor import KerasTensor, is_symbolic
 from jkeras.core.registry import public
 
@@ -35,17 +36,23 @@ class InputSpec:
         name=None,
         optional=False,
     ):
-        self.dtype = dtype
+        self.dtype = None if dtype is None else standardize_dtype(dtype)
         self.shape = None if shape is None else keras_tensor.standardize_shape(shape)
         self.ndim = len(self.shape) if shape is not None else ndim
         self.max_ndim, self.min_ndim, self.name, self.optional = max_ndim, min_ndim, name, optional
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
         try:
             self.axes = {int(k): v for k, v in (axes or {}).items()}
-        except (ValueError, TypeError):
+        except (AttributeError, ValueError, TypeError):
             raise TypeError(
                 f"Argument `axes` must be a dict with integer keys. Received: axes={axes}"
             ) from None
+        most = self.ndim or max_ndim
+        if self.axes and most is not None and max(self.axes) >= most:
+            raise ValueError(
+                f"Axis {max(self.axes)} is greater than the maximum allowed value: {most - 1}. "
+                f"Received: axes={axes}"
+            )
 
     def accepts(self, shape):
         """Whether an array of this shape is seen to fit at a glance; if not, `check` says more."""

@@ -2,6 +2,7 @@
 
 from jkeras.core import record, registry
 from jkeras.core.building import as_tuples
+from jkeras.core.errors import ConfigError
 from jkeras.core.policy import DTypePolicy
 
 
@@ -38,8 +39,8 @@ class LayerConfig:
             config["dtype"] = policy.name if type(policy) is DTypePolicy else policy
         try:
             return cls(**config)
-        except TypeError as error:
-            raise TypeError(
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
                 f"Error when deserializing class '{cls.__name__}' using "
                 f"config={registry.shown(config)}.\n\nException encountered: {error}"
             ) from error

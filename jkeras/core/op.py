@@ -51,7 +51,8 @@ class Operation:
                 lambda arguments: self.op.function(*arguments[0], **arguments[1], **self.config),
                 (args, kwargs),
             )
-        except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+        # JAX takes a text in place of an axis for the name of one, which is a NameError
+        except (TypeError, ValueError, LookupError, ArithmeticError, NameError) as error:
             tensors = ", ".join(
                 f"{t.shape} {t.dtype}" for t in flatten((args, kwargs)) if is_symbolic(t)
             )

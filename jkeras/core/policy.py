@@ -201,9 +201,9 @@ def get(identifier):
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):
-        return deserialize(identifier)
+        return _of_config(identifier)
     if isinstance(identifier, str):
-        if identifier.startswith(QUANTIZATION_MODES) and identifier not in ALLOWED_DTYPES:
+        if identifier.startswith(QUANTIZATION_MODES):
             return quantized(identifier)
         return DTypePolicy(identifier)
     try:
@@ -213,6 +213,15 @@ def get(identifier):
             "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. "
             f"Received: dtype={identifier}"
         ) from None
+
+
+def _of_config(config):
+    made = deserialize(config)
+    if not isinstance(made, DTypePolicy):
+        raise ValueError(
+            f"Expected the config of a dtype policy, a dict with 'class_name'. Received: {config}"
+        )
+    return made
 
 
 def quantized(name):

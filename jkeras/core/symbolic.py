@@ -21,7 +21,7 @@ class SymbolicRun:
 
     @staticmethod
     def mask_of(tensor):
-        return tensor._keras_mask
+        return getattr(tensor, "_keras_mask", None)  # an array beside KerasTensors has none
 
     @staticmethod
     def set_mask(tensor, mask):

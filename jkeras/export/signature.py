@@ -92,14 +92,18 @@ def standardized(signature, where):
     return jax.tree_util.tree_unflatten(treedef, structs)
 
 
-def names_of(signature):
+def names_of(signature, unnamed=None):
     """A name for each array: that of its `Input` or spec, or "input_0" and so on.
+
+    Args:
+        unnamed: names for those without one, instead.
 
     >>> names_of([InputSpec(shape=(None, 3), name="a"), InputSpec(shape=(None, 3))])
     ['a', 'input_1']
     """
     leaves = jax.tree_util.tree_leaves(signature)
-    return [_name_of(leaf) or f"input_{i}" for i, leaf in enumerate(leaves)]
+    unnamed = unnamed or [f"input_{i}" for i in range(len(leaves))]
+    return [_name_of(leaf) or other for leaf, other in zip(leaves, unnamed, strict=True)]
 
 
 def _name_of(leaf):

@@ -34,7 +34,7 @@ class _Converted(typing.NamedTuple):
 
 def write_saved_model(model, filepath, input_signature=None, platforms=("cpu",)):
     """Writes a folder that TensorFlow loads: `tf.saved_model.load(filepath).serve(x)`, and the
-    signature "serving_default", whose inputs have the names of the model's.
+    signatures "serve" and "serving_default", whose inputs have the names of the model's.
 
     Raises:
         ImportError: TensorFlow is not installed.
@@ -46,7 +46,8 @@ def write_saved_model(model, filepath, input_signature=None, platforms=("cpu",))
         converted.structured, input_signature=converted.arguments, autograph=False
     )
     flat = tf.function(converted.flat, input_signature=converted.specs, autograph=False)
-    tf.saved_model.save(module, os.fspath(filepath), signatures={"serving_default": flat})
+    signatures = {name: flat for name in ("serve", "serving_default")}
+    tf.saved_model.save(module, os.fspath(filepath), signatures=signatures)
 
 
 def write_litert(model, filepath, input_signature=None, **options):
@@ -125,7 +126,8 @@ def _convert(model, input_signature, platforms, tf, jax2tf, fixed=False):
         tf.Variable(np.asarray(v.value), trainable=False, name=v.path) for v in variables
     ]
     leaves, treedef = jax.tree_util.tree_flatten(arguments)
-    specs = [_tensor_spec(tf, *pair) for pair in zip(leaves, names_of(signature), strict=True)]
+    names = names_of(signature, _names_of_arguments(arguments))
+    specs = [_tensor_spec(tf, *pair) for pair in zip(leaves, names, strict=True)]
 
     def structured(*args):  # TensorFlow traces it later, outside the block above
         with on_one_device(), traced_for("tf"):
@@ -151,6 +153,19 @@ def _polymorphic(struct):
 def _tensor_spec(tf, struct, name):
     shape = [size if isinstance(size, int) else None for size in struct.shape]
     return tf.TensorSpec(shape, str(struct.dtype), name)
+
+
+def _names_of_arguments(arguments):
+    """The names that TensorFlow has for arrays without one, by their argument.
+
+    >>> _names_of_arguments(([1.0, 2.0], 3.0))
+    ['args_0', 'args_0_1', 'args_1']
+    """
+    return [
+        f"args_{i}_{j}".removesuffix("_0")
+        for i, argument in enumerate(arguments)
+        for j in range(len(jax.tree_util.tree_leaves(argument)))
+    ]
 
 
 def _output_names(outputs):

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import check_choice
-from jkeras.core.dtypes import standardize_dtype
+from jkeras.core.dtypes import as_numbers, standardize_dtype
 from jkeras.core.record import Kind, record
 from jkeras.core.registry import deserialize
 from jkeras.initializers.base import Initializer
@@ -59,7 +59,7 @@ class Constant(Initializer):
 
     def __call__(self, shape, dtype=None):
         dtype = standardize_dtype(dtype)
-        return jnp.asarray(self.value).astype(dtype) * jnp.ones(shape, dtype)
+        return as_numbers(self.value, "value").astype(dtype) * jnp.ones(shape, dtype)
 
 
 @record(

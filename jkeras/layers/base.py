@@ -2,6 +2,7 @@
 
 from jkeras import activations
 from jkeras.core import registry
+from jkeras.core.errors import ArgumentError
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
 
@@ -20,6 +21,25 @@ class Value(Kind):
         if isinstance(value, dict) and "class_name" in value:
             return registry.deserialize(value)
         return value
+
+
+def refuse_others(cls, given, known=()):
+    """Raises ArgumentError for arguments of all layers that the constructor of a class has not.
+
+    Args:
+        given: dict of the arguments by name that are no fields.
+        known: of these, the names of those that it takes.
+
+    >>> refuse_others(Layer, {"name": "a"}, ("name",))
+    """
+    others = {name: value for name, value in given.items() if name not in known}
+    # what older Keras wrote into configs of first layers
+    others.pop("batch_input_shape", None)
+    if others:
+        raise ArgumentError(
+            f"Unrecognized keyword arguments passed to {cls.__name__}: {others}. Beside its own it "
+            f"takes {', '.join(known)}."
+        )
 
 
 class ReadyLayer(Layer):

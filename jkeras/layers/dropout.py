@@ -15,7 +15,7 @@ from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import standardize_data_format
 from jkeras.core.typed import fields
 from jkeras.kernel.numbers import is_zero, like
-from jkeras.layers.base import ReadyLayer
+from jkeras.layers.base import ReadyLayer, refuse_others
 from jkeras.regularizers import L1L2
 
 
@@ -111,6 +111,10 @@ class _SpatialDropout(Dropout):
 
     data_format: str | None = None
     _ndim = None
+
+    def _base_init(self, **kwargs):
+        refuse_others(type(self), kwargs, ("name", "dtype"))
+        super()._base_init(**kwargs)
 
     def __post_init__(self):
         super().__post_init__()

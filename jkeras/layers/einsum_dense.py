@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import jax.numpy as jnp
 
-from jkeras.core.errors import explain
+from jkeras.core.errors import ShapeError, explain
 from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.layer import layer
 from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
@@ -236,6 +236,11 @@ def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):
             )
         )
     inputs, kernel, outputs = match.groups()
+    axes = len(inputs.replace("0", ""))
+    if len(input_shape) < axes or ("0" not in inputs and len(input_shape) > axes):
+        raise ShapeError(
+            explain(where, f"an input with the axes of {equation!r}", f"shape {input_shape}")
+        )
     output_shape = (input_shape[0], *output_shape)
     sizes = _letter_sizes(inputs, input_shape, outputs, output_shape, where)
     for letter in kernel:

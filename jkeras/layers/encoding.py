@@ -13,7 +13,8 @@ from jkeras.core.errors import explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.typed import fields
-from jkeras.layers.base import DataLayer
+from jkeras.core.settings import floatx
+from jkeras.layers.base import DataLayer, refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, encoded_shape, texts
 from jkeras.ops.fingerprint import farmhash64, fingerprint_cat, siphash64
 
@@ -119,6 +120,10 @@ class Discretization(DataLayer):
     computes_in_float = False
     takes_floats = True
 
+    def _base_init(self, **kwargs):
+        refuse_others(type(self), kwargs, ("name", "dtype"))
+        super()._base_init(**kwargs)
+
     def __post_init__(self):
         check_output_mode(self, sparse=True)
         received = f"num_bins={self.num_bins} and bin_boundaries={self.bin_boundaries}"
@@ -152,6 +157,11 @@ class Discretization(DataLayer):
             )
         bins = jnp.digitize(jnp.asarray(inputs), jnp.asarray(self.bin_boundaries, "float32"))
         return encoded(bins, self.output_mode, self._depth, self.output_dtype, sparse=self.sparse)
+
+    @property
+    def input_dtype(self):
+        """The dtype of the values, whatever that of the layer is."""
+        return floatx()
 
     @property
     def output_dtype(self):

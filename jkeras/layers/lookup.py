@@ -17,6 +17,7 @@ from jkeras.core.registry import refuse_untrusted
 from jkeras.core.settings import floatx
 from jkeras.core.typed import fields
 from jkeras.layers.encoding import as_salt, hashed
+from jkeras.layers.base import refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, read_lines, texts_alone
 
 BROKEN = re.compile("[\n\r\0]")
@@ -78,6 +79,7 @@ class IndexLookup(HostLayer):
         self, vocabulary_size=None, has_input_vocabulary=None, trainable=True, dtype=None, **kwargs
     ):
         # a lookup has no weights and computes in whole numbers: the two change nothing
+        refuse_others(type(self), kwargs, ("name",))
         super()._base_init(**kwargs)
         self.set_untracked(
             _frozen_size=vocabulary_size,
@@ -155,6 +157,10 @@ class IndexLookup(HostLayer):
             if wrong:
                 raise ValueError(violated(self._where, rule, received))
 
+    # those of the tokens; the policy is the default one, as in Keras
+    dtype = compute_dtype = variable_dtype = input_dtype = property(
+        lambda self: self.vocabulary_dtype, doc="The dtype of the tokens: 'string' or 'int64'."
+    )
     _of_numbers = property(lambda self: self.vocabulary_dtype != "string")
     _numpy_dtype = property(lambda self: {"string": object}.get(self.vocabulary_dtype, "int64"))
     _first_oov = property(

@@ -8,7 +8,7 @@ import typing
 import jax.numpy as jnp
 
 from jkeras.core import typed
-from jkeras.core.errors import AxisError, explain
+from jkeras.core.errors import AxisError, ShapeError, explain
 from jkeras.core.layer import Composite, layer
 from jkeras.core.quantized_policy import DTypePolicyMap
 from jkeras.core.record import HIDDEN, Any, Constraint, Initializer, Regularizer
@@ -208,6 +208,7 @@ class HeadedAttention(Composite):
             inputs: query, value, key.
         """
         query, value, key = inputs
+        self._check_ranks(*inputs)
         self._check_scores(return_attention_scores)
 
         def dense(name, x):
@@ -316,6 +317,17 @@ class HeadedAttention(Composite):
 
     def _form(self, use_causal_mask):
         return Form(self._scale, use_causal_mask, self.sliding_window)
+
+    def _check_ranks(self, query, value, key):
+        ranks = {x.ndim for x in (query, value, key)}
+        if len(ranks) > 1 or query.ndim < 3:
+            raise ShapeError(
+                explain(
+                    self._where,
+                    "query, value and key with the same number of axes, at least 3",
+                    f"shapes {query.shape}, {value.shape} and {key.shape}",
+                )
+            )
 
     def _check_scores(self, return_attention_scores):
         """Raises ValueError where weights are asked for that flash attention does not have."""

@@ -2,6 +2,7 @@
 
 from jkeras.core.layer import Composite, layer
 from jkeras.core.registry import deserialize, serialize
+from jkeras.layers.base import refuse_others
 from jkeras.layers.wrappers import mask_argument
 
 
@@ -24,6 +25,10 @@ class Pipeline(Composite):
     call_context = {"training": True, "mask": None}
     computes_in_float = False
     supports_masking = True
+
+    def _base_init(self, **kwargs):
+        refuse_others(type(self), kwargs, ("name",))
+        super()._base_init(**kwargs)
 
     def forward(self, w, sub, inputs, ctx):
         mask = ctx.mask  # the layers after the first find those of what they get

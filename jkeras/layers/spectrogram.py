@@ -59,6 +59,12 @@ class STFTSpectrogram(Layer):
 
     def __post_init__(self):
         step, fft = self.frame_step, self.fft_length
+        if self.frame_length < 1:
+            raise ValueError(
+                explain(
+                    self._where, "`frame_length` of 1 or more", f"frame_length={self.frame_length}"
+                )
+            )
         check_choice("mode", self.mode, MODES, self._where)
         check_choice("scaling", self.scaling, ("density", "spectrum", None), self._where)
         check_choice("padding", self.padding, ("valid", "same"), self._where)

@@ -66,6 +66,11 @@ class TextVectorization(HostLayer):
     ragged: bool = False
     encoding: str = "utf-8"
 
+    # those of the texts; the policy may be another, as in Keras
+    dtype = compute_dtype = variable_dtype = input_dtype = property(
+        lambda self: "string", doc="The dtype of the texts."
+    )
+
     def _base_init(self, vocabulary_size=None, has_input_vocabulary=None, **kwargs):
         super()._base_init(**kwargs)
         arguments = {

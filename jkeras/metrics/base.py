@@ -17,6 +17,7 @@ import numpy as np
 
 from jkeras.core import frame, policy, shown, typed
 from jkeras.core.by_variable import ByVariable
+from jkeras.core.dtypes import as_numbers
 from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.keras_tensor import standardize_shape
@@ -440,8 +441,8 @@ def _as_input(x: Any) -> Any:
     """An argument of `update_state` as an array; structures and None stay."""
     if isinstance(x, Variable):
         return frame.read(x)
-    if isinstance(x, (list, tuple, bool, int, float, np.generic)):
-        return jnp.asarray(x)
+    if isinstance(x, (list, tuple, bool, int, float, np.generic, str)):
+        return as_numbers(x, "values")
     return x
 
 

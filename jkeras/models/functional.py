@@ -292,6 +292,11 @@ def _known(kwargs):
 
 
 def _check_tensors(role, tensors):
+    if not tensors:
+        raise ValueError(
+            f"The `{role}` argument cannot be empty. Received: {role}=[]. Give a tensor, or a list "
+            "or dict of tensors, that begin with `Input(shape=…)`."
+        )
     for tensor in tensors:
         if not isinstance(tensor, KerasTensor):
             raise ValueError(

@@ -10,7 +10,7 @@ import jax
 
 from jkeras.core import registry
 from jkeras.core.assigning import assign_all
-from jkeras.core.keras_tensor import KerasTensor, any_symbolic
+from jkeras.core.keras_tensor import KerasTensor
 from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.building import as_tuples
@@ -73,6 +73,15 @@ class Model(Trainer, Layer):
             return Functional.__init__(self, *args, **kwargs)
         if isinstance(self, Functional) and type(self).__init__ is Functional.__init__ and args:
             return Functional.__init__(self, *args, **kwargs)
+        if args:
+            raise TypeError(
+                explain(
+                    f"{type(self).__name__}()",
+                    "`inputs` and `outputs`, or arguments by name",
+                    f"{len(args)} argument by its place: {args[0]!r}",
+                    "give the outputs, too, as in `Model(inputs, outputs)`",
+                )
+            )
         Trainer.__init__(self)
         Layer.__init__(self, **kwargs)
 
@@ -444,7 +453,7 @@ class Model(Trainer, Layer):
 def _is_graph(args, kwargs):
     """Whether constructor arguments describe a graph."""
     if len(args) >= 2:
-        return any_symbolic(args[0]) or {"inputs", "outputs"} <= kwargs.keys()
+        return True
     if len(args) == 1:
         return "outputs" in kwargs
     return {"inputs", "outputs"} <= kwargs.keys()

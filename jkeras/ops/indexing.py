@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jkeras.core.errors import ShapeError
+from jkeras.core.errors import ShapeError, explain
 from jkeras.core.inference import infer
 from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.registry import public
@@ -425,4 +425,6 @@ def vectorize(pyfunc, *, excluded=None, signature=None):
     >>> print(vectorize(lambda a, b: a + b)(jnp.arange(2), jnp.arange(2)))
     [0 2]
     """
+    if not callable(pyfunc):
+        raise ValueError(explain("ops.vectorize", "a function as `pyfunc`", repr(pyfunc)))
     return jnp.vectorize(pyfunc, excluded=excluded or set(), signature=signature)

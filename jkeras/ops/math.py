@@ -40,12 +40,19 @@ def math_op(inputs=None, class_name=None, spec=None):
 # ---------------------------------------------------------------- segments
 
 
+def _check_ids(ids_shape, data_shape):
+    if len(ids_shape) != 1:
+        raise ShapeError(
+            "Argument `segment_ids` should be an 1-D vector, one id a row. Received: "
+            f"segment_ids.shape={ids_shape}, data.shape={data_shape}"
+        )
+
+
 def _segments(reduce, data, segment_ids, num_segments, sorted):
     data = jnp.asarray(data)
     segment_ids = jnp.asarray(segment_ids)
     shapes = f"Received: segment_ids.shape={segment_ids.shape}, data.shape={data.shape}"
-    if segment_ids.ndim != 1:
-        raise ShapeError(f"Argument `segment_ids` should be an 1-D vector, one id a row. {shapes}")
+    _check_ids(segment_ids.shape, data.shape)
     if segment_ids.shape != data.shape[:1]:
         raise ShapeError(
             "Argument `segment_ids` and `data` should have same leading dimension. " + shapes
@@ -60,6 +67,7 @@ def _segments(reduce, data, segment_ids, num_segments, sorted):
 
 def _segments_spec(data, segment_ids, num_segments=None, sorted=False):
     """A length that only one of the two knows is that of the other."""
+    _check_ids(shape_of(segment_ids), shape_of(data))
     if num_segments is None:
         return KerasTensor((None, *shape_of(data)[1:]), data.dtype)
     length, *trailing = shape_of(data)

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core.errors import ShapeError
+from jkeras.core.errors import AxisError, ShapeError, explain
 from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.op import op
 from jkeras.core.registry import public
@@ -89,6 +89,13 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
     return _batch_normalization(x, mean, variance, offset, scale, axis=axis, epsilon=epsilon)
 
 
+def _axis_of(x, axis):
+    """The number, from 0 on, of an axis that x has."""
+    if not -x.ndim <= axis < x.ndim:
+        raise AxisError(explain("ops.layer_normalization", f"an axis of {x.ndim}", f"axis={axis}"))
+    return axis % x.ndim
+
+
 @op("keras.src.ops.nn", inputs=3, class_name="LayerNorm", spec=_as_x)
 def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
     x = jnp.asarray(x)
@@ -101,7 +108,7 @@ def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sc
     x = x.astype(wide)
     if isinstance(axis, int):
         axis = (axis,)
-    axes = tuple(sorted(a % x.ndim for a in axis))
+    axes = tuple(sorted(_axis_of(x, a) for a in axis))
 
     def weight(v):
         v = jnp.asarray(v, wide)

@@ -35,6 +35,13 @@ def _pool_arguments(inputs, pool_size, strides, padding, data_format):
     if strides is None:
         strides = pool_size
     window = _window(pool_size, inputs.ndim, data_format)
+    if padding == "valid" and any(
+        isinstance(size, int) and size < width for size, width in zip(inputs.shape, window)
+    ):
+        raise ShapeError(
+            f"Pooling needs an input that a window of size {pool_size} fits into. Received: "
+            f"inputs.shape={inputs.shape}. Use a smaller window or padding='same'."
+        )
     return window, _window(strides, inputs.ndim, data_format), padding.upper()
 
 

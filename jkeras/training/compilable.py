@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.errors import ArgumentError
 from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
 from jkeras import optimizers
@@ -484,7 +485,7 @@ def _check_attack(attack: Any) -> None:
 
 def _check_positive(name: str, value: int) -> None:
     if not isinstance(value, int) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}")
+        raise ArgumentError(f"`{name}` must be a positive integer. Received: {name}={value}")
 
 
 def _objects(config: Structure) -> Structure:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.errors import ArgumentError
 from jkeras import losses, metrics
 from jkeras.core.keras_tensor import flatten
 from jkeras.core.settings import floatx
@@ -118,7 +119,7 @@ class CompileLoss:
         loss_weights: Structure = None,
         output_names: Sequence[str] | None = None,
     ) -> None:
-        if loss_weights and not isinstance(loss_weights, (list, tuple, dict, float, int)):
+        if loss_weights and not isinstance(loss_weights, (list, tuple, dict, float)):
             raise ValueError(
                 "Expected `loss_weights` argument to be a float (single output case) or a list, "
                 "tuple, or dict (multiple output case). Received instead: "
@@ -184,7 +185,7 @@ class CompileLoss:
         if not isinstance(loss, dict) or not is_list_of_named:
             return loss, weights
         if set(loss) != set(outputs.names):
-            raise ValueError(
+            raise ArgumentError(
                 f"Expected keys {outputs.names} in loss dict, but found loss.keys()={list(loss)}"
             )
         if isinstance(weights, dict):

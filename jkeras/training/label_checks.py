@@ -46,7 +46,7 @@ def check_labels(y_true: jax.Array | None, y_pred: jax.Array, loss: Loss, name: 
             "or give no `loss` and use `add_loss`."
         )
     if y_true.ndim and y_pred.ndim and y_true.shape[0] != y_pred.shape[0]:
-        raise ValueError(
+        raise ShapeError(
             f"{where} have {y_true.shape[0]} rows and the predictions {y_pred.shape[0]}."
         )
     if takes_classes(loss) and _are_one_hot(y_true, y_pred, loss):

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.building import as_specs
-from jkeras.core.errors import NotCompiledError, explain
+from jkeras.core.errors import NotCompiledError, check_whole, explain
 from jkeras.core.host_numbers import InputTypes
 from jkeras.core.keras_tensor import flatten
 from jkeras.core.settings import is_interactive_logging_enabled, settings
@@ -237,6 +237,7 @@ class Trainer(MaybeEnsemble, Compilable):
 
         self._assert_compiled("fit")
         require_said(self, "fit")
+        check_whole("epochs", epochs)
         epochs = min(epochs, settings.max_epochs or epochs)
         x = self._prepared(x)
         if validation_split and validation_data is None:

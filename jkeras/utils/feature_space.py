@@ -27,6 +27,15 @@ KINDS = (
     "string_hashed",
 )
 
+VALUES_IN_A_BATCH = 32
+# What these learn does not depend on how values are cut into batches; bins do.
+BATCHES_DO_NOT_MATTER = (
+    layers.Normalization,
+    layers.IntegerLookup,
+    layers.StringLookup,
+    layers.TextVectorization,
+)
+
 
 @record(MODULE)
 class Cross(Record):
@@ -298,9 +307,14 @@ class FeatureSpace(Layer):
                         f"{type(dataset).__name__}",
                     )
                 )
-            dataset = _columns(dataset)
+            dataset = [row[0] if isinstance(row, tuple) else row for row in dataset]
+        if len(dataset) == 0:
+            raise ValueError(explain(self._where, "data to learn from", "an empty data set"))
         for name in self._adaptable():
-            self.preprocessors[name].adapt(_column(dataset[name])[0])
+            preprocessor, batches = self.preprocessors[name], _batches(dataset, name)
+            if type(preprocessor) in BATCHES_DO_NOT_MATTER:
+                batches = np.concatenate(batches)
+            preprocessor.adapt(batches)
         self._keep(_is_adapted=True, encoded_features=None)
         self.get_encoded_features()
 
@@ -448,14 +462,21 @@ def _is_adapted(preprocessor):
     return isinstance(preprocessor, layers.Discretization) and preprocessor.num_bins is None
 
 
-def _columns(dataset):
-    """{name: column} of an iterable of rows or batches, which are dicts."""
-    rows = [row[0] if isinstance(row, tuple) else row for row in dataset]
-    columns = {}
-    for name in rows[0]:
-        values = [np.atleast_1d(np.asarray(row[name])) for row in rows]
-        columns[name] = np.concatenate(values)
-    return columns
+def _batches(dataset, name):
+    """The batches of a feature, as Keras makes them of a data set: single values come
+    `VALUES_IN_A_BATCH` at a time, and batches of them have an axis for the one feature.
+
+    Args:
+        dataset: a dict of columns, or a list of rows or batches.
+    """
+    if isinstance(dataset, dict):
+        values = np.asarray(dataset[name])
+    else:
+        values = [np.asarray(row[name]) for row in dataset]
+    if np.ndim(values[0]) == 0:
+        cuts = range(VALUES_IN_A_BATCH, len(values), VALUES_IN_A_BATCH)
+        values = np.split(np.stack(values), cuts)
+    return [batch[:, None] if batch.ndim == 1 else batch for batch in values]
 
 
 def _concatenated(encoded):

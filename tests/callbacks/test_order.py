@@ -123,6 +123,49 @@ def test_order_of_calls_with_several_steps_in_one(name):
     same(run)
 
 
+def rate(epoch):
+    return 0.1 / (epoch + 1)
+
+
+BESIDE = {  # what stands beside a callback that notes the logs
+    "LearningRateScheduler": lambda k, folder: k.callbacks.LearningRateScheduler(rate),
+    "ReduceLROnPlateau": lambda k, folder: k.callbacks.ReduceLROnPlateau(),
+    "EarlyStopping": lambda k, folder: k.callbacks.EarlyStopping(
+        patience=0, baseline=0.0, restore_best_weights=True
+    ),
+    "ModelCheckpoint": lambda k, folder: k.callbacks.ModelCheckpoint(
+        f"{folder}/{{epoch}}.weights.h5", save_weights_only=True, save_freq=2
+    ),
+    "CSVLogger": lambda k, folder: k.callbacks.CSVLogger(f"{folder}/log.csv"),
+    "TerminateOnNaN": lambda k, folder: k.callbacks.TerminateOnNaN(),
+    "BackupAndRestore": lambda k, folder: k.callbacks.BackupAndRestore(f"{folder}/backup"),
+    "LambdaCallback": lambda k, folder: k.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update(mine=1.0)
+    ),
+}
+IN_ALL_RUNS = ("LearningRateScheduler", "ReduceLROnPlateau", "LambdaCallback")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[] if n in IN_ALL_RUNS else pytest.mark.slow) for n in BESIDE],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_logs_beside_a_callback(name, is_first, tmp_path):
+    """The keys that each hook sees, in front of a callback that adds some, and behind it."""
+
+    def run(k, folder):
+        told = []
+        callbacks = [recording(k, told), BESIDE[name](k, tmp_path / k.__name__)]
+        history = fit(model_of(k), callbacks if is_first else callbacks[::-1])
+        keys = [(hook, *rest[:-1], list(rest[-1])) for hook, *rest in told]
+        return keys, list(history.history)
+
+    for k in LIBRARIES:
+        (tmp_path / k.__name__).mkdir()
+    same(run)
+
+
 def stop(self, *_):
     self.model.stop_training = True
 

@@ -35,6 +35,31 @@ def test_a_saved_model_gives_the_numbers_of_predict(name, tmp_path):
             np.testing.assert_allclose(y, value, rtol=1e-5, atol=2e-6)
 
 
+@pytest.mark.slow
+def test_the_signatures_are_those_of_keras(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+
+    class Sum(jkeras.Model):
+        def call(self, pair):
+            return pair[0] + pair[1]
+
+    def signatures(model):
+        model.export(tmp_path / "model", format="tf_saved_model", verbose=False)
+        loaded = tf.saved_model.load(str(tmp_path / "model"))
+        return {
+            name: sorted(function.structured_input_signature[1])
+            for name, function in loaded.signatures.items()
+        }
+
+    subclassed = Sum()
+    subclassed([np.ones((1, 2), "float32"), np.ones((1, 2), "float32")])
+    for model, names in (
+        (jkeras.Sequential([jkeras.Input((2,), name="x"), layers.Dense(1)]), ["x"]),
+        (subclassed, ["args_0", "args_0_1"]),  # the names that Keras 3.15.1 gives
+    ):
+        assert signatures(model) == {"serve": names, "serving_default": names}
+
+
 def _named(served, model, tensors):
     """{name: tensor} of a signature's inputs; a subclassed model has one, without a name."""
     if len(tensors) > 1:

@@ -1,5 +1,6 @@
 """FeatureSpace: every kind of feature, crosses, both output modes, single rows, graphs."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -100,3 +101,28 @@ def test_wrong_arguments():
             FeatureSpace(**options)
     with pytest.raises(ValueError, match="dict"):
         FeatureSpace({"a": "float"})([1.0])
+
+
+@pytest.mark.parametrize("form", ["dict", "rows", "batches"])
+def test_bins_of_values_in_batches(form):
+    # Keras cuts single values into batches of 32 and joins what it keeps of each batch
+    ages = np.random.default_rng(0).normal(40, 12, 200).astype("float32")
+    sizes = {"dict": 32, "rows": 32, "batches": 50}
+    wanted = keras.layers.Discretization(num_bins=8)
+    for batch in np.split(ages, range(sizes[form], len(ages), sizes[form])):
+        wanted.update_state(batch)
+    wanted.finalize_state()
+    data = {
+        "dict": {"age": ages},
+        "rows": ({"age": age} for age in ages),
+        "batches": ({"age": batch} for batch in np.split(ages, 4)),
+    }[form]
+    space = FeatureSpace({"age": FeatureSpace.float_discretized(num_bins=8)})
+    space.adapt({"age": ages[:5]})  # forgotten by the next
+    space.adapt(data)
+    np.testing.assert_array_equal(space.preprocessors["age"].bin_boundaries, wanted.bin_boundaries)
+
+
+def test_no_data():
+    with pytest.raises(ValueError, match="empty"):
+        FeatureSpace({"x": "float_normalized"}).adapt(iter([]))

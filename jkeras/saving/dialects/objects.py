@@ -30,9 +30,10 @@ DROPPED = {  # arguments that are gone; they had no effect on numbers at these v
     "Conv1DTranspose": {"groups": 1},
     "Conv2DTranspose": {"groups": 1},
     "Conv3DTranspose": {"groups": 1},
-    "SpatialDropout1D": {"noise_shape": None},
-    "SpatialDropout2D": {"noise_shape": None},
-    "SpatialDropout3D": {"noise_shape": None},
+    "SpatialDropout1D": {"noise_shape": None, "trainable": ...},
+    "SpatialDropout2D": {"noise_shape": None, "trainable": ...},
+    "SpatialDropout3D": {"noise_shape": None, "trainable": ...},
+    "Discretization": {"trainable": ...},
     "RandomRotation": {"value_range": ...},  # in Keras 3.0
     "Attention": {"causal": False},
     "AdditiveAttention": {"causal": False},

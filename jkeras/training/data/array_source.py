@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from jkeras.core.errors import ArgumentError
 from jkeras.core.keras_tensor import flatten
 from jkeras.training import placement
 from jkeras.training.data.arrays import batch_of_arrays, take
@@ -64,7 +65,7 @@ class ArraySource(Source):
             )
         if batch_size:
             if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-                raise ValueError(
+                raise ArgumentError(
                     f"`batch_size` must be a positive integer. Received: batch_size={batch_size}"
                 )
             return int(batch_size)
