@@ -17,7 +17,6 @@ from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import uncounted
 from jkeras.core.structure import all_built, constant_initializer, named_weights
-from jkeras.core.tracebacks import is_built_in
 from jkeras.kernel.apply import on_shapes
 from jkeras.kernel.spec import Weight
 
@@ -54,11 +53,9 @@ def run_copy(layer, scope, args, kwargs, bare):
 
 
 def runs_as_copy(layer, scope):
-    """Whether a pass has to run a copy of a layer that is written with `forward`: it may write on
-    itself, and it is no copy.
+    """Whether a pass has to run a copy of a layer of the user's that is written with `forward`: it
+    may write on itself, and it is no copy.
     """
-    if scope.is_of_objects or is_built_in(layer):
-        return False
     flow = scope.flow
     return not flow.is_built and layer.is_native() and flow.copies.get(layer) is not layer
 

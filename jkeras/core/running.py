@@ -25,7 +25,7 @@ def run_on(layer, scope, args, kwargs, bare=False):
         bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
             activity penalty.
     """
-    if runs_as_copy(layer, scope):
+    if not scope.is_of_objects and not is_built_in(layer) and runs_as_copy(layer, scope):
         return run_copy(layer, scope, args, kwargs, bare)
     taps = scope.flow.taps
     if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs):

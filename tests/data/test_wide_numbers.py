@@ -53,6 +53,7 @@ SOURCES = {
 }
 
 
+@pytest.mark.promise("whole numbers above 2\\*\\*31 wrap to others")
 @pytest.mark.parametrize("kind", SOURCES)
 def test_whole_numbers_of_64_bits_go_as_floats(kind):
     x = jkeras.Input((2,), name="x")
@@ -155,6 +156,8 @@ def embed(first=None):
     return jkeras.Sequential([*first, jkeras.layers.Embedding(10, 4)])
 
 
+@pytest.mark.promise("they are refused with their row and column")
+@pytest.mark.promise("are refused with their place")
 @pytest.mark.parametrize(
     "make",
     [
@@ -188,6 +191,7 @@ def test_where_it_is_not_known_what_becomes_of_them():
     np.testing.assert_array_equal(Remainder().predict(WIDE % 100, verbose=0), WIDE % 10)
 
 
+@pytest.mark.promise("so are 300 for an `Input` of int8")
 @pytest.mark.parametrize("method", ["predict", "predict_on_batch", "__call__"])
 @pytest.mark.parametrize(
     "dtype, value, ok", [("int8", 300, -128), ("uint8", -1, 255), ("int32", np.nan, 7.0)]
@@ -218,6 +222,7 @@ def test_inputs_by_name():
         model.predict({**good, "b": np.array([[256]])})
 
 
+@pytest.mark.promise("a float64 that would become infinity in float32")
 @pytest.mark.parametrize("part", ["x", "y", "sample_weight"])
 def test_floats_that_would_become_infinity(part):
     data = {name: np.ones((4, 2)) for name in ("x", "y")} | {"sample_weight": np.ones(4)}

@@ -198,6 +198,8 @@ def test_nothing_is_written(kind, is_built):
     assert snapshot(layer) == before
 
 
+@pytest.mark.promise("`layer(x)` sets it on the object, as in Keras")
+@pytest.mark.promise("may set attributes in `call`, as Keras allows")
 def test_a_call_as_in_keras_sets_attributes():
     for layer in (Writing(), WritingForward()):
         x = jnp.asarray(X)
@@ -343,6 +345,7 @@ class OfClosureForward(OfClosure):
         return x
 
 
+@pytest.mark.promise("raises `StateWriteError`, which names the place")
 @pytest.mark.parametrize(
     "cls, place",
     [

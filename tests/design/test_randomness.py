@@ -162,6 +162,9 @@ def drawn_by_the_last(*parts):
     return kept(y), list(params.values())[-1]["kernel"]
 
 
+@pytest.mark.promise("changes nothing of what the others draw")
+@pytest.mark.promise("One of the same class **in front** does")
+@pytest.mark.promise("The same holds for what `init` gives to each layer")
 def test_layers_in_front_and_what_is_drawn():
     """Keys follow paths, that is names: a layer of another class changes nothing, one of the same
     class in front does, unless the name is given.

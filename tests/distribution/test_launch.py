@@ -162,6 +162,7 @@ sys.exit(5)
     assert running.returncode == 5 and "starting all again" not in errors
 
 
+@pytest.mark.promise("No process outlives the command")
 @pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells a process that its parent ends"
 )
@@ -203,6 +204,7 @@ for how in ("plain", "session", "group", "twice"):
 """
 
 
+@pytest.mark.promise("one that the programs started, in whatever session")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows whose orphans they are")
 @pytest.mark.parametrize(
     "end", ["sys.exit(0)", pytest.param("sys.exit(3)", marks=pytest.mark.slow), "time.sleep(60)"]

@@ -186,6 +186,7 @@ class TestText:
             np.testing.assert_allclose(ours, wanted, atol=1e-6)
             assert not np.any(ours[self.IDS == 0])
 
+    @pytest.mark.promise("nothing is set to 0 afterwards, so that they add up")
     @pytest.mark.parametrize("end", ["convolution", "residual"])
     def test_padding_that_the_model_looks_at_has_its_part(self, end):
         """A mask ends at a convolution and at a sum by operator: from there on padding counts."""

@@ -187,6 +187,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.promise("anything else is refused before it counts")
 @pytest.mark.parametrize("name", CHANGES)
 def test_changed_words(good, tmp_path, name):
     folder = changed(good, tmp_path / "run", CHANGES[name])

@@ -50,6 +50,7 @@ BAD = {
 }
 
 
+@pytest.mark.promise("are refused, with the file and the line")
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("cls", LAYERS)
 def test_a_file_that_is_no_text(tmp_path, cls, name):

@@ -613,7 +613,6 @@ def test_odd_input(path, kwargs, args):
 
 
 @pytest.mark.parametrize(("path", "kwargs", "args"), numbered(MISTAKES))
-@pytest.mark.promise("Where Keras raises `ValueError`, so does jkeras")
 def test_mistake(path, kwargs, args):
     """An `except` clause that catches Keras's exception catches ours."""
     with pytest.raises(Exception) as theirs:

@@ -141,6 +141,7 @@ def groups_as_parameters():
     ]
 
 
+@pytest.mark.promise("wrong calls that Keras refuses with")
 @pytest.mark.parametrize("group", groups_as_parameters())
 def test_what_keras_refuses_is_refused(group, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -159,6 +160,7 @@ def test_what_keras_refuses_of_tensors_is_refused(group):
     assert counts.total() > 10
 
 
+@pytest.mark.promise("wrong calls that Keras refuses with")
 def test_the_figure_in_the_docs():
     """docs/from-keras.md says how many calls are compared."""
     page = pathlib.Path(__file__).parents[2] / "docs" / "from-keras.md"

@@ -131,6 +131,7 @@ def test_what_is_kept_elsewhere_is_not_known(tmp_path):
     assert checkout.describe(at) == {**told_by_git(at), "is_changed": None}
 
 
+@pytest.mark.promise("the bytes are compared, 5 seconds long at most")
 def test_a_large_checkout_is_not_waited_for(tmp_path, monkeypatch):
     at = repository(tmp_path / "first")
     os.utime(at / "train.py", (1, 1))

@@ -436,6 +436,7 @@ def squeezed(path, model, shape):
     path.with_suffix(".small").rename(path)
 
 
+@pytest.mark.promise("at most two hundred times the file's bytes")
 @pytest.mark.parametrize("how", ["load_weights", "skip_mismatch", "editor"])
 def test_one_compressed_array_under_many_names(tmp_path, how, monkeypatch):
     layers, units = 60, 512

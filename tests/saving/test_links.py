@@ -83,6 +83,7 @@ def test_a_file_of_ours_is_cut_off(tmp_path):
         open_own(tmp_path / "nowhere" / "ours")
 
 
+@pytest.mark.promise("a link there, a hard link, or a file that is no lock is refused")
 @pytest.mark.parametrize("kind", LINKS)
 def test_the_lock_of_checkpoints_is_a_link(tmp_path, theirs, kind):
     folder = tmp_path / "run"
@@ -195,6 +196,7 @@ def test_a_pipe_that_is_unpacked(tmp_path):
         extract_archive(tmp_path / "a.zip", tmp_path)
 
 
+@pytest.mark.promise("A download takes the place of a link")
 @pytest.mark.parametrize("kind", LINKS)
 def test_a_download_takes_the_place_of_a_link(tmp_path, theirs, cache, kind):
     LINKS[kind](theirs, cache / "a.zip")
@@ -209,6 +211,7 @@ def test_a_link_to_nothing_in_the_cache(tmp_path, cache):
     assert not (tmp_path / "nothing").exists()
 
 
+@pytest.mark.promise("nothing is unpacked through one")
 def test_an_archive_is_not_unpacked_through_a_link(tmp_path, theirs, cache):
     os.symlink(tmp_path, cache / "a_extracted")
     with pytest.raises(FileExistsError, match="a_extracted is a symbolic link"):
@@ -336,6 +339,7 @@ UNSAFE = {
 }
 
 
+@pytest.mark.promise("takes a folder that no other user can write to or replace")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
 @pytest.mark.parametrize("change", UNSAFE)
 def test_a_cache_of_programs_that_others_may_change(tmp_path, change):

@@ -96,7 +96,7 @@ def test_no_entry_of_a_file_allows_code(place, tmp_path):
         jkeras.saving.load_model(path)
 
 
-@pytest.mark.promise("A compressed array has at most the bytes that its compression can hold")
+@pytest.mark.promise("at most two hundred times the file's bytes")
 def test_an_array_that_compression_cannot_have_made(tmp_path):
     """Chunks that were never written take no byte, and read as zeros of any number."""
     path = tmp_path / "model.weights.h5"

@@ -354,6 +354,7 @@ WRITES = {
 }
 
 
+@pytest.mark.promise("would belong to no member: that is refused at once")
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("how", ["itself", "copy", "pickle", "loaded"])
 def test_a_weight_that_is_assigned_belongs_to_no_member(trained, write, how, tmp_path):

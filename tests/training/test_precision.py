@@ -364,6 +364,7 @@ def test_what_is_written_over_by_its_gradient_is_not_unscaled(policy):
     assert_same_weights(mine, theirs, rtol=2e-2, atol=2e-3)
 
 
+@pytest.mark.promise("the optimizer's moments have the dtype of the weights, as in Keras")
 @with_policy("bfloat16", "float16", "mixed_bfloat16")
 def test_the_dtypes_of_moments_are_keras_s(policy):
     """Under "bfloat16" they have few bits, and so have the steps: the same losses."""

@@ -86,6 +86,7 @@ def test_labels_that_a_loss_changes():
 LOSSES = ("mse", "mae", "huber", "poisson", "binary_crossentropy", "cosine_similarity")
 
 
+@pytest.mark.promise("repeat labels of shape (n, 3) against predictions (n, 1)")
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("shape, units", [((8, 3), 1), ((8, 1), 2), ((8,), 2), ((8, 2, 3), 2)])
 def test_labels_of_another_shape(loss, shape, units):

@@ -191,6 +191,7 @@ NO_PROBABILITIES = {
 }
 
 
+@pytest.mark.promise("refuses numbers that are none, such as logits")
 @pytest.mark.parametrize("kind", NO_PROBABILITIES)
 @pytest.mark.parametrize("bins", [None, 15])
 def test_what_is_no_probability_is_refused(kind, bins):
@@ -257,6 +258,7 @@ def test_nothing_has_no_error():
         uncertainty.reliability_diagram(LABELS, PROBABILITIES, bins=2.5)
 
 
+@pytest.mark.promise("`temperature` asks for logits and refuses probabilities")
 def test_a_temperature_of_probabilities_is_refused():
     with pytest.raises(ValueError, match=r"logits, received probabilities.*`np.log"):
         uncertainty.temperature(PROBABILITIES, LABELS)
