@@ -17,13 +17,13 @@ from jkeras.training.state import TrainState
 from jkeras.training.train_step import TrainStep
 
 REWRITE = (
-    "write it such that each row is computed from that row alone, or use a layer that does, such as "
-    "GroupNormalization or LayerNormalization in place of BatchNormalization, or freeze it with "
+    "write it such that each row is computed from that row alone, or use a layer that does, such "
+    "as GroupNormalization or LayerNormalization in place of BatchNormalization, or freeze it with "
     "`trainable = False` where it then looks at each row alone"
 )
 STATISTICS = (
-    "use a layer that keeps nothing, such as GroupNormalization or LayerNormalization, or freeze it "
-    "with `trainable = False`"
+    "use a layer that keeps nothing, such as GroupNormalization or LayerNormalization, or freeze "
+    "it with `trainable = False`"
 )
 METRICS = (
     "look at activations from outside, by `model.tap` on data that are not private, or take the "
@@ -104,10 +104,8 @@ def _check_kept(model, traced):
     for path, variable in zip(paths[::-1], reversed(jaxpr.outvars)):
         if not hasattr(variable, "val") and variable in reached:
             where = "/".join(str(key.key) for key in path)
-            received = f"'{where}', which a layer makes of the rows that it sees"
+            wanted, fix = "no statistics of rows", STATISTICS
             if any(f"/{where}".endswith(f"/{own}") for own in of_metrics):
-                wanted = "no metric of activations in a layer"
-                raise ValueError(explain("privacy.DPSGD", wanted, received, METRICS))
-            raise ValueError(
-                explain("privacy.DPSGD", "no statistics of rows", received, STATISTICS)
-            )
+                wanted, fix = "no metric of activations in a layer", METRICS
+            received = f"'{where}', which a layer makes of the rows that it sees"
+            raise ValueError(explain("privacy.DPSGD", wanted, received, fix))

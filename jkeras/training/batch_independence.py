@@ -161,7 +161,7 @@ def meeting(jaxprs: Sequence["Jaxpr"], given: slice, outputs: slice) -> Meeting 
     small, places = needed[0]
     places_in: list = [None] * len(small.invars)
     places_in[given] = [Lying(0)] * len(places_in[given])
-    found = _other_outline(*(jaxpr for jaxpr, _ in needed)) or _mixed(small, places_in)
+    found = _mixed(small, places_in) or _other_outline(*(jaxpr for jaxpr, _ in needed))
     return found and found._replace(place=places[found.place])
 
 
