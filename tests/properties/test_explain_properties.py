@@ -57,7 +57,7 @@ class Drawing:
 
     def _convolution(self, h):
         activation, padding = self.one(*self.activations), self.one("same", "causal")
-        kind = self.one("Conv1D", "SeparableConv1D")
+        kind = "Conv1D" if padding == "causal" else self.one("Conv1D", "SeparableConv1D")
         return self.layer(kind, UNITS, 3, padding=padding, activation=activation)(h)
 
     def _recurrent(self, h):
