@@ -28,13 +28,17 @@ def split(
         return {}, {"baseline": np.float32(0)}
     baseline = jax.tree_util.tree_map(_as_float, baseline)
     given = jax.tree_util.tree_leaves(baseline)
-    if all(jnp.ndim(value) == 0 for value in given):
-        return {}, {"baseline": baseline}
-    leaves, treedef = jax.tree_util.tree_flatten(variable_like(model, x, at, **options))
+    if len(given) == 1 and jnp.ndim(given[0]) == 0:
+        return {}, {"baseline": given[0]}
+    like = variable_like(model, x, at, **options)
+    leaves, treedef = jax.tree_util.tree_flatten(like)
     if len(given) == 1:
         given = given * len(leaves)
+    elif isinstance(like, dict) and jax.tree_util.tree_structure(baseline) != treedef:
+        received = sorted(baseline) if isinstance(baseline, dict) else type(baseline).__name__
+        raise ValueError(explain("baseline", f"a dict of {sorted(like)}", f"{received}"))
     if len(given) != len(leaves):
-        wanted = f"a number, or one baseline for each of {len(leaves)} inputs"
+        wanted = f"a number, or one baseline for each of {len(leaves)} arrays"
         raise ValueError(explain("baseline", wanted, f"{len(given)} of them"))
     of_rows = [_rows(value, np.shape(leaf)) for value, leaf in zip(given, leaves)]
     return {"baseline": jax.tree_util.tree_unflatten(treedef, of_rows)}, {}

@@ -202,6 +202,8 @@ def _least_squares(masks, weights):
     """
     library = jnp if isinstance(masks, jax.Array) else np  # numpy computes in float64
     z = masks.astype(weights.dtype)
+    if z.shape[1] == 1:  # one feature makes the whole difference
+        return z.astype("float32")
     inverse = library.linalg.pinv((z.T * weights) @ z)
     # values are relative to those of no feature; the sum is that of all features, the last
     own = inverse @ (z.T * weights)

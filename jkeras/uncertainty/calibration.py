@@ -10,6 +10,7 @@ from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
 from jkeras.layers import Rescaling
 from jkeras.models import Sequential
+from jkeras.uncertainty.outputs import gives_probabilities
 from jkeras.uncertainty.given import (
     OF_SUM,
     as_floats,
@@ -147,7 +148,8 @@ def calibrated(model: Layer, temperature: Any) -> Sequential:
         temperature: a number above 0, such as `temperature` finds.
 
     Raises:
-        ValueError: a temperature that is no number above 0.
+        ValueError: a temperature that is no number above 0; a model that gives probabilities, by
+            the loss that it was compiled with or its last activation.
 
     >>> import numpy as np, jkeras
     >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(2)])
@@ -158,6 +160,10 @@ def calibrated(model: Layer, temperature: Any) -> Sequential:
     divisor = float(temperature)
     if not 0 < divisor < float("inf"):
         raise ValueError(explain("calibrated", "a temperature above 0", f"{divisor}"))
+    if gives_probabilities(model):
+        fix = "give the model without its softmax or sigmoid"
+        received = f"'{model.name}', which gives probabilities"
+        raise ValueError(explain("calibrated", "a model that gives logits", received, fix))
     return Sequential([model, Rescaling(1 / divisor, name="temperature")])
 
 

@@ -20,6 +20,7 @@ from jkeras.explain.running import by_batches, program_of, values_of
 from jkeras.kernel import apply as kernel
 from jkeras.kernel import tree
 from jkeras.uncertainty.curvature import AT_ONCE
+from jkeras.uncertainty.given import as_probabilities
 from jkeras.uncertainty.likelihood import LINKS, WHERE, Likelihood, averaged
 from jkeras.uncertainty.outputs import logits_of, loss_takes_logits, outputs_of
 from jkeras.uncertainty.posterior import (
@@ -33,6 +34,7 @@ from jkeras.uncertainty.posterior import (
 LAST = "last_layer"
 LIKELIHOODS = ("classification", "regression")
 TUNED = "marglik"
+ROWS_LOOKED_AT = 32  # of outputs that are to be probabilities
 EXACT = 1e-6  # of the labels' size; what outputs miss by rounding
 
 
@@ -218,6 +220,8 @@ def laplace(
     uncertain, fixed = _uncertain(model, params, state, x, structure == LAST)
     kind, function = _function(model, likelihood, from_logits, params, state, x)
     outputs = jax.eval_shape(function, uncertain, fixed, state, x)
+    if function.from_logits is False:
+        _check_probabilities(model, params, state, x)
     y = Likelihood(kind).labels(y, outputs.shape)
     chosen = "full" if structure == LAST else structure
     program = program_of(
@@ -239,6 +243,14 @@ def _check_precision(prior_precision, noise):
         if not (is_number and value > 0) and value != TUNED:
             wanted = f"{name} above 0, or {TUNED!r}"
             raise ValueError(explain(WHERE, wanted, f"{value!r}"))
+
+
+def _check_probabilities(model, params, state, x):
+    """Looks at what a classifier that is to give probabilities gives for some rows."""
+    some = jax.tree_util.tree_map(lambda v: v[:ROWS_LOOKED_AT], x)
+    outputs, _ = model.apply(params, state, some, training=False)
+    fix = "say `from_logits=True` where they are logits"
+    as_probabilities(outputs, WHERE, "outputs", fix=fix)
 
 
 def _check_residuals(fitted, y):

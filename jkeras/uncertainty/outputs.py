@@ -5,11 +5,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.activations import sigmoid, softmax
 from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.layer import Layer
 from jkeras.kernel.beside import log_odds_beside, logits_beside
 from jkeras.kernel.scope import Scope
+from jkeras.layers import Softmax
 
 SMALLEST = 1e-12  # probability, where logits follow from probabilities alone
 
@@ -86,6 +88,23 @@ def check_outputs(outputs: Any, where: str) -> None:
     if len(shapes) != 1 or len(shapes[0]) != 2:
         advice = "give a model that ends there, such as `jkeras.Model(inputs, output)`"
         raise ValueError(explain(where, "one output (rows, numbers)", f"{shapes}", advice))
+
+
+def gives_probabilities(model: Layer) -> bool:
+    """Whether a model says that its outputs are probabilities: by the loss that it was compiled
+    with, or by a softmax or sigmoid at its end.
+
+    >>> import jkeras
+    >>> gives_probabilities(jkeras.Sequential([jkeras.layers.Dense(2, "softmax")]))
+    True
+    """
+    takes_logits = loss_takes_logits(model)
+    if takes_logits is not None:
+        return not takes_logits
+    last = model
+    while layers := getattr(last, "layers", None):
+        last = layers[-1]
+    return type(last) is Softmax or getattr(last, "activation", None) in (softmax, sigmoid)
 
 
 def loss_takes_logits(model: Layer) -> bool | None:

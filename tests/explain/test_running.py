@@ -426,6 +426,21 @@ class TestPlaces:
                 given = {"normal": np.ones(2)} if method is explain.tcav else {}
                 method(model, self.ROWS, 1, at=["num", "emb"], **given)
 
+    def test_baselines_by_name(self):
+        model = self.mixed()
+        run = lambda b, at: explain.integrated_gradients(  # noqa: E731
+            model, self.ROWS, 1, at=at, baseline=b, return_delta=True
+        )
+        both = ["num", "emb"]
+        numbers, _ = run({"num": 0.5, "emb": 0.25}, both)
+        rows, delta = run({"emb": np.full(2, 0.25), "num": np.full(3, 0.5)}, both)
+        np.testing.assert_allclose(delta, 0, atol=1e-5)
+        jax.tree_util.tree_map(lambda a, b: np.testing.assert_allclose(a, b), numbers, rows)
+        with pytest.raises(ValueError, match=r"a dict of \['emb', 'num'\], received \['a', 'b'\]"):
+            run({"a": 0.5, "b": 0.25}, both)
+        with pytest.raises(ValueError, match="one baseline for each of 1 arrays, received 2"):
+            run({"a": 0.5, "b": 0.25}, "emb")
+
     def test_a_call_of_a_shared_layer_is_named(self):
         a, b = jkeras.Input((4,)), jkeras.Input((4,))
         shared = layers.Dense(3, name="shared", activation="tanh")

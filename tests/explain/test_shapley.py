@@ -113,3 +113,12 @@ def test_errors(model):
         explain.shapley_values(model, np.ones((1, 2, 2)), baseline=np.ones((1, 2, 2)))
     with pytest.raises(ValueError, match=r"a baseline of rows of shape \(5,\)"):
         explain.shapley_values(model, X, baseline=np.ones((1, 4)))
+
+
+def test_one_feature_makes_the_whole_difference():
+    score = lambda x: x[:, :1] ** 2 + x[:, 1:]  # noqa: E731
+    x, baseline = np.array([[3.0, 1.0]], "float32"), np.array([[1.0, 0.0]], "float32")
+    for method in (explain.shapley_values, explain.kernel_shap):
+        np.testing.assert_allclose(method(score, x, baseline=baseline, groups=[0, 0]), [[9.0]])
+        alone = method(lambda x: x**2, x[:, :1], baseline=baseline[:, :1])
+        np.testing.assert_allclose(alone, [[8.0]])

@@ -408,6 +408,16 @@ def test_an_ensemble_that_could_not_begin_is_a_model():
     model.set_weights(model.get_weights())
 
 
+def test_weights_of_all_members_have_their_shapes(trained):
+    model = copy.deepcopy(trained)
+    weights = model.ensemble_members.get_weights()
+    for wrong in (weights[:-1], [weights[0][:1], *weights[1:]], [w[0] for w in weights]):
+        with pytest.raises(ValueError, match="set_weights: expected arrays of shapes"):
+            model.ensemble_members.set_weights(wrong)
+    model.ensemble_members.set_weights([0 * w for w in weights])
+    assert not np.any(model.get_weights()[0])
+
+
 def test_a_summary_tells_of_the_members(trained):
     lines = []
     trained.summary(print_fn=lines.append)

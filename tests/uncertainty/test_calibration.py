@@ -281,3 +281,28 @@ def test_a_temperature_of_each_token_and_of_a_sigmoid():
     np.testing.assert_allclose(found, uncertainty.temperature(both, of_one), rtol=1e-6)
     with pytest.raises(ValueError, match="`logits` of numbers, received NaN"):
         uncertainty.temperature(np.where(LOGITS > 5, np.nan, LOGITS), LABELS)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda: jkeras.layers.Dense(5, activation="softmax"),
+        lambda: jkeras.layers.Dense(1, activation="sigmoid"),
+        lambda: jkeras.layers.Softmax(),
+        lambda: jkeras.layers.Activation("softmax"),
+        lambda: jkeras.Sequential([jkeras.layers.Dense(5, activation="softmax")]),
+    ],
+)
+def test_a_model_of_probabilities_is_not_calibrated(last):
+    model = jkeras.Sequential([jkeras.Input((5,)), last()])
+    with pytest.raises(ValueError, match="gives logits, received .* which gives probabilities"):
+        uncertainty.calibrated(model, 2.0)
+
+
+def test_what_a_model_gives_is_said_by_its_loss():
+    model = jkeras.Sequential([jkeras.Input((5,)), jkeras.layers.Dense(5)])
+    model.compile("sgd", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    uncertainty.calibrated(model, 2.0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match="which gives probabilities"):
+        uncertainty.calibrated(model, 2.0)

@@ -518,3 +518,12 @@ def test_labels_that_are_none(activation, y, message):
     kind = "regression" if activation == "linear" else "classification"
     with pytest.raises(ValueError, match=message):
         uncertainty.laplace(mlp(sizes, activation), X, y, likelihood=kind)
+
+
+def test_outputs_that_are_no_probabilities():
+    model = mlp(SMALL, "linear")
+    with pytest.raises(ValueError, match="`outputs` between 0 and 1.*`from_logits=True`"):
+        uncertainty.laplace(model, X, Y, from_logits=False)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match="`outputs` between 0 and 1"):
+        uncertainty.laplace(model, X, Y)

@@ -116,10 +116,18 @@ class Members:
         return [np.array(leaf) for leaf in leaves]
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
-        """Gives the members weights such as `get_weights` returns."""
+        """Gives the members weights such as `get_weights` returns.
+
+        Raises:
+            ValueError: another number of arrays, or another shape; then nothing is changed.
+        """
         state = self.layout.gather(copies=False)
         old, treedef = jax.tree_util.tree_flatten((state.params, state.state))
-        new = [jnp.asarray(value, leaf.dtype) for value, leaf in zip(weights, old, strict=True)]
+        shapes, wanted = [np.shape(value) for value in weights], [leaf.shape for leaf in old]
+        if shapes != wanted:
+            where = "ensemble_members.set_weights"
+            raise ValueError(explain(where, f"arrays of shapes {wanted}", f"{shapes}"))
+        new = [jnp.asarray(value, leaf.dtype) for value, leaf in zip(weights, old)]
         params, updated = treedef.unflatten(new)
         self.layout.scatter(state.replace(params=params, state=updated))
 
