@@ -8,6 +8,7 @@ import pathlib
 import sys
 import tempfile
 
+import numpy as np
 import torch
 import transformers
 
@@ -89,6 +90,14 @@ def theirs(folder, name):
         return None
 
 
+def ours(backbone, name):
+    """What jkeras gives."""
+    if name not in HIDDEN[1:]:
+        return use_transformers.outputs_of_ours(backbone)
+    tokens = use_transformers.TOKENS
+    return np.asarray(backbone({"token_ids": tokens, "padding_mask": np.ones_like(tokens)}))
+
+
 def main(name):
     use_transformers.MODELS.update(MORE)
     model = use_transformers.random_model(name)
@@ -109,7 +118,7 @@ def main(name):
                 key = json.dumps(backbone.get_config(), default=str, sort_keys=True)
                 if key not in known:
                     try:
-                        known[key] = use_transformers.outputs_of_ours(backbone)
+                        known[key] = ours(backbone, name)
                     except Exception as error:  # whatever it says
                         print(json.dumps({**line, "difference": f"fails: {error}"}, default=str))
                         continue
