@@ -37,10 +37,10 @@ OPERATIONS = frozenset(
     """
     abs absolute add cast clip divide elu equal exp exp2 expm1 gelu glu greater greater_equal
     hard_sigmoid hard_silu hard_swish hard_tanh identity leaky_relu less less_equal log log1p
-    log_sigmoid log_softmax logaddexp logical_and logical_not logical_or maximum minimum mod multiply
-    negative not_equal one_hot power reciprocal relu relu6 rms_normalization rsqrt
-    scale selu sigmoid sign silu sin cos softmax softplus softsign sparsemax sqrt square squareplus subtract
-    swish tanh true_divide where
+    log_sigmoid log_softmax logaddexp logical_and logical_not logical_or maximum minimum mod
+    multiply negative not_equal one_hot power reciprocal relu relu6 rms_normalization rsqrt
+    scale selu sigmoid sign silu sin cos softmax softplus softsign sparsemax sqrt square
+    squareplus subtract swish tanh true_divide where
     """.split()
 )
 

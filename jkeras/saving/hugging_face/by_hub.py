@@ -243,6 +243,9 @@ def check(config: dict, stored: collections.abc.Mapping[str, Stored]) -> None:
             entries.check_number(entry, config[entry])
     values = {e: v(config) if callable(v) else v for e, v in known.plain.items() if e in config}
     entries.check_values(config, values, what)
+    chosen, experts = config.get("num_experts_per_tok", 0), config.get("num_experts", 0)
+    if chosen > max(experts, config.get("num_local_experts", 0)):
+        raise SerializationError(f"config.json says num_experts_per_tok={chosen} of fewer experts.")
 
 
 def read(models: typing.Any, folder: str, kind: str, arguments: dict) -> typing.Any:
