@@ -67,6 +67,16 @@ def _in_all_layers(kind):
     return lambda config: ([kind] * config["num_hidden_layers"], None)
 
 
+def _cap(entry):
+    """The value of a cap of logits as it is, if it is a number above 0; else none."""
+    return lambda config: (config[entry] if _is_positive(config[entry]) else None, None)
+
+
+def _is_positive(value):
+    """Whether a value is a number above 0."""
+    return type(value) is float and entries.is_number(value) and value > 0
+
+
 def _scales(config):
     """By the roots of which keras-hub's Gemma 2 divides."""
     return config["head_dim"], config["hidden_size"] // config["num_attention_heads"]
@@ -111,11 +121,13 @@ ROPE_OF_GEMMA3 = {
     "full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
 }
 GEMMA3 = _converted(
-    f"{DECODER} attn_logit_softcapping cache_implementation final_logit_softcapping head_dim "
-    "rms_norm_eps sliding_window",
+    f"{DECODER} cache_implementation head_dim sliding_window",
     {
         **NO_BIAS,
         **TIED,
+        "attn_logit_softcapping": (None,),
+        "final_logit_softcapping": _cap("final_logit_softcapping"),
+        "rms_norm_eps": (1e-6,),
         "_sliding_window_pattern": (6,),
         "hidden_activation": ("gelu_pytorch_tanh",),
         "layer_types": _sixth_ones,
@@ -148,11 +160,12 @@ TYPES = {
         {"activation": ("gelu",), "sinusoidal_pos_embds": (False,)},
     ),
     "gemma2": _converted(
-        f"{DECODER} attn_logit_softcapping final_logit_softcapping head_dim sliding_window "
-        "cache_implementation hidden_act",
+        f"{DECODER} cache_implementation head_dim hidden_act sliding_window",
         {
             **NO_BIAS,
             **TIED,
+            "attn_logit_softcapping": _cap("attn_logit_softcapping"),
+            "final_logit_softcapping": _cap("final_logit_softcapping"),
             "hidden_activation": ("gelu_pytorch_tanh",),
             "layer_types": _second_ones,
             "query_pre_attn_scalar": _scales,
