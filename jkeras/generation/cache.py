@@ -2,6 +2,7 @@
 which a forward pass takes and returns.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from jkeras.core.paths import walk
 from jkeras.core.positions import positions_now
 from jkeras.core.registry import public
 from jkeras.core.tracebacks import is_built_in
+from jkeras.generation.elementwise import is_elementwise
 from jkeras.kernel import apply as kernel
 from jkeras.kernel.scope import Path
 from jkeras.ops.attention_cached import empty_cache
@@ -33,11 +35,12 @@ POSITIONWISE = frozenset(
 )
 OPERATIONS = frozenset(
     """
-    abs absolute add cast clip divide elu exp exp2 expm1 gelu glu hard_sigmoid hard_silu
-    hard_swish hard_tanh identity leaky_relu log log1p log_sigmoid log_softmax logaddexp maximum
-    minimum mod multiply negative one_hot power reciprocal relu relu6 rms_normalization rsqrt
-    scale selu sigmoid sign silu sin cos softmax softplus softsign sqrt square squareplus subtract
-    swish tanh true_divide where
+    abs absolute add cast clip divide elu equal exp exp2 expm1 gelu glu greater greater_equal
+    hard_sigmoid hard_silu hard_swish hard_tanh identity leaky_relu less less_equal log log1p
+    log_sigmoid log_softmax logaddexp logical_and logical_not logical_or maximum minimum mod
+    multiply negative not_equal one_hot power reciprocal relu relu6 rms_normalization rsqrt
+    scale selu sigmoid sign silu sin cos softmax softplus softsign sparsemax sqrt square
+    squareplus subtract swish tanh true_divide where
     """.split()
 )
 
@@ -187,12 +190,42 @@ def is_positionwise(layer: Any, outputs: Any) -> bool:
     """
     if not is_built_in(layer):
         return getattr(layer, "supports_cache", False)
-    if type(layer).__name__ not in POSITIONWISE:
+    if type(layer).__name__ not in POSITIONWISE or not _has_known_activation(layer, outputs):
+        return False
+    if type(layer).__name__ == "EinsumDense" and not _keeps_positions(layer.equation):
         return False
     axis = getattr(layer, "axis", -1)
     axes = axis if isinstance(axis, (list, tuple)) else (axis,)
     last = getattr(outputs, "ndim", 0) - 1
     return all(a in (-1, last) for a in axes if isinstance(a, int))
+
+
+def _has_known_activation(layer, outputs):
+    """Whether the function of a layer, if it has one, looks at each position alone."""
+    function = getattr(layer, "activation", None)
+    if function is None:
+        return True
+    if isinstance(function, Layer):
+        return is_positionwise(function, outputs)
+    name = getattr(function, "__name__", "")
+    is_ours = getattr(function, "__module__", "").startswith(("jkeras.", "jax."))
+    return (is_ours and name in OPERATIONS) or is_elementwise(function)
+
+
+def _keeps_positions(equation):
+    """Whether the second axis of an einsum's first argument is that of its result, and not one of
+    its kernel.
+
+    >>> _keeps_positions("btf,fg->btg"), _keeps_positions("...f,fg->...g")
+    (True, True)
+    >>> _keeps_positions("btf,ts->bsf")
+    False
+    """
+    inputs, kernel, result = re.split(",|->", equation.replace(" ", "").replace("...", "."))
+    first, second = inputs[:2], result[:2]
+    if "." in first:
+        return first[0] == second[0] == "."
+    return first == second and not set(first) & set(kernel)
 
 
 def check_operations(model: Any) -> None:

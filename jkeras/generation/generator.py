@@ -309,6 +309,8 @@ class Generator:
             if self._fixed_length() is not None:
                 raise Uncached("its input has a fixed length")
             check_operations(self.model)
+            token = jax.ShapeDtypeStruct((batch, 1), "int32")
+            jax.eval_shape(first, params, state, token)
             self._look(first, params, state, batch, self.max_length)
         except Uncached as error:
             if self._demanded:

@@ -18,7 +18,7 @@ from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import by_hub, files, sizes
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES, LLAMA, QWEN3
 from jkeras.saving.hugging_face.reading import load
-from jkeras.saving.hugging_face.settings import understood
+from jkeras.saving.hugging_face.settings import arguments_of, understood
 from jkeras.saving.reading import explained
 from tests.saving.test_hugging_face import LLAMA_CONFIG, Llama3Backbone, folder_with
 
@@ -92,6 +92,117 @@ def test_every_entry_of_an_architecture_has_one_meaning():
         assert set(one.multiples) <= {(a, b) for a in one.settings for b in one.settings}
         entries = {entry for axes in one.shapes.values() for axis in axes for entry in axis}
         assert entries <= {*one.settings, *one.derived}
+
+
+# what known repositories have, beside the sizes
+COMMON = {
+    **{"architectures": ["A"], "bos_token_id": 1, "eos_token_id": [1, 2], "pad_token_id": None},
+    **{"initializer_range": 0.02, "torch_dtype": "bfloat16", "transformers_version": "4.45.0"},
+    **{"use_cache": True, "_name_or_path": "a/b", "_attn_implementation_autoset": True},
+}
+DECODER = {
+    **{"vocab_size": 32, "hidden_size": 16, "intermediate_size": 8, "num_hidden_layers": 2},
+    **{"num_attention_heads": 2, "num_key_value_heads": 1, "hidden_act": "silu"},
+    **{"rms_norm_eps": 1e-6, "max_position_embeddings": 64, "attention_dropout": 0.0},
+    **{"rope_theta": 1000000, "rope_scaling": None, "tie_word_embeddings": False},
+}
+NO_WINDOW = {"use_sliding_window": False, "sliding_window": 64, "max_window_layers": 1}
+BERT_SIZES = {
+    **{"vocab_size": 32, "hidden_size": 16, "intermediate_size": 8, "num_hidden_layers": 2},
+    **{"num_attention_heads": 2, "max_position_embeddings": 64, "type_vocab_size": 2},
+}
+KNOWN = {
+    "Llama 2": {**DECODER, "model_type": "llama", "pretraining_tp": 1, "attention_bias": False},
+    "Llama 3.2": {
+        **DECODER,
+        **{"model_type": "llama", "head_dim": 8, "mlp_bias": False, "rope_theta": 500000.0},
+        "rope_scaling": {
+            **{"factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0},
+            **{"original_max_position_embeddings": 32, "rope_type": "llama3"},
+        },
+    },
+    "SmolLM2": {
+        **{**DECODER, "model_type": "llama", "is_llama_config": True, "rope_interleaved": False},
+        "transformers.js_config": {"dtype": {}},
+    },
+    "Mistral": {**DECODER, "model_type": "mistral", "sliding_window": 32, "head_dim": 16},
+    "Qwen 2.5": {**DECODER, **NO_WINDOW, "model_type": "qwen2", "use_mrope": False},
+    "Qwen 3": {
+        **{**DECODER, **NO_WINDOW, "model_type": "qwen3", "head_dim": 8, "attention_bias": False},
+        "layer_types": ["full_attention"] * 2,
+    },
+    "Gemma": {
+        **{**DECODER, "model_type": "gemma", "head_dim": 8, "rope_theta": 10000.0},
+        **{"hidden_act": "gelu", "hidden_activation": None, "tie_word_embeddings": True},
+    },
+    "GPT-2": {
+        **{"model_type": "gpt2", "activation_function": "gelu_new", "attn_pdrop": 0.1},
+        **{"embd_pdrop": 0.1, "resid_pdrop": 0.1, "layer_norm_epsilon": 1e-05, "n_ctx": 64},
+        **{"n_embd": 16, "n_head": 2, "n_layer": 2, "n_positions": 64, "vocab_size": 32},
+        **{"summary_activation": None, "summary_first_dropout": 0.1, "summary_type": "cls_index"},
+        **{"summary_proj_to_labels": True, "summary_use_proj": True, "_num_labels": 1},
+        **{"task_specific_params": {"text-generation": {"max_length": 50}}, "n_inner": None},
+    },
+    "BERT": {
+        **{**BERT_SIZES, "model_type": "bert", "hidden_act": "gelu", "layer_norm_eps": 1e-12},
+        **{"attention_probs_dropout_prob": 0.1, "hidden_dropout_prob": 0.1},
+        **{"directionality": "bidi", "pooler_fc_size": 768, "pooler_type": "first"},
+        **{"position_embedding_type": "absolute", "gradient_checkpointing": False},
+    },
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_known_repositories_say_is_read(name):
+    config = {**COMMON, **KNOWN[name]}
+    architecture = next(a for a in ARCHITECTURES if a.model_type == config["model_type"])
+    found = arguments_of(architecture, understood(architecture, config), has_head=True)
+    assert found["vocabulary_size"] == 32 and found["num_layers"] == 2
+
+
+CONVERTED = {
+    "Gemma 2": {
+        **{**DECODER, "model_type": "gemma2", "head_dim": 8, "query_pre_attn_scalar": 8},
+        **{"rope_theta": 10000.0, "tie_word_embeddings": True, "hidden_act": "gelu_pytorch_tanh"},
+        **{"hidden_activation": "gelu_pytorch_tanh", "attn_logit_softcapping": 50.0},
+        **{"final_logit_softcapping": 30.0, "cache_implementation": "hybrid"},
+        **{"sliding_window": 32, "sliding_window_size": 32, "attention_bias": False},
+    },
+    "Gemma 3": {
+        "model_type": "gemma3",
+        "vision_config": {"model_type": "siglip_vision_model", "num_hidden_layers": 2},
+        "text_config": {
+            **{**DECODER, "model_type": "gemma3_text", "head_dim": 8, "hidden_act": None},
+            **{"query_pre_attn_scalar": 8, "rope_local_base_freq": 10000, "sliding_window": 32},
+            **{"rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window_pattern": 6},
+            **{"hidden_activation": "gelu_pytorch_tanh", "tie_word_embeddings": True},
+        },
+    },
+    "Mixtral": {
+        **{**DECODER, "model_type": "mixtral", "num_local_experts": 2, "num_experts_per_tok": 2},
+        **{"output_router_logits": False, "router_aux_loss_coef": 0.02, "sliding_window": None},
+    },
+    "RoBERTa": {
+        **{**BERT_SIZES, "model_type": "roberta", "layer_norm_eps": 1e-05, "hidden_act": "gelu"},
+        **{"attention_probs_dropout_prob": 0.1, "hidden_dropout_prob": 0.1, "type_vocab_size": 1},
+    },
+    "DistilBERT": {
+        **{"model_type": "distilbert", "activation": "gelu", "attention_dropout": 0.1, "dim": 16},
+        **{"dropout": 0.1, "hidden_dim": 32, "n_heads": 2, "n_layers": 2, "vocab_size": 32},
+        **{"max_position_embeddings": 64, "qa_dropout": 0.1, "seq_classif_dropout": 0.2},
+        **{"sinusoidal_pos_embds": False, "tie_weights_": True},
+    },
+}
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_what_known_repositories_of_converted_types_say_is_read(name):
+    stored = {
+        f"model.layers.{i}.{place}.weight": Stored((32, 16), np.dtype("float32"), None)
+        for i in range(2)
+        for place in "ab"
+    }
+    by_hub.check({**COMMON, **CONVERTED[name]}, stored)
 
 
 # ---------------------------------------------------------------- sizes
@@ -176,6 +287,7 @@ GEMMA2 = {
         ({"layer_types": ["full_attention"]}, "layer_types"),
         ({"rope_parameters": {"rope_type": "linear", "factor": 2.0}}, "rope_type='linear'"),
         ({"rope_theta": 5.0}, "rope_theta=5.0"),
+        ({"head_dim": 2.0}, "head_dim=2.0"),
         ({"new": 1}, "new=1.*not known.*keras-hub's converter of 'gemma2'"),
         ({"quantization_config": {}}, "quantization_config"),
     ],

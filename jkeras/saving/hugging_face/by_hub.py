@@ -67,6 +67,16 @@ def _in_all_layers(kind):
     return lambda config: ([kind] * config["num_hidden_layers"], None)
 
 
+def _cap(entry):
+    """The value of a cap of logits as it is, if it is a number above 0; else none."""
+    return lambda config: (config[entry] if _is_positive(config[entry]) else None, None)
+
+
+def _is_positive(value):
+    """Whether a value is a number above 0."""
+    return type(value) is float and entries.is_number(value) and value > 0
+
+
 def _scales(config):
     """By the roots of which keras-hub's Gemma 2 divides."""
     return config["head_dim"], config["hidden_size"] // config["num_attention_heads"]
@@ -106,23 +116,41 @@ DINOV2 = _converted(
     use_swiglu_ffn""",
     {**GELU, **RGB, "layer_norm_eps": (1e-6,), "qkv_bias": (True,)},
 )
-ROPE_OF_GEMMA3 = {
-    "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
-    "full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
-}
+
+
+def _rope_of_gemma3(config):
+    """`rope_parameters` of Gemma 3: layers that see all may have positions that are divided."""
+    given = config["rope_parameters"] or {}
+    full = given.get("full_attention") if isinstance(given, dict) else None
+    whole = {"rope_type": "default", "rope_theta": 1000000.0}
+    if isinstance(full, dict) and _is_positive(full.get("factor")):
+        whole = {**whole, "rope_type": "linear", "factor": full["factor"]}
+    local = {"rope_type": "default", "rope_theta": 10000.0}
+    return {"sliding_attention": local, "full_attention": whole}, None
+
+
+def _linear(config):
+    """`rope_scaling` of Gemma 3 as version 4 wrote it."""
+    given = config["rope_scaling"] or {}
+    factor = given.get("factor") if isinstance(given, dict) else None
+    return {"rope_type": "linear", "factor": factor if _is_positive(factor) else 8.0}, None
+
+
 GEMMA3 = _converted(
-    f"{DECODER} attn_logit_softcapping cache_implementation final_logit_softcapping head_dim "
-    "rms_norm_eps sliding_window",
+    f"{DECODER} cache_implementation head_dim sliding_window",
     {
         **NO_BIAS,
         **TIED,
+        "attn_logit_softcapping": (None,),
+        "final_logit_softcapping": _cap("final_logit_softcapping"),
+        "rms_norm_eps": (1e-6,),
         "_sliding_window_pattern": (6,),
         "hidden_activation": ("gelu_pytorch_tanh",),
         "layer_types": _sixth_ones,
         "query_pre_attn_scalar": _scales,
         "rope_local_base_freq": (10000.0,),
-        "rope_parameters": (ROPE_OF_GEMMA3, None),
-        "rope_scaling": (None,),
+        "rope_parameters": _rope_of_gemma3,
+        "rope_scaling": _linear,
         "rope_theta": (1000000.0,),
         "sliding_window_pattern": (6,),
         "use_bidirectional_attention": (False, None),
@@ -148,16 +176,18 @@ TYPES = {
         {"activation": ("gelu",), "sinusoidal_pos_embds": (False,)},
     ),
     "gemma2": _converted(
-        f"{DECODER} attn_logit_softcapping final_logit_softcapping head_dim sliding_window "
-        "cache_implementation hidden_act",
+        f"{DECODER} cache_implementation head_dim hidden_act sliding_window",
         {
             **NO_BIAS,
             **TIED,
+            "attn_logit_softcapping": _cap("attn_logit_softcapping"),
+            "final_logit_softcapping": _cap("final_logit_softcapping"),
             "hidden_activation": ("gelu_pytorch_tanh",),
             "layer_types": _second_ones,
             "query_pre_attn_scalar": _scales,
             "rms_norm_eps": (1e-6,),
             "rope_theta": (10000.0,),
+            "sliding_window_size": lambda config: (config.get("sliding_window"),),
             "use_bidirectional_attention": (False, None),
         },
         has_rope=True,
@@ -241,8 +271,21 @@ def check(config: dict, stored: collections.abc.Mapping[str, Stored]) -> None:
         is_none = entry == "sliding_window" and config[entry] is None
         if not (has_no_window or is_none):
             entries.check_number(entry, config[entry])
-    values = {e: v(config) if callable(v) else v for e, v in known.plain.items() if e in config}
-    entries.check_values(config, values, what)
+    entries.check_values(config, _values(known.plain, config, what), what)
+    chosen, experts = config.get("num_experts_per_tok", 0), config.get("num_experts", 0)
+    if chosen > max(experts, config.get("num_local_experts", 0)):
+        raise SerializationError(f"config.json says num_experts_per_tok={chosen} of fewer experts.")
+
+
+def _values(plain, config, what):
+    """{entry: the values that are computed} of those that a configuration has."""
+    there = {entry: values for entry, values in plain.items() if entry in config}
+    try:
+        return {entry: v(config) if callable(v) else v for entry, v in there.items()}
+    except KeyError as error:
+        raise SerializationError(
+            f"config.json does not have {error.args[0]}, which {what} needs."
+        ) from None
 
 
 def read(models: typing.Any, folder: str, kind: str, arguments: dict) -> typing.Any:

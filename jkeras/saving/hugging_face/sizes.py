@@ -15,7 +15,7 @@ from jkeras.saving.hugging_face.entries import shown
 
 Weights = collections.abc.Mapping[str, Stored]
 # in older files: numbers that are computed anew, and masks
-BUFFERS = re.compile(r".*(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias)")
+BUFFERS = re.compile(r".*\.(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias)")
 # the names under which configurations count what is made one by one
 LAYERS = re.compile(
     r"n_layers?|depths?|(\w+_)?(num|n)_(\w+_)?layers|(encoder|decoder|text|vision|audio)_layers|"

@@ -1,0 +1,50 @@
+"""Whether a function of an array gives each number from this number alone."""
+
+from collections.abc import Callable
+
+import jax
+
+# of JAX, from arrays of one shape to such an array, each number from those in its place
+PRIMITIVES = frozenset(
+    """
+    abs acos acosh add and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy cos
+    cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p
+    logistic lt max min mul ne neg not or pow rem round rsqrt select_n sign sin sinh sqrt square
+    stop_gradient sub tan tanh xor
+    """.split()
+)
+CALLS = frozenset("closed_call custom_jvp_call jit pjit".split())
+SHAPE = (1, 3, 5)
+
+
+def is_elementwise(function: Callable) -> bool:
+    """Whether a function is made of elementwise ones only; what is not known is not.
+
+    >>> import jax.numpy as jnp
+    >>> is_elementwise(lambda x: jnp.square(jax.nn.relu(x)))
+    True
+    >>> is_elementwise(lambda x: x - x.mean(axis=1, keepdims=True))
+    False
+    """
+    try:
+        program = jax.make_jaxpr(function)(jax.ShapeDtypeStruct(SHAPE, "float32"))
+    except Exception:  # it is a user's, and takes what it takes
+        return False
+    results = program.jaxpr.outvars
+    return len(results) == 1 and results[0].aval.shape == SHAPE and _are_known(program.jaxpr)
+
+
+def _are_known(jaxpr):
+    """Whether all equations of a program are elementwise."""
+    return not jaxpr.constvars and all(map(_is_known, jaxpr.eqns))
+
+
+def _is_known(equation):
+    shapes = {v.aval.shape for v in (*equation.invars, *equation.outvars)} - {()}
+    name = equation.primitive.name
+    if name == "broadcast_in_dim":  # of one number
+        return equation.invars[0].aval.shape == ()
+    if name in CALLS:
+        inner = (getattr(value, "jaxpr", value) for value in equation.params.values())
+        return all(_are_known(one) for one in inner if hasattr(one, "eqns"))
+    return name in PRIMITIVES and shapes <= {SHAPE}
