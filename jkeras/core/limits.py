@@ -29,6 +29,8 @@ LIMITS = {
     "power_iterations": 1000,
     "vocabulary_size": 10**7,
 }
+# of each of a few numbers
+EACH = {"tile_grid_size": 1000}  # steps of a loop
 # those whose names mean other things elsewhere
 LIMITS_OF = {("Diff", "n"): 1000}  # steps of a loop
 # numbers that are multiplied by one another: at most so many together
@@ -54,6 +56,10 @@ def check_numbers(name, config):
     for key in LIMITS.keys() & config.keys():
         if _is_over(config[key], LIMITS[key]):
             raise too_large(name, f"{key}={readable(config[key], 100)}", LIMITS[key])
+    for key in EACH.keys() & config.keys():
+        values = config[key] if isinstance(config[key], (list, tuple)) else [config[key]]
+        if any(_is_over(value, EACH[key]) for value in values):
+            raise too_large(name, f"{key}={readable(config[key], 100)}", EACH[key])
     for (owner, key), most in LIMITS_OF.items():
         if name == owner and _is_over(config.get(key), most):
             raise too_large(name, f"{key}={config[key]}", most)

@@ -7,7 +7,6 @@ module.
 
 import base64
 import builtins
-import contextlib
 import contextvars
 import importlib
 import inspect
@@ -24,10 +23,28 @@ from jkeras.core.errors import (
     SerializationError,
     UnknownNameError,
     make_readable,
-    readable,
     suggestion,
 )
 from jkeras.core.limits import check_numbers
+from jkeras.core.trust import (
+    ENTRIES,
+    check_name,
+    is_trusted,
+    is_untrusted,
+    met_in_process,
+    shared_objects,
+)
+
+# whether it may be anybody's is also asked for here
+from jkeras.core.trust import (
+    check_entries as check_entries,
+    in_process as in_process,
+    is_in_process as is_in_process,
+    loading as loading,
+    refuse_untrusted as refuse_untrusted,
+    sharing as sharing,
+    shown as shown,
+)
 
 _named = {}  # "keras.layers.Dense" -> class or function; several names may lead to one object
 _canonical = {}  # object -> its first name
@@ -35,10 +52,6 @@ _short = {}  # "Dense" -> [objects]: for module paths of other Keras versions
 _later = set()  # modules of ours that are not imported yet, whose public names are not known yet
 _custom, _custom_names = {}, {}  # registered by the user: name -> object and back
 _scopes = contextvars.ContextVar("custom_objects", default=(_custom,))
-# of a config being read: whether it is to be trusted
-_loading = contextvars.ContextVar("loading", default=None)
-_shared = contextvars.ContextVar("shared_objects", default=None)
-_process = contextvars.ContextVar("in_process", default=None)
 
 FUNCTION_PACKAGES = (
     "activations",
@@ -51,20 +64,6 @@ FUNCTION_PACKAGES = (
 )
 # whose functions a config may name; others read files, say
 PURE_PACKAGES = (*FUNCTION_PACKAGES, "ops")
-# what stands beside the config of an object; the last two are of a graph's
-ENTRIES = {
-    "module",
-    "class_name",
-    "config",
-    "registered_name",
-    "build_config",
-    "compile_config",
-    "shared_object_id",
-    "name",
-    "inbound_nodes",
-    "private",  # a model that was compiled with privacy, see `jkeras.privacy`
-}
-LONGEST_SHOWN = 500  # characters of a config in a message
 # where modules of the versions of Keras begin
 KERAS_MODULES = ("keras", "keras_core", "tf_keras", "builtins")
 NUMBERS = "fiub"  # kinds of dtypes that a config may name
@@ -241,63 +240,6 @@ def enable_unsafe_deserialization():
     )
 
 
-@contextlib.contextmanager
-def loading(safe_mode=True):
-    """Inside this block a config is read; with `safe_mode=False`, here or further out, one that is
-    trusted.
-    """
-    token = _loading.set("trusted" if not safe_mode or _loading.get() == "trusted" else "untrusted")
-    try:
-        yield
-    finally:
-        _loading.reset(token)
-
-
-def is_untrusted():
-    """Whether what is being made comes from a config that may be anybody's."""
-    return _loading.get() == "untrusted" and not is_in_process()
-
-
-def refuse_untrusted(what, way_out):
-    """Raises where a config that may be anybody's asks for something that reaches beyond it.
-
-    Raises:
-        SerializationError: says what it was, and the way out.
-    """
-    if is_untrusted():
-        raise SerializationError(
-            f"It asks for {what}, which is not done for a file that may be anybody's. {way_out} "
-            "If you trust it as you trust a program, load it with `safe_mode=False`."
-        )
-
-
-@contextlib.contextmanager
-def in_process():
-    """Inside this block configs are for this process alone: functions in them stay what they are,
-    and classes that were met are found again, registered or not. For copies, never for files.
-    """
-    token = _process.set({})
-    try:
-        yield
-    finally:
-        _process.reset(token)
-
-
-def is_in_process():
-    """Whether configs are for this process alone."""
-    return _process.get() is not None
-
-
-@contextlib.contextmanager
-def sharing():
-    """Inside this block an object met twice is written once and read back as one object."""
-    token = _shared.set({})
-    try:
-        yield
-    finally:
-        _shared.reset(token)
-
-
 # ---------------------------------------------------------------- objects -> JSON
 
 
@@ -457,8 +399,8 @@ def _serialize_object(obj):
     if getattr(obj, "was_private", None) is True:
         out["private"] = True
     if is_in_process():
-        _process.get()[cls.__name__] = cls
-    seen = _shared.get()
+        met_in_process()[cls.__name__] = cls
+    seen = shared_objects()
     if seen is not None:
         original = seen.setdefault(id(obj), (out, obj))[0]
         if original is not out:
@@ -623,7 +565,7 @@ def code_to_function(described):
     Raises:
         SerializationError: unless the config is trusted.
     """
-    if _loading.get() != "trusted":
+    if not is_trusted():
         raise SerializationError(
             "It holds a Python lambda, that is code, and loading it could run anything. Define "
             "the function by name, register it with "
@@ -653,7 +595,7 @@ def code_to_function(described):
 
 def _deserialize_object(class_name, inner, config, custom_objects):
     # ids of a file are apart from our own
-    seen, shared_id = _shared.get(), ("made", config.get("shared_object_id"))
+    seen, shared_id = shared_objects(), ("made", config.get("shared_object_id"))
     if seen is not None and shared_id in seen:
         return seen[shared_id]
     cls = find(class_name, config, custom_objects)
@@ -667,7 +609,7 @@ def _deserialize_object(class_name, inner, config, custom_objects):
     if is_untrusted() and str(getattr(cls, "__module__", "jkeras")).startswith("jkeras."):
         check_entries(class_name, config, ENTRIES)
         check_numbers(class_name, inner)
-        _check_name(inner.get("name"))
+        check_name(inner.get("name"))
     with CustomObjectScope(custom_objects):
         instance = _instance(cls, inner)
         if config.get("build_config") and not instance.built:
@@ -679,22 +621,6 @@ def _deserialize_object(class_name, inner, config, custom_objects):
     if seen is not None and shared_id[1] is not None:
         seen[shared_id] = instance
     return instance
-
-
-def check_entries(name, config, known):
-    """Raises for an entry of a config that may be anybody's whose meaning is not known."""
-    unknown = sorted(map(str, config.keys() - known))
-    if unknown and is_untrusted():
-        raise SerializationError(
-            f"{shown(name)} has the entry {shown(repr(unknown[0]))}, which is not known: a newer "
-            f"version wrote it. Expected some of {sorted(known)}."
-        )
-
-
-def _check_name(name):
-    """Raises for a name that a terminal, on which a summary shows it, takes for commands."""
-    if isinstance(name, str) and any(ord(c) < 32 or 127 <= ord(c) < 160 for c in name):
-        raise SerializationError(f"A name has control characters: {shown(repr(name))}.")
 
 
 def _be_private(instance, private):
@@ -721,11 +647,6 @@ def _instance(cls, inner):
         ) from error
 
 
-def shown(config):
-    """A config in a message: as much as can be read."""
-    return readable(config, LONGEST_SHOWN)
-
-
 def find(name, config, custom_objects=None):
     """The class or function that a config names; from the closed table, or from what the caller
     registered.
@@ -737,7 +658,7 @@ def find(name, config, custom_objects=None):
             f"{shown(repr(module))}"
         )
     for key in (registered, name):
-        custom = get_registered_object(key, custom_objects, _process.get()) if key else None
+        custom = get_registered_object(key, custom_objects, met_in_process()) if key else None
         if custom is not None:
             return custom
     known = _registered_in_a_package(name, module) or _public_thing(name, module)

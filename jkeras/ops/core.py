@@ -13,7 +13,7 @@ from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.op import op
 from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.registry import public
-from jkeras.core.untrusted import MOST_OUTPUTS, check_count
+from jkeras.core.trust import MOST_OUTPUTS, check_count
 from jkeras.core.sparse import SparseForm, dense, is_sparse
 from jkeras.ops.kernels import inside_loop
 

@@ -2,6 +2,7 @@
 when one is made.
 """
 
+import operator
 import os
 import types
 import typing
@@ -107,7 +108,7 @@ class Resume:
             raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")
         self.runner, self.source, self.validation, self.owner, *told = participants
         self.callbacks, self.protection = told
-        self.seed = default_seed() if options.seed is None else options.seed
+        self.seed = default_seed() if options.seed is None else operator.index(options.seed)
         if checkpoint is not None and not KINDS["seed"].holds(self.seed):
             raise ValueError(
                 f"`seed` must be {KINDS['seed'].words}, below 2**63, where a checkpoint is to keep "

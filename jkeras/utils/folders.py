@@ -9,6 +9,7 @@ import numpy as np
 from jkeras.core import console
 from jkeras.core.errors import check_choice
 from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.own_files import check_regular
 from jkeras.core.registry import public
 from jkeras.core.settings import standardize_data_format
 from jkeras.utils import images
@@ -196,6 +197,8 @@ class Folder:
 
 def _loaded(load, paths):
     """The samples of files, which several threads load."""
+    for path in paths:
+        check_regular(path)  # a pipe among them would be waited for
     if len(paths) == 1:
         return [load(paths[0])]
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:

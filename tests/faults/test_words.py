@@ -276,3 +276,4 @@ def test_a_seed_that_no_checkpoint_keeps(tmp_path):
     with pytest.raises(ValueError, match="`seed` must be a whole number.*below"):
         plain().fit(X, Y, seed=2**70, checkpoint=tmp_path, verbose=0)
     plain().fit(X, Y, seed=2**70, verbose=0)
+    plain().fit(X, Y, seed=np.int64(3), checkpoint=tmp_path, verbose=0)

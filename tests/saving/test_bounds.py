@@ -412,6 +412,15 @@ def test_many_differences():
         jkeras.models.model_from_json(text.replace('"n": 2', '"n": 1001'))
 
 
+@pytest.mark.parametrize("size", [[1001, 1], [1, 10**8], [2, -(10**8)]])
+def test_many_tiles(size):
+    layer = jkeras.layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 2))
+    config = jkeras.saving.serialize_keras_object(layer)
+    config["config"]["tile_grid_size"] = size
+    with bounded(), pytest.raises(SerializationError, match="at most 1000"):
+        jkeras.saving.deserialize_keras_object(config)
+
+
 def test_ones_own_code_has_no_limit():
     x = jkeras.KerasTensor((2**16 + 1, 2))
     assert len(jkeras.ops.unstack(x)) == 2**16 + 1

@@ -228,6 +228,22 @@ def test_an_extracted_file_is_a_link(tmp_path, theirs, cache, kind):
     assert theirs.read_text() == WORDS and place.read_text() == "new" and not place.is_symlink()
 
 
+@pytest.mark.parametrize(
+    "ending, load",
+    [
+        (".txt", jkeras.utils.text_dataset_from_directory),
+        (".png", jkeras.utils.image_dataset_from_directory),
+        (".wav", jkeras.utils.audio_dataset_from_directory),
+    ],
+)
+def test_a_pipe_in_a_folder_of_samples(tmp_path, ending, load):
+    (tmp_path / "class").mkdir()
+    os.mkfifo(tmp_path / "class" / f"a{ending}")
+    with pytest.raises(FileExistsError, match=f"a{ending} is a pipe"):
+        for _ in load(tmp_path, label_mode=None, verbose=False):
+            pass
+
+
 # ---------------------------------------------------------------- what killed writers leave
 
 KILLED = """
