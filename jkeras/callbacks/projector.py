@@ -6,6 +6,8 @@ import os
 
 import numpy as np
 
+from jkeras.core.writing import open_for_writing
+
 
 def embeddings_of(model):
     """{layer's name: its matrix} of a model's Embedding layers."""
@@ -36,7 +38,7 @@ def write_config(folder, names, metadata):
             f"`embeddings_metadata` names {unknown}, which are no Embedding layers: {list(names)}"
         )
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "projector_config.pbtxt"), "w") as file:
+    with open_for_writing(os.path.join(folder, "projector_config.pbtxt")) as file:
         for name in names:
             file.write("embeddings {\n")
             file.write(f'  tensor_name: "{name}/embeddings"\n')
@@ -49,4 +51,5 @@ def write_config(folder, names, metadata):
 def write_vectors(folder, embeddings):
     """Writes each embedding's rows as lines of numbers between tabs."""
     for name, matrix in embeddings.items():
-        np.savetxt(os.path.join(folder, f"{name}.tsv"), matrix, fmt="%.6g", delimiter="\t")
+        with open_for_writing(os.path.join(folder, f"{name}.tsv")) as file:
+            np.savetxt(file, matrix, fmt="%.6g", delimiter="\t")
