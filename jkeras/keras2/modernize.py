@@ -1,6 +1,7 @@
 """Rewrites a program for Keras 1 or 2 into one for Keras 3; comments and layout stay."""
 
 import ast
+import bisect
 import difflib
 import io
 
@@ -116,8 +117,9 @@ def _all_remarks(rewriter, text):
     told = {}
     for line, remark in remarks:
         told[line] = f"{told.get(line, '')} {remark}"
+    old_lines = rewriter.old_lines()
     for found in refused.remarks_on(text):
-        line = rewriter.old_line(found.line)
+        line = old_lines[found.line - 1]
         if found.name not in told.get(line, ""):
             remarks.append((line, found.text))
     return [f"line {line}: {remark}" for line, remark in sorted(dict.fromkeys(remarks))]
@@ -200,20 +202,24 @@ class Rewriter(ast.NodeVisitor):
             text = _with_import(text, self.inserted)
         return text
 
-    def old_line(self, line):
-        """The line of the old program that a line of the new one was made of."""
-        if self.inserted is not None and line > self.inserted:
-            line -= 1
-        shift = 0  # lines that the new program has more so far
+    def old_lines(self):
+        """For each line of the new program the one of the old program that it was made of."""
+        found, at = [], 0  # `at`: what of the old program is told already
         for begin, end, new in self.done:
-            first = self.encoded[:begin].count(b"\n") + 1 + shift
-            if line <= first:
-                break
-            more = new.count("\n") - self.encoded[begin:end].count(b"\n")
-            if line <= first + new.count("\n"):
-                return first - shift
-            shift += more
-        return line - shift
+            found += self.lines_between(at, begin)
+            line = bisect.bisect_right(self.starts, begin)
+            found += new.count("\n") * [line]
+            at = end
+        found += self.lines_between(at, len(self.encoded))
+        found.append(len(self.lines))  # the last line, which may have no end
+        if self.inserted is not None:
+            found.insert(self.inserted, found[self.inserted])
+        return found
+
+    def lines_between(self, begin, end):
+        """The lines whose ends are in a piece of the old program."""
+        first = bisect.bisect_right(self.starts, begin)
+        return list(range(first, first + self.encoded[begin:end].count(b"\n")))
 
     # ------------------------------------------------------------ imports
 

@@ -229,6 +229,13 @@ def test_lines_are_those_of_the_old_program():
     assert [remark.split(":")[0] for remark in remarks] == ["line 11", "line 12", "line 13"]
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n# more"])
+def test_the_line_of_a_program_of_few(end):
+    assert modernize(f"m.output_shape{end}")[1][0].startswith("line 1:")
+    program = f"import tensorflow as tf\nx = tf.keras.layers.Highway{end}"
+    assert modernize(program)[1][0].startswith("line 2:")
+
+
 def test_a_path_that_is_used_for_other_things_is_left():
     program = "model.save_weights('w.h5')\nmodel.save('w.h5')\n"
     new, remarks = modernize(program)
