@@ -201,7 +201,7 @@ def _modernize(options):
         raise WrongCall(f"{path}{place} is no Python 3: {error.msg}") from None
     except (MemoryError, RecursionError):
         raise WrongCall(f"{path} is nested too deeply") from None
-    except ValueError as error:
+    except (LookupError, ValueError) as error:
         raise WrongCall(f"{path} is no text of a program: {error}") from None
     _put_out(old.encoded(text))
     for remark in remarks:

@@ -59,12 +59,18 @@ class Hurried(HttpToolsProtocol):
         self.connections.discard(self)  # now, not when the loop comes to it
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        if self.may_answer():
             self.transport.write(ANSWER.format(status).encode())
         if self.transport.get_write_buffer_size():
             self.transport.abort()  # it does not even read
         else:
             self.transport.close()
+
+    def may_answer(self):
+        """Whether what is written now is the answer to the request that is not here."""
+        if self.cycle is None or self.cycle.response_complete:
+            return True
+        return self.cycle.more_body and not self.cycle.response_started and not self.pipeline
 
     def data_received(self, data):
         """Some bytes have come."""

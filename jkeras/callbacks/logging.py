@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras.callbacks.base import Callback
 from jkeras.core.registry import public
+from jkeras.core.writing import open_for_writing
 
 
 @public("keras.callbacks.CSVLogger")
@@ -37,7 +38,7 @@ class CSVLogger(Callback):
             self.append and os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
         )
         mode = "a" if self.append else "w"
-        self.csv_file = open(self.filename, mode, newline="")  # noqa: SIM115 - until training ends
+        self.csv_file = open_for_writing(self.filename, mode, newline="")
         self.keys = None
         self.append_header = not has_rows
 

@@ -30,9 +30,10 @@ class Trace:
         """Before a step, or before several of which this is the first."""
         if not self.ended and not self.running and step >= self.start:
             try:
+                os.makedirs(self.folder, exist_ok=True)
                 jax.profiler.start_trace(self.folder)
-            except RuntimeError as error:
-                # another profiler is at work: the training is worth more than the trace
+            except (OSError, RuntimeError) as error:
+                # no folder, or another profiler is at work: the training is worth more
                 warnings.warn(f"There will be no profile in {self.folder}: {error}", stacklevel=3)
                 self.ended = True
                 return
@@ -63,7 +64,10 @@ class Trace:
             self._leave()
             self.running = False
             self.ended = True
-            jax.profiler.stop_trace()
+            try:
+                jax.profiler.stop_trace()
+            except RuntimeError as error:  # of the disk
+                warnings.warn(f"There is no profile in {self.folder}: {error}", stacklevel=3)
 
 
 @public("jkeras.callbacks.ProfilerTrace")

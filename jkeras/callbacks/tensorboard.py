@@ -94,7 +94,8 @@ class TensorBoard(Callback):
     # ------------------------------------------------------------ batches
 
     def on_train_begin(self, logs=None):
-        """Starts counting."""
+        """Starts counting; makes the folder, so that a path that is none is found now."""
+        os.makedirs(self._train_dir, exist_ok=True)
         self._trace.stop()  # of a training that broke off
         self._count_from_0()
 

@@ -14,7 +14,7 @@ from jkeras.core import git_files
 from jkeras.core.git_files import Entry
 
 SECONDS = 5  # after which it is not known whether files differ
-MOST_READ = 2**28  # bytes of files that are compared by what they hold
+MOST_READ = 2**26  # bytes of files that are compared by what they hold
 OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 REF = re.compile(r"refs/[^\s~^:?*\[\\\0-\x1f\x7f]+")
 MOST_REFS = 5  # that name each other

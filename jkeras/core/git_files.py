@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import pathlib
+import re
 import stat
 import struct
 import typing
@@ -17,10 +18,10 @@ import zlib
 from collections.abc import Iterator
 
 DAMAGED = (OSError, ValueError, IndexError, struct.error, zlib.error)
-MOST_BYTES = 2**25  # of a file that is read whole; an index of 300,000 files has fewer
+MOST_BYTES = 2**24  # of a file that is read whole; an index of 150,000 files has fewer
 MOST_FOLDERS = 128  # inside each other
 MOST_PACKS = 1000
-STAT = struct.Struct(">10I")  # ctime, mtime in seconds and ns, dev, ino, mode, uid, gid, size
+OUTSIDE = re.compile(rb"(?:^|/)\.{0,2}(?:/|$)")  # of paths that may leave the checkout
 LINK, SUBMODULE = 0o120000, 0o160000  # modes
 COMMIT = 1  # the type of an object in a pack
 
@@ -108,22 +109,21 @@ def entries_of(data: bytes, size: int) -> list[Entry]:
     digest.update(data[:-size])
     if data[-size:] not in (digest.digest(), bytes(size)):  # zeros where git was told to skip it
         raise ValueError("a damaged index")
+    head = struct.Struct(f">10I{size}sH")  # times, dev, ino, mode, uid, gid, size, hash, flags
     entries, at, name = [], 12, b""
     for _ in range(count):
-        entry, at = _entry(data, at, version, size, name)
+        entry, at = _entry(data, at, head, version, name)
         name = entry.name
         entries.append(entry)
     _check_extensions(data, at, len(data) - size)
     return entries
 
 
-def _entry(data: bytes, at: int, version: int, size: int, before: bytes) -> tuple[Entry, int]:
+def _entry(data: bytes, at: int, head: struct.Struct, version: int, before: bytes) -> tuple:
     """(the entry at a place, the place behind it)"""
     begin = at
-    *times, _, _, mode, _, _, length = STAT.unpack_from(data, at)
-    at += STAT.size
-    content, at = data[at : at + size], at + size
-    (flags,), more, at = struct.unpack_from(">H", data, at), 0, at + 2
+    *times, _, _, mode, _, _, length, content, flags = head.unpack_from(data, at)
+    at, more = at + head.size, 0
     if flags & 0x4000:
         (more,), at = struct.unpack_from(">H", data, at), at + 2
     if version == 4:  # the name is the one before, whose end is cut off, and something more
@@ -133,20 +133,14 @@ def _entry(data: bytes, at: int, version: int, size: int, before: bytes) -> tupl
         before = b""
     end = data.index(b"\0", at)
     name = before + data[at:end]
+    if OUTSIDE.search(name) or name.count(b"/") > MOST_FOLDERS:
+        raise ValueError("a path")
     at = end + 1
     if version < 4:
         at += -(at - begin) % 8
     left_out = bool(flags & 0x8000 or more & 0x4000)
     is_plain = not (flags & 0x3000 or more & 0x2000)
-    return Entry(_checked(name), mode, content, tuple(times), length, left_out, is_plain), at
-
-
-def _checked(name: bytes) -> bytes:
-    """A path that stays inside the checkout."""
-    parts = name.split(b"/")
-    if len(parts) > MOST_FOLDERS or not {b"", b".", b".."}.isdisjoint(parts):
-        raise ValueError("a path")
-    return name
+    return Entry(name, mode, content, tuple(times), length, left_out, is_plain), at
 
 
 def _offset(data: bytes, at: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Rewrites a program for Keras 1 or 2 into one for Keras 3; comments and layout stay."""
 
 import ast
+import bisect
 import difflib
 import io
 
@@ -116,8 +117,9 @@ def _all_remarks(rewriter, text):
     told = {}
     for line, remark in remarks:
         told[line] = f"{told.get(line, '')} {remark}"
+    old_lines = rewriter.old_lines()
     for found in refused.remarks_on(text):
-        line = rewriter.old_line(found.line)
+        line = old_lines[found.line - 1]
         if found.name not in told.get(line, ""):
             remarks.append((line, found.text))
     return [f"line {line}: {remark}" for line, remark in sorted(dict.fromkeys(remarks))]
@@ -171,6 +173,15 @@ class Rewriter(ast.NodeVisitor):
         """Puts a text in the place of a node."""
         self.edits.append((*self.span(node), text))
 
+    def put_text(self, node, text):
+        """Puts a text in the place of another one, in its quotes: it may be inside an f-string."""
+        quote = self.text(node)[0]
+        is_simple = quote in "'\"" and self.text(node)[:3] != 3 * quote and text is not None
+        if is_simple and not set(text) & set("'\"\\\n"):
+            self.replace(node, f"{quote}{text}{quote}")
+        else:
+            self.replace(node, repr(text))
+
     def remark(self, node, text):
         """Notes a line that needs a hand."""
         self.remarks.append(refused.Remark(node.lineno, "", text))
@@ -191,20 +202,24 @@ class Rewriter(ast.NodeVisitor):
             text = _with_import(text, self.inserted)
         return text
 
-    def old_line(self, line):
-        """The line of the old program that a line of the new one was made of."""
-        if self.inserted is not None and line > self.inserted:
-            line -= 1
-        shift = 0  # lines that the new program has more so far
+    def old_lines(self):
+        """For each line of the new program the one of the old program that it was made of."""
+        found, at = [], 0  # `at`: what of the old program is told already
         for begin, end, new in self.done:
-            first = self.encoded[:begin].count(b"\n") + 1 + shift
-            if line <= first:
-                break
-            more = new.count("\n") - self.encoded[begin:end].count(b"\n")
-            if line <= first + new.count("\n"):
-                return first - shift
-            shift += more
-        return line - shift
+            found += self.lines_between(at, begin)
+            line = bisect.bisect_right(self.starts, begin)
+            found += new.count("\n") * [line]
+            at = end
+        found += self.lines_between(at, len(self.encoded))
+        found.append(len(self.lines))  # the last line, which may have no end
+        if self.inserted is not None:
+            found.insert(self.inserted, found[self.inserted])
+        return found
+
+    def lines_between(self, begin, end):
+        """The lines whose ends are in a piece of the old program."""
+        first = bisect.bisect_right(self.starts, begin)
+        return list(range(first, first + self.encoded[begin:end].count(b"\n")))
 
     # ------------------------------------------------------------ imports
 
@@ -288,7 +303,7 @@ class Rewriter(ast.NodeVisitor):
             self.needs_import = True
             self.replace(node, outer or whole.removeprefix("tf."))
         elif whole.startswith(REDUCTIONS) and node.attr in tables.REDUCTIONS:
-            self.replace(node, repr(tables.REDUCTIONS[node.attr]))
+            self.put_text(node, tables.REDUCTIONS[node.attr])
         elif node.attr in tables.SHORT_NAMES and self.is_of_short_names(node.value):
             begin, end = self.span(node)
             self.edits.append((end - len(node.attr), end, tables.SHORT_NAMES[node.attr]))
@@ -372,10 +387,24 @@ class Rewriter(ast.NodeVisitor):
             begin, _ = self.span(value)
             self.edits.append((begin, begin, f"{name}="))
 
+    def visit_JoinedStr(self, node):
+        """Looks at what is inside an f-string, where Python says rightly where it is."""
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue) and self.is_in_place(part.value):
+                self.visit(part.value)
+
+    def is_in_place(self, node):
+        """Whether the text at the place of an expression is that expression."""
+        try:
+            found = ast.parse(self.text(node), mode="eval").body
+        except (IndexError, SyntaxError, ValueError):
+            return False
+        return ast.dump(found) == ast.dump(node)
+
     def visit_Constant(self, node):
         new = self.files.get(text_of(node))
         if new is not None:
-            self.replace(node, repr(new))
+            self.put_text(node, new)
 
     def class_of(self, function):
         """The class of Keras 3 that a call makes; None for anything else."""
@@ -436,7 +465,7 @@ class Rewriter(ast.NodeVisitor):
         for keyword in node.keywords:
             value = getattr(keyword.value, "value", None)
             if keyword.arg == "monitor" and value in ("acc", "val_acc"):
-                self.replace(keyword.value, repr(value.replace("acc", "accuracy")))
+                self.put_text(keyword.value, value.replace("acc", "accuracy"))
 
     def value(self, node, argument):
         """Translates the value of one argument."""
@@ -451,7 +480,7 @@ class Rewriter(ast.NodeVisitor):
         elif argument == "data_format":
             new = tables.DATA_FORMATS.get(value, value)
         if new != value:
-            self.replace(node, repr(new))
+            self.put_text(node, new)
 
     def take_out(self, node, keyword):
         """Removes an argument and its comma."""
@@ -506,13 +535,13 @@ class Rewriter(ast.NodeVisitor):
         self.generic_visit(node)
         key = getattr(node.slice, "value", None)
         if key in ("acc", "val_acc") and dotted(node.value) is not None:
-            self.replace(node.slice, repr(key.replace("acc", "accuracy")))
+            self.put_text(node.slice, key.replace("acc", "accuracy"))
 
     def visit_List(self, node):
         self.generic_visit(node)
         for item in node.elts:
             if getattr(item, "value", None) == "acc":
-                self.replace(item, repr("accuracy"))
+                self.put_text(item, "accuracy")
 
 
 def new_module(name):

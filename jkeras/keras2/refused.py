@@ -70,6 +70,16 @@ ATTRIBUTES = {
     **dict.fromkeys(("optimizer.get_weights", "optimizer.weights"), "optimizer.variables"),
     "optimizer.set_weights": "optimizer.load_own_variables, or assign to its variables",
 }
+TENSORFLOW = ("tf", "tensorflow", "tf.compat.v1")
+OF_TENSORFLOW = {  # what programs around Keras 2 took of it
+    "GradientTape": "on TensorFlow's backend alone; with JAX jax.grad, or a train_step",
+    "placeholder": "keras.Input",
+    "set_random_seed": "keras.utils.set_random_seed",
+    **dict.fromkeys(
+        ("ConfigProto", "Session", "InteractiveSession", "get_default_graph"),
+        "remove: there are no sessions",
+    ),
+}
 KEYWORDS = {  # method -> {argument that Keras 2 had: what to do}
     "compile": {
         "sample_weight_mode": "leave it out: weights may have the axis of time",
@@ -150,7 +160,10 @@ class Finder(ast.NodeVisitor):
         for alias in node.names:
             if not is_keras:
                 self.foreign.add(alias.asname or alias.name)
-            elif alias.name != "*":
+            elif alias.name == "*":
+                text = f"from {module} import *: name what you take, which is looked at then"
+                self.remark(node, "*", text)
+            else:
                 path = f"{module}.{alias.name}"
                 self.names[alias.asname or alias.name] = path
                 self.check(node, path)
@@ -171,6 +184,14 @@ class Finder(ast.NodeVisitor):
         path = self.names.get(head)
         return path and (f"{path}.{rest}" if rest else path)
 
+    def visit_Assign(self, node):
+        """`layers = keras.layers`: another name for something of Keras."""
+        self.generic_visit(node)
+        path = self.path_of(node.value)
+        for target in node.targets:
+            if path is not None and isinstance(target, ast.Name):
+                self.names[target.id] = path
+
     def visit_Attribute(self, node):
         path = self.path_of(node)
         if path is not None:
@@ -178,6 +199,8 @@ class Finder(ast.NodeVisitor):
             return
         self.generic_visit(node)
         owner = dotted(node.value) or ""
+        if owner in TENSORFLOW and node.attr in OF_TENSORFLOW:
+            self.remark(node, node.attr, f"tf.{node.attr}: {OF_TENSORFLOW[node.attr]}")
         if owner == "self" or owner.partition(".")[0] in self.foreign:
             return
         word = f"{owner.rpartition('.')[2]}.{node.attr}"

@@ -31,7 +31,7 @@ def report_devices():
     if devices[0].platform == "cpu":
         advice = ON_COLAB if "COLAB_RELEASE_TAG" in os.environ else ELSEWHERE
         bar = "!" * WIDTH
-        console.say(
+        print(
             f"{bar}\n  NO ACCELERATOR: all of this runs on the CPU, many times slower than on a "
             f"GPU or TPU.\n  {advice}\n{bar}",
             file=sys.stderr,

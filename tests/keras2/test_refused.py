@@ -2,6 +2,7 @@
 the line.
 """
 
+import ast
 import contextlib
 import io
 import textwrap
@@ -228,10 +229,55 @@ def test_lines_are_those_of_the_old_program():
     assert [remark.split(":")[0] for remark in remarks] == ["line 11", "line 12", "line 13"]
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n# more"])
+def test_the_line_of_a_program_of_few(end):
+    assert modernize(f"m.output_shape{end}")[1][0].startswith("line 1:")
+    program = f"import tensorflow as tf\nx = tf.keras.layers.Highway{end}"
+    assert modernize(program)[1][0].startswith("line 2:")
+
+
 def test_a_path_that_is_used_for_other_things_is_left():
     program = "model.save_weights('w.h5')\nmodel.save('w.h5')\n"
     new, remarks = modernize(program)
     assert new == program and len(remarks) == 1 and remarks[0].startswith("line 1:")
+
+
+def test_other_names_for_keras_and_what_comes_from_everywhere():
+    program = """
+    import tensorflow as tf
+    from keras.layers import *
+    keras = tf.keras
+    layers = keras.layers
+    layers.Highway()
+    with tf.GradientTape() as tape:
+        tf.Session()
+    """
+    _, remarks = modernize(textwrap.dedent(program))
+    lines = [remark.split(":")[0] for remark in remarks]
+    assert lines == ["line 3", "line 6", "line 7", "line 8"], remarks
+
+
+def test_inside_of_f_strings():
+    """Where Python 3.11 does not know where things are, they are left."""
+    program = textwrap.dedent("""
+    import keras.backend as K
+    model.save_weights("w.h5")
+    a = f"{folder}w.h5"
+    b = f"x {h.history['acc']:.3f} é {K.mean(x)}"
+    c = f'''
+    {h.history['acc']}
+      {K.mean(x)} {"w.h5"}
+    '''
+    d = f'{h.history["acc"]}'
+    """)
+    new, _ = modernize(program)
+    assert "d = f'{h.history[\"accuracy\"]}'" in new
+    assert 'a = f"{folder}w.h5"' in new and 'save_weights("w.weights.h5")' in new
+    old_tree, tree = ast.parse(program), ast.parse(new)
+    assert len(tree.body) - len(old_tree.body) in (0, 1)  # `import keras`
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            assert all(isinstance(v, (ast.Constant, ast.FormattedValue)) for v in node.values)
 
 
 def test_names_of_others_are_left():

@@ -131,6 +131,18 @@ def test_what_is_kept_elsewhere_is_not_known(tmp_path):
     assert checkout.describe(at) == {**told_by_git(at), "is_changed": None}
 
 
+def test_what_has_no_commit_that_can_be_read(tmp_path):
+    """One before its first commit, one that keeps its branches in tables."""
+    git(tmp_path, "init", "-q", "unborn")
+    assert checkout.describe(tmp_path / "unborn") is None
+    try:
+        git(tmp_path, "init", "-q", "--ref-format=reftable", "tables")
+    except subprocess.CalledProcessError:
+        pytest.skip("an older git")
+    git(tmp_path / "tables", "commit", "-q", "--allow-empty", "-m", "first")
+    assert checkout.describe(tmp_path / "tables") is None
+
+
 @pytest.mark.promise("the bytes are compared, 5 seconds long at most")
 def test_a_large_checkout_is_not_waited_for(tmp_path, monkeypatch):
     at = repository(tmp_path / "first")

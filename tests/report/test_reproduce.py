@@ -167,6 +167,11 @@ def with_fact(recorded, path, change):
     return path
 
 
+def edit_seeds(report):
+    report["seeds"] = {"session": [], "fit": {}}
+    report["weights"]["before"] = CODES
+
+
 def is_plain(text):
     return all(c.isprintable() or c == "\n" for c in text)
 
@@ -188,7 +193,9 @@ def edit_results(report):
     report["epochs"][0]["weights"] = CODES
 
 
-@pytest.mark.parametrize("edit", [edit_arguments, edit_status, edit_names, edit_results])
+@pytest.mark.parametrize(
+    "edit", [edit_arguments, edit_status, edit_names, edit_results, edit_seeds]
+)
 def test_what_a_report_says_gives_the_terminal_no_commands(recorded, tmp_path, edit, capsys):
     first = recorded / "run.json"
     other = with_fact(recorded, tmp_path / "run.json", edit)

@@ -26,6 +26,7 @@ def folder(tmp_path, monkeypatch):
         "deeper.py": b"x = " + b"-" * 100_000 + b"1",
         "null.py": b"x = 1\n\0y = 2\n",
         "cookie.py": b"# -*- coding: nonsense -*-\n",
+        "rot.py": b"# -*- coding: rot13 -*-\nvzcbeg bf\n",
         "lies.py": b"# -*- coding: utf-8 -*-\nx = '\xe9'\n",
     }
     for name, content in files.items():
@@ -49,7 +50,7 @@ WRONG = {
     "old, a folder": ["modernize", "empty"],
     **{
         f"old, {name}": ["modernize", f"{name}.py"]
-        for name in ("binary", "syntax", "deep", "deeper", "null", "cookie", "lies")
+        for name in ("binary", "syntax", "deep", "deeper", "null", "cookie", "lies", "rot")
     },
     "an example": ["examples", "nowhere"],
     "examples": ["examples", "f"],

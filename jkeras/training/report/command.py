@@ -73,7 +73,7 @@ def compare(first: Report, second: Report) -> int:
 
 def _advise(report: Report) -> None:
     """Says what makes a training follow from its seeds, where there are none."""
-    if set(report.facts["seeds"].values()) == {None}:
+    if all(seed is None for seed in report.facts["seeds"].values()):
         print("No seed was set: see `jkeras.utils.set_random_seed` and `fit(seed=…)`.")
 
 
