@@ -31,6 +31,9 @@ def fitted(struct, tensors, names, inputs, where, any_size=False) -> list:
     values = _in_order(struct, names, inputs, where)
     if len(values) != len(tensors):
         advice = "pass one array for each input"
+        if len(tensors) == 1 and len(values) in (2, 3):
+            advice += ". Labels are an argument of their own, `fit(x, y)`; rows in a list are one "
+            advice += "array by `np.stack(x)`"
         wanted = f"{len(tensors)} input(s) {names}"
         raise ValueError(explain(where, wanted, f"{len(values)}", advice))
     return [_fitted(v, t, where, any_size) for v, t in zip(values, tensors)]

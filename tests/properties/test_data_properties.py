@@ -135,7 +135,6 @@ def test_how_rows_are_cut(other, seed, parts, loss, rows, batch):
 
 @property_of(
     4,
-    whole=st.booleans(),
     value=st.integers(-(2**40), 2**40),
     dtype=st.sampled_from("iuf"),
     **drawn(),
