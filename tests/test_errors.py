@@ -88,6 +88,11 @@ def batches(*made):
     yield from made
 
 
+class Unfinished(Model):
+    def __init__(self):
+        self.dense = layers.Dense(1)
+
+
 FIT = dict(verbose=0)
 
 # name: (mistake, exception, words that the message must have)
@@ -364,6 +369,16 @@ MISTAKES = {
         lambda: layers.Conv2d,
         AttributeError,
         ["Did you mean 'Conv2D'?"],
+    ),
+    "pooled away": (
+        lambda: Sequential([Input((1, 1, 1)), layers.MaxPooling2D()]),
+        ValueError,
+        ["window of size (2, 2)", "shape (None, 1, 1, 1)"],
+    ),
+    "no constructor": (
+        lambda: Unfinished().compile("sgd"),
+        RuntimeError,
+        ["Unfinished", "forgot to call `super().__init__()`"],
     ),
     "texts as classes": (
         lambda: jkeras.utils.to_categorical(["cat"]),
