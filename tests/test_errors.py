@@ -88,6 +88,11 @@ def batches(*made):
     yield from made
 
 
+class Unfinished(Model):
+    def __init__(self):
+        self.dense = layers.Dense(1)
+
+
 FIT = dict(verbose=0)
 
 # name: (mistake, exception, words that the message must have)
@@ -325,6 +330,60 @@ MISTAKES = {
         lambda: dense("mean_sqared_error").fit(data(2, 3), data(2, 2), **FIT),
         ValueError,
         ["mean_sqared_error", "loss"],
+    ),
+    "a callback's class": (
+        lambda: dense().fit(
+            data(2, 3), data(2, 2), callbacks=[jkeras.callbacks.EarlyStopping], **FIT
+        ),
+        ValueError,
+        ["the class EarlyStopping: write `EarlyStopping()`"],
+    ),
+    "rows in a list": (
+        lambda: dense().fit(list(data(9, 3)), data(9, 2), **FIT),
+        ValueError,
+        ["`x` is a list of 9 arrays", "np.stack(x)", "and 4 more"],
+    ),
+    "images of different sizes": (
+        lambda: dense().fit(
+            np.array([np.ones((3, 4)), np.ones((2, 4))], object), data(2, 2), **FIT
+        ),
+        ValueError,
+        ["values such as arrays of the shapes [(2, 4), (3, 4)]"],
+    ),
+    "validation data without labels": (
+        lambda: dense().fit(data(2, 3), data(2, 2), validation_data=data(2, 3), **FIT),
+        ValueError,
+        ["`validation_data` is an array of shape (2, 3) without labels", "(x, y)"],
+    ),
+    "x and y in a tuple": (
+        lambda: dense().fit((data(2, 3), data(2, 2)), **FIT),
+        ValueError,
+        ["`fit(x, y)`"],
+    ),
+    "layers that are no list": (
+        lambda: jkeras.Sequential(layers.Dense(3), layers.Dense(2)),
+        ValueError,
+        ["one list of layers"],
+    ),
+    "a layer of another spelling": (
+        lambda: layers.Conv2d,
+        AttributeError,
+        ["Did you mean 'Conv2D'?"],
+    ),
+    "pooled away": (
+        lambda: Sequential([Input((1, 1, 1)), layers.MaxPooling2D()]),
+        ValueError,
+        ["window of size (2, 2)", "shape (None, 1, 1, 1)"],
+    ),
+    "no constructor": (
+        lambda: Unfinished().compile("sgd"),
+        RuntimeError,
+        ["Unfinished", "forgot to call `super().__init__()`"],
+    ),
+    "texts as classes": (
+        lambda: jkeras.utils.to_categorical(["cat"]),
+        ValueError,
+        ["to_categorical takes whole numbers", "StringLookup"],
     ),
     "unknown metric": (
         lambda: dense(metrics=["acuracy"]).fit(data(2, 3), data(2, 2), **FIT),

@@ -155,6 +155,11 @@ def _as_list(callbacks):
     if not isinstance(callbacks, (list, tuple)):
         callbacks = [callbacks]
     for callback in callbacks:
+        if isinstance(callback, type):
+            raise ValueError(
+                "All elements of `callbacks` must be instances of Callback. Received the class "
+                f"{callback.__name__}: write `{callback.__name__}()`."
+            )
         if not hasattr(callback, "on_epoch_end"):
             raise ValueError(
                 "All elements of `callbacks` must be instances of Callback. Received: "

@@ -8,13 +8,18 @@ from jkeras.core.tracebacks import leave_out_own_frames
 from jkeras.kernel.scope import current_flow
 
 
+def not_initialized(layer: typing.Any) -> RuntimeError:
+    """The error for a layer whose class did not call the constructor of `Layer`."""
+    return RuntimeError(
+        f"In layer {type(layer).__name__}, you forgot to call `super().__init__()` as the first "
+        "statement in the `__init__()` method. Go add it!"
+    )
+
+
 def call_layer(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
     """The outputs of a layer; an error is shown without the frames of jkeras."""
     if "_scope" not in vars(self):
-        raise RuntimeError(
-            f"In layer {type(self).__name__}, you forgot to call `super().__init__()` as the first "
-            "statement in the `__init__()` method. Go add it!"
-        )
+        raise not_initialized(self)
     try:
         if any_symbolic(args, kwargs):
             return symbolic.symbolic_call(self, args, kwargs)

@@ -3,6 +3,7 @@
 import importlib
 import types
 
+from jkeras.core.errors import suggestion
 from jkeras.core.registry import register_later
 
 
@@ -57,7 +58,10 @@ def _importing(namespace, sources):
 
     def __getattr__(name):
         if name not in sources:
-            raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
+            meant = "" if name.startswith("_") else suggestion(name, namespace["__dir__"]())
+            raise AttributeError(
+                f"module {namespace['__name__']!r} has no attribute {name!r}.{meant}"
+            )
         module, attribute = sources[name]
         value = importlib.import_module(module)
         if attribute is not None:

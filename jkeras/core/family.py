@@ -77,10 +77,9 @@ class Family:
         member = self.aliases.get(name) if member is None else member
         if member is None:
             known = sorted(map(str, self.aliases))
-            raise ValueError(
-                f"Could not interpret {self.noun} identifier: {name}. Known names: "
-                f"{', '.join(known)}.{suggestion(name, known)}"
-            )
+            # a list of all names would bury the one that was meant
+            advice = suggestion(name, known) or f" Known names: {', '.join(known)}."
+            raise ValueError(f"Could not interpret {self.noun} identifier: {name}.{advice}")
         return member
 
     def get(self, identifier):

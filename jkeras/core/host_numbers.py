@@ -149,7 +149,7 @@ def _check_whole(array, what, wanted):
     below = array < limits.max + 1.0
     outside = ~((array > limits.min - 1.0) & below)  # NaN is
     if outside.any():
-        fix = "pass a float dtype to `Input`, or numbers that fit"
+        fix = "pass numbers that fit, or a float dtype to `Input` where they are no ids"
         raise _misfit(array, outside, what, _span(wanted), fix)
 
 

@@ -12,6 +12,15 @@ from jkeras.core.sparse import is_sparse, sparse_stand_in
 UNKNOWN = (528, 624)
 
 
+def shown(shape):
+    """A shape for messages in a run on shapes alone: without what stands for unknown sizes.
+
+    >>> shown((528, 3))
+    (None, 3)
+    """
+    return tuple(None if size in UNKNOWN else size for size in shape)
+
+
 def infer(function, structure, keeps_samples=False):
     """`function(structure)` on shapes alone: KerasTensors in, KerasTensors (without history) out.
 

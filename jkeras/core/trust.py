@@ -23,7 +23,6 @@ ENTRIES = {
     "name",
     "inbound_nodes",
     "private",  # a model that was compiled with privacy, see `jkeras.privacy`
-    "private",  # a model that was compiled with privacy, see `jkeras.privacy`
 }
 
 # of a config being read: whether it is to be trusted

@@ -3,6 +3,8 @@ number.
 """
 
 from jkeras import ops
+from jkeras.core import inference
+from jkeras.core.building import is_abstract
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
@@ -45,11 +47,12 @@ class Pooling(ReadyLayer):
         space = [x.shape[axis] for axis in spatial_axes(self.rank, self.data_format)]
         small = any(is_known((n,)) and n < size for n, size in zip(space, self.pool_size))
         if self.padding == "valid" and small:
+            shape = inference.shown(x.shape) if is_abstract() else x.shape
             raise ValueError(
                 explain(
                     self._where,
                     f"an input that a window of size {self.pool_size} fits into",
-                    f"shape {x.shape}",
+                    f"shape {shape}",
                     "use a smaller window, or padding='same'",
                 )
             )

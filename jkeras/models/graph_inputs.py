@@ -31,6 +31,9 @@ def fitted(struct, tensors, names, inputs, where, any_size=False) -> list:
     values = _in_order(struct, names, inputs, where)
     if len(values) != len(tensors):
         advice = "pass one array for each input"
+        if len(tensors) == 1 and len(values) in (2, 3):
+            advice += ". Labels are an argument of their own, `fit(x, y)`; rows in a list are one "
+            advice += "array by `np.stack(x)`"
         wanted = f"{len(tensors)} input(s) {names}"
         raise ValueError(explain(where, wanted, f"{len(values)}", advice))
     return [_fitted(v, t, where, any_size) for v, t in zip(values, tensors)]
@@ -178,9 +181,14 @@ def _type_of(tensor, nodes):
     if tensor.dtype == "string" or not is_float(tensor.dtype):
         return tensor.dtype
     takers = [node.operation for node in nodes if any(t is tensor for t in node.input_tensors)]
-    if any(getattr(one, "takes_ids", False) for one in takers):
-        return "int32"
-    return tensor.dtype
+    return "int32" if any(map(_takes_ids, takers)) else tensor.dtype
+
+
+def _takes_ids(operation):
+    """Whether what an operation is given are whole numbers, also a model that begins so."""
+    types = operation.types_of_inputs() if hasattr(operation, "types_of_inputs") else None
+    is_model_of_ids = types is not None and types.by_place[:1] == ("int32",)
+    return is_model_of_ids or getattr(operation, "takes_ids", False)
 
 
 def on_host_fitted(inputs, types):

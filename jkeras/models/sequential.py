@@ -37,6 +37,11 @@ class Sequential(Composite, Model):
     call_context = {"training": None, "mask": None}
 
     def __init__(self, layers=None, trainable=True, name=None) -> None:
+        if isinstance(layers, Layer) and isinstance(trainable, Layer):
+            raise ValueError(
+                "Sequential takes one list of layers. Received several layers as arguments: write "
+                "`Sequential([first, second, …])`."
+            )
         Model.__init__(self, name=name, trainable=trainable)
         self.__dict__.update(_all_layers=[], _functional=None)
         for item in layers or ():

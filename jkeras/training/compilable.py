@@ -13,6 +13,7 @@ from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
 from jkeras import optimizers
 from jkeras.core import registry
+from jkeras.core.calling import not_initialized
 from jkeras.core.errors import check_choice
 from jkeras.core.patterns import check_patterns
 from jkeras.core.policy import is_float
@@ -122,8 +123,11 @@ class Compilable:
                 keeps the adapter that it has where these are its ranks, or where this is None.
 
         Raises:
-            RuntimeError: `fit` is training the model, as in a callback.
+            RuntimeError: `fit` is training the model, as in a callback; or its class forgot to call
+                `super().__init__()`.
         """
+        if "_scope" not in vars(self):
+            raise not_initialized(self)
         if self._is_fitting:
             raise RuntimeError(
                 f"Model '{self.name}' cannot be compiled while `fit` trains it, as in a callback: "

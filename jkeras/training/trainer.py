@@ -301,6 +301,12 @@ class Trainer(MaybeEnsemble, Compilable):
             x = self._prepared(x)
         else:
             x, y, sample_weight = validation_data, None, None
+            has_own = has_own_step(self, "test") or overrides(self, "compute_loss")
+            if hasattr(x, "__array__") and self._compile_loss is not None and not has_own:
+                raise ValueError(
+                    f"`validation_data` is an array of shape {tuple(x.shape)} without labels. "
+                    "Pass `validation_data=(x, y)`."
+                )
         return data.make_source(
             x,
             y,

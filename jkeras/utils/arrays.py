@@ -27,7 +27,13 @@ def to_categorical(x, num_classes=None):
     """
     if isinstance(x, jax.Array):
         return ops.one_hot(x.reshape(_shape_of_labels(x)), num_classes)
-    x = np.asarray(x, dtype="int64")
+    try:
+        x = np.asarray(x, dtype="int64")
+    except ValueError as error:
+        raise ValueError(
+            f"to_categorical takes whole numbers. Received: {error}. Number texts first, by "
+            "`StringLookup` or `np.unique(x, return_inverse=True)`."
+        ) from error
     shape = _shape_of_labels(x)
     x = x.reshape(-1)
     classes = num_classes or int(x.max()) + 1
@@ -36,7 +42,14 @@ def to_categorical(x, num_classes=None):
             f"to_categorical: the label {x.min()} is below 0 and counts from the last class.",
             stacklevel=2,
         )
-    rows = np.zeros((x.size, classes))
+    try:
+        rows = np.zeros((x.size, classes))
+    except MemoryError:
+        raise MemoryError(
+            f"to_categorical: no memory for {x.size} rows of {classes} classes. The largest label "
+            "is the last class: number the labels from 0, or keep them whole and use "
+            "'sparse_categorical_crossentropy'."
+        ) from None
     try:
         rows[np.arange(x.size), x] = 1.0
     except IndexError:

@@ -167,6 +167,7 @@ def embed(first=None):
         lambda: embed(jkeras.Input((2,), dtype="int64")),
         lambda: embed().predict,
         lambda: embed(jkeras.Input((2,))).predict,
+        lambda: jkeras.Sequential([jkeras.Input((2,)), embed(jkeras.Input((2,)))]),
     ],
 )
 def test_ids_are_refused(make):
@@ -265,6 +266,12 @@ def test_masked_arrays():
         with pytest.raises(ValueError, match="masked array with 1 of 8 entries masked"):
             run(x)
     np.testing.assert_array_equal(same().predict(np.ma.array(np.ones((2, 2)))), np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("dtype", ["datetime64[D]", "timedelta64[D]"])
+def test_times(dtype):
+    with pytest.raises(ValueError, match="expected numbers. Turn times into numbers before"):
+        same().predict(np.array([[1, 2]]).astype(dtype))
 
 
 def test_a_column_of_texts():

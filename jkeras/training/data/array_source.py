@@ -81,10 +81,11 @@ class ArraySource(Source):
                 raise ValueError(f"`{name}` must have a batch axis; received a single number.")
         sizes = {leaf.shape[0] for _, leaf in leaves}
         if len(sizes) > 1:
-            shapes = ", ".join(f"{name} {tuple(leaf.shape)}" for name, leaf in leaves)
+            shapes = [f"{name} {tuple(leaf.shape)}" for name, leaf in leaves]
+            more = f", and {len(shapes) - 6} more" if len(shapes) > 6 else ""
             raise ValueError(
                 "Data cardinality is ambiguous: make sure all arrays contain the same number of "
-                f"samples. Received: {shapes}."
+                f"samples. Received: {', '.join(shapes[:6])}{more}.{_advice(leaves)}"
             )
         _refuse_empty(leaves)
         return sizes.pop()
@@ -181,6 +182,18 @@ def _leaves(data):
         for leaf in flatten(structure)
         if leaf is not None
     ]
+
+
+def _advice(leaves):
+    """What to do about a list of rows, which is taken for one array for each input."""
+    of_x = [leaf for name, leaf in leaves if name == "x"]
+    others = {leaf.shape[0] for name, leaf in leaves if name != "x"}
+    if len(of_x) > 1 and others == {len(of_x)}:
+        return (
+            f" `x` is a list of {len(of_x)} arrays, as if for so many inputs: to make rows of one "
+            "array of them, pass `np.stack(x)`."
+        )
+    return ""
 
 
 def _refuse_empty(leaves):

@@ -22,6 +22,8 @@ from jkeras.training.data.source import Batch, DataTypes, unpack
 
 TEXTS = "Turn text into numbers before, with `StringLookup` or `TextVectorization`."
 
+TIMES = "Turn times into numbers before: `(times - start) / np.timedelta64(1, 'D')` are days."
+
 
 def as_array(
     value: typing.Any, what: str = "x", dtype: str | None = None
@@ -52,8 +54,9 @@ def as_array(
         ) from error
     if array.dtype == object:
         array = _numbers_of(value, array, what, columns)
-    if array.dtype.kind in "USM":
-        raise ValueError(f"`{what}` has dtype {array.dtype}: expected numbers. {TEXTS}")
+    if array.dtype.kind in "USMm":
+        advice = TIMES if array.dtype.kind in "Mm" else TEXTS
+        raise ValueError(f"`{what}` has dtype {array.dtype}: expected numbers. {advice}")
     if array.dtype.kind == "f" and array.dtype.itemsize > 4:
         array = narrowed(array, what, floatx())
     return fitted(array, what, dtype)
@@ -92,7 +95,7 @@ def _refuse_texts(objects, what, columns):
         names = [name for name, has_texts in zip(columns, texts.any(axis=0)) if has_texts]
         place += f" has texts in its columns {names}, and so"
     raise ValueError(
-        f"{place} has dtype object: expected an array of numbers, received values such as "
+        f"{place} has dtype object: expected a numeric array, received values such as "
         f"{[objects[texts][0]]!r}. {TEXTS}"
     )
 
