@@ -11,7 +11,7 @@ import jax
 
 from jkeras.core import frame
 from jkeras.core.by_variable import ByVariable
-from jkeras.core.copies import of_users, copied_for, leaves_no_tracers, unbuilt_copy
+from jkeras.core.copies import copied_for, is_copy, leaves_no_tracers, of_users, unbuilt_copy
 from jkeras.core.errors import explain, place_of
 from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
@@ -57,7 +57,7 @@ def runs_as_copy(layer, scope):
     may write on itself, and it is no copy.
     """
     flow = scope.flow
-    return not flow.is_built and layer.is_native() and flow.copies.get(layer) is not layer
+    return not flow.is_built and layer.is_native() and not is_copy(flow, layer)
 
 
 def loop_body(layer, training):

@@ -34,9 +34,12 @@ def of_users(layer) -> list:
 
 def copied_for(flow, layer):
     """The copy of a built layer in a pass, the same one each time it is met there."""
-    if layer not in flow.copies:
-        _copied_module(layer, _Known(flow.copies))
-    return flow.copies[layer]
+    return _copied_module(layer, _Known(flow.copies))
+
+
+def is_copy(flow, layer) -> bool:
+    """Whether a layer is a copy that was made for a pass."""
+    return flow.copies.get(id(layer), (None, None))[1] is layer
 
 
 def unbuilt_copy(layer):
@@ -44,21 +47,46 @@ def unbuilt_copy(layer):
     everything else shared. Graphs, and the layers in them, are copied as they are.
     """
     graphs = [module for _, module in walk(layer) if graph_of(module) is not None]
-    built = frozenset(module for graph in graphs for _, module in walk(graph))
-    return _copied(layer, _Known({}, lambda module: module not in built))
+    built = {id(module) for graph in graphs for _, module in walk(graph)}
+    return _copied_module(layer, _Known({}, lambda module: id(module) not in built))
 
 
 class _Known:
-    """The copies that were made, by module; which ones are to be as they were before built."""
+    """The copies that were made, and which modules are to be as they were before built.
+
+    Args:
+        copies: `{id: (original, copy)}`; what is met twice, or in itself, is one thing in the copy.
+    """
 
     def __init__(self, copies, begins_unbuilt=lambda module: False):
         self.copies = copies
         self.begins_unbuilt = begins_unbuilt
 
+    def has(self, value):
+        return id(value) in self.copies
 
-def _copied(value, known):
+    def get(self, value):
+        return self.copies[id(value)][1]
+
+    def add(self, value, twin):
+        """Lets a copy stand for a value, and for itself."""
+        self.copies[id(value)] = value, twin
+        self.copies[id(twin)] = twin, twin
+        return twin
+
+
+def _copied(value, known, owner=None, name=None):
+    """A copy of what is below a module, the value itself where there is nothing to copy.
+
+    Args:
+        owner, name: the copy that has it as an attribute of this name.
+    """
+    if type(value) in ATOMS:
+        return value
     if isinstance(value, Module):
         return _copied_module(value, known)
+    if known.has(value):
+        return known.get(value)
     if isinstance(value, types.MethodType):
         return types.MethodType(value.__func__, _copied(value.__self__, known))
     if type(value) is functools.partial:
@@ -66,22 +94,29 @@ def _copied(value, known):
         function, args, kwargs = (_copied(part, known) for part in parts)
         return functools.partial(function, *args, **kwargs)
     if isinstance(value, Node):
-        twin = copy.copy(value)
+        twin = known.add(value, copy.copy(value))
         twin.operation = _copied(value.operation, known)
         return twin
-    return _copied_container(value, known)
+    return _copied_container(value, known, owner, name)
 
 
-def _copied_container(value, known):
+def _copied_container(value, known, owner, name):
     kind = type(value)
-    if kind in (list, TrackedList, tuple):
-        items = [_copied(item, known) for item in value]
-        return tuple(items) if kind is tuple else items
+    if kind is tuple:
+        return tuple([_copied(item, known) for item in value])
+    if kind in (list, TrackedList):
+        twin = TrackedList([], owner, name) if kind is TrackedList and owner else []
+        known.add(value, twin)
+        list.extend(twin, [_copied(item, known) for item in value])
+        return twin
     if kind in (dict, TrackedDict):
-        return {key: _copied(item, known) for key, item in dict(value).items()}
+        twin = TrackedDict({}, owner, name) if kind is TrackedDict and owner else {}
+        known.add(value, twin)
+        dict.update(twin, {key: _copied(item, known) for key, item in dict(value).items()})
+        return twin
     if kind is np.ndarray:
-        return _own_array(value)
-    return copy.copy(value) if isinstance(value, CONTAINERS) else value
+        return known.add(value, _own_array(value))
+    return known.add(value, copy.copy(value)) if isinstance(value, CONTAINERS) else value
 
 
 def _own_array(array):
@@ -94,19 +129,16 @@ def _own_array(array):
 
 
 def _copied_module(module, known):
-    if module in known.copies:
-        return known.copies[module]
-    twin = object.__new__(type(module))
-    known.copies[module] = known.copies[twin] = twin
+    if known.has(module):
+        return known.get(module)
+    twin = known.add(module, object.__new__(type(module)))
     before = dict(vars(module))
     if known.begins_unbuilt(module):
         # another thread may have begun to build it: then what was there before holds
         before = dict(module.__dict__.get("_before_build", before))
     held = vars(twin)
     for name, value in before.items():
-        if type(value) in ATOMS:
-            held[name] = value
-        elif name not in FLEETING:
+        if name not in FLEETING:
             held[name] = _copied_attribute(twin, name, value, known)
     return twin
 
@@ -116,12 +148,9 @@ def _copied_attribute(twin, name, value, known):
         return copy.copy(value)
     if name in ("_own", "_children"):
         return Parts.of_copy({k: _copied(member, known) for k, member in dict(value).items()})
-    if isinstance(value, Module) and value not in known.copies and not hasattr(value, "run_on"):
+    if isinstance(value, Module) and not known.has(value) and not hasattr(value, "run_on"):
         return value  # not below it, as a model's optimizer
-    copied = _copied(value, known)
-    if type(value) in (TrackedList, TrackedDict):
-        return type(value)(copied, twin, name)
-    return copied
+    return _copied(value, known, twin, name)
 
 
 # ---------------------------------------------------------------- what no copy is made of

@@ -78,7 +78,7 @@ class Run(Flow):
         self.abstract = abstract or declared is not None
         # the root is run as Keras's `stateless_call` does: nothing is cast, no activity penalty
         self.bare = False
-        self.copies = {}  # of layers that may write on themselves, by layer
+        self.copies = {}  # of layers that may write on themselves, see `copies`
         self._places = None
         self._module_paths = None
         eager = values is None and params is None and not self.abstract

@@ -208,6 +208,61 @@ def test_a_call_as_in_keras_sets_attributes():
         assert layer.last is x and len(layer.seen) == 2 and layer.by_name["x"] is x
 
 
+def test_what_layers_share_they_share_in_the_copy():
+    """A list that a layer inside fills and the outer one reads; one that holds itself."""
+
+    class Inner(layers.Layer):
+        def __init__(self, scores):
+            super().__init__()
+            self.scores = scores
+
+        def call(self, x):
+            self.scores.append(2 * x)
+            return x
+
+    class Outer(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.scores, self.kept = [], {}
+            self.kept["itself"] = self.kept
+            self.inner = Inner(self.scores)
+
+        def call(self, x):
+            del self.scores[:]
+            self.inner(x)
+            assert self.kept["itself"]["itself"] is self.kept["itself"]
+            return self.scores[0] + 1
+
+    layer = Outer()
+    assert layer.scores is layer.inner.scores
+    for built in (False, True):
+        if built:
+            layer(X)
+        before = snapshot(layer)
+        forward = lambda x: layer.apply({}, {}, x)[0]  # noqa: E731
+        for run in (forward, jax.jit(forward)):
+            np.testing.assert_allclose(run(X), 2 * X + 1, rtol=1e-6)
+        assert snapshot(layer) == before
+
+
+def test_layers_that_compare_by_value():
+    """As dataclasses do, which then have no hash."""
+
+    class Equal(layers.Layer):
+        def __eq__(self, other):
+            return isinstance(other, Equal)
+
+        def call(self, x):
+            self.last = x
+            return 2 * x
+
+    layer = Equal()
+    layer(X)
+    before = snapshot(layer)
+    np.testing.assert_allclose(jax.jit(layer.apply)({}, {}, X)[0], 2 * X)
+    assert snapshot(layer) == before
+
+
 def test_arrays_of_numpy():
     """A small one is copied, a large one may not be written into."""
 
