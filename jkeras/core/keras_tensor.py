@@ -172,7 +172,7 @@ OPERATORS = {
     "add": "add",
     "sub": "subtract",
     "mul": "multiply",
-    "truediv": "divide",
+    "truediv": "true_divide",
     "floordiv": "floor_divide",
     "mod": "mod",
     "pow": "power",

@@ -72,8 +72,17 @@ class Op:
     """
 
     def __init__(
-        self, function, module, inputs, class_name, spec=None, keywords=(), find_sparse=None
+        self,
+        function,
+        module,
+        inputs,
+        class_name,
+        spec=None,
+        keywords=(),
+        find_sparse=None,
+        resolve=None,
     ):
+        self._resolve = resolve or {}
         self.function, self.module, self._inputs = function, module, inputs
         self.spec, self.keywords, self._find_sparse = spec, keywords, find_sparse
         self.class_name = class_name or "".join(
@@ -128,6 +137,8 @@ class Op:
         bound.apply_defaults()
         names = list(self.signature.parameters)
         arguments = dict(bound.arguments)
+        for name in self._resolve.keys() & arguments.keys():
+            arguments[name] = self._resolve[name](arguments[name])
         if self.signature.parameters[names[0]].kind is inspect.Parameter.VAR_POSITIONAL:
             return Operation(self, config={k: arguments[k] for k in names[1:]})(
                 *arguments[names[0]]
@@ -139,7 +150,16 @@ class Op:
         return Operation(self, config=arguments)(*call, **named)
 
 
-def op(module, *names, inputs=None, class_name=None, spec=None, keywords=(), find_sparse=None):
+def op(
+    module,
+    *names,
+    inputs=None,
+    class_name=None,
+    spec=None,
+    keywords=(),
+    find_sparse=None,
+    resolve=None,
+):
     """Decorator: a function of arrays that also works on KerasTensors and Variables.
 
     Args:
@@ -154,10 +174,12 @@ def op(module, *names, inputs=None, class_name=None, spec=None, keywords=(), fin
             config.
         find_sparse: from the function's name to the `SparseForm` of the op, or None; asked when
             the first sparse array comes.
+        resolve: {argument: function of what was given for it}, for arguments that a graph, and a
+            file of it, holds as they are now, whatever the settings are where it runs.
     """
 
     def decorate(function: Thing) -> Thing:
-        description = Op(function, module, inputs, class_name, spec, keywords, find_sparse)
+        description = Op(function, module, inputs, class_name, spec, keywords, find_sparse, resolve)
 
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
@@ -173,6 +195,19 @@ def op(module, *names, inputs=None, class_name=None, spec=None, keywords=(), fin
         return public(*names)(wrapper) if names else wrapper
 
     return decorate
+
+
+MODULES = ("core", "einops", "image", "linalg", "math", "nn", "numpy")
+
+
+def op_of_class(class_name):
+    """The op that Keras has as a class of this name in one of the modules of `keras.ops`, or None.
+
+    >>> op_of_class("TrueDivide").module
+    'keras.src.ops.numpy'
+    """
+    places = (f"keras.src.ops.{module}.{class_name}" for module in MODULES)
+    return next((_named[place] for place in places if place in _named), None)
 
 
 PLAIN = (jax.Array, np.ndarray, np.generic, bool, int, float, complex, str, type(None))

@@ -380,8 +380,9 @@ def _serialize_object(obj):
             "registered_name": short if module.startswith("keras.src.") else None,
         }
     else:
+        module = getattr(cls, "_config_module", cls.__module__)
         out = {
-            "module": getattr(cls, "_config_module", cls.__module__),
+            "module": None if module == "__main__" else module,  # as in Keras: it is no place
             "class_name": cls.__name__,
             "config": config,
             "registered_name": get_registered_name(cls),

@@ -15,6 +15,7 @@ from jkeras.core.module import Module
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, default_seed, settings
 from jkeras.core.variable import Variable
+from jkeras.kernel.keys import drawn_key
 
 STEPPING = threading.Lock()  # pipelines of data call layers from many threads at once
 
@@ -35,7 +36,10 @@ def as_key(seed):
 
 
 def _unseeded_key():
-    """The next key of the global generator."""
+    """The next key of the global generator; where `init` makes a weight, of that weight's key."""
+    key = drawn_key()
+    if key is not None:
+        return key
     try:
         return global_generator().next(ordered=False)
     except StateWriteError as error:

@@ -2,6 +2,11 @@
 
 import zlib
 
+import contextlib
+import contextvars
+import itertools
+from collections.abc import Iterator
+
 import jax
 
 
@@ -17,3 +22,30 @@ def key_of_path(key: jax.Array, path: str, index: int = 0) -> jax.Array:
     False
     """
     return jax.random.fold_in(key, zlib.crc32(f"{path}#{index}".encode()))
+
+
+_drawn = contextvars.ContextVar("keys drawn without a seed", default=None)
+
+
+@contextlib.contextmanager
+def drawing_from(key: jax.Array) -> Iterator[None]:
+    """A block in which random functions without a seed draw from a key, each from another one that
+    follows from it: the first value of a weight is to depend on the weight's key alone.
+    """
+    token = _drawn.set(jax.random.fold_in(key, i) for i in itertools.count())
+    try:
+        yield
+    finally:
+        _drawn.reset(token)
+
+
+def drawn_key() -> jax.Array | None:
+    """The next key of the innermost `drawing_from`, None outside of all.
+
+    >>> with drawing_from(jax.random.key(0)):
+    ...     one, two = drawn_key(), drawn_key()
+    >>> bool(one == two), drawn_key()
+    (False, None)
+    """
+    keys = _drawn.get()
+    return None if keys is None else next(keys)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.kernel.keys import key_of_path
+from jkeras.kernel.keys import drawing_from, key_of_path
 
 
 class Weight(typing.NamedTuple):
@@ -45,12 +45,15 @@ class Spec(typing.NamedTuple):
 def sample(
     initializer: Callable, key: jax.Array, shape: tuple[int, ...], dtype: typing.Any
 ) -> jax.Array:
-    """One array from an initializer under a given key; without keys it is called as it is."""
+    """One array from an initializer under a given key. A function of shape and dtype alone may draw
+    without a seed: from that key, too.
+    """
     from_key = getattr(initializer, "sample", None)
-    if from_key is None:
-        value = initializer(shape, dtype=dtype)
-    else:
-        value = from_key(key, shape, dtype)
+    with drawing_from(key):
+        if from_key is None:
+            value = initializer(shape, dtype=dtype)
+        else:
+            value = from_key(key, shape, dtype)
     return jnp.asarray(value, dtype=dtype)
 
 

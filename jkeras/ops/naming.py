@@ -1,6 +1,9 @@
 """Decorators for the ops that Keras exports twice: as `keras.ops.NAME` and in a submodule."""
 
 from jkeras.core.op import op
+from jkeras.core.settings import standardize_data_format
+
+OF_SETTINGS = {"data_format": standardize_data_format}
 
 
 def exported(module):
@@ -10,7 +13,7 @@ def exported(module):
     "swish".
     """
 
-    def op_of_module(*aliases, inputs=None, class_name=None, spec=None):
+    def op_of_module(*aliases, inputs=None, class_name=None, spec=None, resolve=None):
         def decorate(function):
             return op(
                 f"keras.src.ops.{module}",
@@ -18,6 +21,7 @@ def exported(module):
                 inputs=inputs,
                 class_name=class_name,
                 spec=spec,
+                resolve=OF_SETTINGS if resolve is None else resolve,
             )(function)
 
         return decorate

@@ -52,7 +52,7 @@ def _encoded(function):
     return spec
 
 
-@nn_op(inputs=1, spec=_encoded(lambda: one_hot))
+@nn_op(inputs=1, spec=_encoded(lambda: one_hot), resolve={"dtype": standardize_dtype})
 def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     """1 at the place that each integer names, 0 elsewhere; nothing but 0 for an integer out of
     range.

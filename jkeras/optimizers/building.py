@@ -70,7 +70,10 @@ def _held(self: "StateVariables", address: Path, value: Any) -> Variable:
         arguments["layout"] = parameter.layout
     if isinstance(value, jax.ShapeDtypeStruct):
         value = functools.partial(_first, self, address)
-    return self._own(value, self._label(address), **arguments)
+    made = self._own(value, self._label(address), **arguments)
+    if self.is_unused(address):
+        made.scope = ""  # the path that Keras gives it
+    return made
 
 
 def _first(

@@ -13,7 +13,7 @@ from jkeras.core.variable import Variable
 from jkeras.optimizers.adam import corrected, moments
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.fields import optimizer
-from jkeras.optimizers.transform.leaves import Leaf
+from jkeras.optimizers.transform.leaves import Leaf, Path
 from jkeras.optimizers.transform.rule import Slots
 
 
@@ -97,6 +97,11 @@ class Adafactor(Optimizer):
         if name == "r":
             return jnp.zeros(p.shape[:-1], p.dtype)
         return jnp.zeros((*p.shape[:-2], p.shape[-1]), p.dtype)
+
+    def is_unused(self, address: Path) -> bool:
+        if address[0] != "slots" or address[1] == "velocity":
+            return False
+        return len(self._parameter_of(address).shape) < 2
 
     def slot_label(self, name: str, variable: Variable) -> str:
         if name in ("r", "c"):

@@ -49,6 +49,10 @@ class StateVariables(Layout):
         self._track(variable)
         return variable
 
+    def is_unused(self, address: Path) -> bool:
+        """Whether a variable only holds a place, as in Keras."""
+        return False
+
     def added_variables(self) -> ByVariable:
         """The variables that a subclass added itself, with their names in the state."""
         added = without(self._variables, self._at.values())

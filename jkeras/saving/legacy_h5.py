@@ -98,7 +98,8 @@ def _plain_layers(described):
     }
     if str(described.get("module")).startswith("keras"):
         # not the public name
-        kept["class_name"] = registry.find(described["class_name"], described).__name__
+        found = registry.find(described["class_name"], described)
+        kept["class_name"] = getattr(found, "class_name", None) or found.__name__
     elif described.get("registered_name"):
         kept["class_name"] = described["registered_name"]
     layers = described["config"].get("layers")

@@ -294,3 +294,43 @@ def test_random_layers_of_a_users_own():
     noise = np.asarray(a) - 1
     assert abs(noise.mean()) < 0.05 and abs(noise.std() - 1) < 0.05
     assert not np.array_equal(layer(ONES, training=True), layer(ONES, training=True))
+
+
+def drawn(shape, dtype=None):
+    """An initializer that is a function, and draws without a seed."""
+    return jkeras.random.normal(shape, dtype=dtype) + jkeras.random.uniform(shape, dtype=dtype)
+
+
+class Drawn(jkeras.initializers.Initializer):
+    """The same as a class without `sample`."""
+
+    def __call__(self, shape, dtype=None):
+        return drawn(shape, dtype)
+
+
+@pytest.mark.parametrize("initializer", [drawn, Drawn()])
+def test_first_values_drawn_without_a_seed_follow_from_the_key(initializer):
+    def kernel(key, layer=None):
+        layer = layer or jkeras.layers.Dense(3, kernel_initializer=initializer)
+        return layer.init(key, jnp.ones((2, 4)))[0]["kernel"]
+
+    first = kernel(jax.random.key(0))
+    np.testing.assert_array_equal(first, kernel(jax.random.key(0)))
+    np.testing.assert_allclose(first, jax.jit(kernel)(jax.random.key(0)), rtol=1e-6)
+    several = jax.vmap(kernel)(jax.random.split(jax.random.key(1), 3))
+    assert len(np.unique(np.append(several, first))) == 4 * first.size
+    model = jkeras.Sequential(
+        [jkeras.layers.Dense(4, kernel_initializer=initializer, name=name) for name in "ab"]
+    )
+    params, _ = model.init(jax.random.key(0), jnp.ones((2, 4)))
+    assert not np.array_equal(params["a"]["kernel"], params["b"]["kernel"])
+
+
+def test_init_does_not_move_the_global_generator():
+    values = []
+    for draws in (False, True):
+        jkeras.utils.set_random_seed(1)
+        if draws:
+            jkeras.layers.Dense(3, kernel_initializer=drawn).init(0, jnp.ones((2, 4)))
+        values.append(jkeras.layers.Dense(3, kernel_initializer=drawn)(jnp.ones((2, 4))))
+    np.testing.assert_array_equal(*values)

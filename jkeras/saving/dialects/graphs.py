@@ -4,6 +4,7 @@ There a call is a list of places `[layer, call, output, arguments]`, one for eac
 first argument. Models in models count one call more than was made: the first is their own graph's.
 """
 
+from jkeras.core.op import op_of_class
 from jkeras.saving.paths import values_of
 
 RECURRENT = (
@@ -135,3 +136,22 @@ def _moved(value, shifts):
     if isinstance(value, list):
         return [_moved(item, shifts) for item in value]
     return value
+
+
+def op_of_node(entry):
+    """The op that an entry of a graph stands for, where the entry names no module, as in `.h5`
+    files; None for a layer.
+
+    Layers have classes of the same names, `Add` for one, and other arguments.
+
+    >>> op_of_node({"class_name": "Add", "config": {"name": "a"}, "inbound_nodes": []}).module
+    'keras.src.ops.numpy'
+    >>> layer = {"name": "a", "trainable": True, "dtype": "float32"}
+    >>> op_of_node({"class_name": "Add", "config": layer, "inbound_nodes": []})
+    """
+    if "inbound_nodes" not in entry or entry.get("module") is not None:
+        return None
+    op = op_of_class(entry["class_name"])
+    if op is None or entry["config"].keys() - op.signature.parameters.keys() - {"name"}:
+        return None
+    return op

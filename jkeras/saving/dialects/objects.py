@@ -2,7 +2,7 @@
 3.
 """
 
-from jkeras.saving.dialects.graphs import modern_graph
+from jkeras.saving.dialects.graphs import modern_graph, op_of_node
 
 RENAMED_CLASSES = {
     "CuDNNLSTM": "LSTM",
@@ -105,6 +105,9 @@ def _modern_object(config):
         return config
     if name in ("Policy", "PolicyV1"):
         return inner.get("name")
+    op = op_of_node(config)
+    if op is not None:
+        return {**config, "module": op.module, "registered_name": name}
     return {
         **config,
         "class_name": RENAMED_CLASSES.get(name, name),
