@@ -8,13 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.errors import ArgumentError
 from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
 from jkeras import optimizers
 from jkeras.core import registry
 from jkeras.core.calling import not_initialized
-from jkeras.core.errors import check_choice
+from jkeras.core.errors import ArgumentError, check_choice
 from jkeras.core.patterns import check_patterns
 from jkeras.core.policy import is_float
 from jkeras.core.settings import floatx, settings
