@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import jax
 
+from jkeras.core.programs import call_of
+
 # of JAX, from arrays of one shape to such an array, each number from those in its place
 PRIMITIVES = frozenset(
     """
@@ -13,7 +15,6 @@ PRIMITIVES = frozenset(
     stop_gradient sub tan tanh xor
     """.split()
 )
-CALLS = frozenset("closed_call custom_jvp_call jit pjit".split())
 SHAPE = (1, 3, 5)
 
 
@@ -44,7 +45,7 @@ def _is_known(equation):
     name = equation.primitive.name
     if name == "broadcast_in_dim":  # of one number
         return equation.invars[0].aval.shape == ()
-    if name in CALLS:
-        inner = (getattr(value, "jaxpr", value) for value in equation.params.values())
-        return all(_are_known(one) for one in inner if hasattr(one, "eqns"))
+    call = call_of(equation)
+    if call is not None:
+        return not call.consts and _are_known(call.jaxpr)
     return name in PRIMITIVES and shapes <= {SHAPE}

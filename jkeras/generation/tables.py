@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.programs import Call, call_of, inner_jaxprs
+
 SHAPES = frozenset(
     """
     broadcast_in_dim convert_element_type copy expand_dims optimization_barrier reshape
@@ -38,13 +40,6 @@ class AreNegative(typing.NamedTuple):
 
 
 TOKENS = Numbers(None)
-# whose program gets all that they get, and gives what they give
-CALLS = frozenset(
-    """
-    checkpoint closed_call core_call custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr jit pjit
-    remat remat2
-    """.split()
-)
 
 
 class Tables(typing.NamedTuple):
@@ -95,10 +90,11 @@ def _follow(jaxpr, known, sizes, short):
         found = _result(equation, inputs)
         if found is not None:
             known[equation.outvars[0]] = found
-        for inner in _programs_in(equation):
-            given = _given(equation, inner, inputs)
+        call = call_of(equation)
+        for inner in inner_jaxprs(equation.params) if call is None else (call.jaxpr,):
+            given = _given(equation, inner, inputs, call)
             _follow(inner, given, sizes, short)
-            if equation.primitive.name in CALLS:
+            if call is not None:
                 results = zip(equation.outvars, (_known(v, given) for v in inner.outvars))
                 known.update((variable, one) for variable, one in results if one is not None)
 
@@ -155,20 +151,14 @@ def _look(equation, numbers, sizes, short):
         short.append((rows - numbers.first, numbers.count))
 
 
-def _programs_in(equation):
-    """The programs in an equation."""
-    inside = (getattr(value, "jaxpr", value) for value in equation.params.values())
-    return [one for one in inside if hasattr(one, "eqns")]
-
-
-def _given(equation, inner, inputs):
+def _given(equation, inner, inputs, call: Call | None):
     """What is known of the arguments of a program in an equation; of a loop, of what does not
     change in it.
     """
-    name = equation.primitive.name
-    if name in CALLS and len(inner.invars) == len(inputs):
+    count = 0
+    if call is not None:
         count = len(inputs)
-    else:
-        count = equation.params["num_consts"] if name == "scan" else 0
+    elif equation.primitive.name == "scan":
+        count = equation.params.get("num_consts", 0)
     pairs = zip(inner.invars[:count], inputs[:count])
     return {variable: known for variable, known in pairs if known is not None}
