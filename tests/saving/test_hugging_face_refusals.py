@@ -205,6 +205,20 @@ def test_what_known_repositories_of_converted_types_say_is_read(name):
     by_hub.check({**COMMON, **CONVERTED[name]}, stored)
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_segments_that_keras_hub_has_not(value):
+    name = "roberta.embeddings.token_type_embeddings.weight"
+    array = np.full((1, 16), value, "float32")
+    stored = {f"a.layer.{i}.b.weight": Stored((32, 16), array.dtype, None) for i in range(2)}
+    stored[name] = Stored(array.shape, array.dtype, None, lambda sums: array)
+    config = {**COMMON, **CONVERTED["RoBERTa"]}
+    if value:
+        with refused(f"'{name}' has other numbers than zeros"):
+            by_hub.check(config, stored)
+    else:
+        by_hub.check(config, stored)
+
+
 # ---------------------------------------------------------------- sizes
 
 

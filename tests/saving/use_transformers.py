@@ -56,7 +56,6 @@ KINDS = {
     "DistilBert": "DistilBertForMaskedLM",
     "Gemma3Text": "Gemma3ForCausalLM",
     "GPT2": "GPT2LMHeadModel",
-    "Roberta": "RobertaForMaskedLM",
 }
 TOKENS = np.random.default_rng(0).integers(3, 97, (2, 12))
 STEPS = 32

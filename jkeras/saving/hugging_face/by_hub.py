@@ -5,7 +5,10 @@ at, and the values of the others with which they compute what transformers does.
 import collections.abc
 import typing
 
+import numpy as np
+
 from jkeras.core.errors import SerializationError
+from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import entries, rope
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES
@@ -211,7 +214,7 @@ TYPES = {
         {**SILU, **NO_BIAS, **NO_WINDOW, **FULL, **EXPERTS_IN_ALL},
         has_rope=True,
     ),
-    "roberta": _converted(ENCODER, {**ROBERTA, "layer_norm_eps": (1e-5, 1e-12)}),
+    "roberta": _converted(ENCODER, {**ROBERTA, "layer_norm_eps": (1e-5,)}),
     "smollm3": _converted(
         f"{DECODER} max_window_layers no_rope_layer_interval rms_norm_eps rope_theta "
         "sliding_window",
@@ -223,7 +226,7 @@ TYPES = {
         f"{IMAGES} {STAGES} attention_probs_dropout_prob intermediate_size qkv_bias",
         {**GELU, **RGB, "layer_norm_eps": (1e-12,)},
     ),
-    "xlm-roberta": _converted(ENCODER, {**ROBERTA, "layer_norm_eps": (1e-5, 1e-12)}),
+    "xlm-roberta": _converted(ENCODER, {**ROBERTA, "layer_norm_eps": (1e-5,)}),
 }
 # whose entries are looked at for the numbers of layers, widths, and what no model here computes
 OTHERS = frozenset(
@@ -255,6 +258,8 @@ def check(config: dict, stored: collections.abc.Mapping[str, Stored]) -> None:
     check_dtypes([name for name in stored if name.endswith(".weight")], stored)
     _check_plain(config)
     kind = config["model_type"]
+    if kind == "roberta":
+        _check_no_segments(stored)
     if kind not in TYPES:
         return
     known, what = TYPES[kind], f"keras-hub's converter of '{kind}'"
@@ -305,6 +310,22 @@ def read(models: typing.Any, folder: str, kind: str, arguments: dict) -> typing.
             f"this folder of the type '{kind}' is not supported: keras-hub's converter does not "
             f"read it ({type(error).__name__}: {readable(error)})."
         ) from error
+
+
+def _check_no_segments(stored):
+    """Raises SerializationError where tokens get a vector of their segment, which keras-hub's
+    RoBERTa does not have: those that are known have zeros there.
+    """
+    for name, weight in stored.items():
+        if not name.endswith("token_type_embeddings.weight"):
+            continue
+        with Checksums() as sums:
+            has_some = bool(np.any(weight.mapped(sums)[:1]))
+            sums.finish()
+        if has_some:
+            raise SerializationError(
+                f"'{name}' has other numbers than zeros, which keras-hub's RoBERTa does not add."
+            )
 
 
 def _check_plain(config):

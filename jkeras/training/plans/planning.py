@@ -107,7 +107,16 @@ def find_batch_size(
         labels = None if y is None else _of_rows(y, rows)
         return plan(model, batch, labels, topology=topology)
 
-    fitting, rows, needed = 0, replicas, {}
+    return _largest(planned, replicas)
+
+
+def _largest(planned, rows):
+    """The largest power of two times `rows` that fits.
+
+    Args:
+        planned: function of a number of rows, gives its `Plan`.
+    """
+    fitting, needed = 0, {}
     while rows <= MOST_ROWS:
         found = planned(rows)
         if found.available is None:
