@@ -9,6 +9,7 @@ import pytest
 import jkeras
 from jkeras.core.errors import SerializationError
 from jkeras.core.variable import Variable
+from tests.thinning import some_slow
 
 
 def model(value):
@@ -83,7 +84,7 @@ def files(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("how", [once, twice, thrice, broken, full])
+@pytest.mark.parametrize("how", some_slow([once, twice, thrice, broken, full], once, thrice))
 def test_cut_off_at_every_weight(files, name, how, monkeypatch):
     """By signals, also several, by an interrupt that is no signal, by an error."""
     new, assign = model("ones"), Variable.assign

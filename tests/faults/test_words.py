@@ -13,6 +13,7 @@ import jkeras
 from jkeras.core.errors import SerializationError
 from jkeras.saving import Checkpointer, steps
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_same, everything, plain
+from tests.thinning import every, some_slow
 
 EPOCHS = 2
 
@@ -188,7 +189,7 @@ CHANGES = {
 
 
 @pytest.mark.promise("anything else is refused before it counts")
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", every(3, CHANGES, slow=1))
 def test_changed_words(good, tmp_path, name):
     folder = changed(good, tmp_path / "run", CHANGES[name])
     with pytest.raises(SerializationError) as error:
@@ -197,7 +198,9 @@ def test_changed_words(good, tmp_path, name):
     assert text.startswith(str(folder)) and len(text) < 3000 and text.isprintable()
 
 
-@pytest.mark.parametrize("name", ["epoch huge", "seed a text", "empty", "deep", "arrays a dict"])
+@pytest.mark.parametrize(
+    "name", some_slow(["epoch huge", "seed a text", "empty", "deep", "arrays a dict"], "epoch huge")
+)
 def test_changed_words_in_a_local_folder(local, tmp_path, name):
     folder = changed(local, tmp_path / "run", CHANGES[name], "text.json")
     with pytest.raises(SerializationError, match=f"^{folder}"):
@@ -219,7 +222,7 @@ INDICES = {
 }
 
 
-@pytest.mark.parametrize("name", INDICES)
+@pytest.mark.parametrize("name", some_slow(INDICES, "out of the file", "of texts"))
 def test_a_changed_list_of_parts(local, tmp_path, name):
     folder = tmp_path / "run"
     shutil.copytree(local, folder)

@@ -21,6 +21,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.models import functional
 from jkeras.saving import hdf5, hdf5_texts, safe_json
 from jkeras.saving.allowance import FREE, FREE_INFLATED, RATIO, TIMES
+from tests.thinning import some_slow
 
 SECONDS = 20
 
@@ -446,7 +447,9 @@ def squeezed(path, model, shape):
 
 
 @pytest.mark.promise("at most two hundred times the file's bytes")
-@pytest.mark.parametrize("how", ["load_weights", "skip_mismatch", "editor"])
+@pytest.mark.parametrize(
+    "how", some_slow(["load_weights", "skip_mismatch", "editor"], "load_weights", "editor")
+)
 def test_one_compressed_array_under_many_names(tmp_path, how, monkeypatch):
     layers, units = 60, 512
     options = dict(use_bias=False, kernel_initializer="zeros")

@@ -13,6 +13,7 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.core.errors import SerializationError
+from tests.thinning import some_slow
 
 SECONDS = 20
 VALUES = {
@@ -126,7 +127,7 @@ def check(good, tmp_path, value, step=1):
     return refused, len(places)
 
 
-@pytest.mark.parametrize("name", ["text", "negative", "huge"])
+@pytest.mark.parametrize("name", some_slow(["text", "negative", "huge"], "huge"))
 def test_some_numbers_of_a_config(good, tmp_path, name):
     check(good, tmp_path, VALUES[name], step=20)
 
@@ -138,7 +139,7 @@ def test_numbers_of_a_config(good, tmp_path, name):
     assert refused > count / 3 or name not in ("text", "dict", "negative", "huge")
 
 
-@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("name", some_slow(VALUES, "text", "huge"))
 def test_numbers_of_a_header(tmp_path, name):
     model = rich()
     path = tmp_path / "m.safetensors"
