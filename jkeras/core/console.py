@@ -35,5 +35,5 @@ def is_terminal() -> bool:
     """Whether the standard output is one."""
     try:
         return sys.stdout.isatty()
-    except (AttributeError, OSError, ValueError):
+    except (AttributeError, OSError, TypeError, ValueError):
         return False

@@ -233,6 +233,16 @@ def test_a_stranger_runs_nothing(tmp_path, name, monkeypatch):
     assert not marker.exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_of_another_user(tmp_path):
+    """Git refuses to look at one; to read it runs nothing."""
+    at = repository(tmp_path / "first")
+    commit = git(at, "rev-parse", "HEAD")
+    for path in (at, at / ".git", at / ".git" / "HEAD", at / ".git" / "config"):
+        os.chown(path, 12345, 12345)
+    assert checkout.describe(at)["commit"] == commit
+
+
 PROGRAM = """
 import os, subprocess, sys
 def refuse(event, arguments):

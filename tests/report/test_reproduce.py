@@ -13,7 +13,7 @@ import pytest
 
 import jkeras
 from jkeras.__main__ import main
-from jkeras.training.report import reading, rerun
+from jkeras.training.report import installed, reading, rerun
 from tests.report import tools
 
 ROOT = pathlib.Path(jkeras.__file__).parents[1]
@@ -264,6 +264,25 @@ def test_yes_does_not_run_what_is_pythons_own(recorded, tmp_path, script, monkey
         path = with_script(recorded, tmp_path / "run.json", place, arguments=["import os"])
         assert reproduce(path, "--yes") == 2
         assert "--yes does not hold" in capsys.readouterr().err
+
+
+def test_commands_of_other_environments_are_packages(tmp_path):
+    """`pip install ADDRESS` runs what lies there."""
+    other = tmp_path / "other" / "bin"
+    other.mkdir(parents=True)
+    (other / "pip").touch()
+    assert not installed.is_installed(other / "pip")
+    (tmp_path / "other" / "pyvenv.cfg").touch()
+    assert installed.is_installed(other / "pip")
+    beside = tmp_path / "bin"
+    beside.mkdir()
+    (beside / "pip").touch()
+    (beside / "python3").touch()
+    assert installed.is_installed(beside / "pip")
+    for path in ("/usr/bin/pip", "/usr/lib/python3.9/pdb.py", "/usr/local/bin/x", "/bin/x"):
+        assert installed.is_installed(path), path
+    for path in ("/usr/src/app/train.py", "/home/me/train.py", "/opt/work/train.py"):
+        assert not installed.is_installed(path), path
 
 
 def test_what_is_pythons_own_runs_where_the_user_says_so(

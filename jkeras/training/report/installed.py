@@ -13,6 +13,8 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[2]  # jkeras
 PARTS = (
     "bin etc include lib lib32 lib64 libexec sbin share Lib Scripts DLLs Tools Include pkgs".split()
 )
+SYSTEM = ("/usr", "/usr/local")
+INTERPRETERS = ("python", "python3", "python.exe")
 PACKAGES = re.compile(r"site-packages|dist-packages|python\d+\.\d+t?|.*\.(egg|framework)", re.I)
 
 
@@ -25,6 +27,10 @@ def is_installed(path: str | os.PathLike) -> bool:
     path = pathlib.Path(os.path.realpath(path))
     if any(PACKAGES.fullmatch(part) for part in path.parent.parts):
         return True
+    if any((path.parent / name).exists() for name in INTERPRETERS):
+        return True  # beside one lie commands such as pip
+    if any((parent / "pyvenv.cfg").exists() for parent in path.parents):
+        return True
     known = {_identity(folder) for folder in _folders()} - {None}
     return any(_identity(parent) in known for parent in path.parents)
 
@@ -32,18 +38,14 @@ def is_installed(path: str | os.PathLike) -> bool:
 def _folders() -> list[str | os.PathLike]:
     """Where this Python and its packages are."""
     paths = sysconfig.get_paths()
-    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-    if sys.prefix == sys.base_prefix:
-        own = []
-    else:
-        own = [sys.prefix]  # a virtual environment
+    prefixes = {*SYSTEM, sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     return [
         *(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")),
         *site.getsitepackages(),
         site.getusersitepackages(),
         PACKAGE,
+        os.path.join(site.getuserbase(), "bin"),
         *(os.path.join(*pair) for pair in itertools.product(prefixes, PARTS)),
-        *own,
     ]
 
 
