@@ -175,8 +175,8 @@ def rms_normalization(x, scale=None, axis: Any = -1, epsilon=None):
 def inverse_norm(square, epsilon):
     """1 / sqrt(square), at most 1 / epsilon, with a gradient that is a number at 0 too.
 
-    >>> print(inverse_norm(jnp.array([4.0, 0.0]), 0.5), jax.grad(inverse_norm)(0.0, 0.5))
-    [0.5 2. ] 0.0
+    >>> print(inverse_norm(jnp.array([4.0, 0.0]), 0.5))
+    [0.5 2. ]
     """
     is_large = square > epsilon**2
     inverse = lax.rsqrt(jnp.where(is_large, square, 1.0))

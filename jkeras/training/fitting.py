@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from jkeras.training.trainer import Trainer
 
 
+MANY = 100_000  # batches of an epoch whose end is not known
+
+
 class Fitting:
     """A training that has been prepared; `run` runs it.
 
@@ -164,8 +167,11 @@ class Fitting:
             span = Span(epoch, limit, self.resume.seed, done)
             before = self.callbacks.on_train_batch_begin
             dispatches = self.runner.epoch(self.owner, self.source, span, before, self.resume.left)
+            is_endless = limit is None and self.source.num_batches is None
             for last, logs in dispatches:
                 steps, done = last + 1 - done, last + 1
+                if is_endless and done - steps < MANY <= done:
+                    self._warn_of_no_end(epoch)
                 self._after_dispatch(watch, Position(epoch, done, logs), steps)
                 if self.model.stop_training:
                     break
@@ -185,6 +191,13 @@ class Fitting:
         self.signals.check()
         if self.options.checkpoint is not None and self.preemption.ends_here():
             raise Terminated
+
+    def _warn_of_no_end(self, epoch: int) -> None:
+        warnings.warn(
+            f"Epoch {epoch + 1} has {MANY} batches so far, and it is not known whether the data "
+            "ends. If it does not, pass `steps_per_epoch`.",
+            stacklevel=6,
+        )
 
     def _check_length(self, done: int, expected: int | None) -> None:
         """Sees whether the data gave as much as was expected."""

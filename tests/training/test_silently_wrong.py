@@ -329,6 +329,14 @@ def test_the_cosine_of_a_vector_of_zeros(scale):
         np.testing.assert_allclose(*gradients, rtol=1e-5, atol=1e-6 / max(scale, 1e-7))
 
 
+def test_data_without_an_end(monkeypatch):
+    monkeypatch.setattr("jkeras.training.fitting.MANY", 50)
+    batches = ((X, np.zeros((8, 3), "float32")) for _ in range(120))
+    with pytest.warns(UserWarning, match="Epoch 1 has 50 batches so far.*steps_per_epoch") as told:
+        fit("mse", x=batches, y=None)
+    assert len(told) == 1
+
+
 def test_bins_of_nan():
     with pytest.raises(ValueError, match="`adapt`: expected numbers.*NaN in 1 of 3 places"):
         jkeras.layers.Discretization(num_bins=2).adapt(np.array([1.0, np.nan, 2.0]))
