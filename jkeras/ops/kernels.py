@@ -146,6 +146,31 @@ def transposes_loops():
     return True
 
 
+def computed_again(function):
+    """A function that is linear in some arguments, as the rule of a `custom_jvp` may hold one,
+    whose inner values are computed again for its transpose; they are kept where JAX cannot
+    transpose such a function.
+
+    >>> float(computed_again(lambda x, y: x * y)(2.0, 3.0))
+    6.0
+    """
+    if not _transposes_computed_again(getattr(jax.config, "jax_remat3", False)):
+        return function
+    return jax.checkpoint(function, prevent_cse=False)
+
+
+@functools.cache
+def _transposes_computed_again(is_remat3):
+    """Whether JAX transposes what it computes again, with its newer form of that or without."""
+    factor = jax.ShapeDtypeStruct((), jnp.float32)
+    linear = jax.checkpoint(lambda x: 2 * x, prevent_cse=False)
+    try:
+        jax.eval_shape(lambda: jax.linear_transpose(linear, factor)(jnp.ones(())))
+    except (AssertionError, NotImplementedError, TypeError, ValueError):
+        return False
+    return True
+
+
 def is_known(shape):
     """Whether all sizes are numbers: in a function that is exported some may be symbols, which
     cannot be compared.

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from jkeras.ops.kernels import is_known, may_loop, on_cpu, transposes_loops
+from jkeras.ops.kernels import computed_again, is_known, may_loop, on_cpu, transposes_loops
 from jkeras.ops.kernels_dot import contract_last
 
 # elements of a kernel; for larger ones, where the plain forms catch up, these would compile slowly
@@ -144,7 +144,7 @@ def _image_by_image(x, kernel, strides, padding, dilation, dims):
     matrix = kernel.reshape(-1, kernel.shape[-1]).T
 
     # keeps the image, not a copy for each place of the kernel
-    @functools.partial(jax.checkpoint, prevent_cse=False)
+    @computed_again
     def one(matrix, image):
         taps = _taps(image[None], size, strides, padding, dilation)
         windows = jnp.concatenate([values[0] for _, values in taps], -1)
@@ -241,7 +241,7 @@ def _depthwise_jvp(strides, padding, dilation, dims, primals, tangents):
         dy = _depthwise(dx, kernel, strides, padding, dilation, dims)
     if not isinstance(dkernel, SymbolicZero):
 
-        @functools.partial(jax.checkpoint, prevent_cse=False)
+        @computed_again
         def one(kernel, image):
             return _sum_of_taps(image[None], kernel, strides, padding, dilation, dims)[0]
 

@@ -198,3 +198,17 @@ def test_calls_by_kind(as_next):
             np.testing.assert_allclose(output, function(X), rtol=1e-6)
     for function in (jnp.sum, lambda x: jax.lax.scan(lambda c, v: (c, v), 0.0, x)[1]):
         assert call_of(jax.make_jaxpr(function)(X).jaxpr.eqns[0]) is None
+
+
+def test_gradients_of_convolutions(as_next):
+    """Their rules compute again what a transpose needs, where JAX transposes that."""
+    images = np.random.default_rng(1).normal(size=(3, 6, 6, 2)).astype("float32")
+    results = []
+    for switch in (lambda: None, as_next):
+        switch()
+        for layer in (layers.Conv2D(4, 3), layers.DepthwiseConv2D(3)):
+            params, state = layer.init(jax.random.key(0), images)
+            loss = lambda p: (layer.apply(p, state, images)[0] ** 2).sum()  # noqa: B023, E731
+            results.append(jax.jit(jax.grad(loss))(params))
+    for a, b in zip(results[:2], results[2:]):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), a, b)

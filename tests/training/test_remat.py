@@ -44,7 +44,8 @@ def kept(function, *arguments):
 
 def checkpoints(function, *arguments):
     """How many parts of the gradient are computed again."""
-    return str(jax.make_jaxpr(jax.grad(function))(*arguments)).count("remat")
+    # "remat", or "RematTraced" as it is to be written
+    return str(jax.make_jaxpr(jax.grad(function))(*arguments)).lower().count("remat")
 
 
 PLAIN = jkeras.RematScope(mode=None)
