@@ -205,3 +205,17 @@ def test_registered_classes_are_custom_objects(k):
     with k.saving.CustomObjectScope({"inner": registered}):
         assert k.saving.get_registered_object("listed>Listed") is registered
         assert "listed>Listed" in k.saving.get_custom_objects()
+
+
+def test_a_class_of_the_program_itself_has_no_module():
+    def config(k):
+        @k.saving.register_keras_serializable("of_program")
+        class OfProgram(k.layers.Layer):
+            pass
+
+        OfProgram.__module__ = "__main__"
+        return k.saving.serialize_keras_object(OfProgram(name="a"))
+
+    mine, theirs = config(jkeras), config(keras)
+    assert mine["module"] is None and theirs["module"] is None
+    assert mine["registered_name"] == theirs["registered_name"] == "of_program>OfProgram"
