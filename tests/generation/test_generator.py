@@ -56,6 +56,16 @@ def test_logits_are_those_without_a_cache(name):
         position = position + 3
 
 
+@pytest.mark.promise("Without `rng` two calls sample the same")
+def test_a_seed_for_each_call():
+    model = made("grouped")
+    options = dict(sampler=Sampler(temperature=2.0), max_length=24)
+    first, again = (model.generate([1, 2], **options) for _ in range(2))
+    assert np.asarray(first).tolist() == np.asarray(again).tolist()
+    other = model.generate([1, 2], **options, rng=1)
+    assert np.asarray(first).tolist() != np.asarray(other).tolist()
+
+
 def test_two_programs_for_all_prompts():
     model = made("grouped")
     generator = Generator(model, 24)

@@ -95,6 +95,7 @@ LIMITED = {
 }
 
 
+@pytest.mark.promise("a text that is longer than its positions, are refused")
 @pytest.mark.parametrize("name", LIMITED)
 def test_a_text_ends_where_the_positions_do(name):
     model = LIMITED[name]()
@@ -143,6 +144,7 @@ def model():
     return small()
 
 
+@pytest.mark.promise("A token that the model does not know")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("token", [VOCABULARY, -1, 2**32 + 3])
 def test_tokens_are_of_the_vocabulary(way, token, model):

@@ -235,6 +235,7 @@ def changed(path, change):
     return other
 
 
+@pytest.mark.promise("numbers that cannot be are refused when it is read")
 @pytest.mark.parametrize("name, value", HOSTILE)
 def test_files_whose_account_cannot_be(trained, tmp_path, name, value):
     trained.save(tmp_path / "model.keras")
@@ -310,6 +311,7 @@ TRAININGS = [
 ]
 
 
+@pytest.mark.promise("Until then `fit`, `train_on_batch` and `make_train_step` refuse")
 @pytest.mark.parametrize("train", TRAININGS)
 @pytest.mark.parametrize("compiles", [False, True])
 def test_trained_on_only_when_privacy_is_spoken_of(trained, tmp_path, train, compiles):
@@ -369,6 +371,7 @@ def fresh(config):
     return model
 
 
+@pytest.mark.promise("those of scikit-learn are refused likewise")
 def test_clones_of_scikit_learn():
     pytest.importorskip("sklearn")
     estimator = jkeras.wrappers.SKLearnClassifier(model_of(), fit_kwargs={"verbose": 0})

@@ -64,7 +64,7 @@ def test_a_row_adds_no_more_than_the_bound():
     assert np.sqrt(sum(squares)) <= 0.3 + 1e-6
 
 
-@pytest.mark.promise("A row whose gradient is not finite adds nothing")
+@pytest.mark.promise("or the square of its length, is not finite adds nothing")
 @pytest.mark.promise("A row that is not finite adds nothing anyway")
 @pytest.mark.parametrize("norms", ["ghost", "vmap"])
 @pytest.mark.parametrize("masked", [True, False])

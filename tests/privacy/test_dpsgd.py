@@ -360,6 +360,7 @@ def test_several_outputs():
         assert ours[name] == pytest.approx(plain[name], rel=1e-5)
 
 
+@pytest.mark.promise("Sums are in float32 whatever the policy")
 def test_mixed_precision():
     jkeras.utils.set_random_seed(0)
     parts = [layers.Dense(3, dtype="mixed_bfloat16") for _ in range(2)]

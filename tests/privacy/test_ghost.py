@@ -43,6 +43,7 @@ def check(loss, params, x, y, norms="ghost"):
         np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-6 * max(1, added))
 
 
+@pytest.mark.promise("and sums the rows, as they are scaled, from the same numbers")
 @pytest.mark.parametrize("row", every(6, ROWS, slow=2), ids=lambda row: row.layer)
 def test_every_layer(row):
     if row.texts:

@@ -36,6 +36,7 @@ def chooses():
     return model, x, RANDOM.integers(0, 8, 20)
 
 
+@pytest.mark.promise("A length is never too small, whatever digits float32 loses")
 @NORMS
 def test_what_all_places_share(norms):
     model, x, y = chooses()
@@ -103,6 +104,7 @@ def products(kind, shape, seed):
     return np.float32(left), np.float32(right)
 
 
+@pytest.mark.promise("A length is never too small, whatever digits float32 loses")
 @pytest.mark.parametrize("kind", ["plain", "shared", "halves", "faint", "equal"])
 @pytest.mark.parametrize("shape", [(1, 40, 30), (2, 64, 64), (8, 64, 64), (40, 8, 9), (16, 300, 2)])
 def test_lengths_of_products(kind, shape):
@@ -125,6 +127,7 @@ def test_rows_of_a_table_that_cancel():
     assert np.sqrt(13) * (1 - 1e-6) <= found <= np.sqrt(13) + 0.01
 
 
+@pytest.mark.promise("or the square of its length, is not finite adds nothing")
 @NORMS
 @pytest.mark.parametrize("scale", [1e20, 1e30, np.inf, np.nan])
 def test_rows_whose_square_is_no_number(scale, norms):

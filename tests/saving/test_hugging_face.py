@@ -274,7 +274,6 @@ def test_scaled_positions_are_read_from_both_versions(entries):
     assert arguments["num_key_value_heads"] == 2 and arguments["tie_word_embeddings"] is True
 
 
-@pytest.mark.promise("that the backbone does not compute: each error names it")
 @pytest.mark.parametrize(
     "entries, words",
     [
@@ -351,7 +350,6 @@ def test_weights_that_transformers_does_not_have_are_refused(tmp_path):
     assert not os.listdir(tmp_path)
 
 
-@pytest.mark.promise("that the backbone does not compute: each error names it")
 def test_an_argument_that_transformers_does_not_have_is_refused():
     second = types.SimpleNamespace(**{**GEMMA.alone, "use_post_ffw_norm": True})
     with pytest.raises(ValueError, match="use_post_ffw_norm=False.*use_post_ffw_norm=True"):

@@ -38,6 +38,8 @@ def refused(words):
 # ---------------------------------------------------------------- entries
 
 
+@pytest.mark.promise("or the error says the entry, its value")
+@pytest.mark.promise("Refused in particular is what keras-hub has an argument for")
 @pytest.mark.parametrize(
     "entries, words",
     [
@@ -86,6 +88,7 @@ def test_an_epsilon_that_keras_hub_has_not_everywhere(epsilon):
         understood(QWEN3, {**CONFIG, "rms_norm_eps": epsilon})
 
 
+@pytest.mark.promise("is known, or refused by name")
 def test_every_entry_of_an_architecture_has_one_meaning():
     for one in ARCHITECTURES:
         assert not set(one.ignored) & {*one.settings, *one.fixed, *one.limits, *one.equal}
@@ -260,6 +263,7 @@ def test_layers_are_all_there_and_alike(weights):
         shapes_of(CONFIG, gap)
 
 
+@pytest.mark.promise("there are no more layers than weights")
 @pytest.mark.parametrize(
     "config",
     [
@@ -292,6 +296,7 @@ GEMMA2 = {
 }
 
 
+@pytest.mark.promise("the same blocks, and another cap")
 @pytest.mark.parametrize(
     "entries, words",
     [
@@ -384,6 +389,7 @@ def in_shards(folder):
     return json.loads((folder / files.INDEX).read_text())
 
 
+@pytest.mark.promise("one weight lies in one file")
 def test_one_weight_in_two_files(tmp_path):
     index = in_shards(tmp_path)
     first, second = sorted(set(index["weight_map"].values()))[:2]
@@ -399,6 +405,7 @@ def test_one_weight_in_two_files(tmp_path):
         pass
 
 
+@pytest.mark.promise("Any other link is refused")
 @pytest.mark.parametrize("name", [files.CONFIG, files.WEIGHTS, "tokenizer.json"])
 def test_links_lead_nowhere_else(tmp_path, name):
     written(tmp_path / "model")

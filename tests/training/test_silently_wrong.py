@@ -264,6 +264,7 @@ STRANGE = {
 }
 
 
+@pytest.mark.promise("labels outside of [0, 1] for")
 @pytest.mark.filterwarnings("ignore:.* is NaN")  # the log of outputs below 0
 @pytest.mark.parametrize("loss", STRANGE)
 @pytest.mark.parametrize("kind", ["arrays", "generator"])
@@ -286,6 +287,7 @@ def test_labels_that_are_right(loss):
     fit(loss, y=y)
 
 
+@pytest.mark.promise("a class that `class_weight` does not have")
 def test_a_class_without_a_weight():
     with pytest.warns(UserWarning, match="no weight for the class 2, which counts 1: it has .0, 1"):
         fit(y=np.array([0, 1, 2, 1] * 2), class_weight={0: 1.0, 1: 2.0})

@@ -125,6 +125,7 @@ def test_what_is_shown(server, tmp_path, capsys):
 # ---------------------------------------------------------------- what servers zip unasked
 
 
+@pytest.mark.promise("What a server sends zipped unasked")
 @pytest.mark.parametrize("cut", [False, True])
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
 def test_a_file_that_is_sent_zipped(server, tmp_path, encoding, cut):
@@ -150,6 +151,7 @@ def test_an_archive_that_a_server_calls_zipped(server, tmp_path):
         assert os.listdir(folder) == ["in"]
 
 
+@pytest.mark.promise("another encoding is refused")
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, br", "\x1b[2J"])
 def test_an_encoding_that_is_not_read(server, tmp_path, encoding):
     server.more = {"Content-Encoding": encoding}
