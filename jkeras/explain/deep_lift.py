@@ -175,12 +175,32 @@ def _of_maximum(tape, entry, coming):
     y, y_before = tape.outputs(entry)[0], tape.outputs(entry, 0)[0]
     extreme = jnp.minimum if entry.primitive.name.endswith("min") else jnp.maximum
     between = extreme(y, y_before)
-    (gained,) = gradient(tape, entry, [coming[0] * (between - y_before)])
-    (lost,) = gradient(tape, entry, [coming[0] * (y - between)], [before])
-    (tangent,) = gradient(tape, entry, coming)
+    gained = to_extremes(tape, entry, coming[0] * (between - y_before), x)
+    lost = to_extremes(tape, entry, coming[0] * (y - between), before)
+    tangent = to_extremes(tape, entry, coming[0], x)
     step = x - before
     ratio = (gained + lost) / jnp.where(jnp.abs(step) < EQUAL, 1, step)
     return [jnp.where(jnp.abs(step) < EQUAL, tangent, ratio)]
+
+
+def to_extremes(tape: Tape, entry: Entry, coming: jax.Array, x: jax.Array) -> jax.Array:
+    """What comes back of an entry of `MAXIMA` to where its input is the largest, or smallest.
+
+    Over whole axes that is one place, found by its number: the gradient of JAX looks for what is
+    equal to the maximum, which is nothing, and then divides by 0, where a compiled program rounds
+    the two in different ways.
+    """
+    name = entry.primitive.name
+    if name not in ("reduce_max", "reduce_min"):
+        return gradient(tape, entry, [coming], [x])[0]
+    axes = entry.params["axes"]
+    ends = range(x.ndim - len(axes), x.ndim)
+    last = jnp.moveaxis(x, axes, ends)  # the axes that are reduced behind the others
+    flat = last.reshape(*coming.shape, -1)
+    place = jnp.argmax(flat, -1) if name == "reduce_max" else jnp.argmin(flat, -1)
+    is_place = jnp.arange(flat.shape[-1]) == place[..., None]
+    back = jnp.where(is_place, coming[..., None], 0).reshape(last.shape)
+    return jnp.moveaxis(back, ends, axes)
 
 
 __all__ = ["deep_lift"]

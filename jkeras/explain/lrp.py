@@ -8,7 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
-from jkeras.explain.deep_lift import MAXIMA, PRODUCTS, has_all_slopes, is_linear
+from jkeras.explain.deep_lift import (
+    MAXIMA,
+    PRODUCTS,
+    has_all_slopes,
+    is_linear,
+    to_extremes,
+)
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
 from jkeras.explain.tape import Entry, Tape, gradient
@@ -82,8 +88,9 @@ def _lrp(score: Scored, at_once: int, weights: tuple[float, float], epsilon: flo
 def _hand_on(score, tape, entry, coming):
     """The rule of what is no layer with weights: each gives its whole relevance back."""
     name = entry.primitive.name
-    is_maximum = name in MAXIMA and has_all_slopes(tape, entry)
-    if is_maximum or is_linear(tape, entry):
+    if name in MAXIMA and has_all_slopes(tape, entry):
+        return [to_extremes(tape, entry, coming[0], tape.inputs(entry)[0])]
+    if is_linear(tape, entry):
         return gradient(tape, entry, coming)
     if name in ELEMENTWISE:
         origin = tape.origin(entry)

@@ -160,3 +160,16 @@ def test_the_smallest_goes_to_where_it_is():
     score = lambda x: x.min(1, keepdims=True)  # noqa: E731
     ours = explain.deep_lift(score, np.float32(x), baseline=np.float32(before))
     np.testing.assert_allclose(ours.sum(1), x.min(1) - before.min(1), atol=1e-6)
+
+
+@pytest.mark.parametrize("axes", [1, 2, (1, 2), (2, 1)])
+@pytest.mark.parametrize("extreme", [jnp.max, jnp.min])
+def test_of_equal_numbers_one_is_the_largest(axes, extreme):
+    """Over any axes, of ties too, which a program may round apart."""
+    score = lambda x: extreme(x, axes).reshape(len(x), -1).sum(1, keepdims=True)  # noqa: E731
+    x = np.random.default_rng(0).normal(size=(3, 4, 5)).astype("float32")
+    for baseline in (np.zeros(()), np.roll(x, 1, 0)):
+        ours = explain.deep_lift(score, x, baseline=baseline)
+        before = score(jnp.broadcast_to(baseline, x.shape))
+        np.testing.assert_allclose(ours.sum((1, 2)), (score(x) - before)[:, 0], atol=1e-5)
+    np.testing.assert_allclose(explain.lrp(score, x).sum((1, 2)), score(x)[:, 0], atol=1e-5)
