@@ -31,6 +31,8 @@ from jkeras.training.private_once import TO_BE_SAID, UNSAID, carrying, has_accou
 from jkeras.training.state import new_key
 from jkeras.training.types import Structure, Tree
 
+HALF = "mixed_float16"  # the policy under which losses are scaled
+
 
 class AttachedLora:
     """`model.lora`: the `jkeras.lora.Adapter` that the model has, with its values now, or None. An
@@ -134,8 +136,8 @@ class Compilable:
                 "`fit` (`initial_epoch` counts on). What may change meanwhile is set where it is: "
                 "`model.optimizer.learning_rate = ...`, `model.stop_training = True`."
             )
-        optimizer = optimizers.get(optimizer)
-        if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
+        optimizer = given = optimizers.get(optimizer)
+        if auto_scale_loss and self.dtype_policy.name == HALF:
             optimizer = _with_loss_scale(optimizer)
         _check_positive("steps_per_execution", steps_per_execution)
         _check_positive("microbatches", microbatches)
@@ -149,7 +151,7 @@ class Compilable:
             asks_for_privacy = privacy == TO_BE_SAID or self.asks_for_privacy or trained
             privacy = None
         arguments = dict(
-            optimizer=optimizer,
+            optimizer=given,
             loss=loss,
             loss_weights=loss_weights,
             metrics=metrics,
@@ -260,6 +262,9 @@ class Compilable:
             return
         if isinstance(optimizer, dict):
             optimizer = registry.deserialize(optimizer)
+        if any(layer.dtype_policy.name == HALF for layer in self._flatten_layers()):
+            # as it was when the layers were made, whatever the session's policy is now
+            optimizer = _with_loss_scale(optimizer)
         arguments = {
             name: _objects(config.pop(name, None))
             for name in ("loss", "metrics", "weighted_metrics")

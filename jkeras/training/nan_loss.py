@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras.callbacks import CallbackList, TerminateOnNaN
 from jkeras.core.keras_tensor import flatten
+from jkeras.optimizers import LossScaleOptimizer
 from jkeras.training.data import ArraySource
 from jkeras.training.data.source import DataTypes, Source
 from jkeras.training.types import Logs
@@ -26,7 +27,8 @@ class NaNLoss:
     def __init__(self, model: "Trainer", source: Source, callbacks: CallbackList) -> None:
         self.model, self.source = model, source
         ends_anyway = any(isinstance(one, TerminateOnNaN) for one in callbacks.callbacks)
-        self.is_told = model.nonfinite is not None or ends_anyway
+        skips = isinstance(model.optimizer, LossScaleOptimizer)  # such a step, and goes on
+        self.is_told = model.nonfinite is not None or ends_anyway or skips
 
     def look(self, epoch: int, logs: Logs) -> None:
         """Warns, once, where the loss of an epoch is NaN."""

@@ -4,6 +4,7 @@ needs.
 
 import contextlib
 import itertools
+import json
 
 import jax
 import jax.numpy as jnp
@@ -379,3 +380,27 @@ def test_the_dtypes_of_moments_are_keras_s(policy):
     np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-3)
     assert results[0][1] == results[1][1]
     assert ("bfloat16" in results[0][1]) == (policy == "bfloat16")
+
+
+def test_a_file_says_the_optimizer_that_was_given_as_keras_s(tmp_path):
+    """The scale is put around it again when the file is read, whatever the policy is then."""
+    configs = []
+    for library in (jkeras, keras):
+        library.mixed_precision.set_dtype_policy("mixed_float16")
+        try:
+            model = library.Sequential([library.Input((2,)), library.layers.Dense(1)])
+            model.compile("adam", "mse")
+            model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+        finally:
+            library.mixed_precision.set_dtype_policy("float32")
+        configs.append(model.get_compile_config())
+        if library is jkeras:
+            path = tmp_path / "model.keras"
+            model.save(path)
+            again = jkeras.models.load_model(path)
+            assert type(again.optimizer).__name__ == "LossScaleOptimizer"
+            for one, other in zip(again.optimizer.variables, model.optimizer.variables):
+                np.testing.assert_array_equal(one.value, other.value)
+    mine, theirs = (json.loads(json.dumps(config, default=str)) for config in configs)
+    assert mine == theirs
+    assert "LossScale" not in json.dumps(mine)
