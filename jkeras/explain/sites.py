@@ -108,24 +108,39 @@ def uses(function: Callable, params: Tree, *rows: Any) -> list[list[Use]]:
     >>> kernel[0].kind, kernel[0].slopes[0].tolist()
     (('dot_general', 1), [1.0, 1.0])
     """
-    with traced_for("plain"):
+    return reading(lambda params, *rows: (function(params, *rows), None), params, *rows)[0]
+
+
+def reading(function: Callable, params: Tree, *rows: Any) -> tuple[list[list[Use]], Any]:
+    """(as of `uses`, what else a function gives).
+
+    Args:
+        function: `(params, *rows) -> (scalar, anything)`.
+    """
+
+    def times_one(params: Tree, *rows: Any) -> tuple:
         # a product, lest the value be one of the params and no operation take it
-        closed = jax.make_jaxpr(lambda params, *rows: function(params, *rows) * 1)(params, *rows)
+        value, aux = function(params, *rows)
+        return value * 1, aux
+
+    with traced_for("plain"):
+        closed, (_, shapes) = jax.make_jaxpr(times_one, return_shape=True)(params, *rows)
     leaves = jax.tree_util.tree_leaves(params)
     given = [*leaves, *jax.tree_util.tree_leaves(rows)]
     sites: list[Site] = []
 
     def run(changes: list | None) -> tuple[jax.Array, list]:
-        reading = _Reading(closed, len(leaves), changes)
-        value = reading.run(given)
-        sites[:] = reading.sites
-        return value, (reading.operands, reading.outputs)
+        tape = _Reading(closed, len(leaves), changes)
+        value, *aux = tape.run(given)
+        sites[:] = tape.sites
+        return value, (tape.operands, tape.outputs, aux)
 
-    _, (_, outputs) = jax.eval_shape(run, None)
+    _, (_, outputs, _) = jax.eval_shape(run, None)
     zeros = [[_zeros(output) for output in of_site] for of_site in outputs]
-    slopes, (operands, _) = jax.grad(run, has_aux=True)(zeros)
+    slopes, (operands, _, aux) = jax.grad(run, has_aux=True)(zeros)
     met = list(zip(sites, operands, slopes))
-    return [_uses_of(i, met) for i in range(len(leaves))]
+    structure = jax.tree_util.tree_structure(shapes)
+    return [_uses_of(i, met) for i in range(len(leaves))], structure.unflatten(aux)
 
 
 def _uses_of(leaf, met):
@@ -159,11 +174,12 @@ class _Reading:
         self.operands: list[list] = []
         self.outputs: list[list] = []
 
-    def run(self, given: list) -> jax.Array:
+    def run(self, given: list) -> list:
+        """The function's outputs."""
         views = [View(i) for i in range(self.params)]
         views += [None] * (len(given) - self.params)
-        ((value, _),) = self._inside(self.closed.jaxpr, self.closed.consts, list(zip(given, views)))
-        return value
+        pairs = list(zip(given, views))
+        return [value for value, _ in self._inside(self.closed.jaxpr, self.closed.consts, pairs)]
 
     def _inside(self, jaxpr, consts, inputs):
         """(value, view) of each output of a jaxpr."""

@@ -14,7 +14,7 @@ from jkeras.core.settings import settings
 from jkeras.optimizers import LossScaleOptimizer, OptaxOptimizer
 from jkeras.privacy.account import Spent
 from jkeras.privacy.accounting import ACCOUNTANTS
-from jkeras.privacy.clipping import CLIPPINGS, NORMS
+from jkeras.privacy.clipping import CLIPPINGS, NORMS, check_bound
 from jkeras.privacy.fitting import PrivateFitting
 from jkeras.privacy.sampling import SampledSource, sampled
 from jkeras.privacy.step import PrivateStep
@@ -83,10 +83,11 @@ class DPSGD:
         if self.noise is not None and self.batch_size is None:
             received = "noise= without a batch_size"
             raise ValueError(explain(WHERE, "what to divide a sum with noise by", received))
-        for name in ("clip", "epsilon", "batch_size"):
+        for name in ("epsilon", "batch_size"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(explain(WHERE, f"{name} above 0", f"{name}={value}"))
+        check_bound(self.clip, WHERE)
         if not 0 < self.delta < 1:
             raise ValueError(explain(WHERE, "a delta between 0 and 1", f"delta={self.delta}"))
         check_choice("sampling", self.sampling, SAMPLINGS, WHERE)
@@ -191,6 +192,8 @@ def raw_keys(pair: Any) -> Any:
 
     def update(sums: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         noisy, state = pair.update(sums, typed(state), params)
+        if params is not None:  # the sums are wider than params of 16 bits
+            noisy = jax.tree_util.tree_map(lambda v, like: v.astype(like.dtype), noisy, params)
         return noisy, raw(state)
 
     return optax.GradientTransformation(lambda params: raw(pair.init(params)), update)

@@ -11,6 +11,7 @@ from jkeras.kernel.microbatch import cut
 from jkeras.kernel.valid_rows import expand_like
 from jkeras.ops.kernels import inside_loop
 from jkeras.privacy.clipping import clipped_grad
+from jkeras.privacy.lengths import wide
 from jkeras.privacy.rows import check_rows
 from jkeras.random.keys import sampling_key
 from jkeras.training.batch_independence import size_of
@@ -66,6 +67,8 @@ class PrivateStep(TrainStep):
         rng = jax.random.fold_in(state.rng, state.step)
         total, passed = self._summed(state, batch, valid, rng)
         grads = self._with_noise(total, size, rng)
+        if self.privacy.noise is None:  # sums and noise are wider than 16 bits
+            grads = map_structure(lambda v, like: v.astype(like.dtype), grads, state.params)
         params, opt_state = self.layout.update(grads, state)
         metrics = map_structure(
             lambda before, after: before + _sum_where(valid, after - before),
@@ -114,7 +117,7 @@ class PrivateStep(TrainStep):
             more, passed = of_group(*group)
             return map_structure(jnp.add, total, more), passed
 
-        start = map_structure(jnp.zeros_like, state.params)
+        start = map_structure(lambda v: jnp.zeros_like(wide(v)), state.params)
         microbatches = cut((batch, keys, valid), groups)
         total, passed = jax.lax.scan(inside_loop(one), start, microbatches)
         return total, map_structure(joined, passed)

@@ -154,5 +154,5 @@ def test_memory_of_ghosts():
         return compiled.memory_analysis().temp_size_in_bytes
 
     plain = temporaries(jax.grad(lambda p, x, y: jnp.mean(jax.vmap(loss, (None, 0, 0))(p, x, y))))
-    assert temporaries(privacy.clipped_grad(loss)) <= 1.5 * plain
+    assert temporaries(privacy.clipped_grad(loss)) <= 1.75 * plain
     assert temporaries(privacy.clipped_grad(loss, norms="vmap")) > 100 * plain
