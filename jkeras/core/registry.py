@@ -408,8 +408,13 @@ def _serialize_object(obj):
         ("compile_config", "get_compile_config"),
     ):
         extra = getattr(obj, getter, lambda: None)()
+        if key == "compile_config" and isinstance(extra, dict) and "privacy" in extra:
+            # `compile` of Keras has no such argument; it passes over what is beside it
+            extra = {name: value for name, value in extra.items() if name != "privacy"}
         if extra is not None:
             out[key] = serialize(extra)
+    if getattr(obj, "was_private", None) is True:
+        out["private"] = True
     if is_in_process():
         _process.get()[cls.__name__] = cls
     seen = _shared.get()
@@ -613,9 +618,21 @@ def _deserialize_object(class_name, inner, config, custom_objects):
             instance.build_from_config(config["build_config"])
         if config.get("compile_config"):
             instance.compile_from_config(config["compile_config"])
+        if "private" in config:
+            _be_private(instance, config["private"])
     if seen is not None and shared_id[1] is not None:
         seen[shared_id] = instance
     return instance
+
+
+def _be_private(instance, private):
+    """Lets a model that was compiled with privacy be trained only when privacy is spoken of."""
+    if private is not True or not hasattr(instance, "asks_for_privacy"):
+        raise ConfigError(
+            f"Expected `private: true` of a model, received {shown(private)} of a "
+            f"{type(instance).__name__}."
+        )
+    instance.set_untracked(asks_for_privacy=True)
 
 
 def _instance(cls, inner):

@@ -19,6 +19,7 @@ RUNNING = """
 """
 MODELS = """
     run_graph begin_ensemble build_for_training compiled_loss compiled_metrics has_own_opt_state
+    asks_for_privacy private_record take_private_record was_private
     init_opt_state join_members layers_in_lines loop_layout metrics_of_layers new_layout
     other_members recorded_shapes refuse_ensemble state_layout
 """
@@ -59,7 +60,7 @@ CALLBACK = frozenset(
 VARIABLE = frozenset(
     """
     autocast forget_initializer held initializer lay_out layout learnable own_dtype own_value placed
-    scope store whole
+    private_runs scope store whole
     """.split()
 )
 MODULE = frozenset(["is_native", "set_untracked"])

@@ -110,6 +110,7 @@ class Variable:
     """
 
     _internal, __dir__ = shown.VARIABLE, shown.public_dir
+    private_runs: tuple = ()  # trainings with privacy that it had, see `jkeras.privacy`
 
     def __init__(
         self,

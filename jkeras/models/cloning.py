@@ -63,7 +63,9 @@ def _cloned(model, input_tensors, clone_function, call_function, clone):
             "for Sequential models or Functional models. Received model of type "
             f"'{type(model).__name__}'."
         )
-    return type(model).from_config(model.get_config())
+    copy = type(model).from_config(model.get_config())
+    copy.set_untracked(asks_for_privacy=model.was_private)
+    return copy
 
 
 def _cloner(clone_function, call_function, recursive):

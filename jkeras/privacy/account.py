@@ -1,5 +1,5 @@
-"""What the trainings of a model have revealed: a value that goes from one `fit` to the next, and
-into checkpoints.
+"""What the trainings of a model have revealed: a value that goes from one `fit` to the next, into
+checkpoints, and with the weights into other models and files (`privacy.carrying`).
 """
 
 import math
@@ -26,6 +26,9 @@ CONDITIONS = (
     "what one person gave is one row",
     "nobody who looks at the model knows the seeds of this training",
     "what was trained without `privacy` before or in between saw none of these rows",
+    "weights that came as arrays, by `set_weights`, `assign`, `load_weights` of `.h5` or `.npz`, "
+    "or out of other programs, followed from none of these rows: an account goes with layers and "
+    "with files of whole models, and not with arrays",
     "losses and metrics that `fit` tells are kept to yourself: they are of these rows, without "
     "noise, and so is every choice that was made by them",
 )
@@ -40,7 +43,8 @@ class Spent(typing.NamedTuple):
         runs: the steps that it is of.
         assumptions: the guarantee in words, and on what it hangs.
 
-    >>> Account(runs=(Run(2.0, 0.01, 100),)).spent(100, 1e-5, "rdp").epsilon < 1
+    >>> run = Trained("a", 2.0, 0.01, 100, 1e-5, 0.0, 1)
+    >>> Account(runs=(run,)).spent(100, None, "rdp").epsilon < 1
     True
     """
 
@@ -48,6 +52,36 @@ class Spent(typing.NamedTuple):
     delta: float
     runs: tuple[Run, ...]
     assumptions: str
+
+
+class Trained(typing.NamedTuple):
+    """A run that has ended, as the weights that it trained remember it.
+
+    Attributes:
+        id: of this run alone, so that it counts once however many layers remember it.
+        noise_multiplier, q, steps: as of `Run`.
+        delta: of the guarantee that was asked for.
+        overflow: the probability that any of its steps had no place for all of its rows.
+        steps_of_a_turn: as of `Current`.
+        key, first, end: of its random numbers, and the steps of the model in which it had them; of
+            a run of this process or its checkpoints. Files of models have none of it.
+    """
+
+    id: str
+    noise_multiplier: float
+    q: float
+    steps: int
+    delta: float
+    overflow: float
+    steps_of_a_turn: int
+    key: tuple[int, int] | None = None
+    first: int = 0
+    end: int = 0
+
+    @property
+    def run(self) -> Run:
+        """What epsilon follows from."""
+        return Run(self.noise_multiplier, self.q, self.steps)
 
 
 class Current(typing.NamedTuple):
@@ -60,6 +94,7 @@ class Current(typing.NamedTuple):
         overflow: the probability that a step has no place for all of its rows.
         key: of the random numbers, two integers.
         first: number of its first step in the model.
+        id, delta: as of `Trained`.
     """
 
     noise_multiplier: float
@@ -69,28 +104,35 @@ class Current(typing.NamedTuple):
     overflow: float
     key: tuple[int, int]
     first: int
+    id: str
+    delta: float
 
-    def run(self, step: int) -> Run:
+    def at(self, step: int) -> Trained:
         """What it has come to at a step of the model."""
-        turns = -(-(step - self.first) // self.steps_of_a_turn)
-        return Run(self.noise_multiplier, self.q, turns)
+        taken = max(step - self.first, 0)
+        return Trained(
+            self.id,
+            self.noise_multiplier,
+            self.q,
+            -(-taken // self.steps_of_a_turn),
+            self.delta,
+            min(self.overflow * taken, 1.0),
+            self.steps_of_a_turn,
+            self.key,
+            self.first,
+            self.first + taken,
+        )
 
 
 class Account(typing.NamedTuple):
-    """What the trainings of a model have revealed so far.
+    """What the trainings of a model, and those that its layers had in others, have revealed so far.
 
     Attributes:
         runs: those that have ended.
-        overflow: the probability that a step of them had no place for all of its rows.
-        used: (key, first step, step after the last) of each: whose random numbers are spent.
-        by_turns: whether any had its rows in turn.
         current: the run that is going on.
     """
 
-    runs: tuple[Run, ...] = ()
-    overflow: float = 0.0
-    used: tuple[tuple, ...] = ()
-    by_turns: bool = False
+    runs: tuple[Trained, ...] = ()
     current: Current | None = None
 
     def begin(self, current: Current) -> "Account":
@@ -99,64 +141,68 @@ class Account(typing.NamedTuple):
         Raises:
             ValueError: its noise would be that of an earlier run, which could be taken off.
         """
-        for key, _, end in self.used:
-            if tuple(key) == current.key and current.first < end:
+        for run in self.runs:
+            if run.key == current.key and current.first < run.end:
                 raise ValueError(
                     "privacy.DPSGD: this training would have the noise of an earlier one of this "
                     "model, so that both could be taken apart. Give `fit` another `seed`."
                 )
-        by_turns = self.by_turns or current.steps_of_a_turn > 1
-        return self._replace(current=current, by_turns=by_turns)
+        return self._replace(current=current)
 
     def end(self, step: int) -> "Account":
         """With the run that is going on ended at a step of the model."""
-        current = self.current
-        if current is None:
-            return self
-        if step <= current.first:
-            return self._replace(current=None)
-        runs, overflow = self.at(step)
-        used = (*self.used, (current.key, current.first, step))
-        return self._replace(runs=runs, overflow=overflow, used=used, current=None)
+        return Account(self.at(step))
 
-    def at(self, step: int) -> tuple[tuple[Run, ...], float]:
-        """(runs, probability of an overflow) at a step of the model."""
-        if self.current is None:
-            return self.runs, self.overflow
-        run = self.current.run(step)
-        overflow = self.overflow + self.current.overflow * max(step - self.current.first, 0)
-        last = self.runs[-1:]
-        if last and last[0][:2] == run[:2]:
-            return (*self.runs[:-1], run._replace(steps=last[0].steps + run.steps)), overflow
-        return (*self.runs, run), overflow
+    def at(self, step: int) -> tuple[Trained, ...]:
+        """The runs at a step of the model."""
+        if self.current is None or step <= self.current.first:
+            return self.runs
+        return joined(self.runs, (self.current.at(step),))
 
     def constants(self) -> tuple | None:
         """What the steps of the run that is going on have in them."""
         current = self.current
         return None if current is None else (current.noise_multiplier, current.batch_size)
 
-    def spent(self, step: int, delta: float, accountant: str) -> Spent:
-        """What all of them revealed."""
-        runs, overflow = self.at(step)
+    def spent(self, step: int, delta: float | None, accountant: str) -> Spent:
+        """What all of them revealed.
+
+        Args:
+            delta: of the guarantee; None: that of the last run.
+        """
+        trained = self.at(step)
+        delta = trained[-1].delta if delta is None and trained else delta
+        runs, overflow = in_short(trained), sum(run.overflow for run in trained)
         value = epsilon(delta=delta, accountant=accountant, runs=runs)
         if overflow and not math.isinf(value):
             delta = min(delta + (1 + math.exp(min(value, 700.0))) * overflow, 1.0)
-        return Spent(value, delta, runs, _in_words(value, delta, runs, self.by_turns))
+        by_turns = any(run.steps_of_a_turn > 1 for run in trained)
+        return Spent(value, delta, runs, _in_words(value, delta, runs, by_turns))
 
-    def as_json(self) -> dict:
-        """As plain data, for a checkpoint."""
-        return self._asdict()
 
-    @classmethod
-    def from_json(cls, data: dict) -> "Account":
-        """Of what `as_json` gave."""
-        current = data["current"]
-        if current is not None:
-            *rest, key, first = current
-            current = Current(*rest, tuple(key), first)
-        runs = tuple(Run(*run) for run in data["runs"])
-        used = tuple((tuple(key), first, end) for key, first, end in data["used"])
-        return cls(runs, data["overflow"], used, data["by_turns"], current)
+def joined(runs: Sequence[Trained], others: Sequence[Trained]) -> tuple[Trained, ...]:
+    """The runs of both, each once: as long as any of them says.
+
+    >>> short, long = (Trained("a", 1.0, 0.1, steps, 1e-5, 0.0, 1) for steps in (3, 5))
+    >>> [run.steps for run in joined([short], [long])]
+    [5]
+    """
+    found = {run.id: run for run in runs}
+    for run in others:
+        if run.id not in found or found[run.id].steps < run.steps:
+            found[run.id] = run
+    return tuple(found.values())
+
+
+def in_short(trained: Sequence[Trained]) -> tuple[Run, ...]:
+    """What epsilon follows from, runs of one kind in one."""
+    runs: list[Run] = []
+    for run in (run.run for run in trained):
+        if runs and runs[-1][:2] == run[:2]:
+            runs[-1] = run._replace(steps=runs[-1].steps + run.steps)
+        else:
+            runs.append(run)
+    return tuple(runs)
 
 
 def _in_words(value: float, delta: float, runs: Sequence[Run], by_turns: bool) -> str:

@@ -47,8 +47,8 @@ def clipped_grad(
         `(params, x, y, mask=None) -> (sum of clipped gradients, norms)`: pure; `mask` (rows,) says
         which rows count, and `norms` (rows,) are the lengths before, 0 where a row does not; by
         ghosts a little too long where rounding hides digits, and never too short. A row whose
-        gradient, or the square of its length, is not finite adds nothing. With `has_aux` the third is what else `loss`
-        gave, by row.
+        gradient, or the square of its length, is not finite adds nothing. With `has_aux` the third
+        is what else `loss` gave, by row.
 
     Raises:
         ValueError: a bound that is not above 0, or an unknown choice.

@@ -1,12 +1,15 @@
 """What a `fit` with `privacy` asks and tells: the noise of its steps, its account."""
 
+import secrets
 import typing
 from collections.abc import Callable
 from typing import Any
 
 from jkeras.core.errors import explain
-from jkeras.privacy.account import Account, Current
+from jkeras.privacy.account import Account, Current, in_short, joined
 from jkeras.privacy.accounting import noise_for
+from jkeras.privacy.carrying import account_of, end_run
+from jkeras.privacy.recorded import account_as_json, account_from_json
 from jkeras.privacy.sampling import PoissonSource, SampledSource, overflow
 from jkeras.training.state import TrainState
 from jkeras.training.types import Logs
@@ -15,6 +18,7 @@ if typing.TYPE_CHECKING:
     from jkeras.privacy.dpsgd import DPSGD
 
 WHERE = "privacy.DPSGD"
+KEPT = {"account", "begun", "planned", "epsilon"}  # in a checkpoint
 
 
 class PrivateFitting:
@@ -44,14 +48,31 @@ class PrivateFitting:
             raise ValueError(explain(WHERE, "its own checkpoint", received, advice))
         step = int(state.step)
         self._begun = step
-        account = self.model.privacy_account or Account()
+        account = account_of(self.model)
         if kept is not None:
-            account, self._begun = Account.from_json(kept["account"]), kept["begun"]
+            saved, self._begun = self._saved(kept, step)
+            account = Account(joined(account.runs, saved.runs), saved.current)
         if not self._goes_on(account.current, kept):
             account = account.end(step)
             account = account.begin(self._current(state, account))
         self.source.stream = (*account.current.key, account.current.first)
         self.model.set_untracked(privacy_account=account)
+
+    @staticmethod
+    def _saved(kept: dict, step: int) -> tuple[Account, int]:
+        """(account, step at which the `fit` began) of a checkpoint.
+
+        Raises:
+            ValueError: they cannot be those of a checkpoint of this step.
+        """
+        if not isinstance(kept, dict) or set(kept) != KEPT:
+            wanted = f"a checkpoint whose account has {', '.join(sorted(KEPT))}"
+            raise ValueError(explain(WHERE, wanted, repr(kept)[:80]))
+        begun = kept["begun"]
+        if not isinstance(begun, int) or not 0 <= begun <= step:
+            wanted = f"a checkpoint whose `fit` began at a step from 0 to {step}"
+            raise ValueError(explain(WHERE, wanted, repr(begun)[:80]))
+        return account_from_json(kept["account"], begun, step), begun
 
     def _goes_on(self, current: Current | None, kept: dict | None) -> bool:
         """Whether a run that a checkpoint kept goes on, rather than another after it."""
@@ -86,7 +107,17 @@ class PrivateFitting:
         left = max(self.steps - (step - self._begun), 1)
         multiplier = self._multiplier(account, q, -(-left // turn))
         key = tuple(int(word) for word in state.rng)
-        return Current(multiplier, q, self._batch_size(), turn, too_few, key, step)
+        return Current(
+            multiplier,
+            q,
+            self._batch_size(),
+            turn,
+            too_few,
+            key,
+            step,
+            secrets.token_hex(16),
+            self.privacy.delta,
+        )
 
     def _multiplier(self, account: Account, q: float, steps: int) -> float:
         privacy = self.privacy
@@ -95,7 +126,12 @@ class PrivateFitting:
         if privacy.epsilon is None:
             return privacy.noise_multiplier
         return noise_for(
-            privacy.epsilon, privacy.delta, q, steps, privacy.accountant, after=account.runs
+            privacy.epsilon,
+            privacy.delta,
+            q,
+            steps,
+            privacy.accountant,
+            after=in_short(account.runs),
         )
 
     def logs(self, state: TrainState) -> Logs:
@@ -109,7 +145,7 @@ class PrivateFitting:
     def kept(self) -> dict:
         """What a checkpoint keeps."""
         return {
-            "account": self.model.privacy_account.as_json(),
+            "account": account_as_json(self.model.privacy_account),
             "begun": self._begun,
             "planned": self.steps,
             "epsilon": self.privacy.epsilon,
@@ -125,4 +161,5 @@ class PrivateFitting:
             reached = step()
         except RuntimeError:
             reached = self._begun + self.steps
-        self.model.set_untracked(privacy_account=self.model.privacy_account.end(reached))
+        account = end_run(self.model, self.model.privacy_account, reached)
+        self.model.set_untracked(privacy_account=account)

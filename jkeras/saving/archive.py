@@ -21,8 +21,10 @@ KERAS_VERSION = "3.15.1"  # whose format this is
 METADATA = "metadata.json"
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
+PRIVACY = "privacy"  # the account of what was revealed, in the metadata, over which Keras passes
 MEMBERS = (METADATA, CONFIG, WEIGHTS)
 LARGEST_ASSET = 2**30  # bytes
+LARGEST_METADATA = 2**22
 WHEN = (1980, 1, 1, 0, 0, 0)
 
 
@@ -35,6 +37,9 @@ def write(model, path):
         "keras_version": KERAS_VERSION,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
     }
+    record = getattr(model, "private_record", lambda: None)()  # a FeatureSpace has none
+    if record is not None:
+        metadata[PRIVACY] = record
     with open(path, "wb+") as file, zipfile.ZipFile(file, "w") as archive:
         texts = {
             METADATA: json.dumps(metadata),
@@ -108,6 +113,7 @@ def _read(archive, custom_objects, compile, safe_mode, optimizer):
             )
         with archive.weights() as store:
             weights.read(model, store)
+        archive.give_account(model)
         ensembles.read(model, archive)
         assets.restore(
             model, archive.zip.members, lambda name: archive.zip.read(name, LARGEST_ASSET)
@@ -119,6 +125,7 @@ def read_weights(model, file, skip_mismatch=False, skipped=()):
     """Sets the weights of a model from those of an archive."""
     with Archive(file) as archive, archive.weights() as store:
         weights.read(model, store, skip_mismatch, skipped)
+        archive.give_account(model)
 
 
 class Archive:
@@ -143,9 +150,19 @@ class Archive:
             raise SerializationError(
                 f"it is no `.keras` file: it holds {names[:10]}, expected {list(MEMBERS)}."
             )
-        self.metadata = safe_json.loads(self.zip.read(METADATA, 2**16), "its metadata.json")
+        self.metadata = safe_json.loads(
+            self.zip.read(METADATA, LARGEST_METADATA), "its metadata.json"
+        )
         if not isinstance(self.metadata, dict):
             raise SerializationError("its metadata.json holds no metadata.")
+
+    def give_account(self, model):
+        """Gives a model the account of what its weights reveal, where the file has one."""
+        if PRIVACY not in self.metadata:
+            return
+        if not hasattr(model, "take_private_record"):
+            raise SerializationError(f"its metadata.json has '{PRIVACY}', which is of models.")
+        model.take_private_record(self.metadata[PRIVACY])
 
     def config(self, finite=True):
         """The config of the model."""

@@ -37,7 +37,11 @@ def write(model, file, version, sums=None):
     if model.compiled and model.optimizer is not None:
         training = {k: _short(v) for k, v in model.get_compile_config().items()}
         training["optimizer_config"] = training.pop("optimizer")
+        training.pop("privacy", None)  # beside the architecture
         file.attrs["training_config"] = json.dumps(training)
+    record = model.private_record()
+    if record is not None:
+        file.attrs["privacy"] = json.dumps(record)
     write_weights(model, file.create_group("model_weights"), version, sums)
     if model.compiled and getattr(model.optimizer, "built", False):
         _write_list(file.create_group("optimizer_weights"), model.optimizer.variables, sums)
@@ -88,7 +92,9 @@ def _plain_layers(described):
     alone.
     """
     kept = {
-        k: described[k] for k in ("class_name", "config", "name", "inbound_nodes") if k in described
+        k: described[k]
+        for k in ("class_name", "config", "name", "inbound_nodes", "private")
+        if k in described
     }
     if str(described.get("module")).startswith("keras"):
         # not the public name
@@ -146,6 +152,9 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True, optimizer
                 f"its `model_config` describes a {type(model).__name__}, no model."
             )
         read_weights(model, hdf5.descend(file, "model_weights"), raw)
+        record = hdf5.text(file, "privacy", raw)
+        if record is not None:
+            model.take_private_record(safe_json.loads(record, "its account of privacy"))
         training = None
         if compile:
             training = hdf5.text(file, "training_config", raw)

@@ -64,6 +64,9 @@ class ModelSteps(StepStore):
         else:
             with registry.sharing():
                 texts[CONFIG] = {"config": json.dumps(registry.serialize(model))}
+            record = model.private_record()
+            if record is not None:
+                texts[CONFIG]["privacy"] = record
         trees = {PYTREE: {group: values for group, values in state.items() if values}}
         files = {} if weights_only else assets.collect(model)
         if files:
@@ -171,6 +174,8 @@ class ModelSteps(StepStore):
             with registry.sharing():
                 model = registry.deserialize(config, custom_objects, safe_mode)
             self._restore(model, step)
+            if "privacy" in described:
+                model.take_private_record(described["privacy"])
             if arrays.has(folder, ASSETS):
                 _restore_assets(model, folder)
         return model

@@ -76,7 +76,7 @@ class Maker:
         if not getattr(model, "compiled", False) or model.optimizer is None:
             wanted = "a function that makes a compiled model"
             raise ValueError(explain("sweep", wanted, repr(model), "call `model.compile(…)` in it"))
-        if model.privacy is not None or not model.jit_compile:
+        if model.was_private or not model.jit_compile:
             wanted = "a model that is compiled without `privacy` and `run_eagerly`"
             raise ValueError(explain("sweep", wanted, f"'{model.name}', which has one of these"))
         return model

@@ -12,6 +12,7 @@ from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
 from jkeras import optimizers
 from jkeras.core import registry
+from jkeras.core.errors import check_choice
 from jkeras.core.patterns import check_patterns
 from jkeras.core.policy import is_float
 from jkeras.core.settings import floatx, settings
@@ -25,6 +26,7 @@ from jkeras.training.compile_loss import CompileLoss
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
 from jkeras.training.overrides import default, overrides
+from jkeras.training.private_once import TO_BE_SAID, UNSAID
 from jkeras.training.state import new_key
 from jkeras.training.types import Structure, Tree
 
@@ -56,6 +58,7 @@ class Compilable:
     _is_fitting = False
     _step, steps_per_execution, microbatches, _last_layout = 0, 1, 1, None
     adversarial = privacy = privacy_account = _distribution = None
+    asks_for_privacy = False  # it had `privacy` once, and the last `compile` said nothing of it
     lora = AttachedLora()
     _lora_to_come = None
     nonfinite = nonfinite_steps = None
@@ -77,7 +80,7 @@ class Compilable:
         microbatches: int = 1,
         nonfinite: str | None = None,
         adversarial: Any = None,
-        privacy: Any = None,
+        privacy: Any = UNSAID,
         lora: Any = None,
     ) -> None:
         """Sets what training minimizes, with what, and what it reports.
@@ -109,7 +112,9 @@ class Compilable:
                 to withstand it (Madry et al. 2017, arXiv:1706.06083). Not written to files.
             privacy: `jkeras.privacy.DPSGD(…)`: `fit` samples rows, clips what each adds to a
                 gradient and adds noise, so that what the model reveals of any row is bounded and
-                known: `privacy_spent`. Not written to files.
+                known: `privacy_spent`. Files have the account, and that the model had privacy, but
+                not this. A model that had it, here or before it was saved, is trained on only when
+                it is compiled with `privacy`, or with `privacy=None`: without.
             lora: train low-rank changes of kernels alone, all else being frozen: ranks by pattern
                 of paths, such as `{".*attention.*kernel": 8}`, one rank for all, or an `Adapter`;
                 see `jkeras.lora`. A model that is not built gets them with the first batch. It
@@ -133,6 +138,11 @@ class Compilable:
         check_policy(nonfinite)
         _check_attack(adversarial)
         jit_compile = bool(jit_compile) and not run_eagerly
+        asks_for_privacy = False
+        if isinstance(privacy, str):
+            check_choice("privacy", privacy, (UNSAID, TO_BE_SAID), "compile")
+            asks_for_privacy = privacy == TO_BE_SAID or self.was_private
+            privacy = None
         arguments = dict(
             optimizer=optimizer,
             loss=loss,
@@ -166,6 +176,7 @@ class Compilable:
             nonfinite=nonfinite,
             adversarial=adversarial,
             privacy=privacy,
+            asks_for_privacy=asks_for_privacy,
             _distribution=settings.distribution,
             nonfinite_steps=nonfinite and counter(),
         )
@@ -218,6 +229,8 @@ class Compilable:
             return {}
         config = {k: registry.serialize(v) for k, v in self._compile_arguments.items()}
         adapter = self.lora
+        if self.was_private:
+            config["privacy"] = TO_BE_SAID
         if adapter is not None:
             config["lora"] = adapter.ranks  # without it the weights in a file would not fit
         return config
@@ -254,20 +267,49 @@ class Compilable:
         """What the trainings of this model with `privacy` have revealed of any row, at most.
 
         Args:
-            delta: of the guarantee; None: that which `compile` was given.
+            delta: of the guarantee; None: that which `compile` was given, or the last training.
 
         Returns:
             A `jkeras.privacy.Spent`: `epsilon`, `delta`, `runs`, and `assumptions` in words.
 
+        Trainings of the layers in other models count, and those before it was saved.
+
         Raises:
             ValueError: it was never trained so, or with noise of which this is not known.
         """
-        if self.privacy_account is None or self.privacy is None:
+        from jkeras.privacy.carrying import account_of
+
+        step = int(self._step)
+        account = account_of(self)
+        if not account.at(step) and account.current is None:
             raise ValueError(
-                f"Model '{self.name}' has no account of what was revealed: it was not trained with "
-                "`compile(privacy=jkeras.privacy.DPSGD(…))`."
+                f"Model '{self.name}' has no account of what was revealed: neither it nor any of "
+                "its layers was trained with `compile(privacy=jkeras.privacy.DPSGD(…))`."
             )
-        return self.privacy.spent(self, delta)
+        if self.privacy is not None:
+            return self.privacy.spent(self, delta)
+        return account.spent(step, delta, "rdp")
+
+    @property
+    def was_private(self) -> bool:
+        """Whether it is compiled with `privacy`, or was and nothing was said of it since."""
+        return self.privacy is not None or self.asks_for_privacy
+
+    def private_record(self) -> list[dict] | None:
+        """The account of privacy as plain data, for a file; None: there is none."""
+        from jkeras.privacy.carrying import record_of
+
+        return record_of(self)
+
+    def take_private_record(self, record: Any) -> None:
+        """Takes up the account of a file: that of the model, and of all of its weights.
+
+        Raises:
+            ValueError: it is none.
+        """
+        from jkeras.privacy.carrying import take_up
+
+        take_up(self, record)
 
     # ------------------------------------------------------------ losses and metrics
 

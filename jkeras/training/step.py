@@ -17,6 +17,7 @@ from jkeras.training.microbatches import MicrobatchStep
 from jkeras.training.nonfinite import guarded
 from jkeras.training.offload import offloaded
 from jkeras.training.overrides import overrides
+from jkeras.training.private_once import require_said
 from jkeras.training.results import metric_logs
 from jkeras.training.state import TrainState
 from jkeras.training.train_step import TrainStep
@@ -54,6 +55,7 @@ def train_step_on(
 ) -> Callable[..., tuple[TrainState, Logs]]:
     """`make_train_step` for the states of a layout."""
     _require(model, optimizer=True)
+    require_said(model, "training")
 
     def kept_logs(state: TrainState) -> Logs:
         return metric_logs(model, StateLayout(model), state)

@@ -32,6 +32,7 @@ from jkeras.training.layout import StateLayout
 from jkeras.training.nonfinite import look_at_batch
 from jkeras.training.overrides import overrides
 from jkeras.training.predictor import Predictor, predict_at_once, predictor_of
+from jkeras.training.private_once import require_said
 from jkeras.training.program import program_of
 from jkeras.training.results import as_numbers, concatenate
 from jkeras.training.state import TrainState, copied, new_key
@@ -234,6 +235,7 @@ class Trainer(MaybeEnsemble, Compilable):
         from jkeras.training.resume import FitOptions
 
         self._assert_compiled("fit")
+        require_said(self, "fit")
         epochs = min(epochs, settings.max_epochs or epochs)
         x = self._prepared(x)
         if validation_split and validation_data is None:
@@ -588,6 +590,7 @@ class Trainer(MaybeEnsemble, Compilable):
         from jkeras.training.loop import Runner
 
         self._assert_compiled("precompile")
+        require_said(self, "precompile")
         if "train" in kinds:
             self._refuse_privacy("precompile")
         seconds = {}
@@ -620,6 +623,7 @@ class Trainer(MaybeEnsemble, Compilable):
         from jkeras.training.step import make_train_step
 
         self._assert_compiled("train_on_batch")
+        require_said(self, "train_on_batch")
         self._refuse_privacy("train_on_batch")
         self.refuse_ensemble("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)

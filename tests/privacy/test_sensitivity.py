@@ -94,7 +94,7 @@ def products(kind, shape, seed):
     if kind == "halves":  # each half of the places shares something else
         half = np.arange(positions) % 2
         left = left + np.where(half, 1e4, -3e4)[:, None]
-        for part in (0, 1):
+        for part in set(half):
             right[half == part] -= right[half == part].mean(0)
     if kind == "faint":
         left, right = left * 1e-22, right * 1e18

@@ -1,0 +1,53 @@
+"""The account goes with the weights: each variable remembers the runs that trained it, so that a
+model knows what its layers had in others; and `.keras` files have it.
+"""
+
+from typing import Any
+
+from jkeras.privacy.account import Account, Trained, joined
+from jkeras.privacy.recorded import run_as_json, runs_from_json
+
+
+def account_of(model: Any) -> Account:
+    """What the trainings of a model and those of its layers, in whichever model, have revealed."""
+    account = model.privacy_account or Account()
+    runs = account.runs
+    for variable in model.variables:
+        runs = joined(runs, variable.private_runs)
+    return account._replace(runs=runs)
+
+
+def end_run(model: Any, account: Account, step: int) -> Account:
+    """The account with its run ended at a step of the model; the weights that it trained remember
+    it.
+    """
+    ended = account.end(step)
+    if account.current is not None:
+        new = tuple(run for run in ended.runs if run.id == account.current.id)
+        _remember(model.trainable_variables, new)
+    return ended
+
+
+def _remember(variables: Any, runs: tuple[Trained, ...]) -> None:
+    for variable in variables:
+        variable.private_runs = joined(variable.private_runs, runs)
+
+
+def record_of(model: Any) -> list[dict] | None:
+    """The account of a model as plain data, for a file; None where it has none. The keys of random
+    numbers, with which noise could be taken off, are not in it.
+    """
+    runs = account_of(model).at(int(model._step))
+    return [run_as_json(run) for run in runs] or None
+
+
+def take_up(model: Any, record: Any) -> None:
+    """Gives a model, and all of its weights, the account of a file.
+
+    Raises:
+        ValueError: it is none.
+    """
+    runs = runs_from_json(record)
+    _remember(model.variables, runs)
+    account = model.privacy_account or Account()
+    model.set_untracked(privacy_account=account._replace(runs=joined(account.runs, runs)))

@@ -1,0 +1,149 @@
+"""Accounts as plain data, in files and checkpoints that anybody may have written: nothing can bind
+an account to its weights, so what cannot be is refused, and the rest is believed.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from jkeras.core.errors import explain
+from jkeras.privacy.account import Account, Current, Trained
+
+WHERE = "An account of privacy"
+MOST_STEPS = 2**53
+MOST_RUNS = 10_000
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(least):
+    def check(value: Any) -> bool:
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return is_whole and least <= value <= MOST_STEPS
+
+    return check
+
+
+def _is_key(value):
+    is_pair = isinstance(value, (list, tuple)) and len(value) == 2
+    return is_pair and all(map(_is_whole(0), value))
+
+
+CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "id": (
+        "32 hexadecimal digits",
+        lambda v: isinstance(v, str) and re.fullmatch("[0-9a-f]{32}", v) is not None,
+    ),
+    "noise_multiplier": ("a finite number of 0 or more", lambda v: _is_number(v) and v >= 0),
+    "q": ("a probability above 0, at most 1", lambda v: _is_number(v) and 0 < v <= 1),
+    "steps": ("a whole number of 0 or more", _is_whole(0)),
+    "delta": ("a number between 0 and 1", lambda v: _is_number(v) and 0 < v < 1),
+    "overflow": ("a probability from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1),
+    "steps_of_a_turn": ("a whole number of 1 or more", _is_whole(1)),
+    "batch_size": ("a whole number of 1 or more", _is_whole(1)),
+    "key": ("two whole numbers", _is_key),
+    "first": ("a whole number of 0 or more", _is_whole(0)),
+    "end": ("a whole number of 0 or more", _is_whole(0)),
+}
+OF_FILES = tuple(name for name in Trained._fields if name not in ("key", "first", "end"))
+
+
+def run_as_json(run: Trained) -> dict:
+    """A run for the file of a model."""
+    return {name: getattr(run, name) for name in OF_FILES}
+
+
+def runs_from_json(data: Any) -> tuple[Trained, ...]:
+    """Of what `run_as_json` gave, a list.
+
+    Raises:
+        ValueError: it cannot be.
+    """
+    return tuple(Trained(**_checked(run, OF_FILES)) for run in _checked_list(data))
+
+
+def account_as_json(account: Account) -> dict:
+    """An account for a checkpoint, which has the keys of random numbers anyway."""
+    runs = [
+        run_as_json(run) if run.key is None else run._replace(key=list(run.key))._asdict()
+        for run in account.runs
+    ]
+    current = account.current
+    if current is not None:
+        current = current._replace(key=list(current.key))._asdict()
+    return {"runs": runs, "current": current}
+
+
+def account_from_json(data: Any, begun: int, step: int) -> Account:
+    """Of what `account_as_json` gave.
+
+    Args:
+        begun, step: steps of the model between which it had privacy, at least.
+
+    Raises:
+        ValueError: it cannot be.
+    """
+    if not isinstance(data, dict) or sorted(data) != ["current", "runs"]:
+        raise _refused("'runs' and 'current'", data)
+    runs = []
+    for run in _checked_list(data["runs"]):
+        names = Trained._fields if isinstance(run, dict) and "key" in run else OF_FILES
+        values = _checked(run, names)
+        runs.append(Trained(**values | ({"key": tuple(run["key"])} if "key" in run else {})))
+    if data["current"] is None:
+        raise _refused("the run that was going on", None)
+    values = _checked(data["current"], Current._fields)
+    current = Current(**values | {"key": tuple(values["key"])})
+    account = Account(tuple(runs), current)
+    _check_steps(account, begun, step)
+    return account
+
+
+def _check_steps(account, begun, step):
+    """Sees that the runs are as long as their steps are many, and that there is one for each step.
+
+    Raises:
+        ValueError: steps are missing.
+    """
+    ranges = [(account.current.first, step)]
+    for run in account.runs:
+        if run.key is None:
+            continue
+        taken = run.end - run.first
+        if not 0 < taken <= run.steps * run.steps_of_a_turn or run.end > step:
+            wanted = f"a run of {run.steps} steps, up to step {step} of its checkpoint"
+            raise _refused(wanted, f"one from step {run.first} to {run.end}")
+        ranges.append((run.first, run.end))
+    reached = begun
+    for first, end in sorted(ranges):
+        if first > reached:
+            break
+        reached = max(reached, end)
+    if account.current.first > step or reached < step:
+        wanted = f"a run for each step from {begun} to {step} of its checkpoint"
+        raise _refused(wanted, f"none from step {reached} on")
+
+
+def _checked_list(data):
+    if not isinstance(data, list) or len(data) > MOST_RUNS:
+        raise _refused(f"a list of runs, at most {MOST_RUNS}", data)
+    return data
+
+
+def _checked(data, names):
+    """A dict that has these names with plausible values."""
+    if not isinstance(data, dict) or set(data) != set(names):
+        raise _refused(f"a run with {', '.join(names)}", data)
+    for name in names:
+        wanted, is_right = CHECKS[name]
+        if not is_right(data[name]):
+            raise _refused(f"{wanted} as '{name}'", data[name])
+    return data
+
+
+def _refused(wanted, received):
+    fix = "the file was damaged or changed: take another copy of it"
+    return ValueError(explain(WHERE, wanted, repr(received)[:80], fix))

@@ -1,0 +1,31 @@
+"""Models that were compiled with `privacy` once, here or before they were saved or cloned, and
+whose last `compile` said nothing of it: none of them is trained without privacy by oversight.
+"""
+
+from typing import Any
+
+from jkeras.core.errors import explain
+
+UNSAID = "unsaid"  # the default of `compile(privacy=)`
+# in the arguments of `compile` as plain data, where a model had `privacy`: it is in no file itself
+TO_BE_SAID = "to be said"
+
+
+def require_said(model: Any, method: str) -> None:
+    """Sees that a model that had privacy once is told with or without.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if model.asks_for_privacy:
+        wanted = (
+            "`compile(privacy=…)` before it is trained on, since it was compiled with `privacy` "
+            "once, in this program or before it was saved or cloned"
+        )
+        fix = (
+            "compile it with `privacy=jkeras.privacy.DPSGD(…)`, or with `privacy=None` to train on "
+            "without: the guarantee then ends for the rows of this training"
+        )
+        raise ValueError(
+            explain(f"Model '{model.name}'", wanted, f"`{method}` after a `compile` without", fix)
+        )
