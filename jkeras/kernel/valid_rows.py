@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jkeras.kernel.scope import current_flow
 
 NAME = "over_valid_rows"  # by which a reading of the jaxpr knows these places
+ROW_BY_ROW = "row_by_row"  # likewise what looks at each row by itself, in a way it cannot read
 
 
 class NotBatchFirst(ValueError):
@@ -47,6 +48,17 @@ def over_valid_rows(
         return function(valid_rows, *arrays)
 
     return jax.jit(over_valid_rows)(valid_rows, *arrays)
+
+
+def row_by_row(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
+    """`function(*arrays)`, of which a reading of the jaxpr sees nothing, as of a callback, and which
+    looks at each row of arrays (batch, …) by itself.
+    """
+
+    def row_by_row(*arrays):
+        return function(*arrays)
+
+    return jax.jit(row_by_row)(*arrays)
 
 
 def expand_like(valid_rows: jax.Array, array: jax.Array) -> jax.Array:

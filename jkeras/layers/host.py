@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras.core import keras_tensor
 from jkeras.core.errors import check_choice, explain, place_of, suggestion, violated
+from jkeras.kernel.valid_rows import row_by_row
 from jkeras.layers.base import DataLayer
 from jkeras.ops import multi_hot, one_hot
 
@@ -44,15 +45,15 @@ class HostLayer(DataLayer):
         if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return self.rows(on_device(self.indices(jax.tree_util.tree_map(on_host, inputs))))
         place = jax.ShapeDtypeStruct(leaves[0].shape, "int32")
-        indices = jax.pure_callback(
-            lambda values: np.asarray(
-                self.indices(jax.tree_util.tree_map(np.asarray, values)), "int32"
-            ),
-            place,
-            jax.tree_util.tree_map(jnp.asarray, inputs),
-            vmap_method="sequential",
-        )
-        return self.rows(indices)
+
+        def found(values):
+            return np.asarray(self.indices(jax.tree_util.tree_map(np.asarray, values)), "int32")
+
+        def called(inputs):
+            return jax.pure_callback(found, place, inputs, vmap_method="sequential")
+
+        arrays = jax.tree_util.tree_map(jnp.asarray, inputs)
+        return self.rows(row_by_row(called, arrays))
 
 
 def on_host(x):

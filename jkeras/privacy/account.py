@@ -135,6 +135,11 @@ class Account(typing.NamedTuple):
     runs: tuple[Trained, ...] = ()
     current: Current | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is any run, be it without a step."""
+        return bool(self.runs) or self.current is not None
+
     def begin(self, current: Current) -> "Account":
         """With a run that begins.
 

@@ -2,6 +2,7 @@
 them, and no noise is added to what they keep.
 """
 
+import typing
 from typing import Any
 
 import jax
@@ -10,16 +11,39 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.trail import Trail
 from jkeras.ops.kernels import traced_for
-from jkeras.training.batch_independence import meeting
+from jkeras.training.batch_independence import SIZES, meeting
 from jkeras.training.data.source import Batch
 from jkeras.training.state import TrainState
 from jkeras.training.train_step import TrainStep
 
-SIZE = 11  # rows of the batch that is traced: a prime, so that it is no other size
-ADVICE = (
-    "use a layer that looks at each row by itself, such as GroupNormalization or "
-    "LayerNormalization, or freeze it with `trainable = False`"
+REWRITE = (
+    "write it such that each row is computed from that row alone, or use a layer that does, such as "
+    "GroupNormalization or LayerNormalization in place of BatchNormalization, or freeze it with "
+    "`trainable = False` where it then looks at each row alone"
 )
+STATISTICS = (
+    "use a layer that keeps nothing, such as GroupNormalization or LayerNormalization, or freeze it "
+    "with `trainable = False`"
+)
+METRICS = (
+    "look at activations from outside, by `model.tap` on data that are not private, or take the "
+    "metric out of the layer: its value would tell of the rows without noise"
+)
+
+
+class Traced(typing.NamedTuple):
+    """A forward pass of a batch.
+
+    Attributes:
+        jaxpr: from (x, state) to (what each layer gives, predictions, what is kept).
+        inputs, predictions: how many arrays.
+        kept: their shapes.
+    """
+
+    jaxpr: Any
+    inputs: int
+    predictions: int
+    kept: Any
 
 
 def check_rows(step: TrainStep, state: TrainState, batch: Batch) -> None:
@@ -30,9 +54,26 @@ def check_rows(step: TrainStep, state: TrainState, batch: Batch) -> None:
         batch: (x, y, sample_weight), arrays or shapes.
 
     Raises:
-        ValueError: a layer brings rows together or keeps what it saw of them; it is named.
+        ValueError: of a layer it is not known that it does, or it keeps what it saw of them; it is
+            named, with the operation.
     """
-    trail = Trail()
+    trails = [Trail() for _ in SIZES]
+    traced = [_traced(step, state, batch, *which) for which in zip(SIZES, trails)]
+    first = traced[0]
+    _check_kept(step.model, first)
+    behind = first.predictions + len(jax.tree_util.tree_leaves(first.kept))
+    outputs = slice(-behind, first.predictions - behind or None)
+    found = meeting([t.jaxpr for t in traced], slice(0, first.inputs), outputs)
+    if found is not None:
+        layer = trails[0].layer_at(first.jaxpr, found.place) or f"model '{step.model.name}'"
+        received = f"{layer}, in which `{found.name}` brings the rows of a batch together, or may"
+        raise ValueError(
+            explain("privacy.DPSGD", "layers that take each row alone", received, REWRITE)
+        )
+
+
+def _traced(step, state, batch, size, trail):
+    """A forward pass of a batch of a size."""
 
     def run(x: Any, state: TrainState) -> tuple:
         forward = step.layout.run(state, rng=state.rng, training=True, taps=trail)
@@ -41,36 +82,32 @@ def check_rows(step: TrainStep, state: TrainState, batch: Batch) -> None:
         return trail.arrays(), y_pred, step.layout.after(forward)[0]
 
     def shape(value: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct((SIZE, *np.shape(value)[1:]), value.dtype)
+        return jax.ShapeDtypeStruct((size, *np.shape(value)[1:]), value.dtype)
 
     x = jax.tree_util.tree_map(shape, batch[0])
     shapes = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)
     with traced_for("plain"):
         closed, (_, y_pred, kept) = jax.make_jaxpr(run, return_shape=True)(x, shapes)
-    jaxpr = closed.jaxpr
-    sizes = [len(jax.tree_util.tree_leaves(part)) for part in (x, y_pred, kept)]
-    _check_kept(jaxpr, sizes[0], kept)
-    outputs = jaxpr.outvars[len(jaxpr.outvars) - sizes[1] - sizes[2] :][: sizes[1]]
-    axes = [0] * sizes[0] + [None] * (len(jaxpr.invars) - sizes[0])
-    place = meeting(jaxpr, axes, outputs)
-    if place is not None:
-        name = jaxpr.eqns[place].primitive.name
-        layer = trail.layer_at(jaxpr, place) or f"model '{step.model.name}'"
-        received = f"{layer}, which brings the rows of a batch together (`{name}`)"
-        raise ValueError(
-            explain("privacy.DPSGD", "layers that take each row alone", received, ADVICE)
-        )
+    counts = [len(jax.tree_util.tree_leaves(part)) for part in (x, y_pred)]
+    return Traced(closed.jaxpr, *counts, kept)
 
 
-def _check_kept(jaxpr: Any, inputs: int, kept: Any) -> None:
+def _check_kept(model, traced):
     """Sees that nothing which the forward pass keeps follows from the rows."""
-    reached = set(jaxpr.invars[:inputs])
+    jaxpr = traced.jaxpr
+    reached = set(jaxpr.invars[: traced.inputs])
     for eqn in jaxpr.eqns:
         if any(not hasattr(v, "val") and v in reached for v in eqn.invars):
             reached.update(eqn.outvars)
-    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(kept)]
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(traced.kept)]
+    of_metrics = [v.path for metric in model.metrics_of_layers() for v in metric.variables]
     for path, variable in zip(paths[::-1], reversed(jaxpr.outvars)):
         if not hasattr(variable, "val") and variable in reached:
             where = "/".join(str(key.key) for key in path)
             received = f"'{where}', which a layer makes of the rows that it sees"
-            raise ValueError(explain("privacy.DPSGD", "no statistics of rows", received, ADVICE))
+            if any(f"/{where}".endswith(f"/{own}") for own in of_metrics):
+                wanted = "no metric of activations in a layer"
+                raise ValueError(explain("privacy.DPSGD", wanted, received, METRICS))
+            raise ValueError(
+                explain("privacy.DPSGD", "no statistics of rows", received, STATISTICS)
+            )

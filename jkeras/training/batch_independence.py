@@ -3,32 +3,45 @@ cut off again.
 
 A function is read as a jaxpr, twice, for two sizes of the batch. Each value in it has the batch
 along one axis, or not at all; an operation that brings rows together, or that is not known here,
-makes the answer no.
+makes the answer no. `are_independent` says whether, `meeting` where.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
 
 from jkeras.core.keras_tensor import flatten
-from jkeras.kernel.valid_rows import NAME
+from jkeras.kernel.valid_rows import NAME, ROW_BY_ROW
 from jkeras.ops.kernels import traced_for
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
     from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
 
+
+class Lying(NamedTuple):
+    """Where the batch lies in a value: along an axis, in which each row may have neighbours of the
+    same sizes before and behind it, as where batch and time have become one axis.
+    """
+
+    axis: int
+    before: int = 1
+    behind: int = 1
+
+
 Axes: TypeAlias = list[int | None]  # of each value, along which the batch lies; None: it has none
+Places: TypeAlias = list[Lying | None]
 SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
 ELEMENTWISE = frozenset(
     """
     abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e
     bitcast_convert_type cbrt ceil clamp conj convert_element_type copy cos cosh digamma div eq
-    erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac imag integer_pow is_finite le
-    lgamma log log1p logistic lt max min mul name ne neg nextafter not optimization_barrier or
+    eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac imag integer_pow is_finite le
+    le_to lgamma log log1p logistic lt lt_to max min mul name ne neg nextafter not optimization_barrier or
     pow real reduce_precision regularized_incomplete_beta rem round rsqrt select_n
     sharding_constraint shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt
     square stop_gradient sub tan tanh xor
@@ -44,17 +57,27 @@ WINDOWS = {"reduce_window", "reduce_window_max", "reduce_window_min", "reduce_wi
 
 
 class Mixed(Exception):
-    """Rows of the batch come together, or nothing is known of an operation."""
-
-
-class Meets(Mixed):
-    """An operation brings rows of the batch together.
+    """Rows of the batch come together, or nothing is known of an operation.
 
     Attributes:
-        place: its number in the jaxpr that was read.
+        place: the number of the operation in the jaxpr that was read.
+        name: of the operation, which may be inside of that one.
     """
 
     place = 0
+    name = ""
+
+
+class Meeting(NamedTuple):
+    """Where rows come together, or may.
+
+    Attributes:
+        place: the number of the operation in the jaxpr.
+        name: of it, or of that inside of it.
+    """
+
+    place: int
+    name: str
 
 
 def are_independent(function: Callable, *arguments: Any, batch: Structure) -> bool:
@@ -112,24 +135,36 @@ def _are_along(wanted: int | None, closed: list["ClosedJaxpr"], fixed: int) -> b
     small, large = closed
     if _outline(small.jaxpr) != _outline(large.jaxpr):
         return False
-    axes = [None] * fixed + [0] * (len(small.in_avals) - fixed)
-    if any(axis != wanted for axis in _walk(small.jaxpr, axes)):
+    places = [None] * fixed + [Lying(0)] * (len(small.in_avals) - fixed)
+    along = None if wanted is None else Lying(wanted)
+    if any(place != along for place in _walk(small.jaxpr, places)):
         return False
     return wanted is None or all(aval.shape[0] == SIZES[0] for aval in small.out_avals)
 
 
-def meeting(jaxpr: "Jaxpr", axes: Axes, outputs: Sequence["Var"]) -> int | None:
-    """The number of the first operation in a jaxpr that certainly brings rows together on the way
-    to some of its outputs; None where none is found.
+def meeting(jaxprs: Sequence["Jaxpr"], given: slice, outputs: slice) -> Meeting | None:
+    """The first operation on the way to some outputs of which it is not known that it keeps rows
+    apart; None where all of them do.
 
     Args:
-        axes: of the inputs, along which the batch lies.
+        jaxprs: of one function, for batches of both `SIZES`.
+        given: which of the inputs have the batch first.
+        outputs: those that are looked at; each has the batch first, or nothing of it.
 
-    >>> closed = jax.make_jaxpr(lambda x: (2 * x) / x.sum(0))(np.ones((3, 4)))
-    >>> place = meeting(closed.jaxpr, [0], closed.jaxpr.outvars)
-    >>> closed.jaxpr.eqns[place].primitive.name
-    'reduce_sum'
+    >>> closed = [jax.make_jaxpr(lambda x: (2 * x) / x.sum(0))(np.ones((n, 4))) for n in SIZES]
+    >>> meeting([c.jaxpr for c in closed], slice(0, 1), slice(0, 1))
+    Meeting(place=1, name='reduce_sum')
     """
+    needed = [_needed(jaxpr, jaxpr.outvars[outputs]) for jaxpr in jaxprs]
+    small, places = needed[0]
+    places_in: list = [None] * len(small.invars)
+    places_in[given] = [Lying(0)] * len(places_in[given])
+    found = _other_outline(*(jaxpr for jaxpr, _ in needed)) or _mixed(small, places_in)
+    return found and found._replace(place=places[found.place])
+
+
+def _needed(jaxpr: "Jaxpr", outputs: Sequence["Var"]) -> tuple["Jaxpr", list[int]]:
+    """(the jaxpr of some of the outputs alone, the numbers of its operations in the whole)."""
     needed = {v for v in outputs if not hasattr(v, "val")}
     kept = []
     for place, eqn in reversed(list(enumerate(jaxpr.eqns))):
@@ -137,12 +172,35 @@ def meeting(jaxpr: "Jaxpr", axes: Axes, outputs: Sequence["Var"]) -> int | None:
             needed.update(v for v in eqn.invars if not hasattr(v, "val"))
             kept.append(place)
     places = kept[::-1]
+    return jaxpr.replace(eqns=[jaxpr.eqns[i] for i in places], outvars=list(outputs)), places
+
+
+def _other_outline(small: "Jaxpr", large: "Jaxpr") -> Meeting | None:
+    """The first operation that is another one, or has other numbers, in a larger batch; or that
+    takes rows together and knows which are padding.
+    """
+    outlines = _outline(small), _outline(large)
+    for place, (eqn, one, other) in enumerate(zip(small.eqns, *outlines)):
+        if one != other or _has_marked(eqn):
+            return Meeting(place, eqn.primitive.name)
+    if len(outlines[0]) != len(outlines[1]):
+        place = min(map(len, outlines)) - 1
+        return Meeting(place, small.eqns[place].primitive.name)
+    return None
+
+
+def _mixed(jaxpr: "Jaxpr", places: Places) -> Meeting | None:
+    """Where `_walk` does not go on, or ends with the batch elsewhere."""
     try:
-        _walk(jaxpr.replace(eqns=[jaxpr.eqns[i] for i in places], outvars=list(outputs)), axes)
-    except Meets as error:
-        return places[error.place]
-    except Exception:
-        pass  # nothing is known
+        ends = _walk(jaxpr, places)
+    except Mixed as error:
+        return Meeting(error.place, error.name)
+    made = {v: i for i, eqn in enumerate(jaxpr.eqns) for v in eqn.outvars}
+    for variable, end in zip(jaxpr.outvars, ends):
+        is_first = end == Lying(0) and variable.aval.shape[0] == SIZES[0]
+        if end is not None and not is_first:
+            place = made[variable]
+            return Meeting(place, jaxpr.eqns[place].primitive.name)
     return None
 
 
@@ -202,6 +260,12 @@ def _is_marked(eqn: "JaxprEqn") -> bool:
     return eqn.params.get("name") == NAME
 
 
+def _has_marked(eqn: "JaxprEqn") -> bool:
+    """Whether an operation is `over_valid_rows`, or has it inside."""
+    inner = (eqn for jaxpr in inner_jaxprs(eqn.params) for eqn in jaxpr.eqns)
+    return _is_marked(eqn) or any(map(_has_marked, inner))
+
+
 def inner_jaxprs(params: dict[str, Any]) -> Iterator["Jaxpr"]:
     """The jaxprs among the parameters of an operation: those of calls, loops and branches."""
     for value in params.values():
@@ -211,23 +275,47 @@ def inner_jaxprs(params: dict[str, Any]) -> Iterator["Jaxpr"]:
                 yield candidate
 
 
-def _walk(jaxpr: "Jaxpr", axes: Axes) -> Axes:
-    """The axes of the batch of a jaxpr's outputs, None without it, from those of its inputs."""
-    known = dict(zip(jaxpr.invars, axes))
+def _walk(jaxpr: "Jaxpr", places: Places) -> Places:
+    """Where the batch lies in a jaxpr's outputs, from where it lies in its inputs.
+
+    Raises:
+        Mixed: it is not known of an operation that it keeps rows apart.
+    """
+    known = dict(zip(jaxpr.invars, places))
     known.update((v, None) for v in jaxpr.constvars)
     read = lambda v: None if hasattr(v, "val") else known[v]  # noqa: E731
-    for place, eqn in enumerate(jaxpr.eqns):
-        axes_in = [read(v) for v in eqn.invars]
-        axes_out = [None] * len(eqn.outvars)
-        if any(axis is not None for axis in axes_in):
-            rule = _together if _is_marked(eqn) else _rule(eqn.primitive.name)
+    for number, eqn in enumerate(jaxpr.eqns):
+        places_in = [read(v) for v in eqn.invars]
+        places_out: Places = [None] * len(eqn.outvars)
+        if any(place is not None for place in places_in):
             try:
-                axes_out = rule(eqn, axes_in)
-            except Meets as error:
-                error.place = place
+                places_out = _through(eqn, places_in)
+            except Mixed as error:
+                error.place, error.name = number, error.name or eqn.primitive.name
                 raise
-        known.update(zip(eqn.outvars, axes_out))
+            except Exception as reason:
+                # this JAX writes its programs in a way that is not known here
+                error = Mixed()
+                error.place, error.name = number, eqn.primitive.name
+                raise error from reason
+        known.update(zip(eqn.outvars, places_out))
     return [read(v) for v in jaxpr.outvars]
+
+
+def _through(eqn: "JaxprEqn", places: Places) -> Places:
+    """Where the batch lies in the outputs of an operation."""
+    name = eqn.primitive.name
+    if eqn.params.get("name") == ROW_BY_ROW:
+        return _row_by_row(eqn, places)
+    if name in NESTED and not _is_marked(eqn):
+        return NESTED[name](eqn, places)
+    # an operation that keeps the parts of an axis apart keeps rows apart that have neighbours in it
+    neighbours = {place[1:] for place in places if place is not None}
+    _ensure(len(neighbours) == 1)
+    axes = [None if place is None else place.axis for place in places]
+    rule = _together if _is_marked(eqn) else _rule(name)
+    (around,) = neighbours
+    return [None if axis is None else Lying(axis, *around) for axis in rule(eqn, axes)]
 
 
 def _rule(name: str) -> Callable[["JaxprEqn", Axes], Axes]:
@@ -240,19 +328,13 @@ def _rule(name: str) -> Callable[["JaxprEqn", Axes], Axes]:
     if name in WINDOWS:
         return _window
     if name not in RULES:
-        raise Mixed(name)
+        raise Mixed
     return RULES[name]
 
 
 def _ensure(condition: bool) -> None:
     if not condition:
         raise Mixed
-
-
-def _apart(condition: bool) -> None:
-    """Raises where an operation goes along the batch itself."""
-    if not condition:
-        raise Meets
 
 
 def _one(axes: Axes) -> int:
@@ -278,12 +360,12 @@ def _elementwise(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 def _reduction(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis, gone = _one(axes), eqn.params["axes"]
-    _apart(axis not in gone)
+    _ensure(axis not in gone)
     return [axis - sum(g < axis for g in gone)] * len(eqn.outvars)
 
 
 def _along(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    _apart(eqn.params["axis"] != axes[0])
+    _ensure(eqn.params["axis"] != axes[0])
     return axes
 
 
@@ -303,20 +385,6 @@ def _broadcast(eqn: "JaxprEqn", axes: Axes) -> Axes:
     return [place]
 
 
-def _reshape(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    """The batch stays where as much stands before it; it may be joined with axes behind it only
-    where they are one.
-    """
-    old, new, axis = eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape, axes[0]
-    places = [
-        i
-        for i, size in enumerate(new)
-        if math.prod(new[:i]) == math.prod(old[:axis]) and size == old[axis]
-    ]
-    _ensure(places and eqn.params.get("dimensions") is None)
-    return [places[0]]
-
-
 def _transpose(eqn: "JaxprEqn", axes: Axes) -> Axes:
     return [eqn.params["permutation"].index(axes[0])]
 
@@ -334,7 +402,7 @@ def _reverse(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 def _sort(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis = _one(axes)
-    _apart(eqn.params["dimension"] != axis)
+    _ensure(eqn.params["dimension"] != axis)
     return [axis] * len(eqn.outvars)
 
 
@@ -375,12 +443,12 @@ def _dynamic_slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 def _dot(eqn: "JaxprEqn", axes: Axes) -> Axes:
     (contracted, batched), (left, right) = eqn.params["dimension_numbers"], axes
-    _apart(all(axis not in dims for axis, dims in zip(axes, contracted)))
+    _ensure(all(axis not in dims for axis, dims in zip(axes, contracted)))
     in_batch = [axis in dims for axis, dims in zip(axes, batched)]
     if any(in_batch):
         _ensure(all(in_batch) and batched[0].index(left) == batched[1].index(right))
         return [batched[0].index(left)]
-    _apart(left is None or right is None)
+    _ensure(left is None or right is None)
     side = 0 if right is None else 1
     free = [
         [i for i in range(len(v.aval.shape)) if i not in (*c, *b)]
@@ -418,32 +486,98 @@ def _gather(eqn: "JaxprEqn", axes: Axes) -> Axes:
     return [dims.offset_dims[kept.index(operand)]]
 
 
-def _call(eqn: "JaxprEqn", axes: Axes) -> Axes:
+def _fft(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    rank = len(eqn.invars[0].aval.shape)
+    _ensure(axes[0] is not None and axes[0] < rank - len(eqn.params["fft_lengths"]))
+    return [axes[0]]
+
+
+def _stack(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    axis = _one(axes)
+    _ensure(len({v.aval.shape for v in eqn.invars}) == 1)
+    return [axis + (eqn.params["axis"] <= axis)]
+
+
+def _scatter(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    """Into each row its own numbers, at its own places."""
+    operand, indices, updates = axes
+    dims = eqn.params["dimension_numbers"]
+    axis = next(iter({a for a in (operand, indices, updates) if a is not None}))
+    _ensure(axis in dims.operand_batching_dims)
+    place = dims.operand_batching_dims.index(axis)
+    _ensure(dims.scatter_indices_batching_dims[place] == axis and not dims.update_window_dims)
+    _ensure({operand, indices, updates} <= {axis, None})
+    return [axis]
+
+
+# ---------------------------------------------------------------- operations with others inside
+
+
+def _reshape(eqn: "JaxprEqn", places: Places) -> Places:
+    """The batch may become one axis with its neighbours, and apart from them again."""
+    old, new = eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape
+    axis, before, behind = places[0]
+    rows = old[axis] // (before * behind)
+    ahead = math.prod(old[:axis]) * before  # numbers that stand before a row's
+    _ensure(eqn.params.get("dimensions") is None and rows > 1)
+    for i, size in enumerate(new):
+        left = math.prod(new[:i])
+        if ahead % left == 0 and size % (ahead // left * rows) == 0:
+            before = ahead // left
+            behind = size // (before * rows)
+            # all in one: what comes next is hardly about rows
+            _ensure(len(new) > 1 or before * behind == 1)
+            return [Lying(i, before, behind)]
+    raise Mixed
+
+
+def _row_by_row(eqn: "JaxprEqn", places: Places) -> Places:
+    """What is marked to look at each row by itself."""
+    _ensure(set(places) <= {Lying(0), None})
+    rows = next(v.aval.shape[0] for v, place in zip(eqn.invars, places) if place is not None)
+    _ensure(all(v.aval.shape[:1] == (rows,) for v in eqn.outvars))
+    return [Lying(0)] * len(eqn.outvars)
+
+
+def _call(eqn: "JaxprEqn", places: Places) -> Places:
     inner = next(inner_jaxprs(eqn.params))
-    _ensure(len(inner.invars) == len(axes))
-    return _walk(inner, axes)
+    _ensure(len(inner.invars) == len(places))
+    return _walk(inner, places)
 
 
-def _scan(eqn: "JaxprEqn", axes: Axes) -> Axes:
+def _cond(eqn: "JaxprEqn", places: Places) -> Places:
+    """Branches between which no row chooses."""
+    chooses, *given = places
+    _ensure(chooses is None)
+    branches = [_walk(inner, given) for inner in inner_jaxprs(eqn.params)]
+    return [functools.reduce(_joined, of_output) for of_output in zip(*branches)]
+
+
+def _scan(eqn: "JaxprEqn", places: Places) -> Places:
     """A scan runs over what has one axis more outside than inside. So its constants, what it
     carries and what it runs over are told apart by ranks: the parameters that count them have
     other names in each version of JAX.
     """
     inner = next(inner_jaxprs(eqn.params))
-    _ensure(len(inner.invars) == len(axes) and len(inner.outvars) == len(eqn.outvars))
+    _ensure(len(inner.invars) == len(places) and len(inner.outvars) == len(eqn.outvars))
     carries = len(eqn.outvars) - _count_longer(eqn.outvars, inner.outvars)
-    carried = len(axes) - _count_longer(eqn.invars, inner.invars)
+    carried = len(places) - _count_longer(eqn.invars, inner.invars)
     consts = carried - carries
-    _ensure(consts >= 0 and 0 not in axes[carried:])  # not a loop over the rows
-    steps = [None if axis is None else axis - 1 for axis in axes[carried:]]
-    carry = axes[consts:carried]
+    steps = [_moved(place, -1) for place in places[carried:]]
+    # not a loop over the rows
+    _ensure(consts >= 0 and all(place is None or place.axis >= 0 for place in steps))
+    carry = places[consts:carried]
     for _ in range(len(carry) + 1):
-        axes_out = _walk(inner, [*axes[:consts], *carry, *steps])
-        after = [_joined(a, b) for a, b in zip(carry, axes_out)]
+        places_out = _walk(inner, [*places[:consts], *carry, *steps])
+        after = [_joined(a, b) for a, b in zip(carry, places_out)]
         if after == carry:
-            return [*carry, *(None if axis is None else axis + 1 for axis in axes_out[carries:])]
+            return [*carry, *(_moved(place, 1) for place in places_out[carries:])]
         carry = after
     raise Mixed
+
+
+def _moved(place: Lying | None, by: int) -> Lying | None:
+    return None if place is None else place._replace(axis=place.axis + by)
 
 
 def _count_longer(outer: list, inner: list) -> int:
@@ -455,14 +589,13 @@ def _count_longer(outer: list, inner: list) -> int:
     return sum(more)
 
 
-def _joined(before: int | None, after: int | None) -> int | None:
+def _joined(before: Lying | None, after: Lying | None) -> Lying | None:
     _ensure(before is None or after is None or before == after)
     return after if before is None else before
 
 
 RULES = {
     "broadcast_in_dim": _broadcast,
-    "reshape": _reshape,
     "transpose": _transpose,
     "squeeze": _squeeze,
     "rev": _reverse,
@@ -476,6 +609,13 @@ RULES = {
     "dot_general": _dot,
     "conv_general_dilated": _convolution,
     "gather": _gather,
+    "fft": _fft,
+    "stack": _stack,
+    **dict.fromkeys(("scatter", "scatter-add", "scatter_add"), _scatter),
+}
+NESTED = {
+    "reshape": _reshape,
+    "cond": _cond,
     "scan": _scan,
     **dict.fromkeys(
         (

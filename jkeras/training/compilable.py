@@ -26,7 +26,7 @@ from jkeras.training.compile_loss import CompileLoss
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
 from jkeras.training.overrides import default, overrides
-from jkeras.training.private_once import TO_BE_SAID, UNSAID
+from jkeras.training.private_once import TO_BE_SAID, UNSAID, carrying, has_account
 from jkeras.training.state import new_key
 from jkeras.training.types import Structure, Tree
 
@@ -141,7 +141,8 @@ class Compilable:
         asks_for_privacy = False
         if isinstance(privacy, str):
             check_choice("privacy", privacy, (UNSAID, TO_BE_SAID), "compile")
-            asks_for_privacy = privacy == TO_BE_SAID or self.was_private
+            trained = self.privacy is not None and has_account(self)
+            asks_for_privacy = privacy == TO_BE_SAID or self.asks_for_privacy or trained
             privacy = None
         arguments = dict(
             optimizer=optimizer,
@@ -277,11 +278,9 @@ class Compilable:
         Raises:
             ValueError: it was never trained so, or with noise of which this is not known.
         """
-        from jkeras.privacy.carrying import account_of
-
         step = int(self._step)
-        account = account_of(self)
-        if not account.at(step) and account.current is None:
+        account = has_account(self) and carrying().account_of(self)
+        if not account or not account.begun:
             raise ValueError(
                 f"Model '{self.name}' has no account of what was revealed: neither it nor any of "
                 "its layers was trained with `compile(privacy=jkeras.privacy.DPSGD(…))`."
@@ -297,9 +296,7 @@ class Compilable:
 
     def private_record(self) -> list[dict] | None:
         """The account of privacy as plain data, for a file; None: there is none."""
-        from jkeras.privacy.carrying import record_of
-
-        return record_of(self)
+        return carrying().record_of(self) if has_account(self) else None
 
     def take_private_record(self, record: Any) -> None:
         """Takes up the account of a file: that of the model, and of all of its weights.
@@ -307,9 +304,7 @@ class Compilable:
         Raises:
             ValueError: it is none.
         """
-        from jkeras.privacy.carrying import take_up
-
-        take_up(self, record)
+        carrying().take_up(self, record)
 
     # ------------------------------------------------------------ losses and metrics
 

@@ -2,6 +2,7 @@
 whose last `compile` said nothing of it: none of them is trained without privacy by oversight.
 """
 
+import importlib
 from typing import Any
 
 from jkeras.core.errors import explain
@@ -9,6 +10,16 @@ from jkeras.core.errors import explain
 UNSAID = "unsaid"  # the default of `compile(privacy=)`
 # in the arguments of `compile` as plain data, where a model had `privacy`: it is in no file itself
 TO_BE_SAID = "to be said"
+
+
+def carrying() -> Any:
+    """What keeps accounts: a package that comes later, for models that have one alone."""
+    return importlib.import_module("jkeras.privacy.carrying")
+
+
+def has_account(model: Any) -> bool:
+    """Whether a model or any of its layers was trained with privacy."""
+    return model.privacy_account is not None or any(v.private_runs for v in model.variables)
 
 
 def require_said(model: Any, method: str) -> None:

@@ -55,7 +55,7 @@ def no_attributes(jaxpr):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda patch: patch.setitem(batch_independence.RULES, "scan", no_parameters),
+        lambda patch: patch.setitem(batch_independence.NESTED, "scan", no_parameters),
         lambda patch: patch.setattr(batch_independence, "_outline", no_attributes),
         lambda patch: patch.setattr(batch_independence, "ELEMENTWISE", frozenset()),
     ],
