@@ -51,8 +51,8 @@ def over_valid_rows(
 
 
 def row_by_row(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
-    """`function(*arrays)`, of which a reading of the jaxpr sees nothing, as of a callback, and which
-    looks at each row of arrays (batch, …) by itself.
+    """`function(*arrays)`, of which a reading of the jaxpr sees nothing, as of a callback, and
+    which looks at each row of arrays (batch, …) by itself.
     """
 
     def row_by_row(*arrays):

@@ -104,10 +104,8 @@ def _check_kept(model, traced):
     for path, variable in zip(paths[::-1], reversed(jaxpr.outvars)):
         if not hasattr(variable, "val") and variable in reached:
             where = "/".join(str(key.key) for key in path)
-            received = f"'{where}', which a layer makes of the rows that it sees"
+            wanted, fix = "no statistics of rows", STATISTICS
             if any(f"/{where}".endswith(f"/{own}") for own in of_metrics):
-                wanted = "no metric of activations in a layer"
-                raise ValueError(explain("privacy.DPSGD", wanted, received, METRICS))
-            raise ValueError(
-                explain("privacy.DPSGD", "no statistics of rows", received, STATISTICS)
-            )
+                wanted, fix = "no metric of activations in a layer", METRICS
+            received = f"'{where}', which a layer makes of the rows that it sees"
+            raise ValueError(explain("privacy.DPSGD", wanted, received, fix))

@@ -41,8 +41,8 @@ ELEMENTWISE = frozenset(
     abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e
     bitcast_convert_type cbrt ceil clamp conj convert_element_type copy cos cosh digamma div eq
     eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac imag integer_pow is_finite le
-    le_to lgamma log log1p logistic lt lt_to max min mul name ne neg nextafter not optimization_barrier or
-    pow real reduce_precision regularized_incomplete_beta rem round rsqrt select_n
+    le_to lgamma log log1p logistic lt lt_to max min mul name ne neg nextafter not
+    optimization_barrier or pow real reduce_precision regularized_incomplete_beta rem round rsqrt select_n
     sharding_constraint shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt
     square stop_gradient sub tan tanh xor
     """.split()
@@ -159,7 +159,7 @@ def meeting(jaxprs: Sequence["Jaxpr"], given: slice, outputs: slice) -> Meeting 
     small, places = needed[0]
     places_in: list = [None] * len(small.invars)
     places_in[given] = [Lying(0)] * len(places_in[given])
-    found = _other_outline(*(jaxpr for jaxpr, _ in needed)) or _mixed(small, places_in)
+    found = _mixed(small, places_in) or _other_outline(*(jaxpr for jaxpr, _ in needed))
     return found and found._replace(place=places[found.place])
 
 
