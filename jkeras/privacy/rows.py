@@ -17,13 +17,13 @@ from jkeras.training.state import TrainState
 from jkeras.training.train_step import TrainStep
 
 REWRITE = (
-    "write it such that each row is computed from that row alone, or use a layer that does, such as "
-    "GroupNormalization or LayerNormalization in place of BatchNormalization, or freeze it with "
+    "write it such that each row is computed from that row alone, or use a layer that does, such "
+    "as GroupNormalization or LayerNormalization in place of BatchNormalization, or freeze it with "
     "`trainable = False` where it then looks at each row alone"
 )
 STATISTICS = (
-    "use a layer that keeps nothing, such as GroupNormalization or LayerNormalization, or freeze it "
-    "with `trainable = False`"
+    "use a layer that keeps nothing, such as GroupNormalization or LayerNormalization, or freeze "
+    "it with `trainable = False`"
 )
 METRICS = (
     "look at activations from outside, by `model.tap` on data that are not private, or take the "

@@ -1,5 +1,5 @@
-"""Layers in which rows meet, or may, are refused with their name and that of the operation; no other
-layer is.
+"""Layers in which rows meet, or may, are refused with their name and that of the operation; no
+other layer is.
 """
 
 import re

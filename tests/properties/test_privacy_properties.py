@@ -1,0 +1,203 @@
+"""No row of any data moves the sum of clipped gradients of any model by more than the bound; and no
+function is said to keep rows apart where a change of one row changes another.
+
+`JKERAS_EXAMPLES=300` draws many others, and a failure shows the seed.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+import jkeras
+from jkeras import layers, privacy
+from jkeras.ops.kernels import traced_for
+from jkeras.training.batch_independence import SIZES, are_independent, meeting
+from tests.properties.tools import SEEDS, property_of
+
+ROWS, STEPS, SIZE = 4, 6, 8
+SCALES = (1e-4, 1e-2, 1.0, 1e2, 1e4)
+
+
+# ---------------------------------------------------------------- clipped gradients
+
+
+def sequences(rng):
+    """Layers from sequences to sequences."""
+    return [
+        lambda: layers.Dense(SIZE, activation=rng.choice(["relu", "tanh", "gelu"])),
+        lambda: layers.Conv1D(SIZE, 3, padding="same", groups=int(rng.choice([1, 2]))),
+        lambda: layers.DepthwiseConv1D(2, padding="same"),
+        lambda: layers.LSTM(SIZE, return_sequences=True),
+        lambda: layers.GRU(SIZE, return_sequences=True),
+        lambda: layers.LayerNormalization(),
+        lambda: layers.GroupNormalization(2),
+        lambda: layers.EinsumDense("abc,cd->abd", (None, SIZE), bias_axes="d"),
+        lambda: layers.PReLU(),
+        lambda: layers.SeparableConv1D(SIZE, 2, padding="same"),
+    ]
+
+
+def drawn_model(rng):
+    """Two inputs, shared and several layers, masks, operators, and one of several ends."""
+    numbers = jkeras.Input((STEPS, SIZE), name="numbers")
+    words = jkeras.Input((STEPS,), dtype="int32", name="words")
+    x = layers.Embedding(5, SIZE, mask_zero=bool(rng.integers(2)))(words)
+    x = x + numbers if rng.integers(2) else layers.Concatenate()([x, numbers])
+    for _ in range(rng.integers(1, 4)):
+        layer = rng.choice(sequences(rng))()
+        x = layer(x)
+        if rng.integers(4) == 0 and x.shape[-1] == SIZE:
+            x = layer(x)  # shared
+    if rng.integers(2):
+        x = x - layers.MultiHeadAttention(2, 4)(x, x)
+    end = rng.integers(3)
+    if end == 0:  # a choice among places, whose slopes cancel
+        return jkeras.Model([numbers, words], layers.Flatten()(layers.Dense(1)(x)))
+    if end == 1:
+        x = layers.GlobalAveragePooling1D()(x)
+    return jkeras.Model([numbers, words], layers.Dense(STEPS)(layers.Flatten()(x)))
+
+
+def drawn_rows(rng):
+    """Numbers of some scale and distance from zero, some of it common to all places."""
+    shape = (ROWS, STEPS, SIZE)
+    x = rng.choice(SCALES) * rng.normal(size=shape)
+    x += rng.choice([0, *SCALES]) * rng.normal(size=(ROWS, 1, int(rng.choice([1, SIZE]))))
+    return np.float32(x), rng.integers(0, 5, (ROWS, STEPS)), rng.integers(0, STEPS, ROWS)
+
+
+def length(tree):
+    leaves = jax.tree_util.tree_leaves(tree)
+    return np.sqrt(sum((np.float64(leaf) ** 2).sum() for leaf in leaves))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # masks that end
+@property_of(examples=4, seed=SEEDS, norms=st.sampled_from(["ghost", "ghost", "ghost", "vmap"]))
+def test_no_row_moves_the_sum_by_more_than_the_bound(seed, norms):
+    rng = np.random.default_rng(seed)
+    jkeras.utils.set_random_seed(seed)
+    model = drawn_model(rng)
+    clipping = rng.choice(["flat", "flat", "per_layer", "automatic"])
+
+    def loss(params, x, y):
+        logits = model.apply(params, model.state, [v[None] for v in x])[0][0]
+        return -jax.nn.log_softmax(logits)[y]
+
+    summed = jax.jit(privacy.clipped_grad(loss, 1.0, clipping=clipping, norms=norms))
+    for _ in range(6):
+        numbers, words, y = drawn_rows(rng)
+        whole, _ = summed(model.params, (numbers, words), y, np.ones(ROWS, bool))
+        assert length(whole) < np.inf
+        for row in range(ROWS):
+            alone, _ = summed(model.params, (numbers, words), y, np.arange(ROWS) == row)
+            assert length(alone) <= 1 + 1e-6
+            rest, _ = summed(model.params, (numbers, words), y, np.arange(ROWS) != row)
+            change = jax.tree_util.tree_map(lambda a, b: np.float64(a) - b, whole, rest)
+            assert length(change) <= 1 + 1e-5  # the rounding of a sum of four
+
+
+# ---------------------------------------------------------------- rows
+
+
+def steps(rng):
+    """Functions of (rows, 4, 3), most of which keep rows apart."""
+    axis, places = int(rng.integers(3)), rng.permutation(4)
+    weights = jnp.asarray(rng.normal(size=(3, 3)))
+    return [
+        jnp.tanh,
+        lambda x: x @ weights,
+        lambda x: x + jnp.arange(3.0),
+        lambda x: jnp.flip(x, axis),
+        lambda x: jnp.roll(x, 1, axis),
+        lambda x: jnp.cumsum(x, axis),
+        lambda x: jnp.sort(x, axis),
+        lambda x: x - x.mean(axis, keepdims=True),
+        lambda x: jax.nn.softmax(x, axis),
+        lambda x: x[:, places],
+        lambda x: x * x[:, :1],
+        lambda x: x * x[:1],
+        lambda x: jnp.where(x > 0, x, x.min(axis, keepdims=True)),
+        lambda x: jnp.tanh(x.reshape(-1, 3)).reshape(-1, 4, 3),
+        lambda x: x.reshape(-1, 3)[::-1].reshape(-1, 4, 3),
+        lambda x: x.reshape(-1, 2, 6)[:, ::-1].reshape(-1, 4, 3),
+        lambda x: x.reshape(4, -1, 3).swapaxes(0, 1),
+        lambda x: x.transpose(1, 0, 2).reshape(-1, 3).reshape(4, -1, 3).transpose(1, 0, 2),
+        lambda x: x.transpose(1, 0, 2).reshape(-1, 4, 3),
+        lambda x: x + x.transpose(1, 0, 2).reshape(-1, 4, 3),
+        lambda x: jnp.einsum("abc,adc->abd", x, x) @ jnp.ones((4, 3)),
+        lambda x: jnp.einsum("abc,dbc->abc", x, x),
+        lambda x: jnp.concatenate([x[:, 2:], x[:, :2]], 1),
+        lambda x: jnp.concatenate([x[2:], x[:2]]),
+        lambda x: jax.lax.scan(lambda c, v: (c + v, c * v), 0 * x[:, 0], x.swapaxes(0, 1))[
+            1
+        ].swapaxes(0, 1),
+        lambda x: jax.lax.scan(lambda c, v: (c + v, c * v), jnp.zeros((4, 3)), x)[1],
+        lambda x: jax.lax.fori_loop(0, 2, lambda i, v: v * 0.5 + jnp.flip(v, axis), x),
+        lambda x: jnp.abs(jnp.fft.fft(x, axis=axis)),
+        lambda x: jax.lax.cond(jnp.ones(()) > 0, jnp.sin, lambda v: jnp.flip(v, axis), x),
+        lambda x: jax.lax.cond(x[0, 0, 0] > 0, jnp.sin, jnp.cos, x),
+        lambda x: jnp.take_along_axis(x, jnp.argsort(x, axis), axis),
+        lambda x: x.at[:, 0].set(1.0),
+        lambda x: x.at[0].add(x[1]),
+        lambda x: jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 1), (1, 1, 1), "SAME"),
+        lambda x: jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (2, 1, 1), (1, 1, 1), "SAME"),
+        lambda x: jnp.pad(x, ((0, 0), (1, 0), (0, 0)))[:, :-1],
+        lambda x: jnp.pad(x, ((1, 0), (0, 0), (0, 0)))[:-1],
+        lambda x: jax.vmap(lambda row: row @ row.T @ row)(x),
+        lambda x: x * jnp.linalg.norm(x, axis=axis, keepdims=True),
+        lambda x: jnp.stack([x, 2 * x], axis).sum(axis),
+        lambda x: jnp.repeat(x, 2, axis=1)[:, ::2],
+    ]
+
+
+def drawn_function(rng):
+    # both are drawn now, lest the function be another one at each call
+    chosen = [rng.choice(steps(rng)) for _ in range(rng.integers(1, 5))]
+
+    def function(x):
+        for step in chosen:
+            x = step(x)
+        return x
+
+    return function
+
+
+def rows_meet(function, rng):
+    """Whether a change of one row changes another one's output, or the first axis is not theirs."""
+    x = np.float32(rng.normal(size=(11, 4, 3)))
+    before = np.asarray(function(jnp.asarray(x)))
+    for row in (0, 1, 5, 10):
+        other = x.copy()
+        other[row] = rng.normal(size=(4, 3)) * 3
+        changed = np.asarray(function(jnp.asarray(other))) != before
+        if np.any(np.delete(changed, row, 0)):
+            return True
+    return False
+
+
+def said_to_meet(function):
+    with traced_for("plain"):
+        closed = [
+            jax.make_jaxpr(function)(jax.ShapeDtypeStruct((n, 4, 3), "float32")) for n in SIZES
+        ]
+    return meeting([c.jaxpr for c in closed], slice(0, 1), slice(0, 1)) is not None
+
+
+@property_of(examples=40, seed=SEEDS)
+def test_rows_that_are_said_to_be_apart_are(seed):
+    function = drawn_function(np.random.default_rng(seed))
+    apart = are_independent(function, batch=np.zeros((3, 4, 3), "float32"))
+    assert apart == (not said_to_meet(function))  # one reading
+    if apart:
+        assert not rows_meet(function, np.random.default_rng(seed))
+
+
+def test_most_functions_that_keep_rows_apart_are_known():
+    apart = known = 0
+    for step in steps(np.random.default_rng(3)):
+        if not rows_meet(step, np.random.default_rng(0)):
+            apart += 1
+            known += not said_to_meet(step)
+    assert apart >= 20 and known >= 0.9 * apart
