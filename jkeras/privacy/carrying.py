@@ -1,19 +1,21 @@
-"""The account goes with the weights: each variable remembers the runs that trained it, so that a
-model knows what its layers had in others; and `.keras` files have it.
+"""The account goes with the weights: each layer and variable remembers the runs that trained it, so
+that a model knows what its parts had in others; and files of models have it. Layers remember for
+weights that take the place of others, as those in few bits, or with an adapter merged into them.
 """
 
 from typing import Any
 
 from jkeras.privacy.account import Account, Trained, joined
 from jkeras.privacy.recorded import run_as_json, runs_from_json
+from jkeras.training.private_once import with_memory
 
 
 def account_of(model: Any) -> Account:
     """What the trainings of a model and those of its layers, in whichever model, have revealed."""
     account = model.privacy_account or Account()
     runs = account.runs
-    for variable in model.variables:
-        runs = joined(runs, variable.private_runs)
+    for part in with_memory(model):
+        runs = joined(runs, part.private_runs)
     return account._replace(runs=runs)
 
 
@@ -24,13 +26,15 @@ def end_run(model: Any, account: Account, step: int) -> Account:
     ended = account.end(step)
     if account.current is not None:
         new = tuple(run for run in ended.runs if run.id == account.current.id)
-        _remember(model.trainable_variables, new)
+        for part in with_memory(model):
+            is_trained = part.trainable and getattr(part, "trainable_variables", True)
+            _remember(part, new if is_trained else ())
     return ended
 
 
-def _remember(variables: Any, runs: tuple[Trained, ...]) -> None:
-    for variable in variables:
-        variable.private_runs = joined(variable.private_runs, runs)
+def _remember(part: Any, runs: tuple[Trained, ...]) -> None:
+    if runs:
+        vars(part)["private_runs"] = joined(part.private_runs, runs)
 
 
 def record_of(model: Any) -> list[dict] | None:
@@ -48,6 +52,7 @@ def take_up(model: Any, record: Any) -> None:
         ValueError: it is none.
     """
     runs = runs_from_json(record)
-    _remember(model.variables, runs)
+    for part in with_memory(model):
+        _remember(part, runs)
     account = model.privacy_account or Account()
     model.set_untracked(privacy_account=account._replace(runs=joined(account.runs, runs)))

@@ -19,7 +19,12 @@ def carrying() -> Any:
 
 def has_account(model: Any) -> bool:
     """Whether a model or any of its layers was trained with privacy."""
-    return model.privacy_account is not None or any(v.private_runs for v in model.variables)
+    return model.privacy_account is not None or any(v.private_runs for v in with_memory(model))
+
+
+def with_memory(model: Any) -> list:
+    """What remembers trainings with privacy: the variables of a model, and its layers."""
+    return [*model.variables, *model._flatten_layers()]
 
 
 def require_said(model: Any, method: str) -> None:

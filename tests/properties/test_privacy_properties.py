@@ -33,7 +33,7 @@ def sequences(rng):
         lambda: layers.GRU(SIZE, return_sequences=True),
         lambda: layers.LayerNormalization(),
         lambda: layers.GroupNormalization(2),
-        lambda: layers.EinsumDense("abc,cd->abd", (None, SIZE), bias_axes="d"),
+        lambda: layers.EinsumDense("abc,cd->abd", (STEPS, SIZE), bias_axes="d"),
         lambda: layers.PReLU(),
         lambda: layers.SeparableConv1D(SIZE, 2, padding="same"),
     ]
