@@ -44,23 +44,41 @@ def of_product(left: jax.Array, right: jax.Array, unit: float = UNIT) -> jax.Arr
     """
     left, right = wide(left), wide(right)
     positions = left.shape[0]
-    most = _most(left, right)
-    hidden = math.sqrt(positions) * unit * most
-    if positions == 1:
-        return _longer(most**2, hidden)
-    if left.shape[1] * right.shape[1] <= max(2 * positions**2, SMALL):
-        return _longer(of_array(jnp.matmul(left.T, right, precision=EXACT)), hidden)
-    is_faint = jnp.minimum(jnp.sum(left**2), jnp.sum(right**2)) < FAINT
-    square = jnp.where(is_faint, most**2, _by_pairs(_common_apart(left), _common_apart(right)))
-    return _longer(jnp.minimum(square, most**2), hidden)  # NaN stays
+    if positions > 1 and left.shape[1] * right.shape[1] > max(2 * positions**2, SMALL):
+        square, most = _by_pairs(left, right)
+    else:
+        most = jnp.sum(jnp.sqrt(_squares(left)) * jnp.sqrt(_squares(right)))
+        square = most**2
+        if positions > 1:
+            square = of_array(jnp.matmul(left.T, right, precision=EXACT))
+    return _longer(square, math.sqrt(positions) * unit * most)
 
 
 def _by_pairs(left, right):
-    """By the products of positions with one another, and what their rounding may hide."""
-    pairs = jnp.matmul(left, left.T, precision=EXACT) * jnp.matmul(right, right.T, precision=EXACT)
-    roundings = (left.shape[1] + right.shape[1]) / 2 + 2 * len(left)
-    hidden = roundings * UNIT * _most(left, right) ** 2
-    return jnp.maximum(jnp.sum(pairs), 0) + hidden
+    """(the squared length, by the products of positions with one another and with what rounding may
+    hide in them; the length if all positions went the same way).
+    """
+    positions = len(left)
+    common, slope = jnp.mean(left, 0), jnp.sum(right, 0)
+    apart = left - common
+    # left.T @ right is apart.T @ right and common by slope
+    lefts = jnp.matmul(apart, apart.T, precision=EXACT)
+    rights = jnp.matmul(right, right.T, precision=EXACT)
+    of_left, of_right = _lengths(lefts, left.shape[1]), _lengths(rights, right.shape[1])
+    of_common, of_slope = (jnp.sqrt(_squares(v[None])[0]) for v in (common, slope))
+    across = jnp.matmul(apart, common, precision=EXACT) * jnp.matmul(right, slope, precision=EXACT)
+    square = jnp.sum(lefts * rights) + 2 * jnp.sum(across) + (of_common * of_slope) ** 2
+    roundings = (left.shape[1] + right.shape[1]) / 2 + 2 * positions
+    hidden = roundings * UNIT * (jnp.sum(of_left * of_right) + of_common * of_slope) ** 2
+    most = jnp.sum((of_left + of_common) * of_right)
+    faintest = jnp.minimum(jnp.sum(of_left**2) + of_common**2, jnp.sum(of_right**2))
+    square = jnp.where(faintest < FAINT, most**2, jnp.maximum(square, 0) + hidden)
+    return jnp.minimum(square, most**2), most  # NaN stays
+
+
+def _lengths(pairs, size):
+    """The length at each position, from the products of positions of a size."""
+    return jnp.sqrt(jnp.maximum(jnp.diagonal(pairs), 0) + size * SMALLEST)
 
 
 def of_rows(taken: jax.Array, slopes: jax.Array) -> jax.Array:
@@ -87,22 +105,6 @@ def _longer(square, length):
     return (jnp.sqrt(square) + length) ** 2
 
 
-def _most(left, right):
-    """The length of left.T @ right if all positions went the same way."""
-    return jnp.sum(jnp.sqrt(_squares(left)) * jnp.sqrt(_squares(right)))
-
-
 def _squares(array):
     """The squared length at each position, with what float32 may have lost of tiny numbers."""
     return jnp.sum(array**2, 1) + array.shape[1] * SMALLEST
-
-
-def _common_apart(array):
-    """Positions turned such that the first has what is common to all, its mean times the root of
-    their number: products of two arrays that are both turned so stay the same (Householder 1958).
-    """
-    positions = array.shape[0]
-    root = math.sqrt(positions)
-    common = jnp.sum(array, 0) / root
-    others = array[1:] - (array[0] + common) / (root + 1)
-    return jnp.concatenate([common[None], others])

@@ -43,8 +43,8 @@ ELEMENTWISE = frozenset(
     eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac imag integer_pow is_finite le
     le_to lgamma log log1p logistic lt lt_to max min mul name ne neg nextafter not
     optimization_barrier or pow real reduce_precision regularized_incomplete_beta rem round rsqrt
-    select_n sharding_constraint shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt
-    square stop_gradient sub tan tanh xor
+    select_n sharding_constraint shift_left shift_right_arithmetic shift_right_logical sign sin
+    sinh sqrt square stop_gradient sub tan tanh xor
     """.split()
 )
 REDUCTIONS = frozenset(

@@ -92,7 +92,7 @@ def test_the_noise_for_an_epsilon_counts_what_the_layers_saw():
 def test_weights_in_the_place_of_others():
     """In few bits: new variables."""
     model = fitted(model_of(layers.Dense(5, name="encoder")))
-    model.quantize("int8")
+    model.layers[0].quantize("int8")
     inner = jkeras.Sequential([jkeras.Input((4,)), model.layers[0]])
     assert inner.privacy_spent().epsilon == epsilon(5)
 

@@ -47,8 +47,8 @@ def drawn_model(rng):
     x = x + numbers if rng.integers(2) else layers.Concatenate()([x, numbers])
     for _ in range(rng.integers(1, 4)):
         layer = rng.choice(sequences(rng))()
-        x = layer(x)
-        if rng.integers(4) == 0 and x.shape[-1] == SIZE:
+        before, x = x, layer(x)
+        if rng.integers(4) == 0 and x.shape == before.shape:
             x = layer(x)  # shared
     if rng.integers(2):
         x = x - layers.MultiHeadAttention(2, 4)(x, x)
