@@ -311,7 +311,7 @@ TRAININGS = [
 
 
 @pytest.mark.parametrize("train", TRAININGS)
-@pytest.mark.parametrize("compiles", [False, True])
+@pytest.mark.parametrize("compiles", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_trained_on_only_when_privacy_is_spoken_of(trained, tmp_path, train, compiles):
     model = loaded(trained, tmp_path)
     if compiles:

@@ -141,7 +141,7 @@ MEET = (
 )
 
 
-@pytest.mark.parametrize("row", every(5, ROWS, slow=2), ids=lambda row: row.layer)
+@pytest.mark.parametrize("row", every(12, ROWS, slow=2), ids=lambda row: row.layer)
 def test_no_other_layer_is_refused(row):
     if row.texts or row.layer in MEET:
         pytest.skip("texts stay on the host, and rows of these meet")

@@ -46,7 +46,10 @@ def test_what_all_places_share(norms):
 
 
 @NORMS
-@pytest.mark.parametrize("clipping", ["flat", "per_layer", "automatic"])
+@pytest.mark.parametrize(
+    "clipping",
+    ["flat", *(pytest.param(c, marks=pytest.mark.slow) for c in ("per_layer", "automatic"))],
+)
 @pytest.mark.parametrize("offset", [0.0, 1e3, 1e4, 1e7])
 def test_inputs_far_from_zero(offset, clipping, norms):
     """Whose slopes cancel over the places."""
