@@ -74,10 +74,12 @@ def _numpy_name(dtype):
 def is_float(dtype):
     """Whether a dtype is a float type (half precision and float8 too).
 
-    >>> is_float("bfloat16"), is_float("int32")
-    (True, False)
+    >>> is_float("bfloat16"), is_float("int32"), is_float("string")
+    (True, False, False)
     """
-    return dtype is not None and jnp.issubdtype(
+    if dtype is None or dtype == "string":  # of layers on the host, which JAX has no type for
+        return False
+    return jnp.issubdtype(
         np.dtype(dtype) if not isinstance(dtype, str) else jnp.dtype(dtype), jnp.floating
     )
 
