@@ -179,7 +179,7 @@ def inverse_norm(square, epsilon):
     [0.5 2. ]
     """
     is_large = square > epsilon**2
-    inverse = lax.rsqrt(jnp.where(is_large, square, 1.0))
+    inverse = lax.rsqrt(jnp.where(is_large, square, jnp.ones_like(square)))
     return jnp.where(is_large, jnp.minimum(inverse, 1.0 / epsilon), 1.0 / epsilon)
 
 
