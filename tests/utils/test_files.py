@@ -145,6 +145,7 @@ def test_an_archive_that_a_server_calls_zipped(server, tmp_path):
         assert file.read() == TEXT
     for name in ("a.tar.gz", "tar"):
         digest = hashlib.sha256(server.files["/tar"]).hexdigest()
+        (tmp_path / name).mkdir()
         options = dict(extract=True, file_hash=digest, cache_dir=tmp_path / name)
         with pytest.warns(UserWarning, match="Not unpacked"):
             folder = get_file(origin=f"{server.address}/{name}", **options)
