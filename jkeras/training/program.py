@@ -121,7 +121,7 @@ class Program:
         known = self._jitted.pop(shapes, ())
         while len(self._jitted) >= MOST_SHAPES:
             for old in self._jitted.pop(next(iter(self._jitted))):
-                old.clear_cache()
+                _forget(old)
         self._jitted[shapes] = (jitted, *known)
 
     def _try(self, jitted: Callable, arguments: tuple) -> Any:
@@ -147,7 +147,7 @@ class Program:
                 memory.check(needs, arguments, self.what)
             except MemoryError:
                 # else the next call with such shapes would find the trace
-                getattr(jitted, "clear_cache", lambda: None)()
+                _forget(jitted)
                 self.signatures.pop()
                 raise
         self.needs = max(self.needs, needs)
@@ -261,3 +261,8 @@ def program_of(
         return Program(make(), donate, out_shardings, model.jit_compile, what)
 
     return cached(model, kind, key, make_program)
+
+
+def _forget(jitted: Callable) -> None:
+    """Lets go of what is compiled of a function, where this JAX can."""
+    getattr(jitted, "clear_cache", lambda: None)()
