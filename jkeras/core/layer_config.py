@@ -2,7 +2,7 @@
 
 from jkeras.core import record, registry
 from jkeras.core.building import as_tuples
-from jkeras.core.errors import ConfigError
+from jkeras.core.errors import ConfigError, SerializationError
 from jkeras.core.policy import DTypePolicy
 
 
@@ -39,6 +39,8 @@ class LayerConfig:
             config["dtype"] = policy.name if type(policy) is DTypePolicy else policy
         try:
             return cls(**config)
+        except SerializationError:  # of what is inside of it
+            raise
         except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"Error when deserializing class '{cls.__name__}' using "
