@@ -53,10 +53,12 @@ def warn_of_range(
     """
     if not y_true.size or y_true.dtype.kind not in "fiu":
         return
+    if wanted.sums_to_one and (y_true.ndim < 2 or y_true.shape[-1] == 1):
+        return  # numbers of classes, which such a loss does not take: an error of their shape
     low, high = y_true.min(), y_true.max()
     fits = low >= wanted.low and high <= wanted.high  # NaN does not
     sums = None
-    if fits and wanted.sums_to_one and y_true.ndim > 1 and y_true.shape[-1] > 1:
+    if fits and wanted.sums_to_one:
         sums = y_true.sum(axis=-1, dtype="float32")
         fits = bool((np.abs(sums - 1) <= TOLERANCE).all())
     if fits or (sample_weight is not None and not np.asarray(sample_weight).all()):
