@@ -41,7 +41,8 @@ LAYER = frozenset((RUNNING + MODELS + KERNELS + FAMILIES).split())
 OPTIMIZER = frozenset(
     """
     added_variables addresses advance among_its_own built_for check constants decay_of
-    field_config filled flat_step for_stand_ins is_elementwise keeps_values know learning_rate_of
+    field_config filled flat_step for_stand_ins is_elementwise is_unused keeps_values know
+    learning_rate_of
     parameter_paths rebuild rule rule_is_elementwise scalar_names scalars slot slot_groups
     slot_label state_to_variables takes_loss variables_to_state with_learning_rate
     """.split()

@@ -11,7 +11,7 @@ from jkeras.core.limits import too_large
 MOST_OUTPUTS = 2**16  # of one call: a graph names each by its number
 LARGEST_TABLE = 10**7  # elements of what is made on the host for one call
 LONGEST_SHOWN = 500  # characters of a config in a message
-# what stands beside the config of an object; the last two are of a graph's
+# what stands beside the config of an object
 ENTRIES = {
     "module",
     "class_name",
@@ -21,8 +21,10 @@ ENTRIES = {
     "compile_config",
     "shared_object_id",
     "name",
-    "inbound_nodes",
+    "inbound_nodes",  # this and the name are of a graph's
     "private",  # a model that was compiled with privacy, see `jkeras.privacy`
+    "keras_version",  # these two of a text of Keras 2, and of no effect
+    "backend",
 }
 
 # of a config being read: whether it is to be trusted

@@ -80,5 +80,5 @@ def test_the_projectors_files(tmp_path):
         model = jkeras.Sequential([jkeras.Input((1,)), layers.Embedding(3, 2, name="e")])
         model.compile("sgd", "mse")
         told = callbacks.TensorBoard(folder, embeddings_freq=1)
-        with pytest.raises(OSError, match="nobody reads"):
+        with pytest.raises(OSError, match="pipe"):
             model.fit(np.ones((2, 1)), np.ones((2, 1, 2)), verbose=0, callbacks=[told])

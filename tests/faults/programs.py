@@ -41,8 +41,11 @@ def training(folder, point, act):
         if here == point and acts:
             acts.pop()()
 
+    calls = itertools.count()
+
     def loss(y, p):
-        at("compile")
+        if next(calls):  # the first is a look at what it does with labels, before the training
+            at("compile")
         return (p - y) ** 2
 
     class Points(jkeras.callbacks.Callback):

@@ -396,7 +396,10 @@ class Remembers(layers.Layer):
     "layer, match",
     [
         (layers.BatchNormalization(name="norm"), r"'norm/\w+', which a layer makes of the rows"),
-        (Centered(name="mine"), r"layer 'mine' \(Centered\), in which `reduce_sum` brings the rows"),
+        (
+            Centered(name="mine"),
+            r"layer 'mine' \(Centered\), in which `reduce_sum` brings the rows",
+        ),
         (Remembers(name="keeps"), r"'keeps/\w+', which a layer makes of the rows"),
     ],
 )
