@@ -387,11 +387,13 @@ def _serialize_object(obj):
             "config": config,
             "registered_name": get_registered_name(cls),
         }
+    nothing = lambda: None  # noqa: E731
+    of_compile = getattr(obj, "get_compile_config", nothing)
     for key, getter in (
-        ("build_config", "get_build_config"),
-        ("compile_config", "get_compile_config"),
+        ("build_config", getattr(obj, "get_build_config", nothing)),
+        ("compile_config", getattr(obj, "stored_compile_config", of_compile)),
     ):
-        extra = getattr(obj, getter, lambda: None)()
+        extra = getter()
         if key == "compile_config" and isinstance(extra, dict) and "privacy" in extra:
             # `compile` of Keras has no such argument; it passes over what is beside it
             extra = {name: value for name, value in extra.items() if name != "privacy"}

@@ -55,7 +55,7 @@ def _cloned(model, input_tensors, clone_function, call_function, clone):
         else:
             copy = _clone_functional(model, input_tensors, clone, call_function)
         if model.compiled:
-            copy.compile_from_config(model.get_compile_config())
+            copy.compile_from_config(model.stored_compile_config())
         return copy
     if input_tensors is not None or clone_function is not None or call_function is not None:
         raise ValueError(

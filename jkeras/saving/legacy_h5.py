@@ -35,7 +35,7 @@ def write(model, file, version, sums=None):
     file.attrs["backend"] = "jax"
     file.attrs["model_config"] = json.dumps(_plain_layers(registry.serialize(model)))
     if model.compiled and model.optimizer is not None:
-        training = {k: _short(v) for k, v in model.get_compile_config().items()}
+        training = {k: _short(v) for k, v in model.stored_compile_config().items()}
         training["optimizer_config"] = training.pop("optimizer")
         training.pop("privacy", None)  # beside the architecture
         file.attrs["training_config"] = json.dumps(training)

@@ -31,8 +31,6 @@ from jkeras.training.private_once import TO_BE_SAID, UNSAID, carrying, has_accou
 from jkeras.training.state import new_key
 from jkeras.training.types import Structure, Tree
 
-HALF = "mixed_float16"  # the policy under which losses are scaled
-
 
 class AttachedLora:
     """`model.lora`: the `jkeras.lora.Adapter` that the model has, with its values now, or None. An
@@ -137,7 +135,7 @@ class Compilable:
                 "`model.optimizer.learning_rate = ...`, `model.stop_training = True`."
             )
         optimizer = given = optimizers.get(optimizer)
-        if auto_scale_loss and self.dtype_policy.name == HALF:
+        if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             optimizer = _with_loss_scale(optimizer)
         _check_positive("steps_per_execution", steps_per_execution)
         _check_positive("microbatches", microbatches)
@@ -242,6 +240,16 @@ class Compilable:
             config["lora"] = adapter.ranks  # without it the weights in a file would not fit
         return config
 
+    def stored_compile_config(self) -> dict[str, Any]:
+        """The compile config for files and clones: its optimizer is the one that trains, with the
+        loss scale that `compile` put around it, whatever the policy is when it is read.
+        """
+        config = self.get_compile_config()
+        is_scaled = isinstance(self.optimizer, optimizers.LossScaleOptimizer)
+        if is_scaled and "optimizer" in config:
+            config = {**config, "optimizer": registry.serialize(self.optimizer)}
+        return config
+
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles with the arguments of `get_compile_config()`."""
         cls = type(self)
@@ -262,9 +270,6 @@ class Compilable:
             return
         if isinstance(optimizer, dict):
             optimizer = registry.deserialize(optimizer)
-        if any(layer.dtype_policy.name == HALF for layer in self._flatten_layers()):
-            # as it was when the layers were made, whatever the session's policy is now
-            optimizer = _with_loss_scale(optimizer)
         arguments = {
             name: _objects(config.pop(name, None))
             for name in ("loss", "metrics", "weighted_metrics")

