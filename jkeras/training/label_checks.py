@@ -1,5 +1,6 @@
 """Labels that cannot belong to the predictions, or name no class, raise before they train."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import jax
@@ -34,7 +35,8 @@ SAME_VALUES = ("convert_element_type", "squeeze", "reshape", "copy", "stop_gradi
 
 
 def check_labels(y_true: jax.Array | None, y_pred: jax.Array, loss: Loss, name: str | None) -> None:
-    """Raises ValueError where labels cannot belong to the predictions.
+    """Raises ValueError where labels cannot belong to the predictions, and warns where they are
+    broadcast.
 
     Args:
         name: of the output, or None.
@@ -67,21 +69,27 @@ def check_labels(y_true: jax.Array | None, y_pred: jax.Array, loss: Loss, name: 
 
 
 def _check_same_shape(y_true: jax.Array, y_pred: jax.Array, loss: Loss, where: str) -> None:
-    """Raises ValueError for labels that a loss of single numbers would repeat, or cannot compare.
-    A last axis of size 1 may come or go.
+    """Warns of labels that a loss of single numbers broadcasts, as Keras's do; raises ValueError
+    for those that it cannot compare. A last axis of size 1 may come or go.
     """
     matched = jax.eval_shape(squeeze_or_expand_to_same_rank, y_true, y_pred)
-    if matched[0].shape == matched[1].shape:
+    shapes = [one.shape for one in matched]
+    if shapes[0] == shapes[1]:
         return
-    raise ShapeError(
-        explain(
-            where,
-            f"one number for each of the predictions, shape {y_pred.shape}, as the loss "
-            f"'{loss.name}' compares them one by one",
-            f"shape {y_true.shape}, which would be compared crosswise or not at all",
-            "give labels of the predictions' shape, or the model an output of the labels' shape",
-        )
+    can_broadcast = len(shapes[0]) == len(shapes[1]) and all(
+        a == b or 1 in (a, b) for a, b in zip(*shapes)
     )
+    how = "broadcast, so that a label meets several predictions, or the other way round"
+    text = explain(
+        where,
+        f"one number for each of the predictions, shape {y_pred.shape}, as the loss "
+        f"'{loss.name}' compares them one by one",
+        f"shape {y_true.shape}, which {f'is {how}' if can_broadcast else 'cannot be compared'}",
+        "give labels of the predictions' shape, or the model an output of the labels' shape",
+    )
+    if not can_broadcast:
+        raise ShapeError(text)
+    warnings.warn(text, stacklevel=2)
 
 
 def described(name: str | None) -> str:

@@ -442,6 +442,7 @@ def compiled(setting):
 )
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.filterwarnings("ignore:`batch_size=0`")
+@pytest.mark.filterwarnings("ignore:.*which is broadcast")  # one loss for outputs of two shapes
 def test_fit(setting):
     x, y = inputs_of(setting.builder, ROWS), labels_of(setting.labels)
     results = []
