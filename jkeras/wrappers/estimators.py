@@ -198,7 +198,7 @@ class SKLearnTransformer(TransformerMixin, ModelEstimator):
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(3)])
     >>> model.compile("sgd", "mse")
     >>> transformer = SKLearnTransformer(model, fit_kwargs={"verbose": 0})
-    >>> transformer.fit(np.ones((8, 2)), np.ones(8)).transform([[1.0, 1.0]]).shape
+    >>> transformer.fit(np.ones((8, 2)), np.ones((8, 3))).transform([[1.0, 1.0]]).shape
     (1, 3)
     """
 
