@@ -195,10 +195,10 @@ class SKLearnTransformer(TransformerMixin, ModelEstimator):
     Args: see `ModelEstimator`.
 
     >>> import jkeras
-    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(3)])
-    >>> model.compile("sgd", "mse")
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(3, "softmax")])
+    >>> model.compile("sgd", "sparse_categorical_crossentropy")
     >>> transformer = SKLearnTransformer(model, fit_kwargs={"verbose": 0})
-    >>> transformer.fit(np.ones((8, 2)), np.ones((8, 3))).transform([[1.0, 1.0]]).shape
+    >>> transformer.fit(np.ones((8, 2)), np.arange(8) % 3).transform([[1.0, 1.0]]).shape
     (1, 3)
     """
 
