@@ -92,12 +92,14 @@ class Expected:
         return alive
 
     def _trained(self, values: Any, alive: np.ndarray) -> np.ndarray:
-        """How many epochs each trial was trained: those that go on up to this one."""
+        """How many epochs each trial was trained: those that go on up to this one, as those may be
+        that were stopped right now.
+        """
         trained = self._whole_numbers("of the epochs of each trial", values, self.trials)
         goes_on = np.isin(np.arange(self.trials), alive)
-        fits = np.where(goes_on, trained == self.epoch, (trained > 0) & (trained < self.epoch))
+        fits = np.where(goes_on, trained == self.epoch, (trained > 0) & (trained <= self.epoch))
         if not fits.all():
-            wanted = f"{self.epoch} epochs of trials that go on, 1 or more of others"
+            wanted = f"{self.epoch} epochs of trials that go on, 1 to {self.epoch} of others"
             self.refuse(wanted, f"{trained.tolist()}")
         return trained
 
