@@ -1,15 +1,12 @@
 """Measured figures in README and docs are those of benchmarks/RESULTS.md, written by a script."""
 
-import importlib.util
-import pathlib
-
 import pytest
 
-import jkeras
 from jkeras import privacy
 from jkeras.privacy.sampling import overflow
 
-ROOT = pathlib.Path(jkeras.__file__).parents[1]
+from tests.docs.scripts import ROOT, script
+
 TEXT = """# Benchmarks
 
 ## Targets
@@ -28,12 +25,9 @@ TEXT = """# Benchmarks
 """
 
 
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("make_figures", ROOT / "docs/make_figures.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module", name="script")
+def of_docs():
+    return script("make_figures")
 
 
 def test_pages_are_up_to_date(script):

@@ -1,21 +1,14 @@
 """What README and docs promise has a test; docs/promises.md says which."""
 
-import importlib.util
-import pathlib
-
 import pytest
 
-import jkeras
 
-ROOT = pathlib.Path(jkeras.__file__).parents[1]
+from tests.docs.scripts import script
 
 
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("make_promises", ROOT / "docs/make_promises.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module", name="script")
+def of_docs():
+    return script("make_promises")
 
 
 @pytest.fixture(scope="module")
