@@ -293,7 +293,9 @@ def test_what_is_pythons_own_runs_where_the_user_says_so(
     path = with_script(recorded, tmp_path / "run.json", of_python()[1], arguments=["--help"])
     assert reproduce(path) == 2
     told = capfd.readouterr()
-    assert "part of Python" in told.out and "usage" in told.out and "status is 2" in told.err
+    assert "part of Python" in told.out and "usage" in told.out
+    # by the Python: pdb ends with 2 after --help before 3.13, with 0 since
+    assert "status is 2" in told.err or "wrote no report" in told.err
 
 
 def test_no_module_comes_from_the_folder(recorded, tmp_path, monkeypatch, capfd):
