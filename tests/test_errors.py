@@ -355,6 +355,21 @@ MISTAKES = {
         ValueError,
         ["`validation_data` is an array of shape (2, 3) without labels", "(x, y)"],
     ),
+    "an argument of another spelling": (
+        lambda: dense().fit(data(2, 3), data(2, 2), epoch=3),
+        TypeError,
+        ["Trainer.fit() got an unexpected keyword argument 'epoch'. Did you mean 'epochs'?"],
+    ),
+    "an argument of `evaluate` of another spelling": (
+        lambda: dense().evaluate(data(2, 3), data(2, 2), verbos=0),
+        ValueError,
+        ["Did you mean 'verbose'?"],
+    ),
+    "an argument of `compile` of another spelling": (
+        lambda: dense().compile("sgd", "mse", metric=["mae"]),
+        TypeError,
+        ["'metric'. Did you mean 'metrics'?"],
+    ),
     "x and y in a tuple": (
         lambda: dense().fit((data(2, 3), data(2, 2)), **FIT),
         ValueError,
@@ -775,6 +790,13 @@ def test_mistake(name):
     assert type(error.value).__module__.split(".")[0] not in ("jaxlib", "jax"), (
         f"{type(error.value)}: {message}"
     )
+
+
+def test_a_mistake_in_the_validation_data():
+    """What cannot be compared is named as always, and where it came from."""
+    with pytest.raises(ValueError, match=r"\(2, 5\)") as error:
+        dense().fit(data(2, 3), data(2, 2), validation_data=(data(2, 5), data(2, 2)), **FIT)
+    assert "`validation_data`" in " ".join(error.value.__notes__)
 
 
 def test_checkpoint_folder_of_another_model(tmp_path):

@@ -3,6 +3,7 @@ frames of jkeras and JAX.
 """
 
 import functools
+import inspect
 import os
 import pathlib
 import traceback
@@ -11,6 +12,7 @@ import types
 import jax
 
 from jkeras.core.building import known
+from jkeras.core.errors import suggestion
 from jkeras.core.settings import is_traceback_filtering_enabled
 
 MACHINERY = tuple(
@@ -18,6 +20,7 @@ MACHINERY = tuple(
     for file in (pathlib.Path(__file__).parents[1], pathlib.Path(jax.__file__).parent)
 )
 BEGINNING = "Exception encountered when calling "
+UNEXPECTED = "{}() got an unexpected keyword argument '{}'"  # Python's words
 
 
 def leave_out_own_frames(error: Exception) -> None:
@@ -43,34 +46,30 @@ def leave_out_own_frames(error: Exception) -> None:
     error.__traceback__ = kept
 
 
-class OwnFramesLeftOut:
-    """A block whose errors are shown without the frames of jkeras and JAX.
-
-    >>> with OwnFramesLeftOut():
-    ...     print(1 + 1)
-    2
-    """
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if isinstance(error, Exception):
-            leave_out_own_frames(error)
-
-
 def without_own_frames(method):
-    """Decorator: errors of a function are shown without the frames of jkeras and JAX."""
+    """Decorator: errors of a function are shown without the frames of jkeras and JAX; that of an
+    argument it does not have says which one was meant.
+    """
 
     @functools.wraps(method)
     def shown(*args, **kwargs):
-        try:  # what the block above does, in half the time
+        try:
             return method(*args, **kwargs)
         except Exception as error:
+            if isinstance(error, TypeError):
+                _suggest_argument(error, method, kwargs)
             leave_out_own_frames(error)
             raise
 
     return shown
+
+
+def _suggest_argument(error, method, kwargs):
+    """Adds what was meant to the error of an argument that a function does not have."""
+    known = inspect.signature(method).parameters
+    name = next((name for name in kwargs if name not in known), None)
+    if name is not None and error.args == (UNEXPECTED.format(method.__qualname__, name),):
+        error.args = (f"{error}.{suggestion(name, known)}",)
 
 
 # ---------------------------------------------------------------- which layer, called with what

@@ -532,7 +532,7 @@ def _tensor(place, operations, offsets):
 
 
 def _tensors_at(places, find):
-    """The tensors at a structure of places; a single place in a list stands for itself."""
+    """The tensors at a structure of places; a list of one place is a list of one tensor."""
 
     def is_place(p):
         return (
@@ -547,8 +547,6 @@ def _tensors_at(places, find):
     if isinstance(places, dict):
         return {k: _tensors_at(v, find) for k, v in places.items()}
     tensors = [_tensors_at(p, find) for p in places]
-    if len(tensors) == 1 and is_place(places[0]):
-        return tensors[0]
     return tuple(tensors) if isinstance(places, tuple) else tensors
 
 

@@ -50,46 +50,126 @@ def warn_of_lost_masks(model: Any, has_weights: bool, known: set[str]) -> set[st
 
 
 def lost_masks(model: Any) -> list[LostMask]:
-    """The masks that are lost in a graph and are missed, one for each operation that loses one."""
-    parts = graph.graph_of(getattr(model, "_functional", None) or model)
-    if parts is None:
-        return []
-    nodes, _, outputs = parts
-    lost = {}  # by the tensor that had a mask: the operation that lost it
-    found = {}
-    for node in nodes:
-        missed = [lost[id(t)] for t in node.input_tensors if id(t) in lost]
-        if missed and getattr(node.operation, "heeds_masks", False):
-            if not _is_told(node):
-                found.setdefault(id(missed[0]), LostMask(missed[0], node.operation))
-        else:
-            lost |= _lost_by(node, missed)
-    for tensor in keras_tensor.flatten(outputs):
-        if id(tensor) in lost:
-            at = lost[id(tensor)]
-            found.setdefault(id(at), LostMask(at, None))
+    """The masks that are lost in the graph of a model, or of one inside of it, and are missed; one
+    for each operation that loses one.
+
+    What a `call` of the user's does in between is not seen, but for the graphs it calls.
+    """
+    found: dict[int, LostMask] = {}
+    parts = _graph(model)
+    if parts is not None:
+        walk = _Walk(found)
+        walk.through(parts)
+        for tensor in keras_tensor.flatten(parts.outputs):
+            if id(tensor) in walk.lost:
+                at = walk.lost[id(tensor)]
+                found.setdefault(id(at), LostMask(at, None))
+    for layer in model._flatten_layers(include_self=False):
+        if (parts := _graph(layer)) is not None:
+            _Walk(found).through(parts)
     return list(found.values())
 
 
-def _lost_by(node, missed):
-    """{id(output): operation that lost its mask} of a node.
+def _graph(layer):
+    """The graph of a layer that has one."""
+    return graph.graph_of(getattr(layer, "_functional", None) or layer)
+
+
+class _Walk:
+    """One way through a graph, with the masks and the losses by tensor; a `SymbolicRun` of its own,
+    since a graph is called with masks that its own tensors know nothing of.
 
     Args:
-        missed: the operations that lost masks of its inputs.
+        found: {id(operation that loses a mask): the loss} of all graphs, filled in.
     """
-    is_masked = any(t._keras_mask is not None for t in node.input_tensors)
-    if missed and _hands_on(node.operation):
-        at = missed[0]
-    elif is_masked and _loses(node.operation):
-        at = node.operation
-    else:
-        return {}
-    steps = {t.shape[:2] for t in node.input_tensors if len(t.shape) > 1}
-    return {
-        id(t): at
-        for t in node.output_tensors
-        if t._keras_mask is None and t.dtype != "bool" and len(t.shape) > 2 and t.shape[:2] in steps
-    }
+
+    is_eager = False
+
+    def __init__(self, found):
+        self.found = found
+        self.masks = {}  # {id(tensor): mask}
+        self.lost = {}  # {id(tensor that had a mask): operation that lost it}
+
+    def mask_of(self, tensor):
+        """The mask of a tensor, or None."""
+        return self.masks.get(id(tensor))
+
+    def set_mask(self, tensor, mask):
+        """Notes the mask of a tensor."""
+        self.masks[id(tensor)] = mask
+
+    def through(self, parts):
+        """Goes through the nodes of a graph, whose inputs may have masks and losses."""
+        for node in parts.nodes:
+            if node.is_input:
+                continue
+            inner = _graph(node.operation)
+            if inner is not None and self._enter(node, inner):
+                continue
+            self._pass_masks(node)
+            missed = [self.lost[id(t)] for t in node.input_tensors if id(t) in self.lost]
+            if missed and getattr(node.operation, "heeds_masks", False):
+                if not _is_told(node):
+                    self.found.setdefault(id(missed[0]), LostMask(missed[0], node.operation))
+            else:
+                self._lose(node, missed)
+
+    def _enter(self, node, inner):
+        """Goes through the graph of a model that a node calls; whether its inputs are known."""
+        call = node.operation.bind_call(node.args, node.kwargs)
+        given = keras_tensor.flatten(call.first)
+        inputs = keras_tensor.flatten(inner.inputs)
+        outputs = keras_tensor.flatten(inner.outputs)
+        if len(inputs) != len(given) or len(outputs) != len(node.output_tensors):
+            return False
+        walk = _Walk(self.found)
+        walk._take(self, zip(given, inputs, strict=True))
+        told = call.arguments.get("mask")
+        walk._are_told(inputs, told if isinstance(told, (list, tuple)) else [told])
+        walk.through(inner)
+        self._take(walk, zip(outputs, node.output_tensors, strict=True))
+        return True
+
+    def _take(self, other, pairs):
+        """Takes over what another walk knows of tensors; pairs of its own and of this one's."""
+        for theirs, ours in pairs:
+            self.masks[id(ours)] = other.masks.get(id(theirs))
+            if id(theirs) in other.lost:
+                self.lost[id(ours)] = other.lost[id(theirs)]
+
+    def _are_told(self, tensors, masks):
+        """Notes the masks that a call says; None where it says none."""
+        for tensor, mask in zip(tensors, masks):
+            if mask is not None:
+                self.masks[id(tensor)] = mask
+                self.lost.pop(id(tensor), None)
+
+    def _pass_masks(self, node):
+        """Sets the masks of a node's outputs; operators have none."""
+        operation = node.operation
+        if isinstance(operation, Layer):
+            call = operation.bind_call(node.args, node.kwargs)
+            call.populate(self, None)
+            operation.pass_masks(self, call, node.outputs)
+
+    def _lose(self, node, missed):
+        """Notes the outputs whose mask is not known any more.
+
+        Args:
+            missed: the operations that lost masks of the inputs.
+        """
+        is_masked = any(self.mask_of(t) is not None for t in node.input_tensors)
+        if missed and _hands_on(node.operation):
+            at = missed[0]
+        elif is_masked and _loses(node.operation):
+            at = node.operation
+        else:
+            return
+        steps = {t.shape[:2] for t in node.input_tensors if len(t.shape) > 1}
+        for t in node.output_tensors:
+            has_steps = len(t.shape) > 2 and t.shape[:2] in steps and t.dtype != "bool"
+            if has_steps and self.mask_of(t) is None:
+                self.lost[id(t)] = at
 
 
 def _loses(operation):

@@ -18,6 +18,7 @@ from jkeras.core.patterns import check_patterns
 from jkeras.core.policy import is_float
 from jkeras.core.settings import floatx, settings
 from jkeras.core.structure import all_built
+from jkeras.core.tracebacks import without_own_frames
 from jkeras.kernel.microbatch import per_microbatch
 from jkeras.metrics import Metric
 from jkeras.optimizers.by_path import build_of_model
@@ -66,6 +67,7 @@ class Compilable:
 
     # ------------------------------------------------------------ compile
 
+    @without_own_frames
     def compile(
         self,
         optimizer: Any = "rmsprop",

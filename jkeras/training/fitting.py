@@ -147,8 +147,9 @@ class Fitting:
         self._reached = position, before
         try:
             results = self.validation.run(self.owner, self.signals)
-        except BaseException:
+        except BaseException as error:
             self.owner.replace(lambda state: before)  # which may have failed on the device
+            error.add_note("This happened in the validation (`validation_data`).")
             raise
         self.resume.after_validation()
         logs = logs | {f"val_{name}": value for name, value in results.items()}

@@ -5,6 +5,7 @@ What runs a training is imported by the first one, since `import jkeras` may tak
 """
 
 import contextlib
+import inspect
 import itertools
 import os
 import time
@@ -16,13 +17,13 @@ import jax.numpy as jnp
 
 from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.building import as_specs
-from jkeras.core.errors import NotCompiledError, check_whole, explain
+from jkeras.core.errors import NotCompiledError, check_whole, explain, suggestion
 from jkeras.core.host_numbers import InputTypes
 from jkeras.core.keras_tensor import flatten
 from jkeras.core.settings import is_interactive_logging_enabled, settings
 from jkeras.core.signals import Signals, whole
 from jkeras.core.structure import all_built
-from jkeras.core.tracebacks import OwnFramesLeftOut, without_own_frames
+from jkeras.core.tracebacks import without_own_frames
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import data, keras_contract, placement
 from jkeras.training.compilable import Compilable
@@ -168,6 +169,7 @@ class Trainer(MaybeEnsemble, Compilable):
 
     # ------------------------------------------------------------ fit
 
+    @without_own_frames
     def fit(
         self,
         x: Structure = None,
@@ -248,7 +250,6 @@ class Trainer(MaybeEnsemble, Compilable):
         self.compile_seconds = 0.0
         steps = _capped(steps_per_epoch)
         with contextlib.ExitStack() as opened:
-            opened.enter_context(OwnFramesLeftOut())
             source = data.make_source(
                 x,
                 y,
@@ -398,7 +399,8 @@ class Trainer(MaybeEnsemble, Compilable):
 
         self._assert_compiled("evaluate")
         if kwargs:
-            raise ValueError(f"Arguments not recognized: {kwargs}")
+            guess = suggestion(list(kwargs), inspect.signature(self.evaluate).parameters)
+            raise ValueError(f"Arguments not recognized: {kwargs}.{guess}")
         self.compile_seconds = 0.0
         x = self._prepared(x)
         with contextlib.closing(

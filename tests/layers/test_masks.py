@@ -75,6 +75,95 @@ def test_a_mask_that_is_missed(name):
     model.predict(np.ones((3, 5), "int32"), verbose=0)
 
 
+def _inner(end):
+    """A model of vectors, as one that is called in another one."""
+    x = jkeras.Input((5, 4))
+    return jkeras.Model(x, end(x), name="inner")
+
+
+def _whole(end):
+    """A model of tokens, which has its own mask."""
+    tokens, x = tokens_and_vectors()
+    return jkeras.Model(tokens, end(x), name="whole")
+
+
+class Calls(jkeras.Model):
+    """A model with a `call` around another one."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, x):
+        return self.inner(x)
+
+
+def _tokens(end):
+    tokens = jkeras.Input((5,))
+    return jkeras.Model(tokens, end(tokens))
+
+
+def _vectors(end):
+    tokens, x = tokens_and_vectors()
+    return jkeras.Model(tokens, end(x))
+
+
+NESTED = {
+    "inside": (
+        lambda: _tokens(_whole(lambda x: layers.LSTM(3, name="reader")(x * 2.0))),
+        r"ends at 'multiply.* 'reader'",
+    ),
+    "behind it": (
+        lambda: _tokens(lambda t: layers.LSTM(3, name="reader")(_whole(lambda x: x * 2.0)(t))),
+        r"ends at 'multiply.* 'reader'",
+    ),
+    "the loss": (
+        lambda: _tokens(lambda t: layers.Dense(1)(_whole(lambda x: x * 2.0)(t))),
+        "ends at 'multiply.* the loss",
+    ),
+    "from without": (
+        lambda: _vectors(_inner(lambda x: layers.LSTM(3, name="reader")(x + attended(x)))),
+        r"ends at 'add.* 'reader'",
+    ),
+    "through it": (
+        lambda: _vectors(
+            lambda x: layers.LSTM(3, name="reader")(_inner(lambda x: x + attended(x))(x))
+        ),
+        r"ends at 'add.* 'reader'",
+    ),
+    "in a sequence": (
+        lambda: jkeras.Sequential(
+            [jkeras.Input((5,)), _whole(lambda x: x * 2.0), layers.GRU(3, name="reader")]
+        ),
+        r"ends at 'multiply.* 'reader'",
+    ),
+    "in a call": (
+        lambda: Calls(_whole(lambda x: layers.LSTM(3, name="reader")(x * 2.0))),
+        r"ends at 'multiply.* 'reader'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_a_mask_that_is_missed_in_a_model_inside(name):
+    make, said = NESTED[name]
+    model = make()
+    model.compile("sgd", "mse")
+    x = np.ones((3, 5), "int32")
+    with pytest.warns(LostMaskWarning, match=said) as warned:
+        y = model.predict(x, verbose=0)
+        model.fit(x, y, verbose=0)
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_mask_that_nobody_misses_in_a_model_inside(name):
+    model = _vectors(_inner(KEPT[name]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_it(model)
+
+
 @pytest.mark.parametrize("name", KEPT)
 def test_a_mask_that_nobody_misses(name):
     tokens, x = tokens_and_vectors()
@@ -90,3 +179,5 @@ def test_who_says_what_is_padding_is_not_told():
     fit_it(jkeras.Model(tokens, y))
     tokens, x = tokens_and_vectors()
     fit_it(jkeras.Model(tokens, x * 2.0), sample_weight=np.ones((3, 5)))
+    inner = _inner(layers.LSTM(3))
+    fit_it(jkeras.Model(tokens, inner(x * 2.0, mask=jkeras.ops.not_equal(tokens, 0))))

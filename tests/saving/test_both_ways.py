@@ -241,3 +241,32 @@ def test_training_goes_on(tmp_path, writer, reader, optimizer):
     )
     for name in ours:
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-5)
+
+
+STRUCTURES = {
+    "bare": lambda name, x: x,
+    "list": lambda name, x: [x],
+    "tuple": lambda name, x: (x,),
+    "dict": lambda name, x: {name: x},
+}
+
+
+@pytest.mark.parametrize("outputs", STRUCTURES)
+@pytest.mark.parametrize("inputs", STRUCTURES)
+def test_a_structure_of_one_tensor_stays_what_it_is(inputs, outputs, tmp_path):
+    def read(k):
+        x = k.Input((3,), name="x")
+        y = k.layers.Dense(2, name="y")(x)
+        model = k.Model(STRUCTURES[inputs]("x", x), STRUCTURES[outputs]("y", y))
+        model.save(tmp_path / "model.keras")
+        return [
+            (type(one.input).__name__.split(".")[-1], type(one.output).__name__)
+            for one in (
+                model,
+                type(model).from_config(model.get_config()),
+                k.models.load_model(tmp_path / "model.keras"),
+                k.models.clone_model(model),
+            )
+        ]
+
+    assert read(jkeras) == read(keras)

@@ -169,6 +169,29 @@ def test_weights_of_classes_for_a_regression():
         fit("mse", y=np.linspace(0, 1, 8)[:, None], units=1, class_weight={0: 1.0, 1: 2.0})
 
 
+def test_weights_of_classes_for_labels_of_places():
+    """Of pixels: (n, height, width) is no one-hot; with an axis of 1 each pixel has its weight."""
+    model = jkeras.Sequential(
+        [jkeras.Input((2, 3, 1)), jkeras.layers.Conv2D(2, 1, activation="softmax")]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x = np.ones((4, 2, 3, 1))
+    y = np.arange(24).reshape(4, 2, 3) % 2
+    weights = {0: 1.0, 1: 3.0}
+    with pytest.raises(ValueError, match=r"`class_weight` .* \(4, 2, 3\).*`y\[\.\.\., None\]`"):
+        model.fit(x, y, class_weight=weights, verbose=0)
+    expected = model.evaluate(x, y[..., None], sample_weight=1 + 2.0 * y, verbose=0)
+    logs = model.fit(x, y[..., None], class_weight=weights, verbose=0, shuffle=False).history
+    np.testing.assert_allclose(logs["loss"], [expected], rtol=1e-5)
+
+
+def test_weights_of_several_classes_a_row():
+    """As Keras: the class of the largest counts, and a word about it."""
+    y = np.array([[1, 1, 0], [0, 1, 1]] * 4)
+    with pytest.warns(UserWarning, match="for one-hot, as Keras does"):
+        fit("mse", y=y, class_weight={0: 1.0, 1: 1.0, 2: 1.0})
+
+
 def test_a_label_below_zero():
     with pytest.warns(UserWarning, match="the label -1 is below 0"):
         jkeras.utils.to_categorical([-1, 0], 3)

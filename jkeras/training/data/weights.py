@@ -137,12 +137,31 @@ def _by_key(class_weight, keys):
     return {key: class_weight.get(key) or {} for key in keys}
 
 
+def _check_one_hot(y):
+    """Labels whose last axis is taken for the classes, of which the largest counts."""
+    if np.allclose(np.sum(y, -1, dtype="float64"), 1, atol=1e-3):
+        return
+    seen = f"labels of shape {y.shape} whose last axis does not sum to 1"
+    if y.ndim > 2:
+        raise ValueError(
+            "`class_weight` takes labels of whole numbers, with a last axis of 1 where each place "
+            f"has one, or one-hot ones, received {seen}. To fix it: pass `y[..., None]`, if they "
+            "are the classes of places, or `sample_weight`."
+        )
+    warnings.warn(
+        f"`class_weight` takes {seen} for one-hot, as Keras does: of each row only the class of "
+        "the largest counts. Give `sample_weight` for classes of places or several classes a row.",
+        stacklevel=3,
+    )
+
+
 def _weights_of_classes(y, class_weight):
     """The weight of each sample by its label."""
     y = np.asarray(y)
     if y.ndim > 1 and y.shape[-1] == 1:
         y = y[..., 0]
     elif y.ndim > 1:
+        _check_one_hot(y)
         y = y.argmax(-1)
     classes = np.round(y).astype("int32")
     if (classes != y).any():
