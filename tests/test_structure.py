@@ -72,7 +72,8 @@ def test_the_text_has_a_line_for_each_count(report):
 
 def test_the_way_to_the_loss_begins_with_fit(report):
     way = report["behind"]["Frames from fit to the loss"]
-    assert way[0] == "training/trainer.py fit" and len(way) > 2
+    assert way[:2] == ["core/tracebacks.py shown", "training/trainer.py fit"]
+    assert "training/train_step.py" in way[-1]
 
 
 def test_listed_places_are_there(checkout):
