@@ -13,6 +13,7 @@ from jkeras.core.registry import deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
 from jkeras.kernel.beside import mask_beside
 from jkeras.losses.reduction import (
+    counted_labels,
     reduce_weighted_values,
     squeeze_or_expand_to_same_rank,
     standardize_reduction,
@@ -79,7 +80,7 @@ class Loss(Record):
         """
         if mask is None:
             mask = mask_beside(y_pred)
-        y_true = self._arrays(y_true)
+        y_true = counted_labels(self._arrays(y_true), sample_weight, mask)
         y_pred = self._arrays(y_pred)
         values, out_mask = self.call_with_mask(y_true, y_pred)
         if mask is None:
