@@ -220,7 +220,7 @@ class TextVectorization(HostLayer):
             steps: number of batches to look at.
         """
         self.reset_state()
-        for batch in batches_of(data, steps):
+        for batch in batches_of(data, self._where, steps):
             self.update_state(batch)
         self.finalize_state()
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import policy, typed
+from jkeras.core.host_numbers import refuse_masked
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
@@ -93,7 +94,11 @@ class Loss(Record):
         """A structure with its leaves as arrays; a nested list of numbers is one array."""
         if _is_list_of_numbers(structure):
             return jnp.asarray(structure, self.dtype)
-        return jax.tree_util.tree_map(lambda x: jnp.asarray(x, self.dtype), structure)
+        return jax.tree_util.tree_map(self._array, structure)
+
+    def _array(self, x: Any) -> jax.Array:
+        refuse_masked(x, "values")
+        return jnp.asarray(x, self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, without `dtype`."""
