@@ -219,6 +219,11 @@ class Discretization(DataLayer):
                     self._where, "a layer made with `num_bins`", "one made with `bin_boundaries`"
                 )
             )
+        if not hasattr(data, "__iter__"):
+            received = f"{data!r} (of type {type(data).__name__})"
+            raise TypeError(
+                explain(f"{self._where}: `adapt`", "an array or an iterable of batches", received)
+            )
         self.reset_state()
         if hasattr(data, "shape"):
             self.update_state(data)

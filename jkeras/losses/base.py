@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import policy, typed
+from jkeras.core.errors import ArgumentError, readable
 from jkeras.core.host_numbers import refuse_masked
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import deserialize, serialize
@@ -93,12 +94,18 @@ class Loss(Record):
     def _arrays(self, structure: Any) -> Any:
         """A structure with its leaves as arrays; a nested list of numbers is one array."""
         if _is_list_of_numbers(structure):
-            return jnp.asarray(structure, self.dtype)
+            return self._array(structure)
         return jax.tree_util.tree_map(self._array, structure)
 
     def _array(self, x: Any) -> jax.Array:
         refuse_masked(x, "values")
-        return jnp.asarray(x, self.dtype)
+        try:
+            return jnp.asarray(x, self.dtype)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(
+                f"Loss '{self.name}': the values compared must be numbers. Received: "
+                f"{readable(repr(x), 100)}"
+            ) from error
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, without `dtype`."""

@@ -254,7 +254,17 @@ def _weighted(values: jax.Array, weight: jax.Array | None) -> tuple[jax.Array, j
     if weight is None:
         return values, None
     values, weight = squeeze_or_expand_to_same_rank(values, weight.astype(values.dtype))
-    return values * weight, weight
+    try:
+        return values * weight, weight
+    except (TypeError, ValueError):
+        raise ShapeError(
+            explain(
+                "`sample_weight`, or a mask,",
+                f"weights that fit the losses of the samples, of shape {values.shape}",
+                f"weights of shape {weight.shape}",
+                "give one for each sample, (batch,), or for each step, (batch, time)",
+            )
+        ) from None
 
 
 def _reduced(

@@ -103,3 +103,82 @@ def test_variables():
     layer.build((None, 1))
     with pytest.raises(ValueError, match="`dense.*/kernel` holds"):
         layer.set_weights([np.array([[1e300]]), np.zeros(1)])
+
+
+X, Y = np.ones((4, 2)), np.zeros((4, 1))
+
+
+LINEAR = jkeras.Sequential([jkeras.Input((2,)), layers.Activation("linear")])
+
+
+def fit(verbose=0, **options):
+    model = jkeras.Sequential([jkeras.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=verbose, **options)
+
+
+def padded(rows, **options):
+    return jkeras.utils.pad_sequences(rows, **options)
+
+
+TEXTS = layers.TextVectorization(vocabulary=["a", "b"], ngrams=10**9)
+LOSS = jkeras.losses.MeanSquaredError(name="error")
+WRONG = {
+    "weights of columns": (lambda: fit(sample_weight=np.ones((4, 3))), r"shape \(4,\).*\(4, 3\)"),
+    "balanced": (lambda: fit(class_weight="balanced"), "must be {class: weight}.*'balanced'"),
+    "an epoch of text": (lambda: fit(initial_epoch="a"), "`initial_epoch` must be a whole number"),
+    "validation of no epoch": (
+        lambda: fit(validation_data=(X, Y), validation_freq=0),
+        "`validation_freq` to be a list or int, and not 0",
+    ),
+    "how much is told": (lambda: fit(epochs=1, verbose="x"), "`verbose` must be 0, 1, 2 or 'auto'"),
+    "a seed below 0": (lambda: fit(seed=-1), "`seed` must be a whole number of at least 0"),
+    "a seed of half": (lambda: fit(seed=1.5), "`seed` must be a whole number"),
+    "steps below 0": (lambda: fit(steps_per_epoch=-1), "`steps_per_epoch` must be a whole number"),
+    "steps of text": (lambda: LINEAR.predict(X, steps="a"), "`steps` must be a whole number"),
+    "half a step": (lambda: LINEAR.predict(X, steps=1.5), "`steps` must be a whole number"),
+    "a clip of text": (lambda: jkeras.optimizers.SGD(clipnorm="a"), "must be a number.*'a'"),
+    "a clip of NaN": (lambda: jkeras.optimizers.SGD(clipvalue=np.nan), "must be a number.*nan"),
+    "gradients of no step": (
+        lambda: jkeras.optimizers.SGD(gradient_accumulation_steps=np.nan),
+        "`gradient_accumulation_steps` must be an integer",
+    ),
+    "no labels": (lambda: LOSS([[None]], [[0.0]]), "Loss 'error': the values compared must be"),
+    "labels of texts": (lambda: LOSS(np.array(["a"]), np.zeros(1)), "Loss 'error': the values"),
+    "bins of nothing": (
+        lambda: adapted("Discretization", None, num_bins=2),
+        "an array or an iterable of batches, received None",
+    ),
+    "rows of none": (lambda: padded([[None]]), "the sequence at position 0 must be numbers"),
+    "rows of texts": (lambda: padded([[1], ["a"]]), "the sequence at position 1 must be numbers"),
+    "rows too large": (lambda: padded([[2**40]]), "numbers of dtype int32"),
+    "padding too large": (lambda: padded([[1]], value=2**40), "value must be numbers of dtype"),
+    "a length below 0": (lambda: padded([[1]], maxlen=-1), "`maxlen` must be a whole number"),
+    "masked classes": (
+        lambda: jkeras.utils.to_categorical(np.ma.array([1, 2], mask=[0, 1])),
+        "masked array",
+    ),
+    "half a class": (lambda: jkeras.utils.to_categorical([1.0, 1.5]), "whole numbers.*1.5"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_values(name):
+    run, message = WRONG[name]
+    with pytest.raises((TypeError, ValueError), match=message):
+        run()
+
+
+def test_fractions_in_rows_of_whole_numbers():
+    with pytest.warns(UserWarning, match="fractions, which are cut off. Pass `dtype='float32'`"):
+        assert padded([[1.7]]).tolist() == [[1]]
+    assert padded([[1.0], [2.0, 3.0]]).tolist() == [[0, 1], [2, 3]]
+
+
+def test_more_words_together_than_there_are():
+    assert TEXTS(["a b"]).tolist() == [[2, 3, 1]]
+
+
+def test_an_infinite_loss_is_said():
+    with pytest.warns(UserWarning, match="the loss of epoch 1 is infinite"):
+        fit(class_weight={0: np.inf}, epochs=1)
