@@ -203,7 +203,12 @@ def _modernize(options):
         raise WrongCall(f"{path} is nested too deeply") from None
     except (LookupError, ValueError) as error:
         raise WrongCall(f"{path} is no text of a program: {error}") from None
-    _put_out(old.encoded(text))
+    try:
+        _put_out(old.encoded(text))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WrongCall(f"the program cannot be written: {error.strerror}") from None
     for remark in remarks:
         print(remark, file=sys.stderr)
 

@@ -201,17 +201,19 @@ def check_name(name) -> None:
         )
 
 
-def check_whole(argument, value) -> None:
-    """Raises where the value of an argument is no whole number.
+def check_whole(argument, value, at_least=None) -> None:
+    """Raises where the value of an argument is no whole number, or below another.
 
     >>> check_whole("epochs", 3)
     >>> check_whole("epochs", 1.5)
     Traceback (most recent call last):
     jkeras.core.errors.ArgumentError: `epochs` must be a whole number. Received: epochs=1.5
     """
+    wanted = "a whole number" if at_least is None else f"a whole number of at least {at_least}"
     try:
+        fits = at_least is None or operator.index(value) >= at_least
         operator.index(value)
     except TypeError:
-        raise ArgumentError(
-            f"`{argument}` must be a whole number. Received: {argument}={value!r}"
-        ) from None
+        fits = False
+    if not fits:
+        raise ArgumentError(f"`{argument}` must be {wanted}. Received: {argument}={value!r}")

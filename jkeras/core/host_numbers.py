@@ -14,7 +14,17 @@ from jkeras.core.dtypes import is_float
 WIDEST = "float32"  # what whole numbers beyond 32 bits become where a float is wanted
 
 
-def fitted(array: np.ndarray, what: str = "x", dtype: str | None = None) -> np.ndarray:
+class Ids(NamedTuple):
+    """What stands for the dtype of whole numbers that are rows of a table.
+
+    Attributes:
+        count: of rows; ids are from 0 on, below it.
+    """
+
+    count: int
+
+
+def fitted(array: np.ndarray, what: str = "x", dtype: str | Ids | None = None) -> np.ndarray:
     """An array of numpy whose numbers a device holds as they are, up to the rounding of floats.
 
     Arrays of types that a device has are not looked at.
@@ -35,6 +45,9 @@ def fitted(array: np.ndarray, what: str = "x", dtype: str | None = None) -> np.n
     """
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
+    if isinstance(dtype, Ids):
+        check_ids(array, what, dtype)
+    dtype = plain(dtype)
     wanted = None if dtype in (None, "string") else jax.dtypes.canonicalize_dtype(dtype)
     if array.dtype.kind in "iu":
         return _whole(array, what, wanted)
@@ -45,24 +58,53 @@ def fitted(array: np.ndarray, what: str = "x", dtype: str | None = None) -> np.n
     return array
 
 
-def fits_as_it_is(dtype: np.dtype, wanted: str | None) -> bool:
-    """Whether numbers of a dtype need no look at, whatever they are.
+def check_ids(array: np.ndarray, what: str, ids: Ids) -> None:
+    """Raises ValueError for numbers that are no row of a table: `take` counts negative ones from
+    the end, cuts fractions off, and gives NaN for rows that are not there.
+    """
+    if not array.size or array.dtype.kind not in "iuf":
+        return
+    fits = array.min() >= 0 and array.max() < ids.count  # NaN does not
+    if fits and array.dtype.kind == "f":
+        fits = bool((array == np.floor(array)).all())
+    if fits:
+        return
+    outside = ~((array >= 0) & (array < ids.count))
+    if array.dtype.kind == "f":
+        outside |= array != np.floor(array)
+    fix = "number the ids from 0 on, or give the `Embedding` a larger `input_dim`"
+    span = f"whole numbers from 0 to {ids.count - 1}, the rows of an `Embedding`"
+    raise _misfit(array, outside, what, span, fix)
+
+
+def plain(dtype: str | Ids | None) -> str | None:
+    """The dtype that numbers go to.
+
+    >>> plain(Ids(10)), plain("int8")
+    ('int32', 'int8')
+    """
+    return "int32" if isinstance(dtype, Ids) else dtype
+
+
+def fits_as_it_is(dtype: np.dtype, wanted: str | Ids | None) -> bool:
+    """Whether numbers of a dtype need no look at whether a device holds them.
 
     >>> fits_as_it_is(np.dtype("int32"), "float32"), fits_as_it_is(np.dtype("int32"), "int8")
     (True, False)
     """
     if dtype.kind not in "fiub" or dtype.itemsize > 4 or not dtype.isnative:
         return False
+    wanted = plain(wanted)
     if wanted in (None, "string") or (is_float(wanted) and wanted != "float16"):
         return True
     return np.can_cast(dtype, wanted)
 
 
-def type_for_all(dtype: np.dtype, wanted: str | None) -> np.dtype:
+def type_for_all(dtype: np.dtype, wanted: str | Ids | None) -> np.dtype:
     """The dtype in which several arrays of one dtype can be kept, once `fitted`: whole numbers of
     64 bits may have become floats in some.
     """
-    held = jax.dtypes.canonicalize_dtype(dtype)
+    held, wanted = jax.dtypes.canonicalize_dtype(dtype), plain(wanted)
     if dtype.kind in "iu" and held != dtype and wanted is not None and is_float(wanted):
         return np.dtype(WIDEST)
     return held
@@ -93,22 +135,22 @@ class InputTypes(NamedTuple):
     'int8'
     """
 
-    by_place: tuple[str | None, ...]
-    by_name: dict[str, str | None] = {}
+    by_place: tuple[str | Ids | None, ...]
+    by_name: dict[str, str | Ids | None] = {}
 
-    def at(self, key: int | str) -> str | None:
+    def at(self, key: int | str) -> str | Ids | None:
         """That of a place, or of a name; None: it is not known."""
         if isinstance(key, int):
             return self.by_place[key] if key < len(self.by_place) else None
         return self.by_name.get(key)
 
 
-def part_at(types: InputTypes | str | None, key: int | str) -> str | None:
+def part_at(types: InputTypes | str | Ids | None, key: int | str) -> str | Ids | None:
     """The dtype for a part of a structure; a string is that of all."""
     return types.at(key) if isinstance(types, InputTypes) else types
 
 
-def of_one(types: InputTypes | str | None) -> str | None:
+def of_one(types: InputTypes | str | Ids | None) -> str | Ids | None:
     """The dtype for a structure that is one array."""
     return types.at(0) if isinstance(types, InputTypes) else types
 

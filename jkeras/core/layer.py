@@ -316,6 +316,10 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             takes_floats = self.autocast and self.computes_in_float and not self.is_lifted()
         return WIDEST if takes_floats else None
 
+    def type_of_call(self, *args, **kwargs):
+        """As `type_of_numbers`, for a call with these arguments."""
+        return self.type_of_numbers
+
     # by which layers of libraries for Keras, tokenizers say, ask for inputs as they are
     _allow_non_tensor_positional_args = renamed("allow_non_tensor_positional_args")
     _convert_input_args = renamed("converts_inputs")

@@ -14,8 +14,8 @@ RUNNING = """
     is_native is_plain is_stateful keeps_samples keeps_shape keeps_sparse native_builds own
     own_values pass_masks private_runs remat_scope resolved
     run_abstract run_on runs_on_host says_output_shape seed_generator_name set_untracked
-    shape_by_rule specs_for takes_floats takes_ids type_of_numbers uncast uses_weights_whole
-    weight_in_use written_policy writes_activity_regularizer
+    shape_by_rule specs_for takes_floats takes_ids type_of_call type_of_numbers uncast
+    uses_weights_whole weight_in_use written_policy writes_activity_regularizer
 """
 MODELS = """
     run_graph begin_ensemble build_for_training compiled_loss compiled_metrics has_own_opt_state

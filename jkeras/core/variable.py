@@ -12,6 +12,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jkeras.core import frame, naming, shown
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.family import families
+from jkeras.core.host_numbers import fitted, refuse_masked
 from jkeras.core.keras_tensor import OPERATORS, _ops, standardize_shape
 from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.first_values import first_array, put
@@ -168,8 +169,9 @@ class Variable:
 
     def _hold(self, value, dtype):
         value = value.value if isinstance(value, Variable) else value
-        if isinstance(value, np.ndarray) and not value.ndim:
-            value = value[()]
+        if isinstance(value, np.ndarray):
+            refuse_masked(value, self.path)
+            value = fitted(value, self.path, dtype) if value.ndim else value[()]
         if dtype is None and isinstance(value, np.generic):
             dtype = value.dtype.name
         if dtype is not None:
@@ -306,6 +308,9 @@ class Variable:
     def assign(self, value):
         """Sets the value; its shape must stay. Returns the new value."""
         value = frame.read(value) if isinstance(value, Variable) else value
+        if isinstance(value, np.ndarray):
+            refuse_masked(value, self.path)
+            value = fitted(value, self.path, self.own_dtype)
         if not isinstance(value, jax.Array) and self.own_dtype == "bfloat16":
             value = jnp.asarray(value)  # numpy's lists know no bfloat16
         # numpy's array may be written to later

@@ -15,6 +15,7 @@ from jkeras.distribution.attempt import Attempt, Signalled, tell
 FIRST_DELAY = 1.0  # seconds before the first restart; twice as many before each of the next ones
 LONGEST_DELAY = 30.0
 LAST_PORT = 65535
+MOST_PROCESSES = 1024  # of a machine; more are a slip that would take all its memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +53,11 @@ class Job:
     def __post_init__(self) -> None:
         if self.processes < 1:
             raise ValueError(f"Expected at least one process. Received: processes={self.processes}")
+        if self.processes > MOST_PROCESSES:
+            raise ValueError(
+                f"Expected at most {MOST_PROCESSES} processes on a machine. Received: "
+                f"processes={self.processes}"
+            )
         if self.retries < 0 or not (math.isfinite(self.grace) and self.grace >= 0):
             raise ValueError(
                 "Expected retries and a grace period of at least 0. Received: "

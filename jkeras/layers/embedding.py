@@ -11,6 +11,7 @@ from jkeras import ops
 from jkeras.core import typed
 from jkeras.core.keras_tensor import is_symbolic
 from jkeras.core.errors import explain
+from jkeras.core.host_numbers import Ids
 from jkeras.core.layer import layer
 from jkeras.core.sparse import dense
 from jkeras.core.record import HIDDEN, OF_BASE, Any, Constraint, Initializer, Regularizer
@@ -178,6 +179,10 @@ class Embedding(_Table):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
+    @property
+    def type_of_numbers(self):
+        return None if self.is_lifted() else Ids(self.input_dim)
+
     def shape_by_rule(self, x):
         return (*x.shape, self.output_dim)
 
@@ -247,6 +252,9 @@ class ReversibleEmbedding(_Table):
                 initializer=self.embeddings_initializer,
             )
         return specs
+
+    def type_of_call(self, inputs, reverse=False):
+        return None if reverse or self.is_lifted() else Ids(self.input_dim)
 
     def forward(self, w, inputs, *, reverse=False, ctx):
         if not reverse:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import typed
+from jkeras.core.host_numbers import refuse_masked
 from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, violated
 from jkeras.core.layer import layer
@@ -144,6 +145,8 @@ class Discretization(DataLayer):
             raise ValueError(
                 explain(self._where, "`num_bins` of 0 or more", f"num_bins={self.num_bins}")
             )
+        if self.bin_boundaries is not None and not _is_sorted(self.bin_boundaries):
+            raise ValueError(explain(self._where, "`bin_boundaries` that are sorted", received))
         # values, and how many each is for
         self.summary = None
         if not self.bin_boundaries:
@@ -216,6 +219,11 @@ class Discretization(DataLayer):
                     self._where, "a layer made with `num_bins`", "one made with `bin_boundaries`"
                 )
             )
+        if not hasattr(data, "__iter__"):
+            received = f"{data!r} (of type {type(data).__name__})"
+            raise TypeError(
+                explain(f"{self._where}: `adapt`", "an array or an iterable of batches", received)
+            )
         self.reset_state()
         if hasattr(data, "shape"):
             self.update_state(data)
@@ -226,6 +234,7 @@ class Discretization(DataLayer):
 
     def update_state(self, data):
         """Takes another batch into account."""
+        refuse_masked(data, "data")
         values = np.sort(np.asarray(data, "float32").ravel())
         if np.isnan(values).any():
             raise ValueError(
@@ -258,6 +267,11 @@ class Discretization(DataLayer):
         """Takes the summary from files of older versions of Keras."""
         if len(store) == 1:
             self.summary = np.asarray(store["0"])
+
+
+def _is_sorted(boundaries):
+    """Whether none is below the one before it, or NaN."""
+    return all(a <= b for a, b in zip(boundaries, boundaries[1:]))
 
 
 def _first(batches, count):

@@ -9,6 +9,7 @@ import re
 import numpy as np
 
 from jkeras.core import typed
+from jkeras.core.host_numbers import refuse_masked
 from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, readable, violated
 from jkeras.core.layer import layer
@@ -400,7 +401,7 @@ class IndexLookup(HostLayer):
             steps: number of batches to look at.
         """
         self.reset_state()
-        for batch in batches_of(data, steps):
+        for batch in batches_of(data, self._where, steps):
             self.update_state(batch)
         self.finalize_state()
 
@@ -588,8 +589,21 @@ class Ragged(list):
     """Rows of tokens of different lengths: a list of arrays."""
 
 
-def batches_of(data, steps=None):
-    """The batches of an iterable, or an array or list as one batch of single tokens or texts."""
+def batches_of(data, where, steps=None):
+    """The batches of an iterable, or an array or list as one batch of single tokens or texts.
+
+    Raises:
+        TypeError: a single value, a text or a dict, whose letters or keys nobody means.
+    """
+    if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__iter__"):
+        raise TypeError(
+            explain(
+                f"{where}: `adapt`",
+                "an array or list of tokens, or an iterable of batches of them",
+                f"{readable(repr(data), 100)} (of type {type(data).__name__})",
+            )
+        )
+    refuse_masked(data, "data")
     if isinstance(data, (list, tuple)) or hasattr(data, "__array__"):
         array = data
         if not hasattr(data, "ndim"):

@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras.core import typed
 from jkeras.core.errors import explain, violated
+from jkeras.core.host_numbers import refuse_masked
 from jkeras.core.layer import layer
 from jkeras.core.record import OF_BASE
 from jkeras.core.settings import epsilon, image_data_format
@@ -215,14 +216,20 @@ class Normalization(DataLayer):
                 )
             )
         if isinstance(data, (np.ndarray, jax.Array)):
+            refuse_masked(data, "data")
             batches = [data]
         else:
             batches = _batches(data, self._where)
         mean = variance = total = None
         for batch in batches:
+            if getattr(batch, "dtype", None) is not None and np.dtype(batch.dtype).kind in "USMm":
+                received = f"dtype {batch.dtype}"
+                raise TypeError(explain(f"{self._where}: `adapt`", "numbers", received))
             self._prepare(np.shape(batch))
             axes = tuple(a for a in range(np.ndim(batch)) if a not in self._kept)
             count = int(np.prod([batch.shape[a] for a in axes]))
+            if not count:
+                continue
             new_mean, new_variance = np.mean(batch, axis=axes), np.var(batch, axis=axes)
             if mean is None:
                 mean, variance, total = new_mean, new_variance, count
@@ -237,15 +244,36 @@ class Normalization(DataLayer):
             raise ValueError(
                 violated(
                     self._where,
-                    "`adapt` needs at least one batch",
-                    "an empty iterable",
+                    "`adapt` needs at least one row",
+                    "none",
                     "pass an array or a list of batches",
                 )
             )
-        for name, value in (("mean", mean), ("variance", variance)):
-            self._own[name].assign(np.asarray(value, "float32"))
+        with np.errstate(over="ignore"):
+            statistics = {
+                "mean": np.asarray(mean, "float32"),
+                "variance": np.asarray(variance, "float32"),
+            }
+        self._check_finite(statistics)
+        for name, value in statistics.items():
+            self._own[name].assign(value)
             self._own[name]._initializer = None  # `init` starts from what was learnt
         self._state_kept = True
+
+    def _check_finite(self, statistics):
+        """Raises for statistics of NaN or infinity, which make NaN or 0 of every row."""
+        for name, value in statistics.items():
+            missing = np.argwhere(~np.isfinite(value)).tolist()
+            if missing:
+                raise ValueError(
+                    explain(
+                        f"{self._where}: `adapt`",
+                        "numbers with a finite mean and variance",
+                        f"some whose {name} is NaN or infinity at {len(missing)} of {value.size} "
+                        f"places, first at {missing[0]}",
+                        "fill NaN in, or leave it out; scale what is huge",
+                    )
+                )
 
     def _prepare(self, shape):
         if not self.built:
@@ -281,4 +309,5 @@ def _batches(data, where):
                     "convert the data with `numpy.asarray`",
                 )
             )
+        refuse_masked(batch, "data")
         yield np.asarray(batch)

@@ -164,11 +164,12 @@ class TextVectorization(HostLayer):
     def _joined(self, rows):
         """The n-grams of each row of words; of texts that are not split along their only axis."""
         sizes = self.ngrams
-        if isinstance(sizes, int):
-            sizes = range(1, sizes + 1)
 
         def joined(row):
-            return texts([" ".join(row[i : i + n]) for n in sizes for i in range(len(row) - n + 1)])
+            those = sizes
+            if isinstance(sizes, int):
+                those = range(1, min(sizes, len(row)) + 1)
+            return texts([" ".join(row[i : i + n]) for n in those for i in range(len(row) - n + 1)])
 
         if isinstance(rows, Ragged) or rows.ndim > 1:
             return Ragged(map(joined, rows))
@@ -220,7 +221,7 @@ class TextVectorization(HostLayer):
             steps: number of batches to look at.
         """
         self.reset_state()
-        for batch in batches_of(data, steps):
+        for batch in batches_of(data, self._where, steps):
             self.update_state(batch)
         self.finalize_state()
 

@@ -8,11 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import policy, typed
+from jkeras.core.errors import ArgumentError, readable
+from jkeras.core.host_numbers import refuse_masked
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
 from jkeras.kernel.beside import mask_beside
 from jkeras.losses.reduction import (
+    counted_labels,
     reduce_weighted_values,
     squeeze_or_expand_to_same_rank,
     standardize_reduction,
@@ -79,7 +82,7 @@ class Loss(Record):
         """
         if mask is None:
             mask = mask_beside(y_pred)
-        y_true = self._arrays(y_true)
+        y_true = counted_labels(self._arrays(y_true), sample_weight, mask)
         y_pred = self._arrays(y_pred)
         values, out_mask = self.call_with_mask(y_true, y_pred)
         if mask is None:
@@ -91,8 +94,18 @@ class Loss(Record):
     def _arrays(self, structure: Any) -> Any:
         """A structure with its leaves as arrays; a nested list of numbers is one array."""
         if _is_list_of_numbers(structure):
-            return jnp.asarray(structure, self.dtype)
-        return jax.tree_util.tree_map(lambda x: jnp.asarray(x, self.dtype), structure)
+            return self._array(structure)
+        return jax.tree_util.tree_map(self._array, structure)
+
+    def _array(self, x: Any) -> jax.Array:
+        refuse_masked(x, "values")
+        try:
+            return jnp.asarray(x, self.dtype)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(
+                f"Loss '{self.name}': the values compared must be numbers. Received: "
+                f"{readable(repr(x), 100)}"
+            ) from error
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, without `dtype`."""

@@ -88,6 +88,35 @@ def divide_no_nan(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.where(zero, 0, a / jnp.where(zero, 1, b))
 
 
+def counted_labels(y_true: Tensor, *weights: Tensor | None) -> Tensor:
+    """Labels with 0 for NaN where weights, or a mask, are 0: as 0 times NaN is NaN, also in
+    gradients, labels that are missing would count whatever their weight. Others are as they were.
+
+    >>> print(counted_labels(jnp.array([[jnp.nan], [2.0]]), jnp.array([0, 1]), None))
+    [[0.]
+     [2.]]
+    """
+    if not isinstance(y_true, jax.Array) or not jnp.issubdtype(y_true.dtype, jnp.floating):
+        return y_true
+    shapes = [_over_labels(jnp.asarray(w), y_true) for w in weights if w is not None]
+    for weight in shapes:
+        if weight is not None:
+            y_true = jnp.where((weight == 0) & jnp.isnan(y_true), 0, y_true)
+    return y_true
+
+
+def _over_labels(weight: jax.Array, y_true: jax.Array) -> jax.Array | None:
+    """Weights in a shape that broadcasts to the labels'; None where they do not."""
+    if weight.ndim == y_true.ndim + 1 and weight.shape[-1] == 1:
+        weight = weight[..., 0]
+    missing = y_true.ndim - weight.ndim
+    if missing < 0:
+        return None
+    shape = (*weight.shape, *(1,) * missing)
+    fits = all(a in (1, b) for a, b in zip(shape, y_true.shape))
+    return weight.reshape(shape) if fits else None
+
+
 def apply_mask(
     sample_weight: Tensor | None,
     mask: Tensor | None,
@@ -225,7 +254,17 @@ def _weighted(values: jax.Array, weight: jax.Array | None) -> tuple[jax.Array, j
     if weight is None:
         return values, None
     values, weight = squeeze_or_expand_to_same_rank(values, weight.astype(values.dtype))
-    return values * weight, weight
+    try:
+        return values * weight, weight
+    except (TypeError, ValueError):
+        raise ShapeError(
+            explain(
+                "`sample_weight`, or a mask,",
+                f"weights that fit the losses of the samples, of shape {values.shape}",
+                f"weights of shape {weight.shape}",
+                "give one for each sample, (batch,), or for each step, (batch, time)",
+            )
+        ) from None
 
 
 def _reduced(

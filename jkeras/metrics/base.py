@@ -20,6 +20,7 @@ from jkeras.core.by_variable import ByVariable
 from jkeras.core.dtypes import as_numbers
 from jkeras.core.errors import explain
 from jkeras.core.family import families
+from jkeras.core.host_numbers import WIDEST, fitted, refuse_masked
 from jkeras.core.keras_tensor import standardize_shape
 from jkeras.core.module import Module
 from jkeras.core.record import Any, Record, defines, record
@@ -443,6 +444,11 @@ def _as_input(x: Any) -> Any:
         return frame.read(x)
     if isinstance(x, (list, tuple, bool, int, float, np.generic, str)):
         return as_numbers(x, "values")
+    if isinstance(x, np.ndarray):
+        refuse_masked(x, "values")
+        if x.dtype.itemsize > 4 or not x.dtype.isnative:
+            x = fitted(x, "values", WIDEST)
+        return x if x.dtype.kind in "biufcV" else as_numbers(x, "values")
     return x
 
 

@@ -12,7 +12,12 @@ from jkeras.core.family import families
 from jkeras.core.record import record
 from jkeras.core.registry import public_name
 from jkeras.losses.base import OfFunction, hold_kwargs
-from jkeras.losses.reduction import apply_mask, divide_no_nan, squeeze_or_expand_to_same_rank
+from jkeras.losses.reduction import (
+    apply_mask,
+    counted_labels,
+    divide_no_nan,
+    squeeze_or_expand_to_same_rank,
+)
 from jkeras.losses.typing import Tensor
 from jkeras.metrics.base import Accumulator, State, StateSpec
 
@@ -149,6 +154,7 @@ class MeanMetricWrapper(OfFunction, Mean):
         """Sum and count of this batch."""
         kwargs = self.fn_kwargs()
         y_true, y_pred = jax.tree_util.tree_map(self._wide, (y_true, y_pred))
+        y_true = counted_labels(y_true, sample_weight, mask)
         values = self.fn(y_true, y_pred, **kwargs)
         values_mask = None
         output_mask = getattr(self.fn, "output_mask", None)

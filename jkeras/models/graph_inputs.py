@@ -10,7 +10,7 @@ from jkeras.core import inference, keras_tensor
 from jkeras.core.building import is_abstract
 from jkeras.core.dtypes import is_float
 from jkeras.core.errors import explain
-from jkeras.core.host_numbers import InputTypes, of_one, part_at, refuse_masked
+from jkeras.core.host_numbers import Ids, InputTypes, of_one, part_at, refuse_masked
 from jkeras.core.host_numbers import fitted as fitted_to_device
 from jkeras.core.keras_tensor import KerasTensor
 
@@ -178,17 +178,32 @@ def types_of(struct, tensors, nodes) -> InputTypes:
 
 
 def _type_of(tensor, nodes):
-    if tensor.dtype == "string" or not is_float(tensor.dtype):
+    if tensor.dtype == "string":
         return tensor.dtype
-    takers = [node.operation for node in nodes if any(t is tensor for t in node.input_tensors)]
-    return "int32" if any(map(_takes_ids, takers)) else tensor.dtype
+    taken_as = [_taken_as(node, tensor) for node in nodes]
+    tables = [ids.count for ids in taken_as if isinstance(ids, Ids)]
+    if tables:
+        return Ids(min(tables))
+    return "int32" if is_float(tensor.dtype) and "int32" in taken_as else tensor.dtype
 
 
-def _takes_ids(operation):
-    """Whether what an operation is given are whole numbers, also a model that begins so."""
-    types = operation.types_of_inputs() if hasattr(operation, "types_of_inputs") else None
-    is_model_of_ids = types is not None and types.by_place[:1] == ("int32",)
-    return is_model_of_ids or getattr(operation, "takes_ids", False)
+def _taken_as(node, tensor):
+    """What a node takes a tensor for: ids of a table, whole numbers ("int32"), or None for
+    anything else, and where it is given something else; also a model that begins so.
+    """
+    places = [i for i, one in enumerate(node.input_tensors) if one is tensor]
+    if not places:
+        return None
+    operation = node.operation
+    if hasattr(operation, "types_of_inputs"):
+        types = operation.types_of_inputs()
+        if types is None or len(types.by_place) != len(node.input_tensors):
+            return None
+        return types.by_place[places[0]]
+    if not getattr(operation, "takes_ids", False):
+        return None
+    taken_as = operation.type_of_call(*node.args, **node.kwargs)
+    return taken_as if isinstance(taken_as, Ids) else "int32"
 
 
 def on_host_fitted(inputs, types):

@@ -50,7 +50,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         raise ValueError(f"The following argument(s) are not supported: {list(kwargs)}")
     if hasattr(filepath, "write"):
         return _save_to_object(model, filepath)
-    path = os.fspath(filepath)
+    path = os.fsdecode(filepath)
     if not path.endswith(ENDINGS) or path.endswith(".weights.h5") or zipped is False:
         raise ValueError(
             f"Invalid filepath extension for saving: {path}. Add the ending `.keras` for a whole "
@@ -136,7 +136,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, *, o
         with explained(getattr(filepath, "name", "The file object")):
             content = io.BytesIO(filepath.read())
             return archive.read(content, custom_objects, compile, safe_mode, optimizer)
-    path = os.fspath(filepath)
+    path = os.fsdecode(filepath)
     if os.path.isdir(path) and not path.endswith(ENDINGS):
         with explained(path):
             return ModelSteps(path).load_model(custom_objects, compile, safe_mode, optimizer)

@@ -56,7 +56,7 @@ def save_weights(
     [[1.0], [1.0]]
     """
     _check_no_more(kwargs)
-    path = os.fspath(filepath)
+    path = os.fsdecode(filepath)
     ending = next((e for e in FLAT if path.endswith(e)), None)
     _check_skips(objects_to_skip, ending, path)
     if ending is None:
@@ -155,7 +155,7 @@ def load_weights(
     [[1.0], [1.0]]
     """
     _check_no_more(kwargs)
-    path = os.fspath(filepath)
+    path = os.fsdecode(filepath)
     check_built(model)
     skipped = objects_to_skip or ()
     if os.path.isdir(path):

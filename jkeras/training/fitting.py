@@ -236,12 +236,16 @@ def _fitting(model: "Trainer") -> Iterator[None]:
         model.__dict__["_is_fitting"] = False
 
 
+def check_frequency(frequency: int | list[int]) -> None:
+    """Raises ValueError for what is no `validation_freq`."""
+    if not isinstance(frequency, (int, list)) or frequency == 0:
+        raise ValueError(
+            "Expected `validation_freq` to be a list or int, and not 0. Received: "
+            f"validation_freq={frequency} of the type {type(frequency)}."
+        )
+
+
 def _validates(epoch: int, frequency: int | list[int]) -> bool:
     if isinstance(frequency, int):
         return (epoch + 1) % frequency == 0
-    if isinstance(frequency, list):
-        return epoch + 1 in frequency
-    raise ValueError(
-        f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency} "
-        f"of the type {type(frequency)}."
-    )
+    return epoch + 1 in frequency

@@ -31,9 +31,9 @@ class NaNLoss:
         self.is_told = model.nonfinite is not None or ends_anyway or skips
 
     def look(self, epoch: int, logs: Logs) -> None:
-        """Warns, once, where the loss of an epoch is NaN."""
+        """Warns, once, where the loss of an epoch is NaN or infinity."""
         loss = logs.get("loss")
-        if self.is_told or not isinstance(loss, float) or not math.isnan(loss):
+        if self.is_told or not isinstance(loss, float) or math.isfinite(loss):
             return
         self.is_told = True
         places = _places_of_nan(self.source)
@@ -45,10 +45,19 @@ class NaNLoss:
                 "learning rate, or clip gradients"
             )
         warnings.warn(
-            f"Model '{self.model.name}': the loss of epoch {epoch + 1} is NaN, and from then on "
-            f"the weights are of no use. {fix}.",
+            f"Model '{self.model.name}': the loss of epoch {epoch + 1} is {_named(loss)}, and from "
+            f"then on the weights are of no use. {fix}.",
             stacklevel=6,
         )
+
+
+def _named(loss):
+    """What is no finite number, in a word.
+
+    >>> _named(-math.inf)
+    'infinite'
+    """
+    return "NaN" if math.isnan(loss) else "infinite"
 
 
 def _places_of_nan(source):

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import RandomKeyError
-from jkeras.core.host_numbers import InputTypes, fits_as_it_is, of_one
+from jkeras.core.host_numbers import Ids, InputTypes, check_ids, fits_as_it_is, of_one
 from jkeras.core.module import Parts
 from jkeras.core.paths import named_variables
 from jkeras.core.rng import as_key
@@ -58,6 +58,8 @@ def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> S
     if x.dtype.itemsize > 4 and x.dtype.kind in "iuf":
         x = _of_fewer_bits(x, model.types_of_inputs())
     predictor = known[1]
+    if predictor.ids is not None:
+        check_ids(x, "x", predictor.ids)
     run = predictor.known.get((x.shape, x.dtype))
     if run is None and not (model.built and _may_go_as_it_is(model, x.dtype)):
         return None
@@ -92,6 +94,9 @@ class Predictor:
         own = set(map(id, model.variables))
         self.carried = [i for i, v in enumerate(self.variables) if id(v) in own and not v.learnable]
         self.key = tuple(map(id, self.variables))
+        types = model.types_of_inputs()
+        first = None if types is None else types.at(0)
+        self.ids = first if isinstance(first, Ids) else None  # which numbers an input takes
         self.samples = False  # whether a batch gets a key: for the few models that use it
         self.function = self._program("predict")
         # by shape and dtype: jitted functions of arrays that are run as they are

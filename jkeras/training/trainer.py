@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.building import as_specs
-from jkeras.core.errors import NotCompiledError, check_whole, explain, suggestion
+from jkeras.core.errors import ArgumentError, NotCompiledError, check_whole, explain, suggestion
 from jkeras.core.host_numbers import InputTypes
 from jkeras.core.keras_tensor import flatten
 from jkeras.core.settings import is_interactive_logging_enabled, settings
@@ -233,22 +233,27 @@ class Trainer(MaybeEnsemble, Compilable):
         Returns:
             The `History` callback; `history.history` has one list for each name.
         """
-        from jkeras.training.fitting import Fitting
+        from jkeras.training.fitting import Fitting, check_frequency
         from jkeras.training.report.run_report import reported
         from jkeras.training.resume import FitOptions
 
         self._assert_compiled("fit")
         require_said(self, "fit")
         check_whole("epochs", epochs)
+        check_whole("initial_epoch", initial_epoch)
+        if seed is not None:
+            check_whole("seed", seed, at_least=0)
         epochs = min(epochs, settings.max_epochs or epochs)
         x = self._prepared(x)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.split_validation(
                 (x, y, sample_weight), validation_split, self.types_of_data()
             )
+        if validation_data is not None:
+            check_frequency(validation_freq)
         self.stop_training = False
         self.compile_seconds = 0.0
-        steps = _capped(steps_per_epoch)
+        steps = _capped(steps_per_epoch, "steps_per_epoch")
         with contextlib.ExitStack() as opened:
             source = data.make_source(
                 x,
@@ -284,7 +289,7 @@ class Trainer(MaybeEnsemble, Compilable):
                 initial_epoch=initial_epoch,
                 epochs=epochs,
                 steps=steps,
-                validation_steps=_capped(validation_steps),
+                validation_steps=_capped(validation_steps, "validation_steps"),
                 validation_freq=validation_freq,
                 seed=seed,
                 checkpoint=checkpoint,
@@ -403,14 +408,15 @@ class Trainer(MaybeEnsemble, Compilable):
             raise ValueError(f"Arguments not recognized: {kwargs}.{guess}")
         self.compile_seconds = 0.0
         x = self._prepared(x)
+        capped = _capped(steps)
         with contextlib.closing(
             data.make_source(
                 x, y, sample_weight, batch_size, steps=steps, types=self.types_of_data()
             )
         ) as source:
+            steps = capped
             self.build_for_training(source.shapes())
             source = self._checked(source)
-            steps = _capped(steps)
             callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
             layout = self.loop_layout()
             owner = _Snapshot(layout)
@@ -477,10 +483,11 @@ class Trainer(MaybeEnsemble, Compilable):
     ) -> Structure:
         """The outputs of a predictor for the batches of data."""
         types = DataTypes(self.types_of_inputs())
+        capped = _capped(steps)
         source = data.make_source(x, batch_size=batch_size, steps=steps, types=types)
+        steps = capped
         self._build_for_prediction(source.peek())
         self.warn_of_padding()
-        steps = _capped(steps)
         callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
         callbacks.on_predict_begin()
         with contextlib.closing(source):
@@ -813,10 +820,12 @@ class _Snapshot:
         self.layout.store(self.state)
 
 
-def _capped(steps: int | None) -> int | None:
+def _capped(steps: int | None, argument: str = "steps") -> int | None:
     """The number of steps of an epoch, 0 being all; below the session's limit for trial runs where
     one is set.
     """
+    if steps is not None:
+        check_whole(argument, steps, at_least=0)
     limits = [n for n in (settings.max_steps_per_epoch, steps or None) if n is not None]
     return min(limits, default=None)
 
@@ -838,7 +847,12 @@ def _backup_of(callbacks: CallbackList) -> "Checkpointer | None":
 def _verbosity(verbose: int | str) -> int:
     if verbose == "auto":
         return 1 if is_interactive_logging_enabled() else 2
-    return int(verbose)
+    try:
+        return int(verbose)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}"
+        ) from None
 
 
 def guess_labels(model: "Trainer", y_pred: Structure) -> Structure:

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import ops
-from jkeras.core.errors import check_choice
+from jkeras.core.errors import ArgumentError, check_choice
+from jkeras.core.host_numbers import refuse_masked
 from jkeras.core.registry import public
 
 
@@ -27,13 +28,19 @@ def to_categorical(x, num_classes=None):
     """
     if isinstance(x, jax.Array):
         return ops.one_hot(x.reshape(_shape_of_labels(x)), num_classes)
+    refuse_masked(x, "x")
     try:
-        x = np.asarray(x, dtype="int64")
+        given = np.asarray(x)
+        x = given.astype("int64")
     except ValueError as error:
         raise ValueError(
             f"to_categorical takes whole numbers. Received: {error}. Number texts first, by "
             "`StringLookup` or `np.unique(x, return_inverse=True)`."
         ) from error
+    if given.dtype.kind == "f" and (given != x).any():
+        raise ValueError(
+            f"to_categorical takes whole numbers. Received: {given[given != x][0]} among them."
+        )
     shape = _shape_of_labels(x)
     x = x.reshape(-1)
     classes = num_classes or int(x.max()) + 1
@@ -114,16 +121,36 @@ def pad_sequences(
     if maxlen is None:
         maxlen = max(map(len, sequences))
     shape = next((np.asarray(row).shape[1:] for row in sequences if len(row)), ())
-    padded = np.full((len(sequences), maxlen, *shape), value, dtype=dtype)
+    if not isinstance(maxlen, (int, np.integer)) or maxlen < 0:
+        raise ArgumentError(f"`maxlen` must be a whole number of 0 or more. Received: {maxlen!r}")
+    padded = np.full((len(sequences), maxlen, *shape), _as_row(value, dtype, "value"), dtype=dtype)
     if truncating == "pre":
         cut = slice(-maxlen, None)
     else:
         cut = slice(maxlen)
     for i, row in enumerate(sequences):
         if len(row):
-            kept = np.asarray(row[cut], dtype=dtype)
+            kept = _as_row(row[cut], dtype, f"the sequence at position {i}")
             _put_row(padded, i, kept, at_end=padding == "pre")
     return padded
+
+
+def _as_row(row, dtype, what):
+    """What was given as an array of a dtype; a warning says where fractions are cut off."""
+    try:
+        array = np.asarray(row, dtype=dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ArgumentError(
+            f"pad_sequences: {what} must be numbers of dtype {np.dtype(dtype).name}: {error}. Pass "
+            "`dtype`, `object` for texts."
+        ) from error
+    if array.dtype.kind in "iu" and (np.asarray(row) != array).any():
+        warnings.warn(
+            f"pad_sequences: {what} has numbers that {array.dtype} does not hold, such as "
+            "fractions, which are cut off. Pass `dtype='float32'`.",
+            stacklevel=3,
+        )
+    return array
 
 
 def _put_row(padded, i, row, at_end):

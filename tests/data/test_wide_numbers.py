@@ -175,9 +175,57 @@ def test_ids_are_refused(make):
         make()(IDS)
 
 
-def test_ids_of_uint32_beyond_the_table():
-    rows = jkeras.layers.Embedding(10, 4)(np.array([2**32 - 1], "uint32"))
-    assert np.isnan(np.asarray(rows)).all()  # as for 10, in Keras too
+# what `jnp.take`, and so Keras, makes another row of, or NaN
+NO_ROWS = {
+    "negative": np.array([[1, 2], [3, -1]], "int8"),
+    "negative of 32 bits": np.array([[1, 2], [3, -1]], "int32"),
+    "beyond the table": np.array([[1, 2], [3, 10]], "int16"),
+    "a fraction": np.array([[1, 2], [3, 2.5]], "float32"),
+    "NaN": np.array([[1, 2], [3, np.nan]]),
+    "of uint32": np.array([[1, 2], [3, 2**32 - 1]], "uint32"),
+}
+
+
+def embeddings(dtype=None):
+    """A model with an input of ids and one of numbers, which are inside of another model."""
+    ids, numbers = jkeras.Input((2,), dtype=dtype), jkeras.Input((2,))
+    rows = jkeras.layers.Flatten()(jkeras.layers.Embedding(10, 4)(ids))
+    inner = jkeras.Model([ids, numbers], jkeras.layers.Concatenate()([rows, numbers]))
+    ends = [jkeras.Input((2,)), jkeras.Input((2,), dtype=dtype)]
+    return jkeras.Model(ends, inner(ends[::-1]))
+
+
+@pytest.mark.parametrize("name", NO_ROWS)
+def test_ids_that_are_no_rows(name):
+    ids = NO_ROWS[name]
+    first = jkeras.Sequential([jkeras.Input((2,), dtype="int32"), jkeras.layers.Embedding(10, 4)])
+    first.predict(IDS[:1].astype(ids.dtype), verbose=0)
+    tied = jkeras.layers.ReversibleEmbedding(10, 4)
+    x = jkeras.Input((2,))
+    both_ways = jkeras.Model(x, tied(tied(x), reverse=True))
+    numbers = np.full((2, 2), -1.5)
+    runs = (
+        lambda: jkeras.layers.Embedding(10, 4)(ids),
+        lambda: embed()(ids),
+        lambda: embed().predict(ids.tolist()),
+        lambda: first.predict(ids, verbose=0),
+        lambda: both_ways.predict(ids),
+        lambda: embeddings().predict([numbers, ids]),
+        lambda: embeddings("int32").predict(generator(([numbers, ids],))),
+    )
+    for run in runs:
+        with pytest.raises(ValueError, match="at row 1, column 1: expected whole numbers from 0"):
+            run()
+
+
+def test_ids_that_are_rows_in_any_dtype():
+    rows = np.array([[0, 9], [3, 1]])
+    model = embed(jkeras.Input((2,)))
+    expected = np.asarray(model.layers[0].embeddings.value)[rows]
+    for dtype in ("int8", "uint32", "int64", "float32", "float64", ">i8"):
+        np.testing.assert_array_equal(model.predict(rows.astype(dtype), verbose=0), expected)
+    numbers = np.full((2, 2), -1.5, "float32")
+    np.testing.assert_array_equal(embeddings().predict([numbers, rows])[:, -2:], numbers)
 
 
 class Remainder(jkeras.Model):

@@ -128,6 +128,16 @@ def test_lines_without_an_end_and_bytes_that_are_no_text(job, capfd):
     assert out == "[0] a\n[0] \ufffd\n" and errors == "[0] e\n"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+def test_a_program_goes_on_where_its_lines_cannot_be_written(job, monkeypatch, tmp_path):
+    program = f"print('x' * 100_000); open({str(tmp_path / 'end')!r}, 'w').close()"
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert launch(job(program)) == 0
+        monkeypatch.undo()
+    assert (tmp_path / "end").exists()
+
+
 # ---------------------------------------------------------------- signals
 
 
@@ -235,6 +245,7 @@ def test_what_processes_started_ends_with_them(job, tmp_path, end):
     ("options", "message"),
     [
         (["--processes", "0"], "at least one process"),
+        (["--processes", "99999999"], "at most 1024 processes"),
         (["--processes", "2", "--retries", "-1"], "retries=-1"),
         (["--processes", "2", "--nodes", "2", "--node-rank", "2"], "node_rank=2"),
         (["--processes", "2", "--nodes", "2"], "--coordinator HOST:PORT"),

@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -56,6 +57,7 @@ WRONG = {
     "examples": ["examples", "f"],
     "a report": ["reproduce", "nowhere.json"],
     "a report, a folder": ["reproduce", "empty"],
+    "a report of bytes": ["reproduce", "binary.py"],
 }
 
 
@@ -67,6 +69,18 @@ def test_wrong_calls(folder, name, capsys):
     assert ended.value.code == 2 and told.out == ""
     assert told.err.startswith(f"jkeras {WRONG[name][0]}: ") and told.err.count("\n") == 1
     assert told.err.rstrip("\n").isprintable()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+def test_a_program_that_cannot_be_written(folder, capsys, monkeypatch):
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(SystemExit) as ended:
+        out = types.SimpleNamespace(buffer=full, flush=lambda: None)
+        monkeypatch.setattr(sys, "stdout", out)
+        main(["modernize", "ok.py"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "jkeras modernize: the program cannot be written: No space left on device\n"
+    )
 
 
 def run(folder, *words):

@@ -402,3 +402,44 @@ def test_whole_numbers_seen_first(see):
     whole = np.zeros((2, 1), "int64")
     getattr(model, see)(*([whole, whole] if see == "fit" else [whole]))
     np.testing.assert_array_equal(model.predict(np.array([[0.5]]), verbose=0), [[0.5]])
+
+
+def missing_labels(value, kind):
+    """What a training gives where labels that weigh nothing are `value`."""
+    jkeras.utils.set_random_seed(0)
+    model = jkeras.Sequential(
+        [jkeras.Input((3, 2)), jkeras.layers.Masking(), jkeras.layers.Dense(2)]
+    )
+    # the metrics of a training have no mask, as in Keras on JAX
+    model.compile("sgd", "mse", weighted_metrics=None if kind == "mask" else ["mae"])
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 3, 2)), rng.normal(size=(8, 3, 2))
+    weights = np.ones((8, 3))
+    if kind == "rows":
+        weights[2], y[2] = 0, value
+    elif kind == "steps":
+        weights[:2, 1], y[:2, 1] = 0, value
+    else:
+        x[3, 1:], y[3, 1:] = 0, value
+    logs = model.fit(x, y, sample_weight=weights, batch_size=5, epochs=2, verbose=0).history
+    scores = model.evaluate(x, y, sample_weight=weights, batch_size=5, verbose=0)
+    return logs, scores, model.get_weights()
+
+
+@pytest.mark.parametrize("kind", ["rows", "steps", "mask"])
+def test_labels_of_weight_0_may_be_missing(kind):
+    """0 times NaN is NaN: they count nothing all the same."""
+    expected, actual = (missing_labels(value, kind) for value in (5.0, np.nan))
+    jax.tree_util.tree_map(np.testing.assert_array_equal, actual, expected)
+    assert np.isfinite(actual[1]).all()
+
+
+def test_labels_of_weight_0_in_losses_and_metrics():
+    y, predicted = np.array([[np.nan], [2.0]]), np.array([[0.0], [0.0]])
+    for weights in (np.array([0, 1]), np.array([[0], [1]]), np.array([[False], [True]])):
+        assert float(jkeras.losses.MeanSquaredError()(y, predicted, weights)) == 2.0
+        metric = jkeras.metrics.MeanSquaredError()
+        metric.update_state(y, predicted, weights)
+        assert float(metric.result()) == 4.0
+    assert np.isnan(jkeras.losses.MeanSquaredError()(y, predicted, np.array([1, 0])))
+    assert np.isnan(jkeras.losses.MeanSquaredError()(y, predicted, np.ones((3, 1))[:2]))

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.optimizers.transform.leaves import over, zeros_like
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
@@ -27,9 +28,9 @@ def accumulate(inner: Transform, steps: int) -> Transform:
     [0.]
     [-1.5]
     """
-    if steps < 2:
+    if not isinstance(steps, (int, np.integer)) or steps < 2:
         raise ValueError(
-            f"`gradient_accumulation_steps` must be an integer >= 2. Received: {steps}"
+            f"`gradient_accumulation_steps` must be an integer >= 2. Received: {steps!r}"
         )
 
     def init(params: Tree, variables: Tree = None) -> State:

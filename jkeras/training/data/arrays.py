@@ -3,12 +3,14 @@ type.
 """
 
 import collections.abc
+import numbers
 import typing
 
 import jax
 import numpy as np
 
 from jkeras.core.host_numbers import (
+    Ids,
     InputTypes,
     fitted,
     narrowed,
@@ -26,7 +28,7 @@ TIMES = "Turn times into numbers before: `(times - start) / np.timedelta64(1, 'D
 
 
 def as_array(
-    value: typing.Any, what: str = "x", dtype: str | None = None
+    value: typing.Any, what: str = "x", dtype: str | Ids | None = None
 ) -> np.ndarray | jax.Array:
     """An array-like as a numpy or JAX array; floats in the default float type.
 
@@ -101,8 +103,10 @@ def _refuse_texts(objects, what, columns):
 
 
 def _example(objects):
-    """An element of an array of objects in a few words."""
-    item = next(iter(objects.flat), None)
+    """An element of an array of objects in a few words: one that is no number, if there is."""
+    item = next((one for one in objects.flat if not isinstance(one, numbers.Number)), None)
+    if item is None:
+        item = next(iter(objects.flat), None)
     if isinstance(item, np.ndarray):
         shapes = sorted({np.shape(one) for one in objects.flat}, key=str)
         return f"arrays of the shapes {shapes[:3]}"
@@ -160,7 +164,7 @@ def as_arrays(
     structure: typing.Any,
     what: str = "x",
     convert: collections.abc.Callable = as_array,
-    types: InputTypes | str | None = None,
+    types: InputTypes | str | Ids | None = None,
 ) -> typing.Any:
     """A structure of array-likes as arrays; lists of numbers become one array.
 

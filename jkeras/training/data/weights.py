@@ -6,6 +6,7 @@ import warnings
 import jax
 import numpy as np
 
+from jkeras.core.errors import ArgumentError
 from jkeras.core.settings import floatx
 
 
@@ -57,6 +58,11 @@ def class_weights(
     if sample_weight is not None:
         raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
     is_structure = y is None or isinstance(y, (dict, list, tuple))
+    if not isinstance(class_weight, (dict, list, tuple)):
+        raise ArgumentError(
+            "`class_weight` must be {class: weight}, or one such dict for each output. Received: "
+            f"class_weight={class_weight!r}"
+        )
     if _is_single(class_weight):
         if is_structure:
             raise ValueError(

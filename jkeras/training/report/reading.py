@@ -69,8 +69,11 @@ def read(path: str | os.PathLike) -> Report:
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise ValueError(f"{path} is a folder, a pipe or the like. Give the path of a report.")
-    with open(path, encoding="utf-8") as file:
-        text = file.read(safe_json.LONGEST + 1)
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(safe_json.LONGEST + 1)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no report: it is no text ({error.reason}).") from None
     data = safe_json.loads(text, str(path))
     try:
         return _checked(data)

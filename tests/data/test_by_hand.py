@@ -1,0 +1,184 @@
+"""Numbers given by hand, to `adapt`, metrics, losses and variables: what they cannot take is
+refused, and never another number in silence.
+"""
+
+import datetime
+
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import layers
+
+MASKED = np.ma.masked_array([[1.0], [2.0]], mask=[[False], [True]])
+
+
+def adapted(name, data, **options):
+    layer = getattr(layers, name)(**options)
+    layer.adapt(data)
+    return layer
+
+
+def normalization(data):
+    return adapted("Normalization", data)
+
+
+MISSING = np.array([[1.0, 2.0], [np.nan, 3.0]])
+REFUSED_BY_ADAPT = {
+    "masked": (lambda: normalization(MASKED), "masked array with 1 of 2"),
+    "masked batches": (lambda: normalization(iter([MASKED])), "masked array with 1 of 2"),
+    "NaN": (lambda: normalization(MISSING), r"mean is NaN or infinity at 1 of 2 places.*\[0\]"),
+    "too spread": (lambda: normalization(np.array([[1e30], [3e30]])), "variance is NaN or inf"),
+    "no rows": (lambda: normalization(np.zeros((0, 2))), "needs at least one row"),
+    "times": (lambda: normalization(np.array([["2020"]], "M8[D]")), "expected numbers, received"),
+    "bins": (lambda: adapted("Discretization", MASKED, num_bins=2), "masked array"),
+    "tokens": (lambda: adapted("StringLookup", np.ma.array(["a"], mask=[True])), "masked array"),
+    "a text": (lambda: adapted("StringLookup", "abc"), "an array or list of tokens.*'abc'"),
+    "a dict": (lambda: adapted("TextVectorization", {"a": 1}), "an array or list.*of type dict"),
+    "nothing": (lambda: adapted("IntegerLookup", None), "an array or list.*of type NoneType"),
+    "unsorted": (lambda: layers.Discretization(bin_boundaries=[1.0, 0.0]), "that are sorted"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_BY_ADAPT)
+def test_what_adapt_refuses(name):
+    run, message = REFUSED_BY_ADAPT[name]
+    with pytest.raises((TypeError, ValueError), match=message):
+        run()
+
+
+def test_batches_without_rows_count_nothing():
+    layer = normalization(iter([np.zeros((0, 1)), np.array([[1.0], [3.0]]), np.zeros((0, 1))]))
+    assert float(layer.mean.ravel()[0]) == 2.0
+    assert float(layer.variance.ravel()[0]) == 1.0
+
+
+def measured(name, *values, **options):
+    metric = getattr(jkeras.metrics, name)()
+    metric.update_state(*values, **options)
+    return float(metric.result())
+
+
+def test_metrics_of_64_bits():
+    assert measured("Mean", np.array([2**33])) == 2.0**33
+    assert measured("Mean", np.array([1.0, 2.0]), sample_weight=np.array([2**33, 0])) == 1.0
+    assert measured("MeanSquaredError", np.array([[2**33]]), np.array([[0.0]])) == 2.0**66
+    assert measured("Accuracy", np.array([2**33]), np.array([0])) == 0.0
+    assert measured("Mean", np.array([1.5, 2.5], ">f4")) == 2.0
+    with pytest.raises(ValueError, match="expected numbers of float32"):
+        measured("Mean", np.array([1e300]))
+
+
+@pytest.mark.parametrize(
+    "value", [np.array(["a"]), np.array([datetime.date(2020, 1, 1)]), np.array(["2020"], "M8[D]")]
+)
+def test_metrics_of_no_numbers(value):
+    with pytest.raises(jkeras.core.errors.ArgumentError, match="must be a number or an array"):
+        measured("Mean", value)
+
+
+def test_masked_arrays():
+    zero = np.zeros((2, 1))
+    for run in (
+        lambda: measured("Mean", MASKED),
+        lambda: jkeras.losses.MeanSquaredError()(MASKED, zero),
+        lambda: jkeras.losses.MeanSquaredError()(zero, {"a": MASKED}["a"]),
+        lambda: jkeras.Variable(MASKED),
+        lambda: jkeras.Variable(zero).assign(MASKED),
+    ):
+        with pytest.raises(ValueError, match="is a masked array with 1 of 2 entries masked"):
+            run()
+
+
+def test_variables():
+    number = jkeras.Variable(np.zeros(1, "float32"), name="number")
+    with pytest.raises(ValueError, match=r"`number` holds 1e\+300 at row 0: expected numbers of"):
+        number.assign(np.array([1e300]))
+    with pytest.raises(ValueError, match="expected whole numbers of int32"):
+        jkeras.Variable(np.array([2**33 + 5]), dtype="int32")
+    count = jkeras.Variable(np.zeros(1, "int32"))
+    with pytest.raises(ValueError, match="expected whole numbers of int32"):
+        count.assign(np.array([2**33 + 5]))
+    layer = layers.Dense(1)
+    layer.build((None, 1))
+    with pytest.raises(ValueError, match="`dense.*/kernel` holds"):
+        layer.set_weights([np.array([[1e300]]), np.zeros(1)])
+
+
+X, Y = np.ones((4, 2)), np.zeros((4, 1))
+
+
+LINEAR = jkeras.Sequential([jkeras.Input((2,)), layers.Activation("linear")])
+
+
+def fit(verbose=0, **options):
+    model = jkeras.Sequential([jkeras.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=verbose, **options)
+
+
+def padded(rows, **options):
+    return jkeras.utils.pad_sequences(rows, **options)
+
+
+TEXTS = layers.TextVectorization(vocabulary=["a", "b"], ngrams=10**9)
+LOSS = jkeras.losses.MeanSquaredError(name="error")
+WRONG = {
+    "weights of columns": (lambda: fit(sample_weight=np.ones((4, 3))), r"shape \(4,\).*\(4, 3\)"),
+    "balanced": (lambda: fit(class_weight="balanced"), "must be {class: weight}.*'balanced'"),
+    "an epoch of text": (lambda: fit(initial_epoch="a"), "`initial_epoch` must be a whole number"),
+    "validation of no epoch": (
+        lambda: fit(validation_data=(X, Y), validation_freq=0),
+        "`validation_freq` to be a list or int, and not 0",
+    ),
+    "how much is told": (lambda: fit(epochs=1, verbose="x"), "`verbose` must be 0, 1, 2 or 'auto'"),
+    "a seed below 0": (lambda: fit(seed=-1), "`seed` must be a whole number of at least 0"),
+    "a seed of half": (lambda: fit(seed=1.5), "`seed` must be a whole number"),
+    "steps below 0": (lambda: fit(steps_per_epoch=-1), "`steps_per_epoch` must be a whole number"),
+    "steps of text": (lambda: LINEAR.predict(X, steps="a"), "`steps` must be a whole number"),
+    "half a step": (lambda: LINEAR.predict(X, steps=1.5), "`steps` must be a whole number"),
+    "a clip of text": (lambda: jkeras.optimizers.SGD(clipnorm="a"), "must be a number.*'a'"),
+    "a clip of NaN": (lambda: jkeras.optimizers.SGD(clipvalue=np.nan), "must be a number.*nan"),
+    "gradients of no step": (
+        lambda: jkeras.optimizers.SGD(gradient_accumulation_steps=np.nan),
+        "`gradient_accumulation_steps` must be an integer",
+    ),
+    "no labels": (lambda: LOSS([[None]], [[0.0]]), "Loss 'error': the values compared must be"),
+    "labels of texts": (lambda: LOSS(np.array(["a"]), np.zeros(1)), "Loss 'error': the values"),
+    "bins of nothing": (
+        lambda: adapted("Discretization", None, num_bins=2),
+        "an array or an iterable of batches, received None",
+    ),
+    "rows of none": (lambda: padded([[None]]), "the sequence at position 0 must be numbers"),
+    "rows of texts": (lambda: padded([[1], ["a"]]), "the sequence at position 1 must be numbers"),
+    "rows too large": (lambda: padded([[2**40]]), "numbers of dtype int32"),
+    "padding too large": (lambda: padded([[1]], value=2**40), "value must be numbers of dtype"),
+    "a length below 0": (lambda: padded([[1]], maxlen=-1), "`maxlen` must be a whole number"),
+    "masked classes": (
+        lambda: jkeras.utils.to_categorical(np.ma.array([1, 2], mask=[0, 1])),
+        "masked array",
+    ),
+    "half a class": (lambda: jkeras.utils.to_categorical([1.0, 1.5]), "whole numbers.*1.5"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_values(name):
+    run, message = WRONG[name]
+    with pytest.raises((TypeError, ValueError), match=message):
+        run()
+
+
+def test_fractions_in_rows_of_whole_numbers():
+    with pytest.warns(UserWarning, match="fractions, which are cut off. Pass `dtype='float32'`"):
+        assert padded([[1.7]]).tolist() == [[1]]
+    assert padded([[1.0], [2.0, 3.0]]).tolist() == [[0, 1], [2, 3]]
+
+
+def test_more_words_together_than_there_are():
+    assert TEXTS(["a b"]).tolist() == [[2, 3, 1]]
+
+
+def test_an_infinite_loss_is_said():
+    with pytest.warns(UserWarning, match="the loss of epoch 1 is infinite"):
+        fit(class_weight={0: np.inf}, epochs=1)
