@@ -66,6 +66,13 @@ def filled(baseline: Structure, like: Structure) -> Structure:
     return jax.tree_util.tree_unflatten(treedef, rows)
 
 
+def shares(multipliers: jax.Array, now: jax.Array, before: jax.Array) -> jax.Array:
+    """What differences make by these multipliers; where there is no difference nothing, also where
+    a multiplier is not finite, as the slope of a root at 0.
+    """
+    return jnp.where(now == before, 0, multipliers * (now - before))
+
+
 def check_rows(name: str, rows: Structure, start: Structure) -> None:
     """Raises ValueError where rows to compare with are none of the variable that is explained."""
     shapes, wanted = ([v.shape[1:] for v in jax.tree_util.tree_leaves(s)] for s in (rows, start))

@@ -13,7 +13,7 @@ from jkeras.explain.tape import Entry, Tape, gradient
 from jkeras.explain.unknown import no_rule
 from jkeras.training.batch_independence import ELEMENTWISE
 
-EQUAL = 1e-7  # differences below this are none: the gradient takes the place of their ratio
+ROUNDINGS = 4  # of a difference: what they may hide of it
 # a sum of its active inputs, each times something that does not depend on the variable
 LINEAR = frozenset(
     """
@@ -87,7 +87,7 @@ def _from(score, begin):
     tape = Tape(score, score.start, begin)
     rule = functools.partial(_rule, score)
     multipliers = tape.backwards(rule, jnp.ones_like(tape.values[tape.output]))
-    return jax.tree_util.tree_map(lambda m, v, b: m * (v - b), multipliers, score.start, begin)
+    return jax.tree_util.tree_map(baselines.shares, multipliers, score.start, begin)
 
 
 def _rule(score, tape, entry, coming):
@@ -133,13 +133,18 @@ def is_linear(tape: Tape, entry: Entry) -> bool:
 
 
 def _of_curve(tape, entry, origin, coming):
-    """A function of one number: the ratio of differences."""
+    """A function of one number: the ratio of differences, or its slope where rounding hides in what
+    they differ.
+    """
     x, before = tape.values[origin], tape.other_values[0][origin]
     y, y_before = tape.outputs(entry)[0], tape.outputs(entry, 0)[0]
-    step = x - before
-    ratio = (y - y_before) / jnp.where(jnp.abs(step) < EQUAL, 1, step)
-    (tangent,) = jax.vjp(tape.since(origin, entry), x)[1](coming)
-    return jnp.where(jnp.abs(step) < EQUAL, tangent, ratio * coming)
+    step, rise = x - before, y - y_before
+    (slope,) = jax.vjp(tape.since(origin, entry), x)[1](jnp.ones_like(y))
+    sizes = jnp.maximum(jnp.abs(y), jnp.abs(y_before))
+    sizes += jnp.abs(slope) * jnp.maximum(jnp.abs(x), jnp.abs(before))
+    hidden = ROUNDINGS * float(jnp.finfo(y.dtype).eps) * sizes
+    is_straight = (step == 0) | (jnp.abs(rise - slope * step) <= hidden)
+    return coming * jnp.where(is_straight, slope, rise / jnp.where(step == 0, 1, step))
 
 
 def _of_product(tape, entry, coming):
@@ -179,8 +184,8 @@ def _of_maximum(tape, entry, coming):
     lost = to_extremes(tape, entry, coming[0] * (y - between), before)
     tangent = to_extremes(tape, entry, coming[0], x)
     step = x - before
-    ratio = (gained + lost) / jnp.where(jnp.abs(step) < EQUAL, 1, step)
-    return [jnp.where(jnp.abs(step) < EQUAL, tangent, ratio)]
+    ratio = (gained + lost) / jnp.where(step == 0, 1, step)
+    return [jnp.where(step == 0, tangent, ratio)]
 
 
 def to_extremes(tape: Tape, entry: Entry, coming: jax.Array, x: jax.Array) -> jax.Array:

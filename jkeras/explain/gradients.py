@@ -10,7 +10,7 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.rng import as_key
 from jkeras.explain import baselines
-from jkeras.explain.points import mean_over_points
+from jkeras.explain.points import identity, mean_over_points
 from jkeras.explain.running import as_array, attribute, rows_of
 from jkeras.explain.score import Scored, Structure, Target
 from jkeras.random.keys import sampling_key
@@ -139,11 +139,22 @@ def _smooth_grad(
 
     points = jnp.arange(samples)
     weights = jnp.full(samples, 1 / samples)
-    moments = (lambda g: g,) if statistic == "mean" else (lambda g: g, jnp.square)
-    mean, *square = mean_over_points(score, variable, points, weights, at_once, moments)
-    if not square:
-        return mean
-    return map_structure(lambda s, m: s - m**2, square[0], mean)
+    if statistic == "mean":
+        return mean_over_points(score, variable, points, weights, at_once)[0]
+    # around the gradient itself: else the squares of large ones hide the variance
+    center = map_structure(_finite, score.gradient(score.start))
+
+    def around(gradient: Structure, i: jax.Array) -> Structure:
+        return map_structure(jnp.subtract, gradient, center)
+
+    moments = (identity, jnp.square)
+    given = (score, variable, points, weights, at_once, moments)
+    mean, square = mean_over_points(*given, then=around)
+    return map_structure(lambda s, m: jnp.maximum(s - m**2, 0), square, mean)
+
+
+def _finite(array):
+    return jnp.where(jnp.isfinite(array), array, 0)
 
 
 def _normal(key, row, i, like, stddev):
@@ -224,7 +235,7 @@ def _integrated_gradients(
         return map_structure(lambda b, d: b + point.astype(b.dtype) * d, begin, line)
 
     (mean,) = mean_over_points(score, variable, points, weights, at_once)
-    attributions = map_structure(jnp.multiply, line, mean)
+    attributions = map_structure(baselines.shares, mean, score.start, begin)
     difference = score(score.start) - score(begin)
     sums = [a.reshape(len(a), -1).sum(1) for a in jax.tree_util.tree_leaves(attributions)]
     return attributions, sum(sums) - difference, difference
@@ -287,7 +298,7 @@ def _gradient_shap(
         return map_structure(on_line, score.start, ends(i))
 
     def times_line(gradient: Structure, i: jax.Array) -> Structure:
-        return map_structure(lambda g, v, b: g * (v - b), gradient, score.start, ends(i))
+        return map_structure(baselines.shares, gradient, score.start, ends(i))
 
     baselines.check_rows("gradient_shap of a `baseline`", baseline, score.start)
     samples = numbers.shape[1]

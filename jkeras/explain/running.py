@@ -105,7 +105,10 @@ def rows_of(x: Structure) -> int:
     counts = {len(leaf) for leaf in jax.tree_util.tree_leaves(x)}
     if len(counts) != 1:
         raise ValueError(explain("explain", "inputs of as many rows each", f"{sorted(counts)}"))
-    return counts.pop()
+    (count,) = counts
+    if not count:
+        raise ValueError(explain("explain", "inputs of one row or more", "none"))
+    return count
 
 
 def is_traced(x: Structure) -> bool:

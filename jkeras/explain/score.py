@@ -104,10 +104,11 @@ class Scored:
             given = self.params, self.state, rows["x"], score.at
             y = outputs_with(score.model, *given, variable, rows["start"])
         if score.select is not None:
-            return _checked(score.select(y), len(jax.tree_util.tree_leaves(rows["x"])[0]))
+            selected = score.select(y)
+            return _wide(_checked(selected, len(jax.tree_util.tree_leaves(rows["x"])[0])))
         y = _single(y, score.where)
         self.note(y.shape[1:])
-        return _at(y, rows["target"], score.where)
+        return _wide(_at(y, rows["target"], score.where))
 
     def moved(self, x: Structure) -> "Scored":
         """The same score at other inputs, as a function of the layer's output for these."""
@@ -121,6 +122,13 @@ class Scored:
     def repeated(self, count: int) -> dict:
         """The rows, each `count` times in a row."""
         return jax.tree_util.tree_map(lambda v: jnp.repeat(v, count, axis=0), self.rows)
+
+
+def _wide(scores):
+    """Scores in float32 at least: methods add many of them."""
+    if not jnp.issubdtype(scores.dtype, jnp.floating):
+        return scores
+    return scores.astype(jnp.promote_types(scores.dtype, "float32"))
 
 
 def no_score(y: Structure) -> jax.Array:

@@ -4,26 +4,32 @@ what goes into each operation that takes params, and the gradient of what comes 
 2022, arXiv:2205.10683; both from one backward pass Bu et al. 2023, arXiv:2210.00038).
 
 Lengths and sums are of the same numbers, so that a sum has of a row what its length says, also
-where rounding hides digits. Params that meet an operation without a formula here, or several
-operations, have their gradient by row.
+where rounding hides digits; and what the positions of a row cancel, they cancel before rows are
+added, so that no row changes how the others are rounded. Params that meet an operation without a
+formula here, or several operations, have their gradient by row.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jkeras.explain.products import product_of
+from jkeras.explain.products import Product, product_of
 from jkeras.explain.sites import Use, reading
 from jkeras.kernel.valid_rows import expand_like
 from jkeras.privacy import lengths
 from jkeras.privacy.lengths import wide
 
 Tree = Any
-DOTS = ("dot_general", "conv_general_dilated")
+CONVOLUTION = "conv_general_dilated"
+DOTS = ("dot_general", CONVOLUTION)
 GPU_UNIT, TPU_UNIT = 2.0**-10, 2.0**-8  # of TF32 and bfloat16
+# how many times as long as its gradient the terms of a row may be that are added with other rows'
+REACH = 2.0**10
 
 
 @dataclasses.dataclass(eq=False)
@@ -58,55 +64,63 @@ def ghosts(loss: Callable, params: Tree, rows: tuple) -> Ghosts:
     [[3.0, 3.0], [3.0, 3.0], [3.0, 3.0]]
     """
     leaves, treedef = jax.tree_util.tree_flatten(params)
-    plan: list[Use | None] = []  # for each leaf the one operation that it meets, if it has a form
+    plan: list[Callable] = []  # for each leaf how rows are summed
 
     def of_row(*row: Any) -> tuple:
         found, aux = reading(loss, params, *row)
         met = list(map(_met, leaves, found))
-        plan[:] = [use for use, _, _ in met]
+        plan[:] = [add for add, _, _ in met]
         return treedef.unflatten([square for *_, square in met]), [v for _, v, _ in met], aux
 
     squares, values, aux = jax.vmap(of_row)(*rows)
 
     def weighted(weights: Sequence[jax.Array], counts: jax.Array) -> list[jax.Array]:
         sums: list = [None] * len(leaves)
-        for i, use in reversed(list(enumerate(plan))):  # as a backward pass goes
-            given = values[i], weights[i], counts
-            sums[i] = _weighted(use, leaves, i, *given) if use else weighted_sum(*given)
+        for i, add in reversed(list(enumerate(plan))):  # as a backward pass goes
+            sums[i] = add(leaves, i, values[i], weights[i], counts)
         return sums
 
     return Ghosts(squares, aux, weighted)
 
 
 def _met(value, found):
-    """(the operation that a leaf meets; what of it is kept, or the gradient itself; the squared
-    length of the gradient), of one row.
-    """
+    """(how rows are summed; what is kept of a row for it; its squared length), of a leaf."""
     if len(found) == 1:
-        (use,) = found
-        square = _square_of(use)
-        if square is not None:
-            views = use.site.views
-            operands = [None if i in views else v for i, v in enumerate(use.operands)]
-            return use, (operands, use.slopes[0]), square
+        met = _by_formula(value, *found)
+        if met is not None:
+            return met
     if found:
         gradient = sum(wide(use.gradient(value)) for use in found)
     else:
         gradient = wide(jnp.zeros_like(value))
-    return None, gradient, lengths.of_array(gradient)
+    return _of_gradients, gradient, lengths.of_array(gradient)
 
 
-# ---------------------------------------------------------------- lengths
-
-
-def _square_of(use):
-    """By a formula; None without one."""
-    product = product_of(use)
-    if product is not None:
-        return lengths.of_product(product.inputs, product.slopes, _unit(use))
+def _by_formula(value, use):
+    """As of `_met`, for the one operation that a leaf meets; None without a formula."""
     if use.kind == ("gather", 0):
-        return _of_table(use.site.entry.params, use.operands, use.slopes[0])
-    return None
+        return _of_table(use)
+    product = product_of(use)
+    if product is None:
+        return None
+    left, right = product.inputs, product.slopes
+    if len(left) == 1:
+        add = functools.partial(_pulled, use)
+        return add, _kept(use), lengths.of_one(left, right, _unit(use))
+    if not lengths.takes_pairs(left, right):
+        # no more numbers than what goes in and out has, and they cancel here
+        matrix = jnp.matmul(wide(left).T, wide(right), precision=lengths.EXACT)
+        return functools.partial(_of_matrices, use, product), matrix, lengths.of_array(matrix)
+    if use.kind[0] != CONVOLUTION:
+        return functools.partial(_apart, use), _kept(use), lengths.of_pairs(left, right)
+    square = lengths.of_pairs(left, right, _unit(use))
+    square = jnp.maximum(square, (lengths.longest(left, right) / REACH) ** 2)
+    return functools.partial(_pulled, use), _kept(use), square
+
+
+def _kept(use):
+    """(operands but the params, slopes) of a row."""
+    return [None if i in use.site.views else v for i, v in enumerate(use.operands)], use.slopes[0]
 
 
 def _unit(use):
@@ -116,10 +130,10 @@ def _unit(use):
     return TPU_UNIT if jax.default_backend() == "tpu" else GPU_UNIT
 
 
-def _of_table(params: dict, operands: list, slope: jax.Array) -> jax.Array | None:
-    """Of a table from which whole rows are taken."""
-    table, indices = operands
-    dims = params["dimension_numbers"]
+def _of_table(use):
+    """As of `_met`, for a table from which whole rows are taken; None where others are."""
+    params, (table, indices) = use.site.entry.params, use.operands
+    dims, given = params["dimension_numbers"], use.slopes[0]
     whole = (1, *table.shape[1:])
     if dims.start_index_map != (0,) or dims.collapsed_slice_dims != (0,):
         return None
@@ -127,8 +141,10 @@ def _of_table(params: dict, operands: list, slope: jax.Array) -> jax.Array | Non
         return None
     taken = indices.reshape(-1)
     positions = taken.shape[0]
-    outer = [i for i in range(slope.ndim) if i not in dims.offset_dims]
-    slope = slope.transpose(*outer, *dims.offset_dims).reshape(positions, -1)
+    outer = [i for i in range(given.ndim) if i not in dims.offset_dims]
+    order = (*outer, *dims.offset_dims)
+    arranged = given.transpose(order)
+    slope = arranged.reshape(positions, -1)
     if positions**2 > table.size:
         return None
     mode = params["mode"]
@@ -137,7 +153,9 @@ def _of_table(params: dict, operands: list, slope: jax.Array) -> jax.Array | Non
     elif mode == jax.lax.GatherScatterMode.FILL_OR_DROP:
         is_there = (taken >= 0) & (taken < table.shape[0])
         slope = jnp.where(is_there[:, None], slope, 0)
-    return lengths.of_rows(taken, slope)
+    shares, square = lengths.of_rows(taken, slope)
+    slopes = shares.reshape(arranged.shape).transpose(np.argsort(order))
+    return functools.partial(_pulled, use), (_kept(use)[0], slopes), square
 
 
 # ---------------------------------------------------------------- sums
@@ -150,11 +168,60 @@ def weighted_sum(gradients: jax.Array, weights: jax.Array, counts: jax.Array) ->
     return jnp.tensordot(weights.astype(gradients.dtype), counted, (0, 0))
 
 
-def _weighted(use, leaves, leaf, values, weights, counts):
-    """The weighted sum of the gradients that one operation gives to a leaf."""
-    operands, slopes = jax.tree_util.tree_map(
-        lambda v: jnp.where(expand_like(counts, v), v, 0), values
-    )
+def _of_gradients(leaves, leaf, values, weights, counts):
+    """The weighted sum of gradients that are there."""
+    return weighted_sum(values, weights, counts)
+
+
+def _of_matrices(use, product, leaves, leaf, values, weights, counts):
+    """The weighted sum of gradients that are there as matrices of a product."""
+    return _as_leaf(use, product, leaves[leaf], weighted_sum(values, weights, counts))
+
+
+def _as_leaf(use: Use, product: Product, leaf: jax.Array, matrix: jax.Array) -> jax.Array:
+    """The numbers of a product's matrix where they lie in a leaf."""
+
+    def arranged(leaf: jax.Array) -> jax.Array:
+        operand = use.site.views[use.place].places(leaf)
+        return operand.transpose(product.axes).reshape(matrix.shape)
+
+    _, pull = jax.vjp(arranged, jnp.zeros(leaf.shape, matrix.dtype))
+    return pull(matrix)[0]
+
+
+def _apart(use, leaves, leaf, values, weights, counts):
+    """The weighted sum of products, by what is common to the positions of a row and by the rest:
+    where positions cancel, the former is large, and so would its roundings be.
+    """
+    operands, slopes = _counted(values, counts)
+    found: list[Product] = []  # the same for all rows
+
+    def of_row(operands: list, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
+        filled = [
+            use.site.views[i].arrange(leaves[use.site.views[i].leaf]) if v is None else v
+            for i, v in enumerate(operands)
+        ]
+        product = product_of(dataclasses.replace(use, operands=filled, slopes=[slope]))
+        found[:] = [product]
+        return wide(product.inputs), wide(product.slopes)
+
+    inputs, slopes = jax.vmap(of_row)(operands, slopes)
+    common, total = jnp.mean(inputs, 1), jnp.sum(slopes, 1) * weights[:, None]
+    slopes = slopes * expand_like(weights, slopes)
+    exact = {"precision": lengths.EXACT}
+    matrix = jnp.tensordot(inputs - common[:, None], slopes, ((0, 1), (0, 1)), **exact)
+    matrix += jnp.matmul(common.T, total, **exact)
+    return _as_leaf(use, found[0], leaves[leaf], matrix)
+
+
+def _counted(values, counts):
+    """What is kept of rows, zeros where a row does not count."""
+    return jax.tree_util.tree_map(lambda v: jnp.where(expand_like(counts, v), v, 0), values)
+
+
+def _pulled(use, leaves, leaf, values, weights, counts):
+    """The weighted sum of the gradients that one operation gives to a leaf, by its own rule."""
+    operands, slopes = _counted(values, counts)
     slopes = wide(slopes) * expand_like(weights, slopes)
     views = {i: view for i, view in use.site.views.items() if i != use.place}
     shared = {i: _as_wide(view.arrange(leaves[view.leaf])) for i, view in views.items()}

@@ -26,32 +26,50 @@ def of_array(array: jax.Array) -> jax.Array:
     return jnp.sum(wide(array) ** 2)
 
 
-def of_product(left: jax.Array, right: jax.Array, unit: float = UNIT) -> jax.Array:
-    """The squared length of left.T @ right, of arrays (positions, …), or a little more.
+def takes_pairs(left: jax.Array, right: jax.Array) -> bool:
+    """Whether the length of left.T @ right, of arrays (positions, …), is found by products of
+    positions with one another, which are fewer numbers than the product has.
 
-    It is found by whichever is smaller, the product or the products of positions with one another.
-    The latter lose all digits where positions cancel, as the slopes of a softmax do which add to 0.
-    What is common to all positions is therefore taken apart first, and the rest of what rounding
-    may hide is added.
+    >>> takes_pairs(jnp.ones((4, 64)), jnp.ones((4, 64))), takes_pairs(jnp.ones((50, 64)), jnp.ones(
+    ...     (50, 64)))
+    (True, False)
+    """
+    return left.shape[1] * right.shape[1] > max(2 * left.shape[0] ** 2, SMALL)
+
+
+def of_one(left: jax.Array, right: jax.Array, unit: float = UNIT) -> jax.Array:
+    """The squared length of left.T @ right, of arrays (1, …), or a little more.
 
     Args:
         unit: of the rounding of the product where the gradient itself is made.
+    """
+    length = longest(left, right)
+    return _longer(length**2, unit * length)
 
-    >>> ones = jnp.ones((4, 32))
+
+def of_pairs(left: jax.Array, right: jax.Array, unit: float = UNIT) -> jax.Array:
+    """The squared length of left.T @ right, of arrays (positions, …), or a little more, by the
+    products of positions with one another.
+
+    These lose all digits where positions cancel, as the slopes of a softmax do which add to 0. What
+    is common to all positions is therefore taken apart first, and the rest of what rounding may
+    hide is added.
+
+    Args:
+        unit: as of `of_one`.
+
+    >>> ones = jnp.ones((4, 64))
     >>> slopes = jnp.array([[1.0], [-1.0], [2.0], [-2.0]]) * ones
-    >>> bool(of_product(1e4 * ones, slopes) < 100)  # 0, of terms of 6e13
+    >>> bool(of_pairs(1e4 * ones, slopes) < 100)  # 0, of terms of 6e13
     True
     """
-    left, right = wide(left), wide(right)
-    positions = left.shape[0]
-    if positions > 1 and left.shape[1] * right.shape[1] > max(2 * positions**2, SMALL):
-        square, most = _by_pairs(left, right)
-    else:
-        most = jnp.sum(jnp.sqrt(_squares(left)) * jnp.sqrt(_squares(right)))
-        square = most**2
-        if positions > 1:
-            square = of_array(jnp.matmul(left.T, right, precision=EXACT))
-    return _longer(square, math.sqrt(positions) * unit * most)
+    square, most = _by_pairs(wide(left), wide(right))
+    return _longer(square, math.sqrt(len(left)) * unit * most)
+
+
+def longest(left: jax.Array, right: jax.Array) -> jax.Array:
+    """The length of left.T @ right if all positions went the same way."""
+    return jnp.sum(jnp.sqrt(_squares(wide(left))) * jnp.sqrt(_squares(wide(right))))
 
 
 def _by_pairs(left, right):
@@ -81,23 +99,25 @@ def _lengths(pairs, size):
     return jnp.sqrt(jnp.maximum(jnp.diagonal(pairs), 0) + size * SMALLEST)
 
 
-def of_rows(taken: jax.Array, slopes: jax.Array) -> jax.Array:
-    """The squared length of the gradient of a table, or a little more.
+def of_rows(taken: jax.Array, slopes: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Of the gradient of a table (slopes that add up to it, its squared length or a little more).
+    Positions that take the same row of the table have equal shares of what they give it together,
+    so that what cancels has done so here.
 
     Args:
         taken: the rows of the table that positions take.
         slopes: of the positions, (positions, columns).
 
-    >>> round(float(of_rows(jnp.array([2, 2, 0]), jnp.array([[1.0], [2.0], [4.0]]))), 3)
-    25.0
+    >>> shares, square = of_rows(jnp.array([2, 2, 0]), jnp.array([[1.0], [2.0], [4.0]]))
+    >>> shares.tolist(), round(float(square), 3)
+    ([[1.5], [1.5], [4.0]], 25.0)
     """
     slopes = wide(slopes)
     same = (taken[:, None] == taken).astype(slopes.dtype)
-    # a sum for each position, so that what cancels in a row of the table cancels here
-    of_row = jnp.matmul(same, slopes, precision=EXACT)
-    square = jnp.sum(jnp.sum(of_row**2, 1) / jnp.sum(same, 1))
-    hidden = math.sqrt(len(taken)) * UNIT * jnp.sum(jnp.sqrt(_squares(slopes)))
-    return _longer(square, hidden)
+    counts = jnp.sum(same, 1)
+    shares = jnp.matmul(same, slopes, precision=EXACT) / counts[:, None]
+    lengths = _squares(shares) * counts  # of a row of the table that is taken twice: half of it
+    return shares, _longer(jnp.sum(lengths), math.sqrt(len(taken)) * UNIT * jnp.sum(lengths**0.5))
 
 
 def _longer(square, length):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import jkeras
 from jkeras import layers
-from tests.properties.tools import SEEDS, normal, property_of
+from tests.properties.tools import SEEDS, start_afresh, normal, property_of
 
 WIDTH, CLASSES = 3, 4
 CLOSE = dict(rtol=1e-4, atol=1e-5)  # sums in another order
@@ -38,7 +38,7 @@ def drawn(parts=PARTS):
 
 
 def model_of(seed, parts, loss, optimizer="sgd"):
-    jkeras.utils.set_random_seed(seed)
+    start_afresh(seed)
     units = CLASSES if loss.startswith("sparse") else 1
     head = layers.Dense(units, "softmax" if units > 1 else None)
     made = [PARTS[part]() for part in parts]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import jkeras
 from jkeras import generation, layers, ops
-from tests.properties.tools import property_of
+from tests.properties.tools import start_afresh, property_of
 
 VOCABULARY, WIDTH, LENGTH = 17, 8, 10
 
@@ -107,7 +107,7 @@ def mixing(rng):
 def random_model(seed, is_mixing):
     """A model."""
     rng = np.random.default_rng(seed)
-    jkeras.utils.set_random_seed(seed)
+    start_afresh(seed)
     mixed, length = mixing(rng) if is_mixing else (None, None)
     tokens = jkeras.Input((length,), dtype="int32")
     hide = bool(rng.random() < 0.3) and not is_mixing

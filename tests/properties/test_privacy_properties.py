@@ -14,7 +14,7 @@ import jkeras
 from jkeras import layers, privacy
 from jkeras.ops.kernels import traced_for
 from jkeras.training.batch_independence import SIZES, are_independent, meeting
-from tests.properties.tools import SEEDS, property_of
+from tests.properties.tools import SEEDS, start_afresh, property_of
 
 ROWS, STEPS, SIZE = 4, 6, 8
 SCALES = (1e-4, 1e-2, 1.0, 1e2, 1e4)
@@ -77,7 +77,7 @@ def length(tree):
 @property_of(examples=3, seed=SEEDS, norms=st.sampled_from(["ghost", "ghost", "ghost", "vmap"]))
 def test_no_row_moves_the_sum_by_more_than_the_bound(seed, norms):
     rng = np.random.default_rng(seed)
-    jkeras.utils.set_random_seed(seed)
+    start_afresh(seed)
     model = drawn_model(rng)
     clipping = rng.choice(["flat", "flat", "per_layer", "automatic"])
 

@@ -9,6 +9,8 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import jkeras
+
 MANY = int(os.environ.get("JKERAS_EXAMPLES", 0))
 SEEDS = st.integers(0, 2**16)
 KEY = jax.random.key(0)
@@ -30,6 +32,14 @@ def property_of(examples=10, **strategies):
         return quick(given(**strategies)(test))
 
     return decorate
+
+
+def start_afresh(seed):
+    """Starts names and random numbers afresh: weights follow from names, so that what was drawn
+    before would be in them otherwise, and a seed would not show what it failed on.
+    """
+    jkeras.utils.clear_session(free_memory=False)
+    jkeras.utils.set_random_seed(seed)
 
 
 def normal(seed, *shape):
