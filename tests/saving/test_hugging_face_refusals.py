@@ -210,10 +210,10 @@ def test_what_known_repositories_of_converted_types_say_is_read(name):
 def test_segments_that_keras_hub_has_not(value):
     name = "roberta.embeddings.token_type_embeddings.weight"
     array = np.full((1, 16), value, "float32")
-    stored = {}
+    shapes = SIZES_OF["roberta"].items()
+    stored = {key: Stored(shape, array.dtype, None) for key, shape in shapes}
     stored[name] = Stored(array.shape, array.dtype, None, lambda sums: array)
     config = {**COMMON, **CONVERTED["RoBERTa"]}
-    stored["roberta.embeddings.word_embeddings.weight"] = Stored((32, 16), array.dtype, None)
     if value:
         with refused(f"'{name}' has other numbers than zeros"):
             by_hub.check_weights(config, stored)
@@ -337,6 +337,7 @@ SIZES_OF = {
         "roberta.embeddings.word_embeddings.weight": (32, 16),
         "roberta.embeddings.position_embeddings.weight": (64, 16),
         "roberta.encoder.layer.0.intermediate.dense.weight": (8, 16),
+        "roberta.embeddings.token_type_embeddings.weight": (1, 16),
         "lm_head.dense.weight": (16, 16),
     },
     "vit": {
@@ -350,7 +351,10 @@ SIZES_OF = {
 
 
 def both_checks(config, shapes):
-    stored = {name: Stored(shape, np.dtype("float32"), None) for name, shape in shapes.items()}
+    stored = {
+        name: Stored(shape, np.dtype("float32"), None, lambda sums: np.zeros(1))
+        for name, shape in shapes.items()
+    }
     by_hub.check(config, stored)
     by_hub.check_weights(config, stored)
 
@@ -392,6 +396,13 @@ def test_a_weight_that_a_converter_drops_is_named(config, name):
         both_checks(config, {**shapes, name: (16, 16)})
 
 
+@pytest.mark.parametrize("name", ["vit.embeddings.position_embeddings", "vit.embeddings.cls_token"])
+def test_a_weight_that_says_a_size_is_there(name):
+    shapes = {key: shape for key, shape in SIZES_OF["vit"].items() if key != name}
+    with refused(f"no weight '{name}'|0 weights of the name"):
+        both_checks(VIT, shapes)
+
+
 def test_swin_has_whole_windows():
     """keras-hub shifts before it pads, transformers after."""
     config = {
@@ -403,6 +414,7 @@ def test_swin_has_whole_windows():
         "embeddings.patch_embeddings.projection.weight": (4, 3, 2, 2),
         "encoder.layers.0.blocks.0.intermediate.dense.weight": (8, 4),
         "encoder.layers.1.blocks.0.intermediate.dense.weight": (16, 8),
+        "encoder.layers.0.blocks.0.attention.self.relative_position_bias_table": (49, 1),
     }
     both_checks(config, shapes)
     for entries in ({"window_size": 7}, {"image_size": 31}, {"depths": [1, 2]}, {"depths": [1]}):

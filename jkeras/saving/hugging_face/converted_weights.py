@@ -4,7 +4,6 @@ large to be made.
 """
 
 import collections.abc
-import math
 import re
 import typing
 
@@ -13,8 +12,10 @@ from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face.entries import shown
 from jkeras.saving.hugging_face.sizes import is_left
 
-Axis = str | collections.abc.Callable[[dict], int]  # entries with * between, or a function of all
-Shapes = collections.abc.Mapping[str, tuple[Axis, ...]]
+Axis = str | collections.abc.Callable[[dict], int]  # an entry, or a function of all
+Shape = tuple[Axis, ...]
+# a function gives None where there is no such weight
+Shapes = collections.abc.Mapping[str, Shape | collections.abc.Callable[[dict], Shape | None]]
 
 
 class Weights(typing.NamedTuple):
@@ -209,12 +210,25 @@ def _gated(config):
     return (int(_inner(config) * 2 / 3) + 7) // 8 * 8
 
 
+def _plain_inner(config):
+    return None if config["use_swiglu_ffn"] else (_inner, "hidden_size")
+
+
+def _gated_inner(config):
+    return ("hidden_size", _gated) if config["use_swiglu_ffn"] else None
+
+
+def _registers(config):
+    has_some = config.get("num_register_tokens", 0) > 0
+    return (_one, "num_register_tokens", "hidden_size") if has_some else None
+
+
 DINOV2_SHAPES = _images(
     1,
     {
-        "embeddings.register_tokens": (_one, "num_register_tokens", "hidden_size"),
-        "encoder.layer.0.mlp.fc1.weight": (_inner, "hidden_size"),
-        "encoder.layer.0.mlp.weights_out.weight": ("hidden_size", _gated),
+        "embeddings.register_tokens": _registers,
+        "encoder.layer.0.mlp.fc1.weight": _plain_inner,
+        "encoder.layer.0.mlp.weights_out.weight": _gated_inner,
     },
 )
 WEIGHTS = {
@@ -242,7 +256,7 @@ WEIGHTS = {
         DINOV3,
         {
             "embeddings.cls_token": (_one, _one, "hidden_size"),
-            "embeddings.register_tokens": (_one, "num_register_tokens", "hidden_size"),
+            "embeddings.register_tokens": _registers,
             "embeddings.patch_embeddings.weight": ("hidden_size", "num_channels", *PATCH),
             "layer.0.mlp.up_proj.weight": WIDE,
         },
@@ -316,31 +330,32 @@ def check(kind: str, config: dict, stored: collections.abc.Mapping[str, Stored],
                 f"the files have a weight '{name}', which {what} does not read."
             )
     for name, axes in shapes.items():
-        if prefix + name in stored:
-            _check_shape(prefix + name, stored[prefix + name].shape, axes, config, what)
+        try:
+            _check_shape(prefix + name, axes, config, stored)
+        except KeyError as error:
+            raise SerializationError(
+                f"config.json does not have {error.args[0]}, which {what} needs."
+            ) from None
     return prefix
 
 
-def _check_shape(name, shape, axes, config, what):
-    """Raises SerializationError for a weight that has not the shape that entries say."""
-    try:
-        expected = tuple(_size(axis, config) for axis in axes)
-    except KeyError as error:
-        raise SerializationError(
-            f"config.json does not have {error.args[0]}, which {what} needs."
-        ) from None
+def _check_shape(name, axes, config, stored):
+    """Raises SerializationError for a weight that is not there, or has not the shape that entries
+    say.
+    """
+    axes = axes(config) if callable(axes) else axes
+    if axes is None:
+        return
+    if name not in stored:
+        raise SerializationError(f"there is no weight '{name}'.")
+    shape = stored[name].shape
+    expected = tuple(axis(config) if callable(axis) else config[axis] for axis in axes)
     if shape != expected:
-        used = {part for axis in axes if isinstance(axis, str) for part in axis.split("*")}
-        said = ", ".join(shown(entry, config[entry]) for entry in sorted(used))
+        used = sorted({axis for axis in axes if isinstance(axis, str)})
+        said = ", ".join(shown(entry, config[entry]) for entry in used)
         raise SerializationError(
             f"config.json says {said}: '{name}' should have the shape {expected}, and has {shape}."
         )
-
-
-def _size(axis, config):
-    if callable(axis):
-        return axis(config)
-    return math.prod(config[entry] for entry in axis.split("*"))
 
 
 def _ends_with(name, end):
