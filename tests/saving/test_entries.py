@@ -19,15 +19,27 @@ ROOT = pathlib.Path(jkeras.__file__).parent.parent
 PROGRAM = ROOT / "tests" / "saving" / "change_entries.py"
 NEEDS = ("keras_hub", "transformers", "torch", "safetensors")
 OWN = ("llama", "gpt2", "gemma", "qwen2", "mistral", "qwen3", "bert")
-CONVERTED = ("gemma2", "gemma3_text", "mixtral", "qwen2_moe", "smollm3", "distilbert")
+CONVERTED = (
+    *("gemma2", "gemma3_text", "mixtral", "qwen2_moe", "qwen3_moe", "smollm3"),
+    *("albert", "bart", "distilbert", "roberta", "xlm-roberta"),
+    *("deit", "dinov2", "dinov2_with_registers", "dinov3_vit", "swin", "vit"),
+)
 # as docs/pretrained.md says: the approximate GELU of BERT, an epsilon of Qwen3
-CLOSE = {("bert", "hidden_act"): 5e-4, ("qwen3", "rms_norm_eps"): 1e-4}
+CLOSE = {
+    ("albert", "hidden_act"): 5e-4,
+    ("bert", "hidden_act"): 5e-4,
+    ("qwen3", "rms_norm_eps"): 1e-4,
+}
 # no output follows from them: of windows that are off, of texts' lengths, of heads, of training
 FREE = {
     *("max_window_layers", "no_rope_layer_interval", "sliding_window", "qa_dropout"),
     *("seq_classif_dropout", "attention_dropout", "dropout", "hidden_dropout_prob"),
     *("tie_word_embeddings", "norm_topk_prob", "cache_implementation"),
     *("query_pre_attn_scalar", "decoder_sparse_step"),  # 1.0 is 1 here
+    *("num_channels", "mlp_ratio", "type_vocab_size"),  # and 3.0 is 3
+    # of features that are taken out in between, and of heads
+    *("encoder_stride", "out_features", "out_indices", "pooler_act", "pooler_output_size"),
+    *("stage_names", "apply_layernorm", "reshape_hidden_states"),
 }
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, NEEDS)), reason=f"needs {', '.join(NEEDS)}"
