@@ -363,7 +363,8 @@ def both_checks(config, shapes):
     "config, entries, words",
     [
         (ROBERTA, {"pad_token_id": 0}, "pad_token_id=0"),
-        (ROBERTA, {"layer_norm_eps": None}, "not have layer_norm_eps"),
+        (ROBERTA, {"layer_norm_eps": None}, "layer_norm_eps=None: expected"),
+        (VIT, {"num_attention_heads": 3}, "hidden_size=4 and num_attention_heads=3"),
         (ROBERTA, {"max_position_embeddings": 10**9}, "=1000000000.*'roberta.embeddings.position"),
         (ROBERTA, {"tie_word_embeddings": "yes"}, "tie_word_embeddings='yes'"),
         (VIT, {"image_size": 10**9}, "=1000000000|position_embeddings' should have"),
@@ -373,7 +374,7 @@ def both_checks(config, shapes):
         (VIT, {"hidden_dropout_prob": "0"}, "hidden_dropout_prob='0'"),
     ],
 )
-def test_an_entry_that_changes_what_a_converter_computes(config, entries, words):
+def test_an_entry_that_a_converter_computes_otherwise(config, entries, words):
     shapes = SIZES_OF[config["model_type"]]
     both_checks(config, shapes)
     with refused(words):
@@ -394,6 +395,12 @@ def test_a_weight_that_a_converter_drops_is_named(config, name):
     shapes = SIZES_OF[config["model_type"]]
     with refused(f"'{name}'|2 weights of the name"):
         both_checks(config, {**shapes, name: (16, 16)})
+
+
+def test_an_entry_is_there_whose_default_a_converter_does_not_compute():
+    config = {entry: value for entry, value in ROBERTA.items() if entry != "layer_norm_eps"}
+    with refused("not have layer_norm_eps"):
+        both_checks(config, SIZES_OF["roberta"])
 
 
 @pytest.mark.parametrize("name", ["vit.embeddings.position_embeddings", "vit.embeddings.cls_token"])
@@ -417,8 +424,11 @@ def test_swin_has_whole_windows():
         "encoder.layers.0.blocks.0.attention.self.relative_position_bias_table": (49, 1),
     }
     both_checks(config, shapes)
-    for entries in ({"window_size": 7}, {"image_size": 31}, {"depths": [1, 2]}, {"depths": [1]}):
-        with refused("window_size=7|image_size=31|depths="):
+    for entries in (
+        *({"window_size": 7}, {"window_size": None}, {"window_size": "4"}, {"image_size": 31}),
+        *({"depths": [1, 2]}, {"depths": [1]}, {"depths": 2}, {"num_heads": [1, 3]}),
+    ):
+        with refused(f"{next(iter(entries))}="):
             both_checks({**config, **entries}, shapes)
 
 

@@ -16,6 +16,12 @@ from jkeras.saving.hugging_face.converted import REFUSED, RENAMED, TYPES
 from jkeras.saving.hugging_face.sizes import are_equal, check_all_layers, check_counts, check_dtypes
 
 NUMBERS = entries.COUNTS | entries.SHARES | entries.NONE_OR_MORE
+DIVIDED = (
+    ("d_model", "encoder_attention_heads"),
+    ("dim", "n_heads"),
+    ("hidden_size", "num_attention_heads"),
+    ("num_attention_heads", "num_key_value_heads"),
+)
 NUMBERS |= {"layer_norm_eps", "layerscale_value", "mlp_ratio", "rms_norm_eps", "rope_theta"}
 
 
@@ -53,8 +59,9 @@ def check(config: dict, stored: collections.abc.Mapping[str, Stored]) -> None:
         names |= rope.ENTRIES
     _check_renamed(config, RENAMED.get(kind, {}), what)
     entries.check_known(config, names, what)
-    _check_numbers(config, known.computed & NUMBERS)
+    _check_numbers(config, known)
     _check_there(config, known, what)
+    _check_divided(config)
     entries.check_values(config, _values(known.plain, config, what), what)
     chosen, experts = config.get("num_experts_per_tok", 0), config.get("num_experts", 0)
     if chosen > max(experts, config.get("num_local_experts", 0)):
@@ -92,13 +99,30 @@ def _check_renamed(config, renamed, what):
             )
 
 
-def _check_numbers(config, names):
+def _check_numbers(config, known):
     """Raises SerializationError for a setting that is no number that it can be."""
-    for entry in names & set(config):
+    optional = {"sliding_window", *({"head_dim"} & set(known.plain))}
+    for entry in {*known.computed, *known.plain} & NUMBERS & set(config):
         has_no_window = entry == "sliding_window" and config.get("use_sliding_window") is False
-        is_none = entry == "sliding_window" and config[entry] is None
+        is_none = entry in optional and config[entry] is None
         if not (has_no_window or is_none):
             entries.check_number(entry, config[entry])
+
+
+def _check_divided(config):
+    """Raises SerializationError where heads do not divide a width that no entry says of one."""
+    for entry, divisor in DIVIDED:
+        is_said = divisor == "num_attention_heads" and config.get("head_dim") is not None
+        if (
+            entry in config
+            and divisor in config
+            and not is_said
+            and config[entry] % config[divisor]
+        ):
+            raise SerializationError(
+                f"config.json says {entry}={config[entry]} and {divisor}={config[divisor]}: "
+                "expected the first to be a multiple of the second."
+            )
 
 
 def _check_there(config, known, what):
