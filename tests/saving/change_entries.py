@@ -31,6 +31,7 @@ FURTHER = {
     "rope_scaling": [
         {"type": "linear", "factor": 2.0},
         {"rope_type": "dynamic", "factor": 2.0},
+        {"rope_type": "linear", "factor": 2.0},
         {"rope_type": "linear", "factor": True},
         {"rope_type": "yarn", "factor": 2.0},
         use_transformers.SCALED,

@@ -206,6 +206,32 @@ def test_what_known_repositories_of_converted_types_say_is_read(name):
     by_hub.check({**COMMON, **CONVERTED[name]}, stored)
 
 
+ROPES = {
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+    "full_attention": {"rope_type": "linear", "rope_theta": 1000000.0, "factor": 8.0},
+}
+
+
+@pytest.mark.parametrize(
+    "entries, words",
+    [
+        ({"rope_scaling": {"rope_type": "linear", "factor": 4.0}}, "rope_scaling="),
+        ({"rope_parameters": {**ROPES, "full_attention": ROPES["sliding_attention"]}}, "rope_"),
+        ({"query_pre_attn_scalar": None}, "query_pre_attn_scalar"),
+        ({"sliding_window": None}, "sliding_window"),
+        ({"rope_parameters": [8.0]}, "rope_parameters"),
+    ],
+)
+def test_what_entries_of_gemma_3_say_together(entries, words):
+    """Two forms of one setting say the same, and what is missing has another default elsewhere."""
+    config = {**CONVERTED["Gemma 3"], "rope_parameters": ROPES}
+    shapes = {f"model.layers.{i}.a.weight": (32, 16) for i in range(2)}
+    stored = {name: Stored(shape, np.dtype("float32"), None) for name, shape in shapes.items()}
+    by_hub.check(config, stored)
+    with refused(words):
+        by_hub.check({**config, **entries}, stored)
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_segments_that_keras_hub_has_not(value):
     name = "roberta.embeddings.token_type_embeddings.weight"

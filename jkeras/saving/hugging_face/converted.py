@@ -142,9 +142,14 @@ def _rope_of_gemma3(config):
 
 
 def _linear(config):
-    """`rope_scaling` of Gemma 3 as version 4 wrote it."""
-    given = config["rope_scaling"] or {}
+    """`rope_scaling` of Gemma 3 as version 4 wrote it; what `rope_parameters` say, if both are."""
+    given, newer = config["rope_scaling"] or {}, config.get("rope_parameters") or {}
     factor = given.get("factor") if isinstance(given, dict) else None
+    if newer:
+        whole = newer.get("full_attention") if isinstance(newer, dict) else None
+        factor = whole.get("factor") if isinstance(whole, dict) else None
+    if newer and factor is None:
+        return (None,)
     return {"rope_type": "linear", "factor": factor if _is_positive(factor) else 8.0}, None
 
 
@@ -167,6 +172,7 @@ GEMMA3 = _converted(
         "sliding_window_pattern": (6,),
         "use_bidirectional_attention": (False, None),
     },
+    needed=("query_pre_attn_scalar", "sliding_window"),
 )
 
 
@@ -297,6 +303,7 @@ TYPES = {
             "use_bidirectional_attention": (False, None),
         },
         has_rope=True,
+        needed=("sliding_window",),
     ),
     "gemma3_text": GEMMA3,
     "mixtral": _converted(
