@@ -41,6 +41,7 @@ FREE = {
     *("encoder_stride", "out_features", "out_indices", "pooler_act", "pooler_output_size"),
     *("stage_names", "apply_layernorm", "reshape_hidden_states"),
     *("pos_embed_jitter", "pos_embed_rescale", "pos_embed_shift"),  # of training
+    *("decoder_attention_heads", "decoder_ffn_dim", "decoder_layers", "encoder_layers"),  # 2.0
     *("activation_dropout", "decoder_layerdrop", "encoder_layerdrop", "init_std"),
 }
 # entries whose types transformers looks at: no int for a float

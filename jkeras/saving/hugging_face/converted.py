@@ -319,8 +319,9 @@ TYPES = {
         has_rope=True,
     ),
     "qwen3_moe": _converted(
-        f"{DECODER} {EXPERTS} head_dim max_window_layers rms_norm_eps rope_theta sliding_window",
-        {**SILU, **NO_BIAS, **NO_WINDOW, **FULL, **EXPERTS_IN_ALL}
+        f"{DECODER} {EXPERTS} head_dim max_window_layers rope_theta sliding_window",
+        # the norm of queries and keys has this epsilon, whatever the entry says
+        {**SILU, **NO_BIAS, **NO_WINDOW, **FULL, **EXPERTS_IN_ALL, "rms_norm_eps": (1e-6,)}
         | {"norm_topk_prob": FLAG, "tie_word_embeddings": FLAG},
         has_rope=True,
     ),
