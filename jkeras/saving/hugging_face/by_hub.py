@@ -16,13 +16,13 @@ from jkeras.saving.hugging_face.converted import REFUSED, RENAMED, TYPES
 from jkeras.saving.hugging_face.sizes import are_equal, check_all_layers, check_counts, check_dtypes
 
 NUMBERS = entries.COUNTS | entries.SHARES | entries.NONE_OR_MORE
+NUMBERS |= {"layer_norm_eps", "layerscale_value", "mlp_ratio", "rms_norm_eps", "rope_theta"}
 DIVIDED = (
     ("d_model", "encoder_attention_heads"),
     ("dim", "n_heads"),
     ("hidden_size", "num_attention_heads"),
     ("num_attention_heads", "num_key_value_heads"),
 )
-NUMBERS |= {"layer_norm_eps", "layerscale_value", "mlp_ratio", "rms_norm_eps", "rope_theta"}
 
 
 def check_type(kind: str) -> None:
@@ -112,13 +112,9 @@ def _check_numbers(config, known):
 def _check_divided(config):
     """Raises SerializationError where heads do not divide a width that no entry says of one."""
     for entry, divisor in DIVIDED:
+        are_there = entry in config and divisor in config
         is_said = divisor == "num_attention_heads" and config.get("head_dim") is not None
-        if (
-            entry in config
-            and divisor in config
-            and not is_said
-            and config[entry] % config[divisor]
-        ):
+        if are_there and not is_said and config[entry] % config[divisor]:
             raise SerializationError(
                 f"config.json says {entry}={config[entry]} and {divisor}={config[divisor]}: "
                 "expected the first to be a multiple of the second."
