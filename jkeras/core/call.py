@@ -211,27 +211,8 @@ class Call:
             self.named = {**self.named, name: value}
 
     def call_arguments(self):
-        """(args, kwargs) for a user's `call`: as they were given, what was filled in by name."""
+        """(args, kwargs) as they were given, what was filled in by name."""
         return self.positional, self.named
-
-    def as_called(self):
-        """(args, kwargs) with what was filled in, as one could call the layer with them."""
-        filled = {
-            k: self.arguments[k]
-            for k in self.target.names[len(self.positional) :]
-            if k in self.arguments
-            and k != self.target.star
-            and self.target.signature.parameters[k].kind is not inspect.Parameter.VAR_KEYWORD
-        }
-        more = next(
-            (
-                self.arguments.get(p.name, {})
-                for p in self.target.signature.parameters.values()
-                if p.kind is p.VAR_KEYWORD
-            ),
-            {},
-        )
-        return self.positional, {**self.extra, **filled, **more}
 
     def forward_arguments(self):
         """(args, kwargs) for `forward`: without what goes into `ctx`."""

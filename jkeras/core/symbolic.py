@@ -46,9 +46,10 @@ def symbolic_call(layer, args, kwargs):
 
 def announced(layer, call):
     """The outputs of a call, inferred, or as the user's class says in `compute_output_shape`: it
-    counts as in Keras.
+    counts as in Keras. A user's `compute_output_spec` is given what `call` is given, not the
+    defaults of `call`, which it need not have.
     """
-    args, kwargs = call.as_called()
+    args, kwargs = call.call_arguments()
     if not layer.says_output_shape:
         return layer.compute_output_spec(*args, **kwargs)
     if not all_built(layer):

@@ -125,6 +125,33 @@ def test_a_shape_that_the_class_says_is_not_looked_for(library):
     assert Own().compute_output_spec(library.KerasTensor((2, 3))).shape == (2, 7)
 
 
+@LIBRARIES
+@pytest.mark.parametrize("given", [{}, {"masks": None}, {"scale": 2.0}, {"training": True}], ids=str)
+def test_an_announcement_is_given_what_the_caller_gave(library, given):
+    """Not the defaults of `call`, which `compute_output_spec` need not have."""
+    seen = []
+
+    class Own(library.layers.Layer):
+        def call(self, inputs, masks=None, *, scale=1.0, training=None):
+            return inputs
+
+        def compute_output_spec(self, inputs, **named):
+            seen.append(named)
+            return library.KerasTensor((*inputs.shape, 7))
+
+    class Narrow(Own):
+        def compute_output_spec(self, inputs):
+            return library.KerasTensor((*inputs.shape, 7))
+
+    assert Own()(library.Input((3,)), **given).shape == (None, 3, 7)
+    assert seen == [given]
+    if not given:
+        assert Narrow()(library.Input((3,))).shape == (None, 3, 7)
+    else:
+        with pytest.raises(TypeError, match=next(iter(given))):
+            Narrow()(library.Input((3,)), **given)
+
+
 def test_the_shape_that_a_class_says_may_begin_with_the_one_found():
     class Own(jkeras.layers.Layer):
         def call(self, inputs):

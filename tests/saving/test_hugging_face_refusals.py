@@ -172,14 +172,11 @@ CONVERTED = {
         **{"sliding_window": 32, "sliding_window_size": 32, "attention_bias": False},
     },
     "Gemma 3": {
-        "model_type": "gemma3",
-        "vision_config": {"model_type": "siglip_vision_model", "num_hidden_layers": 2},
-        "text_config": {
-            **{**DECODER, "model_type": "gemma3_text", "head_dim": 8, "hidden_act": None},
-            **{"query_pre_attn_scalar": 8, "rope_local_base_freq": 10000, "sliding_window": 32},
-            **{"rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window_pattern": 6},
-            **{"hidden_activation": "gelu_pytorch_tanh", "tie_word_embeddings": True},
-        },
+        **{**DECODER, "model_type": "gemma3_text", "head_dim": 8, "hidden_act": None},
+        **{"query_pre_attn_scalar": 8, "rope_local_base_freq": 10000, "sliding_window": 32},
+        **{"rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window_pattern": 6},
+        **{"hidden_activation": "gelu_pytorch_tanh", "tie_word_embeddings": True},
+        **{"layer_types": ["sliding_attention"] * 2, "attn_logit_softcapping": None},
     },
     "Mixtral": {
         **{**DECODER, "model_type": "mixtral", "num_local_experts": 2, "num_experts_per_tok": 2},
@@ -188,6 +185,7 @@ CONVERTED = {
     "RoBERTa": {
         **{**BERT_SIZES, "model_type": "roberta", "layer_norm_eps": 1e-05, "hidden_act": "gelu"},
         **{"attention_probs_dropout_prob": 0.1, "hidden_dropout_prob": 0.1, "type_vocab_size": 1},
+        "pad_token_id": 1,
     },
     "DistilBERT": {
         **{"model_type": "distilbert", "activation": "gelu", "attention_dropout": 0.1, "dim": 16},
@@ -208,18 +206,45 @@ def test_what_known_repositories_of_converted_types_say_is_read(name):
     by_hub.check({**COMMON, **CONVERTED[name]}, stored)
 
 
+ROPES = {
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+    "full_attention": {"rope_type": "linear", "rope_theta": 1000000.0, "factor": 8.0},
+}
+
+
+@pytest.mark.parametrize(
+    "entries, words",
+    [
+        ({"rope_scaling": {"rope_type": "linear", "factor": 4.0}}, "rope_scaling="),
+        ({"rope_parameters": {**ROPES, "full_attention": ROPES["sliding_attention"]}}, "rope_"),
+        ({"query_pre_attn_scalar": None}, "query_pre_attn_scalar"),
+        ({"sliding_window": None}, "sliding_window"),
+        ({"rope_parameters": [8.0]}, "rope_parameters"),
+    ],
+)
+def test_what_entries_of_gemma_3_say_together(entries, words):
+    """Two forms of one setting say the same, and what is missing has another default elsewhere."""
+    config = {**CONVERTED["Gemma 3"], "rope_parameters": ROPES}
+    shapes = {f"model.layers.{i}.a.weight": (32, 16) for i in range(2)}
+    stored = {name: Stored(shape, np.dtype("float32"), None) for name, shape in shapes.items()}
+    by_hub.check(config, stored)
+    with refused(words):
+        by_hub.check({**config, **entries}, stored)
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_segments_that_keras_hub_has_not(value):
     name = "roberta.embeddings.token_type_embeddings.weight"
     array = np.full((1, 16), value, "float32")
-    stored = {f"a.layer.{i}.b.weight": Stored((32, 16), array.dtype, None) for i in range(2)}
+    shapes = SIZES_OF["roberta"].items()
+    stored = {key: Stored(shape, array.dtype, None) for key, shape in shapes}
     stored[name] = Stored(array.shape, array.dtype, None, lambda sums: array)
     config = {**COMMON, **CONVERTED["RoBERTa"]}
     if value:
         with refused(f"'{name}' has other numbers than zeros"):
-            by_hub.check(config, stored)
+            by_hub.check_weights(config, stored)
     else:
-        by_hub.check(config, stored)
+        by_hub.check_weights(config, stored)
 
 
 # ---------------------------------------------------------------- sizes
@@ -268,15 +293,15 @@ def test_layers_are_all_there_and_alike(weights):
     "config",
     [
         {"model_type": "distilbert", "n_layers": 10**7},
-        {"model_type": "gemma3", "text_config": {"num_hidden_layers": 10**7}},
-        {"model_type": "sam3_video", "a": [{"b": {"vision_layers": 10**7}}]},
+        {"model_type": "gemma3_text", "text_config": {"num_hidden_layers": 10**7}},
+        {"model_type": "vit", "a": [{"b": {"vision_layers": 10**7}}]},
         {"model_type": "swin", "depths": [2, 10**7]},
         {"model_type": "bart", "encoder_layers": 10**7},
         {"model_type": "albert", "num_hidden_groups": 10**7},
-        {"model_type": "t5gemma", "decoder": {"num_hidden_layers": True}},
+        {"model_type": "bart", "decoder": {"num_hidden_layers": True}},
         {"model_type": "vit", "num_hidden_layers": 2.0},
-        {"model_type": "esm", "hidden_size": 10**9},
-        {"model_type": "esm", "num_hidden_layers": 0},
+        {"model_type": "roberta", "hidden_size": 10**9},
+        {"model_type": "roberta", "num_hidden_layers": 0},
     ],
     ids=str,
 )
@@ -317,6 +342,120 @@ def test_what_a_converter_of_keras_hub_leaves_out_is_refused(entries, words):
     by_hub.check({**GEMMA2, "query_pre_attn_scalar": 2, "rms_norm_eps": 1e-6}, stored)
     with refused(words):
         by_hub.check({**GEMMA2, **entries}, stored)
+
+
+@pytest.mark.promise("keras-hub reads besides, and jkeras does not")
+@pytest.mark.parametrize("kind", ["esm", "gemma3", "gpt_oss", "paligemma", "t5gemma"])
+def test_a_type_of_keras_hub_that_computes_something_else(tmp_path, kind):
+    folder_with(tmp_path, {"model_type": kind}, model_safetensors=b"")
+    with refused(f"'{kind}' are not supported.*keras_hub.models.Backbone.from_preset"):
+        jkeras.saving.from_transformers(tmp_path)
+
+
+ROBERTA = {**COMMON, **CONVERTED["RoBERTa"], "num_hidden_layers": 1}
+VIT = {
+    **{"model_type": "vit", "hidden_size": 4, "image_size": 8, "patch_size": 4, "num_channels": 3},
+    **{"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 6, "qkv_bias": True},
+    **{"hidden_act": "gelu", "layer_norm_eps": 1e-12},
+}
+SIZES_OF = {
+    "roberta": {
+        "roberta.embeddings.word_embeddings.weight": (32, 16),
+        "roberta.embeddings.position_embeddings.weight": (64, 16),
+        "roberta.encoder.layer.0.intermediate.dense.weight": (8, 16),
+        "roberta.embeddings.token_type_embeddings.weight": (1, 16),
+        "lm_head.dense.weight": (16, 16),
+    },
+    "vit": {
+        "vit.embeddings.cls_token": (1, 1, 4),
+        "vit.embeddings.position_embeddings": (1, 5, 4),
+        "vit.embeddings.patch_embeddings.projection.weight": (4, 3, 4, 4),
+        "vit.encoder.layer.0.intermediate.dense.weight": (6, 4),
+        "classifier.weight": (2, 4),
+    },
+}
+
+
+def both_checks(config, shapes):
+    stored = {
+        name: Stored(shape, np.dtype("float32"), None, lambda sums: np.zeros(1))
+        for name, shape in shapes.items()
+    }
+    by_hub.check(config, stored)
+    by_hub.check_weights(config, stored)
+
+
+@pytest.mark.parametrize(
+    "config, entries, words",
+    [
+        (ROBERTA, {"pad_token_id": 0}, "pad_token_id=0"),
+        (ROBERTA, {"layer_norm_eps": None}, "layer_norm_eps=None: expected"),
+        (VIT, {"num_attention_heads": 3}, "hidden_size=4 and num_attention_heads=3"),
+        (ROBERTA, {"max_position_embeddings": 10**9}, "=1000000000.*'roberta.embeddings.position"),
+        (ROBERTA, {"tie_word_embeddings": "yes"}, "tie_word_embeddings='yes'"),
+        (VIT, {"image_size": 10**9}, "=1000000000|position_embeddings' should have"),
+        (VIT, {"patch_size": 2}, "position_embeddings'|patch_size=2"),
+        (VIT, {"image_size": [8, 8]}, r"image_size=\[8, 8\]: expected a whole number"),
+        (VIT, {"qkv_bias": 1}, "qkv_bias=1"),
+        (VIT, {"hidden_dropout_prob": "0"}, "hidden_dropout_prob='0'"),
+    ],
+)
+def test_an_entry_that_a_converter_computes_otherwise(config, entries, words):
+    shapes = SIZES_OF[config["model_type"]]
+    both_checks(config, shapes)
+    with refused(words):
+        both_checks({**config, **entries}, shapes)
+
+
+@pytest.mark.parametrize(
+    "config, name",
+    [
+        (ROBERTA, "roberta.encoder.layer.0.attention.self.lora_A.weight"),
+        (ROBERTA, "roberta.embeddings.more.weight"),
+        (ROBERTA, "other.encoder.layer.0.intermediate.dense.weight"),
+        (ROBERTA, "other.embeddings.word_embeddings.weight"),
+        (VIT, "vit.layernorm.more"),
+    ],
+)
+def test_a_weight_that_a_converter_drops_is_named(config, name):
+    shapes = SIZES_OF[config["model_type"]]
+    with refused(f"'{name}'|2 weights of the name"):
+        both_checks(config, {**shapes, name: (16, 16)})
+
+
+def test_an_entry_is_there_whose_default_a_converter_does_not_compute():
+    config = {entry: value for entry, value in ROBERTA.items() if entry != "layer_norm_eps"}
+    with refused("not have layer_norm_eps"):
+        both_checks(config, SIZES_OF["roberta"])
+
+
+@pytest.mark.parametrize("name", ["vit.embeddings.position_embeddings", "vit.embeddings.cls_token"])
+def test_a_weight_that_says_a_size_is_there(name):
+    shapes = {key: shape for key, shape in SIZES_OF["vit"].items() if key != name}
+    with refused(f"no weight '{name}'|0 weights of the name"):
+        both_checks(VIT, shapes)
+
+
+def test_swin_has_whole_windows():
+    """keras-hub shifts before it pads, transformers after."""
+    config = {
+        **{"model_type": "swin", "depths": [1, 1], "num_heads": [1, 2], "embed_dim": 4},
+        **{"image_size": 32, "patch_size": 2, "window_size": 4, "mlp_ratio": 2.0},
+        **{"num_channels": 3, "hidden_act": "gelu", "layer_norm_eps": 1e-5, "qkv_bias": True},
+    }
+    shapes = {
+        "embeddings.patch_embeddings.projection.weight": (4, 3, 2, 2),
+        "encoder.layers.0.blocks.0.intermediate.dense.weight": (8, 4),
+        "encoder.layers.1.blocks.0.intermediate.dense.weight": (16, 8),
+        "encoder.layers.0.blocks.0.attention.self.relative_position_bias_table": (49, 1),
+    }
+    both_checks(config, shapes)
+    for entries in (
+        *({"window_size": 7}, {"window_size": None}, {"window_size": "4"}, {"image_size": 31}),
+        *({"depths": [1, 2]}, {"depths": [1]}, {"depths": 2}, {"num_heads": [1, 3]}),
+    ):
+        with refused(f"{next(iter(entries))}="):
+            both_checks({**config, **entries}, shapes)
 
 
 @pytest.mark.parametrize("kind", ["phi3", "gpt_neox", "t5", "modernbert", "llama4"])
@@ -373,6 +512,15 @@ def test_further_weights_of_a_layer_are_not_dropped(tmp_path):
     read(tmp_path, tied=False)
     head_of(tmp_path, **{name: np.ones(8, "float32")})
     with refused(f"a weight '{name}'"):
+        read(tmp_path, tied=False)
+
+
+def test_further_weights_of_the_model_are_not_dropped(tmp_path):
+    written(tmp_path)
+    head_of(tmp_path, **{"score.weight": np.ones((2, 8), "float32")})
+    read(tmp_path, tied=False)  # of another head
+    head_of(tmp_path, **{"model.embed_positions.weight": np.ones((64, 8), "float32")})
+    with refused("a weight 'model.embed_positions.weight'"):
         read(tmp_path, tied=False)
 
 

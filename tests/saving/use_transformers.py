@@ -52,7 +52,17 @@ MODELS = {
     "bert": ("Bert", dict(**SIZES, hidden_act="gelu_new")),
 }
 KINDS = {
+    "Albert": "AlbertForPreTraining",
+    "Bart": "BartModel",
     "Bert": "BertModel",
+    "DeiT": "DeiTForImageClassification",
+    "Dinov2": "Dinov2Model",
+    "Dinov2WithRegisters": "Dinov2WithRegistersModel",
+    "DINOv3ViT": "DINOv3ViTModel",
+    "Roberta": "RobertaForMaskedLM",
+    "Swin": "SwinModel",
+    "ViT": "ViTForImageClassification",
+    "XLMRoberta": "XLMRobertaForMaskedLM",
     "DistilBert": "DistilBertForMaskedLM",
     "Gemma3Text": "Gemma3ForCausalLM",
     "GPT2": "GPT2LMHeadModel",
@@ -66,7 +76,7 @@ def random_model(name):
     family, sizes = MODELS[name]
     torch.manual_seed(0)
     no_tokens = dict(bos_token_id=None, eos_token_id=None, pad_token_id=None)
-    config = getattr(transformers, f"{family}Config")(**sizes, **no_tokens)
+    config = getattr(transformers, f"{family}Config")(**{**no_tokens, **sizes})
     kind = KINDS.get(family, f"{family}ForCausalLM")
     model = getattr(transformers, kind)(config).eval()
     for parameter in model.parameters():
@@ -77,10 +87,20 @@ def random_model(name):
 
 def outputs_of_theirs(model):
     """Logits, or of BERT the last layer's outputs."""
+    inputs = torch.tensor(TOKENS)
+    if model.main_input_name == "pixel_values":
+        size, channels = model.config.image_size, model.config.num_channels
+        inputs = torch.tensor(images(size)[..., :channels].transpose(0, 3, 1, 2))
+    more = {"decoder_input_ids": inputs.flip(1)} if model.config.is_encoder_decoder else {}
     with torch.no_grad():
-        outputs = model(torch.tensor(TOKENS))
+        outputs = model(inputs, **more)
     values = outputs.logits if "logits" in outputs else outputs.last_hidden_state
     return values.float().numpy()
+
+
+def images(size):
+    """Two of them, (rows, columns, channels)."""
+    return np.random.default_rng(1).normal(size=(2, size, size, 3)).astype("float32")
 
 
 def outputs_of_rounded(model):

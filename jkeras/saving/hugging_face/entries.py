@@ -56,13 +56,22 @@ PLAIN = {
 
 COUNTS = frozenset(
     """
-    head_dim hidden_size intermediate_size max_position_embeddings moe_intermediate_size n_embd
-    n_head n_heads n_inner n_layer n_layers n_positions num_attention_heads num_experts
-    num_experts_per_tok num_hidden_layers num_key_value_heads num_local_experts
-    original_max_position_embeddings sliding_window type_vocab_size vocab_size
+    d_model dim embed_dim embedding_size encoder_attention_heads encoder_ffn_dim head_dim
+    hidden_dim hidden_size image_size inner_group_num intermediate_size max_position_embeddings
+    moe_intermediate_size n_embd n_head n_heads n_inner n_layer n_layers n_positions
+    num_attention_heads num_channels num_experts num_experts_per_tok num_hidden_groups
+    num_hidden_layers num_key_value_heads num_local_experts original_max_position_embeddings
+    patch_size shared_expert_intermediate_size sliding_window type_vocab_size vocab_size
+    window_size
     """.split()
 )
-SHARES = frozenset("attention_dropout hidden_dropout_prob resid_pdrop".split())
+NONE_OR_MORE = frozenset(("num_register_tokens",))
+SHARES = frozenset(
+    """
+    attention_dropout attention_probs_dropout_prob drop_path_rate dropout hidden_dropout_prob
+    resid_pdrop
+    """.split()
+)
 
 
 def check_known(
@@ -106,6 +115,8 @@ def check_number(entry: str, value: object) -> None:
     """
     if entry in COUNTS:
         wanted, is_right = "a whole number of 1 or more", is_count(value)
+    elif entry in NONE_OR_MORE:
+        wanted, is_right = "a whole number of 0 or more", type(value) is int and value >= 0
     elif entry in SHARES:
         wanted, is_right = "a number from 0 to less than 1", is_number(value) and 0 <= value < 1
     else:

@@ -104,6 +104,7 @@ def _backbone(models, folder, config, stored, arguments):
     with explained(folder):
         if architecture is None:
             by_hub.check(config, stored)
+            by_hub.check_weights(config, stored)
             return by_hub.read(models, folder, kind, arguments)
         entries = settings.understood(architecture, config)
         sizes.check_sizes(architecture, entries, stored)

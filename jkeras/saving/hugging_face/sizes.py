@@ -15,7 +15,10 @@ from jkeras.saving.hugging_face.entries import shown
 
 Weights = collections.abc.Mapping[str, Stored]
 # in older files: numbers that are computed anew, and masks
-BUFFERS = re.compile(r".*\.(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias)")
+BUFFERS = re.compile(
+    r"(.*\.)?(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias|embeddings\.position_ids)"
+)
+HEADS = ("lm_head.", "classifier.", "score.", "cls.", "predictions.", "qa_outputs.")
 # the names under which configurations count what is made one by one
 LAYERS = re.compile(
     r"n_layers?|depths?|(\w+_)?(num|n)_(\w+_)?layers|(encoder|decoder|text|vision|audio)_layers|"
@@ -87,14 +90,17 @@ def _place_of(architecture, name):
 
 
 def check_left(architecture: Architecture, used: set[str], stored: Weights) -> None:
-    """Raises SerializationError where the files have what would be dropped: further weights of a
-    layer, or a matrix for the logits that is not the embedding's.
+    """Raises SerializationError where the files have what would be dropped: further weights of the
+    model, or a matrix for the logits that is not the embedding's.
 
     Args:
         used: the names of the weights that are read.
     """
+    has_prefix = any(name.startswith(architecture.prefix) for name in used)
+    prefix = architecture.prefix if has_prefix else ""
     for name in stored:
-        if name not in used and _place_of(architecture, name) is not None:
+        is_of_model = name.startswith(prefix) or _place_of(architecture, name) is not None
+        if name not in used and is_of_model and not is_left(name):
             raise SerializationError(
                 f"the files have a weight '{name}', which {architecture.backbone} does not have."
             )
@@ -107,7 +113,7 @@ def check_left(architecture: Architecture, used: set[str], stored: Weights) -> N
         for name in architecture.names(row.theirs)
         if name in stored
     )
-    if not _are_equal(stored[HEAD], embedding):
+    if not are_equal(stored[HEAD], embedding):
         raise SerializationError(
             f"the files have a matrix '{HEAD}' that is not the embedding's, and config.json says "
             "that they are the same (tie_word_embeddings), which is what "
@@ -115,8 +121,13 @@ def check_left(architecture: Architecture, used: set[str], stored: Weights) -> N
         )
 
 
-def _are_equal(weight, other):
-    """Whether two arrays have the same bits."""
+def is_left(name: str) -> bool:
+    """Whether a weight is made anew of others, or belongs to a head, where names have no prefix."""
+    return BUFFERS.fullmatch(name) is not None or name.startswith(HEADS)
+
+
+def are_equal(weight, other):
+    """Whether two weights have the same bits."""
     if (weight.shape, weight.dtype) != (other.shape, other.dtype):
         return False
     with Checksums() as sums:
@@ -159,16 +170,37 @@ def check_counts(config: dict, stored: Weights) -> None:
             _check_count(entry, value, max(widest, len(stored)), "no weight is that large")
 
 
+BLOCK = re.compile(r"\.layers\.(\d{1,9})\.blocks\.(\d{1,9})\.")  # a stage, a block of it
+# {entry: in which names it is a number, what it counts}
+NUMBERED = {
+    "num_hidden_layers": (r"(?:^|\.)layers?\.(\d{1,9})\.", "layers"),
+    "n_layers": (r"(?:^|\.)layers?\.(\d{1,9})\.", "layers"),
+    "num_hidden_groups": (r"\.albert_layer_groups\.(\d{1,9})\.", "groups"),
+    "inner_group_num": (r"\.albert_layers\.(\d{1,9})\.", "layers of a group"),
+    "num_experts": (r"\.experts\.(\d{1,9})\.", "experts"),
+    "num_local_experts": (r"\.experts\.(\d{1,9})\.", "experts"),
+}
+
+
 def check_all_layers(config: dict, stored: Weights) -> None:
-    """Raises SerializationError where a configuration has other layers than those of the files."""
-    found = (re.search(r"(?:^|\.)layers?\.(\d{1,9})\.", name) for name in stored)
-    numbers = {int(one[1]) for one in found if one}
-    for entry in ("num_hidden_layers", "n_layers"):
+    """Raises SerializationError where a configuration has other layers, groups of them or experts
+    than the files.
+    """
+    for entry, (pattern, things) in NUMBERED.items():
+        found = (re.search(pattern, name) for name in stored)
+        numbers = {int(one[1]) for one in found if one}
         if entry in config and numbers and config[entry] != len(numbers):
             raise SerializationError(
                 f"config.json says {shown(entry, config[entry])}; the files have the weights of "
-                f"{len(numbers)} layers."
+                f"{len(numbers)} {things}."
             )
+    blocks = {one.groups() for one in map(BLOCK.search, stored) if one}
+    depths = [sum(int(stage) == i for stage, _ in blocks) for i in range(len(stored))]
+    if blocks and "depths" in config and config["depths"] != [n for n in depths if n]:
+        raise SerializationError(
+            f"config.json says {shown('depths', config['depths'])}; the files have the weights of "
+            f"{[n for n in depths if n]} blocks."
+        )
 
 
 def _numbers_in(config, where):
