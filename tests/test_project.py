@@ -126,6 +126,9 @@ def test_imports_go_downwards():
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+@pytest.mark.promise("No file of the kernel knows")
+@pytest.mark.promise("The kernel imports JAX")
+@pytest.mark.promise("the kernel | `structure`")
 @pytest.mark.promise("`kernel` knows nothing of `core`")
 def test_the_kernel_imports_jax_numpy_and_itself():
     known = {"jax", "numpy", *sys.stdlib_module_names}
@@ -184,6 +187,8 @@ def test_every_public_object_is_documented(what):
     assert not missing, f"{len(missing)} without {what}: {', '.join(missing)}"
 
 
+@pytest.mark.promise("Names, arguments, defaults.**")
+@pytest.mark.promise("What Keras has under `keras.applications`")
 @pytest.mark.promise("the same names, arguments, defaults, numbers and files, checked case by case")
 @pytest.mark.promise("Names whose signature is that of Keras")
 @pytest.mark.promise("Keras 3, written again as pure functions on JAX")

@@ -165,6 +165,8 @@ def test_columns_by_name():
         np.testing.assert_allclose(mine, theirs, 2e-5, 1e-6)
 
 
+@pytest.mark.promise("In a source of batches")
+@pytest.mark.promise("`x`, `y` and `sample_weight`")
 def test_nested_structures():
     """Dicts in lists in a dict, as inputs and as labels of two outputs, with weights for each;
     batches and arrays.

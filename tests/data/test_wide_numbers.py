@@ -53,6 +53,7 @@ SOURCES = {
 }
 
 
+@pytest.mark.promise("Whole numbers beyond them")
 @pytest.mark.promise("whole numbers above 2\\*\\*31 wrap to others")
 @pytest.mark.parametrize("kind", SOURCES)
 def test_whole_numbers_of_64_bits_go_as_floats(kind):
@@ -274,6 +275,7 @@ def test_times(dtype):
         same().predict(np.array([[1, 2]]).astype(dtype))
 
 
+@pytest.mark.promise("a table with a column of")
 def test_a_column_of_texts():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"age": [1, 2], "zip": ["8001", "3000"]})
@@ -283,6 +285,7 @@ def test_a_column_of_texts():
         same((1,)).predict(np.array([["8001"], [7]], object))
 
 
+@pytest.mark.promise("With `jax_enable_x64` they")
 def test_64_bits_stay_where_they_are_on():
     import jax
 

@@ -83,6 +83,8 @@ def test_keras_draws_the_same_numbers_from_a_seed():
             np.testing.assert_allclose(mine(x, training=True), theirs(x, training=True), rtol=1e-6)
 
 
+@pytest.mark.promise("Each layer derives a key of its own from it and")
+@pytest.mark.promise("Each layer derives a key of its own from it, by")
 def test_layers_at_different_places_get_different_keys():
     model = Sequential(
         [Input((1000,)), layers.Dropout(0.5, name="a"), layers.Dropout(0.5, name="b")]
@@ -131,6 +133,7 @@ def test_paths_are_separated():
     np.testing.assert_array_equal(parts("a", "bc"), parts("a", "bc"))
 
 
+@pytest.mark.promise("Keras's names are counted")
 @pytest.mark.promise("the same code gives the same keys, whatever was made before it")
 @pytest.mark.parametrize("kind", ["subclass", "sequential", "functional"])
 def test_keys_do_not_depend_on_how_many_layers_there_were_before(kind):
@@ -162,6 +165,8 @@ def drawn_by_the_last(*parts):
     return kept(y), list(params.values())[-1]["kernel"]
 
 
+@pytest.mark.promise("Names of layers that you")
+@pytest.mark.promise("The path consists of names")
 @pytest.mark.promise("changes nothing of what the others draw")
 @pytest.mark.promise("One of the same class **in front** does")
 @pytest.mark.promise("The same holds for what `init` gives to each layer")
@@ -185,6 +190,8 @@ def masks_of_a_name(*parts):
     return model.apply({}, {}, ONES, training=True, rng=jax.random.key(1))[0]
 
 
+@pytest.mark.promise("The two functions look")
+@pytest.mark.promise("`training=True` needs `rng`")
 def test_training_without_a_key_is_explained():
     model = Sequential([Input((1000,)), layers.Dropout(0.5, name="drop")])
     with pytest.raises(RandomKeyError, match="drop.*rng=jax.random.key"):
@@ -211,6 +218,7 @@ def test_vmap_over_keys():
         np.testing.assert_array_equal(together[i], run(keys[i]))
 
 
+@pytest.mark.promise("`rng` | the key from which")
 def test_every_training_step_draws_anew():
     model = Sequential(
         [Input((1000,)), layers.Dropout(0.5), layers.Dense(1, kernel_initializer="ones")]
@@ -226,6 +234,7 @@ def test_every_training_step_draws_anew():
     assert len(set(losses)) == 4 and all(abs(v - 1000) < 100 for v in losses)
 
 
+@pytest.mark.promise("Inside `fit` layers draw")
 def test_fit_draws_anew_at_each_step_and_repeats_from_a_seed():
     def losses():
         jkeras.utils.set_random_seed(11)
@@ -308,6 +317,7 @@ class Drawn(jkeras.initializers.Initializer):
         return drawn(shape, dtype)
 
 
+@pytest.mark.promise("An initializer that is")
 @pytest.mark.parametrize("initializer", [drawn, Drawn()])
 def test_first_values_drawn_without_a_seed_follow_from_the_key(initializer):
     def kernel(key, layer=None):
@@ -326,6 +336,7 @@ def test_first_values_drawn_without_a_seed_follow_from_the_key(initializer):
     assert not np.array_equal(params["a"]["kernel"], params["b"]["kernel"])
 
 
+@pytest.mark.promise("The two functions look")
 def test_init_does_not_move_the_global_generator():
     values = []
     for draws in (False, True):

@@ -59,6 +59,7 @@ def _map(d):
     return layouts
 
 
+@pytest.mark.promise("A mesh has axes with names")
 @pytest.mark.parametrize(
     "use",
     [
@@ -207,6 +208,7 @@ def test_a_key_that_matches_nothing(key, match):
         fitted_with(**{key: (None, "model"), ".*/bias": ("model",)})
 
 
+@pytest.mark.promise("Keys of a `LayoutMap` are")
 def test_keys_that_match():
     fitted_with(**{".*/kernel": (None, "model"), ".*head/output": ("batch", "model")})
 
@@ -216,11 +218,14 @@ def test_parts_of_sequences_divide_the_devices():
         jkeras.distribution.ContextParallel(3, devices=["cpu:0"])
 
 
+@pytest.mark.promise("Counts and rates, which")
 def test_what_can_be_with_the_host():
     with pytest.raises(ValueError, match="FSDP: Invalid value for argument `offload`"):
         jkeras.distribution.FSDP(devices=ONE, offload="weights")
 
 
+@pytest.mark.promise("A loop of your own may")
+@pytest.mark.promise("an argument of all distributions")
 def test_variables_of_an_optimizer_with_the_host():
     """Arrays lie there between uses, numbers do not; a value is on the device."""
     with jkeras.distribution.FSDP(devices=ONE, offload="optimizer").scope():

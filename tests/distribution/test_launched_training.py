@@ -65,6 +65,8 @@ def peaceful(tmp_path_factory):
     return weights(folder)
 
 
+@pytest.mark.promise("One program, started once")
+@pytest.mark.promise("What makes it go on after")
 @pytest.mark.promise("it ends with the bits of one that nothing happened to")
 @pytest.mark.promise("takes the newest checkpoint that is whole")
 @pytest.mark.promise("a process killed at a random step")
@@ -85,6 +87,8 @@ def test_goes_on_with_fewer_processes(tmp_path, peaceful, processes, devices):
     assert_same(weights(tmp_path), peaceful, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.promise("Of several processes all")
+@pytest.mark.promise("When one of the processes")
 def test_sigterm_saves_the_step_of_the_moment(tmp_path, peaceful):
     job = start(2, "saves_at_the_end", tmp_path, grace=20)
     next(line for line in job.stdout if line == "[1] step 7\n")

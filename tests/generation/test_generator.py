@@ -27,6 +27,9 @@ def by_hand(model, prompt, length):
     return text
 
 
+@pytest.mark.promise("`MultiHeadAttention` and `GroupQueryAttention`")
+@pytest.mark.promise("`model.generate(prompts, max_length=200)` writes")
+@pytest.mark.promise("`model.generate` takes prompts")
 @pytest.mark.parametrize("name", [*CACHED, *UNCACHED])
 def test_as_by_hand(name):
     model = made(name)
@@ -38,6 +41,8 @@ def test_as_by_hand(name):
     assert lengths.tolist() == [16] * 3
 
 
+@pytest.mark.promise("Keys and values of attention")
+@pytest.mark.promise("which a pass takes and")
 @pytest.mark.parametrize("name", CACHED)
 def test_logits_are_those_without_a_cache(name):
     """Also for several new tokens at once, from another position on in each row."""
@@ -66,6 +71,7 @@ def test_a_seed_for_each_call():
     assert np.asarray(first).tolist() != np.asarray(other).tolist()
 
 
+@pytest.mark.promise("Ten prompt lengths take")
 def test_two_programs_for_all_prompts():
     model = made("grouped")
     generator = Generator(model, 24)
@@ -115,6 +121,7 @@ def test_the_logits_of_a_prompt_on_the_left():
         np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
 
 
+@pytest.mark.promise("`stop=[...]` or `stop=2`")
 def test_stop_and_pad():
     model = made("stacked")
     whole = np.asarray(Generator(model, 20)(model.params, PROMPTS, LENGTHS)[0])
@@ -126,6 +133,7 @@ def test_stop_and_pad():
         assert end == 20 or row[end - 1] == stop
 
 
+@pytest.mark.promise("`model.generate` takes prompts")
 def test_streams():
     model = made("grouped")
     texts = model.generate([[3, 4, 5], [6]], max_length=9)
@@ -140,12 +148,14 @@ def test_streams():
     assert list(model.generate([6], max_length=9, stream=True)) == one[1:].tolist()
 
 
+@pytest.mark.promise("`stop=[...]` or `stop=2`")
 def test_progress(capsys):
     model = made("grouped")
     model.generate([[1, 2], [3]], max_length=40, verbose=1)
     assert "40/40" in capsys.readouterr().out
 
 
+@pytest.mark.promise("The same as a pure function")
 def test_several_models_at_once():
     """Under `jax.vmap` over their params, and under `jax.jit`."""
     model = made("grouped")
@@ -157,6 +167,7 @@ def test_several_models_at_once():
         np.testing.assert_array_equal(tokens[number], generator(params, PROMPTS, LENGTHS)[0])
 
 
+@pytest.mark.promise("generation: cache | 2 ×")
 def test_in_half_precision():
     jkeras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -178,6 +189,8 @@ def model_of(operation):
     return jkeras.Model(tokens, layers.Dense(VOCABULARY)(operation(x)))
 
 
+@pytest.mark.promise("`MultiHeadAttention` and `GroupQueryAttention`")
+@pytest.mark.promise("`generator.why_uncached` names the")
 @pytest.mark.promise("the same tokens, more slowly")
 @pytest.mark.parametrize(
     "operation, why",

@@ -10,6 +10,7 @@ from jkeras.keras2 import image, sequence, text
 TEXTS = ["The cat sat on the mat.", "The dog -- the big dog! -- ran", "a", ""]
 
 
+@pytest.mark.promise("preprocessing | `Tokenizer`")
 @pytest.mark.parametrize(
     "options",
     [{}, {"num_words": 4}, {"oov_token": "?"}, {"char_level": True}, {"lower": False}],
@@ -61,6 +62,7 @@ def test_windows(options):
             np.testing.assert_array_equal(g, w)
 
 
+@pytest.mark.promise("preprocessing | `Tokenizer`")
 def test_skipgrams_pair_neighbours():
     pairs, labels = sequence.skipgrams([1, 2, 0, 3], 4, 1, negative_samples=1.0, seed=0)
     near = sorted(map(tuple, (p for p, label in zip(pairs, labels) if label)))

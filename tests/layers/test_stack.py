@@ -68,6 +68,8 @@ def step(model):
     ]
 
 
+@pytest.mark.promise("`layers.Stack(block, 50)` is")
+@pytest.mark.promise("`nn.scan` over layers | `layers.Stack(block, 12)`")
 @pytest.mark.parametrize("remat", some_slow([False, True], True))
 def test_as_separate_blocks(remat):
     """Outputs, losses and penalties, gradients, moving statistics, constraints: all as of separate

@@ -32,6 +32,7 @@ def test_ends_of_lines(tmp_path, ends):
     assert layer.get_vocabulary() == ["[UNK]", "a", "b"]
 
 
+@pytest.mark.promise("A vocabulary is text, in")
 def test_another_encoding(tmp_path):
     path = write(tmp_path, "grün\nb\n".encode("utf-16"))
     layer = layers.StringLookup(vocabulary=path, encoding="utf-16")

@@ -48,6 +48,7 @@ def _plain(function):
     return run
 
 
+@pytest.mark.promise("These are chosen inside")
 @needs_transposed_loops
 @pytest.mark.parametrize("name", CASES)
 def test_numbers_of_the_plain_loop(name):

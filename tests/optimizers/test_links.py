@@ -316,6 +316,7 @@ def test_a_rule_is_traced_once_for_a_shape():
     assert sorted(traces) == [(2, 3), (4,)]
 
 
+@pytest.mark.promise("`jkeras.optimizers.transform` has the")
 def test_a_chain_is_its_links_one_after_another():
     link = transform.chain(transform.unscale(2.0), transform.clip_by_value(1.0), descent())
     new, _ = link.step(GRADS, link.init(PARAMS), PARAMS, **now())
@@ -329,6 +330,7 @@ def test_a_chain_of_gradients_only_is_no_step():
     close(link.update(GRADS, {})[0], jax.tree.map(lambda g: jnp.clip(g / 2, -1, 1), GRADS))
 
 
+@pytest.mark.promise("They are pure, too:")
 def test_a_step_gives_the_rule_to_the_bit():
     """`p + (new - p)` rounds: the chain hands `new` itself on."""
 

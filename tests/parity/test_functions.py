@@ -667,6 +667,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.promise("are Keras's optimizers")
 @pytest.mark.promise("whole trainings equal real Keras on JAX")
 @pytest.mark.parametrize(("name", "kwargs", "form"), rows(STEPS))
 @pytest.mark.filterwarnings("ignore:Gradients do not exist:UserWarning")

@@ -133,6 +133,7 @@ LORA = [
 ]
 
 
+@pytest.mark.promise("`Dense`, `EinsumDense`, `Embedding`")
 @pytest.mark.parametrize("name, mode", every(6, LORA, slow=2))
 def test_lora_on_quantized(name, mode):
     layers = []
@@ -197,6 +198,7 @@ def test_float8_gradients_are_the_next_scales():
         np.testing.assert_allclose(found[weight.name], value, rtol=1e-5, err_msg=weight.name)
 
 
+@pytest.mark.promise('`"float8"` is for')
 def test_float8_trains_as_in_keras():
     x, y = random((8, 6)), random((8, 3), 1)
     trained = []
@@ -403,6 +405,7 @@ def test_policies_by_path():
     assert mine.get_config()["dtype"] == its.get_config()["dtype"]
 
 
+@pytest.mark.promise("They are for prediction")
 def test_lora_trains_on_an_integer_kernel():
     x, y = random((8, 6)), random((8, 3), 1)
     trained = []

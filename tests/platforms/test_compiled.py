@@ -271,6 +271,7 @@ def test_slices():
         assert groups, line
 
 
+@pytest.mark.promise("What does not fit says")
 @pytest.mark.parametrize("kind", ["v5e", "h100"])
 def test_what_does_not_fit(kind):
     """On a TPU the compiler refuses; on a GPU it does not, and what it says is compared."""
@@ -281,6 +282,7 @@ def test_what_does_not_fit(kind):
     assert "no (" in str(found)
 
 
+@pytest.mark.promise("is the largest power of")
 def test_batch_size():
     """That it fits, and twice as many rows do not."""
     model = jkeras.Sequential(

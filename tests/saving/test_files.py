@@ -69,6 +69,9 @@ def trained(k, builder):
     return model
 
 
+@pytest.mark.promise("Configs and files.** Files")
+@pytest.mark.promise("`.keras` | yes | yes | yes")
+@pytest.mark.promise("writes a file that Keras")
 @pytest.mark.promise("What Keras itself cannot open")
 @pytest.mark.parametrize(
     "writer, reader",
@@ -92,6 +95,8 @@ def test_whole_models(tmp_path, writer, reader, builder):
         np.testing.assert_allclose(more[0][name], more[1][name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.promise("Configs and files.** Files")
+@pytest.mark.promise("`.safetensors`, `.npz`")
 @pytest.mark.parametrize(
     "writer, reader", [(jkeras, keras), (keras, jkeras)], ids=["to-keras", "from-keras"]
 )
@@ -329,6 +334,7 @@ def test_a_model_that_is_not_built_has_no_weights_in_its_file(tmp_path, writer, 
     assert again.count_params() == 4 * 2 + 2 + 2 * 3 + 3
 
 
+@pytest.mark.promise("A class of your own in")
 @pytest.mark.promise("is refused in the same places; messages say what to do")
 def test_a_class_of_ones_own_must_be_registered_or_passed(tmp_path):
     class Twice(jkeras.layers.Layer):

@@ -82,6 +82,7 @@ def test_what_changes_no_output_is_read():
     assert understood(LLAMA, {**CONFIG, **others})["vocab_size"] == 11
 
 
+@pytest.mark.promise("Two things of keras-hub's")
 @pytest.mark.parametrize("epsilon", [1e-2, 1e-7])
 def test_an_epsilon_that_keras_hub_has_not_everywhere(epsilon):
     with refused(f"rms_norm_eps={epsilon}.*Qwen3Backbone.*1e-06 or 1e-05"):
@@ -296,6 +297,7 @@ GEMMA2 = {
 }
 
 
+@pytest.mark.promise("Of `albert`, `deit`, `dinov2`")
 @pytest.mark.promise("the same blocks, and another cap")
 @pytest.mark.parametrize(
     "entries, words",
@@ -319,6 +321,7 @@ def test_what_a_converter_of_keras_hub_leaves_out_is_refused(entries, words):
         by_hub.check({**GEMMA2, **entries}, stored)
 
 
+@pytest.mark.promise("Any other type is said")
 @pytest.mark.parametrize("kind", ["phi3", "gpt_neox", "t5", "modernbert", "llama4"])
 def test_a_type_that_is_not_supported_is_said_to_be(tmp_path, kind):
     folder_with(tmp_path, {"model_type": kind}, model_safetensors=b"")
@@ -416,6 +419,7 @@ def test_links_lead_nowhere_else(tmp_path, name):
         jkeras.saving.from_transformers(tmp_path / "model")
 
 
+@pytest.mark.promise("Links stay in the folder")
 def test_links_of_the_cache_of_huggingface_hub(tmp_path):
     """A snapshot's names lead to the files of all snapshots; the folder may be a link itself."""
     written(tmp_path / "model")
@@ -443,6 +447,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.promise("An error leaves the old")
 @pytest.mark.parametrize("shards", [5, 500 / 2**30])
 @pytest.mark.parametrize("where", ["weights", "config"])
 def test_an_error_leaves_the_old_model(tmp_path, monkeypatch, where, shards):
@@ -494,6 +499,8 @@ for step in range(1, 20):
 """
 
 
+@pytest.mark.promise("A kill leaves the old model")
+@pytest.mark.promise("A model that is there is")
 def test_a_kill_leaves_one_model_or_none(tmp_path):
     """Of a program that is killed before its first, second, ... change of a name."""
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=True)
@@ -507,6 +514,7 @@ def test_a_kill_leaves_one_model_or_none(tmp_path):
     assert not any("config" in one for one in left[1:-1])
 
 
+@pytest.mark.promise("A model that is there is")
 def test_new_files_take_the_places(tmp_path):
     written(tmp_path)
     os.chmod(tmp_path / files.CONFIG, 0o600)
@@ -517,6 +525,7 @@ def test_new_files_take_the_places(tmp_path):
     read(tmp_path, tied=False)
 
 
+@pytest.mark.promise("A link in the place of")
 @pytest.mark.parametrize("name", [files.CONFIG, files.WEIGHTS])
 def test_a_file_behind_a_link_stays_as_it_is(tmp_path, name):
     (tmp_path / "mine").write_text("mine")

@@ -88,6 +88,7 @@ def test_words_for_what_is_too_deep(name):
         deserialize_keras_object(CONFIGS[name])
 
 
+@pytest.mark.promise("Names of layers in a file")
 @pytest.mark.parametrize("place", ["model", "layer"])
 def test_a_summary_gives_no_commands(tmp_path, place):
     model = jkeras.Sequential(

@@ -51,6 +51,8 @@ def reports():
     return {line["name"]: line for line in lines}
 
 
+@pytest.mark.promise("A folder that transformers")
+@pytest.mark.promise("The largest difference, relative")
 @pytest.mark.promise("logits beside torch, float32")
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_comes_from_transformers_and_goes_back(reports, name):
@@ -64,6 +66,7 @@ def test_a_model_comes_from_transformers_and_goes_back(reports, name):
     assert report.get("texts", True)
 
 
+@pytest.mark.promise("folder of transformers")
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in HUB_DIFFERS])
 def test_keras_hub_reads_it_itself(reports, name):
     assert reports[name]["hub"] < 1e-5

@@ -73,6 +73,9 @@ def test_made_ahead_by_a_thread_or_lying_on_the_device(monkeypatch):
     assert "jkeras-prefetch" in names
 
 
+@pytest.mark.promise("The last two lines are")
+@pytest.mark.promise("`fit` has early stopping")
+@pytest.mark.promise("one step in a dispatch")
 @pytest.mark.parametrize(
     "form", some_slow(["every batch", "three steps", "generator"], "three steps")
 )

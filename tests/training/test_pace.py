@@ -6,6 +6,9 @@ from jkeras.ops.kernels import traced_for
 from jkeras.training.pace import MOST, Pace, steps_of
 
 
+@pytest.mark.promise("On a CPU a dispatch has")
+@pytest.mark.promise("Several steps are one dispatch")
+@pytest.mark.promise("`fit` puts many steps into")
 @pytest.mark.parametrize(
     ("platform", "seconds", "steps"),
     [

@@ -110,6 +110,7 @@ def test_through_fit_as_without(name):
     np.testing.assert_allclose(*histories, rtol=1e-5)
 
 
+@pytest.mark.promise("activations of a deep model")
 def test_the_compiled_step_needs_less_memory():
     def needed(scope):
         with scope:

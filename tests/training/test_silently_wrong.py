@@ -70,6 +70,7 @@ WRAPPED = {
 }
 
 
+@pytest.mark.promise("labels outside of the classes, also")
 @pytest.mark.parametrize("name", WRAPPED)
 def test_labels_of_a_loss_that_hands_them_on(name):
     ignored = -1 if name == "class" else 0

@@ -41,6 +41,7 @@ def sets_of(kind):
     return conformal.predict_sets(fitted, PROBABILITIES[NEW], **options.get(kind, {}))
 
 
+@pytest.mark.promise("the smallest ones; empty")
 @pytest.mark.parametrize("kind", RECORDED)
 def test_sets_are_the_recorded_ones(kind):
     sets = np.asarray(sets_of(kind))[:12]

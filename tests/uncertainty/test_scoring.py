@@ -59,6 +59,7 @@ def test_labels_may_be_one_hot_and_have_more_axes(score):
     np.testing.assert_allclose(found.reshape(-1), plain, rtol=1e-6)
 
 
+@pytest.mark.promise("Compare models by `NegativeLogLikelihood`")
 def test_the_brier_score_is_reliability_less_resolution_and_uncertainty():
     """Murphy's partition, by the diagram's bins, in which all predictions are the same."""
     levels = np.array([0.05, 0.3, 0.5, 0.9], "float32")
