@@ -7,6 +7,7 @@ import inspect
 import pathlib
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -203,3 +204,12 @@ def test_tables_from_check_api_are_up_to_date():
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.promise("One that is there already may stay, from JAX 0.7 on")
+def test_pages_name_the_oldest_jax_and_python():
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    start = (ROOT.parent / "docs" / "getting-started.md").read_text()
+    [jax] = [line.partition(">=")[2] for line in project["dependencies"] if line.startswith("jax>")]
+    assert f"from JAX {jax} on" in start
+    assert f"You need Python {project['requires-python'].removeprefix('>=')} or newer" in start

@@ -14,6 +14,7 @@ def asks(callback):
     return callbacks.CallbackList([callback]).looks_at_batches("train")
 
 
+@pytest.mark.promise("| callback | what it does | asks for every batch |")
 @pytest.mark.promise("Which of them make `fit`")
 @pytest.mark.promise("a callback looks at each batch.")
 def test_table(tmp_path):

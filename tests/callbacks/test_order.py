@@ -370,6 +370,7 @@ def test_a_list_is_a_callback():
         jkeras.callbacks.CallbackList([print])
 
 
+@pytest.mark.promise("Every method may be left out")
 def test_callbacks_that_were_made_for_keras():
     """A subclass of Keras's own base works here; what it does not override costs nothing."""
 

@@ -140,6 +140,7 @@ def test_config_round_trip(bench):
     )
 
 
+@pytest.mark.promise("It is data, found on shapes alone")
 @pytest.mark.promise("`init` looks at the shape")
 def test_init(bench):
     """The key alone decides the weights; no other key gives them."""
@@ -216,6 +217,7 @@ def test_gradients(bench):
         assert np.abs(g).max() > 1e-6, f"gradient of {jax.tree_util.keystr(path)} is zero"
 
 
+@pytest.mark.promise("A `StatefulLayer` returns")
 @pytest.mark.promise("A weight with `trainable=False`")
 @pytest.mark.promise("What `call` changes or")
 def test_state_changes_only_in_training(bench):

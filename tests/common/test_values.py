@@ -431,6 +431,7 @@ def trained(request):
     return Trained(*TRAINED[request.param])
 
 
+@pytest.mark.promise("Beside them every model has Keras's view")
 @pytest.mark.promise("They are the same model")
 @pytest.mark.promise("`model.params = params`")
 @pytest.mark.promise("`model.params` is what")

@@ -63,6 +63,7 @@ def of_arrays(model, parts, **kwargs):
     return expected
 
 
+@pytest.mark.promise("shuffled by | smaller batch at the end | length known")
 @pytest.mark.promise("What can start again starts")
 @pytest.mark.promise("`DataLoader` | as it is")
 @pytest.mark.promise("`tf.data`, torch's `DataLoader`")
@@ -133,6 +134,7 @@ def as_lists(batches):
     return [[np.asarray(part).tolist() for part in batch if part is not None] for batch in batches]
 
 
+@pytest.mark.promise("shuffled by | smaller batch at the end | length known")
 @pytest.mark.parametrize("kind", RESUMABLE)
 def test_position(kind, tmp_path):
     """An epoch that begins at a batch gives the batches that it would give from there on."""

@@ -55,6 +55,7 @@ def test_functional_in_subclass_in_sequential_trains_as_in_keras():
     )
 
 
+@pytest.mark.promise("A composite's `forward` runs each child")
 @pytest.mark.promise("A layer that is an attribute")
 @pytest.mark.promise("Its arrays lie below its")
 @pytest.mark.promise("On the right `params` and")

@@ -312,6 +312,7 @@ def test_remat_block_in_fit():
 # ---------------------------------------------------------------- the pure step
 
 
+@pytest.mark.promise("`make_eval_step` gives a step")
 def test_pure_step_is_gradient_descent_by_hand():
     model = Sequential(
         [Input((3,)), layers.Dense(2, activation="tanh", name="a"), layers.Dense(1, name="b")]

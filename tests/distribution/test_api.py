@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
@@ -240,3 +241,23 @@ def test_variables_of_an_optimizer_with_the_host():
         momentum.assign(momentum + 1)
         assert momentum.own_value().sharding.memory_kind == "pinned_host"
     np.testing.assert_allclose(momentum, np.full((2, 3), 1.1), rtol=1e-6)
+
+
+@pytest.mark.promise("The state of an overridden `init_opt_state` is yours")
+def test_a_state_of_ones_own_is_not_with_the_host():
+    class Own(jkeras.Sequential):
+        def init_opt_state(self, params):
+            return {"mine": jnp.zeros((2,))}
+
+        def pure_train_step(self, state, batch):
+            mine = {"mine": state.opt_state["mine"] + 1}
+            return state._replace(step=state.step + 1, opt_state=mine), {}
+
+    with jkeras.distribution.FSDP(devices=ONE, offload="optimizer").scope():
+        model = Own([jkeras.Input((2,)), jkeras.layers.Dense(3)])
+        model.compile("adam")
+        state = jkeras.training.init_train_state(model, 0)
+        step = jax.jit(jkeras.training.make_train_step(model))
+        after, _ = step(state, (np.ones((4, 2), "float32"),))
+    kinds = [s.opt_state["mine"].sharding.memory_kind for s in (state, after)]
+    assert kinds == ["device", "device"] and after.opt_state["mine"].tolist() == [1, 1]

@@ -101,6 +101,7 @@ def test_sigterm_saves_the_step_of_the_moment(tmp_path, peaceful):
     assert_same(weights(tmp_path), peaceful, rtol=0)
 
 
+@pytest.mark.promise("A process whose neighbour has died waits for it")
 def test_a_collective_that_a_process_never_comes_to():
     out, errors = result(start(2, "waits_for_a_dead_one"))
     assert "process 1 ended with exit status 137 (SIGKILL)" in errors

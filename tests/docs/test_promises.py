@@ -2,7 +2,6 @@
 
 import pytest
 
-
 from tests.docs.scripts import script
 
 
@@ -38,6 +37,24 @@ def test_sentences_of_a_page(script):
         "| a | never |",
         "| b | c |",
     ]
+
+
+def test_headings_and_heads_of_tables_promise_nothing(script):
+    rows = "## It never ends\n\n| a | never |\n|---|:---:|\n| b | c |\n| d | e |\n\n| f | g |\n|---|---|"
+    sentences = script.sentences_of("page", rows)
+    assert [one.head for one in sentences] == ["", *["| a | never |"] * 3, "| f | g |"]
+    assert [one.may_promise for one in sentences] == [False, False, True, True, False]
+    assert script._with("| a | never |", sentences) == sentences[2:4]
+
+
+def test_what_a_script_writes_is_one_promise(script):
+    text = (
+        "Before.\n<!-- figures: begin speed, by docs/make_figures.py -->\n\n| a | 1.2 |\n\nb\n\n"
+        "<!-- figures: end -->\nBehind."
+    )
+    _, block, _ = script.sentences_of("page", text)
+    assert block.text == "The speed figures, written by docs/make_figures.py"
+    assert script._named_in(block) == ["tests/docs/test_figures.py::test_pages_are_up_to_date"]
 
 
 def test_markers_are_found(script, tmp_path, monkeypatch):

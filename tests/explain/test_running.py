@@ -45,6 +45,7 @@ class TestAll:
         assert isinstance(whole, np.ndarray) and whole.flags.writeable and len(whole) == 5
         np.testing.assert_allclose(self.run(method, batch_size=2), whole, atol=1e-6)
 
+    @pytest.mark.promise("Every method is a function of a model")
     @pytest.mark.promise("With `params` and `state`")
     def test_is_pure(self, method):
         model = network()

@@ -317,3 +317,16 @@ def test_arguments(tmp_path, capsys):
     jkeras.config.enable_interactive_logging()
     model.export(tmp_path / "model")
     assert "serve" in capsys.readouterr().out
+
+
+@pytest.mark.promise("`serve(x)` compiles for each new batch size, once")
+def test_each_batch_size_is_compiled_once(tmp_path, caplog):
+    serve = exported(trained("mlp"), tmp_path)
+
+    def compilations(size):
+        caplog.clear()
+        with jax.log_compiles():
+            serve(np.ones((size, 5), "float32"))
+        return sum("Compiling" in record.getMessage() for record in caplog.records)
+
+    assert [compilations(size) for size in (2, 2, 3, 3, 2)] == [1, 0, 1, 0, 0]

@@ -111,6 +111,7 @@ def test_the_page_shows_the_files(name):
     assert (FOLDER / name).read_text() in (ROOT / "docs" / "shipping.md").read_text()
 
 
+@pytest.mark.promise("The temperature, the softmax and the threshold")
 @pytest.mark.promise("The explanation is checked")
 @pytest.mark.slow
 def test_the_model_is_calibrated_and_explained(trained):
@@ -167,6 +168,7 @@ def test_a_server_that_is_killed_is_an_error_at_once(serve, expected):
     assert report.difference < 1e-5
 
 
+@pytest.mark.promise("SIGTERM | the server ends")
 @pytest.mark.promise("Kill the group, as a container and systemd do")
 @pytest.mark.slow
 def test_sigterm_ends_all_processes(serve):

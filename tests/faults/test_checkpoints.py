@@ -503,6 +503,7 @@ def test_a_write_that_orbax_takes_for_too_long(tmp_path, monkeypatch, times):
         assert os.listdir(tmp_path / "run") == []
 
 
+@pytest.mark.promise("Checkpoints hold arrays as they are")
 @pytest.mark.promise("Older checkpoints, and")
 @pytest.mark.parametrize("compressed", [True, False])
 def test_compressed_or_not(tmp_path, monkeypatch, compressed):

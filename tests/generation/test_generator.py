@@ -27,6 +27,7 @@ def by_hand(model, prompt, length):
     return text
 
 
+@pytest.mark.promise("A layer of your own says that it looks at each position alone")
 @pytest.mark.promise("`MultiHeadAttention` and `GroupQueryAttention`")
 @pytest.mark.promise("`model.generate(prompts, max_length=200)` writes")
 @pytest.mark.promise("`model.generate` takes prompts")
@@ -187,6 +188,23 @@ def model_of(operation):
     tokens = jkeras.Input((None,), dtype="int32")
     x = layers.Embedding(VOCABULARY, 8)(tokens)
     return jkeras.Model(tokens, layers.Dense(VOCABULARY)(operation(x)))
+
+
+@pytest.mark.promise("2 × layers × rows × heads of keys × length × size of a head × 4 bytes")
+@pytest.mark.parametrize("policy, size", [("float32", 4), ("mixed_bfloat16", 2)])
+def test_bytes_of_a_cache(policy, size):
+    jkeras.config.set_dtype_policy(policy)
+    try:
+        attention = [layers.GroupQueryAttention(5, 4, 2) for _ in range(3)]
+        tokens = jkeras.Input((None,), dtype="int32")
+        x = layers.Embedding(9, 8)(tokens)
+        for attend in attention:
+            x = attend(x, x, use_causal_mask=True)
+        cache = init_cache(jkeras.Model(tokens, layers.Dense(9)(x)), 6, 7)
+    finally:
+        jkeras.config.set_dtype_policy("float32")
+    found = sum(leaf.nbytes for leaf in jax.tree.leaves(cache))
+    assert found == 2 * 3 * 6 * 2 * 7 * 5 * size  # 2 heads of keys of size 5
 
 
 @pytest.mark.promise("`MultiHeadAttention` and `GroupQueryAttention`")

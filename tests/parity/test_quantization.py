@@ -426,3 +426,15 @@ def test_lora_trains_on_an_integer_kernel():
     assert [w.path for w in ours.weights] == [w.path for w in theirs.weights]
     for a, b in zip(ours.get_weights(), theirs.get_weights()):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.promise("a quarter of the memory with")
+@pytest.mark.parametrize("mode, share", [("int8", 4), ("int4", 8)])
+def test_kernels_take_a_quarter_and_an_eighth(mode, share):
+    layer = jkeras.layers.Dense(64, use_bias=False)
+    layer.build((None, 128))
+    before = sum(w.nbytes for w in layer.get_weights())
+    layer.quantize(mode)
+    sizes = sorted(w.nbytes for w in layer.get_weights())
+    assert sizes[-1] == before / share
+    assert sum(sizes[:-1]) < before / 20  # scales

@@ -63,6 +63,7 @@ def dense(width=256):
     return model
 
 
+@pytest.mark.promise("the whole model, a part of the batch")
 @pytest.mark.parametrize("kind", EIGHT)
 def test_data_in_parts(kind):
     found = dense().plan(64, topology=EIGHT[kind])
@@ -163,6 +164,7 @@ def test_more_than_the_device_has():
     assert away.memory.host > plain.available / 2
 
 
+@pytest.mark.promise("a part of each layer, by rules")
 def test_cuts_by_rules():
     """Two products of which the first is cut by its outputs need one sum, behind the second."""
     pod = dist.Topology("v5e:2x4")
@@ -256,6 +258,7 @@ class AttendingBlock(layers.Layer):
         return x + self.attend(x, x, use_causal_mask=True)
 
 
+@pytest.mark.promise("only gradients cross it")
 def test_slices():
     pod = dist.Topology("v5e:2x2", slices=2)
     assert len(pod.devices) == 8 and len({device.slice_index for device in pod.devices}) == 2

@@ -108,6 +108,8 @@ def network():
     return model
 
 
+@pytest.mark.promise("training: weights, gradients, Adam")
+@pytest.mark.promise("Adam keeps two numbers for each weight")
 @pytest.mark.promise("`fits`, `memory` by what")
 @pytest.mark.promise("`model.plan` compiles a")
 def test_plan():

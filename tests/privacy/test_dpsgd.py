@@ -457,6 +457,7 @@ def test_a_loss_that_the_optimizer_asks_for():
         model.fit(X, Y, verbose=0)
 
 
+@pytest.mark.promise("`fit` alone draws rows by coins")
 @pytest.mark.promise("Data are arrays: rows of")
 @pytest.mark.promise("`train_on_batch`, `find_lr`, `precompile`**")
 @pytest.mark.parametrize(

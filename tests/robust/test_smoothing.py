@@ -27,6 +27,7 @@ class TestLine:
 
     X = np.array([[0.3, 5.0, 1.0], [-0.1, 2.0, 0.0], [2.0, 0.0, 0.0]], "float32")
 
+    @pytest.mark.promise("certifies that within a distance there are none")
     @pytest.mark.promise("A certificate is of the")
     @pytest.mark.parametrize("batch_size", [2, 64])
     def test_never_more_than_the_distance(self, batch_size):

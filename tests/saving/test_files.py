@@ -402,3 +402,17 @@ def test_the_objects_of_a_family_by_their_names(library):
     assert read({"class_name": "own", "config": {"rate": 3}}).rate == 3
     assert read("softplus") is library.activations.softplus and read("nothing") == "nothing"
     assert read("mine", custom_objects={"mine": Own}) is Own
+
+
+@pytest.mark.promise("NaN in a config loads | only with `safe_mode=False`")
+def test_numbers_that_no_json_has(tmp_path):
+    start = jkeras.initializers.Constant(float("nan"))
+    model = jkeras.Sequential(
+        [jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer=start)]
+    )
+    with pytest.warns(UserWarning, match="not finite"):
+        model.save(tmp_path / "m.keras")
+    with pytest.raises(SerializationError, match="NaN"):
+        jkeras.models.load_model(tmp_path / "m.keras")
+    loaded = jkeras.models.load_model(tmp_path / "m.keras", safe_mode=False)
+    assert np.isnan(loaded.layers[0].get_config()["kernel_initializer"]["config"]["value"])

@@ -75,6 +75,7 @@ def test_without_seeds_all_begin_with_the_same_weights_and_order():
         assert_same(found, trial, history)
 
 
+@pytest.mark.promise("Most of what calls of `fit` with models of their own take")
 @pytest.mark.promise("`jkeras.search.sweep` trains them")
 @pytest.mark.promise("is one program too, by")
 def test_many_trials_are_compiled_once():

@@ -58,6 +58,7 @@ def test_the_sessions_seed_does_the_same():
     assert found[0] == found[1] != found[2]
 
 
+@pytest.mark.promise("The data lies on the device once")
 def test_made_ahead_by_a_thread_or_lying_on_the_device(monkeypatch):
     on_device, names = bits(*trained(3)), []
 

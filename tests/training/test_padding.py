@@ -190,6 +190,7 @@ def traces(model):
     return {key[0]: f.traces for key, f in model._functions.items() if hasattr(f, "traces")}
 
 
+@pytest.mark.promise("that a step is compiled as a whole")
 @pytest.mark.promise("A `fit` is one compiled")
 @pytest.mark.promise("A smaller last batch is")
 @pytest.mark.promise("`fit` fills up a smaller")

@@ -155,6 +155,7 @@ def test_a_policy_that_is_none():
             make()
 
 
+@pytest.mark.promise("`Stack(remat=True)` keeps one of each block")
 @pytest.mark.parametrize("remat", some_slow([True, "dots_saveable"], True))
 def test_stack(remat):
     def build(remat):

@@ -51,6 +51,7 @@ def test_the_error_is_the_recorded_one_of_netcal():
     np.testing.assert_allclose(found, NETCAL, atol=1e-6)
 
 
+@pytest.mark.promise("Numbers are checked in `tests/uncertainty`")
 def test_the_error_is_netcals():
     metrics = pytest.importorskip("netcal.metrics")
     for bins in (10, 15, 40):

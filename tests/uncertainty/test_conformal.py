@@ -43,6 +43,7 @@ def check_exact(share_of, alpha, at_most=None):
     assert 1 - alpha - error <= mean <= at_most + error
 
 
+@pytest.mark.promise("Numbers are checked in `tests/uncertainty`")
 @pytest.mark.promise("The share of sets that")
 @pytest.mark.promise("are exact with random numbers")
 @pytest.mark.promise("in a share of at least `1 - alpha` of new rows")

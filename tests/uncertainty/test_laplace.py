@@ -63,6 +63,8 @@ RECORDED = {
 }
 
 
+@pytest.mark.promise("the whole matrix of the last layer that has weights")
+@pytest.mark.promise("the diagonal alone")
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_recorded_numbers_of_laplace_torch(structure):
     likelihood, *wanted = RECORDED[structure]
@@ -345,6 +347,7 @@ def test_the_logarithm_of_probabilities_has_the_same_curvature():
     close(by_hand.covariance, uncertainty.laplace(mlp(SMALL), X, Y).covariance, 1e-5)
 
 
+@pytest.mark.promise("`link` says how probabilities follow")
 def test_samples_of_logits_agree_with_integration():
     """Of one logit, whose integral is found by points."""
     model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(1, "sigmoid")])
@@ -431,6 +434,37 @@ def test_samples_have_the_covariance(structure):
 
 
 @pytest.mark.promise("The model is not changed")
+@pytest.mark.promise("normalizations, depthwise convolutions and recurrent layers")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.LayerNormalization(center=False, name="other"),
+        pytest.param(
+            lambda: layers.DepthwiseConv1D(2, depth_multiplier=2, use_bias=False, name="other"),
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["normalization", "depthwise"],
+)
+def test_other_weights_have_the_whole_matrix(make):
+    """Where all others are frozen, "kron" is "full"."""
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((5, 2)),
+            make(),
+            layers.Flatten(),
+            layers.Dense(3, "softmax", trainable=False),
+        ]
+    )
+    x = np.float32(np.random.default_rng(3).normal(size=(20, 5, 2)))
+    full, kron = (
+        uncertainty.laplace(model, x, Y, structure=structure) for structure in ("full", "kron")
+    )
+    assert set(kron.posterior.mean) == {"other"}
+    assert abs(full.covariance - np.diag(np.diag(full.covariance))).max() > 1e-3
+    close(kron.covariance, full.covariance, 1e-5)
+
+
 @pytest.mark.promise("Frozen layers are certain, and batch normalization is that of inference")
 def test_state_and_frozen_layers_stay():
     model = jkeras.Sequential(
@@ -480,7 +514,6 @@ def test_compiles_once():
 
 
 @pytest.mark.promise("the whole generalized Gauss-Newton")
-@pytest.mark.promise("such as the table of an `Embedding`, is refused by its name")
 def test_what_is_refused():
     model = mlp(SMALL)
     wide = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(5000), layers.Dense(3, "softmax")])
@@ -505,6 +538,7 @@ def test_what_is_refused():
 
 
 @pytest.mark.promise("for each weight the Kronecker")
+@pytest.mark.promise("such as the table of an `Embedding`, is refused by its name")
 def test_kronecker_factors_name_what_they_cannot_take():
     model = jkeras.Sequential(
         [

@@ -93,6 +93,7 @@ def mapies(conformity_score):
     return classifier.conformalize(PROBABILITIES[HELD], LABELS[HELD])
 
 
+@pytest.mark.promise("Numbers are checked in `tests/uncertainty`")
 @pytest.mark.parametrize("kind", RECORDED)
 def test_sets_are_mapies(kind):
     last = {"aps": False, "aps, randomized": "randomized"}.get(kind, True)

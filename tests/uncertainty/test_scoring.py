@@ -132,6 +132,7 @@ def test_the_ranked_score_of_many_samples_is_that_of_their_distribution():
     np.testing.assert_allclose(found, wanted[0], rtol=0.02)
 
 
+@pytest.mark.promise("Numbers are checked in `tests/uncertainty`")
 def test_ranked_scores_are_those_of_scoringrules():
     rules = pytest.importorskip("scoringrules")
     mean, variance = (np.asarray(v)[:, 0] for v in uncertainty.as_gaussian(OUTPUTS))

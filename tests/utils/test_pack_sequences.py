@@ -35,6 +35,7 @@ def as_lists(sequences):
 # ---------------------------------------------------------------- rows
 
 
+@pytest.mark.promise("Lists of tokens can be packed too")
 @pytest.mark.promise("Each sequence of a row")
 @pytest.mark.promise("`jkeras.utils.TextLines` reads files and")
 @pytest.mark.promise("rows | a sequence lies")
@@ -109,6 +110,7 @@ def test_errors(sequences, options, words):
         list(pack_sequences(sequences, **options))
 
 
+@pytest.mark.promise("Lists of tokens can be packed too")
 def test_another_order_each_epoch():
     data = pack_sequences(SEQUENCES, LENGTH, shuffle=True, seed=3)
     orders = []
