@@ -40,7 +40,8 @@ def test_sentences_of_a_page(script):
 
 
 def test_headings_and_heads_of_tables_promise_nothing(script):
-    rows = "## It never ends\n\n| a | never |\n|---|:---:|\n| b | c |\n| d | e |\n\n| f | g |\n|---|---|"
+    rows = "## It never ends\n\n| a | never |\n|---|:---:|\n| b | c |\n| d | e |\n\n"
+    rows += "| f | g |\n|---|---|"
     sentences = script.sentences_of("page", rows)
     assert [one.head for one in sentences] == ["", *["| a | never |"] * 3, "| f | g |"]
     assert [one.may_promise for one in sentences] == [False, False, True, True, False]
