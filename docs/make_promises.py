@@ -17,6 +17,7 @@ import itertools
 import pathlib
 import re
 import sys
+from collections.abc import Iterator
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -84,12 +85,13 @@ def sentences_of(page: str, text: str) -> list[Sentence]:
 
 
 def all_sentences() -> list[Sentence]:
-    """The sentences of README.md and of the pages in docs/."""
+    """The sentences of README.md and of the pages in docs/ that may promise something."""
     pages = [path for path in sorted(ROOT.glob("docs/*.md")) if path.name not in LEFT_OUT]
     return [
         sentence
         for path in [ROOT / "README.md", *pages]
         for sentence in sentences_of(str(path.relative_to(ROOT)), path.read_text())
+        if sentence.may_promise
     ]
 
 
@@ -99,12 +101,20 @@ def marked(path: pathlib.Path) -> dict[str, list[str]]:
     if "mark.promise" not in text:
         return {}
     found = {}
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            parts = [part for decorator in node.decorator_list for part in _parts(decorator)]
-            if parts:
-                found[f"{path.relative_to(ROOT)}::{node.name}"] = parts
+    for name, node in _tests(ast.parse(text).body):
+        parts = [part for decorator in node.decorator_list for part in _parts(decorator)]
+        if parts:
+            found[f"{path.relative_to(ROOT)}::{name}"] = parts
     return found
+
+
+def _tests(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.stmt]]:
+    """Functions and classes, and the methods of these, by their names for pytest."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield prefix + node.name, node
+        if isinstance(node, ast.ClassDef):
+            yield from _tests(node.body, f"{prefix}{node.name}::")
 
 
 def _parts(decorator: ast.expr) -> list[str]:
@@ -125,7 +135,7 @@ def aside() -> list[tuple[str, str]]:
 def _with(part: str, sentences: list[Sentence]) -> list[Sentence]:
     """The sentences that a part stands for: those that have it, and the rows below it."""
     part = " ".join(part.split())
-    return [s for s in sentences if s.may_promise and (part in s.text or part in s.head)]
+    return [s for s in sentences if part in s.text or part in s.head]
 
 
 def _named_in(sentence: Sentence) -> list[str]:
@@ -135,7 +145,7 @@ def _named_in(sentence: Sentence) -> list[str]:
 
 
 def _is_promise(sentence: Sentence) -> bool:
-    return sentence.may_promise and bool(WORDS.search(sentence.text) or _named_in(sentence))
+    return bool(WORDS.search(sentence.text) or _named_in(sentence))
 
 
 def report() -> Report:
@@ -164,7 +174,6 @@ def report() -> Report:
 
 def written(promises: dict[Sentence, list[str]]) -> str:
     """The text of docs/promises.md."""
-    sentences = sum(sentence.may_promise for sentence in all_sentences())
     tests = {test for named in promises.values() for test in named}
     lines = [
         "# What is promised, and the test of each",
@@ -173,8 +182,8 @@ def written(promises: dict[Sentence, list[str]]) -> str:
         "markers in the tests.",
         "Each test would fail if its sentence were false.",
         "",
-        f"{sentences:,} sentences and rows of tables; {len(promises):,} of them promise something, "
-        f"to which {len(tests):,} tests and files of tests hold them.",
+        f"{len(all_sentences()):,} sentences and rows of tables; {len(promises):,} of them promise "
+        f"something, to which {len(tests):,} tests and files of tests hold them.",
     ]
     for page in dict.fromkeys(sentence.page for sentence in promises):
         lines += ["", f"## {page}", ""]

@@ -45,7 +45,7 @@ def test_headings_and_heads_of_tables_promise_nothing(script):
     sentences = script.sentences_of("page", rows)
     assert [one.head for one in sentences] == ["", *["| a | never |"] * 3, "| f | g |"]
     assert [one.may_promise for one in sentences] == [False, False, True, True, False]
-    assert script._with("| a | never |", sentences) == sentences[2:4]
+    assert script._with("| a | never |", sentences[2:]) == sentences[2:4]
 
 
 def test_what_a_script_writes_is_one_promise(script):
@@ -66,6 +66,10 @@ def test_markers_are_found(script, tmp_path, monkeypatch):
         "def test_one():\n    pass\n\n\n@pytest.mark.slow\ndef test_other():\n    pass\n"
     )
     assert script.marked(path) == {"test_it.py::test_one": ["never", "at most"]}
+    path.write_text(
+        "class TestIt:\n    @pytest.mark.promise('never')\n    def test_one(self):\n        pass\n"
+    )
+    assert script.marked(path) == {"test_it.py::TestIt::test_one": ["never"]}
 
 
 def test_a_promise_without_a_test_is_a_problem(script, tmp_path, monkeypatch):
