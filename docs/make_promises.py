@@ -168,6 +168,7 @@ def report() -> Report:
                 for sentence in found:
                     tests = promises.setdefault(sentence, [])
                     tests += [test] * (test not in tests)
+    promises = {sentence: promises[sentence] for sentence in sentences if sentence in promises}
     problems += [f"{s.page}: no test: {s.text}" for s, tests in promises.items() if not tests]
     return Report(promises, problems)
 

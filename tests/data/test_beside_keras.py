@@ -165,7 +165,6 @@ def test_columns_by_name():
         np.testing.assert_allclose(mine, theirs, 2e-5, 1e-6)
 
 
-@pytest.mark.promise("In a source of batches")
 @pytest.mark.promise("`x`, `y` and `sample_weight`")
 @pytest.mark.promise("A dict alone is an `x`, also when it has a key")
 def test_a_dict_alone_is_the_inputs():
@@ -182,6 +181,7 @@ def test_a_dict_alone_is_the_inputs():
     np.testing.assert_allclose(*results, 1e-5)
 
 
+@pytest.mark.promise("In a source of batches")
 def test_nested_structures():
     """Dicts in lists in a dict, as inputs and as labels of two outputs, with weights for each;
     batches and arrays.

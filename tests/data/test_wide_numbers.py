@@ -261,6 +261,7 @@ def test_bytes_in_another_order(dtype):
         np.testing.assert_equal(a, b)
 
 
+@pytest.mark.promise("and masked arrays with masked entries")
 def test_masked_arrays():
     x = np.ma.masked_greater(np.arange(8.0).reshape(4, 2), 6)
     for run in (same().predict, same(), jkeras.layers.Dense(1)):

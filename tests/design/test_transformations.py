@@ -268,6 +268,7 @@ class Remat(layers.Layer):
         return jax.checkpoint(run)(x) if self.remat else run(x)
 
 
+@pytest.mark.promise("`jax.hessian`, `jax.lax.scan`, `jax.checkpoint`")
 def test_remat_block_gives_the_same_numbers_and_gradients():
     x = normal(6, 3)
     found = []

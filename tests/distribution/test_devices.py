@@ -66,6 +66,7 @@ def same(mine, other):
     np.testing.assert_allclose(mine["losses"], other["losses"], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.promise("are those of the stack on one device")
 @pytest.mark.promise("Losses, metrics and predictions are those of one device")
 @pytest.mark.parametrize("name", COPIES)
 def test_as_on_one_device(eight, name):

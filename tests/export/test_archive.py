@@ -146,6 +146,7 @@ def test_a_model_on_eight_devices_runs_on_one(tmp_path):
     )
 
 
+@pytest.mark.promise("A program has arrays as inputs and outputs and nothing else")
 def test_mistakes(tmp_path):
     model, archive = trained("mlp"), ExportArchive()
     with pytest.raises(ValueError, match="one or more endpoints, received none"):

@@ -284,7 +284,6 @@ def test_refused(name, tmp_path):
 
 
 @pytest.mark.promise("layers that look at texts")
-@pytest.mark.promise("A program has arrays as inputs and outputs and nothing else")
 def test_what_is_behind_the_texts(tmp_path):
     model = of_texts()
     serve = exported(jkeras.Model(model.layers[0].output, model.output), tmp_path)

@@ -138,6 +138,7 @@ CUTS = [(data, step) for data in DATA for step in range(DATA[data][2])]
 FAST = [("arrays", 1), ("PyDataset", 2), ("arrays, several epochs in a pass", 0), ("generator", 0)]
 
 
+@pytest.mark.promise("a training that goes on | folder")
 @pytest.mark.promise("A callback with a `get_state()`")
 @pytest.mark.promise("ends with the same bits: parameters, BatchNormalization, dropout")
 @pytest.mark.parametrize(

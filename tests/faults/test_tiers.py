@@ -43,6 +43,7 @@ def restored(folder):
 # ---------------------------------------------------------------- which one is restored
 
 
+@pytest.mark.promise("The newest checkpoint of both is restored")
 @pytest.mark.parametrize(
     "local, durable, newest", [([3, 4], [2], 4), ([1], [1, 5], 5), ([], [2], 2), ([3], [], 3)]
 )

@@ -58,6 +58,7 @@ def test_numbers_of_the_plain_loop(name):
     assert_same(function, _plain(function), x, *weights)
 
 
+@pytest.mark.promise("`jax.hessian`, `jax.lax.scan`, `jax.checkpoint`")
 def test_a_gradient_by_one_weight_alone_and_a_hessian():
     function, x, weights = _layer("lstm")
     for place in range(3):

@@ -330,7 +330,6 @@ def test_a_chain_of_gradients_only_is_no_step():
     close(link.update(GRADS, {})[0], jax.tree.map(lambda g: jnp.clip(g / 2, -1, 1), GRADS))
 
 
-@pytest.mark.promise("They are pure, too:")
 def test_a_step_gives_the_rule_to_the_bit():
     """`p + (new - p)` rounds: the chain hands `new` itself on."""
 
@@ -351,6 +350,7 @@ def test_params_are_needed_to_move_them():
         descent().update(GRADS, {"slots": {}}, **now())
 
 
+@pytest.mark.promise("`from_optax` makes one of any transform")
 def test_a_link_of_optax_keeps_its_state_under_its_name():
     inner = transform.from_optax(optax.adam(0.1), name="adam")
     link = transform.chain(transform.clip_by_value(1.0), inner)

@@ -77,6 +77,7 @@ def test_the_transform_is_made_of_the_hyper_parameters_as_they_are_now():
     assert "ema" in adam.transform.init(PARAMS)
 
 
+@pytest.mark.promise("They are pure, too:")
 @pytest.mark.promise("And each has a `transform`")
 @pytest.mark.parametrize(
     "make",

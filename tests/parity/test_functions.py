@@ -517,6 +517,7 @@ RANDOM = [
 ]
 
 
+@pytest.mark.promise("with a number gives the same values at each call")
 @pytest.mark.parametrize(
     ("name", "kwargs"), [pytest.param(n, k, id=f"{n}-{i}") for i, (n, k) in enumerate(RANDOM)]
 )

@@ -73,7 +73,6 @@ def run(library, layer, kwargs, inputs, call):
     return make(library, Part(layer, kwargs))(*inputs, **call)
 
 
-@pytest.mark.promise("You need not write `compute_output_shape`")
 @pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
 @pytest.mark.parametrize(("layer", "kwargs", "inputs", "call"), ANNOUNCED)
 def test_announced_shape_and_dtype(layer, kwargs, inputs, call):

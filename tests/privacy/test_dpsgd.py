@@ -127,6 +127,7 @@ def test_a_row_that_is_no_number_adds_nothing():
 # ---------------------------------------------------------------- fit
 
 
+@pytest.mark.promise("Rows without a place are left out, with a warning")
 @pytest.mark.promise("`assumptions` is the guarantee")
 @pytest.mark.promise("batch_size, noise_multiplier, epochs")
 def test_epsilon_is_told_after_each_epoch():
@@ -376,7 +377,6 @@ def test_several_outputs():
 
 
 @pytest.mark.promise("`mixed_bfloat16` needs none")
-@pytest.mark.promise("Sums are in float32 whatever the policy")
 def test_mixed_precision():
     jkeras.utils.set_random_seed(0)
     parts = [layers.Dense(3, dtype="mixed_bfloat16") for _ in range(2)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 import warnings
 
@@ -267,3 +268,38 @@ def test_of_many_steps_every_so_many_are_kept(sizes):
 )
 def test_how_a_program_was_started(line, expected):
     assert circumstances.launcher(line.split()) == expected
+
+
+@pytest.mark.promise("The file is written whole or not at all")
+def test_it_is_written_once_a_second_and_whole_or_not_at_all(tmp_path, monkeypatch):
+    path, writes, dump = tmp_path / "run.json", [], json.dump
+
+    def dumped(report, file, **options):
+        writes.append(report["status"])
+        dump(report, file, **options)
+
+    monkeypatch.setattr(run_report.json, "dump", dumped)
+    for now, more in ((lambda: 7.0, 0), (iter(range(100, 10_000, 2)).__next__, 3)):
+        monkeypatch.setattr(run_report.time, "monotonic", now)
+        writes.clear()
+        tools.fit(path)
+        assert writes == ["running"] * (1 + more) + ["finished"]
+    before = path.read_bytes()
+
+    def breaks(report, file, **options):
+        file.write("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_report.json, "dump", breaks)
+    with pytest.warns(UserWarning, match="not up to date"):
+        tools.fit(path, epochs=1)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["run.json"]
+
+
+@pytest.mark.promise("the file has at most six megabytes of them")
+@pytest.mark.promise("In the file a step takes eleven characters")
+def test_what_a_step_takes_in_the_file():
+    rows = np.arange(2 * 999, dtype="uint32").reshape(-1, 2)
+    assert len(trace.as_text(rows)) == pytest.approx(11 * 999, rel=0.04)
+    assert run_report.MOST_ROWS == 524_288
+    assert len(trace.as_text(np.zeros((run_report.MOST_ROWS, 2), "uint32"))) < 6_000_000

@@ -282,6 +282,7 @@ WRONG = (missing, empty, text, folder, pipe, forbidden, of_another)
 WEIGHTS = (".keras", ".h5", ".weights.h5", ".weights.json", ".safetensors", ".npz", ".pt", "")
 
 
+@pytest.mark.promise("is one kind of error, `SerializationError`")
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_wrong_with_a_file_is_one_kind_of_error(tmp_path, wrong, monkeypatch):
     """Whatever the file is; it begins with the path."""

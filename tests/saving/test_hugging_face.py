@@ -404,7 +404,6 @@ def test_the_list_names_files_beside_it(tmp_path, name):
 
 
 @pytest.mark.promise("Folders of strangers.**")
-@pytest.mark.promise("`auto_map`, which names code, is not looked at")
 @pytest.mark.parametrize(
     "config, words",
     [

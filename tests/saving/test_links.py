@@ -371,6 +371,7 @@ def test_a_cache_of_programs_that_others_may_change(tmp_path, change):
         jkeras.config.enable_compilation_cache(str(tmp_path / "link"))
 
 
+@pytest.mark.promise("and makes a new one so (mode 700)")
 def test_a_cache_of_programs_that_is_ones_own(tmp_path):
     before = os.umask(0)
     try:

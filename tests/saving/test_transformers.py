@@ -51,6 +51,7 @@ def reports():
     return {line["name"]: line for line in lines}
 
 
+@pytest.mark.promise("`auto_map`, which names code, is not looked at")
 @pytest.mark.promise("A folder that transformers")
 @pytest.mark.promise("The largest difference, relative")
 @pytest.mark.promise("logits beside torch, float32")

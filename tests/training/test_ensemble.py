@@ -106,13 +106,20 @@ def test_all_members_are_one_program(trained):
 
 
 @pytest.mark.promise("`predict` gives their mean")
-@pytest.mark.promise("are those of the first member")
 def test_predict_gives_the_mean(trained):
     each = outputs(trained, members=True)
     assert each.shape == (SIZE, 44, 3)
     np.testing.assert_allclose(outputs(trained), each.mean(0), atol=1e-6)
     np.testing.assert_allclose(trained.predict(X[:3], batch_size=2), each.mean(0)[:3], atol=1e-6)
     np.testing.assert_allclose(trained.predict_on_batch(X), each.mean(0), atol=1e-6)
+
+
+@pytest.mark.promise("are those of the first member")
+def test_the_models_own_variables_are_those_of_the_first_member(trained):
+    each, first = outputs(trained, members=True), trained.member(0)
+    np.testing.assert_allclose(trained(X), each[0], atol=1e-6)
+    for own, of_member in zip(trained.get_weights(), first.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, of_member)
 
 
 @pytest.mark.promise("`evaluate` gives means")

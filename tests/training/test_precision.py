@@ -83,6 +83,7 @@ def equations(jaxpr):
                 yield from equations(inner)
 
 
+@pytest.mark.promise("compute in float32 inside, whatever the policy")
 @pytest.mark.promise("Compute in 16 bits, keep")
 @with_policy("mixed_float16", "mixed_bfloat16")
 def test_where_a_train_step_computes_in_half_precision(policy):
@@ -110,6 +111,7 @@ def test_where_a_train_step_computes_in_half_precision(policy):
         assert not any(str(leaf.dtype) in HALF for leaf in jax.tree_util.tree_leaves(out))
 
 
+@pytest.mark.promise("compute in float32 inside, whatever the policy")
 @pytest.mark.promise("Counts of metrics are in")
 @pytest.mark.parametrize("dtype", HALF)
 def test_sums_do_not_overflow_nor_stand_still(dtype):

@@ -91,6 +91,14 @@ def test_the_share_of_intervals_that_hold_the_target(method, alpha):
     check_exact(share_of, alpha)
 
 
+@pytest.mark.promise("its intervals are all of the same width")
+def test_residual_intervals_have_one_width():
+    given, targets = numbers_of(jax.random.key(0))
+    fitted = conformal.fit(given.mean(-1), targets, 0.1, method="residual")
+    lower, upper = conformal.predict_interval(fitted, given.mean(-1))
+    np.testing.assert_allclose(upper - lower, upper[0] - lower[0], atol=1e-5)
+
+
 @pytest.mark.promise("spends no rows on calibration")
 def test_the_share_of_jackknife_intervals_that_hold_the_target():
     """Of a model that is the mean of its training rows."""

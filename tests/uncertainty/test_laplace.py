@@ -433,7 +433,6 @@ def test_samples_have_the_covariance(structure):
     assert (np.abs(changes.mean(0)) < 5 * np.sqrt(variances / 20_000)).all()
 
 
-@pytest.mark.promise("The model is not changed")
 @pytest.mark.promise("normalizations, depthwise convolutions and recurrent layers")
 @pytest.mark.parametrize(
     "make",
@@ -465,6 +464,7 @@ def test_other_weights_have_the_whole_matrix(make):
     close(kron.covariance, full.covariance, 1e-5)
 
 
+@pytest.mark.promise("The model is not changed")
 @pytest.mark.promise("Frozen layers are certain, and batch normalization is that of inference")
 def test_state_and_frozen_layers_stay():
     model = jkeras.Sequential(

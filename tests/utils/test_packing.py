@@ -6,7 +6,6 @@ import pytest
 from jkeras import quantizers
 
 
-@pytest.mark.promise("`quantize` turns the kernels")
 @pytest.mark.parametrize(("dtype", "lowest"), [("int8", -2), ("uint8", 0)])
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_four_numbers_of_two_bits_share_a_byte(dtype, lowest, axis):

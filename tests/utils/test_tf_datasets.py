@@ -85,7 +85,6 @@ def test_the_seed_of_the_program_counts():
     assert arrays(make(keras)) == arrays(make(jkeras))
 
 
-@pytest.mark.promise("If the program has not imported TensorFlow itself")
 def test_images(tmp_path):
     pytest.importorskip("PIL")
     (tmp_path / "a").mkdir()
