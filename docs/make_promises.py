@@ -118,12 +118,13 @@ def _tests(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.st
 
 
 def _parts(decorator: ast.expr) -> list[str]:
-    """The arguments of `@pytest.mark.promise(...)`; nothing for any other decorator."""
-    if not isinstance(decorator, ast.Call):
-        return []
-    if ast.unparse(decorator.func) != "pytest.mark.promise":
-        return []
-    return [ast.literal_eval(argument) for argument in decorator.args]
+    """The arguments of `@pytest.mark.promise(...)`, or of that of a parameter."""
+    return [
+        ast.literal_eval(argument)
+        for node in ast.walk(decorator)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.promise"
+        for argument in node.args
+    ]
 
 
 def aside() -> list[tuple[str, str]]:

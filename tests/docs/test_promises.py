@@ -67,6 +67,11 @@ def test_markers_are_found(script, tmp_path, monkeypatch):
     )
     assert script.marked(path) == {"test_it.py::test_one": ["never", "at most"]}
     path.write_text(
+        "@pytest.mark.parametrize('a', [1, pytest.param(2, marks=pytest.mark.promise('once'))])\n"
+        "def test_one(a):\n    pass\n"
+    )
+    assert script.marked(path) == {"test_it.py::test_one": ["once"]}
+    path.write_text(
         "class TestIt:\n    @pytest.mark.promise('never')\n    def test_one(self):\n        pass\n"
     )
     assert script.marked(path) == {"test_it.py::TestIt::test_one": ["never"]}

@@ -123,6 +123,7 @@ def test_the_model_is_calibrated_and_explained(trained):
     assert report["deletion"] < 0.7
 
 
+@pytest.mark.promise("JSON that is nested a thousand times")
 @pytest.mark.promise("That matters in a server")
 @pytest.mark.promise("rows missing or too long")
 @pytest.mark.promise("What is wrong is refused before the queue")

@@ -294,6 +294,7 @@ def test_what_the_backbone_does_not_compute_is_refused(entries, words):
         understood(LLAMA, {**LLAMA_CONFIG, **entries})
 
 
+@pytest.mark.promise("`use_sliding_window` with a window in a layer")
 @pytest.mark.parametrize("architecture", [QWEN2, QWEN3], ids=["qwen2", "qwen3"])
 def test_a_window_that_keras_hub_drops_is_refused(architecture):
     window = {**LLAMA_CONFIG, "use_sliding_window": True, "sliding_window": 4, "rms_norm_eps": 1e-6}

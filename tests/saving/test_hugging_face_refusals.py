@@ -38,6 +38,8 @@ def refused(words):
 # ---------------------------------------------------------------- entries
 
 
+@pytest.mark.promise("`quantization_config`, weights of whole numbers")
+@pytest.mark.promise("`llama`: positions scaled with")
 @pytest.mark.promise("or the error says the entry, its value")
 @pytest.mark.promise("Refused in particular is what keras-hub has an argument for")
 @pytest.mark.parametrize(
@@ -83,6 +85,7 @@ def test_what_changes_no_output_is_read():
     assert understood(LLAMA, {**CONFIG, **others})["vocab_size"] == 11
 
 
+@pytest.mark.promise("`rms_norm_eps` that is not 1e-6 or 1e-5")
 @pytest.mark.parametrize("epsilon", [1e-2, 1e-7])
 def test_an_epsilon_that_keras_hub_has_not_everywhere(epsilon):
     with refused(f"rms_norm_eps={epsilon}.*Qwen3Backbone.*1e-06 or 1e-05"):
@@ -239,6 +242,7 @@ def weights(tmp_path_factory):
         return {name: one.shape for name, one in stored.items()}
 
 
+@pytest.mark.promise("fewer or more layers than the files have")
 @pytest.mark.parametrize(
     "entries, words",
     [
@@ -255,6 +259,7 @@ def test_sizes_are_those_of_the_weights(weights, entries, words):
         shapes_of({**CONFIG, **entries}, weights)
 
 
+@pytest.mark.promise("fewer or more layers than the files have")
 def test_layers_are_all_there_and_alike(weights):
     name = "model.layers.1.mlp.up_proj.weight"
     with refused(rf"'{name}' has the shape \(6, 1000\), in another layer \(6, 8\)"):
@@ -297,6 +302,8 @@ GEMMA2 = {
 }
 
 
+@pytest.mark.promise("that is neither `head_dim` nor")
+@pytest.mark.promise("`gemma`, `gemma2`: `rms_norm_eps`")
 @pytest.mark.promise("Of `albert`, `deit`, `dinov2`")
 @pytest.mark.promise("the same blocks, and another cap")
 @pytest.mark.parametrize(
@@ -359,6 +366,7 @@ def read(folder, tied):
     return backbone
 
 
+@pytest.mark.promise("a matrix for the logits beside `tie_word_embeddings`")
 def test_a_head_besides_a_tied_one_is_not_dropped(tmp_path):
     written(tmp_path, tied=True)
     embedding = np.asarray(Llama3Backbone(tied=True).kept[0].value)
@@ -379,6 +387,7 @@ def test_further_weights_of_a_layer_are_not_dropped(tmp_path):
         read(tmp_path, tied=False)
 
 
+@pytest.mark.promise("`quantization_config`, weights of whole numbers")
 @pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
 def test_weights_are_floating_point_numbers(tmp_path, dtype):
     written(tmp_path)
