@@ -3,17 +3,21 @@ were false.
 
     python docs/make_promises.py [--check]
 
-A promise is a sentence, or the row of a table, with one of `WORDS`. A test names it by a part of
-its text: `@pytest.mark.promise("a second one is refused")`; a sentence may also name its test.
-Sentences that only sound like a promise stand in docs/not_promises.txt, with the reason. With
---check nothing is written: exit status 1 says that a promise has no test, that a test names none,
-or that the page is out of date.
+A promise is a sentence, or the row of a table, that has one of `WORDS` or that a test names by a
+part of its text: `@pytest.mark.promise("a second one is refused")`. A part of the head of a table
+is for each of its rows; a sentence may also name its test. Headings promise nothing, and figures
+that a script writes are one promise, whose test is that they are up to date. Sentences that only
+sound like a promise stand in docs/not_promises.txt, with the reason. With --check nothing is
+written: exit status 1 says that a promise has no test, that a test names none, or that the page
+is out of date.
 """
 
 import ast
+import itertools
 import pathlib
 import re
 import sys
+from collections.abc import Iterator
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -21,9 +25,12 @@ PAGE = ROOT / "docs" / "promises.md"
 ASIDE = ROOT / "docs" / "not_promises.txt"
 LEFT_OUT = {"gaps.md", "plan.md", "promises.md"}  # written by scripts, or for us alone
 WORDS = re.compile(
-    r"\b(never|same bits|bit (?:for|by) bit|to the bit|refus\w+|raises?|equals?|at most|at least|"
-    r"nothing|none of|no other|always|exactly|the same|as in Keras|as Keras|that of Keras|whatever|"
-    r"are those of|is that of|ValueError|warns|warning|not lost)\b",
+    r"\b(never|same bits|bit (?:for|by) bit|to the bit|refus\w+|raises?|equals?|identical|at most|"
+    r"at least|nothing|none of|no other|always|exactly|the same|as in Keras|as Keras|that of Keras|"
+    r"are those of|is that of|ValueError|errors?|warns|warning|not lost|whatever|wherever|however|"
+    r"any|every|only|alone|whole|cannot|unless|until|otherwise|within|once|keeps|leaves|stays?|"
+    r"left (?:out|alone|as)|goes? on|ends|counts|checked|as (?:it is|they are|before)|names it|"
+    r"(?:says?|said) so|is said|written by docs)\b",
     re.IGNORECASE,
 )
 SHORTEST = 16  # letters of a part that tells one sentence from the others
@@ -31,6 +38,13 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py)`")
 ENDS = re.compile(r"(?<=[.!?;:]) +(?=[A-Z`*(\[])")
 BLOCK = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
 BREAK = re.compile(r"\n\s*\n|\n(?=\s*(?:[|*#]|-\s|\d+\.\s))")
+WRITTEN = re.compile(
+    r"<!-- (\w+): begin ?(\w*), by (docs/\w+\.py) -->.*?<!-- \1: end -->", re.DOTALL
+)
+UP_TO_DATE = {  # script: the test that what it writes is up to date
+    "docs/make_figures.py": "tests/docs/test_figures.py::test_pages_are_up_to_date",
+    "docs/make_gaps.py": "tests/test_project.py::test_tables_from_check_api_are_up_to_date",
+}
 
 
 class Sentence(NamedTuple):
@@ -38,6 +52,12 @@ class Sentence(NamedTuple):
 
     page: str
     text: str
+    head: str = ""  # of its table, where it is a row
+
+    @property
+    def may_promise(self) -> bool:
+        """Whether it says something, as headings and the head of a table do not."""
+        return not self.text.startswith("#") and self.text != self.head
 
 
 class Report(NamedTuple):
@@ -48,22 +68,30 @@ class Report(NamedTuple):
 
 
 def sentences_of(page: str, text: str) -> list[Sentence]:
-    """The sentences of a page; a row of a table or a heading is one."""
-    found = []
-    for paragraph in BREAK.split(BLOCK.sub("", text)):
-        line = " ".join(paragraph.split())
-        parts = [line] if line.startswith("|") else ENDS.split(line)
-        found += [Sentence(page, part) for part in parts if part.strip("| -")]
+    """The sentences of a page; a row of a table, a heading, and what a script writes are one."""
+    text = WRITTEN.sub(
+        lambda found: f"\n\nThe {found[2] or 'table of'} {found[1]}, written by {found[3]}\n\n",
+        BLOCK.sub("", text),
+    )
+    lines = [" ".join(paragraph.split()) for paragraph in BREAK.split(text)]
+    found, head = [], ""
+    for line, below in itertools.zip_longest(lines, lines[1:], fillvalue=""):
+        is_row = line.startswith("|")
+        if below.startswith("|") and not below.strip("|:- "):
+            head = line
+        parts = [line] if is_row else ENDS.split(line)
+        found += [Sentence(page, part, is_row * head) for part in parts if part.strip("|:- ")]
     return found
 
 
 def all_sentences() -> list[Sentence]:
-    """The sentences of README.md and of the pages in docs/."""
+    """The sentences of README.md and of the pages in docs/ that may promise something."""
     pages = [path for path in sorted(ROOT.glob("docs/*.md")) if path.name not in LEFT_OUT]
     return [
         sentence
         for path in [ROOT / "README.md", *pages]
         for sentence in sentences_of(str(path.relative_to(ROOT)), path.read_text())
+        if sentence.may_promise
     ]
 
 
@@ -73,21 +101,30 @@ def marked(path: pathlib.Path) -> dict[str, list[str]]:
     if "mark.promise" not in text:
         return {}
     found = {}
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            parts = [part for decorator in node.decorator_list for part in _parts(decorator)]
-            if parts:
-                found[f"{path.relative_to(ROOT)}::{node.name}"] = parts
+    for name, node in _tests(ast.parse(text).body):
+        parts = [part for decorator in node.decorator_list for part in _parts(decorator)]
+        if parts:
+            found[f"{path.relative_to(ROOT)}::{name}"] = parts
     return found
 
 
+def _tests(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.stmt]]:
+    """Functions and classes, and the methods of these, by their names for pytest."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield prefix + node.name, node
+        if isinstance(node, ast.ClassDef):
+            yield from _tests(node.body, f"{prefix}{node.name}::")
+
+
 def _parts(decorator: ast.expr) -> list[str]:
-    """The arguments of `@pytest.mark.promise(...)`; nothing for any other decorator."""
-    if not isinstance(decorator, ast.Call):
-        return []
-    if ast.unparse(decorator.func) != "pytest.mark.promise":
-        return []
-    return [ast.literal_eval(argument) for argument in decorator.args]
+    """The arguments of `@pytest.mark.promise(...)`, or of that of a parameter."""
+    return [
+        ast.literal_eval(argument)
+        for node in ast.walk(decorator)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.promise"
+        for argument in node.args
+    ]
 
 
 def aside() -> list[tuple[str, str]]:
@@ -97,14 +134,25 @@ def aside() -> list[tuple[str, str]]:
 
 
 def _with(part: str, sentences: list[Sentence]) -> list[Sentence]:
+    """The sentences that a part stands for: those that have it, and the rows below it."""
     part = " ".join(part.split())
-    return [sentence for sentence in sentences if part in sentence.text]
+    return [s for s in sentences if part in s.text or part in s.head]
+
+
+def _named_in(sentence: Sentence) -> list[str]:
+    """The tests that a sentence names, or those of the script that writes it."""
+    written = [test for name, test in UP_TO_DATE.items() if sentence.text.endswith(f"by {name}")]
+    return written or NAMED.findall(sentence.text)
+
+
+def _is_promise(sentence: Sentence) -> bool:
+    return bool(WORDS.search(sentence.text) or _named_in(sentence))
 
 
 def report() -> Report:
     """Each promise with its tests, and what is wrong."""
     sentences = all_sentences()
-    promises = {s: NAMED.findall(s.text) for s in sentences if WORDS.search(s.text)}
+    promises = {s: _named_in(s) for s in sentences if _is_promise(s)}
     problems = []
     for part, _ in aside():
         found = [s for s in _with(part, sentences) if s in promises]
@@ -119,19 +167,25 @@ def report() -> Report:
                 if not found or len(part) < SHORTEST:
                     problems.append(f"{test}: no sentence with {part!r}, or too short a part")
                 for sentence in found:
-                    promises.setdefault(sentence, []).append(test)
+                    tests = promises.setdefault(sentence, [])
+                    tests += [test] * (test not in tests)
+    promises = {sentence: promises[sentence] for sentence in sentences if sentence in promises}
     problems += [f"{s.page}: no test: {s.text}" for s, tests in promises.items() if not tests]
     return Report(promises, problems)
 
 
 def written(promises: dict[Sentence, list[str]]) -> str:
     """The text of docs/promises.md."""
+    tests = {test for named in promises.values() for test in named}
     lines = [
         "# What is promised, and the test of each",
         "",
         "Written by `docs/make_promises.py` from the sentences of README and docs, and from the "
         "markers in the tests.",
         "Each test would fail if its sentence were false.",
+        "",
+        f"{len(all_sentences()):,} sentences and rows of tables; {len(promises):,} of them promise "
+        f"something, to which {len(tests):,} tests and files of tests hold them.",
     ]
     for page in dict.fromkeys(sentence.page for sentence in promises):
         lines += ["", f"## {page}", ""]

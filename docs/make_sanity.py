@@ -56,9 +56,8 @@ def trained():
     return model, x_test[:COUNT], y_test[:COUNT]
 
 
-def main():
-    """Prints the table."""
-    model, x, y = trained()
+def rows(model, x, y):
+    """(method, the two rank correlations, deletion over chance) of each method."""
     random = np.random.default_rng(0)
 
     def probabilities(x):
@@ -68,13 +67,18 @@ def main():
         return explain.deletion(probabilities, x, said, y).mean()
 
     by_chance = np.mean([deletion(random.uniform(size=x.shape)) for _ in range(5)])
-    print("| method | last layer random | all random | deletion, over chance |")
-    print("|---|---:|---:|---:|")
     for name, (method, options) in METHODS.items():
         kept = list(explain.randomization(method, model, x, y, rng=1, **options).values())
         said = np.asarray(method(model, x, y, **options)).reshape(x.shape)
-        over = deletion(said) / by_chance
-        print(f"| `{name}` | {kept[0]:.2f} | {kept[-1]:.2f} | {over:.2f} |")
+        yield name, kept[0], kept[-1], deletion(said) / by_chance
+
+
+def main():
+    """Prints the table."""
+    print("| method | last layer random | all random | deletion, over chance |")
+    print("|---|---:|---:|---:|")
+    for name, last, every, over in rows(*trained()):
+        print(f"| `{name}` | {last:.2f} | {every:.2f} | {over:.2f} |")
 
 
 if __name__ == "__main__":

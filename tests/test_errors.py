@@ -779,6 +779,10 @@ MISTAKES = {
 }
 
 
+@pytest.mark.promise("A function of TensorFlow")
+@pytest.mark.promise("An error says where, what")
+@pytest.mark.promise("The message has both.")
+@pytest.mark.promise("`fit` and `evaluate` need")
 @pytest.mark.parametrize("name", MISTAKES)
 def test_mistake(name):
     mistake, exception, words = MISTAKES[name]

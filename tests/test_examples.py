@@ -121,6 +121,7 @@ def test_image_augmentation():
     assert accuracies["augmented"] > accuracies["plain"] > 0.88
 
 
+@pytest.mark.promise("an architecture is a layer like any other")
 @pytest.mark.slow
 def test_transfer_learning():
     accuracies = load("transfer_learning").main(epochs=5, few_epochs=40)

@@ -81,6 +81,9 @@ def test_the_wheel_is_small_and_has_all(built):
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "examples/"))]
 
 
+@pytest.mark.promise("Keras need not be installed")
+@pytest.mark.promise("Handwritten digits, 8 by")
+@pytest.mark.promise("It needs JAX, numpy, optax")
 @pytest.mark.promise("each needs nothing but Python >= 3.11")
 @pytest.mark.promise("You need Python 3.11 or newer and nothing else")
 def test_what_a_new_user_does_first(installed, folder):

@@ -7,6 +7,7 @@ import inspect
 import pathlib
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -126,6 +127,9 @@ def test_imports_go_downwards():
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+@pytest.mark.promise("No file of the kernel knows")
+@pytest.mark.promise("The kernel imports JAX")
+@pytest.mark.promise("the kernel | `structure`")
 @pytest.mark.promise("`kernel` knows nothing of `core`")
 def test_the_kernel_imports_jax_numpy_and_itself():
     known = {"jax", "numpy", *sys.stdlib_module_names}
@@ -184,6 +188,8 @@ def test_every_public_object_is_documented(what):
     assert not missing, f"{len(missing)} without {what}: {', '.join(missing)}"
 
 
+@pytest.mark.promise("Names, arguments, defaults.**")
+@pytest.mark.promise("What Keras has under `keras.applications`")
 @pytest.mark.promise("the same names, arguments, defaults, numbers and files, checked case by case")
 @pytest.mark.promise("Names whose signature is that of Keras")
 @pytest.mark.promise("Keras 3, written again as pure functions on JAX")
@@ -198,3 +204,12 @@ def test_tables_from_check_api_are_up_to_date():
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.promise("One that is there already may stay, from JAX 0.7 on")
+def test_pages_name_the_oldest_jax_and_python():
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    start = (ROOT.parent / "docs" / "getting-started.md").read_text()
+    [jax] = [line.partition(">=")[2] for line in project["dependencies"] if line.startswith("jax>")]
+    assert f"from JAX {jax} on" in start
+    assert f"You need Python {project['requires-python'].removeprefix('>=')} or newer" in start

@@ -139,6 +139,7 @@ def difference(package, cls, text):
     return f"takes {missing}" if missing else ""
 
 
+@pytest.mark.promise("Type checkers find it before")
 def test_each_constructor_is_known(said):
     """Every public record: its arguments, in their order, and which are required."""
     classes = list(records())
@@ -266,6 +267,7 @@ Level(2.0, reduction="sum")
 IMPORTS = ["from typing import Any", "import jax", "import jkeras", "from jkeras import layers"]
 
 
+@pytest.mark.promise("Type checkers find it before")
 @both
 def test_what_is_wrong_is_flagged(said, checker):
     lines = WRONG.splitlines()

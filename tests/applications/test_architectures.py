@@ -209,6 +209,7 @@ SIBLINGS |= {
 }
 
 
+@pytest.mark.promise("A file of weights that")
 @pytest.mark.parametrize(
     "name",
     tiers(

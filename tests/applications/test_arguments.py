@@ -73,6 +73,7 @@ def test_odd_channels_are_warned_of():
         )
 
 
+@pytest.mark.promise("A file of weights that")
 @pytest.mark.parametrize("ending", some_slow([".weights.h5", ".keras", ".h5"], ".keras"))
 @pytest.mark.filterwarnings("ignore:.*legacy")
 def test_weights_from_a_file_of_keras(tmp_path, ending):
@@ -103,6 +104,7 @@ def test_the_layer_of_inception_resnet_in_files(tmp_path):
         np.testing.assert_allclose(model.predict([x, y], verbose=0), x + 0.5 * y, rtol=1e-6)
 
 
+@pytest.mark.promise("Without the classifier")
 def test_on_top_of_other_layers():
     x = jkeras.Input((40, 40, 1), name="gray")
     three = jkeras.layers.Concatenate()([x, x, x])

@@ -5,6 +5,7 @@ import re
 
 import jkeras
 from jkeras import callbacks
+import pytest
 
 TEXT = (pathlib.Path(jkeras.__file__).parents[1] / "docs" / "callbacks.md").read_text()
 
@@ -13,6 +14,9 @@ def asks(callback):
     return callbacks.CallbackList([callback]).looks_at_batches("train")
 
 
+@pytest.mark.promise("| callback | what it does | asks for every batch |")
+@pytest.mark.promise("Which of them make `fit`")
+@pytest.mark.promise("a callback looks at each batch.")
 def test_table(tmp_path):
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", TEXT, re.M))
     assert sorted(rows) == callbacks.__all__

@@ -100,6 +100,10 @@ RUNS = {
 }
 
 
+@pytest.mark.promise("Without `every_batch = False`")
+@pytest.mark.promise("`evaluate` calls the `on_test_…`")
+@pytest.mark.promise("`self.params` has")
+@pytest.mark.promise("`train_on_batch`, `test_on_batch` and")
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.filterwarnings("ignore")
 def test_order_of_calls(name):
@@ -146,6 +150,7 @@ BESIDE = {  # what stands beside a callback that notes the logs
 IN_ALL_RUNS = ("LearningRateScheduler", "ReduceLROnPlateau", "LambdaCallback")
 
 
+@pytest.mark.promise("Callbacks are told in the")
 @pytest.mark.parametrize(
     "name",
     [pytest.param(n, marks=[] if n in IN_ALL_RUNS else pytest.mark.slow) for n in BESIDE],
@@ -170,6 +175,7 @@ def stop(self, *_):
     self.model.stop_training = True
 
 
+@pytest.mark.promise("`self.model.stop_training = True`")
 @pytest.mark.parametrize(
     "moment",
     [
@@ -212,6 +218,7 @@ def predict(self, batch, logs):
 WRITES = dict(weights=write_weights, rate=write_rate, kernel=halve_kernel, predict=predict)
 
 
+@pytest.mark.promise("`self.model` may be looked")
 @pytest.mark.parametrize(
     "moment", ["on_train_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end"]
 )
@@ -239,6 +246,8 @@ def test_what_callbacks_write_counts(moment, write):
     same(run)
 
 
+@pytest.mark.promise("Weights and optimizer may")
+@pytest.mark.promise("`self.model` may be looked")
 def test_what_callbacks_read():
     """In every hook the model holds the weights, the optimizer and the metrics of this moment."""
 
@@ -323,6 +332,7 @@ def test_order_of_calls_of_predict_with_several_steps_in_one():
     same(run)
 
 
+@pytest.mark.promise("Callbacks are told in the")
 def test_history_and_progress_come_last():
     names = [
         [
@@ -360,6 +370,7 @@ def test_a_list_is_a_callback():
         jkeras.callbacks.CallbackList([print])
 
 
+@pytest.mark.promise("Every method may be left out")
 def test_callbacks_that_were_made_for_keras():
     """A subclass of Keras's own base works here; what it does not override costs nothing."""
 
@@ -402,6 +413,7 @@ READS = {
 }
 
 
+@pytest.mark.promise("`logs` is a dict; in batch")
 @pytest.mark.parametrize("read", READS)
 def test_logs_of_a_batch_read_as_numbers(read):
     logs = Logs({"loss": jnp.float32(0.5), "grid": jnp.ones(2)})

@@ -73,6 +73,7 @@ class Broken(callbacks.Callback):
             raise RuntimeError("broken")
 
 
+@pytest.mark.promise("`callbacks.BackupAndRestore(folder)` is the")
 @pytest.mark.parametrize("double", [False, True])
 def test_a_backup_restores_weights_optimizer_and_epoch(tmp_path, double):
     folder, first = tmp_path / "backup", model()
@@ -241,6 +242,7 @@ def test_which_checkpoints_orbax_writes(options, tmp_path):
     beside.same(run, tmp_path / "mine", tmp_path / "theirs")
 
 
+@pytest.mark.promise("folder of `OrbaxCheckpoint`")
 @pytest.mark.filterwarnings("ignore:Sharding info not provided")
 def test_orbax_checkpoints_are_read_by_both(tmp_path):
     models = []
@@ -346,6 +348,7 @@ def test_an_address_that_does_not_answer(root):
         send(jkeras, root, {})
 
 
+@pytest.mark.promise("`callbacks.BackupAndRestore(folder)` is the")
 def test_a_backup_removes_what_it_made_and_nothing_else(tmp_path):
     """In a folder with somebody's data, of which one has a number for its name."""
     (tmp_path / "2023").mkdir()

@@ -89,6 +89,8 @@ SIZES = {
 }  # width, height, pictures
 
 
+@pytest.mark.promise("The files are TensorFlow")
+@pytest.mark.promise("`epoch_…` by epochs, `batch_…`")
 def test_what_is_written(tmp_path):
     model = convolutions()
     board = callbacks.TensorBoard(
@@ -132,6 +134,8 @@ def test_what_is_written(tmp_path):
             np.testing.assert_allclose(rows[:, 1], edges[1:], atol=1e-6)
 
 
+@pytest.mark.promise("Two things are more useful")
+@pytest.mark.promise("`TensorBoard` scales pictures")
 def test_pictures(tmp_path):
     image = pytest.importorskip("PIL.Image")
     model = convolutions()
@@ -218,6 +222,7 @@ def embedding():
     return model
 
 
+@pytest.mark.promise("Two things are more useful")
 def test_projector(tmp_path):
     projector = pytest.importorskip("tensorboard.plugins.projector")
     text_format = pytest.importorskip("google.protobuf.text_format")

@@ -145,6 +145,7 @@ def fit(*callbacks, trained=None, **options):
 # ---------------------------------------------------------------- a function
 
 
+@pytest.mark.promise("A function in the place")
 def test_a_function_is_told_of_epochs():
     told = []
     history = fit(Tracker(lambda values, step: told.append((step, values))), validation_data=(X, Y))
@@ -153,6 +154,7 @@ def test_a_function_is_told_of_epochs():
         assert [results[name] for _, results in told] == values
 
 
+@pytest.mark.promise("A function in the place")
 def test_a_function_is_told_of_batches_now_and_then():
     told = []
     tracker = Tracker(lambda values, step: told.append((step, *values)), batches=3)
@@ -205,6 +207,7 @@ class Stop(jkeras.callbacks.Callback):
         raise KeyboardInterrupt
 
 
+@pytest.mark.promise("`Tracker` tells a service")
 def test_what_a_service_is_told():
     trained = model()
     tracker = recorded(model=True, config={"note": {"a": 1}, "list": [1, 2]})
@@ -222,6 +225,7 @@ def test_what_a_service_is_told():
     assert config["note/a"] == 1 and config["list"] == "[1, 2]"
 
 
+@pytest.mark.promise("A training that goes on from")
 def test_goes_on_in_its_run_after_an_interruption(tmp_path):
     first, second = recorded(), recorded()
     with pytest.raises(KeyboardInterrupt):
@@ -255,6 +259,8 @@ def test_a_package_that_is_not_there(name, monkeypatch):
 # ---------------------------------------------------------------- the services themselves
 
 
+@pytest.mark.promise("A run that the program")
+@pytest.mark.promise("What follows the named")
 @pytest.mark.slow
 def test_weights_and_biases(tmp_path):
     seen, history = run("wandb", WANDB, tmp_path)
@@ -266,6 +272,8 @@ def test_weights_and_biases(tmp_path):
     assert len(list((tmp_path / "wandb").glob("offline-run-*"))) >= 3
 
 
+@pytest.mark.promise("A run that the program")
+@pytest.mark.promise("What follows the named")
 @pytest.mark.slow
 def test_mlflow(tmp_path):
     seen, history = run("mlflow", MLFLOW, tmp_path)
@@ -278,6 +286,7 @@ def test_mlflow(tmp_path):
     assert seen["goes on"]
 
 
+@pytest.mark.promise("What follows the named")
 @pytest.mark.slow
 def test_aim(tmp_path):
     seen, history = run("aim", AIM, tmp_path)
@@ -289,6 +298,7 @@ def test_aim(tmp_path):
     assert seen["goes on"]
 
 
+@pytest.mark.promise("keeps it, and `mlflow.pyfunc.load_model(…).predict(x)`")
 @pytest.mark.slow
 def test_a_model_that_mlflow_serves(tmp_path):
     page = (ROOT / "docs" / "callbacks.md").read_text()

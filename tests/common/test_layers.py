@@ -120,6 +120,8 @@ def test_every_layer_has_a_row():
     assert len(set(classes)) == len(classes), "one row for each class"
 
 
+@pytest.mark.promise("A built-in layer is a record")
+@pytest.mark.promise("a record | annotated fields")
 @pytest.mark.promise("so there is nothing else to write")
 def test_config_round_trip(bench):
     config = bench.layer.get_config()
@@ -138,6 +140,8 @@ def test_config_round_trip(bench):
     )
 
 
+@pytest.mark.promise("It is data, found on shapes alone")
+@pytest.mark.promise("`init` looks at the shape")
 def test_init(bench):
     """The key alone decides the weights; no other key gives them."""
     layer = bench.make()
@@ -213,6 +217,9 @@ def test_gradients(bench):
         assert np.abs(g).max() > 1e-6, f"gradient of {jax.tree_util.keystr(path)} is zero"
 
 
+@pytest.mark.promise("A `StatefulLayer` returns")
+@pytest.mark.promise("A weight with `trainable=False`")
+@pytest.mark.promise("What `call` changes or")
 def test_state_changes_only_in_training(bench):
     agree(_kept(bench.compiled[1]), _kept(bench.state), "state after inference", rtol=0, atol=0)
     after = jax.tree_util.tree_leaves(_kept(bench.trained[1]))
@@ -265,6 +272,8 @@ def test_numpy_input(bench):
     agree(y, bench.compiled[0], "numpy arrays")
 
 
+@pytest.mark.promise("Every layer and every model")
+@pytest.mark.promise("`fit`, `save` and the pure")
 def test_pair(bench):
     init, apply = bench.make().pair()
     params, state = init(jax.random.key(1), *bench.inputs)

@@ -368,6 +368,7 @@ def subject(request):
     return Subject(request.param)
 
 
+@pytest.mark.promise("`apply` | `params`, `state`")
 @pytest.mark.promise("Nothing is left in the objects")
 @pytest.mark.promise("makes fresh values and changes nothing")
 @pytest.mark.promise("Nothing changes behind your back in the two functions")
@@ -430,6 +431,10 @@ def trained(request):
     return Trained(*TRAINED[request.param])
 
 
+@pytest.mark.promise("Beside them every model has Keras's view")
+@pytest.mark.promise("They are the same model")
+@pytest.mark.promise("`model.params = params`")
+@pytest.mark.promise("`model.params` is what")
 def test_apply_before_and_after_fit(trained):
     trained.check()
     trained.fit(epochs=2)
@@ -438,6 +443,7 @@ def test_apply_before_and_after_fit(trained):
     trained.check()
 
 
+@pytest.mark.promise("While `fit` runs, the `TrainState`")
 def test_apply_inside_fit(trained):
     steps = []
 
@@ -452,6 +458,7 @@ def test_apply_inside_fit(trained):
     assert len(steps) == 8
 
 
+@pytest.mark.promise("A layer object has no arrays")
 def test_apply_beside_fit(trained):
     """While another thread trains the model."""
     ends = threading.Event()
@@ -470,6 +477,7 @@ def test_apply_beside_fit(trained):
     in_threads(work, 3)
 
 
+@pytest.mark.promise("A layer that is not built")
 def test_init_leaves_a_trained_model(trained):
     trained.fit()
     before = [np.array(w) for w in trained.model.get_weights()]
@@ -498,6 +506,8 @@ def test_fit_is_the_same_beside_apply():
 # ---------------------------------------------------------------- as in issue 12
 
 
+@pytest.mark.promise("The arrays are values beside")
+@pytest.mark.promise("The layer object holds")
 def test_dense_for_two_widths():
     layer = layers.Dense(3)
     five, _ = layer.init(KEY, normal(1, 5))
@@ -513,6 +523,8 @@ def test_groups_stay_as_given():
     assert layer.get_config()["groups"] == -1 and layer.groups == -1
 
 
+@pytest.mark.promise("While `apply` runs, `self.factor`")
+@pytest.mark.promise("`self.factor.assign(...)` during `apply`")
 def test_a_layer_of_ones_own():
     layer, x5, x7 = Scale(), normal(2, 5), normal(2, 7)
     a, _ = layer.init(KEY, x5)
@@ -529,6 +541,7 @@ def test_sequential_for_a_second_width():
     assert not model.built
 
 
+@pytest.mark.promise("A layer that is not built")
 def test_a_written_layer_for_two_widths():
     layer = Projection(3)
     five, _ = layer.init(KEY, normal(1, 5))
@@ -562,6 +575,7 @@ def test_threads_with_eight_widths():
     in_threads(work, 8)
 
 
+@pytest.mark.promise("equality | what a layer")
 def test_equal_pairs_compile_once():
     traces = []
 

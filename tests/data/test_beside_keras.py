@@ -165,6 +165,23 @@ def test_columns_by_name():
         np.testing.assert_allclose(mine, theirs, 2e-5, 1e-6)
 
 
+@pytest.mark.promise("`x`, `y` and `sample_weight`")
+@pytest.mark.promise("A dict alone is an `x`, also when it has a key")
+def test_a_dict_alone_is_the_inputs():
+    """Also one with a key "y", which is no label."""
+    results = []
+    for library in LIBRARIES:
+        inputs = {name: library.Input((4,), name=name) for name in ("x", "y")}
+        out = library.layers.Dense(1, kernel_initializer="ones")(
+            library.layers.Concatenate()([inputs["x"], inputs["y"]])
+        )
+        model = library.Model(inputs, out)
+        results.append(model.predict({"x": X, "y": 2 * X}, verbose=0))
+    np.testing.assert_allclose(results[0], 3 * X.sum(1, keepdims=True), 1e-5)
+    np.testing.assert_allclose(*results, 1e-5)
+
+
+@pytest.mark.promise("In a source of batches")
 def test_nested_structures():
     """Dicts in lists in a dict, as inputs and as labels of two outputs, with weights for each;
     batches and arrays.

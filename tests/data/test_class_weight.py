@@ -22,6 +22,7 @@ def trained(y, **weights):
     return model.fit(X, y, epochs=2, verbose=0, seed=1, batch_size=5, **weights).history["loss"]
 
 
+@pytest.mark.promise("For several outputs it")
 @pytest.mark.parametrize(
     "class_weight",
     [{"a": CLASSES}, {"a": CLASSES, "b": None}, [CLASSES, None], (CLASSES, {})],

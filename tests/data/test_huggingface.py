@@ -18,6 +18,9 @@ def named_model():
     return model
 
 
+@pytest.mark.promise("`batch_size` counts for both")
+@pytest.mark.promise("An `IterableDataset` works")
+@pytest.mark.promise("the inputs; without a column")
 def test_columns_by_the_names_of_inputs():
     """Without a column "x" the inputs are a dict of all columns but "y" and "sample_weight"."""
     columns = {"a": X[:, 0], "b": X[:, 1]}

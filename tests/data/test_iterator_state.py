@@ -55,6 +55,9 @@ def saved_step(folder):
     return Checkpointer(folder).latest_step()
 
 
+@pytest.mark.promise("An iterator that tells")
+@pytest.mark.promise("An iterator with `get_state()`")
+@pytest.mark.promise("Any iterator of yours will")
 @pytest.mark.promise("whatever was made ahead, and puts the new iterator there at once")
 @pytest.mark.parametrize("kind", IN_ONE_PROCESS)
 def test_goes_on_at_the_row(whole, tmp_path, kind):
@@ -67,6 +70,7 @@ def test_goes_on_at_the_row(whole, tmp_path, kind):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.promise("No row is read again or")
 @pytest.mark.parametrize("kind", ["IterDataset", "DataLoader", "iterator"])
 def test_no_row_is_read_again(whole, tmp_path, kind):
     """But for the first batches, which are looked at for their shapes, nothing that was read
@@ -120,6 +124,7 @@ def test_killed_at_a_random_step(tmp_path, kind):
 # ---------------------------------------------------------------- what does not fit
 
 
+@pytest.mark.promise("If the state does not fit")
 @pytest.mark.parametrize(
     "make, words",
     [
@@ -149,6 +154,7 @@ class Plain:
             yield rows.X[: rows.BATCH], rows.X[: rows.BATCH, :1]
 
 
+@pytest.mark.promise("If the state does not fit")
 def test_other_data_may_be_passed_over(whole, tmp_path):
     """As many batches as were taken, where that is asked for."""
     make = lambda r: rows._loader(r, seed=4)  # noqa: E731
@@ -159,6 +165,7 @@ def test_other_data_may_be_passed_over(whole, tmp_path):
     assert seen == rows.train(None, make=make)[1][step:]
 
 
+@pytest.mark.promise("A checkpoint without a")
 def test_a_checkpoint_without_a_state(whole, tmp_path, monkeypatch):
     """As they were written before: batches are passed over."""
     from jkeras.training.resume import Resume
@@ -173,6 +180,7 @@ def test_a_checkpoint_without_a_state(whole, tmp_path, monkeypatch):
     np.testing.assert_array_equal(weights[0], again[0])
 
 
+@pytest.mark.promise("A checkpoint has the state")
 @pytest.mark.promise("then a warning says that as many batches are passed over")
 @pytest.mark.promise("Where each process is given the same data, the states are one")
 def test_states_of_other_processes(tmp_path):

@@ -63,6 +63,10 @@ def of_arrays(model, parts, **kwargs):
     return expected
 
 
+@pytest.mark.promise("shuffled by | smaller batch at the end | length known")
+@pytest.mark.promise("What can start again starts")
+@pytest.mark.promise("`DataLoader` | as it is")
+@pytest.mark.promise("`tf.data`, torch's `DataLoader`")
 @pytest.mark.promise("The matrix of this page is tested in `tests/data/`")
 @pytest.mark.parametrize("kind", ALL)
 def test_fit_evaluate_predict(kind, model, tmp_path):
@@ -86,6 +90,8 @@ def test_fit_evaluate_predict(kind, model, tmp_path):
     )
 
 
+@pytest.mark.promise("Weights of samples are")
+@pytest.mark.promise("`class_weight` works with")
 @pytest.mark.promise("with all kinds of data")
 @pytest.mark.parametrize("kind", ALL)
 def test_weights(kind, model, tmp_path):
@@ -128,6 +134,7 @@ def as_lists(batches):
     return [[np.asarray(part).tolist() for part in batch if part is not None] for batch in batches]
 
 
+@pytest.mark.promise("shuffled by | smaller batch at the end | length known")
 @pytest.mark.parametrize("kind", RESUMABLE)
 def test_position(kind, tmp_path):
     """An epoch that begins at a batch gives the batches that it would give from there on."""
@@ -141,6 +148,7 @@ def test_position(kind, tmp_path):
     source.close()
 
 
+@pytest.mark.promise("An iterator cannot: it")
 def test_an_iterator_cannot_begin_in_the_middle():
     source = make_source(iter(batches((X, Y))))
     assert not source.resumable
@@ -156,6 +164,10 @@ def test_position_without_the_batches_before(kind):
     assert made == [2]
 
 
+@pytest.mark.promise("The order follows from")
+@pytest.mark.promise("`shuffle=True`, the default")
+@pytest.mark.promise("leaves neighbours together")
+@pytest.mark.promise("mixes rows within batches")
 @pytest.mark.parametrize("kind", ARRAYS)
 @pytest.mark.parametrize("shuffle", [True, "batch"])
 def test_shuffled_arrays(kind, shuffle, tmp_path):
@@ -181,6 +193,7 @@ def test_shuffled_arrays(kind, shuffle, tmp_path):
     source.close()
 
 
+@pytest.mark.promise("`shuffle=True`, the default")
 @pytest.mark.parametrize("kind", NUMBERED)
 def test_shuffled_batches(kind, tmp_path):
     """Every batch once, in an order that follows from seed and epoch."""

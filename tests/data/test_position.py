@@ -33,6 +33,7 @@ def flat(batches):
     return [np.asarray(x).ravel().tolist() for x, *_ in batches]
 
 
+@pytest.mark.promise("`source.batches(seed, epoch, skip=k)`")
 @hypothesis.given(
     size=st.integers(1, 40),
     batch_size=st.integers(1, 12),
@@ -48,6 +49,8 @@ def test_arrays(size, batch_size, shuffle, seed, epoch, skip):
     assert flat(source.batches(seed, epoch, skip=skip)) == whole[skip:]
 
 
+@pytest.mark.promise("Rows and `PyDataset` do")
+@pytest.mark.promise("`source.batches(seed, epoch, skip=k)`")
 @hypothesis.given(
     count=st.integers(1, 12),
     shuffle=st.booleans(),
@@ -73,6 +76,7 @@ def test_without_an_end():
     assert next(batches)[0][0] == 7 and next(batches)[0][0] == 8
 
 
+@pytest.mark.promise("If they, or their sampler")
 def test_set_epoch():
     """A source, or its sampler, whose order follows from the epoch is told which one begins."""
 

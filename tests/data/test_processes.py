@@ -18,6 +18,7 @@ from tests.quick_xla import flags_for
 ROOT = pathlib.Path(__file__).parents[2]
 
 
+@pytest.mark.promise("If each has rows of its")
 def test_the_shape_of_a_batch_in_parts():
     """Each process brings a part; processes that hold parts of one replica bring the same rows."""
     assert whole_shape((4, 3), replicas=4, processes=2) == (8, 3)
@@ -50,6 +51,7 @@ def result(process):
     return json.loads(out.splitlines()[-1])
 
 
+@pytest.mark.promise("If each has rows of its")
 @pytest.mark.promise("each takes its part of every batch, of whatever kind of data")
 @pytest.mark.promise("the run is that of one process")
 @pytest.mark.slow

@@ -51,6 +51,9 @@ def test_a_terabyte_is_one_shape():
     )
 
 
+@pytest.mark.promise("Anything with `shape`, `dtype`")
+@pytest.mark.promise("The rows of as many batches")
+@pytest.mark.promise("the data | memory maps")
 @pytest.mark.parametrize("steps", [1, 2])
 @pytest.mark.parametrize("shuffle", [False, True, "batch"])
 def test_fit_reads_each_row_once_each_epoch(monkeypatch, model, shuffle, steps):
@@ -72,6 +75,7 @@ def test_fit_reads_each_row_once_each_epoch(monkeypatch, model, shuffle, steps):
     assert set(counts[BATCH:-1]) == {3} and counts[-1] <= 6
 
 
+@pytest.mark.promise("`validation_split` takes its")
 def test_the_rest_of_the_api_reads_batches(model):
     """Evaluation, prediction, a validation split, labels and weights that are stored too."""
     rows, labels, weights = Huge(12), Huge(12, 1), Huge(12, 1)
@@ -104,6 +108,7 @@ def test_the_rest_of_the_api_reads_batches(model):
         np.testing.assert_allclose(values, histories[1][name], 1e-5)
 
 
+@pytest.mark.promise("`validation_split` takes its")
 def test_labels_in_a_file_are_checked_and_weighed(tmp_path):
     """Labels that name no class are found batch by batch; class weights count."""
     labels = np.memmap(tmp_path / "labels", "int64", "w+", shape=(11,))
@@ -139,6 +144,7 @@ def test_parts_of_parts(kind, tmp_path):
         assert x.shape == X[rows].shape
 
 
+@pytest.mark.promise("What is smaller is read")
 def test_small_files_are_read_once(monkeypatch, model, tmp_path):
     """What fits on the device is put there like any array."""
     monkeypatch.setattr("jkeras.training.data.array_source.ON_DEVICE_LIMIT", 2**20)

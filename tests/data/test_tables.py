@@ -27,6 +27,7 @@ def model():
     return made
 
 
+@pytest.mark.promise("A model with several inputs")
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_columns_by_the_names_of_inputs(library):
     wanted = {name: COLUMNS[name][:, None] for name in ("height", "width")}

@@ -150,6 +150,7 @@ def test_parts_beside(models):
             model.fit(KINDS["sliced"]((X, Y)), Y, verbose=0)
 
 
+@pytest.mark.promise("and a torch `DataLoader` of a dataset work like any other")
 def test_from_a_data_set_of_hugging_face(models):
     """`to_tf_dataset` gives one like any other."""
     rows = pytest.importorskip("datasets").Dataset.from_dict({"x": X.tolist(), "y": Y.tolist()})

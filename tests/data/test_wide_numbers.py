@@ -53,6 +53,7 @@ SOURCES = {
 }
 
 
+@pytest.mark.promise("Whole numbers beyond them")
 @pytest.mark.promise("whole numbers above 2\\*\\*31 wrap to others")
 @pytest.mark.parametrize("kind", SOURCES)
 def test_whole_numbers_of_64_bits_go_as_floats(kind):
@@ -195,6 +196,7 @@ def embeddings(dtype=None):
     return jkeras.Model(ends, inner(ends[::-1]))
 
 
+@pytest.mark.promise("that are no row of its table: negative")
 @pytest.mark.parametrize("name", NO_ROWS)
 def test_ids_that_are_no_rows(name):
     ids = NO_ROWS[name]
@@ -308,6 +310,7 @@ def test_bytes_in_another_order(dtype):
         np.testing.assert_equal(a, b)
 
 
+@pytest.mark.promise("and masked arrays with masked entries")
 def test_masked_arrays():
     x = np.ma.masked_greater(np.arange(8.0).reshape(4, 2), 6)
     for run in (same().predict, same(), jkeras.layers.Dense(1)):
@@ -322,6 +325,7 @@ def test_times(dtype):
         same().predict(np.array([[1, 2]]).astype(dtype))
 
 
+@pytest.mark.promise("a table with a column of")
 def test_a_column_of_texts():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"age": [1, 2], "zip": ["8001", "3000"]})
@@ -331,6 +335,7 @@ def test_a_column_of_texts():
         same((1,)).predict(np.array([["8001"], [7]], object))
 
 
+@pytest.mark.promise("With `jax_enable_x64` they")
 def test_64_bits_stay_where_they_are_on():
     import jax
 

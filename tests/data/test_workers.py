@@ -73,6 +73,8 @@ def trained(kwargs):
     )
 
 
+@pytest.mark.promise("`PyDataset(workers=4, max_queue_size=10)` makes")
+@pytest.mark.promise("`on_epoch_begin` and `on_epoch_end`")
 @pytest.mark.promise("The batches come in the same order as without")
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_the_same_batches_in_the_same_order(kind, alone):
@@ -80,6 +82,7 @@ def test_the_same_batches_in_the_same_order(kind, alone):
         np.testing.assert_equal(mine, other)
 
 
+@pytest.mark.promise("`This happened in batch 17 of Images.`")
 @pytest.mark.promise("An error that the data raises comes out of `fit` with the class")
 @pytest.mark.parametrize("kind", WORKERS)
 def test_errors_keep_their_class_and_say_where(kind):
@@ -91,6 +94,7 @@ def test_errors_keep_their_class_and_say_where(kind):
     net.fit(Batches(**WORKERS[kind]), verbose=0)  # it goes on
 
 
+@pytest.mark.promise("A worker process that dies")
 def test_a_worker_that_dies():
     with pytest.raises(RuntimeError, match="worker process died"):
         model().fit(Batches(die, **WORKERS["processes"]), shuffle=False, verbose=0)

@@ -167,6 +167,7 @@ def test_operations(as_next):
     assert count_operations(jaxpr) == 2 * 2 * (2 * 3 * 4)
 
 
+@pytest.mark.promise("So is an operation of which")
 def test_private_rows(as_next):
     as_next()
     for model, mixes in ((network(), False), (network(), True)):

@@ -74,6 +74,8 @@ def test_weight_and_loss_of_a_layer_as_in_keras():
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
+@pytest.mark.promise("A metric that a layer adds")
+@pytest.mark.promise("metrics updated inside")
 def test_metric_of_a_layer_is_reset_each_epoch_and_the_loss_counted_once():
     model, x, y = watched(jkeras), normal(8, 3), normal(8, 1)
     first = model.params
@@ -205,6 +207,8 @@ def guide_model(k):
     return model
 
 
+@pytest.mark.promise("Code for Keras stays as")
+@pytest.mark.promise("Keras's own contract for JAX is")
 @pytest.mark.promise("On the left nothing is new")
 def test_train_step_of_the_keras_guide():
     mine, theirs = both(guide_model)
@@ -259,6 +263,7 @@ def test_a_train_step_that_is_the_wrapped_default_counts_as_the_users_own():
     assert logs["wrapped"] == 1.0
 
 
+@pytest.mark.promise("It may look at everything")
 def test_compute_loss_and_compute_metrics_of_a_users_own():
     class Own(Model):
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
@@ -457,6 +462,7 @@ class PureGAN(Model):
         return state, {"d_loss": d_loss, "g_loss": g_loss}
 
 
+@pytest.mark.promise("A model with a method `pure_train_step(self, state, batch)`")
 def test_gan_with_two_optimizers_as_a_pure_step():
     gan, (real, z) = PureGAN(), gan_data()
     gan(z)
@@ -589,6 +595,8 @@ MOMENTS = [
 ]
 
 
+@pytest.mark.promise("A training that is stopped")
+@pytest.mark.promise("After Ctrl-C or an exception")
 @pytest.mark.parametrize("error", some_slow([RuntimeError, KeyboardInterrupt], KeyboardInterrupt))
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_after_an_exception_the_model_holds_the_last_completed_step(moment, error):
@@ -677,6 +685,7 @@ def test_an_error_in_the_users_loss_leaves_the_weights():
     model.fit(normal(4, 3), normal(4, 1), verbose=0)
 
 
+@pytest.mark.promise("The model then holds its")
 def test_an_error_in_the_data_leaves_the_last_completed_step():
     model, x, y = Sequential([Input((3,)), layers.Dense(1, name="d")]), normal(4, 3), normal(4, 1)
     model.compile(jkeras.optimizers.SGD(0.1), "mse")
@@ -707,6 +716,8 @@ def test_train_on_batch_equals_the_pure_step():
     )
 
 
+@pytest.mark.promise("Ctrl-C in `fit` left a")
+@pytest.mark.promise("Otherwise than in Keras")
 def test_ctrl_c_ends_the_training_for_callbacks_too():
     ended = []
 

@@ -32,6 +32,10 @@ def three(k):
     )
 
 
+@pytest.mark.promise("What is frozen takes no")
+@pytest.mark.promise("`frozen` | what a step")
+@pytest.mark.promise("`params` are the arrays")
+@pytest.mark.promise("`params` | what is trained")
 def test_frozen_layers_have_no_gradient_and_no_optimizer_state():
     model = three(jkeras)
     model.get_layer("low").trainable = False
@@ -54,6 +58,7 @@ def test_frozen_layers_have_no_gradient_and_no_optimizer_state():
     assert len(model.optimizer.variables) == 2 + 2 * 4  # iteration, rate; gamma, beta, kernel, bias
 
 
+@pytest.mark.promise("What is frozen takes no")
 def test_frozen_gradients_are_not_computed():
     """The program of a step with a frozen first layer has no product that makes its weights'
     gradient.
@@ -82,6 +87,8 @@ def freeze_train_unfreeze(model, k, x, y):
     return history
 
 
+@pytest.mark.promise("Freeze it, train a head, then")
+@pytest.mark.promise("The `trainable` flags are")
 @pytest.mark.promise("`compile` after each change, as in Keras")
 def test_freeze_train_unfreeze_recompile_train_as_in_keras():
     import keras
@@ -145,6 +152,8 @@ def test_frozen_batchnorm_uses_its_statistics(how):
     np.testing.assert_array_equal(weights_of(norm)[0], np.full(3, 2.0))
 
 
+@pytest.mark.promise("BatchNormalization's moving mean")
+@pytest.mark.promise("`state` are the others")
 def test_batchnorm_statistics_move_in_training_and_only_there():
     model = Sequential([Input((3,)), layers.BatchNormalization(momentum=0.9, name="norm")])
     x = normal(16, 3) + 2
@@ -169,6 +178,7 @@ def test_a_layer_made_frozen_stays_frozen_when_built():
     assert set(init_train_state(model).frozen) == {"a"}
 
 
+@pytest.mark.promise("freezing a layer between")
 def test_unfreezing_without_compiling_again():
     """The next `fit` reads the flags, and nothing breaks."""
     model, x, y = three(jkeras), normal(8, 4), normal(8, 1)

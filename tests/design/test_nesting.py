@@ -55,6 +55,11 @@ def test_functional_in_subclass_in_sequential_trains_as_in_keras():
     )
 
 
+@pytest.mark.promise("A composite's `forward` runs each child")
+@pytest.mark.promise("A layer that is an attribute")
+@pytest.mark.promise("Its arrays lie below its")
+@pytest.mark.promise("On the right `params` and")
+@pytest.mark.promise("is the kernel of the layer")
 def test_paths_of_nested_parameters():
     model = nested(jkeras)
     assert set(model.params) == {"in", "block", "out"}
@@ -91,6 +96,7 @@ def list_model_by_hand(p, x):
     return {name: dense(p[f"heads_{name}"], x) for name in "ab"}
 
 
+@pytest.mark.promise("A layer that is an attribute")
 def test_lists_and_dicts_of_layers_are_trained():
     model, x = ListModel(), normal(8, 3)
     y = {"a": normal(8, 1, seed=1), "b": normal(8, 2, seed=2)}
@@ -316,6 +322,7 @@ def stateful(k):
     return model
 
 
+@pytest.mark.promise("`fit`, `evaluate` and `predict` give")
 def test_stateful_rnn_in_fit_as_in_keras():
     mine, theirs = stateful(jkeras), stateful(real_keras())
     theirs.layers[0].cell.set_weights(mine.layers[0].cell.get_weights())

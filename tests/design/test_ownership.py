@@ -38,6 +38,7 @@ def test_nothing_is_copied_that_nobody_holds(model, monkeypatch):
     assert copies(model, monkeypatch) == []
 
 
+@pytest.mark.promise("What you hold, such as")
 def test_what_somebody_holds_stays_his(model, monkeypatch):
     kernel = model.layers[0].kernel.value
     before = np.array(kernel)

@@ -173,6 +173,7 @@ def kind(request):
     return layer, x, factor
 
 
+@pytest.mark.promise("In `init` and `apply` it")
 @pytest.mark.parametrize("is_built", [True, False])
 def test_nothing_is_written(kind, is_built):
     layer, x, factor = kind
@@ -288,6 +289,7 @@ def test_arrays_of_numpy():
     assert large.counts[0] == 2
 
 
+@pytest.mark.promise("In `init` and `apply` it")
 def test_a_shared_layer_is_one_copy():
     """What the first call keeps, the second one sees."""
 

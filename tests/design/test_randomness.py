@@ -60,7 +60,6 @@ def test_two_calls_in_a_graph_get_two_keys():
     check_two_independent(model(ONES, training=True))
 
 
-@pytest.mark.promise("with a number gives the same values at each call")
 def test_eager_calls_differ_and_follow_the_seed():
     drop, again = layers.Dropout(0.5, seed=3), layers.Dropout(0.5, seed=3)
     a, b = drop(ONES, training=True), drop(ONES, training=True)
@@ -83,6 +82,8 @@ def test_keras_draws_the_same_numbers_from_a_seed():
             np.testing.assert_allclose(mine(x, training=True), theirs(x, training=True), rtol=1e-6)
 
 
+@pytest.mark.promise("Each layer derives a key of its own from it and")
+@pytest.mark.promise("Each layer derives a key of its own from it, by")
 def test_layers_at_different_places_get_different_keys():
     model = Sequential(
         [Input((1000,)), layers.Dropout(0.5, name="a"), layers.Dropout(0.5, name="b")]
@@ -131,6 +132,7 @@ def test_paths_are_separated():
     np.testing.assert_array_equal(parts("a", "bc"), parts("a", "bc"))
 
 
+@pytest.mark.promise("Keras's names are counted")
 @pytest.mark.promise("the same code gives the same keys, whatever was made before it")
 @pytest.mark.parametrize("kind", ["subclass", "sequential", "functional"])
 def test_keys_do_not_depend_on_how_many_layers_there_were_before(kind):
@@ -162,6 +164,8 @@ def drawn_by_the_last(*parts):
     return kept(y), list(params.values())[-1]["kernel"]
 
 
+@pytest.mark.promise("Names of layers that you")
+@pytest.mark.promise("The path consists of names")
 @pytest.mark.promise("changes nothing of what the others draw")
 @pytest.mark.promise("One of the same class **in front** does")
 @pytest.mark.promise("The same holds for what `init` gives to each layer")
@@ -185,6 +189,8 @@ def masks_of_a_name(*parts):
     return model.apply({}, {}, ONES, training=True, rng=jax.random.key(1))[0]
 
 
+@pytest.mark.promise("The two functions look")
+@pytest.mark.promise("`training=True` needs `rng`")
 def test_training_without_a_key_is_explained():
     model = Sequential([Input((1000,)), layers.Dropout(0.5, name="drop")])
     with pytest.raises(RandomKeyError, match="drop.*rng=jax.random.key"):
@@ -211,6 +217,7 @@ def test_vmap_over_keys():
         np.testing.assert_array_equal(together[i], run(keys[i]))
 
 
+@pytest.mark.promise("`rng` | the key from which")
 def test_every_training_step_draws_anew():
     model = Sequential(
         [Input((1000,)), layers.Dropout(0.5), layers.Dense(1, kernel_initializer="ones")]
@@ -226,6 +233,7 @@ def test_every_training_step_draws_anew():
     assert len(set(losses)) == 4 and all(abs(v - 1000) < 100 for v in losses)
 
 
+@pytest.mark.promise("Inside `fit` layers draw")
 def test_fit_draws_anew_at_each_step_and_repeats_from_a_seed():
     def losses():
         jkeras.utils.set_random_seed(11)
@@ -308,6 +316,7 @@ class Drawn(jkeras.initializers.Initializer):
         return drawn(shape, dtype)
 
 
+@pytest.mark.promise("An initializer that is")
 @pytest.mark.parametrize("initializer", [drawn, Drawn()])
 def test_first_values_drawn_without_a_seed_follow_from_the_key(initializer):
     def kernel(key, layer=None):
@@ -326,6 +335,7 @@ def test_first_values_drawn_without_a_seed_follow_from_the_key(initializer):
     assert not np.array_equal(params["a"]["kernel"], params["b"]["kernel"])
 
 
+@pytest.mark.promise("The two functions look")
 def test_init_does_not_move_the_global_generator():
     values = []
     for draws in (False, True):

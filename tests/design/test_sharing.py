@@ -206,6 +206,7 @@ def test_two_models_share_an_encoder_and_train_in_turn():
     np.testing.assert_array_equal(mine[0].get_weights()[0], mine[1].get_weights()[0])
 
 
+@pytest.mark.promise("One object is one set of")
 @pytest.mark.parametrize("calls", [2, 3])
 def test_one_layer_called_several_times_in_a_row(calls):
     inputs = x = Input((3,))
@@ -226,6 +227,7 @@ def test_one_layer_called_several_times_in_a_row(calls):
     assert_trees_close(model.params, sgd_by_hand(loss, first, [(data, -data)] * 2, 0.05))
 
 
+@pytest.mark.promise("One object is one set of")
 def test_one_object_under_two_attributes_has_one_path():
     class Twice(Model):
         def __init__(self):

@@ -89,6 +89,12 @@ def leaf(tree, *names):
     return value
 
 
+@pytest.mark.promise("A path is made of names")
+@pytest.mark.promise("The gradient by a change")
+@pytest.mark.promise("`add` changes what a layer")
+@pytest.mark.promise("`model.tap` looks at the")
+@pytest.mark.promise("`self.sow` | `model.tap`")
+@pytest.mark.promise("hooks | `model.tap`: [Intermediate")
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_output_and_gradient_of_a_hidden_layer(name, jit):
@@ -158,6 +164,7 @@ class TestShared:
 
         return Siamese()
 
+    @pytest.mark.promise("A layer that is used twice")
     def test_calls_are_numbered(self, model):
         params, state = model.init(0, [X, 2 * X])
         kernel = leaf(params, "hidden", "kernel")
@@ -210,6 +217,7 @@ class TestStack:
                 values[f"block{i}"][part][name] = params["stack"][f"{part}_{name}"][i]
         return model, values | {"head": params["head"]}
 
+    @pytest.mark.promise("is a layer of block 3 and")
     def test_is_as_its_blocks_one_by_one(self, model):
         params, state = model.init(0, X)
         change = jnp.asarray(np.random.default_rng(1).normal(size=(3, 3, 6)), "float32")
@@ -289,6 +297,7 @@ class TestErrors:
         if key == "hiden":
             assert "Did you mean 'hidden'?" in str(caught.value)
 
+    @pytest.mark.promise("Its end is enough where")
     def test_the_end_of_several_paths(self):
         parts = [jkeras.Sequential([layers.Dense(4, name="hidden")], name=n) for n in "ab"]
         model = jkeras.Sequential([jkeras.Input((4,)), *parts])
@@ -296,6 +305,7 @@ class TestErrors:
             model.tap(model.params, model.state, X, at="hidden")
         assert set(model.tap(model.params, model.state, X, at="a/hidden")[2]) == {"a/hidden"}
 
+    @pytest.mark.promise("What runs within another")
     def test_within_a_loop(self):
         model = jkeras.Sequential(
             [jkeras.Input((5, 4)), layers.RNN(layers.LSTMCell(3, name="cell"))]
@@ -343,6 +353,7 @@ class TestNames:
         jkeras.utils.clear_session(free_memory=False)
         layers.Dense(1)  # so that the next one has another number
 
+    @pytest.mark.promise("Its end is enough where")
     def test_names_of_layers_do_for_automatic_keys(self):
         hidden = layers.Dense(5)
         model = jkeras.Sequential([jkeras.Input((4,)), hidden])

@@ -39,6 +39,9 @@ def small(rate=0.1, optimizer="SGD"):
 # ---------------------------------------------------------------- pair, init, apply
 
 
+@pytest.mark.promise("`model.init` and `model.apply`")
+@pytest.mark.promise("`net.pair()` gives the")
+@pytest.mark.promise("`variables = model.init(key, x)`")
 def test_pair_is_two_pure_functions():
     init, apply = layers.Dense(3, activation="relu").pair()
     x = normal(5, 2)
@@ -54,6 +57,8 @@ def test_pair_is_two_pure_functions():
     )
 
 
+@pytest.mark.promise("A gradient for each sample")
+@pytest.mark.promise("`torch.func.vmap`, `grad`, `functional_call`")
 @pytest.mark.promise("a gradient for each sample, sixteen trainings in one `vmap`")
 def test_per_sample_gradients():
     model, x, y = Sequential([Input((3,)), layers.Dense(1, name="d")]), normal(6, 3), normal(6, 1)
@@ -150,6 +155,7 @@ class ScanningRight(Scanning):
         return jnp.swapaxes(y, 0, 1)
 
 
+@pytest.mark.promise("A write inside a `lax.scan`")
 @pytest.mark.parametrize("use", ["apply", "jit", "fit", "eager"])
 def test_batchnorm_inside_scan_is_an_explained_error(use):
     x = normal(4, 5, 3)
@@ -191,6 +197,7 @@ def test_batchnorm_inside_scan_the_right_way():
     np.testing.assert_allclose(layer.norm.moving_mean, mean, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.promise("`call` may write to variables")
 @pytest.mark.promise("That raises an error that says so")
 @pytest.mark.parametrize("transform", ["cond", "vmap", "grad", "checkpoint"])
 def test_writes_in_other_inner_transformations_are_explained(transform):
@@ -261,6 +268,7 @@ class Remat(layers.Layer):
         return jax.checkpoint(run)(x) if self.remat else run(x)
 
 
+@pytest.mark.promise("`jax.hessian`, `jax.lax.scan`, `jax.checkpoint`")
 def test_remat_block_gives_the_same_numbers_and_gradients():
     x = normal(6, 3)
     found = []
@@ -305,6 +313,7 @@ def test_remat_block_in_fit():
 # ---------------------------------------------------------------- the pure step
 
 
+@pytest.mark.promise("`make_eval_step` gives a step")
 def test_pure_step_is_gradient_descent_by_hand():
     model = Sequential(
         [Input((3,)), layers.Dense(2, activation="tanh", name="a"), layers.Dense(1, name="b")]
@@ -355,6 +364,8 @@ def test_sample_weights_in_the_pure_step():
     )
 
 
+@pytest.mark.promise("Ten trainings at once, each")
+@pytest.mark.promise("Trainings that differ in")
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 def test_one_vmap_trains_eight_models(optimizer):
     model = small(optimizer=optimizer)
@@ -387,6 +398,7 @@ def test_one_vmap_trains_eight_models(optimizer):
     assert len({round(float(v), 5) for v in logs["loss"]}) == 8
 
 
+@pytest.mark.promise("`jax.hessian`, `jax.lax.scan`, `jax.checkpoint`")
 @pytest.mark.promise("whatever JAX can do to a function it can do to a model")
 def test_a_whole_training_under_vmap_and_scan():
     model = Sequential([Input((3,)), layers.Dense(1, name="a")])
@@ -506,6 +518,7 @@ def test_load_train_state():
     state, _ = step(state, (x, y))
 
 
+@pytest.mark.promise("`state` is a `TrainState`")
 @pytest.mark.promise("Nothing else is needed to go on, and nothing else changes")
 def test_a_state_goes_on_where_fit_stopped():
     model = Sequential(
@@ -552,6 +565,8 @@ def test_optimizer_state_continues_over_two_fits():
     assert int(mine.optimizer.iterations) == 16
 
 
+@pytest.mark.promise("Any optax transform is")
+@pytest.mark.promise("Can I use optax, Flax, Equinox?**")
 @pytest.mark.parametrize(
     "make",
     [

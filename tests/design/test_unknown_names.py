@@ -71,6 +71,7 @@ def calling(x):
 CALL = primitive("never_seen_call", centred)
 
 
+@pytest.mark.promise("So is an operation of which")
 @pytest.mark.parametrize("function", [MIXING.bind, DOUBLE.bind, calling])
 def test_rows_that_may_meet(function):
     assert not are_independent(function, batch=X)
@@ -178,6 +179,7 @@ def test_a_layer_of_an_unknown_class():
     )
 
 
+@pytest.mark.promise("So does any layer, operation")
 def test_a_layer_of_an_unknown_class_in_a_language_model():
     model = jkeras.Sequential(
         [jkeras.Input((None,), dtype="int32"), layers.Embedding(7, 3), NeverSeen(7)]

@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
@@ -59,6 +60,7 @@ def _map(d):
     return layouts
 
 
+@pytest.mark.promise("A mesh has axes with names")
 @pytest.mark.parametrize(
     "use",
     [
@@ -207,6 +209,7 @@ def test_a_key_that_matches_nothing(key, match):
         fitted_with(**{key: (None, "model"), ".*/bias": ("model",)})
 
 
+@pytest.mark.promise("Keys of a `LayoutMap` are")
 def test_keys_that_match():
     fitted_with(**{".*/kernel": (None, "model"), ".*head/output": ("batch", "model")})
 
@@ -216,11 +219,14 @@ def test_parts_of_sequences_divide_the_devices():
         jkeras.distribution.ContextParallel(3, devices=["cpu:0"])
 
 
+@pytest.mark.promise("Counts and rates, which")
 def test_what_can_be_with_the_host():
     with pytest.raises(ValueError, match="FSDP: Invalid value for argument `offload`"):
         jkeras.distribution.FSDP(devices=ONE, offload="weights")
 
 
+@pytest.mark.promise("A loop of your own may")
+@pytest.mark.promise("an argument of all distributions")
 def test_variables_of_an_optimizer_with_the_host():
     """Arrays lie there between uses, numbers do not; a value is on the device."""
     with jkeras.distribution.FSDP(devices=ONE, offload="optimizer").scope():
@@ -235,3 +241,23 @@ def test_variables_of_an_optimizer_with_the_host():
         momentum.assign(momentum + 1)
         assert momentum.own_value().sharding.memory_kind == "pinned_host"
     np.testing.assert_allclose(momentum, np.full((2, 3), 1.1), rtol=1e-6)
+
+
+@pytest.mark.promise("The state of an overridden `init_opt_state` is yours")
+def test_a_state_of_ones_own_is_not_with_the_host():
+    class Own(jkeras.Sequential):
+        def init_opt_state(self, params):
+            return {"mine": jnp.zeros((2,))}
+
+        def pure_train_step(self, state, batch):
+            mine = {"mine": state.opt_state["mine"] + 1}
+            return state._replace(step=state.step + 1, opt_state=mine), {}
+
+    with jkeras.distribution.FSDP(devices=ONE, offload="optimizer").scope():
+        model = Own([jkeras.Input((2,)), jkeras.layers.Dense(3)])
+        model.compile("adam")
+        state = jkeras.training.init_train_state(model, 0)
+        step = jax.jit(jkeras.training.make_train_step(model))
+        after, _ = step(state, (np.ones((4, 2), "float32"),))
+    kinds = [s.opt_state["mine"].sharding.memory_kind for s in (state, after)]
+    assert kinds == ["device", "device"] and after.opt_state["mine"].tolist() == [1, 1]

@@ -18,6 +18,11 @@ def axes(*weights, parts=4, min_size=1):
     return [cuts.of(path, shape).axis for path, shape in weights]
 
 
+@pytest.mark.promise("`AutoParallel` finds the")
+@pytest.mark.promise("`embeddings` | the vocabulary")
+@pytest.mark.promise("any other, and those above")
+@pytest.mark.promise("kernel | its outputs, and")
+@pytest.mark.promise("kernels named `query`, `key`")
 @pytest.mark.promise("kernel that takes the outputs of one before it")
 @pytest.mark.parametrize(
     "weights, expected",
@@ -66,12 +71,15 @@ def test_cuts(weights, expected):
     assert axes(*weights) == expected
 
 
+@pytest.mark.promise("Names of models play no")
+@pytest.mark.promise("The pairs of kernels are")
 def test_the_same_weight_is_cut_alike():
     cuts = Cuts(parts=2, min_size=1)
     first, second = [("a/kernel", (4, 4)), ("b/kernel", (4, 4))]
     assert [cuts.of(*w).axis for w in (first, second, second, first)] == [1, 0, 0, 1]
 
 
+@pytest.mark.promise("scales of norms, vectors")
 def test_small_weights_are_whole():
     assert axes(("a/kernel", (4, 8)), ("b/kernel", (8, 8)), min_size=33) == [None, 1]
 

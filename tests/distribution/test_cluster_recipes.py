@@ -91,6 +91,7 @@ def slurm(tmp_path):
     return run
 
 
+@pytest.mark.promise("SLURM | the script with")
 def test_sbatch_knows_the_options():
     subprocess.run(["bash", "-n", RECIPES / "slurm.sbatch"], check=True)
     text = (RECIPES / "slurm.sbatch").read_text()
@@ -102,6 +103,9 @@ def test_sbatch_knows_the_options():
     assert len(options) == text.count("#SBATCH") > 5
 
 
+@pytest.mark.promise("SLURM | the script with")
+@pytest.mark.promise("Two minutes before the")
+@pytest.mark.promise("`srun` stops all tasks")
 @pytest.mark.parametrize(
     ("codes", "status", "starts", "is_put_back"),
     [("0", 0, 1, False), ("1 137 0", 0, 3, False), ("143", 0, 1, True), ("1 1 1 2", 2, 4, False)],
@@ -113,6 +117,7 @@ def test_the_script_starts_again(slurm, codes, status, starts, is_put_back):
     assert (f"scontrol requeue {os.getpid()}\n" in done.stdout) == is_put_back
 
 
+@pytest.mark.promise("JAX knows SLURM's variables")
 @pytest.mark.slow  # compiles a training in two processes
 def test_processes_meet_by_slurms_variables(slurm, tmp_path):
     done = slurm(tmp_path / "run")
@@ -137,6 +142,7 @@ def parts(recipe):
     return replicated, job, pod, container
 
 
+@pytest.mark.promise("JobSet | no | fields and")
 @pytest.mark.parametrize("name", JOBSETS)
 def test_jobset_is_one(name):
     recipe = jobset(name)
@@ -152,6 +158,7 @@ def test_jobset_is_one(name):
     assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
 
 
+@pytest.mark.promise("(`jobset.x-k8s.io/v1alpha2`) makes the")
 @pytest.mark.parametrize("name", JOBSETS)
 def test_all_pods_are_made_anew_where_one_fails(name):
     recipe = jobset(name)
@@ -160,6 +167,7 @@ def test_all_pods_are_made_anew_where_one_fails(name):
     assert job["backoffLimit"] == 0 and pod["restartPolicy"] == "Never"
 
 
+@pytest.mark.promise("JobSet | no | fields and")
 def test_gpu_processes_are_told_where_to_meet():
     recipe = jobset("jobset-gpu")
     replicated, job, _, container = parts(recipe)
@@ -173,6 +181,7 @@ def test_gpu_processes_are_told_where_to_meet():
     assert field == "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 
+@pytest.mark.promise("On TPUs GKE tells each")
 def test_tpu_processes_are_a_slice():
     _, job, pod, container = parts(jobset("jobset-tpu"))
     chips = pod["nodeSelector"]["cloud.google.com/gke-tpu-topology"].split("x")
@@ -194,6 +203,7 @@ def test_mistakes_in_a_jobset_are_found():
 # ---------------------------------------------------------------- Ray Train, Kinetic
 
 
+@pytest.mark.promise("Ray starts all of them")
 @pytest.mark.promise("one of them killed at step 35")
 @pytest.mark.slow  # starts Ray, and compiles a training in two processes
 def test_ray_train(tmp_path):
@@ -207,6 +217,7 @@ def test_ray_train(tmp_path):
     assert len(np.load(tmp_path / "end.npz")) == 4
 
 
+@pytest.mark.promise("Kinetic | no: the function")
 def test_kinetic_runs_the_function(monkeypatch):
     """In the place of Kinetic here."""
     asked = []

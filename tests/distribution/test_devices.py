@@ -66,6 +66,7 @@ def same(mine, other):
     np.testing.assert_allclose(mine["losses"], other["losses"], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.promise("are those of the stack on one device")
 @pytest.mark.promise("Losses, metrics and predictions are those of one device")
 @pytest.mark.parametrize("name", COPIES)
 def test_as_on_one_device(eight, name):
@@ -75,6 +76,7 @@ def test_as_on_one_device(eight, name):
     assert mine["traces"] == other["traces"]
 
 
+@pytest.mark.promise("the model and its optimizer | `jkeras.distribution.FSDP`")
 def test_memory_falls_with_the_mesh(eight):
     """FSDP keeps an eighth of nearly everything on each device, data parallelism all."""
     share = {name: eight[name]["bytes"] / eight[of]["bytes"] for name, of in COPIES.items()}
@@ -87,6 +89,7 @@ def test_memory_falls_with_the_mesh(eight):
     )
 
 
+@pytest.mark.promise("A weight that lies in parts")
 def test_collectives(eight):
     """Data parallelism sums gradients; FSDP gathers weights; cut layers sum what their parts
     give.
@@ -100,6 +103,8 @@ def test_collectives(eight):
     assert traffic["context"]["collective-permute"] and not traffic["fsdp"]["collective-permute"]
 
 
+@pytest.mark.promise("Keys and values go round")
+@pytest.mark.promise("Where one sequence does")
 @pytest.mark.promise("`jkeras.ops.ring_attention` is the same as a function")
 def test_attention_in_parts(eight):
     """By the kernel on each device, and in a ring: the numbers of the plain form on one."""
@@ -166,6 +171,7 @@ def auto():
     return result(start(8, "auto"))
 
 
+@pytest.mark.promise("Of a `Stack` the axis of")
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_cuts_by_rules(auto, name):
     one, four, two = auto[name]
@@ -178,6 +184,8 @@ def test_cuts_by_rules(auto, name):
     assert {path: four["layouts"][path][0] for path in LAYOUTS[name]} == LAYOUTS[name]
 
 
+@pytest.mark.promise("Files and checkpoints are")
+@pytest.mark.promise("an argument of all distributions")
 @pytest.mark.promise("The numbers are the same, bit for bit")
 def test_an_optimizer_with_the_host(tmp_path):
     """The same numbers, bit for bit, wherever the optimizer's state lies between steps."""
@@ -203,6 +211,8 @@ def two_places():
     return [(address, "0"), (address, "1")]
 
 
+@pytest.mark.promise("A checkpoint of one device")
+@pytest.mark.promise("A file or checkpoint of")
 def test_checkpoints_go_from_one_mesh_to_another(tmp_path):
     """Written on one device, on two, on eight, by two processes: the same numbers on one, two and
     eight.
@@ -227,6 +237,7 @@ def test_checkpoints_go_from_one_mesh_to_another(tmp_path):
         assert len(sizes) == 1 and (devices == 1 or sizes.pop() < written["1"]["bytes"])
 
 
+@pytest.mark.promise("Each process is given the")
 def test_two_processes():
     """Two processes that pass batches and gradients through gloo end where one ends."""
     processes = [start(2, "process", *place) for place in two_places()] + [start(1, "alone")]
@@ -235,6 +246,7 @@ def test_two_processes():
     assert first["history"] == second["history"] and first["prediction"] == second["prediction"]
 
 
+@pytest.mark.promise("another number of processes or")
 @pytest.mark.promise("one of several processes has lost its local folder")
 @pytest.mark.promise("waits for nobody, and needs the same devices to read them")
 def test_two_processes_with_local_folders(tmp_path):

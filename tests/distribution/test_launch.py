@@ -55,6 +55,7 @@ def told(capfd):
 TELLS = "print(json.dumps(dict(os.environ)))\nsys.exit(restarts == 0)"
 
 
+@pytest.mark.promise("`JKERAS_RESTARTS` tells the")
 def test_processes_are_told_where_to_meet(job, capfd):
     assert launch(job(TELLS, processes=2, retries=1)) == 0
     said = told(capfd)
@@ -69,6 +70,7 @@ def test_processes_are_told_where_to_meet(job, capfd):
     assert len(addresses[0]) == len(addresses[1]) == 1 and addresses[0] != addresses[1]
 
 
+@pytest.mark.promise("`--port P` | of the first")
 @pytest.mark.promise("each machine goes on to its next attempt, on the next port")
 def test_several_machines_meet_at_the_first(job, capfd):
     place = dict(nodes=3, node_rank=1, host="node0", port=5000)
@@ -84,6 +86,9 @@ def test_several_machines_meet_at_the_first(job, capfd):
 # ---------------------------------------------------------------- failures
 
 
+@pytest.mark.promise("The exit status is 0 when")
+@pytest.mark.promise("`python -m jkeras launch --processes 2 program.py`")
+@pytest.mark.promise("`python -m jkeras launch`")
 @pytest.mark.promise("all are started again, after 1, 2, 4")
 def test_exit_status_of_the_first_failure(job, capfd):
     program = "print('here', flush=True)\nsys.exit(3) if number == 1 else time.sleep(600)"
@@ -94,6 +99,8 @@ def test_exit_status_of_the_first_failure(job, capfd):
     assert "(2 of 2 times)" in errors
 
 
+@pytest.mark.promise("The exit status is 0 when")
+@pytest.mark.promise("`--grace SECONDS` | from")
 @pytest.mark.promise("the others are sent SIGTERM and killed 20 seconds later")
 def test_what_does_not_stop_is_killed(job, capfd, tmp_path):
     """With the processes that it has started, one of which holds a pipe open."""
@@ -122,6 +129,7 @@ subprocess.run([sys.executable, "-c", {child!r}])
         os.close(held)
 
 
+@pytest.mark.promise("This starts two processes")
 def test_lines_without_an_end_and_bytes_that_are_no_text(job, capfd):
     assert launch(job(r"sys.stdout.buffer.write(b'a\n\xff'); print('e', file=sys.stderr)")) == 0
     out, errors = capfd.readouterr()
@@ -265,6 +273,8 @@ def test_wrong_options(options, message, capsys):
     assert ended.value.code == 2 and message in told and told.count("\n") == 1
 
 
+@pytest.mark.promise("`--nodes K --node-rank I --coordinator HOST:PORT`")
+@pytest.mark.promise("`-m` | the program is a")
 def test_options_become_a_job(monkeypatch):
     jobs = []
     monkeypatch.setattr(launching, "launch", lambda job: jobs.append(job) or 7)

@@ -65,6 +65,8 @@ def peaceful(tmp_path_factory):
     return weights(folder)
 
 
+@pytest.mark.promise("One program, started once")
+@pytest.mark.promise("What makes it go on after")
 @pytest.mark.promise("it ends with the bits of one that nothing happened to")
 @pytest.mark.promise("takes the newest checkpoint that is whole")
 @pytest.mark.promise("a process killed at a random step")
@@ -85,6 +87,8 @@ def test_goes_on_with_fewer_processes(tmp_path, peaceful, processes, devices):
     assert_same(weights(tmp_path), peaceful, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.promise("Of several processes all")
+@pytest.mark.promise("When one of the processes")
 def test_sigterm_saves_the_step_of_the_moment(tmp_path, peaceful):
     job = start(2, "saves_at_the_end", tmp_path, grace=20)
     next(line for line in job.stdout if line == "[1] step 7\n")
@@ -97,6 +101,7 @@ def test_sigterm_saves_the_step_of_the_moment(tmp_path, peaceful):
     assert_same(weights(tmp_path), peaceful, rtol=0)
 
 
+@pytest.mark.promise("A process whose neighbour has died waits for it")
 def test_a_collective_that_a_process_never_comes_to():
     out, errors = result(start(2, "waits_for_a_dead_one"))
     assert "process 1 ended with exit status 137 (SIGKILL)" in errors

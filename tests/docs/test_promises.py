@@ -2,7 +2,6 @@
 
 import pytest
 
-
 from tests.docs.scripts import script
 
 
@@ -40,6 +39,25 @@ def test_sentences_of_a_page(script):
     ]
 
 
+def test_headings_and_heads_of_tables_promise_nothing(script):
+    rows = "## It never ends\n\n| a | never |\n|---|:---:|\n| b | c |\n| d | e |\n\n"
+    rows += "| f | g |\n|---|---|"
+    sentences = script.sentences_of("page", rows)
+    assert [one.head for one in sentences] == ["", *["| a | never |"] * 3, "| f | g |"]
+    assert [one.may_promise for one in sentences] == [False, False, True, True, False]
+    assert script._with("| a | never |", sentences[2:]) == sentences[2:4]
+
+
+def test_what_a_script_writes_is_one_promise(script):
+    text = (
+        "Before.\n<!-- figures: begin speed, by docs/make_figures.py -->\n\n| a | 1.2 |\n\nb\n\n"
+        "<!-- figures: end -->\nBehind."
+    )
+    _, block, _ = script.sentences_of("page", text)
+    assert block.text == "The speed figures, written by docs/make_figures.py"
+    assert script._named_in(block) == ["tests/docs/test_figures.py::test_pages_are_up_to_date"]
+
+
 def test_markers_are_found(script, tmp_path, monkeypatch):
     monkeypatch.setattr(script, "ROOT", tmp_path)
     path = tmp_path / "test_it.py"
@@ -48,6 +66,15 @@ def test_markers_are_found(script, tmp_path, monkeypatch):
         "def test_one():\n    pass\n\n\n@pytest.mark.slow\ndef test_other():\n    pass\n"
     )
     assert script.marked(path) == {"test_it.py::test_one": ["never", "at most"]}
+    path.write_text(
+        "@pytest.mark.parametrize('a', [1, pytest.param(2, marks=pytest.mark.promise('once'))])\n"
+        "def test_one(a):\n    pass\n"
+    )
+    assert script.marked(path) == {"test_it.py::test_one": ["once"]}
+    path.write_text(
+        "class TestIt:\n    @pytest.mark.promise('never')\n    def test_one(self):\n        pass\n"
+    )
+    assert script.marked(path) == {"test_it.py::TestIt::test_one": ["never"]}
 
 
 def test_a_promise_without_a_test_is_a_problem(script, tmp_path, monkeypatch):

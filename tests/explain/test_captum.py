@@ -36,6 +36,7 @@ def test_input_x_gradient():
     close(explain.input_x_gradient(network(), X, target=TARGETS), images(wanted), 1e-5)
 
 
+@pytest.mark.promise("`jkeras.explain` says why")
 @pytest.mark.promise("relative differences of at most 1e-5")
 @pytest.mark.parametrize("batch_size", [2, 5, 64])
 @pytest.mark.parametrize("baseline", [None, 0.5, BASELINE])
@@ -73,6 +74,7 @@ def test_guided_grad_cam():
     close(explain.guided_grad_cam(network(), X, TARGETS, at="relu"), images(wanted), 1e-4)
 
 
+@pytest.mark.promise("`deep_lift`, `conductance`, `tracin`")
 @pytest.mark.parametrize("baseline", [0.0, BASELINE])
 def test_deep_lift(baseline):
     """Without pooling, where captum's attributions do not add up to the difference."""
@@ -159,6 +161,7 @@ def test_occlusion(window, strides):
         close(ours, images(wanted), 1e-5)
 
 
+@pytest.mark.promise("`deep_lift`, `conductance`, `tracin`")
 @pytest.mark.parametrize("baseline", [0.0, BASELINE])
 def test_conductance(baseline):
     given = tensor(np.broadcast_to(np.float32(baseline), X.shape))

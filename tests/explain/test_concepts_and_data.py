@@ -242,6 +242,7 @@ class TestInfluence:
         rows = self.X[:5], self.Y[:5], self.X, self.Y
         return explain.influence(self.model(), *rows, loss=loss, damping=self.L2, **options)
 
+    @pytest.mark.promise("`deep_lift`, `conductance`, `tracin`")
     def test_is_what_leaving_a_row_out_changes(self):
         ours = self.run()
         before = self.losses(self.fitted(np.arange(80)), self.X[:5], self.Y[:5])

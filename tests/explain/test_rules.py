@@ -179,6 +179,7 @@ def test_at_an_embedding():
     np.testing.assert_allclose(ours.sum((1, 2)), (y - y_0)[:, 1], atol=1e-6)
 
 
+@pytest.mark.promise("`deep_lift` and `lrp` work")
 def test_what_has_no_rule_is_named():
     class Sorted(layers.Layer):
         def call(self, x):

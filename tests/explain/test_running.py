@@ -39,11 +39,14 @@ class TestAll:
     def run(self, method, x=X, target=TARGETS, **options):
         return getattr(explain, method)(network(), x, target, **METHODS[method], **options)
 
+    @pytest.mark.promise("A method compiles once")
     def test_rows_are_explained_one_by_one(self, method):
         whole = self.run(method)
         assert isinstance(whole, np.ndarray) and whole.flags.writeable and len(whole) == 5
         np.testing.assert_allclose(self.run(method, batch_size=2), whole, atol=1e-6)
 
+    @pytest.mark.promise("Every method is a function of a model")
+    @pytest.mark.promise("With `params` and `state`")
     def test_is_pure(self, method):
         model = network()
         params = jax.tree_util.tree_map(lambda v: 2 * v, model.params)
@@ -59,6 +62,7 @@ class TestAll:
             one_by_one = jax.vmap(run, (None, 0))(params, X[:, None])[:, 0]
             np.testing.assert_allclose(one_by_one, doubled, atol=1e-4)
 
+    @pytest.mark.promise("A method compiles once")
     def test_compiles_once(self, method):
         traces = []
 
@@ -77,6 +81,7 @@ class TestAll:
         second = run(2 * X, TARGETS[::-1].copy())
         assert len(traces) == before and not np.array_equal(first, second)
 
+    @pytest.mark.promise("Without it, it is the class")
     def test_the_class_that_is_predicted(self, method):
         predicted = network().predict(X, verbose=0).argmax(1)
         np.testing.assert_allclose(
@@ -91,6 +96,7 @@ class TestTargets:
     def table(x):
         return jnp.stack([x, 2 * x, x**2], axis=1)  # (rows, 3, 2)
 
+    @pytest.mark.promise("`target` says which output")
     def test_places_in_outputs_of_more_axes(self):
         ours = explain.saliency(self.table, self.X, target=(2, 1))
         np.testing.assert_allclose(ours, np.stack([np.zeros(3), 2 * self.X[:, 1]], 1))
@@ -98,6 +104,8 @@ class TestTargets:
         ours = explain.saliency(self.table, self.X, target=each)
         np.testing.assert_allclose(ours, [[1, 0], [0, 2], [8, 0]])
 
+    @pytest.mark.promise("A function of the inputs")
+    @pytest.mark.promise("`target` says which output")
     def test_a_function_of_the_outputs(self):
         two = lambda x: {"a": x, "b": x**2}  # noqa: E731
         ours = explain.saliency(two, self.X, target=lambda y: y["b"].sum(1))
@@ -108,6 +116,7 @@ class TestTargets:
         ours = explain.saliency(lambda x: x.sum(1, keepdims=True), self.X)
         np.testing.assert_allclose(ours, np.ones((3, 2)))
 
+    @pytest.mark.promise("Token numbers have no gradient")
     def test_errors(self):
         with pytest.raises(ValueError, match="a `target`, the output having more axes"):
             explain.saliency(self.table, self.X)
@@ -175,6 +184,8 @@ class TestText:
             ]
         )
 
+    @pytest.mark.promise("Give the layer that makes")
+    @pytest.mark.promise("Padding has no part where")
     def test_at_an_embedding(self, model):
         """Of a mean of embeddings and a linear layer, in closed form; padding has no part."""
         lengths = (self.IDS > 0).sum(1)
@@ -278,6 +289,7 @@ class TestText:
         np.testing.assert_allclose(delta, 0, atol=1e-6)
 
 
+@pytest.mark.promise("`return_delta=True` says how")
 def test_tolerance_takes_more_points():
     rough = lambda x: jnp.sin(20 * x)  # noqa: E731
     x = np.array([[1.0]], "float32")
@@ -322,6 +334,7 @@ def test_a_model_that_learns_on_is_explained_anew():
     assert not np.allclose(before, [[3.0, 4.0]])
 
 
+@pytest.mark.promise("finds a layer in a model")
 def test_grad_cam_in_a_model_in_a_model():
     base = jkeras.Sequential(
         [jkeras.Input((8, 8, 1)), layers.Conv2D(4, 3, activation="relu", name="conv")], name="base"
@@ -384,6 +397,7 @@ class TestPlaces:
         function = lambda x: jnp.tanh(x @ kernel + bias) @ last + offset  # noqa: E731
         return function, np.concatenate([self.NUM, vectors], 1)
 
+    @pytest.mark.promise("Where some of them are")
     @pytest.mark.parametrize(
         "method, options",
         [
@@ -441,6 +455,7 @@ class TestPlaces:
         with pytest.raises(ValueError, match="one baseline for each of 1 arrays, received 2"):
             run({"a": 0.5, "b": 0.25}, "emb")
 
+    @pytest.mark.promise("A layer that is called")
     def test_a_call_of_a_shared_layer_is_named(self):
         a, b = jkeras.Input((4,)), jkeras.Input((4,))
         shared = layers.Dense(3, name="shared", activation="tanh")

@@ -62,6 +62,8 @@ def test_curves_by_definition():
         close(ours, wanted, 1e-5)
 
 
+@pytest.mark.promise("`grad_cam` passes the first")
+@pytest.mark.promise("and `guided_backprop` keep")
 @pytest.mark.promise("`deconvnet` keeps nothing")
 @pytest.mark.slow
 def test_who_passes_the_randomization_of_parameters():

@@ -46,6 +46,7 @@ def score_of(model, target):
     return lambda x: model.predict(np.float32(x), verbose=0)[:, target]
 
 
+@pytest.mark.promise("`deep_lift`, `conductance`, `tracin`")
 @pytest.mark.parametrize("batch_size", [1, 7, 256])
 @pytest.mark.parametrize("method", ["shapley_values", "kernel_shap"])
 def test_by_definition(model, method, batch_size):
@@ -70,6 +71,7 @@ def test_groups(model):
     np.testing.assert_allclose(halves, (image * np.arange(4.0).reshape(2, 2)).sum(2), atol=1e-6)
 
 
+@pytest.mark.promise("`jkeras.explain` says why")
 def test_a_sample_of_coalitions(model):
     """Within three standard errors, as estimated from many samples."""
     exact = explain.shapley_values(model, X, 0, baseline=ROWS)
@@ -106,6 +108,7 @@ def test_is_pure(model):
     np.testing.assert_allclose(gradient, wanted, atol=1e-4)  # the sum is the difference of scores
 
 
+@pytest.mark.promise("what does each column of")
 def test_errors(model):
     with pytest.raises(ValueError, match="16 features at most.*received 17.*kernel_shap"):
         explain.shapley_values(lambda x: x, np.ones((1, 17)), baseline=np.ones((1, 17)))

@@ -32,6 +32,7 @@ def test_signed_maps_share_a_scale_around_zero():
     assert figure.get_suptitle() == "all"
 
 
+@pytest.mark.promise("`explain.show` draws them")
 def test_overlays_are_of_sizes_and_lie_on_the_image():
     for picture, one in zip(drawn(explain.show(IMAGES, MAPS)), MAPS):
         np.testing.assert_allclose(picture.get_array(), np.abs(one) / np.abs(one).max())
@@ -43,6 +44,7 @@ def test_one_image_with_channels():
     np.testing.assert_allclose(figure.axes[1].get_images()[0].get_array(), IMAGES[0].sum(-1))
 
 
+@pytest.mark.promise("Words are drawn on colours")
 def test_words_on_their_colours():
     figure = explain.show(["bad", "good", "so"], [[-1.0, 0.0], [1.0, 1.0], [0.0, 0.0]], "text")
     texts = figure.axes[0].texts
@@ -58,6 +60,7 @@ def test_long_texts_are_broken_into_lines():
     assert heights == sorted(heights) and len(set(heights)) == 4
 
 
+@pytest.mark.promise("Words are drawn on colours")
 def test_a_waterfall_leads_from_the_baseline_to_the_score():
     values = np.array([0.5, -2.0, 0.25, 0.125])
     figure = explain.show([1, 2, 3, 4], values, "waterfall", labels="abcd", base=1.0, limit=2)

@@ -80,6 +80,7 @@ def test_rules_refuse_it_by_name(method, kind, behind):
         method(score, X, 0)
 
 
+@pytest.mark.promise("`deep_lift` and `lrp` work")
 def test_rules_name_its_layer():
     model = jkeras.Sequential(
         [jkeras.Input((6,)), layers.Dense(4), layers.Lambda(CUBE.bind, name="odd"), layers.Dense(2)]

@@ -27,6 +27,7 @@ def written(archive, folder):
     return jkeras.export.load(folder / "archive")
 
 
+@pytest.mark.promise("`weights/0.npy`, … | the")
 @pytest.mark.promise("stored once however many endpoints read them")
 def test_several_endpoints_share_their_weights(tmp_path):
     model, archive = trained("mlp"), ExportArchive()
@@ -94,6 +95,7 @@ def test_weights_of_a_function_jitted_before(tmp_path):
     assert len(loaded._first._exported.in_avals) == len(model.weights) + 1
 
 
+@pytest.mark.promise("A subclass whose shapes")
 def test_arguments_of_subclasses(tmp_path):
     class Pair(jkeras.Model):
         """Two arguments."""
@@ -144,6 +146,7 @@ def test_a_model_on_eight_devices_runs_on_one(tmp_path):
     )
 
 
+@pytest.mark.promise("A program has arrays as inputs and outputs and nothing else")
 def test_mistakes(tmp_path):
     model, archive = trained("mlp"), ExportArchive()
     with pytest.raises(ValueError, match="one or more endpoints, received none"):

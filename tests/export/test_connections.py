@@ -89,6 +89,7 @@ def until_closed(connection):
     return content
 
 
+@pytest.mark.promise("Clients that send slowly")
 @pytest.mark.parametrize(
     "content", [b"", b"POST", HALF, HALF + b"\r\n1234"], ids=["none", "line", "headers", "body"]
 )
@@ -101,6 +102,7 @@ def test_half_sent_requests_shut_nobody_out(port, connect, content):
     assert all(end == b"" or end.split()[1] in (b"408", b"503") for end in ends)
 
 
+@pytest.mark.promise("more than 400 connections")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 def test_one_address_shuts_out_no_other(port, connect):
     """A client that takes its time finds its connection open still."""
@@ -110,6 +112,8 @@ def test_one_address_shuts_out_no_other(port, connect):
     assert patient.recv(4096).endswith(b"9") and len(many) == 3 * MOST
 
 
+@pytest.mark.promise("Clients that send slowly")
+@pytest.mark.promise("not there as a whole 5")
 @pytest.mark.parametrize("content", [HALF, HALF + b"\r\n"], ids=["headers", "body"])
 def test_a_slow_sender_is_ended(port, connect, content):
     """One byte now and then: it is the whole request that has to come in time."""
@@ -135,6 +139,7 @@ def test_an_answer_that_takes_long_is_waited_for(port, connect):
     assert got == 5 * [(200, b"5")] and len(half) == 3 * MOST
 
 
+@pytest.mark.promise("a head of more than 16")
 def test_a_head_without_an_end(port, connect):
     endless = connect(b"GET / HTTP/1.1\r\n")
     with contextlib.suppress(OSError):

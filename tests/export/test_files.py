@@ -44,6 +44,11 @@ def good(model, tmp_path):
     return (tmp_path / "good").read_bytes()
 
 
+@pytest.mark.promise("A program of several inputs")
+@pytest.mark.promise("The file runs wherever")
+@pytest.mark.promise("Where jkeras shall not")
+@pytest.mark.promise("`programs/0`, … | StableHLO")
+@pytest.mark.promise("writes a program with its")
 @pytest.mark.promise("Nothing in the file is Python")
 def test_a_process_with_jax_alone(tmp_path):
     """The snippet of docs/export.md, where nothing but jax, numpy and flatbuffers can be
@@ -77,6 +82,7 @@ def test_a_process_with_jax_alone(tmp_path):
         assert_same({"score": y["score"], "parts": [y["seen"], (y["read"],)]}, model.predict(x))
 
 
+@pytest.mark.promise("`weights/0.npy`, … | the")
 def test_bfloat16_weights(tmp_path):
     jkeras.config.set_dtype_policy("bfloat16")
     model = trained("mlp")
@@ -199,6 +205,7 @@ def test_members_of_another_kind(name, good, tmp_path):
     assert str(caught.value).startswith(str(tmp_path / "changed"))
 
 
+@pytest.mark.promise("`safe_mode=False` allows kernels")
 @pytest.mark.promise("refuses a program that calls anything but XLA")
 def test_programs_call_nothing_of_others(tmp_path):
     def evil(weights, x):
@@ -238,6 +245,7 @@ def test_no_such_file(tmp_path):
         jkeras.export.load(tmp_path)
 
 
+@pytest.mark.promise("While a file is written")
 def test_a_failed_write_leaves_the_old_file(good, model, tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError(28, "No space left on device")

@@ -12,6 +12,9 @@ from tests.common.test_layers import Bench, is_shape
 ON_HOST = ("Hashing", "HashedCrossing", "IntegerLookup")
 
 
+@pytest.mark.promise("compiles for each new batch size, once")
+@pytest.mark.promise("The file runs wherever")
+@pytest.mark.promise("writes a program with its")
 @pytest.mark.promise("The size of the batch is a symbol, the same for all inputs")
 @pytest.mark.slow
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.texts], ids=lambda row: row.layer)

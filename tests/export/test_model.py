@@ -37,6 +37,7 @@ def test_numbers_are_those_of_predict(name, tmp_path):
     assert_same(jax.jit(lambda x: serve.call(x))(x), model.predict(x))
 
 
+@pytest.mark.promise("Any other `None` in a shape")
 def test_any_length_and_dtypes_are_cast(tmp_path):
     model = trained("transformer")
     serve = exported(model, tmp_path)
@@ -46,6 +47,7 @@ def test_any_length_and_dtypes_are_cast(tmp_path):
         assert_same(serve(x.tolist()), model.predict(x.astype("int32")))
 
 
+@pytest.mark.promise("writes a program with its")
 @pytest.mark.parametrize("platforms", ["cpu", ("tpu", "cpu"), ["cuda"], ("cpu", "rocm")])
 def test_platforms(platforms, tmp_path):
     model = trained("cnn")
@@ -80,6 +82,8 @@ def test_the_cpu_gets_its_own_forms(tmp_path):
     assert both.count("stablehlo.while") == 2 and "stablehlo.case" in both
 
 
+@pytest.mark.promise("The weights lie beside")
+@pytest.mark.promise("`model.export(path)` writes one")
 def test_weights_are_those_of_the_moment_and_not_inside(tmp_path):
     model = trained("mlp")
     model.compile("sgd", "mse")
@@ -116,6 +120,7 @@ def test_few_bits(mode, tmp_path):
     assert_same(exported(model, tmp_path)(x), model.predict(x))
 
 
+@pytest.mark.promise("Two inputs that must agree")
 def test_symbols_of_the_users(tmp_path):
     a, b = jkeras.Input((None, 3)), jkeras.Input((None, 3))
     model = jkeras.Model([a, b], layers.Add()([a, b]))
@@ -146,6 +151,7 @@ def test_images_of_any_size(tmp_path):
         assert_same(serve(x), model.predict(x))
 
 
+@pytest.mark.promise("An entry is an `InputSpec`")
 def test_signatures(tmp_path):
     model = trained("mlp")
     for spec in (
@@ -265,6 +271,9 @@ REFUSED = {
 }
 
 
+@pytest.mark.promise("layers that keep state")
+@pytest.mark.promise("layers that look at texts")
+@pytest.mark.promise("random numbers at inference")
 @pytest.mark.promise("`export` raises an error that names the layer for")
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name, tmp_path):
@@ -274,7 +283,7 @@ def test_refused(name, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.promise("A program has arrays as inputs and outputs and nothing else")
+@pytest.mark.promise("layers that look at texts")
 def test_what_is_behind_the_texts(tmp_path):
     model = of_texts()
     serve = exported(jkeras.Model(model.layers[0].output, model.output), tmp_path)
@@ -289,6 +298,7 @@ def test_formats_of_other_libraries(format, tmp_path):
         trained("mlp").export(tmp_path / "model", format=format)
 
 
+@pytest.mark.promise("`export` writes a SavedModel")
 def test_arguments(tmp_path, capsys):
     model = trained("mlp")
     with pytest.raises(ValueError, match=r"`format`. Expected one of \('stablehlo', 'onnx', "):
@@ -306,3 +316,16 @@ def test_arguments(tmp_path, capsys):
     jkeras.config.enable_interactive_logging()
     model.export(tmp_path / "model")
     assert "serve" in capsys.readouterr().out
+
+
+@pytest.mark.promise("`serve(x)` compiles for each new batch size, once")
+def test_each_batch_size_is_compiled_once(tmp_path, caplog):
+    serve = exported(trained("mlp"), tmp_path)
+
+    def compilations(size):
+        caplog.clear()
+        with jax.log_compiles():
+            serve(np.ones((size, 5), "float32"))
+        return sum("Compiling" in record.getMessage() for record in caplog.records)
+
+    assert [compilations(size) for size in (2, 2, 3, 3, 2)] == [1, 0, 1, 0, 0]

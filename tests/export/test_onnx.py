@@ -25,6 +25,7 @@ def outputs(session, x):
     return session.run(None, dict(zip(names, jax.tree_util.tree_leaves(x))))
 
 
+@pytest.mark.promise("the extra `onnx`, `pip install -e '.[onnx]'`")
 @pytest.mark.slow  # the converter takes twenty seconds to import
 @pytest.mark.parametrize("name", FAMILIES)
 def test_numbers_are_those_of_predict(name, tmp_path):
@@ -44,6 +45,7 @@ def test_names(tmp_path):
     assert [o.name for o in session.get_outputs()] == ["parts/0", "parts/1/0", "score"]
 
 
+@pytest.mark.promise("the extra `onnx`, `pip install -e '.[onnx]'`")
 @pytest.mark.slow
 def test_a_fixed_batch_where_a_layer_needs_one(tmp_path):
     model = jkeras.Sequential([jkeras.Input((8, 8, 3)), layers.Resizing(4, 4)])

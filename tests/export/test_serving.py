@@ -111,6 +111,8 @@ def test_the_page_shows_the_files(name):
     assert (FOLDER / name).read_text() in (ROOT / "docs" / "shipping.md").read_text()
 
 
+@pytest.mark.promise("The temperature, the softmax and the threshold")
+@pytest.mark.promise("The explanation is checked")
 @pytest.mark.slow
 def test_the_model_is_calibrated_and_explained(trained):
     report = trained[1]
@@ -121,6 +123,9 @@ def test_the_model_is_calibrated_and_explained(trained):
     assert report["deletion"] < 0.7
 
 
+@pytest.mark.promise("JSON that is nested a thousand times")
+@pytest.mark.promise("That matters in a server")
+@pytest.mark.promise("rows missing or too long")
 @pytest.mark.promise("What is wrong is refused before the queue")
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 32])
@@ -133,6 +138,7 @@ def test_a_load_is_held(batch, serve, expected):
     assert (report.refused, report.not_refused) == (60, {})
 
 
+@pytest.mark.promise("a body of more than 16")
 @pytest.mark.slow
 def test_a_huge_body_harms_nobody(serve, expected):
     _, port = serve()
@@ -144,6 +150,7 @@ def test_a_huge_body_harms_nobody(serve, expected):
     assert module_of("load").load(expected, port, requests=20).failures == {}
 
 
+@pytest.mark.promise("the server is killed, with")
 @pytest.mark.slow
 def test_a_server_that_is_killed_is_an_error_at_once(serve, expected):
     process, port = serve()
@@ -162,6 +169,7 @@ def test_a_server_that_is_killed_is_an_error_at_once(serve, expected):
     assert report.difference < 1e-5
 
 
+@pytest.mark.promise("SIGTERM | the server ends")
 @pytest.mark.promise("Kill the group, as a container and systemd do")
 @pytest.mark.slow
 def test_sigterm_ends_all_processes(serve):

@@ -15,6 +15,7 @@ from tests.export.families import FAMILIES, data_for, trained
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow's own
 
 
+@pytest.mark.promise("a folder for TensorFlow")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_saved_model_gives_the_numbers_of_predict(name, tmp_path):
@@ -35,6 +36,7 @@ def test_a_saved_model_gives_the_numbers_of_predict(name, tmp_path):
             np.testing.assert_allclose(y, value, rtol=1e-5, atol=2e-6)
 
 
+@pytest.mark.promise("a folder for TensorFlow")
 @pytest.mark.slow
 def test_the_signatures_are_those_of_keras(tmp_path):
     tf = pytest.importorskip("tensorflow")
@@ -67,6 +69,7 @@ def _named(served, model, tensors):
     return dict.fromkeys(served.structured_input_signature[1], tensors[0])
 
 
+@pytest.mark.promise("a `.tflite` file for phones")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_a_litert_file_gives_the_numbers_of_predict(name, tmp_path):

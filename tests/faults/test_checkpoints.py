@@ -213,6 +213,8 @@ def test_a_failure_of_the_last_save_is_said_at_the_exit_which_does_not_wait(tmp_
     assert "could not be written" in done.stderr and "No space left" in done.stderr
 
 
+@pytest.mark.promise("Checkpoints are written")
+@pytest.mark.promise("What goes wrong is raised")
 def test_a_failure_ends_a_training_at_the_next_step(tmp_path, monkeypatch):
     failing(monkeypatch)
     model, seen = plain(), []
@@ -257,6 +259,7 @@ def test_a_failure_of_orbax_checkpoint_ends_a_training_at_the_next_step(tmp_path
     model.fit(X, Y, verbose=0)
 
 
+@pytest.mark.promise("What goes wrong is raised")
 def test_a_failure_of_the_last_save_is_raised_at_the_end(tmp_path, monkeypatch):
     model = plain()
     model.fit(X, Y, verbose=0, checkpoint=tmp_path)
@@ -344,6 +347,7 @@ def test_a_save_at_the_end_of_the_process(tmp_path):
 # ---------------------------------------------------------------- what is kept
 
 
+@pytest.mark.promise("`max_to_keep`, `keep_every` and")
 @pytest.mark.parametrize(
     "options, values, kept",
     [
@@ -429,6 +433,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.promise("Into another model:")
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_model(saved, change):
     folder, _ = saved
@@ -498,6 +503,8 @@ def test_a_write_that_orbax_takes_for_too_long(tmp_path, monkeypatch, times):
         assert os.listdir(tmp_path / "run") == []
 
 
+@pytest.mark.promise("Checkpoints hold arrays as they are")
+@pytest.mark.promise("Older checkpoints, and")
 @pytest.mark.parametrize("compressed", [True, False])
 def test_compressed_or_not(tmp_path, monkeypatch, compressed):
     """As of before, and from an orbax that knows no other way, or as arrays are stored now: orbax

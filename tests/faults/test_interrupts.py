@@ -47,6 +47,7 @@ def assert_same_end(found, whole):
         np.testing.assert_array_equal(found[name], whole[name], err_msg=name)
 
 
+@pytest.mark.promise("SIGTERM, which a machine")
 @pytest.mark.parametrize("point", programs.POINTS)
 def test_sigterm_saves_and_exits_with_143(tmp_path, whole, point):
     """And the next run ends with the bits of one that was never ended."""
@@ -73,6 +74,7 @@ def test_sigterm_from_outside(tmp_path, whole, point):
         assert_same_end({name.replace("|", "/"): found[name] for name in found}, whole)
 
 
+@pytest.mark.promise("A second one ends it at")
 def test_a_second_sigterm_leaves_at_once(tmp_path):
     """By the signal, in the middle of the step; what was saved before is there."""
     assert result(start("twice", tmp_path), -signal.SIGTERM) is None
@@ -274,6 +276,10 @@ def check_random(count, seed):
     assert not found["wrong"], "\n".join(found["wrong"])
 
 
+@pytest.mark.promise("A training that is stopped")
+@pytest.mark.promise("After Ctrl-C or an exception")
+@pytest.mark.promise("Ctrl-C in `fit` left a")
+@pytest.mark.promise("variables are the truth")
 def test_random_ctrl_c():
     """At any time of `fit`, `evaluate`, `predict`, `save` and `compile`, also pressed twice: a step
     is finished.

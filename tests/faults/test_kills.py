@@ -49,6 +49,7 @@ def weights_of(format, folder, model):
     return model.get_weights()
 
 
+@pytest.mark.promise("a save that is killed leaves")
 @pytest.mark.parametrize("format", programs.KILLED)
 @pytest.mark.parametrize("count", ["few", pytest.param("fifty", marks=pytest.mark.slow)])
 def test_killed_while_saving(killed, model, count, format):

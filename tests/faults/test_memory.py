@@ -72,6 +72,7 @@ print("all is there")
 """
 
 
+@pytest.mark.promise("Mostly it is said before")
 @pytest.mark.parametrize("name", some_slow(WORK, "fit", "again"))
 def test_a_step_that_memory_does_not_suffice_for(name, tmp_path):
     code = PROGRAM + WORK[name] + CHECK

@@ -64,6 +64,7 @@ def test_what_happens_without_a_policy(kind):
     assert not all(np.isfinite(v).all() for v in numbers(model))
 
 
+@pytest.mark.promise("In each case the model")
 @pytest.mark.promise('`compile(nonfinite="raise")` names the step')
 @pytest.mark.promise("the model stays as it was")
 @pytest.mark.promise("the first step that would bring NaN or infinity into the model")

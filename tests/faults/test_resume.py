@@ -138,6 +138,8 @@ CUTS = [(data, step) for data in DATA for step in range(DATA[data][2])]
 FAST = [("arrays", 1), ("PyDataset", 2), ("arrays, several epochs in a pass", 0), ("generator", 0)]
 
 
+@pytest.mark.promise("a training that goes on | folder")
+@pytest.mark.promise("A callback with a `get_state()`")
 @pytest.mark.promise("ends with the same bits: parameters, BatchNormalization, dropout")
 @pytest.mark.parametrize(
     "data, step",
@@ -153,6 +155,7 @@ def test_cut_in_the_validation(model, whole, tmp_path, data):
     check(model, whole, data, tmp_path, 1, True)
 
 
+@pytest.mark.promise("Data that gives its batches")
 @pytest.mark.promise("passes over as many batches as were taken")
 def test_a_generator_cannot_begin_in_the_middle(model, tmp_path):
     cut(model, "generator", tmp_path, 2)
@@ -207,6 +210,7 @@ def test_data_of_another_length(model, tmp_path):
     assert model._step == EPOCHS * STEPS + 2
 
 
+@pytest.mark.promise("`resume=False` begins afresh")
 def test_beginning_afresh_needs_an_empty_folder(model, tmp_path):
     cut(model, "arrays", tmp_path, 1)
     with pytest.raises(FileExistsError, match=r"checkpoints of the steps \[0, 4, 6\].*resume=True"):

@@ -43,6 +43,7 @@ def restored(folder):
 # ---------------------------------------------------------------- which one is restored
 
 
+@pytest.mark.promise("The newest checkpoint of both is restored")
 @pytest.mark.parametrize(
     "local, durable, newest", [([3, 4], [2], 4), ([1], [1, 5], 5), ([], [2], 2), ([3], [], 3)]
 )
@@ -53,6 +54,7 @@ def test_the_newest_of_both(tmp_path, local, durable, newest):
     assert two(tmp_path).latest_step() == newest
 
 
+@pytest.mark.promise("the local folder is lost")
 def test_a_local_folder_that_was_lost(tmp_path):
     fill_folders(tmp_path, [3, 4], [2])
     shutil.rmtree(tmp_path / "local")
@@ -130,6 +132,9 @@ def steps_in(folder):
     return [tier.steps() for tier in two(folder).tiers]
 
 
+@pytest.mark.promise("Either is written in the")
+@pytest.mark.promise("The end of a training is")
+@pytest.mark.promise("`max_to_keep`, `keep_every` and")
 def test_when_each_is_written(tmp_path):
     options = dict(keep_local=None, max_to_keep=None)
     fit(tmp_path / "steps", every=2, every_remote=5, **options)
@@ -157,6 +162,7 @@ def fails():
     raise OSError("power")
 
 
+@pytest.mark.promise("the process is killed | the")
 @pytest.mark.parametrize("lost", [False, True])
 def test_goes_on_from_the_local_one_or_the_durable_one(tmp_path, lost):
     with pytest.raises(OSError, match="power"):
@@ -171,6 +177,7 @@ def test_goes_on_from_the_local_one_or_the_durable_one(tmp_path, lost):
     assert_same(everything(model), fit(None))
 
 
+@pytest.mark.promise("SIGTERM | that step: it")
 def test_sigterm_saves_into_both(tmp_path):
     with pytest.raises(SystemExit):
         fit(tmp_path, every=50, callbacks=[Raise(lambda: signal.raise_signal(signal.SIGTERM))])
@@ -178,6 +185,7 @@ def test_sigterm_saves_into_both(tmp_path):
     assert_same(fit(tmp_path, every=50), fit(None))
 
 
+@pytest.mark.promise("Either is written in the")
 @pytest.mark.parametrize("form", [arrays, local_arrays])
 def test_a_failure_in_either_is_raised_at_the_next_step(tmp_path, monkeypatch, form):
     def full(*args):

@@ -27,6 +27,10 @@ def by_hand(model, prompt, length):
     return text
 
 
+@pytest.mark.promise("A layer of your own says that it looks at each position alone")
+@pytest.mark.promise("`MultiHeadAttention` and `GroupQueryAttention`")
+@pytest.mark.promise("`model.generate(prompts, max_length=200)` writes")
+@pytest.mark.promise("`model.generate` takes prompts")
 @pytest.mark.parametrize("name", [*CACHED, *UNCACHED])
 def test_as_by_hand(name):
     model = made(name)
@@ -38,6 +42,8 @@ def test_as_by_hand(name):
     assert lengths.tolist() == [16] * 3
 
 
+@pytest.mark.promise("Keys and values of attention")
+@pytest.mark.promise("which a pass takes and")
 @pytest.mark.parametrize("name", CACHED)
 def test_logits_are_those_without_a_cache(name):
     """Also for several new tokens at once, from another position on in each row."""
@@ -66,6 +72,7 @@ def test_a_seed_for_each_call():
     assert np.asarray(first).tolist() != np.asarray(other).tolist()
 
 
+@pytest.mark.promise("Ten prompt lengths take")
 def test_two_programs_for_all_prompts():
     model = made("grouped")
     generator = Generator(model, 24)
@@ -115,6 +122,7 @@ def test_the_logits_of_a_prompt_on_the_left():
         np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
 
 
+@pytest.mark.promise("`stop=[...]` or `stop=2`")
 def test_stop_and_pad():
     model = made("stacked")
     whole = np.asarray(Generator(model, 20)(model.params, PROMPTS, LENGTHS)[0])
@@ -126,6 +134,7 @@ def test_stop_and_pad():
         assert end == 20 or row[end - 1] == stop
 
 
+@pytest.mark.promise("`model.generate` takes prompts")
 def test_streams():
     model = made("grouped")
     texts = model.generate([[3, 4, 5], [6]], max_length=9)
@@ -140,12 +149,14 @@ def test_streams():
     assert list(model.generate([6], max_length=9, stream=True)) == one[1:].tolist()
 
 
+@pytest.mark.promise("`stop=[...]` or `stop=2`")
 def test_progress(capsys):
     model = made("grouped")
     model.generate([[1, 2], [3]], max_length=40, verbose=1)
     assert "40/40" in capsys.readouterr().out
 
 
+@pytest.mark.promise("The same as a pure function")
 def test_several_models_at_once():
     """Under `jax.vmap` over their params, and under `jax.jit`."""
     model = made("grouped")
@@ -157,6 +168,7 @@ def test_several_models_at_once():
         np.testing.assert_array_equal(tokens[number], generator(params, PROMPTS, LENGTHS)[0])
 
 
+@pytest.mark.promise("generation: cache | 2 ×")
 def test_in_half_precision():
     jkeras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -178,6 +190,25 @@ def model_of(operation):
     return jkeras.Model(tokens, layers.Dense(VOCABULARY)(operation(x)))
 
 
+@pytest.mark.promise("2 × layers × rows × heads of keys × length × size of a head × 4 bytes")
+@pytest.mark.parametrize("policy, size", [("float32", 4), ("mixed_bfloat16", 2)])
+def test_bytes_of_a_cache(policy, size):
+    jkeras.config.set_dtype_policy(policy)
+    try:
+        attention = [layers.GroupQueryAttention(5, 4, 2) for _ in range(3)]
+        tokens = jkeras.Input((None,), dtype="int32")
+        x = layers.Embedding(9, 8)(tokens)
+        for attend in attention:
+            x = attend(x, x, use_causal_mask=True)
+        cache = init_cache(jkeras.Model(tokens, layers.Dense(9)(x)), 6, 7)
+    finally:
+        jkeras.config.set_dtype_policy("float32")
+    found = sum(leaf.nbytes for leaf in jax.tree.leaves(cache))
+    assert found == 2 * 3 * 6 * 2 * 7 * 5 * size  # 2 heads of keys of size 5
+
+
+@pytest.mark.promise("`MultiHeadAttention` and `GroupQueryAttention`")
+@pytest.mark.promise("`generator.why_uncached` names the")
 @pytest.mark.promise("the same tokens, more slowly")
 @pytest.mark.parametrize(
     "operation, why",

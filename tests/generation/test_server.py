@@ -11,6 +11,7 @@ RNG = np.random.default_rng(0)
 PROMPTS = [RNG.integers(0, VOCABULARY, size).tolist() for size in RNG.integers(1, 30, 40)]
 
 
+@pytest.mark.promise("One that has ended makes")
 @pytest.mark.parametrize("name", ["grouped", "stacked", "recurrent"])
 def test_as_alone(name):
     model = made(name)
@@ -26,6 +27,8 @@ def test_as_alone(name):
     assert generator.programs()["prefill"] <= 2
 
 
+@pytest.mark.promise("One that has ended makes")
+@pytest.mark.promise("`jkeras.generation`, with the")
 def test_prompts_are_taken_as_slots_come_free():
     model = made("grouped")
     taken = []

@@ -95,6 +95,7 @@ LIMITED = {
 }
 
 
+@pytest.mark.promise("That is found wherever")
 @pytest.mark.promise("a text that is longer than its positions, are refused")
 @pytest.mark.parametrize("name", LIMITED)
 def test_a_text_ends_where_the_positions_do(name):

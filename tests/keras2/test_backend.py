@@ -48,6 +48,7 @@ CASES = {
 R_STACK = R.normal(size=(2, 4, 5)).astype("float32")
 
 
+@pytest.mark.promise("backend | `K.mean`, `K.dot`")
 @pytest.mark.parametrize("name", CASES)
 def test_as_legacy_keras_has_it(name):
     """Keras's own legacy functions run on TensorFlow; where it is missing numpy has the formula."""

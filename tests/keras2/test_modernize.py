@@ -47,12 +47,14 @@ CASES = {
 }
 
 
+@pytest.mark.promise("`modernize` changes what")
 @pytest.mark.parametrize("name", CASES)
 def test_case(name):
     old, new = CASES[name]
     assert modernize(old)[0] == new
 
 
+@pytest.mark.promise("`modernize` changes what")
 def test_what_needs_a_hand_is_named_by_its_line():
     _, remarks = modernize("import keras.backend as K\n\ng = K.gradients(y, x)")
     assert remarks == ["line 3: backend.gradients: take jax.grad of a function"]

@@ -10,6 +10,7 @@ from jkeras.keras2 import image, sequence, text
 TEXTS = ["The cat sat on the mat.", "The dog -- the big dog! -- ran", "a", ""]
 
 
+@pytest.mark.promise("preprocessing | `Tokenizer`")
 @pytest.mark.parametrize(
     "options",
     [{}, {"num_words": 4}, {"oov_token": "?"}, {"char_level": True}, {"lower": False}],
@@ -33,12 +34,14 @@ def test_tokenizer(options):
     assert legacy_text.tokenizer_from_json(got.to_json()).texts_to_sequences(TEXTS) == numbers
 
 
+@pytest.mark.promise("`Tokenizer`, `one_hot`, `skipgrams`")
 def test_words_and_hashes():
     assert text.text_to_word_sequence(TEXTS[1]) == legacy_text.text_to_word_sequence(TEXTS[1])
     want = legacy_text.hashing_trick(TEXTS[1], 50, "md5")
     assert text.hashing_trick(TEXTS[1], 50, "md5") == want
 
 
+@pytest.mark.promise("`Tokenizer`, `one_hot`, `skipgrams`")
 @pytest.mark.parametrize(
     "options",
     [
@@ -61,12 +64,14 @@ def test_windows(options):
             np.testing.assert_array_equal(g, w)
 
 
+@pytest.mark.promise("preprocessing | `Tokenizer`")
 def test_skipgrams_pair_neighbours():
     pairs, labels = sequence.skipgrams([1, 2, 0, 3], 4, 1, negative_samples=1.0, seed=0)
     near = sorted(map(tuple, (p for p, label in zip(pairs, labels) if label)))
     assert near == [(1, 2), (2, 1)] and labels.count(0) == 2
 
 
+@pytest.mark.promise("`Tokenizer`, `one_hot`, `skipgrams`")
 def test_flips_and_rescaling():
     x = np.arange(8.0).reshape(1, 2, 4, 1)
     both = set()
@@ -105,6 +110,7 @@ def test_means_and_whitening_are_those_of_the_data():
     np.testing.assert_allclose(flat.T @ flat / 50, np.eye(4), atol=1e-2)
 
 
+@pytest.mark.promise("`Tokenizer`, `one_hot`, `skipgrams`")
 def test_a_part_is_held_out():
     generator = image.ImageDataGenerator(validation_split=0.25)
     x, y = np.zeros((8, 2, 2, 1)), np.arange(8)

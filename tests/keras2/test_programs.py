@@ -94,6 +94,7 @@ def classes():
                 yield f"{package.__name__}.{name}", thing
 
 
+@pytest.mark.promise("What they make are objects")
 def test_what_old_names_make_is_of_the_classes_of_today():
     from jkeras.keras2 import namespace
     from jkeras.keras2.notes import Notes
@@ -109,6 +110,8 @@ def test_what_old_names_make_is_of_the_classes_of_today():
     assert issubclass(layers.LSTM, layers.Layer) and not isinstance(layer, layers.Dense)
 
 
+@pytest.mark.promise("`tf.GradientTape`, estimators, `tf.Module`")
+@pytest.mark.promise("modules | `keras.layers.core`")
 def test_every_module_can_be_imported():
     from jkeras.keras2 import namespace
     from jkeras.keras2.notes import Notes

@@ -186,6 +186,7 @@ def modernized(program):
     return end, remarks
 
 
+@pytest.mark.promise("Paths of weights that the")
 @pytest.mark.parametrize("program", TRANSLATED)
 def test_what_is_certain_is_translated(program, names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -195,6 +196,7 @@ def test_what_is_certain_is_translated(program, names, tmp_path, monkeypatch):
     assert in_keras(new, names) is None
 
 
+@pytest.mark.promise("It looks at the new program")
 @pytest.mark.parametrize("program", REMARKED)
 def test_what_is_not_is_named(program, names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -203,6 +205,7 @@ def test_what_is_not_is_named(program, names, tmp_path, monkeypatch):
     assert remarks and all(len(remark) < 150 for remark in remarks)
 
 
+@pytest.mark.promise("It looks at the new program")
 @pytest.mark.parametrize("program", FINE)
 def test_what_keras_takes_is_left_alone(program, names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -236,6 +239,7 @@ def test_the_line_of_a_program_of_few(end):
     assert modernize(program)[1][0].startswith("line 2:")
 
 
+@pytest.mark.promise("Paths of weights that the")
 def test_a_path_that_is_used_for_other_things_is_left():
     program = "model.save_weights('w.h5')\nmodel.save('w.h5')\n"
     new, remarks = modernize(program)

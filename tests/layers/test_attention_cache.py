@@ -39,6 +39,9 @@ def in_steps(layer, cache, sizes):
     return np.concatenate(outputs, axis=1)
 
 
+@pytest.mark.promise("An attention layer alone")
+@pytest.mark.promise("Attention is causal then")
+@pytest.mark.promise("With `sliding_window` the")
 @pytest.mark.parametrize("window", [None, 3, 5])
 @pytest.mark.parametrize("name", MAKERS)
 def test_in_steps(name, window):
@@ -74,6 +77,8 @@ def test_a_text_and_then_a_scan(name, window):
     np.testing.assert_allclose(run(X), whole, atol=1e-5)
 
 
+@pytest.mark.promise("Several new positions at")
+@pytest.mark.promise("`position` says how many")
 @pytest.mark.parametrize("window", [None, 4])
 def test_each_row_at_its_own_position(window):
     layer = made("groups", sliding_window=window)
@@ -107,6 +112,7 @@ def test_pure_and_mapped_over_rows():
     np.testing.assert_allclose(y, whole[:, 8:9], atol=1e-5)
 
 
+@pytest.mark.promise("`return_attention_scores=True` gives `(output, scores, cache)`")
 def test_scores():
     layer = made("groups")
     _, whole = layer(X, X, use_causal_mask=True, return_attention_scores=True)
@@ -118,6 +124,7 @@ def test_scores():
     np.testing.assert_allclose(scores, whole[:, :, 4:6], atol=1e-6)
 
 
+@pytest.mark.promise("Several new positions at")
 def test_in_half_precision():
     layer = made("groups", dtype="mixed_bfloat16")
     cache = layer.init_cache(3, LENGTH)
@@ -140,6 +147,7 @@ def test_a_cache_keeps_its_dtype(policy, kept):
         np.testing.assert_allclose(found, whole[:, position : position + 1], atol=2e-2)
 
 
+@pytest.mark.promise("An attention layer alone")
 def test_in_a_functional_model():
     """The cache and the position as inputs, the cache as an output."""
     layer = made()
@@ -157,6 +165,7 @@ def test_in_a_functional_model():
         np.testing.assert_allclose(kept.pop("y"), whole[:, place : place + 1], atol=1e-5)
 
 
+@pytest.mark.promise("Where positions are known")
 @pytest.mark.parametrize(
     "change, message",
     [

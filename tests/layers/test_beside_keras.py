@@ -63,6 +63,7 @@ def test_a_bias_that_is_not_there_is_none(library, make, shape):
     assert layer.bias is None
 
 
+@pytest.mark.promise("`Dense`, `EinsumDense`, `Embedding`")
 @LIBRARIES
 @pytest.mark.parametrize(
     "make, weight, x",

@@ -42,6 +42,7 @@ def _shapes(library, make, shape):
     return layer, [tensor.shape for tensor in outputs]
 
 
+@pytest.mark.promise("You need not write `compute_output_shape`")
 @pytest.mark.parametrize("make, shape", LAYERS)
 def test_the_shapes_of_keras(make, shape):
     layer, shapes = _shapes(jkeras, make, shape)
@@ -55,6 +56,7 @@ def test_samples_that_come_together(axis, expected):
     assert layers.Concatenate(axis=axis)(inputs).shape == expected
 
 
+@pytest.mark.promise("the forward pass is traced with shapes instead of numbers")
 def test_a_class_of_the_users_is_run_twice():
     class Doubled(layers.Dense):
         def call(self, x):

@@ -30,6 +30,7 @@ def noisy(params, state, rng, inputs, training):
     return y, {"count": state["count"] + training}
 
 
+@pytest.mark.promise("`jkeras.layers.JaxLayer`, `jkeras.layers.FlaxLayer` and")
 def test_params_are_weights():
     layer = layers.JaxLayer(call, init)
     y = layer(X)
@@ -68,6 +69,9 @@ def test_wrong_functions():
             layers.JaxLayer(*arguments)
 
 
+@pytest.mark.promise("Can I use optax, Flax, Equinox?**")
+@pytest.mark.promise("The module is a layer like")
+@pytest.mark.promise("`jkeras.layers.JaxLayer`, `jkeras.layers.FlaxLayer` and")
 def test_flax():
     linen = pytest.importorskip("flax.linen")
 
@@ -104,6 +108,8 @@ class WithDropout(equinox.Module):
         return self.dropout(self.inner(x), key=key)
 
 
+@pytest.mark.promise("Can I use optax, Flax, Equinox?**")
+@pytest.mark.promise("`jkeras.layers.JaxLayer`, `jkeras.layers.FlaxLayer` and")
 @pytest.mark.promise("`jkeras.layers.EquinoxLayer` does the same for Equinox")
 def test_equinox():
     module = WithDropout(equinox.nn.MLP(5, 3, 4, 1, key=jax.random.key(0)), equinox.nn.Dropout(0.5))

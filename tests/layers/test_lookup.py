@@ -159,6 +159,7 @@ def test_wrong_vocabularies(tmp_path):
         layers.IntegerLookup(salt=3)
 
 
+@pytest.mark.promise("A vocabulary is text, in")
 @pytest.mark.parametrize(
     "lines, options, vocabulary",
     [

@@ -184,6 +184,7 @@ def keyed_without_bias(library):
     return library.Model(inputs, Keyed(2, 3)(inputs, inputs, use_causal_mask=True))
 
 
+@pytest.mark.promise("GPT-2, OPT, Bart, T5, Whisper")
 def test_a_build_of_the_subclass_and_its_file(tmp_path):
     """A file of Keras's goes by names of attributes, and is read here."""
     ours, keras_own = map(keyed_without_bias, LIBRARIES)
@@ -201,6 +202,7 @@ def test_a_build_of_the_subclass_and_its_file(tmp_path):
 # ---------------------------------------------------------------- the names
 
 
+@pytest.mark.promise("GPT-2, OPT, Bart, T5, Whisper")
 @pytest.mark.parametrize("axes", [None, (2,), (1, 2)])
 def test_the_names_inside(axes):
     x = RNG.normal(size=(2, 3, 4, 6)).astype("float32")

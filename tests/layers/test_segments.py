@@ -62,6 +62,7 @@ def test_saved_in_a_graph():
     assert not np.allclose(model([X, IDS]), model([X, np.ones_like(IDS)]))
 
 
+@pytest.mark.promise("Splash on TPUs and ring")
 def test_in_the_kernel():
     """On a TPU: the fused kernel, also for a segment of the query that no source belongs to."""
     layer, length = layers.GroupQueryAttention(8, 2, 1), 600
@@ -90,6 +91,7 @@ class Block(layers.Layer):
         return x + self.attention(x, x, segment_ids=segment_ids, use_causal_mask=True)
 
 
+@pytest.mark.promise("`Stack` hands them on to")
 @pytest.mark.parametrize("remat", [False, True])
 def test_in_a_stack(remat):
     stack = layers.Stack(Block(), 3, remat=remat)

@@ -68,6 +68,8 @@ def step(model):
     ]
 
 
+@pytest.mark.promise("`layers.Stack(block, 50)` is")
+@pytest.mark.promise("`nn.scan` over layers | `layers.Stack(block, 12)`")
 @pytest.mark.parametrize("remat", some_slow([False, True], True))
 def test_as_separate_blocks(remat):
     """Outputs, losses and penalties, gradients, moving statistics, constraints: all as of separate
@@ -148,7 +150,6 @@ def test_wrong_stages(arguments, message):
         layers.Stack(layers.Dense(4), 3, **arguments)
 
 
-@pytest.mark.promise("are those of the stack on one device")
 def test_stages_are_those_of_the_mesh():
     stack = layers.Stack(layers.Dense(4), 2, stages=2)
     assert layers.Stack.from_config(stack.get_config()).stages == 2

@@ -18,6 +18,7 @@ def write(folder, content):
     return str(path)
 
 
+@pytest.mark.promise("A mark of the byte order at its beginning is no part")
 @pytest.mark.parametrize("cls", LAYERS)
 def test_a_mark_of_the_byte_order_is_no_part_of_the_first_word(tmp_path, cls):
     layer = cls(vocabulary=write(tmp_path, "\ufeffgrün\nb\n".encode()))
@@ -32,6 +33,7 @@ def test_ends_of_lines(tmp_path, ends):
     assert layer.get_vocabulary() == ["[UNK]", "a", "b"]
 
 
+@pytest.mark.promise("A vocabulary is text, in")
 def test_another_encoding(tmp_path):
     path = write(tmp_path, "grün\nb\n".encode("utf-16"))
     layer = layers.StringLookup(vocabulary=path, encoding="utf-16")
@@ -66,6 +68,7 @@ def test_a_vocabulary_of_numbers_that_are_none(tmp_path):
         layers.IntegerLookup(vocabulary=path)
 
 
+@pytest.mark.promise("A mark of the byte order at its beginning is no part")
 @pytest.mark.parametrize("name", ["[UNK]", ""])
 def test_a_special_token_twice(tmp_path, name):
     options = dict(mask_token="", oov_token="[UNK]")
@@ -136,6 +139,7 @@ def test_what_is_no_whole_number(data):
         layers.IntegerLookup(vocabulary=[1, 2])(np.asarray(data))
 
 
+@pytest.mark.promise("A mark of the byte order at its beginning is no part")
 @pytest.mark.parametrize("weight", [np.nan, np.inf])
 def test_weights_that_are_not_finite(weight, tmp_path):
     options = dict(output_mode="tf_idf", vocabulary=["a", "b"])

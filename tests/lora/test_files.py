@@ -44,6 +44,7 @@ def test_read_again(make, tmp_path):
     assert_same(lora.load(tmp_path, lora.kernels(model)), adapter)
 
 
+@pytest.mark.promise("A kernel of more axes is")
 def test_names_and_shapes_of_attention(tmp_path):
     model = with_attention()
     arrays = saved(tmp_path, changing(model), lora.kernels(model))
@@ -63,6 +64,7 @@ def test_names_and_shapes_of_attention(tmp_path):
     assert "multi_head_attention.query_dense" in config["target_modules"]
 
 
+@pytest.mark.promise("in a name stands for the")
 def test_a_module_for_each_block(tmp_path):
     model = with_stack()
     names = {"stack/kernel": "layers.{}.mlp"}
@@ -170,6 +172,7 @@ def test_links_lead_nowhere_else(name, tmp_path):
     lora.load(tmp_path / "adapter", model.params)
 
 
+@pytest.mark.promise("An adapter that is there")
 def test_an_error_leaves_the_old_adapter(tmp_path, monkeypatch):
     model = with_dense()
     lora.save(tmp_path, changing(model), model.params)

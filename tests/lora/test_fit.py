@@ -51,6 +51,8 @@ BASES = [(make, None) for make in FAMILIES]
 BASES += [(make, mode) for make in IN_FEW_BITS for mode in MODES[1:]]
 
 
+@pytest.mark.promise("trains a low-rank change alone; it is a value")
+@pytest.mark.promise("`compile(lora=8)` trains low-rank")
 @pytest.mark.promise("All else is frozen and equal to the bit afterwards")
 @pytest.mark.parametrize("make, mode", BASES)
 def test_the_adapter_alone_is_trained(make, mode):
@@ -90,6 +92,7 @@ def test_the_optimizer_knows_the_adapter_alone():
     assert sizes and sorted(moments) == sorted(2 * sizes)  # Adam has two of each
 
 
+@pytest.mark.promise("`predict`, `evaluate`, `fit(checkpoint=)`")
 @pytest.mark.parametrize("mode", MODES)
 def test_predict_call_and_evaluate_use_it(mode):
     model = tuned(mode=mode, epochs=3)
@@ -112,6 +115,7 @@ def test_a_model_that_is_not_built_gets_it_with_the_first_batch():
     assert model.lora.ranks == {"dense/kernel": 2}
 
 
+@pytest.mark.promise("A new head learns beside")
 def test_a_head_that_is_unfrozen_is_trained_too():
     model = with_dense()
     model.compile("sgd", "mse", lora={"dense/kernel": 2})
@@ -158,6 +162,7 @@ def test_a_layer_that_is_called_again_and_a_submodel():
     np.testing.assert_allclose(model.apply(params, model.state, X)[0], y, atol=1e-6)
 
 
+@pytest.mark.promise("The base may be in 8 or")
 @pytest.mark.parametrize("mode", ["int8", "int4"])
 def test_a_base_that_is_quantized_below_its_adapter(mode):
     """The kernels lose bits, the change does not."""
@@ -212,6 +217,7 @@ def test_take_off_and_train_on():
 # ---------------------------------------------------------------- files
 
 
+@pytest.mark.promise("`predict`, `evaluate`, `fit(checkpoint=)`")
 @pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
 @pytest.mark.parametrize("ending", [".weights.h5", ".safetensors", ".npz"])
 @pytest.mark.parametrize("mode", MODES)
@@ -230,6 +236,7 @@ IN_FILES = [(with_dense, {"dense/kernel": 3, "dense_1/kernel": 2}, mode) for mod
 IN_FILES += [(with_attention, {".*(query|output).*kernel": 2}, "int8")]
 
 
+@pytest.mark.promise("`predict`, `evaluate`, `fit(checkpoint=)`")
 @pytest.mark.parametrize("make, spec, mode", IN_FILES)
 def test_whole_models_in_files(make, spec, mode, tmp_path):
     model = tuned(make, spec, mode=mode)
@@ -242,6 +249,7 @@ def test_whole_models_in_files(make, spec, mode, tmp_path):
     assert_equal(base(loaded), before)
 
 
+@pytest.mark.promise("`predict`, `evaluate`, `fit(checkpoint=)`")
 def test_a_training_that_goes_on_from_a_checkpoint(tmp_path):
     whole = tuned(epochs=4, seed=1)
     tuned(epochs=2, seed=1, checkpoint=tmp_path)
@@ -249,6 +257,7 @@ def test_a_training_that_goes_on_from_a_checkpoint(tmp_path):
     assert_equal(resumed.lora, whole.lora)
 
 
+@pytest.mark.promise("trains a low-rank change alone; it is a value")
 def test_the_adapter_of_a_training_in_a_folder_of_peft(tmp_path):
     model = tuned(with_attention)
     lora.save(tmp_path, model.lora, lora.kernels(model))

@@ -79,6 +79,8 @@ SPECS = {
 }
 
 
+@pytest.mark.promise("`compile(lora=8)` trains low-rank")
+@pytest.mark.promise("`lora.save` writes the")
 @pytest.mark.parametrize("alpha", [None, 6.0])
 @pytest.mark.parametrize("spec", SPECS)
 def test_peft_computes_what_we_merge(spec, alpha, tmp_path):
@@ -96,6 +98,7 @@ def test_peft_computes_what_we_merge(spec, alpha, tmp_path):
     np.testing.assert_allclose(logits(theirs), logits(ours), atol=1e-5)
 
 
+@pytest.mark.promise("`lora.save` writes the")
 @pytest.mark.parametrize(
     "options",
     [

@@ -35,6 +35,7 @@ def test_a_new_adapter_changes_nothing(make):
     np.testing.assert_array_equal(model.apply(params, model.state, x)[0], model(x))
 
 
+@pytest.mark.promise("A kernel stays as it is")
 def test_the_change_of_a_dense_kernel():
     model = with_dense()
     adapter = changing(model, rank=2, alpha=3.0)
@@ -44,6 +45,7 @@ def test_the_change_of_a_dense_kernel():
     np.testing.assert_allclose(changed, expected, atol=1e-6)
 
 
+@pytest.mark.promise("`lora.init` makes an adapter")
 def test_the_changes_of_attention():
     model = with_attention()
     adapter = changing(model, rank=2, alpha=2.0)
@@ -78,6 +80,7 @@ def test_first_values_are_those_of_peft():
     assert not np.any(pair["b"])
 
 
+@pytest.mark.promise("Both are pure, so an adapter")
 def test_the_gradient_follows_from_that_of_the_kernel():
     model = with_dense()
     adapter = changing(model, rank=2, alpha=3.0)
@@ -96,6 +99,7 @@ def test_the_gradient_follows_from_that_of_the_kernel():
         )
 
 
+@pytest.mark.promise("Both are pure, so an adapter")
 @pytest.mark.parametrize("make", [with_dense, with_attention])
 def test_several_adapters_at_once(make):
     model = make()
@@ -113,6 +117,7 @@ def test_several_adapters_at_once(make):
 # ---------------------------------------------------------------- what gets a change
 
 
+@pytest.mark.promise("One argument of `compile` says")
 def test_ranks_by_pattern():
     model = with_attention()
     spec = {".*query.*kernel": 4, ".*kernel": 1}
@@ -145,6 +150,7 @@ def test_an_adapter_of_another_model():
         lora.apply(other.params, changing(with_dense()))
 
 
+@pytest.mark.promise("LoRA | its own parameters")
 def test_rank_8_is_below_a_hundredth_of_a_large_model():
     shapes = {
         f"block_{i}": {"kernel": jax.ShapeDtypeStruct((4096, 4096), "float32")} for i in (1, 2)
@@ -165,6 +171,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.promise("`lora.init` makes an adapter")
 @pytest.mark.parametrize("mode", ["int8", "int4"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_beside_kernels_in_few_bits(name, mode):

@@ -90,6 +90,7 @@ def test_kernel_in_bfloat16():
     assert errors[0] <= errors[1] + 2e-3
 
 
+@pytest.mark.promise("Gradients of gradients")
 def test_derivative_of_the_gradient():
     x = numbers("float32", **SIZES)
 
@@ -126,6 +127,7 @@ def kernels_in(function, *arguments):
     return str(jax.make_jaxpr(function)(*arguments)).count("pallas_call")
 
 
+@pytest.mark.promise("TPU | JAX's Splash | from")
 @pytest.mark.parametrize("batch_mask", [False, True])
 def test_layers_take_the_kernel(batch_mask):
     """On a TPU, for long sequences: causal, by lengths, in a window; never a mask of T x T."""
@@ -145,6 +147,7 @@ def test_layers_take_the_kernel(batch_mask):
     assert max(sizes) < 512 * 512
 
 
+@pytest.mark.promise("A mask of pairs, (batch")
 def test_dropout_is_of_training_alone():
     """Elsewhere a layer with dropout has the kernel, and the numbers, of one without."""
     plain, layer = (layers.MultiHeadAttention(2, 8, dropout=rate) for rate in (0.0, 0.5))
@@ -163,6 +166,7 @@ def test_dropout_is_of_training_alone():
         assert kernels_in(functools.partial(apply, training=True), x) == 0
 
 
+@pytest.mark.promise("A mask of pairs, (batch")
 @pytest.mark.parametrize(
     "what", ["short", "a mask of pairs", "a bias", "said", "whole numbers", "on a CPU"]
 )

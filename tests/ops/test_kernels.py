@@ -73,6 +73,7 @@ def assert_same(fast, plain, *arguments):
     close(jax.jit(lambda: results(fast))(), jax.jit(lambda: results(plain))())
 
 
+@pytest.mark.promise("These are chosen inside")
 @pytest.mark.parametrize("shape, window, strides, padding", POOLS)
 def test_max_pool(shape, window, strides, padding):
     x = jax.random.normal(jax.random.key(0), shape)
@@ -99,6 +100,7 @@ def test_the_first_maximum_gets_the_gradient(shape, window, strides, padding):
     )
 
 
+@pytest.mark.promise("These are chosen inside")
 @pytest.mark.parametrize(
     "shape, size, filters, strides, padding, dilation, first, in_loop",
     every(4, [*[(*conv, True) for conv in CONVS], (*CONVS[-1], False)]),
@@ -224,6 +226,7 @@ def test_products_with_kernels(equation, shape, size):
     )
 
 
+@pytest.mark.promise("These are chosen inside")
 def test_gelu():
     x = jnp.concatenate([jnp.linspace(-4, 4, 33), jnp.array([-30.0, -0.0, 30.0])])
     plain = functools.partial(jax.nn.gelu, approximate=False)

@@ -48,6 +48,7 @@ def _plain(function):
     return run
 
 
+@pytest.mark.promise("These are chosen inside")
 @needs_transposed_loops
 @pytest.mark.parametrize("name", CASES)
 def test_numbers_of_the_plain_loop(name):
@@ -57,6 +58,7 @@ def test_numbers_of_the_plain_loop(name):
     assert_same(function, _plain(function), x, *weights)
 
 
+@pytest.mark.promise("`jax.hessian`, `jax.lax.scan`, `jax.checkpoint`")
 def test_a_gradient_by_one_weight_alone_and_a_hessian():
     function, x, weights = _layer("lstm")
     for place in range(3):

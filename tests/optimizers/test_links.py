@@ -316,6 +316,7 @@ def test_a_rule_is_traced_once_for_a_shape():
     assert sorted(traces) == [(2, 3), (4,)]
 
 
+@pytest.mark.promise("`jkeras.optimizers.transform` has the")
 def test_a_chain_is_its_links_one_after_another():
     link = transform.chain(transform.unscale(2.0), transform.clip_by_value(1.0), descent())
     new, _ = link.step(GRADS, link.init(PARAMS), PARAMS, **now())
@@ -349,6 +350,7 @@ def test_params_are_needed_to_move_them():
         descent().update(GRADS, {"slots": {}}, **now())
 
 
+@pytest.mark.promise("`from_optax` makes one of any transform")
 def test_a_link_of_optax_keeps_its_state_under_its_name():
     inner = transform.from_optax(optax.adam(0.1), name="adam")
     link = transform.chain(transform.clip_by_value(1.0), inner)

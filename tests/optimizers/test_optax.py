@@ -88,6 +88,8 @@ TRANSFORMATIONS = {
 }
 
 
+@pytest.mark.promise("In `fit` it is told the")
+@pytest.mark.promise("Masks and the labels of")
 @pytest.mark.parametrize("name", every(2, TRANSFORMATIONS))
 def test_what_goes_by_names_or_wants_the_loss_trains(name):
     model = model_of(TRANSFORMATIONS[name]())
@@ -150,6 +152,7 @@ def test_a_line_search_without_the_loss_says_where_it_comes_from():
         model.optimizer.apply(grads, model.trainable_variables)
 
 
+@pytest.mark.promise("`optax.MultiSteps` and `optax.lookahead`")
 def test_multisteps_objects_are_optimizers():
     model = model_of(optax.MultiSteps(optax.adam(0.01), 2))
     want = by_hand(
@@ -159,6 +162,7 @@ def test_multisteps_objects_are_optimizers():
     same(params_of(model), want)
 
 
+@pytest.mark.promise("`optax.MultiSteps` and `optax.lookahead`")
 def test_lookahead_keeps_the_slow_parameters():
     tx = optax.lookahead(optax.sgd(0.1), 3, 0.5)
     model = model_of(tx)
@@ -174,6 +178,7 @@ def test_lookahead_keeps_the_slow_parameters():
 # ---------------------------------------------------------------- rates
 
 
+@pytest.mark.promise("`model.optimizer.learning_rate` shows the")
 def test_the_rate_of_a_schedule_is_seen():
     schedule = optax.linear_schedule(0.1, 0.0, 10)
     model = model_of(optax.chain(optax.clip(1.0), optax.adamw(schedule)))
@@ -197,6 +202,10 @@ def test_a_hidden_rate_is_an_attribute_error():
 # ---------------------------------------------------------------- files
 
 
+@pytest.mark.promise("A model that was loaded")
+@pytest.mark.promise("A transform is code, so")
+@pytest.mark.promise("An optax transform may")
+@pytest.mark.promise("Give it again, and training")
 @pytest.mark.promise("Without it the model is loaded uncompiled, with a warning")
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
 def test_a_file_has_weights_and_state_and_training_goes_on(ending, tmp_path):

@@ -69,6 +69,7 @@ def test_a_transform_skips_as_optax_wants():
     close(updates, jax.tree.map(jnp.zeros_like, GRADS))
 
 
+@pytest.mark.promise("It is a chain of links")
 def test_the_transform_is_made_of_the_hyper_parameters_as_they_are_now():
     adam = Adam(0.1)
     assert "ema" not in adam.transform.init(PARAMS)
@@ -76,6 +77,8 @@ def test_the_transform_is_made_of_the_hyper_parameters_as_they_are_now():
     assert "ema" in adam.transform.init(PARAMS)
 
 
+@pytest.mark.promise("They are pure, too:")
+@pytest.mark.promise("And each has a `transform`")
 @pytest.mark.parametrize(
     "make",
     [

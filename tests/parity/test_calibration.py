@@ -213,6 +213,8 @@ def squared_error(kernel, layer, inputs):
     return sum(float(((x @ kernel - x @ found) ** 2).sum()) for x in inputs)
 
 
+@pytest.mark.promise("look at data first, so")
+@pytest.mark.promise('`quantize` with "gptq"')
 @pytest.mark.parametrize("config", ["gptq", "gptq, in order", "gptq, whole", "awq"])
 def test_better_than_rounding(config):
     name = "Dense, wide"
@@ -224,6 +226,7 @@ def test_better_than_rounding(config):
     assert error < plain
 
 
+@pytest.mark.promise("`Dense` and `EinsumDense`")
 @pytest.mark.parametrize("group", [-1, 150, 60])
 def test_groups_go_on_in_the_next_block(group, monkeypatch):
     """Keras fails there."""
@@ -340,6 +343,8 @@ def in_blocks(model):
     return [w for block in structure_of(model)["sequential_blocks"] for w in block.weights]
 
 
+@pytest.mark.promise("Keras loads its files.")
+@pytest.mark.promise("`Dense` and `EinsumDense`")
 @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method.*")
 @pytest.mark.parametrize("config", some_slow(["awq", "gptq", "gptq, in order"]))
 def test_two_blocks_as_in_keras(config, mended, monkeypatch, tmp_path):
@@ -369,6 +374,7 @@ def test_two_blocks_as_in_keras(config, mended, monkeypatch, tmp_path):
     np.testing.assert_array_equal(loaded.predict(ids, verbose=0), found)
 
 
+@pytest.mark.promise("Keras 3.15.1 runs the data")
 @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method.*")
 def test_what_is_quantized():
     model = model_of(jkeras)

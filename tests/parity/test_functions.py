@@ -517,6 +517,7 @@ RANDOM = [
 ]
 
 
+@pytest.mark.promise("with a number gives the same values at each call")
 @pytest.mark.parametrize(
     ("name", "kwargs"), [pytest.param(n, k, id=f"{n}-{i}") for i, (n, k) in enumerate(RANDOM)]
 )
@@ -667,6 +668,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.promise("are Keras's optimizers")
 @pytest.mark.promise("whole trainings equal real Keras on JAX")
 @pytest.mark.parametrize(("name", "kwargs", "form"), rows(STEPS))
 @pytest.mark.filterwarnings("ignore:Gradients do not exist:UserWarning")

@@ -229,6 +229,7 @@ def test_sequential_takes_other_sizes_than_it_was_built_for(begin):
     assert shapes[0] == shapes[1] == ((2, 7, 2), (3, 6, 2))
 
 
+@pytest.mark.promise("A functional or sequential")
 def test_model_from_an_inner_tensor():
     """It begins with an input of its own and has the layers behind that tensor only, which it
     shares.

@@ -133,6 +133,7 @@ LORA = [
 ]
 
 
+@pytest.mark.promise("`Dense`, `EinsumDense`, `Embedding`")
 @pytest.mark.parametrize("name, mode", every(6, LORA, slow=2))
 def test_lora_on_quantized(name, mode):
     layers = []
@@ -197,6 +198,7 @@ def test_float8_gradients_are_the_next_scales():
         np.testing.assert_allclose(found[weight.name], value, rtol=1e-5, err_msg=weight.name)
 
 
+@pytest.mark.promise('`"float8"` is for')
 def test_float8_trains_as_in_keras():
     x, y = random((8, 6)), random((8, 3), 1)
     trained = []
@@ -403,6 +405,7 @@ def test_policies_by_path():
     assert mine.get_config()["dtype"] == its.get_config()["dtype"]
 
 
+@pytest.mark.promise("They are for prediction")
 def test_lora_trains_on_an_integer_kernel():
     x, y = random((8, 6)), random((8, 3), 1)
     trained = []
@@ -423,3 +426,15 @@ def test_lora_trains_on_an_integer_kernel():
     assert [w.path for w in ours.weights] == [w.path for w in theirs.weights]
     for a, b in zip(ours.get_weights(), theirs.get_weights()):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.promise("a quarter of the memory with")
+@pytest.mark.parametrize("mode, share", [("int8", 4), ("int4", 8)])
+def test_kernels_take_a_quarter_and_an_eighth(mode, share):
+    layer = jkeras.layers.Dense(64, use_bias=False)
+    layer.build((None, 128))
+    before = sum(w.nbytes for w in layer.get_weights())
+    layer.quantize(mode)
+    sizes = sorted(w.nbytes for w in layer.get_weights())
+    assert sizes[-1] == before / share
+    assert sum(sizes[:-1]) < before / 20  # scales

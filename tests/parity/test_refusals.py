@@ -141,6 +141,7 @@ def groups_as_parameters():
     ]
 
 
+@pytest.mark.promise("The one is `class_weight`")
 @pytest.mark.promise("wrong calls that Keras refuses with")
 @pytest.mark.parametrize("group", groups_as_parameters())
 def test_what_keras_refuses_is_refused(group, tmp_path, monkeypatch):

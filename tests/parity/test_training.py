@@ -516,6 +516,7 @@ def test_on_batch_methods():
     agree(results[0][3], results[1][3], "on batch", dtypes=False, **TRAINED)
 
 
+@pytest.mark.promise("Programs run with only")
 @pytest.mark.promise("Programs for Keras run with only the import changed")
 @pytest.mark.promise("A program for Keras runs with only the import changed")
 @pytest.mark.promise("On the left nothing is new")

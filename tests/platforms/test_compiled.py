@@ -63,6 +63,7 @@ def dense(width=256):
     return model
 
 
+@pytest.mark.promise("the whole model, a part of the batch")
 @pytest.mark.parametrize("kind", EIGHT)
 def test_data_in_parts(kind):
     found = dense().plan(64, topology=EIGHT[kind])
@@ -71,6 +72,7 @@ def test_data_in_parts(kind):
     assert "all-gather" not in found.collectives
 
 
+@pytest.mark.promise("A weight that lies in parts is put together by each layer")
 @pytest.mark.parametrize("kind", EIGHT)
 def test_weights_in_parts(kind):
     pod = dist.Topology(EIGHT[kind])
@@ -163,6 +165,7 @@ def test_more_than_the_device_has():
     assert away.memory.host > plain.available / 2
 
 
+@pytest.mark.promise("a part of each layer, by rules")
 def test_cuts_by_rules():
     """Two products of which the first is cut by its outputs need one sum, behind the second."""
     pod = dist.Topology("v5e:2x4")
@@ -256,6 +259,7 @@ class AttendingBlock(layers.Layer):
         return x + self.attend(x, x, use_causal_mask=True)
 
 
+@pytest.mark.promise("only gradients cross it")
 def test_slices():
     pod = dist.Topology("v5e:2x2", slices=2)
     assert len(pod.devices) == 8 and len({device.slice_index for device in pod.devices}) == 2
@@ -271,6 +275,7 @@ def test_slices():
         assert groups, line
 
 
+@pytest.mark.promise("What does not fit says")
 @pytest.mark.parametrize("kind", ["v5e", "h100"])
 def test_what_does_not_fit(kind):
     """On a TPU the compiler refuses; on a GPU it does not, and what it says is compared."""
@@ -281,6 +286,7 @@ def test_what_does_not_fit(kind):
     assert "no (" in str(found)
 
 
+@pytest.mark.promise("is the largest power of")
 def test_batch_size():
     """That it fits, and twice as many rows do not."""
     model = jkeras.Sequential(

@@ -108,6 +108,10 @@ def network():
     return model
 
 
+@pytest.mark.promise("training: weights, gradients, Adam")
+@pytest.mark.promise("Adam keeps two numbers for each weight")
+@pytest.mark.promise("`fits`, `memory` by what")
+@pytest.mark.promise("`model.plan` compiles a")
 def test_plan():
     model = network()
     found = model.plan(4)
@@ -126,6 +130,7 @@ def test_plan():
 SHAPES = jax.ShapeDtypeStruct(X.shape, X.dtype), jax.ShapeDtypeStruct(Y.shape, Y.dtype)
 
 
+@pytest.mark.promise("Without a topology a plan")
 @pytest.mark.parametrize("batch", [4, np.int64(4), (4, 6), (X, Y), SHAPES])
 def test_ways_to_say_a_batch(batch):
     wanted = network().plan(4)
@@ -176,6 +181,7 @@ def texts():
     return model
 
 
+@pytest.mark.promise("Where a model takes texts")
 def test_a_length_that_is_not_known_is_asked_for(monkeypatch):
     model = texts()
     words = r"'texts'.*shape \(None, None\).*plan\(\(8, 512\)\).*plan\(\(x, y\)\)"
@@ -216,6 +222,7 @@ def test_compilers_that_are_not_installed(monkeypatch, name, package):
         jkeras.distribution.Topology(name)
 
 
+@pytest.mark.promise("plans the outputs alone")
 def test_prediction():
     model = network()
     found = model.plan(4, kind="predict")

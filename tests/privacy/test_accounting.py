@@ -18,6 +18,7 @@ def test_recorded():
     assert found == pytest.approx(1.2811442760, abs=2e-4)
 
 
+@pytest.mark.promise("`epsilon` and `delta` bound")
 @pytest.mark.parametrize("noise", [0.7, 1.1, 4.0])
 @pytest.mark.parametrize("q", [0.001, 0.1, 0.5, 1.0])
 def test_as_dp_accounting(noise, q):
@@ -32,6 +33,7 @@ def test_as_dp_accounting(noise, q):
     assert found == pytest.approx(wanted, rel=1e-9)
 
 
+@pytest.mark.promise("`epsilon` and `delta` bound")
 @pytest.mark.parametrize("order", [1.5, 2.0, 3.3, 7.9, 12.0])
 @pytest.mark.parametrize("q, noise", [(0.01, 1.0), (0.2, 2.0), (0.6, 0.8)])
 def test_divergence_by_integration(order, q, noise):
@@ -52,6 +54,8 @@ def test_divergence_by_integration(order, q, noise):
         assert wanted - 1e-9 <= found  # a bound
 
 
+@pytest.mark.promise("Their trainings have to")
+@pytest.mark.promise("Trainings add up.")
 def test_runs_add_up():
     one = privacy.Run(1.2, 0.01, 300)
     whole = privacy.epsilon(noise_multiplier=1.2, q=0.01, steps=600, delta=1e-5)

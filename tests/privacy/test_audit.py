@@ -43,6 +43,7 @@ def test_known_curves(strength, wanted):
     assert found(strength).auc == pytest.approx(wanted, abs=0.03)
 
 
+@pytest.mark.promise("`epsilon` is a lower bound")
 def test_bound_is_below_what_is_revealed():
     """A training that tells each member truly with probability e^2 / (1 + e^2) reveals 2."""
 
@@ -90,6 +91,7 @@ def shown(noise):
     return audit.lira(train, x, y, models=16, delta=1e-4)
 
 
+@pytest.mark.promise("`epsilon` is a lower bound")
 def test_noise_that_is_too_small_is_caught():
     claimed = privacy.epsilon(noise_multiplier=8.0, q=1.0, steps=10, delta=1e-4)
     assert shown(8.0).epsilon <= claimed < shown(2.0).epsilon
@@ -104,6 +106,7 @@ def mislabeled():
     return np.float32(x.reshape(-1, 64) / 16), y
 
 
+@pytest.mark.promise("`audit.lira` trains models")
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", [None, 2.0])
 def test_digits(mislabeled, noise):

@@ -52,6 +52,8 @@ def trained():
 # ---------------------------------------------------------------- other models
 
 
+@pytest.mark.promise("Each layer remembers the")
+@pytest.mark.promise("The account goes with the")
 def test_layers_of_another_model():
     encoder = layers.Dense(5)
     first, second = model_of(encoder), model_of(encoder)
@@ -63,6 +65,7 @@ def test_layers_of_another_model():
     assert first.privacy_spent().epsilon == epsilon(15)  # its encoder has seen more
 
 
+@pytest.mark.promise("Each layer remembers the")
 def test_a_run_counts_once():
     """However many layers saw it, in whichever models."""
     one, two = layers.Dense(4), layers.Dense(4)
@@ -104,6 +107,9 @@ def test_copies(trained, copied):
     assert jkeras.Sequential([again.get_layer("encoder")]).privacy_spent().epsilon == epsilon(5)
 
 
+@pytest.mark.promise("Their trainings have to")
+@pytest.mark.promise("What goes as arrays has")
+@pytest.mark.promise("`set_weights`, weights alone")
 def test_arrays_have_no_account(trained):
     other = model_of(layers.Dense(5))
     other.set_weights(trained.get_weights())
@@ -122,6 +128,7 @@ def test_a_plain_compile_keeps_the_account(trained):
 # ---------------------------------------------------------------- files
 
 
+@pytest.mark.promise("Files of `model.save` have")
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 @pytest.mark.parametrize("compile", [True, False])
 def test_saved_and_loaded(trained, tmp_path, compile, ending):
@@ -149,6 +156,7 @@ def test_a_file_of_a_training_that_goes_on(tmp_path):
     assert jkeras.models.load_model(tmp_path / "model.keras").privacy_spent().epsilon == epsilon(10)
 
 
+@pytest.mark.promise("Files of `model.save` have")
 def test_folders_of_checkpoints(trained, tmp_path):
     trained.save(tmp_path / "a.keras")
     model = jkeras.models.load_model(tmp_path / "a.keras")
@@ -168,6 +176,7 @@ def test_weights_out_of_a_whole_model(trained, tmp_path):
     assert other.privacy_spent().epsilon == epsilon(5)
 
 
+@pytest.mark.promise("Keras reads these files")
 def test_keras_reads_the_file(trained, tmp_path):
     for ending in ("keras", "h5"):
         trained.save(tmp_path / f"model.{ending}")
@@ -311,6 +320,8 @@ TRAININGS = [
 ]
 
 
+@pytest.mark.promise("A model that was compiled")
+@pytest.mark.promise("`privacy=None` is the word")
 @pytest.mark.promise("Until then `fit`, `train_on_batch` and `make_train_step` refuse")
 @pytest.mark.parametrize("train", TRAININGS)
 @pytest.mark.parametrize("compiles", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -337,6 +348,7 @@ def test_loaded_without_compiling_and_saved_again(trained, tmp_path):
         fitted(again)
 
 
+@pytest.mark.promise("So does a model that was")
 def test_compiled_again_in_this_program(trained):
     model = copy.deepcopy(trained)
     model.compile("sgd", LOSS)
@@ -346,6 +358,7 @@ def test_compiled_again_in_this_program(trained):
     assert fitted(model).privacy_spent().epsilon == epsilon(10)
 
 
+@pytest.mark.promise("A model that was compiled")
 @pytest.mark.parametrize(
     "again",
     [

@@ -38,6 +38,7 @@ def by_definition(loss, params, x, y, clip, mask):
     return total, norms
 
 
+@pytest.mark.promise("`clipped_grad` takes any")
 @pytest.mark.promise("nothing: each row is clipped by itself")
 @pytest.mark.promise("There a mean of rows was clipped, here never")
 @pytest.mark.parametrize("norms", ["ghost", "vmap"])
@@ -53,6 +54,8 @@ def test_by_definition(clip, mask, norms):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.mark.promise("With differential privacy")
+@pytest.mark.promise("`compile(privacy=jkeras.privacy.DPSGD(…))` bounds what")
 @pytest.mark.promise("scaled down to a length of at most `clip` over all params")
 def test_a_row_adds_no_more_than_the_bound():
     loss, params, x, y = parts()
@@ -87,6 +90,7 @@ def test_errors():
         privacy.clipped_grad(lambda w, x, y: w, clip=0)
 
 
+@pytest.mark.promise("that of each layer, scaled")
 @pytest.mark.parametrize("norms", ["ghost", "vmap"])
 def test_each_layer_by_itself(norms):
     loss, params, x, y = parts()
@@ -104,6 +108,7 @@ def test_each_layer_by_itself(norms):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.mark.promise("its gradient, brought to")
 @pytest.mark.parametrize("norms", ["ghost", "vmap"])
 def test_automatic(norms):
     """All rows come to nearly the bound, and none above it."""

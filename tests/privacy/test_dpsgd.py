@@ -50,6 +50,7 @@ def weights(model):
 # ---------------------------------------------------------------- a step
 
 
+@pytest.mark.promise("`jkeras.training.make_train_step` of a")
 @pytest.mark.promise("The loss of a row is that of a batch of it alone")
 @pytest.mark.promise("the sum is the same but for rounding, and noise is added to it once")
 @pytest.mark.parametrize("norms", ["ghost", "vmap"])
@@ -96,6 +97,8 @@ def noise_of(microbatches=1, size=SIZE, seed=0):
     return np.asarray(new.params["dense"]["kernel"] - state.params["dense"]["kernel"])
 
 
+@pytest.mark.promise("With differential privacy")
+@pytest.mark.promise("`jkeras.training.make_train_step` of a")
 def test_noise():
     """10^6 numbers of a normal distribution, once for a step however its rows are grouped."""
     noise = noise_of()
@@ -124,6 +127,9 @@ def test_a_row_that_is_no_number_adds_nothing():
 # ---------------------------------------------------------------- fit
 
 
+@pytest.mark.promise("Rows without a place are left out, with a warning")
+@pytest.mark.promise("`assumptions` is the guarantee")
+@pytest.mark.promise("batch_size, noise_multiplier, epochs")
 def test_epsilon_is_told_after_each_epoch():
     model, history = fitted(epochs=3)
     q = 12 / SIZE
@@ -138,6 +144,8 @@ def test_epsilon_is_told_after_each_epoch():
     assert model.privacy_spent() == spent
 
 
+@pytest.mark.promise("Each `fit` goes on where")
+@pytest.mark.promise("Trainings add up.")
 def test_fits_add_up():
     model, _ = fitted(epochs=1)
     model.fit(X, Y, batch_size=12, epochs=1, verbose=0)
@@ -164,6 +172,7 @@ def test_from_the_host_as_from_the_device(monkeypatch):
     np.testing.assert_allclose(weights(fitted()[0]), wanted, atol=1e-6)
 
 
+@pytest.mark.promise("Say how much may be revealed")
 @pytest.mark.promise("a `fit` for which nothing is left raises")
 def test_noise_for_an_epsilon():
     model, history = fitted(private(epsilon=3.0), epochs=4)
@@ -201,6 +210,7 @@ class Kill(jkeras.callbacks.Callback):
             raise Killed
 
 
+@pytest.mark.promise("Each `fit` goes on where")
 @pytest.mark.parametrize("options", [{}, {"epsilon": 2.0}, {"sampling": "turns"}])
 def test_killed_and_resumed(tmp_path, options):
     """In the middle of an epoch: the same bits, and the same account."""
@@ -260,6 +270,7 @@ def test_a_state_that_is_lost_counts_as_planned(monkeypatch):
     assert model.privacy_spent().runs[0].steps == 15
 
 
+@pytest.mark.promise("Without a seed `fit` takes")
 def test_a_key_that_nobody_can_guess(monkeypatch):
     """Without a seed two trainings differ, though Python's random numbers are the same."""
     found = []
@@ -297,6 +308,8 @@ def test_noise_is_never_used_twice():
 # ---------------------------------------------------------------- with what else there is
 
 
+@pytest.mark.promise("The optimizer may be any")
+@pytest.mark.promise("`DPKerasAdamOptimizer(…, learning_rate=1e-3)`")
 @pytest.mark.parametrize("optimizer", ["adam", optax.adam(0.01), optax.lion(1e-3)])
 def test_any_optimizer(optimizer):
     dp = private(noise_multiplier=0.1, clip=1.0)
@@ -304,6 +317,9 @@ def test_any_optimizer(optimizer):
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
+@pytest.mark.promise("It is given the sum of")
+@pytest.mark.promise("It takes batches as they")
+@pytest.mark.promise("`DPSGD(noise=pair, batch_size=...)` takes")
 @pytest.mark.promise("`history` has no `epsilon`, `privacy_spent` raises")
 def test_another_ones_noise():
     """An optax pair that is given the sum of clipped gradients."""
@@ -360,7 +376,7 @@ def test_several_outputs():
         assert ours[name] == pytest.approx(plain[name], rel=1e-5)
 
 
-@pytest.mark.promise("Sums are in float32 whatever the policy")
+@pytest.mark.promise("`mixed_bfloat16` needs none")
 def test_mixed_precision():
     jkeras.utils.set_random_seed(0)
     parts = [layers.Dense(3, dtype="mixed_bfloat16") for _ in range(2)]
@@ -392,6 +408,8 @@ class Remembers(layers.Layer):
         return x
 
 
+@pytest.mark.promise("Layers in which rows meet**")
+@pytest.mark.promise("The error names the layer")
 @pytest.mark.parametrize(
     "layer, match",
     [
@@ -409,6 +427,8 @@ def test_layers_whose_rows_meet(layer, match):
         model.fit(X, Y, verbose=0)
 
 
+@pytest.mark.promise("Scaling of losses** (float16)")
+@pytest.mark.promise("`nonfinite=`**: whether a")
 @pytest.mark.parametrize(
     "options, match",
     [
@@ -421,6 +441,7 @@ def test_what_would_go_around_the_noise(options, match):
         compiled(private(), options.pop("optimizer", "sgd"), **options)
 
 
+@pytest.mark.promise("A `train_step` of the model's")
 def test_steps_of_ones_own():
     class Own(jkeras.Sequential):
         def train_step(self, state, data):
@@ -436,6 +457,9 @@ def test_a_loss_that_the_optimizer_asks_for():
         model.fit(X, Y, verbose=0)
 
 
+@pytest.mark.promise("`fit` alone draws rows by coins")
+@pytest.mark.promise("Data are arrays: rows of")
+@pytest.mark.promise("`train_on_batch`, `find_lr`, `precompile`**")
 @pytest.mark.parametrize(
     "call, match",
     [
@@ -451,6 +475,7 @@ def test_rows_that_nobody_samples(call, match):
         call(compiled())
 
 
+@pytest.mark.promise("`delta` has to be below")
 def test_delta_is_small():
     with pytest.raises(ValueError, match="a delta below 1 over the number of rows"):
         fitted(private(delta=0.1))

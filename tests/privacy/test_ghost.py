@@ -44,6 +44,8 @@ def check(loss, params, x, y, norms="ghost"):
         np.testing.assert_allclose(ours, expected, rtol=0, atol=3e-6 * max(1, added))
 
 
+@pytest.mark.promise("The length of a row's gradient")
+@pytest.mark.promise("makes a gradient for each")
 @pytest.mark.promise("and sums the rows, as they are scaled, from the same numbers")
 @pytest.mark.parametrize("row", every(6, ROWS, slow=2), ids=lambda row: row.layer)
 def test_every_layer(row):
@@ -107,6 +109,7 @@ def words():
     )
 
 
+@pytest.mark.promise("Where an operation has")
 @pytest.mark.parametrize("norms", ["ghost", "vmap"])
 @pytest.mark.parametrize(
     "build, x",

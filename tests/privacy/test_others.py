@@ -55,6 +55,7 @@ def test_norms_of_opacus(model):
     np.testing.assert_allclose(clipped(model)[2], norms, rtol=1e-6)
 
 
+@pytest.mark.promise("Noise that is correlated")
 def test_correlated_noise_of_jax_privacy(model):
     """What a factorized matrix adds to sums of zero, step by step."""
     noise_addition = pytest.importorskip("jax_privacy.noise_addition")
@@ -99,6 +100,7 @@ assert losses[-1] < losses[0], losses
 """
 
 
+@pytest.mark.promise("`jax_privacy.keras_api.make_private` runs on")
 def test_make_private_of_jax_privacy():
     pytest.importorskip("jax_privacy")
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM]

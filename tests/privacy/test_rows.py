@@ -71,6 +71,7 @@ class Mixer(layers.Layer):
         return self.mix(x)
 
 
+@pytest.mark.promise("Layers in which rows meet**")
 @pytest.mark.parametrize("name", MIXERS)
 def test_mixers_are_refused(name):
     """By DPSGD as by what `predict` asks."""
@@ -94,6 +95,7 @@ KEEPERS = {
 }
 
 
+@pytest.mark.promise("A layer that is frozen")
 @pytest.mark.parametrize("name", KEEPERS)
 def test_keepers_are_taken(name):
     assert are_independent(KEEPERS[name], batch=X)
@@ -208,6 +210,7 @@ class Watched(layers.Layer):
         return x
 
 
+@pytest.mark.promise("Metrics that a layer keeps")
 def test_metrics_of_activations():
     model = jkeras.Sequential([jkeras.Input((4,)), Watched(), layers.Dense(3)])
     model.compile("sgd", "mse", privacy=privacy.DPSGD(1.0, 1.0, delta=1e-3))

@@ -38,6 +38,8 @@ def of_function():
     return memberships([r[v] for r, v in zip(rows, valid)])
 
 
+@pytest.mark.promise("Each row is in a step by")
+@pytest.mark.promise("So a batch has `batch_size`")
 @pytest.mark.parametrize("made", [of_source, of_function])
 def test_coins(made):
     """Each row as often as it should be, and pairs of rows, and of steps, as if independent."""
@@ -61,6 +63,7 @@ def test_coins(made):
     assert abs(after - q * q) < 4 * q * np.sqrt(1 / found.size)
 
 
+@pytest.mark.promise("A compiled step needs a")
 @pytest.mark.promise("too few with a probability of at most 1e-9")
 @pytest.mark.parametrize("size, q, steps", [(60000, 256 / 60000, 3516), (1438, 0.178, 204)])
 def test_places_are_enough(size, q, steps):
@@ -93,6 +96,8 @@ def test_streams_differ():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.promise("So a batch has `batch_size`")
+@pytest.mark.promise("The account is of just")
 def test_empty_steps_are_steps():
     ours = sampled(ArraySource(np.arange(5), batch_size=1), "poisson", 5, 1)
     sizes = [len(rows) for epoch in range(40) for rows in ours.rows(0, epoch)]
@@ -104,6 +109,7 @@ def test_empty_steps_are_steps():
         assert np.all(places[len(rows) :] == 5)
 
 
+@pytest.mark.promise("takes all rows in turn")
 def test_turns():
     ours = source("turns", shuffle=True, batch_size=16, multiple=8)
     assert ours.full_size == 16 and ours.num_batches == 4

@@ -37,6 +37,7 @@ def chooses():
     return model, x, RANDOM.integers(0, 8, 20)
 
 
+@pytest.mark.promise("Where the inputs of all")
 @pytest.mark.promise("A length is never too small, whatever digits float32 loses")
 @NORMS
 def test_what_all_places_share(norms):
@@ -69,6 +70,7 @@ def test_inputs_far_from_zero(offset, clipping, norms):
     assert offset > 1e4 or min(found) > 0.9
 
 
+@pytest.mark.promise("Sums are in float32 whatever the policy")
 @NORMS
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "bfloat16", "float16"])
 def test_one_row_among_many(policy, norms):
@@ -129,6 +131,7 @@ def test_lengths_of_products(kind, shape):
             assert found <= 1.01 * true + 1e-5 * most + 1e-9
 
 
+@pytest.mark.promise("Where places cancel in")
 def test_rows_of_a_table_that_cancel():
     """A word that is there twice, with slopes that add to nearly nothing."""
     slopes = np.float32([[1e4, 1.0], [-1e4, 1.0], [0.0, 3.0]])

@@ -185,6 +185,7 @@ def chain(names, changed=None):
     )
 
 
+@pytest.mark.promise("`keys.py`: a random key")
 @pytest.mark.promise("The same key gives the same params, always")
 @property_of(8, names=NAMES, seed=SEEDS)
 def test_initial_weights_follow_from_key_and_path(names, seed):

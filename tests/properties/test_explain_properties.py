@@ -10,6 +10,7 @@ import numpy as np
 import jkeras
 from jkeras import explain, layers
 from tests.properties.tools import SEEDS, property_of
+import pytest
 
 ROWS, STEPS, UNITS, CLASSES = 3, 5, 4, 3
 SMOOTH = ("tanh", "gelu", "sigmoid", "silu", "softplus", "softmax")
@@ -214,6 +215,7 @@ def drawn(seed, kinks):
         return drawing, *drawing.network()
 
 
+@pytest.mark.promise("`integrated_gradients`, `deep_lift` and")
 @property_of(8, seed=SEEDS)
 def test_integrated_gradients_add_up(seed):
     """Of smooth networks to the error of the quadrature, which `delta` tells."""
@@ -225,6 +227,7 @@ def test_integrated_gradients_add_up(seed):
     close(sums(ours), wanted, 2e-3)
 
 
+@pytest.mark.promise("`integrated_gradients`, `deep_lift` and")
 @property_of(10, seed=SEEDS)
 def test_deep_lift_adds_up(seed):
     """Exactly, kinks or not; or it names an operation that it has no rule for."""
@@ -247,6 +250,7 @@ def test_relevance_is_kept(seed):
     close(sums(ours), score, 2e-3)
 
 
+@pytest.mark.promise("`integrated_gradients`, `deep_lift` and")
 @property_of(6, seed=SEEDS)
 def test_shapley_values_add_up(seed):
     """To the score less its mean over the baseline; those of all coalitions by either method."""

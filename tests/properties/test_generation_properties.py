@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 import jkeras
 from jkeras import generation, layers, ops
+import pytest
+
 from tests.properties.tools import start_afresh, property_of
 
 VOCABULARY, WIDTH, LENGTH = 17, 8, 10
@@ -147,6 +149,7 @@ def test_cached_is_uncached(seed):
     assert check(random_model(seed, is_mixing=False), seed).why_uncached is None
 
 
+@pytest.mark.promise("So does any layer, operation")
 @property_of(2, seed=st.integers(0, 2**16))
 def test_what_is_not_known_takes_whole_passes(seed):
     assert check(random_model(seed, is_mixing=True), seed).why_uncached is not None

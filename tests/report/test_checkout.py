@@ -88,6 +88,7 @@ STATES = {
 }
 
 
+@pytest.mark.promise("`program` | the script")
 @pytest.mark.parametrize(
     "options",
     [(), pytest.param(("--object-format=sha256",), marks=pytest.mark.slow)],
@@ -116,6 +117,7 @@ def test_elsewhere(tmp_path):
     assert checkout.describe(tmp_path) is None
 
 
+@pytest.mark.promise("Not known is what a filter")
 def test_what_a_filter_may_explain_is_not_known(tmp_path):
     at = repository(tmp_path / "first")
     (at / ".gitattributes").write_text("*.bin filter=lfs\n")
@@ -125,6 +127,7 @@ def test_what_a_filter_may_explain_is_not_known(tmp_path):
     assert checkout.describe(at)["is_changed"] is None
 
 
+@pytest.mark.promise("Not known is what a filter")
 def test_what_is_kept_elsewhere_is_not_known(tmp_path):
     at = repository(tmp_path / "first")
     git(at, "update-index", "--split-index")
@@ -215,6 +218,7 @@ TRAPS = {
 }
 
 
+@pytest.mark.promise("The commit is read from")
 @pytest.mark.parametrize("name", TRAPS)
 def test_a_stranger_runs_nothing(tmp_path, name, monkeypatch):
     at = repository(tmp_path / "first")
@@ -259,6 +263,7 @@ model.fit(x, y, verbose=0, report="run.json", callbacks=[told])
 """
 
 
+@pytest.mark.promise("The commit is read from")
 def test_fit_starts_no_program(tmp_path):
     at = repository(tmp_path / "first")
     (at / "train.py").write_text(PROGRAM)

@@ -36,6 +36,7 @@ def test_the_same(base, tmp_path):
     assert compared(base, tmp_path / "run.json") == (None, [])
 
 
+@pytest.mark.promise("So, where the loss of the")
 @pytest.mark.promise("Whether a run gives the same numbers again")
 @pytest.mark.parametrize("step", [0, 3, tools.STEPS - 1])
 def test_the_first_step_with_other_data(base, tmp_path, step):
@@ -48,6 +49,7 @@ def test_the_first_step_with_other_data(base, tmp_path, step):
     assert [one.name for one in differences] == ends.get(step, [])
 
 
+@pytest.mark.promise("So, where the loss of the")
 def test_another_optimizer_parts_in_the_update_of_the_first_step(base, tmp_path):
     trained = tools.model()
     trained.compile("sgd", "mse", metrics=["mae"])
@@ -126,6 +128,7 @@ def test_an_unfinished_epoch_counts(base, tmp_path):
     assert (parting.epoch, parting.step) == (2, 3)
 
 
+@pytest.mark.promise("Before it stands what differs")
 def test_versions_are_told(base, tmp_path):
     path = edited(base, tmp_path / "run.json", lambda report: report["versions"].update(jax="0"))
     parting, differences = compared(base, path)

@@ -72,6 +72,7 @@ def edited(recorded, path, **program):
     return path
 
 
+@pytest.mark.promise("Only its reports go elsewhere")
 @pytest.mark.promise("with an exit status: 0, the same")
 def test_a_program_runs_again_to_the_same_bits(recorded, in_root, tmp_path, capfd):
     before = (recorded / "run.json").read_bytes()
@@ -83,6 +84,7 @@ def test_a_program_runs_again_to_the_same_bits(recorded, in_root, tmp_path, capf
     assert reproduce(recorded / "run.json", again) == 0
 
 
+@pytest.mark.promise("writes what a run was, and")
 @pytest.mark.promise("with an exit status: 0, the same")
 @pytest.mark.slow
 def test_the_step_at_which_a_run_parts(recorded, in_root, capfd):
@@ -94,6 +96,8 @@ def test_the_step_at_which_a_run_parts(recorded, in_root, capfd):
     assert "in step 2 of epoch 1 (steps count from 0)" in capfd.readouterr().out
 
 
+@pytest.mark.promise("The command prints the")
+@pytest.mark.promise("`--yes` answers for you")
 def test_nothing_runs_unasked(recorded, monkeypatch, capsys):
     monkeypatch.setattr(rerun.subprocess, "run", pytest.fail)
     monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody answers
@@ -102,12 +106,15 @@ def test_nothing_runs_unasked(recorded, monkeypatch, capsys):
     assert "train.py" in told.out and "--yes" in told.err
 
 
+@pytest.mark.promise("A script whose SHA-256")
 def test_a_script_that_changed_is_not_run(recorded, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(rerun.subprocess, "run", pytest.fail)
     assert reproduce(edited(recorded, tmp_path / "run.json", sha256="0" * 64), "--yes") == 2
     assert "--changed" in capsys.readouterr().err
 
 
+@pytest.mark.promise("A notebook, a module run")
+@pytest.mark.promise("It runs a script by its")
 @pytest.mark.parametrize(
     "program, message",
     [
@@ -131,6 +138,7 @@ def test_only_scripts_run(recorded, tmp_path, program, message, capsys):
     assert reproduce(path, "--yes", "--changed") == 2
 
 
+@pytest.mark.promise("No option of the interpreter")
 def test_neither_options_nor_the_interpreter_come_from_the_file(recorded, tmp_path):
     path = edited(
         recorded, tmp_path / "run.json", python="/bin/evil", arguments=["-c", "x"], launcher=["run"]
@@ -254,6 +262,7 @@ def with_script(recorded, path, script, **program):
     return edited(recorded, path, **content, **program)
 
 
+@pytest.mark.promise("A script that is Python's")
 @pytest.mark.parametrize("script", of_python(), ids=lambda path: "/".join(path.split("/")[-2:]))
 def test_yes_does_not_run_what_is_pythons_own(recorded, tmp_path, script, monkeypatch, capsys):
     """The script is as it was, since everybody has it; its arguments are the stranger's."""
@@ -298,6 +307,7 @@ def test_what_is_pythons_own_runs_where_the_user_says_so(
     assert "status is 2" in told.err or "wrote no report" in told.err
 
 
+@pytest.mark.promise("No option of the interpreter")
 def test_no_module_comes_from_the_folder(recorded, tmp_path, monkeypatch, capfd):
     """Neither by `-m`, which looks into it, nor by a PYTHONPATH that means another one there."""
     folder = tmp_path / "evil"
@@ -339,6 +349,7 @@ def put(path, kind):
         return path
 
 
+@pytest.mark.promise("Where something else lies")
 @pytest.mark.parametrize(
     "kind", ["a folder", "a pipe", "a link", "a link to nothing", "a text", '{"a": "mine"}']
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 import warnings
 
@@ -36,6 +37,8 @@ def losses(report):
     return [trace.loss_of(row) for row in rows]
 
 
+@pytest.mark.promise("Each step leaves eight")
+@pytest.mark.promise("They are computed in the")
 def test_steps_in_one_dispatch_leave_what_single_ones_do(tmp_path):
     every = Every()
     one, other = tmp_path / "one.json", tmp_path / "other.json"
@@ -45,6 +48,7 @@ def test_steps_in_one_dispatch_leave_what_single_ones_do(tmp_path):
     assert losses(tools.load(other)) == pytest.approx(every.losses, rel=1e-5)
 
 
+@pytest.mark.promise("`weights` | SHA-256 before")
 @pytest.mark.promise("the same to the bit with a report and without")
 def test_two_runs_have_the_same_hashes_and_a_report_changes_no_bit(tmp_path):
     paths = [tmp_path / "one.json", tmp_path / "other.json", None]
@@ -72,6 +76,7 @@ def test_all_members_of_an_ensemble_count(tmp_path):
     assert hashes.of_weights(trained) != before
 
 
+@pytest.mark.promise("The hash is a sum of mixed")
 def test_the_hash_of_weights_is_that_of_their_bytes(tmp_path):
     path = tmp_path / "run.json"
     dense = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(1, use_bias=False)])
@@ -86,6 +91,7 @@ def test_the_hash_of_weights_is_that_of_their_bytes(tmp_path):
     assert told["before"] == told["after"] and told["before"] in before
 
 
+@pytest.mark.promise("`data` | shapes, dtypes")
 def test_what_the_data_was(tmp_path):
     path = tmp_path / "run.json"
     x, y = tools.data()
@@ -120,6 +126,7 @@ def test_circumstances(tmp_path):
     assert report["program"]["arguments"] == sys.argv[1:]
 
 
+@pytest.mark.promise("Of the environment, only")
 @pytest.mark.promise("none of the environment but a few settings")
 def test_the_environment_is_not_told(tmp_path, monkeypatch):
     monkeypatch.setenv("A_TOKEN", "hidden-8d1f")
@@ -127,6 +134,7 @@ def test_the_environment_is_not_told(tmp_path, monkeypatch):
     assert "hidden-8d1f" not in (tmp_path / "run.json").read_text()
 
 
+@pytest.mark.promise('`status` | "finished",')
 def test_one_that_an_error_ended_says_so(tmp_path):
     path = tmp_path / "run.json"
     with pytest.raises(KeyboardInterrupt):
@@ -163,6 +171,7 @@ def test_a_place_without_a_folder_is_refused_before_training(tmp_path):
     assert int(trained.optimizer.iterations) == 0
 
 
+@pytest.mark.promise("A report that cannot be")
 def test_a_file_that_cannot_be_written_ends_no_training(tmp_path, monkeypatch):
     def full(path):
         raise OSError(28, "No space left on device")
@@ -209,6 +218,7 @@ def test_every_bit_of_the_weights_counts(dtype):
     assert hashes[0] != hashes[1] == hashes[2]
 
 
+@pytest.mark.promise("The hash is a sum of mixed")
 def test_changes_that_cancel_in_a_sum_count_too():
     bits = np.full(64, 0x3F000000, "uint32")
     moved = bits.copy()
@@ -241,6 +251,7 @@ def test_of_many_steps_every_so_many_are_kept(sizes):
 # ---------------------------------------------------------------- the program
 
 
+@pytest.mark.promise("`program` | the script")
 @pytest.mark.parametrize(
     "line, expected",
     [
@@ -257,3 +268,38 @@ def test_of_many_steps_every_so_many_are_kept(sizes):
 )
 def test_how_a_program_was_started(line, expected):
     assert circumstances.launcher(line.split()) == expected
+
+
+@pytest.mark.promise("The file is written whole or not at all")
+def test_it_is_written_once_a_second_and_whole_or_not_at_all(tmp_path, monkeypatch):
+    path, writes, dump = tmp_path / "run.json", [], json.dump
+
+    def dumped(report, file, **options):
+        writes.append(report["status"])
+        dump(report, file, **options)
+
+    monkeypatch.setattr(run_report.json, "dump", dumped)
+    for now, more in ((lambda: 7.0, 0), (iter(range(100, 10_000, 2)).__next__, 3)):
+        monkeypatch.setattr(run_report.time, "monotonic", now)
+        writes.clear()
+        tools.fit(path)
+        assert writes == ["running"] * (1 + more) + ["finished"]
+    before = path.read_bytes()
+
+    def breaks(report, file, **options):
+        file.write("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_report.json, "dump", breaks)
+    with pytest.warns(UserWarning, match="not up to date"):
+        tools.fit(path, epochs=1)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["run.json"]
+
+
+@pytest.mark.promise("the file has at most six megabytes of them")
+@pytest.mark.promise("In the file a step takes eleven characters")
+def test_what_a_step_takes_in_the_file():
+    rows = np.arange(2 * 999, dtype="uint32").reshape(-1, 2)
+    assert len(trace.as_text(rows)) == pytest.approx(11 * 999, rel=0.04)
+    assert run_report.MOST_ROWS == 524_288
+    assert len(trace.as_text(np.zeros((run_report.MOST_ROWS, 2), "uint32"))) < 6_000_000

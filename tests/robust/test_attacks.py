@@ -28,6 +28,7 @@ class TestAsCaptum:
         ours = robust.fgsm(network(), X, TARGETS, epsilon=0.1, loss=LOSS, bounds=(0.0, 1.0))
         close(ours, wanted, 1e-5)
 
+    @pytest.mark.promise("`fgsm` takes one step, `pgd`")
     def test_pgd(self, parts):
         captum, loss, target = parts
         attack = captum.PGD(in_torch(), loss, lower_bound=0.0, upper_bound=1.0)
@@ -44,6 +45,7 @@ def test_a_step_of_a_length():
     np.testing.assert_allclose(moved, np.tile([1.2, 1.6], (3, 1)), atol=1e-6)
 
 
+@pytest.mark.promise("`fgsm` takes one step, `pgd`")
 @pytest.mark.parametrize("norm", ["inf", "2"])
 def test_the_distance_is_kept(norm):
     given = {"epsilon": 0.3, "steps": 7, "loss": LOSS, "norm": norm, "bounds": (0.0, 1.0)}
@@ -61,6 +63,7 @@ def test_the_distance_is_kept(norm):
     assert loss(moved) > loss(X)
 
 
+@pytest.mark.promise("Both are functions of `params`")
 def test_is_pure():
     model = network()
 
@@ -126,6 +129,7 @@ class TestTraining:
         assert self.accuracy(plain, 0.0) > 0.95
         assert self.accuracy(hardened, 0.2) >= self.accuracy(plain, 0.2) + 0.2
 
+    @pytest.mark.promise("One argument of `compile`: each")
     @pytest.mark.parametrize("options", [{}, {"microbatches": 2}, {"jit_compile": False}])
     def test_is_a_step_on_what_the_attack_made(self, options):
         x, y = self.data(8)
@@ -141,6 +145,7 @@ class TestTraining:
             models.append(model.layers[0].kernel.numpy())
         np.testing.assert_allclose(models[0], models[1], atol=1e-6)
 
+    @pytest.mark.promise("An attack is a value with")
     def test_what_is_no_attack(self):
         model = jkeras.Sequential([jkeras.Input((21,)), layers.Dense(2)])
         with pytest.raises(ValueError, match="adversarial.*robust.PGD"):
@@ -148,6 +153,7 @@ class TestTraining:
 
 
 class TestNorms:
+    @pytest.mark.promise("`fgsm` takes one step, `pgd`")
     @pytest.mark.parametrize("theirs, ours", [(2, "2"), (2.0, "2"), (np.inf, "inf")])
     def test_numbers_are_norms(self, theirs, ours):
         for attack in (robust.FGSM, robust.PGD):
@@ -177,6 +183,7 @@ class TestNorms:
             robust.PGD(**given)
 
 
+@pytest.mark.promise("With `targeted=True`, `y`")
 @pytest.mark.parametrize("norm", ["inf", 2])
 def test_a_target_is_come_closer_to(norm):
     """Of a linear model in closed form: down the gradient of the target's loss."""

@@ -9,6 +9,7 @@ from jkeras import layers, robust
 from jkeras.robust.smoothing import certified_radius
 
 
+@pytest.mark.promise("`randomized_smoothing` gives the")
 def test_radius_is_clopper_and_pearsons():
     successes = np.array([1000, 990, 700, 501, 499, 0])
     lowest = stats.beta.ppf(0.001, np.maximum(successes, 1), 1000 - successes + 1)
@@ -26,6 +27,8 @@ class TestLine:
 
     X = np.array([[0.3, 5.0, 1.0], [-0.1, 2.0, 0.0], [2.0, 0.0, 0.0]], "float32")
 
+    @pytest.mark.promise("certifies that within a distance there are none")
+    @pytest.mark.promise("A certificate is of the")
     @pytest.mark.parametrize("batch_size", [2, 64])
     def test_never_more_than_the_distance(self, batch_size):
         found = robust.randomized_smoothing(

@@ -178,6 +178,8 @@ def test_whole_models(tmp_path, writer, reader, builder):
     )
 
 
+@pytest.mark.promise("`.weights.h5` | yes | yes")
+@pytest.mark.promise("`.weights.json` and shards")
 @BOTH
 @pytest.mark.parametrize("builder", [*WHOLE, subclassed], ids=lambda b: b.__name__)
 @pytest.mark.parametrize("ending", [".weights.h5", ".weights.json"])

@@ -225,6 +225,7 @@ def several_optimizers(pattern):
     return jkeras.optimizers.serialize(jkeras.optimizers.MultiOptimizer(chosen))
 
 
+@pytest.mark.promise("Numbers that become lists")
 @pytest.mark.parametrize("write", [policies, muon, several_optimizers], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("pattern", ENDLESS)
 def test_expressions_of_a_file_that_may_take_for_ever(write, pattern):
@@ -270,6 +271,8 @@ SMALL = [
 ]
 
 
+@pytest.mark.promise("Loading a file takes time")
+@pytest.mark.promise("Numbers that become lists")
 @pytest.mark.parametrize(
     "thing, key", SMALL, ids=[f"{type(thing).__name__}-{key}" for thing, key in SMALL]
 )
@@ -310,6 +313,7 @@ def test_calls_with_millions_of_outputs(function, name, key, place):
         jkeras.Model.from_config(config)
 
 
+@pytest.mark.promise("Neither holds for what")
 def test_numbers_of_ones_own_have_no_limit():
     auc = jkeras.metrics.AUC(num_thresholds=200_000)
     assert jkeras.metrics.AUC.from_config(auc.get_config()).num_thresholds == 200_000
@@ -397,6 +401,7 @@ def test_windows_over_a_long_axis(rows, windows):
         jkeras.models.model_from_json(text)
 
 
+@pytest.mark.promise("Loading a file takes time")
 @pytest.mark.parametrize("name, cuts", [("split", 10**6), ("split", list(range(2**16 + 1)))])
 def test_many_parts(name, cuts):
     x = jkeras.Input((4, 3))
@@ -422,6 +427,7 @@ def test_many_tiles(size):
         jkeras.saving.deserialize_keras_object(config)
 
 
+@pytest.mark.promise("Neither holds for what")
 def test_ones_own_code_has_no_limit():
     x = jkeras.KerasTensor((2**16 + 1, 2))
     assert len(jkeras.ops.unstack(x)) == 2**16 + 1

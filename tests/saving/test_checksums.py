@@ -100,6 +100,7 @@ def retype(path):
     edit_header(path, lambda header: {**header, "a/kernel": {**header["a/kernel"], "dtype": "I32"}})
 
 
+@pytest.mark.promise("Those of arrays are bound")
 @pytest.mark.parametrize(
     "name, change",
     [
@@ -128,6 +129,7 @@ def test_arrays_that_were_exchanged(tmp_path, name, change):
         np.testing.assert_array_equal(after, before)
 
 
+@pytest.mark.promise("Keras writes none into")
 def test_files_of_others_have_no_checksums(tmp_path):
     model, path = network(), tmp_path / "x.npz"
     np.savez(

@@ -186,6 +186,8 @@ def hard(x):
     return jkeras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
+@pytest.mark.promise("What counts otherwise than")
+@pytest.mark.promise("`hard_sigmoid` is `clip(x / 6 + 0.5, 0, 1)`")
 def test_hard_sigmoid_is_another_function_now(tmp_path):
     path, model = tmp_path / "old.h5", conv_lstm("hard_sigmoid")
     x = RNG.normal(size=(2, 4, 3)).astype("float32")

@@ -69,6 +69,9 @@ def trained(k, builder):
     return model
 
 
+@pytest.mark.promise("Configs and files.** Files")
+@pytest.mark.promise("`.keras` | yes | yes | yes")
+@pytest.mark.promise("writes a file that Keras")
 @pytest.mark.promise("What Keras itself cannot open")
 @pytest.mark.parametrize(
     "writer, reader",
@@ -92,6 +95,8 @@ def test_whole_models(tmp_path, writer, reader, builder):
         np.testing.assert_allclose(more[0][name], more[1][name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.promise("Configs and files.** Files")
+@pytest.mark.promise("`.safetensors`, `.npz`")
 @pytest.mark.parametrize(
     "writer, reader", [(jkeras, keras), (keras, jkeras)], ids=["to-keras", "from-keras"]
 )
@@ -277,6 +282,7 @@ WRONG = (missing, empty, text, folder, pipe, forbidden, of_another)
 WEIGHTS = (".keras", ".h5", ".weights.h5", ".weights.json", ".safetensors", ".npz", ".pt", "")
 
 
+@pytest.mark.promise("is one kind of error, `SerializationError`")
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_wrong_with_a_file_is_one_kind_of_error(tmp_path, wrong, monkeypatch):
     """Whatever the file is; it begins with the path."""
@@ -329,6 +335,7 @@ def test_a_model_that_is_not_built_has_no_weights_in_its_file(tmp_path, writer, 
     assert again.count_params() == 4 * 2 + 2 + 2 * 3 + 3
 
 
+@pytest.mark.promise("A class of your own in")
 @pytest.mark.promise("is refused in the same places; messages say what to do")
 def test_a_class_of_ones_own_must_be_registered_or_passed(tmp_path):
     class Twice(jkeras.layers.Layer):
@@ -396,3 +403,17 @@ def test_the_objects_of_a_family_by_their_names(library):
     assert read({"class_name": "own", "config": {"rate": 3}}).rate == 3
     assert read("softplus") is library.activations.softplus and read("nothing") == "nothing"
     assert read("mine", custom_objects={"mine": Own}) is Own
+
+
+@pytest.mark.promise("NaN in a config loads | only with `safe_mode=False`")
+def test_numbers_that_no_json_has(tmp_path):
+    start = jkeras.initializers.Constant(float("nan"))
+    model = jkeras.Sequential(
+        [jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer=start)]
+    )
+    with pytest.warns(UserWarning, match="not finite"):
+        model.save(tmp_path / "m.keras")
+    with pytest.raises(SerializationError, match="NaN"):
+        jkeras.models.load_model(tmp_path / "m.keras")
+    loaded = jkeras.models.load_model(tmp_path / "m.keras", safe_mode=False)
+    assert np.isnan(loaded.layers[0].get_config()["kernel_initializer"]["config"]["value"])

@@ -98,6 +98,7 @@ def read(architecture, config, has_head=True):
 # ---------------------------------------------------------------- both ways
 
 
+@pytest.mark.promise("`Dense` keeps its kernel")
 def test_a_dense_layer_is_torch_linear():
     backbone, path = Llama3Backbone(), "transformer_layer_1/feedforward_gate_dense/kernel"
     row = next(row for row in LLAMA.rows_of(2) if row.ours == (path,))
@@ -107,6 +108,7 @@ def test_a_dense_layer_is_torch_linear():
     np.testing.assert_allclose(x @ row.layout.join([kernel]).T, x @ kernel, rtol=1e-6)
 
 
+@pytest.mark.promise("Matrices of torch are transposed")
 @pytest.mark.parametrize(
     "layout, shapes",
     [
@@ -159,6 +161,7 @@ def test_a_folder_gives_back_the_weights(tmp_path, tied, dtype):
         np.testing.assert_array_equal(value, ours[path])
 
 
+@pytest.mark.promise("They come in the file's")
 def test_weights_are_cast_where_the_variable_has_another_dtype(tmp_path):
     backbone = Llama3Backbone(dtype="bfloat16")
     jkeras.saving.to_transformers(backbone, tmp_path)
@@ -170,6 +173,7 @@ def test_weights_are_cast_where_the_variable_has_another_dtype(tmp_path):
         np.testing.assert_array_equal(value, backbone.values()[path].astype("float32"))
 
 
+@pytest.mark.promise("`config=` adds what a backbone")
 def test_the_config_says_how_it_is_made(tmp_path):
     backbone = Llama3Backbone()
     jkeras.saving.to_transformers(backbone, tmp_path, config={"eos_token_id": 7})
@@ -181,6 +185,7 @@ def test_the_config_says_how_it_is_made(tmp_path):
         assert getattr(backbone, name) == value, name
 
 
+@pytest.mark.promise("Writing.** `max_shard_size` (gigabytes)")
 def test_a_large_model_is_spread_over_files(tmp_path):
     backbone = Llama3Backbone()
     jkeras.saving.to_transformers(backbone, tmp_path, max_shard_size=500 / 2**30)
@@ -200,6 +205,8 @@ def test_a_large_model_is_spread_over_files(tmp_path):
         jkeras.saving.to_transformers(backbone, tmp_path, overwrite=False)
 
 
+@pytest.mark.promise("Weights are read one after")
+@pytest.mark.promise("Writing.** `max_shard_size` (gigabytes)")
 def test_one_weight_at_a_time_is_in_memory(tmp_path):
     size = 2**10
     shapes = {
@@ -287,6 +294,7 @@ def test_what_the_backbone_does_not_compute_is_refused(entries, words):
         understood(LLAMA, {**LLAMA_CONFIG, **entries})
 
 
+@pytest.mark.promise("`use_sliding_window` with a window in a layer")
 @pytest.mark.parametrize("architecture", [QWEN2, QWEN3], ids=["qwen2", "qwen3"])
 def test_a_window_that_keras_hub_drops_is_refused(architecture):
     window = {**LLAMA_CONFIG, "use_sliding_window": True, "sliding_window": 4, "rms_norm_eps": 1e-6}
@@ -325,6 +333,7 @@ def test_names_have_a_prefix_in_some_files_and_other_ends_in_older_ones():
     ]
 
 
+@pytest.mark.promise("Writing.** `max_shard_size` (gigabytes)")
 def test_names_and_weights_are_there_once():
     for architecture in ARCHITECTURES:
         rows = architecture.rows_of(2)
@@ -343,6 +352,7 @@ def test_an_unknown_architecture_names_those_that_are_known(tmp_path):
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.promise("What is not written.**")
 def test_weights_that_transformers_does_not_have_are_refused(tmp_path):
     extra = {**SHAPES, "transformer_layer_0/self_attention/query/lora_kernel_a": (8, 2)}
     with pytest.raises(ValueError, match="lora_kernel_a.*new backbone"):
@@ -350,6 +360,7 @@ def test_weights_that_transformers_does_not_have_are_refused(tmp_path):
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.promise("What is not written.**")
 def test_an_argument_that_transformers_does_not_have_is_refused():
     second = types.SimpleNamespace(**{**GEMMA.alone, "use_post_ffw_norm": True})
     with pytest.raises(ValueError, match="use_post_ffw_norm=False.*use_post_ffw_norm=True"):
@@ -393,7 +404,7 @@ def test_the_list_names_files_beside_it(tmp_path, name):
     refused(tmp_path, "safetensors.index.json.*beside it")
 
 
-@pytest.mark.promise("`auto_map`, which names code, is not looked at")
+@pytest.mark.promise("Folders of strangers.**")
 @pytest.mark.parametrize(
     "config, words",
     [
@@ -448,6 +459,7 @@ def test_a_change_of_what_we_wrote_is_noticed(tmp_path):
         load(LLAMA, Llama3Backbone(), stored)
 
 
+@pytest.mark.promise("Weights are read one after")
 def test_each_device_gets_its_part_from_the_host():
     """What a variable lays out is the array in memory: no device has all of it in between."""
     given = []

@@ -38,6 +38,8 @@ def refused(words):
 # ---------------------------------------------------------------- entries
 
 
+@pytest.mark.promise("`quantization_config`, weights of whole numbers")
+@pytest.mark.promise("`llama`: positions scaled with")
 @pytest.mark.promise("or the error says the entry, its value")
 @pytest.mark.promise("Refused in particular is what keras-hub has an argument for")
 @pytest.mark.parametrize(
@@ -77,11 +79,13 @@ def test_an_entry_that_is_left_out_is_named():
         understood(LLAMA, {k: v for k, v in CONFIG.items() if k != "vocab_size"})
 
 
+@pytest.mark.promise("`auto_map`, which names code, is not looked at")
 def test_what_changes_no_output_is_read():
     others = {"torch_dtype": "float16", "auto_map": {"a": "b"}, "eos_token_id": [1, 2], "new": None}
     assert understood(LLAMA, {**CONFIG, **others})["vocab_size"] == 11
 
 
+@pytest.mark.promise("`rms_norm_eps` that is not 1e-6 or 1e-5")
 @pytest.mark.parametrize("epsilon", [1e-2, 1e-7])
 def test_an_epsilon_that_keras_hub_has_not_everywhere(epsilon):
     with refused(f"rms_norm_eps={epsilon}.*Qwen3Backbone.*1e-06 or 1e-05"):
@@ -263,6 +267,7 @@ def weights(tmp_path_factory):
         return {name: one.shape for name, one in stored.items()}
 
 
+@pytest.mark.promise("fewer or more layers than the files have")
 @pytest.mark.parametrize(
     "entries, words",
     [
@@ -279,6 +284,7 @@ def test_sizes_are_those_of_the_weights(weights, entries, words):
         shapes_of({**CONFIG, **entries}, weights)
 
 
+@pytest.mark.promise("fewer or more layers than the files have")
 def test_layers_are_all_there_and_alike(weights):
     name = "model.layers.1.mlp.up_proj.weight"
     with refused(rf"'{name}' has the shape \(6, 1000\), in another layer \(6, 8\)"):
@@ -321,6 +327,8 @@ GEMMA2 = {
 }
 
 
+@pytest.mark.promise("that is neither `head_dim` nor")
+@pytest.mark.promise("`gemma`, `gemma2`: `rms_norm_eps`")
 @pytest.mark.promise("the same blocks, and another cap")
 @pytest.mark.parametrize(
     "entries, words",
@@ -385,6 +393,8 @@ def both_checks(config, shapes):
     by_hub.check_weights(config, stored)
 
 
+@pytest.mark.promise("it counts positions from 2 on")
+@pytest.mark.promise("rename `num_local_experts` of `qwen3_moe`")
 @pytest.mark.parametrize(
     "config, entries, words",
     [
@@ -458,6 +468,7 @@ def test_swin_has_whole_windows():
             both_checks({**config, **entries}, shapes)
 
 
+@pytest.mark.promise("Any other type is said")
 @pytest.mark.parametrize("kind", ["phi3", "gpt_neox", "t5", "modernbert", "llama4"])
 def test_a_type_that_is_not_supported_is_said_to_be(tmp_path, kind):
     folder_with(tmp_path, {"model_type": kind}, model_safetensors=b"")
@@ -495,6 +506,7 @@ def read(folder, tied):
     return backbone
 
 
+@pytest.mark.promise("a matrix for the logits beside `tie_word_embeddings`")
 def test_a_head_besides_a_tied_one_is_not_dropped(tmp_path):
     written(tmp_path, tied=True)
     embedding = np.asarray(Llama3Backbone(tied=True).kept[0].value)
@@ -524,6 +536,7 @@ def test_further_weights_of_the_model_are_not_dropped(tmp_path):
         read(tmp_path, tied=False)
 
 
+@pytest.mark.promise("`quantization_config`, weights of whole numbers")
 @pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
 def test_weights_are_floating_point_numbers(tmp_path, dtype):
     written(tmp_path)
@@ -564,6 +577,7 @@ def test_links_lead_nowhere_else(tmp_path, name):
         jkeras.saving.from_transformers(tmp_path / "model")
 
 
+@pytest.mark.promise("Links stay in the folder")
 def test_links_of_the_cache_of_huggingface_hub(tmp_path):
     """A snapshot's names lead to the files of all snapshots; the folder may be a link itself."""
     written(tmp_path / "model")
@@ -591,6 +605,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.promise("An error leaves the old")
 @pytest.mark.parametrize("shards", [5, 500 / 2**30])
 @pytest.mark.parametrize("where", ["weights", "config"])
 def test_an_error_leaves_the_old_model(tmp_path, monkeypatch, where, shards):
@@ -642,6 +657,8 @@ for step in range(1, 20):
 """
 
 
+@pytest.mark.promise("A kill leaves the old model")
+@pytest.mark.promise("A model that is there is")
 def test_a_kill_leaves_one_model_or_none(tmp_path):
     """Of a program that is killed before its first, second, ... change of a name."""
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=True)
@@ -655,6 +672,7 @@ def test_a_kill_leaves_one_model_or_none(tmp_path):
     assert not any("config" in one for one in left[1:-1])
 
 
+@pytest.mark.promise("A model that is there is")
 def test_new_files_take_the_places(tmp_path):
     written(tmp_path)
     os.chmod(tmp_path / files.CONFIG, 0o600)
@@ -665,6 +683,7 @@ def test_new_files_take_the_places(tmp_path):
     read(tmp_path, tied=False)
 
 
+@pytest.mark.promise("A link in the place of")
 @pytest.mark.parametrize("name", [files.CONFIG, files.WEIGHTS])
 def test_a_file_behind_a_link_stays_as_it_is(tmp_path, name):
     (tmp_path / "mine").write_text("mine")

@@ -138,6 +138,7 @@ def test_the_first_of_shards_is_a_link(tmp_path, theirs, kind):
     made.load_weights(path)
 
 
+@pytest.mark.promise("A path that you give may")
 def test_a_link_that_the_user_names_is_followed(tmp_path):
     made = model()
     made.save(tmp_path / "run7.keras")
@@ -263,6 +264,7 @@ def killed(path):
     return done.stdout.strip()
 
 
+@pytest.mark.promise("What cannot be promised")
 def test_what_a_killed_save_left_goes_with_the_next(tmp_path):
     path = tmp_path / "a.txt"
     left = killed(path)
@@ -369,6 +371,7 @@ def test_a_cache_of_programs_that_others_may_change(tmp_path, change):
         jkeras.config.enable_compilation_cache(str(tmp_path / "link"))
 
 
+@pytest.mark.promise("and makes a new one so (mode 700)")
 def test_a_cache_of_programs_that_is_ones_own(tmp_path):
     before = os.umask(0)
     try:

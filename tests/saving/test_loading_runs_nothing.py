@@ -111,6 +111,7 @@ def test_an_array_that_compression_cannot_have_made(tmp_path):
         a_model().load_weights(path)
 
 
+@pytest.mark.promise("numbers in a file that")
 @pytest.mark.promise("Every array that we write has a checksum")
 @pytest.mark.parametrize("form", [".weights.h5", ".safetensors", ".npz"])
 def test_a_changed_array_is_noticed(form, tmp_path):

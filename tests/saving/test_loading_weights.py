@@ -49,6 +49,8 @@ CASES = {  # arguments of `net`, the file, arguments of `load_weights`
 }
 
 
+@pytest.mark.promise("`by_name=True` matches the")
+@pytest.mark.promise("`load_weights(..., skip_mismatch=True)` leaves")
 @pytest.mark.parametrize("model, file, arguments", CASES.values(), ids=CASES)
 def test_what_is_loaded(folder, model, file, arguments):
     loaded = []

@@ -82,12 +82,14 @@ def test_a_config_by_hand(name):
     assert len(text) < 3000 and text.replace("\n", "").isprintable()
 
 
+@pytest.mark.promise("JSON has at most 64 MiB and 500 levels")
 @pytest.mark.parametrize("name", ["deep", "cycle", "of itself", "cycle of dicts"])
 def test_words_for_what_is_too_deep(name):
     with pytest.raises(SerializationError, match="nested too deeply, or contains itself"):
         deserialize_keras_object(CONFIGS[name])
 
 
+@pytest.mark.promise("Names of layers in a file")
 @pytest.mark.parametrize("place", ["model", "layer"])
 def test_a_summary_gives_no_commands(tmp_path, place):
     model = jkeras.Sequential(
@@ -144,6 +146,7 @@ ADDRESSES = [
 ]
 
 
+@pytest.mark.promise("of an address not its password")
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_a_password_stays_out_of_messages(address, tmp_path, capsys):
     jkeras.config.enable_interactive_logging()

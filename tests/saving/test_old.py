@@ -75,6 +75,11 @@ def loaded(folder, name, file):
     return model
 
 
+@pytest.mark.promise("Whole models and weights")
+@pytest.mark.promise("`.h5`, whole model or weights")
+@pytest.mark.promise("`.keras` | yes | yes | yes")
+@pytest.mark.promise("`CuDNNLSTM`, `CuDNNGRU`")
+@pytest.mark.promise("writes a file that Keras")
 @pytest.mark.parametrize("path, name, file, facts", list(recorded()))
 def test_recorded_files(tmp_path, path, name, file, facts):
     with zipfile.ZipFile(path) as archive:

@@ -51,7 +51,10 @@ def reports():
     return {line["name"]: line for line in lines}
 
 
-@pytest.mark.promise("logits beside torch, float32")
+@pytest.mark.promise("`auto_map`, which names code, is not looked at")
+@pytest.mark.promise("A folder that transformers")
+@pytest.mark.promise("relative to the largest logit")
+@pytest.mark.promise("logits within 1e-5 of torch's")
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_comes_from_transformers_and_goes_back(reports, name):
     report = reports[name]
@@ -64,6 +67,7 @@ def test_a_model_comes_from_transformers_and_goes_back(reports, name):
     assert report.get("texts", True)
 
 
+@pytest.mark.promise("folder of transformers")
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in HUB_DIFFERS])
 def test_keras_hub_reads_it_itself(reports, name):
     assert reports[name]["hub"] < 1e-5

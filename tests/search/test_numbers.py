@@ -84,6 +84,9 @@ def check(name, values, build, y):
     assert max(spreads) > 1e-4  # the number counts
 
 
+@pytest.mark.promise("the factor of all regularizers")
+@pytest.mark.promise("the rate of all dropout")
+@pytest.mark.promise("… | the optimizer's number")
 @pytest.mark.parametrize("name", TABLE)
 def test_traced_is_as_constant(name):
     values, build = TABLE[name]
@@ -91,12 +94,14 @@ def test_traced_is_as_constant(name):
     check(name, values, build, [y * 1.0, y * 1.0] if name == "loss_weights.b" else y)
 
 
+@pytest.mark.promise("one alone, by its path")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
 def test_traced_is_as_constant_elsewhere(name):
     check(name, *SLOW[name], classes(36)[1])
 
 
+@pytest.mark.promise("of all losses that were")
 def test_label_smoothing():
     x, y = classes(36)
     y = np.eye(3, dtype="float32")[y]
@@ -115,12 +120,14 @@ def test_numbers_are_put_back_after_a_trace():
     assert [number.read() for number in numbers_of(model)] == before
 
 
+@pytest.mark.promise("A name that the model has")
 def test_an_unknown_name_lists_what_can_be_searched():
     x, y = classes(36)
     with pytest.raises(ValueError, match=r"'dropuot'.*optimizer.beta_1.*dropout.rate.*mean 'dropo"):
         search.sweep(dropping, x, y, space={"dropuot": [0.1]})
 
 
+@pytest.mark.promise("A dropout layer must be")
 def test_noise_that_is_off_is_refused():
     with pytest.raises(ValueError, match="dropout.rate: expected noise.*rate=0.*any other rate"):
         search.sweep(lambda: dropping(0), *classes(36), space={"dropout": [0.1]})
@@ -153,6 +160,7 @@ class Choosing(layers.Layer):
         return x * self.gain if self.gain > 1 else x
 
 
+@pytest.mark.promise("Numbers by which a layer")
 def test_a_decision_by_a_traced_number_is_explained():
     with pytest.raises(ValueError, match="decides in Python.*argument of the function"):
         search.sweep(

@@ -28,6 +28,7 @@ def states(study):
     return [trial.state.name for trial in study.trials]
 
 
+@pytest.mark.promise("`search.optuna` lets a")
 def test_what_is_told_is_what_a_training_alone_gives():
     study = search.optuna(study_of(), classifier, X, Y, space=SPACE, trials=5, batch=2, **DATA)
     assert states(study) == ["COMPLETE"] * 5
@@ -36,6 +37,7 @@ def test_what_is_told_is_what_a_training_alone_gives():
     assert best.value == pytest.approx(alone["val_loss"][-1], abs=1e-5)
 
 
+@pytest.mark.promise("`search.optuna` lets a")
 def test_the_pruner_is_asked_at_each_rung():
     study = study_of(optuna.pruners.MedianPruner(n_startup_trials=2))
     search.optuna(study, classifier, X, Y, space=SPACE, trials=12, batch=4, rungs=4, **DATA)

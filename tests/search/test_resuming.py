@@ -181,6 +181,7 @@ def finished(tmp_path_factory):
     return folder, result, expected, json.dumps(extra)
 
 
+@pytest.mark.promise("What a folder says is looked")
 @pytest.mark.parametrize("lie", LIES)
 def test_words_that_cannot_be_true_are_refused(lie, finished):
     _, _, expected, text = finished
@@ -190,6 +191,8 @@ def test_words_that_cannot_be_true_are_refused(lie, finished):
         expected.checked(extra["alive"], extra["ledger"])
 
 
+@pytest.mark.promise("What a folder says is looked")
+@pytest.mark.promise("`best` follows from these")
 def test_a_result_is_not_what_a_folder_says(finished, monkeypatch):
     folder, first, _, _ = finished
     restore = Checkpointer.restore

@@ -32,6 +32,7 @@ def halved():
     return search.sweep(make, X, Y, space=SPACE, trials=8, strategy=strategy, epochs=4, **DATA)
 
 
+@pytest.mark.promise("Successive halving lets")
 def test_the_better_half_goes_on(halved):
     losses = halved.history["val_loss"]
     assert [row["epochs"] for row in halved.table].count(4) == 2
@@ -45,6 +46,7 @@ def test_the_better_half_goes_on(halved):
     assert halved.best["trial"] in alive
 
 
+@pytest.mark.promise("Successive halving lets")
 def test_who_goes_on_is_trained_as_alone(halved):
     best = halved.best
     alone = dropping(best["dropout"], best["learning_rate"])
@@ -100,6 +102,7 @@ def test_a_population_reaches_what_a_grid_does_not():
     assert trained(Random()) < 0.5
 
 
+@pytest.mark.promise("In population-based training")
 def test_worse_trials_continue_what_better_ones_did():
     strategy = search.PBT(every=1, share=0.5)
     space = {"learning_rate": [1e-6, 0.03, 0.1]}
@@ -133,6 +136,7 @@ def test_changed_numbers_stay_in_the_space(among):
         assert np.unique(new).tolist() == pytest.approx(among)
 
 
+@pytest.mark.promise("In population-based training")
 def test_the_worst_become_copies_of_the_best():
     scores = jnp.array([5.0, -jnp.inf, 1.0, 4.0, 3.0, 2.0])
     source, is_new = exploited(scores, 0.34, jax.random.key(0))

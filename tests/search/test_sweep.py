@@ -28,6 +28,9 @@ def result():
     return search.sweep(make, X, Y, space=space, trials=5, **DATA)
 
 
+@pytest.mark.promise("Each trial is its lonely")
+@pytest.mark.promise("`jkeras.search.sweep` trains them")
+@pytest.mark.promise("does that with the order")
 @pytest.mark.promise("and you have that training once more")
 def test_each_trial_is_its_own_fit(result):
     for row in result.table[:3]:
@@ -35,6 +38,7 @@ def test_each_trial_is_its_own_fit(result):
         assert_same(result, row["trial"], lonely(model, X, Y, seed=row["seed"], **DATA))
 
 
+@pytest.mark.promise("`result.start(3)` is the")
 def test_a_start_is_fitted_to_the_same_end(result):
     model = result.start(4)
     row = result.table[4]
@@ -71,12 +75,17 @@ def test_without_seeds_all_begin_with_the_same_weights_and_order():
         assert_same(found, trial, history)
 
 
+@pytest.mark.promise("Most of what calls of `fit` with models of their own take")
+@pytest.mark.promise("`jkeras.search.sweep` trains them")
+@pytest.mark.promise("is one program too, by")
 def test_many_trials_are_compiled_once():
     space = {"learning_rate": search.log(1e-4, 1e-1), "seed": list(range(64))}
     result = search.sweep(classifier, X, Y, space=space, trials=64, epochs=2)
     assert len(result.table) == 64 and result.compiles == 1
 
 
+@pytest.mark.promise("Arguments of `make` change")
+@pytest.mark.promise("an argument of `make` | anything")
 def test_arguments_of_the_maker_make_groups():
     def sized(units):
         return classifier(inner=[layers.Dense(units)])
@@ -130,6 +139,7 @@ def test_a_trial_without_a_finite_loss_disturbs_no_other():
     assert alone.compiles == 1 and np.isfinite(alone.best["val_loss"])
 
 
+@pytest.mark.promise("asks for another value")
 def test_the_objective_may_be_a_metric():
     space = {"learning_rate": [0.1, 1e-5]}
     result = search.sweep(make, X, Y, space=space, objective="val_accuracy", **DATA)
@@ -161,6 +171,7 @@ def test_a_best_model_can_be_saved(result, tmp_path):
     np.testing.assert_allclose(loaded.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-6)
 
 
+@pytest.mark.promise("new weights, order and")
 def test_new_weights_come_from_the_seed():
     result = search.sweep(classifier, X, Y, space={"learning_rate": [0.0], "seed": [4]})
     fresh = classifier()
@@ -169,6 +180,7 @@ def test_new_weights_come_from_the_seed():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.promise("`result.table` is a list")
 def test_pictures(result):
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("agg")
@@ -176,6 +188,7 @@ def test_pictures(result):
     assert result.plot("dropout").get_xlabel() == "dropout"
 
 
+@pytest.mark.promise("Custom callbacks are not")
 @pytest.mark.parametrize(
     "changed, message",
     [

@@ -205,6 +205,13 @@ def said():
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.promise("A library that says `import keras`")
+@pytest.mark.promise("A private module that has")
+@pytest.mark.promise("Importing from another")
+@pytest.mark.promise("What keras-hub, keras-rs")
+@pytest.mark.promise("`import keras.src...` | not")
+@pytest.mark.promise("`keras.__version__`, `keras.version()` and")
+@pytest.mark.promise("the value may be anything")
 @pytest.mark.promise("and are jkeras's own: the same objects")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_as_keras(name, said):
@@ -232,6 +239,8 @@ def program(tmp_path):
     return path
 
 
+@pytest.mark.promise("A program that you leave")
+@pytest.mark.promise("`python -m jkeras run program.py` runs")
 def test_run_a_script(program):
     done = python(
         "-m", "jkeras", "run", "--private", "keras.src.tree=jkeras.tree", program, "--epochs", "2"
@@ -240,6 +249,7 @@ def test_run_a_script(program):
     assert done.returncode == 3
 
 
+@pytest.mark.promise("A program that you leave")
 def test_run_a_module(program, monkeypatch, capsys):
     """In this process, up to the point where Keras would be replaced."""
     monkeypatch.setattr(

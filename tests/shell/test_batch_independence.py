@@ -141,6 +141,8 @@ def predicted(build, sizes):
     return model
 
 
+@pytest.mark.promise("`fit` fills up a smaller")
+@pytest.mark.promise("`predict` compiles few")
 def test_few_sizes_are_compiled():
     def build():
         x = jkeras.Input((6,))

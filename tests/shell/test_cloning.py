@@ -41,6 +41,7 @@ def test_functions_and_classes_of_this_process_are_cloned():
     np.testing.assert_allclose([loss, metric], [wanted, wanted], rtol=1e-5)
 
 
+@pytest.mark.promise("`load_model(path, safe_mode=False)` runs")
 def test_a_file_of_lambdas_is_code_and_needs_trust(tmp_path):
     model, path = nested(), tmp_path / "model.keras"
     with pytest.warns(UserWarning, match="includes a `lambda`"):

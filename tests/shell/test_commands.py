@@ -133,6 +133,7 @@ PROGRAM = "from keras.layers import Dense\ns = '\xe9'\n\x0c\nDense(output_dim=3)
 NEW = PROGRAM.replace("output_dim", "units")
 
 
+@pytest.mark.promise("The encoding and the ends")
 @pytest.mark.parametrize(
     "encoding, head, newline",
     [

@@ -37,6 +37,8 @@ def sizes(net):
     }
 
 
+@pytest.mark.promise("`model.precompile(x, y)` compiles before")
+@pytest.mark.promise("keeps compiled programs")
 @pytest.mark.parametrize("batch_size", [10, 16, 64])
 def test_precompile(batch_size):
     other = model()
@@ -86,6 +88,10 @@ print(sum(event.endswith("cache_hits") for event in found))
 """
 
 
+@pytest.mark.promise("`jkeras.config.enable_compilation_cache` keeps programs")
+@pytest.mark.promise("`jkeras.config.enable_compilation_cache` keeps the program for")
+@pytest.mark.promise("`jkeras.config.enable_compilation_cache` keeps the programs")
+@pytest.mark.promise("keeps compiled programs")
 def test_the_cache_outlives_the_process(tmp_path):
     hits = [
         int(

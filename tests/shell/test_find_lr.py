@@ -62,6 +62,8 @@ def deep():
     return model
 
 
+@pytest.mark.promise("The model stays as it is")
+@pytest.mark.promise("`find_lr` trains a copy")
 @pytest.mark.parametrize("trained", [False, True])
 def test_the_model_is_left_as_it_was(trained):
     """Weights, statistics, slots, rate, metrics; and a training afterwards goes as without the

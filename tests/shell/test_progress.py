@@ -118,6 +118,7 @@ def drawn(monkeypatch, stream, dispatches, steps, rows=None, verbose=1):
     return stream.getvalue()
 
 
+@pytest.mark.promise("the progress bar counts")
 def test_time_left_and_throughput(monkeypatch):
     """The first dispatch compiles: its 90 seconds are in the total alone."""
     dispatches = [(1, 90.0), (3, 0.05), (5, 0.15), (7, 0.2), (9, 0.2)]

@@ -58,6 +58,8 @@ def on_tokens():
     return model, tokens
 
 
+@pytest.mark.promise("unless the model begins with a layer that does")
+@pytest.mark.promise("`TextVectorization`, `StringLookup` and")
 @pytest.mark.parametrize("make", every(2, MAKERS))
 @pytest.mark.parametrize("kind", KINDS)
 def test_fit_on_texts(make, kind):

@@ -138,6 +138,10 @@ TYPOS = {
 }
 
 
+@pytest.mark.promise("A typo, or an argument")
+@pytest.mark.promise("An unknown name is answered")
+@pytest.mark.promise("The message lists those")
+@pytest.mark.promise('`Dense(activation="reluu")`')
 @pytest.mark.parametrize("where", TYPOS)
 def test_the_error_names_what_was_meant(where):
     mistake, meant = TYPOS[where]

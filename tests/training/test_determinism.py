@@ -58,6 +58,7 @@ def test_the_sessions_seed_does_the_same():
     assert found[0] == found[1] != found[2]
 
 
+@pytest.mark.promise("The data lies on the device once")
 def test_made_ahead_by_a_thread_or_lying_on_the_device(monkeypatch):
     on_device, names = bits(*trained(3)), []
 
@@ -73,6 +74,9 @@ def test_made_ahead_by_a_thread_or_lying_on_the_device(monkeypatch):
     assert "jkeras-prefetch" in names
 
 
+@pytest.mark.promise("The last two lines are")
+@pytest.mark.promise("`fit` has early stopping")
+@pytest.mark.promise("one step in a dispatch")
 @pytest.mark.parametrize(
     "form", some_slow(["every batch", "three steps", "generator"], "three steps")
 )

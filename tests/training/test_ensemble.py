@@ -75,6 +75,9 @@ def second_alone():
     return alone(1, validation_data=(X[:20], Y[:20]))
 
 
+@pytest.mark.promise("Member `i` is what a training")
+@pytest.mark.promise("`loss`, `val_loss` and")
+@pytest.mark.promise("`model.fit(x, y, ensemble=8)`")
 def test_a_member_is_a_fit_alone(trained, second_alone):
     np.testing.assert_allclose(
         outputs(trained, members=True)[1], outputs(second_alone), rtol=1e-5, atol=1e-6
@@ -86,11 +89,14 @@ def test_a_member_is_a_fit_alone(trained, second_alone):
         np.testing.assert_allclose(mine[name], np.mean(mine[f"{name}_members"], 1), rtol=1e-6)
 
 
+@pytest.mark.promise("Trainable weights begin")
 def test_members_differ(trained):
     each = outputs(trained, members=True)
     assert min(abs(each[0] - each[1]).max(), abs(each[1] - each[2]).max()) > 0.01
 
 
+@pytest.mark.promise("`fit(ensemble=8)` trains eight")
+@pytest.mark.promise("`model.fit(x, y, ensemble=8)`")
 def test_all_members_are_one_program(trained):
     found = {key[0]: f.traces for key, f in trained._functions.items() if hasattr(f, "traces")}
     assert {name: found[name] for name in ("train_many", "test_many")} == {
@@ -99,7 +105,7 @@ def test_all_members_are_one_program(trained):
     }
 
 
-@pytest.mark.promise("are those of the first member")
+@pytest.mark.promise("`predict` gives their mean")
 def test_predict_gives_the_mean(trained):
     each = outputs(trained, members=True)
     assert each.shape == (SIZE, 44, 3)
@@ -108,6 +114,15 @@ def test_predict_gives_the_mean(trained):
     np.testing.assert_allclose(trained.predict_on_batch(X), each.mean(0), atol=1e-6)
 
 
+@pytest.mark.promise("are those of the first member")
+def test_the_models_own_variables_are_those_of_the_first_member(trained):
+    each, first = outputs(trained, members=True), trained.member(0)
+    np.testing.assert_allclose(trained(X), each[0], atol=1e-6)
+    for own, of_member in zip(trained.get_weights(), first.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, of_member)
+
+
+@pytest.mark.promise("`evaluate` gives means")
 def test_evaluate_gives_means_over_the_members(trained, second_alone):
     found = trained.evaluate(X, Y, verbose=0, return_dict=True)
     wanted = second_alone.evaluate(X, Y, verbose=0, return_dict=True)
@@ -131,6 +146,7 @@ class Net(jkeras.Model):
         return {**super().get_config(), "units": self.units}
 
 
+@pytest.mark.promise("frozen weights (`trainable = False`")
 def test_a_subclassed_model_with_an_optax_transform_and_adapters():
     model = Net()
     model.compile(
@@ -146,6 +162,7 @@ def test_a_subclassed_model_with_an_optax_transform_and_adapters():
     np.testing.assert_allclose(outputs(model.member(1))["logits"], each[1], atol=1e-6)
 
 
+@pytest.mark.promise("order of the rows | `shuffle=True`")
 def test_the_same_order_for_all():
     model = build()
     model.fit(X, Y, ensemble=2, seed=SEED, epochs=1, shuffle="same", **HOW)
@@ -155,6 +172,7 @@ def test_the_same_order_for_all():
     np.testing.assert_allclose(outputs(model, members=True)[0], outputs(one), atol=1e-6)
 
 
+@pytest.mark.promise("order of the rows | `shuffle=True`")
 @pytest.mark.parametrize("own_order", [True, False])
 def test_batches_of_the_host(monkeypatch, own_order):
     monkeypatch.setattr(array_source, "ON_DEVICE_LIMIT", 0)
@@ -180,6 +198,7 @@ def test_copies_are_ensembles(trained):
         np.testing.assert_array_equal(outputs(other, members=True), outputs(trained, members=True))
 
 
+@pytest.mark.promise("A later `fit` goes on with")
 @pytest.mark.promise("the first stands where Keras looks for weights")
 def test_a_file_keeps_all_members(trained, tmp_path):
     path = tmp_path / "net.keras"
@@ -233,6 +252,7 @@ def stopping(monitor, **options):
     return callbacks.EarlyStopping(monitor, patience=0, restore_best_weights=True, **options)
 
 
+@pytest.mark.promise("looks at the mean and restores")
 def test_members_that_stop_by_their_own_are_frozen():
     held_out = {"validation_data": (X[:20], Y[:20]), "epochs": 6}
     model = build(jkeras.optimizers.SGD(1.0))
@@ -251,6 +271,7 @@ def test_members_that_stop_by_their_own_are_frozen():
         )
 
 
+@pytest.mark.promise("looks at the mean and restores")
 def test_stopping_by_the_mean_restores_all_members():
     model = build(jkeras.optimizers.SGD(1.0))
     how = {"ensemble": SIZE, "seed": SEED, "validation_data": (X[:20], Y[:20])} | HOW
@@ -261,6 +282,7 @@ def test_stopping_by_the_mean_restores_all_members():
     np.testing.assert_allclose(now["loss_members"], found["val_loss_members"][best], rtol=1e-5)
 
 
+@pytest.mark.promise("freezes a member that met")
 def test_a_member_with_nan_stops_and_the_others_go_on():
     model = build(nonfinite="stop")
     model.fit(X, Y, ensemble=SIZE, seed=SEED, **HOW)
@@ -275,6 +297,8 @@ def test_a_member_with_nan_stops_and_the_others_go_on():
     assert abs(outputs(model, members=True)[[0, 2]] - before[[0, 2]]).max() > 1e-3
 
 
+@pytest.mark.promise("Trainable weights begin")
+@pytest.mark.promise("frozen weights (`trainable = False`")
 def test_frozen_layers_are_shared_until_they_are_trained():
     model = build()
     model.get_layer("first").trainable = False
@@ -304,6 +328,7 @@ def test_optimizers_with_more_than_slots(options):
     np.testing.assert_allclose(outputs(model, members=True)[1], outputs(one), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.promise("A rate that a callback")
 def test_a_rate_that_a_callback_sets_holds_for_all_members():
     model = build("sgd")
     model.fit(X, Y, ensemble=2, seed=SEED, **HOW)
@@ -313,6 +338,7 @@ def test_a_rate_that_a_callback_sets_holds_for_all_members():
     jax.tree_util.tree_map(np.testing.assert_array_equal, state_of(model).params, before)
 
 
+@pytest.mark.promise("What works on one set of")
 def test_what_is_no_ensemble(trained, tmp_path):
     for message, run in {
         "integer of at least 1": lambda: build().fit(X, Y, ensemble=0),
@@ -383,6 +409,7 @@ def test_what_all_members_share_may_be_assigned(trained):
     assert not np.any(model.member(1).get_layer("first").kernel.numpy())
 
 
+@pytest.mark.promise("Assign to `model.member(i)`")
 def test_members_and_clones_may_be_assigned(trained):
     for model in (trained.member(1), jkeras.models.clone_model(trained)):
         model.set_weights(trained.get_weights())
@@ -408,6 +435,7 @@ def test_an_ensemble_that_could_not_begin_is_a_model():
     model.set_weights(model.get_weights())
 
 
+@pytest.mark.promise("Assign to `model.member(i)`")
 def test_weights_of_all_members_have_their_shapes(trained):
     model = copy.deepcopy(trained)
     weights = model.ensemble_members.get_weights()
@@ -418,6 +446,7 @@ def test_weights_of_all_members_have_their_shapes(trained):
     assert not np.any(model.get_weights()[0])
 
 
+@pytest.mark.promise("`summary()` says how many")
 def test_a_summary_tells_of_the_members(trained):
     lines = []
     trained.summary(print_fn=lines.append)

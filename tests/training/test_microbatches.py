@@ -85,6 +85,7 @@ def test_a_loss_of_ones_own_is_averaged():
     jax.tree_util.tree_map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), *found)
 
 
+@pytest.mark.promise("the same gradient, a quarter of the activations")
 @pytest.mark.promise("the gradient of a batch of 256 in the memory of 64")
 def test_it_takes_the_memory_of_a_piece():
     def temporary(count):

@@ -2,10 +2,52 @@
 
 import pytest
 
+import jkeras
+from jkeras import layers
 from jkeras.ops.kernels import traced_for
+from jkeras.training import pace
+from jkeras.training.layout import StateLayout
 from jkeras.training.pace import MOST, Pace, steps_of
 
 
+class OwnStep(jkeras.Sequential):
+    def train_step(self, state, data):
+        return super().train_step(state, data)
+
+
+def steps_for(inner=(), cls=jkeras.Sequential, every_batch=False, **options):
+    model = cls([jkeras.Input((4, 1)), *inner, layers.Flatten(), layers.Dense(1)])
+    model.compile("sgd", "mse", **options)
+    return pace.fixed_steps(StateLayout(model), "train", every_batch)
+
+
+@pytest.mark.promise("`fit` puts many steps into one dispatch by itself, unless")
+@pytest.mark.promise("a callback looks at each batch.")
+@pytest.mark.promise("`train_step` is your own.")
+@pytest.mark.promise("on a CPU the model has convolutions, which are slower inside loops")
+@pytest.mark.promise("It is one step where a callback looks at each batch")
+@pytest.mark.promise("Such a step runs one at a time and a smaller last batch is compiled again")
+def test_where_a_dispatch_has_one_step(monkeypatch):
+    convolution = [layers.Conv1D(2, 3)]
+    assert steps_for() is None  # measured
+    assert steps_for(every_batch=True) == 1
+    assert steps_for(cls=OwnStep) == 1
+    assert steps_for(jit_compile=False) == 1
+    assert steps_for(steps_per_execution=3) == 3
+    with traced_for("cpu"):
+        assert steps_for(convolution) == 1
+    with traced_for("tpu"):
+        assert steps_for(convolution) is None
+    for name, most in (("MOST_WEIGHTS", 1000), ("MOST_PARAMETERS", 5 * 10**7)):
+        assert getattr(pace, name) == most
+        with monkeypatch.context() as patched:
+            patched.setattr(pace, name, 1)
+            assert steps_for() == 1
+
+
+@pytest.mark.promise("On a CPU a dispatch has")
+@pytest.mark.promise("Several steps are one dispatch")
+@pytest.mark.promise("`fit` puts many steps into")
 @pytest.mark.parametrize(
     ("platform", "seconds", "steps"),
     [

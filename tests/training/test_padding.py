@@ -169,6 +169,7 @@ CASES = {
 }
 
 
+@pytest.mark.promise("It fills up if that is")
 @pytest.mark.parametrize("kind", every(2, ["train", "test"]))
 @pytest.mark.parametrize("name", every(2, CASES))
 def test_a_padded_step_is_the_step_of_the_valid_rows(name, kind):
@@ -189,6 +190,11 @@ def traces(model):
     return {key[0]: f.traces for key, f in model._functions.items() if hasattr(f, "traces")}
 
 
+@pytest.mark.promise("that a step is compiled as a whole")
+@pytest.mark.promise("A `fit` is one compiled")
+@pytest.mark.promise("A smaller last batch is")
+@pytest.mark.promise("`fit` fills up a smaller")
+@pytest.mark.promise("a smaller last batch is compiled again | it")
 @pytest.mark.parametrize(
     "name",
     every(2, ["batch norm", "masked", "steps", "stack", "two outputs", "metrics", "function"]),
@@ -311,6 +317,8 @@ TOGETHER = {
 }
 
 
+@pytest.mark.promise("It fills up if that is")
+@pytest.mark.promise("a smaller last batch is compiled again | it")
 @pytest.mark.parametrize("name", every(2, TOGETHER))
 def test_rows_that_come_together_are_not_padded(name):
     model, (x, y) = TOGETHER[name](), vectors(SIZE + 5)

@@ -83,6 +83,8 @@ def equations(jaxpr):
                 yield from equations(inner)
 
 
+@pytest.mark.promise("compute in float32 inside, whatever the policy")
+@pytest.mark.promise("Compute in 16 bits, keep")
 @with_policy("mixed_float16", "mixed_bfloat16")
 def test_where_a_train_step_computes_in_half_precision(policy):
     model, half = everything(), policy.removeprefix("mixed_")
@@ -109,6 +111,8 @@ def test_where_a_train_step_computes_in_half_precision(policy):
         assert not any(str(leaf.dtype) in HALF for leaf in jax.tree_util.tree_leaves(out))
 
 
+@pytest.mark.promise("compute in float32 inside, whatever the policy")
+@pytest.mark.promise("Counts of metrics are in")
 @pytest.mark.parametrize("dtype", HALF)
 def test_sums_do_not_overflow_nor_stand_still(dtype):
     classes = 100_000  # more than float16's largest number
@@ -260,6 +264,7 @@ def batches(infinite):
         )
 
 
+@pytest.mark.promise("A step whose gradient is")
 @with_policy("mixed_float16")
 @pytest.mark.parametrize(
     "arguments",
@@ -308,6 +313,7 @@ def test_the_scale_is_a_leaf_of_the_state(policy):
     jax.tree_util.tree_map(np.testing.assert_array_equal, after.params, state.params)
 
 
+@pytest.mark.promise("`compile` wraps the optimizer")
 @with_policy("mixed_float16")
 @pytest.mark.parametrize("by_hand", ["none", "auto_scale_loss=False", "compiled twice"])
 def test_when_compile_scales(policy, by_hand):
@@ -321,6 +327,7 @@ def test_when_compile_scales(policy, by_hand):
     assert names[0] == names[1]
 
 
+@pytest.mark.promise("The number is part of the")
 @with_policy("mixed_float16")
 def test_the_scale_goes_through_a_checkpoint(policy, tmp_path):
     parts = list(batches(infinite=(1, 6)))

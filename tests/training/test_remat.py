@@ -110,6 +110,7 @@ def test_through_fit_as_without(name):
     np.testing.assert_allclose(*histories, rtol=1e-5)
 
 
+@pytest.mark.promise("activations of a deep model")
 def test_the_compiled_step_needs_less_memory():
     def needed(scope):
         with scope:
@@ -154,6 +155,7 @@ def test_a_policy_that_is_none():
             make()
 
 
+@pytest.mark.promise("`Stack(remat=True)` keeps one of each block")
 @pytest.mark.parametrize("remat", some_slow([True, "dots_saveable"], True))
 def test_stack(remat):
     def build(remat):

@@ -44,6 +44,7 @@ def batches_of(x, y):
         yield jnp.array(x), jnp.array(y)
 
 
+@pytest.mark.promise("`ValueError` that names the label, from all kinds of data")
 def test_labels_of_jax_from_a_generator():
     with pytest.raises(ValueError, match="must be classes in .* the label 7"):
         fit(x=batches_of(X, np.array([0, 7] * 4)), y=None, steps_per_epoch=2)
@@ -70,6 +71,8 @@ WRAPPED = {
 }
 
 
+@pytest.mark.promise("`ValueError` that names the label, from all kinds of data")
+@pytest.mark.promise("labels outside of the classes, also")
 @pytest.mark.parametrize("name", WRAPPED)
 def test_labels_of_a_loss_that_hands_them_on(name):
     ignored = -1 if name == "class" else 0
@@ -325,6 +328,7 @@ def test_a_class_without_a_weight():
         fit(y=np.array([0, 1, 2, 1] * 2), class_weight={0: 1.0, 1: 2.0})
 
 
+@pytest.mark.promise("warning after the epoch, with the place of NaN")
 @pytest.mark.parametrize("part", ["x", "y", "rate", "generator"])
 def test_a_loss_that_is_nan(part):
     x, y, options = X.copy(), np.zeros((8, 3), "float32"), {"epochs": 3, "batch_size": 4}
@@ -426,6 +430,7 @@ def missing_labels(value, kind):
     return logs, scores, model.get_weights()
 
 
+@pytest.mark.promise("or where a mask is False, may be NaN")
 @pytest.mark.parametrize("kind", ["rows", "steps", "mask"])
 def test_labels_of_weight_0_may_be_missing(kind):
     """0 times NaN is NaN: they count nothing all the same."""

@@ -18,6 +18,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3)).astype("float32")
 Y = RNG.normal(size=(20, 1)).astype("float32")
 DEPTH = 5
+FEWEST = chains.FEWEST
 
 
 @pytest.fixture(autouse=True)
@@ -208,6 +209,15 @@ def test_arguments_that_differ_end_a_chain():
     parts = [layers.Dense(4, a) for a in ("relu", "relu", "relu", "tanh", "tanh", "relu", "relu")]
     model = jkeras.Sequential([jkeras.Input((4,)), *parts])
     assert chains.chains_of(model) == [parts[:3]]
+
+
+@pytest.mark.promise("A chain of 64 or more equal small layers")
+@pytest.mark.parametrize("count, is_chain", [(63, False), (64, True)])
+def test_from_64_layers_on(monkeypatch, count, is_chain):
+    monkeypatch.setattr(chains, "FEWEST", FEWEST)
+    equal = [layers.Dense(4) for _ in range(count)]
+    found = chains.chains_of(jkeras.Sequential([jkeras.Input((4,)), *equal]))
+    assert found == [equal] * is_chain
 
 
 @pytest.mark.promise("A chain of 64 or more equal small layers")

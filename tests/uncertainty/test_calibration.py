@@ -39,6 +39,7 @@ def loss(log_temperature, logits, labels):
 # ---------------------------------------------------------------- expected calibration error
 
 
+@pytest.mark.promise("`reliability_diagram` compares the")
 @pytest.mark.parametrize("bins", [1, 10, 15, 100])
 def test_the_error_is_that_of_numpy(bins):
     found = uncertainty.expected_calibration_error(LABELS, PROBABILITIES, bins)
@@ -50,6 +51,7 @@ def test_the_error_is_the_recorded_one_of_netcal():
     np.testing.assert_allclose(found, NETCAL, atol=1e-6)
 
 
+@pytest.mark.promise("Numbers are checked in `tests/uncertainty`")
 def test_the_error_is_netcals():
     metrics = pytest.importorskip("netcal.metrics")
     for bins in (10, 15, 40):
@@ -72,6 +74,7 @@ def test_what_lies_on_an_edge_belongs_to_the_bin_above(bins):
     np.testing.assert_array_equal(counts, wanted)
 
 
+@pytest.mark.promise("Labels are integers, or")
 def test_one_hot_labels_and_binary_probabilities():
     found = uncertainty.expected_calibration_error(np.eye(5)[LABELS], PROBABILITIES)
     np.testing.assert_allclose(found, NETCAL, atol=1e-6)
@@ -80,6 +83,7 @@ def test_one_hot_labels_and_binary_probabilities():
     np.testing.assert_allclose(diagram.confidence, [0.1, 0.9], rtol=1e-6)
 
 
+@pytest.mark.promise("Everything here that is")
 def test_the_error_under_jit_and_vmap():
     batches = jax.jit(jax.vmap(uncertainty.expected_calibration_error))
     found = batches(LABELS.reshape(4, 100), PROBABILITIES.reshape(4, 100, 5))
@@ -123,6 +127,7 @@ def test_errors_of_diagrams(labels, probabilities, bins, message):
 # ---------------------------------------------------------------- temperature
 
 
+@pytest.mark.promise("One number repairs most")
 @pytest.mark.parametrize("scale", [1e-3, 0.3, 1.0, 40.0])
 def test_the_temperature_is_scipys(scale):
     logits = LOGITS * np.float32(scale)
@@ -147,6 +152,7 @@ def test_the_temperature_of_few_mistakes():
     assert loss(np.log(found), logits, labels) <= wanted.fun + 1e-9
 
 
+@pytest.mark.promise("Everything here that is")
 def test_temperatures_under_jit_and_vmap():
     rows = jax.jit(jax.vmap(uncertainty.temperature))
     found = rows(LOGITS.reshape(4, 100, 5), LABELS.reshape(4, 100))
@@ -157,6 +163,7 @@ def test_temperatures_under_jit_and_vmap():
     np.testing.assert_allclose(found, jnp.stack(one_by_one), rtol=1e-5)
 
 
+@pytest.mark.promise("A temperature has to exist")
 def test_no_temperature_is_best():
     separable = np.eye(5, dtype="float32")[LABELS]
     with pytest.raises(ValueError, match="the best T is 0.*more of them"):
@@ -226,12 +233,14 @@ def test_probabilities_may_be_rounded():
     uncertainty.expected_calibration_error([0, 1], [[0.33, 0.33, 0.33], [0.0, 1.0, 0.0]])
 
 
+@pytest.mark.promise("Under `jax.jit`, where")
 def test_logits_that_are_traced_give_nan():
     error = jax.jit(uncertainty.expected_calibration_error)
     assert np.isnan(error(LABELS, LOGITS)) and not np.isnan(error(LABELS, PROBABILITIES))
     assert np.isnan(jax.jit(uncertainty.temperature)(PROBABILITIES, LABELS))
 
 
+@pytest.mark.promise("Labels have to be classes")
 @pytest.mark.parametrize(
     "labels, message",
     [

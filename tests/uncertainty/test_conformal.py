@@ -43,6 +43,9 @@ def check_exact(share_of, alpha, at_most=None):
     assert 1 - alpha - error <= mean <= at_most + error
 
 
+@pytest.mark.promise("Numbers are checked in `tests/uncertainty`")
+@pytest.mark.promise("The share of sets that")
+@pytest.mark.promise("are exact with random numbers")
 @pytest.mark.promise("in a share of at least `1 - alpha` of new rows")
 @pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize("method, is_randomized", [("lac", False), ("aps", True), ("raps", True)])
@@ -59,6 +62,7 @@ def test_the_share_of_sets_that_hold_the_label(method, is_randomized, alpha):
     check_exact(share_of, alpha)
 
 
+@pytest.mark.promise("With `rng=` in `fit` alone")
 @pytest.mark.parametrize("fit_at_random", [False, True])
 def test_sets_without_random_numbers_hold_the_label_as_often_or_more(fit_at_random):
     def share_of(key):
@@ -72,6 +76,7 @@ def test_sets_without_random_numbers_hold_the_label_as_often_or_more(fit_at_rand
     check_exact(share_of, 0.1, at_most=1.0 if fit_at_random else None)
 
 
+@pytest.mark.promise("Intervals of numbers come")
 @pytest.mark.promise("its intervals are all of the same width")
 @pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize("method", ["residual", "cqr"])
@@ -86,6 +91,15 @@ def test_the_share_of_intervals_that_hold_the_target(method, alpha):
     check_exact(share_of, alpha)
 
 
+@pytest.mark.promise("its intervals are all of the same width")
+def test_residual_intervals_have_one_width():
+    given, targets = numbers_of(jax.random.key(0))
+    fitted = conformal.fit(given.mean(-1), targets, 0.1, method="residual")
+    lower, upper = conformal.predict_interval(fitted, given.mean(-1))
+    np.testing.assert_allclose(upper - lower, upper[0] - lower[0], atol=1e-5)
+
+
+@pytest.mark.promise("spends no rows on calibration")
 def test_the_share_of_jackknife_intervals_that_hold_the_target():
     """Of a model that is the mean of its training rows."""
 
@@ -101,6 +115,7 @@ def test_the_share_of_jackknife_intervals_that_hold_the_target():
     assert mean >= 0.9 - 0.01 and error < 0.01  # 0.8 is what is promised
 
 
+@pytest.mark.promise("without its very large")
 def test_penalties_make_sets_smaller_and_of_more_like_sizes():
     given, labels = rows_of(jax.random.key(1))
     sizes = []

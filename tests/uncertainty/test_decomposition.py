@@ -12,6 +12,7 @@ RNG = np.random.default_rng(0)
 MEMBERS = scipy.special.softmax(3 * RNG.normal(size=(7, 50, 4)), axis=-1).astype("float32")
 
 
+@pytest.mark.promise("`decomposition` takes members")
 def test_parts_add_up_and_are_scipys():
     total, aleatoric, disagreement = uncertainty.decomposition(MEMBERS)
     np.testing.assert_allclose(total, aleatoric + disagreement, atol=1e-6)
@@ -21,6 +22,7 @@ def test_parts_add_up_and_are_scipys():
     assert (disagreement > 0).all()
 
 
+@pytest.mark.promise("which is large where there were no data")
 def test_extremes():
     alike = uncertainty.decomposition(np.repeat(MEMBERS[:1], 5, axis=0))
     np.testing.assert_allclose(alike.mutual_information, 0, atol=1e-6)
@@ -35,6 +37,7 @@ def test_under_jit_and_vmap():
         np.testing.assert_allclose(value, wanted, atol=1e-6)
 
 
+@pytest.mark.promise("Of regressors the law of")
 def test_a_mixture_has_the_moments_of_its_samples():
     means, variances = np.array([[0.0], [3.0], [-1.0]]), np.array([[1.0], [0.5], [4.0]])
     found = uncertainty.mixture(means, variances)

@@ -63,6 +63,8 @@ RECORDED = {
 }
 
 
+@pytest.mark.promise("the whole matrix of the last layer that has weights")
+@pytest.mark.promise("the diagonal alone")
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_recorded_numbers_of_laplace_torch(structure):
     likelihood, *wanted = RECORDED[structure]
@@ -95,6 +97,7 @@ def softmax_hessian(logits):
     return np.diag(p) - np.outer(p, p)
 
 
+@pytest.mark.promise("the whole generalized Gauss-Newton")
 @pytest.mark.parametrize("batch_size", [None, 3])
 def test_the_full_matrix_is_that_of_the_definition(batch_size):
     model = mlp(SMALL)
@@ -122,6 +125,7 @@ def test_the_full_matrix_is_that_of_the_definition(batch_size):
     np.testing.assert_allclose(fitted.log_marginal_likelihood, wanted, rtol=1e-5)
 
 
+@pytest.mark.promise("for each weight the Kronecker")
 def test_one_dense_layer_has_an_exact_kronecker_product_for_one_row():
     model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(3, "softmax", use_bias=False)])
     model.set_weights(weights(3, 3)[:1])
@@ -132,6 +136,7 @@ def test_one_dense_layer_has_an_exact_kronecker_product_for_one_row():
     close(kron.predict(X_TEST), full.predict(X_TEST), 1e-5)
 
 
+@pytest.mark.promise("looks at the operations")
 def test_kronecker_factors_of_a_convolution():
     """By their definition: patches in the mean over positions, gradients of outputs summed."""
     model = jkeras.Sequential(
@@ -164,6 +169,7 @@ def test_kronecker_factors_of_a_convolution():
 # ---------------------------------------------------------------- likelihoods
 
 
+@pytest.mark.promise("Of a regression `predict`")
 def test_a_linear_regression_is_that_of_bayes():
     model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(1)])
     model.set_weights(weights(3, 1))
@@ -181,6 +187,7 @@ def test_a_linear_regression_is_that_of_bayes():
     close(variance[:, 0], wanted, 1e-5)
 
 
+@pytest.mark.promise("`log_marginal_likelihood` is the")
 def test_the_evidence_of_a_linear_regression_at_its_best_weights():
     """Then the approximation is exact: labels are jointly normal."""
     y = X @ [1.0, -1.0, 0.5]
@@ -224,6 +231,7 @@ class TestNoise:
         model.set_weights([np.linalg.solve(precision, X.T @ self.Y / noise**2)[:, None]])
         return model, np.linalg.inv(precision)
 
+    @pytest.mark.promise("it is that which makes")
     @pytest.mark.parametrize("structure", ["full", "last_layer"])
     @pytest.mark.parametrize("given", [None, 2.0, 1e-3])
     def test_it_is_that_of_the_evidence(self, structure, given):
@@ -246,6 +254,7 @@ class TestNoise:
         wanted = np.einsum("ri,ij,rj->r", X_TEST, covariance, X_TEST) + noise**2
         close(variance[:, 0], wanted, 1e-3)
 
+    @pytest.mark.promise("With the noise of a regression")
     @pytest.mark.parametrize("structure", STRUCTURES)
     def test_no_other_noise_explains_more(self, structure):
         model = mlp((3, 6, 2), "linear")
@@ -268,11 +277,13 @@ class TestNoise:
             np.testing.assert_allclose(found.log_marginal_likelihood, same, rtol=1e-5)
             assert same > max(lower, higher)
 
+    @pytest.mark.promise("it is that which makes")
     def test_one_that_is_given_stays(self):
         model, _ = self.model(0.4, 1.0)
         fitted = uncertainty.laplace(model, X, self.Y, likelihood="regression", noise=2.0)
         assert fitted.noise == 2.0 and float(fitted.posterior.residuals.noise) == 2.0
 
+    @pytest.mark.promise("A regression that hits")
     def test_errors(self):
         model, _ = self.model(0.4, 1.0)
         hit = model.predict(X, verbose=0)
@@ -303,6 +314,7 @@ def test_one_sigmoid_is_a_softmax_of_two():
         close(ours.predict(X_TEST)[:, 0], others.predict(X_TEST)[:, 1], 1e-5)
 
 
+@pytest.mark.promise("Models with a softmax or")
 def test_logits_and_their_probabilities_give_the_same():
     y = np.eye(3)[Y]  # labels as probabilities, too
     found = []
@@ -324,6 +336,8 @@ def test_logits_and_their_probabilities_give_the_same():
         close(other.predict(X_TEST), found[0].predict(X_TEST), 1e-6)
 
 
+@pytest.mark.promise("Logits are found up to")
+@pytest.mark.promise("The curvature does not")
 def test_the_logarithm_of_probabilities_has_the_same_curvature():
     """Where nothing tells of a softmax: its logarithm is the logits but for a number a row."""
     inputs = jkeras.Input((3,))
@@ -333,6 +347,7 @@ def test_the_logarithm_of_probabilities_has_the_same_curvature():
     close(by_hand.covariance, uncertainty.laplace(mlp(SMALL), X, Y).covariance, 1e-5)
 
 
+@pytest.mark.promise("`link` says how probabilities follow")
 def test_samples_of_logits_agree_with_integration():
     """Of one logit, whose integral is found by points."""
     model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(1, "sigmoid")])
@@ -351,6 +366,7 @@ def test_samples_of_logits_agree_with_integration():
 # ---------------------------------------------------------------- the prior
 
 
+@pytest.mark.promise("takes the precision of")
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_the_best_prior_is_best(structure):
     model = mlp(SMALL)
@@ -383,6 +399,8 @@ def problem(structure):
     return run
 
 
+@pytest.mark.promise("So many models are one")
+@pytest.mark.promise("`fitted.posterior` is a")
 @pytest.mark.parametrize("structure", ["full", "kron", "diag"])
 def test_is_pure(structure):
     params = mlp(SMALL).params
@@ -396,6 +414,7 @@ def test_is_pure(structure):
             close(found[i], wanted, 1e-4)
 
 
+@pytest.mark.promise("`fitted.sample(rng, count)` samples")
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_samples_have_the_covariance(structure):
     fitted = uncertainty.laplace(mlp(SMALL), X, Y, structure=structure, prior_precision=2.0)
@@ -414,6 +433,38 @@ def test_samples_have_the_covariance(structure):
     assert (np.abs(changes.mean(0)) < 5 * np.sqrt(variances / 20_000)).all()
 
 
+@pytest.mark.promise("normalizations, depthwise convolutions and recurrent layers")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.LayerNormalization(center=False, name="other"),
+        pytest.param(
+            lambda: layers.DepthwiseConv1D(2, depth_multiplier=2, use_bias=False, name="other"),
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["normalization", "depthwise"],
+)
+def test_other_weights_have_the_whole_matrix(make):
+    """Where all others are frozen, "kron" is "full"."""
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((5, 2)),
+            make(),
+            layers.Flatten(),
+            layers.Dense(3, "softmax", trainable=False),
+        ]
+    )
+    x = np.float32(np.random.default_rng(3).normal(size=(20, 5, 2)))
+    full, kron = (
+        uncertainty.laplace(model, x, Y, structure=structure) for structure in ("full", "kron")
+    )
+    assert set(kron.posterior.mean) == {"other"}
+    assert abs(full.covariance - np.diag(np.diag(full.covariance))).max() > 1e-3
+    close(kron.covariance, full.covariance, 1e-5)
+
+
+@pytest.mark.promise("The model is not changed")
 @pytest.mark.promise("Frozen layers are certain, and batch normalization is that of inference")
 def test_state_and_frozen_layers_stay():
     model = jkeras.Sequential(
@@ -462,7 +513,7 @@ def test_compiles_once():
 # ---------------------------------------------------------------- errors
 
 
-@pytest.mark.promise("such as the table of an `Embedding`, is refused by its name")
+@pytest.mark.promise("the whole generalized Gauss-Newton")
 def test_what_is_refused():
     model = mlp(SMALL)
     wide = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(5000), layers.Dense(3, "softmax")])
@@ -486,6 +537,8 @@ def test_what_is_refused():
         fitted.predict(X_TEST, link="bridges")
 
 
+@pytest.mark.promise("for each weight the Kronecker")
+@pytest.mark.promise("such as the table of an `Embedding`, is refused by its name")
 def test_kronecker_factors_name_what_they_cannot_take():
     model = jkeras.Sequential(
         [

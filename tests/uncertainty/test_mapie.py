@@ -41,6 +41,7 @@ def sets_of(kind):
     return conformal.predict_sets(fitted, PROBABILITIES[NEW], **options.get(kind, {}))
 
 
+@pytest.mark.promise("the smallest ones; empty")
 @pytest.mark.parametrize("kind", RECORDED)
 def test_sets_are_the_recorded_ones(kind):
     sets = np.asarray(sets_of(kind))[:12]
@@ -92,6 +93,7 @@ def mapies(conformity_score):
     return classifier.conformalize(PROBABILITIES[HELD], LABELS[HELD])
 
 
+@pytest.mark.promise("Numbers are checked in `tests/uncertainty`")
 @pytest.mark.parametrize("kind", RECORDED)
 def test_sets_are_mapies(kind):
     last = {"aps": False, "aps, randomized": "randomized"}.get(kind, True)

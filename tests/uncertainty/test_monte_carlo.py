@@ -66,6 +66,7 @@ def by_time():
     )
 
 
+@pytest.mark.promise("`mc_dropout` takes such")
 @pytest.mark.parametrize("make", [plain, nested, subclassed, stack, by_time])
 def test_dropout_is_on_and_batch_normalization_is_not(make):
     """Each number is 0 or twice what the model says without dropout."""
@@ -102,6 +103,7 @@ def test_dropout_in_attention_is_on():
     assert uncertainty.mc_dropout(model, x, samples=4, rng=0).std.max() > 0
 
 
+@pytest.mark.promise("`mc_dropout` takes such")
 def test_augmentation_and_power_iterations_are_off():
     images = np.random.default_rng(1).uniform(size=(2, 6, 6, 3)).astype("float32")
     normalized = layers.SpectralNormalization(layers.Dense(4), power_iterations=3)
@@ -160,6 +162,7 @@ def test_the_same_key_gives_the_same_samples_and_rows_have_their_own():
     assert (uncertainty.mc_dropout(model, x, 3, rng=8).samples != first).any()
 
 
+@pytest.mark.promise("`mc_dropout` takes such")
 def test_as_a_pure_function_and_compiled_once():
     traces = []
 

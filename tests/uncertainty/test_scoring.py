@@ -59,6 +59,7 @@ def test_labels_may_be_one_hot_and_have_more_axes(score):
     np.testing.assert_allclose(found.reshape(-1), plain, rtol=1e-6)
 
 
+@pytest.mark.promise("Compare models by `NegativeLogLikelihood`")
 def test_the_brier_score_is_reliability_less_resolution_and_uncertainty():
     """Murphy's partition, by the diagram's bins, in which all predictions are the same."""
     levels = np.array([0.05, 0.3, 0.5, 0.9], "float32")
@@ -131,6 +132,7 @@ def test_the_ranked_score_of_many_samples_is_that_of_their_distribution():
     np.testing.assert_allclose(found, wanted[0], rtol=0.02)
 
 
+@pytest.mark.promise("Numbers are checked in `tests/uncertainty`")
 def test_ranked_scores_are_those_of_scoringrules():
     rules = pytest.importorskip("scoringrules")
     mean, variance = (np.asarray(v)[:, 0] for v in uncertainty.as_gaussian(OUTPUTS))

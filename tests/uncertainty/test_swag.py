@@ -32,6 +32,7 @@ def numbers(params, axes=0):
     return np.concatenate([v.reshape(*v.shape[:axes], -1) for v in leaves], axis=-1)
 
 
+@pytest.mark.promise("SWAG takes them at the")
 def test_moments_are_those_of_what_was_seen():
     state = jax.jit(gathered)()
     seen = numbers(SEEN, 1)
@@ -81,6 +82,7 @@ def test_ranks_that_mean_nothing(rank):
 # ---------------------------------------------------------------- batch normalization
 
 
+@pytest.mark.promise("`predict(x, rng=0, x_train=x)`")
 def test_statistics_are_those_of_the_rows():
     model = jkeras.Sequential(
         [jkeras.Input((3,)), layers.Dense(2), layers.BatchNormalization(momentum=0.9)]
@@ -132,6 +134,8 @@ class Remember(jkeras.callbacks.Callback):
         self.seen.append(jax.tree_util.tree_map(np.asarray, self.model.params))
 
 
+@pytest.mark.promise("SWAG takes them at the")
+@pytest.mark.promise("`predict(x, rng=0, x_train=x)`")
 def test_a_fit_gathers_its_epochs():
     model, remember = network(), Remember()
     callback = uncertainty.SWAG(start_epoch=1, every=2, rank=2)
@@ -153,6 +157,7 @@ def test_a_fit_gathers_its_epochs():
     np.testing.assert_allclose(callback.predict(X, samples=3, rng=0)[1], old, rtol=1e-5)
 
 
+@pytest.mark.promise("A checkpoint of `fit(checkpoint=)`")
 def test_a_checkpoint_keeps_what_was_gathered(tmp_path):
     options = {"batch_size": 16, "verbose": 0}
     whole = uncertainty.SWAG(rank=2)

@@ -53,6 +53,7 @@ def test_results_are_those_of_the_sequences_alone():
     np.testing.assert_allclose(mae, np.mean(np.abs(expected - Y[:10])), rtol=1e-5)
 
 
+@pytest.mark.promise("`bucket_by_length` pads to")
 def test_few_compilations_and_no_warning():
     shapes = []
     model = masked_model(shapes)
@@ -65,6 +66,7 @@ def test_few_compilations_and_no_warning():
     assert len(shapes) <= 24
 
 
+@pytest.mark.promise("`lengths=` chooses.")
 def test_a_mask_beside():
     x, mask = jkeras.Input((None,), dtype="int32"), jkeras.Input((None,), dtype="bool")
     embedded = layers.Embedding(9, 4)(x)
@@ -78,6 +80,7 @@ def test_a_mask_beside():
     assert sorted(named[0][0]) == ["mask", "x"]
 
 
+@pytest.mark.promise("`per_step=True` is for")
 def test_labels_of_steps():
     labels = [row % 3 for row in X[:6]]
     data = jkeras.utils.bucket_by_length(X[:6], labels, batch_size=4, per_step=True)

@@ -34,6 +34,7 @@ def test_entries():
         Config(lr_rate=1).lr_rat  # noqa: B018
 
 
+@pytest.mark.promise("`KERAS_BACKEND` is not")
 @pytest.mark.promise("the first is not read, the second takes")
 def test_the_backend_is_jax(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")

@@ -62,6 +62,7 @@ def test_split():
         utils.split_dataset(list(range(10)), left_size=3)
 
 
+@pytest.mark.promise("Where it is not, and with")
 def test_data_sets_made_from_others():
     ds = Dataset(lambda i: (i, -i), np.arange(7), 3)
     assert [len(x) for x, _ in ds.take(1)] == [3] and [x.tolist() for x, _ in ds.skip(2)] == [[6]]
@@ -191,6 +192,8 @@ def test_images(tmp_path):
     ]
 
 
+@pytest.mark.promise("Where it is not, and with")
+@pytest.mark.promise("`image_dataset_from_directory` and its")
 def test_the_order_of_each_format():
     options = dict(targets=None, sequence_length=2, batch_size=4, shuffle=True, seed=3)
     for name, is_same in (("tf", False), ("grain", True)):

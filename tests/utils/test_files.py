@@ -83,6 +83,7 @@ def asked_for(server):
 # ---------------------------------------------------------------- the file that is there
 
 
+@pytest.mark.promise("A file is there as a whole")
 def test_download_once_with_hash(server, tmp_path):
     server.files["/a.txt?x=1"] = TEXT
     origin = f"{server.address}/a.txt?x=1"
@@ -176,6 +177,8 @@ def test_zipped_without_end(server, tmp_path, monkeypatch):
 # ---------------------------------------------------------------- what goes wrong
 
 
+@pytest.mark.promise("A file is there as a whole")
+@pytest.mark.promise("It is written beside its")
 def test_wrong_hash_keeps_nothing(server, tmp_path):
     fails(server, tmp_path, "hash", kind=ValueError, file_hash="0" * 64)
 
@@ -293,6 +296,7 @@ def test_an_empty_file(server, tmp_path):
     assert get(server, tmp_path, "empty") == b""
 
 
+@pytest.mark.promise("Without a network there")
 @pytest.mark.parametrize("names", ["known", "unknown"])
 def test_no_network(tmp_path, monkeypatch, names):
     address = f"{free_address()}/a.txt"
@@ -321,6 +325,7 @@ def test_a_disk_that_is_full(server, tmp_path, monkeypatch):
     assert len(server.asked) == 1 and os.listdir(tmp_path / "datasets") == []
 
 
+@pytest.mark.promise("Only http and https addresses")
 def test_refused_addresses_and_names(server, tmp_path):
     for origin in ("file://elsewhere/etc/hostname", "ftp://x/y"):
         with pytest.raises(ValueError, match="http"):
@@ -353,6 +358,7 @@ def test_an_archive_of_this_machine(tmp_path):
     assert os.listdir(os.path.join(folder, "in")) == ["x.txt"]
 
 
+@pytest.mark.promise("Only http and https addresses")
 @pytest.mark.parametrize("address", ["ftp://127.0.0.1/x", "file:///etc/hostname"])
 def test_redirects(server, tmp_path, address):
     server.redirects = {"/on": f"{server.address}/a.txt", "/away": address}
@@ -380,6 +386,7 @@ def test_archives_stay_in_their_folder(server, tmp_path, name):
     assert given.endswith("mine_extracted")
 
 
+@pytest.mark.promise("It is written beside its")
 @pytest.mark.filterwarnings("ignore:Not unpacked")
 def test_two_processes_at_once(server, tmp_path):
     """Both ask before either has it; both unpack it."""

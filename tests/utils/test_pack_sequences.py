@@ -35,6 +35,10 @@ def as_lists(sequences):
 # ---------------------------------------------------------------- rows
 
 
+@pytest.mark.promise("Lists of tokens can be packed too")
+@pytest.mark.promise("Each sequence of a row")
+@pytest.mark.promise("`jkeras.utils.TextLines` reads files and")
+@pytest.mark.promise("rows | a sequence lies")
 @pytest.mark.parametrize("window", [1, 3, 100])
 def test_each_sequence_once(window):
     found = segments(pack_sequences(SEQUENCES, LENGTH, batch_size=4, window=window))
@@ -43,6 +47,8 @@ def test_each_sequence_once(window):
         assert found == [sequence.tolist() for sequence in SEQUENCES]
 
 
+@pytest.mark.promise("`jkeras.utils.TextLines` reads files and")
+@pytest.mark.promise("rows | a sequence lies")
 def test_a_window_saves_rows():
     rows = [
         sum(1 for _ in pack_sequences(SEQUENCES, LENGTH, batch_size=1, window=window))
@@ -52,6 +58,8 @@ def test_a_window_saves_rows():
     assert rows[1] < rows[0] and rows[1] * LENGTH <= 1.15 * tokens
 
 
+@pytest.mark.promise("The label of a token is")
+@pytest.mark.promise("weights | of mean 1 in")
 def test_labels_are_the_next_tokens():
     for x, labels, weights in pack_sequences(SEQUENCES, LENGTH, normalize=False):
         ids = x["segment_ids"]
@@ -75,6 +83,8 @@ def test_long_sequences():
         list(pack_sequences(long, 12, longer="error"))
 
 
+@pytest.mark.promise("the last batch | is filled")
+@pytest.mark.promise("weights | of mean 1 in")
 def test_the_last_batch():
     batches = list(pack_sequences(SEQUENCES, LENGTH, batch_size=16))
     assert {labels.shape for _, labels, _ in batches} == {(16, LENGTH)}
@@ -100,6 +110,7 @@ def test_errors(sequences, options, words):
         list(pack_sequences(sequences, **options))
 
 
+@pytest.mark.promise("Lists of tokens can be packed too")
 def test_another_order_each_epoch():
     data = pack_sequences(SEQUENCES, LENGTH, shuffle=True, seed=3)
     orders = []
@@ -144,6 +155,8 @@ def separate_rows(sequences):
     return x, labels, weights / weights.mean()
 
 
+@pytest.mark.promise("Each sequence of a row")
+@pytest.mark.promise("`jkeras.utils.pack_sequences` puts short")
 @pytest.mark.promise("loss and gradients are those of separate rows")
 def test_loss_and_gradients_are_those_of_separate_rows():
     """The weights after a step of SGD differ from those before by the gradients."""

@@ -46,6 +46,7 @@ def test_a_list_of_files_and_patterns(folder):
     assert texts_of(data) == LINES[320:] + LINES[:320]
 
 
+@pytest.mark.promise("(lines up to an empty one)")
 @pytest.mark.parametrize(
     ("by", "expected"),
     [
@@ -72,6 +73,7 @@ def test_texts_without_tokens_are_passed_over(folder):
     assert texts_of(data) == [f"{line}\n" for line in LINES[:20] if "b" in line]
 
 
+@pytest.mark.promise("a missing file, bytes that")
 def test_bytes_that_are_no_unicode(tmp_path):
     path = tmp_path / "latin.txt"
     path.write_bytes(b"good\nna\xefve\n")
@@ -88,6 +90,7 @@ def test_a_damaged_file(folder, damage):
         list(TextLines(path, letters))
 
 
+@pytest.mark.promise("a missing file, bytes that")
 @pytest.mark.parametrize(
     ("files", "options", "error", "words"),
     [
@@ -107,6 +110,7 @@ def test_errors(folder, monkeypatch, files, options, error, words):
 # ---------------------------------------------------------------- order
 
 
+@pytest.mark.promise("order | by names of files")
 def test_shuffled_anew_each_epoch(folder):
     data = TextLines(folder / "*.txt*", letters, shuffle=50, seed=1)
     orders = []
@@ -117,6 +121,7 @@ def test_shuffled_anew_each_epoch(folder):
     assert sorted(orders[0]) == sorted(orders[1]) == sorted(LINES) and orders[0] != LINES
 
 
+@pytest.mark.promise("With several processes")
 @pytest.mark.parametrize("shuffle", [None, 50, 1000])
 def test_parts_are_the_whole(folder, shuffle):
     data = TextLines(folder / "*.txt*", letters, shuffle=shuffle)
@@ -128,6 +133,7 @@ def test_parts_are_the_whole(folder, shuffle):
         data.shard(7, 7)
 
 
+@pytest.mark.promise("Parts have different numbers")
 def test_without_an_end(folder):
     data = iter(TextLines(folder / "0.txt", letters, shuffle=8, repeat=True))
     passes = [texts_of(next(data) for _ in range(20)) for _ in range(3)]
@@ -147,6 +153,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.promise("a checkpoint | has the")
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_from_any_state(folder, options):
     """At random places, through JSON, into an iterator of another object."""
@@ -170,6 +177,7 @@ def test_from_any_state(folder, options):
             assert next(second, None) is None
 
 
+@pytest.mark.promise("other files, seed or length")
 @pytest.mark.parametrize(
     ("options", "words"),
     [({"seed": 1}, "seed 0.*seed 1|seed 1.*seed 0"), ({"by": "file"}, "by line")],
@@ -180,6 +188,7 @@ def test_a_state_of_another_order(folder, options, words):
         iter(TextLines(folder / "0.txt", letters, **options)).set_state(state)
 
 
+@pytest.mark.promise("other files, seed or length")
 def test_a_state_of_other_files(folder):
     state = iter(TextLines(folder / "0.txt", letters)).get_state()
     (folder / "0.txt").write_bytes(b"other")
@@ -187,6 +196,8 @@ def test_a_state_of_other_files(folder):
         iter(TextLines(folder / "0.txt", letters)).set_state(state)
 
 
+@pytest.mark.promise("`jkeras.utils.TextLines` reads files through")
+@pytest.mark.promise("a checkpoint | has the")
 def test_a_training_goes_on(folder, tmp_path):
     """The same weights, and only the texts around the place are tokenized again."""
     seen = []
@@ -224,6 +235,7 @@ def model_steps(folder, tokenizer):
 # ---------------------------------------------------------------- tokenizers
 
 
+@pytest.mark.promise("Tokenizers are those of")
 def test_tokenizers(folder):
     tokenizers = pytest.importorskip("tokenizers")
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="?"))
@@ -235,6 +247,7 @@ def test_tokenizers(folder):
     assert [tokens.tolist() for tokens in found] == [tokenizer.encode(line).ids for line in LINES]
 
 
+@pytest.mark.promise("Tokenizers are those of")
 def test_sentencepiece(folder, tmp_path):
     sentencepiece = pytest.importorskip("sentencepiece")
     sentencepiece.SentencePieceTrainer.train(

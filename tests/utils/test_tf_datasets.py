@@ -51,6 +51,7 @@ def test_texts(texts, batch_size):
     assert made.class_names == ["cat", "dog"] and int(made.cardinality()) == len(made)
 
 
+@pytest.mark.promise("`timeseries_dataset_from_array` and `split_dataset`")
 @pytest.mark.parametrize("label_mode", [None, "binary", "categorical"])
 def test_labels(texts, label_mode):
     options = dict(label_mode=label_mode, shuffle=False)
@@ -131,6 +132,8 @@ X, Y = np.arange(20.0).reshape(10, 2), np.arange(10)
 SLICES = tf.data.Dataset.from_tensor_slices
 
 
+@pytest.mark.promise("`image_dataset_from_directory` and its")
+@pytest.mark.promise("`timeseries_dataset_from_array` and `split_dataset`")
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize(
     "data",

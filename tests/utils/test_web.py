@@ -182,6 +182,7 @@ def trained(address, epochs=5):
     return time.monotonic() - begin
 
 
+@pytest.mark.promise("`RemoteMonitor` sends in")
 @pytest.mark.parametrize("name", ["status", "header", "continue", "many continues"])
 def test_a_monitor_holds_no_training_up(name, monkeypatch):
     monkeypatch.setattr(remote, "PROMPT", 0.1)

@@ -66,6 +66,7 @@ def cases():
             yield pytest.param(made, check, marks=marks, id=f"{kind}-{i}-{name}")
 
 
+@pytest.mark.promise("Optuna, Ray Tune and the")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("estimator", "check"), every(4, cases(), slow=2))
 def test_checks_of_scikit_learn(estimator, check):
