@@ -393,8 +393,16 @@ def both_checks(config, shapes):
     by_hub.check_weights(config, stored)
 
 
-@pytest.mark.promise("it counts positions from 2 on")
+WEIGHT = {"model.embed_tokens.weight": Stored((8, 4), np.dtype("float32"), None, None)}
+
+
 @pytest.mark.promise("rename `num_local_experts` of `qwen3_moe`")
+def test_an_entry_that_a_converter_reads_under_another_name():
+    with refused("num_local_experts=2.*reads as num_experts: rename the entry"):
+        by_hub.check({"model_type": "qwen3_moe", "num_local_experts": 2}, WEIGHT)
+
+
+@pytest.mark.promise("it counts positions from 2 on")
 @pytest.mark.parametrize(
     "config, entries, words",
     [
