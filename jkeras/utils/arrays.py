@@ -144,13 +144,20 @@ def _as_row(row, dtype, what):
             f"pad_sequences: {what} must be numbers of dtype {np.dtype(dtype).name}: {error}. Pass "
             "`dtype`, `object` for texts."
         ) from error
-    if array.dtype.kind in "iu" and (np.asarray(row) != array).any():
+    if array.dtype.kind in "iu" and _may_be_cut(row) and (np.asarray(row) != array).any():
         warnings.warn(
             f"pad_sequences: {what} has numbers that {array.dtype} does not hold, such as "
             "fractions, which are cut off. Pass `dtype='float32'`.",
             stacklevel=3,
         )
     return array
+
+
+def _may_be_cut(row):
+    """Whether values may not be what whole numbers hold: Python's own are looked at by numpy."""
+    if isinstance(row, list):
+        return any(type(value) is not int for value in row)
+    return True
 
 
 def _put_row(padded, i, row, at_end):
