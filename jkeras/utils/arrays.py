@@ -156,7 +156,7 @@ def _as_row(row, dtype, what):
 def _may_be_cut(row):
     """Whether values may not be what whole numbers hold: Python's own are looked at by numpy."""
     if isinstance(row, list):
-        return any(type(value) is not int for value in row)
+        return not {int}.issuperset(map(type, row))
     return True
 
 
