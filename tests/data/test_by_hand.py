@@ -182,3 +182,29 @@ def test_more_words_together_than_there_are():
 def test_an_infinite_loss_is_said():
     with pytest.warns(UserWarning, match="the loss of epoch 1 is infinite"):
         fit(class_weight={0: np.inf}, epochs=1)
+
+
+def of_itself(kind):
+    around = [1] if kind is list else {"a": 1}
+    if kind is list:
+        around.append(around)
+    else:
+        around["b"] = around
+    return around
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_containers_of_themselves(kind):
+    """JAX leaves Python without its levels of recursion then."""
+    around = of_itself(kind)
+    loss = jkeras.losses.MeanSquaredError()
+    for run in (
+        lambda: LINEAR.predict(around),
+        lambda: LINEAR(around),
+        lambda: LINEAR.compile("sgd", around),
+        lambda: loss(around, X),
+        lambda: jkeras.Model(around, around),
+        lambda: measured("Mean", [around]),
+    ):
+        with pytest.raises(ValueError, match="contains itself, or is nested deeper"):
+            run()
