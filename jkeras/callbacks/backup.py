@@ -40,7 +40,7 @@ class BackupAndRestore(Callback):
                 f"backup_dir={backup_dir!r}"
             )
         check_save_freq(save_freq)
-        self.backup_dir = os.fspath(backup_dir)
+        self.backup_dir = os.fsdecode(backup_dir)
         self.save_freq = save_freq
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint

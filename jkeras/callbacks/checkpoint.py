@@ -155,7 +155,7 @@ class ModelCheckpoint(SavingCallback):
         initial_value_threshold=None,
     ):
         super().__init__(monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold)
-        self.filepath = os.fspath(filepath)
+        self.filepath = os.fsdecode(filepath)
         self.save_weights_only = save_weights_only
         if save_weights_only:
             endings = (".weights.h5",)

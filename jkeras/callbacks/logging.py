@@ -26,7 +26,7 @@ class CSVLogger(Callback):
 
     def __init__(self, filename, separator=",", append=False):
         super().__init__()
-        self.filename = os.fspath(filename)
+        self.filename = os.fsdecode(filename)
         self.sep = separator
         self.append = append
         self.csv_file = self.writer = self.keys = None

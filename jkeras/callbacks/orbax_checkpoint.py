@@ -54,7 +54,7 @@ class OrbaxCheckpoint(SavingCallback):
         save_weights_only=False,
     ):
         super().__init__(monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold)
-        self.directory = os.path.abspath(os.fspath(directory))
+        self.directory = os.path.abspath(os.fsdecode(directory))
         self.max_to_keep = max_to_keep
         self.save_on_background = save_on_background
         self.save_weights_only = save_weights_only

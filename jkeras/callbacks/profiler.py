@@ -19,7 +19,7 @@ class Trace:
     """
 
     def __init__(self, folder, start, count):
-        self.folder = os.fspath(folder)
+        self.folder = os.fsdecode(folder)
         self.start = start
         self.count = count
         self.running = False
@@ -102,7 +102,7 @@ class ProfilerTrace(Callback):
                 "ProfilerTrace counts steps from 1. Received: "
                 f"start_step={start_step}, steps={steps}"
             )
-        self.logdir = os.fspath(logdir)
+        self.logdir = os.fsdecode(logdir)
         self.start_step = start_step
         self.steps = steps
         self._trace = None

@@ -53,7 +53,7 @@ class TensorBoard(Callback):
         embeddings_metadata=None,
     ):
         super().__init__()
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = os.fsdecode(log_dir)
         self.histogram_freq = histogram_freq
         self.write_graph = write_graph
         self.write_images = write_images

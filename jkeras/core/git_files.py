@@ -74,7 +74,7 @@ def read(path: str | os.PathLike, most: int = MOST_BYTES) -> bytes | None:
     with opened(path) as file:
         content = None if file is None else file.read(most + 1)
     if content is not None and len(content) > most:
-        raise ValueError(f"{os.fspath(path)} is larger than {most} bytes")
+        raise ValueError(f"{os.fsdecode(path)} is larger than {most} bytes")
     return content
 
 

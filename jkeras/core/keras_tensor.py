@@ -265,6 +265,32 @@ def one_or_list(values):
     return values[0] if len(values) == 1 else list(values)
 
 
+DEEPEST = 64  # levels of containers in each other
+
+
+def refuse_cycles(structure, what="inputs"):
+    """Raises ValueError for a container that contains itself, or is nested beyond all use.
+
+    JAX's own error for these leaves Python without a level of recursion, for the whole program.
+
+    >>> refuse_cycles({"a": [1, (2, 3)]})
+    """
+    _refuse_cycles(structure, what, ())
+
+
+def _refuse_cycles(structure, what, around):
+    if not isinstance(structure, (list, tuple, dict)):
+        return
+    if len(around) == DEEPEST or any(structure is one for one in around):
+        raise ValueError(
+            f"`{what}` contains itself, or is nested deeper than {DEEPEST} levels. Expected arrays "
+            "in lists, tuples or dicts."
+        )
+    for item in structure.values() if isinstance(structure, dict) else structure:
+        if isinstance(item, (list, tuple, dict)):
+            _refuse_cycles(item, what, (*around, structure))
+
+
 def flatten(structure):
     """All leaves of a structure, None, sparse arrays and everything else included, in Keras's
     order.

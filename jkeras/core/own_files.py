@@ -84,8 +84,8 @@ def _word(mode):
 
 def _in_the_way(path, problem):
     return FileExistsError(
-        f"{os.fspath(path)} is {problem}; expected a file, or nothing. It was not touched: move it "
-        "away, or give another folder."
+        f"{os.fsdecode(path)} is {problem}; expected a file, or nothing. It was not touched: move "
+        "it away, or give another folder."
     )
 
 

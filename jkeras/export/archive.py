@@ -192,7 +192,7 @@ class ExportArchive:
         with replacing(filepath, links=True) as temporary:
             artifact.write(temporary, self._programs, self.variables, self._collections)
         if verbose:
-            console.say(f"Exported for {', '.join(self.platforms)} to {os.fspath(filepath)}")
+            console.say(f"Exported for {', '.join(self.platforms)} to {os.fsdecode(filepath)}")
             for name, program in self._programs.items():
                 console.say(f"  {name}: {Endpoint(program.exported, ())}")
 

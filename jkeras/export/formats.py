@@ -42,4 +42,4 @@ def export_model(model, filepath, format, verbose, input_signature, platforms, *
     else:
         tensorflow_files.write_saved_model(model, filepath, input_signature, platforms)
     if verbose:
-        console.say(f"Exported to {os.fspath(filepath)}")
+        console.say(f"Exported to {os.fsdecode(filepath)}")

@@ -47,7 +47,7 @@ def write_saved_model(model, filepath, input_signature=None, platforms=("cpu",))
     )
     flat = tf.function(converted.flat, input_signature=converted.specs, autograph=False)
     signatures = {name: flat for name in ("serve", "serving_default")}
-    tf.saved_model.save(module, os.fspath(filepath), signatures=signatures)
+    tf.saved_model.save(module, os.fsdecode(filepath), signatures=signatures)
 
 
 def write_litert(model, filepath, input_signature=None, **options):
@@ -61,7 +61,7 @@ def write_litert(model, filepath, input_signature=None, **options):
         ValueError: another ending, an option that the converter does not have, or operations that
             it does not know.
     """
-    if not os.fspath(filepath).endswith(".tflite"):
+    if not os.fsdecode(filepath).endswith(".tflite"):
         raise ValueError(
             "The LiteRT export requires the filepath to end with '.tflite'. "
             f"Received: filepath={filepath}"

@@ -163,7 +163,7 @@ def read_lines(path, encoding, where):
         explain(
             where,
             f"a text file in {encoding} with one token in each line",
-            f"{os.fspath(path)}: {problem}",
+            f"{os.fsdecode(path)}: {problem}",
             "write it in UTF-8, or give its `encoding`",
         )
     )

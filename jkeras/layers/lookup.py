@@ -237,7 +237,7 @@ class IndexLookup(HostLayer):
         from_file = isinstance(vocabulary, (str, os.PathLike))
         if from_file:
             refuse_untrusted(
-                f"the file {os.fspath(vocabulary)!r} of this machine, as the vocabulary of "
+                f"the file {os.fsdecode(vocabulary)!r} of this machine, as the vocabulary of "
                 f"{self._where}",
                 "Save the model with the tokens in it.",
             )
@@ -305,7 +305,7 @@ class IndexLookup(HostLayer):
     def _read(self, path):
         if not os.path.isfile(path):
             raise ValueError(
-                f"{self._where}: Vocabulary file {os.fspath(path)} does not exist. It is a text "
+                f"{self._where}: Vocabulary file {os.fsdecode(path)} does not exist. It is a text "
                 "file with one token in each line."
             )
         if self.output_mode == "tf_idf":

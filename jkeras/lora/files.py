@@ -93,7 +93,7 @@ def save(
             for key, matrix in zip(_keys(module, place), (a[i], b[i])):
                 arrays[key] = Written(np.ascontiguousarray(matrix.T))
     text = peft_config.written(ranks, adapter.alpha, base_model, task_type)
-    with exchanging(os.path.realpath(os.fspath(folder)), CONFIG) as new:
+    with exchanging(os.path.realpath(os.fsdecode(folder)), CONFIG) as new:
         safetensors.write(arrays, os.path.join(new, MATRICES))
         pathlib.Path(new, CONFIG).write_text(text, encoding="utf-8")
 
@@ -136,14 +136,14 @@ def load(folder: str | os.PathLike, params: dict, *, names: Names = None) -> Ada
     >>> adapter.ranks, adapter.alpha
     ({'dense/kernel': 1}, 4.0)
     """
-    check_links(os.fspath(folder), (CONFIG, MATRICES))
-    path = os.path.join(os.fspath(folder), CONFIG)
+    check_links(os.fsdecode(folder), (CONFIG, MATRICES))
+    path = os.path.join(os.fsdecode(folder), CONFIG)
     with explained(path), opened(path) as file:
         text = file.read(LONGEST_CONFIG + 1)
         if len(text) > LONGEST_CONFIG:
             raise SerializationError(f"it has more than {LONGEST_CONFIG} bytes.")
         config = peft_config.understood(safe_json.loads(text, "it"))
-    path = os.path.join(os.fspath(folder), MATRICES)
+    path = os.path.join(os.fsdecode(folder), MATRICES)
     with explained(path), opened(path) as file:
         return _read(safetensors.read(file), params, names, config)
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jkeras.core import policy, typed
 from jkeras.core.errors import ArgumentError, readable
 from jkeras.core.host_numbers import refuse_masked
+from jkeras.core.keras_tensor import refuse_cycles
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
@@ -93,6 +94,7 @@ class Loss(Record):
 
     def _arrays(self, structure: Any) -> Any:
         """A structure with its leaves as arrays; a nested list of numbers is one array."""
+        refuse_cycles(structure, "y")
         if _is_list_of_numbers(structure):
             return self._array(structure)
         return jax.tree_util.tree_map(self._array, structure)

@@ -21,7 +21,7 @@ from jkeras.core.dtypes import as_numbers
 from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.host_numbers import WIDEST, fitted, refuse_masked
-from jkeras.core.keras_tensor import standardize_shape
+from jkeras.core.keras_tensor import refuse_cycles, standardize_shape
 from jkeras.core.module import Module
 from jkeras.core.record import Any, Record, defines, record
 from jkeras.core.registry import public_name
@@ -443,6 +443,7 @@ def _as_input(x: Any) -> Any:
     if isinstance(x, Variable):
         return frame.read(x)
     if isinstance(x, (list, tuple, bool, int, float, np.generic, str)):
+        refuse_cycles(x, "values")
         return as_numbers(x, "values")
     if isinstance(x, np.ndarray):
         refuse_masked(x, "values")

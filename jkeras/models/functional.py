@@ -54,6 +54,8 @@ class Functional(Composite, Model):
             self.trainable = trainable
 
     def _set_graph(self, inputs, outputs):
+        keras_tensor.refuse_cycles(inputs, "inputs")
+        keras_tensor.refuse_cycles(outputs, "outputs")
         flat_inputs, flat_outputs = keras_tensor.flatten(inputs), keras_tensor.flatten(outputs)
         _check_tensors("inputs", flat_inputs)
         _check_tensors("outputs", flat_outputs)

@@ -56,6 +56,7 @@ def has_texts(x):
         return False  # without a look at an element
     if not isinstance(x, (str, list, tuple, dict)) and not hasattr(x, "__array__"):
         return False  # a generator or data set
+    keras_tensor.refuse_cycles(x)
     leaves = jax.tree_util.tree_leaves(x)
     return any(map(_is_text, leaves))
 

@@ -48,7 +48,7 @@ class KerasFileEditor:
     """
 
     def __init__(self, filepath):
-        self.filepath = os.fspath(filepath)
+        self.filepath = os.fsdecode(filepath)
         self.metadata = None
         self.config = None
         if not self.filepath.endswith((".keras", ".weights.h5")):
@@ -210,7 +210,7 @@ class KerasFileEditor:
         Raises:
             ValueError: another ending.
         """
-        path = os.fspath(filepath)
+        path = os.fsdecode(filepath)
         if not path.endswith(".weights.h5"):
             raise ValueError(
                 f"Edited weights are written to a `.weights.h5` file. Received: filepath={filepath}"

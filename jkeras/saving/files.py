@@ -36,7 +36,7 @@ def replacing_all():
     files = []  # (`Partial`, path)
 
     def begin(path, links=False):
-        path = _place(os.fspath(path), links)
+        path = _place(os.fsdecode(path), links)
         _check_kind(path)
         files.append((Partial(path), path))
         return files[-1][0].path

@@ -45,7 +45,7 @@ def folder_of_this_process(folder):
     """
     if jax.process_count() == 1:
         return folder
-    return os.path.join(os.fspath(folder), f"process_{jax.process_index()}")
+    return os.path.join(os.fsdecode(folder), f"process_{jax.process_index()}")
 
 
 def copied(trees):

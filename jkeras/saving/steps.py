@@ -46,14 +46,14 @@ class StepFolder:
     def __init__(self, path, own=None, is_shared=True):
         self.own = own
         self.is_shared = is_shared
-        if not os.fspath(path):
+        if not os.fsdecode(path):
             raise ValueError("Expected the path of a folder for checkpoints. Received: ''")
-        if "://" in os.fspath(path):
+        if "://" in os.fsdecode(path):
             raise ValueError(
                 "Checkpoints are kept in a folder of the file system: mount the bucket (as with "
-                f"gcsfuse) and give the path. Received: {os.fspath(path)!r}"
+                f"gcsfuse) and give the path. Received: {os.fsdecode(path)!r}"
             )
-        self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        self.path = os.path.abspath(os.path.expanduser(os.fsdecode(path)))
         if os.path.lexists(self.path) and not os.path.isdir(self.path):
             raise NotADirectoryError(
                 f"{self.path} is no folder: checkpoints are kept in one. Give another path."

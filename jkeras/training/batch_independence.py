@@ -208,7 +208,10 @@ def _mixed(jaxpr: "Jaxpr", places: Places) -> Meeting | None:
 
 def size_of(x: Structure) -> int:
     """The number of rows of a batch."""
-    return next(v for v in flatten(x) if v is not None).shape[0]
+    first = next((v for v in flatten(x) if v is not None), None)
+    if first is None:
+        raise ValueError("A batch has no arrays. Expected some.")
+    return first.shape[0]
 
 
 def padded(batch: Structure, size: int) -> Structure:

@@ -13,6 +13,7 @@ from jkeras import metrics as metrics_module
 from jkeras import optimizers
 from jkeras.core import registry
 from jkeras.core.calling import not_initialized
+from jkeras.core.keras_tensor import refuse_cycles
 from jkeras.core.errors import ArgumentError, check_choice
 from jkeras.core.patterns import check_patterns
 from jkeras.core.policy import is_float
@@ -485,6 +486,7 @@ def _with_loss_scale(optimizer: optimizers.Optimizer | None) -> optimizers.Optim
 
 def _check_names(loss: Structure) -> None:
     """Raises ValueError for the name of a loss that there is not, before anything is trained."""
+    refuse_cycles(loss, "loss")
     for name in jax.tree_util.tree_leaves(loss):
         if isinstance(name, str) and name.lower() not in ("crossentropy", "ce"):
             losses_module.get(name)

@@ -117,7 +117,7 @@ def _is_complete(target, is_right, file_hash):
 def _file_name(fname, origin):
     """The name that was given, or that of the address."""
     if fname:
-        name = os.fspath(fname)
+        name = os.fsdecode(fname)
     else:
         name = os.path.basename(_parts(origin).path)
     if not name:

@@ -48,7 +48,7 @@ class Folder:
         formats,
         what,
     ):
-        self.directory = os.fspath(directory)
+        self.directory = os.fsdecode(directory)
         self.formats = formats
         self.what = what
         self.batch_size = batch_size

@@ -94,7 +94,7 @@ class Picture:
         Returns:
             The path; without graphviz that of an SVG file beside the one asked for.
         """
-        path = os.fspath(path)
+        path = os.fsdecode(path)
         format = format or os.path.splitext(path)[1][1:] or "png"
         if format in ("dot", "raw"):
             content = self.to_string().encode()
@@ -438,7 +438,7 @@ def plot_model(
         splines=splines,
         **kwargs,
     )
-    asked = str(to_file)
+    asked = os.fsdecode(to_file)
     if not os.path.splitext(asked)[1]:
         asked = f"{asked}.png"
     written = picture.write(asked)
@@ -452,6 +452,6 @@ def plot_model(
         return None
     if written.endswith(".svg"):
         return display.SVG(filename=written)
-    if written.endswith(".pdf"):
-        return None
+    if not written.endswith((".png", ".jpg", ".jpeg", ".gif", ".webp")):
+        return None  # notebooks show no others
     return display.Image(filename=written)

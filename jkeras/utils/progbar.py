@@ -7,6 +7,8 @@ import numpy as np
 from jkeras.core import console
 from jkeras.core.registry import public
 
+PLAIN = str.maketrans("━─", "=-")  # for outputs without these letters
+
 
 @public("keras.utils.Progbar")
 class Progbar:
@@ -125,7 +127,10 @@ class Progbar:
             line = f"\r\x1b[2K{line}"
         if finalize:
             line += "\n"
-        console.write(line)
+        try:
+            console.write(line)
+        except UnicodeEncodeError:
+            console.write(line.translate(PLAIN))
 
     def _duration(self, current, now):
         """Seconds for a step, without the first one, which compiles."""

@@ -3,12 +3,16 @@ refused, and never another number in silence.
 """
 
 import datetime
+import tempfile
 
+import jax
 import numpy as np
 import pytest
+import scipy.sparse
 
 import jkeras
 from jkeras import layers
+from tests.data.kinds import Batches
 
 MASKED = np.ma.masked_array([[1.0], [2.0]], mask=[[False], [True]])
 
@@ -108,6 +112,36 @@ def test_variables():
 X, Y = np.ones((4, 2)), np.zeros((4, 1))
 
 
+KEYS = jax.random.split(jax.random.key(0), 4)
+
+
+class Half(Batches):
+    num_batches = 1.5
+
+
+def damaged():
+    """A matrix whose places lie outside of it, which scipy does not look at."""
+    matrix = scipy.sparse.csr_matrix(X)
+    matrix.indices = matrix.indices + 100
+    return matrix
+
+
+def no_rows():
+    model = jkeras.Sequential([jkeras.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(iter([(X[:0], Y[:0])]), verbose=0)
+
+
+def ids_in_a_file():
+    """Rows that are read from a memory map straight into a batch."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = np.memmap(f"{folder}/rows", "int32", "w+", shape=(64, 2))
+        rows[40, 1] = -1
+        model = jkeras.Sequential([layers.Embedding(10, 1), layers.Flatten(), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(rows, np.zeros((64, 1)), verbose=0)
+
+
 LINEAR = jkeras.Sequential([jkeras.Input((2,)), layers.Activation("linear")])
 
 
@@ -126,6 +160,12 @@ LOSS = jkeras.losses.MeanSquaredError(name="error")
 WRONG = {
     "weights of columns": (lambda: fit(sample_weight=np.ones((4, 3))), r"shape \(4,\).*\(4, 3\)"),
     "balanced": (lambda: fit(class_weight="balanced"), "must be {class: weight}.*'balanced'"),
+    "no rows": (lambda: no_rows(), "first batch has no rows"),
+    "no arrays": (lambda: LINEAR.predict(iter([([],)])), "A batch has no arrays"),
+    "random keys": (lambda: LINEAR.predict(KEYS), "has dtype key<fry>: expected numbers"),
+    "a damaged matrix": (lambda: LINEAR.predict(damaged()), "indices must be < 2"),
+    "half a batch": (lambda: LINEAR.predict(Half((X,))), "num_batches` must be a whole number"),
+    "ids in a file": (lambda: ids_in_a_file(), "`x` holds -1 at row"),
     "an epoch of text": (lambda: fit(initial_epoch="a"), "`initial_epoch` must be a whole number"),
     "validation of no epoch": (
         lambda: fit(validation_data=(X, Y), validation_freq=0),
@@ -182,3 +222,29 @@ def test_more_words_together_than_there_are():
 def test_an_infinite_loss_is_said():
     with pytest.warns(UserWarning, match="the loss of epoch 1 is infinite"):
         fit(class_weight={0: np.inf}, epochs=1)
+
+
+def of_itself(kind):
+    around = [1] if kind is list else {"a": 1}
+    if kind is list:
+        around.append(around)
+    else:
+        around["b"] = around
+    return around
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_containers_of_themselves(kind):
+    """JAX leaves Python without its levels of recursion then."""
+    around = of_itself(kind)
+    loss = jkeras.losses.MeanSquaredError()
+    for run in (
+        lambda: LINEAR.predict(around),
+        lambda: LINEAR(around),
+        lambda: LINEAR.compile("sgd", around),
+        lambda: loss(around, X),
+        lambda: jkeras.Model(around, around),
+        lambda: measured("Mean", [around]),
+    ):
+        with pytest.raises(ValueError, match="contains itself, or is nested deeper"):
+            run()

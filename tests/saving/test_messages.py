@@ -202,3 +202,25 @@ def test_what_is_defined_again_is_no_other():
         second = defined("notebook", "again")
         jkeras.saving.register_keras_serializable("again")(second)
     assert jkeras.saving.get_registered_object("again>Mine") is second is not first
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J\n.keras", "\x1b[2J\0.keras", "\x1b[2J.h5"])
+def test_a_path_is_shown_without_codes(name):
+    with pytest.raises(SerializationError) as caught:
+        jkeras.saving.load_model(name)
+    assert str(caught.value).startswith("\\x1b[2J") and str(caught.value).isprintable()
+
+
+def test_paths_of_bytes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = jkeras.Sequential([jkeras.Input((1,)), jkeras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.save(b"model.keras")
+    model.save_weights(b"model.weights.h5")
+    model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, report=b"report.json")
+    jkeras.saving.load_model(b"model.keras").load_weights(b"model.weights.h5")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "model.keras",
+        "model.weights.h5",
+        "report.json",
+    ]

@@ -109,3 +109,10 @@ def test_a_program_in_a_pipeline_ends_with_its_reader(model, monkeypatch):
     monkeypatch.setattr(sys, "stdout", Pipe())
     with pytest.raises(BrokenPipeError):
         model.fit(ROWS, ROWS[:, :1], verbose=2)
+
+
+def test_a_bar_without_the_letters_for_it(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    jkeras.utils.Progbar(2, width=4).update(2)
+    assert raw.getvalue().startswith(b"2/2 ==== ")

@@ -1,5 +1,8 @@
 """Pictures of models: every layer a box, every step an arrow, as DOT and as SVG."""
 
+import os
+import sys
+import types
 import xml.etree.ElementTree
 
 import pytest
@@ -42,3 +45,17 @@ def test_svg_is_well_formed(tmp_path, rankdir):
 def test_not_built():
     with pytest.raises(ValueError, match="built"):
         utils.plot_model(jkeras.Sequential([layers.Dense(1)]))
+
+
+def test_a_kind_of_file_that_notebooks_do_not_show(tmp_path, monkeypatch):
+    """What is written is written, where IPython is there too."""
+    display = types.ModuleType("IPython.display")
+    display.Image = display.SVG = lambda filename: filename
+    package = types.ModuleType("IPython")
+    package.display = display
+    monkeypatch.setitem(sys.modules, "IPython", package)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    model = jkeras.Sequential([jkeras.Input((1,)), jkeras.layers.Dense(1)])
+    path = tmp_path / "model.dot"
+    assert jkeras.utils.plot_model(model, os.fsencode(path)) is None
+    assert path.read_text().startswith("digraph")

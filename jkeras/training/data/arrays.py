@@ -43,6 +43,8 @@ def as_array(
             a device cannot hold.
     """
     if isinstance(value, jax.Array):
+        if jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended):
+            raise ValueError(f"`{what}` has dtype {value.dtype}: expected numbers.")
         return value
     refuse_masked(value, what)
     columns = getattr(value, "columns", None)
@@ -118,6 +120,8 @@ def _of_library(value):
     if hasattr(value, "detach"):
         return _of_torch(value)
     if hasattr(value, "toarray"):  # scipy
+        if hasattr(value, "check_format"):
+            value.check_format(full_check=True)  # it would write beyond the array
         return value.toarray()
     if hasattr(value, "todense"):  # JAX, sparse
         return value.todense()

@@ -7,6 +7,7 @@ import typing
 
 import numpy as np
 
+from jkeras.core.errors import check_whole
 from jkeras.training.data.arrays import as_batch
 from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.workers import made_ahead, made_by_threads, noted
@@ -32,6 +33,8 @@ class BatchSource(Source):
             self.num_batches = dataset.num_batches
         else:
             self.num_batches = len(dataset)
+        if self.num_batches is not None:
+            check_whole(f"{type(dataset).__name__}.num_batches", self.num_batches)
         if self.num_batches == 0:
             raise ValueError(f"The data set {type(dataset).__name__} is empty: its length is 0.")
 

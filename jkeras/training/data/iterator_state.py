@@ -7,12 +7,20 @@ import json
 import re
 import typing
 
+from jkeras.core.errors import readable
+
 # of an object in this process, as in the repr of a data source
 ADDRESS = re.compile(r"(?<= at )0x[0-9a-fA-F]+")
 
 
 class StateMisfit(ValueError):
-    """The state of an iterator belongs to other data, or to data with other options."""
+    """The state of an iterator belongs to other data, or to data with other options.
+
+    Its text shows parts of a file.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(readable(text, lines=False))
 
 
 @typing.runtime_checkable
@@ -94,7 +102,7 @@ def _differences(text: str, fresh: str) -> list[str]:
     """In what two states in JSON differ beside the numbers that say where they are, in words."""
     try:
         was, now = json.loads(text), json.loads(fresh)
-    except ValueError:
+    except (RecursionError, ValueError):
         return []
     if not isinstance(was, dict) or not isinstance(now, dict):
         return []

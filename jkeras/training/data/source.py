@@ -97,7 +97,10 @@ class Source:
     def shapes(self) -> Batch:
         """The first batch as shapes; it is made once for this."""
         if self._shapes is None:
-            self._shapes = shapes_of(self.peek())
+            shapes = shapes_of(self.peek())
+            if any(one.shape[:1] == (0,) for one in jax.tree_util.tree_leaves(shapes)):
+                raise ValueError("The first batch has no rows. Expected at least one.")
+            self._shapes = shapes
         return self._shapes
 
     def close(self) -> None:
