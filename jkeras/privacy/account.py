@@ -25,7 +25,8 @@ TURNS = (
 CONDITIONS = (
     "what one person gave is one row",
     "nobody who looks at the model knows the seeds of this training",
-    "what was trained without `privacy` before or in between saw none of these rows",
+    "what was trained without `privacy` before or in between, and what `adapt` took up, saw none "
+    "of these rows",
     "weights that came as arrays, by `set_weights`, `assign`, `load_weights` of `.h5` or `.npz`, "
     "or out of other programs, followed from none of these rows: an account goes with layers and "
     "with files of whole models, and not with arrays",

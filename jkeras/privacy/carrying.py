@@ -21,15 +21,25 @@ def account_of(model: Any) -> Account:
 
 def end_run(model: Any, account: Account, step: int) -> Account:
     """The account with its run ended at a step of the model; the weights that it trained remember
-    it.
+    it, and all others: what was trained follows from all that the model knew.
     """
     ended = account.end(step)
     if account.current is not None:
-        new = tuple(run for run in ended.runs if run.id == account.current.id)
-        for part in with_memory(model):
-            is_trained = part.trainable and getattr(part, "trainable_variables", True)
-            _remember(part, new if is_trained else ())
+        _remember_trained(model, ended.runs)
     return ended
+
+
+def carry_on(model: Any) -> None:
+    """Before a training without privacy: what it trains follows from all weights of the model, and
+    so has the runs of those that had privacy.
+    """
+    _remember_trained(model, account_of(model).runs)
+
+
+def _remember_trained(model, runs):
+    for part in with_memory(model):
+        if part.trainable and getattr(part, "trainable_variables", True):
+            _remember(part, runs)
 
 
 def _remember(part: Any, runs: tuple[Trained, ...]) -> None:

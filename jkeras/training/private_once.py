@@ -27,6 +27,12 @@ def with_memory(model: Any) -> list:
     return [*model.variables, *model._flatten_layers()]
 
 
+def carry_on(model: Any) -> None:
+    """Before a training: what it trains has the account of all that it follows from."""
+    if has_account(model):
+        carrying().carry_on(model)
+
+
 def require_said(model: Any, method: str) -> None:
     """Sees that a model that had privacy once is told with or without.
 

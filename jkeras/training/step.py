@@ -17,7 +17,7 @@ from jkeras.training.microbatches import MicrobatchStep
 from jkeras.training.nonfinite import guarded
 from jkeras.training.offload import offloaded
 from jkeras.training.overrides import overrides
-from jkeras.training.private_once import require_said
+from jkeras.training.private_once import carry_on, require_said
 from jkeras.training.results import metric_logs
 from jkeras.training.state import TrainState
 from jkeras.training.train_step import TrainStep
@@ -56,6 +56,7 @@ def train_step_on(
     """`make_train_step` for the states of a layout."""
     _require(model, optimizer=True)
     require_said(model, "training")
+    carry_on(model)
 
     def kept_logs(state: TrainState) -> Logs:
         return metric_logs(model, StateLayout(model), state)

@@ -34,7 +34,7 @@ from jkeras.training.layout import StateLayout
 from jkeras.training.nonfinite import look_at_batch
 from jkeras.training.overrides import has_own_step, overrides
 from jkeras.training.predictor import Predictor, predict_at_once, predictor_of
-from jkeras.training.private_once import require_said
+from jkeras.training.private_once import carry_on, require_said
 from jkeras.training.program import program_of
 from jkeras.training.results import as_numbers, concatenate
 from jkeras.training.state import TrainState, copied, new_key
@@ -239,6 +239,7 @@ class Trainer(MaybeEnsemble, Compilable):
 
         self._assert_compiled("fit")
         require_said(self, "fit")
+        carry_on(self)
         check_whole("epochs", epochs)
         check_whole("initial_epoch", initial_epoch)
         if seed is not None:

@@ -18,6 +18,8 @@ from jkeras.explain.points import in_passes
 
 Tree = Any
 LARGEST = 16384  # parameters whose matrix is made: of 1 GiB in float32
+UNIT = float(jnp.finfo("float32").eps)
+OF_BASIS = 1e4  # axes of a basis are off by so much less than the values along them
 AT_ONCE = 2**25  # numbers in the gradients that are there at once: 128 MiB in float32
 
 
@@ -60,6 +62,13 @@ class Full:
     def eigenvalues(self) -> jax.Array:
         """(parameters,), none below 0."""
         return jnp.maximum(jnp.linalg.eigvalsh(self.matrix), 0)
+
+    def digits(self, factor: "Triangular") -> jax.Array:
+        """How many times as large as what rounding may hide of it the precision of a parameter is
+        that the others leave, at least; NaN where the matrix with the prior has no root.
+        """
+        left = jnp.diagonal(factor.lower) ** 2
+        return jnp.min(left / (jnp.diagonal(self.matrix) + factor.prior)) / UNIT
 
     def factor(self, precision: jax.Array) -> "Triangular":
         """A root of the inverse of the matrix with a number added to its diagonal.
@@ -121,6 +130,15 @@ class Diagonal:
     def eigenvalues(self) -> jax.Array:
         """(parameters,)"""
         return self.values
+
+    def digits(self, factor: "Scaled") -> jax.Array:
+        """As of `Full`; infinite where values are sums of squares. Rounding hides less of values
+        than of the basis, so that it is told in other units.
+        """
+        if isinstance(self.basis, Axes):
+            return jnp.full((), jnp.inf)
+        least, largest = jnp.min(self.values) + factor.prior, jnp.max(self.values) + factor.prior
+        return OF_BASIS * least / largest / UNIT
 
     def factor(self, precision: jax.Array) -> "Scaled":
         """A root of the inverse of the matrix with a number added to its diagonal."""

@@ -4,6 +4,8 @@ params.
 
 import dataclasses
 import functools
+import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +37,7 @@ LAST = "last_layer"
 LIKELIHOODS = ("classification", "regression")
 TUNED = "marglik"
 ROWS_LOOKED_AT = 32  # of outputs that are to be probabilities
+DIGITS = 1.0  # of the smallest precision: below that many roundings it is not known
 EXACT = 1e-6  # of the labels' size; what outputs miss by rounding
 
 
@@ -233,6 +236,7 @@ def laplace(
     fitted = program(uncertain, fixed, state, x, y, *numbers)
     if tuned[1]:
         _check_residuals(fitted, y)
+    _check_digits(float(fitted.digits))
     noise = float(fitted.residuals.noise) if is_regression else 1.0
     return Laplace(model, fitted, (fixed, state), Likelihood(kind), noise, function)
 
@@ -260,6 +264,23 @@ def _check_residuals(fitted, y):
         received = "outputs that are equal to the labels, of which no noise is found"
         fix = "give `noise=`, the standard deviation of the labels"
         raise ValueError(explain(WHERE, "labels around the outputs", received, fix))
+
+
+def _check_digits(digits):
+    """Sees that the covariance is not made of roundings: of inputs far from zero, which are nearly
+    the same in all rows, float32 keeps no digits of how they differ.
+    """
+    wanted = "params whose precision float32 can tell from its roundings"
+    fix = (
+        "standardize the inputs (`layers.Normalization`), or take a larger `prior_precision`, or "
+        "`structure='diag'`"
+    )
+    if math.isnan(digits):
+        received = "a curvature whose smallest eigenvalues rounding hides"
+        raise ValueError(explain(WHERE, wanted, received, fix))
+    if digits < DIGITS:
+        received = f"the smallest as {digits:.2g} times the largest rounding"
+        warnings.warn(explain(WHERE, wanted, received, fix), stacklevel=3)
 
 
 def _function(model, likelihood, from_logits, params, state, x):

@@ -81,6 +81,13 @@ class Posterior:
         return _exact(root.T, root)
 
     @property
+    def digits(self) -> jax.Array:
+        """How many times as large as what rounding may hide the smallest precision of the params
+        is; NaN where float32 has no root of their covariance.
+        """
+        return self.curvature.digits(self.factor)
+
+    @property
     def log_marginal_likelihood(self) -> jax.Array:
         """The logarithm of the probability of all labels, the params integrated out."""
         scatter = self.prior_precision * jnp.sum(flat(self.mean) ** 2)

@@ -81,6 +81,31 @@ def test_a_frozen_layer_saw_nothing():
         model_of(encoder).privacy_spent()
 
 
+def test_what_is_trained_on_top_follows_from_below():
+    """A head was made of what its encoder knew when it was trained, frozen or not."""
+    for trainable in (True, False):
+        encoder = layers.Dense(5)
+        fitted(model_of(encoder), epochs=2)
+        encoder.trainable = trainable
+        second = fitted(model_of(encoder))
+        head = jkeras.Sequential([jkeras.Input((5,)), second.layers[-1]])
+        assert head.privacy_spent().epsilon == epsilon(15)
+
+
+@pytest.mark.parametrize("train", [fitted, lambda m: m.train_on_batch(X, Y)])
+def test_what_is_trained_without_on_top_follows_from_below(train):
+    """On other rows, say: it tells of those that the encoder saw."""
+    encoder = layers.Dense(5)
+    fitted(model_of(encoder))
+    encoder.trainable = False
+    second = model_of(encoder, layers.Dense(4, trainable=False))
+    second.compile("sgd", LOSS, privacy=None)
+    train(second)
+    *_, fixed, head = second.layers
+    assert jkeras.Sequential([jkeras.Input((4,)), head]).privacy_spent().epsilon == epsilon(5)
+    assert not fixed.private_runs
+
+
 def test_the_noise_for_an_epsilon_counts_what_the_layers_saw():
     encoder = layers.Dense(5)
     first = model_of(encoder)

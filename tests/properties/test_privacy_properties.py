@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import example
 from hypothesis import strategies as st
 
 import jkeras
@@ -17,6 +18,9 @@ from jkeras.training.batch_independence import SIZES, are_independent, meeting
 from tests.properties.tools import SEEDS, start_afresh, property_of
 
 ROWS, STEPS, SIZE = 4, 6, 8
+# the flags of these tests have numbers that are used twice computed in two ways, which round
+# differently: those of a length and of a sum, by 1e-4 where a normalization leaves few digits
+AS_EVERYWHERE = {"xla_backend_optimization_level": 1}
 SCALES = (1e-4, 1e-2, 1.0, 1e2, 1e4)
 
 
@@ -74,7 +78,9 @@ def length(tree):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # masks that end
-@property_of(examples=3, seed=SEEDS, norms=st.sampled_from(["ghost", "ghost", "ghost", "vmap"]))
+@example(seed=248, norms="ghost")  # places that cancel, beside other rows
+@example(seed=250, norms="vmap")  # a normalization of numbers that are nearly equal
+@property_of(examples=1, seed=SEEDS, norms=st.sampled_from(["ghost", "ghost", "ghost", "vmap"]))
 def test_no_row_moves_the_sum_by_more_than_the_bound(seed, norms):
     rng = np.random.default_rng(seed)
     start_afresh(seed)
@@ -85,7 +91,8 @@ def test_no_row_moves_the_sum_by_more_than_the_bound(seed, norms):
         logits = model.apply(params, model.state, [v[None] for v in x])[0][0]
         return -jax.nn.log_softmax(logits)[y]
 
-    summed = jax.jit(privacy.clipped_grad(loss, 1.0, clipping=clipping, norms=norms))
+    summed = privacy.clipped_grad(loss, 1.0, clipping=clipping, norms=norms)
+    summed = jax.jit(summed, compiler_options=AS_EVERYWHERE)
     for _ in range(6):
         numbers, words, y = drawn_rows(rng)
         whole, _ = summed(model.params, (numbers, words), y, np.ones(ROWS, bool))

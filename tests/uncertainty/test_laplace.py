@@ -131,7 +131,7 @@ def test_one_dense_layer_has_an_exact_kronecker_product_for_one_row():
     model.set_weights(weights(3, 3)[:1])
     x, y = X[:1], Y[:1]
     full = uncertainty.laplace(model, x, y)
-    kron = uncertainty.laplace(model, x, y, structure="kron")
+    kron = uncertainty.uncertainty.laplace(model, x, y, structure="kron")
     close(kron.covariance, full.covariance, 1e-5)
     close(kron.predict(X_TEST), full.predict(X_TEST), 1e-5)
 
@@ -580,3 +580,30 @@ def test_outputs_that_are_no_probabilities():
     model.compile("sgd", "sparse_categorical_crossentropy")
     with pytest.raises(ValueError, match="`outputs` between 0 and 1"):
         uncertainty.laplace(model, X, Y)
+
+
+def regression(offset, scale):
+    rng = np.random.default_rng(0)
+    x = np.float32(rng.normal(size=(200, 3)) * scale + offset)
+    model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(1)])
+    given = {"likelihood": "regression", "prior_precision": 1e-4, "noise": 0.3}
+    return model, x, np.float32(rng.normal(size=(200, 1))), given
+
+
+def test_inputs_far_from_zero_are_refused():
+    """A variance of roundings would be a million times the true one, or NaN."""
+    model, x, y, given = regression(1e4, 1.0)
+    with pytest.raises(ValueError, match="rounding hides. To fix it: standardize the inputs"):
+        uncertainty.laplace(model, x, y, structure="full", **given)
+    with pytest.warns(UserWarning, match="times the largest rounding. To fix it: standardize"):
+        uncertainty.laplace(model, x, y, structure="kron", **given)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("structure", ["full", "kron", "diag"])
+def test_inputs_of_other_units_are_not(structure):
+    scale = [1e2, 1.0, 1e-1] if structure == "kron" else [1e4, 1.0, 1e-3]
+    model, x, y, given = regression(0.0, scale)
+    assert np.isfinite(
+        uncertainty.laplace(model, x, y, structure=structure, **given).predict(x)[1]
+    ).all()
