@@ -74,7 +74,7 @@ def is_right(line):
         return change <= entries.IGNORED | FREE | set(own.get(name, ())) | TYPED.get(name, set())
     if isinstance(line["difference"], str):
         return False
-    return line["difference"] < CLOSE.get((name, next(iter(change), None)), 1e-5)
+    return line["difference"] < max([CLOSE.get((name, entry), 1e-5) for entry in change] or [1e-5])
 
 
 def check(lines):
