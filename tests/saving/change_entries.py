@@ -182,7 +182,8 @@ def main(name, every):
             if "refused" not in line and not set(change) <= entries.IGNORED:
                 read.append(change)
         for change in pairs_of(read, 30 // every):
-            print(json.dumps(line_of(folder, config, name, change, known), default=str), flush=True)
+            line = {**line_of(folder, config, name, change, known), "pair": True}
+            print(json.dumps(line, default=str), flush=True)
 
 
 HIDDEN = (

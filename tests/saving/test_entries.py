@@ -72,7 +72,8 @@ def is_right(line):
     if line["difference"] == "only ours":  # transformers looks at the types of what it leaves out
         own = {one.model_type: one.ignored for one in ARCHITECTURES}
         free = entries.IGNORED | FREE | set(entries.PLAIN) | set(own.get(name, ()))
-        return change <= free | TYPED.get(name, set())
+        free |= TYPED.get(name, set())
+        return bool(change & free) if "pair" in line else change <= free
     if isinstance(line["difference"], str):
         return False
     return line["difference"] < max([CLOSE.get((name, entry), 1e-5) for entry in change] or [1e-5])
