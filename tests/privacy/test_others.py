@@ -31,6 +31,7 @@ def clipped(model):
     return loss, *privacy.clipped_grad(loss, 1.0)(model.params, X, Y)
 
 
+@pytest.mark.filterwarnings("ignore:optax.global_norm:DeprecationWarning")  # its own call
 def test_gradients_of_jax_privacy(model):
     jax_privacy = pytest.importorskip("jax_privacy")
     loss, total, _ = clipped(model)
@@ -40,6 +41,7 @@ def test_gradients_of_jax_privacy(model):
         np.testing.assert_allclose(ours, other, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")  # its inputs have no gradients
 def test_norms_of_opacus(model):
     torch = pytest.importorskip("torch")
     opacus = pytest.importorskip("opacus.grad_sample")

@@ -4,8 +4,10 @@ that prints one line of JSON for each change: what was changed, the difference, 
 argument is 1, or 3 for every third change.
 """
 
+import itertools
 import json
 import pathlib
+import random
 import sys
 import tempfile
 
@@ -117,43 +119,70 @@ def ours(backbone, name):
     return np.asarray(outputs)
 
 
-def main(name, every):
-    """Prints a line for each change, or for every third one, ..."""
-    use_transformers.MODELS.update(MORE)
+def line_of(folder, config, name, change, known):
+    """What becomes of one change.
+
+    Args:
+        known: {configuration of a backbone: its outputs}, to which further ones are added.
+    """
+    changed = {k: v for k, v in {**config, **change}.items() if v != ABSENT}
+    (folder / "config.json").write_text(json.dumps(changed, default=str))
+    line = {"name": name, "change": change}
+    try:
+        backbone = jkeras.saving.from_transformers(folder)
+    except (ValueError, ImportError, OSError) as error:
+        return {**line, "refused": f"{type(error).__name__}: {error}"}
+    key = json.dumps(backbone.get_config(), default=str, sort_keys=True)
+    if key not in known:
+        try:
+            known[key] = ours(backbone, name)
+        except Exception as error:  # whatever it says
+            return {**line, "difference": f"fails: {error}"}
+    expected = theirs(folder, name)
+    if expected is None:
+        return {**line, "difference": "only ours"}
+    return {**line, "difference": use_transformers.difference(known[key], expected)}
+
+
+def pairs_of(changes, count):
+    """Two changes at once, of those that are read and may change an output."""
+    found = [
+        {**one, **other}
+        for one, other in itertools.combinations(changes, 2)
+        if not set(one) & set(other)
+    ]
+    return random.Random(0).sample(found, min(count, len(found)))
+
+
+def folder_of(name, folder):
+    """Writes a model, and gives what its `config.json` says."""
     model = use_transformers.random_model(name)
     if name == "roberta":  # as of those that were published
         model.base_model.embeddings.token_type_embeddings.weight.data.zero_()
+    model.save_pretrained(folder)
+    config = model.config.to_dict()
+    # as version 4 wrote it, which keras-hub reads
+    if name == "qwen3_moe":
+        config["num_experts"] = config.pop("num_local_experts")
+    if name == "bart":
+        config["num_hidden_layers"] = model.config.encoder_layers
+    return config
+
+
+def main(name, every):
+    """Prints a line for each change, or for every third one, ..., and for some pairs of them."""
+    use_transformers.MODELS.update(MORE)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        model.save_pretrained(folder)
-        path = folder / "config.json"
-        config = model.config.to_dict()
-        if name == "qwen3_moe":  # as version 4 wrote it, which keras-hub reads
-            config["num_experts"] = config.pop("num_local_experts")
-        if name == "bart":
-            config["num_hidden_layers"] = model.config.encoder_layers
-        known = {}
+        config = folder_of(name, folder)
+        known, read = {}, []
         for change in [{}, *changes_of(config)][::every]:
-            changed = {k: v for k, v in {**config, **change}.items() if v != ABSENT}
-            path.write_text(json.dumps(changed, default=str))
-            line = {"name": name, "change": change}
-            try:
-                backbone = jkeras.saving.from_transformers(folder)
-            except (ValueError, ImportError, OSError) as error:
-                line["refused"] = f"{type(error).__name__}: {error}"
-            else:
-                key = json.dumps(backbone.get_config(), default=str, sort_keys=True)
-                if key not in known:
-                    try:
-                        known[key] = ours(backbone, name)
-                    except Exception as error:  # whatever it says
-                        print(json.dumps({**line, "difference": f"fails: {error}"}, default=str))
-                        continue
-                expected = theirs(folder, name)
-                if expected is None:
-                    line["difference"] = "only ours"
-                else:
-                    line["difference"] = use_transformers.difference(known[key], expected)
+            line = line_of(folder, config, name, change, known)
+            print(json.dumps(line, default=str), flush=True)
+            if "refused" not in line and not set(change) <= entries.IGNORED:
+                read.append(change)
+        for change in pairs_of(read, 30 // every):
+            line = {**line_of(folder, config, name, change, known), "pair": True}
             print(json.dumps(line, default=str), flush=True)
 
 

@@ -222,6 +222,8 @@ ROPES = {
         ({"rope_scaling": {"rope_type": "linear", "factor": 4.0}}, "rope_scaling="),
         ({"rope_parameters": {**ROPES, "full_attention": ROPES["sliding_attention"]}}, "rope_"),
         ({"query_pre_attn_scalar": None}, "query_pre_attn_scalar"),
+        # the root of what keras-hub's block divides by is always that of head_dim
+        ({"query_pre_attn_scalar": 16, "num_attention_heads": 1}, "query_pre_attn_scalar=16"),
         ({"sliding_window": None}, "sliding_window"),
         ({"rope_parameters": [8.0]}, "rope_parameters"),
     ],

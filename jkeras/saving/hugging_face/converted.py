@@ -164,7 +164,7 @@ GEMMA3 = _converted(
         "_sliding_window_pattern": (6,),
         "hidden_activation": ("gelu_pytorch_tanh",),
         "layer_types": _sixth_ones,
-        "query_pre_attn_scalar": _scales,
+        "query_pre_attn_scalar": lambda config: (config["head_dim"],),
         "rope_local_base_freq": (10000.0,),
         "rope_parameters": _rope_of_gemma3,
         "rope_scaling": _linear,
