@@ -1,7 +1,15 @@
-"""Results in a JSON file, to which one run after the other adds what it measured."""
+"""Results in JSON files: those of the comparison with peers, to which one run after the other adds
+what it measured, and figures of the pages of docs/, a file for each script that measures them.
+"""
 
+import datetime
+import importlib.metadata
 import json
 import pathlib
+import platform
+from typing import Any
+
+FIGURES = pathlib.Path(__file__).parent / "figures"
 
 
 def merged(old, new):
@@ -22,3 +30,23 @@ def add(path, results):
     results = merged(json.loads(path.read_text()), results) if path.exists() else results
     path.write_text(json.dumps(results))
     return results
+
+
+def keep(script: str, part: str, found: Any, packages: tuple[str, ...] = ()) -> None:
+    """Prints what a script measured for the pages, and writes it to `benchmarks/figures`, where
+    docs/make_figures.py finds it.
+
+    Args:
+        script: its name, and that of the file.
+        part: what was measured; the file keeps the others.
+        found: as JSON has it.
+        packages: whose versions count, beside Python's and JAX's.
+    """
+    print(f"{script}, {part}: {json.dumps(found)}", flush=True)
+    path = FIGURES / f"{script}.json"
+    parts = json.loads(path.read_text()) if path.exists() else {}
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("jax", *packages)]
+    about = [str(datetime.date.today()), f"Python {platform.python_version()}", *versions]
+    parts[part] = {"measured": ", ".join(about), "found": found}
+    FIGURES.mkdir(exist_ok=True)
+    path.write_text(json.dumps(parts, indent=1) + "\n")

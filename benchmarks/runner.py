@@ -142,12 +142,11 @@ def measure(works, peers, rounds, quick=False, say=lambda text: None, python=sys
     return results
 
 
-def printed(module, *arguments, **given):
+def printed(module, *arguments, environment=None, **given):
     """What a module of the benchmarks prints in JSON, one value a line."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
-    text = subprocess.run(
-        command, check=True, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True, **given
-    ).stdout
+    given = dict(check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True) | given
+    text = subprocess.run(command, env=ENVIRONMENT | (environment or {}), **given).stdout
     return [json.loads(line) for line in text.splitlines()]
 
 

@@ -1,85 +1,86 @@
-"""What a large transformer costs on many devices, on paper: its step compiled for a mesh, no array
-made.
+"""What large models cost on many devices, on paper: their steps compiled, no array made.
 
-    python benchmarks/scaling.py [--devices 256] [--model 16] [--blocks 24] [--width 2048] [--batch
-    256] [--length 1024]
+    python -m benchmarks.scaling [--only devices pods offload attention]
 
-For data parallelism, FSDP and FSDP with layers cut along a second axis: bytes of arguments and of
-temporaries for each device, and bytes that each kind of collective moves for each device and step,
-from the compiled program.
+Writes the figures of docs/scaling.md. `devices` compiles the training step of a decoder with
+XLA:CPU for 1, 8 and 256 virtual devices, in a process of its own for each number; the others take
+the compiler of TPUs, `pip install -e '.[aot]'`. All numbers are of the compiled programs: bytes on
+each device, and bytes that the collectives give to each device in one step.
 """
 
 import argparse
-import collections
-import os
-import re
-import time
+import json
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-for name, default in dict(
-    devices=256, model=16, blocks=24, width=2048, heads=16, batch=256, length=1024, vocabulary=32000
-).items():
-    parser.add_argument(f"--{name}", type=int, default=default)
-options = parser.parse_args()
-os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={options.devices}"
-os.environ["JAX_PLATFORMS"] = "cpu"
+from benchmarks import kept, runner
 
-import jax
-
-import jkeras
-from jkeras import distribution, layers
-from jkeras.training import placement
-from jkeras.training.layout import StateLayout
-
-SIZES = {
-    "f32": 4,
-    "bf16": 2,
-    "s32": 4,
-    "u32": 4,
-    "pred": 1,
-    "f16": 2,
-    "s8": 1,
-    "u8": 1,
-    "s64": 8,
-    "f64": 8,
-}
-COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+BLOCKS, WIDTH, HEADS, LENGTH, VOCABULARY = 24, 2048, 16, 1024, 32000
+CUT = {8: 2, 256: 16}  # devices: along how many of them the layers are cut
+POD = "v5e:16x16"
+OFFLOADED = ((24, 256), (24, 24576), (100, 256))  # layers, rows
+CHIP = "v5e:1x1"
 
 
-class Block(layers.Layer):
-    """A block of a decoder: attention and a wide layer, each normalized before and added after
-    (Xiong et al. 2020).
-    """
-
-    def __init__(self, width, heads, **kwargs):
-        super().__init__(**kwargs)
-        self.norms = [layers.LayerNormalization(), layers.LayerNormalization()]
-        self.attention = layers.MultiHeadAttention(heads, width // heads)
-        self.up, self.down = layers.Dense(4 * width, "gelu"), layers.Dense(width)
-
-    def call(self, x):
-        y = self.norms[0](x)
-        x = x + self.attention(y, y, use_causal_mask=True)
-        return x + self.down(self.up(self.norms[1](x)))
+# ---------------------------------------------------------------- models
 
 
-def model():
-    tokens = jkeras.Input((options.length,), dtype="int32")
-    x = layers.Embedding(options.vocabulary, options.width, name="embedding")(tokens)
-    x = layers.Stack(
-        Block(options.width, options.heads), options.blocks, remat=True, name="blocks"
-    )(x)
-    return jkeras.Model(
-        tokens, layers.Dense(options.vocabulary, name="head")(layers.LayerNormalization()(x))
+def decoder():
+    """A decoder of 1.3 billion parameters, each block computed again for its gradient."""
+    import jkeras
+    from jkeras import layers
+
+    class Block(layers.Layer):
+        """Attention and a wide layer, each normalized before, added after (Xiong et al. 2020)."""
+
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.norms = [layers.LayerNormalization(), layers.LayerNormalization()]
+            self.attention = layers.MultiHeadAttention(HEADS, WIDTH // HEADS)
+            self.up, self.down = layers.Dense(4 * WIDTH, "gelu"), layers.Dense(WIDTH)
+
+        def call(self, x):
+            y = self.norms[0](x)
+            x = x + self.attention(y, y, use_causal_mask=True)
+            return x + self.down(self.up(self.norms[1](x)))
+
+    tokens = jkeras.Input((LENGTH,), dtype="int32")
+    x = layers.Embedding(VOCABULARY, WIDTH, name="embedding")(tokens)
+    x = layers.Stack(Block(), BLOCKS, remat=True, name="blocks")(x)
+    model = jkeras.Model(
+        tokens, layers.Dense(VOCABULARY, name="head")(layers.LayerNormalization()(x))
     )
+    model.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
 
 
-def cut_layers():
+def chain(depth):
+    """Equally wide layers."""
+    import jkeras
+    from jkeras import layers
+
+    dense = [layers.Dense(4096, activation="relu") for _ in range(depth)]
+    model = jkeras.Sequential([jkeras.Input((4096,)), *dense])
+    model.compile("adam", "mse")
+    return model
+
+
+def attention(**options):
+    """One layer of attention over 4,096 positions."""
+    import jkeras
+    from jkeras import layers
+
+    inputs = jkeras.Input((4096, 1024))
+    attend = layers.MultiHeadAttention(8, 128, **options)
+    model = jkeras.Model(inputs, attend(inputs, inputs, use_causal_mask=True))
+    model.compile("sgd", "mse")
+    return model
+
+
+def cut_layers(devices, model):
     """The batch along one axis, the heads and the hidden units of each block along the other."""
-    mesh = distribution.DeviceMesh(
-        (options.devices // options.model, options.model), ["batch", "model"]
-    )
-    layouts = distribution.LayoutMap(mesh)
+    from jkeras import distribution
+
+    shape = (len(devices) // model, model)
+    layouts = distribution.LayoutMap(distribution.DeviceMesh(shape, ["batch", "model"], devices))
     layouts[".*/attention_(query|key|value)_dense_kernel"] = (None, "batch", "model", None)
     layouts[".*/attention_output_dense_kernel"] = (None, "model", None, "batch")
     layouts[".*/up_kernel"] = (None, "batch", "model")
@@ -89,76 +90,117 @@ def cut_layers():
     return distribution.ModelParallel(layout_map=layouts, batch_dim_name="batch")
 
 
-def bytes_of(shapes):
-    """The bytes of all arrays in a piece of HLO such as "(f32[8,4], bf16[2])"."""
-    total = 0
-    for kind, sizes in re.findall(r"\b([a-z]+\d*)\[([\d,]*)\]", shapes):
-        count = 1
-        for size in filter(None, sizes.split(",")):
-            count *= int(size)
-        total += count * SIZES.get(kind, 4)
-    return total
+# ---------------------------------------------------------------- plans
 
 
-def traffic(text, trips):
-    """{collective: bytes of its results}; what stands in a loop's body counts as often as the loop
-    runs.
-    """
-    moved = collections.Counter()
-    loops = set(re.findall(r"body=%?([\w.\-]+)", text))
-    computation = ""
-    for line in text.splitlines():
-        start = re.match(r"^(?:ENTRY )?%?([\w.\-]+) \(", line)
-        computation = start.group(1) if start else computation
-        for kind in COLLECTIVES:
-            found = re.match(rf".* = (.*?) {kind}(?:-start)?\(", line)
-            if found:
-                moved[kind] += bytes_of(found.group(1)) * (trips if computation in loops else 1)
-    return moved
+def planned(model, batch, **more):
+    """A plan, as JSON has it."""
+    found = model.plan(batch, **more)
+    memory = found.memory
+    return {
+        "parameters": model.count_params(),
+        "state": memory.parameters + memory.optimizer + memory.state,
+        "temporary": memory.temporary,
+        "host": memory.host,
+        "needed": found.needed,
+        "available": found.available,
+        "fits": found.fits,
+        "collectives": found.collectives,
+    }
+
+
+def decoders(devices):
+    """Plans of the decoder with one sequence for each of some devices, in three distributions."""
+    import jkeras
+    from jkeras import distribution
+
+    count = len(devices)
+    if count == 1:
+        yield {"devices": 1, "distribution": "", **planned(decoder(), 1)}
+        return
+    for name, make in (
+        ("data", lambda: distribution.DataParallel(devices=devices)),
+        ("FSDP", lambda: distribution.FSDP(devices=devices)),
+        (
+            f"FSDP over {count // CUT[count]}, layers cut in {CUT[count]}",
+            lambda: cut_layers(devices, CUT[count]),
+        ),
+    ):
+        jkeras.utils.clear_session()
+        with make().scope():
+            yield {"devices": count, "distribution": name, **planned(decoder(), count)}
+
+
+def on_devices():
+    """By the CPU's compiler, for several numbers of virtual devices."""
+    found = []
+    for count in (1, *CUT):
+        flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
+        found += runner.printed("scaling", "--here", environment=flags)
+    return found
+
+
+def on_pods():
+    """By the TPU's compiler: the decoder on a pod, and in 16 bits on a part of one."""
+    import jkeras
+    from jkeras import distribution
+
+    found = {"float32": list(decoders(distribution.Topology(POD).devices))}
+    jkeras.config.set_dtype_policy("mixed_bfloat16")
+    with distribution.FSDP(devices=distribution.Topology("v5e:4x4").devices).scope():
+        found["mixed_bfloat16"] = planned(decoder(), 16)
+    jkeras.config.set_dtype_policy("float32")
+    return found
+
+
+def offloaded():
+    """Layers on one chip, with the optimizer's state there and in the memory of the host."""
+    from jkeras import distribution
+
+    devices, found = distribution.Topology(CHIP).devices, []
+    for depth, rows in OFFLOADED:
+        plans = []
+        for place in (None, "optimizer"):
+            with distribution.FSDP(devices=devices, offload=place).scope():
+                plans.append(planned(chain(depth), rows))
+        found.append({"layers": depth, "rows": rows, "without": plans[0], "with": plans[1]})
+    return found
+
+
+def attending():
+    """One sequence of 4,096 positions, with the fused kernel and without."""
+    return {
+        "fused": planned(attention(), 1, topology=CHIP),
+        "plain": planned(attention(flash_attention=False), 1, topology=CHIP),
+    }
+
+
+PARTS = {
+    "devices": (on_devices, ()),
+    "pods": (on_pods, ("libtpu",)),
+    "offload": (offloaded, ("libtpu",)),
+    "attention": (attending, ("libtpu",)),
+}
 
 
 def main():
-    print(
-        f"{options.blocks} blocks of {options.width}, {options.batch} sequences of "
-        f"{options.length}, {options.devices} devices"
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scaling",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    print(
-        f"{'':12} {'parameters':>12} {'state/device':>13} {'temporary':>11}   collectives (bytes "
-        "a device and step)"
-    )
-    for name, make in (
-        ("data", distribution.DataParallel),
-        ("FSDP", distribution.FSDP),
-        ("FSDP+tensor", cut_layers),
-    ):
-        begin = time.perf_counter()
-        with make().scope():
-            jkeras.utils.clear_session()
-            net = model()
-            net.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True))
-            net.build_for_training()
-            state = StateLayout(net).abstract()
-            shape = (options.batch, options.length)
-            tokens = jax.ShapeDtypeStruct(shape, "int32", sharding=placement.layout_of(shape))
-            out = jax.tree_util.tree_map(
-                lambda v: v.sharding if isinstance(v, jax.ShapeDtypeStruct) else None, state
-            )
-            step = jax.jit(
-                jkeras.training.make_train_step(net), donate_argnums=0, out_shardings=(out, None)
-            )
-            compiled = step.lower(state, (tokens, tokens)).compile()
-        memory = compiled.memory_analysis()
-        moved = ", ".join(
-            f"{kind} {size / 2**20:.0f} MiB"
-            for kind, size in sorted(traffic(compiled.as_text(), options.blocks).items())
-            if size > 2**19
-        )
-        print(
-            f"{name:12} {net.count_params() / 1e9:10.3f} B "
-            f"{memory.argument_size_in_bytes / 2**20:9.0f} MiB "
-            f"{memory.temp_size_in_bytes / 2**20:7.0f} MiB   {moved}  "
-            f"({time.perf_counter() - begin:.0f} s)"
-        )
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--here", action="store_true", help="print the plans for these devices")
+    chosen = parser.parse_args()
+    if chosen.here:
+        import jax
+
+        for row in decoders(jax.devices()):
+            print(json.dumps(row), flush=True)
+        return
+    for part in chosen.only:
+        measure, packages = PARTS[part]
+        kept.keep("scaling", part, measure(), packages)
 
 
 if __name__ == "__main__":

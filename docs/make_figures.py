@@ -1,20 +1,45 @@
-"""Writes the measured figures of README.md and docs/ from benchmarks/RESULTS.md.
+"""Writes the measured figures of the pages: README.md, examples/README.md and docs/.
 
     python docs/make_figures.py [--check]
 
-A page has `<!-- figures: begin NAME, by docs/make_figures.py -->`, what `BLOCKS[NAME]` makes of the
+They come from benchmarks/RESULTS.md, from benchmarks/figures, which has a file of each script that
+measures for a page, and from docs/assets/examples, what the programs of examples/ printed. A page
+has `<!-- figures: begin NAME, by docs/make_figures.py -->`, what `BLOCKS[NAME]` makes of the
 results, and `<!-- figures: end -->`. With --check nothing is written: exit status 1 says that a
 page is out of date.
 """
 
+import json
 import pathlib
 import re
 import sys
 from collections.abc import Callable
+from typing import Any
+
+from reached import EXAMPLES
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
-PAGES = [ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "saving.md"]
+FIGURES = ROOT / "benchmarks" / "figures"
+PRINTED = ROOT / "docs" / "assets" / "examples"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "examples" / "README.md",
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in (
+            "compatibility",
+            "explain",
+            "laplace",
+            "performance",
+            "pretrained",
+            "privacy",
+            "saving",
+            "scaling",
+            "shipping",
+        )
+    ),
+]
 BLOCK = re.compile(
     r"(<!-- figures: begin (\w+), by docs/make_figures\.py -->\n\n).*?(\n\n<!-- figures: end -->)",
     re.DOTALL,
@@ -43,15 +68,7 @@ WORKS = {  # text: work in the table of targets
 }
 SHORT = ("tiny", "CNN", "LSTM", "transformer", "`predict` of one", "`Dense`", "import")
 OF_TORCH = ("CNN", "LSTM", "transformer")
-FORMATS = {  # format: what it is compared with
-    ".weights.h5": "h5py",
-    ".keras": "h5py and zipfile",
-    ".h5": "h5py",
-    ".weights.json": "h5py",
-    ".safetensors": "safetensors",
-    ".npz": "numpy",
-    "checkpoint": "orbax",
-}
+SAVED = re.compile(r"200 MB as (\S+), save")
 FORMS = {  # operation in the results: (computation, what is done on a CPU)
     "max pooling 2x2, 64x24x24x64, forward and gradient": (
         "max pooling, with its gradient",
@@ -99,11 +116,27 @@ FORMS = {  # operation in the results: (computation, what is done on a CPU)
     ),
 }
 
+BACKBONES = {  # models of transformers: (model type, backbone), the largest of their differences
+    ("llama", "llama-scaled"): ("`llama`, with Llama 3's scaled positions too", "Llama3Backbone"),
+    ("gpt2",): ("`gpt2`", "GPT2Backbone"),
+    ("gemma",): ("`gemma`", "GemmaBackbone"),
+    ("qwen2", "qwen2-tied"): ("`qwen2`", "QwenBackbone"),
+    ("mistral",): ("`mistral`", "MistralBackbone"),
+    ("qwen3",): ("`qwen3`", "Qwen3Backbone"),
+    ("bert",): ("`bert`", "BertBackbone"),
+}
+
 
 class Results:
-    """The tables of benchmarks/RESULTS.md."""
+    """The tables of benchmarks/RESULTS.md, and what scripts measured for single pages.
 
-    def __init__(self, text: str):
+    Args:
+        text: of the former.
+        measured: of each script and part, what `benchmarks.kept.keep` wrote.
+    """
+
+    def __init__(self, text: str, measured: dict | None = None):
+        self.measured = measured or {}
         self.targets = {}
         self.forms = {}
         for section in text.split("\n## "):
@@ -113,6 +146,16 @@ class Results:
                 self.targets = {(row[0], row[1]): row[2:] for row in rows[1:]}
             elif title == "Forms by platform":
                 self.forms = _grouped(rows[1:])
+
+    @classmethod
+    def read(cls) -> "Results":
+        """Those of this checkout."""
+        files = {path.stem: json.loads(path.read_text()) for path in FIGURES.glob("*.json")}
+        return cls(RESULTS.read_text(), files)
+
+    def found(self, script: str, part: str) -> Any:
+        """What a script measured."""
+        return self.measured[script][part]["found"]
 
     def ratio(self, work: str, what: str) -> str:
         """The measured number with its range; empty where there is none."""
@@ -205,14 +248,303 @@ def forms(results: Results) -> str:
 
 
 def files(results: Results) -> str:
-    """The table of docs/saving.md."""
+    """The table of docs/saving.md: each format beside what its target names."""
     head = ["format", "beside", "written, of its time", "read, of its time"]
+    beside = {}
+    for work, what in results.targets:
+        if saved := SAVED.fullmatch(work):
+            beside.setdefault(saved[1], what.removeprefix("wall time / "))
     rows = []
-    for name, plain in FORMATS.items():
+    for name, plain in beside.items():
         what = f"wall time / {plain}"
         save, load = (results.ratio(f"200 MB as {name}, {way}", what) for way in ("save", "load"))
         rows.append([f"`{name}`", plain, save, load])
     return _table(head, rows, texts=2)
+
+
+# ---------------------------------------------------------------- what scripts measure for pages
+
+
+def mib(size: int) -> str:
+    """Bytes in MiB; nothing of none."""
+    return f"{size / 2**20:,.0f} MiB" if size else ""
+
+
+def gib(size: int) -> str:
+    """Bytes in GiB."""
+    return f"{size / 2**30:.1f} GiB"
+
+
+def power(number: float) -> str:
+    """A small number by its power of ten."""
+    return f"{number:.0e}".replace("e-0", "e-")
+
+
+def about(measured: dict) -> str:
+    """A ratio with its range."""
+    median, low, high = (f"{measured[name]:.2g}" for name in ("median", "low", "high"))
+    return f"{median} ({low} to {high})"
+
+
+def examples(results: Results) -> str:
+    """The table of examples/README.md."""
+    rows = []
+    for name, (idea, reaches, where) in EXAMPLES.items():
+        numbers = re.search(where, (PRINTED / f"{name}.txt").read_text()).groups()
+        rows.append([f"`{name}.py`", idea, reaches.format(*(n.strip(",;]") for n in numbers))])
+    return _table(["file", "idea", "reaches"], rows, texts=3)
+
+
+def packages(results: Results) -> str:
+    """The table of docs/compatibility.md."""
+    counts = "passed / failed / skipped"
+    rows = []
+    for part in results.measured["packages"]:
+        one = results.found("packages", part)
+        both = (" / ".join(map(str, one[which])) for which in ("keras", "jkeras"))
+        rows.append([one["package"], one["what"], *both])
+    return _table(["package", "what runs", f"Keras: {counts}", f"jkeras: {counts}"], rows, texts=4)
+
+
+def sanity(results: Results) -> str:
+    """The table of docs/explain.md."""
+    found = results.found("sanity", "methods")
+    head = ["method", "last layer random", "all random", "deletion, over chance"]
+    columns = ("last layer", "all layers", "deletion")
+    rows = [[f"`{name}`", *(f"{one[c]:.2f}" for c in columns)] for name, one in found.items()]
+    return _table(head, rows)
+
+
+def backbones(results: Results) -> str:
+    """The table of docs/pretrained.md."""
+    found, rows = results.found("hub", "models"), []
+    for names, (kind, backbone) in BACKBONES.items():
+        difference = max(found[name]["read"] for name in names)
+        same = "yes" if all(found[name]["same bits"] for name in names) else "no"
+        rows.append([kind, f"`{backbone}`", power(difference), same])
+    head = ["model type", "backbone", "the same bits back", "logits beside torch, float32"]
+    return _table(head, [[kind, name, same, size] for kind, name, size, same in rows], texts=3)
+
+
+# ---------------------------------------------------------------- docs/scaling.md
+
+
+def _plan(plan: dict) -> list[str]:
+    """State, temporaries and what collectives move."""
+    moved = dict(plan["collectives"])
+    named = [moved.pop(kind, 0) for kind in ("all-gather", "all-reduce")]
+    return [mib(plan["state"]), mib(plan["temporary"]), *map(mib, [*named, sum(moved.values())])]
+
+
+PLANNED = ["state on each", "temporary", "all-gather", "all-reduce", "others"]
+
+
+def decoder(results: Results) -> str:
+    """How large the decoder is."""
+    (first, *_) = results.found("scaling", "devices")
+    return f"The decoder has {first['parameters'] / 1e9:.2f} billion parameters."
+
+
+def devices(results: Results) -> str:
+    """The decoder by XLA:CPU."""
+    plans = results.found("scaling", "devices")
+    rows = [[plan["distribution"] or "none", str(plan["devices"]), *_plan(plan)] for plan in plans]
+    return _table(["distribution", "devices", *PLANNED], rows)
+
+
+def pods(results: Results) -> str:
+    """The decoder by the compiler of TPUs."""
+    rows = []
+    for plan in results.found("scaling", "pods")["float32"]:
+        fits = "yes" if plan["fits"] else f"no: it needs {gib(plan['needed'])}"
+        rows.append([plan["distribution"], fits, *_plan(plan)])
+    available = gib(results.found("scaling", "pods")["mixed_bfloat16"]["available"])
+    return _table(["distribution", f"fits in {available}", *PLANNED], rows, texts=2)
+
+
+def half(results: Results) -> str:
+    """The decoder in 16 bits."""
+    plan = results.found("scaling", "pods")["mixed_bfloat16"]
+    state, temporary = mib(plan["state"]), mib(plan["temporary"])
+    return (
+        "With `mixed_bfloat16` on v5e:4x4, a sequence for each chip: "
+        f"{state} of state, {temporary} of temporaries."
+    )
+
+
+def offload(results: Results) -> str:
+    """The optimizer's state with the host."""
+    head = ["layers, rows", "needed without", "needed with `offload`", "with the host"]
+    rows = []
+    for one in results.found("scaling", "offload"):
+        plain, away = one["without"], one["with"]
+        needed = gib(plain["needed"]) + ("" if plain["fits"] else ": does not fit")
+        sizes = [needed, gib(away["needed"]), gib(away["host"])]
+        rows.append([f"{one['layers']}, {one['rows']:,}", *sizes])
+    return _table(head, rows)
+
+
+def attention(results: Results) -> str:
+    """Attention with and without its kernel."""
+    found = results.found("scaling", "attention")
+    fused, plain = (mib(found[name]["temporary"]) for name in ("fused", "plain"))
+    return (
+        "For a layer of 8 heads of 128 and one sequence of 4,096 positions, a training step "
+        f"compiled for v5e needs\n{fused} of temporaries; with `flash_attention=False` it needs "
+        f"{plain}."
+    )
+
+
+# ---------------------------------------------------------------- docs/laplace.md
+
+
+def laplace(results: Results) -> str:
+    """What the approximations say."""
+    head = ["", "digits it has not seen", "the same inverted", "right of the former"]
+    columns = ("seen", "inverted", "right")
+    rows = [
+        ["the model" if name == "model" else f'`"{name}"`', *(f"{one[c]:.2f}" for c in columns)]
+        for name, one in results.found("laplace", "confidence")["said"].items()
+    ]
+    return _table(head, rows)
+
+
+def laplace_torch(results: Results) -> str:
+    """Differences to laplace-torch."""
+    head = ["", "covariance", 'probabilities, "probit"', "log marginal likelihood"]
+    columns = ("covariance", "probit", "evidence")
+    rows = [
+        [f'`"{name}"`', *("" if one[c] is None else power(one[c]) for c in columns)]
+        for name, one in results.found("laplace", "torch").items()
+    ]
+    return _table(head, rows)
+
+
+# ---------------------------------------------------------------- docs/privacy.md
+
+
+def megabytes(size: int) -> str:
+    """Bytes in MB."""
+    return f"{size / 1e6:,.1f} MB" if size < 1e7 else f"{size / 1e6:,.0f} MB"
+
+
+def clipping(results: Results) -> str:
+    """Memory and time of gradients."""
+    found = results.found("privacy", "memory")
+    names = {"plain": "the plain gradient", "ghost": '`norms="ghost"`', "vmap": '`norms="vmap"`'}
+    rows = [
+        [text, megabytes(one["temporary"]), about(one["time"]) if "time" in one else "1"]
+        for name, text in names.items()
+        for one in [found[name]]
+    ]
+    return _table(["", "temporaries", "time, of the plain gradient's"], rows)
+
+
+def microbatches(results: Results) -> str:
+    """A step in parts."""
+    found = results.found("privacy", "microbatches")
+    return (
+        'A step of the network above with `norms="vmap"` has temporaries of '
+        f"{megabytes(found['4'])} then, in place of {megabytes(found['1'])}; ghosts have no "
+        "gradient for each row."
+    )
+
+
+def accuracy(results: Results) -> str:
+    """What the first two programs reach."""
+    found = results.found("privacy", "accuracy")
+    noise, epsilon = (f"{min(one):.2f} to {max(one):.2f}" for one in found.values())
+    return (
+        f"With {len(found['noise'])} seeds, test accuracy is {noise} by the first program, and "
+        f"{epsilon} by the second."
+    )
+
+
+def account(results: Results) -> str:
+    """Both accountants."""
+    found = results.found("privacy", "account")
+    return (
+        '`accountant="pld"` says somewhat less for the same training '
+        f"({found['pld']:.2f} in place of {found['rdp']:.2f} above), and takes the\npackage "
+        "dp-accounting."
+    )
+
+
+def audit(results: Results) -> str:
+    """What the attack finds."""
+    plain, private = (results.found("privacy", "audit")[name] for name in ("plain", "private"))
+    return (
+        f"It prints an area under the curve of {plain['auc']:.2f} and a bound of "
+        f"{plain['epsilon']:.2f} without privacy, and {private['auc']:.2f} and "
+        f"{private['epsilon']:.2f} with it."
+    )
+
+
+# ---------------------------------------------------------------- docs/shipping.md
+
+
+def calibrated(results: Results) -> str:
+    """What the model of examples/serving reaches."""
+    found = results.found("serving", "report")
+    rows = [
+        ["accuracy", f"{found['accuracy']:.3f}", "unchanged"],
+        ["negative log-likelihood", f"{found['loss_before']:.3f}", f"{found['loss']:.3f}"],
+        [
+            "expected calibration error, 15 bins",
+            f"{found['ece_before']:.3f}",
+            f"{found['ece']:.3f}",
+        ],
+        ["sets: share that has the digit, 0.95 wanted", "", f"{found['coverage']:.3f}"],
+        ["sets: digits in one, on average", "", f"{found['set_size']:.2f}"],
+    ]
+    table = _table([f"{found['rows']} images", "before", "after calibration"], rows)
+    low, high = found["ece_range"]
+    return (
+        f"{table}\n\nThe temperature is {found['temperature']:.2f}. The likelihood gains "
+        f"{found['gain']:.3f}, with a standard error of {found['gain_error']:.3f}. A calibration\n"
+        "error of so few images is never 0: probabilities that are exactly right have one of "
+        f"{found['ece_by_chance']:.3f} here, and of {low:.3f} to\n{high:.3f} in nine of ten "
+        "samples of the labels ([Uncertainty](uncertainty.md))."
+    )
+
+
+def deleted(results: Results) -> str:
+    """How the explanation is checked."""
+    share = results.found("serving", "report")["deletion"]
+    return (
+        "While the pixels that integrated gradients find are deleted, the probability of the "
+        f"label, averaged over\nthe deletion, is {share:.2f} of what it is while random pixels are."
+    )
+
+
+def loads(results: Results) -> str:
+    """The server under load."""
+    head = ["model", "connections", "requests", "failures", "malformed, refused"]
+    found = results.found("serving", "load")
+    rows = [
+        [
+            f"{one['filters']} filters",
+            *(f"{one[name]:,}" for name in ("connections", "requests", "failures")),
+            f"{one['refused']} of {one['malformed']}",
+            about(one["ratio"]),
+        ]
+        for one in found
+    ]
+    difference, others = (max(one[name] for one in found) for name in ("difference", "other_sets"))
+    return (
+        f"{_table([*head, 'time with batches, of that without'], rows)}\n\nThe largest difference "
+        f"to the model's own probabilities is {power(difference)}; {others} sets of digits differ."
+    )
+
+
+def half_sent(results: Results) -> str:
+    """Clients that send half a request."""
+    found = results.found("serving", "half_sent")
+    return (
+        f"With {found['half_sent']} half-sent requests open at once, from one address, "
+        f"{found['answered']} of {found['asked']} requests were answered meanwhile, and\n"
+        f"{found['ended']} of the {found['half_sent']} connections were ended by the server."
+    )
 
 
 BLOCKS: dict[str, Callable[[Results], str]] = {
@@ -221,6 +553,16 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
     "short": short,
     "forms": forms,
     "files": files,
+    **{
+        one.__name__: one
+        for one in (
+            *(examples, packages, sanity, backbones),
+            *(decoder, devices, pods, half, offload, attention),
+            *(laplace, laplace_torch),
+            *(clipping, microbatches, accuracy, account, audit),
+            *(calibrated, deleted, loads, half_sent),
+        )
+    },
 }
 
 
@@ -231,7 +573,7 @@ def written(text: str, results: Results) -> str:
 
 def main(arguments: list[str]) -> None:
     """Writes the pages, or says which are out of date."""
-    results = Results(RESULTS.read_text())
+    results = Results.read()
     stale = []
     for path in PAGES:
         text = path.read_text()

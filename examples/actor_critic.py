@@ -5,9 +5,6 @@ JAX. So 32 environments side by side (`vmap`), 128 steps of each (`scan`), the g
 the optimizer and all updates one after the other (`scan` again) are one program, which never
 returns to Python. The method is A2C (Mnih et al., 2016) with generalized advantages (Schulman et
 al., 2016). Run it with `python examples/actor_critic.py`.
-
-Reached in the full form, on two CPU cores, in 11 s of processor time:
-the pole is up for 500 steps of 500, 68 in the first updates.
 """
 
 import typing

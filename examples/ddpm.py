@@ -7,9 +7,6 @@ another one draws. Run it with `python examples/ddpm.py`.
 
 Judged by the nearest real image: how many drawn ones show the digit that was asked for, and how far
 they are from it compared with images that the training has not seen.
-
-Reached in the full form, on two CPU cores, in 59 s of processor time:
-every image shows the asked digit; 0.91 times as far from real ones as unseen digits.
 """
 
 import jax

@@ -4,9 +4,6 @@ The sentences are put together by the program, and a word such as "not" or "hard
 around. So it is known which words count: the one that judges, and the one that turns it. Token
 numbers have no gradient; the layer that makes vectors of them does: `at="words"`. Run it with
 `python examples/explain_text.py`.
-
-Reached in the full form, on two CPU cores, in 10 s of processor time:
-test accuracy 1.000; the two words that decide are found in all of 300 sentences.
 """
 
 import numpy as np

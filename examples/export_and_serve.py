@@ -4,9 +4,6 @@
 TPU. The server is the twenty lines of `SERVER`: it would run on a machine that has neither jkeras
 nor this program. Needs `pip install flatbuffers`. Run it with `python
 examples/export_and_serve.py`.
-
-Reached in the full form, on two CPU cores, in 7 s of processor time:
-test accuracy 0.989; largest difference to `predict` 1e-8.
 """
 
 import os

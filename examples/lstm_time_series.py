@@ -4,9 +4,6 @@
 The series is that of Mackey and Glass (1977), the usual test for forecasting: it nearly repeats,
 and never does. Errors are set beside those of two baselines: that nothing changes, and the best
 linear function of the same window. Run it with `python examples/lstm_time_series.py`.
-
-Reached in the full form, on two CPU cores, in 8 s of processor time:
-mean squared error 0.0001, the best linear function 0.246.
 """
 
 import numpy as np

@@ -4,9 +4,6 @@ Finn, Abbeel and Levine (2017), on their sine waves. A layer is a pair of pure f
 loss after a step of gradient descent" is an expression that `jax.grad` differentiates, and a batch
 of tasks is a `vmap`. The same network trained on all waves together, then adapted the same way, is
 the baseline. Run it with `python examples/maml.py`.
-
-Reached in the full form, on two CPU cores, in 17 s of processor time:
-error on new waves 0.25 after five steps, 1.67 without.
 """
 
 import jax

@@ -4,9 +4,6 @@ Two inputs go through one encoder, whose weights are shared because it is one la
 The contrastive loss (Hadsell, Chopra and LeCun, 2006) pulls codes of equal digits together and
 pushes others apart. It is asked about pairs of images that it has not seen; distances between plain
 pixels are the baseline. Run it with `python examples/siamese.py`.
-
-Reached in the full form, on two CPU cores, in 13 s of processor time:
-0.9995 of equal pairs are nearer, 0.876 by pixels.
 """
 
 import numpy as np

@@ -4,9 +4,6 @@ cross-validation.
 `SKLearnClassifier` takes a function that makes a compiled model for the data it is given, and is
 then an estimator like any other: labels may be texts, `clone`, `Pipeline`, `GridSearchCV` and
 scores work. Needs `pip install scikit-learn`. Run it with `python examples/sklearn_pipeline.py`.
-
-Reached in the full form, on two CPU cores, in 13 s of processor time:
-test accuracy 0.978, linear 0.950.
 """
 
 import numpy as np

@@ -5,9 +5,6 @@ they are numbers while the model is trained; in front of the trained model it ma
 strings. The sentences are put
 together by the program, and a word such as "not" or "hardly" turns them around: who only counts
 words (the baseline) cannot tell. Run it with `python examples/text_classification.py`.
-
-Reached in the full form, on two CPU cores, in 3 s of processor time:
-test accuracy 1.000, counting words 0.508.
 """
 
 import numpy as np

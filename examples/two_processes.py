@@ -4,9 +4,6 @@ The program starts a second one of itself. Each process has one device, gives it
 batch, and both hold the same weights after every step: gradients are summed over the wire (gloo).
 On two machines, start the same program on each with the address of the first. Run it with `python
 examples/two_processes.py`.
-
-Reached in the full form, on two CPU cores, in 13 s of processor time:
-the same weights in both as alone, test accuracy 0.978.
 """
 
 import json

@@ -4,9 +4,6 @@ The drawings and their masks are made by the program; a square may lie over a di
 down to a quarter of the size and up again, and hands what it saw on the way down across
 (Ronneberger et al., 2015). The measure is the mean over classes of intersection over union; calling
 every pixel background is the baseline. Run it with `python examples/unet_segmentation.py`.
-
-Reached in the full form, on two CPU cores, in 28 s of processor time:
-mean intersection over union 0.862, background only 0.270.
 """
 
 import numpy as np

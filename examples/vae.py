@@ -5,9 +5,6 @@ The encoder gives a normal distribution for each image, `Sampling` draws from it
 divergence from the prior to the loss, the decoder gives the chance of ink in each pixel. The bound
 on how well unseen images are described is set beside that of the mean image, which knows nothing of
 any image. Run it with `python examples/vae.py`.
-
-Reached in the full form, on two CPU cores, in 7 s of processor time:
-24.2 nats for an unseen image, the mean image 27.1.
 """
 
 import numpy as np

@@ -194,8 +194,13 @@ def test_what_became_of_the_tests_of_a_package_is_counted():
         <testcase classname="a" name="three"><skipped/></testcase></testsuite>""")
     found = dict(map(packages.outcome, report.iter("testcase")))
     assert found == {"a::one": "passed", "a::two": "failed", "a::three": "skipped"}
-    line = packages.row("visualkeras", found, {**found, "a::two": "passed"})
-    assert line == "| visualkeras==0.2.0 | 3 tests | 1 / 1 / 1 | 2 / 0 / 1 |"
+    line = packages.counted("visualkeras", found, {**found, "a::two": "passed"})
+    assert line == {
+        "package": "visualkeras 0.2.0",
+        "what": "3 tests",
+        "keras": [1, 1, 1],
+        "jkeras": [2, 0, 1],
+    }
 
 
 def test_a_package_runs_under_both():

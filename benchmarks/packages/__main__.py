@@ -4,9 +4,9 @@ its place.
     python -m benchmarks.packages                            # all, in an environment made for them
     python -m benchmarks.packages --only bayesflow --python PYTHON   # in one that is there already
 
-Sources come from the package registry, into --folder. Prints the table of docs/compatibility.md,
-and below it each test that passes under Keras and not under jkeras; the exit status is 1 if there
-is one.
+Sources come from the package registry, into --folder. Writes the figures of docs/compatibility.md,
+and prints each test that passes under Keras and not under jkeras; the exit status is 1 if there is
+one.
 """
 
 import argparse
@@ -18,6 +18,8 @@ import tarfile
 import venv
 import xml.etree.ElementTree as ElementTree
 from typing import NamedTuple
+
+from benchmarks import kept
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -225,22 +227,22 @@ def outcome(case):
     return f"{case.get('classname')}::{case.get('name')}", word
 
 
-def row(name, keras, jkeras):
+def counted(name, keras, jkeras):
     """The line of the table for one package."""
     counts = [
         [list(results.values()).count(word) for word in ("passed", "failed", "skipped")]
         for results in (keras, jkeras)
     ]
-    what = PACKAGES[name].program or f"{len(keras)} tests"
-    return (
-        f"| {PACKAGES[name].requirement} | {what} | "
-        + " | ".join(" / ".join(map(str, c)) for c in counts)
-        + " |"
-    )
+    return {
+        "package": PACKAGES[name].requirement.replace("==", " "),
+        "what": PACKAGES[name].program or f"{len(keras)} tests",
+        "keras": counts[0],
+        "jkeras": counts[1],
+    }
 
 
 def main():
-    """Runs, prints the table and the differences."""
+    """Runs, keeps the counts, prints the differences."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -253,17 +255,12 @@ def main():
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     python = given.python or make_environment(given.folder, [PACKAGES[name] for name in given.only])
-    print(
-        "| package | what runs | Keras: passed / failed / skipped | jkeras: passed / failed / "
-        "skipped |"
-    )
-    print("|---|---|---|---|")
     lost = []
     for name in given.only:
         keras, jkeras = (
             run_one(name, python, given.folder, as_keras, given.limit) for as_keras in (False, True)
         )
-        print(row(name, keras, jkeras), flush=True)
+        kept.keep("packages", name, counted(name, keras, jkeras))
         lost += [
             f"{name}: {test}"
             for test, word in keras.items()

@@ -40,7 +40,7 @@ TITLES = {
     "unet_segmentation": "Image segmentation with a U-Net",
     "vae": "Variational autoencoder",
 }
-REACHED = re.compile(r"^\| `(\w+)\.py` \|([^|]*)\|([^|]*)\|([^|]*)\|", re.M)
+REACHED = re.compile(r"^\| `(\w+)\.py` \|([^|]*)\|([^|]*)\|", re.M)
 
 
 def pages(folder):
@@ -58,7 +58,6 @@ def page(path, reached):
     text = path.read_text()
     tree = ast.parse(text)
     first, _, rest = ast.get_docstring(tree).partition("\n\n")
-    rest = rest.partition("Reached in the full form")[0].rstrip()
     program = text.split("\n", tree.body[0].end_lineno)[-1].strip()
     parts = [
         f"# {TITLES[path.stem]}",

@@ -1,4 +1,9 @@
-"""Measured figures in README and docs are those of benchmarks/RESULTS.md, written by a script."""
+"""Measured figures on the pages are those that scripts wrote down, and no table has others."""
+
+import importlib.util
+import json
+import math
+import re
 
 import pytest
 
@@ -31,7 +36,7 @@ def of_docs():
 
 
 def test_pages_are_up_to_date(script):
-    results = script.Results(script.RESULTS.read_text())
+    results = script.Results.read()
     for path in script.PAGES:
         text = path.read_text()
         assert script.BLOCK.search(text), path
@@ -54,13 +59,65 @@ def test_results_are_read(script):
         results.form("an operation that was never measured")
 
 
+def test_what_scripts_kept_is_read_by_part(script):
+    kept = {"ghosts": {"memory": {"measured": "2026-11-30, jax 0.10.2", "found": [1, 2]}}}
+    assert script.Results(TEXT, kept).found("ghosts", "memory") == [1, 2]
+    with pytest.raises(KeyError):
+        script.Results(TEXT, kept).found("ghosts", "time")
+
+
+def test_a_changed_figure_is_noticed(script):
+    """Of each block of each page one digit is changed."""
+    results = script.Results.read()
+    for path in script.PAGES:
+        text = path.read_text()
+        for found in script.BLOCK.finditer(text):
+            digit = re.search(r"\d", found[0][len(found[1]) :])
+            at = found.start() + len(found[1]) + digit.start()
+            other = str((int(text[at]) + 1) % 10)
+            assert script.written(text[:at] + other + text[at + 1 :], results) == text
+
+
+def test_every_figure_is_of_a_script_that_is_there(script):
+    for path in script.FIGURES.glob("*.json"):
+        assert importlib.util.find_spec(f"benchmarks.{path.stem}"), path
+        for part in json.loads(path.read_text()).values():
+            assert set(part) == {"measured", "found"}
+
+
+FIGURE = re.compile(
+    r"[-\d.,]*\d(e-?\d+)?( ?(%|s|ms|us|[kMG]i?B|x))?( \([-\d.]+ to [-\d.]+\))?|\d+ of \d+"
+)
+GENERATED = re.compile(r"<!-- (\w+): begin.*?<!-- \1: end -->", re.S)
+# tables with numbers that are no measurements: (page, how the table's first row begins)
+CONSTANTS = {("shipping.md", "| request | answer |")}
+
+
+def tables(text):
+    """The tables of a page that no script writes."""
+    for found in re.finditer(r"(?:^\|.*\n)+", GENERATED.sub("", text), re.M):
+        head, _, *rows = found[0].splitlines()
+        yield head, [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def test_no_table_of_figures_is_by_hand(script):
+    pages = [*script.ROOT.glob("*.md"), *script.ROOT.glob("examples/*.md")]
+    by_hand = {
+        (path.name, head)
+        for path in [*pages, *script.ROOT.glob("docs/*.md")]
+        for head, rows in tables(path.read_text())
+        if any(FIGURE.fullmatch(cell) for row in rows for cell in row)
+    }
+    assert by_hand == CONSTANTS
+
+
 def test_the_account_of_the_privacy_page():
     """Numbers that the page says of its programs follow from the accountant."""
     page = (ROOT / "docs" / "privacy.md").read_text()
     rows, batch, epochs, noise, delta = 1438, 256, 20, 4.0, 1e-4
     q, a_walk = batch / rows, -(-rows // batch)
 
-    def spent(steps, q=q):
+    def spent(steps, q=q, noise=noise):
         return privacy.epsilon(q=q, noise_multiplier=noise, steps=steps, delta=delta)
 
     steps = epochs * a_walk
@@ -72,6 +129,8 @@ def test_the_account_of_the_privacy_page():
         f"a probability of {q:.3f}, which",
         f"an epsilon of {spent(epochs, q=1.0):.2f} in place of {spent(steps):.2f}",
         f"{places} places for {batch} rows",
+        f"1e-4 becomes {1e4 * (delta + (1 + math.exp(spent(steps))) * missing):.6g}e-4",
+        f"delta=1e-4)) # {spent(200, q=50 / 400, noise=2.0):.2f}",
     ):
         assert text in " ".join(page.split()), text
     assert missing <= 1e-9

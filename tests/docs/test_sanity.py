@@ -1,16 +1,14 @@
 """The table of docs/explain.md, and what the page reads off it."""
 
-import pathlib
-import re
+import json
 
 import numpy as np
 import pytest
 
+from benchmarks import kept, sanity
 from jkeras import explain
-from tests.docs.scripts import script
 
 pytestmark = pytest.mark.slow
-PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "explain.md").read_text()
 BY_INPUT = {
     "input_x_gradient": {},
     "integrated_gradients": {},
@@ -22,18 +20,16 @@ BY_INPUT = {
 
 @pytest.fixture(scope="module", name="network")
 def of_script():
-    return script("make_sanity").trained()
+    return sanity.trained()
 
 
-@pytest.mark.promise("| method | last layer random | all random | deletion, over chance |")
 def test_the_table_is_that_of_the_script(network):
     """To what another processor's training changes."""
-    found = {name: numbers for name, *numbers in script("make_sanity").rows(*network)}
-    rows = re.findall(r"^\| `(\S.*)` \| (\S+) \| (\S+) \| (\S+) \|$", PAGE, re.M)
-    said = {name: [float(number) for number in numbers] for name, *numbers in rows}
+    said = json.loads((kept.FIGURES / "sanity.json").read_text())["methods"]["found"]
+    found = dict(sanity.rows(*network))
     assert found.keys() == said.keys()
     for name, numbers in said.items():
-        np.testing.assert_allclose(found[name], numbers, atol=0.1, err_msg=name)
+        assert found[name] == pytest.approx(numbers, abs=0.1), name
 
 
 @pytest.mark.promise("but its map of a class is the same for every image of this")

@@ -85,7 +85,6 @@ def test_noise_for(wanted):
     assert privacy.epsilon(noise_multiplier=0.999 * noise, **given) > wanted
 
 
-@pytest.mark.promise("says somewhat less for the same training")
 @pytest.mark.slow
 def test_distributions_reveal_less():
     pytest.importorskip("dp_accounting")

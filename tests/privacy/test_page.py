@@ -22,7 +22,6 @@ def test_what_missing_places_add():
     assert f"here 1e-4 becomes {1e4 * delta:.5f}e-4" in PAGE
 
 
-@pytest.mark.promise("says somewhat less for the same training")
 def test_distributions_say_less():
     pytest.importorskip("dp_accounting")
     by_pld = privacy.epsilon(**RUN, accountant="pld")

@@ -1,6 +1,6 @@
-"""The table of `docs/explain.md`: which method of `jkeras.explain` passes which check.
+"""Which method of `jkeras.explain` passes which check: the figures of docs/explain.md.
 
-    python docs/make_sanity.py        # prints it, in about twenty seconds
+    python -m benchmarks.sanity
 
 On a convolutional network of the digits: the rank correlation of absolute attributions with those
 of the same network whose last layer, and all of whose layers, have random weights (Adebayo et al.
@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 import jkeras
+from benchmarks import kept
 from jkeras import explain, layers
 
 COUNT = 50
@@ -57,7 +58,7 @@ def trained():
 
 
 def rows(model, x, y):
-    """(method, the two rank correlations, deletion over chance) of each method."""
+    """(method, {check: what it gave}) of each method."""
     random = np.random.default_rng(0)
 
     def probabilities(x):
@@ -68,17 +69,20 @@ def rows(model, x, y):
 
     by_chance = np.mean([deletion(random.uniform(size=x.shape)) for _ in range(5)])
     for name, (method, options) in METHODS.items():
-        kept = list(explain.randomization(method, model, x, y, rng=1, **options).values())
+        ranks = list(explain.randomization(method, model, x, y, rng=1, **options).values())
         said = np.asarray(method(model, x, y, **options)).reshape(x.shape)
-        yield name, kept[0], kept[-1], deletion(said) / by_chance
+        yield (
+            name,
+            {
+                "last layer": float(ranks[0]),
+                "all layers": float(ranks[-1]),
+                "deletion": float(deletion(said) / by_chance),
+            },
+        )
 
 
 def main():
-    """Prints the table."""
-    print("| method | last layer random | all random | deletion, over chance |")
-    print("|---|---:|---:|---:|")
-    for name, last, every, over in rows(*trained()):
-        print(f"| `{name}` | {last:.2f} | {every:.2f} | {over:.2f} |")
+    kept.keep("sanity", "methods", dict(rows(*trained())))
 
 
 if __name__ == "__main__":
