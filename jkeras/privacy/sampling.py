@@ -31,7 +31,8 @@ def sample(key: jax.Array, size: int, q: float, cap: int) -> tuple[jax.Array, ja
     >>> rows.shape, 0 < int(valid.sum()) < 40
     ((40,), True)
     """
-    chosen = jax.random.bernoulli(key, q, (size,))
+    # numbers of 23 bits would take q for a multiple of 2 ** -23
+    chosen = jax.random.bernoulli(key, q, (size,), mode="high")
     (rows,) = jnp.nonzero(chosen, size=cap, fill_value=0)
     return rows, jnp.arange(cap) < jnp.sum(chosen)
 

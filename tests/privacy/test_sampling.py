@@ -119,3 +119,10 @@ def test_turns():
 
 def test_places_for_devices():
     assert source(multiple=8).full_size % 8 == 0
+
+
+def test_a_probability_below_the_digits_of_a_random_number():
+    """Coins of 23 bits would come up 16 times as often."""
+    size, q = 2**22, 2.0**-27
+    draw = jax.jit(lambda key: sample(key, size, q, 8)[1].sum())
+    assert sum(int(draw(jax.random.key(i))) for i in range(16)) <= 3  # 0.5 are expected, not 8
