@@ -21,6 +21,7 @@ def steps_for(inner=(), cls=jkeras.Sequential, every_batch=False, **options):
     return pace.fixed_steps(StateLayout(model), "train", every_batch)
 
 
+@pytest.mark.promise("several, where no callback looks at each batch")
 @pytest.mark.promise("`fit` puts many steps into one dispatch by itself, unless")
 @pytest.mark.promise("a callback looks at each batch.")
 @pytest.mark.promise("`train_step` is your own.")
