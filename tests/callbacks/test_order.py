@@ -423,6 +423,7 @@ def test_logs_of_a_batch_read_as_numbers(read):
     assert logs == {"loss": 0.5, "grid": logs["grid"]} and type(logs["grid"]) is np.ndarray
 
 
+@pytest.mark.promise("unless the callback sets `every_batch = False`")
 @pytest.mark.promise("`batch` is the first batch of a dispatch at the begin and the last one")
 @pytest.mark.promise("Set it on the class, or on the instance in `__init__`")
 def test_batches_of_a_callback_that_need_not_see_each():

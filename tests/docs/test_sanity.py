@@ -25,6 +25,7 @@ def of_script():
     return script("make_sanity").trained()
 
 
+@pytest.mark.promise("and do worse in the second")
 @pytest.mark.promise("| method | last layer random | all random | deletion, over chance |")
 def test_the_table_is_that_of_the_script(network):
     """To what another processor's training changes."""
