@@ -779,7 +779,6 @@ MISTAKES = {
 }
 
 
-@pytest.mark.promise("A function of TensorFlow")
 @pytest.mark.promise("An error says where, what")
 @pytest.mark.promise("The message has both.")
 @pytest.mark.promise("`fit` and `evaluate` need")

@@ -5,6 +5,7 @@ documented.
 import ast
 import inspect
 import pathlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -207,8 +208,11 @@ def test_tables_from_check_api_are_up_to_date():
 
 
 @pytest.mark.promise("One that is there already may stay, from JAX 0.7 on")
+@pytest.mark.promise("It needs JAX, numpy, optax, orbax and h5py")
 def test_pages_name_the_oldest_jax_and_python():
     project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    needed = {re.split("[->]", line)[0] for line in project["dependencies"]}
+    assert needed == {"jax", "jaxlib", "numpy", "optax", "orbax", "h5py"}
     start = (ROOT.parent / "docs" / "getting-started.md").read_text()
     [jax] = [line.partition(">=")[2] for line in project["dependencies"] if line.startswith("jax>")]
     assert f"from JAX {jax} on" in start

@@ -421,3 +421,30 @@ def test_logs_of_a_batch_read_as_numbers(read):
     found = READS[read](Logs({"loss": jnp.float32(0.5)}))
     assert type(found["loss"]) is float and found["loss"] == 0.5 and list(found) == ["loss"]
     assert logs == {"loss": 0.5, "grid": logs["grid"]} and type(logs["grid"]) is np.ndarray
+
+
+@pytest.mark.promise("unless the callback sets `every_batch = False`")
+@pytest.mark.promise("`batch` is the first batch of a dispatch at the begin and the last one")
+@pytest.mark.promise("Set it on the class, or on the instance in `__init__`")
+def test_batches_of_a_callback_that_need_not_see_each():
+    class OfTheClass(jkeras.callbacks.Callback):
+        every_batch = False
+
+        def on_train_batch_begin(self, batch, logs=None):
+            told.append(batch)
+
+        def on_train_batch_end(self, batch, logs=None):
+            told.append(batch)
+
+    class OfTheInstance(OfTheClass):
+        every_batch = True
+
+        def __init__(self):
+            super().__init__()
+            self.every_batch = False
+
+    for cls in (OfTheClass, OfTheInstance):
+        told, model = [], jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+        model.compile("sgd", "mse", steps_per_execution=4)
+        model.fit(np.ones((20, 3)), np.ones((20, 1)), 2, callbacks=[cls()], verbose=0)
+        assert told == [0, 3, 4, 7, 8, 9]

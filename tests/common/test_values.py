@@ -524,7 +524,6 @@ def test_groups_stay_as_given():
 
 
 @pytest.mark.promise("While `apply` runs, `self.factor`")
-@pytest.mark.promise("`self.factor.assign(...)` during `apply`")
 def test_a_layer_of_ones_own():
     layer, x5, x7 = Scale(), normal(2, 5), normal(2, 7)
     a, _ = layer.init(KEY, x5)

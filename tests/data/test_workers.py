@@ -3,6 +3,7 @@ behind.
 """
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -123,3 +124,15 @@ def test_stopping_early_stops_the_workers(kind):
     )
     net = model()
     net.fit(Batches(**WORKERS[kind]), epochs=3, verbose=0, callbacks=[stop])
+
+
+@pytest.mark.promise("makes up to ten batches ahead in four threads")
+@pytest.mark.parametrize("workers, size", [(4, 10), (2, 3)])
+def test_no_more_are_made_ahead_than_the_queue_holds(workers, size):
+    made, ahead = [], []
+    data = Batches(made.append, count=25, workers=workers, max_queue_size=size)
+    look = jkeras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda step, logs: time.sleep(0.02) or ahead.append(len(made) - step - 1)
+    )
+    model().fit(data, verbose=0, callbacks=[look])
+    assert 1 < max(ahead) <= size

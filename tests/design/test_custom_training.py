@@ -263,7 +263,6 @@ def test_a_train_step_that_is_the_wrapped_default_counts_as_the_users_own():
     assert logs["wrapped"] == 1.0
 
 
-@pytest.mark.promise("It may look at everything")
 def test_compute_loss_and_compute_metrics_of_a_users_own():
     class Own(Model):
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):

@@ -95,6 +95,7 @@ def test_apply_leaves_no_tracer_behind_and_changes_nothing():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.promise("so it survives `jit`, `scan` and `grad`")
 def test_apply_goes_through_scan():
     norm, xs = layers.BatchNormalization(momentum=0.8), normal(5, 16, 3) + 1
     params, state = norm.init(jax.random.key(0), xs[0])
@@ -179,6 +180,7 @@ def test_batchnorm_inside_scan_is_an_explained_error(use):
     assert model.predict(x, verbose=0).shape == (4, 5, 3)
 
 
+@pytest.mark.promise("so it survives `jit`, `scan` and `grad`")
 def test_batchnorm_inside_scan_the_right_way():
     x = normal(4, 5, 3)
     layer = ScanningRight()

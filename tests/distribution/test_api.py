@@ -60,6 +60,7 @@ def _map(d):
     return layouts
 
 
+@pytest.mark.promise("Keys of a `LayoutMap` are regular expressions")
 @pytest.mark.promise("A mesh has axes with names")
 @pytest.mark.parametrize(
     "use",
@@ -219,12 +220,12 @@ def test_parts_of_sequences_divide_the_devices():
         jkeras.distribution.ContextParallel(3, devices=["cpu:0"])
 
 
-@pytest.mark.promise("Counts and rates, which")
 def test_what_can_be_with_the_host():
     with pytest.raises(ValueError, match="FSDP: Invalid value for argument `offload`"):
         jkeras.distribution.FSDP(devices=ONE, offload="weights")
 
 
+@pytest.mark.promise("Counts and rates, which")
 @pytest.mark.promise("A loop of your own may")
 @pytest.mark.promise("an argument of all distributions")
 def test_variables_of_an_optimizer_with_the_host():

@@ -71,12 +71,20 @@ def test_cuts(weights, expected):
     assert axes(*weights) == expected
 
 
-@pytest.mark.promise("Names of models play no")
-@pytest.mark.promise("The pairs of kernels are")
 def test_the_same_weight_is_cut_alike():
     cuts = Cuts(parts=2, min_size=1)
     first, second = [("a/kernel", (4, 4)), ("b/kernel", (4, 4))]
     assert [cuts.of(*w).axis for w in (first, second, second, first)] == [1, 0, 0, 1]
+
+
+@pytest.mark.promise("Names of models play no role")
+def test_names_of_models_play_no_role():
+    shapes = {"query/kernel": (16, 4, 8), "dense/kernel": (4, 16), "dense_1/kernel": (16, 4)}
+    found = [
+        axes(*((f"{name}/{path}", shape) for path, shape in shapes.items()))
+        for name in ("model", "embeddings", "query", "transformer_layer_3")
+    ]
+    assert found == [found[0]] * 4 and found[0] == [1, 1, 0]
 
 
 @pytest.mark.promise("scales of norms, vectors")

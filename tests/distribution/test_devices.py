@@ -171,6 +171,7 @@ def auto():
     return result(start(8, "auto"))
 
 
+@pytest.mark.promise("The pairs of kernels are")
 @pytest.mark.promise("Of a `Stack` the axis of")
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_cuts_by_rules(auto, name):

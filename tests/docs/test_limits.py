@@ -1,21 +1,29 @@
 """Limits that pages say in numbers are those of the code."""
 
+import inspect
 import pathlib
 
 import pytest
 
 import jkeras
+from jkeras import search
 from jkeras.callbacks import remote
-from jkeras.core import errors
+from jkeras.core import checkout, errors
 from jkeras.distribution import launch
+from jkeras.explain import running
 from jkeras.models import functional
+from jkeras.ops import attention_flash
 from jkeras.saving import allowance, safe_json, safe_zip
 from jkeras.training import chunk_feed
 from jkeras.training.data import array_source
-from jkeras.utils import archives, download
+from jkeras.utils import archives, download, pack_sequences
 
 DOCS = pathlib.Path(jkeras.__file__).parents[1] / "docs"
 KIB, MIB = 2**10, 2**20
+
+
+def default(function, name):
+    return inspect.signature(function).parameters[name].default
 
 
 @pytest.mark.parametrize(
@@ -23,40 +31,22 @@ KIB, MIB = 2**10, 2**20
     [
         pytest.param(
             "saving",
-            (
-                allowance.TIMES,
-                allowance.FREE,
-            ),
-            (
-                4,
-                MIB,
-            ),
+            (allowance.TIMES, allowance.FREE),
+            (4, MIB),
             marks=pytest.mark.promise("at most four times its own bytes, and one megabyte"),
         ),
         pytest.param(
             "saving",
-            (
-                allowance.RATIO,
-                allowance.FREE_INFLATED,
-            ),
-            (
-                200,
-                16 * MIB,
-            ),
+            (allowance.RATIO, allowance.FREE_INFLATED),
+            (200, 16 * MIB),
             marks=pytest.mark.promise(
                 "at most two hundred times the file's bytes, and sixteen megabytes"
             ),
         ),
         pytest.param(
             "saving",
-            (
-                safe_json.LONGEST,
-                safe_json.DEEPEST,
-            ),
-            (
-                64 * MIB,
-                500,
-            ),
+            (safe_json.LONGEST, safe_json.DEEPEST),
+            (64 * MIB, 500),
             marks=pytest.mark.promise("at most 64 MiB and 500 levels"),
         ),
         pytest.param(
@@ -67,40 +57,22 @@ KIB, MIB = 2**10, 2**20
         ),
         pytest.param(
             "saving",
-            (
-                safe_zip.RATIO,
-                safe_zip.FREE,
-            ),
-            (
-                100,
-                16 * MIB,
-            ),
+            (safe_zip.RATIO, safe_zip.FREE),
+            (100, 16 * MIB),
             marks=pytest.mark.promise(
                 "inflates to at most a hundred times its bytes, and sixteen megabytes"
             ),
         ),
         pytest.param(
             "saving",
-            (
-                archives.RATIO,
-                archives.FREE,
-            ),
-            (
-                100,
-                64 * MIB,
-            ),
+            (archives.RATIO, archives.FREE),
+            (100, 64 * MIB),
             marks=pytest.mark.promise("comes to at most a hundred times its bytes, and 64 MiB"),
         ),
         pytest.param(
             "saving",
-            (
-                archives.BYTES_EACH,
-                archives.FREE_PLACES,
-            ),
-            (
-                16,
-                10_000,
-            ),
+            (archives.BYTES_EACH, archives.FREE_PLACES),
+            (16, 10_000),
             marks=pytest.mark.promise("one file or folder for sixteen of its bytes, and 10,000"),
         ),
         pytest.param(
@@ -117,14 +89,8 @@ KIB, MIB = 2**10, 2**20
         ),
         pytest.param(
             "saving",
-            (
-                download.GRACE,
-                download.SLOWEST,
-            ),
-            (
-                30,
-                KIB,
-            ),
+            (download.GRACE, download.SLOWEST),
+            (30, KIB),
             marks=pytest.mark.promise(
                 "within half a minute, and send a kilobyte of the file in each second"
             ),
@@ -185,17 +151,41 @@ KIB, MIB = 2**10, 2**20
         ),
         pytest.param(
             "cluster",
-            (
-                launch.Job(["x"]).grace,
-                launch.FIRST_DELAY,
-            ),
-            (
-                20,
-                1,
-            ),
+            (launch.Job(["x"]).grace, launch.FIRST_DELAY),
+            (20, 1),
             marks=pytest.mark.promise(
                 "killed 20 seconds later, and all are started again, after 1, 2, 4, … seconds"
             ),
+        ),
+        pytest.param(
+            "data",
+            (default(pack_sequences, "window"),),
+            (16,),
+            marks=pytest.mark.promise("in the first of `window=16` open rows that has room"),
+        ),
+        pytest.param(
+            "explain",
+            (running.BATCH_SIZE,),
+            (32,),
+            marks=pytest.mark.promise("and `batch_size` (32) is how many rows the model sees"),
+        ),
+        pytest.param(
+            "search",
+            (default(search.optuna, "batch"),),
+            (16,),
+            marks=pytest.mark.promise("it is asked for sixteen trials at a time"),
+        ),
+        pytest.param(
+            "reproducing",
+            (checkout.SECONDS,),
+            (5,),
+            marks=pytest.mark.promise("the bytes are compared, 5 seconds long at most"),
+        ),
+        pytest.param(
+            "scaling",
+            (attention_flash.SHORTEST,),
+            (512,),
+            marks=pytest.mark.promise("from 512 positions on; what is seen follows"),
         ),
     ],
 )

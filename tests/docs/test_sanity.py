@@ -23,6 +23,7 @@ def of_script():
     return sanity.trained()
 
 
+@pytest.mark.promise("and do worse in the second")
 def test_the_table_is_that_of_the_script(network):
     """To what another processor's training changes."""
     said = json.loads((kept.FIGURES / "sanity.json").read_text())["methods"]["found"]

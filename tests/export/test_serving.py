@@ -124,7 +124,6 @@ def test_the_model_is_calibrated_and_explained(trained):
 
 
 @pytest.mark.promise("JSON that is nested a thousand times")
-@pytest.mark.promise("That matters in a server")
 @pytest.mark.promise("rows missing or too long")
 @pytest.mark.promise("What is wrong is refused before the queue")
 @pytest.mark.slow
@@ -170,7 +169,6 @@ def test_a_server_that_is_killed_is_an_error_at_once(serve, expected):
 
 
 @pytest.mark.promise("SIGTERM | the server ends")
-@pytest.mark.promise("Kill the group, as a container and systemd do")
 @pytest.mark.slow
 def test_sigterm_ends_all_processes(serve):
     process, port = serve()

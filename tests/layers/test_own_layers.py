@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -324,3 +325,22 @@ def test_a_layer_over_time_that_builds_its_parts_when_called(library):
     x = np.arange(12, dtype="float32").reshape(2, 3, 2)
     np.testing.assert_allclose(layer(x)[..., 0], x.sum(-1))
     assert layer.built and len(layer.weights) == 3
+
+
+@pytest.mark.promise("`self.factor.assign(...)` during `apply` goes into the new state")
+def test_an_assignment_during_apply_is_in_the_new_state():
+    class Counting(jkeras.layers.Layer):
+        def build(self, shape):
+            self.count = self.add_weight(
+                shape=(), initializer="zeros", trainable=False, name="count"
+            )
+
+        def call(self, x):
+            self.count.assign(self.count + 1)
+            return x
+
+    layer, x = Counting(), np.ones((1, 2), "float32")
+    params, state = layer.init(0, x)
+    for apply in (layer.apply, jax.jit(layer.apply)):
+        _, after = apply(params, state, x)
+        assert (float(state["count"]), float(after["count"])) == (0, 1)

@@ -44,6 +44,7 @@ def check(loss, params, x, y, norms="ghost"):
         np.testing.assert_allclose(ours, expected, rtol=0, atol=3e-6 * max(1, added))
 
 
+@pytest.mark.promise("the gradients of its params are made by row")
 @pytest.mark.promise("The length of a row's gradient")
 @pytest.mark.promise("makes a gradient for each")
 @pytest.mark.promise("and sums the rows, as they are scaled, from the same numbers")
@@ -143,6 +144,7 @@ def test_rows_out_of_a_table():
         check(loss, table, x, np.array([1.0, 2.0, 3.0], "float32"))
 
 
+@pytest.mark.promise("The length of a row's gradient does not take the gradient")
 def test_memory_of_ghosts():
     """No array of rows by params."""
     wide = [layers.Dense(512, activation="relu") for _ in range(2)]

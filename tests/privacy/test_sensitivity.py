@@ -110,6 +110,7 @@ def products(kind, shape, seed):
     return np.float32(left), np.float32(right)
 
 
+@pytest.mark.promise("in another way, by a factor of 100 or more")
 @pytest.mark.promise("A length is never too small, whatever digits float32 loses")
 @pytest.mark.parametrize("kind", ["plain", "shared", "halves", "faint", "equal"])
 @pytest.mark.parametrize("shape", [(1, 40, 30), (2, 64, 64), (8, 64, 64), (40, 8, 9), (16, 300, 2)])

@@ -262,6 +262,7 @@ def labelled(seed, n):
     )
 
 
+@pytest.mark.promise("because it *is* such a loop")
 @pytest.mark.promise("`fit` is a loop around")
 @pytest.mark.parametrize("steps", [1, 2])
 @property_of(4, seed=SEEDS, batches=st.integers(1, 3), last=LAST)

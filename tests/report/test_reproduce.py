@@ -138,6 +138,7 @@ def test_only_scripts_run(recorded, tmp_path, program, message, capsys):
     assert reproduce(path, "--yes", "--changed") == 2
 
 
+@pytest.mark.promise("It runs a script by its path with its arguments")
 @pytest.mark.promise("No option of the interpreter")
 def test_neither_options_nor_the_interpreter_come_from_the_file(recorded, tmp_path):
     path = edited(

@@ -1,9 +1,11 @@
 """`fit(report=path)`: what the file holds, also of a training that died or was resumed."""
 
 import hashlib
+import itertools
 import json
 import os
 import sys
+import types
 import warnings
 
 import jax
@@ -279,11 +281,12 @@ def test_it_is_written_once_a_second_and_whole_or_not_at_all(tmp_path, monkeypat
         dump(report, file, **options)
 
     monkeypatch.setattr(run_report.json, "dump", dumped)
-    for now, more in ((lambda: 7.0, 0), (iter(range(100, 10_000, 2)).__next__, 3)):
-        monkeypatch.setattr(run_report.time, "monotonic", now)
+    for pause, count in ((0.1, 1), (0.4, 2), (2.0, 4)):  # of the clock, each time it is looked at
+        clock = types.SimpleNamespace(monotonic=itertools.count(0.0, pause).__next__)
+        monkeypatch.setattr(run_report, "time", clock)
         writes.clear()
         tools.fit(path)
-        assert writes == ["running"] * (1 + more) + ["finished"]
+        assert writes == ["running"] * count + ["finished"]
     before = path.read_bytes()
 
     def breaks(report, file, **options):

@@ -145,7 +145,22 @@ class TestTraining:
             models.append(model.layers[0].kernel.numpy())
         np.testing.assert_allclose(models[0], models[1], atol=1e-6)
 
-    @pytest.mark.promise("An attack is a value with")
+    @pytest.mark.promise("An attack is a value with a method `perturb(loss_of, x, key)`")
+    def test_an_attack_of_ones_own(self):
+        class Shifts:
+            def perturb(self, loss_of, x, key):
+                return x + 1
+
+        x, y = self.data(8)
+        kernels = []
+        for given, attack in ((x, Shifts()), (x + 1, None)):
+            jkeras.utils.set_random_seed(1)
+            model = jkeras.Sequential([jkeras.Input((21,)), layers.Dense(2)])
+            model.compile("sgd", LOSS, adversarial=attack)
+            model.fit(given, y, batch_size=8, verbose=0, shuffle=False)
+            kernels.append(model.layers[0].kernel.numpy())
+        np.testing.assert_allclose(*kernels, atol=1e-6)
+
     def test_what_is_no_attack(self):
         model = jkeras.Sequential([jkeras.Input((21,)), layers.Dense(2)])
         with pytest.raises(ValueError, match="adversarial.*robust.PGD"):

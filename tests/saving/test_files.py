@@ -96,7 +96,6 @@ def test_whole_models(tmp_path, writer, reader, builder):
 
 
 @pytest.mark.promise("Configs and files.** Files")
-@pytest.mark.promise("`.safetensors`, `.npz`")
 @pytest.mark.parametrize(
     "writer, reader", [(jkeras, keras), (keras, jkeras)], ids=["to-keras", "from-keras"]
 )

@@ -188,7 +188,6 @@ def test_pictures(result):
     assert result.plot("dropout").get_xlabel() == "dropout"
 
 
-@pytest.mark.promise("Custom callbacks are not")
 @pytest.mark.parametrize(
     "changed, message",
     [

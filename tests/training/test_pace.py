@@ -1,5 +1,6 @@
 """How many steps go into a dispatch, by how long one takes and where it runs."""
 
+import numpy as np
 import pytest
 
 import jkeras
@@ -15,12 +16,21 @@ class OwnStep(jkeras.Sequential):
         return super().train_step(state, data)
 
 
+class OwnLoss(jkeras.Sequential):
+    shapes = []
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        self.shapes.append(y_pred.shape)
+        return super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+
+
 def steps_for(inner=(), cls=jkeras.Sequential, every_batch=False, **options):
     model = cls([jkeras.Input((4, 1)), *inner, layers.Flatten(), layers.Dense(1)])
     model.compile("sgd", "mse", **options)
     return pace.fixed_steps(StateLayout(model), "train", every_batch)
 
 
+@pytest.mark.promise("several, where no callback looks at each batch")
 @pytest.mark.promise("`fit` puts many steps into one dispatch by itself, unless")
 @pytest.mark.promise("a callback looks at each batch.")
 @pytest.mark.promise("`train_step` is your own.")
@@ -43,6 +53,16 @@ def test_where_a_dispatch_has_one_step(monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr(pace, name, 1)
             assert steps_for() == 1
+
+
+@pytest.mark.promise("`fit` goes on taking several steps in a dispatch; only a smaller last batch")
+def test_a_loss_of_ones_own_takes_several_steps_and_batches_as_they_are():
+    assert steps_for(cls=OwnLoss) is None
+    model = OwnLoss([jkeras.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    OwnLoss.shapes.clear()
+    model.fit(np.ones((20, 4)), np.ones((20, 1)), batch_size=8, verbose=0)
+    assert set(OwnLoss.shapes) == {(8, 1), (4, 1)}
 
 
 @pytest.mark.promise("On a CPU a dispatch has")

@@ -112,7 +112,6 @@ def test_where_a_train_step_computes_in_half_precision(policy):
 
 
 @pytest.mark.promise("compute in float32 inside, whatever the policy")
-@pytest.mark.promise("Counts of metrics are in")
 @pytest.mark.parametrize("dtype", HALF)
 def test_sums_do_not_overflow_nor_stand_still(dtype):
     classes = 100_000  # more than float16's largest number
@@ -411,3 +410,16 @@ def test_a_file_says_the_optimizer_that_was_given_as_keras_s(tmp_path):
     mine, theirs = (json.loads(json.dumps(config, default=str)) for config in configs)
     assert mine == theirs
     assert "LossScale" not in json.dumps(mine)
+
+
+@pytest.mark.promise("one by one they stop at 2\\*\\*24 = 16,777,216")
+def test_counts_of_metrics_stop_where_those_of_keras_do():
+    for k in (jkeras, keras):
+        metric = k.metrics.Mean()
+        metric.update_state([0.0])
+        metric.count.assign(2.0**24 - 1)
+        for _ in range(3):
+            metric.update_state([0.0])
+        assert float(metric.count) == 2**24 and str(metric.count.dtype) == "float32"
+        metric.update_state(np.zeros(1000))  # a batch of many
+        assert float(metric.count) == 2**24 + 1000
