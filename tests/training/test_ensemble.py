@@ -297,6 +297,7 @@ def test_a_member_with_nan_stops_and_the_others_go_on():
     assert abs(outputs(model, members=True)[[0, 2]] - before[[0, 2]]).max() > 1e-3
 
 
+@pytest.mark.promise("a `TrainState` with the members as first axis")
 @pytest.mark.promise("Trainable weights begin")
 @pytest.mark.promise("frozen weights (`trainable = False`")
 def test_frozen_layers_are_shared_until_they_are_trained():
