@@ -70,6 +70,7 @@ STOPPING = [
 ]
 
 
+@pytest.mark.promise("`EarlyStopping` | stops when a result")
 @pytest.mark.parametrize("arguments", every(3, STOPPING), ids=str)
 def test_early_stopping(arguments, capsys):
     def run(k, folder):
@@ -166,6 +167,7 @@ PLATEAU = [
 ]
 
 
+@pytest.mark.promise("`ReduceLROnPlateau` | lowers the rate")
 @pytest.mark.parametrize("arguments", every(3, PLATEAU), ids=str)
 def test_reduce_on_plateau(arguments, capsys):
     def run(k, folder):
@@ -192,6 +194,7 @@ SCHEDULES = {
 }
 
 
+@pytest.mark.promise("`LearningRateScheduler` | sets the rate")
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_learning_rate_scheduler(name, capsys):
     def run(k, folder):
@@ -282,6 +285,7 @@ SAVING = [
 ]
 
 
+@pytest.mark.promise("`ModelCheckpoint` | saves the model")
 @pytest.mark.parametrize("name, arguments", every(2, SAVING), ids=str)
 def test_model_checkpoint(name, arguments, capsys, tmp_path):
     def run(k, folder):
@@ -315,6 +319,7 @@ def test_a_folder_in_the_place_of_the_file(tmp_path):
     assert same(run, tmp_path / "mine", tmp_path / "theirs", errors=OSError) is OSError
 
 
+@pytest.mark.promise("`CSVLogger` | a row of text")
 @pytest.mark.parametrize("separator, append", [(",", False), (";", True)])
 def test_csv_logger(tmp_path, separator, append):
     def run(k, folder):
@@ -343,6 +348,7 @@ def test_csv_logger(tmp_path, separator, append):
     same(run, tmp_path / "mine", tmp_path / "theirs")
 
 
+@pytest.mark.promise("`History` | the results of each epoch")
 def test_history_goes_on_where_it_is_given_again():
     def run(k, folder):
         model, history = still(k), k.callbacks.History()
@@ -364,6 +370,7 @@ def test_history_goes_on_where_it_is_given_again():
 # ---------------------------------------------------------------- the rest
 
 
+@pytest.mark.promise("`TerminateOnNaN` | stops when the loss")
 @pytest.mark.promise("`jkeras.callbacks.TerminateOnNaN` at its loss")
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 @pytest.mark.parametrize("raise_error", [False, True])
@@ -392,6 +399,7 @@ def test_terminate_on_nan(raise_error, loss, capsys):
     same(run)
 
 
+@pytest.mark.promise("`SwapEMAWeights` | moving averages in place")
 @pytest.mark.parametrize("on_epoch", [False, True])
 @pytest.mark.parametrize("stop", [None, 1])
 @pytest.mark.parametrize("kind", ["plain", "scaled", "several"])
@@ -438,6 +446,7 @@ def test_swap_ema_weights(on_epoch, stop, kind):
     same(run)
 
 
+@pytest.mark.promise("`LambdaCallback` | functions as a callback")
 def test_lambda_callback():
     def run(k, folder):
         told = []

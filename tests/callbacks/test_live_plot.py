@@ -34,6 +34,7 @@ def clock(monkeypatch):
     return now
 
 
+@pytest.mark.promise("`LivePlot` | curves in a notebook")
 def test_one_display_grows(monkeypatch, clock):
     image = pytest.importorskip("PIL.Image")
     pytest.importorskip("matplotlib")

@@ -351,6 +351,7 @@ def test_history_and_progress_come_last():
     assert names[0] == names[1]
 
 
+@pytest.mark.promise("`CallbackList` | several as one")
 def test_a_list_is_a_callback():
     """As in a loop of one's own: a list tells those in it, one inside another too."""
     told = []

@@ -34,6 +34,7 @@ def same(a, b):
 # ---------------------------------------------------------------- averages
 
 
+@pytest.mark.promise("`SwapEMAWeights` | moving averages in place")
 def test_averages_are_in_place_for_evaluation():
     seen = {}
 
@@ -242,6 +243,7 @@ def test_which_checkpoints_orbax_writes(options, tmp_path):
     beside.same(run, tmp_path / "mine", tmp_path / "theirs")
 
 
+@pytest.mark.promise("`OrbaxCheckpoint` | saves the variables")
 @pytest.mark.promise("folder of `OrbaxCheckpoint`")
 @pytest.mark.filterwarnings("ignore:Sharding info not provided")
 def test_orbax_checkpoints_are_read_by_both(tmp_path):
@@ -313,6 +315,7 @@ def send(k, root, options):
     )
 
 
+@pytest.mark.promise("`RemoteMonitor` | sends the results")
 @pytest.mark.parametrize("options", REMOTE, ids=str)
 def test_remote_monitor(options, server):
     root, got = server

@@ -89,6 +89,7 @@ SIZES = {
 }  # width, height, pictures
 
 
+@pytest.mark.promise("`TensorBoard` | files for TensorBoard")
 @pytest.mark.promise("The files are TensorFlow")
 @pytest.mark.promise("`epoch_…` by epochs, `batch_…`")
 def test_what_is_written(tmp_path):
@@ -310,6 +311,7 @@ def test_tensorboard_profiles_batches(tmp_path):
     ]
 
 
+@pytest.mark.promise("`ProfilerTrace` | what JAX's profiler sees")
 def test_profiler_trace(tmp_path):
     """Whole dispatches from `start_step` on; here each epoch has four steps."""
     profile = callbacks.ProfilerTrace(tmp_path / "a", start_step=4, steps=5)

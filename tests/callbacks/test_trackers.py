@@ -207,6 +207,7 @@ class Stop(jkeras.callbacks.Callback):
         raise KeyboardInterrupt
 
 
+@pytest.mark.promise("`Tracker` | tells Weights & Biases")
 @pytest.mark.promise("`Tracker` tells a service")
 def test_what_a_service_is_told():
     trained = model()

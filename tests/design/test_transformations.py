@@ -315,6 +315,8 @@ def test_remat_block_in_fit():
 # ---------------------------------------------------------------- the pure step
 
 
+@pytest.mark.promise("`metrics` | totals of the metrics since they were reset")
+@pytest.mark.promise("`step` | number of steps taken")
 @pytest.mark.promise("`make_eval_step` gives a step")
 def test_pure_step_is_gradient_descent_by_hand():
     model = Sequential(
@@ -366,6 +368,7 @@ def test_sample_weights_in_the_pure_step():
     )
 
 
+@pytest.mark.promise("`opt_state` | the optimizer's; its learning rate")
 @pytest.mark.promise("Ten trainings at once, each")
 @pytest.mark.promise("Trainings that differ in")
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])

@@ -181,7 +181,6 @@ def test_gpu_processes_are_told_where_to_meet():
     assert field == "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 
-@pytest.mark.promise("On TPUs GKE tells each")
 def test_tpu_processes_are_a_slice():
     _, job, pod, container = parts(jobset("jobset-tpu"))
     chips = pod["nodeSelector"]["cloud.google.com/gke-tpu-topology"].split("x")
@@ -203,8 +202,7 @@ def test_mistakes_in_a_jobset_are_found():
 # ---------------------------------------------------------------- Ray Train, Kinetic
 
 
-@pytest.mark.promise("Ray starts all of them")
-@pytest.mark.promise("one of them killed at step 35")
+@pytest.mark.promise("Ray Train | Ray 2.60, two workers on a CPU")
 @pytest.mark.slow  # starts Ray, and compiles a training in two processes
 def test_ray_train(tmp_path):
     pytest.importorskip("ray.train.v2.jax")

@@ -25,6 +25,7 @@ def exported(model, folder, **kwargs):
     return jkeras.export.load(folder / "model")
 
 
+@pytest.mark.promise("is the same for use inside a function that you compile")
 @pytest.mark.promise("Dropout and augmentation do nothing there, and export")
 @pytest.mark.parametrize("name", every(2, FAMILIES))
 def test_numbers_are_those_of_predict(name, tmp_path):
@@ -322,10 +323,11 @@ def test_arguments(tmp_path, capsys):
 def test_each_batch_size_is_compiled_once(tmp_path, caplog):
     serve = exported(trained("mlp"), tmp_path)
 
-    def compilations(size):
+    def compiles(size):
         caplog.clear()
         with jax.log_compiles():
             serve(np.ones((size, 5), "float32"))
-        return sum("Compiling" in record.getMessage() for record in caplog.records)
+        return any("Compiling" in record.getMessage() for record in caplog.records)
 
-    assert [compilations(size) for size in (2, 2, 3, 3, 2)] == [1, 0, 1, 0, 0]
+    is_compiled = [compiles(size) for size in (2, 2, 3, 3, 2)]
+    assert is_compiled == [True, False, True, False, False]

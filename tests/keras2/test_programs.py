@@ -43,6 +43,11 @@ def results():
     return found
 
 
+@pytest.mark.promise("TensorFlow | `from tensorflow.keras")
+@pytest.mark.promise('logs | `"acc"` and `"val_acc"`')
+@pytest.mark.promise("optimizers | `lr=`, `decay=`")
+@pytest.mark.promise("`nb_epoch=`, `fit_generator`, `evaluate_generator`")
+@pytest.mark.promise("`Convolution2D(32, 3, 3)`, `border_mode=`")
 @pytest.mark.promise("and Keras 3 refuses it. jkeras runs it")
 @pytest.mark.slow
 @pytest.mark.parametrize("title", PROGRAMS)

@@ -113,6 +113,9 @@ def test_data_that_comes_once_is_not_used_up(tmp_path):
     assert len(losses(report)) == 5 and "last" not in report["data"]
 
 
+@pytest.mark.promise("`model`, `compile` | their configs")
+@pytest.mark.promise("`seeds` | those of `set_random_seed`")
+@pytest.mark.promise("`versions`, `devices` | of Python")
 def test_circumstances(tmp_path):
     path = tmp_path / "run.json"
     jkeras.utils.set_random_seed(3)

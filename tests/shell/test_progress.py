@@ -59,6 +59,7 @@ def test_a_file_gets_one_line_for_each_epoch(monkeypatch):
         )
 
 
+@pytest.mark.promise("`ProgbarLogger` | the bar, the time left")
 def test_a_terminal_gets_a_bar_that_is_drawn_in_place(monkeypatch):
     text = shown(monkeypatch, Terminal(), lambda: small().fit(X, Y, epochs=2))
     assert text.count("\n") == 4 and "Epoch 2/2\n" in text
@@ -118,6 +119,7 @@ def drawn(monkeypatch, stream, dispatches, steps, rows=None, verbose=1):
     return stream.getvalue()
 
 
+@pytest.mark.promise("`ProgbarLogger` | the bar, the time left")
 @pytest.mark.promise("the progress bar counts")
 def test_time_left_and_throughput(monkeypatch):
     """The first dispatch compiles: its 90 seconds are in the total alone."""

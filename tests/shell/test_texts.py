@@ -88,3 +88,20 @@ def test_validation_split_of_texts():
     model.compile("adam", "mse")
     history = model.fit(np.array(TEXTS), LABELS, validation_split=0.5, **FIT).history
     assert sorted(history) == ["loss", "val_loss"]
+
+
+@pytest.mark.promise("run on the host, once, before the training")
+def test_texts_are_looked_at_once():
+    calls = []
+    words = jkeras.layers.TextVectorization(
+        standardize=lambda texts: calls.append(1) or texts,
+        output_sequence_length=4,
+        vocabulary=["a", "b"],
+    )
+    parts = [words, jkeras.layers.Embedding(5, 2), jkeras.layers.Flatten(), jkeras.layers.Dense(1)]
+    model = jkeras.Sequential([jkeras.Input((1,), dtype="string"), *parts])
+    model.compile("sgd", "mse")
+    x = np.array([["a b"], ["b"], ["b a"], ["c"]])
+    calls.clear()
+    model.fit(x, np.ones((4, 1)), epochs=3, batch_size=2, verbose=0)
+    assert len(calls) == 1

@@ -297,6 +297,7 @@ def test_a_member_with_nan_stops_and_the_others_go_on():
     assert abs(outputs(model, members=True)[[0, 2]] - before[[0, 2]]).max() > 1e-3
 
 
+@pytest.mark.promise("a `TrainState` with the members as first axis")
 @pytest.mark.promise("Trainable weights begin")
 @pytest.mark.promise("frozen weights (`trainable = False`")
 def test_frozen_layers_are_shared_until_they_are_trained():
@@ -454,3 +455,17 @@ def test_a_summary_tells_of_the_members(trained):
     lines.clear()
     build().summary(print_fn=lines.append)
     assert "Members" not in "\n".join(lines)
+
+
+@pytest.mark.slow
+@pytest.mark.promise("a `Normalization` layer that was adapted stays adapted")
+def test_an_adapted_layer_stays_adapted():
+    adapted = jkeras.layers.Normalization()
+    adapted.adapt(X)
+    model = jkeras.Sequential([jkeras.Input((5,)), adapted, jkeras.layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    held = adapted.get_weights()
+    model.fit(X, Y, ensemble=2, seed=SEED, **HOW)
+    for number in range(2):
+        for ours, before in zip(model.member(number).layers[0].get_weights(), held, strict=True):
+            np.testing.assert_array_equal(ours, before)
