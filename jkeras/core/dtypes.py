@@ -1,5 +1,6 @@
 """The names of dtypes."""
 
+import collections.abc
 import functools
 
 import jax.numpy as jnp
@@ -52,7 +53,7 @@ def standardize_dtype(dtype):
         return settings.floatx
     if isinstance(dtype, str):
         name = {"float": "float32", "int": "int32"}.get(dtype, dtype)
-    elif dtype in PYTHON_DTYPES:
+    elif isinstance(dtype, collections.abc.Hashable) and dtype in PYTHON_DTYPES:
         name = PYTHON_DTYPES[dtype]
         name = settings.floatx if name == "float32" else name
     else:

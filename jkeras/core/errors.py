@@ -3,6 +3,8 @@ do.
 """
 
 import difflib
+import math
+import numbers
 import operator
 
 
@@ -199,6 +201,20 @@ def check_name(name) -> None:
             "Argument `name` must be a string and cannot contain character `/`. "
             f"Received: name={name}"
         )
+
+
+def check_number(argument, value) -> None:
+    """Raises where the value of an argument is no number that can be compared, such as NaN; one of
+    JAX's, which may be traced, is.
+
+    >>> check_number("rate", 0.5)
+    >>> check_number("rate", "a")
+    Traceback (most recent call last):
+    jkeras.core.errors.ArgumentError: `rate` must be a number. Received: rate='a'
+    """
+    is_number = hasattr(value, "__array__") or isinstance(value, numbers.Real)
+    if not is_number or value is math.nan or (isinstance(value, float) and math.isnan(value)):
+        raise ArgumentError(f"`{argument}` must be a number. Received: {argument}={value!r}")
 
 
 def check_whole(argument, value, at_least=None) -> None:

@@ -14,7 +14,7 @@ import re
 import jax
 import numpy as np
 
-from jkeras.core.errors import check_choice
+from jkeras.core.errors import ArgumentError, check_choice, check_number, check_whole
 from jkeras.core.loaded import loaded_tensorflow
 from jkeras.core.own_files import check_private, make_private
 
@@ -93,6 +93,9 @@ def set_epsilon(value):
     1e-05
     >>> set_epsilon(old)
     """
+    check_number("value", value)
+    if value < 0:
+        raise ArgumentError(f"`value` must be 0 or more. Received: value={value}")
     settings.epsilon = value
 
 
@@ -288,6 +291,8 @@ def set_max_epochs(max_epochs):
     1
     >>> set_max_epochs(None)
     """
+    if max_epochs is not None:
+        check_whole("max_epochs", max_epochs, at_least=0)
     settings.max_epochs = max_epochs
 
 
@@ -312,6 +317,8 @@ def set_max_steps_per_epoch(max_steps_per_epoch):
     3
     >>> set_max_steps_per_epoch(None)
     """
+    if max_steps_per_epoch is not None:
+        check_whole("max_steps_per_epoch", max_steps_per_epoch, at_least=0)
     settings.max_steps_per_epoch = max_steps_per_epoch
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from jkeras import random
 from jkeras.core import typed
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_number, explain
 from jkeras.core.keras_tensor import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import layer
@@ -32,6 +32,7 @@ class _Noise(ReadyLayer):
     def __post_init__(self):
         super().__post_init__()
         amount = getattr(self, self._amount)
+        check_number(self._amount, amount)
         if not 0 <= amount <= 1:
             raise ValueError(
                 explain(

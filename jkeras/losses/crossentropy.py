@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import typed
-from jkeras.core.errors import ShapeError
+from jkeras.core.errors import ShapeError, check_number
 from jkeras.kernel import labels_seen
 from jkeras.kernel.beside import logits_beside
 from jkeras.core.record import record
@@ -58,6 +58,7 @@ def elementwise_binary_crossentropy(
 
 
 def _smooth(y_true: jax.Array, label_smoothing: float, classes: int) -> jax.Array:
+    check_number("label_smoothing", label_smoothing)
     if is_zero(label_smoothing):
         return y_true
     return y_true * (1 - label_smoothing) + label_smoothing / classes

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.errors import check_number
 from jkeras.core.record import record
 from jkeras.core.settings import floatx
 from jkeras.losses.reduction import comparison, pair, squeeze_or_expand_to_same_rank
@@ -77,6 +78,7 @@ def _among_top(labels: jax.Array, y_pred: jax.Array, k: int) -> jax.Array:
     """1 where fewer than k scores are higher than the label's: labels (batch, …), scores (batch, …,
     classes).
     """
+    check_number("k", k)
     flat = y_pred.reshape(-1, y_pred.shape[-1])
     score = jnp.take_along_axis(flat, labels.reshape(-1)[:, None], axis=-1)
     score = jnp.where(jnp.isnan(score), -jnp.inf, score)

@@ -4,6 +4,7 @@ import typing
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core.errors import suggestion
 from jkeras.core.record import Any, record
@@ -101,10 +102,10 @@ class AUC(Accumulator):
         if self.thresholds is not None:
             inner = sorted(self.thresholds)
             self.num_thresholds = len(inner) + 2
-        elif self.num_thresholds <= 1:
+        elif not isinstance(self.num_thresholds, (int, np.integer)) or self.num_thresholds <= 1:
             raise ValueError(
                 "Argument `num_thresholds` must be an integer > 1. Received: "
-                f"num_thresholds={self.num_thresholds}"
+                f"num_thresholds={self.num_thresholds!r}"
             )
         else:
             inner = even_thresholds(self.num_thresholds)[1:-1]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import typed
-from jkeras.core.errors import ShapeError
+from jkeras.core.errors import ShapeError, check_whole
 from jkeras.core.record import Any, record
 from jkeras.kernel.valid_rows import expand_like
 from jkeras.core.settings import epsilon
@@ -211,6 +211,7 @@ class MeanIoU(IoU):
         ) -> None: ...
 
     def __post_init__(self) -> None:
+        check_whole("num_classes", self.num_classes)
         self.target_class_ids = list(range(self.num_classes))
         super().__post_init__()
 

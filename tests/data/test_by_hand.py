@@ -183,6 +183,27 @@ WRONG = {
         lambda: jkeras.optimizers.SGD(gradient_accumulation_steps=np.nan),
         "`gradient_accumulation_steps` must be an integer",
     ),
+    "an epsilon of text": (lambda: jkeras.config.set_epsilon("a"), "`value` must be a number"),
+    "an epsilon of NaN": (lambda: jkeras.config.set_epsilon(np.nan), "`value` must be a number"),
+    "an epsilon below 0": (lambda: jkeras.config.set_epsilon(-1), "`value` must be 0 or more"),
+    "epochs of text": (lambda: jkeras.config.set_max_epochs("a"), "must be a whole number"),
+    "steps below none": (lambda: jkeras.config.set_max_steps_per_epoch(-1), "of at least 0"),
+    "a rate of text": (lambda: layers.Dropout("a"), "`rate` must be a number. Received: rate='a'"),
+    "a list of types": (lambda: layers.Dense(1, dtype=[1]), "[Ii]nvalid dtype|dtype"),
+    "decay of text": (
+        lambda: jkeras.optimizers.schedules.CosineDecay(0.1, "a"),
+        "`decay_steps` must be a number",
+    ),
+    "thresholds of text": (lambda: jkeras.metrics.AUC(num_thresholds="a"), "must be an integer"),
+    "half a class of IoU": (lambda: jkeras.metrics.MeanIoU(1.5), "`num_classes` must be a whole"),
+    "the best of text": (
+        lambda: jkeras.metrics.top_k_categorical_accuracy(X, X, k="a"),
+        "`k` must be a number",
+    ),
+    "labels smoothed by text": (
+        lambda: jkeras.losses.CategoricalCrossentropy(label_smoothing="a")(X, X),
+        "`label_smoothing` must be a number",
+    ),
     "no labels": (lambda: LOSS([[None]], [[0.0]]), "Loss 'error': the values compared must be"),
     "labels of texts": (lambda: LOSS(np.array(["a"]), np.zeros(1)), "Loss 'error': the values"),
     "bins of nothing": (

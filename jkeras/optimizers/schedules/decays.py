@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.errors import check_number
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import public
 
@@ -42,6 +43,7 @@ class Decay(LearningRateSchedule):
         name = "decay_steps"
         if not hasattr(self, name):
             name = "first_decay_steps"
+        check_number(name, getattr(self, name))
         if getattr(self, name) <= 0:
             raise ValueError(
                 f"{type(self).__name__}: `{name}` must be > 0. Received: "
