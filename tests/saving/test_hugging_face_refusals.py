@@ -456,6 +456,14 @@ def test_a_weight_that_says_a_size_is_there(name):
         both_checks(VIT, shapes)
 
 
+def test_names_of_older_files():
+    older = {
+        "roberta.embeddings.position_ids": (1, 64),
+        "roberta.encoder.layer.0.output.LayerNorm.gamma": (16,),
+    }
+    both_checks({**ROBERTA, "model_type": "xlm-roberta"}, {**SIZES_OF["roberta"], **older})
+
+
 def test_swin_has_whole_windows():
     """keras-hub shifts before it pads, transformers after."""
     config = {

@@ -52,6 +52,10 @@ BERT = (
     r"encoder\.layer\.#\.intermediate\.denseDENSE",
     r"pooler\.denseDENSE",
 )
+OLDER = (
+    r"embeddings\.LayerNorm\.(gamma|beta)",
+    r"encoder\.layer\.#\.(attention\.output|output)\.LayerNorm\.(gamma|beta)",
+)
 PATCHES = (
     r"embeddings\.(cls_token|mask_token|distillation_token|register_tokens|position_embeddings)",
     r"embeddings\.patch_embeddings\.projectionDENSE",
@@ -298,7 +302,7 @@ WEIGHTS = {
         },
     ),
     "vit": _weights(VIT, _images(1, DENSE)),
-    "xlm-roberta": _weights(BERT, _embeddings("hidden_size", SEGMENTS) | DENSE),
+    "xlm-roberta": _weights((*BERT, *OLDER), _embeddings("hidden_size", SEGMENTS) | DENSE),
 }
 
 # ---------------------------------------------------------------- checks
