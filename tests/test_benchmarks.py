@@ -1,6 +1,7 @@
 """The benchmarks run, report every work, and judge made-up numbers rightly."""
 
 import dataclasses
+import importlib
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from benchmarks import growth, kept, limit, report, runner, targets
+from benchmarks import growth, kept, limit, pages, report, runner, targets
 from benchmarks.packages import __main__ as packages
 from benchmarks.work import Work
 from benchmarks.works import QUICK, WORKS
@@ -137,6 +138,27 @@ def test_results_of_runs_add_up(tmp_path):
     assert found["limit"] == {"peak": 3.0, "seconds": {"tiny": 2.0, "mlp": 1.0}}
     assert [one["name"] for one in found["others"]] == ["tiny", "mlp"]
     assert found["imports"] == {"keras": {}} and found["about"] == ["tiny ", "mlp "]
+
+
+def test_figures_of_a_part_take_the_place_of_its_older_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "FIGURES", tmp_path / "figures")
+    for part, found in (("time", 1), ("memory", 2), ("time", 3)):
+        kept.keep("script", part, {"value": found}, ("numpy",))
+    parts = json.loads((tmp_path / "figures" / "script.json").read_text())
+    assert {name: one["found"]["value"] for name, one in parts.items()} == {"time": 3, "memory": 2}
+    assert f"numpy {np.__version__}" in parts["time"]["measured"]
+
+
+@pytest.mark.parametrize("name", ["hub", "laplace", "privacy", "sanity", "scaling", "serving"])
+def test_scripts_of_figures_are_there(name):
+    """What they import is there, or imported where it is used."""
+    assert callable(importlib.import_module(f"benchmarks.{name}").main)
+
+
+def test_programs_of_a_page_share_their_names():
+    first, *_ = pages.programs("laplace")
+    assert "def confidence" in first
+    assert pages.run("b = a + 1", pages.run("a = 1"))["b"] == 2
 
 
 def test_every_target_is_about_a_work_that_measures_its_peers():

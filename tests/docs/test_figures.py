@@ -100,6 +100,26 @@ def tables(text):
         yield head, [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
 
 
+@pytest.mark.parametrize(
+    "cell, is_one",
+    [
+        *((cell, True) for cell in ("1,073 MiB", "8e-6", "63 ms", "-0.05", "0.26 (0.19 to 0.36)")),
+        *((cell, True) for cell in ("20 of 20", "0.7 %", "3")),
+        *((cell, False) for cell in ("no", "v5e:4x4", "up to 16,384", "", "`Dense(3)`")),
+    ],
+)
+def test_what_a_figure_is(cell, is_one):
+    assert bool(FIGURE.fullmatch(cell)) is is_one
+
+
+def test_a_table_that_a_script_writes_is_not_by_hand():
+    table = "| a | b |\n|---|---|\n| c | 1.5 |\n"
+    of_script = (
+        f"<!-- figures: begin x, by docs/make_figures.py -->\n\n{table}\n<!-- figures: end -->\n"
+    )
+    assert list(tables(f"{of_script}\ntext\n\n{table}")) == [("| a | b |", [["c", "1.5"]])]
+
+
 def test_no_table_of_figures_is_by_hand(script):
     pages = [*script.ROOT.glob("*.md"), *script.ROOT.glob("examples/*.md")]
     by_hand = {
