@@ -7,7 +7,7 @@ import math
 import pytest
 
 from benchmarks.structure import __main__ as structure
-from benchmarks.structure import places, runs, source
+from benchmarks.structure import limits, places, runs, source
 from benchmarks.structure.checkout import Checkout
 from benchmarks.structure.counts import TABLE, Count
 
@@ -61,6 +61,33 @@ def test_every_count_of_this_checkout_is_a_number(report):
         if row["now"] is not None:
             assert math.isfinite(row["now"]) and row["now"] >= 0, row
     assert json.loads(json.dumps(report)) == report
+
+
+def test_no_count_is_worse_than_its_limit(report):
+    """`python -m benchmarks.structure --tighten` writes what is better."""
+    assert limits.broken(report, limits.read()) == []
+
+
+def test_each_count_with_a_target_has_a_limit():
+    assert list(limits.read()) == limits.limited()
+
+
+def test_limits_only_shrink():
+    row = {"at_least": False, "name": "and mixed with or"}
+    assert limits.broken({"counts": {"": [row | {"now": 3}]}}, {row["name"]: 2}) == [
+        "and mixed with or: 3, the limit is 2"
+    ]
+    rows = [
+        {"name": name, "at_least": name == "annotated in these five, %", "now": 7}
+        for name in limits.limited()
+    ]
+    report = {"counts": {"": rows}}
+    for before, after in ((5, 5), (9, 7)):
+        new = limits.tightened(report, dict.fromkeys(limits.limited(), before))
+        assert new["and mixed with or"] == after
+    assert new["annotated in these five, %"] == 9
+    rows[-1]["now"] = 97.26
+    assert limits.tightened(report, {})["annotated in these five, %"] == 97.2
 
 
 def test_the_text_has_a_line_for_each_count(report):
@@ -119,6 +146,15 @@ def test_code_is_what_is_left_without_comments_and_docstrings(tiny):
 def test_imports_inside_functions_make_circles_and_those_for_types_do_not(tiny):
     assert source.circles(tiny) == [["tiny.core.layer", "tiny.core.run"]]
     assert source.importers(tiny, "tiny.core.run") == ["tiny.core.layer"]
+
+
+def test_modules_that_are_loaded_by_name_make_circles(tmp_path):
+    (tmp_path / "a.py").write_text(
+        f"import importlib\nimportlib.import_module('{tmp_path.name}.b')\n"
+    )
+    (tmp_path / "b.py").write_text(f"from {tmp_path.name} import a\n")
+    name = tmp_path.name
+    assert source.circles(source.read(tmp_path)) == [[f"{name}.a", f"{name}.b"]]
 
 
 def test_foreign_packages(tmp_path):

@@ -2,8 +2,10 @@
 
     python -m benchmarks.structure                  # a table, and what stands behind its numbers
     python -m benchmarks.structure --json
+    python -m benchmarks.structure --tighten        # what is reached is the limit from now on
     python -m benchmarks.structure --root ../other  # of another checkout
 
+A count with a target is never worse than `limits.json` says: a test of the quick suite sees to it.
 "before" is commit 67d5dad on Python 3.11; `docs/decisions/0008-the-kernel-of-values.md` says how
 each count is taken.
 """
@@ -14,6 +16,7 @@ import pathlib
 import platform
 import subprocess
 
+from benchmarks.structure import limits
 from benchmarks.structure.checkout import Checkout
 from benchmarks.structure.counts import TABLE
 
@@ -28,9 +31,14 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="the same as JSON")
+    parser.add_argument(
+        "--tighten", action="store_true", help="write limits.json, by Python 3.11 and JAX 0.10"
+    )
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="a checkout of jkeras")
     options = parser.parse_args()
     report = measured(Checkout(options.root))
+    if options.tighten:
+        limits.PATH.write_text(json.dumps(limits.tightened(report, limits.read()), indent=1) + "\n")
     print(json.dumps(report, indent=1) if options.json else as_text(report))
 
 

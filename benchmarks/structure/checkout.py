@@ -34,16 +34,19 @@ class Checkout:
         return runs
 
     @functools.cached_property
-    def dense_apply(self):
-        return self.runs.calls_of_apply(self.runs.dense())
+    def applied(self):
+        """{what is applied: its calls}."""
+        runs = self.runs
+        return {name: runs.calls_of_apply(*make()) for name, make in runs.OF_APPLY.items()}
+
+    @functools.cached_property
+    def methods(self):
+        """{a method of a model: its calls}."""
+        return self.runs.calls_of_methods()
 
     @functools.cached_property
     def dense_object(self):
         return self.runs.calls_of_object(self.runs.dense())
-
-    @functools.cached_property
-    def three_apply(self):
-        return self.runs.calls_of_apply(self.runs.three())
 
     @functools.cached_property
     def three_object(self):

@@ -6,6 +6,7 @@ They are taken of the `jkeras` that Python imports.
 import itertools
 import pathlib
 import sys
+import tempfile
 import typing
 
 import jax
@@ -65,12 +66,36 @@ def three():
     return jkeras.Sequential(layers)
 
 
-def calls_of_apply(layer) -> Calls:
+# {what a row of the table says: (a layer, inputs)}
+OF_APPLY = {
+    "Dense": lambda: (dense(), (jnp.ones((2, WIDTH)),)),
+    "Dense in bfloat16": lambda: (
+        jkeras.layers.Dense(3, dtype="mixed_bfloat16"),
+        (jnp.ones((2, WIDTH)),),
+    ),
+    "Dense with a penalty": lambda: (
+        jkeras.layers.Dense(3, activity_regularizer="l2"),
+        (jnp.ones((2, WIDTH)),),
+    ),
+    "Sequential, three layers": lambda: (three(), (jnp.ones((2, WIDTH)),)),
+    "LayerNormalization": lambda: (
+        jkeras.layers.LayerNormalization(),
+        (jnp.ones((2, WIDTH)),),
+    ),
+    "Conv2D": lambda: (jkeras.layers.Conv2D(3, 2), (jnp.ones((2, 4, 4, 1)),)),
+    "MultiHeadAttention": lambda: (
+        jkeras.layers.MultiHeadAttention(2, 3),
+        (jnp.ones((2, 4, WIDTH)), jnp.ones((2, 4, WIDTH))),
+    ),
+    "LSTM": lambda: (jkeras.layers.LSTM(3), (jnp.ones((2, 4, WIDTH)),)),
+}
+
+
+def calls_of_apply(layer, inputs) -> Calls:
     """Of the second `apply`, when nothing is left to be built."""
-    x = jnp.ones((2, WIDTH))
-    params, state = layer.init(jax.random.key(0), x)
-    layer.apply(params, state, x)
-    return own_calls(lambda: layer.apply(params, state, x))
+    params, state = layer.init(jax.random.key(0), *inputs)
+    layer.apply(params, state, *inputs)
+    return own_calls(lambda: layer.apply(params, state, *inputs))
 
 
 def calls_of_object(layer) -> Calls:
@@ -78,6 +103,27 @@ def calls_of_object(layer) -> Calls:
     x = jnp.ones((2, WIDTH))
     layer(x)
     return own_calls(lambda: layer(x))
+
+
+def calls_of_methods() -> dict[str, Calls]:
+    """Of the second call of what users call, on a compiled model of three layers."""
+    model = three()
+    model.compile("sgd", "mse")
+    x, y = np.ones((8, WIDTH), "float32"), np.ones((8, 3), "float32")
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/model.keras"
+        methods = {
+            "fit": lambda: model.fit(x, y, batch_size=2, verbose=0),
+            "predict": lambda: model.predict(x[:1], verbose=0),
+            "save": lambda: model.save(path),
+            "load_model": lambda: jkeras.saving.load_model(path),
+        }
+        return {name: _second(method) for name, method in methods.items()}
+
+
+def _second(method) -> Calls:
+    method()
+    return own_calls(method)
 
 
 # ---------------------------------------------------------------- from `fit` to the loss

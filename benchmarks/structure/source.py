@@ -266,7 +266,15 @@ def imports(source, modules) -> set[str]:
     for node in nodes([source], ast.Import, ast.ImportFrom):
         if node not in skipped:
             names |= _named_modules(node, source, modules)
+    names |= {_loaded(node) for node in nodes([source], ast.Call)} & modules
     return names - {source.module}
+
+
+def _loaded(call) -> str | None:
+    """The module that `importlib.import_module("...")` names."""
+    if ast.unparse(call.func) not in ("importlib.import_module", "import_module"):
+        return None
+    return getattr(call.args[0], "value", None) if call.args else None
 
 
 def _checks_types(test) -> bool:

@@ -363,40 +363,53 @@ def _serialize_function(obj):
     }
 
 
+def _place_of(cls):
+    """(module, name, registered name) of a class, as files have them."""
+    name = public_name(cls)
+    if name:
+        # classes that are not of the public API have a registered name
+        module, _, short = name.rpartition(".")
+        return module, short, short if module.startswith("keras.src.") else None
+    module = getattr(cls, "_config_module", cls.__module__)
+    if module == "__main__":  # as in Keras: it is no place
+        module = None
+    return module, cls.__name__, get_registered_name(cls)
+
+
+def _nothing_or(obj, *methods):
+    """What the first of these methods gives that an object has; None where it has none."""
+    found = (getattr(obj, method) for method in methods if hasattr(obj, method))
+    return next(found, lambda: None)()
+
+
+def _compile_config(obj):
+    """How an object is compiled, without `privacy`: `compile` of Keras has no such argument, and
+    passes over what is beside it.
+    """
+    config = _nothing_or(obj, "stored_compile_config", "get_compile_config")
+    if not isinstance(config, dict):
+        return config
+    return {name: value for name, value in config.items() if name != "privacy"}
+
+
 def _serialize_object(obj):
     cls, config = type(obj), obj.get_config()
     if not isinstance(config, dict):
         raise TypeError(
             f"The `get_config()` method of {obj} should return a dict. It returned: {config}"
         )
-    config, name = {k: serialize(v) for k, v in config.items()}, public_name(cls)
-    if name:
-        # classes that are not of the public API have a registered name
-        module, _, short = name.rpartition(".")
-        out = {
-            "module": module,
-            "class_name": short,
-            "config": config,
-            "registered_name": short if module.startswith("keras.src.") else None,
-        }
-    else:
-        module = getattr(cls, "_config_module", cls.__module__)
-        out = {
-            "module": None if module == "__main__" else module,  # as in Keras: it is no place
-            "class_name": cls.__name__,
-            "config": config,
-            "registered_name": get_registered_name(cls),
-        }
-    nothing = lambda: None  # noqa: E731
-    of_compile = getattr(obj, "get_compile_config", nothing)
-    for key, getter in (
-        ("build_config", getattr(obj, "get_build_config", nothing)),
-        ("compile_config", getattr(obj, "stored_compile_config", of_compile)),
+    config = {k: serialize(v) for k, v in config.items()}
+    module, short, registered = _place_of(cls)
+    out = {
+        "module": module,
+        "class_name": short,
+        "config": config,
+        "registered_name": registered,
+    }
+    for key, extra in (
+        ("build_config", _nothing_or(obj, "get_build_config")),
+        ("compile_config", _compile_config(obj)),
     ):
-        extra = getter()
-        if key == "compile_config" and isinstance(extra, dict) and "privacy" in extra:
-            # `compile` of Keras has no such argument; it passes over what is beside it
-            extra = {name: value for name, value in extra.items() if name != "privacy"}
         if extra is not None:
             out[key] = serialize(extra)
     if getattr(obj, "was_private", None) is True:

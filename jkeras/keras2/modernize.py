@@ -233,12 +233,7 @@ class Rewriter(ast.NodeVisitor):
         names = {"utils": [], module: [], "keras.ops": []}
         for alias in node.names:
             self._take_name(node, module, alias, names)
-        for name in NAMES_BY_HAND.keys() & {alias.name for alias in node.names}:
-            self.remark(node, f"{name}: {NAMES_BY_HAND[name]}")
-        if module in WORTH_A_REMARK:
-            wanted, remark = WORTH_A_REMARK[module]
-            if any(wanted in name for name in names[module]):
-                self.remark(node, remark)
+        self._remark_on(node, module, names[module])
         statements = [f"from keras import {name}" for name in names.pop("utils")]
         for source, taken in names.items():
             if taken:
@@ -246,6 +241,14 @@ class Rewriter(ast.NodeVisitor):
         new_text = f"\n{' ' * node.col_offset}".join(statements)
         if new_text.split() != self.text(node).split():
             self.replace(node, new_text)
+
+    def _remark_on(self, node, module, taken):
+        """Remarks on what a `from` import takes of a module and has to be seen to by hand."""
+        for name in NAMES_BY_HAND.keys() & {alias.name for alias in node.names}:
+            self.remark(node, f"{name}: {NAMES_BY_HAND[name]}")
+        wanted, remark = WORTH_A_REMARK.get(module, ("", ""))
+        if remark and any(wanted in name for name in taken):
+            self.remark(node, remark)
 
     def _take_name(self, node, module, alias, names):
         """Puts one name of a `from` import into the list of the module that has it in Keras 3."""
@@ -304,20 +307,24 @@ class Rewriter(ast.NodeVisitor):
             self.replace(node, outer or whole.removeprefix("tf."))
         elif whole.startswith(REDUCTIONS) and node.attr in tables.REDUCTIONS:
             self.put_text(node, tables.REDUCTIONS[node.attr])
-        elif node.attr in tables.SHORT_NAMES and self.is_of_short_names(node.value):
-            begin, end = self.span(node)
-            self.edits.append((end - len(node.attr), end, tables.SHORT_NAMES[node.attr]))
-        elif node.attr in tables.RENAMED and whole.startswith(OF_CLASSES):
-            begin, end = self.span(node)
+        elif self.new_attribute(node, whole) is not None:
+            _, end = self.span(node)
             size = len(node.attr.encode())
-            self.edits.append((end - size, end, tables.RENAMED[node.attr]))
+            self.edits.append((end - size, end, self.new_attribute(node, whole)))
         elif self.is_backend(node.value):
             self.backend_name(node)
-        elif node.attr == "lr" and whole.endswith("optimizer.lr"):
-            _, end = self.span(node)
-            self.edits.append((end - 2, end, "learning_rate"))
         elif whole.startswith("keras.") and new_module(whole) not in (None, whole):
             self.replace(node, new_module(whole))
+
+    def new_attribute(self, node, whole):
+        """What an attribute is called in Keras 3; None: as before."""
+        if node.attr in tables.SHORT_NAMES and self.is_of_short_names(node.value):
+            return tables.SHORT_NAMES[node.attr]
+        if node.attr in tables.RENAMED and whole.startswith(OF_CLASSES):
+            return tables.RENAMED[node.attr]
+        if node.attr == "lr" and whole.endswith("optimizer.lr"):
+            return "learning_rate"
+        return None
 
     def is_of_short_names(self, node):
         """Whether an expression is a module that had losses and metrics under short names, too."""

@@ -240,17 +240,21 @@ class Finder(ast.NodeVisitor):
             if keyword.arg == "class_weight" and text_of(keyword.value) in CLASS_WEIGHTS:
                 hint = "give a dict of weights, as sklearn's compute_class_weight has them"
                 self.remark(keyword.value, "class_weight", f"{method}(class_weight=): {hint}")
-            if method == "load_weights" and keyword.arg == "by_name":
-                self.check_path(node, node.args and node.args[0], "by_name", (".h5", ".hdf5"))
         first = node.args[0] if node.args else None
+        if method == "add_weight" and text_of(first) is not None:
+            self.remark(node, "add_weight", "add_weight: give its arguments by name")
+        self.check_file(node, method, first)
+
+    def check_file(self, node, method, first):
+        """Remarks on the path that a method reads or writes, its first argument."""
+        if method == "load_weights" and any(k.arg == "by_name" for k in node.keywords):
+            self.check_path(node, first, "by_name", (".h5", ".hdf5"))
         if method == "save_weights" and first is not None:
             self.check_path(node, first, "save_weights", (".weights.h5",))
         if method == "save" and text_of(first) is not None and len(node.args) == 1:
             is_model = node.keywords or "." not in text_of(first).rpartition("/")[2]
             if is_model or text_of(first).endswith((".tf", ".hdf5", ".ckpt")):
                 self.check_path(node, first, "save", (".keras", ".h5", ".hdf5"))
-        if method == "add_weight" and text_of(first) is not None:
-            self.remark(node, "add_weight", "add_weight: give its arguments by name")
 
     def check_checkpoint(self, node):
         """Remarks on the path of a `ModelCheckpoint`."""
