@@ -126,7 +126,9 @@ def test_a_shape_that_the_class_says_is_not_looked_for(library):
 
 
 @LIBRARIES
-@pytest.mark.parametrize("given", [{}, {"masks": None}, {"scale": 2.0}, {"training": True}], ids=str)
+@pytest.mark.parametrize(
+    "given", [{}, {"masks": None}, {"scale": 2.0}, {"training": True}], ids=str
+)
 def test_an_announcement_is_given_what_the_caller_gave(library, given):
     """Not the defaults of `call`, which `compute_output_spec` need not have."""
     seen = []
