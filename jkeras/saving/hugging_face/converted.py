@@ -336,7 +336,7 @@ TYPES = {
     "swin": SWIN,
     "vit": _converted(
         f"{IMAGES} {STAGES} attention_probs_dropout_prob intermediate_size",
-        {**GELU, **RGB, "layer_norm_eps": (1e-12,), "qkv_bias": FLAG},
+        {**GELU, **RGB, "layer_norm_eps": (1e-12,), "qkv_bias": (True,)},
     ),
     "xlm-roberta": _converted(ENCODER, ROBERTA, needed=("layer_norm_eps",)),
 }
