@@ -403,6 +403,7 @@ def missing_labels(value, kind):
     return logs, scores, model.get_weights()
 
 
+@pytest.mark.promise("Labels of weight 0, or where a mask is False, may be NaN")
 @pytest.mark.parametrize("kind", ["rows", "steps", "mask"])
 def test_labels_of_weight_0_may_be_missing(kind):
     """0 times NaN is NaN: they count nothing all the same."""
