@@ -240,6 +240,26 @@ def test_ids_that_are_not_looked_at():
         np.testing.assert_array_equal(np.asarray(rows)[0], expected)
 
 
+class Called(jkeras.layers.Embedding):
+    def call(self, ids):
+        return super().call(ids % 10)
+
+
+class Pure(jkeras.layers.Embedding):
+    def forward(self, w, ids, ctx):
+        return super().forward(w, ids % 10, ctx)
+
+
+@pytest.mark.parametrize("kind", [Called, Pure])
+def test_a_table_that_makes_ids_of_numbers(kind):
+    layer = kind(10, 4)
+    model = jkeras.Sequential([jkeras.Input((3,)), layer])
+    ids = np.array([[1, 11, -9]])
+    expected = np.asarray(layer.embeddings.value)[[[1, 1, 1]]]
+    np.testing.assert_array_equal(model.predict(ids, verbose=0), expected)
+    np.testing.assert_array_equal(layer(ids), expected)
+
+
 def test_ids_that_are_rows_in_any_dtype():
     rows = np.array([[0, 9], [3, 1]])
     model = embed(jkeras.Input((2,)))
