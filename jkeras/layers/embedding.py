@@ -106,6 +106,11 @@ class _Table(LoraLayer):
             )
         }
 
+    def _ids(self, cls):
+        """The numbers that are rows; None: a subclass may make others of them first."""
+        is_own = self.is_lifted() or type(self).forward is not cls.forward
+        return None if is_own else Ids(self.input_dim)
+
     def look_up(self, w, ids):
         """The rows of the table for `ids`; an id that a sparse array leaves out is 0."""
         ids = dense(ids)
@@ -181,7 +186,7 @@ class Embedding(_Table):
 
     @property
     def type_of_numbers(self):
-        return None if self.is_lifted() else Ids(self.input_dim)
+        return self._ids(Embedding)
 
     def shape_by_rule(self, x):
         return (*x.shape, self.output_dim)
@@ -254,7 +259,7 @@ class ReversibleEmbedding(_Table):
         return specs
 
     def type_of_call(self, inputs, reverse=False):
-        return None if reverse or self.is_lifted() else Ids(self.input_dim)
+        return None if reverse else self._ids(ReversibleEmbedding)
 
     def forward(self, w, inputs, *, reverse=False, ctx):
         if not reverse:

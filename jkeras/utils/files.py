@@ -8,7 +8,7 @@ import tempfile
 import urllib.parse
 import warnings
 
-from jkeras.core.errors import readable
+from jkeras.core.errors import ArgumentError, readable
 from jkeras.core.own_files import check_private, check_regular, make_private
 from jkeras.core.registry import public
 
@@ -65,6 +65,8 @@ def get_file(
 
     if origin is None:
         raise ValueError("`origin` is missing: the address of the file.")
+    if not isinstance(origin, str):
+        raise ArgumentError(f"`origin` must be an address, a string. Received: origin={origin!r}")
     file_hash, hash_algorithm = _wanted_hash(file_hash, md5_hash, hash_algorithm)
     name = _file_name(fname, origin)
     folder = _folder(cache_dir, cache_subdir)

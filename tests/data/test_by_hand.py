@@ -183,6 +183,10 @@ WRONG = {
         lambda: jkeras.optimizers.SGD(gradient_accumulation_steps=np.nan),
         "`gradient_accumulation_steps` must be an integer",
     ),
+    "an address of bytes": (
+        lambda: jkeras.utils.get_file("f", b"https://a.example/f"),
+        "`origin` must be an address",
+    ),
     "an epsilon of text": (lambda: jkeras.config.set_epsilon("a"), "`value` must be a number"),
     "an epsilon of NaN": (lambda: jkeras.config.set_epsilon(np.nan), "`value` must be a number"),
     "an epsilon below 0": (lambda: jkeras.config.set_epsilon(-1), "`value` must be 0 or more"),

@@ -2,6 +2,7 @@
 rounded to floats where a float is wanted, or refused with their place; they never wrap.
 """
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -196,7 +197,7 @@ def embeddings(dtype=None):
     return jkeras.Model(ends, inner(ends[::-1]))
 
 
-@pytest.mark.promise("that are no row of its table: negative")
+@pytest.mark.promise("ids that are no row of the table of an `Embedding`")
 @pytest.mark.parametrize("name", NO_ROWS)
 def test_ids_that_are_no_rows(name):
     ids = NO_ROWS[name]
@@ -218,6 +219,46 @@ def test_ids_that_are_no_rows(name):
     for run in runs:
         with pytest.raises(ValueError, match="at row 1, column 1: expected whole numbers from 0"):
             run()
+
+
+class Inside(jkeras.Model):
+    def __init__(self):
+        super().__init__()
+        self.table = jkeras.layers.Embedding(10, 4)
+
+    def call(self, ids):
+        return self.table(ids)
+
+
+@pytest.mark.promise("Ids in arrays of JAX are not looked at")
+def test_ids_that_are_not_looked_at():
+    layer, model, ids = jkeras.layers.Embedding(10, 4), Inside(), np.array([[0, -1, 10]])
+    for rows, table in (
+        (layer(jnp.array(ids)), layer.embeddings),
+        (model.predict(ids, verbose=0), model.table.embeddings),
+    ):
+        expected = np.append(np.asarray(table.value)[[0, 9]], np.full((1, 4), np.nan), axis=0)
+        np.testing.assert_array_equal(np.asarray(rows)[0], expected)
+
+
+class Called(jkeras.layers.Embedding):
+    def call(self, ids):
+        return super().call(ids % 10)
+
+
+class Pure(jkeras.layers.Embedding):
+    def forward(self, w, ids, ctx):
+        return super().forward(w, ids % 10, ctx)
+
+
+@pytest.mark.parametrize("kind", [Called, Pure])
+def test_a_table_that_makes_ids_of_numbers(kind):
+    layer = kind(10, 4)
+    model = jkeras.Sequential([jkeras.Input((3,)), layer])
+    ids = np.array([[1, 11, -9]])
+    expected = np.asarray(layer.embeddings.value)[[[1, 1, 1]]]
+    np.testing.assert_array_equal(model.predict(ids, verbose=0), expected)
+    np.testing.assert_array_equal(layer(ids), expected)
 
 
 def test_ids_that_are_rows_in_any_dtype():
