@@ -51,6 +51,11 @@ class Drawing:
             self._shared,
             self._residual,
             self._ratio,
+            self._more_attention,
+            self._other,
+            self._product,
+            self._called,
+            self._nested,
         )(h)
 
     def _dense(self, h):
@@ -73,6 +78,45 @@ class Drawing:
             causal = bool(self.rng.integers(2))
             return self.layer("MultiHeadAttention", 2, 3)(h, h, use_causal_mask=causal)
         return self.layer("Attention")([h, self.dense()(h)])
+
+    def _more_attention(self, h):
+        if self.one(True, False):
+            causal = bool(self.rng.integers(2))
+            return self.layer("GroupQueryAttention", 3, 2, 1)(h, h, use_causal_mask=causal)
+        return self.layer("AdditiveAttention")([h, self.dense()(h)])
+
+    def _other(self, h):
+        """A layer that looks at each place, or at all of them, in its own way."""
+        make = self.one(
+            lambda: self.layer("Conv1DTranspose", UNITS, 2, padding="same"),
+            lambda: self.layer("DepthwiseConv1D", 2, padding="same", activation="tanh"),
+            lambda: self.layer("EinsumDense", "abc,bd->adc", (STEPS, UNITS)),
+            lambda: self.layer("TimeDistributed", self.dense()),
+            lambda: self.layer("GroupNormalization", 2, epsilon=0.1),
+            lambda: self.layer("PReLU") if self.kinks else self.layer("Softmax"),
+            lambda: self.layer("Rescaling", 0.5, 0.1),
+        )
+        return make()(h)
+
+    def _product(self, h):
+        """Operators of two values that both depend on the input."""
+        one, other = self.dense()(h), self.dense()(h)
+        scores = one @ jkeras.ops.transpose(other, (0, 2, 1))
+        return 0.2 * (scores @ h) - one
+
+    def _called(self, h):
+        """Functions rather than layers."""
+        functions = [jkeras.ops.gelu, jkeras.ops.tanh, lambda x: x * jkeras.ops.sigmoid(x)]
+        if self.kinks:
+            functions += [lambda x: abs(x) - 1.0, lambda x: jkeras.ops.maximum(x, 0.1 * x)]
+        function = self.one(*functions)
+        return layers.Lambda(function)(h) if self.one(True, False) else function(h)
+
+    def _nested(self, h):
+        """A model in a model, which is called twice."""
+        inputs = jkeras.Input((None, UNITS))
+        inner = jkeras.Model(inputs, inputs - self.dense()(inputs))
+        return inner(h) + inner(2.0 * h)
 
     def _normalization(self, h):
         kinds = "LayerNormalization", "BatchNormalization", "RMSNormalization"

@@ -8,11 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import example
 from hypothesis import strategies as st
 
 import jkeras
-from jkeras import layers, privacy
+from jkeras import layers, ops, privacy
 from jkeras.ops.kernels import traced_for
 from jkeras.training.batch_independence import SIZES, are_independent, meeting
 from tests.properties.tools import SEEDS, start_afresh, property_of
@@ -40,7 +39,52 @@ def sequences(rng):
         lambda: layers.EinsumDense("abc,cd->abd", (STEPS, SIZE), bias_axes="d"),
         lambda: layers.PReLU(),
         lambda: layers.SeparableConv1D(SIZE, 2, padding="same"),
+        lambda: layers.Conv1DTranspose(SIZE, 2, padding="same"),
+        lambda: layers.Bidirectional(layers.GRU(SIZE // 2, return_sequences=True)),
+        lambda: layers.SimpleRNN(SIZE, return_sequences=True, unroll=bool(rng.integers(2))),
+        lambda: layers.RMSNormalization(),
+        lambda: layers.UnitNormalization(),
+        lambda: layers.TimeDistributed(layers.Dense(SIZE, kernel_regularizer="l2")),
+        lambda: layers.Dense(SIZE, dtype=rng.choice(["mixed_bfloat16", "bfloat16"])),
+        lambda: layers.Dense(SIZE, "relu", trainable=False),
+        lambda: layers.Lambda(lambda x: ops.gelu(x) / (1 + ops.square(x))),
+        nested,
+        by_frames,
+        lambda: rng.choice([attends, divides, weighs])(),
     ]
+
+
+def nested():
+    """A model in a model, which calls one of its layers twice."""
+    shared = layers.Dense(SIZE, "tanh")
+    inputs = jkeras.Input((STEPS, SIZE))
+    return jkeras.Model(inputs, shared(shared(inputs)) * 2.0)
+
+
+def by_frames():
+    """A sequence as frames of a film."""
+    parts = [
+        layers.Reshape((STEPS, 4, 2)),
+        layers.ConvLSTM1D(2, 3, padding="same", return_sequences=True),
+        layers.Reshape((STEPS, SIZE)),
+    ]
+    return jkeras.Sequential([jkeras.Input((STEPS, SIZE)), *parts])
+
+
+def attends():
+    layer = layers.GroupQueryAttention(4, 4, 2)
+    return lambda x: layer(x, x, use_causal_mask=True)
+
+
+def divides():
+    one, other = layers.Dense(SIZE), layers.Dense(SIZE)
+    return lambda x: one(x) / (1.0 + abs(other(x)))
+
+
+def weighs():
+    """A product of two sequences."""
+    one, attention = layers.Dense(SIZE), layers.AdditiveAttention()
+    return lambda x: ops.softmax(x @ ops.transpose(one(x), (0, 2, 1))) @ attention([x, one(x)])
 
 
 def drawn_model(rng):
@@ -50,7 +94,10 @@ def drawn_model(rng):
     x = layers.Embedding(5, SIZE, mask_zero=bool(rng.integers(2)))(words)
     x = x + numbers if rng.integers(2) else layers.Concatenate()([x, numbers])
     for _ in range(rng.integers(1, 4)):
-        layer = rng.choice(sequences(rng))()
+        choices = sequences(rng)
+        if x.shape[-1] != SIZE:  # some are for this size alone
+            x = layers.Dense(SIZE)(x)
+        layer = choices[rng.integers(len(choices))]()
         before, x = x, layer(x)
         if rng.integers(4) == 0 and x.shape == before.shape:
             x = layer(x)  # shared
@@ -78,9 +125,7 @@ def length(tree):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # masks that end
-@example(seed=248, norms="ghost")  # places that cancel, beside other rows
-@example(seed=250, norms="vmap")  # a normalization of numbers that are nearly equal
-@property_of(examples=1, seed=SEEDS, norms=st.sampled_from(["ghost", "ghost", "ghost", "vmap"]))
+@property_of(examples=3, seed=SEEDS, norms=st.sampled_from(["ghost", "ghost", "ghost", "vmap"]))
 def test_no_row_moves_the_sum_by_more_than_the_bound(seed, norms):
     rng = np.random.default_rng(seed)
     start_afresh(seed)
@@ -89,7 +134,7 @@ def test_no_row_moves_the_sum_by_more_than_the_bound(seed, norms):
 
     def loss(params, x, y):
         logits = model.apply(params, model.state, [v[None] for v in x])[0][0]
-        return -jax.nn.log_softmax(logits)[y]
+        return -jax.nn.log_softmax(jnp.float32(logits))[y]
 
     summed = privacy.clipped_grad(loss, 1.0, clipping=clipping, norms=norms)
     summed = jax.jit(summed, compiler_options=AS_EVERYWHERE)
