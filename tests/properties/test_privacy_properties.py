@@ -268,8 +268,9 @@ def said_to_meet(function):
 @property_of(examples=40, seed=SEEDS)
 def test_rows_that_are_said_to_be_apart_are(seed):
     function = drawn_function(np.random.default_rng(seed))
-    apart = are_independent(function, batch=np.zeros((3, 4, 3), "float32"))
-    assert apart == (not said_to_meet(function))  # one reading
+    apart = not said_to_meet(function)
+    # one reading, but that the one looks at operations, too, of which nothing comes
+    assert apart or not are_independent(function, batch=np.zeros((3, 4, 3), "float32"))
     if apart:
         assert not rows_meet(function, np.random.default_rng(seed))
 
