@@ -41,8 +41,8 @@ def temperature(logits: Any, labels: Any) -> jax.Array:
     trained on.
 
     Args:
-        logits: (rows, classes), or more axes before that of the classes, each place of which
-            counts as a row; (rows, 1) of a sigmoid.
+        logits: (rows, classes), -inf or very low where a class cannot be; or more axes before that
+            of the classes, each place of which counts as a row; (rows, 1) of a sigmoid.
         labels: integers (rows,), or one-hot rows; with as many axes more.
 
     Returns:
@@ -61,14 +61,19 @@ def temperature(logits: Any, labels: Any) -> jax.Array:
     """
     labels, logits = _rows(labels, logits)
     above = logits - of_labels(logits, labels)[:, None]  # the label's own is 0
-    is_separable = jnp.sum(jnp.max(above, axis=-1)) <= 0
-    is_chance = jnp.sum(jnp.mean(above, axis=-1)) >= 0
+    if is_known(above):
+        _check_possible(bool(jnp.max(above) < jnp.inf))
+    first = jnp.max(above, axis=-1)
+    is_separable = jnp.sum(first) <= 0
+    is_possible = above > -jnp.inf
+    is_chance = jnp.sum(jnp.mean(above, axis=-1, where=is_possible)) >= 0
     misses = jnp.abs(logits.sum(-1) - 1)  # of probabilities 0, but for rounding
     are_probabilities = jnp.all(logits >= 0) & jnp.all(misses <= OF_SUM)
     if is_known(above):
         _check_exists(bool(is_separable), bool(is_chance))
         _check_logits(bool(are_probabilities))
-    size = jnp.sqrt(jnp.mean(jnp.square(above)))
+    # by how much labels miss: not by how far below the classes lie that cannot be
+    size = jnp.nanmedian(jnp.where(first > 0, first, jnp.nan))
     best = size * jnp.exp(_minimum(above / size))
     return jnp.where(is_separable | is_chance | are_probabilities, jnp.nan, best)
 
@@ -87,6 +92,12 @@ def _rows(labels, logits):
     if logits.ndim == 2 and logits.shape[1] == 1:
         logits = jnp.concatenate([jnp.zeros_like(logits), logits], axis=1)
     return labels_and_scores(labels, logits, "temperature", "logits")
+
+
+def _check_possible(are_possible):
+    if not are_possible:
+        received = "a label whose logit is -inf"
+        raise ValueError(explain("temperature", "labels of classes that may be", received))
 
 
 def _check_logits(are_probabilities):
@@ -131,8 +142,9 @@ def _minimum(above: jax.Array) -> jax.Array:
 
 def _derivatives(above, log_temperature):
     """The first and the second derivative of the mean loss by log T."""
-    scaled = above * jnp.exp(-log_temperature)
-    probabilities = jax.nn.softmax(scaled, axis=-1)
+    probabilities = jax.nn.softmax(above * jnp.exp(-log_temperature), axis=-1)
+    # what has no probability counts for nothing, were it infinitely far below
+    scaled = jnp.where(probabilities > 0, above, 0) * jnp.exp(-log_temperature)
     mean = jnp.sum(probabilities * scaled, axis=-1)
     deviations = scaled - mean[:, None]
     variance = jnp.sum(probabilities * jnp.square(deviations), axis=-1)

@@ -93,7 +93,7 @@ class Drawing:
             lambda: self.layer("EinsumDense", "abc,bd->adc", (STEPS, UNITS)),
             lambda: self.layer("TimeDistributed", self.dense()),
             lambda: self.layer("GroupNormalization", 2, epsilon=0.1),
-            lambda: self.layer("PReLU") if self.kinks else self.layer("Softmax"),
+            lambda: self.layer("PReLU") if self.kinks else self.layer("Activation", "softmax"),
             lambda: self.layer("Rescaling", 0.5, 0.1),
         )
         return make()(h)

@@ -315,3 +315,20 @@ def test_what_a_model_gives_is_said_by_its_loss():
     model.compile("sgd", "sparse_categorical_crossentropy")
     with pytest.raises(ValueError, match="which gives probabilities"):
         uncertainty.calibrated(model, 2.0)
+
+
+@pytest.mark.parametrize("low", [-np.inf, -1e9, -1e38])
+def test_temperature_with_classes_that_cannot_be(low):
+    """They change nothing, however far below they are written; a label of theirs is refused."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(300, 5)).astype("float32")
+    labels = np.where(rng.random(300) < 0.6, logits.argmax(1), rng.integers(0, 5, 300))
+    temperature = uncertainty.temperature
+    wanted = temperature(logits, labels)
+    masked = np.concatenate([logits, np.full((300, 7), low, "float32")], axis=1)
+    np.testing.assert_allclose(temperature(masked, labels), wanted, rtol=1e-5)
+    np.testing.assert_allclose(jax.jit(temperature)(masked, labels), wanted, rtol=1e-5)
+    if np.isinf(low):
+        labels[3] = 6
+        with pytest.raises(ValueError, match="a label whose logit is -inf"):
+            temperature(masked, labels)
