@@ -342,7 +342,6 @@ TABLES = {
     "generation/cache.py 'EinsumDense'": "others have no equation",
     "generation/elementwise.py PRIMITIVES": "others are not elementwise: tests/generation",
     "generation/tables.py SHAPES": "nothing is known of what others give: tests/generation",
-    "privacy/ghost.py DOTS": "others are rounded as in float32, which no product is made of",
     "training/batch_independence.py NESTED": "test_rows_that_may_meet",
     "training/label_checks.py SAME_VALUES": "labels behind others are not looked at: "
     "tests/training/test_silently_wrong.py",
