@@ -3,6 +3,8 @@
 import ast
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -51,8 +53,12 @@ def checkout():
 
 
 @pytest.fixture(scope="module")
-def report(checkout):
-    return structure.measured(checkout)
+def report():
+    """Of a process of its own: what other tests leave behind makes calls."""
+    command = [sys.executable, "-m", "benchmarks.structure", "--json"]
+    done = subprocess.run(command, cwd=structure.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_every_count_of_this_checkout_is_a_number(report):
@@ -60,7 +66,6 @@ def test_every_count_of_this_checkout_is_a_number(report):
     for row in [row for rows in report["counts"].values() for row in rows]:
         if row["now"] is not None:
             assert math.isfinite(row["now"]) and row["now"] >= 0, row
-    assert json.loads(json.dumps(report)) == report
 
 
 def test_no_count_is_worse_than_its_limit(report):
