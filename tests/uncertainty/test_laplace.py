@@ -131,7 +131,7 @@ def test_one_dense_layer_has_an_exact_kronecker_product_for_one_row():
     model.set_weights(weights(3, 3)[:1])
     x, y = X[:1], Y[:1]
     full = uncertainty.laplace(model, x, y)
-    kron = uncertainty.uncertainty.laplace(model, x, y, structure="kron")
+    kron = uncertainty.laplace(model, x, y, structure="kron")
     close(kron.covariance, full.covariance, 1e-5)
     close(kron.predict(X_TEST), full.predict(X_TEST), 1e-5)
 
