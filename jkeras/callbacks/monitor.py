@@ -1,5 +1,6 @@
 """What callbacks that watch one number share: which one, and whether lower or higher is better."""
 
+import math
 import warnings
 
 import numpy as np
@@ -7,8 +8,8 @@ import numpy as np
 from jkeras.callbacks.base import Callback
 from jkeras.core.errors import readable, suggestion
 
-# what a checkpoint keeps of the callbacks that watch a value
-NUMBERS = {"best", "wait", "cooldown_counter", "best_epoch", "stopped_epoch"}
+# what a checkpoint keeps of the callbacks that watch a value, beside the best one
+COUNTS = {"wait", "cooldown_counter", "best_epoch", "stopped_epoch"}
 
 
 class MonitorCallback(Callback):
@@ -131,12 +132,19 @@ class MonitorCallback(Callback):
         """
         known = self.get_state()
         for name, value in state.items():
-            is_plain = value is None or isinstance(value, (int, float))
-            if name not in known or (name in NUMBERS and not is_plain):
+            if name not in known or not _is_kept(name, value):
                 raise ValueError(
-                    f"{type(self).__name__}: expected {sorted(known)}, with numbers for "
-                    f"{sorted(NUMBERS & known.keys())}. Received: {readable(repr(name), 100)}, "
-                    f"{type(value).__name__}"
+                    f"{type(self).__name__}: expected {sorted(known)}, with a number or null for "
+                    f"'best' and numbers from 0 on for {sorted(COUNTS & known.keys())}. Received: "
+                    f"{readable(repr(name), 100)}, {type(value).__name__}"
                 )
         vars(self).update(state)
         self._restored = True
+
+
+def _is_kept(name, value):
+    """Whether a checkpoint keeps such a value under a name."""
+    is_number = type(value) in (int, float)  # True and False are none
+    if name in COUNTS:
+        return is_number and 0 <= value < math.inf
+    return name != "best" or value is None or is_number
