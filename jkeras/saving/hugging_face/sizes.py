@@ -1,5 +1,6 @@
 """What a configuration says of sizes, beside what the files show, before anything is made of it."""
 
+import collections
 import collections.abc
 import math
 import re
@@ -104,8 +105,12 @@ def check_left(architecture: Architecture, used: set[str], stored: Weights) -> N
             raise SerializationError(
                 f"the files have a weight '{name}', which {architecture.backbone} does not have."
             )
-    if HEAD not in stored or HEAD in used or not architecture.has_head:
-        return
+    if HEAD in stored and HEAD not in used and architecture.has_head:
+        _check_tied(architecture, stored)
+
+
+def _check_tied(architecture, stored):
+    """Raises SerializationError for a matrix for the logits that is not the embedding's."""
     embedding = next(
         stored[name]
         for row in architecture.rows
@@ -186,21 +191,27 @@ def check_all_layers(config: dict, stored: Weights) -> None:
     """Raises SerializationError where a configuration has other layers, groups of them or experts
     than the files.
     """
-    for entry, (pattern, things) in NUMBERED.items():
-        found = (re.search(pattern, name) for name in stored)
-        numbers = {int(one[1]) for one in found if one}
-        if entry in config and numbers and config[entry] != len(numbers):
+    found = {entry: (_numbered(pattern, stored), of) for entry, (pattern, of) in NUMBERED.items()}
+    found["depths"] = _depths(stored), "blocks"
+    for entry, (count, things) in found.items():
+        if entry in config and count and config[entry] != count:
             raise SerializationError(
                 f"config.json says {shown(entry, config[entry])}; the files have the weights of "
-                f"{len(numbers)} {things}."
+                f"{count} {things}."
             )
+
+
+def _numbered(pattern, stored):
+    """How many numbers there are in the names of weights where a pattern has them."""
+    found = (re.search(pattern, name) for name in stored)
+    return len({int(one[1]) for one in found if one})
+
+
+def _depths(stored):
+    """How many blocks each stage has, by the names of weights."""
     blocks = {one.groups() for one in map(BLOCK.search, stored) if one}
-    depths = [sum(int(stage) == i for stage, _ in blocks) for i in range(len(stored))]
-    if blocks and "depths" in config and config["depths"] != [n for n in depths if n]:
-        raise SerializationError(
-            f"config.json says {shown('depths', config['depths'])}; the files have the weights of "
-            f"{[n for n in depths if n]} blocks."
-        )
+    counts = collections.Counter(int(stage) for stage, _ in blocks)
+    return [count for _, count in sorted(counts.items())]
 
 
 def _numbers_in(config, where):
