@@ -3,6 +3,7 @@ refused, or rounded where a float is wanted, but never wrap.
 """
 
 import functools
+import warnings
 from typing import Any, NamedTuple
 
 import jax
@@ -19,9 +20,11 @@ class Ids(NamedTuple):
 
     Attributes:
         count: of rows; ids are from 0 on, below it.
+        dtype: that they go to; None: not known.
     """
 
     count: int
+    dtype: str | None = None
 
 
 def fitted(array: np.ndarray, what: str = "x", dtype: str | Ids | None = None) -> np.ndarray:
@@ -46,8 +49,9 @@ def fitted(array: np.ndarray, what: str = "x", dtype: str | Ids | None = None) -
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if isinstance(dtype, Ids):
-        check_ids(array, what, dtype)
-    dtype = plain(dtype)
+        held = fitted(array, what, dtype.dtype)
+        warn_of_ids(array, what, dtype)
+        return held
     wanted = None if dtype in (None, "string") else jax.dtypes.canonicalize_dtype(dtype)
     if array.dtype.kind in "iu":
         return _whole(array, what, wanted)
@@ -58,9 +62,10 @@ def fitted(array: np.ndarray, what: str = "x", dtype: str | Ids | None = None) -
     return array
 
 
-def check_ids(array: np.ndarray, what: str, ids: Ids) -> None:
-    """Raises ValueError for numbers that are no row of a table: `take` counts negative ones from
-    the end, cuts fractions off, and gives NaN for rows that are not there.
+def warn_of_ids(array: np.ndarray, what: str, ids: Ids) -> None:
+    """Warns of numbers that are no row of a table. What is made of them is what Keras makes: `take`
+    counts negative ones from the end, cuts fractions off, and gives NaN for rows that are not
+    there.
     """
     if not array.size or array.dtype.kind not in "iuf":
         return
@@ -69,21 +74,23 @@ def check_ids(array: np.ndarray, what: str, ids: Ids) -> None:
         fits = bool((array == np.floor(array)).all())
     if fits:
         return
-    outside = ~((array >= 0) & (array < ids.count))
-    if array.dtype.kind == "f":
-        outside |= array != np.floor(array)
-    fix = "number the ids from 0 on, or give the `Embedding` a larger `input_dim`"
-    span = f"whole numbers from 0 to {ids.count - 1}, the rows of an `Embedding`"
-    raise _misfit(array, outside, what, span, fix)
+    # the same words and the same line for each batch, so that Python says them once
+    warnings.warn(
+        f"`{what}` holds numbers that are no row of an `Embedding` with `input_dim={ids.count}`. "
+        "As in Keras, negative ones count from the end, fractions are cut off, and rows that are "
+        "not there give NaN. To fix it: number the ids from 0 on, or give the `Embedding` a larger "
+        "`input_dim`.",
+        stacklevel=1,
+    )
 
 
 def plain(dtype: str | Ids | None) -> str | None:
     """The dtype that numbers go to.
 
-    >>> plain(Ids(10)), plain("int8")
+    >>> plain(Ids(10, "int32")), plain("int8")
     ('int32', 'int8')
     """
-    return "int32" if isinstance(dtype, Ids) else dtype
+    return dtype.dtype if isinstance(dtype, Ids) else dtype
 
 
 def fits_as_it_is(dtype: np.dtype, wanted: str | Ids | None) -> bool:

@@ -182,9 +182,13 @@ def _type_of(tensor, nodes):
         return tensor.dtype
     taken_as = [_taken_as(node, tensor) for node in nodes]
     tables = [ids.count for ids in taken_as if isinstance(ids, Ids)]
-    if tables:
-        return Ids(min(tables))
-    return "int32" if is_float(tensor.dtype) and "int32" in taken_as else tensor.dtype
+    if not is_float(tensor.dtype):
+        dtype = tensor.dtype
+    elif tables or "int32" in taken_as:
+        dtype = "int32"
+    else:
+        return tensor.dtype
+    return Ids(min(tables), dtype) if tables else dtype
 
 
 def _taken_as(node, tensor):

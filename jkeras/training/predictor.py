@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import RandomKeyError
-from jkeras.core.host_numbers import Ids, InputTypes, check_ids, fits_as_it_is, of_one
+from jkeras.core.host_numbers import Ids, InputTypes, warn_of_ids, fits_as_it_is, of_one
 from jkeras.core.module import Parts
 from jkeras.core.paths import named_variables
 from jkeras.core.rng import as_key
@@ -59,7 +59,7 @@ def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> S
         x = _of_fewer_bits(x, model.types_of_inputs())
     predictor = known[1]
     if predictor.ids is not None:
-        check_ids(x, "x", predictor.ids)
+        warn_of_ids(x, "x", predictor.ids)
     run = predictor.known.get((x.shape, x.dtype))
     if run is None and not (model.built and _may_go_as_it_is(model, x.dtype)):
         return None

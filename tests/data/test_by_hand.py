@@ -165,7 +165,6 @@ WRONG = {
     "random keys": (lambda: LINEAR.predict(KEYS), "has dtype key<fry>: expected numbers"),
     "a damaged matrix": (lambda: LINEAR.predict(damaged()), "indices must be < 2"),
     "half a batch": (lambda: LINEAR.predict(Half((X,))), "num_batches` must be a whole number"),
-    "ids in a file": (lambda: ids_in_a_file(), "`x` holds -1 at row"),
     "an epoch of text": (lambda: fit(initial_epoch="a"), "`initial_epoch` must be a whole number"),
     "validation of no epoch": (
         lambda: fit(validation_data=(X, Y), validation_freq=0),
@@ -232,6 +231,11 @@ def test_wrong_values(name):
     run, message = WRONG[name]
     with pytest.raises((TypeError, ValueError), match=message):
         run()
+
+
+def test_ids_in_a_file():
+    with pytest.warns(UserWarning, match="`x` holds numbers that are no row of an `Embedding`"):
+        ids_in_a_file()
 
 
 def test_fractions_in_rows_of_whole_numbers():

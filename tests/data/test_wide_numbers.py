@@ -2,7 +2,10 @@
 rounded to floats where a float is wanted, or refused with their place; they never wrap.
 """
 
+import warnings
+
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -183,6 +186,8 @@ NO_ROWS = {
     "negative of 32 bits": np.array([[1, 2], [3, -1]], "int32"),
     "beyond the table": np.array([[1, 2], [3, 10]], "int16"),
     "a fraction": np.array([[1, 2], [3, 2.5]], "float32"),
+}
+NO_IDS = {
     "NaN": np.array([[1, 2], [3, np.nan]]),
     "of uint32": np.array([[1, 2], [3, 2**32 - 1]], "uint32"),
 }
@@ -217,8 +222,37 @@ def test_ids_that_are_no_rows(name):
         lambda: embeddings("int32").predict(generator(([numbers, ids],))),
     )
     for run in runs:
-        with pytest.raises(ValueError, match="at row 1, column 1: expected whole numbers from 0"):
+        with pytest.warns(UserWarning, match="no row of an `Embedding` with `input_dim=10`"):
             run()
+    with pytest.warns(UserWarning, match="no row"):
+        rows = first.predict(ids, verbose=0)
+    theirs = keras.layers.Embedding(10, 4)
+    theirs.build()
+    theirs.set_weights(first.layers[0].get_weights())
+    np.testing.assert_array_equal(rows, np.asarray(theirs(ids)))
+
+
+@pytest.mark.promise("What no 32 bits hold is refused")
+@pytest.mark.parametrize("name", NO_IDS)
+def test_ids_that_no_whole_number_of_32_bits_holds(name):
+    for model in (embed(jkeras.Input((2,))), embed(jkeras.Input((2,), dtype="int32"))):
+        for run in (model, model.predict, model.predict_on_batch):
+            with pytest.raises(ValueError, match="at row 1, column 1: expected whole numbers of"):
+                run(NO_IDS[name])
+
+
+def test_ids_that_their_input_does_not_hold():
+    model = jkeras.Sequential([jkeras.Input((2,), dtype="uint8"), jkeras.layers.Embedding(1000, 4)])
+    with pytest.raises(ValueError, match="holds 300 .*expected whole numbers of uint8"):
+        model.predict(np.array([[1, 300]]))
+
+
+def test_ids_are_said_once(recwarn):
+    model = embed(jkeras.Input((2,)))
+    warnings.simplefilter("default")
+    for first in range(3):
+        model.predict(np.array([[first, -1 - first]]), verbose=0)
+    assert len([one for one in recwarn if "no row of" in str(one.message)]) == 1
 
 
 class Inside(jkeras.Model):

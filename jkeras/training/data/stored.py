@@ -7,7 +7,7 @@ import typing
 import jax
 import numpy as np
 
-from jkeras.core.host_numbers import Ids, check_ids, type_for_all
+from jkeras.core.host_numbers import Ids, warn_of_ids, type_for_all
 from jkeras.training.data.arrays import as_array
 
 # what tells a tensor or table from a file
@@ -82,7 +82,7 @@ class Stored:
         if isinstance(self.value, np.memmap) and self.value.dtype == out.dtype:
             np.take(self.value, rows + self.span.start, axis=0, out=out, mode="clip")
             if isinstance(self.wanted, Ids):
-                check_ids(out, self.what, self.wanted)
+                warn_of_ids(out, self.what, self.wanted)
         else:
             out[...] = self[rows]
 
