@@ -38,9 +38,12 @@ def to_categorical(x, num_classes=None):
             "`StringLookup` or `np.unique(x, return_inverse=True)`."
         ) from error
     if given.dtype.kind == "f" and (given != x).any():
-        raise ValueError(
+        received = (
             f"to_categorical takes whole numbers. Received: {given[given != x][0]} among them."
         )
+        if not np.isfinite(given).all():
+            raise ValueError(received)
+        warnings.warn(f"{received} Fractions are cut off, as in Keras.", stacklevel=2)
     shape = _shape_of_labels(x)
     x = x.reshape(-1)
     classes = num_classes or int(x.max()) + 1

@@ -6,6 +6,7 @@ import datetime
 import tempfile
 
 import jax
+import keras
 import numpy as np
 import pytest
 import scipy.sparse
@@ -222,7 +223,7 @@ WRONG = {
         lambda: jkeras.utils.to_categorical(np.ma.array([1, 2], mask=[0, 1])),
         "masked array",
     ),
-    "half a class": (lambda: jkeras.utils.to_categorical([1.0, 1.5]), "whole numbers.*1.5"),
+    "no class": (lambda: jkeras.utils.to_categorical([1.0, np.nan]), "whole numbers.*nan"),
 }
 
 
@@ -231,6 +232,12 @@ def test_wrong_values(name):
     run, message = WRONG[name]
     with pytest.raises((TypeError, ValueError), match=message):
         run()
+
+
+def test_fractions_among_classes():
+    with pytest.warns(UserWarning, match="whole numbers. Received: 1.5 .* cut off, as in Keras"):
+        found = jkeras.utils.to_categorical([0.0, 1.5])
+    np.testing.assert_array_equal(found, keras.utils.to_categorical([0.0, 1.5]))
 
 
 def test_ids_in_a_file():
