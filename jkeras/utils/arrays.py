@@ -29,21 +29,7 @@ def to_categorical(x, num_classes=None):
     if isinstance(x, jax.Array):
         return ops.one_hot(x.reshape(_shape_of_labels(x)), num_classes)
     refuse_masked(x, "x")
-    try:
-        given = np.asarray(x)
-        x = given.astype("int64")
-    except ValueError as error:
-        raise ValueError(
-            f"to_categorical takes whole numbers. Received: {error}. Number texts first, by "
-            "`StringLookup` or `np.unique(x, return_inverse=True)`."
-        ) from error
-    if given.dtype.kind == "f" and (given != x).any():
-        received = (
-            f"to_categorical takes whole numbers. Received: {given[given != x][0]} among them."
-        )
-        if not np.isfinite(given).all():
-            raise ValueError(received)
-        warnings.warn(f"{received} Fractions are cut off, as in Keras.", stacklevel=2)
+    x = _whole_numbers(x)
     shape = _shape_of_labels(x)
     x = x.reshape(-1)
     classes = num_classes or int(x.max()) + 1
@@ -68,6 +54,30 @@ def to_categorical(x, num_classes=None):
             f"{x.max()}."
         ) from None
     return rows.reshape(*shape, classes)
+
+
+def _whole_numbers(labels):
+    """Labels as int64; a warning says where fractions are cut off."""
+    wanted = "to_categorical takes whole numbers."
+    try:
+        given = np.asarray(labels)
+        if given.dtype.kind != "f":
+            return given.astype("int64")
+    except ValueError as error:
+        raise ValueError(
+            f"{wanted} Received: {error}. Number texts first, by `StringLookup` or "
+            "`np.unique(x, return_inverse=True)`."
+        ) from error
+    if not np.isfinite(given).all():
+        raise ValueError(f"{wanted} Received: {given[~np.isfinite(given)][0]} among them.")
+    whole = given.astype("int64")
+    if (given != whole).any():
+        warnings.warn(
+            f"{wanted} Received: {given[given != whole][0]} among them. Fractions are cut off, as "
+            "in Keras.",
+            stacklevel=3,
+        )
+    return whole
 
 
 def _shape_of_labels(x):
