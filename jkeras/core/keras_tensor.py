@@ -286,8 +286,10 @@ def _refuse_cycles(structure, what, around):
             f"`{what}` contains itself, or is nested deeper than {DEEPEST} levels. Expected arrays "
             "in lists, tuples or dicts."
         )
-    for item in structure.values() if isinstance(structure, dict) else structure:
-        if isinstance(item, (list, tuple, dict)):
+    items = structure.values() if isinstance(structure, dict) else structure
+    # rows of numbers are many: their types are few
+    if any(issubclass(kind, (list, tuple, dict)) for kind in set(map(type, items))):
+        for item in items:
             _refuse_cycles(item, what, (*around, structure))
 
 
