@@ -197,7 +197,7 @@ class Fitting:
         warnings.warn(
             f"Epoch {epoch + 1} has {MANY} batches so far, and it is not known whether the data "
             "ends. If it does not, pass `steps_per_epoch`.",
-            stacklevel=6,
+            stacklevel=7,
         )
 
     def _check_length(self, done: int, expected: int | None) -> None:
@@ -212,7 +212,7 @@ class Fitting:
                 f"Your input ran out of data after {done} of {expected} steps; the epoch ends "
                 "here. Make sure that your dataset or generator can generate at least "
                 "`steps_per_epoch * epochs` batches.",
-                stacklevel=6,
+                stacklevel=7,
             )
 
 

@@ -47,7 +47,7 @@ class NaNLoss:
         warnings.warn(
             f"Model '{self.model.name}': the loss of epoch {epoch + 1} is {_named(loss)}, and from "
             f"then on the weights are of no use. {fix}.",
-            stacklevel=6,
+            stacklevel=7,
         )
 
 

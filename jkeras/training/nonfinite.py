@@ -140,7 +140,7 @@ class Watch:
         if self.model.nonfinite == "raise":
             raise FloatingPointError(about)
         if self._stops():
-            warnings.warn(about, stacklevel=7)
+            warnings.warn(about, stacklevel=8)
 
     def _stops(self) -> bool:
         """Ends the training, or that of the members of an ensemble that met such a step; whether
@@ -169,7 +169,7 @@ class Watch:
             warnings.warn(
                 f"Model '{self.model.name}': {count} of {done} steps of epoch {epoch + 1} would "
                 "have brought in NaN or infinity, and were left out.",
-                stacklevel=6,
+                stacklevel=7,
             )
 
     def _counts(self) -> np.ndarray:

@@ -230,7 +230,7 @@ class Resume:
                     f"{words} Go on with the same data and options, or pass `resume='skip'` to "
                     f"have as many batches passed over: {extra['taken']}."
                 ) from misfit
-            warnings.warn(f"{words} As many batches are passed over instead.", stacklevel=7)
+            warnings.warn(f"{words} As many batches are passed over instead.", stacklevel=8)
             return False
         return True
 
@@ -367,6 +367,6 @@ def state_of_this_process(extra: dict[str, typing.Any]) -> IteratorState | None:
             f"The checkpoint was made by {len(states)} processes, each of which had data of its "
             f"own; there are {jax.process_count()} now, to which the states of their iterators "
             "mean nothing. As many batches are passed over instead.",
-            stacklevel=8,
+            stacklevel=9,
         )
     return None
