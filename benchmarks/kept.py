@@ -2,11 +2,13 @@
 what it measured, and figures of the pages of docs/, a file for each script that measures them.
 """
 
+import argparse
 import datetime
 import importlib.metadata
 import json
 import pathlib
 import platform
+from collections.abc import Callable
 from typing import Any
 
 FIGURES = pathlib.Path(__file__).parent / "figures"
@@ -30,6 +32,24 @@ def add(path, results):
     results = merged(json.loads(path.read_text()), results) if path.exists() else results
     path.write_text(json.dumps(results))
     return results
+
+
+def command(script: str, about: str | None, parts: dict[str, tuple[Callable, tuple]]) -> None:
+    """The command line of a script that measures parts: all of them, or those after `--only`.
+
+    Args:
+        about: the script's docstring.
+        parts: {name: (a function that measures it, the packages whose versions count)}.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{script}",
+        description=about,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", nargs="+", choices=list(parts), default=list(parts))
+    for part in parser.parse_args().only:
+        measure, packages = parts[part]
+        keep(script, part, measure(), packages)
 
 
 def keep(script: str, part: str, found: Any, packages: tuple[str, ...] = ()) -> None:

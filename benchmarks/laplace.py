@@ -7,8 +7,6 @@ network and the rows of tests/uncertainty/test_laplace_torch.py; it takes pytest
 laplace-torch.
 """
 
-import argparse
-
 import numpy as np
 
 from benchmarks import kept, pages
@@ -83,17 +81,5 @@ def covariance(beside, ours, theirs, structure):
 PARTS = {"confidence": (confidence, ()), "torch": (beside_torch, ("torch", "laplace-torch"))}
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.laplace",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
-    for part in parser.parse_args().only:
-        measure, packages = PARTS[part]
-        kept.keep("laplace", part, measure(), packages)
-
-
 if __name__ == "__main__":
-    main()
+    kept.command("laplace", __doc__, PARTS)

@@ -7,8 +7,6 @@ are ratios of processor time, of functions that take turns in one process. `acco
 package dp-accounting.
 """
 
-import argparse
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -125,18 +123,6 @@ PARTS = {
 }
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.privacy",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
-    for part in parser.parse_args().only:
-        measure, packages = PARTS[part]
-        kept.keep("privacy", part, measure(), packages)
-
-
 if __name__ == "__main__":
     settle()
-    main()
+    kept.command("privacy", __doc__, PARTS)

@@ -8,8 +8,8 @@ the compiler of TPUs, `pip install -e '.[aot]'`. All numbers are of the compiled
 each device, and bytes that the collectives give to each device in one step.
 """
 
-import argparse
 import json
+import sys
 
 from benchmarks import kept, runner
 
@@ -18,6 +18,7 @@ CUT = {8: 2, 256: 16}  # devices: along how many of them the layers are cut
 POD = "v5e:16x16"
 OFFLOADED = ((24, 256), (24, 24576), (100, 256))  # layers, rows
 CHIP = "v5e:1x1"
+HERE = "--here"  # by which the script asks a process of its own for plans
 
 
 # ---------------------------------------------------------------- models
@@ -136,7 +137,7 @@ def on_devices():
     found = []
     for count in (1, *CUT):
         flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
-        found += runner.printed("scaling", "--here", environment=flags)
+        found += runner.printed("scaling", HERE, environment=flags)
     return found
 
 
@@ -183,25 +184,16 @@ PARTS = {
 }
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scaling",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--here", action="store_true", help="print the plans for these devices")
-    chosen = parser.parse_args()
-    if chosen.here:
-        import jax
+def print_plans():
+    """Prints what the plans for the devices of this process say, for the process that asks."""
+    import jax
 
-        for row in decoders(jax.devices()):
-            print(json.dumps(row), flush=True)
-        return
-    for part in chosen.only:
-        measure, packages = PARTS[part]
-        kept.keep("scaling", part, measure(), packages)
+    for row in decoders(jax.devices()):
+        print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == [HERE]:
+        print_plans()
+    else:
+        kept.command("scaling", __doc__, PARTS)

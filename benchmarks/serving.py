@@ -7,7 +7,6 @@ It takes the extra `serving`. Of the times only ratios are kept: a server that m
 one that makes none, which are asked in turns.
 """
 
-import argparse
 import contextlib
 import importlib.util
 import os
@@ -180,20 +179,9 @@ def ends(connection):
     return True
 
 
-PARTS = {"report": report, "load": load, "half_sent": half_sent}
 PACKAGES = ("litserve", "onnxruntime")
-
-
-def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.serving",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
-    for part in parser.parse_args().only:
-        kept.keep("serving", part, PARTS[part](), PACKAGES)
+PARTS = {part.__name__: (part, PACKAGES) for part in (report, load, half_sent)}
 
 
 if __name__ == "__main__":
-    main()
+    kept.command("serving", __doc__, PARTS)

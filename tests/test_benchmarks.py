@@ -151,8 +151,17 @@ def test_figures_of_a_part_take_the_place_of_its_older_ones(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("name", ["hub", "laplace", "privacy", "sanity", "scaling", "serving"])
 def test_scripts_of_figures_are_there(name):
-    """What they import is there, or imported where it is used."""
-    assert callable(importlib.import_module(f"benchmarks.{name}").main)
+    """What they import is there, or imported where it is used; what they measure is written."""
+    module = importlib.import_module(f"benchmarks.{name}")
+    written = json.loads((kept.FIGURES / f"{name}.json").read_text())
+    assert hasattr(module, "main") or module.PARTS.keys() == written.keys()
+
+
+def test_the_parts_that_a_command_asks_for_are_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr(kept, "FIGURES", tmp_path)
+    monkeypatch.setattr("sys.argv", ["tiny", "--only", "b"])
+    kept.command("tiny", "About.", {"a": (pytest.fail, ()), "b": (lambda: 3, ("numpy",))})
+    assert json.loads((tmp_path / "tiny.json").read_text())["b"]["found"] == 3
 
 
 def test_programs_of_a_page_share_their_names():

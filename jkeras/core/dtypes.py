@@ -3,6 +3,7 @@
 import collections.abc
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -100,3 +101,12 @@ def as_numbers(value, argument):
         raise ArgumentError(
             f"`{argument}` must be a number or an array of numbers. Received: {argument}={value!r}"
         ) from error
+
+
+def wide(array: jax.Array) -> jax.Array:
+    """An array in float32 at least.
+
+    >>> wide(jnp.zeros(2, "bfloat16")).dtype, wide(jnp.zeros(2, "int8")).dtype
+    (dtype('float32'), dtype('float32'))
+    """
+    return array.astype(jnp.promote_types(array.dtype, "float32"))

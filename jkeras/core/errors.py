@@ -213,7 +213,7 @@ def check_number(argument, value) -> None:
     jkeras.core.errors.ArgumentError: `rate` must be a number. Received: rate='a'
     """
     is_number = hasattr(value, "__array__") or isinstance(value, numbers.Real)
-    if not is_number or value is math.nan or (isinstance(value, float) and math.isnan(value)):
+    if not is_number or (isinstance(value, float) and math.isnan(value)):
         raise ArgumentError(f"`{argument}` must be a number. Received: {argument}={value!r}")
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.dtypes import wide
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
 from jkeras.explain.places import outputs_with, values_at
@@ -128,7 +129,7 @@ def _wide(scores):
     """Scores in float32 at least: methods add many of them."""
     if not jnp.issubdtype(scores.dtype, jnp.floating):
         return scores
-    return scores.astype(jnp.promote_types(scores.dtype, "float32"))
+    return wide(scores)
 
 
 def no_score(y: Structure) -> jax.Array:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import shown, typed
-from jkeras.core.errors import ArgumentError
+from jkeras.core.errors import check_number
 from jkeras.core.record import Any, Record
 from jkeras.core.registry import CustomObjectScope, deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
@@ -321,14 +321,10 @@ class Optimizer(StateVariables, Record):
         return {**vars(self), "_compiled": None}
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.number, np.ndarray, jax.Array))
-
-
 def _limits(limit: float | None) -> bool:
     """Whether a number is one to clip by; a traced one is."""
     if isinstance(limit, jax.core.Tracer):
         return True
-    if limit is not None and not (_is_number(limit) and limit == limit):
-        raise ArgumentError(f"A limit to clip gradients by must be a number. Received: {limit!r}")
+    if limit is not None:
+        check_number("the limit of a clip", limit)
     return limit is not None and limit > 0

@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.dtypes import wide
 from jkeras.core.errors import check_choice, explain
 from jkeras.privacy.ghost import ghosts, weighted_sum
-from jkeras.privacy.lengths import wide
 
 CLIPPINGS = ("flat", "per_layer", "automatic")
 NORMS = ("ghost", "vmap")

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.settings import settings
 from jkeras.optimizers import LossScaleOptimizer, OptaxOptimizer

@@ -8,17 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.dtypes import wide
+
 UNIT = float(np.finfo("float32").eps) / 2  # of a rounding to float32
 SMALL = 1024  # numbers of a product that are made whatever the number of positions
 SMALLEST = float(np.finfo("float32").tiny)
 # squared lengths below it have numbers whose squares float32 has no digits for
 FAINT = 1e-18
 EXACT = jax.lax.Precision.HIGHEST
-
-
-def wide(array: jax.Array) -> jax.Array:
-    """An array in float32 at least."""
-    return array.astype(jnp.promote_types(array.dtype, "float32"))
 
 
 def of_array(array: jax.Array) -> jax.Array:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.dtypes import wide
 from jkeras.core.errors import explain
 from jkeras.kernel.microbatch import cut
 from jkeras.kernel.valid_rows import expand_like
 from jkeras.ops.kernels import inside_loop
 from jkeras.privacy.clipping import clipped_grad
-from jkeras.privacy.lengths import wide
 from jkeras.privacy.rows import check_rows
 from jkeras.random.keys import sampling_key
 from jkeras.training.batch_independence import size_of

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import RandomKeyError
-from jkeras.core.host_numbers import Ids, InputTypes, warn_of_ids, fits_as_it_is, of_one
+from jkeras.core.host_numbers import Ids, InputTypes, fits_as_it_is, of_one, warn_of_ids
 from jkeras.core.module import Parts
 from jkeras.core.paths import named_variables
 from jkeras.core.rng import as_key

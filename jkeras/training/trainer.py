@@ -415,13 +415,12 @@ class Trainer(MaybeEnsemble, Compilable):
                 x, y, sample_weight, batch_size, steps=steps, types=self.types_of_data()
             )
         ) as source:
-            steps = capped
             self.build_for_training(source.shapes())
             source = self._checked(source)
-            callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
+            callbacks = self._callback_list(callbacks, verbose, 1, capped or source.num_batches)
             layout = self.loop_layout()
             owner = _Snapshot(layout)
-            evaluating = Evaluating(self, layout, source, steps, callbacks)
+            evaluating = Evaluating(self, layout, source, capped, callbacks)
             with Signals() as signals:
                 logs = evaluating.run(owner, signals)
                 owner.store()
@@ -486,13 +485,12 @@ class Trainer(MaybeEnsemble, Compilable):
         types = DataTypes(self.types_of_inputs())
         capped = _capped(steps)
         source = data.make_source(x, batch_size=batch_size, steps=steps, types=types)
-        steps = capped
         self._build_for_prediction(source.peek())
         self.warn_of_padding()
-        callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
+        callbacks = self._callback_list(callbacks, verbose, 1, capped or source.num_batches)
         callbacks.on_predict_begin()
         with contextlib.closing(source):
-            outputs = self._predict(predictor(self), source, steps, callbacks)
+            outputs = self._predict(predictor(self), source, capped, callbacks)
         callbacks.on_predict_end()
         if not outputs:
             raise ValueError("The data gave no batch to predict.")

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.dtypes import wide
 from jkeras.core.errors import explain
 
 OF_SUM = (
@@ -20,8 +21,7 @@ OF_ONE = 1e-3  # and a single probability its range
 
 def as_floats(values: Any) -> jax.Array:
     """Numbers as an array of floats; half precision as float32, since sums over rows need it."""
-    array = jnp.asarray(values)
-    return array.astype(jnp.promote_types(array.dtype, "float32"))
+    return wide(jnp.asarray(values))
 
 
 def is_known(*arrays: Any) -> bool:

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import importlib.util
 import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -17,18 +16,10 @@ import time
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
-FOLDER = ROOT / "examples" / "serving"
+from benchmarks.runner import ROOT
+from benchmarks.serving import FOLDER, module as module_of
+
 PATIENCE = 120  # seconds until a server has to be there, on a machine that does other work
-
-
-def module_of(name):
-    """A module of the example, read from its file."""
-    spec = importlib.util.spec_from_file_location(f"serving_{name}", FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
