@@ -165,10 +165,8 @@ class _Walk:
             at = node.operation
         else:
             return
-        steps = {t.shape[:2] for t in node.input_tensors if len(t.shape) > 1}
         for t in node.output_tensors:
-            has_steps = len(t.shape) > 2 and t.shape[:2] in steps and t.dtype != "bool"
-            if has_steps and self.mask_of(t) is None:
+            if _has_steps(t, node) and self.mask_of(t) is None:
                 self.lost[id(t)] = at
 
 
@@ -176,6 +174,17 @@ def _loses(operation):
     """Whether no mask comes out behind an operation, though there are steps still."""
     is_merge = isinstance(operation, Merge)  # of masked inputs with others
     return not isinstance(operation, Layer) or is_merge or not operation.supports_masking
+
+
+def _has_steps(tensor, node):
+    """Whether an output has the steps of an input, or fewer or more, as behind a convolution."""
+    if len(tensor.shape) < 3 or tensor.dtype == "bool":
+        return False
+    if any(tensor.shape[:2] == t.shape[:2] for t in node.input_tensors):
+        return True
+    resizes = isinstance(node.operation, Layer) and not node.operation.supports_masking
+    ranks = {len(t.shape) for t in node.input_tensors}
+    return resizes and ranks == {len(tensor.shape)} and tensor.shape[1] != 1
 
 
 def _hands_on(operation):

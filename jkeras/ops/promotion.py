@@ -45,10 +45,15 @@ def result_type(*dtypes):
         numbers.append(float)
     result = str(jnp.result_type(*map(_in_32_bits, names), *numbers))
     if "float" in result and not any("float" in name for name in names):
-        result = (
-            f"float{settings.floatx[-2:]}"  # no array is of a float type: the default precision
-        )
+        result = _by_default("float")
+    elif int in numbers and set(names) <= {"bool"} and "int" in result:
+        result = _by_default("int")
     return _in_32_bits(result)
+
+
+def _by_default(kind):
+    """The type of Python numbers, in the default precision: no array says another."""
+    return f"{kind}{settings.floatx[-2:]}"
 
 
 def _check_no_float8(names, dtypes):

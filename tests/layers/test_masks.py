@@ -38,6 +38,16 @@ LOST = {
         lambda x: layers.LSTM(3, name="reader")(layers.Conv1D(**CONVOLUTION)(x)),
         r"ends at 'convolution' \(Conv1D\).*'reader' \(LSTM\) takes",
     ),
+    "fewer steps": (
+        lambda x: layers.GlobalAveragePooling1D(name="mean")(
+            layers.MaxPooling1D()(layers.Conv1D(4, 2, name="convolution")(x))
+        ),
+        r"ends at 'convolution' \(Conv1D\).*'mean' \(GlobalAveragePooling1D\)",
+    ),
+    "more steps": (
+        lambda x: layers.Dense(1)(layers.UpSampling1D(name="wider")(x)),
+        r"ends at 'wider' \(UpSampling1D\).* the loss",
+    ),
     "added": (
         lambda x: layers.Bidirectional(layers.GRU(2), name="both")(
             layers.Dropout(0.1)(layers.Add(name="sum")([x, layers.Conv1D(**CONVOLUTION)(x)]))
@@ -52,6 +62,7 @@ KEPT = {
     "mean": lambda x: jkeras.ops.mean(x, axis=1),
     "flat": lambda x: layers.Dense(2)(layers.Flatten()(x)),
     "largest": lambda x: layers.GlobalMaxPooling1D()(layers.Conv1D(**CONVOLUTION)(x)),
+    "shorter": lambda x: layers.GlobalMaxPooling1D(keepdims=True)(layers.Conv1D(4, 3)(x)),
     "repeated": lambda x: layers.GRU(2)(layers.RepeatVector(5)(layers.GRU(5)(x))),
 }
 

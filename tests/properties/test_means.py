@@ -68,8 +68,11 @@ def reduced(values, weight, mask, reduction):
         return values * weighted
     total = (values.astype("float64") * weighted).sum()
     if reduction == "mean_with_sample_weight":
-        return total / (weight.sum() if mask is None and weight is not None else weighted.sum())
-    return total if reduction == "sum" else total / counted.sum()
+        total_weight = weight.sum() if mask is None and weight is not None else weighted.sum()
+        return total / total_weight if total_weight else 0.0
+    if reduction == "sum":
+        return total
+    return total / counted.sum() if counted.any() else 0.0
 
 
 @pytest.mark.parametrize("name", every(2, FORMULAS))
