@@ -188,18 +188,30 @@ class Drawing:
         return self._finished(inputs, self.dense()(h)), x, None
 
     def _image(self):
-        inputs = h = jkeras.Input((6, 6, 2))
+        """Of two dimensions or three."""
+        shape = self.one((6, 6, 2), (4, 4, 4, 2))
+        rank = f"{len(shape) - 1}D"
+        inputs = h = jkeras.Input(shape)
         for _ in range(self.rng.integers(1, 3)):
-            kind = self.one("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "BatchNormalization")
-            if kind == "BatchNormalization":
-                h = self.layer(kind)(h)
-            else:
-                sizes = (2,) if kind == "DepthwiseConv2D" else (UNITS, 2)
-                h = self.layer(kind, *sizes, activation=self.one(*self.activations))(h)
-        pools = ["AveragePooling2D"] + ["MaxPooling2D"] * self.kinks
-        h = layers.Flatten()(self.layer(self.one(*pools), 2)(h))
+            h = self._pixels(rank)(h)
+        pools = [f"AveragePooling{rank}"] + [f"MaxPooling{rank}"] * self.kinks
+        h = layers.Flatten()(self.layer(self.one(*pools), 2, padding="same")(h))
         model = jkeras.Model(inputs, layers.Dense(CLASSES)(h))
-        return self.filled(model), self.numbers(6, 6, 2), None
+        return self.filled(model), self.numbers(*shape), None
+
+    def _pixels(self, rank):
+        """A layer of images or volumes."""
+        kinds = [f"Conv{rank}", f"Conv{rank}Transpose"]
+        kinds += ["BatchNormalization", f"SpatialDropout{rank}", f"ZeroPadding{rank}"]
+        if rank == "2D":
+            kinds += ["DepthwiseConv2D", "SeparableConv2D"]
+        kind = self.one(*kinds)
+        if kind == "BatchNormalization":
+            return self.layer(kind)
+        if kind.startswith(("Spatial", "Zero")):
+            return self.layer(kind, *([0.5] if kind.startswith("S") else [1]))
+        sizes = (2,) if kind == "DepthwiseConv2D" else (UNITS, 2)
+        return self.layer(kind, *sizes, activation=self.one(*self.activations))
 
     def plain(self):
         """(model, inputs) without biases, of what relevance is kept by."""

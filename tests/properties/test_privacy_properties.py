@@ -111,12 +111,59 @@ def drawn_model(rng):
     return jkeras.Model([numbers, words], layers.Dense(STEPS)(layers.Flatten()(x)))
 
 
-def drawn_rows(rng):
+def drawn_images(rng):
+    """Layers of two or three dimensions, with two outputs and dropout."""
+    dimensions = int(rng.choice([2, 3]))
+
+    def of(kind):
+        return getattr(layers, kind.format(dimensions))
+
+    def separable():
+        return of("SeparableConv{}D" if dimensions == 2 else "Conv{}D")(SIZE, 2)
+
+    choices = [
+        lambda: of("Conv{}D")(SIZE, 3, padding="same", strides=int(rng.choice([1, 2]))),
+        lambda: of("Conv{}D")(SIZE, 2, dilation_rate=2, padding="same", groups=2),
+        lambda: of("Conv{}DTranspose")(SIZE, 2, padding=rng.choice(["same", "valid"])),
+        separable,
+        lambda: layers.DepthwiseConv2D(2) if dimensions == 2 else layers.UnitNormalization(),
+        lambda: layers.GroupNormalization(2),
+        lambda: layers.LayerNormalization(axis=list(range(1, dimensions + 2))),
+        lambda: of("AveragePooling{}D")(2, padding="same"),
+        lambda: of("MaxPooling{}D")(2, padding="same"),
+        lambda: of("UpSampling{}D")(2),
+        lambda: of("ZeroPadding{}D")(1),
+        lambda: of("SpatialDropout{}D")(0.3),
+        lambda: layers.Dropout(0.5),
+        lambda: layers.GaussianNoise(0.5),
+        lambda: layers.Dense(SIZE, "relu", dtype=rng.choice(["float16", "mixed_float16"])),
+        lambda: layers.PReLU(shared_axes=list(range(1, dimensions + 1))),
+    ]
+    images = jkeras.Input((4,) * dimensions + (SIZE,))
+    x = layers.Dense(SIZE)(images)
+    for _ in range(rng.integers(1, 4)):
+        x = choices[rng.integers(len(choices))]()(x)
+    mean, rest = of("GlobalAveragePooling{}D")()(x), layers.Flatten()(x)
+    head = layers.Dense(STEPS)
+    return jkeras.Model([images], [head(mean) - head(mean * mean), layers.Dense(STEPS)(rest)])
+
+
+def drawn_numbers(rng, *shape):
     """Numbers of some scale and distance from zero, some of it common to all places."""
-    shape = (ROWS, STEPS, SIZE)
-    x = rng.choice(SCALES) * rng.normal(size=shape)
-    x += rng.choice([0, *SCALES]) * rng.normal(size=(ROWS, 1, int(rng.choice([1, SIZE]))))
-    return np.float32(x), rng.integers(0, 5, (ROWS, STEPS)), rng.integers(0, STEPS, ROWS)
+    x = rng.choice(SCALES) * rng.normal(size=(ROWS, *shape))
+    common = (1,) * (len(shape) - 1) + (int(rng.choice([1, SIZE])),)
+    x += rng.choice([0, *SCALES]) * rng.normal(size=(ROWS, *common))
+    return np.float32(x)
+
+
+def drawn_inputs(rng, model):
+    """Rows of numbers or ids for each input of a model."""
+    return tuple(
+        drawn_numbers(rng, *one.shape[1:])
+        if one.dtype == "float32"
+        else rng.integers(0, 5, (ROWS, *one.shape[1:]))
+        for one in model.inputs
+    )
 
 
 def length(tree):
@@ -125,27 +172,30 @@ def length(tree):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # masks that end
-@property_of(examples=3, seed=SEEDS, norms=st.sampled_from(["ghost", "ghost", "ghost", "vmap"]))
-def test_no_row_moves_the_sum_by_more_than_the_bound(seed, norms):
+@pytest.mark.parametrize("draw", [drawn_model, drawn_images])
+@property_of(examples=2, seed=SEEDS, norms=st.sampled_from(["ghost", "ghost", "ghost", "vmap"]))
+def test_no_row_moves_the_sum_by_more_than_the_bound(draw, seed, norms):
     rng = np.random.default_rng(seed)
     start_afresh(seed)
-    model = drawn_model(rng)
+    model = draw(rng)
     clipping = rng.choice(["flat", "flat", "per_layer", "automatic"])
+    how = {"training": True, "rng": jax.random.key(seed)} if draw is drawn_images else {}
 
     def loss(params, x, y):
-        logits = model.apply(params, model.state, [v[None] for v in x])[0][0]
-        return -jax.nn.log_softmax(jnp.float32(logits))[y]
+        outputs, _ = model.apply(params, model.state, [v[None] for v in x], **how)
+        logits = jnp.float32(jnp.concatenate(jax.tree_util.tree_leaves(outputs)))
+        return -jax.nn.log_softmax(logits)[:, y].sum()
 
     summed = privacy.clipped_grad(loss, 1.0, clipping=clipping, norms=norms)
     summed = jax.jit(summed, compiler_options=AS_EVERYWHERE)
     for _ in range(6):
-        numbers, words, y = drawn_rows(rng)
-        whole, _ = summed(model.params, (numbers, words), y, np.ones(ROWS, bool))
+        x, y = drawn_inputs(rng, model), rng.integers(0, STEPS, ROWS)
+        whole, _ = summed(model.params, x, y, np.ones(ROWS, bool))
         assert length(whole) < np.inf
         for row in range(ROWS):
-            alone, _ = summed(model.params, (numbers, words), y, np.arange(ROWS) == row)
+            alone, _ = summed(model.params, x, y, np.arange(ROWS) == row)
             assert length(alone) <= 1 + 1e-6
-            rest, _ = summed(model.params, (numbers, words), y, np.arange(ROWS) != row)
+            rest, _ = summed(model.params, x, y, np.arange(ROWS) != row)
             change = jax.tree_util.tree_map(lambda a, b: np.float64(a) - b, whole, rest)
             assert length(change) <= 1 + 1e-5  # the rounding of a sum of four
 
