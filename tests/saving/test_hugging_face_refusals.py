@@ -253,6 +253,36 @@ def test_segments_that_keras_hub_has_not(value):
         by_hub.check_weights(config, stored)
 
 
+DINOV2 = {
+    **{"hidden_size": 16, "image_size": 12, "patch_size": 4, "num_channels": 3, "mlp_ratio": 4},
+    **{"num_attention_heads": 2, "num_hidden_layers": 1, "hidden_act": "gelu"},
+    **{"use_swiglu_ffn": False, "layer_norm_eps": 1e-6, "qkv_bias": True},
+}
+
+
+@pytest.mark.parametrize(
+    "registers, words", [(None, "does not have num_register"), (0, "no weight")]
+)
+def test_registers_that_would_be_left_out(registers, words):
+    """transformers takes 4 where nothing is said, keras-hub none."""
+    config = {**DINOV2, "model_type": "dinov2_with_registers", "num_register_tokens": 4}
+    shapes = {
+        **{"embeddings.cls_token": (1, 1, 16), "embeddings.position_embeddings": (1, 10, 16)},
+        **{"embeddings.register_tokens": (1, 4, 16), "encoder.layer.0.mlp.fc1.weight": (64, 16)},
+        "embeddings.patch_embeddings.projection.weight": (16, 3, 4, 4),
+    }
+    stored = {name: Stored(shape, np.dtype("float32"), None) for name, shape in shapes.items()}
+
+    def check(config):
+        by_hub.check(config, stored)
+        by_hub.check_weights(config, stored)
+
+    check(config)
+    changed = {**config, "num_register_tokens": registers}
+    with refused(words):
+        check({name: value for name, value in changed.items() if value is not None})
+
+
 # ---------------------------------------------------------------- sizes
 
 
@@ -329,13 +359,14 @@ GEMMA2 = {
 }
 
 
-@pytest.mark.promise("that is neither `head_dim` nor")
+@pytest.mark.promise("`gemma2`, `gemma3_text`: `query_pre_attn_scalar` that is not")
 @pytest.mark.promise("`gemma`, `gemma2`: `rms_norm_eps`")
 @pytest.mark.promise("the same blocks, and another cap")
 @pytest.mark.parametrize(
     "entries, words",
     [
-        ({"query_pre_attn_scalar": 3}, "query_pre_attn_scalar=3.*expected 4 or 2"),
+        ({"query_pre_attn_scalar": 3}, "query_pre_attn_scalar=3.*expected 4"),
+        ({"query_pre_attn_scalar": 2}, "query_pre_attn_scalar=2.*expected 4"),  # width by heads
         ({"rms_norm_eps": 1e-5}, "rms_norm_eps=1e-05"),
         ({"hidden_activation": "gelu"}, "hidden_activation='gelu'"),
         ({"layer_types": ["full_attention"]}, "layer_types"),
@@ -349,7 +380,7 @@ GEMMA2 = {
 def test_what_a_converter_of_keras_hub_leaves_out_is_refused(entries, words):
     stored = {"model.layers.0.a.weight": Stored((4, 4), np.dtype("float32"), None)}
     by_hub.check(GEMMA2, stored)
-    by_hub.check({**GEMMA2, "query_pre_attn_scalar": 2, "rms_norm_eps": 1e-6}, stored)
+    by_hub.check({**GEMMA2, "rms_norm_eps": 1e-6}, stored)
     with refused(words):
         by_hub.check({**GEMMA2, **entries}, stored)
 

@@ -74,11 +74,6 @@ def _is_positive(value):
     return type(value) is float and entries.is_number(value) and value > 0
 
 
-def _scales(config):
-    """By the roots of which keras-hub's Gemma 2 divides."""
-    return config["head_dim"], config["hidden_size"] // config["num_attention_heads"]
-
-
 def _second_ones(config):
     """`layer_types` of Gemma 2: every second layer sees all."""
     kinds = "sliding_attention", "full_attention"
@@ -89,6 +84,11 @@ def _sixth_ones(config):
     """`layer_types` of Gemma 3: every sixth layer sees all."""
     kinds = [*["sliding_attention"] * 5, "full_attention"]
     return [kinds[i % 6] for i in range(config["num_hidden_layers"])], None
+
+
+def _as(entry):
+    """The value of an entry is that of another one."""
+    return lambda config: (config[entry],)
 
 
 def _rotated(config):
@@ -164,7 +164,7 @@ GEMMA3 = _converted(
         "_sliding_window_pattern": (6,),
         "hidden_activation": ("gelu_pytorch_tanh",),
         "layer_types": _sixth_ones,
-        "query_pre_attn_scalar": lambda config: (config["head_dim"],),
+        "query_pre_attn_scalar": _as("head_dim"),
         "rope_local_base_freq": (10000.0,),
         "rope_parameters": _rope_of_gemma3,
         "rope_scaling": _linear,
@@ -174,11 +174,6 @@ GEMMA3 = _converted(
     },
     needed=("query_pre_attn_scalar", "sliding_window"),
 )
-
-
-def _as(entry):
-    """The value of an entry is that of another one."""
-    return lambda config: (config[entry],)
 
 
 def _depths(config):
@@ -279,7 +274,7 @@ TYPES = {
         {**GELU, **RGB, "qkv_bias": (True,)},
     ),
     "dinov2": DINOV2,
-    "dinov2_with_registers": DINOV2,
+    "dinov2_with_registers": DINOV2._replace(needed=("num_register_tokens",)),
     "dinov3_vit": DINOV3,
     "distilbert": _converted(
         "dim dropout hidden_dim max_position_embeddings n_heads n_layers vocab_size "
@@ -296,7 +291,7 @@ TYPES = {
             "final_logit_softcapping": _cap("final_logit_softcapping"),
             "hidden_activation": ("gelu_pytorch_tanh",),
             "layer_types": _second_ones,
-            "query_pre_attn_scalar": _scales,
+            "query_pre_attn_scalar": _as("head_dim"),
             "rms_norm_eps": (1e-6,),
             "rope_theta": (10000.0,),
             "sliding_window_size": lambda config: (config.get("sliding_window"),),

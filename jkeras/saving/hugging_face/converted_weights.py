@@ -345,10 +345,12 @@ def check(kind: str, config: dict, stored: collections.abc.Mapping[str, Stored],
 
 def _check_shape(name, axes, config, stored):
     """Raises SerializationError for a weight that is not there, or has not the shape that entries
-    say.
+    say, or is there where they say that none is.
     """
     axes = axes(config) if callable(axes) else axes
     if axes is None:
+        if name in stored:
+            raise SerializationError(f"config.json says that there is no weight '{name}'.")
         return
     if name not in stored:
         raise SerializationError(f"there is no weight '{name}'.")
