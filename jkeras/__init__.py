@@ -28,15 +28,15 @@ from jkeras import (
     wrappers,
 )
 from jkeras.as_keras import install_as_keras
-from jkeras.core.exports import exported
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.names.exports import exported
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.core.operation import Function, Operation
-from jkeras.core.policy import DTypePolicy, FloatDTypePolicy
-from jkeras.core.remat import RematScope, remat
-from jkeras.core.scopes import StatelessScope, SymbolicScope, device, name_scope
-from jkeras.core.variable import Variable
+from jkeras.core.layer.operation import Function, Operation
+from jkeras.core.weights.policy import DTypePolicy, FloatDTypePolicy
+from jkeras.core.run.remat import RematScope, remat
+from jkeras.core.run.scopes import StatelessScope, SymbolicScope, device, name_scope
+from jkeras.core.weights.variable import Variable
 from jkeras.initializers import Initializer
 from jkeras.layers import Input
 from jkeras.losses import Loss

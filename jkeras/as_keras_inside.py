@@ -5,11 +5,11 @@ an import of a private module stays an error.
 import sys
 
 from jkeras.as_keras_store import ArrayStore
-from jkeras.core import frame
-from jkeras.core.keras_tensor import standardize_shape
-from jkeras.core.registry import is_untrusted
-from jkeras.core.rng import global_generator
-from jkeras.core.scopes import StatelessScope
+from jkeras.core.weights import frame
+from jkeras.core.graph.keras_tensor import standardize_shape
+from jkeras.core.names.registry import is_untrusted
+from jkeras.core.weights.rng import global_generator
+from jkeras.core.run.scopes import StatelessScope
 from jkeras.distribution import distribute_tensor, distribution
 from jkeras.kernel.masks_on import mask_on, set_mask_on
 from jkeras.losses.base import LossFunctionWrapper

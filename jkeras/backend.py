@@ -1,9 +1,9 @@
 """The backend functions that programs call; the backend is JAX."""
 
-from jkeras.core.exports import exported
-from jkeras.core.keras_tensor import is_symbolic as is_keras_tensor
-from jkeras.core.rng import global_generator
-from jkeras.core.settings import (
+from jkeras.core.names.exports import exported
+from jkeras.core.graph.keras_tensor import is_symbolic as is_keras_tensor
+from jkeras.core.weights.rng import global_generator
+from jkeras.core.session.settings import (
     clear_session,
     epsilon,
     floatx,
@@ -13,8 +13,8 @@ from jkeras.core.settings import (
     set_floatx,
     set_image_data_format,
 )
-from jkeras.core.dtypes import is_float as is_float_dtype
-from jkeras.core.dtypes import standardize_dtype
+from jkeras.core.names.dtypes import is_float as is_float_dtype
+from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.ops.promotion import result_type
 
 

@@ -1,10 +1,10 @@
 """The settings of a session."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.backend import backend
-from jkeras.core.policy import dtype_policy, set_dtype_policy
-from jkeras.core.registry import enable_unsafe_deserialization
-from jkeras.core.settings import (
+from jkeras.core.weights.policy import dtype_policy, set_dtype_policy
+from jkeras.core.names.registry import enable_unsafe_deserialization
+from jkeras.core.session.settings import (
     disable_compilation_cache,
     disable_flash_attention,
     disable_interactive_logging,

@@ -1,8 +1,8 @@
 """Dtype policies: in what type layers compute and keep their weights."""
 
-from jkeras.core import registry
-from jkeras.core.policy import DTypePolicy, FloatDTypePolicy, get
-from jkeras.core.quantized_policy import (
+from jkeras.core.names import registry
+from jkeras.core.weights.policy import DTypePolicy, FloatDTypePolicy, get
+from jkeras.core.weights.quantized_policy import (
     AWQDTypePolicy,
     DTypePolicyMap,
     GPTQDTypePolicy,

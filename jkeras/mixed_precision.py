@@ -1,7 +1,7 @@
 """Mixed precision under its older names."""
 
-from jkeras.core.exports import exported
-from jkeras.core.policy import DTypePolicy, dtype_policy, set_dtype_policy
+from jkeras.core.names.exports import exported
+from jkeras.core.weights.policy import DTypePolicy, dtype_policy, set_dtype_policy
 from jkeras.optimizers import LossScaleOptimizer
 
 Policy = DTypePolicy

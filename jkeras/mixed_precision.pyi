@@ -1,7 +1,7 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
-from jkeras.core.policy import DTypePolicy as DTypePolicy
-from jkeras.core.policy import DTypePolicy as Policy
+from jkeras.core.weights.policy import DTypePolicy as DTypePolicy
+from jkeras.core.weights.policy import DTypePolicy as Policy
 from jkeras.optimizers.loss_scale import LossScaleOptimizer as LossScaleOptimizer
 
 def dtype_policy() -> Any: ...

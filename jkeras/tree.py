@@ -9,8 +9,8 @@ import functools
 import typing
 import warnings
 
-from jkeras.core.module import TrackedDict, TrackedList
-from jkeras.core.registry import public
+from jkeras.core.weights.module import TrackedDict, TrackedList
+from jkeras.core.names.registry import public
 
 SEQUENCES = (list, tuple, collections.deque, TrackedList)
 MAPPINGS = (dict, collections.OrderedDict, collections.defaultdict, TrackedDict)

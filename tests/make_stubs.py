@@ -3,7 +3,8 @@
 Type checkers read source texts. What `exported(globals())` puts into `__all__` is not in the text,
 nor are the arguments of ops that are made from tables. So `layers/__init__.pyi` says that
 `Dense` is public and where it stands, and `ops/__init__.pyi` writes each function out. The
-constructors of classes are not here: checkers read these from the fields (`jkeras.core.typed`).
+constructors of classes are not here: checkers read these from the fields
+(`jkeras.core.names.typed`).
 `tests/test_stubs.py` fails where a stub is not what this module would write.
 """
 

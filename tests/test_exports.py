@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import jkeras
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 
 ROOT = pathlib.Path(jkeras.__file__).parent
 PACKAGES = [

@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from jkeras.core.extras import PACKAGES, install_line
+from jkeras.core.say.extras import PACKAGES, install_line
 
 ROOT = pathlib.Path(__file__).parent.parent
 TEXTS = {".py", ".md", ".toml", ".ipynb", ".txt", ".cfg", ".yaml", ".yml", ".sh", ".pyi", ""}

@@ -13,7 +13,7 @@ import tomllib
 import pytest
 
 import jkeras
-from jkeras.core import registry
+from jkeras.core.names import registry
 
 ROOT = pathlib.Path(jkeras.__file__).parent
 

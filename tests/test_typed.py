@@ -14,7 +14,7 @@ import sys
 import pytest
 
 import jkeras
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.record import BASE_ARGUMENTS, Record
 from jkeras.optimizers.fields import COMMON
 

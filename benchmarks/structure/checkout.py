@@ -86,6 +86,10 @@ class Checkout:
         """A number for each 1,000 lines of code."""
         return 1000 * number / source.number_of_lines(self.sources)
 
+    def at_the_top(self, folder) -> int:
+        """The files of a folder that are in no folder below it."""
+        return len([one for one in source.under(self.sources, folder) if one.path.count("/") == 1])
+
     def lines(self, paths) -> int:
         return source.number_of_lines(self.files(paths))
 

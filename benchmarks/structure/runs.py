@@ -178,7 +178,7 @@ def way_to_the_loss() -> Way:
     )
 
 
-def returns_to(frames, file) -> int:
-    """How often the way comes back to a file that it has left."""
+def returns_to(frames, places) -> int:
+    """How often the way comes back to a file that it has left, whichever of its places it has."""
     files = [path for path, _ in itertools.groupby(frame.partition(" ")[0] for frame in frames)]
-    return max(files.count(file) - 1, 0)
+    return max(sum(map(files.count, places)) - 1, 0)

@@ -159,6 +159,28 @@ def calls_of_id(sources) -> list[ast.expr]:
     ]
 
 
+def calls_of(sources, name) -> int:
+    """How often a class or function is called, by its own name or as an attribute of a module."""
+    called = [call.func for call in nodes(sources, ast.Call)]
+    return sum(getattr(f, "id", getattr(f, "attr", None)) == name for f in called)
+
+
+def longer_functions(sources, lines) -> int:
+    """How many functions have more lines than so many, without decorators and docstring."""
+    return sum(_length(function) > lines for function in nodes(sources, *FUNCTIONS))
+
+
+def _length(function):
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return 1 + (body[-1].end_lineno - body[0].lineno + 1 if body else 0)
+
+
+def wide_functions(sources, count) -> int:
+    """How many functions take so many arguments or more, `self` with them."""
+    spread = [function.args for function in nodes(sources, *FUNCTIONS)]
+    return sum(len(a.posonlyargs) + len(a.args) + len(a.kwonlyargs) >= count for a in spread)
+
+
 # A name that stands for a variable. Today's files say `v` or `variable`; the others are there so
 # that a name that is changed goes on being counted.
 VARIABLE_NAMES = {"v", "var", "variable", "weight", "own_variable"}

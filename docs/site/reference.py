@@ -12,7 +12,7 @@ import types
 from typing import NamedTuple
 
 from jkeras.core.layer import Layer
-from jkeras.core.shown import is_internal
+from jkeras.core.say.shown import is_internal
 
 from arguments import inherited
 from docstrings import markdown, prose, summary

@@ -1,6 +1,6 @@
 """`keras.activations`: activation functions, by name, config or as they are."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.activations.activations import (
     celu,
     elu,

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core.op import op
-from jkeras.core.registry import public
+from jkeras.core.graph.op import op
+from jkeras.core.names.registry import public
 from jkeras.ops import rectified
 from jkeras.ops.nn import (
     celu,

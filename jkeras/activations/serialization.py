@@ -1,8 +1,8 @@
 """Activation functions from names and configs, and back."""
 
 from jkeras.activations.activations import linear
-from jkeras.core.family import Family
-from jkeras.core.registry import public
+from jkeras.core.names.family import Family
+from jkeras.core.names.registry import public
 
 
 class Activations(Family):

@@ -56,7 +56,7 @@ from jkeras.applications.resnet import ResNet50, ResNet101, ResNet152
 from jkeras.applications.resnet_v2 import ResNet50V2, ResNet101V2, ResNet152V2
 from jkeras.applications.vgg import VGG16, VGG19
 from jkeras.applications.xception import Xception
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 
 __all__ = exported(
     globals(),

@@ -9,7 +9,7 @@ import typing
 import warnings
 
 from jkeras import activations, layers
-from jkeras.core import settings
+from jkeras.core.session import settings
 from jkeras.models import Functional
 from jkeras.utils.files import get_file
 from jkeras.utils.tensors import get_source_inputs

@@ -4,8 +4,8 @@ from jkeras import layers, random
 from jkeras.applications.building import Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
 from jkeras.core.layer import Layer, layer
-from jkeras.core.registry import public
-from jkeras.core.settings import auto_name
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import auto_name
 from jkeras.kernel.spec import Weight
 from jkeras.initializers import Constant
 from jkeras.models import Sequential

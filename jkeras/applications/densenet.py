@@ -11,7 +11,7 @@ from jkeras.applications.building import (
 )
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.resnet import halved, normalized, widened
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 __all__ = ["DenseNet121", "DenseNet169", "DenseNet201", "decode_predictions", "preprocess_input"]
 

@@ -18,7 +18,7 @@ from jkeras.applications.building import (
     ready_for,
 )
 from jkeras.applications.imagenet_utils import DEVIATIONS, decode_predictions, expecting
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.initializers import VarianceScaling
 
 __all__ = [*(f"EfficientNetB{i}" for i in range(8)), "decode_predictions", "preprocess_input"]

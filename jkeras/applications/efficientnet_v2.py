@@ -25,7 +25,7 @@ from jkeras.applications.efficientnet import (
     stem,
 )
 from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.initializers import Constant
 
 __all__ = [

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import ops
-from jkeras.core import settings
-from jkeras.core.registry import public
+from jkeras.core.session import settings
+from jkeras.core.names.registry import public
 from jkeras.utils.files import get_file
 
 __all__ = ["decode_predictions", "preprocess_input"]

@@ -15,7 +15,7 @@ from jkeras.applications.inception_v3 import (
     stem,
 )
 from jkeras.core.layer import Layer, layer
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 __all__ = ["InceptionResNetV2", "decode_predictions", "preprocess_input"]
 

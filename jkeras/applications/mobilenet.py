@@ -14,7 +14,7 @@ from jkeras.applications.building import (
     sides_of,
 )
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 __all__ = ["MobileNet", "decode_predictions", "preprocess_input"]
 

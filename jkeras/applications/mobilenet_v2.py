@@ -14,7 +14,7 @@ from jkeras.applications.building import (
 )
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.mobilenet import check_alpha, check_tensor, side_in_name, usual_side
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 __all__ = ["MobileNetV2", "decode_predictions", "preprocess_input"]
 

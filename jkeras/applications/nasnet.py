@@ -11,8 +11,8 @@ from jkeras.applications.building import (
     padding_for,
 )
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.core.registry import public
-from jkeras.core.scopes import name_scope
+from jkeras.core.names.registry import public
+from jkeras.core.run.scopes import name_scope
 
 __all__ = ["NASNetLarge", "NASNetMobile", "decode_predictions", "preprocess_input"]
 

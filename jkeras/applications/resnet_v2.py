@@ -6,7 +6,7 @@ from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.resnet import WIDTHS, halved, normalized, widened
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 __all__ = ["ResNet50V2", "ResNet101V2", "ResNet152V2", "decode_predictions", "preprocess_input"]
 

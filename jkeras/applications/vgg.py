@@ -3,7 +3,7 @@
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, end
 from jkeras.applications.imagenet_utils import expecting
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 WIDTHS = (64, 128, 256, 512, 512)  # channels of the blocks
 

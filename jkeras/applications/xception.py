@@ -3,7 +3,7 @@
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 __all__ = ["Xception", "decode_predictions", "preprocess_input"]
 

@@ -1,6 +1,6 @@
 """Callbacks: what is told of the course of a training."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.callback_list import CallbackList
 from jkeras.callbacks.history import History

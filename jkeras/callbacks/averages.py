@@ -1,7 +1,7 @@
 """SwapEMAWeights: the moving averages of the weights in their place while a model is evaluated."""
 
 from jkeras.callbacks.base import Callback
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.optimizers.variables import addressed_variables
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.checkpoint import check_save_freq
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.callbacks.BackupAndRestore")

@@ -1,7 +1,7 @@
 """Callbacks: what is told of the course of a training."""
 
-from jkeras.core import shown
-from jkeras.core.registry import public
+from jkeras.core.say import shown
+from jkeras.core.names.registry import public
 
 HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),

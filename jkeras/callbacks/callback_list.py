@@ -7,7 +7,7 @@ from jkeras.callbacks.history import History
 from jkeras.callbacks.logs import Logs
 from jkeras.callbacks.progress import ProgbarLogger
 from jkeras.core.errors import InvalidLossError
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.callbacks.CallbackList")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from jkeras.callbacks.monitor import MonitorCallback
-from jkeras.core import console
+from jkeras.core.say import console
 from jkeras.core.errors import suggestion
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 class Every:

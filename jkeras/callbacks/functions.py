@@ -1,7 +1,7 @@
 """LambdaCallback: functions as a callback."""
 
 from jkeras.callbacks.base import HOOKS, Callback
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.callbacks.LambdaCallback")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jkeras.callbacks.base import Callback
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.callbacks.History")

@@ -7,7 +7,7 @@ import warnings
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.curves import new_figure
 from jkeras.callbacks.progress import in_notebook
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("jkeras.callbacks.LivePlot")

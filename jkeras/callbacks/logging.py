@@ -7,8 +7,8 @@ import os
 import numpy as np
 
 from jkeras.callbacks.base import Callback
-from jkeras.core.registry import public
-from jkeras.core.writing import open_for_writing
+from jkeras.core.names.registry import public
+from jkeras.core.system.writing import open_for_writing
 
 
 @public("keras.callbacks.CSVLogger")

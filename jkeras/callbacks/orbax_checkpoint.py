@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from jkeras.callbacks.checkpoint import SavingCallback
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.callbacks.OrbaxCheckpoint")

@@ -6,7 +6,7 @@ import warnings
 import jax
 
 from jkeras.callbacks.base import Callback
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 class Trace:

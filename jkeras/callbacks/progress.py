@@ -8,9 +8,9 @@ import time
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.device import unused_accelerator
-from jkeras.core import console
-from jkeras.core.registry import public
-from jkeras.core.settings import settings
+from jkeras.core.say import console
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import settings
 
 INTERVAL = 0.1  # seconds between two looks at the device
 PLAIN = str.maketrans("━─┃│┏┳┓┡╇┩├┼┤└┴┘", "=.||" + 12 * "+")

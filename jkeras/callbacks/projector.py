@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from jkeras.core.own_files import open_own
+from jkeras.core.system.own_files import open_own
 
 
 def embeddings_of(model):

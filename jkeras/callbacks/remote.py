@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 
 from jkeras.callbacks.base import Callback
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 PROMPT = 0.25  # seconds that an epoch waits for a server that has answered so far
 LAST = 5  # seconds that the end of a training waits for what is under way
@@ -87,7 +87,7 @@ class RemoteMonitor(Callback):
 
     def _warn(self):
         """Warns of what could not be sent since the last time."""
-        from jkeras.core.web import without_password  # which takes time to import
+        from jkeras.core.system.web import without_password  # which takes time to import
 
         for problem in self._sender.problems():
             warnings.warn(
@@ -169,7 +169,7 @@ def _post(address, body, headers):
     import urllib.request
 
     from jkeras.core.errors import readable
-    from jkeras.core import web
+    from jkeras.core.system import web
 
     if not web.is_web(address):
         return "`root` must begin with http:// or https://"

@@ -8,8 +8,8 @@ import numpy as np
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.monitor import MonitorCallback
-from jkeras.core import console
-from jkeras.core.registry import public
+from jkeras.core.say import console
+from jkeras.core.names.registry import public
 
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 

@@ -5,9 +5,9 @@ import numpy as np
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.monitor import MonitorCallback
 from jkeras.callbacks.stopping_members import MemberStopping, as_arrays, as_lists
-from jkeras.core import console
+from jkeras.core.say import console
 from jkeras.core.errors import InvalidLossError
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.callbacks.EarlyStopping")

@@ -11,7 +11,7 @@ from jkeras.callbacks import event_file, projector
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.profiler import Trace
 from jkeras.callbacks.schedule import named_rates
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.callbacks.TensorBoard")

@@ -2,7 +2,7 @@
 
 from jkeras.constraints.constraints import Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 from jkeras.constraints.serialization import deserialize, get, serialize
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 
 max_norm = MaxNorm
 min_max_norm = MinMaxNorm

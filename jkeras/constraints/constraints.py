@@ -2,10 +2,10 @@
 
 import jax.numpy as jnp
 
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.record import Record, record
-from jkeras.core.registry import public
-from jkeras.core.settings import epsilon
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import epsilon
 from jkeras.ops.promotion import as_axes
 
 

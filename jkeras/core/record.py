@@ -10,16 +10,17 @@ Fields are the annotated names of the class and its bases, in order (`arguments`
 order), but for names that begin with an underscore and `ClassVar`s. A field without a default is
 required. An annotation that is a `Kind` converts the value on its way in and out of configs:
 `Initializer` makes an object of "zeros", and a config of that object. `__post_init__` checks and
-derives. What a record is as a value, `core.equality` says.
+derives. What a record is as a value, `core.layer.equality` says.
 """
 
 import functools
 import inspect
 import typing
 
-from jkeras.core import shown, typed
-from jkeras.core.family import families
-from jkeras.core.registry import public, serialize
+from jkeras.core.say import shown
+from jkeras.core.names import typed
+from jkeras.core.names.family import families
+from jkeras.core.names.registry import public, serialize
 
 Any = typing.Any
 
@@ -216,7 +217,7 @@ class FirstUse:
 
 
 class Record:
-    """Base of all records: config and repr from the fields. How they compare: `core.equality`."""
+    """Base of all records: config and repr from the fields. They compare as values (`equality`)."""
 
     _fields = ()
     _internal, __dir__ = shown.RECORD, shown.public_dir
@@ -278,7 +279,7 @@ def record(
             but are the base's.
         keyword_only: names of keyword-only arguments, as one string.
         base_init: takes `self` and the keyword arguments that are not fields.
-        init: for type checkers: False where a base class says the arguments; see `core.typed`.
+        init: for type checkers: False where a base class says the arguments (`core.names.typed`).
     """
 
     def decorate(cls):

@@ -1,6 +1,6 @@
 """Data sets: `digits` comes with the package, the others are downloaded once."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.datasets import (
     boston_housing,
     california_housing,

@@ -1,6 +1,6 @@
 """Prices of houses in Boston."""
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.datasets import tables
 
 

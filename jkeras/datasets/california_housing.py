@@ -1,6 +1,6 @@
 """Prices of houses in California."""
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.datasets import tables
 
 ROWS = {"small": 600, "large": None}

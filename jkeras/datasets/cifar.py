@@ -2,7 +2,7 @@
 
 import tarfile
 
-from jkeras.core import settings
+from jkeras.core.session import settings
 from jkeras.datasets import plain_pickle
 from jkeras.datasets.published import fetched
 

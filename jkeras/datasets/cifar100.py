@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.datasets.cifar import batches, images
 
 FOLDER = "cifar-100-python"

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.datasets.published import fetched
 
 FOLDER = os.path.join("datasets", "fashion-mnist")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.datasets.plain_pickle import load_npz
 from jkeras.datasets.published import fetched
 from jkeras.datasets.texts import as_array, marked, shorter, shuffled, within, word_index

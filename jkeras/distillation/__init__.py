@@ -1,6 +1,6 @@
 """Distillation: a small model learns from a large one."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.distillation.distiller import Distiller
 from jkeras.distillation.losses import DistillationLoss, FeatureDistillation, LogitsDistillation
 

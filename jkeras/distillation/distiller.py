@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jkeras import metrics, tree
-from jkeras.core import registry
+from jkeras.core.names import registry
 from jkeras.core.errors import explain
 from jkeras.distillation.losses import as_losses
 from jkeras.models import Model, Sequential

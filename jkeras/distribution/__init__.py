@@ -1,6 +1,6 @@
 """`keras.distribution`: data and models over many devices and processes, on `jax.sharding`."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.distribution.auto import AutoParallel
 from jkeras.distribution.context import ContextParallel
 from jkeras.distribution.mesh import (

@@ -8,8 +8,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.core.registry import public
-from jkeras.core.variable import Variable
+from jkeras.core.names.registry import public
+from jkeras.core.weights.variable import Variable
 from jkeras.distribution.cuts import Cuts
 from jkeras.distribution.mesh import TensorLayout, mesh_beside_batch
 from jkeras.distribution.report import LayoutReport, LayoutRow

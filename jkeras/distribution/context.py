@@ -1,6 +1,6 @@
 """ContextParallel: sequences that are too long for one device lie in parts."""
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.distribution.mesh import TensorLayout, mesh_beside_batch
 from jkeras.distribution.strategies import FSDP
 

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.patterns import fitting
-from jkeras.core.registry import public
+from jkeras.core.names.patterns import fitting
+from jkeras.core.names.registry import public
 
 
 @public("keras.distribution.list_devices")

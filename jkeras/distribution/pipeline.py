@@ -1,6 +1,6 @@
 """PipelineParallel: the blocks of a `Stack` lie on devices of their own."""
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.distribution.mesh import mesh_beside_batch
 from jkeras.distribution.strategies import Distribution
 

@@ -4,8 +4,8 @@ import os
 
 import jax
 
-from jkeras.core.registry import public
-from jkeras.core.settings import set_random_seed, settings
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import set_random_seed, settings
 
 
 @public("keras.distribution.initialize")
@@ -56,6 +56,6 @@ def _seed_of_first():
     """A seed that the first process draws and all get."""
     from jax.experimental import multihost_utils
 
-    from jkeras.core.settings import default_seed
+    from jkeras.core.session.settings import default_seed
 
     return int(multihost_utils.broadcast_one_to_all(jax.numpy.uint32(default_seed() % 2**32)))

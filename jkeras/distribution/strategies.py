@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import check_choice, explain
-from jkeras.core.keras_tensor import is_symbolic
-from jkeras.core.registry import public
-from jkeras.core.settings import settings
-from jkeras.core.spread import spread
+from jkeras.core.graph.keras_tensor import is_symbolic
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import settings
+from jkeras.core.session.spread import spread
 from jkeras.distribution.mesh import DeviceMesh, LayoutMap, TensorLayout, list_devices
 
 OFFLOADS = (None, "optimizer")

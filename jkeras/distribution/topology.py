@@ -8,7 +8,7 @@ import re
 import jax
 
 from jkeras.core.errors import explain
-from jkeras.core.extras import install_line
+from jkeras.core.say.extras import install_line
 
 # kind in a name: kind of the device, and the bytes that XLA gives a program on one, in GiB, as
 # libtpu 0.0.52 says where one does not fit

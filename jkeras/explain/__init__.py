@@ -4,7 +4,7 @@ Each method is called on a model and its data, `explain.saliency(model, x, targe
 and `state` it is a pure function of these and of `x`, for `jax.jit`, `jax.vmap` and `jax.grad`.
 """
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.explain.attention import attention_rollout
 from jkeras.explain.cam import grad_cam, grad_cam_plus_plus
 from jkeras.explain.concepts import concept_direction, tcav

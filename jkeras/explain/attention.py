@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.core.paths import walk
+from jkeras.core.weights.paths import walk
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, no_score
 from jkeras.layers import GroupQueryAttention, MultiHeadAttention

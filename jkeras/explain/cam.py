@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.core.settings import settings
+from jkeras.core.session.settings import settings
 from jkeras.explain.running import attribute
 from jkeras.explain.score import Scored, Structure, Target
 

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.family import families
-from jkeras.core.rng import as_key
+from jkeras.core.names.family import families
+from jkeras.core.weights.rng import as_key
 from jkeras.explain.running import as_array, rows_of
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.settings import settings
+from jkeras.core.session.settings import settings
 from jkeras.explain import baselines
 from jkeras.explain.points import in_passes
 from jkeras.explain.running import as_array, attribute, variable_like

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.core.taps import Taps, run_tapped
+from jkeras.core.run.taps import Taps, run_tapped
 
 Structure: TypeAlias = Any
 Place: TypeAlias = Any  # a path, or a layer

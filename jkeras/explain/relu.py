@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.programs import inner_jaxprs
+from jkeras.core.run.programs import inner_jaxprs
 from jkeras.explain.cam import grad_cam
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.family import families
+from jkeras.core.names.family import families
 from jkeras.core.layer import Layer
-from jkeras.core.module import Parts
+from jkeras.core.weights.module import Parts
 from jkeras.explain.places import as_places, split
 from jkeras.explain.score import Score, Structure, Target, check_target, split_target
 

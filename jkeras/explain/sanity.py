@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.rng import as_key
+from jkeras.core.weights.rng import as_key
 from jkeras.explain import baselines
 from jkeras.explain.running import as_array, attribute, variable_like
 from jkeras.explain.score import Scored, Target

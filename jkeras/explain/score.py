@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.dtypes import wide
+from jkeras.core.names.dtypes import wide
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
 from jkeras.explain.places import outputs_with, values_at

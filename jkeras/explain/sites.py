@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.programs import call_of
+from jkeras.core.run.programs import call_of
 from jkeras.explain.tape import Entry
 from jkeras.ops.kernels import traced_for
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.programs import WITH_TANGENTS, call_of, evaluate
+from jkeras.core.run.programs import WITH_TANGENTS, call_of, evaluate
 from jkeras.ops.kernels import traced_for
 from jkeras.training.batch_independence import ELEMENTWISE
 

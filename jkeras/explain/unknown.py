@@ -4,7 +4,7 @@ import jax
 
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
-from jkeras.core.trail import Trail
+from jkeras.core.run.trail import Trail
 from jkeras.explain.score import Scored
 from jkeras.explain.tape import Entry
 from jkeras.kernel import apply as kernel

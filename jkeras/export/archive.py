@@ -4,12 +4,12 @@ import os
 
 import jax
 
-from jkeras.core import console
+from jkeras.core.say import console
 from jkeras.core.errors import ExportError, explain, place_of
 from jkeras.core.layer import Layer
-from jkeras.core.paths import walk
-from jkeras.core.registry import public
-from jkeras.core.variable import Variable
+from jkeras.core.weights.paths import walk
+from jkeras.core.names.registry import public
+from jkeras.core.weights.variable import Variable
 from jkeras.export import artifact
 from jkeras.export.loading import Endpoint
 from jkeras.export.lowering import PLATFORMS, host_layer, lower

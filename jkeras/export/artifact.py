@@ -18,10 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from jkeras.core.by_variable import ByVariable, unique
+from jkeras.core.weights.by_variable import ByVariable, unique
 from jkeras.core.errors import SerializationError
-from jkeras.core.extras import install_line
-from jkeras.core.variable import values_of
+from jkeras.core.say.extras import install_line
+from jkeras.core.weights.variable import values_of
 from jkeras.saving import npz, safe_json
 from jkeras.saving.safe_zip import SafeZip
 

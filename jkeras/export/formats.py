@@ -2,9 +2,9 @@
 
 import os
 
-from jkeras.core import console
+from jkeras.core.say import console
 from jkeras.core.errors import check_choice
-from jkeras.core.settings import is_interactive_logging_enabled
+from jkeras.core.session.settings import is_interactive_logging_enabled
 from jkeras.export import onnx_file, tensorflow_files
 from jkeras.export.archive import ExportArchive
 

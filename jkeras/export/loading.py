@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.export import artifact
 from jkeras.saving.reading import explained, opened
 

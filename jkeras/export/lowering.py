@@ -9,10 +9,10 @@ import typing
 import jax
 from jax import export, lax
 
-from jkeras.core import frame
-from jkeras.core.by_variable import ByVariable, unique
+from jkeras.core.weights import frame
+from jkeras.core.weights.by_variable import ByVariable, unique
 from jkeras.core.errors import ExportError, explain
-from jkeras.core.settings import settings
+from jkeras.core.session.settings import settings
 from jkeras.core.errors import place_of
 from jkeras.ops.kernels import is_known, traced_for
 

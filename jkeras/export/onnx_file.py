@@ -5,7 +5,7 @@ import warnings
 import jax
 
 from jkeras.core.errors import explain
-from jkeras.core.extras import install_line
+from jkeras.core.say.extras import install_line
 from jkeras.core.errors import place_of
 from jkeras.export.archive import check_texts
 from jkeras.export.lowering import Inference, explained, on_one_device

@@ -7,12 +7,12 @@ import itertools
 import jax
 from jax import export
 
-from jkeras.core import graph
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.building import as_specs
+from jkeras.core.graph import graph
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.run.building import as_specs
 from jkeras.core.errors import ExportError, explain
-from jkeras.core.input_spec import InputSpec
-from jkeras.core.dtypes import standardize_dtype
+from jkeras.core.graph.input_spec import InputSpec
+from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.errors import place_of
 from jkeras.kernel.spec import Spec
 

@@ -1,6 +1,6 @@
 """`jkeras.generation`: text after prompts as pure functions; what attention keeps is a value."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.generation.beams import beam_search
 from jkeras.generation.cache import init_cache, positions
 from jkeras.generation.generator import Generator

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.generation.cache import map_rows
 from jkeras.generation.generator import Generator, Rows, kept_on, stop_tokens
 

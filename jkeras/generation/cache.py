@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.layer import Layer
-from jkeras.core.paths import walk
-from jkeras.core.positions import positions_now
-from jkeras.core.registry import public
-from jkeras.core.tracebacks import is_built_in
+from jkeras.core.weights.paths import walk
+from jkeras.core.session.positions import positions_now
+from jkeras.core.names.registry import public
+from jkeras.core.run.tracebacks import is_built_in
 from jkeras.generation.elementwise import is_elementwise
 from jkeras.kernel import apply as kernel
 from jkeras.kernel.scope import Path

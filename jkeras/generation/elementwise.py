@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jax
 
-from jkeras.core.programs import call_of
+from jkeras.core.run.programs import call_of
 
 # of JAX, from arrays of one shape to such an array, each number from those in its place
 PRIMITIVES = frozenset(

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.generation.cache import Uncached, check_operations, forward
 from jkeras.generation.sampler import Sampler
 from jkeras.generation.tables import tables_of

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.generation.cache import map_rows
 from jkeras.generation.generator import Generator, Rows
 

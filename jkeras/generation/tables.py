@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.programs import Call, call_of, inner_jaxprs
+from jkeras.core.run.programs import Call, call_of, inner_jaxprs
 
 SHAPES = frozenset(
     """

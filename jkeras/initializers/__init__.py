@@ -1,6 +1,6 @@
 """Initializers: the first values of weights."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.initializers.base import Initializer
 from jkeras.initializers.fixed import STFT, Constant, Identity, Ones, Zeros
 from jkeras.initializers.random import (

@@ -2,12 +2,12 @@
 
 import json
 
-from jkeras.core import sampling
-from jkeras.core.dtypes import standardize_dtype
+from jkeras.core.session import sampling
+from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.record import Kind, Record, defines
-from jkeras.core.registry import deserialize, public, serialize
-from jkeras.core.rng import SeedGenerator, as_key
-from jkeras.core.settings import default_seed
+from jkeras.core.names.registry import deserialize, public, serialize
+from jkeras.core.weights.rng import SeedGenerator, as_key
+from jkeras.core.session.settings import default_seed
 
 
 @public("keras.initializers.Initializer", "keras.Initializer")

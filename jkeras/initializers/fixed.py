@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import check_choice
-from jkeras.core.dtypes import as_numbers, standardize_dtype
+from jkeras.core.names.dtypes import as_numbers, standardize_dtype
 from jkeras.core.record import Kind, record
-from jkeras.core.registry import deserialize
+from jkeras.core.names.registry import deserialize
 from jkeras.initializers.base import Initializer
 
 

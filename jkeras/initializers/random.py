@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import sampling
+from jkeras.core.session import sampling
 from jkeras.core.errors import suggestion
-from jkeras.core.dtypes import standardize_dtype
+from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.record import Any, record
 from jkeras.initializers.base import RandomInitializer, normal, truncated_normal
 

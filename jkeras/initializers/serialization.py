@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.family import Family
-from jkeras.core.dtypes import standardize_dtype
-from jkeras.core.registry import public
+from jkeras.core.names.family import Family
+from jkeras.core.names.dtypes import standardize_dtype
+from jkeras.core.names.registry import public
 from jkeras.initializers.fixed import Ones, Zeros
 from jkeras.initializers.random import RandomNormal, RandomUniform
 

@@ -8,9 +8,9 @@ import numpy as np
 
 import jkeras
 from jkeras import ops
-from jkeras.core import sparse
-from jkeras.core.keras_tensor import is_symbolic
-from jkeras.core.scopes import is_training
+from jkeras.core.graph import sparse
+from jkeras.core.graph.keras_tensor import is_symbolic
+from jkeras.core.run.scopes import is_training
 from jkeras.keras2.closures import sampled
 from jkeras.keras2.graph_functions import LearningPhase
 

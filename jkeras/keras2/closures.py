@@ -7,7 +7,7 @@ import inspect
 import types
 
 import jkeras
-from jkeras.core.keras_tensor import is_symbolic
+from jkeras.core.graph.keras_tensor import is_symbolic
 from jkeras.models import Functional
 
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import jkeras
-from jkeras.core import graph
-from jkeras.core.keras_tensor import is_symbolic
+from jkeras.core.graph import graph
+from jkeras.core.graph.keras_tensor import is_symbolic
 
 
 class LearningPhase(int):

@@ -39,7 +39,7 @@ class Flow:
         valid_rows: which rows of the batch are valid, booleans (batch,), where some are padding.
         microbatch: the `Microbatch` that is computed, where a batch is taken in several.
         shared: canonical paths of what is reached by several: `{path: canonical path}`.
-        taps: what is looked at and changed from outside, see `core.taps`; None: nothing.
+        taps: what is looked at and changed from outside, see `core.run.taps`; None: nothing.
         noise_alone: whether layers that in training do something other than to add noise do as
             outside of it; in a pass inside of such a one they do so, too.
 
@@ -56,7 +56,7 @@ class Flow:
             since there are many, and some run in loops.
         counts: how many keys each path has asked for.
         stack: (layer, dtype that weights are cast to) of the layers that run now.
-        chains: equal layers of the root that run in a loop, by layer; see `training.stacked`.
+        chains: equal layers of the root that run in a loop, by layer; see `training.step.stacked`.
     """
 
     chains: typing.ClassVar[dict] = {}

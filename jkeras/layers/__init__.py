@@ -1,7 +1,7 @@
 """`keras.layers`: layers, grouped in one file for each family."""
 
-from jkeras.core.exports import exported
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.names.exports import exported
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.layers.dense import Dense
 from jkeras.layers.identity import Identity

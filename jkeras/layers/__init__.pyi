@@ -1,7 +1,7 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
-from jkeras.core.input_spec import InputSpec as InputSpec
-from jkeras.core.layer import Layer as Layer
+from jkeras.core.graph.input_spec import InputSpec as InputSpec
+from jkeras.core.layer.contract import Layer as Layer
 from jkeras.layers.activation import Activation as Activation
 from jkeras.layers.activation import ELU as ELU
 from jkeras.layers.activation import LeakyReLU as LeakyReLU

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 
 from jkeras import activations
 from jkeras.core import record
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import place_of
 from jkeras.kernel.beside import note_logits
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.layers.base import ReadyLayer
 from jkeras.ops import rectified

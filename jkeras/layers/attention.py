@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.errors import suggestion
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
-from jkeras.core.rng import SeedGenerator
-from jkeras.core.typed import fields
+from jkeras.core.weights.rng import SeedGenerator
+from jkeras.core.names.typed import fields
 from jkeras.initializers import GlorotUniform, Ones
 from jkeras.kernel.numbers import is_zero
 from jkeras.ops.attention_plain import both, causal_mask

@@ -1,7 +1,7 @@
 """What several families of layers share."""
 
 from jkeras import activations
-from jkeras.core import registry
+from jkeras.core.names import registry
 from jkeras.core.errors import ArgumentError
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind

@@ -5,7 +5,7 @@ from types import MappingProxyType
 import jax
 
 from jkeras.core.errors import explain
-from jkeras.core.policy import NEED_DATA
+from jkeras.core.weights.policy import NEED_DATA
 from jkeras.layers.lora import LoraLayer
 from jkeras.quantizers.configs import CalibratedConfig
 from jkeras.quantizers.groups import Grid, Groups, rows_and_columns

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import layer
-from jkeras.core.rng import SeedGenerator
-from jkeras.core.settings import standardize_data_format
-from jkeras.core.typed import Sizes
+from jkeras.core.weights.rng import SeedGenerator
+from jkeras.core.session.settings import standardize_data_format
+from jkeras.core.names.typed import Sizes
 from jkeras.layers.base import sizes
 from jkeras.layers.recurrent import CellLayer
 from jkeras.layers.recurrent_cells import (

@@ -5,13 +5,13 @@ import typing
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.errors import check_choice, explain
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
-from jkeras.core.settings import standardize_data_format
-from jkeras.core.typed import Sizes
+from jkeras.core.session.settings import standardize_data_format
+from jkeras.core.names.typed import Sizes
 from jkeras.layers.base import activated, keeps_shape, shape_of_windows, sizes, spatial_axes
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
 

@@ -1,6 +1,6 @@
 """Dense: an affine map of the last axis."""
 
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import layer
 from jkeras.core.record import (
     HIDDEN,

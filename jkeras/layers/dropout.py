@@ -5,15 +5,15 @@ import typing
 import jax.numpy as jnp
 
 from jkeras import random
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.errors import check_number, explain
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
-from jkeras.core.rng import SeedGenerator
-from jkeras.core.settings import standardize_data_format
-from jkeras.core.typed import fields
+from jkeras.core.weights.rng import SeedGenerator
+from jkeras.core.session.settings import standardize_data_format
+from jkeras.core.names.typed import fields
 from jkeras.kernel.numbers import is_zero, like
 from jkeras.layers.base import ReadyLayer, refuse_others
 from jkeras.regularizers import L1L2

@@ -9,10 +9,10 @@ from types import MappingProxyType
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError, explain
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.layer import layer
 from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
-from jkeras.core.typed import Sizes
+from jkeras.core.names.typed import Sizes
 from jkeras.initializers import VarianceScaling
 from jkeras.layers.base import activated
 from jkeras.layers.calibrated import CalibratedLayer

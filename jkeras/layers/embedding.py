@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import ops
-from jkeras.core import typed
-from jkeras.core.keras_tensor import is_symbolic
+from jkeras.core.names import typed
+from jkeras.core.graph.keras_tensor import is_symbolic
 from jkeras.core.errors import explain
-from jkeras.core.host_numbers import Ids
+from jkeras.core.graph.host_numbers import Ids
 from jkeras.core.layer import layer
-from jkeras.core.sparse import dense
+from jkeras.core.graph.sparse import dense
 from jkeras.core.record import HIDDEN, OF_BASE, Any, Constraint, Initializer, Regularizer
-from jkeras.core.typed import fields
+from jkeras.core.names.typed import fields
 from jkeras.kernel import low_rank
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
 from jkeras.layers.quantized import Quantization

@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import typed
-from jkeras.core.host_numbers import refuse_masked
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.names import typed
+from jkeras.core.graph.host_numbers import refuse_masked
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
-from jkeras.core.typed import fields
-from jkeras.core.settings import floatx
+from jkeras.core.names.typed import fields
+from jkeras.core.session.settings import floatx
 from jkeras.layers.base import DataLayer, refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, encoded_shape, texts
 from jkeras.ops.fingerprint import farmhash64, fingerprint_cat, siphash64

@@ -6,10 +6,10 @@ import typing
 import jax
 import numpy as np
 
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
-from jkeras.core.dtypes import is_float
+from jkeras.core.names.dtypes import is_float
 from jkeras.core.record import Any
 from jkeras.layers.jax_layer import JaxLayer
 

@@ -1,7 +1,7 @@
 """Layers of other frameworks, which cannot run under JAX: making one says what to use instead."""
 
 from jkeras.core.layer import Layer
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.layers.TorchModuleWrapper")

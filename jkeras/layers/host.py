@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import keras_tensor
+from jkeras.core.graph import keras_tensor
 from jkeras.core.errors import check_choice, explain, place_of, readable, suggestion, violated
 from jkeras.kernel.valid_rows import row_by_row
 from jkeras.layers.base import DataLayer

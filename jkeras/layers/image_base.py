@@ -11,11 +11,11 @@ import jax.numpy as jnp
 
 from jkeras import random
 from jkeras.core.errors import check_choice, explain, violated
-from jkeras.core.keras_tensor import is_symbolic
-from jkeras.core.dtypes import is_float
-from jkeras.core.rng import SeedGenerator, as_key
-from jkeras.core.settings import standardize_data_format
-from jkeras.core.tensorflow_graph import holds_tensors_of_graph
+from jkeras.core.graph.keras_tensor import is_symbolic
+from jkeras.core.names.dtypes import is_float
+from jkeras.core.weights.rng import SeedGenerator, as_key
+from jkeras.core.session.settings import standardize_data_format
+from jkeras.core.run.tensorflow_graph import holds_tensors_of_graph
 from jkeras.layers.base import DataLayer
 from jkeras.ops.boxes import clip_to_image_size, convert_format
 from jkeras.ops.image_common import axes_of, check_rank

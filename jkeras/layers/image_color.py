@@ -9,12 +9,12 @@ import numbers
 import jax.numpy as jnp
 
 from jkeras import random
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
-from jkeras.core.settings import epsilon
-from jkeras.core.typed import Factor, fields
+from jkeras.core.session.settings import epsilon
+from jkeras.core.names.typed import Factor, fields
 from jkeras.layers.image_base import ImageLayer, bounds, chosen, per_image
 from jkeras.ops.image import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 

@@ -7,7 +7,7 @@ from jkeras import random
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
-from jkeras.core.typed import Factor, Sizes
+from jkeras.core.names.typed import Factor, Sizes
 from jkeras.layers.image_base import ImageLayer, chosen, per_image
 from jkeras.layers.image_color import ColorLayer, rescale
 from jkeras.ops.image import gaussian_blur

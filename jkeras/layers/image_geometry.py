@@ -11,7 +11,7 @@ from jkeras import random
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
-from jkeras.core.typed import Factor
+from jkeras.core.names.typed import Factor
 from jkeras.layers.image_base import ImageLayer, MovingLayer, bounds, chosen, per_image
 from jkeras.ops.boxes import clip_to_image_size, convert_format, transform_corners
 from jkeras.ops.image_warp import distort, homography, kernel_size_for, warp

@@ -7,7 +7,7 @@ from jkeras import random
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
-from jkeras.core.typed import Factor
+from jkeras.core.names.typed import Factor
 from jkeras.layers.image_base import ImageLayer, keys_from
 from jkeras.layers.image_color import (
     RandomBrightness,

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras import random
-from jkeras.core.keras_tensor import KerasTensor, map_tensors
+from jkeras.core.graph.keras_tensor import KerasTensor, map_tensors
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
-from jkeras.core.settings import default_seed
+from jkeras.core.session.settings import default_seed
 from jkeras.initializers.base import DrawnSeed
 from jkeras.layers.image_base import ImageLayer, MovingLayer
 from jkeras.ops import image as image_ops

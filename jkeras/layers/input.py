@@ -2,12 +2,12 @@
 
 import warnings
 
-from jkeras.core import keras_tensor
-from jkeras.core.graph import Node
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.graph import keras_tensor
+from jkeras.core.graph.graph import Node
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.layer import Layer
-from jkeras.core.dtypes import standardize_dtype
-from jkeras.core.registry import public
+from jkeras.core.names.dtypes import standardize_dtype
+from jkeras.core.names.registry import public
 
 
 @public("keras.layers.InputLayer")

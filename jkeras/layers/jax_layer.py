@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import dtypes, typed
+from jkeras.core.names import dtypes, typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import StatefulLayer, layer
 from jkeras.core.record import OF_BASE, Any
-from jkeras.core.registry import deserialize, serialize
-from jkeras.core.rng import SeedGenerator, as_key
+from jkeras.core.names.registry import deserialize, serialize
+from jkeras.core.weights.rng import SeedGenerator, as_key
 from jkeras.kernel.spec import Weight
 from jkeras.layers.lambda_layer import _Function
 from jkeras.layers.nnx_module import NnxFunction, is_nnx

@@ -4,12 +4,13 @@ import inspect
 
 import jax
 
-from jkeras.core import keras_tensor, registry
-from jkeras.core.keras_tensor import KerasTensor, is_symbolic
+from jkeras.core.graph import keras_tensor
+from jkeras.core.names import registry
+from jkeras.core.graph.keras_tensor import KerasTensor, is_symbolic
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Hidden
-from jkeras.core.registry import function_to_code, is_in_process, is_lambda, serialize
+from jkeras.core.names.registry import function_to_code, is_in_process, is_lambda, serialize
 from jkeras.layers.base import Value
 
 

@@ -8,15 +8,15 @@ import re
 
 import numpy as np
 
-from jkeras.core import typed
-from jkeras.core.host_numbers import refuse_masked
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.names import typed
+from jkeras.core.graph.host_numbers import refuse_masked
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, readable, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import Any, Kind
-from jkeras.core.registry import refuse_untrusted
-from jkeras.core.settings import floatx
-from jkeras.core.typed import fields
+from jkeras.core.names.registry import refuse_untrusted
+from jkeras.core.session.settings import floatx
+from jkeras.core.names.typed import fields
 from jkeras.layers.encoding import as_salt, hashed
 from jkeras.layers.base import refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, read_lines, texts_alone

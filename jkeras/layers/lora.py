@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 
 from jkeras.core.errors import place_of
-from jkeras.core.family import families
+from jkeras.core.names.family import families
 from jkeras.initializers import HeUniform, Zeros
 from jkeras.kernel import low_rank
 from jkeras.kernel.spec import Weight

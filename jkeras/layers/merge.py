@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import AxisError, explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
-from jkeras.core.registry import public
-from jkeras.core.sparse import is_sparse
-from jkeras.core.typed import Sizes
+from jkeras.core.names.registry import public
+from jkeras.core.graph.sparse import is_sparse
+from jkeras.core.names.typed import Sizes
 from jkeras.kernel.spec import Spec
 
 

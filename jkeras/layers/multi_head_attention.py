@@ -7,14 +7,14 @@ import typing
 
 import jax.numpy as jnp
 
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.errors import AxisError, ShapeError, explain
 from jkeras.core.layer import Composite, layer
-from jkeras.core.quantized_policy import DTypePolicyMap
+from jkeras.core.weights.quantized_policy import DTypePolicyMap
 from jkeras.core.record import HIDDEN, Any, Constraint, Initializer, Regularizer
-from jkeras.core.registry import serialize
-from jkeras.core.settings import settings
-from jkeras.core.typed import Sizes, fields
+from jkeras.core.names.registry import serialize
+from jkeras.core.session.settings import settings
+from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.activation import Softmax
 from jkeras.kernel.numbers import is_zero
 from jkeras.layers.attention_cache import GivenCache

@@ -10,15 +10,15 @@ import typing
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.errors import AxisError, explain
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
 from jkeras.core.record import Constraint, Initializer, Regularizer
 from jkeras.kernel.spec import Weight
 from jkeras.kernel.valid_rows import expand_like, over_valid_rows
-from jkeras.core.settings import settings
-from jkeras.core.typed import Sizes, fields
+from jkeras.core.session.settings import settings
+from jkeras.core.names.typed import Sizes, fields
 from jkeras.initializers import Ones, TruncatedNormal
 from jkeras.layers.base import ReadyLayer
 from jkeras.layers.wrappers import Wrapper

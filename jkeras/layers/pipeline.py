@@ -1,7 +1,7 @@
 """Pipeline: layers one after the other, for preprocessing."""
 
 from jkeras.core.layer import Composite, layer
-from jkeras.core.registry import deserialize, serialize
+from jkeras.core.names.registry import deserialize, serialize
 from jkeras.layers.base import refuse_others
 from jkeras.layers.wrappers import mask_argument
 

@@ -3,13 +3,13 @@ number.
 """
 
 from jkeras import ops
-from jkeras.core import inference
-from jkeras.core.building import is_abstract
+from jkeras.core.graph import inference
+from jkeras.core.run.building import is_abstract
 from jkeras.core.errors import check_choice, explain
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
-from jkeras.core.settings import standardize_data_format
-from jkeras.core.typed import Sizes, fields
+from jkeras.core.session.settings import standardize_data_format
+from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.base import ReadyLayer, shape_of_windows, sizes, spatial_axes
 from jkeras.ops.kernels import is_known
 

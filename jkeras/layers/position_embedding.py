@@ -2,7 +2,7 @@
 
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, layer
-from jkeras.core.positions import positions_now
+from jkeras.core.session.positions import positions_now
 from jkeras.core.record import Initializer
 
 

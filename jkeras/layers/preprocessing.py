@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.errors import explain, violated
-from jkeras.core.host_numbers import refuse_masked
+from jkeras.core.graph.host_numbers import refuse_masked
 from jkeras.core.layer import layer
 from jkeras.core.record import OF_BASE
-from jkeras.core.settings import epsilon, image_data_format
-from jkeras.core.typed import Sizes
+from jkeras.core.session.settings import epsilon, image_data_format
+from jkeras.core.names.typed import Sizes
 from jkeras.kernel.spec import Weight
 from jkeras.initializers import Ones, Zeros
 from jkeras.layers.base import DataLayer, Value

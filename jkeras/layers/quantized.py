@@ -8,10 +8,10 @@ from types import MappingProxyType
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import registry
-from jkeras.core.adapting import weight_of
+from jkeras.core.names import registry
+from jkeras.core.run.adapting import weight_of
 from jkeras.core.errors import explain
-from jkeras.core.policy import check_mode
+from jkeras.core.weights.policy import check_mode
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
 from jkeras.kernel.spec import Weight

@@ -7,15 +7,16 @@ import typing
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import inference, registry, typed
-from jkeras.core.building import is_abstract
+from jkeras.core.graph import inference
+from jkeras.core.names import registry, typed
+from jkeras.core.run.building import is_abstract
 from jkeras.core.errors import explain
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Composite, Layer, layer
-from jkeras.core.module import Module
+from jkeras.core.weights.module import Module
 from jkeras.core.record import Regularizer
-from jkeras.core.typed import fields
-from jkeras.core.variable import Variable
+from jkeras.core.names.typed import fields
+from jkeras.core.weights.variable import Variable
 from jkeras.kernel.spec import Weight
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_cells import (

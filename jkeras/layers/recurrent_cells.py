@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import random
-from jkeras.core import typed
-from jkeras.core.family import families
+from jkeras.core.names import typed
+from jkeras.core.names.family import families
 from jkeras.core.layer import Composite, Layer, layer
 from jkeras.core.record import Activation, Any, Constraint, FamilyKind, Regularizer
-from jkeras.core.rng import SeedGenerator
+from jkeras.core.weights.rng import SeedGenerator
 from jkeras.kernel.numbers import is_zero
 from jkeras.kernel.spec import sample
 from jkeras.layers.base import Value, activated

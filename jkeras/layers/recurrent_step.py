@@ -10,9 +10,9 @@ import typing
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.adapting import loop_body
+from jkeras.core.run.adapting import loop_body
 from jkeras.core.layer import Layer
-from jkeras.core.structure import all_built
+from jkeras.core.weights.structure import all_built
 from jkeras.kernel.apply import on_shapes
 from jkeras.ops.recurrent_split import Split
 

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 
 from jkeras import ops
 from jkeras.core.errors import check_choice, explain, place_of
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
-from jkeras.core.dtypes import is_float
-from jkeras.core.settings import standardize_data_format
-from jkeras.core.typed import Sizes, fields
+from jkeras.core.names.dtypes import is_float
+from jkeras.core.session.settings import standardize_data_format
+from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.base import sizes, spatial_axes
 from jkeras.ops.image import resize
 

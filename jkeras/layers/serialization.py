@@ -1,6 +1,6 @@
 """Layers to configs and back."""
 
-from jkeras.core import registry
+from jkeras.core.names import registry
 from jkeras.core.layer import Layer
 
 

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 
 from jkeras import ops
 from jkeras.core.errors import check_choice, explain
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
-from jkeras.core.settings import epsilon, standardize_data_format
+from jkeras.core.session.settings import epsilon, standardize_data_format
 from jkeras.initializers import STFT
 from jkeras.layers.base import DataLayer
 

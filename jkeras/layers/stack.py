@@ -6,15 +6,15 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.kernel import tree
-from jkeras.core.adapting import built_for
-from jkeras.core.call import target_of
+from jkeras.core.run.adapting import built_for
+from jkeras.core.run.call import target_of
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, StatefulLayer, layer
 from jkeras.core.record import Any
-from jkeras.core.remat import policy_of
-from jkeras.core.rng import SeedGenerator
-from jkeras.core.settings import settings
-from jkeras.core.variable import gathered
+from jkeras.core.run.remat import policy_of
+from jkeras.core.weights.rng import SeedGenerator
+from jkeras.core.session.settings import settings
+from jkeras.core.weights.variable import gathered
 from jkeras.kernel.apply import structure
 from jkeras.kernel.losses import split
 from jkeras.kernel.spec import Spec, sample

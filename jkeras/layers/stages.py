@@ -11,7 +11,7 @@ from jax import lax
 from jax.sharding import PartitionSpec
 
 from jkeras.core.errors import explain
-from jkeras.core.settings import settings
+from jkeras.core.session.settings import settings
 from jkeras.distribution.pipeline import STAGE
 from jkeras.kernel.microbatch import cut, joined
 from jkeras.distribution.mesh import TensorLayout

@@ -3,7 +3,7 @@
 import jax
 
 from jkeras.core.errors import explain
-from jkeras.core.input_spec import InputSpec
+from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import layer
 from jkeras.core.record import (
     Activation,

@@ -5,11 +5,11 @@ import string
 
 import numpy as np
 
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import check_choice, explain, violated
 from jkeras.core.layer import layer
-from jkeras.core.settings import floatx
-from jkeras.core.typed import Sizes
+from jkeras.core.session.settings import floatx
+from jkeras.core.names.typed import Sizes
 from jkeras.layers.base import Value
 from jkeras.layers.host import HostLayer, check_output_mode, texts, texts_alone
 from jkeras.layers.lookup import LOOKUP_MODES, Listed, Ragged, StringLookup, batches_of

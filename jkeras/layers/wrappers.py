@@ -5,13 +5,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import registry
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.call import target_of
+from jkeras.core.names import registry
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.run.call import target_of
 from jkeras.core.errors import check_choice
 from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
-from jkeras.core.paths import walk
-from jkeras.core.rng import SeedGenerator
+from jkeras.core.weights.paths import walk
+from jkeras.core.weights.rng import SeedGenerator
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_step import StateShapes
 

@@ -2,7 +2,7 @@
 arXiv:2106.09685).
 """
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.lora.adapter import Adapter
 from jkeras.lora.applying import apply, init, merge
 from jkeras.lora.attaching import attach, detach

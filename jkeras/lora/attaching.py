@@ -4,7 +4,7 @@ import typing
 
 from jkeras.core.errors import explain, place_of
 from jkeras.core.layer import Layer
-from jkeras.core.paths import own_variables, walk
+from jkeras.core.weights.paths import own_variables, walk
 from jkeras.kernel import low_rank
 from jkeras.lora.adapter import Adapter
 from jkeras.lora.applying import init, missing, shape_of

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import jax.numpy as jnp
 
-from jkeras.core.paths import own_variables, walk
-from jkeras.core.structure import all_built
+from jkeras.core.weights.paths import own_variables, walk
+from jkeras.core.weights.structure import all_built
 from jkeras.core.errors import NotBuiltError
 from jkeras.kernel import low_rank, tree
 from jkeras.layers import EinsumDense, Stack

@@ -3,7 +3,7 @@
 import difflib
 import typing
 
-from jkeras.core import patterns
+from jkeras.core.names import patterns
 from jkeras.core.errors import explain
 from jkeras.kernel import tree
 from jkeras.lora.kernels import is_kernel

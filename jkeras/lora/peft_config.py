@@ -6,7 +6,7 @@ import math
 import re
 import typing
 
-from jkeras.core import patterns
+from jkeras.core.names import patterns
 from jkeras.core.errors import SerializationError
 
 LARGEST_ALPHA = 1e18  # products with it are far from the largest number of float32

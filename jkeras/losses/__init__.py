@@ -2,7 +2,7 @@
 reduce them.
 """
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.losses.base import Loss
 from jkeras.losses.crossentropy import (
     BinaryCrossentropy,

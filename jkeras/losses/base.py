@@ -7,13 +7,14 @@ from typing import Self
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import policy, typed
+from jkeras.core.weights import policy
+from jkeras.core.names import typed
 from jkeras.core.errors import ArgumentError, readable
-from jkeras.core.host_numbers import refuse_masked
-from jkeras.core.keras_tensor import refuse_cycles
+from jkeras.core.graph.host_numbers import refuse_masked
+from jkeras.core.graph.keras_tensor import refuse_cycles
 from jkeras.core.record import Any, Record, record
-from jkeras.core.registry import deserialize, serialize
-from jkeras.core.settings import auto_name, floatx
+from jkeras.core.names.registry import deserialize, serialize
+from jkeras.core.session.settings import auto_name, floatx
 from jkeras.kernel.beside import mask_beside
 from jkeras.losses.reduction import (
     counted_labels,

@@ -8,12 +8,12 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.errors import ShapeError, check_number
 from jkeras.kernel import labels_seen
 from jkeras.kernel.beside import logits_beside
 from jkeras.core.record import record
-from jkeras.core.settings import epsilon
+from jkeras.core.session.settings import epsilon
 from jkeras.kernel.numbers import is_zero
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays

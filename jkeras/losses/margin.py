@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import record
-from jkeras.core.settings import epsilon
+from jkeras.core.session.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import comparison
 from jkeras.losses.typing import Tensor

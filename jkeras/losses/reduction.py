@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError, check_choice, explain
-from jkeras.core.op import op
+from jkeras.core.graph.op import op
 from jkeras.kernel.microbatch import Microbatch, current_microbatch, per_microbatch
 from jkeras.kernel.valid_rows import expand_like, over_valid_rows, current_valid_rows
 from jkeras.losses.typing import Tensor

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from jkeras.core.family import Family
-from jkeras.core.registry import public
+from jkeras.core.names.family import Family
+from jkeras.core.names.registry import public
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.crossentropy import binary_crossentropy
 from jkeras.losses.margin import kl_divergence

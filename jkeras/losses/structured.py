@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.record import record
-from jkeras.core.settings import epsilon
+from jkeras.core.session.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays
 from jkeras.losses.reduction import comparison

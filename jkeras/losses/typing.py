@@ -5,7 +5,7 @@ from typing import Any
 
 from jax.typing import ArrayLike
 
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.graph.keras_tensor import KerasTensor
 
 # an array, a number or nested lists of numbers, or the place of an array in a graph
 Tensor = ArrayLike | Sequence[Any] | KerasTensor

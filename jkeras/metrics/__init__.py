@@ -2,7 +2,7 @@
 Keras object.
 """
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,

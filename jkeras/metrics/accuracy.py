@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import check_number
 from jkeras.core.record import record
-from jkeras.core.settings import floatx
+from jkeras.core.session.settings import floatx
 from jkeras.losses.reduction import comparison, pair, squeeze_or_expand_to_same_rank
 from jkeras.losses.typing import Tensor
 from jkeras.metrics.reduction import MeanMetricWrapper

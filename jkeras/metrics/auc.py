@@ -8,7 +8,7 @@ import numpy as np
 
 from jkeras.core.errors import suggestion
 from jkeras.core.record import Any, record
-from jkeras.core.settings import epsilon, floatx
+from jkeras.core.session.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan
 from jkeras.losses.typing import Tensor
 from jkeras.metrics.base import Accumulator, State, StateSpec

@@ -15,18 +15,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import frame, policy, shown, typed
-from jkeras.core.by_variable import ByVariable
-from jkeras.core.dtypes import as_numbers
+from jkeras.core.weights import frame, policy
+from jkeras.core.say import shown
+from jkeras.core.names import typed
+from jkeras.core.weights.by_variable import ByVariable
+from jkeras.core.names.dtypes import as_numbers
 from jkeras.core.errors import explain
-from jkeras.core.family import families
-from jkeras.core.host_numbers import WIDEST, fitted, refuse_masked
-from jkeras.core.keras_tensor import refuse_cycles, standardize_shape
-from jkeras.core.module import Module
+from jkeras.core.names.family import families
+from jkeras.core.graph.host_numbers import WIDEST, fitted, refuse_masked
+from jkeras.core.graph.keras_tensor import refuse_cycles, standardize_shape
+from jkeras.core.weights.module import Module
 from jkeras.core.record import Any, Record, defines, record
-from jkeras.core.registry import public_name
-from jkeras.core.settings import auto_name, epsilon, floatx
-from jkeras.core.variable import Variable
+from jkeras.core.names.registry import public_name
+from jkeras.core.session.settings import auto_name, epsilon, floatx
+from jkeras.core.weights.variable import Variable
 from jkeras.kernel.beside import mask_beside
 
 State = Mapping[str, jax.Array]  # the variables of a metric, by name

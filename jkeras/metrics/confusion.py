@@ -12,7 +12,7 @@ import numpy as np
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
 from jkeras.kernel.valid_rows import expand_like
-from jkeras.core.settings import epsilon, floatx
+from jkeras.core.session.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan, squeeze_or_expand_to_same_rank
 from jkeras.losses.typing import Tensor
 from jkeras.metrics.base import Accumulator, State, StateSpec

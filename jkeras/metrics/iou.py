@@ -6,11 +6,11 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.errors import ShapeError, check_whole
 from jkeras.core.record import Any, record
 from jkeras.kernel.valid_rows import expand_like
-from jkeras.core.settings import epsilon
+from jkeras.core.session.settings import epsilon
 from jkeras.losses.typing import Tensor
 from jkeras.metrics.base import Accumulator, State, StateSpec
 from jkeras.ops.kernels_extrema import place_of_largest

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import typed
-from jkeras.core.family import families
+from jkeras.core.names import typed
+from jkeras.core.names.family import families
 from jkeras.core.record import record
-from jkeras.core.registry import public_name
+from jkeras.core.names.registry import public_name
 from jkeras.losses.base import OfFunction, hold_kwargs
 from jkeras.losses.reduction import (
     apply_mask,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import check_choice
 from jkeras.core.record import record
 from jkeras.kernel.valid_rows import count_valid_rows
-from jkeras.core.settings import epsilon
+from jkeras.core.session.settings import epsilon
 from jkeras.losses.reduction import pair
 from jkeras.losses.typing import Tensor
 from jkeras.metrics.base import Accumulator, State, StateSpec

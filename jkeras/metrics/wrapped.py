@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import losses
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.record import record
-from jkeras.core.settings import epsilon
+from jkeras.core.session.settings import epsilon
 from jkeras.losses.reduction import comparison, pair
 from jkeras.losses.regression import normalize
 from jkeras.losses.typing import Tensor

@@ -1,6 +1,6 @@
 """Models: Sequential, functional, subclassed; cloning and JSON."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.models.cloning import clone_model
 from jkeras.models.functional import Functional
 from jkeras.models.model import Model, model_from_json

@@ -1,10 +1,10 @@
 """`clone_model`: the same architecture with new weights."""
 
 from jkeras import tree
-from jkeras.core import registry
-from jkeras.core.graph import graph_of, operation_of
-from jkeras.core.keras_tensor import KerasTensor, flatten, map_tensors
-from jkeras.core.op import Operation
+from jkeras.core.names import registry
+from jkeras.core.graph.graph import graph_of, operation_of
+from jkeras.core.graph.keras_tensor import KerasTensor, flatten, map_tensors
+from jkeras.core.graph.op import Operation
 from jkeras.core.layer import Layer
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional, rebuild

@@ -3,19 +3,20 @@
 import collections
 import warnings
 
-from jkeras.core import graph, keras_tensor, op, registry
-from jkeras.core.keras_tensor import any_symbolic, map_tensors, one_or_list
-from jkeras.core.building import is_abstract
-from jkeras.core.call import target_of
+from jkeras.core.graph import graph, keras_tensor, op
+from jkeras.core.names import registry
+from jkeras.core.graph.keras_tensor import any_symbolic, map_tensors, one_or_list
+from jkeras.core.run.building import is_abstract
+from jkeras.core.run.call import target_of
 from jkeras.core.errors import suggestion
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.registry import TensorReference
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.names.registry import TensorReference
 from jkeras.core.layer import Composite, Layer
-from jkeras.core.limits import check_numbers
-from jkeras.core.lines import lines_of
-from jkeras.core.operation import Operation
-from jkeras.core.structure import all_built, graph_keys
-from jkeras.core.symbolic import keeps_samples, spec_of
+from jkeras.core.names.limits import check_numbers
+from jkeras.core.graph.lines import lines_of
+from jkeras.core.layer.operation import Operation
+from jkeras.core.weights.structure import all_built, graph_keys
+from jkeras.core.run.symbolic import keeps_samples, spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.graph_inputs import fitted, input_name, types_of, warn_of_other_structure
 from jkeras.models.host import Prepared, run_rest

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import inference, keras_tensor
-from jkeras.core.building import is_abstract
-from jkeras.core.dtypes import is_float
+from jkeras.core.graph import inference, keras_tensor
+from jkeras.core.run.building import is_abstract
+from jkeras.core.names.dtypes import is_float
 from jkeras.core.errors import explain
-from jkeras.core.host_numbers import Ids, InputTypes, of_one, part_at, refuse_masked
-from jkeras.core.host_numbers import fitted as fitted_to_device
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.graph.host_numbers import Ids, InputTypes, of_one, part_at, refuse_masked
+from jkeras.core.graph.host_numbers import fitted as fitted_to_device
+from jkeras.core.graph.keras_tensor import KerasTensor
 
 
 def fitted(struct, tensors, names, inputs, where, any_size=False) -> list:

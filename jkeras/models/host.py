@@ -7,7 +7,7 @@ import typing
 import jax
 import numpy as np
 
-from jkeras.core import graph, keras_tensor
+from jkeras.core.graph import graph, keras_tensor
 
 
 class Prepared(typing.NamedTuple):

@@ -5,8 +5,8 @@ and who then takes padding for data.
 import warnings
 from typing import Any, NamedTuple
 
-from jkeras.core import graph, keras_tensor
-from jkeras.core.call import VISIBILITY
+from jkeras.core.graph import graph, keras_tensor
+from jkeras.core.run.call import VISIBILITY
 from jkeras.core.errors import LostMaskWarning
 from jkeras.core.layer import Layer
 from jkeras.layers.merge import Merge

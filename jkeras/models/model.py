@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import jax
 
-from jkeras.core import registry
-from jkeras.core.assigning import assign_all
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.names import registry
+from jkeras.core.weights.assigning import assign_all
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
-from jkeras.core.building import as_tuples
+from jkeras.core.run.building import as_tuples
 from jkeras.core.layer import Layer
-from jkeras.core.policy import NEED_DATA
+from jkeras.core.weights.policy import NEED_DATA
 from jkeras.models import host
 from jkeras.models.graph_inputs import columns_by_name, on_host_fitted
 from jkeras.models.lost_masks import warn_of_lost_masks
 from jkeras.quantizers.configs import resolve
 from jkeras.quantizers.report import QuantizationReport
-from jkeras.training.trainer import Trainer
+from jkeras.training.shell.trainer import Trainer
 
 VALUE_FORMATS = {  # how `get_state_tree` reads a variable
     "backend_tensor": operator.attrgetter("value"),

@@ -2,8 +2,8 @@
 
 import jax
 
-from jkeras.core import keras_tensor
-from jkeras.core.keras_tensor import KerasTensor, map_tensors
+from jkeras.core.graph import keras_tensor
+from jkeras.core.graph.keras_tensor import KerasTensor, map_tensors
 
 
 def shapes_of_outputs(inputs, outputs, x):

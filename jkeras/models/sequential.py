@@ -2,13 +2,14 @@
 
 import inspect
 
-from jkeras.core import keras_tensor, registry
-from jkeras.core.building import as_tuples, build_scope, is_abstract, known
-from jkeras.core.host_numbers import InputTypes
+from jkeras.core.graph import keras_tensor
+from jkeras.core.names import registry
+from jkeras.core.run.building import as_tuples, build_scope, is_abstract, known
+from jkeras.core.graph.host_numbers import InputTypes
 from jkeras.core.layer import Composite, Layer
-from jkeras.core.module import Parts
-from jkeras.core.structure import graph_keys
-from jkeras.core.symbolic import spec_of
+from jkeras.core.weights.module import Parts
+from jkeras.core.weights.structure import graph_keys
+from jkeras.core.run.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional
 from jkeras.models.host import Prepared, run_rest

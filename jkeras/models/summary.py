@@ -6,12 +6,12 @@ import shutil
 import jax
 
 from jkeras.callbacks.progress import screen
-from jkeras.core import console
-from jkeras.core.building import is_shape
-from jkeras.core.graph import graph_of, history_of, node_of
+from jkeras.core.say import console
+from jkeras.core.run.building import is_shape
+from jkeras.core.graph.graph import graph_of, history_of, node_of
 from jkeras.core.layer import Layer
-from jkeras.core.op import Operation
-from jkeras.core.settings import is_interactive_logging_enabled
+from jkeras.core.graph.op import Operation
+from jkeras.core.session.settings import is_interactive_logging_enabled
 from jkeras.kernel.spec import size_of
 from jkeras.models.text_table import table_of
 

@@ -2,7 +2,7 @@
 and lax.
 """
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.ops import linalg, nn, numpy
 from jkeras.ops.attention_ring import ring_attention
 from jkeras.ops.core import (  # noqa: A004

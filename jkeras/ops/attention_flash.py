@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
-from jkeras.core.settings import settings
+from jkeras.core.session.settings import settings
 from jkeras.ops.attention_plain import (
     HIDDEN_SOURCE,
     HIDDEN_TARGET,

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from jkeras.core.registry import public
-from jkeras.core.settings import settings
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import settings
 from jkeras.ops.attention_plain import Form, Segments, both, hidden_score
 
 CHUNK = 512  # sources whose scores are held at once

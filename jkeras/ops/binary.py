@@ -4,7 +4,7 @@ import functools
 
 import jax.numpy as jnp
 
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.ops.promotion import (
     broadcast_shapes,
     broadcasting,

@@ -11,8 +11,8 @@ import math
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
-from jkeras.core.registry import public
-from jkeras.core.settings import epsilon
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import epsilon
 
 FORMATS = (
     "xyxy",

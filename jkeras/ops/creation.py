@@ -4,10 +4,10 @@ import math
 
 import jax.numpy as jnp
 
-from jkeras.core.inference import infer
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.dtypes import standardize_dtype
-from jkeras.core.registry import public
+from jkeras.core.graph.inference import infer
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.names.dtypes import standardize_dtype
+from jkeras.core.names.registry import public
 from jkeras.ops.promotion import (
     both_names,
     describe,

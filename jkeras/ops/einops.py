@@ -5,8 +5,8 @@ import re
 
 import jax.numpy as jnp
 
-from jkeras.core.op import op
-from jkeras.core.registry import public
+from jkeras.core.graph.op import op
+from jkeras.core.names.registry import public
 
 
 def _groups(side):

@@ -4,8 +4,8 @@ import functools
 
 import jax.numpy as jnp
 
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.settings import settings
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.session.settings import settings
 from jkeras.ops.promotion import describe, is_integer, numpy_op, optional_dtype, tensor, to_float
 
 

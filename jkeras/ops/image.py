@@ -1,6 +1,6 @@
 """`keras.ops.image`: functions of images, one (height, width, channels) or a batch of them."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.ops.image_color import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 from jkeras.ops.image_filter import gaussian_blur, sobel_edges, ssim
 from jkeras.ops.image_patches import reconstruct_patches

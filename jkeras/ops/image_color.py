@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.dtypes import is_float
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.names.dtypes import is_float
 from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.promotion import result_type
 

@@ -2,8 +2,8 @@
 
 import typing
 
-from jkeras.core.op import op
-from jkeras.core.settings import standardize_data_format
+from jkeras.core.graph.op import op
+from jkeras.core.session.settings import standardize_data_format
 
 
 class Axes(typing.NamedTuple):
@@ -36,7 +36,7 @@ def check_rank(images, name="images"):
 
 
 def image_op(inputs=1, class_name=None, spec=None):
-    """The decorator of an op `keras.ops.image.NAME`; arguments as those of `core.op.op`."""
+    """The decorator of an op `keras.ops.image.NAME`; arguments as those of `core.graph.op.op`."""
 
     def decorate(function):
         return op(

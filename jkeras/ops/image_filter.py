@@ -5,11 +5,11 @@ from typing import Any
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError
-from jkeras.core.keras_tensor import KerasTensor, is_symbolic
-from jkeras.core.op import op
-from jkeras.core.dtypes import is_float
-from jkeras.core.registry import public
-from jkeras.core.settings import standardize_data_format
+from jkeras.core.graph.keras_tensor import KerasTensor, is_symbolic
+from jkeras.core.graph.op import op
+from jkeras.core.names.dtypes import is_float
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.nn_conv import depthwise_conv
 from jkeras.ops.promotion import result_type

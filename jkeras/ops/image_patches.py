@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError, check_choice
-from jkeras.core.settings import standardize_data_format
+from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops.image_common import image_op
 from jkeras.ops.nn_conv import per_axis
 

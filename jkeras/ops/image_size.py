@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras.core.errors import ShapeError, check_choice
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.dtypes import is_float
-from jkeras.core.settings import standardize_data_format
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.names.dtypes import is_float
+from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops.core import saturate_cast
 from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.nn_conv import channel_axis, dimension_numbers, padding_type, per_axis

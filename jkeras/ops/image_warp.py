@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError, check_choice
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.rng import as_key
-from jkeras.core.settings import standardize_data_format
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.weights.rng import as_key
+from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.image_filter import blur
 from jkeras.ops.promotion import result_type

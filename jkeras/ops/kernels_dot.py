@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from jkeras.core.sparse import is_sparse
+from jkeras.core.graph.sparse import is_sparse
 from jkeras.ops.kernels import is_known, on_cpu
 from jkeras.ops.products import matmul
 

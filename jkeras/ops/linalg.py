@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import jax.scipy as jsp
 
 from jkeras.core.errors import check_choice
-from jkeras.core.dtypes import is_float
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.settings import settings
+from jkeras.core.names.dtypes import is_float
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.session.settings import settings
 from jkeras.ops.naming import linalg_op
 from jkeras.ops.promotion import as_axes, shape_of
 

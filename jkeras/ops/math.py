@@ -8,9 +8,9 @@ import numpy as np
 from jax import lax
 
 from jkeras.core.errors import ShapeError
-from jkeras.core.inference import infer
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.op import op
+from jkeras.core.graph.inference import infer
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.graph.op import op
 from jkeras.ops import linalg
 from jkeras.ops.promotion import (
     as_axes,

@@ -1,7 +1,7 @@
 """Decorators for the ops that Keras exports twice: as `keras.ops.NAME` and in a submodule."""
 
-from jkeras.core.op import op
-from jkeras.core.settings import standardize_data_format
+from jkeras.core.graph.op import op
+from jkeras.core.session.settings import standardize_data_format
 
 OF_SETTINGS = {"data_format": standardize_data_format}
 

@@ -1,6 +1,6 @@
 """`keras.ops.nn`: everything of the nn_* files."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.ops.nn_activations import (
     celu,
     elu,

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.ops.attention import attention
 from jkeras.ops.attention_plain import padding_segments
 from jkeras.ops.kernels import on_nvidia_gpu

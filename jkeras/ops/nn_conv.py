@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras.core.errors import PaddingError, ShapeError, check_choice
-from jkeras.core.inference import infer
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.settings import standardize_data_format
+from jkeras.core.graph.inference import infer
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops import kernels_conv
 from jkeras.ops.naming import nn_op
 

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 from jax import lax
 from numpy.lib.array_utils import normalize_axis_index
 
-from jkeras.core.inference import infer
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.op import op
-from jkeras.core.dtypes import standardize_dtype
-from jkeras.core.registry import public
+from jkeras.core.graph.inference import infer
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.graph.op import op
+from jkeras.core.names.dtypes import standardize_dtype
+from jkeras.core.names.registry import public
 from jkeras.ops.naming import nn_op, public_names
 
 

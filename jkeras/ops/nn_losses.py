@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core.dtypes import standardize_dtype
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.names.dtypes import standardize_dtype
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.kernel import labels_seen
-from jkeras.core.settings import settings
+from jkeras.core.session.settings import settings
 from jkeras.ops.kernels_extrema import place_of_largest
 from jkeras.ops.naming import nn_op
 

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras.core.errors import AxisError, ShapeError, explain
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.op import op
-from jkeras.core.registry import public
-from jkeras.core.settings import settings
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.graph.op import op
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import settings
 from jkeras.ops import linalg
 from jkeras.ops.naming import nn_op, public_names
 from jkeras.ops.promotion import as_axes, in_float32

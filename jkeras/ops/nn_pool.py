@@ -7,8 +7,8 @@ import numpy as np
 from jax import lax
 
 from jkeras.core.errors import ShapeError, check_choice
-from jkeras.core.trust import LARGEST_TABLE, check_count
-from jkeras.core.settings import standardize_data_format
+from jkeras.core.names.trust import LARGEST_TABLE, check_count
+from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops import kernels
 from jkeras.ops.naming import nn_op
 from jkeras.ops.nn_conv import per_axis

@@ -1,6 +1,6 @@
 """`keras.ops.numpy`: the part of `keras.ops` that numpy has too."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.ops.binary import (  # noqa: A004
     add,
     allclose,

@@ -5,9 +5,9 @@ from typing import Any
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.core.inference import infer
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.registry import public
+from jkeras.core.graph.inference import infer
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.names.registry import public
 from jkeras.ops.promotion import (
     both_names,
     broadcast_shapes,

@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.inference import infer
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.op import op
-from jkeras.core.dtypes import standardize_dtype
-from jkeras.core.registry import Thing, public
-from jkeras.core.settings import settings
+from jkeras.core.graph.inference import infer
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.graph.op import op
+from jkeras.core.names.dtypes import standardize_dtype
+from jkeras.core.names.registry import Thing, public
+from jkeras.core.session.settings import settings
 
 MODULE = "keras.src.ops.numpy"
 BITS_32 = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
@@ -171,7 +171,7 @@ def sparse_form(name):
 
 
 def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=True):
-    """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.op.op`."""
+    """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.graph.op.op`."""
 
     def decorate(function: Thing) -> Thing:
         names = ()

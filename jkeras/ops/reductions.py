@@ -8,8 +8,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jkeras.core.inference import infer
-from jkeras.core.keras_tensor import KerasTensor
+from jkeras.core.graph.inference import infer
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.ops.kernels_extrema import place_of_largest, place_of_smallest
 from jkeras.ops.promotion import (
     as_axes,

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.experimental import sparse as jax_sparse
 from jax.experimental.sparse import BCOO
 
-from jkeras.core.sparse import SparseForm, dense, is_sparse
+from jkeras.core.graph.sparse import SparseForm, dense, is_sparse
 from jkeras.ops import elementwise, indexing, nn_encoding, shaping
 from jkeras.ops.promotion import is_integer, result_type, tensor
 from jkeras.ops.sparse_values import (

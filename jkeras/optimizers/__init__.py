@@ -1,6 +1,6 @@
 """Optimizers: pure transformations of trees with Keras's interface."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.optimizers import schedules, transform
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.loss_scale import LossScaleOptimizer

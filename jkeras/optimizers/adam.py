@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.record import Any
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.fields import optimizer

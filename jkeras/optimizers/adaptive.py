@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.core.record import Any
 from jkeras.kernel.numbers import is_zero
 from jkeras.optimizers.base import Optimizer

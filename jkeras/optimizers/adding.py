@@ -4,8 +4,8 @@ import typing
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jkeras.core.keras_tensor import standardize_shape
-from jkeras.core.variable import Variable
+from jkeras.core.graph.keras_tensor import standardize_shape
+from jkeras.core.weights.variable import Variable
 from jkeras.initializers import get as get_initializer
 
 if typing.TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.by_variable import without
-from jkeras.core.sparse import dense
-from jkeras.core.variable import Variable
+from jkeras.core.weights.by_variable import without
+from jkeras.core.graph.sparse import dense
+from jkeras.core.weights.variable import Variable
 from jkeras.optimizers.building import arranged, in_order
 from jkeras.optimizers.transform.constraining import constrain
 from jkeras.optimizers.transform.pair import Transform

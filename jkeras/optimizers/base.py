@@ -10,13 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import shown, typed
+from jkeras.core.say import shown
+from jkeras.core.names import typed
 from jkeras.core.errors import check_number
 from jkeras.core.record import Any, Record
-from jkeras.core.registry import CustomObjectScope, deserialize, serialize
-from jkeras.core.settings import auto_name, floatx
-from jkeras.core.by_variable import ByVariable
-from jkeras.core.variable import Variable
+from jkeras.core.names.registry import CustomObjectScope, deserialize, serialize
+from jkeras.core.session.settings import auto_name, floatx
+from jkeras.core.weights.by_variable import ByVariable
+from jkeras.core.weights.variable import Variable
 from jkeras.optimizers import applying, transform
 from jkeras.optimizers.fields import optimizer
 from jkeras.optimizers.lifting import lifted_apply, lifted_update_step

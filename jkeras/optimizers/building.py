@@ -8,9 +8,9 @@ from typing import Any
 
 import jax
 
-from jkeras.core.by_variable import ByVariable, without
-from jkeras.core.first_values import zeros
-from jkeras.core.variable import Variable
+from jkeras.core.weights.by_variable import ByVariable, without
+from jkeras.core.weights.first_values import zeros
+from jkeras.core.weights.variable import Variable
 from jkeras.kernel import tree
 from jkeras.optimizers.transform.leaves import Leaf, Path, at
 from jkeras.optimizers.transform.pair import State, Tree

@@ -7,9 +7,9 @@ with the tree that it is stepped with.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jkeras.core.by_variable import ByVariable, without
-from jkeras.core.structure import named_weights
-from jkeras.core.variable import Variable
+from jkeras.core.weights.by_variable import ByVariable, without
+from jkeras.core.weights.structure import named_weights
+from jkeras.core.weights.variable import Variable
 from jkeras.optimizers.transform.leaves import Path
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from jkeras.core.errors import suggestion
 from jkeras.core.record import Field, collect_fields, make_init
-from jkeras.core.registry import public
-from jkeras.core.typed import Class
+from jkeras.core.names.registry import public
+from jkeras.core.names.typed import Class
 
 COMMON = (
     "weight_decay",

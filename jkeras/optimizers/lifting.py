@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import frame
-from jkeras.core.by_variable import ByVariable
-from jkeras.core.variable import Variable
+from jkeras.core.weights import frame
+from jkeras.core.weights.by_variable import ByVariable
+from jkeras.core.weights.variable import Variable
 from jkeras.optimizers.transform.leaves import describe, paths
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 from jkeras.optimizers.transform.rule import follow

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import FamilyKind
-from jkeras.core.variable import Variable
+from jkeras.core.weights.variable import Variable
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.by_path import ByPath, build_by_path
 from jkeras.optimizers.fields import COMMON, optimizer

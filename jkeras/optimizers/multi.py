@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
 
-from jkeras.core.patterns import check_patterns, fitting
+from jkeras.core.names.patterns import check_patterns, fitting
 from jkeras.core.record import Any, Kind, Record, record
-from jkeras.core.registry import CustomObjectScope, deserialize, serialize
-from jkeras.core.variable import Variable
+from jkeras.core.names.registry import CustomObjectScope, deserialize, serialize
+from jkeras.core.weights.variable import Variable
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.by_path import ByPath, build_by_path
 from jkeras.optimizers.fields import optimizer

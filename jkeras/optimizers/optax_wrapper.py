@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import Any
-from jkeras.core.registry import is_in_process
-from jkeras.core.variable import Variable
+from jkeras.core.names.registry import is_in_process
+from jkeras.core.weights.variable import Variable
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.building import arranged
 from jkeras.optimizers.by_path import ByPath

@@ -6,10 +6,10 @@ import typing
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import typed
-from jkeras.core.patterns import check_patterns
+from jkeras.core.names import typed
+from jkeras.core.names.patterns import check_patterns
 from jkeras.core.record import Any
-from jkeras.core.variable import Variable
+from jkeras.core.weights.variable import Variable
 from jkeras.optimizers.adam import corrected, moments
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.fields import optimizer

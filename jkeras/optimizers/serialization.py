@@ -3,9 +3,9 @@
 from typing import Any
 
 from jkeras.core.errors import suggestion
-from jkeras.core.family import Family
-from jkeras.core.registry import deserialize as _deserialize
-from jkeras.core.registry import get_registered_object, public
+from jkeras.core.names.family import Family
+from jkeras.core.names.registry import deserialize as _deserialize
+from jkeras.core.names.registry import get_registered_object, public
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.optax_wrapper import OptaxOptimizer
 

@@ -2,7 +2,7 @@
 
 import jax
 
-from jkeras.core import typed
+from jkeras.core.names import typed
 from jkeras.kernel.numbers import is_zero
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.fields import optimizer

@@ -4,7 +4,7 @@ import typing
 import warnings
 from collections.abc import Iterable
 
-from jkeras.core.assigning import assign_all
+from jkeras.core.weights.assigning import assign_all
 
 if typing.TYPE_CHECKING:
     from jkeras.optimizers.variables import StateVariables

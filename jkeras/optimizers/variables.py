@@ -5,9 +5,9 @@ number.
 from collections.abc import Iterable
 from typing import Any
 
-from jkeras.core.by_variable import ByVariable, among, without
-from jkeras.core.settings import settings
-from jkeras.core.variable import Variable
+from jkeras.core.weights.by_variable import ByVariable, among, without
+from jkeras.core.session.settings import settings
+from jkeras.core.weights.variable import Variable
 from jkeras.optimizers import adding, building, stored_variables
 from jkeras.optimizers.building import PER_PARAMETER
 from jkeras.optimizers.layout import ADDED, Layout

@@ -1,6 +1,6 @@
 """`keras.preprocessing.sequence`: padded sequences."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.utils.arrays import pad_sequences
 
 __all__ = exported(globals())

@@ -2,7 +2,7 @@
 training with noise reveals of any row.
 """
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.privacy import audit
 from jkeras.privacy.account import Spent
 from jkeras.privacy.accounting import Run, epsilon, noise_for

@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.rng import as_key
+from jkeras.core.weights.rng import as_key
 from jkeras.privacy.sampling import cap_for, sample
 from jkeras.privacy.step import PrivateStep
-from jkeras.training.initial_state import init_train_state
-from jkeras.training.layout import LazyLayout
-from jkeras.training.state import TrainState
-from jkeras.training.step import make_predict_step, make_train_step
+from jkeras.training.step.initial_state import init_train_state
+from jkeras.training.step.layout import LazyLayout
+from jkeras.training.step.state import TrainState
+from jkeras.training.step.step import make_predict_step, make_train_step
 
 FEWEST_MODELS = 4
 GUESSES = 0.1  # the share of the rows of a model of which a guess is made

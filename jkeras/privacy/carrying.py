@@ -7,7 +7,7 @@ from typing import Any
 
 from jkeras.privacy.account import Account, Trained, joined
 from jkeras.privacy.recorded import run_as_json, runs_from_json
-from jkeras.training.private_once import with_memory
+from jkeras.training.step.private_once import with_memory
 
 
 def account_of(model: Any) -> Account:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.dtypes import wide
+from jkeras.core.names.dtypes import wide
 from jkeras.core.errors import check_choice, explain
 from jkeras.privacy.ghost import ghosts, weighted_sum
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice, explain
-from jkeras.core.settings import settings
+from jkeras.core.session.settings import settings
 from jkeras.optimizers import LossScaleOptimizer, OptaxOptimizer
 from jkeras.privacy.account import Spent
 from jkeras.privacy.accounting import ACCOUNTANTS
@@ -19,8 +19,8 @@ from jkeras.privacy.fitting import PrivateFitting
 from jkeras.privacy.sampling import SampledSource, sampled
 from jkeras.privacy.step import PrivateStep
 from jkeras.training.data.source import Source
-from jkeras.training.layout import LazyLayout
-from jkeras.training.overrides import has_own_step
+from jkeras.training.step.layout import LazyLayout
+from jkeras.training.step.overrides import has_own_step
 
 SAMPLINGS = ("poisson", "turns")
 WHERE = "privacy.DPSGD"

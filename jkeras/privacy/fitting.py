@@ -11,7 +11,7 @@ from jkeras.privacy.accounting import noise_for
 from jkeras.privacy.carrying import account_of, end_run
 from jkeras.privacy.recorded import account_as_json, account_from_json
 from jkeras.privacy.sampling import PoissonSource, SampledSource, overflow
-from jkeras.training.state import TrainState
+from jkeras.training.step.state import TrainState
 from jkeras.training.types import Logs
 
 if typing.TYPE_CHECKING:

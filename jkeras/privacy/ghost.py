@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.dtypes import wide
+from jkeras.core.names.dtypes import wide
 from jkeras.explain.products import Product, product_of
 from jkeras.explain.sites import Use, reading
 from jkeras.kernel.valid_rows import expand_like

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.dtypes import wide
+from jkeras.core.names.dtypes import wide
 
 UNIT = float(np.finfo("float32").eps) / 2  # of a rounding to float32
 SMALL = 1024  # numbers of a product that are made whatever the number of positions

@@ -9,12 +9,12 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.trail import Trail
+from jkeras.core.run.trail import Trail
 from jkeras.ops.kernels import traced_for
 from jkeras.training.batch_independence import SIZES, meeting
 from jkeras.training.data.source import Batch
-from jkeras.training.state import TrainState
-from jkeras.training.train_step import TrainStep
+from jkeras.training.step.state import TrainState
+from jkeras.training.step.train_step import TrainStep
 
 REWRITE = (
     "write it such that each row is computed from that row alone, or use a layer that does, such "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.dtypes import wide
+from jkeras.core.names.dtypes import wide
 from jkeras.core.errors import explain
 from jkeras.kernel.microbatch import cut
 from jkeras.kernel.valid_rows import expand_like
@@ -16,10 +16,10 @@ from jkeras.privacy.rows import check_rows
 from jkeras.random.keys import sampling_key
 from jkeras.training.batch_independence import size_of
 from jkeras.training.data.source import Batch, unpack
-from jkeras.training.layout import LazyLayout
-from jkeras.training.loss_and_logs import update_metrics
-from jkeras.training.state import TrainState
-from jkeras.training.train_step import TrainStep
+from jkeras.training.step.layout import LazyLayout
+from jkeras.training.step.loss_and_logs import update_metrics
+from jkeras.training.step.state import TrainState
+from jkeras.training.step.train_step import TrainStep
 from jkeras.training.types import Logs, Structure, Tree
 
 if typing.TYPE_CHECKING:

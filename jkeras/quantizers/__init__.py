@@ -1,6 +1,6 @@
 """`keras.quantizers`: numbers in few bits, and how a model is told to use them."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.quantizers.configs import (
     AWQConfig,
     Float8QuantizationConfig,

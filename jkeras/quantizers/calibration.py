@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.layer import Layer
-from jkeras.core.paths import walk
+from jkeras.core.weights.paths import walk
 from jkeras.quantizers import awq, gptq
 
 # each has `begin`, `update` and `solve`

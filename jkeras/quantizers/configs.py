@@ -1,8 +1,8 @@
 """How `model.quantize` is told what to do."""
 
-from jkeras.core.policy import check_mode
+from jkeras.core.weights.policy import check_mode
 from jkeras.core.record import Any, Record, record
-from jkeras.core.registry import deserialize, public, serialize
+from jkeras.core.names.registry import deserialize, public, serialize
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
 
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 TRITS = 5  # 3 ** 5 = 243 fits a byte
 POWERS = (1, 3, 9, 27, 81)

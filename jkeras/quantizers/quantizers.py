@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.op import op
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.graph.op import op
 from jkeras.core.record import Record
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.ops.promotion import as_axes
 
 EPSILON = 1e-7

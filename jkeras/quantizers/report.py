@@ -1,6 +1,6 @@
 """What `model.quantize` did with each layer."""
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.quantizers.QuantizationReport")

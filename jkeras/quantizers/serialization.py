@@ -2,8 +2,8 @@
 
 import inspect
 
-from jkeras.core.family import Family
-from jkeras.core.registry import public
+from jkeras.core.names.family import Family
+from jkeras.core.names.registry import public
 from jkeras.quantizers.configs import QuantizationConfig
 
 _family = Family("quantizers", "quantizer")

@@ -5,8 +5,8 @@ gives another one each time. Without a seed a generator of the session is used, 
 `set_random_seed` controls.
 """
 
-from jkeras.core.exports import exported
-from jkeras.core.rng import SeedGenerator
+from jkeras.core.names.exports import exported
+from jkeras.core.weights.rng import SeedGenerator
 from jkeras.random.distributions import (
     beta,
     binomial,

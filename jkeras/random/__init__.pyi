@@ -1,6 +1,6 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
-from jkeras.core.rng import SeedGenerator as SeedGenerator
+from jkeras.core.weights.rng import SeedGenerator as SeedGenerator
 
 def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any: ...
 def binomial(

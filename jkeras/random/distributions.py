@@ -5,9 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.dtypes import is_float, standardize_dtype
-from jkeras.core.registry import public
-from jkeras.core.rng import as_key
+from jkeras.core.names.dtypes import is_float, standardize_dtype
+from jkeras.core.names.registry import public
+from jkeras.core.weights.rng import as_key
 from jkeras.kernel.numbers import is_zero, like
 from jkeras.random.keys import sampling_key
 

@@ -2,8 +2,8 @@
 
 import jax
 
-from jkeras.core import threefry
-from jkeras.core.rng import as_key
+from jkeras.core.session import threefry
+from jkeras.core.weights.rng import as_key
 from jkeras.ops.kernels import on_cpu
 
 

@@ -1,6 +1,6 @@
 """Regularizers: a penalty on a weight or an output, a number added to the loss."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.regularizers.regularizers import L1, L1L2, L2, OrthogonalRegularizer, Regularizer
 from jkeras.regularizers.serialization import deserialize, get, serialize
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from jkeras.core.errors import check_choice
 from jkeras.core.record import Kind, Record, record
-from jkeras.core.registry import public
-from jkeras.core.settings import epsilon
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import epsilon
 from jkeras.kernel.numbers import is_zero
 
 

@@ -1,7 +1,7 @@
 """Regularizers from names and configs, and back."""
 
-from jkeras.core.family import Family
-from jkeras.core.registry import public
+from jkeras.core.names.family import Family
+from jkeras.core.names.registry import public
 
 _family = Family("regularizers", "regularizer")
 

@@ -2,7 +2,7 @@
 none within a distance does.
 """
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.robust.attacks import FGSM, PGD, fgsm, pgd
 from jkeras.robust.smoothing import Certificate, randomized_smoothing
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice, explain
-from jkeras.core.rng import as_key
+from jkeras.core.weights.rng import as_key
 from jkeras.explain.running import (
     as_array,
     by_batches,

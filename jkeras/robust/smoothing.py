@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.rng import as_key
+from jkeras.core.weights.rng import as_key
 from jkeras.explain.running import by_batches, program_of, rows_of, values_of
 from jkeras.random.keys import sampling_key
 from jkeras.robust.attacks import as_floats

@@ -1,15 +1,15 @@
 """Saving and loading: configs, custom objects, checkpoints, model files."""
 
-from jkeras.core.exports import exported
-from jkeras.core.registry import (
+from jkeras.core.names.exports import exported
+from jkeras.core.names.registry import (
     CustomObjectScope,
     get_custom_objects,
     get_registered_name,
     get_registered_object,
     register_keras_serializable,
 )
-from jkeras.core.registry import deserialize as deserialize_keras_object
-from jkeras.core.registry import serialize as serialize_keras_object
+from jkeras.core.names.registry import deserialize as deserialize_keras_object
+from jkeras.core.names.registry import serialize as serialize_keras_object
 
 custom_object_scope = CustomObjectScope
 

@@ -1,7 +1,7 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
-from jkeras.core.registry import CustomObjectScope as CustomObjectScope
-from jkeras.core.registry import CustomObjectScope as custom_object_scope
+from jkeras.core.names.registry import CustomObjectScope as CustomObjectScope
+from jkeras.core.names.registry import CustomObjectScope as custom_object_scope
 from jkeras.saving.checkpointer import Checkpointer as Checkpointer
 from jkeras.saving.file_editor import KerasFileEditor as KerasFileEditor
 from jkeras.saving.hugging_face.reading import from_transformers as from_transformers

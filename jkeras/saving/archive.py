@@ -9,9 +9,9 @@ import math
 import warnings
 import zipfile
 
-from jkeras.core import registry
+from jkeras.core.names import registry
 from jkeras.core.errors import SerializationError
-from jkeras.core.own_files import open_own
+from jkeras.core.system.own_files import open_own
 from jkeras.saving import assets, dialects, ensembles, hdf5, safe_json, weights
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.paths import below

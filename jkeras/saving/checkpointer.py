@@ -3,7 +3,7 @@
 import jax
 
 from jkeras.core.errors import check_choice
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.saving import local_arrays, newest
 from jkeras.saving.tier import Tier
 

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from jkeras.core.errors import SerializationError, readable
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.saving import archive, hdf5, weights
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import check_target, replacing

@@ -5,8 +5,8 @@ import typing
 
 import numpy as np
 
-from jkeras.core.structure import named_weights
-from jkeras.core.assigning import load_all
+from jkeras.core.weights.structure import named_weights
+from jkeras.core.weights.assigning import load_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import listed, refuse_or_warn
 

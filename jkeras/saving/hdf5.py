@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import SerializationError
-from jkeras.core.host_memory import aligned
-from jkeras.core.signals import Signals
+from jkeras.core.system.host_memory import aligned
+from jkeras.core.system.signals import Signals
 from jkeras.saving.allowance import FREE_INFLATED, RATIO, allowance_of
 from jkeras.saving.hdf5_texts import SIGNATURE, texts
 

@@ -11,8 +11,8 @@ import io
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.own_files import open_own
-from jkeras.core.signals import Signals
+from jkeras.core.system.own_files import open_own
+from jkeras.core.system.signals import Signals
 from jkeras.saving.files import Ahead
 from jkeras.saving.hdf5 import CHECKSUM, HALF, KINDS
 

@@ -11,12 +11,12 @@ import warnings
 
 import jax
 
-from jkeras.core import registry
+from jkeras.core.names import registry
 from jkeras.core.errors import SerializationError
-from jkeras.core.paths import own_variables
+from jkeras.core.weights.paths import own_variables
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import dialects, hdf5, safe_json
-from jkeras.core.assigning import load_all
+from jkeras.core.weights.assigning import load_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.hdf5_writing import make_group, write_array
 from jkeras.saving.weights import refuse_or_warn

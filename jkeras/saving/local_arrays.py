@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import SerializationError
-from jkeras.core.own_files import open_own
+from jkeras.core.system.own_files import open_own
 from jkeras.kernel.tree import flatten
 from jkeras.saving import safe_json
 from jkeras.saving.words import COUNT, DTYPE, TEXT as WORD, listing, row

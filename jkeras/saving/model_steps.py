@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 
-from jkeras.core import registry
+from jkeras.core.names import registry
 from jkeras.kernel import tree
 from jkeras.core.errors import SerializationError
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import arrays, assets, safe_json
-from jkeras.core.assigning import load_all
+from jkeras.core.weights.assigning import load_all
 from jkeras.saving.newest import read_newest, read_one
 from jkeras.saving.moment import at_one_moment
 from jkeras.saving.step_store import StepStore

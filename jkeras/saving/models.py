@@ -7,7 +7,7 @@ import tempfile
 import warnings
 
 from jkeras.core.errors import SerializationError
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.saving import archive, hdf5, legacy_h5
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import check_target, replacing

@@ -3,10 +3,10 @@
 import contextlib
 import operator
 
-from jkeras.core import frame
-from jkeras.core.by_variable import ByVariable, unique
-from jkeras.core.structure import named_weights
-from jkeras.core.variable import Borrowed, values_of
+from jkeras.core.weights import frame
+from jkeras.core.weights.by_variable import ByVariable, unique
+from jkeras.core.weights.structure import named_weights
+from jkeras.core.weights.variable import Borrowed, values_of
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import warnings
 import jax
 
 from jkeras.core.errors import MissingFileError, SerializationError, readable
-from jkeras.core.processes import told_by_all
+from jkeras.core.session.processes import told_by_all
 from jkeras.saving.steps import MANIFEST, Misfit
 
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import SerializationError
-from jkeras.core.host_memory import aligned
-from jkeras.core.own_files import open_own
+from jkeras.core.system.host_memory import aligned
+from jkeras.core.system.own_files import open_own
 from jkeras.saving.files import Ahead
 from jkeras.saving.flat import Stored
 from jkeras.saving.hdf5 import KINDS

@@ -4,7 +4,7 @@ import warnings
 from typing import Any
 
 from jkeras import optimizers
-from jkeras.core import registry
+from jkeras.core.names import registry
 
 
 def with_optimizer(compiled: dict[str, Any] | None, optimizer: Any) -> dict[str, Any] | None:

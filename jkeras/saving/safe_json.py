@@ -5,7 +5,7 @@ import json
 import math
 
 from jkeras.core.errors import SerializationError
-from jkeras.core.registry import shown
+from jkeras.core.names.registry import shown
 from jkeras.saving.paths import values_of
 from jkeras.saving.reading import opened
 

@@ -8,7 +8,7 @@ import os
 import re
 
 from jkeras.core.errors import SerializationError, readable
-from jkeras.core.own_files import open_own
+from jkeras.core.system.own_files import open_own
 from jkeras.saving import hdf5, safe_json, weights
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import replacing, replacing_all

@@ -19,7 +19,7 @@ import zlib
 import jax
 
 from jkeras.core.errors import MissingFileError, SerializationError, readable
-from jkeras.core.own_files import open_own, own_handle
+from jkeras.core.system.own_files import open_own, own_handle
 from jkeras.saving.checksums import checksum_of_file, product_sum
 from jkeras.saving.files import make_folder, sync
 from jkeras.saving.locks import lies_at, try_lock

@@ -5,7 +5,7 @@ whole models.
 import os
 
 from jkeras.core.errors import SerializationError
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.saving import archive, flat, hdf5, legacy_h5, npz, safetensors, shards, weights
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import check_target, replacing

@@ -12,11 +12,11 @@ import numpy as np
 
 from jkeras.core.errors import SerializationError, readable
 from jkeras.core.layer import Layer
-from jkeras.core.module import Module
-from jkeras.core.paths import own_variables
-from jkeras.core.rng import SeedGenerator
-from jkeras.core.settings import snake_case
-from jkeras.core.variable import Variable
+from jkeras.core.weights.module import Module
+from jkeras.core.weights.paths import own_variables
+from jkeras.core.weights.rng import SeedGenerator
+from jkeras.core.session.settings import snake_case
+from jkeras.core.weights.variable import Variable
 from jkeras.optimizers import Optimizer
 from jkeras.saving import dialects, hdf5
 from jkeras.saving.checksums import Checksums

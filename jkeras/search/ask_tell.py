@@ -12,7 +12,7 @@ from jkeras.search.space import Range, Space
 from jkeras.search.sweeping import given_of
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 
 def optuna(

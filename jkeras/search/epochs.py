@@ -14,16 +14,16 @@ from jkeras.training.batch_independence import size_of
 from jkeras.training.data import ArraySource
 from jkeras.training.data.arrays import take
 from jkeras.training.data.source import Batch
-from jkeras.training.layout import LazyLayout, StateLayout
-from jkeras.training.overrides import has_own_step
-from jkeras.training.padding import may_pad
-from jkeras.training.results import metric_logs
-from jkeras.training.state import TrainState
-from jkeras.training.step import make_eval_step, make_train_step
+from jkeras.training.step.layout import LazyLayout, StateLayout
+from jkeras.training.step.overrides import has_own_step
+from jkeras.training.step.padding import may_pad
+from jkeras.training.step.results import metric_logs
+from jkeras.training.step.state import TrainState
+from jkeras.training.step.step import make_eval_step, make_train_step
 from jkeras.training.types import Logs
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 Step = Callable[..., tuple[TrainState, Logs]]
 

@@ -10,11 +10,11 @@ from jkeras.core.errors import explain
 from jkeras.search.numbers import Swept
 from jkeras.search.population import first_state
 from jkeras.search.space import Range, Space
-from jkeras.training.layout import StateLayout
-from jkeras.training.state import TrainState
+from jkeras.training.step.layout import StateLayout
+from jkeras.training.step.state import TrainState
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 
 class Maker:

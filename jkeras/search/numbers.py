@@ -12,12 +12,12 @@ import jax
 
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.layer import Layer
-from jkeras.core.paths import walk
-from jkeras.core.registry import in_process
+from jkeras.core.weights.paths import walk
+from jkeras.core.names.registry import in_process
 from jkeras.regularizers import Regularizer
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 RATE = "learning_rate"  # it is in the optimizer's state already
 NOISE = ("rate", "dropout", "recurrent_dropout", "stddev")  # of layers; without it, no random keys

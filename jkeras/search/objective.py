@@ -7,7 +7,7 @@ from jkeras.core.errors import check_choice
 from jkeras.search.strategies import Objective
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 
 def objective_of(model: "Trainer", name: str | None, mode: str, validates: bool) -> Objective:

@@ -8,22 +8,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.rng import key_from_seed
+from jkeras.core.weights.rng import key_from_seed
 from jkeras.search.epochs import Epoch, Order, Trial, part_of
 from jkeras.search.numbers import Swept, explained
-from jkeras.training import placement
+from jkeras.training.data import placement
 from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Batch
-from jkeras.training.initial_state import init_train_state
-from jkeras.training.layout import StateLayout
-from jkeras.training.overrides import has_own_step
-from jkeras.training.program import Program
-from jkeras.training.results import metric_logs
-from jkeras.training.state import TrainState
+from jkeras.training.step.initial_state import init_train_state
+from jkeras.training.step.layout import StateLayout
+from jkeras.training.step.overrides import has_own_step
+from jkeras.training.loop.program import Program
+from jkeras.training.step.results import metric_logs
+from jkeras.training.step.state import TrainState
 from jkeras.training.types import Logs
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 MOST_ROWS = 2**25  # numbers of rows that are put on the device for one dispatch
 

@@ -11,10 +11,10 @@ from jkeras.search.ledger import Ledger
 from jkeras.search.making import Maker, end_training, load
 from jkeras.search.population import Population, first_state
 from jkeras.search.strategies import Objective
-from jkeras.training.initial_state import init_train_state
+from jkeras.training.step.initial_state import init_train_state
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 
 class Member(typing.NamedTuple):

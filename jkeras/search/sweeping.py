@@ -19,7 +19,7 @@ from jkeras.search.strategies import Objective, Random, strategy_of
 from jkeras.training.data import ArraySource, make_source
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 
 def sweep(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import jax
 import numpy as np
 
-from jkeras.core.keras_tensor import flatten
-from jkeras.core.programs import call_of, inner_jaxprs
+from jkeras.core.graph.keras_tensor import flatten
+from jkeras.core.run.programs import call_of, inner_jaxprs
 from jkeras.kernel.valid_rows import NAME, ROW_BY_ROW
 from jkeras.ops.kernels import traced_for
 from jkeras.training.types import Structure

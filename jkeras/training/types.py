@@ -4,8 +4,8 @@ import typing
 from collections.abc import Mapping
 
 
-from jkeras.core.by_variable import ByVariable
-from jkeras.core.variable import Variable
+from jkeras.core.weights.by_variable import ByVariable
+from jkeras.core.weights.variable import Variable
 
 Path: typing.TypeAlias = tuple[str, ...]
 Tree: typing.TypeAlias = dict[str, typing.Any]  # a nested dict of arrays by path

@@ -3,7 +3,7 @@ contain the truth as often as they say, distributions of weights, and what a pre
 comes from.
 """
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.uncertainty import conformal, losses, metrics, swag
 from jkeras.uncertainty.calibration import calibrated, temperature
 from jkeras.uncertainty.decomposition import (

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.dtypes import wide
+from jkeras.core.names.dtypes import wide
 from jkeras.core.errors import explain
 
 OF_SUM = (

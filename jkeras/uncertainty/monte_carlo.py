@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
-from jkeras.core.rng import as_key
+from jkeras.core.weights.rng import as_key
 from jkeras.explain.running import by_batches, is_traced, program_of, rows_of, values_of
 from jkeras.kernel.apply import apply
 

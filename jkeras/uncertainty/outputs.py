@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jkeras.activations import sigmoid, softmax
 from jkeras.core.errors import explain
-from jkeras.core.family import families
+from jkeras.core.names.family import families
 from jkeras.core.layer import Layer
 from jkeras.kernel.beside import log_odds_beside, logits_beside
 from jkeras.kernel.scope import Scope

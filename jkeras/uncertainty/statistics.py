@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.layer import Layer
-from jkeras.core.paths import walk
+from jkeras.core.weights.paths import walk
 from jkeras.explain.running import program_of, rows_of
 from jkeras.kernel import tree
 from jkeras.layers import BatchNormalization

@@ -2,17 +2,17 @@
 devices.
 """
 
-from jkeras.core.exports import exported
-from jkeras.core.keras_tensor import is_symbolic as is_keras_tensor
-from jkeras.core.dtypes import standardize_dtype
-from jkeras.core.registry import (
+from jkeras.core.names.exports import exported
+from jkeras.core.graph.keras_tensor import is_symbolic as is_keras_tensor
+from jkeras.core.names.dtypes import standardize_dtype
+from jkeras.core.names.registry import (
     CustomObjectScope,
     get_custom_objects,
     get_registered_name,
     get_registered_object,
     register_keras_serializable,
 )
-from jkeras.core.settings import (
+from jkeras.core.session.settings import (
     clear_session,
     disable_interactive_logging,
     enable_interactive_logging,

@@ -1,7 +1,7 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
-from jkeras.core.registry import CustomObjectScope as CustomObjectScope
-from jkeras.core.registry import CustomObjectScope as custom_object_scope
+from jkeras.core.names.registry import CustomObjectScope as CustomObjectScope
+from jkeras.core.names.registry import CustomObjectScope as custom_object_scope
 from jkeras.utils import bounding_boxes as bounding_boxes
 from jkeras.utils import legacy as legacy
 from jkeras.utils.batches import PyDataset as PyDataset

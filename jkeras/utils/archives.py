@@ -18,8 +18,8 @@ import typing
 import warnings
 import zipfile
 
-from jkeras.core.own_files import check_regular, open_own
-from jkeras.core.registry import public
+from jkeras.core.system.own_files import check_regular, open_own
+from jkeras.core.names.registry import public
 from jkeras.saving.partial import Partial
 from jkeras.core.errors import readable
 

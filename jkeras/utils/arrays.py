@@ -9,8 +9,8 @@ import numpy as np
 
 from jkeras import ops
 from jkeras.core.errors import ArgumentError, check_choice
-from jkeras.core.host_numbers import refuse_masked
-from jkeras.core.registry import public
+from jkeras.core.graph.host_numbers import refuse_masked
+from jkeras.core.names.registry import public
 
 
 @public("keras.utils.to_categorical")

@@ -2,7 +2,7 @@
 
 import itertools
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.utils.PyDataset", "keras.utils.Sequence")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.utils.batches import PyDataset
 
 DEFAULT_COUNT = 4  # lengths to pad to

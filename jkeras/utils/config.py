@@ -3,7 +3,7 @@
 import difflib
 import json
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.utils.Config")

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from jkeras import tree
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.utils.batches import PyDataset
 from jkeras.utils.tensorflow_data import as_tf_data, kind_of
 

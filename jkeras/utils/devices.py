@@ -5,8 +5,8 @@ import sys
 
 import jax
 
-from jkeras.core import console
-from jkeras.core.registry import public
+from jkeras.core.say import console
+from jkeras.core.names.registry import public
 
 WIDTH = 100  # of the bars above and below a warning
 ON_COLAB = "Runtime > Change runtime type > a GPU or TPU > Save, then Runtime > Run all."

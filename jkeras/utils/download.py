@@ -14,12 +14,13 @@ import urllib.parse
 import urllib.request
 import zlib
 
-from jkeras.core import console, web
-from jkeras.core.settings import is_interactive_logging_enabled
+from jkeras.core.say import console
+from jkeras.core.system import web
+from jkeras.core.session.settings import is_interactive_logging_enabled
 from jkeras.saving.files import replacing
 from jkeras.saving.reading import opened
 from jkeras.core.errors import readable
-from jkeras.core.own_files import open_own
+from jkeras.core.system.own_files import open_own
 from jkeras.utils.progbar import Progbar
 
 CHUNK = 1 << 16

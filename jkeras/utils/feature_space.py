@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import layers, tree
-from jkeras.core import tensorflow_graph
+from jkeras.core.run import tensorflow_graph
 from jkeras.core.errors import check_choice, explain, violated
-from jkeras.core.keras_tensor import KerasTensor, any_symbolic, is_symbolic
+from jkeras.core.graph.keras_tensor import KerasTensor, any_symbolic, is_symbolic
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any, Record, record
-from jkeras.core.registry import public, serialize
-from jkeras.core.settings import auto_name
+from jkeras.core.names.registry import public, serialize
+from jkeras.core.session.settings import auto_name
 from jkeras.layers.base import DataLayer, Value
 
 # where Keras's files look for the classes of this file

@@ -9,8 +9,8 @@ import urllib.parse
 import warnings
 
 from jkeras.core.errors import ArgumentError, readable
-from jkeras.core.own_files import check_private, check_regular, make_private
-from jkeras.core.registry import public
+from jkeras.core.system.own_files import check_private, check_regular, make_private
+from jkeras.core.names.registry import public
 
 LONGEST_NAME = 200  # bytes; file systems allow 255, of which a temporary name needs some
 
@@ -139,7 +139,7 @@ def _file_name(fname, origin):
 
 def _shown(origin):
     """An address in a message."""
-    from jkeras.core.web import without_password
+    from jkeras.core.system.web import without_password
 
     return readable(without_password(origin))
 

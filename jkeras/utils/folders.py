@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from jkeras.core import console
+from jkeras.core.say import console
 from jkeras.core.errors import check_choice
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.own_files import check_regular
-from jkeras.core.registry import public
-from jkeras.core.settings import standardize_data_format
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.system.own_files import check_regular
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import standardize_data_format
 from jkeras.utils import images
 from jkeras.utils.datasets import Dataset, check_format, in_format, stack
 from jkeras.utils.tensorflow_data import kind_of, tensorflow

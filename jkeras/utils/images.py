@@ -9,10 +9,10 @@ import numpy as np
 
 from jkeras import ops
 from jkeras.core.errors import check_choice
-from jkeras.core.keras_tensor import is_symbolic
-from jkeras.core.dtypes import is_float
-from jkeras.core.registry import public
-from jkeras.core.settings import floatx, standardize_data_format
+from jkeras.core.graph.keras_tensor import is_symbolic
+from jkeras.core.names.dtypes import is_float
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import floatx, standardize_data_format
 
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 GRAY_MODES = ("L", "I;16", "I")  # kept as they are where grayscale is asked for

@@ -5,7 +5,7 @@ keep their own.
 import inspect
 
 from jkeras.core.errors import UnknownNameError, suggestion
-from jkeras.core.registry import CustomObjectScope, get_registered_name, get_registered_object
+from jkeras.core.names.registry import CustomObjectScope, get_registered_name, get_registered_object
 
 
 def serialize_keras_object(instance):

@@ -7,7 +7,7 @@ import typing
 import numpy as np
 
 from jkeras.core.errors import check_choice
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.training.data.iterator_state import IteratorState, put_back, state_of
 
 

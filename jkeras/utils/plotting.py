@@ -10,10 +10,10 @@ import subprocess
 import typing
 
 from jkeras import tree
-from jkeras.core import console
-from jkeras.core.graph import graph_of, operation_of
-from jkeras.core.keras_tensor import is_symbolic
-from jkeras.core.registry import public
+from jkeras.core.say import console
+from jkeras.core.graph.graph import graph_of, operation_of
+from jkeras.core.graph.keras_tensor import is_symbolic
+from jkeras.core.names.registry import public
 
 HEADER = "#202124"
 BODY = "#ffffff"

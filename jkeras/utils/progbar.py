@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 
-from jkeras.core import console
-from jkeras.core.registry import public
+from jkeras.core.say import console
+from jkeras.core.names.registry import public
 
 PLAIN = str.maketrans("━─", "=-")  # for outputs without these letters
 

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from jkeras import tree
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.utils import tensorflow_data, torch_data
 from jkeras.utils.datasets import Dataset
 

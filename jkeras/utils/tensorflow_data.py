@@ -5,10 +5,10 @@ import sys
 import numpy as np
 
 from jkeras import tree
-from jkeras.core import tensorflow_graph
-from jkeras.core.keras_tensor import KerasTensor
-from jkeras.core.loaded import loaded_tensorflow
-from jkeras.core.settings import get_random_seed
+from jkeras.core.run import tensorflow_graph
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.system.loaded import loaded_tensorflow
+from jkeras.core.session.settings import get_random_seed
 
 
 def tensorflow():

@@ -1,7 +1,7 @@
 """What symbolic tensors depend on."""
 
-from jkeras.core.graph import node_of
-from jkeras.core.registry import public
+from jkeras.core.graph.graph import node_of
+from jkeras.core.names.registry import public
 
 
 @public("keras.utils.get_source_inputs")

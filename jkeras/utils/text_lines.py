@@ -9,7 +9,7 @@ import typing
 import numpy as np
 
 from jkeras.core.errors import check_choice
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.utils.text_files import KINDS, START, Place, TextReader, files_of
 
 BLOCK = 256  # texts that are read at once where they are not shuffled

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from jkeras.core.registry import public
-from jkeras.core.settings import standardize_data_format
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import standardize_data_format
 from jkeras.utils.bounding_boxes import convert_format
 from jkeras.utils.images import pillow
 

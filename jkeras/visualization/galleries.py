@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from jkeras.core.registry import public
-from jkeras.core.settings import standardize_data_format
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import standardize_data_format
 from jkeras.visualization.drawing import check_batch, draw_bounding_boxes, draw_segmentation_masks
 
 

@@ -9,7 +9,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.models import Model, clone_model
 
 

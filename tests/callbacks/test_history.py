@@ -8,7 +8,7 @@ import pytest
 
 import jkeras
 from jkeras.callbacks import device, progress
-from jkeras.core.settings import settings
+from jkeras.core.session.settings import settings
 from tests.callbacks.beside import X, Y, still
 
 

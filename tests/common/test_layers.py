@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.core.paths import walk
+from jkeras.core.weights.paths import walk
 from tests.common.table import ROWS, Affine, affine, affine_params, arrays, double, layer_classes
 from tests.parity.both import agree, is_float, make, plain, weighted_sum
 from tests.thinning import every

@@ -24,7 +24,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.core.paths import walk
+from jkeras.core.weights.paths import walk
 from tests.common.models import MODELS, Perceptron, Projection, Scale, built, functional, stack
 from tests.common.table import ROWS, arrays, second_shapes
 from tests.parity.both import make, plain

@@ -168,7 +168,7 @@ def test_other_data_may_be_passed_over(whole, tmp_path):
 @pytest.mark.promise("A checkpoint without a")
 def test_a_checkpoint_without_a_state(whole, tmp_path, monkeypatch):
     """As they were written before: batches are passed over."""
-    from jkeras.training.resume import Resume
+    from jkeras.training.loop.resume import Resume
 
     with monkeypatch.context() as patched:
         patched.setattr(Resume, "_iterator_states", lambda self: {})
@@ -185,7 +185,7 @@ def test_a_checkpoint_without_a_state(whole, tmp_path, monkeypatch):
 @pytest.mark.promise("Where each process is given the same data, the states are one")
 def test_states_of_other_processes(tmp_path):
     """Those of several are passed over with a warning, unless all were one."""
-    from jkeras.training.resume import state_of_this_process
+    from jkeras.training.loop.resume import state_of_this_process
 
     first, second = ["A", "json", "1"], ["A", "json", "2"]
     assert state_of_this_process({}) is None

@@ -10,7 +10,7 @@ import pytest
 
 import jkeras
 from jkeras.training.data import array_source, make_source
-from jkeras.training.prefetch import DEPTH, Prefetched
+from jkeras.training.data.prefetch import DEPTH, Prefetched
 
 
 def test_items_come_in_order_through_the_function():

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from jkeras.training.placement import whole_shape
+from jkeras.training.data.placement import whole_shape
 from tests.quick_xla import flags_for
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.core.host_memory import aligned
-from jkeras.training import placement
+from jkeras.core.system.host_memory import aligned
+from jkeras.training.data import placement
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int64", "float64", "bool", "bfloat16"])

@@ -38,7 +38,7 @@ class Huge:
 @pytest.fixture(autouse=True)
 def everything_is_large(monkeypatch):
     monkeypatch.setattr("jkeras.training.data.array_source.ON_DEVICE_LIMIT", 0)
-    monkeypatch.setattr("jkeras.training.chunk_feed.BYTES", 0)  # batch by batch
+    monkeypatch.setattr("jkeras.training.data.chunk_feed.BYTES", 0)  # batch by batch
 
 
 @pytest.mark.promise("is never read or converted as a whole")
@@ -61,7 +61,7 @@ def test_fit_reads_each_row_once_each_epoch(monkeypatch, model, shuffle, steps):
     rows = Huge(11)
     rows.most = steps * BATCH
     row = 4 * (4 + 1)  # bytes, with its label
-    monkeypatch.setattr("jkeras.training.chunk_feed.BYTES", steps * BATCH * row)
+    monkeypatch.setattr("jkeras.training.data.chunk_feed.BYTES", steps * BATCH * row)
     y = np.arange(11, dtype="float32")[:, None]
     source = ArraySource(rows, y, batch_size=BATCH, shuffle=shuffle)
     assert not source.fits_on_device

@@ -9,7 +9,7 @@ import pytest
 
 import jkeras
 from jkeras import explain, layers, privacy
-from jkeras.core.programs import call_of, inner_jaxprs
+from jkeras.core.run.programs import call_of, inner_jaxprs
 from jkeras.explain.sites import uses
 from jkeras.explain.tape import Tape, gradient
 from jkeras.training.batch_independence import are_independent

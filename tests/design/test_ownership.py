@@ -24,7 +24,7 @@ def model():
 
 def copies(net, monkeypatch):
     """The shapes of the arrays that a fit copies."""
-    from jkeras.training import ownership
+    from jkeras.training.loop import ownership
 
     made = []
     monkeypatch.setattr(ownership, "copied", lambda x: (made.append(x.shape), x + 0)[1])

@@ -14,7 +14,7 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.core.errors import StateWriteError
-from jkeras.core.module import Parts
+from jkeras.core.weights.module import Parts
 from tests.common.test_values import in_threads
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
@@ -450,7 +450,7 @@ def test_copies_are_no_change_of_modules():
 
 
 def test_layers_of_jkeras_are_not_copied(monkeypatch):
-    from jkeras.core import copies
+    from jkeras.core.run import copies
 
     def refuse(*args):
         raise AssertionError("copied")

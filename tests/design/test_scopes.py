@@ -8,7 +8,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.core.settings import settings
+from jkeras.core.session.settings import settings
 
 LIBRARIES = pytest.mark.parametrize("lib", [keras, jkeras], ids=["keras", "jkeras"])
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")

@@ -11,7 +11,7 @@ import pytest
 
 import jkeras
 from jkeras import Input, Sequential, layers
-from jkeras.core.module import Parts
+from jkeras.core.weights.module import Parts
 from tests.design.tools import dense, normal
 
 

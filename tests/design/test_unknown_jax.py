@@ -14,10 +14,14 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.core import frame, planned, programs, sampling, threefry, traces
+from jkeras.core.weights import frame
+from jkeras.core.session import planned, sampling, threefry
+from jkeras.core.run import programs
+from jkeras.core.system import traces
 from jkeras.kernel import masks_on
 from jkeras.ops import attention_flash, kernels, kernels_conv
-from jkeras.training import batch_independence, memory
+from jkeras.training import batch_independence
+from jkeras.training.loop import memory
 from tests.generation import models
 
 X = np.random.default_rng(0).normal(size=(11, 6)).astype("float32")
@@ -129,8 +133,8 @@ def test_importing_without_what_is_not_documented():
     taken = "".join(f"import {path}\nvars({path}).pop({name!r}, None)\n" for path, name in GONE)
     program = """
         import tempfile, jax, numpy as np, jkeras
-        from jkeras.core import sampling, threefry
-        from jkeras.core.settings import enable_compilation_cache
+        from jkeras.core.session import sampling, threefry
+        from jkeras.core.session.settings import enable_compilation_cache
         key = jax.random.key(0)
         assert threefry._implementation() == "threefry2x32"
         values = sampling.normal(key, (3, 4), "float32")

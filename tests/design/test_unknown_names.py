@@ -19,10 +19,11 @@ from jax.interpreters import ad, batching, mlir
 
 import jkeras
 from jkeras import explain, layers, ops
-from jkeras.core import programs
-from jkeras.core.programs import call_of, inner_jaxprs
+from jkeras.core.run import programs
+from jkeras.core.run.programs import call_of, inner_jaxprs
 from jkeras.explain.tape import Tape, gradient
-from jkeras.training import chains, pace
+from jkeras.training.step import chains
+from jkeras.training.loop import pace
 from jkeras.training.batch_independence import (
     ELEMENTWISE,
     SIZES,
@@ -197,7 +198,7 @@ def test_the_pace_of_an_unknown_class():
     model = jkeras.Sequential([jkeras.Input((3,)), NeverSeen(1)])
     model.compile("sgd", "mse")
     model.fit(X, X[:, :1], verbose=0)
-    layout = jkeras.training.layout.StateLayout(model)
+    layout = jkeras.training.step.layout.StateLayout(model)
     assert pace.fixed_steps(layout, "train", False) is None
 
 
@@ -303,7 +304,7 @@ def test_refused(place, tmp_path, monkeypatch):
 
 TABLES = {
     # asked of operations of JAX
-    "core/programs.py GROUPS": test_rows_that_may_meet,
+    "core/run/programs.py GROUPS": test_rows_that_may_meet,
     "explain/deep_lift.py LINEAR": test_attributions,
     "explain/deep_lift.py PRODUCTS": test_attributions,
     "explain/deep_lift.py MAXIMA": test_attributions,
@@ -322,16 +323,16 @@ TABLES = {
     "generation/cache.py OPERATIONS": "uncached, in tests/generation",
     "callbacks/projector.py 'Embedding'": "which layers are shown by themselves; others by name",
     "uncertainty/outputs.py 'crossentropy'": test_losses_of_unknown_names,
-    "training/chains.py 'Conv'": test_a_layer_of_an_unknown_class,
-    "training/pace.py 'Conv'": test_the_pace_of_an_unknown_class,
+    "training/step/chains.py 'Conv'": test_a_layer_of_an_unknown_class,
+    "training/loop/pace.py 'Conv'": test_the_pace_of_an_unknown_class,
     # asked of configs in files
     "saving/dialects/graphs.py RECURRENT": "as it is written, in tests/saving",
     "saving/dialects/objects.py RENAMED": "as it is written, in tests/saving",
     "saving/dialects/objects.py DROPPED": "as it is written, in tests/saving",
     "saving/dialects/objects.py ONE_AXIS": "as it is written, in tests/saving",
     # names of jkeras's own, of which there are no others
-    "core/keras_tensor.py OPERATORS": "methods that are made",
-    "core/variable.py AGGREGATIONS": "REFUSED",
+    "core/graph/keras_tensor.py OPERATORS": "methods that are made",
+    "core/weights/variable.py AGGREGATIONS": "REFUSED",
     "layers/host.py OUTPUT_MODES": "arguments, by check_choice",
     "layers/spectrogram.py MODES": "arguments, by check_choice",
     "ops/core.py _COMBINED": "what is made",
@@ -343,7 +344,7 @@ TABLES = {
     "generation/elementwise.py PRIMITIVES": "others are not elementwise: tests/generation",
     "generation/tables.py SHAPES": "nothing is known of what others give: tests/generation",
     "training/batch_independence.py NESTED": "test_rows_that_may_meet",
-    "training/label_checks.py SAME_VALUES": "labels behind others are not looked at: "
+    "training/step/label_checks.py SAME_VALUES": "labels behind others are not looked at: "
     "tests/training/test_silently_wrong.py",
     "uncertainty/decomposition.py VARIANCES": "arguments, by check_choice",
     "uncertainty/posterior.py STRUCTURES": "arguments, by check_choice",

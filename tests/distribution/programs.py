@@ -23,7 +23,7 @@ from jkeras.ops.attention import attention
 from jkeras.ops.attention_plain import padding_segments
 from jkeras.ops.kernels import traced_for
 from jkeras.saving import Checkpointer
-from jkeras.training import placement
+from jkeras.training.data import placement
 
 X = np.random.default_rng(0).normal(size=(40, 16)).astype("float32")
 Y = (X.sum(1) > 0).astype("int32")

@@ -8,13 +8,14 @@ import pytest
 import jkeras
 from jkeras import search
 from jkeras.callbacks import remote
-from jkeras.core import checkout, errors
+from jkeras.core.system import checkout
+from jkeras.core import errors
 from jkeras.distribution import launch
 from jkeras.explain import running
 from jkeras.models import functional
 from jkeras.ops import attention_flash
 from jkeras.saving import allowance, safe_json, safe_zip
-from jkeras.training import chunk_feed
+from jkeras.training.data import chunk_feed
 from jkeras.training.data import array_source
 from jkeras.utils import archives, download, pack_sequences
 

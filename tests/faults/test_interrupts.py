@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.core.signals import Signals
+from jkeras.core.system.signals import Signals
 from jkeras.saving import Checkpointer
 from jkeras.saving.hdf5 import reading
 from jkeras.saving.hdf5_writing import writing
-from jkeras.training.ownership import StateOwner
+from jkeras.training.loop.ownership import StateOwner
 from tests.faults import programs
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_usable, plain, result, run, start
 from tests.thinning import tiers

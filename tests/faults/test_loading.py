@@ -8,7 +8,7 @@ import pytest
 
 import jkeras
 from jkeras.core.errors import SerializationError
-from jkeras.core.variable import Variable
+from jkeras.core.weights.variable import Variable
 from tests.thinning import some_slow
 
 

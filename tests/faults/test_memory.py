@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jkeras.training import memory
-from jkeras.training.program import Program
+from jkeras.training.loop import memory
+from jkeras.training.loop.program import Program
 from tests.thinning import some_slow
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
@@ -102,7 +102,7 @@ def test_a_validation_that_memory_does_not_suffice_for(tmp_path):
 
 
 MISJUDGED = """
-from jkeras.training import memory
+from jkeras.training.loop import memory
 memory.check = lambda *arguments: None
 """
 

@@ -7,7 +7,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.core import adapting, running
+from jkeras.core.run import adapting, running
 
 X = np.random.default_rng(0).normal(size=(4, 3, 5)).astype("float32")
 KEY = jax.random.key(0)

@@ -5,7 +5,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.core import symbolic
+from jkeras.core.run import symbolic
 
 LAYERS = [
     (lambda k: k.layers.Dense(3), (4, 5)),

@@ -7,7 +7,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.core.structure import named_weights
+from jkeras.core.weights.structure import named_weights
 from tests.thinning import some_slow
 
 X = np.random.default_rng(0).normal(size=(6, 5, 4)).astype("float32")

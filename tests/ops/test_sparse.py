@@ -12,7 +12,7 @@ import pytest
 from jax.experimental.sparse import BCOO
 
 from jkeras import KerasTensor, Model, layers, ops
-from jkeras.core.sparse import is_sparse
+from jkeras.core.graph.sparse import is_sparse
 from tests.thinning import some_slow
 
 X = np.array([[0.0, 0.5, -0.7], [0.9, 0.0, 0.0]], "float32")

@@ -101,7 +101,7 @@ KNOWN = {  # what a mode changes in the results, rightly or not
 
 
 def _no_padding():
-    from jkeras.training import loop
+    from jkeras.training.loop import loop
 
     loop.may_pad = lambda *_: False
 

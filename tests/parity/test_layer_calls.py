@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from jkeras.core.call import target_of
+from jkeras.core.run.call import target_of
 from tests.parity.both import LIBRARIES, clear, find, make, plain
 from tests.parity.case import Part
 

@@ -11,7 +11,7 @@ import jax
 import pytest
 
 from jkeras.ops.kernels import traced_for
-from jkeras.training.compilable import Compilable
+from jkeras.training.shell.compilable import Compilable
 from tests.quick_xla import flags_for
 from tests.test_examples import EXAMPLES, load
 from tests.thinning import tiers

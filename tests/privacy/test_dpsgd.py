@@ -10,10 +10,10 @@ import pytest
 
 import jkeras
 from jkeras import layers, privacy
-from jkeras.core.settings import settings
+from jkeras.core.session.settings import settings
 from jkeras.training import init_train_state, make_train_step
 from jkeras.training.data import array_source
-from jkeras.training.ownership import StateOwner
+from jkeras.training.loop.ownership import StateOwner
 
 LOSS = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
 RANDOM = np.random.default_rng(0)

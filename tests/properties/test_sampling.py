@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 import jkeras
-from jkeras.core import sampling
+from jkeras.core.session import sampling
 from jkeras.random.keys import sampling_key
 from tests.properties.tools import SEEDS, property_of
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from jkeras.core import checkout, git_files
+from jkeras.core.system import checkout, git_files
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git as the oracle")
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.core import circumstances
+from jkeras.core.session import circumstances
 from jkeras.saving import Checkpointer
 from jkeras.training import init_train_state
 from jkeras.training.report import hashes, run_report, trace

@@ -12,7 +12,7 @@ import pytest
 
 import jkeras
 from jkeras.core.errors import SerializationError
-from jkeras.core.assigning import load_all
+from jkeras.core.weights.assigning import load_all
 from jkeras.saving.hugging_face import files
 from jkeras.saving.hugging_face.architectures import (
     ARCHITECTURES,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.core.own_files import check_private, make_private, open_own
+from jkeras.core.system.own_files import check_private, make_private, open_own
 from jkeras.saving.checkpointer import Checkpointer
 from jkeras.saving.files import replacing
 from jkeras.saving.partial import Partial

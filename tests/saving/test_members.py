@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jkeras.saving.members import LARGE, OfRead, OfWritten, joined
-from jkeras.core.host_memory import HUGE_PAGE, aligned
+from jkeras.core.system.host_memory import HUGE_PAGE, aligned
 
 
 @pytest.mark.parametrize("sizes", [(0, 0), (5, 0), (0, 7), (1, 1), (1000, 3), (17, 4_000_000)])

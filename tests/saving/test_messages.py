@@ -12,7 +12,7 @@ import pytest
 
 import jkeras
 from jkeras.core.errors import SerializationError
-from jkeras.core.web import without_password
+from jkeras.core.system.web import without_password
 from jkeras.saving import deserialize_keras_object
 from jkeras.saving.steps import StepFolder
 from jkeras.utils.files import get_file

@@ -6,7 +6,8 @@ import pytest
 import jkeras
 from jkeras import layers, optimizers, search
 from jkeras.search import population
-from jkeras.training import init_train_state, memory
+from jkeras.training import init_train_state
+from jkeras.training.loop import memory
 from tests.search.models import assert_same, classes, classifier, dropping, lonely
 
 X, Y = classes(70)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.training.program import Program
+from jkeras.training.loop.program import Program
 
 X = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
 Y = X.sum(1, keepdims=True)

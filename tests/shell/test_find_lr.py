@@ -7,7 +7,7 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.training import find_lr
-from jkeras.training.lr_finder import smooth, steepest
+from jkeras.training.shell.lr_finder import smooth, steepest
 
 ROWS = np.random.default_rng(0)
 X = ROWS.normal(size=(64, 3)).astype("float32")

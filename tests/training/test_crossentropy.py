@@ -8,10 +8,10 @@ import pytest
 
 import jkeras
 
-from jkeras.core import frame
-from jkeras.core.by_variable import ByVariable
+from jkeras.core.weights import frame
+from jkeras.core.weights.by_variable import ByVariable
 from jkeras.kernel.beside import logits_beside
-from jkeras.core.settings import epsilon
+from jkeras.core.session.settings import epsilon
 from jkeras.losses import crossentropy
 from jkeras.ops import kernels
 from tests.thinning import every

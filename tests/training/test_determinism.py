@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.training import chunk_feed
+from jkeras.training.data import chunk_feed
 from jkeras.training.data import array_source
 from tests.thinning import some_slow
 from tests.training.hashed import bits, network, trained

@@ -6,9 +6,9 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.ops.kernels import traced_for
-from jkeras.training import pace
-from jkeras.training.layout import StateLayout
-from jkeras.training.pace import MOST, Pace, steps_of
+from jkeras.training.loop import pace
+from jkeras.training.step.layout import StateLayout
+from jkeras.training.loop.pace import MOST, Pace, steps_of
 
 
 class OwnStep(jkeras.Sequential):

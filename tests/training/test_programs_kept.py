@@ -3,7 +3,7 @@
 import numpy as np
 
 import jkeras
-from jkeras.training import program
+from jkeras.training.loop import program
 
 
 def test_evaluations_of_ever_new_sizes(monkeypatch):

@@ -368,7 +368,7 @@ def test_the_cosine_of_a_vector_of_zeros(scale):
 
 
 def test_data_without_an_end(monkeypatch):
-    monkeypatch.setattr("jkeras.training.fitting.MANY", 50)
+    monkeypatch.setattr("jkeras.training.loop.fitting.MANY", 50)
     batches = ((X, np.zeros((8, 3), "float32")) for _ in range(120))
     with pytest.warns(UserWarning, match="Epoch 1 has 50 batches so far.*steps_per_epoch") as told:
         fit("mse", x=batches, y=None)

@@ -10,8 +10,9 @@ import pytest
 
 import jkeras
 from jkeras import layers, optimizers
-from jkeras.training import chains, init_train_state, make_train_step
-from jkeras.training.stacked import StackedLayout
+from jkeras.training.step import chains
+from jkeras.training import init_train_state, make_train_step
+from jkeras.training.step.stacked import StackedLayout
 from tests.thinning import some_slow
 
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import pytest
 
 import jkeras
 from jkeras import layers, uncertainty
-from jkeras.core import frame
+from jkeras.core.weights import frame
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
 

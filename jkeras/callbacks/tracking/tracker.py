@@ -12,10 +12,10 @@ import numpy as np
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.tracking.service import Calling, Service
-from jkeras.core import circumstances
+from jkeras.core.session import circumstances
 from jkeras.core.errors import check_choice
-from jkeras.core.registry import public
-from jkeras.core.settings import settings
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import settings
 
 SERVICES = {"wandb": "Wandb", "mlflow": "Mlflow", "aim": "Aim"}
 

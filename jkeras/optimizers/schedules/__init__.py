@@ -1,6 +1,6 @@
 """Learning rate schedules."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.optimizers.schedules.decays import (
     CosineDecay,
     CosineDecayRestarts,

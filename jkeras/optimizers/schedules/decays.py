@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import check_number
 from jkeras.core.record import Any, Record, record
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 
 
 @public("keras.optimizers.schedules.LearningRateSchedule")

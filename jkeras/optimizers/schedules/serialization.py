@@ -1,7 +1,7 @@
 """Learning rate schedules from configs, and back."""
 
-from jkeras.core.family import Family
-from jkeras.core.registry import public
+from jkeras.core.names.family import Family
+from jkeras.core.names.registry import public
 from jkeras.optimizers.schedules.decays import LearningRateSchedule
 
 _family = Family(

@@ -25,7 +25,7 @@ transform run it on other gradients or parameters, or less often. `scheduled` st
 tells the others the `count` of calls and the `learning_rate`.
 """
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.optimizers.transform.accumulation import accumulate
 from jkeras.optimizers.transform.averaging import average
 from jkeras.optimizers.transform.clipping import clip_by_global_norm, clip_by_norm, clip_by_value

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.dtypes import standardize_dtype
+from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.optimizers.schedules import LearningRateSchedule
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 

@@ -5,7 +5,7 @@ There each gate's kernels are transposed, and inputs and states have biases of t
 
 import numpy as np
 
-from jkeras.core.paths import own_variables, walk
+from jkeras.core.weights.paths import own_variables, walk
 
 
 def cudnn_biases(layer):

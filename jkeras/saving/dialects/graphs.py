@@ -4,7 +4,7 @@ There a call is a list of places `[layer, call, output, arguments]`, one for eac
 first argument. Models in models count one call more than was made: the first is their own graph's.
 """
 
-from jkeras.core.op import op_of_class
+from jkeras.core.graph.op import op_of_class
 from jkeras.saving.paths import values_of
 
 RECURRENT = (

@@ -2,7 +2,7 @@
 
 import warnings
 
-from jkeras.core import registry
+from jkeras.core.names import registry
 
 
 def warn_of_other_numbers(config, custom_objects=None):

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from jkeras.core.assigning import assign_all
+from jkeras.core.weights.assigning import assign_all
 from jkeras.optimizers.variables import addressed_variables
 
 SAME = {  # names of slots there: names here, of which an optimizer has one

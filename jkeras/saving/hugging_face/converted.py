@@ -114,7 +114,7 @@ ROBERTA = {
     "tie_word_embeddings": FLAG,
     "type_vocab_size": (1, 2),
 }
-DINOV2 = _converted(
+DINOV2_ENTRIES = (
     f"""{IMAGES} {STAGES} attention_probs_dropout_prob drop_path_rate layerscale_value mlp_ratio
     num_register_tokens""",
     {
@@ -273,8 +273,8 @@ TYPES = {
         f"{IMAGES} {STAGES} intermediate_size layer_norm_eps",
         {**GELU, **RGB, "qkv_bias": (True,)},
     ),
-    "dinov2": DINOV2,
-    "dinov2_with_registers": DINOV2._replace(needed=("num_register_tokens",)),
+    "dinov2": _converted(*DINOV2_ENTRIES),
+    "dinov2_with_registers": _converted(*DINOV2_ENTRIES, needed=("num_register_tokens",)),
     "dinov3_vit": DINOV3,
     "distilbert": _converted(
         "dim dropout hidden_dim max_position_embeddings n_heads n_layers vocab_size "

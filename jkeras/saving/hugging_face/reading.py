@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import SerializationError
-from jkeras.core.registry import public
-from jkeras.core.assigning import load_all
+from jkeras.core.names.registry import public
+from jkeras.core.weights.assigning import load_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import by_hub, files, settings, sizes

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.registry import public
+from jkeras.core.names.registry import public
 from jkeras.saving import safetensors
 from jkeras.saving.folders import exchanging
 from jkeras.saving.hugging_face import files

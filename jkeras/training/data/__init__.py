@@ -1,6 +1,6 @@
 """Data for training: whatever `fit` is given, as a source of batches `(x, y, sample_weight)`."""
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.training.data.source import shapes_of
 
 # jkeras alone uses them: there is no `__all__`

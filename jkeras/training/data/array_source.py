@@ -7,13 +7,13 @@ import warnings
 import numpy as np
 
 from jkeras.core.errors import ArgumentError
-from jkeras.core.keras_tensor import flatten
-from jkeras.training import placement
+from jkeras.core.graph.keras_tensor import flatten
+from jkeras.training.data import placement
 from jkeras.training.data.arrays import batch_of_arrays, take
 from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.data.stored import array_or_stored, in_memory
 from jkeras.training.data.weights import check_weights
-from jkeras.training.workers import noted
+from jkeras.training.data.workers import noted
 
 ON_DEVICE_LIMIT = 2**28  # bytes of a data set that are put on the device once
 

@@ -9,7 +9,7 @@ import typing
 import jax
 import numpy as np
 
-from jkeras.core.host_numbers import (
+from jkeras.core.graph.host_numbers import (
     Ids,
     InputTypes,
     fitted,
@@ -18,8 +18,8 @@ from jkeras.core.host_numbers import (
     part_at,
     refuse_masked,
 )
-from jkeras.core.keras_tensor import alike
-from jkeras.core.settings import floatx
+from jkeras.core.graph.keras_tensor import alike
+from jkeras.core.session.settings import floatx
 from jkeras.training.data.source import Batch, DataTypes, unpack
 
 TEXTS = "Turn text into numbers before, with `StringLookup` or `TextVectorization`."

@@ -10,7 +10,7 @@ import numpy as np
 from jkeras.core.errors import check_whole
 from jkeras.training.data.arrays import as_batch
 from jkeras.training.data.source import Batch, DataTypes, Source
-from jkeras.training.workers import made_ahead, made_by_threads, noted
+from jkeras.training.data.workers import made_ahead, made_by_threads, noted
 
 
 class BatchSource(Source):
@@ -71,7 +71,7 @@ class BatchSource(Source):
         if not processes:
             return made_by_threads(get, numbers, workers, depth, get.__name__)
         if self._processes is None:
-            from jkeras.training.worker_processes import Processes  # imports `multiprocessing`
+            from jkeras.training.data.worker_processes import Processes  # imports `multiprocessing`
 
             self._processes = Processes(workers)
         return made_ahead(self._processes.on(get), numbers, depth, get.__name__)

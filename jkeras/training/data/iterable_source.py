@@ -12,7 +12,7 @@ import typing
 from jkeras.training.data.arrays import as_batch
 from jkeras.training.data.iterator_state import IteratorState, put_back, state_of
 from jkeras.training.data.source import Batch, DataTypes, Source
-from jkeras.training.workers import forks_allowed, noted
+from jkeras.training.data.workers import forks_allowed, noted
 
 # torch has workers of its own, which it watches in the main thread
 THREADED = ("tensorflow", "grain", "datasets")

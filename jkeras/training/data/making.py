@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from jkeras.core.keras_tensor import flatten
+from jkeras.core.graph.keras_tensor import flatten
 from jkeras.training.data import huggingface
 from jkeras.training.data.array_source import ArraySource
 from jkeras.training.data.arrays import batch_of_arrays, is_rows

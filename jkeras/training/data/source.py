@@ -5,7 +5,7 @@ import typing
 
 import jax
 
-from jkeras.core.host_numbers import InputTypes
+from jkeras.core.graph.host_numbers import InputTypes
 from jkeras.training.data.iterator_state import IteratorState, StateMisfit
 
 Batch: typing.TypeAlias = tuple[typing.Any, typing.Any, typing.Any]  # structures of arrays, or None
@@ -13,7 +13,7 @@ Batch: typing.TypeAlias = tuple[typing.Any, typing.Any, typing.Any]  # structure
 
 class DataTypes(typing.NamedTuple):
     """The dtypes that the parts of a batch go to, as far as they are known; see
-    `core.host_numbers`.
+    `core.graph.host_numbers`.
     """
 
     x: InputTypes | None = None

@@ -7,7 +7,7 @@ import typing
 import jax
 import numpy as np
 
-from jkeras.core.host_numbers import Ids, type_for_all, warn_of_ids
+from jkeras.core.graph.host_numbers import Ids, type_for_all, warn_of_ids
 from jkeras.training.data.arrays import as_array
 
 # what tells a tensor or table from a file

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import ArgumentError
-from jkeras.core.settings import floatx
+from jkeras.core.session.settings import floatx
 
 
 def check_weights(y: typing.Any, sample_weight: typing.Any) -> None:

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from jkeras.core.errors import explain
-from jkeras.core.settings import default_seed
+from jkeras.core.session.settings import default_seed
 from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Source
 from jkeras.training.ensemble.members import Members
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 
 def begin(

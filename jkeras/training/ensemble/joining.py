@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.settings import default_seed
+from jkeras.core.session.settings import default_seed
 from jkeras.kernel import tree
 from jkeras.training.ensemble.members import ACTIVE, Members
-from jkeras.training.state import TrainState
+from jkeras.training.step.state import TrainState
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 
 def join(model: "Trainer", states: Sequence[TrainState]) -> None:

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from jkeras.core.by_variable import ByVariable
-from jkeras.core.rng import key_from_seed
-from jkeras.core.settings import settings
-from jkeras.core.spread import spread
-from jkeras.core.variable import Variable
+from jkeras.core.weights.by_variable import ByVariable
+from jkeras.core.weights.rng import key_from_seed
+from jkeras.core.session.settings import settings
+from jkeras.core.session.spread import spread
+from jkeras.core.weights.variable import Variable
 from jkeras.kernel import tree
 from jkeras.ops.kernels import on_cpu
-from jkeras.training import placement
+from jkeras.training.data import placement
 from jkeras.training.ensemble.members import ACTIVE, Members, OneOfMany
-from jkeras.training.initial_state import fresh_array
-from jkeras.training.layout import StateLayout
+from jkeras.training.step.initial_state import fresh_array
+from jkeras.training.step.layout import StateLayout
 from jkeras.training.report.trace import KEY, of_members
-from jkeras.training.state import TrainState, copied
+from jkeras.training.step.state import TrainState, copied
 from jkeras.training.types import Logs, Tree
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 
 class MembersLayout(StateLayout):

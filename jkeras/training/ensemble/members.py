@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.by_variable import ByVariable
+from jkeras.core.weights.by_variable import ByVariable
 from jkeras.core.errors import explain
-from jkeras.core.variable import Borrowed, Variable
+from jkeras.core.weights.variable import Borrowed, Variable
 from jkeras.kernel import tree
-from jkeras.training.state import TrainState
+from jkeras.training.step.state import TrainState
 
 if typing.TYPE_CHECKING:
     from jkeras.training.ensemble.layout import MembersLayout

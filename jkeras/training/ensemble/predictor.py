@@ -7,14 +7,14 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import explain
 from jkeras.kernel import tree
-from jkeras.training import placement
-from jkeras.training.overrides import overrides
-from jkeras.training.predictor import Predictor
-from jkeras.training.program import Program, program_of
+from jkeras.training.data import placement
+from jkeras.training.step.overrides import overrides
+from jkeras.training.loop.predictor import Predictor
+from jkeras.training.loop.program import Program, program_of
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 
 class MembersPredictor(Predictor):

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from jkeras.core.errors import explain
 from jkeras.training.data.source import Source
-from jkeras.training.layout import StateLayout
-from jkeras.training.predictor import Predictor
+from jkeras.training.step.layout import StateLayout
+from jkeras.training.loop.predictor import Predictor
 
 if TYPE_CHECKING:
     from jkeras.training.ensemble.members import Members

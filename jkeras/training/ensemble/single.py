@@ -4,13 +4,13 @@ import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from jkeras.core import registry
+from jkeras.core.names import registry
 from jkeras.core.errors import explain
-from jkeras.training.layout import StateLayout
-from jkeras.training.state import copied
+from jkeras.training.step.layout import StateLayout
+from jkeras.training.step.state import copied
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 
 def member(model: "Trainer", number: int) -> "Trainer":

@@ -5,7 +5,7 @@ counted by how often they run.
 import math
 from typing import Any
 
-from jkeras.core.programs import inner_jaxprs
+from jkeras.core.run.programs import inner_jaxprs
 
 KERNELS = ("pallas_call", "dot_product_attention_fwd", "dot_product_attention_fwd_wrapper")
 

@@ -11,25 +11,25 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import check_choice, explain
-from jkeras.core.settings import settings
+from jkeras.core.session.settings import settings
 from jkeras.distribution.strategies import DataParallel
 from jkeras.distribution.topology import Topology, memory_of
 from jkeras.ops.kernels import outside_loops, traced_for
-from jkeras.training import placement
+from jkeras.training.data import placement
 from jkeras.training.data.source import unpack
-from jkeras.training.layout import StateLayout
-from jkeras.training.memory import estimate
-from jkeras.training.offload import on_host
+from jkeras.training.step.layout import StateLayout
+from jkeras.training.loop.memory import estimate
+from jkeras.training.step.offload import on_host
 from jkeras.training.plans.operations import count_operations, has_kernels
 from jkeras.training.plans.plan import Memory, Plan
 from jkeras.training.plans.traffic import traffic
-from jkeras.training.state import TrainState
-from jkeras.training.step import make_predict_step, make_train_step
-from jkeras.training.trainer import guess_labels
+from jkeras.training.step.state import TrainState
+from jkeras.training.step.step import make_predict_step, make_train_step
+from jkeras.training.shell.trainer import guess_labels
 from jkeras.training.types import Structure, Tree
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 map_structure = jax.tree_util.tree_map
 REFUSED = re.compile(r"\(([\d.]+)([KMGT]?)\) exceeds available \w+ \(([\d.]+)([KMGT]?)\)")

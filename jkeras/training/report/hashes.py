@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from jkeras.core.structure import named_weights
-from jkeras.training import placement
+from jkeras.core.weights.structure import named_weights
+from jkeras.training.data import placement
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.source import Batch, Source
 
 if TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.shell.trainer import Trainer
 
 
 def of_arrays(arrays: list[tuple[str, Any]]) -> str:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import typing
 
-from jkeras.core.circumstances import hash_of_file
+from jkeras.core.session.circumstances import hash_of_file
 from jkeras.training.report import installed
 from jkeras.training.report.reading import Report
 from jkeras.training.report.run_report import FOLDER, place_in

@@ -15,12 +15,13 @@ import jax
 import numpy as np
 
 from jkeras.callbacks import Callback, CallbackList
-from jkeras.core import circumstances, registry
-from jkeras.core.settings import settings
+from jkeras.core.session import circumstances
+from jkeras.core.names import registry
+from jkeras.core.session.settings import settings
 from jkeras.saving.files import replacing
 from jkeras.training.data.source import Source
 from jkeras.training.report import hashes, target, trace
-from jkeras.training.resume import FitOptions
+from jkeras.training.loop.resume import FitOptions
 
 FORMAT = 1
 FOLDER = "JKERAS_REPORTS"  # the variable with the folder that all reports of a process go to

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.training import placement
-from jkeras.training.state import TrainState
+from jkeras.training.data import placement
+from jkeras.training.step.state import TrainState
 from jkeras.training.types import Logs
 
 KEY = "/fingerprints"  # among the logs of a dispatch: no metric has a slash in front

@@ -2,7 +2,7 @@
 `1 - alpha` of new rows, whatever the model, where these come from where the calibration rows do.
 """
 
-from jkeras.core.exports import exported
+from jkeras.core.names.exports import exported
 from jkeras.uncertainty.conformal.fitting import Fitted, fit
 from jkeras.uncertainty.conformal.intervals import Interval, predict_interval
 from jkeras.uncertainty.conformal.sets import predict_sets

@@ -1,0 +1,1 @@
+"""Symbolic tensors, the ops between them, and the graphs that they make."""

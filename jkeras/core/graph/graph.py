@@ -1,0 +1,151 @@
+"""Graphs of layers and ops: the nodes that made symbolic tensors, sorted and run."""
+
+import collections
+import typing
+
+from jkeras.core.graph.keras_tensor import KerasTensor, flatten, map_tensors
+
+
+class Node:
+    """One call of an operation in a graph: its arguments and its outputs."""
+
+    def __init__(self, operation, args, kwargs, outputs):
+        self.operation, self.args, self.kwargs, self.outputs = operation, args, kwargs, outputs
+        self.input_tensors = [v for v in flatten((args, kwargs)) if isinstance(v, KerasTensor)]
+        self.output_tensors = [v for v in flatten(outputs) if isinstance(v, KerasTensor)]
+        nodes = vars(operation).setdefault("_inbound_nodes", [])
+        for index, tensor in enumerate(self.output_tensors):
+            tensor._keras_history = (operation, len(nodes), index)
+        nodes.append(self)
+
+    @property
+    def is_input(self):
+        """Whether this is the node of an `Input`."""
+        return not self.input_tensors
+
+    @property
+    def parent_nodes(self):
+        """The nodes that made the inputs."""
+        return [
+            node_of(tensor) for tensor in self.input_tensors if hasattr(tensor, "_keras_history")
+        ]
+
+
+def history_of(tensor):
+    """(operation, number of its call, number of the output): where a tensor comes from."""
+    return tensor._keras_history
+
+
+def operation_of(tensor):
+    """The layer or op that made a tensor."""
+    return history_of(tensor)[0]
+
+
+def node_of(tensor):
+    """The node that made a tensor."""
+    operation, index, _ = history_of(tensor)
+    return operation._inbound_nodes[index]
+
+
+class Graph(typing.NamedTuple):
+    """What a functional model runs: its nodes, sorted, and the structures of its ends."""
+
+    nodes: list
+    inputs: typing.Any
+    outputs: typing.Any
+
+
+def graph_of(model):
+    """The graph of a functional model; None for any other model or layer."""
+    if not hasattr(model, "_nodes"):
+        return None
+    return Graph(model._nodes, model._inputs_struct, model._outputs_struct)
+
+
+def sort(inputs, outputs):
+    """Nodes and operations between inputs and outputs, deepest first, in Keras's order.
+
+    Returns:
+        (nodes, operations): lists. An operation's depth is its longest way to an output.
+    Raises:
+        ValueError: for an output that does not follow from the inputs.
+    """
+    entry = {id(tensor) for tensor in inputs}
+    order, index, finished, running = [], {}, set(), set()
+    # (node, its parents still to come): a list of ours, since a graph may be deeper than Python's
+    # stack
+    path = []
+
+    def enter(tensor):
+        if not hasattr(tensor, "_keras_history"):
+            raise ValueError(
+                f"The tensor {tensor} was not made by a layer or op from an `Input`; graph "
+                "disconnected."
+            )
+        node = node_of(tensor)
+        if id(node) in finished:
+            return
+        if id(node) in running:
+            raise ValueError(
+                f"Tensor {tensor} from operation '{node.operation.name}' is part of a cycle."
+            )
+        index.setdefault(node.operation, len(index))
+        running.add(id(node))
+        if id(tensor) not in entry and not node.input_tensors:
+            raise ValueError(
+                f"Output {[t.name for t in outputs]} is not connected to `inputs`: tensor "
+                f"{tensor} of layer '{node.operation.name}' is needed but not among the inputs "
+                f"{[t.name for t in inputs]}."
+            )
+        path.append((node, iter(() if id(tensor) in entry else node.input_tensors)))
+
+    for tensor in outputs:
+        enter(tensor)
+        while path:
+            node, parents = path[-1]
+            parent = next(parents, None)
+            if parent is not None:
+                enter(parent)
+                continue
+            path.pop()
+            running.discard(id(node))
+            finished.add(id(node))
+            order.append(node)
+    return _by_depth(inputs, order, index)
+
+
+def _by_depth(inputs, order, index):
+    cut = {id(node_of(t)) for t in inputs}
+    depths, operation_depths = collections.defaultdict(int), collections.defaultdict(int)
+    for node in reversed(order):
+        depth = max(depths[id(node)], operation_depths[node.operation])
+        depths[id(node)] = operation_depths[node.operation] = depth
+        for parent in () if id(node) in cut else node.parent_nodes:
+            depths[id(parent)] = max(depth + 1, depths[id(parent)])
+    for tensor in inputs:
+        node = node_of(tensor)
+        if node.operation not in operation_depths:
+            operation_depths[node.operation], index[node.operation] = 0, -1
+            order.append(node)
+    nodes = sorted(order, key=lambda node: -depths[id(node)])
+    operations = sorted(operation_depths, key=lambda o: (-operation_depths[o], index[o]))
+    return nodes, operations
+
+
+def run(nodes, inputs, outputs, values, call):
+    """One straight loop over the nodes.
+
+    Args:
+        inputs: the graph's input tensors; `values`: their values, in order.
+        call: `(operation, args, kwargs) -> value`.
+    """
+    known = {id(tensor): value for tensor, value in zip(inputs, values)}
+    known_tensors = lambda structure: map_tensors(lambda t: known[id(t)], structure)  # noqa: E731
+    for node in nodes:
+        if all(id(t) in known for t in node.output_tensors):
+            continue
+        result = call(node.operation, known_tensors(node.args), known_tensors(node.kwargs))
+        for tensor, value in zip(flatten(node.outputs), flatten(result)):
+            if isinstance(tensor, KerasTensor) and id(tensor) not in known:
+                known[id(tensor)] = value
+    return map_tensors(lambda t: known[id(t)], outputs)

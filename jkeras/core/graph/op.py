@@ -1,0 +1,236 @@
+"""Ops: functions of arrays that also work on symbolic tensors and variables."""
+
+import functools
+import inspect
+
+import jax
+import numpy as np
+
+from jkeras.core.errors import GraphCallError
+from jkeras.core.graph.graph import Node
+from jkeras.core.graph.inference import infer
+from jkeras.core.graph.keras_tensor import (
+    KerasTensor,
+    any_symbolic,
+    flatten,
+    is_symbolic,
+    map_tensors,
+)
+from jkeras.core.names.registry import Thing, _named, public, serialize
+from jkeras.core.session.settings import auto_name
+from jkeras.core.graph.sparse import any_sparse, is_sparse
+
+
+class Operation:
+    """An op with its fixed arguments, as a node in a graph."""
+
+    def __init__(self, op, name=None, config=None):
+        self.op, self.config = op, config or {}
+        self.name = name or auto_name(op.class_name)
+        self.trainable = False
+
+    def __call__(self, *args, **kwargs):
+        if not any_symbolic(args, kwargs):
+            return self.op.run(args, {**kwargs, **self.config})
+        outputs = self.compute_output_spec(*args, **kwargs)
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def compute_output_spec(self, *args, **kwargs):
+        """The outputs as KerasTensors without history."""
+        tensors = [v for v in flatten((args, kwargs)) if hasattr(v, "shape")]
+        flags = [is_sparse(v) or getattr(v, "sparse", False) for v in tensors]
+        if not any(flags):
+            return self._dense_spec(args, kwargs)
+        args, kwargs = map_tensors(lambda t: KerasTensor(t.shape, t.dtype), (args, kwargs))
+        outputs = self._dense_spec(args, kwargs)
+        form = self.op.sparse_form
+        if form is None or not form.is_kept(flags, self.config):
+            return outputs
+        return map_tensors(lambda t: KerasTensor(t.shape, t.dtype, sparse=True), outputs)
+
+    def _dense_spec(self, args, kwargs):
+        try:
+            if self.op.spec is not None:
+                return self.op.spec(*args, **kwargs, **self.config)
+            return infer(
+                lambda arguments: self.op.function(*arguments[0], **arguments[1], **self.config),
+                (args, kwargs),
+            )
+        # JAX takes a text in place of an axis for the name of one, which is a NameError
+        except (TypeError, ValueError, LookupError, ArithmeticError, NameError) as error:
+            tensors = ", ".join(
+                f"{t.shape} {t.dtype}" for t in flatten((args, kwargs)) if is_symbolic(t)
+            )
+            raise GraphCallError(
+                f"{self.op.class_name} cannot be applied to {tensors}: {error}"
+            ) from error
+
+    def get_config(self):
+        """The name and the fixed arguments."""
+        return {"name": self.name, **{k: serialize(v) for k, v in self.config.items()}}
+
+
+class Op:
+    """What the graph knows of an op: its function, its name in files, which arguments are tensors.
+
+    Serves as the "class" of its nodes when a config is read.
+    """
+
+    def __init__(
+        self,
+        function,
+        module,
+        inputs,
+        class_name,
+        spec=None,
+        keywords=(),
+        find_sparse=None,
+        resolve=None,
+    ):
+        self._resolve = resolve or {}
+        self.function, self.module, self._inputs = function, module, inputs
+        self.spec, self.keywords, self._find_sparse = spec, keywords, find_sparse
+        self.class_name = class_name or "".join(
+            word.capitalize() for word in function.__name__.split("_")
+        )
+        _named[f"{module}.{self.class_name}"] = self
+
+    @functools.cached_property
+    def signature(self):
+        """The function's signature; looked at on first use, since there are hundreds of ops."""
+        return inspect.signature(self.function)
+
+    @functools.cached_property
+    def inputs(self):
+        """How many leading arguments are tensors."""
+        required = sum(p.default is p.empty for p in self.signature.parameters.values())
+        return max(1, required) if self._inputs is None else self._inputs
+
+    @functools.cached_property
+    def sparse_form(self):
+        """What the op does with sparse arrays, a `SparseForm`; None: what its function does."""
+        if self._find_sparse is None:
+            return None
+        return self._find_sparse(self.function.__name__)
+
+    def run(self, args, kwargs):
+        """The function of arrays, sparse ones too."""
+        if any_sparse(args) or any_sparse(kwargs.values()):
+            return self._run_sparse(args, kwargs)
+        return self.function(*args, **kwargs)
+
+    def _run_sparse(self, args, kwargs):
+        if self._find_sparse is None:  # the function knows sparse arrays itself
+            return self.function(*args, **kwargs)
+        if self.sparse_form is None:
+            raise TypeError(
+                f"`{self.function.__name__}` is not defined for sparse arrays. Give it a dense "
+                "one: `x.todense()`."
+            )
+        return self.sparse_form.compute(*args, **kwargs)
+
+    def from_config(self, config):
+        """The node that a config describes."""
+        config = dict(config)
+        name = config.pop("name", None)
+        known = {k: v for k, v in config.items() if k in self.signature.parameters}
+        return Operation(self, name, known)
+
+    def record(self, args, kwargs):
+        """Adds a node for a symbolic call and gives its outputs."""
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        names = list(self.signature.parameters)
+        arguments = dict(bound.arguments)
+        for name in self._resolve.keys() & arguments.keys():
+            arguments[name] = self._resolve[name](arguments[name])
+        if self.signature.parameters[names[0]].kind is inspect.Parameter.VAR_POSITIONAL:
+            return Operation(self, config={k: arguments[k] for k in names[1:]})(
+                *arguments[names[0]]
+            )
+        call = [arguments.pop(n) for n in names[: self.inputs]]
+        while call[-1] is None and self.signature.parameters[names[len(call) - 1]].default is None:
+            call.pop()
+        named = {n: arguments.pop(n) for n in self.keywords}
+        return Operation(self, config=arguments)(*call, **named)
+
+
+def op(
+    module,
+    *names,
+    inputs=None,
+    class_name=None,
+    spec=None,
+    keywords=(),
+    find_sparse=None,
+    resolve=None,
+):
+    """Decorator: a function of arrays that also works on KerasTensors and Variables.
+
+    Args:
+        module: Keras's module of the op in files, such as "keras.src.ops.numpy".
+        names: public names, "keras.ops.mean".
+        inputs: how many leading arguments are tensors; by default those without a default value.
+        class_name: Keras's class of the op in files, by default the function's name in camel case.
+        spec: a function of the same arguments that gives the KerasTensors of the result, where the
+            shape cannot be found by tracing: sizes that depend on values, unknown sizes beside
+            known ones.
+        keywords: further arguments that Keras gives to the call by name, and so keeps out of the
+            config.
+        find_sparse: from the function's name to the `SparseForm` of the op, or None; asked when
+            the first sparse array comes.
+        resolve: {argument: function of what was given for it}, for arguments that a graph, and a
+            file of it, holds as they are now, whatever the settings are where it runs.
+    """
+
+    def decorate(function: Thing) -> Thing:
+        description = Op(function, module, inputs, class_name, spec, keywords, find_sparse, resolve)
+
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            if _are_plain(args) and _are_plain(kwargs.values()):
+                return function(*args, **kwargs)
+            if any_symbolic(*args, *kwargs.values()):
+                return description.record(args, kwargs)
+            return description.run(
+                [_unwrap(v) for v in args], {k: _unwrap(v) for k, v in kwargs.items()}
+            )
+
+        wrapper.op = description
+        return public(*names)(wrapper) if names else wrapper
+
+    return decorate
+
+
+MODULES = ("core", "einops", "image", "linalg", "math", "nn", "numpy")
+
+
+def op_of_class(class_name):
+    """The op that Keras has as a class of this name in one of the modules of `keras.ops`, or None.
+
+    >>> op_of_class("TrueDivide").module
+    'keras.src.ops.numpy'
+    """
+    places = (f"keras.src.ops.{module}.{class_name}" for module in MODULES)
+    return next((_named[place] for place in places if place in _named), None)
+
+
+PLAIN = (jax.Array, np.ndarray, np.generic, bool, int, float, complex, str, type(None))
+
+
+def _are_plain(values):
+    """Whether values are at a glance neither symbolic nor variables, nor structures of these."""
+    for value in values:  # noqa: SIM110 - a generator costs a call for each
+        if not isinstance(value, PLAIN):
+            return False
+    return True
+
+
+def _unwrap(x):
+    """Variables by their value; also one level into lists and tuples."""
+    if hasattr(x, "own_value"):
+        return x.value
+    if type(x) in (list, tuple) and any(hasattr(v, "own_value") for v in x):
+        return type(x)(_unwrap(v) for v in x)
+    return x

@@ -1,0 +1,53 @@
+"""Masks that travel beside arrays, from a layer's inputs to its outputs."""
+
+import warnings
+
+import jax
+
+from jkeras.core.graph import keras_tensor
+from jkeras.core.run.call import is_array
+from jkeras.core.names.dtypes import is_float
+from jkeras.core.graph.sparse import is_sparse
+from jkeras.kernel.beside import mask_beside
+from jkeras.kernel.scope import current_flow
+
+
+def pass_masks(layer, run, call, outputs) -> None:
+    """Lets the masks of a layer's outputs travel beside them, where it makes or passes on some."""
+    if layer.supports_masking:
+        _set_masks(layer, run, call, outputs)
+    elif run.is_eager and any(mask is not None for mask in keras_tensor.flatten(call.mask)):
+        warnings.warn(
+            f"Layer '{layer.name}' (of type {type(layer).__name__}) was passed an input "
+            "with a mask attached to it. However, this layer does not support masking "
+            "and will therefore destroy the mask information. Downstream layers will not "
+            "see the mask.",
+            stacklevel=6,
+        )
+
+
+def _set_masks(layer, run, call, outputs):
+    values = [value for value in keras_tensor.flatten(outputs) if value is not None]
+    if all(run.mask_of(value) is not None for value in values):
+        return
+    masks = layer.compute_mask(call.first, call.mask)
+    if masks is None:
+        return
+    masks = [masks] if is_array(masks) else list(keras_tensor.flatten(masks))
+    for value, mask in zip(values, masks):
+        if mask is not None and run.mask_of(value) is None:
+            run.set_mask(value, mask)
+
+
+def cast_with_mask(x, dtype):
+    """A float array in another dtype, its mask beside it; anything else as it is."""
+    if not isinstance(x, jax.Array) and not is_sparse(x):
+        return x
+    if not is_float(x.dtype) or str(x.dtype) == dtype:
+        return x
+    mask = mask_beside(x)
+    y = x.astype(dtype)
+    flow = current_flow()
+    if mask is not None and flow is not None:
+        flow.set_mask(y, mask)
+    return y

@@ -1,0 +1,53 @@
+"""Keras's pure contract of a layer: the forward pass on flat lists of values."""
+
+import numpy as np
+
+from jkeras.core.weights import frame
+from jkeras.core.weights.by_variable import ByVariable
+from jkeras.core.errors import NotBuiltError, place_of
+
+
+def stateless_call(
+    self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs
+):
+    """The forward pass on flat lists of values, as Keras has it.
+
+    Returns:
+        (outputs, new non-trainable values), and the losses where `return_losses` is set.
+    """
+    if not self.built:
+        raise NotBuiltError(
+            f"To call stateless_call, {type(self).__name__} must be built (i.e. its variables "
+            "must have been already created). You can build it by calling it on some data."
+        )
+    fixed = self.non_trainable_variables
+    trainable = (self.trainable_variables, trainable_variables, "trainable_variables")
+    values = ByVariable()
+    for group in (trainable, (fixed, non_trainable_variables, "non_trainable_variables")):
+        for variable, value in _checked(self, *group):
+            values.set(variable, value)
+    with frame.Run(self, values) as run:
+        run.bare = True
+        outputs = run.call(self, args, kwargs)
+        losses = self.losses if return_losses else None
+    updated = run.values.of(fixed)
+    return (outputs, updated, losses) if return_losses else (outputs, updated)
+
+
+def _checked(layer, variables, values, name):
+    """(variable, value) pairs, as many and of the shapes that the variables have."""
+    values = [getattr(x, "value", x) for x in values]
+    if len(variables) != len(values):
+        raise ValueError(
+            f"Argument `{name}` must be a list of tensors corresponding 1:1 to "
+            f"{type(layer).__name__}().{name}. Received list with length {len(values)}, but "
+            f"expected {len(variables)} variables."
+        )
+    for variable, value in zip(variables, values):
+        if np.shape(value) != tuple(variable.shape):
+            raise ValueError(
+                f"stateless_call of {place_of(layer)}: the value for '{variable.path}' in "
+                f"`{name}` must have its shape {tuple(variable.shape)}. Received: shape "
+                f"{np.shape(value)}."
+            )
+    return list(zip(variables, values))

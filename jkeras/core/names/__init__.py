@@ -1,0 +1,1 @@
+"""Names: public ones, those of dtypes and variables, and objects as plain JSON."""

@@ -1,0 +1,265 @@
+"""One call of a layer: its arguments bound to names, inputs cast, `training` and masks filled
+in.
+"""
+
+import functools
+import inspect
+
+import jax
+
+from jkeras.core.graph import keras_tensor
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.errors import explain, place_of
+from jkeras.core.graph.sparse import is_sparse
+from jkeras.kernel.spec import Spec
+
+KERNEL = ("self", "w", "sub", "ctx")  # what the kernel hands to `forward`; the rest is the caller's
+# arguments of built-in layers that say what is seen; no weight depends on them
+VISIBILITY = ("_mask", "segment_ids", "cache", "position")
+CONTEXT = ("training", "mask")  # what a layer is told of the call besides its inputs
+
+
+class Target:
+    """The function that a layer class runs, `forward` or the user's `call`, and what it takes."""
+
+    def __init__(self, cls, lifted):
+        self.lifted, self.own = lifted, None
+        parameters = self._of_call(cls) if lifted else self._of_forward(cls)
+        self.signature = inspect.Signature(parameters)
+        self.names = [p.name for p in parameters]
+        self.star = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+        # what may be given all the same, and is not looked at
+        self.ignored = ()
+        if not self.open:
+            self.ignored = tuple(name for name in CONTEXT if name not in self.names)
+
+    def place_of(self, name):
+        """Which positional argument has this name; None where none has."""
+        by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if self.signature.parameters[name].kind not in by_place:
+            return None
+        return self.names.index(name)
+
+    def _of_call(self, cls):
+        """The parameters of the user's `call`."""
+        parameters = list(inspect.signature(cls.call).parameters.values())[takes_self(cls) :]
+        self.context = {
+            p.name: None if p.default is p.empty else p.default
+            for p in parameters
+            if p.name in CONTEXT
+        }
+        self.open = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        return parameters
+
+    def _of_forward(self, cls):
+        """The parameters of `forward` as those of Keras's `call`: `training` and `mask` behind the
+        positional ones.
+        """
+        self.context, self.open = dict(cls.call_context), False
+        parameters = inspect.signature(cls.forward).parameters.values()
+        places, named = [], []
+        for parameter in parameters:
+            if parameter.name not in KERNEL:
+                has_place = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+                side = places if has_place else named
+                side.append(parameter)
+        if places and places[0].name == "x":
+            places[0] = places[0].replace(name="inputs")
+        if any(p.kind is p.VAR_POSITIONAL for p in named):
+            return [*places, *named, *self._of_context(inspect.Parameter.KEYWORD_ONLY)]
+        self.own = len(places)
+        return [*places, *self._of_context(inspect.Parameter.POSITIONAL_OR_KEYWORD), *named]
+
+    def _of_context(self, kind):
+        return [inspect.Parameter(name, kind, default=v) for name, v in self.context.items()]
+
+
+def takes_self(cls):
+    """Whether the first parameter of a user's `call` is the layer, whatever its name."""
+    return not isinstance(inspect.getattr_static(cls, "call"), staticmethod)
+
+
+@functools.cache
+def target_of(cls):
+    """The target of a layer class, looked up once."""
+    return Target(cls, cls.is_lifted())
+
+
+@functools.cache
+def forward_of(cls):
+    """The target of a layer class that is `forward`, whatever `call` a subclass put before it."""
+    return Target(cls, lifted=False)
+
+
+def is_array(x):
+    """Whether x is a value that flows: an array or a symbolic tensor."""
+    return isinstance(x, (jax.Array, KerasTensor, jax.ShapeDtypeStruct)) or is_sparse(x)
+
+
+def is_nested_arrays(value):
+    """Whether a value is an array or a structure of arrays (None allowed beside one)."""
+    if is_array(value):
+        return True
+    if isinstance(value, (list, tuple, dict)) and value:
+        leaves = keras_tensor.flatten(value)
+        return any(map(is_array, leaves)) and all(v is None or is_array(v) for v in leaves)
+    return False
+
+
+class Call:
+    """The arguments of one call of `layer`."""
+
+    def __init__(self, layer, args, kwargs, cast=True):
+        self.layer, self.target = layer, target_of(type(layer))
+        convert = layer._convert if cast else keras_tensor.as_tensor
+        args = jax.tree_util.tree_map(convert, tuple(args), is_leaf=keras_tensor.is_leaf)
+        by_name = {
+            name: keras_tensor.as_tensor if name in layer.uncast else convert for name in kwargs
+        }
+        kwargs = {
+            name: jax.tree_util.tree_map(by_name[name], value, is_leaf=keras_tensor.is_leaf)
+            for name, value in kwargs.items()
+        }
+        self.user_training = kwargs.get("training")
+        self.extra = {}  # `training` and `mask` given to a layer that does not look at them
+        for name in self.target.ignored:
+            if name in kwargs:
+                self.extra[name] = kwargs.pop(name)
+        try:
+            bound = self.target.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(
+                explain(
+                    place_of(layer),
+                    f"arguments {self.target.signature}",
+                    str(error),
+                    "check the call",
+                )
+            ) from None
+        self.positional, self.named = tuple(args), kwargs
+        bound.apply_defaults()
+        self.arguments = bound.arguments
+        self.args, self.kwargs = bound.args, bound.kwargs
+        self.tensors = {
+            k: v for k, v in self.arguments.items() if k not in CONTEXT and is_nested_arrays(v)
+        }
+        self._check_positional(args)
+
+    def _check_positional(self, args):
+        if self.layer.allow_non_tensor_positional_args:
+            return
+        for value in args:
+            for leaf in keras_tensor.flatten(value):
+                if leaf is not None and not is_array(leaf):
+                    raise ValueError(
+                        f"{place_of(self.layer)}: Only input tensors may be passed as positional "
+                        f"arguments. Pass this one as a keyword argument: {leaf!r} (of type "
+                        f"{type(leaf).__name__})"
+                    )
+
+    @property
+    def first(self):
+        """The first argument."""
+        return next(iter(self.arguments.values()), None)
+
+    def training(self, outer):
+        """The training flag: given here, by the layer around, or the layer's own default."""
+        if self.user_training is not None:
+            return self.user_training
+        return self.target.context.get("training") if outer is None else outer
+
+    def populate(self, run, training):
+        """Fills in `training` and the masks that travel beside the inputs."""
+        mask_of = run.mask_of
+        self.mask = self.arguments.get("mask", self.extra.get("mask"))
+        if len(self.tensors) == 1 and self.mask is None:
+            (only,) = self.tensors.values()
+            self.mask = masks_of(only, mask_of)
+            if "mask" in self.target.context:
+                self._set("mask", self._mask_as_told(only, mask_of))
+        elif len(self.tensors) > 1:
+            self._populate_masks(mask_of)
+        self.now_training = training
+        if "training" in self.target.context and training is not None:
+            self._set("training", training)
+
+    def _mask_as_told(self, inputs, mask_of):
+        """What `mask` is: of several inputs a user's `call` is given a structure of None where no
+        input has one, as in Keras.
+        """
+        if self.mask is None and self.target.lifted and not is_array(inputs):
+            return map_arrays(lambda _: None, inputs)
+        return self.mask
+
+    def _populate_masks(self, mask_of):
+        """Fills in the masks of several inputs, in arguments such as `value_mask`."""
+        for name, value in self.tensors.items():
+            mask_name = f"{name}_mask"
+            if mask_name in self.target.names and self.arguments.get(mask_name) is None:
+                self._set(mask_name, masks_of(value, mask_of))
+        if self.mask is None:
+            self.mask = masks_of(self.first, mask_of)
+
+    def _set(self, name, value):
+        self.arguments[name] = value
+        bound = inspect.BoundArguments(self.target.signature, self.arguments)
+        self.args, self.kwargs = bound.args, bound.kwargs
+        place = self.target.place_of(name)
+        if place is not None and place < len(self.positional):
+            self.positional = (*self.positional[:place], value, *self.positional[place + 1 :])
+        else:
+            self.named = {**self.named, name: value}
+
+    def call_arguments(self):
+        """(args, kwargs) as they were given, what was filled in by name."""
+        return self.positional, self.named
+
+    def forward_arguments(self):
+        """(args, kwargs) for `forward`: without what goes into `ctx`."""
+        return self.args[: self.target.own], {
+            k: v for k, v in self.kwargs.items() if k not in self.target.context
+        }
+
+    # ------------------------------------------------------------ shapes for build
+
+    def inputs(self):
+        """The tensors that weights may depend on; masks and segments given to a built-in layer are
+        not among them.
+        """
+        return {
+            name: value
+            for name, value in self.tensors.items()
+            if self.target.lifted or not name.endswith(VISIBILITY)
+        }
+
+    def specs(self):
+        """The inputs as `Spec`s, by name, in order."""
+        return {
+            name: map_arrays(lambda v: Spec(tuple(v.shape), str(v.dtype)), value)
+            for name, value in self.inputs().items()
+        }
+
+    def shapes(self):
+        """The shapes of the inputs, by name, in order."""
+        return {
+            name: map_arrays(lambda v: tuple(v.shape), value)
+            for name, value in self.inputs().items()
+        }
+
+
+def map_arrays(function, structure):
+    """A structure with `function` applied to its arrays; None stays."""
+    return jax.tree_util.tree_map(
+        lambda v: function(v) if is_array(v) else v, structure, is_leaf=keras_tensor.is_leaf
+    )
+
+
+def masks_of(structure, mask_of):
+    """The masks beside a structure of arrays, in its structure; None where there is none at all."""
+    if is_array(structure):
+        return mask_of(structure)
+    masks = [mask_of(v) if is_array(v) else None for v in keras_tensor.flatten(structure)]
+    if all(m is None for m in masks):
+        return None
+    treedef = jax.tree_util.tree_structure(structure, is_leaf=keras_tensor.is_leaf)
+    return jax.tree_util.tree_unflatten(treedef, masks)

@@ -1,0 +1,32 @@
+"""`layer(x)`: on symbolic tensors, inside a run that is going on, or by hand."""
+
+import typing
+
+from jkeras.core.run import eager, symbolic
+from jkeras.core.graph.keras_tensor import any_symbolic
+from jkeras.core.run.tracebacks import leave_out_own_frames
+from jkeras.kernel.scope import current_flow
+
+
+def not_initialized(layer: typing.Any) -> RuntimeError:
+    """The error for a layer whose class did not call the constructor of `Layer`."""
+    return RuntimeError(
+        f"In layer {type(layer).__name__}, you forgot to call `super().__init__()` as the first "
+        "statement in the `__init__()` method. Go add it!"
+    )
+
+
+def call_layer(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+    """The outputs of a layer; an error is shown without the frames of jkeras."""
+    if "_scope" not in vars(self):
+        raise not_initialized(self)
+    try:
+        if any_symbolic(args, kwargs):
+            return symbolic.symbolic_call(self, args, kwargs)
+        run = current_flow()
+        if run is not None:
+            return run.call(self, args, kwargs)
+        return eager.call_eagerly(self, args, kwargs)
+    except Exception as error:
+        leave_out_own_frames(error)
+        raise

@@ -1,0 +1,150 @@
+"""How a layer runs on its slice of a forward pass: inputs cast, weights read, masks passed on."""
+
+import jax
+
+from jkeras.core.weights import policy
+from jkeras.core.run import remat
+from jkeras.core.run.adapting import (
+    check_own_values,
+    needs_objects,
+    run_adapted,
+    run_copy,
+    runs_as_copy,
+)
+from jkeras.core.run.context import Context
+from jkeras.core.run.plain import is_plain_call, run_plainly
+from jkeras.core.run.tracebacks import is_built_in, name_call
+from jkeras.core.session.settings import settings
+from jkeras.kernel import low_rank
+
+
+def run_on(layer, scope, args, kwargs, bare=False):
+    """The outputs of a layer.
+
+    Args:
+        scope: where its weights are: by path, or those of objects.
+        bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
+            activity penalty.
+    """
+    if not scope.is_of_objects and not is_built_in(layer) and runs_as_copy(layer, scope):
+        return run_copy(layer, scope, args, kwargs, bare)
+    taps = scope.flow.taps
+    if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs):
+        outputs = run_plainly(layer, scope, args[0])
+        return outputs if taps is None else taps.through(layer, scope, outputs)
+    if not scope.is_of_objects and needs_objects(layer, scope):
+        return run_adapted(layer, scope, args, kwargs, bare)
+    flow = scope.flow
+    bare = bare or flow.begins_bare()
+    call = layer.bind_call(args, kwargs, cast=not bare)
+    scope.enter(layer, call)
+    outer = flow.training
+    try:
+        flow.training = call.training(outer)
+        call.populate(flow, flow.training)
+        flow.push(layer, flow.cast_type() if bare else cast_type(layer, flow))
+        try:
+            outputs = _computed(layer, scope, call)
+            if layer.activity_regularizer is not None and not bare:
+                _add_activity_losses(layer, flow, outputs)
+        finally:
+            flow.pop()
+    finally:
+        scope.leave()
+        flow.training = outer
+    layer.pass_masks(flow, call, outputs)
+    return outputs if taps is None else taps.through(layer, scope, outputs)
+
+
+def _computed(layer, scope, call):
+    if layer.remat_scope is None:
+        y = execute(layer, scope, call)
+    else:
+        y = remat.execute(scope, layer, call, execute)
+    if settings.distribution is None:
+        return y
+    # as the session's distribution wants it
+    layout = settings.distribution.get_tensor_layout(f"{layer.path}/output")
+    return y if layout is None else jax.lax.with_sharding_constraint(y, layout.backend_layout)
+
+
+def execute(layer, scope, call):
+    """The outputs of a call whose arguments are bound and cast."""
+    try:
+        if layer.is_lifted():
+            args, kwargs = call.call_arguments()
+            return layer.call(*args, **kwargs)
+        args, kwargs = call.forward_arguments()
+        ctx = Context(scope, layer, call.now_training, call.mask)
+        return run_forward(layer.as_run(scope, call), ctx, call, args, kwargs)
+    except Exception as error:
+        if not is_built_in(layer):
+            name_call(error, layer, call.arguments, scope.flow.abstract)
+        raise
+
+
+def itself(layer, scope, call):
+    """The layer that runs a call: itself, but for layers whose weights are in another form."""
+    return layer
+
+
+def run_forward(layer, ctx, call, args, kwargs):
+    """`forward` on the layer's own weights; what it changed of them is set.
+
+    Args:
+        call: None where the scope is one of objects.
+    """
+    scope = ctx.scope
+    if layer.has_children:
+        args = (layer.cursor(scope, call), *args)
+    outputs = layer.forward(layer.own_values(scope, call), *args, ctx=ctx, **kwargs)
+    if layer.is_stateful:
+        outputs, changed = outputs
+        scope.update(changed)
+    return outputs
+
+
+def own_values(layer, scope, call):
+    """The layer's own weights by name, in the type that it computes in."""
+    values = scope.weights()
+    if any(map(low_rank.is_part, values)):
+        values = low_rank.adapted(values)
+    specs = layer._own
+    if not scope.is_of_objects and not scope.flow.is_built:
+        specs = layer.specs_for(call)
+        if scope.flow.declared is None:
+            check_own_values(layer, scope, values, specs)
+    dtype = scope.flow.cast_type()
+    if dtype is not None:
+        _cast(values, specs, dtype)
+    if layer.uses_weights_whole:
+        for name, variable in tuple(layer._own.items()):  # another thread may build it now
+            if variable.layout is not None and name in values:
+                values[name] = variable.whole(values[name])
+    return values
+
+
+def _cast(values, specs, dtype):
+    """Casts what is to be cast among weights by name."""
+    for name, value in values.items():
+        is_cast = name not in specs or specs[name].autocast
+        if is_cast and policy.is_float(value.dtype):
+            values[name] = value.astype(dtype)
+
+
+def cast_type(layer, flow):
+    """The dtype that a layer's weights are cast to, or None."""
+    if not layer.autocast or not layer.computes_in_float:
+        return None
+    mixed = layer.compute_dtype != layer.variable_dtype
+    if mixed or any(dtype for _, dtype in flow.stack):
+        return layer.compute_dtype
+    return None
+
+
+def _add_activity_losses(layer, flow, outputs):
+    for output in jax.tree_util.tree_leaves(outputs):
+        loss = layer.activity_regularizer(output)
+        if output.ndim and output.shape[0]:
+            loss = loss / output.shape[0]
+        flow.add_loss(layer, loss)

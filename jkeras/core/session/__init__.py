@@ -1,0 +1,1 @@
+"""What holds for the session: settings, devices, processes, and random bits of a fixed size."""

@@ -1,0 +1,441 @@
+"""Variables: named views of one array. While a layer runs on values that it was given, the run has
+the value; otherwise the variable holds it.
+"""
+
+import operator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from jkeras.core.weights import frame
+from jkeras.core.names import naming
+from jkeras.core.say import shown
+from jkeras.core.errors import check_choice, explain
+from jkeras.core.names.family import families
+from jkeras.core.graph.host_numbers import fitted, refuse_masked
+from jkeras.core.graph.keras_tensor import OPERATORS, _ops, standardize_shape
+from jkeras.core.names.dtypes import is_float, standardize_dtype
+from jkeras.core.weights.first_values import first_array, put
+from jkeras.core.session.planned import here, is_planned_for
+from jkeras.core.names.registry import public
+from jkeras.core.session.settings import auto_name, settings
+from jkeras.core.session.spread import spread
+
+
+AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
+SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
+
+
+def gathered(value, layout):
+    """A value of a layout as it is computed with: on the devices, wherever it rests.
+
+    In a compiled step parts along the axis of the mesh that cuts batches, which save memory at
+    rest, are put together; parts along other axes stay.
+    """
+    distribution = settings.distribution
+    sharding = getattr(layout, "backend_layout", layout)
+    if not isinstance(sharding, NamedSharding):
+        return value
+    if getattr(layout, "memory_kind", None) is not None:
+        value = jax.device_put(value, sharding.with_memory_kind("device"))
+    if distribution is None:
+        return value
+    kept = [None if axis == distribution.batch_dim_name else axis for axis in sharding.spec]
+    if kept == list(sharding.spec) or not isinstance(value, jax.core.Tracer):
+        return value
+    combined = NamedSharding(sharding.mesh, PartitionSpec(*kept))
+    return jax.lax.with_sharding_constraint(value, combined)
+
+
+class Borrowed:
+    """Stands in a variable for an array that lies elsewhere, such as one that a running `fit` owns;
+    `pull` puts the arrays back into the variables.
+    """
+
+    def __init__(self, pull, lock):
+        self.pull, self.lock = pull, lock
+
+
+def values_of(variables):
+    """The arrays that variables hold themselves, all of the same moment, also while another thread
+    trains them.
+    """
+    values = [v.held for v in variables]
+    if not any(isinstance(value, Borrowed) for value in values):
+        return [v.own_value() if value is None else value for v, value in zip(variables, values)]
+    lock = next(value.lock for value in values if isinstance(value, Borrowed))
+    with lock:
+        return [v.own_value() for v in variables]
+
+
+def _check_name(name):
+    if not isinstance(name, str) or "/" in name:
+        raise ValueError(
+            "Argument `name` must be a string and cannot contain character `/`. "
+            f"Received: name={name} (of type {type(name)})"
+        )
+
+
+def _hook(name, doc):
+    """A property that takes a function of the variable's value, or None."""
+    held = f"_{name}"
+
+    def change(self, value):
+        if value is not None and not callable(value):
+            raise ValueError(
+                f"Invalid value for attribute `{name}` of variable '{self.path}'. Expected a "
+                f"callable, such as those of `jkeras.{name}s`, or None. Received: {name}={value!r}"
+            )
+        setattr(self, held, value)
+
+    return property(operator.attrgetter(held), change, doc=doc)
+
+
+@public("keras.Variable")
+class Variable:
+    """An array with a name that can be assigned.
+
+    Args:
+        initializer: an array, number or list: the first value; or a callable `(shape, dtype) ->
+            array` or the name of an initializer, run when the value is first looked at.
+        shape: needed with an initializer.
+        dtype: of the array; by default that of the value, with an initializer floatx.
+        trainable: whether gradients reach it.
+        name: default "variable", "variable_1", …
+
+    >>> v = Variable([1.0, 2.0])
+    >>> print(v.assign_add([1.0, 1.0]))
+    [2. 3.]
+    >>> print(v * 2)
+    [4. 6.]
+    """
+
+    _internal, __dir__ = shown.VARIABLE, shown.public_dir
+    guard = None  # called with the variable before it is assigned by hand; it may raise
+    private_runs: tuple = ()  # trainings with privacy that it had, see `jkeras.privacy`
+
+    def __init__(
+        self,
+        initializer,
+        shape=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        aggregation="none",
+        synchronization="auto",
+        name=None,
+        layout=None,
+        *,
+        regularizer=None,
+        constraint=None,
+        overwrite=None,
+    ):
+        name = name or auto_name(type(self).__name__)
+        _check_name(name)
+        check_choice("aggregation", aggregation, AGGREGATIONS)
+        check_choice("synchronization", synchronization, SYNCHRONIZATIONS)
+        self.name, self.scope, self.layout = name, naming.path_around(), layout
+        self.trainable, self.autocast = trainable, bool(autocast)
+        self.aggregation, self.synchronization = aggregation or "none", synchronization or "none"
+        # whether it lives in `params`; `trainable` may be switched off later
+        self.learnable = self.trainable
+        self.regularizer = regularizer
+        self.constraint = constraint
+        self.overwrite_with_gradient = bool(overwrite)
+        self._initializer, self._value = None, None
+        if isinstance(initializer, str):
+            initializer = families["initializers"].get(initializer)
+        if callable(initializer) and not hasattr(initializer, "__array__"):
+            self._begin_with(initializer, shape, dtype)
+        else:
+            self._hold(initializer, dtype)
+        if settings.distribution is not None:
+            layout = settings.distribution.get_variable_layout(self)
+        self.lay_out(layout)
+
+    def _begin_with(self, initializer, shape, dtype):
+        """Makes it the variable of an initializer, which is run when the value is looked at."""
+        if shape is None:
+            raise ValueError(
+                "When creating a Variable from an initializer, the `shape` argument should be "
+                f"specified. Received: initializer={initializer} and shape={shape}"
+            )
+        self._initializer, self.own_dtype = initializer, standardize_dtype(dtype)
+        self.shape = standardize_shape(shape)
+        if None in self.shape:
+            raise ValueError(
+                f"Variable '{self.path}' needs a shape without None. Received: shape={self.shape}"
+            )
+
+    def _hold(self, value, dtype):
+        value = value.value if isinstance(value, Variable) else value
+        if isinstance(value, np.ndarray):
+            refuse_masked(value, self.path)
+            value = fitted(value, self.path, dtype) if value.ndim else value[()]
+        if dtype is None and isinstance(value, np.generic):
+            dtype = value.dtype.name
+        if dtype is not None:
+            dtype = jax.dtypes.canonicalize_dtype(standardize_dtype(dtype))
+        is_number = isinstance(value, (bool, int, float, np.generic))
+        with jax.ensure_compile_time_eval():
+            if is_number and dtype is not None:
+                value = put(value, dtype)
+            else:
+                value = jnp.asarray(value, dtype=dtype)
+        self._value, self.shape, self.own_dtype = value, value.shape, value.dtype.name
+
+    regularizer = _hook("regularizer", "The penalty on the value, or None.")
+    constraint = _hook("constraint", "What maps the value back after an update, or None.")
+
+    @property
+    def trainable(self):
+        """Whether gradients reach the variable."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = bool(value)
+
+    @property
+    def overwrite_with_gradient(self):
+        """Whether an update puts the gradient in the place of the value, as for the scales of
+        float8.
+        """
+        return self._overwrite_with_gradient
+
+    @overwrite_with_gradient.setter
+    def overwrite_with_gradient(self, value):
+        if not isinstance(value, bool):
+            raise TypeError(
+                f"`overwrite_with_gradient` of variable '{self.path}' must be a boolean. "
+                f"Received: {value!r}"
+            )
+        self._overwrite_with_gradient = value
+
+    # ------------------------------------------------------------ the value
+
+    initializer = property(
+        operator.attrgetter("_initializer"), doc="What makes the first value; None: it was given."
+    )
+
+    held = property(
+        operator.attrgetter("_value"),
+        lambda self, value: setattr(self, "_value", value),
+        doc="What the variable itself holds: an array, None before the first look, or `Borrowed`.",
+    )
+
+    @property
+    def path(self):
+        """The name with the names of the layers around it: "net/dense/kernel"."""
+        return f"{self.scope}/{self.name}" if self.scope else self.name
+
+    @property
+    def value(self):
+        """The array now; in the compute dtype while a layer of a mixed policy runs."""
+        value, dtype = frame.read(self), self._cast_dtype()
+        return self.whole(value.astype(dtype) if dtype and value.dtype != dtype else value)
+
+    @property
+    def dtype(self):
+        """The dtype of `value`: `own_dtype`, or the compute dtype while a layer of a mixed policy
+        runs.
+        """
+        return self._cast_dtype() or self.own_dtype
+
+    def _cast_dtype(self):
+        return frame.autocast_dtype() if self.autocast and is_float(self.own_dtype) else None
+
+    @property
+    def sharding(self):
+        """How the array lies over devices, as JAX knows it; None: on one, as JAX likes it."""
+        return getattr(self.layout, "backend_layout", self.layout)
+
+    def placed(self, value):
+        """The array, laid out as this variable's are."""
+        if self.layout is None or is_planned_for(self.sharding):
+            return value
+        return spread(value, self.sharding)
+
+    def lay_out(self, layout):
+        """Gives the variable another layout, before anybody has looked at its value or after."""
+        self.layout = layout
+        if self._value is not None:
+            self._value = self.placed(self._value)
+
+    def whole(self, value):
+        """The value as it is computed with; see `gathered`."""
+        return gathered(value, self.layout)
+
+    def forget_initializer(self):
+        """What the variable holds now is what it begins with from here on."""
+        self._initializer = None
+
+    def _first_value(self):
+        """The initializer's array; made where it will lie, so that no device ever has all of it."""
+
+        if self.layout is None:
+            return first_array(self._initializer, self.shape, self.own_dtype)
+
+        def make():
+            return jnp.asarray(self._initializer(self.shape, dtype=self.own_dtype), self.own_dtype)
+
+        return jax.jit(make, out_shardings=here(self.sharding))()
+
+    def own_value(self):
+        """The array that this variable holds itself, made or pulled in when needed."""
+        if self._value is None:
+            with jax.ensure_compile_time_eval():
+                self._value = self._first_value()
+            if tuple(self._value.shape) != self.shape:
+                raise ValueError(
+                    explain(
+                        f"Variable '{self.path}'",
+                        f"an initializer that returns shape {self.shape}",
+                        f"shape {tuple(self._value.shape)} from {self._initializer}",
+                    )
+                )
+        value = self._value
+        # again where another thread's training borrowed it in between
+        while isinstance(value, Borrowed):
+            value.pull()
+            value = self._value
+        return value
+
+    def store(self, value):
+        """Sets the value that the variable itself holds, whatever run is going on."""
+        frame.own_write(self, value)
+
+    def assign(self, value):
+        """Sets the value; its shape must stay. Returns the new value."""
+        value = frame.read(value) if isinstance(value, Variable) else value
+        if isinstance(value, np.ndarray):
+            refuse_masked(value, self.path)
+            value = fitted(value, self.path, self.own_dtype)
+        if not isinstance(value, jax.Array) and self.own_dtype == "bfloat16":
+            value = jnp.asarray(value)  # numpy's lists know no bfloat16
+        # numpy's array may be written to later
+        make = jnp.asarray if isinstance(value, jax.Array) else jnp.array
+        value = make(value, dtype=jax.dtypes.canonicalize_dtype(self.own_dtype))
+        if tuple(value.shape) != tuple(self.shape):
+            raise ValueError(
+                "The shape of the target variable and the shape of the target value in "
+                f"`variable.assign` must match. variable.shape={self.shape}, Received: "
+                f"value.shape={tuple(value.shape)}. Target variable: {self.path}"
+            )
+        frame.write(self, value)
+        return value
+
+    def assign_add(self, value):
+        """Adds to the value. Returns the new value."""
+        return self.assign(_ops("add")(frame.read(self), value))
+
+    def assign_sub(self, value):
+        """Subtracts from the value. Returns the new value."""
+        return self.assign(_ops("subtract")(frame.read(self), value))
+
+    def numpy(self):
+        """The value as a numpy array."""
+        return np.asarray(self.value)
+
+    @property
+    def ndim(self):
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self):
+        """The number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.value, dtype=dtype)
+
+    def __jax_array__(self):
+        return self.value
+
+    def __repr__(self):
+        value = (
+            f", value={np.asarray(self._value)}"
+            if isinstance(self._value, jax.Array)
+            and not isinstance(self._value, jax.core.Tracer)
+            and not self._value.is_deleted()
+            else ""
+        )
+        return f"<Variable path={self.path}, shape={tuple(self.shape)}, dtype={self.dtype}{value}>"
+
+    def __deepcopy__(self, memo):
+        copy = object.__new__(type(self))
+        memo[id(self)] = copy
+        if isinstance(self._value, Borrowed):
+            self.own_value()
+        vars(copy).update(vars(self))
+        return copy
+
+    def __getstate__(self):
+        return {
+            **vars(self),
+            "_value": None if self._value is None else np.asarray(self.own_value()),
+        }
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        if self._value is not None:
+            self._value = jnp.asarray(self._value)
+
+    # ------------------------------------------------------------ arithmetic
+
+    def __getitem__(self, index):
+        return self.value[index]
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __iter__(self):
+        return iter(self.value)
+
+    def __bool__(self):
+        raise TypeError(
+            "A Keras Variable cannot be used as a boolean. Compare its `value`, or use "
+            f"`jkeras.ops.where` and `jkeras.ops.cond`. Received: variable '{self.path}'"
+        )
+
+    def __int__(self):
+        return int(self.value)
+
+    def __float__(self):
+        return float(self.value)
+
+    def __neg__(self):
+        return -self.value
+
+    def __pos__(self):
+        return self.value
+
+    def __abs__(self):
+        return abs(self.value)
+
+    def __invert__(self):
+        return ~self.value
+
+    def __round__(self, ndigits=None):
+        return _ops("round")(self.value, ndigits or 0)
+
+    __hash__ = object.__hash__  # __eq__ compares elements; as a key a variable is itself
+
+
+def _add_operators():
+    for short, name in OPERATORS.items():
+        setattr(
+            Variable, f"__{short}__", lambda self, other, name=name: _ops(name)(self.value, other)
+        )
+        if short not in ("eq", "ne", "lt", "le", "gt", "ge"):
+            setattr(
+                Variable,
+                f"__r{short}__",
+                lambda self, other, name=name: _ops(name)(other, self.value),
+            )
+
+
+_add_operators()

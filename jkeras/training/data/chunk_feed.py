@@ -1,0 +1,121 @@
+"""Feeds from arrays that are too large to lie on the device: the rows of several steps go there in
+one transfer, and the steps into one dispatch.
+"""
+
+import collections
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from jkeras.core.system.host_memory import aligned
+from jkeras.ops.kernels import on_cpu
+from jkeras.training.data import ArraySource, take
+from jkeras.training.data.source import Batch
+from jkeras.training.data.stored import Stored
+from jkeras.training.data.feeds import OrderedFeed, Work
+from jkeras.training.data.prefetch import Prefetched
+from jkeras.training.types import Logs
+from jkeras.training.data.workers import noted
+
+BYTES = 2**24  # of a chunk; three of them may be waiting
+BYTES_ON_CPU = 2**21  # there each is a part of the process's memory, and a dispatch costs little
+FEW = 8  # steps of a chunk on CPU at least, though it has more bytes then
+RUNNING = 2  # chunks that dispatches which have not ended may hold
+MOST = 256  # steps
+
+
+def steps_of_chunk(source: ArraySource) -> int:
+    """The number of steps whose rows are one chunk."""
+    of_all = sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(source.data))
+    of_step = max(of_all * source.batch_size // source.size, 1)
+    of_chunk = min(BYTES, max(BYTES_ON_CPU, FEW * of_step)) if on_cpu() else BYTES
+    return min(source.num_batches, MOST, of_chunk // of_step)
+
+
+def read(values: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows of an array, in one pass over them where that can be: in memory that a CPU as the device
+    takes as it is.
+    """
+    out = aligned((len(rows), *values.shape[1:]), values.dtype)
+    if isinstance(values, Stored):
+        values.read_into(rows, out)
+    elif isinstance(values, np.ndarray) and values.dtype == out.dtype:
+        np.take(values, rows, axis=0, out=out, mode="clip")  # "raise" would make a copy
+    else:
+        out[...] = values[rows]
+    return out
+
+
+class ChunkFeed(OrderedFeed):
+    """Feeds from arrays whose rows are read chunk by chunk, ahead of time by a thread."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.steps = steps_of_chunk(self.source)
+        self._chunks: Prefetched | None = None
+        self._chunk: tuple | None = None  # (data, order of its rows)
+        self._done = self.steps  # steps of it that were taken
+        self._running = collections.deque()  # logs of the last dispatches of chunks
+
+    def take(self, most: int) -> Iterator[Work]:
+        """One dispatch of the next steps, at most so many."""
+        steps = 1
+        if self.at >= self.whole:
+            yield self.smaller_batch()
+        else:
+            if self._done == self.steps:
+                self._next_chunk()
+            steps = min(most, self.steps - self._done, self.whole - self.at)
+            yield Work("many", (*self._chunk, np.int32(self._done), np.int32(steps)), steps)
+            self._done += steps
+        self.at += steps
+
+    def dispatched(self, logs: Logs) -> None:
+        """Waits for a dispatch before, since each that has not ended holds its chunk."""
+        if self._done == self.steps:
+            self._running.append(logs)
+        if len(self._running) > RUNNING:
+            jax.block_until_ready(self._running.popleft())
+
+    def _next_chunk(self) -> None:
+        if self._chunks is None:
+            self._chunks = Prefetched(self._read())
+        self._chunk = next(self._chunks)
+        self._done = 0
+
+    def _read(self) -> Iterator[tuple[Batch, jax.Array]]:
+        """The chunks from the next step on: (data, rows of each step), all of one size."""
+        size = self.steps * self.order.shape[1]
+        for first in range(self.at, self.whole, self.steps):
+            rows = self.order[first : first + self.steps]
+            data = self._rows(np.minimum(rows, self.source.size - 1).ravel(), size, first)
+            yield jax.device_put((data, self._order_within(rows, size)))
+
+    def _order_within(self, rows: np.ndarray, size: int) -> np.ndarray:
+        """The rows of each step by their places in the chunk; a place past its end is padding."""
+        places = np.arange(size, dtype="int32").reshape(self.steps, -1)
+        places[: len(rows)][rows >= self.source.size] = size
+        if self.order.size > self.source.size:  # a program that sees more places looks for padding
+            places = np.concatenate([places, np.full_like(places[:1], size)])
+        return places
+
+    def _rows(self, rows: np.ndarray, size: int, first: int) -> Batch:
+        """Rows of the source, and as many more as make a size; an error says in which batch it
+        happened.
+        """
+        rows = np.concatenate([rows, np.repeat(rows[-1:], size - len(rows))])
+        try:
+            return jax.tree_util.tree_map(lambda values: read(values, rows), self.source.data)
+        except Exception:
+            size = self.order.shape[1]
+            for start in range(0, len(rows), size):
+                with noted(first + start // size, "the rows"):
+                    take(self.source.data, rows[start : start + size])
+            raise
+
+    def close(self) -> None:
+        """Stops reading."""
+        if self._chunks is not None:
+            self._chunks.close()

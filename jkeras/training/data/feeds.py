@@ -1,0 +1,217 @@
+"""Where the batches of an epoch come from: rows of what lies on the device, or one batch of the
+host after another. A feed says what is to be dispatched; `loop.Runner` does it.
+"""
+
+import contextlib
+import typing
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+
+from jkeras.training.data import placement
+from jkeras.training.batch_independence import padded, size_of
+from jkeras.training.data import ArraySource, take
+from jkeras.training.data.iterator_state import IteratorState
+from jkeras.training.data.source import Batch, Source
+from jkeras.training.data.prefetch import Prefetched
+from jkeras.training.types import Logs
+
+
+class Work(typing.NamedTuple):
+    """What one dispatch is to do.
+
+    Attributes:
+        form: of the program that does it, "one" step on a batch or "many" on rows of the data that
+            lies on the device; see `programs.Programs`.
+        arguments: of the program, behind the state.
+        steps: how many they are.
+    """
+
+    form: str
+    arguments: tuple
+    steps: int
+
+
+class OrderedFeed:
+    """What feeds from rows that can be reached by number share.
+
+    Args:
+        seed, epoch: of the order; several seeds: of that of each member of an ensemble.
+        at: number of the step to begin with.
+        padded_size: rows of a batch that may be padded; None: none may.
+
+    Attributes:
+        at: number of the next step.
+        order: the rows of the steps of full size.
+        whole: number of steps of full size; a smaller batch behind them, if it may not be padded,
+            is not among them.
+    """
+
+    state = None  # of an iterator
+
+    def __init__(
+        self,
+        source: ArraySource,
+        seed: int | tuple[int, ...],
+        epoch: int,
+        at: int,
+        padded_size: int | None,
+    ) -> None:
+        self.source = source
+        self.at = at
+        order, self.rest = for_each_seed(lambda one: source.steps(one, epoch, padded_size), seed)
+        self.whole = order.shape[-2]
+        self.order = order
+
+    def more(self) -> bool:
+        """Whether there is another batch."""
+        return self.at < self.whole + bool(self.rest.size)
+
+    def dispatched(self, logs: Logs) -> None:
+        """Takes note that what was taken last is dispatched."""
+
+    def smaller_batch(self) -> Work:
+        """The step on the batch behind those of full size."""
+        return Work("one", (placement.place(take(self.source.data, self.rest)), None), 1)
+
+
+class DeviceFeed(OrderedFeed):
+    """Feeds from arrays that lie on the device, in an order of rows that is put there once."""
+
+    def take(self, most: int) -> Iterator[Work]:
+        """One dispatch of the next steps, at most so many."""
+        if self.at < self.whole:
+            steps = min(most, self.whole - self.at)
+            start = np.int32(self.at)
+            order = self._order_for(steps)
+            yield Work("many", (self.source.on_device(), order, start, np.int32(steps)), steps)
+        else:
+            steps = 1
+            yield self.smaller_batch()
+        self.at += steps
+
+    def _order_for(self, steps: int) -> np.ndarray | jax.Array:
+        """The order for a dispatch of so many steps."""
+        if steps == self.whole:
+            return placement.taken_along(self.order)
+        if not isinstance(self.order, jax.Array):
+            self.order = placement.everywhere(self.order)
+        return self.order
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class HostFeed:
+    """Feeds from a source that gives one batch after another; smaller ones are padded where that
+    is allowed.
+
+    Args:
+        seed, epoch: of the source's order; several seeds: of that of each member of an ensemble.
+        at: number of the batch to begin with.
+        padded_size: rows that smaller batches are padded to; None: they are not.
+        ahead: whether a thread may make batches ahead.
+        keeps_state: whether somebody wants to know the state of the source's iterator.
+
+    Attributes:
+        at: number of the next batch.
+        state: of the source's iterator, after the last batch that was taken from here.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        seed: int | tuple[int, ...],
+        epoch: int,
+        at: int,
+        padded_size: int | None,
+        ahead: bool,
+        keeps_state: bool,
+    ) -> None:
+        self.at = at
+        self.next = None
+        self.size = padded_size
+        self.source = source
+        self.keeps_state = keeps_state
+        self.state = self._state_now()
+        batches = batches_of(source, seed, epoch, at)
+        if ahead and source.from_any_thread:
+            self.batches = Prefetched(batches, self._prepared)
+            self._stop = self.batches.close
+        else:
+            self.batches = map(self._prepared, batches)
+            self._stop = batches.close
+
+    def dispatched(self, logs: Logs) -> None:
+        """Nothing to note."""
+
+    def more(self) -> bool:
+        """Whether there is another batch, which is taken from the source and kept."""
+        if self.next is None:
+            self.next = next(self.batches, None)
+        return self.next is not None
+
+    def take(self, most: int) -> Iterator[Work]:
+        """Dispatches of the next steps, at most so many: one for each batch."""
+        for _ in range(most):
+            if not self.more():
+                return
+            (arguments, state), self.next = self.next, None
+            yield Work("one", arguments, 1)
+            self.at += 1
+            self.state = state
+
+    def _state_now(self) -> IteratorState | None:
+        return self.source.state() if self.keeps_state else None
+
+    def _prepared(self, batches: list[Batch]) -> tuple[tuple, IteratorState | None]:
+        """(what a step takes of a batch, on the devices as far as that can be done ahead; the state
+        right after it), before the next one is made.
+        """
+        filled = [self._filled(batch) for batch in batches]
+        batch, valid_rows = filled[0]
+        if len(filled) > 1:
+            batch = jax.tree_util.tree_map(lambda *parts: np.stack(parts), *(b for b, _ in filled))
+        return placement.prefetch((batch, valid_rows)), self._state_now()
+
+    def _filled(self, batch: Batch) -> tuple[Batch, np.ndarray | None]:
+        """A batch at its full size and which of its rows are valid."""
+        if self.size is None:
+            return batch, None
+        rows = size_of(batch[0])
+        if rows < self.size:
+            batch = padded(batch, self.size)
+        return batch, np.arange(max(rows, self.size)) < rows
+
+    def close(self) -> None:
+        """Stops what makes batches."""
+        self.next = None
+        self._stop()
+
+
+def batches_of(
+    source: Source, seed: int | tuple[int, ...], epoch: int, at: int
+) -> Iterator[list[Batch]]:
+    """The batches of an epoch, from a number on: in a list, one for each seed."""
+    seeds = seed if isinstance(seed, tuple) else (seed,)
+    with contextlib.ExitStack() as opened:
+        iterators = [source.batches(one, epoch, at) for one in seeds]
+        for iterator in iterators:
+            opened.callback(iterator.close)
+        for batches in zip(*iterators):
+            yield list(batches)
+
+
+def for_each_seed(
+    make: Callable[[int], tuple[np.ndarray, ...]], seed: int | tuple[int, ...]
+) -> tuple[np.ndarray, ...]:
+    """The arrays that are made of a seed; of several seeds they are stacked.
+
+    >>> for_each_seed(lambda seed: (np.arange(seed, seed + 2),), (3, 7))
+    (array([[3, 4],
+           [7, 8]]),)
+    """
+    if not isinstance(seed, tuple):
+        return make(seed)
+    return tuple(map(np.stack, zip(*map(make, seed))))

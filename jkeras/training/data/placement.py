@@ -1,0 +1,244 @@
+"""Where the arrays of a training lie when the session has a distribution; without one nothing here
+does anything.
+"""
+
+import contextlib
+import typing
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from jkeras.core.system.host_memory import aligned, is_aligned
+from jkeras.core.session.planned import here
+from jkeras.core.session.settings import settings
+from jkeras.core.session.spread import spread
+from jkeras.ops.kernels import on_cpu
+
+Tree = typing.TypeVar("Tree")  # a pytree of arrays
+
+
+def replicated() -> jax.sharding.Sharding:
+    """The sharding with a whole copy on each device."""
+    mesh = settings.distribution.device_mesh.backend_mesh
+    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+
+
+def is_placed(value: typing.Any) -> bool:
+    """Whether an array, or a shape, lies on the mesh."""
+    mesh = settings.distribution.device_mesh.backend_mesh
+    sharding = getattr(value, "sharding", None)
+    return isinstance(sharding, jax.sharding.NamedSharding) and sharding.mesh == mesh
+
+
+def replicate(state: Tree) -> Tree:
+    """A state on the mesh: what lies there stays as it is, everything else gets a copy on each
+    device.
+    """
+    if settings.distribution is None:
+        return state
+    sharding = here(replicated())
+    return jax.tree_util.tree_map(lambda v: v if is_placed(v) else spread(v, sharding), state)
+
+
+def shardings(state: typing.Any) -> typing.Any:
+    """How the arrays of a state lie, for the outputs of a step that it goes through; None: as the
+    compiler likes.
+    """
+    if settings.distribution is None:
+        return None
+    return jax.tree_util.tree_map(lambda v: v.sharding, state)
+
+
+def match_sharding(state: Tree, other: Tree) -> Tree:
+    """A state with its arrays where those of another lie."""
+    return jax.tree_util.tree_map(_matched, state, other)
+
+
+def _matched(value: jax.Array, other: typing.Any) -> jax.Array:
+    if len(getattr(other, "devices", set)()) > 1:
+        return spread(value, other.sharding)
+    return value
+
+
+def layout_of(shape: tuple[int, ...]) -> jax.sharding.Sharding:
+    """The sharding of an array whose first axis is the batch; whole copies where it cannot be cut
+    evenly.
+    """
+    distribution = settings.distribution
+    if not shape or shape[0] % distribution.num_model_replicas:
+        return replicated()
+    return distribution.get_data_layout(shape).backend_layout
+
+
+def check_layouts() -> None:
+    """Lets the distribution warn of layouts that are probably not meant so, once a step was traced,
+    which has asked for all.
+    """
+    if settings.distribution is not None:
+        settings.distribution.check_layouts()
+
+
+def in_parts() -> bool:
+    """Whether each of several processes has rows of its own, rather than the same batches as the
+    others.
+    """
+    distribution = settings.distribution
+    if distribution is None or distribution.auto_shard_dataset:
+        return False
+    return jax.process_count() > 1
+
+
+def place(batch: Tree) -> Tree:
+    """A batch of the host, cut along its first axis over the devices.
+
+    Of a batch that all processes have each puts the rows on its devices that belong there.
+    """
+    if settings.distribution is None:
+        return batch
+    here(replicated())
+    place_array = _place_part if in_parts() else _place_whole
+    return jax.tree_util.tree_map(place_array, batch)
+
+
+def prefetch(batch: Tree) -> Tree:
+    """A batch of the host for a step to come: on the devices, where bringing it there costs less
+    than it saves.
+
+    On a CPU the compiled step takes numpy's arrays as they are, for less.
+    """
+    if settings.distribution is not None or on_cpu():
+        return place(batch)
+    return jax.device_put(batch)
+
+
+def _place_whole(value: typing.Any) -> jax.Array:
+    return spread(value, layout_of(np.shape(value)))
+
+
+def _place_part(value: typing.Any) -> jax.Array:
+    value = np.asarray(value)
+    shape = whole_shape(value.shape, settings.distribution.num_model_replicas, jax.process_count())
+    return jax.make_array_from_process_local_data(layout_of(shape), value, shape)
+
+
+def whole_shape(shape: tuple[int, ...], replicas: int, processes: int) -> tuple[int, ...]:
+    """The shape of a batch of which each process has a part.
+
+    Args:
+        shape: of the part.
+        replicas: in how many parts the mesh cuts a batch; processes that hold parts of one replica
+            have the same rows.
+        processes: how many there are.
+    Raises:
+        ValueError: the rows cannot be cut evenly.
+
+    >>> whole_shape((6, 3), replicas=4, processes=2), whole_shape((6, 3), replicas=2, processes=8)
+    ((12, 3), (12, 3))
+    """
+    rows = shape[0] * min(replicas, processes)
+    if rows % replicas:
+        raise ValueError(
+            f"A process gave {shape[0]} rows of a batch, which makes {rows} rows of all processes: "
+            f"expected a multiple of {replicas}, the parts in which the mesh cuts a batch. Give "
+            "each process batches of one such size, and drop or fill up a smaller one at the end."
+        )
+    return (rows, *shape[1:])
+
+
+@contextlib.contextmanager
+def undistributed() -> Iterator[None]:
+    """In the block nothing is cut over devices but what is so already: each works on its own
+    members of an ensemble.
+    """
+    distribution, settings.distribution = settings.distribution, None
+    try:
+        yield
+    finally:
+        settings.distribution = distribution
+
+
+def constrain(batch: Tree) -> Tree:
+    """Inside a compiled step: a batch cut over the devices."""
+    if settings.distribution is None:
+        return batch
+    return jax.tree_util.tree_map(
+        lambda v: jax.lax.with_sharding_constraint(v, layout_of(v.shape)), batch
+    )
+
+
+def everywhere(data: Tree) -> Tree:
+    """Data as arrays on the device, with a distribution on each device of the mesh."""
+    if settings.distribution is None:
+        return jax.tree_util.tree_map(jax.numpy.asarray, data)
+    sharding = here(replicated())
+    return jax.tree_util.tree_map(lambda v: spread(v, sharding), data)
+
+
+def taken_along(data: Tree) -> Tree:
+    """Data of the host for a single dispatch, with a distribution on each device of the mesh.
+
+    Without one the compiled step takes numpy's arrays as they are, for less than `everywhere`.
+    """
+    if settings.distribution is None:
+        return data
+    return everywhere(data)
+
+
+def put_once(data: Tree) -> Tree:
+    """Data for many dispatches, where they take it without a copy: on the device, with a
+    distribution on each device of the mesh.
+
+    A CPU takes it from the host, and `device_put` is as slow as some steps of a small model.
+    """
+    if settings.distribution is None:
+        return jax.tree_util.tree_map(_put_once, data)
+    return everywhere(data)
+
+
+def _put_once(value: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
+    if isinstance(value, jax.Array) or not on_cpu():
+        return jax.device_put(value)
+    dtype = jax.dtypes.canonicalize_dtype(value.dtype)
+    if value.dtype == dtype and _is_constant(value) and is_aligned(value):
+        return np.asarray(value)
+    array = aligned(value.shape, dtype)
+    array[...] = value
+    return array
+
+
+def _is_constant(value: typing.Any) -> bool:
+    """Whether nobody can write into an array, such as a memory map for reading."""
+    while isinstance(value, np.ndarray):
+        if value.flags.writeable:
+            return False
+        value = value.base
+    return True
+
+
+def to_host(value: typing.Any) -> np.ndarray:
+    """An array as a numpy array, also one whose parts lie with other processes."""
+    if (
+        isinstance(value, jax.Array)
+        and not value.is_fully_addressable
+        and not value.is_fully_replicated
+    ):
+        from jax.experimental import multihost_utils
+
+        value = multihost_utils.process_allgather(value, tiled=True)
+    return np.asarray(value)
+
+
+def is_on_one_device(value: typing.Any) -> bool:
+    """Whether a value is an array that lies on one device alone."""
+    return type(getattr(value, "sharding", None)) is jax.sharding.SingleDeviceSharding
+
+
+def own_array(value: typing.Any) -> np.ndarray:
+    """An array as a numpy array to write into: a copy of what JAX, or anybody else, holds too."""
+    if is_on_one_device(value):
+        return np.array(value)
+    array = to_host(value)
+    flags = array.flags
+    is_own = flags.owndata and flags.writeable
+    return array if is_own else array.copy()

@@ -1,0 +1,1 @@
+"""The loop over steps: programs, evaluation, predictions, resuming."""

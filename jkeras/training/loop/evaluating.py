@@ -1,0 +1,64 @@
+"""One evaluation: the batches of a source, and who is told of them."""
+
+from typing import TYPE_CHECKING
+
+from jkeras.callbacks import CallbackList
+from jkeras.core.system.signals import Signals
+from jkeras.training.data.source import Source
+from jkeras.training.loop.loop import Runner, Span
+from jkeras.training.step.results import as_numbers
+
+if TYPE_CHECKING:
+    from jkeras.training.step.layout import StateLayout
+    from jkeras.training.loop.ownership import AnyOwner
+    from jkeras.training.shell.trainer import Trainer
+
+
+class Evaluating:
+    """Evaluations of a model on a source.
+
+    Args:
+        steps: at most so many batches; None: all.
+    """
+
+    def __init__(
+        self,
+        model: "Trainer",
+        layout: "StateLayout",
+        source: Source,
+        steps: int | None,
+        callbacks: CallbackList,
+    ) -> None:
+        self.model = model
+        self.layout = layout
+        self.source = source
+        self.steps = steps
+        self.callbacks = callbacks
+        self.runner = Runner(model, layout, "test", callbacks.looks_at_batches("test"))
+
+    def run(self, owner: "AnyOwner", signals: Signals) -> dict:
+        """The results.
+
+        Args:
+            owner: of the state.
+            signals: those that end it.
+        """
+        callbacks = self.callbacks
+        callbacks.on_test_begin()
+        owner.replace(self.layout.reset_metrics)
+        self.model.stop_evaluating = False
+        last = -1
+        before = callbacks.on_test_batch_begin
+        try:
+            for last, logs in self.runner.epoch(owner, self.source, Span(limit=self.steps), before):
+                signals.check()
+                callbacks.on_test_batch_end(last, logs)
+                if self.model.stop_evaluating:
+                    break
+        finally:
+            self.runner.restart()
+        if last < 0:
+            raise ValueError("The data gave no batch to evaluate.")
+        logs = as_numbers(logs)
+        callbacks.on_test_end(logs)
+        return logs

@@ -1,0 +1,287 @@
+"""The loop: a source's batches, several steps in one dispatch, no waiting for the device.
+
+`Runner.epoch` is one epoch, in order. The data comes from a feed: `DeviceFeed`, where it lies on
+the device and steps take rows by number, `ChunkFeed`, where it does so chunk by chunk, or
+`HostFeed`, which hands over one batch after another. What the dispatches run is in `programs.py`.
+"""
+
+import math
+import time
+import typing
+import warnings
+from collections.abc import Callable, Iterator
+
+import jax
+
+from jkeras.core.session.settings import settings
+from jkeras.training.data import placement
+from jkeras.training.batch_independence import size_of
+from jkeras.training.data.chunk_feed import ChunkFeed, steps_of_chunk
+from jkeras.training.data import ArraySource
+from jkeras.training.data.iterator_state import IteratorState
+from jkeras.training.data.source import Source
+from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Work
+from jkeras.training.loop.pace import Pace, fixed_steps
+from jkeras.training.step.padding import may_pad
+from jkeras.training.loop.program import Program, cached
+from jkeras.training.loop.programs import Programs
+from jkeras.training.report.trace import KEY, Trace
+from jkeras.training.types import Logs
+
+if typing.TYPE_CHECKING:
+    from jkeras.training.step.layout import StateLayout
+    from jkeras.training.loop.ownership import AnyOwner
+    from jkeras.training.shell.trainer import Trainer
+
+
+class Span(typing.NamedTuple):
+    """The steps of an epoch that are to be taken.
+
+    Attributes:
+        epoch: its number.
+        limit: at most so many steps; None: all.
+        seed: of the order of the data.
+        done: number of steps that were taken before.
+    """
+
+    epoch: int = 0
+    limit: int | None = None
+    seed: int = 0
+    done: int = 0
+
+
+class Runner:
+    """Runs one epoch after another of training or evaluation steps on the state of a `StateOwner`.
+
+    Args:
+        kind: "train" or "test".
+        every_batch: whether somebody wants to know of every single batch.
+        trace: takes a fingerprint of each step; None: nobody wants to know it.
+
+    Attributes:
+        taken: how many batches were taken, over all epochs.
+        keeps_state: whether somebody wants to know the state of the data's iterator.
+    """
+
+    def __init__(
+        self,
+        model: "Trainer",
+        layout: "StateLayout",
+        kind: str,
+        every_batch: bool,
+        trace: Trace | None = None,
+    ) -> None:
+        self.model = model
+        self.layout = layout
+        self.kind = kind
+        self.trace = trace
+        steps = fixed_steps(layout, kind, every_batch)
+        self.programs = Programs(model, layout, kind, steps != 1, trace is not None)
+        if steps:
+            self.pace = Pace(steps)
+        else:
+            self.pace = cached(model, f"{kind}_pace", layout.key, Pace)
+        self.taken = 0
+        self.keeps_state = False
+        self._retraces = Retraces(model, kind)
+        self._feed = None
+        self._epoch_of_feed = 0
+        self._start = None
+        self._padded_size = None
+        self._knows_padding = False
+
+    # ------------------------------------------------------------ where it is
+
+    def restart(self) -> None:
+        """Lets the next epoch begin at the first batch, and stops what makes batches."""
+        if self._feed is not None:
+            self._feed.close()
+        self._feed = None
+
+    close = restart
+
+    def position(self) -> tuple[int, int] | None:
+        """(epoch in which the feed began, batches of it that were taken), or None between feeds."""
+        return self._start if self._feed is None else (self._epoch_of_feed, self._feed.at)
+
+    def state(self, source: Source) -> IteratorState | None:
+        """The state of the source's iterator after the last batch that was taken, if it has one."""
+        return source.state() if self._feed is None else self._feed.state
+
+    def go_to(self, position: tuple[int, int] | None) -> None:
+        """Lets the first feed begin at a `position`."""
+        self._start = position
+
+    # ------------------------------------------------------------ one epoch
+
+    def epoch(
+        self,
+        owner: "AnyOwner",
+        source: Source,
+        span: Span,
+        before: Callable[[int], None],
+        left: Callable[[], int | None] = lambda: None,
+    ) -> Iterator[tuple[int, dict]]:
+        """Yields (number of the last step, logs on the device) after each dispatch; calls
+        `before(step)` ahead of it.
+
+        With a limit below the source's length the next epoch goes on where this one stopped.
+
+        Args:
+            left: the number of steps until somebody wants to look at the state.
+        """
+        done = span.done
+        limit = math.inf if span.limit is None else span.limit
+        self._open_feed(owner, source, span)
+        while done < limit and self._feed.more():
+            before(done)
+            most = min(self.pace.steps, left() or self.pace.steps, limit - done)
+            start = time.perf_counter(), self.model.compile_seconds
+            steps = 0
+            for work in self._feed.take(most):
+                logs = self._dispatch(owner, work)
+                self._feed.dispatched(logs)
+                steps += work.steps
+            self.taken += steps
+            self._measure(steps, start, logs)
+            done += steps
+            yield done - 1, logs
+        if done < limit:
+            self.restart()  # the data came to its end
+
+    def _measure(self, steps: int, start: tuple[float, float], logs: Logs) -> None:
+        """Tells the pace how long a dispatch took, unless it was compiled.
+
+        Args:
+            start: when it began, and what compiling had taken until then, in seconds.
+        """
+        if self.pace.settled:
+            return
+        jax.block_until_ready(logs)
+        begin, compile_seconds = start
+        if self.model.compile_seconds == compile_seconds:
+            self.pace.took((time.perf_counter() - begin) / steps)
+
+    def _dispatch(self, owner: "AnyOwner", work: Work) -> Logs:
+        """The logs of a dispatch; a new trace is noticed."""
+        program = self.programs.get(work.form, owner)
+        traces = program.traces
+        begin = time.perf_counter()
+        logs = owner.advance(program.run, *work.arguments)
+        if program.traces > traces:
+            self.model.compile_seconds += time.perf_counter() - begin
+            placement.check_layouts()
+        self._retraces.look(program, program.traces > traces)
+        if self.trace is not None:
+            self.trace.take(logs.pop(KEY), work.steps)
+        return logs
+
+    # ------------------------------------------------------------ feeds
+
+    def _open_feed(self, owner: "AnyOwner", source: Source, span: Span) -> None:
+        """Sees that there is a feed: the one of the epoch before goes on where an epoch is only a
+        part of the data.
+        """
+
+        def at_an_end(batches_taken: int) -> bool:
+            if span.done:
+                return False
+            is_whole = span.limit in (None, source.num_batches)
+            return is_whole or batches_taken == source.num_batches
+
+        self._retraces.shapes = getattr(source, "num_shapes", 1)
+        if self._feed is not None and not at_an_end(self._feed.at):
+            return
+        self.restart()
+        start, self._start = self._start, None
+        if start is None or at_an_end(start[1]):
+            start = span.epoch, 0
+        self._epoch_of_feed, at = start
+        seeds = self.layout.seeds(span.seed, self.kind)
+        self._feed = self._new_feed(owner, source, seeds, self._epoch_of_feed, at)
+
+    def _new_feed(
+        self,
+        owner: "AnyOwner",
+        source: Source,
+        seeds: int | tuple[int, ...],
+        epoch: int,
+        at: int,
+    ) -> DeviceFeed | ChunkFeed | HostFeed:
+        if not self._knows_padding:
+            self._padded_size = self._size_to_pad_to(owner, source)
+            self._knows_padding = True
+        if self.model.jit_compile and jax.process_count() == 1 and isinstance(source, ArraySource):
+            if source.fits_on_device:
+                return DeviceFeed(source, seeds, epoch, at, self._padded_size)
+            is_alone = settings.distribution is None and not isinstance(seeds, tuple)
+            if is_alone and steps_of_chunk(source) > 1:
+                return ChunkFeed(source, seeds, epoch, at, self._padded_size)
+        ahead = self.model.jit_compile
+        return HostFeed(source, seeds, epoch, at, self._padded_size, ahead, self.keeps_state)
+
+    def _size_to_pad_to(self, owner: "AnyOwner", source: Source) -> int | None:
+        """The rows that smaller batches are padded to; None: there are none, or they may not be."""
+        if source.full_size is not None:
+            return source.full_size
+        if isinstance(source, ArraySource):
+            if source.size % min(source.batch_size, source.size) == 0:
+                return None
+        shapes = source.shapes()
+        key = self.layout.key, str(shapes)
+        is_allowed = cached(
+            self.model,
+            f"{self.kind}_pads",
+            key,
+            lambda: may_pad(
+                self.layout.of_step(), self.kind, self.layout.single(owner.peek()), shapes
+            ),
+        )
+        return size_of(shapes[0]) if is_allowed else None
+
+    def compile(self, owner: "AnyOwner", source: Source) -> None:
+        """Compiles what an epoch on a source runs, by running it; `owner` is to be thrown away."""
+        feed = self._new_feed(owner, source, self.layout.seeds(0, self.kind), 0, 0)
+        batches = 1
+        if isinstance(feed, OrderedFeed):
+            feed.at = max(feed.whole - 1, 0)
+            batches = 2
+        for _ in range(batches):
+            for work in feed.take(1) if feed.more() else ():
+                self._dispatch(owner, work)
+        feed.close()
+        jax.block_until_ready(owner.peek())
+
+
+class Retraces:
+    """Notices programs that are traced once more, and warns of it once.
+
+    Attributes:
+        shapes: how many shapes of batches the data is known to have.
+    """
+
+    def __init__(self, model: "Trainer", kind: str) -> None:
+        self.shapes = 1
+        self._again = 0
+        self.model = model
+        self.kind = kind
+        self._met = set()
+        self._is_told = False
+        self._was_smaller = False
+
+    def look(self, program: Program, is_new: bool) -> None:
+        """Takes note of a dispatch; a smaller last batch is no news."""
+        if is_new and program in self._met:
+            self._again += 1
+            is_last_batch = program.only_fewer_rows() and not self._was_smaller
+            is_news = self._again >= self.shapes and not is_last_batch
+            if is_news and not self._is_told:
+                self._is_told = True
+                warnings.warn(
+                    f"Model '{self.model.name}': its {self.kind} step is compiled once more, which "
+                    f"takes time, because of {program.what_changed()}. Give all batches one shape, "
+                    "or few.",
+                    stacklevel=4,
+                )
+            self._was_smaller = True
+        self._met.add(program)

@@ -1,0 +1,206 @@
+"""The compiled programs of a loop: one step on a batch, or many on data that lies on the device."""
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.ops.kernels import outside_loops
+from jkeras.training.data import placement
+from jkeras.training.data.source import Batch
+from jkeras.training.step.overrides import has_own_step
+from jkeras.training.loop.pace import MOST
+from jkeras.training.loop.program import Program, program_of
+from jkeras.training.report import trace
+from jkeras.training.step.results import metric_logs
+from jkeras.training.step.state import TrainState
+from jkeras.training.step.step import eval_step_on, train_step_on
+from jkeras.training.types import Logs
+
+if TYPE_CHECKING:
+    from jkeras.training.step.layout import StateLayout
+    from jkeras.training.loop.ownership import AnyOwner
+    from jkeras.training.shell.trainer import Trainer
+
+
+class Programs:
+    """The programs of a model's steps of a kind, by form.
+
+    Args:
+        kind: "train" or "test".
+        in_a_loop: whether "many" runs several steps, in a loop, rather than one.
+        has_trace: whether logs have the fingerprints of the steps, see `report.trace`.
+    """
+
+    def __init__(
+        self,
+        model: "Trainer",
+        layout: "StateLayout",
+        kind: str,
+        in_a_loop: bool,
+        has_trace: bool = False,
+    ) -> None:
+        self.model = model
+        self.layout = layout
+        self.kind = kind
+        self.in_a_loop = in_a_loop
+        self.has_trace = has_trace
+        self._known = {}  # finding one costs as much as a small step
+
+    def get(self, form: str, owner: "AnyOwner") -> Program:
+        """The program of a form.
+
+        "one": `(state, batch, valid_rows) -> (state, logs)`, one step on one batch; `valid_rows`
+        is None where all are valid. "many": `(state, data, order, first, count) -> (state, logs)`,
+        `count` steps on data that lies on the device; `order` has a row for each step, the numbers
+        of the rows in its batch, numbers past the end being padding.
+
+        Args:
+            owner: of a state like the one that it will be given.
+        """
+        if form not in self._known:
+            make, name = self._single, form
+            if form == "many":
+                make, name = self._many()
+            donate = (0,) if self.kind == "train" else ()
+            key = self.layout.key
+            account = self.model.privacy_account
+            if account is not None and self.kind == "train":
+                key = key, account.constants()
+            if self.has_trace:
+                key = key, "traced"
+            self._known[form] = program_of(
+                self.model,
+                f"{self.kind}_{name}",
+                key,
+                lambda: self.layout.mapped(make(), self.kind, form),
+                donate,
+                owner.peek(),
+            )
+        return self._known[form]
+
+    def _step(self) -> Callable:
+        make = train_step_on if self.kind == "train" else eval_step_on
+        return make(self.model, self.layout.of_step())
+
+    def _single(self) -> Callable:
+        step = outside_loops(self._step())
+
+        def one(
+            state: TrainState, batch: Batch, valid_rows: jax.Array | None
+        ) -> tuple[TrainState, Logs]:
+            if valid_rows is None:
+                return step(state, batch)
+            return step(state, batch, valid_rows)
+
+        return self._traced(one)
+
+    def _traced(self, step: Callable) -> Callable:
+        """A function of one step that gives its fingerprint too, where there is a trace."""
+        if not self.has_trace:
+            return step
+
+        @functools.wraps(step)
+        def traced(*arguments: Any) -> tuple[TrainState, Logs]:
+            return trace.with_fingerprint(*step(*arguments))
+
+        return traced
+
+    def _batch_of(self) -> Callable:
+        may_pad = self.kind == "train" and self.model.privacy is not None
+        return functools.partial(_batch_of, may_pad=may_pad)
+
+    def _many(self) -> tuple[Callable[[], Callable], str]:
+        """(what makes the function, its name)."""
+        if not self.in_a_loop:
+            return self._straight, "straight"
+        if self.has_trace:
+            return self._traced_loop, "many"
+        if has_own_step(self.model, self.kind):
+            return self._loop_with_logs, "many"
+        return self._loop, "many"
+
+    def _straight(self) -> Callable:
+        step = outside_loops(self._step())
+
+        batch_of = self._batch_of()
+
+        def straight(
+            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
+        ) -> tuple[TrainState, Logs]:
+            return step(state, *batch_of(data, order, first))
+
+        return self._traced(straight)
+
+    def _loop(self) -> Callable:
+        step = self._step()
+        model, layout, batch_of = self.model, self.layout, self._batch_of()
+
+        def many(
+            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
+        ) -> tuple[TrainState, Logs]:
+            def body(i: jax.Array, state: TrainState) -> TrainState:
+                return step(state, *batch_of(data, order, i))[0]
+
+            state = jax.lax.fori_loop(first, first + count, body, state)
+            return state, metric_logs(model, layout, state)
+
+        return many
+
+    def _loop_with_logs(self) -> Callable:
+        """The same where the logs are those of the last step, which may be no metrics."""
+        step, batch_of = self._step(), self._batch_of()
+
+        def many(
+            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
+        ) -> tuple[TrainState, Logs]:
+            def body(
+                i: jax.Array, state_and_logs: tuple[TrainState, Logs | None]
+            ) -> tuple[TrainState, Logs]:
+                return step(state_and_logs[0], *batch_of(data, order, i))
+
+            _, logs = jax.eval_shape(body, first, (state, None))
+            logs = jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), logs)
+            return jax.lax.fori_loop(first, first + count, body, (state, logs))
+
+        return many
+
+    def _traced_loop(self) -> Callable:
+        """The same whose logs have the fingerprints of the steps, in their order."""
+        step, batch_of = self._step(), self._batch_of()
+        room = max(MOST, self.model.steps_per_execution)
+
+        def many(
+            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
+        ) -> tuple[TrainState, Logs]:
+            def body(
+                i: jax.Array, carried: tuple[TrainState, Logs | None, jax.Array]
+            ) -> tuple[TrainState, Logs, jax.Array]:
+                state, _, rows = carried
+                state, logs = step(state, *batch_of(data, order, i))
+                return state, logs, rows.at[i - first].set(trace.fingerprint(state, logs))
+
+            rows = jnp.zeros((room, 2), "uint32")
+            _, logs, _ = jax.eval_shape(body, first, (state, None, rows))
+            logs = jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), logs)
+            state, logs, rows = jax.lax.fori_loop(first, first + count, body, (state, logs, rows))
+            return state, {**logs, trace.KEY: rows}
+
+        return many
+
+
+def _batch_of(data: Batch, order: jax.Array, i: jax.Array, may_pad: bool = False) -> tuple:
+    """The arguments of the step number i of a feed: its batch, and which rows are valid where some
+    are padding.
+
+    Args:
+        may_pad: any place may be padding, and not only those of a last batch.
+    """
+    size = jax.tree_util.tree_leaves(data)[0].shape[0]
+    rows = jnp.minimum(order[i], size - 1)
+    batch = placement.constrain(jax.tree_util.tree_map(lambda v: v[rows], data))
+    if order.size <= size and not may_pad:
+        return (batch,)
+    return batch, placement.constrain(order[i] < size)

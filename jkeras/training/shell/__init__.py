@@ -1,0 +1,1 @@
+"""What a Keras-like model shows of training: `compile`, `fit`, `evaluate`, `predict`."""

@@ -1,0 +1,217 @@
+"""Labels that cannot belong to the predictions, or name no class, raise before they train."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jkeras import losses
+from jkeras.core.errors import ShapeError, explain
+from jkeras.core.names.registry import public_name
+from jkeras.kernel import labels_seen
+from jkeras.losses import Loss
+from jkeras.losses.reduction import squeeze_or_expand_to_same_rank
+
+ELEMENTWISE = frozenset(
+    (
+        losses.mean_squared_error,
+        losses.mean_absolute_error,
+        losses.mean_absolute_percentage_error,
+        losses.mean_squared_logarithmic_error,
+        losses.huber,
+        losses.log_cosh,
+        losses.cosine_similarity,
+        losses.hinge,
+        losses.squared_hinge,
+        losses.kl_divergence,
+        losses.poisson,
+        losses.binary_crossentropy,
+        losses.binary_focal_crossentropy,
+    )
+)
+# primitives of JAX behind which labels are still the same classes
+SAME_VALUES = ("convert_element_type", "squeeze", "reshape", "copy", "stop_gradient")
+
+
+def check_labels(y_true: jax.Array | None, y_pred: jax.Array, loss: Loss, name: str | None) -> None:
+    """Raises ValueError where labels cannot belong to the predictions, and warns where they are
+    broadcast.
+
+    Args:
+        name: of the output, or None.
+    """
+    where = described(name)
+    if y_true is None:
+        raise ValueError(
+            f"{where} are missing (y is None), and the loss '{loss.name}' needs them. Pass `y`, "
+            "or give no `loss` and use `add_loss`."
+        )
+    if y_true.ndim and y_pred.ndim and y_true.shape[0] != y_pred.shape[0]:
+        raise ShapeError(
+            f"{where} have {y_true.shape[0]} rows and the predictions {y_pred.shape[0]}."
+        )
+    if takes_classes(loss) and _are_one_hot(y_true, y_pred, loss):
+        raise ValueError(
+            f"{where} have shape {y_true.shape} and the predictions {y_pred.shape}: "
+            "'sparse_categorical_crossentropy' takes whole numbers, of the predictions' shape "
+            "without the axis of classes. Use 'categorical_crossentropy' for one-hot labels."
+        )
+    if _takes_one_hot(loss) and _are_classes(y_true, y_pred):
+        raise ValueError(
+            f"{where} have shape {y_true.shape} and the predictions {y_pred.shape}: "
+            f"'{loss.name}' takes one-hot labels. Use 'sparse_categorical_crossentropy' for "
+            "whole numbers, or `to_categorical` on the labels."
+        )
+
+    if getattr(loss, "fn", None) in ELEMENTWISE:
+        _check_same_shape(y_true, y_pred, loss, where)
+
+
+def _check_same_shape(y_true: jax.Array, y_pred: jax.Array, loss: Loss, where: str) -> None:
+    """Warns of labels that a loss of single numbers broadcasts, as Keras's do; raises ValueError
+    for those that it cannot compare. A last axis of size 1 may come or go.
+    """
+    matched = jax.eval_shape(squeeze_or_expand_to_same_rank, y_true, y_pred)
+    shapes = [one.shape for one in matched]
+    if shapes[0] == shapes[1]:
+        return
+    can_broadcast = len(shapes[0]) == len(shapes[1]) and all(
+        a == b or 1 in (a, b) for a, b in zip(*shapes)
+    )
+    how = "broadcast, so that a label meets several predictions, or the other way round"
+    text = explain(
+        where,
+        f"one number for each of the predictions, shape {y_pred.shape}, as the loss "
+        f"'{loss.name}' compares them one by one",
+        f"shape {y_true.shape}, which {f'is {how}' if can_broadcast else 'cannot be compared'}",
+        "give labels of the predictions' shape, or the model an output of the labels' shape",
+    )
+    if not can_broadcast:
+        raise ShapeError(text)
+    warnings.warn(text, stacklevel=2)
+
+
+def described(name: str | None) -> str:
+    """What messages call the labels of an output."""
+    return f"The labels of output {name!r}" if name else "The labels"
+
+
+def takes_classes(loss: Loss) -> bool:
+    """Whether a loss takes classes as whole numbers."""
+    return getattr(loss, "fn", None) is losses.sparse_categorical_crossentropy
+
+
+class Classes(NamedTuple):
+    """What labels of whole numbers may be.
+
+    Attributes:
+        count: they are below it.
+        ignored: another label that may stand there, or None.
+    """
+
+    count: int
+    ignored: int | None
+
+
+def classes_of(loss: Loss, y_true: Any, y_pred: Any) -> Classes | None:
+    """What a loss takes its labels for, where that is whole numbers; None: it is something else, or
+    nobody knows.
+
+    A loss of the user's own is run on shapes: it may hand its labels on to one of ours.
+
+    Args:
+        y_true, y_pred: arrays or shapes; None: there are no labels.
+    """
+    if takes_classes(loss):
+        arguments = loss.fn_kwargs()
+        return Classes(y_pred.shape[arguments.get("axis", -1)], arguments.get("ignore_class"))
+    if y_true is None or _is_built_in(loss):
+        return None
+    specs = (jax.ShapeDtypeStruct(v.shape, loss.dtype) for v in (y_true, y_pred))
+    found = []
+
+    def run(y_true: jax.Array, y_pred: jax.Array) -> list[jax.Array]:
+        with labels_seen.watched() as seen:
+            loss.call(y_true, y_pred)
+        found.extend(Classes(one.classes, one.ignored) for one in seen)
+        return [one.labels for one in seen]
+
+    try:
+        jaxpr = jax.make_jaxpr(run)(*specs).jaxpr
+    except Exception:  # whatever a user's loss raises here, the step raises and explains
+        return None
+    labels = jaxpr.invars[0]
+    made_by = {out: eqn for eqn in jaxpr.eqns for out in eqn.outvars}
+    of_labels = [
+        classes for classes, v in zip(found, jaxpr.outvars) if _is_same(v, labels, made_by)
+    ]
+    return of_labels[0] if of_labels else None
+
+
+def _is_same(value: Any, labels: Any, made_by: dict) -> bool:
+    """Whether a value of a jaxpr is the labels, up to dtype and shape."""
+    while value is not labels:
+        eqn = None if hasattr(value, "val") else made_by.get(value)  # a literal has a `val`
+        if eqn is None or eqn.primitive.name not in SAME_VALUES:
+            return False
+        value = eqn.invars[0]
+    return True
+
+
+def _is_built_in(loss: Loss) -> bool:
+    """Whether it is a loss of Keras's catalogue, or the wrapper of a function of it."""
+    function = getattr(loss, "fn", None)
+    return public_name(type(loss) if function is None else function) is not None
+
+
+def _takes_one_hot(loss: Loss) -> bool:
+    name = str(loss.name)
+    return "categorical_crossentropy" in name and not name.startswith(("sparse", "binary"))
+
+
+def _are_one_hot(y_true: jax.Array, y_pred: jax.Array, loss: Loss) -> bool:
+    """Whether labels have an axis of classes where the loss expects none."""
+    if y_true.ndim != y_pred.ndim or y_true.shape[-1] == 1:
+        return False
+    return loss.fn_kwargs().get("axis", -1) in (-1, y_pred.ndim - 1)
+
+
+def _are_classes(y_true: jax.Array, y_pred: jax.Array) -> bool:
+    """Whether labels lack the axis of classes, or it has another size."""
+    if y_true.ndim == y_pred.ndim:
+        return y_true.shape[-1] != y_pred.shape[-1]
+    return y_true.ndim < y_pred.ndim
+
+
+def check_range(
+    y_true: np.ndarray,
+    sample_weight: np.ndarray | None,
+    loss: Loss,
+    classes: Classes,
+    name: str | None,
+) -> None:
+    """Raises ValueError where labels on the host are no whole numbers in [0, classes).
+
+    Args:
+        name: of the output, or None.
+    """
+    inside = (y_true >= 0) & (y_true < classes.count)  # NaN is not
+    if y_true.dtype.kind == "f":
+        inside &= y_true == np.floor(y_true)
+    if inside.all():
+        return
+    outside = ~inside
+    if classes.ignored is not None:
+        outside &= y_true != classes.ignored
+    if sample_weight is not None:
+        weight = np.asarray(sample_weight)
+        outside &= weight.reshape(weight.shape + (1,) * (y_true.ndim - weight.ndim)) != 0
+    if outside.any():
+        raise ValueError(
+            f"{described(name)} must be classes in [0, {classes.count}), the size of the "
+            f"predictions' last axis, for the loss '{loss.name}'. "
+            f"Received the label {y_true[outside][0]} "
+            f"({outside.sum()} of {y_true.size} are no such class). Give the output more units, "
+            "count the classes from 0, or set the loss's `ignore_class`."
+        )

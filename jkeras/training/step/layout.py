@@ -1,0 +1,436 @@
+"""Which variable of a model is which leaf of its `TrainState`."""
+
+import collections
+import functools
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from jkeras.core.weights import frame
+from jkeras.core.weights.by_variable import ByVariable, among, without
+from jkeras.core.weights.first_values import first_array, put, zeros
+from jkeras.core.weights.paths import walk
+from jkeras.core.weights.rng import SeedGenerator, key_from_seed
+from jkeras.core.weights.structure import all_built, named_weights
+from jkeras.core.weights.variable import Variable
+from jkeras.kernel import losses, tree
+from jkeras.optimizers.by_path import build_by_path, takes_loss
+from jkeras.training.step import nonfinite
+from jkeras.training.data import placement
+from jkeras.training.data.source import Batch
+from jkeras.training.ensemble.members import ACTIVE
+from jkeras.training.step.overrides import overrides
+from jkeras.training.step.state import TrainState, copied
+from jkeras.training.types import NamedVariables, Tree
+
+if TYPE_CHECKING:
+    from jkeras.training.shell.trainer import Trainer
+
+
+METRICS = "/metrics"  # where they are beside a model's state: no layer has a slash in its name
+
+
+class StateLayout:
+    """Which variable of a model is which leaf of its `TrainState`. Made anew when `trainable` flags
+    changed.
+
+    Attributes:
+        params, frozen, state, metrics: (path, variable) pairs of the parts of a state.
+        inner_metrics: those pairs of `state` that metrics inside layers count in.
+        trainable: the variables that gradients reach, in Keras's order, the optimizer's.
+        generators: (path, seed generator) pairs.
+        key: equal for layouts that compiled functions may share.
+        stacked: the layout of states in which equal layers are stacked, once somebody asked for it.
+        members: of an ensemble, see `ensemble.layout.MembersLayout`; None: there is but one model.
+    """
+
+    members = None
+    run_type = frame.Run
+
+    def __init__(self, model: "Trainer") -> None:
+        self.model = model
+        weights = list(named_weights(model))
+        self.trainable = model.trainable_variables
+        self.params, self.frozen, self.state = _grouped(model, weights, self.trainable)
+        self.metrics = _metric_variables(model, weights)
+        inner = {id(v) for metric in model.metrics_of_layers() for v in metric.variables}
+        self.inner_metrics = [(path, v) for path, v in self.state if id(v) in inner]
+        self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
+        self._places = self._initial = self.stacked = None
+        self._line_up_optimizer(ByVariable((variable, path) for path, variable in weights))
+        groups = (self.params, self.frozen, self.state, self.metrics)
+        paths = [tuple(path for path, _ in group) for group in groups]
+        self.key = (tuple(self.order), *paths)
+
+    def _line_up_optimizer(self, paths: ByVariable) -> None:
+        """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
+        now.
+        """
+        self.optimized = among(self._known_to_optimizer(paths), paths)
+        self.order = paths.of(self.optimized)
+        moving = {path for path, _ in self.params}
+        pairs = list(zip(self.order, self.optimized))
+        self.resting = [(path, variable) for path, variable in pairs if path not in moving]
+        self.variable_tree = tree.unflatten(pairs)
+
+    def _known_to_optimizer(self, paths: ByVariable) -> list[Variable]:
+        """The variables that the optimizer is built for; it is built again where layers were
+        unfrozen since, or weights are gone.
+        """
+        optimizer = self.optimizer
+        if optimizer is None or self.model.has_own_opt_state or not optimizer.built:
+            return self.trainable
+        known = optimizer.built_for
+        # then it was built by hand as well
+        by_hand = overrides(self.model, "train_step")
+        has_changed = without(self.trainable, known) or len(among(known, paths)) < len(known)
+        if not by_hand and has_changed:
+            build_by_path(optimizer, self.trainable, paths.of(self.trainable))
+            return self.trainable
+        return known
+
+    @functools.cached_property
+    def count_of_parameters(self) -> int:
+        """The number of elements of the weights that are trained."""
+        return sum(math.prod(variable.shape) for _, variable in self.params)
+
+    @property
+    def count_of_arrays(self) -> int:
+        """The number of arrays in which a state has the weights."""
+        return len(self.params) + len(self.frozen) + len(self.state)
+
+    @property
+    def optimizer(self) -> Any:
+        """The compiled optimizer."""
+        return self.model.optimizer
+
+    @staticmethod
+    def signature(model: "Trainer") -> tuple:
+        """What a layout depends on: the same signature, the same layout."""
+        optimizer = model.optimizer
+        return (
+            tuple((id(v), v.trainable) for _, v in named_weights(model)),
+            model._trainable,
+            id(optimizer),
+            id(model.nonfinite_steps),
+            getattr(optimizer, "built", False),
+            tuple(map(id, model.compiled_metrics())),
+            id(model.ensemble_members),
+        )
+
+    def groups(self, state: TrainState) -> tuple[tuple[NamedVariables, Tree], ...]:
+        """((path, variable) pairs, tree) for each part of a state that holds variables."""
+        return (
+            (self.params, state.params),
+            (self.frozen, state.frozen),
+            (self.state, state.state),
+            (self.metrics, state.metrics),
+        )
+
+    # ------------------------------------------------------------ runs on a state
+
+    def run(self, state: TrainState, **options: Any) -> frame.Run:
+        """A run of the model on the values of a state."""
+        run = self.run_type(
+            self.model,
+            params=tree.merge(state.params, state.frozen),
+            state={**state.state, METRICS: state.metrics},
+            is_built=True,
+            **options,
+        )
+        for path, variable in self.metrics:
+            run.place(variable, (METRICS, *path))
+        return run
+
+    def after(self, run: frame.Run) -> tuple[Tree, Tree]:
+        """(state, metrics): what a run left behind."""
+        state, _ = losses.split(run.new_state())
+        metrics = state.pop(METRICS)
+        return state, metrics
+
+    def updated(self, state: TrainState, run: frame.Run) -> TrainState:
+        """A state with what a run changed in it."""
+        kept, metrics = self.after(run)
+        return state.replace(state=kept, metrics=metrics)
+
+    # ------------------------------------------------------------ what an ensemble does otherwise
+
+    def mapped(self, function: Callable, kind: str, form: str) -> Callable:
+        """A program of a step on the states that this layout describes."""
+        return function
+
+    def single(self, state: TrainState) -> TrainState:
+        """The state of one model."""
+        return state
+
+    def of_step(self) -> "LazyLayout":
+        """The layout of the states that a single step is given."""
+        return LazyLayout(self.model)
+
+    def whole(self, state: TrainState) -> TrainState:
+        """A state as checkpoints have it, of one as loops have it."""
+        return state
+
+    def in_loops(self, state: TrainState) -> TrainState:
+        """A state as loops have it, of one as checkpoints have it."""
+        return state
+
+    def seeds(self, seed: int, kind: str) -> int | tuple[int, ...]:
+        """The seeds of the order of the data, for steps of a kind."""
+        return seed
+
+    def restart(self, seed: int, step: int | None) -> None:
+        """Lets the random numbers of the training follow from a seed, at a step; None: the one that
+        it has reached.
+        """
+        self.model.__dict__["_train_key"] = key_from_seed(seed)
+        if step is not None:
+            self.model.__dict__["_step"] = step
+
+    # ------------------------------------------------------------ variables <-> state
+
+    def gather(self, copies: bool = True) -> TrainState:
+        """The state that the model's variables hold now; as copies, which a step may consume."""
+        state = placement.replicate(self._collect(lambda v: v.own_value()))
+        return copied(state) if copies else state
+
+    def abstract(self) -> TrainState:
+        """The state as shapes, with how they lie over devices: for compiling without making any
+        array.
+        """
+        return self._collect(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding))
+
+    def _collect(self, read: Callable[[Variable], Any]) -> TrainState:
+        tree_of = lambda named: tree.unflatten((p, read(v)) for p, v in named)  # noqa: E731
+        return TrainState(
+            self._step(),
+            tree_of(self.params),
+            tree_of(self.frozen),
+            tree_of(self.state),
+            self._collect_optimizer(read),
+            tree_of(self.metrics),
+            self.model._key(),
+        )
+
+    def _step(self) -> jax.Array:
+        """The number of steps that the model has taken."""
+        step = self.model._step
+        return step if isinstance(step, jax.Array) else put(step, "int32")
+
+    def _collect_optimizer(self, read: Callable[[Variable], Any]) -> Any:
+        model = self.model
+        if self.optimizer is None:
+            return ()
+        if model.has_own_opt_state:
+            if model._opt_state is None:
+                model.__dict__["_opt_state"] = model.init_opt_state(
+                    tree.unflatten((p, v.own_value()) for p, v in self.params)
+                )
+            return model._opt_state
+        optimizer = self.optimizer
+        self.build_optimizer()
+        variables = optimizer.variables
+        # which variable stands where in the state: found by placing numbers instead of values
+        if self._places is None:
+            shapes = tree.unflatten(
+                (p, jax.ShapeDtypeStruct(v.shape, v.dtype))
+                for p, v in zip(self.order, self.optimized)
+            )
+            self._places = optimizer.variables_to_state(
+                range(len(variables)), shapes, self.order, self.variable_tree
+            )
+        return jax.tree_util.tree_map(lambda i: read(variables[i]), self._places)
+
+    def scatter(self, state: TrainState) -> None:
+        """Puts a state's arrays into the variables; all of them are found before the first.
+
+        Raises:
+            ValueError: the state lacks some; nothing is changed.
+        """
+        values = [
+            (variable, tree.get(values, path))
+            for named, values in self.groups(state)
+            for path, variable in named
+        ]
+        missing = [variable.path for variable, value in values if value is None]
+        if missing:
+            raise ValueError(
+                f"The state lacks the values of the variables {missing[:5]} of model "
+                f"'{self.model.name}'. Expected one of this model, as `init_train_state` makes."
+            )
+        values += self._optimizer_values(state)
+        for variable, value in values:
+            variable.held = value
+        self.model.__dict__.update(_step=state.step, _train_key=state.rng)
+        if self.optimizer is not None and self.model.has_own_opt_state:
+            self.model.__dict__["_opt_state"] = state.opt_state
+
+    def _optimizer_values(self, state: TrainState) -> list[tuple[Variable, Any]]:
+        """(variable, array) pairs of an optimizer that keeps its state in variables."""
+        if self.optimizer is None or self.model.has_own_opt_state:
+            return []
+        self.build_optimizer()
+        values = self.optimizer.state_to_variables(state.opt_state, self.order)
+        return list(zip(self.optimizer.variables, values, strict=True))
+
+    def finalize(self) -> None:
+        """Gives variables their moving averages at the end of a training, with `use_ema`."""
+        self.optimizer.finalize_variable_values(self.trainable)
+
+    def store(self, state: TrainState) -> None:
+        """Keeps what an evaluation changes: metrics, and what the forward pass updates."""
+        for named, values in ((self.metrics, state.metrics), (self.state, state.state)):
+            for path, variable in named:
+                variable.store(tree.get(values, path))
+
+    def variables(self) -> list[Variable]:
+        """All variables whose arrays a state owns."""
+        variables = [
+            v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named
+        ]
+        if self.optimizer is not None and not self.model.has_own_opt_state:
+            variables += self.optimizer.variables
+        return variables
+
+    def build_optimizer(self) -> None:
+        """Builds the optimizer for the variables that it trains."""
+        build_by_path(self.optimizer, self.optimized, self.order)
+
+    def initial_opt_state(self, params: Tree) -> Any:
+        """The optimizer's state before the first step."""
+        if self.model.has_own_opt_state:
+            return self.model.init_opt_state(params)
+        resting = tree.unflatten((p, v.own_value()) for p, v in self.resting)
+        return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
+
+    def update(
+        self,
+        grads: Tree,
+        state: TrainState,
+        loss: jax.Array | None = None,
+        loss_of: Callable[[Tree], jax.Array] | None = None,
+    ) -> tuple[Tree, Any]:
+        """(new params, new optimizer state) for gradients of a state's params; frozen arrays that
+        the optimizer knows stay as they are.
+
+        Args:
+            loss: the value whose gradients these are; None: the optimizer is not told.
+            loss_of: the same loss of other params, for a line search.
+        """
+        if not self.params:
+            return state.params, state.opt_state
+        params = state.params
+        if self.resting:
+            still = tree.unflatten((p, tree.get(state.frozen, p)) for p, _ in self.resting)
+            grads = tree.merge(grads, tree.unflatten((p, None) for p, _ in self.resting))
+            params = tree.merge(params, still)
+        told = {}
+        if loss_of is not None and takes_loss(self.optimizer):
+            told = {"value": loss, "value_fn": lambda params: loss_of(self._moving(params))}
+        new, opt_state = self.optimizer.step(
+            grads, state.opt_state, params, self.variables_of_step, **told
+        )
+        return self._moving(new), opt_state
+
+    @property
+    def variables_of_step(self) -> Tree:
+        """The variables that a step updates, a tree like the params that it is given."""
+        return self.variable_tree
+
+    def _moving(self, params: Tree) -> Tree:
+        """Without those that are frozen now."""
+        if not self.resting:
+            return params
+        return tree.unflatten((p, tree.get(params, p)) for p, _ in self.params)
+
+    def initial_metrics(self) -> Tree:
+        """The totals of metrics that have seen nothing."""
+        if self._initial is None:
+            with jax.ensure_compile_time_eval():
+                self._initial = tree.unflatten((p, self.first(v)) for p, v in self.metrics)
+        return self._initial
+
+    def first(self, variable: Variable) -> np.ndarray:
+        """What a state has of a metric's variable before any update."""
+        return np.asarray(first_value(variable))
+
+    def reset_metrics(self, state: TrainState) -> TrainState:
+        """The state with all metrics as if they had seen nothing, those inside layers too."""
+        state = state.replace(metrics=self.initial_metrics())
+        if not self.inner_metrics:
+            return state
+        kept = dict(tree.flatten(state.state))
+        kept |= {path: self.first(v) for path, v in self.inner_metrics}
+        return state.replace(state=tree.unflatten(kept.items()))
+
+
+def _grouped(
+    model: "Trainer", weights: NamedVariables, trainable: list[Variable]
+) -> tuple[NamedVariables, NamedVariables, NamedVariables]:
+    """(path, variable) pairs of the weights that gradients reach, of those that stay as they are,
+    and of those that the forward pass updates.
+    """
+    chosen = set(map(id, trainable))
+    carried = set(map(id, model.variables))
+    for metric in model.metrics:
+        carried.update(map(id, metric.variables))
+    params, frozen, state = [], [], []
+    for path, variable in weights:
+        if id(variable) in chosen:
+            params.append((path, variable))
+        elif id(variable) in carried and not variable.learnable:
+            state.append((path, variable))
+        else:
+            # what a stateful RNN remembers is given to every step and not carried on, as in Keras
+            # on JAX
+            frozen.append((path, variable))
+    return params, frozen, state
+
+
+def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariables:
+    """(path, variable) pairs of what the metrics of `compile` count in, but for those that are
+    parts of the model.
+    """
+    inside = [variable for _, variable in weights]
+    named = []
+    counts = collections.Counter()
+    for metric in model.compiled_metrics():
+        name = metric.name
+        if counts[name]:
+            name = f"{name}_{counts[name]}"
+        counts[metric.name] += 1
+        named += [((name, v.name), v) for v in without(metric.variables, inside)]
+    if model.nonfinite is not None:
+        named.append((nonfinite.COUNT, model.nonfinite_steps))
+    if model.ensemble_members is not None:
+        named.append((ACTIVE, model.ensemble_members.active))
+    return named
+
+
+def first_value(variable: Variable) -> jax.Array:
+    """What a metric's variable holds before any update."""
+    if variable.initializer is not None:
+        return first_array(variable.initializer, variable.shape, variable.dtype)
+    return zeros(variable.shape, variable.dtype)
+
+
+class LazyLayout:
+    """The `StateLayout` of a model: a given one, or made at once where its shapes are known, else
+    with the first batch.
+    """
+
+    def __init__(self, model: "Trainer", layout: StateLayout | None = None) -> None:
+        self.model, self.layout = model, layout
+        if layout is None and model.built and all_built(model):
+            model.build_for_training()
+            self.layout = StateLayout(model)
+
+    def of(self, batch: Batch) -> StateLayout:
+        """The layout, for a batch of this form."""
+        if self.layout is None:
+            self.model.build_for_training(batch)
+            self.layout = StateLayout(self.model)
+        return self.layout

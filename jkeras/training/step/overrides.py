@@ -1,0 +1,29 @@
+"""Which methods of a model its class has written itself, instead of taking the library's."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from jkeras.training.shell.trainer import Trainer
+
+Method = TypeVar("Method", bound=Callable)
+
+
+def default(method: Method) -> Method:
+    """Decorator: marks a method as the library's own, for `overrides`."""
+    # the mark is the method itself: `functools.wraps` copies attributes to what wraps it
+    method.default = method
+    return method
+
+
+def overrides(model: "Trainer", name: str) -> bool:
+    """Whether the model's class has a method of its own in the place of a default one."""
+    method = getattr(type(model), name)
+    return getattr(method, "default", None) is not method
+
+
+def has_own_step(model: "Trainer", kind: str) -> bool:
+    """Whether a model's step of a kind, "train" or "test", is the user's own, whose logs may be
+    any.
+    """
+    return overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")

@@ -1,0 +1,148 @@
+"""The pure steps: `(TrainState, batch) -> (TrainState, logs)`. jit, vmap, scan, differentiate and
+shard them.
+"""
+
+import typing
+from collections.abc import Callable
+
+import jax
+
+from jkeras.core.errors import NotCompiledError
+from jkeras.training.step import keras_contract
+from jkeras.training.data.source import Batch, unpack
+from jkeras.training.ensemble.members import frozen_where_stopped
+from jkeras.training.step.layout import LazyLayout, StateLayout
+from jkeras.training.step.loss_and_logs import update_metrics
+from jkeras.training.step.microbatches import MicrobatchStep
+from jkeras.training.step.nonfinite import guarded
+from jkeras.training.step.offload import offloaded
+from jkeras.training.step.overrides import overrides
+from jkeras.training.step.private_once import carry_on, require_said
+from jkeras.training.step.results import metric_logs
+from jkeras.training.step.state import TrainState
+from jkeras.training.step.train_step import TrainStep
+from jkeras.training.types import Logs, Structure
+
+if typing.TYPE_CHECKING:
+    from jkeras.training.shell.trainer import Trainer
+
+
+def make_train_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
+    """The training step of a compiled model, as a pure function.
+
+    The model's `trainable` flags are read now. Overridden `compute_loss`, `compute_metrics` and
+    `train_step` count.
+
+    Returns:
+        `step(state, batch, rows=None) -> (state, logs)`: `batch` is `(x, y)` or `(x, y,
+        sample_weight)`; `logs` a dict of device scalars with "loss" and each metric, which are
+        means since the metrics were reset. `rows`: which rows of the batch are valid, booleans,
+        where some are padding; not for a `train_step` of your own.
+
+    >>> import jkeras, jax, jax.numpy as jnp
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> state = jkeras.training.init_train_state(model, jax.random.key(0))
+    >>> state, logs = jax.jit(make_train_step(model))(state, (jnp.ones((4, 3)), jnp.ones((4, 1))))
+    >>> sorted(logs), int(state.step)
+    (['loss'], 1)
+    """
+    return train_step_on(model, LazyLayout(model))
+
+
+def train_step_on(
+    model: "Trainer", lazy_layout: LazyLayout
+) -> Callable[..., tuple[TrainState, Logs]]:
+    """`make_train_step` for the states of a layout."""
+    _require(model, optimizer=True)
+    require_said(model, "training")
+    carry_on(model)
+
+    def kept_logs(state: TrainState) -> Logs:
+        return metric_logs(model, StateLayout(model), state)
+
+    step = guarded(_unguarded(model, lazy_layout), model, kept_logs)
+    if model.ensemble_members is not None:
+        step = frozen_where_stopped(step)
+    return offloaded(step, model)
+
+
+def _unguarded(model: "Trainer", lazy_layout: LazyLayout) -> Callable[..., tuple[TrainState, Logs]]:
+    own = getattr(model, "pure_train_step", None)
+    if own is not None:
+        return own
+    if overrides(model, "train_step"):
+        return keras_contract.train_step(model, lazy_layout)
+    if model.privacy is not None:
+        return model.privacy.train_step(model)
+    if model.microbatches == 1:
+        return TrainStep(lazy_layout)
+    return MicrobatchStep(lazy_layout)
+
+
+def make_eval_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
+    """The evaluation step of a compiled model: `step(state, batch, rows=None) -> (state, logs)`,
+    which changes metrics only. `rows` as of `make_train_step`.
+
+    >>> import jkeras, jax, jax.numpy as jnp
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> state = jkeras.training.init_train_state(model, jax.random.key(0))
+    >>> state, logs = make_eval_step(model)(state, (jnp.ones((4, 3)), jnp.ones((4, 1))))
+    >>> sorted(logs)
+    ['loss']
+    """
+    return eval_step_on(model, LazyLayout(model))
+
+
+def eval_step_on(
+    model: "Trainer", lazy_layout: LazyLayout
+) -> Callable[..., tuple[TrainState, Logs]]:
+    """`make_eval_step` for the states of a layout."""
+    _require(model)
+    if overrides(model, "test_step"):
+        return keras_contract.test_step(model, lazy_layout)
+    step = TrainStep(lazy_layout)
+
+    def eval_step(
+        state: TrainState, batch: Batch, rows: jax.Array | None = None
+    ) -> tuple[TrainState, Logs]:
+        step.layout = layout = step.lazy_layout.of(batch)
+        batch = unpack(batch)
+        rng = jax.random.fold_in(state.rng, state.step)
+        _, forward = step.loss(state.params, state, batch, rng, training=False, valid_rows=rows)
+        state = state.replace(state=forward.state, metrics=forward.metrics)
+        run = layout.run(state, valid_rows=rows)
+        logs = update_metrics(run, forward.loss, batch, forward.y_pred, forward.masks)
+        return layout.updated(state, run), logs
+
+    return eval_step
+
+
+def make_predict_step(model: "Trainer") -> Callable[[TrainState, Structure], Structure]:
+    """The forward pass of a model in inference: `step(state, x) -> y`.
+
+    >>> import jkeras, jax, jax.numpy as jnp
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> make_predict_step(model)(jkeras.training.init_train_state(model), jnp.ones((4, 3))).shape
+    (4, 1)
+    """
+    layout = StateLayout(model)
+
+    def predict_step(state: TrainState, x: Structure) -> Structure:
+        rng = jax.random.fold_in(state.rng, state.step)
+        with layout.run(state, rng=rng, training=False) as run:
+            return run.forward(x)
+
+    return predict_step
+
+
+def _require(model: "Trainer", optimizer: bool = False) -> None:
+    """Raises unless the model is compiled."""
+    lacks_optimizer = optimizer and model.optimizer is None
+    if not model.compiled or lacks_optimizer:
+        raise NotCompiledError(
+            f"Model '{model.name}' must be compiled before training or evaluation: call "
+            "`model.compile(optimizer=…, loss=…)`."
+        )
