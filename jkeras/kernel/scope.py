@@ -74,7 +74,7 @@ class Flow:
         taps: typing.Any = None,
         noise_alone: bool = False,
     ):
-        outer = current_flow()
+        outer = _current.get()
         self.noise_alone = noise_alone or (outer is not None and outer.noise_alone)
         self.params = params
         self.state = state

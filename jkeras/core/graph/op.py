@@ -217,12 +217,16 @@ def op_of_class(class_name):
 
 
 PLAIN = (jax.Array, np.ndarray, np.generic, bool, int, float, complex, str, type(None))
+PARTS = frozenset([bool, int, float, str, type(None)])
 
 
 def _are_plain(values):
     """Whether values are at a glance neither symbolic nor variables, nor structures of these."""
-    for value in values:  # noqa: SIM110 - a generator costs a call for each
-        if not isinstance(value, PLAIN):
+    for value in values:
+        if isinstance(value, PLAIN):
+            continue
+        is_axes = type(value) in (tuple, list)  # or sizes, strides, ...
+        if not is_axes or not PARTS.issuperset(map(type, value)):
             return False
     return True
 

@@ -23,6 +23,7 @@ from jkeras.core.run.adapting import weight_of
 from jkeras.core.run.building import as_specs, as_tensors, build_scope, call_build, scoped
 from jkeras.core.run.call import Call, target_of
 from jkeras.core.run.context import Children, Context
+from jkeras.core.run.tracebacks import is_built_in
 from jkeras.core.errors import check_name, explain, suggestion
 from jkeras.core.names.family import families
 from jkeras.core.graph.host_numbers import WIDEST
@@ -433,11 +434,24 @@ class Composite(Layer):
         others = {}
         if not is_built and type(self).children is not Composite.children:
             specs = list(call.specs().values())
-            if vars(self).get("_children_are_for") != _ranks(specs):
-                with uncounted():
-                    others = self.children(*specs)
+            others = self._children_for(specs, scope.flow.declared is not None)
         # looked at last, since another thread may build the layer now
         return Children(scope, self, {**self._children, **others})
+
+    def _children_for(self, specs, are_declared):
+        """The children for inputs that the layer is not built for. Those of a layer of ours are
+        cached until an attribute of it is set: a class of the user's may ask for anything else.
+        """
+        ranks = _ranks(specs)
+        if vars(self).get("_children_are_for") == ranks:
+            return {}
+        made = vars(self).get("_made_children")
+        if made is None or made[0] != ranks or are_declared:
+            with uncounted():
+                made = ranks, self.children(*specs)
+            if not are_declared and is_built_in(self):
+                self.set_untracked(_made_children=made)
+        return made[1]
 
 
 def _ranks(specs):

@@ -21,7 +21,7 @@ from jkeras.core.weights.variable import Variable
 SHELL = frozenset(
     """
     _before_build _build_shapes _children _children_are_for _given _in_build _inbound_nodes _losses
-    _own _scope _state_kept built input_spec name
+    _made_children _own _scope _state_kept built input_spec name
     """.split()
 )
 

@@ -2,7 +2,6 @@
 
 import jax
 
-from jkeras.core.weights import policy
 from jkeras.core.run import remat
 from jkeras.core.run.adapting import (
     check_own_values,
@@ -12,7 +11,12 @@ from jkeras.core.run.adapting import (
     runs_as_copy,
 )
 from jkeras.core.run.context import Context
-from jkeras.core.run.plain import is_plain_call, run_plainly
+from jkeras.core.run.plain import (
+    add_activity_losses,
+    cast_weights,
+    is_plain_call,
+    run_plainly,
+)
 from jkeras.core.run.tracebacks import is_built_in, name_call
 from jkeras.core.session.settings import settings
 from jkeras.kernel import low_rank
@@ -29,7 +33,7 @@ def run_on(layer, scope, args, kwargs, bare=False):
     if not scope.is_of_objects and not is_built_in(layer) and runs_as_copy(layer, scope):
         return run_copy(layer, scope, args, kwargs, bare)
     taps = scope.flow.taps
-    if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs):
+    if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs, bare):
         outputs = run_plainly(layer, scope, args[0])
         return outputs if taps is None else taps.through(layer, scope, outputs)
     if not scope.is_of_objects and needs_objects(layer, scope):
@@ -46,7 +50,7 @@ def run_on(layer, scope, args, kwargs, bare=False):
         try:
             outputs = _computed(layer, scope, call)
             if layer.activity_regularizer is not None and not bare:
-                _add_activity_losses(layer, flow, outputs)
+                add_activity_losses(layer, flow, outputs)
         finally:
             flow.pop()
     finally:
@@ -116,20 +120,12 @@ def own_values(layer, scope, call):
             check_own_values(layer, scope, values, specs)
     dtype = scope.flow.cast_type()
     if dtype is not None:
-        _cast(values, specs, dtype)
+        cast_weights(values, specs, dtype)
     if layer.uses_weights_whole:
         for name, variable in tuple(layer._own.items()):  # another thread may build it now
             if variable.layout is not None and name in values:
                 values[name] = variable.whole(values[name])
     return values
-
-
-def _cast(values, specs, dtype):
-    """Casts what is to be cast among weights by name."""
-    for name, value in values.items():
-        is_cast = name not in specs or specs[name].autocast
-        if is_cast and policy.is_float(value.dtype):
-            values[name] = value.astype(dtype)
 
 
 def cast_type(layer, flow):
@@ -140,11 +136,3 @@ def cast_type(layer, flow):
     if mixed or any(dtype for _, dtype in flow.stack):
         return layer.compute_dtype
     return None
-
-
-def _add_activity_losses(layer, flow, outputs):
-    for output in jax.tree_util.tree_leaves(outputs):
-        loss = layer.activity_regularizer(output)
-        if output.ndim and output.shape[0]:
-            loss = loss / output.shape[0]
-        flow.add_loss(layer, loss)

@@ -67,7 +67,7 @@ VARIABLE = frozenset(
 )
 MODULE = frozenset(["is_native", "set_untracked"])
 RECORD = frozenset(["by_numpy", "call_with_mask", "field_config", "fn_kwargs", "sample"])
-POLICY = frozenset(["changed", "of", "plain_dtype"])
+POLICY = frozenset(["changed", "is_mixed", "of", "plain_dtype"])
 
 HELD = ("remat_scope",)  # attributes of the objects that no class has
 

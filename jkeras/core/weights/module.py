@@ -86,6 +86,7 @@ class Module:
                 f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
                 f"setting the attribute `{name}`."
             )
+        vars(self).pop("_made_children", None)  # they follow from the attributes
         if name in vars(self) or isinstance(value, (Module, Variable, list, tuple, dict)):
             value = self._track(name, value)
         object.__setattr__(self, name, value)
@@ -166,7 +167,7 @@ class Module:
         vars(self).update(state)
 
 
-UNTRACKED = ("_own", "_children", "_before_build")
+UNTRACKED = ("_own", "_children", "_before_build", "_made_children")
 # compiled functions and the like, made again when needed
 FLEETING = (
     "_explanations",
@@ -174,6 +175,7 @@ FLEETING = (
     "_generators",
     "_is_fitting",
     "_last_layout",
+    "_made_children",
     "_host_split",
     "_predictor",
 )

@@ -66,8 +66,9 @@ class DTypePolicy:
         name = dtype_policy().name if name is None else name
         self._name, self._source_name = name, source_name
         self._compute_dtype, self._variable_dtype = self._parse(name)
-        if self._compute_dtype == self._variable_dtype != "string":
+        if self._compute_dtype != "string":
             self.plain_dtype = jnp.dtype(self._compute_dtype)
+            self.is_mixed = self._compute_dtype != self._variable_dtype
 
     @staticmethod
     def _parse(name):
@@ -96,7 +97,8 @@ class DTypePolicy:
         operator.attrgetter("_variable_dtype"), doc="The type in which weights are kept."
     )
     quantization_mode = None  # of a quantized policy: how
-    plain_dtype = None  # numpy's, of a policy under which nothing is cast, where it is one
+    plain_dtype = None  # numpy's, in which a layer computes; None: it is more than such a type
+    is_mixed = False  # whether weights are cast to it
 
     def of(self, layer):
         """The policy of a layer that was given this one: itself, but for a `DTypePolicyMap`."""
