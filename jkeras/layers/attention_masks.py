@@ -128,10 +128,8 @@ def segments_of(segment_ids):
 
 def masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids=None):
     """`Masks` from the masks and the ids of segments that a call is given."""
-    attention, target, value, key = (
-        None if mask is None else mask.astype(bool)
-        for mask in (attention_mask, query_mask, value_mask, key_mask)
-    )
+    masks = attention_mask, query_mask, value_mask, key_mask
+    attention, target, value, key = [m if m is None else m.astype(bool) for m in masks]
     return Masks(attention, target, both(value, key), segments_of(segment_ids))
 
 

@@ -259,7 +259,7 @@ class HeadedAttention(Composite):
         shape = query.shape
         attend = self._attention_function(query.ndim, needs_weights, training)
         # (batch, …, heads, time, size)
-        query, key, value = (heads_first(x, axes) for x in (query, key, value))
+        query, key, value = [heads_first(x, axes) for x in (query, key, value)]
         y, weights = attend(sub, query, key, value, masks, form, training)
         if weights is not None:
             weights = weights.reshape(*weights.shape[:-2], *masks.targets, *masks.sources)
@@ -404,7 +404,7 @@ def another(initializer):
 
 
 def _sizes(x, axes):
-    return tuple(x.shape[axis] for axis in axes)
+    return tuple([x.shape[axis] for axis in axes])
 
 
 def heads_first(x, axes):
@@ -420,8 +420,8 @@ def heads_last(y, axes, shape):
     """Back from `heads_first` to the order of axes of the query, which had this shape."""
     others = [a for a in range(len(shape) - 1) if a not in axes]
     order = [*others, *axes, len(shape) - 1]
-    y = y.reshape(*(shape[a] for a in order[:-1]), y.shape[-1])
-    return y.transpose(*(order.index(a) for a in range(len(shape))))
+    y = y.reshape(*[shape[a] for a in order[:-1]], y.shape[-1])
+    return y.transpose(*map(order.index, range(len(shape))))
 
 
 # ---------------------------------------------------------------- the layers
@@ -560,7 +560,7 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
             axes = range(1, rank - 1)
         else:
             axes = self.attention_axes
-        if any(not -rank <= axis < rank for axis in axes):
+        if axes and not -rank <= min(axes) <= max(axes) < rank:
             raise AxisError(
                 explain(
                     self._where,
@@ -568,7 +568,7 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
                     f"attention_axes={self.attention_axes}",
                 )
             )
-        return tuple(axis % rank for axis in axes)
+        return tuple([axis % rank for axis in axes])
 
     def forward(
         self,

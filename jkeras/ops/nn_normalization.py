@@ -108,7 +108,7 @@ def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sc
     x = x.astype(wide)
     if isinstance(axis, int):
         axis = (axis,)
-    axes = tuple(sorted(_axis_of(x, a) for a in axis))
+    axes = tuple(sorted([_axis_of(x, a) for a in axis]))
 
     def weight(v):
         v = jnp.asarray(v, wide)
@@ -116,7 +116,7 @@ def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sc
             return v  # broadcasts as it is
         return v.reshape([n if i in axes else 1 for i, n in enumerate(x.shape)])
 
-    mean, variance = moments(x, axes, keepdims=True)
+    mean, variance = _moments(x, axes, keepdims=True)
     factor = lax.rsqrt(variance + _or_default(epsilon))
     if gamma is not None:
         factor = factor * weight(gamma)

@@ -445,13 +445,13 @@ class Composite(Layer):
         ranks = _ranks(specs)
         if vars(self).get("_children_are_for") == ranks:
             return {}
-        made = vars(self).get("_made_children")
-        if made is None or made[0] != ranks or are_declared:
+        cached = vars(self).get("_cached_children")
+        if cached is None or cached[0] != ranks or are_declared:
             with uncounted():
-                made = ranks, self.children(*specs)
+                cached = ranks, self.children(*specs)
             if not are_declared and is_built_in(self):
-                self.set_untracked(_made_children=made)
-        return made[1]
+                self.set_untracked(_cached_children=cached)
+        return cached[1]
 
 
 def _ranks(specs):
@@ -482,7 +482,16 @@ def is_native_class(cls):
 
 
 Layer.build = scoped(Layer.build)
+
+
+@functools.cache
+def hands_masks_on(cls):
+    """Whether outputs have the masks of inputs, and none where these have none."""
+    return cls.compute_mask is Layer.compute_mask
+
+
 Layer.is_plain = staticmethod(is_plain_class)
+Layer.hands_masks_on = staticmethod(hands_masks_on)
 Layer.native_builds = (Layer.build,)
 
 

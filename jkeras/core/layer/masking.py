@@ -14,6 +14,8 @@ from jkeras.kernel.scope import current_flow
 
 def pass_masks(layer, run, call, outputs) -> None:
     """Lets the masks of a layer's outputs travel beside them, where it makes or passes on some."""
+    if call.mask is None and layer.hands_masks_on(type(layer)):
+        return
     if layer.supports_masking:
         _set_masks(layer, run, call, outputs)
     elif run.is_eager and any(mask is not None for mask in keras_tensor.flatten(call.mask)):

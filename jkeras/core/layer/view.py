@@ -60,7 +60,8 @@ class WeightView:
     @property
     def compute_dtype(self):
         """The type in which the layer computes."""
-        return self._own_policy.compute_dtype
+        policy = self._dtype_policy
+        return (policy if policy.plain_dtype is not None else policy.of(self)).compute_dtype
 
     @property
     def input_dtype(self):

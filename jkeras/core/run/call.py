@@ -16,6 +16,7 @@ from jkeras.kernel.spec import Spec
 KERNEL = ("self", "w", "sub", "ctx")  # what the kernel hands to `forward`; the rest is the caller's
 # arguments of built-in layers that say what is seen; no weight depends on them
 VISIBILITY = ("_mask", "segment_ids", "cache", "position")
+SCALARS = frozenset([bool, int, float, str, type(None)])  # of arguments that are no inputs
 CONTEXT = ("training", "mask")  # what a layer is told of the call besides its inputs
 
 
@@ -112,14 +113,12 @@ class Call:
     def __init__(self, layer, args, kwargs, cast=True):
         self.layer, self.target = layer, target_of(type(layer))
         convert = layer._convert if cast else keras_tensor.as_tensor
-        args = jax.tree_util.tree_map(convert, tuple(args), is_leaf=keras_tensor.is_leaf)
-        by_name = {
-            name: keras_tensor.as_tensor if name in layer.uncast else convert for name in kwargs
-        }
-        kwargs = {
-            name: jax.tree_util.tree_map(by_name[name], value, is_leaf=keras_tensor.is_leaf)
-            for name, value in kwargs.items()
-        }
+        args = tuple([_converted(value, convert) for value in args])
+        if kwargs:
+            kwargs = {
+                name: _converted(v, keras_tensor.as_tensor if name in layer.uncast else convert)
+                for name, v in kwargs.items()
+            }
         self.user_training = kwargs.get("training")
         self.extra = {}  # `training` and `mask` given to a layer that does not look at them
         for name in self.target.ignored:
@@ -141,14 +140,19 @@ class Call:
         self.arguments = bound.arguments
         self.args, self.kwargs = bound.args, bound.kwargs
         self.tensors = {
-            k: v for k, v in self.arguments.items() if k not in CONTEXT and is_nested_arrays(v)
+            k: v
+            for k, v in self.arguments.items()
+            if k not in CONTEXT and type(v) not in SCALARS and is_nested_arrays(v)
         }
+        self._specs = None
         self._check_positional(args)
 
     def _check_positional(self, args):
         if self.layer.allow_non_tensor_positional_args:
             return
         for value in args:
+            if isinstance(value, jax.Array):
+                continue
             for leaf in keras_tensor.flatten(value):
                 if leaf is not None and not is_array(leaf):
                     raise ValueError(
@@ -234,10 +238,9 @@ class Call:
 
     def specs(self):
         """The inputs as `Spec`s, by name, in order."""
-        return {
-            name: map_arrays(lambda v: Spec(tuple(v.shape), str(v.dtype)), value)
-            for name, value in self.inputs().items()
-        }
+        if self._specs is None:
+            self._specs = {name: _as_specs(value) for name, value in self.inputs().items()}
+        return self._specs
 
     def shapes(self):
         """The shapes of the inputs, by name, in order."""
@@ -247,8 +250,21 @@ class Call:
         }
 
 
+def _converted(value, convert):
+    """A value that is given, with its arrays converted."""
+    if isinstance(value, jax.Array):
+        return convert(value)
+    return jax.tree_util.tree_map(convert, value, is_leaf=keras_tensor.is_leaf)
+
+
+def _as_specs(value):
+    return map_arrays(lambda v: Spec(tuple(v.shape), str(v.dtype)), value)
+
+
 def map_arrays(function, structure):
     """A structure with `function` applied to its arrays; None stays."""
+    if isinstance(structure, jax.Array):
+        return function(structure)
     return jax.tree_util.tree_map(
         lambda v: function(v) if is_array(v) else v, structure, is_leaf=keras_tensor.is_leaf
     )

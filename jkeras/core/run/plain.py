@@ -19,7 +19,7 @@ def is_plain_call(layer, scope, args, kwargs, bare) -> bool:
     """Whether a call of a layer is of the plainest kind."""
     flow = scope.flow
     state = vars(layer)
-    beside = (kwargs, flow.masks, flow.bare, flow.abstract, settings.distribution)
+    beside = (kwargs, flow.bare, flow.abstract, settings.distribution)
     # another thread may build it now
     is_adapted = any(map(low_rank.is_part, tuple(state["_own"])))
     special = (layer._is_changed or is_adapted, state["remat_scope"])
@@ -35,6 +35,7 @@ def is_plain_call(layer, scope, args, kwargs, bare) -> bool:
     unlike = (
         dtype is None or (casts and is_whole),
         bare and state["activity_regularizer"] is not None,
+        id(x) in flow.masks and flow.masks[id(x)][1] is not None,
         hasattr(x, masks_on.NAME) or masks_on.kept,
         isinstance(state.get("activation"), Module),
         layer.has_children and not is_apart,
@@ -57,7 +58,7 @@ def run_plainly(layer, scope, x):
         x = x.astype(dtype)
     specs = layer._own
     if not scope.is_of_objects and not flow.is_built:
-        specs = layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
+        specs = _specs_for(layer, x)
         check_own_values(layer, scope, values, specs)
     casts = policy.is_mixed or flow.casting
     if casts:
@@ -87,6 +88,20 @@ def run_plainly(layer, scope, x):
         flow.casting -= bool(casts)
         flow.training = outer
     return outputs
+
+
+def _specs_for(layer, x):
+    """The layer's own weights for an input. Those of a layer of ours are cached until an attribute
+    of it is set: a class of the user's may ask for anything else.
+    """
+    asked = x.shape, x.dtype
+    cached = vars(layer).get("_cached_specs")
+    if cached is not None and cached[0] == asked:
+        return cached[1]
+    specs = layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
+    if is_built_in(layer):
+        layer.set_untracked(_cached_specs=(asked, specs))
+    return specs
 
 
 def cast_weights(values, specs, dtype):

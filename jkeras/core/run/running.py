@@ -17,7 +17,7 @@ from jkeras.core.run.plain import (
     is_plain_call,
     run_plainly,
 )
-from jkeras.core.run.tracebacks import is_built_in, name_call
+from jkeras.core.run.tracebacks import is_built_in_class, name_call
 from jkeras.core.session.settings import settings
 from jkeras.kernel import low_rank
 
@@ -30,7 +30,8 @@ def run_on(layer, scope, args, kwargs, bare=False):
         bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
             activity penalty.
     """
-    if not scope.is_of_objects and not is_built_in(layer) and runs_as_copy(layer, scope):
+    built_in = is_built_in_class(type(layer))
+    if not scope.is_of_objects and not built_in and runs_as_copy(layer, scope):
         return run_copy(layer, scope, args, kwargs, bare)
     taps = scope.flow.taps
     if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs, bare):
@@ -82,7 +83,7 @@ def execute(layer, scope, call):
         ctx = Context(scope, layer, call.now_training, call.mask)
         return run_forward(layer.as_run(scope, call), ctx, call, args, kwargs)
     except Exception as error:
-        if not is_built_in(layer):
+        if not is_built_in_class(type(layer)):
             name_call(error, layer, call.arguments, scope.flow.abstract)
         raise
 

@@ -117,7 +117,13 @@ def is_built_in(layer) -> bool:
     >>> is_built_in(jkeras.layers.Dense(2))
     True
     """
-    return type(layer).__module__.startswith("jkeras.")
+    return is_built_in_class(type(layer))
+
+
+@functools.cache  # asked at every call of a layer
+def is_built_in_class(cls) -> bool:
+    """The same of a class."""
+    return cls.__module__.startswith("jkeras.")
 
 
 def _is_named(error):

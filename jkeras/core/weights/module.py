@@ -86,7 +86,8 @@ class Module:
                 f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
                 f"setting the attribute `{name}`."
             )
-        vars(self).pop("_made_children", None)  # they follow from the attributes
+        for cached in FROM_ATTRIBUTES:
+            vars(self).pop(cached, None)
         if name in vars(self) or isinstance(value, (Module, Variable, list, tuple, dict)):
             value = self._track(name, value)
         object.__setattr__(self, name, value)
@@ -167,7 +168,9 @@ class Module:
         vars(self).update(state)
 
 
-UNTRACKED = ("_own", "_children", "_before_build", "_made_children")
+# what is cached of a layer until an attribute is set: its weights and children for an input
+FROM_ATTRIBUTES = ("_cached_specs", "_cached_children")
+UNTRACKED = ("_own", "_children", "_before_build", *FROM_ATTRIBUTES)
 # compiled functions and the like, made again when needed
 FLEETING = (
     "_explanations",
@@ -175,7 +178,7 @@ FLEETING = (
     "_generators",
     "_is_fitting",
     "_last_layout",
-    "_made_children",
+    *FROM_ATTRIBUTES,
     "_host_split",
     "_predictor",
 )
@@ -210,6 +213,8 @@ def _observed(base, methods):
             before = base(self)
             result = plain(self, *args, **kwargs)
             owner, name = self._owner, self._name
+            for cached in FROM_ATTRIBUTES:
+                vars(owner).pop(cached, None)
             if vars(owner).get(name) is self:
                 vars(owner)[name] = before
                 owner._forget(name, {id(member) for _, member in _parts(name, base(self), set())})
