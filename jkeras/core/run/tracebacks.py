@@ -17,7 +17,7 @@ from jkeras.core.session.settings import is_traceback_filtering_enabled
 
 MACHINERY = tuple(
     str(pathlib.Path(file).resolve()) + os.sep
-    for file in (pathlib.Path(__file__).parents[1], pathlib.Path(jax.__file__).parent)
+    for file in (pathlib.Path(__file__).parents[2], pathlib.Path(jax.__file__).parent)
 )
 BEGINNING = "Exception encountered when calling "
 UNEXPECTED = "{}() got an unexpected keyword argument '{}'"  # Python's words
