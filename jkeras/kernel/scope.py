@@ -22,11 +22,8 @@ _current: contextvars.ContextVar["Flow | None"] = contextvars.ContextVar(
 
 
 begin, end = _current.set, _current.reset  # what `with flow:` does, without its calls
-
-
-def current_flow() -> "Flow | None":
-    """The forward pass that is going on in this thread, or None."""
-    return _current.get()
+# the forward pass that is going on in this thread, or None
+current_flow: typing.Callable[[], "Flow | None"] = _current.get
 
 
 class Flow:
@@ -74,7 +71,7 @@ class Flow:
         taps: typing.Any = None,
         noise_alone: bool = False,
     ):
-        outer = _current.get()
+        outer = current_flow()
         self.noise_alone = noise_alone or (outer is not None and outer.noise_alone)
         self.params = params
         self.state = state

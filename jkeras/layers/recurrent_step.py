@@ -5,6 +5,7 @@ every cell: for those of this library, which have a method `bind`, for layers of
 any object with `call` and `state_size`.
 """
 
+import functools
 import typing
 
 import jax
@@ -56,10 +57,15 @@ def is_native_cell(cell):
     """Whether a cell runs on values by path, its initial states too."""
     if not isinstance(cell, Layer) or not cell.is_native():
         return False
-    own_states = _is_latest(type(cell), "states_for", ("get_initial_state",))
-    return own_states and _gives_its_step(type(cell))
+    return _gives_its_states(type(cell)) and _gives_its_step(type(cell))
 
 
+@functools.cache  # asked several times in each call
+def _gives_its_states(cls):
+    return _is_latest(cls, "states_for", ("get_initial_state",))
+
+
+@functools.cache
 def _gives_its_step(cls):
     return _is_latest(cls, "bind", ("forward", "call"))
 

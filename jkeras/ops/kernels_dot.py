@@ -7,6 +7,7 @@ it takes up to ten times the time for the gradient of a kernel that is higher th
 few classes say: that one is computed transposed.
 """
 
+import functools
 import math
 import re
 
@@ -112,6 +113,7 @@ def einsum_with_kernel(equation, x, kernel, preferred_element_type=None):
     return y.reshape(*batch, *kernel.shape[met:])
 
 
+@functools.cache
 def number_that_meet(equation):
     """How many last axes of x an equation sums with as many first ones of the kernel, in this
     order; 0: another form.

@@ -11,8 +11,8 @@ RUNNING = """
     as_run bind_call block_of_loop build_for built_block call_context casts_inputs check_input
     computes_in_float converts_inputs cursor declaration
     declared_input_spec field_config flow_type for_training_alone has_children heeds_masks is_lifted
-    hands_masks_on is_native is_plain is_stateful keeps_samples keeps_shape keeps_sparse native_builds own
-    own_values pass_masks private_runs remat_scope resolved
+    hands_masks_on is_native is_plain is_stateful keeps_samples keeps_shape keeps_sparse
+    native_builds own own_values pass_masks private_runs remat_scope resolved
     run_abstract run_on runs_on_host says_output_shape seed_generator_name set_untracked
     shape_by_rule specs_for takes_floats takes_ids type_of_call type_of_numbers uncast
     uses_weights_whole weight_in_use written_policy writes_activity_regularizer
