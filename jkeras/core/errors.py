@@ -114,6 +114,8 @@ def readable(value, longest=LONGEST_MESSAGE, lines=True):
     text = str(value)
     if len(text) > longest:
         text = f"{text[:longest]} …"
+    if text.isprintable():
+        return text
     shown = (
         c if c.isprintable() or (lines and c == "\n") else c.encode("unicode_escape").decode()
         for c in text

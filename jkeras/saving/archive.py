@@ -64,8 +64,10 @@ def _warn_of_odd_numbers(described):
     """Keras writes NaN and infinity as no JSON has them; loading refuses them unless told that the
     file is trusted.
     """
-    numbers = list(_odd_numbers(described, ""))
-    if numbers:
+    try:
+        json.dumps(described, allow_nan=False)
+    except ValueError:
+        numbers = list(_odd_numbers(described, ""))
         warnings.warn(
             f"The model's config has numbers that are not finite ({', '.join(numbers[:3])}). The "
             "file is written as Keras writes it; load it with `safe_mode=False`.",

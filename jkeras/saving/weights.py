@@ -122,7 +122,7 @@ def _attributes(thing):
     have not: so it is in Keras's files.
     """
     attributes = {**_properties(thing), **vars(thing)}
-    attributes = {n: v for n, v in attributes.items() if n not in SKIPPED}
+    attributes = {n: v for n, v in attributes.items() if type(v) not in ENDS and n not in SKIPPED}
     if isinstance(thing, Layer) and hasattr(thing, "layers"):
         layers = getattr(thing, "_all_layers", None) or thing.layers
         if hasattr(thing, "_operations") or hasattr(thing, "_all_layers"):
@@ -151,6 +151,7 @@ def _properties(thing):
     return found
 
 
+@functools.cache
 def _is_of_base(cls):
     """Whether a class is not a user's."""
     return cls.__module__.partition(".")[0] in ("jkeras", "builtins")
@@ -164,39 +165,42 @@ def _private_last(name):
 
 
 OLD_LAYERS = "_layer_checkpoint_dependencies"  # in files of Keras 2.12 to 2.14
-SKIPPED = (  # attributes of the kernel's own, and what `compile` made
-    "_all_layers",
-    "_at",
-    "_build_shapes",
-    "_children",
-    "_compile_arguments",
-    "_compile_loss",
-    "_compile_metrics",
-    "_explanations",
-    "_functional",
-    "_functions",
-    "_given",
-    "_generators",
-    "_host_split",
-    "_predictor",
-    "_inbound_nodes",
-    "_index",
-    "_inputs_struct",
-    "_last_layout",
-    "_layers",
-    "_loss_tracker",
-    "_losses",
-    "_nodes",
-    "_operations",
-    "_outputs_struct",
-    "_before_build",
-    "_own",
-    "_told_of_padding",
-    "_trainable_variables",
-    "_types_of_inputs",
-    "_variables",
-    "history",
-    "loss",
+ENDS = frozenset([str, int, float, bool, type(None), np.ndarray, Variable])  # lead nowhere
+SKIPPED = frozenset(
+    [  # attributes of the kernel's own, and what `compile` made
+        "_all_layers",
+        "_at",
+        "_build_shapes",
+        "_children",
+        "_compile_arguments",
+        "_compile_loss",
+        "_compile_metrics",
+        "_explanations",
+        "_functional",
+        "_functions",
+        "_given",
+        "_generators",
+        "_host_split",
+        "_predictor",
+        "_inbound_nodes",
+        "_index",
+        "_inputs_struct",
+        "_last_layout",
+        "_layers",
+        "_loss_tracker",
+        "_losses",
+        "_nodes",
+        "_operations",
+        "_outputs_struct",
+        "_before_build",
+        "_own",
+        "_told_of_padding",
+        "_trainable_variables",
+        "_types_of_inputs",
+        "_variables",
+        "history",
+        "loss",
+    ]
 )
 
 

@@ -2,6 +2,9 @@
 in each precision, of floats and of whole numbers, with a penalty on what it gives.
 """
 
+import gc
+import weakref
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -86,3 +89,20 @@ def test_what_is_cached_of_a_layer_is_no_part_of_it():
     layer.apply(*layer.init(KEY, jnp.ones((2, 3))), jnp.ones((2, 3)))
     assert layer.pair() == other.pair() and layer.get_config() == config
     assert layer.apply(*layer.init(KEY, jnp.ones((2, 7))), jnp.ones((2, 7)))[0].shape == (2, 4)
+
+
+def test_what_is_cached_of_a_layer_goes_with_it():
+    x = jnp.ones((2, 3, 4))
+    for make_one in (
+        lambda: jkeras.layers.LSTM(3),
+        lambda: jkeras.layers.Dense(3, kernel_constraint="max_norm"),
+        lambda: jkeras.layers.MultiHeadAttention(2, 3, dropout=0.1),
+        lambda: jkeras.layers.BatchNormalization(),
+    ):
+        layer = make_one()
+        inputs = (x, x) if isinstance(layer, jkeras.layers.MultiHeadAttention) else (x,)
+        layer.apply(*layer.init(KEY, *inputs), *inputs)
+        gone = weakref.ref(layer)
+        del layer
+        gc.collect()
+        assert gone() is None, make_one

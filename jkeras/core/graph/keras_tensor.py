@@ -223,7 +223,8 @@ def standardize_shape(shape):
                 f"{type(size).__name__}: expected integers and None."
             )
     shape = tuple(standard)
-    if any(size is not None and size < 0 for size in shape):
+    known = [size for size in shape if size is not None]
+    if known and min(known) < 0:
         raise ValueError(
             f"Cannot convert '{shape}' to a shape. Negative dimensions are not allowed."
         )

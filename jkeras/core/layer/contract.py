@@ -23,7 +23,7 @@ from jkeras.core.run.adapting import weight_of
 from jkeras.core.run.building import as_specs, as_tensors, build_scope, call_build, scoped
 from jkeras.core.run.call import Call, target_of
 from jkeras.core.run.context import Children, Context
-from jkeras.core.run.tracebacks import is_built_in
+from jkeras.core.run.derived import children_for, ranks_of
 from jkeras.core.errors import check_name, explain, suggestion
 from jkeras.core.names.family import families
 from jkeras.core.graph.host_numbers import WIDEST
@@ -33,7 +33,7 @@ from jkeras.core.layer.legacy_shape import take_first_shape
 from jkeras.core.weights.module import Module
 from jkeras.core.layer.pure import Pair, PureInterface
 from jkeras.core.names.renamed import renamed
-from jkeras.core.session.settings import auto_name, uncounted
+from jkeras.core.session.settings import auto_name
 from jkeras.core.weights.variable import Variable
 from jkeras.core.layer.view import WeightView
 from jkeras.kernel.spec import Weight
@@ -426,7 +426,7 @@ class Composite(Layer):
         super()._make_weights(specs)
         for name, child in self.children(*specs).items():
             setattr(self, name, child)
-        self.set_untracked(_children_are_for=_ranks(specs))  # now that all are there
+        self.set_untracked(_children_are_for=ranks_of(specs))  # now that all are there
 
     def cursor(self, scope, call=None):
         """The children, each on its slice of a scope; those that depend on the inputs too."""
@@ -434,29 +434,9 @@ class Composite(Layer):
         others = {}
         if not is_built and type(self).children is not Composite.children:
             specs = list(call.specs().values())
-            others = self._children_for(specs, scope.flow.declared is not None)
+            others = children_for(self, specs, scope.flow.declared is not None)
         # looked at last, since another thread may build the layer now
         return Children(scope, self, {**self._children, **others})
-
-    def _children_for(self, specs, are_declared):
-        """The children for inputs that the layer is not built for. Those of a layer of ours are
-        cached until an attribute of it is set: a class of the user's may ask for anything else.
-        """
-        ranks = _ranks(specs)
-        if vars(self).get("_children_are_for") == ranks:
-            return {}
-        cached = vars(self).get("_cached_children")
-        if cached is None or cached[0] != ranks or are_declared:
-            with uncounted():
-                cached = ranks, self.children(*specs)
-            if not are_declared and is_built_in(self):
-                self.set_untracked(_cached_children=cached)
-        return cached[1]
-
-
-def _ranks(specs):
-    """What children depend on: the number of axes and the size of the last one of each input."""
-    return [(spec.ndim, spec.shape[-1]) for spec in specs]
 
 
 @functools.cache

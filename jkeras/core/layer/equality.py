@@ -20,7 +20,7 @@ from jkeras.core.weights.variable import Variable
 # what the shell keeps on an object besides its hyper-parameters
 SHELL = frozenset(
     """
-    _before_build _build_shapes _cached_children _cached_specs _children _children_are_for _given
+    _before_build _build_shapes _children _children_are_for _given
     _in_build _inbound_nodes _losses _own _scope _state_kept built input_spec name
     """.split()
 )

@@ -52,16 +52,12 @@ class WeightView:
         """The type of the weights."""
         return self._own_policy.variable_dtype
 
-    @property
-    def variable_dtype(self):
-        """The type of the weights."""
-        return self._own_policy.variable_dtype
+    variable_dtype = dtype
 
     @property
     def compute_dtype(self):
         """The type in which the layer computes."""
-        policy = self._dtype_policy
-        return (policy if policy.plain_dtype is not None else policy.of(self)).compute_dtype
+        return self._dtype_policy.of(self).compute_dtype
 
     @property
     def input_dtype(self):

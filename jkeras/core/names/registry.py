@@ -70,6 +70,7 @@ NUMBERS = "fiub"  # kinds of dtypes that a config may name
 # what a decorator gives back has, for type checkers, the type that it was given
 Thing = typing.TypeVar("Thing")
 PLAIN = (str, int, float, bool, type(None))
+LEAVES = frozenset(PLAIN)
 
 
 def public(*names):
@@ -265,7 +266,7 @@ def serialize(obj):
     if isinstance(obj, (list, tuple)):
         return [serialize(item) for item in obj]
     if isinstance(obj, dict):
-        return {k: serialize(v) for k, v in obj.items()}
+        return _serialize_values(obj)
     special = _serialize_special(obj)
     if special is not None:
         return special
@@ -277,6 +278,11 @@ def serialize(obj):
             "To be serializable, a class must implement the `get_config()` method."
         )
     return _serialize_object(obj)
+
+
+def _serialize_values(config):
+    """A dict with its values as plain data; those that are, which are most, as they are."""
+    return {k: v if type(v) in LEAVES else serialize(v) for k, v in config.items()}
 
 
 def _is_written_by_name(obj):
@@ -378,8 +384,10 @@ def _place_of(cls):
 
 def _nothing_or(obj, *methods):
     """What the first of these methods gives that an object has; None where it has none."""
-    found = (getattr(obj, method) for method in methods if hasattr(obj, method))
-    return next(found, lambda: None)()
+    for method in methods:
+        if hasattr(obj, method):
+            return getattr(obj, method)()
+    return None
 
 
 def _compile_config(obj):
@@ -398,7 +406,7 @@ def _serialize_object(obj):
         raise TypeError(
             f"The `get_config()` method of {obj} should return a dict. It returned: {config}"
         )
-    config = {k: serialize(v) for k, v in config.items()}
+    config = _serialize_values(config)
     module, short, registered = _place_of(cls)
     out = {
         "module": module,

@@ -4,6 +4,7 @@ says of its numbers.
 
 import contextlib
 import contextvars
+import re
 
 from jkeras.core.errors import SerializationError, readable
 from jkeras.core.names.limits import too_large
@@ -130,9 +131,12 @@ def check_entries(name, config, known):
         )
 
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
 def check_name(name):
     """Raises for a name that a terminal, on which a summary shows it, takes for commands."""
-    if isinstance(name, str) and any(ord(c) < 32 or 127 <= ord(c) < 160 for c in name):
+    if isinstance(name, str) and CONTROL.search(name):
         raise SerializationError(f"A name has control characters: {shown(repr(name))}.")
 
 

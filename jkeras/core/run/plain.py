@@ -5,60 +5,66 @@ array and the weights are cast to the type that the layer computes in.
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.names.dtypes import name_of
 from jkeras.core.run.adapting import check_own_values
 from jkeras.core.run.context import Context
-from jkeras.core.run.tracebacks import is_built_in, name_call
+from jkeras.core.run.derived import specs_for
+from jkeras.core.run.tracebacks import is_built_in_class, name_call
 from jkeras.core.session.settings import settings
 from jkeras.core.weights.module import Module
 from jkeras.kernel import low_rank, masks_on
-from jkeras.kernel.spec import Spec
 
 
 def is_plain_call(layer, scope, args, kwargs, bare) -> bool:
     """Whether a call of a layer is of the plainest kind."""
     flow = scope.flow
     state = vars(layer)
-    beside = (kwargs, flow.bare, flow.abstract, settings.distribution)
-    # another thread may build it now
-    is_adapted = any(map(low_rank.is_part, tuple(state["_own"])))
-    special = (layer._is_changed or is_adapted, state["remat_scope"])
-    if len(args) != 1 or any(beside) or any(special) or not isinstance(args[0], jax.Array):
+    in_force = (settings.distribution, masks_on.kept)
+    beside = (kwargs, flow.bare, flow.abstract, state["remat_scope"], *in_force)
+    if len(args) != 1 or any(beside) or not isinstance(args[0], jax.Array):
         return False
     x = args[0]
-    is_apart = not scope.is_of_objects and not flow.shared
     policy = state["_dtype_policy"]
-    dtype = policy.plain_dtype
+    if policy.plain_dtype is None or not _is_plain_layer(layer, scope, bare):
+        return False
     # a composite keeps its input as it is, and its children are to know what is cast
-    casts = dtype is None or x.dtype != dtype or policy.is_mixed or flow.casting
-    is_whole = layer.has_children or bare or not state["autocast"]
-    unlike = (
-        dtype is None or (casts and is_whole),
-        bare and state["activity_regularizer"] is not None,
-        id(x) in flow.masks and flow.masks[id(x)][1] is not None,
-        hasattr(x, masks_on.NAME) or masks_on.kept,
-        isinstance(state.get("activation"), Module),
-        layer.has_children and not is_apart,
-        scope.is_of_objects and not state["built"],
-    )
-    if any(unlike):
+    is_whole = any((layer.has_children, bare, not state["autocast"]))
+    casts = any((x.dtype != policy.plain_dtype, policy.is_mixed, flow.casting))
+    is_masked = flow.masks and flow.mask_of(x) is not None
+    if any((is_whole and casts, is_masked, hasattr(x, masks_on.NAME))):
         return False
     if not scope.is_of_objects and not flow.is_built:
         state = state.get("_before_build", state)
     return state["input_spec"] is None or state["input_spec"].accepts(x.shape)
 
 
+def _is_plain_layer(layer, scope, bare):
+    """Whether nothing about the layer itself asks for more: as it is, in this pass."""
+    state = vars(layer)
+    is_apart = not any((scope.is_of_objects, scope.flow.shared))
+    unlike = (
+        layer._is_changed,
+        # another thread may build it now
+        any(map(low_rank.is_part, tuple(state["_own"]))),
+        bare and state["activity_regularizer"] is not None,
+        isinstance(state.get("activation"), Module),
+        layer.has_children and not is_apart,
+        scope.is_of_objects and not state["built"],
+    )
+    return not any(unlike)
+
+
 def run_plainly(layer, scope, x):
     """`Layer.run_on` for the plainest of calls."""
     values = scope.weights()
     flow = scope.flow
-    policy = layer._dtype_policy
+    state = vars(layer)
+    policy = state["_dtype_policy"]
     dtype = policy.plain_dtype
     if x.dtype != dtype and jnp.issubdtype(x.dtype, jnp.floating):
         x = x.astype(dtype)
-    specs = layer._own
+    specs = state["_own"]
     if not scope.is_of_objects and not flow.is_built:
-        specs = _specs_for(layer, x)
+        specs = specs_for(layer, x)
         check_own_values(layer, scope, values, specs)
     casts = policy.is_mixed or flow.casting
     if casts:
@@ -80,7 +86,7 @@ def run_plainly(layer, scope, x):
         if layer.activity_regularizer is not None:
             add_activity_losses(layer, flow, outputs)
     except Exception as error:
-        if not is_built_in(layer):
+        if not is_built_in_class(type(layer)):
             name_call(error, layer, {"inputs": x})
         raise
     finally:
@@ -88,20 +94,6 @@ def run_plainly(layer, scope, x):
         flow.casting -= bool(casts)
         flow.training = outer
     return outputs
-
-
-def _specs_for(layer, x):
-    """The layer's own weights for an input. Those of a layer of ours are cached until an attribute
-    of it is set: a class of the user's may ask for anything else.
-    """
-    asked = x.shape, x.dtype
-    cached = vars(layer).get("_cached_specs")
-    if cached is not None and cached[0] == asked:
-        return cached[1]
-    specs = layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
-    if is_built_in(layer):
-        layer.set_untracked(_cached_specs=(asked, specs))
-    return specs
 
 
 def cast_weights(values, specs, dtype):

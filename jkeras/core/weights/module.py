@@ -6,6 +6,7 @@ first on the way down, however often it is used: that is weight sharing.
 """
 
 import copy
+import weakref
 
 import jax
 
@@ -66,6 +67,11 @@ for _name in (
     setattr(Parts, _name, _counting(_name))
 
 
+# {module: what follows from its attributes, cached until one is set}; beside the modules, since a
+# forward pass, which asks, writes on none
+derived: weakref.WeakKeyDictionary["Module", dict] = weakref.WeakKeyDictionary()
+
+
 class Module:
     """Tracks the variables and modules set as attributes, also those in lists, tuples and dicts."""
 
@@ -86,8 +92,7 @@ class Module:
                 f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
                 f"setting the attribute `{name}`."
             )
-        for cached in FROM_ATTRIBUTES:
-            vars(self).pop(cached, None)
+        _forget_derived(self)
         if name in vars(self) or isinstance(value, (Module, Variable, list, tuple, dict)):
             value = self._track(name, value)
         object.__setattr__(self, name, value)
@@ -168,9 +173,7 @@ class Module:
         vars(self).update(state)
 
 
-# what is cached of a layer until an attribute is set: its weights and children for an input
-FROM_ATTRIBUTES = ("_cached_specs", "_cached_children")
-UNTRACKED = ("_own", "_children", "_before_build", *FROM_ATTRIBUTES)
+UNTRACKED = ("_own", "_children", "_before_build")
 # compiled functions and the like, made again when needed
 FLEETING = (
     "_explanations",
@@ -178,10 +181,18 @@ FLEETING = (
     "_generators",
     "_is_fitting",
     "_last_layout",
-    *FROM_ATTRIBUTES,
     "_host_split",
     "_predictor",
 )
+
+
+def _forget_derived(module):
+    """Drops what is cached of a module. Of a class of the user's that compares by value, and might
+    not yet have what it compares, nothing is.
+    """
+    # nothing is cached in most programs, whose layers are built before they run
+    if derived.data and type(module).__hash__ is object.__hash__:
+        derived.pop(module, None)
 
 
 def _parts(key, value, seen):
@@ -213,8 +224,7 @@ def _observed(base, methods):
             before = base(self)
             result = plain(self, *args, **kwargs)
             owner, name = self._owner, self._name
-            for cached in FROM_ATTRIBUTES:
-                vars(owner).pop(cached, None)
+            _forget_derived(owner)
             if vars(owner).get(name) is self:
                 vars(owner)[name] = before
                 owner._forget(name, {id(member) for _, member in _parts(name, base(self), set())})

@@ -80,7 +80,8 @@ def modern(config):
         return [modern(item) for item in config]
     if not isinstance(config, dict):
         return config
-    config = {key: modern(value) for key, value in config.items()}
+    inner = {key: modern(v) for key, v in config.items() if isinstance(v, (list, dict))}
+    config = {**config, **inner}
     if _is_of_keras(config):
         return _modern_object(config)
     return config

@@ -1,0 +1,56 @@
+"""What follows from a layer's attributes and the form of its inputs, where it is not built for
+them: its weights and its children. Of a layer of ours they are cached until an attribute of it is
+set (`core.weights.module`); a class of the user's may ask for anything else.
+"""
+
+import typing
+
+import jax
+
+from jkeras.core.names.dtypes import name_of
+from jkeras.core.run.tracebacks import is_built_in_class
+from jkeras.core.session.settings import uncounted
+from jkeras.core.weights.module import derived
+from jkeras.kernel.spec import Spec, Weight
+
+Ranks = list[tuple[int, int | None]]
+# what may hold the layer itself, which would then be held for ever
+NOTHING = {"initializer": None, "regularizer": None, "constraint": None}
+
+
+def specs_for(layer: typing.Any, x: jax.Array) -> dict[str, Weight]:
+    """The layer's own weights for an input, by name; for a look at shapes and dtypes."""
+    if not is_built_in_class(type(layer)):
+        return layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
+    asked = x.shape, x.dtype
+    cached = derived.get(layer, {}).get("specs")
+    if cached is not None and cached[0] == asked:
+        return cached[1]
+    specs = layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
+    bare = {name: weight.replace(**NOTHING) for name, weight in specs.items()}
+    derived.setdefault(layer, {})["specs"] = asked, bare
+    return bare
+
+
+def children_for(layer: typing.Any, specs: list[Spec], is_declaring: bool) -> dict:
+    """The children of a composite for inputs, by name.
+
+    Args:
+        is_declaring: they are to say which weights they have, so initializers count: new ones.
+    """
+    ranks = ranks_of(specs)
+    if vars(layer).get("_children_are_for") == ranks:
+        return {}
+    caches = is_built_in_class(type(layer)) and not is_declaring
+    cached = derived.get(layer, {}).get("children") if caches else None
+    if cached is None or cached[0] != ranks:
+        with uncounted():
+            cached = ranks, layer.children(*specs)
+        if caches:
+            derived.setdefault(layer, {})["children"] = cached
+    return cached[1]
+
+
+def ranks_of(specs: list[Spec]) -> Ranks:
+    """What children depend on: the number of axes and the size of the last one of each input."""
+    return [(len(spec.shape), spec.shape[-1]) for spec in specs]
