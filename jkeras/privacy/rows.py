@@ -14,7 +14,7 @@ from jkeras.ops.kernels import traced_for
 from jkeras.training.batch_independence import SIZES, meeting
 from jkeras.training.data.source import Batch
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import TrainStep
+from jkeras.training.step.layout import StateLayout
 
 REWRITE = (
     "write it such that each row is computed from that row alone, or use a layer that does, such "
@@ -46,11 +46,11 @@ class Traced(typing.NamedTuple):
     kept: Any
 
 
-def check_rows(step: TrainStep, state: TrainState, batch: Batch) -> None:
+def check_rows(layout: StateLayout, state: TrainState, batch: Batch) -> None:
     """Sees that the model takes the rows of a batch one by one.
 
     Args:
-        step: with its layout.
+        layout: of the state.
         batch: (x, y, sample_weight), arrays or shapes.
 
     Raises:
@@ -58,28 +58,28 @@ def check_rows(step: TrainStep, state: TrainState, batch: Batch) -> None:
             named, with the operation.
     """
     trails = [Trail() for _ in SIZES]
-    traced = [_traced(step, state, batch, *which) for which in zip(SIZES, trails)]
+    traced = [_traced(layout, state, batch, *which) for which in zip(SIZES, trails)]
     first = traced[0]
-    _check_kept(step.model, first)
+    _check_kept(layout.model, first)
     behind = first.predictions + len(jax.tree_util.tree_leaves(first.kept))
     outputs = slice(-behind, first.predictions - behind or None)
     found = meeting([t.jaxpr for t in traced], slice(0, first.inputs), outputs)
     if found is not None:
-        layer = trails[0].layer_at(first.jaxpr, found.place) or f"model '{step.model.name}'"
+        layer = trails[0].layer_at(first.jaxpr, found.place) or f"model '{layout.model.name}'"
         received = f"{layer}, in which `{found.name}` brings the rows of a batch together, or may"
         raise ValueError(
             explain("privacy.DPSGD", "layers that take each row alone", received, REWRITE)
         )
 
 
-def _traced(step, state, batch, size, trail):
+def _traced(layout, state, batch, size, trail):
     """A forward pass of a batch of a size."""
 
     def run(x: Any, state: TrainState) -> tuple:
-        forward = step.layout.run(state, rng=state.rng, training=True, taps=trail)
+        forward = layout.run(state, rng=state.rng, training=True, taps=trail)
         with forward:
             y_pred = forward.forward(x)
-        return trail.arrays(), y_pred, step.layout.after(forward)[0]
+        return trail.arrays(), y_pred, layout.after(forward)[0]
 
     def shape(value: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((size, *np.shape(value)[1:]), value.dtype)

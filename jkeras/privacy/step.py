@@ -19,7 +19,7 @@ from jkeras.training.data.source import Batch, unpack
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.loss_and_logs import update_metrics
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import TrainStep
+from jkeras.training.step.train_step import BatchLoss, TrainStep, constrained
 from jkeras.training.types import Logs, Structure, Tree
 
 if typing.TYPE_CHECKING:
@@ -57,19 +57,19 @@ class PrivateStep(TrainStep):
     def __call__(
         self, state: TrainState, batch: Batch, rows: jax.Array | None = None
     ) -> tuple[TrainState, Logs]:
-        self.layout = self.lazy_layout.of(batch)
+        layout = self.lazy_layout.of(batch)
         batch = unpack(batch)
         if not self._is_checked:
-            check_rows(self, state, batch)
+            check_rows(layout, state, batch)
             self._is_checked = True
         size = size_of(batch[0])
         valid = jnp.ones(size, bool) if rows is None else rows
         rng = jax.random.fold_in(state.rng, state.step)
-        total, passed = self._summed(state, batch, valid, rng)
+        total, passed = self._summed(BatchLoss(layout), state, batch, valid, rng)
         grads = self._with_noise(total, size, rng)
         if self.privacy.noise is None:  # sums and noise are wider than 16 bits
             grads = map_structure(lambda v, like: v.astype(like.dtype), grads, state.params)
-        params, opt_state = self.layout.update(grads, state)
+        params, opt_state = layout.update(grads, state)
         metrics = map_structure(
             lambda before, after: before + _sum_where(valid, after - before),
             state.metrics,
@@ -77,26 +77,26 @@ class PrivateStep(TrainStep):
         )
         state = state.replace(
             step=state.step + 1,
-            params=self._constrain(params),
+            params=constrained(layout, params),
             opt_state=opt_state,
             metrics=metrics,
         )
         loss = _sum_where(valid, passed.losses) / jnp.maximum(jnp.sum(valid), 1)
-        run = self.layout.run(state, valid_rows=valid)
+        run = layout.run(state, valid_rows=valid)
         logs = update_metrics(run, loss, batch, passed.y_pred)
-        return self.layout.updated(state, run), logs
+        return layout.updated(state, run), logs
 
     # ------------------------------------------------------------ clipped gradients
 
     def _summed(
-        self, state: TrainState, batch: Batch, valid: jax.Array, rng: jax.Array
+        self, loss: BatchLoss, state: TrainState, batch: Batch, valid: jax.Array, rng: jax.Array
     ) -> tuple[Tree, OfRows]:
         """(sum of the clipped gradients, what the rows leave behind)."""
         size, groups = len(valid), self.model.microbatches
         keys = jax.random.key_data(jax.random.split(jax.random.wrap_key_data(rng), size))
         privacy = self.privacy
         gradient = clipped_grad(
-            self._loss_of_row(state),
+            _loss_of_row(loss, state),
             privacy.clip,
             clipping=privacy.clipping,
             norms=privacy.norms,
@@ -121,16 +121,6 @@ class PrivateStep(TrainStep):
         microbatches = cut((batch, keys, valid), groups)
         total, passed = jax.lax.scan(inside_loop(one), start, microbatches)
         return total, map_structure(joined, passed)
-
-    def _loss_of_row(self, state: TrainState) -> Callable:
-        def loss(params: Tree, row: Batch, key: jax.Array) -> tuple[jax.Array, OfRows]:
-            alone = map_structure(lambda v: v[None], row)
-            alone = self._attacked(state, alone, key, None)
-            value, forward = self.loss(params, state, alone, key)
-            y_pred = map_structure(lambda v: v[0], forward.y_pred)
-            return value, OfRows(forward.loss, y_pred, forward.metrics)
-
-        return loss
 
     # ------------------------------------------------------------ noise
 
@@ -185,3 +175,16 @@ def add_noise(total: Tree, key: jax.Array, stddev: float) -> Tree:
 
 def _sum_where(valid, array):
     return jnp.sum(jnp.where(expand_like(valid, array), array, 0), 0)
+
+
+def _loss_of_row(batch_loss: BatchLoss, state: TrainState) -> Callable:
+    """The loss of a row as of a batch of it alone, and what it leaves behind."""
+
+    def loss(params: Tree, row: Batch, key: jax.Array) -> tuple[jax.Array, OfRows]:
+        alone = map_structure(lambda v: v[None], row)
+        alone = batch_loss.attacked(state, alone, key, None)
+        value, forward = batch_loss(params, state, alone, key)
+        y_pred = map_structure(lambda v: v[0], forward.y_pred)
+        return value, OfRows(forward.loss, y_pred, forward.metrics)
+
+    return loss

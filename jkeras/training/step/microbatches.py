@@ -13,7 +13,7 @@ from jkeras.training.data.source import Batch, unpack
 from jkeras.training.step.loss_and_logs import update_metrics
 from jkeras.training.step.overrides import overrides
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import Forward, TrainStep
+from jkeras.training.step.train_step import BatchLoss, Forward, TrainStep, constrained
 from jkeras.training.types import Logs, Tree
 
 
@@ -30,28 +30,29 @@ class MicrobatchStep(TrainStep):
     def __call__(
         self, state: TrainState, batch: Batch, rows: jax.Array | None = None
     ) -> tuple[TrainState, Logs]:
-        self.layout = self.lazy_layout.of(batch)
         size = size_of(unpack(batch)[0])
         if size % self.model.microbatches:
             return super().__call__(state, batch, rows)
-        grads, loss, kept, metrics, logs = self._summed(state, batch, rows, size)
+        layout = self.lazy_layout.of(batch)
+        batch_loss = BatchLoss(layout)
+        grads, loss, kept, metrics, logs = self._summed(batch_loss, state, batch, rows, size)
         rng = jax.random.fold_in(state.rng, state.step)
         # of the whole batch at once: only a line search asks for it
-        loss_of = self._loss_of(state, unpack(batch), rng, rows)
-        params, opt_state = self.layout.update(grads, state, loss, loss_of)
+        loss_of = batch_loss.of_params(state, unpack(batch), rng, rows)
+        params, opt_state = layout.update(grads, state, loss, loss_of)
         state = state.replace(
             step=state.step + 1,
-            params=self._constrain(params),
+            params=constrained(layout, params),
             state=kept,
             opt_state=opt_state,
             metrics=metrics,
         )
-        with self.layout.run(state, valid_rows=rows) as run:
+        with layout.run(state, valid_rows=rows) as run:
             loss_tracker = self.model._loss_tracker
             if loss_tracker is not None:
                 loss_tracker.update_state(loss, sample_weight=count_valid_rows(size))
                 logs |= {"loss": loss_tracker.result()} if "loss" in logs else {}
-        return self.layout.updated(state, run), logs
+        return layout.updated(state, run), logs
 
     def _split(
         self, state: TrainState, batch: Batch, rows: jax.Array | None, size: int
@@ -62,12 +63,19 @@ class MicrobatchStep(TrainStep):
         key = jax.random.wrap_key_data(jax.random.fold_in(state.rng, state.step))
         return microbatches, jax.random.key_data(jax.random.split(key, count))
 
-    def _summed(self, state: TrainState, batch: Batch, rows: jax.Array | None, size: int) -> tuple:
+    def _summed(
+        self,
+        loss: BatchLoss,
+        state: TrainState,
+        batch: Batch,
+        rows: jax.Array | None,
+        size: int,
+    ) -> tuple:
         """(gradients, loss, state, metrics, logs) of all microbatches."""
         microbatches = self._split(state, batch, rows, size)
-        totals = self._denominators(state, microbatches)
+        totals = self._denominators(loss, state, microbatches)
         batch_size = size if rows is None else jnp.sum(rows)
-        layout = self.layout
+        layout = loss.layout
 
         def loss_of(
             params: Tree,
@@ -77,7 +85,7 @@ class MicrobatchStep(TrainStep):
             valid_rows: jax.Array | None,
         ) -> tuple[jax.Array, Forward]:
             microbatch = self._microbatch(totals, batch_size)
-            scaled, forward = self.loss(
+            scaled, forward = loss(
                 params, current, batch, key, valid_rows=valid_rows, microbatch=microbatch
             )
             return self._part(scaled), forward
@@ -86,7 +94,7 @@ class MicrobatchStep(TrainStep):
             (*batch, valid_rows), key = microbatch
             grads, total, kept, metrics = carry
             current = state.replace(state=kept, metrics=metrics)
-            batch = self._attacked(current, batch, key, valid_rows)
+            batch = loss.attacked(current, batch, key, valid_rows)
             gradient = jax.grad(loss_of, has_aux=True)
             more, forward = gradient(state.params, current, batch, key, valid_rows)
             current = state.replace(state=forward.state, metrics=forward.metrics)
@@ -97,10 +105,12 @@ class MicrobatchStep(TrainStep):
 
         no_grads = jax.tree_util.tree_map(jnp.zeros_like, state.params)
         start = no_grads, jnp.zeros(()), state.state, state.metrics
-        (grads, loss, kept, metrics), logs = jax.lax.scan(inside_loop(one), start, microbatches)
-        return grads, loss, kept, metrics, jax.tree_util.tree_map(lambda v: v[-1], logs)
+        (grads, total, kept, metrics), logs = jax.lax.scan(inside_loop(one), start, microbatches)
+        return grads, total, kept, metrics, jax.tree_util.tree_map(lambda v: v[-1], logs)
 
-    def _denominators(self, state: TrainState, microbatches: tuple) -> list[jax.Array]:
+    def _denominators(
+        self, loss: BatchLoss, state: TrainState, microbatches: tuple
+    ) -> list[jax.Array]:
         """What losses divide by, for the whole batch. Only masks and weights are computed for
         it.
         """
@@ -108,7 +118,7 @@ class MicrobatchStep(TrainStep):
         def one(_: None, microbatch: tuple) -> tuple:
             (*batch, valid_rows), key = microbatch
             counting = self._microbatch()
-            self.loss(state.params, state, batch, key, valid_rows=valid_rows, microbatch=counting)
+            loss(state.params, state, batch, key, valid_rows=valid_rows, microbatch=counting)
             return None, [] if counting is None else counting.denominators
 
         _, denominators = jax.lax.scan(inside_loop(one), None, microbatches)

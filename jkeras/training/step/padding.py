@@ -20,7 +20,7 @@ from jkeras.training.data.source import Batch
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.overrides import has_own_step, overrides
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import TrainStep
+from jkeras.training.step.train_step import BatchLoss
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ def may_pad(lazy_layout: LazyLayout, kind: str, state: TrainState, batch: Batch)
         batch: (x, y, sample_weight), arrays or shapes, as the step will be given it.
     """
     model = lazy_layout.model
-    step = TrainStep(lazy_layout)
-    step.layout = lazy_layout.layout
-    if step.layout is None or not model.jit_compile:
+    if lazy_layout.layout is None or not model.jit_compile:
         return False
     if _has_own_step(model, kind) or model.metrics_of_layers():
         return False
 
+    loss_of = BatchLoss(lazy_layout.layout)
+
     def forward(state: TrainState, batch: Batch, valid_rows: jax.Array | None = None) -> tuple:
         rng = jax.random.fold_in(state.rng, state.step)
         training = kind == "train"
-        loss, passed = step.loss(state.params, state, batch, rng, training, valid_rows)
+        loss, passed = loss_of(state.params, state, batch, rng, training, valid_rows)
         return (loss, passed.state), passed.y_pred
 
     state = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)

@@ -11,7 +11,7 @@ from jkeras.training.batch_independence import size_of
 from jkeras.training.data.source import Batch, unpack
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import TrainStep
+from jkeras.training.step.train_step import BatchLoss
 from jkeras.training.types import Tree
 
 if TYPE_CHECKING:
@@ -51,17 +51,17 @@ def per_example_grad(model_or_loss: "Trainer | Callable[..., jax.Array]") -> Cal
 
 def _of_model(model: "Trainer") -> Callable[..., Tree]:
     model._assert_compiled("per_example_grad")
-    step = TrainStep(LazyLayout(model))
+    lazy_layout = LazyLayout(model)
 
     def grads(state: TrainState, batch: Batch, training: bool = True) -> Tree:
-        step.layout = step.lazy_layout.of(batch)
+        loss_of_batch = BatchLoss(lazy_layout.of(batch))
         samples = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
         keys = jax.random.split(rng, size_of(samples[0]))
 
         def loss(params: Tree, sample: Batch, key: jax.Array) -> jax.Array:
             alone = jax.tree_util.tree_map(lambda v: v[None], sample)
-            _, forward = step.loss(params, state, alone, key, training)
+            _, forward = loss_of_batch(params, state, alone, key, training)
             return forward.loss
 
         return jax.vmap(jax.grad(loss), (None, 0, 0))(state.params, samples, keys)

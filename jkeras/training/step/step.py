@@ -20,7 +20,7 @@ from jkeras.training.step.overrides import overrides
 from jkeras.training.step.private_once import carry_on, require_said
 from jkeras.training.step.results import metric_logs
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import TrainStep
+from jkeras.training.step.train_step import BatchLoss, TrainStep
 from jkeras.training.types import Logs, Structure
 
 if typing.TYPE_CHECKING:
@@ -102,15 +102,15 @@ def eval_step_on(
     _require(model)
     if overrides(model, "test_step"):
         return keras_contract.test_step(model, lazy_layout)
-    step = TrainStep(lazy_layout)
 
     def eval_step(
         state: TrainState, batch: Batch, rows: jax.Array | None = None
     ) -> tuple[TrainState, Logs]:
-        step.layout = layout = step.lazy_layout.of(batch)
+        layout = lazy_layout.of(batch)
         batch = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
-        _, forward = step.loss(state.params, state, batch, rng, training=False, valid_rows=rows)
+        loss = BatchLoss(layout)
+        _, forward = loss(state.params, state, batch, rng, training=False, valid_rows=rows)
         state = state.replace(state=forward.state, metrics=forward.metrics)
         run = layout.run(state, valid_rows=rows)
         logs = update_metrics(run, forward.loss, batch, forward.y_pred, forward.masks)
