@@ -37,6 +37,7 @@ PAGES = [
             "saving",
             "scaling",
             "shipping",
+            "decisions/0008-the-kernel-of-values",
         )
     ),
 ]
@@ -306,6 +307,12 @@ def packages(results: Results) -> str:
     return _table(["package", "what runs", f"Keras: {counts}", f"jkeras: {counts}"], rows, texts=4)
 
 
+def structure(results: Results) -> str:
+    """The table of decision 8."""
+    head = ["", "before", "target", "now"]
+    return _table(head, results.found("structure", "counts"))
+
+
 def sanity(results: Results) -> str:
     """The table of docs/explain.md."""
     found = results.found("sanity", "methods")
@@ -556,7 +563,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
     **{
         one.__name__: one
         for one in (
-            *(examples, packages, sanity, backbones),
+            *(examples, packages, sanity, structure, backbones),
             *(decoder, devices, pods, half, offload, attention),
             *(laplace, laplace_torch),
             *(clipping, microbatches, accuracy, account, audit),
