@@ -116,9 +116,9 @@ def readable(value, longest=LONGEST_MESSAGE, lines=True):
         text = f"{text[:longest]} …"
     if text.isprintable():
         return text
+    kept = "\n" if lines else ""
     shown = (
-        c if c.isprintable() or (lines and c == "\n") else c.encode("unicode_escape").decode()
-        for c in text
+        c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text
     )
     return "".join(shown)
 
@@ -215,7 +215,8 @@ def check_number(argument, value) -> None:
     jkeras.core.errors.ArgumentError: `rate` must be a number. Received: rate='a'
     """
     is_number = hasattr(value, "__array__") or isinstance(value, numbers.Real)
-    if not is_number or (isinstance(value, float) and math.isnan(value)):
+    is_nan = isinstance(value, float) and math.isnan(value)
+    if not is_number or is_nan:
         raise ArgumentError(f"`{argument}` must be a number. Received: {argument}={value!r}")
 
 

@@ -209,7 +209,8 @@ def _has_known_activation(layer, outputs):
         return is_positionwise(function, outputs)
     name = getattr(function, "__name__", "")
     is_ours = getattr(function, "__module__", "").startswith(("jkeras.", "jax."))
-    return (is_ours and name in OPERATIONS) or is_elementwise(function)
+    is_known = is_ours and name in OPERATIONS
+    return is_known or is_elementwise(function)
 
 
 def _keeps_positions(equation):

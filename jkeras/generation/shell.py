@@ -30,7 +30,9 @@ def generate(
     """See `Model.generate`."""
     if prompt_lengths is not None:
         prompts = unpadded(prompts, prompt_lengths, padding_side)
-    is_one = isinstance(prompts, str) or (len(prompts) and np.ndim(prompts[0]) == 0)
+    is_one = len(prompts) > 0 and np.ndim(prompts[0]) == 0
+    if isinstance(prompts, str):
+        is_one = True
     rows, lengths = padded([prompts] if is_one else prompts)
     arguments = max_length, sampler, stop_tokens(stop)
     generator = kept_on(model, arguments, lambda: Generator(model, *arguments))
@@ -67,7 +69,8 @@ def _tokens_of(prompt, number):
         ValueError: it is a text, or has other numbers than whole ones.
     """
     array = np.asarray(prompt)
-    if array.size and (array.ndim != 1 or array.dtype.kind not in "iu"):
+    are_tokens = array.ndim == 1 and array.dtype.kind in "iu"
+    if array.size and not are_tokens:
         expected = "prompts of tokens, which are whole numbers"
         is_text = array.dtype.kind in "USO"
         fix = "give what a tokenizer makes of a text" if is_text else None

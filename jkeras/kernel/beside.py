@@ -46,7 +46,8 @@ def log_odds_beside(probabilities: jax.Array) -> jax.Array | None:
     this was its last sigmoid; else None.
     """
     flow = current_flow()
-    for noted, log_odds in (flow and flow.sigmoids) or ():
+    sigmoids = None if flow is None else flow.sigmoids
+    for noted, log_odds in sigmoids or ():
         if noted is probabilities:
             return log_odds
     return None

@@ -72,7 +72,7 @@ class Flow:
         noise_alone: bool = False,
     ):
         outer = current_flow()
-        self.noise_alone = noise_alone or (outer is not None and outer.noise_alone)
+        self.noise_alone = noise_alone if outer is None else noise_alone or outer.noise_alone
         self.params = params
         self.state = state
         self.rng = key

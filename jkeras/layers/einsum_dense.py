@@ -237,7 +237,8 @@ def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):
         )
     inputs, kernel, outputs = match.groups()
     axes = len(inputs.replace("0", ""))
-    if len(input_shape) < axes or ("0" not in inputs and len(input_shape) > axes):
+    is_longer = "0" not in inputs and len(input_shape) > axes
+    if len(input_shape) < axes or is_longer:
         raise ShapeError(
             explain(where, f"an input with the axes of {equation!r}", f"shape {input_shape}")
         )

@@ -108,7 +108,8 @@ class Stack(StatefulLayer):
     def _check_stages(self):
         for name in ("stages", "microbatches"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
+            is_count = isinstance(value, int) and value >= 1
+            if value is not None and not is_count:
                 raise ValueError(
                     explain(self._where, f"`{name}` of 1 or more", f"{name}={value!r}")
                 )

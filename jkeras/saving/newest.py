@@ -106,6 +106,7 @@ def agreed(local, durable, like, step=None):
         # one process looks into the files for all
         whole = durable.latest_step() if jax.process_index() == 0 else None
         whole = told_by_all(whole)[0]
-        if not common or (whole is not None and whole > newest):
+        is_newer = whole is not None and whole > newest
+        if not common or is_newer:
             return durable, whole
     return local, newest

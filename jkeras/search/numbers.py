@@ -71,7 +71,8 @@ def _of_optimizer(optimizer: Any) -> Iterator[Number]:
     if isinstance(config.get(RATE), float):
         yield _attribute(OPTIMIZER, inner, RATE)
     for name, value in config.items():
-        is_number = isinstance(value, float) or (value is None and name in OPTIONAL)
+        is_left_out = value is None and name in OPTIONAL
+        is_number = isinstance(value, float) or is_left_out
         if is_number and name not in (RATE, *OTHERS):
             yield _attribute(OPTIMIZER, inner, name)
 

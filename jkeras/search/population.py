@@ -147,7 +147,8 @@ class Population:
         """How many of so many epochs are one dispatch: all, or an equal part of them."""
         orders = 1 if self.is_shared else len(self.alive)
         most = MOST_ROWS // (orders * self.train.source.size)
-        return next(n for n in range(epochs, 0, -1) if n == 1 or (n <= most and epochs % n == 0))
+        parts = [n for n in range(1, min(most, epochs) + 1) if epochs % n == 0]
+        return max(parts, default=1)
 
     @property
     def is_shared(self) -> bool:

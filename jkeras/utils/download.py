@@ -70,7 +70,9 @@ def download(origin, target, is_right, is_hashed=False):
     def is_meant(path):
         """Whether a file that the server calls zipped is what is wanted as it is."""
         address = urllib.parse.urlsplit(origin).path
-        return address.endswith(ZIPPED) or (is_hashed and is_right(path))
+        if address.endswith(ZIPPED):
+            return True
+        return is_hashed and is_right(path)
 
     if is_interactive_logging_enabled():
         console.say(f"Downloading data from {shown}")

@@ -142,7 +142,8 @@ class PackedBatches(collections.abc.Iterator):
         size = self.packing.batch_size
         while len(self._full) < size and not self._ended:
             self._take()
-        if not self._full or (len(self._full) < size and self.packing.drop_remainder):
+        is_dropped = len(self._full) < size and self.packing.drop_remainder
+        if not self._full or is_dropped:
             raise StopIteration
         rows, self._full = self._full[:size], self._full[size:]
         return batch_of(rows, self.packing)

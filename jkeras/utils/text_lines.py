@@ -66,7 +66,8 @@ class TextLines:
     ) -> None:
         check_choice("by", by, KINDS, "TextLines")
         check_choice("errors", errors, ("strict", "replace", "ignore"), "TextLines")
-        if shuffle is not None and (not isinstance(shuffle, int) or shuffle < 1):
+        is_count = isinstance(shuffle, int) and shuffle >= 1
+        if shuffle is not None and not is_count:
             raise ValueError(
                 "TextLines: expected `shuffle` to be the number of texts that are mixed, or None. "
                 f"Received: {shuffle!r}"

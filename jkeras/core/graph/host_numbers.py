@@ -102,7 +102,9 @@ def fits_as_it_is(dtype: np.dtype, wanted: str | Ids | None) -> bool:
     if dtype.kind not in "fiub" or dtype.itemsize > 4 or not dtype.isnative:
         return False
     wanted = plain(wanted)
-    if wanted in (None, "string") or (is_float(wanted) and wanted != "float16"):
+    if wanted in (None, "string"):
+        return True
+    if is_float(wanted) and wanted != "float16":
         return True
     return np.can_cast(dtype, wanted)
 

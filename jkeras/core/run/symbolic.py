@@ -80,7 +80,9 @@ def _is_plain_input(layer, args):
     if len(args) != 1 or not isinstance(args[0], KerasTensor) or args[0].sparse:
         return False
     spec = layer.input_spec
-    return spec is None or (isinstance(spec, InputSpec) and spec.accepts(args[0].shape))
+    if spec is None:
+        return True
+    return isinstance(spec, InputSpec) and spec.accepts(args[0].shape)
 
 
 def keeps_samples(layer):

@@ -431,7 +431,8 @@ def _below(module, names):
     """(module, names inside of a loop) at a path below a module; None where there is none."""
     for i, name in enumerate(names):
         block = module.block_of_loop
-        if block is not None and (name == ALL_BLOCKS or name.isdigit()):
+        names_block = name == ALL_BLOCKS or name.isdigit()
+        if block is not None and names_block:
             return module, names[i:]  # the block, a model of its own, is asked in the loop
         module = _child(module, name)
         if module is None:

@@ -231,5 +231,7 @@ def _check_count(entry, value, most, why):
     """
     counts = value if isinstance(value, list) else [value]
     is_whole = all(type(count) is int and count >= 0 for count in counts)
-    if not is_whole or sum(counts) > most or sum(counts) == 0 and "hidden" in entry:
+    total = sum(counts) if is_whole else 0
+    is_empty = total == 0 and "hidden" in entry
+    if not is_whole or total > most or is_empty:
         raise SerializationError(f"config.json says {shown(entry, value)}; {why}.")

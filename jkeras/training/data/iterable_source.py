@@ -59,8 +59,10 @@ class IterableSource(Source):
         over, unless `go_to` has put the iterator there.
         """
         is_there = self._placed == (epoch, skip)
-        if not is_there and (self._tell(epoch) or not self._ahead):
-            self._start()
+        if not is_there:
+            begins = self._tell(epoch) or not self._ahead
+            if begins:
+                self._start()
         iterator = self._iterator
         ahead = self._ahead
         self._ahead, self._placed = [], None

@@ -48,7 +48,8 @@ def begin(
 def _check(model: "Trainer", size: int | None) -> None:
     name = f"Model '{model.name}'"
     known = model.ensemble_members
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+    is_count = isinstance(size, int) and not isinstance(size, bool) and size >= 1
+    if size is not None and not is_count:
         fix = "pass the number of members, such as `ensemble=8`"
         raise ValueError(explain("fit", "`ensemble` as an integer of at least 1", repr(size), fix))
     if known is not None and size not in (None, known.size):

@@ -90,7 +90,9 @@ def fixed_steps(layout: "StateLayout", kind: str, every_batch: bool) -> int | No
         return model.steps_per_execution
     if not model.jit_compile or every_batch or has_own_step(model, kind):
         return 1
-    if jax.process_count() > 1 or (kind == "train" and is_offloaded()):
+    if jax.process_count() > 1:
+        return 1
+    if kind == "train" and is_offloaded():
         return 1
     if layout.count_of_arrays > MOST_WEIGHTS or layout.count_of_parameters > MOST_PARAMETERS:
         return 1

@@ -53,7 +53,8 @@ def warn_of_range(
     """
     if not y_true.size or y_true.dtype.kind not in "fiu":
         return
-    if wanted.sums_to_one and (y_true.ndim < 2 or y_true.shape[-1] == 1):
+    are_classes = y_true.ndim < 2 or y_true.shape[-1] == 1
+    if wanted.sums_to_one and are_classes:
         return  # numbers of classes, which such a loss does not take: an error of their shape
     low, high = y_true.min(), y_true.max()
     fits = low >= wanted.low and high <= wanted.high  # NaN does not
@@ -61,7 +62,9 @@ def warn_of_range(
     if fits and wanted.sums_to_one:
         sums = y_true.sum(axis=-1, dtype="float32")
         fits = bool((np.abs(sums - 1) <= TOLERANCE).all())
-    if fits or (sample_weight is not None and not np.asarray(sample_weight).all()):
+    if fits:
+        return
+    if sample_weight is not None and not np.asarray(sample_weight).all():
         return
     if sums is None:
         expected = f"numbers from {wanted.low} to {wanted.high}"
