@@ -30,7 +30,7 @@ def _layer_of(score, entry):
     trail = Trail()
 
     def run(x):
-        options = {"training": False, "taps": trail}
+        options = {"training": False, "observer": trail}
         y, _ = kernel.apply(model, score.params, score.state, (x,), {}, **options)
         return trail.arrays(), y
 

@@ -16,6 +16,7 @@ from jkeras.core.names.registry import public
 from jkeras.core.run.tracebacks import is_built_in
 from jkeras.generation.elementwise import is_elementwise
 from jkeras.kernel import apply as kernel
+from jkeras.kernel.observer import Observer
 from jkeras.kernel.scope import Path
 from jkeras.ops.attention_cached import empty_cache
 
@@ -49,8 +50,8 @@ class Uncached(ValueError):
     """A model whose layers cannot be run on new tokens alone."""
 
 
-class Decoding:
-    """Stands for taps in a forward pass on new tokens: attention finds what was kept of the tokens
+class Decoding(Observer):
+    """Observes a forward pass on new tokens: attention finds what was kept of the tokens
     before, and what it keeps now is collected.
 
     Args:
@@ -79,17 +80,13 @@ class Decoding:
         places = jnp.broadcast_to(jnp.arange(shape[1]), shape)
         return places if self.first is None else places + self.first[:, None]
 
-    # ------------------------------------------------------------ as taps
+    # ------------------------------------------------------------ as an observer
 
     def through(self, layer: Any, scope: Any, outputs: Any) -> Any:
         """Sees that a layer which ran looks at each position alone."""
         if not is_positionwise(layer, outputs):
             raise Uncached(f"the layer '{layer.name}' ({type(layer).__name__}) may look at others")
         return outputs
-
-    def asks_for(self, path: Path | None) -> bool:
-        """Nothing is looked at."""
-        return False
 
     def inside(self, path: Path) -> "InBlocks":
         """The caches of the blocks of a loop."""
@@ -98,10 +95,6 @@ class Decoding:
     def fork(self) -> "Decoding":
         """Of a pass within a transformation, whose caches come out by `join`."""
         return Decoding(self.length, self.cache, self.first)
-
-    def changes_below(self, path: Path | None, axis: int) -> dict:
-        """Slices of a layer have no caches."""
-        return {}
 
     def take(self) -> Cache:
         """What was kept since the fork."""
@@ -171,7 +164,7 @@ class InBlocks:
         outer = self._decoding
         decoding = Decoding(outer.length, None if outer.cache is None else cache, outer.first)
         flow = {"training": options.pop("training"), "rng": options.pop("rng")}
-        y, state = kernel.apply(layer, params, state, (x,), options, taps=decoding, **flow)
+        y, state = kernel.apply(layer, params, state, (x,), options, observer=decoding, **flow)
         return y, state, decoding.kept
 
     def keep(self, kept: Cache) -> None:
@@ -306,7 +299,7 @@ def forward(
         Uncached: a layer may look at other positions.
     """
     decoding = Decoding(length, cache, position)
-    y, _ = kernel.apply(model, params, state, (tokens,), {}, training=False, taps=decoding)
+    y, _ = kernel.apply(model, params, state, (tokens,), {}, training=False, observer=decoding)
     if jnp.shape(y)[:2] != tokens.shape:
         raise Uncached(f"tokens of shape {tokens.shape} give outputs of shape {jnp.shape(y)}")
     return y, decoding.kept

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jkeras.kernel import losses
 from jkeras.kernel.keys import key_of_path
 from jkeras.kernel.masks_on import mask_on
+from jkeras.kernel.observer import Observer
 from jkeras.kernel.spec import Weight
 from jkeras.kernel.tree import flatten
 
@@ -36,7 +37,7 @@ class Flow:
         valid_rows: which rows of the batch are valid, booleans (batch,), where some are padding.
         microbatch: the `Microbatch` that is computed, where a batch is taken in several.
         shared: canonical paths of what is reached by several: `{path: canonical path}`.
-        taps: what is looked at and changed from outside, see `core.run.taps`; None: nothing.
+        observer: who looks at the pass from outside, and may change it; None: nobody.
         noise_alone: whether layers that in training do something other than to add noise do as
             outside of it; in a pass inside of such a one they do so, too.
 
@@ -68,7 +69,7 @@ class Flow:
         valid_rows: jax.Array | None = None,
         microbatch: typing.Any = None,
         shared: dict[Path, Path] | None = None,
-        taps: typing.Any = None,
+        observer: Observer | None = None,
         noise_alone: bool = False,
     ):
         outer = current_flow()
@@ -80,7 +81,7 @@ class Flow:
         self.valid_rows = valid_rows
         self.microbatch = microbatch
         self.shared = shared or {}
-        self.taps = taps
+        self.observer = observer
         self.declared: dict[Path, dict[str, Weight]] | None = None
         self.abstract = False
         self.is_built = False
@@ -110,7 +111,7 @@ class Flow:
         inner.counts = collections.Counter(self.counts)
         inner.updates = {path: dict(changed) for path, changed in self.updates.items()}
         inner.stack = list(self.stack)
-        inner.taps = None if self.taps is None else self.taps.fork()
+        inner.observer = None if self.observer is None else self.observer.fork()
         return inner
 
     # ------------------------------------------------------------ values by path

@@ -76,7 +76,7 @@ def _traced(layout, state, batch, size, trail):
     """A forward pass of a batch of a size."""
 
     def run(x: Any, state: TrainState) -> tuple:
-        forward = layout.run(state, rng=state.rng, training=True, taps=trail)
+        forward = layout.run(state, rng=state.rng, training=True, observer=trail)
         with forward:
             y_pred = forward.forward(x)
         return trail.arrays(), y_pred, layout.after(forward)[0]

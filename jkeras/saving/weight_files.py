@@ -159,6 +159,13 @@ def load_weights(
     check_built(model)
     skipped = objects_to_skip or ()
     if os.path.isdir(path):
+        _check_of_folder(
+            path,
+            skip_mismatch=skip_mismatch,
+            by_name=by_name,
+            key_map=key_map,
+            objects_to_skip=skipped,
+        )
         return ModelSteps(path).restore(model)
     ending = _ending(path)
     if by_name and not ending.endswith((".h5", ".hdf5")):
@@ -183,6 +190,17 @@ def load_weights(
                     f"{path} is no older `.h5` file, which `by_name=True` is there for."
                 )
             weights.read(model, weights.OneFile(content, raw=file), skip_mismatch, skipped)
+
+
+def _check_of_folder(path, **options):
+    """Raises ValueError for what a checkpoint, which has a whole state, would not heed."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise ValueError(
+            f"`{given[0]}` does not go with a folder of checkpoints, of which all is restored. "
+            f"Received: filepath={path}. To fix it: restore it into a model of its own, and take "
+            "the weights from there."
+        )
 
 
 def _ending(path):

@@ -348,7 +348,7 @@ def _uncertain(model, params, state, x, only_last):
     if only_last:
         trail = Trail()
         run = lambda x: kernel.apply(  # noqa: E731
-            model, params, state, (x,), {}, taps=trail, training=False
+            model, params, state, (x,), {}, observer=trail, training=False
         )
         jax.eval_shape(run, x)
         owners = {path[:-1] for path in trainable}

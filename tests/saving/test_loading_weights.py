@@ -117,3 +117,16 @@ def test_an_array_that_is_listed_and_not_there(folder, tmp_path):
     with pytest.warns(UserWarning, match="layer 'a'"):
         model.load_weights(path, skip_mismatch=True)
     assert not model.get_weights()[0].any() and model.get_layer("c").get_weights()[0].any()
+
+
+@pytest.mark.parametrize("name", ["skip_mismatch", "by_name", "key_map", "objects_to_skip"])
+def test_what_does_not_go_with_a_folder_of_checkpoints(tmp_path, name):
+    """All of one is restored, so nothing that asks for less is taken without a word."""
+    model = net(jkeras)
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0, checkpoint=tmp_path / "run")
+    given = {"key_map": {"a/kernel": "w"}, "objects_to_skip": model.layers[:1]}.get(name, True)
+    before = net(jkeras)
+    with pytest.raises(ValueError, match=f"`{name}` does not go with a folder"):
+        before.load_weights(tmp_path / "run", **{name: given})
+    assert not any(w.any() for w in before.get_weights())

@@ -45,15 +45,15 @@ class Context:
 
     def taps_inside(self) -> "Inside | None":
         """What is asked for within the blocks of the layer, a loop; None: nothing."""
-        taps = self.scope.flow.taps
-        return None if taps is None else taps.inside(self.scope.path_of(self.layer))
+        observer = self.scope.flow.observer
+        return None if observer is None else observer.inside(self.scope.path_of(self.layer))
 
     def cache(self) -> typing.Any:
         """What the layer, one of attention, keeps of the tokens before while text is generated; see
         `generation.cache.LayerCache`. None elsewhere.
         """
-        taps = self.scope.flow.taps
-        return None if taps is None else taps.cache_of(self.scope.path_of(self.layer))
+        observer = self.scope.flow.observer
+        return None if observer is None else observer.cache_of(self.scope.path_of(self.layer))
 
     def update(self, changed: dict[str, jax.Array]) -> None:
         """Sets new values of own weights now, for children that share them and run afterwards."""
@@ -102,10 +102,10 @@ class Children:
         writes or samples there is not seen outside; the losses of the slices are summed.
         """
         scope = self.scope_of(child)
-        taps = scope.flow.taps
+        observer = scope.flow.observer
         changes = {}
-        if taps is not None:
-            changes = taps.changes_below(scope.path_of(child), axis)
+        if observer is not None:
+            changes = observer.changes_below(scope.path_of(child), axis)
         inside = {}
 
         def run_slice(x, kwargs, changes):
@@ -113,25 +113,25 @@ class Children:
             inner.flow.training = training
             inner.flow.rng = None
             if changes:
-                inner.flow.taps.change(changes)
+                inner.flow.observer.change(changes)
             with inner.flow as flow:
                 y = child.run_on(inner, (x,), kwargs, bare=True)
-            inside.update(owners=[owner for owner, _ in flow.losses], taps=flow.taps)
-            seen = None if flow.taps is None else flow.taps.take()
+            inside.update(owners=[owner for owner, _ in flow.losses], observer=flow.observer)
+            seen = None if flow.observer is None else flow.observer.take()
             return y, [value for _, value in flow.losses], seen
 
         run_slices = jax.vmap(run_slice, in_axes=axis, out_axes=(axis, 0, axis))
         outputs, losses, seen = run_slices(x, kwargs, changes)
         for owner, value in zip(inside["owners"], losses):
             scope.flow.losses.append((owner, value.sum()))
-        if taps is not None:
-            taps.join(inside["taps"], seen)
+        if observer is not None:
+            observer.join(inside["observer"], seen)
         return outputs
 
     def is_tapped(self, name):
         """Whether somebody asks for the output of the child of this name."""
-        taps = self._scope.flow.taps
-        return taps is not None and taps.asks_for(
+        observer = self._scope.flow.observer
+        return observer is not None and observer.asks_for(
             self._scope.child(name).path_of(self._children[name])
         )
 

@@ -179,11 +179,11 @@ class _Body:
         with inner.flow as flow:
             outputs = self.runner(self.layer, inner, self.call)
         self.counts = flow.counts
-        self.taps = flow.taps
+        self.observer = flow.observer
         self.owners, losses = _unzipped(flow.losses)
         masks = [flow.mask_of(v) for v in jax.tree_util.tree_leaves(outputs)]
         _, new_state = _unzipped(inner.values_below()[1])
-        seen = None if flow.taps is None else flow.taps.take()
+        seen = None if flow.observer is None else flow.observer.take()
         return outputs, new_state, losses, masks, seen
 
     def hand_on(self, outputs, new_state, losses, masks, seen):
@@ -193,7 +193,7 @@ class _Body:
         flow.losses.extend(zip(self.owners, losses))
         flow.counts = self.counts
         if seen is not None:
-            flow.taps.join(self.taps, seen)
+            flow.observer.join(self.observer, seen)
         for output, mask in zip(jax.tree_util.tree_leaves(outputs), masks):
             if mask is not None:
                 flow.set_mask(output, mask)

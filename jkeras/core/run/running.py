@@ -33,10 +33,10 @@ def run_on(layer, scope, args, kwargs, bare=False):
     built_in = is_built_in_class(type(layer))
     if not scope.is_of_objects and not built_in and runs_as_copy(layer, scope):
         return run_copy(layer, scope, args, kwargs, bare)
-    taps = scope.flow.taps
+    observer = scope.flow.observer
     if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs, bare):
         outputs = run_plainly(layer, scope, args[0])
-        return outputs if taps is None else taps.through(layer, scope, outputs)
+        return outputs if observer is None else observer.through(layer, scope, outputs)
     if not scope.is_of_objects and needs_objects(layer, scope):
         return run_adapted(layer, scope, args, kwargs, bare)
     flow = scope.flow
@@ -58,7 +58,7 @@ def run_on(layer, scope, args, kwargs, bare=False):
         scope.leave()
         flow.training = outer
     layer.pass_masks(flow, call, outputs)
-    return outputs if taps is None else taps.through(layer, scope, outputs)
+    return outputs if observer is None else observer.through(layer, scope, outputs)
 
 
 def _computed(layer, scope, call):

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.weights.paths import walk
 from jkeras.core.system.traces import trace_state
+from jkeras.kernel.observer import Observer
 from jkeras.kernel import apply as kernel
 from jkeras.kernel.scope import Path
 
@@ -80,7 +81,7 @@ def run_tapped(
 
     root = built_for(layer, args, kwargs)
     taps = Taps(find(root, at, layer), list(zip(find(root, add, layer), add.values())))
-    y, new_state = kernel.apply(layer, params, state, args, kwargs, taps=taps, **options)
+    y, new_state = kernel.apply(layer, params, state, args, kwargs, observer=taps, **options)
     return y, new_state, taps
 
 
@@ -101,7 +102,7 @@ class Tap(typing.NamedTuple):
     inside: str = ""
 
 
-class Taps:
+class Taps(Observer):
     """What is looked at in a pass, and what is added.
 
     Args:
@@ -156,9 +157,6 @@ class Taps:
     def asks_for(self, path: Path | None) -> bool:
         """Whether the output at a path is looked at or changed."""
         return path in self.paths
-
-    def cache_of(self, path: Path | None) -> None:
-        """Nothing is kept from pass to pass; see `generation.cache`."""
 
     def inside(self, path: Path) -> "Inside | None":
         """What is asked for within the blocks of a loop at a path; None: nothing."""

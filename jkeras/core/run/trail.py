@@ -4,9 +4,11 @@ from typing import Any
 
 import jax
 
+from jkeras.kernel.observer import Observer
 
-class Trail:
-    """Stands for taps: remembers what each layer gives, in order.
+
+class Trail(Observer):
+    """Remembers what each layer gives, in order.
 
     Attributes:
         outputs: (layer in words, the arrays that it gave).
@@ -25,30 +27,6 @@ class Trail:
             self.outputs.append((label, jax.tree_util.tree_leaves(outputs)))
             self.paths.append(path)
         return outputs
-
-    def asks_for(self, path: tuple) -> bool:
-        """Nothing that a layer would compute otherwise is asked for."""
-        return False
-
-    def cache_of(self, path: tuple) -> None:
-        """Nothing is kept from pass to pass."""
-
-    def inside(self, path: tuple) -> None:
-        """Nothing is asked for in blocks."""
-
-    def changes_below(self, path: tuple, axis: int) -> dict:
-        """Nothing is changed."""
-        return {}
-
-    def fork(self) -> "Trail":
-        """What runs in a transformation is not looked at."""
-        return Trail()
-
-    def take(self) -> None:
-        """Nothing comes out of it."""
-
-    def join(self, inner: "Trail", seen: None) -> None:
-        """Nothing comes out of it."""
 
     def arrays(self) -> list:
         """What a traced function returns first, for `layer_at`."""

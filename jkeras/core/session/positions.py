@@ -14,7 +14,8 @@ def positions_now(shape: tuple[int, int]) -> jax.Array:
     Array([[0, 1, 2]], dtype=int32)
     """
     flow = current_flow()
-    of_decoding = getattr(None if flow is None else flow.taps, "positions", None)
-    if of_decoding is not None:
-        return of_decoding(shape)
+    observer = None if flow is None else flow.observer
+    positions = None if observer is None else observer.positions(shape)
+    if positions is not None:
+        return positions
     return jnp.broadcast_to(jnp.arange(shape[1]), shape)

@@ -38,7 +38,7 @@ class Run(Flow):
         abstract: nothing is computed, layers that are not built are built on the way.
         declared: a dict that is filled with what weights there are.
         is_built: whether the root is built for the inputs, as in a training; see `Flow`.
-        valid_rows, microbatch, taps, noise_alone: see `Flow`.
+        valid_rows, microbatch, observer, noise_alone: see `Flow`.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Run(Flow):
         state=None,
         declared=None,
         is_built=False,
-        taps=None,
+        observer=None,
         noise_alone=False,
     ):
         shared = None
@@ -68,7 +68,7 @@ class Run(Flow):
             valid_rows=valid_rows,
             microbatch=microbatch,
             shared=shared,
-            taps=taps,
+            observer=observer,
             noise_alone=noise_alone,
         )
         self.root = root
