@@ -3,6 +3,8 @@ from typing import Any
 from jkeras.models.functional import Functional as Functional
 from jkeras.models.model import Model as Model
 from jkeras.models.sequential import Sequential as Sequential
+from jkeras.saving.models import load_model as load_model
+from jkeras.saving.models import save_model as save_model
 
 def clone_model(
     model: Any,
@@ -12,19 +14,4 @@ def clone_model(
     recursive: Any = False,
     **kwargs: Any,
 ) -> Any: ...
-def load_model(
-    filepath: Any,
-    custom_objects: Any = None,
-    compile: Any = True,
-    safe_mode: Any = True,
-    *,
-    optimizer: Any = None,
-) -> Any: ...
 def model_from_json(json_string: Any, custom_objects: Any = None) -> Any: ...
-def save_model(
-    model: Any,
-    filepath: Any,
-    overwrite: Any = True,
-    zipped: Any = None,
-    **kwargs: Any,
-) -> Any: ...
