@@ -164,7 +164,7 @@ def make_folder(path: str) -> None:
         sync(parent)
 
 
-def check_target(path: str, overwrite: bool) -> None:
+def check_target(path: str | os.PathLike, overwrite: bool) -> None:
     """Raises FileExistsError where a file is there and must stay, FileNotFoundError where the
     folder is not.
     """

@@ -16,7 +16,7 @@ from jkeras.saving.types import BinaryFile, FilePath
 
 
 @contextlib.contextmanager
-def explained(path: str) -> Iterator[None]:
+def explained(path: str | os.PathLike) -> Iterator[None]:
     """Inside this block whatever goes wrong becomes a `SerializationError` that begins with the
     path.
     """
