@@ -26,7 +26,7 @@ class CSVLogger(Callback):
     """
 
     def __init__(
-        self, filename: str | str | os.PathLike, separator: str = ",", append: bool = False
+        self, filename: str | os.PathLike, separator: str = ",", append: bool = False
     ) -> None:
         super().__init__()
         self.filename = os.fsdecode(filename)

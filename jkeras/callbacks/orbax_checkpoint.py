@@ -45,7 +45,7 @@ class OrbaxCheckpoint(SavingCallback):
 
     def __init__(
         self,
-        directory: str | str | os.PathLike,
+        directory: str | os.PathLike,
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,

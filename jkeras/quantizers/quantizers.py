@@ -143,7 +143,7 @@ def abs_max_quantize(
 def abs_max_quantize_grouped_with_zero_point(
     inputs: Any,
     block_size: int,
-    value_range: tuple[int, int] = (-8, 7),
+    value_range: Sequence[int] = (-8, 7),
     dtype: str = "int8",
     epsilon: float = EPSILON,
     to_numpy: bool = False,

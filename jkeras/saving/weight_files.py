@@ -20,7 +20,6 @@ from jkeras.saving.types import BinaryFile, FilePath, KeyMap
 
 if TYPE_CHECKING:
     import h5py
-    from jkeras.core.layer.contract import Layer
 
 FLAT = {".safetensors": safetensors, ".npz": npz}
 
@@ -33,7 +32,7 @@ def save_weights(
     max_shard_size: float | None = None,
     *,
     key_map: KeyMap | None = None,
-    objects_to_skip: "list[Layer] | tuple" = (),
+    objects_to_skip: Iterable[Any] | None = (),
     **kwargs: Any,
 ) -> None:
     """Saves the weights of a model to a file; its ending says in which form.
@@ -95,7 +94,7 @@ def _check_no_more(kwargs: dict[str, Any]) -> None:
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
 
 
-def _check_skips(objects_to_skip: Iterable[Any], ending: str | None, path: str) -> None:
+def _check_skips(objects_to_skip: Iterable[Any] | None, ending: str | None, path: str) -> None:
     """Raises ValueError where a file has arrays by name alone."""
     if objects_to_skip and ending in FLAT:
         raise ValueError(
@@ -132,7 +131,7 @@ def load_weights(
     *,
     by_name: bool = False,
     key_map: KeyMap | None = None,
-    objects_to_skip: tuple = (),
+    objects_to_skip: Iterable[Any] | None = (),
     **kwargs: Any,
 ) -> None:
     """Loads weights into a built model, from any file that has some.

@@ -7,7 +7,7 @@ import pathlib
 import tempfile
 import urllib.parse
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jkeras.core.errors import ArgumentError, readable
 from jkeras.core.system.own_files import check_private, check_regular, make_private
@@ -31,7 +31,7 @@ def get_file(
     cache_subdir: str = "datasets",
     hash_algorithm: str = "auto",
     extract: bool = False,
-    archive_format: str = "auto",
+    archive_format: str | Sequence[str] | None = "auto",
     cache_dir: str | os.PathLike | None = None,
     force_download: bool = False,
 ) -> str:

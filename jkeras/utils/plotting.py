@@ -16,6 +16,7 @@ from jkeras.core.graph.keras_tensor import is_symbolic
 from jkeras.core.names.registry import public
 
 if typing.TYPE_CHECKING:
+    from jkeras.core.graph.op import Operation
     from jkeras.core.layer.contract import Layer
     from jkeras.models.model import Model
 
@@ -329,7 +330,7 @@ class _Graph(typing.NamedTuple):
     outputs: list
 
 
-def _is_graph(layer: "Layer") -> bool:
+def _is_graph(layer: "Layer | Operation") -> bool:
     return hasattr(layer, "_all_layers") or graph_of(layer) is not None
 
 
@@ -353,7 +354,7 @@ def _graph(model: "Model") -> _Graph:
     return _Graph(model.operations, steps, inputs, outputs)
 
 
-def _key(layer: "Layer") -> str:
+def _key(layer: "Layer | Operation") -> str:
     return str(id(layer))
 
 
@@ -382,12 +383,12 @@ def _collect(
     return _keys_of(graph.inputs, starts), _keys_of(graph.outputs, ends)
 
 
-def _keys_of(layers: "list[Layer]", boxes: dict[str, list[str]]) -> list[str]:
+def _keys_of(layers: "list[Layer | Operation]", boxes: dict[str, list[str]]) -> list[str]:
     """The keys of the boxes that stand for layers."""
     return [key for layer in layers for key in boxes[_key(layer)]]
 
 
-def _box(layer: "Layer", key: str, group: tuple[str, ...], options: Options) -> Box:
+def _box(layer: "Layer | Operation", key: str, group: tuple[str, ...], options: Options) -> Box:
     title = type(layer).__name__
     if hasattr(layer, "op"):
         title = layer.op.class_name
@@ -404,7 +405,7 @@ def _box(layer: "Layer", key: str, group: tuple[str, ...], options: Options) -> 
     return Box(key, title, rows, group)
 
 
-def _rows_of_tensors(layer: "Layer", options: Options) -> list[str]:
+def _rows_of_tensors(layer: "Layer | Operation", options: Options) -> list[str]:
     """What is said of a layer's inputs and outputs, as of its first call."""
     rows = []
     outputs = None
