@@ -8,6 +8,8 @@ import os
 import pathlib
 import runpy
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import jkeras
 from jkeras.core.errors import suggestion
@@ -21,7 +23,7 @@ class WrongCall(Exception):
     """The arguments of a command name what is not there, or make no sense."""
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     """Runs the command that the arguments name; a wrong call is one line on the error stream."""
     options = _parser().parse_args(arguments)
     try:
@@ -32,7 +34,7 @@ def main(arguments=None):
         sys.exit(WRONG_CALL)
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m jkeras", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
     program = commands.add_parser(
@@ -75,7 +77,7 @@ def _parser():
     return parser
 
 
-def _add_launch(commands):
+def _add_launch(commands: Any) -> None:
     """Adds the command `launch`."""
     job = commands.add_parser(
         "launch",
@@ -108,7 +110,7 @@ def _add_launch(commands):
     job.set_defaults(command=_launch)
 
 
-def _add_reproduce(commands):
+def _add_reproduce(commands: Any) -> None:
     """Adds the command `reproduce`."""
     from jkeras.training.report.command import add_arguments, reproduce
 
@@ -120,7 +122,7 @@ def _add_reproduce(commands):
     again.set_defaults(command=lambda options: sys.exit(reproduce(options)))
 
 
-def _launch(options):
+def _launch(options: argparse.Namespace) -> None:
     from jkeras.distribution.launch import Job, launch
 
     program = [*(["-m"] if options.module else []), options.program, *options.arguments]
@@ -141,7 +143,7 @@ def _launch(options):
     sys.exit(launch(job))
 
 
-def _meeting_place(options):
+def _meeting_place(options: argparse.Namespace) -> tuple[str, int | None]:
     """(host, port) of the first process; the port may be None."""
     if options.coordinator is None:
         return "localhost", options.port
@@ -151,12 +153,12 @@ def _meeting_place(options):
     return host, int(port)
 
 
-def _run_program(options):
+def _run_program(options: argparse.Namespace) -> None:
     private = dict(map(_private_module, options.private))
     run_program(options.program, options.arguments, options.module, private, options.keras2)
 
 
-def _private_module(pair):
+def _private_module(pair: str) -> tuple[str, str]:
     """(name in Keras, name of what stands in) of an option `--private`."""
     name, separator, stand_in = pair.partition("=")
     if not separator or not (name == "keras" or name.startswith("keras.")):
@@ -169,7 +171,7 @@ def _private_module(pair):
     return name, stand_in
 
 
-def _is_module(name):
+def _is_module(name: str) -> bool:
     """Whether a module of that name can be imported; packages that it lies in are imported."""
     if not all(name.split(".")):
         return False
@@ -186,7 +188,7 @@ def _is_module(name):
         return name in sys.modules
 
 
-def _modernize(options):
+def _modernize(options: argparse.Namespace) -> None:
     from jkeras.keras2 import source
     from jkeras.keras2.modernize import modernize
 
@@ -213,7 +215,7 @@ def _modernize(options):
         print(remark, file=sys.stderr)
 
 
-def _put_out(content):
+def _put_out(content: bytes) -> None:
     """Writes bytes to the standard output."""
     out = getattr(sys.stdout, "buffer", None)
     if out is None:
@@ -224,11 +226,17 @@ def _put_out(content):
     out.flush()
 
 
-def _run_example(options):
+def _run_example(options: argparse.Namespace) -> None:
     run_example(options.name, options.arguments)
 
 
-def run_program(program, arguments, is_module=False, private=(), keras2=False):
+def run_program(
+    program: str,
+    arguments: list[str],
+    is_module: bool = False,
+    private: dict[str, str] | tuple = (),
+    keras2: bool = False,
+) -> None:
     """Runs a script or module as `python` would, with jkeras in the place of Keras."""
     if not is_module:
         _check_script(program)
@@ -246,7 +254,7 @@ def run_program(program, arguments, is_module=False, private=(), keras2=False):
         runpy.run_path(program, run_name="__main__")
 
 
-def _check_module(name):
+def _check_module(name: str) -> None:
     if not _is_module(name):
         raise WrongCall(f"there is no module {name}")
     is_package = importlib.util.find_spec(name).submodule_search_locations is not None
@@ -254,7 +262,7 @@ def _check_module(name):
         raise WrongCall(f"{name} is a package without a module __main__, and cannot be run")
 
 
-def _check_script(path):
+def _check_script(path: str) -> None:
     if not os.path.exists(path):
         raise WrongCall(f"there is no file {path}")
     if os.path.isdir(path) and not os.path.exists(os.path.join(path, "__main__.py")):
@@ -263,7 +271,7 @@ def _check_script(path):
         raise WrongCall(f"{path} cannot be read: permission denied")
 
 
-def example_files():
+def example_files() -> dict[str, pathlib.Path]:
     """Dict from the names of the examples to their files: in the installed package, or beside it in
     a checkout.
     """
@@ -272,7 +280,7 @@ def example_files():
     return {path.stem: path for path in sorted(folder.glob("[!_]*.py"))}
 
 
-def run_example(name, arguments=()):
+def run_example(name: str | None, arguments: Sequence[str] = ()) -> None:
     """Runs the example of that name, or the only one whose name begins so; without a name, lists
     them all.
     """
@@ -286,7 +294,7 @@ def run_example(name, arguments=()):
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-def _title(name, files):
+def _title(name: str, files: dict[str, pathlib.Path]) -> str:
     """The one example with a name, or with a name that begins so; a wrong call where there
     are none or several.
     """

@@ -8,6 +8,8 @@ import importlib.machinery
 import importlib.metadata
 import sys
 import types
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from jkeras.as_keras_inside import leads_to_taken, taken_from
 from jkeras.core.errors import explain
@@ -25,12 +27,12 @@ PRIVATE = (
 class KerasDistribution(importlib.metadata.Distribution):
     """What `importlib.metadata.version("keras")` looks at."""
 
-    def read_text(self, filename):
+    def read_text(self, filename: str) -> str | None:
         if filename == "METADATA":
             return f"Metadata-Version: 2.1\nName: keras\nVersion: {KERAS_VERSION}\n"
         return None
 
-    def locate_file(self, path):
+    def locate_file(self, path: Any) -> NoReturn:
         raise FileNotFoundError(f"keras is played by jkeras here and has no file {path}")
 
 
@@ -42,10 +44,12 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         private: dict from the name of a private module to what stands in for it.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.private = {}
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: Any = None, target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
         """The spec of a module of Keras; None for all other modules.
 
         Raises:
@@ -61,18 +65,18 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             reason = f" {PRIVATE % name}"
         raise ModuleNotFoundError(f"No module named {name!r}.{reason}", name=name)
 
-    def lacks(self, name):
+    def lacks(self, name: str) -> bool:
         """Whether there is no such module."""
         is_there = name == "keras" or self.leads_to_private(name) or self.module(name)
         return not is_there and not taken_from(name)
 
-    def leads_to_private(self, name):
+    def leads_to_private(self, name: str) -> bool:
         """Whether a module is there only to hold ones that have a stand-in."""
         if any(private.startswith(f"{name}.") for private in self.private):
             return True
         return leads_to_taken(name)
 
-    def module(self, name):
+    def module(self, name: str) -> Any:
         """What is bound to the full name of a module below `keras`; None if there is no such
         module.
         """
@@ -87,7 +91,7 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return module
         return None
 
-    def exec_module(self, module):
+    def exec_module(self, module: types.ModuleType) -> None:
         """Fills `keras` and what is private; puts jkeras's own module in the place of any other, as
         modules may.
         """
@@ -100,14 +104,14 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         else:  # no module of jkeras: what stands in becomes attributes of it
             vars(module).update(public_names(stand_in), __getattr__=further_in(self, name))
 
-    def find_distributions(self, context):
+    def find_distributions(self, context: Any) -> list[KerasDistribution]:
         """The distribution "keras", as `importlib.metadata` asks for it."""
         if context.name == "keras":
             return [KerasDistribution()]
         return []
 
 
-def fill(module):
+def fill(module: types.ModuleType) -> None:
     """Gives the module `keras` the public names of jkeras, and the version of Keras."""
     package = sys.modules["jkeras"]
     public = {name: getattr(package, name) for name in package.__all__}
@@ -121,19 +125,19 @@ def fill(module):
     )
 
 
-def further(name):
+def further(name: str) -> Any:
     """What `keras` has without an import of it, as Keras does: its private modules."""
     if name == "src":
         return importlib.import_module("keras.src")
     raise AttributeError(f"module 'keras' has no attribute {name!r}")
 
 
-def further_in(finder, module):
+def further_in(finder: KerasFinder, module: str) -> Callable[[str], Any]:
     """The `__getattr__` of a private module: what libraries take from it, each as soon as it is
     imported, and its modules without an import of them.
     """
 
-    def further(name):
+    def further(name: str) -> Any:
         names = taken_from(module)
         if name in names:
             return names[name]
@@ -145,14 +149,14 @@ def further_in(finder, module):
     return further
 
 
-def public_names(module):
+def public_names(module: Any) -> dict[str, Any]:
     """The public names of a module of jkeras, without modules: these are imported by their name."""
     unlisted = [name for name in dir(module) if not name.startswith("_")]
     public = {name: getattr(module, name) for name in getattr(module, "__all__", unlisted)}
     return {name: v for name, v in public.items() if not isinstance(v, types.ModuleType)}
 
 
-def install_as_keras(private=None, keras2=False):
+def install_as_keras(private: dict[str, Any] | None = None, keras2: bool = False) -> None:
     """Makes `import keras` give jkeras from now on in this process, so that a library written for
     Keras 3 runs on it.
 
@@ -194,7 +198,7 @@ def install_as_keras(private=None, keras2=False):
         importlib.import_module(name)
 
 
-def _install_keras2(private):
+def _install_keras2(private: dict[str, Any] | None) -> None:
     """`import keras` and `import tensorflow` give Keras 2 as jkeras plays it."""
     if private:
         raise ValueError(
@@ -207,7 +211,7 @@ def _install_keras2(private):
     importlib.import_module("jkeras.keras2.install").install()
 
 
-def _check_not_loaded(name):
+def _check_not_loaded(name: str) -> None:
     """Raises where a library of that name has been imported already, and is not jkeras's."""
     module = sys.modules.get(name)
     is_ours = type(getattr(getattr(module, "__spec__", None), "loader", None)).__module__

@@ -7,12 +7,16 @@ import json
 import os
 import typing
 import warnings
+from collections.abc import Callable, Sequence
 
 from jkeras import activations, layers
 from jkeras.core.session import settings
 from jkeras.models import Functional
 from jkeras.utils.files import get_file
 from jkeras.utils.tensors import get_source_inputs
+
+if typing.TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
 
 # names of the files of weights of most architectures: of the whole, of the body alone
 FILES = (
@@ -41,7 +45,7 @@ ARGUMENTS = """
 
 
 # ...: weights="imagenet" would read as str alone
-def architecture(function) -> typing.Callable[..., Functional]:
+def architecture(function: Callable[..., Functional]) -> typing.Callable[..., Functional]:
     """Decorator: completes a docstring, whose last section may be "Args:", by what all
     architectures have.
     """
@@ -64,13 +68,13 @@ class Arguments:
     pooling: str | None
     classes: int
     classifier_activation: typing.Any
-    name: str
+    name: str | None
 
 
 # ---------------------------------------------------------------- before the body
 
 
-def channel_axis(last=3):
+def channel_axis(last: int = 3) -> int:
     """The axis of the channels in images of the session's data format; `last`: how it is written if
     it is the last.
     """
@@ -79,7 +83,7 @@ def channel_axis(last=3):
     return last
 
 
-def only_channels_last(family):
+def only_channels_last(family: str) -> None:
     """Raises ValueError if the session's data format is one that a family does not have."""
     if settings.image_data_format() == "channels_first":
         raise ValueError(
@@ -88,14 +92,14 @@ def only_channels_last(family):
         )
 
 
-def sides_of(shape):
+def sides_of(shape: tuple) -> tuple:
     """Height and width from the shape of an image."""
     if settings.image_data_format() == "channels_first":
         return tuple(shape[1:])
     return tuple(shape[:2])
 
 
-def begin(arguments, size, least, fixed=None):
+def begin(arguments: Arguments, size: int, least: int, fixed: bool | None = None) -> "KerasTensor":
     """The tensor of images that the body begins with.
 
     Args:
@@ -109,7 +113,7 @@ def begin(arguments, size, least, fixed=None):
     return images_of(arguments, asked_shape(arguments, size, least, fixed))
 
 
-def asked_shape(arguments, size, least, fixed=None):
+def asked_shape(arguments: Arguments, size: int, least: int, fixed: bool | None = None) -> tuple:
     """The shape of an image, after the arguments are found to go together; the arguments as of
     `begin`.
     """
@@ -129,7 +133,7 @@ def asked_shape(arguments, size, least, fixed=None):
     return image_shape(arguments.input_shape, size, least, fixed, arguments.weights)
 
 
-def images_of(arguments, shape):
+def images_of(arguments: Arguments, shape: tuple) -> "KerasTensor":
     """The tensor of images: the given one, else an `Input` of this shape."""
     if arguments.input_tensor is None:
         return layers.Input(shape)
@@ -141,7 +145,13 @@ def images_of(arguments, shape):
     return arguments.input_tensor
 
 
-def image_shape(shape, size, least, fixed, weights):
+def image_shape(
+    shape: tuple | None,
+    size: int,
+    least: int,
+    fixed: bool | None,
+    weights: str | os.PathLike | None,
+) -> tuple:
     """The shape of an image in the session's data format, from what was asked for; the arguments as
     of `begin`.
     """
@@ -161,7 +171,7 @@ def image_shape(shape, size, least, fixed, weights):
     return _with_channels((None, None), 3)
 
 
-def _channels(shape, weights):
+def _channels(shape: tuple | None, weights: str | os.PathLike | None) -> int:
     """How many channels usual images have, where this shape was asked for."""
     if weights == "imagenet" or not shape or len(shape) != 3:
         return 3
@@ -175,21 +185,23 @@ def _channels(shape, weights):
     return channels
 
 
-def _with_channels(sides, channels):
+def _with_channels(sides: tuple, channels: int) -> tuple:
     """The shape of an image in the session's data format."""
     if settings.image_data_format() == "channels_first":
         return (channels, *sides)
     return (*sides, channels)
 
 
-def _channels_in(shape):
+def _channels_in(shape: tuple) -> int:
     """The channels of an image of a shape in the session's data format."""
     if settings.image_data_format() == "channels_first":
         return shape[0]
     return shape[-1]
 
 
-def _check_shape(shape, least, fixed, weights):
+def _check_shape(
+    shape: tuple, least: int, fixed: bool | None, weights: str | os.PathLike | None
+) -> None:
     """Raises ValueError for a shape that images of a model cannot have."""
     if len(shape) != 3:
         raise ValueError(
@@ -208,7 +220,7 @@ def _check_shape(shape, least, fixed, weights):
         )
 
 
-def padding_for(x, kernel):
+def padding_for(x: "KerasTensor", kernel: int) -> tuple[tuple[int, int], ...]:
     """`ZeroPadding2D`'s argument for a strided convolution without padding, so that its windows lie
     as with "same".
     """
@@ -218,7 +230,7 @@ def padding_for(x, kernel):
     return tuple((kernel // 2 - 1 + side % 2, kernel // 2) for side in sides)
 
 
-def ready_for(x, kernel, stride, name):
+def ready_for(x: "KerasTensor", kernel: int, stride: int, name: str) -> "tuple[KerasTensor, str]":
     """`(x, padding)` for a convolution: one with strides gets its input padded, by a layer of this
     name.
     """
@@ -227,7 +239,7 @@ def ready_for(x, kernel, stride, name):
     return layers.ZeroPadding2D(padding_for(x, kernel), name=name)(x), "valid"
 
 
-def divisible(width, least=0.9):
+def divisible(width: float, least: int = 0.9) -> int:
     """A number of channels as the nearest multiple of 8, but no less than the share `least` of it.
 
     >>> divisible(30), divisible(10), divisible(10, least=0)
@@ -243,15 +255,15 @@ def divisible(width, least=0.9):
 
 
 def end(
-    arguments,
-    images,
-    x,
-    top=None,
-    pools=("avg_pool", "max_pool"),
-    files=None,
-    last=None,
-    inputs=None,
-):
+    arguments: Arguments,
+    images: "KerasTensor",
+    x: "KerasTensor",
+    top: "Callable[[KerasTensor], KerasTensor] | None" = None,
+    pools: tuple[str | None, str | None] = ("avg_pool", "max_pool"),
+    files: Sequence[str] | None = None,
+    last: "Callable[[KerasTensor], KerasTensor] | None" = None,
+    inputs: typing.Any = None,
+) -> Functional:
     """The model.
 
     Args:
@@ -286,7 +298,9 @@ def end(
     return model
 
 
-def _pooled(x, pooling, names):
+def _pooled(
+    x: "KerasTensor", pooling: str | None, names: tuple[str | None, str | None]
+) -> "KerasTensor":
     """The features of a model without classifier."""
     name_of_average, name_of_maximum = names
     if pooling == "avg":
@@ -296,10 +310,12 @@ def _pooled(x, pooling, names):
     return x
 
 
-def classifier(arguments, pool="avg_pool"):
+def classifier(
+    arguments: Arguments, pool: str = "avg_pool"
+) -> "Callable[[KerasTensor], KerasTensor]":
     """The function that most architectures end with: features -> predictions."""
 
-    def top(x):
+    def top(x: "KerasTensor") -> "KerasTensor":
         x = layers.GlobalAveragePooling2D(name=pool)(x)
         return layers.Dense(arguments.classes, arguments.classifier_activation, name="predictions")(
             x
@@ -308,7 +324,7 @@ def classifier(arguments, pool="avg_pool"):
     return top
 
 
-def check_activation(arguments):
+def check_activation(arguments: Arguments) -> None:
     """Raises ValueError for an activation that trained weights do not go with."""
     if arguments.weights is not None and activations.get(arguments.classifier_activation) not in (
         activations.get("softmax"),
@@ -321,14 +337,14 @@ def check_activation(arguments):
         )
 
 
-def downloaded(name):
+def downloaded(name: str) -> str:
     """The path of a file of weights, which is downloaded into the cache unless it is there."""
     address, file_hash = known_files()[name]
     return get_file(name, address, cache_subdir="models", file_hash=file_hash)
 
 
 @functools.cache
-def known_files():
+def known_files() -> dict[str, tuple[str, str | None]]:
     """{file of weights: (address, hash or None)}: what Keras has published."""
     file = importlib.resources.files("jkeras.applications").joinpath("weights.json")
     return json.loads(file.read_text())

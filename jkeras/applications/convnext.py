@@ -1,15 +1,25 @@
 """ConvNeXt: a convolutional network with the habits of transformers."""
 
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from jkeras import layers, random
 from jkeras.applications.building import Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
 from jkeras.core.layer import Layer, layer
 from jkeras.core.names.registry import public
 from jkeras.core.session.settings import auto_name
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 from jkeras.initializers import Constant
 from jkeras.models import Sequential
 from jkeras.utils.tensors import get_source_inputs
+
+if TYPE_CHECKING:
+    import jax
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.core.run.context import Context
+    from jkeras.models.functional import Functional
 
 __all__ = [
     *(f"ConvNeXt{size}" for size in ("Base", "Large", "Small", "Tiny", "XLarge")),
@@ -22,23 +32,23 @@ EPSILON = 1e-6  # of the layer normalizations
 preprocess_input = expecting(None, "convnext")
 
 
-def _variant(size, depth, width, count):
+def _variant(size: str, depth: int, width: int, count: int) -> "Callable[..., Functional]":
     """A function of the public API, from the number of blocks in the third stage and the channels
     in the first.
     """
     name_of_file = f"convnext_{size.lower()}"
 
     def function(
-        include_top=True,
-        include_preprocessing=True,
-        weights="imagenet",
-        input_tensor=None,
-        input_shape=None,
-        pooling=None,
-        classes=1000,
-        classifier_activation="softmax",
-        name=name_of_file,
-    ):
+        include_top: bool = True,
+        include_preprocessing: bool = True,
+        weights: str | os.PathLike | None = "imagenet",
+        input_tensor: Any = None,
+        input_shape: tuple | None = None,
+        pooling: str | None = None,
+        classes: int = 1000,
+        classifier_activation: Any = "softmax",
+        name: str = name_of_file,
+    ) -> "Functional":
         return _convnext(
             depth,
             width,
@@ -81,7 +91,9 @@ ConvNeXtLarge = _variant("Large", 27, 192, 196230336)
 ConvNeXtXLarge = _variant("XLarge", 27, 256, 348147968)
 
 
-def _convnext(depth, width, include_preprocessing, file, arguments):
+def _convnext(
+    depth: int, width: int, include_preprocessing: bool, file: str, arguments: Arguments
+) -> "Functional":
     if channel_axis() == 1:
         raise ValueError(
             "ConvNeXt does not support the `channels_first` image data format. Switch to "
@@ -106,7 +118,7 @@ def _convnext(depth, width, include_preprocessing, file, arguments):
         for block in range(blocks):
             x = _block(x, width * 2**stage, f"{name}_stage_{stage}_block_{block}_")
 
-    def top(x):
+    def top(x: "KerasTensor") -> "KerasTensor":
         x = layers.GlobalAveragePooling2D(name=f"{name}_head_gap")(x)
         x = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_head_layernorm")(x)
         return layers.Dense(
@@ -125,7 +137,7 @@ def _convnext(depth, width, include_preprocessing, file, arguments):
     )
 
 
-def _smaller(stage, width, name):
+def _smaller(stage: int, width: int, name: str) -> Sequential:
     """What a stage begins with: it makes the images smaller, the first four times, the others
     twice.
     """
@@ -139,7 +151,7 @@ def _smaller(stage, width, name):
     return Sequential([norm, convolution], name=f"{name}_downsampling_block_{i}")
 
 
-def _block(x, width, prefix):
+def _block(x: "KerasTensor", width: int, prefix: str) -> "KerasTensor":
     before = x
     x = layers.Conv2D(width, 7, padding="same", groups=width, name=f"{prefix}depthwise_conv")(x)
     x = layers.LayerNormalization(epsilon=EPSILON, name=f"{prefix}layernorm")(x)
@@ -167,14 +179,14 @@ class LayerScale(Layer):
     init_values: float
     projection_dim: int
 
-    def weight_specs(self, x):
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         return {"gamma": Weight((self.projection_dim,), Constant(self.init_values))}
 
-    def _make_weights(self, specs):
+    def _make_weights(self, specs: list[Spec]) -> None:
         super()._make_weights(specs)
         self.gamma.name = auto_name("variable")  # the name in Keras, which gives it none
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: dict[str, Any], x: "jax.Array", ctx: "Context") -> "jax.Array":
         return x * w["gamma"]
 
 
@@ -192,7 +204,7 @@ class StochasticDepth(Layer):
     drop_path_rate: float
     call_context = {"training": None}
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: dict[str, Any], x: "jax.Array", ctx: "Context") -> "jax.Array":
         if not ctx.training:
             return x
         # No generator of its own, since files of Keras have none: the key is one of those of the

@@ -1,5 +1,8 @@
 """DenseNet: each block adds 32 channels to all those that were made before it."""
 
+import os
+from typing import TYPE_CHECKING, Any
+
 from jkeras import layers
 from jkeras.applications.building import (
     FILES,
@@ -13,6 +16,10 @@ from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.resnet import halved, normalized, widened
 from jkeras.core.names.registry import public
 
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.functional import Functional
+
 __all__ = ["DenseNet121", "DenseNet169", "DenseNet201", "decode_predictions", "preprocess_input"]
 
 GROWTH = 32  # channels that a block adds
@@ -23,15 +30,15 @@ preprocess_input = expecting("torch", "densenet")
 @public("keras.applications.DenseNet121", "keras.applications.densenet.DenseNet121")
 @architecture
 def DenseNet121(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="densenet121",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "densenet121",
+) -> "Functional":
     """DenseNet with 121 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224,
     `preprocess_input` "torch".
 
@@ -57,15 +64,15 @@ def DenseNet121(
 @public("keras.applications.DenseNet169", "keras.applications.densenet.DenseNet169")
 @architecture
 def DenseNet169(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="densenet169",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "densenet169",
+) -> "Functional":
     """DenseNet with 169 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224,
     `preprocess_input` "torch".
 
@@ -91,15 +98,15 @@ def DenseNet169(
 @public("keras.applications.DenseNet201", "keras.applications.densenet.DenseNet201")
 @architecture
 def DenseNet201(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="densenet201",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "densenet201",
+) -> "Functional":
     """DenseNet with 201 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224,
     `preprocess_input` "torch".
 
@@ -122,7 +129,7 @@ def DenseNet201(
     )
 
 
-def _densenet(depths, file, arguments):
+def _densenet(depths: tuple[int, ...], file: str, arguments: Arguments) -> "Functional":
     """A DenseNet whose stages have these numbers of blocks; half the channels go from one to the
     next.
     """
@@ -140,7 +147,7 @@ def _densenet(depths, file, arguments):
     return end(arguments, images, normalized(x), files=[each.format(file) for each in FILES])
 
 
-def _block(x, name):
+def _block(x: "KerasTensor", name: str) -> "KerasTensor":
     """Convolutions of 1 by 1 and 3 by 3, and what they make beside the input."""
     more = normalized(x, f"{name}_0")
     more = layers.Conv2D(4 * GROWTH, 1, use_bias=False, name=f"{name}_1_conv")(more)

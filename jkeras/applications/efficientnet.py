@@ -4,8 +4,10 @@ images.
 
 import dataclasses
 import math
+import os
 import string
 import typing
+from collections.abc import Callable, Iterable, Iterator
 
 from jkeras import layers
 from jkeras.applications.building import (
@@ -20,6 +22,11 @@ from jkeras.applications.building import (
 from jkeras.applications.imagenet_utils import DEVIATIONS, decode_predictions, expecting
 from jkeras.core.names.registry import public
 from jkeras.initializers import VarianceScaling
+
+if typing.TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.core.layer.contract import Layer
+    from jkeras.models.functional import Functional
 
 __all__ = [*(f"EfficientNetB{i}" for i in range(8)), "decode_predictions", "preprocess_input"]
 
@@ -52,7 +59,9 @@ DROP = 0.2  # how often the last block is left out in training; those before it 
 preprocess_input = expecting(None, "efficientnet")
 
 
-def _variant(number, wider, deeper, size, dropout, count):
+def _variant(
+    number: int, wider: float, deeper: float, size: int, dropout: float, count: int
+) -> "Callable[..., Functional]":
     """A function of the public API.
 
     Args:
@@ -63,15 +72,15 @@ def _variant(number, wider, deeper, size, dropout, count):
     name_of_file = f"efficientnetb{number}"
 
     def function(
-        include_top=True,
-        weights="imagenet",
-        input_tensor=None,
-        input_shape=None,
-        pooling=None,
-        classes=1000,
-        classifier_activation="softmax",
-        name=name_of_file,
-    ):
+        include_top: bool = True,
+        weights: str | os.PathLike | None = "imagenet",
+        input_tensor: typing.Any = None,
+        input_shape: tuple | None = None,
+        pooling: str | None = None,
+        classes: int = 1000,
+        classifier_activation: typing.Any = "softmax",
+        name: str = name_of_file,
+    ) -> "Functional":
         return _efficientnet(
             wider,
             deeper,
@@ -114,8 +123,10 @@ EfficientNetB6 = _variant(6, 1.8, 2.6, 528, 0.5, 40960143)
 EfficientNetB7 = _variant(7, 2.0, 3.1, 600, 0.5, 64097687)
 
 
-def _efficientnet(wider, deeper, size, dropout, file, arguments):
-    def widened(width):
+def _efficientnet(
+    wider: float, deeper: float, size: int, dropout: float, file: str, arguments: Arguments
+) -> "Functional":
+    def widened(width: int) -> int:
         return divisible(width * wider)
 
     images = begin(arguments, size, 32)
@@ -166,7 +177,7 @@ class Block(typing.NamedTuple):
     rate: float  # of dropout of the whole block
 
 
-def blocks(stages, width, total):
+def blocks(stages: Iterable[Stage], width: int, total: int) -> Iterator[Block]:
     """The blocks of stages after an input of this width; `total` blocks are counted for the rates
     of dropout.
     """
@@ -180,12 +191,21 @@ def blocks(stages, width, total):
             number += 1
 
 
-def stem(x, width, version):
+def stem(x: "KerasTensor", width: int, version: Version) -> "KerasTensor":
     """The first convolution, which halves the images."""
     return convolved(x, width, 3, "stem_", "stem_conv", version, stride=2)
 
 
-def convolved(x, width, kernel, prefix, name, version, stride=1, activation="activation"):
+def convolved(
+    x: "KerasTensor",
+    width: int,
+    kernel: int,
+    prefix: str,
+    name: str,
+    version: Version,
+    stride: int = 1,
+    activation: str | None = "activation",
+) -> "KerasTensor":
     """A convolution, batch normalization, and swish unless its name is None."""
     x, padding = _ready_for(x, kernel, stride, name, version)
     x = layers.Conv2D(
@@ -194,14 +214,16 @@ def convolved(x, width, kernel, prefix, name, version, stride=1, activation="act
     return _normalized(x, prefix, version, activation)
 
 
-def _ready_for(x, kernel, stride, name, version):
+def _ready_for(
+    x: "KerasTensor", kernel: int, stride: int, name: str, version: Version
+) -> "tuple[KerasTensor, str]":
     """`(x, padding)` for the convolution of a name."""
     if not version.pads:
         return x, "same"
     return ready_for(x, kernel, stride, f"{name}_pad")
 
 
-def mobile(x, block, version):
+def mobile(x: "KerasTensor", block: Block, version: Version) -> "KerasTensor":
     """A block that widens its input, convolves each channel, weighs the channels and narrows
     them.
     """
@@ -229,7 +251,7 @@ def mobile(x, block, version):
     return added(before, x, block)
 
 
-def added(before, x, block):
+def added(before: "KerasTensor", x: "KerasTensor", block: Block) -> "KerasTensor":
     """A block's result, and its input where they are of one shape: in training sometimes the input
     alone.
     """
@@ -240,12 +262,12 @@ def added(before, x, block):
     return layers.Add(name=f"{block.prefix}add")([x, before])
 
 
-def _weighed(x, width, narrow, prefix):
+def _weighed(x: "KerasTensor", width: int, narrow: int, prefix: str) -> "KerasTensor":
     """Squeeze and excitation: each channel times a weight between 0 and 1 that all channels' means
     give it.
     """
 
-    def dense(width, activation, name):
+    def dense(width: int, activation: str, name: str) -> "Layer":
         return layers.Conv2D(
             width,
             1,
@@ -263,17 +285,21 @@ def _weighed(x, width, narrow, prefix):
     return layers.Multiply(name=f"{prefix}excite")([x, weights])
 
 
-def _normalized(x, prefix, version, activation="activation"):
+def _normalized(
+    x: "KerasTensor", prefix: str, version: Version, activation: str | None = "activation"
+) -> "KerasTensor":
     x = layers.BatchNormalization(channel_axis(), version.momentum, name=f"{prefix}bn")(x)
     if activation is None:
         return x
     return layers.Activation("swish", name=f"{prefix}{activation}")(x)
 
 
-def classifier(arguments, dropout, bias="zeros"):
+def classifier(
+    arguments: Arguments, dropout: float | None, bias: typing.Any = "zeros"
+) -> "Callable[[KerasTensor], KerasTensor]":
     """The function from features to predictions; `bias`: the initializer of its bias."""
 
-    def top(x):
+    def top(x: "KerasTensor") -> "KerasTensor":
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         x = layers.Dropout(dropout, name="top_dropout")(x)
         return layers.Dense(
@@ -287,5 +313,5 @@ def classifier(arguments, dropout, bias="zeros"):
     return top
 
 
-def _by_outputs():
+def _by_outputs() -> VarianceScaling:
     return VarianceScaling(2.0, "fan_out", "truncated_normal")

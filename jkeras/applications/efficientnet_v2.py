@@ -4,6 +4,9 @@ images are large.
 
 import dataclasses
 import math
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from jkeras import layers
 from jkeras.applications.building import (
@@ -15,6 +18,7 @@ from jkeras.applications.building import (
     end,
 )
 from jkeras.applications.efficientnet import (
+    Block,
     Stage,
     Version,
     added,
@@ -27,6 +31,10 @@ from jkeras.applications.efficientnet import (
 from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
 from jkeras.core.names.registry import public
 from jkeras.initializers import Constant
+
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.functional import Functional
 
 __all__ = [
     *(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")),
@@ -78,21 +86,23 @@ L = (
 preprocess_input = expecting(None, "efficientnet_v2")
 
 
-def _variant(kind, table, wider, deeper, size, count):
+def _variant(
+    kind: str, table: tuple, wider: float, deeper: float, size: int, count: int
+) -> "Callable[..., Functional]":
     """A function of the public API, as in `efficientnet`."""
     name_of_file = f"efficientnetv2-{kind.lower()}"
 
     def function(
-        include_top=True,
-        weights="imagenet",
-        input_tensor=None,
-        input_shape=None,
-        pooling=None,
-        classes=1000,
-        classifier_activation="softmax",
-        include_preprocessing=True,
-        name=name_of_file,
-    ):
+        include_top: bool = True,
+        weights: str | os.PathLike | None = "imagenet",
+        input_tensor: Any = None,
+        input_shape: tuple | None = None,
+        pooling: str | None = None,
+        classes: int = 1000,
+        classifier_activation: Any = "softmax",
+        include_preprocessing: bool = True,
+        name: str = name_of_file,
+    ) -> "Functional":
         return _efficientnet(
             table,
             wider,
@@ -139,8 +149,16 @@ EfficientNetV2M = _variant("M", M, 1.0, 1.0, 480, 53150388)
 EfficientNetV2L = _variant("L", L, 1.0, 1.0, 480, 117746848)
 
 
-def _efficientnet(table, wider, deeper, size, include_preprocessing, file, arguments):
-    def widened(width):
+def _efficientnet(
+    table: tuple,
+    wider: float,
+    deeper: float,
+    size: int,
+    include_preprocessing: bool,
+    file: str,
+    arguments: Arguments,
+) -> "Functional":
+    def widened(width: int) -> int:
         return divisible(width * wider, least=0)
 
     width, *stages = table
@@ -168,7 +186,7 @@ def _efficientnet(table, wider, deeper, size, include_preprocessing, file, argum
     )
 
 
-def _preprocessed(images, as_torch):
+def _preprocessed(images: "KerasTensor", as_torch: bool) -> "KerasTensor":
     """Images from -1 to 1, or as the mode "torch" of `imagenet_utils.preprocess_input` has them."""
     axis = channel_axis()
     if not as_torch or images.shape[axis] != 3:
@@ -179,7 +197,7 @@ def _preprocessed(images, as_torch):
     )(x)
 
 
-def _fused(x, block, version):
+def _fused(x: "KerasTensor", block: Block, version: Version) -> "KerasTensor":
     """A block that widens its input and narrows it; one that does not widen is a single
     convolution.
     """

@@ -2,6 +2,8 @@
 
 import functools
 import json
+from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +25,7 @@ DEVIATIONS = (0.229, 0.224, 0.225)
 
 
 @public("keras.applications.imagenet_utils.preprocess_input")
-def preprocess_input(x, data_format=None, mode="caffe"):
+def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
     """Images as the weights of a family of models expect them.
 
     Args:
@@ -72,13 +74,13 @@ def preprocess_input(x, data_format=None, mode="caffe"):
     return x
 
 
-def _flipped(x, axis):
+def _flipped(x: Any, axis: int) -> Any:
     if isinstance(x, np.ndarray):
         return np.flip(x, axis)
     return ops.flip(x, axis)
 
 
-def _as_floats(x):
+def _as_floats(x: Any) -> Any:
     """Images as they are, if they are floats already."""
     if not hasattr(x, "dtype"):
         x = np.asarray(x)
@@ -89,12 +91,12 @@ def _as_floats(x):
     return ops.cast(x, settings.floatx())
 
 
-def expecting(mode, *modules):
+def expecting(mode: str | None, *modules: str) -> Callable[..., Any]:
     """The function `preprocess_input` of modules whose weights expect a mode; None: images as they
     are.
     """
 
-    def function(x, data_format=None):
+    def function(x: Any, data_format: str | None = None) -> Any:
         if mode is None:
             return x
         return preprocess_input(x, data_format, mode)
@@ -118,7 +120,7 @@ def expecting(mode, *modules):
 
 
 @public("keras.applications.imagenet_utils.decode_predictions")
-def decode_predictions(preds, top=5):
+def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, float]]]:
     """The classes that predictions of a model of ImageNet speak of, the most probable first.
 
     Their names come from a file that is downloaded once, into the folder "models" of the cache.
@@ -150,6 +152,6 @@ def decode_predictions(preds, top=5):
 
 
 @functools.lru_cache(1)
-def _classes(path):
+def _classes(path: str) -> dict[str, list[str]]:
     with open(path, encoding="utf8") as file:
         return json.load(file)

@@ -2,6 +2,9 @@
 block was given.
 """
 
+import os
+from typing import TYPE_CHECKING, Any
+
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
@@ -16,6 +19,12 @@ from jkeras.applications.inception_v3 import (
 )
 from jkeras.core.layer import Layer, layer
 from jkeras.core.names.registry import public
+
+if TYPE_CHECKING:
+    import jax
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.core.run.context import Context
+    from jkeras.models.functional import Functional
 
 __all__ = ["InceptionResNetV2", "decode_predictions", "preprocess_input"]
 
@@ -34,15 +43,15 @@ preprocess_input = expecting("tf", "inception_resnet_v2")
 )
 @architecture
 def InceptionResNetV2(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="inception_resnet_v2",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "inception_resnet_v2",
+) -> "Functional":
     """Inception with residual blocks: https://arxiv.org/abs/1602.07261. Images of 299 by 299,
     `preprocess_input` "tf".
 
@@ -88,7 +97,7 @@ def InceptionResNetV2(
     )
 
 
-def _block(x, kind, i, scale, relu=True):
+def _block(x: "KerasTensor", kind: str, i: int, scale: float, relu: bool = True) -> "KerasTensor":
     """Branches side by side, made as many channels as the input has, scaled and added to it."""
     y = joined([chain(x, *branch) for branch in BRANCHES[kind]], f"{kind}_{i}_mixed")
     y = layers.Conv2D(x.shape[channel_axis()], 1, padding="same", name=f"{kind}_{i}_conv")(y)
@@ -112,6 +121,6 @@ class CustomScaleLayer(Layer):
 
     scale: float
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: dict[str, Any], inputs: "list[jax.Array]", ctx: "Context") -> "jax.Array":
         x, y = inputs
         return x + y * self.scale

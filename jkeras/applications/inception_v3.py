@@ -1,9 +1,17 @@
 """InceptionV3: blocks of several branches, whose results lie side by side."""
 
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.names.registry import public
+
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.functional import Functional
 
 __all__ = ["InceptionV3", "decode_predictions", "preprocess_input"]
 
@@ -18,15 +26,15 @@ preprocess_input = expecting("tf", "inception_v3")
 @public("keras.applications.InceptionV3", "keras.applications.inception_v3.InceptionV3")
 @architecture
 def InceptionV3(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="inception_v3",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "inception_v3",
+) -> "Functional":
     """Inception of the third version: https://arxiv.org/abs/1512.00567. Images of 299 by 299,
     `preprocess_input` "tf".
 
@@ -68,10 +76,10 @@ def InceptionV3(
     )
 
 
-def _widest(x, i):
+def _widest(x: "KerasTensor", i: int) -> "KerasTensor":
     """One of the two last blocks, in which branches fork."""
 
-    def forked(trunk, name=None):
+    def forked(trunk: "KerasTensor", name: str | None = None) -> "KerasTensor":
         return joined([chain(trunk, (384, (1, 3))), chain(trunk, (384, (3, 1)))], name)
 
     narrow = chain(x, (320, 1))
@@ -83,7 +91,7 @@ def _widest(x, i):
 # ---------------------------------------------------------------- what InceptionResNetV2 has too
 
 
-def stem(images):
+def stem(images: "KerasTensor") -> "KerasTensor":
     """What comes before the blocks, to an eighth of the size."""
     x = chain(images, (32, 3, *HALVING), (32, 3, 1, "valid"), (64, 3))
     x = layers.MaxPooling2D(3, strides=2)(x)
@@ -91,7 +99,9 @@ def stem(images):
     return layers.MaxPooling2D(3, strides=2)(x)
 
 
-def mixed(x, name, branches, average=None):
+def mixed(
+    x: "KerasTensor", name: str, branches: Iterable[Iterable[tuple]], average: int | None = None
+) -> "KerasTensor":
     """A block.
 
     Args:
@@ -108,25 +118,32 @@ def mixed(x, name, branches, average=None):
     return joined(results, name)
 
 
-def chain(x, *convolutions):
+def chain(x: "KerasTensor", *convolutions: tuple) -> "KerasTensor":
     """Convolutions one after the other, each `(channels, kernel, strides, padding)`."""
     for each in convolutions:
         x = convolution(x, *each)
     return x
 
 
-def convolution(x, width, kernel, strides=1, padding="same", name=None):
+def convolution(
+    x: "KerasTensor",
+    width: int,
+    kernel: int | tuple[int, int],
+    strides: int = 1,
+    padding: str = "same",
+    name: str | None = None,
+) -> "KerasTensor":
     """A convolution, normalization and relu."""
     x = layers.Conv2D(width, kernel, strides=strides, padding=padding, use_bias=False, name=name)(x)
     x = layers.BatchNormalization(axis=channel_axis(), scale=False, name=name and f"{name}_bn")(x)
     return layers.Activation("relu", name=name and f"{name}_ac")(x)
 
 
-def averaged(x, width):
+def averaged(x: "KerasTensor", width: int) -> "KerasTensor":
     """Means over windows of 3 by 3, and a convolution."""
     return convolution(layers.AveragePooling2D(3, strides=1, padding="same")(x), width, 1)
 
 
-def joined(parts, name=None):
+def joined(parts: "list[KerasTensor]", name: str | None = None) -> "KerasTensor":
     """The channels of all parts."""
     return layers.Concatenate(axis=channel_axis(), name=name)(parts)

@@ -1,7 +1,10 @@
 """MobileNet: convolutions of each channel by itself, followed by ones that mix the channels."""
 
 import dataclasses
+import os
 import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from jkeras import layers
 from jkeras.applications.building import (
@@ -15,6 +18,10 @@ from jkeras.applications.building import (
 )
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.names.registry import public
+
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.functional import Functional
 
 __all__ = ["MobileNet", "decode_predictions", "preprocess_input"]
 
@@ -31,18 +38,18 @@ preprocess_input = expecting("tf", "mobilenet")
 @public("keras.applications.MobileNet", "keras.applications.mobilenet.MobileNet")
 @architecture
 def MobileNet(
-    input_shape=None,
-    alpha=1.0,
-    depth_multiplier=1,
-    dropout=1e-3,
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name=None,
-):
+    input_shape: tuple | None = None,
+    alpha: float = 1.0,
+    depth_multiplier: int = 1,
+    dropout: float = 1e-3,
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str | None = None,
+) -> "Functional":
     """MobileNet: https://arxiv.org/abs/1704.04861. Images of 224 by 224, `preprocess_input` "tf".
 
     >>> MobileNet((32, 32, 3), alpha=0.25, weights=None, include_top=False).count_params()
@@ -71,7 +78,9 @@ def MobileNet(
     )
 
 
-def _mobilenet(alpha, depth_multiplier, dropout, arguments):
+def _mobilenet(
+    alpha: float, depth_multiplier: int, dropout: float, arguments: Arguments
+) -> "Functional":
     shape = asked_shape(arguments, usual_side(arguments.input_shape, SIDES), 32)
     if arguments.weights == "imagenet" and depth_multiplier != 1:
         raise ValueError(
@@ -88,7 +97,7 @@ def _mobilenet(alpha, depth_multiplier, dropout, arguments):
     for number, width in enumerate(WIDTHS, 1):
         x = _block(x, number, int(width * alpha), depth_multiplier)
 
-    def top(x):
+    def top(x: "KerasTensor") -> "KerasTensor":
         x = layers.GlobalAveragePooling2D(keepdims=True)(x)
         x = layers.Dropout(dropout, name="dropout")(x)
         x = layers.Conv2D(arguments.classes, (1, 1), padding="same", name="conv_preds")(x)
@@ -103,7 +112,7 @@ def _mobilenet(alpha, depth_multiplier, dropout, arguments):
     return end(arguments, images, x, top, (None, None), files)
 
 
-def _block(x, number, width, depth_multiplier):
+def _block(x: "KerasTensor", number: int, width: int, depth_multiplier: int) -> "KerasTensor":
     stride = 1
     padding = "same"
     if number in HALVING:
@@ -118,7 +127,7 @@ def _block(x, number, width, depth_multiplier):
     return _normalized(x, f"conv_pw_{number}")
 
 
-def _normalized(x, name):
+def _normalized(x: "KerasTensor", name: str) -> "KerasTensor":
     x = layers.BatchNormalization(channel_axis(-1), name=f"{name}_bn")(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x)
 
@@ -126,7 +135,7 @@ def _normalized(x, name):
 # ---------------------------------------------------------------- what the later MobileNets share
 
 
-def usual_side(shape, sides):
+def usual_side(shape: tuple | None, sides: tuple[int, ...]) -> int:
     """Height and width of usual images, given the shape of one or None: that shape's, if trained
     weights are for it.
     """
@@ -138,7 +147,7 @@ def usual_side(shape, sides):
     return 224
 
 
-def check_alpha(arguments, alpha, alphas):
+def check_alpha(arguments: Arguments, alpha: float, alphas: Iterable[float]) -> None:
     """Raises ValueError where there are no trained weights for a factor of the numbers of
     channels.
     """
@@ -149,7 +158,7 @@ def check_alpha(arguments, alpha, alphas):
         )
 
 
-def side_in_name(arguments, shape, sides):
+def side_in_name(arguments: Arguments, shape: tuple, sides: tuple[int, ...]) -> int:
     """The height of images, which names a model; with trained weights the side of those that they
     were trained with.
     """
@@ -165,7 +174,7 @@ def side_in_name(arguments, shape, sides):
     return height
 
 
-def check_tensor(arguments):
+def check_tensor(arguments: Arguments) -> None:
     """Raises ValueError where a given shape is not that of the images of a given tensor."""
     if arguments.input_shape is None or arguments.input_tensor is None:
         return

@@ -1,6 +1,8 @@
 """MobileNetV2: blocks that widen their input, and are narrow where they are added to it."""
 
 import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
@@ -16,6 +18,10 @@ from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.mobilenet import check_alpha, check_tensor, side_in_name, usual_side
 from jkeras.core.names.registry import public
 
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.functional import Functional
+
 __all__ = ["MobileNetV2", "decode_predictions", "preprocess_input"]
 
 STAGES = ((16, 1, 1), (24, 2, 2), (32, 3, 2), (64, 4, 2), (96, 3, 1), (160, 3, 2), (320, 1, 1))
@@ -29,16 +35,16 @@ preprocess_input = expecting("tf", "mobilenet_v2")
 @public("keras.applications.MobileNetV2", "keras.applications.mobilenet_v2.MobileNetV2")
 @architecture
 def MobileNetV2(
-    input_shape=None,
-    alpha=1.0,
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name=None,
-):
+    input_shape: tuple | None = None,
+    alpha: float = 1.0,
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str | None = None,
+) -> "Functional":
     """MobileNetV2: https://arxiv.org/abs/1801.04381. Images of 224 by 224, `preprocess_input` "tf".
 
     >>> MobileNetV2((32, 32, 3), alpha=0.35, weights=None, include_top=False).count_params()
@@ -63,7 +69,7 @@ def MobileNetV2(
     )
 
 
-def _mobilenet(alpha, arguments):
+def _mobilenet(alpha: float, arguments: Arguments) -> "Functional":
     check_tensor(arguments)
     known = arguments.input_shape or getattr(arguments.input_tensor, "shape", (None,))[1:]
     shape = asked_shape(arguments, usual_side(known, SIDES), 32)
@@ -83,7 +89,7 @@ def _mobilenet(alpha, arguments):
     x = layers.Conv2D(divisible(1280 * max(alpha, 1)), 1, use_bias=False, name="Conv_1")(x)
     x = _normalized(x, "Conv_1_bn", "out_relu")
 
-    def top(x):
+    def top(x: "KerasTensor") -> "KerasTensor":
         x = layers.GlobalAveragePooling2D()(x)
         return layers.Dense(arguments.classes, arguments.classifier_activation, name="predictions")(
             x
@@ -97,7 +103,7 @@ def _mobilenet(alpha, arguments):
     return end(arguments, images, x, top, (None, None), files)
 
 
-def _block(x, number, width, stride):
+def _block(x: "KerasTensor", number: int, width: int, stride: int) -> "KerasTensor":
     """Widens the input six times, but for the first block; convolves each channel; narrows it."""
     prefix = f"block_{number}_" if number else "expanded_conv_"
     before = x
@@ -117,7 +123,7 @@ def _block(x, number, width, stride):
     return layers.Add(name=f"{prefix}add")([before, x])
 
 
-def _normalized(x, name, relu=None):
+def _normalized(x: "KerasTensor", name: str, relu: str | None = None) -> "KerasTensor":
     x = layers.BatchNormalization(channel_axis(-1), momentum=0.999, name=name)(x)
     if relu is None:
         return x

@@ -1,6 +1,9 @@
 """MobileNetV3: MobileNetV2's blocks with a weight for each channel, put together by a search."""
 
 import dataclasses
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from jkeras import layers
 from jkeras.applications.building import (
@@ -16,6 +19,10 @@ from jkeras.applications.building import (
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.mobilenet import check_alpha, check_tensor, side_in_name
 from jkeras.core.names.registry import public
+
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.functional import Functional
 
 __all__ = ["decode_predictions", "preprocess_input"]
 
@@ -61,23 +68,25 @@ LARGE = (
 preprocess_input = expecting(None, "mobilenet_v3")
 
 
-def _variant(size, blocks, last, count):
+def _variant(
+    size: str, blocks: tuple[Block, ...], last: int, count: int
+) -> "Callable[..., Functional]":
     """A function of the public API, from its blocks and the channels before the classifier."""
 
     def function(
-        input_shape=None,
-        alpha=1.0,
-        minimalistic=False,
-        include_top=True,
-        weights="imagenet",
-        input_tensor=None,
-        classes=1000,
-        pooling=None,
-        dropout_rate=0.2,
-        classifier_activation="softmax",
-        include_preprocessing=True,
-        name=f"MobileNetV3{size}",
-    ):
+        input_shape: tuple | None = None,
+        alpha: float = 1.0,
+        minimalistic: bool = False,
+        include_top: bool = True,
+        weights: str | os.PathLike | None = "imagenet",
+        input_tensor: Any = None,
+        classes: int = 1000,
+        pooling: str | None = None,
+        dropout_rate: float = 0.2,
+        classifier_activation: Any = "softmax",
+        include_preprocessing: bool = True,
+        name: str = f"MobileNetV3{size}",
+    ) -> "Functional":
         return _mobilenet(
             size.lower(),
             blocks,
@@ -121,8 +130,15 @@ MobileNetV3Large = _variant("Large", LARGE, 1280, 2996352)
 
 
 def _mobilenet(
-    size, blocks, last, alpha, minimalistic, dropout_rate, include_preprocessing, arguments
-):
+    size: str,
+    blocks: tuple[Block, ...],
+    last: int,
+    alpha: float,
+    minimalistic: bool,
+    dropout_rate: float,
+    include_preprocessing: bool,
+    arguments: Arguments,
+) -> "Functional":
     x = images = _begin(arguments, alpha, minimalistic)
     if include_preprocessing:
         x = layers.Rescaling(1.0 / 127.5, -1.0)(images)
@@ -142,7 +158,7 @@ def _mobilenet(
     )(x)
     x = _normalized(x, "conv_1_bn", not minimalistic)
 
-    def top(x):
+    def top(x: "KerasTensor") -> "KerasTensor":
         x = layers.GlobalAveragePooling2D(keepdims=True)(x)
         x = layers.Conv2D(divisible(last * max(alpha, 1)), 1, padding="same", name="conv_2")(x)
         x = _activated(x, not minimalistic)
@@ -158,7 +174,7 @@ def _mobilenet(
     return end(arguments, images, x, top, files=files)
 
 
-def _begin(arguments, alpha, minimalistic):
+def _begin(arguments: Arguments, alpha: float, minimalistic: bool) -> "KerasTensor":
     """The images, which may be of any size: the classifier is one more convolution."""
     check_tensor(arguments)
     if arguments.input_shape is None and arguments.input_tensor is not None:
@@ -171,7 +187,7 @@ def _begin(arguments, alpha, minimalistic):
     return images_of(arguments, shape)
 
 
-def _block(x, block, prefix, widens):
+def _block(x: "KerasTensor", block: Block, prefix: str, widens: bool) -> "KerasTensor":
     before = x
     width_before = x.shape[channel_axis()]
     wide = divisible(width_before * block.factor)
@@ -192,7 +208,7 @@ def _block(x, block, prefix, widens):
     return layers.Add(name=f"{prefix}add")([before, x])
 
 
-def _weighed(x, width, prefix):
+def _weighed(x: "KerasTensor", width: int, prefix: str) -> "KerasTensor":
     """Squeeze and excitation: each channel times a weight between 0 and 1 that all channels' means
     give it.
     """
@@ -206,7 +222,7 @@ def _weighed(x, width, prefix):
     return layers.Multiply(name=f"{prefix}mul")([x, weights])
 
 
-def _normalized(x, name, swish=None):
+def _normalized(x: "KerasTensor", name: str, swish: bool | None = None) -> "KerasTensor":
     """Batch normalization, then one of the activations unless `swish` is None."""
     x = layers.BatchNormalization(channel_axis(-1), momentum=0.999, name=name)(x)
     if swish is None:
@@ -214,7 +230,7 @@ def _normalized(x, name, swish=None):
     return _activated(x, swish)
 
 
-def _activated(x, swish):
+def _activated(x: "KerasTensor", swish: bool) -> "KerasTensor":
     if swish:
         return layers.Activation("hard_swish")(x)
     return layers.ReLU()(x)

@@ -1,5 +1,8 @@
 """NASNet: two kinds of cell, found by a search; each looks at the two cells before it."""
 
+import os
+from typing import TYPE_CHECKING, Any
+
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
@@ -14,6 +17,10 @@ from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.names.registry import public
 from jkeras.core.run.scopes import name_scope
 
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.functional import Functional
+
 __all__ = ["NASNetLarge", "NASNetMobile", "decode_predictions", "preprocess_input"]
 
 preprocess_input = expecting("tf", "nasnet")
@@ -22,15 +29,15 @@ preprocess_input = expecting("tf", "nasnet")
 @public("keras.applications.NASNetLarge", "keras.applications.nasnet.NASNetLarge")
 @architecture
 def NASNetLarge(
-    input_shape=None,
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="nasnet_large",
-):
+    input_shape: tuple | None = None,
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "nasnet_large",
+) -> "Functional":
     """NASNet-A (6 @ 4032): https://arxiv.org/abs/1707.07012. Images of 331 by 331,
     `preprocess_input` "tf".
 
@@ -53,15 +60,15 @@ def NASNetLarge(
 @public("keras.applications.NASNetMobile", "keras.applications.nasnet.NASNetMobile")
 @architecture
 def NASNetMobile(
-    input_shape=None,
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="nasnet_mobile",
-):
+    input_shape: tuple | None = None,
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "nasnet_mobile",
+) -> "Functional":
     """NASNet-A (4 @ 1056): https://arxiv.org/abs/1707.07012. Images of 224 by 224,
     `preprocess_input` "tf".
 
@@ -83,7 +90,9 @@ def NASNetMobile(
     return _nasnet(arguments, 224, "nasnet_mobile", stem=32, width=44, depth=4, skips=False)
 
 
-def _nasnet(arguments, size, file, stem, width, depth, skips):
+def _nasnet(
+    arguments: Arguments, size: int, file: str, stem: int, width: int, depth: int, skips: bool
+) -> "Functional":
     """A NASNet.
 
     Args:
@@ -127,19 +136,21 @@ def _nasnet(arguments, size, file, stem, width, depth, skips):
 # ---------------------------------------------------------------- cells
 
 
-def _normal_cell(x, before, width, block):
+def _normal_cell(
+    x: "KerasTensor", before: "KerasTensor | None", width: int, block: int
+) -> "KerasTensor":
     """Five sums of two things each, and what was before, side by side."""
     with name_scope(f"normal_A_block_{block}"):
         p = _adjusted(before, x, width, block)
         h = _projected(x, width, f"normal_conv_1_{block}", f"normal_bn_1_{block}")
 
-        def add(i, *terms):
+        def add(i: int, *terms: "KerasTensor") -> "KerasTensor":
             return layers.Add(name=f"normal_add_{i}_{block}")(terms)
 
-        def separable(x, kernel, name):
+        def separable(x: "KerasTensor", kernel: int, name: str) -> "KerasTensor":
             return _separable(x, width, kernel, f"normal_{name}_{block}")
 
-        def average(x, name):
+        def average(x: "KerasTensor", name: str) -> "KerasTensor":
             return layers.AveragePooling2D(
                 3, strides=1, padding="same", name=f"normal_{name}_{block}"
             )(x)
@@ -156,20 +167,22 @@ def _normal_cell(x, before, width, block):
         return layers.Concatenate(axis=-1, name=f"normal_concat_{block}")(sums)
 
 
-def _reduction_cell(x, before, width, block):
+def _reduction_cell(
+    x: "KerasTensor", before: "KerasTensor | None", width: int, block: str
+) -> "KerasTensor":
     """Four sums of two things each, of half the size, side by side."""
     with name_scope(f"reduction_A_block_{block}"):
         p = _adjusted(before, x, width, block)
         h = _projected(x, width, f"reduction_conv_1_{block}", f"reduction_bn_1_{block}")
         padded = layers.ZeroPadding2D(padding_for(h, 3), name=f"reduction_pad_1_{block}")(h)
 
-        def add(name, *terms):
+        def add(name: str, *terms: "KerasTensor") -> "KerasTensor":
             return layers.Add(name=f"reduction_{name}_{block}")(terms)
 
-        def separable(x, kernel, name, strides=2):
+        def separable(x: "KerasTensor", kernel: int, name: str, strides: int = 2) -> "KerasTensor":
             return _separable(x, width, kernel, f"reduction_{name}_{block}", strides)
 
-        def pool(kind, name):
+        def pool(kind: type, name: str) -> "KerasTensor":
             return kind(3, strides=2, name=f"reduction_{name}_{block}")(padded)
 
         with name_scope("block_1"):
@@ -189,7 +202,9 @@ def _reduction_cell(x, before, width, block):
         )
 
 
-def _adjusted(before, x, width, block):
+def _adjusted(
+    before: "KerasTensor | None", x: "KerasTensor", width: int, block: int | str
+) -> "KerasTensor":
     """The cell before last with the size and the channels of the last; that itself, where there is
     none.
     """
@@ -207,7 +222,7 @@ def _adjusted(before, x, width, block):
         return before
 
 
-def _halved(x, width, block):
+def _halved(x: "KerasTensor", width: int, block: int | str) -> "KerasTensor":
     """Every second pixel, beginning with the first, and every second from one further down and to
     the right.
     """
@@ -223,7 +238,9 @@ def _halved(x, width, block):
 # ---------------------------------------------------------------- pieces of cells
 
 
-def _separable(x, width, kernel, name, strides=1):
+def _separable(
+    x: "KerasTensor", width: int, kernel: int, name: str, strides: int = 1
+) -> "KerasTensor":
     """Twice relu, a separable convolution and normalization; the first convolution has the
     strides.
     """
@@ -246,16 +263,16 @@ def _separable(x, width, kernel, name, strides=1):
         return x
 
 
-def _projected(x, width, conv, norm):
+def _projected(x: "KerasTensor", width: int, conv: str, norm: str) -> "KerasTensor":
     """Relu, a convolution of 1 by 1, and normalization; `conv`, `norm`: their names."""
     return _normalized(_convolved(layers.Activation("relu")(x), width, conv), norm)
 
 
-def _convolved(x, width, name):
+def _convolved(x: "KerasTensor", width: int, name: str) -> "KerasTensor":
     return layers.Conv2D(
         width, 1, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
     )(x)
 
 
-def _normalized(x, name):
+def _normalized(x: "KerasTensor", name: str) -> "KerasTensor":
     return layers.BatchNormalization(axis=-1, momentum=0.9997, name=name)(x)

@@ -1,9 +1,16 @@
 """ResNet: blocks of three convolutions that are added to what the block was given."""
 
+import os
+from typing import TYPE_CHECKING, Any
+
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.names.registry import public
+
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.functional import Functional
 
 __all__ = ["ResNet50", "ResNet101", "ResNet152", "decode_predictions", "preprocess_input"]
 
@@ -20,15 +27,15 @@ preprocess_input = expecting("caffe", "resnet", "resnet50")
 )
 @architecture
 def ResNet50(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="resnet50",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "resnet50",
+) -> "Functional":
     """ResNet with 50 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224,
     `preprocess_input` "caffe".
 
@@ -54,15 +61,15 @@ def ResNet50(
 @public("keras.applications.ResNet101", "keras.applications.resnet.ResNet101")
 @architecture
 def ResNet101(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="resnet101",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "resnet101",
+) -> "Functional":
     """ResNet with 101 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224,
     `preprocess_input` "caffe".
 
@@ -88,15 +95,15 @@ def ResNet101(
 @public("keras.applications.ResNet152", "keras.applications.resnet.ResNet152")
 @architecture
 def ResNet152(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="resnet152",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "resnet152",
+) -> "Functional":
     """ResNet with 152 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224,
     `preprocess_input` "caffe".
 
@@ -119,7 +126,7 @@ def ResNet152(
     )
 
 
-def _resnet(depths, file, arguments):
+def _resnet(depths: tuple[int, ...], file: str, arguments: Arguments) -> "Functional":
     """A ResNet whose stages have these numbers of blocks."""
     images = begin(arguments, 224, 32)
     x = widened(images, "conv1_pad", "conv1_conv")
@@ -131,7 +138,7 @@ def _resnet(depths, file, arguments):
     return end(arguments, images, x, files=[each.format(file) for each in FILES])
 
 
-def _block(x, width, strides, projected, name):
+def _block(x: "KerasTensor", width: int, strides: int, projected: bool, name: str) -> "KerasTensor":
     """Convolutions of 1 by 1, 3 by 3 and 1 by 1, and the input added, or a projection of it; then
     relu.
     """
@@ -150,7 +157,9 @@ def _block(x, width, strides, projected, name):
 # too
 
 
-def widened(images, pad, conv, use_bias=True):
+def widened(
+    images: "KerasTensor", pad: str | None, conv: str, use_bias: bool = True
+) -> "KerasTensor":
     """The first convolution, to 64 channels at half the size, and the padding before it; `pad`,
     `conv`: their names.
     """
@@ -158,14 +167,14 @@ def widened(images, pad, conv, use_bias=True):
     return layers.Conv2D(64, 7, strides=2, use_bias=use_bias, name=conv)(x)
 
 
-def halved(x, pad, pool):
+def halved(x: "KerasTensor", pad: str | None, pool: str) -> "KerasTensor":
     """The maximum over windows of 3 by 3, at half the size, and the padding before it; `pad`,
     `pool`: their names.
     """
     return layers.MaxPooling2D(3, strides=2, name=pool)(layers.ZeroPadding2D(1, name=pad)(x))
 
 
-def normalized(x, name=None, relu=True):
+def normalized(x: "KerasTensor", name: str | None = None, relu: bool = True) -> "KerasTensor":
     """`BatchNormalization` and, if wanted, relu; their names begin with `name`."""
     prefix = f"{name}_" if name else ""
     x = layers.BatchNormalization(axis=channel_axis(), epsilon=1.001e-5, name=f"{prefix}bn")(x)

@@ -2,11 +2,18 @@
 the addition.
 """
 
+import os
+from typing import TYPE_CHECKING, Any
+
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.resnet import WIDTHS, halved, normalized, widened
 from jkeras.core.names.registry import public
+
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.functional import Functional
 
 __all__ = ["ResNet50V2", "ResNet101V2", "ResNet152V2", "decode_predictions", "preprocess_input"]
 
@@ -16,15 +23,15 @@ preprocess_input = expecting("tf", "resnet_v2")
 @public("keras.applications.ResNet50V2", "keras.applications.resnet_v2.ResNet50V2")
 @architecture
 def ResNet50V2(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="resnet50v2",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "resnet50v2",
+) -> "Functional":
     """ResNetV2 with 50 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224,
     `preprocess_input` "tf".
 
@@ -50,15 +57,15 @@ def ResNet50V2(
 @public("keras.applications.ResNet101V2", "keras.applications.resnet_v2.ResNet101V2")
 @architecture
 def ResNet101V2(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="resnet101v2",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "resnet101v2",
+) -> "Functional":
     """ResNetV2 with 101 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224,
     `preprocess_input` "tf".
 
@@ -84,15 +91,15 @@ def ResNet101V2(
 @public("keras.applications.ResNet152V2", "keras.applications.resnet_v2.ResNet152V2")
 @architecture
 def ResNet152V2(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="resnet152v2",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "resnet152v2",
+) -> "Functional":
     """ResNetV2 with 152 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224,
     `preprocess_input` "tf".
 
@@ -115,7 +122,7 @@ def ResNet152V2(
     )
 
 
-def _resnet(depths, file, arguments):
+def _resnet(depths: tuple[int, ...], file: str, arguments: Arguments) -> "Functional":
     """A ResNetV2 whose stages have these numbers of blocks; the last of a stage halves the size,
     but for stage 5.
     """
@@ -130,7 +137,7 @@ def _resnet(depths, file, arguments):
     )
 
 
-def _block(x, width, strides, projected, name):
+def _block(x: "KerasTensor", width: int, strides: int, projected: bool, name: str) -> "KerasTensor":
     """Convolutions of 1 by 1, 3 by 3 and 1 by 1 after normalization and relu, and the input
     added.
     """

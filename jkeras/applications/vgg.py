@@ -1,9 +1,16 @@
 """VGG: blocks of 3 by 3 convolutions, and three dense layers."""
 
+import os
+from typing import TYPE_CHECKING, Any
+
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, end
 from jkeras.applications.imagenet_utils import expecting
 from jkeras.core.names.registry import public
+
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.functional import Functional
 
 WIDTHS = (64, 128, 256, 512, 512)  # channels of the blocks
 
@@ -13,15 +20,15 @@ preprocess_input = expecting("caffe", "vgg16", "vgg19")
 @public("keras.applications.VGG16", "keras.applications.vgg16.VGG16")
 @architecture
 def VGG16(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="vgg16",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "vgg16",
+) -> "Functional":
     """VGG with 13 convolutions: https://arxiv.org/abs/1409.1556. Images of 224 by 224,
     `preprocess_input` "caffe".
 
@@ -47,15 +54,15 @@ def VGG16(
 @public("keras.applications.VGG19", "keras.applications.vgg19.VGG19")
 @architecture
 def VGG19(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="vgg19",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "vgg19",
+) -> "Functional":
     """VGG with 16 convolutions: https://arxiv.org/abs/1409.1556. Images of 224 by 224,
     `preprocess_input` "caffe".
 
@@ -78,7 +85,7 @@ def VGG19(
     )
 
 
-def _vgg(depths, file, arguments):
+def _vgg(depths: tuple[int, ...], file: str, arguments: Arguments) -> "Functional":
     """A VGG whose blocks have these numbers of convolutions."""
     x = images = begin(arguments, 224, 32)
     for block, (depth, width) in enumerate(zip(depths, WIDTHS), 1):
@@ -88,7 +95,7 @@ def _vgg(depths, file, arguments):
             )(x)
         x = layers.MaxPooling2D((2, 2), strides=(2, 2), name=f"block{block}_pool")(x)
 
-    def top(x):
+    def top(x: "KerasTensor") -> "KerasTensor":
         x = layers.Flatten(name="flatten")(x)
         for i in (1, 2):
             x = layers.Dense(4096, activation="relu", name=f"fc{i}")(x)

@@ -1,9 +1,16 @@
 """Xception: convolutions that look at each channel for itself, then at each pixel for itself."""
 
+import os
+from typing import TYPE_CHECKING, Any
+
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.names.registry import public
+
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.functional import Functional
 
 __all__ = ["Xception", "decode_predictions", "preprocess_input"]
 
@@ -16,15 +23,15 @@ preprocess_input = expecting("tf", "xception")
 @public("keras.applications.Xception", "keras.applications.xception.Xception")
 @architecture
 def Xception(
-    include_top=True,
-    weights="imagenet",
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    name="xception",
-):
+    include_top: bool = True,
+    weights: str | os.PathLike | None = "imagenet",
+    input_tensor: Any = None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = "softmax",
+    name: str = "xception",
+) -> "Functional":
     """Xception: https://arxiv.org/abs/1610.02357. Images of 299 by 299, `preprocess_input` "tf".
 
     >>> Xception(weights=None, include_top=False, input_shape=(71, 71, 3)).count_params()
@@ -53,7 +60,7 @@ def Xception(
     )
 
 
-def _block(x, widths, number):
+def _block(x: "KerasTensor", widths: tuple[int, ...], number: int) -> "KerasTensor":
     """Separable convolutions, and the input added; with two of them, both at half the size."""
     shortcut = x
     halves = len(widths) == 2
@@ -70,14 +77,14 @@ def _block(x, widths, number):
     return layers.Add()([x, shortcut])
 
 
-def _separable(x, width, name):
+def _separable(x: "KerasTensor", width: int, name: str) -> "KerasTensor":
     x = layers.SeparableConv2D(width, 3, padding="same", use_bias=False, name=name)(x)
     return _normalized(x, f"{name}_bn")
 
 
-def _normalized(x, name=None):
+def _normalized(x: "KerasTensor", name: str | None = None) -> "KerasTensor":
     return layers.BatchNormalization(axis=channel_axis(-1), name=name)(x)
 
 
-def _active(x, name):
+def _active(x: "KerasTensor", name: str) -> "KerasTensor":
     return layers.Activation("relu", name=f"{name}_act")(x)

@@ -1,8 +1,14 @@
 """SwapEMAWeights: the moving averages of the weights in their place while a model is evaluated."""
 
+from typing import TYPE_CHECKING, Any
+
 from jkeras.callbacks.base import Callback
 from jkeras.core.names.registry import public
 from jkeras.optimizers.variables import addressed_variables
+
+if TYPE_CHECKING:
+    from jkeras.core.weights.variable import Variable
+    from jkeras.optimizers.base import Optimizer
 
 
 @public("keras.callbacks.SwapEMAWeights")
@@ -25,12 +31,12 @@ class SwapEMAWeights(Callback):
 
     every_batch = False
 
-    def __init__(self, swap_on_epoch=False):
+    def __init__(self, swap_on_epoch: bool = False) -> None:
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
         self._averages_in_model = False
 
-    def _pairs(self):
+    def _pairs(self) -> "list[tuple[Variable, Variable]]":
         """(weight, its average) for all weights that have one."""
         averaging = [o for o in _optimizers(self.model.optimizer) if getattr(o, "use_ema", False)]
         if not averaging:
@@ -44,7 +50,7 @@ class SwapEMAWeights(Callback):
             for i, v in enumerate(optimizer.built_for)
         ]
 
-    def _swap(self, to_averages):
+    def _swap(self, to_averages: bool) -> None:
         if self._averages_in_model != to_averages:
             for weight, average in self._pairs():
                 value = weight.value
@@ -52,12 +58,12 @@ class SwapEMAWeights(Callback):
                 average.assign(value)
             self._averages_in_model = to_averages
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Puts the weights back."""
         if self.swap_on_epoch:
             self._swap(False)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Puts the averages in."""
         if self.swap_on_epoch and not self._averages_in_model:
             self._swap(True)
@@ -65,24 +71,24 @@ class SwapEMAWeights(Callback):
                 for weight, average in self._pairs():
                     average.assign(weight.value)
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Puts the averages in."""
         self._swap(True)
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Puts the weights back."""
         self._swap(False)
 
-    def on_predict_begin(self, logs=None):
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Puts the averages in."""
         self._swap(True)
 
-    def on_predict_end(self, logs=None):
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
         """Puts the weights back."""
         self._swap(False)
 
 
-def _optimizers(optimizer):
+def _optimizers(optimizer: "Optimizer") -> "list[Optimizer]":
     """An optimizer, or those that it is made of."""
     inner = getattr(optimizer, "inner_optimizer", None)
     if inner is not None:

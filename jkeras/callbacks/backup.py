@@ -1,11 +1,14 @@
 """BackupAndRestore: a training that was interrupted goes on where it was."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.checkpoint import check_save_freq
 from jkeras.core.names.registry import public
+
+if TYPE_CHECKING:
+    from jkeras.saving.checkpointer import Checkpointer
 
 
 @public("keras.callbacks.BackupAndRestore")
@@ -31,8 +34,12 @@ class BackupAndRestore(Callback):
     """
 
     def __init__(
-        self, backup_dir, save_freq: Any = "epoch", double_checkpoint=False, delete_checkpoint=True
-    ):
+        self,
+        backup_dir: str | os.PathLike,
+        save_freq: Any = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ) -> None:
         super().__init__()
         if not backup_dir:
             raise ValueError(
@@ -47,7 +54,7 @@ class BackupAndRestore(Callback):
         self._epoch = 0
         self._checkpointer = None
 
-    def checkpointer(self):
+    def checkpointer(self) -> "Checkpointer | None":
         """What `fit` saves with; None where `save_freq` is False."""
         from jkeras.saving import Checkpointer
 
@@ -59,7 +66,7 @@ class BackupAndRestore(Callback):
             self._checkpointer = Checkpointer(self.backup_dir, max_to_keep=count, every=every)
         return self._checkpointer
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Sees that there is something to restore into."""
         self._epoch = 0
         if not self.model.built:
@@ -73,19 +80,19 @@ class BackupAndRestore(Callback):
             history.epoch = []
             history.history = {}
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """That there is something to restore."""
         return {"backup": True}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Remembers that it was restored."""
         self._restored = True
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts."""
         self._epoch = epoch + 1
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Lets go of the folder, and removes what is in it of the training, unless that was
         interrupted.
         """

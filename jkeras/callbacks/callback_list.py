@@ -1,6 +1,8 @@
 """CallbackList: tells several callbacks of the course of a training."""
 
 import collections
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from jkeras.callbacks.base import HOOKS, Callback
 from jkeras.callbacks.history import History
@@ -31,14 +33,14 @@ class CallbackList(Callback):
 
     def __init__(
         self,
-        callbacks=None,
-        add_history=False,
-        add_progbar=False,
-        model=None,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
         *,
-        rows=None,
-        **params,
-    ):
+        rows: int | None = None,
+        **params: Any,
+    ) -> None:
         super().__init__()
         self.callbacks = _as_list(callbacks)
         if add_history and not self._of(History):
@@ -54,11 +56,11 @@ class CallbackList(Callback):
             for history in self._of(History):
                 vars(model)["history"] = history
 
-    def _of(self, kind):
+    def _of(self, kind: type) -> list:
         """The callbacks of a kind."""
         return [callback for callback in self.callbacks if isinstance(callback, kind)]
 
-    def append(self, callback):
+    def append(self, callback: Any) -> None:
         """Adds a callback."""
         self.callbacks.append(callback)
         self._sort()
@@ -66,19 +68,19 @@ class CallbackList(Callback):
         if self.model is not None:
             callback.set_model(self.model)
 
-    def set_params(self, params):
+    def set_params(self, params: dict[str, Any]) -> None:
         """Hands the parameters on."""
         super().set_params(params)
         for callback in self.callbacks:
             callback.set_params(params)
 
-    def set_model(self, model):
+    def set_model(self, model: Any) -> None:
         """Hands the model on."""
         super().set_model(model)
         for callback in self.callbacks:
             callback.set_model(model)
 
-    def _sort(self):
+    def _sort(self) -> None:
         """Who looks at batches of which kind; the others are not told of them."""
         self._looking = {}
         for kind, hooks in HOOKS.items():
@@ -88,26 +90,28 @@ class CallbackList(Callback):
                 if any(_overrides(callback, hook) for hook in hooks)
             ]
 
-    def looks_at_batches(self, kind):
+    def looks_at_batches(self, kind: str) -> bool:
         """Whether a callback wants to be told of every batch of training ("train") or evaluation
         ("test").
         """
         return any(_looks_at_batches(callback, kind) for callback in self._looking[kind])
 
-    def end_after(self, error):
+    def end_after(self, error: BaseException) -> None:
         """Tells the callbacks of the end of a training that an error ended; what they raise becomes
         a note of it. Of an `InvalidLossError` they are not told: a backup has to stay.
         """
         if not isinstance(error, InvalidLossError):
             self._notify_end({}, error)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Tells the callbacks, all of them; what the first one raises comes out then."""
         error = self._notify_end(dict(logs or {}))
         if error is not None:
             raise error
 
-    def _notify_end(self, logs, error=None):
+    def _notify_end(
+        self, logs: dict[str, Any], error: BaseException | None = None
+    ) -> BaseException | None:
         """The error, or the first that a callback raises; further ones become notes of it."""
         for callback in self.callbacks:
             try:
@@ -122,7 +126,7 @@ class CallbackList(Callback):
                     )
         return error
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint must remember, by the names of the callbacks' classes."""
         return {
             name: callback.get_state()
@@ -130,13 +134,13 @@ class CallbackList(Callback):
             if hasattr(callback, "get_state")
         }
 
-    def set_state(self, states):
+    def set_state(self, states: dict[str, Any]) -> None:
         """Takes back what `get_state` gave, also where other callbacks stand beside it now."""
         for name, callback in self._by_name():
             if states.get(name):
                 callback.set_state(states[name])
 
-    def _by_name(self):
+    def _by_name(self) -> Iterator[tuple[str, Any]]:
         counts = collections.Counter()
         for callback in self.callbacks:
             name = type(callback).__name__
@@ -144,7 +148,7 @@ class CallbackList(Callback):
             yield f"{name}_{counts[name]}", callback
 
 
-def _as_list(callbacks):
+def _as_list(callbacks: Any) -> list:
     """One callback or several as a new list.
 
     Raises:
@@ -168,13 +172,13 @@ def _as_list(callbacks):
     return list(callbacks)
 
 
-def _looks_at_batches(callback, kind):
+def _looks_at_batches(callback: Any, kind: str) -> bool:
     if isinstance(callback, CallbackList):
         return callback.looks_at_batches(kind)
     return getattr(callback, "every_batch", True)
 
 
-def _overrides(callback, hook):
+def _overrides(callback: Any, hook: str) -> bool:
     """Whether a callback has a method of its own; those that Keras's `Callback` comes with are
     marked.
     """
@@ -183,12 +187,12 @@ def _overrides(callback, hook):
     return function is not getattr(Callback, hook) and not hasattr(method, "_is_default")
 
 
-def _of_batches(kind, name):
+def _of_batches(kind: str, name: str) -> Callable[..., None]:
     """A method that tells those that look at batches of a kind; results are fetched when one of
     them reads them.
     """
 
-    def hook(self, batch, logs=None):
+    def hook(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if not self._looking[kind]:
             return
         logs = Logs(logs) if logs else {}
@@ -198,12 +202,12 @@ def _of_batches(kind, name):
     return hook
 
 
-def _of_epochs(name):
+def _of_epochs(name: str) -> Callable[..., None]:
     """A method with a number that tells every callback. What one of them adds to the logs, as a
     schedule does, those behind it see, and nobody else.
     """
 
-    def hook(self, number, logs=None):
+    def hook(self, number: int, logs: dict[str, Any] | None = None) -> None:
         logs = dict(logs or {})
         for callback in self.callbacks:
             getattr(callback, name)(number, logs)
@@ -211,10 +215,10 @@ def _of_epochs(name):
     return hook
 
 
-def _of_all(name):
+def _of_all(name: str) -> Callable[..., None]:
     """A method that tells every callback."""
 
-    def hook(self, logs=None):
+    def hook(self, logs: dict[str, Any] | None = None) -> None:
         logs = dict(logs or {})
         for callback in self.callbacks:
             getattr(callback, name)(logs)
@@ -222,7 +226,7 @@ def _of_all(name):
     return hook
 
 
-def _define():
+def _define() -> None:
     """Gives `CallbackList` its hooks."""
     hooks = {name: _of_batches(kind, name) for kind, names in HOOKS.items() for name in names}
     hooks |= {name: _of_epochs(name) for name in ("on_epoch_begin", "on_epoch_end")}

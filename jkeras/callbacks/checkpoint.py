@@ -20,13 +20,13 @@ class Every:
     [False, True, False, True, True]
     """
 
-    def __init__(self, count):
+    def __init__(self, count: int | str) -> None:
         self.count = count
         self.seen = 0
         self.last = None
         self.total = 0
 
-    def due(self, batch):
+    def due(self, batch: int) -> bool:
         """Takes note of a batch; its number starts again at 0 with each epoch."""
         new = batch + 1
         if self.last is not None and batch > self.last:
@@ -40,7 +40,7 @@ class Every:
         return True
 
 
-def check_save_freq(save_freq):
+def check_save_freq(save_freq: Any) -> None:
     """Raises ValueError for what is neither "epoch" nor a number of batches."""
     if save_freq != "epoch" and not isinstance(save_freq, int):
         raise ValueError(
@@ -58,7 +58,15 @@ class SavingCallback(MonitorCallback):
 
     saves_without_value = True  # with `save_best_only`, where the watched value is not there
 
-    def __init__(self, monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold):
+    def __init__(
+        self,
+        monitor: str,
+        verbose: int,
+        save_best_only: bool,
+        mode: str,
+        save_freq: int | str,
+        initial_value_threshold: float | None,
+    ) -> None:
         super().__init__(monitor, mode, initial_value_threshold)
         check_save_freq(save_freq)
         self.verbose = verbose
@@ -68,28 +76,28 @@ class SavingCallback(MonitorCallback):
         self._every = Every(save_freq)
         self._current_epoch = 0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Remembers the epoch."""
         self._current_epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Saves where enough batches have gone by."""
         if self._should_save_on_batch(batch):
             self._save_model(self._current_epoch, batch, logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Saves after an epoch."""
         if self.save_freq == "epoch":
             self._save_model(epoch, None, logs)
 
-    def _should_save_on_batch(self, batch):
+    def _should_save_on_batch(self, batch: int) -> bool:
         return self.save_freq != "epoch" and self._every.due(batch)
 
-    def _log_message(self, text):
+    def _log_message(self, text: str) -> None:
         if self.verbose > 0:
             console.say(text)
 
-    def _wanted(self, epoch, logs, path):
+    def _wanted(self, epoch: int, logs: dict[str, Any] | None, path: str) -> bool:
         """Whether to save now, by the watched value."""
         if not self.save_best_only:
             self._log_message(f"\nEpoch {epoch + 1}: saving model to {path}")
@@ -145,15 +153,15 @@ class ModelCheckpoint(SavingCallback):
 
     def __init__(
         self,
-        filepath,
-        monitor="val_loss",
-        verbose=0,
-        save_best_only=False,
-        save_weights_only=False,
-        mode="auto",
+        filepath: str | os.PathLike,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
         save_freq: Any = "epoch",
-        initial_value_threshold=None,
-    ):
+        initial_value_threshold: float | None = None,
+    ) -> None:
         super().__init__(monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold)
         self.filepath = os.fsdecode(filepath)
         self.save_weights_only = save_weights_only
@@ -169,7 +177,7 @@ class ModelCheckpoint(SavingCallback):
                 f"Received: filepath={self.filepath}"
             )
 
-    def _save_model(self, epoch, batch, logs):
+    def _save_model(self, epoch: int, batch: int | None, logs: dict[str, Any] | None) -> None:
         path = self._get_file_path(epoch, batch, logs)
         if not self._wanted(epoch, logs, path):
             return
@@ -185,7 +193,7 @@ class ModelCheckpoint(SavingCallback):
             self.model.save(path, overwrite=True)
         self._log_message(f"\nEpoch {epoch + 1}: finished saving model to {path}")
 
-    def _get_file_path(self, epoch, batch, logs):
+    def _get_file_path(self, epoch: int, batch: int | None, logs: dict[str, Any] | None) -> str:
         logs = logs or {}
         names = dict(logs)
         if batch is not None:

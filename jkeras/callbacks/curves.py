@@ -1,11 +1,18 @@
 """Curves of the results of epochs, training and validation in one picture for each name."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 WIDTH = 4.5  # inches of one picture
 HEIGHT = 3.2
 ACROSS = 3  # pictures side by side
 
 
-def new_figure(make, curves, names=None):
+def new_figure(
+    make: Callable[..., Any],
+    curves: dict[str, dict[int, float]],
+    names: Iterable[str] | None = None,
+) -> Any:
     """A matplotlib figure with the curves.
 
     Args:
@@ -31,7 +38,7 @@ def new_figure(make, curves, names=None):
     return figure
 
 
-def by_epoch(history):
+def by_epoch(history: dict[str, list[float]]) -> dict[str, dict[int, float]]:
     """{name: {epoch: value}} of lists of results; a shorter one, as of validation that is not run
     each time, is spread evenly.
 

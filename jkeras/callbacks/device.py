@@ -8,7 +8,7 @@ import jax
 DEVICE_FILES = {"/dev/nvidia0": "an NVIDIA GPU", "/dev/kfd": "an AMD GPU", "/dev/accel0": "a TPU"}
 
 
-def unused_accelerator():
+def unused_accelerator() -> str | None:
     """Why another device than the CPU could be expected, in words; None where JAX uses one, or was
     told to use the CPU.
     """

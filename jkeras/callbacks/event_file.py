@@ -7,11 +7,12 @@ import socket
 import struct
 import time
 import zlib
+from typing import Any
 
 import numpy as np
 
 
-def _crc_table():
+def _crc_table() -> list[int]:
     table = []
     for crc in range(256):
         for _ in range(8):
@@ -26,7 +27,7 @@ def _crc_table():
 CRC = _crc_table()
 
 
-def masked_crc(data):
+def masked_crc(data: bytes) -> int:
     """The CRC-32C of bytes in the masked form of TFRecord files.
 
     >>> hex(masked_crc(b"123456789"))
@@ -42,7 +43,7 @@ def masked_crc(data):
 # ---------------------------------------------------------------- protocol buffers
 
 
-def _varint(value):
+def _varint(value: int) -> bytes:
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -50,7 +51,7 @@ def _varint(value):
     return bytes([*out, value])
 
 
-def field(number, value):
+def field(number: int, value: float | str | bytes) -> bytes:
     """One field of a message: an int, a float (as double), or bytes and text.
 
     >>> field(2, 300).hex(), field(1, "a").hex()
@@ -71,7 +72,9 @@ DOUBLE = 2
 STRING = 7
 
 
-def _summary(tag, plugin, dtype, shape, content, about=b""):
+def _summary(
+    tag: str, plugin: str, dtype: int, shape: tuple[int, ...], content: bytes, about: bytes = b""
+) -> bytes:
     """A summary value: a tensor for one of TensorBoard's plugins, as TensorFlow 2 writes it."""
     dimensions = b"".join(field(2, field(1, size)) for size in shape)
     tensor = field(1, dtype) + field(2, dimensions) + content
@@ -79,12 +82,12 @@ def _summary(tag, plugin, dtype, shape, content, about=b""):
     return field(1, tag) + field(9, metadata) + field(8, tensor)
 
 
-def scalar(tag, value):
+def scalar(tag: str, value: float) -> bytes:
     """A summary value: one number."""
     return _summary(tag, "scalars", FLOAT, (), field(4, struct.pack("<f", float(value))))
 
 
-def histogram(tag, values, bins=30):
+def histogram(tag: str, values: Any, bins: int = 30) -> bytes:
     """A summary value: how the finite numbers of an array are spread, as rows (left edge, right
     edge, count).
     """
@@ -100,7 +103,7 @@ def histogram(tag, values, bins=30):
     return _summary(tag, "histograms", DOUBLE, rows.shape, field(4, rows.astype("<f8").tobytes()))
 
 
-def images(tag, pictures):
+def images(tag: str, pictures: list[np.ndarray]) -> bytes:
     """A summary value: pictures of one size, uint8 (height, width, channels)."""
     height, width, _ = pictures[0].shape
     texts = [str(width), str(height), *map(_png, pictures)]
@@ -108,12 +111,12 @@ def images(tag, pictures):
     return _summary(tag, "images", STRING, (len(texts),), content)
 
 
-def _png(pixels):
+def _png(pixels: np.ndarray) -> bytes:
     """A picture as the bytes of a PNG file."""
     height, width, channels = pixels.shape
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
 
-    def chunk(kind, data):
+    def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = zlib.crc32(kind + data)
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
@@ -126,7 +129,7 @@ def _png(pixels):
     )
 
 
-def keras_graph(text):
+def keras_graph(text: str) -> bytes:
     """A summary value: the JSON of a model, from which TensorBoard draws it."""
     return _summary("keras", "graph_keras_model", STRING, (), field(8, text), b"1")
 
@@ -149,13 +152,13 @@ class EventFile:
     1
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike) -> None:
         self.folder = folder
         self.path = None
         self._waiting = []
         self._written = time.monotonic()
 
-    def write(self, step, values):
+    def write(self, step: int, values: Any) -> None:
         """Writes one event with summary values; readers see it within seconds, or after `flush`."""
         if self.path is None:
             writer = f"{socket.gethostname()}.{os.getpid()}.{id(self)}"
@@ -167,7 +170,7 @@ class EventFile:
         if time.monotonic() - self._written > SECONDS:
             self.flush()
 
-    def _record(self, data):
+    def _record(self, data: bytes) -> None:
         size = struct.pack("<Q", len(data))
         self._waiting += [
             size,
@@ -176,7 +179,7 @@ class EventFile:
             struct.pack("<I", masked_crc(data)),
         ]
 
-    def flush(self):
+    def flush(self) -> None:
         """Lets readers see what was written."""
         self._written = time.monotonic()
         if self._waiting:

@@ -1,5 +1,8 @@
 """LambdaCallback: functions as a callback."""
 
+from collections.abc import Callable
+from typing import Any
+
 from jkeras.callbacks.base import HOOKS, Callback
 from jkeras.core.names.registry import public
 
@@ -20,14 +23,14 @@ class LambdaCallback(Callback):
 
     def __init__(
         self,
-        on_epoch_begin=None,
-        on_epoch_end=None,
-        on_train_begin=None,
-        on_train_end=None,
-        on_train_batch_begin=None,
-        on_train_batch_end=None,
-        **kwargs,
-    ):
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__()
         functions = dict(
             on_epoch_begin=on_epoch_begin,

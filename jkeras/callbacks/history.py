@@ -1,5 +1,8 @@
 """History: the results of each epoch, what `fit` returns."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 
 from jkeras.callbacks.base import Callback
@@ -17,24 +20,24 @@ class History(Callback):
     []
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.history = {}
         self.epoch = []
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Counts anew, unless a checkpoint has just been restored."""
         if not self.was_restored():
             self.epoch = []
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds an epoch."""
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
         vars(self.model)["history"] = self
 
-    def plot(self, names=None):
+    def plot(self, names: Iterable[str] | None = None) -> Any:
         """Draws the results over the epochs, training and validation of a name in one picture;
         needs matplotlib.
 
@@ -56,14 +59,14 @@ class History(Callback):
             ) from error
         return new_figure(pyplot.figure, by_epoch(self.history), names)
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """Both lists."""
         return {
             "epoch": self.epoch,
             "history": {k: [np.asarray(x).tolist() for x in v] for k, v in self.history.items()},
         }
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Takes both lists back.
 
         Raises:

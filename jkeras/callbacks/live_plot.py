@@ -3,6 +3,8 @@
 import io
 import time
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.curves import new_figure
@@ -26,14 +28,14 @@ class LivePlot(Callback):
     ['loss']
     """
 
-    def __init__(self, names=None, interval=1.0):
+    def __init__(self, names: Iterable[str] | None = None, interval: float = 1.0) -> None:
         super().__init__()
         self.names = names
         self.interval = interval
         self.display = None
         self._warned = False
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """A new display for a new training."""
         self.epochs = []
         self.curves = {}
@@ -48,7 +50,7 @@ class LivePlot(Callback):
                 stacklevel=2,
             )
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds a point to each curve."""
         if not self._shows:
             return
@@ -58,12 +60,12 @@ class LivePlot(Callback):
         if time.monotonic() - self._drawn >= self.interval:
             self._show()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Draws the whole curves."""
         if self._shows and self.epochs:
             self._show()
 
-    def _show(self):
+    def _show(self) -> None:
         from IPython.display import Image, display
 
         picture = Image(data=self._png())
@@ -73,12 +75,12 @@ class LivePlot(Callback):
             self.display.update(picture)
         self._drawn = time.monotonic()
 
-    def _png(self):
+    def _png(self) -> bytes:
         stream = io.BytesIO()
         self.figure().savefig(stream, format="png")
         return stream.getvalue()
 
-    def figure(self):
+    def figure(self) -> Any:
         """The curves so far, as a matplotlib figure."""
         # without pyplot: the user's own figures stay as they are
         from matplotlib.figure import Figure

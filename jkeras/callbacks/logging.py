@@ -3,6 +3,7 @@
 import collections.abc
 import csv
 import os
+from typing import Any
 
 import numpy as np
 
@@ -24,14 +25,16 @@ class CSVLogger(Callback):
     ';'
     """
 
-    def __init__(self, filename, separator=",", append=False):
+    def __init__(
+        self, filename: str | os.PathLike, separator: str = ",", append: bool = False
+    ) -> None:
         super().__init__()
         self.filename = os.fsdecode(filename)
         self.sep = separator
         self.append = append
         self.csv_file = self.writer = self.keys = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Opens the file."""
         self.on_train_end()
         has_rows = (
@@ -42,7 +45,7 @@ class CSVLogger(Callback):
         self.keys = None
         self.append_header = not has_rows
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes a row."""
         logs = logs or {}
         if self.writer is None:
@@ -57,14 +60,14 @@ class CSVLogger(Callback):
         self.writer.writerow({"epoch": epoch, **cells})
         self.csv_file.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the file."""
         if self.csv_file is not None and not self.csv_file.closed:
             self.csv_file.close()
         self.writer = None
 
 
-def _cell(value):
+def _cell(value: Any) -> Any:
     if (
         isinstance(value, collections.abc.Iterable)
         and not isinstance(value, str)

@@ -1,5 +1,8 @@
 """Logs that wait for the device only when somebody reads them."""
 
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
 import jax
 import numpy as np
 
@@ -13,11 +16,11 @@ class Logs(dict):
     (False, {'loss': 0.5}, True)
     """
 
-    def __init__(self, values):
+    def __init__(self, values: Mapping[str, Any]) -> None:
         super().__init__(values)
         self.fetched = False
 
-    def fetch(self):
+    def fetch(self) -> Self:
         """The values on the host: scalars as Python numbers, arrays as numpy arrays."""
         if self.fetched:
             return self
@@ -30,15 +33,15 @@ class Logs(dict):
         return self
 
     # without a method of its own, `dict(logs)` and `{**logs}` would copy past `__getitem__`
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return super().__iter__()
 
-    def copy(self):
+    def copy(self) -> dict[str, Any]:
         """A plain dict of the fetched values."""
         return dict(self)
 
 
-def _on_host(value):
+def _on_host(value: Any) -> Any:
     """An array as a number or numpy array, unless parts of it lie with other processes."""
     if not hasattr(value, "dtype") or not getattr(value, "is_fully_addressable", True):
         return value
@@ -48,10 +51,10 @@ def _on_host(value):
     return value
 
 
-def _reading(name):
+def _reading(name: str) -> Callable[..., Any]:
     method = getattr(dict, name)
 
-    def read(self, *args):
+    def read(self, *args: Any) -> Any:
         return method(self.fetch(), *args)
 
     read.__name__ = name

@@ -2,11 +2,16 @@
 
 import math
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from jkeras.callbacks.base import Callback
 from jkeras.core.errors import readable, suggestion
+
+if TYPE_CHECKING:
+    from jkeras.metrics.base import Metric
 
 # what a checkpoint keeps of the callbacks that watch a value, beside the best one
 COUNTS = {"wait", "cooldown_counter", "best_epoch", "stopped_epoch"}
@@ -40,7 +45,13 @@ class MonitorCallback(Callback):
     )
     LOWER = ("loss", "error", "mae", "mse", "divergence", "entropy")
 
-    def __init__(self, monitor="val_loss", mode="auto", initial_value_threshold=None, min_delta=0):
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        mode: str = "auto",
+        initial_value_threshold: float | None = None,
+        min_delta: float = 0,
+    ) -> None:
         super().__init__()
         if mode not in ("auto", "min", "max"):
             warnings.warn(
@@ -55,7 +66,7 @@ class MonitorCallback(Callback):
         self.min_delta = abs(min_delta)
 
     @property
-    def higher_is_better(self):
+    def higher_is_better(self) -> bool:
         """The direction of the watched value."""
         if self.mode != "auto":
             return self.mode == "max"
@@ -74,16 +85,16 @@ class MonitorCallback(Callback):
         return higher
 
     @property
-    def monitor_op(self):
+    def monitor_op(self) -> Callable[..., Any]:
         """`ops.greater` or `ops.less`: what a better value is to the best one."""
         from jkeras import ops
 
         return ops.greater if self.higher_is_better else ops.less
 
-    def _metrics(self):
+    def _metrics(self) -> "list[Metric]":
         return getattr(self.model, "compiled_metrics", lambda: [])()
 
-    def _explain(self):
+    def _explain(self) -> NoReturn:
         raise ValueError(
             f"{type(self).__name__} watches '{self.monitor}', and whether lower or higher is "
             "better there cannot be told from the model's metrics "
@@ -91,7 +102,7 @@ class MonitorCallback(Callback):
             "`monitor` that was meant."
         )
 
-    def is_better(self, value, reference):
+    def is_better(self, value: Any, reference: Any) -> Any:
         """Whether a value beats a reference by more than `min_delta`; anything beats None."""
         if reference is None:
             return True
@@ -99,7 +110,7 @@ class MonitorCallback(Callback):
             return np.greater(value - self.min_delta, reference)
         return np.less(value + self.min_delta, reference)
 
-    def found(self, logs):
+    def found(self, logs: dict[str, Any] | None) -> Any:
         """The watched value, or None; an error where neither the logs nor the model's metrics have
         the name.
         """
@@ -109,7 +120,7 @@ class MonitorCallback(Callback):
             self._explain()
         return value
 
-    def current(self, logs, consequence):
+    def current(self, logs: dict[str, Any] | None, consequence: str) -> Any:
         """The watched value; None, with a warning, where the logs lack it."""
         value = self.found(logs)
         if value is None:
@@ -120,11 +131,11 @@ class MonitorCallback(Callback):
             )
         return value
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """The best value."""
         return {"best": None if self.best is None else float(self.best)}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Takes the best value back, and the numbers beside it.
 
         Raises:
@@ -142,7 +153,7 @@ class MonitorCallback(Callback):
         self._restored = True
 
 
-def _is_kept(name, value):
+def _is_kept(name: str, value: Any) -> bool:
     """Whether a checkpoint keeps such a value under a name."""
     is_number = type(value) in (int, float)  # True and False are none
     if name in COUNTS:

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from typing import Any
 
 import jax
 
@@ -18,7 +19,7 @@ class Trace:
         count: how many steps; 0 switches it off.
     """
 
-    def __init__(self, folder, start, count):
+    def __init__(self, folder: str | os.PathLike, start: int, count: int) -> None:
         self.folder = os.fsdecode(folder)
         self.start = start
         self.count = count
@@ -26,7 +27,7 @@ class Trace:
         self.ended = count == 0
         self._step = None
 
-    def begin(self, step):
+    def begin(self, step: int) -> None:
         """Before a step, or before several of which this is the first."""
         if not self.ended and not self.running and step >= self.start:
             try:
@@ -43,7 +44,7 @@ class Trace:
             self._step = jax.profiler.StepTraceAnnotation("train", step_num=step)
             self._step.__enter__()
 
-    def end(self, step, logs):
+    def end(self, step: int, logs: dict[str, Any] | None) -> None:
         """After a step; the results of the last one are waited for, since what has not run yet is
         not in the trace.
         """
@@ -53,12 +54,12 @@ class Trace:
                 dict(logs or {})
                 self.stop()
 
-    def _leave(self):
+    def _leave(self) -> None:
         if self._step is not None:
             self._step.__exit__(None, None, None)
             self._step = None
 
-    def stop(self):
+    def stop(self) -> None:
         """Writes the trace, if one is running."""
         if self.running:
             self._leave()
@@ -95,7 +96,7 @@ class ProfilerTrace(Callback):
 
     every_batch = False
 
-    def __init__(self, logdir, start_step=10, steps=20):
+    def __init__(self, logdir: str | os.PathLike, start_step: int = 10, steps: int = 20) -> None:
         super().__init__()
         if start_step < 1 or steps < 1:
             raise ValueError(
@@ -107,7 +108,7 @@ class ProfilerTrace(Callback):
         self.steps = steps
         self._trace = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts counting."""
         if self._trace is not None:
             self._trace.stop()  # of a training that broke off
@@ -115,21 +116,21 @@ class ProfilerTrace(Callback):
         self._before = 0
         self._seen = 0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts on."""
         self._before += self._seen
         self._seen = 0
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the profiler where it is time."""
         self._trace.begin(self._before + batch + 1)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Stops it where it is time."""
         self._seen = batch + 1
         self._trace.end(self._before + self._seen, logs)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Writes what there is; warns where the training had too few steps."""
         if not self._trace.running and not self._trace.ended:
             warnings.warn(

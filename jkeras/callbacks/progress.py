@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import time
+from typing import Any
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.device import unused_accelerator
@@ -33,13 +34,13 @@ class ProgbarLogger(Callback):
 
     every_batch = False
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self._in_epoch = False
         self.screen = None
         self.rows = None
 
-    def set_params(self, params):
+    def set_params(self, params: dict[str, Any]) -> None:
         """Takes epochs, steps and verbosity."""
         super().set_params(params)
         self.verbose = params.get("verbose")
@@ -50,14 +51,14 @@ class ProgbarLogger(Callback):
 
     # ------------------------------------------------------------ training
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """One screen for the whole training: in a notebook all epochs share one display."""
         self.screen = screen()
         if self.verbose and not settings.has_told_device:
             settings.has_told_device = True
             self._tell_device()
 
-    def _tell_device(self):
+    def _tell_device(self) -> None:
         """Says that the training runs on the CPU, where another device could be expected."""
         reason = unused_accelerator()
         if reason is not None:
@@ -66,7 +67,7 @@ class ProgbarLogger(Callback):
                 "what it finds; `JAX_PLATFORMS=cpu` chooses the CPU without this line.\n"
             )
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the line of an epoch."""
         self._in_epoch = True
         self._start(self.screen)
@@ -75,47 +76,47 @@ class ProgbarLogger(Callback):
                 self.screen.write(f"Epoch {epoch + 1}/{self.epochs}\n")
             self.prefix = f"Epoch {epoch + 1}/{self.epochs} - "
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Moves the bar."""
         self._update(batch + 1, logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Ends the line with all results."""
         self._finish(logs)
         self._in_epoch = False
 
     # ------------------------------------------------------------ evaluation and prediction
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts a line, unless this is the validation of an epoch."""
         if not self._in_epoch:
             self._start()
 
-    def on_test_batch_end(self, batch, logs=None):
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Moves the bar."""
         if not self._in_epoch:
             self._update(batch + 1, logs)
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Ends the line."""
         if not self._in_epoch:
             self._finish(logs)
 
-    def on_predict_begin(self, logs=None):
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts a line."""
         self._start()
 
-    def on_predict_batch_end(self, batch, logs=None):
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Moves the bar."""
         self._update(batch + 1, {})
 
-    def on_predict_end(self, logs=None):
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
         """Ends the line."""
         self._finish({})
 
     # ------------------------------------------------------------ the line
 
-    def _start(self, shown_on=None):
+    def _start(self, shown_on: "File | Terminal | None" = None) -> None:
         self.screen = shown_on or screen()
         self.prefix = ""
         self.seen = 0
@@ -123,7 +124,7 @@ class ProgbarLogger(Callback):
         self.first = None  # (time, steps) after the first dispatch
         self.compiled = self._compile_seconds()
 
-    def _update(self, seen, logs):
+    def _update(self, seen: int, logs: dict[str, Any] | None) -> None:
         self.seen = seen
         now = time.monotonic()
         self.first = self.first or (now, seen)
@@ -131,7 +132,7 @@ class ProgbarLogger(Callback):
             self.shown = now
             self.screen.redraw(self._bar(now) + _values(logs))
 
-    def _finish(self, logs):
+    def _finish(self, logs: dict[str, Any] | None) -> None:
         if not self.verbose:
             return
         now = time.monotonic()
@@ -146,17 +147,17 @@ class ProgbarLogger(Callback):
             )
         self.total = self.total or self.seen
 
-    def _compile_seconds(self):
+    def _compile_seconds(self) -> float:
         return getattr(self.model, "compile_seconds", 0.0)
 
-    def _compiling(self):
+    def _compiling(self) -> str:
         """ " - compiled in 1.2s", where it took time in this epoch."""
         seconds = self._compile_seconds() - self.compiled
         if seconds < 0.05:
             return ""
         return f" - compiled in {seconds:.1f}s"
 
-    def _bar(self, now, done=False):
+    def _bar(self, now: float, done: bool = False) -> str:
         seen = self.seen
         total = self.total
         if total is None:
@@ -169,7 +170,7 @@ class ProgbarLogger(Callback):
             seconds = self._step(now) * (total - seen)
         return " ".join([text, duration(seconds), *self._pace(now)])
 
-    def _step(self, now):
+    def _step(self, now: float) -> float:
         """Seconds of a step."""
         if self.first is not None:
             began, before = self.first
@@ -177,7 +178,7 @@ class ProgbarLogger(Callback):
                 return (now - began) / (self.seen - before)
         return (now - self.started) / max(self.seen, 1)
 
-    def _pace(self, now):
+    def _pace(self, now: float) -> list[str]:
         """["12ms/step", "2.7k rows/s"]"""
         step = self._step(now)
         pace = [f"{_short(step)}/step"]
@@ -186,7 +187,7 @@ class ProgbarLogger(Callback):
         return pace
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """A time to wait: "59s", "2:05", "1:00:09".
 
     >>> duration(59.2), duration(125), duration(3609)
@@ -202,7 +203,7 @@ def duration(seconds):
     return f"{hours}:{minutes:02d}:{seconds:02d}"
 
 
-def _short(seconds):
+def _short(seconds: float) -> str:
     """A time of one step: "12ms".
 
     >>> _short(0.012), _short(2e-5)
@@ -215,7 +216,7 @@ def _short(seconds):
     return f"{seconds * 1e6:.0f}us"
 
 
-def _thousands(number):
+def _thousands(number: float) -> str:
     """A rate with three digits: "2.67k".
 
     >>> _thousands(12.34), _thousands(2666.7), _thousands(3.1e6)
@@ -227,7 +228,7 @@ def _thousands(number):
     return f"{number:.3g}"
 
 
-def _values(logs):
+def _values(logs: dict[str, Any] | None) -> str:
     """ " - accuracy: 0.9000 - loss: 0.1000" """
     text = ""
     for name, value in (logs or {}).items():
@@ -247,24 +248,24 @@ class Terminal:
 
     live = True
 
-    def write(self, text):
+    def write(self, text: str) -> None:
         """Writes text."""
         try:
             console.write(text)
         except UnicodeEncodeError:  # a terminal that cannot draw lines
             console.write(text.translate(PLAIN).encode("ascii", "replace").decode())
 
-    def bold(self, text):
+    def bold(self, text: str) -> str:
         """The text, to be shown so that it stands out."""
         if os.environ.get("TERM") in ("dumb", "unknown"):
             return text
         return f"{BOLD}{text}{NORMAL}"
 
-    def table(self, text):
+    def table(self, text: str) -> None:
         """Shows lines that belong below each other, however long they are."""
         self.write(text)
 
-    def redraw(self, line, end=False):
+    def redraw(self, line: str, end: bool = False) -> None:
         """Draws the line in place of the last one; while it is to be drawn again, no longer than a
         row.
         """
@@ -280,7 +281,7 @@ class File(Terminal):
 
     live = False
 
-    def bold(self, text):
+    def bold(self, text: str) -> str:
         """The text as it is."""
         return text
 
@@ -288,26 +289,26 @@ class File(Terminal):
 class Notebook(Terminal):
     """A notebook: one display that is updated."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.text = ""
         self.handle = None
 
-    def write(self, text):
+    def write(self, text: str) -> None:
         """Adds text above the line."""
         self.text += text
         self._show(self.text)
 
-    def redraw(self, line, end=False):
+    def redraw(self, line: str, end: bool = False) -> None:
         """Shows the line below the text."""
         self._show(self.text + line)
         if end:
             self.text += line + "\n"
 
-    def bold(self, text):
+    def bold(self, text: str) -> str:
         """The text with what `table` makes bold."""
         return f"{BOLD}{text}{NORMAL}"
 
-    def table(self, text):
+    def table(self, text: str) -> None:
         """A display of its own, whose lines are not broken."""
         from IPython.display import display
 
@@ -319,7 +320,7 @@ class Notebook(Terminal):
         }
         display(content, raw=True)
 
-    def _show(self, text):
+    def _show(self, text: str) -> None:
         from IPython.display import display
 
         content = {"text/plain": text}
@@ -329,13 +330,13 @@ class Notebook(Terminal):
             self.handle.update(content, raw=True)
 
 
-def in_notebook():
+def in_notebook() -> bool:
     """Whether the code runs in a Jupyter or Colab kernel."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return shell is not None and hasattr(shell, "kernel")
 
 
-def screen():
+def screen() -> Terminal | File:
     """Where progress is shown."""
     if in_notebook():
         return Notebook()

@@ -3,13 +3,14 @@ as text.
 """
 
 import os
+from typing import Any
 
 import numpy as np
 
 from jkeras.core.system.own_files import open_own
 
 
-def embeddings_of(model):
+def embeddings_of(model: Any) -> dict[str, np.ndarray]:
     """{layer's name: its matrix} of a model's Embedding layers."""
     return {
         layer.name: np.asarray(layer.embeddings.value)
@@ -18,7 +19,7 @@ def embeddings_of(model):
     }
 
 
-def write_config(folder, names, metadata):
+def write_config(folder: str, names: list[str], metadata: Any) -> None:
     """Writes the file that names the embeddings.
 
     Args:
@@ -48,7 +49,7 @@ def write_config(folder, names, metadata):
             file.write("}\n")
 
 
-def write_vectors(folder, embeddings):
+def write_vectors(folder: str, embeddings: dict[str, np.ndarray]) -> None:
     """Writes each embedding's rows as lines of numbers between tabs."""
     for name, matrix in embeddings.items():
         with open_own(os.path.join(folder, f"{name}.tsv")) as file:

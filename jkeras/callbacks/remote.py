@@ -5,6 +5,8 @@ import queue
 import threading
 import urllib.parse
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +37,12 @@ class RemoteMonitor(Callback):
 
     def __init__(
         self,
-        root="http://localhost:9000",
-        path="/publish/epoch/end/",
-        field="data",
-        headers=None,
-        send_as_json=False,
-    ):
+        root: str = "http://localhost:9000",
+        path: str = "/publish/epoch/end/",
+        field: str = "data",
+        headers: dict[str, str] | None = None,
+        send_as_json: bool = False,
+    ) -> None:
         super().__init__()
         self.root = root
         self.path = path
@@ -49,11 +51,11 @@ class RemoteMonitor(Callback):
         self.send_as_json = send_as_json
         self._sender = None
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Without the thread, which no copy shares."""
         return {**self.__dict__, "_sender": None}
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Sends the logs."""
         values = {"epoch": epoch}
         for name, value in (logs or {}).items():
@@ -68,7 +70,7 @@ class RemoteMonitor(Callback):
             self._sender.wait(PROMPT)
         self._warn()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Waits a moment for what is under way."""
         if self._sender is None:
             return
@@ -77,7 +79,7 @@ class RemoteMonitor(Callback):
         self._warn()
         self._sender = None
 
-    def _form(self, text):
+    def _form(self, text: str) -> tuple[bytes, dict[str, str]]:
         """(body, headers) of a request."""
         kind = "application/json"
         if not self.send_as_json:
@@ -85,7 +87,7 @@ class RemoteMonitor(Callback):
             kind = "application/x-www-form-urlencoded"
         return text.encode(), {"Content-Type": kind, **(self.headers or {})}
 
-    def _warn(self):
+    def _warn(self) -> None:
         """Warns of what could not be sent since the last time."""
         from jkeras.core.system.web import without_password  # which takes time to import
 
@@ -104,7 +106,7 @@ class _Sender:
         address: where to.
     """
 
-    def __init__(self, address):
+    def __init__(self, address: str) -> None:
         self.address = address
         self._left = 0  # requests that are waiting or under way
         self._runs = False  # whether there is a thread
@@ -112,11 +114,11 @@ class _Sender:
         self._problems = queue.SimpleQueue()
         self._changed = threading.Condition()
 
-    def is_idle(self):
+    def is_idle(self) -> bool:
         """Whether all has been sent."""
         return self._left == 0
 
-    def put(self, body, headers):
+    def put(self, body: bytes, headers: dict[str, str]) -> None:
         """Has a request sent, unless too many are waiting."""
         with self._changed:
             if self._left >= MOST_WAITING:
@@ -128,14 +130,14 @@ class _Sender:
                 self._runs = True
                 threading.Thread(target=self._send_all, daemon=True).start()
 
-    def wait(self, seconds):
+    def wait(self, seconds: float) -> bool:
         """Waits until all has been sent, but no longer than so many seconds; returns whether it
         has.
         """
         with self._changed:
             return self._changed.wait_for(self.is_idle, seconds)
 
-    def give_up(self):
+    def give_up(self) -> None:
         """Leaves out what is waiting."""
         with self._changed:
             self._problems.put(f"{self._left} epochs have not been sent")
@@ -143,12 +145,12 @@ class _Sender:
                 self._requests.get()
                 self._left -= 1
 
-    def problems(self):
+    def problems(self) -> Iterator[str]:
         """What went wrong since the last call, one text each."""
         while not self._problems.empty():
             yield self._problems.get()
 
-    def _send_all(self):
+    def _send_all(self) -> None:
         while True:
             with self._changed:
                 if self._requests.empty():
@@ -163,7 +165,7 @@ class _Sender:
                 self._changed.notify_all()
 
 
-def _post(address, body, headers):
+def _post(address: str, body: bytes, headers: dict[str, str]) -> str | None:
     """Sends one request; returns what went wrong, or None."""
     import http.client  # these take time to import, and only this function needs them
     import urllib.request

@@ -3,6 +3,8 @@
 import inspect
 import warnings
 from inspect import Parameter
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +16,12 @@ from jkeras.core.names.registry import public
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def rate_of(optimizer):
+def rate_of(optimizer: Any) -> float:
     """An optimizer's learning rate as a number."""
     return float(np.asarray(optimizer.learning_rate))
 
 
-def named_rates(optimizer):
+def named_rates(optimizer: Any) -> dict[str, float]:
     """{name in the logs: learning rate}, of each optimizer where there are several."""
     several = getattr(optimizer, "optimizers", None)
     if several is None:
@@ -27,7 +29,7 @@ def named_rates(optimizer):
     return {f"learning_rate_{o.name}": rate_of(o) for o in several}
 
 
-def with_words(optimizer):
+def with_words(optimizer: Any) -> list[tuple[Any, str]]:
     """(optimizer, what a printed line calls it) of each optimizer."""
     several = getattr(optimizer, "optimizers", None)
     if several is None:
@@ -50,12 +52,12 @@ class LearningRateScheduler(Callback):
     0
     """
 
-    def __init__(self, schedule, verbose=0):
+    def __init__(self, schedule: Callable[..., Any], verbose: int = 0) -> None:
         super().__init__()
         self.schedule = schedule
         self.verbose = verbose
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Sets the rate, with several optimizers of each."""
         for optimizer, word in with_words(self.model.optimizer):
             if not hasattr(optimizer, "learning_rate"):
@@ -75,7 +77,7 @@ class LearningRateScheduler(Callback):
                     f"{rate}."
                 )
 
-    def _next(self, epoch, rate):
+    def _next(self, epoch: int, rate: float) -> Any:
         try:
             parameters = inspect.signature(self.schedule).parameters
         except (TypeError, ValueError):
@@ -86,7 +88,7 @@ class LearningRateScheduler(Callback):
             return self.schedule(epoch, rate)
         return self.schedule(epoch)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Puts the rate into the logs."""
         if logs is not None:
             logs.update(named_rates(self.model.optimizer))
@@ -116,16 +118,16 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def __init__(
         self,
-        monitor="val_loss",
-        factor=0.1,
-        patience=10,
-        verbose=0,
-        mode="auto",
-        min_delta=1e-4,
-        cooldown=0,
-        min_lr=0.0,
-        **kwargs,
-    ):
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta)
         if kwargs:
             warnings.warn(
@@ -144,7 +146,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.cooldown_counter = 0
         self.wait = 0
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts anew."""
         if self.was_restored():
             return
@@ -152,11 +154,11 @@ class ReduceLROnPlateau(MonitorCallback):
         self.cooldown_counter = 0
         self.wait = 0
 
-    def in_cooldown(self):
+    def in_cooldown(self) -> bool:
         """Whether it still waits after a change."""
         return self.cooldown_counter > 0
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Watches and reduces; puts the rate into the logs."""
         if logs is None:
             logs = {}
@@ -176,7 +178,7 @@ class ReduceLROnPlateau(MonitorCallback):
                 self.cooldown_counter = self.cooldown
                 self.wait = 0
 
-    def _reduce(self, epoch):
+    def _reduce(self, epoch: int) -> bool:
         """Reduces each optimizer's rate that is not at `min_lr` yet; whether there was one."""
         above = [
             (o, word)
@@ -193,6 +195,6 @@ class ReduceLROnPlateau(MonitorCallback):
                 )
         return bool(above)
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """Best value, patience and cooldown used."""
         return {**super().get_state(), "wait": self.wait, "cooldown_counter": self.cooldown_counter}

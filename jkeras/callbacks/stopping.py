@@ -1,5 +1,7 @@
 """Callbacks that stop a training: EarlyStopping, TerminateOnNaN."""
 
+from typing import Any
+
 import numpy as np
 
 from jkeras.callbacks.base import Callback
@@ -31,15 +33,15 @@ class EarlyStopping(MonitorCallback):
 
     def __init__(
         self,
-        monitor="val_loss",
+        monitor: str = "val_loss",
         min_delta: float = 0,
-        patience=0,
-        verbose=0,
-        mode="auto",
-        baseline=None,
-        restore_best_weights=False,
-        start_from_epoch=0,
-    ):
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta)
         self.patience = patience
         self.verbose = verbose
@@ -51,7 +53,7 @@ class EarlyStopping(MonitorCallback):
         self._each_before = None  # what a checkpoint had of it
         self._each = None  # the `MemberStopping`, where members stop on their own
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts anew; where a checkpoint has just been restored, goes on, or asks to stop once
         more.
         """
@@ -65,7 +67,7 @@ class EarlyStopping(MonitorCallback):
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self.best_weights = self._each = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Watches, remembers the best weights, asks to stop."""
         value = self.get_monitor_value(logs)
         if value is None or epoch < self.start_from_epoch:
@@ -86,7 +88,7 @@ class EarlyStopping(MonitorCallback):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
-    def _look_at_each(self, epoch, values):
+    def _look_at_each(self, epoch: int, values: Any) -> None:
         """Stops those members of an ensemble that have not improved."""
         if self._each is None:
             self._each = MemberStopping(self, self.model.ensemble_members)
@@ -96,22 +98,22 @@ class EarlyStopping(MonitorCallback):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
-    def _remember(self, epoch):
+    def _remember(self, epoch: int) -> None:
         """Keeps the weights, where the best ones are put back."""
         if self.restore_best_weights:
             self.best_weights = self._holder().get_weights()
             self.best_epoch = epoch
 
-    def _holder(self):
+    def _holder(self) -> Any:
         """Who has the weights: the members of an ensemble, else the model."""
         members = getattr(self.model, "ensemble_members", None)
         return self.model if members is None else members
 
-    def get_monitor_value(self, logs):
+    def get_monitor_value(self, logs: dict[str, Any] | None) -> Any:
         """The watched value; None, with a warning, where the logs lack it."""
         return self.current(logs, "Early stopping")
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Puts the best weights back."""
         if self.stopped_epoch > 0 and self.verbose > 0:
             console.say(f"Epoch {self.stopped_epoch + 1}: early stopping")
@@ -125,7 +127,7 @@ class EarlyStopping(MonitorCallback):
                 )
             self._holder().set_weights(self.best_weights)
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """Best value, patience used, best weights."""
         return {
             **super().get_state(),
@@ -136,7 +138,7 @@ class EarlyStopping(MonitorCallback):
             "each": None if self._each is None else self._each.get_state(),
         }
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Takes them back."""
         state = dict(state)
         self._each_before = state.pop("each", None)
@@ -155,11 +157,11 @@ class TerminateOnNaN(Callback):
     False
     """
 
-    def __init__(self, raise_error=False):
+    def __init__(self, raise_error: bool = False) -> None:
         super().__init__()
         self.raise_error = raise_error
 
-    def on_batch_end(self, batch, logs=None):
+    def on_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Looks at the loss."""
         loss = (logs or {}).get("loss")
         if loss is not None and not np.isfinite(loss):

@@ -1,7 +1,13 @@
 """EarlyStopping for each member of an ensemble on its own."""
 
+from typing import TYPE_CHECKING, Any
+
 import jax.numpy as jnp
 import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from jkeras.callbacks.stopping import EarlyStopping
 
 
 class MemberStopping:
@@ -13,13 +19,13 @@ class MemberStopping:
         members: of the model.
     """
 
-    def __init__(self, callback, members):
+    def __init__(self, callback: "EarlyStopping", members: Any) -> None:
         self.callback = callback
         self.members = members
         self.best = self.best_weights = None
         self.wait = np.zeros(members.size, int)
 
-    def look(self, epoch, values):
+    def look(self, epoch: int, values: "npt.ArrayLike") -> bool:
         """Takes the values of an epoch; whether all members are stopped."""
         values = np.asarray(values)
         is_active = self.members.is_active
@@ -36,10 +42,10 @@ class MemberStopping:
             self.members.stop(tired)
         return not (is_active & ~tired).any()
 
-    def _is_better(self, values, reference):
+    def _is_better(self, values: np.ndarray, reference: Any) -> np.ndarray:
         return np.broadcast_to(self.callback.is_better(values, reference), values.shape)
 
-    def _remember(self, which):
+    def _remember(self, which: np.ndarray) -> None:
         """Keeps the weights of some members, where the best ones are put back."""
         if not self.callback.restore_best_weights:
             return
@@ -52,12 +58,12 @@ class MemberStopping:
             for new, old in zip(now, self.best_weights)
         ]
 
-    def restore(self):
+    def restore(self) -> None:
         """Puts the best weights of each member back."""
         if self.best_weights is not None:
             self.members.set_weights(self.best_weights)
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps; which members are stopped stands in the training's state."""
         return {
             "best": None if self.best is None else self.best.tolist(),
@@ -65,19 +71,19 @@ class MemberStopping:
             "best_weights": as_lists(self.best_weights),
         }
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Takes it back."""
         self.best = None if state["best"] is None else np.asarray(state["best"])
         self.wait = np.asarray(state["wait"])
         self.best_weights = as_arrays(state["best_weights"])
 
 
-def as_lists(weights):
+def as_lists(weights: list[np.ndarray] | None) -> list[tuple[Any, str]] | None:
     """Arrays as what JSON can write."""
     return None if weights is None else [(w.tolist(), str(w.dtype)) for w in weights]
 
 
-def as_arrays(weights):
+def as_arrays(weights: list[tuple[Any, str]] | None) -> list[np.ndarray] | None:
     """Arrays from what `as_lists` gave.
 
     Raises:

@@ -3,7 +3,8 @@
 import contextlib
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from jkeras.callbacks.base import Callback
 from jkeras.callbacks.profiler import Trace
 from jkeras.callbacks.schedule import named_rates
 from jkeras.core.names.registry import public
+
+if TYPE_CHECKING:
+    from jkeras.callbacks.event_file import EventFile
 
 
 @public("keras.callbacks.TensorBoard")
@@ -43,15 +47,15 @@ class TensorBoard(Callback):
     def __init__(
         self,
         log_dir: Any = "logs",
-        histogram_freq=0,
-        write_graph=True,
-        write_images=False,
-        write_steps_per_second=False,
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
         update_freq: Any = "epoch",
         profile_batch: Any = 0,
-        embeddings_freq=0,
-        embeddings_metadata=None,
-    ):
+        embeddings_freq: int = 0,
+        embeddings_metadata: Any = None,
+    ) -> None:
         super().__init__()
         self.log_dir = os.fsdecode(log_dir)
         self.histogram_freq = histogram_freq
@@ -73,11 +77,11 @@ class TensorBoard(Callback):
         self._graph_written = False
         self._count_from_0()
 
-    def _count_from_0(self):
+    def _count_from_0(self) -> None:
         self._batch = 0
         self._trace = Trace(self._train_dir, *self._profiled)
 
-    def set_model(self, model):
+    def set_model(self, model: Any) -> None:
         """Takes the model, and writes its graph and the projector's settings."""
         super().set_model(model)
         if self.write_graph and not self._graph_written and model.built:
@@ -93,19 +97,19 @@ class TensorBoard(Callback):
 
     # ------------------------------------------------------------ batches
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts counting; makes the folder, so that a path that is none is found now."""
         os.makedirs(self._train_dir, exist_ok=True)
         self._trace.stop()  # of a training that broke off
         self._count_from_0()
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock, and the profiler where it is time."""
         self._batch += 1
         self._batch_started = time.monotonic()
         self._trace.begin(self._batch)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the results of a batch."""
         if self.update_freq != "epoch" and self._batch % self.update_freq == 0:
             values = {f"batch_{k}": v for k, v in (logs or {}).items()}
@@ -117,23 +121,23 @@ class TensorBoard(Callback):
         self._trace.end(self._batch, logs)
 
     @staticmethod
-    def _scalars(file, values, step):
+    def _scalars(file: "EventFile", values: dict[str, Any], step: int) -> None:
         values = [event_file.scalar(k, v) for k, v in values.items() if np.ndim(v) == 0]
         if values:
             file.write(step, values)
 
     # ------------------------------------------------------------ epochs
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock."""
         if self.write_steps_per_second:
             self._epoch_started = time.monotonic()
             self._steps_before = self._iterations()
 
-    def _iterations(self):
+    def _iterations(self) -> int:
         return int(getattr(self.model.optimizer, "iterations", 0))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the results of an epoch; now and then the weights."""
         train, validation = _by_run((logs or {}).items())
         # the rate may be hidden in an optax transformation
@@ -151,13 +155,13 @@ class TensorBoard(Callback):
         self._train.flush()
         self._validation.flush()
 
-    def _write_embeddings(self, epoch):
+    def _write_embeddings(self, epoch: int) -> None:
         os.makedirs(self._train_dir, exist_ok=True)
         name = f"keras_embedding.ckpt-{epoch}.weights.h5"
         self.model.save_weights(os.path.join(self._train_dir, name))
         projector.write_vectors(self.log_dir, projector.embeddings_of(self.model))
 
-    def _write_weights(self, epoch):
+    def _write_weights(self, epoch: int) -> None:
         for weight in self.model.weights:
             name = weight.path.replace(":", "_")
             values = np.asarray(weight.value, "float64")
@@ -168,20 +172,20 @@ class TensorBoard(Callback):
             if pictures:
                 self._train.write(epoch, [event_file.images(f"{name}/image", pictures)])
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Writes the results of an evaluation by the number of updates so far."""
         values = {f"evaluation_{k}_vs_iterations": v for k, v in (logs or {}).items()}
         self._scalars(self._validation, values, self._iterations())
         self._validation.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Completes the files."""
         self._trace.stop()
         self._train.flush()
         self._validation.flush()
 
 
-def _by_run(results):
+def _by_run(results: Iterable[tuple[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
     """({name: value} of training, the same of validation)."""
     train, validation = {}, {}
     for name, value in results:
@@ -192,7 +196,7 @@ def _by_run(results):
     return train, validation
 
 
-def _batches(profile_batch):
+def _batches(profile_batch: Any) -> tuple[int, int]:
     """(number of the first batch to profile, how many)."""
     limits = profile_batch
     if isinstance(limits, str):
@@ -215,7 +219,7 @@ def _batches(profile_batch):
 MOST = 3  # pictures of one weight, as TensorFlow
 
 
-def _pictures(values):
+def _pictures(values: np.ndarray) -> list[np.ndarray]:
     """A weight as at most three pictures, uint8 (height, width, channels); [] where its shape
     allows none.
 

@@ -1,11 +1,18 @@
 """Prices of houses in Boston."""
 
+from typing import TYPE_CHECKING
+
 from jkeras.core.names.registry import public
 from jkeras.datasets import tables
 
+if TYPE_CHECKING:
+    import numpy as np
+
 
 @public("keras.datasets.boston_housing.load_data")
-def load_data(path="boston_housing.npz", test_split=0.2, seed=113):
+def load_data(
+    path: str = "boston_housing.npz", test_split: float = 0.2, seed: int = 113
+) -> "tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]":
     """506 places in Boston with 13 numbers of each, and the median price of houses there in $1000;
     downloaded once.
 

@@ -1,13 +1,23 @@
 """Prices of houses in California."""
 
+from typing import TYPE_CHECKING
+
 from jkeras.core.names.registry import public
 from jkeras.datasets import tables
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ROWS = {"small": 600, "large": None}
 
 
 @public("keras.datasets.california_housing.load_data")
-def load_data(version="large", path="california_housing.npz", test_split=0.2, seed=113):
+def load_data(
+    version: str = "large",
+    path: str = "california_housing.npz",
+    test_split: float = 0.2,
+    seed: int = 113,
+) -> "tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]":
     """20,640 places in California with 8 numbers of each, and the median value of houses there;
     downloaded once.
 

@@ -1,5 +1,7 @@
 """CIFAR-10: small photographs of ten kinds."""
 
+from typing import Any
+
 import numpy as np
 
 from jkeras.core.names.registry import public
@@ -10,7 +12,7 @@ MEMBERS = [f"{FOLDER}/{name}" for name in (*(f"data_batch_{i}" for i in range(1,
 
 
 @public("keras.datasets.cifar10.load_data")
-def load_data():
+def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """60,000 photographs as images of 32 by 32 pixels in color; downloaded once, 170 MB.
 
     The classes are 0 airplane, 1 automobile, 2 bird, 3 cat, 4 deer, 5 dog, 6 frog, 7 horse, 8 ship
@@ -36,5 +38,5 @@ def load_data():
     return (x_train, _labels(*train)), (images(test), _labels(test))
 
 
-def _labels(*parts):
+def _labels(*parts: Any) -> np.ndarray:
     return np.concatenate([np.array(batch[b"labels"], "uint8") for batch in parts])[:, None]

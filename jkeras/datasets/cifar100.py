@@ -1,5 +1,7 @@
 """CIFAR-100: small photographs of a hundred kinds."""
 
+from typing import Any
+
 import numpy as np
 
 from jkeras.core.names.registry import public
@@ -9,7 +11,9 @@ FOLDER = "cifar-100-python"
 
 
 @public("keras.datasets.cifar100.load_data")
-def load_data(label_mode="fine"):
+def load_data(
+    label_mode: str = "fine",
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """60,000 photographs as images of 32 by 32 pixels in color, of 100 kinds in 20 groups;
     downloaded once, 169 MB.
 
@@ -40,7 +44,7 @@ def load_data(label_mode="fine"):
         "cifar-100-python.tar.gz", f"{FOLDER}-target_archive", [f"{FOLDER}/train", f"{FOLDER}/test"]
     )
 
-    def arrays(batch):
+    def arrays(batch: dict[bytes, Any]) -> tuple[np.ndarray, np.ndarray]:
         labels = batch[f"{label_mode}_labels".encode()]
         return images(batch), np.array(labels)[:, None]
 

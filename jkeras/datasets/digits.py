@@ -8,7 +8,7 @@ import numpy as np
 TEST_ROWS = 359  # a fifth of the 1,797
 
 
-def load_data():
+def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """1,797 handwritten digits as images of 8 by 8 pixels; nothing is downloaded.
 
     Pixels are whole numbers from 0 to 16, dark is high. The order of the rows is one fixed

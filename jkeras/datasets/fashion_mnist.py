@@ -16,7 +16,7 @@ MOST = 2**28  # bytes of the numbers in a file
 
 
 @public("keras.datasets.fashion_mnist.load_data")
-def load_data():
+def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """70,000 photographs of clothes as images of 28 by 28 pixels; downloaded once, 30 MB.
 
     The classes are 0 T-shirt or top, 1 trousers, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7
@@ -38,7 +38,7 @@ def load_data():
     ((60000, 28, 28), (10000,))
     """
 
-    def arrays(name):
+    def arrays(name: str) -> tuple[np.ndarray, np.ndarray]:
         images = _numbers(fetched(f"{name}-images-idx3-ubyte.gz", folder=FOLDER), 3)
         labels = _numbers(fetched(f"{name}-labels-idx1-ubyte.gz", folder=FOLDER), 1)
         return images, labels
@@ -46,7 +46,7 @@ def load_data():
     return arrays("train"), arrays("t10k")
 
 
-def _numbers(path, rank):
+def _numbers(path: str, rank: int) -> np.ndarray:
     """The array in a packed file of MNIST's format: 0, 0, 8 for bytes, the rank, the sides, the
     bytes.
     """
@@ -63,7 +63,7 @@ def _numbers(path, rank):
     return np.frombuffer(bytearray(content), np.uint8).reshape(shape)
 
 
-def _damaged(path):
+def _damaged(path: str) -> ValueError:
     return ValueError(
         f"{path} is not a file of Fashion-MNIST, or damaged. Remove it, and it is downloaded anew."
     )

@@ -10,15 +10,15 @@ from jkeras.datasets.texts import as_array, marked, shorter, shuffled, within, w
 
 @public("keras.datasets.imdb.load_data")
 def load_data(
-    path="imdb.npz",
-    num_words=None,
-    skip_top=0,
-    maxlen=None,
-    seed=113,
-    start_char=1,
-    oov_char=2,
-    index_from=3,
-):
+    path: str = "imdb.npz",
+    num_words: int | None = None,
+    skip_top: int = 0,
+    maxlen: int | None = None,
+    seed: int = 113,
+    start_char: int | None = 1,
+    oov_char: int | None = 2,
+    index_from: int = 3,
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """50,000 reviews of films on IMDB as lists of numbers of words, and whether each is good;
     downloaded once, 17 MB.
 
@@ -54,7 +54,7 @@ def load_data(
     arrays = load_npz(fetched("imdb.npz", path))
     random = np.random.RandomState(seed)
 
-    def texts(split):
+    def texts(split: str) -> tuple[list, np.ndarray]:
         x, y = shuffled(random, arrays[f"x_{split}"], arrays[f"y_{split}"])
         return shorter(marked(x, start_char, index_from), y, maxlen)
 
@@ -65,7 +65,7 @@ def load_data(
 
 
 @public("keras.datasets.imdb.get_word_index")
-def get_word_index(path="imdb_word_index.json"):
+def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
     """The rank by frequency of each word in the reviews, from 1; its number in a text is higher by
     `index_from`.
 

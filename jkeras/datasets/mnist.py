@@ -7,7 +7,9 @@ from jkeras.datasets.published import fetched
 
 
 @public("keras.datasets.mnist.load_data")
-def load_data(path="mnist.npz"):
+def load_data(
+    path: str = "mnist.npz",
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """70,000 handwritten digits as images of 28 by 28 pixels, dark is high; downloaded once, 11 MB.
 
     Source: Y. LeCun, C. Cortes and C. Burges, http://yann.lecun.com/exdb/mnist, made of images of

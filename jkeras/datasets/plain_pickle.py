@@ -5,14 +5,16 @@ here, and the array is made from it afterwards, of the few kinds of numbers that
 own way back from a pickle believes what it is told, addresses in memory included.
 """
 
+import os
 import pickle
 import re
 import zipfile
+from typing import IO, Any
 
 import numpy as np
 
 
-def load(file, encoding="ASCII"):
+def load(file: IO[bytes], encoding: str = "ASCII") -> Any:
     """What a pickle holds.
 
     Args:
@@ -35,7 +37,7 @@ def load(file, encoding="ASCII"):
         raise ValueError(f"Not a pickle of plain data: {error}. Nothing of it was run.") from error
 
 
-def load_npz(path):
+def load_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """{name: array} of a `.npz` file, arrays of lists included.
 
     Raises:
@@ -49,7 +51,7 @@ def load_npz(path):
         return arrays
 
 
-def _load_npy(file):
+def _load_npy(file: IO[bytes]) -> np.ndarray:
     headers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
@@ -69,15 +71,15 @@ def _load_npy(file):
 class _Kind:
     """What a pickle says of a `numpy.dtype`."""
 
-    def __init__(self, code, align=False, copy=False):
+    def __init__(self, code: Any, align: bool = False, copy: bool = False) -> None:
         self.code = _text(code)
         self.order = ""
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple) -> None:
         order = _text(state[1])
         self.order = order if order in ("<", ">") else ""
 
-    def plain(self):
+    def plain(self) -> np.dtype:
         """The dtype, where it is one of numbers, truth values or objects."""
         if not re.fullmatch("[biuf][1248]|O[48]?", self.code):
             raise ValueError(f"arrays of the kind {self.code!r} are not read")
@@ -91,13 +93,13 @@ class _Array:
     afterwards.
     """
 
-    def __init__(self, kind, shape, code):
+    def __init__(self, kind: Any, shape: Any, code: Any) -> None:
         self.state = None
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple) -> None:
         self.state = state
 
-    def plain(self):
+    def plain(self) -> np.ndarray:
         """The array."""
         _, shape, kind, by_columns, content = self.state
         kind = kind.plain()
@@ -111,7 +113,7 @@ class _Array:
         return array.reshape(shape, order="F" if by_columns else "C")
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, _Array):
         return value.plain()
     if isinstance(value, dict):
@@ -119,7 +121,7 @@ def _plain(value):
     return value
 
 
-def _text(value):
+def _text(value: str | bytes) -> str:
     if isinstance(value, bytes):
         return value.decode("ascii")
     return value
@@ -134,7 +136,7 @@ KNOWN = {
 
 
 class _Reader(pickle.Unpickler):
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in KNOWN:
             raise pickle.UnpicklingError(f"it names {module}.{name}")
         return KNOWN[module, name]

@@ -47,7 +47,7 @@ FILES = {
 }
 
 
-def fetched(file, name=None, folder="datasets"):
+def fetched(file: str, name: str | None = None, folder: str = "datasets") -> str:
     """The path of a published file, which is downloaded unless it is in the cache.
 
     Args:

@@ -59,16 +59,16 @@ TOPICS = (
 
 @public("keras.datasets.reuters.load_data")
 def load_data(
-    path="reuters.npz",
-    num_words=None,
-    skip_top=0,
-    maxlen=None,
-    test_split=0.2,
-    seed=113,
-    start_char=1,
-    oov_char=2,
-    index_from=3,
-):
+    path: str = "reuters.npz",
+    num_words: int | None = None,
+    skip_top: int = 0,
+    maxlen: int | None = None,
+    test_split: float = 0.2,
+    seed: int = 113,
+    start_char: int | None = 1,
+    oov_char: int | None = 2,
+    index_from: int = 3,
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """11,228 news of 1987 as lists of numbers of words, and the topic of each, of 46; downloaded
     once, 2 MB.
 
@@ -104,7 +104,7 @@ def load_data(
 
 
 @public("keras.datasets.reuters.get_word_index")
-def get_word_index(path="reuters_word_index.json"):
+def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
     """The rank by frequency of each word in the news, from 1; its number in a text is higher by
     `index_from`.
 
@@ -123,7 +123,7 @@ def get_word_index(path="reuters_word_index.json"):
 
 
 @public("keras.datasets.reuters.get_label_names")
-def get_label_names():
+def get_label_names() -> tuple[str, ...]:
     """The names of the 46 topics, in the order of their numbers.
 
     >>> get_label_names()[:3]

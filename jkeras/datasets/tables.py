@@ -5,7 +5,9 @@ import numpy as np
 from jkeras.datasets.published import fetched
 
 
-def load(file, path, test_split, seed, rows=None):
+def load(
+    file: str, path: str, test_split: float, seed: int, rows: int | None = None
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """`(x_train, y_train), (x_test, y_test)` of a published file.
 
     Args:

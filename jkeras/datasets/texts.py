@@ -3,26 +3,32 @@ first.
 """
 
 import json
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from jkeras.datasets.published import fetched
 
 
-def shuffled(random, *arrays):
+def shuffled(random: np.random.RandomState, *arrays: Any) -> list[np.ndarray]:
     """Arrays in one new order of their rows."""
     order = np.arange(len(arrays[0]))
     random.shuffle(order)
     return [array[order] for array in arrays]
 
 
-def marked(texts, start_char, index_from):
+def marked(
+    texts: Iterable[Sequence[int]], start_char: int | None, index_from: int
+) -> list[list[int]]:
     """Texts as lists, with numbers moved up, and the mark of their beginning."""
     begin = [] if start_char is None else [start_char]
     return [begin + [word + (index_from or 0) for word in text] for text in texts]
 
 
-def shorter(texts, labels, maxlen):
+def shorter(
+    texts: list[list[int]], labels: np.ndarray, maxlen: int | None
+) -> tuple[list[list[int]], np.ndarray]:
     """The texts that are shorter than `maxlen`, and their labels; all without a `maxlen`.
 
     Raises:
@@ -36,11 +42,13 @@ def shorter(texts, labels, maxlen):
     return [texts[i] for i in kept], labels[kept]
 
 
-def within(texts, num_words, skip_top, oov_char):
+def within(
+    texts: list[list[int]], num_words: int | None, skip_top: int, oov_char: int | None
+) -> list[list[int]]:
     """Texts without the words that are too rare or too frequent."""
     num_words = num_words or max(max(text) for text in texts)
 
-    def is_kept(word):
+    def is_kept(word: int) -> bool:
         return skip_top <= word < num_words
 
     if oov_char is None:
@@ -48,7 +56,7 @@ def within(texts, num_words, skip_top, oov_char):
     return [[word if is_kept(word) else oov_char for word in text] for text in texts]
 
 
-def as_array(texts):
+def as_array(texts: list[list[int]]) -> np.ndarray:
     """An array of lists, also where all have one length."""
     array = np.empty(len(texts), object)
     for i, text in enumerate(texts):
@@ -56,7 +64,7 @@ def as_array(texts):
     return array
 
 
-def word_index(file, path):
+def word_index(file: str, path: str) -> dict[str, int]:
     """{word: its rank by frequency, from 1} of a published file."""
     with open(fetched(file, path), encoding="utf8") as content:
         return json.load(content)

@@ -1,14 +1,19 @@
 """The model that trains a student on labels and on a teacher's outputs and features."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 
 from jkeras import metrics, tree
 from jkeras.core.names import registry
 from jkeras.core.errors import explain
-from jkeras.distillation.losses import as_losses
+from jkeras.distillation.losses import DistillationLoss, as_losses
 from jkeras.models import Model, Sequential
+
+if TYPE_CHECKING:
+    import jax
+    from jkeras.core.graph.keras_tensor import KerasTensor
 
 
 @registry.public("keras.distillation.Distiller")
@@ -40,14 +45,14 @@ class Distiller(Model):
 
     def __init__(
         self,
-        teacher,
-        student,
-        distillation_losses,
-        distillation_loss_weights=None,
-        student_loss_weight=0.5,
-        name="distiller",
-        **kwargs,
-    ):
+        teacher: Model,
+        student: Model,
+        distillation_losses: Any,
+        distillation_loss_weights: Sequence[float] | None = None,
+        student_loss_weight: float = 0.5,
+        name: str = "distiller",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         _check_models(teacher, student)
         _check_share("student_loss_weight", student_loss_weight)
@@ -71,7 +76,7 @@ class Distiller(Model):
         self.total_loss_tracker = metrics.Mean(name="total_loss")
 
     @property
-    def _looking_inside(self):
+    def _looking_inside(self) -> list:
         """The losses that compare layers rather than outputs."""
         return [
             loss
@@ -79,7 +84,9 @@ class Distiller(Model):
             if getattr(loss, "teacher_layer_name", None) is not None
         ]
 
-    def compile(self, optimizer: Any = "adam", loss=None, metrics=None, **kwargs):
+    def compile(
+        self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any
+    ) -> None:
         """Sets the optimizer and the loss on the labels; other arguments as in `Model.compile`.
 
         Raises:
@@ -94,13 +101,20 @@ class Distiller(Model):
         self._label_loss = loss
         super().compile(optimizer=optimizer, loss=None, metrics=metrics, **kwargs)
 
-    def call(self, inputs, training=None, **kwargs):
+    def call(self, inputs: Any, training: bool | None = None, **kwargs: Any) -> Any:
         """The student's outputs."""
         return self.student(inputs, training=training, **kwargs)
 
     # ------------------------------------------------------------ the loss
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> "jax.Array":
         """The weighted sum of the loss on the labels and of the distillation losses; sample weights
         do not count.
         """
@@ -120,7 +134,7 @@ class Distiller(Model):
             tracker.update_state(value)
         return total
 
-    def _loss_on_labels(self, y, y_pred):
+    def _loss_on_labels(self, y: Any, y_pred: Any) -> "jax.Array":
         losses = as_losses(self._label_loss)
         values = tree.map_structure(lambda loss, *pair: loss(*pair), losses, y, y_pred)
         values = tree.flatten(values)
@@ -128,7 +142,7 @@ class Distiller(Model):
             return jnp.mean(values[0])
         return jnp.sum(jnp.stack(values))
 
-    def _distillation_loss(self, x, y_pred):
+    def _distillation_loss(self, x: Any, y_pred: Any) -> "jax.Array":
         if self._teacher_features is None:
             of_teacher = {OUTPUT: self.teacher(x, training=False)}
         else:
@@ -149,7 +163,7 @@ class Distiller(Model):
 
     # ------------------------------------------------------------ config
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data."""
         return {
             **super().get_config(),
@@ -161,7 +175,9 @@ class Distiller(Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         """A distiller from its config."""
         with registry.CustomObjectScope(custom_objects):
             made = {
@@ -175,14 +191,14 @@ class Distiller(Model):
 OUTPUT = "final_output"
 
 
-def _check_share(argument, share):
+def _check_share(argument: str, share: Any) -> None:
     if not isinstance(share, (int, float)) or not 0 <= share <= 1:
         raise ValueError(
             explain("Distiller", f"a number between 0 and 1 as `{argument}`", repr(share))
         )
 
 
-def _losses_and_weights(losses, weights):
+def _losses_and_weights(losses: Any, weights: Sequence[float] | None) -> tuple[list, list[float]]:
     """The losses, and a weight for each, as lists; a single loss has the weight 1."""
     if losses is None:
         raise ValueError(
@@ -203,7 +219,7 @@ def _losses_and_weights(losses, weights):
     return losses, weights
 
 
-def _scalar_loss(loss, teacher, student):
+def _scalar_loss(loss: DistillationLoss, teacher: Any, student: Any) -> "jax.Array":
     value = jnp.asarray(loss.compute_loss(teacher, student))
     if value.ndim:
         raise ValueError(
@@ -217,7 +233,7 @@ def _scalar_loss(loss, teacher, student):
     return value
 
 
-def _feature_model(model, layer_names):
+def _feature_model(model: Any, layer_names: Sequence[str]) -> Model | None:
     """A model of the same inputs that also puts out what the named layers do; None where none is
     asked for.
     """
@@ -231,7 +247,7 @@ def _feature_model(model, layer_names):
     return Model(inputs=model.inputs, outputs=outputs, name=f"{model.name}_multi_feature_extractor")
 
 
-def _check_models(teacher, student):
+def _check_models(teacher: Any, student: Any) -> None:
     for role, model in (("Teacher", teacher), ("Student", student)):
         if not isinstance(model, Model):
             raise ValueError(f"{role} must be a Model. Received: {model!r} of type {type(model)}")
@@ -245,7 +261,7 @@ def _check_models(teacher, student):
             _check_same(f"Distiller, {ends} of '{student.name}'", expected, received)
 
 
-def _check_same(place, expected, received):
+def _check_same(place: str, expected: "KerasTensor", received: "KerasTensor") -> None:
     """Two KerasTensors, whose shapes must agree as far as they are known, and whose dtypes too."""
     fits = _shapes_agree(expected.shape, received.shape)
     if not fits or expected.dtype != received.dtype:
@@ -258,7 +274,7 @@ def _check_same(place, expected, received):
         )
 
 
-def _shapes_agree(shape, other):
+def _shapes_agree(shape: Sequence[int | None], other: Sequence[int | None]) -> bool:
     if len(shape) != len(other):
         return False
     return all(None in sizes or sizes[0] == sizes[1] for sizes in zip(shape, other))

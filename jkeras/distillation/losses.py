@@ -1,6 +1,6 @@
 """What a student's outputs or features are compared with a teacher's by: pure functions of both."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import jax.numpy as jnp
 
@@ -8,13 +8,16 @@ from jkeras import losses, ops, tree
 from jkeras.core.names import registry
 from jkeras.core.errors import explain
 
+if TYPE_CHECKING:
+    import jax
 
-def as_losses(loss):
+
+def as_losses(loss: Any) -> Any:
     """A structure of names, functions and losses with the names looked up."""
     return tree.map_structure(_as_loss, loss)
 
 
-def _as_loss(loss):
+def _as_loss(loss: Any) -> Any:
     if isinstance(loss, str):
         return losses.get(loss)
     return loss
@@ -33,32 +36,34 @@ class DistillationLoss:
 
     teacher_layer_name = student_layer_name = None
 
-    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
+    def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
         """The loss, a scalar, of outputs or features of the same structure."""
         raise NotImplementedError(f"{type(self).__name__} must define `compute_loss`.")
 
-    def validate_outputs(self, teacher_outputs, student_outputs):
+    def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
         """Raises ValueError for outputs that cannot be compared."""
         tree.assert_same_structure(teacher_outputs, student_outputs)
 
-    def validate_model_compatibility(self, teacher, student):
+    def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
         """Raises ValueError for models that cannot be compared."""
 
 
 class _ByOutput(DistillationLoss):
     """One loss for each output, None for those that do not count; the sum of all."""
 
-    def _set_losses(self, loss):
+    def _set_losses(self, loss: Any) -> None:
         self.loss = as_losses(loss)
         if all(one is None for one in tree.flatten(self.loss)):
             raise ValueError(
                 explain(type(self).__name__, "a loss for at least one output", f"loss={loss}")
             )
 
-    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
+    def compute_loss(
+        self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any
+    ) -> "jax.Array":
         """The sum over the outputs of the mean loss between teacher and student."""
 
-        def value(loss, teacher, student):
+        def value(loss: Any, teacher: Any, student: Any) -> Any:
             if loss is None:
                 return 0.0
             return self._compare(loss, teacher, student)
@@ -66,15 +71,15 @@ class _ByOutput(DistillationLoss):
         values = tree.map_structure(value, self.loss, teacher_outputs, student_outputs)
         return jnp.sum(jnp.stack([jnp.asarray(v) for v in tree.flatten(values)]))
 
-    def _compare(self, loss, teacher, student):
+    def _compare(self, loss: Any, teacher: Any, student: Any) -> Any:
         return jnp.mean(loss(teacher, student))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The losses, as plain data."""
         return {"loss": registry.serialize(self.loss)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """A distillation loss from its config."""
         return cls(**{**config, "loss": registry.deserialize(config["loss"])})
 
@@ -101,7 +106,7 @@ class LogitsDistillation(_ByOutput):
     0.25
     """
 
-    def __init__(self, temperature=3.0, loss: Any = "kl_divergence"):
+    def __init__(self, temperature: float = 3.0, loss: Any = "kl_divergence") -> None:
         self._set_losses(loss)
         if not isinstance(temperature, (int, float)) or temperature <= 0:
             raise ValueError(
@@ -111,7 +116,7 @@ class LogitsDistillation(_ByOutput):
             )
         self.temperature = temperature
 
-    def _compare(self, loss, teacher, student):
+    def _compare(self, loss: Any, teacher: Any, student: Any) -> Any:
         teacher = teacher / self.temperature
         student = student / self.temperature
         if not isinstance(loss, losses.KLDivergence):
@@ -119,7 +124,7 @@ class LogitsDistillation(_ByOutput):
         divergence = super()._compare(loss, ops.softmax(teacher), ops.softmax(student))
         return divergence * self.temperature**2
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"temperature": self.temperature, **super().get_config()}
 
@@ -143,12 +148,17 @@ class FeatureDistillation(_ByOutput):
     1.0
     """
 
-    def __init__(self, loss: Any = "mse", teacher_layer_name=None, student_layer_name=None):
+    def __init__(
+        self,
+        loss: Any = "mse",
+        teacher_layer_name: str | None = None,
+        student_layer_name: str | None = None,
+    ) -> None:
         self._set_losses(loss)
         self.teacher_layer_name = teacher_layer_name
         self.student_layer_name = student_layer_name
 
-    def validate_model_compatibility(self, teacher, student):
+    def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
         """Raises ValueError where a named layer cannot be looked into."""
         named = self.teacher_layer_name is not None or self.student_layer_name is not None
         for role, model, name in (
@@ -170,12 +180,12 @@ class FeatureDistillation(_ByOutput):
                 except ValueError as error:
                     raise ValueError(f"In {role} model: {error}") from error
 
-    def validate_outputs(self, teacher_outputs, student_outputs):
+    def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
         """Raises ValueError for features that cannot be compared by these losses."""
         super().validate_outputs(teacher_outputs, student_outputs)
         tree.assert_same_structure(self.loss, teacher_outputs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             **super().get_config(),

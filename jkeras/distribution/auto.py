@@ -94,7 +94,7 @@ class AutoParallel(Distribution):
             raise ValueError(explain("AutoParallel.report", wanted, f"{model.name!r}, without"))
         return LayoutReport([self._row(variable) for variable in model.weights])
 
-    def _row(self, variable):
+    def _row(self, variable: Variable) -> LayoutRow:
         axes, why = self._axes_of(variable), self._cuts.of(variable.path, variable.shape).why
         own = getattr(variable.layout, "axes", axes)
         if own != axes:
@@ -121,5 +121,5 @@ class AutoParallel(Distribution):
         )
 
 
-def _bytes_of(variable):
+def _bytes_of(variable: Variable) -> int:
     return math.prod(variable.shape) * jnp.dtype(variable.own_dtype).itemsize

@@ -1,5 +1,8 @@
 """ContextParallel: sequences that are too long for one device lie in parts."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from jkeras.core.names.registry import public
 from jkeras.distribution.mesh import TensorLayout, mesh_beside_batch
 from jkeras.distribution.strategies import FSDP
@@ -36,13 +39,13 @@ class ContextParallel(FSDP):
 
     def __init__(
         self,
-        sequence=None,
-        devices=None,
-        min_size=1024,
-        auto_shard_dataset=True,
+        sequence: int | None = None,
+        devices: Sequence[Any] | None = None,
+        min_size: int = 1024,
+        auto_shard_dataset: bool = True,
         *,
-        offload=None,
-    ):
+        offload: str | None = None,
+    ) -> None:
         axis = self.sequence_axis
         mesh = mesh_beside_batch("ContextParallel", axis, sequence, devices, "sequence")
         super().__init__(
@@ -50,11 +53,11 @@ class ContextParallel(FSDP):
         )
 
     @property
-    def num_model_replicas(self):
+    def num_model_replicas(self) -> int:
         """In how many parts a batch is cut."""
         return self.device_mesh.devices.shape[0]
 
-    def get_data_layout(self, data_shape):
+    def get_data_layout(self, data_shape: Sequence[int | None]) -> TensorLayout:
         """The layout of an array (batch, sequence, ...)."""
         axes = ["batch", *[None] * (len(data_shape) - 1)]
         if len(data_shape) > 1 and data_shape[1] % self.device_mesh.devices.shape[1] == 0:

@@ -57,7 +57,7 @@ class Cuts:
             self._known[key] = self._find(*key)
         return self._known[key]
 
-    def _find(self, path, shape):
+    def _find(self, path: str, shape: tuple[int, ...]) -> Cut:
         is_kernel = len(shape) > 1 and KERNEL.search(path) is not None
         layer = (KERNEL if is_kernel else BIAS).sub("", path)
         if BIAS.search(path) and layer in self._kernels:
@@ -76,7 +76,7 @@ class Cuts:
             self._kernels[layer] = shape, cut.axis
         return cut
 
-    def _of_kernel(self, layer, shape):
+    def _of_kernel(self, layer: str, shape: tuple[int, ...]) -> Cut:
         around, _, name = layer.rpartition("/")
         in_parts = self._in_parts[around]
         if not OF_HEADS.search(name):
@@ -92,7 +92,7 @@ class Cuts:
         in_parts.add(outputs)
         return Cut(axis, why)
 
-    def _inputs(self, in_parts, shape):
+    def _inputs(self, in_parts: set[int], shape: tuple[int, ...]) -> int | None:
         """The axis of a kernel's inputs that are in parts: features, or heads; None: there is
         none.
         """
@@ -102,7 +102,7 @@ class Cuts:
             return len(shape) - 3
         return None
 
-    def _beside(self, kernel, axis, shape):
+    def _beside(self, kernel: tuple[int, ...], axis: int | None, shape: tuple[int, ...]) -> Cut:
         """The cut of a bias: along the axis of its kernel, which it has unless this is of
         inputs.
         """
@@ -114,18 +114,18 @@ class Cuts:
                 mine -= 1
         return Cut(None, "whole: a bias of sums over devices, or of a whole kernel")
 
-    def _longest(self, shape):
+    def _longest(self, shape: tuple[int, ...]) -> Cut:
         axes = [axis for axis, size in enumerate(shape) if self._divides(size)]
         if not axes:
             return Cut(None, f"whole: no axis is a multiple of {self.parts}", is_meant=False)
         axis = max(axes, key=lambda axis: shape[axis])
         return Cut(axis, f"the longest axis that is a multiple of {self.parts}")
 
-    def _divides(self, size):
+    def _divides(self, size: int) -> bool:
         return size % self.parts == 0 and size > 0
 
 
-def _of_heads(shape):
+def _of_heads(shape: tuple[int, ...]) -> tuple[int, int, str]:
     """(axis of the heads, number of outputs, why) of a kernel of queries, keys or values.
 
     Its axes are features, heads and numbers of a head, the heads before the numbers: `(d, n, h)` or

@@ -24,7 +24,7 @@ SECONDS = 5.0  # in which what is killed has to end
 PAUSE = 0.01
 
 
-def main(parent, *command):
+def main(parent: str, *command: str) -> None:
     """Runs the command; ends at once where the parent has ended before."""
     if sys.platform != "linux":
         _check_parent(int(parent))
@@ -41,12 +41,12 @@ def main(parent, *command):
     os._exit(_guarded(child))
 
 
-def _check_parent(parent):
+def _check_parent(parent: int) -> None:
     if os.getppid() != parent:
         sys.exit(f"The parent, process {parent}, has ended.")
 
 
-def _become(command, guard, system):
+def _become(command: tuple[str, ...], guard: int, system: ctypes.CDLL) -> None:
     """Becomes the command, which ends with the guard."""
     system.prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     _check_parent(guard)
@@ -54,13 +54,13 @@ def _become(command, guard, system):
     os.execv(command[0], command)
 
 
-def _guarded(child):
+def _guarded(child: int) -> int:
     """Waits for the child, ends what it leaves, and returns its exit status as a shell has it."""
 
-    def end(kind, frame):
+    def end(kind: int, frame: object) -> None:
         _kill(child)
 
-    def pass_on(kind, frame):
+    def pass_on(kind: int, frame: object) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, kind)
 
@@ -79,7 +79,7 @@ def _guarded(child):
     return code if code >= 0 else 128 - code
 
 
-def _end_children():
+def _end_children() -> None:
     """Kills what is left; what they had started become children then, and are killed, too."""
     last = time.monotonic() + SECONDS
     while time.monotonic() < last:
@@ -93,7 +93,7 @@ def _end_children():
             time.sleep(PAUSE)
 
 
-def _children():
+def _children() -> list[int]:
     """The numbers of the processes whose parent is this one."""
     guard, found = os.getpid(), []
     for name in filter(str.isdecimal, os.listdir("/proc")):
@@ -104,7 +104,7 @@ def _children():
     return found
 
 
-def _kill(number):
+def _kill(number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(number, signal.SIGKILL)
 

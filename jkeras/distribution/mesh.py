@@ -6,6 +6,7 @@ import difflib
 import math
 import re
 import warnings
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,7 +17,7 @@ from jkeras.core.names.registry import public
 
 
 @public("keras.distribution.list_devices")
-def list_devices(device_type=None):
+def list_devices(device_type: str | None = None) -> list[str]:
     """The names of the devices of all processes: "cpu:0", "gpu:0", …
 
     Args:
@@ -29,7 +30,7 @@ def list_devices(device_type=None):
 
 
 @public("keras.distribution.get_device_count")
-def get_device_count(device_type=None):
+def get_device_count(device_type: str | None = None) -> int:
     """The number of devices of all processes; argument as for `list_devices`.
 
     >>> get_device_count("cpu") == len(list_devices("cpu"))
@@ -38,13 +39,13 @@ def get_device_count(device_type=None):
     return len(_devices(device_type))
 
 
-def _devices(device_type):
+def _devices(device_type: str | None) -> list[jax.Device]:
     if not device_type:
         return jax.devices()
     return jax.devices(device_type.lower())
 
 
-def as_device(device):
+def as_device(device: Any) -> jax.Device:
     """A JAX device from its name or itself.
 
     >>> as_device("cpu:0").id
@@ -75,7 +76,12 @@ class DeviceMesh:
     <DeviceMesh shape=(1,), axis_names=['batch']>
     """
 
-    def __init__(self, shape, axis_names, devices=None):
+    def __init__(
+        self,
+        shape: collections.abc.Sequence[int],
+        axis_names: collections.abc.Sequence[str],
+        devices: Any = None,
+    ) -> None:
         if not shape or not axis_names:
             raise ValueError(
                 f"Expected a shape and names of axes. Received: shape={shape}, "
@@ -100,7 +106,7 @@ class DeviceMesh:
         self._mesh = None
 
     @property
-    def backend_mesh(self):
+    def backend_mesh(self) -> jax.sharding.Mesh:
         """The mesh as JAX knows it."""
         if self._mesh is None:
             devices = np.array([as_device(device) for device in self.devices.ravel()])
@@ -108,14 +114,20 @@ class DeviceMesh:
             self._mesh = jax.sharding.Mesh(grid, tuple(self.axis_names))
         return self._mesh
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_mesh": None}  # JAX's devices cannot be copied
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} shape={self.shape}, axis_names={self.axis_names}>"
 
 
-def mesh_beside_batch(where, axis, parts, devices, argument):
+def mesh_beside_batch(
+    where: str,
+    axis: str,
+    parts: int | None,
+    devices: collections.abc.Sequence[Any] | None,
+    argument: str,
+) -> DeviceMesh:
     """A mesh ["batch", axis]: so many devices along the second axis, the others along the first.
 
     Args:
@@ -154,25 +166,31 @@ class TensorLayout:
     (None, 'model')
     """
 
-    def __init__(self, axes, device_mesh=None, *, memory_kind=None):
+    def __init__(
+        self,
+        axes: collections.abc.Iterable[str | tuple[str, ...] | None],
+        device_mesh: DeviceMesh | None = None,
+        *,
+        memory_kind: str | None = None,
+    ) -> None:
         self.axes = tuple(axes)
         self.memory_kind = memory_kind
         self._device_mesh = device_mesh
         self._check()
 
     @property
-    def device_mesh(self):
+    def device_mesh(self) -> DeviceMesh | None:
         """The mesh, or None."""
         return self._device_mesh
 
     @device_mesh.setter
-    def device_mesh(self, device_mesh):
+    def device_mesh(self, device_mesh: DeviceMesh | None) -> None:
         if self._device_mesh is not None:
             raise ValueError(f"The mesh of a layout can be set once. It is {self._device_mesh}")
         self._device_mesh = device_mesh
         self._check()
 
-    def _check(self):
+    def _check(self) -> None:
         if self._device_mesh is None:
             return
         known = set(self._device_mesh.axis_names)
@@ -189,14 +207,14 @@ class TensorLayout:
             )
 
     @property
-    def backend_layout(self):
+    def backend_layout(self) -> jax.sharding.NamedSharding:
         """The layout as JAX knows it: a `NamedSharding`."""
         if self._device_mesh is None:
             raise ValueError("A layout without a mesh says nothing yet: set its `device_mesh`.")
         mesh, spec = self._device_mesh.backend_mesh, jax.sharding.PartitionSpec(*self.axes)
         return jax.sharding.NamedSharding(mesh, spec, memory_kind=self.memory_kind)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} axes={self.axes}, device_mesh={self.device_mesh}>"
 
 
@@ -214,13 +232,13 @@ class LayoutMap(collections.abc.MutableMapping):
     ((None, 'model'), None)
     """
 
-    def __init__(self, device_mesh):
+    def __init__(self, device_mesh: DeviceMesh | None) -> None:
         self._layouts = {}
         self.device_mesh = device_mesh
         self._used, self._asked = set(), {}  # keys that matched; paths, in order
         self._is_told = False
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> TensorLayout | None:
         """The layout for a path, or None.
 
         Raises:
@@ -241,7 +259,7 @@ class LayoutMap(collections.abc.MutableMapping):
         self._used.add(matching[0])
         return self._layouts[matching[0]]
 
-    def warn_of_unused(self):
+    def warn_of_unused(self) -> None:
         """Says, once, which keys have matched nothing of all that was asked for."""
         unused = [key for key in self._layouts if key not in self._used]
         if not unused or self._is_told:
@@ -254,7 +272,7 @@ class LayoutMap(collections.abc.MutableMapping):
             stacklevel=2,
         )
 
-    def _meant(self, key):
+    def _meant(self, key: str) -> str:
         """The paths that a key may have been meant for, in words."""
         with contextlib.suppress(re.error):
             inside = [path for path in self._asked if re.search(key, path)]
@@ -263,7 +281,7 @@ class LayoutMap(collections.abc.MutableMapping):
         near = difflib.get_close_matches(key, self._asked, 3, 0.5)
         return f" (is it {' or '.join(map(repr, near))}?)" if near else ""
 
-    def __setitem__(self, key, layout):
+    def __setitem__(self, key: str, layout: Any) -> None:
         if key in self._layouts:
             raise ValueError(
                 f"{key} is already in the LayoutMap, with the value {self._layouts[key]}."
@@ -279,11 +297,11 @@ class LayoutMap(collections.abc.MutableMapping):
             layout.device_mesh = self.device_mesh
         self._layouts[key] = layout
 
-    def __delitem__(self, key):
+    def __delitem__(self, key: str) -> None:
         del self._layouts[key]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._layouts)
 
-    def __iter__(self):
+    def __iter__(self) -> collections.abc.Iterator[str]:
         return iter(self._layouts)

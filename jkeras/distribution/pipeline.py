@@ -1,5 +1,8 @@
 """PipelineParallel: the blocks of a `Stack` lie on devices of their own."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from jkeras.core.names.registry import public
 from jkeras.distribution.mesh import mesh_beside_batch
 from jkeras.distribution.strategies import Distribution
@@ -30,6 +33,13 @@ class PipelineParallel(Distribution):
     <PipelineParallel device_mesh=<DeviceMesh shape=(1, 1), axis_names=['batch', 'stage']>>
     """
 
-    def __init__(self, stages=None, devices=None, auto_shard_dataset=True, *, offload=None):
+    def __init__(
+        self,
+        stages: int | None = None,
+        devices: Sequence[Any] | None = None,
+        auto_shard_dataset: bool = True,
+        *,
+        offload: str | None = None,
+    ) -> None:
         mesh = mesh_beside_batch("PipelineParallel", STAGE, stages, devices, "stages")
         super().__init__(mesh, "batch", auto_shard_dataset, offload=offload)

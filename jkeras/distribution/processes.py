@@ -9,7 +9,11 @@ from jkeras.core.session.settings import set_random_seed, settings
 
 
 @public("keras.distribution.initialize")
-def initialize(job_addresses=None, num_processes=None, process_id=None):
+def initialize(
+    job_addresses: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+) -> None:
     """Joins this process with the others; to be called before anything else touches JAX.
 
     On TPU pods and SLURM all arguments can be left out. The environment variables
@@ -46,13 +50,13 @@ def initialize(job_addresses=None, num_processes=None, process_id=None):
         set_random_seed(_seed_of_first())
 
 
-def _number_in(variable):
+def _number_in(variable: str) -> int | None:
     """The number that a variable of the environment has, or None."""
     text = os.environ.get(variable)
     return None if text is None else int(text)
 
 
-def _seed_of_first():
+def _seed_of_first() -> int:
     """A seed that the first process draws and all get."""
     from jax.experimental import multihost_utils
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -13,12 +15,15 @@ from jkeras.core.session.settings import settings
 from jkeras.core.session.spread import spread
 from jkeras.distribution.mesh import DeviceMesh, LayoutMap, TensorLayout, list_devices
 
+if TYPE_CHECKING:
+    from jkeras.core.weights.variable import Variable
+
 OFFLOADS = (None, "optimizer")
 HOST_MEMORY = "pinned_host"  # as JAX names it
 
 
 @public("keras.distribution.distribution")
-def distribution():
+def distribution() -> "Distribution | None":
     """The distribution of the session, or None.
 
     >>> distribution() is None
@@ -28,7 +33,7 @@ def distribution():
 
 
 @public("keras.distribution.set_distribution")
-def set_distribution(value):
+def set_distribution(value: "Distribution | None") -> None:
     """Makes a distribution that of the session: of variables made from now on, and of the batches
     they are trained on.
 
@@ -44,7 +49,7 @@ def set_distribution(value):
 
 
 @public("keras.distribution.distribute_tensor")
-def distribute_tensor(tensor, layout):
+def distribute_tensor(tensor: Any, layout: Any) -> Any:
     """An array laid out over a mesh; inside `jax.jit` a demand on the compiler.
 
     Args:
@@ -78,7 +83,14 @@ class Distribution:
         ValueError: another `offload`, or devices for which JAX knows no memory of the host.
     """
 
-    def __init__(self, device_mesh, batch_dim_name=None, auto_shard_dataset=True, *, offload=None):
+    def __init__(
+        self,
+        device_mesh: DeviceMesh,
+        batch_dim_name: str | None = None,
+        auto_shard_dataset: bool = True,
+        *,
+        offload: str | None = None,
+    ) -> None:
         check_choice("offload", offload, OFFLOADS, type(self).__name__)
         if offload is not None:
             _check_host_memory(device_mesh, type(self).__name__)
@@ -89,25 +101,25 @@ class Distribution:
         self.num_processes = jax.process_count()
 
     @property
-    def num_model_replicas(self):
+    def num_model_replicas(self) -> int:
         """In how many parts a batch is cut."""
         axis = list(self.device_mesh.axis_names).index(self.batch_dim_name)
         return self.device_mesh.devices.shape[axis]
 
     @property
-    def data_shard_id(self):
+    def data_shard_id(self) -> int:
         """Which part of a data set is this process's: processes that hold parts of one replica
         share it.
         """
         return jax.process_index() // max(self.num_processes // self.num_model_replicas, 1)
 
-    def get_data_layout(self, data_shape):
+    def get_data_layout(self, data_shape: Sequence[int | None]) -> TensorLayout:
         """The layout of an array whose first axis is the batch."""
         return TensorLayout(
             [self.batch_dim_name] + [None] * (len(data_shape) - 1), self.device_mesh
         )
 
-    def get_variable_layout(self, variable):
+    def get_variable_layout(self, variable: "Variable") -> Any:
         """The layout of a variable: the one it was made with, that of its path, or a copy on each
         device.
         """
@@ -118,27 +130,27 @@ class Distribution:
             layout = TensorLayout([None] * len(variable.shape), self.device_mesh)
         return layout
 
-    def _layout_of(self, variable):
+    def _layout_of(self, variable: "Variable") -> TensorLayout | None:
         """The layout that the distribution has for a variable, or None: a copy on each device."""
 
-    def get_slot_layout(self, variable):
+    def get_slot_layout(self, variable: "Variable") -> Any:
         """The layout between steps of a variable of an optimizer; numbers stay on the devices."""
         layout = variable.layout
         if self.offload is None or not variable.shape or not isinstance(layout, TensorLayout):
             return layout
         return TensorLayout(layout.axes, layout.device_mesh, memory_kind=HOST_MEMORY)
 
-    def get_tensor_layout(self, path):
+    def get_tensor_layout(self, path: str) -> TensorLayout | None:
         """The layout of what a layer returns, by its path with "/output"; None: the compiler's
         choice.
         """
 
-    def check_layouts(self):
+    def check_layouts(self) -> None:
         """Warns of layouts that are probably not meant so; called when a step was traced, which
         has asked for all of them.
         """
 
-    def check_processes(self):
+    def check_processes(self) -> None:
         """Raises ValueError where processes cannot share the replicas of the model evenly."""
         processes, replicas = self.num_processes, self.num_model_replicas
         if processes > replicas and processes % replicas:
@@ -147,7 +159,7 @@ class Distribution:
                 f"number of model replicas. Received: {processes} processes, {replicas} replicas"
             )
 
-    def distribute_dataset(self, dataset):
+    def distribute_dataset(self, dataset: Any) -> Any:
         """The part of a data set that is for this process, in a loop of one's own; with one process
         all of it.
 
@@ -173,7 +185,7 @@ class Distribution:
         return dataset.shard(num_shards=count, index=self.data_shard_id)
 
     @contextlib.contextmanager
-    def scope(self):
+    def scope(self) -> Iterator[None]:
         """A `with` block in which this is the session's distribution."""
         before = distribution()
         set_distribution(self)
@@ -182,11 +194,11 @@ class Distribution:
         finally:
             set_distribution(before)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} device_mesh={self.device_mesh}>"
 
 
-def _check_host_memory(mesh, where):
+def _check_host_memory(mesh: DeviceMesh, where: str) -> None:
     """Raises ValueError where the devices of a mesh have no memory of their host."""
     devices = mesh.backend_mesh.devices.ravel()
     device = next((d for d in devices if d.process_index == jax.process_index()), devices[0])
@@ -196,7 +208,7 @@ def _check_host_memory(mesh, where):
         raise ValueError(explain(where, wanted, f"{device.device_kind}, which has {kinds}"))
 
 
-def _share_of_batch(dataset, count):
+def _share_of_batch(dataset: Any, count: int) -> int:
     """How many rows of each batch of a data set of tf.data go to each of so many processes."""
     shapes = [spec.shape for spec in jax.tree_util.tree_leaves(dataset.element_spec)]
     sizes = {shape[0] if len(shape) else None for shape in shapes}
@@ -209,7 +221,7 @@ def _share_of_batch(dataset, count):
     return size // count
 
 
-def _mesh_of(device_mesh, devices):
+def _mesh_of(device_mesh: DeviceMesh | None, devices: Sequence[Any] | None) -> DeviceMesh:
     """A mesh with one axis, "batch", unless one is given."""
     if device_mesh is None:
         devices = np.array(devices or list_devices())
@@ -236,7 +248,14 @@ class DataParallel(Distribution):
     1
     """
 
-    def __init__(self, device_mesh=None, devices=None, auto_shard_dataset=True, *, offload=None):
+    def __init__(
+        self,
+        device_mesh: DeviceMesh | None = None,
+        devices: Sequence[Any] | None = None,
+        auto_shard_dataset: bool = True,
+        *,
+        offload: str | None = None,
+    ) -> None:
         mesh = _mesh_of(device_mesh, devices)
         super().__init__(mesh, mesh.axis_names[0], auto_shard_dataset, offload=offload)
         if mesh.devices.ndim != 1:
@@ -267,12 +286,12 @@ class ModelParallel(Distribution):
     def __init__(
         self,
         *,
-        layout_map=None,
-        batch_dim_name=None,
-        auto_shard_dataset=True,
-        offload=None,
-        **kwargs,
-    ):
+        layout_map: LayoutMap | None = None,
+        batch_dim_name: str | None = None,
+        auto_shard_dataset: bool = True,
+        offload: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         if layout_map is None:
             raise ValueError("ModelParallel: expected a `layout_map`. Received: None")
         if not isinstance(layout_map, LayoutMap):
@@ -287,14 +306,14 @@ class ModelParallel(Distribution):
         self.layout_map = self._layout_map = layout_map  # the second is Keras's
         self.check_processes()
 
-    def _layout_of(self, variable):
+    def _layout_of(self, variable: "Variable") -> TensorLayout | None:
         return self._layout_map[variable.path]
 
-    def get_tensor_layout(self, path):
+    def get_tensor_layout(self, path: str) -> TensorLayout | None:
         """The layout that the map has for a path, or None."""
         return self._layout_map[path]
 
-    def check_layouts(self):
+    def check_layouts(self) -> None:
         """Warns, once, of keys of the map that match nothing."""
         self._layout_map.warn_of_unused()
 
@@ -334,29 +353,29 @@ class FSDP(Distribution):
 
     def __init__(
         self,
-        device_mesh=None,
-        devices=None,
-        min_size=1024,
-        auto_shard_dataset=True,
+        device_mesh: DeviceMesh | None = None,
+        devices: Sequence[Any] | None = None,
+        min_size: int = 1024,
+        auto_shard_dataset: bool = True,
         *,
-        offload=None,
-    ):
+        offload: str | None = None,
+    ) -> None:
         mesh = _mesh_of(device_mesh, devices)
         super().__init__(mesh, mesh.axis_names[-1], auto_shard_dataset, offload=offload)
         self.min_size = min_size
 
     @property
-    def num_model_replicas(self):
+    def num_model_replicas(self) -> int:
         """In how many parts a batch is cut."""
         return self.device_mesh.devices.size
 
-    def get_data_layout(self, data_shape):
+    def get_data_layout(self, data_shape: Sequence[int | None]) -> TensorLayout:
         """The layout of an array whose first axis is the batch."""
         axes = self.device_mesh.axis_names
         batch = axes[0] if len(axes) == 1 else tuple(axes)
         return TensorLayout([batch] + [None] * (len(data_shape) - 1), self.device_mesh)
 
-    def _layout_of(self, variable):
+    def _layout_of(self, variable: "Variable") -> TensorLayout | None:
         shape = variable.shape
         parts = self.device_mesh.devices.shape[-1]
         divisible = [i for i, size in enumerate(shape) if size % parts == 0]

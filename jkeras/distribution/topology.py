@@ -4,6 +4,7 @@ import importlib.util
 import math
 import os
 import re
+from typing import Any
 
 import jax
 
@@ -109,7 +110,7 @@ class Topology:
         options = {"topology": sizes, "target_config": target}
         return self._described(platform="cuda", topology_name="", **options)
 
-    def _described(self, **options) -> list[jax.Device]:
+    def _described(self, **options: Any) -> list[jax.Device]:
         from jax.experimental import topologies
 
         try:

@@ -1,6 +1,6 @@
 """Attention: from which tokens of the input those of the output take what they have."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,9 @@ from jkeras.core.weights.paths import walk
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, no_score
 from jkeras.layers import GroupQueryAttention, MultiHeadAttention
+
+if TYPE_CHECKING:
+    from jkeras.core.layer.contract import Layer
 
 
 def attention_rollout(
@@ -49,7 +52,7 @@ def attention_rollout(
     return attribute(_rollout, model, as_array(x), no_score, **given)
 
 
-def _softmax_of(place):
+def _softmax_of(place: Any) -> "str | Layer":
     return f"{place}/_softmax" if isinstance(place, str) else place._softmax
 
 

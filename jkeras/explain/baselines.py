@@ -44,7 +44,7 @@ def split(
     return {"baseline": jax.tree_util.tree_unflatten(treedef, of_rows)}, {}
 
 
-def _rows(value, shape):
+def _rows(value: np.ndarray, shape: tuple[int, ...]) -> jax.Array:
     ends = zip(reversed(jnp.shape(value)), reversed(shape))
     if jnp.ndim(value) > len(shape) or any(size not in (1, wanted) for size, wanted in ends):
         wanted = f"a number, a row of shape {shape[1:]}, or {shape[0]} such rows"
@@ -52,7 +52,7 @@ def _rows(value, shape):
     return jnp.broadcast_to(value, shape)
 
 
-def _as_float(value):
+def _as_float(value: Any) -> np.ndarray:
     return value if isinstance(value, jax.Array) else np.asarray(value, "float32")
 
 

@@ -1,6 +1,7 @@
 """Class activation maps: where in an image a layer in the middle sees what decides."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,10 @@ from jkeras.core.errors import explain
 from jkeras.core.session.settings import settings
 from jkeras.explain.running import attribute
 from jkeras.explain.score import Scored, Structure, Target
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jkeras.core.layer.contract import Layer
 
 EPSILON = 1e-6  # lest a channel without any activation divide by zero
 
@@ -76,7 +81,16 @@ def grad_cam_plus_plus(
     return _map(_grad_cam_plus_plus, model, x, target, at, size, data_format, options)
 
 
-def _map(method, model, x, target, at, size, data_format, options):
+def _map(
+    method: Callable[..., Any],
+    model: Any,
+    x: Structure,
+    target: "int | np.ndarray | None",
+    at: "str | Layer | Sequence[str | Layer] | None",
+    size: Any,
+    data_format: str | None,
+    options: dict[str, Any],
+) -> Any:
     is_first = (data_format or settings.image_data_format) == "channels_first"
     options = {**options, "size": None if size is None else tuple(size)}
     return attribute(method, model, x, target, at=at, is_first=is_first, **options)
@@ -103,7 +117,7 @@ def _grad_cam_plus_plus(
     return _resized(_with_a_part(score, (weights * activations).sum(-1), gradient), size)
 
 
-def _with_a_part(score, maps, gradient):
+def _with_a_part(score: Scored, maps: jax.Array, gradient: jax.Array) -> jax.Array:
     """What speaks for a score in maps; zero at padding that the model does not look at. The weights
     of channels are those of all places, so that what lies at such a place would show.
     """
@@ -113,7 +127,7 @@ def _with_a_part(score, maps, gradient):
     return jnp.where(score.mask | (gradient != 0).any(-1), maps, 0)
 
 
-def _channels_last(score, is_first):
+def _channels_last(score: Scored, is_first: bool) -> tuple[jax.Array, jax.Array]:
     """(activations, gradient by them), with the channels along the last axis."""
     if not isinstance(score.start, jax.Array) or score.start.ndim < 3:
         shapes = jax.tree_util.tree_map(jnp.shape, score.start)
@@ -125,11 +139,11 @@ def _channels_last(score, is_first):
     return score.start, gradient
 
 
-def _places(array):
+def _places(array: jax.Array) -> tuple[int, ...]:
     return tuple(range(1, array.ndim - 1))
 
 
-def _resized(maps, size):
+def _resized(maps: jax.Array, size: Any) -> jax.Array:
     if size is None:
         return maps
     return jax.image.resize(maps, (len(maps), *size), "bilinear")

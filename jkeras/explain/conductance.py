@@ -60,7 +60,7 @@ def _conductance(score: Scored, at_once: int, points: jax.Array, baseline: Struc
         moved = score.moved(on_line)
         return moved.start, moved.gradient(moved.start)
 
-    def add_step(carried, point):
+    def add_step(carried: Any, point: Any) -> Any:
         total, before, gradient = carried
         activations, next_gradient = at_point(point)
         added = jax.tree_util.tree_map(

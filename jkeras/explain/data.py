@@ -1,7 +1,7 @@
 """Which rows of the training data a prediction comes from: TracIn and influence functions."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,9 @@ from jkeras.explain.points import in_passes
 from jkeras.explain.running import BATCH_SIZE, loss_of, rows_of
 from jkeras.explain.score import Structure
 from jkeras.ops.kernels import traced_for
+
+if TYPE_CHECKING:
+    from jkeras.training.types import Tree
 
 ITERATIONS = 1000  # of conjugate gradients, at most
 PRECISION = 1e-6  # relative residual where they end
@@ -122,11 +125,11 @@ def influence(
 # ---------------------------------------------------------------- losses and gradients of rows
 
 
-def _loss_of_row(model, loss, where):
+def _loss_of_row(model: Any, loss: Any, where: str) -> Callable[..., Any]:
     """`(params, state, x, y) -> loss` of one row without its first axis, not in training."""
     function = loss_of(model, loss, where)
 
-    def of_row(params, state, x, y):
+    def of_row(params: "Tree", state: "Tree", x: Any, y: Any) -> jax.Array:
         x, y = jax.tree_util.tree_map(lambda v: v[None], (x, y))
         outputs, _ = model.apply(params, state, x, training=False)
         return jnp.mean(function(y, outputs))
@@ -137,13 +140,20 @@ def _loss_of_row(model, loss, where):
 def _gradients(of_row: Callable) -> Callable:
     """`(params, state, x, y) -> (rows, parameters)`, compiled."""
 
-    def gradient(params, state, x, y):
+    def gradient(params: "Tree", state: "Tree", x: Any, y: Any) -> jax.Array:
         return ravel_pytree(jax.grad(of_row)(params, state, x, y))[0]
 
     return jax.jit(jax.vmap(gradient, (None, None, 0, 0)))
 
 
-def _batches(gradients, params, state, x, y, batch_size):
+def _batches(
+    gradients: Callable[..., Any],
+    params: "Tree",
+    state: "Tree",
+    x: np.ndarray,
+    y: np.ndarray,
+    batch_size: int,
+) -> Iterator[tuple[slice, Any]]:
     """(slice of rows, their gradients), some at a time."""
     for begin in range(0, rows_of(x), batch_size):
         rows = slice(begin, begin + batch_size)
@@ -151,7 +161,15 @@ def _batches(gradients, params, state, x, y, batch_size):
         yield rows, gradients(params, state, *part)
 
 
-def _solver(of_row, params, state, x, y, damping, batch_size):
+def _solver(
+    of_row: Callable[..., Any],
+    params: "Tree",
+    state: "Tree",
+    x: np.ndarray,
+    y: np.ndarray,
+    damping: float,
+    batch_size: int,
+) -> Callable[..., Any]:
     """`gradient -> (H + damping)^-1 gradient`, H of the mean loss over the training rows."""
     flat, restore = ravel_pytree(params)
     rows = rows_of(x)
@@ -159,8 +177,8 @@ def _solver(of_row, params, state, x, y, damping, batch_size):
     batches = jax.tree_util.tree_map(lambda v: np.asarray(v)[numbers], (x, y))
     losses_of = jax.vmap(of_row, (None, None, 0, 0))
 
-    def product(vector, batches):
-        def add_one(total, batch):
+    def product(vector: jax.Array, batches: Any) -> jax.Array:
+        def add_one(total: jax.Array, batch: Any) -> tuple[jax.Array, None]:
             given, counts = batch
             loss = lambda p: (losses_of(restore(p), state, *given) * counts).sum()  # noqa: E731
             with traced_for("plain"):  # kernels have no second derivative forwards
@@ -170,7 +188,7 @@ def _solver(of_row, params, state, x, y, damping, batch_size):
         return jax.lax.scan(add_one, damping * vector, batches)[0]
 
     @jax.jit
-    def solve(gradient, batches):
+    def solve(gradient: jax.Array, batches: Any) -> jax.Array:
         multiply = lambda vector: product(vector, batches)  # noqa: E731
         return cg(multiply, gradient, tol=PRECISION, maxiter=ITERATIONS)[0]
 

@@ -73,7 +73,7 @@ def _deep_lift(score: Scored, at_once: int, baseline: Structure) -> Structure:
 def _deep_shap(score: Scored, at_once: int, background: Structure) -> Structure:
     baselines.check_rows("deep_lift of a `background`", background, score.start)
 
-    def add_one(total, row):
+    def add_one(total: Any, row: Any) -> tuple[Any, None]:
         added = _from(score, baselines.filled(row, score.start))
         return jax.tree_util.tree_map(jnp.add, total, added), None
 
@@ -83,14 +83,14 @@ def _deep_shap(score: Scored, at_once: int, background: Structure) -> Structure:
     return jax.tree_util.tree_map(lambda v: v / count, total)
 
 
-def _from(score, begin):
+def _from(score: Scored, begin: Structure) -> Structure:
     tape = Tape(score, score.start, begin)
     rule = functools.partial(_rule, score)
     multipliers = tape.backwards(rule, jnp.ones_like(tape.values[tape.output]))
     return jax.tree_util.tree_map(baselines.shares, multipliers, score.start, begin)
 
 
-def _rule(score, tape, entry, coming):
+def _rule(score: Scored, tape: Tape, entry: Entry, coming: list[Any]) -> Any:
     name = entry.primitive.name
     has_slopes = has_all_slopes(tape, entry)
     if has_slopes and name == "stop_gradient":
@@ -132,7 +132,7 @@ def is_linear(tape: Tape, entry: Entry) -> bool:
     return name == "select_n" and not moving[0]
 
 
-def _of_curve(tape, entry, origin, coming):
+def _of_curve(tape: Tape, entry: Entry, origin: int, coming: jax.Array) -> jax.Array:
     """A function of one number: the ratio of differences, or its slope where rounding hides in what
     they differ.
     """
@@ -147,7 +147,7 @@ def _of_curve(tape, entry, origin, coming):
     return coming * jnp.where(is_straight, slope, rise / jnp.where(step == 0, 1, step))
 
 
-def _of_product(tape, entry, coming):
+def _of_product(tape: Tape, entry: Entry, coming: list[Any]) -> list[jax.Array]:
     """Each factor times the mean of the other, at the input and at the baseline: what it does alone
     and half of what they do together.
     """
@@ -156,7 +156,7 @@ def _of_product(tape, entry, coming):
     return gradient(tape, entry, coming, mean)
 
 
-def _of_ratio(tape, entry, coming):
+def _of_ratio(tape: Tape, entry: Entry, coming: list[Any]) -> list[jax.Array]:
     """A numerator times the inverse of a denominator."""
     (above, below), (above_0, below_0) = tape.inputs(entry), tape.inputs(entry, 0)
     slope = -1 / (below * below_0)  # of the inverse: its difference over that of the denominator
@@ -166,13 +166,13 @@ def _of_ratio(tape, entry, coming):
     ]
 
 
-def _as(cotangent, value):
+def _as(cotangent: jax.Array, value: jax.Array) -> jax.Array:
     """A cotangent summed over the axes along which a value was broadcast."""
     wide = [i for i, size in enumerate(value.shape) if size != cotangent.shape[i]]
     return cotangent.sum(wide, keepdims=True)
 
 
-def _of_maximum(tape, entry, coming):
+def _of_maximum(tape: Tape, entry: Entry, coming: list[Any]) -> list[jax.Array]:
     """The largest of a window: what it gains goes to where it is, what it loses to where it was; of
     the smallest what it loses goes to where it is.
     """

@@ -153,15 +153,15 @@ def _smooth_grad(
     return map_structure(lambda s, m: jnp.maximum(s - m**2, 0), square, mean)
 
 
-def _finite(array):
+def _finite(array: jax.Array) -> jax.Array:
     return jnp.where(jnp.isfinite(array), array, 0)
 
 
-def _normal(key, row, i, like, stddev):
+def _normal(key: jax.Array, row: Any, i: Any, like: Any, stddev: Any) -> Any:
     """Normal noise of each row, of its own key and number of the sample."""
     leaves, treedef = jax.tree_util.tree_flatten(like)
 
-    def of_row(row):
+    def of_row(row: Any) -> list[jax.Array]:
         own = jax.random.fold_in(jax.random.fold_in(key, row), i)
         keys = jax.random.split(own, len(leaves))
         return [
@@ -212,7 +212,14 @@ def integrated_gradients(
     return (attributions, delta) if return_delta else attributions
 
 
-def _along_lines(model, x, target, baseline, options, steps):
+def _along_lines(
+    model: Any,
+    x: Structure,
+    target: int | np.ndarray | None,
+    baseline: Any,
+    options: dict[str, Any],
+    steps: int,
+) -> tuple:
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     shared = {"points": (1 + nodes).astype("float32") / 2, "weights": weights.astype("float32") / 2}
     arrays, of_all = baselines.split(baseline, x, model, **options)

@@ -2,6 +2,7 @@
 
 import typing
 from typing import Any
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -89,12 +90,12 @@ def permutation_importance(
     return treedef.unflatten([importance(i, orders) for i, orders in enumerate(permutations)])
 
 
-def _features(x):
+def _features(x: Any) -> int:
     """How many features an input has."""
     return x.shape[1] if x.ndim > 1 else 1
 
 
-def _permutations(features, repeats, rows, rng):
+def _permutations(features: Any, repeats: int, rows: int, rng: Any) -> list[np.ndarray]:
     """Random (features, repeats, rows) of each input."""
     keys = jax.random.split(as_key(rng), sum(features) * repeats)
     permute = jax.vmap(lambda key: jax.random.permutation(key, rows))
@@ -102,7 +103,7 @@ def _permutations(features, repeats, rows, rng):
     return np.split(orders, np.cumsum(features)[:-1])
 
 
-def _permuted(x, feature, order):
+def _permuted(x: Any, feature: int, order: np.ndarray) -> Any:
     if x.ndim == 1:
         return x[order]
     changed = x.copy()
@@ -110,7 +111,7 @@ def _permuted(x, feature, order):
     return changed
 
 
-def _measure(model, y, loss, batch_size):
+def _measure(model: Any, y: Any, loss: Any, batch_size: int) -> Callable[..., Any]:
     """The function that gives the loss on other inputs."""
     if loss is not None:
         function = families["losses"].get(loss)

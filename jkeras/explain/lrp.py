@@ -85,7 +85,7 @@ def _lrp(score: Scored, at_once: int, weights: tuple[float, float], epsilon: flo
     return jax.tree_util.tree_map(jnp.multiply, shares, score.start)
 
 
-def _hand_on(score, tape, entry, coming):
+def _hand_on(score: Scored, tape: Tape, entry: Entry, coming: list[Any]) -> Any:
     """The rule of what is no layer with weights: each gives its whole relevance back."""
     name = entry.primitive.name
     if name in MAXIMA and has_all_slopes(tape, entry):
@@ -135,7 +135,7 @@ class _Affine:
         return known[self.entries[-1].outputs[0]]
 
 
-def _affine_layers(tape):
+def _affine_layers(tape: Tape) -> list[_Affine]:
     """The layers with weights of a tape."""
     readers: dict[int, list[Entry]] = {}
     for entry in tape.entries:
@@ -156,7 +156,7 @@ def _affine_layers(tape):
     return found
 
 
-def _next(tape, readers, entry):
+def _next(tape: Tape, readers: dict[int, list[Entry]], entry: Entry) -> Entry | None:
     """What goes on with an affine function: the only reader of its output, if it is affine too."""
     slot = entry.outputs[0]
     after = readers.get(slot, [])
@@ -170,7 +170,9 @@ def _next(tape, readers, entry):
     return after[0]
 
 
-def _through(tape, layer, coming, weights, epsilon):
+def _through(
+    tape: Tape, layer: _Affine, coming: jax.Array, weights: tuple[float, float], epsilon: float
+) -> jax.Array:
     """What comes back through a layer with weights.
 
     Args:
@@ -199,7 +201,7 @@ def _through(tape, layer, coming, weights, epsilon):
     return pull(relevance / divided)[0]
 
 
-def _scale(tape, layer, x, kernel):
+def _scale(tape: Tape, layer: _Affine, x: jax.Array, kernel: jax.Array) -> jax.Array:
     """What the product of a layer is multiplied with on its way to the output."""
     after: Callable = _Affine(-1, layer.entries[0].outputs[0], layer.entries[1:]).run
     ones = jnp.ones_like(tape.outputs(layer.entries[0])[0])

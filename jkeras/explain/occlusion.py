@@ -59,7 +59,9 @@ def occlusion(
     return attribute(_occlusion, model, x, target, arrays, shared, **sizes, **options)
 
 
-def _sizes(window, strides, shape):
+def _sizes(
+    window: tuple[int, ...], strides: tuple[int, ...] | int | None, shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """(window, strides) along all axes of an input."""
     window = tuple(window)
     strides = window if strides is None else strides
@@ -90,7 +92,7 @@ def _occlusion(
     rows = score.repeated(at_once)
     whole = score(x)
 
-    def mask_of(start):
+    def mask_of(start: jax.Array) -> jax.Array:
         inside = jnp.ones(x.shape[1:], bool)
         for axis, (begin, size) in enumerate(zip(start, window)):
             place = jnp.arange(x.shape[1 + axis])
@@ -99,7 +101,7 @@ def _occlusion(
             inside &= ((place >= begin) & (place < begin + size)).reshape(shape)
         return inside
 
-    def one_pass(sums, chosen):
+    def one_pass(sums: Any, chosen: Any) -> tuple[Any, None]:
         starts, counts = chosen
         masks = jax.vmap(mask_of)(starts)
         covered = jnp.where(masks[None], baseline[:, None], x[:, None])
@@ -115,7 +117,9 @@ def _occlusion(
     return total / jnp.maximum(coverage, 1).astype(total.dtype)
 
 
-def _starts(shape, window, strides):
+def _starts(
+    shape: tuple[int, ...], window: tuple[int, ...], strides: tuple[int, ...]
+) -> np.ndarray:
     """Where windows begin: each as far as the strides go; the last ones reach over the end."""
     along = [
         range(0, stride * -(-(size - w) // stride) + 1, stride)

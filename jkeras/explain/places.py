@@ -1,12 +1,16 @@
 """The places of a model that are explained: layers' outputs, and inputs of a dict beside them."""
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
 from jkeras.core.run.taps import Taps, run_tapped
+
+if TYPE_CHECKING:
+    from jax.extend.core import Jaxpr
+    from jkeras.training.types import Tree
 
 Structure: TypeAlias = Any
 Place: TypeAlias = Any  # a path, or a layer
@@ -79,7 +83,9 @@ def _looked_at(model: Any, params: dict, state: dict, x: Structure, layers: list
     return run_tapped(model, params, state, (x,), {}, list(layers), {}, training=False)[2]
 
 
-def _check_independent(model, params, state, x, inputs, layers):
+def _check_independent(
+    model: Any, params: "Tree", state: "Tree", x: Structure, inputs: list[str], layers: list[str]
+) -> None:
     """Raises ValueError where what is at one place follows from what is at another one: then they
     cannot be changed each by itself.
     """
@@ -91,7 +97,15 @@ def _check_independent(model, params, state, x, inputs, layers):
             raise ValueError(explain("explain", wanted, f"{behind!r} behind {place!r}", advice))
 
 
-def _behind(model, params, state, x, place, is_input, layers):
+def _behind(
+    model: Any,
+    params: "Tree",
+    state: "Tree",
+    x: Structure,
+    place: str,
+    is_input: bool,
+    layers: list[str],
+) -> str | None:
     """One of the layers, but the place itself, whose output follows from what is at a place."""
     others = [other for other in layers if other != place]
 
@@ -117,7 +131,7 @@ def _behind(model, params, state, x, place, is_input, layers):
     return None
 
 
-def _depends(jaxpr):
+def _depends(jaxpr: "Jaxpr") -> list[bool]:
     """Of each output whether it may follow from an input."""
     known = set(jaxpr.invars)
     for eqn in jaxpr.eqns:

@@ -1,6 +1,7 @@
 """Means of gradients over points: many forward passes of each row, some at a time."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,7 +49,7 @@ def mean_over_points(
     numbers, counts = in_passes(len(points), at_once)
     rows = score.repeated(numbers.shape[1])
 
-    def one_pass(sums, chosen):
+    def one_pass(sums: list, chosen: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
         points, weights = chosen
         each = jax.vmap(variable, out_axes=1)(points)  # (rows, points, ...)
         flat = jax.tree_util.tree_map(lambda v: v.reshape(-1, *v.shape[2:]), each)

@@ -4,7 +4,7 @@ what comes out.
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -111,7 +111,9 @@ def _of_sum(place: int) -> Callable:
     return find
 
 
-def _over_positions(shape, axes, slope):
+def _over_positions(
+    shape: tuple[int, ...], axes: Iterable[int], slope: jax.Array
+) -> Product | None:
     """Of a weight of a shape whose axes are some of the slope's; its numbers are the same along all
     others, and along those where it has size 1.
     """

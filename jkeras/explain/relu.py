@@ -1,6 +1,7 @@
 """Gradients that treat relu in their own way: guided backpropagation and deconvolution."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,9 @@ from jkeras.explain.cam import grad_cam
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
 from jkeras.explain.tape import Entry, Tape, gradient
+
+if TYPE_CHECKING:
+    from jax.extend.core import Jaxpr
 
 
 def guided_backprop(model: Any, x: Structure, target: Target = None, **options: Any) -> Structure:
@@ -83,7 +87,7 @@ def _deconvolved(score: Scored, at_once: int) -> Structure:
     return _by_rule(score, lambda x, g: jnp.where(g > 0, g, 0))
 
 
-def _by_rule(score, of_relu):
+def _by_rule(score: Scored, of_relu: Callable[..., Any]) -> Any:
     """The gradient with another one for relu.
 
     Args:
@@ -119,7 +123,7 @@ def is_relu(tape: Tape, entry: Entry) -> bool:
     return any(tape.is_zero(i) for i, a in zip(entry.inputs, entry.active) if not a)
 
 
-def _has_relu(jaxpr):
+def _has_relu(jaxpr: "Jaxpr") -> bool:
     """Whether a jaxpr has what may be a relu."""
     for eqn in jaxpr.eqns:
         if eqn.primitive.name == "max" and any(_is_zero(v) for v in eqn.invars):
@@ -129,7 +133,7 @@ def _has_relu(jaxpr):
     return False
 
 
-def _is_zero(variable):
+def _is_zero(variable: Any) -> bool:
     return hasattr(variable, "val") and not jnp.ndim(variable.val) and variable.val == 0
 
 

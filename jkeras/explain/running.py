@@ -92,7 +92,7 @@ def by_batches(
     return result if is_pure else jax.tree_util.tree_map(np.array, result)
 
 
-def as_array(x):
+def as_array(x: Structure) -> Structure:
     """Numbers in lists as an array; structures of arrays as they are."""
     leaves = jax.tree_util.tree_leaves(x)
     if all(isinstance(leaf, (int, float)) for leaf in leaves):
@@ -148,7 +148,7 @@ def floats_of(x: Structure) -> Structure:
     return _inputs(x, True)
 
 
-def _inputs(x, as_floats, at=None):
+def _inputs(x: Structure, as_floats: bool, at: Any = None) -> Structure:
     """Inputs as arrays; as floats where gradients are taken by them: by all, or by those that are
     among several places.
     """
@@ -159,11 +159,11 @@ def _inputs(x, as_floats, at=None):
     return jax.tree_util.tree_map(_as_float if as_floats else _as_array, x)
 
 
-def _as_array(value):
+def _as_array(value: Any) -> Any:
     return value if isinstance(value, jax.Array) else np.asarray(value)
 
 
-def _as_float(value):
+def _as_float(value: Any) -> Any:
     value = _as_array(value)
     if jnp.issubdtype(value.dtype, jnp.floating):
         return value
@@ -203,10 +203,10 @@ def values_of(model: Any, x: Structure, params: dict | None, state: dict | None)
     return model.params, model.state
 
 
-def _rows(given, begin, size):
+def _rows(given: dict[str, Any], begin: int, size: Any) -> dict[str, Any]:
     """`size` rows from `begin` on, the last one repeated where there are fewer."""
 
-    def rows(value):
+    def rows(value: Any) -> Any:
         part = value[begin : begin + size]
         missing = size - len(part)
         if not missing:
@@ -216,7 +216,7 @@ def _rows(given, begin, size):
     return jax.tree_util.tree_map(rows, given)
 
 
-def _cut(result, rows):
+def _cut(result: Any, rows: int) -> Any:
     return jax.tree_util.tree_map(lambda v: v[:rows], result)
 
 

@@ -56,7 +56,9 @@ def infidelity(
     return attribute(_infidelity, model, x, target, arrays, **options)
 
 
-def _attributions(where, attributions, model, x, options):
+def _attributions(
+    where: str, attributions: Any, model: Any, x: Any, options: dict[str, Any]
+) -> Any:
     """Attributions as an array, of the shape of what they are of."""
     attributions = np.asarray(attributions, "float32")
     like = variable_like(model, x, **options)
@@ -70,7 +72,7 @@ def _attributions(where, attributions, model, x, options):
 def _infidelity(score: Scored, at_once: int, changes: jax.Array, said: jax.Array) -> jax.Array:
     whole = score(score.start)
 
-    def add_one(total, i):
+    def add_one(total: jax.Array, i: jax.Array) -> tuple[jax.Array, None]:
         change = jnp.take(changes, i, axis=1)
         lost = whole - score(score.start - change)
         told = (change * said).reshape(len(said), -1).sum(1)
@@ -132,7 +134,16 @@ def insertion(
     return _area(model, x, attributions, target, steps, baseline, options, inserts=True)
 
 
-def _area(model, x, attributions, target, steps, baseline, options, inserts):
+def _area(
+    model: Any,
+    x: Any,
+    attributions: Any,
+    target: Any,
+    steps: int,
+    baseline: Any,
+    options: dict[str, Any],
+    inserts: bool,
+) -> Any:
     x = as_array(x)
     attributions = _attributions("deletion and insertion", attributions, model, x, options)
     arrays, shared = baselines.split(baseline, x, model, **options)
@@ -206,7 +217,7 @@ def randomization(
     return found
 
 
-def _rank_correlation(one, other):
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     """The mean over rows of Spearman's correlation."""
     ranks = [v.reshape(len(v), -1).argsort(1).argsort(1).astype(float) for v in (one, other)]
     centred = [r - r.mean(1, keepdims=True) for r in ranks]

@@ -125,7 +125,7 @@ class Scored:
         return jax.tree_util.tree_map(lambda v: jnp.repeat(v, count, axis=0), self.rows)
 
 
-def _wide(scores):
+def _wide(scores: jax.Array) -> jax.Array:
     """Scores in float32 at least: methods add many of them."""
     if not jnp.issubdtype(scores.dtype, jnp.floating):
         return scores
@@ -137,7 +137,7 @@ def no_score(y: Structure) -> jax.Array:
     return jnp.zeros(len(jax.tree_util.tree_leaves(y)[0]))
 
 
-def _predicted(y, where):
+def _predicted(y: jax.Array, where: str) -> jax.Array:
     """The class of each row that the model predicts."""
     y = _single(y, where)
     if y.ndim == 1:
@@ -147,7 +147,7 @@ def _predicted(y, where):
     return jnp.argmax(y, axis=-1)[:, None]
 
 
-def _at(y, target, where):
+def _at(y: jax.Array, target: Any, where: str) -> jax.Array:
     """The score of each row: its output at its target."""
     if target.shape[1] != y.ndim - 1:
         wanted = f"a target with {y.ndim - 1} numbers for outputs of shape {y.shape[1:]}"
@@ -155,7 +155,7 @@ def _at(y, target, where):
     return y[(jnp.arange(len(y)), *target.T)]
 
 
-def _single(y, where):
+def _single(y: Structure, where: str) -> jax.Array:
     leaves = jax.tree_util.tree_leaves(y)
     if len(leaves) != 1:
         advice = "give a function of the outputs: `target=lambda y: y['name'][:, 2]`"
@@ -172,7 +172,7 @@ def check_target(target: np.ndarray, shape: tuple[int, ...]) -> None:
             raise ValueError(explain("explain", f"a class from {-size} to {size - 1}", outside[0]))
 
 
-def _checked(scores, rows):
+def _checked(scores: jax.Array, rows: int) -> jax.Array:
     if jnp.shape(scores) != (rows,):
         wanted = f"a `target` that gives one number for each of {rows} rows"
         raise ValueError(explain("explain", wanted, f"shape {jnp.shape(scores)}"))

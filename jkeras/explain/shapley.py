@@ -98,7 +98,7 @@ def kernel_shap(
     return attribute(_projected, model, x, target, None, shared, **options)
 
 
-def _features(model, x, baseline, groups, options):
+def _features(model: Any, x: Any, baseline: Any, groups: Any, options: dict[str, Any]) -> tuple:
     """(x, baseline, groups) as arrays that go together."""
     x, baseline = as_array(x), as_array(baseline)
     shape = np.shape(variable_like(model, x, **options))[1:]
@@ -132,7 +132,9 @@ def _projected(
     return jnp.matmul(values, projection.astype(values.dtype), precision="highest")
 
 
-def _values(score, at_once, masks, baseline, groups):
+def _values(
+    score: Scored, at_once: int, masks: jax.Array, baseline: jax.Array, groups: jax.Array
+) -> jax.Array:
     """(rows, coalitions): the mean score with the features of a coalition, over the baseline."""
     x = score.start
     count = len(masks) * len(baseline)
@@ -140,7 +142,7 @@ def _values(score, at_once, masks, baseline, groups):
     at_once = pairs.shape[1]
     rows = score.repeated(at_once)
 
-    def one_pass(_, pairs):
+    def one_pass(_: None, pairs: Any) -> tuple[None, Any]:
         taken = masks[pairs // len(baseline)][:, groups]
         others = baseline[pairs % len(baseline)]
         mixed = jnp.where(taken[None], x[:, None], others[None].astype(x.dtype))
@@ -155,13 +157,13 @@ def _values(score, at_once, masks, baseline, groups):
 # ---------------------------------------------------------------- coalitions and their weights
 
 
-def _all_coalitions(features):
+def _all_coalitions(features: int) -> np.ndarray:
     """Booleans (2 ** features, features); the first has none of them, the last has all."""
     numbers = np.arange(2**features)[:, None]
     return (numbers >> np.arange(features)) % 2 == 1
 
 
-def _weights_of_differences(masks):
+def _weights_of_differences(masks: np.ndarray) -> np.ndarray:
     """(coalitions, features): what each coalition's value counts in each feature's."""
     features = masks.shape[1]
     sizes = masks.sum(1)
@@ -172,7 +174,7 @@ def _weights_of_differences(masks):
     return np.where(masks, with_it[:, None], -of_size[sizes][:, None]).astype("float32")
 
 
-def _coalitions(features, samples, rng):
+def _coalitions(features: int, samples: int, rng: Any) -> tuple[Any, Any]:
     """(coalitions, their weights); the first has no feature, the last has all."""
     if 2**features > max(samples, 2):
         return _sampled_coalitions(features, max(samples // 2, features), as_key(rng))
@@ -183,7 +185,7 @@ def _coalitions(features, samples, rng):
     return masks, np.array([0.0, *weights, 0.0])
 
 
-def _sampled_coalitions(features, pairs, key):
+def _sampled_coalitions(features: int, pairs: int, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Coalitions of sizes as the kernel weighs them, each with its complement."""
     by_size, by_member = jax.random.split(key)
     sizes = np.arange(1, features)
@@ -196,7 +198,7 @@ def _sampled_coalitions(features, pairs, key):
     return masks, jnp.ones(len(masks)).at[jnp.array([0, -1])].set(0.0)
 
 
-def _least_squares(masks, weights):
+def _least_squares(masks: Any, weights: Any) -> Any:
     """(coalitions, features): the solution of the weighted least squares whose values sum up to the
     difference between all features and none, as a matrix.
     """

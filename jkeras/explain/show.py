@@ -1,6 +1,8 @@
 """Attributions as pictures: over images, signed, over texts, as waterfalls; with matplotlib."""
 
+import types
 from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -68,7 +70,7 @@ def show(
     return _images(pyplot, images, attributions, kind, labels, title)
 
 
-def _pyplot():
+def _pyplot() -> types.ModuleType:
     try:
         from matplotlib import pyplot
     except ImportError as error:
@@ -81,7 +83,14 @@ def _pyplot():
 # ---------------------------------------------------------------- images
 
 
-def _images(pyplot, images, maps, kind, labels, title):
+def _images(
+    pyplot: types.ModuleType,
+    images: np.ndarray,
+    maps: np.ndarray,
+    kind: str,
+    labels: Sequence[str] | None,
+    title: str | None,
+) -> Any:
     count = len(images)
     figure, axes = pyplot.subplots(
         2, count, squeeze=False, figsize=(PANEL * count + 0.7, 2 * PANEL), layout="constrained"
@@ -114,7 +123,7 @@ def _images(pyplot, images, maps, kind, labels, title):
     return figure
 
 
-def _draw(axis, image):
+def _draw(axis: Any, image: np.ndarray) -> None:
     """Draws an image of any range of values."""
     low, high = image.min(), image.max()
     image = (image - low) / ((high - low) or 1.0)
@@ -127,7 +136,9 @@ def _draw(axis, image):
 # ---------------------------------------------------------------- texts
 
 
-def _text(pyplot, words, attributions, title):
+def _text(
+    pyplot: types.ModuleType, words: Sequence[str], attributions: np.ndarray, title: str | None
+) -> Any:
     values = attributions.reshape(len(attributions), -1).sum(1)
     if len(values) != len(words):
         raise ValueError(
@@ -161,7 +172,7 @@ def _text(pyplot, words, attributions, title):
     return figure
 
 
-def _lines(words):
+def _lines(words: Sequence[str]) -> list[list[tuple]]:
     """Lines of (place, number, word)."""
     lines, place = [[]], 0
     for number, word in enumerate(words):
@@ -176,7 +187,15 @@ def _lines(words):
 # ---------------------------------------------------------------- waterfalls
 
 
-def _waterfall(pyplot, row, values, names, title, base, limit):
+def _waterfall(
+    pyplot: types.ModuleType,
+    row: np.ndarray,
+    values: np.ndarray,
+    names: Sequence[str] | None,
+    title: str | None,
+    base: float,
+    limit: int,
+) -> Any:
     if values.ndim != 1 or row.shape != values.shape:
         received = f"shapes {row.shape} and {values.shape}"
         raise ValueError(explain("explain.show", "one row and a number for each value", received))
@@ -209,7 +228,9 @@ def _waterfall(pyplot, row, values, names, title, base, limit):
     return figure
 
 
-def _bars(row, values, names, limit):
+def _bars(
+    row: np.ndarray, values: np.ndarray, names: Sequence[str] | None, limit: int
+) -> list[tuple[str, Any]]:
     """(label, value) of the largest and of all others together, the largest first."""
     names = [f"feature {i}" for i in range(len(values))] if names is None else names
     order = np.argsort(-np.abs(values))

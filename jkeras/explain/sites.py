@@ -8,7 +8,7 @@ which layer the operation belongs to.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,9 @@ import jax.numpy as jnp
 from jkeras.core.run.programs import call_of
 from jkeras.explain.tape import Entry
 from jkeras.ops.kernels import traced_for
+
+if TYPE_CHECKING:
+    from jax.extend.core import Jaxpr, JaxprEqn
 
 # what leaves the length of an array as it is, where it leaves its size so
 SAME_LENGTH = ("reshape", "transpose", "squeeze", "expand_dims", "broadcast_in_dim", "copy", "rev")
@@ -142,7 +145,7 @@ def reading(function: Callable, params: Tree, *rows: Any) -> tuple[list[list[Use
     return [_uses_of(i, met) for i in range(len(leaves))], structure.unflatten(aux)
 
 
-def _uses_of(leaf, met):
+def _uses_of(leaf: int, met: list[tuple[Site, list, list]]) -> list[Use]:
     """The uses of one leaf among (site, its operands, slopes of its outputs)."""
     return [
         Use(site, place, operands, slopes)
@@ -152,11 +155,11 @@ def _uses_of(leaf, met):
     ]
 
 
-def _zeros(output):
+def _zeros(output: Any) -> jax.Array | None:
     return jnp.zeros(output.shape, output.dtype) if _is_real(output) else None
 
 
-def _is_real(value):
+def _is_real(value: Any) -> bool:
     return jnp.issubdtype(value.dtype, jnp.floating)
 
 
@@ -180,7 +183,7 @@ class _Reading:
         pairs = list(zip(given, views))
         return [value for value, _ in self._inside(self.closed.jaxpr, self.closed.consts, pairs)]
 
-    def _inside(self, jaxpr, consts, inputs):
+    def _inside(self, jaxpr: "Jaxpr", consts: list, inputs: list) -> list:
         """(value, view) of each output of a jaxpr."""
         known = dict(zip(jaxpr.invars, inputs))
         known.update((v, (c, None)) for v, c in zip(jaxpr.constvars, consts))
@@ -189,7 +192,7 @@ class _Reading:
             known.update(zip(eqn.outvars, self._one(eqn, [read(v) for v in eqn.invars])))
         return [read(v) for v in jaxpr.outvars]
 
-    def _one(self, eqn, inputs):
+    def _one(self, eqn: "JaxprEqn", inputs: list) -> list:
         values = [value for value, _ in inputs]
         views = {i: view for i, (_, view) in enumerate(inputs) if view is not None}
         entry = Entry(eqn.primitive, eqn.params, [], [], [], 0)
@@ -204,7 +207,7 @@ class _Reading:
             return [(value, View(view.leaf, (*view.steps, entry)))]
         return [(value, None) for value in self._at_site(Site(entry, views), values)]
 
-    def _at_site(self, site, values):
+    def _at_site(self, site: Site, values: list) -> list:
         outputs = site.entry.run(*values)
         if self.changes is not None:
             changes = self.changes[len(self.sites)]
@@ -215,7 +218,7 @@ class _Reading:
         return outputs
 
 
-def _keeps_length(eqn):
+def _keeps_length(eqn: "JaxprEqn") -> bool:
     """Whether the output is the one input in another arrangement or precision."""
     if len(eqn.invars) != 1 or len(eqn.outvars) != 1:
         return False

@@ -5,8 +5,8 @@ function of the user's it comes from.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,9 @@ import numpy as np
 from jkeras.core.run.programs import WITH_TANGENTS, call_of, evaluate
 from jkeras.ops.kernels import traced_for
 from jkeras.training.batch_independence import ELEMENTWISE
+
+if TYPE_CHECKING:
+    from jax.extend.core import Jaxpr, JaxprEqn
 
 
 @dataclasses.dataclass(eq=False)
@@ -86,7 +89,7 @@ class Tape:
 
     # ------------------------------------------------------------ forwards
 
-    def _new(self, value, moves=False, others=()):
+    def _new(self, value: Any, moves: bool = False, others: Iterable[Any] = ()) -> int:
         self.values.append(value)
         for values, other in zip(self.other_values, others or [value] * len(self.other_values)):
             values.append(other)
@@ -94,12 +97,14 @@ class Tape:
         self._active.append(moves and jnp.issubdtype(jnp.result_type(value), jnp.floating))
         return len(self.values) - 1
 
-    def _record(self, jaxpr, consts, inputs, is_whole=False):
+    def _record(
+        self, jaxpr: "Jaxpr", consts: list, inputs: list[int], is_whole: bool = False
+    ) -> list[int]:
         """Runs a jaxpr on slots; the slots of its outputs."""
         slots = dict(zip(jaxpr.invars, inputs))
         slots.update((v, self._new(c)) for v, c in zip(jaxpr.constvars, consts))
 
-        def slot_of(variable):
+        def slot_of(variable: Any) -> int:
             if hasattr(variable, "val"):
                 return self._new(variable.val)
             return slots[variable]
@@ -116,7 +121,7 @@ class Tape:
             slots.update(zip(eqn.outvars, outputs))
         return [slot_of(v) for v in jaxpr.outvars]
 
-    def _run(self, eqn, given):
+    def _run(self, eqn: "JaxprEqn", given: list[int]) -> list[int]:
         active = [self._active[i] for i in given]
         moves = any(self._moves[i] for i in given)
         entry = Entry(eqn.primitive, eqn.params, given, [], active, self._place)
@@ -131,7 +136,7 @@ class Tape:
         self.entries.append(entry)
         return entry.outputs
 
-    def _results(self, entry, values):
+    def _results(self, entry: Entry, values: list) -> list:
         """What an entry gives; a constant for constants, so that rules can look at it."""
         given = [values[i] for i in entry.inputs]
         if any(isinstance(value, jax.core.Tracer) for value in given):
@@ -221,7 +226,7 @@ class Tape:
         return bool(np.all(np.asarray(value) == 0))
 
 
-def _add(cotangents, entry, going):
+def _add(cotangents: dict[int, Any], entry: Entry, going: Any) -> None:
     """Adds what a rule gives to the cotangents by slot: those of the active inputs in order, which
     may be one value twice, or a dict.
     """
@@ -231,7 +236,7 @@ def _add(cotangents, entry, going):
         cotangents[slot] = cotangent if before is None else before + cotangent
 
 
-def _active_slots(entry):
+def _active_slots(entry: Entry) -> list[int]:
     return [slot for slot, active in zip(entry.inputs, entry.active) if active]
 
 
@@ -252,7 +257,7 @@ def gradient(tape: Tape, entry: Entry, coming: list, at: list | None = None) -> 
     return list(pull(filled))
 
 
-def _zeros(output):
+def _zeros(output: Any) -> jax.Array | np.ndarray:
     if jnp.issubdtype(output.dtype, jnp.inexact):
         return jnp.zeros_like(output)
     return np.zeros(output.shape, jax.dtypes.float0)

@@ -1,5 +1,7 @@
 """Errors that name the layer of an operation which a method has no rule for."""
 
+from typing import TYPE_CHECKING, Any
+
 import jax
 
 from jkeras.core.errors import explain
@@ -9,6 +11,9 @@ from jkeras.explain.score import Scored
 from jkeras.explain.tape import Entry
 from jkeras.kernel import apply as kernel
 from jkeras.ops.kernels import traced_for
+
+if TYPE_CHECKING:
+    from jkeras.training.types import Structure
 
 
 def no_rule(
@@ -22,14 +27,14 @@ def no_rule(
     return ValueError(explain(where, known, received, advice))
 
 
-def _layer_of(score, entry):
+def _layer_of(score: Scored, entry: Entry) -> str | None:
     """The layer that an operation belongs to: the first one that ends after it."""
     model = score.score.model
     if not isinstance(model, Layer):
         return None
     trail = Trail()
 
-    def run(x):
+    def run(x: "Structure") -> Any:
         options = {"training": False, "observer": trail}
         y, _ = kernel.apply(model, score.params, score.state, (x,), {}, **options)
         return trail.arrays(), y

@@ -1,6 +1,8 @@
 """`ExportArchive`: several functions of layers in one file."""
 
 import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import jax
 
@@ -45,7 +47,7 @@ class ExportArchive:
     ([[3.0]], ['logits', 'serve'])
     """
 
-    def __init__(self, *, platforms=DEFAULT_PLATFORMS):
+    def __init__(self, *, platforms: str | Sequence[str] = DEFAULT_PLATFORMS) -> None:
         if isinstance(platforms, str):
             platforms = (platforms,)
         self.platforms = tuple(platforms)
@@ -60,21 +62,21 @@ class ExportArchive:
         self._collections = {}
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """The variables that were tracked."""
         return list(self._tracked)
 
     @property
-    def trainable_variables(self):
+    def trainable_variables(self) -> list[Variable]:
         """The trainable ones of `variables`."""
         return [v for v in self._tracked if v.trainable]
 
     @property
-    def non_trainable_variables(self):
+    def non_trainable_variables(self) -> list[Variable]:
         """The other ones of `variables`."""
         return [v for v in self._tracked if not v.trainable]
 
-    def track(self, resource):
+    def track(self, resource: Any) -> None:
         """Puts the weights of a layer or model, or a variable, into the file.
 
         There is no need to for those that an endpoint reads.
@@ -84,7 +86,9 @@ class ExportArchive:
         """
         self._tracked |= dict.fromkeys(_variables_of(resource))
 
-    def add_endpoint(self, name, fn, input_signature=None, **kwargs):
+    def add_endpoint(
+        self, name: str, fn: Callable[..., Any], input_signature: Any = None, **kwargs: Any
+    ) -> Any:
         """Adds a function under a name.
 
         Args:
@@ -124,12 +128,14 @@ class ExportArchive:
         self._programs[name] = lower(fn, arguments, self.platforms, where)
         return fn
 
-    def track_and_add_endpoint(self, name, resource, input_signature=None, **kwargs):
+    def track_and_add_endpoint(
+        self, name: str, resource: Any, input_signature: Any = None, **kwargs: Any
+    ) -> Any:
         """`track` and `add_endpoint` of a layer or model."""
         self.track(resource)
         return self.add_endpoint(name, resource, input_signature, **kwargs)
 
-    def add_variable_collection(self, name, variables):
+    def add_variable_collection(self, name: str, variables: Iterable[Variable]) -> None:
         """Puts variables into the file that are found in `collections[name]` of what `load` gives,
         by their paths.
 
@@ -163,7 +169,9 @@ class ExportArchive:
             )
         self._collections[name] = variables
 
-    def write_out(self, filepath, options=None, verbose=True):
+    def write_out(
+        self, filepath: str | os.PathLike, options: Any = None, verbose: bool = True
+    ) -> None:
         """Writes the file; killed at any moment the old one or the new one is there.
 
         Args:
@@ -197,7 +205,7 @@ class ExportArchive:
                 console.say(f"  {name}: {Endpoint(program.exported, ())}")
 
 
-def _variables_of(resource):
+def _variables_of(resource: Any) -> list[Variable]:
     """The variables of a layer that is built, or the variable itself."""
     if isinstance(resource, Variable):
         return [resource]
@@ -221,7 +229,7 @@ def _variables_of(resource):
     return resource.weights
 
 
-def _signature_of_call(owner, fn, where):
+def _signature_of_call(owner: Any, fn: Callable[..., Any], where: str) -> list:
     """The arguments of a model, of which a function is the call."""
     if not isinstance(owner, Layer) or fn not in (owner, owner.call, owner.__call__):
         raise ValueError(
@@ -235,7 +243,7 @@ def _signature_of_call(owner, fn, where):
     return signature_of(owner)
 
 
-def check_texts(owner, signature):
+def check_texts(owner: Any, signature: Any) -> None:
     """Raises where texts go into a layer; the message names the layers that take them."""
     dtypes = [getattr(leaf, "dtype", "") for leaf in jax.tree_util.tree_leaves(signature)]
     if not isinstance(owner, Layer) or "string" not in map(str, dtypes):

@@ -9,9 +9,11 @@ weights/0.npy, … arrays, each of them once; `.view(dtype)` where numpy does no
 
 import itertools
 import json
+import os
 import re
 import typing
 import zipfile
+from collections.abc import Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -21,9 +23,14 @@ from jax import export
 from jkeras.core.weights.by_variable import ByVariable, unique
 from jkeras.core.errors import SerializationError
 from jkeras.core.say.extras import install_line
-from jkeras.core.weights.variable import values_of
+from jkeras.core.weights.variable import Variable, values_of
 from jkeras.saving import npz, safe_json
 from jkeras.saving.safe_zip import SafeZip
+from jkeras.saving.types import BinaryFile
+
+if typing.TYPE_CHECKING:
+    from jax.export import Exported
+    from jkeras.export.lowering import Program
 
 FORMAT = "jkeras.export 1"
 CONTENTS = "contents.json"
@@ -41,7 +48,7 @@ CALLS = re.compile(
 )
 
 
-def check_library():
+def check_library() -> None:
     """Raises ImportError where `jax.export` lacks what it writes and reads programs with."""
     try:
         import flatbuffers  # noqa: F401
@@ -64,7 +71,12 @@ class Contents(typing.NamedTuple):
     collections: dict
 
 
-def write(path, programs, tracked, collections):
+def write(
+    path: str | os.PathLike,
+    programs: "dict[str, Program]",
+    tracked: list[Variable],
+    collections: Mapping[str, list[Variable]],
+) -> None:
     """Writes an archive.
 
     Args:
@@ -102,7 +114,7 @@ def write(path, programs, tracked, collections):
             npz.put(archive, f"weights/{i}", np.asarray(value))
 
 
-def read(file, safe_mode):
+def read(file: BinaryFile, safe_mode: bool) -> Contents:
     """The `Contents` of an open archive, weights on the device.
 
     Raises:
@@ -112,7 +124,7 @@ def read(file, safe_mode):
         return _read(archive, safe_mode)
 
 
-def _read(archive, safe_mode):
+def _read(archive: SafeZip, safe_mode: bool) -> Contents:
     if CONTENTS not in archive.members:
         raise SerializationError(f"it is no export of jkeras: it has no {CONTENTS}.")
     contents = safe_json.loads(archive.read(CONTENTS, safe_json.LONGEST), f"its {CONTENTS}")
@@ -133,7 +145,7 @@ def _read(archive, safe_mode):
     return Contents(programs, collections)
 
 
-def _check(contents, members):
+def _check(contents: typing.Any, members: Iterable[str]) -> None:
     """Raises where the list is not of the form above, or names other members than there are."""
     declared = contents
     if isinstance(contents, dict):
@@ -156,7 +168,7 @@ def _check(contents, members):
         )
 
 
-def _is_complete(contents):
+def _is_complete(contents: typing.Any) -> bool:
     """Whether a list has endpoints, weights and collections of the form above."""
     weights = contents.get("weights")
     endpoints = contents.get("endpoints")
@@ -173,23 +185,23 @@ def _is_complete(contents):
     )
 
 
-def _is_weight(entry):
+def _is_weight(entry: typing.Any) -> bool:
     if not isinstance(entry, dict):
         return False
     return isinstance(entry.get("name"), str) and isinstance(entry.get("dtype"), str)
 
 
-def _is_endpoint(entry, numbers):
+def _is_endpoint(entry: typing.Any, numbers: range) -> bool:
     if not isinstance(entry, dict) or not isinstance(entry.get("program"), str):
         return False
     return _are_among(numbers, entry.get("weights"))
 
 
-def _are_among(numbers, values):
+def _are_among(numbers: range, values: typing.Any) -> bool:
     return isinstance(values, list) and all(type(v) is int and v in numbers for v in values)
 
 
-def _weight(archive, number, dtype):
+def _weight(archive: SafeZip, number: int, dtype: str) -> jax.Array:
     """A weight, on the device."""
     member = f"weights/{number}.npy"
     value = npz.stored(archive, member, dtype).read(None)
@@ -200,7 +212,7 @@ def _weight(archive, number, dtype):
     return jnp.array(value)
 
 
-def _program(archive, name, safe_mode):
+def _program(archive: SafeZip, name: str, safe_mode: bool) -> "Exported":
     """A program, which calls nothing that is not allowed."""
     exported = export.deserialize(bytearray(archive.read(name, LARGEST_PROGRAM)))
     if safe_mode:
@@ -214,7 +226,7 @@ def _program(archive, name, safe_mode):
     return exported
 
 
-def calls_of(program):
+def calls_of(program: str) -> set[str]:
     """The names of what a program's text calls outside of itself, in both of MLIR's forms.
 
     >>> sorted(calls_of('%1 = stablehlo.custom_call @Qr(%0) "stablehlo.custom_call"(%1) '
@@ -229,7 +241,7 @@ def calls_of(program):
     return calls
 
 
-def _check_weights(name, exported, weights):
+def _check_weights(name: str, exported: "Exported", weights: list[jax.Array]) -> None:
     """Raises where a program does not take the weights that are listed for it, and then
     arguments.
     """

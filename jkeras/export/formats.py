@@ -1,12 +1,17 @@
 """`Model.export`: the formats, and what to use instead of those that are not written."""
 
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from jkeras.core.say import console
 from jkeras.core.errors import check_choice
 from jkeras.core.session.settings import is_interactive_logging_enabled
 from jkeras.export import onnx_file, tensorflow_files
 from jkeras.export.archive import ExportArchive
+
+if TYPE_CHECKING:
+    from jkeras.saving.types import Model
 
 INSTEAD = {
     "openvino": 'needs OpenVINO. Export to "onnx", which OpenVINO reads',
@@ -17,7 +22,15 @@ INSTEAD = {
 ALLOWED = {"stablehlo": (), "onnx": ("opset_version",), "tf_saved_model": (), "litert": None}
 
 
-def export_model(model, filepath, format, verbose, input_signature, platforms, **kwargs):
+def export_model(
+    model: "Model",
+    filepath: str | os.PathLike,
+    format: str,
+    verbose: bool | None,
+    input_signature: Any,
+    platforms: str | Sequence[str],
+    **kwargs: Any,
+) -> None:
     """Writes a model in a format; see `Model.export`."""
     if format in INSTEAD:
         raise NotImplementedError(f'`format="{format}"` {INSTEAD[format]}.')

@@ -1,6 +1,9 @@
 """Exported programs, read back: functions of arrays."""
 
 import functools
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +12,9 @@ from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
 from jkeras.export import artifact
 from jkeras.saving.reading import explained, opened
+
+if TYPE_CHECKING:
+    from jax.export import Exported
 
 
 class Endpoint:
@@ -20,7 +26,7 @@ class Endpoint:
         platforms: where it runs: "cpu", "cuda", "rocm", "tpu".
     """
 
-    def __init__(self, exported, weights):
+    def __init__(self, exported: "Exported", weights: Iterable[jax.Array]) -> None:
         self._exported = exported
         self._weights = weights
         inputs = map(_spec, exported.in_avals)
@@ -30,18 +36,18 @@ class Endpoint:
         self.output_signature = jax.tree_util.tree_unflatten(exported.out_tree, outputs)
         self.platforms = tuple(exported.platforms)
 
-    def call(self, *args):
+    def call(self, *args: Any) -> Any:
         """The outputs, for functions of yours that are compiled as a whole."""
         return self._exported.call(self._weights, *self._arrays(args))
 
-    def __call__(self, *args):
+    def __call__(self, *args: Any) -> Any:
         return self._compiled(self._weights, *self._arrays(args))
 
     @functools.cached_property
-    def _compiled(self):
+    def _compiled(self) -> Callable[..., Any]:
         return jax.jit(self._exported.call)
 
-    def _arrays(self, args):
+    def _arrays(self, args: tuple) -> list:
         """The arguments as arrays of the dtypes that the program takes, as a model converts its
         inputs.
         """
@@ -60,7 +66,7 @@ class Endpoint:
             jnp.asarray(value, spec.dtype) for value, spec in zip(values, specs)
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         inputs = text_of(tuple(self.input_signature))
         return f"<Endpoint {inputs} -> {text_of(self.output_signature)}>"
 
@@ -84,7 +90,9 @@ class Artifact:
     {'serve': <Endpoint (float32[b,2]) -> float32[b,1]>}
     """
 
-    def __init__(self, endpoints, collections):
+    def __init__(
+        self, endpoints: dict[str, Endpoint], collections: dict[str, dict[str, jax.Array]]
+    ) -> None:
         self.endpoints = endpoints
         self.collections = collections
         self._first = next(iter(endpoints.values()))
@@ -93,12 +101,12 @@ class Artifact:
         self.platforms = self._first.platforms
         self.call = self._first.call
 
-    def __call__(self, *args):
+    def __call__(self, *args: Any) -> Any:
         return self._first(*args)
 
 
 @public("jkeras.export.load")
-def load(filepath, safe_mode=True):
+def load(filepath: str | os.PathLike, safe_mode: bool = True) -> Artifact:
     """Reads what `Model.export` or `ExportArchive` wrote.
 
     Args:
@@ -129,11 +137,11 @@ def load(filepath, safe_mode=True):
         return Artifact(endpoints, contents.collections)
 
 
-def _spec(aval):
+def _spec(aval: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(aval.shape, aval.dtype)
 
 
-def text_of(structure):
+def text_of(structure: Any) -> str | None:
     """A structure of specs in short.
 
     >>> vector = jax.ShapeDtypeStruct((3,), "float32")

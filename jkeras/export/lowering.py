@@ -5,6 +5,7 @@ once.
 import contextlib
 import functools
 import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
 from jax import export, lax
@@ -15,6 +16,10 @@ from jkeras.core.errors import ExportError, explain
 from jkeras.core.session.settings import settings
 from jkeras.core.errors import place_of
 from jkeras.ops.kernels import is_known, traced_for
+
+if typing.TYPE_CHECKING:
+    from jkeras.core.layer.contract import Layer
+    from jkeras.core.weights.variable import Variable
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
@@ -39,15 +44,15 @@ class Inference(frame.Run):
         values: (variable, array) pairs; variables that are not there have their own values.
     """
 
-    def __init__(self, values=()):
+    def __init__(self, values: "Iterable[tuple[Variable, typing.Any]]" = ()) -> None:
         super().__init__(values=ByVariable(values), training=False)
         self.used = []  # variables, in order
 
-    def read(self, variable):
+    def read(self, variable: "Variable") -> typing.Any:
         self.used.append(variable)
         return super().read(variable)
 
-    def write(self, variable, value):
+    def write(self, variable: "Variable", value: typing.Any) -> None:
         raise ExportError(
             explain(
                 self._layer(),
@@ -57,7 +62,7 @@ class Inference(frame.Run):
             )
         )
 
-    def sample_key(self, generator):
+    def sample_key(self, generator: typing.Any) -> None:
         raise ExportError(
             explain(
                 self._layer(),
@@ -67,10 +72,12 @@ class Inference(frame.Run):
             )
         )
 
-    def call(self, layer, args, kwargs, bare=False):
+    def call(
+        self, layer: "Layer", args: tuple, kwargs: dict[str, typing.Any], bare: bool = False
+    ) -> typing.Any:
         return layer.run_on(DeviceScope(self, layer), args, kwargs, bare)
 
-    def _layer(self):
+    def _layer(self) -> str:
         if not self.stack:
             return "The function"
         return place_of(self.stack[-1][0])
@@ -81,18 +88,18 @@ class DeviceScope(frame.ObjectScope):
 
     __slots__ = ()
 
-    def enter(self, layer, call):
+    def enter(self, layer: "Layer", call: typing.Any) -> None:
         arguments = jax.tree_util.tree_leaves(call.arguments)
         is_traced = any(isinstance(value, jax.core.Tracer) for value in arguments)
         if is_traced and getattr(layer, "runs_on_host", False):
             raise ExportError(host_layer(layer))
         super().enter(layer, call)
 
-    def child(self, name):
+    def child(self, name: str) -> "DeviceScope":
         return DeviceScope(self.flow, self.layer._children[name])
 
 
-def host_layer(layer):
+def host_layer(layer: "Layer") -> str:
     """The message for a layer that looks at its inputs in Python."""
     return explain(
         place_of(layer),
@@ -103,7 +110,9 @@ def host_layer(layer):
     )
 
 
-def lower(function, arguments, platforms, where):
+def lower(
+    function: Callable[..., typing.Any], arguments: tuple, platforms: Sequence[str], where: str
+) -> Program:
     """The program of a function of arrays, at inference.
 
     The weights that it reads are its first argument, not constants inside: XLA takes seconds and
@@ -123,22 +132,24 @@ def lower(function, arguments, platforms, where):
         return Program(lowered(weights, *arguments), variables)
 
 
-def on_weights(function, arguments):
+def on_weights(
+    function: Callable[..., typing.Any], arguments: tuple
+) -> "tuple[Callable[..., typing.Any], list[Variable]]":
     """(the function with the list of weights as its first argument, the variables they are of)."""
     variables = _variables_of(function, arguments)
 
-    def run(weights, *args):
+    def run(weights: list, *args: typing.Any) -> typing.Any:
         with Inference(zip(variables, weights)):
             return function(*args)
 
     return run, variables
 
 
-def _variables_of(function, arguments):
+def _variables_of(function: Callable[..., typing.Any], arguments: tuple) -> "list[Variable]":
     """The variables that a function reads."""
     used = []
 
-    def run(*args):
+    def run(*args: typing.Any) -> typing.Any:
         with Inference() as inference:
             y = function(*args)
         used.extend(inference.used)
@@ -148,11 +159,13 @@ def _variables_of(function, arguments):
     return unique(used)
 
 
-def _for_platforms(function, platforms):
+def _for_platforms(
+    function: Callable[..., typing.Any], platforms: Sequence[str]
+) -> Callable[..., typing.Any]:
     """The function, traced for each kind of platform: the CPU has forms of its own."""
 
-    def form(platform):
-        def traced(*args):
+    def form(platform: str) -> Callable[..., typing.Any]:
+        def traced(*args: typing.Any) -> typing.Any:
             with traced_for(platform):
                 return function(*args)
 
@@ -165,7 +178,7 @@ def _for_platforms(function, platforms):
 
 
 @contextlib.contextmanager
-def on_one_device():
+def on_one_device() -> Iterator[None]:
     """Inside this block nothing is laid out over a mesh, which the machine that runs the program
     may not have.
     """
@@ -178,7 +191,7 @@ def on_one_device():
 
 
 @contextlib.contextmanager
-def explained(arguments, where):
+def explained(arguments: tuple, where: str) -> Iterator[None]:
     """Adds to an error for which shapes the function was traced, since letters among them may be
     the reason.
     """

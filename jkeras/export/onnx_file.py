@@ -1,6 +1,8 @@
 """ONNX files, through the converter jax2onnx."""
 
+import os
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import jax
 
@@ -13,10 +15,18 @@ from jkeras.export.signature import names_of, signature_of, standardized
 from jkeras.ops.kernels import traced_for
 from jkeras.saving.files import check_target, replacing
 
+if TYPE_CHECKING:
+    from jkeras.saving.types import Model
+
 OPSET = 21  # read by onnxruntime from 1.20 on
 
 
-def write(model, filepath, input_signature=None, opset_version=OPSET):
+def write(
+    model: "Model",
+    filepath: str | os.PathLike,
+    input_signature: Any = None,
+    opset_version: int = OPSET,
+) -> None:
     """Writes the forward pass of a model at inference, with the weights inside.
 
     Args:
@@ -41,11 +51,11 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
     arguments = standardized(signature, place_of(model))
     leaves, treedef = jax.tree_util.tree_flatten(arguments)
 
-    def run(*values):
+    def run(*values: Any) -> Any:
         with Inference():
             return model(*treedef.unflatten(values))
 
-    def flat_outputs(*values):
+    def flat_outputs(*values: Any) -> tuple:
         return tuple(jax.tree_util.tree_leaves(run(*values)))
 
     with (
@@ -79,7 +89,7 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
         file.write(converted.SerializeToString())
 
 
-def _names(outputs):
+def _names(outputs: Any) -> list[str]:
     """A name for each output: its place in the structure, or "output".
 
     >>> _names({"a": 1.0, "b": [2.0]}), _names(1.0)

@@ -3,6 +3,7 @@ symbols.
 """
 
 import itertools
+from typing import TYPE_CHECKING, Any
 
 import jax
 from jax import export
@@ -16,10 +17,13 @@ from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.errors import place_of
 from jkeras.kernel.spec import Spec
 
+if TYPE_CHECKING:
+    from jkeras.saving.types import Model
+
 BATCH = "b"  # the symbol of all first axes whose size is not known
 
 
-def signature_of(model):
+def signature_of(model: "Model") -> list:
     """The arguments of a model's call: those of its graph, or, for a subclass, of the shapes that
     it was built for.
 
@@ -52,7 +56,7 @@ def signature_of(model):
     )
 
 
-def standardized(signature, where):
+def standardized(signature: Any, where: str) -> tuple:
     """The arguments as structures of `jax.ShapeDtypeStruct`.
 
     A first axis whose size is None is the same symbol in all of them; any other such axis has a
@@ -79,7 +83,7 @@ def standardized(signature, where):
     scope = symbols[0].scope if symbols else export.SymbolicScope()
     numbers = itertools.count(1)
 
-    def known(axis, size):
+    def known(axis: int, size: Any) -> Any:
         if size is not None:
             return size
         name = f"d{next(numbers)}" if axis else BATCH
@@ -92,7 +96,7 @@ def standardized(signature, where):
     return jax.tree_util.tree_unflatten(treedef, structs)
 
 
-def names_of(signature, unnamed=None):
+def names_of(signature: Any, unnamed: list[str] | None = None) -> list[str]:
     """A name for each array: that of its `Input` or spec, or "input_0" and so on.
 
     Args:
@@ -106,13 +110,13 @@ def names_of(signature, unnamed=None):
     return [_name_of(leaf) or other for leaf, other in zip(leaves, unnamed, strict=True)]
 
 
-def _name_of(leaf):
+def _name_of(leaf: Any) -> str | None:
     if hasattr(leaf, "_keras_history"):
         return graph.operation_of(leaf).name
     return getattr(leaf, "name", None)
 
 
-def _shape_and_dtype(leaf, where):
+def _shape_and_dtype(leaf: Any, where: str) -> tuple[tuple, Any]:
     """(shape with None, dtype) of a spec."""
     is_spec = isinstance(leaf, (InputSpec, KerasTensor, jax.ShapeDtypeStruct))
     if not is_spec and not hasattr(leaf, "__array__"):

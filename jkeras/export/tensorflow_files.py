@@ -1,7 +1,9 @@
 """SavedModel folders and LiteRT files, through `jax2tf` and TensorFlow, where that is installed."""
 
 import os
+import types
 import typing
+from collections.abc import Iterable, Sequence
 
 import jax
 import numpy as np
@@ -12,6 +14,9 @@ from jkeras.export.lowering import explained, on_one_device, on_weights
 from jkeras.export.signature import names_of, signature_of, standardized
 from jkeras.ops.kernels import traced_for
 from jkeras.saving.files import check_target, replacing
+
+if typing.TYPE_CHECKING:
+    from jkeras.saving.types import Model
 
 
 class _Converted(typing.NamedTuple):
@@ -32,7 +37,12 @@ class _Converted(typing.NamedTuple):
     specs: list
 
 
-def write_saved_model(model, filepath, input_signature=None, platforms=("cpu",)):
+def write_saved_model(
+    model: "Model",
+    filepath: str | os.PathLike,
+    input_signature: typing.Any = None,
+    platforms: str | Sequence[str] = ("cpu",),
+) -> None:
     """Writes a folder that TensorFlow loads: `tf.saved_model.load(filepath).serve(x)`, and the
     signatures "serve" and "serving_default", whose inputs have the names of the model's.
 
@@ -50,7 +60,12 @@ def write_saved_model(model, filepath, input_signature=None, platforms=("cpu",))
     tf.saved_model.save(module, os.fsdecode(filepath), signatures=signatures)
 
 
-def write_litert(model, filepath, input_signature=None, **options):
+def write_litert(
+    model: "Model",
+    filepath: str | os.PathLike,
+    input_signature: typing.Any = None,
+    **options: typing.Any,
+) -> None:
     """Writes a `.tflite` file. Sizes that are not known, that of the batch too, are 1 in it.
 
     Args:
@@ -87,7 +102,7 @@ def write_litert(model, filepath, input_signature=None, **options):
         file.write(content)
 
 
-def _libraries(format):
+def _libraries(format: str) -> tuple[types.ModuleType, types.ModuleType]:
     """(TensorFlow, jax2tf)."""
     try:
         import tensorflow
@@ -100,7 +115,14 @@ def _libraries(format):
     return tensorflow, jax2tf
 
 
-def _convert(model, input_signature, platforms, tf, jax2tf, fixed=False):
+def _convert(
+    model: "Model",
+    input_signature: typing.Any,
+    platforms: str | Sequence[str],
+    tf: types.ModuleType,
+    jax2tf: types.ModuleType,
+    fixed: bool = False,
+) -> _Converted:
     """The forward pass at inference, with the weights.
 
     Args:
@@ -129,33 +151,35 @@ def _convert(model, input_signature, platforms, tf, jax2tf, fixed=False):
     names = names_of(signature, _names_of_arguments(arguments))
     specs = [_tensor_spec(tf, *pair) for pair in zip(leaves, names, strict=True)]
 
-    def structured(*args):  # TensorFlow traces it later, outside the block above
+    def structured(
+        *args: typing.Any,
+    ) -> typing.Any:  # TensorFlow traces it later, outside the block above
         with on_one_device(), traced_for("tf"):
             return program(module.weights, *args)
 
-    def flat(*values):
+    def flat(*values: typing.Any) -> dict[str, typing.Any]:
         leaves = jax.tree_util.tree_leaves(structured(*treedef.unflatten(values)))
         return dict(zip(_output_names(outputs), leaves, strict=True))
 
     return _Converted(module, structured, flat, treedef.unflatten(specs), specs)
 
 
-def _of_known_sizes(struct):
+def _of_known_sizes(struct: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     shape = [size if isinstance(size, int) else 1 for size in struct.shape]
     return jax.ShapeDtypeStruct(shape, struct.dtype)
 
 
-def _polymorphic(struct):
+def _polymorphic(struct: jax.ShapeDtypeStruct) -> str:
     """A shape as jax2tf takes it: "(b, 3)"."""
     return f"({', '.join(map(str, struct.shape))},)" if struct.shape else "()"
 
 
-def _tensor_spec(tf, struct, name):
+def _tensor_spec(tf: types.ModuleType, struct: jax.ShapeDtypeStruct, name: str) -> typing.Any:
     shape = [size if isinstance(size, int) else None for size in struct.shape]
     return tf.TensorSpec(shape, str(struct.dtype), name)
 
 
-def _names_of_arguments(arguments):
+def _names_of_arguments(arguments: Iterable[typing.Any]) -> list[str]:
     """The names that TensorFlow has for arrays without one, by their argument.
 
     >>> _names_of_arguments(([1.0, 2.0], 3.0))
@@ -168,7 +192,7 @@ def _names_of_arguments(arguments):
     ]
 
 
-def _output_names(outputs):
+def _output_names(outputs: typing.Any) -> list[str]:
     """The keys of a flat dict of outputs, or "output_0" and so on.
 
     >>> _output_names({"a": 1.0, "b": 2.0}), _output_names([1.0, 2.0])

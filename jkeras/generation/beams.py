@@ -92,15 +92,15 @@ class _Search:
 
     def __init__(
         self,
-        model,
-        max_length,
-        stop,
-        pad,
-        padding_side,
-        beams,
-        length_penalty,
-        early_stopping,
-    ):
+        model: Any,
+        max_length: int,
+        stop: tuple[int, ...],
+        pad: int,
+        padding_side: str,
+        beams: int,
+        length_penalty: float,
+        early_stopping: bool,
+    ) -> None:
         options = {"stop": stop, "pad": pad, "padding_side": padding_side}
         self.generator = Generator(model, max_length, **options)
         self.beams = beams
@@ -108,7 +108,7 @@ class _Search:
         self.compiled = jax.jit(self.run)
         self.candidates = beams * max(2, 1 + len(self.generator.stop))
 
-    def run(self, params, state, rows):
+    def run(self, params: Tree, state: Tree, rows: Rows) -> tuple[jax.Array, jax.Array, jax.Array]:
         """`(tokens, lengths, scores)` from the texts of the prompts."""
         prompts = rows.lengths
         found = jax.lax.while_loop(
@@ -118,7 +118,7 @@ class _Search:
         )
         return found.tokens[:, 0], found.lengths[:, 0], found.best[:, 0]
 
-    def _first(self, rows):
+    def _first(self, rows: Rows) -> Beams:
         batch, length = rows.tokens.shape
         shape = (batch, self.beams)
         scores = jnp.full(shape, NEVER).at[:, 0].set(0.0)  # the others are copies of it
@@ -128,7 +128,7 @@ class _Search:
         best = jnp.where(rows.done[:, None], scores, NEVER)
         return Beams(_repeated(rows, self.beams), scores, tokens, lengths, best, rows.done)
 
-    def _step(self, params, state, prompts, found):
+    def _step(self, params: Tree, state: Tree, prompts: jax.Array, found: Beams) -> Beams:
         batch, beams = found.scores.shape
         logits = found.rows.logits.reshape(batch, beams, -1)
         vocabulary = logits.shape[-1]
@@ -147,7 +147,15 @@ class _Search:
         done = found.done | self._is_over(go_on, kept, length, prompts, ends)
         return kept._replace(rows=rows, scores=go_on, done=done)
 
-    def _with_ended(self, found, prompts, texts, scores, ends, length):
+    def _with_ended(
+        self,
+        found: Beams,
+        prompts: jax.Array,
+        texts: jax.Array,
+        scores: jax.Array,
+        ends: jax.Array,
+        length: jax.Array,
+    ) -> Beams:
         """The best texts that have ended, new ones among them: those of the first candidates."""
         new_tokens = (length - prompts).astype("float32")[:, None]
         is_first = jnp.arange(ends.shape[1]) < self.beams
@@ -163,7 +171,9 @@ class _Search:
             best=best,
         )
 
-    def _is_over(self, scores, kept, length, prompts, ends):
+    def _is_over(
+        self, scores: jax.Array, kept: Beams, length: jax.Array, prompts: jax.Array, ends: jax.Array
+    ) -> jax.Array:
         """Where no better text can come, or none is looked for."""
         is_full = (kept.best > NEVER).all(axis=1)
         new_tokens = (length - prompts).astype("float32")
@@ -172,7 +182,15 @@ class _Search:
         over = cannot_improve | (length >= self.generator.max_length) | ends.all(axis=1)
         return over | is_full if self.early_stopping else over
 
-    def _advanced(self, params, state, rows, origin, token, done):
+    def _advanced(
+        self,
+        params: Tree,
+        state: Tree,
+        rows: Rows,
+        origin: jax.Array,
+        token: jax.Array,
+        done: jax.Array,
+    ) -> Rows:
         """The texts that go on, each with a token more."""
         batch, beams = origin.shape
         numbers = (jnp.arange(batch)[:, None] * beams + origin).ravel()
@@ -181,12 +199,12 @@ class _Search:
         return self.generator.extended(params, state, rows, token.ravel())
 
 
-def _repeated(rows, count):
+def _repeated(rows: Rows, count: int) -> Rows:
     numbers = jnp.repeat(jnp.arange(len(rows.lengths)), count)
     return _gathered(rows, numbers)
 
 
-def _gathered(rows, numbers):
+def _gathered(rows: Rows, numbers: jax.Array) -> Rows:
     """The rows of these numbers."""
     cache = rows.cache
     if cache is not None:
@@ -195,7 +213,7 @@ def _gathered(rows, numbers):
     return Rows(*others, cache)
 
 
-def _extended(texts, origin, token, place):
+def _extended(texts: jax.Array, origin: jax.Array, token: jax.Array, place: jax.Array) -> jax.Array:
     """(batch, candidates, max_length): the texts that candidates come from, each with its token."""
     texts = jnp.take_along_axis(texts, origin[..., None], axis=1)
     is_new = jnp.arange(texts.shape[-1]) == place[:, None, None]

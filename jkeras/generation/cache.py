@@ -193,7 +193,7 @@ def is_positionwise(layer: Any, outputs: Any) -> bool:
     return all(a in (-1, last) for a in axes if isinstance(a, int))
 
 
-def _has_known_activation(layer, outputs):
+def _has_known_activation(layer: Layer, outputs: Any) -> bool:
     """Whether the function of a layer, if it has one, looks at each position alone."""
     function = getattr(layer, "activation", None)
     if function is None:
@@ -206,7 +206,7 @@ def _has_known_activation(layer, outputs):
     return is_known or is_elementwise(function)
 
 
-def _keeps_positions(equation):
+def _keeps_positions(equation: str) -> bool:
     """Whether the second axis of an einsum's first argument is that of its result, and not one of
     its kernel.
 
@@ -231,7 +231,7 @@ def check_operations(model: Any) -> None:
                 raise Uncached(f"the operation `{operation.name}` may look at others")
 
 
-def _is_elementwise(operation):
+def _is_elementwise(operation: Any) -> bool:
     op = getattr(operation, "op", None)
     name = None if op is None else op.function.__name__
     return name in OPERATIONS and operation.config.get("axis", -1) in (-1, None)
@@ -324,7 +324,7 @@ def init_cache(model: Any, batch: int, max_length: int) -> Cache:
     check_operations(model)
     tokens = jax.ShapeDtypeStruct((batch, 1), "int32")
 
-    def first(params, state, tokens):
+    def first(params: Tree, state: Tree, tokens: jax.Array) -> Tree:
         return forward(model, params, state, tokens, max_length)[1]
 
     shapes = jax.eval_shape(first, model.params, model.state, tokens)

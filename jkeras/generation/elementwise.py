@@ -1,10 +1,14 @@
 """Whether a function of an array gives each number from this number alone."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import jax
 
 from jkeras.core.run.programs import call_of
+
+if TYPE_CHECKING:
+    from jax.extend.core import Jaxpr, JaxprEqn
 
 # of JAX, from arrays of one shape to such an array, each number from those in its place
 PRIMITIVES = frozenset(
@@ -35,12 +39,12 @@ def is_elementwise(function: Callable) -> bool:
     return len(results) == 1 and results[0].aval.shape == SHAPE and _are_known(program.jaxpr)
 
 
-def _are_known(jaxpr):
+def _are_known(jaxpr: "Jaxpr") -> bool:
     """Whether all equations of a program are elementwise."""
     return not jaxpr.constvars and all(map(_is_known, jaxpr.eqns))
 
 
-def _is_known(equation):
+def _is_known(equation: "JaxprEqn") -> bool:
     shapes = {v.aval.shape for v in (*equation.invars, *equation.outvars)} - {()}
     name = equation.primitive.name
     if name == "broadcast_in_dim":  # of one number

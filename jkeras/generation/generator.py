@@ -106,7 +106,7 @@ class Generator:
         self._prefill = jax.jit(self._counted("prefill", self.prefill))
         self._decode = jax.jit(self._counted("decode", self.decode))
 
-    def _length_of_buffer(self):
+    def _length_of_buffer(self) -> int:
         """How many positions the model is given without a cache."""
         fixed = self._fixed_length()
         if fixed is None:
@@ -233,11 +233,11 @@ class Generator:
     def decode(self, params: Tree, state: Tree, rows: Rows, steps: jax.Array) -> Rows:
         """Texts with at most so many tokens more, pure."""
 
-        def goes_on(carry):
+        def goes_on(carry: tuple[Rows, jax.Array]) -> jax.Array:
             rows, number = carry
             return (number < steps) & ~rows.done.all()
 
-        def step(carry):
+        def step(carry: tuple[Rows, jax.Array]) -> tuple[Rows, jax.Array]:
             rows, number = carry
             return self.step(params, state, rows), number + 1
 
@@ -266,7 +266,7 @@ class Generator:
         )
         return rows._replace(logits=logits[:, 0], cache=cache)
 
-    def _next(self, rows):
+    def _next(self, rows: Rows) -> jax.Array:
         keys = jax.vmap(jax.random.fold_in)(rows.keys, rows.lengths)
         if getattr(self.sampler, "repetition_penalty", None) is None:
             return jax.vmap(self.sampler)(rows.logits, keys)
@@ -276,7 +276,9 @@ class Generator:
         mark = lambda row: jnp.zeros(vocabulary, bool).at[row].set(True, mode="drop")  # noqa: E731
         return jax.vmap(self.sampler)(rows.logits, keys, jax.vmap(mark)(places))
 
-    def _logits_of_all(self, params, state, tokens, lengths):
+    def _logits_of_all(
+        self, params: Tree, state: Tree, tokens: jax.Array, lengths: jax.Array
+    ) -> jax.Array:
         """The logits behind the last tokens, by a pass over the whole texts."""
         behind = self._buffer - self.max_length
         whole = jnp.pad(tokens, [(0, 0), (0, behind)], constant_values=self.pad)
@@ -285,7 +287,7 @@ class Generator:
 
     # ------------------------------------------------------------ what is given
 
-    def _decide(self, params, state, batch):
+    def _decide(self, params: Tree, state: Tree, batch: int) -> None:
         """Finds out whether the model allows a cache, and what tokens and positions it has."""
         if self._is_decided:
             return
@@ -293,16 +295,16 @@ class Generator:
             self._try_cache(params, state, batch)
         if self.why_uncached is not None:
 
-            def whole(params, state, tokens):
+            def whole(params: Tree, state: Tree, tokens: jax.Array) -> jax.Array:
                 return self.model.apply(params, state, tokens, training=False)[0]
 
             self._look(whole, params, state, batch, self._buffer)
         self._is_decided = True
 
-    def _try_cache(self, params, state, batch):
+    def _try_cache(self, params: Tree, state: Tree, batch: int) -> None:
         """Finds out for which layer there is no cache, if there is one."""
 
-        def first(params, state, tokens):
+        def first(params: Tree, state: Tree, tokens: jax.Array) -> jax.Array:
             return forward(self.model, params, state, tokens, self.max_length)[0]
 
         try:
@@ -318,7 +320,9 @@ class Generator:
                 raise ValueError(explain("Generator", expected, str(error))) from None
             self.why_uncached = str(error)
 
-    def _look(self, function, params, state, batch, length):
+    def _look(
+        self, function: Callable[..., Any], params: Tree, state: Tree, batch: int, length: int
+    ) -> None:
         """Sees in a pass over texts of this length which tokens and positions there are.
 
         Args:
@@ -338,12 +342,12 @@ class Generator:
         # a model that looks nothing up has no other vocabulary than that of its logits
         self.vocabulary = logits.shape[-1] if found.tokens is None else found.tokens
 
-    def _fixed_length(self):
+    def _fixed_length(self) -> int | None:
         """The length of the model's input, where it is one."""
         shape = getattr(self.model, "input_shape", None)
         return shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
 
-    def _checked(self, prompts, lengths):
+    def _checked(self, prompts: Any, lengths: Any) -> tuple[np.ndarray, np.ndarray]:
         """Prompts and lengths, checked where they are numbers."""
         if not isinstance(prompts, jax.Array):
             prompts = np.asarray(prompts)
@@ -361,7 +365,7 @@ class Generator:
                 raise ValueError(explain("Generator", expected, f"{lengths}"))
         return prompts, lengths
 
-    def _check_tokens(self, prompts, lengths):
+    def _check_tokens(self, prompts: np.ndarray, lengths: np.ndarray) -> None:
         """Raises ValueError for a token that the model does not know, where they are numbers."""
         known = self.vocabulary
         if known is None or isinstance(prompts, jax.core.Tracer):
@@ -384,7 +388,7 @@ class Generator:
             fix = "take the tokenizer that the model was trained with"
             raise ValueError(explain("Generator", expected, received, fix))
 
-    def _cut(self, prompts):
+    def _cut(self, prompts: np.ndarray) -> Any:
         """Prompts that are at most as long as texts."""
         is_left = self.padding_side == "left"
         kept = slice(-self.max_length, None) if is_left else slice(self.max_length)
@@ -435,6 +439,6 @@ def bucket_of(length: int) -> int:
     return max(SMALLEST_BUCKET, 2 ** (length - 1).bit_length())
 
 
-def _at(logits, places):
+def _at(logits: jax.Array, places: jax.Array) -> jax.Array:
     """(batch, time, vocabulary) at one place of each row."""
     return jnp.take_along_axis(logits, places[:, None, None], axis=1)[:, 0]

@@ -90,18 +90,18 @@ class Sampler:
         return logits
 
 
-def _penalized(logits, seen, penalty):
+def _penalized(logits: jax.Array, seen: jax.Array, penalty: float) -> jax.Array:
     lower = jnp.where(logits < 0, logits * penalty, logits / penalty)
     return jnp.where(seen, lower, logits)
 
 
-def _top_k(logits, count):
+def _top_k(logits: jax.Array, count: int) -> jax.Array:
     count = min(count, logits.shape[-1])
     least = jax.lax.top_k(logits, count)[0][..., -1:]
     return jnp.where(logits < least, -jnp.inf, logits)
 
 
-def _top_p(logits, share):
+def _top_p(logits: jax.Array, share: float) -> jax.Array:
     order = jnp.argsort(logits, axis=-1)
     ascending = jnp.take_along_axis(logits, order, axis=-1)
     below = jnp.cumsum(jax.nn.softmax(ascending, axis=-1), axis=-1)
@@ -110,7 +110,7 @@ def _top_p(logits, share):
     return jnp.where(jnp.take_along_axis(is_out, back, axis=-1), -jnp.inf, logits)
 
 
-def _min_p(logits, share):
+def _min_p(logits: jax.Array, share: float) -> jax.Array:
     probabilities = jax.nn.softmax(logits, axis=-1)
     most = jnp.max(probabilities, axis=-1, keepdims=True)
     return jnp.where(probabilities < share * most, -jnp.inf, logits)

@@ -85,10 +85,10 @@ class Server:
                 yield numbers.pop(slot), np.asarray(rows.tokens[slot])[: lengths[slot]]
                 free.append(slot)
 
-    def _empty(self, one):
+    def _empty(self, one: Rows) -> Rows:
         """Slots without texts, as the rows of one prompt are."""
 
-        def widen(values, axis):
+        def widen(values: jax.Array, axis: int) -> jax.Array:
             shape = (*values.shape[:axis], self.slots, *values.shape[axis + 1 :])
             return jnp.zeros(shape, values.dtype)
 
@@ -98,15 +98,17 @@ class Server:
         lengths = jnp.ones(self.slots, one.lengths.dtype)
         return Rows(widen(one.tokens, 0), lengths, done, widen(one.logits, 0), keys, cache)
 
-    def _until_one_ends(self, params, state, rows):
+    def _until_one_ends(
+        self, params: Tree, state: Tree, rows: Rows
+    ) -> tuple[Rows, tuple[jax.Array, jax.Array]]:
         """The slots with more tokens: until a text ends, or there were enough steps."""
         before = rows.done
 
-        def goes_on(carry):
+        def goes_on(carry: tuple[Rows, Any]) -> jax.Array:
             rows, number = carry
             return (number < self.steps) & (rows.done == before).all() & ~rows.done.all()
 
-        def step(carry):
+        def step(carry: tuple[Rows, Any]) -> tuple[Rows, Any]:
             rows, number = carry
             return self.generator.step(params, state, rows), number + 1
 
@@ -114,10 +116,10 @@ class Server:
         return rows, (rows.done, rows.lengths)
 
 
-def _inserted(rows, one, slot):
+def _inserted(rows: Rows, one: Rows, slot: Any) -> Rows:
     """The slots with the row of one prompt in one of them."""
 
-    def put(values, new, axis=0):
+    def put(values: jax.Array, new: jax.Array, axis: int = 0) -> jax.Array:
         return jax.lax.dynamic_update_slice_in_dim(values, new, slot, axis)
 
     cache = rows.cache

@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from jkeras.callbacks.progress import screen
 from jkeras.core.errors import explain
-from jkeras.generation.generator import Generator, check_side, kept_on, stop_tokens
+from jkeras.generation.generator import Generator, Rows, check_side, kept_on, stop_tokens
 from jkeras.generation.sampler import Sampler
+
+if TYPE_CHECKING:
+    from jkeras.kernel.tree import Tree
 
 AT_ONCE = 16  # tokens between two drawings of the progress bar
 
@@ -62,7 +65,7 @@ def padded(prompts: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     return rows, lengths
 
 
-def _tokens_of(prompt, number):
+def _tokens_of(prompt: Any, number: int) -> np.ndarray:
     """A prompt as an array.
 
     Raises:
@@ -98,7 +101,14 @@ def unpadded(prompts: Any, lengths: Any, padding_side: str) -> list[np.ndarray]:
     return [row[:length] for row, length in zip(rows, lengths)]
 
 
-def _whole(generator, params, rows, lengths, rng, verbose):
+def _whole(
+    generator: Generator,
+    params: "Tree",
+    rows: np.ndarray,
+    lengths: np.ndarray,
+    rng: Any,
+    verbose: int,
+) -> list[np.ndarray]:
     """The texts, each as long as it is."""
     texts = generator.begin(params, rows, lengths, rng)
     if verbose:
@@ -108,7 +118,7 @@ def _whole(generator, params, rows, lengths, rng, verbose):
     return [row[:end] for row, end in zip(np.asarray(texts.tokens), ends)]
 
 
-def _shown(generator, params, texts):
+def _shown(generator: Generator, params: "Tree", texts: Rows) -> Rows:
     """The texts, with a line that says how far they are."""
     show, begin, first = screen(), time.perf_counter(), int(np.asarray(texts.lengths).sum())
     is_over = False

@@ -13,6 +13,9 @@ import numpy as np
 
 from jkeras.core.run.programs import Call, call_of, inner_jaxprs
 
+if typing.TYPE_CHECKING:
+    from jax.extend.core import Jaxpr, JaxprEqn, Var
+
 SHAPES = frozenset(
     """
     broadcast_in_dim convert_element_type copy expand_dims optimization_barrier reshape
@@ -76,7 +79,12 @@ def tables_of(program: typing.Any, place: int) -> Tables:
     return Tables(min(sizes, default=None), tuple(short))
 
 
-def _follow(jaxpr, known, sizes, short):
+def _follow(
+    jaxpr: "Jaxpr",
+    known: dict[typing.Any, Numbers | AreNegative | None],
+    sizes: list[int],
+    short: list,
+) -> None:
     """Goes through a program and those in it.
 
     Args:
@@ -99,12 +107,14 @@ def _follow(jaxpr, known, sizes, short):
                 known.update((variable, one) for variable, one in results if one is not None)
 
 
-def _known(variable, known):
+def _known(
+    variable: "Var | typing.Any", known: dict[typing.Any, Numbers | AreNegative | None]
+) -> Numbers | AreNegative | None:
     """What is known of a variable; of a constant in the program nothing."""
     return None if hasattr(variable, "val") else known.get(variable)
 
 
-def _result(equation, inputs):
+def _result(equation: "JaxprEqn", inputs: list) -> Numbers | AreNegative | None:
     """What an equation gives; None where it is not known."""
     name, result = equation.primitive.name, equation.outvars[0].aval
     if name == "iota":
@@ -123,20 +133,20 @@ def _result(equation, inputs):
     return None
 
 
-def _constant(equation):
+def _constant(equation: "JaxprEqn") -> int | None:
     """The second argument of an equation, where it is one number in the program."""
     value = np.asarray(getattr(equation.invars[1], "val", None))
     return int(value) if value.ndim == 0 and value.dtype.kind in "iu" else None
 
 
-def _moved(numbers, by, sign):
+def _moved(numbers: Numbers, by: int | None, sign: int) -> Numbers | None:
     """Counted numbers that a constant is added to."""
     if numbers.count is None or by is None:
         return None
     return Numbers(numbers.count, numbers.first + sign * by)
 
 
-def _look(equation, numbers, sizes, short):
+def _look(equation: "JaxprEqn", numbers: Numbers | None, sizes: list[int], short: list) -> None:
     """Takes a lookup of whole rows by known numbers."""
     axes = equation.params["dimension_numbers"].start_index_map
     if not isinstance(numbers, Numbers) or len(axes) != 1:
@@ -151,7 +161,9 @@ def _look(equation, numbers, sizes, short):
         short.append((rows - numbers.first, numbers.count))
 
 
-def _given(equation, inner, inputs, call: Call | None):
+def _given(
+    equation: "JaxprEqn", inner: "Jaxpr", inputs: list, call: Call | None
+) -> dict[typing.Any, typing.Any]:
     """What is known of the arguments of a program in an equation; of a loop, of what does not
     change in it.
     """

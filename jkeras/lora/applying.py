@@ -47,7 +47,7 @@ def init(params: dict, spec: Ranks, rng: jax.Array | int, *, alpha: float | None
     return Adapter(matrices, alpha)
 
 
-def _new(sizes, rank, key, path):
+def _new(sizes: tuple, rank: int, key: jax.Array, path: str) -> dict[str, jax.Array]:
     """The two matrices of a kernel that get a product of zeros."""
     blocks, inputs, outputs = sizes
     a, b = (*blocks, *inputs, rank), (*blocks, rank, *outputs)

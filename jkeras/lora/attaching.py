@@ -8,8 +8,12 @@ from jkeras.core.weights.paths import own_variables, walk
 from jkeras.kernel import low_rank
 from jkeras.lora.adapter import Adapter
 from jkeras.lora.applying import init, missing, shape_of
-from jkeras.lora.kernels import kernels, places
+from jkeras.lora.kernels import Place, kernels, places
 from jkeras.lora.matching import Ranks, ranks_of
+
+if typing.TYPE_CHECKING:
+    import jax
+    from jkeras.kernel.low_rank import Change
 
 
 def attach(model: typing.Any, adapter: Adapter) -> None:
@@ -45,7 +49,7 @@ def attach(model: typing.Any, adapter: Adapter) -> None:
             _add(layer, low_rank.name_of(name, part), value, trainable=part != "alpha")
 
 
-def _check(path, change, known):
+def _check(path: tuple[str, ...], change: "Change", known: dict[tuple[str, ...], Place]) -> None:
     """Raises unless a change can lie beside the kernel at a path."""
     if path not in known:
         raise missing(path)
@@ -63,7 +67,7 @@ def _check(path, change, known):
         raise ValueError(explain(place_of(layer), wanted, received, advice))
 
 
-def _add(layer, name, value, trainable):
+def _add(layer: Layer, name: str, value: "jax.Array", trainable: bool) -> None:
     """Makes a value a weight of a layer."""
     variable = layer.add_weight(
         value.shape, "zeros", "float32", name=name, trainable=trainable, autocast=trainable
@@ -72,7 +76,7 @@ def _add(layer, name, value, trainable):
     variable.forget_initializer()  # a training from a key begins with this value too
 
 
-def _freeze(model, adapted):
+def _freeze(model: typing.Any, adapted: list[Layer]) -> None:
     """Freezes all weights: where no layer below is adapted as `trainable = False` does."""
     for _, layer in list(walk(model)):
         if not isinstance(layer, Layer):

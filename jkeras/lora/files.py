@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import typing
+from collections.abc import Iterator, Mapping
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +22,13 @@ from jkeras.saving import safe_json, safetensors
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.folders import check_links, exchanging
 from jkeras.saving.reading import explained, opened
+
+if typing.TYPE_CHECKING:
+    import jax
+    from jkeras.kernel.low_rank import Change
+    from jkeras.kernel.tree import Tree
+    from jkeras.lora.peft_config import PeftConfig
+    from jkeras.saving.flat import Stored
 
 MATRICES = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -98,14 +106,14 @@ def save(
         pathlib.Path(new, CONFIG).write_text(text, encoding="utf-8")
 
 
-def _matrices_of_blocks(change, blocks):
+def _matrices_of_blocks(change: "Change", blocks: int) -> tuple[np.ndarray, np.ndarray]:
     """(blocks, inputs, rank) and (blocks, rank, outputs) of a change."""
     a, b = np.asarray(change.a), np.asarray(change.b)
     count, rank = math.prod(a.shape[:blocks]), a.shape[-1]
     return a.reshape(count, -1, rank), b.reshape(count, rank, -1)
 
 
-def _keys(module, path):
+def _keys(module: str, path: str) -> list[str]:
     """The names of a module's two matrices."""
     if path.endswith("embeddings"):
         return [f"{PREFIX}{module}.lora_embedding_{m}" for m in "AB"]
@@ -148,7 +156,12 @@ def load(folder: str | os.PathLike, params: dict, *, names: Names = None) -> Ada
         return _read(safetensors.read(file), params, names, config)
 
 
-def _read(stored, params, names, config):
+def _read(
+    stored: "Mapping[str, Stored]",
+    params: "Tree",
+    names: Names,
+    config: "PeftConfig",
+) -> Adapter:
     """The adapter of a file's arrays."""
     left = dict(stored)
     matrices, alphas = {}, {}
@@ -178,14 +191,14 @@ def _read(stored, params, names, config):
     return _with_one_alpha(matrices, alphas)
 
 
-def _kernels_of(params):
+def _kernels_of(params: "Tree") -> Iterator[tuple[str, typing.Any]]:
     """(path, kernel) of all kernels of params."""
     for path, leaf in tree.flatten(params):
         if is_kernel(path[-1], tuple(leaf.shape), leaf.dtype):
             yield "/".join(path), leaf
 
 
-def _pair(path, pairs, sizes):
+def _pair(path: str, pairs: list[list[np.ndarray]], sizes: tuple) -> "dict[str, jax.Array]":
     """The matrices of a kernel from those of its modules, whose sizes are seen to."""
     blocks, inputs, outputs = sizes
     rank = pairs[0][0].shape[0] if pairs[0][0].ndim else 0
@@ -203,11 +216,13 @@ def _pair(path, pairs, sizes):
     }
 
 
-def _is_float(array):
+def _is_float(array: np.ndarray) -> bool:
     return jnp.issubdtype(array.dtype, jnp.floating)
 
 
-def _with_one_alpha(matrices, alphas):
+def _with_one_alpha(
+    matrices: "dict[str, dict[str, jax.Array]]", alphas: dict[str, np.ndarray]
+) -> Adapter:
     """The adapter with one alpha for all; what single ones differ by is in the matrices.
 
     Args:

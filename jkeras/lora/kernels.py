@@ -117,7 +117,7 @@ def places(model: typing.Any) -> Iterator[tuple[tree.Path, Place]]:
             yield (*path, name), Place(layer, name, kernel)
 
 
-def _of_layer(layer):
+def _of_layer(layer: typing.Any) -> Iterator[tuple[str, Kernel]]:
     """(name, `Kernel`) of a layer's own kernels, each once."""
     few = {}
     if isinstance(layer, QuantizedLayer):

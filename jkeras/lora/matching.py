@@ -2,6 +2,7 @@
 
 import difflib
 import typing
+from collections.abc import Mapping
 
 from jkeras.core.names import patterns
 from jkeras.core.errors import explain
@@ -43,16 +44,16 @@ def ranks_of(params: dict, spec: Ranks) -> dict[str, int]:
     return {path: ranks[path] for path in able if path in ranks}
 
 
-def _is_kernel(path, leaf):
+def _is_kernel(path: str, leaf: typing.Any) -> bool:
     return is_kernel(path.rpartition("/")[2], tuple(leaf.shape), leaf.dtype)
 
 
-def _check_rank(pattern, rank):
+def _check_rank(pattern: str, rank: int) -> None:
     if type(rank) is not int or rank < 1:
         raise ValueError(explain(WHERE, "a rank of 1 or more", f"{rank!r} for {pattern!r}"))
 
 
-def _fitting(pattern, leaves, able):
+def _fitting(pattern: str, leaves: Mapping[str, typing.Any], able: list[str]) -> list[str]:
     """The paths of kernels that a pattern fits."""
     found = [path for path in leaves if path == pattern or patterns.fitting([pattern], path)]
     if not found:

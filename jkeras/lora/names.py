@@ -41,7 +41,7 @@ def modules_of(path: str, blocks: int | None, names: Names = None) -> list[str]:
     return [name.replace(NUMBER, str(i)) for i in range(blocks)]
 
 
-def _default(path, in_blocks):
+def _default(path: str, in_blocks: bool) -> str:
     *owner, own = path.split("/")
     for end in NAMES:
         own = own.removesuffix(end).removesuffix("_")

@@ -115,7 +115,9 @@ class PeftConfig(typing.NamedTuple):
             )
 
 
-def _of_module(by_pattern, module, default):
+def _of_module(
+    by_pattern: dict[str, typing.Any], module: str, default: float | None
+) -> float | None:
     """What the first pattern says that fits a module."""
     fits = (re.match(rf"(.*\.)?({pattern})$", module) for pattern in by_pattern)
     return next((value for fit, value in zip(fits, by_pattern.values()) if fit), default)
@@ -152,7 +154,7 @@ def understood(config: typing.Any) -> PeftConfig:
     return PeftConfig(alpha, dict(zip(alphas, others)), by_root, config.get("r"), ranks)
 
 
-def _patterns(config, name):
+def _patterns(config: dict[str, typing.Any], name: str) -> dict[str, typing.Any]:
     """An entry that has values by patterns of modules."""
     found = config.get(name) or {}
     if not isinstance(found, dict):
@@ -161,7 +163,7 @@ def _patterns(config, name):
     return found
 
 
-def _check_entries(config):
+def _check_entries(config: dict[str, typing.Any]) -> None:
     """Raises SerializationError for an entry that an `Adapter` does not compute, or that is not
     known and says something.
     """
@@ -182,6 +184,6 @@ def _check_entries(config):
             )
 
 
-def _equals(value, known):
+def _equals(value: typing.Any, known: typing.Any) -> bool:
     """Whether two values are equal; 1 is not True."""
     return type(value) is type(known) and value == known

@@ -1,5 +1,8 @@
 """`clone_model`: the same architecture with new weights."""
 
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
 from jkeras import tree
 from jkeras.core.names import registry
 from jkeras.core.graph.graph import graph_of, operation_of
@@ -10,11 +13,20 @@ from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional, rebuild
 from jkeras.models.sequential import Sequential
 
+if TYPE_CHECKING:
+    from jkeras.models.model import Model
+    from jkeras.training.types import Structure
+
 
 @registry.public("keras.models.clone_model")
 def clone_model(
-    model, input_tensors=None, clone_function=None, call_function=None, recursive=False, **kwargs
-):
+    model: "Model",
+    input_tensors: "Structure | None" = None,
+    clone_function: Callable[..., Any] | None = None,
+    call_function: Callable[..., Any] | None = None,
+    recursive: bool = False,
+    **kwargs: Any,
+) -> Any:
     """A new model with the same layers and new weights; the original shares nothing with it.
 
     Args:
@@ -48,7 +60,13 @@ def clone_model(
         return _cloned(model, input_tensors, clone_function, call_function, clone)
 
 
-def _cloned(model, input_tensors, clone_function, call_function, clone):
+def _cloned(
+    model: "Model",
+    input_tensors: "Structure | None",
+    clone_function: Callable[..., Any] | None,
+    call_function: Callable[..., Any] | None,
+    clone: Callable[[Any], Any],
+) -> "Model":
     if isinstance(model, (Sequential, Functional)):
         if isinstance(model, Sequential):
             copy = _clone_sequential(model, input_tensors, clone)
@@ -68,10 +86,14 @@ def _cloned(model, input_tensors, clone_function, call_function, clone):
     return copy
 
 
-def _cloner(clone_function, call_function, recursive):
+def _cloner(
+    clone_function: Callable[..., Any] | None,
+    call_function: Callable[..., Any] | None,
+    recursive: bool,
+) -> Callable[[Any], Any]:
     """One layer's copy."""
 
-    def clone(layer):
+    def clone(layer: Any) -> Any:
         if recursive and isinstance(layer, Functional):
             return clone_model(layer, None, clone_function, call_function, recursive=True)
         if recursive and isinstance(layer, Sequential):
@@ -83,7 +105,9 @@ def _cloner(clone_function, call_function, recursive):
     return clone
 
 
-def _clone_sequential(model, input_tensors, clone):
+def _clone_sequential(
+    model: "Model", input_tensors: "Structure | None", clone: Callable[[Any], Any]
+) -> Sequential:
     layers = [clone(layer) for layer in model.layers]
     first_layers = model._all_layers[:1]
     if input_tensors is not None:
@@ -96,7 +120,7 @@ def _clone_sequential(model, input_tensors, clone):
     return copy
 
 
-def _as_input(tensor):
+def _as_input(tensor: Any) -> KerasTensor:
     if isinstance(tensor, KerasTensor) and isinstance(
         getattr(tensor, "_keras_history", [None])[0], InputLayer
     ):
@@ -106,7 +130,7 @@ def _as_input(tensor):
     )
 
 
-def _inputs_of_clone(model, input_tensors):
+def _inputs_of_clone(model: "Model", input_tensors: "Structure | None") -> Iterable[KerasTensor]:
     """The inputs of a clone: those that are given, or new ones."""
     if input_tensors is not None:
         try:
@@ -123,12 +147,17 @@ def _inputs_of_clone(model, input_tensors):
     ]
 
 
-def _clone_functional(model, input_tensors, clone, call_function):
+def _clone_functional(
+    model: "Model",
+    input_tensors: "Structure | None",
+    clone: Callable[[Any], Any],
+    call_function: Callable[..., Any] | None,
+) -> Functional:
     inputs = _inputs_of_clone(model, input_tensors)
     copies, graph = {}, graph_of(model)
     known = {id(tensor): own for tensor, own in zip(model.inputs, inputs, strict=True)}
 
-    def fill(structure):
+    def fill(structure: "Structure") -> "Structure":
         return map_tensors(lambda t: known[id(t)], structure)
 
     for node in graph.nodes:
@@ -149,7 +178,7 @@ def _clone_functional(model, input_tensors, clone, call_function):
     return cls(fill(graph.inputs), fill(graph.outputs), name=model.name)
 
 
-def _copy_of(operation, clone):
+def _copy_of(operation: Any, clone: Callable[[Any], Any]) -> Any:
     if isinstance(operation, Layer):
         return clone(operation)
     return Operation(operation.op, operation.name, operation.config)

@@ -2,6 +2,8 @@
 
 import collections
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from jkeras.core.graph import graph, keras_tensor, op
 from jkeras.core.names import registry
@@ -22,6 +24,12 @@ from jkeras.models.graph_inputs import fitted, input_name, types_of, warn_of_oth
 from jkeras.models.host import Prepared, run_rest
 from jkeras.models.model import Model
 from jkeras.models.recorded import shapes_of_outputs
+
+if TYPE_CHECKING:
+    from jkeras.core.graph.graph import Node
+    from jkeras.core.graph.host_numbers import InputTypes
+    from jkeras.core.run.context import Children, Context
+    from jkeras.training.types import Structure
 
 
 ARGUMENTS = ("name", "trainable", "dtype", "autocast", "activity_regularizer")
@@ -48,13 +56,20 @@ class Functional(Composite, Model):
     casts_inputs = False
     _config_module = "keras.src.models.functional"
 
-    def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs) -> None:
+    def __init__(
+        self,
+        inputs: "Structure | None" = None,
+        outputs: "Structure | None" = None,
+        name: str | None = None,
+        trainable: bool = True,
+        **kwargs: Any,
+    ) -> None:
         Model.__init__(self, name=name, **_known(kwargs))
         self._set_graph(inputs, outputs)
         if trainable is not True:
             self.trainable = trainable
 
-    def _set_graph(self, inputs, outputs):
+    def _set_graph(self, inputs: "Structure", outputs: "Structure") -> None:
         keras_tensor.refuse_cycles(inputs, "inputs")
         keras_tensor.refuse_cycles(outputs, "outputs")
         flat_inputs, flat_outputs = keras_tensor.flatten(inputs), keras_tensor.flatten(outputs)
@@ -81,11 +96,13 @@ class Functional(Composite, Model):
 
     # ------------------------------------------------------------ running
 
-    def _convert(self, x):
+    def _convert(self, x: Any) -> Any:
         return keras_tensor.as_tensor(x)
 
-    def forward(self, w, sub, inputs, *, ctx):
-        def call(operation, args, kwargs):
+    def forward(
+        self, w: dict[str, Any], sub: "Children", inputs: "Structure", *, ctx: "Context"
+    ) -> "Structure":
+        def call(operation: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> "Structure":
             if isinstance(operation, Layer):
                 return sub.run(operation, *args, **self._with_context(operation, kwargs))
             return operation(*args, **kwargs)
@@ -101,7 +118,7 @@ class Functional(Composite, Model):
                     sub.set_mask(value, mask)
         return self.run_graph(flat, call)
 
-    def run_graph(self, flat, call):
+    def run_graph(self, flat: list, call: Callable[..., Any]) -> "Structure":
         """The outputs for values in the order of the graph's inputs.
 
         Args:
@@ -112,7 +129,9 @@ class Functional(Composite, Model):
             return outputs[0]  # as in Keras, which keeps the list of one for KerasTensors
         return outputs
 
-    def compute_output_spec(self, inputs, training=None, mask=None):
+    def compute_output_spec(
+        self, inputs: "Structure", training: bool | None = None, mask: "Structure | None" = None
+    ) -> "Structure":
         """The outputs' shapes and dtypes for KerasTensors: those of the graph, or found layer by
         layer.
 
@@ -127,25 +146,25 @@ class Functional(Composite, Model):
         if all(value is None or value.shape == tensor.shape for value, tensor in zip(flat, own)):
             return map_tensors(lambda t: KerasTensor(t.shape, t.dtype), self._outputs_struct)
 
-        def call(operation, args, kwargs):
+        def call(operation: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> "Structure":
             if isinstance(operation, Layer):
                 kwargs = self._with_context(operation, kwargs)
             return spec_of(operation, args, kwargs, training)
 
         return graph.run(self._nodes, own, self._outputs_struct, flat, call)
 
-    def recorded_shapes(self, x):
+    def recorded_shapes(self, x: "Structure") -> "Structure":
         if self.is_lifted() or not all_built(self) or not self._keeps_samples():
             return None
         return shapes_of_outputs(self._inputs_struct, self._outputs_struct, x)
 
-    def _keeps_samples(self):
+    def _keeps_samples(self) -> bool:
         """Whether all that the graph runs is known to keep the samples as they are."""
         operations = [node.operation for node in self._nodes if not node.is_input]
         return all(isinstance(one, Layer) and keeps_samples(one) for one in operations)
 
     @staticmethod
-    def _with_context(operation, kwargs):
+    def _with_context(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
         """A recorded `training` default gives way to the model's own flag, a recorded True or False
         does not.
         """
@@ -154,74 +173,76 @@ class Functional(Composite, Model):
             return {k: v for k, v in kwargs.items() if k != "training"}
         return kwargs
 
-    def _standardize_inputs(self, inputs, where=None, any_size=False):
+    def _standardize_inputs(
+        self, inputs: "Structure", where: str | None = None, any_size: bool = False
+    ) -> list:
         """The values in the order of the graph's inputs; see `graph_inputs.fitted`."""
         struct = self._inputs_struct
         tensors = keras_tensor.flatten(struct)
         names = [input_name(tensor) for tensor in tensors]
         return fitted(struct, tensors, names, inputs, where or self._where, any_size)
 
-    def types_of_inputs(self):
+    def types_of_inputs(self) -> "InputTypes | None":
         return None if self.is_lifted() else self._types_of_inputs
 
     # ------------------------------------------------------------ looking
 
-    def layers_in_lines(self):
+    def layers_in_lines(self) -> list:
         return lines_of(graph.graph_of(self))
 
     @property
-    def layers(self):
+    def layers(self) -> list[Layer]:
         """The layers, deepest first, in Keras's order."""
         return [o for o in self._operations if isinstance(o, Layer)]
 
     @property
-    def operations(self):
+    def operations(self) -> list:
         """Layers and ops, deepest first."""
         return self._operations[:]
 
     @property
-    def inputs(self):
+    def inputs(self) -> list[KerasTensor]:
         """The input tensors, as a flat list."""
         return keras_tensor.flatten(self._inputs_struct)
 
     @property
-    def outputs(self):
+    def outputs(self) -> list[KerasTensor]:
         """The output tensors, as a flat list."""
         return keras_tensor.flatten(self._outputs_struct)
 
     @property
-    def input(self):
+    def input(self) -> "Structure":
         """The input tensors, in the structure they were given in."""
         return self._inputs_struct
 
     @property
-    def output(self):
+    def output(self) -> "Structure":
         """The output tensors, in the structure they were given in."""
         return self._outputs_struct
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> Any:
         """The shape of the input, or the list of the inputs' shapes."""
         return _shapes_of(self.inputs)
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> Any:
         """The shape of the output, or the list of the outputs' shapes."""
         return _shapes_of(self.outputs)
 
     @property
-    def input_names(self):
+    def input_names(self) -> list[str]:
         """The names of the inputs."""
         return [input_name(t) for t in self.inputs]
 
     @property
-    def output_names(self):
+    def output_names(self) -> list[str]:
         """The names of the layers that make the outputs."""
         return [tensor._keras_history[0].name for tensor in self.outputs]
 
     # ------------------------------------------------------------ config
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The graph as plain data, in Keras's form."""
         if not _is_plain(type(self)):
             return Model.get_config(self)
@@ -247,7 +268,7 @@ class Functional(Composite, Model):
             config[key] = map_tensors(lambda t: _end(t, numbers), struct)
         return config
 
-    def _node_numbers(self):
+    def _node_numbers(self) -> dict[int, int]:
         """{id(node): its number among the nodes of its operation in this graph}."""
         own_ids = {id(n) for n in self._nodes}
         return {
@@ -257,7 +278,9 @@ class Functional(Composite, Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """The model of a config."""
         from jkeras.saving.dialects import modern_graph  # only what is read from files needs it
 
@@ -273,7 +296,7 @@ class Functional(Composite, Model):
                 trainable=config.get("trainable", True),
             )
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any] | None:
         """The graph already knows its shapes."""
         return {"input_shape": None}
 
@@ -282,7 +305,7 @@ class Functional(Composite, Model):
 ENTRIES = {"name", "trainable", "dtype", "layers", "input_layers", "output_layers"}
 
 
-def _known(kwargs):
+def _known(kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments that a layer has; warns of the others."""
     others = [name for name in kwargs if name not in ARGUMENTS]
     if others:
@@ -294,7 +317,7 @@ def _known(kwargs):
     return {name: value for name, value in kwargs.items() if name in ARGUMENTS}
 
 
-def _check_tensors(role, tensors):
+def _check_tensors(role: str, tensors: list) -> None:
     if not tensors:
         raise ValueError(
             f"The `{role}` argument cannot be empty. Received: {role}=[]. Give a tensor, or a list "
@@ -308,7 +331,7 @@ def _check_tensors(role, tensors):
             )
 
 
-def _check_names(names):
+def _check_names(names: list[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(
@@ -317,7 +340,7 @@ def _check_names(names):
             )
 
 
-def _is_plain(cls):
+def _is_plain(cls) -> bool:
     """Whether a model can be described as a graph: its class has no constructor of its own that
     another one needs.
     """
@@ -331,11 +354,11 @@ def _is_plain(cls):
     )
 
 
-def _is_input(tensor):
+def _is_input(tensor: Any) -> bool:
     return isinstance(getattr(tensor, "_keras_history", [None])[0], InputLayer)
 
 
-def _begun_at(inputs, outputs):
+def _begun_at(inputs: "Structure", outputs: "Structure") -> "tuple[Structure, Structure]":
     """(inputs, outputs) of a copy of the graph between the two that begins with `Input`s, with the
     same layers.
     """
@@ -356,11 +379,11 @@ def _begun_at(inputs, outputs):
     return fill(inputs), fill(outputs)
 
 
-def _shapes_of(tensors):
+def _shapes_of(tensors: list[KerasTensor]) -> Any:
     return one_or_list([t.shape for t in tensors])
 
 
-def _end(tensor, numbers):
+def _end(tensor: KerasTensor, numbers: dict[int, int]) -> list:
     """The place of an input or output. Keras counts a node more for nested graphs there, but not in
     calls.
     """
@@ -368,12 +391,12 @@ def _end(tensor, numbers):
     return [name, index + isinstance(tensor._keras_history[0], Functional), position]
 
 
-def _place(tensor, numbers):
+def _place(tensor: KerasTensor, numbers: dict[int, int]) -> list:
     operation, index, position = tensor._keras_history
     return [operation.name, numbers[id(operation._inbound_nodes[index])], position]
 
 
-def _serialize_op(operation):
+def _serialize_op(operation: Any) -> dict[str, Any]:
     name = operation.op.class_name
     return {
         "module": operation.op.module,
@@ -383,8 +406,8 @@ def _serialize_op(operation):
     }
 
 
-def _serialize_node(node, numbers):
-    def write(value):
+def _serialize_node(node: "Node", numbers: dict[int, int]) -> dict[str, Any]:
+    def write(value: Any) -> Any:
         if isinstance(value, KerasTensor):
             return {
                 "class_name": "__keras_tensor__",
@@ -413,7 +436,9 @@ def _serialize_node(node, numbers):
 # ---------------------------------------------------------------- a graph from its config
 
 
-def rebuild(config, make=registry.deserialize):
+def rebuild(
+    config: dict[str, Any], make: Callable[[dict[str, Any]], Any] = registry.deserialize
+) -> "tuple[Structure, Structure, dict[str, Any]]":
     """(inputs, outputs, operations by name) of a graph's config.
 
     Args:
@@ -439,7 +464,7 @@ def rebuild(config, make=registry.deserialize):
             "inputs are made by no layer in it."
         )
 
-    def find(place):
+    def find(place: Sequence[Any]) -> KerasTensor | None:
         name, index, position = place[:3]
         return _tensor(
             (name, index - isinstance(operations.get(name), Functional), position),
@@ -454,7 +479,7 @@ def rebuild(config, make=registry.deserialize):
     )
 
 
-def _earlier_calls(operation):
+def _earlier_calls(operation: Any) -> int:
     """How many calls of an operation are not of its graph; an input's own node is."""
     if isinstance(operation, InputLayer):
         return 0
@@ -464,7 +489,7 @@ def _earlier_calls(operation):
 class _Call:
     """A call of an operation, and where the inputs are that it still waits for."""
 
-    def __init__(self, node):
+    def __init__(self, node: dict[str, Any]) -> None:
         self.node = node
         self.places = list(_references([node["args"], node["kwargs"]]))
         if not self.places:
@@ -473,7 +498,9 @@ class _Call:
                 f"{registry.shown(node)}"
             )
 
-    def awaited(self, operations, offsets):
+    def awaited(
+        self, operations: dict[str, Any], offsets: dict[str, int]
+    ) -> tuple[str, int] | None:
         """(name of an operation, number of its call) whose output is missing; None if all inputs
         are there.
         """
@@ -485,7 +512,7 @@ class _Call:
         return None
 
 
-def calls_of(operation):
+def calls_of(operation: Any) -> int:
     """How many calls of layers and operations one call of a layer or operation leads to."""
     waiting, seen, count = [operation], {id(operation)}, 0
     while waiting:
@@ -500,7 +527,11 @@ def calls_of(operation):
     return count
 
 
-def _call_in_turn(waiting, operations, offsets):
+def _call_in_turn(
+    waiting: dict[str, collections.deque[_Call]],
+    operations: dict[str, Any],
+    offsets: dict[str, int],
+) -> None:
     """Calls the operations, each as soon as its inputs are made, and takes the calls out of
     `waiting`. Each operation is looked at again when the call that it waits for was made.
     """
@@ -525,7 +556,9 @@ def _call_in_turn(waiting, operations, offsets):
             turn.extend(blocked.pop((name, number), ()))
 
 
-def _tensor(place, operations, offsets):
+def _tensor(
+    place: Sequence[Any], operations: dict[str, Any], offsets: dict[str, int]
+) -> KerasTensor | None:
     """The tensor at [layer name, node number, position], or None if not made yet."""
     name, index, position = place[:3]
     operation = operations.get(name)
@@ -534,10 +567,10 @@ def _tensor(place, operations, offsets):
     return nodes[index].output_tensors[position] if index < len(nodes) else None
 
 
-def _tensors_at(places, find):
+def _tensors_at(places: Any, find: Callable[[Sequence[Any]], Any]) -> "Structure":
     """The tensors at a structure of places; a list of one place is a list of one tensor."""
 
-    def is_place(p):
+    def is_place(p: Any) -> bool:
         return (
             isinstance(p, (list, tuple))
             and len(p) in (3, 4)
@@ -553,7 +586,7 @@ def _tensors_at(places, find):
     return tuple(tensors) if isinstance(places, tuple) else tensors
 
 
-def _references(value):
+def _references(value: Any) -> Iterator[list]:
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             yield value["config"]["keras_history"]
@@ -565,8 +598,10 @@ def _references(value):
             yield from _references(v)
 
 
-def _call_node(operation, node, operations, offsets):
-    def fill(value):
+def _call_node(
+    operation: Any, node: dict[str, Any], operations: dict[str, Any], offsets: dict[str, int]
+) -> None:
+    def fill(value: Any) -> Any:
         if isinstance(value, TensorReference):
             return _tensor(value.history, operations, offsets)
         if isinstance(value, list):

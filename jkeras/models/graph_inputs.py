@@ -1,6 +1,7 @@
 """What a graph is given, as values in the order and form of its own inputs."""
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +15,19 @@ from jkeras.core.graph.host_numbers import Ids, InputTypes, of_one, part_at, ref
 from jkeras.core.graph.host_numbers import fitted as fitted_to_device
 from jkeras.core.graph.keras_tensor import KerasTensor
 
+if TYPE_CHECKING:
+    from jkeras.core.graph.graph import Node
+    from jkeras.training.types import Structure
 
-def fitted(struct, tensors, names, inputs, where, any_size=False) -> list:
+
+def fitted(
+    struct: "Structure",
+    tensors: list[KerasTensor],
+    names: list[str],
+    inputs: "Structure",
+    where: str,
+    any_size: bool = False,
+) -> list:
     """The values in the order of the graph's inputs, with the rank and dtype, and unless `any_size`
     the sizes, that these have.
 
@@ -39,7 +51,7 @@ def fitted(struct, tensors, names, inputs, where, any_size=False) -> list:
     return [_fitted(v, t, where, any_size) for v, t in zip(values, tensors)]
 
 
-def warn_of_other_structure(struct, inputs, where):
+def warn_of_other_structure(struct: "Structure", inputs: "Structure", where: str) -> None:
     """Warns where a graph whose inputs have names is given something else: values without names, or
     more of them, which are left out.
     """
@@ -57,7 +69,7 @@ def warn_of_other_structure(struct, inputs, where):
     )
 
 
-def _in_order(struct, names, inputs, where):
+def _in_order(struct: "Structure", names: list[str], inputs: "Structure", where: str) -> list:
     """The values of a structure, flat, in the order of the graph's inputs."""
     if isinstance(inputs, dict):
         if isinstance(struct, dict):
@@ -70,7 +82,7 @@ def _in_order(struct, names, inputs, where):
     return keras_tensor.flatten(inputs)
 
 
-def _of_dict(struct, inputs, where):
+def _of_dict(struct: dict[str, KerasTensor], inputs: dict[str, Any], where: str) -> list:
     missing = [key for key in struct if key not in inputs]
     if missing:
         advice = f"pass {missing} too"
@@ -81,7 +93,7 @@ def _of_dict(struct, inputs, where):
     return values
 
 
-def _by_name(names, inputs, where):
+def _by_name(names: list[str], inputs: dict[str, Any], where: str) -> list:
     unknown = [name for name in names if name not in inputs]
     if unknown:
         received = f"a dict of {list(inputs)}"
@@ -89,7 +101,7 @@ def _by_name(names, inputs, where):
     return [inputs[name] for name in names]
 
 
-def _fitted(value, tensor, where, any_size):
+def _fitted(value: Any, tensor: KerasTensor, where: str, any_size: bool) -> Any:
     """One value with the rank and dtype of its input; an axis of length 1 at the end may come or
     go.
     """
@@ -115,7 +127,7 @@ def _fitted(value, tensor, where, any_size):
     return _cast(value, jax.dtypes.canonicalize_dtype(tensor.dtype), tensor, where)
 
 
-def _cast(value, dtype, tensor, where):
+def _cast(value: Any, dtype: Any, tensor: KerasTensor, where: str) -> Any:
     """A value in the dtype of its input."""
     if value.dtype == dtype:
         return value
@@ -130,7 +142,7 @@ def _cast(value, dtype, tensor, where):
     return value.astype(dtype)
 
 
-def _without_or_with_last_axis(shape, wanted):
+def _without_or_with_last_axis(shape: tuple, wanted: tuple) -> tuple:
     if len(shape) == len(wanted) + 1 and shape[-1] == 1:
         return shape[:-1]
     if len(shape) == len(wanted) - 1 and wanted and wanted[-1] == 1:
@@ -138,7 +150,7 @@ def _without_or_with_last_axis(shape, wanted):
     return shape
 
 
-def _may_be(size, wanted):
+def _may_be(size: int | None, wanted: int | None) -> bool:
     """Whether a size fits that of an input: also one that is not known, or in a run on shapes
     stands for it.
     """
@@ -147,7 +159,7 @@ def _may_be(size, wanted):
     return size in inference.UNKNOWN and is_abstract()
 
 
-def columns_by_name(table, names):
+def columns_by_name(table: Any, names: list[str] | None) -> Any:
     """The columns of a table, such as a DataFrame of pandas or polars, that are named as several
     inputs are, as a dict; anything else as it is.
 
@@ -162,7 +174,7 @@ def columns_by_name(table, names):
     return {name: table[name].to_numpy() for name in names}
 
 
-def types_of(struct, tensors, nodes) -> InputTypes:
+def types_of(struct: "Structure", tensors: list[KerasTensor], nodes: "list[Node]") -> InputTypes:
     """The dtypes that data for the inputs of a graph goes to: their own; of ids int32, as they may
     not be rounded although `Input` is of floats by default.
 
@@ -177,7 +189,7 @@ def types_of(struct, tensors, nodes) -> InputTypes:
     return InputTypes(tuple(types), by_name)
 
 
-def _type_of(tensor, nodes):
+def _type_of(tensor: KerasTensor, nodes: "list[Node]") -> str | Ids:
     if tensor.dtype == "string":
         return tensor.dtype
     taken_as = [_taken_as(node, tensor) for node in nodes]
@@ -191,7 +203,7 @@ def _type_of(tensor, nodes):
     return Ids(min(tables), dtype) if tables else dtype
 
 
-def _taken_as(node, tensor):
+def _taken_as(node: "Node", tensor: KerasTensor) -> str | Ids | None:
     """What a node takes a tensor for: ids of a table, whole numbers ("int32"), or None for
     anything else, and where it is given something else; also a model that begins so.
     """
@@ -210,7 +222,7 @@ def _taken_as(node, tensor):
     return taken_as if isinstance(taken_as, Ids) else "int32"
 
 
-def on_host_fitted(inputs, types):
+def on_host_fitted(inputs: "Structure", types: str | Ids | InputTypes | None) -> "Structure":
     """What a model is called with by hand, its arrays of the host `host_numbers.fitted`."""
     if isinstance(inputs, dict):
         return {k: on_host_fitted(v, part_at(types, k)) for k, v in inputs.items()}
@@ -223,7 +235,7 @@ def on_host_fitted(inputs, types):
     return fitted_to_device(inputs, "inputs", of_one(types))
 
 
-def input_name(tensor):
+def input_name(tensor: KerasTensor) -> str:
     """The name under which data for an input may be passed: that of its layer."""
     if hasattr(tensor, "_keras_history"):
         return tensor._keras_history[0].name

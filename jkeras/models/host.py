@@ -3,11 +3,18 @@ rest.
 """
 
 import typing
+from collections.abc import Callable
 
 import jax
 import numpy as np
 
 from jkeras.core.graph import graph, keras_tensor
+
+if typing.TYPE_CHECKING:
+    from jkeras.core.graph.graph import Node
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.model import Model
+    from jkeras.training.types import Structure
 
 
 class Prepared(typing.NamedTuple):
@@ -20,7 +27,7 @@ class Prepared(typing.NamedTuple):
     values: typing.Any
 
 
-def prepared(model, x):
+def prepared(model: "Model", x: "Structure") -> "Structure":
     """Inputs of a model, `Prepared` where there are texts among them."""
     parts = None
     if has_texts(x):
@@ -31,7 +38,7 @@ def prepared(model, x):
     return Prepared(prepare(x))
 
 
-def run_rest(model, x, call):
+def run_rest(model: "Model", x: Prepared, call: Callable[..., typing.Any]) -> "Structure":
     """The outputs of a model for `Prepared` inputs.
 
     Args:
@@ -46,7 +53,7 @@ def run_rest(model, x, call):
     return outputs
 
 
-def has_texts(x):
+def has_texts(x: "Structure") -> bool:
     """Whether there are texts among the arrays of a structure.
 
     >>> has_texts({"a": np.array(["x"])}), has_texts([np.ones(2)])
@@ -61,14 +68,14 @@ def has_texts(x):
     return any(map(_is_text, leaves))
 
 
-def _is_text(x):
+def _is_text(x: typing.Any) -> bool:
     """Whether x, or the first element of an array, is a text."""
     if isinstance(x, np.ndarray) and x.size:
         x = x.flat[0]
     return isinstance(x, (str, bytes))
 
 
-def split(model):
+def split(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | None":
     """(prepare, rest) of a model that takes texts: `model(x)` is `rest(prepare(x))`.
 
     `prepare` runs the layers on the host and gives the inputs of `rest`, a model of the same
@@ -90,7 +97,7 @@ def split(model):
     return parts
 
 
-def _split_graph(model):
+def _split_graph(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | None":
     from jkeras.models.functional import Functional
 
     nodes, *ends = graph.graph_of(model)
@@ -101,7 +108,7 @@ def _split_graph(model):
     if not host_nodes or any(t.dtype == "string" for t in cut):
         return None
 
-    def prepare(x):
+    def prepare(x: "Structure") -> list:
         if has_texts(x):
             values = _in_order(model, inputs, x)
         else:
@@ -117,13 +124,15 @@ def _split_graph(model):
     return prepare, Functional(cut, ends[1])
 
 
-def _cut(host_nodes, needed, inputs):
+def _cut(
+    host_nodes: "list[Node]", needed: "list[KerasTensor]", inputs: "list[KerasTensor]"
+) -> "list[KerasTensor]":
     """The tensors that the rest needs of the inputs and of the nodes that run first, each once."""
     known = {id(t) for t in inputs} | {id(t) for node in host_nodes for t in node.output_tensors}
     return list({id(t): t for t in needed if id(t) in known}.values())
 
 
-def _by_place(nodes):
+def _by_place(nodes: "list[Node]") -> "tuple[list[Node], list[Node]]":
     """(nodes that run on the host, all others but inputs)."""
     hosted, host_nodes, others = set(), [], []
     for node in nodes:
@@ -140,7 +149,7 @@ def _by_place(nodes):
     return host_nodes, others
 
 
-def _in_order(model, inputs, x):
+def _in_order(model: "Model", inputs: "list[KerasTensor]", x: "Structure") -> list:
     """The values of the graph's inputs, texts as they are."""
     if isinstance(x, dict):
         values = [x[graph.operation_of(t).name] for t in inputs]
@@ -151,7 +160,7 @@ def _in_order(model, inputs, x):
     return [v[:, None] if v.ndim == len(t.shape) - 1 else v for v, t in zip(values, inputs)]
 
 
-def _split_list(model):
+def _split_list(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | None":
     from jkeras.models.sequential import Sequential
 
     layers = model.layers
@@ -160,7 +169,7 @@ def _split_list(model):
         len(layers),
     )
 
-    def prepare(x):
+    def prepare(x: typing.Any) -> typing.Any:
         for layer in layers[:count]:
             x = layer(x)
         return x

@@ -3,13 +3,18 @@ and who then takes padding for data.
 """
 
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
 
 from jkeras.core.graph import graph, keras_tensor
 from jkeras.core.run.call import VISIBILITY
 from jkeras.core.errors import LostMaskWarning
 from jkeras.core.layer import Layer
 from jkeras.layers.merge import Merge
+
+if TYPE_CHECKING:
+    from jkeras.core.graph.graph import Graph, Node
+    from jkeras.core.graph.keras_tensor import KerasTensor
 
 
 class LostMask(NamedTuple):
@@ -70,7 +75,7 @@ def lost_masks(model: Any) -> list[LostMask]:
     return list(found.values())
 
 
-def _graph(layer):
+def _graph(layer: Any) -> "Graph | None":
     """The graph of a layer that has one."""
     return graph.graph_of(getattr(layer, "_functional", None) or layer)
 
@@ -85,20 +90,20 @@ class _Walk:
 
     is_eager = False
 
-    def __init__(self, found):
+    def __init__(self, found: dict[int, LostMask]) -> None:
         self.found = found
         self.masks = {}  # {id(tensor): mask}
         self.lost = {}  # {id(tensor that had a mask): operation that lost it}
 
-    def mask_of(self, tensor):
+    def mask_of(self, tensor: "KerasTensor") -> Any:
         """The mask of a tensor, or None."""
         return self.masks.get(id(tensor))
 
-    def set_mask(self, tensor, mask):
+    def set_mask(self, tensor: "KerasTensor", mask: Any) -> None:
         """Notes the mask of a tensor."""
         self.masks[id(tensor)] = mask
 
-    def through(self, parts):
+    def through(self, parts: "Graph") -> None:
         """Goes through the nodes of a graph, whose inputs may have masks and losses."""
         for node in parts.nodes:
             if node.is_input:
@@ -114,7 +119,7 @@ class _Walk:
             else:
                 self._lose(node, missed)
 
-    def _enter(self, node, inner):
+    def _enter(self, node: "Node", inner: "Graph") -> bool:
         """Goes through the graph of a model that a node calls; whether its inputs are known."""
         call = node.operation.bind_call(node.args, node.kwargs)
         given = keras_tensor.flatten(call.first)
@@ -130,21 +135,21 @@ class _Walk:
         self._take(walk, zip(outputs, node.output_tensors, strict=True))
         return True
 
-    def _take(self, other, pairs):
+    def _take(self, other: "_Walk", pairs: "Iterable[tuple[KerasTensor, KerasTensor]]") -> None:
         """Takes over what another walk knows of tensors; pairs of its own and of this one's."""
         for theirs, ours in pairs:
             self.masks[id(ours)] = other.masks.get(id(theirs))
             if id(theirs) in other.lost:
                 self.lost[id(ours)] = other.lost[id(theirs)]
 
-    def _are_told(self, tensors, masks):
+    def _are_told(self, tensors: "list[KerasTensor]", masks: Iterable[Any]) -> None:
         """Notes the masks that a call says; None where it says none."""
         for tensor, mask in zip(tensors, masks):
             if mask is not None:
                 self.masks[id(tensor)] = mask
                 self.lost.pop(id(tensor), None)
 
-    def _pass_masks(self, node):
+    def _pass_masks(self, node: "Node") -> None:
         """Sets the masks of a node's outputs; operators have none."""
         operation = node.operation
         if isinstance(operation, Layer):
@@ -152,7 +157,7 @@ class _Walk:
             call.populate(self, None)
             operation.pass_masks(self, call, node.outputs)
 
-    def _lose(self, node, missed):
+    def _lose(self, node: "Node", missed: list) -> None:
         """Notes the outputs whose mask is not known any more.
 
         Args:
@@ -170,13 +175,13 @@ class _Walk:
                 self.lost[id(t)] = at
 
 
-def _loses(operation):
+def _loses(operation: Any) -> bool:
     """Whether no mask comes out behind an operation, though there are steps still."""
     is_merge = isinstance(operation, Merge)  # of masked inputs with others
     return not isinstance(operation, Layer) or is_merge or not operation.supports_masking
 
 
-def _has_steps(tensor, node):
+def _has_steps(tensor: "KerasTensor", node: "Node") -> bool:
     """Whether an output has the steps of an input, or fewer or more, as behind a convolution."""
     if len(tensor.shape) < 3 or tensor.dtype == "bool":
         return False
@@ -187,12 +192,12 @@ def _has_steps(tensor, node):
     return resizes and ranks == {len(tensor.shape)} and tensor.shape[1] != 1
 
 
-def _hands_on(operation):
+def _hands_on(operation: Any) -> bool:
     """Whether outputs have the masks that inputs have."""
     return _loses(operation) or type(operation).compute_mask is Layer.compute_mask
 
 
-def _is_told(node):
+def _is_told(node: "Node") -> bool:
     """Whether a call says by itself what is padding."""
     return any(
         name.endswith(VISIBILITY) or name == "mask"

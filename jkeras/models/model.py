@@ -2,9 +2,11 @@
 
 import json
 import operator
+import os
 import re
 import warnings
 from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Sequence
 
 import jax
 
@@ -22,6 +24,11 @@ from jkeras.models.lost_masks import warn_of_lost_masks
 from jkeras.quantizers.configs import resolve
 from jkeras.quantizers.report import QuantizationReport
 from jkeras.training.shell.trainer import Trainer
+
+if TYPE_CHECKING:
+    from jkeras.core.run.call import Call
+    from jkeras.core.weights.variable import Variable
+    from jkeras.training.types import Structure
 
 VALUE_FORMATS = {  # how `get_state_tree` reads a variable
     "backend_tensor": operator.attrgetter("value"),
@@ -64,7 +71,7 @@ class Model(Trainer, Layer):
             return Layer.__new__(Functional)
         return Layer.__new__(cls, *args, **kwargs)
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         from jkeras.models.functional import Functional
 
         if _is_graph(args, kwargs) and not isinstance(self, Functional):
@@ -85,7 +92,7 @@ class Model(Trainer, Layer):
         Trainer.__init__(self)
         Layer.__init__(self, **kwargs)
 
-    def call(self, *args, **kwargs):
+    def call(self, *args: Any, **kwargs: Any) -> Any:
         """The forward pass; a subclass defines it."""
         if type(self).is_lifted():
             raise NotImplementedError(
@@ -93,7 +100,7 @@ class Model(Trainer, Layer):
             )
         return Layer.call(self, *args, **kwargs)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args and host.has_texts(args[0]) and (parts := host.split(self)) is not None:
             prepare, device_model = parts
             return device_model(prepare(args[0]), *args[1:], **kwargs)
@@ -101,11 +108,11 @@ class Model(Trainer, Layer):
             args = (on_host_fitted(args[0], self.types_of_inputs()), *args[1:])
         return super().__call__(*args, **kwargs)
 
-    def _prepared(self, x):
+    def _prepared(self, x: Any) -> Any:
         x = columns_by_name(x, getattr(self, "input_names", None))
         return host.prepared(self, x)
 
-    def warn_of_padding(self, has_weights=True):
+    def warn_of_padding(self, has_weights: bool = True) -> None:
         """Warns, once for the model, where padding is taken for data since a mask is lost.
 
         Args:
@@ -116,7 +123,7 @@ class Model(Trainer, Layer):
             names = {name for known in told.values() for name in known}
             told[has_weights] = warn_of_lost_masks(self, has_weights, names)
 
-    def _predict_all(self, predictor, x, *options):
+    def _predict_all(self, predictor: Any, x: "Structure", *options: Any) -> Any:
         if hasattr(x, "columns"):
             x = columns_by_name(x, getattr(self, "input_names", None))
         parts = None
@@ -129,7 +136,7 @@ class Model(Trainer, Layer):
         return device_model._predict_all(predictor, prepare(x), *options)
 
     @classmethod
-    def is_lifted(cls):
+    def is_lifted(cls) -> bool:
         """Whether the class is written with `call`, as in Keras."""
         return cls.call not in (Model.call, Layer.call)
 
@@ -138,11 +145,11 @@ class Model(Trainer, Layer):
         return []
 
     @property
-    def layers(self):
+    def layers(self) -> list:
         """The layers directly below."""
         return self._flatten_layers(include_self=False, recursive=False)
 
-    def get_layer(self, name=None, index=None) -> Any:
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """A layer by its name or its number.
 
         Raises:
@@ -169,7 +176,7 @@ class Model(Trainer, Layer):
             f"No such layer: {name}. Existing layers are: {known}.{suggestion(name, known)}"
         )
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: dict[str, Any]) -> None:
         """Builds a subclass for the shapes of `get_build_config()`."""
         shape = config.get("input_shape") or config.get("shapes_dict")
         if shape is None or self.built:
@@ -181,12 +188,12 @@ class Model(Trainer, Layer):
 
     def summary(
         self,
-        line_length=None,
-        positions=None,
-        print_fn=None,
-        expand_nested=False,
-        show_trainable=False,
-        layer_range=None,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
     ) -> None:
         """Prints a table of the layers: shapes, parameter counts, and totals.
 
@@ -211,7 +218,15 @@ class Model(Trainer, Layer):
 
     # ------------------------------------------------------------ weights in few bits
 
-    def quantize(self, mode=None, config=None, filters=None, *, type_check=True, **kwargs):
+    def quantize(
+        self,
+        mode: str | None = None,
+        config: Any = None,
+        filters: Any = None,
+        *,
+        type_check: bool = True,
+        **kwargs: Any,
+    ) -> Any:
         """Quantizes the layers below that can be, and warns of those that cannot.
 
         Args:
@@ -285,7 +300,7 @@ class Model(Trainer, Layer):
             vars(self).pop(compiled, None)
         return report
 
-    def get_quantization_layer_structure(self, mode=None):
+    def get_quantization_layer_structure(self, mode: str | None = None) -> Any:
         """Through which layers calibration data goes, for a model to define: `{"pre_block_layers":
         [...], "sequential_blocks": [...]}`; None.
 
@@ -296,7 +311,7 @@ class Model(Trainer, Layer):
 
     # ------------------------------------------------------------ config and files
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data."""
         config = Layer.get_config(self)
         if type(self).get_config is Model.get_config and hasattr(self, "_given"):
@@ -306,7 +321,9 @@ class Model(Trainer, Layer):
         return config
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """The model of a config: a graph's, or the arguments of a subclass."""
         graph_keys = ("name", "layers", "input_layers", "output_layers")
         if all(k in config for k in graph_keys):
@@ -320,7 +337,7 @@ class Model(Trainer, Layer):
         with registry.CustomObjectScope(custom_objects):
             return super().from_config(config)
 
-    def to_json(self, **kwargs):
+    def to_json(self, **kwargs: Any) -> str:
         """The model's architecture as JSON text; read by `model_from_json`.
 
         Args:
@@ -328,20 +345,26 @@ class Model(Trainer, Layer):
         """
         return json.dumps(registry.serialize(self), **kwargs)
 
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs) -> None:
+    def save(
+        self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    ) -> None:
         """Saves architecture, weights, optimizer and compile arguments to one file."""
         from jkeras.saving import save_model
 
         return save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
-    def save_weights(self, filepath, overwrite=True, **kwargs) -> None:
+    def save_weights(
+        self, filepath: str | bytes | os.PathLike, overwrite: bool = True, **kwargs: Any
+    ) -> None:
         """Saves the weights to a `.weights.h5` file."""
         from jkeras.saving import save_weights
 
         self.refuse_ensemble("`save_weights`, for which there is `save`,")
         return save_weights(self, filepath, overwrite=overwrite, **kwargs)
 
-    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+    def load_weights(
+        self, filepath: str | bytes | os.PathLike, skip_mismatch: bool = False, **kwargs: Any
+    ) -> None:
         """Loads weights from a file that `save_weights` or `save` wrote, here or in Keras."""
         from jkeras.saving import load_weights
 
@@ -350,13 +373,13 @@ class Model(Trainer, Layer):
 
     def export(
         self,
-        filepath,
-        format="stablehlo",
-        verbose=None,
-        input_signature=None,
-        platforms=("cpu", "cuda", "tpu"),
-        **kwargs,
-    ):
+        filepath: str | os.PathLike,
+        format: str = "stablehlo",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        platforms: Sequence[str] = ("cpu", "cuda", "tpu"),
+        **kwargs: Any,
+    ) -> None:
         """Writes the forward pass at inference, with the weights, as a program that needs JAX alone
         to run.
 
@@ -387,7 +410,7 @@ class Model(Trainer, Layer):
         self.refuse_ensemble("`export`")
         export_model(self, filepath, format, verbose, input_signature, platforms, **kwargs)
 
-    def get_state_tree(self, value_format="backend_tensor"):
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
         """All values as nested dicts by path: "trainable_variables", "non_trainable_variables",
         "optimizer_variables", "metrics_variables".
 
@@ -414,7 +437,7 @@ class Model(Trainer, Layer):
             state_tree[group] = tree.unflatten((v.path.split("/"), read(v)) for v in variables)
         return state_tree
 
-    def set_state_tree(self, state_tree):
+    def set_state_tree(self, state_tree: dict[str, Any]) -> None:
         """Sets the values of variables from a tree of `get_state_tree()`, or a part of one; after
         any error nothing is changed.
         """
@@ -431,7 +454,7 @@ class Model(Trainer, Layer):
             ]
         assign_all(pairs)
 
-    def _state_groups(self):
+    def _state_groups(self) -> "dict[str, list[Variable]]":
         return {
             "trainable_variables": self.trainable_variables,
             "non_trainable_variables": self.non_trainable_variables,
@@ -439,7 +462,7 @@ class Model(Trainer, Layer):
             "metrics_variables": self.metrics_variables,
         }
 
-    def check_input(self, call, input_spec):
+    def check_input(self, call: "Call", input_spec: Any) -> None:
         """Raises for an input that the model cannot take."""
         super().check_input(call, input_spec)
         if call.first is None and not call.tensors:
@@ -450,7 +473,7 @@ class Model(Trainer, Layer):
             )
 
 
-def _is_graph(args, kwargs):
+def _is_graph(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
     """Whether constructor arguments describe a graph."""
     if len(args) >= 2:
         return True
@@ -462,7 +485,7 @@ def _is_graph(args, kwargs):
 _graph_classes = {}
 
 
-def _graph_class(cls, functional):
+def _graph_class(cls, functional: type) -> type:
     """`cls` with the methods of a graph below its own; made once for each class."""
     if cls not in _graph_classes:
         made = type(
@@ -477,7 +500,7 @@ def _graph_class(cls, functional):
     return _graph_classes[cls]
 
 
-def _layer_filter(filters):
+def _layer_filter(filters: Any) -> Callable[[Any], bool]:
     """A function that says whether a layer is among those that `filters` names."""
     if callable(filters):
         return filters
@@ -494,7 +517,7 @@ def _layer_filter(filters):
 
 
 @registry.public("keras.models.model_from_json")
-def model_from_json(json_string, custom_objects=None):
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
     """The model of a JSON text that `to_json` made, here or in any Keras from 2.3 on, with new
     weights.
 

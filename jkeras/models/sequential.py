@@ -1,6 +1,8 @@
 """Sequential: the graph with one path."""
 
 import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from jkeras.core.graph import keras_tensor
 from jkeras.core.names import registry
@@ -14,6 +16,11 @@ from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional
 from jkeras.models.host import Prepared, run_rest
 from jkeras.models.model import Model
+
+if TYPE_CHECKING:
+    from jkeras.core.run.call import Call
+    from jkeras.core.run.context import Children, Context
+    from jkeras.training.types import Structure
 
 
 @registry.public("keras.Sequential", "keras.models.Sequential")
@@ -37,7 +44,9 @@ class Sequential(Composite, Model):
 
     call_context = {"training": None, "mask": None}
 
-    def __init__(self, layers=None, trainable=True, name=None) -> None:
+    def __init__(
+        self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None
+    ) -> None:
         if isinstance(layers, Layer) and isinstance(trainable, Layer):
             raise ValueError(
                 "Sequential takes one list of layers. Received several layers as arguments: write "
@@ -52,7 +61,7 @@ class Sequential(Composite, Model):
 
     # ------------------------------------------------------------ the list
 
-    def add(self, layer, rebuild=True) -> None:
+    def add(self, layer: Any, rebuild: bool = True) -> None:
         """Adds a layer at the end."""
         layer, grown = self._checked_layer(layer), None
         if rebuild and self._functional is not None:  # one more step on the path that is there
@@ -64,7 +73,7 @@ class Sequential(Composite, Model):
         else:
             self.__dict__.update(built=grown is not None, _functional=grown)
 
-    def _checked_layer(self, layer):
+    def _checked_layer(self, layer: Any) -> Layer:
         """What `add` was given, as a layer that may stand at the end; before the first one its
         input is put.
         """
@@ -87,10 +96,10 @@ class Sequential(Composite, Model):
             )
         return layer
 
-    def _begins_with_input(self):
+    def _begins_with_input(self) -> bool:
         return bool(self._all_layers) and isinstance(self._all_layers[0], InputLayer)
 
-    def pop(self, rebuild=True):
+    def pop(self, rebuild: bool = True) -> Any:
         """Removes the last layer and returns it."""
         if not self._all_layers:
             raise TypeError("There are no layers in the model.")
@@ -101,14 +110,14 @@ class Sequential(Composite, Model):
             self._maybe_rebuild()
         return layer
 
-    def _adopt_layers(self):
+    def _adopt_layers(self) -> None:
         others = {k: v for k, v in self._children.items() if not isinstance(v, Layer)}
         self.__dict__["_children"] = Parts(graph_keys(self._all_layers) | others)
 
-    def _is_layer_name_unique(self, layer):
+    def _is_layer_name_unique(self, layer: Layer) -> bool:
         return all(other is layer or other.name != layer.name for other in self._all_layers)
 
-    def _maybe_rebuild(self):
+    def _maybe_rebuild(self) -> None:
         self.__dict__.update(built=False, _functional=None)
         layers = self._all_layers
         if len(layers) > 1 and isinstance(layers[0], InputLayer):
@@ -116,11 +125,11 @@ class Sequential(Composite, Model):
         elif len(layers) > 1 and hasattr(layers[0], "input_shape"):  # a model
             self.build(layers[0].input_shape)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """Builds the graph for a shape with the batch axis."""
         self._build_on(input_shape)
 
-    def _build_on(self, input_shape):
+    def _build_on(self, input_shape: Any) -> None:
         if not isinstance(input_shape, tuple):
             return  # several inputs: runs layer by layer
         if not self._all_layers:
@@ -138,7 +147,7 @@ class Sequential(Composite, Model):
                     raise
                 self._all_layers[:] = before
 
-    def _build_graph(self, input_shape, dtype):
+    def _build_graph(self, input_shape: tuple, dtype: str) -> None:
         layers = self._all_layers
         if isinstance(layers[0], InputLayer) and layers[0].batch_shape != input_shape:
             raise ValueError(
@@ -157,7 +166,7 @@ class Sequential(Composite, Model):
             return  # a layer that does not say what it gives for a shape: runs layer by layer
         self.__dict__["_functional"] = Functional(inputs, x)
 
-    def build_for(self, call):
+    def build_for(self, call: "Call") -> None:
         if isinstance(call.first, Prepared):
             self.__dict__["built"] = True  # its layers are built as they run
             return
@@ -173,10 +182,12 @@ class Sequential(Composite, Model):
 
     # ------------------------------------------------------------ running
 
-    def _convert(self, x):
+    def _convert(self, x: Any) -> Any:
         return keras_tensor.as_tensor(x)
 
-    def forward(self, w, sub, inputs, *, ctx):
+    def forward(
+        self, w: dict[str, Any], sub: "Children", inputs: "Structure", *, ctx: "Context"
+    ) -> "Structure":
         if isinstance(inputs, Prepared):
             return run_rest(self, inputs, lambda layer, args, kwargs: sub.run(layer, *args))
         # what sizes may differ from those it was built for is up to the layers
@@ -188,7 +199,9 @@ class Sequential(Composite, Model):
             inputs = sub.run(layer, inputs)
         return inputs
 
-    def compute_output_spec(self, inputs, training=None, mask=None):
+    def compute_output_spec(
+        self, inputs: "Structure", training: bool | None = None, mask: "Structure | None" = None
+    ) -> "Structure":
         """The output's shape and dtype for a KerasTensor, found layer by layer."""
         if self.is_lifted():
             return super().compute_output_spec(
@@ -202,7 +215,7 @@ class Sequential(Composite, Model):
 
     # ------------------------------------------------------------ looking
 
-    def types_of_inputs(self):
+    def types_of_inputs(self) -> InputTypes | None:
         if self._functional is not None:
             return None if self.is_lifted() else self._functional.types_of_inputs()
         if not self._all_layers or self.is_lifted():
@@ -211,21 +224,21 @@ class Sequential(Composite, Model):
         is_input = isinstance(first, InputLayer)
         return InputTypes((first.dtype if is_input else first.type_of_numbers,))
 
-    def recorded_shapes(self, x):
+    def recorded_shapes(self, x: "Structure") -> "Structure":
         if self.is_lifted() or self._functional is None:
             return None
         return self._functional.recorded_shapes(x)
 
-    def layers_in_lines(self):
+    def layers_in_lines(self) -> list:
         return [self.layers]
 
     @property
-    def layers(self):
+    def layers(self) -> list:
         """The layers in order, without the input."""
         layers = self._all_layers
         return layers[1:] if layers and isinstance(layers[0], InputLayer) else layers[:]
 
-    def _graph(self, name):
+    def _graph(self, name: str) -> Any:
         if self._functional is None:
             raise AttributeError(
                 f"Sequential model '{self.name}' has no defined {name} yet: its input shape is not "
@@ -244,12 +257,12 @@ class Sequential(Composite, Model):
     input_names = property(lambda self: self._graph("input_names"), doc="The name of the input.")
 
     @property
-    def output_names(self):
+    def output_names(self) -> list[str] | None:
         """The names under which outputs appear in logs."""
         return self._functional.output_names if self._functional is not None else None
 
     @property
-    def input_dtype(self):
+    def input_dtype(self) -> Any:
         """The dtype of the first layer's input."""
         if self._begins_with_input():
             return self._all_layers[0].dtype
@@ -257,7 +270,7 @@ class Sequential(Composite, Model):
 
     # ------------------------------------------------------------ config
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The layers as plain data, in Keras's form."""
         config = {
             "name": self.name,
@@ -270,7 +283,9 @@ class Sequential(Composite, Model):
         return config
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """The model of a config."""
         if cls is Sequential:
             registry.check_entries("Sequential", config, ENTRIES)
@@ -286,7 +301,7 @@ class Sequential(Composite, Model):
             model.trainable = False
         return model
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any] | None:
         """The shape the model was built for."""
         return (
             {"input_shape": self._all_layers[0].batch_shape}
@@ -301,7 +316,7 @@ ENTRIES = {"name", "trainable", "dtype", "layers", "build_input_shape"}  # of a 
 Sequential.native_builds = (Layer.build, Sequential.build)
 
 
-def _as_layer(item):
+def _as_layer(item: Any) -> Layer:
     """What a model was given in the place of a layer, as one."""
     if isinstance(item, Layer):
         return item
@@ -317,7 +332,7 @@ def _as_layer(item):
     )
 
 
-def _check_arguments(layer):
+def _check_arguments(layer: Layer) -> None:
     """Raises ValueError for a layer whose call needs more than the one value that it is given."""
     if type(layer).call is Layer.call:  # written as a pure forward pass
         return
@@ -333,7 +348,7 @@ def _check_arguments(layer):
         )
 
 
-def _without_stand_ins(shape):
+def _without_stand_ins(shape: tuple) -> list[tuple]:
     """What a shape met in a run on shapes may mean: a size that stands for unknown ones may also be
     just a size.
 
@@ -343,7 +358,7 @@ def _without_stand_ins(shape):
     return [known(shape), (*known(shape[:-1]), *shape[-1:]), (*known(shape[:1]), *shape[1:])]
 
 
-def _first_dtype(layer):
+def _first_dtype(layer: Layer) -> Any:
     """The dtype of the `Input` that is made for a first layer: whole numbers for an Embedding, as
     Keras has it.
     """

@@ -2,18 +2,24 @@
 
 import re
 import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from jkeras.callbacks.progress import screen
 from jkeras.core.say import console
 from jkeras.core.run.building import is_shape
-from jkeras.core.graph.graph import graph_of, history_of, node_of
+from jkeras.core.graph.graph import Node, graph_of, history_of, node_of
 from jkeras.core.layer import Layer
 from jkeras.core.graph.op import Operation
 from jkeras.core.session.settings import is_interactive_logging_enabled
 from jkeras.kernel.spec import size_of
 from jkeras.models.text_table import table_of
+
+if TYPE_CHECKING:
+    from jkeras.core.graph.keras_tensor import KerasTensor
+    from jkeras.models.model import Model
 
 # width, ends of columns, titles
 PATH = (88, (0.45, 0.80, 1.0), ("Layer (type)", "Output Shape", "Param #"))
@@ -22,22 +28,22 @@ NARROWEST = 4  # characters of a column
 JUSTIFY = {"Param #": "right", "Trainable": "center"}
 
 
-def count_params(weights):
+def count_params(weights: Iterable[Any]) -> int:
     """The number of scalars in a list of weights."""
     return sum(size_of(w.shape) for w in weights)
 
 
-def readable_memory(weights):
+def readable_memory(weights: Iterable[Any]) -> str:
     """The size of a list of weights as text, such as "4.50 KB"."""
     size = sum(size_of(w.shape) * dtype_size(w.dtype) for w in weights)
-    for unit in ("B", "KB", "MB", "GB", "TB", "PB"):
-        if size < 1024 or unit == "PB":
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if size < 1024:
             return f"{size:.2f} {unit}"
         size /= 1024
-    return None
+    return f"{size:.2f} PB"
 
 
-def dtype_size(dtype):
+def dtype_size(dtype: str) -> int:
     """Bytes of one element.
 
     >>> dtype_size("bfloat16"), dtype_size("float32")
@@ -46,7 +52,7 @@ def dtype_size(dtype):
     return jax.numpy.dtype(dtype).itemsize
 
 
-def format_shape(layer):
+def format_shape(layer: Any) -> str:
     """The shape of a layer's output as text: of its last call in a graph, else what follows from
     its own inputs.
     """
@@ -75,17 +81,17 @@ def format_shape(layer):
     return str(texts).replace("'", "")
 
 
-def _is_shape(value):
+def _is_shape(value: Any) -> bool:
     return isinstance(value, tuple) and is_shape(value)
 
 
-def _shapes_when_built_for(layer, shapes):
+def _shapes_when_built_for(layer: Any, shapes: Any) -> Any:
     if hasattr(layer, "output_shape"):
         return layer.output_shape
     return layer.compute_output_shape(**shapes)
 
 
-def _connections(layer, relevant):
+def _connections(layer: Any, relevant: set[int]) -> str:
     """ "conv[0][0]" for each input of a layer in a graph."""
     tensors = [
         tensor
@@ -96,12 +102,12 @@ def _connections(layer, relevant):
     return ", ".join(map(_origin, tensors)) or "-"
 
 
-def _origin(tensor):
+def _origin(tensor: "KerasTensor") -> str:
     operation, node, position = history_of(tensor)
     return f"{operation.name}[{node}][{position}]"
 
 
-def _is_path(nodes):
+def _is_path(nodes: list[Node]) -> bool:
     """Whether a graph is one path without a layer used twice, so that a column of connections would
     say nothing.
     """
@@ -113,14 +119,14 @@ def _is_path(nodes):
 
 
 def print_summary(
-    model,
-    line_length=None,
-    positions=None,
-    print_fn=None,
-    expand_nested=False,
-    show_trainable=False,
-    layer_range=None,
-):
+    model: "Model",
+    line_length: int | None = None,
+    positions: Sequence[float] | None = None,
+    print_fn: Callable[[str], Any] | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Sequence[str] | None = None,
+) -> None:
     """Prints the table; `Model.summary` describes the arguments."""
     graph = graph_of(model)
     connected = graph is not None and not _is_path(graph.nodes)
@@ -149,7 +155,9 @@ def print_summary(
     )
 
 
-def _show(lines_of, print_fn):
+def _show(
+    lines_of: Callable[[Callable[[str], str]], Iterable[str]], print_fn: Callable[[str], Any] | None
+) -> None:
     """Prints the lines of a function that is given one which makes a text stand out."""
     if print_fn is not None:
         print_fn(_joined(lines_of(str)))
@@ -160,11 +168,11 @@ def _show(lines_of, print_fn):
         shown_on.table(_joined(lines_of(shown_on.bold)))
 
 
-def _joined(lines):
+def _joined(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _width_of_terminal(ends, most):
+def _width_of_terminal(ends: Sequence[float], most: int) -> int:
     """The width of a table for the terminal; of a narrow one, which breaks the lines, the least
     width that columns take.
     """
@@ -173,12 +181,12 @@ def _width_of_terminal(ends, most):
     return next(wide_enough, width)
 
 
-def _columns(ends, width):
+def _columns(ends: Sequence[float], width: int) -> list[int]:
     stops = [int(end * width) for end in ends]
     return [stop - start for start, stop in zip([0, *stops], stops)]
 
 
-def _widths(ends, width):
+def _widths(ends: Sequence[float], width: int) -> list[int]:
     """The widths of columns that end at fractions of the table's width."""
     widths = _columns(ends, width)
     if min(widths) < NARROWEST:
@@ -190,7 +198,13 @@ def _widths(ends, width):
     return widths
 
 
-def _rows(layers, expand_nested, show_trainable, relevant, depth=0):
+def _rows(
+    layers: Iterable[Any],
+    expand_nested: bool,
+    show_trainable: bool,
+    relevant: set[int] | None,
+    depth: int = 0,
+) -> Iterator[list[str]]:
     """The cells of each layer or op; `relevant`: the graph's nodes, None without a column of
     connections.
     """
@@ -211,13 +225,13 @@ def _rows(layers, expand_nested, show_trainable, relevant, depth=0):
             )
 
 
-def _class_name(layer):
+def _class_name(layer: Any) -> str:
     if isinstance(layer, Operation):
         return layer.op.class_name
     return type(layer).__name__
 
 
-def _number_of_weights(layer):
+def _number_of_weights(layer: Any) -> str:
     if isinstance(layer, Operation):
         return "0"
     if not layer.built:
@@ -225,18 +239,18 @@ def _number_of_weights(layer):
     return f"{layer.count_params():,}"
 
 
-def _trainable_mark(layer):
+def _trainable_mark(layer: Any) -> str:
     if isinstance(layer, Operation) or not layer.weights:
         return "-"
     return "Y" if layer.trainable else "N"
 
 
-def _places(layers, pattern):
+def _places(layers: Sequence[Any], pattern: str) -> list[int]:
     """The numbers of the layers whose names begin so."""
     return [i for i, layer in enumerate(layers) if re.match(pattern, layer.name)]
 
 
-def _in_range(layers, layer_range):
+def _in_range(layers: Sequence[Any], layer_range: Sequence[str] | None) -> Sequence[Any]:
     if layer_range is None:
         return layers
     if len(layer_range) != 2 or not all(isinstance(v, str) for v in layer_range):
@@ -255,7 +269,7 @@ def _in_range(layers, layer_range):
     return layers[min(starts) : max(ends) + 1]
 
 
-def totals(model, bold=str):
+def totals(model: "Model", bold: Callable[[str], str] = str) -> list[str]:
     """The lines below the table; `bold` makes a text stand out."""
     trainable, fixed = model.trainable_weights, model.non_trainable_weights
     slots = []

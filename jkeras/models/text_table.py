@@ -4,9 +4,17 @@ broken after spaces. The characters are those that Keras prints.
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 
 
-def table_of(titles, rows, widths, total, justify, emphasize):
+def table_of(
+    titles: Sequence[str],
+    rows: list[list[str]],
+    widths: list[int],
+    total: int,
+    justify: list[str],
+    emphasize: Callable[[str], str],
+) -> list[str]:
     """The lines of a table.
 
     Args:
@@ -36,7 +44,7 @@ def table_of(titles, rows, widths, total, justify, emphasize):
     return [*lines, _rule("└─┴┘", inner)]
 
 
-def wrapped(text, width):
+def wrapped(text: str, width: int) -> list[str]:
     """A text in lines of at most so many characters, broken after spaces; of a longer word stands
     the beginning.
 
@@ -52,7 +60,7 @@ def wrapped(text, width):
     return [_shortened(line.rstrip(), width) for line in (*lines, line)]
 
 
-def _shortened(text, width):
+def _shortened(text: str, width: int) -> str:
     """A text of at most this width; a longer one ends with dots."""
     if length(text) <= width:
         return text
@@ -61,7 +69,7 @@ def _shortened(text, width):
     return f"{text}{' ' * (width - 1 - length(text))}…"
 
 
-def length(text):
+def length(text: str) -> int:
     """How many columns of a terminal a text takes.
 
     >>> length("abc"), length("日本")
@@ -72,7 +80,7 @@ def length(text):
     return sum(map(_columns, text))
 
 
-def _columns(character):
+def _columns(character: str) -> int:
     if unicodedata.combining(character):
         return 0
     if unicodedata.east_asian_width(character) in "WF":
@@ -80,7 +88,7 @@ def _columns(character):
     return 1
 
 
-def _fitted(widths, total):
+def _fitted(widths: list[int], total: int) -> list[int]:
     """Widths with this sum: all give alike where it is smaller, and take by their size where it is
     larger.
     """
@@ -99,12 +107,14 @@ def _fitted(widths, total):
     return fitted
 
 
-def _rule(characters, widths):
+def _rule(characters: str, widths: list[int]) -> str:
     left, line, cross, right = characters
     return left + cross.join(line * width for width in widths) + right
 
 
-def _head(texts, widths, justify, emphasize):
+def _head(
+    texts: Sequence[str], widths: list[int], justify: list[str], emphasize: Callable[[str], str]
+) -> list[str]:
     """The lines of the titles, which stand at the bottom."""
     cells = _cells(texts, widths)
     height = max(map(len, cells))
@@ -112,7 +122,7 @@ def _head(texts, widths, justify, emphasize):
     return _lines("┃", cells, widths, justify, emphasize)
 
 
-def _body(texts, widths, justify):
+def _body(texts: Sequence[str], widths: list[int], justify: list[str]) -> list[str]:
     """The lines of a row, as many as its longest text takes."""
     cells = _cells(texts, widths)
     height = max(map(len, cells))
@@ -120,12 +130,18 @@ def _body(texts, widths, justify):
     return _lines("│", cells, widths, justify, str)
 
 
-def _cells(texts, widths):
+def _cells(texts: Sequence[str], widths: list[int]) -> list[list[str]]:
     """The lines of each text; none of a column that has room for its two spaces alone."""
     return [wrapped(text, width - 2) if width > 2 else [""] for text, width in zip(texts, widths)]
 
 
-def _lines(edge, cells, widths, justify, emphasize):
+def _lines(
+    edge: str,
+    cells: list[list[str]],
+    widths: list[int],
+    justify: list[str],
+    emphasize: Callable[[str], str],
+) -> list[str]:
     lines = []
     for parts in zip(*cells):
         placed = [
@@ -136,7 +152,7 @@ def _lines(edge, cells, widths, justify, emphasize):
     return lines
 
 
-def _placed(text, width, side, emphasize):
+def _placed(text: str, width: int, side: str, emphasize: Callable[[str], str]) -> str:
     """A text with spaces around it."""
     spaces = max(width - length(text), 0)
     left = {"left": 0, "right": spaces, "center": spaces // 2}[side]

@@ -1,28 +1,7 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
-
-
-def array_to_img(x: Any, data_format: Any = None, scale: Any = True, dtype: Any = None) -> Any: ...
-def img_to_array(img: Any, data_format: Any = None, dtype: Any = None) -> Any: ...
-def load_img(
-    path: Any,
-    color_mode: Any = 'rgb',
-    target_size: Any = None,
-    interpolation: Any = 'nearest',
-    keep_aspect_ratio: Any = False,
-) -> Any: ...
-def save_img(
-    path: Any,
-    x: Any,
-    data_format: Any = None,
-    file_format: Any = None,
-    scale: Any = True,
-    **kwargs: Any,
-) -> Any: ...
-def smart_resize(
-    x: Any,
-    size: Any,
-    interpolation: Any = 'bilinear',
-    data_format: Any = 'channels_last',
-    **kwargs: Any,
-) -> Any: ...
+from jkeras.utils.images import array_to_img as array_to_img
+from jkeras.utils.images import img_to_array as img_to_array
+from jkeras.utils.images import load_img as load_img
+from jkeras.utils.images import save_img as save_img
+from jkeras.utils.images import smart_resize as smart_resize

@@ -129,7 +129,7 @@ def noise_for(
 _epsilon = epsilon  # `noise_for` has an argument of this name
 
 
-def _no_noise(epsilon, delta, accountant, after):
+def _no_noise(epsilon: float, delta: float, accountant: Any, after: Sequence[Run]) -> str:
     """The message where there is no noise that is enough."""
     wanted = f"an epsilon and a delta that some noise gives for {len(after)} runs and one more"
     received = f"epsilon={epsilon} and delta={delta}"
@@ -140,7 +140,7 @@ def _no_noise(epsilon, delta, accountant, after):
     return explain("privacy.noise_for", wanted, f"{received}, of which {spent:.4g} is spent", fix)
 
 
-def _check(run, delta):
+def _check(run: Run, delta: float) -> None:
     where = "privacy.epsilon"
     if not (run.noise_multiplier is not None and run.noise_multiplier >= 0):
         received = f"noise_multiplier={run.noise_multiplier}"
@@ -156,13 +156,13 @@ def _check(run, delta):
 # ---------------------------------------------------------------- Rényi divergences
 
 
-def _of_divergences(runs, delta):
+def _of_divergences(runs: Sequence[Run], delta: float) -> float:
     total = sum(run.steps * _divergences(run.q, run.noise_multiplier) for run in runs)
     return min(_converted(order, float(v), delta) for order, v in zip(ORDERS, total))
 
 
 @functools.lru_cache(256)
-def _divergences(q, noise_multiplier):
+def _divergences(q: float, noise_multiplier: float) -> np.ndarray:
     """Those of one step, of all orders: an epsilon after each epoch asks for the same ones."""
     return np.array([divergence(q, noise_multiplier, order) for order in ORDERS])
 
@@ -192,7 +192,7 @@ def divergence(q: float, noise_multiplier: float, order: float) -> float:
     return moment / (order - 1)
 
 
-def _log_moment(q, noise, order):
+def _log_moment(q: float, noise: float, order: int) -> float:
     """log E[(p / p0)^order] for an integer order: a sum over how many of so many have the row."""
     from scipy import special  # it comes with JAX
 
@@ -203,7 +203,7 @@ def _log_moment(q, noise, order):
     return special.logsumexp(terms + (count * count - count) / (2 * noise**2))
 
 
-def _log_moment_between(q, noise, order):
+def _log_moment_between(q: float, noise: float, order: float) -> float:
     """A bound on the same for any order: two series, for outputs on the two sides of where both
     are equally likely, whose terms are taken without their signs, as dp-accounting takes them. So
     no digits cancel, and the bound is never below the moment.

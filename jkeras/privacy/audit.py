@@ -143,7 +143,7 @@ def trainer(model: Any, *, steps: int, batch_size: int) -> Callable:
 # ---------------------------------------------------------------- the attack
 
 
-def _confidences(outputs, y, from_logits):
+def _confidences(outputs: jax.Array, y: Any, from_logits: bool) -> jax.Array:
     """How much surer of a row's label than of all others, as a logarithm, (models, rows)."""
     logs = outputs if from_logits else jnp.log(jnp.maximum(outputs, SMALLEST))
     logs = jax.nn.log_softmax(logs.astype("float32"))
@@ -152,7 +152,13 @@ def _confidences(outputs, y, from_logits):
     return right - jax.nn.logsumexp(jnp.where(is_label, -jnp.inf, logs), -1)
 
 
-def _scores(sure, included, known, known_included, leaves_out):
+def _scores(
+    sure: np.ndarray,
+    included: np.ndarray,
+    known: np.ndarray,
+    known_included: np.ndarray,
+    leaves_out: bool,
+) -> np.ndarray:
     """The logarithm of how much likelier confidences are of a member, (models, rows).
 
     Args:
@@ -173,7 +179,7 @@ def _scores(sure, included, known, known_included, leaves_out):
     return logs[0] - logs[1]
 
 
-def _curve(members, others):
+def _curve(members: np.ndarray, others: np.ndarray) -> tuple[float, float]:
     """(area under the curve, true positives at 1 % false ones) of scores."""
     order = np.sort(others)
     below = np.searchsorted(order, members, "left")
@@ -185,7 +191,7 @@ def _curve(members, others):
 # ---------------------------------------------------------------- the bound
 
 
-def _bound(scores, included, delta):
+def _bound(scores: np.ndarray, included: np.ndarray, delta: float) -> float:
     """What the training reveals at least, from guesses of the rows of each model that are the
     surest: as many members as others.
     """
@@ -204,7 +210,7 @@ def _bound(scores, included, delta):
     return least
 
 
-def _chance(right, guesses, rows, epsilon, delta):
+def _chance(right: int, guesses: int, rows: int, epsilon: float, delta: float) -> float:
     """How likely it is, at most, that so many guesses are right, of a training that reveals no more
     than epsilon (theorem 5.2 of Steinke et al.).
     """

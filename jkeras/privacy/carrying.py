@@ -36,7 +36,7 @@ def carry_on(model: Any) -> None:
     _remember_trained(model, account_of(model).runs)
 
 
-def _remember_trained(model, runs):
+def _remember_trained(model: Any, runs: tuple[Trained, ...]) -> None:
     for part in with_memory(model):
         if part.trainable and getattr(part, "trainable_variables", True):
             _remember(part, runs)

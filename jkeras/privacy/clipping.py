@@ -83,7 +83,14 @@ def check_bound(clip: float, where: str) -> None:
         raise ValueError(explain(where, wanted, f"clip={clip}"))
 
 
-def _by_rows(loss, params, rows, mask, clip, clipping):
+def _by_rows(
+    loss: Callable[..., Any],
+    params: Tree,
+    rows: tuple,
+    mask: jax.Array | None,
+    clip: float,
+    clipping: str,
+) -> tuple[Tree, jax.Array, Any]:
     """By a gradient for each row."""
     gradient = jax.grad(loss, has_aux=True)
     gradients, aux = jax.vmap(gradient, (None, 0, 0))(params, *rows)
@@ -95,7 +102,14 @@ def _by_rows(loss, params, rows, mask, clip, clipping):
     return treedef.unflatten(sums), lengths, aux
 
 
-def _by_ghosts(loss, params, rows, mask, clip, clipping):
+def _by_ghosts(
+    loss: Callable[..., Any],
+    params: Tree,
+    rows: tuple,
+    mask: jax.Array | None,
+    clip: float,
+    clipping: str,
+) -> tuple[Tree, jax.Array, Any]:
     """By what the gradients are made of."""
     found = ghosts(loss, params, rows)
     counts = _counting(found.squares, mask)
@@ -104,18 +118,20 @@ def _by_ghosts(loss, params, rows, mask, clip, clipping):
     return jax.tree_util.tree_structure(params).unflatten(sums), lengths, found.aux
 
 
-def _squares(gradient):
+def _squares(gradient: jax.Array) -> jax.Array:
     """The squared length of each row."""
     return (wide(gradient).reshape(len(gradient), -1) ** 2).sum(1)
 
 
-def _counting(squares, mask):
+def _counting(squares: Tree, mask: jax.Array | None) -> jax.Array:
     """Which rows count: those of the mask whose gradient is finite."""
     counts = jnp.isfinite(sum(jax.tree_util.tree_leaves(squares)))
     return counts if mask is None else counts & mask.astype(bool)
 
 
-def _factors(squares, counts, clip, clipping):
+def _factors(
+    squares: Tree, counts: jax.Array, clip: float, clipping: str
+) -> tuple[list[jax.Array], jax.Array]:
     """(what rows are multiplied by, for each leaf; the lengths of rows), from the squared lengths
     of each leaf's rows.
     """
@@ -136,14 +152,14 @@ def _factors(squares, counts, clip, clipping):
     return [factors[name] for name in names], jnp.where(counts, length(leaves), 0)
 
 
-def _factor(lengths, clip, clipping):
+def _factor(lengths: jax.Array, clip: float, clipping: str) -> jax.Array:
     clip = clip * (1 - ROOM)
     if clipping == "automatic":
         return clip / (lengths + STABILIZER)
     return clip / jnp.maximum(lengths, clip)  # at most 1, and not NaN for a gradient of zero
 
 
-def _layers(tree):
+def _layers(tree: Tree) -> list[str]:
     """For each leaf what stands for its layer: its path without the last key."""
     paths = jax.tree_util.tree_leaves_with_path(tree)
     return [jax.tree_util.keystr(path[:-1]) for path, _ in paths]

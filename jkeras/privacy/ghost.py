@@ -12,7 +12,7 @@ formula here, or several operations, have their gradient by row.
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,9 @@ from jkeras.explain.products import Product, product_of
 from jkeras.explain.sites import Use, reading
 from jkeras.kernel.valid_rows import expand_like
 from jkeras.privacy import lengths
+
+if TYPE_CHECKING:
+    from jkeras.explain.tape import Entry
 
 Tree = Any
 CONVOLUTION = "conv_general_dilated"
@@ -83,7 +86,7 @@ def ghosts(loss: Callable, params: Tree, rows: tuple) -> Ghosts:
     return Ghosts(squares, aux, weighted)
 
 
-def _met(value, found):
+def _met(value: jax.Array, found: list[Use]) -> tuple[Callable, Any, jax.Array]:
     """(how rows are summed; what is kept of a row for it; its squared length), of a leaf."""
     if len(found) == 1:
         met = _by_formula(value, *found)
@@ -96,7 +99,7 @@ def _met(value, found):
     return _of_gradients, gradient, lengths.of_array(gradient)
 
 
-def _by_formula(value, use):
+def _by_formula(value: jax.Array, use: Use) -> tuple[Callable, Any, jax.Array] | None:
     """As of `_met`, for the one operation that a leaf meets; None without a formula."""
     if use.kind == ("gather", 0):
         return _of_table(use)
@@ -118,19 +121,19 @@ def _by_formula(value, use):
     return functools.partial(_pulled, use), _kept(use), square
 
 
-def _kept(use):
+def _kept(use: Use) -> tuple[list, jax.Array]:
     """(operands but the params, slopes) of a row."""
     return [None if i in use.site.views else v for i, v in enumerate(use.operands)], use.slopes[0]
 
 
-def _unit(use):
+def _unit(use: Use) -> float:
     """Of the rounding of what goes into a product: accelerators have less than float32 for it."""
     if use.kind[0] not in DOTS or jax.default_backend() == "cpu":
         return lengths.UNIT
     return TPU_UNIT if jax.default_backend() == "tpu" else GPU_UNIT
 
 
-def _of_table(use):
+def _of_table(use: Use) -> tuple[Callable, Any, jax.Array] | None:
     """As of `_met`, for a table from which whole rows are taken; None where others are."""
     params, (table, indices) = use.site.entry.params, use.operands
     dims, given = params["dimension_numbers"], use.slopes[0]
@@ -168,12 +171,22 @@ def weighted_sum(gradients: jax.Array, weights: jax.Array, counts: jax.Array) ->
     return jnp.tensordot(weights.astype(gradients.dtype), counted, (0, 0))
 
 
-def _of_gradients(leaves, leaf, values, weights, counts):
+def _of_gradients(
+    leaves: list[jax.Array], leaf: int, values: jax.Array, weights: jax.Array, counts: jax.Array
+) -> jax.Array:
     """The weighted sum of gradients that are there."""
     return weighted_sum(values, weights, counts)
 
 
-def _of_matrices(use, product, leaves, leaf, values, weights, counts):
+def _of_matrices(
+    use: Use,
+    product: Product,
+    leaves: list[jax.Array],
+    leaf: int,
+    values: jax.Array,
+    weights: jax.Array,
+    counts: jax.Array,
+) -> jax.Array:
     """The weighted sum of gradients that are there as matrices of a product."""
     return _as_leaf(use, product, leaves[leaf], weighted_sum(values, weights, counts))
 
@@ -189,7 +202,14 @@ def _as_leaf(use: Use, product: Product, leaf: jax.Array, matrix: jax.Array) -> 
     return pull(matrix)[0]
 
 
-def _apart(use, leaves, leaf, values, weights, counts):
+def _apart(
+    use: Use,
+    leaves: list[jax.Array],
+    leaf: int,
+    values: tuple,
+    weights: jax.Array,
+    counts: jax.Array,
+) -> jax.Array:
     """The weighted sum of products, by what is common to the positions of a row and by the rest:
     where positions cancel, the former is large, and so would its roundings be.
     """
@@ -214,12 +234,19 @@ def _apart(use, leaves, leaf, values, weights, counts):
     return _as_leaf(use, found[0], leaves[leaf], matrix)
 
 
-def _counted(values, counts):
+def _counted(values: Any, counts: jax.Array) -> Any:
     """What is kept of rows, zeros where a row does not count."""
     return jax.tree_util.tree_map(lambda v: jnp.where(expand_like(counts, v), v, 0), values)
 
 
-def _pulled(use, leaves, leaf, values, weights, counts):
+def _pulled(
+    use: Use,
+    leaves: list[jax.Array],
+    leaf: int,
+    values: tuple,
+    weights: jax.Array,
+    counts: jax.Array,
+) -> jax.Array:
     """The weighted sum of the gradients that one operation gives to a leaf, by its own rule."""
     operands, slopes = _counted(values, counts)
     slopes = wide(slopes) * expand_like(weights, slopes)
@@ -240,11 +267,11 @@ def _pulled(use, leaves, leaf, values, weights, counts):
     return pull(slopes)[0]
 
 
-def _as_wide(value):
+def _as_wide(value: Any) -> Any:
     return wide(value) if jnp.issubdtype(value.dtype, jnp.floating) else value
 
 
-def _widely(entry):
+def _widely(entry: "Entry") -> "Entry":
     """An operation that gives float32 at least, whatever precision it was asked for."""
     asked = entry.params.get("preferred_element_type")
     if asked is None:

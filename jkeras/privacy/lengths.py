@@ -3,6 +3,7 @@ is never too small, and what is not known is taken to be as long as it can be.
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +70,7 @@ def longest(left: jax.Array, right: jax.Array) -> jax.Array:
     return jnp.sum(jnp.sqrt(_squares(wide(left))) * jnp.sqrt(_squares(wide(right))))
 
 
-def _by_pairs(left, right):
+def _by_pairs(left: jax.Array, right: jax.Array) -> tuple[jax.Array, jax.Array]:
     """(the squared length, by the products of positions with one another and with what rounding may
     hide in them; the length if all positions went the same way).
     """
@@ -91,7 +92,7 @@ def _by_pairs(left, right):
     return jnp.minimum(square, most**2), most  # NaN stays
 
 
-def _lengths(pairs, size):
+def _lengths(pairs: jax.Array, size: int) -> jax.Array:
     """The length at each position, from the products of positions of a size."""
     return jnp.sqrt(jnp.maximum(jnp.diagonal(pairs), 0) + size * SMALLEST)
 
@@ -117,11 +118,11 @@ def of_rows(taken: jax.Array, slopes: jax.Array) -> tuple[jax.Array, jax.Array]:
     return shares, _longer(jnp.sum(lengths), math.sqrt(len(taken)) * UNIT * jnp.sum(lengths**0.5))
 
 
-def _longer(square, length):
+def _longer(square: jax.Array, length: Any) -> jax.Array:
     """The square of a length that is longer by so much."""
     return (jnp.sqrt(square) + length) ** 2
 
 
-def _squares(array):
+def _squares(array: jax.Array) -> jax.Array:
     """The squared length at each position, with what float32 may have lost of tiny numbers."""
     return jnp.sum(array**2, 1) + array.shape[1] * SMALLEST

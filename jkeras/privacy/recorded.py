@@ -4,7 +4,7 @@ an account to its weights, so what cannot be is refused, and the rest is believe
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from jkeras.core.errors import explain
@@ -15,11 +15,11 @@ MOST_STEPS = 2**53
 MOST_RUNS = 10_000
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_whole(least):
+def _is_whole(least: int) -> Callable[[Any], bool]:
     def check(value: Any) -> bool:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         return is_whole and least <= value <= MOST_STEPS
@@ -27,7 +27,7 @@ def _is_whole(least):
     return check
 
 
-def _is_key(value):
+def _is_key(value: Any) -> bool:
     is_pair = isinstance(value, (list, tuple)) and len(value) == 2
     return is_pair and all(map(_is_whole(0), value))
 
@@ -102,7 +102,7 @@ def account_from_json(data: Any, begun: int, step: int) -> Account:
     return account
 
 
-def _check_steps(account, begun, step):
+def _check_steps(account: Account, begun: int, step: int) -> None:
     """Sees that the runs are as long as their steps are many, and that there is one for each step.
 
     Raises:
@@ -127,13 +127,13 @@ def _check_steps(account, begun, step):
         raise _refused(wanted, f"none from step {reached} on")
 
 
-def _checked_list(data):
+def _checked_list(data: Any) -> list:
     if not isinstance(data, list) or len(data) > MOST_RUNS:
         raise _refused(f"a list of runs, at most {MOST_RUNS}", data)
     return data
 
 
-def _checked(data, names):
+def _checked(data: Any, names: Iterable[str]) -> dict[str, Any]:
     """A dict that has these names with plausible values."""
     if not isinstance(data, dict) or set(data) != set(names):
         raise _refused(f"a run with {', '.join(names)}", data)
@@ -144,6 +144,6 @@ def _checked(data, names):
     return data
 
 
-def _refused(wanted, received):
+def _refused(wanted: str, received: Any) -> ValueError:
     fix = "the file was damaged or changed: take another copy of it"
     return ValueError(explain(WHERE, wanted, repr(received)[:80], fix))

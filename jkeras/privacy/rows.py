@@ -72,7 +72,7 @@ def check_rows(layout: StateLayout, state: TrainState, batch: Batch) -> None:
         )
 
 
-def _traced(layout, state, batch, size, trail):
+def _traced(layout: StateLayout, state: TrainState, batch: Any, size: int, trail: Trail) -> Traced:
     """A forward pass of a batch of a size."""
 
     def run(x: Any, state: TrainState) -> tuple:
@@ -92,7 +92,7 @@ def _traced(layout, state, batch, size, trail):
     return Traced(closed.jaxpr, *counts, kept)
 
 
-def _check_kept(model, traced):
+def _check_kept(model: Any, traced: Traced) -> None:
     """Sees that nothing which the forward pass keeps follows from the rows."""
     jaxpr = traced.jaxpr
     reached = set(jaxpr.invars[: traced.inputs])

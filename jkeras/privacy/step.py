@@ -173,7 +173,7 @@ def add_noise(total: Tree, key: jax.Array, stddev: float) -> Tree:
     return treedef.unflatten(noisy)
 
 
-def _sum_where(valid, array):
+def _sum_where(valid: jax.Array, array: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(expand_like(valid, array), array, 0), 0)
 
 

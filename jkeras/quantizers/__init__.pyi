@@ -7,48 +7,29 @@ from jkeras.quantizers.configs import Int4QuantizationConfig as Int4Quantization
 from jkeras.quantizers.configs import Int8QuantizationConfig as Int8QuantizationConfig
 from jkeras.quantizers.configs import QuantizationConfig as QuantizationConfig
 from jkeras.quantizers.configs import TernaryQuantizationConfig as TernaryQuantizationConfig
+from jkeras.quantizers.packing import pack_int2 as pack_int2
+from jkeras.quantizers.packing import pack_ternary as pack_ternary
+from jkeras.quantizers.packing import unpack_int2 as unpack_int2
+from jkeras.quantizers.packing import unpack_ternary as unpack_ternary
 from jkeras.quantizers.quantizers import AbsMaxQuantizer as AbsMaxQuantizer
 from jkeras.quantizers.quantizers import Quantizer as Quantizer
+from jkeras.quantizers.quantizers import abs_max_quantize as abs_max_quantize
+from jkeras.quantizers.quantizers import abs_max_quantize_grouped_with_zero_point as abs_max_quantize_grouped_with_zero_point
+from jkeras.quantizers.quantizers import compute_float8_amax_history as compute_float8_amax_history
+from jkeras.quantizers.quantizers import compute_float8_scale as compute_float8_scale
+from jkeras.quantizers.quantizers import pack_int4 as pack_int4
+from jkeras.quantizers.quantizers import quantize_and_dequantize as quantize_and_dequantize
+from jkeras.quantizers.quantizers import unpack_int4 as unpack_int4
 from jkeras.quantizers.report import QuantizationReport as QuantizationReport
+from jkeras.quantizers.serialization import deserialize as deserialize
+from jkeras.quantizers.serialization import get as get
+from jkeras.quantizers.serialization import serialize as serialize
 
-def abs_max_quantize(
-    inputs: Any,
-    axis: Any,
-    value_range: Any = ...,
-    dtype: Any = 'int8',
-    epsilon: Any = 1e-07,
-    to_numpy: Any = False,
-) -> Any: ...
-def abs_max_quantize_grouped_with_zero_point(
-    inputs: Any,
-    block_size: Any,
-    value_range: Any = ...,
-    dtype: Any = 'int8',
-    epsilon: Any = 1e-07,
-    to_numpy: Any = False,
-) -> Any: ...
-def compute_float8_amax_history(x: Any, amax_history: Any) -> Any: ...
-def compute_float8_scale(amax: Any, scale: Any, dtype_max: Any, margin: Any = 0) -> Any: ...
-def deserialize(config: Any, custom_objects: Any = None) -> Any: ...
 def fake_quant_with_min_max_vars(
     inputs: Any,
     min_vals: Any,
     max_vals: Any,
-    num_bits: Any = 8,
-    narrow_range: Any = False,
-    axis: Any = None,
+    num_bits: int = 8,
+    narrow_range: bool = False,
+    axis: int | None = None,
 ) -> Any: ...
-def get(identifier: Any, **kwargs: Any) -> Any: ...
-def pack_int2(arr: Any, axis: Any = 0, dtype: Any = 'int8') -> Any: ...
-def pack_int4(arr: Any, axis: Any = 0, dtype: Any = 'int8') -> Any: ...
-def pack_ternary(arr: Any, axis: Any = 0) -> Any: ...
-def quantize_and_dequantize(
-    inputs: Any,
-    scale: Any,
-    quantized_dtype: Any,
-    compute_dtype: Any,
-) -> Any: ...
-def serialize(initializer: Any) -> Any: ...
-def unpack_int2(packed: Any, orig_len: Any, axis: Any = 0, dtype: Any = 'int8') -> Any: ...
-def unpack_int4(packed: Any, orig_len: Any, axis: Any = 0, dtype: Any = 'int8') -> Any: ...
-def unpack_ternary(packed: Any, orig_len: Any, axis: Any = 0) -> Any: ...

@@ -5,20 +5,24 @@ Weights are (outputs, inputs).
 """
 
 import functools
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.quantizers.groups import Grid, of_places, on_grid, restored
 
+if TYPE_CHECKING:
+    from jkeras.quantizers.configs import AWQConfig
 
-def begin(inputs):
+
+def begin(inputs: int) -> jax.Array:
     """The statistics of no inputs: the largest magnitude of each."""
     return jnp.zeros((inputs,), "float32")
 
 
 @jax.jit
-def update(statistics, x):
+def update(statistics: jax.Array, x: jax.Array) -> jax.Array:
     """The statistics with more inputs, x (rows, inputs).
 
     >>> update(begin(2), jnp.array([[1.0, -2.0], [-3.0, 0.0]])).tolist()
@@ -27,7 +31,7 @@ def update(statistics, x):
     return jnp.maximum(statistics, jnp.abs(x.astype("float32")).max(0))
 
 
-def solve(weights, statistics, config):
+def solve(weights: jax.Array, statistics: jax.Array, config: "AWQConfig") -> tuple[jax.Array, ...]:
     """(numbers, scale, zero, group of each input, factors) for weights; see
     `groups.Groups.packed`.
 
@@ -39,11 +43,13 @@ def solve(weights, statistics, config):
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
-def _solve(weights, statistics, grid, points):
+def _solve(
+    weights: jax.Array, statistics: jax.Array, grid: Grid, points: int
+) -> tuple[jax.Array, ...]:
     """`solve`: of the powers of the magnitudes, that with the smallest error of the products."""
     magnitudes = jnp.where(statistics < 1e-8, 1.0, statistics)
 
-    def loss(ratio):
+    def loss(ratio: jax.Array) -> jax.Array:
         factors = factors_of(magnitudes, ratio)
         numbers, scale, zero, places = on_grid(weights * factors, grid)
         found = restored(numbers, of_places(scale, places), of_places(zero, places)) / factors
@@ -54,7 +60,7 @@ def _solve(weights, statistics, grid, points):
     return *on_grid(weights * best, grid), best
 
 
-def factors_of(magnitudes, ratio):
+def factors_of(magnitudes: jax.Array, ratio: jax.Array) -> jax.Array:
     """The magnitudes to a power, with 1 in the (geometric) middle of the smallest and the largest.
 
     >>> factors_of(jnp.array([1.0, 4.0]), 1.0).tolist()

@@ -3,6 +3,7 @@ and the layers in a block are put into few bits by what they saw.
 """
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +11,10 @@ import numpy as np
 from jkeras.core.layer import Layer
 from jkeras.core.weights.paths import walk
 from jkeras.quantizers import awq, gptq
+
+if TYPE_CHECKING:
+    import jax
+    from jkeras.quantizers.configs import CalibratedConfig
 
 # each has `begin`, `update` and `solve`
 METHODS = {"gptq": gptq, "awq": awq}
@@ -27,7 +32,7 @@ class Calibration:
         TypeError: the data set is not an iterable.
     """
 
-    def __init__(self, model, config):
+    def __init__(self, model: Any, config: "CalibratedConfig") -> None:
         self.config = config
         structure = config.quantization_layer_structure
         if structure is None:
@@ -36,11 +41,11 @@ class Calibration:
         self.samples = samples_of(config)
         self._inside = {id(part) for block in self.blocks for part in layers_of(block)}
 
-    def reaches(self, layer):
+    def reaches(self, layer: Layer) -> bool:
         """Whether a layer is in one of the blocks."""
         return id(layer) in self._inside
 
-    def run(self):
+    def run(self) -> None:
         """Calibrates the layers of the blocks that wait for it."""
         inputs = list(map(self._first_inputs, self.samples))
         for i, block in enumerate(self.blocks):
@@ -50,13 +55,13 @@ class Calibration:
             if i < len(self.blocks) - 1:
                 inputs = [_with_batch(block(x)[0]) for x in inputs]
 
-    def _first_inputs(self, sample):
+    def _first_inputs(self, sample: np.ndarray) -> "jax.Array":
         x = jnp.asarray(sample)
         for layer in self.layers_before:
             x = layer(x)
         return _with_batch(x)
 
-    def _calibrate(self, layers, block, inputs):
+    def _calibrate(self, layers: list[Any], block: Any, inputs: list[Any]) -> None:
         """Calibrates layers of a block on its inputs."""
         for layer in layers:
             layer.watch()
@@ -69,22 +74,22 @@ class Calibration:
             layer.calibrate(seen, self.config)
 
 
-def layers_of(block):
+def layers_of(block: Any) -> list[Layer]:
     """A block and all layers in it."""
     return [part for _, part in walk(block) if isinstance(part, Layer)]
 
 
-def is_waiting(layer):
+def is_waiting(layer: Layer) -> bool:
     """Whether a layer computes with floats until it is calibrated."""
     return getattr(layer, "is_waiting", False)
 
 
-def _with_batch(x):
+def _with_batch(x: Any) -> "jax.Array":
     """An input of a block: what has two axes is one sample without the batch's axis."""
     return x[None] if x.ndim == 2 else x
 
 
-def _layers_and_blocks(structure, mode):
+def _layers_and_blocks(structure: dict[str, Any] | None, mode: str) -> tuple[list[Layer], list]:
     """The layers before the blocks, and the blocks, of a structure as Keras has it."""
     if structure is None:
         raise ValueError(
@@ -102,7 +107,7 @@ def _layers_and_blocks(structure, mode):
     return structure.get("pre_block_layers", []), blocks
 
 
-def samples_of(config):
+def samples_of(config: "CalibratedConfig") -> np.ndarray:
     """The samples of a configuration's data set, (num_samples, 1, sequence_length) int32.
 
     The texts' tokens stand in one row, again and again where they are few; samples begin in it at
@@ -128,7 +133,7 @@ def samples_of(config):
     return windows[starts][:, None, :]
 
 
-def _tokens(dataset, tokenizer):
+def _tokens(dataset: Any, tokenizer: Any) -> np.ndarray:
     """All tokens of a data set of texts, or of arrays of tokens, in one row."""
     if not hasattr(dataset, "__iter__") or isinstance(dataset, (str, bytes)):
         raise TypeError(

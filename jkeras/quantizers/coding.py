@@ -3,6 +3,7 @@
 import functools
 import typing
 from types import MappingProxyType
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -46,11 +47,11 @@ class Coding(typing.NamedTuple):
     initializers = MappingProxyType({})
 
     @property
-    def outer(self):
+    def outer(self) -> bool:
         """Whether a product may be made with the integers and divided by the scale."""
         return self.whole and self.block is None
 
-    def encode(self, matrix, quantizer=None):
+    def encode(self, matrix: jax.Array, quantizer: typing.Any = None) -> dict[str, jax.Array]:
         """The arrays that keep a matrix, by name; `quantizer` instead of dividing by the largest
         magnitude.
         """
@@ -62,14 +63,16 @@ class Coding(typing.NamedTuple):
             integers, _, _ = pack_int4(integers, self.pack_axis)
         return {"integers": integers, **others}
 
-    def _encode_whole(self, matrix, quantizer):
+    def _encode_whole(
+        self, matrix: jax.Array, quantizer: typing.Any
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """(integers, {"scale": …}), one scale for all numbers along the axis."""
         value_range = (-127, 127) if self.bits == 8 else (-8, 7)
         quantizer = quantizer or AbsMaxQuantizer(self.axis, value_range)
         integers, scale = quantizer(matrix)
         return integers, {"scale": jnp.squeeze(scale, self.axis)}
 
-    def _encode_blocks(self, matrix):
+    def _encode_blocks(self, matrix: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         """(integers, {"scale": …, "zero": …, "g_idx": …}), a scale and a zero for each block."""
         upright = self._transposed(matrix)
         arrays = abs_max_quantize_grouped_with_zero_point(upright, self.block, to_numpy=True)
@@ -78,20 +81,20 @@ class Coding(typing.NamedTuple):
         blocks = jnp.floor_divide(places, self.block)
         return integers, {"scale": scale, "zero": zero, "g_idx": blocks}
 
-    def _transposed(self, matrix):
+    def _transposed(self, matrix: jax.Array) -> jax.Array:
         """The matrix with its blocks along axis 0, and back."""
         if self.axis == -1:
             return matrix.T
         return matrix
 
-    def integers(self, arrays):
+    def integers(self, arrays: dict[str, jax.Array]) -> jax.Array:
         """The integers, one in each element."""
         integers = arrays["integers"]
         if self.bits == 8:
             return integers
         return unpack_int4(integers, self.length, self.pack_axis)
 
-    def decode(self, arrays, dtype):
+    def decode(self, arrays: dict[str, jax.Array], dtype: typing.Any) -> jax.Array:
         """The matrix again, in a float type; also rows of it, in front of any batch axes."""
         integers = self.integers(arrays)
         if self.block is None:
@@ -102,7 +105,7 @@ class Coding(typing.NamedTuple):
         return ((integers - zero.astype(scale.dtype)) * scale).astype(dtype)
 
 
-def ternary(matrix, threshold=None):
+def ternary(matrix: jax.Array, threshold: float | None = None) -> tuple[jax.Array, jax.Array]:
     """(-1, 0 or 1 for each number, their scale): the sign where the magnitude is over a threshold.
 
     Args:
@@ -137,17 +140,17 @@ class Trits(typing.NamedTuple):
     outer = False
     initializers = MappingProxyType({"integers": Constant(sum(POWERS))})  # the byte of five zeros
 
-    def encode(self, matrix, quantizer=None):
+    def encode(self, matrix: jax.Array, quantizer: typing.Any = None) -> dict[str, jax.Array]:
         """The arrays that keep a matrix, by name."""
         codes, scale = ternary(matrix, self.threshold)
         packed, _, _ = pack_ternary(codes, -1)
         return {"integers": packed, "scale": scale}
 
-    def integers(self, arrays):
+    def integers(self, arrays: dict[str, jax.Array]) -> jax.Array:
         """The trits, one in each element."""
         return unpack_ternary(arrays["integers"], self.length, -1)
 
-    def decode(self, arrays, dtype):
+    def decode(self, arrays: dict[str, jax.Array], dtype: str) -> jax.Array:
         """The matrix again, in a float type."""
         return self.integers(arrays).astype(dtype) * arrays["scale"].astype(dtype)
 
@@ -155,7 +158,9 @@ class Trits(typing.NamedTuple):
 # ---------------------------------------------------------------- products
 
 
-def integer_product(contract, x, kernel):
+def integer_product(
+    contract: Callable[..., jax.Array], x: jax.Array, kernel: jax.Array
+) -> jax.Array:
     """`contract(x, kernel)`, added up in 32 bits where both are integers."""
     both = jnp.issubdtype(x.dtype, jnp.integer) and jnp.issubdtype(kernel.dtype, jnp.integer)
     accumulator = "int32" if both else None
@@ -163,18 +168,33 @@ def integer_product(contract, x, kernel):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def straight_through(rounded, smooth, x, weights):
+def straight_through(
+    rounded: Callable[..., jax.Array],
+    smooth: Callable[..., jax.Array],
+    x: jax.Array,
+    weights: dict[str, jax.Array],
+) -> jax.Array:
     """`rounded(x, weights)` with the gradient for x that `smooth(x, weights)` has; none for the
     weights.
     """
     return rounded(x, weights)
 
 
-def _straight_forward(rounded, smooth, x, weights):
+def _straight_forward(
+    rounded: Callable[..., jax.Array],
+    smooth: Callable[..., jax.Array],
+    x: jax.Array,
+    weights: dict[str, jax.Array],
+) -> tuple[jax.Array, tuple]:
     return rounded(x, weights), (x, weights)
 
 
-def _straight_backward(rounded, smooth, kept, upstream):
+def _straight_backward(
+    rounded: Callable[..., jax.Array],
+    smooth: Callable[..., jax.Array],
+    kept: tuple,
+    upstream: jax.Array,
+) -> tuple:
     x, weights = kept
     _, pull_back = jax.vjp(lambda x: smooth(x, weights), x)
     return *pull_back(upstream), None
@@ -186,7 +206,9 @@ straight_through.defvjp(_straight_forward, _straight_backward)
 # ---------------------------------------------------------------- products of 8-bit floats
 
 
-def _next(x, scale, history, dtype):
+def _next(
+    x: jax.Array, scale: jax.Array, history: jax.Array, dtype: str
+) -> tuple[jax.Array, jax.Array]:
     """The scale and the history of the next step."""
     largest = float(jnp.finfo(dtype).max)
     next_scale = compute_float8_scale(jnp.max(history), scale, largest)
@@ -194,7 +216,9 @@ def _next(x, scale, history, dtype):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def round_to_float8(training, x, scale, history):
+def round_to_float8(
+    training: bool, x: jax.Array, scale: jax.Array, history: jax.Array
+) -> jax.Array:
     """x rounded to float8_e4m3fn. The "gradients" of scale and history are their next values (zero
     outside training).
 
@@ -204,11 +228,15 @@ def round_to_float8(training, x, scale, history):
     return quantize_and_dequantize(x, scale, "float8_e4m3fn", x.dtype)
 
 
-def _round_forward(training, x, scale, history):
+def _round_forward(
+    training: bool, x: jax.Array, scale: jax.Array, history: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
     return round_to_float8(training, x, scale, history), (x, scale, history)
 
 
-def _round_backward(training, kept, upstream):
+def _round_backward(
+    training: bool, kept: tuple[jax.Array, jax.Array, jax.Array], upstream: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     x, scale, history = kept
     if not training:
         return upstream, jnp.zeros_like(scale), jnp.zeros_like(history)
@@ -219,7 +247,7 @@ round_to_float8.defvjp(_round_forward, _round_backward)
 
 
 @jax.custom_vjp
-def round_gradient_to_float8(y, scale, history):
+def round_gradient_to_float8(y: jax.Array, scale: jax.Array, history: jax.Array) -> jax.Array:
     """y as it is; its gradient is rounded to float8_e5m2, and those of scale and history are their
     next values.
 
@@ -229,11 +257,15 @@ def round_gradient_to_float8(y, scale, history):
     return y
 
 
-def _gradient_forward(y, scale, history):
+def _gradient_forward(
+    y: jax.Array, scale: jax.Array, history: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     return y, (scale, history)
 
 
-def _gradient_backward(kept, upstream):
+def _gradient_backward(
+    kept: tuple[jax.Array, jax.Array], upstream: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     scale, history = kept
     rounded = quantize_and_dequantize(upstream, scale, "float8_e5m2", upstream.dtype)
     return rounded, *_next(upstream, scale, history, "float8_e5m2")
@@ -242,7 +274,13 @@ def _gradient_backward(kept, upstream):
 round_gradient_to_float8.defvjp(_gradient_forward, _gradient_backward)
 
 
-def float8_product(contract, x, kernel, w, training):
+def float8_product(
+    contract: Callable[..., jax.Array],
+    x: jax.Array,
+    kernel: jax.Array,
+    w: dict[str, jax.Array],
+    training: bool,
+) -> jax.Array:
     """`contract(x, kernel)` of both rounded to float8; `w` has their scales and histories by
     name.
     """

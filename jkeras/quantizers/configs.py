@@ -1,5 +1,7 @@
 """How `model.quantize` is told what to do."""
 
+from typing import Self
+
 from jkeras.core.weights.policy import check_mode
 from jkeras.core.record import Any, Record, record
 from jkeras.core.names.registry import deserialize, public, serialize
@@ -17,23 +19,23 @@ class QuantizationConfig(Record):
     'int8'
     """
 
-    def __init__(self, weight_quantizer=None, activation_quantizer=None):
+    def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = None) -> None:
         self.weight_quantizer = weight_quantizer
         self.activation_quantizer = activation_quantizer
 
     @property
-    def mode(self):
+    def mode(self) -> str:
         """The mode's name."""
         raise NotImplementedError(
             "QuantizationConfig is a base; use one of its subclasses, such as "
             "Int8QuantizationConfig."
         )
 
-    def without_data(self):
+    def without_data(self) -> Self:
         """The configuration as layers keep it."""
         return self
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             "weight_quantizer": serialize(self.weight_quantizer),
@@ -41,7 +43,7 @@ class QuantizationConfig(Record):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The configuration of a config."""
         arguments = dict(config)
         for name, value in config.items():
@@ -50,21 +52,21 @@ class QuantizationConfig(Record):
         return cls(**arguments)
 
     @staticmethod
-    def weight_quantizer_or_default(config, default):
+    def weight_quantizer_or_default(config: "QuantizationConfig | None", default: Any) -> Any:
         """The weight quantizer of a configuration, or `default`."""
         if config is None or config.weight_quantizer is None:
             return default
         return config.weight_quantizer
 
     @staticmethod
-    def activation_quantizer_or_default(config, default):
+    def activation_quantizer_or_default(config: "QuantizationConfig | None", default: Any) -> Any:
         """The activation quantizer of a configuration; `default` without one."""
         if config is None:
             return default
         return config.activation_quantizer
 
 
-def _check_weights(config, value_range=None):
+def _check_weights(config: QuantizationConfig, value_range: tuple[int, int] | None = None) -> None:
     quantizer = config.weight_quantizer
     if quantizer is None:
         return
@@ -91,7 +93,7 @@ class Int8QuantizationConfig(QuantizationConfig):
 
     mode = "int8"
 
-    def __init__(self, weight_quantizer=None, activation_quantizer="default"):
+    def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = "default") -> None:
         if activation_quantizer == "default":
             activation_quantizer = AbsMaxQuantizer()
         super().__init__(weight_quantizer, activation_quantizer)
@@ -111,7 +113,12 @@ class Int4QuantizationConfig(QuantizationConfig):
 
     mode = "int4"
 
-    def __init__(self, weight_quantizer=None, activation_quantizer="default", block_size=128):
+    def __init__(
+        self,
+        weight_quantizer: Any = None,
+        activation_quantizer: Any = "default",
+        block_size: int | None = 128,
+    ) -> None:
         if activation_quantizer == "default":
             activation_quantizer = None
         super().__init__(weight_quantizer, activation_quantizer)
@@ -130,12 +137,12 @@ class Int4QuantizationConfig(QuantizationConfig):
             )
         _check_weights(self, (-8, 7))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "block_size": self.block_size}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The configuration of a config; older ones have no `block_size`."""
         return super().from_config({"block_size": None, **config})
 
@@ -150,10 +157,10 @@ class Float8QuantizationConfig(QuantizationConfig):
 
     mode = "float8"
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(None, None)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Nothing."""
         return {}
 
@@ -169,10 +176,10 @@ class TernaryQuantizationConfig(QuantizationConfig):
 
     mode = "ternary"
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(None, None)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Nothing."""
         return {}
 
@@ -196,7 +203,7 @@ class CalibratedConfig(QuantizationConfig):
     quantization_layer_structure: Any = None
     allowed_bits = (2, 3, 4, 8)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.weight_quantizer = self.activation_quantizer = None
         for wrong, expected, received in (
             (
@@ -223,21 +230,21 @@ class CalibratedConfig(QuantizationConfig):
             if wrong:
                 raise ValueError(f"{type(self).__name__}: {expected} Received: {received}")
 
-    def dtype_policy_string(self):
+    def dtype_policy_string(self) -> str:
         """The name of the policy: mode, bits, group size."""
         return f"{self.mode}/{self.weight_bits}/{self.group_size}"
 
-    def without_data(self):
+    def without_data(self) -> Self:
         """The configuration as layers keep it: neither data nor other layers."""
         return type(self)(**{**self.get_config(), "quantization_layer_structure": None})
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, without the data."""
         config = {f.name: getattr(self, f.name) for f in self._fields}
         return {**config, "dataset": None, "tokenizer": None}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The configuration of a config."""
         return cls(**config)
 
@@ -268,7 +275,7 @@ class GPTQConfig(CalibratedConfig):
     activation_order: bool = False
     mode = "gptq"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.hessian_damping <= 1:
             raise ValueError(
@@ -299,7 +306,7 @@ class AWQConfig(CalibratedConfig):
     mode = "awq"
     allowed_bits = (4,)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.num_grid_points <= 0:
             raise ValueError(
@@ -315,7 +322,7 @@ WITHOUT_DATA = {
 }
 
 
-def resolve(mode, config):
+def resolve(mode: str | None, config: Any) -> QuantizationConfig:
     """The configuration that `quantize(mode, config)` means.
 
     Raises:
@@ -346,7 +353,7 @@ def resolve(mode, config):
     return config
 
 
-def _default_config(mode):
+def _default_config(mode: str | None) -> QuantizationConfig:
     if mode is None:
         raise ValueError("You must provide either `mode` or `config` to `quantize`.")
     if mode not in WITHOUT_DATA:

@@ -5,6 +5,7 @@ Weights are (outputs, inputs). As in Keras the inverse of the whole Hessian is u
 """
 
 import functools
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -12,16 +13,19 @@ import numpy as np
 
 from jkeras.quantizers.groups import Grid, fitted, of_places, restored, rounded
 
+if TYPE_CHECKING:
+    from jkeras.quantizers.configs import GPTQConfig
+
 BLOCK = 128  # inputs whose errors reach the inputs behind them in one product
 
 
-def begin(inputs):
+def begin(inputs: int) -> tuple[jax.Array, jax.Array]:
     """The statistics of no inputs: (Hessian, how many rows it is the mean of)."""
     return jnp.zeros((inputs, inputs), "float32"), jnp.zeros((), "float32")
 
 
 @jax.jit
-def update(statistics, x):
+def update(statistics: tuple[jax.Array, jax.Array], x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The statistics with more inputs, x (rows, inputs); the Hessian of the squared error of a
     product is `2 x.T @ x`, here over the number of rows.
 
@@ -37,7 +41,9 @@ def update(statistics, x):
     return hessian * (before / count) + (2 / count) * products, count
 
 
-def solve(weights, statistics, config):
+def solve(
+    weights: jax.Array, statistics: tuple[jax.Array, jax.Array], config: "GPTQConfig"
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """(numbers, scale, zero, group of each input) for weights; see `groups.Groups.packed`.
 
     Args:
@@ -59,7 +65,7 @@ def solve(weights, statistics, config):
 
 
 @jax.jit
-def damped(hessian, damping):
+def damped(hessian: jax.Array, damping: jax.Array) -> jax.Array:
     """A Hessian that can be inverted: 1 for inputs that never came, then a share of the mean of the
     diagonal more.
 
@@ -72,7 +78,9 @@ def damped(hessian, damping):
     return jnp.fill_diagonal(hessian, diagonal, inplace=False)
 
 
-def _solve_in_order(weights, inverse, grid):
+def _solve_in_order(
+    weights: jax.Array, inverse: jax.Array, grid: Grid
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """(numbers, scale, zero), the inputs from the first to the last.
 
     The scale of a group is that of its weights at the beginning of the block in which it begins.
@@ -94,13 +102,20 @@ def _solve_in_order(weights, inverse, grid):
     return jnp.concatenate(numbers, axis=1), *_together(groups)
 
 
-def _together(groups):
+def _together(groups: list[tuple[jax.Array, jax.Array]]) -> list[jax.Array]:
     """The scales, and the zeros, of groups side by side."""
     return [jnp.concatenate(parts, axis=1) for parts in zip(*groups)]
 
 
 @functools.partial(jax.jit, static_argnums=5)
-def _solve_block(weights, inverse, start, scale, zero, top):
+def _solve_block(
+    weights: jax.Array,
+    inverse: jax.Array,
+    start: jax.Array,
+    scale: jax.Array,
+    zero: jax.Array,
+    top: int,
+) -> tuple[jax.Array, jax.Array]:
     """(numbers, weights with what later ones make up for) of the block of inputs from `start` on;
     `scale` and `zero` are those of each of its weights.
     """
@@ -108,7 +123,9 @@ def _solve_block(weights, inverse, start, scale, zero, top):
     rows = jax.lax.dynamic_slice_in_dim(inverse, start, width, 0)
     places = jnp.arange(width)
 
-    def next_input(block, step):
+    def next_input(
+        block: Any, step: tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+    ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         place, row, scale, zero = step
         number = rounded(block[:, place], scale, zero, top)
         error = (block[:, place] - restored(number, scale, zero)) / row[place]

@@ -12,6 +12,9 @@ import jax.numpy as jnp
 
 from jkeras.quantizers.quantizers import pack_int4, unpack_int4
 
+if typing.TYPE_CHECKING:
+    import numpy as np
+
 
 class Grid(typing.NamedTuple):
     """Which numbers the elements of a matrix may be rounded to.
@@ -29,21 +32,21 @@ class Grid(typing.NamedTuple):
     group: int = -1
 
     @property
-    def top(self):
+    def top(self) -> int:
         """The largest number."""
         return 2**self.bits - 1
 
-    def size(self, inputs):
+    def size(self, inputs: int) -> int:
         """How many of so many inputs are in a group."""
         return inputs if self.group == -1 else self.group
 
-    def count(self, inputs):
+    def count(self, inputs: int) -> int:
         """How many groups there are of so many inputs."""
         return math.ceil(inputs / self.size(inputs))
 
 
 @functools.partial(jax.jit, static_argnums=1)
-def fitted(weights, grid):
+def fitted(weights: jax.Array, grid: Grid) -> tuple[jax.Array, jax.Array]:
     """(scale, zero), both (outputs, groups), with which weights (outputs, inputs) fill the grid.
 
     As in Keras, the zeros that fill up a last group count as its numbers where it is not the only
@@ -67,7 +70,7 @@ def fitted(weights, grid):
     return scale, zero.astype("uint8")
 
 
-def _bounds(weights, grid):
+def _bounds(weights: jax.Array, grid: Grid) -> list[jax.Array]:
     """The smallest and the largest weight of each group."""
     outputs, inputs = weights.shape
     count = grid.count(inputs) if grid.per_channel else 1
@@ -79,7 +82,7 @@ def _bounds(weights, grid):
     return [jnp.broadcast_to(bound[..., 0], (outputs, count)) for bound in bounds]
 
 
-def rounded(weights, scale, zero, top):
+def rounded(weights: jax.Array, scale: jax.Array, zero: jax.Array, top: int) -> jax.Array:
     """The numbers that stand for weights, as floats; `scale` and `zero` fit the weights' shape.
 
     >>> rounded(jnp.array([-1.0, 0.4, 9.0]), jnp.array(1.0), jnp.array(1, "uint8"), 3).tolist()
@@ -88,7 +91,7 @@ def rounded(weights, scale, zero, top):
     return jnp.clip(jnp.round(weights / scale + zero.astype(scale.dtype)), 0, top)
 
 
-def on_grid(weights, grid):
+def on_grid(weights: jax.Array, grid: Grid) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """(numbers, scale, zero, group of each input) of weights, each rounded for itself.
 
     >>> on_grid(jnp.array([[-1.0, 0.4, 9.0]]), Grid(bits=2))[0].tolist()
@@ -100,7 +103,7 @@ def on_grid(weights, grid):
     return numbers, scale, zero, places
 
 
-def restored(numbers, scale, zero):
+def restored(numbers: jax.Array, scale: jax.Array, zero: jax.Array) -> jax.Array:
     """The weights that numbers stand for.
 
     >>> restored(jnp.array([0, 3], "uint8"), jnp.array(0.5), jnp.array(1, "uint8")).tolist()
@@ -109,14 +112,14 @@ def restored(numbers, scale, zero):
     return (numbers - zero.astype(scale.dtype)) * scale
 
 
-def of_places(array, groups):
+def of_places(array: jax.Array, groups: "jax.Array | np.ndarray") -> jax.Array:
     """What each input's group has in `array` (outputs, groups); `groups` (inputs,) may be floats,
     whose whole part counts.
     """
     return jnp.take(array, groups.astype("int32"), axis=1)
 
 
-def rows_and_columns(shape):
+def rows_and_columns(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The sizes of a kernel of this shape as a matrix of inputs and outputs, in Keras's way: of
     three axes the first is the inputs where it is the longest, otherwise the last is the outputs.
 
@@ -152,13 +155,20 @@ class Groups(typing.NamedTuple):
     outer = False
     initializers = MappingProxyType({"g_idx": "zeros", "factors": "ones"})
 
-    def encode(self, kernel, quantizer=None):
+    def encode(self, kernel: jax.Array, quantizer: typing.Any = None) -> dict[str, jax.Array]:
         """The arrays that keep a kernel, by name, each weight rounded for itself."""
         weights = kernel.reshape(rows_and_columns(self.shape)).T
         numbers, scale, zero, places = on_grid(weights, self.grid)
         return self.packed(numbers, scale, zero, places, jnp.ones(places.shape, weights.dtype))
 
-    def packed(self, numbers, scale, zero, places, factors=None):
+    def packed(
+        self,
+        numbers: jax.Array,
+        scale: jax.Array,
+        zero: jax.Array,
+        places: jax.Array,
+        factors: jax.Array | None = None,
+    ) -> dict[str, jax.Array]:
         """The arrays by name, of numbers (outputs, inputs) and what belongs to them."""
         numbers = numbers.astype("uint8")
         if self.grid.bits == 4:
@@ -168,14 +178,14 @@ class Groups(typing.NamedTuple):
             arrays["factors"] = factors
         return {**arrays, "g_idx": places.astype("float32")}
 
-    def integers(self, arrays):
+    def integers(self, arrays: dict[str, jax.Array]) -> jax.Array:
         """The numbers (outputs, inputs), one in each element."""
         if self.grid.bits != 4:
             return arrays["integers"]
         _, columns = rows_and_columns(self.shape)
         return unpack_int4(arrays["integers"], columns, 0, "uint8")
 
-    def decode(self, arrays, dtype):
+    def decode(self, arrays: dict[str, jax.Array], dtype: str) -> jax.Array:
         """The kernel again, in a float type."""
         scale, zero = (of_places(arrays[role], arrays["g_idx"]) for role in ("scale", "zero"))
         kernel = restored(self.integers(arrays), scale, zero).T

@@ -1,15 +1,20 @@
 """Several small integers in one byte: four of 2 bits, or five of {-1, 0, 1}."""
 
+from typing import TYPE_CHECKING, Any
+
 import jax.numpy as jnp
 from jax import lax
 
 from jkeras.core.names.registry import public
 
+if TYPE_CHECKING:
+    import jax
+
 TRITS = 5  # 3 ** 5 = 243 fits a byte
 POWERS = (1, 3, 9, 27, 81)
 
 
-def _fields(arr, axis, count):
+def _fields(arr: "jax.Array", axis: int, count: int) -> "tuple[list[jax.Array], int]":
     """([the first numbers of all bytes, the second ones, …], length): the axis is in front."""
     front = jnp.moveaxis(arr, axis, 0)
     length = front.shape[0]
@@ -17,20 +22,22 @@ def _fields(arr, axis, count):
     return [front[place::count] for place in range(count)], length
 
 
-def _joined(fields, length, axis):
+def _joined(fields: "list[jax.Array]", length: int, axis: int) -> "jax.Array":
     """What `_fields` took apart."""
     numbers = jnp.stack(fields, axis=1)  # (bytes, numbers in a byte, ...)
     numbers = numbers.reshape(-1, *numbers.shape[2:])[:length]
     return jnp.moveaxis(numbers, 0, axis)
 
 
-def _check_bytes(dtype):
+def _check_bytes(dtype: str) -> None:
     if dtype not in ("int8", "uint8"):
         raise ValueError(f"Expected dtype to be 'int8' or 'uint8', but got '{dtype}'.")
 
 
 @public("keras.quantizers.pack_int2")
-def pack_int2(arr, axis=0, dtype="int8"):
+def pack_int2(
+    arr: Any, axis: int = 0, dtype: str = "int8"
+) -> "tuple[jax.Array, tuple[int, ...], int]":
     """(packed, its shape, length of the axis): four neighbours along an axis in one byte, the first
     in the lowest bits.
 
@@ -56,7 +63,7 @@ def pack_int2(arr, axis=0, dtype="int8"):
 
 
 @public("keras.quantizers.unpack_int2")
-def unpack_int2(packed, orig_len, axis=0, dtype="int8"):
+def unpack_int2(packed: Any, orig_len: int, axis: int = 0, dtype: str = "int8") -> "jax.Array":
     """What `pack_int2` packed.
 
     Args:
@@ -77,7 +84,7 @@ def unpack_int2(packed, orig_len, axis=0, dtype="int8"):
 
 
 @public("keras.quantizers.pack_ternary")
-def pack_ternary(arr, axis=0):
+def pack_ternary(arr: Any, axis: int = 0) -> "tuple[jax.Array, tuple[int, ...], int]":
     """(packed, its shape, length of the axis): five neighbours among -1, 0 and 1 in one uint8, as
     digits of base 3, the first with the lowest value.
 
@@ -96,7 +103,7 @@ def pack_ternary(arr, axis=0):
 
 
 @public("keras.quantizers.unpack_ternary")
-def unpack_ternary(packed, orig_len, axis=0):
+def unpack_ternary(packed: Any, orig_len: int, axis: int = 0) -> "jax.Array":
     """What `pack_ternary` packed, as int8.
 
     Args:

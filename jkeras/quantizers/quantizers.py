@@ -1,6 +1,8 @@
 """Numbers as integers of few bits with a scale, and the 8-bit floats."""
 
 import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,13 +29,13 @@ class Quantizer(Record):
     [1.0, 1.0]
     """
 
-    def __init__(self, output_dtype="int8"):
+    def __init__(self, output_dtype: str = "int8") -> None:
         self.output_dtype = output_dtype
 
-    def __call__(self, x):
+    def __call__(self, x: Any) -> Any:
         return x
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; a subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} does not implement get_config().")
 
@@ -53,7 +55,13 @@ class AbsMaxQuantizer(Quantizer):
     ([[32, -127]], [[31.75]])
     """
 
-    def __init__(self, axis=None, value_range=(-127, 127), epsilon=EPSILON, output_dtype="int8"):
+    def __init__(
+        self,
+        axis: int | tuple[int, ...] | None = None,
+        value_range: Sequence[int] = (-127, 127),
+        epsilon: float = EPSILON,
+        output_dtype: str = "int8",
+    ) -> None:
         super().__init__(output_dtype)
         if isinstance(axis, int):
             axis = (axis,)
@@ -68,7 +76,9 @@ class AbsMaxQuantizer(Quantizer):
                 f"[-128, 127]. Received: value_range={value_range}"
             )
 
-    def __call__(self, x, axis=None, to_numpy=False):
+    def __call__(
+        self, x: Any, axis: int | tuple[int, ...] | None = None, to_numpy: bool = False
+    ) -> tuple[Any, Any]:
         if axis is None:
             axis = self.axis
         if axis is None:
@@ -77,7 +87,7 @@ class AbsMaxQuantizer(Quantizer):
             x, axis, self.value_range, self.output_dtype, self.epsilon, to_numpy
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         config = {
             "value_range": self.value_range,
@@ -89,7 +99,7 @@ class AbsMaxQuantizer(Quantizer):
         return config
 
 
-def _where(function, inputs, to_numpy):
+def _where(function: Callable[..., Any], inputs: Any, to_numpy: bool) -> tuple:
     """`function(inputs)`, computed on the host's memory where `to_numpy` is set."""
     if not to_numpy or isinstance(inputs, jax.core.Tracer):
         return function(jnp.asarray(inputs))
@@ -101,8 +111,13 @@ def _where(function, inputs, to_numpy):
 
 @public("keras.quantizers.abs_max_quantize")
 def abs_max_quantize(
-    inputs, axis, value_range=(-127, 127), dtype="int8", epsilon=EPSILON, to_numpy=False
-):
+    inputs: Any,
+    axis: int | tuple[int, ...] | None,
+    value_range: Sequence[int] = (-127, 127),
+    dtype: str = "int8",
+    epsilon: float = EPSILON,
+    to_numpy: bool = False,
+) -> tuple[Any, Any]:
     """(integers, scale): `round(inputs * scale)` with `scale = value_range[1] / max(abs(inputs))`
     along some axes.
 
@@ -116,7 +131,7 @@ def abs_max_quantize(
     """
     axis = as_axes(axis)
 
-    def quantize(x):
+    def quantize(x: jax.Array) -> tuple[jax.Array, jax.Array]:
         largest = jnp.max(jnp.abs(x), axis=axis, keepdims=True)
         scale = (value_range[1] / (largest + epsilon)).astype(x.dtype)
         return jnp.clip(jnp.round(x * scale), *value_range).astype(dtype), scale
@@ -126,8 +141,13 @@ def abs_max_quantize(
 
 @public("keras.quantizers.abs_max_quantize_grouped_with_zero_point")
 def abs_max_quantize_grouped_with_zero_point(
-    inputs, block_size, value_range=(-8, 7), dtype="int8", epsilon=EPSILON, to_numpy=False
-):
+    inputs: Any,
+    block_size: int,
+    value_range: Sequence[int] = (-8, 7),
+    dtype: str = "int8",
+    epsilon: float = EPSILON,
+    to_numpy: bool = False,
+) -> tuple[Any, Any, Any]:
     """(integers, scale, zero point) of a matrix, with a scale and a zero point for each column of
     each block of rows.
 
@@ -146,7 +166,7 @@ def abs_max_quantize_grouped_with_zero_point(
     """
     low, high = value_range
 
-    def quantize(x):
+    def quantize(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         height, width = x.shape
         count = -(-height // block_size)
         padded = jnp.pad(x, ((0, count * block_size - height), (0, 0)))
@@ -169,7 +189,9 @@ def abs_max_quantize_grouped_with_zero_point(
 # ---------------------------------------------------------------- training with quantized values
 
 
-def _nudged(smallest, largest, bits, narrow):
+def _nudged(
+    smallest: jax.Array, largest: jax.Array, bits: int, narrow: bool
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """(smallest, largest, scale, 1 / scale) moved so that 0 is one of the quantized values."""
     wide = jnp.promote_types(smallest.dtype, "float32")
     smallest = smallest.astype(wide)
@@ -182,25 +204,35 @@ def _nudged(smallest, largest, bits, narrow):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
-def _fake_quant(x, smallest, largest, bits, narrow, axis):
+def _fake_quant(
+    x: jax.Array, smallest: jax.Array, largest: jax.Array, bits: int, narrow: bool, axis: int | None
+) -> jax.Array:
     low, high, scale, inverse = _nudged(smallest, largest, bits, narrow)
     zero = jnp.floor(-low * inverse + 0.5)
     steps = jnp.floor((jnp.clip(x.astype(low.dtype), low, high) - low) * inverse - zero + 0.5)
     return (steps * scale).astype(x.dtype)
 
 
-def _fake_quant_forward(x, smallest, largest, bits, narrow, axis):
+def _fake_quant_forward(
+    x: jax.Array, smallest: jax.Array, largest: jax.Array, bits: int, narrow: bool, axis: int | None
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
     return _fake_quant(x, smallest, largest, bits, narrow, axis), (x, smallest, largest)
 
 
-def _fake_quant_backward(bits, narrow, axis, kept, upstream):
+def _fake_quant_backward(
+    bits: int,
+    narrow: bool,
+    axis: int | None,
+    kept: tuple[jax.Array, jax.Array, jax.Array],
+    upstream: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     x, smallest, largest = kept
     low, high, _, _ = _nudged(smallest, largest, bits, narrow)
     others = None
     if axis is not None:
         others = tuple(i for i in range(x.ndim) if i != axis)
 
-    def sum_where(mask, bound):
+    def sum_where(mask: jax.Array, bound: jax.Array) -> jax.Array:
         total = jnp.where(mask, upstream, 0).sum(others)
         return total.reshape(bound.shape).astype(bound.dtype)
 
@@ -218,8 +250,13 @@ _fake_quant.defvjp(_fake_quant_forward, _fake_quant_backward)
     spec=lambda inputs, *args, **kwargs: KerasTensor(inputs.shape, inputs.dtype),
 )
 def fake_quant_with_min_max_vars(
-    inputs, min_vals, max_vals, num_bits=8, narrow_range=False, axis=None
-):
+    inputs: Any,
+    min_vals: Any,
+    max_vals: Any,
+    num_bits: int = 8,
+    narrow_range: bool = False,
+    axis: int | None = None,
+) -> jax.Array:
     """Numbers rounded to the values that `num_bits` bits can tell apart between two bounds (Jacob
     et al. 2017).
 
@@ -239,7 +276,7 @@ def fake_quant_with_min_max_vars(
     return _fake_quant(x, low, high, int(num_bits), bool(narrow_range), axis)
 
 
-def _bound(value):
+def _bound(value: Any) -> jax.Array:
     if hasattr(value, "dtype"):
         return jnp.asarray(value)
     return jnp.asarray(value, "float32")
@@ -249,7 +286,7 @@ def _bound(value):
 
 
 @public("keras.quantizers.compute_float8_scale")
-def compute_float8_scale(amax, scale, dtype_max, margin=0):
+def compute_float8_scale(amax: Any, scale: Any, dtype_max: float, margin: int = 0) -> jax.Array:
     """The scale with which magnitudes up to `amax` fill a float8 type; the old one where `amax` is
     0 or infinite.
 
@@ -263,7 +300,7 @@ def compute_float8_scale(amax, scale, dtype_max, margin=0):
 
 
 @public("keras.quantizers.compute_float8_amax_history")
-def compute_float8_amax_history(x, amax_history):
+def compute_float8_amax_history(x: Any, amax_history: Any) -> jax.Array:
     """The history of largest magnitudes, moved on by one, with that of `x` in front.
 
     >>> compute_float8_amax_history(jnp.array([-3.0]), jnp.array([0.0, 1.0, 2.0])).tolist()
@@ -275,7 +312,9 @@ def compute_float8_amax_history(x, amax_history):
 
 
 @public("keras.quantizers.quantize_and_dequantize")
-def quantize_and_dequantize(inputs, scale, quantized_dtype, compute_dtype):
+def quantize_and_dequantize(
+    inputs: Any, scale: Any, quantized_dtype: str, compute_dtype: Any
+) -> jax.Array:
     """Numbers as they come back from a float8 type with a scale.
 
     >>> quantize_and_dequantize(jnp.array([0.3]), 1.0, "float8_e4m3fn", "float32").tolist()
@@ -290,13 +329,15 @@ def quantize_and_dequantize(inputs, scale, quantized_dtype, compute_dtype):
 # ---------------------------------------------------------------- two numbers of 4 bits in a byte
 
 
-def _check_int4(dtype):
+def _check_int4(dtype: str) -> None:
     if dtype not in ("int8", "uint8"):
         raise ValueError(f"Expected dtype to be 'int8' or 'uint8', but got '{dtype}'.")
 
 
 @public("keras.quantizers.pack_int4")
-def pack_int4(arr, axis=0, dtype="int8"):
+def pack_int4(
+    arr: Any, axis: int = 0, dtype: str = "int8"
+) -> tuple[jax.Array, tuple[int, ...], int]:
     """(packed, its shape, length of the axis): two neighbours along an axis in one byte, the first
     in the low half.
 
@@ -323,7 +364,7 @@ def pack_int4(arr, axis=0, dtype="int8"):
 
 
 @public("keras.quantizers.unpack_int4")
-def unpack_int4(packed, orig_len, axis=0, dtype="int8"):
+def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: str = "int8") -> jax.Array:
     """What `pack_int4` packed.
 
     Args:

@@ -26,34 +26,34 @@ class QuantizationReport:
     SKIP_ALREADY_QUANTIZED = "already quantized"
     SKIP_OUTSIDE_STRUCTURE = "outside quantization structure"
 
-    def __init__(self, mode=None):
+    def __init__(self, mode: str | None = None) -> None:
         self.mode = mode
         self.quantized = []
         self.skipped = []
 
-    def add_quantized(self, path, mode, scheme):
+    def add_quantized(self, path: str, mode: str, scheme: str) -> None:
         """Notes a layer that is in few bits now."""
         self.quantized.append((path, mode, scheme))
 
-    def add_skipped(self, path, reason):
+    def add_skipped(self, path: str, reason: str) -> None:
         """Notes a layer that stays as it is."""
         self.skipped.append((path, reason))
 
     @property
-    def num_quantized(self):
+    def num_quantized(self) -> int:
         """How many layers are in few bits now."""
         return len(self.quantized)
 
     @property
-    def num_skipped(self):
+    def num_skipped(self) -> int:
         """How many layers stay as they are."""
         return len(self.skipped)
 
-    def skipped_by_reason(self, reason):
+    def skipped_by_reason(self, reason: str) -> list[str]:
         """The paths of the layers that stay as they are for a reason."""
         return [path for path, why in self.skipped if why == reason]
 
-    def summary_warning(self, max_examples=5):
+    def summary_warning(self, max_examples: int = 5) -> str | None:
         """One sentence on the layers that cannot be quantized; None where there are none.
 
         Args:
@@ -70,7 +70,7 @@ class QuantizationReport:
             f"{self.num_quantized} are in mode '{self.mode}' now."
         )
 
-    def render(self):
+    def render(self) -> str:
         """The whole report as text."""
         quantized = [f"  {path} ({mode}): {scheme}" for path, mode, scheme in self.quantized]
         skipped = [f"  {path}: {reason}" for path, reason in self.skipped]
@@ -84,7 +84,7 @@ class QuantizationReport:
             ]
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"QuantizationReport(mode={self.mode!r}, quantized={self.num_quantized}, "
             f"skipped={self.num_skipped})"

@@ -1,6 +1,7 @@
 """Quantizers and their configurations from names and configs, and back."""
 
 import inspect
+from typing import Any
 
 from jkeras.core.names.family import Family
 from jkeras.core.names.registry import public
@@ -10,7 +11,7 @@ _family = Family("quantizers", "quantizer")
 
 
 @public("keras.quantizers.get")
-def get(identifier, **kwargs):
+def get(identifier: Any, **kwargs: Any) -> Any:
     """The quantizer or configuration that a name, config, class or object stands for; None for
     None.
 
@@ -32,7 +33,7 @@ def get(identifier, **kwargs):
 
 
 @public("keras.quantizers.serialize")
-def serialize(initializer):
+def serialize(initializer: Any) -> dict[str, Any]:
     """The config of a quantizer.
 
     >>> from jkeras.quantizers import AbsMaxQuantizer
@@ -43,7 +44,7 @@ def serialize(initializer):
 
 
 @public("keras.quantizers.deserialize")
-def deserialize(config, custom_objects=None):
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The quantizer of a config.
 
     >>> from jkeras.quantizers import AbsMaxQuantizer

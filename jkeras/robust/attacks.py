@@ -208,7 +208,18 @@ def pgd(
 # ---------------------------------------------------------------- a model's loss
 
 
-def _attack(attack, model, x, y, loss, key, targeted, batch_size=32, params=None, state=None):
+def _attack(
+    attack: FGSM | PGD,
+    model: Any,
+    x: Any,
+    y: Any,
+    loss: Any,
+    key: jax.Array | None,
+    targeted: bool,
+    batch_size: int = 32,
+    params: Any = None,
+    state: Any = None,
+) -> Any:
     """What an attack makes of all rows, some at a time."""
     is_pure = params is not None or is_traced(x)
     x = as_floats(x)
@@ -216,9 +227,9 @@ def _attack(attack, model, x, y, loss, key, targeted, batch_size=32, params=None
     params, state = values_of(model, x, params, state)
     sign = -1 if targeted else 1
 
-    def make():
-        def run(params, state, rows, number):
-            def total(x):
+    def make() -> Callable[..., Any]:
+        def run(params: Any, state: Any, rows: dict[str, Any], number: Any) -> Any:
+            def total(x: Any) -> jax.Array:
                 outputs = model.apply(params, state, x, training=False)[0]
                 return sign * jnp.sum(function(rows["y"], outputs))
 
@@ -248,7 +259,7 @@ def as_floats(x: Any) -> Any:
 # ---------------------------------------------------------------- steps
 
 
-def _check(attack):
+def _check(attack: FGSM | PGD) -> None:
     where = type(attack).__name__
     if not isinstance(attack.norm, (str, list, dict)):
         object.__setattr__(attack, "norm", SAME_NORMS.get(attack.norm, attack.norm))
@@ -260,24 +271,24 @@ def _check(attack):
         raise ValueError(explain(where, "a distance of 0 or more", f"epsilon={attack.epsilon}"))
 
 
-def _direction(gradient, norm):
+def _direction(gradient: Any, norm: str | float) -> Any:
     if norm == "inf":
         return map_structure(jnp.sign, gradient)
     lengths = jnp.maximum(_lengths(gradient), SMALLEST)
     return map_structure(lambda g: g / _by_row(lengths, g), gradient)
 
 
-def _lengths(structure):
+def _lengths(structure: Any) -> jax.Array:
     """The Euclidean length of each row."""
     leaves = jax.tree_util.tree_leaves(structure)
     return jnp.sqrt(sum((v.reshape(len(v), -1) ** 2).sum(1) for v in leaves))
 
 
-def _by_row(values, like):
+def _by_row(values: jax.Array, like: jax.Array) -> jax.Array:
     return values.reshape(-1, *[1] * (like.ndim - 1)).astype(like.dtype)
 
 
-def _within(x, bounds):
+def _within(x: Any, bounds: tuple[float, float] | None) -> Any:
     if bounds is None:
         return x
     return map_structure(lambda v: jnp.clip(v, *bounds), x)

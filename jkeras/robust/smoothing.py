@@ -4,6 +4,7 @@ no change of the input can alter that.
 
 import typing
 from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -86,7 +87,7 @@ def randomized_smoothing(
     return Certificate(np.where(radii > 0, classes, ABSTAINS), radii, counts)
 
 
-def _check(stddev, alpha, **counts):
+def _check(stddev: float, alpha: float, **counts: int) -> None:
     where = "randomized_smoothing"
     if not stddev > 0:
         raise ValueError(explain(where, "a stddev above 0", f"stddev={stddev}"))
@@ -111,16 +112,20 @@ def certified_radius(successes: Any, samples: int, stddev: float, alpha: float) 
     return stddev * np.maximum(special.ndtri(np.maximum(lowest, 0.5)), 0.0)
 
 
-def _counter(model, params, state, x, stddev, batch_size):
+def _counter(
+    model: Any, params: Any, state: Any, x: Any, stddev: float, batch_size: int
+) -> Callable[[jax.Array, int], np.ndarray]:
     """`(key, samples) -> (rows, classes)`: how often the model gives each class to noisy copies."""
     rows = rows_of(x)
     copies = max(batch_size // max(min(rows, batch_size), 1), 1)
 
-    def make():
-        def run(params, state, x, key, begin, sample, valid):
+    def make() -> Callable[..., Any]:
+        def run(
+            params: Any, state: Any, x: Any, key: jax.Array, begin: Any, sample: Any, valid: Any
+        ) -> jax.Array:
             keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(begin + jnp.arange(len(x)))
 
-            def noisy(own, row):
+            def noisy(own: jax.Array, row: jax.Array) -> jax.Array:
                 draw = lambda i: jax.random.normal(  # noqa: E731
                     sampling_key(jax.random.fold_in(own, i)), row.shape, row.dtype
                 )
@@ -139,8 +144,8 @@ def _counter(model, params, state, x, stddev, batch_size):
 
     program = program_of(model, ("randomized_smoothing", float(stddev), copies), make)
 
-    def count(key, samples):
-        def of_rows(given, begin):
+    def count(key: jax.Array, samples: int) -> np.ndarray:
+        def of_rows(given: Any, begin: Any) -> Any:
             total = 0
             for sample in range(0, samples, copies):
                 valid = np.arange(sample, sample + copies) < samples

@@ -6,6 +6,10 @@ from jkeras.saving.checkpointer import Checkpointer as Checkpointer
 from jkeras.saving.file_editor import KerasFileEditor as KerasFileEditor
 from jkeras.saving.hugging_face.reading import from_transformers as from_transformers
 from jkeras.saving.hugging_face.writing import to_transformers as to_transformers
+from jkeras.saving.models import load_model as load_model
+from jkeras.saving.models import save_model as save_model
+from jkeras.saving.weight_files import load_weights as load_weights
+from jkeras.saving.weight_files import save_weights as save_weights
 
 def deserialize_keras_object(
     config: Any,
@@ -20,40 +24,5 @@ def get_registered_object(
     custom_objects: Any = None,
     module_objects: Any = None,
 ) -> Any: ...
-def load_model(
-    filepath: Any,
-    custom_objects: Any = None,
-    compile: Any = True,
-    safe_mode: Any = True,
-    *,
-    optimizer: Any = None,
-) -> Any: ...
-def load_weights(
-    model: Any,
-    filepath: Any,
-    skip_mismatch: Any = False,
-    *,
-    by_name: Any = False,
-    key_map: Any = None,
-    objects_to_skip: Any = ...,
-    **kwargs: Any,
-) -> Any: ...
 def register_keras_serializable(package: Any = 'Custom', name: Any = None) -> Any: ...
-def save_model(
-    model: Any,
-    filepath: Any,
-    overwrite: Any = True,
-    zipped: Any = None,
-    **kwargs: Any,
-) -> Any: ...
-def save_weights(
-    model: Any,
-    filepath: Any,
-    overwrite: Any = True,
-    max_shard_size: Any = None,
-    *,
-    key_map: Any = None,
-    objects_to_skip: Any = ...,
-    **kwargs: Any,
-) -> Any: ...
 def serialize_keras_object(obj: Any) -> Any: ...

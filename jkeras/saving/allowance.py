@@ -3,6 +3,7 @@ times over; what is read then is bounded by the file's own size, and not by what
 """
 
 from jkeras.core.errors import SerializationError
+from jkeras.saving.types import BinaryFile
 
 TIMES = 4  # an honest file is read once, and its headers and names once more
 FREE = 2**20  # bytes, whatever the size
@@ -23,12 +24,12 @@ class Allowance:
     jkeras.core.errors.SerializationError: it says that it holds more than its own 0 bytes: ...
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.size = size
         self.left = TIMES * size + FREE
         self.inflated_left = RATIO * size + FREE_INFLATED
 
-    def take(self, count):
+    def take(self, count: int) -> None:
         """Counts bytes that are about to be read.
 
         Raises:
@@ -41,7 +42,7 @@ class Allowance:
                 "the same place."
             )
 
-    def inflate(self, count):
+    def inflate(self, count: int) -> None:
         """Counts bytes that compressed ones are about to become, each time that they are read.
 
         Raises:
@@ -56,7 +57,7 @@ class Allowance:
             )
 
 
-def allowance_of(file):
+def allowance_of(file: BinaryFile) -> Allowance:
     """The allowance of an open file, which is kept with it.
 
     Args:

@@ -8,6 +8,8 @@ import json
 import math
 import warnings
 import zipfile
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Self
 
 from jkeras.core.names import registry
 from jkeras.core.errors import SerializationError
@@ -18,6 +20,10 @@ from jkeras.saving.paths import below
 from jkeras.saving.safe_zip import SafeZip, written_in_place
 from jkeras.saving.words import ANY, check_words
 from jkeras.saving.optimizers_of_code import with_optimizer
+from jkeras.saving.types import BinaryFile, Config
+
+if TYPE_CHECKING:
+    from jkeras.saving.weights import OneFile
 
 KERAS_VERSION = "3.15.1"  # whose format this is
 METADATA = "metadata.json"
@@ -31,7 +37,7 @@ LARGEST_METADATA = 2**22
 WHEN = (1980, 1, 1, 0, 0, 0)
 
 
-def write(model, path):
+def write(model: Any, path: str) -> None:
     """Writes a model to a new archive."""
     with registry.sharing():
         described = registry.serialize(model)
@@ -52,7 +58,7 @@ def write(model, path):
         for name, content in texts.items():
             archive.writestr(zipfile.ZipInfo(name, WHEN), content)
 
-        def write_weights(model, name):
+        def write_weights(model: Any, name: str) -> None:
             with written_in_place(archive, name, WHEN) as member, writing(member) as content:
                 weights.write(model, weights.OneFile(content))
 
@@ -60,7 +66,7 @@ def write(model, path):
         ensembles.write(model, write_weights)
 
 
-def _warn_of_odd_numbers(described):
+def _warn_of_odd_numbers(described: Config) -> None:
     """Keras writes NaN and infinity as no JSON has them; loading refuses them unless told that the
     file is trusted.
     """
@@ -75,7 +81,7 @@ def _warn_of_odd_numbers(described):
         )
 
 
-def _odd_numbers(value, path):
+def _odd_numbers(value: Any, path: str) -> Iterator[str]:
     """Each number that is not finite, with its path in the config."""
     if isinstance(value, float) and not math.isfinite(value):
         yield f"{path}: {value}"
@@ -86,7 +92,13 @@ def _odd_numbers(value, path):
             yield from _odd_numbers(inner, below(path, str(key)))
 
 
-def read(file, custom_objects=None, compile=True, safe_mode=True, optimizer=None):
+def read(
+    file: BinaryFile,
+    custom_objects: dict[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    optimizer: Any = None,
+) -> Any:
     """The model of an archive.
 
     Args:
@@ -100,7 +112,13 @@ def read(file, custom_objects=None, compile=True, safe_mode=True, optimizer=None
         return _read(archive, custom_objects, compile, safe_mode, optimizer)
 
 
-def _read(archive, custom_objects, compile, safe_mode, optimizer):
+def _read(
+    archive: "Archive",
+    custom_objects: dict[str, Any] | None,
+    compile: bool,
+    safe_mode: bool,
+    optimizer: Any,
+) -> Any:
     config = dialects.modern(archive.config(finite=safe_mode))
     compiled = config.pop("compile_config", None)
     if archive.is_old:
@@ -126,7 +144,9 @@ def _read(archive, custom_objects, compile, safe_mode, optimizer):
     return model
 
 
-def read_weights(model, file, skip_mismatch=False, skipped=()):
+def read_weights(
+    model: Any, file: BinaryFile, skip_mismatch: bool = False, skipped: Iterable[Any] = ()
+) -> None:
     """Sets the weights of a model from those of an archive."""
     with Archive(file) as archive, archive.weights() as store:
         weights.read(model, store, skip_mismatch, skipped)
@@ -148,7 +168,7 @@ class Archive:
         SerializationError: it is damaged, or breaks a rule.
     """
 
-    def __init__(self, file):
+    def __init__(self, file: BinaryFile) -> None:
         self.zip = SafeZip(file)
         apart = (assets.PREFIX, ensembles.PREFIX)
         names = [name for name in self.zip.members if not name.startswith(apart)]
@@ -164,7 +184,7 @@ class Archive:
         check_words(self.metadata, KNOWN, "its metadata.json", optional=KNOWN)
         self.is_old = dialects.is_old(self.metadata.get("keras_version"))
 
-    def give_account(self, model):
+    def give_account(self, model: Any) -> None:
         """Gives a model the account of what its weights reveal, where the file has one."""
         if PRIVACY not in self.metadata:
             return
@@ -172,7 +192,7 @@ class Archive:
             raise SerializationError(f"its metadata.json has '{PRIVACY}', which is of models.")
         model.take_private_record(self.metadata[PRIVACY])
 
-    def config(self, finite=True):
+    def config(self, finite: bool = True) -> Config:
         """The config of the model."""
         config = safe_json.loads(
             self.zip.read(CONFIG, safe_json.LONGEST), "its config.json", finite=finite
@@ -182,14 +202,14 @@ class Archive:
         return config
 
     @contextlib.contextmanager
-    def weights(self, name=WEIGHTS):
+    def weights(self, name: str = WEIGHTS) -> "Iterator[OneFile]":
         """The store of its weights, open in a `with` block."""
         member, raw, verify = self.zip.open(name)
         with hdf5.reading(member) as content:
             yield weights.OneFile(content, raw=raw, verify=verify)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         self.zip.close()

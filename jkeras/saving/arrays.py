@@ -6,22 +6,28 @@ import contextlib
 import inspect
 import logging
 import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from jkeras.kernel.tree import flatten, unflatten
 from jkeras.saving import safe_json
+from jkeras.saving.types import ArrayKind, Path, Placed, Texts, Trees
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
 
 TEXT = "metadata"  # the file that orbax keeps JSON data in
 
 
-def copied(trees):
+def copied(trees: Trees) -> Trees:
     """Copies of trees, which a training may go on beside."""
     return jax.tree_util.tree_map(lambda v: np.array(v, copy=True), trees)
 
 
-def write(folder, trees, texts):
+def write(folder: str, trees: Trees, texts: Texts) -> None:
     """Writes into a new folder.
 
     Args:
@@ -39,7 +45,7 @@ def write(folder, trees, texts):
         checkpointer.save(folder, args=ocp.args.Composite(**items))
 
 
-def storage():
+def storage() -> dict[str, bool]:
     """Arguments of orbax's handler that let it store arrays as they are, where it has them: to
     compress weights takes as long as to write them, and leaves nine tenths of them in float32.
     """
@@ -49,7 +55,7 @@ def storage():
     return {"use_compression": False} if "use_compression" in known else {}
 
 
-def shapes(folder, name):
+def shapes(folder: str, name: str) -> dict[Path, ArrayKind]:
     """{path: (shape, dtype)} of the arrays of a tree."""
     with _reader(folder) as checkpointer:
         metadata = checkpointer.metadata(folder).item_metadata[name]
@@ -57,7 +63,7 @@ def shapes(folder, name):
     return {path: (tuple(m.shape), str(np.dtype(m.dtype))) for path, m in flatten(tree)}
 
 
-def read(folder, name, like):
+def read(folder: str, name: str, like: Mapping[Path, Placed]) -> dict[Path, jax.Array]:
     """The arrays of a tree.
 
     Args:
@@ -82,22 +88,22 @@ def read(folder, name, like):
     return dict(flatten(_plain(trees[name])))
 
 
-def read_text(folder, name):
+def read_text(folder: str, name: str) -> Any:
     """JSON data."""
     return safe_json.load(os.path.join(folder, name, TEXT), f"its part '{name}'")
 
 
-def has(folder, name):
+def has(folder: str, name: str) -> bool:
     """Whether a folder has a tree or text of this name."""
     return os.path.isdir(os.path.join(folder, name))
 
 
 @contextlib.contextmanager
-def _silent():
+def _silent() -> Iterator[None]:
     """Keeps orbax's threads from logging the errors that they raise, each several times."""
     log = logging.getLogger("absl")
 
-    def quiet(record):
+    def quiet(record: logging.LogRecord) -> bool:
         return "_SignalingThread" not in record.getMessage()
 
     log.addFilter(quiet)
@@ -107,7 +113,7 @@ def _silent():
         log.removeFilter(quiet)
 
 
-def _reader(folder):
+def _reader(folder: str) -> "ocp.Checkpointer":
     """A checkpointer that knows all that a folder has: orbax logs warnings about what it does not
     know.
     """
@@ -121,13 +127,13 @@ def _reader(folder):
     return _checkpointer(handlers)
 
 
-def _checkpointer(handlers):
+def _checkpointer(handlers: dict[str, Any]) -> "ocp.Checkpointer":
     import orbax.checkpoint as ocp
 
     return ocp.Checkpointer(ocp.CompositeCheckpointHandler(**handlers))
 
 
-def _plain(tree):
+def _plain(tree: Any) -> Any:
     """Nested dicts with string keys, where a store has lists or tuples."""
     if isinstance(tree, (list, tuple)):
         tree = dict(enumerate(tree))

@@ -3,6 +3,8 @@
 import os
 import pathlib
 import tempfile
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from jkeras.saving import weights
 from jkeras.saving.paths import below
@@ -10,7 +12,7 @@ from jkeras.saving.paths import below
 PREFIX = "assets/"
 
 
-def collect(model):
+def collect(model: Any) -> dict[str, bytes]:
     """{member of the archive: content} of all files that a model's layers write with
     `save_assets(folder)`.
     """
@@ -26,7 +28,7 @@ def collect(model):
     return contents
 
 
-def restore(model, members, read):
+def restore(model: Any, members: Iterable[str], read: Callable[[str], bytes]) -> None:
     """Hands each layer its files, through `load_assets(folder)`; those of no layer are left alone.
 
     Args:

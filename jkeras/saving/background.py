@@ -5,6 +5,8 @@ import contextlib
 import sys
 import threading
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 
 class Background:
@@ -20,13 +22,13 @@ class Background:
     ['written']
     """
 
-    def __init__(self, what):
+    def __init__(self, what: str) -> None:
         self.what = what
         self._thread = None
         self._error = None
         _end_before_executors(self)
 
-    def start(self, function, *args):
+    def start(self, function: Callable[..., Any], *args: Any) -> None:
         """Starts a function, once the one before it has ended.
 
         Raises:
@@ -34,7 +36,7 @@ class Background:
         """
         self.wait()
 
-        def work():
+        def work() -> None:
             try:
                 function(*args)
             except BaseException as error:  # raised by `check`
@@ -43,7 +45,7 @@ class Background:
         self._thread = threading.Thread(target=work, name="jkeras-saving")
         self._thread.start()
 
-    def wait(self):
+    def wait(self) -> None:
         """Waits for the end.
 
         Raises:
@@ -53,12 +55,12 @@ class Background:
         self._thread = None
         self.check()
 
-    def join(self):
+    def join(self) -> None:
         """Waits for the end, however it comes."""
         if self._thread is not None:
             self._thread.join()
 
-    def check(self):
+    def check(self) -> None:
         """Raises RuntimeError if the last function has failed by now."""
         error, self._error = self._error, None
         if error is not None:
@@ -68,7 +70,7 @@ class Background:
             ) from error
 
 
-def _end_before_executors(background):
+def _end_before_executors(background: Background) -> None:
     """Lets a process that ends wait for what is being written while executors, which orbax writes
     with, still take work.
 
@@ -80,7 +82,7 @@ def _end_before_executors(background):
         return
     known = weakref.ref(background)
 
-    def join():
+    def join() -> None:
         alive = known()
         if alive is None:
             return

@@ -1,11 +1,15 @@
 """Checkpointer: training states in a folder, or in a fast one and a durable one."""
 
+from collections.abc import Iterable
+from typing import Any, Self
+
 import jax
 
 from jkeras.core.errors import check_choice
 from jkeras.core.names.registry import public
 from jkeras.saving import local_arrays, newest
 from jkeras.saving.tier import Tier
+from jkeras.saving.types import FilePath
 
 
 @public("jkeras.saving.Checkpointer")
@@ -52,19 +56,19 @@ class Checkpointer:
 
     def __init__(
         self,
-        folder=None,
-        max_to_keep=3,
+        folder: FilePath | None = None,
+        max_to_keep: int | None = 3,
         *,
-        keep_every=None,
-        keep_best=None,
-        mode="min",
-        every="epoch",
-        background=True,
-        local=None,
-        then=None,
-        every_remote="epoch",
-        keep_local=2,
-    ):
+        keep_every: int | None = None,
+        keep_best: str | None = None,
+        mode: str = "min",
+        every: int | str = "epoch",
+        background: bool = True,
+        local: FilePath | None = None,
+        then: FilePath | None = None,
+        every_remote: int | str = "epoch",
+        keep_local: int | None = 2,
+    ) -> None:
         counts = {"max_to_keep": max_to_keep, "keep_every": keep_every, "keep_local": keep_local}
         for name, value in counts.items():
             _check_count(name, value)
@@ -105,20 +109,26 @@ class Checkpointer:
         self.report = None  # of the last restore
 
     @property
-    def tiers(self):
+    def tiers(self) -> list[Tier]:
         """What it saves into, the fast one first."""
         return [tier for tier in (self._local, self._durable) if tier is not None]
 
-    def steps(self):
+    def steps(self) -> list[int]:
         """The numbers of all checkpoints, in order."""
         return sorted({step for tier in self.tiers for step in tier.steps()})
 
-    def latest_step(self):
+    def latest_step(self) -> int | None:
         """The number of the newest checkpoint that is whole, or None."""
         steps = [tier.latest_step() for tier in self.tiers]
         return max((step for step in steps if step is not None), default=None)
 
-    def save(self, state, extra=None, step=None, metrics=None):
+    def save(
+        self,
+        state: Any,
+        extra: Any = None,
+        step: int | None = None,
+        metrics: dict[str, Any] | None = None,
+    ) -> None:
         """Saves a state, and JSON data beside it, under a number (the state's own `step` by
         default), into `local` too where there is one.
 
@@ -133,7 +143,15 @@ class Checkpointer:
         for tier in self.tiers:
             tier.save(state, extra, step, metrics)
 
-    def restore(self, like, step=None, *, only=None, missing="error", unexpected="error"):
+    def restore(
+        self,
+        like: Any,
+        step: int | None = None,
+        *,
+        only: str | Iterable[str] | None = None,
+        missing: str = "error",
+        unexpected: str = "error",
+    ) -> tuple[Any, Any]:
         """(state, extra) of a checkpoint, by default of the newest that is whole. `report` says
         what was done.
 
@@ -174,7 +192,7 @@ class Checkpointer:
             state, extra, self.report = newest.read_one(readers, step)
         return state, extra
 
-    def lock(self):
+    def lock(self) -> bool:
         """Makes this the one that writes to the folders, until `close`; the first save does so too.
 
         Returns:
@@ -184,7 +202,7 @@ class Checkpointer:
         """
         return any([tier.lock() for tier in self.tiers])
 
-    def wait(self):
+    def wait(self) -> None:
         """Waits for what is being written.
 
         Raises:
@@ -193,12 +211,12 @@ class Checkpointer:
         for tier in self.tiers:
             tier.wait()
 
-    def check(self):
+    def check(self) -> None:
         """Raises RuntimeError if the last save has failed by now."""
         for tier in self.tiers:
             tier.check()
 
-    def close(self):
+    def close(self) -> None:
         """Waits for what is being written and releases the folders."""
         try:
             if self._local is not None:
@@ -206,21 +224,21 @@ class Checkpointer:
         finally:
             self._durable.close()
 
-    def remove_all(self):
+    def remove_all(self) -> None:
         """Closes the store and removes all its steps, and the folders where nothing else is in
         them.
         """
         for tier in self.tiers:
             tier.remove_all()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
 
-def _one_folder(folder, then, local):
+def _one_folder(folder: FilePath | None, then: FilePath | None, local: FilePath | None) -> FilePath:
     """The durable folder, which has two names."""
     if folder is not None and then is not None:
         raise ValueError(
@@ -236,7 +254,7 @@ def _one_folder(folder, then, local):
     return chosen
 
 
-def _check_count(name, value, alternative=""):
+def _check_count(name: str, value: Any, alternative: str = "") -> None:
     """Raises ValueError for what is neither None nor a number from 1 on."""
     if value is None:
         return

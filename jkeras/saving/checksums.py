@@ -3,10 +3,13 @@
 import concurrent.futures
 import os
 import zlib
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 
 from jkeras.core.errors import SerializationError
+from jkeras.saving.types import BinaryFile
 
 READ = 2**20  # bytes that are read at once; whole blocks
 BLOCK = 2**18  # bytes
@@ -15,7 +18,7 @@ ROW = 2**13  # bytes of each row of a block
 TOGETHER = 16
 
 
-def product_sum(content, start=0):
+def product_sum(content: np.ndarray, start: int = 0) -> int:
     """A checksum of bytes, four times as fast as a CRC: memory is what it waits for.
 
     Of each whole block the 64-bit words are added up by rows and by columns, and the sums go into a
@@ -42,7 +45,7 @@ def product_sum(content, start=0):
     return zlib.crc32(content[block_bytes:], start)
 
 
-def checksum(name, value):
+def checksum(name: str, value: Any) -> int:
     """The checksum of an array's name, dtype, shape and bytes, so that none passes for another.
 
     >>> checksum("a", np.zeros(2)) == checksum("b", np.zeros(2))
@@ -56,7 +59,13 @@ def checksum(name, value):
     return product_sum(content, start)
 
 
-def checksum_of_file(file, start, size, function=zlib.crc32, before=0):
+def checksum_of_file(
+    file: BinaryFile,
+    start: int,
+    size: int,
+    function: Callable[[Any, int], int] = zlib.crc32,
+    before: int = 0,
+) -> int:
     """The checksum of a part of an open file; of one on the disk without touching its position.
 
     Args:
@@ -87,7 +96,7 @@ class Now(concurrent.futures.Executor):
     2
     """
 
-    def submit(self, function, /, *args):
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> concurrent.futures.Future:
         """A future that is done."""
         future = concurrent.futures.Future()
         try:
@@ -97,14 +106,14 @@ class Now(concurrent.futures.Executor):
         return future
 
 
-def beside():
+def beside() -> concurrent.futures.Executor:
     """An executor: of a thread where the process has another core for it."""
     if len(getattr(os, "sched_getaffinity", _all_cores)(0)) > 1:
         return concurrent.futures.ThreadPoolExecutor(1)
     return Now()
 
 
-def _all_cores(_):
+def _all_cores(_: int) -> range:
     return range(os.cpu_count() or 1)
 
 
@@ -119,32 +128,32 @@ class Checksums:
     jkeras.core.errors.SerializationError: damaged, by their checksums: 'a'
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._pool = beside()
         self._expected = []  # (name, future of a checksum, what it must be)
         self._wanted = []  # (future of a checksum, what takes it)
         self._checks = []
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Ends the thread."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _begun(self, name, value):
+    def _begun(self, name: str, value: Any) -> concurrent.futures.Future:
         """The future of a checksum; for a small array a thread would take longer."""
         pool = Now() if value.nbytes < BLOCK else self._pool
         return pool.submit(checksum, name, value)
 
-    def expect(self, name, value, wanted):
+    def expect(self, name: str, value: Any, wanted: int) -> None:
         """Compares the checksum of an array with what it must be."""
         self._expected.append((name, self._begun(name, value), int(wanted)))
 
-    def give(self, name, value, take):
+    def give(self, name: str, value: Any, take: Callable[[int], Any]) -> None:
         """Calls `take(checksum)`, at the end at the latest; an array that may still be written to
         is looked at now.
         """
@@ -154,11 +163,11 @@ class Checksums:
         else:
             self._wanted.append((future, take))
 
-    def check(self, function):
+    def check(self, function: Callable[[], Any]) -> None:
         """Calls a function at the end, which raises where something is damaged."""
         self._checks.append(function)
 
-    def finish(self):
+    def finish(self) -> None:
         """Waits for all.
 
         Raises:

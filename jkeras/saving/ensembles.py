@@ -3,15 +3,20 @@ looks for a model's weights: each is a file in Keras's layout, `members/3.weight
 """
 
 import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving import weights
+
+if TYPE_CHECKING:
+    from jkeras.saving.archive import Archive
 
 PREFIX = "members/"
 NAME = re.compile(r"members/([1-9][0-9]{0,3})\.weights\.h5")
 
 
-def write(model, write_weights):
+def write(model: Any, write_weights: Callable[[Any, str], None]) -> None:
     """Writes all members of an ensemble but the first; nothing for a single model.
 
     Args:
@@ -23,7 +28,7 @@ def write(model, write_weights):
         write_weights(member, f"{PREFIX}{number}.weights.h5")
 
 
-def names(members):
+def names(members: Iterable[str]) -> list[str]:
     """The names of the files of an archive that hold members, in order.
 
     Raises:
@@ -39,13 +44,13 @@ def names(members):
     return [f"{PREFIX}{number}.weights.h5" for number in found]
 
 
-def read(model, archive):
+def read(model: Any, archive: "Archive") -> None:
     """Makes a model an ensemble where its archive has more members than the one that it holds."""
     inside = names(archive.zip.members)
     if not inside:
         return
 
-    def load(name):
+    def load(name: str) -> None:
         with archive.weights(name) as store:
             weights.read(model, store)
 

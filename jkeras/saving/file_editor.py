@@ -1,6 +1,8 @@
 """`KerasFileEditor`: looks into a file of weights, and changes what objects and arrays it has."""
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +14,10 @@ from jkeras.saving.files import check_target, replacing
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.paths import below
 from jkeras.saving.reading import explained, opened
+from jkeras.saving.types import Arrays, BinaryFile, FilePath, Model
+
+if TYPE_CHECKING:
+    import h5py
 
 DEEPEST = 100  # levels of groups
 VARIABLES = "vars"  # the group of an object's own arrays
@@ -47,7 +53,7 @@ class KerasFileEditor:
         1: (1,) float32
     """
 
-    def __init__(self, filepath):
+    def __init__(self, filepath: FilePath) -> None:
         self.filepath = os.fsdecode(filepath)
         self.metadata = None
         self.config = None
@@ -66,7 +72,7 @@ class KerasFileEditor:
                 self._read(member)
                 verify()
 
-    def _read(self, file):
+    def _read(self, file: BinaryFile) -> None:
         with hdf5.reading(file) as content, Checksums() as sums:
             objects = list(_Walk(file, sums).objects(content, "", DEEPEST))
             sums.finish()
@@ -76,7 +82,7 @@ class KerasFileEditor:
 
     # ------------------------------------------------------------ looking
 
-    def summary(self):
+    def summary(self) -> None:
         """Prints every object with the shapes and dtypes of its arrays."""
         print(f"Weights of {os.path.basename(self.filepath)}")
         if self.metadata is not None:
@@ -87,7 +93,7 @@ class KerasFileEditor:
             for name, array in arrays.items():
                 print(f"    {readable(name)}: {array.shape} {array.dtype}")
 
-    def compare(self, reference_model):
+    def compare(self, reference_model: Model) -> dict[str, int | str]:
         """Compares the shapes with those of a model, and prints what is different.
 
         Returns:
@@ -126,7 +132,7 @@ class KerasFileEditor:
 
     # ------------------------------------------------------------ changing
 
-    def rename_object(self, object_name, new_name):
+    def rename_object(self, object_name: str, new_name: str) -> None:
         """Gives an object, and so all that is in it, another name in the same place.
 
         Args:
@@ -147,7 +153,7 @@ class KerasFileEditor:
         self.weights_dict = _moved(self.weights_dict, old, new)
         self.object_metadata = _moved(self.object_metadata, old, new)
 
-    def delete_object(self, object_name):
+    def delete_object(self, object_name: str) -> None:
         """Removes an object, and all that is in it.
 
         Raises:
@@ -158,7 +164,7 @@ class KerasFileEditor:
             for path in [path for path in table if _is_in(path, old)]:
                 del table[path]
 
-    def add_object(self, object_path, weights):
+    def add_object(self, object_path: str, weights: Any) -> None:
         """Adds an object.
 
         Args:
@@ -179,7 +185,7 @@ class KerasFileEditor:
             name: np.asarray(value) for name, value in weights.items()
         }
 
-    def delete_weight(self, object_name, weight_name):
+    def delete_weight(self, object_name: str, weight_name: str) -> None:
         """Removes an array from an object.
 
         Raises:
@@ -191,7 +197,7 @@ class KerasFileEditor:
             raise ValueError(f"'{path}' has no array '{weight_name}'. It has {list(arrays)}.")
         del arrays[weight_name]
 
-    def add_weights(self, object_name, weights):
+    def add_weights(self, object_name: str, weights: Any) -> None:
         """Adds arrays to an object; those of the same names are replaced.
 
         Args:
@@ -204,7 +210,7 @@ class KerasFileEditor:
         arrays = self.weights_dict.setdefault(self._find(object_name), {})
         arrays.update((name, np.asarray(value)) for name, value in weights.items())
 
-    def save(self, filepath):
+    def save(self, filepath: FilePath) -> None:
         """Writes the weights to a `.weights.h5` file.
 
         Raises:
@@ -228,7 +234,7 @@ class KerasFileEditor:
                     slots[name] = array
             sums.finish()
 
-    def _find(self, name):
+    def _find(self, name: str) -> str:
         """The whole path of an object."""
         parents = {
             "/".join(path.split("/")[: i + 1])
@@ -246,22 +252,22 @@ class KerasFileEditor:
         return matches[0]
 
 
-def _moved(table, old, new):
+def _moved(table: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     """A dict by paths, in which an object and all that is in it has another path."""
     return {_moved_path(path, old, new): value for path, value in table.items()}
 
 
-def _moved_path(path, old, new):
+def _moved_path(path: str, old: str, new: str) -> str:
     if not _is_in(path, old):
         return path
     return new + path[len(old) :]
 
 
-def _is_in(path, parent):
+def _is_in(path: str, parent: str) -> bool:
     return path == parent or path.startswith(f"{parent}/")
 
 
-def _check(weights):
+def _check(weights: Any) -> None:
     if not isinstance(weights, dict):
         raise ValueError(
             "`weights` should be a dict from names, usually '0', '1', …, to arrays. Received: "
@@ -269,7 +275,7 @@ def _check(weights):
         )
 
 
-def _described(arrays, name):
+def _described(arrays: Arrays, name: str) -> str:
     """The shape of an array, in words."""
     if name not in arrays:
         return "missing"
@@ -284,12 +290,14 @@ class _Walk:
         sums: `Checksums` of what is read.
     """
 
-    def __init__(self, raw, sums):
+    def __init__(self, raw: BinaryFile, sums: Checksums) -> None:
         self.raw = raw
         self.sums = sums
         self.seen = set()  # addresses
 
-    def objects(self, group, path, levels):
+    def objects(
+        self, group: "h5py.Group", path: str, levels: int
+    ) -> Iterator[tuple[str, str | None, Arrays]]:
         """(path, name, arrays) of each object that has arrays; a group met again is left out."""
         import h5py
 
@@ -308,7 +316,9 @@ class _Walk:
             if name != VARIABLES and isinstance(inside, h5py.Group):
                 yield from self.objects(inside, below(path, name), levels - 1)
 
-    def own_object(self, group, path):
+    def own_object(
+        self, group: "h5py.Group", path: str
+    ) -> Iterator[tuple[str, str | None, Arrays]]:
         """(path, name, arrays) of the object of a group, if it has arrays of its own."""
         import h5py
 
@@ -324,19 +334,19 @@ class _Walk:
 class _Memory:
     """A store that keeps what is written to it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.arrays = {}
 
-    def make(self, path, name):
+    def make(self, path: str, name: str | None) -> weights.Writer:
         """A dict-like store for the variables of the object at a path."""
 
-        def put(key, value):
+        def put(key: str, value: Any) -> None:
             self.arrays.setdefault(path, {})[key] = value
 
         return weights.Writer(put)
 
 
-def _arrays_of(model):
+def _arrays_of(model: Model) -> dict[str, Arrays]:
     """{path: {name: array}} of what a model would write."""
     store = _Memory()
     weights.write(model, store)

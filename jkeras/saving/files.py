@@ -3,15 +3,17 @@
 import contextlib
 import functools
 import os
+from collections.abc import Callable, Iterator
 
 from jkeras.saving.partial import Partial
+from jkeras.saving.types import BinaryFile, FilePath
 
 AHEAD = 2**22  # bytes
 LARGE = 2**16  # bytes, for which the disk is asked for room
 
 
 @contextlib.contextmanager
-def replacing(path, links=False):
+def replacing(path: FilePath, links: bool = False) -> Iterator[str]:
     """Yields the path of a temporary file beside `path`, which takes its place when the block ends
     without an error.
 
@@ -27,7 +29,7 @@ def replacing(path, links=False):
 
 
 @contextlib.contextmanager
-def replacing_all():
+def replacing_all() -> Iterator[Callable[..., str]]:
     """As `replacing`, of several files: yields a function that gives the temporary path for a path.
 
     All are on the disk before the first name changes: what changes a folder in between has the disk
@@ -35,7 +37,7 @@ def replacing_all():
     """
     files = []  # (`Partial`, path)
 
-    def begin(path, links=False):
+    def begin(path: FilePath, links: bool = False) -> str:
         path = _place(os.fsdecode(path), links)
         _check_kind(path)
         files.append((Partial(path), path))
@@ -64,7 +66,7 @@ def replacing_all():
         sync(folder)
 
 
-def _place(path, links):
+def _place(path: str, links: bool) -> str:
     """The whole path of a file that is to be written."""
     if links:
         return os.path.realpath(path)
@@ -72,7 +74,7 @@ def _place(path, links):
     return os.path.join(os.path.realpath(folder), name)
 
 
-def _check_kind(path):
+def _check_kind(path: str) -> None:
     """Raises OSError where something lies that a file must not take the place of."""
     if os.path.islink(path):
         return
@@ -85,7 +87,7 @@ def _check_kind(path):
         )
 
 
-def _mode(path):
+def _mode(path: str) -> int:
     """The permissions of a file, or those that a new one gets."""
     if os.path.exists(path) and not os.path.islink(path):
         return os.stat(path).st_mode & 0o777
@@ -94,7 +96,7 @@ def _mode(path):
     return 0o666 & ~mask
 
 
-def sync(path):
+def sync(path: str) -> None:
     """Waits until a file or folder is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -114,11 +116,11 @@ class Ahead:
         file: open for writing, with a descriptor.
     """
 
-    def __init__(self, file):
+    def __init__(self, file: BinaryFile) -> None:
         self.handle = file.fileno()
         self.advised = 0
 
-    def room(self, start, size):
+    def room(self, start: int, size: int) -> None:
         """Asks for room on the disk for bytes that are written next: the system then need not look
         for it page by page.
         """
@@ -126,7 +128,7 @@ class Ahead:
         if size >= LARGE and allocate is not None:
             allocate(self.handle, 0, start, size)  # where this fails, writing says why
 
-    def written(self, end):
+    def written(self, end: int) -> None:
         """Says that all before the byte `end` was written, as far as it is known."""
         size = end - self.advised
         if size < AHEAD:
@@ -138,7 +140,7 @@ class Ahead:
 
 
 @functools.cache
-def allocation():
+def allocation() -> Callable[..., int] | None:
     """The system's function that gives a file room on the disk, or None.
 
     Python's own writes into each page where a file system cannot do it, which may take long.
@@ -151,7 +153,7 @@ def allocation():
     return function
 
 
-def make_folder(path):
+def make_folder(path: str) -> None:
     """Makes a folder where there is none, and those it lies in; their names are on the disk
     then.
     """
@@ -162,7 +164,7 @@ def make_folder(path):
         sync(parent)
 
 
-def check_target(path, overwrite):
+def check_target(path: str | os.PathLike, overwrite: bool) -> None:
     """Raises FileExistsError where a file is there and must stay, FileNotFoundError where the
     folder is not.
     """

@@ -9,6 +9,10 @@ from jkeras.core.weights.structure import named_weights
 from jkeras.core.weights.assigning import load_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import listed, refuse_or_warn
+from jkeras.saving.types import KeyMap, Model
+
+if typing.TYPE_CHECKING:
+    from jkeras.core.weights.variable import Variable
 
 
 class Stored(typing.NamedTuple):
@@ -25,7 +29,7 @@ class Stored(typing.NamedTuple):
     mapped: collections.abc.Callable | None = None
 
 
-def collect(model, key_map=None):
+def collect(model: Model, key_map: KeyMap | None = None) -> "dict[str, Variable]":
     """{name in the file: variable} of all weights of a model.
 
     Args:
@@ -46,7 +50,7 @@ def collect(model, key_map=None):
     return variables
 
 
-def mapped(name, key_map):
+def mapped(name: str, key_map: KeyMap | None) -> str:
     """A name in a file for that of a weight.
 
     >>> mapped("dense/kernel", {"dense/kernel": "w"})
@@ -65,7 +69,12 @@ def mapped(name, key_map):
     return new
 
 
-def assign(model, stored, key_map=None, skip_mismatch=False):
+def assign(
+    model: Model,
+    stored: collections.abc.Mapping[str, Stored],
+    key_map: KeyMap | None = None,
+    skip_mismatch: bool = False,
+) -> None:
     """Gives the weights of a model the arrays of these names.
 
     Args:
@@ -90,7 +99,9 @@ def assign(model, stored, key_map=None, skip_mismatch=False):
     load_all((variables[name], value) for name, value in values.items())
 
 
-def _mismatches(shapes, stored):
+def _mismatches(
+    shapes: dict[str, tuple[int, ...]], stored: collections.abc.Mapping[str, Stored]
+) -> list[str]:
     """What of a file does not fit weights of these shapes, in words."""
     mismatches = {
         "missing in the file": [name for name in shapes if name not in stored],

@@ -11,7 +11,11 @@ from jkeras.saving.files import make_folder, sync
 
 
 @contextlib.contextmanager
-def exchanging(folder, last, stale=lambda written: ()):
+def exchanging(
+    folder: str,
+    last: str,
+    stale: collections.abc.Callable[[set[str]], collections.abc.Iterable[str]] = lambda written: (),
+) -> collections.abc.Iterator[str]:
     """Yields an empty folder inside of `folder`, whose files take the places of those of `folder`
     when the block ends without an error.
 
@@ -36,7 +40,7 @@ def exchanging(folder, last, stale=lambda written: ()):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _prepare(new, old):
+def _prepare(new: str, old: str) -> None:
     """Has a new file on the disk, with the permissions of the one whose place it takes.
 
     Raises:
@@ -49,7 +53,9 @@ def _prepare(new, old):
     sync(new)
 
 
-def _exchange(folder, temporary, names, stale):
+def _exchange(
+    folder: str, temporary: str, names: list[str], stale: collections.abc.Iterable[str]
+) -> None:
     """Puts the new files into their places."""
     last = os.path.join(folder, names[-1])
     with contextlib.suppress(FileNotFoundError):

@@ -7,6 +7,8 @@ and stored size have not been looked at before; texts are read by `hdf5_texts.py
 import contextlib
 import itertools
 import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +18,11 @@ from jkeras.core.system.host_memory import aligned
 from jkeras.core.system.signals import Signals
 from jkeras.saving.allowance import FREE_INFLATED, RATIO, allowance_of
 from jkeras.saving.hdf5_texts import SIGNATURE, texts
+from jkeras.saving.types import BinaryFile
+
+if TYPE_CHECKING:
+    import h5py
+    from jkeras.saving.checksums import Checksums
 
 KINDS = "fiub"  # floats, integers, truth values
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
@@ -26,7 +33,7 @@ HALF = np.dtype("V2")  # as which bfloat16 is stored, which HDF5 does not have
 
 
 @contextlib.contextmanager
-def reading(file):
+def reading(file: BinaryFile) -> "Iterator[h5py.File]":
     """An open `h5py.File` on a file-like object; what HDF5 says of a damaged one is explained.
     Ctrl-C waits.
 
@@ -45,7 +52,7 @@ def reading(file):
         raise SerializationError(f"it is damaged or no HDF5 file: {error}") from error
 
 
-def is_hdf5(file):
+def is_hdf5(file: BinaryFile) -> bool:
     """Whether a file begins as HDF5 files do; it stays where it is.
 
     >>> import io
@@ -58,7 +65,7 @@ def is_hdf5(file):
     return signature == SIGNATURE
 
 
-def child(group, name):
+def child(group: "h5py.Group", name: str) -> "h5py.Group | h5py.Dataset | h5py.Datatype | None":
     """The group or dataset of a name right in a group; None if there is none.
 
     Raises:
@@ -80,7 +87,7 @@ def child(group, name):
     return _opened(group, key)
 
 
-def _opened(group, key):
+def _opened(group: "h5py.Group", key: bytes) -> "h5py.Group | h5py.Dataset | h5py.Datatype":
     """What a hard link leads to; h5py's own way, which takes any name, takes twice as long."""
     import h5py
 
@@ -92,7 +99,7 @@ def _opened(group, key):
     return group[key]
 
 
-def descend(group, path):
+def descend(group: "h5py.Group", path: str) -> "h5py.Group | None":
     """The group at a path with "/" in it; None if there is none.
 
     Raises:
@@ -113,7 +120,12 @@ def descend(group, path):
     return group
 
 
-def read_array(data, shape=None, sums=None, raw=None):
+def read_array(
+    data: Any,
+    shape: tuple[int, ...] | None = None,
+    sums: "Checksums | None" = None,
+    raw: BinaryFile | None = None,
+) -> np.ndarray:
     """The content of a dataset as a new array.
 
     Args:
@@ -147,7 +159,7 @@ def read_array(data, shape=None, sums=None, raw=None):
     return value
 
 
-def _read_in_place(data, value, raw):
+def _read_in_place(data: "h5py.Dataset", value: Any, raw: BinaryFile) -> bool:
     """Fills an array with the bytes where they lie in the file; False where they do not lie there
     in one piece.
     """
@@ -163,13 +175,13 @@ def _read_in_place(data, value, raw):
     return True
 
 
-def _dataset_class():
+def _dataset_class() -> "type[h5py.Dataset]":
     import h5py
 
     return h5py.Dataset
 
 
-def _check(data, shape):
+def _check(data: Any, shape: tuple[int, ...] | None) -> None:
     from h5py import h5d
 
     if data is None:
@@ -192,7 +204,7 @@ def _check(data, shape):
     _check_storage(data, plist)
 
 
-def _check_storage(data, plist):
+def _check_storage(data: "h5py.Dataset", plist: "h5py.h5p.PropDCID") -> None:
     """Raises for a dataset that is stored in an unknown way, or says that it has more bytes than
     there can be.
     """
@@ -216,7 +228,7 @@ def _check_storage(data, plist):
 # ---------------------------------------------------------------- attributes
 
 
-def _number(data, name):
+def _number(data: "h5py.Dataset", name: str) -> int | None:
     """An attribute that is one number; None if there is none."""
     from h5py import h5a
 
@@ -231,7 +243,7 @@ def _number(data, name):
     return int(number)
 
 
-def text(thing, name, raw):
+def text(thing: "h5py.Group | h5py.Dataset", name: str, raw: BinaryFile) -> str | None:
     """An attribute that is a text; None if there is none.
 
     Args:
@@ -245,7 +257,7 @@ def text(thing, name, raw):
     return values[0]
 
 
-def names(thing, attribute, raw):
+def names(thing: "h5py.Group | h5py.Dataset", attribute: str, raw: BinaryFile) -> list[str] | None:
     """The list of names of an attribute, which may be cut into several numbered ones; None if there
     is none.
     """
@@ -259,7 +271,9 @@ def names(thing, attribute, raw):
     return values
 
 
-def _numbered_texts(thing, attribute, raw):
+def _numbered_texts(
+    thing: "h5py.Group | h5py.Dataset", attribute: str, raw: BinaryFile
+) -> list[str] | None:
     """The texts of an attribute that is cut into numbered ones; None if there is none."""
     values = None
     for i in itertools.count():
@@ -270,7 +284,7 @@ def _numbered_texts(thing, attribute, raw):
         values += more
 
 
-def _texts(thing, name, raw):
+def _texts(thing: "h5py.Group | h5py.Dataset", name: str, raw: BinaryFile) -> list[str] | None:
     """The texts of an attribute, as a list; None if there is none."""
     if name not in thing.attrs:
         return None
@@ -285,7 +299,9 @@ def _texts(thing, name, raw):
         raise SerializationError(f"the attribute '{name}' is no text in UTF-8: {error}") from error
 
 
-def _encoded_texts(thing, name, raw):
+def _encoded_texts(
+    thing: "h5py.Group | h5py.Dataset", name: str, raw: BinaryFile
+) -> list[bytes] | None:
     """The texts of an attribute, as bytes; None if it has no texts, or too much of them."""
     import h5py
 

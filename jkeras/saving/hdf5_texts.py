@@ -8,9 +8,11 @@ heap are walked, with every number looked at first (format: HDF5 File Format Spe
 
 import struct
 import typing
+from collections.abc import Iterator
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving.allowance import allowance_of
+from jkeras.saving.types import BinaryFile
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 ATTRIBUTE = 0x0C  # kinds of messages
@@ -33,21 +35,21 @@ class Bytes:
         headers: {address of an object: its attributes' messages}.
     """
 
-    def __init__(self, file):
+    def __init__(self, file: BinaryFile) -> None:
         self.file = file
         self.allowance = allowance_of(file)
         self.size = self.allowance.size
         self.heaps, self.headers = {}, {}
 
     @classmethod
-    def of(cls, file):
+    def of(cls, file: BinaryFile) -> typing.Self:
         """Those of an open file, which are kept with it."""
         found = getattr(file, "hdf5_bytes", None)
         if found is None:
             found = file.hdf5_bytes = cls(file)
         return found
 
-    def __call__(self, start, count):
+    def __call__(self, start: int, count: int) -> bytes:
         """So many bytes from there on.
 
         Raises:
@@ -62,7 +64,7 @@ class Bytes:
         return self.file.read(count)
 
 
-def texts(file, address, attribute):
+def texts(file: BinaryFile, address: int, attribute: str) -> list[bytes] | None:
     """The texts of an attribute of an object.
 
     Args:
@@ -87,7 +89,7 @@ def texts(file, address, attribute):
     return [_on_heap(read, *reference) for reference in references]
 
 
-def _attributes(read, address):
+def _attributes(read: Bytes, address: int) -> "dict[bytes, _Attribute]":
     """{name: its parts} of the attributes in an object's header."""
     found = {}
     for kind, message in _messages(read, address):
@@ -117,7 +119,7 @@ class _Header(typing.NamedTuple):
     frame: int
 
 
-def _header(read, address):
+def _header(read: Bytes, address: int) -> _Header:
     if read(address, 4) == b"OHDR":
         flags = read(address + 5, 1)[0]
         at = address + 6 + 16 * bool(flags & 0x20) + 4 * bool(flags & 0x10)
@@ -132,7 +134,7 @@ def _header(read, address):
     return _Header(address + 16, size, "<HHBxxx", order=0, name=0, frame=0)
 
 
-def _messages(read, address):
+def _messages(read: Bytes, address: int) -> Iterator[tuple[int, bytes]]:
     """(kind, bytes) of the messages in an object's header."""
     header = _header(read, address)
     blocks = [(header.start, header.size)]
@@ -147,7 +149,7 @@ def _messages(read, address):
                 yield kind, message
 
 
-def _in_block(block, header):
+def _in_block(block: bytes, header: _Header) -> Iterator[tuple[int, int, bytes]]:
     """(kind, flags, bytes) of the messages in a block."""
     step = struct.calcsize(header.form) + header.order
     at = 0
@@ -170,7 +172,7 @@ class _Attribute(typing.NamedTuple):
     is_shared: bool  # its datatype or space is somewhere else
 
 
-def _attribute(message):
+def _attribute(message: bytes) -> _Attribute | None:
     """The parts of a message; None for a form that is not known."""
     if len(message) < 9 or message[0] not in (1, 2, 3):
         return None
@@ -185,12 +187,12 @@ def _attribute(message):
     return _Attribute(name.rstrip(b"\0"), datatype, space, message[at:], is_shared)
 
 
-def _padded(size):
+def _padded(size: int) -> int:
     """The next multiple of eight."""
     return -(-size // 8) * 8
 
 
-def _references(attribute):
+def _references(attribute: _Attribute) -> list[tuple[int, int, int]] | None:
     """[(length, address, number)] of the texts of an attribute; None if it has no such texts."""
     if not _has_texts(attribute):
         return None
@@ -203,7 +205,7 @@ def _references(attribute):
     return [struct.unpack_from("<IQI", data, 16 * i) for i in range(count)]
 
 
-def _has_texts(attribute):
+def _has_texts(attribute: _Attribute) -> bool:
     """Whether an attribute has texts of any length."""
     datatype = attribute.datatype
     if attribute.is_shared or len(datatype) < 8:
@@ -211,7 +213,7 @@ def _has_texts(attribute):
     return datatype[0] & 15 == VARIABLE and datatype[1] & 15 == TEXT
 
 
-def _length(space):
+def _length(space: bytes) -> int | None:
     """How many values an attribute has; None for a space of several dimensions."""
     if len(space) < 4:
         return None
@@ -224,7 +226,7 @@ def _length(space):
     return struct.unpack_from("<Q", space, begin)[0]
 
 
-def _on_heap(read, length, address, number):
+def _on_heap(read: Bytes, length: int, address: int, number: int) -> bytes:
     """The text of a number on the heap at an address."""
     if length == 0:
         return b""
@@ -241,7 +243,7 @@ def _on_heap(read, length, address, number):
     return content[:length]
 
 
-def _heap(read, address):
+def _heap(read: Bytes, address: int) -> dict[int, bytes]:
     """{number: what is kept} of the heap at an address."""
     signature, size = struct.unpack("<4s4xQ", read(address, 16))
     if signature != b"GCOL":

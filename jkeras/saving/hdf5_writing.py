@@ -7,6 +7,8 @@ one has, take several times as long.
 import contextlib
 import functools
 import io
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,10 +17,15 @@ from jkeras.core.system.own_files import open_own
 from jkeras.core.system.signals import Signals
 from jkeras.saving.files import Ahead
 from jkeras.saving.hdf5 import CHECKSUM, HALF, KINDS
+from jkeras.saving.types import BinaryFile
+
+if TYPE_CHECKING:
+    import h5py
+    from jkeras.saving.checksums import Checksums
 
 
 @contextlib.contextmanager
-def writing(target):
+def writing(target: str | BinaryFile) -> "Iterator[h5py.File]":
     """A new, open `h5py.File`; Ctrl-C waits until it is closed.
 
     Args:
@@ -63,7 +70,7 @@ class Patient(io.RawIOBase):
         error: the first one, or None.
     """
 
-    def __init__(self, file, ahead=None):
+    def __init__(self, file: BinaryFile, ahead: Ahead | None = None) -> None:
         super().__init__()
         self.file = file
         self.ahead = ahead
@@ -71,7 +78,7 @@ class Patient(io.RawIOBase):
         self.size = 0
         self.error = None
 
-    def _try(self, function, *arguments):
+    def _try(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """The result; None after an error."""
         if self.error is None:
             try:
@@ -80,17 +87,17 @@ class Patient(io.RawIOBase):
                 self.error = error
         return None
 
-    def tell(self):
+    def tell(self) -> int:
         """The position."""
         return self.at
 
-    def seek(self, offset, whence=io.SEEK_SET):
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Moves the position."""
         origins = {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size}
         self.at = origins[whence] + offset
         return self.at
 
-    def readinto(self, buffer):
+    def readinto(self, buffer: Any) -> int:
         """Fills a buffer: with zeros where there is nothing."""
         view = memoryview(buffer).cast("B")
         view[:] = bytes(len(view))
@@ -98,11 +105,11 @@ class Patient(io.RawIOBase):
         self.at += len(view)
         return len(view)
 
-    def _read(self, view):
+    def _read(self, view: memoryview) -> None:
         self.file.seek(self.at)
         self.file.readinto(view)
 
-    def write(self, data):
+    def write(self, data: Any) -> int:
         """Writes all of some bytes."""
         view = memoryview(data).cast("B")
         self._try(self._write, view)
@@ -110,7 +117,7 @@ class Patient(io.RawIOBase):
         self.size = max(self.size, self.at)
         return len(view)
 
-    def _write(self, view):
+    def _write(self, view: memoryview) -> None:
         self.file.seek(self.at)
         end = self.at + len(view)
         if self.ahead is not None:
@@ -120,13 +127,13 @@ class Patient(io.RawIOBase):
         if self.ahead is not None:
             self.ahead.written(end)
 
-    def truncate(self, size=None):
+    def truncate(self, size: int | None = None) -> int:
         """Sets the size."""
         self.size = self.at if size is None else size
         self._try(self.file.truncate, self.size)
         return self.size
 
-    def flush(self):
+    def flush(self) -> None:
         """Hands on what waits."""
         self._try(self.file.flush)
 
@@ -134,7 +141,7 @@ class Patient(io.RawIOBase):
 # ---------------------------------------------------------------- what is in a file
 
 
-def make_group(file, path, name=None):
+def make_group(file: "h5py.Group", path: str, name: str | None = None) -> "h5py.Group":
     """Makes a group at a path, and those it lies in where they are not there.
 
     Args:
@@ -148,7 +155,9 @@ def make_group(file, path, name=None):
     return h5py.Group(group)
 
 
-def write_array(group, name, value, sums=None):
+def write_array(
+    group: "h5py.Group", name: str, value: Any, sums: "Checksums | None" = None
+) -> None:
     """Writes an array, and its checksum where `Checksums` are given."""
     import h5py
 
@@ -168,7 +177,7 @@ def write_array(group, name, value, sums=None):
         sums.give(path, stored, functools.partial(_set_checksum, data))
 
 
-def _create(group, name, value):
+def _create(group: "h5py.Group", name: str, value: np.ndarray) -> "h5py.h5d.DatasetID":
     """The identifier of a new dataset of numbers."""
     from h5py import h5d, h5s
 
@@ -180,12 +189,18 @@ def _create(group, name, value):
     return data
 
 
-def _set_checksum(data, checksum):
+def _set_checksum(data: "h5py.h5d.DatasetID", checksum: int) -> None:
     kind = _kind(np.dtype("<u4"))
     _set(data, CHECKSUM.encode(), np.array(checksum, "<u4"), kind, kind)
 
 
-def _set(identifier, name, value, kind, in_memory):
+def _set(
+    identifier: "h5py.h5d.DatasetID | h5py.h5g.GroupID",
+    name: bytes,
+    value: np.ndarray,
+    kind: "h5py.h5t.TypeID",
+    in_memory: "h5py.h5t.TypeID",
+) -> None:
     """Gives a new group or dataset an attribute that is one value.
 
     Args:
@@ -200,7 +215,7 @@ def _set(identifier, name, value, kind, in_memory):
 
 
 @functools.cache
-def _kind(dtype):
+def _kind(dtype: np.dtype) -> "h5py.h5t.TypeID":
     """HDF5's type of numbers."""
     from h5py import h5t
 
@@ -208,7 +223,7 @@ def _kind(dtype):
 
 
 @functools.cache
-def _text_kinds():
+def _text_kinds() -> "tuple[h5py.h5t.TypeID, h5py.h5t.TypeID]":
     """HDF5's types of a text of any length: in a file, and of a Python object."""
     from h5py import h5t
 
@@ -217,7 +232,7 @@ def _text_kinds():
 
 
 @functools.cache
-def _one_value():
+def _one_value() -> "h5py.h5s.SpaceID":
     """The space of an attribute that is one value."""
     from h5py import h5s
 
@@ -225,7 +240,7 @@ def _one_value():
 
 
 @functools.cache
-def _as_h5py_makes_them():
+def _as_h5py_makes_them() -> "h5py.h5p.PropDCID":
     """The properties of datasets."""
     from h5py import h5p
 
@@ -235,7 +250,7 @@ def _as_h5py_makes_them():
 
 
 @functools.cache
-def _link(is_ascii):
+def _link(is_ascii: bool) -> "h5py.h5p.PropLCID":
     """The properties of links to what is made, by whether their names are of ASCII alone."""
     from h5py import h5p, h5t
 

@@ -8,6 +8,7 @@ the layers, not by their names.
 
 import json
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import jax
 
@@ -21,6 +22,13 @@ from jkeras.saving.checksums import Checksums
 from jkeras.saving.hdf5_writing import make_group, write_array
 from jkeras.saving.weights import refuse_or_warn
 from jkeras.saving.optimizers_of_code import with_optimizer
+from jkeras.saving.types import BinaryFile, Config, Model
+
+if TYPE_CHECKING:
+    import h5py
+    import numpy as np
+    from jkeras.core.layer.contract import Layer
+    from jkeras.core.weights.variable import Variable
 
 ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
 TOP = "top_level_model_weights"  # the group of the weights that a model has itself
@@ -29,7 +37,7 @@ TOP = "top_level_model_weights"  # the group of the weights that a model has its
 # ---------------------------------------------------------------- writing
 
 
-def write(model, file, version, sums=None):
+def write(model: Model, file: "h5py.File", version: str, sums: Checksums | None = None) -> None:
     """Writes architecture, weights, compile arguments and optimizer into an open HDF5 file."""
     file.attrs["keras_version"] = version
     file.attrs["backend"] = "jax"
@@ -47,7 +55,7 @@ def write(model, file, version, sums=None):
         _write_list(file.create_group("optimizer_weights"), model.optimizer.variables, sums)
 
 
-def write_weights(model, group, version, sums):
+def write_weights(model: Model, group: "h5py.Group", version: str, sums: Checksums | None) -> None:
     """Writes the weights of a model's layers, and those the model has itself, into a group."""
     _write_names(group, "layer_names", [layer.name for layer in model.layers])
     group.attrs["keras_version"] = version
@@ -57,11 +65,11 @@ def write_weights(model, group, version, sums):
     _write_list(group.create_group(TOP), list(own_variables(model).values()), sums)
 
 
-def _in_order(layer):
+def _in_order(layer: "Layer") -> "list[Variable]":
     return layer.trainable_weights + layer.non_trainable_weights
 
 
-def _write_list(group, variables, sums):
+def _write_list(group: "h5py.Group", variables: "list[Variable]", sums: Checksums | None) -> None:
     names = []
     for variable in variables:
         name = variable.path
@@ -74,7 +82,7 @@ def _write_list(group, variables, sums):
     _write_names(group, "weight_names", names)
 
 
-def _write_names(group, attribute, names):
+def _write_names(group: "h5py.Group", attribute: str, names: list[str]) -> None:
     """A list of names as one attribute, or as several numbered ones where it is too long for
     one.
     """
@@ -87,7 +95,7 @@ def _write_names(group, attribute, names):
         group.attrs[f"{attribute}{i}"] = encoded[start : start + size]
 
 
-def _plain_layers(described):
+def _plain_layers(described: Config) -> dict[str, Any]:
     """A model's config in which its layers, and those of models in it, have class name and config
     alone.
     """
@@ -111,7 +119,7 @@ def _plain_layers(described):
     return kept
 
 
-def _short(value):
+def _short(value: Any) -> Any:
     """Losses and metrics by class name and config, as the format has them."""
     if isinstance(value, dict) and "class_name" in value:
         if value["class_name"] == "function":
@@ -127,7 +135,14 @@ def _short(value):
 # ---------------------------------------------------------------- reading
 
 
-def read(file, raw, custom_objects=None, compile=True, safe_mode=True, optimizer=None):
+def read(
+    file: "h5py.File",
+    raw: BinaryFile,
+    custom_objects: dict[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    optimizer: Any = None,
+) -> Any:
     """The model of an open HDF5 file.
 
     Args:
@@ -171,7 +186,7 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True, optimizer
     return model
 
 
-def _restore_optimizer(model, group, old, raw):
+def _restore_optimizer(model: Model, group: "h5py.Group", old: bool, raw: BinaryFile) -> None:
     """Sets the optimizer's variables; where they are of another optimizer, a warning says so, as in
     Keras.
     """
@@ -200,7 +215,13 @@ def _restore_optimizer(model, group, old, raw):
     dialects.assign(model.optimizer, pairs, lambda place, shape: jax.device_put(values[place]))
 
 
-def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
+def read_weights(
+    model: Model,
+    group: "h5py.Group | None",
+    raw: BinaryFile,
+    skip_mismatch: bool = False,
+    by_name: bool = False,
+) -> None:
     """Sets a model's weights from a group, layer by layer in order, or by the layers' names.
 
     Raises:
@@ -225,7 +246,7 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
     load_all(values)
 
 
-def _pairs(model, saved, by_name):
+def _pairs(model: Model, saved: list[str], by_name: bool) -> "list[tuple[Layer, str]]":
     """(layer, name in the file) of those that belong together."""
     if by_name:
         named_layers = {layer.name: layer for layer in model.layers}
@@ -239,7 +260,7 @@ def _pairs(model, saved, by_name):
     return list(zip(layers, saved))
 
 
-def _weight_names(group, raw):
+def _weight_names(group: "h5py.Group | None", raw: BinaryFile) -> dict[str, list[str]]:
     """{layer's name: names of its arrays} of all layers in a group."""
     layers = None
     if group is not None:
@@ -259,7 +280,9 @@ def _weight_names(group, raw):
     return names
 
 
-def _top_values(model, group, raw, sums):
+def _top_values(
+    model: Model, group: "h5py.Group | None", raw: BinaryFile, sums: Checksums
+) -> "list[tuple[Variable, np.ndarray]]":
     """(variable, array) pairs for the weights that the model has itself."""
     own = list(own_variables(model).values())
     if group is None or not own:
@@ -271,7 +294,9 @@ def _top_values(model, group, raw, sums):
     ]
 
 
-def _layer_values(layer, group, names, raw, sums):
+def _layer_values(
+    layer: "Layer", group: "h5py.Group | None", names: list[str], raw: BinaryFile, sums: Checksums
+) -> "tuple[list[tuple[Variable, np.ndarray]], list[SerializationError]]":
     """For a layer, from these arrays of its group: (variable, array) pairs, and what is wrong with
     the others.
     """
@@ -300,7 +325,7 @@ def _layer_values(layer, group, names, raw, sums):
     return list(zip(values, dialects.from_cudnn(layer, values))), []
 
 
-def _check_count(layer, variables, names):
+def _check_count(layer: Any, variables: "list[Variable]", names: list[str]) -> None:
     """Raises where a file has another number of arrays for a layer."""
     if len(variables) != len(names):
         raise SerializationError(
@@ -309,7 +334,7 @@ def _check_count(layer, variables, names):
         )
 
 
-def _find(group, name):
+def _find(group: "h5py.Group", name: str) -> "h5py.Group | h5py.Dataset | None":
     """The array of a name with "/" in it, in a group."""
     folder, _, last = name.rpartition("/")
     inside = hdf5.descend(group, folder)

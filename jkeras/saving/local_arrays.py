@@ -5,6 +5,8 @@ lie on its devices, one after another in a file.
 import json
 import math
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,6 +16,7 @@ from jkeras.core.system.own_files import open_own
 from jkeras.kernel.tree import flatten
 from jkeras.saving import safe_json
 from jkeras.saving.words import COUNT, DTYPE, TEXT as WORD, listing, row
+from jkeras.saving.types import Bounds, FilePath, Path, Placed, Texts, Trees
 
 INDEX, PARTS, TEXT = "index.json", "parts", "text.json"
 BOUNDS = listing(row(COUNT, COUNT))
@@ -30,7 +33,7 @@ class Held:
     ((0, 2), (0, 3))
     """
 
-    def __init__(self, array):
+    def __init__(self, array: Any) -> None:
         self.shape = tuple(np.shape(array))
         self.dtype = np.dtype(array.dtype)
         self.parts = [
@@ -39,7 +42,7 @@ class Held:
         ]
 
 
-def folder_of_this_process(folder):
+def folder_of_this_process(folder: FilePath) -> FilePath:
     """The path of the part of a folder that belongs to this process of a run, as two may run on one
     machine.
     """
@@ -48,12 +51,12 @@ def folder_of_this_process(folder):
     return os.path.join(os.fsdecode(folder), f"process_{jax.process_index()}")
 
 
-def copied(trees):
+def copied(trees: Trees) -> Trees:
     """Copies of trees, which a training may go on beside."""
     return jax.tree_util.tree_map(Held, trees)
 
 
-def write(folder, trees, texts):
+def write(folder: str, trees: Trees, texts: Texts) -> None:
     """Writes into a new folder.
 
     Args:
@@ -76,7 +79,7 @@ def write(folder, trees, texts):
         _write_json(os.path.join(folder, name, TEXT), data)
 
 
-def covers(folder, name, like):
+def covers(folder: str, name: str, like: Mapping[Path, Placed]) -> bool:
     """Whether the parts in a folder are those that this process needs.
 
     Args:
@@ -90,7 +93,7 @@ def covers(folder, name, like):
     )
 
 
-def read(folder, name, like):
+def read(folder: str, name: str, like: Mapping[Path, Placed]) -> dict[Path, Any]:
     """The arrays of a tree: {path: array}.
 
     Args:
@@ -107,15 +110,22 @@ def read(folder, name, like):
     }
 
 
-def read_text(folder, name):
+def read_text(folder: str, name: str) -> Any:
     """JSON data."""
     return safe_json.load(os.path.join(folder, name, TEXT), f"its part '{name}'")
 
 
-def _array(data, parts, shape, dtype, sharding, file):
+def _array(
+    data: np.ndarray,
+    parts: dict[Bounds, int],
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    sharding: jax.sharding.Sharding | None,
+    file: str,
+) -> np.ndarray | jax.Array:
     """An array from the bytes of a file, and {bounds: where a part begins in it}."""
 
-    def part(bounds):
+    def part(bounds: Bounds) -> np.ndarray:
         whole = _find(parts, bounds, shape)
         sizes = [stop - start for start, stop in whole]
         begin = parts[whole]
@@ -134,7 +144,7 @@ def _array(data, parts, shape, dtype, sharding, file):
     return jax.make_array_from_callback(shape, sharding, lambda index: part(_bounds(index, shape)))
 
 
-def _find(parts, bounds, shape):
+def _find(parts: dict[Bounds, int], bounds: Bounds, shape: tuple[int, ...]) -> Bounds | None:
     """The bounds of a saved part in which a wanted one lies, or None."""
     for candidate in (bounds, _bounds(..., shape)):
         if candidate in parts:
@@ -142,7 +152,7 @@ def _find(parts, bounds, shape):
     return None
 
 
-def _needed(shape, sharding):
+def _needed(shape: tuple[int, ...], sharding: jax.sharding.Sharding | None) -> set[Bounds]:
     """The bounds of the parts that this process needs."""
     if sharding is None:
         return {_bounds(..., shape)}
@@ -150,7 +160,7 @@ def _needed(shape, sharding):
     return {_bounds(index, shape) for index in indices}
 
 
-def _parts_of(array):
+def _parts_of(array: Any) -> list[tuple[Any, Any]]:
     """(index, values) of each different part that lies here."""
     if not isinstance(array, jax.Array) or array.is_fully_addressable:
         return [(..., np.asarray(array))]
@@ -158,14 +168,14 @@ def _parts_of(array):
     return [(shard.index, shard.data) for shard in parts.values()]
 
 
-def _bounds(index, shape):
+def _bounds(index: Any, shape: tuple[int, ...]) -> Bounds:
     """(start, stop) for each axis."""
     if index is ...:
         return tuple((0, size) for size in shape)
     return tuple(axis.indices(size)[:2] for axis, size in zip(index, shape))
 
 
-def _index(folder, name):
+def _index(folder: str, name: str) -> dict[Path, dict[Bounds, int]]:
     """{path: {bounds: where the part begins}}."""
     path = os.path.join(folder, name, INDEX)
     rows = safe_json.load(path, path)
@@ -177,6 +187,6 @@ def _index(folder, name):
     return saved
 
 
-def _write_json(path, data):
+def _write_json(path: str, data: Any) -> None:
     with open_own(path, "w") as file:
         json.dump(data, file)

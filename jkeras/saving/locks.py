@@ -3,7 +3,7 @@
 import os
 
 
-def try_lock(handle):
+def try_lock(handle: int) -> bool | None:
     """Locks an open file or folder.
 
     Returns:
@@ -21,7 +21,7 @@ def try_lock(handle):
     return True
 
 
-def lies_at(handle, path):
+def lies_at(handle: int, path: str) -> bool:
     """Whether an open file or folder is the one that a path leads to."""
     try:
         return os.path.samestat(os.fstat(handle), os.lstat(path))

@@ -7,6 +7,7 @@ import functools
 import zlib
 
 from jkeras.saving.checksums import checksum_of_file
+from jkeras.saving.types import BinaryFile
 
 LARGE = 2**16  # bytes of a part that is not read with what lies around it
 POLYNOMIAL = 0xEDB88320  # of CRC-32: bit 31 is the coefficient of x^0
@@ -24,11 +25,11 @@ class OfWritten:
     True
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._starts = []  # in order
         self._parts = {}  # {start: (end, checksum)}
 
-    def add(self, start, view):
+    def add(self, start: int, view: memoryview) -> None:
         """Takes what is written at a place, instead of all that was there before."""
         end = start + len(view)
         first = bisect.bisect_right(self._starts, start)
@@ -39,7 +40,7 @@ class OfWritten:
         if len(view) >= LARGE:
             self._parts[start] = (end, zlib.crc32(view))
 
-    def checksum(self, file, begin, size):
+    def checksum(self, file: BinaryFile, begin: int, size: int) -> int:
         """The checksum of all, which is so many bytes of an open file; what lies between the large
         parts is read.
         """
@@ -61,32 +62,32 @@ class OfRead:
         begin, size: of the part.
     """
 
-    def __init__(self, file, begin, size):
+    def __init__(self, file: BinaryFile, begin: int, size: int) -> None:
         self.file = file
         self.begin = begin
         self.size = size
         self._at = 0
         self._result = 0
 
-    def add(self, start, view):
+    def add(self, start: int, view: memoryview) -> None:
         """Takes what was read at a place; what lies before it is read from the file."""
         if start >= self._at:
             self._read(start)
             self._result = zlib.crc32(view, self._result)
             self._at += len(view)
 
-    def checksum(self):
+    def checksum(self) -> int:
         """The checksum of all; the rest is read."""
         self._read(self.size)
         return self._result
 
-    def _read(self, end):
+    def _read(self, end: int) -> None:
         begin = self.begin + self._at
         self._result = checksum_of_file(self.file, begin, end - self._at, before=self._result)
         self._at = end
 
 
-def joined(first, second, size):
+def joined(first: int, second: int, size: int) -> int:
     """The CRC-32 of bytes and so many more, from those of both.
 
     >>> joined(zlib.crc32(b"ab"), zlib.crc32(b"cde"), 3) == zlib.crc32(b"abcde")
@@ -96,7 +97,7 @@ def joined(first, second, size):
 
 
 @functools.lru_cache(256)
-def _shift(size):
+def _shift(size: int) -> int:
     """x to the power of the bits of so many bytes, as a remainder."""
     result, square = ONE, ONE >> 8
     while size:
@@ -107,7 +108,7 @@ def _shift(size):
     return result
 
 
-def _product(a, b):
+def _product(a: int, b: int) -> int:
     """The remainder of the product of two polynomials over the numbers 0 and 1."""
     result = 0
     while a:

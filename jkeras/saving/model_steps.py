@@ -1,6 +1,7 @@
 """Models in a folder of steps, in the form that Keras's `OrbaxCheckpoint` writes and reads."""
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
 from jkeras.saving.words import TEXT, check_words, listing
 from jkeras.saving.optimizers_of_code import with_optimizer
+from jkeras.saving.types import FilePath, Model, Path, Texts
+
+if TYPE_CHECKING:
+    from jkeras.core.weights.variable import Variable
 
 PYTREE = "pytree"
 ORDER = "order"
@@ -38,15 +43,17 @@ class ModelSteps(StepStore):
         background: write while the training goes on.
     """
 
-    def __init__(self, folder, max_to_keep=None, background=True):
+    def __init__(
+        self, folder: FilePath, max_to_keep: int | None = None, background: bool = True
+    ) -> None:
         super().__init__(folder, ORDER, background)
         self.max_to_keep = max_to_keep
 
-    def all_steps(self):
+    def all_steps(self) -> list[int]:
         """The numbers of the checkpoints, in order."""
         return self.steps()
 
-    def save(self, step, model, weights_only=False):
+    def save(self, step: int, model: Any, weights_only: bool = False) -> None:
         """Saves a model under a number.
 
         Args:
@@ -77,10 +84,10 @@ class ModelSteps(StepStore):
             )
         self._put(step, trees, texts)
 
-    def _clean(self, step, texts):
+    def _clean(self, step: int, texts: Texts) -> None:
         self.step_folder.keep(step, self.max_to_keep, lambda old: False)
 
-    def restore(self, model, step=None):
+    def restore(self, model: Model, step: int | None = None) -> None:
         """Puts the variables of a checkpoint, by default of the newest that is whole, into a model.
 
         Variables are found by their order, whatever their names; in checkpoints of Keras by their
@@ -97,7 +104,7 @@ class ModelSteps(StepStore):
         readers = [(self.step_folder, lambda number: self._restore(model, number))]
         return read_newest(readers) if step is None else read_one(readers, step)
 
-    def _restore(self, model, step):
+    def _restore(self, model: Model, step: int) -> None:
         folder = self.step_folder.place(step)
         saved = arrays.shapes(folder, PYTREE)
         order = None
@@ -121,7 +128,14 @@ class ModelSteps(StepStore):
         values = arrays.read(folder, PYTREE, {path: (*kind, None) for path, kind in saved.items()})
         load_all((variable, values[path]) for path, variable in targets.items())
 
-    def _match(self, step, model, group, inside, order):
+    def _match(
+        self,
+        step: int,
+        model: Any,
+        group: str,
+        inside: dict[Path, Path],
+        order: dict[str, list[str]] | None,
+    ) -> "dict[Path, Variable]":
         """{path in the checkpoint: variable} for a group.
 
         Args:
@@ -145,21 +159,34 @@ class ModelSteps(StepStore):
             )
         return {inside[path]: variable for path, variable in zip(paths, variables)}
 
-    def _of_another(self, step, model, why):
+    def _of_another(self, step: int, model: Model, why: str) -> Misfit:
         return Misfit(
             f"The checkpoint of step {step} in {self.folder} belongs to another model than "
             f"'{model.name}': {why}."
         )
 
-    def load_model(self, custom_objects=None, compile=True, safe_mode=True, optimizer=None):
+    def load_model(
+        self,
+        custom_objects: dict[str, Any] | None = None,
+        compile: bool = True,
+        safe_mode: bool = True,
+        optimizer: Any = None,
+    ) -> Any:
         """The model of the newest checkpoint that is whole."""
 
-        def load(step):
+        def load(step: int) -> Any:
             return self._load(step, custom_objects, compile, safe_mode, optimizer)
 
         return read_newest([(self.step_folder, load)], "model")
 
-    def _load(self, step, custom_objects, compile, safe_mode, optimizer):
+    def _load(
+        self,
+        step: int,
+        custom_objects: dict[str, Any] | None,
+        compile: bool,
+        safe_mode: bool,
+        optimizer: Any,
+    ) -> Any:
         folder = self.step_folder.place(step)
         if not arrays.has(folder, CONFIG):
             raise SerializationError(
@@ -186,7 +213,7 @@ class ModelSteps(StepStore):
         return model
 
 
-def _restore_assets(model, folder):
+def _restore_assets(model: Any, folder: str) -> None:
     kinds = {path: (*kind, None) for path, kind in arrays.shapes(folder, ASSETS).items()}
     files = {
         assets.PREFIX + "/".join(path): value

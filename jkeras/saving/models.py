@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from typing import Any
 
 from jkeras.core.errors import SerializationError
 from jkeras.core.names.registry import public
@@ -16,12 +17,19 @@ from jkeras.saving.model_steps import ModelSteps
 from jkeras.saving.moment import at_one_moment
 from jkeras.saving.reading import explained, opened
 from jkeras.saving.optimizers_of_code import warn_of_code
+from jkeras.saving.types import BinaryFile, FilePath, Model
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 
 
 @public("keras.saving.save_model", "keras.models.save_model")
-def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
+def save_model(
+    model: Any,
+    filepath: FilePath | BinaryFile,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    **kwargs: Any,
+) -> None:
     """Saves a model, architecture, weights and optimizer, to a `.keras` (or older `.h5`) file that
     Keras reads too.
 
@@ -69,7 +77,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
             sums.finish()
 
 
-def _warn_of_missing(model):
+def _warn_of_missing(model: Any) -> None:
     """Warns of what the file will not have."""
     warn_of_code(getattr(model, "optimizer", None))  # a FeatureSpace has none
     if not model.built:
@@ -80,7 +88,7 @@ def _warn_of_missing(model):
         )
 
 
-def _save_to_object(model, target):
+def _save_to_object(model: Model, target: BinaryFile) -> None:
     """Writes an archive to a file object: by way of a file on disk, since HDF5 writes in any order
     and a stream may take bytes in one order only.
     """
@@ -93,7 +101,7 @@ def _save_to_object(model, target):
             shutil.copyfileobj(file, target)
 
 
-def check_built(model):
+def check_built(model: Any) -> None:
     """Raises ValueError for a model without weights, where these alone are saved or loaded."""
     if not model.built:
         raise ValueError(
@@ -103,7 +111,14 @@ def check_built(model):
 
 
 @public("keras.saving.load_model", "keras.models.load_model")
-def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, *, optimizer=None):
+def load_model(
+    filepath: FilePath | BinaryFile,
+    custom_objects: dict[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    *,
+    optimizer: Any = None,
+) -> Any:
     """Loads a model from a `.keras` or whole-model `.h5` file, written here or by any Keras from
     2.3 on.
 

@@ -2,15 +2,17 @@
 
 import contextlib
 import operator
+from collections.abc import Iterator
+from typing import Any
 
 from jkeras.core.weights import frame
 from jkeras.core.weights.by_variable import ByVariable, unique
 from jkeras.core.weights.structure import named_weights
-from jkeras.core.weights.variable import Borrowed, values_of
+from jkeras.core.weights.variable import Borrowed, Variable, values_of
 
 
 @contextlib.contextmanager
-def at_one_moment(model):
+def at_one_moment(model: Any) -> Iterator[None]:
     """In the block, this thread reads of a model's variables, those of its optimizer and metrics
     among them, the values of one moment, whatever others do.
 
@@ -22,7 +24,7 @@ def at_one_moment(model):
         yield
 
 
-def _that_change(model):
+def _that_change(model: Any) -> Iterator[Variable]:
     """The variables that a training may change."""
     yield from (variable for _, variable in named_weights(model))
     if getattr(model, "compiled", False):
@@ -31,7 +33,7 @@ def _that_change(model):
             yield from metric.variables
 
 
-def _values(variables):
+def _values(variables: list[Variable]) -> list:
     """The arrays that variables hold, again where they changed while they were looked at one after
     the other.
     """
@@ -50,7 +52,7 @@ class _Moment(frame.Run):
 
     is_eager = True
 
-    def write(self, variable, value):
+    def write(self, variable: Variable, value: Any) -> None:
         """Sets a variable's value."""
         frame.own_write(variable, value)
         if self.values.has(variable):

@@ -2,15 +2,20 @@
 
 import os
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from jkeras.core.errors import MissingFileError, SerializationError, readable
 from jkeras.core.session.processes import told_by_all
-from jkeras.saving.steps import MANIFEST, Misfit
+from jkeras.saving.steps import MANIFEST, Misfit, StepFolder
+from jkeras.saving.types import Reader
+
+if TYPE_CHECKING:
+    from jkeras.saving.tier import Tier
 
 
-def read_newest(readers, what="checkpoint"):
+def read_newest(readers: list[tuple[StepFolder, Reader]], what: str = "checkpoint") -> Any:
     """What is read of the newest step that is whole; a warning says which newer ones are not, and
     why.
 
@@ -49,7 +54,7 @@ def read_newest(readers, what="checkpoint"):
     )
 
 
-def read_one(readers, step):
+def read_one(readers: list[tuple[StepFolder, Reader]], step: int) -> Any:
     """What is read of one step, in the first of several folders that has it whole.
 
     Raises:
@@ -63,7 +68,7 @@ def read_one(readers, step):
     return folder.read_one(step, read)
 
 
-def _candidates(readers):
+def _candidates(readers: list[tuple[StepFolder, Reader]]) -> list[tuple[int, StepFolder, Reader]]:
     """(step, folder, read), the newest first, and of equal ones that of the first reader."""
     found = [
         (step, -number, folder, read)
@@ -73,7 +78,7 @@ def _candidates(readers):
     return [(step, *rest) for step, _, *rest in sorted(found, key=lambda c: c[:2], reverse=True)]
 
 
-def _warn_of(bad, step, folder):
+def _warn_of(bad: list[str], step: int, folder: StepFolder) -> None:
     """Says which steps were passed over."""
     if bad:
         warnings.warn(
@@ -83,7 +88,9 @@ def _warn_of(bad, step, folder):
         )
 
 
-def agreed(local, durable, like, step=None):
+def agreed(
+    local: "Tier", durable: "Tier", like: Any, step: int | None = None
+) -> "tuple[Tier, int]":
     """(tier, step) that all processes restore: the newest that each has whole in `local`, or that
     of the `durable` tier where it is newer. All processes must call it.
 

@@ -4,6 +4,8 @@ import ast
 import math
 import struct
 import zipfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,11 @@ from jkeras.saving.files import Ahead
 from jkeras.saving.flat import Stored
 from jkeras.saving.hdf5 import KINDS
 from jkeras.saving.safe_zip import SafeZip
+from jkeras.saving.types import BinaryFile
+
+if TYPE_CHECKING:
+    from jkeras.core.weights.variable import Variable
+    from jkeras.saving.checksums import Checksums
 
 MAGIC = b"\x93NUMPY"
 # {version: (`struct` form of the header's length, where the header begins)}
@@ -24,7 +31,7 @@ LONGEST_HEADER = 10_000
 CHECKSUMS = "jkeras.crc32"
 
 
-def write(variables, path):
+def write(variables: "Mapping[str, Variable]", path: str) -> None:
     """Writes variables by name to a new file."""
     with open_own(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         ahead = Ahead(file)
@@ -36,14 +43,14 @@ def write(variables, path):
         put(archive, CHECKSUMS, _checksums({info.filename: info for info in archive.infolist()}))
 
 
-def _checksums(members):
+def _checksums(members: dict[str, zipfile.ZipInfo]) -> np.ndarray:
     """What an archive says of its members, which the archive of a damaged disk or a clumsy tool
     says of others.
     """
     return np.array([members[name].CRC for name in sorted(members)], np.uint32)
 
 
-def put(archive, name, value):
+def put(archive: zipfile.ZipFile, name: str, value: Any) -> None:
     """Writes an array to an open zip archive; one of a dtype that numpy does not have as bytes
     without a meaning.
     """
@@ -57,7 +64,7 @@ def put(archive, name, value):
         member.write(value.reshape(-1).view(np.uint8))  # numpy's own way copies it
 
 
-def read(file):
+def read(file: BinaryFile) -> dict[str, Stored]:
     """{name: `Stored`} of an open file.
 
     Raises:
@@ -74,7 +81,7 @@ def read(file):
     return arrays
 
 
-def stored(archive, name, other=jnp.bfloat16):
+def stored(archive: SafeZip, name: str, other: Any = jnp.bfloat16) -> Stored:
     """An array, of which only the header has been read; its bytes are there as many as it says.
 
     Args:
@@ -100,7 +107,7 @@ def stored(archive, name, other=jnp.bfloat16):
             f"{math.prod(shape) * dtype.itemsize} bytes; {size} are there."
         )
 
-    def get(sums):
+    def get(sums: "Checksums | None") -> np.ndarray:
         value = aligned(shape[::-1] if fortran else shape, dtype, in_huge_pages=True)
         raw.seek(begin)
         raw.readinto(value.reshape(-1).view(np.uint8))
@@ -113,7 +120,7 @@ def stored(archive, name, other=jnp.bfloat16):
     return Stored(shape, dtype, get)
 
 
-def _parsed(name, header, other):
+def _parsed(name: str, header: bytes, other: np.dtype) -> tuple[tuple[int, ...], np.dtype, bool]:
     """(shape, dtype, whether the first axis changes fastest) of the header, a Python dict in
     text.
     """
@@ -134,5 +141,5 @@ def _parsed(name, header, other):
     return shape, dtype, bool(fortran)
 
 
-def _is_shape(value):
+def _is_shape(value: Any) -> bool:
     return isinstance(value, tuple) and all(type(d) is int and d >= 0 for d in value)

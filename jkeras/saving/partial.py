@@ -35,7 +35,7 @@ class Partial:
     []
     """
 
-    def __init__(self, place, is_folder=False):
+    def __init__(self, place: str, is_folder: bool = False) -> None:
         folder, name = os.path.split(place)
         _remove_left(folder or ".", name)
         for _ in range(TRIES):
@@ -46,7 +46,7 @@ class Partial:
             self.close()
         raise OSError(f"{place} cannot be written: others remove what is written beside it.")
 
-    def _is_ours(self):
+    def _is_ours(self) -> bool:
         """Locks it; False where another one has taken it for left over."""
         if self._handle is None:
             return os.path.lexists(self.path)
@@ -56,20 +56,20 @@ class Partial:
             return True
         return locked and lies_at(self._handle, self.path)
 
-    def close(self):
+    def close(self) -> None:
         """Lets go of the lock; for what has got its own name."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
-    def remove(self):
+    def remove(self) -> None:
         """Removes it; what has been moved away stays there."""
         with contextlib.suppress(FileNotFoundError):
             _remove(self.path)
         self.close()
 
 
-def _made(path, is_folder):
+def _made(path: str, is_folder: bool) -> int | None:
     """The handle of a new file or folder; None where the system opens no folders, or it is gone."""
     if not is_folder:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
@@ -80,7 +80,7 @@ def _made(path, is_folder):
     return None
 
 
-def _remove_left(folder, name):
+def _remove_left(folder: str, name: str) -> None:
     """Removes what killed writers of a file of this name left."""
     left = re.compile(re.escape(f".{name}.") + f"[0-9a-f]{{{DIGITS}}}" + re.escape(ENDING))
     names = []
@@ -91,7 +91,7 @@ def _remove_left(folder, name):
             _remove_dead(os.path.join(folder, found))
 
 
-def _remove_dead(path):
+def _remove_dead(path: str) -> None:
     """Removes what no living writer has a lock of; where there are no locks nothing is known."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     handle = os.open(path, flags)
@@ -102,7 +102,7 @@ def _remove_dead(path):
         os.close(handle)
 
 
-def _remove(path):
+def _remove(path: str) -> None:
     if os.path.isdir(path):
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 
 from jkeras.core.errors import (
     MissingFileError,
@@ -11,10 +12,11 @@ from jkeras.core.errors import (
     UnreadableFileError,
     readable,
 )
+from jkeras.saving.types import BinaryFile, FilePath
 
 
 @contextlib.contextmanager
-def explained(path):
+def explained(path: str | os.PathLike) -> Iterator[None]:
     """Inside this block whatever goes wrong becomes a `SerializationError` that begins with the
     path.
     """
@@ -42,7 +44,7 @@ def explained(path):
 
 
 @contextlib.contextmanager
-def opened(path, links=True):
+def opened(path: FilePath, links: bool = True) -> Iterator[BinaryFile]:
     """A regular file, open for reading bytes.
 
     Args:

@@ -3,18 +3,21 @@
 import collections
 import json
 import math
+from collections.abc import Callable
+from typing import Any
 
 from jkeras.core.errors import SerializationError
 from jkeras.core.names.registry import shown
 from jkeras.saving.paths import values_of
 from jkeras.saving.reading import opened
+from jkeras.saving.types import Config
 
 DEEPEST = 500  # levels; a model in a model takes four
 LONGEST = 2**26  # characters; 3,000 layers take two and a half million
 MOST_DIGITS = 20
 
 
-def load(path, what):
+def load(path: str, what: str) -> Any:
     """The value of a JSON file of a checkpoint: numbers need not be finite, and what it holds may
     be as large as the file.
 
@@ -25,7 +28,7 @@ def load(path, what):
         return loads(file.read(), what, finite=False, longest=None)
 
 
-def loads(text, what, finite=True, longest=LONGEST):
+def loads(text: str | bytes, what: str, finite: bool = True, longest: int | None = LONGEST) -> Any:
     """The value of a JSON text.
 
     Args:
@@ -69,7 +72,7 @@ def loads(text, what, finite=True, longest=LONGEST):
     return value
 
 
-def _object(pairs):
+def _object(pairs: list[tuple[str, Any]]) -> Config:
     value = dict(pairs)
     if len(value) != len(pairs):
         counts = collections.Counter(key for key, _ in pairs)
@@ -78,14 +81,14 @@ def _object(pairs):
     return value
 
 
-def _integer(digits):
+def _integer(digits: str) -> int:
     if len(digits) > MOST_DIGITS:
         raise ValueError(f"a number of {len(digits)} digits.")
     return int(digits)
 
 
-def _number(finite):
-    def parse(text):
+def _number(finite: bool) -> Callable[[str], float]:
+    def parse(text: str) -> float:
         value = float(text)
         if finite and not math.isfinite(value):
             raise ValueError(f"the number {text[:30]} is too large.")
@@ -94,8 +97,8 @@ def _number(finite):
     return parse
 
 
-def _constant(finite):
-    def parse(name):
+def _constant(finite: bool) -> Callable[[str], float]:
+    def parse(name: str) -> float:
         if finite:
             raise ValueError(
                 f"it holds {name}, where numbers must be finite. If you trust it, load it with "
@@ -106,7 +109,7 @@ def _constant(finite):
     return parse
 
 
-def _depth(value):
+def _depth(value: Any) -> int:
     """How many lists and objects lie inside one another."""
     depth = 0
     level = [value]

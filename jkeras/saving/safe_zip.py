@@ -8,11 +8,14 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving.checksums import READ, beside
 from jkeras.saving.files import Ahead
 from jkeras.saving.members import LARGE, OfRead, OfWritten
+from jkeras.saving.types import BinaryFile
 
 MOST_MEMBERS = 10_000
 # a member may inflate to so many times its size, and to so many bytes in any case
@@ -34,7 +37,7 @@ class SafeZip:
         SerializationError: it is damaged, or has what an archive of ours never has.
     """
 
-    def __init__(self, file):
+    def __init__(self, file: BinaryFile) -> None:
         self.file = file
         if file.read(4) != b"PK\x03\x04":
             raise SerializationError(
@@ -57,7 +60,7 @@ class SafeZip:
         _check_places(entries)
         self._beside = beside()
 
-    def open(self, name):
+    def open(self, name: str) -> tuple[BinaryFile, BinaryFile, Callable[[], None]]:
         """(the member as a seekable file, the same for arrays, verify): a view of the archive where
         it is stored as it is, else inflated.
 
@@ -73,20 +76,20 @@ class SafeZip:
             raise SerializationError(f"the member {name!r} is cut off.")
         sums = OfRead(self.file, start, info.file_size)
 
-        def verify():
+        def verify() -> None:
             if self._beside.submit(sums.checksum).result() != info.CRC:
                 raise SerializationError(
                     f"the member {name!r} is damaged: its checksum is not the one that was written."
                 )
 
-        def note(at, view):
+        def note(at: int, view: memoryview) -> None:
             if len(view) >= LARGE:
                 self._beside.submit(sums.add, at, view)
 
         member = Window(self.file, start, info.file_size)
         return member, Window(self.file, start, info.file_size, note), verify
 
-    def _inflated(self, info):
+    def _inflated(self, info: zipfile.ZipInfo) -> io.BytesIO:
         """The content of a compressed member, whose checksum has been looked at."""
         name = info.filename
         content = io.BytesIO()
@@ -118,7 +121,7 @@ class SafeZip:
         content.seek(0)
         return content
 
-    def _start(self, info):
+    def _start(self, info: zipfile.ZipInfo) -> int:
         """Where the bytes of a member begin: behind its header, whose name and extra field have any
         length.
         """
@@ -126,7 +129,7 @@ class SafeZip:
         lengths = struct.unpack("<HH", self.file.read(4))
         return info.header_offset + 30 + sum(lengths)
 
-    def read(self, name, limit):
+    def read(self, name: str, limit: int) -> bytes:
         """The bytes of a member that has at most `limit` of them."""
         if self.members[name].file_size > limit:
             raise SerializationError(
@@ -137,18 +140,18 @@ class SafeZip:
         verify()
         return member.read()
 
-    def close(self):
+    def close(self) -> None:
         """Waits for what is being looked at."""
         self._beside.shutdown(wait=True, cancel_futures=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
 
-def _check(info):
+def _check(info: zipfile.ZipInfo) -> None:
     """Raises for a member that is no plain file, or would take more than it may."""
     name = info.filename
     if name != info.orig_filename or not _is_plain(name):
@@ -171,7 +174,7 @@ def _check(info):
         )
 
 
-def _is_plain(name):
+def _is_plain(name: str) -> bool:
     """Whether a name leads to a place below the archive's own folder, on any system."""
     if not name or name.startswith("/") or any(c in name for c in "\\\0:"):
         return False
@@ -179,7 +182,7 @@ def _is_plain(name):
     return ".." not in steps and max(map(len, steps)) <= 255
 
 
-def _check_places(entries):
+def _check_places(entries: list[zipfile.ZipInfo]) -> None:
     """Raises where members share bytes, as in an archive that inflates to more than it is."""
     at = 0
     for info in sorted(entries, key=lambda info: info.header_offset):
@@ -194,7 +197,9 @@ def _check_places(entries):
 
 
 @contextlib.contextmanager
-def written_in_place(archive, name, when):
+def written_in_place(
+    archive: zipfile.ZipFile, name: str, when: tuple[int, int, int, int, int, int]
+) -> "Iterator[Window]":
     """Yields a file for a new member that is written in any order, as HDF5 does; it is not
     compressed.
 
@@ -210,7 +215,7 @@ def written_in_place(archive, name, when):
     sums, ahead = OfWritten(), Ahead(file)
     member = Window(file, file.tell(), 0)
 
-    def note(at, view):
+    def note(at: int, view: memoryview) -> None:
         sums.add(at, view)
         ahead.written(member.start + at)
         ahead.room(member.start + at, len(view))
@@ -237,7 +242,13 @@ class Window(io.RawIOBase):
     b'cde'
     """
 
-    def __init__(self, file, start, size, note=lambda at, view: None):
+    def __init__(
+        self,
+        file: BinaryFile,
+        start: int,
+        size: int,
+        note: Callable[[int, memoryview], None] = lambda at, view: None,
+    ) -> None:
         super().__init__()
         self.file = file
         self.start = start
@@ -245,27 +256,27 @@ class Window(io.RawIOBase):
         self.note = note
         self.at = 0
 
-    def readable(self):
+    def readable(self) -> bool:
         """True."""
         return True
 
-    def seekable(self):
+    def seekable(self) -> bool:
         """True."""
         return True
 
     writable = seekable
 
-    def tell(self):
+    def tell(self) -> int:
         """The position."""
         return self.at
 
-    def seek(self, offset, whence=io.SEEK_SET):
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Moves the position."""
         origins = {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size}
         self.at = max(0, origins[whence] + offset)
         return self.at
 
-    def readinto(self, buffer):
+    def readinto(self, buffer: Any) -> int:
         """Fills a buffer as far as there is something."""
         view = memoryview(buffer).cast("B")[: max(0, self.size - self.at)]
         self.file.seek(self.start + self.at)
@@ -274,7 +285,7 @@ class Window(io.RawIOBase):
         self.at += count
         return count
 
-    def write(self, data):
+    def write(self, data: Any) -> int:
         """Writes, and grows where it goes beyond the end."""
         view = memoryview(data).cast("B")
         self.note(self.at, view)
@@ -284,7 +295,7 @@ class Window(io.RawIOBase):
         self.size = max(self.size, self.at)
         return count
 
-    def truncate(self, size=None):
+    def truncate(self, size: int | None = None) -> int:
         """Sets the size."""
         self.size = self.at if size is None else size
         self.file.truncate(self.start + self.size)

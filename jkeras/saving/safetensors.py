@@ -7,6 +7,7 @@ import functools
 import json
 import math
 import typing
+from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +19,7 @@ from jkeras.saving import safe_json
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import Ahead
 from jkeras.saving.flat import Stored
+from jkeras.saving.types import BinaryFile, Config
 
 DTYPES = {
     "F64": "float64",
@@ -42,7 +44,7 @@ CHECKSUMS = "jkeras.checksums"
 LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
 
 
-def write(variables, path, framework="np"):
+def write(variables: Mapping[str, typing.Any], path: str, framework: str = "np") -> None:
     """Writes variables by name to a new file.
 
     Args:
@@ -85,7 +87,7 @@ def write(variables, path, framework="np"):
         file.write(_header(entries, checksums, framework))
 
 
-def _header(entries, sums, framework):
+def _header(entries: dict[str, Config], sums: dict[str, int], framework: str) -> bytes:
     """The header's bytes; its length does not depend on the checksums."""
     digits = "".join(f"{value:08x}" for value in sums.values())
     metadata = {"format": framework, CHECKSUMS: digits}
@@ -94,7 +96,7 @@ def _header(entries, sums, framework):
     return len(text).to_bytes(8, "little") + text
 
 
-def read(file):
+def read(file: BinaryFile) -> dict[str, Stored]:
     """{name: `Stored`} of an open file, which is only looked at where arrays are read.
 
     Raises:
@@ -116,7 +118,7 @@ def read(file):
     _check_places(places, size - begin)
     sums = _checksums(metadata, header)
 
-    def stored(name, place):
+    def stored(name: str, place: "_Place") -> Stored:
         arguments = file, name, begin + place.start, place, sums.get(name)
         readers = (functools.partial(function, *arguments) for function in (_read, _mapped))
         return Stored(place.shape, place.dtype, *readers)
@@ -124,7 +126,7 @@ def read(file):
     return {name: stored(name, place) for name, place in places.items()}
 
 
-def _check_places(places, size):
+def _check_places(places: "dict[str, _Place]", size: int) -> None:
     """Raises unless arrays lie one after the other in so many bytes."""
     at = 0
     for name in sorted(places, key=lambda name: (places[name].start, places[name].end)):
@@ -149,13 +151,13 @@ class _Place(typing.NamedTuple):
     end: int
 
 
-def _place(name, entry, size):
+def _place(name: str, entry: typing.Any, size: int) -> _Place:
     """The place that an entry says."""
     code = entry.get("dtype")
     shape = entry.get("shape")
     place = entry.get("data_offsets")
 
-    def whole(values):
+    def whole(values: typing.Any) -> bool:
         return isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)
 
     is_known = entry.keys() == {"dtype", "shape", "data_offsets"}
@@ -178,7 +180,7 @@ def _place(name, entry, size):
     return _Place(tuple(shape), dtype, *place)
 
 
-def _checksums(metadata, header):
+def _checksums(metadata: dict[str, str], header: dict[str, typing.Any]) -> dict[str, int]:
     """{name: checksum} where there are some."""
     digits = metadata.get(CHECKSUMS)
     if digits is None:
@@ -193,7 +195,9 @@ def _checksums(metadata, header):
     return {name: int(digits[8 * i : 8 * i + 8], 16) for i, name in enumerate(names)}
 
 
-def _mapped(file, name, start, place, saved, sums):
+def _mapped(
+    file: BinaryFile, name: str, start: int, place: _Place, saved: int | None, sums: Checksums
+) -> np.ndarray:
     """An array that lies in the file."""
     size = place.end - place.start
     mapped = np.memmap(file, np.uint8, "r", start, (size,)) if size else np.empty(0, np.uint8)
@@ -203,7 +207,9 @@ def _mapped(file, name, start, place, saved, sums):
     return value
 
 
-def _read(file, name, start, place, saved, sums):
+def _read(
+    file: BinaryFile, name: str, start: int, place: _Place, saved: int | None, sums: Checksums
+) -> np.ndarray:
     """An array of its own."""
     value = aligned(place.shape, place.dtype, in_huge_pages=True)
     content = value.reshape(-1).view(np.uint8)

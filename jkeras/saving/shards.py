@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
 
 from jkeras.core.errors import SerializationError, readable
 from jkeras.core.system.own_files import open_own
@@ -15,13 +17,17 @@ from jkeras.saving.files import replacing, replacing_all
 from jkeras.saving.hdf5_writing import make_group, write_array, writing
 from jkeras.saving.paths import below
 from jkeras.saving.reading import explained, opened
+from jkeras.saving.types import BinaryFile
+
+if TYPE_CHECKING:
+    import h5py
 
 GIGABYTE = 2**30
 ENDING = ".weights.json"
 TRIES = 20  # to read files beside a process that writes them
 
 
-def write(model, path, max_shard_size, skipped=()):
+def write(model: Any, path: str, max_shard_size: float, skipped: Iterable[Any] = ()) -> None:
     """Writes the weights of a model.
 
     The list of files is replaced last: until then the old one, and the files that it names, are
@@ -45,7 +51,7 @@ def write(model, path, max_shard_size, skipped=()):
 class _Shards:
     """The store that `weights.write` fills."""
 
-    def __init__(self, path, limit):
+    def __init__(self, path: str, limit: float) -> None:
         self.folder, name = os.path.split(os.path.realpath(path))
         self.path = path
         self.base = name.removesuffix(ENDING)
@@ -63,11 +69,11 @@ class _Shards:
         self.file = None
         self.groups = {}  # of that file
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._next()
         return self
 
-    def __exit__(self, kind, *exc):
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         try:
             self.replaced.push(self.open)
             self.replaced.__exit__(kind, *exc)
@@ -76,13 +82,13 @@ class _Shards:
             if kind is not None:  # whatever went wrong, what the list names stays
                 self._remove(set(self.written) - _listed(self.path))
 
-    def _remove(self, names):
+    def _remove(self, names: set[str]) -> None:
         ours = re.compile(f"{re.escape(self.base)}_[0-9]+\\.weights\\.h5", re.ASCII)
         for name in filter(ours.fullmatch, names):  # a list may name a file of somebody's
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.folder, name))
 
-    def _name(self):
+    def _name(self) -> str:
         """The next name that is free."""
         while True:
             name = f"{self.base}_{self.number:05}.weights.h5"
@@ -90,7 +96,7 @@ class _Shards:
             if not os.path.lexists(os.path.join(self.folder, name)):
                 return name
 
-    def _next(self):
+    def _next(self) -> None:
         """Begins another file."""
         self._end()
         name = self._name()
@@ -100,17 +106,17 @@ class _Shards:
         self.size = 0
         self.groups = {}
 
-    def _end(self):
+    def _end(self) -> None:
         """Ends the file that is being written."""
         self.sums.finish()
         self.open.close()
 
-    def make(self, path, name):
+    def make(self, path: str, name: str | None) -> weights.Writer:
         """A dict-like store for the variables of the object at a path."""
         place = below(path, "vars")
         return weights.Writer(lambda key, value: self._put(place, name, key, value))
 
-    def _put(self, place, name, key, value):
+    def _put(self, place: str, name: str | None, key: str, value: Any) -> None:
         size = value.nbytes
         if size > self.limit:
             raise ValueError(
@@ -128,7 +134,7 @@ class _Shards:
         if self.written[-1] not in here:
             here.append(self.written[-1])
 
-    def finish(self):
+    def finish(self) -> None:
         """Puts the files in their places, and then the list of them; then those of the list before
         go.
         """
@@ -147,7 +153,7 @@ class _Shards:
         self._keep_first(old)
         self._remove(old - set(self.written) - {self.first})
 
-    def _keep_first(self, old):
+    def _keep_first(self, old: set[str]) -> None:
         """Leaves the first name there, empty where it is not used: Keras opens it first, whatever
         the list says.
         """
@@ -157,7 +163,7 @@ class _Shards:
                 pass
 
 
-def _listed(path):
+def _listed(path: str) -> set[str]:
     """The files that the list names that is there now."""
     try:
         with opened(path) as file:
@@ -167,7 +173,7 @@ def _listed(path):
     return {name for names in files.values() for name in names}
 
 
-def _weight_map(text):
+def _weight_map(text: bytes) -> dict[str, list[str]]:
     """{group: names of its files}.
 
     Raises:
@@ -194,20 +200,26 @@ def _weight_map(text):
     return files
 
 
-def _is_plain(name):
+def _is_plain(name: Any) -> bool:
     """Whether a name is that of an HDF5 file in the same folder, on any system."""
     if not isinstance(name, str) or not name.endswith(".h5"):
         return False
     return os.path.basename(name) == name and "\\" not in name and "\0" not in name
 
 
-def read(model, file, path, skip_mismatch=False, skipped=()):
+def read(
+    model: Any,
+    file: BinaryFile,
+    path: str,
+    skip_mismatch: bool = False,
+    skipped: Iterable[Any] = (),
+) -> None:
     """Reads the weights of a model from an open list of files, and the files."""
     with contextlib.ExitStack() as stack:
         weights.read(model, _settled(file, path, stack), skip_mismatch, skipped)
 
 
-def _settled(file, path, stack):
+def _settled(file: BinaryFile, path: str, stack: contextlib.ExitStack) -> "_Files":
     """The store of the files that a list names, all open while it was there: another process may
     put a new list in its place, remove the files of the old one, and give their names to others.
     """
@@ -226,7 +238,7 @@ def _settled(file, path, stack):
     raise SerializationError("it is written anew again and again: load it when that is over.")
 
 
-def _is_still_at(file, path):
+def _is_still_at(file: BinaryFile, path: str) -> bool:
     """Whether an open file is the one that lies at a path."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
@@ -245,17 +257,19 @@ class _Files:
 
     layers = "layers"
 
-    def __init__(self, places, path, stack):
+    def __init__(
+        self, places: dict[str, list[str]], path: str, stack: contextlib.ExitStack
+    ) -> None:
         self.places = places
         self.files = {}
         names = dict.fromkeys(name for names in places.values() for name in names)
         for name in names:
             self.files[name] = _open(os.path.join(os.path.dirname(path), name), stack)
 
-    def verify(self):
+    def verify(self) -> None:
         """Nothing: each array has a checksum of its own."""
 
-    def find(self, path):
+    def find(self, path: str) -> "list[tuple[h5py.Group, BinaryFile]]":
         """The groups of the variables of the object at a path."""
         place = f"/{below(path, 'vars')}"
         groups = [
@@ -265,7 +279,7 @@ class _Files:
         return [(group, raw) for group, raw in groups if group is not None]
 
 
-def _open(path, stack):
+def _open(path: str, stack: contextlib.ExitStack) -> "tuple[h5py.File, BinaryFile]":
     """(HDF5 file, the same open for reading bytes)."""
     with explained(path):
         raw = stack.enter_context(opened(path, links=False))

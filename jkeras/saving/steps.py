@@ -15,6 +15,8 @@ import shutil
 import stat
 import weakref
 import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 
@@ -23,6 +25,7 @@ from jkeras.core.system.own_files import open_own, own_handle
 from jkeras.saving.checksums import checksum_of_file, product_sum
 from jkeras.saving.files import make_folder, sync
 from jkeras.saving.locks import lies_at, try_lock
+from jkeras.saving.types import FilePath, Reader
 
 MANIFEST = "files.json"
 ORBAX_MARKS = ("_CHECKPOINT_METADATA", "_METADATA", "pytree")  # in steps that orbax wrote
@@ -43,7 +46,7 @@ class StepFolder:
             alone.
     """
 
-    def __init__(self, path, own=None, is_shared=True):
+    def __init__(self, path: FilePath, own: str | None = None, is_shared: bool = True) -> None:
         self.own = own
         self.is_shared = is_shared
         if not os.fsdecode(path):
@@ -60,33 +63,33 @@ class StepFolder:
             )
         self._lock = None  # what closes the lock file, which others wait for
 
-    def place(self, step):
+    def place(self, step: int) -> str:
         """The path of a step; where a newer one was about to take its place, the old one's."""
         path = os.path.join(self.path, str(step))
         if os.path.lexists(path):
             return path
         return self._replaced().get(step, path)
 
-    def is_together(self):
+    def is_together(self) -> bool:
         """Whether several processes write one step."""
         return self.is_shared and jax.process_count() > 1
 
-    def leads(self):
+    def leads(self) -> bool:
         """Whether this process is the one that makes and removes folders."""
         return not self.is_shared or jax.process_index() == 0
 
-    def steps(self):
+    def steps(self) -> list[int]:
         """The numbers of the steps that are there, whole or not, in order. Links, files, and
         folders of something else are none.
         """
         folders = {step for step in self._named() if _is_folder(os.path.join(self.path, str(step)))}
         return sorted(folders | self._replaced().keys())
 
-    def found(self):
+    def found(self) -> set[int]:
         """The numbers of all that could be a step, links and files too, which are none."""
         return self._named() | self._replaced().keys()
 
-    def _named(self):
+    def _named(self) -> set[int]:
         """The numbers that are names of anything in the folder."""
         try:
             names = [name for name in os.listdir(self.path) if NUMBER.fullmatch(name)]
@@ -94,7 +97,7 @@ class StepFolder:
             return set()
         return {int(name) for name in names if not self._is_of_something_else(name)}
 
-    def _is_of_something_else(self, name):
+    def _is_of_something_else(self, name: str) -> bool:
         """Whether a folder whose name is a number, such as a year, holds somebody's own files."""
         path = os.path.join(self.path, name)
         if not _is_folder(path):
@@ -106,7 +109,7 @@ class StepFolder:
             return False
         return bool(inside) and marks.isdisjoint(inside)
 
-    def _replaced(self):
+    def _replaced(self) -> dict[int, str]:
         """{step: path} of old steps that were put aside."""
         try:
             names = os.listdir(self.path)
@@ -117,7 +120,7 @@ class StepFolder:
 
     # ------------------------------------------------------------ writing
 
-    def lock(self):
+    def lock(self) -> bool:
         """Makes this the one that writes here, until `unlock`, or until it is no longer used.
 
         Returns:
@@ -140,7 +143,7 @@ class StepFolder:
             os.pwrite(handle, _name_of_process().encode(), 0)
         return True
 
-    def unlock(self):
+    def unlock(self) -> None:
         """Lets others write here."""
         if self._lock is not None:
             # first of all, while nobody else can have it
@@ -150,7 +153,7 @@ class StepFolder:
             self._lock = None
 
     @contextlib.contextmanager
-    def writing(self, step):
+    def writing(self, step: int) -> Iterator[str]:
         """Yields the path of a new folder to make, which becomes the step when the block ends
         without an error.
 
@@ -186,14 +189,14 @@ class StepFolder:
             if leads:
                 _remove(around)
 
-    def _meet(self, where):
+    def _meet(self, where: str) -> None:
         """Waits until all that write a step have come here."""
         if self.is_together():
             from jax.experimental import multihost_utils
 
             multihost_utils.sync_global_devices(f"jkeras checkpoint: {where}")
 
-    def _seal(self, folder):
+    def _seal(self, folder: str) -> None:
         """Lists the files, and sees to it that all is on the disk."""
         paths = {name: os.path.join(folder, name) for name in _walk(folder)}
         # the disk has something to do meanwhile
@@ -209,7 +212,7 @@ class StepFolder:
         for base, _, _ in os.walk(folder, topdown=False):
             sync(base)
 
-    def _put(self, temporary, step):
+    def _put(self, temporary: str, step: int) -> None:
         place = os.path.join(self.path, str(step))
         aside = None
         if os.path.lexists(place):
@@ -225,14 +228,14 @@ class StepFolder:
         for old in filter(None, (aside, self._replaced().get(step))):
             _remove(old)
 
-    def remove(self, step):
+    def remove(self, step: int) -> None:
         """Removes a step; half removed it is none."""
         aside = os.path.join(self.path, f".{step}.{secrets.token_hex(4)}.gone")
         with contextlib.suppress(FileNotFoundError):
             os.rename(self.place(step), aside)
             _remove(aside)
 
-    def keep(self, step, newest, also):
+    def keep(self, step: int, newest: int | None, also: Callable[[int], bool]) -> None:
         """Removes steps, but a given one, so many of the newest, and those for which `also(step)`
         holds.
 
@@ -245,7 +248,7 @@ class StepFolder:
             if old != step and not also(old):
                 self.remove(old)
 
-    def remove_all(self):
+    def remove_all(self) -> None:
         """Removes the steps, and the folder where nothing else is in it. For the one that has held
         the lock.
         """
@@ -255,20 +258,20 @@ class StepFolder:
             self._tidy()
             os.rmdir(self.path)
 
-    def _tidy(self):
+    def _tidy(self) -> None:
         """Removes what killed processes left, and what a store that failed wrote after that."""
         for name in os.listdir(self.path):
             if LEFT.fullmatch(name) or self._was_replaced(name):
                 _remove(os.path.join(self.path, name))
 
-    def _was_replaced(self, name):
+    def _was_replaced(self, name: str) -> bool:
         """Whether a name is that of an old step in whose place there is a newer one."""
         old = OLD.fullmatch(name)
         return old is not None and _is_folder(os.path.join(self.path, old[1]))
 
     # ------------------------------------------------------------ checking
 
-    def problem(self, step):
+    def problem(self, step: int) -> str | None:
         """What is wrong with a step, in words; None if nothing is.
 
         A step without a list, as others write them, can only be looked over.
@@ -292,7 +295,7 @@ class StepFolder:
             return f"its list {MANIFEST} is missing"
         return None
 
-    def read_one(self, step, read):
+    def read_one(self, step: int, read: Reader) -> Any:
         """`read(step)` of one step.
 
         Raises:
@@ -312,7 +315,7 @@ class StepFolder:
         return read(step)
 
 
-def _difference(folder, present, listed):
+def _difference(folder: str, present: set[str], listed: dict[str, list[int]]) -> str | None:
     """What is not as the list of a step says, in words; None if all is.
 
     Args:
@@ -336,7 +339,7 @@ def _difference(folder, present, listed):
     return None
 
 
-def _open_locked(path):
+def _open_locked(path: str) -> tuple[int, bool]:
     """(handle of a lock file, whether it is locked by it).
 
     Raises:
@@ -359,17 +362,17 @@ def _open_locked(path):
         return handle, True
 
 
-def _holder(handle):
+def _holder(handle: int) -> str:
     """What a lock file says."""
     return os.pread(handle, 100, 0).decode("ascii", "replace")
 
 
-def _name_of_process():
+def _name_of_process() -> str:
     """What a lock file says of who holds it."""
     return f"process {os.getpid()}"
 
 
-def _in_words(holder):
+def _in_words(holder: str) -> str:
     """The one that holds a lock, and what to do about it."""
     if holder == _name_of_process():
         return (
@@ -388,14 +391,14 @@ class Misfit(ValueError):
     """A step is whole, and belongs to something else."""
 
 
-def _is_folder(path):
+def _is_folder(path: str) -> bool:
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except FileNotFoundError:
         return False
 
 
-def _walk(folder):
+def _walk(folder: str) -> Iterator[str]:
     """The paths of the files below a folder, relative to it.
 
     Raises:
@@ -411,18 +414,18 @@ def _walk(folder):
             raise SerializationError(f"{entry.name} is a link or special file")
 
 
-def _measured(path):
+def _measured(path: str) -> list[int]:
     """[size, checksum] of a file."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         return [size, checksum_of_file(file, 0, size, product_sum)]
 
 
-def _check_of(files):
+def _check_of(files: dict[str, list[int]]) -> int:
     return zlib.crc32(json.dumps(files, sort_keys=True).encode())
 
 
-def _listed(folder):
+def _listed(folder: str) -> dict[str, list[int]]:
     """{file: [size, checksum]} as the list of a step has it."""
     from jkeras.saving import safe_json
 
@@ -433,7 +436,7 @@ def _listed(folder):
     return content["files"]
 
 
-def _is_manifest(content):
+def _is_manifest(content: Any) -> bool:
     """Whether the content of a list is whole."""
     if not isinstance(content, dict) or content.keys() != {"files", "check"}:
         return False
@@ -445,5 +448,5 @@ def _is_manifest(content):
     return content.get("check") == _check_of(files)
 
 
-def _remove(path):
+def _remove(path: str) -> None:
     shutil.rmtree(path, ignore_errors=True)

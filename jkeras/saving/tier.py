@@ -2,7 +2,9 @@
 
 import fnmatch
 import json
+import types
 import typing
+from collections.abc import Iterable, Iterator
 
 import jax
 import numpy as np
@@ -22,6 +24,7 @@ from jkeras.saving.words import (
     or_none,
     row,
 )
+from jkeras.saving.types import ArrayKind, FilePath, Path, Reader, Texts
 
 STATE = "state"
 EXTRA = "extra"
@@ -53,7 +56,7 @@ class Report(typing.NamedTuple):
     missing: list
     unexpected: list
 
-    def __str__(self):
+    def __str__(self) -> str:
         text = f"step {self.step}: {len(self.restored)} restored, {len(self.kept)} kept"
         for name, paths in (("missing", self.missing), ("unexpected", self.unexpected)):
             if paths:
@@ -72,16 +75,16 @@ class Tier(StepStore):
 
     def __init__(
         self,
-        folder,
-        max_to_keep,
+        folder: FilePath,
+        max_to_keep: int | None,
         *,
-        keep_every=None,
-        keep_best=None,
-        mode="min",
-        every="epoch",
-        background=True,
-        form=arrays,
-    ):
+        keep_every: int | None = None,
+        keep_best: str | None = None,
+        mode: str = "min",
+        every: int | str = "epoch",
+        background: bool = True,
+        form: types.ModuleType = arrays,
+    ) -> None:
         super().__init__(folder, EXTRA, background, form)
         self.max_to_keep = max_to_keep
         self.keep_every = keep_every
@@ -90,7 +93,7 @@ class Tier(StepStore):
         self.every = every
         self._best = UNKNOWN
 
-    def latest_step(self):
+    def latest_step(self) -> int | None:
         """The number of the newest checkpoint that is whole, or None."""
         return next(
             (step for step in reversed(self.steps()) if self.step_folder.problem(step) is None),
@@ -99,7 +102,13 @@ class Tier(StepStore):
 
     # ------------------------------------------------------------ saving
 
-    def save(self, state, extra=None, step=None, metrics=None):
+    def save(
+        self,
+        state: typing.Any,
+        extra: typing.Any = None,
+        step: int | None = None,
+        metrics: dict[str, typing.Any] | None = None,
+    ) -> None:
         """Saves a state, and JSON data beside it, under a number; see `Checkpointer.save`."""
         self.wait()
         if step is None:
@@ -119,7 +128,7 @@ class Tier(StepStore):
         }
         self._put(step, {STATE: _without_empty(_as_dict(state))}, texts)
 
-    def _value_of(self, metrics):
+    def _value_of(self, metrics: dict[str, typing.Any]) -> float | None:
         """The value that says how good a checkpoint is, or None."""
         if self.keep_best is None:
             return None
@@ -128,7 +137,7 @@ class Tier(StepStore):
             return None
         return float(value)
 
-    def _clean(self, step, texts):
+    def _clean(self, step: int, texts: Texts) -> None:
         value = texts[EXTRA]["value"]
         if self._best is UNKNOWN:
             self._best = self._best_known()
@@ -136,7 +145,7 @@ class Tier(StepStore):
             self._best = (step, value)
         self.step_folder.keep(step, self.max_to_keep, self._is_kept)
 
-    def _is_better(self, value):
+    def _is_better(self, value: float | None) -> bool:
         """Whether a value is better than that of the best checkpoint."""
         if value is None:
             return False
@@ -146,13 +155,13 @@ class Tier(StepStore):
             return value < self._best[1]
         return value > self._best[1]
 
-    def _is_kept(self, step):
+    def _is_kept(self, step: int) -> bool:
         """Whether a checkpoint stays however old it is."""
         if self._best is not None and step == self._best[0]:
             return True
         return self.keep_every is not None and step % self.keep_every == 0
 
-    def _best_known(self):
+    def _best_known(self) -> tuple[int, float] | None:
         """(step, value) of the best checkpoint in the folder; None if none has a value."""
         if self.keep_best is None:
             return None
@@ -170,14 +179,20 @@ class Tier(StepStore):
 
     # ------------------------------------------------------------ restoring
 
-    def reading(self, like, only=None, missing="error", unexpected="error"):
+    def reading(
+        self,
+        like: typing.Any,
+        only: str | Iterable[str] | None = None,
+        missing: str = "error",
+        unexpected: str = "error",
+    ) -> Reader:
         """A function of a step that reads it: (state, extra, `Report`); see
         `Checkpointer.restore`.
         """
         wanted = dict(_leaves(like))
         return lambda step: self._read(step, like, wanted, only, missing, unexpected)
 
-    def whole_steps(self, like):
+    def whole_steps(self, like: typing.Any) -> list[int]:
         """The numbers of the checkpoints that are whole and have what this process needs of the
         arrays.
         """
@@ -190,7 +205,15 @@ class Tier(StepStore):
             and self.form.covers(self.step_folder.place(step), STATE, plan)
         ]
 
-    def _read(self, step, like, wanted, only, missing, unexpected):
+    def _read(
+        self,
+        step: int,
+        like: typing.Any,
+        wanted: dict[Path, typing.Any],
+        only: str | Iterable[str] | None,
+        missing: str,
+        unexpected: str,
+    ) -> tuple[typing.Any, typing.Any, Report]:
         folder = self.step_folder.place(step)
         text = self._text(step)
         saved = {tuple(path): (tuple(shape), dtype) for path, shape, dtype in text["arrays"]}
@@ -216,7 +239,7 @@ class Tier(StepStore):
         values = {path: jax.numpy.asarray(leaves[path]) for path in paths.restored}
         return _fill(like, _as_dict(like), values), text["data"], report
 
-    def _text(self, step):
+    def _text(self, step: int) -> typing.Any:
         """What was written beside the arrays of a step.
 
         Raises:
@@ -228,7 +251,9 @@ class Tier(StepStore):
             check_words(text, KINDS, f"{folder}: its part '{EXTRA}'")
         return text
 
-    def _refuse(self, step, missing, unexpected, other):
+    def _refuse(
+        self, step: int, missing: list[Path], unexpected: list[Path], other: list[str]
+    ) -> None:
         """Raises where there is anything in these lists of paths and words."""
         if missing or unexpected or other:
             raise Misfit(
@@ -247,7 +272,12 @@ class _Paths(typing.NamedTuple):
     unexpected: list
 
     @classmethod
-    def matched(cls, wanted, saved, only):
+    def matched(
+        cls,
+        wanted: dict[Path, typing.Any],
+        saved: dict[Path, ArrayKind],
+        only: str | Iterable[str] | None,
+    ) -> typing.Self:
         """Compares both; `only` are patterns of the wanted ones."""
         chosen = [path for path in wanted if _matches(path, only)]
         return cls(
@@ -257,7 +287,7 @@ class _Paths(typing.NamedTuple):
         )
 
 
-def _matches(path, only):
+def _matches(path: Path, only: str | Iterable[str] | None) -> bool:
     """Whether a path is wanted; "encoder/*" stands for "params/encoder/kernel" too."""
     if only is None:
         return True
@@ -266,7 +296,9 @@ def _matches(path, only):
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
-def _other_kinds(paths, wanted, saved):
+def _other_kinds(
+    paths: list[Path], wanted: dict[Path, typing.Any], saved: dict[Path, ArrayKind]
+) -> list[str]:
     """Where a checkpoint has another shape or dtype than a state, in words."""
     return [
         f"{'/'.join(path)}: saved {saved[path]}, expected {_kind(wanted[path])}"
@@ -275,16 +307,16 @@ def _other_kinds(paths, wanted, saved):
     ]
 
 
-def _names(paths):
+def _names(paths: Iterable[Path]) -> list[str]:
     return ["/".join(path) for path in paths]
 
 
-def _kind(leaf):
+def _kind(leaf: typing.Any) -> ArrayKind:
     """(shape, dtype) of an array."""
     return tuple(np.shape(leaf)), str(np.dtype(leaf.dtype))
 
 
-def _sharding(leaf):
+def _sharding(leaf: typing.Any) -> jax.sharding.Sharding | None:
     """How an array is to lie, where it is more than one device that it lies on."""
     sharding = getattr(leaf, "sharding", None)
     if sharding is None or len(sharding.device_set) < 2:
@@ -292,14 +324,14 @@ def _sharding(leaf):
     return sharding
 
 
-def _leaves(state):
+def _leaves(state: typing.Any) -> Iterator[tuple[Path, typing.Any]]:
     """(path, array) pairs of what a store keeps of a state."""
     from jkeras.kernel.tree import flatten
 
     return flatten(_without_empty(_as_dict(state)))
 
 
-def _as_dict(state):
+def _as_dict(state: typing.Any) -> typing.Any:
     """Named tuples, lists and the like as nested dicts with string keys."""
     if hasattr(state, "_asdict"):
         state = state._asdict()
@@ -310,7 +342,7 @@ def _as_dict(state):
     return state
 
 
-def _without_empty(tree):
+def _without_empty(tree: dict[str, typing.Any]) -> dict[str, typing.Any]:
     """The nested dict without empty dicts and None, of which orbax keeps no trace."""
     kept = {}
     for key, value in tree.items():
@@ -321,7 +353,9 @@ def _without_empty(tree):
     return kept
 
 
-def _fill(like, described, values, path=()):
+def _fill(
+    like: typing.Any, described: typing.Any, values: dict[Path, typing.Any], path: Path = ()
+) -> typing.Any:
     """A state in the structure of `like` with the arrays by path; the others stay."""
     if isinstance(described, dict):
         filled = {k: _fill(v, described[str(k)], values, (*path, str(k))) for k, v in _items(like)}
@@ -333,7 +367,7 @@ def _fill(like, described, values, path=()):
     return values.get(path, like)
 
 
-def _items(value):
+def _items(value: typing.Any) -> Iterable[tuple]:
     if hasattr(value, "_asdict"):
         return value._asdict().items()
     if isinstance(value, (list, tuple)):

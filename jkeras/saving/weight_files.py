@@ -3,6 +3,8 @@ whole models.
 """
 
 import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from jkeras.core.errors import SerializationError
 from jkeras.core.names.registry import public
@@ -14,21 +16,25 @@ from jkeras.saving.model_steps import ModelSteps
 from jkeras.saving.models import check_built
 from jkeras.saving.moment import at_one_moment
 from jkeras.saving.reading import explained, opened
+from jkeras.saving.types import BinaryFile, FilePath, KeyMap
+
+if TYPE_CHECKING:
+    import h5py
 
 FLAT = {".safetensors": safetensors, ".npz": npz}
 
 
 @public("keras.saving.save_weights")
 def save_weights(
-    model,
-    filepath,
-    overwrite=True,
-    max_shard_size=None,
+    model: Any,
+    filepath: FilePath,
+    overwrite: bool = True,
+    max_shard_size: float | None = None,
     *,
-    key_map=None,
-    objects_to_skip=(),
-    **kwargs,
-):
+    key_map: KeyMap | None = None,
+    objects_to_skip: Iterable[Any] | None = (),
+    **kwargs: Any,
+) -> None:
     """Saves the weights of a model to a file; its ending says in which form.
 
     Args:
@@ -70,7 +76,9 @@ def save_weights(
         _write_file(model, path, ending, key_map, objects_to_skip or ())
 
 
-def _write_file(model, path, ending, key_map, skipped):
+def _write_file(
+    model: Any, path: str, ending: str | None, key_map: KeyMap | None, skipped: Iterable[Any]
+) -> None:
     """Writes all weights into one file."""
     with replacing(path, links=True) as temporary:
         if ending is not None:
@@ -80,13 +88,13 @@ def _write_file(model, path, ending, key_map, skipped):
             sums.finish()
 
 
-def _check_no_more(kwargs):
+def _check_no_more(kwargs: dict[str, Any]) -> None:
     """Raises ValueError where an argument is not known."""
     if kwargs:
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
 
 
-def _check_skips(objects_to_skip, ending, path):
+def _check_skips(objects_to_skip: Iterable[Any] | None, ending: str | None, path: str) -> None:
     """Raises ValueError where a file has arrays by name alone."""
     if objects_to_skip and ending in FLAT:
         raise ValueError(
@@ -95,7 +103,7 @@ def _check_skips(objects_to_skip, ending, path):
         )
 
 
-def _check_hdf5_ending(path, max_shard_size):
+def _check_hdf5_ending(path: str, max_shard_size: float | None) -> None:
     """Raises ValueError for a name that files with the optimizer's state do not have."""
     if max_shard_size is None:
         ending = ".weights.h5"
@@ -107,7 +115,7 @@ def _check_hdf5_ending(path, max_shard_size):
         raise ValueError(f"The filename must end in `{ending}`{more}. Received: filepath={path}")
 
 
-def _check_key_map(key_map, ending, path):
+def _check_key_map(key_map: KeyMap | None, ending: str | None, path: str) -> None:
     """Raises ValueError where a file has no arrays by name."""
     if key_map is not None and ending not in FLAT:
         raise ValueError(
@@ -117,15 +125,15 @@ def _check_key_map(key_map, ending, path):
 
 @public("keras.saving.load_weights")
 def load_weights(
-    model,
-    filepath,
-    skip_mismatch=False,
+    model: Any,
+    filepath: FilePath,
+    skip_mismatch: bool = False,
     *,
-    by_name=False,
-    key_map=None,
-    objects_to_skip=(),
-    **kwargs,
-):
+    by_name: bool = False,
+    key_map: KeyMap | None = None,
+    objects_to_skip: Iterable[Any] | None = (),
+    **kwargs: Any,
+) -> None:
     """Loads weights into a built model, from any file that has some.
 
     Args:
@@ -192,7 +200,7 @@ def load_weights(
             weights.read(model, weights.OneFile(content, raw=file), skip_mismatch, skipped)
 
 
-def _check_of_folder(path, **options):
+def _check_of_folder(path: str, **options: Any) -> None:
     """Raises ValueError for what a checkpoint, which has a whole state, would not heed."""
     given = [name for name, value in options.items() if value]
     if given:
@@ -203,7 +211,7 @@ def _check_of_folder(path, **options):
         )
 
 
-def _ending(path):
+def _ending(path: str) -> str:
     """The ending of a file that has weights.
 
     Raises:
@@ -218,7 +226,7 @@ def _ending(path):
     )
 
 
-def _older_group(content, ending, raw):
+def _older_group(content: "h5py.File", ending: str, raw: BinaryFile) -> "h5py.Group | None":
     """The group with the weights of an older `.h5` file; None if it is none."""
     inside = hdf5.descend(content, "model_weights")
     if inside is not None:

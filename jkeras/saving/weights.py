@@ -6,6 +6,8 @@ import collections
 import contextlib
 import functools
 import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -22,9 +24,18 @@ from jkeras.saving import dialects, hdf5
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.hdf5_writing import make_group, write_array
 from jkeras.saving.paths import below, values_of
+from jkeras.saving.types import BinaryFile, Source, Target
+
+if TYPE_CHECKING:
+    import h5py
 
 
-def parts(owner, layers="layers", skipped=(), holds=lambda path: True):
+def parts(
+    owner: Any,
+    layers: str = "layers",
+    skipped: Iterable[Any] = (),
+    holds: Callable[[str], Any] = lambda path: True,
+) -> Iterator[tuple[str, Any]]:
     """(path, object) of everything that has variables of its own in a model file: layers, metrics,
     the optimizer.
 
@@ -46,25 +57,25 @@ class _Seen:
 
     MOST_VISITS = 8  # of one object, so that cycles end
 
-    def __init__(self, skipped, holds):
+    def __init__(self, skipped: Iterable[Any], holds: Callable[[str], Any]) -> None:
         self.done = set(map(id, skipped))
         self.holds = holds
         self.visits = collections.Counter()
         self.alive = []  # what has been visited: an id is that of one object as long as it is there
 
-    def enters(self, thing):
+    def enters(self, thing: Any) -> bool:
         """Whether an object or container is to be visited (again)."""
         self.alive.append(thing)
         self.visits[id(thing)] += 1
         return id(thing) not in self.done and self.visits[id(thing)] <= self.MOST_VISITS
 
-    def note(self, thing, path):
+    def note(self, thing: Any, path: str) -> None:
         """An object is done with once it has been met at a path that counts."""
         if self.holds(path):
             self.done.add(id(thing))
 
 
-def _visit(thing, path, seen, layers):
+def _visit(thing: Any, path: str, seen: _Seen, layers: str) -> Iterator[tuple[str, Any]]:
     if not seen.enters(thing):
         return
     seen.note(thing, path)
@@ -74,14 +85,14 @@ def _visit(thing, path, seen, layers):
         yield from _visit_value(value, below(path, step), seen, layers)
 
 
-def _visit_value(value, path, seen, layers):
+def _visit_value(value: Any, path: str, seen: _Seen, layers: str) -> Iterator[tuple[str, Any]]:
     if _is_saved(value):
         yield from _visit(value, path, seen, layers)
     elif isinstance(value, (list, tuple, dict)):
         yield from _visit_items(value, path, seen, layers)
 
 
-def _visit_items(container, path, seen, layers):
+def _visit_items(container: Any, path: str, seen: _Seen, layers: str) -> Iterator[tuple[str, Any]]:
     if not seen.enters(container):
         return
     counts = {}
@@ -97,7 +108,7 @@ def _visit_items(container, path, seen, layers):
         yield from _visit_value(item, f"{path}/{step}", seen, layers)
 
 
-def _step_of_item(item):
+def _step_of_item(item: Any) -> str | None:
     """The step of a path to an item of a list or dict; None where nothing of it is saved."""
     if _is_saved(item):
         return snake_case(type(item).__name__)
@@ -106,7 +117,7 @@ def _step_of_item(item):
     return None
 
 
-def _is_saved(value):
+def _is_saved(value: Any) -> bool:
     if isinstance(value, (type, SeedGenerator)):
         return False
     if isinstance(value, Module):
@@ -114,7 +125,7 @@ def _is_saved(value):
     return hasattr(value, "apply_gradients") and hasattr(value, "variables")
 
 
-def _attributes(thing):
+def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
     """(name, value) of the attributes that lead further, in order, private ones last.
 
     A graph's layers come first. Those of a subclassed model come where the name "layers" stands in
@@ -133,7 +144,7 @@ def _attributes(thing):
         yield name, attributes[name]
 
 
-def _properties(thing):
+def _properties(thing: Any) -> dict[str, Any]:
     """{name: value} of properties and the like in classes of users: other names of layers, which
     are theirs in Keras's files. Names that the base has, such as `metrics`, are none.
     """
@@ -152,12 +163,12 @@ def _properties(thing):
 
 
 @functools.cache
-def _is_of_base(cls):
+def _is_of_base(cls) -> bool:
     """Whether a class is not a user's."""
     return cls.__module__.partition(".")[0] in ("jkeras", "builtins")
 
 
-def _private_last(name):
+def _private_last(name: str) -> str:
     """The key by which attributes are sorted."""
     if name.startswith("_"):
         return f"~{name}"
@@ -213,19 +224,24 @@ class Slots:
         shapes: {key: shape} of those that are known.
     """
 
-    def __init__(self, groups, shapes, sums):
+    def __init__(
+        self,
+        groups: "list[tuple[h5py.Group, BinaryFile]]",
+        shapes: dict[str, tuple[int, ...]],
+        sums: Checksums,
+    ) -> None:
         self.groups = groups
         self.shapes = shapes
         self.sums = sums
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> np.ndarray:
         # who asks for it may change it, and the checksum is that of what was read
         return self._stored(key).copy()
 
-    def _stored(self, key):
+    def _stored(self, key: str) -> np.ndarray:
         return self.read(key, self.shapes.get(key))
 
-    def read(self, key, shape):
+    def read(self, key: str, shape: tuple[int, ...] | None) -> np.ndarray:
         """The array of a key, which must have a shape; of any where that is None."""
         for group, raw in self.groups:
             data = hdf5.child(group, key)
@@ -233,17 +249,17 @@ class Slots:
                 return hdf5.read_array(data, shape, self.sums, raw)
         raise KeyError(f"no array '{key}'")
 
-    def take(self, key):
+    def take(self, key: str) -> jax.Array:
         """The array as one of JAX's, which on a CPU takes over the memory."""
         return jax.device_put(self._stored(key))
 
-    def __contains__(self, key):
+    def __contains__(self, key: str) -> bool:
         return key in self.keys()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.keys())
 
-    def all_shapes(self):
+    def all_shapes(self) -> list[tuple[int, ...] | None]:
         """The shapes of "0", "1" and so on; those of a strange file, which are only compared."""
         shapes = {
             key: getattr(hdf5.child(group, key), "shape", None)
@@ -252,7 +268,7 @@ class Slots:
         }
         return [shapes.get(str(i)) for i in range(len(shapes))]
 
-    def keys(self):
+    def keys(self) -> list[str]:
         """The keys that are there."""
         return [key for group, _ in self.groups for key in group]
 
@@ -267,13 +283,19 @@ class OneFile:
         verify: raises where that one is not right; called when all has been read.
     """
 
-    def __init__(self, file, sums=None, raw=None, verify=lambda: None):
+    def __init__(
+        self,
+        file: "h5py.File",
+        sums: Checksums | None = None,
+        raw: BinaryFile | None = None,
+        verify: Callable[[], None] = lambda: None,
+    ) -> None:
         self.file = file
         self.sums = sums
         self.raw = raw
         self.verify = verify
 
-    def find(self, path):
+    def find(self, path: str) -> "list[tuple[h5py.Group, BinaryFile | None]]":
         """The groups of the variables of the object at a path; none if there is nothing."""
         before, _, last = path.rpartition("/")
         # the latter for the parts of MultiHeadAttention in Keras 2
@@ -284,13 +306,13 @@ class OneFile:
         return []
 
     @property
-    def layers(self):
+    def layers(self) -> str:
         """The step of paths to a model's layers."""
         if OLD_LAYERS in self.file:
             return OLD_LAYERS
         return "layers"
 
-    def make(self, path, name):
+    def make(self, path: str, name: str | None) -> "Writer":
         """A dict-like store for the variables of the object at a path."""
         group = make_group(self.file, below(path, "vars"), name)
         return Writer(lambda key, value: write_array(group, key, value, self.sums))
@@ -299,14 +321,14 @@ class OneFile:
 class Writer:
     """What `save_own_variables` puts arrays in."""
 
-    def __init__(self, put):
+    def __init__(self, put: Callable[[str, Any], None]) -> None:
         self.put = put
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: str, value: Any) -> None:
         self.put(key, value)
 
 
-def write(model, store, skipped=()):
+def write(model: Any, store: Target, skipped: Iterable[Any] = ()) -> None:
     """Writes the variables of a model, and of its optimizer where it has one, to a store."""
     for path, thing in parts(model, skipped=skipped):
         name = getattr(thing, "name", None)
@@ -322,7 +344,9 @@ def write(model, store, skipped=()):
             slots[str(i)] = np.asarray(variable.value)
 
 
-def read(model, store, skip_mismatch=False, skipped=()):
+def read(
+    model: Any, store: Source, skip_mismatch: bool = False, skipped: Iterable[Any] = ()
+) -> None:
     """Reads the variables of a model from a store.
 
     Args:
@@ -355,7 +379,9 @@ def read(model, store, skip_mismatch=False, skipped=()):
         sums.close()
 
 
-def _load_all(things, sums, before):
+def _load_all(
+    things: list[tuple[str, Any, Iterable]], sums: Checksums, before: list[tuple[Variable, Any]]
+) -> list[str]:
     """Loads what fits, and gives what does not, in words. What is replaced is added to `before`."""
     problems = []
     there = {id(thing) for _, thing, groups in things if groups}
@@ -377,7 +403,7 @@ def _load_all(things, sums, before):
     return problems
 
 
-def refuse_or_warn(model, problems, skip_mismatch, advice=""):
+def refuse_or_warn(model: Any, problems: list[str], skip_mismatch: bool, advice: str = "") -> None:
     """Says what of a file does not fit a model, if anything: an error, or a warning with
     `skip_mismatch`.
 
@@ -396,7 +422,7 @@ def refuse_or_warn(model, problems, skip_mismatch, advice=""):
         )
 
 
-def listed(problems, most=20):
+def listed(problems: list[str], most: int = 20) -> str:
     """Problems in one line, and how many more there are.
 
     >>> listed(["a", "b", "c"], 2)
@@ -408,18 +434,18 @@ def listed(problems, most=20):
     return "; ".join(shown)
 
 
-def _put_back(before):
+def _put_back(before: list[tuple[Variable, Any]]) -> None:
     for variable, value in before:
         variable.held = value
 
 
-def _variables_of(thing):
+def _variables_of(thing: Any) -> list[Variable]:
     if isinstance(thing, Layer):
         return list(own_variables(thing).values())
     return list(getattr(thing, "variables", ()))
 
 
-def _shapes(thing):
+def _shapes(thing: Any) -> dict[str, tuple[int, ...]]:
     """{key: shape} for what keeps its variables in the common way."""
     if not isinstance(thing, Layer):
         variables = getattr(thing, "variables", ())
@@ -430,9 +456,9 @@ def _shapes(thing):
     return {str(i): tuple(variable.shape) for i, variable in enumerate(variables)}
 
 
-def _load_own(thing, slots):
+def _load_own(thing: Any, slots: Slots) -> None:
 
-    def read_number(number, shape):
+    def read_number(number: int, shape: tuple[int, ...]) -> jax.Array:
         return jax.device_put(slots.read(str(number), shape))
 
     pairs = _optimizer_pairs(thing, slots)
@@ -445,7 +471,7 @@ def _load_own(thing, slots):
         thing.load_own_variables(slots)
 
 
-def _optimizer_pairs(thing, slots):
+def _optimizer_pairs(thing: Any, slots: Slots) -> list[tuple[Variable, int]] | None:
     """[(variable, number)] of an optimizer that loads as ours do; None of anything else."""
     if getattr(type(thing), "load_own_variables", None) is not Optimizer.load_own_variables:
         return None

@@ -42,7 +42,7 @@ def row(*kinds: Kind, least: int | None = None) -> Kind:
     """A list with one of each, of which those from `least` on may be left out."""
     few = len(kinds) if least is None else least
 
-    def holds(value):
+    def holds(value: typing.Any) -> bool:
         if not isinstance(value, list) or not few <= len(value) <= len(kinds):
             return False
         return all(kind.holds(word) for kind, word in zip(kinds, value))
@@ -63,17 +63,17 @@ def one_of(*values: typing.Any) -> Kind:
     return Kind(f"one of {values}", lambda value: value in values)
 
 
-def _is_number(value):
+def _is_number(value: typing.Any) -> bool:
     return type(value) in (int, float, bool)
 
 
-def _is_numbers(value, levels=DEEPEST):
+def _is_numbers(value: typing.Any, levels: int = DEEPEST) -> bool:
     if isinstance(value, list) and levels:
         return all(_is_numbers(inner, levels - 1) for inner in value)
     return value is None or _is_number(value)
 
 
-def _is_dtype(value):
+def _is_dtype(value: typing.Any) -> bool:
     try:
         return isinstance(value, str) and jnp.dtype(value).kind not in "OSUM"
     except TypeError:
@@ -130,5 +130,5 @@ def check_words(
             )
 
 
-def _shown(value):
+def _shown(value: typing.Any) -> str:
     return readable(repr(value), 200)

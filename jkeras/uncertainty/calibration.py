@@ -78,7 +78,7 @@ def temperature(logits: Any, labels: Any) -> jax.Array:
     return jnp.where(is_separable | is_chance | are_probabilities, jnp.nan, best)
 
 
-def _rows(labels, logits):
+def _rows(labels: Any, logits: Any) -> tuple[jax.Array, jax.Array]:
     """(labels (rows,), logits (rows, classes)); of one sigmoid those of both labels."""
     logits, labels = as_floats(logits), jnp.asarray(labels)
     check_numbers(logits, "temperature", "logits")
@@ -94,19 +94,19 @@ def _rows(labels, logits):
     return labels_and_scores(labels, logits, "temperature", "logits")
 
 
-def _check_possible(are_possible):
+def _check_possible(are_possible: bool) -> None:
     if not are_possible:
         received = "a label whose logit is -inf"
         raise ValueError(explain("temperature", "labels of classes that may be", received))
 
 
-def _check_logits(are_probabilities):
+def _check_logits(are_probabilities: bool) -> None:
     if are_probabilities:
         fix = "give what goes into the softmax, or `np.log(probabilities)`"
         raise ValueError(explain("temperature", "logits", "probabilities: rows add up to 1", fix))
 
 
-def _check_exists(is_separable, is_chance):
+def _check_exists(is_separable: bool, is_chance: bool) -> None:
     wanted = "logits of which some T is best"
     if is_separable:
         received = "such that the label has the largest in every row: the best T is 0"
@@ -123,7 +123,7 @@ def _minimum(above: jax.Array) -> jax.Array:
     one such place, and the derivative's sign says on which side it is.
     """
 
-    def step(search):
+    def step(search: _Search) -> _Search:
         slope, curvature = _derivatives(above, search.place)
         low = jnp.where(slope < 0, search.place, search.low)
         high = jnp.where(slope < 0, search.high, search.place)
@@ -132,7 +132,7 @@ def _minimum(above: jax.Array) -> jax.Array:
         place = jnp.where(is_inside, newton, (low + high) / 2)
         return _Search(place, low, high, jnp.abs(place - search.place), search.steps + 1)
 
-    def goes_on(search):
+    def goes_on(search: _Search) -> jax.Array:
         return (search.change > SMALLEST_STEP) & (search.steps < STEPS)
 
     reach = jnp.asarray(REACH, above.dtype)
@@ -140,7 +140,7 @@ def _minimum(above: jax.Array) -> jax.Array:
     return jax.lax.while_loop(goes_on, step, start).place
 
 
-def _derivatives(above, log_temperature):
+def _derivatives(above: jax.Array, log_temperature: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The first and the second derivative of the mean loss by log T."""
     probabilities = jax.nn.softmax(above * jnp.exp(-log_temperature), axis=-1)
     # what has no probability counts for nothing, were it infinitely far below

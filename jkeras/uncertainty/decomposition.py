@@ -65,7 +65,7 @@ def decomposition(member_probabilities: Any, from_logits: bool = False) -> Decom
     return Decomposition(_entropy(mean), jnp.mean(_entropy(members), axis=0), divergences.mean(0))
 
 
-def _entropy(probabilities):
+def _entropy(probabilities: jax.Array) -> jax.Array:
     return jnp.sum(jax.scipy.special.entr(probabilities), axis=-1)
 
 

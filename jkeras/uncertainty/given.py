@@ -80,7 +80,7 @@ def as_probabilities(
     return jnp.where(valid if is_single else valid[..., None], scores, jnp.nan)
 
 
-def _are_probabilities(library, scores, is_single):
+def _are_probabilities(library: Any, scores: Any, is_single: bool) -> Any:
     """Of each row, or of each number where each stands alone."""
     within = (scores >= -OF_ONE) & (scores <= 1 + (OF_ONE if is_single else OF_SUM))
     if is_single:
@@ -88,7 +88,9 @@ def _are_probabilities(library, scores, is_single):
     return within.all(-1) & (library.abs(scores.sum(-1) - 1) <= OF_SUM)
 
 
-def _check_probabilities(scores, is_single, where, name, fix):
+def _check_probabilities(
+    scores: np.ndarray, is_single: bool, where: str, name: str, fix: str
+) -> None:
     if not scores.size or _are_probabilities(np, scores, is_single).all():
         return
     wanted = f"`{name}` between 0 and 1" + ("" if is_single else " that add up to 1 in each row")

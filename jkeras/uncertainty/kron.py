@@ -17,7 +17,7 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.explain.products import product_of
-from jkeras.explain.sites import uses
+from jkeras.explain.sites import Use, uses
 from jkeras.uncertainty.curvature import Columns, Diagonal, over_rows
 
 LARGEST_FACTOR = 8192  # rows of a factor: 256 MiB in float32
@@ -107,13 +107,13 @@ def kronecker(columns: Columns) -> Diagonal:
     return _diagonal(lefts, rights, meeting.orders)
 
 
-def _gram(rows):
+def _gram(rows: jax.Array) -> jax.Array:
     """The product of (rows, positions, numbers) with itself."""
     flat = rows.reshape(-1, rows.shape[-1])
     return flat.T @ flat
 
 
-def _diagonal(lefts, rights, orders):
+def _diagonal(lefts: list[jax.Array], rights: list[jax.Array], orders: list) -> Diagonal:
     """The products of factors in their own basis."""
     values, blocks = [], []
     for left, right, order in zip(lefts, rights, orders):
@@ -123,7 +123,7 @@ def _diagonal(lefts, rights, orders):
     return Diagonal(jnp.concatenate(values), Blocks(tuple(blocks)))
 
 
-def _eigen(matrix):
+def _eigen(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Eigenvalues and eigenvectors; values that are below 0 by rounding are 0."""
     values, vectors = jnp.linalg.eigh(matrix)
     return jnp.maximum(values, 0), vectors
@@ -163,7 +163,7 @@ class _Meeting:
         return tuple([array.shape for array in arrays] for arrays in found)
 
 
-def _product(leaf, found):
+def _product(leaf: jax.Array, found: list[Use]) -> tuple[jax.Array, jax.Array, np.ndarray | None]:
     """(inputs, slopes, order) of a weight; where no product is known, its gradient as one."""
     product = product_of(found[0]) if len(found) == 1 else None
     if product is not None:
@@ -175,7 +175,7 @@ def _product(leaf, found):
     return jnp.ones((1, 1)), gradient.reshape(1, -1), None
 
 
-def _check(columns, meeting, inputs, slopes):
+def _check(columns: Columns, meeting: _Meeting, inputs: list, slopes: list) -> None:
     """Raises ValueError where a factor is too large, and says of which weight."""
     paths = jax.tree_util.tree_leaves_with_path(columns.params)
     for (path, leaf), (_, rows), (_, width), kinds in zip(paths, inputs, slopes, meeting.kinds):

@@ -7,7 +7,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,9 @@ from jkeras.uncertainty.posterior import (
     posterior,
     sampled_outputs,
 )
+
+if TYPE_CHECKING:
+    from jkeras.training.types import Tree
 
 LAST = "last_layer"
 LIKELIHOODS = ("classification", "regression")
@@ -145,7 +148,7 @@ class Laplace:
         mean, variance = found
         return mean, variance + self.noise**2
 
-    def _check_link(self, link, rng):
+    def _check_link(self, link: str, rng: Any) -> None:
         check_choice("link", link, LINKS, WHERE)
         kind = self.likelihood.kind
         if kind == "gaussian":
@@ -241,7 +244,7 @@ def laplace(
     return Laplace(model, fitted, (fixed, state), Likelihood(kind), noise, function)
 
 
-def _check_precision(prior_precision, noise):
+def _check_precision(prior_precision: Any, noise: Any) -> None:
     for name, value in (("a prior_precision", prior_precision), ("noise", noise)):
         is_number = not isinstance(value, str) and np.ndim(value) == 0
         if not (is_number and value > 0) and value != TUNED:
@@ -249,7 +252,7 @@ def _check_precision(prior_precision, noise):
             raise ValueError(explain(WHERE, wanted, f"{value!r}"))
 
 
-def _check_probabilities(model, params, state, x):
+def _check_probabilities(model: Any, params: "Tree", state: "Tree", x: Any) -> None:
     """Looks at what a classifier that is to give probabilities gives for some rows."""
     some = jax.tree_util.tree_map(lambda v: v[:ROWS_LOOKED_AT], x)
     outputs, _ = model.apply(params, state, some, training=False)
@@ -257,7 +260,7 @@ def _check_probabilities(model, params, state, x):
     as_probabilities(outputs, WHERE, "outputs", fix=fix)
 
 
-def _check_residuals(fitted, y):
+def _check_residuals(fitted: Posterior, y: Any) -> None:
     """Where all labels are hit, any noise makes less of them than a smaller one."""
     scatter = float(jnp.sum(jnp.asarray(y, "float32") ** 2))
     if float(fitted.residuals.squares) <= EXACT**2 * scatter:
@@ -266,7 +269,7 @@ def _check_residuals(fitted, y):
         raise ValueError(explain(WHERE, "labels around the outputs", received, fix))
 
 
-def _check_digits(digits):
+def _check_digits(digits: Any) -> None:
     """Sees that the covariance is not made of roundings: of inputs far from zero, which are nearly
     the same in all rows, float32 keeps no digits of how they differ.
     """
@@ -283,7 +286,9 @@ def _check_digits(digits):
         warnings.warn(explain(WHERE, wanted, received, fix), stacklevel=3)
 
 
-def _function(model, likelihood, from_logits, params, state, x):
+def _function(
+    model: Any, likelihood: str, from_logits: bool | None, params: "Tree", state: "Tree", x: Any
+) -> "tuple[str, _Outputs]":
     """(kind of the likelihood, `_Outputs`)"""
     if likelihood == "regression":
         return "gaussian", _Outputs(model, None, True)
@@ -309,7 +314,19 @@ class _Outputs:
         return logits_of(self.model, params, state, x, **options)
 
 
-def _fit(function, kind, structure, batch_size, tuned, uncertain, fixed, state, x, y, *numbers):
+def _fit(
+    function: Callable[..., Any],
+    kind: str,
+    structure: str,
+    batch_size: int | None,
+    tuned: tuple,
+    uncertain: "Tree",
+    fixed: "Tree",
+    state: "Tree",
+    x: Any,
+    y: Any,
+    *numbers: Any,
+) -> Posterior:
     prior_precision, noise = numbers
     fitted = posterior(
         lambda params, x: function(params, fixed, state, x),
@@ -325,7 +342,17 @@ def _fit(function, kind, structure, batch_size, tuned, uncertain, fixed, state, 
     return fitted.tuned(*tuned)
 
 
-def _predict(function, kind, link, samples, fitted, fixed, state, x, key):
+def _predict(
+    function: Callable[..., Any],
+    kind: str,
+    link: str,
+    samples: int,
+    fitted: Posterior,
+    fixed: "Tree",
+    state: "Tree",
+    x: Any,
+    key: jax.Array | None,
+) -> Any:
     of_params = lambda params, x: function(params, fixed, state, x)  # noqa: E731
     if link == "mc" and kind != "gaussian":
         logits = sampled_outputs(of_params, fitted, x, key, samples)
@@ -337,7 +364,9 @@ def _predict(function, kind, link, samples, fitted, fixed, state, x, key):
     return averaged(mean, covariance, kind, link)
 
 
-def _uncertain(model, params, state, x, only_last):
+def _uncertain(
+    model: Any, params: "Tree", state: "Tree", x: Any, only_last: bool
+) -> "tuple[Tree, Tree]":
     """(params that are uncertain, others).
 
     Raises:

@@ -87,7 +87,7 @@ class Likelihood:
             wanted = f"labels {shape}"
         raise ValueError(explain(WHERE, wanted, f"shape {y.shape} of {y.dtype}"))
 
-    def _numbers(self, y):
+    def _numbers(self, y: jax.Array) -> jax.Array:
         """Labels of one sigmoid, which are probabilities, or of a regression."""
         if self.kind == "sigmoid":
             return as_probabilities(y, WHERE, "y", fix="give 0 and 1, or probabilities")
@@ -115,7 +115,7 @@ def averaged(mean: jax.Array, covariance: jax.Array, kind: str, link: str) -> ja
     return jax.nn.sigmoid(scaled) if kind == "sigmoid" else jax.nn.softmax(scaled)
 
 
-def _by_bridge(mean, covariance):
+def _by_bridge(mean: jax.Array, covariance: jax.Array) -> jax.Array:
     """The mean of the Dirichlet distribution that a normal one of logits is turned into.
 
     Logits matter up to a number for each row, so the normal distribution is first conditioned on a

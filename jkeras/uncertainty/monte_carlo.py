@@ -3,6 +3,7 @@
 import functools
 import typing
 from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,9 @@ from jkeras.core.layer import Layer
 from jkeras.core.weights.rng import as_key
 from jkeras.explain.running import by_batches, is_traced, program_of, rows_of, values_of
 from jkeras.kernel.apply import apply
+
+if typing.TYPE_CHECKING:
+    from jkeras.training.types import Tree
 
 
 class Samples(typing.NamedTuple):
@@ -80,7 +84,7 @@ def mc_dropout(
     key = as_key(rng)
     run = program_of(model, ("mc_dropout", samples, at_once), lambda: _program(model, at_once))
 
-    def of_batch(x, begin):
+    def of_batch(x: Any, begin: Any) -> Any:
         keys = jax.random.split(jax.random.fold_in(key, begin), samples)
         return run(params, state, x, keys)
 
@@ -94,12 +98,12 @@ def mc_dropout(
     return Samples(mean, std, sampled)
 
 
-def _program(model, at_once):
+def _program(model: Any, at_once: int) -> Callable[..., Any]:
     """`(params, state, x, keys) -> (rows, samples, …)`, compiled."""
 
     @jax.jit
-    def run(params, state, x, keys):
-        def one(key):
+    def run(params: "Tree", state: "Tree", x: Any, keys: jax.Array) -> Any:
+        def one(key: jax.Array) -> Any:
             options = dict(rng=key, training=True, noise_alone=True)
             return apply(model, params, state, (x,), {}, **options)[0]
 
@@ -109,7 +113,7 @@ def _program(model, at_once):
     return run
 
 
-def _check_differ(sampled, samples):
+def _check_differ(sampled: Any, samples: int) -> None:
     leaves = jax.tree_util.tree_leaves(sampled)
     if samples == 1 or is_traced(sampled) or not all(leaf.size for leaf in leaves):
         return

@@ -243,5 +243,5 @@ def sampled_outputs(
     return outputs + jnp.einsum("rop,sp->sro", scaled, normal, precision="highest")
 
 
-def _exact(left, right):
+def _exact(left: jax.Array, right: jax.Array) -> jax.Array:
     return jnp.matmul(left, right, precision="highest")

@@ -65,7 +65,7 @@ class Reliability(typing.NamedTuple):
         return axes
 
 
-def _new_axes():
+def _new_axes() -> Any:
     try:
         from matplotlib import pyplot
     except ImportError as error:
@@ -109,14 +109,16 @@ def reliability_diagram(
     count = jnp.zeros(bins, "int32").at[numbers].add(1)
     total = jnp.maximum(count, 1).astype(confidence.dtype)
 
-    def mean(values):
+    def mean(values: jax.Array) -> jax.Array:
         return jnp.zeros(bins, confidence.dtype).at[numbers].add(values) / total
 
     accuracy = mean(is_right.astype(confidence.dtype))
     return Reliability(jnp.asarray(edges), accuracy, mean(confidence), count)
 
 
-def _rights_and_confidence(labels, probabilities, from_logits, where):
+def _rights_and_confidence(
+    labels: Any, probabilities: Any, from_logits: bool, where: str
+) -> tuple[jax.Array, jax.Array]:
     probabilities = as_floats(probabilities)
     if probabilities.ndim == 2 and probabilities.shape[1] == 1:
         probabilities = probabilities[:, 0]
@@ -131,7 +133,7 @@ def _rights_and_confidence(labels, probabilities, from_logits, where):
     return jnp.argmax(probabilities, axis=-1) == labels, jnp.max(probabilities, axis=-1)
 
 
-def _edges(bins, dtype):
+def _edges(bins: int, dtype: Any) -> np.ndarray:
     """Edges in a type in which numbers lie on the same sides of them as of the exact ones."""
     exact = np.linspace(0, 1, bins + 1)
     edges = exact.astype(dtype)

@@ -128,11 +128,11 @@ def sample_crps(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(jnp.abs(y_pred - targets), axis=-1) - half_distance
 
 
-def _log(probabilities):
+def _log(probabilities: jax.Array) -> jax.Array:
     return jnp.log(jnp.maximum(probabilities, jnp.finfo(probabilities.dtype).eps))
 
 
-def _as_one_hot(y_true, y_pred, where):
+def _as_one_hot(y_true: Any, y_pred: jax.Array, where: str) -> jax.Array:
     """Labels in the shape of the probabilities; of one class as they are."""
     labels, shape = jnp.asarray(y_true), y_pred.shape
     if labels.shape == shape:
@@ -149,7 +149,7 @@ def _as_one_hot(y_true, y_pred, where):
     return jax.nn.one_hot(labels.astype("int32"), shape[-1], dtype=y_pred.dtype)
 
 
-def _targets_like(y_true, mean, where):
+def _targets_like(y_true: Any, mean: jax.Array, where: str) -> jax.Array:
     """Targets in the shape of the means; a last axis of size 1 may be missing."""
     targets = as_floats(y_true)
     if targets.shape == mean.shape[:-1] and mean.shape[-1] == 1:

@@ -63,7 +63,7 @@ def batch_statistics(
     return tree.merge(state, tree.unflatten(totals.items()))
 
 
-def _momenta(model):
+def _momenta(model: Any) -> dict[tuple[str, ...], float]:
     """{path of a statistic: share of the old value that a step keeps}"""
     return {
         (*path, name): layer.momentum

@@ -1,6 +1,7 @@
 """`SWAG`, the callback that gathers SWAG's distribution in a `fit`, and predicts by it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,9 @@ from jkeras.explain.running import by_batches, program_of
 from jkeras.kernel import tree
 from jkeras.uncertainty import swag
 from jkeras.uncertainty.statistics import batch_statistics
+
+if TYPE_CHECKING:
+    from jkeras.training.types import Tree
 
 WHERE = "uncertainty.SWAG"
 
@@ -125,22 +129,22 @@ class SWAG(Callback):
         return jax.tree_util.tree_map(lambda *parts: np.stack(parts), *found)
 
 
-def _outputs(model):
+def _outputs(model: Any) -> Callable[..., Any]:
     return lambda params, state, x: model.apply(params, state, x, training=False)[0]
 
 
-def _like(values, params):
+def _like(values: "Tree", params: "Tree") -> "Tree":
     """Values in the dtypes of params."""
     return jax.tree_util.tree_map(lambda v, p: v.astype(p.dtype), values, params)
 
 
-def _as_lists(values):
+def _as_lists(values: "Tree") -> list:
     """A nested dict of arrays as JSON data."""
     flat = tree.flatten(values)
     return [[list(path), np.asarray(v).tolist(), v.shape, str(v.dtype)] for path, v in flat]
 
 
-def _as_tree(lists):
+def _as_tree(lists: Iterable[Sequence[Any]]) -> "Tree":
     return tree.unflatten(
         (tuple(path), jnp.asarray(np.asarray(values, dtype).reshape(shape)))
         for path, values, shape, dtype in lists

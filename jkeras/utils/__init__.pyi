@@ -4,44 +4,35 @@ from jkeras.core.names.registry import CustomObjectScope as CustomObjectScope
 from jkeras.core.names.registry import CustomObjectScope as custom_object_scope
 from jkeras.utils import bounding_boxes as bounding_boxes
 from jkeras.utils import legacy as legacy
+from jkeras.utils.archives import extract_archive as extract_archive
+from jkeras.utils.arrays import normalize as normalize
+from jkeras.utils.arrays import pad_sequences as pad_sequences
+from jkeras.utils.arrays import to_categorical as to_categorical
 from jkeras.utils.batches import PyDataset as PyDataset
 from jkeras.utils.batches import PyDataset as Sequence
+from jkeras.utils.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
+from jkeras.utils.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
+from jkeras.utils.buckets import bucket_by_length as bucket_by_length
 from jkeras.utils.config import Config as Config
+from jkeras.utils.datasets import timeseries_dataset_from_array as timeseries_dataset_from_array
+from jkeras.utils.devices import report_devices as report_devices
 from jkeras.utils.feature_space import FeatureSpace as FeatureSpace
+from jkeras.utils.files import get_file as get_file
+from jkeras.utils.folders import audio_dataset_from_directory as audio_dataset_from_directory
+from jkeras.utils.folders import image_dataset_from_directory as image_dataset_from_directory
+from jkeras.utils.folders import text_dataset_from_directory as text_dataset_from_directory
+from jkeras.utils.images import array_to_img as array_to_img
+from jkeras.utils.images import img_to_array as img_to_array
+from jkeras.utils.images import load_img as load_img
+from jkeras.utils.images import save_img as save_img
 from jkeras.utils.packing import pack_sequences as pack_sequences
+from jkeras.utils.plotting import model_to_dot as model_to_dot
+from jkeras.utils.plotting import plot_model as plot_model
 from jkeras.utils.progbar import Progbar as Progbar
+from jkeras.utils.splitting import split_dataset as split_dataset
+from jkeras.utils.tensors import get_source_inputs as get_source_inputs
 from jkeras.utils.text_lines import TextLines as TextLines
 
-def array_to_img(x: Any, data_format: Any = None, scale: Any = True, dtype: Any = None) -> Any: ...
-def audio_dataset_from_directory(
-    directory: Any,
-    labels: Any = 'inferred',
-    label_mode: Any = 'int',
-    class_names: Any = None,
-    batch_size: Any = 32,
-    sampling_rate: Any = None,
-    output_sequence_length: Any = None,
-    ragged: Any = False,
-    shuffle: Any = True,
-    seed: Any = None,
-    validation_split: Any = None,
-    subset: Any = None,
-    follow_links: Any = False,
-    verbose: Any = True,
-) -> Any: ...
-def bucket_by_length(
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
-    *,
-    batch_size: Any = 32,
-    lengths: Any = None,
-    value: Any = 0,
-    mask: Any = False,
-    per_step: Any = False,
-    shuffle: Any = False,
-    seed: Any = None,
-) -> Any: ...
 def clear_session(free_memory: Any = True) -> Any: ...
 def deserialize_keras_object(
     config: Any,
@@ -51,144 +42,16 @@ def deserialize_keras_object(
 ) -> Any: ...
 def disable_interactive_logging() -> Any: ...
 def enable_interactive_logging() -> Any: ...
-def extract_archive(file_path: Any, path: Any = '.', archive_format: Any = 'auto') -> Any: ...
 def get_custom_objects() -> Any: ...
-def get_file(
-    fname: Any = None,
-    origin: Any = None,
-    untar: Any = False,
-    md5_hash: Any = None,
-    file_hash: Any = None,
-    cache_subdir: Any = 'datasets',
-    hash_algorithm: Any = 'auto',
-    extract: Any = False,
-    archive_format: Any = 'auto',
-    cache_dir: Any = None,
-    force_download: Any = False,
-) -> Any: ...
 def get_registered_name(obj: Any) -> Any: ...
 def get_registered_object(
     name: Any,
     custom_objects: Any = None,
     module_objects: Any = None,
 ) -> Any: ...
-def get_source_inputs(tensor: Any) -> Any: ...
-def image_dataset_from_directory(
-    directory: Any,
-    labels: Any = 'inferred',
-    label_mode: Any = 'int',
-    class_names: Any = None,
-    color_mode: Any = 'rgb',
-    batch_size: Any = 32,
-    image_size: Any = ...,
-    shuffle: Any = True,
-    seed: Any = None,
-    validation_split: Any = None,
-    subset: Any = None,
-    interpolation: Any = 'bilinear',
-    follow_links: Any = False,
-    crop_to_aspect_ratio: Any = False,
-    pad_to_aspect_ratio: Any = False,
-    data_format: Any = None,
-    format: Any = 'tf',
-    verbose: Any = True,
-) -> Any: ...
-def img_to_array(img: Any, data_format: Any = None, dtype: Any = None) -> Any: ...
 def is_interactive_logging_enabled() -> Any: ...
 def is_keras_tensor(x: Any) -> Any: ...
-def load_img(
-    path: Any,
-    color_mode: Any = 'rgb',
-    target_size: Any = None,
-    interpolation: Any = 'nearest',
-    keep_aspect_ratio: Any = False,
-) -> Any: ...
-def model_to_dot(
-    model: Any,
-    show_shapes: Any = False,
-    show_dtype: Any = False,
-    show_layer_names: Any = True,
-    rankdir: Any = 'TB',
-    expand_nested: Any = False,
-    dpi: Any = 200,
-    subgraph: Any = False,
-    show_layer_activations: Any = False,
-    show_trainable: Any = False,
-    splines: Any = 'ortho',
-    **kwargs: Any,
-) -> Any: ...
-def normalize(x: Any, axis: Any = -1, order: float = 2) -> Any: ...
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any: ...
-def pad_sequences(
-    sequences: Any,
-    maxlen: Any = None,
-    dtype: Any = 'int32',
-    padding: Any = 'pre',
-    truncating: Any = 'pre',
-    value: Any = 0.0,
-) -> Any: ...
-def plot_model(
-    model: Any,
-    to_file: Any = 'model.png',
-    show_shapes: Any = False,
-    show_dtype: Any = False,
-    show_layer_names: Any = False,
-    rankdir: Any = 'TB',
-    expand_nested: Any = False,
-    dpi: Any = 200,
-    show_layer_activations: Any = False,
-    show_trainable: Any = False,
-    splines: Any = 'ortho',
-    **kwargs: Any,
-) -> Any: ...
 def register_keras_serializable(package: Any = 'Custom', name: Any = None) -> Any: ...
-def report_devices() -> Any: ...
-def save_img(
-    path: Any,
-    x: Any,
-    data_format: Any = None,
-    file_format: Any = None,
-    scale: Any = True,
-    **kwargs: Any,
-) -> Any: ...
 def serialize_keras_object(obj: Any) -> Any: ...
 def set_random_seed(seed: Any) -> Any: ...
-def split_dataset(
-    dataset: Any,
-    left_size: Any = None,
-    right_size: Any = None,
-    shuffle: Any = False,
-    seed: Any = None,
-    preferred_backend: Any = None,
-) -> Any: ...
 def standardize_dtype(dtype: Any) -> Any: ...
-def text_dataset_from_directory(
-    directory: Any,
-    labels: Any = 'inferred',
-    label_mode: Any = 'int',
-    class_names: Any = None,
-    batch_size: Any = 32,
-    max_length: Any = None,
-    shuffle: Any = True,
-    seed: Any = None,
-    validation_split: Any = None,
-    subset: Any = None,
-    follow_links: Any = False,
-    format: Any = 'tf',
-    verbose: Any = True,
-) -> Any: ...
-def timeseries_dataset_from_array(
-    data: Any,
-    targets: Any,
-    sequence_length: Any,
-    sequence_stride: Any = 1,
-    sampling_rate: Any = 1,
-    batch_size: Any = 128,
-    shuffle: Any = False,
-    seed: Any = None,
-    start_index: Any = None,
-    end_index: Any = None,
-    format: Any = 'tf',
-) -> Any: ...
-def to_categorical(x: Any, num_classes: Any = None) -> Any: ...
-def unpack_x_y_sample_weight(data: Any) -> Any: ...

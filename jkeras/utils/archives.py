@@ -23,6 +23,9 @@ from jkeras.core.names.registry import public
 from jkeras.saving.partial import Partial
 from jkeras.core.errors import readable
 
+if typing.TYPE_CHECKING:
+    import tarfile
+
 CHUNK = 1 << 16
 # an archive may unpack to so many times its size, and to so many bytes in any case
 RATIO = 100
@@ -37,7 +40,11 @@ COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.op
 
 
 @public("jkeras.utils.extract_archive")
-def extract_archive(file_path, path=".", archive_format="auto"):
+def extract_archive(
+    file_path: str | os.PathLike,
+    path: str | os.PathLike = ".",
+    archive_format: str | collections.abc.Sequence[str] | None = "auto",
+) -> bool:
     """Unpacks a tar or zip archive into a folder: files and folders only, and only below it.
 
     It is unpacked beside the folder first, and comes into it when all is there.
@@ -66,7 +73,11 @@ def extract_archive(file_path, path=".", archive_format="auto"):
         )
 
 
-def unpack(file_path, path, archive_format="auto"):
+def unpack(
+    file_path: str | os.PathLike,
+    path: str | os.PathLike,
+    archive_format: str | collections.abc.Sequence[str] | None = "auto",
+) -> bool:
     """As `extract_archive`, but returns whether the file was an archive of one of the formats."""
     openers = {"tar": _opened_tar, "zip": _opened_zip}
     check_regular(file_path)
@@ -80,7 +91,7 @@ def unpack(file_path, path, archive_format="auto"):
     return False
 
 
-def _formats(archive_format):
+def _formats(archive_format: str | collections.abc.Sequence[str] | None) -> list[str]:
     """The names of formats to try."""
     if archive_format == "auto":
         return ["tar", "zip"]
@@ -99,7 +110,9 @@ class _Member(typing.NamedTuple):
 
 
 @contextlib.contextmanager
-def _opened_tar(path):
+def _opened_tar(
+    path: str | os.PathLike,
+) -> collections.abc.Iterator[collections.abc.Iterator[_Member] | None]:
     """The members of a tar archive, or None where it is none."""
     import tarfile  # on first use, as it takes time
 
@@ -112,7 +125,7 @@ def _opened_tar(path):
             yield _tar_members(archive)
 
 
-def _tar_members(archive):
+def _tar_members(archive: "tarfile.TarFile") -> collections.abc.Iterator[_Member]:
     for info in archive:
         opened = functools.partial(archive.extractfile, info)
         yield _Member(info.name, info.isdir(), info.isreg(), opened)
@@ -122,7 +135,7 @@ def _tar_members(archive):
 
 
 @contextlib.contextmanager
-def _inflated(path):
+def _inflated(path: str | os.PathLike) -> "collections.abc.Iterator[_Counted]":
     """A stream of what a file holds, as `_Counted`."""
     with open(path, "rb") as file:
         magic = file.read(6)
@@ -142,17 +155,17 @@ class _Counted(io.RawIOBase):
         most: how many bytes it may have.
     """
 
-    def __init__(self, file, most):
+    def __init__(self, file: typing.Any, most: int) -> None:
         super().__init__()
         self.file = file
         self.most = most
         self.at = 0
 
-    def tell(self):
+    def tell(self) -> int:
         """The position."""
         return self.at
 
-    def seek(self, offset, whence=io.SEEK_SET):
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Passes over bytes."""
         if whence != io.SEEK_SET or offset < self.at:
             raise _Refused("its members lie in one another")
@@ -160,7 +173,7 @@ class _Counted(io.RawIOBase):
             pass
         return self.at
 
-    def read(self, size=-1):
+    def read(self, size: int = -1) -> bytes:
         """The next bytes."""
         if not 0 <= size <= LONGEST_HEADER:
             raise _Refused(f"a header of {size} bytes")
@@ -172,7 +185,9 @@ class _Counted(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def _opened_zip(path):
+def _opened_zip(
+    path: str | os.PathLike,
+) -> collections.abc.Iterator[collections.abc.Iterator[_Member] | None]:
     """The members of a zip archive, or None where it is none."""
     if not zipfile.is_zipfile(path):
         yield None
@@ -183,7 +198,7 @@ def _opened_zip(path):
         yield _zip_members(archive)
 
 
-def _zip_members(archive):
+def _zip_members(archive: zipfile.ZipFile) -> collections.abc.Iterator[_Member]:
     for info in archive.infolist():
         kind = stat.S_IFMT(info.external_attr >> 16)
         is_file = kind in (0, stat.S_IFREG)
@@ -196,7 +211,7 @@ class _Refused(Exception):
 
 
 @contextlib.contextmanager
-def _reading(archive):
+def _reading(archive: str | os.PathLike) -> collections.abc.Iterator[None]:
     """Turns what readers of archives raise, which is anything for a hostile one, into one kind of
     error.
     """
@@ -210,7 +225,11 @@ def _reading(archive):
         ) from None
 
 
-def _unpack_all(archive, folder, members):
+def _unpack_all(
+    archive: str | os.PathLike,
+    folder: str | os.PathLike,
+    members: collections.abc.Iterator[_Member],
+) -> None:
     """Writes members below a folder."""
     folder = pathlib.Path(folder).absolute()
     if folder.exists() and not folder.is_dir():
@@ -241,7 +260,7 @@ class _Room:
         folder: path.
     """
 
-    def __init__(self, archive, folder):
+    def __init__(self, archive: str | os.PathLike, folder: str) -> None:
         size = os.path.getsize(archive)
         self.archive = archive
         self.folder = pathlib.Path(folder)
@@ -249,7 +268,7 @@ class _Room:
         self.places_left = FREE_PLACES + size // BYTES_EACH
         self.skipped = []  # names
 
-    def next_of(self, members):
+    def next_of(self, members: collections.abc.Iterator[_Member]) -> _Member | None:
         """The next member, or None."""
         with _reading(self.archive):
             self.places_left -= 1
@@ -257,7 +276,7 @@ class _Room:
                 raise _Refused("it has more files and folders than are unpacked of one of its size")
             return next(members, None)
 
-    def take(self, member):
+    def take(self, member: _Member) -> None:
         """Writes a member, unless it is a link or leads out of the folder."""
         if not _is_unpacked(member):
             self.skipped.append(member.name[:200])
@@ -277,7 +296,7 @@ class _Room:
         with source, open_own(target) as file:
             self._copy(source, file)
 
-    def _check(self, member, steps):
+    def _check(self, member: _Member, steps: tuple[str, ...]) -> None:
         if len(steps) > DEEPEST:
             raise _Refused(f"{len(steps)} folders lie in one another")
         if not steps and member.is_file:
@@ -286,7 +305,7 @@ class _Room:
             if len(step.encode(errors="surrogateescape")) > LONGEST_NAME or "\0" in step:
                 raise _Refused(f"{step[:100]!r} is no name of a file")
 
-    def _make(self, folders, member):
+    def _make(self, folders: tuple[str, ...], member: _Member) -> None:
         """Makes folders in one another."""
         place = self.folder
         for step in folders:
@@ -299,11 +318,11 @@ class _Room:
             else:
                 self.places_left -= 1
 
-    def _conflict(self, member):
+    def _conflict(self, member: _Member) -> None:
         with _reading(self.archive):
             raise _Refused(f"{member.name[:200]!r} is a file and a folder")
 
-    def _copy(self, source, file):
+    def _copy(self, source: typing.Any, file: typing.BinaryIO) -> None:
         while True:
             with _reading(self.archive):
                 block = source.read(CHUNK)
@@ -315,12 +334,12 @@ class _Room:
             file.write(block)
 
 
-def _steps(name):
+def _steps(name: str) -> tuple[str, ...]:
     """The names on the way to a member."""
     return pathlib.PurePosixPath(name.replace("\\", "/")).parts
 
 
-def _is_unpacked(member):
+def _is_unpacked(member: _Member) -> bool:
     """Whether a member is a folder or file, and lies below the archive's own folder."""
     name = member.name
     if not (member.is_folder or member.is_file) or ".." in _steps(name):
@@ -328,7 +347,7 @@ def _is_unpacked(member):
     return not name.startswith(("/", "\\")) and ":" not in name.split("/")[0]
 
 
-def _move(source, folder):
+def _move(source: str, folder: pathlib.Path) -> None:
     """Moves all that is in one folder into another, file by file where a folder is there
     already.
     """

@@ -1,7 +1,8 @@
 """Arrays in other forms: one-hot labels, unit norms, padded sequences."""
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +13,12 @@ from jkeras.core.errors import ArgumentError, check_choice
 from jkeras.core.graph.host_numbers import refuse_masked
 from jkeras.core.names.registry import public
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 
 @public("keras.utils.to_categorical")
-def to_categorical(x, num_classes=None):
+def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     """Whole numbers as one-hot rows: (…,) -> (…, num_classes). A last axis of size 1 is dropped
     first.
 
@@ -56,7 +60,7 @@ def to_categorical(x, num_classes=None):
     return rows.reshape(*shape, classes)
 
 
-def _whole_numbers(labels):
+def _whole_numbers(labels: "npt.ArrayLike") -> np.ndarray:
     """Labels as int64; a warning says where fractions are cut off."""
     wanted = "to_categorical takes whole numbers."
     try:
@@ -80,7 +84,7 @@ def _whole_numbers(labels):
     return whole
 
 
-def _shape_of_labels(x):
+def _shape_of_labels(x: np.ndarray | jax.Array) -> tuple[int, ...]:
     """The shape without a last axis of size 1."""
     if x.ndim > 1 and x.shape[-1] == 1:
         return x.shape[:-1]
@@ -88,7 +92,7 @@ def _shape_of_labels(x):
 
 
 @public("keras.utils.normalize")
-def normalize(x, axis=-1, order: float = 2):
+def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
     """x divided by its norm along an axis; rows of zeros stay.
 
     Args:
@@ -106,8 +110,13 @@ def normalize(x, axis=-1, order: float = 2):
 
 @public("keras.utils.pad_sequences", "keras.preprocessing.sequence.pad_sequences")
 def pad_sequences(
-    sequences, maxlen=None, dtype: Any = "int32", padding="pre", truncating="pre", value: Any = 0.0
-):
+    sequences: Sequence[Any],
+    maxlen: int | None = None,
+    dtype: Any = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: Any = 0.0,
+) -> np.ndarray:
     """Lists of different lengths as the rows of one array: (rows, maxlen, …).
 
     Args:
@@ -148,7 +157,7 @@ def pad_sequences(
     return padded
 
 
-def _as_row(row, dtype, what):
+def _as_row(row: Any, dtype: Any, what: str) -> np.ndarray:
     """What was given as an array of a dtype; a warning says where fractions are cut off."""
     try:
         array = np.asarray(row, dtype=dtype)
@@ -166,14 +175,14 @@ def _as_row(row, dtype, what):
     return array
 
 
-def _may_be_cut(row):
+def _may_be_cut(row: Any) -> bool:
     """Whether values may not be what whole numbers hold: Python's own are looked at by numpy."""
     if isinstance(row, list):
         return not {int}.issuperset(map(type, row))
     return True
 
 
-def _put_row(padded, i, row, at_end):
+def _put_row(padded: np.ndarray, i: int, row: np.ndarray, at_end: bool) -> None:
     """Writes a row over the padding, at one end of its place."""
     shape = padded.shape[2:]
     if row.shape[1:] != shape:
@@ -187,7 +196,7 @@ def _put_row(padded, i, row, at_end):
     padded[i, start : start + len(row)] = row
 
 
-def _check_sequences(sequences):
+def _check_sequences(sequences: Any) -> None:
     if not hasattr(sequences, "__len__"):
         raise ValueError(f"`sequences` must be a list of sequences. Received: {sequences!r}")
     for row in sequences:
@@ -197,5 +206,5 @@ def _check_sequences(sequences):
             )
 
 
-def _is_of_texts(dtype):
+def _is_of_texts(dtype: Any) -> bool:
     return dtype is object or np.issubdtype(dtype, np.str_) or np.issubdtype(dtype, np.bytes_)

@@ -1,6 +1,8 @@
 """Data sets of whole batches: PyDataset, and batches as tuples."""
 
 import itertools
+from collections.abc import Iterator
+from typing import Any
 
 from jkeras.core.names.registry import public
 
@@ -26,18 +28,20 @@ class PyDataset:
     2
     """
 
-    def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=10):
+    def __init__(
+        self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
+    ) -> None:
         self.workers = workers
         self.use_multiprocessing = use_multiprocessing
         self.max_queue_size = max_queue_size
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(
             f"{type(self).__name__} must define `__getitem__(self, index)`: one batch."
         )
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int | None:
         """The number of batches; None if it is not known."""
         if type(self).__len__ is PyDataset.__len__:
             raise NotImplementedError(
@@ -45,10 +49,10 @@ class PyDataset:
             )
         return len(self)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.num_batches
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         """The batches of one epoch; without an end where their number is not known."""
         try:
             count = self.num_batches
@@ -57,10 +61,10 @@ class PyDataset:
         numbers = itertools.count() if count is None else range(count)
         return map(self.__getitem__, numbers)
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         """Before an epoch."""
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """After an epoch."""
 
 
@@ -68,7 +72,7 @@ Sequence = PyDataset
 
 
 @public("keras.utils.pack_x_y_sample_weight")
-def pack_x_y_sample_weight(x, y=None, sample_weight=None):
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
     """The tuple that `fit` understands, without what is None.
 
     >>> pack_x_y_sample_weight(1, 2)
@@ -84,7 +88,7 @@ def pack_x_y_sample_weight(x, y=None, sample_weight=None):
 
 
 @public("keras.utils.unpack_x_y_sample_weight")
-def unpack_x_y_sample_weight(data):
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     """(x, y, sample_weight) of a batch, None where there is none.
 
     >>> unpack_x_y_sample_weight((1, 2))

@@ -1,5 +1,8 @@
 """Sequences of many lengths as batches of few: each length that a step meets is compiled once."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 
 from jkeras.core.names.registry import public
@@ -11,18 +14,18 @@ STEP = 8  # which these are multiples of
 
 @public("jkeras.utils.bucket_by_length")
 def bucket_by_length(
-    x,
-    y=None,
-    sample_weight=None,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
     *,
-    batch_size=32,
-    lengths=None,
-    value=0,
-    mask=False,
-    per_step=False,
-    shuffle=False,
-    seed=None,
-):
+    batch_size: int = 32,
+    lengths: Sequence[int] | None = None,
+    value: Any = 0,
+    mask: bool = False,
+    per_step: bool = False,
+    shuffle: bool = False,
+    seed: int | None = None,
+) -> "Buckets":
     """A data set of batches of sequences that are padded at the end to a few lengths.
 
     A batch has sequences of one bucket, so little is padded, and a model is compiled once for each
@@ -89,7 +92,14 @@ class Places:
         shuffle, seed: as of `bucket_by_length`.
     """
 
-    def __init__(self, counts, lengths, batch_size, shuffle, seed):
+    def __init__(
+        self,
+        counts: np.ndarray,
+        lengths: np.ndarray,
+        batch_size: int,
+        shuffle: bool,
+        seed: int | None,
+    ) -> None:
         self.counts = counts
         self.lengths = lengths
         self.batch_size = batch_size
@@ -98,7 +108,7 @@ class Places:
         self.bucket = np.searchsorted(lengths, counts)
         self.arrange()
 
-    def arrange(self):
+    def arrange(self) -> None:
         """Puts the sequences together anew."""
         order = np.arange(len(self.counts))
         if self.shuffle:
@@ -118,7 +128,16 @@ class Buckets(PyDataset):
         num_shapes: how many shapes batches have at most.
     """
 
-    def __init__(self, parts, y, sample_weight, places, value, mask, per_step):
+    def __init__(
+        self,
+        parts: dict[str | None, list[np.ndarray]],
+        y: Any,
+        sample_weight: Any,
+        places: Places,
+        value: Any,
+        mask: bool,
+        per_step: bool,
+    ) -> None:
         super().__init__()
         self.parts = parts
         self.y = y
@@ -131,14 +150,14 @@ class Buckets(PyDataset):
         self.num_shapes = 2 * len(self.lengths)  # a last batch of each may be smaller
 
     @property
-    def order(self):
+    def order(self) -> np.ndarray:
         """The numbers of the sequences, as the batches have them."""
         return np.concatenate(self.places.batches)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.places.batches)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple:
         rows = self.places.batches[index]
         length = self.places.lengths[self.places.bucket[rows[0]]]
         valid = np.arange(length) < self.places.counts[rows][:, None]
@@ -155,22 +174,22 @@ class Buckets(PyDataset):
             of_steps = of_steps * weights[:, None]
         return x, _padded(self.y, rows, length, 0), of_steps
 
-    def _inputs(self, rows, length, valid):
+    def _inputs(self, rows: np.ndarray, length: int, valid: np.ndarray) -> Any:
         parts = {n: _padded(part, rows, length, self.value) for n, part in self.parts.items()}
         if None not in parts:
             return parts | {"mask": valid} if self.mask else parts
         return (parts[None], valid) if self.mask else parts[None]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         return (self[i] for i in range(len(self)))
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Puts the sequences of the next epoch together."""
         if self.places.shuffle:
             self.places.arrange()
 
 
-def _padded(sequences, rows, length, value):
+def _padded(sequences: list[np.ndarray], rows: np.ndarray, length: int, value: Any) -> np.ndarray:
     """The sequences of some rows as one array `(rows, length, ...)`."""
     first = sequences[rows[0]]
     dtype = np.result_type(*(sequences[row].dtype for row in rows))
@@ -180,7 +199,7 @@ def _padded(sequences, rows, length, value):
     return batch
 
 
-def _lengths_of(parts):
+def _lengths_of(parts: dict[str | None, list[np.ndarray]]) -> np.ndarray:
     """The length of each sample, which all parts have."""
     counts = None
     for name, part in parts.items():
@@ -193,12 +212,12 @@ def _lengths_of(parts):
     return counts
 
 
-def _check_count(name, values, expected):
+def _check_count(name: str, values: Any, expected: int) -> None:
     if values is not None and len(values) != expected:
         raise ValueError(f"`{name}` has {len(values)} entries, and there are {expected} sequences.")
 
 
-def _check_lengths(name, sequences, counts):
+def _check_lengths(name: str, sequences: list[np.ndarray], counts: np.ndarray) -> None:
     for number, (sequence, count) in enumerate(zip(sequences, counts)):
         if len(sequence) != count:
             raise ValueError(
@@ -207,7 +226,7 @@ def _check_lengths(name, sequences, counts):
             )
 
 
-def _chosen(counts, lengths):
+def _chosen(counts: np.ndarray, lengths: Sequence[int] | None) -> np.ndarray:
     """The lengths to pad to, in order.
 
     Raises:

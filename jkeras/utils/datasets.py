@@ -1,6 +1,8 @@
 """Data sets of samples that are put into batches when they are asked for; sliding windows."""
 
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -8,6 +10,9 @@ from jkeras import tree
 from jkeras.core.names.registry import public
 from jkeras.utils.batches import PyDataset
 from jkeras.utils.tensorflow_data import as_tf_data, kind_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class Dataset(PyDataset):
@@ -29,7 +34,15 @@ class Dataset(PyDataset):
     (3, [[0, -1], [-4, -9], [-16]])
     """
 
-    def __init__(self, gather, order, batch_size=32, shuffle=False, seed=None, **attributes):
+    def __init__(
+        self,
+        gather: Callable[[np.ndarray], Any],
+        order: "npt.ArrayLike",
+        batch_size: int | None = 32,
+        shuffle: bool = False,
+        seed: int | None = None,
+        **attributes: Any,
+    ) -> None:
         super().__init__()
         if batch_size is not None and batch_size < 1:
             raise ValueError(
@@ -45,12 +58,12 @@ class Dataset(PyDataset):
         self.attributes = attributes
         vars(self).update(attributes)
 
-    def __len__(self):
+    def __len__(self) -> int:
         if self.batch_size is None:
             return len(self.order)
         return -(-len(self.order) // self.batch_size)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         if not -len(self) <= index < len(self):
             raise IndexError(f"The data set has {len(self)} batches. Received: index={index}")
         index %= len(self)
@@ -60,23 +73,23 @@ class Dataset(PyDataset):
         start = index * self.batch_size
         return self.gather(self.order[start : start + self.batch_size])
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         for index in range(len(self)):
             yield self[index]
         self.on_epoch_end()
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Makes the next order."""
         if self.shuffle_samples:
             self.order = self._random.permutation(self.order)
 
-    def cardinality(self):
+    def cardinality(self) -> int:
         """The number of batches."""
         return len(self)
 
     # ------------------------------------------------------------ others made from it
 
-    def derived(self, **changes):
+    def derived(self, **changes: Any) -> "Dataset":
         """The data set that has other arguments for these."""
         arguments = {
             "gather": self.gather,
@@ -88,7 +101,7 @@ class Dataset(PyDataset):
         }
         return Dataset(**arguments | changes)
 
-    def map(self, function, num_parallel_calls=None):
+    def map(self, function: Callable[..., Any], num_parallel_calls: int | None = None) -> "Dataset":
         """The data set of `function(x)`, `function(x, y)`, … of its batches (of its samples where
         they are single).
 
@@ -96,12 +109,12 @@ class Dataset(PyDataset):
             num_parallel_calls: ignored.
         """
 
-        def call(batch):
+        def call(batch: Any) -> Any:
             if isinstance(batch, tuple):
                 return function(*batch)
             return function(batch)
 
-        def gather(numbers):
+        def gather(numbers: np.ndarray) -> Any:
             if self.batch_size is not None:
                 return call(self.gather(numbers))
             samples = self.derived(order=numbers, shuffle=False)
@@ -109,7 +122,7 @@ class Dataset(PyDataset):
 
         return self.derived(gather=gather)
 
-    def batch(self, batch_size):
+    def batch(self, batch_size: int) -> "Dataset":
         """The samples in batches.
 
         Raises:
@@ -121,19 +134,19 @@ class Dataset(PyDataset):
             )
         return self.derived(batch_size=batch_size)
 
-    def unbatch(self):
+    def unbatch(self) -> "Dataset":
         """The samples one by one."""
         return self.derived(batch_size=None)
 
-    def take(self, count):
+    def take(self, count: int) -> "Dataset":
         """The first `count` batches."""
         return self.derived(order=self.order[: count * (self.batch_size or 1)])
 
-    def skip(self, count):
+    def skip(self, count: int) -> "Dataset":
         """All but the first `count` batches."""
         return self.derived(order=self.order[count * (self.batch_size or 1) :])
 
-    def shuffle(self, buffer_size=None, seed=None):
+    def shuffle(self, buffer_size: int | None = None, seed: int | None = None) -> "Dataset":
         """The data set in a new order each time. All samples are mixed, whatever `buffer_size`
         is.
         """
@@ -143,16 +156,16 @@ class Dataset(PyDataset):
         shuffled.on_epoch_end()
         return shuffled
 
-    def prefetch(self, buffer_size=None):
+    def prefetch(self, buffer_size: int | None = None) -> Self:
         """The data set itself: `fit` fetches ahead by its own."""
         return self
 
-    def cache(self):
+    def cache(self) -> Self:
         """The data set itself."""
         return self
 
 
-def stack(samples):
+def stack(samples: Sequence[Any]) -> Any:
     """Samples as one batch: arrays of the same shape are stacked, others become an array of
     objects.
 
@@ -162,7 +175,7 @@ def stack(samples):
     return tree.map_structure(lambda *leaves: _stacked(leaves), *samples)
 
 
-def _stacked(leaves):
+def _stacked(leaves: Sequence[Any]) -> np.ndarray:
     if isinstance(leaves[0], (str, bytes)) or len({np.shape(v) for v in leaves}) > 1:
         batch = np.empty(len(leaves), object)
         batch[:] = leaves
@@ -177,18 +190,18 @@ def _stacked(leaves):
     "keras.utils.timeseries_dataset_from_array", "keras.preprocessing.timeseries_dataset_from_array"
 )
 def timeseries_dataset_from_array(
-    data,
-    targets,
-    sequence_length,
-    sequence_stride=1,
-    sampling_rate=1,
-    batch_size=128,
-    shuffle=False,
-    seed=None,
-    start_index=None,
-    end_index=None,
-    format="tf",
-):
+    data: Any,
+    targets: Any,
+    sequence_length: int,
+    sequence_stride: int = 1,
+    sampling_rate: int = 1,
+    batch_size: int | None = 128,
+    shuffle: bool = False,
+    seed: int | None = None,
+    start_index: int | None = None,
+    end_index: int | None = None,
+    format: str = "tf",
+) -> Any:
     """Windows that slide over a series, as a data set of batches `windows` or `(windows,
     targets)`.
 
@@ -249,7 +262,7 @@ def timeseries_dataset_from_array(
         np.random.RandomState(seed).shuffle(starts)
     steps = np.arange(sequence_length) * sampling_rate
 
-    def gather(numbers):
+    def gather(numbers: np.ndarray) -> Any:
         windows = data[numbers[:, None] + steps]  # (batch, sequence_length, ...)
         if targets is None:
             return windows
@@ -261,7 +274,7 @@ def timeseries_dataset_from_array(
     return in_format(format, Dataset(gather, starts, batch_size, shuffle, seed), sample)
 
 
-def in_format(format, dataset, sample, is_ragged=False):
+def in_format(format: str, dataset: Dataset, sample: Any, is_ragged: bool = False) -> Any:
     """A `Dataset` in one of Keras's formats.
 
     Args:
@@ -272,7 +285,7 @@ def in_format(format, dataset, sample, is_ragged=False):
     return dataset.derived(shuffle=False)  # grain has the same order each time
 
 
-def _check_range(name, value, low, size):
+def _check_range(name: str, value: int | None, low: int, size: int) -> None:
     """Raises ValueError for a number that does not go with data of this length."""
     if value is not None and not low <= value < size:
         raise ValueError(
@@ -281,7 +294,7 @@ def _check_range(name, value, low, size):
         )
 
 
-def check_format(value):
+def check_format(value: str) -> None:
     """Raises ValueError unless `value` is one of Keras's formats."""
     if value not in ("tf", "grain"):
         raise ValueError(f'`format` must be "tf" or "grain". Received: format={value}')

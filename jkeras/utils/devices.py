@@ -17,7 +17,7 @@ ELSEWHERE = (
 
 
 @public("jkeras.utils.report_devices")
-def report_devices():
+def report_devices() -> None:
     """Prints which devices JAX found; where that is only the CPU, a warning that nobody overlooks
     and what to do.
 
@@ -38,7 +38,7 @@ def report_devices():
         )
 
 
-def described(devices):
+def described(devices: list) -> str:
     """Devices in words: how many of which kind, and how much memory each has, where it says so."""
     device = devices[0]
     memory = (device.memory_stats() or {}).get("bytes_limit")

@@ -13,6 +13,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zlib
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 from jkeras.core.say import console
 from jkeras.core.system import web
@@ -46,7 +48,12 @@ class _Cut(_Failed):
     """The transfer broke off; another try may bring the rest."""
 
 
-def download(origin, target, is_right, is_hashed=False):
+def download(
+    origin: str,
+    target: str | os.PathLike,
+    is_right: Callable[[str | os.PathLike], bool],
+    is_hashed: bool = False,
+) -> None:
     """Writes what lies at an address to a file, which gets its name when it is complete and right.
 
     Args:
@@ -67,7 +74,7 @@ def download(origin, target, is_right, is_hashed=False):
             f"downloaded. Received: {shown!r}"
         )
 
-    def is_meant(path):
+    def is_meant(path: str) -> bool:
         """Whether a file that the server calls zipped is what is wanted as it is."""
         address = urllib.parse.urlsplit(origin).path
         if address.endswith(ZIPPED):
@@ -96,7 +103,7 @@ def download(origin, target, is_right, is_hashed=False):
             )
 
 
-def _without(origin, error):
+def _without(origin: str, error: _Failed) -> str:
     """What an error says, without the name and password of an address."""
     text = web.without_password(str(error))
     user, found, _ = _host(origin).rpartition("@")
@@ -106,7 +113,7 @@ def _without(origin, error):
     return readable(text)
 
 
-def _host(origin):
+def _host(origin: str) -> str:
     """The host of an address, and what stands before it."""
     try:
         return urllib.parse.urlsplit(origin).netloc
@@ -114,7 +121,7 @@ def _host(origin):
         return ""
 
 
-def _copy(source, path):
+def _copy(source: str, path: str) -> None:
     try:
         with opened(source) as file, open_own(path) as target:
             shutil.copyfileobj(file, target)
@@ -122,14 +129,14 @@ def _copy(source, path):
         raise _Failed(f"the file is not read ({error})") from error
 
 
-def _download(origin, path, is_meant):
+def _download(origin: str, path: str, is_meant: Callable[[str], bool]) -> None:
     transfer = _Transfer(origin, path)
     _take(transfer)
     if transfer.is_zipped and not is_meant(path):
         _inflate(path)
 
 
-def _take(transfer):
+def _take(transfer: "_Transfer") -> None:
     """Gets the bytes of a file as they come, in several tries."""
     for pause in (*PAUSES, None):
         try:
@@ -141,7 +148,7 @@ def _take(transfer):
         transfer.begin += pause
 
 
-def _inflate(path):
+def _inflate(path: str) -> None:
     """Puts what a file says, unzipped, in its place."""
     left = FREE + RATIO * os.path.getsize(path)
     try:
@@ -168,7 +175,7 @@ class _Transfer:
     watch of its own connections.
     """
 
-    def __init__(self, origin, path):
+    def __init__(self, origin: str, path: str) -> None:
         self.origin = origin
         self.path = path
         self.seen = 0  # bytes that are there
@@ -181,7 +188,7 @@ class _Transfer:
         self.came = 0  # bytes of the file, in all tries
         self.beside = 0  # bytes of anything since the last block of the file
 
-    def seconds_left(self):
+    def seconds_left(self) -> float:
         """How long the next read may take."""
         seconds = time.monotonic() - self.begin
         if seconds > min(LONGEST, GRACE + self.came / SLOWEST):
@@ -190,13 +197,13 @@ class _Transfer:
             )
         return PATIENCE
 
-    def count(self, size):
+    def count(self, size: int) -> None:
         """Takes note of bytes that came, of whatever."""
         self.beside += size
         if self.beside > BESIDE + CHUNK:
             raise _Failed("the server sends headers, or the like, without end")
 
-    def take_up(self):
+    def take_up(self) -> None:
         """Asks for what is missing, all of it at first, and writes it.
 
         Raises:
@@ -216,7 +223,7 @@ class _Transfer:
         elif self.seen != self.size:
             raise _Cut(f"{self.seen} of {self.size} bytes came")
 
-    def _ask(self):
+    def _ask(self) -> Any:
         """The server's answer."""
         request = urllib.request.Request(self.origin)
         if self.seen and self.mark:
@@ -242,7 +249,7 @@ class _Transfer:
             raise _Failed(f"the server answers {answer.status} {answer.reason}, which has no file")
         return answer
 
-    def _not_reached(self, reason):
+    def _not_reached(self, reason: Any) -> _Cut | _Failed:
         """What it comes to that no connection is made."""
         if self.bar is not None:
             return _Cut(f"the connection broke, and the server is not reached any more ({reason})")
@@ -250,7 +257,7 @@ class _Transfer:
             f"the server is not reached ({reason}); this machine seems to have no network"
         )
 
-    def _refused(self, error):
+    def _refused(self, error: urllib.error.HTTPError) -> _Cut | _Failed:
         """What an answer with an error comes to."""
         problem = f"the server answers {error.code} {error.msg}"
         if error.code == 416:
@@ -261,7 +268,7 @@ class _Transfer:
             return _Cut(problem)
         return _Failed(problem)
 
-    def _broken(self, error):
+    def _broken(self, error: Exception) -> _Cut | _Failed:
         """What a broken connection comes to: silence at the same place twice ends it."""
         if not isinstance(error, TimeoutError):
             return _Cut(f"the connection broke ({error})")
@@ -270,7 +277,7 @@ class _Transfer:
             return _Cut(f"nothing came for {PATIENCE} seconds")
         return _Failed(f"nothing came for {PATIENCE} seconds, twice")
 
-    def _goes_on(self, answer):
+    def _goes_on(self, answer: Any) -> bool:
         """Whether the answer is the rest of what is there, not a file from its beginning."""
         if answer.status != 206:
             return False
@@ -282,18 +289,18 @@ class _Transfer:
         self.size = int(match[2])
         return True
 
-    def _is_rest(self, begin, size, mark):
+    def _is_rest(self, begin: int, size: int, mark: str) -> bool:
         """Whether a range that begins there, of such a file, is what is missing."""
         return begin == self.seen and self.size in (None, size) and mark in (None, self.mark)
 
-    def _block(self, answer):
+    def _block(self, answer: Any) -> bytes:
         """What has come, without waiting for more; nothing at the end."""
         try:
             return answer.read1(CHUNK)
         except (OSError, http.client.HTTPException) as error:
             raise self._broken(error) from error
 
-    def _show_bar(self):
+    def _show_bar(self) -> None:
         if self.bar is None or self.bar.target != self.size:
             self.bar = Progbar(
                 self.size,
@@ -302,7 +309,7 @@ class _Transfer:
                 verbose=int(is_interactive_logging_enabled()),
             )
 
-    def _write(self, answer, file):
+    def _write(self, answer: Any, file: BinaryIO) -> None:
         """Writes what comes, as long as it comes quickly enough."""
         before = self.seen
         begin = time.monotonic()
@@ -324,7 +331,7 @@ class _Transfer:
                 )
 
 
-def _local_path(url):
+def _local_path(url: str) -> str | None:
     """The path of a file address of this machine, or None."""
     try:
         parts = urllib.parse.urlsplit(url)
@@ -335,7 +342,7 @@ def _local_path(url):
     return urllib.request.url2pathname(parts.path)
 
 
-def _size(headers):
+def _size(headers: http.client.HTTPMessage) -> int | None:
     """How many bytes a file has, or None where that is not said."""
     text = headers.get("Content-Length", "").strip()
     if not re.fullmatch("[0-9]+", text):
@@ -345,7 +352,7 @@ def _size(headers):
     return int(text)
 
 
-def _is_zipped(headers):
+def _is_zipped(headers: http.client.HTTPMessage) -> bool:
     """Whether a server says that it sends a file zipped.
 
     Raises:
@@ -357,7 +364,7 @@ def _is_zipped(headers):
     return encoding in ("gzip", "x-gzip")
 
 
-def _mark(headers):
+def _mark(headers: http.client.HTTPMessage) -> str | None:
     """What tells one version of a file from others, byte by byte, or None."""
     tag = headers.get("ETag", "")
     if tag.startswith('"'):

@@ -1,5 +1,9 @@
 """FeatureSpace: tables of floats, whole numbers and texts as vectors."""
 
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Self
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +17,9 @@ from jkeras.core.record import Any, Record, record
 from jkeras.core.names.registry import public, serialize
 from jkeras.core.session.settings import auto_name
 from jkeras.layers.base import DataLayer, Value
+
+if TYPE_CHECKING:
+    from jkeras.core.run.context import Context
 
 # where Keras's files look for the classes of this file
 MODULE = "keras.src.layers.preprocessing.feature_space"
@@ -49,7 +56,7 @@ class Cross(Record):
     crossing_dim: int
     output_mode: str = "one_hot"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("output_mode", self.output_mode, ("int", "one_hot"))
         self.feature_names = tuple(self.feature_names)
 
@@ -72,7 +79,7 @@ class Feature(Record):
     preprocessor: Value()
     output_mode: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("output_mode", self.output_mode, ("int", "one_hot", "float"))
 
 
@@ -80,7 +87,7 @@ class Feature(Record):
 class Unchanged(DataLayer):
     """The input."""
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: dict[str, Any], x: Any, ctx: "Context") -> Any:
         return jnp.asarray(x)
 
 
@@ -108,14 +115,14 @@ class FeatureSpace(Layer):
 
     def __init__(
         self,
-        features,
-        output_mode="concat",
-        crosses=None,
-        crossing_dim=32,
-        hashing_dim=32,
-        num_discretization_bins=32,
-        name=None,
-    ):
+        features: dict[str, Any],
+        output_mode: str = "concat",
+        crosses: Sequence[Any] | None = None,
+        crossing_dim: int = 32,
+        hashing_dim: int = 32,
+        num_discretization_bins: int = 32,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
         if not features:
             raise ValueError(
@@ -151,11 +158,11 @@ class FeatureSpace(Layer):
             _is_adapted=not self._adaptable(),
         )
 
-    def _keep(self, **values):
+    def _keep(self, **values: Any) -> None:
         """Sets attributes that are no settings of the layer, and need no look at them."""
         vars(self).update(values)
 
-    def _feature(self, name, value):
+    def _feature(self, name: str, value: Any) -> Feature:
         if isinstance(value, dict):
             value = Value().read(value)
         if isinstance(value, Feature):
@@ -174,7 +181,7 @@ class FeatureSpace(Layer):
             return make(name=name)
         return make(sizes[value], name=name)
 
-    def _cross(self, value):
+    def _cross(self, value: Any) -> Cross:
         if isinstance(value, dict):
             value = Value().read(value)
         if isinstance(value, Cross):
@@ -192,41 +199,60 @@ class FeatureSpace(Layer):
     # ------------------------------------------------------------ kinds of features
 
     @classmethod
-    def cross(cls, feature_names, crossing_dim, output_mode="one_hot"):
+    def cross(
+        cls, feature_names: Sequence[str], crossing_dim: int, output_mode: str = "one_hot"
+    ) -> Cross:
         """Features that are hashed together into `crossing_dim` bins."""
         return Cross(feature_names, crossing_dim, output_mode=output_mode)
 
     @classmethod
-    def feature(cls, dtype, preprocessor, output_mode):
+    def feature(cls, dtype: str, preprocessor: Layer, output_mode: str) -> Feature:
         """A feature with a preprocessing layer of one's own."""
         return Feature(dtype, preprocessor, output_mode)
 
     @classmethod
-    def _kind(cls, kind, name, values, output_mode, make, /, **options):
+    def _kind(
+        cls,
+        kind: str,
+        name: str | None,
+        values: str,
+        output_mode: str,
+        make: Callable[..., Any],
+        /,
+        **options: Any,
+    ) -> Feature:
         name = name or auto_name(kind)
         return Feature(values, make(name=f"{name}_preprocessor", **options), output_mode)
 
     @classmethod
-    def float(cls, name=None):
+    def float(cls, name: str | None = None) -> Feature:
         """Floats as they are."""
         return cls._kind("float", name, "float32", "float", Unchanged, dtype="float32")
 
     @classmethod
-    def float_rescaled(cls, scale=1.0, offset=0.0, name=None):
+    def float_rescaled(
+        cls, scale: Any = 1.0, offset: Any = 0.0, name: str | None = None
+    ) -> Feature:
         """`x * scale + offset`."""
         return cls._kind(
             "float_rescaled", name, "float32", "float", layers.Rescaling, scale=scale, offset=offset
         )
 
     @classmethod
-    def float_normalized(cls, name=None):
+    def float_normalized(cls, name: str | None = None) -> Feature:
         """Floats shifted and scaled to mean 0 and variance 1."""
         return cls._kind(
             "float_normalized", name, "float32", "float", layers.Normalization, axis=-1
         )
 
     @classmethod
-    def float_discretized(cls, num_bins, bin_boundaries=None, output_mode="one_hot", name=None):
+    def float_discretized(
+        cls,
+        num_bins: int,
+        bin_boundaries: Sequence[Any] | None = None,
+        output_mode: str = "one_hot",
+        name: str | None = None,
+    ) -> Feature:
         """Floats as the bins they fall in."""
         return cls._kind(
             "float_discretized",
@@ -240,8 +266,12 @@ class FeatureSpace(Layer):
 
     @classmethod
     def integer_categorical(
-        cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None
-    ):
+        cls,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        output_mode: str = "one_hot",
+        name: str | None = None,
+    ) -> Feature:
         """Whole numbers as their places in a vocabulary."""
         return cls._kind(
             "integer_categorical",
@@ -255,8 +285,12 @@ class FeatureSpace(Layer):
 
     @classmethod
     def string_categorical(
-        cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None
-    ):
+        cls,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        output_mode: str = "one_hot",
+        name: str | None = None,
+    ) -> Feature:
         """Texts as their places in a vocabulary."""
         return cls._kind(
             "string_categorical",
@@ -269,14 +303,18 @@ class FeatureSpace(Layer):
         )
 
     @classmethod
-    def string_hashed(cls, num_bins, output_mode="one_hot", name=None):
+    def string_hashed(
+        cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None
+    ) -> Feature:
         """Texts as hashes."""
         return cls._kind(
             "string_hashed", name, "string", output_mode, layers.Hashing, num_bins=num_bins
         )
 
     @classmethod
-    def integer_hashed(cls, num_bins, output_mode="one_hot", name=None):
+    def integer_hashed(
+        cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None
+    ) -> Feature:
         """Whole numbers as hashes."""
         return cls._kind(
             "integer_hashed", name, "int32", output_mode, layers.Hashing, num_bins=num_bins
@@ -284,7 +322,7 @@ class FeatureSpace(Layer):
 
     # ------------------------------------------------------------ learning
 
-    def _adaptable(self):
+    def _adaptable(self) -> list[str]:
         """The features whose layers have something to learn."""
         return [
             name
@@ -292,7 +330,7 @@ class FeatureSpace(Layer):
             if hasattr(preprocessor, "adapt") and not _is_adapted(preprocessor)
         ]
 
-    def adapt(self, dataset):
+    def adapt(self, dataset: Any) -> None:
         """Lets the layers of the features learn vocabularies, means and bins.
 
         Args:
@@ -318,12 +356,12 @@ class FeatureSpace(Layer):
         self._keep(_is_adapted=True, encoded_features=None)
         self.get_encoded_features()
 
-    def get_inputs(self):
+    def get_inputs(self) -> dict[str, KerasTensor]:
         """The `Input`s of the features, a dict."""
         self.get_encoded_features()
         return self.inputs
 
-    def get_encoded_features(self):
+    def get_encoded_features(self) -> Any:
         """What the features become, as symbolic tensors that follow from `get_inputs()`."""
         if self.encoded_features is None:
             self._keep(encoded_features=self._encoded(self.inputs))
@@ -332,7 +370,7 @@ class FeatureSpace(Layer):
 
     # ------------------------------------------------------------ encoding
 
-    def __call__(self, data):
+    def __call__(self, data: Any) -> Any:
         if not isinstance(data, dict):
             raise ValueError(
                 explain(
@@ -349,7 +387,7 @@ class FeatureSpace(Layer):
             out = tree.map_structure(_without_batch_of_one, out)
         return out
 
-    def _announced(self, data):
+    def _announced(self, data: dict[str, KerasTensor]) -> Any:
         """What comes out for a dict of KerasTensors of columns, or of single values."""
         shapes = {name: tuple(value.shape) for name, value in data.items()}
         columns = {
@@ -361,7 +399,7 @@ class FeatureSpace(Layer):
             return out
         return tree.map_structure(lambda t: KerasTensor(t.shape[1:], t.dtype), out)
 
-    def _encoded(self, columns):
+    def _encoded(self, columns: dict[str, Any]) -> Any:
         if not self._is_adapted:
             raise ValueError(
                 "You need to call `.adapt(dataset)` on the FeatureSpace before you can start "
@@ -382,7 +420,7 @@ class FeatureSpace(Layer):
             return encoded
         return _concatenated(encoded)
 
-    def _rows(self, name, value, output_mode):
+    def _rows(self, name: str, value: Any, output_mode: str) -> Any:
         if output_mode != "one_hot":
             return value
         if not str(value.dtype).startswith("int"):
@@ -396,7 +434,7 @@ class FeatureSpace(Layer):
             )
         return self.one_hot_encoders[name](value)
 
-    def _size(self, name):
+    def _size(self, name: str) -> int:
         """How many different numbers a feature or cross has."""
         encoder = self.preprocessors.get(name) or self.crossers.get(name)
         if isinstance(encoder, layers.Discretization):
@@ -414,7 +452,7 @@ class FeatureSpace(Layer):
 
     # ------------------------------------------------------------ files
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "features": serialize(dict(self.features)),
             "output_mode": self.output_mode,
@@ -425,35 +463,35 @@ class FeatureSpace(Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The space of a config."""
         return cls(**config)
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any]:
         """The shapes that the features' layers were built for."""
         return {name: layer.get_build_config() for name, layer in self.preprocessors.items()}
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: dict[str, Any]) -> None:
         """Builds the features' layers."""
         for name, shapes in config.items():
             if not self.preprocessors[name].built and shapes:
                 self.preprocessors[name].build_from_config(shapes)
         self._keep(_is_adapted=True)
 
-    def save(self, filepath):
+    def save(self, filepath: str | os.PathLike) -> None:
         """Saves the space to a `.keras` file, which `load_model` reads."""
         from jkeras.saving import save_model
 
         save_model(self, filepath)
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         """Nothing: what was learnt is the layers'."""
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Nothing."""
 
 
-def _is_adapted(preprocessor):
+def _is_adapted(preprocessor: Any) -> bool:
     """Whether a layer was given what it would learn by `adapt`."""
     if getattr(preprocessor, "_has_input_vocabulary", False):
         return True
@@ -462,7 +500,7 @@ def _is_adapted(preprocessor):
     return isinstance(preprocessor, layers.Discretization) and preprocessor.num_bins is None
 
 
-def _batches(dataset, name):
+def _batches(dataset: Any, name: str) -> list[np.ndarray]:
     """The batches of a feature, as Keras makes them of a data set: single values come
     `VALUES_IN_A_BATCH` at a time, and batches of them have an axis for the one feature.
 
@@ -479,7 +517,7 @@ def _batches(dataset, name):
     return [batch[:, None] if batch.ndim == 1 else batch for batch in values]
 
 
-def _concatenated(encoded):
+def _concatenated(encoded: dict[str, Any]) -> Any:
     """One array of all encoded features, one beside the other."""
     for name, value in encoded.items():
         if not str(value.dtype).startswith("float"):
@@ -495,13 +533,13 @@ def _concatenated(encoded):
     return jnp.concatenate(values, axis=-1)
 
 
-def _without_batch_of_one(value):
+def _without_batch_of_one(value: Any) -> Any:
     if value.shape[0] == 1:
         return value[0]
     return value
 
 
-def _column_shape(shape):
+def _column_shape(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
     """The shape of `_column` for values of a shape."""
     if len(shape) == 0:
         return (1, 1)
@@ -510,7 +548,7 @@ def _column_shape(shape):
     return shape
 
 
-def _column(value):
+def _column(value: Any) -> tuple[Any, bool]:
     """(a column of shape (batch, 1) or more, whether it was a single value)."""
     if not isinstance(value, (jax.Array, np.ndarray)):
         value = np.asarray(value)

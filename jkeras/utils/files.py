@@ -7,6 +7,7 @@ import pathlib
 import tempfile
 import urllib.parse
 import warnings
+from collections.abc import Callable, Sequence
 
 from jkeras.core.errors import ArgumentError, readable
 from jkeras.core.system.own_files import check_private, check_regular, make_private
@@ -15,25 +16,25 @@ from jkeras.core.names.registry import public
 LONGEST_NAME = 200  # bytes; file systems allow 255, of which a temporary name needs some
 
 
-def home():
+def home() -> str:
     """The folder of downloads and settings: `KERAS_HOME`, or ".keras" in the user's home."""
     return os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
 
 
 @public("keras.utils.get_file")
 def get_file(
-    fname=None,
-    origin=None,
-    untar=False,
-    md5_hash=None,
-    file_hash=None,
-    cache_subdir="datasets",
-    hash_algorithm="auto",
-    extract=False,
-    archive_format="auto",
-    cache_dir=None,
-    force_download=False,
-):
+    fname: str | None = None,
+    origin: str | None = None,
+    untar: bool = False,
+    md5_hash: str | None = None,
+    file_hash: str | None = None,
+    cache_subdir: str = "datasets",
+    hash_algorithm: str = "auto",
+    extract: bool = False,
+    archive_format: str | Sequence[str] | None = "auto",
+    cache_dir: str | os.PathLike | None = None,
+    force_download: bool = False,
+) -> str:
     """The path of a file from the web, downloaded unless it is there already.
 
     It is written under another name first and gets its own when it is complete and its hash is
@@ -75,7 +76,7 @@ def get_file(
     if extract or untar:
         target, unpacked = _places(folder, name, is_own_name=bool(fname))
 
-    def is_right(path):
+    def is_right(path: str | os.PathLike) -> bool:
         if file_hash is None:
             return True
         return file_digest(path, hash_algorithm, file_hash) == str(file_hash).lower()
@@ -94,14 +95,18 @@ def get_file(
     return str(unpacked)
 
 
-def _wanted_hash(file_hash, md5_hash, algorithm):
+def _wanted_hash(
+    file_hash: str | None, md5_hash: str | None, algorithm: str
+) -> tuple[str | None, str | None]:
     """(hash, algorithm) of what was given; `md5_hash` is the older argument."""
     if file_hash is None and md5_hash is not None:
         return md5_hash, "md5"
     return file_hash, algorithm
 
 
-def _is_complete(target, is_right, file_hash):
+def _is_complete(
+    target: pathlib.Path, is_right: Callable[[str | os.PathLike], bool], file_hash: str | None
+) -> bool:
     """Whether a file is there; warns where it has another hash than it should."""
     check_regular(target)
     if not target.exists():
@@ -116,7 +121,7 @@ def _is_complete(target, is_right, file_hash):
     return False
 
 
-def _file_name(fname, origin):
+def _file_name(fname: str | None, origin: str) -> str:
     """The name that was given, or that of the address."""
     if fname:
         name = os.fsdecode(fname)
@@ -137,14 +142,14 @@ def _file_name(fname, origin):
     return name
 
 
-def _shown(origin):
+def _shown(origin: str) -> str:
     """An address in a message."""
     from jkeras.core.system.web import without_password
 
     return readable(without_password(origin))
 
 
-def _parts(origin):
+def _parts(origin: str) -> urllib.parse.SplitResult:
     """The parts of an address."""
     try:
         return urllib.parse.urlsplit(origin)
@@ -152,7 +157,7 @@ def _parts(origin):
         raise ValueError(f"{_shown(origin)!r} is no address ({readable(error)}).") from None
 
 
-def _folder(cache_dir, cache_subdir):
+def _folder(cache_dir: str | os.PathLike | None, cache_subdir: str) -> pathlib.Path:
     base = os.path.expanduser(cache_dir or home())
     if cache_dir is None:
         os.makedirs(base, exist_ok=True)
@@ -165,14 +170,16 @@ def _folder(cache_dir, cache_subdir):
     return folder
 
 
-def _places(folder, name, is_own_name):
+def _places(
+    folder: pathlib.Path, name: str, is_own_name: bool
+) -> tuple[pathlib.Path, pathlib.Path]:
     """Where an archive lies and where it is unpacked."""
     if is_own_name and "." in name:
         return folder / name, folder / f"{name[: name.find('.')]}_extracted"
     return folder / f"{name}_archive", folder / name
 
 
-def file_digest(path, algorithm="auto", like=""):
+def file_digest(path: str | os.PathLike, algorithm: str = "auto", like: str = "") -> str:
     """The hexadecimal hash of a file.
 
     Args:

@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -34,20 +35,20 @@ class Folder:
 
     def __init__(
         self,
-        directory,
-        labels,
-        label_mode,
-        class_names,
-        batch_size,
-        shuffle,
-        seed,
-        validation_split,
-        subset,
-        follow_links,
-        verbose,
-        formats,
-        what,
-    ):
+        directory: str | os.PathLike,
+        labels: Any,
+        label_mode: str | None,
+        class_names: list[str] | None,
+        batch_size: int | None,
+        shuffle: bool,
+        seed: int | None,
+        validation_split: float | None,
+        subset: str | None,
+        follow_links: bool,
+        verbose: bool,
+        formats: tuple[str, ...],
+        what: str,
+    ) -> None:
         self.directory = os.fsdecode(directory)
         self.formats = formats
         self.what = what
@@ -82,13 +83,13 @@ class Folder:
             if self.labels is not None:
                 np.random.RandomState(self.seed).shuffle(self.labels)
 
-    def _report(self):
+    def _report(self) -> None:
         classes = ""
         if self.labels is not None:
             classes = f" belonging to {len(self.class_names)} classes"
         console.say(f"Found {len(self.paths)} files{classes}.")
 
-    def _infer_labels(self, class_names):
+    def _infer_labels(self, class_names: list[str] | None) -> None:
         """Finds the files of the subfolders; the label of each is its subfolder's place."""
         folders = self._subfolders()
         if class_names is not None:
@@ -103,7 +104,7 @@ class Folder:
         numbers = np.arange(len(folders), dtype="int32")
         self.labels = np.repeat(numbers, [len(paths) for paths in files])
 
-    def _take_labels(self, labels):
+    def _take_labels(self, labels: Any) -> None:
         """Finds the files, and gives each its label of a list, if there is one."""
         self.paths = list(self._files(os.path.join(self.directory, "")))
         if labels is None:
@@ -116,18 +117,25 @@ class Folder:
         self.class_names = [str(label) for label in sorted(set(labels))]
         self.labels = np.array(labels)
 
-    def _subfolders(self):
+    def _subfolders(self) -> list[str]:
         names = [name for name in os.listdir(self.directory) if not name.startswith(".")]
         return sorted(name for name in names if os.path.isdir(os.path.join(self.directory, name)))
 
-    def _files(self, folder):
+    def _files(self, folder: str) -> Iterator[str]:
         walk = os.walk(folder, followlinks=self.follow_links)
         for root, _, names in sorted(walk, key=lambda entry: entry[0]):
             for name in sorted(names):
                 if name.lower().endswith(self.formats):
                     yield os.path.join(root, name)
 
-    def datasets(self, load, sample, format="tf", collate=stack, is_ragged=False):
+    def datasets(
+        self,
+        load: Callable[[str], Any],
+        sample: Any,
+        format: str = "tf",
+        collate: Callable[[list], Any] = stack,
+        is_ragged: bool = False,
+    ) -> Any:
         """The data set, or [training, validation] for the subset "both".
 
         Args:
@@ -135,7 +143,7 @@ class Folder:
             sample, format, is_ragged: as `in_format` takes them.
         """
 
-        def made(subset):
+        def made(subset: str | None) -> Any:
             dataset, labels = self._dataset(subset, load, collate)
             both = sample if labels is None else (sample, kind_of(labels))
             return in_format(format, dataset, both, is_ragged)
@@ -144,7 +152,9 @@ class Folder:
             return [made(subset) for subset in ("training", "validation")]
         return made(self.subset)
 
-    def _dataset(self, subset, load, collate):
+    def _dataset(
+        self, subset: str | None, load: Callable[[str], Any], collate: Callable[[list], Any]
+    ) -> tuple[Dataset, np.ndarray | None]:
         """(the `Dataset` of a subset, its labels)."""
         rows = slice(None)
         if subset is not None:
@@ -160,7 +170,7 @@ class Folder:
                 f"No {things} found in {self.directory}. Formats: {', '.join(self.formats)}"
             )
 
-        def gather(numbers):
+        def gather(numbers: np.ndarray) -> Any:
             batch = collate(_loaded(load, [paths[i] for i in numbers]))
             if labels is None:
                 return batch
@@ -178,14 +188,14 @@ class Folder:
         )
         return dataset, labels
 
-    def _rows(self, subset):
+    def _rows(self, subset: str | None) -> slice:
         """Which files are for training, or for validation."""
         count = len(self.paths) - int(self.split * len(self.paths))
         if subset == "training":
             return slice(None, count)
         return slice(count, None)
 
-    def _encoded(self, labels):
+    def _encoded(self, labels: np.ndarray) -> np.ndarray:
         if self.label_mode == "binary":
             return labels.astype("float32")[:, None]
         if self.label_mode == "categorical":
@@ -195,7 +205,7 @@ class Folder:
         return labels
 
 
-def _loaded(load, paths):
+def _loaded(load: Callable[[str], Any], paths: list[str]) -> list:
     """The samples of files, which several threads load."""
     for path in paths:
         check_regular(path)  # a pipe among them would be waited for
@@ -205,7 +215,7 @@ def _loaded(load, paths):
         return list(pool.map(load, paths))
 
 
-def _check_labels(labels, label_mode, class_names):
+def _check_labels(labels: Any, label_mode: str | None, class_names: list[str] | None) -> None:
     if isinstance(labels, str):
         is_known = labels == "inferred"
     else:
@@ -223,7 +233,9 @@ def _check_labels(labels, label_mode, class_names):
     check_choice("label_mode", label_mode, ("int", "categorical", "binary", None))
 
 
-def _check_split(validation_split, subset, shuffle, seed):
+def _check_split(
+    validation_split: float | None, subset: str | None, shuffle: bool, seed: int | None
+) -> None:
     if validation_split and not 0 < validation_split < 1:
         raise ValueError(
             f"`validation_split` must be between 0 and 1. Received: {validation_split}"
@@ -249,25 +261,25 @@ def _check_split(validation_split, subset, shuffle, seed):
     "keras.utils.image_dataset_from_directory", "keras.preprocessing.image_dataset_from_directory"
 )
 def image_dataset_from_directory(
-    directory,
+    directory: str | os.PathLike,
     labels: Any = "inferred",
     label_mode: Any = "int",
-    class_names=None,
-    color_mode="rgb",
-    batch_size=32,
-    image_size=(256, 256),
-    shuffle=True,
-    seed=None,
-    validation_split=None,
-    subset=None,
-    interpolation="bilinear",
-    follow_links=False,
-    crop_to_aspect_ratio=False,
-    pad_to_aspect_ratio=False,
-    data_format=None,
-    format="tf",
-    verbose=True,
-):
+    class_names: list[str] | None = None,
+    color_mode: str = "rgb",
+    batch_size: int | None = 32,
+    image_size: tuple[int, int] = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    interpolation: str = "bilinear",
+    follow_links: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: str | None = None,
+    format: str = "tf",
+    verbose: bool = True,
+) -> Any:
     """A data set of images (batch, height, width, channels), float32, and labels, from files in
     folders.
 
@@ -316,7 +328,7 @@ def image_dataset_from_directory(
         "images",
     )
 
-    def load(path):
+    def load(path: str) -> np.ndarray:
         img = images.img_to_array(
             images.load_img(path, color_mode), data_format="channels_last", dtype="float32"
         )
@@ -331,7 +343,9 @@ def image_dataset_from_directory(
     return folder.datasets(load, KerasTensor(shape, "float32"), format)
 
 
-def _fitted(img, size, interpolation, crop, pad):
+def _fitted(
+    img: np.ndarray, size: tuple[int, int], interpolation: str, crop: bool, pad: bool
+) -> np.ndarray:
     """An image in the given size."""
     height, width = img.shape[:2]
     if crop:
@@ -357,20 +371,20 @@ def _fitted(img, size, interpolation, crop, pad):
     "keras.utils.text_dataset_from_directory", "keras.preprocessing.text_dataset_from_directory"
 )
 def text_dataset_from_directory(
-    directory,
+    directory: str | os.PathLike,
     labels: Any = "inferred",
     label_mode: Any = "int",
-    class_names=None,
-    batch_size=32,
-    max_length=None,
-    shuffle=True,
-    seed=None,
-    validation_split=None,
-    subset=None,
-    follow_links=False,
-    format="tf",
-    verbose=True,
-):
+    class_names: list[str] | None = None,
+    batch_size: int | None = 32,
+    max_length: int | None = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    follow_links: bool = False,
+    format: str = "tf",
+    verbose: bool = True,
+) -> Any:
     """A data set of the contents of ".txt" files (arrays of str, or tensors) and labels.
 
     Args:
@@ -403,7 +417,7 @@ def text_dataset_from_directory(
     if format == "tf" and tensorflow() is not None:
         options = {"mode": "rb"}  # tensors hold the bytes of the file as they are
 
-    def load(path):
+    def load(path: str) -> str:
         with open(path, **options) as file:
             return file.read(-1 if max_length is None else max_length)
 
@@ -415,21 +429,21 @@ def text_dataset_from_directory(
 
 @public("keras.utils.audio_dataset_from_directory")
 def audio_dataset_from_directory(
-    directory,
+    directory: str | os.PathLike,
     labels: Any = "inferred",
     label_mode: Any = "int",
-    class_names=None,
-    batch_size=32,
-    sampling_rate=None,
-    output_sequence_length=None,
-    ragged=False,
-    shuffle=True,
-    seed=None,
-    validation_split=None,
-    subset=None,
-    follow_links=False,
-    verbose=True,
-):
+    class_names: list[str] | None = None,
+    batch_size: int | None = 32,
+    sampling_rate: int | None = None,
+    output_sequence_length: int | None = None,
+    ragged: bool = False,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    follow_links: bool = False,
+    verbose: bool = True,
+) -> Any:
     """A data set of ".wav" files as float32 in [-1, 1), (batch, time, channels), and labels: one of
     `tf.data` where TensorFlow is installed, else a `Dataset`.
 
@@ -459,10 +473,10 @@ def audio_dataset_from_directory(
         "audio files",
     )
 
-    def load(path):
+    def load(path: str) -> np.ndarray:
         return _length(_read_wave(path, sampling_rate), output_sequence_length)
 
-    def collate(sounds):
+    def collate(sounds: list[np.ndarray]) -> np.ndarray:
         if ragged:
             return _objects(sounds)
         longest = max(map(len, sounds))
@@ -472,7 +486,7 @@ def audio_dataset_from_directory(
     return folder.datasets(load, sample, collate=collate, is_ragged=ragged)
 
 
-def _check_rate(value):
+def _check_rate(value: int | None) -> None:
     if value is None:
         return
     if not isinstance(value, int) or value <= 0:
@@ -481,19 +495,19 @@ def _check_rate(value):
         )
 
 
-def _objects(values):
+def _objects(values: list[np.ndarray]) -> np.ndarray:
     batch = np.empty(len(values), object)
     batch[:] = values
     return batch
 
 
-def _length(sound, length):
+def _length(sound: np.ndarray, length: int | None) -> np.ndarray:
     if length is None:
         return sound
     return np.pad(sound[:length], ((0, max(length - len(sound), 0)), (0, 0)))
 
 
-def _read_wave(path, sampling_rate):
+def _read_wave(path: str, sampling_rate: int | None) -> np.ndarray:
     """A WAV file of whole numbers as float32 (time, channels)."""
     import wave  # on first use, as it takes time
 

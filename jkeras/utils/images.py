@@ -3,7 +3,10 @@
 import io
 import os
 import pathlib
+import types
 import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +17,14 @@ from jkeras.core.names.dtypes import is_float
 from jkeras.core.names.registry import public
 from jkeras.core.session.settings import floatx, standardize_data_format
 
+if TYPE_CHECKING:
+    import PIL.Image
+
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 GRAY_MODES = ("L", "I;16", "I")  # kept as they are where grayscale is asked for
 
 
-def pillow(user):
+def pillow(user: str) -> types.ModuleType:
     """Pillow's module `Image`.
 
     Raises:
@@ -34,7 +40,9 @@ def pillow(user):
 
 
 @public("keras.utils.array_to_img", "keras.preprocessing.image.array_to_img")
-def array_to_img(x, data_format=None, scale=True, dtype=None):
+def array_to_img(
+    x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None
+) -> "PIL.Image.Image":
     """An array (height, width, channels) as an image of Pillow.
 
     Args:
@@ -68,7 +76,7 @@ def array_to_img(x, data_format=None, scale=True, dtype=None):
 
 
 @public("keras.utils.img_to_array", "keras.preprocessing.image.img_to_array")
-def img_to_array(img, data_format=None, dtype=None):
+def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
     """An image of Pillow as an array (height, width, channels), values 0 … 255.
 
     >>> img_to_array(np.zeros((2, 3), "uint8")).shape
@@ -86,7 +94,14 @@ def img_to_array(img, data_format=None, dtype=None):
 
 
 @public("keras.utils.save_img", "keras.preprocessing.image.save_img")
-def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
+def save_img(
+    path: Any,
+    x: Any,
+    data_format: str | None = None,
+    file_format: str | None = None,
+    scale: bool = True,
+    **kwargs: Any,
+) -> None:
     """Writes an array as an image file.
 
     Args:
@@ -108,8 +123,12 @@ def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
 
 @public("keras.utils.load_img", "keras.preprocessing.image.load_img")
 def load_img(
-    path, color_mode="rgb", target_size=None, interpolation="nearest", keep_aspect_ratio=False
-):
+    path: Any,
+    color_mode: str = "rgb",
+    target_size: tuple[int, int] | None = None,
+    interpolation: str = "nearest",
+    keep_aspect_ratio: bool = False,
+) -> "PIL.Image.Image":
     """An image of Pillow from a file.
 
     Args:
@@ -151,7 +170,9 @@ def load_img(
     )
 
 
-def crop_box(height, width, target_height, target_width):
+def crop_box(
+    height: int, width: int, target_height: int, target_width: int
+) -> tuple[int, int, int, int]:
     """(top, left, height, width) of the largest part in the middle of an image with the target's
     proportions.
 
@@ -164,7 +185,13 @@ def crop_box(height, width, target_height, target_width):
 
 
 @public("keras.preprocessing.image.smart_resize")
-def smart_resize(x, size, interpolation="bilinear", data_format="channels_last", **kwargs):
+def smart_resize(
+    x: Any,
+    size: Sequence[int],
+    interpolation: str = "bilinear",
+    data_format: str | None = "channels_last",
+    **kwargs: Any,
+) -> Any:
     """Images resized without distortion: cut in the middle to the target's proportions, then
     resized.
 
@@ -207,12 +234,12 @@ def smart_resize(x, size, interpolation="bilinear", data_format="channels_last",
 # ---------------------------------------------------------------- resizing on the host
 
 
-def _cubic(a, b):
+def _cubic(a: float, b: float) -> Callable[[np.ndarray], np.ndarray]:
     """The cubic of Mitchell and Netravali (1988) with parameters a and b; (0, 0.5) is
     Catmull-Rom.
     """
 
-    def kernel(t):
+    def kernel(t: np.ndarray) -> np.ndarray:
         near = ((12 - 9 * a - 6 * b) * t**3 + (-18 + 12 * a + 6 * b) * t**2 + 6 - 2 * a) / 6
         far = (
             (-a - 6 * b) * t**3 + (6 * a + 30 * b) * t**2 + (-12 * a - 48 * b) * t + 8 * a + 24 * b
@@ -222,7 +249,7 @@ def _cubic(a, b):
     return kernel
 
 
-def _lanczos(radius):
+def _lanczos(radius: int) -> Callable[[np.ndarray], np.ndarray]:
     return lambda t: np.where(t < radius, np.sinc(t) * np.sinc(t / radius), 0)
 
 
@@ -237,7 +264,7 @@ KERNELS = {
 INTERPOLATIONS = ("nearest", "area", *KERNELS)
 
 
-def resize_weights(size, target, interpolation):
+def resize_weights(size: int, target: int, interpolation: str) -> np.ndarray:
     """The matrix (target, size) that resizes one axis.
 
     >>> resize_weights(4, 2, "bilinear").tolist()
@@ -258,7 +285,7 @@ def resize_weights(size, target, interpolation):
     return (weights / weights.sum(1, keepdims=True)).astype("float32")
 
 
-def resize_on_host(img, size, interpolation):
+def resize_on_host(img: np.ndarray, size: Sequence[int], interpolation: str) -> np.ndarray:
     """An array (height, width, channels) resized by numpy, so that images of many sizes need no
     compiling.
 

@@ -3,12 +3,13 @@ keep their own.
 """
 
 import inspect
+from typing import Any
 
 from jkeras.core.errors import UnknownNameError, suggestion
 from jkeras.core.names.registry import CustomObjectScope, get_registered_name, get_registered_object
 
 
-def serialize_keras_object(instance):
+def serialize_keras_object(instance: Any) -> Any:
     """An object as `{"class_name", "config"}`, a function as its name, None as None.
 
     Args:
@@ -33,8 +34,11 @@ def serialize_keras_object(instance):
 
 
 def deserialize_keras_object(
-    identifier, module_objects=None, custom_objects=None, printable_module_name="object"
-):
+    identifier: Any,
+    module_objects: dict[str, Any] | None = None,
+    custom_objects: dict[str, Any] | None = None,
+    printable_module_name: str = "object",
+) -> Any:
     """The object that `serialize_keras_object` described.
 
     Args:
@@ -70,7 +74,12 @@ def deserialize_keras_object(
         return cls(**identifier["config"])
 
 
-def _find(name, module_objects, custom_objects, noun):
+def _find(
+    name: str,
+    module_objects: dict[str, Any] | None,
+    custom_objects: dict[str, Any] | None,
+    noun: str,
+) -> Any:
     thing = get_registered_object(name, custom_objects, module_objects)
     if thing is None:
         known = {**(module_objects or {}), **(custom_objects or {})}

@@ -148,7 +148,7 @@ class PackedBatches(collections.abc.Iterator):
         rows, self._full = self._full[:size], self._full[size:]
         return batch_of(rows, self.packing)
 
-    def _take(self):
+    def _take(self) -> None:
         """Puts another sequence into the rows."""
         try:
             sequence = next(self._sequences)
@@ -160,7 +160,7 @@ class PackedBatches(collections.abc.Iterator):
             self._full += self._rows.add(piece)
         self._taken += 1
 
-    def _pieces(self, sequence):
+    def _pieces(self, sequence: np.ndarray) -> list[np.ndarray]:
         """The parts of a sequence that fit a row.
 
         Raises:
@@ -317,7 +317,7 @@ class Numbered(collections.abc.Iterator):
         self.order = order
         self._at = 0
 
-    def __next__(self):
+    def __next__(self) -> np.ndarray:
         if self._at >= len(self.order):
             raise StopIteration
         self._at += 1
@@ -345,7 +345,7 @@ class Counted(collections.abc.Iterator):
         self.iterator = iterator
         self._at = 0
 
-    def __next__(self):
+    def __next__(self) -> np.ndarray:
         item = next(self.iterator)
         self._at += 1
         return item
@@ -365,5 +365,5 @@ class Counted(collections.abc.Iterator):
                 raise ValueError(f"there are only {self._at} sequences; {state['at']} were taken")
 
 
-def _has_numbers(sequences):
+def _has_numbers(sequences: typing.Any) -> bool:
     return hasattr(sequences, "__getitem__") and hasattr(sequences, "__len__")

@@ -15,6 +15,11 @@ from jkeras.core.graph.graph import graph_of, operation_of
 from jkeras.core.graph.keras_tensor import is_symbolic
 from jkeras.core.names.registry import public
 
+if typing.TYPE_CHECKING:
+    from jkeras.core.graph.op import Operation
+    from jkeras.core.layer.contract import Layer
+    from jkeras.models.model import Model
+
 HEADER = "#202124"
 BODY = "#ffffff"
 GAP = 40  # between two boxes
@@ -51,8 +56,15 @@ class Picture:
     """
 
     def __init__(
-        self, boxes, edges, rankdir="TB", dpi=200, splines="ortho", name="model", subgraph=False
-    ):
+        self,
+        boxes: list[Box],
+        edges: list[tuple[str, str]],
+        rankdir: str = "TB",
+        dpi: int = 200,
+        splines: str = "ortho",
+        name: str = "model",
+        subgraph: bool = False,
+    ) -> None:
         self.boxes = boxes
         self.edges = edges
         self.rankdir = rankdir
@@ -61,7 +73,7 @@ class Picture:
         self.name = name
         self.subgraph = subgraph
 
-    def to_string(self):
+    def to_string(self) -> str:
         """The picture in the DOT language of graphviz."""
         if self.subgraph:
             lines = [
@@ -88,7 +100,7 @@ class Picture:
 
     # ------------------------------------------------------------ files
 
-    def write(self, path, format=None):
+    def write(self, path: str, format: str | None = None) -> str:
         """Writes a file: "dot", "svg", or what graphviz makes ("png", "pdf", …).
 
         Returns:
@@ -115,7 +127,7 @@ class Picture:
 
     # ------------------------------------------------------------ SVG
 
-    def to_svg(self):
+    def to_svg(self) -> str:
         """The picture as SVG: layers in rows by their distance from the inputs."""
         across = self.rankdir in ("LR", "RL")
         sizes = {box.key: _size(box) for box in self.boxes}
@@ -136,7 +148,7 @@ class Picture:
         lines += [_drawn(box, *places[box.key], *sizes[box.key]) for box in self.boxes]
         return "\n".join([*lines, "</svg>"])
 
-    def _ranks(self):
+    def _ranks(self) -> list[list[str]]:
         """The boxes' keys in rows: each after all that it depends on."""
         depth = {box.key: 0 for box in self.boxes}
         for _ in self.boxes:  # longest ways; the graph has no cycles
@@ -153,11 +165,11 @@ class Picture:
         return rows
 
 
-def _quoted(text):
+def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _table(box):
+def _table(box: Box) -> str:
     cells = "".join(
         f'<tr><td bgcolor="{COLORS.get(row, BODY)}">{html.escape(row)}</td></tr>'
         for row in box.rows
@@ -169,13 +181,15 @@ def _table(box):
     )
 
 
-def _size(box):
+def _size(box: Box) -> tuple[float, float]:
     text = "/".join(box.group) + " " * bool(box.group) + box.title
     longest = max(map(len, (text, *box.rows)))
     return max(80, 7.5 * longest + 20), 28 + 24 * len(box.rows)
 
 
-def _places(rows, sizes, across):
+def _places(
+    rows: list[list[str]], sizes: dict[str, tuple[float, float]], across: bool
+) -> tuple[dict[str, tuple[float, float]], tuple[float, ...]]:
     """Where each box stands (left, top), rows centred, and the size of the whole."""
     lengths = [sum(sizes[k][across] for k in row) + GAP * (len(row) - 1) for row in rows]
     depths = [max(sizes[k][not across] for k in row) for row in rows]
@@ -193,7 +207,13 @@ def _places(rows, sizes, across):
     return {key: place[::-1] for key, place in places.items()}, total_size[::-1]
 
 
-def _arrow(start, start_size, end, end_size, across):
+def _arrow(
+    start: tuple[float, float],
+    start_size: tuple[float, float],
+    end: tuple[float, float],
+    end_size: tuple[float, float],
+    across: bool,
+) -> str:
     x0, y0 = start
     x1, y1 = end
     if across:
@@ -220,7 +240,7 @@ def _arrow(start, start_size, end, end_size, across):
     )
 
 
-def _drawn(box, x, y, width, height):
+def _drawn(box: Box, x: typing.Any, y: float, width: float, height: float) -> str:
     title = "/".join((*box.group, box.title))
     center = x + width / 2
     text = (
@@ -247,19 +267,19 @@ def _drawn(box, x, y, width, height):
 
 @public("keras.utils.model_to_dot")
 def model_to_dot(
-    model,
-    show_shapes=False,
-    show_dtype=False,
-    show_layer_names=True,
-    rankdir="TB",
-    expand_nested=False,
-    dpi=200,
-    subgraph=False,
-    show_layer_activations=False,
-    show_trainable=False,
-    splines="ortho",
-    **kwargs,
-):
+    model: "Model",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = True,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    subgraph: bool = False,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+    **kwargs: typing.Any,
+) -> Picture:
     """A model as a `Picture`, whose `to_string()` is in the DOT language of graphviz.
 
     Args:
@@ -310,11 +330,11 @@ class _Graph(typing.NamedTuple):
     outputs: list
 
 
-def _is_graph(layer):
+def _is_graph(layer: "Layer | Operation") -> bool:
     return hasattr(layer, "_all_layers") or graph_of(layer) is not None
 
 
-def _graph(model):
+def _graph(model: "Model") -> _Graph:
     """The graph of a model; a layer, or a model without one, is a graph of itself."""
     if hasattr(model, "_all_layers"):  # Sequential
         layers = model.layers
@@ -334,11 +354,17 @@ def _graph(model):
     return _Graph(model.operations, steps, inputs, outputs)
 
 
-def _key(layer):
+def _key(layer: "Layer | Operation") -> str:
     return str(id(layer))
 
 
-def _collect(model, group, options, boxes, edges):
+def _collect(
+    model: "Model",
+    group: tuple[str, ...],
+    options: Options,
+    boxes: dict[str, Box],
+    edges: dict[tuple[str, str], None],
+) -> tuple[list[str], list[str]]:
     """Adds a model's boxes and edges; returns the keys of its first and last boxes."""
     graph = _graph(model)
     starts = {}
@@ -357,12 +383,12 @@ def _collect(model, group, options, boxes, edges):
     return _keys_of(graph.inputs, starts), _keys_of(graph.outputs, ends)
 
 
-def _keys_of(layers, boxes):
+def _keys_of(layers: "list[Layer | Operation]", boxes: dict[str, list[str]]) -> list[str]:
     """The keys of the boxes that stand for layers."""
     return [key for layer in layers for key in boxes[_key(layer)]]
 
 
-def _box(layer, key, group, options):
+def _box(layer: "Layer | Operation", key: str, group: tuple[str, ...], options: Options) -> Box:
     title = type(layer).__name__
     if hasattr(layer, "op"):
         title = layer.op.class_name
@@ -379,7 +405,7 @@ def _box(layer, key, group, options):
     return Box(key, title, rows, group)
 
 
-def _rows_of_tensors(layer, options):
+def _rows_of_tensors(layer: "Layer | Operation", options: Options) -> list[str]:
     """What is said of a layer's inputs and outputs, as of its first call."""
     rows = []
     outputs = None
@@ -395,26 +421,26 @@ def _rows_of_tensors(layer, options):
     return rows
 
 
-def _described(structure, what):
+def _described(structure: typing.Any, what: str) -> str:
     values = [str(getattr(v, what)) for v in tree.flatten(structure) if is_symbolic(v)]
     return ", ".join(values) or "?"
 
 
 @public("keras.utils.plot_model")
 def plot_model(
-    model,
-    to_file="model.png",
-    show_shapes=False,
-    show_dtype=False,
-    show_layer_names=False,
-    rankdir="TB",
-    expand_nested=False,
-    dpi=200,
-    show_layer_activations=False,
-    show_trainable=False,
-    splines="ortho",
-    **kwargs,
-):
+    model: "Model",
+    to_file: str | bytes | str | os.PathLike = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = False,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+    **kwargs: typing.Any,
+) -> typing.Any:
     """Draws a model into a file, and shows it in a notebook.
 
     Where the `dot` program of graphviz is not installed, an SVG file is written instead, under the

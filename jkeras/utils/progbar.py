@@ -1,6 +1,8 @@
 """Progbar: a progress bar for loops of one's own."""
 
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -35,14 +37,14 @@ class Progbar:
 
     def __init__(
         self,
-        target,
-        width=20,
-        verbose=1,
-        interval=0.05,
-        stateful_metrics=None,
-        stateless_metrics=None,
-        unit_name="step",
-    ):
+        target: int | None,
+        width: int = 20,
+        verbose: int = 1,
+        interval: float = 0.05,
+        stateful_metrics: Iterable[str] | None = None,
+        stateless_metrics: Iterable[str] | None = None,
+        unit_name: str = "step",
+    ) -> None:
         if stateful_metrics is not None and stateless_metrics is not None:
             raise ValueError(
                 "Pass `stateful_metrics` or `stateless_metrics`, not both: each lists the "
@@ -61,7 +63,7 @@ class Progbar:
         self._drawn = 0
         self._first_step = None
 
-    def _take_in(self, values, steps, finalize):
+    def _take_in(self, values: Iterable[tuple[str, Any]], steps: int, finalize: bool) -> None:
         """Counts the values of some steps in; those of the last step are shown as they are."""
         for name, value in values:
             if isinstance(value, (list, tuple)):
@@ -71,7 +73,12 @@ class Progbar:
             else:
                 self._average(name, value, steps)
 
-    def update(self, current, values=None, finalize=None):
+    def update(
+        self,
+        current: int,
+        values: Iterable[tuple[str, Any]] | None = None,
+        finalize: bool | None = None,
+    ) -> None:
         """Moves the bar to a step.
 
         Args:
@@ -93,22 +100,22 @@ class Progbar:
                 f"{self._time(per_step)}{self._values()}"
             )
 
-    def _average(self, name, value, steps):
+    def _average(self, name: str, value: float, steps: int) -> None:
         """Adds a value of so many steps to the average of its name."""
         total, weight = self._sums.get(name, (0, 0))
         self._sums[name] = [total + value * steps, weight + steps]
 
-    def _is_shown_as_is(self, name):
+    def _is_shown_as_is(self, name: str) -> bool:
         """Whether a value is not averaged."""
         if self._stateless is None:
             return name in self._stateful
         return name not in self._stateless
 
-    def add(self, n, values=None):
+    def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
         """Moves the bar by n steps."""
         self.update(self._seen + n, values)
 
-    def _draw(self, current, now, per_step, finalize):
+    def _draw(self, current: int, now: float, per_step: float, finalize: bool) -> None:
         live = console.is_terminal()
         if not live and not finalize:
             return
@@ -132,7 +139,7 @@ class Progbar:
         except UnicodeEncodeError:
             console.write(line.translate(PLAIN))
 
-    def _duration(self, current, now):
+    def _duration(self, current: int, now: float) -> float:
         """Seconds for a step, without the first one, which compiles."""
         if not current:
             return 0
@@ -143,12 +150,12 @@ class Progbar:
             return (now - self._start) / current
         return (now - self._first_step) / (current - 1)
 
-    def _time(self, seconds):
+    def _time(self, seconds: float) -> str:
         for unit, size in (("s", 1), ("ms", 1e-3), ("us", 1e-6)):
             if seconds >= size or seconds == 0 or unit == "us":
                 return f"{seconds / size:.0f}{unit}/{self.unit_name}"
 
-    def _values(self):
+    def _values(self) -> str:
         text = ""
         for name, (total, weight) in self._sums.items():
             mean = float(np.mean(total)) / max(weight, 1)

@@ -2,6 +2,8 @@
 
 import random
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +15,13 @@ from jkeras.utils.datasets import Dataset
 
 @public("keras.utils.split_dataset")
 def split_dataset(
-    dataset, left_size=None, right_size=None, shuffle=False, seed=None, preferred_backend=None
-):
+    dataset: Any,
+    left_size: float | None = None,
+    right_size: float | None = None,
+    shuffle: bool = False,
+    seed: int | None = None,
+    preferred_backend: str | None = None,
+) -> tuple[Any, Any]:
     """Two data sets from one: (left, right).
 
     Args:
@@ -57,7 +64,7 @@ def split_dataset(
     return tuple(source.derived(order=samples, shuffle=False) for samples in orders)
 
 
-def _backend_of(dataset, preferred):
+def _backend_of(dataset: Any, preferred: str | None) -> str | None:
     """Which library's data sets come out: "torch", "tensorflow", or None for `Dataset`."""
     is_torch = torch_data.is_torch_data(dataset)
     is_rows = isinstance(dataset, (np.ndarray, list, tuple, dict))
@@ -70,7 +77,7 @@ def _backend_of(dataset, preferred):
     return "tensorflow" if tensorflow_data.tensorflow() else None
 
 
-def _as_dataset(dataset):
+def _as_dataset(dataset: Any) -> Dataset:
     if isinstance(dataset, Dataset):
         return dataset
     if isinstance(dataset, np.ndarray):
@@ -93,7 +100,7 @@ def _as_dataset(dataset):
     return _of_batches(dataset)
 
 
-def _of_arrays(data):
+def _of_arrays(data: Any) -> Dataset:
     """The data set of single samples of an array, or of a structure of arrays."""
     arrays = data
     if not isinstance(data, np.ndarray):
@@ -111,7 +118,7 @@ def _of_arrays(data):
     return Dataset(_rows_of(arrays), np.arange(sizes.pop()), None)
 
 
-def _of_batches(dataset):
+def _of_batches(dataset: Any) -> Dataset:
     """The data set of batches that holds all of another one."""
     if hasattr(dataset, "num_batches"):
         batches = [dataset[i] for i in range(len(dataset))]
@@ -129,16 +136,16 @@ def _of_batches(dataset):
     return Dataset(_rows_of(arrays), np.arange(size), batch_size)
 
 
-def _concatenated(*leaves):
+def _concatenated(*leaves: Any) -> np.ndarray:
     return np.concatenate([np.asarray(leaf) for leaf in leaves])
 
 
-def _rows_of(arrays):
+def _rows_of(arrays: Any) -> Callable[[np.ndarray], Any]:
     """The function that gathers rows of all arrays."""
     return lambda numbers: tree.map_structure(lambda v: v[numbers], arrays)
 
 
-def _check_size(name, size, total):
+def _check_size(name: str, size: Any, total: int) -> None:
     """Raises for what is neither None, nor a number or fraction of the samples."""
     if size is None:
         return
@@ -155,14 +162,14 @@ def _check_size(name, size, total):
         )
 
 
-def _as_number(size, total):
+def _as_number(size: float | None, total: int) -> int | None:
     """A fraction of the samples as their number; numbers and None as they are."""
     if isinstance(size, float):
         return round(size * total)
     return size
 
 
-def _split_sizes(left, right, total):
+def _split_sizes(left: float | None, right: float | None, total: int) -> tuple[int, int]:
     """(left, right) as numbers of samples."""
     _check_size("left_size", left, total)
     _check_size("right_size", right, total)

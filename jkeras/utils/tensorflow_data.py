@@ -1,6 +1,9 @@
 """Data sets of `tf.data`, where TensorFlow is installed: from a `Dataset`, and from samples."""
 
 import sys
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,8 +13,11 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.system.loaded import loaded_tensorflow
 from jkeras.core.session.settings import get_random_seed
 
+if TYPE_CHECKING:
+    from jkeras.utils.datasets import Dataset
 
-def tensorflow():
+
+def tensorflow() -> types.ModuleType | None:
     """TensorFlow, or None where there is none.
 
     If it was not imported before, it leaves the GPUs to JAX: it would take all of their memory.
@@ -29,7 +35,7 @@ def tensorflow():
     return module
 
 
-def is_tf_data(value):
+def is_tf_data(value: Any) -> bool:
     """Whether a value is a `tf.data.Dataset`.
 
     >>> is_tf_data([1, 2])
@@ -39,7 +45,7 @@ def is_tf_data(value):
     return module is not None and isinstance(value, module.data.Dataset)
 
 
-def kind_of(array):
+def kind_of(array: np.ndarray) -> KerasTensor:
     """The shape and dtype of the rows of an array.
 
     >>> kind_of(np.zeros((5, 2), "int32")).shape
@@ -49,7 +55,7 @@ def kind_of(array):
     return KerasTensor(array.shape[1:], "string" if is_text else array.dtype.name)
 
 
-def as_tf_data(dataset, sample, is_ragged=False):
+def as_tf_data(dataset: "Dataset", sample: Any, is_ragged: bool = False) -> Any:
     """A `Dataset` as one of `tf.data`, in the order that Keras has for the same seed; without
     TensorFlow the `Dataset` itself.
 
@@ -77,16 +83,16 @@ def as_tf_data(dataset, sample, is_ragged=False):
     return made
 
 
-def _reader(gather, sample):
+def _reader(gather: Callable[[np.ndarray], Any], sample: Any) -> Callable[[Any], Any]:
     """The function from sample numbers, or one of them, to tensors."""
 
-    def read(numbers):
+    def read(numbers: Any) -> Any:
         batch = gather(np.atleast_1d(numbers))
         if np.ndim(numbers):
             return batch
         return tree.map_structure(lambda v: v[0], batch)
 
-    def announce(numbers):
+    def announce(numbers: KerasTensor) -> Any:
         return tree.map_structure(
             lambda kind: KerasTensor((*numbers.shape, *kind.shape), kind.dtype), sample
         )
@@ -94,10 +100,10 @@ def _reader(gather, sample):
     return lambda numbers: tensorflow_graph.call_in_graph(read, announce, (numbers,), {})
 
 
-def _ragged_first(module):
+def _ragged_first(module: types.ModuleType) -> Callable[..., Any]:
     """The function that makes the first part of a sample ragged."""
 
-    def function(first, *others):
+    def function(first: Any, *others: Any) -> Any:
         first = module.RaggedTensor.from_tensor(first)
         return (first, *others) if others else first
 
@@ -107,7 +113,7 @@ def _ragged_first(module):
 # ---------------------------------------------------------------- samples of a data set
 
 
-def samples_of(dataset):
+def samples_of(dataset: Any) -> tuple[Any, int | None]:
     """(all samples of a `tf.data.Dataset` as arrays, the size of its batches or None)."""
     leaves = tree.flatten(dataset.element_spec)
     size = None
@@ -118,7 +124,7 @@ def samples_of(dataset):
     return tree.map_structure(lambda *rows: np.stack(rows), *samples), size
 
 
-def sliced(arrays, batch_size=None):
+def sliced(arrays: Any, batch_size: int | None = None) -> Any:
     """The `tf.data.Dataset` of the rows of arrays."""
     module = tensorflow()
     made = module.data.Dataset.from_tensor_slices(arrays)

@@ -1,11 +1,14 @@
 """What symbolic tensors depend on."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from jkeras.core.graph.graph import node_of
 from jkeras.core.names.registry import public
 
 
 @public("keras.utils.get_source_inputs")
-def get_source_inputs(tensor):
+def get_source_inputs(tensor: Any) -> Any:
     """The `Input` tensors, and other symbolic tensors that no operation made, that a tensor of a
     graph depends on.
 
@@ -19,7 +22,7 @@ def get_source_inputs(tensor):
     return list({id(source): source for source in _sources(tensor)}.values())
 
 
-def _sources(tensor):
+def _sources(tensor: Any) -> Iterator:
     if not hasattr(tensor, "_keras_history"):
         yield tensor
         return

@@ -70,7 +70,7 @@ class TextReader:
                 texts.append(self._decoded(text, start))
         return texts
 
-    def _next(self):
+    def _next(self) -> tuple:
         """(where it begins, the next text of the file), the file being opened first if need be."""
         path = self.paths[self._place.file]
         try:
@@ -80,7 +80,7 @@ class TextReader:
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise OSError(f"{path} cannot be unpacked: {error}. Write it again.") from error
 
-    def _decoded(self, text, start):
+    def _decoded(self, text: bytes, start: int) -> str:
         if start == 0:
             text = text.removeprefix(MARK)
         try:
@@ -128,7 +128,7 @@ def files_of(patterns: typing.Any) -> list[str]:
     return list(found)
 
 
-def _opened(path, offset):
+def _opened(path: str, offset: int) -> typing.Any:
     """A file of bytes at an offset, which the reader closes."""
     opener = gzip.open if pathlib.Path(path).suffix == ".gz" else open
     file = opener(path, "rb")

@@ -130,7 +130,7 @@ class TextTokens(collections.abc.Iterator):
         self._options = source.options  # the files are looked at once
         self._start(epoch)
 
-    def _start(self, epoch, place=START, number=0):
+    def _start(self, epoch: int, place: Place = START, number: int = 0) -> None:
         """Begins with a block of an epoch."""
         source = self.source
         self._epoch = epoch
@@ -141,7 +141,7 @@ class TextTokens(collections.abc.Iterator):
         self._reader = TextReader(paths, source.by, source.errors, place)
         self._open_block(number)
 
-    def _open_block(self, number):
+    def _open_block(self, number: int) -> None:
         """Reads a block, and goes to its start."""
         source = self.source
         size = source.shuffle or BLOCK
@@ -168,7 +168,7 @@ class TextTokens(collections.abc.Iterator):
                     return tokens
             self._go_on()
 
-    def _go_on(self):
+    def _go_on(self) -> None:
         """Goes to the next block, or the next epoch.
 
         Raises:
@@ -182,7 +182,7 @@ class TextTokens(collections.abc.Iterator):
             self.close()
             raise StopIteration
 
-    def _tokens_of(self, place):
+    def _tokens_of(self, place: int) -> np.ndarray:
         """The tokens of a text of the block."""
         if place not in self._tokens:
             group = self._texts[place : place + GROUP]
@@ -235,7 +235,7 @@ def encoder_of(tokenizer: typing.Any) -> collections.abc.Callable[[list[str]], l
             f"numbers. Received: {type(tokenizer).__name__}"
         )
 
-    def encoded(texts):
+    def encoded(texts: list[str]) -> list:
         if hasattr(tokenizer, "encode_batch"):  # which works in several threads
             found = tokenizer.encode_batch(texts)
         else:

@@ -1,13 +1,15 @@
 """Data sets of torch, where it is installed: parts of them, and those of arrays."""
 
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from jkeras import tree
 
 
-def is_torch_data(value):
+def is_torch_data(value: Any) -> bool:
     """Whether a value is a `torch.utils.data.Dataset`.
 
     >>> is_torch_data([1, 2])
@@ -17,7 +19,7 @@ def is_torch_data(value):
     return module is not None and isinstance(value, module.Dataset)
 
 
-def parts(dataset, orders):
+def parts(dataset: Any, orders: Iterable[Iterable[int]]) -> tuple:
     """For each list of sample numbers the `Subset` with those.
 
     Args:
@@ -31,7 +33,7 @@ def parts(dataset, orders):
     return tuple(torch.utils.data.Subset(dataset, [int(i) for i in order]) for order in orders)
 
 
-def samples(dataset, numbers):
+def samples(dataset: Any, numbers: Iterable[int]) -> Any:
     """The samples with these numbers as arrays."""
     rows = [dataset[int(i)] for i in numbers]
     return tree.map_structure(lambda *leaves: np.stack([np.asarray(v) for v in leaves]), *rows)

@@ -1,5 +1,7 @@
 """Boxes and masks drawn on images, with numpy; texts through Pillow."""
 
+from typing import Any
+
 import numpy as np
 
 from jkeras.core.names.registry import public
@@ -8,7 +10,7 @@ from jkeras.utils.bounding_boxes import convert_format
 from jkeras.utils.images import pillow
 
 
-def check_batch(images):
+def check_batch(images: Any) -> None:
     """Raises ValueError unless images are a batch."""
     if np.ndim(images) != 4:
         raise ValueError(
@@ -19,16 +21,16 @@ def check_batch(images):
 
 @public("keras.visualization.draw_bounding_boxes")
 def draw_bounding_boxes(
-    images,
-    bounding_boxes,
-    bounding_box_format,
-    class_mapping=None,
-    color=(128, 128, 128),
-    line_thickness=2,
-    text_thickness=1,
-    font_scale=1.0,
-    data_format=None,
-):
+    images: Any,
+    bounding_boxes: Any,
+    bounding_box_format: str,
+    class_mapping: dict[int, str] | None = None,
+    color: tuple[int, int, int] = (128, 128, 128),
+    line_thickness: int = 2,
+    text_thickness: int | None = 1,
+    font_scale: float = 1.0,
+    data_format: str | None = None,
+) -> np.ndarray:
     """Images with boxes drawn on them, uint8.
 
     Args:
@@ -79,7 +81,7 @@ def draw_bounding_boxes(
     return drawn
 
 
-def _as_pixels(images):
+def _as_pixels(images: np.ndarray) -> np.ndarray:
     images = np.array(images)
     if images.dtype.kind != "f":
         return images.astype("uint8")
@@ -88,7 +90,9 @@ def _as_pixels(images):
     return np.clip(images, 0, 255).astype("uint8")
 
 
-def _frame(image, corners, color, thickness):
+def _frame(
+    image: np.ndarray, corners: list[int], color: tuple[int, int, int], thickness: int
+) -> None:
     """The border of a box, half of its thickness to each side."""
     inside = (thickness - 1) // 2
     outside = inside + (thickness - 1) % 2
@@ -105,7 +109,14 @@ def _frame(image, corners, color, thickness):
     image[mask] = np.resize(color, image.shape[-1])
 
 
-def _write(image, text, corners, color, scale, thickness):
+def _write(
+    image: np.ndarray,
+    text: str,
+    corners: list[int],
+    color: tuple[int, int, int],
+    scale: float,
+    thickness: int,
+) -> None:
     """A text above the box, or inside it where there is no room."""
     pil = pillow("draw_bounding_boxes with `class_mapping`")
     from PIL import ImageDraw, ImageFont
@@ -128,15 +139,15 @@ def _write(image, text, corners, color, scale, thickness):
 
 @public("keras.visualization.draw_segmentation_masks")
 def draw_segmentation_masks(
-    images,
-    segmentation_masks,
-    num_classes=None,
-    color_mapping=None,
-    alpha=0.8,
-    blend=True,
-    ignore_index=-1,
-    data_format=None,
-):
+    images: Any,
+    segmentation_masks: Any,
+    num_classes: int | None = None,
+    color_mapping: Any = None,
+    alpha: float = 0.8,
+    blend: bool = True,
+    ignore_index: int = -1,
+    data_format: str | None = None,
+) -> np.ndarray:
     """Images with the pixels of each class in its colour.
 
     Args:
@@ -181,6 +192,6 @@ def draw_segmentation_masks(
     return np.where((masks != ignore_index)[..., None], mixed, images).astype("uint8")
 
 
-def _color(i):
+def _color(i: int) -> list[int]:
     """A colour for a class, far from those of its neighbours."""
     return [i * (2**bits - 1) % 255 for bits in (25, 15, 21)]

@@ -1,6 +1,10 @@
 """Galleries of images, drawn with matplotlib, which is imported when it is first needed."""
 
 import math
+import types
+import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +13,7 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.visualization.drawing import check_batch, draw_bounding_boxes, draw_segmentation_masks
 
 
-def _matplotlib():
+def _matplotlib() -> tuple[types.ModuleType, types.ModuleType]:
     try:
         from matplotlib import patches, pyplot
     except ImportError as error:
@@ -19,7 +23,7 @@ def _matplotlib():
     return pyplot, patches
 
 
-def _channels_last(array, data_format):
+def _channels_last(array: Any, data_format: str | None) -> np.ndarray:
     array = np.asarray(array)
     if data_format == "channels_first" and array.ndim == 4:
         return array.transpose(0, 2, 3, 1)
@@ -28,21 +32,21 @@ def _channels_last(array, data_format):
 
 @public("keras.visualization.plot_image_gallery")
 def plot_image_gallery(
-    images,
-    y_true=None,
-    y_pred=None,
-    label_map=None,
-    rows=None,
-    cols=None,
-    value_range=(0, 255),
-    scale=2,
-    path=None,
-    show=None,
-    transparent=True,
-    dpi=60,
-    legend_handles=None,
-    data_format=None,
-):
+    images: Any,
+    y_true: Any = None,
+    y_pred: Any = None,
+    label_map: dict[int, str] | None = None,
+    rows: int | None = None,
+    cols: int | None = None,
+    value_range: tuple[float, float] = (0, 255),
+    scale: float = 2,
+    path: str | os.PathLike | None = None,
+    show: bool | None = None,
+    transparent: bool = True,
+    dpi: int = 60,
+    legend_handles: Sequence[Any] | None = None,
+    data_format: str | None = None,
+) -> None:
     """Shows images in rows and columns, or writes them to a file.
 
     Args:
@@ -102,13 +106,13 @@ def plot_image_gallery(
     pyplot.close(figure)
 
 
-def _as_pixels(images, low, high):
+def _as_pixels(images: np.ndarray, low: float, high: float) -> np.ndarray:
     """Images of values in a range as bytes."""
     stretched = (images.astype("float32") - low) / (high - low) * 255
     return np.clip(stretched, 0, 255).astype("uint8")
 
 
-def _grid(count, rows, cols):
+def _grid(count: int, rows: int | None, cols: int | None) -> tuple[int, int]:
     """How many rows and columns so many images take."""
     if not rows and not cols:
         rows = math.ceil(math.sqrt(count))
@@ -119,7 +123,7 @@ def _grid(count, rows, cols):
     return rows, cols
 
 
-def _labels(y_true, y_pred, label_map):
+def _labels(y_true: Any, y_pred: Any, label_map: dict[int, str] | None) -> dict[str, Any]:
     """The labels that are given, by the words that stand before them."""
     labels = {"Label": y_true, "Pred": y_pred}
     labels = {word: values for word, values in labels.items() if values is not None}
@@ -128,7 +132,7 @@ def _labels(y_true, y_pred, label_map):
     return labels
 
 
-def _title(i, labels, label_map):
+def _title(i: int, labels: dict[str, Any], label_map: dict[int, str] | None) -> str:
     """The names of an image's labels."""
     words = []
     for word, values in labels.items():
@@ -140,26 +144,26 @@ def _title(i, labels, label_map):
 
 @public("keras.visualization.plot_bounding_box_gallery")
 def plot_bounding_box_gallery(
-    images,
-    bounding_box_format,
-    y_true=None,
-    y_pred=None,
-    value_range=(0, 255),
-    true_color=(0, 188, 212),
-    pred_color=(255, 235, 59),
-    line_thickness=2,
-    font_scale=1.0,
-    text_thickness=None,
-    class_mapping=None,
-    ground_truth_mapping=None,
-    prediction_mapping=None,
-    legend=False,
-    legend_handles=None,
-    rows=None,
-    cols=None,
-    data_format=None,
-    **kwargs,
-):
+    images: Any,
+    bounding_box_format: str,
+    y_true: Any = None,
+    y_pred: Any = None,
+    value_range: tuple[float, float] = (0, 255),
+    true_color: tuple[int, int, int] = (0, 188, 212),
+    pred_color: tuple[int, int, int] = (255, 235, 59),
+    line_thickness: int = 2,
+    font_scale: float = 1.0,
+    text_thickness: int | None = None,
+    class_mapping: dict[int, str] | None = None,
+    ground_truth_mapping: dict[int, str] | None = None,
+    prediction_mapping: dict[int, str] | None = None,
+    legend: bool = False,
+    legend_handles: Sequence[Any] | None = None,
+    rows: int | None = None,
+    cols: int | None = None,
+    data_format: str | None = None,
+    **kwargs: Any,
+) -> None:
     """Shows images with boxes: those that are right and those that were predicted.
 
     Args:
@@ -218,18 +222,18 @@ def plot_bounding_box_gallery(
 
 @public("keras.visualization.plot_segmentation_mask_gallery")
 def plot_segmentation_mask_gallery(
-    images,
-    num_classes,
-    value_range=(0, 255),
-    y_true=None,
-    y_pred=None,
-    color_mapping=None,
-    blend=True,
-    alpha=0.8,
-    ignore_index=-1,
-    data_format=None,
-    **kwargs,
-):
+    images: Any,
+    num_classes: int,
+    value_range: tuple[float, float] = (0, 255),
+    y_true: Any = None,
+    y_pred: Any = None,
+    color_mapping: Any = None,
+    blend: bool = True,
+    alpha: float = 0.8,
+    ignore_index: int = -1,
+    data_format: str | None = None,
+    **kwargs: Any,
+) -> None:
     """Shows images, each beside itself with its masks: those that are right and those that were
     predicted.
 

@@ -7,7 +7,7 @@ import importlib
 __all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> type:
     if name not in __all__:
         raise AttributeError(f"module 'jkeras.wrappers' has no attribute {name!r}")
     try:
@@ -19,5 +19,5 @@ def __getattr__(name):
     return getattr(importlib.import_module("jkeras.wrappers.estimators"), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__

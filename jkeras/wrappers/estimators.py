@@ -1,6 +1,7 @@
 """Models as estimators of scikit-learn: SKLearnClassifier, SKLearnRegressor, SKLearnTransformer."""
 
 import copy
+from typing import Any, Self
 
 import numpy as np
 import sklearn
@@ -26,31 +27,37 @@ class ModelEstimator(BaseEstimator):
     After `fit`, `model_` is the model and `history_` its `History`.
     """
 
-    def __init__(self, model, warm_start=False, model_kwargs=None, fit_kwargs=None):
+    def __init__(
+        self,
+        model: Any,
+        warm_start: bool = False,
+        model_kwargs: dict[str, Any] | None = None,
+        fit_kwargs: dict[str, Any] | None = None,
+    ) -> None:
         self.model = model
         self.warm_start = warm_start
         self.model_kwargs = model_kwargs
         self.fit_kwargs = fit_kwargs
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
         return tags
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Self:
         model = self.model
         if isinstance(model, Model):
             model = copy.deepcopy(model)
         return type(self)(model, self.warm_start, self.model_kwargs, self.fit_kwargs)
 
     @property
-    def epoch_(self):
+    def epoch_(self) -> int:
         """The number of epochs of the last `fit`."""
         if not hasattr(self, "history_"):
             return 0
         return len(self.history_.epoch)
 
-    def set_fit_request(self, **kwargs):
+    def set_fit_request(self, **kwargs: Any) -> Self:
         """Says which metadata `fit` asks a pipeline for: names with True, False, None or an alias.
 
         Raises:
@@ -66,7 +73,7 @@ class ModelEstimator(BaseEstimator):
             self._metadata_request.fit.add_request(param=name, alias=alias)
         return self
 
-    def _model_for(self, X, y):
+    def _model_for(self, X: Any, y: Any) -> Any:
         if self.warm_start and hasattr(self, "model_"):
             return self.model_
         if not isinstance(self.model, Model):
@@ -78,7 +85,7 @@ class ModelEstimator(BaseEstimator):
             clone.compile_from_config(self.model.stored_compile_config())
         return clone
 
-    def fit(self, X, y, **kwargs):
+    def fit(self, X: Any, y: Any, **kwargs: Any) -> Self:
         """Fits the model.
 
         Args:
@@ -100,19 +107,19 @@ class ModelEstimator(BaseEstimator):
         self.model_ = model
         return self
 
-    def _targets(self, y):
+    def _targets(self, y: Any) -> np.ndarray:
         """Targets as the model is trained on them."""
         kind = type_of_target(y)
         if kind == "unknown":
             raise ValueError(f"Unknown label type for data: {y!r}")
         return y.reshape(-1, 1)
 
-    def _outputs(self, X):
+    def _outputs(self, X: Any) -> np.ndarray:
         """What the model predicts."""
         check_is_fitted(self)
         return self.model_.predict(validate_data(self, X, reset=False), verbose=0)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """The model's prediction, (samples,) where it is one number for each."""
         outputs = self._outputs(X)
         if outputs.ndim == 2 and outputs.shape[1] == 1:
@@ -141,12 +148,12 @@ class SKLearnClassifier(ClassifierMixin, ModelEstimator):
     (['a', 'b'], (4,))
     """
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = True
         return tags
 
-    def _targets(self, y):
+    def _targets(self, y: Any) -> np.ndarray:
         kind = type_of_target(y)
         if kind not in ("binary", "multiclass"):
             raise ValueError(
@@ -158,11 +165,11 @@ class SKLearnClassifier(ClassifierMixin, ModelEstimator):
             raise ValueError("Classifier can't train when only one class is present.")
         return (y[:, None] == self.classes_).astype("float32")
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> np.ndarray:
         """The model's outputs, one for each class."""
         return self._outputs(X)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """The label with the largest output."""
         outputs = self._outputs(X)
         return self.classes_[outputs.argmax(axis=1)]
@@ -182,7 +189,7 @@ class SKLearnRegressor(RegressorMixin, ModelEstimator):
     (1,)
     """
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = True
         return tags
@@ -202,11 +209,11 @@ class SKLearnTransformer(TransformerMixin, ModelEstimator):
     (1, 3)
     """
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """The model's outputs."""
         return self._outputs(X)

@@ -3,6 +3,7 @@ optimizers, CuDNN.
 """
 
 import re
+from typing import Any
 
 from jkeras.core.errors import SerializationError, readable
 from jkeras.saving.dialects.cudnn import cudnn_biases, from_cudnn
@@ -17,7 +18,7 @@ NEWEST = 3  # of whose files is known what their words mean
 VERSION = re.compile(r"([0-9]{1,3})\.[0-9].{0,50}", re.ASCII)
 
 
-def is_old(version):
+def is_old(version: Any) -> bool:
     """Whether a version of Keras, as files name it ("2.3.0-tf"), is before 3; where a file names
     none, it is.
 

@@ -3,19 +3,26 @@
 There each gate's kernels are transposed, and inputs and states have biases of their own.
 """
 
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from jkeras.core.weights.paths import own_variables, walk
 
+if TYPE_CHECKING:
+    from jkeras.core.layer.contract import Layer
+    from jkeras.core.weights.variable import Variable
 
-def cudnn_biases(layer):
+
+def cudnn_biases(layer: "Layer") -> "dict[Variable, tuple[int, ...]]":
     """{variable: shape that it has in CuDNN's form} for the biases of LSTM and GRU layers in a
     layer.
     """
     return {own_variables(cell)["bias"]: (2 * gates * cell.units,) for cell, gates in _cells(layer)}
 
 
-def from_cudnn(layer, values):
+def from_cudnn(layer: "Layer", values: "dict[Variable, np.ndarray]") -> list[np.ndarray]:
     """The values of a layer's variables, where those of recurrent layers may be in CuDNN's form.
 
     Args:
@@ -40,11 +47,13 @@ def from_cudnn(layer, values):
     return list(values.values())
 
 
-def _each_gate(kernel, gates, change):
+def _each_gate(
+    kernel: np.ndarray, gates: int, change: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
     return np.concatenate([change(gate) for gate in np.split(kernel, gates, axis=1)], axis=1)
 
 
-def _cells(layer):
+def _cells(layer: "Layer") -> Iterator[tuple[Any, int]]:
     """(cell, number of gates) of the LSTM and GRU cells in a layer that CuDNN has too."""
     for _, module in walk(layer):
         gates = _gates(module)
@@ -52,7 +61,7 @@ def _cells(layer):
             yield module, gates
 
 
-def _gates(module):
+def _gates(module: Any) -> int | None:
     """The number of gates of a cell that CuDNN has too; None of another one."""
     kind = type(module).__name__
     if kind == "LSTMCell":

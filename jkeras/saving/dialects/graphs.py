@@ -4,8 +4,12 @@ There a call is a list of places `[layer, call, output, arguments]`, one for eac
 first argument. Models in models count one call more than was made: the first is their own graph's.
 """
 
-from jkeras.core.graph.op import op_of_class
+from collections.abc import Iterator
+from typing import Any
+
+from jkeras.core.graph.op import Op, op_of_class
 from jkeras.saving.paths import values_of
+from jkeras.saving.types import Config
 
 RECURRENT = (
     "RNN",
@@ -19,7 +23,7 @@ RECURRENT = (
 )
 
 
-def modern_graph(config):
+def modern_graph(config: Config) -> dict[str, Any]:
     """The config of a model; the same one where it is no graph of Keras 2.
 
     >>> x = {"class_name": "InputLayer", "config": {}, "name": "x", "inbound_nodes": []}
@@ -50,11 +54,11 @@ def modern_graph(config):
     }
 
 
-def _is_old(entry):
+def _is_old(entry: Config) -> bool:
     return any(isinstance(node, list) for node in entry.get("inbound_nodes", ()))
 
 
-def _entry(entry, shifts):
+def _entry(entry: Config, shifts: dict[str, int]) -> dict[str, Any]:
     inner = dict(entry["config"])
     more = {}
     if entry["class_name"] in ("Attention", "AdditiveAttention") and inner.pop("causal", False):
@@ -65,7 +69,7 @@ def _entry(entry, shifts):
     return {**entry, "config": inner, "inbound_nodes": nodes}
 
 
-def _node(node, entry, more, shifts):
+def _node(node: Any, entry: Config, more: Config, shifts: dict[str, int]) -> Any:
     """One call, in the form of Keras 3."""
     if not isinstance(node, list):
         return node
@@ -81,7 +85,7 @@ def _node(node, entry, more, shifts):
     return {"args": [inputs], "kwargs": kwargs}
 
 
-def _call_arguments(places, shifts):
+def _call_arguments(places: Any, shifts: dict[str, int]) -> Config:
     """The arguments of a call, which one of its places has."""
     for place in _places(places, shifts):
         if len(place) > 3 and place[3]:
@@ -89,7 +93,7 @@ def _call_arguments(places, shifts):
     return {}
 
 
-def _is_place(value, shifts):
+def _is_place(value: Any, shifts: dict[str, int]) -> bool:
     return (
         isinstance(value, list)
         and len(value) in (3, 4)
@@ -99,7 +103,7 @@ def _is_place(value, shifts):
     )
 
 
-def _places(value, shifts):
+def _places(value: Any, shifts: dict[str, int]) -> Iterator[list]:
     """All places in a structure."""
     if _is_place(value, shifts):
         yield value
@@ -108,7 +112,7 @@ def _places(value, shifts):
             yield from _places(item, shifts)
 
 
-def _tensors(value, shifts):
+def _tensors(value: Any, shifts: dict[str, int]) -> Any:
     """A structure with references to tensors where it had places."""
     if _is_place(value, shifts):
         name, call, output = value[:3]
@@ -127,7 +131,7 @@ def _tensors(value, shifts):
     return value
 
 
-def _moved(value, shifts):
+def _moved(value: Any, shifts: dict[str, int]) -> Any:
     """The places of inputs or outputs."""
     if _is_place(value, shifts):
         return [value[0], value[1] - shifts[value[0]], *value[2:]]
@@ -138,7 +142,7 @@ def _moved(value, shifts):
     return value
 
 
-def op_of_node(entry):
+def op_of_node(entry: Config) -> Op | None:
     """The op that an entry of a graph stands for, where the entry names no module, as in `.h5`
     files; None for a layer.
 

@@ -1,11 +1,13 @@
 """What computes other numbers in Keras 3 than in Keras 2, under the same name."""
 
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 from jkeras.core.names import registry
 
 
-def warn_of_other_numbers(config, custom_objects=None):
+def warn_of_other_numbers(config: Any, custom_objects: dict[str, Any] | None = None) -> None:
     """Warns where a model of Keras 2 has activations that are other functions now."""
     layers = list(_with_hard_sigmoid(config))
     if layers and registry.get_registered_object("hard_sigmoid", custom_objects) is None:
@@ -18,7 +20,7 @@ def warn_of_other_numbers(config, custom_objects=None):
         )
 
 
-def _with_hard_sigmoid(config):
+def _with_hard_sigmoid(config: Any) -> Iterator[str | None]:
     """The names of layers with this activation."""
     if isinstance(config, dict):
         if "hard_sigmoid" in (config.get("activation"), config.get("recurrent_activation")):

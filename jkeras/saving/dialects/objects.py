@@ -2,7 +2,10 @@
 3.
 """
 
+from typing import Any
+
 from jkeras.saving.dialects.graphs import modern_graph, op_of_node
+from jkeras.saving.types import Config
 
 RENAMED_CLASSES = {
     "CuDNNLSTM": "LSTM",
@@ -69,7 +72,7 @@ INITIALIZERS = (
 )
 
 
-def modern(config):
+def modern(config: Any) -> Any:
     """The config of a model, and all in it, as Keras 3 writes it; a new one.
 
     >>> policy = {"class_name": "Policy", "config": {"name": "float32"}}
@@ -87,7 +90,7 @@ def modern(config):
     return config
 
 
-def _is_of_keras(config):
+def _is_of_keras(config: Config) -> bool:
     """Whether a config is that of an object of Keras."""
     if not isinstance(config.get("class_name"), str) or "config" not in config:
         return False
@@ -97,7 +100,7 @@ def _is_of_keras(config):
     return isinstance(module, str) and module.split(".")[0] in ("keras", "tf_keras")
 
 
-def _modern_object(config):
+def _modern_object(config: Config) -> Any:
     name = config["class_name"]
     inner = config["config"]
     if name == "Sequential" and isinstance(inner, list):
@@ -116,7 +119,7 @@ def _modern_object(config):
     }
 
 
-def _arguments(old, inner):
+def _arguments(old: str, inner: Config) -> Config:
     """The arguments of one object, whose class had this name."""
     name = RENAMED_CLASSES.get(old, old)
     new_names = RENAMED.get(name, {})
@@ -135,7 +138,7 @@ def _arguments(old, inner):
     return inner
 
 
-def _change_values(name, inner):
+def _change_values(name: str, inner: Config) -> None:
     """Changes, in place, the values that have another form now."""
     axis = inner.get("axis")
     if name in ONE_AXIS and isinstance(axis, list) and len(axis) == 1:

@@ -3,11 +3,17 @@ those of ours.
 """
 
 import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jkeras.core.weights.assigning import assign_all
 from jkeras.optimizers.variables import addressed_variables
+
+if TYPE_CHECKING:
+    from jkeras.core.weights.variable import Variable
+    from jkeras.optimizers.base import Optimizer
 
 SAME = {  # names of slots there: names here, of which an optimizer has one
     "moment": ("momentum",),
@@ -41,7 +47,7 @@ OF_PARAMETERS = ("slots", "ema", "accumulators")
 MOST_STEPS = 10**6  # after which a product is 0; the number of steps is a stranger's
 
 
-def by_name(optimizer, names):
+def by_name(optimizer: "Optimizer", names: list[str]) -> "list[tuple[Variable, str]] | None":
     """[(variable, name)] for the variables that are in a file; None where slots are missing there.
 
     Args:
@@ -60,7 +66,7 @@ def by_name(optimizer, names):
     return pairs
 
 
-def _name_at(address, by_slot):
+def _name_at(address: tuple[str | int, ...], by_slot: dict[str, list[str]]) -> str | None:
     """The name, of {slot: names in order}, of the variable at an address; None if it has none."""
     number = address[-1] if isinstance(address[-1], int) else 0
     for slot, names in by_slot.items():
@@ -69,7 +75,7 @@ def _name_at(address, by_slot):
     return None
 
 
-def _slots(names):
+def _slots(names: list[str]) -> Iterator[str]:
     """For each name that of its slot, or of the scalar: it comes last, with a number, or second, as
     the times were.
     """
@@ -84,7 +90,7 @@ def _slots(names):
             yield re.sub(r"(_\d+)+$", "", path[-1])
 
 
-def _addresses(optimizer):
+def _addresses(optimizer: "Optimizer") -> "Iterator[tuple[tuple, Variable]]":
     """(address, variable) of all variables of an optimizer, and of one that it wraps."""
     yield from addressed_variables(optimizer).items()
     inner = getattr(optimizer, "inner_optimizer", None)
@@ -92,7 +98,7 @@ def _addresses(optimizer):
         yield from addressed_variables(inner).items()
 
 
-def _is_same(slot, address):
+def _is_same(slot: str, address: tuple[str | int, ...]) -> bool:
     """Whether a name there is that of an address here."""
     if address[0] in ("slots", "scalars"):
         here = address[1]
@@ -101,7 +107,9 @@ def _is_same(slot, address):
     return slot == here or SCALARS.get(slot) == here or here in SAME.get(slot, ())
 
 
-def by_number(optimizer, shapes):
+def by_number(
+    optimizer: "Optimizer", shapes: list[tuple[int, ...] | None]
+) -> "list[tuple[Variable, int]] | None":
     """[(variable, number)] where the arrays of a file have an order only, and these shapes; None if
     they do not fit.
 
@@ -122,7 +130,11 @@ def by_number(optimizer, shapes):
     return None
 
 
-def assign(optimizer, pairs, read):
+def assign(
+    optimizer: "Optimizer",
+    pairs: "list[tuple[Variable, Any]]",
+    read: Callable[[Any, tuple[int, ...]], Any],
+) -> None:
     """Sets variables of an optimizer.
 
     Args:

@@ -1,6 +1,9 @@
 """The arguments of `compile` as Keras 2 and tf.keras wrote them, in the words of Keras 3."""
 
+from typing import Any
+
 from jkeras.saving.dialects.objects import modern
+from jkeras.saving.types import Config
 
 KNOWN = (
     "loss",
@@ -16,7 +19,7 @@ GONE = ("is_legacy_optimizer", "jit_compile", "use_locking", "schedule_decay")
 WRAPPERS = ("MeanMetricWrapper", "SumOverBatchSizeMetricWrapper", "LossFunctionWrapper")
 
 
-def modern_training(training, model):
+def modern_training(training: Config, model: Config) -> Config:
     """The compile config of a model, of an `.h5` file or an archive.
 
     Args:
@@ -35,7 +38,7 @@ def modern_training(training, model):
     }
 
 
-def _prefixes(inner):
+def _prefixes(inner: Config | None) -> list[str]:
     """What names of metrics begin with in models of several outputs; Keras 3 adds it by itself."""
     if not isinstance(inner, dict):
         return []
@@ -46,7 +49,7 @@ def _prefixes(inner):
     return [f"{name}_" for name in names]
 
 
-def _modern(value, prefixes):
+def _modern(value: Any, prefixes: list[str]) -> Any:
     if isinstance(value, list):
         return [_modern(item, prefixes) for item in value]
     if not isinstance(value, dict):
@@ -56,7 +59,7 @@ def _modern(value, prefixes):
     return {key: _modern(item, prefixes) for key, item in value.items()}
 
 
-def _object(described, prefixes):
+def _object(described: Config, prefixes: list) -> Config:
     """A loss or metric."""
     inner = dict(described["config"])
     if described["class_name"] not in WRAPPERS:
@@ -70,7 +73,7 @@ def _object(described, prefixes):
     return {**described, "config": inner}
 
 
-def modern_optimizer(described):
+def modern_optimizer(described: Any) -> Any:
     """The config of an optimizer; a rate that decays from step to step is a schedule now."""
     if not isinstance(described, dict) or not isinstance(described.get("config"), dict):
         return described
@@ -94,7 +97,7 @@ def modern_optimizer(described):
     return new
 
 
-def _decaying(rate, decay):
+def _decaying(rate: float, decay: float) -> Config:
     """The config of a schedule in which a rate decays from step to step."""
     return {
         "module": "keras.optimizers.schedules",
@@ -103,7 +106,7 @@ def _decaying(rate, decay):
     }
 
 
-def _loss_scale(inner):
+def _loss_scale(inner: Config) -> Config:
     """The arguments of the optimizer that scales the loss for float16; there was an older form of
     them.
     """

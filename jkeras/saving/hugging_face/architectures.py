@@ -8,6 +8,7 @@ import operator
 import typing
 
 from jkeras.saving.hugging_face.layouts import Matrix, Same, Vector
+from jkeras.saving.types import Config
 
 LINEAR = Matrix()  # a Dense layer, a query, key or value
 LINEAR_OUTPUT = Matrix(inputs=2)  # of attention: (heads, width, outputs)
@@ -116,7 +117,7 @@ class Architecture:
         return prefixed + found if self.has_head else found + prefixed
 
 
-def _numbered(row, layer):
+def _numbered(row: Row, layer: int) -> Row:
     """A row of one layer."""
     return Row(
         row.theirs.replace(LAYER, str(layer)),
@@ -125,7 +126,7 @@ def _numbered(row, layer):
     )
 
 
-def _rows(text, theirs_at="", ours_at=""):
+def _rows(text: str, theirs_at: str = "", ours_at: str = "") -> tuple[Row, ...]:
     """The rows of a table: their name, our paths (with commas between), the layout's name.
 
     Args:
@@ -192,7 +193,7 @@ HEADS = "num_attention_heads"
 KEY_VALUES = "num_key_value_heads"
 
 
-def _llama_shapes(width):
+def _llama_shapes(width: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
     """The shapes of Llama's weights, by entries.
 
     Args:
@@ -208,7 +209,7 @@ def _llama_shapes(width):
     }
 
 
-def _width_of_head(config):
+def _width_of_head(config: Config) -> int:
     """The width of a head where heads divide the width of the model."""
     return config["hidden_size"] // config[HEADS]
 

@@ -12,8 +12,9 @@ from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import converted_weights, entries, rope
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES, HEAD, TIE
-from jkeras.saving.hugging_face.converted import REFUSED, RENAMED, TYPES
+from jkeras.saving.hugging_face.converted import REFUSED, RENAMED, TYPES, Converted
 from jkeras.saving.hugging_face.sizes import are_equal, check_all_layers, check_counts, check_dtypes
+from jkeras.saving.types import Config
 
 NUMBERS = entries.COUNTS | entries.SHARES | entries.NONE_OR_MORE
 NUMBERS |= {"layer_norm_eps", "layerscale_value", "mlp_ratio", "rms_norm_eps", "rope_theta"}
@@ -89,7 +90,7 @@ def check_weights(config: dict, stored: collections.abc.Mapping[str, Stored]) ->
             )
 
 
-def _check_renamed(config, renamed, what):
+def _check_renamed(config: Config, renamed: collections.abc.Mapping[str, str], what: str) -> None:
     """Raises SerializationError for an entry that a converter reads under another name."""
     for entry, name in renamed.items():
         if entry in config:
@@ -99,7 +100,7 @@ def _check_renamed(config, renamed, what):
             )
 
 
-def _check_numbers(config, known):
+def _check_numbers(config: Config, known: Converted) -> None:
     """Raises SerializationError for a setting that is no number that it can be."""
     optional = {"sliding_window", *({"head_dim"} & set(known.plain))}
     for entry in {*known.computed, *known.plain} & NUMBERS & set(config):
@@ -109,7 +110,7 @@ def _check_numbers(config, known):
             entries.check_number(entry, config[entry])
 
 
-def _check_divided(config):
+def _check_divided(config: Config) -> None:
     """Raises SerializationError where heads do not divide a width that no entry says of one."""
     for entry, divisor in DIVIDED:
         are_there = entry in config and divisor in config
@@ -121,7 +122,7 @@ def _check_divided(config):
             )
 
 
-def _check_there(config, known, what):
+def _check_there(config: Config, known: Converted, what: str) -> None:
     """Raises SerializationError where an entry is missing for which transformers takes another
     value than the converter computes.
     """
@@ -130,7 +131,9 @@ def _check_there(config, known, what):
             raise SerializationError(f"config.json does not have {entry}, which {what} needs.")
 
 
-def _values(plain, config, what):
+def _values(
+    plain: collections.abc.Mapping[str, typing.Any], config: Config, what: str
+) -> dict[str, typing.Any]:
     """{entry: the values that are computed} of those that a configuration has."""
     there = {entry: values for entry, values in plain.items() if entry in config}
     try:
@@ -160,7 +163,7 @@ def read(models: typing.Any, folder: str, kind: str, arguments: dict) -> typing.
         ) from error
 
 
-def _check_no_segments(stored):
+def _check_no_segments(stored: collections.abc.Mapping[str, Stored]) -> None:
     """Raises SerializationError where tokens get a vector of their segment, which keras-hub's
     RoBERTa does not have: those that are known have zeros there.
     """

@@ -7,6 +7,7 @@ import collections.abc
 import typing
 
 from jkeras.saving.hugging_face import entries
+from jkeras.saving.types import Config
 
 Values = collections.abc.Mapping[str, tuple | collections.abc.Callable[[dict], tuple]]
 
@@ -27,7 +28,12 @@ class Converted(typing.NamedTuple):
     needed: tuple[str, ...] = ()
 
 
-def _converted(computed, plain, has_rope=False, needed=()):
+def _converted(
+    computed: str,
+    plain: dict[str, typing.Any],
+    has_rope: bool = False,
+    needed: tuple[str, ...] = (),
+) -> Converted:
     """A row of the table.
 
     Args:
@@ -59,46 +65,46 @@ NO_BIAS = {"attention_bias": (False,)}
 RGB = {"num_channels": (3,)}
 
 
-def _in_all_layers(kind):
+def _in_all_layers(kind: str) -> collections.abc.Callable[[Config], tuple]:
     """The only value of `layer_types` with one kind of attention."""
     return lambda config: ([kind] * config["num_hidden_layers"], None)
 
 
-def _cap(entry):
+def _cap(entry: str) -> collections.abc.Callable[[Config], tuple]:
     """The value of a cap of logits as it is, if it is a number above 0; else none."""
     return lambda config: (config[entry] if _is_positive(config[entry]) else None, None)
 
 
-def _is_positive(value):
+def _is_positive(value: typing.Any) -> bool:
     """Whether a value is a number above 0."""
     return type(value) is float and entries.is_number(value) and value > 0
 
 
-def _second_ones(config):
+def _second_ones(config: Config) -> tuple[list[str], None]:
     """`layer_types` of Gemma 2: every second layer sees all."""
     kinds = "sliding_attention", "full_attention"
     return [kinds[i % 2] for i in range(config["num_hidden_layers"])], None
 
 
-def _sixth_ones(config):
+def _sixth_ones(config: Config) -> tuple[list[str], None]:
     """`layer_types` of Gemma 3: every sixth layer sees all."""
     kinds = [*["sliding_attention"] * 5, "full_attention"]
     return [kinds[i % 6] for i in range(config["num_hidden_layers"])], None
 
 
-def _as(entry):
+def _as(entry: str) -> collections.abc.Callable[[Config], tuple]:
     """The value of an entry is that of another one."""
     return lambda config: (config[entry],)
 
 
-def _rotated(config):
+def _rotated(config: Config) -> tuple[list[int]]:
     """`no_rope_layers` of SmolLM3: whether each layer rotates; as it is, if it is that."""
     given, layers = config["no_rope_layers"], config["num_hidden_layers"]
     is_right = isinstance(given, list) and len(given) == layers and set(given) <= {0, 1}
     return (given if is_right else [0 if i % 4 == 3 else 1 for i in range(layers)],)
 
 
-def _width_of_head(config):
+def _width_of_head(config: Config) -> tuple[int, None]:
     """`head_dim` where heads divide the width of the model."""
     return config["hidden_size"] // config["num_attention_heads"], None
 
@@ -130,7 +136,7 @@ DINOV2_ENTRIES = (
 )
 
 
-def _rope_of_gemma3(config):
+def _rope_of_gemma3(config: Config) -> tuple[Config, None]:
     """`rope_parameters` of Gemma 3: layers that see all may have positions that are divided."""
     given = config["rope_parameters"] or {}
     full = given.get("full_attention") if isinstance(given, dict) else None
@@ -141,7 +147,7 @@ def _rope_of_gemma3(config):
     return {"sliding_attention": local, "full_attention": whole}, None
 
 
-def _linear(config):
+def _linear(config: Config) -> tuple[Config | None, None] | tuple[None]:
     """`rope_scaling` of Gemma 3 as version 4 wrote it; what `rope_parameters` say, if both are."""
     given, newer = config["rope_scaling"] or {}, config.get("rope_parameters") or {}
     factor = given.get("factor") if isinstance(given, dict) else None
@@ -176,14 +182,14 @@ GEMMA3 = _converted(
 )
 
 
-def _depths(config):
+def _depths(config: Config) -> tuple[list[int]]:
     """The numbers of blocks, if each is 1 or more; else none that is right."""
     given = config["depths"]
     is_right = isinstance(given, list) and given and all(map(entries.is_count, given))
     return (given if is_right else [2, 2, 6, 2],)
 
 
-def _heads_of_stages(config):
+def _heads_of_stages(config: Config) -> tuple[list[int]]:
     """A number for each stage, which divides its width."""
     given, stages = config["num_heads"], len(_depths(config)[0])
     widths = [config["embed_dim"] * 2**i for i in range(stages)]
@@ -196,14 +202,14 @@ def _heads_of_stages(config):
     return (given if is_right else [max(1, width // 32) for width in widths],)
 
 
-def _windows(config):
+def _windows(config: Config) -> tuple[int]:
     """The window, if each stage has a whole number of them: keras-hub shifts before it pads."""
     window, side = config["window_size"], config["image_size"] // config["patch_size"]
     sides = [side / 2**i for i in range(len(_depths(config)[0]))]
     return (window if all(s and s % window == 0 for s in sides) else int(sides[-1]) or 1,)
 
 
-def _is_whole_patches(config):
+def _is_whole_patches(config: Config) -> tuple[int]:
     """The size of images, if patches fill them."""
     size, patch = config["image_size"], config["patch_size"]
     return (size // patch * patch or patch,)

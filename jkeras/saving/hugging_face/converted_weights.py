@@ -11,6 +11,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face.entries import shown
 from jkeras.saving.hugging_face.sizes import is_left
+from jkeras.saving.types import Config
 
 Axis = str | collections.abc.Callable[[dict], int]  # an entry, or a function of all
 Shape = tuple[Axis, ...]
@@ -32,7 +33,7 @@ class Weights(typing.NamedTuple):
     shapes: Shapes
 
 
-def _weights(lines, shapes):
+def _weights(lines: tuple[str, ...], shapes: Shapes) -> Weights:
     """A row of the table, whose first shape is of a weight that each file has.
 
     Args:
@@ -137,49 +138,49 @@ QWEN2_MOE = (
 PATCH = ("patch_size", "patch_size")
 
 
-def _one(config):
+def _one(config: Config) -> int:
     return 1
 
 
-def _bart_places(config):
+def _bart_places(config: Config) -> int:
     """Two rows more than there are places."""
     return config["max_position_embeddings"] + 2
 
 
-def _swin_inner(config):
+def _swin_inner(config: Config) -> int:
     return int(config["embed_dim"] * config["mlp_ratio"])
 
 
-def _swin_places(config):
+def _swin_places(config: Config) -> int:
     """How far two places of a window can be from one another."""
     return (2 * config["window_size"] - 1) ** 2
 
 
-def _width_of_head(config):
+def _width_of_head(config: Config) -> int:
     """Where no entry says it."""
     return config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
 
 
-def _queries(config):
+def _queries(config: Config) -> int:
     return config["num_attention_heads"] * _width_of_head(config)
 
 
-def _keys(config):
+def _keys(config: Config) -> int:
     return config["num_key_value_heads"] * _width_of_head(config)
 
 
-def _places(before):
+def _places(before: int) -> collections.abc.Callable[[Config], int]:
     """How many vectors of places an image has, with those for tokens before the patches."""
     return lambda config: (config["image_size"] // config["patch_size"]) ** 2 + before
 
 
-def _embeddings(width, more):
+def _embeddings(width: str, more: collections.abc.Mapping[str, str]) -> dict[str, Shape]:
     """The shapes of BERT and its like."""
     rows = {"word": "vocab_size", "position": "max_position_embeddings", **more}
     return {f"embeddings.{name}_embeddings.weight": (size, width) for name, size in rows.items()}
 
 
-def _images(before, more):
+def _images(before: int, more: Shapes) -> Shapes:
     """The shapes of models for images."""
     return {
         "embeddings.cls_token": (_one, _one, "hidden_size"),
@@ -205,24 +206,24 @@ MOE = {
 }
 
 
-def _inner(config):
+def _inner(config: Config) -> int:
     return int(config["hidden_size"] * config["mlp_ratio"])
 
 
-def _gated(config):
+def _gated(config: Config) -> int:
     """The width inside of a gated layer, a multiple of 8."""
     return (int(_inner(config) * 2 / 3) + 7) // 8 * 8
 
 
-def _plain_inner(config):
+def _plain_inner(config: Config) -> Shape | None:
     return None if config["use_swiglu_ffn"] else (_inner, "hidden_size")
 
 
-def _gated_inner(config):
+def _gated_inner(config: Config) -> Shape | None:
     return ("hidden_size", _gated) if config["use_swiglu_ffn"] else None
 
 
-def _registers(config):
+def _registers(config: Config) -> Shape | None:
     has_some = config.get("num_register_tokens", 0) > 0
     return (_one, "num_register_tokens", "hidden_size") if has_some else None
 
@@ -343,7 +344,9 @@ def check(kind: str, config: dict, stored: collections.abc.Mapping[str, Stored],
     return prefix
 
 
-def _check_shape(name, axes, config, stored):
+def _check_shape(
+    name: str, axes: typing.Any, config: Config, stored: collections.abc.Mapping[str, Stored]
+) -> None:
     """Raises SerializationError for a weight that is not there, or has not the shape that entries
     say, or is there where they say that none is.
     """
@@ -364,5 +367,5 @@ def _check_shape(name, axes, config, stored):
         )
 
 
-def _ends_with(name, end):
+def _ends_with(name: str, end: str) -> bool:
     return name == end or name.endswith(f".{end}")

@@ -6,11 +6,18 @@ import contextlib
 import json
 import os
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving import safe_json, safetensors
 from jkeras.saving.folders import check_links
 from jkeras.saving.reading import explained, opened
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jkeras.saving.checksums import Checksums
+    from jkeras.saving.flat import Stored
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -49,7 +56,7 @@ def read_config(folder: str) -> dict:
 
 
 @contextlib.contextmanager
-def stored_in(folder: str):
+def stored_in(folder: str) -> "Iterator[dict[str, Stored]]":
     """Inside this block {name: `Stored`} of all weights, in open files.
 
     Raises:
@@ -71,7 +78,9 @@ def stored_in(folder: str):
         yield found
 
 
-def _check_names(file, here, listed, where):
+def _check_names(
+    file: str, here: "dict[str, Stored]", listed: Iterable[str], where: dict[str, str]
+) -> None:
     """Raises SerializationError unless a file has the weights that the list says, and none that
     another file has.
 
@@ -89,11 +98,11 @@ def _check_names(file, here, listed, where):
         raise SerializationError(f"it has the weight '{twice[0]}', and {where[twice[0]]} too.")
 
 
-def _with_path(path, stored):
+def _with_path(path: str, stored: "Mapping[str, Stored]") -> "dict[str, Stored]":
     """Weights whose errors name the file."""
 
-    def reader(read):
-        def explaining(sums):
+    def reader(read: "Callable[[Checksums], np.ndarray]") -> "Callable[[Checksums], np.ndarray]":
+        def explaining(sums: "Checksums") -> "np.ndarray":
             with explained(path):
                 return read(sums)
 
@@ -105,7 +114,7 @@ def _with_path(path, stored):
     }
 
 
-def _places(folder):
+def _places(folder: str | os.PathLike) -> Mapping[str, Iterable[str]]:
     """{name of a `.safetensors` file: the weights that are said to be in it}."""
     index = os.path.join(folder, INDEX)
     if os.path.lexists(index):
@@ -123,7 +132,7 @@ def _places(folder):
     raise FileNotFoundError(f"{folder} has no {WEIGHTS} and no {INDEX}.")
 
 
-def _listed(index):
+def _listed(index: Any) -> dict[str, list[str]]:
     """{name of a file: its weights} that a list of weights says."""
     places = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(places, dict) or not all(map(_is_plain, places.values())):
@@ -136,14 +145,14 @@ def _listed(index):
     return files
 
 
-def _is_plain(name):
+def _is_plain(name: Any) -> bool:
     """Whether a name is that of a `.safetensors` file in the same folder, on any system."""
     if not isinstance(name, str) or not name.endswith(".safetensors"):
         return False
     return os.path.basename(name) == name and not set("\\:\0") & set(name)
 
 
-def _json(path):
+def _json(path: str) -> Any:
     """The value of a JSON file."""
     with opened(path) as file:
         return safe_json.loads(file.read(safe_json.LONGEST + 1), "the file", finite=False)

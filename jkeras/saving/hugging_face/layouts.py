@@ -103,24 +103,24 @@ class Matrix:
             return [part.swapaxes(0, 1) for part in parts]
         return parts
 
-    def _moved(self, shape):
+    def _moved(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Our shape with the inputs first."""
         if self.heads_first:
             return (shape[1], shape[0], *shape[2:])
         return tuple(shape)
 
-    def _size(self, shape):
+    def _size(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """(inputs, outputs) of a shape with the inputs first."""
         return math.prod(shape[: self.inputs]), math.prod(shape[self.inputs :])
 
 
-def _concatenated(arrays, axis):
+def _concatenated(arrays: list[np.ndarray], axis: int) -> np.ndarray:
     """Arrays in one; a single one is not copied."""
     if len(arrays) == 1:
         return arrays[0]
     return np.concatenate(arrays, axis)
 
 
-def _cut(array, sizes, axis):
+def _cut(array: np.ndarray, sizes: list[int], axis: int) -> list[np.ndarray]:
     """An array in parts of these sizes along an axis."""
     return np.split(array, np.cumsum(sizes)[:-1], axis)

@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import types
 import typing
 
 import jax
@@ -16,9 +17,13 @@ from jkeras.core.weights.assigning import load_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import by_hub, files, settings, sizes
-from jkeras.saving.hugging_face.architectures import ARCHITECTURES, HEAD, Architecture
+from jkeras.saving.hugging_face.architectures import ARCHITECTURES, HEAD, Architecture, Row
 from jkeras.saving.reading import explained
 from jkeras.saving.weights import listed
+from jkeras.saving.types import Config
+
+if typing.TYPE_CHECKING:
+    from jkeras.core.weights.variable import Variable
 
 TASKS = ("backbone", "causal_lm")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
@@ -76,7 +81,7 @@ def from_transformers(
     return _causal_lm(keras_hub.models, folder, backbone, tokenizer)
 
 
-def _keras_hub():
+def _keras_hub() -> types.ModuleType:
     """The package, on jkeras.
 
     Raises:
@@ -92,7 +97,13 @@ def _keras_hub():
     return importlib.import_module("keras_hub")
 
 
-def _backbone(models, folder, config, stored, arguments):
+def _backbone(
+    models: types.ModuleType,
+    folder: str,
+    config: Config,
+    stored: collections.abc.Mapping[str, Stored],
+    arguments: dict[str, typing.Any],
+) -> typing.Any:
     """The backbone that a folder describes, with its weights."""
     kind = config["model_type"]
     architecture = next((a for a in ARCHITECTURES if a.model_type == kind), None)
@@ -144,7 +155,7 @@ def load(
         sums.finish()
 
 
-def _parts(layout, place, variables, sums):
+def _parts(layout: typing.Any, place: Stored, variables: "list[Variable]", sums: Checksums) -> list:
     """The arrays of variables that are one in a file.
 
     What lies in another order than in the file is brought into it as JAX copies it, so that it is
@@ -161,12 +172,20 @@ def _parts(layout, place, variables, sums):
     return [jax.device_put(part).block_until_ready() for part in parts]
 
 
-def _name_in(architecture, row, stored):
+def _name_in(
+    architecture: Architecture, row: Row, stored: collections.abc.Mapping[str, Stored]
+) -> str | None:
     """The name that files have for a row; None if there is nothing of it."""
     return next((name for name in architecture.names(row.theirs) if name in stored), None)
 
 
-def _check(architecture, rows, names, stored, ours):
+def _check(
+    architecture: Architecture,
+    rows: list[Row],
+    names: list[str | None],
+    stored: collections.abc.Mapping[str, Stored],
+    ours: "dict[str, Variable]",
+) -> None:
     """Raises SerializationError unless there is an array of its shape for each row."""
     problems = []
     for row, name in zip(rows, names):
@@ -182,7 +201,9 @@ def _check(architecture, rows, names, stored, ours):
         )
 
 
-def _causal_lm(models, folder, backbone, tokenizer):
+def _causal_lm(
+    models: types.ModuleType, folder: str, backbone: typing.Any, tokenizer: bool
+) -> typing.Any:
     """The task of a backbone, with the folder's tokenizer where it has one that is wanted."""
     there = any(os.path.lexists(os.path.join(folder, name)) for name in TOKENIZERS)
     arguments = {} if tokenizer and there else {"preprocessor": None}

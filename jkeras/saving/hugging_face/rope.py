@@ -1,8 +1,11 @@
 """The entries of `config.json` for positions that rotate queries and keys."""
 
+from typing import Any
+
 from jkeras.core.errors import SerializationError
 from jkeras.saving.hugging_face import entries
 from jkeras.saving.hugging_face.architectures import Architecture
+from jkeras.saving.types import Config
 
 ENTRIES = frozenset(("rope_parameters", "rope_scaling", "rope_theta"))
 KIND = ("rope_type", "type")  # the second in files before version 4.43
@@ -74,7 +77,7 @@ def arguments_of(architecture: Architecture, config: dict) -> dict:
     )
 
 
-def _kind_of(rope):
+def _kind_of(rope: Config) -> str | None:
     """How positions are scaled."""
     kinds = [rope[name] for name in KIND if rope.get(name) is not None]
     if len(kinds) == 2 and kinds[0] != kinds[1]:
@@ -82,7 +85,7 @@ def _kind_of(rope):
     return kinds[0] if kinds else "default"
 
 
-def _check_parts(architecture, rope, parts):
+def _check_parts(architecture: Architecture, rope: Config, parts: Any) -> None:
     """Raises SerializationError unless these are the entries, and numbers that they can be."""
     entries.check_known(rope, PLAIN | set(parts), architecture.backbone, "rope_parameters")
     for part in parts:

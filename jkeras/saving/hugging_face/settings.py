@@ -5,6 +5,7 @@ import typing
 from jkeras.core.errors import SerializationError
 from jkeras.saving.hugging_face import entries, rope
 from jkeras.saving.hugging_face.architectures import TIE, Architecture
+from jkeras.saving.types import Config
 
 
 def config_of(architecture: Architecture, backbone: typing.Any) -> dict:
@@ -39,7 +40,7 @@ def config_of(architecture: Architecture, backbone: typing.Any) -> dict:
     }
 
 
-def _settings_of(architecture, backbone):
+def _settings_of(architecture: Architecture, backbone: typing.Any) -> Config:
     """The entries that are one argument each."""
     config = {theirs: getattr(backbone, ours) for theirs, ours in architecture.settings.items()}
     for entry in architecture.halves:
@@ -49,7 +50,7 @@ def _settings_of(architecture, backbone):
     return _derived(architecture, config)
 
 
-def _derived(architecture, config):
+def _derived(architecture: Architecture, config: Config) -> Config:
     """The entries with those that others give."""
     found = {
         entry: make(config)
@@ -59,7 +60,7 @@ def _derived(architecture, config):
     return {**config, **found}
 
 
-def _rope_of(architecture, backbone):
+def _rope_of(architecture: Architecture, backbone: typing.Any) -> Config:
     """The entry for positions that are scaled."""
     llama3 = {theirs: getattr(backbone, ours) for theirs, ours in architecture.rope_llama3.items()}
     if llama3 and llama3["factor"] is not None:
@@ -117,7 +118,7 @@ def understood(architecture: Architecture, config: dict) -> dict:
     return config
 
 
-def _known(architecture):
+def _known(architecture: Architecture) -> set[str]:
     """The entries that are looked at."""
     known = {*architecture.settings, *architecture.fixed, *architecture.limits, *entries.PLAIN}
     known |= {*architecture.equal, *architecture.derived, *architecture.ignored}
@@ -128,7 +129,7 @@ def _known(architecture):
     return known
 
 
-def _complete(architecture, config):
+def _complete(architecture: Architecture, config: Config) -> Config:
     """The entries with those that transformers takes where a file leaves them out."""
     config = {**architecture.missing, **config}
     optional = {TIE, *architecture.optional, *architecture.derived}
@@ -140,7 +141,7 @@ def _complete(architecture, config):
     return config
 
 
-def _check_numbers(architecture, config, optional):
+def _check_numbers(architecture: Architecture, config: Config, optional: typing.Any) -> None:
     """Raises SerializationError for a setting that is no number that it can be.
 
     Args:
@@ -152,7 +153,7 @@ def _check_numbers(architecture, config, optional):
             entries.check_number(entry, config[entry])
 
 
-def _check_multiples(architecture, config):
+def _check_multiples(architecture: Architecture, config: Config) -> None:
     """Raises SerializationError where heads do not divide what they should."""
     for entry, divisor in architecture.multiples:
         entries.check_number(divisor, config[divisor])
@@ -163,7 +164,7 @@ def _check_multiples(architecture, config):
             )
 
 
-def _check_equal(architecture, config):
+def _check_equal(architecture: Architecture, config: Config) -> None:
     """Raises SerializationError where an entry has another value than others give."""
     for entry, make in architecture.equal.items():
         entries.check_number(entry, config[entry])
@@ -177,7 +178,7 @@ def _check_equal(architecture, config):
 WINDOW = ("use_sliding_window", "sliding_window", "max_window_layers", "layer_types")
 
 
-def _check_window(architecture, config):
+def _check_window(architecture: Architecture, config: Config) -> None:
     """Raises SerializationError where attention sees a part of the text: keras-hub's attention has
     an argument for it that changes nothing.
     """

@@ -4,6 +4,7 @@ import collections
 import collections.abc
 import math
 import re
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +14,7 @@ from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face.architectures import HEAD, LAYER, Architecture
 from jkeras.saving.hugging_face.entries import shown
+from jkeras.saving.types import Config
 
 Weights = collections.abc.Mapping[str, Stored]
 # in older files: numbers that are computed anew, and masks
@@ -52,7 +54,9 @@ def check_sizes(architecture: Architecture, config: dict, stored: Weights) -> No
             )
 
 
-def _check_number_of_layers(architecture, layers, stored):
+def _check_number_of_layers(
+    architecture: Architecture, layers: int, stored: collections.abc.Mapping[str, Stored]
+) -> None:
     """Raises SerializationError unless the files have so many layers, each with shapes as the first
     one.
     """
@@ -75,7 +79,7 @@ def _check_number_of_layers(architecture, layers, stored):
         )
 
 
-def _place_of(architecture, name):
+def _place_of(architecture: Architecture, name: str) -> tuple[int, str] | None:
     """(number of the layer, what follows) of a weight's name; None where it is of no layer."""
     patterns = {row.theirs.partition(LAYER)[0] for row in architecture.rows if LAYER in row.theirs}
     (before,) = patterns
@@ -109,7 +113,7 @@ def check_left(architecture: Architecture, used: set[str], stored: Weights) -> N
         _check_tied(architecture, stored)
 
 
-def _check_tied(architecture, stored):
+def _check_tied(architecture: Architecture, stored: Any) -> None:
     """Raises SerializationError for a matrix for the logits that is not the embedding's."""
     embedding = next(
         stored[name]
@@ -131,7 +135,7 @@ def is_left(name: str) -> bool:
     return BUFFERS.fullmatch(name) is not None or name.startswith(HEADS)
 
 
-def are_equal(weight, other):
+def are_equal(weight: Stored, other: Stored) -> bool:
     """Whether two weights have the same bits."""
     if (weight.shape, weight.dtype) != (other.shape, other.dtype):
         return False
@@ -142,7 +146,7 @@ def are_equal(weight, other):
     return are_equal
 
 
-def _in_parts(array, rows=1024):
+def _in_parts(array: np.ndarray, rows: int = 1024) -> collections.abc.Iterator[np.ndarray]:
     """Some rows of an array at a time."""
     return (array[i : i + rows] for i in range(0, len(array), rows))
 
@@ -201,20 +205,20 @@ def check_all_layers(config: dict, stored: Weights) -> None:
             )
 
 
-def _numbered(pattern, stored):
+def _numbered(pattern: str, stored: collections.abc.Iterable[str]) -> int:
     """How many numbers there are in the names of weights where a pattern has them."""
     found = (re.search(pattern, name) for name in stored)
     return len({int(one[1]) for one in found if one})
 
 
-def _depths(stored):
+def _depths(stored: collections.abc.Iterable[str]) -> list[int]:
     """How many blocks each stage has, by the names of weights."""
     blocks = {one.groups() for one in map(BLOCK.search, stored) if one}
     counts = collections.Counter(int(stage) for stage, _ in blocks)
     return [count for _, count in sorted(counts.items())]
 
 
-def _numbers_in(config, where):
+def _numbers_in(config: Config, where: str) -> collections.abc.Iterator[tuple[str, Any]]:
     """(path, value) of what is in a configuration and those inside of it."""
     for entry, value in config.items():
         inner = value if isinstance(value, list) else [value]
@@ -225,7 +229,7 @@ def _numbers_in(config, where):
             yield f"{where}{entry}", value
 
 
-def _check_count(entry, value, most, why):
+def _check_count(entry: str, value: Any, most: int, why: str) -> None:
     """Raises unless a value is a whole number, or several that add up to one, of at most so many;
     `num_hidden_layers` and the like are 1 or more.
     """

@@ -13,9 +13,12 @@ from jkeras.core.names.registry import public
 from jkeras.saving import safetensors
 from jkeras.saving.folders import exchanging
 from jkeras.saving.hugging_face import files
-from jkeras.saving.hugging_face.architectures import ARCHITECTURES
+from jkeras.saving.hugging_face.architectures import ARCHITECTURES, Architecture, Row
 from jkeras.saving.hugging_face.settings import config_of
 from jkeras.saving.moment import at_one_moment
+
+if typing.TYPE_CHECKING:
+    from jkeras.core.weights.variable import Variable
 
 GIGABYTE = 2**30
 
@@ -77,7 +80,7 @@ def to_transformers(
         files.dump(entries, os.path.join(new, files.CONFIG))
 
 
-def _architecture_of(backbone):
+def _architecture_of(backbone: typing.Any) -> Architecture:
     """The table of a backbone's architecture."""
     classes = [cls.__name__ for cls in type(backbone).__mro__]
     for architecture in ARCHITECTURES:
@@ -101,24 +104,24 @@ class _Theirs:
         variables: ours, in its order.
     """
 
-    def __init__(self, row, variables):
+    def __init__(self, row: Row, variables: "list[Variable]") -> None:
         self.layout = row.layout
         self.variables = variables
         self.shape = row.layout.shape([variable.shape for variable in variables])
         self.own_dtype = variables[0].own_dtype
 
     @property
-    def size(self):
+    def size(self) -> int:
         """In bytes."""
         return math.prod(self.shape) * jnp.dtype(self.own_dtype).itemsize
 
     @property
-    def value(self):
+    def value(self) -> np.ndarray:
         """The array."""
         return self.layout.join([np.asarray(variable.value) for variable in self.variables])
 
 
-def _weights_of(architecture, backbone):
+def _weights_of(architecture: Architecture, backbone: typing.Any) -> dict[str, _Theirs]:
     """{name of transformers: `_Theirs`}.
 
     Raises:
@@ -143,7 +146,7 @@ def _weights_of(architecture, backbone):
     return theirs
 
 
-def _write_weights(weights, folder, limit):
+def _write_weights(weights: dict[str, _Theirs], folder: str, limit: float) -> None:
     """Writes weights, in several files where one would be larger than the limit."""
     shards = _shards(weights, limit)
     if len(shards) == 1:
@@ -159,7 +162,7 @@ def _write_weights(weights, folder, limit):
     files.dump(index, os.path.join(folder, files.INDEX))
 
 
-def _shards(weights, limit):
+def _shards(weights: dict[str, _Theirs], limit: float) -> list[dict[str, _Theirs]]:
     """The weights in dicts of at most so many bytes, in their order."""
     shards = [{}]
     size = 0
@@ -172,6 +175,6 @@ def _shards(weights, limit):
     return shards
 
 
-def _write_file(weights, path):
+def _write_file(weights: dict[str, _Theirs], path: str) -> None:
     """Writes one file."""
     safetensors.write(weights, path, framework="pt")  # transformers reads files that say so

@@ -186,7 +186,7 @@ def column(values: Any, name: str, where: str) -> jax.Array:
     return array
 
 
-def _of_numbers(predictions, targets, method, where):
+def _of_numbers(predictions: Any, targets: Any, method: str, where: str) -> jax.Array:
     """Scores of targets: by how much they lie outside of what was predicted."""
     targets = column(targets, "targets", where)
     check_some(targets, where, "targets")

@@ -58,7 +58,7 @@ def predict_interval(fitted: Fitted, predictions: Any) -> Interval:
     return _jackknife(given, fitted.threshold, fitted.alpha)
 
 
-def _jackknife(given, residuals, alpha):
+def _jackknife(given: jax.Array, residuals: jax.Array, alpha: float) -> Interval:
     rows = len(residuals)
     rank = rank_of(rows, alpha)
     if rank > rows:
