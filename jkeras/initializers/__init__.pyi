@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.initializers.base import Initializer as Initializer
 from jkeras.initializers.fixed import Constant as Constant
 from jkeras.initializers.fixed import Constant as constant
@@ -36,7 +35,6 @@ from jkeras.initializers.random import TruncatedNormal as TruncatedNormal
 from jkeras.initializers.random import TruncatedNormal as truncated_normal
 from jkeras.initializers.random import VarianceScaling as VarianceScaling
 from jkeras.initializers.random import VarianceScaling as variance_scaling
-
-def deserialize(config: Any, custom_objects: Any = None) -> Any: ...
-def get(identifier: Any) -> Any: ...
-def serialize(initializer: Any) -> Any: ...
+from jkeras.initializers.serialization import deserialize as deserialize
+from jkeras.initializers.serialization import get as get
+from jkeras.initializers.serialization import serialize as serialize

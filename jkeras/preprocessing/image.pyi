@@ -1,7 +1,6 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
 
-
 def array_to_img(x: Any, data_format: Any = None, scale: Any = True, dtype: Any = None) -> Any: ...
 def img_to_array(img: Any, data_format: Any = None, dtype: Any = None) -> Any: ...
 def load_img(

@@ -1,7 +1,6 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
 
-
 def pad_sequences(
     sequences: Any,
     maxlen: Any = None,

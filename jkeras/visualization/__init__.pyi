@@ -1,7 +1,6 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
 
-
 def draw_bounding_boxes(
     images: Any,
     bounding_boxes: Any,

@@ -1,0 +1,94 @@
+"""The types of arguments and results that functions have in common: what a checker and a reader are
+told. Nothing here does anything when it runs.
+
+A function of arrays takes what is `TensorLike` and gives a `jax.Array`. An op also takes symbolic
+tensors, of which it gives symbolic ones: the stubs that `tests/make_stubs.py` writes say both.
+"""
+
+import typing
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import numpy as np
+
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.weights.rng import SeedGenerator
+from jkeras.core.weights.variable import Variable
+
+TypeAlias = typing.TypeAlias
+
+
+class SupportsArray(typing.Protocol):
+    """What numpy makes an array of: a tensor of another library, a table's column."""
+
+    def __array__(self) -> typing.Any: ...
+
+
+class SupportsDense(typing.Protocol):
+    """A sparse array of JAX, whose module takes long to import."""
+
+    def todense(self) -> typing.Any: ...
+
+
+class SupportsDType(typing.Protocol):
+    """What has a dtype, such as `jnp.float32`."""
+
+    @property
+    def dtype(self) -> np.dtype[typing.Any]: ...
+
+
+# ---------------------------------------------------------------- values
+
+Number: TypeAlias = bool | int | float | complex
+Numbers: TypeAlias = Number | np.ndarray | np.generic | list[typing.Any] | tuple[typing.Any, ...]
+Tensor: TypeAlias = jax.Array | KerasTensor  # what flows through a model
+# what becomes an array; of text there are no arrays
+TensorLike: TypeAlias = jax.Array | Variable | Numbers | SupportsArray | SupportsDense
+Operand: TypeAlias = TensorLike | KerasTensor  # where values and symbolic tensors may meet
+# an array, or nested lists, tuples and dicts of arrays: what a checker cannot say better
+Structure: TypeAlias = typing.Any
+Function: TypeAlias = Callable[..., typing.Any]
+Config: TypeAlias = Mapping[str, typing.Any]
+
+# ---------------------------------------------------------------- what describes them
+
+DType: TypeAlias = str | type[typing.Any] | np.dtype[typing.Any] | SupportsDType
+DTypeName: TypeAlias = str  # such as "float32": what `standardize_dtype` gives
+Shape: TypeAlias = Sequence[int]
+PartialShape: TypeAlias = Sequence[int | None]  # None: a size that is not known
+# the sizes of a symbolic tensor are int or None, and those of arrays int
+Sizes: TypeAlias = tuple[typing.Any, ...]
+Axis: TypeAlias = int | Sequence[int]  # one, or several
+PerAxis: TypeAlias = int | Sequence[int]  # one number, or one for each axis
+Seed: TypeAlias = int | jax.Array | np.ndarray | np.integer[typing.Any] | SeedGenerator | None
+
+# ---------------------------------------------------------------- closed sets of names
+
+DataFormat: TypeAlias = typing.Literal["channels_last", "channels_first"]
+Padding: TypeAlias = typing.Literal["valid", "same", "VALID", "SAME"]
+Interpolation: TypeAlias = typing.Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]
+FillMode: TypeAlias = typing.Literal["constant", "nearest", "wrap", "mirror", "reflect"]
+PadMode: TypeAlias = typing.Literal[
+    "constant",
+    "edge",
+    "reflect",
+    "symmetric",
+    "wrap",
+    "linear_ramp",
+    "maximum",
+    "mean",
+    "median",
+    "minimum",
+    "empty",
+]
+BoxFormat: TypeAlias = typing.Literal[
+    "xyxy",
+    "yxyx",
+    "xywh",
+    "center_xywh",
+    "center_yxhw",
+    "rel_xyxy",
+    "rel_yxyx",
+    "rel_xywh",
+    "rel_center_xywh",
+]
