@@ -19,6 +19,8 @@ import sys
 import textwrap
 import types
 
+import jax
+
 import jkeras
 from jkeras.core.weights import types as types_of_all
 
@@ -27,7 +29,10 @@ PLAIN = (bool, int, float, str, type(None))  # defaults that a stub shows
 NAME = re.compile(r"""'[^']*'|"[^"]*"|(?<![.\w])[A-Za-z_]\w*""")  # a text in a `Literal`, or a name
 # what annotations may name, and the line that imports it
 IMPORTS = {
-    **{name: f"from {types_of_all.__name__} import {name}" for name in vars(types_of_all)},
+    **{
+        name: f"from {types_of_all.__name__} import {name}" for name in types_of_all.__annotations__
+    },
+    "KerasTensor": "from jkeras.core.graph.keras_tensor import KerasTensor",
     **{name: f"from typing import {name}" for name in ("Any", "Literal", "overload")},
     **{name: f"from collections.abc import {name}" for name in collections.abc.__all__},
     **{name: None for name in vars(builtins)},
@@ -71,6 +76,7 @@ def annotation(hint):
     if hint is inspect.Parameter.empty:
         return "Any"
     text = hint if isinstance(hint, str) else inspect.formatannotation(hint)
+    text = text.replace(inspect.formatannotation(jax.Array), "jax.Array")
     return text if names_in(text) <= IMPORTS.keys() else "Any"
 
 

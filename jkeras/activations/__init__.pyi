@@ -1,5 +1,6 @@
 # Written by `python -m tests.make_stubs`.
-from jkeras.core.weights.types import KerasTensor, TensorLike
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.weights.types import TensorLike
 from typing import overload
 import jax
 from jkeras.activations.serialization import deserialize as deserialize

@@ -1,11 +1,11 @@
 # Written by `python -m tests.make_stubs`.
 from collections.abc import Sequence
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.weights.types import (
     Axis,
     DType,
     DataFormat,
     Function,
-    KerasTensor,
     Operand,
     PadMode,
     Padding,

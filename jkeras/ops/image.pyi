@@ -1,10 +1,10 @@
 # Written by `python -m tests.make_stubs`.
 from collections.abc import Sequence
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.weights.types import (
     DataFormat,
     FillMode,
     Interpolation,
-    KerasTensor,
     Operand,
     Padding,
     PerAxis,

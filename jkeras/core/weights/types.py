@@ -15,8 +15,6 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.weights.rng import SeedGenerator
 from jkeras.core.weights.variable import Variable
 
-TypeAlias = typing.TypeAlias
-
 
 class SupportsArray(typing.Protocol):
     """What numpy makes an array of: a tensor of another library, a table's column."""
@@ -39,36 +37,42 @@ class SupportsDType(typing.Protocol):
 
 # ---------------------------------------------------------------- values
 
-Number: TypeAlias = bool | int | float | complex
-Numbers: TypeAlias = Number | np.ndarray | np.generic | list[typing.Any] | tuple[typing.Any, ...]
-Tensor: TypeAlias = jax.Array | KerasTensor  # what flows through a model
+Number: typing.TypeAlias = bool | int | float | complex
+Numbers: typing.TypeAlias = (
+    Number | np.ndarray | np.generic | list[typing.Any] | tuple[typing.Any, ...]
+)
+Tensor: typing.TypeAlias = jax.Array | KerasTensor  # what flows through a model
 # what becomes an array; of text there are no arrays
-TensorLike: TypeAlias = jax.Array | Variable | Numbers | SupportsArray | SupportsDense
-Operand: TypeAlias = TensorLike | KerasTensor  # where values and symbolic tensors may meet
+TensorLike: typing.TypeAlias = jax.Array | Variable | Numbers | SupportsArray | SupportsDense
+Operand: typing.TypeAlias = TensorLike | KerasTensor  # where values and symbolic tensors may meet
 # an array, or nested lists, tuples and dicts of arrays: what a checker cannot say better
-Structure: TypeAlias = typing.Any
-Function: TypeAlias = Callable[..., typing.Any]
-Config: TypeAlias = Mapping[str, typing.Any]
+Structure: typing.TypeAlias = typing.Any
+Function: typing.TypeAlias = Callable[..., typing.Any]
+Config: typing.TypeAlias = Mapping[str, typing.Any]
 
 # ---------------------------------------------------------------- what describes them
 
-DType: TypeAlias = str | type[typing.Any] | np.dtype[typing.Any] | SupportsDType
-DTypeName: TypeAlias = str  # such as "float32": what `standardize_dtype` gives
-Shape: TypeAlias = Sequence[int]
-PartialShape: TypeAlias = Sequence[int | None]  # None: a size that is not known
+DType: typing.TypeAlias = str | type[typing.Any] | np.dtype[typing.Any] | SupportsDType
+DTypeName: typing.TypeAlias = str  # such as "float32": what `standardize_dtype` gives
+Shape: typing.TypeAlias = Sequence[int]
+PartialShape: typing.TypeAlias = Sequence[int | None]  # None: a size that is not known
 # the sizes of a symbolic tensor are int or None, and those of arrays int
-Sizes: TypeAlias = tuple[typing.Any, ...]
-Axis: TypeAlias = int | Sequence[int]  # one, or several
-PerAxis: TypeAlias = int | Sequence[int]  # one number, or one for each axis
-Seed: TypeAlias = int | jax.Array | np.ndarray | np.integer[typing.Any] | SeedGenerator | None
+Sizes: typing.TypeAlias = tuple[typing.Any, ...]
+Axis: typing.TypeAlias = int | Sequence[int]  # one, or several
+PerAxis: typing.TypeAlias = int | Sequence[int]  # one number, or one for each axis
+Seed: typing.TypeAlias = (
+    int | jax.Array | np.ndarray | np.integer[typing.Any] | SeedGenerator | None
+)
 
 # ---------------------------------------------------------------- closed sets of names
 
-DataFormat: TypeAlias = typing.Literal["channels_last", "channels_first"]
-Padding: TypeAlias = typing.Literal["valid", "same", "VALID", "SAME"]
-Interpolation: TypeAlias = typing.Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]
-FillMode: TypeAlias = typing.Literal["constant", "nearest", "wrap", "mirror", "reflect"]
-PadMode: TypeAlias = typing.Literal[
+DataFormat: typing.TypeAlias = typing.Literal["channels_last", "channels_first"]
+Padding: typing.TypeAlias = typing.Literal["valid", "same", "VALID", "SAME"]
+Interpolation: typing.TypeAlias = typing.Literal[
+    "nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"
+]
+FillMode: typing.TypeAlias = typing.Literal["constant", "nearest", "wrap", "mirror", "reflect"]
+PadMode: typing.TypeAlias = typing.Literal[
     "constant",
     "edge",
     "reflect",
@@ -81,7 +85,7 @@ PadMode: TypeAlias = typing.Literal[
     "minimum",
     "empty",
 ]
-BoxFormat: TypeAlias = typing.Literal[
+BoxFormat: typing.TypeAlias = typing.Literal[
     "xyxy",
     "yxyx",
     "xywh",
