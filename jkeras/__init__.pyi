@@ -51,6 +51,7 @@ from jkeras.core.weights.policy import DTypePolicy as DTypePolicy
 from jkeras.core.weights.policy import FloatDTypePolicy as FloatDTypePolicy
 from jkeras.core.weights.variable import Variable as Variable
 from jkeras.initializers.base import Initializer as Initializer
+from jkeras.layers.input import Input as Input
 from jkeras.losses.base import Loss as Loss
 from jkeras.metrics.base import Metric as Metric
 from jkeras.models.functional import Functional as Functional
@@ -61,17 +62,6 @@ from jkeras.quantizers.quantizers import Quantizer as Quantizer
 from jkeras.regularizers.regularizers import Regularizer as Regularizer
 
 __version__: str
-def Input(
-    shape: Any = None,
-    batch_size: Any = None,
-    dtype: Any = None,
-    sparse: Any = None,
-    ragged: Any = None,
-    batch_shape: Any = None,
-    name: Any = None,
-    tensor: Any = None,
-    optional: Any = False,
-) -> Any: ...
 def device(device_name: Any) -> Any: ...
 def install_as_keras(private: Any = None, keras2: Any = False) -> Any: ...
 def remat(f: Any, *, policy: Any = None) -> Any: ...

@@ -16,6 +16,9 @@ from jkeras.core.record import Any, record
 from jkeras.initializers.base import RandomInitializer, normal, truncated_normal
 from jkeras.core.weights.types import DType, Shape
 
+Distribution: typing.TypeAlias = typing.Literal[
+    "truncated_normal", "untruncated_normal", "normal", "uniform"
+]
 FANS = "seed, input_axes, output_axes"
 VARIANCE_SCALING = {
     "mode": ("fan_in", "fan_out", "fan_avg"),
@@ -129,8 +132,8 @@ class VarianceScaling(RandomInitializer):
     """
 
     scale: float = 1.0
-    mode: str = "fan_in"
-    distribution: str = "truncated_normal"
+    mode: typing.Literal["fan_in", "fan_out", "fan_avg"] = "fan_in"
+    distribution: Distribution = "truncated_normal"
     input_axes: Any = None
     output_axes: Any = None
 
@@ -139,8 +142,8 @@ class VarianceScaling(RandomInitializer):
         def __init__(
             self,
             scale: float = 1.0,
-            mode: str = "fan_in",
-            distribution: str = "truncated_normal",
+            mode: typing.Literal["fan_in", "fan_out", "fan_avg"] = "fan_in",
+            distribution: Distribution = "truncated_normal",
             seed: typing.Any = None,
             input_axes: typing.Any = None,
             output_axes: typing.Any = None,

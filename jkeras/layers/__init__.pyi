@@ -82,6 +82,7 @@ from jkeras.layers.image_size import CenterCrop as CenterCrop
 from jkeras.layers.image_size import MaxNumBoundingBoxes as MaxNumBoundingBoxes
 from jkeras.layers.image_size import RandomCrop as RandomCrop
 from jkeras.layers.image_size import Resizing as Resizing
+from jkeras.layers.input import Input as Input
 from jkeras.layers.input import InputLayer as InputLayer
 from jkeras.layers.jax_layer import FlaxLayer as FlaxLayer
 from jkeras.layers.jax_layer import JaxLayer as JaxLayer
@@ -169,17 +170,6 @@ from jkeras.layers.wrappers import Bidirectional as Bidirectional
 from jkeras.layers.wrappers import TimeDistributed as TimeDistributed
 from jkeras.layers.wrappers import Wrapper as Wrapper
 
-def Input(
-    shape: Any = None,
-    batch_size: Any = None,
-    dtype: Any = None,
-    sparse: Any = None,
-    ragged: Any = None,
-    batch_shape: Any = None,
-    name: Any = None,
-    tensor: Any = None,
-    optional: Any = False,
-) -> Any: ...
 def add(inputs: Any, **kwargs: Any) -> Any: ...
 def average(inputs: Any, **kwargs: Any) -> Any: ...
 def concatenate(inputs: Any, axis: Any = -1, **kwargs: Any) -> Any: ...

@@ -1,5 +1,7 @@
 """Element-wise non-linearities as layers, and softmax."""
 
+import typing
+
 import functools
 import warnings
 
@@ -16,6 +18,7 @@ from jkeras.core.layer import Layer, layer
 from jkeras.layers.base import ReadyLayer
 from jkeras.ops import rectified
 from jkeras.ops.promotion import in_float32
+from jkeras.core.weights.types import OwnWeight
 
 
 @layer("keras.layers")
@@ -160,6 +163,9 @@ class PReLU(Layer):
     supports_masking = True
     announces_compute_dtype = True
     keeps_samples = True
+
+    if typing.TYPE_CHECKING:
+        alpha = OwnWeight()
 
     def __post_init__(self):
         axes = self.shared_axes

@@ -118,14 +118,14 @@ class Attention(SequenceAttention):
     (2, 4, 6)
     """
 
-    score_mode: str = "dot"
+    score_mode: typing.Literal["dot", "concat"] = "dot"
 
     if typing.TYPE_CHECKING:
 
         def __init__(
             self,
             use_scale: bool = False,
-            score_mode: str = "dot",
+            score_mode: typing.Literal["dot", "concat"] = "dot",
             dropout: float = 0.0,
             seed: typing.Any = None,
             *,

@@ -24,6 +24,7 @@ from jkeras.layers.recurrent_cells import (
     GateFields,
     gates,
 )
+from jkeras.core.weights.types import DataFormat
 
 WINDOW = (
     "filters kernel_size strides padding data_format dilation_rate activation recurrent_activation "
@@ -41,8 +42,8 @@ class ConvFields(GateFields):
     filters: int
     kernel_size: Sizes
     strides: Sizes = 1
-    padding: str = "valid"
-    data_format: str | None = None
+    padding: typing.Literal["valid", "same"] = "valid"
+    data_format: DataFormat | None = None
     dilation_rate: Sizes = 1
     unit_forget_bias: bool = True
 
@@ -175,8 +176,8 @@ class ConvLSTM(ConvFields, CellLayer):
             filters: int,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = 1,
-            padding: str = "valid",
-            data_format: str | None = None,
+            padding: typing.Literal["valid", "same"] = "valid",
+            data_format: DataFormat | None = None,
             dilation_rate: typed.Sizes = 1,
             activation: typed.Named = "tanh",
             recurrent_activation: typed.Named = "sigmoid",

@@ -14,6 +14,7 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.typed import Sizes
 from jkeras.layers.base import activated, keeps_shape, shape_of_windows, sizes, spatial_axes
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
+from jkeras.core.weights.types import CausalPadding, DataFormat, OwnWeight, Padding
 
 KERNEL = (
     "kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer "
@@ -28,8 +29,8 @@ class BaseConvolution(Layer):
 
     kernel_size: Sizes
     strides: Sizes = 1
-    padding: str = "valid"
-    data_format: str | None = None
+    padding: CausalPadding = "valid"
+    data_format: DataFormat | None = None
     dilation_rate: Sizes = 1
     activation: Activation = None
     use_bias: bool = True
@@ -44,6 +45,9 @@ class BaseConvolution(Layer):
     _paddings = ("valid", "same")
     _stride_or_dilation = True  # at most one of the two may be larger than 1
     _shrinks = True  # with "valid" padding the kernel must fit into the input
+
+    if typing.TYPE_CHECKING:
+        bias = OwnWeight()
 
     def __post_init__(self):
         super().__post_init__()
@@ -171,8 +175,8 @@ class Convolution(BaseConvolution, LoraLayer):
             filters: int,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = 1,
-            padding: str = "valid",
-            data_format: str | None = None,
+            padding: CausalPadding = "valid",
+            data_format: DataFormat | None = None,
             dilation_rate: typed.Sizes = 1,
             groups: int = 1,
             activation: typed.Named = None,
@@ -319,9 +323,9 @@ class TransposedConvolution(BaseConvolution):
             filters: int,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = 1,
-            padding: str = "valid",
+            padding: Padding = "valid",
             output_padding: typed.Sizes | None = None,
-            data_format: str | None = None,
+            data_format: DataFormat | None = None,
             dilation_rate: typed.Sizes = 1,
             activation: typed.Named = None,
             use_bias: bool = True,
@@ -336,6 +340,9 @@ class TransposedConvolution(BaseConvolution):
             input_dim: int | None = None,
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
+
+    if typing.TYPE_CHECKING:
+        kernel = OwnWeight()
 
     def __post_init__(self):
         super().__post_init__()
@@ -422,8 +429,8 @@ class Conv3DTranspose(TransposedConvolution):
             filters: int,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = (1, 1, 1),
-            padding: str = "valid",
-            data_format: str | None = None,
+            padding: Padding = "valid",
+            data_format: DataFormat | None = None,
             output_padding: typed.Sizes | None = None,
             dilation_rate: typed.Sizes = (1, 1, 1),
             activation: typed.Named = None,
@@ -460,9 +467,9 @@ class ChannelByChannel(BaseConvolution):
             self,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = 1,
-            padding: str = "valid",
+            padding: Padding = "valid",
             depth_multiplier: int = 1,
-            data_format: str | None = None,
+            data_format: DataFormat | None = None,
             dilation_rate: typed.Sizes = 1,
             activation: typed.Named = None,
             use_bias: bool = True,
@@ -477,6 +484,9 @@ class ChannelByChannel(BaseConvolution):
             input_dim: int | None = None,
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
+
+    if typing.TYPE_CHECKING:
+        kernel = OwnWeight()
 
     def weight_specs(self, x):
         channels = self._channels(x)
@@ -541,8 +551,8 @@ class Separable(ChannelByChannel):
             filters: int,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = 1,
-            padding: str = "valid",
-            data_format: str | None = None,
+            padding: Padding = "valid",
+            data_format: DataFormat | None = None,
             dilation_rate: typed.Sizes = 1,
             depth_multiplier: int = 1,
             activation: typed.Named = None,
@@ -561,6 +571,10 @@ class Separable(ChannelByChannel):
             input_dim: int | None = None,
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
+
+    if typing.TYPE_CHECKING:
+        depthwise_kernel = OwnWeight()
+        pointwise_kernel = OwnWeight()
 
     def weight_specs(self, x):
         channels = self._channels(x)

@@ -1,5 +1,7 @@
 """Dense: an affine map of the last axis."""
 
+import typing
+
 from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import layer
 from jkeras.core.record import (
@@ -15,6 +17,7 @@ from jkeras.layers.calibrated import CalibratedLayer
 from jkeras.layers.lora import AdaptedWeight
 from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import affine, contract_last
+from jkeras.core.weights.types import OwnWeight
 
 
 @layer("keras.layers")
@@ -54,6 +57,9 @@ class Dense(CalibratedLayer):
     kernel = AdaptedWeight()
     announces_compute_dtype = True
     keeps_samples = True
+
+    if typing.TYPE_CHECKING:
+        bias = OwnWeight()
 
     def __post_init__(self):
         super().__post_init__()

@@ -17,6 +17,7 @@ from jkeras.core.names.typed import fields
 from jkeras.kernel.numbers import is_zero, like
 from jkeras.layers.base import ReadyLayer, refuse_others
 from jkeras.regularizers import L1L2
+from jkeras.core.weights.types import DataFormat
 
 
 def _is_positive(size):
@@ -110,7 +111,7 @@ class Dropout(_Noise):
 class _SpatialDropout(Dropout):
     """Dropout of whole channels (Tompson et al. 2014, arXiv:1411.4280)."""
 
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ndim = None
 
     def _base_init(self, **kwargs):
@@ -174,7 +175,7 @@ class SpatialDropout2D(_SpatialDropout):
         def __init__(
             self,
             rate: float,
-            data_format: str | None = None,
+            data_format: DataFormat | None = None,
             seed: typing.Any = None,
             *,
             activity_regularizer: typed.Regularization = None,
@@ -199,7 +200,7 @@ class SpatialDropout3D(_SpatialDropout):
         def __init__(
             self,
             rate: float,
-            data_format: str | None = None,
+            data_format: DataFormat | None = None,
             seed: typing.Any = None,
             *,
             activity_regularizer: typed.Regularization = None,

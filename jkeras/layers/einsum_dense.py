@@ -1,5 +1,7 @@
 """EinsumDense: an affine map along the axes that an equation names."""
 
+import typing
+
 import copy
 import math
 import re
@@ -21,6 +23,7 @@ from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import einsum_with_kernel
 from jkeras.quantizers.coding import Coding
 from jkeras.quantizers.groups import rows_and_columns
+from jkeras.core.weights.types import OwnWeight
 
 
 @layer("keras.layers")
@@ -61,6 +64,9 @@ class EinsumDense(CalibratedLayer):
     _shown_names = MappingProxyType({"quantized_kernel": "kernel", "kernel_zero": "zero_point"})
     writes_activity_regularizer = True
     announces_compute_dtype = True
+
+    if typing.TYPE_CHECKING:
+        bias = OwnWeight()
 
     def __post_init__(self):
         super().__post_init__()

@@ -22,6 +22,7 @@ from jkeras.layers.quantized import Quantization
 from jkeras.quantizers.coding import Coding
 from jkeras.quantizers.configs import QuantizationConfig
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
+from jkeras.core.weights.types import OwnWeight
 
 TABLE = (
     "input_dim, output_dim, {}embeddings_initializer, embeddings_regularizer, "
@@ -247,6 +248,9 @@ class ReversibleEmbedding(_Table):
             input_length: int | None = None,
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
+
+    if typing.TYPE_CHECKING:
+        reverse_embeddings = OwnWeight()
 
     def weight_specs(self, inputs=None):
         specs = super().weight_specs(inputs)

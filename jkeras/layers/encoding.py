@@ -18,6 +18,7 @@ from jkeras.core.session.settings import floatx
 from jkeras.layers.base import DataLayer, refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, encoded_shape, texts
 from jkeras.ops.fingerprint import farmhash64, fingerprint_cat, siphash64
+from jkeras.core.weights.types import OutputMode
 
 CROSS_KEY = 0xDECAFCAFFE  # TensorFlow's start of the hash of a cross
 
@@ -38,7 +39,7 @@ class CategoryEncoding(DataLayer):
     """
 
     num_tokens: int | None = None
-    output_mode: str = "multi_hot"
+    output_mode: OutputMode = "multi_hot"
     sparse: bool = False
     computes_in_float = False
     takes_ids = True
@@ -115,7 +116,7 @@ class Discretization(DataLayer):
     bin_boundaries: Any = None
     num_bins: int | None = None
     epsilon: float = 0.01
-    output_mode: str = "int"
+    output_mode: OutputMode = "int"
     sparse: bool = False
     # the dtype is that of the output; the inputs meet the boundaries as they are
     computes_in_float = False
@@ -338,7 +339,7 @@ class HashLayer(HostLayer):
     """Base of layers whose numbers of bins are int64 unless a dtype is given."""
 
     num_bins: int
-    output_mode: str = "int"
+    output_mode: OutputMode = "int"
     sparse: bool = False
 
     def _base_init(self, dtype=None, **kwargs):
@@ -390,7 +391,7 @@ class Hashing(HashLayer):
             num_bins: int,
             mask_value: typing.Any = None,
             salt: typing.Any = None,
-            output_mode: str = "int",
+            output_mode: OutputMode = "int",
             sparse: bool = False,
             *,
             activity_regularizer: typed.Regularization = None,

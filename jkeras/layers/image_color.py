@@ -17,6 +17,7 @@ from jkeras.core.session.settings import epsilon
 from jkeras.core.names.typed import Factor, fields
 from jkeras.layers.image_base import ImageLayer, bounds, chosen, per_image
 from jkeras.ops.image import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
+from jkeras.core.weights.types import DataFormat
 
 
 def rescale(images, source, target):
@@ -32,7 +33,7 @@ class ColorLayer(ImageLayer):
 
     factor: Factor
     value_range: tuple | list = (0, 255)
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     seed: Any = None
     _rests = True
     _ranges = {"factor": (-1, 1)}
@@ -259,7 +260,7 @@ class RandomGrayscale(ImageLayer):
     """
 
     factor: float = 0.5
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     seed: Any = None
     _gives_float = False
 
@@ -312,7 +313,7 @@ class RandomInvert(ColorLayer):
             factor: typed.Factor = 1.0,
             value_range: tuple | list = (0, 255),
             seed: typing.Any = None,
-            data_format: str | None = None,
+            data_format: DataFormat | None = None,
             *,
             activity_regularizer: typed.Regularization = None,
             input_dim: int | None = None,
@@ -395,7 +396,7 @@ class RandomColorJitter(ImageLayer):
     saturation_factor: Factor | None = None
     hue_factor: Factor | None = None
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _rests = True
 
     def __post_init__(self):

@@ -12,6 +12,7 @@ from jkeras.layers.image_base import ImageLayer, chosen, per_image
 from jkeras.layers.image_color import ColorLayer, rescale
 from jkeras.ops.image import gaussian_blur
 from jkeras.ops.nn import depthwise_conv
+from jkeras.core.weights.types import DataFormat
 
 
 @layer("keras.layers", arguments="factor, value_range, data_format, seed")
@@ -58,7 +59,7 @@ class RandomGaussianBlur(ImageLayer):
     kernel_size: Sizes = 3
     sigma: Factor = 1.0
     value_range: tuple | list = (0, 255)
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     seed: Any = None
     _ranges = {"factor": (0, 1), "sigma": (0, 1)}
 
@@ -136,7 +137,7 @@ class RandomErasing(ImageLayer):
     fill_value: float | None = None
     value_range: tuple | list = (0, 255)
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1), "scale": (0, 1)}
 
     def __post_init__(self):
@@ -218,7 +219,7 @@ class Equalization(ImageLayer):
 
     value_range: tuple | list = (0, 255)
     bins: int = 256
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _rests = True
 
     def change_images(self, images, samples):
@@ -258,7 +259,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
     value_range: tuple | list = (0, 255)
     clip_limit: float = 4.0
     tile_grid_size: tuple | list = (8, 8)
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _always = True
     _gives_float = False
 

@@ -3,6 +3,7 @@ random in training.
 """
 
 import math
+import typing
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +16,7 @@ from jkeras.core.names.typed import Factor
 from jkeras.layers.image_base import ImageLayer, MovingLayer, bounds, chosen, per_image
 from jkeras.ops.boxes import clip_to_image_size, convert_format, transform_corners
 from jkeras.ops.image_warp import distort, homography, kernel_size_for, warp
+from jkeras.core.weights.types import DataFormat, FillMode, Resampling
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
@@ -33,9 +35,11 @@ class RandomFlip(ImageLayer):
     (2, 4, 4, 3)
     """
 
-    mode: str = "horizontal_and_vertical"
+    mode: typing.Literal["horizontal", "vertical", "horizontal_and_vertical"] = (
+        "horizontal_and_vertical"
+    )
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -134,11 +138,11 @@ class RandomRotation(_Warp):
     """
 
     factor: Factor
-    fill_mode: str = "reflect"
-    interpolation: str = "bilinear"
+    fill_mode: FillMode = "reflect"
+    interpolation: Resampling = "bilinear"
     seed: Any = None
     fill_value: float = 0.0
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (-1, 1)}
 
     def sample(self, images, key):
@@ -170,11 +174,11 @@ class RandomTranslation(_Warp):
 
     height_factor: Factor
     width_factor: Factor
-    fill_mode: str = "reflect"
-    interpolation: str = "bilinear"
+    fill_mode: FillMode = "reflect"
+    interpolation: Resampling = "bilinear"
     seed: Any = None
     fill_value: float = 0.0
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _optional = ()
 
     def __post_init__(self):
@@ -259,10 +263,10 @@ class RandomShear(_Warp):
 
     x_factor: Factor = 0.0
     y_factor: Factor = 0.0
-    interpolation: str = "bilinear"
-    fill_mode: str = "reflect"
+    interpolation: Resampling = "bilinear"
+    fill_mode: FillMode = "reflect"
     fill_value: float = 0.0
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     seed: Any = None
 
     def __post_init__(self):
@@ -304,10 +308,10 @@ class RandomPerspective(_Warp):
 
     factor: Factor = 1.0
     scale: float = 1.0
-    interpolation: str = "bilinear"
+    interpolation: Resampling = "bilinear"
     fill_value: float = 0.0
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1)}
     _choices = {"interpolation": INTERPOLATIONS}
 
@@ -358,12 +362,12 @@ class RandomElasticTransform(ImageLayer):
 
     factor: Factor = 1.0
     scale: Factor = 1.0
-    interpolation: str = "bilinear"
-    fill_mode: str = "reflect"
+    interpolation: Resampling = "bilinear"
+    fill_mode: FillMode = "reflect"
     fill_value: float = 0.0
     value_range: tuple | list = (0, 255)
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1), "scale": (0, 1)}
     _choices = {"fill_mode": (*FILL_MODES, "mirror"), "interpolation": INTERPOLATIONS}
 

@@ -18,6 +18,7 @@ from jkeras.layers.image_color import (
 )
 from jkeras.layers.image_filter import AutoContrast, Equalization, RandomSharpness, sample_rectangle
 from jkeras.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation
+from jkeras.core.weights.types import DataFormat, Resampling
 
 
 def mix(values, samples):
@@ -46,7 +47,7 @@ class MixUp(ImageLayer):
     """
 
     alpha: float = 0.2
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     seed: Any = None
     _rests = True
 
@@ -95,7 +96,7 @@ class CutMix(ImageLayer):
 
     factor: Factor = 1.0
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1)}
 
     def sample(self, images, key):
@@ -211,9 +212,9 @@ class RandAugment(_Chained):
     value_range: tuple | list = (0, 255)
     num_ops: int = 2
     factor: Factor = 0.5
-    interpolation: str = "bilinear"
+    interpolation: Resampling = "bilinear"
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1)}
     _NAMES = (*_Chained.GEOMETRIC, *_Chained.COLOR, *_Chained.VALUES)
 
@@ -286,9 +287,9 @@ class AugMix(_Chained):
     factor: Factor = 0.3
     alpha: float = 1.0
     all_ops: bool = True
-    interpolation: str = "bilinear"
+    interpolation: Resampling = "bilinear"
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1)}
 
     def __post_init__(self):

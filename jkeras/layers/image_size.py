@@ -15,6 +15,7 @@ from jkeras.layers.image_base import ImageLayer, MovingLayer
 from jkeras.ops import image as image_ops
 from jkeras.ops.boxes import crop
 from jkeras.ops.image_size import aspect_window, take_window
+from jkeras.core.weights.types import DataFormat, Interpolation
 
 
 class _Sized(MovingLayer):
@@ -57,13 +58,13 @@ class Resizing(_Sized):
 
     height: int
     width: int
-    interpolation: str = "bilinear"
+    interpolation: Interpolation = "bilinear"
     crop_to_aspect_ratio: bool = False
     pad_to_aspect_ratio: bool = False
     fill_mode: str = "constant"
     fill_value: float = 0.0
     antialias: bool = False
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _gives_float = False
 
     def move(self, images, samples, interpolation):
@@ -106,7 +107,7 @@ class CenterCrop(_Sized):
 
     height: int
     width: int
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
     def move(self, images, samples, interpolation):
         height, width = self.size_of(images)
@@ -140,7 +141,7 @@ class RandomCrop(_Sized):
     height: int
     width: int
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _always = False
 
     def __post_init__(self):

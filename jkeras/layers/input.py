@@ -1,6 +1,7 @@
 """The entry of a graph: Input and InputLayer."""
 
 import warnings
+from typing import Any
 
 from jkeras.core.graph import keras_tensor
 from jkeras.core.graph.graph import Node
@@ -8,6 +9,7 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.layer import Layer
 from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.names.registry import public
+from jkeras.core.weights.types import DType, PartialShape
 
 
 @public("keras.layers.InputLayer")
@@ -30,17 +32,17 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape=None,
-        batch_size=None,
-        dtype=None,
-        sparse=None,
-        ragged=None,
-        batch_shape=None,
-        input_tensor=None,
-        optional=False,
-        name=None,
-        **kwargs,
-    ):
+        shape: PartialShape | None = None,
+        batch_size: int | None = None,
+        dtype: DType | None = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: PartialShape | None = None,
+        input_tensor: KerasTensor | None = None,
+        optional: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         if "input_shape" in kwargs:
             warnings.warn(
                 "Argument `input_shape` is deprecated. Use `shape` instead.", stacklevel=2
@@ -139,16 +141,16 @@ def _batch_shape(shape, batch_size, batch_shape):
 
 @public("keras.layers.Input", "keras.Input")
 def Input(
-    shape=None,
-    batch_size=None,
-    dtype=None,
-    sparse=None,
-    ragged=None,
-    batch_shape=None,
-    name=None,
-    tensor=None,
-    optional=False,
-):
+    shape: PartialShape | None = None,
+    batch_size: int | None = None,
+    dtype: DType | None = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
+    batch_shape: PartialShape | None = None,
+    name: str | None = None,
+    tensor: KerasTensor | None = None,
+    optional: bool = False,
+) -> KerasTensor:
     """A symbolic tensor that stands for one input of a model.
 
     Args:

@@ -20,6 +20,7 @@ from jkeras.core.names.typed import fields
 from jkeras.layers.encoding import as_salt, hashed
 from jkeras.layers.base import refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, read_lines, texts_alone
+from jkeras.core.weights.types import OutputMode
 
 BROKEN = re.compile("[\n\r\0]")
 LOOKUP_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
@@ -69,7 +70,7 @@ class IndexLookup(HostLayer):
     vocabulary: Listed() = None
     idf_weights: Listed() = None
     invert: bool = False
-    output_mode: str = "int"
+    output_mode: OutputMode = "int"
     sparse: bool = False
     pad_to_max_tokens: bool = False
     oov_method: str = "floormod"
@@ -653,7 +654,7 @@ class StringLookup(IndexLookup):
             vocabulary: typing.Any = None,
             idf_weights: typing.Any = None,
             invert: bool = False,
-            output_mode: str = "int",
+            output_mode: OutputMode = "int",
             pad_to_max_tokens: bool = False,
             sparse: bool = False,
             encoding: str = "utf-8",
@@ -701,7 +702,7 @@ class IntegerLookup(IndexLookup):
             vocabulary_dtype: str = "int64",
             idf_weights: typing.Any = None,
             invert: bool = False,
-            output_mode: str = "int",
+            output_mode: OutputMode = "int",
             sparse: bool = False,
             pad_to_max_tokens: bool = False,
             oov_method: str = "floormod",

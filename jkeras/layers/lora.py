@@ -2,11 +2,13 @@
 
 import operator
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from jkeras.core.errors import place_of
 from jkeras.core.names.family import families
+from jkeras.core.weights.variable import Variable
 from jkeras.initializers import HeUniform, Zeros
 from jkeras.kernel import low_rank
 from jkeras.kernel.spec import Weight
@@ -18,10 +20,10 @@ class AdaptedWeight:
     is adapted the sum, as an array in the compute dtype.
     """
 
-    def __set_name__(self, owner, name):
+    def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, layer, owner=None):
+    def __get__(self, layer: Any, owner: type | None = None) -> Variable:
         if layer is None:
             return self
         variable = vars(layer).get(self.name)
@@ -31,10 +33,10 @@ class AdaptedWeight:
             )
         return layer.weight_in_use(variable)
 
-    def __set__(self, layer, value):
+    def __set__(self, layer: Any, value: Any) -> None:
         vars(layer)[self.name] = value
 
-    def __delete__(self, layer):
+    def __delete__(self, layer: Any) -> None:
         del vars(layer)[self.name]
 
 

@@ -29,6 +29,7 @@ from jkeras.ops.nn_normalization import (
     normalize,
     rms_normalization,
 )
+from jkeras.core.weights.types import OwnWeight
 
 
 @fields
@@ -49,6 +50,10 @@ class ScaleAndShift(Layer):
     announces_compute_dtype = True
     keeps_samples = True
     keeps_shape = True
+
+    if typing.TYPE_CHECKING:
+        gamma = OwnWeight()
+        beta = OwnWeight()
 
     def _scale_and_shift(self, shape):
         """The specs of `gamma` and `beta`, as far as the layer has them."""
@@ -166,6 +171,10 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
             input_dim: int | None = None,
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
+
+    if typing.TYPE_CHECKING:
+        moving_mean = OwnWeight()
+        moving_variance = OwnWeight()
 
     def __post_init__(self):
         self.axis = int(self.axis)
@@ -487,6 +496,9 @@ class RMSNormalization(Layer):
     epsilon: float = 1e-6
     announces_compute_dtype = True
     keeps_samples = True
+
+    if typing.TYPE_CHECKING:
+        scale = OwnWeight()
 
     def weight_specs(self, x):
         shape = sizes_along(self._where, axis_list(self.axis), x.shape)

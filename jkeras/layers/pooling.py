@@ -12,6 +12,7 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.base import ReadyLayer, shape_of_windows, sizes, spatial_axes
 from jkeras.ops.kernels import is_known
+from jkeras.core.weights.types import DataFormat, Padding
 
 # ---------------------------------------------------------------- windows of a given size
 
@@ -22,8 +23,8 @@ class Pooling(ReadyLayer):
 
     pool_size: Sizes
     strides: Sizes | None = None
-    padding: str = "valid"
-    data_format: str | None = None
+    padding: Padding = "valid"
+    data_format: DataFormat | None = None
     rank = 2  # the number of spatial axes
     supports_masking = False
 
@@ -169,7 +170,7 @@ class AveragePooling3D(AveragePooling):
 class GlobalPooling(ReadyLayer):
     """Base of the layers that reduce all spatial axes to one value for each channel."""
 
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     keepdims: bool = False
     rank = 2
     supports_masking = False
@@ -307,7 +308,7 @@ class AdaptivePooling(Layer):
     """
 
     output_size: Sizes
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     rank = 2
     announces_compute_dtype = True
 

@@ -32,6 +32,7 @@ from jkeras.layers.recurrent_step import (
 from jkeras.ops.kernels_dot import contract_last
 from jkeras.ops.recurrent import keeping_costly
 from jkeras.ops.recurrent_split import Split
+from jkeras.core.weights.types import OwnWeight
 
 
 class LateInitializer(FamilyKind):
@@ -115,6 +116,11 @@ class Cell(CellFields, Layer):
     _gate_count = 1
     _splits = True  # whether `project` and `recur` run on all steps at once, with time leading
     _hoist = None  # whether the input is projected before the loop; None: by platform
+
+    if typing.TYPE_CHECKING:
+        kernel = OwnWeight()
+        recurrent_kernel = OwnWeight()
+        bias = OwnWeight()
 
     def _settle(self):
         """Checks the fields, brings them into range, and looks up the initializers."""

@@ -15,6 +15,7 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.base import sizes, spatial_axes
 from jkeras.ops.image import resize
+from jkeras.core.weights.types import DataFormat, Interpolation
 
 
 @layer("keras.layers")
@@ -29,7 +30,7 @@ class Flatten(Layer):
     (2, 12)
     """
 
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     keeps_sparse = True
     keeps_samples = True
 
@@ -227,7 +228,7 @@ class _Cropping(_Spatial):
     """Drops entries at both ends of the spatial axes."""
 
     cropping: Sizes
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -323,7 +324,7 @@ class _ZeroPadding(_Spatial):
     """Adds zeros at both ends of the spatial axes."""
 
     padding: Sizes
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -402,7 +403,7 @@ class _UpSampling(_Spatial):
     """Repeats entries along the spatial axes."""
 
     size: Sizes
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -453,7 +454,7 @@ class UpSampling2D(_UpSampling):
     """
 
     size: Sizes = (2, 2)
-    interpolation: str = "nearest"
+    interpolation: Interpolation = "nearest"
     _rank = 2
 
     def __post_init__(self):

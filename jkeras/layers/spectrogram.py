@@ -1,6 +1,7 @@
 """Sounds as pictures of their frequencies: STFTSpectrogram, MelSpectrogram."""
 
 import math
+import typing
 import warnings
 
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from jkeras.core.record import Any
 from jkeras.core.session.settings import epsilon, standardize_data_format
 from jkeras.initializers import STFT
 from jkeras.layers.base import DataLayer
+from jkeras.core.weights.types import DataFormat
 
 MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
@@ -53,9 +55,9 @@ class STFTSpectrogram(Layer):
     window: Any = "hann"
     periodic: bool = False
     scaling: str | None = "density"
-    padding: str = "valid"
+    padding: typing.Literal["valid", "same"] = "valid"
     expand_dims: bool = False
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
     def __post_init__(self):
         step, fft = self.frame_step, self.fft_length

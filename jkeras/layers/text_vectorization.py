@@ -13,6 +13,7 @@ from jkeras.core.names.typed import Sizes
 from jkeras.layers.base import Value
 from jkeras.layers.host import HostLayer, check_output_mode, texts, texts_alone
 from jkeras.layers.lookup import LOOKUP_MODES, Listed, Ragged, StringLookup, batches_of
+from jkeras.core.weights.types import OutputMode
 
 # as TensorFlow: letters of ASCII only
 LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -57,7 +58,7 @@ class TextVectorization(HostLayer):
     standardize: Value() = "lower_and_strip_punctuation"
     split: Value() = "whitespace"
     ngrams: Sizes | None = None
-    output_mode: str = "int"
+    output_mode: OutputMode = "int"
     output_sequence_length: int | None = None
     pad_to_max_tokens: bool = False
     vocabulary: Listed() = None

@@ -1,6 +1,7 @@
 """Layers around another layer: Wrapper, TimeDistributed, Bidirectional."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -159,8 +160,13 @@ class Bidirectional(StateShapes, Composite):
     announces_compute_dtype = True
 
     def __init__(
-        self, layer, merge_mode: Any = "concat", weights=None, backward_layer=None, **kwargs
-    ):
+        self,
+        layer: Layer | dict[str, Any],
+        merge_mode: Literal["concat", "sum", "mul", "ave"] | None = "concat",
+        weights: Sequence[Any] | None = None,
+        backward_layer: Layer | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         layer, backward_layer = Value().read(layer), Value().read(backward_layer)
         for name, value in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(value, Layer) and not (name == "backward_layer" and value is None):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
@@ -32,7 +32,7 @@ MODULE = "keras.src.ops.core"
 
 def core_op(
     inputs: int | None = None, spec: Function | None = None, find_sparse: Function | None = None
-) -> Function:
+) -> Callable[[Thing], Thing]:
     """`op` for a function of this file, which is public under its own name."""
 
     def decorate(function: Thing) -> Thing:

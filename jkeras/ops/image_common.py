@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typing
 
 from jkeras.core.graph.op import op
@@ -41,7 +43,7 @@ def check_rank(images: Operand, name: str = "images") -> None:
 
 def image_op(
     inputs: int = 1, class_name: str | None = None, spec: Function | None = None
-) -> Function:
+) -> Callable[[Thing], Thing]:
     """The decorator of an op `keras.ops.image.NAME`; arguments as those of `core.graph.op.op`."""
 
     def decorate(function: Thing) -> Thing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ from jkeras.core.weights.types import Axis, DType, Function, Operand, TensorLike
 
 def math_op(
     inputs: int | None = None, class_name: str | None = None, spec: Function | None = None
-) -> Function:
+) -> Callable[[Thing], Thing]:
     """`op` for a function of this file, which is public under its own name."""
 
     def decorate(function: Thing) -> Thing:

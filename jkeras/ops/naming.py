@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from jkeras.core.graph.op import op
 from jkeras.core.session.settings import standardize_data_format
@@ -12,7 +12,7 @@ from jkeras.core.weights.types import Function
 OF_SETTINGS = {"data_format": standardize_data_format}
 
 
-def exported(module: str) -> Function:
+def exported(module: str) -> Callable[..., Callable[[Thing], Thing]]:
     """The decorator maker for one submodule of `keras.ops`, such as "nn".
 
     `@nn_op("swish")` on `silu` gives four names: `keras.ops.silu`, `keras.ops.nn.silu` and both for
@@ -25,7 +25,7 @@ def exported(module: str) -> Function:
         class_name: str | None = None,
         spec: Function | None = None,
         resolve: Mapping[str, Function] | None = None,
-    ) -> Function:
+    ) -> Callable[[Thing], Thing]:
         def decorate(function: Thing) -> Thing:
             return op(
                 f"keras.src.ops.{module}",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -191,7 +191,7 @@ def numpy_op(
     spec: Function | None = None,
     keywords: Sequence[str] = (),
     public_names: bool = True,
-) -> Function:
+) -> Callable[[Thing], Thing]:
     """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.graph.op.op`."""
 
     def decorate(function: Thing) -> Thing:

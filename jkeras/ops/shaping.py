@@ -452,7 +452,7 @@ def tile(x: TensorLike, repeats: PerAxis) -> jax.Array:
     return jnp.tile(tensor(x), repeats)
 
 
-def _repeat_spec(x: Operand, repeats: int | TensorLike, axis: int | None = None) -> KerasTensor:
+def _repeat_spec(x: Operand, repeats: TensorLike, axis: int | None = None) -> KerasTensor:
     """One number of repeats for each element of an unknown size gives an unknown size."""
     if np.size(repeats) > 1 and not _knows_size(x, axis):
         shape = x.shape
@@ -470,7 +470,7 @@ def _knows_size(x: Operand, axis: int | None) -> bool:
 
 
 @numpy_op(inputs=1, spec=_repeat_spec)
-def repeat(x: TensorLike, repeats: int | TensorLike, axis: int | None = None) -> jax.Array:
+def repeat(x: TensorLike, repeats: TensorLike, axis: int | None = None) -> jax.Array:
     """Each element repeated along an axis; None: of the flat array.
 
     Args:

@@ -1,7 +1,7 @@
 """Regularizers: a penalty on a weight or an output, a number added to the loss."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -126,7 +126,7 @@ class OrthogonalRegularizer(Regularizer):
     """
 
     factor: Factor("factor", single=True) = 0.01
-    mode: str = "rows"
+    mode: Literal["rows", "columns"] = "rows"
 
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, ("rows", "columns"))

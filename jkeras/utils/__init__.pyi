@@ -1,5 +1,6 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
+from jkeras.core.graph.keras_tensor import is_symbolic as is_keras_tensor
 from jkeras.core.names.registry import CustomObjectScope as CustomObjectScope
 from jkeras.core.names.registry import CustomObjectScope as custom_object_scope
 from jkeras.utils import bounding_boxes as bounding_boxes
@@ -95,7 +96,6 @@ def image_dataset_from_directory(
 ) -> Any: ...
 def img_to_array(img: Any, data_format: Any = None, dtype: Any = None) -> Any: ...
 def is_interactive_logging_enabled() -> Any: ...
-def is_keras_tensor(x: Any) -> Any: ...
 def load_img(
     path: Any,
     color_mode: Any = 'rgb',

@@ -14,6 +14,7 @@ import marshal
 import types
 import typing
 import warnings
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -73,7 +74,7 @@ PLAIN = (str, int, float, bool, type(None))
 LEAVES = frozenset(PLAIN)
 
 
-def public(*names):
+def public(*names: str) -> Callable[[Thing], Thing]:
     """Decorator: gives a class or function its public name(s); the first is the one written to
     files.
 

@@ -35,6 +35,18 @@ class SupportsDType(typing.Protocol):
     def dtype(self) -> np.dtype[typing.Any]: ...
 
 
+class OwnWeight:
+    """An attribute that shows one of a layer's weights, for a checker: such attributes come with
+    `build`. Of a layer without that weight it is None.
+    """
+
+    if typing.TYPE_CHECKING:
+
+        def __get__(self, layer: object, owner: typing.Any = None) -> Variable: ...
+
+        def __set__(self, layer: object, value: typing.Any) -> None: ...
+
+
 # ---------------------------------------------------------------- values
 
 Number: typing.TypeAlias = bool | int | float | complex
@@ -42,6 +54,10 @@ Numbers: typing.TypeAlias = (
     Number | np.ndarray | np.generic | list[typing.Any] | tuple[typing.Any, ...]
 )
 Tensor: typing.TypeAlias = jax.Array | KerasTensor  # what flows through a model
+# tensors of a graph that is being made: of these a layer gives such
+Symbolic: typing.TypeAlias = (
+    KerasTensor | list[KerasTensor] | tuple[KerasTensor, ...] | dict[str, KerasTensor]
+)
 # what becomes an array; of text there are no arrays
 TensorLike: typing.TypeAlias = jax.Array | Variable | Numbers | SupportsArray | SupportsDense
 Operand: typing.TypeAlias = TensorLike | KerasTensor  # where values and symbolic tensors may meet
@@ -66,8 +82,17 @@ Seed: typing.TypeAlias = (
 
 # ---------------------------------------------------------------- closed sets of names
 
+Aggregation: typing.TypeAlias = typing.Literal["none", "mean", "sum", "only_first_replica"]
 DataFormat: typing.TypeAlias = typing.Literal["channels_last", "channels_first"]
 Padding: typing.TypeAlias = typing.Literal["valid", "same", "VALID", "SAME"]
+CausalPadding: typing.TypeAlias = Padding | typing.Literal["causal", "CAUSAL"]
+Reduction: typing.TypeAlias = (
+    typing.Literal["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"] | None
+)
+OutputMode: typing.TypeAlias = typing.Literal[
+    "int", "one_hot", "multi_hot", "count", "tf_idf", "binary", "tf-idf"
+]
+Resampling: typing.TypeAlias = typing.Literal["nearest", "bilinear"]
 Interpolation: typing.TypeAlias = typing.Literal[
     "nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"
 ]
