@@ -40,7 +40,8 @@ IMPORTS = {
     "np": "import numpy as np",
 }
 WIDTH = 100
-OF_OPS = ("jkeras.ops", *(f"jkeras.ops.{name}" for name in ("image", "linalg", "nn", "numpy")))
+# whose functions of arrays are ops, or are made of ops
+OF_OPS = re.compile(r"jkeras\.(activations|layers|ops(\.\w+)?)")
 
 
 def namespaces(module=jkeras):
@@ -185,7 +186,7 @@ def takes_symbols(module, function):
     if hasattr(function, "op"):
         return True
     of_arrays = "jax.Array" in annotation(inspect.signature(function).return_annotation)
-    return of_arrays and (jkeras.activations is module or module.__name__ in OF_OPS)
+    return of_arrays and OF_OPS.fullmatch(module.__name__) is not None
 
 
 def is_annotated(function):

@@ -1,6 +1,8 @@
 """Layers that merge several inputs into one, and their function forms."""
 
 import functools
+import typing
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,7 @@ from jkeras.core.record import Any
 from jkeras.core.names.registry import public
 from jkeras.core.graph.sparse import is_sparse
 from jkeras.core.names.typed import Sizes
+from jkeras.core.weights.types import Function, PerAxis, TensorLike
 from jkeras.kernel.spec import Spec
 
 
@@ -27,10 +30,13 @@ class Merge(Layer):
     announces_compute_dtype = True
     keeps_samples = True
 
-    def __call__(self, inputs, *more, **kwargs):
+    def call_on_several(self, inputs: Any, *more: Any, **kwargs: Any) -> Any:
         if more:
             inputs = [inputs, *more]
         return super().__call__(inputs, **kwargs)
+
+    if not typing.TYPE_CHECKING:  # to a checker it is called as any layer
+        __call__ = call_on_several
 
     def weight_specs(self, inputs=()):
         if isinstance(inputs, Spec) or not inputs:
@@ -386,10 +392,10 @@ def _sparse_product(x, y, first_axis, second_axis):
 # ---------------------------------------------------------------- function forms
 
 
-def _function_of(cls, example, shown):
+def _function_of(cls: type[Layer], example: str, shown: str) -> Function:
     """The function form of a merge layer."""
 
-    def merge(inputs, **kwargs):
+    def merge(inputs: "Sequence[TensorLike]", **kwargs: Any) -> jax.Array:
         return cls(**kwargs)(inputs)
 
     merge.__name__ = merge.__qualname__ = name = cls.__name__.lower()
@@ -411,7 +417,7 @@ minimum = _function_of(Minimum, "[np.ones(2), np.zeros(2)]", "[0. 0.]")
 
 
 @public("keras.layers.concatenate")
-def concatenate(inputs, axis=-1, **kwargs):
+def concatenate(inputs: "Sequence[TensorLike]", axis: int = -1, **kwargs: Any) -> jax.Array:
     """`Concatenate(axis, **kwargs)(inputs)`.
 
     >>> import numpy as np
@@ -422,7 +428,7 @@ def concatenate(inputs, axis=-1, **kwargs):
 
 
 @public("keras.layers.dot")
-def dot(inputs, axes: Any = -1, **kwargs):
+def dot(inputs: "Sequence[TensorLike]", axes: "PerAxis" = -1, **kwargs: Any) -> jax.Array:
     """`Dot(axes, **kwargs)(inputs)`.
 
     >>> import numpy as np

@@ -3,7 +3,7 @@ number.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jkeras.core.weights.by_variable import ByVariable, among, without
 from jkeras.core.session.settings import settings
@@ -27,7 +27,7 @@ class StateVariables(Layout):
     # whether `init` built it for parameters without variables, in the order of the tree
     for_stand_ins = False
 
-    def __setattr__(self, name: str, value: Any):
+    def _set(self, name: str, value: Any) -> None:
         if isinstance(value, Variable):
             if self._variables is None:
                 raise RuntimeError(
@@ -36,6 +36,9 @@ class StateVariables(Layout):
                 )
             self._track(value)
         object.__setattr__(self, name, value)
+
+    if not TYPE_CHECKING:  # else any attribute could be set
+        __setattr__ = _set
 
     def _track(self, variable: Variable):
         if not any(variable is v for v in self._variables):

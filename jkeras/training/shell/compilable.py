@@ -51,9 +51,9 @@ class AttachedLora:
 class Compilable:
     """The part of a model that `compile` makes. `Trainer` adds the loops."""
 
-    optimizer = loss = None
     if TYPE_CHECKING:  # None before `compile`
         optimizer: Optimizer
+    optimizer = loss = None
     compiled = False
     stop_training = stop_evaluating = stop_predicting = False
     compile_seconds = 0.0  # what tracing and compiling took in the last `fit` or `evaluate`
