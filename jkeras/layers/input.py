@@ -1,7 +1,10 @@
 """The entry of a graph: Input and InputLayer."""
 
 import warnings
-from typing import Any
+from typing import Any, Self
+from collections.abc import Mapping
+
+import jax
 
 from jkeras.core.graph import keras_tensor
 from jkeras.core.graph.graph import Node
@@ -10,6 +13,8 @@ from jkeras.core.layer import Layer
 from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.names.registry import public
 from jkeras.core.weights.types import DType, PartialShape
+from jkeras.core.run.context import Context
+from jkeras.core.weights.types import Sizes, Structure
 
 
 @public("keras.layers.InputLayer")
@@ -74,10 +79,12 @@ class InputLayer(Layer):
 
     dtype = property(lambda self: self._input_dtype, doc="The dtype of the input.")
 
-    def forward(self, w, x=None, *, ctx):
+    def forward(
+        self, w: Mapping[str, Any], x: jax.Array | None = None, *, ctx: Context
+    ) -> Structure:
         return x
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             "batch_shape": self.batch_shape,
@@ -89,7 +96,7 @@ class InputLayer(Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The layer of a config."""
         config = dict(config)
         config.pop("trainable", None)
@@ -97,12 +104,19 @@ class InputLayer(Layer):
             config["dtype"] = config["dtype"]["config"]["name"]
         return cls(**config)
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any] | None:
         """None: nothing to build."""
         return None
 
 
-def _check_agrees(tensor, shape, batch_size, batch_shape, dtype, sparse):
+def _check_agrees(
+    tensor: KerasTensor,
+    shape: PartialShape | None,
+    batch_size: int | None,
+    batch_shape: PartialShape | None,
+    dtype: DType | None,
+    sparse: bool | None,
+) -> None:
     """Raises ValueError where an argument says something else of an input's tensor than it does."""
     said = {
         "batch_size": (batch_size, tensor.shape[0] if tensor.ndim else None),
@@ -119,11 +133,13 @@ def _check_agrees(tensor, shape, batch_size, batch_shape, dtype, sparse):
             )
 
 
-def _as_tuple(shape):
+def _as_tuple(shape: Sizes) -> Any:
     return None if shape is None else keras_tensor.standardize_shape(shape)
 
 
-def _batch_shape(shape, batch_size, batch_shape):
+def _batch_shape(
+    shape: PartialShape | None, batch_size: int | None, batch_shape: PartialShape | None
+) -> tuple[int | None, ...]:
     """The shape with the batch axis, from one without or with it."""
     if shape is not None and batch_shape is not None:
         raise ValueError(

@@ -3,7 +3,7 @@ number.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jkeras.core.weights.by_variable import ByVariable, among, without
 from jkeras.core.session.settings import settings
@@ -26,19 +26,6 @@ class StateVariables(Layout):
     keeps_values = False  # whether first values of slots depend on the parameters' values
     # whether `init` built it for parameters without variables, in the order of the tree
     for_stand_ins = False
-
-    def _set(self, name: str, value: Any) -> None:
-        if isinstance(value, Variable):
-            if self._variables is None:
-                raise RuntimeError(
-                    f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
-                    f"setting the variable `{name}`."
-                )
-            self._track(value)
-        object.__setattr__(self, name, value)
-
-    if not TYPE_CHECKING:  # else any attribute could be set
-        __setattr__ = _set
 
     def _track(self, variable: Variable):
         if not any(variable is v for v in self._variables):
@@ -134,3 +121,18 @@ class StateVariables(Layout):
                 f"{self.name}: `{method}` needs a built optimizer. Call "
                 "`optimizer.build(trainable_variables)` first."
             )
+
+
+def _set(self: StateVariables, name: str, value: Any) -> None:
+    if isinstance(value, Variable):
+        if self._variables is None:
+            raise RuntimeError(
+                f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
+                f"setting the variable `{name}`."
+            )
+        self._track(value)
+    object.__setattr__(self, name, value)
+
+
+# in this way, which checkers do not see: to them any attribute could be set otherwise
+StateVariables.__setattr__ = _set

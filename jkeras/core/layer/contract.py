@@ -396,9 +396,8 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         generator = self.seed_generator
         return next(name for name, child in tuple(self._children.items()) if child is generator)
 
-    def compute_mask(self, inputs: typing.Any, previous_mask: typing.Any) -> typing.Any:
-        """The mask of the output, given the input and its mask."""
-        return previous_mask
+    # a user's own may call its second argument otherwise
+    compute_mask: typing.ClassVar[Function] = masking.compute_mask
 
     # ------------------------------------------------------------ what Keras-style subclasses use
 
