@@ -20,7 +20,7 @@ from jkeras.optimizers.fields import COMMON
 
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAM = ROOT / "tests" / "typed_program.py"
-STRICT = ROOT / "tests" / "typed_strictly.py"
+STRICT = [ROOT / "tests" / name for name in ("typed_strictly.py", "typed_own_parts.py")]
 PACKAGES = (
     "layers",
     "losses",
@@ -330,9 +330,15 @@ def test_a_whole_program_is_accepted(said, checker):
     assert said(checker, PROGRAM.read_text().splitlines()) == {}
 
 
-def test_a_right_program_is_accepted_by_a_strict_checker(tmp_path):
-    """With layers, models and callbacks of the user's own, and annotations."""
+@pytest.mark.parametrize("program", STRICT, ids=lambda path: path.stem)
+def test_a_right_program_is_accepted_by_a_strict_checker(program, caches, tmp_path):
+    """With layers, models, losses and metrics of the user's own, and annotations."""
     pytest.importorskip("mypy")
     (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\n")
-    (tmp_path / "program.py").write_text(STRICT.read_text())
-    assert mypy(tmp_path, tmp_path / "cache") == []
+    (tmp_path / "program.py").write_text(program.read_text())
+    assert mypy(tmp_path, caches / "strict") == []
+
+
+@pytest.mark.parametrize("program", STRICT, ids=lambda path: path.stem)
+def test_pyright_accepts_it_too(said, program):
+    assert said(pyright, program.read_text().splitlines()) == {}

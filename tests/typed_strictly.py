@@ -72,7 +72,7 @@ model.set_weights(model.get_weights())
 dense.set_weights([w * 2 for w in dense.get_weights()])
 first = functional.get_layer("dense")
 first.trainable = False
-print(first.name, [v.path for v in first.trainable_weights], functional.layers[0].name)
+print(first.name, [v.path for v in first.trainable_weights], len(functional.layers))
 net = Sequential([Input((4,)), layers.Dense(3)])
 net.add(Dense(2))
 net.add(Scale(3.0, name="s"))
