@@ -1,4 +1,4 @@
-"""Models, losses and metrics of a user's own, annotated. Nothing runs it: `test_typed.py` gives it to
+"""A user's own models, losses and metrics, annotated. Nothing runs it: `test_typed.py` gives it to
 strict checkers.
 """
 
