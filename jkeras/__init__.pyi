@@ -44,8 +44,10 @@ from jkeras.core.layer.contract import Layer as Layer
 from jkeras.core.layer.operation import Function as Function
 from jkeras.core.layer.operation import Operation as Operation
 from jkeras.core.run.remat import RematScope as RematScope
+from jkeras.core.run.remat import remat as remat
 from jkeras.core.run.scopes import StatelessScope as StatelessScope
 from jkeras.core.run.scopes import SymbolicScope as SymbolicScope
+from jkeras.core.run.scopes import device as device
 from jkeras.core.run.scopes import name_scope as name_scope
 from jkeras.core.weights.policy import DTypePolicy as DTypePolicy
 from jkeras.core.weights.policy import FloatDTypePolicy as FloatDTypePolicy
@@ -62,7 +64,5 @@ from jkeras.quantizers.quantizers import Quantizer as Quantizer
 from jkeras.regularizers.regularizers import Regularizer as Regularizer
 
 __version__: str
-def device(device_name: Any) -> Any: ...
 def install_as_keras(private: Any = None, keras2: Any = False) -> Any: ...
-def remat(f: Any, *, policy: Any = None) -> Any: ...
 def version() -> Any: ...

@@ -27,6 +27,8 @@ from jkeras.core.weights import types as types_of_all
 HEAD = "# Written by `python -m tests.make_stubs`.\n"
 PLAIN = (bool, int, float, str, type(None))  # defaults that a stub shows
 NAME = re.compile(r"""'[^']*'|"[^"]*"|(?<![.\w])[A-Za-z_]\w*""")  # a text in a `Literal`, or a name
+BARE = re.compile(r"\b(tuple|list|dict|set|type)\b(?!\[)")  # without what is inside
+INSIDE = {"tuple": "Any, ...", "list": "Any", "dict": "Any, Any", "set": "Any", "type": "Any"}
 # what annotations may name, and the line that imports it
 IMPORTS = {
     **{
@@ -78,6 +80,7 @@ def annotation(hint):
         return "Any"
     text = hint if isinstance(hint, str) else inspect.formatannotation(hint)
     text = text.replace(inspect.formatannotation(jax.Array), "jax.Array")
+    text = BARE.sub(lambda match: f"{match[0]}[{INSIDE[match[0]]}]", text)
     return text if names_in(text) <= IMPORTS.keys() else "Any"
 
 
@@ -203,24 +206,38 @@ def is_in_text(function):
     return inspect.unwrap(function).__code__.co_name == function.__name__
 
 
+def imported(module, own, name):
+    """What imports a thing that has its `own` name in a module, for all who import it from here.
+
+    >>> print(imported("os.path", "join", "join"))
+    from os.path import join as join
+    >>> print(imported("os.path", "join", "joined"))
+    from os.path import join as _joined
+    joined = _joined
+    """
+    if own == name:
+        return f"from {module} import {own} as {name}"
+    return f"from {module} import {own} as _{name}\n{name} = _{name}"
+
+
 def entry(module, name):
     """What the stub of a module says of one of its names."""
     thing = getattr(module, name)
     if isinstance(thing, types.ModuleType):
         package, _, own = thing.__name__.rpartition(".")
-        return f"from {package} import {own} as {name}"
+        return imported(package, own, name)
     home = sys.modules.get(getattr(thing, "__module__", None))
     own = getattr(thing, "__name__", name)
     is_there = home is not module and getattr(home, own, None) is thing
     if inspect.isclass(thing) and is_there:
-        return f"from {home.__name__} import {own} as {name}"
+        return imported(home.__name__, own, name)
     if not inspect.isfunction(thing):
         return f"{name}: Any"
     is_op = takes_symbols(module, thing)
     if is_there and is_annotated(thing) and is_in_text(thing) and not is_op:
-        return f"from {home.__name__} import {own} as {name}"
+        return imported(home.__name__, own, name)
     if module is not jkeras.ops and getattr(jkeras.ops, name, None) is thing:
-        return f"from jkeras.ops import {name} as {name}"
+        return imported("jkeras.ops", name, name)
     return op_written_out(name, thing) if is_op else written_out(name, thing)
 
 
@@ -248,11 +265,19 @@ def import_of(head, names):
     return "\n".join([f"{head} (", *(f"    {name}," for name in names), ")"])
 
 
+def split_imports(text):
+    """An entry's import, where it has one, and the rest."""
+    if not text.startswith("from "):
+        return [text]
+    return text.split("\n")
+
+
 def stub(module):
     """The text of a module's stub."""
     entries = [entry(module, name) for name in sorted(module.__all__)]
-    imports = [line for line in entries if line.startswith("from ")]
-    others = [line for line in entries if not line.startswith("from ")]
+    lines = [line for one in entries for line in split_imports(one)]
+    imports = [line for line in lines if line.startswith("from ")]
+    others = [line for line in lines if not line.startswith("from ")]
     if module is jkeras:
         others.insert(0, "__version__: str")
     lines = [*imports_of(others), *sorted(imports), "", *others]

@@ -20,7 +20,7 @@ from jkeras.optimizers.fields import COMMON
 
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAM = ROOT / "tests" / "typed_program.py"
-STRICT = [ROOT / "tests" / name for name in ("typed_strictly.py", "typed_own_parts.py")]
+STRICT = [ROOT / "tests" / f"typed_{name}.py" for name in ("strictly", "own_parts", "session")]
 PACKAGES = (
     "layers",
     "losses",
@@ -254,6 +254,8 @@ jkeras.metrics.Precision([0.5], 3, name="p", dtype="float32")
 jkeras.metrics.MeanSquaredError().name.upper()
 jkeras.initializers.RandomNormal(0.0, 0.1, seed=1)
 jkeras.constraints.MaxNorm(2, axis=[0, 1])
+layers.Convolution2D(3, 3)
+jkeras.saving.custom_object_scope({"a": int})
 jkeras.ops.relu([-1.0])
 jkeras.ops.nn.softmax([1.0, 2.0], axis=-1)
 jkeras.ops.numpy.mean([1.0], keepdims=True)

@@ -1,18 +1,30 @@
 # Written by `python -m tests.make_stubs`.
+from collections.abc import Sequence
 from typing import Any
-from jkeras.core.graph.keras_tensor import is_symbolic as is_keras_tensor
+from jkeras.core.graph.keras_tensor import is_symbolic as _is_keras_tensor
+from jkeras.core.names.dtypes import standardize_dtype as standardize_dtype
 from jkeras.core.names.registry import CustomObjectScope as CustomObjectScope
-from jkeras.core.names.registry import CustomObjectScope as custom_object_scope
+from jkeras.core.names.registry import CustomObjectScope as _custom_object_scope
+from jkeras.core.names.registry import get_custom_objects as get_custom_objects
+from jkeras.core.names.registry import get_registered_name as get_registered_name
+from jkeras.core.names.registry import get_registered_object as get_registered_object
+from jkeras.core.names.registry import register_keras_serializable as register_keras_serializable
+from jkeras.core.session.settings import clear_session as clear_session
+from jkeras.core.session.settings import disable_interactive_logging as disable_interactive_logging
+from jkeras.core.session.settings import enable_interactive_logging as enable_interactive_logging
+from jkeras.core.session.settings import is_interactive_logging_enabled as is_interactive_logging_enabled
+from jkeras.core.session.settings import set_random_seed as set_random_seed
 from jkeras.utils import bounding_boxes as bounding_boxes
 from jkeras.utils import legacy as legacy
 from jkeras.utils.batches import PyDataset as PyDataset
-from jkeras.utils.batches import PyDataset as Sequence
+from jkeras.utils.batches import PyDataset as _Sequence
 from jkeras.utils.config import Config as Config
 from jkeras.utils.feature_space import FeatureSpace as FeatureSpace
 from jkeras.utils.packing import pack_sequences as pack_sequences
 from jkeras.utils.progbar import Progbar as Progbar
 from jkeras.utils.text_lines import TextLines as TextLines
 
+Sequence = _Sequence
 def array_to_img(x: Any, data_format: Any = None, scale: Any = True, dtype: Any = None) -> Any: ...
 def audio_dataset_from_directory(
     directory: Any,
@@ -43,17 +55,14 @@ def bucket_by_length(
     shuffle: Any = False,
     seed: Any = None,
 ) -> Any: ...
-def clear_session(free_memory: Any = True) -> Any: ...
+custom_object_scope = _custom_object_scope
 def deserialize_keras_object(
     config: Any,
     custom_objects: Any = None,
     safe_mode: Any = True,
     **kwargs: Any,
 ) -> Any: ...
-def disable_interactive_logging() -> Any: ...
-def enable_interactive_logging() -> Any: ...
 def extract_archive(file_path: Any, path: Any = '.', archive_format: Any = 'auto') -> Any: ...
-def get_custom_objects() -> Any: ...
 def get_file(
     fname: Any = None,
     origin: Any = None,
@@ -66,12 +75,6 @@ def get_file(
     archive_format: Any = 'auto',
     cache_dir: Any = None,
     force_download: Any = False,
-) -> Any: ...
-def get_registered_name(obj: Any) -> Any: ...
-def get_registered_object(
-    name: Any,
-    custom_objects: Any = None,
-    module_objects: Any = None,
 ) -> Any: ...
 def get_source_inputs(tensor: Any) -> Any: ...
 def image_dataset_from_directory(
@@ -95,7 +98,7 @@ def image_dataset_from_directory(
     verbose: Any = True,
 ) -> Any: ...
 def img_to_array(img: Any, data_format: Any = None, dtype: Any = None) -> Any: ...
-def is_interactive_logging_enabled() -> Any: ...
+is_keras_tensor = _is_keras_tensor
 def load_img(
     path: Any,
     color_mode: Any = 'rgb',
@@ -141,7 +144,6 @@ def plot_model(
     splines: Any = 'ortho',
     **kwargs: Any,
 ) -> Any: ...
-def register_keras_serializable(package: Any = 'Custom', name: Any = None) -> Any: ...
 def report_devices() -> Any: ...
 def save_img(
     path: Any,
@@ -152,7 +154,6 @@ def save_img(
     **kwargs: Any,
 ) -> Any: ...
 def serialize_keras_object(obj: Any) -> Any: ...
-def set_random_seed(seed: Any) -> Any: ...
 def split_dataset(
     dataset: Any,
     left_size: Any = None,
@@ -161,7 +162,6 @@ def split_dataset(
     seed: Any = None,
     preferred_backend: Any = None,
 ) -> Any: ...
-def standardize_dtype(dtype: Any) -> Any: ...
 def text_dataset_from_directory(
     directory: Any,
     labels: Any = 'inferred',

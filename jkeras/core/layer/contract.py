@@ -154,6 +154,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     if typing.TYPE_CHECKING:  # the arguments that all layers take
         name: typed.Converted[str | None, str] = typed.keyword(default=None, alias="name")
         autocast: bool = True
+        built = False
         _of_trainable: bool = typed.keyword(default=True, alias="trainable")
         _of_dtype: typing.Any = typed.keyword(default=None, alias="dtype")
         _of_activity: typed.Regularization = typed.keyword(
