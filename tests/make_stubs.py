@@ -27,6 +27,11 @@ from jkeras.core.weights import types as types_of_all
 HEAD = "# Written by `python -m tests.make_stubs`.\n"
 PLAIN = (bool, int, float, str, type(None))  # defaults that a stub shows
 NAME = re.compile(r"""'[^']*'|"[^"]*"|(?<![.\w])[A-Za-z_]\w*""")  # a text in a `Literal`, or a name
+# aliases that have to be known again in objects: what ops, and functions made of ops, take
+BY_ALIAS = {
+    types_of_all.Operand: "TensorLike",
+    types_of_all.Operand | None: "TensorLike | None",
+}
 BARE = re.compile(r"\b(tuple|list|dict|set|type)\b(?!\[)")  # without what is inside
 INSIDE = {"tuple": "Any, ...", "list": "Any", "dict": "Any, Any", "set": "Any", "type": "Any"}
 # what annotations may name, and the line that imports it
@@ -43,7 +48,7 @@ IMPORTS = {
 }
 WIDTH = 100
 # whose functions of arrays are ops, or are made of ops
-OF_OPS = re.compile(r"jkeras\.(activations|layers|ops(\.\w+)?)")
+OF_OPS = re.compile(r"jkeras\.(activations|layers|losses|metrics|ops(\.\w+)?)")
 
 
 def namespaces(module=jkeras):
@@ -78,7 +83,7 @@ def annotation(hint):
     """
     if hint is inspect.Parameter.empty:
         return "Any"
-    text = hint if isinstance(hint, str) else inspect.formatannotation(hint)
+    text = hint if isinstance(hint, str) else BY_ALIAS.get(hint, inspect.formatannotation(hint))
     text = text.replace(inspect.formatannotation(jax.Array), "jax.Array")
     text = BARE.sub(lambda match: f"{match[0]}[{INSIDE[match[0]]}]", text)
     return text if names_in(text) <= IMPORTS.keys() else "Any"
@@ -236,8 +241,9 @@ def entry(module, name):
     is_op = takes_symbols(module, thing)
     if is_there and is_annotated(thing) and is_in_text(thing) and not is_op:
         return imported(home.__name__, own, name)
-    if module is not jkeras.ops and getattr(jkeras.ops, name, None) is thing:
-        return imported("jkeras.ops", name, name)
+    for other in (jkeras.ops, jkeras.losses):  # written out once
+        if other is not module and getattr(other, name, None) is thing:
+            return imported(other.__name__, name, name)
     return op_written_out(name, thing) if is_op else written_out(name, thing)
 
 
