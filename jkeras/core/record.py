@@ -59,8 +59,10 @@ class HiddenFamily(Hidden, FamilyKind):
 # Kinds when this runs, types for a checker.
 if typing.TYPE_CHECKING:
     Activation = typed.Converted[typed.Named, typed.Function]
-    Initializer = Constraint = typed.Converted[typed.Named, Any]
-    Regularizer = ActivityRegularizer = typed.Converted[typed.Regularization, Any]
+    Initializer = typed.Converted[typed.Named, Any]
+    Constraint = typed.Converted[typed.Named, Any]
+    Regularizer = typed.Converted[typed.Regularization, Any]
+    ActivityRegularizer = typed.Converted[typed.Regularization, Any]
     HIDDEN = OF_BASE = Any
 else:
     Activation = FamilyKind("activations")

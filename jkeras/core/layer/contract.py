@@ -48,6 +48,29 @@ from jkeras.core.layer.view import WeightView
 from jkeras.kernel.spec import Weight
 
 
+def no_weights(self: "Layer", *inputs: typing.Any) -> dict[str, Weight]:
+    """The layer's own weights for these inputs (`Spec`s): `{name: Weight}` in Keras's order."""
+    return {}
+
+
+def no_forward(self: "Layer", w: typing.Any, *inputs: typing.Any, ctx: typing.Any) -> typing.Any:
+    """The pure forward pass. `w`: own weights by name, in the compute dtype."""
+    raise NotImplementedError(
+        f"{type(self).__name__} must define `forward(self, w, x, ctx)`, or `call(self, x)` "
+        "as in Keras."
+    )
+
+
+def no_attributes(self: "Layer", *inputs: typing.Any) -> dict[str, typing.Any]:
+    """What Keras shows on a layer that was built for these inputs (`Spec`s), by attribute."""
+    return {}
+
+
+def no_children(self: "Layer", *inputs: typing.Any) -> dict[str, "Layer"]:
+    """Children that depend on the inputs (`Spec`s): `{attribute name: layer}`."""
+    return {}
+
+
 @typed.keyword_fields
 class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     """A layer: hyper-parameters, the weights they need for an input, and a pure forward pass.
@@ -200,16 +223,9 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         """
         return x.shape if self.keeps_shape else None
 
-    def weight_specs(self, *inputs: typing.Any) -> dict[str, Weight]:
-        """The layer's own weights for these inputs (`Spec`s): `{name: Weight}` in Keras's order."""
-        return {}
-
-    def forward(self, w: typing.Any, *inputs: typing.Any, ctx: typing.Any) -> typing.Any:
-        """The pure forward pass. `w`: own weights by name, in the compute dtype."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must define `forward(self, w, x, ctx)`, or `call(self, x)` "
-            "as in Keras."
-        )
+    # a subclass's own may call their arguments as they like
+    weight_specs: typing.ClassVar[Function] = no_weights
+    forward: typing.ClassVar[Function] = no_forward
 
     if not typing.TYPE_CHECKING:
         call = eager.call
@@ -288,9 +304,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         self._own[self._free_key(name)] = variable
         self._on_adopt(variable)
 
-    def attributes_when_built(self, *inputs: typing.Any) -> dict[str, typing.Any]:
-        """What Keras shows on a layer that was built for these inputs (`Spec`s), by attribute."""
-        return {}
+    attributes_when_built: typing.ClassVar[Function] = no_attributes
 
     # ------------------------------------------------------------ calling
 
@@ -443,9 +457,7 @@ class Composite(Layer):
 
     has_children = True
 
-    def children(self, *inputs: typing.Any) -> dict[str, Layer]:
-        """Children that depend on the inputs (`Spec`s): `{attribute name: layer}`."""
-        return {}
+    children: typing.ClassVar[Function] = no_children
 
     def _make_weights(self, specs: list) -> None:
         super()._make_weights(specs)

@@ -74,7 +74,7 @@ class Trainer(MaybeEnsemble, Compilable):
             fix = "train with `fit`, or with `make_train_step` and an account of your own"
             raise ValueError(explain(f"Model '{self.name}'", wanted, f"`{method}`", fix))
 
-    def build_for_training(self, batch: Batch | None = None) -> None:
+    def build_for_training(self, batch: tuple[Any, ...] | None = None) -> None:
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes
         are known.
         """
@@ -84,7 +84,7 @@ class Trainer(MaybeEnsemble, Compilable):
         self._attach_lora()
 
     @whole
-    def _build_parts(self, batch: Batch | None, waiting: list) -> None:
+    def _build_parts(self, batch: tuple[Any, ...] | None, waiting: list) -> None:
         if batch is None:
             x, y = self._input_shapes(), None
         else:
