@@ -33,13 +33,13 @@ class Merge(Layer):
     announces_compute_dtype = True
     keeps_samples = True
 
-    def call_on_several(self, inputs: Any, *more: Any, **kwargs: Any) -> Any:
+    def _call_on_several(self, inputs: Any, *more: Any, **kwargs: Any) -> Any:
         if more:
             inputs = [inputs, *more]
         return super().__call__(inputs, **kwargs)
 
     if not typing.TYPE_CHECKING:  # to a checker it is called as any layer
-        __call__ = call_on_several
+        __call__ = _call_on_several
 
     def weight_specs(self, inputs: Any = ()) -> dict[str, Weight]:
         if isinstance(inputs, Spec) or not inputs:
