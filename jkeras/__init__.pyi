@@ -45,13 +45,16 @@ from jkeras.core.layer.contract import Layer as Layer
 from jkeras.core.layer.operation import Function as Function
 from jkeras.core.layer.operation import Operation as Operation
 from jkeras.core.run.remat import RematScope as RematScope
+from jkeras.core.run.remat import remat as remat
 from jkeras.core.run.scopes import StatelessScope as StatelessScope
 from jkeras.core.run.scopes import SymbolicScope as SymbolicScope
+from jkeras.core.run.scopes import device as device
 from jkeras.core.run.scopes import name_scope as name_scope
 from jkeras.core.weights.policy import DTypePolicy as DTypePolicy
 from jkeras.core.weights.policy import FloatDTypePolicy as FloatDTypePolicy
 from jkeras.core.weights.variable import Variable as Variable
 from jkeras.initializers.base import Initializer as Initializer
+from jkeras.layers.input import Input as Input
 from jkeras.losses.base import Loss as Loss
 from jkeras.metrics.base import Metric as Metric
 from jkeras.models.functional import Functional as Functional
@@ -62,17 +65,4 @@ from jkeras.quantizers.quantizers import Quantizer as Quantizer
 from jkeras.regularizers.regularizers import Regularizer as Regularizer
 
 __version__: str
-def Input(
-    shape: Any = None,
-    batch_size: Any = None,
-    dtype: Any = None,
-    sparse: Any = None,
-    ragged: Any = None,
-    batch_shape: Any = None,
-    name: Any = None,
-    tensor: Any = None,
-    optional: Any = False,
-) -> Any: ...
-def device(device_name: Any) -> Any: ...
-def remat(f: Any, *, policy: Any = None) -> Any: ...
 def version() -> Any: ...

@@ -4,13 +4,18 @@ The leaves of a dict come in the order of its sorted keys, those of an `OrderedD
 order. None is a leaf.
 """
 
+from __future__ import annotations
+
 import collections
 import functools
 import typing
 import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from jkeras.core.weights.module import TrackedDict, TrackedList
 from jkeras.core.names.registry import public
+from jkeras.core.weights.types import Function, Structure
 
 SEQUENCES = (list, tuple, collections.deque, TrackedList)
 MAPPINGS = (dict, collections.OrderedDict, collections.defaultdict, TrackedDict)
@@ -37,7 +42,7 @@ class Parts(typing.NamedTuple):
     remake: typing.Callable
 
 
-def _parts(structure):
+def _parts(structure: Structure) -> Parts | None:
     """The parts of a structure; None for a leaf."""
     cls = type(structure)
     if cls in MAPPINGS:
@@ -56,7 +61,7 @@ def _parts(structure):
     return None
 
 
-def _keys(mapping):
+def _keys(mapping: Mapping[Any, Any]) -> tuple[Any, ...]:
     """The keys in the order of the leaves."""
     if type(mapping) is collections.OrderedDict:
         return tuple(mapping)
@@ -70,11 +75,11 @@ def _keys(mapping):
         return tuple(mapping)
 
 
-def _by_type(key):
+def _by_type(key: Any) -> tuple[str, Any]:
     return f"{type(key).__module__}.{type(key).__qualname__}", key
 
 
-def _mapping(like, keys, values):
+def _mapping(like: Structure, keys: Sequence[Any], values: Sequence[Any]) -> Structure:
     """A dict of the class and order of `like`."""
     by_key = dict(zip(keys, values))
     ordered = {key: by_key[key] for key in like}
@@ -86,7 +91,7 @@ def _mapping(like, keys, values):
 
 
 @public("keras.tree.is_nested")
-def is_nested(structure):
+def is_nested(structure: Structure) -> bool:
     """Whether a value is a structure rather than a leaf.
 
     >>> is_nested({"a": 1}), is_nested("text"), is_nested([])
@@ -96,7 +101,7 @@ def is_nested(structure):
 
 
 @public("keras.tree.flatten")
-def flatten(structure):
+def flatten(structure: Structure) -> list[Any]:
     """The leaves of a structure, a list.
 
     >>> flatten({"b": (1, None), "a": 3})
@@ -106,7 +111,7 @@ def flatten(structure):
 
 
 @public("keras.tree.flatten_with_path")
-def flatten_with_path(structure):
+def flatten_with_path(structure: Structure) -> list[tuple[tuple[Any, ...], Any]]:
     """(path, leaf) pairs of a structure; a path is a tuple of keys and positions.
 
     >>> flatten_with_path([{"a": 42}])
@@ -115,7 +120,7 @@ def flatten_with_path(structure):
     return list(_leaves(structure, ()))
 
 
-def _leaves(structure, path):
+def _leaves(structure: Structure, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
     parts = _parts(structure)
     if parts is None:
         yield path, structure
@@ -125,7 +130,7 @@ def _leaves(structure, path):
 
 
 @public("keras.tree.map_structure")
-def map_structure(func, *structures, none_is_leaf=True):
+def map_structure(func: Function, *structures: Structure, none_is_leaf: bool = True) -> Structure:
     """A structure with `func` applied to the leaves of one structure, or to those of several in the
     same places.
 
@@ -142,14 +147,20 @@ def map_structure(func, *structures, none_is_leaf=True):
     return _map(func, structures[0], structures[1:], none_is_leaf)
 
 
-def _check(func, structures):
+def _check(func: Function, structures: Sequence[Structure]) -> None:
     if not callable(func):
         raise TypeError(f"`func` must be callable. Received: {func!r}")
     if not structures:
         raise ValueError("Must provide at least one structure.")
 
 
-def _map(func, structure, others, none_is_leaf=True, deeper=False):
+def _map(
+    func: Function,
+    structure: Structure,
+    others: Sequence[Structure],
+    none_is_leaf: bool = True,
+    deeper: bool = False,
+) -> Structure:
     """`func` of the leaves; with `deeper`, parts of the others below a leaf of the structure are
     handed over whole.
     """
@@ -161,7 +172,9 @@ def _map(func, structure, others, none_is_leaf=True, deeper=False):
     return parts.remake([_map(func, value, row, none_is_leaf, deeper) for value, *row in rows])
 
 
-def _map_leaf(func, leaf, others, none_is_leaf, deeper):
+def _map_leaf(
+    func: Function, leaf: Any, others: Sequence[Structure], none_is_leaf: bool, deeper: bool
+) -> Any:
     leaves = (leaf, *others)
     if not none_is_leaf and any(v is None for v in leaves):
         if any(v is not None for v in leaves):
@@ -172,7 +185,7 @@ def _map_leaf(func, leaf, others, none_is_leaf, deeper):
     return func(*leaves)
 
 
-def _matching(parts, structure, other):
+def _matching(parts: Parts, structure: Structure, other: Structure) -> Sequence[Any]:
     """The parts of `other` in the order of those of `structure`."""
     theirs = _parts(other)
     if theirs is None or theirs.kind is not parts.kind or set(theirs.keys) != set(parts.keys):
@@ -182,7 +195,9 @@ def _matching(parts, structure, other):
 
 
 @public("keras.tree.map_structure_up_to")
-def map_structure_up_to(shallow_structure, func, *structures):
+def map_structure_up_to(
+    shallow_structure: Structure, func: Function, *structures: Structure
+) -> Structure:
     """`map_structure` where what lies below the leaves of `shallow_structure` is handed to `func`
     whole.
 
@@ -194,7 +209,7 @@ def map_structure_up_to(shallow_structure, func, *structures):
 
 
 @public("keras.tree.assert_same_structure")
-def assert_same_structure(a, b, check_types=None):
+def assert_same_structure(a: Structure, b: Structure, check_types: bool | None = None) -> None:
     """Raises ValueError unless two structures have the same form and the same kinds of containers.
 
     Dicts of all kinds are the same where their keys are.
@@ -212,7 +227,7 @@ def assert_same_structure(a, b, check_types=None):
 
 
 @public("keras.tree.assert_same_paths")
-def assert_same_paths(a, b):
+def assert_same_paths(a: Structure, b: Structure) -> None:
     """Raises ValueError unless two structures have leaves in the same places; lists and tuples
     count as the same.
 
@@ -227,7 +242,7 @@ def assert_same_paths(a, b):
 
 
 @public("keras.tree.pack_sequence_as")
-def pack_sequence_as(structure, flat_sequence):
+def pack_sequence_as(structure: Structure, flat_sequence: Sequence[Any]) -> Structure:
     """The leaves `flat_sequence`, in the order of `flatten`, in the form of `structure`.
 
     Raises:
@@ -247,14 +262,14 @@ def pack_sequence_as(structure, flat_sequence):
 
 
 @public("keras.tree.lists_to_tuples")
-def lists_to_tuples(structure):
+def lists_to_tuples(structure: Structure) -> Structure:
     """The structure with tuples in place of lists.
 
     >>> lists_to_tuples([1, {"a": [2]}])
     (1, {'a': (2,)})
     """
 
-    def replaced(value):
+    def replaced(value: Any) -> Any:
         if isinstance(value, list):
             return tuple(value)
         return None
@@ -263,7 +278,7 @@ def lists_to_tuples(structure):
 
 
 @public("keras.tree.map_shape_structure")
-def map_shape_structure(func, structure):
+def map_shape_structure(func: Function, structure: Structure) -> Structure:
     """The structure with `func` applied to its shapes: lists and tuples of ints and None.
 
     >>> map_shape_structure(len, {"x": (None, 3), "y": [(2,)]})
@@ -275,14 +290,14 @@ def map_shape_structure(func, structure):
     return parts.remake([map_shape_structure(func, v) for v in parts.values])
 
 
-def _is_shape(value):
+def _is_shape(value: Any) -> bool:
     if not isinstance(value, (list, tuple)):
         return False
     return all(isinstance(size, (int, type(None))) for size in value)
 
 
 @public("keras.tree.traverse")
-def traverse(func, structure, top_down=True):
+def traverse(func: Function, structure: Structure, top_down: bool = True) -> Structure:
     """A structure with the parts replaced for which `func` returns something, `MAP_TO_NONE`
     standing for None.
 
@@ -307,7 +322,7 @@ def traverse(func, structure, top_down=True):
     return _traverse_parts(func, structure, top_down)
 
 
-def _traverse_parts(func, structure, top_down):
+def _traverse_parts(func: Function, structure: Structure, top_down: bool) -> Structure:
     parts = _parts(structure)
     if parts is None:
         return structure

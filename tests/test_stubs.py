@@ -27,6 +27,8 @@ def test_every_public_name_stands_in_the_stub(module):
             said |= {alias.asname or alias.name for alias in statement.names}
         elif isinstance(statement, ast.AnnAssign):
             said.add(statement.target.id)
+        elif isinstance(statement, ast.Assign):
+            said |= {target.id for target in statement.targets}
         elif isinstance(statement, ast.FunctionDef):
             said.add(statement.name)
     assert set(module.__all__) <= said

@@ -20,6 +20,7 @@ from jkeras.optimizers.fields import COMMON
 
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAM = ROOT / "tests" / "typed_program.py"
+STRICT = [ROOT / "tests" / f"typed_{name}.py" for name in ("strictly", "own_parts", "session")]
 PACKAGES = (
     "layers",
     "losses",
@@ -185,6 +186,37 @@ jkeras.utils.to_categorical([1], classes=3)
 jkeras.random.normal(shap=(2, 3))
 """
 
+# what a user may type, one mistake a line, and beside it the line without
+MISTAKES = {
+    'layers.Conv2D(8, 3, padding="sam")': 'layers.Conv2D(8, 3, padding="same")',
+    'layers.Conv1D(8, 3, data_format="last")': 'layers.Conv1D(8, 3, data_format="channels_last")',
+    'layers.MaxPooling2D(2, padding="full")': 'layers.MaxPooling2D(2, padding="valid")',
+    'layers.Resizing(8, 8, interpolation="linear")': 'layers.Resizing(8, 8, "bicubic")',
+    'layers.Bidirectional(layers.GRU(3), "add")': "layers.Bidirectional(layers.GRU(3), 'ave')",
+    'layers.Dense("3")': "layers.Dense(3)",
+    'layers.Embedding("words", 8)': "layers.Embedding(10, 8)",
+    "layers.LSTM(4, return_sequence=True)": "layers.LSTM(4, return_sequences=True)",
+    'layers.Dense(3, activation="rellu")': 'layers.Dense(3, activation="relu")',
+    "jkeras.Input(4)": "jkeras.Input((4, None))",
+    'model.compile(optimizer="adm", loss="mse")': 'model.compile(optimizer="adam", loss="mse")',
+    'model.compile("adam", "mse", metrics="mae")': 'model.compile("adam", "mse", metrics=["mae"])',
+    'model.compile("sgd", "mse", nonfinite="go")': 'model.compile("sgd", "mse", nonfinite="stop")',
+    'model.fit(x, x, verbose="loud")': 'model.fit(x, x, verbose="auto")',
+    "model.fit(x, x, epoch=3)": "model.fit(x, x, epochs=3)",
+    'model.fit(x, x, epochs="3")': "model.fit(x, x, batch_size=None)",
+    'model.evaluate(x, x, return_dict="yes")': "model.evaluate(x, x, return_dict=True)['loss']",
+    "number: int = model.predict(x)": "array: np.ndarray = model.predict(x)",
+    "model.optimizer.learning_rat = 0.1": "model.optimizer.learning_rate = 0.1",
+    "jkeras.optimizers.Adam(lr=0.1)": "jkeras.optimizers.Adam(learning_rate=0.1)",
+    'jkeras.losses.MeanSquaredError("avg")': 'jkeras.losses.MeanSquaredError("mean")',
+    'ops.reshape(x, "4, 2")': "ops.reshape(x, (4, 2))",
+    "ops.concatenate(x, x)": "ops.concatenate([x, x], 0)",
+    'ops.mean(x, axis="rows")': "ops.mean(x, axis=[0, -1])",
+    "text: str = ops.sum(x)": "total = ops.sum(x)",
+}
+NEEDED = ["import numpy as np", "from jkeras import ops", 'x = np.ones((2, 4), "float32")']
+NEEDED.append("model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(4)])")
+
 RIGHT = """\
 layers.Dense(3)
 layers.Dense(3, "relu", False, "he_normal")
@@ -222,6 +254,8 @@ jkeras.metrics.Precision([0.5], 3, name="p", dtype="float32")
 jkeras.metrics.MeanSquaredError().name.upper()
 jkeras.initializers.RandomNormal(0.0, 0.1, seed=1)
 jkeras.constraints.MaxNorm(2, axis=[0, 1])
+layers.Convolution2D(3, 3)
+jkeras.saving.custom_object_scope({"a": int})
 jkeras.ops.relu([-1.0])
 jkeras.ops.nn.softmax([1.0, 2.0], axis=-1)
 jkeras.ops.numpy.mean([1.0], keepdims=True)
@@ -275,6 +309,18 @@ def test_what_is_wrong_is_flagged(said, checker):
     assert [line for line in lines if line not in messages] == []
 
 
+def test_most_of_what_users_mistype_is_flagged(said):
+    """Names of classes and functions, which users may register, are not known to checkers."""
+    messages = said(pyright, [*IMPORTS, *NEEDED, *MISTAKES])
+    assert set(messages) <= MISTAKES.keys()
+    assert len(MISTAKES) == 25 and len(messages) >= 22, MISTAKES.keys() - messages.keys()
+
+
+@both
+def test_what_users_mean_is_accepted(said, checker):
+    assert said(checker, [*IMPORTS, *NEEDED, *MISTAKES.values()]) == {}
+
+
 @both
 def test_what_is_right_is_accepted(said, checker):
     messages = said(checker, [*IMPORTS, *RIGHT.splitlines(), *CLASSES.splitlines()])
@@ -286,26 +332,15 @@ def test_a_whole_program_is_accepted(said, checker):
     assert said(checker, PROGRAM.read_text().splitlines()) == {}
 
 
-STRICT = """\
-import jax
-from jkeras import Input, Sequential, layers, ops
-from jkeras.layers import Dense
-from jkeras.models import load_model
-
-model = Sequential([Input((4,)), Dense(3), layers.Dense(2)])
-model.compile("adam", "mse")
-model.save("m.keras")
-print(load_model("m.keras").predict(ops.ones((2, 4))))
-
-
-class Twice(layers.Layer):
-    def call(self, x: jax.Array) -> jax.Array:
-        return x * 2
-"""
-
-
-def test_public_names_are_exported_for_a_strict_checker(tmp_path):
+@pytest.mark.parametrize("program", STRICT, ids=lambda path: path.stem)
+def test_a_right_program_is_accepted_by_a_strict_checker(program, caches, tmp_path):
+    """With layers, models, losses and metrics of the user's own, and annotations."""
     pytest.importorskip("mypy")
     (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\n")
-    (tmp_path / "program.py").write_text(STRICT)
-    assert mypy(tmp_path, tmp_path / "cache") == []
+    (tmp_path / "program.py").write_text(program.read_text())
+    assert mypy(tmp_path, caches / "strict") == []
+
+
+@pytest.mark.parametrize("program", STRICT, ids=lambda path: path.stem)
+def test_pyright_accepts_it_too(said, program):
+    assert said(pyright, program.read_text().splitlines()) == {}

@@ -103,13 +103,27 @@ def number_of_characters(sources) -> int:
 
 
 def characters_of_classes(sources, names) -> int:
-    """Those of the bodies of classes, wherever they stand."""
+    """Those of the bodies of classes, wherever they stand, without the annotations of their
+    functions, of which more is better.
+    """
     total = 0
     for one in sources:
         for node in one.tree.body:
             if isinstance(node, ast.ClassDef) and node.name in names:
                 text = "\n".join(one.lines[node.lineno - 1 : node.end_lineno])
                 total += sum(map(len, code_lines(text, docstring_lines(ast.walk(ast.parse(text))))))
+                total -= characters_of_annotations(node)
+    return total
+
+
+def characters_of_annotations(tree) -> int:
+    """Those that arguments and results of functions have for their annotations."""
+    total = 0
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            total += len(": ") + len(ast.unparse(node.annotation))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
+            total += len(" -> ") + len(ast.unparse(node.returns))
     return total
 
 

@@ -1,5 +1,7 @@
 """Activation functions: the ops of `ops.nn`, and those that are no ops or have other defaults."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 
@@ -33,6 +35,7 @@ from jkeras.ops.nn import (
     tanh_shrink,
     threshold,
 )
+from jkeras.core.weights.types import TensorLike
 
 MODULE = "keras.src.activations.activations"
 SAME_AS_OPS = (
@@ -69,7 +72,12 @@ public("keras.activations.hard_swish")(hard_silu)
 
 
 @op(MODULE, "keras.activations.relu", inputs=1, class_name="ReLU")
-def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
+def relu(
+    x: TensorLike,
+    negative_slope: float = 0.0,
+    max_value: float | None = None,
+    threshold: float = 0.0,
+) -> jax.Array:
     """x above the threshold, at most `max_value`; negative_slope * (x - threshold) below it.
 
     >>> relu([-4.0, 2.0, 8.0], negative_slope=0.25, max_value=6.0)
@@ -94,7 +102,7 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
 
 
 @public("keras.activations.gelu")
-def gelu(x, approximate=False):
+def gelu(x: TensorLike, approximate: bool = False) -> jax.Array:
     """x * P(N(0, 1) <= x); unlike `ops.gelu` with the error function by default (arXiv:1606.08415).
 
     >>> gelu([0.0, 10.0])
@@ -104,7 +112,7 @@ def gelu(x, approximate=False):
 
 
 @public("keras.activations.tanh")
-def tanh(x):
+def tanh(x: TensorLike) -> jax.Array:
     """The hyperbolic tangent.
 
     >>> tanh([0.0, 100.0])
@@ -114,7 +122,7 @@ def tanh(x):
 
 
 @public("keras.activations.exponential")
-def exponential(x):
+def exponential(x: TensorLike) -> jax.Array:
     """exp(x).
 
     >>> exponential([0.0])
@@ -124,7 +132,7 @@ def exponential(x):
 
 
 @public("keras.activations.linear")
-def linear(x):
+def linear(x: TensorLike) -> jax.Array:
     """x itself.
 
     >>> linear(3)
@@ -134,7 +142,7 @@ def linear(x):
 
 
 @op(MODULE, "keras.activations.mish")
-def mish(x):
+def mish(x: TensorLike) -> jax.Array:
     """x * tanh(softplus(x)) (Misra 2019, arXiv:1908.08681).
 
     >>> mish([0.0])

@@ -1,14 +1,21 @@
 """Activation functions from names and configs, and back."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 from jkeras.activations.activations import linear
 from jkeras.core.names.family import Family
 from jkeras.core.names.registry import public
+from jkeras.core.names.typed import Named as Identifier
+from jkeras.core.weights.types import Config, Function
 
 
 class Activations(Family):
     """The family of activation functions: a built-in one is written as its bare name."""
 
-    def serialize(self, obj):
+    def serialize(self, obj: Any) -> str | dict[str, Any]:
         """The name of a built-in function, the config of anything else."""
         name = getattr(obj, "__name__", None)
         if self.aliases.get(name) is obj:
@@ -22,7 +29,7 @@ _family = Activations(
 
 
 @public("keras.activations.get")
-def get(identifier):
+def get(identifier: Identifier) -> Function:
     """The activation function that a name, config, function or None (linear) stands for.
 
     Raises:
@@ -35,7 +42,7 @@ def get(identifier):
 
 
 @public("keras.activations.serialize")
-def serialize(activation):
+def serialize(activation: Function) -> str | dict[str, Any]:
     """The name of a built-in activation function, or the config of another.
 
     >>> from jkeras.activations import relu
@@ -46,7 +53,7 @@ def serialize(activation):
 
 
 @public("keras.activations.deserialize")
-def deserialize(config, custom_objects=None):
+def deserialize(config: str | Config, custom_objects: Mapping[str, Any] | None = None) -> Function:
     """The activation function of a name or config.
 
     >>> from jkeras.activations import relu

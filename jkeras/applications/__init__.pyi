@@ -17,35 +17,13 @@ from jkeras.applications import resnet_v2 as resnet_v2
 from jkeras.applications import vgg16 as vgg16
 from jkeras.applications import vgg19 as vgg19
 from jkeras.applications import xception as xception
-from jkeras.applications.convnext import ConvNeXtBase as ConvNeXtBase
-from jkeras.applications.convnext import ConvNeXtLarge as ConvNeXtLarge
-from jkeras.applications.convnext import ConvNeXtSmall as ConvNeXtSmall
-from jkeras.applications.convnext import ConvNeXtTiny as ConvNeXtTiny
-from jkeras.applications.convnext import ConvNeXtXLarge as ConvNeXtXLarge
 from jkeras.applications.densenet import DenseNet121 as DenseNet121
 from jkeras.applications.densenet import DenseNet169 as DenseNet169
 from jkeras.applications.densenet import DenseNet201 as DenseNet201
-from jkeras.applications.efficientnet import EfficientNetB0 as EfficientNetB0
-from jkeras.applications.efficientnet import EfficientNetB1 as EfficientNetB1
-from jkeras.applications.efficientnet import EfficientNetB2 as EfficientNetB2
-from jkeras.applications.efficientnet import EfficientNetB3 as EfficientNetB3
-from jkeras.applications.efficientnet import EfficientNetB4 as EfficientNetB4
-from jkeras.applications.efficientnet import EfficientNetB5 as EfficientNetB5
-from jkeras.applications.efficientnet import EfficientNetB6 as EfficientNetB6
-from jkeras.applications.efficientnet import EfficientNetB7 as EfficientNetB7
-from jkeras.applications.efficientnet_v2 import EfficientNetV2B0 as EfficientNetV2B0
-from jkeras.applications.efficientnet_v2 import EfficientNetV2B1 as EfficientNetV2B1
-from jkeras.applications.efficientnet_v2 import EfficientNetV2B2 as EfficientNetV2B2
-from jkeras.applications.efficientnet_v2 import EfficientNetV2B3 as EfficientNetV2B3
-from jkeras.applications.efficientnet_v2 import EfficientNetV2L as EfficientNetV2L
-from jkeras.applications.efficientnet_v2 import EfficientNetV2M as EfficientNetV2M
-from jkeras.applications.efficientnet_v2 import EfficientNetV2S as EfficientNetV2S
 from jkeras.applications.inception_resnet_v2 import InceptionResNetV2 as InceptionResNetV2
 from jkeras.applications.inception_v3 import InceptionV3 as InceptionV3
 from jkeras.applications.mobilenet import MobileNet as MobileNet
 from jkeras.applications.mobilenet_v2 import MobileNetV2 as MobileNetV2
-from jkeras.applications.mobilenet_v3 import MobileNetV3Large as MobileNetV3Large
-from jkeras.applications.mobilenet_v3 import MobileNetV3Small as MobileNetV3Small
 from jkeras.applications.nasnet import NASNetLarge as NASNetLarge
 from jkeras.applications.nasnet import NASNetMobile as NASNetMobile
 from jkeras.applications.resnet import ResNet101 as ResNet101
@@ -57,3 +35,244 @@ from jkeras.applications.resnet_v2 import ResNet50V2 as ResNet50V2
 from jkeras.applications.vgg import VGG16 as VGG16
 from jkeras.applications.vgg import VGG19 as VGG19
 from jkeras.applications.xception import Xception as Xception
+
+def ConvNeXtBase(
+    include_top: bool = True,
+    include_preprocessing: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'convnext_base',
+) -> Any: ...
+def ConvNeXtLarge(
+    include_top: bool = True,
+    include_preprocessing: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'convnext_large',
+) -> Any: ...
+def ConvNeXtSmall(
+    include_top: bool = True,
+    include_preprocessing: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'convnext_small',
+) -> Any: ...
+def ConvNeXtTiny(
+    include_top: bool = True,
+    include_preprocessing: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'convnext_tiny',
+) -> Any: ...
+def ConvNeXtXLarge(
+    include_top: bool = True,
+    include_preprocessing: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'convnext_xlarge',
+) -> Any: ...
+def EfficientNetB0(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'efficientnetb0',
+) -> Any: ...
+def EfficientNetB1(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'efficientnetb1',
+) -> Any: ...
+def EfficientNetB2(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'efficientnetb2',
+) -> Any: ...
+def EfficientNetB3(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'efficientnetb3',
+) -> Any: ...
+def EfficientNetB4(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'efficientnetb4',
+) -> Any: ...
+def EfficientNetB5(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'efficientnetb5',
+) -> Any: ...
+def EfficientNetB6(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'efficientnetb6',
+) -> Any: ...
+def EfficientNetB7(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'efficientnetb7',
+) -> Any: ...
+def EfficientNetV2B0(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    include_preprocessing: bool = True,
+    name: str = 'efficientnetv2-b0',
+) -> Any: ...
+def EfficientNetV2B1(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    include_preprocessing: bool = True,
+    name: str = 'efficientnetv2-b1',
+) -> Any: ...
+def EfficientNetV2B2(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    include_preprocessing: bool = True,
+    name: str = 'efficientnetv2-b2',
+) -> Any: ...
+def EfficientNetV2B3(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    include_preprocessing: bool = True,
+    name: str = 'efficientnetv2-b3',
+) -> Any: ...
+def EfficientNetV2L(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    include_preprocessing: bool = True,
+    name: str = 'efficientnetv2-l',
+) -> Any: ...
+def EfficientNetV2M(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    include_preprocessing: bool = True,
+    name: str = 'efficientnetv2-m',
+) -> Any: ...
+def EfficientNetV2S(
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    include_preprocessing: bool = True,
+    name: str = 'efficientnetv2-s',
+) -> Any: ...
+def MobileNetV3Large(
+    input_shape: tuple[Any, ...] | None = None,
+    alpha: float = 1.0,
+    minimalistic: bool = False,
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    classes: int = 1000,
+    pooling: str | None = None,
+    dropout_rate: float = 0.2,
+    classifier_activation: Any = 'softmax',
+    include_preprocessing: bool = True,
+    name: str = 'MobileNetV3Large',
+) -> Any: ...
+def MobileNetV3Small(
+    input_shape: tuple[Any, ...] | None = None,
+    alpha: float = 1.0,
+    minimalistic: bool = False,
+    include_top: bool = True,
+    weights: Any = 'imagenet',
+    input_tensor: Any = None,
+    classes: int = 1000,
+    pooling: str | None = None,
+    dropout_rate: float = 0.2,
+    classifier_activation: Any = 'softmax',
+    include_preprocessing: bool = True,
+    name: str = 'MobileNetV3Small',
+) -> Any: ...

@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.callbacks.averages import SwapEMAWeights as SwapEMAWeights
 from jkeras.callbacks.backup import BackupAndRestore as BackupAndRestore
 from jkeras.callbacks.base import Callback as Callback

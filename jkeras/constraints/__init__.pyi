@@ -1,15 +1,18 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.constraints.constraints import Constraint as Constraint
 from jkeras.constraints.constraints import MaxNorm as MaxNorm
-from jkeras.constraints.constraints import MaxNorm as max_norm
+from jkeras.constraints.constraints import MaxNorm as _max_norm
 from jkeras.constraints.constraints import MinMaxNorm as MinMaxNorm
-from jkeras.constraints.constraints import MinMaxNorm as min_max_norm
+from jkeras.constraints.constraints import MinMaxNorm as _min_max_norm
 from jkeras.constraints.constraints import NonNeg as NonNeg
-from jkeras.constraints.constraints import NonNeg as non_neg
+from jkeras.constraints.constraints import NonNeg as _non_neg
 from jkeras.constraints.constraints import UnitNorm as UnitNorm
-from jkeras.constraints.constraints import UnitNorm as unit_norm
+from jkeras.constraints.constraints import UnitNorm as _unit_norm
+from jkeras.constraints.serialization import deserialize as deserialize
+from jkeras.constraints.serialization import get as get
+from jkeras.constraints.serialization import serialize as serialize
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any: ...
-def get(identifier: Any) -> Any: ...
-def serialize(constraint: Any) -> Any: ...
+max_norm = _max_norm
+min_max_norm = _min_max_norm
+non_neg = _non_neg
+unit_norm = _unit_norm

@@ -1,5 +1,8 @@
 """Constraints: projections of a weight, applied after each step of an optimizer."""
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.names import typed
@@ -7,6 +10,7 @@ from jkeras.core.record import Record, record
 from jkeras.core.names.registry import public
 from jkeras.core.session.settings import epsilon
 from jkeras.ops.promotion import as_axes
+from jkeras.core.weights.types import Axis, TensorLike
 
 
 @public("keras.constraints.Constraint")
@@ -21,16 +25,16 @@ class Constraint(Record):
     [1.]
     """
 
-    def __call__(self, w):
+    def __call__(self, w: Any) -> Any:
         return w
 
 
-def _norms(w, axis):
+def _norms(w: jax.Array, axis: Axis) -> jax.Array:
     """Euclidean norms along an axis, or several, which stay with length 1."""
     return jnp.sqrt(jnp.sum(jnp.square(w), axis=as_axes(axis), keepdims=True))
 
 
-def _scaled(w, norms, desired):
+def _scaled(w: jax.Array, norms: jax.Array, desired: jax.Array | float) -> jax.Array:
     """The weight with its norms changed."""
     return w.astype(norms.dtype) * (desired / (epsilon() + norms))
 
@@ -55,7 +59,7 @@ class MaxNorm(Constraint):
     max_value: float = 2
     axis: typed.Sizes = 0
 
-    def __call__(self, w):
+    def __call__(self, w: TensorLike) -> jax.Array:
         w = jnp.asarray(w)
         norms = _norms(w, self.axis)
         return _scaled(w, norms, jnp.clip(norms, 0, self.max_value))
@@ -69,7 +73,7 @@ class NonNeg(Constraint):
     [0. 2.]
     """
 
-    def __call__(self, w):
+    def __call__(self, w: TensorLike) -> jax.Array:
         return jnp.maximum(jnp.asarray(w), 0)
 
 
@@ -84,7 +88,7 @@ class UnitNorm(Constraint):
 
     axis: typed.Sizes = 0
 
-    def __call__(self, w):
+    def __call__(self, w: TensorLike) -> jax.Array:
         w = jnp.asarray(w)
         norms = _norms(w, self.axis)
         return w.astype(norms.dtype) / (epsilon() + norms)
@@ -109,7 +113,7 @@ class MinMaxNorm(Constraint):
     rate: float = 1.0
     axis: typed.Sizes = 0
 
-    def __call__(self, w):
+    def __call__(self, w: TensorLike) -> jax.Array:
         w = jnp.asarray(w)
         norms = _norms(w, self.axis)
         bounded = jnp.clip(norms, self.min_value, self.max_value)

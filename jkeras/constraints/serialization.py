@@ -1,13 +1,17 @@
 """Constraints from names and configs, and back."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from jkeras.core.names.family import Family
 from jkeras.core.names.registry import public
+from jkeras.core.weights.types import Config
 
 _family = Family("constraints", "constraint")
 
 
 @public("keras.constraints.get")
-def get(identifier):
+def get(identifier: Any) -> Any:
     """The constraint that a name, config, class or callable stands for; None for None.
 
     >>> get("non_neg")
@@ -17,7 +21,7 @@ def get(identifier):
 
 
 @public("keras.constraints.serialize")
-def serialize(constraint):
+def serialize(constraint: Any) -> str | dict[str, Any]:
     """The config of a constraint, with its class.
 
     >>> from jkeras.constraints import UnitNorm
@@ -28,7 +32,7 @@ def serialize(constraint):
 
 
 @public("keras.constraints.deserialize")
-def deserialize(config, custom_objects=None):
+def deserialize(config: str | Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The constraint of a config.
 
     >>> deserialize({"class_name": "UnitNorm", "config": {"axis": 1}})

@@ -28,23 +28,23 @@ Any = typing.Any
 class Kind:
     """How a field's value is read from an argument and written to a config; by default as it is."""
 
-    def read(self, value):
+    def read(self, value: typing.Any) -> typing.Any:
         return value
 
-    def write(self, value):
+    def write(self, value: typing.Any) -> typing.Any:
         return serialize(value)
 
 
 class FamilyKind(Kind):
     """A value given as a name, config or object of a family, such as `Initializer`."""
 
-    def __init__(self, family):
+    def __init__(self, family: str) -> None:
         self.family = family
 
-    def read(self, value):
+    def read(self, value: typing.Any) -> typing.Any:
         return families[self.family].get(value)
 
-    def write(self, value):
+    def write(self, value: typing.Any) -> typing.Any:
         return families[self.family].serialize(value)
 
 
@@ -59,8 +59,10 @@ class HiddenFamily(Hidden, FamilyKind):
 # Kinds when this runs, types for a checker.
 if typing.TYPE_CHECKING:
     Activation = typed.Converted[typed.Named, typed.Function]
-    Initializer = Constraint = typed.Converted[typed.Named, Any]
-    Regularizer = ActivityRegularizer = typed.Converted[typed.Regularization, Any]
+    Initializer = typed.Converted[typed.Named, Any]
+    Constraint = typed.Converted[typed.Named, Any]
+    Regularizer = typed.Converted[typed.Regularization, Any]
+    ActivityRegularizer = typed.Converted[typed.Regularization, Any]
     HIDDEN = OF_BASE = Any
 else:
     Activation = FamilyKind("activations")
@@ -74,7 +76,7 @@ else:
 BASE_ARGUMENTS = ("name", "dtype", "trainable")
 
 
-def defines(cls, name):
+def defines(cls: type, name: str) -> bool:
     """Whether a class itself, rather than a base of it, has an attribute."""
     return name in vars(cls)
 
@@ -90,7 +92,7 @@ class Field(typing.NamedTuple):
 PLAIN_KIND = Kind()
 
 
-def collect_fields(cls, arguments=None):
+def collect_fields(cls: type, arguments: str | None = None) -> tuple[Field, ...]:
     """The fields of a class: annotated names of its bases, then its own, or in the order of
     `arguments`.
     """
@@ -99,7 +101,7 @@ def collect_fields(cls, arguments=None):
     return tuple(_field(cls, name, kinds) for name in names)
 
 
-def _annotated_kinds(cls):
+def _annotated_kinds(cls: type) -> dict[str, Kind]:
     """{name: Kind} of the annotated names of the bases of a class, then its own."""
     kinds = {}
     for base in reversed(cls.__mro__):
@@ -108,7 +110,7 @@ def _annotated_kinds(cls):
 
 
 @functools.lru_cache(maxsize=1024)  # at import, most bases are asked for a hundred times
-def _own_kinds(cls):
+def _own_kinds(cls: type) -> dict[str, Kind]:
     """{name: Kind} of the names that a class annotates itself."""
     kinds = {}
     for name, kind in inspect.get_annotations(cls).items():
@@ -118,7 +120,7 @@ def _own_kinds(cls):
     return kinds
 
 
-def _field(cls, name, kinds):
+def _field(cls: type, name: str, kinds: dict[str, Kind]) -> Field:
     if name in BASE_ARGUMENTS and name not in kinds:
         return Field(name, OF_BASE, None)
     kind = kinds[name]
@@ -229,14 +231,14 @@ class Record:
 
         def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Checks and derived values; runs after the fields are set."""
 
-    def get_config(self):
+    def get_config(self) -> dict[str, typing.Any]:
         """The constructor's arguments as plain data."""
         return self.field_config()
 
-    def field_config(self):
+    def field_config(self) -> dict[str, typing.Any]:
         """The part of the config that comes from the fields."""
         return {
             f.name: f.kind.write(getattr(self, f.name))
@@ -245,11 +247,11 @@ class Record:
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, typing.Any]) -> typing.Self:
         """A new instance from `get_config()`."""
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shown = (
             f"{f.name}={getattr(self, f.name)!r}"
             for f in self._fields
@@ -292,7 +294,7 @@ def record(
     return decorate
 
 
-def automatic_config(obj):
+def automatic_config(obj: typing.Any) -> dict[str, typing.Any]:
     """The arguments of a class without its own `get_config`, given or by default, where they are
     plain data.
 
@@ -328,7 +330,7 @@ def _no_config(obj, why):
     )
 
 
-def takes(function, name):
+def takes(function: typing.Callable, name: str) -> bool:
     """Whether a function has an argument of a name, or takes any by name.
 
     >>> takes(lambda a, **more: None, "b"), takes(lambda a: None, "b")

@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.datasets import boston_housing as boston_housing
 from jkeras.datasets import california_housing as california_housing
 from jkeras.datasets import cifar10 as cifar10

@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.distillation.distiller import Distiller as Distiller
 from jkeras.distillation.losses import DistillationLoss as DistillationLoss
 from jkeras.distillation.losses import FeatureDistillation as FeatureDistillation

@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.distribution.auto import AutoParallel as AutoParallel
 from jkeras.distribution.context import ContextParallel as ContextParallel
 from jkeras.distribution.mesh import DeviceMesh as DeviceMesh

@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.explain.attention import attention_rollout as attention_rollout
 from jkeras.explain.cam import grad_cam as grad_cam
 from jkeras.explain.cam import grad_cam_plus_plus as grad_cam_plus_plus

@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.generation.beams import beam_search as beam_search
 from jkeras.generation.cache import init_cache as init_cache
 from jkeras.generation.cache import positions as positions

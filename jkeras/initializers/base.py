@@ -1,6 +1,9 @@
 """What all initializers share: how they are called, compared, and how a seed is kept."""
 
 import json
+from typing import Any, Self
+
+import jax
 
 from jkeras.core.session import sampling
 from jkeras.core.names.dtypes import standardize_dtype
@@ -8,6 +11,7 @@ from jkeras.core.record import Kind, Record, defines
 from jkeras.core.names.registry import deserialize, public, serialize
 from jkeras.core.weights.rng import SeedGenerator, as_key
 from jkeras.core.session.settings import default_seed
+from jkeras.core.weights.types import DType, Shape
 
 
 @public("keras.initializers.Initializer", "keras.Initializer")
@@ -25,25 +29,25 @@ class Initializer(Record):
     [2. 2.]
     """
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if defines(cls, "__call__") and not defines(cls, "sample"):
             cls.sample = _sample_by_call
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
         raise NotImplementedError(
             f"{type(self).__name__} must implement `__call__(shape, dtype=None)`."
         )
 
-    def sample(self, key, shape, dtype=None):
+    def sample(self, key: Any, shape: Any, dtype: Any = None) -> Any:
         """The value under a given JAX key; without a key for what is not random."""
         return self(shape, dtype=dtype)
 
-    def clone(self):
+    def clone(self) -> Self:
         """Another initializer of the same config."""
         return type(self).from_config(self.get_config())
 
-    def _identity(self):
+    def _identity(self) -> tuple[type, str | int]:
         """What makes two initializers equal: all fields of a record; for any other class the object
         itself.
         """
@@ -53,14 +57,16 @@ class Initializer(Record):
             return cls, json.dumps(self.field_config(), sort_keys=True, default=repr)
         return cls, id(self)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self._identity() == other._identity()
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self._identity())
 
 
-def _sample_by_call(self, key, shape, dtype=None):
+def _sample_by_call(
+    self, key: jax.Array | None, shape: Shape, dtype: DType | None = None
+) -> jax.Array:
     """`sample` of a class that defines `__call__` alone."""
     return self(shape, dtype=dtype)
 
@@ -74,7 +80,7 @@ class DrawnSeed(int):
 class Seed(Kind):
     """An integer, a `SeedGenerator`, or None, which draws an integer."""
 
-    def read(self, value):
+    def read(self, value: Any) -> int | SeedGenerator:
         if value is None:
             return DrawnSeed(default_seed())
         if isinstance(value, dict):
@@ -86,7 +92,7 @@ class Seed(Kind):
             )
         return value
 
-    def write(self, value):
+    def write(self, value: int | SeedGenerator) -> Any:
         if isinstance(value, DrawnSeed):
             return None
         return serialize(value)
@@ -101,17 +107,21 @@ class RandomInitializer(Initializer):
 
     seed: Seed() = None
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: DType | None = None) -> jax.Array:
         return self.sample(as_key(self.seed), tuple(shape), standardize_dtype(dtype))
 
     sample = None  # each concrete class has its own
 
 
-def normal(key, shape, mean, stddev, dtype):
+def normal(
+    key: jax.Array, shape: Shape, mean: float, stddev: float, dtype: DType | None
+) -> jax.Array:
     """Normal values."""
     return sampling.normal(key, shape, dtype, mean, stddev)
 
 
-def truncated_normal(key, shape, mean, stddev, dtype):
+def truncated_normal(
+    key: jax.Array, shape: Shape, mean: float, stddev: float, dtype: DType | None
+) -> jax.Array:
     """Normal values within two standard deviations of the mean."""
     return sampling.truncated_normal(key, shape, -2.0, 2.0, dtype, mean, stddev)

@@ -1,5 +1,8 @@
 """Initializers without randomness."""
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -8,12 +11,13 @@ from jkeras.core.names.dtypes import as_numbers, standardize_dtype
 from jkeras.core.record import Kind, record
 from jkeras.core.names.registry import deserialize
 from jkeras.initializers.base import Initializer
+from jkeras.core.weights.types import DType, Shape
 
 
 class Value(Kind):
     """A number or an array, which a config holds as plain data."""
 
-    def read(self, value):
+    def read(self, value: Any) -> Any:
         if isinstance(value, dict):
             return deserialize(value)
         return value
@@ -29,7 +33,7 @@ class Zeros(Initializer):
 
     by_numpy = staticmethod(np.zeros)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: DType | None = None) -> jax.Array:
         return jnp.zeros(shape, standardize_dtype(dtype))
 
 
@@ -43,7 +47,7 @@ class Ones(Initializer):
 
     by_numpy = staticmethod(np.ones)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: DType | None = None) -> jax.Array:
         return jnp.ones(shape, standardize_dtype(dtype))
 
 
@@ -57,7 +61,7 @@ class Constant(Initializer):
 
     value: Value() = 0.0
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: DType | None = None) -> jax.Array:
         dtype = standardize_dtype(dtype)
         return as_numbers(self.value, "value").astype(dtype) * jnp.ones(shape, dtype)
 
@@ -76,7 +80,7 @@ class Identity(Initializer):
 
     gain: float = 1.0
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: DType | None = None) -> jax.Array:
         if len(shape) != 2:
             raise ValueError(
                 "Identity: expected a 2D shape, the rows and columns of a matrix. "
@@ -84,7 +88,7 @@ class Identity(Initializer):
             )
         return self.gain * jnp.eye(*shape, dtype=standardize_dtype(dtype))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Empty, since Keras's files do not hold the gain either."""
         return {}
 
@@ -111,7 +115,7 @@ class STFT(Initializer):
     scaling: str | None = "density"
     periodic: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("side", self.side, ("real", "imag"), "STFT")
         if self.scaling not in (None, "density", "spectrum"):
             raise ValueError(
@@ -121,21 +125,21 @@ class STFT(Initializer):
         if isinstance(self.window, str):
             self._window(1)  # raises ValueError for an unknown name
 
-    def _window(self, length):
+    def _window(self, length: int) -> np.ndarray:
         from scipy.signal import get_window
 
         if isinstance(self.window, str):
             return get_window(self.window, length, self.periodic)
         return self.window
 
-    def _norm(self, window):
+    def _norm(self, window: np.ndarray) -> jax.Array:
         if self.scaling == "density":
             return jnp.sqrt(jnp.sum(jnp.square(window)))
         if self.scaling == "spectrum":
             return jnp.sum(jnp.abs(window))
         return 1
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: DType | None = None) -> jax.Array:
         dtype = standardize_dtype(dtype)
         length, _, bins = shape
         frequency = jnp.arange(bins, dtype=dtype).reshape(1, 1, bins) / ((bins - 1) * 2)

@@ -1,7 +1,9 @@
 """Initializers that draw random numbers."""
 
 import math
+import types
 import typing
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,11 @@ from jkeras.core.errors import suggestion
 from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.record import Any, record
 from jkeras.initializers.base import RandomInitializer, normal, truncated_normal
+from jkeras.core.weights.types import DType, Shape
 
+Distribution: typing.TypeAlias = typing.Literal[
+    "truncated_normal", "untruncated_normal", "normal", "uniform"
+]
 FANS = "seed, input_axes, output_axes"
 VARIANCE_SCALING = {
     "mode": ("fan_in", "fan_out", "fan_avg"),
@@ -37,7 +43,7 @@ class RandomNormal(RandomInitializer):
             self, mean: float = 0.0, stddev: float = 0.05, seed: typing.Any = None
         ) -> None: ...
 
-    def sample(self, key, shape, dtype=None):
+    def sample(self, key: jax.Array, shape: Shape, dtype: DType | None = None) -> jax.Array:
         return normal(key, shape, self.mean, self.stddev, standardize_dtype(dtype))
 
 
@@ -58,7 +64,7 @@ class TruncatedNormal(RandomInitializer):
             self, mean: float = 0.0, stddev: float = 0.05, seed: typing.Any = None
         ) -> None: ...
 
-    def sample(self, key, shape, dtype=None):
+    def sample(self, key: jax.Array, shape: Shape, dtype: DType | None = None) -> jax.Array:
         return truncated_normal(key, shape, self.mean, self.stddev, standardize_dtype(dtype))
 
 
@@ -79,11 +85,13 @@ class RandomUniform(RandomInitializer):
             self, minval: float = -0.05, maxval: float = 0.05, seed: typing.Any = None
         ) -> None: ...
 
-    def sample(self, key, shape, dtype=None):
+    def sample(self, key: jax.Array, shape: Shape, dtype: DType | None = None) -> jax.Array:
         return sampling.uniform(key, shape, self.minval, self.maxval, standardize_dtype(dtype))
 
 
-def compute_fans(shape, input_axes=None, output_axes=None):
+def compute_fans(
+    shape: Shape, input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+) -> tuple[int, int]:
     """(fan_in, fan_out): how many inputs and outputs one element of a kernel connects.
 
     Kernels are (in, out) or (*window, in, out); the axes may be named instead.
@@ -124,8 +132,8 @@ class VarianceScaling(RandomInitializer):
     """
 
     scale: float = 1.0
-    mode: str = "fan_in"
-    distribution: str = "truncated_normal"
+    mode: typing.Literal["fan_in", "fan_out", "fan_avg"] = "fan_in"
+    distribution: Distribution = "truncated_normal"
     input_axes: Any = None
     output_axes: Any = None
 
@@ -134,14 +142,14 @@ class VarianceScaling(RandomInitializer):
         def __init__(
             self,
             scale: float = 1.0,
-            mode: str = "fan_in",
-            distribution: str = "truncated_normal",
+            mode: typing.Literal["fan_in", "fan_out", "fan_avg"] = "fan_in",
+            distribution: Distribution = "truncated_normal",
             seed: typing.Any = None,
             input_axes: typing.Any = None,
             output_axes: typing.Any = None,
         ) -> None: ...
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.scale <= 0.0:
             raise ValueError(
                 f"Argument `scale` must be positive float. Received: scale={self.scale}"
@@ -157,7 +165,7 @@ class VarianceScaling(RandomInitializer):
         if self.distribution == "normal":
             self.distribution = "truncated_normal"
 
-    def sample(self, key, shape, dtype=None):
+    def sample(self, key: jax.Array, shape: Shape, dtype: DType | None = None) -> jax.Array:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}[self.mode]
         variance = self.scale / max(1.0, fan)
@@ -329,7 +337,7 @@ class Orthogonal(RandomInitializer):
 
         def __init__(self, gain: float = 1.0, seed: typing.Any = None) -> None: ...
 
-    def sample(self, key, shape, dtype=None):
+    def sample(self, key: jax.Array, shape: Shape, dtype: DType | None = None) -> jax.Array:
         if len(shape) < 2:
             raise ValueError(
                 "Orthogonal: expected a shape of at least two axes. "
@@ -346,7 +354,13 @@ class Orthogonal(RandomInitializer):
         # by numpy, where nothing is compiled
         return jax.device_put(self._from_normal(np, np.asarray(numbers), shape, dtype))
 
-    def _from_normal(self, library, numbers, shape, dtype):
+    def _from_normal(
+        self,
+        library: types.ModuleType,
+        numbers: jax.Array | np.ndarray,
+        shape: Shape,
+        dtype: DType | None,
+    ) -> jax.Array | np.ndarray:
         """The array from normal numbers (larger, smaller side), by numpy or by JAX's numpy."""
         q, r = library.linalg.qr(numbers)
         q = q * library.sign(library.diagonal(r))  # makes the distribution uniform

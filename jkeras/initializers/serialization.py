@@ -1,5 +1,8 @@
 """Initializers from names, configs and arrays, and back."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,16 +12,17 @@ from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.names.registry import public
 from jkeras.initializers.fixed import Ones, Zeros
 from jkeras.initializers.random import RandomNormal, RandomUniform
+from jkeras.core.weights.types import Config, DType, Shape
 
 
 class InitializerFamily(Family):
     """Also takes an array: the value itself."""
 
-    def get(self, identifier):
+    def get(self, identifier: Any) -> Any:
         if not isinstance(identifier, (jax.Array, np.ndarray, np.generic)):
             return super().get(identifier)
 
-        def initialize_fn(shape, dtype=None):
+        def initialize_fn(shape: Shape, dtype: DType | None = None) -> jax.Array:
             if tuple(shape) != tuple(identifier.shape):
                 raise ValueError(
                     f"Expected `shape` to be {tuple(identifier.shape)}, that of the array given as "
@@ -37,7 +41,7 @@ _family = InitializerFamily(
 
 
 @public("keras.initializers.get")
-def get(identifier):
+def get(identifier: Any) -> Any:
     """The initializer that a name, config, class, array or callable `(shape, dtype)` stands for;
     None for None.
 
@@ -48,7 +52,7 @@ def get(identifier):
 
 
 @public("keras.initializers.serialize")
-def serialize(initializer):
+def serialize(initializer: Any) -> str | dict[str, Any]:
     """The config of an initializer, with its class.
 
     >>> from jkeras.initializers import Zeros
@@ -59,7 +63,7 @@ def serialize(initializer):
 
 
 @public("keras.initializers.deserialize")
-def deserialize(config, custom_objects=None):
+def deserialize(config: str | Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The initializer of a config.
 
     >>> deserialize({"class_name": "Constant", "config": {"value": 2.0}})

@@ -1,5 +1,9 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
+from collections.abc import Sequence
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.weights.types import PerAxis, TensorLike
+from typing import Any, overload
+import jax
 from jkeras.core.graph.input_spec import InputSpec as InputSpec
 from jkeras.core.layer.contract import Layer as Layer
 from jkeras.layers.activation import Activation as Activation
@@ -14,23 +18,23 @@ from jkeras.layers.conv_recurrent import ConvLSTM1D as ConvLSTM1D
 from jkeras.layers.conv_recurrent import ConvLSTM2D as ConvLSTM2D
 from jkeras.layers.conv_recurrent import ConvLSTM3D as ConvLSTM3D
 from jkeras.layers.convolution import Conv1D as Conv1D
-from jkeras.layers.convolution import Conv1D as Convolution1D
+from jkeras.layers.convolution import Conv1D as _Convolution1D
 from jkeras.layers.convolution import Conv1DTranspose as Conv1DTranspose
-from jkeras.layers.convolution import Conv1DTranspose as Convolution1DTranspose
+from jkeras.layers.convolution import Conv1DTranspose as _Convolution1DTranspose
 from jkeras.layers.convolution import Conv2D as Conv2D
-from jkeras.layers.convolution import Conv2D as Convolution2D
+from jkeras.layers.convolution import Conv2D as _Convolution2D
 from jkeras.layers.convolution import Conv2DTranspose as Conv2DTranspose
-from jkeras.layers.convolution import Conv2DTranspose as Convolution2DTranspose
+from jkeras.layers.convolution import Conv2DTranspose as _Convolution2DTranspose
 from jkeras.layers.convolution import Conv3D as Conv3D
-from jkeras.layers.convolution import Conv3D as Convolution3D
+from jkeras.layers.convolution import Conv3D as _Convolution3D
 from jkeras.layers.convolution import Conv3DTranspose as Conv3DTranspose
-from jkeras.layers.convolution import Conv3DTranspose as Convolution3DTranspose
+from jkeras.layers.convolution import Conv3DTranspose as _Convolution3DTranspose
 from jkeras.layers.convolution import DepthwiseConv1D as DepthwiseConv1D
 from jkeras.layers.convolution import DepthwiseConv2D as DepthwiseConv2D
 from jkeras.layers.convolution import SeparableConv1D as SeparableConv1D
-from jkeras.layers.convolution import SeparableConv1D as SeparableConvolution1D
+from jkeras.layers.convolution import SeparableConv1D as _SeparableConvolution1D
 from jkeras.layers.convolution import SeparableConv2D as SeparableConv2D
-from jkeras.layers.convolution import SeparableConv2D as SeparableConvolution2D
+from jkeras.layers.convolution import SeparableConv2D as _SeparableConvolution2D
 from jkeras.layers.dense import Dense as Dense
 from jkeras.layers.dropout import ActivityRegularization as ActivityRegularization
 from jkeras.layers.dropout import AlphaDropout as AlphaDropout
@@ -82,6 +86,7 @@ from jkeras.layers.image_size import CenterCrop as CenterCrop
 from jkeras.layers.image_size import MaxNumBoundingBoxes as MaxNumBoundingBoxes
 from jkeras.layers.image_size import RandomCrop as RandomCrop
 from jkeras.layers.image_size import Resizing as Resizing
+from jkeras.layers.input import Input as Input
 from jkeras.layers.input import InputLayer as InputLayer
 from jkeras.layers.jax_layer import FlaxLayer as FlaxLayer
 from jkeras.layers.jax_layer import JaxLayer as JaxLayer
@@ -97,7 +102,7 @@ from jkeras.layers.merge import Maximum as Maximum
 from jkeras.layers.merge import Minimum as Minimum
 from jkeras.layers.merge import Multiply as Multiply
 from jkeras.layers.merge import Subtract as Subtract
-from jkeras.layers.multi_head_attention import GroupedQueryAttention as GroupQueryAttention
+from jkeras.layers.multi_head_attention import GroupedQueryAttention as _GroupQueryAttention
 from jkeras.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from jkeras.layers.normalization import BatchNormalization as BatchNormalization
 from jkeras.layers.normalization import GroupNormalization as GroupNormalization
@@ -113,29 +118,29 @@ from jkeras.layers.pooling import AdaptiveMaxPooling1D as AdaptiveMaxPooling1D
 from jkeras.layers.pooling import AdaptiveMaxPooling2D as AdaptiveMaxPooling2D
 from jkeras.layers.pooling import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
 from jkeras.layers.pooling import AveragePooling1D as AveragePooling1D
-from jkeras.layers.pooling import AveragePooling1D as AvgPool1D
+from jkeras.layers.pooling import AveragePooling1D as _AvgPool1D
 from jkeras.layers.pooling import AveragePooling2D as AveragePooling2D
-from jkeras.layers.pooling import AveragePooling2D as AvgPool2D
+from jkeras.layers.pooling import AveragePooling2D as _AvgPool2D
 from jkeras.layers.pooling import AveragePooling3D as AveragePooling3D
-from jkeras.layers.pooling import AveragePooling3D as AvgPool3D
+from jkeras.layers.pooling import AveragePooling3D as _AvgPool3D
 from jkeras.layers.pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
-from jkeras.layers.pooling import GlobalAveragePooling1D as GlobalAvgPool1D
+from jkeras.layers.pooling import GlobalAveragePooling1D as _GlobalAvgPool1D
 from jkeras.layers.pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
-from jkeras.layers.pooling import GlobalAveragePooling2D as GlobalAvgPool2D
+from jkeras.layers.pooling import GlobalAveragePooling2D as _GlobalAvgPool2D
 from jkeras.layers.pooling import GlobalAveragePooling3D as GlobalAveragePooling3D
-from jkeras.layers.pooling import GlobalAveragePooling3D as GlobalAvgPool3D
-from jkeras.layers.pooling import GlobalMaxPooling1D as GlobalMaxPool1D
+from jkeras.layers.pooling import GlobalAveragePooling3D as _GlobalAvgPool3D
 from jkeras.layers.pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
-from jkeras.layers.pooling import GlobalMaxPooling2D as GlobalMaxPool2D
+from jkeras.layers.pooling import GlobalMaxPooling1D as _GlobalMaxPool1D
 from jkeras.layers.pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
-from jkeras.layers.pooling import GlobalMaxPooling3D as GlobalMaxPool3D
+from jkeras.layers.pooling import GlobalMaxPooling2D as _GlobalMaxPool2D
 from jkeras.layers.pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
-from jkeras.layers.pooling import MaxPooling1D as MaxPool1D
+from jkeras.layers.pooling import GlobalMaxPooling3D as _GlobalMaxPool3D
 from jkeras.layers.pooling import MaxPooling1D as MaxPooling1D
-from jkeras.layers.pooling import MaxPooling2D as MaxPool2D
+from jkeras.layers.pooling import MaxPooling1D as _MaxPool1D
 from jkeras.layers.pooling import MaxPooling2D as MaxPooling2D
-from jkeras.layers.pooling import MaxPooling3D as MaxPool3D
+from jkeras.layers.pooling import MaxPooling2D as _MaxPool2D
 from jkeras.layers.pooling import MaxPooling3D as MaxPooling3D
+from jkeras.layers.pooling import MaxPooling3D as _MaxPool3D
 from jkeras.layers.position_embedding import PositionEmbedding as PositionEmbedding
 from jkeras.layers.preprocessing import Normalization as Normalization
 from jkeras.layers.preprocessing import Rescaling as Rescaling
@@ -160,6 +165,8 @@ from jkeras.layers.reshaping import UpSampling3D as UpSampling3D
 from jkeras.layers.reshaping import ZeroPadding1D as ZeroPadding1D
 from jkeras.layers.reshaping import ZeroPadding2D as ZeroPadding2D
 from jkeras.layers.reshaping import ZeroPadding3D as ZeroPadding3D
+from jkeras.layers.serialization import deserialize as deserialize
+from jkeras.layers.serialization import serialize as serialize
 from jkeras.layers.spectrogram import MelSpectrogram as MelSpectrogram
 from jkeras.layers.spectrogram import STFTSpectrogram as STFTSpectrogram
 from jkeras.layers.stack import Stack as Stack
@@ -169,24 +176,56 @@ from jkeras.layers.wrappers import Bidirectional as Bidirectional
 from jkeras.layers.wrappers import TimeDistributed as TimeDistributed
 from jkeras.layers.wrappers import Wrapper as Wrapper
 
-def Input(
-    shape: Any = None,
-    batch_size: Any = None,
-    dtype: Any = None,
-    sparse: Any = None,
-    ragged: Any = None,
-    batch_shape: Any = None,
-    name: Any = None,
-    tensor: Any = None,
-    optional: Any = False,
-) -> Any: ...
-def add(inputs: Any, **kwargs: Any) -> Any: ...
-def average(inputs: Any, **kwargs: Any) -> Any: ...
-def concatenate(inputs: Any, axis: Any = -1, **kwargs: Any) -> Any: ...
-def deserialize(config: Any, custom_objects: Any = None) -> Any: ...
-def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any: ...
-def maximum(inputs: Any, **kwargs: Any) -> Any: ...
-def minimum(inputs: Any, **kwargs: Any) -> Any: ...
-def multiply(inputs: Any, **kwargs: Any) -> Any: ...
-def serialize(layer: Any) -> Any: ...
-def subtract(inputs: Any, **kwargs: Any) -> Any: ...
+AvgPool1D = _AvgPool1D
+AvgPool2D = _AvgPool2D
+AvgPool3D = _AvgPool3D
+Convolution1D = _Convolution1D
+Convolution1DTranspose = _Convolution1DTranspose
+Convolution2D = _Convolution2D
+Convolution2DTranspose = _Convolution2DTranspose
+Convolution3D = _Convolution3D
+Convolution3DTranspose = _Convolution3DTranspose
+GlobalAvgPool1D = _GlobalAvgPool1D
+GlobalAvgPool2D = _GlobalAvgPool2D
+GlobalAvgPool3D = _GlobalAvgPool3D
+GlobalMaxPool1D = _GlobalMaxPool1D
+GlobalMaxPool2D = _GlobalMaxPool2D
+GlobalMaxPool3D = _GlobalMaxPool3D
+GroupQueryAttention = _GroupQueryAttention
+MaxPool1D = _MaxPool1D
+MaxPool2D = _MaxPool2D
+MaxPool3D = _MaxPool3D
+SeparableConvolution1D = _SeparableConvolution1D
+SeparableConvolution2D = _SeparableConvolution2D
+@overload
+def add(inputs: Sequence[KerasTensor], **kwargs: Any) -> KerasTensor: ...
+@overload
+def add(inputs: Sequence[TensorLike], **kwargs: Any) -> jax.Array: ...
+@overload
+def average(inputs: Sequence[KerasTensor], **kwargs: Any) -> KerasTensor: ...
+@overload
+def average(inputs: Sequence[TensorLike], **kwargs: Any) -> jax.Array: ...
+@overload
+def concatenate(inputs: Sequence[KerasTensor], axis: int = -1, **kwargs: Any) -> KerasTensor: ...
+@overload
+def concatenate(inputs: Sequence[TensorLike], axis: int = -1, **kwargs: Any) -> jax.Array: ...
+@overload
+def dot(inputs: Sequence[KerasTensor], axes: PerAxis = -1, **kwargs: Any) -> KerasTensor: ...
+@overload
+def dot(inputs: Sequence[TensorLike], axes: PerAxis = -1, **kwargs: Any) -> jax.Array: ...
+@overload
+def maximum(inputs: Sequence[KerasTensor], **kwargs: Any) -> KerasTensor: ...
+@overload
+def maximum(inputs: Sequence[TensorLike], **kwargs: Any) -> jax.Array: ...
+@overload
+def minimum(inputs: Sequence[KerasTensor], **kwargs: Any) -> KerasTensor: ...
+@overload
+def minimum(inputs: Sequence[TensorLike], **kwargs: Any) -> jax.Array: ...
+@overload
+def multiply(inputs: Sequence[KerasTensor], **kwargs: Any) -> KerasTensor: ...
+@overload
+def multiply(inputs: Sequence[TensorLike], **kwargs: Any) -> jax.Array: ...
+@overload
+def subtract(inputs: Sequence[KerasTensor], **kwargs: Any) -> KerasTensor: ...
+@overload
+def subtract(inputs: Sequence[TensorLike], **kwargs: Any) -> jax.Array: ...

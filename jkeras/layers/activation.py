@@ -1,7 +1,11 @@
 """Element-wise non-linearities as layers, and softmax."""
 
+import typing
+
 import functools
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +20,11 @@ from jkeras.core.layer import Layer, layer
 from jkeras.layers.base import ReadyLayer
 from jkeras.ops import rectified
 from jkeras.ops.promotion import in_float32
+from jkeras.core.weights.types import OwnWeight
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Spec
+from jkeras.kernel.spec import Weight
+from jkeras.core.weights.types import Structure
 
 
 @layer("keras.layers")
@@ -32,15 +41,15 @@ class Activation(ReadyLayer):
 
     activation: record.Activation
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return self.activation(inputs)
 
-    def compute_output_spec(self, inputs, **kwargs):
+    def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Structure:
         # Keras announces the input's shape, also for glu, which halves an axis
         return KerasTensor(inputs.shape, self.compute_dtype)
 
 
-def _not_negative(layer, *names, none=False):
+def _not_negative(layer: Layer, *names: Any, none: bool = False) -> None:
     for name in names:
         value = getattr(layer, name)
         if value is None and none:
@@ -72,12 +81,12 @@ class ReLU(ReadyLayer):
     threshold: float = 0.0
     keeps_shape = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         _not_negative(self, "max_value", none=True)
         _not_negative(self, "negative_slope", "threshold")
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return activations.relu(
             inputs,
             negative_slope=self.negative_slope,
@@ -101,7 +110,7 @@ class LeakyReLU(ReadyLayer):
     negative_slope: float = 0.3
     keeps_shape = True
 
-    def _base_init(self, alpha=None, **kwargs):
+    def _base_init(self, alpha: float | None = None, **kwargs: Any) -> None:
         super()._base_init(**kwargs)
         if alpha is not None:
             warnings.warn(
@@ -109,13 +118,13 @@ class LeakyReLU(ReadyLayer):
             )
         self._alpha = alpha
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self._alpha is not None:
             self.negative_slope = self._alpha
         _not_negative(self, "negative_slope")
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return activations.leaky_relu(inputs, negative_slope=self.negative_slope)
 
 
@@ -134,7 +143,7 @@ class ELU(ReadyLayer):
     alpha: float = 1.0
     keeps_shape = True
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return activations.elu(inputs, alpha=self.alpha)
 
 
@@ -161,25 +170,28 @@ class PReLU(Layer):
     announces_compute_dtype = True
     keeps_samples = True
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+        alpha = OwnWeight()
+
+    def __post_init__(self) -> None:
         axes = self.shared_axes
         if isinstance(axes, (list, tuple)):
             self.shared_axes = list(axes)
         elif axes is not None:
             self.shared_axes = [axes]
 
-    def weight_specs(self, inputs):
+    def weight_specs(self, inputs: Spec) -> dict[str, Weight]:
         shape, shared = list(inputs.shape[1:]), self.shared_axes or []
         for axis in shared:
             shape[axis - 1] = 1
         return {"alpha": self.weight("alpha", shape)}
 
-    def attributes_when_built(self, inputs):
+    def attributes_when_built(self, inputs: Spec) -> dict[str, Any]:
         shared = self.shared_axes or range(inputs.ndim)
         fixed = {i: inputs.shape[i] for i in range(1, inputs.ndim) if i not in shared}
         return {"input_spec": InputSpec(ndim=inputs.ndim, axes=fixed)}
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return rectified.relu(inputs) - w["alpha"] * rectified.relu(-inputs)
 
 
@@ -202,7 +214,7 @@ class Softmax(ReadyLayer):
     axis: record.Any = -1
     call_context = {"mask": None}
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         axis = self.axis
         if isinstance(axis, (list, tuple)):
             axis = tuple(axis)
@@ -215,7 +227,7 @@ class Softmax(ReadyLayer):
         lowest = -3e4 if inputs.dtype == "float16" else -1e9
         return jnp.where(mask, shares(jnp.where(mask, inputs, lowest)), 0.0)
 
-    def _checked(self, mask, inputs):
+    def _checked(self, mask: jax.Array, inputs: jax.Array) -> jax.Array:
         mask = jnp.asarray(mask)
         fits = mask.ndim <= inputs.ndim and all(
             m in (1, n) for m, n in zip(mask.shape[::-1], inputs.shape[::-1])

@@ -1,6 +1,7 @@
 """Attention over sequences with one head: Attention (Luong) and AdditiveAttention (Bahdanau)."""
 
 import typing
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,10 @@ from jkeras.kernel.numbers import is_zero
 from jkeras.ops.attention_plain import both, causal_mask
 from jkeras.ops.promotion import in_float32
 from jkeras.random import dropout
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Spec
+from jkeras.kernel.spec import Weight
+from jkeras.core.weights.types import Structure
 
 
 @fields
@@ -36,17 +41,19 @@ class SequenceAttention(Layer):
     call_context = {"mask": None, "training": False}
     heeds_masks = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.dropout > 0:
             self.seed_generator = SeedGenerator(self.seed)
 
-    def scores(self, w, query, key):
+    def scores(self, w: Mapping[str, Any], query: jax.Array, key: jax.Array) -> jax.Array:
         """The scores (batch, target, source) of queries against keys."""
         raise NotImplementedError(
             f"{type(self).__name__} must define `scores(self, w, query, key)`."
         )
 
-    def _check_lists(self, inputs, mask=None):
+    def _check_lists(
+        self, inputs: list[Spec] | list[jax.Array], mask: jax.Array | None = None
+    ) -> None:
         for name, argument in {"inputs": inputs, "mask": mask}.items():
             fits = isinstance(argument, list) and 2 <= len(argument) <= 3
             if argument is not None and not fits:
@@ -56,7 +63,15 @@ class SequenceAttention(Layer):
                     f"Received: {name}={argument}"
                 )
 
-    def forward(self, w, inputs, *, return_attention_scores=False, use_causal_mask=False, ctx):
+    def forward(
+        self,
+        w: Mapping[str, Any],
+        inputs: list[jax.Array],
+        *,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+        ctx: Context,
+    ) -> jax.Array:
         self._check_lists(inputs, ctx.mask)
         query, value, key = (*inputs, inputs[1])[:3]
         query_mask, value_mask = (ctx.mask or (None, None))[:2]
@@ -77,14 +92,14 @@ class SequenceAttention(Layer):
             return y, weights
         return y
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Structure:
         self._check_lists(inputs, mask)
         if mask is None or mask[0] is None:
             return None
         return ops.convert_to_tensor(mask[0])
 
 
-def _as_source_mask(mask):
+def _as_source_mask(mask: jax.Array | None) -> jax.Array | None:
     """The mask of the values as one of scores, (batch, 1, source); None for none."""
     if mask is None:
         return None
@@ -118,14 +133,14 @@ class Attention(SequenceAttention):
     (2, 4, 6)
     """
 
-    score_mode: str = "dot"
+    score_mode: typing.Literal["dot", "concat"] = "dot"
 
     if typing.TYPE_CHECKING:
 
         def __init__(
             self,
             use_scale: bool = False,
-            score_mode: str = "dot",
+            score_mode: typing.Literal["dot", "concat"] = "dot",
             dropout: float = 0.0,
             seed: typing.Any = None,
             *,
@@ -134,7 +149,7 @@ class Attention(SequenceAttention):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.score_mode not in ("dot", "concat"):
             raise ValueError(
@@ -143,7 +158,7 @@ class Attention(SequenceAttention):
                 f"{suggestion(self.score_mode, ('dot', 'concat'))}"
             )
 
-    def weight_specs(self, inputs):
+    def weight_specs(self, inputs: Spec) -> dict[str, Weight]:
         self._check_lists(inputs)
         wanted = {"scale": self.use_scale, "concat_score_weight": self.score_mode == "concat"}
         return {
@@ -152,7 +167,7 @@ class Attention(SequenceAttention):
             if present
         }
 
-    def scores(self, w, query, key):
+    def scores(self, w: Mapping[str, Any], query: jax.Array, key: jax.Array) -> jax.Array:
         if self.score_mode == "dot":
             scores = jnp.matmul(query, jnp.swapaxes(key, -2, -1))
             if self.use_scale:
@@ -182,14 +197,14 @@ class AdditiveAttention(SequenceAttention):
 
     use_scale: bool = True
 
-    def weight_specs(self, inputs):
+    def weight_specs(self, inputs: Spec) -> dict[str, Weight]:
         self._check_lists(inputs)
         depth = inputs[0].shape[-1]
         if self.use_scale:
             return {"scale": self.weight("scale", (depth,), initializer=GlorotUniform())}
         return {}
 
-    def scores(self, w, query, key):
+    def scores(self, w: Mapping[str, Any], query: jax.Array, key: jax.Array) -> jax.Array:
         # (batch, target, source, depth)
         terms = jnp.tanh(query[..., :, None, :] + key[..., None, :, :])
         if self.use_scale:

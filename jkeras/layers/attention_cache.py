@@ -54,7 +54,7 @@ class GivenCache:
         expected = "with `cache=`, causal attention of (batch, time, features) to itself"
         raise ValueError(explain(self.where, expected, what))
 
-    def _check_shapes(self, new):
+    def _check_shapes(self, new) -> None:
         """Raises ValueError unless the cache has the shapes of new keys and values, and a length of
         its own.
         """
@@ -70,7 +70,7 @@ class GivenCache:
         each = ", ".join(f"'{k}': ({batch}, {groups}, length, {n})" for k, n in sizes.items())
         raise ValueError(explain(self.where, f"a cache of shapes {{{each}}}", found, FIX))
 
-    def _checked_position(self, batch):
+    def _checked_position(self, batch) -> Any:
         """The position as an array; None where nothing is before."""
         if self.position is None:
             return None
@@ -83,7 +83,7 @@ class GivenCache:
         raise ValueError(explain(self.where, expected, received))
 
 
-def _largest(position):
+def _largest(position) -> Any:
     """The largest position where numbers are known, else 0."""
     if isinstance(position, jax.core.Tracer):
         return 0

@@ -2,6 +2,7 @@
 
 import math
 import typing
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from jkeras.ops.attention_plain import (
     seen,
     without_padding,
 )
+from jkeras.ops.attention_plain import Form
 
 
 class Masks(typing.NamedTuple):
@@ -35,11 +37,11 @@ class Masks(typing.NamedTuple):
     targets: tuple = ()
     sources: tuple = ()
 
-    def over(self, targets, sources):
+    def over(self, targets: tuple[int, ...], sources: tuple[int, ...]) -> Any:
         """The same for axes of these sizes."""
         return self._replace(targets=targets, sources=sources)
 
-    def whole(self, rank):
+    def whole(self, rank: int) -> Any:
         """One mask (batch, 1 ..., target, source) with `rank` axes, or None."""
         target = source = same = None
         if self.target is not None:
@@ -53,7 +55,7 @@ class Masks(typing.NamedTuple):
             return None
         return spread(mask, rank, self.targets, self.sources)
 
-    def combined(self, form):
+    def combined(self, form: Form) -> Any:
         """One mask (batch, *targets, *sources) of these and of what a `Form` lets be seen, or
         None.
         """
@@ -67,7 +69,7 @@ class Masks(typing.NamedTuple):
             return mask.reshape(*lead, *self.targets, *self.sources)
         return mask.reshape(*lead, seen_by, seen_of)
 
-    def apart(self, batch):
+    def apart(self, batch: int) -> tuple[jax.Array | None, ...]:
         """(mask, segments) for `attention`: only what differs from target to target is a mask."""
         attention, source = self.attention, self.source
         if attention is not None and attention.ndim == 3 and attention.shape[1] == 1:
@@ -82,7 +84,7 @@ class Masks(typing.NamedTuple):
         sees_itself = source is None and self.segments.target is self.segments.source
         return attention, segments if sees_itself else sighted(segments)
 
-    def check_segments(self, where):
+    def check_segments(self, where: str) -> None:
         """Raises ValueError where the ids of segments do not fit what is attended over.
 
         Args:
@@ -106,7 +108,7 @@ class Masks(typing.NamedTuple):
             )
 
 
-def sighted(segments):
+def sighted(segments: Any) -> Any:
     """`Segments` where a target whose segment has no source at all is marked as such: kernels leave
     such rows, and what replaces them has to know.
     """
@@ -117,7 +119,7 @@ def sighted(segments):
     return Segments(jnp.where(nearest == target, target, HIDDEN_TARGET), source)
 
 
-def segments_of(segment_ids):
+def segments_of(segment_ids: Any) -> Segments | None:
     """`Segments` of what a call is given: ids, or a pair of ids for query and key; or None."""
     if segment_ids is None:
         return None
@@ -126,14 +128,22 @@ def segments_of(segment_ids):
     return Segments(segment_ids, segment_ids)
 
 
-def masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids=None):
+def masks_of(
+    query_mask: jax.Array | None,
+    value_mask: jax.Array | None,
+    key_mask: jax.Array | None,
+    attention_mask: jax.Array | None,
+    segment_ids: Any = None,
+) -> Any:
     """`Masks` from the masks and the ids of segments that a call is given."""
     masks = attention_mask, query_mask, value_mask, key_mask
     attention, target, value, key = [m if m is None else m.astype(bool) for m in masks]
     return Masks(attention, target, both(value, key), segments_of(segment_ids))
 
 
-def spread(mask, rank, targets, sources):
+def spread(
+    mask: jax.Array | None, rank: int, targets: jax.Array | None, sources: jax.Array | None
+) -> Any:
     """(batch, targets, sources) -> (batch, 1 …, target, source), with `rank` axes."""
     count = len(targets) + len(sources)
     lead = mask.shape[:-count]

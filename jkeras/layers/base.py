@@ -1,10 +1,15 @@
 """What several families of layers share."""
 
+from typing import Any
+
+import jax
+
 from jkeras import activations
 from jkeras.core.names import registry
 from jkeras.core.errors import ArgumentError
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
+from jkeras.core.weights.types import Function, PerAxis, Sizes
 
 
 KEEP_SHAPE = frozenset(
@@ -17,13 +22,13 @@ KEEP_SHAPE = frozenset(
 class Value(Kind):
     """A field that a config may hold as the config of an object: an array, a function."""
 
-    def read(self, value):
+    def read(self, value: Any) -> Any:
         if isinstance(value, dict) and "class_name" in value:
             return registry.deserialize(value)
         return value
 
 
-def refuse_others(cls, given, known=()):
+def refuse_others(cls, given: dict[str, Any], known: tuple[str, ...] = ()) -> None:
     """Raises ArgumentError for arguments of all layers that the constructor of a class has not.
 
     Args:
@@ -51,7 +56,7 @@ class ReadyLayer(Layer):
     announces_compute_dtype = True
     keeps_samples = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if type(self).build is Layer.build:  # a subclass that builds something wants to be asked
             self.built = True
 
@@ -61,19 +66,19 @@ class DataLayer(Layer):
 
     allow_non_tensor_positional_args = True
 
-    def convert_weight(self, weight):
+    def convert_weight(self, weight: Any) -> Any:
         """The weight as it is: there is one backend."""
         return weight
 
 
-def activated(layer, y):
+def activated(layer: Layer, y: jax.Array) -> jax.Array:
     """y behind the layer's activation; None, which programs set to take the head's off, is none."""
     if layer.activation is None:
         return y
     return layer.activation(y)
 
 
-def keeps_shape(activation):
+def keeps_shape(activation: Function | None) -> bool:
     """Whether an activation, or None, is known to give an array of the shape that it takes.
 
     >>> keeps_shape(activations.relu), keeps_shape(activations.glu), keeps_shape(lambda x: x)
@@ -82,7 +87,7 @@ def keeps_shape(activation):
     return activation is None or activation in KEEP_SHAPE
 
 
-def spatial_axes(rank, data_format):
+def spatial_axes(rank: int, data_format: str) -> tuple[int, ...]:
     """The axes of an image, a series or a volume between its samples and its channels, or behind.
 
     >>> spatial_axes(2, "channels_last"), spatial_axes(2, "channels_first")
@@ -92,7 +97,9 @@ def spatial_axes(rank, data_format):
     return tuple(range(first, first + rank))
 
 
-def shape_of_windows(layer, shape, windows, strides):
+def shape_of_windows(
+    layer: Layer, shape: Sizes, windows: PerAxis, strides: PerAxis
+) -> list[Any] | None:
     """A shape with the numbers of windows in place of its spatial sizes (None where these are not
     known), for the layer's `rank`, `padding` and `data_format`; None where there are no windows.
     """
@@ -109,7 +116,7 @@ def shape_of_windows(layer, shape, windows, strides):
     return shape
 
 
-def sizes(value, n, name, where, zero=False):
+def sizes(value: Any, n: int, name: str, where: str, zero: bool = False) -> tuple[int, ...]:
     """`n` integers from one integer or `n` of them.
 
     Args:

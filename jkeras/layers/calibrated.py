@@ -1,6 +1,8 @@
 """Layers whose weights GPTQ and AWQ put into few bits, once they have seen inputs."""
 
 from types import MappingProxyType
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any
 
 import jax
 
@@ -9,6 +11,9 @@ from jkeras.core.weights.policy import NEED_DATA
 from jkeras.layers.lora import LoraLayer
 from jkeras.quantizers.configs import CalibratedConfig
 from jkeras.quantizers.groups import Grid, Groups, rows_and_columns
+from jkeras.kernel.spec import Spec
+from jkeras.kernel.spec import Weight
+from jkeras.core.weights.variable import Variable
 
 
 class CalibratedLayer(LoraLayer):
@@ -27,19 +32,19 @@ class CalibratedLayer(LoraLayer):
     _shown_names = MappingProxyType({"quantized_kernel": "kernel"})  # Keras's names of variables
 
     @property
-    def is_waiting(self):
+    def is_waiting(self) -> bool:
         """Whether the layer computes with its float kernel until it is calibrated."""
         is_calibrated = self.is_gptq_calibrated or self.is_awq_calibrated
         return self.is_in_groups and self._adapted in self._own and not is_calibrated
 
     # ------------------------------------------------------------ calibration
 
-    def watch(self):
+    def watch(self) -> None:
         """Begins to keep statistics of the inputs of products."""
         rows, _ = rows_and_columns(self._float_shapes[self._adapted])
         self.set_untracked(_statistics=_method(self.quantization_mode).begin(rows))
 
-    def _see(self, x):
+    def _see(self, x: jax.Array) -> None:
         """Adds the inputs of a product to the statistics."""
         rows, _ = rows_and_columns(self._float_shapes[self._adapted])
         if isinstance(x, jax.core.Tracer) or x.size % rows:
@@ -56,11 +61,11 @@ class CalibratedLayer(LoraLayer):
         update = _method(self.quantization_mode).update
         self.set_untracked(_statistics=update(self._statistics, x.reshape(-1, rows)))
 
-    def end_watch(self):
+    def end_watch(self) -> tuple[jax.Array, ...]:
         """Ends `watch`; returns the statistics."""
         return self.__dict__.pop("_statistics", None)
 
-    def calibrate(self, statistics, config):
+    def calibrate(self, statistics: tuple[jax.Array, ...], config: dict[str, Any]) -> None:
         """Puts the kernel into few bits and forgets its floats.
 
         Args:
@@ -77,48 +82,48 @@ class CalibratedLayer(LoraLayer):
             variable.forget_initializer()  # `init` finds this value again
         self._forget_floats(mode)
 
-    def _forget_floats(self, mode):
+    def _forget_floats(self, mode: str) -> None:
         delattr(self, self._adapted)
         setattr(self, f"is_{mode}_calibrated", True)
 
     # ------------------------------------------------------------ the arrays
 
-    def _check_quantizable(self, mode, type_check):
+    def _check_quantizable(self, mode: str, type_check: bool) -> None:
         super()._check_quantizable(mode, type_check)
         if mode in NEED_DATA:
             rows_and_columns(self._own[self._adapted].shape)
             if self.lora_enabled:
                 self._refuse_lora(mode)
 
-    def _check_adaptable(self):
+    def _check_adaptable(self) -> None:
         if self.quantization_mode in NEED_DATA:
             self._refuse_lora(self.quantization_mode)
         super()._check_adaptable()
 
-    def _refuse_lora(self, mode):
+    def _refuse_lora(self, mode: str) -> Any:
         raise NotImplementedError(
             f"{self._where}: lora is not supported with mode '{mode}'. Quantize to 'int8' or "
             "'int4'."
         )
 
-    def _full_mode(self, mode):
+    def _full_mode(self, mode: str) -> str:
         if mode in NEED_DATA:
             return self.quantization_config.dtype_policy_string()
         return super()._full_mode(mode)
 
-    def _encoded_at_once(self, mode):
+    def _encoded_at_once(self, mode: str) -> tuple[Any, ...]:
         return () if mode in NEED_DATA else super()._encoded_at_once(mode)
 
-    def _make_weights(self, specs):
+    def _make_weights(self, specs: Sequence[Spec]) -> None:
         super()._make_weights(specs)
         if self.quantization_mode in NEED_DATA:
             delattr(self, self._adapted)  # a file has the arrays
 
-    def _take_places(self, mode, names):
+    def _take_places(self, mode: str, names: dict[str, Any]) -> None:
         if mode not in NEED_DATA:  # otherwise the floats are needed until the layer is calibrated
             super()._take_places(mode, names)
 
-    def _set_form(self, mode, shapes):
+    def _set_form(self, mode: str, shapes: dict[str, Any]) -> Any:
         self.set_untracked(is_in_groups=mode in NEED_DATA)
         if mode not in NEED_DATA:
             return super()._set_form(mode, shapes)
@@ -128,18 +133,18 @@ class CalibratedLayer(LoraLayer):
         groups = {name: Groups(shape, grid, mode == "awq") for name, shape in shapes.items()}
         self.set_untracked(_float_shapes=shapes, _codings=groups)
 
-    def _stored_specs(self, specs, *inputs):
+    def _stored_specs(self, specs: dict[str, Weight], *inputs: Any) -> dict[str, Weight]:
         stored = super()._stored_specs(specs, *inputs)
         if self.is_waiting:
             stored = {self._adapted: specs[self._adapted], **stored}
         return stored
 
-    def _put(self, name, shape, initializer, **options):
+    def _put(self, name: str, shape: tuple[int, ...], initializer: str, **options: Any) -> None:
         super()._put(name, shape, initializer, **options)
         if self.is_in_groups:
             self._own[name].name = self._shown_names.get(name, name)
 
-    def _keys(self, name):
+    def _keys(self, name: str) -> dict[str, Any]:
         keys = super()._keys(name)
         if self.is_in_groups:
             factors = {"factors": "awq_scales", "g_idx": keys.pop("g_idx")}
@@ -148,14 +153,14 @@ class CalibratedLayer(LoraLayer):
 
     # ------------------------------------------------------------ use
 
-    def weight_in_use(self, variable):
+    def weight_in_use(self, variable: Variable) -> Variable:
         """The kernel as it is multiplied; in few bits the numbers (outputs, inputs)."""
         if not self.is_in_groups or self.is_waiting:
             return super().weight_in_use(variable)
         w = {key: own.value for key, own in self._own.items()}
         return self._codings[self._adapted].integers(self.parts(self._adapted, w))
 
-    def product_in_groups(self, x, w):
+    def product_in_groups(self, x: jax.Array, w: Mapping[str, Any]) -> jax.Array:
         """The product with the kernel, which is watched until it is in few bits."""
         if not self.is_waiting:
             return self.contract(x, self.decode(self._adapted, w))
@@ -165,13 +170,13 @@ class CalibratedLayer(LoraLayer):
 
     # ------------------------------------------------------------ files have the arrays alone
 
-    def _stored(self):
+    def _stored(self) -> Any:
         stored = super()._stored()
         if self.is_in_groups:
             stored.pop(self._adapted, None)
         return stored
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Puts the layer's own weights into a dict-like store, numbered.
 
         Raises:
@@ -189,7 +194,7 @@ class CalibratedLayer(LoraLayer):
             )
         super().save_own_variables(store)
 
-    def _after_loading(self, stored):
+    def _after_loading(self, stored: MutableMapping[str, Any]) -> None:
         if self.is_waiting:
             delattr(self, self._adapted)
         if self.is_in_groups:
@@ -197,7 +202,7 @@ class CalibratedLayer(LoraLayer):
         super()._after_loading(stored)
 
 
-def _method(mode):
+def _method(mode: str) -> Any:
     """The module of GPTQ or AWQ, which few programs need."""
     from jkeras.quantizers.calibration import METHODS
 

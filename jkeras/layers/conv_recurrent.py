@@ -1,6 +1,8 @@
 """Recurrent layers whose products are convolutions: ConvLSTM1D, ConvLSTM2D, ConvLSTM3D."""
 
 import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,8 @@ from jkeras.layers.recurrent_cells import (
     GateFields,
     gates,
 )
+from jkeras.core.weights.types import DataFormat
+from jkeras.kernel.spec import Spec
 
 WINDOW = (
     "filters kernel_size strides padding data_format dilation_rate activation recurrent_activation "
@@ -41,8 +45,8 @@ class ConvFields(GateFields):
     filters: int
     kernel_size: Sizes
     strides: Sizes = 1
-    padding: str = "valid"
-    data_format: str | None = None
+    padding: typing.Literal["valid", "same"] = "valid"
+    data_format: DataFormat | None = None
     dilation_rate: Sizes = 1
     unit_forget_bias: bool = True
 
@@ -65,7 +69,7 @@ class ConvLSTMCell(ConvFields, Cell):
     _hoist = True  # one large convolution; inside a loop its gradient is slow on a CPU
     _splits = False  # convolutions take one step, or vmap
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.seed_generator = SeedGenerator(self.seed)
         self._settle()
         for name in ("kernel_size", "strides", "dilation_rate"):
@@ -83,28 +87,28 @@ class ConvLSTMCell(ConvFields, Cell):
             )
 
     @property
-    def units(self):
+    def units(self) -> int:
         """The number of filters."""
         return self.filters
 
     @property
-    def state_size(self):
+    def state_size(self) -> list[int]:
         """The numbers of channels of h and c."""
         return [self.filters, self.filters]
 
     @property
-    def _axis(self):
+    def _axis(self) -> int:
         if self.data_format == "channels_first":
             return 1
         return -1
 
     @property
-    def _bias_initializer(self):
+    def _bias_initializer(self) -> Any:
         if self.unit_forget_bias:
             return ForgetBias(self.bias_initializer)
         return self.bias_initializer
 
-    def _input_size(self, x):
+    def _input_size(self, x: Spec) -> int:
         if None in x.shape[1:]:
             raise ValueError(
                 explain(
@@ -116,30 +120,32 @@ class ConvLSTMCell(ConvFields, Cell):
             )
         return x.shape[self._axis]
 
-    def attributes_when_built(self, x):
+    def attributes_when_built(self, x: Spec) -> dict[str, Any]:
         return {"_image_shape": x.shape[1:]}
 
-    def _kernel_shape(self, size):
+    def _kernel_shape(self, size: int) -> tuple[int, ...]:
         return (*self.kernel_size, size, 4 * self.filters)
 
-    def get_initial_state(self, batch_size=None):
+    def get_initial_state(self, batch_size: int | None = None) -> Any:
         """Zeros for h and c."""
         return self._zeros((batch_size, *self._image_shape))
 
-    def states_for(self, x):
+    def states_for(self, x: jax.Array) -> list[jax.Array]:
         """The initial states for the input of one step, whose images have a size."""
         return self._zeros(x.shape)
 
-    def _zeros(self, input_shape):
+    def _zeros(self, input_shape: tuple[int, ...]) -> list[jax.Array]:
         kernel = (*self.kernel_size, input_shape[self._axis], self.filters)
         inputs = [jax.ShapeDtypeStruct(s, self.compute_dtype) for s in (input_shape, kernel)]
         shape = jax.eval_shape(self._slide, *inputs).shape
         return [jnp.zeros(shape, self.compute_dtype)] * 2
 
-    def _slide(self, x, kernel):
+    def _slide(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
         return ops.conv(x, kernel, self.strides, self.padding, self.data_format, self.dilation_rate)
 
-    def project(self, w, x, masks):
+    def project(
+        self, w: Mapping[str, Any], x: jax.Array, masks: Sequence[jax.Array | None]
+    ) -> jax.Array:
         if x.ndim > self.rank + 2:  # all steps: (time, batch, ...)
             return jax.vmap(lambda step: self.project(w, step, masks))(x)
         z = gates(x, w["kernel"], masks, self._slide, self._axis)
@@ -147,13 +153,21 @@ class ConvLSTMCell(ConvFields, Cell):
             return z
         return z + (w["bias"] if self._axis == -1 else w["bias"].reshape(-1, *[1] * self.rank))
 
-    def recur(self, w, z, h, masks):
-        def slide(h, kernel):
+    def recur(
+        self, w: Mapping[str, Any], z: jax.Array, h: jax.Array, masks: Sequence[jax.Array | None]
+    ) -> jax.Array:
+        def slide(h: jax.Array, kernel: jax.Array) -> jax.Array:
             return ops.conv(h, kernel, 1, "same", self.data_format)
 
         return z + gates(h, w["recurrent_kernel"], masks, slide, self._axis)
 
-    def advance(self, w, z, states, masks):
+    def advance(
+        self,
+        w: Mapping[str, Any],
+        z: jax.Array,
+        states: tuple[jax.Array, ...],
+        masks: Sequence[jax.Array | None],
+    ) -> tuple[Any, ...]:
         _, c = states
         i, f, candidate, o = jnp.split(z, 4, axis=self._axis)
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(
@@ -175,8 +189,8 @@ class ConvLSTM(ConvFields, CellLayer):
             filters: int,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = 1,
-            padding: str = "valid",
-            data_format: str | None = None,
+            padding: typing.Literal["valid", "same"] = "valid",
+            data_format: DataFormat | None = None,
             dilation_rate: typed.Sizes = 1,
             activation: typed.Named = "tanh",
             recurrent_activation: typed.Named = "sigmoid",
@@ -207,7 +221,7 @@ class ConvLSTM(ConvFields, CellLayer):
         ) -> None: ...
 
     @property
-    def _input_ndim(self):
+    def _input_ndim(self) -> int:
         return self.rank + 3
 
 

@@ -1,7 +1,10 @@
 """Convolution layers over 1, 2 and 3 spatial axes: plain, transposed, depthwise and separable."""
 
 import typing
+from collections.abc import Mapping
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jkeras import ops
@@ -14,6 +17,11 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.typed import Sizes
 from jkeras.layers.base import activated, keeps_shape, shape_of_windows, sizes, spatial_axes
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
+from jkeras.core.weights.types import CausalPadding, DataFormat, OwnWeight, Padding
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Spec
+from jkeras.kernel.spec import Weight
 
 KERNEL = (
     "kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer "
@@ -28,8 +36,8 @@ class BaseConvolution(Layer):
 
     kernel_size: Sizes
     strides: Sizes = 1
-    padding: str = "valid"
-    data_format: str | None = None
+    padding: CausalPadding = "valid"
+    data_format: DataFormat | None = None
     dilation_rate: Sizes = 1
     activation: Activation = None
     use_bias: bool = True
@@ -45,7 +53,10 @@ class BaseConvolution(Layer):
     _stride_or_dilation = True  # at most one of the two may be larger than 1
     _shrinks = True  # with "valid" padding the kernel must fit into the input
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+        bias = OwnWeight()
+
+    def __post_init__(self) -> None:
         super().__post_init__()
         where = self._where
         for name in ("kernel_size", "strides", "dilation_rate"):
@@ -71,12 +82,12 @@ class BaseConvolution(Layer):
         self.input_spec = InputSpec(min_ndim=self.rank + 2)
 
     @property
-    def _channel_axis(self):
+    def _channel_axis(self) -> int:
         if self.data_format == "channels_last":
             return -1
         return 1
 
-    def _channels(self, x):
+    def _channels(self, x: Spec) -> int:
         """The number of channels of the input, checked."""
         if x.ndim != self.rank + 2 or x.shape[self._channel_axis] is None:
             raise ValueError(
@@ -103,11 +114,11 @@ class BaseConvolution(Layer):
                 )
         return x.shape[self._channel_axis]
 
-    def _new_channels(self, channels):
+    def _new_channels(self, channels: int | None) -> Any:
         """The number of output channels; None where sizes are not those of windows."""
         return None
 
-    def shape_by_rule(self, x):
+    def shape_by_rule(self, x: KerasTensor) -> Sizes | None:
         extents = [(k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate)]
         shape = shape_of_windows(self, x.shape, extents, self.strides)
         if shape is None or not keeps_shape(self.activation):
@@ -116,16 +127,16 @@ class BaseConvolution(Layer):
         shape[self._channel_axis] = new_channels
         return None if new_channels is None else tuple(shape)
 
-    def attributes_when_built(self, x):
+    def attributes_when_built(self, x: Spec) -> dict[str, Any]:
         axes = {self._channel_axis: x.shape[self._channel_axis]}
         return {"input_spec": InputSpec(min_ndim=self.rank + 2, axes=axes)}
 
-    def _with_bias(self, specs, size):
+    def _with_bias(self, specs: dict[str, Weight], size: int) -> dict[str, Any]:
         if self.use_bias:
             return {**specs, "bias": self.weight("bias", (size,))}
         return specs
 
-    def _options(self):
+    def _options(self) -> dict[str, Any]:
         """What the functions of `ops` take."""
         return {
             "strides": self.strides,
@@ -134,11 +145,11 @@ class BaseConvolution(Layer):
             "dilation_rate": self.dilation_rate,
         }
 
-    def _slide(self, w, x):
+    def _slide(self, w: Mapping[str, Any], x: jax.Array) -> jax.Array:
         """The convolution itself."""
         raise NotImplementedError
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         y = self._slide(w, x)
         if self.use_bias:
             bias = w["bias"]
@@ -171,8 +182,8 @@ class Convolution(BaseConvolution, LoraLayer):
             filters: int,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = 1,
-            padding: str = "valid",
-            data_format: str | None = None,
+            padding: CausalPadding = "valid",
+            data_format: DataFormat | None = None,
             dilation_rate: typed.Sizes = 1,
             groups: int = 1,
             activation: typed.Named = None,
@@ -191,7 +202,7 @@ class Convolution(BaseConvolution, LoraLayer):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.filters is not None and self.filters % self.groups:
             raise ValueError(
@@ -202,7 +213,7 @@ class Convolution(BaseConvolution, LoraLayer):
                 )
             )
 
-    def weight_specs(self, x):
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         channels = self._channels(x)
         if channels % self.groups:
             raise ValueError(
@@ -215,10 +226,10 @@ class Convolution(BaseConvolution, LoraLayer):
         kernel = self.weight("kernel", (*self.kernel_size, channels // self.groups, self.filters))
         return self._with_bias({"kernel": kernel}, self.filters)
 
-    def _new_channels(self, channels):
+    def _new_channels(self, channels: int | None) -> Any:
         return self.filters
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
         """The convolution without bias and activation, for subclasses that change the kernel
         first.
         """
@@ -232,7 +243,7 @@ class Convolution(BaseConvolution, LoraLayer):
             options["padding"] = "valid"
         return ops.conv(inputs, kernel, **options)
 
-    def _slide(self, w, x):
+    def _slide(self, w: Mapping[str, Any], x: jax.Array) -> jax.Array:
         return self.convolution_op(x, self.adapted(w))
 
 
@@ -319,9 +330,9 @@ class TransposedConvolution(BaseConvolution):
             filters: int,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = 1,
-            padding: str = "valid",
+            padding: Padding = "valid",
             output_padding: typed.Sizes | None = None,
-            data_format: str | None = None,
+            data_format: DataFormat | None = None,
             dilation_rate: typed.Sizes = 1,
             activation: typed.Named = None,
             use_bias: bool = True,
@@ -337,7 +348,10 @@ class TransposedConvolution(BaseConvolution):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+        kernel = OwnWeight()
+
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.output_padding is not None:
             self.output_padding = sizes(
@@ -352,11 +366,11 @@ class TransposedConvolution(BaseConvolution):
                     )
                 )
 
-    def weight_specs(self, x):
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         kernel = self.weight("kernel", (*self.kernel_size, self.filters, self._channels(x)))
         return self._with_bias({"kernel": kernel}, self.filters)
 
-    def _slide(self, w, x):
+    def _slide(self, w: Mapping[str, Any], x: jax.Array) -> jax.Array:
         return ops.conv_transpose(
             x, w["kernel"], output_padding=self.output_padding, **self._options()
         )
@@ -422,8 +436,8 @@ class Conv3DTranspose(TransposedConvolution):
             filters: int,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = (1, 1, 1),
-            padding: str = "valid",
-            data_format: str | None = None,
+            padding: Padding = "valid",
+            data_format: DataFormat | None = None,
             output_padding: typed.Sizes | None = None,
             dilation_rate: typed.Sizes = (1, 1, 1),
             activation: typed.Named = None,
@@ -460,9 +474,9 @@ class ChannelByChannel(BaseConvolution):
             self,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = 1,
-            padding: str = "valid",
+            padding: Padding = "valid",
             depth_multiplier: int = 1,
-            data_format: str | None = None,
+            data_format: DataFormat | None = None,
             dilation_rate: typed.Sizes = 1,
             activation: typed.Named = None,
             use_bias: bool = True,
@@ -478,15 +492,18 @@ class ChannelByChannel(BaseConvolution):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def weight_specs(self, x):
+    if typing.TYPE_CHECKING:
+        kernel = OwnWeight()
+
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         channels = self._channels(x)
         kernel = self.weight("depthwise", (*self.kernel_size, channels, self.depth_multiplier))
         return self._with_bias({"kernel": kernel}, channels * self.depth_multiplier)
 
-    def _new_channels(self, channels):
+    def _new_channels(self, channels: int | None) -> Any:
         return channels * self.depth_multiplier
 
-    def _slide(self, w, x):
+    def _slide(self, w: Mapping[str, Any], x: jax.Array) -> jax.Array:
         return ops.depthwise_conv(x, w["kernel"], **self._options())
 
 
@@ -541,8 +558,8 @@ class Separable(ChannelByChannel):
             filters: int,
             kernel_size: typed.Sizes,
             strides: typed.Sizes = 1,
-            padding: str = "valid",
-            data_format: str | None = None,
+            padding: Padding = "valid",
+            data_format: DataFormat | None = None,
             dilation_rate: typed.Sizes = 1,
             depth_multiplier: int = 1,
             activation: typed.Named = None,
@@ -562,7 +579,11 @@ class Separable(ChannelByChannel):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def weight_specs(self, x):
+    if typing.TYPE_CHECKING:
+        depthwise_kernel = OwnWeight()
+        pointwise_kernel = OwnWeight()
+
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         channels = self._channels(x)
         return self._with_bias(
             {
@@ -576,10 +597,10 @@ class Separable(ChannelByChannel):
             self.filters,
         )
 
-    def _new_channels(self, channels):
+    def _new_channels(self, channels: int | None) -> Any:
         return self.filters
 
-    def _slide(self, w, x):
+    def _slide(self, w: Mapping[str, Any], x: jax.Array) -> jax.Array:
         return ops.separable_conv(
             x, w["depthwise_kernel"], w["pointwise_kernel"], **self._options()
         )

@@ -1,5 +1,11 @@
 """Dense: an affine map of the last axis."""
 
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
 from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import layer
 from jkeras.core.record import (
@@ -15,6 +21,12 @@ from jkeras.layers.calibrated import CalibratedLayer
 from jkeras.layers.lora import AdaptedWeight
 from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import affine, contract_last
+from jkeras.core.weights.types import OwnWeight
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Spec
+from jkeras.kernel.spec import Weight
+from jkeras.core.weights.types import Sizes
 
 
 @layer("keras.layers")
@@ -55,7 +67,10 @@ class Dense(CalibratedLayer):
     announces_compute_dtype = True
     keeps_samples = True
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+        bias = OwnWeight()
+
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.units, int) or self.units <= 0:
             raise ValueError(
@@ -64,21 +79,21 @@ class Dense(CalibratedLayer):
             )
         self.input_spec = InputSpec(min_ndim=2)
 
-    def weight_specs(self, x):
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         specs = {"kernel": self.weight("kernel", (x.shape[-1], self.units))}
         if self.use_bias:
             specs["bias"] = self.weight("bias", (self.units,))
         return specs
 
-    def attributes_when_built(self, x):
+    def attributes_when_built(self, x: Spec) -> dict[str, Any]:
         return {"input_spec": InputSpec(min_ndim=2, axes={-1: x.shape[-1]})}
 
-    def shape_by_rule(self, x):
+    def shape_by_rule(self, x: KerasTensor) -> Sizes | None:
         return (*x.shape[:-1], self.units) if keeps_shape(self.activation) else None
 
     contract = staticmethod(contract_last)
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         if w.keys() == {"kernel", "bias"} and not self.lora_rank:
             y = affine(x, w["kernel"], w["bias"])
         else:

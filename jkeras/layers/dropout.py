@@ -1,7 +1,9 @@
 """Noise in training: dropout in its variants, Gaussian noise; and the penalty on activities."""
 
 import typing
+from collections.abc import Mapping
 
+import jax
 import jax.numpy as jnp
 
 from jkeras import random
@@ -17,9 +19,12 @@ from jkeras.core.names.typed import fields
 from jkeras.kernel.numbers import is_zero, like
 from jkeras.layers.base import ReadyLayer, refuse_others
 from jkeras.regularizers import L1L2
+from jkeras.core.weights.types import DataFormat
+from jkeras.core.run.context import Context
+from jkeras.core.weights.types import PerAxis, Sizes, Structure
 
 
-def _is_positive(size):
+def _is_positive(size: PerAxis) -> bool:
     return isinstance(size, int) and size > 0
 
 
@@ -29,7 +34,7 @@ class _Noise(ReadyLayer):
     _amount = "rate"  # name of the field, in [0, 1], that is 0 for no noise
     call_context = {"training": False}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         amount = getattr(self, self._amount)
         check_number(self._amount, amount)
@@ -42,18 +47,18 @@ class _Noise(ReadyLayer):
         if amount > 0:
             self.seed_generator = SeedGenerator(self.seed)
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         if not ctx.training or is_zero(getattr(self, self._amount)):
             return inputs
         return self.disturb(inputs, ctx.key)
 
-    def compute_output_spec(self, inputs, **kwargs):
+    def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Structure:
         """The input's shape: nothing to trace, a `noise_shape` for one batch size need not fit
         another.
         """
         return KerasTensor(inputs.shape, self.compute_dtype)
 
-    def disturb(self, inputs, key):
+    def disturb(self, inputs: Any, key: jax.Array) -> jax.Array:
         """The input with noise from a key."""
         raise NotImplementedError
 
@@ -78,7 +83,7 @@ class Dropout(_Noise):
     noise_shape: tuple | list | None = None
     seed: Any = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         shape = self.noise_shape
         if shape is None:
@@ -96,12 +101,12 @@ class Dropout(_Noise):
             )
         self.noise_shape = tuple(shape)
 
-    def disturb(self, inputs, key):
+    def disturb(self, inputs: jax.Array, key: jax.Array) -> jax.Array:
         return random.dropout(
             inputs, self.rate, noise_shape=self.mask_shape(inputs.shape), seed=key
         )
 
-    def mask_shape(self, shape):
+    def mask_shape(self, shape: Sizes) -> Any:
         """The shape of the random mask for an input's shape."""
         return self.noise_shape
 
@@ -110,25 +115,25 @@ class Dropout(_Noise):
 class _SpatialDropout(Dropout):
     """Dropout of whole channels (Tompson et al. 2014, arXiv:1411.4280)."""
 
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ndim = None
 
-    def _base_init(self, **kwargs):
+    def _base_init(self, **kwargs: Any) -> None:
         refuse_others(type(self), kwargs, ("name", "dtype"))
         super()._base_init(**kwargs)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.data_format = standardize_data_format(self.data_format)
         self.input_spec = InputSpec(ndim=self._ndim)
 
-    def mask_shape(self, shape):
+    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         ones = (1,) * (self._ndim - 2)
         if self.data_format == "channels_first":
             return (*shape[:2], *ones)
         return (shape[0], *ones, shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**self.field_config(), "name": self.name, "dtype": self.dtype}
 
 
@@ -174,7 +179,7 @@ class SpatialDropout2D(_SpatialDropout):
         def __init__(
             self,
             rate: float,
-            data_format: str | None = None,
+            data_format: DataFormat | None = None,
             seed: typing.Any = None,
             *,
             activity_regularizer: typed.Regularization = None,
@@ -199,7 +204,7 @@ class SpatialDropout3D(_SpatialDropout):
         def __init__(
             self,
             rate: float,
-            data_format: str | None = None,
+            data_format: DataFormat | None = None,
             seed: typing.Any = None,
             *,
             activity_regularizer: typed.Regularization = None,
@@ -222,7 +227,7 @@ class GaussianDropout(_Noise):
     rate: float
     seed: Any = None
 
-    def disturb(self, inputs, key):
+    def disturb(self, inputs: Any, key: jax.Array) -> Any:
         deviation = like((self.rate / (1.0 - self.rate)) ** 0.5, inputs)
         return inputs * random.normal(
             inputs.shape, mean=1.0, stddev=deviation, dtype=self.compute_dtype, seed=key
@@ -245,7 +250,7 @@ class GaussianNoise(_Noise):
     seed: Any = None
     _amount = "stddev"
 
-    def disturb(self, inputs, key):
+    def disturb(self, inputs: Any, key: jax.Array) -> Any:
         return inputs + random.normal(
             inputs.shape, stddev=like(self.stddev, inputs), dtype=self.compute_dtype, seed=key
         )
@@ -273,7 +278,7 @@ class AlphaDropout(_Noise):
     noise_shape: tuple | list | None = None
     seed: Any = None
 
-    def disturb(self, inputs, key):
+    def disturb(self, inputs: Any, key: jax.Array) -> Any:
         noise_shape = self.noise_shape
         if noise_shape is None:
             noise_shape = inputs.shape
@@ -303,14 +308,14 @@ class ActivityRegularization(ReadyLayer):
     l1: float = 0.0
     l2: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.activity_regularizer = L1L2(l1=self.l1, l2=self.l2)
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return inputs
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["activity_regularizer"]
         return config

@@ -1,11 +1,16 @@
 """EinsumDense: an affine map along the axes that an equation names."""
 
+import typing
+
 import copy
 import math
 import re
 import string
 from types import MappingProxyType
+from collections.abc import Mapping
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError, explain
@@ -21,6 +26,11 @@ from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import einsum_with_kernel
 from jkeras.quantizers.coding import Coding
 from jkeras.quantizers.groups import rows_and_columns
+from jkeras.core.weights.types import OwnWeight
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Spec
+from jkeras.kernel.spec import Weight
+from jkeras.core.weights.types import DType, Structure
 
 
 @layer("keras.layers")
@@ -62,14 +72,17 @@ class EinsumDense(CalibratedLayer):
     writes_activity_regularizer = True
     announces_compute_dtype = True
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+        bias = OwnWeight()
+
+    def __post_init__(self) -> None:
         super().__post_init__()
         shape = self.output_shape
         if isinstance(shape, int):
             shape = (shape,)
         self.output_shape = tuple(shape)
 
-    def weight_specs(self, x):
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         kernel, bias = einsum_weight_shapes(
             self.equation, self.bias_axes, x.shape, self.output_shape, self._where
         )
@@ -78,10 +91,10 @@ class EinsumDense(CalibratedLayer):
             specs["bias"] = self.weight("bias", bias)
         return specs
 
-    def attributes_when_built(self, x):
+    def attributes_when_built(self, x: Spec) -> dict[str, Any]:
         return {"_axes": spelled(self.equation, len(x.shape))}
 
-    def _scaled_initializer(self):
+    def _scaled_initializer(self) -> Any:
         """The kernel's initializer; where it scales by fans, with the equation's axes of input and
         output.
         """
@@ -97,7 +110,7 @@ class EinsumDense(CalibratedLayer):
         scaled.output_axes = [i for i, letter in enumerate(kernel) if letter in outputs]
         return scaled
 
-    def compute_output_spec(self, x, **kwargs):
+    def compute_output_spec(self, x: Any, **kwargs: Any) -> Structure:
         """A size that `output_shape` leaves open stays open, even where the input has it: so do
         Keras's shapes.
         """
@@ -109,16 +122,18 @@ class EinsumDense(CalibratedLayer):
         shape = [None if i in open_axes else d for i, d in enumerate(out.shape)]
         return KerasTensor(shape, out.dtype)
 
-    def contract(self, x, kernel, preferred_element_type=None):
+    def contract(
+        self, x: jax.Array, kernel: jax.Array, preferred_element_type: DType | None = None
+    ) -> jax.Array:
         return einsum_with_kernel(self.equation, x, kernel, preferred_element_type)
 
-    def low_rank_product(self, x, a, b):
+    def low_rank_product(self, x: jax.Array, a: jax.Array, b: jax.Array) -> Any:
         inputs, kernel, outputs = re.split(",|->", self.equation)
         cut, rank = a.ndim - 1, _free_letter(self.equation)
         equation = f"{inputs},{kernel[:cut]}{rank},{rank}{kernel[cut:]}->{outputs}"
         return jnp.einsum(equation, x, a, b)
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         y = self.product(x, w, ctx)
         if self.bias_axes is not None:
             y = y + w["bias"]
@@ -126,14 +141,14 @@ class EinsumDense(CalibratedLayer):
 
     # ------------------------------------------------------------ in few bits
 
-    def _summed(self):
+    def _summed(self) -> tuple[Any, ...]:
         """The kernel's axes that products sum over, and the letters of its other axes."""
         _, kernel, outputs = self._axes
         return tuple(i for i, c in enumerate(kernel) if c not in outputs), "".join(
             c for c in kernel if c in outputs
         )
 
-    def codings(self, bits, block):
+    def codings(self, bits: int, block: int) -> dict[str, Any]:
         """8 bits: a scale for each index of the output; 4 bits: the kernel as (summed, other)
         matrix.
         """
@@ -145,12 +160,12 @@ class EinsumDense(CalibratedLayer):
             return {"kernel": Coding(8, summed, -1, None)}
         return {"kernel": Coding(4, 0, -1, columns, block, whole=False)}
 
-    def _make_quantized(self, mode):
+    def _make_quantized(self, mode: str) -> None:
         super()._make_quantized(mode)
         if mode == "gptq":
             _, self.gptq_unpacked_column_size = rows_and_columns(self._float_shapes["kernel"])
 
-    def encode(self, name, value, quantizer=None):
+    def encode(self, name: str, value: jax.Array, quantizer: Any = None) -> dict[str, Any]:
         """The arrays that stand for the kernel; a scale of 8 bits has the axes of the output."""
         if self.is_in_groups:
             return super().encode(name, value, quantizer)
@@ -162,7 +177,7 @@ class EinsumDense(CalibratedLayer):
             "kernel_scale": relabel(encoded["kernel_scale"], self._summed()[1], self._axes[2]),
         }
 
-    def decode(self, name, w):
+    def decode(self, name: str, w: Mapping[str, Any]) -> jax.Array:
         """The float kernel that the layer's arrays stand for."""
         if self.is_in_groups:
             return super().decode(name, w)
@@ -170,18 +185,18 @@ class EinsumDense(CalibratedLayer):
             w = {**w, "kernel_scale": relabel(w["kernel_scale"], self._axes[2], self._summed()[1])}
         return super().decode(name, w).reshape(self._float_shapes[name])
 
-    def round_inputs(self, x, quantizer):
+    def round_inputs(self, x: jax.Array, quantizer: Any) -> Any:
         """(rounded inputs, their scale with the axes of the output)."""
         inputs, _, outputs = self._axes
         x, scale = quantizer(x, axis=tuple(i for i, c in enumerate(inputs) if c not in outputs))
         return x, relabel(scale, inputs, outputs)
 
 
-def _free_letter(equation):
+def _free_letter(equation: str) -> Any:
     return next(letter for letter in string.ascii_letters if letter not in equation)
 
 
-def spelled(equation, ndim):
+def spelled(equation: str, ndim: int) -> tuple[str, ...]:
     """The letters of an equation's inputs, kernel and outputs for inputs of `ndim` axes, with
     letters for "...".
 
@@ -198,7 +213,7 @@ def spelled(equation, ndim):
     return inputs.replace("0", batch), kernel, outputs.replace("0", batch)
 
 
-def relabel(x, source, target):
+def relabel(x: jax.Array, source: str, target: str) -> jax.Array:
     """x with axes named by the letters of `target`: axes only in `source`, of size 1, go; others of
     size 1 come.
 
@@ -209,7 +224,7 @@ def relabel(x, source, target):
     return jnp.expand_dims(kept, [i for i, c in enumerate(target) if c not in source])
 
 
-def _named_sizes(letters, shape):
+def _named_sizes(letters: str, shape: tuple[int | None, ...]) -> list[tuple[Any, ...]]:
     """(letter, size) of the axes of a shape, without those that "0" stands for."""
     left, elided, right = letters.partition("0")
     pairs = list(zip(left, shape))
@@ -218,7 +233,13 @@ def _named_sizes(letters, shape):
     return pairs
 
 
-def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):
+def einsum_weight_shapes(
+    equation: str,
+    bias_axes: str | None,
+    input_shape: tuple[int, ...],
+    output_shape: tuple[int | None, ...],
+    where: str,
+) -> tuple[tuple[Any, ...], ...] | tuple[tuple[Any, ...] | None, ...]:
     """Shapes of the kernel and the bias (None without one) that an einsum equation asks for.
 
     The sizes of the input's letters come from `input_shape`, those of the output's from
@@ -259,7 +280,13 @@ def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):
     return tuple(sizes[c] for c in kernel), _bias_shape(bias_axes, outputs, sizes, elided, where)
 
 
-def _letter_sizes(inputs, input_shape, outputs, output_shape, where):
+def _letter_sizes(
+    inputs: str,
+    input_shape: tuple[int, ...],
+    outputs: str,
+    output_shape: tuple[int | None, ...],
+    where: str,
+) -> dict[str, Any]:
     """The sizes of the letters of input and output, None where none is known."""
     sizes = {}
     for letter, size in _named_sizes(inputs, input_shape):
@@ -281,7 +308,9 @@ def _letter_sizes(inputs, input_shape, outputs, output_shape, where):
     return sizes
 
 
-def _bias_shape(bias_axes, outputs, sizes, elided, where):
+def _bias_shape(
+    bias_axes: str | None, outputs: str, sizes: dict[str, Any], elided: int, where: str
+) -> tuple[int, ...] | None:
     """The bias has the size of its axes, and 1 on the output's axes to the right of the first of
     them.
 

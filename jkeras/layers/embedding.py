@@ -2,6 +2,7 @@
 
 import typing
 import warnings
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,12 @@ from jkeras.layers.quantized import Quantization
 from jkeras.quantizers.coding import Coding
 from jkeras.quantizers.configs import QuantizationConfig
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
+from jkeras.core.weights.types import OwnWeight
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Weight
+from jkeras.core.run.call import Call
+from jkeras.core.weights.types import DType, Sizes, Structure
 
 TABLE = (
     "input_dim, output_dim, {}embeddings_initializer, embeddings_regularizer, "
@@ -54,7 +61,9 @@ class _Table(LoraLayer):
     quantization_modes = ("int8", "int4")
     adapts_integers = ("embeddings",)
 
-    def _base_init(self, weights=None, input_length=None, **kwargs):
+    def _base_init(
+        self, weights: Any = None, input_length: int | None = None, **kwargs: Any
+    ) -> None:
         super()._base_init(**kwargs)
         if input_length is not None:
             warnings.warn("Argument `input_length` is deprecated. Just remove it.", stacklevel=4)
@@ -62,7 +71,7 @@ class _Table(LoraLayer):
             weights = weights[0]
         self.set_untracked(_first_table=weights)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("input_dim", "output_dim"):
             size = getattr(self, name)
@@ -93,11 +102,11 @@ class _Table(LoraLayer):
                 )
             self.build()
 
-    def weight_specs(self, inputs=None):
+    def weight_specs(self, inputs: Any = None) -> dict[str, Weight]:
         table, initializer = self._first_table, None
         if table is not None:
 
-            def initializer(shape, dtype=None):
+            def initializer(shape: Sizes, dtype: Any = None) -> Any:
                 return jnp.asarray(table, dtype=dtype)
 
         return {
@@ -106,12 +115,12 @@ class _Table(LoraLayer):
             )
         }
 
-    def _ids(self, cls):
+    def _ids(self, cls) -> Ids:
         """The numbers that are rows; None: a subclass may make others of them first."""
         is_own = self.is_lifted() or type(self).forward is not cls.forward
         return None if is_own else Ids(self.input_dim)
 
-    def look_up(self, w, ids):
+    def look_up(self, w: Mapping[str, Any], ids: jax.Array) -> jax.Array:
         """The rows of the table for `ids`; an id that a sparse array leaves out is 0."""
         ids = dense(ids)
         if ids.dtype == "uint32":
@@ -132,11 +141,11 @@ class _Table(LoraLayer):
             rows += jnp.take(change.a, ids, axis=0) @ change.scaled_b
         return rows.astype(self.compute_dtype)
 
-    def codings(self, bits, block):
+    def codings(self, bits: int, block: int) -> dict[str, Any]:
         """A row shares a scale, or each of its blocks."""
         return {"embeddings": Coding(bits, -1, -1, self.output_dim, block)}
 
-    def mask_of_ids(self, ids):
+    def mask_of_ids(self, ids: jax.Array) -> Any:
         """Where an id is not the padding 0; None without `mask_zero`."""
         if self.mask_zero:
             return ops.not_equal(dense(ids), 0)
@@ -185,16 +194,16 @@ class Embedding(_Table):
         ) -> None: ...
 
     @property
-    def type_of_numbers(self):
+    def type_of_numbers(self) -> Ids:
         return self._ids(Embedding)
 
-    def shape_by_rule(self, x):
+    def shape_by_rule(self, x: KerasTensor) -> Sizes | None:
         return (*x.shape, self.output_dim)
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return self.look_up(w, inputs)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Structure:
         return self.mask_of_ids(inputs)
 
 
@@ -248,7 +257,10 @@ class ReversibleEmbedding(_Table):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def weight_specs(self, inputs=None):
+    if typing.TYPE_CHECKING:
+        reverse_embeddings = OwnWeight()
+
+    def weight_specs(self, inputs: Any = None) -> dict[str, Weight]:
         specs = super().weight_specs(inputs)
         if not self.tie_weights:
             specs["reverse_embeddings"] = self.weight(
@@ -258,10 +270,12 @@ class ReversibleEmbedding(_Table):
             )
         return specs
 
-    def type_of_call(self, inputs, reverse=False):
+    def type_of_call(self, inputs: Any, reverse: bool = False) -> Any:
         return None if reverse else self._ids(ReversibleEmbedding)
 
-    def forward(self, w, inputs, *, reverse=False, ctx):
+    def forward(
+        self, w: Mapping[str, Any], inputs: jax.Array, *, reverse: bool = False, ctx: Context
+    ) -> jax.Array:
         if not reverse:
             return self.look_up(w, inputs)
         logits = self._score(w, inputs)
@@ -269,7 +283,7 @@ class ReversibleEmbedding(_Table):
             return logits
         return jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
 
-    def _score(self, w, vectors):
+    def _score(self, w: Mapping[str, Any], vectors: jax.Array) -> jax.Array:
         if "embeddings_scale" in w:
             if self.tie_weights:
                 scores = self.quantized_product(vectors, w, _times_rows, "embeddings")
@@ -289,40 +303,40 @@ class ReversibleEmbedding(_Table):
     # ------------------------------------------------------------ in few bits
 
     @property
-    def quantized_weights(self):
+    def quantized_weights(self) -> Any:
         """The names of the weights that integers stand for."""
         if self.tie_weights:
             return ("embeddings",)
         return ("embeddings", "reverse_embeddings")
 
-    def codings(self, bits, block):
+    def codings(self, bits: int, block: int) -> dict[str, Any]:
         """The table of the way back has its scales along the other axis."""
         return {
             **super().codings(bits, block),
             "reverse_embeddings": Coding(bits, 0, 0, self.output_dim, block),
         }
 
-    def _part_dtype(self, key, array):
+    def _part_dtype(self, key: str, array: jax.Array) -> Any:
         # Keras keeps these as floats
         if key == "reverse_embeddings_zero":
             return None
         return array.dtype
 
     @property
-    def activation_quantizer(self):
+    def activation_quantizer(self) -> Any:
         """What rounds the vectors whose scores are asked for."""
         return QuantizationConfig.activation_quantizer_or_default(
             self.quantization_config, AbsMaxQuantizer()
         )
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Structure:
         return None  # it depends on the direction: see below
 
-    def pass_masks(self, run, call, outputs):
+    def pass_masks(self, run: Any, call: Call, outputs: jax.Array) -> None:
         forth = self.mask_zero and not call.arguments.get("reverse")
         if forth and not is_symbolic(outputs):
             run.set_mask(outputs, self.mask_of_ids(call.first))
 
 
-def _times_rows(x, table, preferred_element_type=None):
+def _times_rows(x: jax.Array, table: jax.Array, preferred_element_type: DType | None = None) -> Any:
     return jnp.matmul(x, table.T, preferred_element_type=preferred_element_type)

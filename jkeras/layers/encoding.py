@@ -2,6 +2,8 @@
 
 import functools
 import typing
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +20,9 @@ from jkeras.core.session.settings import floatx
 from jkeras.layers.base import DataLayer, refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, encoded_shape, texts
 from jkeras.ops.fingerprint import farmhash64, fingerprint_cat, siphash64
+from jkeras.core.weights.types import OutputMode
+from jkeras.core.run.context import Context
+from jkeras.core.weights.types import Structure
 
 CROSS_KEY = 0xDECAFCAFFE  # TensorFlow's start of the hash of a cross
 
@@ -38,12 +43,12 @@ class CategoryEncoding(DataLayer):
     """
 
     num_tokens: int | None = None
-    output_mode: str = "multi_hot"
+    output_mode: OutputMode = "multi_hot"
     sparse: bool = False
     computes_in_float = False
     takes_ids = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.output_mode == "binary":
             self.output_mode = "multi_hot"
         check_output_mode(
@@ -58,7 +63,14 @@ class CategoryEncoding(DataLayer):
                 received = f"num_tokens={self.num_tokens}"
                 raise ValueError(violated(self._where, rule, received, unknown))
 
-    def forward(self, w, inputs, count_weights=None, *, ctx=None):
+    def forward(
+        self,
+        w: Mapping[str, Any],
+        inputs: jax.Array,
+        count_weights: Any = None,
+        *,
+        ctx: Context | None = None,
+    ) -> jax.Array:
         if count_weights is not None:
             if self.output_mode != "count":
                 raise ValueError(
@@ -81,14 +93,16 @@ class CategoryEncoding(DataLayer):
             sparse=self.sparse,
         )
 
-    def compute_output_spec(self, inputs, count_weights=None, **kwargs):
+    def compute_output_spec(
+        self, inputs: Any, count_weights: Any = None, **kwargs: Any
+    ) -> Structure:
         return KerasTensor(
             encoded_shape(inputs.shape, self.output_mode, self.num_tokens),
             self.compute_dtype,
             sparse=self.sparse,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {k: v for k, v in super().get_config().items() if k != "sparse"}
 
 
@@ -115,17 +129,17 @@ class Discretization(DataLayer):
     bin_boundaries: Any = None
     num_bins: int | None = None
     epsilon: float = 0.01
-    output_mode: str = "int"
+    output_mode: OutputMode = "int"
     sparse: bool = False
     # the dtype is that of the output; the inputs meet the boundaries as they are
     computes_in_float = False
     takes_floats = True
 
-    def _base_init(self, **kwargs):
+    def _base_init(self, **kwargs: Any) -> None:
         refuse_others(type(self), kwargs, ("name", "dtype"))
         super()._base_init(**kwargs)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_output_mode(self, sparse=True)
         received = f"num_bins={self.num_bins} and bin_boundaries={self.bin_boundaries}"
         if self.num_bins is not None and self.bin_boundaries is not None:
@@ -152,7 +166,7 @@ class Discretization(DataLayer):
         if not self.bin_boundaries:
             self.summary = np.zeros((2, 0), "float32")
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         if self.bin_boundaries is None:
             raise ValueError(
                 f"{self._where}: there are no bins yet. You need to pass `bin_boundaries` or to "
@@ -162,41 +176,41 @@ class Discretization(DataLayer):
         return encoded(bins, self.output_mode, self._depth, self.output_dtype, sparse=self.sparse)
 
     @property
-    def input_dtype(self):
+    def input_dtype(self) -> Any:
         """The dtype of the values, whatever that of the layer is."""
         return floatx()
 
     @property
-    def output_dtype(self):
+    def output_dtype(self) -> str:
         """The dtype of what comes out."""
         if self.output_mode == "int":
             return "int32"
         return self.compute_dtype
 
     @property
-    def _depth(self):
+    def _depth(self) -> int:
         """The length of a row."""
         if self.bin_boundaries is None:
             return self.num_bins
         return len(self.bin_boundaries) + 1
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         if len(input_shape) == 0 and self.output_mode != "int":
             return (self._depth,)  # what Keras says, although a row comes with a batch axis
         return super().compute_output_shape(input_shape)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Any) -> Structure:
         return KerasTensor(
             encoded_shape(inputs.shape, self.output_mode, self._depth),
             self.output_dtype,
             sparse=self.sparse,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**self.field_config(), "name": self.name, "dtype": self.variable_dtype}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         boundaries = config.get("bin_boundaries")
         if boundaries is None or config.get("num_bins") is None:
             return cls(**config)
@@ -206,7 +220,7 @@ class Discretization(DataLayer):
 
     # ------------------------------------------------------------ learning the bins
 
-    def adapt(self, data, steps=None):
+    def adapt(self, data: Any, steps: Any = None) -> None:
         """Sets the boundaries so that the values of `data` fall into the bins evenly.
 
         Args:
@@ -232,7 +246,7 @@ class Discretization(DataLayer):
                 self.update_state(batch)
         self.finalize_state()
 
-    def update_state(self, data):
+    def update_state(self, data: Any) -> None:
         """Takes another batch into account."""
         refuse_masked(data, "data")
         values = np.sort(np.asarray(data, "float32").ravel())
@@ -250,31 +264,31 @@ class Discretization(DataLayer):
         both = np.concatenate([np.stack([kept, np.full_like(kept, step)]), self.summary], axis=1)
         self.summary = _compressed(both[:, np.argsort(both[0])], self.epsilon)
 
-    def finalize_state(self):
+    def finalize_state(self) -> None:
         """Makes the boundaries from what was seen."""
         if self.num_bins is not None:
             self.bin_boundaries = _compressed(self.summary, 1.0 / self.num_bins)[0, :-1].tolist()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets what was seen."""
         if self.num_bins is not None:
             self.summary = np.zeros((2, 0), "float32")
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Nothing: the boundaries are in the config."""
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Takes the summary from files of older versions of Keras."""
         if len(store) == 1:
             self.summary = np.asarray(store["0"])
 
 
-def _is_sorted(boundaries):
+def _is_sorted(boundaries: list[Any]) -> bool:
     """Whether none is below the one before it, or NaN."""
     return all(a <= b for a, b in zip(boundaries, boundaries[1:]))
 
 
-def _first(batches, count):
+def _first(batches, count: int) -> Iterator[Any]:
     for i, batch in enumerate(batches):
         if i == count:
             return
@@ -283,7 +297,7 @@ def _first(batches, count):
         yield batch
 
 
-def _compressed(summary, epsilon):
+def _compressed(summary, epsilon: float) -> Any:
     """About 1 / epsilon values that stand for all: their ranks are evenly spaced, interpolated
     between those known.
     """
@@ -302,7 +316,7 @@ def _compressed(summary, epsilon):
 # ---------------------------------------------------------------- hashes
 
 
-def as_salt(salt, where):
+def as_salt(salt: Any, where: str) -> Any:
     """A salt as a list of two integers, or None."""
     if salt is None:
         return None
@@ -313,7 +327,7 @@ def as_salt(salt, where):
     raise ValueError(explain(where, "`salt` to be an integer or two of them", f"salt={salt!r}"))
 
 
-def hashed(values, bins, salt=None, encoding="utf-8"):
+def hashed(values: Any, bins: int, salt: Any = None, encoding: str = "utf-8") -> np.ndarray:
     """Texts or whole numbers as numbers below `bins`, by FarmHash64, with a salt by SipHash.
 
     >>> hashed(np.array(["A", "B", "C"]), 3).tolist()
@@ -338,14 +352,14 @@ class HashLayer(HostLayer):
     """Base of layers whose numbers of bins are int64 unless a dtype is given."""
 
     num_bins: int
-    output_mode: str = "int"
+    output_mode: OutputMode = "int"
     sparse: bool = False
 
-    def _base_init(self, dtype=None, **kwargs):
+    def _base_init(self, dtype: Any = None, **kwargs: Any) -> None:
         super()._base_init(dtype=dtype, **kwargs)
         self._own_dtype = dtype is not None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.num_bins is None or self.num_bins <= 0:
             raise ValueError(
@@ -359,7 +373,7 @@ class HashLayer(HostLayer):
         if not self._own_dtype and self.output_mode == "int":
             self.dtype_policy = "int64"
 
-    def rows(self, indices):
+    def rows(self, indices: Any) -> jax.Array:
         # int64 is int32 unless 64-bit types are on
         dtype = jax.dtypes.canonicalize_dtype(self.compute_dtype)
         return encoded(indices, self.output_mode, self.num_bins, dtype)
@@ -390,7 +404,7 @@ class Hashing(HashLayer):
             num_bins: int,
             mask_value: typing.Any = None,
             salt: typing.Any = None,
-            output_mode: str = "int",
+            output_mode: OutputMode = "int",
             sparse: bool = False,
             *,
             activity_regularizer: typed.Regularization = None,
@@ -398,7 +412,7 @@ class Hashing(HashLayer):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_output_mode(
             self, rule="Invalid value for argument `output_mode`. Expected one of the known ones"
@@ -414,7 +428,7 @@ class Hashing(HashLayer):
             )
         self.salt = as_salt(self.salt, self._where)
 
-    def indices(self, inputs):
+    def indices(self, inputs: Any) -> np.ndarray:
         array = np.asarray(inputs)
         if self.mask_value is None or self.num_bins == 1:
             return hashed(array, self.num_bins, self.salt)
@@ -424,7 +438,7 @@ class Hashing(HashLayer):
             masked = array == self.mask_value
         return np.where(masked, 0, hashed(array, self.num_bins - 1, self.salt) + 1)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Any) -> Structure:
         return KerasTensor(
             encoded_shape(inputs.shape, self.output_mode, self.num_bins), self.compute_dtype
         )
@@ -445,16 +459,16 @@ class HashedCrossing(HashLayer):
     [1, 4]
     """
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_output_mode(self, ("int", "one_hot"))
 
-    def indices(self, inputs):
+    def indices(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
         columns = self._columns(inputs)
         flat = zip(*(column.ravel().tolist() for column in columns))
         return np.array([self._bin(row) for row in flat]).reshape(columns[0].shape)
 
-    def _bin(self, row):
+    def _bin(self, row: tuple[Any, ...]) -> int:
         result = CROSS_KEY
         for value in row:
             if isinstance(value, int):
@@ -464,7 +478,7 @@ class HashedCrossing(HashLayer):
             result = fingerprint_cat(result, number)
         return result % self.num_bins
 
-    def _columns(self, inputs):
+    def _columns(self, inputs: tuple[np.ndarray, ...]) -> list[np.ndarray]:
         if not isinstance(inputs, (list, tuple)):
             raise ValueError(
                 violated(self._where, "it should be called on a list or tuple of features", inputs)
@@ -490,21 +504,21 @@ class HashedCrossing(HashLayer):
                 raise ValueError(violated(self._where, rule, received))
         return list(map(_integers_or_texts, columns))
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Any) -> Structure:
         return KerasTensor(
             encoded_shape(inputs[0].shape, self.output_mode, self.num_bins), self.compute_dtype
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**self.field_config(), "name": self.name, "dtype": self.variable_dtype}
 
 
-def _is_column(shape):
+def _is_column(shape: tuple[int, ...]) -> bool:
     """Whether a feature has a value for each sample: (), (batch,) or (batch, 1)."""
     return len(shape) < 2 or shape[1:] == (1,)
 
 
-def _integers_or_texts(column):
+def _integers_or_texts(column: np.ndarray) -> np.ndarray:
     """Whole numbers as they are, everything else as texts."""
     if column.dtype.kind in "iu":
         return column

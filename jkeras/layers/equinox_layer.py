@@ -14,12 +14,12 @@ from jkeras.core.record import Any
 from jkeras.layers.jax_layer import JaxLayer
 
 
-def parted(module):
+def parted(module: str) -> tuple[Any, ...]:
     """(floats, static): a module twice, with None in place of what the other has; floats are what
     is trained.
     """
 
-    def is_trained(leaf):
+    def is_trained(leaf: jax.Array) -> bool:
         return isinstance(leaf, (np.ndarray, jax.Array)) and is_float(str(leaf.dtype))
 
     return (
@@ -28,7 +28,7 @@ def parted(module):
     )
 
 
-def joined(floats, static):
+def joined(floats, static) -> Any:
     """The module of `parted`."""
     return jax.tree_util.tree_map(
         lambda a, b: b if a is None else a, floats, static, is_leaf=lambda leaf: leaf is None
@@ -72,14 +72,16 @@ class EquinoxLayer(JaxLayer):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         floats, static = parted(self.module)
         self.set_untracked(_given_arrays=(floats, None), _static=static)
         self._takes_key = "key" in inspect.signature(type(self.module).__call__).parameters
         self.call_fn = self._run
         super().__post_init__()
 
-    def _run(self, params, rng, inputs, training):
+    def _run(
+        self, params: Any, rng: jax.Array | None, inputs: jax.Array, training: bool
+    ) -> jax.Array:
         import equinox
 
         module = equinox.nn.inference_mode(joined(params, self._static), value=not training)
@@ -92,7 +94,7 @@ class EquinoxLayer(JaxLayer):
         keys = jax.random.split(rng, jax.tree_util.tree_leaves(inputs)[0].shape[0])
         return jax.vmap(lambda x, key: module(x, key=key))(inputs, keys)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         raise NotImplementedError(
             explain(
                 self._where,

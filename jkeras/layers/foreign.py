@@ -1,7 +1,10 @@
 """Layers of other frameworks, which cannot run under JAX: making one says what to use instead."""
 
+from typing import Any
+
 from jkeras.core.layer import Layer
 from jkeras.core.names.registry import public
+from jkeras.core.weights.types import Sizes
 
 
 @public("keras.layers.TorchModuleWrapper")
@@ -21,7 +24,9 @@ class TorchModuleWrapper(Layer):
     use JaxLayer
     """
 
-    def __init__(self, module, name=None, output_shape=None, **kwargs):
+    def __init__(
+        self, module: Any, name: str | None = None, output_shape: Sizes | None = None, **kwargs: Any
+    ) -> None:
         raise NotImplementedError(
             "A module of PyTorch cannot run inside a compiled JAX program. Write the module with "
             "jkeras layers, or wrap a JAX version of it in `JaxLayer` or `FlaxLayer`."
@@ -48,13 +53,13 @@ class TFSMLayer(Layer):
 
     def __init__(
         self,
-        filepath,
-        call_endpoint="serve",
-        call_training_endpoint=None,
-        trainable=True,
-        name=None,
-        dtype=None,
-    ):
+        filepath: str,
+        call_endpoint: str = "serve",
+        call_training_endpoint: str | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
         raise NotImplementedError(
             "A SavedModel of TensorFlow cannot run inside a compiled JAX program. Save the model "
             "as a `.keras` file with Keras and load that with `jkeras.models.load_model`."

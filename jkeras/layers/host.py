@@ -3,6 +3,8 @@ of tokens.
 """
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,9 @@ from jkeras.core.errors import check_choice, explain, place_of, readable, sugges
 from jkeras.kernel.valid_rows import row_by_row
 from jkeras.layers.base import DataLayer
 from jkeras.ops import multi_hot, one_hot
+from jkeras.core.layer import Layer
+from jkeras.core.run.context import Context
+from jkeras.core.weights.types import Structure
 
 OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count")
 
@@ -29,51 +34,51 @@ class HostLayer(DataLayer):
     computes_in_float = False
     takes_ids = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.built = True
 
-    def _convert(self, x):
+    def _convert(self, x: np.ndarray | str | int) -> np.ndarray | str | int:
         return x
 
-    def indices(self, inputs):
+    def indices(self, inputs: Any) -> jax.Array:
         """The numbers for arrays of numpy or lists, one for each element of the (first) input."""
         raise NotImplementedError
 
-    def rows(self, indices):
+    def rows(self, indices) -> Any:
         """The outputs for the numbers."""
         return indices
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: Any, ctx: Context) -> Structure:
         leaves = keras_tensor.flatten(inputs)
         if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return self.rows(on_device(self.indices(jax.tree_util.tree_map(on_host, inputs))))
         place = jax.ShapeDtypeStruct(leaves[0].shape, "int32")
 
-        def found(values):
+        def found(values: Any) -> Any:
             return np.asarray(self.indices(jax.tree_util.tree_map(np.asarray, values)), "int32")
 
-        def called(inputs):
+        def called(inputs: Any) -> Any:
             return jax.pure_callback(found, place, inputs, vmap_method="sequential")
 
         arrays = jax.tree_util.tree_map(jnp.asarray, inputs)
         return self.rows(row_by_row(called, arrays))
 
 
-def on_host(x):
+def on_host(x: Any) -> Any:
     """Arrays of JAX as numpy arrays; everything else as it is."""
     if isinstance(x, jax.Array):
         return np.asarray(x)
     return x
 
 
-def on_device(x):
+def on_device(x: Any) -> Any:
     """Numbers as arrays of JAX; texts as they are."""
     if isinstance(x, np.ndarray) and x.dtype.kind in "OSU":
         return x
     return jnp.asarray(x)
 
 
-def texts(inputs, encoding="utf-8"):
+def texts(inputs: Any, encoding: str = "utf-8") -> np.ndarray:
     """Texts in any form as an array of `str` objects.
 
     >>> texts([b"a", "b"]).tolist(), texts(np.array([["x"]])).shape
@@ -85,13 +90,15 @@ def texts(inputs, encoding="utf-8"):
     return _as_texts([_text(v, encoding) for v in array.ravel().tolist()], array.shape)
 
 
-def _text(value, encoding):
+def _text(value: Any, encoding: str) -> str:
     if isinstance(value, bytes):
         return value.decode(encoding)
     return str(value)
 
 
-def texts_alone(inputs, encoding, where, also=()):
+def texts_alone(
+    inputs: list[Any] | np.ndarray, encoding: str, where: str, also: tuple[Any, ...] = ()
+) -> np.ndarray:
     """As `texts`, of texts and bytes alone: a number or None is no text that was meant.
 
     Args:
@@ -132,13 +139,13 @@ def texts_alone(inputs, encoding, where, also=()):
         ) from None
 
 
-def _as_texts(flat, shape):
+def _as_texts(flat: list[Any], shape: tuple[int, ...]) -> np.ndarray:
     out = np.empty(len(flat), object)
     out[:] = flat
     return out.reshape(shape)
 
 
-def read_lines(path, encoding, where):
+def read_lines(path: Any, encoding: str, where: str) -> Any:
     """The text of a file of lines, without a mark of the byte order at its beginning.
 
     Args:
@@ -169,7 +176,12 @@ def read_lines(path, encoding, where):
     )
 
 
-def check_output_mode(layer, modes=OUTPUT_MODES, rule=None, sparse=False):
+def check_output_mode(
+    layer: Layer,
+    modes: tuple[str, ...] = OUTPUT_MODES,
+    rule: str | None = None,
+    sparse: bool = False,
+) -> None:
     """Raises ValueError for an output mode that a layer does not have, or a sparse one that cannot
     be.
 
@@ -206,7 +218,14 @@ def check_output_mode(layer, modes=OUTPUT_MODES, rule=None, sparse=False):
         )
 
 
-def encoded(indices, output_mode, depth, dtype, weights=None, sparse=False):
+def encoded(
+    indices: jax.Array,
+    output_mode: str,
+    depth: int,
+    dtype: Any,
+    weights: Any = None,
+    sparse: bool = False,
+) -> jax.Array:
     """Numbers below `depth` as they are ("int"), each as a row ("one_hot"), or each sample as a
     row.
 
@@ -230,7 +249,9 @@ def encoded(indices, output_mode, depth, dtype, weights=None, sparse=False):
     return BCOO.fromdense(rows, nse=indices.size)
 
 
-def _encoded_rows(indices, output_mode, depth, dtype, weights):
+def _encoded_rows(
+    indices: jax.Array, output_mode: str, depth: int, dtype: str, weights: Any
+) -> jax.Array:
     if output_mode == "multi_hot":
         return multi_hot(indices, depth, dtype=dtype)
     if output_mode == "one_hot":
@@ -244,7 +265,9 @@ def _encoded_rows(indices, output_mode, depth, dtype, weights):
     return rows.sum(min(1, indices.ndim - 1))
 
 
-def encoded_shape(shape, output_mode, depth):
+def encoded_shape(
+    shape: tuple[int | None, ...], output_mode: str, depth: int
+) -> tuple[int | None, ...]:
     """The shape of `encoded` for indices of a shape.
 
     >>> encoded_shape((None, 1), "one_hot", 4), encoded_shape((None, 5), "count", 4)

@@ -1,7 +1,13 @@
 """The layer that does nothing."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
 from jkeras.core.layer import layer
 from jkeras.layers.base import ReadyLayer
+from jkeras.core.run.context import Context
 
 
 @layer("keras.layers")
@@ -16,5 +22,5 @@ class Identity(ReadyLayer):
     announces_compute_dtype = False
     keeps_sparse = True
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return inputs

@@ -6,6 +6,9 @@ A layer writes `sample`, which makes random numbers from keys, and some of `chan
 pure.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -19,11 +22,15 @@ from jkeras.core.run.tensorflow_graph import holds_tensors_of_graph
 from jkeras.layers.base import DataLayer
 from jkeras.ops.boxes import clip_to_image_size, convert_format
 from jkeras.ops.image_common import axes_of, check_rank
+from jkeras.core.run.context import Context
+from jkeras.core.weights.types import Function, Interpolation, Seed, Structure
 
 PARTS = ("images", "labels", "bounding_boxes", "segmentation_masks")
 
 
-def bounds(value, low, high, name, where, strict=False):
+def bounds(
+    value: Any, low: float, high: float, name: str, where: str, strict: bool = False
+) -> tuple[Any, ...]:
     """(lower, upper) of what is drawn. A number f in [low, high] stands for (-f, f), as far as
     `low` allows.
 
@@ -50,7 +57,7 @@ def bounds(value, low, high, name, where, strict=False):
     return (max(low, -abs(value)), abs(value))
 
 
-def _fits(pair, low, high, wholly):
+def _fits(pair: tuple[Any, ...], low: float, high: float, wholly: bool) -> bool:
     """Whether two numbers reach into [low, high]; `wholly`: lie in it."""
     if len(pair) != 2 or not all(isinstance(v, (int, float)) for v in pair):
         return False
@@ -59,7 +66,7 @@ def _fits(pair, low, high, wholly):
     return pair[0] <= high and pair[1] >= low
 
 
-def densify(bounding_boxes):
+def densify(bounding_boxes: dict[str, Any]) -> dict[str, Any]:
     """Boxes and labels as arrays. Lists of different lengths are filled up with boxes of zeros and
     labels -1.
 
@@ -92,7 +99,7 @@ def densify(bounding_boxes):
     return {**bounding_boxes, "boxes": boxes, "labels": labels}
 
 
-def _filled(boxes, labels):
+def _filled(boxes: list[list[Any]], labels: list[list[Any]]) -> tuple[list[Any], ...]:
     """Lists of boxes and labels, each image with as many as the one with most."""
     if len(boxes) != len(labels):
         raise ValueError(
@@ -107,7 +114,7 @@ def _filled(boxes, labels):
     return boxes, labels
 
 
-def images_of(data):
+def images_of(data: Any) -> jax.Array:
     """The images of a dict, or what is given, as images."""
     if isinstance(data, dict):
         return data["images"]
@@ -136,11 +143,13 @@ class ImageLayer(DataLayer):
     _ranges = {}  # fields that are ranges: name -> (low, high)
     _choices = {}  # fields that are one of several: name -> choices
 
-    def _base_init(self, data_format=None, bounding_box_format=None, **kwargs):
+    def _base_init(
+        self, data_format: str | None = None, bounding_box_format: str | None = None, **kwargs: Any
+    ) -> None:
         super()._base_init(**kwargs)
         self.data_format, self.bounding_box_format = data_format, bounding_box_format
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.data_format = standardize_data_format(self.data_format)
         if hasattr(self, "value_range"):
             value = self.value_range
@@ -167,11 +176,11 @@ class ImageLayer(DataLayer):
         lambda self: axes_of(self.data_format), doc="Which axes are height, width and channels."
     )
 
-    def size_of(self, images):
+    def size_of(self, images: jax.Array) -> tuple[int, ...]:
         """(height, width)."""
         return images.shape[self.axes.height], images.shape[self.axes.width]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), "data_format": self.data_format}
         if self.bounding_box_format is not None:
             config["bounding_box_format"] = self.bounding_box_format
@@ -179,7 +188,7 @@ class ImageLayer(DataLayer):
 
     # ------------------------------------------------------------ what a layer writes
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> Any:
         """The random numbers for a batch of images, as a dict.
 
         Args:
@@ -187,25 +196,27 @@ class ImageLayer(DataLayer):
         """
         return None
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: Any) -> jax.Array:
         """The changed images."""
         return images
 
-    def change_labels(self, labels, samples):
+    def change_labels(self, labels: Any, samples: Any) -> Any:
         """The labels of the changed images."""
         return labels
 
-    def change_boxes(self, bounding_boxes, samples):
+    def change_boxes(self, bounding_boxes: dict[str, Any], samples: Any) -> Any:
         """The boxes in the changed images."""
         return bounding_boxes
 
-    def change_masks(self, masks, samples):
+    def change_masks(self, masks: Any, samples: Any) -> Any:
         """The masks of the changed images."""
         return masks
 
     # ------------------------------------------------------------ Keras's methods
 
-    def get_random_transformation(self, data, training=True, seed=None):
+    def get_random_transformation(
+        self, data: Any, training: bool = True, seed: Seed | None = None
+    ) -> Any:
         """The random numbers of one call, for the `transform_…` methods.
 
         Args:
@@ -218,10 +229,12 @@ class ImageLayer(DataLayer):
             seed = getattr(self, "generator", None)
         return self.sample(jnp.asarray(images_of(data)), keys_from(seed))
 
-    def _changes(self, training):
+    def _changes(self, training: bool) -> bool:
         return self._always or bool(training)
 
-    def transform_images(self, images, transformation=None, training=True):
+    def transform_images(
+        self, images: Any, transformation: Any = None, training: bool = True
+    ) -> jax.Array:
         """The images as this layer changes them in training."""
         if not self._changes(training):
             return self._cast(images, self._gives_float and not self._rests)
@@ -230,25 +243,31 @@ class ImageLayer(DataLayer):
             self._gives_float,
         )
 
-    def _cast(self, images, gives_float):
+    def _cast(self, images: jax.Array, gives_float: bool) -> jax.Array:
         images = jnp.asarray(images)
         if gives_float or is_float(images.dtype):
             return images.astype(self.compute_dtype)
         return images
 
-    def transform_labels(self, labels, transformation=None, training=True):
+    def transform_labels(
+        self, labels: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
         """The labels that belong to the changed images."""
         if self._changes(training):
             return self.change_labels(labels, transformation)
         return labels
 
-    def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict[str, Any], transformation: Any = None, training: bool = True
+    ) -> dict[str, Any]:
         """The boxes that belong to the changed images."""
         if self._changes(training):
             return self.change_boxes(bounding_boxes, transformation)
         return bounding_boxes
 
-    def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
         """The masks that belong to the changed images."""
         if self._changes(training):
             return self.change_masks(segmentation_masks, transformation)
@@ -256,7 +275,7 @@ class ImageLayer(DataLayer):
 
     # ------------------------------------------------------------ calling
 
-    def __call__(self, data, *args, **kwargs):
+    def __call__(self, data: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(data, dict) and "bounding_boxes" in data:
             if not self.bounding_box_format:
                 raise ValueError(
@@ -270,7 +289,7 @@ class ImageLayer(DataLayer):
             data = {**data, "bounding_boxes": densify(data["bounding_boxes"])}
         return super().__call__(data, *args, **kwargs)
 
-    def forward(self, w, data, ctx):
+    def forward(self, w: Mapping[str, Any], data: Any, ctx: Context) -> Structure:
         images = images_of(data)
         check_rank(images)
         if images.ndim == 4:
@@ -279,12 +298,12 @@ class ImageLayer(DataLayer):
             return self._run_one(data, ctx)
         return {**data, **self._run_one({k: data[k] for k in PARTS if k in data}, ctx)}
 
-    def _run_one(self, data, ctx):
+    def _run_one(self, data: Any, ctx: Context) -> Any:
         """`_run` on one image and what belongs to it, as on a batch of one."""
         batch = jax.tree_util.tree_map(lambda v: v[None], data)
         return jax.tree_util.tree_map(lambda v: v[0], self._run(batch, ctx))
 
-    def _run(self, data, ctx):
+    def _run(self, data: Any, ctx: Context) -> jax.Array | dict[str, Any]:
         """Draws, and changes all parts of a batch."""
         images, samples = images_of(data), None
         if self._changes(ctx.training):
@@ -301,12 +320,12 @@ class ImageLayer(DataLayer):
         return {**data, **changed}
 
 
-def _in_floats(bounding_boxes):
+def _in_floats(bounding_boxes: dict[str, Any]) -> dict[str, Any]:
     """Boxes as `densify` gives them, also where they come out of a graph of TensorFlow."""
     return {**bounding_boxes, "boxes": bounding_boxes["boxes"].astype("float32")}
 
 
-def keys_from(seed):
+def keys_from(seed: jax.Array) -> Function:
     """A function that gives another key each time, from a `SeedGenerator`, a key or an integer."""
     if isinstance(seed, SeedGenerator):
         return seed.next
@@ -314,7 +333,7 @@ def keys_from(seed):
         return lambda: None
     chain = [as_key(seed)]
 
-    def following():
+    def following() -> jax.Array:
         chain[0], key = jax.random.split(chain[0])
         return key
 
@@ -331,25 +350,25 @@ class MovingLayer(ImageLayer):
 
     interpolation = "bilinear"
 
-    def move(self, images, samples, interpolation):
+    def move(self, images: jax.Array, samples: Any, interpolation: Interpolation) -> Any:
         """The moved images or masks, in the dtype they come in."""
         raise NotImplementedError
 
-    def move_boxes(self, boxes, samples):
+    def move_boxes(self, boxes: jax.Array, samples: Any) -> Any:
         """The moved boxes (batch, boxes, 4)."""
         raise NotImplementedError
 
-    def output_size(self, samples):
+    def output_size(self, samples: Any) -> Any:
         """(height, width) of the result."""
         return samples["size"]
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return self.move(images, samples, self.interpolation)
 
-    def change_masks(self, masks, samples):
+    def change_masks(self, masks: Any, samples: Any) -> Any:
         return self.move(masks, samples, "nearest")
 
-    def change_boxes(self, bounding_boxes, samples):
+    def change_boxes(self, bounding_boxes: dict[str, Any], samples: Any) -> Any:
         height, width = self.output_size(samples)
         boxes = convert_format(
             bounding_boxes["boxes"], self.bounding_box_format, "xyxy", *samples["size"]
@@ -360,12 +379,12 @@ class MovingLayer(ImageLayer):
         return convert_format(moved, "xyxy", self.bounding_box_format, height, width)
 
 
-def per_image(values):
+def per_image(values: jax.Array) -> jax.Array:
     """One number for each image of a batch, with the axes of images."""
     return jnp.reshape(values, (-1, 1, 1, 1))
 
 
-def chosen(images, factor, key):
+def chosen(images: jax.Array, factor: tuple[Any, ...], key: Function) -> bool:
     """Which images of a batch are changed: for each a probability from the range `factor`, then a
     coin with it.
     """

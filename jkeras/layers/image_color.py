@@ -6,6 +6,7 @@ import typing
 
 import numbers
 
+import jax
 import jax.numpy as jnp
 
 from jkeras import random
@@ -17,9 +18,11 @@ from jkeras.core.session.settings import epsilon
 from jkeras.core.names.typed import Factor, fields
 from jkeras.layers.image_base import ImageLayer, bounds, chosen, per_image
 from jkeras.ops.image import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
+from jkeras.core.weights.types import DataFormat
+from jkeras.core.weights.types import Function
 
 
-def rescale(images, source, target):
+def rescale(images: jax.Array, source: tuple[int, ...], target: tuple[int, ...]) -> jax.Array:
     """Values of one range brought to another."""
     if tuple(source) == tuple(target):
         return images
@@ -32,19 +35,19 @@ class ColorLayer(ImageLayer):
 
     factor: Factor
     value_range: tuple | list = (0, 255)
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     seed: Any = None
     _rests = True
     _ranges = {"factor": (-1, 1)}
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         return {"factor": random.uniform((images.shape[0],), *self.factor, seed=key())}
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         changed = self.recolor(images, per_image(samples["factor"]).astype(images.dtype))
         return jnp.clip(changed, *self.value_range)
 
-    def recolor(self, images, factor):
+    def recolor(self, images: jax.Array, factor: Any) -> Any:
         """The images, given one number for each; what leaves the range of values is clipped
         afterwards.
         """
@@ -78,7 +81,7 @@ class RandomBrightness(ColorLayer):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def recolor(self, images, factor):
+    def recolor(self, images: jax.Array, factor: jax.Array) -> jax.Array:
         return images + factor * (self.value_range[1] - self.value_range[0])
 
 
@@ -113,7 +116,7 @@ class RandomContrast(ColorLayer):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         lower, upper = self.factor
         return {
             "factor": random.uniform(
@@ -121,7 +124,7 @@ class RandomContrast(ColorLayer):
             )
         }
 
-    def recolor(self, images, factor):
+    def recolor(self, images: jax.Array, factor: jax.Array) -> jax.Array:
         mean = jnp.mean(images, self.axes[:2], keepdims=True)
         return (images - mean) * factor + mean
 
@@ -131,7 +134,7 @@ class _HSV(ColorLayer):
 
     _plane = 0
 
-    def change_plane(self, images, factor, change):
+    def change_plane(self, images: jax.Array, factor: jax.Array, change: Function) -> jax.Array:
         """RGB images whose hue (0) or saturation (1) is changed by a function."""
         planes = list(jnp.split(rgb_to_hsv(images, self.data_format), 3, self.axes.channels))
         planes[self._plane] = change(planes[self._plane], factor)
@@ -154,12 +157,12 @@ class RandomHue(_HSV):
 
     _ranges = {"factor": (0, 1)}
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         shape = (images.shape[0],)
         sign = jnp.where(random.uniform(shape, seed=key()) > 0.5, -1.0, 1.0)
         return {"factor": sign * random.uniform(shape, *self.factor, seed=key()) * 0.5}
 
-    def recolor(self, images, factor):
+    def recolor(self, images: jax.Array, factor: jax.Array) -> jax.Array:
         turned = self.change_plane(
             rescale(images, self.value_range, (0, 1)), factor, lambda hue, f: (hue + f) % 1.0
         )
@@ -183,11 +186,11 @@ class RandomSaturation(_HSV):
 
     _plane = 1
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         factor = super().sample(images, key)["factor"]
         return {"factor": factor / (1 - factor + epsilon())}
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return self.change_plane(
             images,
             per_image(samples["factor"]).astype(images.dtype),
@@ -209,7 +212,7 @@ class RandomColorDegeneration(ColorLayer):
     (2, 4, 4, 3)
     """
 
-    def recolor(self, images, factor):
+    def recolor(self, images: jax.Array, factor: jax.Array) -> jax.Array:
         return images + factor * (rgb_to_grayscale(images, self.data_format) - images)
 
 
@@ -230,7 +233,7 @@ class RandomPosterization(ColorLayer):
 
     _ranges = {"factor": (1, 8)}
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         shape, (low, high) = (images.shape[0],), self.factor
         if low != high:
             bits = random.randint(shape, low, high, "uint8", key())
@@ -238,7 +241,7 @@ class RandomPosterization(ColorLayer):
             bits = jnp.full(shape, low, "uint8")
         return {"shift": 8 - bits}
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         shift = per_image(samples["shift"])
         bits = rescale(images, self.value_range, (0, 255)).astype("uint8") >> shift << shift
         return rescale(bits.astype(self.compute_dtype), (0, 255), self.value_range)
@@ -259,11 +262,11 @@ class RandomGrayscale(ImageLayer):
     """
 
     factor: float = 0.5
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     seed: Any = None
     _gives_float = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.factor, numbers.Real):
             raise TypeError(
@@ -273,15 +276,15 @@ class RandomGrayscale(ImageLayer):
             )
         bounds(float(self.factor), 0, 1, "factor", self._where)
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         return {"apply": random.uniform((images.shape[0],), seed=key()) < self.factor}
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return jnp.where(
             per_image(samples["apply"]), rgb_to_grayscale(images, self.data_format), images
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         if self.seed is None:  # Keras never writes it; without it a given seed would not come back
             del config["seed"]
@@ -312,17 +315,17 @@ class RandomInvert(ColorLayer):
             factor: typed.Factor = 1.0,
             value_range: tuple | list = (0, 255),
             seed: typing.Any = None,
-            data_format: str | None = None,
+            data_format: DataFormat | None = None,
             *,
             activity_regularizer: typed.Regularization = None,
             input_dim: int | None = None,
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         return {"apply": chosen(images, self.factor, key)}
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return jnp.where(per_image(samples["apply"]), self.value_range[1] - images, images)
 
 
@@ -346,12 +349,12 @@ class Solarization(ImageLayer):
     value_range: tuple | list = (0, 255)
     seed: Any = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("addition_factor", "threshold_factor"):
             setattr(self, name, bounds(getattr(self, name), 0, 1, name, self._where, strict=True))
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         return {
             name: random.uniform(
                 (images.shape[0],), low, high * 255, seed=key(), dtype=self.compute_dtype
@@ -362,7 +365,7 @@ class Solarization(ImageLayer):
             )
         }
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         lighter = rescale(images, self.value_range, (0, 255)) + per_image(samples["additions"])
         lighter = jnp.clip(lighter, 0, 255)
         changed = jnp.where(lighter < per_image(samples["thresholds"]), lighter, 255 - lighter)
@@ -395,10 +398,10 @@ class RandomColorJitter(ImageLayer):
     saturation_factor: Factor | None = None
     hue_factor: Factor | None = None
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _rests = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for kind in (RandomBrightness, RandomContrast, RandomSaturation, RandomHue):
             what = kind.__name__.removeprefix("Random").lower()
@@ -413,7 +416,7 @@ class RandomColorJitter(ImageLayer):
                 )
             setattr(self, f"random_{what}", step)
 
-    def _steps(self):
+    def _steps(self) -> list[Any]:
         steps = (
             self.random_brightness,
             self.random_contrast,
@@ -422,10 +425,10 @@ class RandomColorJitter(ImageLayer):
         )
         return [step for step in steps if step is not None]
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> list[dict[str, Any]]:
         return [step.sample(images, key) for step in self._steps()]
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: list[dict[str, Any]]) -> jax.Array:
         for step, own in zip(self._steps(), samples):
             images = step.change_images(images, own)
         return images

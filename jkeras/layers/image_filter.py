@@ -12,6 +12,8 @@ from jkeras.layers.image_base import ImageLayer, chosen, per_image
 from jkeras.layers.image_color import ColorLayer, rescale
 from jkeras.ops.image import gaussian_blur
 from jkeras.ops.nn import depthwise_conv
+from jkeras.core.weights.types import DataFormat
+from jkeras.core.weights.types import Axis, Function
 
 
 @layer("keras.layers", arguments="factor, value_range, data_format, seed")
@@ -31,7 +33,7 @@ class RandomSharpness(ColorLayer):
     _rests = False
     _ranges = {"factor": (0, 1)}
 
-    def recolor(self, images, factor):
+    def recolor(self, images: jax.Array, factor: jax.Array) -> jax.Array:
         kernel = jnp.full((3, 3, 1, 1), 1 / 13, images.dtype).at[1, 1].set(5 / 13)
         kernel = jnp.tile(kernel, (1, 1, images.shape[self.axes.channels], 1))
         smooth = depthwise_conv(images, kernel, 1, "same", self.data_format)
@@ -58,11 +60,11 @@ class RandomGaussianBlur(ImageLayer):
     kernel_size: Sizes = 3
     sigma: Factor = 1.0
     value_range: tuple | list = (0, 255)
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     seed: Any = None
     _ranges = {"factor": (0, 1), "sigma": (0, 1)}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         size = self.kernel_size
         if not isinstance(size, (tuple, list)):
@@ -77,17 +79,19 @@ class RandomGaussianBlur(ImageLayer):
             )
         self.kernel_size = tuple(size)
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         apply = chosen(images, self.factor, key)
         sigma = random.uniform((2,), *self.sigma, seed=key(), dtype=self.compute_dtype)
         return {"apply": apply, "sigma": sigma + 1e-6}
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         blurred = gaussian_blur(images, self.kernel_size, samples["sigma"], self.data_format)
         return jnp.clip(jnp.where(per_image(samples["apply"]), blurred, images), *self.value_range)
 
 
-def sample_interval(size, share, key, dtype):
+def sample_interval(
+    size: int, share: jax.Array, key: Function, dtype: str
+) -> tuple[jax.Array, ...]:
     """(start, end) of an interval of `share * size` somewhere in [0, size), for each share
     (batch,).
     """
@@ -96,7 +100,9 @@ def sample_interval(size, share, key, dtype):
     return start, start + length
 
 
-def sample_rectangle(images, axes, shares, key, dtype):
+def sample_rectangle(
+    images: jax.Array, axes: Axis, shares: jax.Array | list[jax.Array], key: Function, dtype: str
+) -> tuple[jax.Array, ...]:
     """(mask of the pixels inside, area as a share of the image) for random rectangles.
 
     Args:
@@ -136,10 +142,10 @@ class RandomErasing(ImageLayer):
     fill_value: float | None = None
     value_range: tuple | list = (0, 255)
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1), "scale": (0, 1)}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         value = self.fill_value
         is_color = isinstance(value, (tuple, list)) and len(value) == 3
@@ -152,7 +158,7 @@ class RandomErasing(ImageLayer):
                 )
             )
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         dtype = self.compute_dtype
         sides = jnp.sqrt(random.uniform((images.shape[0], 2), *self.scale, seed=key(), dtype=dtype))
         mask, _ = sample_rectangle(images, self.axes, sides.T, key, dtype)
@@ -162,7 +168,7 @@ class RandomErasing(ImageLayer):
             "filling": jnp.clip(self._filling(images.shape, key), *self.value_range),
         }
 
-    def _filling(self, shape, key):
+    def _filling(self, shape: tuple[int, ...], key: Function) -> jax.Array:
         if self.fill_value is None:
             return random.normal(shape, dtype=self.compute_dtype, seed=key()) * self.value_range[1]
         value = jnp.asarray(self.fill_value, self.compute_dtype)
@@ -170,7 +176,7 @@ class RandomErasing(ImageLayer):
             return value.reshape(-1, 1, 1)
         return value
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return jnp.where(samples["mask"], samples["filling"], images)
 
 
@@ -192,7 +198,7 @@ class AutoContrast(ImageLayer):
     value_range: tuple | list = (0, 255)
     _always = True
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: Any) -> jax.Array:
         wide = rescale(images, self.value_range, (0, 255))
         low, high = (f(wide, self.axes[:2], keepdims=True) for f in (jnp.min, jnp.max))
         scale = 255 / jnp.where(high > low, high - low, 1)
@@ -218,15 +224,15 @@ class Equalization(ImageLayer):
 
     value_range: tuple | list = (0, 255)
     bins: int = 256
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _rests = True
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: Any) -> jax.Array:
         channels = jnp.moveaxis(rescale(images, self.value_range, (0, 255)), self.axes.channels, 0)
         equalized = jnp.moveaxis(jax.vmap(self._equalize)(channels), 0, self.axes.channels)
         return rescale(equalized.astype(images.dtype), (0, 255), self.value_range)
 
-    def _equalize(self, values):
+    def _equalize(self, values: jax.Array) -> jax.Array:
         top = self.bins - 1
         bins = jnp.clip((values.astype("float32") * top / 255).astype("int32"), 0, top)
         counts = jnp.zeros(self.bins, "int32").at[bins.ravel()].add(1)
@@ -258,11 +264,11 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
     value_range: tuple | list = (0, 255)
     clip_limit: float = 4.0
     tile_grid_size: tuple | list = (8, 8)
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _always = True
     _gives_float = False
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: Any) -> jax.Array:
         planes = jnp.moveaxis(
             rescale(images.astype("float32"), self.value_range, (0, 255)), self.axes.channels, 1
         )
@@ -270,7 +276,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         changed = rescale(jnp.moveaxis(planes, 1, self.axes.channels), (0, 255), self.value_range)
         return changed.astype(images.dtype)
 
-    def _equalize(self, plane):
+    def _equalize(self, plane: jax.Array) -> jax.Array:
         """One channel of one image: (height, width)."""
         (down, across), (height, width) = self.tile_grid_size, plane.shape
         rows, columns = -(-height // down), -(-width // across)  # of a tile
@@ -283,7 +289,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
             jax.vmap(jax.vmap(self._table))(tiles), ((1, 1), (1, 1), (0, 0)), mode="edge"
         )
 
-        def neighbors(size, length):
+        def neighbors(size: int, length: int) -> tuple[jax.Array, ...]:
             """The tile before each pixel, counted with the padding, and the weight of the one after
             it.
             """
@@ -297,7 +303,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         )
         return (upper * (1 - wy) + lower * wy)[:height, :width]
 
-    def _table(self, values):
+    def _table(self, values: jax.Array) -> jax.Array:
         """The new value for each of 256 values in a tile."""
         counts = jnp.zeros(256, "float32").at[values].add(1)
         if self.clip_limit > 0:

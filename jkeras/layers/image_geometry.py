@@ -3,7 +3,9 @@ random in training.
 """
 
 import math
+import typing
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,6 +17,8 @@ from jkeras.core.names.typed import Factor
 from jkeras.layers.image_base import ImageLayer, MovingLayer, bounds, chosen, per_image
 from jkeras.ops.boxes import clip_to_image_size, convert_format, transform_corners
 from jkeras.ops.image_warp import distort, homography, kernel_size_for, warp
+from jkeras.core.weights.types import DataFormat, FillMode, Resampling
+from jkeras.core.weights.types import Function
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
@@ -33,21 +37,23 @@ class RandomFlip(ImageLayer):
     (2, 4, 4, 3)
     """
 
-    mode: str = "horizontal_and_vertical"
+    mode: typing.Literal["horizontal", "vertical", "horizontal_and_vertical"] = (
+        "horizontal_and_vertical"
+    )
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_choice(
             "mode", self.mode, ("horizontal", "vertical", "horizontal_and_vertical"), self._where
         )
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         flips = random.uniform((images.shape[0], 1, 1, 1), seed=key()) <= 0.5
         return {"flips": flips, "size": self.size_of(images)}
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         flipped = images
         if "horizontal" in self.mode:
             flipped = jnp.flip(flipped, self.axes.width)
@@ -55,10 +61,10 @@ class RandomFlip(ImageLayer):
             flipped = jnp.flip(flipped, self.axes.height)
         return jnp.where(samples["flips"], flipped, images)
 
-    def change_masks(self, masks, samples):
+    def change_masks(self, masks: Any, samples: Any) -> Any:
         return self.change_images(masks, samples)
 
-    def change_boxes(self, bounding_boxes, samples):
+    def change_boxes(self, bounding_boxes: dict[str, Any], samples: Any) -> Any:
         relative = convert_format(
             bounding_boxes, self.bounding_box_format, "rel_xyxy", *samples["size"]
         )
@@ -82,7 +88,7 @@ class _Warp(MovingLayer):
     fill_mode = "constant"  # where it is no field
     _choices = {"fill_mode": FILL_MODES, "interpolation": INTERPOLATIONS}
 
-    def move(self, images, samples, interpolation):
+    def move(self, images: jax.Array, samples: dict[str, Any], interpolation: str) -> jax.Array:
         return warp(
             images,
             samples["matrix"],
@@ -92,14 +98,14 @@ class _Warp(MovingLayer):
             self.data_format,
         )
 
-    def move_boxes(self, boxes, samples):
+    def move_boxes(self, boxes: jax.Array, samples: Any) -> Any:
         matrix = jnp.concatenate(
             [samples["matrix"], jnp.ones_like(samples["matrix"][:, :1])], -1
         ).reshape(-1, 3, 3)
         # images are read through the matrix, boxes go the other way
         inverse = jnp.linalg.inv(matrix)[:, None, None]
 
-        def forth(x, y):
+        def forth(x: jax.Array, y: jax.Array) -> Any:
             x, y, k = (
                 inverse[..., i, 0] * x + inverse[..., i, 1] * y + inverse[..., i, 2]
                 for i in range(3)
@@ -109,7 +115,14 @@ class _Warp(MovingLayer):
         return transform_corners(boxes, forth)
 
 
-def affine(a0, a1, a2, b0, b1, b2):
+def affine(
+    a0: int | jax.Array,
+    a1: int | jax.Array,
+    a2: int | jax.Array,
+    b0: int | jax.Array,
+    b1: int | jax.Array,
+    b2: int | jax.Array,
+) -> jax.Array:
     """Rows of `warp`'s matrices from numbers and arrays (batch,)."""
     parts = jnp.broadcast_arrays(
         *(jnp.asarray(v, "float32") for v in (a0, a1, a2, b0, b1, b2, 0, 0))
@@ -134,14 +147,14 @@ class RandomRotation(_Warp):
     """
 
     factor: Factor
-    fill_mode: str = "reflect"
-    interpolation: str = "bilinear"
+    fill_mode: FillMode = "reflect"
+    interpolation: Resampling = "bilinear"
     seed: Any = None
     fill_value: float = 0.0
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (-1, 1)}
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         height, width = self.size_of(images)
         degrees = random.uniform((images.shape[0],), *(f * 360.0 for f in self.factor), seed=key())
         cos, sin = jnp.cos(degrees * (math.pi / 180)), jnp.sin(degrees * (math.pi / 180))
@@ -170,14 +183,14 @@ class RandomTranslation(_Warp):
 
     height_factor: Factor
     width_factor: Factor
-    fill_mode: str = "reflect"
-    interpolation: str = "bilinear"
+    fill_mode: FillMode = "reflect"
+    interpolation: Resampling = "bilinear"
     seed: Any = None
     fill_value: float = 0.0
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _optional = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("height", "width"):
             factor = getattr(self, f"{name}_factor")
@@ -186,7 +199,7 @@ class RandomTranslation(_Warp):
                 setattr(self, f"{name}_lower", lower)
                 setattr(self, f"{name}_upper", upper)
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         shape, (height, width) = (images.shape[0],), self.size_of(images)
         down = height * random.uniform(shape, self.height_lower, self.height_upper, seed=key())
         right = width * random.uniform(shape, self.width_lower, self.width_upper, seed=key())
@@ -212,7 +225,7 @@ class RandomZoom(RandomTranslation):
     width_factor: Factor | None = None
     _optional = ("width",)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         factors = np.hstack([f for f in (self.height_factor, self.width_factor) if f is not None])
         if factors.min() <= -1:  # the number 1, which stands for (-1, 1), is fine, as in Keras
@@ -224,7 +237,7 @@ class RandomZoom(RandomTranslation):
                 )
             )
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         shape, (height, width) = (images.shape[0],), self.size_of(images)
         down = across = random.uniform(
             shape, 1.0 + self.height_lower, 1.0 + self.height_upper, seed=key()
@@ -259,13 +272,13 @@ class RandomShear(_Warp):
 
     x_factor: Factor = 0.0
     y_factor: Factor = 0.0
-    interpolation: str = "bilinear"
-    fill_mode: str = "reflect"
+    interpolation: Resampling = "bilinear"
+    fill_mode: FillMode = "reflect"
     fill_value: float = 0.0
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     seed: Any = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("x_factor", "y_factor"):
             value = getattr(self, name)
@@ -276,7 +289,7 @@ class RandomShear(_Warp):
                 lower = -upper
             setattr(self, name, (lower, upper))
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         shape = (images.shape[0],)
         sign = jnp.where(
             random.uniform(shape, seed=key(), dtype=self.compute_dtype) > 0.5, -1.0, 1.0
@@ -304,19 +317,19 @@ class RandomPerspective(_Warp):
 
     factor: Factor = 1.0
     scale: float = 1.0
-    interpolation: str = "bilinear"
+    interpolation: Resampling = "bilinear"
     fill_value: float = 0.0
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1)}
     _choices = {"interpolation": INTERPOLATIONS}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.scale <= 1:
             raise ValueError(explain(self._where, "`scale` between 0 and 1", f"scale={self.scale}"))
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         height, width = self.size_of(images)
         apply = chosen(images, self.factor, key)
         shifts = random.uniform(
@@ -358,21 +371,21 @@ class RandomElasticTransform(ImageLayer):
 
     factor: Factor = 1.0
     scale: Factor = 1.0
-    interpolation: str = "bilinear"
-    fill_mode: str = "reflect"
+    interpolation: Resampling = "bilinear"
+    fill_mode: FillMode = "reflect"
     fill_value: float = 0.0
     value_range: tuple | list = (0, 255)
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1), "scale": (0, 1)}
     _choices = {"fill_mode": (*FILL_MODES, "mirror"), "interpolation": INTERPOLATIONS}
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         apply = chosen(images, self.factor, key)
         strength = random.uniform((), *self.scale, seed=key(), dtype=self.compute_dtype)
         return {"apply": apply, "strength": strength, "key": key()}
 
-    def _distort(self, images, samples, interpolation):
+    def _distort(self, images: jax.Array, samples: dict[str, Any], interpolation: str) -> jax.Array:
         height, width = self.size_of(images)
         distorted = distort(
             images,
@@ -387,13 +400,13 @@ class RandomElasticTransform(ImageLayer):
         )
         return jnp.where(per_image(samples["apply"]), distorted, images)
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return jnp.clip(self._distort(images, samples, self.interpolation), *self.value_range)
 
-    def change_masks(self, masks, samples):
+    def change_masks(self, masks: Any, samples: Any) -> Any:
         return self._distort(masks, samples, "nearest")
 
-    def change_boxes(self, bounding_boxes, samples):
+    def change_boxes(self, bounding_boxes: dict[str, Any], samples: Any) -> Any:
         raise NotImplementedError(
             explain(
                 self._where,

@@ -18,9 +18,11 @@ from jkeras.layers.image_color import (
 )
 from jkeras.layers.image_filter import AutoContrast, Equalization, RandomSharpness, sample_rectangle
 from jkeras.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation
+from jkeras.core.weights.types import DataFormat, Resampling
+from jkeras.core.weights.types import Function
 
 
-def mix(values, samples):
+def mix(values: jax.Array, samples: dict[str, Any]) -> jax.Array:
     """Each entry of a batch mixed with its partner: `weight * own + (1 - weight) * partner`."""
     weight = jnp.reshape(samples["weight"], (-1,) + (1,) * (values.ndim - 1))
     return weight * values + (1 - weight) * values[samples["order"]]
@@ -46,27 +48,27 @@ class MixUp(ImageLayer):
     """
 
     alpha: float = 0.2
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     seed: Any = None
     _rests = True
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         order = random.shuffle(jnp.arange(images.shape[0]), seed=key())
         return {
             "order": order,
             "weight": random.beta((images.shape[0],), self.alpha, self.alpha, seed=key()),
         }
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return mix(images, {**samples, "weight": samples["weight"].astype(images.dtype)})
 
-    def change_labels(self, labels, samples):
+    def change_labels(self, labels: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return mix(labels, samples)
 
-    def change_masks(self, masks, samples):
+    def change_masks(self, masks: Any, samples: Any) -> Any:
         return mix(masks, samples)
 
-    def change_boxes(self, bounding_boxes, samples):
+    def change_boxes(self, bounding_boxes: dict[str, Any], samples: Any) -> Any:
         return {
             k: jnp.concatenate([bounding_boxes[k], bounding_boxes[k][samples["order"]]], 1)
             for k in ("boxes", "labels")
@@ -95,10 +97,10 @@ class CutMix(ImageLayer):
 
     factor: Factor = 1.0
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1)}
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         alpha = random.uniform((), *self.factor, seed=key(), dtype=self.compute_dtype) + 1e-6
         weight = random.beta((images.shape[0],), alpha, alpha, dtype=self.compute_dtype, seed=key())
         mask, area = sample_rectangle(
@@ -107,16 +109,16 @@ class CutMix(ImageLayer):
         order = random.shuffle(jnp.arange(images.shape[0]), seed=key())
         return {"order": order, "mask": mask, "weight": 1 - area}
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return jnp.where(samples["mask"], images[samples["order"]], images)
 
-    def change_masks(self, masks, samples):
+    def change_masks(self, masks: Any, samples: Any) -> Any:
         return self.change_images(masks, samples)
 
-    def change_labels(self, labels, samples):
+    def change_labels(self, labels: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return mix(labels, samples)
 
-    def change_boxes(self, bounding_boxes, samples):
+    def change_boxes(self, bounding_boxes: dict[str, Any], samples: Any) -> Any:
         raise NotImplementedError(
             explain(
                 self._where,
@@ -141,7 +143,7 @@ class _Chained(ImageLayer):
     )
     VALUES = ("random_posterization", "solarization", "auto_contrast", "equalization")
 
-    def _make(self, names):
+    def _make(self, names: tuple[Any, ...]) -> None:
         """The layers of these names as attributes, in the order in which Keras makes them."""
         factor, interpolation = self.factor, {"interpolation": self.interpolation}
         values, seed = {"value_range": self.value_range}, {"seed": self.seed}
@@ -175,7 +177,14 @@ class _Chained(ImageLayer):
                 ),
             )
 
-    def _apply(self, index, names, numbers_of, kind, values):
+    def _apply(
+        self,
+        index: jax.Array,
+        names: tuple[Any, ...],
+        numbers_of: Function,
+        kind: str,
+        values: jax.Array,
+    ) -> jax.Array:
         """The layer `names[index]` on one part of the input ("images", "boxes" or "masks"); beyond
         the last: nothing.
 
@@ -183,7 +192,7 @@ class _Chained(ImageLayer):
             numbers_of: `(name, values)` -> the random numbers of that layer.
         """
 
-        def branch(name):
+        def branch(name: str) -> Function:
             return lambda v: getattr(getattr(self, name), f"change_{kind}")(v, numbers_of(name, v))
 
         return jax.lax.switch(index, [*map(branch, names), lambda v: v], values)
@@ -211,13 +220,13 @@ class RandAugment(_Chained):
     value_range: tuple | list = (0, 255)
     num_ops: int = 2
     factor: Factor = 0.5
-    interpolation: str = "bilinear"
+    interpolation: Resampling = "bilinear"
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1)}
     _NAMES = (*_Chained.GEOMETRIC, *_Chained.COLOR, *_Chained.VALUES)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._make(
             (
@@ -230,14 +239,14 @@ class RandAugment(_Chained):
             )
         )
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         chosen = random.randint((self.num_ops,), 0, len(self._NAMES), seed=key())
         return {
             "chosen": chosen,
             "numbers": {name: getattr(self, name).sample(images, key) for name in self._NAMES},
         }
 
-    def _chain(self, kind, values, samples):
+    def _chain(self, kind: str, values: jax.Array, samples: dict[str, Any]) -> jax.Array:
         for i in range(self.num_ops):
             values = self._apply(
                 samples["chosen"][i],
@@ -248,13 +257,13 @@ class RandAugment(_Chained):
             )
         return values
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return self._chain("images", images, samples)
 
-    def change_boxes(self, bounding_boxes, samples):
+    def change_boxes(self, bounding_boxes: dict[str, Any], samples: Any) -> Any:
         return self._chain("boxes", bounding_boxes, samples)
 
-    def change_masks(self, masks, samples):
+    def change_masks(self, masks: Any, samples: Any) -> Any:
         return self._chain("masks", masks, samples)
 
 
@@ -286,12 +295,12 @@ class AugMix(_Chained):
     factor: Factor = 0.3
     alpha: float = 1.0
     all_ops: bool = True
-    interpolation: str = "bilinear"
+    interpolation: Resampling = "bilinear"
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1)}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._make(
             (
@@ -304,7 +313,7 @@ class AugMix(_Chained):
             )
         )
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         weights = random.gamma((self.num_chains,), self.alpha, seed=key())
         own = random.beta((), self.alpha, self.alpha, seed=key())
         shape = (self.num_chains, self.chain_depth)
@@ -317,11 +326,11 @@ class AugMix(_Chained):
             "keys": jax.random.split(key(), shape),
         }
 
-    def _names(self):
+    def _names(self) -> tuple[str, ...]:
         return (*self.GEOMETRIC, *self.VALUES, *(self.COLOR if self.all_ops else ()))
 
-    def _mixed(self, kind, values, samples):
-        def link(x, step):
+    def _mixed(self, kind: str, values: jax.Array, samples: dict[str, Any]) -> jax.Array:
+        def link(x: jax.Array, step: tuple[jax.Array, ...]) -> tuple[jax.Array | None, ...]:
             index, key = step
             return self._apply(
                 index,
@@ -331,7 +340,7 @@ class AugMix(_Chained):
                 x,
             ), None
 
-        def chain(total, inputs):
+        def chain(total: jax.Array, inputs: tuple[Any, ...]) -> tuple[jax.Array | None, ...]:
             weight, steps = inputs
             changed, _ = jax.lax.scan(link, values, steps)
             return total + (weight * changed).astype(total.dtype), None
@@ -345,8 +354,8 @@ class AugMix(_Chained):
         own = samples["own"].astype(dtype)
         return own * values + (1 - own) * total
 
-    def change_images(self, images, samples):
+    def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         return jnp.clip(self._mixed("images", images, samples), *self.value_range)
 
-    def change_masks(self, masks, samples):
+    def change_masks(self, masks: Any, samples: Any) -> Any:
         return self._mixed("masks", masks, samples)

@@ -2,6 +2,7 @@
 MaxNumBoundingBoxes.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -15,6 +16,8 @@ from jkeras.layers.image_base import ImageLayer, MovingLayer
 from jkeras.ops import image as image_ops
 from jkeras.ops.boxes import crop
 from jkeras.ops.image_size import aspect_window, take_window
+from jkeras.core.weights.types import DataFormat, Interpolation
+from jkeras.core.weights.types import Function, Structure
 
 
 class _Sized(MovingLayer):
@@ -22,13 +25,13 @@ class _Sized(MovingLayer):
 
     _always = True
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         return {"size": self.size_of(images)}
 
-    def output_size(self, samples):
+    def output_size(self, samples: Any) -> Any:
         return self.height, self.width
 
-    def resize(self, images, **options):
+    def resize(self, images: jax.Array, **options: Any) -> jax.Array:
         """Images of the layer's size."""
         return image_ops.resize(
             images, (self.height, self.width), data_format=self.data_format, **options
@@ -57,16 +60,16 @@ class Resizing(_Sized):
 
     height: int
     width: int
-    interpolation: str = "bilinear"
+    interpolation: Interpolation = "bilinear"
     crop_to_aspect_ratio: bool = False
     pad_to_aspect_ratio: bool = False
     fill_mode: str = "constant"
     fill_value: float = 0.0
     antialias: bool = False
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _gives_float = False
 
-    def move(self, images, samples, interpolation):
+    def move(self, images: jax.Array, samples: dict[str, Any], interpolation: str) -> jax.Array:
         return self.resize(
             images,
             interpolation=interpolation,
@@ -77,7 +80,7 @@ class Resizing(_Sized):
             fill_value=self.fill_value,
         )
 
-    def move_boxes(self, boxes, samples):
+    def move_boxes(self, boxes: jax.Array, samples: Any) -> Any:
         height, width = samples["size"]
         down, across = self.height / height, self.width / width
         top = left = 0
@@ -106,16 +109,16 @@ class CenterCrop(_Sized):
 
     height: int
     width: int
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
-    def move(self, images, samples, interpolation):
+    def move(self, images: jax.Array, samples: dict[str, Any], interpolation: str) -> jax.Array:
         height, width = self.size_of(images)
         if height < self.height or width < self.width:
             return self.resize(images, interpolation=interpolation, crop_to_aspect_ratio=True)
         top, left = (height - self.height) // 2, (width - self.width) // 2
         return take_window(images, top, left, self.height, self.width, self.axes)
 
-    def move_boxes(self, boxes, samples):
+    def move_boxes(self, boxes: jax.Array, samples: Any) -> Any:
         height, width = samples["size"]
         window = ((height - self.height) // 2, (width - self.width) // 2, self.height, self.width)
         if height < self.height or width < self.width:
@@ -140,10 +143,10 @@ class RandomCrop(_Sized):
     height: int
     width: int
     seed: Any = None
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     _always = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # Keras draws this one, then one to use
         if self.seed is None:
             recorded = DrawnSeed(default_seed())
@@ -152,7 +155,7 @@ class RandomCrop(_Sized):
         super().__post_init__()
         self.seed = recorded
 
-    def sample(self, images, key):
+    def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         height, width = self.size_of(images)
         if height > self.height and width > self.width:
             spare = float(height - self.height + 1), float(width - self.width + 1)
@@ -161,13 +164,15 @@ class RandomCrop(_Sized):
         top, left, _, _ = aspect_window(height, width, self.height, self.width)
         return {"size": (height, width), "top": top, "left": left}
 
-    def transform_images(self, images, transformation=None, training=True):
+    def transform_images(
+        self, images: Any, transformation: Any = None, training: bool = True
+    ) -> jax.Array:
         """The window of the images; outside of training they stay as they are, in their dtype."""
         if training:
             return super().transform_images(images, transformation, training)
         return jnp.asarray(images)
 
-    def move(self, images, samples, interpolation):
+    def move(self, images: jax.Array, samples: dict[str, Any], interpolation: str) -> jax.Array:
         height, width = self.size_of(images)
         if height > self.height and width > self.width:
             starts, shape = [0] * images.ndim, list(images.shape)
@@ -179,7 +184,7 @@ class RandomCrop(_Sized):
         )
         return self.resize(window, interpolation=interpolation)
 
-    def move_boxes(self, boxes, samples):
+    def move_boxes(self, boxes: jax.Array, samples: Any) -> Any:
         height, width = samples["size"]
         rows, columns = self.height, self.width
         if height <= self.height or width <= self.width:
@@ -193,8 +198,8 @@ class RandomCrop(_Sized):
         scale = jnp.array([self.width / columns, self.height / rows] * 2, boxes.dtype)
         return crop(boxes, samples["top"], samples["left"], rows, columns) * scale
 
-    def compute_output_spec(self, data, **kwargs):
-        def sized(tensor):
+    def compute_output_spec(self, data: Any, **kwargs: Any) -> Structure:
+        def sized(tensor: Any) -> Any:
             shape = list(tensor.shape)
             shape[self.axes.height], shape[self.axes.width] = self.height, self.width
             return KerasTensor(shape, self.compute_dtype)
@@ -230,19 +235,19 @@ class MaxNumBoundingBoxes(ImageLayer):
     _always = True
     _gives_float = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.max_number, self.fill_value = int(self.max_number), int(self.fill_value)
 
-    def change_boxes(self, bounding_boxes, samples):
-        def exactly(x):
+    def change_boxes(self, bounding_boxes: dict[str, Any], samples: Any) -> dict[str, Any]:
+        def exactly(x: jax.Array) -> jax.Array:
             x = x[:, : self.max_number]
             margins = [(0, 0), (0, self.max_number - x.shape[1])] + [(0, 0)] * (x.ndim - 2)
             return jnp.pad(x, margins, constant_values=self.fill_value)
 
         return {**bounding_boxes, **{k: exactly(bounding_boxes[k]) for k in ("boxes", "labels")}}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         if self.fill_value == -1:  # Keras never writes it; without it nothing else would come back
             del config["fill_value"]

@@ -1,6 +1,10 @@
 """The entry of a graph: Input and InputLayer."""
 
 import warnings
+from typing import Any, Self
+from collections.abc import Mapping
+
+import jax
 
 from jkeras.core.graph import keras_tensor
 from jkeras.core.graph.graph import Node
@@ -8,6 +12,9 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.layer import Layer
 from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.names.registry import public
+from jkeras.core.weights.types import DType, PartialShape
+from jkeras.core.run.context import Context
+from jkeras.core.weights.types import Sizes, Structure
 
 
 @public("keras.layers.InputLayer")
@@ -30,17 +37,17 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape=None,
-        batch_size=None,
-        dtype=None,
-        sparse=None,
-        ragged=None,
-        batch_shape=None,
-        input_tensor=None,
-        optional=False,
-        name=None,
-        **kwargs,
-    ):
+        shape: PartialShape | None = None,
+        batch_size: int | None = None,
+        dtype: DType | None = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: PartialShape | None = None,
+        input_tensor: KerasTensor | None = None,
+        optional: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         if "input_shape" in kwargs:
             warnings.warn(
                 "Argument `input_shape` is deprecated. Use `shape` instead.", stacklevel=2
@@ -72,10 +79,12 @@ class InputLayer(Layer):
 
     dtype = property(lambda self: self._input_dtype, doc="The dtype of the input.")
 
-    def forward(self, w, x=None, *, ctx):
+    def forward(
+        self, w: Mapping[str, Any], x: jax.Array | None = None, *, ctx: Context
+    ) -> Structure:
         return x
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             "batch_shape": self.batch_shape,
@@ -87,7 +96,7 @@ class InputLayer(Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The layer of a config."""
         config = dict(config)
         config.pop("trainable", None)
@@ -95,12 +104,19 @@ class InputLayer(Layer):
             config["dtype"] = config["dtype"]["config"]["name"]
         return cls(**config)
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any] | None:
         """None: nothing to build."""
         return None
 
 
-def _check_agrees(tensor, shape, batch_size, batch_shape, dtype, sparse):
+def _check_agrees(
+    tensor: KerasTensor,
+    shape: PartialShape | None,
+    batch_size: int | None,
+    batch_shape: PartialShape | None,
+    dtype: DType | None,
+    sparse: bool | None,
+) -> None:
     """Raises ValueError where an argument says something else of an input's tensor than it does."""
     said = {
         "batch_size": (batch_size, tensor.shape[0] if tensor.ndim else None),
@@ -117,11 +133,13 @@ def _check_agrees(tensor, shape, batch_size, batch_shape, dtype, sparse):
             )
 
 
-def _as_tuple(shape):
+def _as_tuple(shape: Sizes) -> Any:
     return None if shape is None else keras_tensor.standardize_shape(shape)
 
 
-def _batch_shape(shape, batch_size, batch_shape):
+def _batch_shape(
+    shape: PartialShape | None, batch_size: int | None, batch_shape: PartialShape | None
+) -> tuple[int | None, ...]:
     """The shape with the batch axis, from one without or with it."""
     if shape is not None and batch_shape is not None:
         raise ValueError(
@@ -139,16 +157,16 @@ def _batch_shape(shape, batch_size, batch_shape):
 
 @public("keras.layers.Input", "keras.Input")
 def Input(
-    shape=None,
-    batch_size=None,
-    dtype=None,
-    sparse=None,
-    ragged=None,
-    batch_shape=None,
-    name=None,
-    tensor=None,
-    optional=False,
-):
+    shape: PartialShape | None = None,
+    batch_size: int | None = None,
+    dtype: DType | None = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
+    batch_shape: PartialShape | None = None,
+    name: str | None = None,
+    tensor: KerasTensor | None = None,
+    optional: bool = False,
+) -> KerasTensor:
     """A symbolic tensor that stands for one input of a model.
 
     Args:

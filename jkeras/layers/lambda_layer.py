@@ -1,6 +1,8 @@
 """A function as a layer."""
 
 import inspect
+from collections.abc import Mapping
+from typing import Any, Self
 
 import jax
 
@@ -12,12 +14,14 @@ from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Hidden
 from jkeras.core.names.registry import function_to_code, is_in_process, is_lambda, serialize
 from jkeras.layers.base import Value
+from jkeras.core.run.context import Context
+from jkeras.core.weights.types import Function, Structure
 
 
 class _Function(Value):
     """A function, written to configs by name, or as code where it has none."""
 
-    def write(self, value):
+    def write(self, value: Any) -> Any:
         if is_lambda(value) and not is_in_process():
             return {"class_name": "__lambda__", "config": function_to_code(value)}
         return serialize(value)
@@ -53,7 +57,7 @@ class Lambda(Layer):
     call_context = {"mask": None, "training": None}
     takes_floats = False  # nobody knows what the function does with whole numbers
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not callable(self.function):
             raise TypeError(explain(self._where, "a function", f"{self.function!r}"))
         self.arguments = self.arguments or {}
@@ -65,7 +69,12 @@ class Lambda(Layer):
         self.supports_masking = self.mask is not None
 
     @classmethod
-    def from_config(cls, config, custom_objects=None, safe_mode=None):
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool | None = None,
+    ) -> Self:
         """A new layer from its config.
 
         Args:
@@ -80,17 +89,17 @@ class Lambda(Layer):
         with registry.loading(is_safe), registry.CustomObjectScope(custom_objects):
             return super().from_config(config)
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         context = {"mask": ctx.mask, "training": ctx.training}
         wanted = {k: v for k, v in context.items() if k in _parameters(self.function)}
         return self.function(inputs, **self.arguments, **wanted)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Structure:
         if callable(self.mask):
             return self.mask(inputs, mask)
         return self.mask
 
-    def compute_output_spec(self, inputs, **kwargs):
+    def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Structure:
         if self.output_shape is None:
             return super().compute_output_spec(inputs, **kwargs)
         shapes = jax.tree_util.tree_map(lambda t: t.shape, inputs, is_leaf=is_symbolic)
@@ -100,7 +109,7 @@ class Lambda(Layer):
         return KerasTensor((batch, *self.output_shape), self.compute_dtype)
 
 
-def _parameters(function):
+def _parameters(function: Function) -> Any:
     try:
         return inspect.signature(function).parameters
     except (TypeError, ValueError):  # a built-in without a readable signature

@@ -5,7 +5,9 @@ import typing
 import collections
 import os
 import re
+from collections.abc import Iterator, MutableMapping
 
+import jax
 import numpy as np
 
 from jkeras.core.names import typed
@@ -20,6 +22,8 @@ from jkeras.core.names.typed import fields
 from jkeras.layers.encoding import as_salt, hashed
 from jkeras.layers.base import refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, read_lines, texts_alone
+from jkeras.core.weights.types import OutputMode
+from jkeras.core.weights.types import Structure
 
 BROKEN = re.compile("[\n\r\0]")
 LOOKUP_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
@@ -29,7 +33,7 @@ DROPPED = -2  # the number of a mask token where it is left out of rows
 class Listed(Kind):
     """A field whose arrays are written to configs as lists."""
 
-    def write(self, value):
+    def write(self, value: Any) -> Any:
         if value is None:
             return None
         if hasattr(value, "tolist"):
@@ -69,7 +73,7 @@ class IndexLookup(HostLayer):
     vocabulary: Listed() = None
     idf_weights: Listed() = None
     invert: bool = False
-    output_mode: str = "int"
+    output_mode: OutputMode = "int"
     sparse: bool = False
     pad_to_max_tokens: bool = False
     oov_method: str = "floormod"
@@ -77,8 +81,13 @@ class IndexLookup(HostLayer):
     vocabulary_dtype: str = "int64"
 
     def _base_init(
-        self, vocabulary_size=None, has_input_vocabulary=None, trainable=True, dtype=None, **kwargs
-    ):
+        self,
+        vocabulary_size=None,
+        has_input_vocabulary=None,
+        trainable: bool = True,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
         # a lookup has no weights and computes in whole numbers: the two change nothing
         refuse_others(type(self), kwargs, ("name",))
         super()._base_init(**kwargs)
@@ -91,7 +100,7 @@ class IndexLookup(HostLayer):
         )
         self.reset_state()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(
             self.output_mode, self.output_mode
@@ -117,7 +126,7 @@ class IndexLookup(HostLayer):
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, weights)
 
-    def _check_arguments(self):
+    def _check_arguments(self) -> None:
         for wrong, rule, received in (
             (
                 self.max_tokens is not None and self.max_tokens <= 1,
@@ -169,7 +178,7 @@ class IndexLookup(HostLayer):
     )
     _first_token = property(lambda self: self._first_oov + self.num_oov_indices)
 
-    def _as_tokens(self, data, also=()):
+    def _as_tokens(self, data: Any, also: tuple[Any, ...] = ()) -> np.ndarray:
         """Data as an array of tokens.
 
         Args:
@@ -179,7 +188,7 @@ class IndexLookup(HostLayer):
             return self._as_numbers(data)
         return texts_alone(data, self.encoding, self._where, also)
 
-    def _as_numbers(self, data):
+    def _as_numbers(self, data: list[Any] | np.ndarray) -> np.ndarray:
         """Data as whole numbers; those of floats are cut off, as in Keras."""
         array = np.asarray(data)
         most = 2.0**63 if array.dtype.kind == "f" else 2**63 - 1
@@ -200,13 +209,13 @@ class IndexLookup(HostLayer):
                 explain(self._where, "whole numbers", f"others ({readable(error, 200)})")
             ) from None
 
-    def _special_tokens(self):
+    def _special_tokens(self) -> list[int] | list[str]:
         """The tokens in front of those of the vocabulary."""
         return [self.mask_token] * self._first_oov + [self.oov_token] * self.num_oov_indices
 
     # ------------------------------------------------------------ the vocabulary
 
-    def get_vocabulary(self, include_special_tokens=True):
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
         """The tokens in the order of their numbers, a list.
 
         Args:
@@ -217,11 +226,11 @@ class IndexLookup(HostLayer):
             return self._special_tokens() + tokens
         return tokens
 
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         """The number of tokens, those for masks and unknown tokens included."""
         return len(self._tokens) + self._first_token
 
-    def set_vocabulary(self, vocabulary, idf_weights=None):
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Sets the vocabulary, and for "tf_idf" the weights.
 
         Args:
@@ -247,7 +256,7 @@ class IndexLookup(HostLayer):
             self._check_specials_once(entries.tolist())
         self._take(entries, idf_weights, from_file)
 
-    def _check_weights_given(self, idf_weights):
+    def _check_weights_given(self, idf_weights: Any) -> None:
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
             raise ValueError(
                 explain(
@@ -257,14 +266,14 @@ class IndexLookup(HostLayer):
                 )
             )
 
-    def _check_specials_once(self, entries):
+    def _check_specials_once(self, entries: list[int] | list[str]) -> None:
         special = self._special_tokens()
         if special and entries[: len(special)] == special:
             again = [token for token in entries[len(special) :] if token in set(special)]
             if again:
                 self._refuse_repeated(again)
 
-    def _take(self, entries, idf_weights, from_file=False):
+    def _take(self, entries: np.ndarray, idf_weights: Any, from_file: bool = False) -> None:
         """Makes tokens, special ones perhaps in front, the vocabulary."""
         if entries.size == 0:
             raise ValueError(
@@ -296,13 +305,13 @@ class IndexLookup(HostLayer):
                 front = np.mean(weights)
             self._set_weights(weights[start:], front)
 
-    def _check_finite(self, weights):
+    def _check_finite(self, weights: Any) -> None:
         if not np.isfinite(weights).all():
             raise ValueError(
                 explain(self._where, "finite `idf_weights`", "NaN or infinity among them")
             )
 
-    def _read(self, path):
+    def _read(self, path: Any) -> Any:
         if not os.path.isfile(path):
             raise ValueError(
                 f"{self._where}: Vocabulary file {os.fsdecode(path)} does not exist. It is a text "
@@ -319,7 +328,7 @@ class IndexLookup(HostLayer):
         text = read_lines(path, getattr(self, "encoding", "utf-8"), self._where)
         return self._lines(text.removesuffix("\n")) if text else []
 
-    def _lines(self, text):
+    def _lines(self, text: str) -> Any:
         """The lines of a vocabulary. Lines that repeat are refused before anything is made of them,
         since a file may have very many; special tokens may.
         """
@@ -331,12 +340,12 @@ class IndexLookup(HostLayer):
             self._check_unrepeated(lines)
         return lines
 
-    def _check_unrepeated(self, tokens):
+    def _check_unrepeated(self, tokens: list[int] | list[str]) -> None:
         if len(set(tokens)) != len(tokens):
             counts = collections.Counter(tokens)
             self._refuse_repeated([token for token, count in counts.items() if count > 1])
 
-    def _refuse_repeated(self, tokens):
+    def _refuse_repeated(self, tokens: Any) -> None:
         raise ValueError(
             violated(
                 self._where,
@@ -345,7 +354,7 @@ class IndexLookup(HostLayer):
             )
         )
 
-    def _check_special(self, tokens, special):
+    def _check_special(self, tokens: np.ndarray, special: list[int] | list[str]) -> None:
         for name, kind, token, matters in (
             ("mask_token", "mask", self.mask_token, True),
             ("oov_token", "OOV", self.oov_token, self.invert),
@@ -361,14 +370,14 @@ class IndexLookup(HostLayer):
                     )
                 )
 
-    def _check_size(self, tokens):
+    def _check_size(self, tokens: np.ndarray) -> None:
         size = len(tokens) + self._first_token
         if self.max_tokens is not None and size > self.max_tokens:
             raise ValueError(
                 explain(self._where, f"at most max_tokens={self.max_tokens} tokens", f"{size}")
             )
 
-    def _set_tokens(self, tokens):
+    def _set_tokens(self, tokens: np.ndarray) -> None:
         size = len(tokens) + self._first_token
         rows = self.output_mode != "int" and not self.pad_to_max_tokens
         if rows and self._frozen_size not in (None, size) and len(self._tokens):
@@ -383,7 +392,7 @@ class IndexLookup(HostLayer):
             _table={token: i for i, token in enumerate(tokens.tolist(), self._first_token)},
         )
 
-    def _set_weights(self, weights, front):
+    def _set_weights(self, weights: Any, front) -> None:
         front = np.broadcast_to(front, (self._first_token,))
         back = []
         if self.pad_to_max_tokens:
@@ -392,7 +401,7 @@ class IndexLookup(HostLayer):
 
     # ------------------------------------------------------------ learning it
 
-    def adapt(self, data, steps=None):
+    def adapt(self, data: Any, steps: Any = None) -> None:
         """Learns the vocabulary: the tokens of `data` by how often they are there, then in reverse
         order.
 
@@ -405,7 +414,7 @@ class IndexLookup(HostLayer):
             self.update_state(batch)
         self.finalize_state()
 
-    def update_state(self, data):
+    def update_state(self, data: Any) -> None:
         """Counts the tokens of a batch; each row is a document, for "tf_idf"."""
         if self._has_input_vocabulary:
             raise ValueError(
@@ -423,7 +432,7 @@ class IndexLookup(HostLayer):
             self._documents.update(set(tokens))
         self._document_count += len(rows)
 
-    def finalize_state(self):
+    def finalize_state(self) -> None:
         """Makes the vocabulary from what was counted."""
         for token in (self.mask_token, self.oov_token):
             self._counts.pop(token, None)
@@ -440,7 +449,7 @@ class IndexLookup(HostLayer):
             self._set_weights(weights, weights.mean())
         self.reset_state()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets what was counted."""
         self.set_untracked(
             _counts=collections.Counter(), _documents=collections.Counter(), _document_count=0
@@ -448,7 +457,7 @@ class IndexLookup(HostLayer):
 
     # ------------------------------------------------------------ looking up
 
-    def rows(self, indices):
+    def rows(self, indices: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
         if self.output_mode == "int":
             return indices
         depth = self._depth()
@@ -462,13 +471,13 @@ class IndexLookup(HostLayer):
             )
         return encoded(indices, "count", depth, floatx()) * self._weights
 
-    def _size_of_rows(self):
+    def _size_of_rows(self) -> Any:
         """The length of rows, None where the vocabulary is not known."""
         if self.pad_to_max_tokens:
             return self.max_tokens
         return self._frozen_size
 
-    def _depth(self):
+    def _depth(self) -> Any:
         depth = self._size_of_rows()
         if depth is None:
             raise RuntimeError(
@@ -478,7 +487,7 @@ class IndexLookup(HostLayer):
             )
         return depth
 
-    def indices(self, inputs):
+    def indices(self, inputs: Any) -> np.ndarray:
         if self.invert:
             return self._tokens_of(np.asarray(inputs))
         tokens = self._as_tokens(inputs)
@@ -507,12 +516,12 @@ class IndexLookup(HostLayer):
             )
         return indices
 
-    def _buckets(self, tokens):
+    def _buckets(self, tokens: Any) -> Any:
         if self._of_numbers and self.oov_method == "floormod":
             return tokens % self.num_oov_indices
         return hashed(tokens, self.num_oov_indices, self.salt)
 
-    def _tokens_of(self, indices):
+    def _tokens_of(self, indices: np.ndarray) -> np.ndarray:
         known = np.full(self.vocabulary_size() + 1, self.oov_token, self._numpy_dtype)
         known[self._first_token : -1] = self._tokens
         if self._first_oov:
@@ -520,7 +529,7 @@ class IndexLookup(HostLayer):
         places = np.where((indices >= 0) & (indices < len(known)), indices, -1).astype(int)
         return known[places.ravel()].reshape(places.shape)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Any) -> Structure:
         shape = tuple(inputs.shape)
         if self.output_mode == "int":
             dtype = "int64"
@@ -534,30 +543,30 @@ class IndexLookup(HostLayer):
 
     # ------------------------------------------------------------ files
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {**config, "vocabulary_size": self._frozen_size}
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Writes the weights of "tf_idf"."""
         if self.output_mode == "tf_idf":
             store["idf_weights"] = self._weights
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Reads the weights of "tf_idf"."""
         if self.output_mode == "tf_idf":
             weights = np.asarray(store["idf_weights"])
             self._check_finite(weights)
             self._weights = weights
 
-    def save_assets(self, dir_path):
+    def save_assets(self, dir_path: str) -> None:
         """Writes the vocabulary that was learnt to "vocabulary.txt"."""
         if self.vocabulary is None:
             self._check_lines(self._tokens.tolist())
             with open(os.path.join(dir_path, "vocabulary.txt"), "w", encoding="utf-8") as file:
                 file.write("\n".join(map(str, self.get_vocabulary())))
 
-    def _check_lines(self, tokens):
+    def _check_lines(self, tokens: Any) -> None:
         """Raises ValueError for tokens that a file of lines would give back as others."""
         broken = [t for t in tokens if isinstance(t, str) and BROKEN.search(t)]
         if broken:
@@ -571,7 +580,7 @@ class IndexLookup(HostLayer):
                 )
             )
 
-    def load_assets(self, dir_path):
+    def load_assets(self, dir_path: str) -> None:
         """Reads "vocabulary.txt"."""
         if self.vocabulary is not None:
             return
@@ -589,7 +598,7 @@ class Ragged(list):
     """Rows of tokens of different lengths: a list of arrays."""
 
 
-def batches_of(data, where, steps=None):
+def batches_of(data: Any, where: str, steps: int | None = None) -> Iterator[Any]:
     """The batches of an iterable, or an array or list as one batch of single tokens or texts.
 
     Raises:
@@ -653,7 +662,7 @@ class StringLookup(IndexLookup):
             vocabulary: typing.Any = None,
             idf_weights: typing.Any = None,
             invert: bool = False,
-            output_mode: str = "int",
+            output_mode: OutputMode = "int",
             pad_to_max_tokens: bool = False,
             sparse: bool = False,
             encoding: str = "utf-8",
@@ -664,11 +673,11 @@ class StringLookup(IndexLookup):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def _base_init(self, oov_method="floormod", **kwargs):
+    def _base_init(self, oov_method: str = "floormod", **kwargs: Any) -> None:
         super()._base_init(**kwargs)
         self.oov_method = oov_method  # changes nothing for texts, but configs have it
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "oov_method": self.oov_method}
 
 
@@ -701,7 +710,7 @@ class IntegerLookup(IndexLookup):
             vocabulary_dtype: str = "int64",
             idf_weights: typing.Any = None,
             invert: bool = False,
-            output_mode: str = "int",
+            output_mode: OutputMode = "int",
             sparse: bool = False,
             pad_to_max_tokens: bool = False,
             oov_method: str = "floormod",
@@ -712,7 +721,7 @@ class IntegerLookup(IndexLookup):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.vocabulary_dtype != "int64":
             raise ValueError(
                 explain(self._where, "vocabulary_dtype='int64'", f"{self.vocabulary_dtype!r}")

@@ -2,15 +2,23 @@
 
 import operator
 from types import MappingProxyType
+from typing import Any
+from collections.abc import Mapping, MutableMapping, Sequence
 
+import jax
 import numpy as np
 
 from jkeras.core.errors import place_of
 from jkeras.core.names.family import families
+from jkeras.core.weights.variable import Variable
 from jkeras.initializers import HeUniform, Zeros
 from jkeras.kernel import low_rank
 from jkeras.kernel.spec import Weight
 from jkeras.layers.quantized import QuantizedLayer
+from jkeras.core.names import typed
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Spec
+from jkeras.core.weights.types import DType
 
 
 class AdaptedWeight:
@@ -18,10 +26,10 @@ class AdaptedWeight:
     is adapted the sum, as an array in the compute dtype.
     """
 
-    def __set_name__(self, owner, name):
+    def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, layer, owner=None):
+    def __get__(self, layer: Any, owner: type | None = None) -> Variable:
         if layer is None:
             return self
         variable = vars(layer).get(self.name)
@@ -31,10 +39,10 @@ class AdaptedWeight:
             )
         return layer.weight_in_use(variable)
 
-    def __set__(self, layer, value):
+    def __set__(self, layer: Any, value: Any) -> None:
         vars(layer)[self.name] = value
 
-    def __delete__(self, layer):
+    def __delete__(self, layer: Any) -> None:
         del vars(layer)[self.name]
 
 
@@ -52,11 +60,11 @@ class LoraLayer(QuantizedLayer):
     adapts_integers = ()  # weights that may have a change beside them when they are in few bits
     _lora_initializers = MappingProxyType({"a": HeUniform(seed=0), "b": Zeros()})
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.lora_alpha is None:
             self.lora_alpha = self.lora_rank
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data; the scale only beside a rank."""
         config = super().get_config()
         if self.lora_rank:
@@ -66,24 +74,24 @@ class LoraLayer(QuantizedLayer):
     _is_changed = property(operator.attrgetter("lora_rank"))
 
     @property
-    def lora_enabled(self):
+    def lora_enabled(self) -> bool:
         """Whether the weight is adapted."""
         return f"lora_{self._adapted}_a" in self._own
 
-    def _make_weights(self, specs):
+    def _make_weights(self, specs: Sequence[Spec]) -> None:
         super()._make_weights(specs)
         if self.lora_rank:
             if not self._keeps_alpha:
                 self.lora_alpha = self.lora_rank
             self._add_lora("he_uniform", "zeros")
 
-    def _stored_specs(self, specs, *inputs):
+    def _stored_specs(self, specs: dict[str, Weight], *inputs: Any) -> dict[str, Weight]:
         stored = super()._stored_specs(specs, *inputs)
         if not self.lora_rank:
             return stored
         return stored | self._lora_specs(specs[self._adapted].shape)
 
-    def _lora_specs(self, shape):
+    def _lora_specs(self, shape: tuple[int, ...]) -> dict[str, Any]:
         """The specs of the two small matrices, for a weight of this shape."""
         self._check_adaptable()
         name = self._adapted
@@ -96,14 +104,14 @@ class LoraLayer(QuantizedLayer):
             for matrix, size in sizes.items()
         }
 
-    def weight_in_use(self, variable):
+    def weight_in_use(self, variable: Variable) -> Variable:
         """The main weight as it is multiplied: its variable, or the sum with the two matrices."""
         if not self.lora_enabled or self._is_quantized:
             return variable
         w = {name: own.value for name, own in self._own.items()}
         return self.adapted(w).astype(self.compute_dtype)
 
-    def _check_adaptable(self):
+    def _check_adaptable(self) -> None:
         """Raises where the weight cannot be adapted: it has a constraint."""
         name = self._adapted
         if getattr(self, f"{name}_constraint", None) is not None:
@@ -112,7 +120,13 @@ class LoraLayer(QuantizedLayer):
                 f"the adapted weight. To fix it: remove `{name}_constraint`."
             )
 
-    def enable_lora(self, rank, lora_alpha=None, a_initializer="he_uniform", b_initializer="zeros"):
+    def enable_lora(
+        self,
+        rank: int,
+        lora_alpha: float | None = None,
+        a_initializer: typed.Named = "he_uniform",
+        b_initializer: typed.Named = "zeros",
+    ) -> None:
         """Freezes the weight of a built layer and adds the two small matrices that are trained
         instead.
 
@@ -135,7 +149,7 @@ class LoraLayer(QuantizedLayer):
             self.lora_alpha = rank
         self._add_lora(a_initializer, b_initializer)
 
-    def _add_lora(self, a_initializer, b_initializer):
+    def _add_lora(self, a_initializer: Any, b_initializer: Any) -> None:
         name, weight = self._adapted, self._own[self._adapted]
         shape = tuple(weight.shape)
         if name in self._codings:
@@ -157,32 +171,34 @@ class LoraLayer(QuantizedLayer):
         weight.trainable = False
 
     @property
-    def _lora_scale(self):
+    def _lora_scale(self) -> float:
         """By what the product of the two matrices is multiplied."""
         counts = self._keeps_alpha or self.lora_enabled
         return (self.lora_alpha if counts else self.lora_rank) / self.lora_rank
 
-    def adapted(self, w):
+    def adapted(self, w: Mapping[str, Any]) -> jax.Array:
         """The adapted weight, from the layer's weights by name."""
         weight, a = w[self._adapted], w.get(f"lora_{self._adapted}_a")
         if a is None:
             return weight
         return weight + self._delta(w)
 
-    def _delta(self, w, a=None):
+    def _delta(self, w: Mapping[str, Any], a: Any = None) -> jax.Array:
         if a is None:
             a = w[f"lora_{self._adapted}_a"]
         return self._lora_scale * (a @ w[f"lora_{self._adapted}_b"])
 
-    def contract(self, x, kernel, preferred_element_type=None):
+    def contract(
+        self, x: jax.Array, kernel: jax.Array, preferred_element_type: DType | None = None
+    ) -> jax.Array:
         """The product that the layer is made of."""
         raise NotImplementedError
 
-    def low_rank_product(self, x, a, b):
+    def low_rank_product(self, x: jax.Array, a: Any, b: Any) -> Any:
         """`contract(x, a @ b)` without making `a @ b`."""
         return self.contract(x, a) @ b
 
-    def product(self, x, w, ctx):
+    def product(self, x: jax.Array, w: Mapping[str, Any], ctx: Context) -> jax.Array:
         """`contract(x, kernel)` with the adapted kernel, be it in floats or in few bits."""
         y = self._product_of_own(x, w, ctx)
         change = low_rank.beside(w, self._adapted)
@@ -190,7 +206,7 @@ class LoraLayer(QuantizedLayer):
             return y
         return y + self.low_rank_product(x, change.a, change.scaled_b).astype(y.dtype)
 
-    def _product_of_own(self, x, w, ctx):
+    def _product_of_own(self, x: jax.Array, w: Mapping[str, Any], ctx: Context) -> jax.Array:
         if self.is_in_groups:
             return self.product_in_groups(x, w)
         if f"{self._adapted}_scale" not in w and "inputs_scale" not in w:
@@ -209,7 +225,7 @@ class LoraLayer(QuantizedLayer):
     # ------------------------------------------------------------ files hold the adapted weight
     # alone
 
-    def _stored(self):
+    def _stored(self) -> Any:
         variables = {
             k: v for k, v in self._own.items() if not k.startswith(f"lora_{self._adapted}_")
         }
@@ -218,7 +234,7 @@ class LoraLayer(QuantizedLayer):
             for k in sorted(variables, key=lambda k: (k != self._adapted, k != "bias"))
         }
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Puts the layer's own weights into a dict-like store, numbered; the adapted weight as the
         sum.
         """
@@ -232,7 +248,7 @@ class LoraLayer(QuantizedLayer):
         for i, key in enumerate(self._stored()):
             store[str(i)] = np.asarray(values[key])
 
-    def _after_loading(self, stored):
+    def _after_loading(self, stored: MutableMapping[str, Any]) -> None:
         """An adaptation starts again at zero."""
         for variable in [v for k, v in self._own.items() if k not in stored]:
             variable.assign(np.zeros(variable.shape, variable.dtype))

@@ -1,10 +1,15 @@
 """Masking of time steps by a value."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax.numpy as jnp
 
 from jkeras import ops
 from jkeras.core.layer import layer
 from jkeras.layers.base import ReadyLayer, Value
+from jkeras.core.run.context import Context
+from jkeras.core.weights.types import Structure
 
 
 @layer("keras.layers")
@@ -25,8 +30,8 @@ class Masking(ReadyLayer):
 
     mask_value: Value() = 0.0
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: Any, ctx: Context) -> Structure:
         return jnp.where(jnp.any(inputs != self.mask_value, axis=-1, keepdims=True), inputs, 0)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Structure:
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)

@@ -1,6 +1,8 @@
 """Layers that merge several inputs into one, and their function forms."""
 
 import functools
+import typing
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,11 @@ from jkeras.core.record import Any
 from jkeras.core.names.registry import public
 from jkeras.core.graph.sparse import is_sparse
 from jkeras.core.names.typed import Sizes
+from jkeras.core.weights.types import Function, PerAxis, TensorLike
 from jkeras.kernel.spec import Spec
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Weight
+from jkeras.core.weights.types import Structure
 
 
 class Merge(Layer):
@@ -27,12 +33,15 @@ class Merge(Layer):
     announces_compute_dtype = True
     keeps_samples = True
 
-    def __call__(self, inputs, *more, **kwargs):
+    def _call_on_several(self, inputs: Any, *more: Any, **kwargs: Any) -> Any:
         if more:
             inputs = [inputs, *more]
         return super().__call__(inputs, **kwargs)
 
-    def weight_specs(self, inputs=()):
+    if not typing.TYPE_CHECKING:  # to a checker it is called as any layer
+        __call__ = _call_on_several
+
+    def weight_specs(self, inputs: Any = ()) -> dict[str, Weight]:
         if isinstance(inputs, Spec) or not inputs:
             raise ValueError(
                 explain(
@@ -45,7 +54,7 @@ class Merge(Layer):
         self.check(inputs := [tuple(s.shape) for s in inputs])
         return {}
 
-    def check(self, shapes):
+    def check(self, shapes: list[tuple[Any, ...]]) -> None:
         """Raises ValueError for input shapes that do not go together."""
         if len({s[0] for s in shapes if s} - {None}) > 1:
             raise self._misfit("inputs of the same batch size", shapes)
@@ -54,10 +63,10 @@ class Merge(Layer):
             if len(set(sizes) - {1, None}) > 1:
                 raise self._misfit("inputs whose shapes broadcast to each other", shapes)
 
-    def _misfit(self, expected, shapes):
+    def _misfit(self, expected, shapes: Sequence[Sizes]) -> Any:
         return ValueError(explain(self._where, expected, f"shapes {', '.join(map(str, shapes))}"))
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: list[jax.Array], ctx: Context) -> jax.Array:
         rank = max(x.ndim for x in inputs)
         masks = ctx.mask
         if masks is None:
@@ -69,11 +78,11 @@ class Merge(Layer):
         ]
         return self.merge(inputs, masks)
 
-    def merge(self, inputs, masks):
+    def merge(self, inputs: Any, masks: Any) -> jax.Array:
         """One array from several of the same rank; `masks`: of each, None where there is none."""
         raise NotImplementedError
 
-    def compute_output_spec(self, inputs, **kwargs):
+    def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Structure:
         """The merged shape by rule: a size that one input leaves open may be known of another."""
         shapes = []
         if isinstance(inputs, (list, tuple)):
@@ -84,20 +93,22 @@ class Merge(Layer):
         is_kept = all(x.sparse for x in inputs)
         return KerasTensor(self.merged_shape(shapes), self.compute_dtype, sparse=is_kept)
 
-    def merged_shape(self, shapes):
+    def merged_shape(self, shapes: list[tuple[Any, ...]]) -> tuple[int | None, ...]:
         """The output's shape for shapes with a batch axis that go together."""
         rank = max(map(len, shapes)) - 1
         batch = {s[0] for s in shapes} - {None}
         aligned = zip(*((1,) * (rank - len(s[1:])) + s[1:] for s in shapes))
         return (next(iter(batch), None), *map(_broadcast_size, aligned))
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Structure:
         masks = self._checked_masks(inputs, mask)
         if masks is None or any(m is None for m in masks):
             return None
         return functools.reduce(ops.logical_or, masks)
 
-    def _checked_masks(self, inputs, mask):
+    def _checked_masks(
+        self, inputs: list[jax.Array] | list[KerasTensor], mask: jax.Array | None
+    ) -> Any:
         if mask is None:
             return None
         for name, value in (("inputs", inputs), ("mask", mask)):
@@ -110,21 +121,21 @@ class Merge(Layer):
         return mask
 
 
-def _broadcast_size(sizes):
+def _broadcast_size(sizes: tuple[int, ...]) -> int:
     """The size of an axis for those of several inputs that broadcast to each other."""
     if None in sizes:
         return None
     return next((n for n in sizes if n != 1), 1)
 
 
-def _wide(mask, x):
+def _wide(mask: jax.Array | None, x: jax.Array) -> Any:
     """The mask of (batch, time) for all entries of x."""
     if mask is None:
         return None
     return jnp.broadcast_to(mask[..., None], x.shape)
 
 
-def _extremum(function, inputs, masks):
+def _extremum(function: Function, inputs: list[jax.Array], masks: list[Any]) -> jax.Array:
     """A fold in which an entry that is masked on one side takes the other side's value."""
     result, known = None, None
     for x, mask in zip(inputs, map(_wide, masks, inputs)):
@@ -149,7 +160,7 @@ class Add(Merge):
     [2. 2.]
     """
 
-    def merge(self, inputs, masks):
+    def merge(self, inputs: Any, masks: Any) -> jax.Array:
         return functools.reduce(ops.add, inputs)
 
 
@@ -162,12 +173,12 @@ class Subtract(Merge):
     [0. 0.]
     """
 
-    def check(self, shapes):
+    def check(self, shapes: list[tuple[Any, ...]]) -> None:
         super().check(shapes)
         if len(shapes) != 2:
             raise self._misfit("exactly 2 inputs", shapes)
 
-    def merge(self, inputs, masks):
+    def merge(self, inputs: Any, masks: Any) -> jax.Array:
         return ops.subtract(*inputs)
 
 
@@ -181,7 +192,7 @@ class Multiply(Merge):
     [6. 6.]
     """
 
-    def merge(self, inputs, masks):
+    def merge(self, inputs: Any, masks: Any) -> jax.Array:
         masks = list(map(_wide, masks, inputs))
         product = functools.reduce(ops.multiply, map(_masked_to_ones, inputs, masks))
         if any(m is None for m in masks):
@@ -191,7 +202,7 @@ class Multiply(Merge):
         )
 
 
-def _masked_to_ones(x, mask):
+def _masked_to_ones(x: jax.Array, mask: jax.Array | None) -> jax.Array:
     """x, with 1 where the mask says no."""
     if mask is None:
         return x
@@ -207,7 +218,7 @@ class Average(Merge):
     [0.5 0.5]
     """
 
-    def merge(self, inputs, masks):
+    def merge(self, inputs: Any, masks: Any) -> jax.Array:
         return ops.divide(functools.reduce(ops.add, inputs), len(inputs))
 
 
@@ -220,7 +231,7 @@ class Maximum(Merge):
     [2. 4.]
     """
 
-    def merge(self, inputs, masks):
+    def merge(self, inputs: Any, masks: Any) -> jax.Array:
         return _extremum(ops.maximum, inputs, masks)
 
 
@@ -233,7 +244,7 @@ class Minimum(Merge):
     [1. 3.]
     """
 
-    def merge(self, inputs, masks):
+    def merge(self, inputs: Any, masks: Any) -> jax.Array:
         return _extremum(ops.minimum, inputs, masks)
 
 
@@ -251,7 +262,7 @@ class Concatenate(Merge):
 
     axis: int = -1
 
-    def check(self, shapes):
+    def check(self, shapes: list[tuple[Any, ...]]) -> None:
         rank = len(shapes[0])
         if any(len(s) != rank for s in shapes):
             raise self._misfit("inputs with the same number of axes", shapes)
@@ -263,17 +274,17 @@ class Concatenate(Merge):
             if axis != self.axis % rank and len(set(sizes) - {None}) > 1:
                 raise self._misfit(f"inputs whose shapes agree except on axis {self.axis}", shapes)
 
-    def merged_shape(self, shapes):
+    def merged_shape(self, shapes: Sequence[Sizes]) -> Any:
         sizes, along = list(shapes[0]), [s[self.axis] for s in shapes]
         sizes[self.axis] = None
         if None not in along:
             sizes[self.axis] = sum(along)
         return tuple(sizes)
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: list[jax.Array], ctx: Context) -> jax.Array:
         return ops.concatenate(inputs, axis=self.axis)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Structure:
         masks = self._checked_masks(inputs, mask)
         if masks is None or all(m is None for m in masks):
             return None
@@ -307,7 +318,7 @@ class Dot(Merge):
     axes: Sizes
     normalize: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         axes = self.axes
         if not isinstance(axes, (int, list, tuple)):
             raise TypeError(
@@ -319,13 +330,13 @@ class Dot(Merge):
                 explain(self._where, "`axes` to be an integer or a list of two", f"axes={axes!r}")
             )
 
-    def _pair_of_axes(self):
+    def _pair_of_axes(self) -> tuple[int, ...]:
         """The axis of each input, as it is given."""
         if isinstance(self.axes, int):
             return self.axes, self.axes
         return self.axes
 
-    def _axes_for(self, *shapes):
+    def _axes_for(self, *shapes: Any) -> list[int]:
         """The axes counted from the front, for shapes of these inputs."""
         axes = [a % len(s) if a < 0 else a for a, s in zip(self._pair_of_axes(), shapes)]
         if 0 in axes or any(a >= len(s) for a, s in zip(axes, shapes)):
@@ -338,14 +349,14 @@ class Dot(Merge):
             )
         return axes
 
-    def check(self, shapes):
+    def check(self, shapes: list[tuple[Any, ...]]) -> None:
         if len(shapes) != 2:
             raise self._misfit("exactly 2 inputs", shapes)
         first_axis, second_axis = self._axes_for(*shapes)
         if shapes[0][first_axis] != shapes[1][second_axis]:
             raise self._misfit(f"the same size on axes {first_axis} and {second_axis}", shapes)
 
-    def merged_shape(self, shapes):
+    def merged_shape(self, shapes: Sequence[Sizes]) -> Any:
         first_axis, second_axis = self._axes_for(*shapes)
         sizes = [n for i, n in enumerate(shapes[0]) if i != first_axis]
         sizes += [n for i, n in enumerate(shapes[1]) if i not in (0, second_axis)]
@@ -353,7 +364,7 @@ class Dot(Merge):
             return (*sizes, 1)
         return tuple(sizes)
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: list[jax.Array], ctx: Context) -> jax.Array:
         x, y = inputs
         first_axis, second_axis = self._axes_for(x.shape, y.shape)
         if self.normalize:
@@ -369,11 +380,11 @@ class Dot(Merge):
             return result[:, None]
         return result
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Structure:
         return None
 
 
-def _sparse_product(x, y, first_axis, second_axis):
+def _sparse_product(x: jax.Array, y: jax.Array, first_axis, second_axis) -> Any:
     """The product of each sample's matrices, which ops have for sparse arrays."""
     rows = [i for i in range(1, x.ndim) if i != first_axis]
     columns = [i for i in range(1, y.ndim) if i != second_axis]
@@ -386,10 +397,10 @@ def _sparse_product(x, y, first_axis, second_axis):
 # ---------------------------------------------------------------- function forms
 
 
-def _function_of(cls, example, shown):
+def _function_of(cls: type[Layer], example: str, shown: str) -> Function:
     """The function form of a merge layer."""
 
-    def merge(inputs, **kwargs):
+    def merge(inputs: "Sequence[TensorLike]", **kwargs: Any) -> jax.Array:
         return cls(**kwargs)(inputs)
 
     merge.__name__ = merge.__qualname__ = name = cls.__name__.lower()
@@ -411,7 +422,7 @@ minimum = _function_of(Minimum, "[np.ones(2), np.zeros(2)]", "[0. 0.]")
 
 
 @public("keras.layers.concatenate")
-def concatenate(inputs, axis=-1, **kwargs):
+def concatenate(inputs: "Sequence[TensorLike]", axis: int = -1, **kwargs: Any) -> jax.Array:
     """`Concatenate(axis, **kwargs)(inputs)`.
 
     >>> import numpy as np
@@ -422,7 +433,7 @@ def concatenate(inputs, axis=-1, **kwargs):
 
 
 @public("keras.layers.dot")
-def dot(inputs, axes: Any = -1, **kwargs):
+def dot(inputs: "Sequence[TensorLike]", axes: "PerAxis" = -1, **kwargs: Any) -> jax.Array:
     """`Dot(axes, **kwargs)(inputs)`.
 
     >>> import numpy as np

@@ -4,7 +4,9 @@ import math
 import re
 import string
 import typing
+from collections.abc import Mapping, Sequence
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.names import typed
@@ -25,6 +27,11 @@ from jkeras.layers.multi_head_attention_names import GroupedNames, MultiHeadName
 from jkeras.ops.attention import attention
 from jkeras.ops.attention_cached import Cache, empty_cache, extended
 from jkeras.ops.attention_plain import Form, both, seen
+from jkeras.core.layer import Layer
+from jkeras.core.run.context import Context
+from jkeras.core.run.context import Children
+from jkeras.kernel.spec import Spec
+from jkeras.core.weights.types import Function
 
 
 @fields
@@ -59,13 +66,13 @@ class HeadedAttention(Composite):
     _dense_names = {}
     _attends_itself = False  # whether a subclass has a `_compute_attention` of its own
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "_compute_attention" in vars(cls):
             # it finds its children on the layer, so it runs on objects
             cls._native, cls._attends_itself = False, True
 
-    def _check_shared(self):
+    def _check_shared(self) -> None:
         """Checks the arguments that both layers have, and takes `flash_attention` out of the
         config.
         """
@@ -81,7 +88,7 @@ class HeadedAttention(Composite):
                 "`flash_attention` out."
             )
 
-    def _written_policy(self):
+    def _written_policy(self) -> Any:
         """The policy that a config has: a map where projections are kept in few bits."""
         in_few_bits = {
             ".*" + re.escape(child.name): child.dtype_policy
@@ -94,7 +101,9 @@ class HeadedAttention(Composite):
 
     # ------------------------------------------------------------ children
 
-    def children(self, query, value, key=None):
+    def children(
+        self, query: jax.Array, value: Spec, key: jax.Array | None = None
+    ) -> dict[str, Layer]:
         if key is None:
             key = value
         if value.shape[1:-1] != key.shape[1:-1]:
@@ -121,17 +130,23 @@ class HeadedAttention(Composite):
             ),
         }
 
-    def _make_output_dense(self, query_shape, common_kwargs, name=None):
+    def _make_output_dense(
+        self, query_shape: tuple[int, ...], common_kwargs: dict[str, Any], name: str | None = None
+    ) -> Any:
         """The projection of the heads to the output; subclasses may have their own, as in Keras."""
         sizes = self._output_sizes(query_shape)
         return self._einsum_dense(len(query_shape) - 1, 2, sizes, name=name, **common_kwargs)
 
-    def _projection(self, name, free, bound, sizes, activation=None):
+    def _projection(
+        self, name: str, free: int, bound: float, sizes: tuple[int, ...], activation=None
+    ) -> Any:
         """A projection with the initializers, penalties and constraints of the layer."""
         common = self._get_common_kwargs_for_sublayer()
         return self._einsum_dense(free, bound, sizes, name=name, activation=activation, **common)
 
-    def _einsum_dense(self, free, bound, sizes, **arguments):
+    def _einsum_dense(
+        self, free: int, bound: float, sizes: tuple[int, ...], **arguments: Any
+    ) -> Any:
         """An EinsumDense that keeps `free` axes, sums over the `bound` ones after them and ends in
         axes of `sizes`.
         """
@@ -144,7 +159,7 @@ class HeadedAttention(Composite):
             **arguments,
         )
 
-    def _get_common_kwargs_for_sublayer(self):
+    def _get_common_kwargs_for_sublayer(self) -> dict[str, Any]:
         """The arguments of every projection; subclasses may have their own, as in Keras."""
         return {
             "kernel_initializer": another(self.kernel_initializer),
@@ -157,13 +172,13 @@ class HeadedAttention(Composite):
             "dtype": self.dtype_policy,
         }
 
-    def _projection_penalty(self):
+    def _projection_penalty(self) -> Any:
         return self.activity_regularizer
 
-    def _output_sizes(self, query_shape):
+    def _output_sizes(self, query_shape: tuple[int, ...]) -> tuple[int, ...]:
         return query_shape[-1:]
 
-    def _attended_axes(self, rank):
+    def _attended_axes(self, rank: int) -> tuple[int, ...]:
         """The axes that are attended over, of an input with `rank` axes."""
         return (1,)
 
@@ -191,16 +206,16 @@ class HeadedAttention(Composite):
 
     def _run_heads(
         self,
-        sub,
-        ctx,
-        inputs,
-        masks,
+        sub: Children,
+        ctx: Context,
+        inputs: tuple[jax.Array, ...],
+        masks: Masks,
         *,
-        use_causal_mask,
-        return_attention_scores,
-        cache=None,
-        position=None,
-    ):
+        use_causal_mask: bool,
+        return_attention_scores: bool,
+        cache: Any = None,
+        position: Any = None,
+    ) -> jax.Array:
         """The output under `Masks` of what each query may see; behind it the weights where they are
         asked for, and the cache where one is given.
 
@@ -211,7 +226,7 @@ class HeadedAttention(Composite):
         self._check_ranks(*inputs)
         self._check_scores(return_attention_scores)
 
-        def dense(name, x):
+        def dense(name: str, x: jax.Array) -> jax.Array:
             return getattr(sub, self._dense_names[name])(x)
 
         gate = None
@@ -249,7 +264,17 @@ class HeadedAttention(Composite):
             outputs.append(writer.cache)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
-    def _attend(self, sub, query, key, value, masks, form, needs_weights, training):
+    def _attend(
+        self,
+        sub: Children,
+        query: jax.Array,
+        key: jax.Array | None,
+        value: jax.Array,
+        masks: Masks,
+        form: Any,
+        needs_weights: bool,
+        training: bool,
+    ) -> tuple[jax.Array | None, ...]:
         """(output, weights or None) of projections (batch, …, heads, size).
 
         Args:
@@ -266,8 +291,15 @@ class HeadedAttention(Composite):
         return heads_last(y, axes, shape), weights
 
     def _attend_projected(
-        self, query, key, value, attention_mask, training, needs_weights, use_causal_mask
-    ):
+        self,
+        query: jax.Array,
+        key: jax.Array | None,
+        value: Any,
+        attention_mask: jax.Array | None,
+        training: bool | None,
+        needs_weights: bool,
+        use_causal_mask: bool,
+    ) -> Any:
         """The same, outside of `forward`, on the children as they are on the layer. No window: it
         is in the mask.
         """
@@ -277,7 +309,7 @@ class HeadedAttention(Composite):
         form = Form(self._scale, use_causal_mask)
         return self._attend(self, query, key, value, masks, form, needs_weights, training)
 
-    def _check_cached(self, writer, masks, inputs):
+    def _check_cached(self, writer: Any, masks: Sequence[jax.Array | None], inputs: Any) -> None:
         """Refuses what cannot be computed for new positions alone."""
         query, _, key = inputs
         if any(mask is not None for mask in masks[:4]):
@@ -289,14 +321,25 @@ class HeadedAttention(Composite):
         if self._attends_itself:
             writer.refuse("a `_compute_attention` of a subclass's own")
 
-    def _check_pass(self, writer, use_causal_mask, return_attention_scores):
+    def _check_pass(
+        self, writer: Any, use_causal_mask: bool, return_attention_scores: bool
+    ) -> None:
         """Refuses what a pass that writes text would give otherwise without a cache."""
         if not use_causal_mask:
             writer.refuse("no `use_causal_mask=True`")
         if return_attention_scores:
             writer.refuse("scores that are looked at")
 
-    def _attend_cached(self, sub, writer, query, key, value, needs_weights, training):
+    def _attend_cached(
+        self,
+        sub: Children,
+        writer: Any,
+        query: jax.Array,
+        key: jax.Array | None,
+        value: Any,
+        needs_weights: bool,
+        training: bool | None,
+    ) -> Any:
         """(output, weights or None) of new positions over those before and themselves.
 
         Args:
@@ -315,10 +358,10 @@ class HeadedAttention(Composite):
         y, weights = attend(sub, query, sources.key, sources.value, masks, form, training)
         return heads_last(y, (1,), shape), weights
 
-    def _form(self, use_causal_mask):
+    def _form(self, use_causal_mask: bool) -> Form:
         return Form(self._scale, use_causal_mask, self.sliding_window)
 
-    def _check_ranks(self, query, value, key):
+    def _check_ranks(self, query: jax.Array, value: jax.Array, key: jax.Array | None) -> None:
         ranks = {x.ndim for x in (query, value, key)}
         if len(ranks) > 1 or query.ndim < 3:
             raise ShapeError(
@@ -329,7 +372,7 @@ class HeadedAttention(Composite):
                 )
             )
 
-    def _check_scores(self, return_attention_scores):
+    def _check_scores(self, return_attention_scores: bool) -> None:
         """Raises ValueError where weights are asked for that flash attention does not have."""
         if self._flash_attention and return_attention_scores:
             raise ValueError(
@@ -337,7 +380,7 @@ class HeadedAttention(Composite):
                 "is enabled. Please disable flash attention to access attention scores."
             )
 
-    def _attention_function(self, rank, needs_weights, training):
+    def _attention_function(self, rank: int, needs_weights: bool, training: bool) -> Function:
         """The method that attends: without weights, where nothing asks for them.
 
         Args:
@@ -349,7 +392,16 @@ class HeadedAttention(Composite):
             return self._attend_explicitly
         return self._attend_fused
 
-    def _attend_fused(self, sub, query, key, value, masks, form, training):
+    def _attend_fused(
+        self,
+        sub: Children,
+        query: jax.Array,
+        key: jax.Array | None,
+        value: jax.Array,
+        masks: Masks,
+        form: Any,
+        training: bool,
+    ) -> tuple[jax.Array | None, ...]:
         """(output, None): the weights are not there as a whole."""
         mask, segments = masks.apart(query.shape[0])
         y = attention(
@@ -365,7 +417,16 @@ class HeadedAttention(Composite):
         )
         return y, None
 
-    def _attend_explicitly(self, sub, query, key, value, masks, form, training):
+    def _attend_explicitly(
+        self,
+        sub: Children,
+        query: jax.Array,
+        key: jax.Array | None,
+        value: Any,
+        masks: Sequence[jax.Array | None],
+        form: Any,
+        training: bool | None,
+    ) -> Any:
         """(output, weights), by way of the weights in the compute dtype, some of them dropped in
         training.
         """
@@ -383,7 +444,7 @@ class HeadedAttention(Composite):
 # ---------------------------------------------------------------- arguments and shapes
 
 
-def check_size(where, name, value, optional=False):
+def check_size(where: str, name: str, value: int | None, optional: bool = False) -> None:
     """Raises ValueError unless a value is a positive integer, or None where that is allowed."""
     expected = "a positive integer"
     if optional:
@@ -396,18 +457,18 @@ def check_size(where, name, value, optional=False):
         )
 
 
-def another(initializer):
+def another(initializer: Any) -> Any:
     """A copy of an initializer that draws its own values where it was given no seed."""
     if hasattr(initializer, "clone"):
         return initializer.clone()
     return initializer
 
 
-def _sizes(x, axes):
+def _sizes(x: jax.Array, axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple([x.shape[axis] for axis in axes])
 
 
-def heads_first(x, axes):
+def heads_first(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
     """(batch, …, times of `axes`, heads, size) -> (batch, …, heads, time, size), all times in one
     axis.
     """
@@ -416,7 +477,7 @@ def heads_first(x, axes):
     return x.reshape(*x.shape[: len(others)], -1, x.shape[-1])
 
 
-def heads_last(y, axes, shape):
+def heads_last(y: jax.Array, axes: tuple[int, ...], shape: tuple[int, ...]) -> jax.Array:
     """Back from `heads_first` to the order of axes of the query, which had this shape."""
     others = [a for a in range(len(shape) - 1) if a not in axes]
     order = [*others, *axes, len(shape) - 1]
@@ -515,7 +576,7 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_size(self._where, "num_heads", self.num_heads)
         check_size(self._where, "key_dim", self.key_dim)
         check_size(self._where, "value_dim", self.value_dim, optional=True)
@@ -532,7 +593,7 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
         # be
         self._penalty, self.activity_regularizer = self.activity_regularizer, None
 
-    def _sequence(self, name):
+    def _sequence(self, name: str) -> Any:
         value = getattr(self, name)
         if not isinstance(value, (int, list, tuple)):
             raise ValueError(
@@ -543,19 +604,21 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
             return (value,)
         return tuple(value)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"activity_regularizer": serialize(self._penalty)}
 
-    def attributes_when_built(self, query, value, key=None):
+    def attributes_when_built(
+        self, query: jax.Array, value: Spec, key: jax.Array | None = None
+    ) -> dict[str, Any]:
         return {"attention_axes": self._attended_axes(query.ndim)}
 
-    def _projection_penalty(self):
+    def _projection_penalty(self) -> Any:
         return self._penalty
 
-    def _output_sizes(self, query_shape):
+    def _output_sizes(self, query_shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.output_shape or query_shape[-1:]
 
-    def _attended_axes(self, rank):
+    def _attended_axes(self, rank: int) -> tuple[int, ...]:
         if self.attention_axes is None:
             axes = range(1, rank - 1)
         else:
@@ -572,23 +635,23 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
 
     def forward(
         self,
-        w,
-        sub,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        key_mask=None,
-        attention_mask=None,
+        w: Mapping[str, Any],
+        sub: Children,
+        query: jax.Array,
+        value: jax.Array,
+        key: jax.Array | None = None,
+        query_mask: jax.Array | None = None,
+        value_mask: jax.Array | None = None,
+        key_mask: jax.Array | None = None,
+        attention_mask: jax.Array | None = None,
         *,
-        return_attention_scores=False,
-        use_causal_mask=False,
-        segment_ids=None,
-        cache=None,
-        position=None,
-        ctx,
-    ):
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+        segment_ids: Any = None,
+        cache: Any = None,
+        position: Any = None,
+        ctx: Context,
+    ) -> jax.Array:
         if key is None:
             key = value
         masks = masks_of(ctx.mask, value_mask, key_mask, attention_mask, segment_ids)
@@ -643,7 +706,7 @@ class GroupedQueryAttention(GroupedNames, HeadedAttention):
     num_key_value_heads: int
     _dense_names = {name: f"_{name}_dense" for name in ("query", "key", "gate", "value", "output")}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_size(self._where, "head_dim", self.head_dim)
         if self.num_query_heads % self.num_key_value_heads:
             raise ValueError(
@@ -658,23 +721,23 @@ class GroupedQueryAttention(GroupedNames, HeadedAttention):
 
     def forward(
         self,
-        w,
-        sub,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        key_mask=None,
-        attention_mask=None,
+        w: Mapping[str, Any],
+        sub: Children,
+        query: jax.Array,
+        value: jax.Array,
+        key: jax.Array | None = None,
+        query_mask: jax.Array | None = None,
+        value_mask: jax.Array | None = None,
+        key_mask: jax.Array | None = None,
+        attention_mask: jax.Array | None = None,
         *,
-        return_attention_scores=False,
-        use_causal_mask=False,
-        segment_ids=None,
-        cache=None,
-        position=None,
-        ctx,
-    ):
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+        segment_ids: Any = None,
+        cache: Any = None,
+        position: Any = None,
+        ctx: Context,
+    ) -> jax.Array:
         if key is None:
             key = value
         masks = masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids)

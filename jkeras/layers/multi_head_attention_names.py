@@ -3,7 +3,9 @@ projected, how it attends, and the parts of `build`.
 """
 
 import string
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.layers.activation import Softmax
@@ -21,20 +23,20 @@ class AttentionNames:
 
     _keras_names = {}
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name in self._keras_names:
             return getattr(self, self._keras_names[name])
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(self._keras_names.get(name, name), value)
 
-    def _layout(self):
+    def _layout(self) -> Any:
         """(number of axes of the projected query, which of them are attended over)."""
         rank = len(self._query_dense.equation.split("->")[1])
         return rank, self._attended_axes(rank - 1)
 
-    def _masked_softmax(self, attention_scores, attention_mask=None):
+    def _masked_softmax(self, attention_scores, attention_mask: jax.Array | None = None) -> Any:
         """Weights (batch, heads, *targets, *sources) from scores, under a mask
         (batch, *targets, *sources).
         """
@@ -49,21 +51,21 @@ class AttentionNames:
             attention_mask = mask.reshape(*mask.shape[:-count], -1)
         return self._softmax(scores.reshape(flat), mask=attention_mask).reshape(shape)
 
-    def _compute_causal_mask(self, query, value=None):
+    def _compute_causal_mask(self, query: jax.Array, value: Any = None) -> Any:
         """(1, target, source): True up to the target itself."""
         sources = query if value is None else value
         return causal_mask(query.shape[1], sources.shape[1])[None]
 
     def _compute_attention_mask(
         self,
-        query,
-        value,
-        query_mask=None,
-        value_mask=None,
-        key_mask=None,
-        attention_mask=None,
-        use_causal_mask=False,
-    ):
+        query: jax.Array,
+        value: Any,
+        query_mask: jax.Array | None = None,
+        value_mask: jax.Array | None = None,
+        key_mask: jax.Array | None = None,
+        attention_mask: jax.Array | None = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
         """(batch, target, source) of all that forbids a target to look at a source, or None."""
         masks = masks_of(query_mask, value_mask, key_mask, attention_mask)
         masks = masks.over(query.shape[1:2], value.shape[1:2])
@@ -99,20 +101,28 @@ class MultiHeadNames(AttentionNames):
     } | {"_activity_regularizer": "_penalty", "_inverse_sqrt_key_dim": "_scale"}
 
     @property
-    def _dot_product_equation(self):
+    def _dot_product_equation(self) -> Any:
         """Of einsum: key, query -> scores."""
         return equations(*self._layout())[0]
 
     @property
-    def _combine_equation(self):
+    def _combine_equation(self) -> Any:
         """Of einsum: scores, value -> output of the heads."""
         return equations(*self._layout())[1]
 
-    def _attend_by_subclass(self, query, key, value, mask, training, return_attention_scores):
+    def _attend_by_subclass(
+        self,
+        query: jax.Array,
+        key: jax.Array,
+        value: Any,
+        mask: jax.Array | None,
+        training: bool | None,
+        return_attention_scores: bool,
+    ) -> Any:
         """What a subclass's own `_compute_attention` gives, called as Keras calls it."""
         return self._compute_attention(query, key, value, mask, training, return_attention_scores)
 
-    def _build_attention(self, rank):
+    def _build_attention(self, rank: int) -> None:
         """Makes what attends to projections with `rank` axes: for a `build` of a subclass's own."""
         self.attention_axes = self._attended_axes(rank - 1)
         self._softmax = Softmax(dtype=self.dtype_policy)
@@ -120,14 +130,14 @@ class MultiHeadNames(AttentionNames):
 
     def _compute_attention(
         self,
-        query,
-        key,
-        value,
-        attention_mask=None,
-        training=None,
-        return_attention_scores=False,
-        use_causal_mask=False,
-    ):
+        query: jax.Array,
+        key: jax.Array,
+        value: Any,
+        attention_mask: jax.Array | None = None,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+    ) -> Any:
         """(output of the heads, weights or None) of projections (batch, …, heads, size). Where a
         subclass has its own, `call` runs that.
         """
@@ -144,14 +154,28 @@ class GroupedNames(AttentionNames):
     _dot_product_equation = "btnh,bsnh->bnts"  # query, key: the other order than with many heads
     _combine_equation = "bnts,bsnh->btnh"  # weights, value
 
-    def _attend_by_subclass(self, query, key, value, mask, training, return_attention_scores):
+    def _attend_by_subclass(
+        self,
+        query: jax.Array,
+        key: jax.Array,
+        value: Any,
+        mask: jax.Array | None,
+        training: bool | None,
+        return_attention_scores: bool,
+    ) -> Any:
         """What a subclass's own `_compute_attention` gives, called as Keras calls it."""
         key, value = (jnp.repeat(x, query.shape[2] // x.shape[2], axis=2) for x in (key, value))
         return self._compute_attention(query, key, value, attention_mask=mask, training=training)
 
     def _compute_attention(
-        self, query, key, value, attention_mask=None, training=None, use_causal_mask=False
-    ):
+        self,
+        query: jax.Array,
+        key: jax.Array,
+        value: Any,
+        attention_mask: jax.Array | None = None,
+        training: bool | None = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
         """(output of the heads, weights) of projections (batch, time, heads, size). Where a
         subclass has its own, `call` runs that, with key and value for each head of the query.
         """
@@ -160,7 +184,7 @@ class GroupedNames(AttentionNames):
         )
 
 
-def equations(rank, axes):
+def equations(rank: int, axes: tuple[int, ...]) -> tuple[str, ...]:
     """The einsum equations of attention over some axes of projections (batch, …, heads, size):
     (key, query -> scores; scores, value -> output).
 

@@ -2,11 +2,14 @@
 
 import inspect
 import sys
+from typing import Any
 
 import jax
 
+from jkeras.core.weights.types import Function
 
-def is_nnx(module):
+
+def is_nnx(module: Function) -> bool:
     """Whether a module is one of `flax.nnx`.
 
     >>> is_nnx(print)
@@ -29,7 +32,7 @@ class NnxFunction:
             makes from the key that it is given.
     """
 
-    def __init__(self, module, method=None):
+    def __init__(self, module: str, method=None) -> None:
         from flax import nnx
 
         self.method = method or type(module).__call__
@@ -39,7 +42,7 @@ class NnxFunction:
         self.params = nnx.to_pure_dict(self._params)
         self.state = nnx.to_pure_dict(self._state)
 
-    def __call__(self, params, state, rng, inputs, training):
+    def __call__(self, params: Any, state: Any, rng: Any, inputs: Any, training: Any) -> Any:
         """(outputs, new state).
 
         Args:
@@ -64,7 +67,7 @@ class NnxFunction:
         *_, new = nnx.split(module, nnx.Param, nnx.RngState, ...)
         return outputs, nnx.to_pure_dict(new)
 
-    def _keys_from(self, rng):
+    def _keys_from(self, rng: jax.Array | None) -> Any:
         """The module's random state, each key another one of the given key."""
         if rng is None:
             return self._random
@@ -76,7 +79,7 @@ class NnxFunction:
         return treedef.unflatten(keys)
 
 
-def _filled(nnx, template, values):
+def _filled(nnx, template, values: Any) -> Any:
     """A state of the module with other values."""
     copy = jax.tree_util.tree_map(lambda leaf: leaf, template)
     nnx.replace_by_pure_dict(copy, values)

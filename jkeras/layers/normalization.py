@@ -6,7 +6,10 @@ Statistics are computed in float32 at least, also where the layer computes in ha
 
 import math
 import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -29,6 +32,11 @@ from jkeras.ops.nn_normalization import (
     normalize,
     rms_normalization,
 )
+from jkeras.core.weights.types import OwnWeight
+from jkeras.core.run.context import Context
+from jkeras.core.run.context import Children
+from jkeras.kernel.spec import Spec
+from jkeras.core.weights.types import Axis, Structure
 
 
 @fields
@@ -50,7 +58,11 @@ class ScaleAndShift(Layer):
     keeps_samples = True
     keeps_shape = True
 
-    def _scale_and_shift(self, shape):
+    if typing.TYPE_CHECKING:
+        gamma = OwnWeight()
+        beta = OwnWeight()
+
+    def _scale_and_shift(self, shape: tuple[int, ...]) -> dict[str, Any]:
         """The specs of `gamma` and `beta`, as far as the layer has them."""
         wanted = {"gamma": self.scale, "beta": self.center}
         return {
@@ -60,7 +72,7 @@ class ScaleAndShift(Layer):
         }
 
 
-def sizes_along(where, axes, shape):
+def sizes_along(where: str, axes: list[int], shape: tuple[int | None, ...]) -> tuple[int, ...]:
     """The sizes of the given axes.
 
     >>> sizes_along("a layer", [1, -1], (2, 3, 4))
@@ -73,7 +85,7 @@ def sizes_along(where, axes, shape):
     return tuple(map(shape.__getitem__, axes))
 
 
-def axis_list(axis):
+def axis_list(axis: int | list[Any] | tuple[int, ...]) -> list[int]:
     """An axis, or several, as a sorted list.
 
     >>> axis_list(-1), axis_list((2, 1))
@@ -84,7 +96,7 @@ def axis_list(axis):
     return [axis]
 
 
-def int_or_list(where, axis):
+def int_or_list(where: str, axis: int) -> int:
     """An axis, or several as a list; TypeError for anything else."""
     if not isinstance(axis, (int, list, tuple)):
         raise TypeError(explain(where, "an int or a list of ints as `axis`", f"axis={axis!r}"))
@@ -167,7 +179,11 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+        moving_mean = OwnWeight()
+        moving_variance = OwnWeight()
+
+    def __post_init__(self) -> None:
         self.axis = int(self.axis)
         self.momentum = float(self.momentum)
         self.epsilon = float(self.epsilon)
@@ -180,11 +196,11 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
             self.renorm_clipping = self.renorm_clipping or {}
             check_clipping(self._where, self.renorm_clipping)
 
-    def weight_specs(self, x):
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         shape = sizes_along(self._where, [self.axis], x.shape)
         specs = self._scale_and_shift(shape)
 
-        def statistic(name, initializer):
+        def statistic(name: str, initializer: Any) -> None:
             specs[name] = self.weight(
                 name, shape, initializer=initializer, trainable=False, autocast=False
             )
@@ -197,13 +213,13 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
             statistic("renorm_stddev", self._initial_stddev)
         return specs
 
-    def attributes_when_built(self, x):
+    def attributes_when_built(self, x: Spec) -> dict[str, Any]:
         return {"input_spec": InputSpec(ndim=x.ndim, axes={self.axis: x.shape[self.axis]})}
 
-    def _initial_stddev(self, shape, dtype=None):
+    def _initial_stddev(self, shape: Sizes, dtype: Any = None) -> Any:
         return jnp.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> Structure:
         if ctx.mask is not None and ctx.mask.ndim != x.ndim - 1:
             raise ValueError(
                 explain(
@@ -230,7 +246,7 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
         )
         return y.astype(self.compute_dtype), changed
 
-    def _moments(self, x, mask, valid_rows):
+    def _moments(self, x: jax.Array, mask: jax.Array | None, valid_rows) -> tuple[jax.Array, ...]:
         """Mean and variance of the features, over the unmasked places of the valid rows."""
         axes = tuple(a for a in range(x.ndim) if a != self.axis % x.ndim)
         if mask is None and valid_rows is None:
@@ -242,13 +258,13 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
                 lambda valid, x: masked_moments(x, expand_like(valid, x), axes), valid_rows, x
             )
 
-        def moments_of_valid(valid, x, mask):
+        def moments_of_valid(valid, x: jax.Array, mask: jax.Array | None) -> Any:
             mask = mask.astype(bool) & expand_like(valid, mask)
             return masked_moments(x, mask[..., None], axes, settings.epsilon)
 
         return over_valid_rows(moments_of_valid, valid_rows, x, mask)
 
-    def _renormalized(self, w, mean, variance):
+    def _renormalized(self, w: Mapping[str, Any], mean: jax.Array, variance: jax.Array) -> Any:
         """(gamma, beta) that also correct the batch's statistics towards the moving ones, and the
         new state.
         """
@@ -279,7 +295,7 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
         )
 
 
-def masked_moments(x, mask, axes, epsilon=0.0):
+def masked_moments(x: jax.Array, mask: jax.Array | None, axes: Axis, epsilon: float = 0.0) -> Any:
     """Mean and variance over some axes, each flat, of the places where a mask is True.
 
     Args:
@@ -292,7 +308,9 @@ def masked_moments(x, mask, axes, epsilon=0.0):
     return mean.reshape(-1), variance.reshape(-1)
 
 
-def toward(value, moving, momentum):
+def toward(
+    value: jax.Array | float, moving: jax.Array | float, momentum: float
+) -> jax.Array | float:
     """A moving average that takes one step towards a value.
 
     >>> toward(2.0, 1.0, momentum=0.75)
@@ -301,7 +319,7 @@ def toward(value, moving, momentum):
     return moving * momentum + value * (1.0 - momentum)
 
 
-def check_clipping(where, limits):
+def check_clipping(where: str, limits) -> None:
     """Raises ValueError for limits of batch renormalization that make no sense."""
     rmax, rmin, dmax = (limits.get(name) for name in ("rmax", "rmin", "dmax"))
     unknown = set(limits) - {"rmax", "rmin", "dmax"}
@@ -337,20 +355,20 @@ class LayerNormalization(ScaleAndShift):
 
     rms_scaling: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.axis = int_or_list(self._where, self.axis)
         self.autocast = False  # the input keeps its precision; only the result is cast
 
-    def weight_specs(self, x):
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         shape = sizes_along(self._where, axis_list(self.axis), x.shape)
         if self.rms_scaling:
             return {"gamma": self.weight("gamma", shape, autocast=False)}
         return self._scale_and_shift(shape)
 
-    def attributes_when_built(self, x):
+    def attributes_when_built(self, x: Spec) -> dict[str, Any]:
         return {"axis": axis_list(self.axis)}
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         y = layer_normalization(
             x,
             w.get("gamma"),
@@ -408,7 +426,7 @@ class GroupNormalization(ScaleAndShift):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.groups, int) or self.groups < -1 or self.groups == 0:
             raise ValueError(
                 f"{self._where}: expected a positive integer, or -1 for instance normalization, as "
@@ -416,7 +434,7 @@ class GroupNormalization(ScaleAndShift):
             )
         self.autocast = False
 
-    def weight_specs(self, x):
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         (channels,) = sizes_along(self._where, [self.axis], x.shape)
         if channels is None:
             raise ValueError(
@@ -434,19 +452,19 @@ class GroupNormalization(ScaleAndShift):
             )
         return self._scale_and_shift((channels,))
 
-    def _number_of_groups(self, channels):
+    def _number_of_groups(self, channels: int) -> int:
         if self.groups == -1:
             return channels
         return self.groups
 
-    def attributes_when_built(self, x):
+    def attributes_when_built(self, x: Spec) -> dict[str, Any]:
         channels = x.shape[self.axis]
         return {
             "groups": self._number_of_groups(channels),
             "input_spec": InputSpec(ndim=x.ndim, axes={self.axis: channels}),
         }
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         channels = x.shape[self.axis]
         groups = self._number_of_groups(channels)
         axis, split = self.axis % x.ndim, (groups, channels // groups)
@@ -488,14 +506,17 @@ class RMSNormalization(Layer):
     announces_compute_dtype = True
     keeps_samples = True
 
-    def weight_specs(self, x):
+    if typing.TYPE_CHECKING:
+        scale = OwnWeight()
+
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         shape = sizes_along(self._where, axis_list(self.axis), x.shape)
         return {"scale": self.weight("scale", shape, initializer=Ones())}
 
-    def attributes_when_built(self, x):
+    def attributes_when_built(self, x: Spec) -> dict[str, Any]:
         return {"axis": axis_list(self.axis)}
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         axis_of_scale = axis_list(self.axis)
         axes = {axis % x.ndim for axis in axis_of_scale}
         if math.prod(x.shape[axis] for axis in axes) != w["scale"].size:
@@ -529,11 +550,11 @@ class UnitNormalization(ReadyLayer):
 
     axis: Sizes = -1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.axis = int_or_list(self._where, self.axis)
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         axis = self.axis
         if not isinstance(axis, int):
             axis = tuple(axis)
@@ -565,7 +586,7 @@ class SpectralNormalization(StatefulLayer, Wrapper):
     for_training_alone = True
     announces_compute_dtype = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.power_iterations <= 0:
             raise ValueError(
@@ -573,7 +594,7 @@ class SpectralNormalization(StatefulLayer, Wrapper):
                 f"Received: power_iterations={self.power_iterations}"
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int, ...]) -> None:
         """Builds the layer inside, then the vector that the power iterations go on from."""
         super().build(input_shape)
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
@@ -590,12 +611,12 @@ class SpectralNormalization(StatefulLayer, Wrapper):
             name="vector_u",
         )
 
-    def is_native(self):
+    def is_native(self) -> bool:
         """Whether the layer runs on values by path: around a layer with a plain kernel."""
         plain = self.layer.quantization_mode is None and not isinstance(self.layer, Composite)
         return plain and super().is_native() and self.layer.is_native()
 
-    def weight_specs(self, inputs):
+    def weight_specs(self, inputs: Spec) -> dict[str, Weight]:
         specs = self.layer.weight_specs(inputs)
         kernel = self.layer.resolved(specs[self._normalized_name(specs)])
         # a key decides its first values; the seed is there so that none is drawn
@@ -603,7 +624,7 @@ class SpectralNormalization(StatefulLayer, Wrapper):
         vector = Weight((1, kernel.shape[-1]), initializer, kernel.dtype, trainable=False)
         return {"kernel": kernel, "vector_u": vector}
 
-    def _normalized_name(self, names):
+    def _normalized_name(self, names: Sequence[str]) -> str:
         """Which weight of the layer inside is normalized, of those it has."""
         for name in ("kernel", "embeddings"):
             if name in names:
@@ -616,11 +637,11 @@ class SpectralNormalization(StatefulLayer, Wrapper):
             )
         )
 
-    def normalized_weights(self):
+    def normalized_weights(self) -> Any:
         """(vector, kernel) after the power iterations of one call."""
         return self._iterated(self.vector_u.value, self.kernel.value)
 
-    def _iterated(self, u, kernel):
+    def _iterated(self, u: jax.Array, kernel: jax.Array) -> tuple[jax.Array, ...]:
         matrix = kernel.reshape(-1, kernel.shape[-1])
         for _ in range(self.power_iterations):
             v = normalize(u @ matrix.T, axis=None)
@@ -628,7 +649,9 @@ class SpectralNormalization(StatefulLayer, Wrapper):
         u, v = lax.stop_gradient((u, v))
         return u, kernel / (v @ matrix @ u.T)[0, 0]
 
-    def forward(self, w, sub, inputs, *, ctx):
+    def forward(
+        self, w: Mapping[str, Any], sub: Children, inputs: jax.Array, *, ctx: Context
+    ) -> Structure:
         if self.is_native():
             names = self.layer.weight_specs(inputs)
             sub.share(self.layer, self._normalized_name(names), "kernel")

@@ -1,9 +1,16 @@
 """Pipeline: layers one after the other, for preprocessing."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
+import jax
+
 from jkeras.core.layer import Composite, layer
 from jkeras.core.names.registry import deserialize, serialize
 from jkeras.layers.base import refuse_others
 from jkeras.layers.wrappers import mask_argument
+from jkeras.core.run.context import Context
+from jkeras.core.run.context import Children
 
 
 @layer("keras.layers", arguments="layers, name")
@@ -26,22 +33,24 @@ class Pipeline(Composite):
     computes_in_float = False
     supports_masking = True
 
-    def _base_init(self, **kwargs):
+    def _base_init(self, **kwargs: Any) -> None:
         refuse_others(type(self), kwargs, ("name",))
         super()._base_init(**kwargs)
 
-    def forward(self, w, sub, inputs, ctx):
+    def forward(
+        self, w: Mapping[str, Any], sub: Children, inputs: jax.Array, ctx: Context
+    ) -> jax.Array:
         mask = ctx.mask  # the layers after the first find those of what they get
         for step in self.layers:
             inputs = sub.run(step, inputs, training=ctx.training, **mask_argument(step, mask))
             mask = None
         return inputs
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"layers": [serialize(step) for step in self.layers], "name": self.name}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         steps = config.get("layers")
         if not isinstance(steps, (list, tuple)):
             raise ValueError(

@@ -2,6 +2,11 @@
 number.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
 from jkeras import ops
 from jkeras.core.graph import inference
 from jkeras.core.run.building import is_abstract
@@ -12,6 +17,10 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.base import ReadyLayer, shape_of_windows, sizes, spatial_axes
 from jkeras.ops.kernels import is_known
+from jkeras.core.weights.types import DataFormat, Padding
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.run.context import Context
+from jkeras.core.weights.types import Structure
 
 # ---------------------------------------------------------------- windows of a given size
 
@@ -22,12 +31,12 @@ class Pooling(ReadyLayer):
 
     pool_size: Sizes
     strides: Sizes | None = None
-    padding: str = "valid"
-    data_format: str | None = None
+    padding: Padding = "valid"
+    data_format: DataFormat | None = None
     rank = 2  # the number of spatial axes
     supports_masking = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.strides is None:
             self.strides = self.pool_size
@@ -39,11 +48,11 @@ class Pooling(ReadyLayer):
         self.data_format = standardize_data_format(self.data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
-    def shape_by_rule(self, x):
+    def shape_by_rule(self, x: KerasTensor) -> Sizes | None:
         shape = shape_of_windows(self, x.shape, self.pool_size, self.strides)
         return None if shape is None else tuple(shape)
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         space = [x.shape[axis] for axis in spatial_axes(self.rank, self.data_format)]
         small = any(is_known((n,)) and n < size for n, size in zip(space, self.pool_size))
         if self.padding == "valid" and small:
@@ -169,23 +178,23 @@ class AveragePooling3D(AveragePooling):
 class GlobalPooling(ReadyLayer):
     """Base of the layers that reduce all spatial axes to one value for each channel."""
 
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     keepdims: bool = False
     rank = 2
     supports_masking = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.data_format = standardize_data_format(self.data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
-    def shape_by_rule(self, x):
+    def shape_by_rule(self, x: KerasTensor) -> Sizes | None:
         axes = spatial_axes(self.rank, self.data_format)
         if self.keepdims:
             return tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
         return tuple(size for axis, size in enumerate(x.shape) if axis not in axes)
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         axes = spatial_axes(self.rank, self.data_format)
         return self._reduce(x, axis=axes, keepdims=self.keepdims)
 
@@ -260,7 +269,7 @@ class GlobalAveragePooling1D(GlobalAverage):
     heeds_masks = True
     call_context = {"mask": None}
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         if ctx.mask is None:
             return super().forward(w, x, ctx)
         time, channels = (1, 2) if self.data_format == "channels_last" else (2, 1)
@@ -268,7 +277,7 @@ class GlobalAveragePooling1D(GlobalAverage):
         total = ops.sum(ops.where(kept, x, 0), axis=time, keepdims=self.keepdims)
         return total / ops.sum(ops.cast(kept, x.dtype), axis=time, keepdims=self.keepdims)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Structure:
         """None: no time axis is left."""
         return None
 
@@ -307,11 +316,11 @@ class AdaptivePooling(Layer):
     """
 
     output_size: Sizes
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     rank = 2
     announces_compute_dtype = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         size = self.output_size
         if not isinstance(size, (int, list, tuple)):
             raise TypeError(
@@ -335,7 +344,7 @@ class AdaptivePooling(Layer):
         self.output_size = tuple(size)
         self.data_format = standardize_data_format(self.data_format)
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         return self._pool(x, self.output_size, self.data_format)
 
 

@@ -1,9 +1,17 @@
 """PositionEmbedding: a learnt vector for each position of a sequence."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.session.positions import positions_now
 from jkeras.core.record import Initializer
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Spec
+from jkeras.kernel.spec import Weight
 
 
 @layer("jkeras.layers", arguments="sequence_length, initializer")
@@ -29,16 +37,16 @@ class PositionEmbedding(Layer):
     initializer: Initializer = "glorot_uniform"
     supports_masking = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.sequence_length, int) or self.sequence_length < 1:
             received = f"sequence_length={self.sequence_length!r}"
             raise ValueError(explain(self._where, "`sequence_length` of 1 or more", received))
 
-    def weight_specs(self, x):
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         name, shape = "position_embeddings", (self.sequence_length, x.shape[-1])
         return {name: self.weight(name, shape, initializer=self.initializer)}
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         if not ctx.abstract and x.shape[1] > self.sequence_length:
             expected = f"at most {self.sequence_length} positions"
             raise ValueError(explain(self._where, expected, f"an input of shape {x.shape}"))

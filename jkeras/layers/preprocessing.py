@@ -1,6 +1,8 @@
 """Scaling of features: Rescaling, Normalization."""
 
 import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +18,8 @@ from jkeras.core.names.typed import Sizes
 from jkeras.kernel.spec import Weight
 from jkeras.initializers import Ones, Zeros
 from jkeras.layers.base import DataLayer, Value
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Spec
 
 
 @layer("keras.layers")
@@ -35,7 +39,7 @@ class Rescaling(DataLayer):
     supports_masking = True
     announces_compute_dtype = True
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         inputs, scale, offset = (
             jnp.asarray(v, self.compute_dtype) for v in (inputs, self.scale, self.offset)
         )
@@ -83,13 +87,13 @@ class Normalization(DataLayer):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def _base_init(self, mean=None, variance=None, **kwargs):
+    def _base_init(self, mean: Any = None, variance: Any = None, **kwargs: Any) -> None:
         super()._base_init(**kwargs)
         self.set_untracked(
             input_mean=mean, input_variance=variance, _kept=None, _statistics_shape=None
         )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         axis = self.axis
         if axis is None:
             axis = ()
@@ -116,7 +120,7 @@ class Normalization(DataLayer):
                 )
             )
 
-    def weight_specs(self, inputs):
+    def weight_specs(self, inputs: Spec) -> dict[str, Weight]:
         kept, _ = self._places(inputs.shape)
         if self.input_mean is not None:
             return {}
@@ -128,11 +132,11 @@ class Normalization(DataLayer):
             "count": Weight((), Zeros(), dtype="int32", trainable=False),
         }
 
-    def attributes_when_built(self, inputs):
+    def attributes_when_built(self, inputs: Spec) -> dict[str, Any]:
         kept, statistics_shape = self._places(inputs.shape)
         return {"_kept": kept, "_statistics_shape": statistics_shape}
 
-    def _places(self, shape):
+    def _places(self, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], ...]:
         """(axes with statistics of their own, the shape of the statistics with all axes)."""
         ndim = len(shape)
         if any(not -ndim <= a < ndim for a in self.axis):
@@ -154,7 +158,7 @@ class Normalization(DataLayer):
             )
         return tuple(kept), tuple(n if a in kept else 1 for a, n in enumerate(shape))
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         inputs = jnp.asarray(inputs, self.compute_dtype)
         places = self._places(inputs.shape)
         mean, variance = self._aligned(w.get("mean"), w.get("variance"), places)
@@ -163,7 +167,9 @@ class Normalization(DataLayer):
             return inputs * deviation + mean
         return (inputs - mean) / deviation
 
-    def _aligned(self, mean, variance, places):
+    def _aligned(
+        self, mean: jax.Array, variance: jax.Array, places: tuple[tuple[Any, ...], ...]
+    ) -> Iterator[Any]:
         """Learnt or given statistics in the compute dtype, with the input's axes: size 1 where they
         are shared.
         """
@@ -171,7 +177,9 @@ class Normalization(DataLayer):
             mean, variance = self.input_mean, self.input_variance
         return (self._align(jnp.asarray(v, "float32"), *places) for v in (mean, variance))
 
-    def _align(self, value, kept, statistics_shape):
+    def _align(
+        self, value: jax.Array, kept: tuple[int, ...], statistics_shape: tuple[int, ...]
+    ) -> jax.Array:
         shape = [1] * len(statistics_shape)
         for axis, size in zip(reversed(kept), reversed(value.shape)):
             shape[axis] = size
@@ -187,20 +195,20 @@ class Normalization(DataLayer):
         lambda self: self._own.get("variance"), doc="The learnt variance, a variable."
     )
 
-    def _statistic(self, which):
+    def _statistic(self, which) -> Any:
         if not self.built:
             return None
         own = {k: v.value for k, v in self._own.items()}
         places = (self._kept, self._statistics_shape)
         return tuple(self._aligned(own.get("mean"), own.get("variance"), places))[which]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         statistics = {"mean": self.input_mean, "variance": self.input_variance}
         return {**super().get_config(), **{k: np.array(v).tolist() for k, v in statistics.items()}}
 
     # ------------------------------------------------------------ learning the statistics
 
-    def adapt(self, data):
+    def adapt(self, data: Any) -> None:
         """Sets mean and variance to those of `data`.
 
         Args:
@@ -260,7 +268,7 @@ class Normalization(DataLayer):
             self._own[name]._initializer = None  # `init` starts from what was learnt
         self._state_kept = True
 
-    def _check_finite(self, statistics):
+    def _check_finite(self, statistics: dict[str, Any]) -> None:
         """Raises for statistics of NaN or infinity, which make NaN or 0 of every row."""
         for name, value in statistics.items():
             missing = np.argwhere(~np.isfinite(value)).tolist()
@@ -275,7 +283,7 @@ class Normalization(DataLayer):
                     )
                 )
 
-    def _prepare(self, shape):
+    def _prepare(self, shape: tuple[int, ...]) -> None:
         if not self.built:
             self.build(tuple(shape))
         elif len(shape) != len(self._statistics_shape) or any(
@@ -291,7 +299,7 @@ class Normalization(DataLayer):
             )
 
 
-def _batches(data, where):
+def _batches(data: Any, where: str) -> Iterator[Any]:
     """The arrays in an iterable of batches."""
     if not hasattr(data, "__iter__"):
         raise TypeError(

@@ -4,6 +4,8 @@ there.
 
 import functools
 from types import MappingProxyType
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,12 +26,15 @@ from jkeras.quantizers.coding import (
 )
 from jkeras.quantizers.configs import Int4QuantizationConfig, QuantizationConfig, resolve
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
+from jkeras.kernel.spec import Spec
+from jkeras.core.run.call import Call
+from jkeras.core.weights.types import Function
 
 
 class _ConfigKind(Kind):
     """A `QuantizationConfig`, or its config."""
 
-    def read(self, value):
+    def read(self, value: Any) -> Any:
         return registry.deserialize(value) if isinstance(value, dict) else value
 
 
@@ -52,18 +57,20 @@ class QuantizedLayer(Layer):
     is_in_groups = False  # as GPTQ and AWQ leave a weight
     ternary_threshold = None  # from which magnitude on mode "ternary" has a sign; None: by the mean
 
-    def codings(self, bits, block):
+    def codings(self, bits: int, block: int | None) -> dict[str, Any]:
         """How the weights are kept: `{name: Coding}`."""
         return {"kernel": Coding(bits, 0, -1, self._float_shapes["kernel"][-1], block)}
 
     @property
-    def _is_quantized(self):
+    def _is_quantized(self) -> bool:
         """Whether the weights are kept in few bits now."""
         return f"{self._adapted}_scale" in self._own
 
     # ------------------------------------------------------------ on the way there
 
-    def quantize(self, mode=None, config=None, type_check=True):
+    def quantize(
+        self, mode: str | None = None, config: dict[str, Any] | None = None, type_check: bool = True
+    ) -> None:
         """Puts the weights of a built layer into few bits; its dtype policy then says so.
 
         Args:
@@ -91,18 +98,18 @@ class QuantizedLayer(Layer):
         if self._own_policy.quantization_mode is None:
             self.dtype_policy = f"{self._full_mode(mode)}_from_{self._own_policy.name}"
 
-    def _encoded_at_once(self, mode):
+    def _encoded_at_once(self, mode: str) -> Any:
         """The names of the weights that get their integers in `quantize`."""
         return () if mode == "float8" else self.quantized_weights
 
-    def _full_mode(self, mode):
+    def _full_mode(self, mode: str) -> Any:
         """A mode with the size of its blocks, as policies are named."""
         if mode != "int4":
             return mode
         block = self._block()
         return f"int4/{-1 if block is None else block}"
 
-    def _check_quantizable(self, mode, type_check):
+    def _check_quantizable(self, mode: str, type_check: bool) -> Any:
         """Raises where the layer as it is cannot be quantized; see `quantize`."""
         if not self.built:
             raise ValueError(
@@ -130,10 +137,10 @@ class QuantizedLayer(Layer):
             )
         self._check_mode(mode)
 
-    def _check_mode(self, mode):
+    def _check_mode(self, mode: str) -> Any:
         check_mode(mode, self.quantization_modes, NotImplementedError)
 
-    def _make_weights(self, specs):
+    def _make_weights(self, specs: Sequence[Spec]) -> None:
         mode = self.quantization_mode
         if mode is not None:
             self._check_mode(mode)
@@ -144,21 +151,21 @@ class QuantizedLayer(Layer):
             self._make_quantized(mode)
 
     @property
-    def quantized_weights(self):
+    def quantized_weights(self) -> tuple[str, ...]:
         """The names of the weights that integers stand for."""
         return (self._adapted,)
 
-    def shapes_in_few_bits(self):
+    def shapes_in_few_bits(self) -> Any:
         """{name: shape} of the float weights that integers stand for now."""
         return {name: tuple(self._float_shapes[name]) for name in self._codings}
 
-    def _block(self):
+    def _block(self) -> int:
         config = self.quantization_config
         of = config if isinstance(config, Int4QuantizationConfig) else self._own_policy
         size = getattr(of, "block_size", None)
         return None if size == -1 else size
 
-    def _make_quantized(self, mode):
+    def _make_quantized(self, mode: str) -> None:
         """Puts variables for a mode in the place of the float ones; values come later."""
         if mode == "float8":
             for name, spec in self._float8_specs().items():
@@ -171,12 +178,12 @@ class QuantizedLayer(Layer):
         for name, spec in specs.items():
             self._put_spec(name, spec)
 
-    def _take_places(self, mode, names):
+    def _take_places(self, mode: str, names: Sequence[str]) -> None:
         """Removes the float weights in whose places integers come."""
         for name in names:
             delattr(self, name)
 
-    def _set_form(self, mode, shapes):
+    def _set_form(self, mode: str, shapes: dict[str, Any]) -> None:
         """Sets how weights of these shapes are kept."""
         self.__dict__["_float_shapes"] = shapes
         if mode == "ternary":
@@ -186,7 +193,7 @@ class QuantizedLayer(Layer):
             codings = self.codings(bits, block)
         self.__dict__["_codings"] = codings
 
-    def _float8_specs(self):
+    def _float8_specs(self) -> dict[str, Any]:
         """The specs of a scale and a history of largest magnitudes for each step of a product."""
         length = getattr(self._own_policy, "amax_history_length", 1024)
         specs = {}
@@ -195,7 +202,7 @@ class QuantizedLayer(Layer):
             specs[f"{step}_amax_history"] = Weight((length,), "zeros", "float32", autocast=False)
         return specs
 
-    def _integer_specs(self, shapes):
+    def _integer_specs(self, shapes: dict[str, Any]) -> dict[str, Any]:
         """The specs of the arrays that stand for float weights of these shapes."""
         specs = {}
         for name, shape in shapes.items():
@@ -212,7 +219,7 @@ class QuantizedLayer(Layer):
                     specs[key] = Weight(shape, initializer, dtype, False, autocast=is_cast)
         return specs
 
-    def _put_spec(self, name, spec, **options):
+    def _put_spec(self, name: str, spec: Weight, **options: Any) -> None:
         self._put(
             name,
             spec.shape,
@@ -223,18 +230,18 @@ class QuantizedLayer(Layer):
             **options,
         )
 
-    def _put(self, name, shape, initializer, **options):
+    def _put(self, name: str, shape: tuple[int, ...], initializer: str, **options: Any) -> None:
         setattr(self, name, self.add_weight(shape, initializer, name=name, **options))
 
-    def _part_dtype(self, key, array):
+    def _part_dtype(self, key: str, array: jax.Array) -> Any:
         return array.dtype
 
-    def _places(self, shape, dtype=None):
+    def _places(self, shape: tuple[int, ...], dtype: str | None = None) -> jax.Array:
         return jnp.floor_divide(jnp.arange(shape[0], dtype=dtype), self._block())
 
     # ------------------------------------------------------------ on values by path
 
-    def _stored_specs(self, specs, *inputs):
+    def _stored_specs(self, specs: dict[str, Weight], *inputs: Any) -> dict[str, Weight]:
         mode = self.quantization_mode
         if mode is None:
             return specs
@@ -245,7 +252,7 @@ class QuantizedLayer(Layer):
         others = {name: spec for name, spec in specs.items() if name not in shapes}
         return others | self._as_built(specs, *inputs)._integer_specs(shapes)
 
-    def _as_built(self, specs, *inputs):
+    def _as_built(self, specs: dict[str, Weight], *inputs: Any) -> Any:
         """The layer with the attributes that it has when it is built for these inputs."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
@@ -254,7 +261,7 @@ class QuantizedLayer(Layer):
         twin._set_form(self.quantization_mode, shapes)
         return twin
 
-    def as_run(self, scope, call):
+    def as_run(self, scope: Any, call: Call) -> Any:
         """The layer that runs a call: with the attributes that follow from the inputs, where it is
         not built for them.
         """
@@ -264,7 +271,7 @@ class QuantizedLayer(Layer):
         inputs = call.specs().values()
         return self._as_built(self.weight_specs(*inputs), *inputs)
 
-    def declaration(self, call):
+    def declaration(self, call: Call) -> dict[str, Any]:
         """The layer's own weights for the inputs of a call, those that `quantize` gave values with
         these.
         """
@@ -276,7 +283,7 @@ class QuantizedLayer(Layer):
                 specs[name] = weight_of(variable)
         return specs
 
-    def own_values(self, scope, call):
+    def own_values(self, scope: Any, call: Call | None) -> dict[str, Any]:
         w = super().own_values(scope, call)
         if self.quantization_mode == "float8" and "bias" in w and w["bias"].dtype == "float32":
             # as the hardware's fused product and sum has it
@@ -285,20 +292,20 @@ class QuantizedLayer(Layer):
 
     # ------------------------------------------------------------ between the two forms
 
-    def encode(self, name, value, quantizer=None):
+    def encode(self, name: str, value: jax.Array, quantizer: Any = None) -> dict[str, Any]:
         """The arrays that stand for a float weight, by the names of their variables."""
         parts, keys = self._codings[name].encode(value, quantizer), self._keys(name)
         return {keys[role]: array for role, array in parts.items()}
 
-    def decode(self, name, w):
+    def decode(self, name: str, w: Mapping[str, Any]) -> jax.Array:
         """The float weight that the layer's arrays stand for."""
         return self._codings[name].decode(self.parts(name, w), self.compute_dtype)
 
-    def parts(self, name, w):
+    def parts(self, name: str, w: Mapping[str, Any]) -> dict[str, Any]:
         """What stands for a weight, by the names that its `Coding` has for it."""
         return {role: w[key] for role, key in self._keys(name).items() if key in w}
 
-    def _keys(self, name):
+    def _keys(self, name: str) -> dict[str, Any]:
         return {
             "integers": name,
             "scale": f"{name}_scale",
@@ -309,21 +316,28 @@ class QuantizedLayer(Layer):
     # ------------------------------------------------------------ computing
 
     @property
-    def activation_quantizer(self):
+    def activation_quantizer(self) -> Any:
         """What rounds the inputs of products; None: they stay as they are."""
         default = AbsMaxQuantizer() if self.quantization_mode == "int8" else None
         return QuantizationConfig.activation_quantizer_or_default(self.quantization_config, default)
 
     @property
-    def inputs_quantizer(self):
+    def inputs_quantizer(self) -> Any:
         """Keras's name of `activation_quantizer`."""
         return self.activation_quantizer
 
-    def round_inputs(self, x, quantizer):
+    def round_inputs(self, x: jax.Array, quantizer: Any) -> tuple[jax.Array, ...]:
         """(rounded inputs, their scale as a product's output has it)."""
         return quantizer(x, axis=-1)
 
-    def quantized_product(self, x, w, contract, name="kernel", training=False):
+    def quantized_product(
+        self,
+        x: jax.Array,
+        w: Mapping[str, Any],
+        contract: Function,
+        name: str = "kernel",
+        training: bool = False,
+    ) -> jax.Array:
         """`contract(x, weight)` with a weight in few bits, and inputs rounded where the
         configuration says so.
         """
@@ -331,7 +345,7 @@ class QuantizedLayer(Layer):
             return float8_product(contract, x, w[name], w, training)
         quantizer, coding = self.activation_quantizer, self._codings[name]
 
-        def rounded(x, w):
+        def rounded(x: jax.Array, w: Mapping[str, Any]) -> jax.Array:
             x, scale = (x, None) if quantizer is None else self.round_inputs(x, quantizer)
             if coding.outer:  # one scale for each output: it can wait
                 kernel = coding.integers(self.parts(name, w))

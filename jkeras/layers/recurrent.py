@@ -3,6 +3,8 @@ their own.
 """
 
 import typing
+from collections.abc import Mapping
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -43,6 +45,9 @@ from jkeras.layers.recurrent_step import (
     is_nested,
 )
 from jkeras.ops.recurrent import scan
+from jkeras.core.run.context import Context
+from jkeras.core.run.context import Children
+from jkeras.core.weights.types import Structure
 
 FLOW = "return_sequences return_state go_backwards stateful unroll"
 
@@ -52,19 +57,19 @@ class Memory(Module):
     its weights.
     """
 
-    def __init__(self, states, dtype):
+    def __init__(self, states: list[jax.Array], dtype: str) -> None:
         leaves, self.structure = jax.tree_util.tree_flatten(states)
         self.rnn_state = [
             Variable(v, dtype=dtype, trainable=False, name="rnn_state") for v in leaves
         ]
 
     @property
-    def states(self):
+    def states(self) -> list[Variable]:
         """The variables, in the structure of the cell's states."""
         return jax.tree_util.tree_unflatten(self.structure, list(self.rnn_state))
 
 
-def named_states(states):
+def named_states(states: list[jax.Array]) -> dict[str, Any]:
     """States by the names that a `Memory` has for them."""
     leaves = jax.tree_util.tree_leaves(states)
     return {f"rnn_state_{i}": value for i, value in enumerate(leaves)}
@@ -108,7 +113,7 @@ class RNN(StateShapes, Composite):
     keeps_samples = True
     memory = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if isinstance(self.cell, (list, tuple)):
             self.cell = StackedRNNCells(self.cell)
         check_cell(self.cell, self._where)
@@ -119,12 +124,12 @@ class RNN(StateShapes, Composite):
             )
 
     @property
-    def state_size(self):
+    def state_size(self) -> list[Any]:
         """The sizes of the cell's states, as a list."""
         size = self.cell.state_size
         return list(size) if is_nested(size) else [size]
 
-    def build(self, sequences_shape, initial_state_shape=None):
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         """Builds the cell, and makes the states that a stateful layer keeps."""
         batch = sequences_shape[0]
         build_cell(self.cell, (batch, *sequences_shape[2:]))
@@ -138,18 +143,28 @@ class RNN(StateShapes, Composite):
             self.memory = Memory(self.get_initial_state(batch), self.variable_dtype)
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
         """A new layer from its config; a subclass's constructor is given the cell as an object."""
         if isinstance(config.get("cell"), dict):
             config = {**config, "cell": registry.deserialize(config["cell"], custom_objects)}
         return super().from_config(config)
 
-    def is_native(self):
+    def is_native(self) -> bool:
         """Whether the layer runs on values by path: its cell does, and makes the initial states."""
         own_states = type(self).get_initial_state is RNN.get_initial_state
         return own_states and super().is_native() and is_native_cell(self.cell)
 
-    def forward(self, w, sub, sequences, initial_state=None, *, ctx):
+    def forward(
+        self,
+        w: Mapping[str, Any],
+        sub: Children,
+        sequences: jax.Array,
+        initial_state: Any = None,
+        *,
+        ctx: Context,
+    ) -> Structure:
         x = sequences[:, 0]  # of one step
         kept = self._kept(sub, x)
         states = self._first_states(x, kept, initial_state, ctx)
@@ -173,23 +188,25 @@ class RNN(StateShapes, Composite):
             sub.keep("memory", named_states(states))
         return (y, *states) if self.return_state else y
 
-    def _initial_states(self, x):
+    def _initial_states(self, x: jax.Array) -> list[jax.Array] | list[list[Any]]:
         """The states to begin with, as a list, for the input of one step."""
         return self.cell.states_for(x) if self.is_native() else self.get_initial_state(x.shape[0])
 
-    def _kept(self, sub, x):
+    def _kept(self, sub: Children, x: jax.Array) -> dict[str, Any] | None:
         """The states that are kept between calls, by name; none where the layer keeps none."""
         if not self.stateful and self.memory is None:
             return {}
 
-        def specs():
+        def specs() -> dict[str, Any]:
             states = named_states(self._initial_states(x))
             dtype = self.variable_dtype
             return {k: Weight(v.shape, "zeros", dtype, trainable=False) for k, v in states.items()}
 
         return sub.kept("memory", specs)
 
-    def _first_states(self, x, kept, initial_state, ctx):
+    def _first_states(
+        self, x: jax.Array, kept: dict[str, Any], initial_state: Any, ctx: Context
+    ) -> list[jax.Array] | list[list[Any]]:
         """The states to begin with, as a list, in the cell's dtype."""
         states = initial_state
         if states is None and kept and not ctx.abstract:
@@ -210,7 +227,7 @@ class RNN(StateShapes, Composite):
         dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
         return jax.tree_util.tree_map(lambda v: jnp.asarray(v, dtype), states)
 
-    def _states_of(self, kept, x):
+    def _states_of(self, kept: dict[str, Any], x: jax.Array) -> list[jax.Array]:
         """The kept states as the cell has them."""
         leaves = [kept[f"rnn_state_{i}"] for i in range(len(kept))]
         size = leaves[0].shape[0]
@@ -226,21 +243,21 @@ class RNN(StateShapes, Composite):
             structure = self.memory.structure
         return jax.tree_util.tree_unflatten(structure, leaves)
 
-    def compute_mask(self, inputs, previous_mask):
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Structure:
         mask = previous_mask[0] if is_nested(previous_mask) else previous_mask
         mask = mask if self.return_sequences else None
         return [mask] + [None] * len(self.state_size) if self.return_state else mask
 
-    def get_initial_state(self, batch_size):
+    def get_initial_state(self, batch_size: int) -> list[jax.Array] | list[list[Any]]:
         """The states to begin with, as a list: the cell's own, else zeros."""
         return initial_states(self.cell, batch_size)
 
     @property
-    def states(self):
+    def states(self) -> list[Variable]:
         """The states that a stateful layer keeps, as variables; None if it keeps none."""
         return None if self.memory is None else self.memory.states
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Sets the kept states to zero."""
         for variable in () if self.memory is None else self.memory.rnn_state:
             variable.assign(jnp.zeros(variable.shape, variable.dtype))
@@ -258,7 +275,7 @@ class CellLayer(RNN):
     activity_regularizer: Regularizer = None
     _input_ndim = 3
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         names = [field.name for field in self._cell_class._fields]
         self.cell = self._cell_class(
             **{name: getattr(self, name) for name in names},
@@ -277,7 +294,7 @@ class GatedLayer(GateFields, CellLayer):
 
     use_cudnn: bool | str = "auto"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.use_cudnn not in ("auto", True, False):
             raise ValueError(
                 f"{self._where}: expected `use_cudnn` to be 'auto', True or False. "
@@ -338,7 +355,7 @@ class SimpleRNN(CellFields, CellLayer):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.activity_regularizer = None  # Keras takes this argument and leaves it out
 

@@ -4,6 +4,7 @@ StackedRNNCells.
 
 import dataclasses
 import typing
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +33,12 @@ from jkeras.layers.recurrent_step import (
 from jkeras.ops.kernels_dot import contract_last
 from jkeras.ops.recurrent import keeping_costly
 from jkeras.ops.recurrent_split import Split
+from jkeras.core.weights.types import OwnWeight
+from jkeras.core.run.context import Context
+from jkeras.core.run.context import Children
+from jkeras.kernel.spec import Spec
+from jkeras.kernel.spec import Weight
+from jkeras.core.weights.types import Function, Structure
 
 
 class LateInitializer(FamilyKind):
@@ -39,14 +46,14 @@ class LateInitializer(FamilyKind):
     then.
     """
 
-    def read(self, value):
+    def read(self, value: Any) -> Any:
         return value
 
 
 class Cells(Value):
     """A list of cells, as objects or as configs."""
 
-    def read(self, value):
+    def read(self, value: Any) -> Any:
         return [Value.read(self, cell) for cell in value]
 
 
@@ -81,7 +88,7 @@ class CellFields:
     seed: Any = None
     _unwritten = ("implementation", "use_cudnn")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, without those that change no number."""
         return {k: v for k, v in super().get_config().items() if k not in self._unwritten}
 
@@ -93,7 +100,13 @@ class GateFields(CellFields):
     implementation: int = 2
 
 
-def gates(x, kernel, masks, product=contract_last, axis=-1):
+def gates(
+    x: jax.Array,
+    kernel: jax.Array,
+    masks: tuple[jax.Array, ...] | None,
+    product: Function = contract_last,
+    axis: int = -1,
+) -> jax.Array:
     """`product(x, kernel)` with dropout masks on x: none, one, or one for each of the gates side by
     side in the kernel.
 
@@ -116,7 +129,12 @@ class Cell(CellFields, Layer):
     _splits = True  # whether `project` and `recur` run on all steps at once, with time leading
     _hoist = None  # whether the input is projected before the loop; None: by platform
 
-    def _settle(self):
+    if typing.TYPE_CHECKING:
+        kernel = OwnWeight()
+        recurrent_kernel = OwnWeight()
+        bias = OwnWeight()
+
+    def _settle(self) -> None:
         """Checks the fields, brings them into range, and looks up the initializers."""
         if not isinstance(self.units, int) or self.units <= 0:
             raise ValueError(
@@ -129,31 +147,31 @@ class Cell(CellFields, Layer):
             setattr(self, name, families["initializers"].get(getattr(self, name)))
 
     @property
-    def state_size(self):
+    def state_size(self) -> int:
         """The size of the state, or a list of sizes."""
         return self.units
 
     @property
-    def output_size(self):
+    def output_size(self) -> int:
         """The size of the output."""
         return self.units
 
-    def get_initial_state(self, batch_size=None):
+    def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
         """Zeros for each state."""
         sizes = as_list(self.state_size)
         return [jnp.zeros((batch_size, size), self.compute_dtype) for size in sizes]
 
-    def states_for(self, x):
+    def states_for(self, x: jax.Array) -> list[jax.Array]:
         """The initial states for the input of one step."""
         return self.get_initial_state(batch_size=x.shape[0])
 
-    def is_native(self):
+    def is_native(self) -> bool:
         """Whether the cell runs on values by path."""
         return super().is_native() and not any(
             isinstance(c, Layer) for c in self._children.values()
         )
 
-    def weight_specs(self, x, *states):
+    def weight_specs(self, x: Spec, *states: Spec) -> dict[str, Weight]:
         recurrent = self.weight(
             "recurrent_kernel",
             self._kernel_shape(self.units),
@@ -171,35 +189,47 @@ class Cell(CellFields, Layer):
             )
         return specs
 
-    def _input_size(self, x):
+    def _input_size(self, x: Spec) -> int:
         return x.shape[-1]
 
-    def _kernel_shape(self, size):
+    def _kernel_shape(self, size: int) -> tuple[int, ...]:
         return (size, self.units * self._gate_count)
 
     @property
-    def _bias_shape(self):
+    def _bias_shape(self) -> tuple[int, ...]:
         return (self.units * self._gate_count,)
 
     @property
-    def _bias_initializer(self):
+    def _bias_initializer(self) -> Any:
         return self.bias_initializer
 
-    def project(self, w, x, masks):
+    def project(
+        self, w: Mapping[str, Any], x: jax.Array, masks: tuple[jax.Array, ...] | None
+    ) -> jax.Array:
         """What a step needs of its input: x times the kernel."""
         return gates(x, w["kernel"], masks)
 
-    def recur(self, w, z, h, masks):
+    def recur(
+        self, w: Mapping[str, Any], z: jax.Array, h: jax.Array, masks: Sequence[jax.Array | None]
+    ) -> jax.Array:
         """What a step needs of its projected input and of the first state: their sum, with h times
         the recurrent kernel.
         """
         return z + gates(h, w["recurrent_kernel"], masks)
 
-    def advance(self, w, z, states, masks):
+    def advance(
+        self,
+        w: Mapping[str, Any],
+        z: jax.Array,
+        states: Structure,
+        masks: Sequence[jax.Array | None],
+    ) -> jax.Array:
         """Output and new states of a step, from what `recur` gives and a tuple of states."""
         raise NotImplementedError
 
-    def forward(self, w, inputs, states, *, ctx):
+    def forward(
+        self, w: Mapping[str, Any], inputs: jax.Array, states: list[jax.Array], *, ctx: Context
+    ) -> Structure:
         nested = is_nested(states)
         states = tuple(as_list(states))
         x_masks, h_masks = self._masks(inputs, states[0], ctx) if ctx.training else (None, None)
@@ -207,7 +237,9 @@ class Cell(CellFields, Layer):
         y, states = self.advance(w, z, states, h_masks)
         return y, (list(states) if nested else states[0])
 
-    def bind(self, w, x, states, *, ctx):
+    def bind(
+        self, w: Mapping[str, Any], x: jax.Array, states: list[jax.Array], *, ctx: Context
+    ) -> Step:
         """See `recurrent_step.bind`."""
         x_masks = h_masks = None
         if ctx.training:
@@ -216,10 +248,10 @@ class Cell(CellFields, Layer):
             rates = (self.dropout, self.recurrent_dropout)
             ctx.skip_keys(self._mask_count * sum(not is_zero(rate) for rate in rates), x)
 
-        def project(x):
+        def project(x: jax.Array) -> jax.Array:
             return self.project(w, self._convert(x), x_masks)
 
-        def advance(z, states, t):
+        def advance(z: jax.Array, states: list[jax.Array], t: jax.Array) -> tuple[Any, ...]:
             states = tuple(as_list(states))
             return self.advance(w, self.recur(w, z, states[0], h_masks), states, h_masks)
 
@@ -229,11 +261,15 @@ class Cell(CellFields, Layer):
             split = Split(weights, self._combine, keeping_costly(self._advance))
         return Step(project, keeping_costly(advance), self._hoist, split)
 
-    def _combine(self, weights, x, h):
+    def _combine(
+        self, weights: Any, x: jax.Array, h: jax.Array
+    ) -> tuple[jax.Array, ...] | jax.Array:
         w, x_masks, h_masks = weights
         return self.recur(w, self.project(w, self._convert(x), x_masks), h, h_masks)
 
-    def _advance(self, weights, z, states):
+    def _advance(
+        self, weights: Any, z: tuple[jax.Array, ...] | jax.Array, states: list[jax.Array]
+    ) -> tuple[Any, ...]:
         w, _, h_masks = weights
         return self.advance(w, z, tuple(states), h_masks)
 
@@ -241,16 +277,16 @@ class Cell(CellFields, Layer):
     # steps of a call
 
     @property
-    def _mask_count(self):
+    def _mask_count(self) -> int:
         return self._gate_count if self.implementation == 1 else 1
 
-    def _masks(self, x, h, ctx):
+    def _masks(self, x: jax.Array, h: jax.Array, ctx: Context) -> tuple[Any, ...]:
         """The masks of the input and of the state, each a tuple or None."""
         return self._masks_like(x, self.dropout, ctx), self._masks_like(
             h, self.recurrent_dropout, ctx
         )
 
-    def _masks_like(self, x, rate, ctx):
+    def _masks_like(self, x: jax.Array, rate: float, ctx: Context) -> tuple[jax.Array, ...] | None:
         if is_zero(rate):
             return None
         if is_zero(1.0 - rate):
@@ -258,10 +294,10 @@ class Cell(CellFields, Layer):
         ones = jnp.ones_like(x)
         return tuple(random.dropout(ones, rate, seed=ctx.key) for _ in range(self._mask_count))
 
-    def reset_dropout_mask(self):
+    def reset_dropout_mask(self) -> None:
         """Does nothing: dropout masks belong to one call."""
 
-    def reset_recurrent_dropout_mask(self):
+    def reset_recurrent_dropout_mask(self) -> None:
         """Does nothing: dropout masks belong to one call."""
 
 
@@ -281,15 +317,23 @@ class SimpleRNNCell(Cell):
     ((2, 4), 1)
     """
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.seed_generator = SeedGenerator(self.seed)
         self._settle()
 
-    def project(self, w, x, masks):
+    def project(
+        self, w: Mapping[str, Any], x: jax.Array, masks: Sequence[jax.Array | None]
+    ) -> jax.Array:
         z = super().project(w, x, masks)
         return z + w["bias"] if self.use_bias else z
 
-    def advance(self, w, z, states, masks):
+    def advance(
+        self,
+        w: Mapping[str, Any],
+        z: jax.Array,
+        states: tuple[jax.Array, ...],
+        masks: Sequence[jax.Array | None],
+    ) -> tuple[Any, ...]:
         h = activated(self, z)
         return h, (h,)
 
@@ -297,7 +341,7 @@ class SimpleRNNCell(Cell):
 class GatedCell(GateFields, Cell):
     """Base of cells with gates."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._settle()
         if self.recurrent_dropout != 0.0:
             self.implementation = 1
@@ -358,16 +402,20 @@ class GRUCell(GatedCell):
         ) -> None: ...
 
     @property
-    def _bias_shape(self):
+    def _bias_shape(self) -> tuple[int, ...]:
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
-    def project(self, w, x, masks):
+    def project(
+        self, w: Mapping[str, Any], x: jax.Array, masks: Sequence[jax.Array | None]
+    ) -> jax.Array:
         z = super().project(w, x, masks)
         if not self.use_bias:
             return z
         return z + (w["bias"][0] if self.reset_after else w["bias"])
 
-    def recur(self, w, z, h, masks):
+    def recur(
+        self, w: Mapping[str, Any], z: jax.Array, h: jax.Array, masks: Sequence[jax.Array | None]
+    ) -> tuple[jax.Array, ...]:
         """What the two gates need, and what the candidate needs: of the input, and, with
         `reset_after`, of the state.
         """
@@ -380,7 +428,13 @@ class GRUCell(GatedCell):
         candidate = (z[..., gated:], inner[..., gated:]) if self.reset_after else (z[..., gated:],)
         return (z[..., :gated] + inner[..., :gated], *candidate)
 
-    def advance(self, w, z, states, masks):
+    def advance(
+        self,
+        w: Mapping[str, Any],
+        z: tuple[jax.Array, ...],
+        states: tuple[jax.Array, ...],
+        masks: Sequence[jax.Array | None],
+    ) -> tuple[Any, ...]:
         (h,), (gated, candidate, *inner) = states, z
         update, reset = jnp.split(self.recurrent_activation(gated), 2, axis=-1)
         if self.reset_after:
@@ -450,15 +504,21 @@ class LSTMCell(GatedCell):
         ) -> None: ...
 
     @property
-    def state_size(self):
+    def state_size(self) -> list[int]:
         """The sizes of h and c."""
         return [self.units, self.units]
 
     @property
-    def _bias_initializer(self):
+    def _bias_initializer(self) -> Any:
         return ForgetBias(self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
 
-    def advance(self, w, z, states, masks):
+    def advance(
+        self,
+        w: Mapping[str, Any],
+        z: jax.Array,
+        states: tuple[jax.Array, ...],
+        masks: Sequence[jax.Array | None],
+    ) -> tuple[Any, ...]:
         _, c = states
         i, f, candidate, o = jnp.split(z + w["bias"] if self.use_bias else z, 4, axis=-1)
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(
@@ -476,16 +536,16 @@ class ForgetBias:
 
     others: typing.Callable
 
-    def sample(self, key, shape, dtype):
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
         """The array from a key."""
         keys = jax.random.split(key)
         return self._joined(lambda i, n: sample(self.others, keys[i], (n,), dtype), shape, dtype)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
         return self._joined(lambda i, n: jnp.asarray(self.others((n,), dtype=dtype)), shape, dtype)
 
     @property
-    def by_numpy(self):
+    def by_numpy(self) -> Function:
         """`(shape, dtype) -> array of numpy`, where the others can be made so; else None."""
         others = getattr(self.others, "by_numpy", None)
         if others is None:
@@ -495,7 +555,9 @@ class ForgetBias:
         )
 
     @staticmethod
-    def _joined(make, shape, dtype, library=jnp):
+    def _joined(
+        make: Function, shape: tuple[int, ...], dtype: Any, library=jnp
+    ) -> np.ndarray | jax.Array:
         units = shape[0] // 4
         ones = library.ones((units,), dtype)
         return library.concatenate([make(0, units), ones, make(1, 2 * units)])
@@ -517,58 +579,68 @@ class StackedRNNCells(Composite):
     cells: CELLS
     call_context = {"training": False}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for cell in self.cells:
             check_cell(cell, self._where)
 
     @property
-    def state_size(self):
+    def state_size(self) -> list[Any]:
         """The state sizes of the cells."""
         return [cell.state_size for cell in self.cells]
 
     @property
-    def output_size(self):
+    def output_size(self) -> Any:
         """The size of the last cell's output."""
         return output_size(self.cells[-1])
 
-    def get_initial_state(self, batch_size=None):
+    def get_initial_state(self, batch_size: int | None = None) -> list[list[Any]]:
         """The initial states of the cells."""
         return [_as_cell_has_them(cell, initial_states(cell, batch_size)) for cell in self.cells]
 
-    def states_for(self, x):
+    def states_for(self, x: jax.Array) -> list[list[Any]]:
         """The initial states for the input of one step."""
         return [cell.states_for(x) for cell, x in self._with_inputs(x)]
 
-    def is_native(self):
+    def is_native(self) -> bool:
         """Whether the cells run on values by path."""
         return super().is_native() and all(is_native_cell(cell) for cell in self.cells)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int, ...]) -> None:
         """Builds each cell for the output of the one below it."""
         for cell in self.cells:
             build_cell(cell, input_shape)
             input_shape = (input_shape[0], output_size(cell))
 
-    def forward(self, w, sub, inputs, states, *, ctx):
+    def forward(
+        self, w: Mapping[str, Any], sub: Children, inputs: Any, states: Structure, *, ctx: Context
+    ) -> Structure:
         step = self.bind(w, sub, inputs, states, ctx=ctx)
         z = inputs if step.project is None else step.project(inputs)
         y, states = step.advance(z, states, 0)
         return y, (states[0] if len(states) == 1 else states)
 
-    def _with_inputs(self, x):
+    def _with_inputs(self, x: jax.Array) -> Iterator[Any]:
         """(cell, what its input in one step is like) for each cell."""
         for cell in self.cells:
             yield cell, x
             x = jnp.ones((x.shape[0], output_size(cell)), x.dtype)
 
-    def bind(self, w, sub, x, states, *, ctx):
+    def bind(
+        self,
+        w: Mapping[str, Any],
+        sub: Children,
+        x: jax.Array,
+        states: list[list[Any]],
+        *,
+        ctx: Context,
+    ) -> Step:
         """See `recurrent_step.bind`."""
         steps = [
             bind(cell, sub, x, state, ctx.training)
             for (cell, x), state in zip(self._with_inputs(x), states)
         ]
 
-        def advance(z, states, t):
+        def advance(z: jax.Array, states: list[list[Any]], t: jax.Array) -> tuple[Any, ...]:
             new = []
             for i, (step, state) in enumerate(zip(steps, states)):
                 if i > 0 and step.project is not None:
@@ -581,7 +653,7 @@ class StackedRNNCells(Composite):
         return Step(steps[0].project, advance, steps[0].hoist)
 
 
-def _as_cell_has_them(cell, states):
+def _as_cell_has_them(cell: Layer, states: list[jax.Array]) -> list[jax.Array]:
     """A list of states, or the one array where a cell without `get_initial_state` has one state."""
     is_single = isinstance(cell.state_size, int) and not hasattr(cell, "get_initial_state")
     return states[0] if is_single else states

@@ -7,6 +7,7 @@ any object with `call` and `state_size`.
 
 import functools
 import typing
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,8 @@ from jkeras.core.layer import Layer
 from jkeras.core.weights.structure import all_built
 from jkeras.kernel.apply import on_shapes
 from jkeras.ops.recurrent_split import Split
+from jkeras.core.run.context import Children
+from jkeras.core.weights.types import Structure
 
 
 class Step(typing.NamedTuple):
@@ -34,7 +37,13 @@ class Step(typing.NamedTuple):
     split: Split | None = None
 
 
-def bind(cell, sub, x, states, training):
+def bind(
+    cell: Layer,
+    sub: Children,
+    x: jax.Array,
+    states: list[jax.Array] | list[list[Any]],
+    training: bool,
+) -> Any:
     """The step of any cell. Weights are read and keys are drawn now, so that a loop may run the
     step.
 
@@ -53,7 +62,7 @@ def bind(cell, sub, x, states, training):
     return Step(None, lambda x, states, t: body(t, x, as_list(states)))
 
 
-def is_native_cell(cell):
+def is_native_cell(cell: Layer) -> bool:
     """Whether a cell runs on values by path, its initial states too."""
     if not isinstance(cell, Layer) or not cell.is_native():
         return False
@@ -61,16 +70,16 @@ def is_native_cell(cell):
 
 
 @functools.cache  # asked several times in each call
-def _gives_its_states(cls):
+def _gives_its_states(cls) -> bool:
     return _is_latest(cls, "states_for", ("get_initial_state",))
 
 
 @functools.cache
-def _gives_its_step(cls):
+def _gives_its_step(cls) -> bool:
     return _is_latest(cls, "bind", ("forward", "call"))
 
 
-def _is_latest(cls, method, others):
+def _is_latest(cls, method: str, others: tuple[str, ...]) -> bool:
     """Whether a class has a method, and no class further down has one of the others, which it would
     have to fit.
     """
@@ -82,7 +91,7 @@ def _is_latest(cls, method, others):
     return False
 
 
-def build_cell(cell, shape):
+def build_cell(cell: Layer, shape: tuple[int | None, ...]) -> None:
     """Builds a cell for the shape of one step's input, also one whose layers are only built when it
     is called.
     """
@@ -96,7 +105,7 @@ def build_cell(cell, shape):
         on_shapes(lambda *args: cell.run_abstract(args, {}), x, initial_states(cell, batch))
 
 
-def initial_states(cell, batch_size):
+def initial_states(cell: Layer, batch_size: int) -> list[jax.Array] | list[list[Any]]:
     """A cell's own initial states, else zeros of its `state_size`; as a list."""
     make = getattr(cell, "get_initial_state", None)
     if make is not None:
@@ -106,24 +115,24 @@ def initial_states(cell, batch_size):
     return [jnp.zeros((batch_size, n), dtype) for n in (sizes if is_nested(sizes) else [sizes])]
 
 
-def output_size(cell):
+def output_size(cell: Layer) -> int:
     """The size of a cell's output: its `output_size`, else that of its first state."""
     size = getattr(cell, "output_size", None)
     size = cell.state_size if size is None else size
     return size[0] if isinstance(size, (list, tuple)) else size
 
 
-def is_nested(states):
+def is_nested(states: Structure) -> bool:
     """Whether states are a list of arrays and not one array."""
     return isinstance(states, (list, tuple))
 
 
-def as_list(states):
+def as_list(states: Structure) -> Any:
     """States in a list or tuple, also if they are one array."""
     return states if is_nested(states) else [states]
 
 
-def check_cell(cell, where):
+def check_cell(cell: Layer, where: str) -> None:
     """Raises ValueError for what is no cell."""
     for name in ("call", "state_size"):
         if not hasattr(cell, name):
@@ -136,7 +145,7 @@ def check_cell(cell, where):
 class StateShapes:
     """What Keras announces of the states that follow an output, which differs from what comes."""
 
-    def compute_output_spec(self, *args, **kwargs):
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Structure:
         """The outputs' shapes and dtypes; the state of a stacked cell with one state is no list
         here, as in Keras.
         """

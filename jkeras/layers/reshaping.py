@@ -1,6 +1,8 @@
 """Layers that move entries, add or drop them: flattening, cropping, padding, upsampling."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,11 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.base import sizes, spatial_axes
 from jkeras.ops.image import resize
+from jkeras.core.weights.types import DataFormat, Interpolation
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Spec
+from jkeras.kernel.spec import Weight
+from jkeras.core.weights.types import Structure
 
 
 @layer("keras.layers")
@@ -29,15 +36,15 @@ class Flatten(Layer):
     (2, 12)
     """
 
-    data_format: str | None = None
+    data_format: DataFormat | None = None
     keeps_sparse = True
     keeps_samples = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.data_format = standardize_data_format(self.data_format)
         self.input_spec = InputSpec(min_ndim=1)
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         if self.data_format == "channels_first" and inputs.ndim > 1:
             inputs = ops.transpose(inputs, (0, *range(2, inputs.ndim), 1))
         return ops.reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
@@ -59,7 +66,7 @@ class Reshape(Layer):
     target_shape: Sizes
     keeps_samples = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.target_shape = shape = tuple(self.target_shape)
         if not all(map(_is_size, shape)) or sum(d in (-1, None) for d in shape) > 1:
             raise ValueError(
@@ -71,10 +78,10 @@ class Reshape(Layer):
             )
         self.built = True
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return ops.reshape(inputs, (inputs.shape[0], *self._resolved(inputs.shape[1:])))
 
-    def _resolved(self, shape):
+    def _resolved(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The target shape for an input shape without the batch axis."""
         size = math.prod(shape)
         known = math.prod(d for d in self.target_shape if d not in (-1, None))
@@ -92,7 +99,7 @@ class Reshape(Layer):
             )
         return tuple(size // known if d in (-1, None) else d for d in self.target_shape)
 
-    def compute_output_spec(self, inputs, **kwargs):
+    def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Structure:
         # where a size is not known, -1 is not known either: nothing to trace
         shape, sizes = inputs.shape[1:], self.target_shape
         if None not in shape:
@@ -123,7 +130,7 @@ class Permute(Layer):
     keeps_sparse = True
     keeps_samples = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.dims = tuple(self.dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(
@@ -131,18 +138,18 @@ class Permute(Layer):
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return ops.transpose(inputs, (0, *self.dims))
 
 
-def _is_size(value):
+def _is_size(value: float) -> bool:
     """Whether a value is a whole size, or -1 or None for one that is left open."""
     if value is None:
         return True
     return hasattr(value, "__index__") and value >= -1
 
 
-def _positive_integer(layer, name):
+def _positive_integer(layer: Layer, name: str) -> None:
     value = getattr(layer, name)
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(explain(place_of(layer), f"an integer for `{name}`", f"{name}={value!r}"))
@@ -168,11 +175,11 @@ class RepeatVector(Layer):
     announces_compute_dtype = True
     keeps_samples = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _positive_integer(self, "n")
         self.input_spec = InputSpec(ndim=2)
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return jnp.repeat(inputs[:, None], self.n, axis=1)
 
 
@@ -186,15 +193,15 @@ class _Spatial(Layer):
     announces_compute_dtype = True
     keeps_samples = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.data_format = standardize_data_format(self.data_format)
         self.input_spec = InputSpec(ndim=self._rank + 2)
 
     @property
-    def _axes(self):
+    def _axes(self) -> tuple[int, ...]:
         return spatial_axes(self._rank, self.data_format)
 
-    def _longer(self, shape, added):
+    def _longer(self, shape: Sizes, added) -> Any:
         """A shape whose spatial sizes have so much added; None where nothing would be left."""
         shape = list(shape)
         for axis, more in zip(self._axes, added):
@@ -203,7 +210,7 @@ class _Spatial(Layer):
         is_whole = all(size is None or size > 0 for size in shape)
         return tuple(shape) if is_whole else None
 
-    def _pairs(self, name):
+    def _pairs(self, name: str) -> tuple[tuple[Any, ...], ...]:
         """The field `name` as (before, after) for each spatial axis, from one integer or one item
         for each axis.
         """
@@ -227,20 +234,20 @@ class _Cropping(_Spatial):
     """Drops entries at both ends of the spatial axes."""
 
     cropping: Sizes
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.cropping = self._pairs("cropping")
 
-    def _margins(self):
+    def _margins(self) -> tuple[tuple[Any, ...], ...]:
         return self.cropping
 
-    def weight_specs(self, inputs):
+    def weight_specs(self, inputs: Spec) -> dict[str, Weight]:
         self._check(inputs.shape)
         return {}
 
-    def _check(self, shape):
+    def _check(self, shape: tuple[int, ...]) -> None:
         for axis, pair in zip(self._axes, self._margins()):
             if shape[axis] is not None and sum(pair) >= shape[axis]:
                 raise ValueError(
@@ -251,10 +258,10 @@ class _Cropping(_Spatial):
                     )
                 )
 
-    def shape_by_rule(self, x):
+    def shape_by_rule(self, x: KerasTensor) -> Sizes | None:
         return self._longer(x.shape, [-sum(pair) for pair in self._margins()])
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         self._check(inputs.shape)
         for axis, (before, after) in zip(self._axes, self._margins()):
             inputs = jax.lax.slice_in_dim(inputs, before, inputs.shape[axis] - after, axis=axis)
@@ -277,10 +284,10 @@ class Cropping1D(_Cropping):
     data_format = "channels_last"
     _rank = 1
 
-    def _pairs(self, name):
+    def _pairs(self, name: str) -> tuple[int, ...]:
         return sizes(self.cropping, 2, name, self._where, zero=True)
 
-    def _margins(self):
+    def _margins(self) -> tuple[tuple[Any, ...], ...]:
         return (self.cropping,)
 
 
@@ -323,19 +330,19 @@ class _ZeroPadding(_Spatial):
     """Adds zeros at both ends of the spatial axes."""
 
     padding: Sizes
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.padding = self._pairs("padding")
 
-    def _margins(self):
+    def _margins(self) -> tuple[tuple[Any, ...], ...]:
         return self.padding
 
-    def shape_by_rule(self, x):
+    def shape_by_rule(self, x: KerasTensor) -> Sizes | None:
         return self._longer(x.shape, [sum(pair) for pair in self._margins()])
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         margins = [(0, 0)] * inputs.ndim
         for axis, pair in zip(self._axes, self._margins()):
             margins[axis] = pair
@@ -357,10 +364,10 @@ class ZeroPadding1D(_ZeroPadding):
     padding: Sizes = 1
     _rank = 1
 
-    def _pairs(self, name):
+    def _pairs(self, name: str) -> tuple[int, ...]:
         return sizes(self.padding, 2, name, self._where, zero=True)
 
-    def _margins(self):
+    def _margins(self) -> tuple[tuple[Any, ...], ...]:
         return (self.padding,)
 
 
@@ -402,13 +409,13 @@ class _UpSampling(_Spatial):
     """Repeats entries along the spatial axes."""
 
     size: Sizes
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.size = sizes(self.size, self._rank, "size", self._where)
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         for axis, times in zip(self._axes, self.size):
             inputs = jnp.repeat(inputs, times, axis=axis)
         return inputs
@@ -430,11 +437,11 @@ class UpSampling1D(_UpSampling):
     data_format = "channels_last"
     _rank = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _positive_integer(self, "size")
         _Spatial.__post_init__(self)
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return jnp.repeat(inputs, self.size, axis=1)
 
 
@@ -453,10 +460,10 @@ class UpSampling2D(_UpSampling):
     """
 
     size: Sizes = (2, 2)
-    interpolation: str = "nearest"
+    interpolation: Interpolation = "nearest"
     _rank = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.interpolation = self.interpolation.lower()
         check_choice(
@@ -466,7 +473,7 @@ class UpSampling2D(_UpSampling):
             self._where,
         )
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         if self.interpolation == "nearest":
             return super().forward(w, inputs, ctx)
         size = [inputs.shape[axis] * factor for axis, factor in zip(self._axes, self.size)]

@@ -1,11 +1,14 @@
 """Layers to configs and back."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from jkeras.core.names import registry
 from jkeras.core.layer import Layer
 
 
 @registry.public("keras.layers.serialize")
-def serialize(layer):
+def serialize(layer: Layer) -> dict[str, Any]:
     """The config of a layer, with its class.
 
     >>> from jkeras.layers import Dense
@@ -16,7 +19,7 @@ def serialize(layer):
 
 
 @registry.public("keras.layers.deserialize")
-def deserialize(config, custom_objects=None):
+def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The layer of a config.
 
     Raises:

@@ -1,8 +1,11 @@
 """Sounds as pictures of their frequencies: STFTSpectrogram, MelSpectrogram."""
 
 import math
+import typing
 import warnings
+from collections.abc import Mapping
 
+import jax
 import jax.numpy as jnp
 
 from jkeras import ops
@@ -13,6 +16,10 @@ from jkeras.core.record import Any
 from jkeras.core.session.settings import epsilon, standardize_data_format
 from jkeras.initializers import STFT
 from jkeras.layers.base import DataLayer
+from jkeras.core.weights.types import DataFormat
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Spec
+from jkeras.kernel.spec import Weight
 
 MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
@@ -53,11 +60,11 @@ class STFTSpectrogram(Layer):
     window: Any = "hann"
     periodic: bool = False
     scaling: str | None = "density"
-    padding: str = "valid"
+    padding: typing.Literal["valid", "same"] = "valid"
     expand_dims: bool = False
-    data_format: str | None = None
+    data_format: DataFormat | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         step, fft = self.frame_step, self.fft_length
         if self.frame_length < 1:
             raise ValueError(
@@ -96,7 +103,7 @@ class STFTSpectrogram(Layer):
     _step = property(lambda self: self.frame_step or self.frame_length // 2)
     _fft = property(lambda self: self.fft_length or 2 ** math.ceil(math.log2(self.frame_length)))
 
-    def weight_specs(self, inputs):
+    def weight_specs(self, inputs: Spec) -> dict[str, Weight]:
         shape = (self.frame_length, 1, self._fft // 2 + 1)
         return {
             f"{side}_kernel": self.weight(f"{side}_kernel", shape, initializer=kernel)
@@ -104,7 +111,7 @@ class STFTSpectrogram(Layer):
             if self.mode != {"real": "imag", "imag": "real"}[side]
         }
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         if str(inputs.dtype) not in ("float16", "float32", "float64"):
             raise TypeError(
                 explain(self._where, "a signal of float16, float32 or float64", f"{inputs.dtype}")
@@ -125,7 +132,7 @@ class STFTSpectrogram(Layer):
             magnitude = jnp.log(jnp.maximum(magnitude, epsilon()))
         return self._arranged(magnitude)
 
-    def _transformed(self, inputs, kernel):
+    def _transformed(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
         """Each channel convolved with a kernel: (batch, channels, frames, bins)."""
         if self.data_format == "channels_first":
             signal = inputs
@@ -141,7 +148,7 @@ class STFTSpectrogram(Layer):
         )
         return out.reshape(batch, channels, *out.shape[1:])
 
-    def _arranged(self, x):
+    def _arranged(self, x: jax.Array) -> jax.Array:
         """(batch, channels, frames, bins) in the order asked for."""
         channels_first = self.data_format == "channels_first"
         if self.expand_dims:
@@ -193,7 +200,7 @@ class MelSpectrogram(DataLayer):
     min_power: float = 1e-10
     ref_power: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.sequence_length = self.sequence_length or self.fft_length
         self.max_freq = self.max_freq or int(self.sampling_rate / 2)
         if self.fft_length < self.sequence_length:
@@ -205,7 +212,7 @@ class MelSpectrogram(DataLayer):
                 )
             )
 
-    def forward(self, w, inputs, ctx):
+    def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         if self.compute_dtype in ("float32", "float64"):
             wide = self.compute_dtype
         else:
@@ -232,13 +239,13 @@ class MelSpectrogram(DataLayer):
 
     def linear_to_mel_weight_matrix(
         self,
-        num_mel_bins=20,
-        num_spectrogram_bins=129,
-        sampling_rate=8000,
-        lower_edge_hertz=125.0,
-        upper_edge_hertz=3800.0,
-        dtype="float32",
-    ):
+        num_mel_bins: int = 20,
+        num_spectrogram_bins: int = 129,
+        sampling_rate: int = 8000,
+        lower_edge_hertz: float = 125.0,
+        upper_edge_hertz: int = 3800.0,
+        dtype: str = "float32",
+    ) -> jax.Array:
         """The matrix (num_spectrogram_bins, num_mel_bins) from bins of frequency to bands of the
         mel scale.
 
@@ -247,7 +254,7 @@ class MelSpectrogram(DataLayer):
         HTK).
         """
 
-        def mel(hertz):
+        def mel(hertz: jax.Array) -> jax.Array:
             return 1127.0 * jnp.log(1.0 + hertz / 700.0)
 
         bins = mel(jnp.linspace(0, sampling_rate / 2.0, num_spectrogram_bins, dtype=dtype))[

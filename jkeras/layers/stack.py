@@ -1,6 +1,7 @@
 """Many blocks of one kind, one after the other, compiled once."""
 
 import functools
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,9 @@ from jkeras.kernel.spec import Spec, sample
 from jkeras.layers.base import Value
 from jkeras.layers.stages import Blocks, in_stages, layout_of_stages, mesh_of_stages
 from jkeras.ops.kernels import inside_loop
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Weight
+from jkeras.core.weights.types import Function, Sizes, Structure
 
 
 class EachOf:
@@ -28,17 +32,17 @@ class EachOf:
     array.
     """
 
-    def __init__(self, one):
+    def __init__(self, one) -> None:
         self.one = one
 
-    def __call__(self, value, dtype=None):
+    def __call__(self, value: Any, dtype: Any = None) -> Any:
         if isinstance(value, tuple):  # as an initializer, of a shape
             return jnp.stack(
                 [jnp.asarray(self.one(value[1:], dtype=dtype)) for _ in range(value[0])]
             )
         return jax.vmap(self.one)(value)
 
-    def sample(self, key, shape, dtype=None):
+    def sample(self, key, shape: Sizes, dtype: Any = None) -> Any:
         """The first values under a given key, another one for each block."""
         return jax.vmap(lambda k: sample(self.one, k, shape[1:], dtype))(
             jax.random.split(key, shape[0])
@@ -48,7 +52,7 @@ class EachOf:
 class SumOfEach(EachOf):
     """A regularizer of one block's weight, for the weights of all blocks in one array."""
 
-    def __call__(self, values):
+    def __call__(self, values: Any) -> Any:
         return super().__call__(values).sum()
 
 
@@ -94,7 +98,7 @@ class Stack(StatefulLayer):
     uses_weights_whole = False  # a block's turn comes in the loop
     call_context = {"training": None, "mask": None}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.layer, Layer):
             raise ValueError(explain(self._where, "`layer` to be a layer", f"{self.layer!r}"))
         if not isinstance(self.count, int) or self.count < 1:
@@ -105,7 +109,7 @@ class Stack(StatefulLayer):
         self._forget("layer", ())  # its weights are none of ours
         self.seed_generator = SeedGenerator(self.seed)
 
-    def _check_stages(self):
+    def _check_stages(self) -> None:
         for name in ("stages", "microbatches"):
             value = getattr(self, name)
             is_count = isinstance(value, int) and value >= 1
@@ -117,23 +121,23 @@ class Stack(StatefulLayer):
             expected = f"`stages` to divide the number of blocks, {self.count}"
             raise ValueError(explain(self._where, expected, f"stages={self.stages}"))
 
-    def weight_specs(self, x):
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         self._check_block(x)
         return {"_".join(path): self._of_all(w) for path, w in self._block_weights(x).items()}
 
-    def _block_weights(self, x):
+    def _block_weights(self, x: Spec | jax.Array) -> dict[str, Any]:
         """The weights of one block for an input: `{path: Weight}`."""
         return structure(self.layer, (self._block_input(x),)).weights
 
-    def _block_input(self, x):
+    def _block_input(self, x: Spec | jax.Array) -> Any:
         sizes = [1 if size is None else size for size in x.shape]
         return jax.ShapeDtypeStruct(sizes, self.compute_dtype)
 
-    def _check_block(self, x):
+    def _check_block(self, x: Spec) -> None:
         """Raises ValueError where a block's output has another shape or dtype than its input."""
         block_input = self._block_input(x)
 
-        def output(x):
+        def output(x: jax.Array) -> jax.Array:
             params, state = self.layer.init(jax.random.key(0), x)
             return self.layer.apply(params, state, x, training=False)[0]
 
@@ -150,7 +154,7 @@ class Stack(StatefulLayer):
         expected = f"blocks that give what they take, {block_input.dtype}{list(block_input.shape)}"
         raise ValueError(explain(self._where, expected, f"{y}", advice))
 
-    def _of_all(self, weight):
+    def _of_all(self, weight: Weight) -> Weight:
         """The spec of the array that holds a weight of all blocks."""
         shape = (self.count, *weight.shape)
         mesh = mesh_of_stages(self._where, self.stages)
@@ -162,7 +166,9 @@ class Stack(StatefulLayer):
             constraint=weight.constraint and EachOf(weight.constraint),
         )
 
-    def forward(self, w, inputs, *, segment_ids=None, ctx):
+    def forward(
+        self, w: Mapping[str, Any], inputs: jax.Array, *, segment_ids: Any = None, ctx: Context
+    ) -> Structure:
         weights = self._block_weights(inputs)
         params, state = (
             tree.unflatten(
@@ -185,7 +191,7 @@ class Stack(StatefulLayer):
         self.add_loss(loss)
         return y, {"_".join(path): value for path, value in tree.flatten(state)}
 
-    def _visible(self, mask, segment_ids):
+    def _visible(self, mask: jax.Array | None, segment_ids) -> dict[str, Any]:
         """What each block is told of what may be seen, by the names of its call's arguments."""
         target = target_of(type(self.layer))
         visible = {}
@@ -198,7 +204,9 @@ class Stack(StatefulLayer):
             visible["segment_ids"] = segment_ids
         return visible
 
-    def _in_a_loop(self, inside, context, blocks, x, visible):
+    def _in_a_loop(
+        self, inside, context: dict[str, Any], blocks: Blocks, x: jax.Array, visible: dict[str, Any]
+    ) -> tuple[Any, ...]:
         """(y, state of the blocks, sum of their losses), one block after the other."""
         changes = {}
         if inside is not None:
@@ -211,7 +219,7 @@ class Stack(StatefulLayer):
             inside.keep(seen)
         return y, state, losses.sum()
 
-    def _block(self, inside, context, visible):
+    def _block(self, inside, context: dict[str, Any], visible: dict[str, Any]) -> Function:
         """One block as the body of a loop."""
         block = functools.partial(self._run_block, inside, context | visible)
         if self.remat:
@@ -219,7 +227,7 @@ class Stack(StatefulLayer):
             block = jax.checkpoint(block, policy=policy)
         return inside_loop(block)
 
-    def _run_block(self, inside, context, x, slices):
+    def _run_block(self, inside, context: dict[str, Any], x: jax.Array, slices) -> tuple[Any, ...]:
         """One block in the loop: `(y, (state, loss, what is seen in it))`.
 
         Args:
@@ -239,26 +247,28 @@ class Stack(StatefulLayer):
         return y, (state, sum(losses, jnp.zeros(())), seen)
 
     @property
-    def block_of_loop(self):
+    def block_of_loop(self) -> Any:
         """The pattern of the blocks."""
         return self.layer
 
-    def built_block(self):
+    def built_block(self) -> Any:
         """A block with weights of its own, for the inputs that the stack is built for; none of the
         stack's.
         """
         shape = next(iter(self.get_build_config().values()))
         return built_for(self.layer, (self._block_input(Spec(shape)),), {})
 
-    def _shape_in_block(self, context, x, params, state, key, place):
+    def _shape_in_block(
+        self, context: dict[str, Any], x: jax.Array, params: Any, state: Structure, key, place
+    ) -> Any:
         """What a layer in a block gives, as `jax.ShapeDtypeStruct`s."""
 
-        def output(params, state, x):
+        def output(params: Any, state: Structure, x: jax.Array) -> Any:
             return self.layer.tap(params, state, x, at=[place], rng=key, **context)[2][place]
 
         return jax.eval_shape(output, params, state, x)
 
-    def _gathered(self, values):
+    def _gathered(self, values: Any) -> Any:
         """The weights of one block, laid out as ours are, without the axis of the blocks."""
         leaves = []
         for path, value in tree.flatten(values):

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -102,12 +102,12 @@ def in_stages(
     return joined(y[-1]), state, losses.sum() / count
 
 
-def _stage(make_block, count, blocks, parts, visible):
+def _stage(make_block, count: int, blocks, parts, visible) -> Any:
     """What one stage does: (its outputs, state of its blocks, its loss), with an axis before."""
     stages, stage = lax.axis_size(STAGE), lax.axis_index(STAGE)
     onwards = [(i, i + 1) for i in range(stages - 1)]
 
-    def turn(carry, number):
+    def turn(carry, number) -> Any:
         received, state, loss = carry
         microbatch = jnp.clip(number - stage, 0, count - 1)
         works = (number >= stage) & (number - stage < count)
@@ -125,7 +125,7 @@ def _stage(make_block, count, blocks, parts, visible):
     return outputs[stages - 1 :][None], state, loss[None]
 
 
-def _keys_of(keys, microbatch):
+def _keys_of(keys: Sequence[Any], microbatch) -> Any:
     if keys is None:
         return None
     return jax.vmap(lambda key: jax.random.fold_in(key, microbatch))(keys)

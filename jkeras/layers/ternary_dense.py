@@ -1,5 +1,8 @@
 """TernaryDense: an affine map whose weights count as -1, 0 or 1."""
 
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
 import jax
 
 from jkeras.core.errors import explain
@@ -16,6 +19,9 @@ from jkeras.layers.base import activated
 from jkeras.layers.quantized import QuantizedLayer
 from jkeras.ops.kernels_dot import contract_last
 from jkeras.quantizers.coding import ternary
+from jkeras.core.run.context import Context
+from jkeras.kernel.spec import Spec
+from jkeras.kernel.spec import Weight
 
 
 @layer("keras.layers")
@@ -55,7 +61,7 @@ class TernaryDense(QuantizedLayer):
     quantization_modes = ("ternary",)
     quantization_config = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.units, int) or self.units <= 0:
             raise ValueError(
@@ -74,25 +80,25 @@ class TernaryDense(QuantizedLayer):
         self.input_spec = InputSpec(min_ndim=2)
 
     @property
-    def ternary_threshold(self):
+    def ternary_threshold(self) -> Any:
         """From which magnitude on a weight has a sign; None: by the mean."""
         return self.threshold
 
-    def weight_specs(self, x):
+    def weight_specs(self, x: Spec) -> dict[str, Weight]:
         kernel = self.weight("kernel", (x.shape[-1], self.units), autocast=False)
         specs = {"kernel": kernel}
         if self.use_bias:
             specs["bias"] = self.weight("bias", (self.units,))
         return specs
 
-    def attributes_when_built(self, x):
+    def attributes_when_built(self, x: Spec) -> dict[str, Any]:
         return {"input_spec": InputSpec(min_ndim=2, axes={-1: x.shape[-1]})}
 
-    def _stored(self):
+    def _stored(self) -> Any:
         """The variables as files number them: kernel, bias, scale."""
         return dict(sorted(self._own.items(), key=lambda pair: (pair[0] != "kernel", pair[0])))
 
-    def forward(self, w, x, ctx):
+    def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         if "kernel_scale" in w:
             y = self.quantized_product(x, w, contract_last)
         else:
@@ -101,7 +107,7 @@ class TernaryDense(QuantizedLayer):
             y = y + w["bias"]
         return activated(self, y)
 
-    def _product_of_signs(self, x, stored):
+    def _product_of_signs(self, x: jax.Array, stored: MutableMapping[str, Any]) -> jax.Array:
         """scale * x @ sign, with the gradient of the weights that the signs stand for."""
         signs, scale = ternary(stored, self.threshold)
         kernel, signs = stored.astype(self.compute_dtype), signs.astype(self.compute_dtype)

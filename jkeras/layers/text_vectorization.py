@@ -2,7 +2,10 @@
 
 import re
 import string
+from collections.abc import MutableMapping
+from typing import Any
 
+import jax
 import numpy as np
 
 from jkeras.core.graph.keras_tensor import KerasTensor
@@ -13,6 +16,8 @@ from jkeras.core.names.typed import Sizes
 from jkeras.layers.base import Value
 from jkeras.layers.host import HostLayer, check_output_mode, texts, texts_alone
 from jkeras.layers.lookup import LOOKUP_MODES, Listed, Ragged, StringLookup, batches_of
+from jkeras.core.weights.types import OutputMode
+from jkeras.core.weights.types import Structure
 
 # as TensorFlow: letters of ASCII only
 LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -57,7 +62,7 @@ class TextVectorization(HostLayer):
     standardize: Value() = "lower_and_strip_punctuation"
     split: Value() = "whitespace"
     ngrams: Sizes | None = None
-    output_mode: str = "int"
+    output_mode: OutputMode = "int"
     output_sequence_length: int | None = None
     pad_to_max_tokens: bool = False
     vocabulary: Listed() = None
@@ -71,7 +76,7 @@ class TextVectorization(HostLayer):
         lambda self: "string", doc="The dtype of the texts."
     )
 
-    def _base_init(self, vocabulary_size=None, has_input_vocabulary=None, **kwargs):
+    def _base_init(self, vocabulary_size=None, has_input_vocabulary=None, **kwargs: Any) -> None:
         super()._base_init(**kwargs)
         arguments = {
             "vocabulary_size": vocabulary_size,
@@ -79,7 +84,7 @@ class TextVectorization(HostLayer):
         }
         self.set_untracked(_of_lookup=arguments)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.ngrams, list):
             self.ngrams = tuple(self.ngrams)
@@ -101,7 +106,7 @@ class TextVectorization(HostLayer):
         self.vocabulary = self._lookup_layer.vocabulary
         self._has_input_vocabulary = self._lookup_layer._has_input_vocabulary
 
-    def _check_arguments(self):
+    def _check_arguments(self) -> None:
         ngrams, length = self.ngrams, self.output_sequence_length
         for name, known in (("standardize", TABLES), ("split", SPLITS)):
             if not callable(getattr(self, name)):
@@ -132,7 +137,7 @@ class TextVectorization(HostLayer):
 
     # ------------------------------------------------------------ words
 
-    def words(self, inputs):
+    def words(self, inputs: np.ndarray | list[list[Any]]) -> Ragged:
         """The words of texts: `Ragged`, or an array where they are not split."""
         array = texts_alone(inputs, self.encoding, self._where)
         if callable(self.standardize):
@@ -161,11 +166,11 @@ class TextVectorization(HostLayer):
             return array
         return self._joined(array)
 
-    def _joined(self, rows):
+    def _joined(self, rows) -> Any:
         """The n-grams of each row of words; of texts that are not split along their only axis."""
         sizes = self.ngrams
 
-        def joined(row):
+        def joined(row) -> Any:
             those = sizes
             if isinstance(sizes, int):
                 those = range(1, min(sizes, len(row)) + 1)
@@ -175,7 +180,7 @@ class TextVectorization(HostLayer):
             return Ragged(map(joined, rows))
         return joined(np.atleast_1d(rows))
 
-    def indices(self, inputs):
+    def indices(self, inputs: list[list[Any]]) -> np.ndarray:
         lookup, words, length = self._lookup_layer, self.words(inputs), self.output_sequence_length
         if not isinstance(words, Ragged):
             indices = lookup.indices(words)
@@ -195,10 +200,10 @@ class TextVectorization(HostLayer):
             return indices[0]
         return indices
 
-    def rows(self, indices):
+    def rows(self, indices: jax.Array) -> jax.Array:
         return self._lookup_layer.rows(indices)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Any) -> Structure:
         if self.output_mode == "int":
             return KerasTensor((*inputs.shape[:1], self.output_sequence_length), "int64")
         shape = tuple(inputs.shape)
@@ -212,7 +217,7 @@ class TextVectorization(HostLayer):
 
     # ------------------------------------------------------------ the vocabulary
 
-    def adapt(self, data, batch_size=None, steps=None):
+    def adapt(self, data: Any, batch_size: Any = None, steps: Any = None) -> None:
         """Learns the vocabulary: the words of `data`, the most frequent ones first.
 
         Args:
@@ -225,51 +230,51 @@ class TextVectorization(HostLayer):
             self.update_state(batch)
         self.finalize_state()
 
-    def update_state(self, data):
+    def update_state(self, data: Any) -> None:
         """Counts the words of a batch of texts."""
         self._lookup_layer.update_state(self.words(data))
 
-    def finalize_state(self):
+    def finalize_state(self) -> None:
         """Makes the vocabulary from what was counted."""
         self._lookup_layer.finalize_state()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets what was counted."""
         self._lookup_layer.reset_state()
 
-    def get_vocabulary(self, include_special_tokens=True):
+    def get_vocabulary(self, include_special_tokens: bool = True) -> Any:
         """The words in the order of their numbers, a list."""
         return self._lookup_layer.get_vocabulary(include_special_tokens)
 
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> Any:
         """The number of words, those for filling up and for unknown words included."""
         return self._lookup_layer.vocabulary_size()
 
-    def set_vocabulary(self, vocabulary, idf_weights=None):
+    def set_vocabulary(self, vocabulary: Any, idf_weights=None) -> None:
         """Sets the vocabulary, and for "tf_idf" the weights; see `IndexLookup.set_vocabulary`."""
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights=idf_weights)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "vocabulary_size": self.vocabulary_size()}
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Writes the weights of "tf_idf"."""
         self._lookup_layer.save_own_variables(store)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Reads the weights of "tf_idf"."""
         self._lookup_layer.load_own_variables(store)
 
-    def save_assets(self, dir_path):
+    def save_assets(self, dir_path: str) -> None:
         """Writes the vocabulary that was learnt to "vocabulary.txt"."""
         self._lookup_layer.save_assets(dir_path)
 
-    def load_assets(self, dir_path):
+    def load_assets(self, dir_path: str) -> None:
         """Reads "vocabulary.txt"."""
         self._lookup_layer.load_assets(dir_path)
 
 
-def _rows_of(split):
+def _rows_of(split) -> Any:
     """The lists of words that a function of the user's gave, perhaps as a tensor of TensorFlow."""
     if hasattr(split, "to_list"):  # ragged
         return split.to_list()
@@ -278,7 +283,7 @@ def _rows_of(split):
     return split
 
 
-def _are_sizes(ngrams):
+def _are_sizes(ngrams) -> bool:
     """Whether `ngrams` is None, one integer or several."""
     if isinstance(ngrams, tuple):
         return all(isinstance(n, int) for n in ngrams)

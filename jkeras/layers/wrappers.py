@@ -1,6 +1,7 @@
 """Layers around another layer: Wrapper, TimeDistributed, Bidirectional."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +15,12 @@ from jkeras.core.weights.paths import walk
 from jkeras.core.weights.rng import SeedGenerator
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_step import StateShapes
+from jkeras.core.run.context import Context
+from jkeras.core.run.context import Children
+from jkeras.core.weights.types import Structure
 
 
-def mask_argument(child, mask):
+def mask_argument(child, mask: jax.Array | None) -> dict[str, Any]:
     """The keyword argument that hands a mask to a child, if the child looks at masks."""
     return {"mask": mask} if mask is not None and "mask" in target_of(type(child)).context else {}
 
@@ -38,14 +42,14 @@ class Wrapper(Composite):
 
     layer: Value()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.layer, Layer):
             raise ValueError(
                 f"{self._where}: expected a layer object as `layer`. Received: {self.layer!r} "
                 f"(of type {type(self.layer).__name__})"
             )
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: tuple[int, ...] | None = None) -> None:
         """Builds the layer inside for the shape."""
         if not self.layer.built:
             self.layer.build(input_shape)
@@ -72,7 +76,7 @@ class TimeDistributed(Wrapper):
     call_context = {"training": None, "mask": None}
     announces_compute_dtype = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int, ...]) -> None:
         """Builds the layer inside for one step."""
         if not isinstance(input_shape, (tuple, list)) or len(input_shape) < 3:
             raise ValueError(
@@ -81,7 +85,9 @@ class TimeDistributed(Wrapper):
             )
         super().build((input_shape[0], *input_shape[2:]))
 
-    def forward(self, w, sub, inputs, *, ctx):
+    def forward(
+        self, w: Mapping[str, Any], sub: Children, inputs: jax.Array, *, ctx: Context
+    ) -> jax.Array:
         mask = ctx.mask
         # a mask with fewer axes has a shorter shape
         if mask is not None and mask.shape[:2] != inputs.shape[:2]:
@@ -92,7 +98,7 @@ class TimeDistributed(Wrapper):
             )
         masks = mask_argument(self.layer, mask)
 
-        def is_stepwise():
+        def is_stepwise() -> bool:
             return _goes_step_by_step(sub.built(self.layer, inputs[:, 0]), ctx.training)
 
         if ctx.abstract or not is_stepwise():
@@ -107,7 +113,7 @@ class TimeDistributed(Wrapper):
 TimeDistributed.native_builds = (Layer.build, TimeDistributed.build)
 
 
-def _goes_step_by_step(child, training):
+def _goes_step_by_step(child, training: bool) -> bool:
     """Whether a step of a built layer changes what the next one sees: state that is written, or
     keys that are counted.
     """
@@ -159,8 +165,13 @@ class Bidirectional(StateShapes, Composite):
     announces_compute_dtype = True
 
     def __init__(
-        self, layer, merge_mode: Any = "concat", weights=None, backward_layer=None, **kwargs
-    ):
+        self,
+        layer: Layer | dict[str, Any],
+        merge_mode: Literal["concat", "sum", "mul", "ave"] | None = "concat",
+        weights: Sequence[Any] | None = None,
+        backward_layer: Layer | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         layer, backward_layer = Value().read(layer), Value().read(backward_layer)
         for name, value in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(value, Layer) and not (name == "backward_layer" and value is None):
@@ -183,7 +194,7 @@ class Bidirectional(StateShapes, Composite):
         self.stateful, self.return_sequences = layer.stateful, layer.return_sequences
         self.return_state, self.input_spec = layer.return_state, layer.input_spec
 
-    def _check_directions(self):
+    def _check_directions(self) -> None:
         forward, backward = self.forward_layer, self.backward_layer
         if forward.go_backwards == backward.go_backwards:
             raise ValueError(
@@ -198,7 +209,7 @@ class Bidirectional(StateShapes, Composite):
                     f"{getattr(forward, name)} and {getattr(backward, name)}."
                 )
 
-    def build(self, sequences_shape, initial_state_shape=None):
+    def build(self, sequences_shape: tuple[int, ...], initial_state_shape=None) -> None:
         """Builds both directions."""
         for direction in (self.forward_layer, self.backward_layer):
             if not direction.built:
@@ -206,7 +217,15 @@ class Bidirectional(StateShapes, Composite):
         if self._first_weights is not None:
             self.set_weights(self._first_weights)
 
-    def forward(self, w, sub, sequences, initial_state=None, *, ctx):
+    def forward(
+        self,
+        w: Mapping[str, Any],
+        sub: Children,
+        sequences: jax.Array,
+        initial_state=None,
+        *,
+        ctx: Context,
+    ) -> jax.Array:
         forward, backward = self._halves(initial_state)
         mask = mask_argument(self.forward_layer, ctx.mask)
         y, *states = _as_list(sub.forward_layer(sequences, **forward, **mask), self.return_state)
@@ -222,13 +241,13 @@ class Bidirectional(StateShapes, Composite):
         return (*(output if self.merge_mode is None else (output,)), *states, *states_back)
 
     @staticmethod
-    def _halves(initial_state):
+    def _halves(initial_state) -> tuple[dict[str, Any], ...]:
         if initial_state is None:
             return {}, {}
         half = len(initial_state) // 2
         return {"initial_state": initial_state[:half]}, {"initial_state": initial_state[half:]}
 
-    def compute_output_spec(self, sequences, *args, **kwargs):
+    def compute_output_spec(self, sequences: Any, *args: Any, **kwargs: Any) -> Structure:
         """The outputs' shapes and dtypes. Keras takes both directions to be as wide as the forward
         one.
         """
@@ -240,18 +259,18 @@ class Bidirectional(StateShapes, Composite):
         output = KerasTensor((*output.shape[:-1], 2 * forward.shape[-1]), output.dtype)
         return (output, *states) if self.return_state else output
 
-    def compute_mask(self, inputs, previous_mask):
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Structure:
         mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
         mask = mask if self.return_sequences else None
         return mask if self.merge_mode else (mask, mask)
 
     @property
-    def states(self):
+    def states(self) -> Any:
         """The states that stateful directions keep, forward ones first; None without any."""
         forward, backward = self.forward_layer.states, self.backward_layer.states
         return (*forward, *backward) if forward and backward else None
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Sets the kept states to zero.
 
         Raises:
@@ -264,7 +283,7 @@ class Bidirectional(StateShapes, Composite):
 
     reset_states = reset_state
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data."""
         return {
             **super().get_config(),
@@ -277,11 +296,11 @@ class Bidirectional(StateShapes, Composite):
 Bidirectional.native_builds = (Layer.build, Bidirectional.build)
 
 
-def _as_list(outputs, several):
+def _as_list(outputs: jax.Array, several: bool) -> list[jax.Array]:
     return list(outputs) if several else [outputs]
 
 
-def _twin(layer, prefix, **changes):
+def _twin(layer: Layer, prefix: str, **changes: Any) -> Any:
     """A fresh layer of the same config, with another name; classes of the user's need not be
     registered for it.
     """

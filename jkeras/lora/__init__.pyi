@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.lora.adapter import Adapter as Adapter
 from jkeras.lora.applying import apply as apply
 from jkeras.lora.applying import init as init

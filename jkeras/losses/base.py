@@ -23,6 +23,7 @@ from jkeras.losses.reduction import (
     standardize_reduction,
 )
 from jkeras.losses.typing import Tensor
+from jkeras.core.weights.types import Reduction
 
 
 @record("keras", "keras.losses.Loss")
@@ -46,7 +47,7 @@ class Loss(Record):
     """
 
     name: typed.Converted[str | None, str] = None
-    reduction: str | None = "sum_over_batch_size"
+    reduction: Reduction = "sum_over_batch_size"
     dtype: Any = None
     _unwritten = ()  # arguments that Keras leaves out of the config, beside `dtype`
 

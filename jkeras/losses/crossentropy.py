@@ -20,6 +20,7 @@ from jkeras.losses.margin import arrays
 from jkeras.losses.reduction import comparison, same_shape
 from jkeras.losses.typing import Tensor
 from jkeras.ops.kernels import picked
+from jkeras.core.weights.types import Reduction
 
 
 def _clip(probabilities: jax.Array) -> jax.Array:
@@ -335,7 +336,7 @@ class BinaryCrossentropy(LossFunctionWrapper):
             from_logits: bool = False,
             label_smoothing: float = 0.0,
             axis: typed.Sizes = -1,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "binary_crossentropy",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -369,7 +370,7 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
             from_logits: bool = False,
             label_smoothing: float = 0.0,
             axis: typed.Sizes = -1,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "binary_focal_crossentropy",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -396,7 +397,7 @@ class CategoricalCrossentropy(LossFunctionWrapper):
             from_logits: bool = False,
             label_smoothing: float = 0.0,
             axis: typed.Sizes = -1,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "categorical_crossentropy",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -427,7 +428,7 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
             from_logits: bool = False,
             label_smoothing: float = 0.0,
             axis: typed.Sizes = -1,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "categorical_focal_crossentropy",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -454,7 +455,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
             self,
             from_logits: bool = False,
             ignore_class: int | None = None,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             axis: typed.Sizes = -1,
             name: str | None = "sparse_categorical_crossentropy",
             dtype: typing.Any = None,
@@ -478,7 +479,7 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
         def __init__(
             self,
             q: float = 0.5,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "categorical_generalized_cross_entropy",
             dtype: typing.Any = None,
         ) -> None: ...

@@ -9,6 +9,7 @@ from jkeras.core.session.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import comparison
 from jkeras.losses.typing import Tensor
+from jkeras.core.weights.types import Reduction
 
 
 def arrays(y_true: Tensor, y_pred: Tensor) -> tuple[jax.Array, jax.Array]:
@@ -102,7 +103,7 @@ class Hinge(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "hinge",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -123,7 +124,7 @@ class SquaredHinge(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "squared_hinge",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -144,7 +145,7 @@ class CategoricalHinge(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "categorical_hinge",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -165,7 +166,7 @@ class KLDivergence(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "kl_divergence",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -186,7 +187,7 @@ class Poisson(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "poisson",
             dtype: typing.Any = None,
         ) -> None: ...

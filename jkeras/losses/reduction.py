@@ -12,6 +12,7 @@ from jkeras.core.graph.op import op
 from jkeras.kernel.microbatch import Microbatch, current_microbatch, per_microbatch
 from jkeras.kernel.valid_rows import expand_like, over_valid_rows, current_valid_rows
 from jkeras.losses.typing import Tensor
+from jkeras.core.weights.types import Reduction
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
@@ -25,7 +26,7 @@ def comparison(*names: str) -> Callable:
     return op("jkeras.losses", *names, inputs=2)
 
 
-def standardize_reduction(reduction: str | None) -> str | None:
+def standardize_reduction(reduction: Reduction) -> Reduction:
     """The reduction, checked."""
     check_choice("reduction", reduction, REDUCTIONS, "Invalid value for argument `reduction`")
     return reduction
@@ -121,7 +122,7 @@ def apply_mask(
     sample_weight: Tensor | None,
     mask: Tensor | None,
     dtype: str | None,
-    reduction: str | None = "sum",
+    reduction: Reduction = "sum",
 ) -> jax.Array | None:
     """The sample weights with the mask multiplied in.
 
@@ -144,7 +145,7 @@ def apply_mask(
 def reduce_values(
     values: jax.Array,
     sample_weight: jax.Array | None = None,
-    reduction: str | None = "sum_over_batch_size",
+    reduction: Reduction = "sum_over_batch_size",
 ) -> jax.Array:
     """Weighted values summed and divided as the reduction says."""
     if reduction in (None, "none") or values.shape in ((), (0,)):
@@ -163,7 +164,7 @@ def reduce_weighted_values(
     values: Tensor,
     sample_weight: Tensor | None = None,
     mask: Tensor | None = None,
-    reduction: str | None = "sum_over_batch_size",
+    reduction: Reduction = "sum_over_batch_size",
     dtype: str | None = None,
 ) -> jax.Array:
     """The loss of values per sample.
@@ -199,7 +200,7 @@ def _reduced_rows(
     weight: jax.Array | None,
     mask: jax.Array | None,
     valid_rows: jax.Array,
-    reduction: str | None,
+    reduction: Reduction,
 ) -> jax.Array:
     """The loss of the valid rows of a padded batch."""
     if mask is None:
@@ -222,7 +223,7 @@ def _reduced_microbatch(
     weight: jax.Array | None,
     mask: jax.Array | None,
     valid_rows: jax.Array | None,
-    reduction: str | None,
+    reduction: Reduction,
 ) -> jax.Array:
     """The part that a microbatch has in the loss of the whole batch."""
     if values.shape in ((), (0,)):

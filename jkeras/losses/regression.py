@@ -14,6 +14,7 @@ from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import comparison, pair
 from jkeras.ops.nn_normalization import inverse_norm
 from jkeras.losses.typing import Tensor
+from jkeras.core.weights.types import Reduction
 
 
 def normalize(x: jax.Array, axis: int = -1) -> jax.Array:
@@ -145,7 +146,7 @@ class MeanSquaredError(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "mean_squared_error",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -166,7 +167,7 @@ class MeanAbsoluteError(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "mean_absolute_error",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -187,7 +188,7 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "mean_absolute_percentage_error",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -208,7 +209,7 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "mean_squared_logarithmic_error",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -232,7 +233,7 @@ class CosineSimilarity(LossFunctionWrapper):
         def __init__(
             self,
             axis: typed.Sizes = -1,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "cosine_similarity",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -256,7 +257,7 @@ class Huber(LossFunctionWrapper):
         def __init__(
             self,
             delta: float = 1.0,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "huber_loss",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -277,7 +278,7 @@ class LogCosh(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "log_cosh",
             dtype: typing.Any = None,
         ) -> None: ...

@@ -14,6 +14,7 @@ from jkeras.losses.margin import arrays
 from jkeras.losses.reduction import comparison
 from jkeras.losses.typing import Axes, Tensor
 from jkeras.ops.promotion import as_axes
+from jkeras.core.weights.types import Reduction
 
 
 @comparison("keras.losses.dice")
@@ -166,7 +167,7 @@ class Dice(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "dice",
             axis: typed.Sizes | None = None,
             dtype: typing.Any = None,
@@ -193,7 +194,7 @@ class Tversky(LossFunctionWrapper):
             self,
             alpha: float = 0.5,
             beta: float = 0.5,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "tversky",
             axis: typed.Sizes | None = None,
             dtype: typing.Any = None,
@@ -221,7 +222,7 @@ class Circle(LossFunctionWrapper):
             gamma: float = 80.0,
             margin: float = 0.4,
             remove_diagonal: bool = True,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "circle",
             dtype: typing.Any = None,
         ) -> None: ...
@@ -242,7 +243,7 @@ class CTC(LossFunctionWrapper):
 
         def __init__(
             self,
-            reduction: str | None = "sum_over_batch_size",
+            reduction: Reduction = "sum_over_batch_size",
             name: str | None = "ctc",
             dtype: typing.Any = None,
         ) -> None: ...

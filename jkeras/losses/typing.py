@@ -1,12 +1,8 @@
 """The types of arguments that losses and metrics share."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from jax.typing import ArrayLike
+from jkeras.core.weights.types import Operand
 
-from jkeras.core.graph.keras_tensor import KerasTensor
-
-# an array, a number or nested lists of numbers, or the place of an array in a graph
-Tensor = ArrayLike | Sequence[Any] | KerasTensor
+Tensor = Operand
 Axes = int | Sequence[int] | None

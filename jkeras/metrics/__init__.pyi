@@ -1,5 +1,24 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
+from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.weights.types import Operand, TensorLike
+from typing import overload
+import jax
+from jkeras.losses import binary_crossentropy as binary_crossentropy
+from jkeras.losses import binary_focal_crossentropy as binary_focal_crossentropy
+from jkeras.losses import categorical_crossentropy as categorical_crossentropy
+from jkeras.losses import categorical_focal_crossentropy as categorical_focal_crossentropy
+from jkeras.losses import categorical_hinge as categorical_hinge
+from jkeras.losses import hinge as hinge
+from jkeras.losses import huber as huber
+from jkeras.losses import kl_divergence as kl_divergence
+from jkeras.losses import log_cosh as log_cosh
+from jkeras.losses import mean_absolute_error as mean_absolute_error
+from jkeras.losses import mean_absolute_percentage_error as mean_absolute_percentage_error
+from jkeras.losses import mean_squared_error as mean_squared_error
+from jkeras.losses import mean_squared_logarithmic_error as mean_squared_logarithmic_error
+from jkeras.losses import poisson as poisson
+from jkeras.losses import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from jkeras.losses import squared_hinge as squared_hinge
 from jkeras.metrics.accuracy import Accuracy as Accuracy
 from jkeras.metrics.accuracy import BinaryAccuracy as BinaryAccuracy
 from jkeras.metrics.accuracy import CategoricalAccuracy as CategoricalAccuracy
@@ -52,66 +71,88 @@ from jkeras.metrics.wrapped import RootMeanSquaredError as RootMeanSquaredError
 from jkeras.metrics.wrapped import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
 from jkeras.metrics.wrapped import SquaredHinge as SquaredHinge
 
-def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any: ...
-def binary_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
+@overload
+def binary_accuracy(
+    y_true: KerasTensor,
+    y_pred: Operand,
+    threshold: float = 0.5,
+) -> KerasTensor: ...
+@overload
+def binary_accuracy(
+    y_true: TensorLike,
+    y_pred: KerasTensor,
+    threshold: float = 0.5,
+) -> KerasTensor: ...
+@overload
+def binary_accuracy(
+    y_true: TensorLike,
+    y_pred: TensorLike,
+    threshold: float = 0.5,
+) -> jax.Array: ...
+@overload
+def categorical_accuracy(y_true: KerasTensor, y_pred: Operand) -> KerasTensor: ...
+@overload
+def categorical_accuracy(y_true: TensorLike, y_pred: KerasTensor) -> KerasTensor: ...
+@overload
+def categorical_accuracy(y_true: TensorLike, y_pred: TensorLike) -> jax.Array: ...
+@overload
+def concordance_correlation(
+    y_true: KerasTensor,
+    y_pred: Operand,
     axis: int = -1,
-) -> Any: ...
-def binary_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    apply_class_balancing: bool = False,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
+) -> KerasTensor: ...
+@overload
+def concordance_correlation(
+    y_true: TensorLike,
+    y_pred: KerasTensor,
     axis: int = -1,
-) -> Any: ...
-def categorical_accuracy(y_true: Any, y_pred: Any) -> Any: ...
-def categorical_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
+) -> KerasTensor: ...
+@overload
+def concordance_correlation(
+    y_true: TensorLike,
+    y_pred: TensorLike,
     axis: int = -1,
-) -> Any: ...
-def categorical_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    alpha: Any = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-) -> Any: ...
-def categorical_hinge(y_true: Any, y_pred: Any) -> Any: ...
-def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any: ...
-def hinge(y_true: Any, y_pred: Any) -> Any: ...
-def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any: ...
-def kl_divergence(y_true: Any, y_pred: Any) -> Any: ...
-def log_cosh(y_true: Any, y_pred: Any) -> Any: ...
-def mean_absolute_error(y_true: Any, y_pred: Any) -> Any: ...
-def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any: ...
-def mean_squared_error(y_true: Any, y_pred: Any) -> Any: ...
-def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any: ...
-def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any: ...
-def poisson(y_true: Any, y_pred: Any) -> Any: ...
-def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any: ...
-def sparse_categorical_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    from_logits: bool = False,
-    ignore_class: int | None = None,
-    axis: int = -1,
-) -> Any: ...
+) -> jax.Array: ...
+@overload
+def pearson_correlation(y_true: KerasTensor, y_pred: Operand, axis: int = -1) -> KerasTensor: ...
+@overload
+def pearson_correlation(y_true: TensorLike, y_pred: KerasTensor, axis: int = -1) -> KerasTensor: ...
+@overload
+def pearson_correlation(y_true: TensorLike, y_pred: TensorLike, axis: int = -1) -> jax.Array: ...
+@overload
+def sparse_categorical_accuracy(y_true: KerasTensor, y_pred: Operand) -> KerasTensor: ...
+@overload
+def sparse_categorical_accuracy(y_true: TensorLike, y_pred: KerasTensor) -> KerasTensor: ...
+@overload
+def sparse_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike) -> jax.Array: ...
+@overload
 def sparse_top_k_categorical_accuracy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: KerasTensor,
+    y_pred: Operand,
     k: int = 5,
     from_sorted_ids: bool = False,
-) -> Any: ...
-def squared_hinge(y_true: Any, y_pred: Any) -> Any: ...
-def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any: ...
+) -> KerasTensor: ...
+@overload
+def sparse_top_k_categorical_accuracy(
+    y_true: TensorLike,
+    y_pred: KerasTensor,
+    k: int = 5,
+    from_sorted_ids: bool = False,
+) -> KerasTensor: ...
+@overload
+def sparse_top_k_categorical_accuracy(
+    y_true: TensorLike,
+    y_pred: TensorLike,
+    k: int = 5,
+    from_sorted_ids: bool = False,
+) -> jax.Array: ...
+@overload
+def top_k_categorical_accuracy(y_true: KerasTensor, y_pred: Operand, k: int = 5) -> KerasTensor: ...
+@overload
+def top_k_categorical_accuracy(
+    y_true: TensorLike,
+    y_pred: KerasTensor,
+    k: int = 5,
+) -> KerasTensor: ...
+@overload
+def top_k_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike, k: int = 5) -> jax.Array: ...

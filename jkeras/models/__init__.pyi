@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.models.cloning import clone_model as clone_model
 from jkeras.models.functional import Functional as Functional
 from jkeras.models.model import Model as Model

@@ -1,24 +1,31 @@
 """Attention, heads first: the one place where a platform's fused kernel is chosen."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
 from jkeras.ops.attention_flash import by_cudnn, by_splash
 from jkeras.ops.attention_plain import Form, plain
 from jkeras.ops.attention_ring import over_ring
 from jkeras.ops.kernels import is_known, on_nvidia_gpu, on_tpu
+from jkeras.ops.attention_plain import Segments
 
 
 def attention(
-    query,
-    key,
-    value,
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
     *,
-    mask=None,
-    bias=None,
-    segments=None,
-    scale=None,
-    is_causal=False,
-    window=None,
-    implementation="auto",
-):
+    mask: jax.Array | None = None,
+    bias: jax.Array | None = None,
+    segments: Segments | None = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+    window: int | None = None,
+    implementation: str = "auto",
+) -> jax.Array:
     """softmax(query key^T * scale + bias) value for each head; scores are summed and normalized in
     float32 at least.
 
@@ -65,7 +72,14 @@ def attention(
     return plain(query, key, value, form, segments, mask, bias)
 
 
-def _fused(query, key, value, segments, form, is_demanded):
+def _fused(
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    segments: Segments | None,
+    form: Form,
+    is_demanded: bool,
+) -> jax.Array | None:
     """`attention` by a fused kernel, None where there is none for these arguments."""
     if query.ndim != 4 or not is_known(query.shape + key.shape):
         return None
@@ -77,5 +91,5 @@ def _fused(query, key, value, segments, form, is_demanded):
     return y
 
 
-def _told(value):
+def _told(value: Any) -> str:
     return "None" if value is None else str(list(value.shape))

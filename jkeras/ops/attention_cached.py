@@ -6,6 +6,8 @@ slot p modulo `length`: with a sliding window a cache need not be longer than th
 ring.
 """
 
+from __future__ import annotations
+
 import typing
 
 import jax
@@ -88,14 +90,14 @@ def extended(
     return kept, Sources(key, value, _seen(targets, places, window))
 
 
-def _put_first(kept, new):
+def _put_first(kept: jax.Array, new: jax.Array) -> jax.Array:
     """Keys or values with those of the first positions."""
     if new.shape[2] > kept.shape[2]:
         return _put(kept, new, jnp.array(0))
     return jax.lax.dynamic_update_slice_in_dim(kept, new.astype(kept.dtype), 0, axis=2)
 
 
-def _put(kept, new, position):
+def _put(kept: jax.Array, new: jax.Array, position: jax.Array) -> jax.Array:
     """Keys or values with those of new positions, from a position on, or one for each row."""
     if position.ndim:
         return jax.vmap(_put)(kept, new, position)
@@ -108,14 +110,14 @@ def _put(kept, new, position):
     return kept.at[..., slots, :].set(new[..., lost:, :])
 
 
-def _places(last, length):
+def _places(last: jax.Array, length: int) -> jax.Array:
     """The position that each slot holds, (batch, length), where `last` (batch, 1) is the last one
     written; negative: none.
     """
     return last - (last - jnp.arange(length)) % length
 
 
-def _seen(targets, places, window):
+def _seen(targets: jax.Array, places: jax.Array, window: int | None) -> jax.Array:
     """bool (batch, 1, target, source)"""
     distance = targets[:, :, None] - places[:, None, :]
     mask = (distance >= 0) & (places >= 0)[:, None]

@@ -1,7 +1,12 @@
 """Attention by fused kernels that never hold all scores: Splash on TPUs, cuDNN on NVIDIA GPUs."""
 
+from __future__ import annotations
+
 import functools
 import math
+import types
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +23,7 @@ from jkeras.ops.attention_plain import (
 )
 from jkeras.ops.kernels import is_interpreted
 from jkeras.ops.second_order import with_derivatives_of
+from jkeras.ops.attention_plain import Form
 
 SHORTEST = 512  # positions; below, XLA's own fusion of the plain form is as fast
 LANES = 128  # of a TPU; lengths and head sizes are multiples
@@ -27,7 +33,14 @@ LARGEST_BLOCK = 512
 # ---------------------------------------------------------------- TPU
 
 
-def by_splash(query, key, value, segments, form, is_demanded=False):
+def by_splash(
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    segments: Segments | None,
+    form: Form,
+    is_demanded: bool = False,
+) -> jax.Array | None:
     """Attention by JAX's Splash kernel, None where the plain form is the better.
 
     Args:
@@ -61,7 +74,7 @@ def by_splash(query, key, value, segments, form, is_demanded=False):
     )(query, key, value, segments)
 
 
-def _is_one_program(mesh, is_demanded):
+def _is_one_program(mesh: jax.sharding.Mesh | None, is_demanded: bool) -> bool:
     """Whether what is traced runs on one device, as far as that can be known: a mesh of one, or the
     inside of a `shard_map`, or the only device that there is.
     """
@@ -70,20 +83,22 @@ def _is_one_program(mesh, is_demanded):
     return is_demanded or jax.device_count() == 1 or bool(_manual())
 
 
-def _manual():
+def _manual() -> set[str]:
     """The axes of meshes that a `shard_map` around what is traced has cut already."""
     mesh = jax.sharding.get_abstract_mesh()
     kinds = zip(mesh.axis_names, mesh.axis_types)
     return {name for name, kind in kinds if kind == jax.sharding.AxisType.Manual}
 
 
-def _free(mesh):
+def _free(mesh: jax.sharding.Mesh) -> tuple[str, ...]:
     """The axes of a mesh along which the compiler would have to cut."""
     manual = _manual()
     return tuple(name for name in mesh.axis_names if name not in manual and mesh.shape[name] > 1)
 
 
-def _cut(query, key):
+def _cut(
+    query: jax.Array, key: jax.Array
+) -> tuple[jax.sharding.Mesh | None, tuple[str, ...], tuple[str, ...]]:
     """(mesh, axes that cut the batch, axes that cut heads) of the session's distribution, None for
     what it does not cut.
     """
@@ -103,11 +118,18 @@ def _cut(query, key):
     return mesh, rows, heads
 
 
-def _size(mesh, names):
+def _size(mesh: jax.sharding.Mesh | None, names: Sequence[str]) -> int:
     return math.prod(mesh.shape[name] for name in names)
 
 
-def _of_device(query, key, value, segments, form, interpret):
+def _of_device(
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    segments: Segments | None,
+    form: Form,
+    interpret: bool,
+) -> jax.Array:
     """Attention of what one device holds."""
     if not _has_splash():
         return _plain_of(query, key, value, segments, form)
@@ -124,7 +146,7 @@ def _of_device(query, key, value, segments, form, interpret):
 
 
 @functools.cache
-def _has_splash():
+def _has_splash() -> bool:
     """Whether this JAX has the kernel, which is experimental."""
     try:
         _splash_modules()
@@ -133,7 +155,7 @@ def _has_splash():
     return True
 
 
-def _splash_modules():
+def _splash_modules() -> tuple[types.ModuleType, types.ModuleType]:
     """(kernels, masks) of JAX."""
     from jax.experimental.pallas.ops.tpu.splash_attention import (
         splash_attention_kernel as kernels,
@@ -143,11 +165,20 @@ def _splash_modules():
     return kernels, masks
 
 
-def _plain_of(query, key, value, segments, form):
+def _plain_of(
+    query: jax.Array, key: jax.Array, value: jax.Array, segments: Segments | None, form: Form
+) -> jax.Array:
     return plain(query, key, value, form, segments)
 
 
-def _splash(query, key, value, segments, form, interpret):
+def _splash(
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    segments: Segments | None,
+    form: Form,
+    interpret: bool,
+) -> jax.Array:
     """The kernel on inputs that are padded to its block sizes."""
     target, source = query.shape[2], key.shape[2]
     block_q, block_kv = _block(target), _block(source)
@@ -171,7 +202,15 @@ def _splash(query, key, value, segments, form, interpret):
     return y[:, :, :target, :out].astype(value.dtype)
 
 
-def _call(query, key, value, segments, form, blocks, interpret):
+def _call(
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    segments: Segments | None,
+    form: Form,
+    blocks: tuple[int, int],
+    interpret: bool,
+) -> jax.Array:
     kernels, masks = _splash_modules()
     heads, target = query.shape[1:3]
     block_q, block_kv = blocks
@@ -196,7 +235,7 @@ def _call(query, key, value, segments, form, blocks, interpret):
     return jax.vmap(kernel)(query, key, value, kernels.SegmentIds(*segments))
 
 
-def _lazy_mask(masks, form, shape):
+def _lazy_mask(masks: types.ModuleType, form: Form, shape: tuple[int, int]) -> Any:
     """The mask of positions as a rule that the kernel evaluates, which takes no memory."""
     if form.window is None and not form.is_causal:
         return masks.FullMask(shape)
@@ -206,17 +245,17 @@ def _lazy_mask(masks, form, shape):
     return masks.LocalMask(shape, (left, 0 if form.is_causal else left), 0)
 
 
-def _block(length):
+def _block(length: int) -> int:
     """The block size for so many positions."""
     return min(LARGEST_BLOCK, length + -length % LANES)
 
 
-def _pad(x, block):
+def _pad(x: jax.Array, block: int) -> jax.Array:
     """Zeros up to a multiple of the block in time and of the lanes in size."""
     return jnp.pad(x, [(0, 0), (0, 0), (0, -x.shape[2] % block), (0, -x.shape[3] % LANES)])
 
 
-def _pad_ids(ids, block, hidden):
+def _pad_ids(ids: jax.Array, block: int, hidden: int) -> jax.Array:
     return jnp.pad(
         ids.astype(jnp.int32), [(0, 0), (0, -ids.shape[1] % block)], constant_values=hidden
     )
@@ -225,7 +264,9 @@ def _pad_ids(ids, block, hidden):
 # ---------------------------------------------------------------- NVIDIA GPU
 
 
-def by_cudnn(query, key, value, segments, form):
+def by_cudnn(
+    query: jax.Array, key: jax.Array, value: jax.Array, segments: Segments | None, form: Form
+) -> jax.Array | None:
     """Attention by cuDNN's kernel, None where it does not take the call: it takes 16 bits, and
     sizes and a version of cuDNN that JAX checks.
     """
@@ -238,7 +279,9 @@ def by_cudnn(query, key, value, segments, form):
     return with_derivatives_of(slow, call)(query, key, value, segments=segments)
 
 
-def _cudnn(query, key, value, segments, form):
+def _cudnn(
+    query: jax.Array, key: jax.Array, value: jax.Array, segments: Segments | None, form: Form
+) -> jax.Array:
     """JAX's call, time before heads."""
     mask = None
     if segments is not None or form.window is not None:
@@ -254,6 +297,6 @@ def _cudnn(query, key, value, segments, form):
     return jnp.swapaxes(y, 1, 2)
 
 
-def _full(mask):
+def _full(mask: jax.Array) -> tuple[int, ...]:
     """The shape of a mask with all four axes."""
     return (1,) * (4 - mask.ndim) + mask.shape

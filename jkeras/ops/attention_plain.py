@@ -1,10 +1,15 @@
 """Attention as matrix products and a softmax, heads first, and what a target may see."""
 
+from __future__ import annotations
+
 import functools
 import typing
+from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
+
+from jkeras.core.weights.types import DType
 
 # segment ids of positions that are padding; no two of them are equal, so they see nothing
 HIDDEN_TARGET = -2
@@ -37,7 +42,15 @@ class Segments(typing.NamedTuple):
     source: jax.Array
 
 
-def plain(query, key, value, form, segments=None, mask=None, bias=None):
+def plain(
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    form: Form,
+    segments: Segments | None = None,
+    mask: jax.Array | None = None,
+    bias: jax.Array | None = None,
+) -> jax.Array:
     """softmax(query key^T * scale + bias) value for each head; scores are summed and normalized in
     float32 at least. Arguments and result are those of `attention.attention`.
 
@@ -67,7 +80,7 @@ def plain(query, key, value, form, segments=None, mask=None, bias=None):
 # ---------------------------------------------------------------- what a target sees
 
 
-def hidden_score(dtype):
+def hidden_score(dtype: DType) -> float:
     """The score of what is not seen: its exponential is zero beside any other.
 
     >>> hidden_score("float32") < -1e38
@@ -76,7 +89,7 @@ def hidden_score(dtype):
     return -0.7 * float(jnp.finfo(dtype).max)
 
 
-def seen(form, segments, target, source):
+def seen(form: Form, segments: Segments | None, target: int, source: int) -> jax.Array | None:
     """bool, broadcastable to (..., heads, target, source): what positions and segments let be seen;
     None: everything.
 
@@ -95,7 +108,13 @@ def seen(form, segments, target, source):
     return mask
 
 
-def padding_segments(target_mask, source_mask, batch, target, source):
+def padding_segments(
+    target_mask: jax.Array | None,
+    source_mask: jax.Array | None,
+    batch: int,
+    target: int,
+    source: int,
+) -> Segments | None:
     """`Segments` in which padding sees nothing and is not seen; None without a mask.
 
     Args:
@@ -111,7 +130,9 @@ def padding_segments(target_mask, source_mask, batch, target, source):
     return without_padding(one, target_mask, source_mask)
 
 
-def without_padding(segments, target_mask, source_mask):
+def without_padding(
+    segments: Segments, target_mask: jax.Array | None, source_mask: jax.Array | None
+) -> Segments:
     """`Segments` in which padding sees nothing and is not seen either.
 
     Args:
@@ -130,7 +151,7 @@ def without_padding(segments, target_mask, source_mask):
     return Segments(target, source)
 
 
-def sees_nothing(form, segments):
+def sees_nothing(form: Form, segments: Segments) -> jax.Array:
     """bool (batch, target): the targets to which padding leaves no source.
 
     >>> ids = padding_segments(None, jnp.array([[False, True]]), 1, 2, 2)
@@ -152,7 +173,7 @@ def sees_nothing(form, segments):
     return (count == 0) | (segments.target == HIDDEN_TARGET)
 
 
-def both(mask, other):
+def both(mask: jax.Array | None, other: jax.Array | None) -> jax.Array | None:
     """Where both masks are True; None stands for a mask that is True everywhere.
 
     >>> print(both(None, jnp.array([True, False])))
@@ -165,7 +186,7 @@ def both(mask, other):
     return jnp.logical_and(mask, other)
 
 
-def all_of(masks):
+def all_of(masks: Iterable[jax.Array | None]) -> jax.Array | None:
     """Where all masks are True, some of which may be None.
 
     >>> print(all_of([None, jnp.array([True, False]), jnp.array([True, True])]))
@@ -174,7 +195,7 @@ def all_of(masks):
     return functools.reduce(both, masks, None)
 
 
-def causal_mask(target, source):
+def causal_mask(target: int, source: int) -> jax.Array:
     """(target, source): True where a target may look, at the sources up to its own place.
 
     >>> print(causal_mask(2, 3).astype(int))
@@ -184,7 +205,7 @@ def causal_mask(target, source):
     return jnp.tril(jnp.ones((target, source), bool))
 
 
-def window_mask(target, source, window):
+def window_mask(target: int, source: int, window: int) -> jax.Array:
     """(target, source): True where the places are less than `window` apart.
 
     >>> print(window_mask(3, 3, 2).astype(int))

@@ -2,6 +2,8 @@
 devices of the axis as in a ring, and no device ever holds a whole sequence.
 """
 
+from __future__ import annotations
+
 import functools
 import typing
 
@@ -13,6 +15,7 @@ from jax.sharding import PartitionSpec
 from jkeras.core.names.registry import public
 from jkeras.core.session.settings import settings
 from jkeras.ops.attention_plain import Form, Segments, both, hidden_score
+from jkeras.core.weights.types import Structure
 
 CHUNK = 512  # sources whose scores are held at once
 
@@ -46,8 +49,16 @@ class Block(typing.NamedTuple):
 
 @public("jkeras.ops.ring_attention")
 def ring_attention(
-    query, key, value, axis_name, *, segments=None, scale=None, is_causal=False, window=None
-):
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    axis_name: str,
+    *,
+    segments: Segments | None = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+    window: int | None = None,
+) -> jax.Array:
     """softmax(query key^T * scale) value, where the devices of a mesh's axis each hold a part of
     the sequence; for use inside of `jax.shard_map`.
 
@@ -85,7 +96,9 @@ def ring_attention(
     return _attend(Ring(axis_name, form), query, key, value, *segments)
 
 
-def over_ring(query, key, value, segments, form):
+def over_ring(
+    query: jax.Array, key: jax.Array, value: jax.Array, segments: Segments | None, form: Form
+) -> jax.Array | None:
     """`ring_attention` over the axis along which the session's distribution cuts sequences; None
     where it does not.
     """
@@ -117,11 +130,25 @@ def over_ring(query, key, value, segments, form):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _attend(ring, query, key, value, target_ids, source_ids):
+def _attend(
+    ring: Ring,
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    target_ids: jax.Array,
+    source_ids: jax.Array,
+) -> jax.Array:
     return _forwards(ring, query, key, value, target_ids, source_ids)[0]
 
 
-def _forwards(ring, query, key, value, target_ids, source_ids):
+def _forwards(
+    ring: Ring,
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    target_ids: jax.Array,
+    source_ids: jax.Array,
+) -> tuple[jax.Array, Structure]:
     """The output, and what the gradient needs: the inputs, and of each target its output, its
     largest score and the logarithm of the sum that normalizes its weights. The last two are apart:
     their sum is not exact where nothing is seen.
@@ -130,7 +157,7 @@ def _forwards(ring, query, key, value, target_ids, source_ids):
     grouped = _grouped(query, key.shape[1])
     block = _own_block(ring, key, value, source_ids)
 
-    def turn(carry, _):
+    def turn(carry: Structure, _: None) -> tuple[Structure, None]:
         sums, block = carry
         sums = _add(ring, grouped, place, target_ids, block, sums)
         return (sums, _next(ring, block)), None
@@ -142,7 +169,7 @@ def _forwards(ring, query, key, value, target_ids, source_ids):
     return y, kept
 
 
-def _backwards(ring, kept, cotangent):
+def _backwards(ring: Ring, kept: Structure, cotangent: jax.Array) -> tuple[jax.Array | None, ...]:
     """The gradients; those of keys and values go round together with them."""
     query, key, value, target_ids, source_ids, y, most, normalizer = kept
     place = _place(ring, query.shape[2])
@@ -154,7 +181,7 @@ def _backwards(ring, kept, cotangent):
     block = _own_block(ring, key, value, source_ids)
     zeros = (jnp.zeros(key.shape, wide), jnp.zeros(value.shape, wide))
 
-    def turn(carry, _):
+    def turn(carry: Structure, _: None) -> tuple[Structure, None]:
         of_query, block, of_block = carry
         given = (grouped, outer, most, normalizer, taken)
         added, of_key, of_value = _gradient(ring, given, place, target_ids, block)
@@ -170,27 +197,27 @@ def _backwards(ring, kept, cotangent):
 _attend.defvjp(_forwards, _backwards)
 
 
-def _count(ring):
+def _count(ring: Ring) -> int:
     return lax.axis_size(ring.axis)
 
 
-def _place(ring, length):
+def _place(ring: Ring, length: int) -> jax.Array:
     """The positions of this device's targets in the whole sequence."""
     return lax.axis_index(ring.axis) * length + jnp.arange(length)
 
 
-def _own_block(ring, key, value, ids):
+def _own_block(ring: Ring, key: jax.Array, value: jax.Array, ids: jax.Array) -> Block:
     return Block(key, value, ids, lax.axis_index(ring.axis) * key.shape[2])
 
 
-def _next(ring, tree):
+def _next(ring: Ring, tree: Structure) -> Structure:
     """What the neighbour in the ring holds."""
     count = _count(ring)
     pairs = [(i, (i + 1) % count) for i in range(count)]
     return jax.tree_util.tree_map(lambda x: lax.ppermute(x, ring.axis, pairs), tree)
 
 
-def _grouped(x, groups):
+def _grouped(x: jax.Array, groups: int) -> jax.Array:
     """(batch, heads, time, size) -> (batch, groups, heads / groups, time, size)."""
     batch, heads, time, size = x.shape
     return x.reshape(batch, groups, heads // groups, time, size)
@@ -199,7 +226,7 @@ def _grouped(x, groups):
 # ---------------------------------------------------------------- a block of sources
 
 
-def _no_sums(grouped, value):
+def _no_sums(grouped: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """(largest score, sum of weights, weighted sum of values) of no source at all."""
     wide = jnp.promote_types(grouped.dtype, "float32")
     shape = grouped.shape[:-1]
@@ -207,10 +234,19 @@ def _no_sums(grouped, value):
     return least, jnp.zeros(shape, wide), jnp.zeros((*shape, value.shape[-1]), wide)
 
 
-def _add(ring, grouped, place, target_ids, block, sums):
+def _add(
+    ring: Ring,
+    grouped: jax.Array,
+    place: jax.Array,
+    target_ids: jax.Array,
+    block: Block,
+    sums: tuple[jax.Array, jax.Array, jax.Array],
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The sums with those of a block, whose sources are taken in chunks."""
 
-    def add(sums, chunk):
+    def add(
+        sums: tuple[jax.Array, jax.Array, jax.Array], chunk: Block
+    ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], None]:
         most, total, mixed = sums
         scores = _scores(ring, grouped, place, target_ids, chunk)
         more = jnp.maximum(most, jnp.max(scores, axis=-1))
@@ -228,13 +264,17 @@ def _add(ring, grouped, place, target_ids, block, sums):
     return lax.scan(add, sums, _chunks(block))[0]
 
 
-def _gradient(ring, given, place, target_ids, block):
+def _gradient(
+    ring: Ring, given: Structure, place: jax.Array, target_ids: jax.Array | None, block: Block
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """(gradient of the query by this block, of the block's keys, of its values)."""
     grouped, outer, most, normalizer, taken = given
     wide = normalizer.dtype
     product = functools.partial(jnp.einsum, preferred_element_type=wide)
 
-    def of_chunk(of_query, chunk):
+    def of_chunk(
+        of_query: jax.Array, chunk: Block
+    ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         scores = _scores(ring, grouped, place, target_ids, chunk)
         weights = jnp.exp(scores - most[..., None] - normalizer[..., None])
         of_value = product("bghts,bghtv->bgsv", weights.astype(outer.dtype), outer)
@@ -250,13 +290,13 @@ def _gradient(ring, given, place, target_ids, block):
     return of_query, *(_joined(part, block.key.shape[2]) for part in parts)
 
 
-def _chunks(block):
+def _chunks(block: Block) -> Block:
     """The block with its sources in chunks along a new first axis."""
     size = block.key.shape[2]
     length = CHUNK if size % CHUNK == 0 else size
     count = size // length
 
-    def cut(x, axis):
+    def cut(x: jax.Array, axis: int) -> jax.Array:
         x = x.reshape(*x.shape[:axis], count, length, *x.shape[axis + 1 :])
         return jnp.moveaxis(x, axis, 0)
 
@@ -264,13 +304,15 @@ def _chunks(block):
     return Block(cut(block.key, 2), cut(block.value, 2), cut(block.ids, 1), first)
 
 
-def _joined(parts, size):
+def _joined(parts: jax.Array, size: int) -> jax.Array:
     """(chunks, batch, groups, length, ...) -> (batch, groups, source, ...)."""
     joined = jnp.moveaxis(parts, 0, 2)
     return joined.reshape(*joined.shape[:2], size, *joined.shape[4:])
 
 
-def _scores(ring, grouped, place, target_ids, block):
+def _scores(
+    ring: Ring, grouped: jax.Array, place: jax.Array, target_ids: jax.Array, block: Block
+) -> jax.Array:
     scores = jnp.einsum(
         "bghtd,bgsd->bghts",
         grouped,
@@ -281,7 +323,7 @@ def _scores(ring, grouped, place, target_ids, block):
     return jnp.where(seen, scores * ring.form.scale, hidden_score(scores.dtype))
 
 
-def _seen(ring, place, target_ids, block):
+def _seen(ring: Ring, place: jax.Array, target_ids: jax.Array, block: Block) -> jax.Array:
     """bool (batch, 1, 1, target, source): which sources of a block each target sees."""
     sources = block.first + jnp.arange(block.key.shape[2])
     mask = target_ids[:, :, None] == block.ids[:, None, :]

@@ -1,7 +1,10 @@
 """Elementwise functions of two arrays, which are broadcast and brought to a common dtype."""
 
+from __future__ import annotations
+
 import functools
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.graph.keras_tensor import KerasTensor
@@ -16,29 +19,40 @@ from jkeras.ops.promotion import (
     tensor,
     to_floats,
 )
+from jkeras.core.weights.types import Function, Number, Operand, TensorLike
 
 
 PROMOTING = promoting()
 
 
-def _operands(x1, x2):
+def _operands(x1: TensorLike, x2: TensorLike) -> tuple[jax.Array | Number, jax.Array | Number]:
     return operand(x1), operand(x2)
 
 
-def _binary(name, compute, doc, example, shown, convert=_operands, spec=None):
+def _binary(
+    name: str,
+    compute: Function,
+    doc: str,
+    example: str,
+    shown: str,
+    convert: Function = _operands,
+    spec: Function | None = None,
+) -> Function:
     """An op of x1 and x2."""
 
-    def function(x1, x2):
+    def function(x1: TensorLike, x2: TensorLike) -> jax.Array:
         return compute(*convert(x1, x2))
 
     function = describe(function, name, __name__, doc, example, shown)
     return numpy_op(spec=spec or broadcasting(function))(function)
 
 
-def _bitwise(name, compute, doc, example, shown, spec=PROMOTING):
+def _bitwise(
+    name: str, compute: Function, doc: str, example: str, shown: str, spec: Function = PROMOTING
+) -> Function:
     """An op of two integers, which Keras names x and y."""
 
-    def function(x, y):
+    def function(x: TensorLike, y: TensorLike) -> jax.Array:
         return compute(operand(x), operand(y))
 
     function = describe(function, name, __name__, doc, example, shown)
@@ -192,7 +206,7 @@ right_shift = _shift("right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 
 # ---------------------------------------------------------------- with something of their own
 
 
-def _safe_quotient(x1, x2):
+def _safe_quotient(x1: jax.Array, x2: jax.Array) -> jax.Array:
     zero = jnp.equal(x2, 0)  # the inner `where` keeps the gradient finite
     return jnp.where(zero, 0, jnp.divide(x1, jnp.where(zero, 1, x2)))
 
@@ -206,7 +220,7 @@ divide_no_nan = _binary(
 )
 
 
-def _ldexp(x1, x2):
+def _ldexp(x1: jax.Array, x2: jax.Array) -> jax.Array:
     x1 = tensor(x1)
     x2 = tensor(x2)
     if not jnp.issubdtype(x2.dtype, jnp.integer):
@@ -224,12 +238,16 @@ ldexp = _binary(
 )
 
 
-def _close_spec(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
+def _close_spec(
+    x1: Operand, x2: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> KerasTensor:
     return broadcasting(jnp.equal)(x1, x2)
 
 
 @numpy_op(inputs=4, spec=_close_spec)
-def isclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
+def isclose(
+    x1: TensorLike, x2: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> jax.Array:
     """Whether |x1 - x2| <= atol + rtol * |x2|, for each element.
 
     Args:
@@ -241,13 +259,17 @@ def isclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
     return jnp.isclose(tensor(x1), tensor(x2), rtol, atol, equal_nan)
 
 
-def _all_close_spec(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
+def _all_close_spec(
+    x1: Operand, x2: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> KerasTensor:
     broadcast_shapes(shape_of(x1), shape_of(x2))
     return KerasTensor((), "bool")
 
 
 @numpy_op(inputs=2, class_name="AllClose", spec=_all_close_spec)
-def allclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
+def allclose(
+    x1: TensorLike, x2: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> jax.Array:
     """Whether all elements are close in the sense of `isclose`; one boolean.
 
     >>> print(allclose([1.0, 2.0], [1.0, 2.1]))

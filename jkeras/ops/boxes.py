@@ -6,13 +6,19 @@ size ("xywh"), or the center and a size ("center_xywh", "center_yxhw"); after "r
 the image's width and height.
 """
 
-import math
+from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
 from jkeras.core.names.registry import public
 from jkeras.core.session.settings import epsilon
+from jkeras.core.weights.types import BoxFormat, DType, Function, Shape, TensorLike
 
 FORMATS = (
     "xyxy",
@@ -27,11 +33,13 @@ FORMATS = (
 )
 
 
-def _split(boxes):
+def _split(boxes: jax.Array) -> list[jax.Array]:
     return jnp.split(boxes, 4, axis=-1)
 
 
-def _to_corners(boxes, name, width, height):
+def _to_corners(
+    boxes: jax.Array, name: str, width: Any, height: Any
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """x1, y1, x2, y2 in pixels (in shares where width and height are 1)."""
     a, b, c, d = _split(boxes)
     if name[-4] == "y":
@@ -43,7 +51,7 @@ def _to_corners(boxes, name, width, height):
     return a * width, b * height, c * width, d * height
 
 
-def _from_corners(corners, name, width, height):
+def _from_corners(corners: Sequence[jax.Array], name: str, width: Any, height: Any) -> jax.Array:
     """The inverse of `_to_corners`."""
     a, b, c, d = corners
     if "center" in name:
@@ -57,7 +65,14 @@ def _from_corners(corners, name, width, height):
 
 
 @public("keras.utils.bounding_boxes.convert_format")
-def convert_format(boxes, source, target, height=None, width=None, dtype="float32"):
+def convert_format(
+    boxes: TensorLike,
+    source: BoxFormat,
+    target: BoxFormat,
+    height: int | None = None,
+    width: int | None = None,
+    dtype: DType = "float32",
+) -> jax.Array:
     """Boxes in another format.
 
     Args:
@@ -94,7 +109,7 @@ def convert_format(boxes, source, target, height=None, width=None, dtype="float3
     return _from_corners(corners, target.removeprefix("rel_"), *target_units)
 
 
-def _check_image_size(source, target, height, width):
+def _check_image_size(source: str, target: str, height: int | None, width: int | None) -> None:
     if height is not None and width is not None:
         return
     if _is_relative(source) or _is_relative(target):
@@ -104,11 +119,13 @@ def _check_image_size(source, target, height, width):
         )
 
 
-def _is_relative(name):
+def _is_relative(name: str) -> bool:
     return name.startswith("rel_")
 
 
-def _units(source, target, height, width, dtype):
+def _units(
+    source: str, target: str, height: int | None, width: int | None, dtype: DType
+) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """The units of both formats, (width, height) each; 1 where both count in the same ones."""
     ones = (1, 1)
     if _is_relative(source) == _is_relative(target):
@@ -119,7 +136,7 @@ def _units(source, target, height, width, dtype):
     return ones, image_size
 
 
-def _only_corners(name, known=("xyxy",)):
+def _only_corners(name: str, known: tuple[str, ...] = ("xyxy",)) -> None:
     if name not in known:
         raise NotImplementedError(
             f"Only the formats {known} are supported here: use `convert_format` first. Received: "
@@ -128,7 +145,12 @@ def _only_corners(name, known=("xyxy",)):
 
 
 @public("keras.utils.bounding_boxes.clip_to_image_size")
-def clip_to_image_size(bounding_boxes, height=None, width=None, bounding_box_format="xyxy"):
+def clip_to_image_size(
+    bounding_boxes: Mapping[str, TensorLike],
+    height: int | None = None,
+    width: int | None = None,
+    bounding_box_format: BoxFormat = "xyxy",
+) -> dict[str, Any]:
     """Boxes cut at the edges of the image; labels of boxes with nothing left become -1.
 
     Args:
@@ -163,7 +185,7 @@ def clip_to_image_size(bounding_boxes, height=None, width=None, bounding_box_for
     return clipped
 
 
-def transform_corners(boxes, move):
+def transform_corners(boxes: jax.Array, move: Function) -> jax.Array:
     """The rectangles around moved boxes (..., 4) in "xyxy"; `move(x, y)` gives the new places of
     points.
     """
@@ -175,19 +197,19 @@ def transform_corners(boxes, move):
 
 @public("keras.utils.bounding_boxes.affine_transform")
 def affine_transform(
-    boxes,
-    angle,
-    translate_x,
-    translate_y,
-    scale,
-    shear_x,
-    shear_y,
-    height,
-    width,
-    center_x=None,
-    center_y=None,
-    bounding_box_format="xyxy",
-):
+    boxes: TensorLike,
+    angle: TensorLike,
+    translate_x: TensorLike,
+    translate_y: TensorLike,
+    scale: TensorLike,
+    shear_x: TensorLike,
+    shear_y: TensorLike,
+    height: float,
+    width: float,
+    center_x: TensorLike | None = None,
+    center_y: TensorLike | None = None,
+    bounding_box_format: BoxFormat = "xyxy",
+) -> jax.Array:
     """The rectangles around boxes that are rotated, scaled, sheared and shifted with their images.
 
     Args:
@@ -226,7 +248,7 @@ def affine_transform(
     )
     scale = jnp.reshape(jnp.asarray(scale), (-1, 1, 1))
 
-    def move(x, y):
+    def move(x: jax.Array, y: jax.Array) -> tuple[jax.Array, ...]:
         return (
             scale * (d * (x - shift_x) - b * (y - shift_y)) + cx,
             scale * (-c * (x - shift_x) + a * (y - shift_y)) + cy,
@@ -236,7 +258,14 @@ def affine_transform(
 
 
 @public("keras.utils.bounding_boxes.crop")
-def crop(boxes, top, left, height, width, bounding_box_format="xyxy"):
+def crop(
+    boxes: TensorLike,
+    top: float,
+    left: float,
+    height: float,
+    width: float,
+    bounding_box_format: BoxFormat = "xyxy",
+) -> jax.Array:
     """Boxes in a window of the image, cut at its edges.
 
     Args:
@@ -261,7 +290,14 @@ def crop(boxes, top, left, height, width, bounding_box_format="xyxy"):
 
 
 @public("keras.utils.bounding_boxes.pad")
-def pad(boxes, top, left, height=None, width=None, bounding_box_format="xyxy"):
+def pad(
+    boxes: TensorLike,
+    top: float,
+    left: float,
+    height: int | None = None,
+    width: int | None = None,
+    bounding_box_format: BoxFormat = "xyxy",
+) -> jax.Array:
     """Boxes in an image that got a border.
 
     Args:
@@ -281,7 +317,7 @@ def pad(boxes, top, left, height=None, width=None, bounding_box_format="xyxy"):
 # ---------------------------------------------------------------- overlap
 
 
-def _size(image_shape):
+def _size(image_shape: Shape | None) -> tuple[int | None, int | None]:
     """(height, width) of an image shape (height, width, channels), or None twice."""
     if image_shape is None:
         return None, None
@@ -290,8 +326,13 @@ def _size(image_shape):
 
 @public("keras.utils.bounding_boxes.compute_iou")
 def compute_iou(
-    boxes1, boxes2, bounding_box_format, use_masking=False, mask_val: float = -1, image_shape=None
-):
+    boxes1: TensorLike,
+    boxes2: TensorLike,
+    bounding_box_format: BoxFormat,
+    use_masking: bool = False,
+    mask_val: float = -1,
+    image_shape: Shape | None = None,
+) -> jax.Array:
     """Intersection over union of every box with every other: (..., m, 4), (..., n, 4) -> (..., m,
     n).
 
@@ -336,7 +377,12 @@ def compute_iou(
 
 
 @public("keras.utils.bounding_boxes.compute_ciou")
-def compute_ciou(boxes1, boxes2, bounding_box_format, image_shape=None):
+def compute_ciou(
+    boxes1: TensorLike,
+    boxes2: TensorLike,
+    bounding_box_format: BoxFormat,
+    image_shape: Shape | None = None,
+) -> jax.Array:
     """The complete IoU of pairs of boxes: less for distant centers and other proportions (Zheng et
     al. 2020, AAAI).
 
@@ -379,14 +425,14 @@ def compute_ciou(boxes1, boxes2, bounding_box_format, image_shape=None):
 # ---------------------------------------------------------------- deltas
 
 
-def _check_encoding(encoding):
+def _check_encoding(encoding: str) -> None:
     if encoding not in ("center_xywh", "center_yxhw"):
         raise ValueError(
             f"Deltas are encoded as 'center_xywh' or 'center_yxhw'. Received: {encoding!r}"
         )
 
 
-def _factors(variance):
+def _factors(variance: TensorLike | None) -> jax.Array | float:
     """The variance as an array of four numbers; the number 1 where there is none."""
     if variance is None:
         return 1.0
@@ -398,14 +444,14 @@ def _factors(variance):
 
 @public("keras.utils.bounding_boxes.encode_box_to_deltas")
 def encode_box_to_deltas(
-    anchors,
-    boxes,
-    anchor_format,
-    box_format,
-    encoding_format="center_yxhw",
-    variance=None,
-    image_shape=None,
-):
+    anchors: TensorLike | Mapping[Any, TensorLike],
+    boxes: TensorLike,
+    anchor_format: BoxFormat,
+    box_format: BoxFormat,
+    encoding_format: BoxFormat = "center_yxhw",
+    variance: TensorLike | None = None,
+    image_shape: Shape | None = None,
+) -> jax.Array:
     """Boxes as differences from anchors: centers in anchor sizes, and logarithms of the ratios of
     sizes.
 
@@ -432,14 +478,14 @@ def encode_box_to_deltas(
 
 @public("keras.utils.bounding_boxes.decode_deltas_to_boxes")
 def decode_deltas_to_boxes(
-    anchors,
-    boxes_delta,
-    anchor_format,
-    box_format,
-    encoded_format="center_yxhw",
-    variance=None,
-    image_shape=None,
-):
+    anchors: TensorLike | Mapping[Any, TensorLike],
+    boxes_delta: TensorLike | Mapping[Any, TensorLike],
+    anchor_format: BoxFormat,
+    box_format: BoxFormat,
+    encoded_format: BoxFormat = "center_yxhw",
+    variance: TensorLike | None = None,
+    image_shape: Shape | None = None,
+) -> Any:
     """The boxes that `encode_box_to_deltas` made deltas of.
 
     Args:

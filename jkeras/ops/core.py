@@ -1,5 +1,10 @@
 """Conversion, scattering and slicing, control flow, custom gradients."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,14 +21,21 @@ from jkeras.core.names.registry import public
 from jkeras.core.names.trust import MOST_OUTPUTS, check_count
 from jkeras.core.graph.sparse import SparseForm, dense, is_sparse
 from jkeras.ops.kernels import inside_loop
+from jkeras.core.names.registry import Thing
+from jkeras.core.weights.types import DType, Function, Operand, Shape, Sizes, Structure, TensorLike
+
+if TYPE_CHECKING:
+    from jax.experimental.sparse import BCOO  # takes long to import
 
 MODULE = "keras.src.ops.core"
 
 
-def core_op(inputs=None, spec=None, find_sparse=None):
+def core_op(
+    inputs: int | None = None, spec: Function | None = None, find_sparse: Function | None = None
+) -> Callable[[Thing], Thing]:
     """`op` for a function of this file, which is public under its own name."""
 
-    def decorate(function):
+    def decorate(function: Thing) -> Thing:
         return op(
             MODULE,
             f"keras.ops.{function.__name__}",
@@ -38,7 +50,7 @@ def core_op(inputs=None, spec=None, find_sparse=None):
 # ---------------------------------------------------------------- conversion
 
 
-def _converting(name):
+def _converting(name: str) -> SparseForm:
     """What the conversions below do with sparse arrays: they stay so."""
     if name == "cast":
         return SparseForm(cast.op.function, lambda flags, config: True)
@@ -48,7 +60,12 @@ def _converting(name):
 
 
 @core_op(find_sparse=_converting)
-def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
+def convert_to_tensor(
+    x: TensorLike,
+    dtype: DType | None = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
+) -> jax.Array:
     """x (a number, nested list, numpy array, Variable …) as a JAX array.
 
     Args:
@@ -72,14 +89,14 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     return jnp.asarray(x, dtype)  # not by int32, which int64 may exceed
 
 
-def _sparse_cast(x, dtype):
+def _sparse_cast(x: BCOO, dtype: str | None) -> BCOO:
     if dtype is None:
         return x
     return x.astype(dtype)
 
 
 @public("keras.ops.convert_to_numpy")
-def convert_to_numpy(x):
+def convert_to_numpy(x: TensorLike) -> np.ndarray:
     """x as a new numpy array.
 
     >>> convert_to_numpy([1, 2])
@@ -89,7 +106,7 @@ def convert_to_numpy(x):
 
 
 @core_op(inputs=1, find_sparse=_converting)
-def cast(x, dtype):
+def cast(x: TensorLike, dtype: DType) -> jax.Array:
     """x in another dtype.
 
     >>> cast([1.7, -1.7], "int32")
@@ -98,7 +115,7 @@ def cast(x, dtype):
     return convert_to_tensor(x, dtype=standardize_dtype(dtype))
 
 
-def _limits(dtype):
+def _limits(dtype: str) -> tuple[Any, Any]:
     if dtype == "bool":
         return 0, 1
     describe = jnp.iinfo if "int" in dtype else jnp.finfo
@@ -107,7 +124,7 @@ def _limits(dtype):
 
 
 @core_op(inputs=1)
-def saturate_cast(x, dtype):
+def saturate_cast(x: TensorLike, dtype: DType) -> jax.Array:
     """x in another dtype; what does not fit becomes the nearest value that does.
 
     >>> saturate_cast([-5.0, 300.0], "uint8")
@@ -120,7 +137,7 @@ def saturate_cast(x, dtype):
     return jnp.clip(x, *_bounds(x.dtype, dtype)).astype(dtype)
 
 
-def _bounds(source, target):
+def _bounds(source: np.dtype, target: str) -> list[np.ndarray]:
     """The smallest and largest number of one dtype, as numpy scalars, that another can hold."""
     low, high = _limits(target)
     own_low, own_high = _limits(source.name)
@@ -137,7 +154,7 @@ def _bounds(source, target):
 
 
 @public("keras.ops.shape")
-def shape(x):
+def shape(x: Operand) -> Sizes:
     """The shape as a tuple; with None for what a symbolic tensor does not know.
 
     >>> shape(jnp.ones((2, 3)))
@@ -147,7 +164,7 @@ def shape(x):
 
 
 @public("keras.ops.dtype")
-def dtype(x):
+def dtype(x: Operand) -> str:
     """The dtype's name.
 
     >>> dtype(jnp.ones(2))
@@ -157,7 +174,7 @@ def dtype(x):
 
 
 @public("keras.ops.is_tensor")
-def is_tensor(x):
+def is_tensor(x: object) -> bool:
     """Whether x is a JAX array, traced or not.
 
     >>> is_tensor(jnp.ones(2)), is_tensor([1.0])
@@ -167,7 +184,7 @@ def is_tensor(x):
 
 
 @core_op()
-def stop_gradient(variable):
+def stop_gradient(variable: TensorLike) -> jax.Array:
     """The same value, a constant for differentiation.
 
     >>> float(jax.grad(lambda x: x * stop_gradient(x))(3.0))
@@ -179,13 +196,13 @@ def stop_gradient(variable):
 # ---------------------------------------------------------------- scattering and slicing
 
 
-def _scatter_spec(indices, values, shape):
+def _scatter_spec(indices: Operand, values: Operand, shape: Shape) -> KerasTensor:
     """The dtype of the indices is looked at when there are values."""
     return KerasTensor(shape, values.dtype)
 
 
 @core_op(inputs=2, spec=_scatter_spec)
-def scatter(indices, values, shape):
+def scatter(indices: TensorLike, values: TensorLike, shape: Shape) -> jax.Array:
     """Zeros of a shape with values added at indices.
 
     Args:
@@ -203,20 +220,30 @@ def scatter(indices, values, shape):
 _COMBINED = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
 
 
-def _combination(reduction):
+def _combination(reduction: str | None) -> str:
     if isinstance(reduction, str):
         reduction = reduction.lower()
     check_choice("reduction", reduction, _COMBINED)
     return _COMBINED[reduction]
 
 
-def _scatter_update_spec(inputs, indices, updates, reduction=None):
+def _scatter_update_spec(
+    inputs: Operand,
+    indices: Operand,
+    updates: Operand,
+    reduction: Literal["add", "max", "min", "mul"] | None = None,
+) -> KerasTensor:
     _combination(reduction)
     return KerasTensor(inputs.shape, standardize_dtype(inputs.dtype))
 
 
 @core_op(inputs=3, spec=_scatter_update_spec)
-def scatter_update(inputs, indices, updates, reduction=None):
+def scatter_update(
+    inputs: TensorLike,
+    indices: TensorLike,
+    updates: TensorLike,
+    reduction: Literal["add", "max", "min", "mul"] | None = None,
+) -> jax.Array:
     """The inputs with updates at indices.
 
     Args:
@@ -233,7 +260,7 @@ def scatter_update(inputs, indices, updates, reduction=None):
     return getattr(place, combine)(jnp.asarray(updates))
 
 
-def _slice_spec(inputs, start_indices, shape):
+def _slice_spec(inputs: Operand, start_indices: Operand, shape: Shape) -> KerasTensor:
     """The sizes are the shape's, whatever the indices; -1 is known where size and index are."""
     _check_slice(inputs, start_indices, shape)
     sizes = []
@@ -247,7 +274,7 @@ def _slice_spec(inputs, start_indices, shape):
     return KerasTensor(sizes, standardize_dtype(inputs.dtype))
 
 
-def _check_slice(inputs, start_indices, shape):
+def _check_slice(inputs: Operand, start_indices: Operand, shape: Shape) -> None:
     ndim = len(inputs.shape)
     if len(shape) != ndim:
         raise ValueError(
@@ -262,7 +289,7 @@ def _check_slice(inputs, start_indices, shape):
 
 
 @core_op(inputs=2, spec=_slice_spec)
-def slice(inputs, start_indices, shape):
+def slice(inputs: TensorLike, start_indices: TensorLike, shape: Shape) -> jax.Array:
     """The block of a given shape that begins at the given indices.
 
     Args:
@@ -285,7 +312,7 @@ def slice(inputs, start_indices, shape):
         inputs.shape, standardize_dtype(inputs.dtype)
     )
 )
-def slice_update(inputs, start_indices, updates):
+def slice_update(inputs: TensorLike, start_indices: TensorLike, updates: TensorLike) -> jax.Array:
     """The inputs with a block replaced that begins at the given indices.
 
     >>> slice_update(jnp.zeros(4), [1], jnp.ones(2))
@@ -294,7 +321,7 @@ def slice_update(inputs, start_indices, updates):
     return lax.dynamic_update_slice(jnp.asarray(inputs), jnp.asarray(updates), start_indices)
 
 
-def _unstack_spec(x, num=None, axis=0):
+def _unstack_spec(x: Operand, num: int | None = None, axis: int = 0) -> list[KerasTensor]:
     place = normalize_axis_index(axis, x.ndim)
     count = x.shape[place]
     if count is None:
@@ -310,7 +337,7 @@ def _unstack_spec(x, num=None, axis=0):
 
 
 @op(MODULE, inputs=1, class_name="Unstack", spec=_unstack_spec)
-def _unstack(x, num=None, axis=0):
+def _unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[jax.Array]:
     x = jnp.asarray(x)
     return [
         lax.index_in_dim(x, i, axis, keepdims=False)
@@ -319,7 +346,7 @@ def _unstack(x, num=None, axis=0):
 
 
 @public("keras.ops.unstack")
-def unstack(x, num=None, axis=0):
+def unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[jax.Array]:
     """The list of all slices along an axis.
 
     Args:
@@ -335,7 +362,7 @@ def unstack(x, num=None, axis=0):
 
 
 @core_op()
-def map(f, xs):
+def map(f: Function, xs: Structure) -> Structure:
     """f for each element along the first axis, one after the other, stacked; xs and results may be
     nested.
 
@@ -346,7 +373,7 @@ def map(f, xs):
 
 
 @core_op()
-def vectorized_map(function, elements):
+def vectorized_map(function: Function, elements: Structure) -> Structure:
     """`function` for each element along the first axis, all at once (`jax.vmap`), stacked.
 
     >>> vectorized_map(lambda x: x * x, jnp.arange(3))
@@ -356,7 +383,14 @@ def vectorized_map(function, elements):
 
 
 @core_op(inputs=3)
-def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
+def scan(
+    f: Function,
+    init: Structure,
+    xs: Structure = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: bool | int = 1,
+) -> tuple[Structure, Structure]:
     """Runs `carry, y = f(carry, x)` along the first axis; returns the last carry and all y,
     stacked.
 
@@ -376,7 +410,7 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     return lax.scan(inside_loop(f), init, xs, length=length, reverse=reverse, unroll=unroll)
 
 
-def _check_unroll(unroll):
+def _check_unroll(unroll: bool | int) -> None:
     if isinstance(unroll, bool):
         return
     if not isinstance(unroll, int) or unroll < 1:
@@ -386,7 +420,9 @@ def _check_unroll(unroll):
 
 
 @core_op()
-def associative_scan(f, elems, reverse=False, axis=0):
+def associative_scan(
+    f: Function, elems: Structure, reverse: bool = False, axis: int = 0
+) -> Structure:
     """All partial results of an associative f, in parallel (Blelloch 1990): [a, f(a, b), f(f(a, b),
     c), …].
 
@@ -399,17 +435,21 @@ def associative_scan(f, elems, reverse=False, axis=0):
     return lax.associative_scan(f, elems, reverse, axis)
 
 
-def _while_loop_spec(cond, body, loop_vars, maximum_iterations=None):
+def _while_loop_spec(
+    cond: Function, body: Function, loop_vars: Structure, maximum_iterations: int | None = None
+) -> Structure:
     """A loop keeps shapes and dtypes, so nothing is run."""
     return _alike(loop_vars)
 
 
-def _alike(structure):
+def _alike(structure: Structure) -> Structure:
     return map_tensors(lambda v: KerasTensor(v.shape, v.dtype), structure)
 
 
 @core_op(spec=_while_loop_spec)
-def while_loop(cond, body, loop_vars, maximum_iterations=None):
+def while_loop(
+    cond: Function, body: Function, loop_vars: Structure, maximum_iterations: int | None = None
+) -> Structure:
     """Repeats `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)`.
 
     Args:
@@ -426,17 +466,19 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
     return _while_loop(cond, body, loop_vars, maximum_iterations)
 
 
-def _while_loop(cond, body, loop_vars, maximum_iterations):
+def _while_loop(
+    cond: Function, body: Function, loop_vars: Sequence[Structure], maximum_iterations: int | None
+) -> tuple[Structure, ...]:
     """`while_loop` of a tuple or list of values."""
 
-    def go_on(state):
+    def go_on(state: tuple[Any, Any]) -> jax.Array:
         step, values = state
         more = cond(*values)
         if maximum_iterations is None:
             return more
         return more & (step < maximum_iterations)
 
-    def advance(state):
+    def advance(state: tuple[Any, Any]) -> tuple[Any, Any]:
         step, values = state
         values = tuple(body(*values))
         return step + 1, values
@@ -445,12 +487,16 @@ def _while_loop(cond, body, loop_vars, maximum_iterations):
     return values
 
 
-def _fori_loop_spec(lower, upper, body_fun, init_val):
+def _fori_loop_spec(
+    lower: Operand, upper: Operand, body_fun: Function, init_val: Structure
+) -> Structure:
     return _alike(init_val)
 
 
 @core_op(spec=_fori_loop_spec)
-def fori_loop(lower, upper, body_fun, init_val):
+def fori_loop(
+    lower: TensorLike, upper: TensorLike, body_fun: Function, init_val: Structure
+) -> Structure:
     """Repeats `value = body_fun(i, value)` for i from lower to upper - 1.
 
     >>> int(fori_loop(0, 5, lambda i, x: x + i, 0))
@@ -460,7 +506,7 @@ def fori_loop(lower, upper, body_fun, init_val):
 
 
 @core_op()
-def cond(pred, true_fn, false_fn):
+def cond(pred: TensorLike, true_fn: Function, false_fn: Function) -> Structure:
     """`true_fn()` if pred holds, `false_fn()` otherwise; both must give values of the same shapes
     and dtypes.
 
@@ -470,18 +516,22 @@ def cond(pred, true_fn, false_fn):
     return lax.cond(pred, true_fn, false_fn)
 
 
-def _switch_spec(index, branches, operands):
+def _switch_spec(
+    index: Operand, branches: Sequence[Function], operands: Sequence[Structure]
+) -> Structure:
     """The branches give the same shapes; the index is looked at when it has a value."""
     return inference.infer(lambda operands: branches[0](*operands), operands)
 
 
 @op(MODULE, inputs=3, class_name="Switch", spec=_switch_spec)
-def _switch(index, branches, operands):
+def _switch(
+    index: TensorLike, branches: Sequence[Function], operands: Sequence[Structure]
+) -> Structure:
     return lax.switch(index, branches, *operands)
 
 
 @public("keras.ops.switch")
-def switch(index, branches, *operands):
+def switch(index: TensorLike, branches: Sequence[Function], *operands: Structure) -> Structure:
     """`branches[index](*operands)`, with the index moved into the range of the branches.
 
     >>> int(switch(1, [lambda x: x, lambda x: 2 * x], 5))
@@ -491,7 +541,7 @@ def switch(index, branches, *operands):
 
 
 @public("keras.ops.custom_gradient")
-def custom_gradient(f):
+def custom_gradient(f: Function) -> Function:
     """Decorator: f returns its value and a function from the gradient by the value to those by the
     arguments.
 
@@ -503,7 +553,7 @@ def custom_gradient(f):
     """
     inner = jax.custom_gradient(f)
 
-    def with_gradient(*args, **kwargs):
+    def with_gradient(*args: Any, **kwargs: Any) -> jax.Array:
         args, kwargs = jax.tree.map(keras_tensor.as_tensor, (args, kwargs))
         return inner(*args, **kwargs)
 

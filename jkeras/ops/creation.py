@@ -1,7 +1,12 @@
 """New arrays: constants, ranges, identity matrices, and diagonals and triangles of given ones."""
 
-import math
+from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.graph.inference import infer
@@ -19,9 +24,11 @@ from jkeras.ops.promotion import (
     shape_of,
     tensor,
 )
+from jkeras.core.names.registry import Thing
+from jkeras.core.weights.types import DType, Function, Operand, Shape, TensorLike
 
 
-def _maker(function):
+def _maker(function: Thing) -> Thing:
     """An op without tensor arguments: it has public names but never becomes a node."""
     return public(*both_names(function.__name__))(function)
 
@@ -29,16 +36,18 @@ def _maker(function):
 # ---------------------------------------------------------------- constants
 
 
-def _constant(name, compute, doc, shown):
-    def function(shape, dtype=None):
+def _constant(
+    name: str, compute: Function, doc: str, shown: str
+) -> Callable[[Shape, DType | None], jax.Array]:
+    def function(shape: Shape, dtype: DType | None = None) -> jax.Array:
         return compute(shape, dtype=standardize_dtype(dtype))
 
     doc = f"{doc}; of the default float type unless `dtype` says other."
     return _maker(describe(function, name, __name__, doc, "(2,)", shown))
 
 
-def _like(name, compute, doc, shown):
-    def function(x, dtype=None):
+def _like(name: str, compute: Function, doc: str, shown: str) -> Function:
+    def function(x: TensorLike, dtype: DType | None = None) -> jax.Array:
         return compute(tensor(x), dtype=optional_dtype(dtype))
 
     doc = f"An array of {doc} with the shape of x, and its dtype unless `dtype` says other."
@@ -54,12 +63,12 @@ empty_like = _like("empty_like", jnp.empty_like, "zeros, to be filled,", "[0 0]"
 
 
 @numpy_op(inputs=1, class_name="Full", public_names=False)
-def _full(fill_value, shape, dtype=None):
+def _full(fill_value: TensorLike, shape: Shape, dtype: DType | None = None) -> jax.Array:
     return jnp.full(shape, operand(fill_value), dtype=standardize_dtype(dtype))
 
 
 @_maker
-def full(shape, fill_value, dtype=None):
+def full(shape: Shape, fill_value: TensorLike, dtype: DType | None = None) -> jax.Array:
     """An array of one value; of the default float type unless `dtype` says other.
 
     >>> print(full((2,), 7))
@@ -68,12 +77,12 @@ def full(shape, fill_value, dtype=None):
     return _full(fill_value, shape, dtype)
 
 
-def _full_like_spec(x, fill_value, dtype=None):
+def _full_like_spec(x: Operand, fill_value: Operand, dtype: DType | None = None) -> KerasTensor:
     return KerasTensor(x.shape, standardize_dtype(dtype or x.dtype))
 
 
 @numpy_op(inputs=2, spec=_full_like_spec)
-def full_like(x, fill_value, dtype=None):
+def full_like(x: TensorLike, fill_value: TensorLike, dtype: DType | None = None) -> jax.Array:
     """An array of one value with the shape of x, and its dtype unless `dtype` says other.
 
     >>> print(full_like([1, 2], 7))
@@ -83,7 +92,7 @@ def full_like(x, fill_value, dtype=None):
 
 
 @numpy_op(inputs=1)
-def array(x, dtype=None):
+def array(x: TensorLike, dtype: DType | None = None) -> jax.Array:
     """A new array of the elements of x.
 
     >>> print(array([1, 2], "float32"))
@@ -93,7 +102,7 @@ def array(x, dtype=None):
 
 
 @_maker
-def eye(N, M=None, k=0, dtype=None):
+def eye(N: int, M: int | None = None, k: int = 0, dtype: DType | None = None) -> jax.Array:
     """N rows and M columns (default N) of zeros, with ones on the k-th diagonal.
 
     >>> print(eye(2, k=1))
@@ -106,12 +115,12 @@ def eye(N, M=None, k=0, dtype=None):
     return jnp.eye(N, M=M, k=k, dtype=standardize_dtype(dtype))
 
 
-def _is_array_of_floats(value):
+def _is_array_of_floats(value: TensorLike | None) -> bool:
     return hasattr(value, "dtype") and not is_integer(value.dtype)
 
 
 @_maker
-def identity(n, dtype=None):
+def identity(n: int, dtype: DType | None = None) -> jax.Array:
     """The n by n identity matrix.
 
     >>> print(identity(2))
@@ -122,7 +131,7 @@ def identity(n, dtype=None):
 
 
 @_maker
-def tri(N, M=None, k=0, dtype=None):
+def tri(N: int, M: int | None = None, k: int = 0, dtype: DType | None = None) -> jax.Array:
     """N rows and M columns (default N) with ones on and below the k-th diagonal.
 
     >>> print(tri(2))
@@ -136,7 +145,12 @@ def tri(N, M=None, k=0, dtype=None):
 
 
 @numpy_op(inputs=3)
-def arange(start, stop=None, step=None, dtype=None):
+def arange(
+    start: TensorLike,
+    stop: TensorLike | None = None,
+    step: TensorLike | None = None,
+    dtype: DType | None = None,
+) -> jax.Array:
     """start, start + step, … up to but without stop; with one argument: 0, 1, … below it.
 
     Args:
@@ -153,7 +167,15 @@ def arange(start, stop=None, step=None, dtype=None):
 
 
 @numpy_op(inputs=2)
-def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+def linspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: DType | None = None,
+    axis: int = 0,
+) -> jax.Array | tuple[jax.Array, jax.Array]:
     """`num` numbers at equal distances.
 
     Args:
@@ -176,7 +198,15 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
 
 
 @numpy_op(inputs=2)
-def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
+def logspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: int = 50,
+    endpoint: bool = True,
+    base: float = 10,
+    dtype: DType | None = None,
+    axis: int = 0,
+) -> jax.Array:
     """`num` numbers from base^start to base^stop, each the same factor larger.
 
     >>> print(logspace(0, 2, 3))
@@ -194,7 +224,14 @@ def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
 
 
 @numpy_op(inputs=2)
-def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+def geomspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: int = 50,
+    endpoint: bool = True,
+    dtype: DType | None = None,
+    axis: int = 0,
+) -> jax.Array:
     """`num` numbers from start to stop, each the same factor larger.
 
     >>> print(geomspace(1, 4, 3).round(4))
@@ -210,7 +247,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     )
 
 
-def _meshgrid_spec(*x, indexing="xy"):
+def _meshgrid_spec(*x: Operand, indexing: Literal["xy", "ij"] = "xy") -> list[KerasTensor]:
     """Arrays of several axes count as flat, which is looked at when there are some."""
     if indexing not in ("xy", "ij"):
         raise ValueError(f"`indexing` must be 'xy' or 'ij'. Received: indexing={indexing!r}")
@@ -223,7 +260,7 @@ def _meshgrid_spec(*x, indexing="xy"):
 
 
 @numpy_op(spec=_meshgrid_spec)
-def meshgrid(*x, indexing="xy"):
+def meshgrid(*x: TensorLike, indexing: Literal["xy", "ij"] = "xy") -> list[jax.Array]:
     """Coordinate arrays of a grid from coordinate vectors, as a list.
 
     Args:
@@ -236,7 +273,7 @@ def meshgrid(*x, indexing="xy"):
 
 
 @numpy_op(inputs=1)
-def vander(x, N=None, increasing=False):
+def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> jax.Array:
     """Vandermonde matrix: the powers of a vector's elements as rows.
 
     Args:
@@ -265,19 +302,21 @@ def vander(x, N=None, increasing=False):
 # ---------------------------------------------------------------- diagonals and triangles
 
 
-def _diag_spec(x, k=0):
+def _diag_spec(x: Operand, k: int = 0) -> KerasTensor:
     if x.ndim == 2 and None in x.shape:
         return KerasTensor((None,), x.dtype)
     return infer(lambda x: jnp.diag(x, k), x)
 
 
-def _diagflat_spec(x, k=0):
+def _diagflat_spec(x: Operand, k: int = 0) -> KerasTensor:
     size = None if None in x.shape else math.prod(x.shape) + abs(k)
     return KerasTensor((size, size), x.dtype)
 
 
-def _diagonal_op(name, compute, doc, example, shown, spec=None):
-    def function(x, k=0):
+def _diagonal_op(
+    name: str, compute: Function, doc: str, example: str, shown: str, spec: Function | None = None
+) -> Function:
+    def function(x: TensorLike, k: int = 0) -> jax.Array:
         return compute(tensor(x), k=k)
 
     return numpy_op(inputs=1, spec=spec)(describe(function, name, __name__, doc, example, shown))

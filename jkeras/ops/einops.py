@@ -1,21 +1,26 @@
 """`rearrange`: reshape and transpose by a pattern of axis names."""
 
+from __future__ import annotations
+
 import math
 import re
+from collections.abc import Mapping
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.graph.op import op
 from jkeras.core.names.registry import public
+from jkeras.core.weights.types import Sizes, TensorLike
 
 
-def _groups(side):
+def _groups(side: str) -> list[list[str]]:
     """ "b (h w) c" -> [["b"], ["h", "w"], ["c"]]."""
     return [token.strip("()").split() for token in re.findall(r"\w+|\([^)]*\)", side)]
 
 
 @op("keras.src.ops.einops", inputs=1, class_name="Rearrange")
-def _rearrange(tensor, pattern, axes_lengths):
+def _rearrange(tensor: TensorLike, pattern: str, axes_lengths: Mapping[str, int]) -> jax.Array:
     x = jnp.asarray(tensor)
     if pattern.count("->") != 1:
         raise ValueError(
@@ -36,7 +41,9 @@ def _rearrange(tensor, pattern, axes_lengths):
     return x.reshape([math.prod(sizes[name] for name in group) for group in target_groups])
 
 
-def _sizes(groups, shape, axes_lengths, pattern):
+def _sizes(
+    groups: list[list[str]], shape: Sizes, axes_lengths: Mapping[str, int], pattern: str
+) -> dict[str, int]:
     """{name: size} of all axes of the left side."""
     sizes = dict(axes_lengths)
     for group, size in zip(groups, shape):
@@ -50,7 +57,7 @@ def _sizes(groups, shape, axes_lengths, pattern):
 
 
 @public("keras.ops.rearrange")
-def rearrange(tensor, pattern, **axes_lengths):
+def rearrange(tensor: TensorLike, pattern: str, **axes_lengths: int) -> jax.Array:
     """Splits, reorders and joins axes by name, as in einops.
 
     Args:

@@ -1,23 +1,36 @@
 """Elementwise functions of one array: one row each."""
 
+from __future__ import annotations
+
 import functools
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.session.settings import settings
 from jkeras.ops.promotion import describe, is_integer, numpy_op, optional_dtype, tensor, to_float
+from jkeras.core.weights.types import DType, Function, Operand, TensorLike
 
 
-def _unary(name, compute, doc, example, shown, convert=tensor, class_name=None, spec=None):
-    def function(x):
+def _unary(
+    name: str,
+    compute: Function,
+    doc: str,
+    example: str,
+    shown: str,
+    convert: Function = tensor,
+    class_name: str | None = None,
+    spec: Function | None = None,
+) -> Function:
+    def function(x: TensorLike) -> jax.Array:
         return compute(convert(x))
 
     described = describe(function, name, __name__, doc, example, shown)
     return numpy_op(class_name=class_name, spec=spec)(described)
 
 
-def _as_it_is(x):
+def _as_it_is(x: Operand) -> KerasTensor:
     """Bits are looked at when there are some."""
     return KerasTensor(x.shape, x.dtype)
 
@@ -215,7 +228,7 @@ i0 = _float(
 
 
 @numpy_op()
-def fabs(x):
+def fabs(x: TensorLike) -> jax.Array:
     """Absolute value of each element, as a float.
 
     Raises:
@@ -233,7 +246,7 @@ def fabs(x):
 
 
 @numpy_op()
-def trunc(x):
+def trunc(x: TensorLike) -> jax.Array:
     """Each element without its fraction; integers stay integers.
 
     >>> print(trunc([1.7, -1.7]))
@@ -246,7 +259,7 @@ def trunc(x):
 
 
 @numpy_op(inputs=1)
-def round(x, decimals=0):
+def round(x: TensorLike, decimals: int = 0) -> jax.Array:
     """Each element rounded, halves to the even neighbour.
 
     Args:
@@ -262,13 +275,13 @@ def round(x, decimals=0):
     return jnp.round(x, decimals)
 
 
-def _clip_spec(x, x_min, x_max):
+def _clip_spec(x: Operand, x_min: Operand, x_max: Operand) -> KerasTensor:
     """The bounds may be arrays: the result is x's, whatever they are."""
     return KerasTensor(x.shape, "int32" if x.dtype == "bool" else x.dtype)
 
 
 @numpy_op(inputs=1, spec=_clip_spec)
-def clip(x, x_min, x_max):
+def clip(x: TensorLike, x_min: TensorLike, x_max: TensorLike) -> jax.Array:
     """Each element moved into [x_min, x_max]; booleans become int32.
 
     >>> print(clip([-1.0, 0.5, 3.0], 0, 1))
@@ -281,7 +294,9 @@ def clip(x, x_min, x_max):
 
 
 @numpy_op(inputs=1)
-def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
+def nan_to_num(
+    x: TensorLike, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> jax.Array:
     """NaN replaced by `nan`, infinities by `posinf` and `neginf` (None: the largest and smallest
     finite number).
 
@@ -292,7 +307,7 @@ def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
 
 
 @numpy_op(inputs=1)
-def view(x, dtype=None):
+def view(x: TensorLike, dtype: DType | None = None) -> jax.Array:
     """The same bytes read as another dtype; the last axis shrinks or grows with the size of an
     element.
 
@@ -309,8 +324,8 @@ conj = conjugate
 # ---------------------------------------------------------------- windows
 
 
-def _window(name, compute, doc, example, shown):
-    def function(x):
+def _window(name: str, compute: Function, doc: str, example: str, shown: str) -> Function:
+    def function(x: TensorLike) -> jax.Array:
         return compute(x).astype(settings.floatx)
 
     return numpy_op()(describe(function, name, __name__, doc + ", of `x` points.", example, shown))
@@ -333,7 +348,7 @@ hanning = _window("hanning", jnp.hanning, "Hann window", "3", "[0. 1. 0.]")
 
 
 @numpy_op(inputs=1)
-def kaiser(x, beta):
+def kaiser(x: TensorLike, beta: float) -> jax.Array:
     """Kaiser window of `x` points.
 
     Args:

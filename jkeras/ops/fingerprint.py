@@ -4,33 +4,37 @@
 (15404698994557526151, 16877292868973613377)
 """
 
+from __future__ import annotations
+
 import struct
+from collections.abc import Sequence
+from typing import Any
 
 MASK = (1 << 64) - 1
 K0, K1, K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
 
 
-def _at(text, place):
+def _at(text: bytes, place: int) -> int:
     return int.from_bytes(text[place : place + 8], "little")
 
 
-def _rotate(value, bits):
+def _rotate(value: int, bits: int) -> int:
     """Rotation to the right."""
     value &= MASK
     return (value >> bits | value << (64 - bits)) & MASK
 
 
-def _mix(value):
+def _mix(value: int) -> int:
     value &= MASK
     return value ^ value >> 47
 
 
-def _join(u, v, mul):
+def _join(u: int, v: tuple[int, int], mul: int) -> int:
     a = _mix((u ^ v) * mul)
     return _mix((v & MASK ^ a) * mul) * mul & MASK
 
 
-def farmhash64(text):
+def farmhash64(text: bytes) -> int:
     """The 64-bit fingerprint of bytes by FarmHash (farmhashna; Pike 2014), which TensorFlow hashes
     strings with.
 
@@ -45,7 +49,7 @@ def farmhash64(text):
     return _long(text, size)
 
 
-def _short(text, size):
+def _short(text: bytes, size: int) -> int:
     mul = K2 + 2 * size
     if size >= 8:
         a = _at(text, 0) + K2
@@ -62,7 +66,7 @@ def _short(text, size):
     return K2
 
 
-def _medium(text, size):
+def _medium(text: bytes, size: int) -> int:
     """17 to 64 bytes."""
     mul = K2 + 2 * size
     a = _at(text, 0) * (K1 if size <= 32 else K2)
@@ -82,7 +86,7 @@ def _medium(text, size):
     return _join(u, v, mul)
 
 
-def _weak(text, place, a, b):
+def _weak(text: bytes, place: int, a: int, b: int) -> tuple[int, int]:
     """32 bytes and two seeds as two numbers."""
     w, x, y, z = (_at(text, place + 8 * i) for i in range(4))
     a += w
@@ -91,13 +95,22 @@ def _weak(text, place, a, b):
     return a + z & MASK, b + _rotate(a, 44) + c & MASK
 
 
-def _long(text, size):
+def _long(text: bytes, size: int) -> int:
     y = 81 * K1 + 113 & MASK
     z = _mix(y * K2 + 113) * K2 & MASK
     v = w = (0, 0)
     x = 81 * K2 + _at(text, 0)
 
-    def block(place, x, y, z, v, w, mul, factor):
+    def block(
+        place: int,
+        x: int,
+        y: int,
+        z: int,
+        v: tuple[int, int],
+        w: tuple[int, int],
+        mul: int,
+        factor: int,
+    ) -> tuple[Any, ...]:
         x = _rotate(x + y + v[0] + _at(text, place + 8), 37) * mul & MASK
         y = _rotate(y + v[1] + _at(text, place + 48), 42) * mul
         x ^= w[1] * factor & MASK
@@ -119,14 +132,14 @@ def _long(text, size):
     return _join(low, high, mul)
 
 
-def fingerprint_cat(left, right):
+def fingerprint_cat(left: int, right: int) -> int:
     """One fingerprint from two, as TensorFlow combines those of crossed features."""
     k = 0xC6A4A7935BD1E995
     result = (left ^ k ^ _mix(right * k) * k) * k
     return _mix(_mix(result) * k)
 
 
-def siphash64(text, key):
+def siphash64(text: bytes, key: Sequence[int]) -> int:
     """The 64-bit SipHash-2-4 of bytes under a key of two integers (Aumasson and Bernstein 2012).
 
     >>> hex(siphash64(bytes(range(15)), (0x0706050403020100, 0x0F0E0D0C0B0A0908)))
@@ -140,7 +153,7 @@ def siphash64(text, key):
         )
     )
 
-    def rounds(count, v0, v1, v2, v3):
+    def rounds(count: int, v0: int, v1: int, v2: int, v3: int) -> tuple[int, int, int, int]:
         for _ in range(count):
             v0 = v0 + v1 & MASK
             v2 = v2 + v3 & MASK

@@ -1,16 +1,22 @@
 """Color spaces: RGB to gray, RGB to HSV and back."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.names.dtypes import is_float
 from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.promotion import result_type
+from jkeras.core.weights.types import DataFormat, Operand, TensorLike
 
 LUMINANCE = (0.2989, 0.5870, 0.1140)  # of red, green and blue, as in ITU-R BT.601
 
 
-def _channel_axis(images, data_format, counts):
+def _channel_axis(images: jax.Array, data_format: DataFormat | None, counts: Sequence[int]) -> int:
     """The axis of channels, of which there are as many as one of `counts`, or a number not yet
     known.
     """
@@ -27,14 +33,14 @@ def _channel_axis(images, data_format, counts):
     return axis
 
 
-def _gray_spec(images, data_format=None):
+def _gray_spec(images: Operand, data_format: DataFormat | None = None) -> KerasTensor:
     shape = list(images.shape)
     shape[_channel_axis(images, data_format, (3, 1))] = 1
     return KerasTensor(shape, images.dtype)
 
 
 @image_op(class_name="RGBToGrayscale", spec=_gray_spec)
-def rgb_to_grayscale(images, data_format=None):
+def rgb_to_grayscale(images: TensorLike, data_format: DataFormat | None = None) -> jax.Array:
     """The luminance `0.2989 R + 0.587 G + 0.114 B` as the only channel; gray images as they are.
 
     Raises:
@@ -52,7 +58,7 @@ def rgb_to_grayscale(images, data_format=None):
     return jnp.expand_dims(gray, axis).astype(images.dtype)
 
 
-def _color_axis(images, data_format):
+def _color_axis(images: jax.Array, data_format: DataFormat | None) -> int:
     """The axis of the three channels of float images."""
     if not is_float(images.dtype):
         raise ValueError(
@@ -62,12 +68,12 @@ def _color_axis(images, data_format):
     return _channel_axis(images, data_format, (3,))
 
 
-def _color_spec(images, data_format=None):
+def _color_spec(images: Operand, data_format: DataFormat | None = None) -> KerasTensor:
     _color_axis(images, data_format)
     return KerasTensor(images.shape, images.dtype)
 
 
-def _planes(images, data_format):
+def _planes(images: jax.Array, data_format: DataFormat | None) -> tuple[list[jax.Array], int]:
     """(the three channels, the channel axis) of float images."""
     images = jnp.asarray(images)
     axis = _color_axis(images, data_format)
@@ -75,7 +81,7 @@ def _planes(images, data_format):
 
 
 @image_op(class_name="RGBToHSV", spec=_color_spec)
-def rgb_to_hsv(images, data_format=None):
+def rgb_to_hsv(images: TensorLike, data_format: DataFormat | None = None) -> jax.Array:
     """Hue in [0, 1), saturation in [0, 1] and value (the largest of R, G and B), for each pixel.
 
     Raises:
@@ -101,7 +107,7 @@ def rgb_to_hsv(images, data_format=None):
 
 
 @image_op(class_name="HSVToRGB", spec=_color_spec)
-def hsv_to_rgb(images, data_format=None):
+def hsv_to_rgb(images: TensorLike, data_format: DataFormat | None = None) -> jax.Array:
     """The inverse of `rgb_to_hsv`; hues that differ by a whole number are the same.
 
     Raises:

@@ -1,9 +1,15 @@
 """What the ops of images share: their names in files, ranks, axes."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import typing
 
 from jkeras.core.graph.op import op
 from jkeras.core.session.settings import standardize_data_format
+from jkeras.core.names.registry import Thing
+from jkeras.core.weights.types import DataFormat, Function, Operand
 
 
 class Axes(typing.NamedTuple):
@@ -14,7 +20,7 @@ class Axes(typing.NamedTuple):
     channels: int
 
 
-def axes_of(data_format):
+def axes_of(data_format: DataFormat | None) -> Axes:
     """The axes for a data format; None: the default one.
 
     >>> axes_of("channels_last")
@@ -25,7 +31,7 @@ def axes_of(data_format):
     return Axes(height=-2, width=-1, channels=-3)
 
 
-def check_rank(images, name="images"):
+def check_rank(images: Operand, name: str = "images") -> None:
     """Raises ValueError unless `images` is one image or a batch of them."""
     if len(images.shape) not in (3, 4):
         raise ValueError(
@@ -35,10 +41,12 @@ def check_rank(images, name="images"):
         )
 
 
-def image_op(inputs=1, class_name=None, spec=None):
+def image_op(
+    inputs: int = 1, class_name: str | None = None, spec: Function | None = None
+) -> Callable[[Thing], Thing]:
     """The decorator of an op `keras.ops.image.NAME`; arguments as those of `core.graph.op.op`."""
 
-    def decorate(function):
+    def decorate(function: Thing) -> Thing:
         return op(
             "keras.src.ops.image",
             f"keras.ops.image.{function.__name__}",

@@ -1,7 +1,11 @@
 """Filters: Gaussian blur, Sobel edges, and the structural similarity of two images."""
 
-from typing import Any
+from __future__ import annotations
 
+from typing import Any
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError
@@ -13,30 +17,39 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.nn_conv import depthwise_conv
 from jkeras.ops.promotion import result_type
+from jkeras.core.weights.types import DType, DataFormat, Operand, Padding, PerAxis, TensorLike
 
 
-def _per_channel(images, kernel, padding, data_format):
+def _per_channel(
+    images: jax.Array, kernel: jax.Array, padding: Padding, data_format: DataFormat
+) -> jax.Array:
     """Every channel of a batch filtered with one two-dimensional kernel."""
     channels = images.shape[axes_of(data_format).channels]
     kernel = jnp.broadcast_to(kernel[:, :, None, None], (*kernel.shape, channels, 1))
     return depthwise_conv(images, kernel.astype(images.dtype), 1, padding, data_format)
 
 
-def _gaussian(size, sigma, dtype):
+def _gaussian(size: int, sigma: float, dtype: DType) -> jax.Array:
     """A Gaussian of `size` points that sums to 1."""
     x = jnp.arange(size, dtype=dtype) - (size - 1) / 2
     weights = jnp.exp(-0.5 * (x / sigma) ** 2)
     return weights / jnp.sum(weights)
 
 
-def blur(images, kernel_size, sigma, data_format, padding="same"):
+def blur(
+    images: jax.Array,
+    kernel_size: PerAxis,
+    sigma: Sequence[float],
+    data_format: DataFormat,
+    padding: Padding = "same",
+) -> jax.Array:
     """A batch of images, filtered with a Gaussian along the width, then along the height."""
     across, down = (_gaussian(n, s, images.dtype) for n, s in zip(kernel_size, sigma))
     images = _per_channel(images, across[None], padding, data_format)
     return _per_channel(images, down[:, None], padding, data_format)
 
 
-def _as_batch(images):
+def _as_batch(images: jax.Array) -> jax.Array:
     """One image becomes a batch of one."""
     if images.ndim == 4:
         return images
@@ -44,7 +57,12 @@ def _as_batch(images):
 
 
 @op("keras.src.ops.image", inputs=1, class_name="GaussianBlur")
-def _gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None):
+def _gaussian_blur(
+    images: TensorLike,
+    kernel_size: PerAxis = (3, 3),
+    sigma: float | Sequence[float] | jax.Array = (1.0, 1.0),
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     images = jnp.asarray(images)
     check_rank(images)
     floats = images.astype(result_type(images.dtype, float))
@@ -55,7 +73,12 @@ def _gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=Non
 
 
 @public("keras.ops.image.gaussian_blur")
-def gaussian_blur(images, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), data_format=None):
+def gaussian_blur(
+    images: TensorLike,
+    kernel_size: PerAxis = (3, 3),
+    sigma: float | Sequence[float] | jax.Array = (1.0, 1.0),
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """Images smoothed with a Gaussian; zeros lie outside.
 
     Args:
@@ -78,7 +101,7 @@ def gaussian_blur(images, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), da
 
 
 @image_op()
-def sobel_edges(images, data_format=None):
+def sobel_edges(images: TensorLike, data_format: DataFormat | None = None) -> jax.Array:
     """The derivatives of images along the height and the width, on a new last axis (Sobel's
     kernels).
 
@@ -100,7 +123,7 @@ def sobel_edges(images, data_format=None):
     )
 
 
-def _ssim_spec(image1, image2, **config):
+def _ssim_spec(image1: Operand, image2: Operand, **config: Any) -> KerasTensor:
     check_rank(image1, "image1")
     check_rank(image2, "image2")
     return KerasTensor(image1.shape[:-3], image1.dtype)
@@ -108,15 +131,15 @@ def _ssim_spec(image1, image2, **config):
 
 @image_op(inputs=2, class_name="SSIM", spec=_ssim_spec)
 def ssim(
-    image1,
-    image2,
-    max_val=1.0,
-    filter_size=11,
-    filter_sigma=1.5,
-    k1=0.01,
-    k2=0.03,
-    data_format=None,
-):
+    image1: TensorLike,
+    image2: TensorLike,
+    max_val: float = 1.0,
+    filter_size: int = 11,
+    filter_sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """The structural similarity of images, 1 for equal ones: one number for each pair (Wang et al.
     2004, IEEE TIP).
 
@@ -149,7 +172,7 @@ def ssim(
     dtype = result_type(image1.dtype, float)
     a, b = (_as_batch(x.astype(dtype)) for x in (image1, image2))
 
-    def local_mean(x):
+    def local_mean(x: jax.Array) -> jax.Array:
         return blur(x, (filter_size,) * 2, (filter_sigma,) * 2, data_format, "valid")
 
     c1 = (k1 * max_val) ** 2

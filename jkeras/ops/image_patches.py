@@ -1,19 +1,30 @@
 """Images put together again from their patches."""
 
-import math
+from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError, check_choice
 from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops.image_common import image_op
 from jkeras.ops.nn_conv import per_axis
+from jkeras.core.weights.types import DataFormat, Padding, PerAxis, TensorLike
 
 
 @image_op()
 def reconstruct_patches(
-    patches, size, output_size=None, strides=None, padding="valid", data_format=None
-):
+    patches: TensorLike,
+    size: PerAxis,
+    output_size: PerAxis | None = None,
+    strides: PerAxis | None = None,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """The images of which `extract_patches` made patches that do not overlap.
 
     Args:
@@ -65,7 +76,7 @@ def reconstruct_patches(
     return images
 
 
-def _as_size(size):
+def _as_size(size: PerAxis) -> tuple[int, ...]:
     """The size of a patch as a tuple."""
     if isinstance(size, int):
         return (size, size)
@@ -82,7 +93,7 @@ def _as_size(size):
     return tuple(size)
 
 
-def _tiled(patches, size):
+def _tiled(patches: jax.Array, size: Sequence[int]) -> jax.Array:
     """Patches beside each other: (batch, *grid, values) -> (batch, *space, channels)."""
     count, volume = len(size), math.prod(size)
     batch, *grid, values = patches.shape
@@ -97,7 +108,9 @@ def _tiled(patches, size):
     return x.reshape(batch, *space, values // volume)
 
 
-def _cut(grid, size, output_size, padding):
+def _cut(
+    grid: tuple[int, ...], size: Sequence[int], output_size: Sequence[int] | None, padding: Padding
+) -> tuple[Any, ...] | None:
     """(where the images begin, their size) in what the patches make together.
 
     Raises:

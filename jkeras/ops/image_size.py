@@ -1,7 +1,10 @@
 """Other sizes: resizing, cropping, padding, and cutting into patches."""
 
+from __future__ import annotations
+
 import math
-from typing import Any
+from typing import Any, Literal
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +17,18 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops.core import saturate_cast
 from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.nn_conv import channel_axis, dimension_numbers, padding_type, per_axis
+from jkeras.ops.image_common import Axes
+from jkeras.core.weights.types import (
+    DataFormat,
+    FillMode,
+    Function,
+    Interpolation,
+    Operand,
+    Padding,
+    PerAxis,
+    Shape,
+    TensorLike,
+)
 
 INTERPOLATIONS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 SCALINGS = (
@@ -28,7 +43,9 @@ SCALINGS = (
 )
 
 
-def aspect_window(height, width, target_height, target_width):
+def aspect_window(
+    height: int, width: int, target_height: int, target_width: int
+) -> tuple[int, ...]:
     """(top, left, height, width) of the largest centered window with the aspect ratio of the
     target.
 
@@ -42,7 +59,9 @@ def aspect_window(height, width, target_height, target_width):
     return top, left, window_height, window_width
 
 
-def take_window(images, top, left, height, width, axes):
+def take_window(
+    images: jax.Array, top: int, left: int, height: int, width: int, axes: Axes
+) -> jax.Array:
     """The pixels from (top, left) on, at most `height` times `width` of them."""
     for axis, start, size in ((axes.height, top, height), (axes.width, left, width)):
         axis %= images.ndim
@@ -51,7 +70,9 @@ def take_window(images, top, left, height, width, axes):
     return images
 
 
-def _pad_to_aspect(images, target_height, target_width, fill_value, axes):
+def _pad_to_aspect(
+    images: jax.Array, target_height: int, target_width: int, fill_value: float, axes: Axes
+) -> jax.Array:
     """Images with a border on two sides, so that they have the aspect ratio of the target."""
     height = images.shape[axes.height]
     width = images.shape[axes.width]
@@ -67,16 +88,16 @@ def _pad_to_aspect(images, target_height, target_width, fill_value, axes):
 
 @image_op()
 def resize(
-    images,
-    size,
-    interpolation="bilinear",
-    antialias=False,
-    crop_to_aspect_ratio=False,
-    pad_to_aspect_ratio=False,
-    fill_mode="constant",
+    images: TensorLike,
+    size: PerAxis,
+    interpolation: Interpolation = "bilinear",
+    antialias: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    fill_mode: FillMode = "constant",
     fill_value: float = 0.0,
-    data_format=None,
-):
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """Images of another size, in the same dtype; integers are rounded and kept in their range.
 
     Args:
@@ -127,8 +148,14 @@ def resize(
     spec=lambda images, output_shape, *args, **kwargs: KerasTensor(output_shape, images.dtype),
 )
 def scale_and_translate(
-    images, output_shape, scale, translation, spatial_dims, method, antialias=True
-):
+    images: TensorLike,
+    output_shape: Shape,
+    scale: TensorLike,
+    translation: TensorLike,
+    spatial_dims: Sequence[int],
+    method: Literal["linear", "cubic", "lanczos3", "lanczos5"],
+    antialias: bool = True,
+) -> jax.Array:
     """Images scaled, then shifted, on the axes `spatial_dims`; what comes from outside is 0.
 
     Args:
@@ -155,7 +182,14 @@ def scale_and_translate(
 # ---------------------------------------------------------------- cropping and padding
 
 
-def _edges(verb, sides, size, before, after, target):
+def _edges(
+    verb: str,
+    sides: tuple[str, ...],
+    size: int | None,
+    before: int | None,
+    after: int | None,
+    target: int | None,
+) -> tuple[int, int]:
     """(before, after, size of the result) from two of `before`, `after` and `target`.
 
     Args:
@@ -189,7 +223,17 @@ def _edges(verb, sides, size, before, after, target):
     return before, after, target
 
 
-def _frame(verb, images, top, left, bottom, right, target_height, target_width, data_format):
+def _frame(
+    verb: str,
+    images: jax.Array,
+    top: int,
+    left: int,
+    bottom: int | None,
+    right: int | None,
+    target_height: int,
+    target_width: int | None,
+    data_format: DataFormat | None,
+) -> tuple[Any, ...]:
     """((before, after, size of the result) of the height, of the width, axes)."""
     check_rank(images)
     axes = axes_of(data_format)
@@ -200,10 +244,16 @@ def _frame(verb, images, top, left, bottom, right, target_height, target_width, 
     return vertical, horizontal, axes
 
 
-def _framed_spec(verb):
+def _framed_spec(verb: str) -> Function:
     """The shape of padded or cropped images; sizes may be unknown, which tracing cannot do."""
 
-    def spec(images, target_height=None, target_width=None, data_format=None, **borders):
+    def spec(
+        images: Operand,
+        target_height: int | None = None,
+        target_width: int | None = None,
+        data_format: DataFormat | None = None,
+        **borders: Any,
+    ) -> KerasTensor:
         top, left, bottom, right = (
             borders.get(f"{side}_{verb}") for side in ("top", "left", "bottom", "right")
         )
@@ -220,15 +270,15 @@ def _framed_spec(verb):
 
 @image_op(spec=_framed_spec("padding"))
 def pad_images(
-    images,
-    top_padding=None,
-    left_padding=None,
-    bottom_padding=None,
-    right_padding=None,
-    target_height=None,
-    target_width=None,
-    data_format=None,
-):
+    images: TensorLike,
+    top_padding: int | None = None,
+    left_padding: int | None = None,
+    bottom_padding: int | None = None,
+    right_padding: int | None = None,
+    target_height: int | None = None,
+    target_width: int | None = None,
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """Images with a border of zeros. For each axis two of the two borders and the new size are
     given.
 
@@ -258,15 +308,15 @@ def pad_images(
 
 @image_op(spec=_framed_spec("cropping"))
 def crop_images(
-    images,
-    top_cropping=None,
-    left_cropping=None,
-    bottom_cropping=None,
-    right_cropping=None,
-    target_height=None,
-    target_width=None,
-    data_format=None,
-):
+    images: TensorLike,
+    top_cropping: int | None = None,
+    left_cropping: int | None = None,
+    bottom_cropping: int | None = None,
+    right_cropping: int | None = None,
+    target_height: int | None = None,
+    target_width: int | None = None,
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """Images without their border. For each axis two of the two borders and the new size are given.
 
     Raises:
@@ -295,8 +345,13 @@ def crop_images(
 
 @image_op()
 def extract_patches(
-    images, size, strides=None, dilation_rate: Any = 1, padding="valid", data_format=None
-):
+    images: TensorLike,
+    size: PerAxis,
+    strides: PerAxis | None = None,
+    dilation_rate: PerAxis = 1,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """Windows of images as vectors: (batch, rows, columns, channels) -> (batch, down, across,
     window * channels).
 
@@ -356,8 +411,13 @@ def extract_patches(
 
 
 def extract_patches_3d(
-    volumes, size, strides=None, dilation_rate: Any = 1, padding="valid", data_format=None
-):
+    volumes: TensorLike,
+    size: PerAxis,
+    strides: PerAxis | None = None,
+    dilation_rate: PerAxis = 1,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """Windows of volumes as vectors; see `extract_patches`.
 
     >>> extract_patches_3d(jnp.ones((2, 4, 8, 6, 3)), 2).shape

@@ -1,5 +1,9 @@
 """Images read at other places: affine and projective maps, elastic distortion."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 import jax
 import jax.numpy as jnp
 
@@ -10,13 +14,29 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.image_filter import blur
 from jkeras.ops.promotion import result_type
+from jkeras.core.weights.types import (
+    DataFormat,
+    FillMode,
+    Function,
+    Interpolation,
+    Operand,
+    PerAxis,
+    Seed,
+    TensorLike,
+)
 
 ORDERS = {"nearest": 0, "bilinear": 1}
 FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 
 
 @image_op(inputs=2)
-def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value: float = 0):
+def map_coordinates(
+    inputs: TensorLike,
+    coordinates: TensorLike,
+    order: int,
+    fill_mode: FillMode = "constant",
+    fill_value: float = 0,
+) -> jax.Array:
     """The values of an array at any places: result[i] = inputs[coordinates[0][i],
     coordinates[1][i], ...].
 
@@ -43,20 +63,29 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
     return read_at(inputs, coordinates, order, fill_mode, fill_value)
 
 
-def read_at(inputs, coordinates, order, fill_mode, fill_value):
+def read_at(
+    inputs: jax.Array, coordinates: jax.Array, order: int, fill_mode: FillMode, fill_value: float
+) -> jax.Array:
     """`map_coordinates` of arrays, without checks."""
     from jax.scipy import ndimage  # on first use: `import jax` leaves it out too
 
     return ndimage.map_coordinates(inputs, coordinates, order, fill_mode, fill_value)
 
 
-def sample(images, places, interpolation, fill_mode, fill_value, data_format):
+def sample(
+    images: jax.Array,
+    places: jax.Array,
+    interpolation: Interpolation,
+    fill_mode: FillMode,
+    fill_value: float,
+    data_format: DataFormat | None,
+) -> jax.Array:
     """A batch of images read at `places`: (batch, 2, height, width), rows and columns, or one set
     for each channel.
     """
     channels = axes_of(data_format).channels
 
-    def channel(plane, places):
+    def channel(plane: jax.Array, places: jax.Array) -> jax.Array:
         return read_at(plane, places, ORDERS[interpolation], fill_mode, fill_value)
 
     places_axis = None if places.ndim == 4 else 0
@@ -64,7 +93,7 @@ def sample(images, places, interpolation, fill_mode, fill_value, data_format):
     return jax.vmap(image)(images, places)
 
 
-def places_of(images, transform, data_format):
+def places_of(images: jax.Array, transform: jax.Array, data_format: DataFormat | None) -> jax.Array:
     """Where a batch of images is read under projective maps (batch, 8): a0, a1, a2, b0, b1, b2, c0,
     c1.
 
@@ -82,7 +111,14 @@ def places_of(images, transform, data_format):
     return jnp.stack([(b0 * x + b1 * y + b2) / k, (a0 * x + a1 * y + a2) / k], 1)
 
 
-def warp(images, transform, interpolation, fill_mode, fill_value, data_format):
+def warp(
+    images: jax.Array,
+    transform: jax.Array,
+    interpolation: Interpolation,
+    fill_mode: FillMode,
+    fill_value: float,
+    data_format: DataFormat | None,
+) -> jax.Array:
     """A batch of images under projective maps (batch, 8); see `places_of`."""
     return sample(
         images,
@@ -94,7 +130,7 @@ def warp(images, transform, interpolation, fill_mode, fill_value, data_format):
     )
 
 
-def _on_batch(function, images):
+def _on_batch(function: Function, images: jax.Array) -> jax.Array:
     """`function` on a batch of images; one image becomes a batch of one."""
     check_rank(images)
     if images.ndim == 4:
@@ -102,13 +138,13 @@ def _on_batch(function, images):
     return function(images[None])[0]
 
 
-def _affine_spec(images, transform, **config):
+def _affine_spec(images: Operand, transform: Operand, **config: Any) -> KerasTensor:
     check_rank(images)
     _check_rank_of_maps(transform)
     return KerasTensor(images.shape, images.dtype)
 
 
-def _check_rank_of_maps(transform):
+def _check_rank_of_maps(transform: Operand) -> None:
     if len(transform.shape) not in (1, 2):
         raise ValueError(
             "Invalid transform rank: expected rank 1 (single transform) or rank 2 (batch of "
@@ -119,13 +155,13 @@ def _check_rank_of_maps(transform):
 
 @image_op(inputs=2, spec=_affine_spec)
 def affine_transform(
-    images,
-    transform,
-    interpolation="bilinear",
-    fill_mode="constant",
+    images: TensorLike,
+    transform: TensorLike,
+    interpolation: Literal["nearest", "bilinear"] = "bilinear",
+    fill_mode: FillMode = "constant",
     fill_value: float = 0,
-    data_format=None,
-):
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """Images under affine maps: the pixel (x, y) is read at (a0 x + a1 y + a2, b0 x + b1 y + b2).
 
     Args:
@@ -157,7 +193,7 @@ def affine_transform(
     channels = jnp.arange(images.shape[axes_of(data_format).channels])
     drift = channels[:, None] * transform[:, None, 6:]  # (batch, channels, 2)
 
-    def read(images):
+    def read(images: jax.Array) -> jax.Array:
         places = places_of(images, transform.at[:, 6:].set(0), data_format)
         places = places[:, None] + drift[..., None, None]
         return sample(images, places, interpolation, fill_mode, fill_value, data_format)
@@ -165,7 +201,7 @@ def affine_transform(
     return _on_batch(read, images)
 
 
-def homography(start_points, end_points):
+def homography(start_points: jax.Array, end_points: jax.Array) -> jax.Array:
     """The maps that take four end points to four start points: (batch, 4, 2) twice -> (batch, 8),
     as `warp` has them.
 
@@ -180,7 +216,7 @@ def homography(start_points, end_points):
     return jnp.linalg.solve(matrix, jnp.concatenate([u, v], -1)[..., None])[..., 0]
 
 
-def _check_points(start, end):
+def _check_points(start: Operand, end: Operand) -> None:
     if (
         tuple(start.shape[-2:]) != (4, 2)
         or len(start.shape) not in (2, 3)
@@ -194,7 +230,9 @@ def _check_points(start, end):
         )
 
 
-def _perspective_spec(images, start_points, end_points, **config):
+def _perspective_spec(
+    images: Operand, start_points: Operand, end_points: Operand, **config: Any
+) -> KerasTensor:
     check_rank(images)
     _check_points(start_points, end_points)
     return KerasTensor(images.shape, images.dtype)
@@ -202,13 +240,13 @@ def _perspective_spec(images, start_points, end_points, **config):
 
 @image_op(inputs=3, spec=_perspective_spec)
 def perspective_transform(
-    images,
-    start_points,
-    end_points,
-    interpolation="bilinear",
+    images: TensorLike,
+    start_points: TensorLike,
+    end_points: TensorLike,
+    interpolation: Literal["nearest", "bilinear"] = "bilinear",
     fill_value: float = 0,
-    data_format=None,
-):
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """Images under the projective maps that take four points to four others.
 
     Args:
@@ -231,7 +269,7 @@ def perspective_transform(
     _check_points(start, end)
     start, end = (p.reshape(-1, 4, 2).astype("float32") for p in (start, end))
 
-    def read(images):
+    def read(images: jax.Array) -> jax.Array:
         maps = homography(start, end)
         return warp(images, maps, interpolation, "constant", fill_value, data_format)
 
@@ -239,8 +277,16 @@ def perspective_transform(
 
 
 def distort(
-    images, key, alpha, sigma, kernel_size, interpolation, fill_mode, fill_value, data_format
-):
+    images: jax.Array,
+    key: jax.Array,
+    alpha: float,
+    sigma: float,
+    kernel_size: PerAxis,
+    interpolation: Interpolation,
+    fill_mode: FillMode,
+    fill_value: float,
+    data_format: DataFormat,
+) -> jax.Array:
     """A batch of images with every pixel displaced by smooth noise; `kernel_size` is of the
     smoothing.
     """
@@ -255,7 +301,7 @@ def distort(
     return sample(images, grid + displacement, interpolation, fill_mode, fill_value, data_format)
 
 
-def _elastic_spec(images, **config):
+def _elastic_spec(images: Operand, **config: Any) -> KerasTensor:
     # without a look at the seed: a generator must not step on while a graph is made
     check_rank(images)
     return KerasTensor(images.shape, images.dtype)
@@ -263,15 +309,15 @@ def _elastic_spec(images, **config):
 
 @image_op(spec=_elastic_spec)
 def elastic_transform(
-    images,
-    alpha=20.0,
-    sigma=5.0,
-    interpolation="bilinear",
-    fill_mode="reflect",
-    fill_value=0.0,
-    seed=None,
-    data_format=None,
-):
+    images: TensorLike,
+    alpha: float = 20.0,
+    sigma: float = 5.0,
+    interpolation: Literal["nearest", "bilinear"] = "bilinear",
+    fill_mode: FillMode = "reflect",
+    fill_value: float = 0.0,
+    seed: Seed = None,
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """Images with each pixel displaced by a smooth random field (Simard et al. 2003, ICDAR).
 
     Args:
@@ -289,7 +335,7 @@ def elastic_transform(
     check_choice("interpolation", interpolation, ORDERS)
     check_choice("fill_mode", fill_mode, FILL_MODES)
 
-    def read(images):
+    def read(images: jax.Array) -> jax.Array:
         return distort(
             images,
             as_key(seed),
@@ -305,7 +351,7 @@ def elastic_transform(
     return _on_batch(read, images)
 
 
-def kernel_size_for(sigma):
+def kernel_size_for(sigma: float) -> int:
     """The odd size of a Gaussian kernel that reaches three standard deviations.
 
     >>> kernel_size_for(1.0)

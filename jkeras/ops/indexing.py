@@ -1,8 +1,12 @@
 """Choosing elements: by index, by condition, by order."""
 
-import math
-from typing import Any
+from __future__ import annotations
 
+import math
+from typing import Any, Literal
+from collections.abc import Collection, Sequence
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -19,11 +23,12 @@ from jkeras.ops.promotion import (
     shape_of,
     tensor,
 )
+from jkeras.core.weights.types import Function, Operand, Shape, TensorLike
 
 # ---------------------------------------------------------------- by index
 
 
-def _get_item_spec(x, key):
+def _get_item_spec(x: Operand, key: Any) -> KerasTensor:
     """Unlike tracing: a slice of an unknown size is unknown, and an index beyond the end is an
     error.
     """
@@ -35,7 +40,7 @@ def _get_item_spec(x, key):
     return KerasTensor(_indexed_shape(x, keys, key), x.dtype)
 
 
-def _indexed_shape(x, keys, key):
+def _indexed_shape(x: Operand, keys: Sequence[Any], key: Any) -> tuple[int | None, ...]:
     """The shape of what basic indices choose.
 
     Raises:
@@ -58,14 +63,14 @@ def _indexed_shape(x, keys, key):
     return tuple(shape)
 
 
-def _is_basic(k):
+def _is_basic(k: Any) -> bool:
     """Whether an index is None, an ellipsis, an int or a slice."""
     if k is None or k is Ellipsis:
         return True
     return isinstance(k, (int, slice)) and not isinstance(k, bool)
 
 
-def _without_ellipsis(keys, x, key):
+def _without_ellipsis(keys: Sequence[Any], x: Operand, key: Any) -> tuple[Any, ...]:
     """Basic indices with whole axes in place of the ellipsis, which may be missing at the end."""
     if Ellipsis not in keys:
         keys = (*keys, Ellipsis)
@@ -78,7 +83,7 @@ def _without_ellipsis(keys, x, key):
     return (*keys[:place], *[slice(None)] * missing_axes, *keys[place + 1 :])
 
 
-def _length(key, size):
+def _length(key: Any, size: int | None) -> int | None:
     """The number of elements that a slice takes of an axis; None where its size is not known."""
     if size is None:
         return None
@@ -86,7 +91,7 @@ def _length(key, size):
 
 
 @numpy_op(inputs=2, spec=_get_item_spec)
-def get_item(x, key):
+def get_item(x: TensorLike, key: Any) -> jax.Array:
     """x[key].
 
     Args:
@@ -104,7 +109,7 @@ def get_item(x, key):
     return x[key]
 
 
-def _take_spec(x, indices, axis=None):
+def _take_spec(x: Operand, indices: Operand, axis: int | None = None) -> KerasTensor:
     """Whether the indices are integers is looked at when there are values."""
     places = shape_of(indices)
     if axis is None:
@@ -114,7 +119,7 @@ def _take_spec(x, indices, axis=None):
 
 
 @numpy_op(inputs=2, spec=_take_spec)
-def take(x, indices, axis=None):
+def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> jax.Array:
     """The elements at indices along an axis; None: of the flat array. An index beyond the end gives
     NaN.
 
@@ -125,7 +130,7 @@ def take(x, indices, axis=None):
     return jnp.take(tensor(x), tensor(indices), axis=axis)
 
 
-def _take_along_axis_spec(x, indices, axis=None):
+def _take_along_axis_spec(x: Operand, indices: Operand, axis: int | None = None) -> KerasTensor:
     """Whether indices are whole numbers is looked at when there are some."""
     if isinstance(indices, KerasTensor):
         indices = KerasTensor(indices.shape, "int32")
@@ -133,7 +138,7 @@ def _take_along_axis_spec(x, indices, axis=None):
 
 
 @numpy_op(inputs=2, spec=_take_along_axis_spec)
-def take_along_axis(x, indices, axis=None):
+def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = None) -> jax.Array:
     """For each place the element that its own index names, along an axis.
 
     Args:
@@ -147,7 +152,7 @@ def take_along_axis(x, indices, axis=None):
 
 
 @numpy_op(inputs=1)
-def unravel_index(indices, shape):
+def unravel_index(indices: TensorLike, shape: Shape) -> tuple[jax.Array, ...]:
     """Indices of the flat array as a tuple of indices, one array for each axis of `shape`.
 
     >>> print(*unravel_index([1, 5], (2, 3)))
@@ -156,7 +161,7 @@ def unravel_index(indices, shape):
     return jnp.unravel_index(tensor(indices), shape)
 
 
-def _diagonal_spec(x, offset=0, axis1=0, axis2=1):
+def _diagonal_spec(x: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1) -> KerasTensor:
     out = infer(lambda x: diagonal.__wrapped__(x, offset, axis1, axis2), x)
     if None in (x.shape[axis1], x.shape[axis2]):
         return KerasTensor((*out.shape[:-1], None), x.dtype)
@@ -164,7 +169,7 @@ def _diagonal_spec(x, offset=0, axis1=0, axis2=1):
 
 
 @numpy_op(inputs=1, spec=_diagonal_spec)
-def diagonal(x, offset=0, axis1=0, axis2=1):
+def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> jax.Array:
     """The diagonals of the matrices in two axes, as the last axis.
 
     >>> print(diagonal([[1, 2], [3, 4]]))
@@ -180,7 +185,7 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
 
 
 @numpy_op(inputs=1)
-def trace(x, offset=0, axis1=0, axis2=1):
+def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> jax.Array:
     """The sum along the diagonal of the matrices in two axes.
 
     >>> print(trace([[1, 2], [3, 4]]))
@@ -192,7 +197,7 @@ def trace(x, offset=0, axis1=0, axis2=1):
 # ---------------------------------------------------------------- by condition
 
 
-def _check_where(x1, x2):
+def _check_where(x1: Any, x2: Any) -> None:
     if (x1 is None) != (x2 is None):
         missing = "x1" if x1 is None else "x2"
         raise ValueError(
@@ -201,19 +206,23 @@ def _check_where(x1, x2):
         )
 
 
-def _where_spec(condition, x1=None, x2=None):
+def _where_spec(
+    condition: Operand, x1: Operand | None = None, x2: Operand | None = None
+) -> KerasTensor:
     _check_where(x1, x2)
     if x1 is None:
         return _nonzero_spec(condition)
     return broadcasting(jnp.where)(condition, x1, x2)
 
 
-def _nonzero_spec(x):
+def _nonzero_spec(x: Operand) -> tuple[KerasTensor, ...]:
     return tuple(KerasTensor((None,), "int32") for _ in x.shape)
 
 
 @numpy_op(inputs=3, spec=_where_spec)
-def where(condition, x1=None, x2=None):
+def where(
+    condition: TensorLike, x1: TensorLike | None = None, x2: TensorLike | None = None
+) -> jax.Array:
     """x1 where the condition holds, else x2; without them: `nonzero(condition)`.
 
     >>> print(where([True, False], [1, 2], 0))
@@ -227,7 +236,9 @@ def where(condition, x1=None, x2=None):
 
 
 @numpy_op(inputs=3)
-def select(condlist, choicelist, default: Any = 0):
+def select(
+    condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], default: TensorLike = 0
+) -> jax.Array:
     """For each place the element of the first choice whose condition holds, else `default`.
 
     >>> conditions = [jnp.array([True, False]), jnp.array([True, True])]
@@ -243,7 +254,7 @@ def select(condlist, choicelist, default: Any = 0):
 
 
 @numpy_op(spec=_nonzero_spec)
-def nonzero(x):
+def nonzero(x: TensorLike) -> tuple[jax.Array, ...]:
     """Where the elements are not 0: a tuple of index arrays, one for each axis. Outside jit only.
 
     >>> print(*nonzero([[0, 1], [2, 0]]))
@@ -253,7 +264,9 @@ def nonzero(x):
 
 
 @numpy_op(inputs=2, class_name="IsIn")
-def isin(x1, x2, assume_unique=False, invert=False):
+def isin(
+    x1: TensorLike, x2: TensorLike, assume_unique: bool = False, invert: bool = False
+) -> jax.Array:
     """Whether each element of x1 occurs in x2 (`invert`: does not occur).
 
     >>> print(isin([1, 2, 3], [3, 1]))
@@ -266,7 +279,7 @@ def isin(x1, x2, assume_unique=False, invert=False):
 
 
 @numpy_op(inputs=1)
-def sort(x, axis: Any = -1):
+def sort(x: TensorLike, axis: int | None = -1) -> jax.Array:
     """The elements in rising order along an axis; None: of the flat array.
 
     >>> print(sort([3, 1, 2]))
@@ -276,7 +289,7 @@ def sort(x, axis: Any = -1):
 
 
 @numpy_op(inputs=1)
-def argsort(x, axis: Any = -1):
+def argsort(x: TensorLike, axis: int | None = -1) -> jax.Array:
     """The indices that put the elements into rising order along an axis; None: of the flat array.
 
     >>> print(argsort([3, 1, 2]))
@@ -286,7 +299,7 @@ def argsort(x, axis: Any = -1):
     return jnp.argsort(x, axis=axis if x.ndim else None)
 
 
-def _argpartition_spec(x, kth, axis=-1):
+def _argpartition_spec(x: Operand, kth: int, axis: int = -1) -> KerasTensor:
     """Whether there is such a place is looked at when there are numbers."""
     if not isinstance(kth, (int, np.integer)):
         raise ValueError(f"`kth` must be an integer. Received: kth={kth!r}")
@@ -297,7 +310,7 @@ def _argpartition_spec(x, kth, axis=-1):
 
 
 @numpy_op(inputs=1, spec=_argpartition_spec)
-def argpartition(x, kth, axis=-1):
+def argpartition(x: TensorLike, kth: int, axis: int = -1) -> jax.Array:
     """Indices that bring the kth element to its place in the order, smaller ones before it; None:
     of the flat array.
 
@@ -310,7 +323,9 @@ def argpartition(x, kth, axis=-1):
     return jnp.argpartition(x, kth, axis=axis)
 
 
-def _searchsorted_spec(sorted_sequence, values, side="left"):
+def _searchsorted_spec(
+    sorted_sequence: Operand, values: Operand, side: Literal["left", "right"] = "left"
+) -> KerasTensor:
     """int64 where the places may be more than int32 counts, or where their number is unknown."""
     _check_vector(sorted_sequence)
     (length,) = sorted_sequence.shape
@@ -318,7 +333,7 @@ def _searchsorted_spec(sorted_sequence, values, side="left"):
     return KerasTensor(shape_of(values), "int32" if is_short else "int64")
 
 
-def _check_vector(sorted_sequence):
+def _check_vector(sorted_sequence: Operand) -> None:
     shape = shape_of(sorted_sequence)
     if len(shape) != 1:
         raise ValueError(
@@ -328,7 +343,9 @@ def _check_vector(sorted_sequence):
 
 
 @numpy_op(inputs=2, class_name="SearchSorted", spec=_searchsorted_spec)
-def searchsorted(sorted_sequence, values, side="left"):
+def searchsorted(
+    sorted_sequence: TensorLike, values: TensorLike, side: Literal["left", "right"] = "left"
+) -> jax.Array:
     """Where values would have to stand in a rising vector.
 
     Args:
@@ -343,7 +360,7 @@ def searchsorted(sorted_sequence, values, side="left"):
 
 
 @numpy_op(inputs=2)
-def digitize(x, bins):
+def digitize(x: TensorLike, bins: TensorLike) -> jax.Array:
     """For each element the number of the bin it lies in; `bins` are the rising edges.
 
     >>> print(digitize([0.5, 1.5, 9.0], [1.0, 2.0]))
@@ -353,15 +370,15 @@ def digitize(x, bins):
 
 
 def _unique_spec(
-    x,
-    sorted=True,
-    return_index=False,
-    return_inverse=False,
-    return_counts=False,
-    axis=None,
-    size=None,
-    fill_value=None,
-):
+    x: Operand,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
+    fill_value: float | None = None,
+) -> KerasTensor | tuple[KerasTensor, ...]:
     shape = (size,)
     inverse = x.shape
     if axis is not None:
@@ -378,15 +395,15 @@ def _unique_spec(
 
 @numpy_op(inputs=1, spec=_unique_spec)
 def unique(
-    x,
-    sorted=True,
-    return_index=False,
-    return_inverse=False,
-    return_counts=False,
-    axis=None,
-    size=None,
-    fill_value=None,
-):
+    x: TensorLike,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
+    fill_value: float | None = None,
+) -> jax.Array | tuple[jax.Array, ...]:
     """The different elements of an array, in rising order.
 
     Args:
@@ -415,7 +432,9 @@ def unique(
 
 
 @public(*both_names("vectorize"))
-def vectorize(pyfunc, *, excluded=None, signature=None):
+def vectorize(
+    pyfunc: Function, *, excluded: Collection[int | str] | None = None, signature: str | None = None
+) -> Function:
     """A function of single elements (or of the core axes in `signature`) made one of whole arrays.
 
     Args:

@@ -6,15 +6,20 @@ shifted parts of the input, which can be differentiated in both modes and any nu
 Convolutions are in `kernels_conv`.
 """
 
+from __future__ import annotations
+
 import contextlib
 import contextvars
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from jkeras.kernel.scope import current_flow
+from jkeras.core.weights.types import Function, Padding, PartialShape, PerAxis, Structure
 
 # along one axis; larger windows, where the plain form catches up, would compile slowly
 LARGEST_WINDOW = 16
@@ -25,7 +30,7 @@ _loops = contextvars.ContextVar("loops", default=True)
 
 
 @contextlib.contextmanager
-def traced_for(platform):
+def traced_for(platform: str) -> Function:
     """A `with` block in which functions are traced for another platform than the one at hand.
 
     Args:
@@ -44,7 +49,7 @@ def traced_for(platform):
         _platform.reset(token)
 
 
-def on_cpu():
+def on_cpu() -> bool:
     """Whether what is traced now will run on CPU; not where only shapes are looked for, which the
     plain forms, with fewer operations, give sooner.
     """
@@ -54,7 +59,7 @@ def on_cpu():
     return (_platform.get() or jax.default_backend()) == "cpu"
 
 
-def on_tpu():
+def on_tpu() -> bool:
     """Whether what is traced now will run on TPUs.
 
     >>> with traced_for("tpu"):
@@ -64,12 +69,12 @@ def on_tpu():
     return (_platform.get() or jax.default_backend()) in ("tpu", "interpreter")
 
 
-def is_interpreted():
+def is_interpreted() -> bool:
     """Whether the kernels of TPUs run in the interpreter."""
     return _platform.get() == "interpreter"
 
 
-def on_nvidia_gpu():
+def on_nvidia_gpu() -> bool:
     """Whether what is traced now will run on NVIDIA's GPUs.
 
     >>> with traced_for("cuda"):
@@ -85,7 +90,7 @@ def on_nvidia_gpu():
     return platform == "cuda"
 
 
-def for_onnx():
+def for_onnx() -> bool:
     """Whether what is traced now is converted to ONNX, where windows lie on space alone and loops
     run forwards.
 
@@ -96,21 +101,21 @@ def for_onnx():
     return _platform.get() == "onnx"
 
 
-def outside_loops(function):
+def outside_loops(function: Function) -> Function:
     """The function, traced for running in no loop: some forms are fast there alone, and are not
     used elsewhere.
     """
     return _traced_with(function, loops=False)
 
 
-def inside_loop(function):
+def inside_loop(function: Function) -> Function:
     """The function, traced for running in a loop, the body of one."""
     return _traced_with(function, loops=True)
 
 
-def _traced_with(function, loops):
+def _traced_with(function: Function, loops: bool) -> Function:
     @functools.wraps(function)
-    def traced(*args, **kwargs):
+    def traced(*args: Any, **kwargs: Any) -> Structure:
         token = _loops.set(loops)
         try:
             return function(*args, **kwargs)
@@ -120,7 +125,7 @@ def _traced_with(function, loops):
     return traced
 
 
-def may_loop():
+def may_loop() -> bool:
     """Whether what is traced now may run in a loop; so it may where nobody said that it does not.
 
     >>> may_loop(), outside_loops(may_loop)()
@@ -130,12 +135,12 @@ def may_loop():
 
 
 @functools.cache
-def transposes_loops():
+def transposes_loops() -> bool:
     """Whether JAX transposes a loop that is linear in a value from outside, as the rule of a
     `custom_jvp` may hold one. It does so since 0.10; before, such a gradient fails inside JAX.
     """
 
-    def loop(factor):
+    def loop(factor: jax.Array) -> jax.Array:
         return lax.map(lambda x: factor * x, jnp.ones(2))
 
     factor = jax.ShapeDtypeStruct((), jnp.float32)
@@ -146,7 +151,7 @@ def transposes_loops():
     return True
 
 
-def computed_again(function):
+def computed_again(function: Function) -> Function:
     """A function that is linear in some arguments, as the rule of a `custom_jvp` may hold one,
     whose inner values are computed again for its transpose; they are kept where JAX cannot
     transpose such a function.
@@ -160,7 +165,7 @@ def computed_again(function):
 
 
 @functools.cache
-def _transposes_computed_again(is_remat3):
+def _transposes_computed_again(is_remat3: bool) -> bool:
     """Whether JAX transposes what it computes again, with its newer form of that or without."""
     factor = jax.ShapeDtypeStruct((), jnp.float32)
     linear = jax.checkpoint(lambda x: 2 * x, prevent_cse=False)
@@ -171,7 +176,7 @@ def _transposes_computed_again(is_remat3):
     return True
 
 
-def is_known(shape):
+def is_known(shape: PartialShape) -> bool:
     """Whether all sizes are numbers: in a function that is exported some may be symbols, which
     cannot be compared.
 
@@ -184,7 +189,7 @@ def is_known(shape):
 # ---------------------------------------------------------------- max pooling
 
 
-def max_pool(x, window, strides, padding):
+def max_pool(x: jax.Array, window: Sequence[int], strides: PerAxis, padding: Padding) -> jax.Array:
     """The maximum of windows; the gradient goes to the first maximum of each.
 
     Args:
@@ -202,19 +207,23 @@ def max_pool(x, window, strides, padding):
     return max_pool_plain(x, window, strides, padding)
 
 
-def _fits(window, size):
+def _fits(window: int, size: int) -> bool:
     """Whether a window is no larger than the axis, as far as is known; a window of 1 always is."""
     if window == 1:
         return True
     return is_known((size,)) and size >= window
 
 
-def max_pool_plain(x, window, strides, padding):
+def max_pool_plain(
+    x: jax.Array, window: Sequence[int], strides: PerAxis, padding: Padding
+) -> jax.Array:
     """`max_pool` by `lax.reduce_window`."""
     return lax.reduce_window(x, -jnp.inf, lax.max, window, strides, padding)
 
 
-def max_pool_slices(x, window, strides, padding):
+def max_pool_slices(
+    x: jax.Array, window: Sequence[int], strides: PerAxis, padding: Padding
+) -> jax.Array:
     """`max_pool` along one axis after the other, the last first, so that the first maximum in
     reading order wins.
     """
@@ -227,19 +236,25 @@ def max_pool_slices(x, window, strides, padding):
     return x
 
 
-def _slices(x, axis, window, stride):
+def _slices(x: jax.Array, axis: int, window: int, stride: int) -> list[jax.Array]:
     """The first elements of all windows along an axis, then the second ones, and so on."""
     span = (x.shape[axis] - window) // stride * stride + 1
     return [lax.slice_in_dim(x, i, i + span, stride, axis) for i in range(window)]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
-def _max_along(x, axis, window, stride):
+def _max_along(x: jax.Array, axis: int, window: int, stride: int) -> jax.Array:
     return functools.reduce(jnp.maximum, _slices(x, axis, window, stride))
 
 
 @_max_along.defjvp
-def _max_along_jvp(axis, window, stride, primals, tangents):
+def _max_along_jvp(
+    axis: int,
+    window: int,
+    stride: int,
+    primals: tuple[jax.Array, ...],
+    tangents: tuple[jax.Array, ...],
+) -> tuple[jax.Array, ...]:
     (x,) = primals
     (dx,) = tangents
     best, *others = _slices(x, axis, window, stride)
@@ -257,7 +272,7 @@ def _max_along_jvp(axis, window, stride, primals, tangents):
     return best, functools.reduce(jnp.add, moved)
 
 
-def _of_blocks(x, places, axis, window):
+def _of_blocks(x: jax.Array, places: jax.Array, axis: int, window: int) -> jax.Array:
     """The value at one place of each of the windows that lie side by side along an axis.
 
     Its transpose writes every element once, where that of a sum of slices pads each slice to the
@@ -276,7 +291,7 @@ def _of_blocks(x, places, axis, window):
 SHORT = 16  # places of a row, of which to look at all costs less than to find one, also to compile
 
 
-def picked(x, places, axis):
+def picked(x: jax.Array, places: jax.Array, axis: int) -> jax.Array:
     """The values of x at one place along an axis: (…, n, …), whole numbers (…) -> (…).
 
     >>> picked(jnp.array([[1.0, 2.0], [3.0, 4.0]]), jnp.array([1, 0]), -1)
@@ -289,13 +304,13 @@ def picked(x, places, axis):
     return picked_by_comparison(x, places, axis)
 
 
-def picked_by_gather(x, places, axis):
+def picked_by_gather(x: jax.Array, places: jax.Array, axis: int) -> jax.Array:
     """`picked` as a gather, whose gradient touches one element of each row."""
     values = jnp.take_along_axis(x, jnp.expand_dims(places, axis), axis, mode="clip")
     return jnp.squeeze(values, axis)
 
 
-def picked_by_comparison(x, places, axis):
+def picked_by_comparison(x: jax.Array, places: jax.Array, axis: int) -> jax.Array:
     """`picked` as a masked sum, which is fused; accelerators are slow to gather single values."""
     numbers = lax.broadcasted_iota("int32", x.shape, axis % x.ndim)
     return jnp.sum(jnp.where(numbers == jnp.expand_dims(places, axis), x, 0), axis)

@@ -7,8 +7,12 @@ which also take less memory.
 All forms can be differentiated in both modes, any number of times.
 """
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +22,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from jkeras.ops.kernels import computed_again, is_known, may_loop, on_cpu, transposes_loops
 from jkeras.ops.kernels_dot import contract_last
+from jkeras.core.weights.types import Function, Padding, PerAxis
 
 # elements of a kernel; for larger ones, where the plain forms catch up, these would compile slowly
 MOST_TAPS = 49
@@ -32,7 +37,15 @@ LARGE_IMAGE = 2**19
 # ---------------------------------------------------------------- convolution
 
 
-def convolve(x, kernel, strides, padding, dilation, dims, groups):
+def convolve(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+    groups: int,
+) -> jax.Array:
     """`lax.conv_general_dilated`, with a weight gradient that is fast on CPU.
 
     Args:
@@ -57,7 +70,15 @@ def convolve(x, kernel, strides, padding, dilation, dims, groups):
     return convolve_plain(x, kernel, strides, padding, dilation, dims, groups)
 
 
-def convolve_plain(x, kernel, strides, padding, dilation, dims, groups=1):
+def convolve_plain(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+    groups: int = 1,
+) -> jax.Array:
     """`lax.conv_general_dilated` and nothing else."""
     return lax.conv_general_dilated(
         x,
@@ -70,7 +91,7 @@ def convolve_plain(x, kernel, strides, padding, dilation, dims, groups=1):
     )
 
 
-def pointwise(x, kernel, strides, dims):
+def pointwise(x: jax.Array, kernel: jax.Array, strides: PerAxis, dims: Any) -> jax.Array:
     """A convolution with a kernel of one element, as a product of matrices: a quarter of the time
     on CPU.
     """
@@ -80,14 +101,30 @@ def pointwise(x, kernel, strides, dims):
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4, 5, 6))
-def _convolve(x, kernel, strides, padding, dilation, dims, in_loop):
+def _convolve(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+    in_loop: bool,
+) -> jax.Array:
     pieces = _number_of_pieces(x.shape[0])
     if padding == "VALID" and _bytes_of_windows(x, kernel, strides) >= LARGE:
         return _in_pieces(x, kernel, strides, padding, dilation, dims, pieces)
     return convolve_plain(x, kernel, strides, padding, dilation, dims)
 
 
-def _convolve_jvp(strides, padding, dilation, dims, in_loop, primals, tangents):
+def _convolve_jvp(
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+    in_loop: bool,
+    primals: tuple[jax.Array, ...],
+    tangents: tuple[jax.Array, ...],
+) -> tuple[jax.Array, ...]:
     """The tangent by the kernel is taken of a few images at a time, and so is its transpose, the
     weight gradient.
     """
@@ -109,16 +146,24 @@ def _convolve_jvp(strides, padding, dilation, dims, in_loop, primals, tangents):
 _convolve.defjvp(_convolve_jvp, symbolic_zeros=True)
 
 
-def _number_of_pieces(images):
+def _number_of_pieces(images: int) -> int:
     return min(MOST_PIECES, -(-images // IMAGES))
 
 
-def _bytes_of_windows(x, kernel, strides):
+def _bytes_of_windows(x: jax.Array, kernel: jax.Array, strides: PerAxis) -> int:
     """About the size of the matrix whose rows are the parts of the input that the kernel meets."""
     return x.size * x.dtype.itemsize * math.prod(kernel.shape[:-2]) // math.prod(strides)
 
 
-def _in_pieces(x, kernel, strides, padding, dilation, dims, pieces):
+def _in_pieces(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+    pieces: int,
+) -> jax.Array:
     """The plain form, of one piece of the batch after the other."""
     return jnp.concatenate(
         [
@@ -128,13 +173,20 @@ def _in_pieces(x, kernel, strides, padding, dilation, dims, pieces):
     )
 
 
-def _cut(x, pieces):
+def _cut(x: jax.Array, pieces: int) -> list[jax.Array]:
     """A batch in so many pieces of about the same size."""
     bounds = [round(i * x.shape[0] / pieces) for i in range(pieces + 1)]
     return [x[low:high] for low, high in zip(bounds, bounds[1:])]
 
 
-def _image_by_image(x, kernel, strides, padding, dilation, dims):
+def _image_by_image(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+) -> jax.Array:
     """A matmul for each image, of the parts that the kernel meets with the kernel; fast inside
     loops too.
     """
@@ -145,7 +197,7 @@ def _image_by_image(x, kernel, strides, padding, dilation, dims):
 
     # keeps the image, not a copy for each place of the kernel
     @computed_again
-    def one(matrix, image):
+    def one(matrix: jax.Array, image: jax.Array) -> jax.Array:
         taps = _taps(image[None], size, strides, padding, dilation)
         windows = jnp.concatenate([values[0] for _, values in taps], -1)
         return lax.dot_general(windows, matrix, (((windows.ndim - 1,), (1,)), ((), ())))
@@ -154,7 +206,7 @@ def _image_by_image(x, kernel, strides, padding, dilation, dims):
     return jnp.moveaxis(y, -1, dims.out_spec[1])
 
 
-def _map_images(function, images):
+def _map_images(function: Function, images: jax.Array) -> jax.Array:
     """A function of an image and a tangent, of one image after the other; of a few at once, which
     takes more memory, where JAX cannot transpose the loop.
     """
@@ -164,7 +216,9 @@ def _map_images(function, images):
     return jnp.concatenate([jax.vmap(function)(piece) for piece in pieces])
 
 
-def _taps(x, size, strides, padding, dilation):
+def _taps(
+    x: jax.Array, size: Sequence[int], strides: PerAxis, padding: Padding, dilation: PerAxis
+) -> Iterator[Any]:
     """(place in the kernel, what it meets of x), for x of shape (batch, *space, channels)."""
     extents = [(k - 1) * d + 1 for k, d in zip(size, dilation)]
     pads = lax.padtype_to_pads(x.shape[1:-1], extents, strides, padding)
@@ -180,7 +234,14 @@ def _taps(x, size, strides, padding, dilation):
 # ---------------------------------------------------------------- depthwise convolution
 
 
-def depthwise(x, kernel, strides, padding, dilation, dims):
+def depthwise(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+) -> jax.Array:
     """A convolution of each channel on its own.
 
     Args:
@@ -201,7 +262,7 @@ def depthwise(x, kernel, strides, padding, dilation, dims):
     return depthwise_plain(x, kernel, strides, padding, dilation, dims)
 
 
-def _fits(space, size, padding, dilation):
+def _fits(space: Sequence[int], size: Sequence[int], padding: Padding, dilation: PerAxis) -> bool:
     """Whether a kernel meets the space somewhere, as far as is known."""
     if not is_known(space):
         return False
@@ -209,13 +270,27 @@ def _fits(space, size, padding, dilation):
     return padding == "SAME" or all(n >= k for n, k in zip(space, extents))
 
 
-def depthwise_plain(x, kernel, strides, padding, dilation, dims):
+def depthwise_plain(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+) -> jax.Array:
     """`depthwise` by a grouped convolution."""
     merged = kernel.reshape(*kernel.shape[:-2], 1, -1)  # (*size, 1, channels * multiplier)
     return convolve_plain(x, merged, strides, padding, dilation, dims, x.shape[dims.lhs_spec[1]])
 
 
-def depthwise_taps(x, kernel, strides, padding, dilation, dims):
+def depthwise_taps(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+) -> jax.Array:
     """`depthwise` as a sum of products, one for each element of the kernel, added up in at least
     float32.
 
@@ -228,11 +303,25 @@ def depthwise_taps(x, kernel, strides, padding, dilation, dims):
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4, 5))
-def _depthwise(x, kernel, strides, padding, dilation, dims):
+def _depthwise(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+) -> jax.Array:
     return _sum_of_taps(x, kernel, strides, padding, dilation, dims)
 
 
-def _depthwise_jvp(strides, padding, dilation, dims, primals, tangents):
+def _depthwise_jvp(
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+    primals: tuple[jax.Array, ...],
+    tangents: tuple[jax.Array, ...],
+) -> tuple[jax.Array, ...]:
     x, kernel = primals
     dx, dkernel = tangents
     y = _depthwise(x, kernel, strides, padding, dilation, dims)
@@ -242,7 +331,7 @@ def _depthwise_jvp(strides, padding, dilation, dims, primals, tangents):
     if not isinstance(dkernel, SymbolicZero):
 
         @computed_again
-        def one(kernel, image):
+        def one(kernel: jax.Array, image: jax.Array) -> jax.Array:
             return _sum_of_taps(image[None], kernel, strides, padding, dilation, dims)[0]
 
         dy = dy + _map_images(lambda image: one(dkernel, image), x)
@@ -252,7 +341,14 @@ def _depthwise_jvp(strides, padding, dilation, dims, primals, tangents):
 _depthwise.defjvp(_depthwise_jvp, symbolic_zeros=True)
 
 
-def _sum_of_taps(x, kernel, strides, padding, dilation, dims):
+def _sum_of_taps(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    dims: Any,
+) -> jax.Array:
     x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
     taps = _taps(x, kernel.shape[:-2], strides, padding, dilation)
     if kernel.shape[-1] == 1:

@@ -7,6 +7,8 @@ it takes up to ten times the time for the gradient of a kernel that is higher th
 few classes say: that one is computed transposed.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 import re
@@ -19,11 +21,14 @@ from jax.custom_derivatives import SymbolicZero
 from jkeras.core.graph.sparse import is_sparse
 from jkeras.ops.kernels import is_known, on_cpu
 from jkeras.ops.products import matmul
+from jkeras.core.weights.types import DType
 
 LEAST = 2**14  # elements of an input below which a transposition takes as long as it saves
 
 
-def contract_last(x, kernel, preferred_element_type=None):
+def contract_last(
+    x: jax.Array, kernel: jax.Array, preferred_element_type: DType | None = None
+) -> jax.Array:
     """x @ kernel: (…, n), (n, m) -> (…, m).
 
     >>> contract_last(jnp.ones((2, 3, 4)), jnp.ones((4, 5))).shape
@@ -42,7 +47,7 @@ def contract_last(x, kernel, preferred_element_type=None):
     return jnp.matmul(x, kernel, preferred_element_type=preferred_element_type)
 
 
-def affine(x, kernel, bias):
+def affine(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     """x @ kernel + bias; outside of programs in one of its own.
 
     >>> affine(jnp.ones((2, 3)), jnp.ones((3, 4)), jnp.ones(4)).shape
@@ -56,17 +61,19 @@ def affine(x, kernel, bias):
 
 
 @jax.jit
-def _affine(x, kernel, bias):
+def _affine(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     return jnp.matmul(x, kernel) + bias
 
 
 @jax.custom_jvp
-def contract_flat(x, kernel):
+def contract_flat(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """`contract_last` with the gradient of the kernel as a product of matrices."""
     return jnp.matmul(x, kernel)
 
 
-def _contract_flat_jvp(primals, tangents):
+def _contract_flat_jvp(
+    primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+) -> tuple[jax.Array, ...]:
     x, kernel = primals
     dx, dkernel = tangents
     y = contract_flat(x, kernel)
@@ -82,7 +89,7 @@ def _contract_flat_jvp(primals, tangents):
     return y, dy
 
 
-def _pays_transposed(x, kernel):
+def _pays_transposed(x: jax.Array, kernel: jax.Array) -> bool:
     """Whether the gradient of the kernel takes longer than that of its transpose and the
     transposition.
     """
@@ -96,7 +103,9 @@ def _pays_transposed(x, kernel):
 contract_flat.defjvp(_contract_flat_jvp, symbolic_zeros=True)
 
 
-def einsum_with_kernel(equation, x, kernel, preferred_element_type=None):
+def einsum_with_kernel(
+    equation: str, x: jax.Array, kernel: jax.Array, preferred_element_type: DType | None = None
+) -> jax.Array:
     """`jnp.einsum(equation, x, kernel)`; on CPU as `contract_last` where the last axes of x meet
     the first of kernel.
 
@@ -114,7 +123,7 @@ def einsum_with_kernel(equation, x, kernel, preferred_element_type=None):
 
 
 @functools.cache
-def number_that_meet(equation):
+def number_that_meet(equation: str) -> int:
     """How many last axes of x an equation sums with as many first ones of the kernel, in this
     order; 0: another form.
 

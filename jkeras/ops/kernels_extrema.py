@@ -5,6 +5,8 @@ for the value first, and then for where it is, are two loops over vectors, in a 
 and less.
 """
 
+from __future__ import annotations
+
 import functools
 
 import jax
@@ -12,12 +14,13 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras.ops.kernels import is_known, on_cpu
+from jkeras.core.weights.types import Function
 
 FEWEST = 32  # places among which it pays
 MOST = 2**24  # places that float32 tells apart
 
 
-def place_of_largest(x, axis=-1):
+def place_of_largest(x: jax.Array, axis: int = -1) -> jax.Array:
     """The first place of the largest value along an axis, or of a NaN.
 
     >>> place_of_largest(jnp.array([[1.0, 3.0, 3.0], [2.0, 0.0, jnp.nan]]))
@@ -26,7 +29,7 @@ def place_of_largest(x, axis=-1):
     return _place(x, axis, jnp.max, jnp.argmax)
 
 
-def place_of_smallest(x, axis=-1):
+def place_of_smallest(x: jax.Array, axis: int = -1) -> jax.Array:
     """The first place of the smallest value along an axis, or of a NaN.
 
     >>> place_of_smallest(jnp.array([[1.0, 3.0, 1.0], [2.0, 0.0, jnp.nan]]))
@@ -35,13 +38,13 @@ def place_of_smallest(x, axis=-1):
     return _place(x, axis, jnp.min, jnp.argmin)
 
 
-def _place(x, axis, extremum, plain):
+def _place(x: jax.Array, axis: int, extremum: Function, plain: Function) -> jax.Array:
     if not on_cpu() or not _pays(x, axis):
         return plain(x, axis)
     return _place_in_vectors(x, axis % x.ndim, extremum)
 
 
-def _pays(x, axis):
+def _pays(x: jax.Array, axis: int) -> bool:
     """Whether an axis, if it is one, has so many places that the two loops take less time."""
     if not isinstance(axis, int) or not -x.ndim <= axis < x.ndim:
         return False
@@ -49,7 +52,7 @@ def _pays(x, axis):
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))  # outside of programs in one of its own
-def _place_in_vectors(x, axis, extremum):
+def _place_in_vectors(x: jax.Array, axis: int, extremum: Function) -> jax.Array:
     x = lax.stop_gradient(x)
     places = lax.broadcasted_iota("float32", x.shape, axis)
     is_there = (x == extremum(x, axis, keepdims=True)) | (x != x)  # the second: of NaN

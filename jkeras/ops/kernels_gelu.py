@@ -5,6 +5,8 @@ where a gradient is taken, whose results are kept until then. There the normal d
 computed by one polynomial, and again for the gradient.
 """
 
+from __future__ import annotations
+
 import math
 
 import jax
@@ -29,7 +31,7 @@ TAIL = (
 )
 
 
-def gelu(x):
+def gelu(x: jax.Array) -> jax.Array:
     """x * P(N(0, 1) <= x).
 
     >>> gelu(jnp.array([0.0, 10.0]))
@@ -41,13 +43,15 @@ def gelu(x):
 
 
 @jax.custom_jvp
-def gelu_by_tail(x):
+def gelu_by_tail(x: jax.Array) -> jax.Array:
     """`gelu` in float32, with few values kept for the gradient."""
     return x * normal_distribution(x)
 
 
 @gelu_by_tail.defjvp
-def _gelu_by_tail_jvp(primals, tangents):
+def _gelu_by_tail_jvp(
+    primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+) -> tuple[jax.Array, ...]:
     (x,) = primals
     (dx,) = tangents
     y = gelu_by_tail(x)
@@ -61,7 +65,7 @@ _compiled = jax.jit(gelu_by_tail, inline=True)
 
 
 @jax.custom_jvp
-def normal_distribution(x):
+def normal_distribution(x: jax.Array) -> jax.Array:
     """P(N(0, 1) <= x), with a small relative error in the tail too.
 
     >>> print(normal_distribution(jnp.array([0.0, 10.0])))
@@ -76,13 +80,15 @@ def normal_distribution(x):
 
 
 @normal_distribution.defjvp
-def _normal_distribution_jvp(primals, tangents):
+def _normal_distribution_jvp(
+    primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+) -> tuple[jax.Array, ...]:
     (x,) = primals
     (dx,) = tangents
     return normal_distribution(x), dx * normal_density(x)
 
 
-def normal_density(x):
+def normal_density(x: jax.Array) -> jax.Array:
     """The density of N(0, 1) at x.
 
     >>> print(normal_density(jnp.array(0.0)).round(4))

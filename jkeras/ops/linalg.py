@@ -1,5 +1,10 @@
 """`keras.ops.linalg`: decompositions, solvers and norms of matrices in the last two axes."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
 import jax.scipy as jsp
@@ -10,9 +15,18 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.session.settings import settings
 from jkeras.ops.naming import linalg_op
 from jkeras.ops.promotion import as_axes, shape_of
+from jkeras.core.weights.types import (
+    Axis,
+    Function,
+    Operand,
+    PartialShape,
+    Sizes,
+    Structure,
+    TensorLike,
+)
 
 
-def matrix(x, square=False):
+def matrix(x: TensorLike, square: bool = False) -> jax.Array:
     """x as an array, checked to be a matrix or a stack of them.
 
     Raises:
@@ -23,7 +37,7 @@ def matrix(x, square=False):
     return x
 
 
-def _check_matrix(shape, square):
+def _check_matrix(shape: PartialShape, square: bool) -> None:
     if len(shape) < 2:
         raise ValueError(
             f"Expected an input with at least two axes. Received an input of shape {shape}"
@@ -32,7 +46,7 @@ def _check_matrix(shape, square):
         raise ValueError(f"Expected a square matrix. Received an input of shape {shape}")
 
 
-def equations(a, b):
+def equations(a: TensorLike, b: TensorLike) -> tuple[jax.Array, jax.Array]:
     """Both sides of a x = b as arrays, checked; b is a vector or a matrix."""
     a = matrix(a, square=True)
     b = jnp.asarray(b)
@@ -40,7 +54,7 @@ def equations(a, b):
     return a, b
 
 
-def _check_fit(a, b):
+def _check_fit(a: Sizes, b: Sizes) -> None:
     """Raises where shape b has not as many equations as a, as far as their numbers of axes tell
     where they are.
     """
@@ -55,7 +69,7 @@ def _check_fit(a, b):
         )
 
 
-def _solution_spec(a, b, lower=False):
+def _solution_spec(a: Operand, b: Operand, lower: bool = False) -> KerasTensor:
     """The solution is as the right-hand side: unknown sizes are not made to meet."""
     _check_matrix(shape_of(a), square=True)
     _check_fit(shape_of(a), shape_of(b))
@@ -63,7 +77,7 @@ def _solution_spec(a, b, lower=False):
 
 
 @linalg_op()
-def cholesky(x, upper=False):
+def cholesky(x: TensorLike, upper: bool = False) -> jax.Array:
     """The triangular factor L with L L^T = x (or U with U^T U = x) of a positive definite matrix.
 
     Raises:
@@ -82,7 +96,7 @@ def cholesky(x, upper=False):
 
 
 @linalg_op()
-def cholesky_inverse(x, upper=False):
+def cholesky_inverse(x: TensorLike, upper: bool = False) -> jax.Array:
     """The inverse of the matrix whose Cholesky factor is x.
 
     >>> cholesky_inverse(2.0 * jnp.eye(2))
@@ -98,7 +112,7 @@ def cholesky_inverse(x, upper=False):
 
 
 @linalg_op()
-def det(x):
+def det(x: TensorLike) -> jax.Array:
     """The determinant.
 
     >>> float(det(2.0 * jnp.eye(2)))
@@ -108,7 +122,7 @@ def det(x):
 
 
 @linalg_op()
-def matrix_power(x, n):
+def matrix_power(x: TensorLike, n: int) -> jax.Array:
     """A square matrix multiplied n times with itself; its inverse for a negative n.
 
     Args:
@@ -127,7 +141,7 @@ def matrix_power(x, n):
 
 
 @linalg_op()
-def eig(x):
+def eig(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     """(eigenvalues, eigenvectors in columns) of a square matrix, complex; only on the CPU.
 
     >>> eig(2.0 * jnp.eye(1))[0]
@@ -137,7 +151,7 @@ def eig(x):
 
 
 @linalg_op()
-def eigh(x):
+def eigh(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     """(eigenvalues in rising order, eigenvectors in columns) of a symmetric or Hermitian matrix.
 
     >>> eigh(jnp.diag(jnp.array([3.0, 1.0])))[0]
@@ -147,7 +161,7 @@ def eigh(x):
 
 
 @linalg_op()
-def inv(x):
+def inv(x: TensorLike) -> jax.Array:
     """The inverse.
 
     >>> inv(2.0 * jnp.eye(1))
@@ -157,7 +171,7 @@ def inv(x):
 
 
 @linalg_op()
-def lu_factor(x):
+def lu_factor(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     """(both triangular factors in one matrix, row exchanges) of the LU decomposition with pivoting.
 
     >>> lu_factor(2.0 * jnp.eye(2))[1]
@@ -167,7 +181,12 @@ def lu_factor(x):
 
 
 @linalg_op(inputs=1)
-def norm(x, ord=None, axis=None, keepdims=False):
+def norm(
+    x: TensorLike,
+    ord: int | float | Literal["fro", "nuc"] | None = None,
+    axis: Axis | None = None,
+    keepdims: bool = False,
+) -> jax.Array:
     """The norm of a vector (one axis) or matrix (two axes); of all elements for None.
 
     Args:
@@ -185,7 +204,9 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
 
 @linalg_op()
-def qr(x, mode="reduced"):
+def qr(
+    x: TensorLike, mode: Literal["reduced", "complete"] = "reduced"
+) -> tuple[jax.Array, jax.Array]:
     """(Q, R) with orthonormal columns in Q and R upper triangular.
 
     Args:
@@ -204,7 +225,7 @@ def qr(x, mode="reduced"):
 
 
 @linalg_op(spec=_solution_spec)
-def solve(a, b):
+def solve(a: TensorLike, b: TensorLike) -> jax.Array:
     """x with a x = b.
 
     >>> solve(2.0 * jnp.eye(2), jnp.array([2.0, 4.0]))
@@ -214,7 +235,7 @@ def solve(a, b):
 
 
 @linalg_op(spec=_solution_spec)
-def solve_triangular(a, b, lower=False):
+def solve_triangular(a: TensorLike, b: TensorLike, lower: bool = False) -> jax.Array:
     """x with a x = b, where only the upper (or lower) triangle of a counts.
 
     >>> solve_triangular(2.0 * jnp.eye(2), jnp.array([2.0, 4.0]))
@@ -224,7 +245,9 @@ def solve_triangular(a, b, lower=False):
 
 
 @linalg_op(class_name="SVD")
-def svd(x, full_matrices=True, compute_uv=True):
+def svd(
+    x: TensorLike, full_matrices: bool = True, compute_uv: bool = True
+) -> jax.Array | tuple[jax.Array, jax.Array, jax.Array]:
     """(U, singular values, V^T) with x = U diag(s) V^T; only the singular values without
     `compute_uv`.
 
@@ -238,7 +261,7 @@ def svd(x, full_matrices=True, compute_uv=True):
 
 
 @linalg_op()
-def lstsq(a, b, rcond=None):
+def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> jax.Array:
     """x that minimizes the norm of a x - b.
 
     Args:
@@ -252,7 +275,7 @@ def lstsq(a, b, rcond=None):
 
 
 @linalg_op()
-def matrix_rank(x, tol=None):
+def matrix_rank(x: TensorLike, tol: float | None = None) -> jax.Array:
     """The number of singular values above `tol`, int32.
 
     >>> int(matrix_rank(jnp.ones((2, 2))))
@@ -262,7 +285,7 @@ def matrix_rank(x, tol=None):
 
 
 @linalg_op()
-def pinv(x, rcond=None):
+def pinv(x: TensorLike, rcond: float | None = None) -> jax.Array:
     """The Moore-Penrose pseudo-inverse.
 
     >>> pinv(2.0 * jnp.eye(1))
@@ -272,7 +295,12 @@ def pinv(x, rcond=None):
 
 
 @linalg_op(inputs=3, class_name="JVP")
-def jvp(fun, primals, tangents, has_aux=False):
+def jvp(
+    fun: Function,
+    primals: Sequence[Structure],
+    tangents: Sequence[Structure],
+    has_aux: bool = False,
+) -> tuple[Structure, ...]:
     """(fun(*primals), its derivative in the direction of the tangents); with `has_aux` also what
     fun returns besides.
 

@@ -1,6 +1,9 @@
 """Segments, rankings, Fourier transforms, special functions."""
 
+from __future__ import annotations
+
 from typing import Any
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -20,12 +23,16 @@ from jkeras.ops.promotion import (
     shape_of,
     sized,
 )
+from jkeras.core.names.registry import Thing
+from jkeras.core.weights.types import Axis, DType, Function, Operand, TensorLike
 
 
-def math_op(inputs=None, class_name=None, spec=None):
+def math_op(
+    inputs: int | None = None, class_name: str | None = None, spec: Function | None = None
+) -> Callable[[Thing], Thing]:
     """`op` for a function of this file, which is public under its own name."""
 
-    def decorate(function):
+    def decorate(function: Thing) -> Thing:
         return op(
             "keras.src.ops.math",
             f"keras.ops.{function.__name__}",
@@ -40,7 +47,7 @@ def math_op(inputs=None, class_name=None, spec=None):
 # ---------------------------------------------------------------- segments
 
 
-def _check_ids(ids_shape, data_shape):
+def _check_ids(ids_shape: tuple[int, ...], data_shape: tuple[int, ...]) -> None:
     if len(ids_shape) != 1:
         raise ShapeError(
             "Argument `segment_ids` should be an 1-D vector, one id a row. Received: "
@@ -48,7 +55,13 @@ def _check_ids(ids_shape, data_shape):
         )
 
 
-def _segments(reduce, data, segment_ids, num_segments, sorted):
+def _segments(
+    reduce: Function,
+    data: TensorLike,
+    segment_ids: TensorLike,
+    num_segments: int | None,
+    sorted: bool,
+) -> jax.Array:
     data = jnp.asarray(data)
     segment_ids = jnp.asarray(segment_ids)
     shapes = f"Received: segment_ids.shape={segment_ids.shape}, data.shape={data.shape}"
@@ -65,7 +78,9 @@ def _segments(reduce, data, segment_ids, num_segments, sorted):
     return reduce(data, segment_ids, num_segments, indices_are_sorted=sorted)
 
 
-def _segments_spec(data, segment_ids, num_segments=None, sorted=False):
+def _segments_spec(
+    data: Operand, segment_ids: Operand, num_segments: int | None = None, sorted: bool = False
+) -> KerasTensor:
     """A length that only one of the two knows is that of the other."""
     _check_ids(shape_of(segment_ids), shape_of(data))
     if num_segments is None:
@@ -75,14 +90,16 @@ def _segments_spec(data, segment_ids, num_segments=None, sorted=False):
     data = sized(data, (known_size(length, ids_length), *trailing))
     segment_ids = sized(segment_ids, (known_size(ids_length, length), *more))
 
-    def sums(arrays):
+    def sums(arrays: Sequence[jax.Array]) -> jax.Array:
         return _segments(jax.ops.segment_sum, *arrays, num_segments, sorted)
 
     return infer(sums, (data, segment_ids))
 
 
 @math_op(inputs=2, spec=_segments_spec)
-def segment_sum(data, segment_ids, num_segments=None, sorted=False):
+def segment_sum(
+    data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
+) -> jax.Array:
     """The sum of all rows with the same id: row i of the result is that of id i.
 
     Args:
@@ -97,7 +114,9 @@ def segment_sum(data, segment_ids, num_segments=None, sorted=False):
 
 
 @math_op(inputs=2, spec=_segments_spec)
-def segment_max(data, segment_ids, num_segments=None, sorted=False):
+def segment_max(
+    data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
+) -> jax.Array:
     """The maximum of all rows with the same id; -inf for an id without rows. Arguments as in
     `segment_sum`.
 
@@ -108,7 +127,9 @@ def segment_max(data, segment_ids, num_segments=None, sorted=False):
 
 
 @math_op(inputs=2, spec=_segments_spec)
-def segment_min(data, segment_ids, num_segments=None, sorted=False):
+def segment_min(
+    data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
+) -> jax.Array:
     """The minimum of all rows with the same id; inf for an id without rows. Arguments as in
     `segment_sum`.
 
@@ -119,7 +140,9 @@ def segment_min(data, segment_ids, num_segments=None, sorted=False):
 
 
 @math_op(inputs=2, spec=_segments_spec)
-def segment_prod(data, segment_ids, num_segments=None, sorted=False):
+def segment_prod(
+    data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
+) -> jax.Array:
     """The product of all rows with the same id; 1 for an id without rows. Arguments as in
     `segment_sum`.
 
@@ -134,7 +157,7 @@ def segment_prod(data, segment_ids, num_segments=None, sorted=False):
 
 
 @math_op(inputs=1, class_name="TopK")
-def top_k(x, k, sorted=True):
+def top_k(x: TensorLike, k: int, sorted: bool = True) -> tuple[jax.Array, jax.Array]:
     """(values, indices) of the k largest entries along the last axis, largest first; `sorted` makes
     no difference.
 
@@ -149,7 +172,7 @@ def top_k(x, k, sorted=True):
     class_name="InTopK",
     spec=lambda targets, predictions, k: KerasTensor(targets.shape, "bool"),
 )
-def in_top_k(targets, predictions, k):
+def in_top_k(targets: TensorLike, predictions: TensorLike, k: int) -> jax.Array:
     """Whether fewer than k classes have a larger prediction than the target; a target with NaN
     comes last.
 
@@ -167,7 +190,7 @@ def in_top_k(targets, predictions, k):
 
 
 @math_op()
-def logsumexp(x, axis=None, keepdims=False):
+def logsumexp(x: TensorLike, axis: Axis | None = None, keepdims: bool = False) -> jax.Array:
     """log(sum(exp(x))) over some axes, without overflow.
 
     >>> float(logsumexp([100.0, -100.0]))
@@ -177,7 +200,7 @@ def logsumexp(x, axis=None, keepdims=False):
     return in_float32(lambda x: jax.nn.logsumexp(x, axis=axes, keepdims=keepdims), jnp.asarray(x))
 
 
-def _cdist_spec(x, y):
+def _cdist_spec(x: Operand, y: Operand) -> KerasTensor:
     *x_batch, x_points, x_size = shape_of(x)
     *y_batch, y_points, y_size = shape_of(y)
     if None not in (x_size, y_size) and x_size != y_size:
@@ -190,7 +213,7 @@ def _cdist_spec(x, y):
 
 
 @math_op(class_name="CDist", spec=_cdist_spec)
-def cdist(x, y):
+def cdist(x: TensorLike, y: TensorLike) -> jax.Array:
     """All Euclidean distances between the rows of two matrices: (..., n, d), (..., m, d) -> (...,
     n, m).
 
@@ -211,7 +234,7 @@ def cdist(x, y):
 
 
 @math_op()
-def rsqrt(x):
+def rsqrt(x: TensorLike) -> jax.Array:
     """1 / sqrt(x).
 
     >>> rsqrt([4.0])
@@ -221,7 +244,7 @@ def rsqrt(x):
 
 
 @math_op()
-def erf(x):
+def erf(x: TensorLike) -> jax.Array:
     """The error function.
 
     >>> erf([0.0, 10.0])
@@ -231,7 +254,7 @@ def erf(x):
 
 
 @math_op()
-def erfc(x):
+def erfc(x: TensorLike) -> jax.Array:
     """1 - erf(x), without cancellation.
 
     >>> erfc([0.0])
@@ -241,7 +264,7 @@ def erfc(x):
 
 
 @math_op()
-def erfinv(x):
+def erfinv(x: TensorLike) -> jax.Array:
     """The inverse of `erf`, for x in (-1, 1).
 
     >>> erfinv([0.0, 1.0])
@@ -251,7 +274,7 @@ def erfinv(x):
 
 
 @math_op(inputs=2)
-def gammainc(x1, x2):
+def gammainc(x1: TensorLike, x2: TensorLike) -> jax.Array:
     """The regularized lower incomplete gamma function: the integral of t^(x1 - 1) exp(-t) from 0 to
     x2, by gamma(x1).
 
@@ -262,7 +285,7 @@ def gammainc(x1, x2):
 
 
 @math_op()
-def logdet(x):
+def logdet(x: TensorLike) -> jax.Array:
     """log(|det(x)|) of square matrices.
 
     >>> float(logdet(jnp.eye(3)))
@@ -274,13 +297,13 @@ def logdet(x):
 # ---------------------------------------------------------------- Fourier transforms
 
 
-def _check_rank(x, rank):
+def _check_rank(x: jax.Array, rank: int) -> None:
     """Raises a ShapeError unless an array has as many axes, or more."""
     if x.ndim < rank:
         raise ShapeError(f"Input should have rank >= {rank}. Received: an array of shape {x.shape}")
 
 
-def _complex(x, rank=1):
+def _complex(x: Sequence[TensorLike], rank: int = 1) -> jax.Array:
     """A pair (real, imaginary) as one complex array, checked."""
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(
@@ -300,12 +323,12 @@ def _complex(x, rank=1):
     return lax.complex(real, imaginary)
 
 
-def _parts(z):
+def _parts(z: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.real(z), jnp.imag(z)
 
 
 @math_op(class_name="FFT")
-def fft(x):
+def fft(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The Fourier transform along the last axis; input and output are pairs (real, imaginary).
 
     >>> fft((jnp.ones(2), jnp.zeros(2)))[0]
@@ -315,7 +338,7 @@ def fft(x):
 
 
 @math_op(class_name="FFT2")
-def fft2(x):
+def fft2(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The Fourier transform over the last two axes; input and output are pairs (real, imaginary).
 
     >>> fft2((jnp.ones((1, 2)), jnp.zeros((1, 2))))[0]
@@ -325,7 +348,7 @@ def fft2(x):
 
 
 @math_op(class_name="IFFT2")
-def ifft2(x):
+def ifft2(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The inverse of `fft2`.
 
     >>> ifft2((jnp.array([[2.0, 0.0]]), jnp.zeros((1, 2))))[0]
@@ -335,7 +358,7 @@ def ifft2(x):
 
 
 @math_op(class_name="RFFT")
-def rfft(x, fft_length=None):
+def rfft(x: TensorLike, fft_length: int | None = None) -> tuple[jax.Array, jax.Array]:
     """The non-redundant half of the Fourier transform of real numbers, as a pair (real, imaginary).
 
     Args:
@@ -350,7 +373,7 @@ def rfft(x, fft_length=None):
 
 
 @math_op(class_name="IRFFT")
-def irfft(x, fft_length=None):
+def irfft(x: Sequence[TensorLike], fft_length: int | None = None) -> jax.Array:
     """The inverse of `rfft`.
 
     >>> irfft((jnp.array([2.0, 0.0]), jnp.zeros(2)))
@@ -359,14 +382,14 @@ def irfft(x, fft_length=None):
     return jnp.fft.irfft(_complex(x), n=fft_length)
 
 
-def _frames(x, length, stride):
+def _frames(x: jax.Array, length: int, stride: int) -> jax.Array:
     """All windows of the last axis: (..., n) -> (..., windows, length)."""
     starts = jnp.arange(max(0, 1 + (x.shape[-1] - length) // stride)) * stride
     return x[..., starts[:, None] + jnp.arange(length)]
 
 
 @math_op(inputs=1)
-def extract_sequences(x, sequence_length, sequence_stride):
+def extract_sequences(x: TensorLike, sequence_length: int, sequence_stride: int) -> jax.Array:
     """All windows of the last axis: (..., n) -> (..., windows, sequence_length).
 
     >>> extract_sequences(jnp.arange(4), 2, 1).tolist()
@@ -382,7 +405,7 @@ def extract_sequences(x, sequence_length, sequence_stride):
     return _frames(x, sequence_length, sequence_stride)
 
 
-def _window(window, length, fft_length, dtype):
+def _window(window: Any, length: int, fft_length: int, dtype: DType) -> jax.Array:
     """The window, zeros around it up to `fft_length`; a name stands for a periodic window, None for
     all ones.
     """
@@ -405,7 +428,7 @@ def _window(window, length, fft_length, dtype):
     return jnp.pad(window, (left, fft_length - length - left))
 
 
-def _named_window(name, length):
+def _named_window(name: str, length: int) -> np.ndarray:
     if length <= 1:
         return np.ones(1)
     floor = {"hann": 0.5, "hamming": 0.54}[name]
@@ -413,7 +436,7 @@ def _named_window(name, length):
     return floor - (1 - floor) * np.cos(angle)
 
 
-def _check_stride(stride):
+def _check_stride(stride: int) -> None:
     if not isinstance(stride, int) or stride <= 0:
         raise ValueError(
             f"`sequence_stride` must be a positive integer. Received: sequence_stride={stride}"
@@ -421,7 +444,14 @@ def _check_stride(stride):
 
 
 @math_op(inputs=1, class_name="STFT")
-def stft(x, sequence_length, sequence_stride, fft_length, window: Any = "hann", center=True):
+def stft(
+    x: TensorLike,
+    sequence_length: int,
+    sequence_stride: int,
+    fft_length: int,
+    window: str | TensorLike | None = "hann",
+    center: bool = True,
+) -> tuple[jax.Array, jax.Array]:
     """The short-time Fourier transform: `rfft` of windows of the last axis, (..., n) -> (...,
     windows, bins).
 
@@ -456,7 +486,7 @@ def stft(x, sequence_length, sequence_stride, fft_length, window: Any = "hann", 
     return _parts(jnp.fft.rfft(_frames(x, fft_length, sequence_stride) * window))
 
 
-def _overlap_add(frames, stride):
+def _overlap_add(frames: jax.Array, stride: int) -> jax.Array:
     """Windows put back at their places and added: (..., windows, length) -> (..., n)."""
     count, length = frames.shape[-2:]
     places = jnp.arange(count)[:, None] * stride + jnp.arange(length)
@@ -469,8 +499,14 @@ def _overlap_add(frames, stride):
 
 @math_op(inputs=1, class_name="ISTFT")
 def istft(
-    x, sequence_length, sequence_stride, fft_length, length=None, window: Any = "hann", center=True
-):
+    x: Sequence[TensorLike],
+    sequence_length: int,
+    sequence_stride: int,
+    fft_length: int,
+    length: int | None = None,
+    window: str | TensorLike | None = "hann",
+    center: bool = True,
+) -> jax.Array:
     """The inverse of `stft` with the same arguments, in the sense of least squares.
 
     Args:
@@ -501,14 +537,14 @@ def istft(
 # ones
 
 
-def _view_as_complex_spec(x):
+def _view_as_complex_spec(x: Operand) -> KerasTensor:
     if x.shape and x.shape[-1] is None:
         x = sized(x, (*x.shape[:-1], 2))
     return infer(view_as_complex.__wrapped__, x)
 
 
 @math_op(spec=_view_as_complex_spec)
-def view_as_complex(x):
+def view_as_complex(x: TensorLike) -> jax.Array:
     """Complex numbers from real and imaginary parts in a last axis of size 2.
 
     >>> view_as_complex([[1.0, 2.0]])
@@ -524,7 +560,7 @@ def view_as_complex(x):
 
 
 @math_op()
-def view_as_real(x):
+def view_as_real(x: TensorLike) -> jax.Array:
     """The real and imaginary parts in a new last axis.
 
     >>> view_as_real([1.0 + 2.0j])

@@ -1,176 +1,56 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
-
-
-def adaptive_average_pool(inputs: Any, output_size: Any, data_format: Any = None) -> Any: ...
-def adaptive_max_pool(inputs: Any, output_size: Any, data_format: Any = None) -> Any: ...
-def average_pool(
-    inputs: Any,
-    pool_size: Any,
-    strides: Any = None,
-    padding: Any = 'valid',
-    data_format: Any = None,
-) -> Any: ...
-def batch_normalization(
-    x: Any,
-    mean: Any,
-    variance: Any,
-    axis: Any,
-    offset: Any = None,
-    scale: Any = None,
-    epsilon: Any = 0.001,
-) -> Any: ...
-def binary_crossentropy(target: Any, output: Any, from_logits: Any = False) -> Any: ...
-def categorical_crossentropy(
-    target: Any,
-    output: Any,
-    from_logits: Any = False,
-    axis: Any = -1,
-) -> Any: ...
-def celu(x: Any, alpha: Any = 1.0) -> Any: ...
-def conv(
-    inputs: Any,
-    kernel: Any,
-    strides: Any = 1,
-    padding: Any = 'valid',
-    data_format: Any = None,
-    dilation_rate: Any = 1,
-) -> Any: ...
-def conv_transpose(
-    inputs: Any,
-    kernel: Any,
-    strides: Any = 1,
-    padding: Any = 'valid',
-    output_padding: Any = None,
-    data_format: Any = None,
-    dilation_rate: Any = 1,
-) -> Any: ...
-def ctc_decode(
-    inputs: Any,
-    sequence_lengths: Any,
-    strategy: Any = 'greedy',
-    beam_width: Any = 100,
-    top_paths: Any = 1,
-    merge_repeated: Any = True,
-    mask_index: Any = 0,
-) -> Any: ...
-def ctc_loss(
-    target: Any,
-    output: Any,
-    target_length: Any,
-    output_length: Any,
-    mask_index: Any = 0,
-) -> Any: ...
-def depth_to_space(x: Any, block_size: Any, data_format: Any = 'channels_last') -> Any: ...
-def depthwise_conv(
-    inputs: Any,
-    kernel: Any,
-    strides: Any = 1,
-    padding: Any = 'valid',
-    data_format: Any = None,
-    dilation_rate: Any = 1,
-) -> Any: ...
-def dot_product_attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    bias: Any = None,
-    mask: Any = None,
-    scale: Any = None,
-    is_causal: Any = False,
-    flash_attention: Any = None,
-    attn_logits_soft_cap: Any = None,
-) -> Any: ...
-def elu(x: Any, alpha: Any = 1.0) -> Any: ...
-def fold(
-    x: Any,
-    output_size: Any,
-    kernel_size: Any,
-    dilation: Any = 1,
-    padding: Any = 0,
-    stride: Any = 1,
-) -> Any: ...
-def gelu(x: Any, approximate: Any = True) -> Any: ...
-def glu(x: Any, axis: Any = -1) -> Any: ...
-def hard_shrink(x: Any, threshold: Any = 0.5) -> Any: ...
-def hard_sigmoid(x: Any) -> Any: ...
-def hard_silu(x: Any) -> Any: ...
-def hard_swish(x: Any) -> Any: ...
-def hard_tanh(x: Any) -> Any: ...
-def layer_normalization(
-    x: Any,
-    gamma: Any = None,
-    beta: Any = None,
-    axis: Any = -1,
-    epsilon: Any = None,
-    **kwargs: Any,
-) -> Any: ...
-def leaky_relu(x: Any, negative_slope: Any = 0.2) -> Any: ...
-def log_sigmoid(x: Any) -> Any: ...
-def log_softmax(x: Any, axis: Any = -1) -> Any: ...
-def max_pool(
-    inputs: Any,
-    pool_size: Any,
-    strides: Any = None,
-    padding: Any = 'valid',
-    data_format: Any = None,
-) -> Any: ...
-def moments(x: Any, axes: Any, keepdims: Any = False, synchronized: Any = False) -> Any: ...
-def multi_hot(
-    inputs: Any,
-    num_classes: Any = None,
-    axis: Any = -1,
-    dtype: Any = None,
-    sparse: Any = False,
-    **kwargs: Any,
-) -> Any: ...
-def normalize(x: Any, axis: Any = -1, order: float = 2, epsilon: Any = None) -> Any: ...
-def one_hot(
-    x: Any,
-    num_classes: Any,
-    axis: Any = -1,
-    dtype: Any = None,
-    sparse: Any = False,
-) -> Any: ...
-def polar(abs_: Any, angle: Any) -> Any: ...
-def psnr(x1: Any, x2: Any, max_val: Any) -> Any: ...
-def relu(x: Any) -> Any: ...
-def relu6(x: Any) -> Any: ...
-def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: Any = None) -> Any: ...
-def selu(x: Any) -> Any: ...
-def separable_conv(
-    inputs: Any,
-    depthwise_kernel: Any,
-    pointwise_kernel: Any,
-    strides: Any = 1,
-    padding: Any = 'valid',
-    data_format: Any = None,
-    dilation_rate: Any = 1,
-) -> Any: ...
-def sigmoid(x: Any) -> Any: ...
-def silu(x: Any) -> Any: ...
-def soft_shrink(x: Any, threshold: Any = 0.5) -> Any: ...
-def softmax(x: Any, axis: Any = -1) -> Any: ...
-def softplus(x: Any) -> Any: ...
-def softsign(x: Any) -> Any: ...
-def space_to_depth(x: Any, block_size: Any, data_format: Any = 'channels_last') -> Any: ...
-def sparse_categorical_crossentropy(
-    target: Any,
-    output: Any,
-    from_logits: Any = False,
-    axis: Any = -1,
-) -> Any: ...
-def sparse_plus(x: Any) -> Any: ...
-def sparse_sigmoid(x: Any) -> Any: ...
-def sparsemax(x: Any, axis: Any = -1) -> Any: ...
-def squareplus(x: Any, b: float = 4) -> Any: ...
-def swish(x: Any) -> Any: ...
-def tanh_shrink(x: Any) -> Any: ...
-def threshold(x: Any, threshold: Any, default_value: Any) -> Any: ...
-def unfold(
-    x: Any,
-    kernel_size: Any,
-    dilation: Any = 1,
-    padding: Any = 0,
-    stride: Any = 1,
-) -> Any: ...
+from jkeras.ops import adaptive_average_pool as adaptive_average_pool
+from jkeras.ops import adaptive_max_pool as adaptive_max_pool
+from jkeras.ops import average_pool as average_pool
+from jkeras.ops import batch_normalization as batch_normalization
+from jkeras.ops import binary_crossentropy as binary_crossentropy
+from jkeras.ops import categorical_crossentropy as categorical_crossentropy
+from jkeras.ops import celu as celu
+from jkeras.ops import conv as conv
+from jkeras.ops import conv_transpose as conv_transpose
+from jkeras.ops import ctc_decode as ctc_decode
+from jkeras.ops import ctc_loss as ctc_loss
+from jkeras.ops import depth_to_space as depth_to_space
+from jkeras.ops import depthwise_conv as depthwise_conv
+from jkeras.ops import dot_product_attention as dot_product_attention
+from jkeras.ops import elu as elu
+from jkeras.ops import fold as fold
+from jkeras.ops import gelu as gelu
+from jkeras.ops import glu as glu
+from jkeras.ops import hard_shrink as hard_shrink
+from jkeras.ops import hard_sigmoid as hard_sigmoid
+from jkeras.ops import hard_silu as hard_silu
+from jkeras.ops import hard_swish as hard_swish
+from jkeras.ops import hard_tanh as hard_tanh
+from jkeras.ops import layer_normalization as layer_normalization
+from jkeras.ops import leaky_relu as leaky_relu
+from jkeras.ops import log_sigmoid as log_sigmoid
+from jkeras.ops import log_softmax as log_softmax
+from jkeras.ops import max_pool as max_pool
+from jkeras.ops import moments as moments
+from jkeras.ops import multi_hot as multi_hot
+from jkeras.ops import normalize as normalize
+from jkeras.ops import one_hot as one_hot
+from jkeras.ops import polar as polar
+from jkeras.ops import psnr as psnr
+from jkeras.ops import relu as relu
+from jkeras.ops import relu6 as relu6
+from jkeras.ops import rms_normalization as rms_normalization
+from jkeras.ops import selu as selu
+from jkeras.ops import separable_conv as separable_conv
+from jkeras.ops import sigmoid as sigmoid
+from jkeras.ops import silu as silu
+from jkeras.ops import soft_shrink as soft_shrink
+from jkeras.ops import softmax as softmax
+from jkeras.ops import softplus as softplus
+from jkeras.ops import softsign as softsign
+from jkeras.ops import space_to_depth as space_to_depth
+from jkeras.ops import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from jkeras.ops import sparse_plus as sparse_plus
+from jkeras.ops import sparse_sigmoid as sparse_sigmoid
+from jkeras.ops import sparsemax as sparsemax
+from jkeras.ops import squareplus as squareplus
+from jkeras.ops import swish as swish
+from jkeras.ops import tanh_shrink as tanh_shrink
+from jkeras.ops import threshold as threshold
+from jkeras.ops import unfold as unfold

@@ -1,7 +1,8 @@
 """Element-wise non-linearities, softmax and its relatives."""
 
+from __future__ import annotations
+
 import warnings
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +12,11 @@ from jkeras.kernel.beside import note_log_odds, note_logits
 from jkeras.ops import kernels_gelu, rectified
 from jkeras.ops.naming import nn_op
 from jkeras.ops.promotion import in_float32
+from jkeras.core.weights.types import Axis, TensorLike
 
 
 @nn_op()
-def relu(x):
+def relu(x: TensorLike) -> jax.Array:
     """max(x, 0).
 
     >>> relu([-1.0, 2.0])
@@ -24,7 +26,7 @@ def relu(x):
 
 
 @nn_op()
-def relu6(x):
+def relu6(x: TensorLike) -> jax.Array:
     """min(max(x, 0), 6).
 
     >>> relu6([-1.0, 2.0, 8.0])
@@ -34,7 +36,7 @@ def relu6(x):
 
 
 @nn_op()
-def leaky_relu(x, negative_slope=0.2):
+def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> jax.Array:
     """x where positive, negative_slope * x elsewhere.
 
     >>> leaky_relu([-1.0, 2.0], negative_slope=0.5)
@@ -44,7 +46,7 @@ def leaky_relu(x, negative_slope=0.2):
 
 
 @nn_op()
-def elu(x, alpha=1.0):
+def elu(x: TensorLike, alpha: float = 1.0) -> jax.Array:
     """x where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016, arXiv:1511.07289).
 
     >>> elu([0.0, 2.0])
@@ -54,7 +56,7 @@ def elu(x, alpha=1.0):
 
 
 @nn_op()
-def selu(x):
+def selu(x: TensorLike) -> jax.Array:
     """The self-normalizing 1.0507 * elu(x, 1.67326) (Klambauer et al. 2017, arXiv:1706.02515).
 
     >>> selu([0.0, 1.0])
@@ -64,7 +66,7 @@ def selu(x):
 
 
 @nn_op()
-def celu(x, alpha=1.0):
+def celu(x: TensorLike, alpha: float = 1.0) -> jax.Array:
     """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0) (Barron 2017, arXiv:1704.07483).
 
     >>> celu([0.0, 2.0])
@@ -74,7 +76,7 @@ def celu(x, alpha=1.0):
 
 
 @nn_op()
-def gelu(x, approximate=True):
+def gelu(x: TensorLike, approximate: bool = True) -> jax.Array:
     """x * P(N(0, 1) <= x) (Hendrycks and Gimpel 2016, arXiv:1606.08415).
 
     Args:
@@ -89,7 +91,7 @@ def gelu(x, approximate=True):
 
 
 @nn_op("swish")
-def silu(x):
+def silu(x: TensorLike) -> jax.Array:
     """x * sigmoid(x), also named swish (Ramachandran et al. 2017, arXiv:1710.05941).
 
     >>> silu([0.0, 20.0])
@@ -99,7 +101,7 @@ def silu(x):
 
 
 @nn_op("hard_swish")
-def hard_silu(x):
+def hard_silu(x: TensorLike) -> jax.Array:
     """x * relu6(x + 3) / 6, also named hard swish (Howard et al. 2019, arXiv:1905.02244).
 
     >>> hard_silu([-3.0, 3.0])
@@ -109,7 +111,7 @@ def hard_silu(x):
 
 
 @nn_op()
-def sigmoid(x):
+def sigmoid(x: TensorLike) -> jax.Array:
     """1 / (1 + exp(-x)).
 
     >>> sigmoid([0.0, 100.0])
@@ -122,7 +124,7 @@ def sigmoid(x):
 
 
 @nn_op()
-def hard_sigmoid(x):
+def hard_sigmoid(x: TensorLike) -> jax.Array:
     """relu6(x + 3) / 6, a piecewise linear sigmoid.
 
     >>> hard_sigmoid([-3.0, 0.0, 3.0])
@@ -132,7 +134,7 @@ def hard_sigmoid(x):
 
 
 @nn_op()
-def sparse_sigmoid(x):
+def sparse_sigmoid(x: TensorLike) -> jax.Array:
     """0 below -1, 1 above 1, (x + 1) / 2 between (Blondel et al. 2019, arXiv:1901.02324).
 
     >>> sparse_sigmoid([-2.0, 0.0, 2.0])
@@ -142,7 +144,7 @@ def sparse_sigmoid(x):
 
 
 @nn_op()
-def log_sigmoid(x):
+def log_sigmoid(x: TensorLike) -> jax.Array:
     """log(sigmoid(x)), without overflow.
 
     >>> log_sigmoid([-100.0])
@@ -152,7 +154,7 @@ def log_sigmoid(x):
 
 
 @nn_op()
-def softplus(x):
+def softplus(x: TensorLike) -> jax.Array:
     """log(exp(x) + 1), without overflow.
 
     >>> softplus([100.0])
@@ -162,7 +164,7 @@ def softplus(x):
 
 
 @nn_op()
-def sparse_plus(x):
+def sparse_plus(x: TensorLike) -> jax.Array:
     """0 below -1, x above 1, (x + 1)**2 / 4 between: the integral of `sparse_sigmoid`.
 
     >>> sparse_plus([-2.0, 1.0, 3.0])
@@ -172,7 +174,7 @@ def sparse_plus(x):
 
 
 @nn_op()
-def squareplus(x, b: float = 4):
+def squareplus(x: TensorLike, b: float = 4) -> jax.Array:
     """(x + sqrt(x**2 + b)) / 2, a smooth relu (Barron 2021, arXiv:2112.11687).
 
     >>> squareplus([0.0])
@@ -182,7 +184,7 @@ def squareplus(x, b: float = 4):
 
 
 @nn_op()
-def softsign(x):
+def softsign(x: TensorLike) -> jax.Array:
     """x / (|x| + 1).
 
     >>> softsign([-1.0, 1.0])
@@ -192,7 +194,7 @@ def softsign(x):
 
 
 @nn_op()
-def soft_shrink(x, threshold=0.5):
+def soft_shrink(x: TensorLike, threshold: float = 0.5) -> jax.Array:
     """x moved towards 0 by the threshold, and 0 within it.
 
     >>> soft_shrink([-1.0, 0.2, 2.0])
@@ -203,7 +205,7 @@ def soft_shrink(x, threshold=0.5):
 
 
 @nn_op()
-def hard_shrink(x, threshold=0.5):
+def hard_shrink(x: TensorLike, threshold: float = 0.5) -> jax.Array:
     """x where |x| exceeds the threshold, 0 elsewhere.
 
     >>> hard_shrink([-1.0, 0.2, 2.0])
@@ -214,7 +216,7 @@ def hard_shrink(x, threshold=0.5):
 
 
 @nn_op()
-def hard_tanh(x):
+def hard_tanh(x: TensorLike) -> jax.Array:
     """x clipped to [-1, 1].
 
     >>> hard_tanh([-3.0, 0.5, 2.0])
@@ -224,7 +226,7 @@ def hard_tanh(x):
 
 
 @nn_op()
-def tanh_shrink(x):
+def tanh_shrink(x: TensorLike) -> jax.Array:
     """x - tanh(x).
 
     >>> tanh_shrink([0.0])
@@ -235,7 +237,7 @@ def tanh_shrink(x):
 
 
 @nn_op(inputs=1)
-def threshold(x, threshold, default_value):
+def threshold(x: TensorLike, threshold: float, default_value: float) -> jax.Array:
     """x where it exceeds the threshold, `default_value` elsewhere.
 
     >>> threshold([1.0, 3.0], 2.0, -1.0)
@@ -246,7 +248,7 @@ def threshold(x, threshold, default_value):
 
 
 @nn_op()
-def glu(x, axis=-1):
+def glu(x: TensorLike, axis: int = -1) -> jax.Array:
     """a * sigmoid(b), where a and b are the two halves of x along an axis (Dauphin et al. 2016,
     arXiv:1612.08083).
 
@@ -269,7 +271,7 @@ def glu(x, axis=-1):
 
 
 @nn_op()
-def softmax(x, axis: Any = -1):
+def softmax(x: TensorLike, axis: Axis = -1) -> jax.Array:
     """exp(x) / sum(exp(x)) along an axis (int, tuple, or None for all).
 
     >>> softmax([0.0, 0.0])
@@ -288,7 +290,7 @@ def softmax(x, axis: Any = -1):
 
 
 @nn_op()
-def log_softmax(x, axis: Any = -1):
+def log_softmax(x: TensorLike, axis: Axis = -1) -> jax.Array:
     """log(softmax(x)) along an axis (int, tuple, or None for all), without overflow.
 
     >>> log_softmax([0.0, 100.0])
@@ -298,7 +300,7 @@ def log_softmax(x, axis: Any = -1):
 
 
 @nn_op()
-def sparsemax(x, axis=-1):
+def sparsemax(x: TensorLike, axis: int = -1) -> jax.Array:
     """max(x - tau, 0) with tau from the largest entries, so that small ones become 0
     (arXiv:1602.02068).
 

@@ -1,5 +1,9 @@
 """Attention with the heads on the third axis, as Keras's function has them."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -10,17 +14,18 @@ from jkeras.ops.attention_plain import padding_segments
 from jkeras.ops.kernels import on_nvidia_gpu
 from jkeras.ops.naming import nn_op
 from jkeras.ops.promotion import result_type
+from jkeras.core.weights.types import DType, Operand, Sizes, TensorLike
 
 IMPLEMENTATIONS = {None: "auto", True: "flash", False: "xla"}  # by `flash_attention`
 
 
-def _fits(shape, full):
+def _fits(shape: Sizes, full: Sizes) -> bool:
     return len(shape) == len(full) and all(
         size in (1, full_size) for size, full_size in zip(shape, full)
     )
 
 
-def _to_heads(name, x, dtype, full):
+def _to_heads(name: str, x: TensorLike | None, dtype: DType, full: Sizes) -> Any:
     """A mask or bias with fewer axes as one of four, `full` being (batch, heads, target, source).
 
     Three axes are (heads, target, source) where that fits, else (batch, heads, source), else
@@ -41,7 +46,15 @@ def _to_heads(name, x, dtype, full):
     return x
 
 
-def _attention_spec(query, key, value, bias=None, mask=None, scale=None, **options):
+def _attention_spec(
+    query: Operand,
+    key: Operand,
+    value: Operand,
+    bias: Operand | None = None,
+    mask: Operand | None = None,
+    scale: float | None = None,
+    **options: Any,
+) -> KerasTensor:
     """Sizes of query and key meet when there are values."""
     _check_axes(query, key, value)
     dtype = result_type(query.dtype, key.dtype, value.dtype)
@@ -50,16 +63,16 @@ def _attention_spec(query, key, value, bias=None, mask=None, scale=None, **optio
 
 @nn_op(inputs=6, spec=_attention_spec)
 def dot_product_attention(
-    query,
-    key,
-    value,
-    bias=None,
-    mask=None,
-    scale=None,
-    is_causal=False,
-    flash_attention=None,
-    attn_logits_soft_cap=None,
-):
+    query: TensorLike,
+    key: TensorLike,
+    value: TensorLike,
+    bias: TensorLike | None = None,
+    mask: TensorLike | None = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+    flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
+) -> jax.Array:
     """softmax(query key^T * scale + bias) value, head by head (Vaswani et al. 2017,
     arXiv:1706.03762).
 
@@ -118,7 +131,7 @@ def dot_product_attention(
     return jnp.swapaxes(y, 1, 2)
 
 
-def _check_axes(query, key, value):
+def _check_axes(query: Operand, key: Operand, value: Operand) -> None:
     if not len(query.shape) == len(key.shape) == len(value.shape) == 4:
         raise ValueError(
             "`dot_product_attention` takes inputs with four axes. Received: "
@@ -126,7 +139,7 @@ def _check_axes(query, key, value):
         )
 
 
-def _check_shapes(query, key, value):
+def _check_shapes(query: Operand, key: Operand, value: Operand) -> None:
     _check_axes(query, key, value)
     heads = query.shape[2]
     groups = key.shape[2]

@@ -1,6 +1,9 @@
 """Convolutions, their transposes, and what rearranges windows and blocks of images."""
 
+from __future__ import annotations
+
 from typing import Any
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +15,10 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops import kernels_conv
 from jkeras.ops.naming import nn_op
+from jkeras.core.weights.types import DataFormat, Function, Operand, Padding, PerAxis, TensorLike
 
 
-def per_axis(value, count):
+def per_axis(value: PerAxis, count: int) -> tuple[int, ...]:
     """A number for each spatial axis: one given number stands for all.
 
     Raises:
@@ -33,7 +37,7 @@ def per_axis(value, count):
     return tuple(value)
 
 
-def padding_type(padding):
+def padding_type(padding: Padding) -> str:
     """The padding as `lax` names it.
 
     Raises:
@@ -46,7 +50,7 @@ def padding_type(padding):
     return padding.upper()
 
 
-def dimension_numbers(ndim, data_format):
+def dimension_numbers(ndim: int, data_format: DataFormat) -> lax.ConvDimensionNumbers:
     """Which axes are batch, channels and space, for `lax`; kernels are (*space, in, out)."""
     if data_format == "channels_last":
         images = (0, ndim - 1, *range(1, ndim - 1))
@@ -56,7 +60,7 @@ def dimension_numbers(ndim, data_format):
     return lax.ConvDimensionNumbers(images, kernel, images)
 
 
-def channel_axis(data_format):
+def channel_axis(data_format: DataFormat) -> int:
     """The axis of the channels.
 
     >>> channel_axis("channels_last")
@@ -67,12 +71,14 @@ def channel_axis(data_format):
     return 1
 
 
-def count_channels(x, data_format):
+def count_channels(x: Operand, data_format: DataFormat) -> int:
     """The size of the channel axis."""
     return x.shape[channel_axis(data_format)]
 
 
-def check_channels(inputs, expected, kernel, data_format):
+def check_channels(
+    inputs: Operand, expected: int, kernel: Operand, data_format: DataFormat
+) -> None:
     """Raises ValueError where the number of channels is not what the kernel takes."""
     channels = count_channels(inputs, data_format)
     if channels != expected:
@@ -83,7 +89,7 @@ def check_channels(inputs, expected, kernel, data_format):
         )
 
 
-def check_kernel(inputs, kernel):
+def check_kernel(inputs: Operand, kernel: Operand) -> None:
     """Raises ShapeError unless the kernel has as many axes as the inputs."""
     if len(kernel.shape) != len(inputs.shape):
         raise ShapeError(
@@ -92,7 +98,7 @@ def check_kernel(inputs, kernel):
         )
 
 
-def _with_channels(function, axis):
+def _with_channels(function: Function, axis: Function | int) -> Function:
     """The place in a graph of a convolution's result; unknown channels of the inputs are those its
     kernel takes.
 
@@ -101,14 +107,20 @@ def _with_channels(function, axis):
         axis: of the kernel, that of the channels taken.
     """
 
-    def spec(inputs, kernel, *others, data_format=None, **options):
+    def spec(
+        inputs: Operand,
+        kernel: Operand,
+        *others: Operand,
+        data_format: DataFormat | None = None,
+        **options: Any,
+    ) -> KerasTensor:
         shape = list(inputs.shape)
         place = channel_axis(standardize_data_format(data_format))
         if shape[place] is None:
             shape[place] = kernel.shape[axis]
             inputs = KerasTensor(shape, inputs.dtype)
 
-        def compute(args):
+        def compute(args: Sequence[Any]) -> jax.Array:
             return function()(*args, data_format=data_format, **options)
 
         return infer(compute, (inputs, kernel, *others))
@@ -116,7 +128,13 @@ def _with_channels(function, axis):
     return spec
 
 
-def _lax_arguments(inputs, strides, padding, data_format, dilation_rate):
+def _lax_arguments(
+    inputs: jax.Array,
+    strides: PerAxis,
+    padding: Padding,
+    data_format: DataFormat,
+    dilation_rate: PerAxis,
+) -> tuple[Any, ...]:
     """(strides, padding, dilation, dimension numbers) as `lax` and `kernels` take them."""
     count = inputs.ndim - 2
     return (
@@ -129,8 +147,13 @@ def _lax_arguments(inputs, strides, padding, data_format, dilation_rate):
 
 @nn_op(spec=_with_channels(lambda: conv, -2))
 def conv(
-    inputs, kernel, strides: Any = 1, padding="valid", data_format=None, dilation_rate: Any = 1
-):
+    inputs: TensorLike,
+    kernel: TensorLike,
+    strides: PerAxis = 1,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
+    dilation_rate: Any = 1,
+) -> jax.Array:
     """Cross-correlation over 1, 2 or 3 spatial axes; grouped where the kernel takes fewer channels
     than there are.
 
@@ -169,8 +192,13 @@ def conv(
 
 @nn_op(spec=_with_channels(lambda: depthwise_conv, -2))
 def depthwise_conv(
-    inputs, kernel, strides: Any = 1, padding="valid", data_format=None, dilation_rate: Any = 1
-):
+    inputs: TensorLike,
+    kernel: TensorLike,
+    strides: PerAxis = 1,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
+    dilation_rate: Any = 1,
+) -> jax.Array:
     """A convolution of each channel on its own.
 
     Args:
@@ -188,7 +216,9 @@ def depthwise_conv(
     return kernels_conv.depthwise(inputs, kernel, *arguments)
 
 
-def _separable_spec(inputs, depthwise_kernel, pointwise_kernel, **options):
+def _separable_spec(
+    inputs: Operand, depthwise_kernel: Operand, pointwise_kernel: Operand, **options: Any
+) -> KerasTensor:
     """The result's place in a graph; the pointwise kernel has size 1 even where that is not
     known.
     """
@@ -201,14 +231,14 @@ def _separable_spec(inputs, depthwise_kernel, pointwise_kernel, **options):
 
 @nn_op(spec=_separable_spec)
 def separable_conv(
-    inputs,
-    depthwise_kernel,
-    pointwise_kernel,
-    strides: Any = 1,
-    padding="valid",
-    data_format=None,
-    dilation_rate: Any = 1,
-):
+    inputs: TensorLike,
+    depthwise_kernel: TensorLike,
+    pointwise_kernel: TensorLike,
+    strides: PerAxis = 1,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
+    dilation_rate: PerAxis = 1,
+) -> jax.Array:
     """A depthwise convolution, then one of size 1 that mixes the channels.
 
     >>> separable_conv(jnp.ones((1, 5, 2)), jnp.ones((3, 2, 4)), jnp.ones((1, 8, 6))).shape
@@ -218,7 +248,9 @@ def separable_conv(
     return conv(x, pointwise_kernel, 1, "valid", data_format, dilation_rate)
 
 
-def transposed_padding(size, stride, dilation, padding, output_padding):
+def transposed_padding(
+    size: int, stride: int, dilation: int, padding: Padding, output_padding: int | None
+) -> tuple[int, int]:
     """Zeros on both sides of a stretched input so that the output has Keras's size.
 
     That is, for the dilated kernel size k: "valid" (n - 1) * stride + max(k, stride), "same" n *
@@ -240,14 +272,14 @@ def transposed_padding(size, stride, dilation, padding, output_padding):
 
 @nn_op(spec=_with_channels(lambda: conv_transpose, -1))
 def conv_transpose(
-    inputs,
-    kernel,
-    strides: Any = 1,
-    padding="valid",
-    output_padding=None,
-    data_format=None,
-    dilation_rate: Any = 1,
-):
+    inputs: TensorLike,
+    kernel: TensorLike,
+    strides: PerAxis = 1,
+    padding: Padding = "valid",
+    output_padding: PerAxis | None = None,
+    data_format: DataFormat | None = None,
+    dilation_rate: PerAxis = 1,
+) -> jax.Array:
     """The transpose of `conv`: what its gradient does to an output.
 
     Args:
@@ -286,14 +318,20 @@ def conv_transpose(
 # ---------------------------------------------------------------- windows and blocks of images
 
 
-def check_rank(name, x, rank):
+def check_rank(name: str, x: Operand, rank: int) -> None:
     """Raises ValueError where x does not have `rank` axes."""
     if len(x.shape) != rank:
         raise ValueError(f"`{name}` takes a {rank}D tensor. Received: x.shape={tuple(x.shape)}")
 
 
 @nn_op(inputs=1)
-def unfold(x, kernel_size, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
+def unfold(
+    x: TensorLike,
+    kernel_size: PerAxis,
+    dilation: PerAxis = 1,
+    padding: PerAxis = 0,
+    stride: PerAxis = 1,
+) -> jax.Array:
     """All windows of an image, side by side: (n, c, h, w) -> (n, c * kh * kw, windows).
 
     Args:
@@ -315,13 +353,15 @@ def unfold(x, kernel_size, dilation: Any = 1, padding: Any = 0, stride: Any = 1)
     return windows.transpose(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
 
 
-def _window_places(size, kernel_size, dilation, stride):
+def _window_places(size: int, kernel_size: int, dilation: int, stride: int) -> jax.Array:
     """Where the elements of all windows lie along an axis: (windows, kernel_size)."""
     count = (size - dilation * (kernel_size - 1) - 1) // stride + 1
     return jnp.arange(count)[:, None] * stride + jnp.arange(kernel_size) * dilation
 
 
-def _folded_spec(x, output_size, kernel_size, *args, **options):
+def _folded_spec(
+    x: Operand, output_size: PerAxis, kernel_size: PerAxis, *args: Operand, **options: Any
+) -> KerasTensor:
     """The place of a folded image in a graph; how many windows there are need not be known."""
     check_rank("fold", x, 3)
     kh, kw = per_axis(kernel_size, 2)
@@ -332,7 +372,14 @@ def _folded_spec(x, output_size, kernel_size, *args, **options):
 
 
 @nn_op(inputs=1, spec=_folded_spec)
-def fold(x, output_size, kernel_size, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
+def fold(
+    x: TensorLike,
+    output_size: PerAxis,
+    kernel_size: PerAxis,
+    dilation: PerAxis = 1,
+    padding: PerAxis = 0,
+    stride: PerAxis = 1,
+) -> jax.Array:
     """The transpose of `unfold`: puts windows back at their places and adds where they overlap.
 
     >>> fold(unfold(jnp.ones((1, 1, 2, 3)), (2, 2)), (2, 3), (2, 2))[0, 0, 0]
@@ -350,7 +397,7 @@ def fold(x, output_size, kernel_size, dilation: Any = 1, padding: Any = 0, strid
         (x.shape[0], x.shape[1] // (kh * kw), *per_axis(output_size, 2)), x.dtype
     )
 
-    def windows(v):
+    def windows(v: jax.Array) -> jax.Array:
         return unfold(v, (kh, kw), dilation, padding, stride)
 
     count = jax.eval_shape(windows, image).shape[2]
@@ -363,7 +410,9 @@ def fold(x, output_size, kernel_size, dilation: Any = 1, padding: Any = 0, strid
     return jax.linear_transpose(windows, image)(x)[0]
 
 
-def _block_arguments(name, x, block_size, data_format):
+def _block_arguments(
+    name: str, x: TensorLike, block_size: int, data_format: DataFormat
+) -> tuple[jax.Array, str]:
     x = jnp.asarray(x)
     if block_size < 2:
         raise ValueError(f"`block_size` must be at least 2. Received: block_size={block_size}")
@@ -372,7 +421,9 @@ def _block_arguments(name, x, block_size, data_format):
 
 
 @nn_op(inputs=1)
-def depth_to_space(x, block_size, data_format="channels_last"):
+def depth_to_space(
+    x: TensorLike, block_size: int, data_format: DataFormat = "channels_last"
+) -> jax.Array:
     """Moves channels into blocks of pixels (pixel shuffle): (n, h, w, c) -> (n, h * b, w * b, c /
     b**2).
 
@@ -396,7 +447,9 @@ def depth_to_space(x, block_size, data_format="channels_last"):
 
 
 @nn_op(inputs=1)
-def space_to_depth(x, block_size, data_format="channels_last"):
+def space_to_depth(
+    x: TensorLike, block_size: int, data_format: DataFormat = "channels_last"
+) -> jax.Array:
     """The inverse of `depth_to_space`: (n, h, w, c) -> (n, h / b, w / b, c * b**2).
 
     >>> space_to_depth(jnp.ones((1, 4, 6, 2)), 2).shape

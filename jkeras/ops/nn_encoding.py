@@ -1,5 +1,9 @@
 """Integers as rows of zeros and ones, polar coordinates as complex numbers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -11,9 +15,13 @@ from jkeras.core.graph.op import op
 from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.names.registry import public
 from jkeras.ops.naming import nn_op, public_names
+from jkeras.core.weights.types import DType, Function, Operand, TensorLike
+
+if TYPE_CHECKING:
+    from jax.experimental.sparse import BCOO  # takes long to import
 
 
-def _sparse_one_hot(x, num_classes, axis, dtype):
+def _sparse_one_hot(x: jax.Array, num_classes: int, axis: int, dtype: DType) -> BCOO:
     """One entry for each integer, in order; 0 for an integer out of range."""
     from jax.experimental.sparse import BCOO  # takes long to import
 
@@ -31,7 +39,7 @@ def _sparse_one_hot(x, num_classes, axis, dtype):
     )
 
 
-def _sparse_multi_hot(x, num_classes, axis, dtype):
+def _sparse_multi_hot(x: jax.Array, num_classes: int, axis: int, dtype: DType) -> BCOO:
     """`_sparse_one_hot` summed over the integers of a row, then 1 for what is not 0."""
     from jkeras.ops.sparse_values import with_values, without_duplicates
 
@@ -40,12 +48,12 @@ def _sparse_multi_hot(x, num_classes, axis, dtype):
     return with_values(total, (total.data > 0).astype(dtype))
 
 
-def _encoded(function):
+def _encoded(function: Function) -> Function:
     """The place in a graph of what `function()`, an op made later, gives: tracing does not know
     sparse arrays.
     """
 
-    def spec(x, *args, sparse=False, **options):
+    def spec(x: Operand, *args: Operand, sparse: bool = False, **options: Any) -> KerasTensor:
         dense = infer(lambda x: function()(x, *args, **options), x)
         return KerasTensor(dense.shape, dense.dtype, sparse=sparse)
 
@@ -53,7 +61,13 @@ def _encoded(function):
 
 
 @nn_op(inputs=1, spec=_encoded(lambda: one_hot), resolve={"dtype": standardize_dtype})
-def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
+def one_hot(
+    x: TensorLike,
+    num_classes: int,
+    axis: int = -1,
+    dtype: DType | None = None,
+    sparse: bool = False,
+) -> jax.Array:
     """1 at the place that each integer names, 0 elsewhere; nothing but 0 for an integer out of
     range.
 
@@ -74,7 +88,13 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
 
 
 @op("keras.src.ops.nn", inputs=1, class_name="MultiHot", spec=_encoded(lambda: _multi_hot))
-def _multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False):
+def _multi_hot(
+    inputs: TensorLike,
+    num_classes: int | None = None,
+    axis: int = -1,
+    dtype: DType | None = None,
+    sparse: bool = False,
+) -> jax.Array:
     inputs = jnp.asarray(inputs).astype("int32")
     if sparse:
         return _sparse_multi_hot(inputs, num_classes, axis, standardize_dtype(dtype))
@@ -83,7 +103,14 @@ def _multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False):
 
 
 @public(*public_names("nn", "multi_hot"))
-def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwargs):
+def multi_hot(
+    inputs: TensorLike,
+    num_classes: int | None = None,
+    axis: int = -1,
+    dtype: DType | None = None,
+    sparse: bool = False,
+    **kwargs: Any,
+) -> jax.Array:
     """1 at all places that the integers of a row name, 0 elsewhere: (batch, n) -> (batch,
     num_classes).
 
@@ -104,13 +131,13 @@ def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwa
     return _multi_hot(inputs, num_classes=num_classes, axis=axis, dtype=dtype, sparse=sparse)
 
 
-def _polar_spec(abs_, angle):
+def _polar_spec(abs_: Operand, angle: Operand) -> KerasTensor:
     wide = "complex128" if "float64" in (abs_.dtype, angle.dtype) else "complex64"
     return KerasTensor(abs_.shape, wide)
 
 
 @nn_op(spec=_polar_spec)
-def polar(abs_, angle):
+def polar(abs_: TensorLike, angle: TensorLike) -> jax.Array:
     """The complex numbers of given absolute values and angles (in radians).
 
     >>> polar([2.0], [0.0])

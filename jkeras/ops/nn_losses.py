@@ -2,6 +2,10 @@
 images.
 """
 
+from __future__ import annotations
+
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -12,9 +16,10 @@ from jkeras.kernel import labels_seen
 from jkeras.core.session.settings import settings
 from jkeras.ops.kernels_extrema import place_of_largest
 from jkeras.ops.naming import nn_op
+from jkeras.core.weights.types import Operand, Structure, TensorLike
 
 
-def _same_shape(target, output):
+def _same_shape(target: Operand, output: Operand) -> None:
     if target.shape != output.shape:
         raise ValueError(
             "Arguments `target` and `output` must have the same shape. Received: "
@@ -22,11 +27,11 @@ def _same_shape(target, output):
         )
 
 
-def _clip_probabilities(p):
+def _clip_probabilities(p: jax.Array) -> jax.Array:
     return jnp.clip(p, settings.epsilon, 1.0 - settings.epsilon)
 
 
-def _log_probabilities(output, from_logits, axis):
+def _log_probabilities(output: jax.Array, from_logits: bool, axis: int) -> jax.Array:
     if from_logits:
         return jax.nn.log_softmax(output, axis=axis)
     probabilities = output / jnp.sum(output, axis, keepdims=True)
@@ -34,7 +39,9 @@ def _log_probabilities(output, from_logits, axis):
 
 
 @nn_op()
-def binary_crossentropy(target, output, from_logits=False):
+def binary_crossentropy(
+    target: TensorLike, output: TensorLike, from_logits: bool = False
+) -> jax.Array:
     """-target * log(p) - (1 - target) * log(1 - p) for each element.
 
     Args:
@@ -55,7 +62,9 @@ def binary_crossentropy(target, output, from_logits=False):
 
 
 @nn_op()
-def categorical_crossentropy(target, output, from_logits=False, axis=-1):
+def categorical_crossentropy(
+    target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1
+) -> jax.Array:
     """-sum(target * log(p)) along the axis of the classes; p is scaled to the sum 1 first.
 
     Raises:
@@ -75,7 +84,9 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
 
 
 @nn_op()
-def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
+def sparse_categorical_crossentropy(
+    target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1
+) -> jax.Array:
     """-log(p[target]): `categorical_crossentropy` with the number of the true class as target.
 
     Args:
@@ -110,14 +121,26 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
 # ---------------------------------------------------------------- CTC
 
 
-def _ctc_loss_spec(target, output, target_length, output_length, mask_index=0):
+def _ctc_loss_spec(
+    target: Operand,
+    output: Operand,
+    target_length: Operand,
+    output_length: Operand,
+    mask_index: int = 0,
+) -> KerasTensor:
     """One number for each row, whatever else the shapes are."""
     is_wide = standardize_dtype(output.dtype) == "float64"
     return KerasTensor(target.shape[:1], "float64" if is_wide else "float32")
 
 
 @nn_op(class_name="CTCLoss", spec=_ctc_loss_spec)
-def ctc_loss(target, output, target_length, output_length, mask_index=0):
+def ctc_loss(
+    target: TensorLike,
+    output: TensorLike,
+    target_length: TensorLike,
+    output_length: TensorLike,
+    mask_index: int = 0,
+) -> jax.Array:
     """-log P(target | output), summed over all alignments (Graves et al. 2006).
 
     Args:
@@ -137,7 +160,7 @@ def ctc_loss(target, output, target_length, output_length, mask_index=0):
     output = jnp.asarray(output)
     output = output.astype(jnp.promote_types(output.dtype, "float32"))
 
-    def padding(lengths, size):  # 1.0 behind the end of each row
+    def padding(lengths: jax.Array, size: int) -> jax.Array:  # 1.0 behind the end of each row
         ends = jnp.asarray(lengths, "int32")[:, None]
         return (jnp.arange(size) >= ends).astype(output.dtype)
 
@@ -152,14 +175,14 @@ def ctc_loss(target, output, target_length, output_length, mask_index=0):
 
 @nn_op(class_name="CTCDecode")
 def ctc_decode(
-    inputs,
-    sequence_lengths,
-    strategy="greedy",
-    beam_width=100,
-    top_paths=1,
-    merge_repeated=True,
-    mask_index=0,
-):
+    inputs: TensorLike,
+    sequence_lengths: TensorLike,
+    strategy: Literal["greedy", "beam_search"] = "greedy",
+    beam_width: int = 100,
+    top_paths: int = 1,
+    merge_repeated: bool = True,
+    mask_index: int = 0,
+) -> tuple[jax.Array, jax.Array]:
     """The most likely label sequences for CTC outputs.
 
     Args:
@@ -186,13 +209,15 @@ def ctc_decode(
     if strategy != "beam_search":
         raise ValueError(f"Invalid strategy {strategy!r}. Expected 'greedy' or 'beam_search'.")
 
-    def search(logits, length):
+    def search(logits: jax.Array, length: jax.Array) -> tuple[jax.Array, jax.Array]:
         return _beam_search(logits, length, beam_width, top_paths, mask_index)
 
     return jax.vmap(search, out_axes=(1, 0))(inputs, lengths)
 
 
-def _greedy_search(inputs, lengths, merge_repeated, blank):
+def _greedy_search(
+    inputs: jax.Array, lengths: jax.Array, merge_repeated: bool, blank: int
+) -> tuple[jax.Array, jax.Array]:
     ended = jnp.arange(inputs.shape[1]) >= lengths[:, None]  # (batch, time)
     labels = jnp.where(ended, blank, place_of_largest(inputs))
     largest = jnp.where(ended, 0.0, jnp.max(inputs, axis=-1))
@@ -205,7 +230,9 @@ def _greedy_search(inputs, lengths, merge_repeated, blank):
     return labels[None].astype("int32"), scores
 
 
-def _beam_search(logits, length, width, top_paths, blank):
+def _beam_search(
+    logits: jax.Array, length: jax.Array, width: int, top_paths: int, blank: int
+) -> tuple[jax.Array, jax.Array]:
     """Prefix beam search over one sequence, (time, classes).
 
     A beam is a prefix with two log-probabilities: of all alignments that end in its last label, and
@@ -214,7 +241,7 @@ def _beam_search(logits, length, width, top_paths, blank):
     time, classes = logits.shape
     log_p = jax.nn.log_softmax(logits)
 
-    def merge(prefixes, scores):
+    def merge(prefixes: jax.Array, scores: jax.Array) -> jax.Array:
         """Equal prefixes become one, at the place of the first; the others get the probability
         0.
         """
@@ -230,12 +257,12 @@ def _beam_search(logits, length, width, top_paths, blank):
         sums = jnp.log(jax.ops.segment_sum(shares, groups, len(prefixes))) + largest
         return jnp.where(is_first[:, None], sums[groups], -jnp.inf)
 
-    def best(prefixes, scores, count):
+    def best(prefixes: jax.Array, scores: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
         total = jnp.logaddexp(scores[:, 0], scores[:, 1])
         chosen = jnp.lexsort((jnp.arange(len(total)), -total))[:count]
         return prefixes[chosen], scores[chosen]
 
-    def step(state, now):
+    def step(state: Structure, now: Structure) -> tuple[Structure, None]:
         # (width, time), (width,), (width, 2): ends in label, ends in blank
         prefixes, lengths, scores = state
         x, active = now
@@ -270,7 +297,7 @@ def _beam_search(logits, length, width, top_paths, blank):
 # ---------------------------------------------------------------- images
 
 
-def _psnr_spec(x1, x2, max_val):
+def _psnr_spec(x1: Operand, x2: Operand, max_val: float) -> KerasTensor:
     """Whether the shapes agree is looked at when there are numbers."""
     shapes = [jax.ShapeDtypeStruct((), standardize_dtype(x.dtype)) for x in (x1, x2)]
     one = jax.eval_shape(lambda x1, x2: psnr(x1, x2, max_val), *shapes)
@@ -278,7 +305,7 @@ def _psnr_spec(x1, x2, max_val):
 
 
 @nn_op(inputs=2, class_name="PSNR", spec=_psnr_spec)
-def psnr(x1, x2, max_val):
+def psnr(x1: TensorLike, x2: TensorLike, max_val: float) -> jax.Array:
     """The peak signal-to-noise ratio 20 log10(max_val) - 10 log10(mean((x1 - x2)**2)), in decibels.
 
     Raises:

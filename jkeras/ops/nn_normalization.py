@@ -1,8 +1,11 @@
 """Moments and the normalizations built on them."""
 
+from __future__ import annotations
+
 import warnings
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -14,10 +17,13 @@ from jkeras.core.session.settings import settings
 from jkeras.ops import linalg
 from jkeras.ops.naming import nn_op, public_names
 from jkeras.ops.promotion import as_axes, in_float32
+from jkeras.core.weights.types import Axis, Operand, TensorLike
 
 
 @nn_op(inputs=1)
-def moments(x, axes, keepdims=False, synchronized=False):
+def moments(
+    x: TensorLike, axes: Axis, keepdims: bool = False, synchronized: bool = False
+) -> tuple[jax.Array, jax.Array]:
     """Mean and variance over some axes; half precision is summed in float32 and clipped to
     float16's range.
 
@@ -39,18 +45,18 @@ def moments(x, axes, keepdims=False, synchronized=False):
     return tuple(jnp.clip(v, -limit, limit).astype(x.dtype) for v in results)
 
 
-def _moments(x, axes, keepdims):
+def _moments(x: jax.Array, axes: Axis, keepdims: bool) -> tuple[jax.Array, jax.Array]:
     return jnp.mean(x, axes, keepdims=keepdims), jnp.var(x, axes, keepdims=keepdims)
 
 
-def _or_default(epsilon):
+def _or_default(epsilon: float | None) -> float:
     """The given epsilon, for None that of the settings."""
     if epsilon is None:
         return settings.epsilon
     return epsilon
 
 
-def _as_x(x, *args, **kwargs):
+def _as_x(x: Operand, *args: Any, **kwargs: Any) -> KerasTensor:
     """The result's place in a graph: shape and dtype of x, whatever is not known of the other
     arguments.
     """
@@ -58,7 +64,15 @@ def _as_x(x, *args, **kwargs):
 
 
 @op("keras.src.ops.nn", inputs=5, class_name="BatchNorm")
-def _batch_normalization(x, mean, variance, offset=None, scale=None, axis=-1, epsilon=1e-3):
+def _batch_normalization(
+    x: TensorLike,
+    mean: TensorLike,
+    variance: TensorLike,
+    offset: TensorLike | None = None,
+    scale: TensorLike | None = None,
+    axis: int = -1,
+    epsilon: float = 1e-3,
+) -> jax.Array:
     x = jnp.asarray(x)
     size = x.shape[axis]
     for name, v in {"mean": mean, "variance": variance, "offset": offset, "scale": scale}.items():
@@ -79,7 +93,15 @@ def _batch_normalization(x, mean, variance, offset=None, scale=None, axis=-1, ep
 
 
 @public(*public_names("nn", "batch_normalization"))
-def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
+def batch_normalization(
+    x: TensorLike,
+    mean: TensorLike,
+    variance: TensorLike,
+    axis: int,
+    offset: TensorLike | None = None,
+    scale: TensorLike | None = None,
+    epsilon: float = 1e-3,
+) -> jax.Array:
     """(x - mean) / sqrt(variance + epsilon) * scale + offset, each a vector along one axis.
 
     >>> batch_normalization(jnp.ones((2, 1)), jnp.ones(1), jnp.ones(1), axis=-1)
@@ -89,7 +111,7 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
     return _batch_normalization(x, mean, variance, offset, scale, axis=axis, epsilon=epsilon)
 
 
-def _axis_of(x, axis):
+def _axis_of(x: Operand, axis: Axis) -> int:
     """The number, from 0 on, of an axis that x has."""
     if not -x.ndim <= axis < x.ndim:
         raise AxisError(explain("ops.layer_normalization", f"an axis of {x.ndim}", f"axis={axis}"))
@@ -97,7 +119,14 @@ def _axis_of(x, axis):
 
 
 @op("keras.src.ops.nn", inputs=3, class_name="LayerNorm", spec=_as_x)
-def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
+def _layer_normalization(
+    x: TensorLike,
+    gamma: TensorLike | None = None,
+    beta: TensorLike | None = None,
+    axis: Axis = -1,
+    epsilon: float | None = None,
+    rms_scaling: bool = False,
+) -> jax.Array:
     x = jnp.asarray(x)
     if not x.ndim:
         raise ShapeError(
@@ -110,7 +139,7 @@ def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sc
         axis = (axis,)
     axes = tuple(sorted([_axis_of(x, a) for a in axis]))
 
-    def weight(v):
+    def weight(v: jax.Array) -> jax.Array:
         v = jnp.asarray(v, wide)
         if v.ndim == x.ndim or axes == (x.ndim - 1,):
             return v  # broadcasts as it is
@@ -129,7 +158,14 @@ def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sc
 
 
 @public(*public_names("nn", "layer_normalization"))
-def layer_normalization(x, gamma=None, beta=None, axis: Any = -1, epsilon=None, **kwargs):
+def layer_normalization(
+    x: TensorLike,
+    gamma: TensorLike | None = None,
+    beta: TensorLike | None = None,
+    axis: Axis = -1,
+    epsilon: float | None = None,
+    **kwargs: Any,
+) -> jax.Array:
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta over the given axes (Ba et al. 2016,
     arXiv:1607.06450).
 
@@ -153,7 +189,9 @@ def layer_normalization(x, gamma=None, beta=None, axis: Any = -1, epsilon=None, 
 
 
 @nn_op(inputs=2, class_name="RMSNorm", spec=_as_x)
-def rms_normalization(x, scale=None, axis: Any = -1, epsilon=None):
+def rms_normalization(
+    x: TensorLike, scale: TensorLike | None = None, axis: Axis = -1, epsilon: float | None = None
+) -> jax.Array:
     """x / sqrt(mean(x**2) + epsilon) * scale (Zhang and Sennrich 2019, arXiv:1910.07467).
 
     Computed in float32 at least, returned in x's dtype.
@@ -172,7 +210,7 @@ def rms_normalization(x, scale=None, axis: Any = -1, epsilon=None):
     return x.astype(dtype)
 
 
-def inverse_norm(square, epsilon):
+def inverse_norm(square: jax.Array, epsilon: float) -> jax.Array:
     """1 / sqrt(square), at most 1 / epsilon, with a gradient that is a number at 0 too.
 
     >>> print(inverse_norm(jnp.array([4.0, 0.0]), 0.5))
@@ -184,7 +222,9 @@ def inverse_norm(square, epsilon):
 
 
 @nn_op(inputs=1)
-def normalize(x, axis: Any = -1, order: float = 2, epsilon=None):
+def normalize(
+    x: TensorLike, axis: Axis = -1, order: float = 2, epsilon: float | None = None
+) -> jax.Array:
     """x divided by its norm along an axis; a norm below epsilon counts as epsilon.
 
     Raises:
@@ -198,7 +238,7 @@ def normalize(x, axis: Any = -1, order: float = 2, epsilon=None):
     x = jnp.atleast_1d(jnp.asarray(x))
     epsilon = _or_default(epsilon)
 
-    def normalized(x):
+    def normalized(x: jax.Array) -> jax.Array:
         if order == 2:
             square = jnp.sum(jnp.square(x), axis=axis, keepdims=True)
             return x * inverse_norm(square, epsilon)

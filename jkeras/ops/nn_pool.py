@@ -1,7 +1,11 @@
 """Pooling: the maximum or mean of windows, of a given size or of a given number."""
 
-import math
+from __future__ import annotations
 
+import math
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -12,9 +16,10 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops import kernels
 from jkeras.ops.naming import nn_op
 from jkeras.ops.nn_conv import per_axis
+from jkeras.core.weights.types import Axis, DataFormat, Function, Padding, PerAxis, TensorLike
 
 
-def _window(value, ndim, data_format):
+def _window(value: PerAxis, ndim: int, data_format: DataFormat) -> tuple[int, ...]:
     """A window or stride over all axes: 1 for batch and channels."""
     spatial = per_axis(value, ndim - 2)
     if data_format == "channels_last":
@@ -22,7 +27,13 @@ def _window(value, ndim, data_format):
     return (1, 1, *spatial)
 
 
-def _pool_arguments(inputs, pool_size, strides, padding, data_format):
+def _pool_arguments(
+    inputs: jax.Array,
+    pool_size: PerAxis,
+    strides: PerAxis | None,
+    padding: Padding,
+    data_format: DataFormat | None,
+) -> tuple[Any, ...]:
     """(window, strides, padding) as `lax.reduce_window` takes them."""
     data_format = standardize_data_format(data_format)
     padding = padding.lower()
@@ -46,7 +57,13 @@ def _pool_arguments(inputs, pool_size, strides, padding, data_format):
 
 
 @nn_op(inputs=1)
-def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+def max_pool(
+    inputs: TensorLike,
+    pool_size: PerAxis,
+    strides: PerAxis | None = None,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """The maximum of each window.
 
     Args:
@@ -63,7 +80,13 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
 
 
 @nn_op(inputs=1)
-def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+def average_pool(
+    inputs: TensorLike,
+    pool_size: PerAxis,
+    strides: PerAxis | None = None,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
+) -> jax.Array:
     """The mean of each window; with "same" padding, of the elements that are really there.
 
     >>> average_pool(jnp.arange(5.0).reshape(1, 5, 1), 2, padding="same")[0, :, 0]
@@ -79,7 +102,13 @@ def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=N
     return sums / lax.reduce_window(ones, 0.0, lax.add, window, strides, padding)
 
 
-def _adaptive_pool(name, inputs, output_size, data_format, reduce_windows):
+def _adaptive_pool(
+    name: str,
+    inputs: jax.Array,
+    output_size: PerAxis,
+    data_format: DataFormat | None,
+    reduce_windows: Function,
+) -> jax.Array:
     """Reduces one spatial axis after the other to `output_size` windows from floor(i n / k) to
     ceil((i + 1) n / k).
     """
@@ -106,21 +135,25 @@ def _adaptive_pool(name, inputs, output_size, data_format, reduce_windows):
 
 
 @nn_op(inputs=1)
-def adaptive_average_pool(inputs, output_size, data_format=None):
+def adaptive_average_pool(
+    inputs: TensorLike, output_size: PerAxis, data_format: DataFormat | None = None
+) -> jax.Array:
     """The means of `output_size` windows that cover each spatial axis evenly.
 
     >>> adaptive_average_pool(jnp.arange(5.0).reshape(1, 5, 1), 2)[0, :, 0]
     Array([1., 3.], dtype=float32)
     """
 
-    def means(x, axis, inside):
+    def means(x: jax.Array, axis: Axis, inside: np.ndarray) -> jax.Array:
         return jnp.sum(x, axis, where=inside) / inside.sum(1).astype(x.dtype)
 
     return _adaptive_pool("adaptive_average_pool", inputs, output_size, data_format, means)
 
 
 @nn_op(inputs=1)
-def adaptive_max_pool(inputs, output_size, data_format=None):
+def adaptive_max_pool(
+    inputs: TensorLike, output_size: PerAxis, data_format: DataFormat | None = None
+) -> jax.Array:
     """The maxima of `output_size` windows that cover each spatial axis evenly.
 
     >>> adaptive_max_pool(jnp.arange(5.0).reshape(1, 5, 1), 2)[0, :, 0]
@@ -128,7 +161,7 @@ def adaptive_max_pool(inputs, output_size, data_format=None):
     """
 
     # by place: the gradient goes to the first of equal elements, as in `max_pool`
-    def maxima(x, axis, inside):
+    def maxima(x: jax.Array, axis: Axis, inside: np.ndarray) -> jax.Array:
         places = jnp.argmax(x, axis, keepdims=True)
         return jnp.take_along_axis(x, places, axis).squeeze(axis)
 

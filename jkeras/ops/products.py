@@ -1,7 +1,11 @@
 """Products of arrays: matrices, tensors, einsum."""
 
-from typing import Any
+from __future__ import annotations
 
+from typing import Any
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
@@ -19,6 +23,7 @@ from jkeras.ops.promotion import (
     sized,
     tensor,
 )
+from jkeras.core.weights.types import Axis, Function, Number, Operand, TensorLike
 
 
 INT8 = jnp.dtype("int8")
@@ -26,14 +31,14 @@ INT8 = jnp.dtype("int8")
 # ---------------------------------------------------------------- symbolic shapes
 
 
-def _contraction(function, pairs, strict=True):
+def _contraction(function: Function, pairs: Function, strict: bool = True) -> Function:
     """The spec of a sum over pairs of axes; an unknown size is taken from its partner.
 
     Args:
         strict: they must agree; else that is looked at when there are numbers.
     """
 
-    def spec(x1, x2, **config):
+    def spec(x1: Operand, x2: Operand, **config: Any) -> KerasTensor:
         left = list(shape_of(x1))
         right = list(shape_of(x2))
         for i, j in pairs(len(left), len(right), **config):
@@ -56,19 +61,19 @@ def _contraction(function, pairs, strict=True):
     return spec
 
 
-def _last_and_last_but_one(n1, n2):
+def _last_and_last_but_one(n1: int, n2: int) -> list[tuple[int, int]]:
     if not n1 or not n2:
         return []
     return [(-1, -min(2, n2))]
 
 
-def _last_and_last(n1, n2):
+def _last_and_last(n1: int, n2: int) -> list[tuple[int, int]]:
     if not n1 or not n2:
         return []
     return [(-1, -1)]
 
 
-def _matmul_spec(x1, x2):
+def _matmul_spec(x1: Operand, x2: Operand) -> KerasTensor:
     """Batch axes broadcast, also where one is unknown."""
     left = shape_of(x1)
     right = shape_of(x2)
@@ -77,7 +82,7 @@ def _matmul_spec(x1, x2):
     return KerasTensor((*broadcast_shapes(left[:-2], right[:-2]), *core.shape), core.dtype)
 
 
-def _tensordot_pairs(n1, n2, axes=2):
+def _tensordot_pairs(n1: int, n2: int, axes: int | Sequence[Axis] = 2) -> list[tuple[int, int]]:
     if isinstance(axes, int):
         if axes > min(n1, n2):
             return []
@@ -90,7 +95,14 @@ def _tensordot_pairs(n1, n2, axes=2):
     return zip(left, right)
 
 
-def _cross_spec(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
+def _cross_spec(
+    x1: Operand,
+    x2: Operand,
+    axisa: int = -1,
+    axisb: int = -1,
+    axisc: int = -1,
+    axis: int | None = None,
+) -> KerasTensor:
     if axis is not None:
         axisa = axisb = axisc = axis
     left = list(shape_of(x1))
@@ -103,12 +115,12 @@ def _cross_spec(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     return infer(lambda vectors: _cross(*vectors, axisc), (x1, x2))
 
 
-def _einsum_spec(*operands, subscripts):
+def _einsum_spec(*operands: Operand, subscripts: str) -> KerasTensor:
     operands = _with_known_sizes(list(operands), subscripts)
     return infer(lambda operands: _sum_products(subscripts, operands), operands)
 
 
-def _with_known_sizes(operands, subscripts):
+def _with_known_sizes(operands: Sequence[Operand], subscripts: str) -> list[Any]:
     """The operands, where a size is not known with that of another axis of the same letter. Within
     one operand the first counts: whether they agree is looked at when there are numbers.
     """
@@ -130,14 +142,16 @@ def _with_known_sizes(operands, subscripts):
 # ---------------------------------------------------------------- products of two
 
 
-def _product(name, compute, doc, example, shown, spec=None):
-    def function(x1, x2):
+def _product(
+    name: str, compute: Function, doc: str, example: str, shown: str, spec: Function | None = None
+) -> Function:
+    def function(x1: TensorLike, x2: TensorLike) -> jax.Array:
         return compute(operand(x1), operand(x2))
 
     return numpy_op(spec=spec)(describe(function, name, __name__, doc, example, shown))
 
 
-def _accumulator(*arrays):
+def _accumulator(*arrays: jax.Array) -> str | None:
     """int8 products are summed in int32, for which hardware has instructions; otherwise jnp
     decides.
     """
@@ -146,7 +160,7 @@ def _accumulator(*arrays):
     return None
 
 
-def _matmul(x1, x2):
+def _matmul(x1: TensorLike, x2: TensorLike) -> jax.Array:
     x1 = tensor(x1)
     x2 = tensor(x2)
     return jnp.matmul(x1, x2, preferred_element_type=_accumulator(x1, x2))
@@ -190,7 +204,7 @@ kron = _product(
 
 
 @numpy_op(inputs=2, spec=_contraction(jnp.tensordot, _tensordot_pairs, strict=False))
-def tensordot(x1, x2, axes: Any = 2):
+def tensordot(x1: TensorLike, x2: TensorLike, axes: int | Sequence[Axis] = 2) -> jax.Array:
     """Sum of products over chosen axes of both.
 
     Args:
@@ -203,7 +217,14 @@ def tensordot(x1, x2, axes: Any = 2):
 
 
 @numpy_op(inputs=2, spec=_cross_spec)
-def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
+def cross(
+    x1: TensorLike,
+    x2: TensorLike,
+    axisa: int = -1,
+    axisb: int = -1,
+    axisc: int = -1,
+    axis: int | None = None,
+) -> jax.Array:
     """Cross product of vectors with 2 or 3 components.
 
     Args:
@@ -218,7 +239,7 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     return _cross(jnp.moveaxis(tensor(x1), axisa, -1), jnp.moveaxis(tensor(x2), axisb, -1), axisc)
 
 
-def _cross(x1, x2, axisc):
+def _cross(x1: jax.Array, x2: jax.Array, axisc: int) -> jax.Array:
     """The cross product of vectors along the last axes; `jnp.cross` itself takes vectors in the
     plane up to JAX 0.11 alone.
     """
@@ -233,26 +254,28 @@ def _cross(x1, x2, axisc):
     return jnp.cross(_in_space(x1), _in_space(x2), axisc=axisc)
 
 
-def _in_space(x):
+def _in_space(x: jax.Array) -> jax.Array:
     """Vectors with a third component, 0 where they have two."""
     if x.shape[-1] == 3:
         return x
     return jnp.concatenate([x, jnp.zeros_like(x[..., :1])], axis=-1)
 
 
-def _sum_products(subscripts, operands, **options):
+def _sum_products(
+    subscripts: str, operands: Sequence[jax.Array | Number], **options: Any
+) -> jax.Array:
     operands = [tensor(x) for x in operands]
     accumulator = _accumulator(*operands)
     return jnp.einsum(subscripts, *operands, preferred_element_type=accumulator, **options)
 
 
 @numpy_op(class_name="Einsum", public_names=False, spec=_einsum_spec)
-def _einsum(*operands, subscripts):
+def _einsum(*operands: TensorLike, subscripts: str) -> jax.Array:
     return _sum_products(subscripts, operands)
 
 
 @public(*both_names("einsum"))
-def einsum(subscripts, *operands, **kwargs):
+def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> jax.Array:
     """Sums of products in Einstein's notation.
 
     Args:
@@ -268,7 +291,7 @@ def einsum(subscripts, *operands, **kwargs):
 
 
 @numpy_op()
-def slogdet(x):
+def slogdet(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     """Sign and logarithm of the absolute determinant of square matrices.
 
     >>> sign, log = slogdet([[1.0, 0.0], [0.0, 1.0]])

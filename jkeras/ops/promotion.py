@@ -6,8 +6,12 @@ with two arrays is therefore already right; the rules here are the ones where Ke
 although the inputs are integers.
 """
 
+from __future__ import annotations
+
 import functools
 import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +23,24 @@ from jkeras.core.graph.op import op
 from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.names.registry import Thing, public
 from jkeras.core.session.settings import settings
+from jkeras.core.graph.sparse import SparseForm
+from jkeras.core.weights.types import (
+    Axis,
+    DType,
+    Function,
+    Number,
+    Operand,
+    PartialShape,
+    Sizes,
+    TensorLike,
+)
 
 MODULE = "keras.src.ops.numpy"
 BITS_32 = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
 
 
 @public("keras.backend.result_type")
-def result_type(*dtypes):
+def result_type(*dtypes: DType | None) -> str:
     """The dtype that values of these dtypes are computed in together.
 
     Args:
@@ -51,12 +66,12 @@ def result_type(*dtypes):
     return _in_32_bits(result)
 
 
-def _by_default(kind):
+def _by_default(kind: str) -> str:
     """The type of Python numbers, in the default precision: no array says another."""
     return f"{kind}{settings.floatx[-2:]}"
 
 
-def _check_no_float8(names, dtypes):
+def _check_no_float8(names: Sequence[str], dtypes: Sequence[DType | None]) -> None:
     if any(name.startswith("float8") for name in names):
         raise ValueError(
             "There is no implicit conversion from float8 types to others; cast the values first. "
@@ -64,21 +79,21 @@ def _check_no_float8(names, dtypes):
         )
 
 
-def _in_32_bits(name):
+def _in_32_bits(name: str) -> str:
     return BITS_32.get(name, name)
 
 
-def _is_python_type(dtype):
+def _is_python_type(dtype: DType | None) -> bool:
     """Whether it is `int` or `float` itself, to which numpy's dtypes compare equal."""
     return dtype is int or dtype is float
 
 
-def _have_no_common_integer(names):
+def _have_no_common_integer(names: Sequence[str]) -> bool:
     """Whether no integer type holds the numbers of all these types."""
     return "uint64" in names and any(name.startswith("int") for name in names)
 
 
-def tensor(x):
+def tensor(x: TensorLike) -> jax.Array:
     """x as an array of JAX. A Python number stays weakly typed, so it will not widen what it meets.
 
     >>> tensor([1, 2]).dtype
@@ -90,12 +105,12 @@ def tensor(x):
 
 
 @functools.cache  # asked at every call of an op
-def is_integer(dtype):
+def is_integer(dtype: DType) -> bool:
     """Whether a dtype is an integer type or bool."""
     return not jnp.issubdtype(dtype, jnp.inexact)
 
 
-def operand(x):
+def operand(x: TensorLike) -> jax.Array | Number:
     """x as something jnp computes with: arrays and Python numbers as they are, all else as an
     array.
     """
@@ -104,7 +119,7 @@ def operand(x):
     return jnp.asarray(x)
 
 
-def to_float(x):
+def to_float(x: TensorLike) -> jax.Array:
     """x as an array of a float (or complex) type: integers and booleans in the default float type.
 
     >>> to_float([1, 2]).dtype, to_float(jnp.ones(2, "bfloat16")).dtype
@@ -116,7 +131,7 @@ def to_float(x):
     return x
 
 
-def in_float32(function, x):
+def in_float32(function: Function, x: jax.Array) -> jax.Array:
     """`function(x)`, of x's dtype but computed in float32 where that is half precision, whose sums
     overflow.
 
@@ -128,21 +143,21 @@ def in_float32(function, x):
     return function(x)
 
 
-def to_floats(*xs):
+def to_floats(*xs: TensorLike) -> list[jax.Array]:
     """Arrays in their common float type."""
     xs = [tensor(x) for x in xs]
     dtype = result_type(*(x.dtype for x in xs), float)
     return [x.astype(dtype) for x in xs]
 
 
-def optional_dtype(dtype):
+def optional_dtype(dtype: DType | None) -> str | None:
     """The name of a dtype, checked; None stays."""
     if dtype is None:
         return None
     return standardize_dtype(dtype)
 
 
-def as_axes(axis):
+def as_axes(axis: Axis | None) -> Axis | None:
     """An `axis` argument as jnp takes it: a list, which configs of files have, as a tuple.
 
     >>> as_axes([0, 1]), as_axes(-1), as_axes(None)
@@ -156,12 +171,12 @@ def as_axes(axis):
 # ---------------------------------------------------------------- how ops are declared
 
 
-def both_names(name):
+def both_names(name: str) -> tuple[str, str]:
     """The public names of a function of `keras.ops` that is also in `keras.ops.numpy`."""
     return f"keras.ops.{name}", f"keras.ops.numpy.{name}"
 
 
-def sparse_form(name):
+def sparse_form(name: str) -> SparseForm | None:
     """What an op does with sparse arrays, by its function's name; None: none of the ops that take
     them.
     """
@@ -170,7 +185,13 @@ def sparse_form(name):
     return forms.FORMS.get(name.removeprefix("_"))
 
 
-def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=True):
+def numpy_op(
+    inputs: int | None = None,
+    class_name: str | None = None,
+    spec: Function | None = None,
+    keywords: Sequence[str] = (),
+    public_names: bool = True,
+) -> Callable[[Thing], Thing]:
     """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.graph.op.op`."""
 
     def decorate(function: Thing) -> Thing:
@@ -190,7 +211,7 @@ def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=
     return decorate
 
 
-def describe(function: Thing, name, module, doc, example, shown) -> Thing:
+def describe(function: Thing, name: str, module: str, doc: str, example: str, shown: str) -> Thing:
     """Gives a function made from a table row its name, place and docstring with an example."""
     function.__name__ = function.__qualname__ = name
     function.__module__ = module
@@ -201,14 +222,14 @@ def describe(function: Thing, name, module, doc, example, shown) -> Thing:
 # ---------------------------------------------------------------- symbolic shapes
 
 
-def shape_of(x):
+def shape_of(x: Operand) -> Sizes:
     """The shape of an array, KerasTensor, number or list; None for sizes not known."""
     if hasattr(x, "shape"):
         return tuple(x.shape)
     return np.shape(x)
 
 
-def known_size(size, partner):
+def known_size(size: int | None, partner: int | None) -> int | None:
     """A size of an axis; where it is not known, that of the axis that it must agree with.
 
     >>> known_size(None, 3), known_size(2, None)
@@ -219,7 +240,7 @@ def known_size(size, partner):
     return size
 
 
-def broadcast_shapes(*shapes):
+def broadcast_shapes(*shapes: PartialShape) -> tuple[int | None, ...]:
     """The shape that arrays of these shapes have together; an unknown size yields to a known one.
 
     >>> broadcast_shapes((None, 1), (4,)), broadcast_shapes((None,), (3,))
@@ -243,7 +264,7 @@ def broadcast_shapes(*shapes):
     return tuple(sizes)
 
 
-def sized(x, shape):
+def sized(x: Operand, shape: PartialShape) -> Operand:
     """A stand-in for x with another shape: what dtype inference needs."""
     if isinstance(x, KerasTensor):
         return KerasTensor(shape, x.dtype)
@@ -252,10 +273,10 @@ def sized(x, shape):
     return jnp.zeros(shape, tensor(x).dtype)
 
 
-def broadcasting(function):
+def broadcasting(function: Function) -> Function:
     """The spec of an op that broadcasts its arguments; its dtype is that of the op on scalars."""
 
-    def spec(*args, **config):
+    def spec(*args: Operand, **config: Any) -> KerasTensor:
         shape = broadcast_shapes(*(shape_of(a) for a in args if a is not None))
         scalars = tuple(map(_as_scalar, args))
         return KerasTensor(shape, infer(lambda args: function(*args, **config), scalars).dtype)
@@ -263,21 +284,21 @@ def broadcasting(function):
     return spec
 
 
-def promoting(*more):
+def promoting(*more: DType) -> Function:
     """The spec of an op that broadcasts its arguments to their common dtype, and that of `more`.
 
     Nothing is traced: as in Keras, whether the op is for such dtypes is looked at when there are
     values.
     """
 
-    def spec(*args):
+    def spec(*args: Operand) -> KerasTensor:
         shape = broadcast_shapes(*map(shape_of, args))
         return KerasTensor(shape, result_type(*map(_dtype_of, args), *more))
 
     return spec
 
 
-def _dtype_of(x):
+def _dtype_of(x: Operand) -> DType:
     """The dtype of an array, KerasTensor or list; the type of a Python number."""
     if hasattr(x, "dtype"):
         return x.dtype
@@ -286,7 +307,7 @@ def _dtype_of(x):
     return tensor(x).dtype
 
 
-def _as_scalar(x):
+def _as_scalar(x: Operand | None) -> Operand | None:
     """A stand-in for x without axes; None stays."""
     if x is None:
         return None

@@ -1,6 +1,9 @@
 """The loop of recurrent layers: one pure step over a time axis, with masks."""
 
+from __future__ import annotations
+
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,21 +12,23 @@ from jax import lax
 
 from jkeras.ops.kernels import for_onnx, inside_loop, on_cpu
 from jkeras.ops.recurrent_split import pays_split, run_split
+from jkeras.ops.recurrent_split import Split
+from jkeras.core.weights.types import Function, Structure
 
 
 def scan(
-    step,
-    inputs,
-    states,
+    step: Function,
+    inputs: jax.Array,
+    states: Structure,
     *,
-    project=None,
-    mask=None,
-    go_backwards=False,
-    unroll=False,
-    zero_output_for_mask=False,
-    hoist=None,
-    split=None,
-):
+    project: Function | None = None,
+    mask: jax.Array | None = None,
+    go_backwards: bool = False,
+    unroll: bool = False,
+    zero_output_for_mask: bool = False,
+    hoist: Function | None = None,
+    split: Split | None = None,
+) -> tuple[jax.Array, Structure]:
     """Runs `step` along the leading axis: (time, batch, ...) -> outputs (time, batch, ...), last
     states.
 
@@ -67,18 +72,26 @@ def scan(
     return _loop(step, inputs, states, kept, go_backwards, zero_output_for_mask)
 
 
-def _loop(step, inputs, states, kept, go_backwards, zero_output_for_mask, record=False):
+def _loop(
+    step: Function,
+    inputs: jax.Array,
+    states: Structure,
+    kept: jax.Array | None,
+    go_backwards: bool,
+    zero_output_for_mask: bool,
+    record: bool = False,
+) -> tuple[Structure, Structure]:
     """`scan` as a compiled loop; with `record` the outputs are a pair: those of the step, and the
     first states before each step, in the order of the inputs.
     """
     step = _checked(step)
 
-    def masked_output(states, y):
+    def masked_output(states: Structure, y: jax.Array) -> jax.Array:
         if zero_output_for_mask:
             return jnp.zeros_like(y)
         return _previous(states, y)
 
-    def body(states, now):
+    def body(states: Structure, now: Structure) -> tuple[Structure, Structure]:
         x, keep, t = now
         y, new = step(x, states, t)
         if keep is not None:
@@ -107,7 +120,7 @@ CHEAP = frozenset(
 )
 
 
-def keeping_costly(step):
+def keeping_costly(step: Function) -> Function:
     """The step of a loop, whose gradient on CPU keeps results of products and of functions like
     tanh, and computes sums and products of elements again.
 
@@ -120,11 +133,13 @@ def keeping_costly(step):
     return jax.checkpoint(step, prevent_cse=False, policy=_is_costly)
 
 
-def _is_costly(primitive, *_, **__):
+def _is_costly(primitive: Any, *_: Any, **__: Any) -> bool:
     return primitive.name not in CHEAP
 
 
-def _unrolled(step, inputs, states, kept, go_backwards):
+def _unrolled(
+    step: Function, inputs: jax.Array, states: Structure, kept: jax.Array | None, go_backwards: bool
+) -> tuple[jax.Array, Structure]:
     order = list(range(inputs.shape[0]))
     if go_backwards:
         order.reverse()
@@ -142,16 +157,18 @@ def _unrolled(step, inputs, states, kept, go_backwards):
     return jnp.stack(outputs), states
 
 
-def _with_projection(step, project):
+def _with_projection(step: Function, project: Function) -> Function:
     """The step with the projection of its inputs in it."""
 
-    def projecting_step(x, states, t):
+    def projecting_step(
+        x: jax.Array, states: Structure, t: jax.Array
+    ) -> tuple[jax.Array, Structure]:
         return step(project(x), states, t)
 
     return projecting_step
 
 
-def _kept(mask):
+def _kept(mask: jax.Array | None) -> jax.Array | None:
     """(time, batch): which steps are kept; None without a mask."""
     if mask is None:
         return None
@@ -159,27 +176,27 @@ def _kept(mask):
     return mask.any(axis=tuple(range(2, mask.ndim)))
 
 
-def _where(keep, new, old):
+def _where(keep: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
     return jnp.where(keep.reshape(keep.shape + (1,) * (new.ndim - 1)), new, old)
 
 
-def _where_leaves(keep, new, old):
+def _where_leaves(keep: jax.Array, new: Structure, old: Structure) -> Structure:
     return jax.tree_util.tree_map(functools.partial(_where, keep), new, old)
 
 
-def _previous(states, y):
+def _previous(states: Structure, y: jax.Array) -> jax.Array:
     """The state that stands for the output before this one."""
     if isinstance(states, (list, tuple)) and isinstance(states[0], (list, tuple)):
         states = states[-1]
     return jax.tree_util.tree_leaves(states)[0].astype(y.dtype)
 
 
-def _checked(step):
+def _checked(step: Function) -> Function:
     """The step with its new states in the structure and the dtypes of the old ones, as a loop
     demands.
     """
 
-    def checked(x, states, t):
+    def checked(x: jax.Array, states: Structure, t: jax.Array) -> tuple[jax.Array, Structure]:
         y, new = step(x, states, t)
         old, treedef = jax.tree_util.tree_flatten(states)
         new = jax.tree_util.tree_leaves(new)

@@ -7,13 +7,17 @@ an input. Transposed, that is a loop that gives the gradients of the products, a
 gradients after it. Forward mode alone takes longer so, since values and tangents are two loops.
 """
 
+from __future__ import annotations
+
 import typing
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
 from jkeras.ops.kernels import is_known, on_cpu, transposes_loops
+from jkeras.core.weights.types import Function, Structure
 
 LEAST_HEIGHT = 4  # of the kernels of input and state, in batch sizes
 LARGEST = 6 * 2**20  # bytes of the gradients of the products in all steps
@@ -33,7 +37,7 @@ class Split(typing.NamedTuple):
     advance: typing.Callable
 
 
-def pays_split(split, inputs, states):
+def pays_split(split: Split, inputs: jax.Array, states: Structure) -> bool:
     """Whether a loop in two parts is faster where it runs, and can be transposed.
 
     The gradients of the products take less to write and to read than those of the kernels where the
@@ -49,7 +53,9 @@ def pays_split(split, inputs, states):
     return 0 < size <= LARGEST
 
 
-def run_split(split, loop, inputs, states, kept):
+def run_split(
+    split: Split, loop: Function, inputs: jax.Array, states: Structure, kept: jax.Array | None
+) -> tuple[jax.Array, Structure]:
     """The loop over a step in two parts; it can be differentiated in both modes, and repeatedly.
 
     Args:
@@ -59,23 +65,27 @@ def run_split(split, loop, inputs, states, kept):
     combine, advance = split.combine, split.advance
 
     @jax.custom_jvp
-    def run(weights, inputs, states, kept):
-        def step(x, states, t):
+    def run(
+        weights: Structure, inputs: jax.Array, states: Structure, kept: jax.Array | None
+    ) -> tuple[jax.Array, Structure]:
+        def step(x: jax.Array, states: Structure, t: jax.Array) -> tuple[jax.Array, Structure]:
             return advance(weights, combine(weights, x, states[0]), states)
 
         return loop(step, inputs, states, kept)
 
-    def run_jvp(primals, tangents):
+    def run_jvp(primals: Structure, tangents: Structure) -> tuple[Structure, Structure]:
         weights, inputs, states, kept = primals
         of_combine, of_advance = [
             _Moving([weights, others], [tangents[0], moves])
             for others, moves in zip((inputs, states), tangents[1:])
         ]
 
-        def moved_loop(moves, arrays):
+        def moved_loop(moves: Structure, arrays: Sequence[jax.Array]) -> Structure:
             advancing, first = of_advance.filled(arrays)
 
-            def step(now, states, t):
+            def step(
+                now: Structure, states: Structure, t: jax.Array
+            ) -> tuple[jax.Array, Structure]:
                 x, move = now
                 a = jax.tree_util.tree_map(_moved, combine(weights, x, states[0]), move)
                 return advance(advancing, a, states)
@@ -83,7 +93,7 @@ def run_split(split, loop, inputs, states, kept):
             (outputs, before), last = loop(step, (inputs, moves), first, kept, record=True)
             return (outputs, last), before
 
-        def combine_all(arrays):
+        def combine_all(arrays: Sequence[jax.Array]) -> Structure:
             return combine(*of_combine.filled(arrays), before)
 
         combined = _combined(combine, weights, inputs, states[0])
@@ -102,14 +112,14 @@ class _Moving:
     arrays, tangents: lists of these.
     """
 
-    def __init__(self, primals, tangents):
+    def __init__(self, primals: Structure, tangents: Structure) -> None:
         self._leaves, self._structure = jax.tree_util.tree_flatten(primals)
         tangents = jax.tree_util.tree_leaves(tangents)
         self._places = [i for i, v in enumerate(tangents) if not isinstance(v, SymbolicZero)]
         self.arrays = [self._leaves[i] for i in self._places]
         self.tangents = [tangents[i] for i in self._places]
 
-    def filled(self, arrays):
+    def filled(self, arrays: Sequence[jax.Array]) -> Structure:
         """The structure with other arrays at their places."""
         leaves = list(self._leaves)
         for place, array in zip(self._places, arrays):
@@ -118,21 +128,25 @@ class _Moving:
 
 
 @jax.custom_jvp
-def _moved(a, move):
+def _moved(a: jax.Array, move: jax.Array) -> jax.Array:
     """a, with the sum of both tangents; no zeros are read to be added."""
     del move
     return a
 
 
 @_moved.defjvp
-def _moved_jvp(primals, tangents):
+def _moved_jvp(
+    primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+) -> tuple[jax.Array, jax.Array]:
     return primals[0], tangents[0] + tangents[1]
 
 
-def _combined(combine, weights, inputs, h):
+def _combined(combine: Function, weights: Structure, inputs: jax.Array, h: jax.Array) -> Structure:
     """The shapes and dtypes of what all steps combine."""
 
-    def of_all(weights, inputs, h):
+    def of_all(
+        weights: Structure, inputs: jax.Array, h: jax.Array
+    ) -> jax.Array | tuple[jax.Array, ...]:
         return combine(weights, inputs, jnp.broadcast_to(h, (inputs.shape[0], *h.shape)))
 
     return jax.eval_shape(of_all, weights, inputs, h)

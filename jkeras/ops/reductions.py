@@ -4,8 +4,11 @@
 length 1.
 """
 
-from typing import Any
+from __future__ import annotations
 
+from typing import Any, Literal
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.graph.inference import infer
@@ -23,17 +26,25 @@ from jkeras.ops.promotion import (
     to_float,
     to_floats,
 )
+from jkeras.core.weights.types import Axis, DType, Function, Operand, TensorLike
 
 
-def _reduction(name, compute, doc, example, shown, convert=tensor):
-    def function(x, axis=None, keepdims=False):
+def _reduction(
+    name: str, compute: Function, doc: str, example: str, shown: str, convert: Function = tensor
+) -> Function:
+    def function(x: TensorLike, axis: Axis | None = None, keepdims: bool = False) -> jax.Array:
         return compute(convert(x), axis=as_axes(axis), keepdims=keepdims)
 
     return numpy_op(inputs=1)(describe(function, name, __name__, doc, example, shown))
 
 
-def _extremum(name, compute, doc, example, shown):
-    def function(x, axis=None, keepdims=False, initial=None):
+def _extremum(name: str, compute: Function, doc: str, example: str, shown: str) -> Function:
+    def function(
+        x: TensorLike,
+        axis: Axis | None = None,
+        keepdims: bool = False,
+        initial: TensorLike | None = None,
+    ) -> jax.Array:
         return compute(tensor(x), axis=as_axes(axis), keepdims=keepdims, initial=initial)
 
     return numpy_op(inputs=1)(describe(function, name, __name__, doc, example, shown))
@@ -85,7 +96,9 @@ any = _reduction(
 
 
 @numpy_op(inputs=1)
-def prod(x, axis=None, keepdims=False, dtype=None):
+def prod(
+    x: TensorLike, axis: Axis | None = None, keepdims: bool = False, dtype: DType | None = None
+) -> jax.Array:
     """Product over axes.
 
     Args:
@@ -98,7 +111,7 @@ def prod(x, axis=None, keepdims=False, dtype=None):
 
 
 @numpy_op(inputs=1)
-def count_nonzero(x, axis=None):
+def count_nonzero(x: TensorLike, axis: Axis | None = None) -> jax.Array:
     """How many elements along axes are not zero.
 
     >>> print(count_nonzero([[0, 2], [3, 4]], axis=1))
@@ -111,12 +124,12 @@ def count_nonzero(x, axis=None):
 # in float32
 
 
-def _mean(x, axis, keepdims):
+def _mean(x: jax.Array, axis: Axis | None, keepdims: bool) -> jax.Array:
     dtype = result_type(x.dtype, "float32")
     return jnp.mean(x, axis=axis, keepdims=keepdims, dtype=dtype).astype(_moment_dtype(x))
 
 
-def _var(x, axis, keepdims):
+def _var(x: jax.Array, axis: Axis | None, keepdims: bool) -> jax.Array:
     dtype = result_type(x.dtype, "float32")
     out = jnp.var(x, axis=axis, keepdims=keepdims, dtype=dtype)
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
@@ -124,7 +137,7 @@ def _var(x, axis, keepdims):
     return out.astype(_moment_dtype(x))
 
 
-def _moment_dtype(x):
+def _moment_dtype(x: jax.Array) -> str:
     if is_integer(x.dtype):
         return result_type(x.dtype, "float32")
     return x.dtype
@@ -149,7 +162,9 @@ median = _reduction(
 
 
 @numpy_op(inputs=1, keywords=("weights",))
-def average(x, axis=None, weights=None):
+def average(
+    x: TensorLike, axis: Axis | None = None, weights: TensorLike | None = None
+) -> jax.Array:
     """Weighted mean over axes, as a float.
 
     Args:
@@ -217,10 +232,10 @@ nanargmin = _reduction(
 # ---------------------------------------------------------------- positions of extrema
 
 
-def _along_an_axis(place, plain):
+def _along_an_axis(place: Function, plain: Function) -> Function:
     """`plain` (of numpy's arguments), by the kernel `place` where there is an axis."""
 
-    def function(x, axis, keepdims):
+    def function(x: TensorLike, axis: int | None, keepdims: bool) -> jax.Array:
         if axis is None:
             return plain(x, keepdims=keepdims)
         places = place(x, axis)
@@ -229,7 +244,7 @@ def _along_an_axis(place, plain):
     return function
 
 
-def _ordered(x):
+def _ordered(x: jax.Array) -> jax.Array:
     """x with -0.0 just below 0.0, so that the two are told apart."""
     if not jnp.issubdtype(x.dtype, jnp.floating) or not x.ndim:
         return x
@@ -265,8 +280,16 @@ Args:
         elements."""
 
 
-def _quantile(name, compute, noun, nan, upper, example, shown):
-    def function(x, q, axis=None, method="linear", keepdims=False):
+def _quantile(
+    name: str, compute: Function, noun: str, nan: str, upper: int, example: str, shown: str
+) -> Function:
+    def function(
+        x: TensorLike,
+        q: TensorLike,
+        axis: Axis | None = None,
+        method: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+        keepdims: bool = False,
+    ) -> jax.Array:
         return compute(
             to_float(x),
             jnp.asarray(q, "float32"),
@@ -299,7 +322,9 @@ nanpercentile = _quantile(
 # ---------------------------------------------------------------- cumulative
 
 
-def _cumulative(name, compute, doc, example, shown, tuples=False):
+def _cumulative(
+    name: str, compute: Function, doc: str, example: str, shown: str, tuples: bool = False
+) -> Function:
     """An op.
 
     Args:
@@ -307,12 +332,12 @@ def _cumulative(name, compute, doc, example, shown, tuples=False):
             numbers yet.
     """
 
-    def function(x, axis=None, dtype=None):
+    def function(x: TensorLike, axis: int | None = None, dtype: DType | None = None) -> jax.Array:
         if tuples and isinstance(axis, tuple) and len(axis) == 1:
             (axis,) = axis
         return compute(tensor(x), axis=axis, dtype=optional_dtype(dtype))
 
-    def spec(x, axis=None, dtype=None):
+    def spec(x: Operand, axis: int | None = None, dtype: DType | None = None) -> KerasTensor:
         axis = 0 if axis == () else axis
         return infer(lambda x: function(x, axis, dtype), x)
 
@@ -342,7 +367,7 @@ nancumprod = _cumulative(
 
 
 @numpy_op(inputs=1)
-def diff(a, n=1, axis=-1):
+def diff(a: TensorLike, n: int = 1, axis: int = -1) -> jax.Array:
     """Differences of neighbours along an axis, taken n times.
 
     >>> print(diff([1, 2, 4, 7]))
@@ -352,7 +377,9 @@ def diff(a, n=1, axis=-1):
 
 
 @numpy_op(inputs=2)
-def trapezoid(y, x=None, dx=1.0, axis=-1):
+def trapezoid(
+    y: TensorLike, x: TensorLike | None = None, dx: TensorLike = 1.0, axis: int = -1
+) -> jax.Array:
     """Integral by the trapezoidal rule.
 
     Args:
@@ -369,7 +396,9 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
 # ---------------------------------------------------------------- counts and correlation
 
 
-def _bincount_spec(x, weights=None, minlength=0, sparse=False):
+def _bincount_spec(
+    x: Operand, weights: Operand | None = None, minlength: int = 0, sparse: bool = False
+) -> KerasTensor:
     dtype = "int32"
     if weights is not None:
         dtype = result_type(x.dtype, weights.dtype)
@@ -377,7 +406,9 @@ def _bincount_spec(x, weights=None, minlength=0, sparse=False):
 
 
 @numpy_op(inputs=1, spec=_bincount_spec)
-def bincount(x, weights=None, minlength=0, sparse=False):
+def bincount(
+    x: TensorLike, weights: TensorLike | None = None, minlength: int = 0, sparse: bool = False
+) -> jax.Array:
     """How often each number 0, 1, … occurs in an array of non-negative integers, or in each row of
     a matrix.
 
@@ -401,7 +432,7 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     if x.size:
         length = int(jnp.maximum(jnp.max(x) + 1, minlength))
 
-    def counts(i):
+    def counts(i: jax.Array) -> jax.Array:
         row_weights = None
         if weights is not None:
             row_weights = tensor(weights)[i]
@@ -411,7 +442,9 @@ def bincount(x, weights=None, minlength=0, sparse=False):
 
 
 @numpy_op(inputs=1)
-def histogram(x, bins: Any = 10, range=None):
+def histogram(
+    x: TensorLike, bins: int | TensorLike = 10, range: tuple[float, float] | None = None
+) -> tuple[jax.Array, jax.Array]:
     """Counts of the elements of a vector in bins of equal width.
 
     Args:
@@ -436,13 +469,13 @@ def histogram(x, bins: Any = 10, range=None):
     return jnp.histogram(x, bins=bins, range=range)
 
 
-def _check_range(range):
+def _check_range(range: Any) -> None:
     if not isinstance(range, (tuple, list)) or len(range) < 2 or range[1] < range[0]:
         raise ValueError(f"`range` must be a tuple (lowest, highest). Received: range={range}")
 
 
 @numpy_op()
-def corrcoef(x):
+def corrcoef(x: TensorLike) -> jax.Array:
     """Pearson correlation coefficients between the rows of a matrix.
 
     >>> print(corrcoef([[1.0, 2.0], [2.0, 1.0]]).round(3))
@@ -453,7 +486,9 @@ def corrcoef(x):
 
 
 @numpy_op(inputs=2)
-def correlate(x1, x2, mode="valid"):
+def correlate(
+    x1: TensorLike, x2: TensorLike, mode: Literal["valid", "same", "full"] = "valid"
+) -> jax.Array:
     """Cross-correlation of two vectors.
 
     Args:

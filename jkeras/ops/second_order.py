@@ -1,9 +1,16 @@
 """Kernels that have a gradient of their own, and none of that gradient."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 
+from jkeras.core.weights.types import Function, Structure, TensorLike
 
-def with_derivatives_of(slow, fast):
+
+def with_derivatives_of(slow: Function, fast: Function) -> Function:
     """A function that is computed and differentiated as `fast`, and differentiated a second time as
     `slow`, of the same values.
 
@@ -19,49 +26,53 @@ def with_derivatives_of(slow, fast):
     2.0
     """
 
-    def function(*arrays, **others):
+    def function(*arrays: TensorLike, **others: Any) -> Structure:
         return _differentiable(slow, fast, others)(*arrays)
 
     return function
 
 
-def _differentiable(slow, fast, others):
+def _differentiable(slow: Function, fast: Function, others: dict[str, Any]) -> Function:
     """`fast` as a function of its arrays alone."""
     structures = []  # of the transposed kernel with its residuals, as it was traced last
 
-    def fast_of(*arrays):
+    def fast_of(*arrays: Any) -> Structure:
         return fast(*arrays, **others)
 
-    def slow_of(*arrays):
+    def slow_of(*arrays: Any) -> Structure:
         return slow(*arrays, **others)
 
-    def slow_gradient(arrays, cotangent):
+    def slow_gradient(arrays: Sequence[jax.Array], cotangent: Structure) -> Structure:
         return jax.vjp(slow_of, *arrays)[1](cotangent)
 
     @jax.custom_vjp
-    def linearized(*arrays):
+    def linearized(*arrays: Any) -> Structure:
         y, transposed = jax.vjp(fast_of, *arrays)
         residuals, structure = jax.tree_util.tree_flatten(transposed)
         structures.append(structure)
         return y, residuals
 
-    def linearized_forwards(*arrays):
+    def linearized_forwards(*arrays: Any) -> Structure:
         return linearized(*arrays), arrays
 
-    def linearized_backwards(arrays, cotangents):
+    def linearized_backwards(arrays: Sequence[jax.Array], cotangents: Structure) -> Structure:
         return slow_gradient(arrays, cotangents[0])
 
     linearized.defvjp(linearized_forwards, linearized_backwards)
 
     @jax.custom_vjp
-    def gradient(arrays, residuals, cotangent):
+    def gradient(
+        arrays: Sequence[jax.Array], residuals: Structure, cotangent: jax.Array
+    ) -> Structure:
         del arrays
         return jax.tree_util.tree_unflatten(structures[-1], residuals)(cotangent)
 
-    def gradient_forwards(arrays, residuals, cotangent):
+    def gradient_forwards(
+        arrays: Sequence[jax.Array], residuals: Structure, cotangent: jax.Array
+    ) -> Structure:
         return gradient(arrays, residuals, cotangent), (arrays, cotangent)
 
-    def gradient_backwards(kept, cotangents):
+    def gradient_backwards(kept: Structure, cotangents: Structure) -> Structure:
         arrays, cotangent = kept
         of_arrays, of_cotangent = jax.vjp(slow_gradient, arrays, cotangent)[1](cotangents)
         return of_arrays, None, of_cotangent
@@ -69,14 +80,14 @@ def _differentiable(slow, fast, others):
     gradient.defvjp(gradient_forwards, gradient_backwards)
 
     @jax.custom_vjp
-    def value(*arrays):
+    def value(*arrays: Any) -> Structure:
         return fast_of(*arrays)
 
-    def forwards(*arrays):
+    def forwards(*arrays: Any) -> Structure:
         y, residuals = linearized(*arrays)
         return y, (arrays, residuals)
 
-    def backwards(kept, cotangent):
+    def backwards(kept: Structure, cotangent: jax.Array) -> Structure:
         return gradient(*kept, cotangent)
 
     value.defvjp(forwards, backwards)

@@ -1,5 +1,11 @@
 """Other shapes of the same elements: reshape, join, split, repeat, pad, flip."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -18,11 +24,21 @@ from jkeras.ops.promotion import (
     sized,
     tensor,
 )
+from jkeras.core.weights.types import (
+    Axis,
+    Function,
+    Operand,
+    PadMode,
+    PerAxis,
+    Shape,
+    Sizes,
+    TensorLike,
+)
 
 # ---------------------------------------------------------------- axes
 
 
-def _reshape_spec(x, newshape):
+def _reshape_spec(x: Operand, newshape: Shape) -> KerasTensor:
     if None in x.shape:
         return KerasTensor(tuple(None if d == -1 else d for d in newshape), x.dtype)
     known_elements = abs(int(np.prod(newshape)))  # without a size to be worked out
@@ -35,12 +51,12 @@ def _reshape_spec(x, newshape):
 
 
 @numpy_op(inputs=1, class_name="Reshape", spec=_reshape_spec, public_names=False)
-def _reshape(x, newshape):
+def _reshape(x: TensorLike, newshape: Shape) -> jax.Array:
     return jnp.reshape(tensor(x), newshape)
 
 
 @public(*both_names("reshape"))
-def reshape(x, newshape):
+def reshape(x: TensorLike, newshape: Shape) -> jax.Array:
     """The elements in their order, in another shape.
 
     Args:
@@ -63,7 +79,7 @@ def reshape(x, newshape):
 
 
 @numpy_op()
-def ravel(x):
+def ravel(x: TensorLike) -> jax.Array:
     """All elements as a vector.
 
     >>> print(ravel([[1, 2], [3, 4]]))
@@ -72,7 +88,7 @@ def ravel(x):
     return jnp.ravel(tensor(x))
 
 
-def _check_permutation(axes, ndim):
+def _check_permutation(axes: Sequence[int] | None, ndim: int) -> None:
     places = [axis + ndim if axis < 0 else axis for axis in axes]
     if sorted(places) != list(range(ndim)):
         raise ShapeError(
@@ -81,7 +97,7 @@ def _check_permutation(axes, ndim):
 
 
 @numpy_op(inputs=1)
-def transpose(x, axes=None):
+def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> jax.Array:
     """The axes in another order; None: reversed.
 
     >>> print(transpose([[1, 2], [3, 4]]))
@@ -95,7 +111,7 @@ def transpose(x, axes=None):
 
 
 @numpy_op(inputs=1)
-def swapaxes(x, axis1, axis2):
+def swapaxes(x: TensorLike, axis1: int, axis2: int) -> jax.Array:
     """Two axes exchanged.
 
     >>> swapaxes(jnp.zeros((2, 3, 4)), 0, 2).shape
@@ -108,7 +124,7 @@ def swapaxes(x, axis1, axis2):
 
 
 @numpy_op(inputs=1)
-def moveaxis(x, source, destination):
+def moveaxis(x: TensorLike, source: Axis, destination: Axis) -> jax.Array:
     """Axes moved to new places, the others kept in order.
 
     >>> moveaxis(jnp.zeros((2, 3, 4)), 0, -1).shape
@@ -118,7 +134,7 @@ def moveaxis(x, source, destination):
 
 
 @numpy_op(inputs=1)
-def expand_dims(x, axis):
+def expand_dims(x: TensorLike, axis: Axis) -> jax.Array:
     """New axes of length 1 at the given places of the result.
 
     >>> expand_dims(jnp.zeros((2, 3)), (0, -1)).shape
@@ -128,7 +144,7 @@ def expand_dims(x, axis):
 
 
 @numpy_op(inputs=1)
-def squeeze(x, axis=None):
+def squeeze(x: TensorLike, axis: Axis | None = None) -> jax.Array:
     """Without axes of length 1; None: all of them.
 
     >>> squeeze(jnp.zeros((1, 2, 1)), axis=0).shape
@@ -137,13 +153,13 @@ def squeeze(x, axis=None):
     return jnp.squeeze(tensor(x), axis=as_axes(axis))
 
 
-def _broadcast_to_spec(x, shape):
+def _broadcast_to_spec(x: Operand, shape: Shape) -> KerasTensor:
     broadcast_shapes(x.shape, shape)
     return KerasTensor(shape, x.dtype)
 
 
 @numpy_op(inputs=1, spec=_broadcast_to_spec)
-def broadcast_to(x, shape):
+def broadcast_to(x: TensorLike, shape: Shape) -> jax.Array:
     """x repeated along axes of length 1 and new leading axes, up to a shape.
 
     >>> print(broadcast_to([1, 2], (2, 2)))
@@ -154,7 +170,7 @@ def broadcast_to(x, shape):
 
 
 @numpy_op(spec=lambda x: KerasTensor((), "int32"))
-def size(x):
+def size(x: TensorLike) -> int:
     """The number of elements.
 
     >>> size([[1, 2], [3, 4]])
@@ -164,7 +180,7 @@ def size(x):
 
 
 @numpy_op(spec=lambda x: KerasTensor((x.ndim,)))
-def ndim(x):
+def ndim(x: TensorLike) -> int:
     """The number of axes.
 
     >>> ndim([[1, 2], [3, 4]])
@@ -176,14 +192,14 @@ def ndim(x):
 # ---------------------------------------------------------------- joining
 
 
-def _concatenate_spec(xs, axis=0):
+def _concatenate_spec(xs: Sequence[Operand], axis: int = 0) -> KerasTensor:
     shapes = [shape_of(x) for x in xs]
     if not any(None in s for s in shapes):
         return infer(lambda xs: jnp.concatenate(xs, axis=axis), list(xs))
     return _joined(xs, shapes, axis)
 
 
-def _joined(xs, shapes, axis):
+def _joined(xs: Sequence[Operand], shapes: Sequence[Sizes], axis: int) -> KerasTensor:
     """Arrays taken as of these shapes, joined. An unknown size stands beside a known one; the first
     array's count.
     """
@@ -202,7 +218,7 @@ def _joined(xs, shapes, axis):
     return KerasTensor(joined, infer(jnp.concatenate, [sized(x, (1,)) for x in xs]).dtype)
 
 
-def _agree(shape, other, place):
+def _agree(shape: Sizes, other: Sizes, place: int) -> bool:
     """Whether two shapes can be the same but for the axis at a place."""
     if len(shape) != len(other):
         return False
@@ -212,7 +228,7 @@ def _agree(shape, other, place):
 
 
 @numpy_op(inputs=1, spec=_concatenate_spec)
-def concatenate(xs, axis=0):
+def concatenate(xs: Sequence[TensorLike], axis: int = 0) -> jax.Array:
     """Arrays joined along an axis that they have.
 
     >>> print(concatenate([[1, 2], [3]]))
@@ -221,7 +237,7 @@ def concatenate(xs, axis=0):
     return jnp.concatenate([tensor(x) for x in xs], axis=axis)
 
 
-def _stack_spec(x, axis=0):
+def _stack_spec(x: Sequence[Operand], axis: int = 0) -> KerasTensor:
     shapes = [shape_of(v) for v in x]
     if not any(None in s for s in shapes):
         return infer(lambda xs: jnp.stack(xs, axis=axis), list(x))
@@ -230,7 +246,7 @@ def _stack_spec(x, axis=0):
 
 
 @numpy_op(inputs=1, spec=_stack_spec)
-def stack(x, axis=0):
+def stack(x: Sequence[TensorLike], axis: int = 0) -> jax.Array:
     """Arrays of one shape joined along a new axis.
 
     >>> print(stack([[1, 2], [3, 4]], axis=1))
@@ -240,11 +256,13 @@ def stack(x, axis=0):
     return jnp.stack([tensor(v) for v in x], axis=axis)
 
 
-def _stacking(name, compute, axis, padded, doc, example, shown):
-    def function(xs):
+def _stacking(
+    name: str, compute: Function, axis: Any, padded: Function, doc: str, example: str, shown: str
+) -> Function:
+    def function(xs: Sequence[TensorLike]) -> jax.Array:
         return compute([tensor(x) for x in xs])
 
-    def spec(xs):
+    def spec(xs: Sequence[Operand]) -> KerasTensor:
         shapes = [padded(shape_of(x)) for x in xs]
         if not any(None in s for s in shapes):
             return infer(compute, list(xs))
@@ -253,15 +271,15 @@ def _stacking(name, compute, axis, padded, doc, example, shown):
     return numpy_op(spec=spec)(describe(function, name, __name__, doc, example, shown))
 
 
-def _with_1_axis(shape):
+def _with_1_axis(shape: Sizes) -> Sizes:
     return shape or (1,)
 
 
-def _with_2_axes(shape):
+def _with_2_axes(shape: Sizes) -> Sizes:
     return (1,) * (2 - len(shape)) + shape
 
 
-def _with_3_axes(shape):
+def _with_3_axes(shape: Sizes) -> Sizes:
     if len(shape) == 1:
         return (1, *shape, 1)
     return (*shape, *(1,) * (3 - len(shape)))
@@ -296,7 +314,7 @@ dstack = _stacking(
 )
 
 
-def _as_columns(shape):
+def _as_columns(shape: Sizes) -> Sizes:
     return (*shape, *(1,) * (2 - len(shape)))
 
 
@@ -311,14 +329,14 @@ column_stack = _stacking(
 )
 
 
-def _append_spec(x1, x2, axis=None):
+def _append_spec(x1: Operand, x2: Operand, axis: int | None = None) -> KerasTensor:
     if axis is None:
         return infer(lambda pair: jnp.append(*map(tensor, pair)), (x1, x2))
     return _concatenate_spec((x1, x2), axis)
 
 
 @numpy_op(inputs=2, spec=_append_spec)
-def append(x1, x2, axis=None):
+def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> jax.Array:
     """x2 after x1 along an axis; None: both made flat.
 
     >>> print(append([1, 2], [[3], [4]]))
@@ -330,7 +348,7 @@ def append(x1, x2, axis=None):
 # ---------------------------------------------------------------- splitting
 
 
-def _split_spec(x, indices_or_sections, axis=0):
+def _split_spec(x: Operand, indices_or_sections: PerAxis, axis: int = 0) -> list[KerasTensor]:
     """A number of sections of an unknown size; sizes between given indices stay known."""
     place = normalize_axis_index(axis, x.ndim)
     if x.shape[place] is not None:
@@ -346,7 +364,7 @@ def _split_spec(x, indices_or_sections, axis=0):
 
 
 @numpy_op(inputs=1, spec=_split_spec)
-def split(x, indices_or_sections, axis=0):
+def split(x: TensorLike, indices_or_sections: PerAxis, axis: int = 0) -> list[jax.Array]:
     """The parts of an array along an axis, as a list.
 
     Args:
@@ -359,7 +377,7 @@ def split(x, indices_or_sections, axis=0):
 
 
 @numpy_op(inputs=1)
-def array_split(x, indices_or_sections, axis=0):
+def array_split(x: TensorLike, indices_or_sections: PerAxis, axis: int = 0) -> list[jax.Array]:
     """Like `split` into a number of parts, of which the first may be longer by one.
 
     >>> [part.tolist() for part in array_split([1, 2, 3], 2)]
@@ -375,11 +393,13 @@ def array_split(x, indices_or_sections, axis=0):
     return jnp.array_split(tensor(x), indices_or_sections, axis=axis)
 
 
-def _splitting(name, compute, axis, least, words, example, shown):
-    def function(x, indices_or_sections):
+def _splitting(
+    name: str, compute: Function, axis: int, least: int, words: str, example: str, shown: str
+) -> Function:
+    def function(x: TensorLike, indices_or_sections: PerAxis) -> list[jax.Array]:
         return compute(tensor(x), indices_or_sections)
 
-    def spec(x, indices_or_sections):
+    def spec(x: Operand, indices_or_sections: PerAxis) -> list[KerasTensor]:
         if x.ndim < least:
             raise ValueError(
                 f"{name} takes an array with {least} or more axes. Received: x.shape={x.shape}"
@@ -423,7 +443,7 @@ dsplit = _splitting(
 
 
 @numpy_op(inputs=1)
-def tile(x, repeats):
+def tile(x: TensorLike, repeats: PerAxis) -> jax.Array:
     """The whole array repeated along each axis.
 
     >>> print(tile([1, 2], 2))
@@ -432,7 +452,7 @@ def tile(x, repeats):
     return jnp.tile(tensor(x), repeats)
 
 
-def _repeat_spec(x, repeats, axis=None):
+def _repeat_spec(x: Operand, repeats: TensorLike, axis: int | None = None) -> KerasTensor:
     """One number of repeats for each element of an unknown size gives an unknown size."""
     if np.size(repeats) > 1 and not _knows_size(x, axis):
         shape = x.shape
@@ -442,7 +462,7 @@ def _repeat_spec(x, repeats, axis=None):
     return infer(lambda x: repeat.__wrapped__(x, repeats, axis), x)
 
 
-def _knows_size(x, axis):
+def _knows_size(x: Operand, axis: int | None) -> bool:
     """Whether the size of an axis is known; for None that of the flat array."""
     if axis is None:
         return None not in x.shape
@@ -450,7 +470,7 @@ def _knows_size(x, axis):
 
 
 @numpy_op(inputs=1, spec=_repeat_spec)
-def repeat(x, repeats, axis=None):
+def repeat(x: TensorLike, repeats: TensorLike, axis: int | None = None) -> jax.Array:
     """Each element repeated along an axis; None: of the flat array.
 
     Args:
@@ -480,7 +500,12 @@ PAD_MODES = (
 
 
 @numpy_op(inputs=1, keywords=("constant_values",))
-def pad(x, pad_width, mode="constant", constant_values=None):
+def pad(
+    x: TensorLike,
+    pad_width: int | Sequence[int] | Sequence[Sequence[int]],
+    mode: PadMode | Function = "constant",
+    constant_values: TensorLike | None = None,
+) -> jax.Array:
     """Elements added at both ends of each axis.
 
     Args:
@@ -505,7 +530,7 @@ def pad(x, pad_width, mode="constant", constant_values=None):
 
 
 @numpy_op(inputs=1)
-def flip(x, axis=None):
+def flip(x: TensorLike, axis: Axis | None = None) -> jax.Array:
     """The elements in reverse order along axes; None: all.
 
     >>> print(flip([[1, 2], [3, 4]], axis=1))
@@ -516,7 +541,7 @@ def flip(x, axis=None):
 
 
 @numpy_op()
-def fliplr(x):
+def fliplr(x: TensorLike) -> jax.Array:
     """The columns in reverse order.
 
     >>> print(fliplr([[1, 2]]))
@@ -526,7 +551,7 @@ def fliplr(x):
 
 
 @numpy_op()
-def flipud(x):
+def flipud(x: TensorLike) -> jax.Array:
     """The rows in reverse order.
 
     >>> print(flipud([1, 2]))
@@ -536,7 +561,7 @@ def flipud(x):
 
 
 @numpy_op(inputs=1)
-def roll(x, shift, axis=None):
+def roll(x: TensorLike, shift: PerAxis, axis: Axis | None = None) -> jax.Array:
     """The elements moved round along an axis; None: of the flat array.
 
     >>> print(roll([1, 2, 3], 1))
@@ -546,7 +571,7 @@ def roll(x, shift, axis=None):
 
 
 @numpy_op(inputs=1)
-def rot90(array, k=1, axes=(0, 1)):
+def rot90(array: TensorLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> jax.Array:
     """The array turned k times by 90 degrees in the plane of two axes, from the first to the
     second.
 

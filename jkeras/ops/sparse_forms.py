@@ -4,7 +4,11 @@ A result is sparse where zeros stay zeros; where they do not, as for `exp`, it i
 of a BCOO may be sorted, and may name a place more than once: their values are then added.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,18 +26,19 @@ from jkeras.ops.sparse_values import (
     without_batch,
     without_duplicates,
 )
+from jkeras.core.weights.types import Axis, Config, Function, Shape, Structure
 
 # ---------------------------------------------------------------- one array
 
 
-def on_values(function, adds_up=False):
+def on_values(function: Function, adds_up: bool = False) -> SparseForm:
     """The form of an elementwise function that is 0 at 0.
 
     Args:
         adds_up: whether f(a + b) is f(a) + f(b), so that a place may be named more than once.
     """
 
-    def compute(x, *args, **kwargs):
+    def compute(x: BCOO, *args: Any, **kwargs: Any) -> BCOO:
         if not adds_up:
             x = without_duplicates(x)
         return with_values(x, function(x.data, *args, **kwargs))
@@ -41,36 +46,36 @@ def on_values(function, adds_up=False):
     return SparseForm(compute, is_first_kept)
 
 
-def on_dense(function):
+def on_dense(function: Function) -> SparseForm:
     """The form of a function that is not 0 at 0, or that JAX has for dense arrays only."""
 
-    def compute(*args, **kwargs):
+    def compute(*args: Any, **kwargs: Any) -> Structure:
         return function(*map(dense, args), **{k: dense(v) for k, v in kwargs.items()})
 
     return SparseForm(compute, is_never_kept)
 
 
-def is_first_kept(flags, config):
+def is_first_kept(flags: Sequence[bool], config: Config) -> bool:
     """The result is as the first tensor is."""
     return flags[0]
 
 
-def is_never_kept(flags, config):
+def is_never_kept(flags: Sequence[bool], config: Config) -> bool:
     """The result is dense."""
     return False
 
 
-def are_all_kept(flags, config):
+def are_all_kept(flags: Sequence[bool], config: Config) -> bool:
     """The result is sparse where all tensors are; numbers have no flag."""
     return all(flags)
 
 
-def is_any_kept(flags, config):
+def is_any_kept(flags: Sequence[bool], config: Config) -> bool:
     """The result is sparse where one tensor is."""
     return any(flags)
 
 
-def _axes(axis, ndim):
+def _axes(axis: Axis | None, ndim: int) -> list[int]:
     """An `axis` argument as a sorted list of numbers from 0."""
     if axis is None:
         return list(range(ndim))
@@ -79,7 +84,7 @@ def _axes(axis, ndim):
     return sorted(normalized(a, ndim) for a in axis)
 
 
-def normalized(axis, ndim):
+def normalized(axis: int, ndim: int) -> int:
     """An axis counted from the front.
 
     Raises:
@@ -90,7 +95,7 @@ def normalized(axis, ndim):
     return axis % ndim
 
 
-def _sum(x, axis=None, keepdims=False):
+def _sum(x: BCOO, axis: Axis | None = None, keepdims: bool = False) -> BCOO | jax.Array:
     axes = _axes(axis, len(x.shape))
     total = jax_sparse.bcoo_reduce_sum(x, axes=axes)
     if not keepdims:
@@ -99,13 +104,13 @@ def _sum(x, axis=None, keepdims=False):
     return _with_axes(total, shape, axes)
 
 
-def _with_axes(x, shape, axes):
+def _with_axes(x: BCOO, shape: Shape, axes: Sequence[int]) -> BCOO:
     """x with further axes of length 1, which gives it the shape."""
     others = [i for i in range(len(shape)) if i not in axes]
     return jax_sparse.bcoo_broadcast_in_dim(x, shape=tuple(shape), broadcast_dimensions=others)
 
 
-def _mean(x, axis=None, keepdims=False):
+def _mean(x: BCOO, axis: Axis | None = None, keepdims: bool = False) -> BCOO | jax.Array:
     if is_integer(x.dtype):
         x = x.astype(result_type(x.dtype, "float32"))
     count = math.prod(x.shape[i] for i in _axes(axis, len(x.shape)))
@@ -113,7 +118,7 @@ def _mean(x, axis=None, keepdims=False):
     return with_values(total, total.data / count)
 
 
-def _expand_dims(x, axis):
+def _expand_dims(x: BCOO, axis: Axis) -> BCOO:
     if isinstance(axis, int):
         axis = (axis,)
     axes = _axes(axis, len(x.shape) + len(axis))
@@ -122,26 +127,28 @@ def _expand_dims(x, axis):
     return _with_axes(x, shape, axes)
 
 
-def _squeeze(x, axis=None):
+def _squeeze(x: BCOO, axis: Axis | None = None) -> BCOO:
     axes = [i for i, d in enumerate(x.shape) if d == 1]
     if axis is not None:
         axes = _axes(axis, len(x.shape))
     return jax_sparse.bcoo_squeeze(x, dimensions=axes)
 
 
-def _reshape(x, newshape):
+def _reshape(x: BCOO, newshape: Shape) -> BCOO:
     known = math.prod(d for d in newshape if d != -1)
     sizes = [math.prod(x.shape) // known if d == -1 else d for d in newshape]
     return jax_sparse.bcoo_reshape(with_whole_batch(x), new_sizes=tuple(sizes))
 
 
-def _transpose(x, axes=None):
+def _transpose(x: BCOO, axes: Sequence[int] | None = None) -> BCOO:
     if axes is None:
         axes = range(len(x.shape))[::-1]
     return jax_sparse.bcoo_transpose(x, permutation=tuple(axes))
 
 
-def _bincount(x, weights=None, minlength=0, sparse=False):
+def _bincount(
+    x: BCOO, weights: jax.Array | BCOO | None = None, minlength: int = 0, sparse: bool = False
+) -> BCOO:
     if is_sparse(weights) and not bool(jnp.all(x.indices == weights.indices)):
         raise ValueError("`x` and `weights` must name the same places: their indices differ.")
     if weights is not None and not is_sparse(weights):
@@ -151,7 +158,7 @@ def _bincount(x, weights=None, minlength=0, sparse=False):
     return sparse_counts(x.data, weights, minlength)
 
 
-def sparse_counts(x, weights=None, minlength=0):
+def sparse_counts(x: jax.Array, weights: jax.Array | None = None, minlength: int = 0) -> BCOO:
     """How often each number occurs in a vector or in each row of a matrix, as a sparse array."""
     length = max(int(jnp.max(x)) + 1, minlength)
     places = nn_encoding.one_hot(x, length, sparse=True, dtype="int32")
@@ -163,10 +170,10 @@ def sparse_counts(x, weights=None, minlength=0):
 # ---------------------------------------------------------------- two arrays
 
 
-def _union(function):
+def _union(function: Function) -> SparseForm:
     """The form of f with f(0, 0) = 0: sparse only where both arrays are."""
 
-    def compute(x1, x2):
+    def compute(x1: Any, x2: Any) -> BCOO | jax.Array:
         if not is_sparse(x1) or not is_sparse(x2):
             return function(dense(x1), dense(x2))
         if have_same_places(x1, x2) and x1.unique_indices and x2.unique_indices:
@@ -177,11 +184,11 @@ def _union(function):
     return SparseForm(compute, _is_union_kept)
 
 
-def _is_union_kept(flags, config):
+def _is_union_kept(flags: Sequence[bool], config: Config) -> bool:
     return len(flags) == 2 and all(flags)
 
 
-def _multiply(x1, x2):
+def _multiply(x1: Any, x2: Any) -> BCOO:
     if is_sparse(x1) and is_sparse(x2):
         if have_same_places(x1, x2) and x1.unique_indices:
             return with_values(x1, jnp.multiply(x1.data, x2.data))
@@ -191,7 +198,7 @@ def _multiply(x1, x2):
     return with_values(x2, jax_sparse.bcoo_multiply_dense(x2, tensor(x1)))
 
 
-def _divide(x1, x2):
+def _divide(x1: Any, x2: Any) -> BCOO | jax.Array:
     if is_sparse(x2):
         return jnp.divide(dense(x1), dense(x2))
     if not jnp.shape(x2):
@@ -204,7 +211,7 @@ def _divide(x1, x2):
     return with_values(x1, jnp.divide(x1.data, there.data))
 
 
-def _with_undefined(x, divisor):
+def _with_undefined(x: BCOO, divisor: jax.Array) -> BCOO:
     """x with zeros of its own where 0 / divisor is no 0."""
     undefined = (divisor == 0) | jnp.isnan(divisor)
     zeros = BCOO.fromdense(undefined, n_dense=x.n_dense, index_dtype=x.indices.dtype)
@@ -213,21 +220,21 @@ def _with_undefined(x, divisor):
     return with_values(places, values)
 
 
-def _is_dividend_kept(flags, config):
+def _is_dividend_kept(flags: Sequence[bool], config: Config) -> bool:
     return flags[0] and not any(flags[1:])
 
 
-def _matmul(x1, x2):
+def _matmul(x1: Any, x2: Any) -> BCOO | jax.Array:
     x1, x2 = (_in_matrices(x) if is_sparse(x) else tensor(x) for x in (x1, x2))
     return jax_sparse.sparsify(jnp.matmul)(x1, x2)
 
 
-def _in_matrices(x):
+def _in_matrices(x: BCOO) -> BCOO:
     """x with the axes of its batch as BCOO's batch axes, of which matrices are multiplied."""
     return jax_sparse.bcoo_update_layout(x, n_batch=len(x.shape) - 2, on_inefficient=None)
 
 
-def _concatenate(xs, axis=0):
+def _concatenate(xs: Sequence[BCOO], axis: int = 0) -> BCOO:
     if all(map(is_sparse, xs)):
         return jax_sparse.bcoo_concatenate(xs, dimension=normalized(axis, len(xs[0].shape)))
     return shaping.concatenate(list(map(dense, xs)), axis=axis)

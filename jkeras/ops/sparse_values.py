@@ -1,5 +1,7 @@
 """Places and values of sparse arrays of JAX (`BCOO`)."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.experimental import sparse as jax_sparse
@@ -8,7 +10,7 @@ from jax.experimental.sparse import BCOO
 from jkeras.ops.promotion import result_type
 
 
-def with_values(x, values):
+def with_values(x: BCOO, values: jax.Array) -> BCOO:
     """x with other values at its places."""
     return BCOO(
         (values, x.indices),
@@ -18,7 +20,7 @@ def with_values(x, values):
     )
 
 
-def without_duplicates(x):
+def without_duplicates(x: BCOO) -> BCOO:
     """x with each place named once. In a trace, where their number is not known, places beyond the
     array fill up.
     """
@@ -30,12 +32,12 @@ def without_duplicates(x):
     return jax_sparse.bcoo_sum_duplicates(x, nse=entries)
 
 
-def have_same_places(x1, x2):
+def have_same_places(x1: BCOO, x2: BCOO) -> bool:
     """Whether two arrays share their indices, the same object: no values are looked at."""
     return x1.indices is x2.indices
 
 
-def side_by_side(x1, x2):
+def side_by_side(x1: BCOO, x2: BCOO) -> tuple[BCOO, jax.Array, jax.Array]:
     """At the places of either: (a sparse array that has them, values of x1, values of x2)."""
     x1, x2 = without_batch(x1), without_batch(x2)
     dtype = result_type(x1.dtype, x2.dtype)
@@ -53,12 +55,12 @@ def side_by_side(x1, x2):
     return places, first, second
 
 
-def without_batch(x):
+def without_batch(x: BCOO) -> BCOO:
     """x with its places counted over all axes."""
     return jax_sparse.bcoo_update_layout(with_whole_batch(x), n_batch=0, on_inefficient=None)
 
 
-def with_whole_batch(x):
+def with_whole_batch(x: BCOO) -> BCOO:
     """x with entries of its own for each sample, where one row of them stands for all."""
     batch = x.shape[: x.n_batch]
     values, indices = (

@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.optimizers import schedules as schedules
 from jkeras.optimizers import transform as transform
 from jkeras.optimizers.adam import Adam as Adam

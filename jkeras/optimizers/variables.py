@@ -27,16 +27,6 @@ class StateVariables(Layout):
     # whether `init` built it for parameters without variables, in the order of the tree
     for_stand_ins = False
 
-    def __setattr__(self, name: str, value: Any):
-        if isinstance(value, Variable):
-            if self._variables is None:
-                raise RuntimeError(
-                    f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
-                    f"setting the variable `{name}`."
-                )
-            self._track(value)
-        object.__setattr__(self, name, value)
-
     def _track(self, variable: Variable):
         if not any(variable is v for v in self._variables):
             self._variables.append(variable)
@@ -131,3 +121,18 @@ class StateVariables(Layout):
                 f"{self.name}: `{method}` needs a built optimizer. Call "
                 "`optimizer.build(trainable_variables)` first."
             )
+
+
+def _set(self: StateVariables, name: str, value: Any) -> None:
+    if isinstance(value, Variable):
+        if self._variables is None:
+            raise RuntimeError(
+                f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
+                f"setting the variable `{name}`."
+            )
+        self._track(value)
+    object.__setattr__(self, name, value)
+
+
+# in this way, which checkers do not see: to them any attribute could be set otherwise
+StateVariables.__setattr__ = _set

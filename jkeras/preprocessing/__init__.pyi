@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.preprocessing import image as image
 from jkeras.preprocessing import sequence as sequence
 from jkeras.utils.datasets import timeseries_dataset_from_array as timeseries_dataset_from_array

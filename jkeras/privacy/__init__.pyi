@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.privacy.account import Spent as Spent
 from jkeras.privacy.accounting import Run as Run
 from jkeras.privacy.accounting import epsilon as epsilon

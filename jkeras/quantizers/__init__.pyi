@@ -1,5 +1,6 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
+import jax
 from jkeras.quantizers.configs import AWQConfig as AWQConfig
 from jkeras.quantizers.configs import Float8QuantizationConfig as Float8QuantizationConfig
 from jkeras.quantizers.configs import GPTQConfig as GPTQConfig
@@ -32,4 +33,4 @@ def fake_quant_with_min_max_vars(
     num_bits: int = 8,
     narrow_range: bool = False,
     axis: int | None = None,
-) -> Any: ...
+) -> jax.Array: ...

@@ -1,44 +1,12 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.core.weights.rng import SeedGenerator as SeedGenerator
-
-def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any: ...
-def binomial(
-    shape: Any,
-    counts: Any,
-    probabilities: Any,
-    dtype: Any = None,
-    seed: Any = None,
-) -> Any: ...
-def categorical(logits: Any, num_samples: Any, dtype: Any = 'int32', seed: Any = None) -> Any: ...
-def dropout(inputs: Any, rate: Any, noise_shape: Any = None, seed: Any = None) -> Any: ...
-def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any: ...
-def normal(
-    shape: Any,
-    mean: Any = 0.0,
-    stddev: Any = 1.0,
-    dtype: Any = None,
-    seed: Any = None,
-) -> Any: ...
-def randint(
-    shape: Any,
-    minval: Any,
-    maxval: Any,
-    dtype: Any = 'int32',
-    seed: Any = None,
-) -> Any: ...
-def shuffle(x: Any, axis: Any = 0, seed: Any = None) -> Any: ...
-def truncated_normal(
-    shape: Any,
-    mean: Any = 0.0,
-    stddev: Any = 1.0,
-    dtype: Any = None,
-    seed: Any = None,
-) -> Any: ...
-def uniform(
-    shape: Any,
-    minval: Any = 0.0,
-    maxval: Any = 1.0,
-    dtype: Any = None,
-    seed: Any = None,
-) -> Any: ...
+from jkeras.random.distributions import beta as beta
+from jkeras.random.distributions import binomial as binomial
+from jkeras.random.distributions import categorical as categorical
+from jkeras.random.distributions import dropout as dropout
+from jkeras.random.distributions import gamma as gamma
+from jkeras.random.distributions import normal as normal
+from jkeras.random.distributions import randint as randint
+from jkeras.random.distributions import shuffle as shuffle
+from jkeras.random.distributions import truncated_normal as truncated_normal
+from jkeras.random.distributions import uniform as uniform

@@ -1,6 +1,7 @@
 """Draws from distributions, dropout and shuffling, all from the key that a seed stands for."""
 
-from typing import Any
+from __future__ import annotations
+
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +11,17 @@ from jkeras.core.names.registry import public
 from jkeras.core.weights.rng import as_key
 from jkeras.kernel.numbers import is_zero, like
 from jkeras.random.keys import sampling_key
+from jkeras.core.weights.types import DType, Seed, Shape, TensorLike
 
 
 @public("keras.random.normal")
-def normal(shape, mean: Any = 0.0, stddev: Any = 1.0, dtype=None, seed=None):
+def normal(
+    shape: Shape,
+    mean: TensorLike = 0.0,
+    stddev: TensorLike = 1.0,
+    dtype: DType | None = None,
+    seed: Seed = None,
+) -> jax.Array:
     """From the normal distribution.
 
     >>> normal((2,), seed=3).shape
@@ -23,7 +31,13 @@ def normal(shape, mean: Any = 0.0, stddev: Any = 1.0, dtype=None, seed=None):
 
 
 @public("keras.random.truncated_normal")
-def truncated_normal(shape, mean: Any = 0.0, stddev: Any = 1.0, dtype=None, seed=None):
+def truncated_normal(
+    shape: Shape,
+    mean: TensorLike = 0.0,
+    stddev: TensorLike = 1.0,
+    dtype: DType | None = None,
+    seed: Seed = None,
+) -> jax.Array:
     """From the normal distribution, within two standard deviations of the mean.
 
     >>> bool(abs(truncated_normal((99,), seed=3)).max() <= 2)
@@ -34,7 +48,13 @@ def truncated_normal(shape, mean: Any = 0.0, stddev: Any = 1.0, dtype=None, seed
 
 
 @public("keras.random.uniform")
-def uniform(shape, minval: Any = 0.0, maxval: Any = 1.0, dtype=None, seed=None):
+def uniform(
+    shape: Shape,
+    minval: TensorLike = 0.0,
+    maxval: TensorLike = 1.0,
+    dtype: DType | None = None,
+    seed: Seed = None,
+) -> jax.Array:
     """Floats from [minval, maxval), all equally likely.
 
     Raises:
@@ -53,7 +73,9 @@ def uniform(shape, minval: Any = 0.0, maxval: Any = 1.0, dtype=None, seed=None):
 
 
 @public("keras.random.randint")
-def randint(shape, minval, maxval, dtype="int32", seed=None):
+def randint(
+    shape: Shape, minval: TensorLike, maxval: TensorLike, dtype: DType = "int32", seed: Seed = None
+) -> jax.Array:
     """Integers from minval to maxval - 1, all equally likely.
 
     Raises:
@@ -74,7 +96,9 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
 
 
 @public("keras.random.beta")
-def beta(shape, alpha, beta, dtype=None, seed=None):
+def beta(
+    shape: Shape, alpha: TensorLike, beta: TensorLike, dtype: DType | None = None, seed: Seed = None
+) -> jax.Array:
     """From the beta distribution; alpha and beta broadcast to the shape.
 
     >>> beta((2,), 1.0, 2.0, seed=3).shape
@@ -86,7 +110,9 @@ def beta(shape, alpha, beta, dtype=None, seed=None):
 
 
 @public("keras.random.gamma")
-def gamma(shape, alpha, dtype=None, seed=None):
+def gamma(
+    shape: Shape, alpha: TensorLike, dtype: DType | None = None, seed: Seed = None
+) -> jax.Array:
     """From the gamma distribution with scale 1.
 
     >>> gamma((2,), 1.0, seed=3).shape
@@ -96,7 +122,13 @@ def gamma(shape, alpha, dtype=None, seed=None):
 
 
 @public("keras.random.binomial")
-def binomial(shape, counts, probabilities, dtype=None, seed=None):
+def binomial(
+    shape: Shape,
+    counts: TensorLike,
+    probabilities: TensorLike,
+    dtype: DType | None = None,
+    seed: Seed = None,
+) -> jax.Array:
     """The number of successes in `counts` trials, floats; counts and probabilities broadcast to the
     shape.
 
@@ -113,7 +145,9 @@ def binomial(shape, counts, probabilities, dtype=None, seed=None):
 
 
 @public("keras.random.categorical")
-def categorical(logits, num_samples, dtype="int32", seed=None):
+def categorical(
+    logits: TensorLike, num_samples: int, dtype: DType = "int32", seed: Seed = None
+) -> jax.Array:
     """Classes drawn with unnormalized log-probabilities: (batch, classes) -> (batch, num_samples).
 
     Raises:
@@ -134,7 +168,9 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
 
 
 @public("keras.random.dropout")
-def dropout(inputs, rate, noise_shape=None, seed=None):
+def dropout(
+    inputs: TensorLike, rate: float, noise_shape: Shape | None = None, seed: Seed = None
+) -> jax.Array:
     """The inputs with a share of `rate` of them set to 0 and the others scaled so that the mean
     stays.
 
@@ -162,7 +198,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 
 
 @public("keras.random.shuffle")
-def shuffle(x, axis=0, seed=None):
+def shuffle(x: TensorLike, axis: int = 0, seed: Seed = None) -> jax.Array:
     """The elements along an axis in another order; each line along the axis gets its own.
 
     >>> sorted(shuffle(jnp.arange(3), seed=3).tolist())

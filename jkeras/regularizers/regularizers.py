@@ -1,6 +1,7 @@
 """Regularizers: a penalty on a weight or an output, a number added to the loss."""
 
 import math
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from jkeras.core.record import Kind, Record, record
 from jkeras.core.names.registry import public
 from jkeras.core.session.settings import epsilon
 from jkeras.kernel.numbers import is_zero
+from jkeras.core.weights.types import TensorLike
 
 
 class Factor(Kind):
@@ -18,12 +20,12 @@ class Factor(Kind):
     writes it.
     """
 
-    def __init__(self, name, default=None, single=False):
+    def __init__(self, name: str, default: float | None = None, single: bool = False) -> None:
         self.name = name
         self.default = default
         self.single = single
 
-    def read(self, value):
+    def read(self, value: Any) -> float:
         if value is None:
             value = self.default
         if not isinstance(value, (float, int)) or not math.isfinite(value) or value < 0:
@@ -47,10 +49,10 @@ class Regularizer(Record):
     5.0
     """
 
-    def __call__(self, x):
+    def __call__(self, x: Any) -> Any:
         return 0.0
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         if not self._fields:
             raise NotImplementedError(
                 f"{type(self).__name__} must implement `get_config()` to be saved."
@@ -69,7 +71,7 @@ class L1L2(Regularizer):
     l1: Factor("l1", 0.0) = 0.0
     l2: Factor("l2", 0.0) = 0.0
 
-    def __call__(self, x):
+    def __call__(self, x: TensorLike) -> jax.Array:
         x = jnp.asarray(x)
         penalty = jnp.zeros((), x.dtype)
         if not is_zero(self.l1):
@@ -89,7 +91,7 @@ class L1(Regularizer):
 
     l1: Factor("l1", 0.01, single=True) = 0.01
 
-    def __call__(self, x):
+    def __call__(self, x: TensorLike) -> jax.Array:
         x = jnp.asarray(x)
         return jnp.asarray(self.l1, x.dtype) * jnp.sum(jnp.abs(x))
 
@@ -104,7 +106,7 @@ class L2(Regularizer):
 
     l2: Factor("l2", 0.01) = 0.01
 
-    def __call__(self, x):
+    def __call__(self, x: TensorLike) -> jax.Array:
         x = jnp.asarray(x)
         return jnp.asarray(self.l2, x.dtype) * jnp.sum(jnp.square(x))
 
@@ -124,12 +126,12 @@ class OrthogonalRegularizer(Regularizer):
     """
 
     factor: Factor("factor", single=True) = 0.01
-    mode: str = "rows"
+    mode: Literal["rows", "columns"] = "rows"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("mode", self.mode, ("rows", "columns"))
 
-    def __call__(self, x):
+    def __call__(self, x: TensorLike) -> jax.Array:
         x = jnp.asarray(x)
         if x.ndim != 2:
             raise ValueError(

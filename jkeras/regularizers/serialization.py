@@ -1,13 +1,17 @@
 """Regularizers from names and configs, and back."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from jkeras.core.names.family import Family
 from jkeras.core.names.registry import public
+from jkeras.core.weights.types import Config
 
 _family = Family("regularizers", "regularizer")
 
 
 @public("keras.regularizers.get")
-def get(identifier):
+def get(identifier: Any) -> Any:
     """The regularizer that a name, config, class or callable stands for; None for None.
 
     >>> get("l2")
@@ -17,7 +21,7 @@ def get(identifier):
 
 
 @public("keras.regularizers.serialize")
-def serialize(regularizer):
+def serialize(regularizer: Any) -> str | dict[str, Any]:
     """The config of a regularizer, with its class.
 
     >>> from jkeras.regularizers import L2
@@ -28,7 +32,7 @@ def serialize(regularizer):
 
 
 @public("keras.regularizers.deserialize")
-def deserialize(config, custom_objects=None):
+def deserialize(config: str | Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The regularizer of a config.
 
     >>> deserialize({"class_name": "L2", "config": {"l2": 0.1}})

@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.robust.attacks import FGSM as FGSM
 from jkeras.robust.attacks import PGD as PGD
 from jkeras.robust.attacks import fgsm as fgsm

@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.search.ask_tell import optuna as optuna
 from jkeras.search.result import Result as Result
 from jkeras.search.space import log as log

@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.training.plans.planning import find_batch_size as find_batch_size
 from jkeras.training.shell.lr_finder import find_lr as find_lr
 from jkeras.training.step.initial_state import init_train_state as init_train_state

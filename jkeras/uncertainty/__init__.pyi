@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.uncertainty import conformal as conformal
 from jkeras.uncertainty import losses as losses
 from jkeras.uncertainty import metrics as metrics

@@ -1,7 +1,19 @@
 # Written by `python -m tests.make_stubs`.
+from collections.abc import Sequence
 from typing import Any
+from jkeras.core.graph.keras_tensor import is_symbolic as _is_keras_tensor
+from jkeras.core.names.dtypes import standardize_dtype as standardize_dtype
 from jkeras.core.names.registry import CustomObjectScope as CustomObjectScope
-from jkeras.core.names.registry import CustomObjectScope as custom_object_scope
+from jkeras.core.names.registry import CustomObjectScope as _custom_object_scope
+from jkeras.core.names.registry import get_custom_objects as get_custom_objects
+from jkeras.core.names.registry import get_registered_name as get_registered_name
+from jkeras.core.names.registry import get_registered_object as get_registered_object
+from jkeras.core.names.registry import register_keras_serializable as register_keras_serializable
+from jkeras.core.session.settings import clear_session as clear_session
+from jkeras.core.session.settings import disable_interactive_logging as disable_interactive_logging
+from jkeras.core.session.settings import enable_interactive_logging as enable_interactive_logging
+from jkeras.core.session.settings import is_interactive_logging_enabled as is_interactive_logging_enabled
+from jkeras.core.session.settings import set_random_seed as set_random_seed
 from jkeras.utils import bounding_boxes as bounding_boxes
 from jkeras.utils import legacy as legacy
 from jkeras.utils.archives import extract_archive as extract_archive
@@ -9,7 +21,7 @@ from jkeras.utils.arrays import normalize as normalize
 from jkeras.utils.arrays import pad_sequences as pad_sequences
 from jkeras.utils.arrays import to_categorical as to_categorical
 from jkeras.utils.batches import PyDataset as PyDataset
-from jkeras.utils.batches import PyDataset as Sequence
+from jkeras.utils.batches import PyDataset as _Sequence
 from jkeras.utils.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
 from jkeras.utils.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 from jkeras.utils.buckets import bucket_by_length as bucket_by_length
@@ -33,25 +45,13 @@ from jkeras.utils.splitting import split_dataset as split_dataset
 from jkeras.utils.tensors import get_source_inputs as get_source_inputs
 from jkeras.utils.text_lines import TextLines as TextLines
 
-def clear_session(free_memory: Any = True) -> Any: ...
+Sequence = _Sequence
+custom_object_scope = _custom_object_scope
 def deserialize_keras_object(
     config: Any,
     custom_objects: Any = None,
     safe_mode: Any = True,
     **kwargs: Any,
 ) -> Any: ...
-def disable_interactive_logging() -> Any: ...
-def enable_interactive_logging() -> Any: ...
-def get_custom_objects() -> Any: ...
-def get_registered_name(obj: Any) -> Any: ...
-def get_registered_object(
-    name: Any,
-    custom_objects: Any = None,
-    module_objects: Any = None,
-) -> Any: ...
-def is_interactive_logging_enabled() -> Any: ...
-def is_keras_tensor(x: Any) -> Any: ...
-def register_keras_serializable(package: Any = 'Custom', name: Any = None) -> Any: ...
+is_keras_tensor = _is_keras_tensor
 def serialize_keras_object(obj: Any) -> Any: ...
-def set_random_seed(seed: Any) -> Any: ...
-def standardize_dtype(dtype: Any) -> Any: ...

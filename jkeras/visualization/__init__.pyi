@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.visualization.drawing import draw_bounding_boxes as draw_bounding_boxes
 from jkeras.visualization.drawing import draw_segmentation_masks as draw_segmentation_masks
 from jkeras.visualization.galleries import plot_bounding_box_gallery as plot_bounding_box_gallery

@@ -1,5 +1,8 @@
 """`InputSpec`: what a layer asks of its input, checked before anything is computed."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import jax
 
 from jkeras.core.graph import keras_tensor
@@ -26,16 +29,16 @@ class InputSpec:
 
     def __init__(
         self,
-        dtype=None,
-        shape=None,
-        ndim=None,
-        max_ndim=None,
-        min_ndim=None,
-        axes=None,
-        allow_last_axis_squeeze=False,
-        name=None,
-        optional=False,
-    ):
+        dtype: Any = None,
+        shape: Sequence[int | None] | None = None,
+        ndim: int | None = None,
+        max_ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: dict[int, Any] | None = None,
+        allow_last_axis_squeeze: bool = False,
+        name: str | None = None,
+        optional: bool = False,
+    ) -> None:
         self.dtype = None if dtype is None else standardize_dtype(dtype)
         self.shape = None if shape is None else keras_tensor.standardize_shape(shape)
         self.ndim = len(self.shape) if shape is not None else ndim
@@ -54,7 +57,7 @@ class InputSpec:
                 f"Received: axes={axes}"
             )
 
-    def accepts(self, shape):
+    def accepts(self, shape: Sequence[int | None]) -> bool:
         """Whether an array of this shape is seen to fit at a glance; if not, `check` says more."""
         ndim = len(shape)
         if self.dtype is not None or self.shape is not None:
@@ -68,7 +71,7 @@ class InputSpec:
                 return False
         return True
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             "dtype": self.dtype,
@@ -80,11 +83,11 @@ class InputSpec:
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The spec of a config."""
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = [f"{k}={v}" for k, v in vars(self).items() if v]
         return f"InputSpec({', '.join(parts)})"
 

@@ -4,6 +4,10 @@ A `KerasTensor` has a shape (None: unknown), a dtype and a history: which node m
 layer or an op on one adds a node to the graph.
 """
 
+import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NoReturn, TypeGuard
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,14 +34,14 @@ class KerasTensor:
 
     def __init__(
         self,
-        shape,
-        dtype="float32",
-        sparse=False,
-        ragged=False,
-        record_history=True,
-        name=None,
-        **kwargs,
-    ):
+        shape: Sequence[int | None],
+        dtype: Any = "float32",
+        sparse: bool = False,
+        ragged: bool = False,
+        record_history: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         if kwargs:
             raise TypeError(f"KerasTensor got unexpected keyword arguments: {', '.join(kwargs)}")
         self._shape = standardize_shape(shape)
@@ -48,73 +52,90 @@ class KerasTensor:
         self.name = name or auto_name("keras_tensor")
         self._keras_mask = None
 
-    ndim = property(lambda self: len(self._shape), doc="The number of axes.")
+    if typing.TYPE_CHECKING:
+        # operators, which are set below from the table
+        def __add__(self, other: Any) -> "KerasTensor": ...
+
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __add__
+        __matmul__ = __rmatmul__ = __and__ = __rand__ = __or__ = __ror__ = __add__
+        __xor__ = __rxor__ = __lt__ = __le__ = __gt__ = __ge__ = __add__
+
+        def __neg__(self) -> "KerasTensor": ...
+
+        __abs__ = __invert__ = __neg__
+        __array__: None  # `np.asarray` raises
 
     @property
-    def shape(self):
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._shape)
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
         """The shape, None where not known."""
         return self._shape
 
     @shape.setter
-    def shape(self, value):
+    def shape(self, value: Any) -> NoReturn:
         raise self._immutable("shape")
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """The dtype's name."""
         return self._dtype
 
     @dtype.setter
-    def dtype(self, value):
+    def dtype(self, value: Any) -> NoReturn:
         raise self._immutable("dtype")
 
     @property
-    def sparse(self):
+    def sparse(self) -> bool:
         """Whether the values will be sparse arrays."""
         return self._sparse
 
     @sparse.setter
-    def sparse(self, value):
+    def sparse(self, value: Any) -> NoReturn:
         raise self._immutable("sparse")
 
     @property
-    def ragged(self):
+    def ragged(self) -> bool:
         """Whether rows may differ in length."""
         return self._ragged
 
     @ragged.setter
-    def ragged(self, value):
+    def ragged(self, value: Any) -> NoReturn:
         raise self._immutable("ragged")
 
-    def _immutable(self, name):
+    def _immutable(self, name: str) -> AttributeError:
         return AttributeError(
             f"The `{name}` attribute of KerasTensor is immutable. Make another KerasTensor."
         )
 
     @property
-    def size(self):
+    def size(self) -> int | None:
         """The number of elements; None if a size is unknown."""
         return None if None in self._shape else int(np.prod(self._shape))
 
     @property
-    def T(self):
+    def T(self) -> "KerasTensor":
         """The transposed tensor."""
         return _ops("transpose")(self)
 
-    def reshape(self, *shape):
+    def reshape(self, *shape: Any) -> "KerasTensor":
         """The tensor in another shape."""
         return _ops("reshape")(
             self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
         )
 
-    def squeeze(self, axis=None):
+    def squeeze(self, axis: int | Sequence[int] | None = None) -> "KerasTensor":
         """The tensor without axes of length 1."""
         return _ops("squeeze")(self, axis)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> "KerasTensor":
         return _ops("get_item")(self, key)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
         raise ValueError(
             "A KerasTensor is symbolic: it is a placeholder for a shape and a dtype and doesn't "
             "have any actual numerical value. numpy functions cannot be used on it; use "
@@ -123,39 +144,40 @@ class KerasTensor:
 
     @property
     # a property: JAX asks whether there is one and would then give its own message
-    def __jax_array__(self):
+    def __jax_array__(self) -> NoReturn:
         raise ValueError(
             "A KerasTensor cannot be used as input to a JAX function. It is a symbolic "
             "placeholder; use jkeras layers and `jkeras.ops`, or put the JAX code into the "
             "`call` of a layer."
         )
 
-    def __bool__(self):
+    def __bool__(self) -> NoReturn:
         raise TypeError("A symbolic KerasTensor cannot be used as a boolean.")
 
-    def __int__(self):
+    def __int__(self) -> NoReturn:
         raise ValueError(f"{self!r} is symbolic: it has no value that could become an integer.")
 
-    def __float__(self):
+    def __float__(self) -> NoReturn:
         raise ValueError(f"{self!r} is symbolic: it has no value that could become a number.")
 
-    def __iter__(self):
+    # for a checker it may: the outputs of a layer that has several look like one to it
+    def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError(
             "Iterating over a symbolic KerasTensor is not supported. Use `jkeras.ops.unstack`."
         )
 
-    def __round__(self, ndigits=None):
+    def __round__(self, ndigits: int | None = None) -> "KerasTensor":
         return _ops("round")(self, ndigits or 0)
 
     # of two symbols it says whether they are one, as lists of tensors need it
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> Any:
         if isinstance(other, KerasTensor):
             return self is other
         if hasattr(other, "__array__") or isinstance(other, (int, float)):
             return _ops("equal")(self, other)
         return self is other
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"<KerasTensor shape={self.shape}, dtype={self.dtype}, sparse={self.sparse}, "
             f"ragged={self.ragged}, name={self.name}>"
@@ -164,7 +186,7 @@ class KerasTensor:
     __hash__ = object.__hash__
 
 
-def _ops(name):
+def _ops(name: str) -> Callable[..., Any]:
     return _named[f"keras.ops.{name}"]  # ops come later, and register themselves
 
 
@@ -189,7 +211,7 @@ OPERATORS = {
 }
 
 
-def _add_operators():
+def _add_operators() -> None:
     for short, name in OPERATORS.items():
         if short == "eq":
             continue
@@ -205,7 +227,7 @@ def _add_operators():
 _add_operators()
 
 
-def standardize_shape(shape):
+def standardize_shape(shape: Any) -> tuple[int | None, ...]:
     """A shape as a tuple of ints and None, checked."""
     if shape is None:
         raise ValueError("Undefined shapes are not supported.")
@@ -231,12 +253,12 @@ def standardize_shape(shape):
     return shape
 
 
-def is_tensor(x):
+def is_tensor(x: object) -> TypeGuard[jax.Array]:
     """Whether x is an array of JAX (traced or not)."""
     return isinstance(x, jax.Array)
 
 
-def is_symbolic(x):
+def is_symbolic(x: object) -> TypeGuard[KerasTensor]:
     """Whether x is a KerasTensor.
 
     >>> is_symbolic(KerasTensor((None, 2))), is_symbolic(jnp.ones(2))
@@ -245,7 +267,7 @@ def is_symbolic(x):
     return isinstance(x, KerasTensor)
 
 
-def any_symbolic(*structures):
+def any_symbolic(*structures: Any) -> bool:
     """Whether a KerasTensor stands anywhere in the structures."""
     for x in structures:
         if isinstance(x, KerasTensor):
@@ -257,7 +279,7 @@ def any_symbolic(*structures):
     return False
 
 
-def one_or_list(values):
+def one_or_list(values: Sequence[Any]) -> Any:
     """The one value of a list; of several the list.
 
     >>> one_or_list([1]), one_or_list([1, 2])
@@ -269,7 +291,7 @@ def one_or_list(values):
 DEEPEST = 64  # levels of containers in each other
 
 
-def refuse_cycles(structure, what="inputs"):
+def refuse_cycles(structure: Any, what: str = "inputs") -> None:
     """Raises ValueError for a container that contains itself, or is nested beyond all use.
 
     JAX's own error for these leaves Python without a level of recursion, for the whole program.
@@ -279,7 +301,7 @@ def refuse_cycles(structure, what="inputs"):
     _refuse_cycles(structure, what, ())
 
 
-def _refuse_cycles(structure, what, around):
+def _refuse_cycles(structure: Any, what: str, around: tuple[Any, ...]) -> None:
     if not isinstance(structure, (list, tuple, dict)):
         return
     if len(around) == DEEPEST or any(structure is one for one in around):
@@ -294,24 +316,24 @@ def _refuse_cycles(structure, what, around):
             _refuse_cycles(item, what, (*around, structure))
 
 
-def flatten(structure):
+def flatten(structure: Any) -> list[Any]:
     """All leaves of a structure, None, sparse arrays and everything else included, in Keras's
     order.
     """
     return jax.tree_util.tree_leaves(structure, is_leaf=is_leaf)
 
 
-def is_leaf(x):
+def is_leaf(x: object) -> bool:
     """Whether x is no structure although JAX takes it for one: None, a sparse array."""
     return x is None or is_sparse(x)
 
 
-def alike(sequence, items):
+def alike(sequence: Any, items: Iterable[Any]) -> Any:
     """Items as a list, a tuple or a named tuple, as the sequence is one."""
     return type(sequence)(*items) if hasattr(sequence, "_fields") else type(sequence)(items)
 
 
-def map_tensors(function, structure):
+def map_tensors(function: Callable[[KerasTensor], Any], structure: Any) -> Any:
     """The structure with `function` applied to the KerasTensors in it; dicts keep their order."""
     if isinstance(structure, KerasTensor):
         return function(structure)
@@ -328,7 +350,7 @@ def map_tensors(function, structure):
     return structure
 
 
-def as_tensor(x, dtype=None, what="inputs"):
+def as_tensor(x: Any, dtype: str | None = None, what: str = "inputs") -> Any:
     """Arrays of numpy, tensors and tables of other libraries and variables as arrays of JAX; all
     else as it is.
 

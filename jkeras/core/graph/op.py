@@ -2,6 +2,8 @@
 
 import functools
 import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,7 +20,7 @@ from jkeras.core.graph.keras_tensor import (
 )
 from jkeras.core.names.registry import Thing, _named, public, serialize
 from jkeras.core.session.settings import auto_name
-from jkeras.core.graph.sparse import any_sparse, is_sparse
+from jkeras.core.graph.sparse import SparseForm, any_sparse, is_sparse
 
 
 class Operation:
@@ -79,15 +81,15 @@ class Op:
 
     def __init__(
         self,
-        function,
-        module,
-        inputs,
-        class_name,
-        spec=None,
-        keywords=(),
-        find_sparse=None,
-        resolve=None,
-    ):
+        function: Callable[..., Any],
+        module: str,
+        inputs: int | None,
+        class_name: str | None,
+        spec: Callable[..., Any] | None = None,
+        keywords: Sequence[str] = (),
+        find_sparse: Callable[[str], SparseForm | None] | None = None,
+        resolve: Mapping[str, Callable[[Any], Any]] | None = None,
+    ) -> None:
         self._resolve = resolve or {}
         self.function, self.module, self._inputs = function, module, inputs
         self.spec, self.keywords, self._find_sparse = spec, keywords, find_sparse
@@ -157,15 +159,15 @@ class Op:
 
 
 def op(
-    module,
-    *names,
-    inputs=None,
-    class_name=None,
-    spec=None,
-    keywords=(),
-    find_sparse=None,
-    resolve=None,
-):
+    module: str,
+    *names: str,
+    inputs: int | None = None,
+    class_name: str | None = None,
+    spec: Callable[..., Any] | None = None,
+    keywords: Sequence[str] = (),
+    find_sparse: Callable[[str], SparseForm | None] | None = None,
+    resolve: Mapping[str, Callable[[Any], Any]] | None = None,
+) -> Callable[[Thing], Thing]:
     """Decorator: a function of arrays that also works on KerasTensors and Variables.
 
     Args:
@@ -188,7 +190,7 @@ def op(
         description = Op(function, module, inputs, class_name, spec, keywords, find_sparse, resolve)
 
         @functools.wraps(function)
-        def wrapper(*args, **kwargs):
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
             if _are_plain(args) and _are_plain(kwargs.values()):
                 return function(*args, **kwargs)
             if any_symbolic(*args, *kwargs.values()):

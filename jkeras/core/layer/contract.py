@@ -7,12 +7,14 @@ and on symbolic tensors, counting, configs and files follow from these.
 import functools
 import inspect
 import typing
+from collections.abc import Sequence
 
 import jax
 
 from jkeras.core.run import calling, eager, remat, running
 from jkeras.core.weights import frame, policy
 from jkeras.core.graph import inference, keras_tensor
+from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.layer import making, masking
 from jkeras.core import record
 from jkeras.core.names import registry
@@ -34,9 +36,39 @@ from jkeras.core.weights.module import Module
 from jkeras.core.layer.pure import Pair, PureInterface
 from jkeras.core.names.renamed import renamed
 from jkeras.core.session.settings import auto_name
+from jkeras.core.weights.types import (
+    DType,
+    Function,
+    PartialShape,
+    Sizes,
+    Structure,
+)
 from jkeras.core.weights.variable import Variable
 from jkeras.core.layer.view import WeightView
 from jkeras.kernel.spec import Weight
+
+
+def no_weights(self: "Layer", *inputs: typing.Any) -> dict[str, Weight]:
+    """The layer's own weights for these inputs (`Spec`s): `{name: Weight}` in Keras's order."""
+    return {}
+
+
+def no_forward(self: "Layer", w: typing.Any, *inputs: typing.Any, ctx: typing.Any) -> typing.Any:
+    """The pure forward pass. `w`: own weights by name, in the compute dtype."""
+    raise NotImplementedError(
+        f"{type(self).__name__} must define `forward(self, w, x, ctx)`, or `call(self, x)` "
+        "as in Keras."
+    )
+
+
+def no_attributes(self: "Layer", *inputs: typing.Any) -> dict[str, typing.Any]:
+    """What Keras shows on a layer that was built for these inputs (`Spec`s), by attribute."""
+    return {}
+
+
+def no_children(self: "Layer", *inputs: typing.Any) -> dict[str, "Layer"]:
+    """Children that depend on the inputs (`Spec`s): `{attribute name: layer}`."""
+    return {}
 
 
 @typed.keyword_fields
@@ -103,13 +135,13 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     def __init__(
         self,
         *,
-        activity_regularizer=None,
-        trainable=True,
-        dtype=None,
-        autocast=True,
-        name=None,
-        **kwargs,
-    ):
+        activity_regularizer: typed.Regularization = None,
+        trainable: bool = True,
+        dtype: typing.Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: typing.Any,
+    ) -> None:
         Module.__init__(self)
         check_name(name)
         if not isinstance(trainable, bool):
@@ -145,6 +177,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     if typing.TYPE_CHECKING:  # the arguments that all layers take
         name: typed.Converted[str | None, str] = typed.keyword(default=None, alias="name")
         autocast: bool = True
+        built = False
         _of_trainable: bool = typed.keyword(default=True, alias="trainable")
         _of_dtype: typing.Any = typed.keyword(default=None, alias="dtype")
         _of_activity: typed.Regularization = typed.keyword(
@@ -155,16 +188,14 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         _of_dim: int | None = typed.keyword(default=None, alias="input_dim")
         _of_batch: int | None = typed.keyword(default=None, alias="batch_size")
 
-        def __init__(self, *args: typing.Any, **kwargs: typing.Any) -> None: ...
-
         # a subclass's own, which may have any arguments
         def call(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any: ...
 
-    def _base_init(self, **kwargs):
+    def _base_init(self, **kwargs: typing.Any) -> None:
         """What the constructor of a record hands its other keyword arguments to."""
         Layer.__init__(self, **kwargs)
 
-    def __init_subclass__(cls, **kwargs) -> None:
+    def __init_subclass__(cls, **kwargs: typing.Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = scoped(cls.__dict__["build"])
@@ -173,45 +204,47 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
             cls.supports_masking = True
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: typing.Any, **kwargs: typing.Any) -> typing.Self:
         self = super().__new__(cls)
         if cls.__init__ is not cls._record_init:
             # for the automatic config of a class without `get_config`
             self.__dict__["_given"] = (args, kwargs)
         return self
 
-    def _on_adopt(self, part):
+    def _on_adopt(self, part: Module | Variable) -> None:
         if isinstance(part, Variable) and not self.trainable:
             part.trainable = False  # a frozen layer's weights are frozen from the start
 
     # ------------------------------------------------------------ what a layer writes
 
-    def shape_by_rule(self, x):
+    def shape_by_rule(self, x: KerasTensor) -> Sizes | None:
         """The output's shape for a KerasTensor, the only input, where a rule has it; None: it is
         inferred from a run on shapes, which takes a hundred times as long.
         """
         return x.shape if self.keeps_shape else None
 
-    def weight_specs(self, *inputs):
-        """The layer's own weights for these inputs (`Spec`s): `{name: Weight}` in Keras's order."""
-        return {}
-
-    def forward(self, w, *inputs, ctx):
-        """The pure forward pass. `w`: own weights by name, in the compute dtype."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must define `forward(self, w, x, ctx)`, or `call(self, x)` "
-            "as in Keras."
-        )
+    # a subclass's own may call their arguments as they like
+    weight_specs: typing.ClassVar[Function] = no_weights
+    forward: typing.ClassVar[Function] = no_forward
 
     if not typing.TYPE_CHECKING:
         call = eager.call
 
     @classmethod
-    def is_lifted(cls):
+    def is_lifted(cls) -> bool:
         """Whether the class is written with `call`, as in Keras, rather than with `forward`."""
         return cls.call is not Layer.call
 
-    def weight(self, name, shape, *, initializer=None, dtype=None, trainable=True, autocast=True):
+    def weight(
+        self,
+        name: str,
+        shape: PartialShape,
+        *,
+        initializer: typed.Named = None,
+        dtype: DType | None = None,
+        trainable: bool = True,
+        autocast: bool = True,
+    ) -> Weight:
         """A weight spec with the initializer, regularizer and constraint that the fields give for
         this name.
         """
@@ -227,7 +260,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
     # ------------------------------------------------------------ building
 
-    def build(self, *shapes, **named):
+    def build(self, *shapes: typing.Any, **named: typing.Any) -> None:
         """Makes the layer's weights for input shapes: tuples with None for sizes not known."""
         is_whole = type(self).build is Layer.build  # else a subclass goes on building after this
         if not is_whole and type(self).weight_specs is Layer.weight_specs:
@@ -238,7 +271,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         if is_whole and specs:
             self._build_children(specs)
 
-    def _build_children(self, specs):
+    def _build_children(self, specs: list) -> None:
         """Builds the children too, by a pass on shapes alone."""
         runs_children = self.has_children or self.is_lifted()
         if self._children and runs_children:
@@ -246,12 +279,17 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             inputs = tuple(map(as_tensors, specs))
             inference.infer(lambda inputs: self.run_abstract(inputs, {}), inputs)
 
-    def run_abstract(self, args, kwargs, training=None):
+    def run_abstract(
+        self,
+        args: Sequence[typing.Any],
+        kwargs: dict[str, typing.Any],
+        training: bool | None = None,
+    ) -> Structure:
         """The outputs for arguments of which only the shapes count; builds layers on the way."""
         with frame.Run(self, abstract=True, training=training) as run:
             return run.call(self, tuple(args), kwargs)
 
-    def build_for(self, call):
+    def build_for(self, call: Call) -> None:
         """Builds for the arguments of a call."""
         shapes = call.shapes()
         if type(self).build is not Layer.build:
@@ -261,37 +299,39 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
     _make_weights = making.make_weights
 
-    def own(self, name, variable):
+    def own(self, name: str, variable: Variable) -> None:
         """Makes a variable a weight of the layer, under a name that is free."""
         self._own[self._free_key(name)] = variable
         self._on_adopt(variable)
 
-    def attributes_when_built(self, *inputs):
-        """What Keras shows on a layer that was built for these inputs (`Spec`s), by attribute."""
-        return {}
+    attributes_when_built: typing.ClassVar[Function] = no_attributes
 
     # ------------------------------------------------------------ calling
 
     __call__ = calling.call_layer
 
-    def rematerialized_call(self, layer_call, *args, **kwargs):
+    def rematerialized_call(
+        self, layer_call: Function, *args: typing.Any, **kwargs: typing.Any
+    ) -> Function:
         """`layer_call` as a function whose inner values are computed again for its gradient instead
         of being kept.
         """
         return remat.remat(layer_call)
 
-    def symbolic_call(self, *args, **kwargs):
+    def symbolic_call(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
         """The outputs' shapes and dtypes, as KerasTensors without history."""
         return self.compute_output_spec(*args, **kwargs)
 
     compute_output_spec = symbolic.compute_output_spec
     compute_output_shape = symbolic.compute_output_shape
 
-    def bind_call(self, args, kwargs, cast=True):
+    def bind_call(
+        self, args: Sequence[typing.Any], kwargs: dict[str, typing.Any], cast: bool = True
+    ) -> Call:
         """The arguments of a call, bound to names."""
         return Call(self, args, kwargs, cast)
 
-    def _convert(self, x):
+    def _convert(self, x: typing.Any) -> typing.Any:
         """An input as an array, floats in the layer's compute dtype."""
         if not self.converts_inputs:
             return x
@@ -301,7 +341,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         return masking.cast_with_mask(x, self.compute_dtype) if is_cast else x
 
     @property
-    def type_of_numbers(self):
+    def type_of_numbers(self) -> str | None:
         """The dtype that the layer's inputs go to, see `host_numbers.fitted`. None: they are to
         stay of their own kind, as ids do, or in a user's `call`, of which it is not known.
         """
@@ -310,7 +350,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             takes_floats = self.autocast and self.computes_in_float and not self.is_lifted()
         return WIDEST if takes_floats else None
 
-    def type_of_call(self, *args, **kwargs):
+    def type_of_call(self, *args: typing.Any, **kwargs: typing.Any) -> str | None:
         """As `type_of_numbers`, for a call with these arguments."""
         return self.type_of_numbers
 
@@ -318,7 +358,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     _allow_non_tensor_positional_args = renamed("allow_non_tensor_positional_args")
     _convert_input_args = renamed("converts_inputs")
 
-    def check_input(self, call, input_spec):
+    def check_input(self, call: Call, input_spec: typing.Any) -> None:
         """Raises for an input that an `input_spec` forbids."""
         if input_spec is not None and call.arguments:
             check(input_spec, call.first, self._where)
@@ -329,16 +369,16 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     own_values = running.own_values
     pass_masks = masking.pass_masks
 
-    def is_native(self):
+    def is_native(self) -> bool:
         """Whether the layer runs on values by path, without variables and without ambient state."""
         return is_native_class(type(self)) and not isinstance(vars(self).get("activation"), Module)
 
     @property
-    def declared_input_spec(self):
+    def declared_input_spec(self) -> typing.Any:
         """What the layer asks of its input whatever it was built for."""
         return self.__dict__.get("_before_build", self.__dict__)["input_spec"]
 
-    def declaration(self, call):
+    def declaration(self, call: Call) -> dict[str, Weight]:
         """The layer's own weights for the inputs of a call, ready to be made: `{name: Weight}`."""
         specs = {name: self.resolved(w) for name, w in self.specs_for(call).items()}
         for name, variable in tuple(self._own.items()):  # what was added to the object by hand
@@ -346,16 +386,16 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
                 specs[name] = weight_of(variable)
         return specs
 
-    def specs_for(self, call):
+    def specs_for(self, call: Call) -> dict[str, Weight]:
         """The layer's own weights for the inputs of a call, as they are kept: `{name: Weight}`."""
         inputs = call.specs().values()
         return self._stored_specs(self.weight_specs(*inputs), *inputs)
 
-    def _stored_specs(self, specs, *inputs):
+    def _stored_specs(self, specs: dict[str, Weight], *inputs: typing.Any) -> dict[str, Weight]:
         """The weights in the form in which they are kept, from what `weight_specs` says."""
         return specs
 
-    def resolved(self, weight):
+    def resolved(self, weight: Weight) -> Weight:
         """A weight spec with its initializer and dtype as objects."""
         initializer = weight.initializer
         if isinstance(initializer, str):
@@ -366,20 +406,19 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             dtype=policy.standardize_dtype(weight.dtype or self.variable_dtype),
         )
 
-    def seed_generator_name(self):
+    def seed_generator_name(self) -> str:
         """The name by which the layer's seed generator is its child."""
         generator = self.seed_generator
         return next(name for name, child in tuple(self._children.items()) if child is generator)
 
-    def compute_mask(self, inputs, previous_mask):
-        """The mask of the output, given the input and its mask."""
-        return previous_mask
+    # a user's own may call its second argument otherwise
+    compute_mask: typing.ClassVar[Function] = masking.compute_mask
 
     # ------------------------------------------------------------ what Keras-style subclasses use
 
     add_weight = add_variable = making.add_weight
 
-    def add_loss(self, loss):
+    def add_loss(self, loss: Structure) -> None:
         """Adds scalar losses that were computed inside `call`; training minimizes them too."""
         run = frame.current()
         for value in jax.tree_util.tree_leaves(loss):
@@ -394,7 +433,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             else:
                 run.add_loss(self, jax.numpy.asarray(value))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
     __hash__ = object.__hash__
@@ -418,17 +457,15 @@ class Composite(Layer):
 
     has_children = True
 
-    def children(self, *inputs):
-        """Children that depend on the inputs (`Spec`s): `{attribute name: layer}`."""
-        return {}
+    children: typing.ClassVar[Function] = no_children
 
-    def _make_weights(self, specs):
+    def _make_weights(self, specs: list) -> None:
         super()._make_weights(specs)
         for name, child in self.children(*specs).items():
             setattr(self, name, child)
         self.set_untracked(_children_are_for=ranks_of(specs))  # now that all are there
 
-    def cursor(self, scope, call=None):
+    def cursor(self, scope: typing.Any, call: Call | None = None) -> Children:
         """The children, each on its slice of a scope; those that depend on the inputs too."""
         is_built = scope.is_of_objects or scope.flow.is_built
         others = {}
@@ -440,7 +477,7 @@ class Composite(Layer):
 
 
 @functools.cache
-def is_plain_class(cls):
+def is_plain_class(cls: type[Layer]) -> bool:
     """Whether calls of a class may be plain: `forward` of one input, no mask made, and nothing of
     the way in which layers are called changed.
     """
@@ -456,7 +493,7 @@ def is_plain_class(cls):
 
 
 @functools.cache
-def is_native_class(cls):
+def is_native_class(cls: type[Layer]) -> bool:
     """Whether layers of a class run on values by path; the others are run on their variables."""
     return cls._native and not cls.is_lifted() and cls.build in cls.native_builds
 
@@ -465,7 +502,7 @@ Layer.build = scoped(Layer.build)
 
 
 @functools.cache
-def hands_masks_on(cls):
+def hands_masks_on(cls: type[Layer]) -> bool:
     """Whether outputs have the masks of inputs, and none where these have none."""
     return cls.compute_mask is Layer.compute_mask
 

@@ -1,5 +1,7 @@
 """A layer as plain data: its arguments, and the shapes it was built for."""
 
+from typing import Any, Self
+
 from jkeras.core import record
 from jkeras.core.names import registry
 from jkeras.core.run.building import as_tuples
@@ -12,7 +14,7 @@ class LayerConfig:
 
     writes_activity_regularizer = False  # also when it is None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data."""
         config = {
             "name": self.name,
@@ -26,12 +28,12 @@ class LayerConfig:
             config |= record.automatic_config(self)
         return config
 
-    def _written_policy(self):
+    def _written_policy(self) -> Any:
         """The dtype policy that a config has."""
         return self.dtype_policy
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """A new layer from its config."""
         config = dict(config)
         if isinstance(config.get("dtype"), dict):
@@ -48,7 +50,7 @@ class LayerConfig:
                 f"config={registry.shown(config)}.\n\nException encountered: {error}"
             ) from error
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any] | None:
         """The shapes the layer was built for."""
         shapes = self._build_shapes
         if shapes is None:
@@ -57,7 +59,7 @@ class LayerConfig:
             return {"input_shape": next(iter(shapes.values()))}
         return {"shapes_dict": dict(shapes)}
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: dict[str, Any]) -> None:
         """Builds for the shapes of `get_build_config()`."""
         if config.get("input_shape") is not None:
             self.build(as_tuples(config["input_shape"]))

@@ -1,12 +1,14 @@
 """Variables of a layer: from its weight specs when it is built, or one by one as in Keras."""
 
 import inspect
+from typing import Any
 
 from jkeras.core.graph import keras_tensor
-from jkeras.core.names import naming
+from jkeras.core.names import naming, typed
 from jkeras.core.weights import policy
 from jkeras.core.errors import explain, place_of
 from jkeras.core.names.family import families
+from jkeras.core.weights.types import Aggregation, DType, PartialShape
 from jkeras.core.weights.variable import Variable
 
 
@@ -37,14 +39,14 @@ def make_weights(layer, specs):
         setattr(layer, name, value)
 
 
-def _show(layer, name, variable):
+def _show(layer: Any, name: str, variable: Variable) -> None:
     """Makes a weight an attribute, unless the class has another one of this name."""
     of_class = getattr(type(layer), name, None)
     if of_class is None or inspect.isdatadescriptor(of_class):
         vars(layer)[name] = variable
 
 
-def _show_absent(layer):
+def _show_absent(layer: Any) -> None:
     """Shows None where a layer has an initializer for a weight that its arguments leave out."""
     for field in type(layer)._fields:
         name = field.name.removesuffix("_initializer")
@@ -53,20 +55,20 @@ def _show_absent(layer):
 
 
 def add_weight(
-    self,
-    *args,
-    shape=None,
-    initializer=None,
-    dtype=None,
-    trainable=True,
-    autocast=True,
-    regularizer=None,
-    constraint=None,
-    aggregation="none",
-    layout=None,
-    overwrite_with_gradient=False,
-    name=None,
-):
+    self: Any,
+    *args: Any,
+    shape: PartialShape | int | None = None,
+    initializer: typed.Named = None,
+    dtype: DType | None = None,
+    trainable: bool = True,
+    autocast: bool = True,
+    regularizer: typed.Regularization = None,
+    constraint: typed.Named = None,
+    aggregation: Aggregation | None = "none",
+    layout: Any = None,
+    overwrite_with_gradient: bool = False,
+    name: str | None = None,
+) -> Variable:
     """Makes a weight of this layer, inside `build` or the constructor, and returns it as a
     `Variable`.
 
@@ -101,7 +103,7 @@ def add_weight(
     return variable
 
 
-def _in_places(layer, args, by_name):
+def _in_places(layer: Any, args: tuple[Any, ...], by_name: dict[str, Any]) -> dict[str, Any]:
     """The first arguments of `add_weight`, each given by its place or by name."""
     if args and isinstance(args[0], str):
         raise ValueError(

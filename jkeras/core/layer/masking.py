@@ -1,6 +1,7 @@
 """Masks that travel beside arrays, from a layer's inputs to its outputs."""
 
 import warnings
+from typing import Any
 
 import jax
 
@@ -10,6 +11,11 @@ from jkeras.core.names.dtypes import is_float
 from jkeras.core.graph.sparse import is_sparse
 from jkeras.kernel.beside import mask_beside
 from jkeras.kernel.scope import current_flow
+
+
+def compute_mask(self: Any, inputs: Any, previous_mask: Any) -> Any:
+    """The mask of the output, given the input and its mask."""
+    return previous_mask
 
 
 def pass_masks(layer, run, call, outputs) -> None:

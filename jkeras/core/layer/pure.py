@@ -51,7 +51,9 @@ class Pair(typing.NamedTuple):
 class PureInterface:
     """`init`, `apply`, `tap` and `pair`, functions of hyper-parameters, values and inputs alone."""
 
-    def init(self, key: jax.Array | int, *args, **kwargs) -> tuple[dict, dict]:
+    def init(
+        self, key: jax.Array | int, *args: typing.Any, **kwargs: typing.Any
+    ) -> tuple[dict, dict]:
         """New weights for an input, from a key alone: `(params, state)`, nested dicts of arrays.
 
         Args:
@@ -65,12 +67,12 @@ class PureInterface:
         self,
         params: dict,
         state: dict,
-        *args,
+        *args: typing.Any,
         training: bool | None = None,
         rng: jax.Array | int | None = None,
         mask: jax.Array | None = None,
-        **kwargs,
-    ):
+        **kwargs: typing.Any,
+    ) -> tuple[jax.Array, dict]:
         """The forward pass on given values: `(y, new_state)`. Safe under jit, grad, vmap, scan and
         shard_map.
 

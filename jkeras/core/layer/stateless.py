@@ -1,5 +1,8 @@
 """Keras's pure contract of a layer: the forward pass on flat lists of values."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from jkeras.core.weights import frame
@@ -8,8 +11,13 @@ from jkeras.core.errors import NotBuiltError, place_of
 
 
 def stateless_call(
-    self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs
-):
+    self: Any,
+    trainable_variables: Sequence[Any],
+    non_trainable_variables: Sequence[Any],
+    *args: Any,
+    return_losses: bool = False,
+    **kwargs: Any,
+) -> tuple[Any, ...]:
     """The forward pass on flat lists of values, as Keras has it.
 
     Returns:

@@ -2,6 +2,9 @@
 no outputs.
 """
 
+import typing
+from collections.abc import Iterator
+
 from jkeras.core.weights import policy, stored_weights, weight_lists
 from jkeras.core.layer import stateless
 from jkeras.core.weights.by_variable import unique
@@ -9,6 +12,8 @@ from jkeras.core.names.dtypes import is_float
 from jkeras.core.graph.keras_tensor import one_or_list
 from jkeras.core.weights.paths import own_variables, walk
 from jkeras.core.weights.rng import SeedGenerator
+from jkeras.core.weights.module import Module
+from jkeras.core.weights.variable import Variable
 from jkeras.core.weights.weight_trees import set_tree_of_weights, tree_of_weights
 
 
@@ -20,21 +25,21 @@ class WeightView:
     # ------------------------------------------------------------ names and dtypes
 
     @property
-    def path(self):
+    def path(self) -> str:
         """The names of the layers around it and its own: "net/dense"."""
         return f"{self._scope}/{self.name}" if self._scope else self.name
 
     @property
-    def _where(self):
+    def _where(self) -> str:
         return f"Layer '{self.path}' ({type(self).__name__})"
 
     @property
-    def dtype_policy(self):
+    def dtype_policy(self) -> typing.Any:
         """In what type the layer computes and keeps its weights."""
         return self._dtype_policy
 
     @dtype_policy.setter
-    def dtype_policy(self, value):
+    def dtype_policy(self, value: typing.Any) -> None:
         new = policy.get(value)
         quantizes = new.quantization_mode and self.built and not self._is_quantized
         if quantizes:
@@ -44,41 +49,43 @@ class WeightView:
             self.quantize(new.quantization_mode)
 
     @property
-    def _own_policy(self):
+    def _own_policy(self) -> typing.Any:
         return self._dtype_policy.of(self)
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """The type of the weights."""
         return self._own_policy.variable_dtype
 
     variable_dtype = dtype
 
     @property
-    def compute_dtype(self):
+    def compute_dtype(self) -> str:
         """The type in which the layer computes."""
         return self._dtype_policy.of(self).compute_dtype
 
     @property
-    def input_dtype(self):
+    def input_dtype(self) -> str:
         """The type that float inputs are cast to."""
         return self.compute_dtype
 
     @property
-    def _input_type(self):
+    def _input_type(self) -> str:
         return self.compute_dtype if is_float(self.compute_dtype) else "float32"
 
     @property
-    def quantization_mode(self):
+    def quantization_mode(self) -> str | None:
         """How the layer is quantized: "int8", "int4", "float8", or None."""
         return self._own_policy.quantization_mode
 
     @property
-    def _is_quantized(self):
+    def _is_quantized(self) -> bool:
         """Whether the weights are kept in few bits now."""
         return False
 
-    def quantize(self, mode=None, config=None, type_check=True):
+    def quantize(
+        self, mode: str | None = None, config: typing.Any = None, type_check: bool = True
+    ) -> None:
         """Puts the weights into few bits; layers that can be quantized define it.
 
         Raises:
@@ -93,12 +100,12 @@ class WeightView:
     _trainable = True  # before `__init__` too
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         """Whether gradients reach the layer's weights. Setting it sets all layers below."""
         return self._trainable
 
     @trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: bool) -> None:
         value = bool(value)
         for layer in self._flatten_layers():
             layer.set_untracked(_trainable=value)
@@ -109,10 +116,12 @@ class WeightView:
     # ------------------------------------------------------------ children
 
     @property
-    def _layers(self):
+    def _layers(self) -> list["WeightView"]:
         return [child for child in tuple(self._children.values()) if isinstance(child, WeightView)]
 
-    def _flatten_layers(self, include_self=True, recursive=True):
+    def _flatten_layers(
+        self, include_self: bool = True, recursive: bool = True
+    ) -> list["WeightView"]:
         """The layers below in Keras's order, since files of keras-hub number them by it: those of a
         layer follow it, the last one first.
         """
@@ -128,7 +137,7 @@ class WeightView:
         return list(found)[0 if include_self else 1 :]
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[typing.Any]:
         """The metrics that the layer and those below it own."""
         return [
             part
@@ -137,13 +146,13 @@ class WeightView:
         ]
 
     @property
-    def metrics_variables(self):
+    def metrics_variables(self) -> list[Variable]:
         """The variables of `metrics`."""
         return [v for metric in self.metrics for v in metric.variables]
 
     # ------------------------------------------------------------ weights and variables
 
-    def _collect(self, with_seeds):
+    def _collect(self, with_seeds: bool) -> list[Variable]:
         variables = []
         for layer in self._views():
             own = list(own_variables(layer).values())
@@ -155,7 +164,7 @@ class WeightView:
                         variables += own_variables(child).values()
         return unique(variables)
 
-    def _views(self, seen=None):
+    def _views(self, seen: set[int] | None = None) -> Iterator["WeightView"]:
         """The layer and all layers below it, reached through layers alone."""
         seen = set() if seen is None else seen
         if id(self) not in seen:
@@ -166,34 +175,34 @@ class WeightView:
                     yield from child._views(seen)
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """All variables, the states of seed generators too, in Keras's order."""
         return self._collect(with_seeds=True)
 
     @property
-    def weights(self):
+    def weights(self) -> list[Variable]:
         """The weights, in Keras's order: own ones first, trainable before the others, then those of
         the children.
         """
         return self._collect(with_seeds=False)
 
     @property
-    def trainable_variables(self):
+    def trainable_variables(self) -> list[Variable]:
         """The variables that gradients reach."""
         return [v for v in self.variables if v.trainable] if self.trainable else []
 
     @property
-    def non_trainable_variables(self):
+    def non_trainable_variables(self) -> list[Variable]:
         """The variables that gradients do not reach."""
         return [v for v in self.variables if not (v.trainable and self.trainable)]
 
     @property
-    def trainable_weights(self):
+    def trainable_weights(self) -> list[Variable]:
         """The weights that gradients reach."""
         return [v for v in self.weights if v.trainable] if self.trainable else []
 
     @property
-    def non_trainable_weights(self):
+    def non_trainable_weights(self) -> list[Variable]:
         """The weights that gradients do not reach."""
         return [v for v in self.weights if not (v.trainable and self.trainable)]
 
@@ -204,29 +213,29 @@ class WeightView:
     # ------------------------------------------------------------ params and state as trees
 
     @property
-    def params(self):
+    def params(self) -> dict[str, typing.Any]:
         """The arrays that a gradient may reach, as a nested dict. Assigning one distributes it."""
         return tree_of_weights(self, learnable=True)
 
     @params.setter
-    def params(self, values):
+    def params(self, values: dict[str, typing.Any]) -> None:
         set_tree_of_weights(self, values, learnable=True)
 
     @property
-    def state(self):
+    def state(self) -> dict[str, typing.Any]:
         """The arrays that the forward pass itself updates, as a nested dict. Assigning one
         distributes it.
         """
         return tree_of_weights(self, learnable=False)
 
     @state.setter
-    def state(self, values):
+    def state(self, values: dict[str, typing.Any]) -> None:
         set_tree_of_weights(self, values, learnable=False)
 
     # ------------------------------------------------------------ losses
 
     @property
-    def losses(self):
+    def losses(self) -> list[typing.Any]:
         """What the last call added, and the penalties of the trainable weights."""
         return weight_lists.added_losses(self) + weight_lists.penalties(self)
 
@@ -236,7 +245,7 @@ class WeightView:
 
     # ------------------------------------------------------------ the graph around a layer
 
-    def _tensors_of_calls(self, attribute):
+    def _tensors_of_calls(self, attribute: str) -> list:
         nodes = self._inbound_nodes
         if not nodes:
             raise AttributeError(
@@ -246,12 +255,12 @@ class WeightView:
         return nodes
 
     @property
-    def input(self):
+    def input(self) -> typing.Any:
         """The input of the first symbolic call, or a flat list."""
         return one_or_list(self._tensors_of_calls("input")[0].input_tensors)
 
     @property
-    def output(self):
+    def output(self) -> typing.Any:
         """The output of the first symbolic call, or a flat list."""
         return one_or_list(self._tensors_of_calls("output")[0].output_tensors)
 
@@ -261,11 +270,11 @@ class WeightView:
     save_own_variables = stored_weights.save_own_variables
     load_own_variables = stored_weights.load_own_variables
 
-    def _after_loading(self, stored):
+    def _after_loading(self, stored: typing.Any) -> None:
         """What is left to do when the stored weights have been read."""
 
 
-def _layers_right_below(module):
+def _layers_right_below(module: Module) -> list[WeightView]:
     """The layers that a module holds, in its lists and dicts too, in its own order."""
     found = []
     for child in tuple(module._children.values()):

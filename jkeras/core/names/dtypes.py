@@ -2,6 +2,7 @@
 
 import collections.abc
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +45,7 @@ def name_of(dtype: np.dtype) -> str:
     return dtype.name
 
 
-def standardize_dtype(dtype):
+def standardize_dtype(dtype: Any) -> str:
     """The name of a dtype given as a name, a numpy or JAX dtype, or a Python type; floatx for None.
 
     >>> standardize_dtype(None), standardize_dtype(int), standardize_dtype(np.float16)
@@ -73,7 +74,7 @@ def _numpy_name(dtype):
         raise DtypeError(f"Invalid dtype: {dtype}") from None
 
 
-def is_float(dtype):
+def is_float(dtype: Any) -> bool:
     """Whether a dtype is a float type (half precision and float8 too).
 
     >>> is_float("bfloat16"), is_float("int32"), is_float("string")
@@ -86,7 +87,7 @@ def is_float(dtype):
     )
 
 
-def as_numbers(value, argument):
+def as_numbers(value: Any, argument: str) -> np.ndarray | jax.Array:
     """What was given for an argument as an array.
 
     Raises:

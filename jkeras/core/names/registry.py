@@ -14,6 +14,7 @@ import marshal
 import types
 import typing
 import warnings
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -73,7 +74,7 @@ PLAIN = (str, int, float, bool, type(None))
 LEAVES = frozenset(PLAIN)
 
 
-def public(*names):
+def public(*names: str) -> Callable[[Thing], Thing]:
     """Decorator: gives a class or function its public name(s); the first is the one written to
     files.
 
@@ -93,12 +94,12 @@ def public(*names):
     return register
 
 
-def register_later(modules):
+def register_later(modules: typing.Iterable[str]) -> None:
     """Says which modules have public names that are registered when they are imported."""
     _later.update(modules)
 
 
-def load_the_rest(package="jkeras"):
+def load_the_rest(package: str = "jkeras") -> None:
     """Imports the modules of `register_later` in a package, so that its public names are known."""
     for module in tuple(_later):
         if f"{module}.".startswith(f"{package}."):
@@ -106,7 +107,7 @@ def load_the_rest(package="jkeras"):
             _later.discard(module)
 
 
-def public_name(thing):
+def public_name(thing: object) -> str | None:
     """The canonical public name of an object, or None."""
     try:
         return _canonical.get(thing)
@@ -114,7 +115,7 @@ def public_name(thing):
         return None
 
 
-def members(package):
+def members(package: str) -> dict[str, typing.Any]:
     """The public things right in a package, by name: {"Dense": Dense, …} for "keras.layers".
 
     What of them is not imported yet is imported.
@@ -130,7 +131,9 @@ def members(package):
 # ---------------------------------------------------------------- custom objects
 
 
-def register_keras_serializable(package="Custom", name=None):
+def register_keras_serializable(
+    package: str = "Custom", name: str | None = None
+) -> Callable[[Thing], Thing]:
     """Decorator: lets a class or function of yours be found again when a config is read.
 
     >>> @register_keras_serializable("demo")
@@ -140,7 +143,7 @@ def register_keras_serializable(package="Custom", name=None):
     'demo>twice'
     """
 
-    def register(thing):
+    def register(thing: Thing) -> Thing:
         registered = f"{package}>{name or thing.__name__}"
         if inspect.isclass(thing) and not hasattr(thing, "get_config"):
             raise ValueError("Cannot register a class that does not have a get_config() method.")
@@ -151,7 +154,7 @@ def register_keras_serializable(package="Custom", name=None):
     return register
 
 
-def _warn_of_another(registered, thing):
+def _warn_of_another(registered: str, thing: object) -> None:
     """Says so where a name was that of something else: files that name it now lead to the new one.
     What is defined again, as a cell of a notebook does it, takes its own place.
     """
@@ -165,12 +168,12 @@ def _warn_of_another(registered, thing):
         )
 
 
-def _place(thing):
+def _place(thing: object) -> str:
     """The module and name of a class or function."""
     return f"{getattr(thing, '__module__', None)}.{getattr(thing, '__name__', None)}"
 
 
-def get_registered_name(obj):
+def get_registered_name(obj: object) -> str:
     """The name that a class or function was registered under; else its own.
 
     >>> get_registered_name(dict)
@@ -179,7 +182,11 @@ def get_registered_name(obj):
     return _custom_names.get(obj, getattr(obj, "__name__", None))
 
 
-def get_registered_object(name, custom_objects=None, module_objects=None):
+def get_registered_object(
+    name: str,
+    custom_objects: dict[str, typing.Any] | None = None,
+    module_objects: dict[str, typing.Any] | None = None,
+) -> typing.Any:
     """The object registered under a name, looked up in the scopes, the registry, then the two
     dicts; None if nowhere.
 
@@ -193,7 +200,7 @@ def get_registered_object(name, custom_objects=None, module_objects=None):
     return None
 
 
-def get_custom_objects():
+def get_custom_objects() -> dict[str, typing.Any]:
     """The dict of custom objects of the outermost scope, those of `register_keras_serializable`
     among them; what is put in it is known everywhere in this process.
 
@@ -212,19 +219,19 @@ class CustomObjectScope:
     <class 'dict'>
     """
 
-    def __init__(self, custom_objects, **more):
+    def __init__(self, custom_objects: dict[str, typing.Any], **more: typing.Any) -> None:
         self.custom_objects = {**(custom_objects or {}), **more}
         self.tokens = []
 
-    def __enter__(self):
+    def __enter__(self) -> typing.Self:
         self.tokens.append(_scopes.set((*_scopes.get(), self.custom_objects)))
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         _scopes.reset(self.tokens.pop())
 
 
-def enable_unsafe_deserialization():
+def enable_unsafe_deserialization() -> None:
     """Does nothing but warn: whether a file is trusted is said to the call that loads it, with
     `safe_mode=False`.
 

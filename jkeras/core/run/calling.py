@@ -2,8 +2,11 @@
 
 import typing
 
+import jax
+
 from jkeras.core.run import eager, symbolic
-from jkeras.core.graph.keras_tensor import any_symbolic
+from jkeras.core.graph.keras_tensor import KerasTensor, any_symbolic
+from jkeras.core.weights.types import Symbolic
 from jkeras.core.run.tracebacks import leave_out_own_frames
 from jkeras.kernel.scope import current_flow
 
@@ -16,6 +19,12 @@ def not_initialized(layer: typing.Any) -> RuntimeError:
     )
 
 
+@typing.overload
+def call_layer(
+    self: typing.Any, inputs: Symbolic, /, *args: typing.Any, **kwargs: typing.Any
+) -> KerasTensor: ...
+@typing.overload
+def call_layer(self: typing.Any, *args: typing.Any, **kwargs: typing.Any) -> jax.Array: ...
 def call_layer(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
     """The outputs of a layer; an error is shown without the frames of jkeras."""
     if "_scope" not in vars(self):

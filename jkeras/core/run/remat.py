@@ -4,6 +4,8 @@ kept.
 
 import contextvars
 import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self
 
 import jax
 import numpy as np
@@ -41,7 +43,14 @@ class RematScope:
     ...     layer = jkeras.layers.Dense(1024, activation="relu")
     """
 
-    def __init__(self, mode="full", output_size_threshold=1024, layer_names=None, *, policy=None):
+    def __init__(
+        self,
+        mode: Literal["full", "activations", "larger_than", "list_of_layers"] | None = "full",
+        output_size_threshold: int = 1024,
+        layer_names: Sequence[str] | None = None,
+        *,
+        policy: Any = None,
+    ) -> None:
         if mode not in MODES:
             raise ValueError(f"Invalid mode '{mode}'. Supported modes are: {MODES}.")
         self.mode = mode
@@ -49,11 +58,11 @@ class RematScope:
         self.layer_names = layer_names or []
         self.policy = policy_of(policy)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._token = _scope.set(self)
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         _scope.reset(self._token)
         del self._token  # it cannot be copied, and layers that hold the scope can
 
@@ -87,7 +96,7 @@ def policy_of(policy):
 
 
 @public("keras.remat")
-def remat(f, *, policy=None):
+def remat(f: Callable[..., Any], *, policy: Any = None) -> Callable[..., Any]:
     """`f`, whose inner values are computed again for the gradient instead of being kept:
     `jax.checkpoint`.
 

@@ -2,6 +2,9 @@
 on a device.
 """
 
+import contextlib
+from typing import Any, Self
+
 import jax
 import jax.numpy as jnp
 
@@ -13,7 +16,7 @@ from jkeras.core.system.traces import trace_state
 from jkeras.core.weights.variable import Variable
 
 
-def is_training():
+def is_training() -> bool:
     """Whether a forward pass in training is under way."""
     return bool(getattr(frame.current(), "training", False))
 
@@ -23,10 +26,10 @@ class Mapped(frame.Run):
     from outside.
     """
 
-    def __init__(self, values):
+    def __init__(self, values: ByVariable) -> None:
         super().__init__(values=values)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.outer, self.level = frame.current(), trace_state()
         if self.outer is not None:
             self.stack = list(self.outer.stack)
@@ -34,13 +37,13 @@ class Mapped(frame.Run):
             self.training = self.outer.training
         return super().__enter__()
 
-    def read(self, variable):
+    def read(self, variable: Variable) -> jax.Array:
         """The mapped value, else that of the run around, else the variable's own."""
         if self.values.has(variable) or self.outer is None:
             return super().read(variable)
         return self.outer.read(variable)
 
-    def write(self, variable, value):
+    def write(self, variable: Variable, value: jax.Array) -> None:
         """Puts the value into the mapping."""
         if not self.values.has(variable):
             self.values.set(variable, self.read(variable))
@@ -75,7 +78,12 @@ class StatelessScope:
     ([4.0, 5.0], [1.0, 2.0])
     """
 
-    def __init__(self, state_mapping=None, collect_losses=False, initialize_variables=True):
+    def __init__(
+        self,
+        state_mapping: Any = None,
+        collect_losses: bool = False,
+        initialize_variables: bool = True,
+    ) -> None:
         self.collect_losses, self.initialize_variables = collect_losses, initialize_variables
         values = ByVariable()
         for variable, value in state_mapping or ():
@@ -96,11 +104,11 @@ class StatelessScope:
             values.set(variable, value.astype(variable.own_dtype))
         self._run = Mapped(values)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._run.__enter__()
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         self._run.__exit__(*exc)
 
     @property
@@ -109,19 +117,19 @@ class StatelessScope:
         return {id(variable): value for variable, value in self._run.values}
 
     @property
-    def losses(self):
+    def losses(self) -> list[Any]:
         """The losses added inside the block, where `collect_losses` is set."""
         return [value for _, value in self._run.losses] if self.collect_losses else []
 
-    def add_loss(self, loss):
+    def add_loss(self, loss: Any) -> None:
         """Adds a loss."""
         self._run.losses.append((None, loss))
 
-    def add_update(self, update):
+    def add_update(self, update: tuple[Variable, Any]) -> None:
         """Takes a `(variable, value)` pair as the variable's new value."""
         self._run.values.set(*update)
 
-    def get_current_value(self, variable):
+    def get_current_value(self, variable: Variable) -> jax.Array | None:
         """The value of a variable in the block; None if it was neither given nor assigned."""
         return self._run.values.find(variable)
 
@@ -139,12 +147,12 @@ class SymbolicScope:
     [1.0, 2.0]
     """
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._run = frame.Run(abstract=True)
         self._run.__enter__()
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         self._run.__exit__(*exc)
 
 
@@ -166,7 +174,7 @@ class name_scope:  # noqa: N801 - Keras's name
     'encoder/scale'
     """
 
-    def __init__(self, name, **kwargs):
+    def __init__(self, name: str, **kwargs: Any) -> None:
         unknown = set(kwargs) - {"caller", "deduplicate", "override_parent"}
         if unknown:
             raise TypeError(f"name_scope got unknown arguments: {sorted(unknown)}")
@@ -180,7 +188,7 @@ class name_scope:  # noqa: N801 - Keras's name
         self.deduplicate = kwargs.get("deduplicate", True)
         self.override_parent = kwargs.get("override_parent")
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         parent = naming.innermost()
         again = (
             self.deduplicate
@@ -194,12 +202,12 @@ class name_scope:  # noqa: N801 - Keras's name
         self._building.__enter__()
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         self._building.__exit__(*exc)
 
 
 @public("keras.device")
-def device(device_name):
+def device(device_name: Any) -> contextlib.AbstractContextManager[Any]:
     """A context manager that puts the arrays made inside on a device.
 
     Args:

@@ -2,6 +2,8 @@
 the graph.
 """
 
+from typing import Any
+
 import jax
 
 from jkeras.core.graph import graph, inference, op
@@ -64,7 +66,7 @@ def _as_said(layer, call):
     return map_shapes(lambda shape: KerasTensor(shape, layer.compute_dtype), shapes)
 
 
-def compute_output_spec(self, *args, **kwargs):
+def compute_output_spec(self: Any, *args: Any, **kwargs: Any) -> Any:
     """The outputs' shapes and dtypes for KerasTensors, as KerasTensors."""
     if self.says_output_shape:
         return _as_said(self, self.bind_call(args, kwargs))
@@ -116,7 +118,7 @@ def _as_dense(tensor):
     return KerasTensor(tensor.shape, tensor.dtype, name=tensor.name)
 
 
-def compute_output_shape(self, *shapes, **named):
+def compute_output_shape(self: Any, *shapes: Any, **named: Any) -> Any:
     """The output's shape for input shapes, None for sizes not known."""
 
     def tensors(shape):

@@ -8,11 +8,13 @@ import os
 import pathlib
 import traceback
 import types
+import typing
 
 import jax
 
 from jkeras.core.run.building import known
 from jkeras.core.errors import suggestion
+from jkeras.core.names.registry import Thing
 from jkeras.core.session.settings import is_traceback_filtering_enabled
 
 MACHINERY = tuple(
@@ -46,13 +48,13 @@ def leave_out_own_frames(error: Exception) -> None:
     error.__traceback__ = kept
 
 
-def without_own_frames(method):
+def without_own_frames(method: Thing) -> Thing:
     """Decorator: errors of a function are shown without the frames of jkeras and JAX; that of an
     argument it does not have says which one was meant.
     """
 
     @functools.wraps(method)
-    def shown(*args, **kwargs):
+    def shown(*args: typing.Any, **kwargs: typing.Any) -> typing.Any:
         try:
             return method(*args, **kwargs)
         except Exception as error:

@@ -10,6 +10,7 @@ import functools
 import os
 import random
 import re
+from typing import Literal
 
 import jax
 import numpy as np
@@ -44,7 +45,7 @@ class Settings:
         self.seed_generator = None  # of `jkeras.random` functions called without a seed
         self.distribution = None  # where variables and batches lie; None: on the first device
 
-    def clear(self):
+    def clear(self) -> None:
         """Forgets automatic names and the global seed generator, as `clear_session` does."""
         self.names.clear()
         self.seed_generator = None
@@ -54,7 +55,7 @@ class Settings:
 settings = Settings()
 
 
-def floatx():
+def floatx() -> str:
     """The default float type, a string.
 
     >>> floatx()
@@ -63,7 +64,7 @@ def floatx():
     return settings.floatx
 
 
-def set_floatx(value):
+def set_floatx(value: str) -> None:
     """Sets the default float type: "float16", "bfloat16", "float32" or "float64".
 
     >>> set_floatx("bfloat16")
@@ -75,7 +76,7 @@ def set_floatx(value):
     settings.floatx = str(value)
 
 
-def epsilon():
+def epsilon() -> float:
     """The small number added to denominators, 1e-7 unless set.
 
     >>> epsilon()
@@ -84,7 +85,7 @@ def epsilon():
     return settings.epsilon
 
 
-def set_epsilon(value):
+def set_epsilon(value: float) -> None:
     """Sets the small number that `epsilon()` returns.
 
     >>> old = epsilon()
@@ -99,7 +100,7 @@ def set_epsilon(value):
     settings.epsilon = value
 
 
-def image_data_format():
+def image_data_format() -> Literal["channels_last", "channels_first"]:
     """ "channels_last" (the default) or "channels_first".
 
     >>> image_data_format()
@@ -108,7 +109,7 @@ def image_data_format():
     return settings.image_data_format
 
 
-def set_image_data_format(data_format):
+def set_image_data_format(data_format: Literal["channels_last", "channels_first"]) -> None:
     """Sets the default place of the channel axis: "channels_last" or "channels_first".
 
     >>> set_image_data_format("channels_first")
@@ -119,7 +120,9 @@ def set_image_data_format(data_format):
     settings.image_data_format = standardize_data_format(str(data_format))
 
 
-def standardize_data_format(data_format):
+def standardize_data_format(
+    data_format: str | None,
+) -> str:
     """`data_format`, checked; the default one for None."""
     if data_format is None:
         return settings.image_data_format
@@ -128,7 +131,7 @@ def standardize_data_format(data_format):
     return data_format
 
 
-def is_interactive_logging_enabled():
+def is_interactive_logging_enabled() -> bool:
     """Whether progress is shown as a bar rather than as plain lines.
 
     >>> disable_interactive_logging()
@@ -139,7 +142,7 @@ def is_interactive_logging_enabled():
     return settings.interactive_logging
 
 
-def enable_interactive_logging():
+def enable_interactive_logging() -> None:
     """Shows progress as a bar on the terminal (the default).
 
     >>> enable_interactive_logging()
@@ -149,7 +152,7 @@ def enable_interactive_logging():
     settings.interactive_logging = True
 
 
-def disable_interactive_logging():
+def disable_interactive_logging() -> None:
     """Shows progress as one plain line for each epoch.
 
     >>> disable_interactive_logging()
@@ -160,7 +163,7 @@ def disable_interactive_logging():
     settings.interactive_logging = False
 
 
-def is_flash_attention_enabled():
+def is_flash_attention_enabled() -> bool | None:
     """Whether attention layers demand the fused kernel: True, False, or None where nobody has
     asked.
 
@@ -172,7 +175,7 @@ def is_flash_attention_enabled():
     return settings.flash_attention
 
 
-def enable_flash_attention():
+def enable_flash_attention() -> None:
     """Lets attention layers made from now on demand the fused kernel (`flash_attention=True`).
 
     >>> enable_flash_attention()
@@ -183,7 +186,7 @@ def enable_flash_attention():
     settings.flash_attention = True
 
 
-def disable_flash_attention():
+def disable_flash_attention() -> None:
     """Lets attention layers compute as XLA compiles them.
 
     >>> disable_flash_attention()
@@ -193,7 +196,7 @@ def disable_flash_attention():
     settings.flash_attention = False
 
 
-def is_traceback_filtering_enabled():
+def is_traceback_filtering_enabled() -> bool:
     """Whether tracebacks leave out the frames of the machinery.
 
     >>> is_traceback_filtering_enabled()
@@ -202,7 +205,7 @@ def is_traceback_filtering_enabled():
     return jax.config.jax_traceback_filtering != "off"
 
 
-def enable_traceback_filtering():
+def enable_traceback_filtering() -> None:
     """Leaves JAX's own frames out of tracebacks (the default). The setting is JAX's
     `jax_traceback_filtering`.
 
@@ -213,7 +216,7 @@ def enable_traceback_filtering():
     jax.config.update("jax_traceback_filtering", "auto")
 
 
-def disable_traceback_filtering():
+def disable_traceback_filtering() -> None:
     """Shows whole tracebacks.
 
     >>> disable_traceback_filtering()
@@ -224,7 +227,9 @@ def disable_traceback_filtering():
     jax.config.update("jax_traceback_filtering", "off")
 
 
-def enable_compilation_cache(folder="~/.cache/jkeras/xla", min_seconds=0.5):
+def enable_compilation_cache(
+    folder: str | os.PathLike[str] = "~/.cache/jkeras/xla", min_seconds: float = 0.5
+) -> None:
     """Keeps compiled programs in a folder, so that a later process need not compile the same ones
     again.
 
@@ -251,7 +256,7 @@ def enable_compilation_cache(folder="~/.cache/jkeras/xla", min_seconds=0.5):
     _look_at_cache_again()
 
 
-def disable_compilation_cache():
+def disable_compilation_cache() -> None:
     """Keeps compiled programs in this process only, as JAX does by itself.
 
     >>> disable_compilation_cache()
@@ -260,7 +265,7 @@ def disable_compilation_cache():
     _look_at_cache_again()
 
 
-def _look_at_cache_again():
+def _look_at_cache_again() -> None:
     """Lets JAX look at the folder of compiled programs, which it does once in a process. A JAX that
     cannot be told takes the setting if nothing was compiled before.
     """
@@ -270,7 +275,7 @@ def _look_at_cache_again():
         compilation_cache.reset_cache()
 
 
-def max_epochs():
+def max_epochs() -> int | None:
     """The largest number of epochs of any `fit`, or None.
 
     >>> set_max_epochs(2)
@@ -281,7 +286,7 @@ def max_epochs():
     return settings.max_epochs
 
 
-def set_max_epochs(max_epochs):
+def set_max_epochs(max_epochs: int | None) -> None:
     """Lets no `fit` run longer than this, to try a script quickly; None lifts the limit.
 
     The environment variable KERAS_MAX_EPOCHS sets it from outside.
@@ -296,7 +301,7 @@ def set_max_epochs(max_epochs):
     settings.max_epochs = max_epochs
 
 
-def max_steps_per_epoch():
+def max_steps_per_epoch() -> int | None:
     """The largest number of batches in an epoch of `fit`, `evaluate` and `predict`, or None.
 
     >>> set_max_steps_per_epoch(10)
@@ -307,7 +312,7 @@ def max_steps_per_epoch():
     return settings.max_steps_per_epoch
 
 
-def set_max_steps_per_epoch(max_steps_per_epoch):
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
     """Lets no epoch take more batches than this; None lifts the limit.
 
     The environment variable KERAS_MAX_STEPS_PER_EPOCH sets it from outside.
@@ -323,7 +328,7 @@ def set_max_steps_per_epoch(max_steps_per_epoch):
 
 
 @functools.lru_cache(maxsize=4096)
-def snake_case(name):
+def snake_case(name: str) -> str:
     """ "Conv2DTranspose" -> "conv2d_transpose".
 
     >>> snake_case("BatchNormalization")
@@ -334,7 +339,7 @@ def snake_case(name):
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def auto_name(prefix):
+def auto_name(prefix: str) -> str:
     """A name not given before in this session: "dense", "dense_1", …"""
     prefix = snake_case(prefix)
     counting = _apart.get()
@@ -368,7 +373,7 @@ class uncounted:  # noqa: N801 - used as a function
 _apart = contextvars.ContextVar("jkeras_uncounted", default=None)
 
 
-def get_uid(prefix=""):
+def get_uid(prefix: str = "") -> int:
     """How often this prefix has been asked for, this time included.
 
     >>> settings.clear(); get_uid("dense"), get_uid("dense")
@@ -378,7 +383,7 @@ def get_uid(prefix=""):
     return settings.names[prefix]
 
 
-def set_random_seed(seed):
+def set_random_seed(seed: int) -> None:
     """Seeds Python's `random`, numpy and the library: initial weights, dropout, shuffling.
 
     Args:
@@ -404,12 +409,12 @@ def set_random_seed(seed):
         tensorflow.random.set_seed(seed)
 
 
-def get_random_seed():
+def get_random_seed() -> int | None:
     """The seed given to `set_random_seed`, or None."""
     return settings.seed
 
 
-def default_seed():
+def default_seed() -> int:
     """A seed for something that was given none: from Python's `random`, which `set_random_seed`
     controls.
     """
@@ -418,7 +423,7 @@ def default_seed():
     return source.randint(1, int(1e9))
 
 
-def clear_session(free_memory=True):
+def clear_session(free_memory: bool = True) -> None:
     """Starts automatic names again ("dense", not "dense_17") and forgets the global seed generator.
 
     Args:

@@ -6,12 +6,16 @@ import functools
 import os
 import signal
 import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Terminated(SystemExit):
     """SIGTERM came: the process ends with the status 143 that a shell gives for it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(128 + signal.SIGTERM)
 
 
@@ -89,13 +93,13 @@ class Signals:
         self.check()
 
 
-def whole(function):
+def whole(function: Function) -> Function:
     """Decorator: Ctrl-C waits until the function has returned, lest what it builds be left half
     built.
     """
 
     @functools.wraps(function)
-    def held(*args, **kwargs):
+    def held(*args: Any, **kwargs: Any) -> Any:
         with Signals():
             return function(*args, **kwargs)
 

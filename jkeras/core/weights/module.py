@@ -7,6 +7,7 @@ first on the way down, however often it is used: that is weight sharing.
 
 import copy
 import weakref
+from typing import Any, Self
 
 import jax
 
@@ -77,16 +78,16 @@ class Module:
 
     _internal, __dir__ = shown.MODULE, shown.public_dir
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
         object.__setattr__(self, "_own", Parts())  # key -> Variable
         object.__setattr__(self, "_children", Parts())  # key -> Module
         return self
 
-    def __init__(self):
+    def __init__(self) -> None:
         pass
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if "_own" not in vars(self):
             raise RuntimeError(
                 f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
@@ -97,11 +98,11 @@ class Module:
             value = self._track(name, value)
         object.__setattr__(self, name, value)
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         self._forget(name, ())
         object.__delattr__(self, name)
 
-    def set_untracked(self, **values):
+    def set_untracked(self, **values: Any) -> None:
         """Sets attributes as they are: their lists and dicts are not looked into nor observed."""
         vars(self).update(values)
 
@@ -125,7 +126,7 @@ class Module:
                 owned[self._free_key(key)] = member
                 self._on_adopt(member)
 
-    def is_native(self):
+    def is_native(self) -> bool:
         """Whether the module runs on values by path, without variables and ambient state."""
         return True
 

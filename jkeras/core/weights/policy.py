@@ -1,6 +1,7 @@
 """Dtype policies: in what type a layer computes and in what type its weights are kept."""
 
 import operator
+from typing import Any, Self
 
 import jax.numpy as jnp
 import numpy as np
@@ -100,7 +101,7 @@ class DTypePolicy:
     plain_dtype = None  # numpy's, in which a layer computes; None: it is more than such a type
     is_mixed = False  # whether weights are cast to it
 
-    def of(self, layer):
+    def of(self, layer: Any) -> Self:
         """The policy of a layer that was given this one: itself, but for a `DTypePolicyMap`."""
         return self
 
@@ -108,7 +109,7 @@ class DTypePolicy:
         """What a layer at a path that had this policy has when it is given another one."""
         return new
 
-    def convert_input(self, x, autocast, dtype):
+    def convert_input(self, x: Any, autocast: bool, dtype: str) -> Any:
         """An input as an array; a float one in `dtype` where `autocast` is on."""
         if isinstance(x, KerasTensor):
             if autocast and is_float(x.dtype) and x.dtype != dtype:
@@ -119,22 +120,22 @@ class DTypePolicy:
             return x.astype(dtype) if autocast and is_float(x.dtype) and x.dtype != dtype else x
         return x
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"name": self.name}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The policy of a config."""
         return cls(**config)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return _kind(self) is _kind(other) and self.name == other.name
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((_kind(self), self.name))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'<DTypePolicy "{self.name}">'
 
 
@@ -152,7 +153,7 @@ def _kind(policy):
     return DTypePolicy if type(policy) is FloatDTypePolicy else type(policy)
 
 
-def dtype_policy():
+def dtype_policy() -> DTypePolicy:
     """The policy of layers that are given no `dtype`.
 
     >>> dtype_policy().name
@@ -161,7 +162,7 @@ def dtype_policy():
     return settings.dtype_policy or DTypePolicy(settings.floatx)
 
 
-def set_dtype_policy(policy):
+def set_dtype_policy(policy: Any) -> None:
     """Sets the default policy, by name or as a `DTypePolicy`.
 
     >>> set_dtype_policy("mixed_bfloat16")
@@ -192,7 +193,7 @@ def check_needs_no_data(policy):
         )
 
 
-def get(identifier):
+def get(identifier: Any) -> Any:
     """The policy that a name, dtype, config or policy stands for; the default one for None.
 
     >>> get("mixed_float16").compute_dtype

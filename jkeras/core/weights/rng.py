@@ -3,6 +3,7 @@ counts.
 """
 
 import threading
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ from jkeras.kernel.keys import drawn_key
 STEPPING = threading.Lock()  # pipelines of data call layers from many threads at once
 
 
-def as_key(seed):
+def as_key(seed: Any) -> jax.Array:
     """A raw threefry key (two uint32) from an integer, a key, or a `SeedGenerator`, which steps
     on.
     """
@@ -35,7 +36,7 @@ def as_key(seed):
     return _key_from_array(seed)
 
 
-def _unseeded_key():
+def _unseeded_key() -> jax.Array:
     """The next key of the global generator; where `init` makes a weight, of that weight's key."""
     key = drawn_key()
     if key is not None:
@@ -50,7 +51,7 @@ def _unseeded_key():
         ) from error
 
 
-def _key_from_array(seed):
+def _key_from_array(seed: Any) -> jax.Array:
     """The key that an array is, or that a scalar stands for."""
     try:
         seed = jnp.asarray(seed)
@@ -89,7 +90,7 @@ class SeedGenerator(Module):
     'seed_generator_state'
     """
 
-    def __init__(self, seed=None, name=None, **kwargs) -> None:
+    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
         super().__init__()
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments: {kwargs}")
@@ -107,7 +108,7 @@ class SeedGenerator(Module):
         )
         state.scope = f"{state.scope}/{self.name}".lstrip("/")
 
-    def next(self, ordered=True):
+    def next(self, ordered: bool = True) -> jax.Array:
         """The next key. Where `ordered` is False the state jumps, as it does for functions called
         without a seed.
         """
@@ -130,12 +131,12 @@ class SeedGenerator(Module):
         if counts:
             self.state.assign(self.state.value + jnp.array([0, count], "uint32"))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"name": self.name, "seed": self._given_seed}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """A generator that begins at the config's seed."""
         return cls(**config)
 

@@ -3,6 +3,8 @@ the value; otherwise the variable holds it.
 """
 
 import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +30,7 @@ AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
 
 
-def gathered(value, layout):
+def gathered(value: jax.Array, layout: Any) -> jax.Array:
     """A value of a layout as it is computed with: on the devices, wherever it rests.
 
     In a compiled step parts along the axis of the mesh that cuts batches, which save memory at
@@ -54,11 +56,11 @@ class Borrowed:
     `pull` puts the arrays back into the variables.
     """
 
-    def __init__(self, pull, lock):
+    def __init__(self, pull: Callable[[], None], lock: Any) -> None:
         self.pull, self.lock = pull, lock
 
 
-def values_of(variables):
+def values_of(variables: "Iterable[Variable]") -> list[jax.Array]:
     """The arrays that variables hold themselves, all of the same moment, also while another thread
     trains them.
     """
@@ -70,7 +72,7 @@ def values_of(variables):
         return [v.own_value() for v in variables]
 
 
-def _check_name(name):
+def _check_name(name: object) -> None:
     if not isinstance(name, str) or "/" in name:
         raise ValueError(
             "Argument `name` must be a string and cannot contain character `/`. "
@@ -78,11 +80,11 @@ def _check_name(name):
         )
 
 
-def _hook(name, doc):
+def _hook(name: str, doc: str) -> Any:
     """A property that takes a function of the variable's value, or None."""
     held = f"_{name}"
 
-    def change(self, value):
+    def change(self: "Variable", value: Any) -> None:
         if value is not None and not callable(value):
             raise ValueError(
                 f"Invalid value for attribute `{name}` of variable '{self.path}'. Expected a "
@@ -113,25 +115,37 @@ class Variable:
     """
 
     _internal, __dir__ = shown.VARIABLE, shown.public_dir
+    if TYPE_CHECKING:
+        name: str
+        shape: tuple[int, ...]
+
+        # operators, which are set below from the table
+        def __add__(self, other: Any) -> jax.Array: ...
+
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __add__
+        __matmul__ = __rmatmul__ = __and__ = __rand__ = __or__ = __ror__ = __add__
+        __xor__ = __rxor__ = __lt__ = __le__ = __gt__ = __ge__ = __add__
+
     guard = None  # called with the variable before it is assigned by hand; it may raise
     private_runs: tuple = ()  # trainings with privacy that it had, see `jkeras.privacy`
 
     def __init__(
         self,
-        initializer,
-        shape=None,
-        dtype=None,
-        trainable=True,
-        autocast=True,
-        aggregation="none",
-        synchronization="auto",
-        name=None,
-        layout=None,
+        initializer: Any,
+        shape: Sequence[int] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: Literal["none", "mean", "sum", "only_first_replica"] | None = "none",
+        synchronization: Literal["none", "on_read", "on_write", "auto"] | None = "auto",
+        name: str | None = None,
+        layout: Any = None,
         *,
-        regularizer=None,
-        constraint=None,
-        overwrite=None,
-    ):
+        regularizer: Callable[..., Any] | None = None,
+        constraint: Callable[..., Any] | None = None,
+        overwrite: bool | None = None,
+    ) -> None:
         name = name or auto_name(type(self).__name__)
         _check_name(name)
         check_choice("aggregation", aggregation, AGGREGATIONS)
@@ -155,7 +169,9 @@ class Variable:
             layout = settings.distribution.get_variable_layout(self)
         self.lay_out(layout)
 
-    def _begin_with(self, initializer, shape, dtype):
+    def _begin_with(
+        self, initializer: Callable[..., Any], shape: Sequence[int] | None, dtype: Any
+    ) -> None:
         """Makes it the variable of an initializer, which is run when the value is looked at."""
         if shape is None:
             raise ValueError(
@@ -169,7 +185,7 @@ class Variable:
                 f"Variable '{self.path}' needs a shape without None. Received: shape={self.shape}"
             )
 
-    def _hold(self, value, dtype):
+    def _hold(self, value: Any, dtype: Any) -> None:
         value = value.value if isinstance(value, Variable) else value
         if isinstance(value, np.ndarray):
             refuse_masked(value, self.path)
@@ -190,23 +206,23 @@ class Variable:
     constraint = _hook("constraint", "What maps the value back after an update, or None.")
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         """Whether gradients reach the variable."""
         return self._trainable
 
     @trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
 
     @property
-    def overwrite_with_gradient(self):
+    def overwrite_with_gradient(self) -> bool:
         """Whether an update puts the gradient in the place of the value, as for the scales of
         float8.
         """
         return self._overwrite_with_gradient
 
     @overwrite_with_gradient.setter
-    def overwrite_with_gradient(self, value):
+    def overwrite_with_gradient(self, value: bool) -> None:
         if not isinstance(value, bool):
             raise TypeError(
                 f"`overwrite_with_gradient` of variable '{self.path}' must be a boolean. "
@@ -227,63 +243,63 @@ class Variable:
     )
 
     @property
-    def path(self):
+    def path(self) -> str:
         """The name with the names of the layers around it: "net/dense/kernel"."""
         return f"{self.scope}/{self.name}" if self.scope else self.name
 
     @property
-    def value(self):
+    def value(self) -> jax.Array:
         """The array now; in the compute dtype while a layer of a mixed policy runs."""
         value, dtype = frame.read(self), self._cast_dtype()
         return self.whole(value.astype(dtype) if dtype and value.dtype != dtype else value)
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """The dtype of `value`: `own_dtype`, or the compute dtype while a layer of a mixed policy
         runs.
         """
         return self._cast_dtype() or self.own_dtype
 
-    def _cast_dtype(self):
+    def _cast_dtype(self) -> str | None:
         return frame.autocast_dtype() if self.autocast and is_float(self.own_dtype) else None
 
     @property
-    def sharding(self):
+    def sharding(self) -> Any:
         """How the array lies over devices, as JAX knows it; None: on one, as JAX likes it."""
         return getattr(self.layout, "backend_layout", self.layout)
 
-    def placed(self, value):
+    def placed(self, value: jax.Array) -> jax.Array:
         """The array, laid out as this variable's are."""
         if self.layout is None or is_planned_for(self.sharding):
             return value
         return spread(value, self.sharding)
 
-    def lay_out(self, layout):
+    def lay_out(self, layout: Any) -> None:
         """Gives the variable another layout, before anybody has looked at its value or after."""
         self.layout = layout
         if self._value is not None:
             self._value = self.placed(self._value)
 
-    def whole(self, value):
+    def whole(self, value: jax.Array) -> jax.Array:
         """The value as it is computed with; see `gathered`."""
         return gathered(value, self.layout)
 
-    def forget_initializer(self):
+    def forget_initializer(self) -> None:
         """What the variable holds now is what it begins with from here on."""
         self._initializer = None
 
-    def _first_value(self):
+    def _first_value(self) -> jax.Array:
         """The initializer's array; made where it will lie, so that no device ever has all of it."""
 
         if self.layout is None:
             return first_array(self._initializer, self.shape, self.own_dtype)
 
-        def make():
+        def make() -> jax.Array:
             return jnp.asarray(self._initializer(self.shape, dtype=self.own_dtype), self.own_dtype)
 
         return jax.jit(make, out_shardings=here(self.sharding))()
 
-    def own_value(self):
+    def own_value(self) -> jax.Array:
         """The array that this variable holds itself, made or pulled in when needed."""
         if self._value is None:
             with jax.ensure_compile_time_eval():
@@ -303,11 +319,11 @@ class Variable:
             value = self._value
         return value
 
-    def store(self, value):
+    def store(self, value: Any) -> None:
         """Sets the value that the variable itself holds, whatever run is going on."""
         frame.own_write(self, value)
 
-    def assign(self, value):
+    def assign(self, value: Any) -> jax.Array:
         """Sets the value; its shape must stay. Returns the new value."""
         value = frame.read(value) if isinstance(value, Variable) else value
         if isinstance(value, np.ndarray):
@@ -327,35 +343,35 @@ class Variable:
         frame.write(self, value)
         return value
 
-    def assign_add(self, value):
+    def assign_add(self, value: Any) -> jax.Array:
         """Adds to the value. Returns the new value."""
         return self.assign(_ops("add")(frame.read(self), value))
 
-    def assign_sub(self, value):
+    def assign_sub(self, value: Any) -> jax.Array:
         """Subtracts from the value. Returns the new value."""
         return self.assign(_ops("subtract")(frame.read(self), value))
 
-    def numpy(self):
+    def numpy(self) -> np.ndarray:
         """The value as a numpy array."""
         return np.asarray(self.value)
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """The number of axes."""
         return len(self.shape)
 
     @property
-    def size(self):
+    def size(self) -> int:
         """The number of elements."""
         return int(np.prod(self.shape, dtype=np.int64))
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.value, dtype=dtype)
 
-    def __jax_array__(self):
+    def __jax_array__(self) -> jax.Array:
         return self.value
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         value = (
             f", value={np.asarray(self._value)}"
             if isinstance(self._value, jax.Array)
@@ -365,7 +381,7 @@ class Variable:
         )
         return f"<Variable path={self.path}, shape={tuple(self.shape)}, dtype={self.dtype}{value}>"
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copy = object.__new__(type(self))
         memo[id(self)] = copy
         if isinstance(self._value, Borrowed):
@@ -373,59 +389,59 @@ class Variable:
         vars(copy).update(vars(self))
         return copy
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {
             **vars(self),
             "_value": None if self._value is None else np.asarray(self.own_value()),
         }
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         if self._value is not None:
             self._value = jnp.asarray(self._value)
 
     # ------------------------------------------------------------ arithmetic
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> jax.Array:
         return self.value[index]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.shape[0]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[jax.Array]:
         return iter(self.value)
 
-    def __bool__(self):
+    def __bool__(self) -> NoReturn:
         raise TypeError(
             "A Keras Variable cannot be used as a boolean. Compare its `value`, or use "
             f"`jkeras.ops.where` and `jkeras.ops.cond`. Received: variable '{self.path}'"
         )
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self.value)
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.value)
 
-    def __neg__(self):
+    def __neg__(self) -> jax.Array:
         return -self.value
 
-    def __pos__(self):
+    def __pos__(self) -> jax.Array:
         return self.value
 
-    def __abs__(self):
+    def __abs__(self) -> jax.Array:
         return abs(self.value)
 
-    def __invert__(self):
+    def __invert__(self) -> jax.Array:
         return ~self.value
 
-    def __round__(self, ndigits=None):
+    def __round__(self, ndigits: int | None = None) -> jax.Array:
         return _ops("round")(self.value, ndigits or 0)
 
     __hash__ = object.__hash__  # __eq__ compares elements; as a key a variable is itself
 
 
-def _add_operators():
+def _add_operators() -> None:
     for short, name in OPERATORS.items():
         setattr(
             Variable, f"__{short}__", lambda self, other, name=name: _ops(name)(self.value, other)

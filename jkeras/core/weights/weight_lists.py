@@ -1,5 +1,8 @@
 """The weights of a layer as Keras's flat lists, and the losses that belong to them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from jkeras.core.weights.assigning import assign_all
@@ -8,14 +11,14 @@ from jkeras.core.weights.variable import values_of
 from jkeras.kernel.scope import current_flow
 
 
-def get_weights(self):
+def get_weights(self: Any) -> list[np.ndarray]:
     """The values of `weights`, as numpy arrays."""
     if current_flow() is None:
         return list(map(np.asarray, values_of(self.weights)))
     return [np.asarray(variable.value) for variable in self.weights]
 
 
-def set_weights(self, weights):
+def set_weights(self: Any, weights: Sequence[Any]) -> None:
     """Sets the values of `weights`, from arrays in the same order.
 
     Raises:
@@ -38,7 +41,7 @@ def set_weights(self, weights):
     self.set_untracked(_state_kept=True)
 
 
-def count_params(self):
+def count_params(self: Any) -> int:
     """The number of scalars in the weights."""
     if not self.built:
         raise NotBuiltError(
@@ -48,7 +51,7 @@ def count_params(self):
     return sum(variable.size for variable in self.weights)
 
 
-def added_losses(layer) -> list:
+def added_losses(layer: Any) -> list:
     """The losses that a layer and those below it added, in the pass that is going on or in the last
     call by hand.
     """
@@ -62,7 +65,7 @@ def added_losses(layer) -> list:
     return losses
 
 
-def penalties(layer) -> list:
+def penalties(layer: Any) -> list:
     """What the regularizers of the trainable weights give."""
     weights = layer.trainable_weights
     return [v.regularizer(v.value) for v in weights if v.regularizer is not None]

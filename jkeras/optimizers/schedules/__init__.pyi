@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.optimizers.schedules.decays import CosineDecay as CosineDecay
 from jkeras.optimizers.schedules.decays import CosineDecayRestarts as CosineDecayRestarts
 from jkeras.optimizers.schedules.decays import ExponentialDecay as ExponentialDecay

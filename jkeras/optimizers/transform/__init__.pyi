@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.optimizers.transform.accumulation import accumulate as accumulate
 from jkeras.optimizers.transform.averaging import average as average
 from jkeras.optimizers.transform.clipping import clip_by_global_norm as clip_by_global_norm

@@ -3,7 +3,7 @@ of one's own.
 """
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from jkeras.core.weights.structure import all_built
 from jkeras.core.run.tracebacks import without_own_frames
 from jkeras.kernel.microbatch import per_microbatch
 from jkeras.metrics import Metric
+from jkeras.optimizers import Optimizer
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving.optimizers_of_code import is_missing, warn_of_missing
 from jkeras.training.step import keras_contract
@@ -31,7 +32,7 @@ from jkeras.training.step.nonfinite import check_policy, counter
 from jkeras.training.step.overrides import default, overrides
 from jkeras.training.step.private_once import TO_BE_SAID, UNSAID, carrying, has_account
 from jkeras.training.step.state import new_key
-from jkeras.training.types import Structure, Tree
+from jkeras.training.types import Reported, Structure, SupportsUpdate, Tree
 
 
 class AttachedLora:
@@ -50,6 +51,8 @@ class AttachedLora:
 class Compilable:
     """The part of a model that `compile` makes. `Trainer` adds the loops."""
 
+    if TYPE_CHECKING:  # None before `compile`
+        optimizer: Optimizer
     optimizer = loss = None
     compiled = False
     stop_training = stop_evaluating = stop_predicting = False
@@ -71,18 +74,18 @@ class Compilable:
     @without_own_frames
     def compile(
         self,
-        optimizer: Any = "rmsprop",
+        optimizer: str | dict[str, Any] | Optimizer | SupportsUpdate | None = "rmsprop",
         loss: Structure = None,
         loss_weights: Structure = None,
-        metrics: Structure = None,
-        weighted_metrics: Structure = None,
+        metrics: Reported = None,
+        weighted_metrics: Reported = None,
         run_eagerly: bool = False,
-        steps_per_execution: Any = 1,
-        jit_compile: Any = "auto",
+        steps_per_execution: int | Literal["auto"] = 1,
+        jit_compile: bool | Literal["auto"] | None = "auto",
         auto_scale_loss: bool = True,
         *,
         microbatches: int = 1,
-        nonfinite: str | None = None,
+        nonfinite: Literal["raise", "stop", "skip"] | None = None,
         adversarial: Any = None,
         privacy: Any = UNSAID,
         lora: Any = None,

@@ -10,7 +10,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,7 @@ from jkeras.training.step.private_once import carry_on, require_said
 from jkeras.training.loop.program import program_of
 from jkeras.training.step.results import as_numbers, concatenate
 from jkeras.training.step.state import TrainState, copied, new_key
-from jkeras.training.types import Logs, Structure
+from jkeras.training.types import Logs, Outputs, Scores, Structure, Verbose
 
 if TYPE_CHECKING:
     from jkeras.generation.sampler import Sampler
@@ -74,7 +74,7 @@ class Trainer(MaybeEnsemble, Compilable):
             fix = "train with `fit`, or with `make_train_step` and an account of your own"
             raise ValueError(explain(f"Model '{self.name}'", wanted, f"`{method}`", fix))
 
-    def build_for_training(self, batch: Batch | None = None) -> None:
+    def build_for_training(self, batch: tuple[Any, ...] | None = None) -> None:
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes
         are known.
         """
@@ -84,7 +84,7 @@ class Trainer(MaybeEnsemble, Compilable):
         self._attach_lora()
 
     @whole
-    def _build_parts(self, batch: Batch | None, waiting: list) -> None:
+    def _build_parts(self, batch: tuple[Any, ...] | None, waiting: list) -> None:
         if batch is None:
             x, y = self._input_shapes(), None
         else:
@@ -178,22 +178,22 @@ class Trainer(MaybeEnsemble, Compilable):
         y: Structure = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: Any = "auto",
+        verbose: Verbose = "auto",
         callbacks: Callback | Sequence[Callback] | CallbackList | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool | str = True,
-        class_weight: Any = None,
+        shuffle: bool | Literal["batch", "same"] = True,
+        class_weight: dict[Any, Any] | list[Any] | None = None,
         sample_weight: Structure = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: Any = 1,
+        validation_freq: int | Sequence[int] = 1,
         *,
         seed: int | None = None,
         checkpoint: "str | os.PathLike | Checkpointer | None" = None,
-        resume: bool | str = True,
+        resume: bool | Literal["skip"] = True,
         ensemble: int | None = None,
         report: "str | os.PathLike | None" = None,
     ) -> History:
@@ -389,13 +389,13 @@ class Trainer(MaybeEnsemble, Compilable):
         x: Structure = None,
         y: Structure = None,
         batch_size: int | None = None,
-        verbose: Any = "auto",
+        verbose: Verbose = "auto",
         sample_weight: Structure = None,
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | CallbackList | None = None,
         return_dict: bool = False,
-        **kwargs,
-    ) -> Any:
+        **kwargs: Any,
+    ) -> Scores:
         """The loss and metrics on data.
 
         Args:
@@ -447,12 +447,12 @@ class Trainer(MaybeEnsemble, Compilable):
         self,
         x: Structure,
         batch_size: int | None = None,
-        verbose: Any = "auto",
+        verbose: Verbose = "auto",
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | CallbackList | None = None,
         *,
         members: bool = False,
-    ) -> Structure:
+    ) -> Outputs:
         """The outputs for data, as numpy arrays of the caller's own.
 
         Args:
@@ -519,7 +519,7 @@ class Trainer(MaybeEnsemble, Compilable):
         return outputs
 
     @without_own_frames
-    def predict_on_batch(self, x: Structure) -> Structure:
+    def predict_on_batch(self, x: Structure) -> Outputs:
         """The outputs for one batch."""
         x = data.as_arrays(x, types=self.types_of_inputs())
         self._build_for_prediction((x,))
@@ -679,9 +679,9 @@ class Trainer(MaybeEnsemble, Compilable):
         x: Structure,
         y: Structure = None,
         sample_weight: Structure = None,
-        class_weight: Any = None,
+        class_weight: dict[Any, Any] | list[Any] | None = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Scores:
         """One training step on one batch; returns its loss and metrics."""
         from jkeras.training.step.step import make_train_step
 
@@ -729,7 +729,7 @@ class Trainer(MaybeEnsemble, Compilable):
         y: Structure = None,
         sample_weight: Structure = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Scores:
         """Loss and metrics of one batch."""
         from jkeras.training.loop.programs import Programs
 

@@ -1,6 +1,6 @@
 """The `TrainState` that a training begins with."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,6 @@ from jkeras.core.weights.structure import constant_initializer
 from jkeras.core.weights.variable import Variable
 from jkeras.kernel import spec, tree
 from jkeras.kernel.keys import key_of_path
-from jkeras.training.data.source import Batch
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.state import TrainState, as_raw_key
 from jkeras.training.types import NamedVariables, Tree
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def init_train_state(
-    model: "Trainer", key: jax.Array | int | None = None, batch: Batch | None = None
+    model: "Trainer", key: jax.Array | int | None = None, batch: tuple[Any, ...] | None = None
 ) -> TrainState:
     """A `TrainState` for a compiled model.
 

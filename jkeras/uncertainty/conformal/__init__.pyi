@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from typing import Any
 from jkeras.uncertainty.conformal.fitting import Fitted as Fitted
 from jkeras.uncertainty.conformal.fitting import fit as fit
 from jkeras.uncertainty.conformal.intervals import Interval as Interval
