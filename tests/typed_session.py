@@ -85,3 +85,17 @@ gen = jkeras.metrics.Mean(name="m")
 gen.update_state(2.0)
 gen.reset_state()
 print(gen.result(), jkeras.initializers.get("zeros")((2,)), jkeras.regularizers.L2(0.1)(np.ones(2)))
+
+
+class Stops(jkeras.callbacks.Callback):
+    def __init__(self, at: float) -> None:
+        super().__init__()
+        self.at = at
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if logs and logs["loss"] < self.at:
+            self.model.stop_training = True
+
+
+model.compile("sgd", "mse")
+model.fit(y, y, verbose=0, callbacks=[Stops(at=0.1), jkeras.callbacks.EarlyStopping(mode="min")])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jkeras.callbacks.monitor import MonitorCallback
+from jkeras.callbacks.monitor import Mode, MonitorCallback
 from jkeras.core.say import console
 from jkeras.core.errors import suggestion
 from jkeras.core.names.registry import public
@@ -63,7 +63,7 @@ class SavingCallback(MonitorCallback):
         monitor: str,
         verbose: int,
         save_best_only: bool,
-        mode: str,
+        mode: Mode,
         save_freq: int | str,
         initial_value_threshold: float | None,
     ) -> None:
@@ -158,7 +158,7 @@ class ModelCheckpoint(SavingCallback):
         verbose: int = 0,
         save_best_only: bool = False,
         save_weights_only: bool = False,
-        mode: str = "auto",
+        mode: Mode = "auto",
         save_freq: Any = "epoch",
         initial_value_threshold: float | None = None,
     ) -> None:

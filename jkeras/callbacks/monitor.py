@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # what a checkpoint keeps of the callbacks that watch a value, beside the best one
 COUNTS = {"wait", "cooldown_counter", "best_epoch", "stopped_epoch"}
+
+
+Mode = Literal["auto", "min", "max"]  # which values of what is monitored are better
 
 
 class MonitorCallback(Callback):
@@ -48,7 +51,7 @@ class MonitorCallback(Callback):
     def __init__(
         self,
         monitor: str = "val_loss",
-        mode: str = "auto",
+        mode: Mode = "auto",
         initial_value_threshold: float | None = None,
         min_delta: float = 0,
     ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from jkeras.callbacks.monitor import Mode
 from jkeras.callbacks.checkpoint import SavingCallback
 from jkeras.core.names.registry import public
 
@@ -49,7 +50,7 @@ class OrbaxCheckpoint(SavingCallback):
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,
-        mode: str = "auto",
+        mode: Mode = "auto",
         save_freq: Any = "epoch",
         initial_value_threshold: float | None = None,
         max_to_keep: int | None = 1,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.callbacks.base import Callback
-from jkeras.callbacks.monitor import MonitorCallback
+from jkeras.callbacks.monitor import Mode, MonitorCallback
 from jkeras.core.say import console
 from jkeras.core.names.registry import public
 
@@ -122,7 +122,7 @@ class ReduceLROnPlateau(MonitorCallback):
         factor: float = 0.1,
         patience: int = 10,
         verbose: int = 0,
-        mode: str = "auto",
+        mode: Mode = "auto",
         min_delta: float = 1e-4,
         cooldown: int = 0,
         min_lr: float = 0.0,

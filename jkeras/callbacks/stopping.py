@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.callbacks.base import Callback
-from jkeras.callbacks.monitor import MonitorCallback
+from jkeras.callbacks.monitor import Mode, MonitorCallback
 from jkeras.callbacks.stopping_members import MemberStopping, as_arrays, as_lists
 from jkeras.core.say import console
 from jkeras.core.errors import InvalidLossError
@@ -37,7 +37,7 @@ class EarlyStopping(MonitorCallback):
         min_delta: float = 0,
         patience: int = 0,
         verbose: int = 0,
-        mode: str = "auto",
+        mode: Mode = "auto",
         baseline: float | None = None,
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
