@@ -11,12 +11,12 @@ from jkeras.core.graph import keras_tensor
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, place_of
 from jkeras.core.graph.sparse import is_sparse
+from jkeras.core.names.registry import LEAVES
 from jkeras.kernel.spec import Spec
 
 KERNEL = ("self", "w", "sub", "ctx")  # what the kernel hands to `forward`; the rest is the caller's
 # arguments of built-in layers that say what is seen; no weight depends on them
 VISIBILITY = ("_mask", "segment_ids", "cache", "position")
-SCALARS = frozenset([bool, int, float, str, type(None)])  # of arguments that are no inputs
 CONTEXT = ("training", "mask")  # what a layer is told of the call besides its inputs
 
 
@@ -142,7 +142,7 @@ class Call:
         self.tensors = {
             k: v
             for k, v in self.arguments.items()
-            if k not in CONTEXT and type(v) not in SCALARS and is_nested_arrays(v)
+            if k not in CONTEXT and type(v) not in LEAVES and is_nested_arrays(v)
         }
         self._specs = None
         self._check_positional(args)

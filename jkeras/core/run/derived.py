@@ -20,16 +20,25 @@ NOTHING = {"initializer": None, "regularizer": None, "constraint": None}
 
 def specs_for(layer: typing.Any, x: jax.Array) -> dict[str, Weight]:
     """The layer's own weights for an input, by name; for a look at shapes and dtypes."""
-    if not is_built_in_class(type(layer)):
-        return layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
     asked = x.shape, x.dtype
     cached = derived.get(layer, {}).get("specs")
     if cached is not None and cached[0] == asked:
         return cached[1]
     specs = layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
+    if not is_built_in_class(type(layer)) or _holds_layers(layer):
+        return specs
     bare = {name: weight.replace(**NOTHING) for name, weight in specs.items()}
     derived.setdefault(layer, {})["specs"] = asked, bare
     return bare
+
+
+def _holds_layers(layer):
+    """Whether weights may follow from another layer, whose attributes are set unseen: from a child,
+    or from a pattern that is none.
+    """
+    state = vars(layer)
+    held = (*state["_children"].values(), *state.values())
+    return any(hasattr(thing, "weight_specs") for thing in held)
 
 
 def children_for(layer: typing.Any, specs: list[Spec], is_declaring: bool) -> dict:

@@ -5,6 +5,7 @@ array and the weights are cast to the type that the layer computes in.
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.names.dtypes import name_of
 from jkeras.core.run.adapting import check_own_values
 from jkeras.core.run.context import Context
 from jkeras.core.run.derived import specs_for
@@ -12,6 +13,7 @@ from jkeras.core.run.tracebacks import is_built_in_class, name_call
 from jkeras.core.session.settings import settings
 from jkeras.core.weights.module import Module
 from jkeras.kernel import low_rank, masks_on
+from jkeras.kernel.spec import Spec
 
 
 def is_plain_call(layer, scope, args, kwargs, bare) -> bool:
@@ -64,7 +66,10 @@ def run_plainly(layer, scope, x):
         x = x.astype(dtype)
     specs = state["_own"]
     if not scope.is_of_objects and not flow.is_built:
-        specs = specs_for(layer, x)
+        if layer.has_children:  # mostly none; they may follow from the children, see `derived`
+            specs = layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
+        else:
+            specs = specs_for(layer, x)
         check_own_values(layer, scope, values, specs)
     casts = policy.is_mixed or flow.casting
     if casts:
