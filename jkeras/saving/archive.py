@@ -41,7 +41,7 @@ def write(model: Any, path: str) -> None:
     """Writes a model to a new archive."""
     with registry.sharing():
         described = registry.serialize(model)
-    _warn_of_odd_numbers(described)
+    text = _text_of(described)
     metadata = {
         "keras_version": KERAS_VERSION,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
@@ -52,7 +52,7 @@ def write(model: Any, path: str) -> None:
     with open_own(path, "wb+") as file, zipfile.ZipFile(file, "w") as archive:
         texts = {
             METADATA: json.dumps(metadata),
-            CONFIG: json.dumps(described),
+            CONFIG: text,
             **assets.collect(model),
         }
         for name, content in texts.items():
@@ -66,19 +66,20 @@ def write(model: Any, path: str) -> None:
         ensembles.write(model, write_weights)
 
 
-def _warn_of_odd_numbers(described: Config) -> None:
-    """Keras writes NaN and infinity as no JSON has them; loading refuses them unless told that the
-    file is trusted.
+def _text_of(described: dict[str, Any]) -> str:
+    """A config as JSON. Keras writes NaN and infinity as no JSON has them, and so does this, with a
+    warning: loading refuses them unless told that the file is trusted.
     """
     try:
-        json.dumps(described, allow_nan=False)
+        return json.dumps(described, allow_nan=False)
     except ValueError:
         numbers = list(_odd_numbers(described, ""))
-        warnings.warn(
-            f"The model's config has numbers that are not finite ({', '.join(numbers[:3])}). The "
-            "file is written as Keras writes it; load it with `safe_mode=False`.",
-            stacklevel=5,
-        )
+    warnings.warn(
+        f"The model's config has numbers that are not finite ({', '.join(numbers[:3])}). The "
+        "file is written as Keras writes it; load it with `safe_mode=False`.",
+        stacklevel=5,
+    )
+    return json.dumps(described)
 
 
 def _odd_numbers(value: Any, path: str) -> Iterator[str]:

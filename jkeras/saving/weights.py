@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import SerializationError, readable
+from jkeras.core.names.registry import LEAVES
 from jkeras.core.layer import Layer
 from jkeras.core.weights.module import Module
 from jkeras.core.weights.paths import own_variables
@@ -176,7 +177,7 @@ def _private_last(name: str) -> str:
 
 
 OLD_LAYERS = "_layer_checkpoint_dependencies"  # in files of Keras 2.12 to 2.14
-ENDS = frozenset([str, int, float, bool, type(None), np.ndarray, Variable])  # lead nowhere
+ENDS = LEAVES | {np.ndarray, Variable}  # lead nowhere
 SKIPPED = frozenset(
     [  # attributes of the kernel's own, and what `compile` made
         "_all_layers",

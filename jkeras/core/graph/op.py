@@ -18,7 +18,7 @@ from jkeras.core.graph.keras_tensor import (
     is_symbolic,
     map_tensors,
 )
-from jkeras.core.names.registry import Thing, _named, public, serialize
+from jkeras.core.names.registry import LEAVES, Thing, _named, public, serialize
 from jkeras.core.session.settings import auto_name
 from jkeras.core.graph.sparse import SparseForm, any_sparse, is_sparse
 
@@ -219,7 +219,6 @@ def op_of_class(class_name):
 
 
 PLAIN = (jax.Array, np.ndarray, np.generic, bool, int, float, complex, str, type(None))
-PARTS = frozenset([bool, int, float, str, type(None)])
 
 
 def _are_plain(values):
@@ -228,7 +227,7 @@ def _are_plain(values):
         if isinstance(value, PLAIN):
             continue
         is_axes = type(value) in (tuple, list)  # or sizes, strides, ...
-        if not is_axes or not PARTS.issuperset(map(type, value)):
+        if not is_axes or not LEAVES.issuperset(map(type, value)):
             return False
     return True
 
