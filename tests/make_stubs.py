@@ -248,13 +248,16 @@ def entry(module, name):
 
 
 def imports_of(definitions):
-    """The lines that import what the annotations of a stub name."""
-    names = set()
-    for text in definitions:
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Name):
-                names.add(node.id)
-    lines = sorted({IMPORTS.get(name) for name in names} - {None})
+    """The lines that import what the annotations of a stub name.
+
+    >>> imports_of(["def f(x: Sequence[Any]) -> jax.Array: ..."])
+    ['from collections.abc import Sequence', 'from typing import Any', 'import jax']
+    >>> imports_of(["Sequence = _Sequence", "x: Any"])
+    ['from typing import Any']
+    """
+    names = [n for text in definitions for n in ast.walk(ast.parse(text)) if type(n) is ast.Name]
+    read, own = ({n.id for n in names if type(n.ctx) is how} for how in (ast.Load, ast.Store))
+    lines = sorted({IMPORTS.get(name) for name in read - own} - {None})
     by_module = itertools.groupby(lines, lambda line: line.rpartition(" ")[0])
     return [import_of(head, [line.split()[-1] for line in group]) for head, group in by_module]
 

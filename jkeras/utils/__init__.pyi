@@ -1,5 +1,4 @@
 # Written by `python -m tests.make_stubs`.
-from collections.abc import Sequence
 from typing import Any
 from jkeras.core.graph.keras_tensor import is_symbolic as _is_keras_tensor
 from jkeras.core.names.dtypes import standardize_dtype as standardize_dtype

@@ -1,5 +1,6 @@
 """One model in several threads: predicting beside each other, and while it is trained."""
 
+import collections
 import copy
 import sys
 import threading
@@ -213,6 +214,37 @@ def test_init_and_apply_while_another_thread_builds_the_object(make):
             assert all((output == outputs[0]).all() for output in outputs)
     finally:
         sys.setswitchinterval(interval)
+
+
+class BuiltMeanwhile(collections.deque):
+    """What a copy is made of while the layer that holds it is built, as by another thread."""
+
+    def __copy__(self):
+        if self:
+            self.pop()(jnp.ones((2, 3)))
+        return collections.deque()
+
+
+class Growing(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.begin = BuiltMeanwhile([self])
+        self.parts = []
+
+    def build(self, shape):
+        self.parts.append(layers.Dense(3))
+
+    def call(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+def test_a_copy_is_what_the_layer_was_before_another_thread_began_to_build_it():
+    layer = Growing()
+    params, _ = layer.init(jax.random.key(0), jnp.ones((2, 3)))
+    assert layer.built and len(layer.parts) == 1
+    assert [np.shape(value) for value in jax.tree_util.tree_leaves(params)] == [(3,), (3, 3)]
 
 
 def test_parts_are_copied_while_another_thread_adds_to_them():

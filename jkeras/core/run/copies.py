@@ -132,15 +132,21 @@ def _copied_module(module, known):
     if known.has(module):
         return known.get(module)
     twin = known.add(module, object.__new__(type(module)))
-    before = dict(vars(module))
-    if known.begins_unbuilt(module):
-        # another thread may have begun to build it: then what was there before holds
-        before = dict(module.__dict__.get("_before_build", before))
+    unbuilt = vars(module).get("_before_build") if known.begins_unbuilt(module) else None
+    _fill(twin, unbuilt or dict(vars(module)), known)
+    if unbuilt is None and known.begins_unbuilt(module) and "_before_build" in vars(module):
+        # another thread began to build it meanwhile: what was there before holds
+        _fill(twin, module.__dict__["_before_build"], known)
+    return twin
+
+
+def _fill(twin, attributes, known):
+    """Gives a copy its attributes, and no others."""
     held = vars(twin)
-    for name, value in before.items():
+    held.clear()
+    for name, value in attributes.items():
         if name not in FLEETING:
             held[name] = _copied_attribute(twin, name, value, known)
-    return twin
 
 
 def _copied_attribute(twin, name, value, known):
