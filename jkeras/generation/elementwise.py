@@ -5,20 +5,12 @@ from typing import TYPE_CHECKING
 
 import jax
 
-from jkeras.core.run.programs import call_of
+from jkeras.programs.calls import call_of
+from jkeras.programs.primitives import Kind, facts_of
 
 if TYPE_CHECKING:
     from jax.extend.core import Jaxpr, JaxprEqn
 
-# of JAX, from arrays of one shape to such an array, each number from those in its place
-PRIMITIVES = frozenset(
-    """
-    abs acos acosh add and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy cos
-    cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p
-    logistic lt max min mul ne neg not or pow rem round rsqrt select_n sign sin sinh sqrt square
-    stop_gradient sub tan tanh xor
-    """.split()
-)
 SHAPE = (1, 3, 5)
 
 
@@ -46,10 +38,10 @@ def _are_known(jaxpr: "Jaxpr") -> bool:
 
 def _is_known(equation: "JaxprEqn") -> bool:
     shapes = {v.aval.shape for v in (*equation.invars, *equation.outvars)} - {()}
-    name = equation.primitive.name
-    if name == "broadcast_in_dim":  # of one number
+    facts = facts_of(equation.primitive.name)
+    if facts.kind is Kind.BROADCAST:  # of one number
         return equation.invars[0].aval.shape == ()
     call = call_of(equation)
     if call is not None:
         return not call.consts and _are_known(call.jaxpr)
-    return name in PRIMITIVES and shapes <= {SHAPE}
+    return facts.is_elementwise and shapes <= {SHAPE}

@@ -11,7 +11,7 @@ class Observer:
     """What a pass asks of its observer; here nothing is looked at, changed or cached.
 
     There are three: `core.run.taps.Taps`, which returns outputs of layers and changes them,
-    `core.run.trail.Trail`, which remembers what each layer gave, and `generation.cache.Decoding`,
+    `programs.trail.Trail`, which remembers what each layer gave, and `generation.cache.Decoding`,
     which has the keys and values of the tokens before.
     """
 

@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.run.trail import Trail
-from jkeras.ops.kernels import traced_for
-from jkeras.training.batch_independence import SIZES, meeting
+from jkeras.programs.batch_independence import SIZES, meeting
+from jkeras.programs.trail import Trail
+from jkeras.programs.walk import trace, walk
 from jkeras.training.data.source import Batch
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.layout import StateLayout
@@ -86,8 +86,7 @@ def _traced(layout: StateLayout, state: TrainState, batch: Any, size: int, trail
 
     x = jax.tree_util.tree_map(shape, batch[0])
     shapes = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)
-    with traced_for("plain"):
-        closed, (_, y_pred, kept) = jax.make_jaxpr(run, return_shape=True)(x, shapes)
+    closed, (_, y_pred, kept) = trace(run, x, shapes)
     counts = [len(jax.tree_util.tree_leaves(part)) for part in (x, y_pred)]
     return Traced(closed.jaxpr, *counts, kept)
 
@@ -95,14 +94,12 @@ def _traced(layout: StateLayout, state: TrainState, batch: Any, size: int, trail
 def _check_kept(model: Any, traced: Traced) -> None:
     """Sees that nothing which the forward pass keeps follows from the rows."""
     jaxpr = traced.jaxpr
-    reached = set(jaxpr.invars[: traced.inputs])
-    for eqn in jaxpr.eqns:
-        if any(not hasattr(v, "val") and v in reached for v in eqn.invars):
-            reached.update(eqn.outvars)
+    of_rows = [place < traced.inputs for place in range(len(jaxpr.invars))]
+    reached = walk(jaxpr, of_rows, lambda eqn, given, _: [any(given)] * len(eqn.outvars))
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(traced.kept)]
     of_metrics = [v.path for metric in model.metrics_of_layers() for v in metric.variables]
-    for path, variable in zip(paths[::-1], reversed(jaxpr.outvars)):
-        if not hasattr(variable, "val") and variable in reached:
+    for path, follows_rows in zip(paths[::-1], reversed(reached)):
+        if follows_rows:
             where = "/".join(str(key.key) for key in path)
             wanted, fix = "no statistics of rows", STATISTICS
             if any(f"/{where}".endswith(f"/{own}") for own in of_metrics):

@@ -19,18 +19,13 @@ from jax.interpreters import ad, batching, mlir
 
 import jkeras
 from jkeras import explain, layers, ops
-from jkeras.core.run import programs
-from jkeras.core.run.programs import call_of, inner_jaxprs
-from jkeras.explain.tape import Tape, gradient
+from jkeras.programs.batch_independence import SIZES, are_independent, meeting
+from jkeras.programs.calls import call_of, inner_jaxprs
+from jkeras.programs.operations import count_operations, has_kernels
+from jkeras.programs.primitives import PRIMITIVES
+from jkeras.programs.tape import Tape, gradient
 from jkeras.training.step import chains
 from jkeras.training.loop import pace
-from jkeras.training.batch_independence import (
-    ELEMENTWISE,
-    SIZES,
-    are_independent,
-    meeting,
-)
-from jkeras.training.plans.operations import KERNELS, count_operations, has_kernels
 from jkeras.training.plans.traffic import traffic
 from jkeras.uncertainty.outputs import loss_takes_logits
 
@@ -304,20 +299,8 @@ def test_refused(place, tmp_path, monkeypatch):
 
 TABLES = {
     # asked of operations of JAX
-    "core/run/programs.py GROUPS": test_rows_that_may_meet,
-    "explain/deep_lift.py LINEAR": test_attributions,
-    "explain/deep_lift.py PRODUCTS": test_attributions,
-    "explain/deep_lift.py MAXIMA": test_attributions,
-    "explain/lrp.py AFFINE": test_attributions,
-    "explain/products.py PRODUCTS": "no product is known: the gradient itself, in tests/explain",
-    "explain/sites.py SAME_LENGTH": "an operation of its own, in tests/privacy",
+    # asked of operations of JAX, beside programs/primitives.py: tests/programs
     "ops/recurrent.py CHEAP": "kept for the gradient instead of computed again: the same numbers",
-    "training/batch_independence.py ELEMENTWISE": test_rows_that_may_meet,
-    "training/batch_independence.py REDUCTIONS": test_rows_that_may_meet,
-    "training/batch_independence.py ALONG_AN_AXIS": test_rows_that_may_meet,
-    "training/batch_independence.py WINDOWS": test_rows_that_may_meet,
-    "training/batch_independence.py RULES": test_rows_that_may_meet,
-    "training/plans/operations.py KERNELS": test_operations_that_are_counted,
     # asked of layers and ops
     "generation/cache.py POSITIONWISE": test_a_layer_of_an_unknown_class_in_a_language_model,
     "generation/cache.py OPERATIONS": "uncached, in tests/generation",
@@ -341,11 +324,6 @@ TABLES = {
     "ops/sparse_forms.py _OF_ZEROS": "others are computed on dense arrays",
     "ops/sparse_forms.py FORMS": "others are computed on dense arrays",
     "generation/cache.py 'EinsumDense'": "others have no equation",
-    "generation/elementwise.py PRIMITIVES": "others are not elementwise: tests/generation",
-    "generation/tables.py SHAPES": "nothing is known of what others give: tests/generation",
-    "training/batch_independence.py NESTED": "test_rows_that_may_meet",
-    "training/step/label_checks.py SAME_VALUES": "labels behind others are not looked at: "
-    "tests/training/test_silently_wrong.py",
     "uncertainty/decomposition.py VARIANCES": "arguments, by check_choice",
     "uncertainty/posterior.py STRUCTURES": "arguments, by check_choice",
 }
@@ -376,7 +354,7 @@ def literals(node):
 def names_of_others():
     """Sets of names: of JAX's operations, of layers, of ops."""
     primitives = {name[:-2] for name in dir(jax.extend.core.primitives) if name.endswith("_p")}
-    primitives |= ELEMENTWISE | programs.GROUPS | set(KERNELS)
+    primitives |= PRIMITIVES.keys()
     classes = {name for name in dir(layers) if isinstance(getattr(layers, name), type)}
     functions = {name for name in dir(ops) if callable(getattr(ops, name))}
     return primitives, classes, functions

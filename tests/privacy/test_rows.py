@@ -12,7 +12,7 @@ import pytest
 import jkeras
 from jkeras import layers, privacy
 from jkeras.ops.kernels import traced_for
-from jkeras.training.batch_independence import SIZES, are_independent, meeting
+from jkeras.programs.batch_independence import SIZES, are_independent, meeting
 from tests.common.table import ROWS, arrays
 from tests.parity.both import make
 from tests.thinning import every

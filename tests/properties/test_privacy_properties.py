@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import jkeras
 from jkeras import layers, ops, privacy
 from jkeras.ops.kernels import traced_for
-from jkeras.training.batch_independence import SIZES, are_independent, meeting
+from jkeras.programs.batch_independence import SIZES, are_independent, meeting
 from tests.properties.tools import SEEDS, start_afresh, property_of
 
 ROWS, STEPS, SIZE = 4, 6, 8

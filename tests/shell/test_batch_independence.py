@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.training.batch_independence import are_independent
+from jkeras.programs.batch_independence import are_independent
 from tests.common.table import ROWS
 from tests.common.test_layers import INFERENCE, Bench
 from tests.thinning import every

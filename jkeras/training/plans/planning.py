@@ -20,7 +20,7 @@ from jkeras.training.data.source import unpack
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.loop.memory import estimate
 from jkeras.training.step.offload import on_host
-from jkeras.training.plans.operations import count_operations, has_kernels
+from jkeras.programs.operations import count_operations, has_kernels
 from jkeras.training.plans.plan import Memory, Plan
 from jkeras.training.plans.traffic import traffic
 from jkeras.training.step.state import TrainState

@@ -12,6 +12,8 @@ from jkeras.core.names.registry import public_name
 from jkeras.kernel import labels_seen
 from jkeras.losses import Loss
 from jkeras.losses.reduction import squeeze_or_expand_to_same_rank
+from jkeras.programs.primitives import facts_of
+from jkeras.programs.walk import is_literal
 
 ELEMENTWISE = frozenset(
     (
@@ -30,8 +32,6 @@ ELEMENTWISE = frozenset(
         losses.binary_focal_crossentropy,
     )
 )
-# primitives of JAX behind which labels are still the same classes
-SAME_VALUES = ("convert_element_type", "squeeze", "reshape", "copy", "stop_gradient")
 
 
 def check_labels(y_true: jax.Array | None, y_pred: jax.Array, loss: Loss, name: str | None) -> None:
@@ -152,8 +152,8 @@ def classes_of(loss: Loss, y_true: Any, y_pred: Any) -> Classes | None:
 def _is_same(value: Any, labels: Any, made_by: dict) -> bool:
     """Whether a value of a jaxpr is the labels, up to dtype and shape."""
     while value is not labels:
-        eqn = None if hasattr(value, "val") else made_by.get(value)  # a literal has a `val`
-        if eqn is None or eqn.primitive.name not in SAME_VALUES:
+        eqn = None if is_literal(value) else made_by.get(value)
+        if eqn is None or not facts_of(eqn.primitive.name).passes_on or len(eqn.invars) > 1:
             return False
         value = eqn.invars[0]
     return True

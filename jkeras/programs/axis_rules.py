@@ -1,0 +1,215 @@
+"""Along which axis of its outputs an operation has the batch, from that of its inputs: a rule for
+each kind of operation that keeps the parts of an axis apart.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from jkeras.programs.primitives import Kind
+from jkeras.programs.walk import Unreadable
+
+if TYPE_CHECKING:
+    from jax.extend.core import JaxprEqn
+
+Axes: TypeAlias = list[int | None]  # of each value, along which the batch lies; None: it has none
+Rule: TypeAlias = Callable[["JaxprEqn", Axes], Axes]
+
+
+def ensure(condition: bool) -> None:
+    """Raises `Unreadable` where rows come together, or may."""
+    if not condition:
+        raise Unreadable
+
+
+def _one(axes: Axes) -> int:
+    """The one axis that several values have the batch along."""
+    distinct = {axis for axis in axes if axis is not None}
+    ensure(len(distinct) == 1)
+    return distinct.pop()
+
+
+def together(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    """Of rows that come together, where they are first in all that has them."""
+    ensure(set(axes) <= {0, None})
+    return [None] * len(eqn.outvars)
+
+
+def _elementwise(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    axis, rank = _one(axes), len(eqn.outvars[0].aval.shape)
+    ensure(all(a is None or len(v.aval.shape) == rank for v, a in zip(eqn.invars, axes)))
+    return [axis] * len(eqn.outvars)
+
+
+def _reduction(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    axis, gone = _one(axes), eqn.params["axes"]
+    ensure(axis not in gone)
+    return [axis - sum(g < axis for g in gone)] * len(eqn.outvars)
+
+
+def _along(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    ensure(eqn.params["axis"] != axes[0])
+    return axes
+
+
+def _window(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    axis, params = axes[0], eqn.params
+    ensure(
+        axis is not None
+        and params["window_dimensions"][axis] == params["window_strides"][axis] == 1
+    )
+    ensure(tuple(params["padding"][axis]) == (0, 0))
+    return [axis] * len(eqn.outvars)
+
+
+def _broadcast(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    place = eqn.params["broadcast_dimensions"][axes[0]]
+    ensure(eqn.invars[0].aval.shape[axes[0]] == eqn.outvars[0].aval.shape[place])
+    return [place]
+
+
+def _transpose(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    return [eqn.params["permutation"].index(axes[0])]
+
+
+def _squeeze(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    gone = eqn.params["dimensions"]
+    ensure(axes[0] not in gone)
+    return [axes[0] - sum(g < axes[0] for g in gone)]
+
+
+def _reverse(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    ensure(axes[0] not in eqn.params["dimensions"])
+    return axes
+
+
+def _sort(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    axis = _one(axes)
+    ensure(eqn.params["dimension"] != axis)
+    return [axis] * len(eqn.outvars)
+
+
+def _top_k(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    ensure(eqn.params.get("axis", -1) % len(eqn.invars[0].aval.shape) != axes[0])
+    return [axes[0]] * 2
+
+
+def _concatenate(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    axis = _one(axes)
+    ensure(eqn.params["dimension"] != axis)
+    return [axis]
+
+
+def _split(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    ensure(eqn.params["axis"] != axes[0])
+    return [axes[0]] * len(eqn.outvars)
+
+
+def _pad(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    ensure(
+        axes[0] is not None
+        and axes[1] is None
+        and tuple(eqn.params["padding_config"][axes[0]]) == (0, 0, 0)
+    )
+    return [axes[0]]
+
+
+def _slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    ensure(eqn.outvars[0].aval.shape[axes[0]] == eqn.invars[0].aval.shape[axes[0]])
+    return [axes[0]]
+
+
+def _dynamic_slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    ensure(axes[0] is not None and all(axis is None for axis in axes[1:]))
+    return _slice(eqn, axes)
+
+
+def _dot(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    (contracted, batched), (left, right) = eqn.params["dimension_numbers"], axes
+    ensure(all(axis not in dims for axis, dims in zip(axes, contracted)))
+    in_batch = [axis in dims for axis, dims in zip(axes, batched)]
+    if any(in_batch):
+        ensure(all(in_batch) and batched[0].index(left) == batched[1].index(right))
+        return [batched[0].index(left)]
+    ensure(left is None or right is None)
+    side = 0 if right is None else 1
+    free = [
+        [i for i in range(len(v.aval.shape)) if i not in (*c, *b)]
+        for v, c, b in zip(eqn.invars, contracted, batched)
+    ]
+    return [len(batched[0]) + side * len(free[0]) + free[side].index(axes[side])]
+
+
+def _convolution(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    dims = eqn.params["dimension_numbers"]
+    ensure(axes[1] is None and axes[0] == dims.lhs_spec[0] and eqn.params["batch_group_count"] == 1)
+    return [dims.out_spec[0]]
+
+
+def _gather(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    """Rows of a table by indices of the batch, or the same places of each row."""
+    operand, indices = axes
+    dims, rank = eqn.params["dimension_numbers"], len(eqn.outvars[0].aval.shape)
+    outer = [i for i in range(rank) if i not in dims.offset_dims]
+    if operand is None:
+        return [outer[indices]]
+    if operand in dims.operand_batching_dims:
+        place = dims.start_indices_batching_dims[dims.operand_batching_dims.index(operand)]
+        ensure(indices in (None, place))
+        return [outer[place]]
+    ensure(indices is None and operand not in (*dims.collapsed_slice_dims, *dims.start_index_map))
+    ensure(eqn.params["slice_sizes"][operand] == eqn.invars[0].aval.shape[operand])
+    kept = [
+        i
+        for i in range(len(eqn.invars[0].aval.shape))
+        if i not in (*dims.collapsed_slice_dims, *dims.operand_batching_dims)
+    ]
+    return [dims.offset_dims[kept.index(operand)]]
+
+
+def _fft(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    rank = len(eqn.invars[0].aval.shape)
+    ensure(axes[0] is not None and axes[0] < rank - len(eqn.params["fft_lengths"]))
+    return [axes[0]]
+
+
+def _stack(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    axis = _one(axes)
+    ensure(len({v.aval.shape for v in eqn.invars}) == 1)
+    return [axis + (eqn.params["axis"] <= axis)]
+
+
+def _scatter(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    """Into each row its own numbers, at its own places."""
+    operand, indices, updates = axes
+    dims = eqn.params["dimension_numbers"]
+    axis = next(iter({a for a in (operand, indices, updates) if a is not None}))
+    ensure(axis in dims.operand_batching_dims)
+    place = dims.operand_batching_dims.index(axis)
+    ensure(dims.scatter_indices_batching_dims[place] == axis and not dims.update_window_dims)
+    ensure({operand, indices, updates} <= {axis, None})
+    return [axis]
+
+
+RULES: dict[Kind, Rule] = {
+    Kind.ELEMENTWISE: _elementwise,
+    Kind.REDUCTION: _reduction,
+    Kind.CUMULATIVE: _along,
+    Kind.WINDOW: _window,
+    Kind.BROADCAST: _broadcast,
+    Kind.TRANSPOSE: _transpose,
+    Kind.SQUEEZE: _squeeze,
+    Kind.REVERSE: _reverse,
+    Kind.SORT: _sort,
+    Kind.TOP_K: _top_k,
+    Kind.CONCATENATE: _concatenate,
+    Kind.SPLIT: _split,
+    Kind.PAD: _pad,
+    Kind.SLICE: _slice,
+    Kind.DYNAMIC_SLICE: _dynamic_slice,
+    Kind.CONTRACTION: _dot,
+    Kind.CONVOLUTION: _convolution,
+    Kind.GATHER: _gather,
+    Kind.FFT: _fft,
+    Kind.STACK: _stack,
+    Kind.SCATTER: _scatter,
+}

@@ -1,0 +1,181 @@
+"""Whether a compiled function treats the rows of a batch one by one, so that rows may be added and
+cut off again.
+
+A function is read as a jaxpr, twice, for two sizes of the batch. Each value in it has the batch
+along one axis, or not at all; an operation that brings rows together, or that is not known here,
+makes the answer no. `are_independent` says whether, `meeting` where.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jkeras.core.weights.types import Structure
+from jkeras.programs.batch_places import Lying, Places, follow, is_marked
+from jkeras.programs.calls import inner_jaxprs
+from jkeras.programs.walk import Unreadable, is_literal, makers, operations, trace
+
+if TYPE_CHECKING:
+    from jax.extend.core import ClosedJaxpr, Jaxpr, Var
+
+SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
+
+
+class Meeting(NamedTuple):
+    """Where rows come together, or may.
+
+    Attributes:
+        place: the number of the operation in the jaxpr.
+        name: of it, or of that inside of it.
+    """
+
+    place: int
+    name: str
+
+
+def are_independent(function: Callable, *arguments: Any, batch: Structure) -> bool:
+    """Whether each row of the outputs follows from the same row of a batch alone.
+
+    Args:
+        function: `(*arguments, batch) -> outputs`, all of whose outputs have the batch first.
+        batch: a structure of arrays or shapes with the batch first.
+
+    >>> are_independent(lambda x: jax.nn.softmax(x @ x.T), batch=np.ones((4, 4))), are_independent(
+    ...     jax.nn.softmax, batch=np.ones((4, 4)))
+    (False, True)
+    """
+    return _axes_out(function, arguments, batch, 0)
+
+
+def leaves_out_padding(function: Callable, *arguments: Any, batch: Structure) -> bool:
+    """Whether rows come together only where padding is left out, by
+    `kernel.valid_rows.over_valid_rows`.
+
+    Args:
+        function: `(*arguments, batch) -> outputs`, none of which has the batch in it.
+
+    >>> from jkeras.kernel.valid_rows import over_valid_rows
+    >>> total = lambda valid, x: jax.numpy.where(valid, x, 0).sum()
+    >>> both = np.ones(4, bool), np.ones(4)
+    >>> leaves_out_padding(lambda batch: over_valid_rows(total, *batch), batch=both)
+    True
+    >>> leaves_out_padding(np.sum, batch=np.ones(4))
+    False
+    """
+    return _axes_out(function, arguments, batch, None)
+
+
+def _axes_out(function: Callable, arguments: tuple, batch: Structure, wanted: int | None) -> bool:
+    """Whether each output of a function has the batch along this axis."""
+    try:
+        closed = [_jaxpr(function, arguments, batch, size) for size in SIZES]
+    except (TypeError, ValueError):  # made for one size of the batch
+        return False
+    try:
+        return _are_along(wanted, closed, len(jax.tree_util.tree_leaves(arguments)))
+    except Exception:
+        # Rows meet, or this JAX writes its programs in a way that is not known here. Then rows are
+        # taken to meet, which is slower and right.
+        return False
+
+
+def _are_along(wanted: int | None, closed: list["ClosedJaxpr"], fixed: int) -> bool:
+    """Whether the outputs of a program, traced for two sizes, have the batch along this axis.
+
+    Args:
+        fixed: how many of the inputs do not have the batch.
+    """
+    small, large = closed
+    if _outline(small.jaxpr) != _outline(large.jaxpr):
+        return False
+    places = [None] * fixed + [Lying(0)] * (len(small.in_avals) - fixed)
+    along = None if wanted is None else Lying(wanted)
+    if any(place != along for place in follow(small.jaxpr, places)):
+        return False
+    return wanted is None or all(aval.shape[0] == SIZES[0] for aval in small.out_avals)
+
+
+def meeting(jaxprs: Sequence["Jaxpr"], given: slice, outputs: slice) -> Meeting | None:
+    """The first operation on the way to some outputs of which it is not known that it keeps rows
+    apart; None where all of them do.
+
+    Args:
+        jaxprs: of one function, for batches of both `SIZES`.
+        given: which of the inputs have the batch first.
+        outputs: those that are looked at; each has the batch first, or nothing of it.
+
+    >>> closed = [jax.make_jaxpr(lambda x: (2 * x) / x.sum(0))(np.ones((n, 4))) for n in SIZES]
+    >>> meeting([c.jaxpr for c in closed], slice(0, 1), slice(0, 1))
+    Meeting(place=1, name='reduce_sum')
+    """
+    needed = [_needed(jaxpr, jaxpr.outvars[outputs]) for jaxpr in jaxprs]
+    small, places = needed[0]
+    places_in: list = [None] * len(small.invars)
+    places_in[given] = [Lying(0)] * len(places_in[given])
+    found = _mixed(small, places_in) or _other_outline(*(jaxpr for jaxpr, _ in needed))
+    return found and found._replace(place=places[found.place])
+
+
+def _needed(jaxpr: "Jaxpr", outputs: Sequence["Var"]) -> tuple["Jaxpr", list[int]]:
+    """(the jaxpr of some of the outputs alone, the numbers of its operations in the whole)."""
+    needed = {v for v in outputs if not is_literal(v)}
+    kept = []
+    for place, eqn in reversed(list(enumerate(jaxpr.eqns))):
+        if needed.intersection(eqn.outvars):
+            needed.update(v for v in eqn.invars if not is_literal(v))
+            kept.append(place)
+    places = kept[::-1]
+    return jaxpr.replace(eqns=[jaxpr.eqns[i] for i in places], outvars=list(outputs)), places
+
+
+def _other_outline(small: "Jaxpr", large: "Jaxpr") -> Meeting | None:
+    """The first operation that is another one, or has other numbers, in a larger batch; or that
+    takes rows together and knows which are padding.
+    """
+    outlines = _outline(small), _outline(large)
+    for place, (eqn, one, other) in enumerate(zip(small.eqns, *outlines)):
+        if one != other or any(map(is_marked, operations([eqn]))):
+            return Meeting(place, eqn.primitive.name)
+    if len(outlines[0]) != len(outlines[1]):
+        place = min(map(len, outlines)) - 1
+        return Meeting(place, small.eqns[place].primitive.name)
+    return None
+
+
+def _mixed(jaxpr: "Jaxpr", places: Places) -> Meeting | None:
+    """Where `follow` does not go on, or ends with the batch elsewhere."""
+    try:
+        ends = follow(jaxpr, places)
+    except Unreadable as error:
+        return Meeting(error.place, error.name)
+    made = makers(jaxpr)
+    for variable, end in zip(jaxpr.outvars, ends):
+        is_first = end == Lying(0) and variable.aval.shape[0] == SIZES[0]
+        if end is not None and not is_first:
+            place = made[variable]
+            return Meeting(place, jaxpr.eqns[place].primitive.name)
+    return None
+
+
+def _jaxpr(function: Callable, arguments: tuple, batch: Structure, size: int) -> "ClosedJaxpr":
+    shapes = jax.tree_util.tree_map(
+        lambda v: jax.ShapeDtypeStruct(
+            (size, *np.shape(v)[1:]), jax.dtypes.canonicalize_dtype(v.dtype)
+        ),
+        batch,
+    )
+    return trace(function, *arguments, shapes)[0]
+
+
+def _outline(jaxpr: "Jaxpr") -> list[tuple]:
+    """What a jaxpr does, without its sizes: its operations and the numbers in it."""
+    return [
+        (
+            eqn.primitive.name,
+            [str(v.val) for v in eqn.invars if is_literal(v)],
+            [] if is_marked(eqn) else [_outline(inner) for inner in inner_jaxprs(eqn.params)],
+        )
+        for eqn in jaxpr.eqns
+    ]
