@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.programs.batch_independence import SIZES, meeting
+from jkeras.programs.batch_independence import SIZES, check_apart
 from jkeras.programs.trail import Trail
-from jkeras.programs.walk import trace, walk
+from jkeras.programs.walk import Unreadable, trace, walk
 from jkeras.training.data.source import Batch
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.layout import StateLayout
@@ -63,13 +63,13 @@ def check_rows(layout: StateLayout, state: TrainState, batch: Batch) -> None:
     _check_kept(layout.model, first)
     behind = first.predictions + len(jax.tree_util.tree_leaves(first.kept))
     outputs = slice(-behind, first.predictions - behind or None)
-    found = meeting([t.jaxpr for t in traced], slice(0, first.inputs), outputs)
-    if found is not None:
-        layer = trails[0].layer_at(first.jaxpr, found.place) or f"model '{layout.model.name}'"
-        received = f"{layer}, in which `{found.name}` brings the rows of a batch together, or may"
-        raise ValueError(
-            explain("privacy.DPSGD", "layers that take each row alone", received, REWRITE)
-        )
+    try:
+        check_apart([t.jaxpr for t in traced], slice(0, first.inputs), outputs)
+    except Unreadable as error:
+        layer = trails[0].layer_at(first.jaxpr, error.place) or f"model '{layout.model.name}'"
+        received = f"{layer}, in which `{error.name}` brings the rows of a batch together, or may"
+        wanted = "layers that take each row alone"
+        raise ValueError(explain("privacy.DPSGD", wanted, received, REWRITE)) from None
 
 
 def _traced(layout: StateLayout, state: TrainState, batch: Any, size: int, trail: Trail) -> Traced:

@@ -40,23 +40,32 @@ def _elementwise(eqn: "JaxprEqn", axes: Axes) -> Axes:
     return [axis] * len(eqn.outvars)
 
 
-def _reduction(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    axis, gone = _one(axes), eqn.params["axes"]
+def _along(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    """Along one axis, which is another one than the batch's."""
+    axis = _one(axes)
+    ensure(eqn.params["axis" if "axis" in eqn.params else "dimension"] != axis)
+    return [axis] * len(eqn.outvars)
+
+
+def _without(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    """Some axes are gone."""
+    axis = _one(axes)
+    gone = eqn.params["axes" if "axes" in eqn.params else "dimensions"]
     ensure(axis not in gone)
     return [axis - sum(g < axis for g in gone)] * len(eqn.outvars)
 
 
-def _along(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    ensure(eqn.params["axis"] != axes[0])
-    return axes
+def _slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    axis, *of_starts = axes
+    ensure(axis is not None and all(start is None for start in of_starts))
+    ensure(eqn.outvars[0].aval.shape[axis] == eqn.invars[0].aval.shape[axis])
+    return [axis]
 
 
 def _window(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis, params = axes[0], eqn.params
-    ensure(
-        axis is not None
-        and params["window_dimensions"][axis] == params["window_strides"][axis] == 1
-    )
+    ensure(axis is not None)
+    ensure(params["window_dimensions"][axis] == params["window_strides"][axis] == 1)
     ensure(tuple(params["padding"][axis]) == (0, 0))
     return [axis] * len(eqn.outvars)
 
@@ -71,21 +80,9 @@ def _transpose(eqn: "JaxprEqn", axes: Axes) -> Axes:
     return [eqn.params["permutation"].index(axes[0])]
 
 
-def _squeeze(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    gone = eqn.params["dimensions"]
-    ensure(axes[0] not in gone)
-    return [axes[0] - sum(g < axes[0] for g in gone)]
-
-
 def _reverse(eqn: "JaxprEqn", axes: Axes) -> Axes:
     ensure(axes[0] not in eqn.params["dimensions"])
     return axes
-
-
-def _sort(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    axis = _one(axes)
-    ensure(eqn.params["dimension"] != axis)
-    return [axis] * len(eqn.outvars)
 
 
 def _top_k(eqn: "JaxprEqn", axes: Axes) -> Axes:
@@ -93,34 +90,11 @@ def _top_k(eqn: "JaxprEqn", axes: Axes) -> Axes:
     return [axes[0]] * 2
 
 
-def _concatenate(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    axis = _one(axes)
-    ensure(eqn.params["dimension"] != axis)
-    return [axis]
-
-
-def _split(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    ensure(eqn.params["axis"] != axes[0])
-    return [axes[0]] * len(eqn.outvars)
-
-
 def _pad(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    ensure(
-        axes[0] is not None
-        and axes[1] is None
-        and tuple(eqn.params["padding_config"][axes[0]]) == (0, 0, 0)
-    )
-    return [axes[0]]
-
-
-def _slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    ensure(eqn.outvars[0].aval.shape[axes[0]] == eqn.invars[0].aval.shape[axes[0]])
-    return [axes[0]]
-
-
-def _dynamic_slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    ensure(axes[0] is not None and all(axis is None for axis in axes[1:]))
-    return _slice(eqn, axes)
+    axis, of_padding = axes
+    ensure(axis is not None and of_padding is None)
+    ensure(tuple(eqn.params["padding_config"][axis]) == (0, 0, 0))
+    return [axis]
 
 
 def _dot(eqn: "JaxprEqn", axes: Axes) -> Axes:
@@ -180,32 +154,25 @@ def _stack(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 def _scatter(eqn: "JaxprEqn", axes: Axes) -> Axes:
     """Into each row its own numbers, at its own places."""
-    operand, indices, updates = axes
-    dims = eqn.params["dimension_numbers"]
-    axis = next(iter({a for a in (operand, indices, updates) if a is not None}))
+    axis, dims = _one(axes), eqn.params["dimension_numbers"]
     ensure(axis in dims.operand_batching_dims)
     place = dims.operand_batching_dims.index(axis)
     ensure(dims.scatter_indices_batching_dims[place] == axis and not dims.update_window_dims)
-    ensure({operand, indices, updates} <= {axis, None})
     return [axis]
 
 
 RULES: dict[Kind, Rule] = {
     Kind.ELEMENTWISE: _elementwise,
-    Kind.REDUCTION: _reduction,
-    Kind.CUMULATIVE: _along,
+    Kind.REDUCTION: _without,
+    Kind.SQUEEZE: _without,
+    Kind.ALONG: _along,
     Kind.WINDOW: _window,
     Kind.BROADCAST: _broadcast,
     Kind.TRANSPOSE: _transpose,
-    Kind.SQUEEZE: _squeeze,
     Kind.REVERSE: _reverse,
-    Kind.SORT: _sort,
     Kind.TOP_K: _top_k,
-    Kind.CONCATENATE: _concatenate,
-    Kind.SPLIT: _split,
     Kind.PAD: _pad,
     Kind.SLICE: _slice,
-    Kind.DYNAMIC_SLICE: _dynamic_slice,
     Kind.CONTRACTION: _dot,
     Kind.CONVOLUTION: _convolution,
     Kind.GATHER: _gather,

@@ -3,11 +3,11 @@ cut off again.
 
 A function is read as a jaxpr, twice, for two sizes of the batch. Each value in it has the batch
 along one axis, or not at all; an operation that brings rows together, or that is not known here,
-makes the answer no. `are_independent` says whether, `meeting` where.
+makes the answer no. `are_independent` says whether, `check_apart` where.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -21,18 +21,6 @@ if TYPE_CHECKING:
     from jax.extend.core import ClosedJaxpr, Jaxpr, Var
 
 SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
-
-
-class Meeting(NamedTuple):
-    """Where rows come together, or may.
-
-    Attributes:
-        place: the number of the operation in the jaxpr.
-        name: of it, or of that inside of it.
-    """
-
-    place: int
-    name: str
 
 
 def are_independent(function: Callable, *arguments: Any, batch: Structure) -> bool:
@@ -97,25 +85,31 @@ def _are_along(wanted: int | None, closed: list["ClosedJaxpr"], fixed: int) -> b
     return wanted is None or all(aval.shape[0] == SIZES[0] for aval in small.out_avals)
 
 
-def meeting(jaxprs: Sequence["Jaxpr"], given: slice, outputs: slice) -> Meeting | None:
-    """The first operation on the way to some outputs of which it is not known that it keeps rows
-    apart; None where all of them do.
+def check_apart(jaxprs: Sequence["Jaxpr"], given: slice, outputs: slice) -> None:
+    """Sees that rows are kept apart on the way to some outputs.
 
     Args:
         jaxprs: of one function, for batches of both `SIZES`.
         given: which of the inputs have the batch first.
         outputs: those that are looked at; each has the batch first, or nothing of it.
 
+    Raises:
+        Unreadable: of an operation it is not known that it does; the first one is named.
+
     >>> closed = [jax.make_jaxpr(lambda x: (2 * x) / x.sum(0))(np.ones((n, 4))) for n in SIZES]
-    >>> meeting([c.jaxpr for c in closed], slice(0, 1), slice(0, 1))
-    Meeting(place=1, name='reduce_sum')
+    >>> check_apart([c.jaxpr for c in closed], slice(0, 1), slice(0, 1))
+    Traceback (most recent call last):
+    jkeras.programs.walk.Unreadable: ('reduce_sum', 1)
     """
     needed = [_needed(jaxpr, jaxpr.outvars[outputs]) for jaxpr in jaxprs]
     small, places = needed[0]
     places_in: list = [None] * len(small.invars)
     places_in[given] = [Lying(0)] * len(places_in[given])
-    found = _mixed(small, places_in) or _other_outline(*(jaxpr for jaxpr, _ in needed))
-    return found and found._replace(place=places[found.place])
+    try:
+        _check_ends(small, places_in)
+        _check_outlines(*(jaxpr for jaxpr, _ in needed))
+    except Unreadable as error:
+        raise Unreadable(error.name, places[error.place]) from error
 
 
 def _needed(jaxpr: "Jaxpr", outputs: Sequence["Var"]) -> tuple["Jaxpr", list[int]]:
@@ -130,33 +124,28 @@ def _needed(jaxpr: "Jaxpr", outputs: Sequence["Var"]) -> tuple["Jaxpr", list[int
     return jaxpr.replace(eqns=[jaxpr.eqns[i] for i in places], outvars=list(outputs)), places
 
 
-def _other_outline(small: "Jaxpr", large: "Jaxpr") -> Meeting | None:
-    """The first operation that is another one, or has other numbers, in a larger batch; or that
-    takes rows together and knows which are padding.
+def _check_ends(jaxpr: "Jaxpr", places: Places) -> None:
+    """Sees that each output has the batch first, or nothing of it."""
+    for variable, end in zip(jaxpr.outvars, follow(jaxpr, places)):
+        is_first = end == Lying(0) and variable.aval.shape[0] == SIZES[0]
+        if end is not None and not is_first:
+            raise _unreadable(jaxpr, makers(jaxpr)[variable])
+
+
+def _check_outlines(small: "Jaxpr", large: "Jaxpr") -> None:
+    """Sees that operations are the same ones, with the same numbers, in a larger batch, and that
+    none takes rows together and knows which are padding.
     """
     outlines = _outline(small), _outline(large)
     for place, (eqn, one, other) in enumerate(zip(small.eqns, *outlines)):
         if one != other or any(map(is_marked, operations([eqn]))):
-            return Meeting(place, eqn.primitive.name)
+            raise _unreadable(small, place)
     if len(outlines[0]) != len(outlines[1]):
-        place = min(map(len, outlines)) - 1
-        return Meeting(place, small.eqns[place].primitive.name)
-    return None
+        raise _unreadable(small, min(map(len, outlines)) - 1)
 
 
-def _mixed(jaxpr: "Jaxpr", places: Places) -> Meeting | None:
-    """Where `follow` does not go on, or ends with the batch elsewhere."""
-    try:
-        ends = follow(jaxpr, places)
-    except Unreadable as error:
-        return Meeting(error.place, error.name)
-    made = makers(jaxpr)
-    for variable, end in zip(jaxpr.outvars, ends):
-        is_first = end == Lying(0) and variable.aval.shape[0] == SIZES[0]
-        if end is not None and not is_first:
-            place = made[variable]
-            return Meeting(place, jaxpr.eqns[place].primitive.name)
-    return None
+def _unreadable(jaxpr: "Jaxpr", place: int) -> Unreadable:
+    return Unreadable(jaxpr.eqns[place].primitive.name, place)
 
 
 def _jaxpr(function: Callable, arguments: tuple, batch: Structure, size: int) -> "ClosedJaxpr":

@@ -9,9 +9,8 @@ import enum
 
 Kind = enum.Enum(
     "Kind",
-    "ELEMENTWISE REDUCTION CUMULATIVE WINDOW SORT TOP_K FFT CONTRACTION CONVOLUTION "
-    "BROADCAST TRANSPOSE SQUEEZE RESHAPE REVERSE CONCATENATE STACK SPLIT PAD "
-    "SLICE DYNAMIC_SLICE GATHER SCATTER CALL COND SCAN KERNEL OTHER",
+    "ELEMENTWISE REDUCTION ALONG WINDOW TOP_K FFT CONTRACTION CONVOLUTION BROADCAST TRANSPOSE "
+    "SQUEEZE RESHAPE REVERSE STACK PAD SLICE GATHER SCATTER CALL COND SCAN KERNEL OTHER",
 )
 Derivative = enum.Enum("Derivative", "INSIDE TANGENTS COTANGENTS")
 
@@ -80,8 +79,8 @@ _ROWS = {
     Facts(Kind.REDUCTION, **_LINEAR): "reduce_sum",
     Facts(Kind.REDUCTION, extreme="max"): "reduce_max",
     Facts(Kind.REDUCTION, extreme="min"): "reduce_min",
-    Facts(Kind.CUMULATIVE): "cumlogsumexp cummax cummin cumprod",
-    Facts(Kind.CUMULATIVE, **_LINEAR): "cumsum",
+    Facts(Kind.ALONG): "cumlogsumexp cummax cummin cumprod sort",
+    Facts(Kind.ALONG, **_LINEAR): "concatenate cumsum split",
     Facts(Kind.WINDOW): "reduce_window",
     Facts(Kind.WINDOW, **_LINEAR): "reduce_window_sum",
     Facts(Kind.WINDOW, extreme="max"): "reduce_window_max",
@@ -93,15 +92,11 @@ _ROWS = {
     Facts(Kind.SQUEEZE, **_AFFINE, arranges=True, passes_on=True): "squeeze",
     Facts(Kind.RESHAPE, **_AFFINE, arranges=True, passes_on=True): "reshape",
     Facts(Kind.REVERSE, **_LINEAR, arranges=True): "rev",
-    Facts(Kind.CONCATENATE, **_LINEAR): "concatenate",
-    Facts(Kind.SPLIT, **_LINEAR): "split",
     Facts(Kind.PAD, **_LINEAR): "pad",
-    Facts(Kind.SLICE, **_LINEAR): "slice",
-    Facts(Kind.DYNAMIC_SLICE, **_LINEAR): "dynamic_slice",
+    Facts(Kind.SLICE, **_LINEAR): "dynamic_slice slice",
     Facts(Kind.GATHER, **_LINEAR): "gather",
     Facts(Kind.SCATTER): "scatter",
     Facts(Kind.SCATTER, **_LINEAR): "scatter-add scatter_add",
-    Facts(Kind.SORT): "sort",
     Facts(Kind.TOP_K): "top_k",
     Facts(Kind.FFT): "fft",
     Facts(Kind.STACK): "stack",
@@ -116,18 +111,6 @@ _ROWS = {
     Facts(Kind.CALL, derivative=Derivative.COTANGENTS): "custom_vjp_call custom_vjp_call_jaxpr",
     Facts(Kind.KERNEL): """
         dot_product_attention_fwd dot_product_attention_fwd_wrapper pallas_call
-    """,
-    # seen, and nothing is told of them: as if they were unknown
-    UNKNOWN: """
-        after_all all_gather all_to_all approx_top_k axis_index call cholesky create_token
-        custom_lin custom_linear_solve dce_sink debug_callback debug_print device_put
-        dynamic_update_slice eig eigh empty empty2 get hessenberg householder_product io_callback
-        iota lu pmax pmin ppermute psum pure_callback qr ragged_all_to_all random_bits
-        random_fold_in random_gamma random_seed random_split random_unwrap random_wrap reduce
-        rng_bit_generator rng_uniform scatter-max scatter-min scatter-mul scatter-sub scatter_max
-        scatter_min scatter_mul scatter_sub schur select_and_gather_add select_and_scatter
-        select_and_scatter_add stage svd swap threefry2x32 tile triangular_solve tridiagonal
-        tridiagonal_solve unstack while
     """,
 }
 PRIMITIVES: dict[str, Facts] = {

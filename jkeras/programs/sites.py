@@ -126,14 +126,15 @@ def reading(function: Callable, params: Tree, *rows: Any) -> tuple[list[list[Use
 
     closed, (_, shapes) = trace(times_one, params, *rows)
     leaves = jax.tree_util.tree_leaves(params)
-    given = [*leaves, *jax.tree_util.tree_leaves(rows)]
+    given = [(leaf, View(i)) for i, leaf in enumerate(leaves)]
+    given += [(leaf, None) for leaf in jax.tree_util.tree_leaves(rows)]
     sites: list[Site] = []
 
     def run(changes: list | None) -> tuple[jax.Array, list]:
-        tape = _Reading(closed, len(leaves), changes)
-        value, *aux = tape.run(given)
+        tape = _Reading(changes)
+        (value, _), *others = tape.inside(closed, given)
         sites[:] = tape.sites
-        return value, (tape.operands, tape.outputs, aux)
+        return value, (tape.operands, tape.outputs, [value for value, _ in others])
 
     _, (_, outputs, _) = jax.eval_shape(run, None)
     zeros = [[_zeros(output) for output in of_site] for of_site in outputs]
@@ -162,26 +163,19 @@ def _is_real(value: Any) -> bool:
 
 
 class _Reading:
-    """Runs a jaxpr, whose first inputs are params, with changes at its sites.
+    """Runs a jaxpr with changes at its sites.
 
     Attributes:
         sites, operands, outputs: of the operations that take params, in order.
     """
 
-    def __init__(self, closed: Any, params: int, changes: list | None) -> None:
-        self.closed, self.params, self.changes = closed, params, changes
+    def __init__(self, changes: list | None) -> None:
+        self.changes = changes
         self.sites: list[Site] = []
         self.operands: list[list] = []
         self.outputs: list[list] = []
 
-    def run(self, given: list) -> list:
-        """The function's outputs."""
-        views = [View(i) for i in range(self.params)]
-        views += [None] * (len(given) - self.params)
-        pairs = list(zip(given, views))
-        return [value for value, _ in self._inside(self.closed, pairs)]
-
-    def _inside(self, program: Any, inputs: list) -> list:
+    def inside(self, program: Any, inputs: list) -> list:
         """(value, view) of each output of a jaxpr with its constants."""
         of_number = lambda value: (value, None)  # noqa: E731
         jaxpr, consts = program.jaxpr, program.consts
@@ -195,7 +189,7 @@ class _Reading:
             return [(value, None) for value in entry.run(*values)]
         call = call_of(eqn)
         if call is not None and call.is_group:  # not one with a derivative of its own
-            return self._inside(call, inputs)
+            return self.inside(call, inputs)
         if _keeps_length(entry, eqn):
             view = views[0]
             (value,) = entry.run(*values)

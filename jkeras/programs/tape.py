@@ -17,7 +17,7 @@ from jkeras.programs.primitives import Derivative, Facts, facts_of
 from jkeras.programs.walk import trace, walk
 
 if TYPE_CHECKING:
-    from jax.extend.core import Jaxpr, JaxprEqn
+    from jax.extend.core import JaxprEqn
 
 
 @dataclasses.dataclass(eq=False)
@@ -88,7 +88,7 @@ class Tape:
             for i, leaf in enumerate(leaves)
         ]
         self._makers: dict[int, Entry] = {}
-        (self.output,) = self._record(closed.jaxpr, closed.consts, self.variables)
+        (self.output,) = self._record(closed, self.variables)
 
     # ------------------------------------------------------------ forwards
 
@@ -100,17 +100,16 @@ class Tape:
         self._active.append(moves and jnp.issubdtype(jnp.result_type(value), jnp.floating))
         return len(self.values) - 1
 
-    def _record(
-        self, jaxpr: "Jaxpr", consts: list, inputs: list[int], place: int | None = None
-    ) -> list[int]:
-        """Runs a jaxpr on slots; the slots of its outputs."""
-        return walk(jaxpr, inputs, self._visit, of_number=self._new, consts=consts, place=place)
+    def _record(self, program: Any, inputs: list[int], place: int | None = None) -> list[int]:
+        """Runs a jaxpr with its constants on slots; the slots of its outputs."""
+        options = {"of_number": self._new, "consts": program.consts, "place": place}
+        return walk(program.jaxpr, inputs, self._visit, **options)
 
     def _visit(self, eqn: "JaxprEqn", given: list[int], place: int) -> list[int]:
         call = call_of(eqn)
         # one with a rule for cotangents keeps it
         if call is not None and call.derivative in (Derivative.INSIDE, Derivative.TANGENTS):
-            return self._record(call.jaxpr, call.consts, given, place)
+            return self._record(call, given, place)
         return self._run(eqn, given, place)
 
     def _run(self, eqn: "JaxprEqn", given: list[int], place: int) -> list[int]:

@@ -19,11 +19,12 @@ from jax.interpreters import ad, batching, mlir
 
 import jkeras
 from jkeras import explain, layers, ops
-from jkeras.programs.batch_independence import SIZES, are_independent, meeting
+from jkeras.programs.batch_independence import SIZES, are_independent, check_apart
 from jkeras.programs.calls import call_of, inner_jaxprs
 from jkeras.programs.operations import count_operations, has_kernels
 from jkeras.programs.primitives import PRIMITIVES
 from jkeras.programs.tape import Tape, gradient
+from jkeras.programs.walk import Unreadable
 from jkeras.training.step import chains
 from jkeras.training.loop import pace
 from jkeras.training.plans.traffic import traffic
@@ -73,7 +74,9 @@ def test_rows_that_may_meet(function):
     assert not are_independent(function, batch=X)
     both = [jax.make_jaxpr(function)(np.ones((size, 3), "float32")).jaxpr for size in SIZES]
     name = both[0].eqns[-1].primitive.name
-    assert meeting(both, slice(0, 1), slice(0, 1)) == (len(both[0].eqns) - 1, name)
+    with pytest.raises(Unreadable) as caught:
+        check_apart(both, slice(0, 1), slice(0, 1))
+    assert (caught.value.name, caught.value.place) == (name, len(both[0].eqns) - 1)
     assert call_of(both[0].eqns[-1]) is None
 
 
