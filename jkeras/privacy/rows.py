@@ -11,7 +11,7 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.programs.batch_independence import SIZES, check_apart
 from jkeras.programs.trail import Trail
-from jkeras.programs.walk import Unreadable, trace, walk
+from jkeras.programs.walk import Unreadable, depends, trace
 from jkeras.training.data.source import Batch
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.layout import StateLayout
@@ -94,11 +94,10 @@ def _traced(layout: StateLayout, state: TrainState, batch: Any, size: int, trail
 def _check_kept(model: Any, traced: Traced) -> None:
     """Sees that nothing which the forward pass keeps follows from the rows."""
     jaxpr = traced.jaxpr
-    of_rows = [place < traced.inputs for place in range(len(jaxpr.invars))]
-    reached = walk(jaxpr, of_rows, lambda eqn, given, _: [any(given)] * len(eqn.outvars))
+    follow_rows = depends(jaxpr, [i < traced.inputs for i in range(len(jaxpr.invars))])
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(traced.kept)]
     of_metrics = [v.path for metric in model.metrics_of_layers() for v in metric.variables]
-    for path, follows_rows in zip(paths[::-1], reversed(reached)):
+    for path, follows_rows in zip(paths[::-1], reversed(follow_rows)):
         if follows_rows:
             where = "/".join(str(key.key) for key in path)
             wanted, fix = "no statistics of rows", STATISTICS

@@ -75,6 +75,17 @@ def walk(
     return [read(v) for v in jaxpr.outvars]
 
 
+def depends(jaxpr: "Jaxpr", on: Sequence[bool]) -> list[bool]:
+    """Of each output whether it may follow from one of these inputs.
+
+    >>> closed, _ = trace(lambda x, y: (x + 1, x * y), 3.0, 3.0)
+    >>> depends(closed.jaxpr, [False, True])
+    [False, True]
+    """
+    visit = lambda eqn, given, _: [any(given)] * len(eqn.outvars)  # noqa: E731
+    return walk(jaxpr, on, visit, of_number=lambda value: False)
+
+
 def operations(eqns: Iterable["JaxprEqn"]) -> Iterator["JaxprEqn"]:
     """Operations, each before those of the programs in it.
 

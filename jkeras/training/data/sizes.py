@@ -1,4 +1,4 @@
-"""How many rows a batch has, and filling it up to a size that a program is compiled for."""
+"""How many rows a batch has, and filling up to a size that a program is compiled for."""
 
 import jax
 import numpy as np
@@ -36,3 +36,16 @@ def bucket(rows: int) -> int:
     [1, 4, 4, 4, 8, 8, 8, 8, 16]
     """
     return 1 if rows == 1 else max(4, 2 ** (rows - 1).bit_length())
+
+
+def in_passes(count: int, at_once: int) -> tuple[np.ndarray, np.ndarray]:
+    """(numbers, whether they count), both (passes, so many at once): 0, 1, … in order, the last
+    one again where the last pass is longer than what is left.
+
+    >>> numbers, counts = in_passes(5, 2)
+    >>> numbers.tolist(), counts.tolist()
+    ([[0, 1], [2, 3], [4, 4]], [[True, True], [True, True], [True, False]])
+    """
+    at_once = min(at_once, count)
+    numbers = np.arange(-(-count // at_once) * at_once).reshape(-1, at_once)
+    return np.minimum(numbers, count - 1), numbers < count

@@ -15,12 +15,13 @@ from jkeras.core.session.settings import settings
 from jkeras.distribution.strategies import DataParallel
 from jkeras.distribution.topology import Topology, memory_of
 from jkeras.ops.kernels import outside_loops, traced_for
+from jkeras.programs.operations import count_operations, has_kernels
+from jkeras.programs.walk import trace
 from jkeras.training.data import placement
 from jkeras.training.data.source import unpack
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.loop.memory import estimate
 from jkeras.training.step.offload import on_host
-from jkeras.programs.operations import count_operations, has_kernels
 from jkeras.training.plans.plan import Memory, Plan
 from jkeras.training.plans.traffic import traffic
 from jkeras.training.step.state import TrainState
@@ -296,10 +297,8 @@ class _Program:
     def _operations(self, step: Any, jaxpr: Any) -> int:
         """The operations of a step; what is in kernels counts as in their plain forms."""
         if has_kernels(jaxpr):
-            with traced_for("plain"):
-                jaxpr = jax.make_jaxpr(outside_loops(step.__wrapped__))(
-                    self.state, self.batch
-                ).jaxpr
+            closed, _ = trace(outside_loops(step.__wrapped__), self.state, self.batch)
+            jaxpr = closed.jaxpr
         return count_operations(jaxpr)
 
     def _refused(self, flops: int, needed: int, available: int) -> Plan:
