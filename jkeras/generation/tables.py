@@ -99,8 +99,7 @@ def _follow(jaxpr: "Jaxpr", inputs: list, sizes: list[int], short: list) -> list
 def _result(equation: "JaxprEqn", inputs: list) -> Numbers | AreNegative | None:
     """What an equation gives; None where it is not known."""
     name, result = equation.primitive.name, equation.outvars[0].aval
-    facts = facts_of(name)
-    keeps = facts.passes_on or facts.kind in (Kind.BROADCAST, Kind.TRANSPOSE)
+    keeps = _keeps(name)
     if name == "iota":
         return Numbers(result.shape[equation.params["dimension"]])
     if keeps and jnp.issubdtype(result.dtype, jnp.integer):
@@ -115,6 +114,12 @@ def _result(equation: "JaxprEqn", inputs: list) -> Numbers | AreNegative | None:
     if name in ("add", "sub") and isinstance(inputs[0], Numbers):
         return _moved(inputs[0], _constant(equation), 1 if name == "add" else -1)
     return None
+
+
+def _keeps(name: str) -> bool:
+    """Whether a primitive lays out the numbers that it is given, and changes none."""
+    facts = facts_of(name)
+    return facts.passes_on or facts.kind in (Kind.BROADCAST, Kind.TRANSPOSE)
 
 
 def _constant(equation: "JaxprEqn") -> int | None:

@@ -18,6 +18,7 @@ from jkeras.ops.kernels import outside_loops, traced_for
 from jkeras.programs.operations import count_operations, has_kernels
 from jkeras.programs.walk import trace
 from jkeras.training.data import placement
+from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import unpack
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.loop.memory import estimate
@@ -276,7 +277,7 @@ class _Program:
     def __init__(
         self, what: str, name: str, state: TrainState, batch: Tree, devices: list[jax.Device]
     ) -> None:
-        self.what = f"{what} of model '{name}', {_rows(batch)} rows"
+        self.what = f"{what} of model '{name}', {size_of(batch)} rows"
         self.state, self.batch, self.devices = state, batch, devices
         self.platform = devices[0].platform
         self.begin = time.perf_counter()
@@ -362,10 +363,6 @@ def _bytes(tree, with_host=False):
         shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
         total += int(np.prod(shape)) * leaf.dtype.itemsize
     return total
-
-
-def _rows(batch):
-    return jax.tree_util.tree_leaves(batch)[0].shape[0]
 
 
 def _sizes_of(error):
