@@ -58,29 +58,19 @@ def leaves_out_padding(function: Callable, *arguments: Any, batch: Structure) ->
 def _axes_out(function: Callable, arguments: tuple, batch: Structure, wanted: int | None) -> bool:
     """Whether each output of a function has the batch along this axis."""
     try:
-        closed = [_jaxpr(function, arguments, batch, size) for size in SIZES]
+        small, large = (_jaxpr(function, arguments, batch, size) for size in SIZES)
     except (TypeError, ValueError):  # made for one size of the batch
         return False
+    fixed = len(jax.tree_util.tree_leaves(arguments))
+    places = [None] * fixed + [Lying(0)] * (len(small.in_avals) - fixed)
+    along = None if wanted is None else Lying(wanted)
     try:
-        return _are_along(wanted, closed, len(jax.tree_util.tree_leaves(arguments)))
+        same = _outline(small.jaxpr) == _outline(large.jaxpr)
+        if not same or any(end != along for end in follow(small.jaxpr, places)):
+            return False
     except Exception:
         # Rows meet, or this JAX writes its programs in a way that is not known here. Then rows are
         # taken to meet, which is slower and right.
-        return False
-
-
-def _are_along(wanted: int | None, closed: list["ClosedJaxpr"], fixed: int) -> bool:
-    """Whether the outputs of a program, traced for two sizes, have the batch along this axis.
-
-    Args:
-        fixed: how many of the inputs do not have the batch.
-    """
-    small, large = closed
-    if _outline(small.jaxpr) != _outline(large.jaxpr):
-        return False
-    places = [None] * fixed + [Lying(0)] * (len(small.in_avals) - fixed)
-    along = None if wanted is None else Lying(wanted)
-    if any(place != along for place in follow(small.jaxpr, places)):
         return False
     return wanted is None or all(aval.shape[0] == SIZES[0] for aval in small.out_avals)
 
