@@ -152,6 +152,18 @@ def _stack(eqn: "JaxprEqn", axes: Axes) -> Axes:
     return [axis + (eqn.params["axis"] <= axis)]
 
 
+def _unstack(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    axis, gone = _one(axes), eqn.params["axis"]
+    ensure(axis != gone)
+    return [axis - (gone < axis)] * len(eqn.outvars)
+
+
+def _tile(eqn: "JaxprEqn", axes: Axes) -> Axes:
+    axis, reps = _one(axes), eqn.params["reps"]
+    ensure(reps[axis] == 1 and len(reps) == len(eqn.outvars[0].aval.shape))
+    return [axis]
+
+
 def _scatter(eqn: "JaxprEqn", axes: Axes) -> Axes:
     """Into each row its own numbers, at its own places."""
     axis, dims = _one(axes), eqn.params["dimension_numbers"]
@@ -178,5 +190,7 @@ RULES: dict[Kind, Rule] = {
     Kind.GATHER: _gather,
     Kind.FFT: _fft,
     Kind.STACK: _stack,
+    Kind.UNSTACK: _unstack,
+    Kind.TILE: _tile,
     Kind.SCATTER: _scatter,
 }

@@ -10,7 +10,8 @@ import enum
 Kind = enum.Enum(
     "Kind",
     "ELEMENTWISE REDUCTION ALONG WINDOW TOP_K FFT CONTRACTION CONVOLUTION BROADCAST TRANSPOSE "
-    "SQUEEZE RESHAPE REVERSE STACK PAD SLICE GATHER SCATTER CALL COND SCAN KERNEL OTHER",
+    "SQUEEZE RESHAPE REVERSE STACK UNSTACK TILE PAD SLICE GATHER SCATTER CALL COND SCAN KERNEL "
+    "OTHER",
 )
 Derivative = enum.Enum("Derivative", "INSIDE TANGENTS COTANGENTS")
 
@@ -99,7 +100,9 @@ _ROWS = {
     Facts(Kind.SCATTER, **_LINEAR): "scatter-add scatter_add",
     Facts(Kind.TOP_K): "top_k",
     Facts(Kind.FFT): "fft",
-    Facts(Kind.STACK): "stack",
+    Facts(Kind.STACK, **_LINEAR): "stack",
+    Facts(Kind.UNSTACK, **_LINEAR): "unstack",
+    Facts(Kind.TILE, **_LINEAR): "tile",
     Facts(Kind.COND): "cond",
     Facts(Kind.SCAN): "scan",
     Facts(Kind.CALL, derivative=Derivative.INSIDE): """

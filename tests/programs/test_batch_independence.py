@@ -44,6 +44,9 @@ TABLE = X[:3]
         lambda x: jnp.linalg.norm(x) * x,
         lambda x: jax.nn.softmax(x, axis=0),
         lambda x: x + x[:1],
+        lambda x: jnp.tile(x, (2, 1)),
+        lambda x: jnp.stack(jnp.unstack(x)[::-1]),
+        lambda x: jnp.tile(x.reshape(-1, 1), (2, 1)).reshape(-1, 5),
     ],
 )
 def test_rows_that_come_together(mix):
@@ -73,6 +76,9 @@ def test_rows_that_come_together(mix):
         lambda x: {"a": x.argmax(1), "b": [x.sum(1), x > 0]},
         lambda x: jnp.cumsum(x, 1),
         lambda x: jnp.split(x, [2], 1),
+        lambda x: jnp.tile(x, (1, 2)),
+        lambda x: jnp.unstack(x, axis=1),
+        lambda x: jnp.unstack(x[None], axis=0)[0],
     ],
 )
 def test_rows_for_themselves(single):

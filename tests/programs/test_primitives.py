@@ -28,7 +28,7 @@ NOTHING_TOLD = frozenset(
     random_split random_unwrap random_wrap reduce rng_bit_generator rng_uniform scatter-max
     scatter-min scatter-mul scatter-sub scatter_max scatter_min scatter_mul scatter_sub schur
     select_and_gather_add select_and_scatter select_and_scatter_add stage svd swap threefry2x32
-    tile triangular_solve tridiagonal tridiagonal_solve unstack while
+    triangular_solve tridiagonal tridiagonal_solve while
     """.split()
 )
 
