@@ -134,12 +134,13 @@ def _are_along(wanted: int | None, closed: list["ClosedJaxpr"], fixed: int) -> b
     Args:
         fixed: how many of the inputs do not have the batch.
     """
-    small, large = closed
-    if _outline(small.jaxpr) != _outline(large.jaxpr):
+    small = closed[0]
+    jaxprs = [_needed(each.jaxpr, each.jaxpr.outvars)[0] for each in closed]
+    if _outline(jaxprs[0]) != _outline(jaxprs[1]):
         return False
     places = [None] * fixed + [Lying(0)] * (len(small.in_avals) - fixed)
     along = None if wanted is None else Lying(wanted)
-    if any(place != along for place in _walk(small.jaxpr, places)):
+    if any(place != along for place in _walk(jaxprs[0], places)):
         return False
     return wanted is None or all(aval.shape[0] == SIZES[0] for aval in small.out_avals)
 

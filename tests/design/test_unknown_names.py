@@ -180,7 +180,7 @@ def test_a_layer_of_an_unknown_class():
     )
 
 
-@pytest.mark.promise("So does any layer, operation")
+@pytest.mark.promise("So does whatever counts positions")
 def test_a_layer_of_an_unknown_class_in_a_language_model():
     model = jkeras.Sequential(
         [jkeras.Input((None,), dtype="int32"), layers.Embedding(7, 3), NeverSeen(7)]
@@ -319,8 +319,6 @@ TABLES = {
     "training/batch_independence.py RULES": test_rows_that_may_meet,
     "training/plans/operations.py KERNELS": test_operations_that_are_counted,
     # asked of layers and ops
-    "generation/cache.py POSITIONWISE": test_a_layer_of_an_unknown_class_in_a_language_model,
-    "generation/cache.py OPERATIONS": "uncached, in tests/generation",
     "callbacks/projector.py 'Embedding'": "which layers are shown by themselves; others by name",
     "uncertainty/outputs.py 'crossentropy'": test_losses_of_unknown_names,
     "training/step/chains.py 'Conv'": test_a_layer_of_an_unknown_class,
@@ -340,8 +338,6 @@ TABLES = {
     "ops/sparse_forms.py _OF_SUMMANDS": "others are computed on dense arrays",
     "ops/sparse_forms.py _OF_ZEROS": "others are computed on dense arrays",
     "ops/sparse_forms.py FORMS": "others are computed on dense arrays",
-    "generation/cache.py 'EinsumDense'": "others have no equation",
-    "generation/elementwise.py PRIMITIVES": "others are not elementwise: tests/generation",
     "generation/tables.py SHAPES": "nothing is known of what others give: tests/generation",
     "training/batch_independence.py NESTED": "test_rows_that_may_meet",
     "training/step/label_checks.py SAME_VALUES": "labels behind others are not looked at: "
