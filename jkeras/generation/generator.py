@@ -3,6 +3,7 @@
 import collections
 import functools
 import numbers
+import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
-from jkeras.generation.cache import Uncached, check_operations, forward
+from jkeras.generation.decoding import Decoding, Uncached, forward
+from jkeras.generation.judging import check_cached
 from jkeras.generation.sampler import Sampler
 from jkeras.generation.tables import tables_of
 
@@ -223,8 +225,9 @@ class Generator:
         tokens = tokens.at[:, :time].set(jnp.where(is_there, prompts, self.pad))
         cache = None
         if self.why_uncached is None:
-            logits, cache = forward(self.model, params, state, prompts, self.max_length)
-            logits = _at(logits, lengths - 1)
+            decoding = Decoding(self.max_length, None, None)
+            logits, _ = forward(self.model, params, state, prompts, decoding)
+            logits, cache = _at(logits, lengths - 1), decoding.new
         else:
             logits = self._logits_of_all(params, state, tokens, lengths)
         done = lengths >= self.max_length
@@ -249,6 +252,39 @@ class Generator:
 
     def extended(self, params: Tree, state: Tree, rows: Rows, token: jax.Array) -> Rows:
         """Texts with these tokens (batch,) behind them, those that have ended as they are; pure."""
+        return self._extended(params, state, rows, token)[0]
+
+    def tap(
+        self,
+        params: Tree,
+        rows: Rows,
+        *,
+        at: Any = (),
+        add: dict[Any, Any] | None = None,
+        state: Tree = None,
+    ) -> tuple[Rows, dict]:
+        """`(rows, seen)`: texts with a token more each, and what layers give in the pass on it: a
+        look into the model while it writes, and changes of that, which steer it. Pure.
+
+        Args:
+            rows: as `begin` and `go_on` give them.
+            at, add: layers that are looked at, and what is added to their outputs (batch, 1, ...),
+                as of `model.tap`; the next token follows from it.
+            state: what else the model carries, by default `model.state`.
+
+        Raises:
+            ValueError: the model has no cache; a layer is not there, see `model.tap`.
+        """
+        if rows.cache is None:
+            expected = "a model that allows a cache"
+            raise ValueError(explain("Generator.tap", expected, f"{self.why_uncached}"))
+        state = self.model.state if state is None else state
+        return self._extended(params, state, rows, self._next(rows), at=at, add=add)
+
+    def _extended(
+        self, params: Tree, state: Tree, rows: Rows, token: jax.Array, **taps: Any
+    ) -> tuple[Rows, dict]:
+        """(texts with these tokens behind them, what was looked at)."""
         numbers = jnp.arange(len(token))
         place = jnp.where(rows.done, self.max_length, rows.lengths)  # outside: nothing is written
         tokens = rows.tokens.at[numbers, place].set(token, mode="drop")
@@ -258,13 +294,11 @@ class Generator:
             done |= token == end
         rows = rows._replace(tokens=tokens, lengths=lengths, done=done)
         if rows.cache is None:
-            return rows._replace(logits=self._logits_of_all(params, state, tokens, lengths))
+            return rows._replace(logits=self._logits_of_all(params, state, tokens, lengths)), {}
         first = jnp.minimum(place, self.max_length - 1)
-        options = {"cache": rows.cache, "position": first}
-        logits, cache = forward(
-            self.model, params, state, token[:, None], self.max_length, **options
-        )
-        return rows._replace(logits=logits[:, 0], cache=cache)
+        decoding = Decoding(self.max_length, rows.cache, first)
+        logits, seen = forward(self.model, params, state, token[:, None], decoding, **taps)
+        return rows._replace(logits=logits[:, 0], cache=decoding.new), seen
 
     def _next(self, rows: Rows) -> jax.Array:
         keys = jax.vmap(jax.random.fold_in)(rows.keys, rows.lengths)
@@ -305,20 +339,23 @@ class Generator:
         """Finds out for which layer there is no cache, if there is one."""
 
         def first(params: Tree, state: Tree, tokens: jax.Array) -> jax.Array:
-            return forward(self.model, params, state, tokens, self.max_length)[0]
+            decoding = Decoding(self.max_length, None, None)
+            return forward(self.model, params, state, tokens, decoding)[0]
 
         try:
             if self._fixed_length() is not None:
                 raise Uncached("its input has a fixed length")
-            check_operations(self.model)
-            token = jax.ShapeDtypeStruct((batch, 1), "int32")
-            jax.eval_shape(first, params, state, token)
+            check_cached(self.model, params, state, batch)
             self._look(first, params, state, batch, self.max_length)
         except Uncached as error:
             if self._demanded:
                 expected = "a model that allows a cache"
                 raise ValueError(explain("Generator", expected, str(error))) from None
             self.why_uncached = str(error)
+            if error.fix:
+                expected = "a cache, without which each token takes a pass over the whole text"
+                message = explain("Generator", expected, self.why_uncached, error.fix)
+                warnings.warn(message, stacklevel=5)
 
     def _look(
         self, function: Callable[..., Any], params: Tree, state: Tree, batch: int, length: int

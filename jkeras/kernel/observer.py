@@ -1,4 +1,6 @@
-"""Who looks at a forward pass from outside, and may change it: the base of all of them."""
+"""What goes through a forward pass beside values: who looks at it from outside and may change it,
+and the cache of attention.
+"""
 
 import typing
 
@@ -8,15 +10,21 @@ Path = tuple[str, ...]
 
 
 class Observer:
-    """What a pass asks of its observer; here nothing is looked at, changed or cached.
+    """What a pass asks of its observer; here nothing is looked at or changed.
 
     There are three: `core.run.taps.Taps`, which returns outputs of layers and changes them,
-    `programs.trail.Trail`, which remembers what each layer gave, and `generation.cache.Decoding`,
-    which has the keys and values of the tokens before.
+    `programs.trail.Trail`, which records what each layer gave, and
+    `generation.judging.Judge`, which finds the layers that look at other positions.
     """
 
-    def through(self, layer: typing.Any, scope: typing.Any, outputs: typing.Any) -> typing.Any:
-        """What a layer gives, once it ran: as it is, or changed."""
+    def through(
+        self, layer: typing.Any, scope: typing.Any, inputs: tuple[tuple, dict], outputs: typing.Any
+    ) -> typing.Any:
+        """What a layer gives, once it ran: as it is, or changed.
+
+        Args:
+            inputs: (args, kwargs) of its call.
+        """
         return outputs
 
     def asks_for(self, path: Path | None) -> bool:
@@ -25,14 +33,6 @@ class Observer:
 
     def inside(self, path: Path) -> typing.Any:
         """What is asked for within the blocks of the layer at a path, a loop; None: nothing."""
-        return None
-
-    def cache_of(self, path: Path | None) -> typing.Any:
-        """The cache of an attention layer at a path; None: there is none."""
-        return None
-
-    def positions(self, shape: tuple[int, int]) -> jax.Array | None:
-        """The positions of tokens (batch, time); None: they count from 0."""
         return None
 
     # ------------------------------------------------------------ passes in transformations
@@ -54,3 +54,25 @@ class Observer:
 
     def join(self, inner: "Observer", seen: typing.Any) -> None:
         """Takes what a fork saw."""
+
+
+class PassCache(typing.Protocol):
+    """What a pass on new tokens asks of the cache of those before: `generation.cache.Decoding`."""
+
+    def cache_of(self, path: Path | None) -> typing.Any:
+        """The cache of the attention layer at a path."""
+
+    def positions(self, shape: tuple[int, int]) -> jax.Array:
+        """The positions of new tokens (batch, time) in the whole."""
+
+    def inside(self, path: Path) -> typing.Any:
+        """The caches of the blocks of the layer at a path, a loop."""
+
+    def fork(self) -> "PassCache":
+        """The cache of a pass within a transformation."""
+
+    def take(self) -> typing.Any:
+        """What was cached since the fork, as a pytree that leaves the transformation."""
+
+    def join(self, inner: "PassCache", seen: typing.Any) -> None:
+        """Takes what a fork cached."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jkeras.kernel import losses
 from jkeras.kernel.keys import key_of_path
 from jkeras.kernel.masks_on import mask_on
-from jkeras.kernel.observer import Observer
+from jkeras.kernel.observer import Observer, PassCache
 from jkeras.kernel.spec import Weight
 from jkeras.kernel.tree import flatten
 
@@ -38,6 +38,7 @@ class Flow:
         microbatch: the `Microbatch` that is computed, where a batch is taken in several.
         shared: canonical paths of what is reached by several: `{path: canonical path}`.
         observer: who looks at the pass from outside, and may change it; None: nobody.
+        cache: of attention, in a pass on new tokens; None: there are no tokens before.
         noise_alone: whether layers that in training do something other than to add noise do as
             outside of it; in a pass inside of such a one they do so, too.
 
@@ -70,6 +71,7 @@ class Flow:
         microbatch: typing.Any = None,
         shared: dict[Path, Path] | None = None,
         observer: Observer | None = None,
+        cache: PassCache | None = None,
         noise_alone: bool = False,
     ):
         outer = current_flow()
@@ -82,6 +84,7 @@ class Flow:
         self.microbatch = microbatch
         self.shared = shared or {}
         self.observer = observer
+        self.cache = cache
         self.declared: dict[Path, dict[str, Weight]] | None = None
         self.abstract = False
         self.is_built = False
@@ -112,7 +115,19 @@ class Flow:
         inner.updates = {path: dict(changed) for path, changed in self.updates.items()}
         inner.stack = list(self.stack)
         inner.observer = None if self.observer is None else self.observer.fork()
+        inner.cache = None if self.cache is None else self.cache.fork()
         return inner
+
+    def take(self) -> list:
+        """What the observer saw and the cache took since the fork, as a pytree."""
+        return [None if each is None else each.take() for each in (self.observer, self.cache)]
+
+    def join(self, inner: "Flow", seen: list) -> None:
+        """Takes what a fork saw, as it came out of a transformation."""
+        pairs = (self.observer, inner.observer), (self.cache, inner.cache)
+        for (outer, fork), each in zip(pairs, seen):
+            if outer is not None:
+                outer.join(fork, each)
 
     # ------------------------------------------------------------ values by path
 

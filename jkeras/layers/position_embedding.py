@@ -36,6 +36,7 @@ class PositionEmbedding(Layer):
     sequence_length: int
     initializer: Initializer = "glorot_uniform"
     supports_masking = True
+    supports_cache = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.sequence_length, int) or self.sequence_length < 1:

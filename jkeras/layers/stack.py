@@ -95,6 +95,7 @@ class Stack(StatefulLayer):
     stages: int | None = None
     microbatches: int | None = None
     supports_masking = True
+    supports_cache = True
     uses_weights_whole = False  # a block's turn comes in the loop
     call_context = {"training": None, "mask": None}
 
@@ -180,7 +181,7 @@ class Stack(StatefulLayer):
         blocks = Blocks(params, state, keys)
         context = {"training": ctx.training}
         visible = self._visible(ctx.mask, segment_ids)
-        inside = ctx.taps_inside()
+        inside = ctx.inside()
         mesh = mesh_of_stages(self._where, self.stages)
         if mesh is None or inside is not None:
             y, state, loss = self._in_a_loop(inside, context, blocks, inputs, visible)
@@ -231,7 +232,7 @@ class Stack(StatefulLayer):
         """One block in the loop: `(y, (state, loss, what is seen in it))`.
 
         Args:
-            inside: what is tapped in blocks, or None.
+            inside: what goes into blocks beside values, or None.
             slices: what of it is this block's: params, state, key, changes.
         """
         params, state, key, changes = slices

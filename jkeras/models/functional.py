@@ -53,6 +53,7 @@ class Functional(Composite, Model):
     """
 
     call_context = {"training": None, "mask": None}
+    supports_cache = True
     casts_inputs = False
     _config_module = "keras.src.models.functional"
 

@@ -93,8 +93,10 @@ class Model(Trainer, Layer):
         Layer.__init__(self, **kwargs)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """The forward pass; a subclass defines it."""
-        if type(self).is_lifted():
+        """The forward pass; a subclass defines it, and may call that of a functional or sequential
+        model.
+        """
+        if type(self).is_lifted() and type(self).forward is Layer.forward:
             raise NotImplementedError(
                 f"Model {type(self).__name__} does not have a `call()` method implemented."
             )

@@ -43,6 +43,7 @@ class Sequential(Composite, Model):
     """
 
     call_context = {"training": None, "mask": None}
+    supports_cache = True
 
     def __init__(
         self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None

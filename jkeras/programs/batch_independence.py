@@ -65,8 +65,9 @@ def _axes_out(function: Callable, arguments: tuple, batch: Structure, wanted: in
     places = [None] * fixed + [Lying(0)] * (len(small.in_avals) - fixed)
     along = None if wanted is None else Lying(wanted)
     try:
-        same = _outline(small.jaxpr) == _outline(large.jaxpr)
-        if not same or any(end != along for end in follow(small.jaxpr, places)):
+        needed = [_needed(each.jaxpr, each.jaxpr.outvars)[0] for each in (small, large)]
+        same = _outline(needed[0]) == _outline(needed[1])
+        if not same or any(end != along for end in follow(needed[0], places)):
             return False
     except Exception:
         # Rows meet, or this JAX writes its programs in a way that is not known here. Then rows are

@@ -20,7 +20,7 @@ class Trail(Observer):
         self.outputs: list[tuple[str, Any]] = []
         self.paths: list[tuple[str, ...]] = []
 
-    def through(self, layer: Any, scope: Any, outputs: Any) -> Any:
+    def through(self, layer: Any, scope: Any, inputs: tuple[tuple, dict], outputs: Any) -> Any:
         """Remembers a layer's outputs."""
         path = scope.path_of(layer)
         if path is not None:

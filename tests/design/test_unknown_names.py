@@ -178,7 +178,7 @@ def test_a_layer_of_an_unknown_class():
     )
 
 
-@pytest.mark.promise("So does any layer, operation")
+@pytest.mark.promise("So does whatever counts positions")
 def test_a_layer_of_an_unknown_class_in_a_language_model():
     model = jkeras.Sequential(
         [jkeras.Input((None,), dtype="int32"), layers.Embedding(7, 3), NeverSeen(7)]
@@ -301,12 +301,9 @@ def test_refused(place, tmp_path, monkeypatch):
 # ---------------------------------------------------------------- no table without a row
 
 TABLES = {
-    # asked of operations of JAX
     # asked of operations of JAX, beside programs/primitives.py: tests/programs
     "ops/recurrent.py CHEAP": "kept for the gradient instead of computed again: the same numbers",
     # asked of layers and ops
-    "generation/cache.py POSITIONWISE": test_a_layer_of_an_unknown_class_in_a_language_model,
-    "generation/cache.py OPERATIONS": "uncached, in tests/generation",
     "callbacks/projector.py 'Embedding'": "which layers are shown by themselves; others by name",
     "uncertainty/outputs.py 'crossentropy'": test_losses_of_unknown_names,
     "training/step/chains.py 'Conv'": test_a_layer_of_an_unknown_class,
@@ -326,7 +323,6 @@ TABLES = {
     "ops/sparse_forms.py _OF_SUMMANDS": "others are computed on dense arrays",
     "ops/sparse_forms.py _OF_ZEROS": "others are computed on dense arrays",
     "ops/sparse_forms.py FORMS": "others are computed on dense arrays",
-    "generation/cache.py 'EinsumDense'": "others have no equation",
     "uncertainty/decomposition.py VARIANCES": "arguments, by check_choice",
     "uncertainty/posterior.py STRUCTURES": "arguments, by check_choice",
 }

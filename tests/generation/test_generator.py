@@ -8,8 +8,8 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.generation import Generator, Sampler, init_cache
-from jkeras.generation.cache import forward
-from tests.generation.models import CACHED, UNCACHED, VOCABULARY, made
+from jkeras.generation.decoding import Decoding, forward
+from tests.generation.models import CACHED, UNCACHED, VOCABULARY, WIDTH, Block, made
 
 PROMPTS = np.random.default_rng(0).integers(0, VOCABULARY, (3, 7))
 LENGTHS = np.array([7, 3, 5])
@@ -27,7 +27,8 @@ def by_hand(model, prompt, length):
     return text
 
 
-@pytest.mark.promise("A layer of your own says that it looks at each position alone")
+@pytest.mark.promise("A layer of your own with attention in it says that")
+@pytest.mark.promise("If it needs to know where its tokens are")
 @pytest.mark.promise("`MultiHeadAttention` and `GroupQueryAttention`")
 @pytest.mark.promise("`model.generate(prompts, max_length=200)` writes")
 @pytest.mark.promise("`model.generate` takes prompts")
@@ -50,7 +51,13 @@ def test_logits_are_those_without_a_cache(name):
     model = made(name)
     tokens = np.random.default_rng(1).integers(0, VOCABULARY, (2, 30))
     whole = model.predict(tokens, verbose=0)
-    step = jax.jit(lambda new, *given: forward(model, model.params, model.state, new, 30, *given))
+
+    @jax.jit
+    def step(new, cache=None, position=None):
+        decoding = Decoding(30, cache, position)
+        logits, _ = forward(model, model.params, model.state, new, decoding)
+        return logits, decoding.new
+
     first, cache = step(tokens[:, :9])
     np.testing.assert_allclose(first, whole[:, :9], atol=1e-5)
     position = np.array([9, 6])
@@ -184,6 +191,11 @@ def test_in_half_precision():
 # ---------------------------------------------------------------- what has no cache
 
 
+def counted(x):
+    """Numbers by where they stand, which is elsewhere with a cache."""
+    return x + np.arange(x.shape[1], dtype="float32")[:, None]
+
+
 def model_of(operation):
     tokens = jkeras.Input((None,), dtype="int32")
     x = layers.Embedding(VOCABULARY, 8)(tokens)
@@ -218,7 +230,8 @@ def test_bytes_of_a_cache(policy, size):
         (lambda x: x - jkeras.ops.cumsum(x, axis=1), "cumsum"),
         (lambda x: layers.UnitNormalization(axis=1)(x), "UnitNormalization"),
         (lambda x: jkeras.ops.softmax(x, axis=1), "softmax"),
-        (lambda x: layers.Lambda(lambda x: x * 2)(x), "Lambda"),
+        (lambda x: layers.Lambda(lambda x: x - jnp.roll(x, 1, 1))(x), "Lambda"),
+        (lambda x: layers.Lambda(counted)(x), "Lambda"),
     ],
 )
 def test_why_there_is_no_cache(operation, why):
@@ -228,6 +241,88 @@ def test_why_there_is_no_cache(operation, why):
     assert why in generator.why_uncached and tokens.shape == (1, 8)
     with pytest.raises(ValueError, match="a model that allows a cache"):
         Generator(model, 8, cache=True)(model.params, [[1, 2]])
+
+
+class Scaled(layers.Layer):
+    """A normalization of a user's own, which says nothing of caches."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=shape[-1:], initializer="ones", name="scale")
+
+    def call(self, x):
+        return x * self.scale / (1 + jkeras.ops.mean(x**2, axis=-1, keepdims=True))
+
+
+def feed_forward(x):
+    for layer in (layers.TernaryDense(8), layers.PReLU(shared_axes=[1]), Scaled()):
+        x = layer(x)
+    x = layers.Lambda(lambda x: 2 * x)(jkeras.ops.sin(x) + jkeras.ops.softmax(x))
+    return layers.TimeDistributed(layers.Dense(8, activation=lambda x: x * jax.nn.sigmoid(x)))(x)
+
+
+@pytest.mark.promise("seen in its program")
+def test_what_looks_at_each_position_alone_needs_no_name():
+    """Layers, operations and functions are known by what they compute."""
+    attend = layers.MultiHeadAttention(1, 4)
+    model = model_of(lambda x: feed_forward(x + attend(x, x, use_causal_mask=True)))
+    generator = Generator(model, 12)
+    tokens, _ = generator(model.params, PROMPTS[:1])
+    assert generator.why_uncached is None
+    assert np.asarray(tokens)[0].tolist() == by_hand(model, PROMPTS[0], 12)
+
+
+class Undeclared(Block):
+    supports_cache = False
+
+
+@pytest.mark.promise("`model.generate` warns")
+def test_a_block_that_may_be_cached_is_told_of():
+    model = model_of(lambda x: Undeclared()(layers.Dense(WIDTH)(x)))
+    with pytest.warns(UserWarning, match="set `supports_cache = True` on its class"):
+        model.generate(PROMPTS, max_length=9)
+
+
+class Reversed(jkeras.Sequential):
+    def call(self, x, training=None, mask=None):
+        return jkeras.ops.flip(super().call(x, training=training), axis=1)
+
+
+def test_a_class_of_a_users_own_does_not_inherit_what_ours_declares():
+    inner = Reversed([layers.Dense(8)])
+    generator = Generator(model_of(inner), 8)
+    generator(generator.model.params, PROMPTS)
+    assert "Reversed" in generator.why_uncached
+
+
+@pytest.mark.promise("`generator.tap` writes a token more")
+@pytest.mark.parametrize("name", CACHED)
+def test_layers_can_be_looked_at_and_changed_while_a_text_is_written(name):
+    """As in a pass over the whole text."""
+    model = made(name)
+    place = "stack/1/attend" if name != "grouped" else "grouped_query_attention"
+    generator = Generator(model, 9)
+    rows = generator.begin(model.params, PROMPTS)
+    after, seen = jax.jit(lambda rows: generator.tap(model.params, rows, at=place))(rows)
+    text = after.tokens[:, :8]
+    assert after.tokens.tolist() == generator.go_on(model.params, rows, 1).tokens.tolist()
+    values = model.params, model.state
+    whole, _, expected = model.tap(*values, text, training=False, at=place)
+    np.testing.assert_allclose(seen[place], expected[place][:, 7:], atol=1e-5)
+    np.testing.assert_allclose(after.logits, whole[:, 7], atol=1e-5)
+    change = np.zeros(expected[place].shape, "float32")
+    change[:, 7] = 2
+    steered, _ = generator.tap(model.params, rows, add={place: change[:, 7:]})
+    changed, _, _ = model.tap(*values, text, training=False, add={place: change})
+    np.testing.assert_allclose(steered.logits, changed[:, 7], atol=1e-5)
+    assert not np.allclose(steered.logits, after.logits, atol=1e-3)
+
+
+def test_without_a_cache_there_is_no_pass_on_new_tokens_to_look_at():
+    model = made("recurrent")
+    generator = Generator(model, 9)
+    rows = generator.begin(model.params, PROMPTS)
+    with pytest.raises(ValueError, match="a model that allows a cache.*lstm"):
+        generator.tap(model.params, rows, at="lstm")
 
 
 @pytest.mark.parametrize(

@@ -534,6 +534,48 @@ def test_super_call_takes_training_and_mask_by_position():
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
 
 
+def doubled(base):
+    """A class of models that give twice what its base gives."""
+
+    class Doubled(base):
+        def call(self, inputs, training=None, mask=None):
+            return 2 * super().call(inputs, training=training, mask=mask)
+
+    return Doubled
+
+
+def sequential_called_by_its_class(library):
+    layers = library.layers
+    hidden = layers.Dense(2, kernel_initializer="ones", activation="tanh")
+    return doubled(library.Sequential)([hidden, layers.BatchNormalization()])
+
+
+def functional_called_by_its_class(library):
+    inputs = library.Input((3,))
+    y = library.layers.Dense(2, kernel_initializer="ones", activation="tanh")(inputs)
+    return doubled(library.Model)(inputs, library.layers.BatchNormalization()(y))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [sequential_called_by_its_class, functional_called_by_its_class],
+    ids=lambda f: f.__name__,
+)
+def test_a_model_calls_the_forward_pass_of_its_base(make):
+    x = np.arange(24, dtype="float32").reshape(8, 3) / 24
+    models = [make(library) for library in LIBRARIES]
+    for model in models:
+        model.compile("sgd", "mse")
+        model.fit(x, np.sin(x[:, :2]), batch_size=4, epochs=2, shuffle=False, verbose=0)
+    mine, theirs = (np.asarray(model(x, training=True)) for model in models)
+    np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+    for mine, theirs in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+    (own,) = (model for model in models if hasattr(model, "apply"))
+    y, _ = own.apply(own.params, own.state, x, training=False)
+    np.testing.assert_allclose(y, own.predict(x, verbose=0), rtol=1e-6)
+
+
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
 @pytest.mark.parametrize("given", ["one text", ["a", "b"], ("a", ["b", 3]), [1.5, 2.5]], ids=str)
 def test_a_layer_that_takes_inputs_as_they_are(library, given):

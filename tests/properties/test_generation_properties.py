@@ -25,9 +25,7 @@ class Backwards(layers.Layer):
 
 
 class Halved(layers.Layer):
-    """One that looks at each position alone, and says so."""
-
-    supports_cache = True
+    """One that looks at each position alone."""
 
     def call(self, x):
         return 0.5 * x
@@ -41,6 +39,11 @@ class Summed(jkeras.Operation):
 
     def compute_output_spec(self, x):
         return jkeras.KerasTensor(x.shape, x.dtype)
+
+
+def counted(x):
+    """A function of a user's own that counts positions."""
+    return x * np.arange(x.shape[1], dtype="float32")[:, None]
 
 
 def first_mean(x):
@@ -96,6 +99,7 @@ def mixing(rng):
         (Summed(), None),
         (layers.Dense(WIDTH, first_mean), None),
         (layers.Activation(first_mean), None),
+        (layers.Lambda(counted), None),
         (layers.LSTM(WIDTH, return_sequences=True), None),
         (layers.Conv1D(WIDTH, 3, padding="causal"), None),
         (lambda x: ops.softmax(x, axis=1), None),
@@ -154,7 +158,7 @@ def test_cached_is_uncached(seed):
         assert why is None
 
 
-@pytest.mark.promise("So does any layer, operation")
+@pytest.mark.promise("So does whatever counts positions")
 @property_of(2, seed=st.integers(0, 2**16))
 def test_what_is_not_known_takes_whole_passes(seed):
     assert check(random_model(seed, is_mixing=True), seed).why_uncached is not None

@@ -104,6 +104,9 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     # whether the first axis of each output is that of each input, the samples, and no other size
     # depends on how many there are
     keeps_samples: typing.ClassVar = False
+    # whether of what the layer does itself, without the layers in it, attention alone looks at
+    # other positions of a text, or it asks for them; see `generation.judging`
+    supports_cache: typing.ClassVar = False
     # whether the output has the shape of the input, the only one, whatever that is
     keeps_shape: typing.ClassVar = False
     # whether a class of the user's has a `compute_output_shape` of its own

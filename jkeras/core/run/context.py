@@ -6,11 +6,9 @@ import typing
 import jax
 
 from jkeras.core.run.adapting import build_on_shapes, built_for, check_own_values
+from jkeras.core.run.blocks import Within
 from jkeras.core.run.call import masks_of
 from jkeras.core.weights.structure import all_built
-
-if typing.TYPE_CHECKING:
-    from jkeras.core.run.taps import Inside
 
 
 class Context:
@@ -43,17 +41,19 @@ class Context:
         """The next random key."""
         return self.scope.next_key(self.layer)
 
-    def taps_inside(self) -> "Inside | None":
-        """What is asked for within the blocks of the layer, a loop; None: nothing."""
-        observer = self.scope.flow.observer
-        return None if observer is None else observer.inside(self.scope.path_of(self.layer))
+    def inside(self) -> Within | None:
+        """What goes into the blocks of the layer, a loop, beside values; None: nothing."""
+        flow, path = self.scope.flow, self.scope.path_of(self.layer)
+        taps = None if flow.observer is None else flow.observer.inside(path)
+        cache = None if flow.cache is None else flow.cache.inside(path)
+        return None if taps is None and cache is None else Within(taps, cache)
 
     def cache(self) -> typing.Any:
         """What the layer, one of attention, keeps of the tokens before while text is generated; see
         `generation.cache.LayerCache`. None elsewhere.
         """
-        observer = self.scope.flow.observer
-        return None if observer is None else observer.cache_of(self.scope.path_of(self.layer))
+        cache = self.scope.flow.cache
+        return None if cache is None else cache.cache_of(self.scope.path_of(self.layer))
 
     def update(self, changed: dict[str, jax.Array]) -> None:
         """Sets new values of own weights now, for children that share them and run afterwards."""
@@ -116,16 +116,14 @@ class Children:
                 inner.flow.observer.change(changes)
             with inner.flow as flow:
                 y = child.run_on(inner, (x,), kwargs, bare=True)
-            inside.update(owners=[owner for owner, _ in flow.losses], observer=flow.observer)
-            seen = None if flow.observer is None else flow.observer.take()
-            return y, [value for _, value in flow.losses], seen
+            inside.update(owners=[owner for owner, _ in flow.losses], flow=flow)
+            return y, [value for _, value in flow.losses], flow.take()
 
         run_slices = jax.vmap(run_slice, in_axes=axis, out_axes=(axis, 0, axis))
         outputs, losses, seen = run_slices(x, kwargs, changes)
         for owner, value in zip(inside["owners"], losses):
             scope.flow.losses.append((owner, value.sum()))
-        if observer is not None:
-            observer.join(inside["observer"], seen)
+        scope.flow.join(inside["flow"], seen)
         return outputs
 
     def is_tapped(self, name):

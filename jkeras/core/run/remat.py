@@ -187,22 +187,19 @@ class _Body:
         inner = self.scope.on([*zip(self.params, params), *zip(self.state, state)])
         with inner.flow as flow:
             outputs = self.runner(self.layer, inner, self.call)
-        self.counts = flow.counts
-        self.observer = flow.observer
+        self.flow = flow
         self.owners, losses = _unzipped(flow.losses)
         masks = [flow.mask_of(v) for v in jax.tree_util.tree_leaves(outputs)]
         _, new_state = _unzipped(inner.values_below()[1])
-        seen = None if flow.observer is None else flow.observer.take()
-        return outputs, new_state, losses, masks, seen
+        return outputs, new_state, losses, masks, flow.take()
 
     def hand_on(self, outputs, new_state, losses, masks, seen):
         """Lets the pass around know what the call left behind."""
         flow = self.scope.flow
         self.scope.take(list(zip(self.state, new_state)))
         flow.losses.extend(zip(self.owners, losses))
-        flow.counts = self.counts
-        if seen is not None:
-            flow.observer.join(self.observer, seen)
+        flow.counts = self.flow.counts
+        flow.join(self.flow, seen)
         for output, mask in zip(jax.tree_util.tree_leaves(outputs), masks):
             if mask is not None:
                 flow.set_mask(output, mask)

@@ -36,7 +36,9 @@ def run_on(layer, scope, args, kwargs, bare=False):
     observer = scope.flow.observer
     if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs, bare):
         outputs = run_plainly(layer, scope, args[0])
-        return outputs if observer is None else observer.through(layer, scope, outputs)
+        if observer is not None:
+            outputs = observer.through(layer, scope, (args, kwargs), outputs)
+        return outputs
     if not scope.is_of_objects and needs_objects(layer, scope):
         return run_adapted(layer, scope, args, kwargs, bare)
     flow = scope.flow
@@ -58,7 +60,9 @@ def run_on(layer, scope, args, kwargs, bare=False):
         scope.leave()
         flow.training = outer
     layer.pass_masks(flow, call, outputs)
-    return outputs if observer is None else observer.through(layer, scope, outputs)
+    if observer is not None:
+        outputs = observer.through(layer, scope, (args, kwargs), outputs)
+    return outputs
 
 
 def _computed(layer, scope, call):

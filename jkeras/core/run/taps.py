@@ -123,7 +123,9 @@ class Taps(Observer):
 
     # ------------------------------------------------------------ while the pass goes on
 
-    def through(self, layer: typing.Any, scope: typing.Any, outputs: typing.Any) -> typing.Any:
+    def through(
+        self, layer: typing.Any, scope: typing.Any, inputs: tuple[tuple, dict], outputs: typing.Any
+    ) -> typing.Any:
         """The outputs of a layer's call, changed where that is asked for."""
         path = scope.path_of(layer)
         if path not in self.paths:
@@ -261,19 +263,23 @@ class Inside:
     def run(
         self,
         layer: typing.Any,
-        params: dict,
-        state: dict,
+        values: tuple[dict, dict],
         x: typing.Any,
         changes: dict,
-        options: dict,
+        kwargs: dict,
+        **options: typing.Any,
     ) -> tuple[typing.Any, dict, dict]:
         """One block: `(y, state, what is seen in it)`.
 
         Args:
+            values: its params and state.
             changes: those of this block.
-            options: of `layer.tap`.
+            kwargs: of its call.
+            options: of its pass.
         """
-        return layer.tap(params, state, x, at=self.at, add=changes, **options)
+        places = self.at, changes
+        y, state, taps = run_tapped(layer, *values, (x,), kwargs, *places, **options)
+        return y, state, taps.results()
 
     def changes(
         self, count: int, shape_of: typing.Callable[[str], typing.Any]

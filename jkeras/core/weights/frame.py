@@ -38,7 +38,7 @@ class Run(Flow):
         abstract: nothing is computed, layers that are not built are built on the way.
         declared: a dict that is filled with what weights there are.
         is_built: whether the root is built for the inputs, as in a training; see `Flow`.
-        valid_rows, microbatch, observer, noise_alone: see `Flow`.
+        valid_rows, microbatch, observer, cache, noise_alone: see `Flow`.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Run(Flow):
         declared=None,
         is_built=False,
         observer=None,
+        cache=None,
         noise_alone=False,
     ):
         shared = None
@@ -69,6 +70,7 @@ class Run(Flow):
             microbatch=microbatch,
             shared=shared,
             observer=observer,
+            cache=cache,
             noise_alone=noise_alone,
         )
         self.root = root

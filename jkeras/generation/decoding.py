@@ -1,0 +1,164 @@
+"""The cache of a pass on new tokens, by the paths of attention layers."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.run.taps import run_tapped
+from jkeras.kernel import apply as kernel
+from jkeras.kernel.observer import PassCache
+from jkeras.kernel.scope import Path
+from jkeras.ops.attention_cached import empty_cache
+
+Cache = dict[str, Any]  # by "/".join(path)
+
+
+class Uncached(ValueError):
+    """A model whose layers cannot be run on new tokens alone.
+
+    Args:
+        reason: what has no cache, in words.
+        fix: what a user can do; "": nothing.
+    """
+
+    def __init__(self, reason: str, fix: str = "") -> None:
+        super().__init__(reason)
+        self.fix = fix
+
+
+class Decoding(PassCache):
+    """The cache of a forward pass on new tokens: attention finds the keys and values of the tokens
+    before, and leaves those of the new ones.
+
+    Args:
+        length: how many positions the cache has.
+        cache: as the pass before gave it; None: there are no tokens before.
+        positions: (batch,), how many tokens each row has before; None: none.
+
+    Attributes:
+        new: the cache of each layer that ran, with the new tokens.
+    """
+
+    def __init__(self, length: int, cache: Cache | None, positions: jax.Array | None) -> None:
+        self.length = length
+        self.cache = cache
+        self.first = positions
+        self.new: Cache = {}
+
+    # ------------------------------------------------------------ what attention asks for
+
+    def cache_of(self, path: Path) -> "LayerCache":
+        """The cache of the attention layer at a path."""
+        name = "/".join(path)
+        if name in self.new:
+            raise Uncached(f"the layer '{name}' is called twice")
+        return LayerCache(self, name)
+
+    def positions(self, shape: tuple[int, int]) -> jax.Array:
+        """The positions of the new tokens, (batch, time)."""
+        counted = jnp.broadcast_to(jnp.arange(shape[1]), shape)
+        return counted if self.first is None else counted + self.first[:, None]
+
+    # ------------------------------------------------------------ loops and transformations
+
+    def inside(self, path: Path) -> "InBlocks":
+        """The caches of the blocks of a loop."""
+        return InBlocks(self, "/".join(path))
+
+    def fork(self) -> "Decoding":
+        """Of a pass within a transformation, whose caches come out by `join`."""
+        return Decoding(self.length, self.cache, self.first)
+
+    def take(self) -> Cache:
+        """What was cached since the fork."""
+        return self.new
+
+    def join(self, inner: "Decoding", new: Cache) -> None:
+        """Takes what an inner pass cached."""
+        self.new.update(new)
+
+
+class LayerCache:
+    """The cache of one attention layer.
+
+    Args:
+        decoding: of the pass.
+        name: of the layer.
+    """
+
+    def __init__(self, decoding: Decoding, name: str) -> None:
+        self._decoding = decoding
+        self._name = name
+
+    def before(self, key: jax.Array, value: jax.Array) -> tuple[Cache, jax.Array | None]:
+        """`(cache, position)` for `ops.attention_cached.extended`.
+
+        Args:
+            key, value: (batch, heads or groups, time, size), of the new tokens.
+        """
+        decoding = self._decoding
+        if decoding.cache is not None:
+            return decoding.cache[self._name], decoding.first
+        batch, groups, _, size = key.shape
+        sizes = batch, groups, decoding.length, size, value.shape[-1]
+        return empty_cache(*sizes, key.dtype), None
+
+    def keep(self, cache: Cache) -> None:
+        """Takes the cache with the new tokens."""
+        self._decoding.new[self._name] = cache
+
+    def refuse(self, what: str) -> None:
+        """Raises the error for attention that is not causal."""
+        raise Uncached(f"the layer '{self._name}' has {what}")
+
+
+class InBlocks:
+    """The caches of a loop's blocks: those of each layer in a block, of all blocks along the first
+    axis.
+    """
+
+    def __init__(self, decoding: Decoding, name: str) -> None:
+        self._decoding = decoding
+        self._name = name
+
+    def before(self) -> Cache:
+        """The caches that the loop goes over beside weights."""
+        cache = self._decoding.cache
+        return {} if cache is None else cache[self._name]
+
+    def of_block(self, cache: Cache) -> Decoding:
+        """The cache of one block, from its part of `before`."""
+        decoding = self._decoding
+        before = None if decoding.cache is None else cache
+        return Decoding(decoding.length, before, decoding.first)
+
+    def keep(self, new: Cache) -> None:
+        """Takes what the blocks cached."""
+        self._decoding.new[self._name] = new
+
+
+def forward(
+    model: Any,
+    params: Any,
+    state: Any,
+    tokens: jax.Array,
+    decoding: Decoding,
+    at: Any = (),
+    add: dict[Any, Any] | None = None,
+) -> tuple[jax.Array, dict]:
+    """A forward pass on new tokens (batch, time): `(logits, seen)`; `decoding` has the cache with
+    them.
+
+    Args:
+        at, add: as of `model.tap`.
+
+    Raises:
+        Uncached: attention of the model has no cache.
+    """
+    passing = {"training": False, "cache": decoding}
+    if not at and not add:
+        return kernel.apply(model, params, state, (tokens,), {}, **passing)[0], {}
+    at = list(at) if isinstance(at, (list, tuple, set, dict)) else [at]
+    y, _, taps = run_tapped(model, params, state, (tokens,), {}, at, add or {}, **passing)
+    return y, taps.results()

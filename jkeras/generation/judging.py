@@ -1,0 +1,185 @@
+"""Which models can be run on new tokens alone: attention has a cache, and all else gives each
+position from this position alone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.graph.graph import graph_of
+from jkeras.core.graph.keras_tensor import KerasTensor, map_tensors
+from jkeras.core.layer import Layer
+from jkeras.core.run.tracebacks import is_built_in, is_built_in_class
+from jkeras.core.weights.paths import walk
+from jkeras.generation.decoding import Decoding, Uncached
+from jkeras.generation.positionwise import is_positionwise
+from jkeras.kernel import apply as kernel
+from jkeras.kernel.observer import Observer
+from jkeras.kernel.scope import Path
+
+LENGTH = 2  # of the texts that are looked at
+
+
+def check_cached(model: Any, params: Any, state: Any, batch: int) -> None:
+    """Raises `Uncached` where a model cannot be run on new tokens alone, with what it has in the
+    way: attention that is not causal, a layer or operation that may look at other positions.
+    """
+    for _, module in walk(model):
+        _check_operations(module)
+    judge = Judge((batch, LENGTH))
+
+    def run(params: Any, state: Any, tokens: jax.Array) -> Any:
+        passing = {"observer": judge, "cache": Decoding(LENGTH, None, None)}
+        return kernel.apply(model, params, state, (tokens,), {}, training=False, **passing)[0]
+
+    y = jax.eval_shape(run, params, state, jax.ShapeDtypeStruct(judge.shape, "int32"))
+    if judge.suspects:
+        raise next(iter(judge.suspects.values()))
+    if jnp.shape(y)[:2] != judge.shape:
+        raise Uncached(f"tokens of shape {judge.shape} give outputs of shape {jnp.shape(y)}")
+
+
+class Judge(Observer):
+    """Finds the layers of a pass that may look at other positions.
+
+    Args:
+        shape: (batch, time) of the tokens.
+        root: the path of what runs, in the model.
+        suspects: where they are recorded, which all judges of a model share.
+
+    Attributes:
+        suspects: {path: the error for the layer there}; it is cleared where a layer around it
+            gives each position from this position alone.
+    """
+
+    def __init__(self, shape: tuple[int, int], root: Path = (), suspects: dict | None = None):
+        self.shape = shape
+        self.root = root
+        self.suspects: dict[Path, Uncached] = {} if suspects is None else suspects
+
+    def through(self, layer: Any, scope: Any, inputs: tuple[tuple, dict], outputs: Any) -> Any:
+        """Looks at a layer that ran."""
+        path = scope.path_of(layer)
+        cached = [tuple(filter(None, name.split("/"))) for name in scope.flow.cache.new]
+        has_attention = any(p[: len(path)] == path for p in cached)
+        if declares_cache(layer) and path not in cached:
+            return outputs
+        looks_at_none = not has_attention and self._looks_at_none(layer, scope, inputs)
+        if path in cached or looks_at_none:
+            self._clear((*self.root, *path))
+        else:
+            self.suspects.setdefault((*self.root, *path), _suspect(layer, has_attention))
+        return outputs
+
+    def _clear(self, path):
+        for below in [p for p in self.suspects if p[: len(path)] == path]:
+            del self.suspects[below]
+
+    def _looks_at_none(self, layer, scope, inputs):
+        """Whether a layer gives each position from this position alone."""
+
+        def run(args: tuple, kwargs: dict) -> Any:
+            inner = scope.alone()
+            inner.flow.observer = inner.flow.cache = None
+            with inner.flow:
+                return layer.run_on(inner, args, kwargs)
+
+        return _is_positionwise(run, inputs, lambda x: x.shape[:2] == self.shape)
+
+    # ------------------------------------------------------------ loops and transformations
+
+    def inside(self, path: Path) -> "Judge":
+        """What looks at the blocks of a loop."""
+        return Judge(self.shape, (*self.root, *path), self.suspects)
+
+    def changes(self, count: int, shape_of: Any) -> dict:
+        """Nothing is changed in blocks."""
+        return {}
+
+    def run(
+        self,
+        layer: Any,
+        values: tuple[dict, dict],
+        x: Any,
+        changes: dict,
+        kwargs: dict,
+        **options: Any,
+    ) -> tuple[Any, Any, dict]:
+        """One block, looked at: `(y, state, {})`."""
+        y, state = kernel.apply(layer, *values, (x,), kwargs, observer=self, **options)
+        return y, state, {}
+
+    def keep(self, seen: dict) -> None:
+        """Nothing comes out of the blocks."""
+
+    def fork(self) -> "Judge":
+        """What looks at a pass within a transformation: what it finds are no arrays."""
+        return self
+
+
+def _suspect(layer, has_attention):
+    """The error for a layer that may look at other positions."""
+    reason = f"the layer '{layer.name}' ({type(layer).__name__}) may look at others"
+    if not has_attention or is_built_in(layer):
+        return Uncached(reason)
+    return Uncached(reason, "set `supports_cache = True` on its class if only attention in it does")
+
+
+def declares_cache(layer: Any) -> bool:
+    """Whether a layer says by `supports_cache = True` that of what it does itself, without the
+    layers in it, only attention looks at other positions. A class of the user's does not inherit
+    that from one of ours, of which it may have changed anything.
+    """
+    if not getattr(layer, "supports_cache", False):
+        return False
+    owner = next((cls for cls in type(layer).__mro__ if "supports_cache" in vars(cls)), None)
+    return owner is None or is_built_in(layer) or not is_built_in_class(owner)
+
+
+# ---------------------------------------------------------------- operations of functional models
+
+
+def _check_operations(module: Any) -> None:
+    """Raises `Uncached` for operations of a functional model that may bring positions together."""
+    graph = graph_of(module)
+    for node in () if graph is None else graph.nodes:
+        operation = node.operation
+        is_judged = isinstance(operation, Layer) or node.is_input
+        if not is_judged and not _operation_is_positionwise(node):
+            raise Uncached(f"the operation `{operation.name}` may look at others")
+
+
+def _operation_is_positionwise(node) -> bool:
+    """Whether the operation of a node gives each position from this position alone."""
+    inputs = map_tensors(_as_text, (node.args, node.kwargs))
+    tensors = node.input_tensors
+    if not all(len(t.shape) > 1 and t.shape[1] is None for t in tensors):
+        return False
+    run = lambda args, kwargs: node.operation(*args, **kwargs)  # noqa: E731
+    return _is_positionwise(run, inputs, lambda x: isinstance(x, jax.ShapeDtypeStruct))
+
+
+def _is_positionwise(run: Callable, inputs: tuple[tuple, dict], is_text: Callable) -> bool:
+    """Whether a call gives each position from this position of its inputs alone.
+
+    Args:
+        run: `(args, kwargs) -> outputs`.
+        is_text: whether an array among the inputs has positions.
+    """
+    leaves, treedef = jax.tree_util.tree_flatten(inputs)
+    are_texts = [hasattr(x, "dtype") and is_text(x) for x in leaves]
+
+    def of_texts(*texts: jax.Array) -> Any:
+        remaining = iter(texts)
+        filled = [next(remaining) if each else x for each, x in zip(are_texts, leaves)]
+        return run(*jax.tree_util.tree_unflatten(treedef, filled))
+
+    texts = [x for each, x in zip(are_texts, leaves) if each]
+    return bool(texts) and is_positionwise(of_texts, *texts)
+
+
+def _as_text(tensor: KerasTensor) -> jax.ShapeDtypeStruct:
+    sizes = [LENGTH if size is None else size for size in tensor.shape]
+    return jax.ShapeDtypeStruct(sizes, tensor.dtype)
