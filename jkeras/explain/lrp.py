@@ -133,12 +133,9 @@ def _affine_layers(tape: Tape) -> list[_Affine]:
             readers.setdefault(slot, []).append(entry)
     found = []
     for entry in tape.entries:
-        moving = [tape.moves(slot) for slot in entry.inputs]
-        if not entry.facts.is_product or sum(moving) != 1:
+        if not entry.facts.is_product or not is_linear(tape, entry):
             continue
-        if not has_all_slopes(tape, entry):
-            continue
-        source, kernel = (entry.inputs[moving.index(is_source)] for is_source in (True, False))
+        source, kernel = (entry.inputs[entry.active.index(is_in)] for is_in in (True, False))
         entries = [entry]
         while (following := _next(tape, readers, entries[-1])) is not None:
             entries.append(following)
@@ -152,10 +149,7 @@ def _next(tape: Tape, readers: dict[int, list[Entry]], entry: Entry) -> Entry | 
     after = readers.get(slot, [])
     if len(after) != 1 or slot == tape.output or not after[0].facts.is_affine:
         return None
-    moving = [tape.moves(other) for other in after[0].inputs]
-    if sum(moving) != 1 or not has_all_slopes(tape, after[0]):
-        return None
-    if after[0].primitive.name == "div" and not moving[0]:
+    if sum(after[0].active) != 1 or not is_linear(tape, after[0]):
         return None
     return after[0]
 

@@ -2,17 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
-from jkeras.explain.score import Scored
+from jkeras.explain.score import Scored, Structure
 from jkeras.kernel import apply as kernel
 from jkeras.programs.trail import Trail
 from jkeras.programs.walk import Unreadable, trace
-
-if TYPE_CHECKING:
-    from jkeras.training.types import Structure
 
 
 @contextlib.contextmanager
@@ -39,7 +36,7 @@ def _layer_at(score: Scored, place: int) -> str | None:
         return None
     trail = Trail()
 
-    def run(x: "Structure") -> Any:
+    def run(x: Structure) -> Any:
         options = {"training": False, "observer": trail}
         y, _ = kernel.apply(model, score.params, score.state, (x,), {}, **options)
         return trail.arrays(), y

@@ -12,7 +12,7 @@ formula here, or several operations, have their gradient by row.
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +24,7 @@ from jkeras.privacy import lengths
 from jkeras.programs.primitives import Kind
 from jkeras.programs.products import Product, product_of
 from jkeras.programs.sites import Use, reading
-
-if TYPE_CHECKING:
-    from jkeras.programs.tape import Entry
+from jkeras.programs.tape import Entry
 
 Tree = Any
 GPU_UNIT, TPU_UNIT = 2.0**-10, 2.0**-8  # of TF32 and bfloat16
@@ -270,7 +268,7 @@ def _as_wide(value: Any) -> Any:
     return wide(value) if jnp.issubdtype(value.dtype, jnp.floating) else value
 
 
-def _widely(entry: "Entry") -> "Entry":
+def _widely(entry: Entry) -> Entry:
     """An operation that gives float32 at least, whatever precision it was asked for."""
     asked = entry.params.get("preferred_element_type")
     if asked is None:

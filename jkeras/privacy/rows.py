@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.programs.batch_independence import SIZES, check_apart
+from jkeras.programs.batch_independence import SIZES, check_apart, of_size
 from jkeras.programs.trail import Trail
 from jkeras.programs.walk import Unreadable, depends, trace
 from jkeras.training.data.source import Batch
@@ -81,10 +81,7 @@ def _traced(layout: StateLayout, state: TrainState, batch: Any, size: int, trail
             y_pred = forward.forward(x)
         return trail.arrays(), y_pred, layout.after(forward)[0]
 
-    def shape(value: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct((size, *np.shape(value)[1:]), value.dtype)
-
-    x = jax.tree_util.tree_map(shape, batch[0])
+    x = of_size(batch[0], size)
     shapes = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)
     closed, (_, y_pred, kept) = trace(run, x, shapes)
     counts = [len(jax.tree_util.tree_leaves(part)) for part in (x, y_pred)]

@@ -3,7 +3,9 @@ each kind of operation that keeps the parts of an axis apart.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 from jkeras.programs.primitives import Kind
 from jkeras.programs.walk import Unreadable
@@ -28,6 +30,12 @@ def _one(axes: Axes) -> int:
     return distinct.pop()
 
 
+def _parameter(eqn: "JaxprEqn", *names: str) -> Any:
+    """The one parameter of an operation that has one of these names."""
+    (value,) = (eqn.params[name] for name in names if name in eqn.params)
+    return value
+
+
 def together(eqn: "JaxprEqn", axes: Axes) -> Axes:
     """Of rows that come together, where they are first in all that has them."""
     ensure(set(axes) <= {0, None})
@@ -43,14 +51,14 @@ def _elementwise(eqn: "JaxprEqn", axes: Axes) -> Axes:
 def _along(eqn: "JaxprEqn", axes: Axes) -> Axes:
     """Along one axis, which is another one than the batch's."""
     axis = _one(axes)
-    ensure(eqn.params["axis" if "axis" in eqn.params else "dimension"] != axis)
+    ensure(_parameter(eqn, "axis", "dimension") != axis)
     return [axis] * len(eqn.outvars)
 
 
 def _without(eqn: "JaxprEqn", axes: Axes) -> Axes:
     """Some axes are gone."""
     axis = _one(axes)
-    gone = eqn.params["axes" if "axes" in eqn.params else "dimensions"]
+    gone = np.atleast_1d(_parameter(eqn, "axes", "axis", "dimensions")).tolist()
     ensure(axis not in gone)
     return [axis - sum(g < axis for g in gone)] * len(eqn.outvars)
 
@@ -152,12 +160,6 @@ def _stack(eqn: "JaxprEqn", axes: Axes) -> Axes:
     return [axis + (eqn.params["axis"] <= axis)]
 
 
-def _unstack(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    axis, gone = _one(axes), eqn.params["axis"]
-    ensure(axis != gone)
-    return [axis - (gone < axis)] * len(eqn.outvars)
-
-
 def _tile(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis, reps = _one(axes), eqn.params["reps"]
     ensure(reps[axis] == 1 and len(reps) == len(eqn.outvars[0].aval.shape))
@@ -190,7 +192,7 @@ RULES: dict[Kind, Rule] = {
     Kind.GATHER: _gather,
     Kind.FFT: _fft,
     Kind.STACK: _stack,
-    Kind.UNSTACK: _unstack,
+    Kind.UNSTACK: _without,
     Kind.TILE: _tile,
     Kind.SCATTER: _scatter,
 }

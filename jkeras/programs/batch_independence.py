@@ -18,9 +18,19 @@ from jkeras.programs.calls import inner_jaxprs
 from jkeras.programs.walk import Unreadable, is_literal, makers, operations, trace
 
 if TYPE_CHECKING:
-    from jax.extend.core import ClosedJaxpr, Jaxpr, Var
+    from jax.extend.core import Jaxpr, Var
 
 SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
+
+
+def of_size(batch: Structure, size: int) -> Structure:
+    """The shapes of a batch of another size."""
+
+    def shape(value: Any) -> jax.ShapeDtypeStruct:
+        dtype = jax.dtypes.canonicalize_dtype(value.dtype)
+        return jax.ShapeDtypeStruct((size, *np.shape(value)[1:]), dtype)
+
+    return jax.tree_util.tree_map(shape, batch)
 
 
 def are_independent(function: Callable, *arguments: Any, batch: Structure) -> bool:
@@ -58,7 +68,7 @@ def leaves_out_padding(function: Callable, *arguments: Any, batch: Structure) ->
 def _axes_out(function: Callable, arguments: tuple, batch: Structure, wanted: int | None) -> bool:
     """Whether each output of a function has the batch along this axis."""
     try:
-        small, large = (_jaxpr(function, arguments, batch, size) for size in SIZES)
+        small, large = (trace(function, *arguments, of_size(batch, n))[0] for n in SIZES)
     except (TypeError, ValueError):  # made for one size of the batch
         return False
     fixed = len(jax.tree_util.tree_leaves(arguments))
@@ -137,16 +147,6 @@ def _check_outlines(small: "Jaxpr", large: "Jaxpr") -> None:
 
 def _unreadable(jaxpr: "Jaxpr", place: int) -> Unreadable:
     return Unreadable(jaxpr.eqns[place].primitive.name, place)
-
-
-def _jaxpr(function: Callable, arguments: tuple, batch: Structure, size: int) -> "ClosedJaxpr":
-    shapes = jax.tree_util.tree_map(
-        lambda v: jax.ShapeDtypeStruct(
-            (size, *np.shape(v)[1:]), jax.dtypes.canonicalize_dtype(v.dtype)
-        ),
-        batch,
-    )
-    return trace(function, *arguments, shapes)[0]
 
 
 def _outline(jaxpr: "Jaxpr") -> list[tuple]:

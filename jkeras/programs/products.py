@@ -110,9 +110,7 @@ def _of_sum(use: Use) -> Product | None:
     return _over_positions(shape, range(len(shape)), use.slopes[0])
 
 
-def _over_positions(
-    shape: tuple[int, ...], axes: Iterable[int], slope: jax.Array
-) -> Product | None:
+def _over_positions(shape: tuple, axes: Iterable[int], slope: jax.Array) -> Product | None:
     """Of a weight of a shape whose axes are some of the slope's; its numbers are the same along all
     others, and along those where it has size 1.
     """
