@@ -53,7 +53,7 @@ def test_each_primitive_of_jax_is_known():
 
 
 @pytest.mark.parametrize(
-    "row", every(8, [row for row in ROWS if not row.texts], slow=3), ids=lambda row: row.layer
+    "row", every(8, [row for row in ROWS if not row.texts], slow=1), ids=lambda row: row.layer
 )
 def test_each_primitive_of_a_layer_is_known(row):
     """In its pass, and in that of its gradient where there is one."""
