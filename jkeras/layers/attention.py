@@ -25,7 +25,7 @@ from jkeras.core.weights.types import Structure
 
 
 @fields
-class SequenceAttention(Layer):
+class SequenceAttention(Layer, uses_mask=True):
     """Base: softmax over the scores of a query against keys, then the mean of the values under
     these weights.
 
@@ -39,7 +39,6 @@ class SequenceAttention(Layer):
     dropout: float = 0.0
     seed: Any = None
     call_context = {"mask": None, "training": False}
-    heeds_masks = True
 
     def __post_init__(self) -> None:
         if self.dropout > 0:

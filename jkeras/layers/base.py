@@ -47,14 +47,12 @@ def refuse_others(cls, given: dict[str, Any], known: tuple[str, ...] = ()) -> No
         )
 
 
-class ReadyLayer(Layer):
+class ReadyLayer(Layer, announces_compute_dtype=True, is_batchwise=True):
     """Base of layers without weights that are built from the start, so that files record no input
     shape for them.
     """
 
     supports_masking = True
-    announces_compute_dtype = True
-    keeps_samples = True
 
     def __post_init__(self) -> None:
         if type(self).build is Layer.build:  # a subclass that builds something wants to be asked

@@ -56,7 +56,7 @@ class ConvFields(GateFields):
     arguments=f"rank {WINDOW} {INITIALIZERS} unit_forget_bias {REGULARIZERS} {CONSTRAINTS} "
     f"{RATES} seed",
 )
-class ConvLSTMCell(ConvFields, Cell):
+class ConvLSTMCell(ConvFields, Cell, convolves=True):
     """One step of an LSTM over images: the gates are convolutions of the input and of the state h.
 
     The convolution of the input has strides, padding and dilation; that of the state keeps its
@@ -177,7 +177,7 @@ class ConvLSTMCell(ConvFields, Cell):
         return h, (h, c)
 
 
-class ConvLSTM(ConvFields, CellLayer):
+class ConvLSTM(ConvFields, CellLayer, convolves=True):
     """Base of the three layers."""
 
     _cell_class, _cell_name = ConvLSTMCell, "conv_lstm_cell"

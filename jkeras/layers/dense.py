@@ -30,7 +30,7 @@ from jkeras.core.weights.types import Sizes
 
 
 @layer("keras.layers")
-class Dense(CalibratedLayer):
+class Dense(CalibratedLayer, announces_compute_dtype=True, is_batchwise=True):
     """Affine map of the last axis, then an activation: (..., in) -> (..., units).
 
     Args:
@@ -64,8 +64,6 @@ class Dense(CalibratedLayer):
     _keeps_alpha = False
     quantization_modes = ("int8", "int4", "float8", "gptq", "awq", "ternary")
     kernel = AdaptedWeight()
-    announces_compute_dtype = True
-    keeps_samples = True
 
     if typing.TYPE_CHECKING:
         bias = OwnWeight()

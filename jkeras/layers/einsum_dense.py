@@ -34,7 +34,7 @@ from jkeras.core.weights.types import DType, Structure
 
 
 @layer("keras.layers")
-class EinsumDense(CalibratedLayer):
+class EinsumDense(CalibratedLayer, announces_compute_dtype=True):
     """Affine map along the axes that an einsum equation names: `activation(einsum(equation, x,
     kernel) + bias)`.
 
@@ -70,7 +70,6 @@ class EinsumDense(CalibratedLayer):
     quantization_modes = ("int8", "int4", "float8", "gptq", "awq")
     _shown_names = MappingProxyType({"quantized_kernel": "kernel", "kernel_zero": "zero_point"})
     writes_activity_regularizer = True
-    announces_compute_dtype = True
 
     if typing.TYPE_CHECKING:
         bias = OwnWeight()

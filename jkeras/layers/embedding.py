@@ -38,7 +38,7 @@ REST = "weights, lora_rank, lora_alpha, quantization_config"
 
 
 @fields
-class _Table(LoraLayer):
+class _Table(LoraLayer, announces_compute_dtype=True, is_batchwise=True, takes_ids=True):
     """The trainable table and its lookup."""
 
     input_dim: int
@@ -55,9 +55,6 @@ class _Table(LoraLayer):
     _adapted = "embeddings"
     embeddings = AdaptedWeight()
     _keeps_alpha = False
-    announces_compute_dtype = True
-    keeps_samples = True
-    takes_ids = True
     quantization_modes = ("int8", "int4")
     adapts_integers = ("embeddings",)
 

@@ -28,7 +28,7 @@ CROSS_KEY = 0xDECAFCAFFE  # TensorFlow's start of the hash of a cross
 
 
 @layer("keras.layers", arguments="num_tokens, output_mode, sparse")
-class CategoryEncoding(DataLayer):
+class CategoryEncoding(DataLayer, computes_in_float=False, takes_ids=True):
     """Whole numbers below `num_tokens` as rows of zeros and ones, or of counts.
 
     Args:
@@ -45,8 +45,6 @@ class CategoryEncoding(DataLayer):
     num_tokens: int | None = None
     output_mode: OutputMode = "multi_hot"
     sparse: bool = False
-    computes_in_float = False
-    takes_ids = True
 
     def __post_init__(self) -> None:
         if self.output_mode == "binary":
@@ -112,7 +110,7 @@ class CategoryEncoding(DataLayer):
 @layer(
     "keras.layers", arguments="bin_boundaries, num_bins, epsilon, output_mode, sparse, dtype, name"
 )
-class Discretization(DataLayer):
+class Discretization(DataLayer, computes_in_float=False, takes_floats=True):
     """Numbers as the numbers of the bins they fall in.
 
     Args:
@@ -132,8 +130,6 @@ class Discretization(DataLayer):
     output_mode: OutputMode = "int"
     sparse: bool = False
     # the dtype is that of the output; the inputs meet the boundaries as they are
-    computes_in_float = False
-    takes_floats = True
 
     def _base_init(self, **kwargs: Any) -> None:
         refuse_others(type(self), kwargs, ("name", "dtype"))

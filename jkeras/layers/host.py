@@ -22,7 +22,7 @@ from jkeras.core.weights.types import Structure
 OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count")
 
 
-class HostLayer(DataLayer):
+class HostLayer(DataLayer, computes_in_float=False, takes_ids=True):
     """Base of layers that run on the host: they take texts (arrays, lists) and numbers.
 
     A subclass defines `indices(inputs)`, from numpy to numpy, `rows(indices)`, what is made of them
@@ -31,8 +31,6 @@ class HostLayer(DataLayer):
     """
 
     runs_on_host = True
-    computes_in_float = False
-    takes_ids = True
 
     def __post_init__(self) -> None:
         self.built = True

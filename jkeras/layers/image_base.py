@@ -121,7 +121,8 @@ def images_of(data: Any) -> jax.Array:
     return data
 
 
-class ImageLayer(DataLayer):
+# images are cast by the layer itself, labels and boxes are not
+class ImageLayer(DataLayer, is_for_training_alone=True, computes_in_float=False):
     """Base of layers that change images, and what belongs to them in a dict.
 
     The input is images, or a dict of "images" and any of "labels", "bounding_boxes" ({"boxes",
@@ -135,8 +136,6 @@ class ImageLayer(DataLayer):
     """
 
     call_context = {"training": True}
-    for_training_alone = True
-    computes_in_float = False  # images are cast here, labels and boxes are not
     _always = False  # whether images are changed outside of training, too
     _gives_float = True  # whether integer images become floats
     _rests = False  # whether integer images stay as they are where they are not changed

@@ -71,11 +71,12 @@ def _free(name, names):
     return name
 
 
+# its weights are found by running functions of the user's, which is not native
 @layer(
     "keras.layers",
     arguments="call_fn, init_fn, params, state, seed, native_serialization_platforms",
 )
-class JaxLayer(StatefulLayer):
+class JaxLayer(StatefulLayer, is_native=False):
     """A function of JAX as a layer.
 
     `call_fn` takes arguments of these names: `inputs`, and where it needs them `params` (trained),
@@ -105,7 +106,6 @@ class JaxLayer(StatefulLayer):
     seed: Any = None
     native_serialization_platforms: Any = None
     call_context = {"training": False}
-    _native = False  # its weights are found by running functions of the user's
 
     if typing.TYPE_CHECKING:
 

@@ -31,8 +31,9 @@ class _HiddenFunction(_Function, Hidden):
     """A function, array or shape that is written only when given."""
 
 
+# nobody knows what the function does with whole numbers, so it takes no floats for them
 @layer("keras.layers")
-class Lambda(Layer):
+class Lambda(Layer, takes_floats=False):
     """A function of the input as a layer.
 
     Args:
@@ -55,7 +56,6 @@ class Lambda(Layer):
     mask: _HiddenFunction() = None
     arguments: dict | None = None
     call_context = {"mask": None, "training": None}
-    takes_floats = False  # nobody knows what the function does with whole numbers
 
     def __post_init__(self) -> None:
         if not callable(self.function):

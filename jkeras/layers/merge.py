@@ -22,7 +22,7 @@ from jkeras.kernel.spec import Weight
 from jkeras.core.weights.types import Structure
 
 
-class Merge(Layer):
+class Merge(Layer, announces_compute_dtype=True, is_batchwise=True):
     """Base of merge layers: called on a list of inputs, `merge(inputs, masks)` makes one of them.
 
     Inputs of fewer axes get axes of size 1 after the batch axis. An output's mask is True where any
@@ -30,8 +30,6 @@ class Merge(Layer):
     """
 
     supports_masking = True
-    announces_compute_dtype = True
-    keeps_samples = True
 
     def _call_on_several(self, inputs: Any, *more: Any, **kwargs: Any) -> Any:
         if more:

@@ -35,7 +35,9 @@ from jkeras.core.weights.types import Function
 
 
 @fields
-class HeadedAttention(Composite):
+class HeadedAttention(
+    Composite, uses_mask=True, announces_compute_dtype=True, is_batchwise=True, uncast=("cache",)
+):
     """Base: projects query, key and value to heads, attends in each, projects the heads to the
     output.
 
@@ -58,19 +60,15 @@ class HeadedAttention(Composite):
     use_gate: bool = False
     seed: Any = None
     supports_masking = True
-    heeds_masks = True
-    announces_compute_dtype = True
-    keeps_samples = True
     call_context = {"training": None}
-    uncast = ("cache",)
     _dense_names = {}
     _attends_itself = False  # whether a subclass has a `_compute_attention` of its own
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
         if "_compute_attention" in vars(cls):
-            # it finds its children on the layer, so it runs on objects
-            cls._native, cls._attends_itself = False, True
+            cls._attends_itself = True
+            kwargs["is_native"] = False  # it finds its children on the layer: it runs on objects
+        super().__init_subclass__(**kwargs)
 
     def _check_shared(self) -> None:
         """Checks the arguments that both layers have, and takes `flash_attention` out of the

@@ -40,7 +40,7 @@ from jkeras.core.weights.types import Axis, Structure
 
 
 @fields
-class ScaleAndShift(Layer):
+class ScaleAndShift(Layer, announces_compute_dtype=True, is_batchwise=True, keeps_shape=True):
     """Base of the layers that multiply what they normalized by `gamma` and add `beta`."""
 
     axis: Sizes = -1
@@ -54,9 +54,6 @@ class ScaleAndShift(Layer):
     beta_constraint: Constraint = None
     gamma_constraint: Constraint = None
     supports_masking = True
-    announces_compute_dtype = True
-    keeps_samples = True
-    keeps_shape = True
 
     if typing.TYPE_CHECKING:
         gamma = OwnWeight()
@@ -112,7 +109,7 @@ def int_or_list(where: str, axis: int) -> int:
     "gamma_regularizer, beta_constraint, gamma_constraint, renorm, renorm_clipping, "
     "renorm_momentum, synchronized",
 )
-class BatchNormalization(StatefulLayer, ScaleAndShift):
+class BatchNormalization(StatefulLayer, ScaleAndShift, is_for_training_alone=True):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, each feature over the batch and all
     other axes.
 
@@ -150,7 +147,6 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
     renorm_momentum: float = 0.99
     synchronized: bool = False
     call_context = {"training": None, "mask": None}
-    for_training_alone = True
 
     if typing.TYPE_CHECKING:
 
@@ -489,7 +485,7 @@ class GroupNormalization(ScaleAndShift):
 
 
 @layer("keras.layers")
-class RMSNormalization(Layer):
+class RMSNormalization(Layer, announces_compute_dtype=True, is_batchwise=True):
     """x / sqrt(mean(x**2) + epsilon) * scale over the axes `axis` (Zhang and Sennrich 2019,
     arXiv:1910.07467).
 
@@ -503,8 +499,6 @@ class RMSNormalization(Layer):
 
     axis: Sizes = -1
     epsilon: float = 1e-6
-    announces_compute_dtype = True
-    keeps_samples = True
 
     if typing.TYPE_CHECKING:
         scale = OwnWeight()
@@ -562,7 +556,9 @@ class UnitNormalization(ReadyLayer):
 
 
 @layer("keras.layers")
-class SpectralNormalization(StatefulLayer, Wrapper):
+class SpectralNormalization(
+    StatefulLayer, Wrapper, is_for_training_alone=True, announces_compute_dtype=True
+):
     """Divides the kernel of another layer by its largest singular value at each call in training.
 
     The value comes from power iterations that go on from call to call (Miyato et al. 2018,
@@ -583,8 +579,6 @@ class SpectralNormalization(StatefulLayer, Wrapper):
 
     power_iterations: int = 1
     call_context = {"training": False}
-    for_training_alone = True
-    announces_compute_dtype = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -251,7 +251,7 @@ class GlobalMaxPooling3D(GlobalMax):
 
 
 @layer("keras.layers", "keras.layers.GlobalAvgPool1D")
-class GlobalAveragePooling1D(GlobalAverage):
+class GlobalAveragePooling1D(GlobalAverage, uses_mask=True):
     """The mean over time, of the steps that the mask leaves: (batch, time, channels) -> (batch,
     channels).
 
@@ -266,7 +266,6 @@ class GlobalAveragePooling1D(GlobalAverage):
 
     rank = 1
     supports_masking = True
-    heeds_masks = True
     call_context = {"mask": None}
 
     def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
@@ -310,7 +309,7 @@ class GlobalAveragePooling3D(GlobalAverage):
 
 
 @fields
-class AdaptivePooling(Layer):
+class AdaptivePooling(Layer, announces_compute_dtype=True):
     """Base of the layers that cover each spatial axis evenly with a given number of windows, which
     may overlap.
     """
@@ -318,7 +317,6 @@ class AdaptivePooling(Layer):
     output_size: Sizes
     data_format: DataFormat | None = None
     rank = 2
-    announces_compute_dtype = True
 
     def __post_init__(self) -> None:
         size = self.output_size

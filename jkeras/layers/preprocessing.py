@@ -23,7 +23,7 @@ from jkeras.kernel.spec import Spec
 
 
 @layer("keras.layers")
-class Rescaling(DataLayer):
+class Rescaling(DataLayer, announces_compute_dtype=True):
     """`inputs * scale + offset`, in the compute dtype.
 
     Args:
@@ -37,7 +37,6 @@ class Rescaling(DataLayer):
     scale: Value()
     offset: Value() = 0.0
     supports_masking = True
-    announces_compute_dtype = True
 
     def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         inputs, scale, offset = (
@@ -49,7 +48,7 @@ class Rescaling(DataLayer):
 
 
 @layer("keras.layers", arguments="axis, mean, variance, invert")
-class Normalization(DataLayer):
+class Normalization(DataLayer, announces_compute_dtype=True):
     """`(inputs - mean) / sqrt(variance)`, with a mean and a variance that are given or learnt by
     `adapt`.
 
@@ -71,7 +70,6 @@ class Normalization(DataLayer):
     variance: OF_BASE
     invert: bool = False
     supports_masking = True
-    announces_compute_dtype = True
 
     if typing.TYPE_CHECKING:
 

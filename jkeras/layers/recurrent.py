@@ -76,7 +76,7 @@ def named_states(states: list[jax.Array]) -> dict[str, Any]:
 
 
 @layer("keras.layers")
-class RNN(StateShapes, Composite):
+class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, is_batchwise=True):
     """Runs a cell over the second axis: (batch, time, ...) -> (batch, units), or (batch, time,
     units).
 
@@ -107,10 +107,7 @@ class RNN(StateShapes, Composite):
     unroll: bool = False
     zero_output_for_mask: bool = False
     supports_masking = True
-    heeds_masks = True
     call_context = {"mask": None, "training": False}
-    announces_compute_dtype = True
-    keeps_samples = True
     memory = None
 
     def __post_init__(self) -> None:

@@ -56,8 +56,9 @@ class SumOfEach(EachOf):
         return super().__call__(values).sum()
 
 
+# it does not use weights whole: a block's turn comes in the loop
 @layer("keras.layers", arguments="layer, count, remat, seed, stages, microbatches")
-class Stack(StatefulLayer):
+class Stack(StatefulLayer, uses_weights_whole=False):
     """`count` blocks like `layer`, each with weights of its own, applied one after the other in a
     compiled loop.
 
@@ -96,7 +97,6 @@ class Stack(StatefulLayer):
     microbatches: int | None = None
     supports_masking = True
     supports_cache = True
-    uses_weights_whole = False  # a block's turn comes in the loop
     call_context = {"training": None, "mask": None}
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from jkeras.core.names.limits import check_numbers
 from jkeras.core.graph.lines import lines_of
 from jkeras.core.layer.operation import Operation
 from jkeras.core.weights.structure import all_built, graph_keys
-from jkeras.core.run.symbolic import keeps_samples, spec_of
+from jkeras.core.run.symbolic import is_batchwise, spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.graph_inputs import fitted, input_name, types_of, warn_of_other_structure
 from jkeras.models.host import Prepared, run_rest
@@ -36,7 +36,7 @@ ARGUMENTS = ("name", "trainable", "dtype", "autocast", "activity_regularizer")
 MOST_CALLS = 100_000  # of layers in a graph that is read, those in models in it included
 
 
-class Functional(Composite, Model):
+class Functional(Composite, Model, casts_inputs=False):
     """A graph of layers and ops; `Model(inputs, outputs)` makes one.
 
     Args:
@@ -54,7 +54,6 @@ class Functional(Composite, Model):
 
     call_context = {"training": None, "mask": None}
     supports_cache = True
-    casts_inputs = False
     _config_module = "keras.src.models.functional"
 
     def __init__(
@@ -155,14 +154,14 @@ class Functional(Composite, Model):
         return graph.run(self._nodes, own, self._outputs_struct, flat, call)
 
     def recorded_shapes(self, x: "Structure") -> "Structure":
-        if self.is_lifted() or not all_built(self) or not self._keeps_samples():
+        if self.is_lifted() or not all_built(self) or not self._is_batchwise():
             return None
         return shapes_of_outputs(self._inputs_struct, self._outputs_struct, x)
 
-    def _keeps_samples(self) -> bool:
+    def _is_batchwise(self) -> bool:
         """Whether all that the graph runs is known to keep the samples as they are."""
         operations = [node.operation for node in self._nodes if not node.is_input]
-        return all(isinstance(one, Layer) and keeps_samples(one) for one in operations)
+        return all(isinstance(one, Layer) and is_batchwise(one) for one in operations)
 
     @staticmethod
     def _with_context(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:

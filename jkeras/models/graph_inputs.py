@@ -216,7 +216,7 @@ def _taken_as(node: "Node", tensor: KerasTensor) -> str | Ids | None:
         if types is None or len(types.by_place) != len(node.input_tensors):
             return None
         return types.by_place[places[0]]
-    if not getattr(operation, "takes_ids", False):
+    if not hasattr(operation, "traits") or not operation.traits.takes_ids:
         return None
     taken_as = operation.type_of_call(*node.args, **node.kwargs)
     return taken_as if isinstance(taken_as, Ids) else "int32"

@@ -113,7 +113,7 @@ class _Walk:
                 continue
             self._pass_masks(node)
             missed = [self.lost[id(t)] for t in node.input_tensors if id(t) in self.lost]
-            if missed and getattr(node.operation, "heeds_masks", False):
+            if missed and _uses_mask(node.operation):
                 if not _is_told(node):
                     self.found.setdefault(id(missed[0]), LostMask(missed[0], node.operation))
             else:
@@ -204,3 +204,8 @@ def _is_told(node: "Node") -> bool:
         for name, value in node.kwargs.items()
         if any(v is not None for v in keras_tensor.flatten(value))
     )
+
+
+def _uses_mask(operation):
+    """Whether a layer or op computes something else where there is a mask."""
+    return isinstance(operation, Layer) and operation.traits.uses_mask

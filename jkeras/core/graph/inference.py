@@ -21,19 +21,19 @@ def shown(shape):
     return tuple(None if size in UNKNOWN else size for size in shape)
 
 
-def infer(function, structure, keeps_samples=False):
+def infer(function, structure, is_batchwise=False):
     """`function(structure)` on shapes alone: KerasTensors in, KerasTensors (without history) out.
 
     Unknown sizes stay unknown if the function takes them so, else they are those of the arrays
     beside them.
 
     Args:
-        keeps_samples: see `Layer.keeps_samples`; such a function is run once where the number of
+        is_batchwise: see `Traits.is_batchwise`; such a function is run once where the number of
             samples alone is unknown, others twice, with different sizes.
     """
     leaves, treedef = jax.tree_util.tree_flatten(structure, is_leaf=is_leaf)
     try:
-        return _infer(function, leaves, treedef, keeps_samples)
+        return _infer(function, leaves, treedef, is_batchwise)
     except (TypeError, ValueError):
         completed = _completed(leaves)
         if completed is None:
@@ -62,7 +62,7 @@ def _completed(leaves):
     return completed if changed else None
 
 
-def _infer(function, leaves, treedef, keeps_samples=False):
+def _infer(function, leaves, treedef, is_batchwise=False):
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
     unknown = any(None in leaves[i].shape for i in places)
 
@@ -86,7 +86,7 @@ def _infer(function, leaves, treedef, keeps_samples=False):
     results = abstract(UNKNOWN[0])
     other_results = results
     if unknown:
-        once = keeps_samples and all(map(_has_samples_alone, (leaves[i].shape for i in places)))
+        once = is_batchwise and all(map(_has_samples_alone, (leaves[i].shape for i in places)))
         other_results = _for_other_samples(results) if once else None
         if other_results is None:
             other_results = abstract(UNKNOWN[1])

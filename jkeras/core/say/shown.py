@@ -7,15 +7,12 @@ compares what is shown with Keras.
 """
 
 RUNNING = """
-    allow_non_tensor_positional_args autograph_info__ announces_compute_dtype
-    as_run bind_call block_of_loop build_for built_block call_context casts_inputs check_input
-    computes_in_float converts_inputs cursor declaration
-    declared_input_spec field_config flow_type for_training_alone has_children heeds_masks is_lifted
-    hands_masks_on is_native is_plain is_stateful keeps_samples keeps_shape keeps_sparse
-    native_builds own own_values pass_masks private_runs remat_scope resolved
-    run_abstract run_on runs_on_host says_output_shape seed_generator_name set_untracked
-    shape_by_rule specs_for takes_floats takes_ids type_of_call type_of_numbers uncast
-    uses_weights_whole weight_in_use written_policy writes_activity_regularizer
+    allow_non_tensor_positional_args as_run autograph_info__ bind_call block_of_loop build_for
+    built_block call_context check_input converts_inputs cursor declaration declared_input_spec
+    field_config flow_type hands_masks_on is_lifted is_native is_plain keeps_sparse
+    native_builds own own_values pass_masks private_runs remat_scope resolved run_abstract
+    run_on runs_on_host seed_generator_name set_untracked shape_by_rule specs_for supports_cache
+    traits type_of_call type_of_numbers weight_in_use writes_activity_regularizer written_policy
 """
 MODELS = """
     run_graph begin_ensemble build_for_training compiled_loss compiled_metrics has_own_opt_state
@@ -69,7 +66,8 @@ MODULE = frozenset(["is_native", "set_untracked"])
 RECORD = frozenset(["by_numpy", "call_with_mask", "field_config", "fn_kwargs", "sample"])
 POLICY = frozenset(["changed", "is_mixed", "of", "plain_dtype"])
 
-HELD = ("remat_scope",)  # attributes of the objects that no class has
+# attributes of the objects that no class has, and one that is set on each class
+HELD = ("remat_scope", "traits")
 
 
 def is_internal(cls, name):
@@ -83,10 +81,8 @@ def is_internal(cls, name):
         return False
     if any(field.name == name for field in getattr(cls, "_fields", ())):
         return False
-    definer = next((base for base in cls.__mro__ if name in vars(base)), None)
-    if definer is None:
-        return name in HELD or is_of_jkeras(cls)
-    return is_of_jkeras(definer)
+    definer = next((base for base in cls.__mro__ if name in vars(base)), cls)
+    return name in HELD or is_of_jkeras(definer)
 
 
 def is_of_jkeras(cls):

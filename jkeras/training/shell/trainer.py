@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import jax
 import jax.numpy as jnp
 
+from jkeras import losses
 from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.run.building import as_specs
 from jkeras.core.errors import ArgumentError, NotCompiledError, check_whole, explain, suggestion
@@ -25,6 +26,7 @@ from jkeras.core.system.signals import Signals, whole
 from jkeras.core.weights.structure import all_built
 from jkeras.core.run.tracebacks import without_own_frames
 from jkeras.ops.kernels import outside_loops
+from jkeras.training.step.label_checks import takes_classes
 from jkeras.training import data
 from jkeras.training.step import keras_contract
 from jkeras.training.data import placement
@@ -864,9 +866,8 @@ def guess_labels(model: "Trainer", y_pred: Structure) -> Structure:
     several = flatten(loss) if isinstance(loss, (list, tuple, dict)) else []
 
     def guess(i: int, prediction: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-        one = several[i] if i < len(several) else loss
-        name = str(getattr(one, "name", getattr(one, "__name__", one)))
-        if "sparse" in name.lower():
+        one = losses.get(several[i] if i < len(several) else loss)
+        if takes_classes(one):
             return jax.ShapeDtypeStruct(prediction.shape[:-1], "int32")
         return prediction
 

@@ -97,9 +97,9 @@ def described(name: str | None) -> str:
     return f"The labels of output {name!r}" if name else "The labels"
 
 
-def takes_classes(loss: Loss) -> bool:
-    """Whether a loss takes classes as whole numbers."""
-    return getattr(loss, "fn", None) is losses.sparse_categorical_crossentropy
+def takes_classes(loss: Any) -> bool:
+    """Whether a loss, an object or a function, takes classes as whole numbers."""
+    return getattr(loss, "fn", loss) is losses.sparse_categorical_crossentropy
 
 
 class Classes(NamedTuple):
