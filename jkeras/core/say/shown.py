@@ -19,7 +19,7 @@ MODELS = """
     asks_for_privacy stored_compile_config private_record take_private_record was_private
     init_opt_state join_members layers_in_lines loop_layout metrics_of_layers new_layout
     other_members recorded_shapes types_of_data types_of_inputs
-    warn_of_padding refuse_ensemble state_layout
+    warn_of_padding refuse_ensemble state_layout step_links
 """
 KERNELS = """
     activation_quantizer adapted adapts_integers codings contract decode encode low_rank_product
