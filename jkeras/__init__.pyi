@@ -26,6 +26,7 @@ from jkeras import ops as ops
 from jkeras import optimizers as optimizers
 from jkeras import preprocessing as preprocessing
 from jkeras import privacy as privacy
+from jkeras import programs as programs
 from jkeras import quantizers as quantizers
 from jkeras import random as random
 from jkeras import regularizers as regularizers

@@ -24,6 +24,7 @@ ORDER = [
     {"core"},
     {"distribution", "dtype_policies", "tree"},
     {"ops"},
+    {"programs"},
     {"backend", "config"},
     {"random"},
     {"initializers", "activations", "regularizers", "constraints", "quantizers"},

@@ -9,7 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.scipy.sparse.linalg import cg
 
-from jkeras.explain.points import in_passes
+from jkeras.training.data.sizes import in_passes
 from jkeras.explain.running import BATCH_SIZE, loss_of, rows_of
 from jkeras.explain.score import Structure
 from jkeras.ops.kernels import traced_for

@@ -1,6 +1,5 @@
 """DeepLIFT: how the difference from a baseline comes about, operation by operation."""
 
-import functools
 from typing import Any
 
 import jax
@@ -9,21 +8,12 @@ import jax.numpy as jnp
 from jkeras.explain import baselines
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
-from jkeras.explain.tape import Entry, Tape, gradient
-from jkeras.explain.unknown import no_rule
-from jkeras.training.batch_independence import ELEMENTWISE
+from jkeras.explain.unknown import refusing_unknown
+from jkeras.programs.primitives import Kind
+from jkeras.programs.tape import Entry, Tape, gradient
+from jkeras.programs.walk import Unreadable
 
 ROUNDINGS = 4  # of a difference: what they may hide of it
-# a sum of its active inputs, each times something that does not depend on the variable
-LINEAR = frozenset(
-    """
-    add add_any broadcast_in_dim concatenate convert_element_type copy copy_p cumsum dynamic_slice
-    gather name neg optimization_barrier pad reduce_precision reduce_sum reduce_window_sum reshape
-    rev scatter-add sharding_constraint slice split squeeze sub transpose
-    """.split()
-)
-PRODUCTS = ("mul", "dot_general", "conv_general_dilated")
-MAXIMA = ("reduce_max", "reduce_window_max", "reduce_min", "reduce_window_min")
 
 
 def deep_lift(
@@ -85,29 +75,29 @@ def _deep_shap(score: Scored, at_once: int, background: Structure) -> Structure:
 
 def _from(score: Scored, begin: Structure) -> Structure:
     tape = Tape(score, score.start, begin)
-    rule = functools.partial(_rule, score)
-    multipliers = tape.backwards(rule, jnp.ones_like(tape.values[tape.output]))
+    with refusing_unknown(score):
+        multipliers = tape.backwards(_rule, jnp.ones_like(tape.values[tape.output]))
     return jax.tree_util.tree_map(baselines.shares, multipliers, score.start, begin)
 
 
-def _rule(score: Scored, tape: Tape, entry: Entry, coming: list[Any]) -> Any:
-    name = entry.primitive.name
+def _rule(tape: Tape, entry: Entry, coming: list[Any]) -> Any:
+    name, facts = entry.primitive.name, entry.facts
     has_slopes = has_all_slopes(tape, entry)
     if has_slopes and name == "stop_gradient":
         return coming
     if is_linear(tape, entry):
         return gradient(tape, entry, coming)
-    if has_slopes and name in MAXIMA:
+    if has_slopes and facts.extreme:
         return _of_maximum(tape, entry, coming)
-    if name in ELEMENTWISE:
+    if facts.is_elementwise:
         origin = tape.origin(entry)
         if origin is not None:
             return {origin: _of_curve(tape, entry, origin, coming[0])}
-    if has_slopes and name in PRODUCTS:
+    if has_slopes and facts.is_bilinear:
         return _of_product(tape, entry, coming)
     if has_slopes and name == "div":
         return _of_ratio(tape, entry, coming)
-    raise no_rule(score, entry)
+    raise Unreadable(name, entry.place)
 
 
 def has_all_slopes(tape: Tape, entry: Entry) -> bool:
@@ -119,13 +109,12 @@ def has_all_slopes(tape: Tape, entry: Entry) -> bool:
 
 def is_linear(tape: Tape, entry: Entry) -> bool:
     """Whether an operation is linear in all that depends on the variable."""
-    name = entry.primitive.name
-    moving = entry.active
+    name, facts, moving = entry.primitive.name, entry.facts, entry.active
     if not has_all_slopes(tape, entry):
         return False
-    if name in LINEAR:
+    if facts.is_linear:
         return True
-    if name in PRODUCTS:
+    if facts.is_bilinear:
         return sum(moving) == 1
     if name == "div":
         return moving == [True, False]
@@ -178,7 +167,7 @@ def _of_maximum(tape: Tape, entry: Entry, coming: list[Any]) -> list[jax.Array]:
     """
     x, before = tape.inputs(entry)[0], tape.inputs(entry, 0)[0]
     y, y_before = tape.outputs(entry)[0], tape.outputs(entry, 0)[0]
-    extreme = jnp.minimum if entry.primitive.name.endswith("min") else jnp.maximum
+    extreme = jnp.minimum if entry.facts.extreme == "min" else jnp.maximum
     between = extreme(y, y_before)
     gained = to_extremes(tape, entry, coming[0] * (between - y_before), x)
     lost = to_extremes(tape, entry, coming[0] * (y - between), before)
@@ -189,20 +178,19 @@ def _of_maximum(tape: Tape, entry: Entry, coming: list[Any]) -> list[jax.Array]:
 
 
 def to_extremes(tape: Tape, entry: Entry, coming: jax.Array, x: jax.Array) -> jax.Array:
-    """What comes back of an entry of `MAXIMA` to where its input is the largest, or smallest.
+    """What comes back of a maximum to where its input is the largest, or of a minimum the smallest.
 
     Over whole axes that is one place, found by its number: the gradient of JAX looks for what is
     equal to the maximum, which is nothing, and then divides by 0, where a compiled program rounds
     the two in different ways.
     """
-    name = entry.primitive.name
-    if name not in ("reduce_max", "reduce_min"):
+    if entry.facts.kind is not Kind.REDUCTION:
         return gradient(tape, entry, [coming], [x])[0]
     axes = entry.params["axes"]
     ends = range(x.ndim - len(axes), x.ndim)
     last = jnp.moveaxis(x, axes, ends)  # the axes that are reduced behind the others
     flat = last.reshape(*coming.shape, -1)
-    place = jnp.argmax(flat, -1) if name == "reduce_max" else jnp.argmin(flat, -1)
+    place = jnp.argmax(flat, -1) if entry.facts.extreme == "max" else jnp.argmin(flat, -1)
     is_place = jnp.arange(flat.shape[-1]) == place[..., None]
     back = jnp.where(is_place, coming[..., None], 0).reshape(last.shape)
     return jnp.moveaxis(back, ends, axes)

@@ -8,24 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
-from jkeras.explain.deep_lift import (
-    MAXIMA,
-    PRODUCTS,
-    has_all_slopes,
-    is_linear,
-    to_extremes,
-)
+from jkeras.explain.deep_lift import has_all_slopes, is_linear, to_extremes
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
-from jkeras.explain.tape import Entry, Tape, gradient
-from jkeras.explain.unknown import no_rule
-from jkeras.training.batch_independence import ELEMENTWISE
+from jkeras.explain.unknown import refusing_unknown
+from jkeras.programs.tape import Entry, Tape, gradient
+from jkeras.programs.walk import Unreadable
 
 RULES = ("epsilon", "gamma", "z_plus")
-# what a layer's affine function goes on with after its product with the kernel
-AFFINE = frozenset(
-    "add sub mul div convert_element_type reshape broadcast_in_dim squeeze transpose copy".split()
-)
 
 
 def lrp(
@@ -78,26 +68,26 @@ def _lrp(score: Scored, at_once: int, weights: tuple[float, float], epsilon: flo
         layer = affine.get(id(entry))
         if layer is not None:
             return {layer.source: _through(tape, layer, coming[0], weights, epsilon)}
-        return _hand_on(score, tape, entry, coming)
+        return _hand_on(tape, entry, coming)
 
     # what comes back is the relevance of an input for each unit of it
-    shares = tape.backwards(rule, jnp.ones_like(tape.values[tape.output]))
+    with refusing_unknown(score):
+        shares = tape.backwards(rule, jnp.ones_like(tape.values[tape.output]))
     return jax.tree_util.tree_map(jnp.multiply, shares, score.start)
 
 
-def _hand_on(score: Scored, tape: Tape, entry: Entry, coming: list[Any]) -> Any:
+def _hand_on(tape: Tape, entry: Entry, coming: list[Any]) -> Any:
     """The rule of what is no layer with weights: each gives its whole relevance back."""
-    name = entry.primitive.name
-    if name in MAXIMA and has_all_slopes(tape, entry):
+    if entry.facts.extreme and has_all_slopes(tape, entry):
         return [to_extremes(tape, entry, coming[0], tape.inputs(entry)[0])]
     if is_linear(tape, entry):
         return gradient(tape, entry, coming)
-    if name in ELEMENTWISE:
+    if entry.facts.is_elementwise:
         origin = tape.origin(entry)
         if origin is not None:
             x, y = tape.values[origin], tape.outputs(entry)[0]
             return {origin: coming[0] * y / jnp.where(x == 0, 1, x)}
-    raise no_rule(score, entry)
+    raise Unreadable(entry.primitive.name, entry.place)
 
 
 # ---------------------------------------------------------------- layers with weights
@@ -143,12 +133,9 @@ def _affine_layers(tape: Tape) -> list[_Affine]:
             readers.setdefault(slot, []).append(entry)
     found = []
     for entry in tape.entries:
-        moving = [tape.moves(slot) for slot in entry.inputs]
-        if entry.primitive.name not in PRODUCTS[1:] or sum(moving) != 1:
+        if not entry.facts.is_product or not is_linear(tape, entry):
             continue
-        if not has_all_slopes(tape, entry):
-            continue
-        source, kernel = (entry.inputs[moving.index(is_source)] for is_source in (True, False))
+        source, kernel = (entry.inputs[entry.active.index(is_in)] for is_in in (True, False))
         entries = [entry]
         while (following := _next(tape, readers, entries[-1])) is not None:
             entries.append(following)
@@ -160,12 +147,9 @@ def _next(tape: Tape, readers: dict[int, list[Entry]], entry: Entry) -> Entry | 
     """What goes on with an affine function: the only reader of its output, if it is affine too."""
     slot = entry.outputs[0]
     after = readers.get(slot, [])
-    if len(after) != 1 or slot == tape.output or after[0].primitive.name not in AFFINE:
+    if len(after) != 1 or slot == tape.output or not after[0].facts.is_affine:
         return None
-    moving = [tape.moves(other) for other in after[0].inputs]
-    if sum(moving) != 1 or not has_all_slopes(tape, after[0]):
-        return None
-    if after[0].primitive.name == "div" and not moving[0]:
+    if sum(after[0].active) != 1 or not is_linear(tape, after[0]):
         return None
     return after[0]
 

@@ -10,7 +10,7 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.session.settings import settings
 from jkeras.explain import baselines
-from jkeras.explain.points import in_passes
+from jkeras.training.data.sizes import in_passes
 from jkeras.explain.running import as_array, attribute, variable_like
 from jkeras.explain.score import Scored, Target
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import explain
 from jkeras.core.run.taps import Taps, run_tapped
+from jkeras.programs.walk import depends
 
 if TYPE_CHECKING:
-    from jax.extend.core import Jaxpr
     from jkeras.training.types import Tree
 
 Structure: TypeAlias = Any
@@ -122,19 +122,10 @@ def _behind(
         seen = _looked_at(model, params, state, x, [place]).results()[place]
         value = jax.tree_util.tree_map(jnp.zeros_like, seen)
     closed, shapes = jax.make_jaxpr(run, return_shape=True)(value)
-    depends = _depends(closed.jaxpr)
+    follow = depends(closed.jaxpr, [True] * len(closed.in_avals))
     for other, outputs in zip(others, shapes):
         count = len(jax.tree_util.tree_leaves(outputs))
-        if any(depends[:count]):
+        if any(follow[:count]):
             return other
-        depends = depends[count:]
+        follow = follow[count:]
     return None
-
-
-def _depends(jaxpr: "Jaxpr") -> list[bool]:
-    """Of each output whether it may follow from an input."""
-    known = set(jaxpr.invars)
-    for eqn in jaxpr.eqns:
-        if any(not hasattr(v, "val") and v in known for v in eqn.invars):
-            known.update(eqn.outvars)
-    return [not hasattr(v, "val") and v in known for v in jaxpr.outvars]

@@ -5,27 +5,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jkeras.explain.score import Scored, Structure
+from jkeras.training.data.sizes import in_passes
 
 
 def identity(gradient: jax.Array) -> jax.Array:
     """The gradient itself."""
     return gradient
-
-
-def in_passes(count: int, at_once: int) -> tuple[np.ndarray, np.ndarray]:
-    """(numbers, whether they count), both (passes, so many at once): 0, 1, … in order, the last
-    one again where the last pass is longer than what is left.
-
-    >>> numbers, counts = in_passes(5, 2)
-    >>> numbers.tolist(), counts.tolist()
-    ([[0, 1], [2, 3], [4, 4]], [[True, True], [True, True], [True, False]])
-    """
-    at_once = min(at_once, count)
-    numbers = np.arange(-(-count // at_once) * at_once).reshape(-1, at_once)
-    return np.minimum(numbers, count - 1), numbers < count
 
 
 def mean_over_points(

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.run.programs import inner_jaxprs
 from jkeras.explain.cam import grad_cam
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
-from jkeras.explain.tape import Entry, Tape, gradient
+from jkeras.programs.calls import inner_jaxprs
+from jkeras.programs.tape import Entry, Tape, gradient
+from jkeras.programs.walk import is_literal, operations
 
 if TYPE_CHECKING:
     from jax.extend.core import Jaxpr
@@ -125,16 +126,14 @@ def is_relu(tape: Tape, entry: Entry) -> bool:
 
 def _has_relu(jaxpr: "Jaxpr") -> bool:
     """Whether a jaxpr has what may be a relu."""
-    for eqn in jaxpr.eqns:
-        if eqn.primitive.name == "max" and any(_is_zero(v) for v in eqn.invars):
-            return True
-        if any(_has_relu(inner) for inner in inner_jaxprs(eqn.params)):
-            return True
-    return False
+    return any(
+        eqn.primitive.name == "max" and any(map(_is_zero, eqn.invars))
+        for eqn in operations(jaxpr.eqns)
+    )
 
 
 def _is_zero(variable: Any) -> bool:
-    return hasattr(variable, "val") and not jnp.ndim(variable.val) and variable.val == 0
+    return is_literal(variable) and not jnp.ndim(variable.val) and variable.val == 0
 
 
 __all__ = ["deconvnet", "guided_backprop", "guided_grad_cam"]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.run.programs import call_of, inner_jaxprs
-from jkeras.training.batch_independence import ELEMENTWISE, SIZES, are_independent
+from jkeras.programs.batch_independence import SIZES, are_independent
+from jkeras.programs.calls import call_of, inner_jaxprs
+from jkeras.programs.primitives import Kind, facts_of
+from jkeras.programs.walk import is_literal
 
 if TYPE_CHECKING:
     from jax.extend.core import Jaxpr, JaxprEqn, Var
 
-REPEATING = ELEMENTWISE | {"broadcast_in_dim"}
 Equations = tuple["JaxprEqn", "JaxprEqn"]
 
 
@@ -68,7 +69,7 @@ def _are_alike(small: "Jaxpr", large: "Jaxpr", is_text: Sequence[bool]) -> bool:
         return False
     texts = {atom for atom, follows in zip(small.invars, is_text) if follows}
     for pair in zip(small.eqns, large.eqns):
-        follows = [not hasattr(atom, "val") and atom in texts for atom in pair[0].invars]
+        follows = [not is_literal(atom) and atom in texts for atom in pair[0].invars]
         if not _inside_is_alike(pair, follows):
             return False
         if any(follows):
@@ -94,7 +95,8 @@ def _repeats(small: "JaxprEqn", large: "JaxprEqn") -> bool:
     outputs = list(map(_varies, small.outvars, large.outvars))
     if not any([*outputs, *map(_varies, small.invars, large.invars)]):
         return True
-    repeats = small.primitive.name in REPEATING or call_of(small) is not None
+    kind = facts_of(small.primitive.name).kind
+    repeats = kind in (Kind.ELEMENTWISE, Kind.BROADCAST) or call_of(small) is not None
     return repeats and all(outputs)
 
 

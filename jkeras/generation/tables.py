@@ -11,17 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.run.programs import Call, call_of, inner_jaxprs
+from jkeras.programs.calls import call_of, inner_jaxprs
+from jkeras.programs.primitives import Kind, facts_of
+from jkeras.programs.walk import walk
 
 if typing.TYPE_CHECKING:
-    from jax.extend.core import Jaxpr, JaxprEqn, Var
-
-SHAPES = frozenset(
-    """
-    broadcast_in_dim convert_element_type copy expand_dims optimization_barrier reshape
-    sharding_constraint squeeze stop_gradient transpose
-    """.split()
-)
+    from jax.extend.core import Jaxpr, JaxprEqn
 
 
 class Numbers(typing.NamedTuple):
@@ -74,54 +69,42 @@ def tables_of(program: typing.Any, place: int) -> Tables:
     jaxpr = program.jaxpr
     sizes: list[int] = []
     short: list[tuple[int, int]] = []
-    known = {jaxpr.invars[place]: TOKENS}
-    _follow(jaxpr, known, sizes, short)
+    inputs = [TOKENS if i == place else None for i in range(len(jaxpr.invars))]
+    _follow(jaxpr, inputs, sizes, short)
     return Tables(min(sizes, default=None), tuple(short))
 
 
-def _follow(
-    jaxpr: "Jaxpr",
-    known: dict[typing.Any, Numbers | AreNegative | None],
-    sizes: list[int],
-    short: list,
-) -> None:
-    """Goes through a program and those in it.
+def _follow(jaxpr: "Jaxpr", inputs: list, sizes: list[int], short: list) -> list:
+    """Goes through a program and those in it; what is known of its outputs.
 
     Args:
-        known: {variable: `Numbers`}, to which those of this program are added.
+        inputs: what is known of them, `Numbers`, `AreNegative` or None.
         sizes, short: get what is found.
     """
-    for equation in jaxpr.eqns:
-        inputs = [_known(variable, known) for variable in equation.invars]
-        if equation.primitive.name == "gather":
-            _look(equation, inputs[1], sizes, short)
-        found = _result(equation, inputs)
-        if found is not None:
-            known[equation.outvars[0]] = found
+
+    def visit(equation: "JaxprEqn", inputs: list, _: int) -> list:
         call = call_of(equation)
-        for inner in inner_jaxprs(equation.params) if call is None else (call.jaxpr,):
-            given = _given(equation, inner, inputs, call)
-            _follow(inner, given, sizes, short)
-            if call is not None:
-                results = zip(equation.outvars, (_known(v, given) for v in inner.outvars))
-                known.update((variable, one) for variable, one in results if one is not None)
+        if call is not None:
+            return _follow(call.jaxpr, inputs, sizes, short)
+        for inner in inner_jaxprs(equation.params):
+            _follow(inner, _given(equation, inner, inputs), sizes, short)
+        if facts_of(equation.primitive.name).kind is Kind.GATHER:
+            _look(equation, inputs[1], sizes, short)
+        found: list = [None] * len(equation.outvars)
+        return [_result(equation, inputs), *found[1:]] if found else found
 
-
-def _known(
-    variable: "Var | typing.Any", known: dict[typing.Any, Numbers | AreNegative | None]
-) -> Numbers | AreNegative | None:
-    """What is known of a variable; of a constant in the program nothing."""
-    return None if hasattr(variable, "val") else known.get(variable)
+    return walk(jaxpr, inputs, visit)
 
 
 def _result(equation: "JaxprEqn", inputs: list) -> Numbers | AreNegative | None:
     """What an equation gives; None where it is not known."""
     name, result = equation.primitive.name, equation.outvars[0].aval
+    keeps = _keeps(name)
     if name == "iota":
         return Numbers(result.shape[equation.params["dimension"]])
-    if name in SHAPES and jnp.issubdtype(result.dtype, jnp.integer):
+    if keeps and jnp.issubdtype(result.dtype, jnp.integer):
         return inputs[0]
-    if name in SHAPES and isinstance(inputs[0], AreNegative):
+    if keeps and isinstance(inputs[0], AreNegative):
         return inputs[0]
     if name == "lt" and isinstance(inputs[0], Numbers) and _constant(equation) == 0:
         return AreNegative(inputs[0])
@@ -131,6 +114,12 @@ def _result(equation: "JaxprEqn", inputs: list) -> Numbers | AreNegative | None:
     if name in ("add", "sub") and isinstance(inputs[0], Numbers):
         return _moved(inputs[0], _constant(equation), 1 if name == "add" else -1)
     return None
+
+
+def _keeps(name: str) -> bool:
+    """Whether a primitive lays out the numbers that it is given, and changes none."""
+    facts = facts_of(name)
+    return facts.passes_on or facts.kind in (Kind.BROADCAST, Kind.TRANSPOSE)
 
 
 def _constant(equation: "JaxprEqn") -> int | None:
@@ -161,16 +150,10 @@ def _look(equation: "JaxprEqn", numbers: Numbers | None, sizes: list[int], short
         short.append((rows - numbers.first, numbers.count))
 
 
-def _given(
-    equation: "JaxprEqn", inner: "Jaxpr", inputs: list, call: Call | None
-) -> dict[typing.Any, typing.Any]:
-    """What is known of the arguments of a program in an equation; of a loop, of what does not
-    change in it.
+def _given(equation: "JaxprEqn", inner: "Jaxpr", inputs: list) -> list:
+    """What is known of the inputs of a program in an equation: of a loop, of what does not change
+    in it.
     """
-    count = 0
-    if call is not None:
-        count = len(inputs)
-    elif equation.primitive.name == "scan":
-        count = equation.params.get("num_consts", 0)
-    pairs = zip(inner.invars[:count], inputs[:count])
-    return {variable: known for variable, known in pairs if known is not None}
+    is_scan = facts_of(equation.primitive.name).kind is Kind.SCAN
+    count = equation.params.get("num_consts", 0) if is_scan else 0
+    return [*inputs[:count], *[None] * (len(inner.invars) - count)]

@@ -13,7 +13,7 @@ class Observer:
     """What a pass asks of its observer; here nothing is looked at or changed.
 
     There are three: `core.run.taps.Taps`, which returns outputs of layers and changes them,
-    `core.run.trail.Trail`, which records what each layer gave, and
+    `programs.trail.Trail`, which records what each layer gave, and
     `generation.judging.Judge`, which finds the layers that look at other positions.
     """
 

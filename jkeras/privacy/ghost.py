@@ -12,24 +12,21 @@ formula here, or several operations, have their gradient by row.
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.names.dtypes import wide
-from jkeras.explain.products import Product, product_of
-from jkeras.explain.sites import Use, reading
 from jkeras.kernel.valid_rows import expand_like
 from jkeras.privacy import lengths
-
-if TYPE_CHECKING:
-    from jkeras.explain.tape import Entry
+from jkeras.programs.primitives import Kind
+from jkeras.programs.products import Product, product_of
+from jkeras.programs.sites import Use, reading
+from jkeras.programs.tape import Entry
 
 Tree = Any
-CONVOLUTION = "conv_general_dilated"
-DOTS = ("dot_general", CONVOLUTION)
 GPU_UNIT, TPU_UNIT = 2.0**-10, 2.0**-8  # of TF32 and bfloat16
 # how many times as long as its gradient the terms of a row may be that are added with other rows'
 REACH = 2.0**10
@@ -101,7 +98,7 @@ def _met(value: jax.Array, found: list[Use]) -> tuple[Callable, Any, jax.Array]:
 
 def _by_formula(value: jax.Array, use: Use) -> tuple[Callable, Any, jax.Array] | None:
     """As of `_met`, for the one operation that a leaf meets; None without a formula."""
-    if use.kind == ("gather", 0):
+    if use.facts.kind is Kind.GATHER and use.place == 0:
         return _of_table(use)
     product = product_of(use)
     if product is None:
@@ -114,7 +111,7 @@ def _by_formula(value: jax.Array, use: Use) -> tuple[Callable, Any, jax.Array] |
         # no more numbers than what goes in and out has, and they cancel here
         matrix = jnp.matmul(wide(left).T, wide(right), precision=lengths.EXACT)
         return functools.partial(_of_matrices, use, product), matrix, lengths.of_array(matrix)
-    if use.kind[0] != CONVOLUTION:
+    if use.facts.kind is not Kind.CONVOLUTION:
         return functools.partial(_apart, use), _kept(use), lengths.of_pairs(left, right)
     square = lengths.of_pairs(left, right, _unit(use))
     square = jnp.maximum(square, (lengths.longest(left, right) / REACH) ** 2)
@@ -128,7 +125,7 @@ def _kept(use: Use) -> tuple[list, jax.Array]:
 
 def _unit(use: Use) -> float:
     """Of the rounding of what goes into a product: accelerators have less than float32 for it."""
-    if use.kind[0] not in DOTS or jax.default_backend() == "cpu":
+    if not use.facts.is_product or jax.default_backend() == "cpu":
         return lengths.UNIT
     return TPU_UNIT if jax.default_backend() == "tpu" else GPU_UNIT
 
@@ -271,7 +268,7 @@ def _as_wide(value: Any) -> Any:
     return wide(value) if jnp.issubdtype(value.dtype, jnp.floating) else value
 
 
-def _widely(entry: "Entry") -> "Entry":
+def _widely(entry: Entry) -> Entry:
     """An operation that gives float32 at least, whatever precision it was asked for."""
     asked = entry.params.get("preferred_element_type")
     if asked is None:

@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.run.trail import Trail
-from jkeras.ops.kernels import traced_for
-from jkeras.training.batch_independence import SIZES, meeting
+from jkeras.programs.batch_independence import SIZES, check_apart, of_size
+from jkeras.programs.trail import Trail
+from jkeras.programs.walk import Unreadable, depends, trace
 from jkeras.training.data.source import Batch
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.layout import StateLayout
@@ -63,13 +63,13 @@ def check_rows(layout: StateLayout, state: TrainState, batch: Batch) -> None:
     _check_kept(layout.model, first)
     behind = first.predictions + len(jax.tree_util.tree_leaves(first.kept))
     outputs = slice(-behind, first.predictions - behind or None)
-    found = meeting([t.jaxpr for t in traced], slice(0, first.inputs), outputs)
-    if found is not None:
-        layer = trails[0].layer_at(first.jaxpr, found.place) or f"model '{layout.model.name}'"
-        received = f"{layer}, in which `{found.name}` brings the rows of a batch together, or may"
-        raise ValueError(
-            explain("privacy.DPSGD", "layers that take each row alone", received, REWRITE)
-        )
+    try:
+        check_apart([t.jaxpr for t in traced], slice(0, first.inputs), outputs)
+    except Unreadable as error:
+        layer = trails[0].layer_at(first.jaxpr, error.place) or f"model '{layout.model.name}'"
+        received = f"{layer}, in which `{error.name}` brings the rows of a batch together, or may"
+        wanted = "layers that take each row alone"
+        raise ValueError(explain("privacy.DPSGD", wanted, received, REWRITE)) from None
 
 
 def _traced(layout: StateLayout, state: TrainState, batch: Any, size: int, trail: Trail) -> Traced:
@@ -81,13 +81,9 @@ def _traced(layout: StateLayout, state: TrainState, batch: Any, size: int, trail
             y_pred = forward.forward(x)
         return trail.arrays(), y_pred, layout.after(forward)[0]
 
-    def shape(value: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct((size, *np.shape(value)[1:]), value.dtype)
-
-    x = jax.tree_util.tree_map(shape, batch[0])
+    x = of_size(batch[0], size)
     shapes = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)
-    with traced_for("plain"):
-        closed, (_, y_pred, kept) = jax.make_jaxpr(run, return_shape=True)(x, shapes)
+    closed, (_, y_pred, kept) = trace(run, x, shapes)
     counts = [len(jax.tree_util.tree_leaves(part)) for part in (x, y_pred)]
     return Traced(closed.jaxpr, *counts, kept)
 
@@ -95,14 +91,11 @@ def _traced(layout: StateLayout, state: TrainState, batch: Any, size: int, trail
 def _check_kept(model: Any, traced: Traced) -> None:
     """Sees that nothing which the forward pass keeps follows from the rows."""
     jaxpr = traced.jaxpr
-    reached = set(jaxpr.invars[: traced.inputs])
-    for eqn in jaxpr.eqns:
-        if any(not hasattr(v, "val") and v in reached for v in eqn.invars):
-            reached.update(eqn.outvars)
+    follow_rows = depends(jaxpr, [i < traced.inputs for i in range(len(jaxpr.invars))])
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(traced.kept)]
     of_metrics = [v.path for metric in model.metrics_of_layers() for v in metric.variables]
-    for path, variable in zip(paths[::-1], reversed(jaxpr.outvars)):
-        if not hasattr(variable, "val") and variable in reached:
+    for path, follows_rows in zip(paths[::-1], reversed(follow_rows)):
+        if follows_rows:
             where = "/".join(str(key.key) for key in path)
             wanted, fix = "no statistics of rows", STATISTICS
             if any(f"/{where}".endswith(f"/{own}") for own in of_metrics):

@@ -14,7 +14,7 @@ from jkeras.ops.kernels import inside_loop
 from jkeras.privacy.clipping import clipped_grad
 from jkeras.privacy.rows import check_rows
 from jkeras.random.keys import sampling_key
-from jkeras.training.batch_independence import size_of
+from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import Batch, unpack
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.loss_and_logs import update_metrics

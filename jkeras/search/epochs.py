@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.search.numbers import Swept
-from jkeras.training.batch_independence import size_of
+from jkeras.training.data.sizes import size_of
 from jkeras.training.data import ArraySource
 from jkeras.training.data.arrays import take
 from jkeras.training.data.source import Batch

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
 from jkeras.core.errors import explain
-from jkeras.explain.points import in_passes
+from jkeras.training.data.sizes import in_passes
 
 Tree = Any
 LARGEST = 16384  # parameters whose matrix is made: of 1 GiB in float32

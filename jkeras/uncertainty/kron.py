@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.explain.products import product_of
-from jkeras.explain.sites import Use, uses
+from jkeras.programs.products import product_of
+from jkeras.programs.sites import Use, uses
 from jkeras.uncertainty.curvature import Columns, Diagonal, over_rows
 
 LARGEST_FACTOR = 8192  # rows of a factor: 256 MiB in float32

@@ -17,7 +17,7 @@ from jkeras.core.weights.by_variable import ByVariable
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import Layer
 from jkeras.core.weights.structure import named_weights
-from jkeras.core.run.trail import Trail
+from jkeras.programs.trail import Trail
 from jkeras.explain.running import by_batches, program_of, values_of
 from jkeras.kernel import apply as kernel
 from jkeras.kernel import tree

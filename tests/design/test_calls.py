@@ -9,11 +9,12 @@ import pytest
 
 import jkeras
 from jkeras import explain, layers, privacy
-from jkeras.core.run.programs import call_of, inner_jaxprs
-from jkeras.explain.sites import uses
-from jkeras.explain.tape import Tape, gradient
-from jkeras.training.batch_independence import are_independent
-from jkeras.training.plans.operations import count_operations
+from jkeras.programs.calls import call_of, inner_jaxprs
+from jkeras.programs.primitives import Kind
+from jkeras.programs.sites import uses
+from jkeras.programs.tape import Tape, gradient
+from jkeras.programs.batch_independence import are_independent
+from jkeras.programs.operations import count_operations
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
 NEXT = ("jax_custom_jvp3", "jax_custom_vjp3", "jax_remat3")  # off by default up to JAX 0.12
@@ -139,7 +140,8 @@ def test_where_params_meet(as_next):
         [[np.asarray(s) for s in use.slopes if s is not None] for use in leaf]
         for leaf in (*of_all, *of_next)
     ]
-    assert of_next[0][0].kind == ("dot_general", 1) and len(of_next[0]) == 1
+    (use,) = of_next[0]
+    assert use.facts.kind is Kind.CONTRACTION and use.place == 1
     jax.tree.map(np.testing.assert_allclose, slopes[:2], slopes[2:])
     # a call with a derivative of its own is one operation
     np.testing.assert_allclose(

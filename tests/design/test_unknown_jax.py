@@ -16,11 +16,10 @@ import jkeras
 from jkeras import layers
 from jkeras.core.weights import frame
 from jkeras.core.session import planned, sampling, threefry
-from jkeras.core.run import programs
 from jkeras.core.system import traces
 from jkeras.kernel import masks_on
 from jkeras.ops import attention_flash, kernels, kernels_conv
-from jkeras.training import batch_independence
+from jkeras.programs import batch_independence, batch_places, calls, primitives
 from jkeras.training.loop import memory
 from tests.generation import models
 
@@ -65,9 +64,9 @@ def no_attributes(jaxpr):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda patch: patch.setitem(batch_independence.NESTED, "scan", no_parameters),
+        lambda patch: patch.setitem(batch_places.NESTED, primitives.Kind.SCAN, no_parameters),
         lambda patch: patch.setattr(batch_independence, "_outline", no_attributes),
-        lambda patch: patch.setattr(batch_independence, "ELEMENTWISE", frozenset()),
+        lambda patch: patch.setattr(primitives, "PRIMITIVES", {}),
     ],
     ids=["parameters", "jaxprs", "operations"],
 )
@@ -280,14 +279,14 @@ class Unbound:
 
 def test_operations_that_are_run_again():
     (eqn,) = jax.make_jaxpr(jax.lax.sin)(1.0).jaxpr.eqns
-    (y,) = programs.evaluate(Unbound(eqn.primitive), eqn.params, [X])
+    (y,) = calls.evaluate(Unbound(eqn.primitive), eqn.params, [X])
     np.testing.assert_allclose(y, np.sin(X), rtol=1e-6)
     function = jax.custom_vjp(jax.numpy.sin)
     function.defvjp(lambda x: (x, x), lambda x, g: (g,))
     (eqn,) = jax.make_jaxpr(function)(1.0).jaxpr.eqns
-    if eqn.primitive.name in programs.WITH_COTANGENTS:
+    if primitives.facts_of(eqn.primitive.name).derivative is primitives.Derivative.COTANGENTS:
         with pytest.raises(ValueError, match="operations to run again.*custom_vjp"):
-            programs.evaluate(Unbound(eqn.primitive), eqn.params, [X])
+            calls.evaluate(Unbound(eqn.primitive), eqn.params, [X])
 
 
 def test_a_kernel_that_is_gone(monkeypatch):

@@ -19,18 +19,14 @@ from jax.interpreters import ad, batching, mlir
 
 import jkeras
 from jkeras import explain, layers, ops
-from jkeras.core.run import programs
-from jkeras.core.run.programs import call_of, inner_jaxprs
-from jkeras.explain.tape import Tape, gradient
+from jkeras.programs.batch_independence import SIZES, are_independent, check_apart
+from jkeras.programs.calls import call_of, inner_jaxprs
+from jkeras.programs.operations import count_operations, has_kernels
+from jkeras.programs.primitives import PRIMITIVES
+from jkeras.programs.tape import Tape, gradient
+from jkeras.programs.walk import Unreadable
 from jkeras.training.step import chains
 from jkeras.training.loop import pace
-from jkeras.training.batch_independence import (
-    ELEMENTWISE,
-    SIZES,
-    are_independent,
-    meeting,
-)
-from jkeras.training.plans.operations import KERNELS, count_operations, has_kernels
 from jkeras.training.plans.traffic import traffic
 from jkeras.uncertainty.outputs import loss_takes_logits
 
@@ -78,7 +74,9 @@ def test_rows_that_may_meet(function):
     assert not are_independent(function, batch=X)
     both = [jax.make_jaxpr(function)(np.ones((size, 3), "float32")).jaxpr for size in SIZES]
     name = both[0].eqns[-1].primitive.name
-    assert meeting(both, slice(0, 1), slice(0, 1)) == (len(both[0].eqns) - 1, name)
+    with pytest.raises(Unreadable) as caught:
+        check_apart(both, slice(0, 1), slice(0, 1))
+    assert (caught.value.name, caught.value.place) == (name, len(both[0].eqns) - 1)
     assert call_of(both[0].eqns[-1]) is None
 
 
@@ -303,21 +301,8 @@ def test_refused(place, tmp_path, monkeypatch):
 # ---------------------------------------------------------------- no table without a row
 
 TABLES = {
-    # asked of operations of JAX
-    "core/run/programs.py GROUPS": test_rows_that_may_meet,
-    "explain/deep_lift.py LINEAR": test_attributions,
-    "explain/deep_lift.py PRODUCTS": test_attributions,
-    "explain/deep_lift.py MAXIMA": test_attributions,
-    "explain/lrp.py AFFINE": test_attributions,
-    "explain/products.py PRODUCTS": "no product is known: the gradient itself, in tests/explain",
-    "explain/sites.py SAME_LENGTH": "an operation of its own, in tests/privacy",
+    # asked of operations of JAX, beside programs/primitives.py: tests/programs
     "ops/recurrent.py CHEAP": "kept for the gradient instead of computed again: the same numbers",
-    "training/batch_independence.py ELEMENTWISE": test_rows_that_may_meet,
-    "training/batch_independence.py REDUCTIONS": test_rows_that_may_meet,
-    "training/batch_independence.py ALONG_AN_AXIS": test_rows_that_may_meet,
-    "training/batch_independence.py WINDOWS": test_rows_that_may_meet,
-    "training/batch_independence.py RULES": test_rows_that_may_meet,
-    "training/plans/operations.py KERNELS": test_operations_that_are_counted,
     # asked of layers and ops
     "callbacks/projector.py 'Embedding'": "which layers are shown by themselves; others by name",
     "uncertainty/outputs.py 'crossentropy'": test_losses_of_unknown_names,
@@ -336,10 +321,6 @@ TABLES = {
     "ops/sparse_forms.py _OF_SUMMANDS": "others are computed on dense arrays",
     "ops/sparse_forms.py _OF_ZEROS": "others are computed on dense arrays",
     "ops/sparse_forms.py FORMS": "others are computed on dense arrays",
-    "generation/tables.py SHAPES": "nothing is known of what others give: tests/generation",
-    "training/batch_independence.py NESTED": "test_rows_that_may_meet",
-    "training/step/label_checks.py SAME_VALUES": "labels behind others are not looked at: "
-    "tests/training/test_silently_wrong.py",
     "uncertainty/decomposition.py VARIANCES": "arguments, by check_choice",
     "uncertainty/posterior.py STRUCTURES": "arguments, by check_choice",
 }
@@ -370,7 +351,7 @@ def literals(node):
 def names_of_others():
     """Sets of names: of JAX's operations, of layers, of ops."""
     primitives = {name[:-2] for name in dir(jax.extend.core.primitives) if name.endswith("_p")}
-    primitives |= ELEMENTWISE | programs.GROUPS | set(KERNELS)
+    primitives |= PRIMITIVES.keys()
     classes = {name for name in dir(layers) if isinstance(getattr(layers, name), type)}
     functions = {name for name in dir(ops) if callable(getattr(ops, name))}
     return primitives, classes, functions

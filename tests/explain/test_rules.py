@@ -179,6 +179,21 @@ def test_at_an_embedding():
     np.testing.assert_allclose(ours.sum((1, 2)), (y - y_0)[:, 1], atol=1e-6)
 
 
+def test_rows_that_are_stacked_and_tiled():
+    """As where the same numbers are concatenated."""
+
+    def stacked(x):
+        first, *_, last = jnp.unstack(jax.nn.relu(jnp.tile(x, (1, 2)) - 0.1), axis=1)
+        return (jnp.stack([first, last], 1) ** 2).sum(1, keepdims=True)
+
+    def concatenated(x):
+        doubled = jax.nn.relu(jnp.concatenate([x, x], 1) - 0.1)
+        return (jnp.concatenate([doubled[:, :1], doubled[:, -1:]], 1) ** 2).sum(1, keepdims=True)
+
+    for method in (explain.deep_lift, explain.lrp):
+        np.testing.assert_allclose(method(stacked, X), method(concatenated, X), atol=1e-6)
+
+
 @pytest.mark.promise("`deep_lift` and `lrp` work")
 def test_what_has_no_rule_is_named():
     class Sorted(layers.Layer):

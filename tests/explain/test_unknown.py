@@ -11,9 +11,9 @@ from jax.interpreters import ad, mlir
 
 import jkeras
 from jkeras import explain, layers
-from jkeras.explain.products import PRODUCTS, product_of
-from jkeras.explain.sites import uses
-from jkeras.explain.tape import Tape
+from jkeras.programs.products import product_of
+from jkeras.programs.sites import uses
+from jkeras.programs.tape import Tape
 
 X = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
 BEFORE = np.random.default_rng(1).normal(size=(4, 6)).astype("float32")
@@ -116,7 +116,7 @@ def test_guided_backprop_refuses_a_relu_that_is_hidden_in_it():
 def test_the_gradient_of_a_weight_is_that_of_its_uses(kind, function):
     """Where it meets a weight, nothing is known of the product, and its derivative is taken."""
     ((use,),) = uses(function, KERNEL, X[0])
-    assert use.site.entry.primitive in (CUBE, CALL) and use.kind not in PRODUCTS
+    assert use.site.entry.primitive in (CUBE, CALL)
     assert product_of(use) is None
     wanted = jax.grad(function)(jnp.asarray(KERNEL), X[0])
     np.testing.assert_allclose(use.gradient(KERNEL), wanted, rtol=1e-4, atol=1e-5)

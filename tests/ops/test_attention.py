@@ -13,7 +13,7 @@ from jkeras import layers, ops
 from jkeras.ops.attention import attention
 from jkeras.ops.attention_plain import Segments, padding_segments
 from jkeras.ops.kernels import traced_for
-from jkeras.training.batch_independence import are_independent
+from jkeras.programs.batch_independence import are_independent
 from tests.thinning import every
 
 BOTH = "flash", "xla"

@@ -12,7 +12,8 @@ import pytest
 import jkeras
 from jkeras import layers, privacy
 from jkeras.ops.kernels import traced_for
-from jkeras.training.batch_independence import SIZES, are_independent, meeting
+from jkeras.programs.batch_independence import SIZES, are_independent, check_apart
+from jkeras.programs.walk import Unreadable
 from tests.common.table import ROWS, arrays
 from tests.parity.both import make
 from tests.thinning import every
@@ -117,7 +118,7 @@ def test_axes_that_became_one(name):
 
 
 def first_meeting(function, *batch):
-    """Where the rows of a function's outputs meet."""
+    """Where the rows of a function's outputs meet; None: nowhere."""
 
     def shapes(size):
         return jax.tree_util.tree_map(
@@ -128,7 +129,10 @@ def first_meeting(function, *batch):
         closed = [jax.make_jaxpr(function)(*shapes(size)) for size in SIZES]
     count = len(closed[0].in_avals)
     outputs = len(closed[0].out_avals)
-    return meeting([c.jaxpr for c in closed], slice(0, count), slice(0, outputs))
+    try:
+        check_apart([c.jaxpr for c in closed], slice(0, count), slice(0, outputs))
+    except Unreadable as error:
+        return error
 
 
 # whose rows do meet: of the batch's mean, its largest number, its histogram or its other images

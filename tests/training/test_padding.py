@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import jkeras
 from jkeras import layers, losses, metrics
 from jkeras.training import init_train_state, make_eval_step, make_train_step
-from jkeras.training.batch_independence import padded
+from jkeras.training.data.sizes import padded
 from tests.thinning import every
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jkeras.training.data import placement
-from jkeras.training.batch_independence import padded, size_of
+from jkeras.training.data.sizes import padded, size_of
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Batch, Source

@@ -15,7 +15,7 @@ import jax
 
 from jkeras.core.session.settings import settings
 from jkeras.training.data import placement
-from jkeras.training.batch_independence import size_of
+from jkeras.training.data.sizes import size_of
 from jkeras.training.data.chunk_feed import ChunkFeed, steps_of_chunk
 from jkeras.training.data import ArraySource
 from jkeras.training.data.iterator_state import IteratorState

@@ -17,9 +17,9 @@ from jkeras.core.session.settings import settings
 from jkeras.core.weights.variable import values_of
 from jkeras.kernel import apply as kernel
 from jkeras.kernel import tree
-from jkeras.training import batch_independence
+from jkeras.programs.batch_independence import are_independent
 from jkeras.training.step import keras_contract
-from jkeras.training.data import placement
+from jkeras.training.data import placement, sizes
 from jkeras.training.data.arrays import as_array
 from jkeras.training.step.overrides import overrides
 from jkeras.training.loop.program import MOST_SHAPES, Program, Untraced, cached, program_of
@@ -135,7 +135,7 @@ class Predictor:
         """Whether an array is itself the batch that the program is given."""
         if self.samples or settings.distribution is not None:
             return False
-        return batch_independence.bucket(len(x)) <= len(x) or not self._keeps_rows_apart(x)
+        return sizes.bucket(len(x)) <= len(x) or not self._keeps_rows_apart(x)
 
     def __call__(self, x: Structure, size: int | None = None) -> Structure:
         """The outputs for a batch that lies on the host."""
@@ -152,15 +152,15 @@ class Predictor:
     def _predict(self, x: Structure, size: int | None) -> Structure:
         """The outputs for a batch.
 
-        It is run with `size` rows, or those of its `batch_independence.bucket`, if more rows change
+        It is run with `size` rows, or those of its `sizes.bucket`, if more rows change
         nothing for those that are there.
         """
-        count = batch_independence.size_of(x)
-        size = size or batch_independence.bucket(count)
+        count = sizes.size_of(x)
+        size = size or sizes.bucket(count)
         if size <= count or placement.in_parts() or not self._keeps_rows_apart(x):
             return self._run(x)
         try:
-            y = self._run(batch_independence.padded(x, size))
+            y = self._run(sizes.padded(x, size))
         except (TypeError, ValueError):
             return self._run(x)  # so that the message has the shape that was given
         return jax.tree_util.tree_map(lambda v: placement.to_host(v)[:count], y)
@@ -172,9 +172,7 @@ class Predictor:
             self.model,
             "rows",
             self.key,
-            lambda: batch_independence.are_independent(
-                self.function.function, self.values(), batch=x
-            ),
+            lambda: are_independent(self.function.function, self.values(), batch=x),
         )
 
     def _run(self, x: Structure) -> Structure:

@@ -17,7 +17,7 @@ from jkeras.core.errors import SerializationError, readable
 from jkeras.core.session.processes import told_by_all
 from jkeras.core.session.settings import default_seed
 from jkeras.training.data import placement
-from jkeras.training.batch_independence import size_of
+from jkeras.training.data.sizes import size_of
 from jkeras.training.data.iterator_state import IteratorState, StateMisfit
 from jkeras.training.data.source import Source
 from jkeras.training.loop import resume_words

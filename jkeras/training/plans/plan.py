@@ -81,7 +81,7 @@ class Plan:
         return "\n".join([f"{self.what} on {self.devices}", *lines])
 
 
-def _size(size):
+def _size(size: int) -> str:
     if size >= 1024 * MIB:
         return f"{size / 2**30:.2f} GiB"
     return f"{size / MIB:.1f} MiB"

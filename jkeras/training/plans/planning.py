@@ -15,12 +15,14 @@ from jkeras.core.session.settings import settings
 from jkeras.distribution.strategies import DataParallel
 from jkeras.distribution.topology import Topology, memory_of
 from jkeras.ops.kernels import outside_loops, traced_for
+from jkeras.programs.operations import count_operations, has_kernels
+from jkeras.programs.walk import trace
 from jkeras.training.data import placement
+from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import unpack
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.loop.memory import estimate
 from jkeras.training.step.offload import on_host
-from jkeras.training.plans.operations import count_operations, has_kernels
 from jkeras.training.plans.plan import Memory, Plan
 from jkeras.training.plans.traffic import traffic
 from jkeras.training.step.state import TrainState
@@ -275,7 +277,7 @@ class _Program:
     def __init__(
         self, what: str, name: str, state: TrainState, batch: Tree, devices: list[jax.Device]
     ) -> None:
-        self.what = f"{what} of model '{name}', {_rows(batch)} rows"
+        self.what = f"{what} of model '{name}', {size_of(batch)} rows"
         self.state, self.batch, self.devices = state, batch, devices
         self.platform = devices[0].platform
         self.begin = time.perf_counter()
@@ -296,10 +298,8 @@ class _Program:
     def _operations(self, step: Any, jaxpr: Any) -> int:
         """The operations of a step; what is in kernels counts as in their plain forms."""
         if has_kernels(jaxpr):
-            with traced_for("plain"):
-                jaxpr = jax.make_jaxpr(outside_loops(step.__wrapped__))(
-                    self.state, self.batch
-                ).jaxpr
+            closed, _ = trace(outside_loops(step.__wrapped__), self.state, self.batch)
+            jaxpr = closed.jaxpr
         return count_operations(jaxpr)
 
     def _refused(self, flops: int, needed: int, available: int) -> Plan:
@@ -363,10 +363,6 @@ def _bytes(tree, with_host=False):
         shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
         total += int(np.prod(shape)) * leaf.dtype.itemsize
     return total
-
-
-def _rows(batch):
-    return jax.tree_util.tree_leaves(batch)[0].shape[0]
 
 
 def _sizes_of(error):

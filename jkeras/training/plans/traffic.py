@@ -2,6 +2,7 @@
 
 import collections
 import re
+from collections.abc import Mapping
 
 from jkeras.core.errors import explain
 
@@ -56,7 +57,7 @@ def traffic(text: str) -> dict[str, int]:
     return dict(moved)
 
 
-def _trips(line, lines):
+def _trips(line: str, lines: Mapping[str, list[str]]) -> int:
     """How often what a line calls runs: of a loop as the compiler says, or as its condition does,
     which compares a counter with one number; else 1.
     """
@@ -72,7 +73,7 @@ def _trips(line, lines):
     return int(numbers[0]) if counts_up and len(numbers) == 1 else 1
 
 
-def _computations(text):
+def _computations(text: str) -> tuple[dict[str, list[str]], str]:
     """(the lines of each computation, the name of the first)."""
     lines, name, entry = collections.defaultdict(list), "", ""
     for line in text.splitlines():
@@ -85,7 +86,7 @@ def _computations(text):
     return lines, entry
 
 
-def _bytes(shapes, is_start):
+def _bytes(shapes: str, is_start: bool) -> int:
     """The bytes of shapes such as "(f32[8,4], bf16[2])"; of one that is started, its results, which
     are the second half.
     """
@@ -102,7 +103,7 @@ def _bytes(shapes, is_start):
     return total // 8
 
 
-def _bits(kind):
+def _bits(kind: str) -> int:
     if kind in BITS:
         return BITS[kind]
     digits = re.search(r"\d+", kind)

@@ -11,7 +11,7 @@ import numpy as np
 
 from jkeras.training import data
 from jkeras.training.data import placement
-from jkeras.training.batch_independence import size_of
+from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import Batch
 from jkeras.training.step.initial_state import init_train_state
 from jkeras.training.step.layout import StateLayout

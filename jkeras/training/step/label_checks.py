@@ -12,6 +12,8 @@ from jkeras.core.names.registry import public_name
 from jkeras.kernel import labels_seen
 from jkeras.losses import Loss
 from jkeras.losses.reduction import squeeze_or_expand_to_same_rank
+from jkeras.programs.primitives import facts_of
+from jkeras.programs.walk import walk
 
 ELEMENTWISE = frozenset(
     (
@@ -30,8 +32,6 @@ ELEMENTWISE = frozenset(
         losses.binary_focal_crossentropy,
     )
 )
-# primitives of JAX behind which labels are still the same classes
-SAME_VALUES = ("convert_element_type", "squeeze", "reshape", "copy", "stop_gradient")
 
 
 def check_labels(y_true: jax.Array | None, y_pred: jax.Array, loss: Loss, name: str | None) -> None:
@@ -141,22 +141,14 @@ def classes_of(loss: Loss, y_true: Any, y_pred: Any) -> Classes | None:
         jaxpr = jax.make_jaxpr(run)(*specs).jaxpr
     except Exception:  # whatever a user's loss raises here, the step raises and explains
         return None
-    labels = jaxpr.invars[0]
-    made_by = {out: eqn for eqn in jaxpr.eqns for out in eqn.outvars}
-    of_labels = [
-        classes for classes, v in zip(found, jaxpr.outvars) if _is_same(v, labels, made_by)
-    ]
-    return of_labels[0] if of_labels else None
+    are_labels = walk(jaxpr, [True, False], _pass_on)
+    return next((classes for classes, are in zip(found, are_labels) if are), None)
 
 
-def _is_same(value: Any, labels: Any, made_by: dict) -> bool:
-    """Whether a value of a jaxpr is the labels, up to dtype and shape."""
-    while value is not labels:
-        eqn = None if hasattr(value, "val") else made_by.get(value)  # a literal has a `val`
-        if eqn is None or eqn.primitive.name not in SAME_VALUES:
-            return False
-        value = eqn.invars[0]
-    return True
+def _pass_on(eqn: Any, are_labels: list, _: int) -> list[bool]:
+    """Whether what an operation gives are the labels, up to dtype and shape."""
+    passes = are_labels == [True] and facts_of(eqn.primitive.name).passes_on
+    return [passes] * len(eqn.outvars)
 
 
 def _is_built_in(loss: Loss) -> bool:

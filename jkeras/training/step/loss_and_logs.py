@@ -9,7 +9,7 @@ from jkeras.core.record import takes
 from jkeras.core.graph.keras_tensor import flatten
 from jkeras.kernel.scope import Flow
 from jkeras.kernel.valid_rows import count_valid_rows, expand_like
-from jkeras.training.batch_independence import size_of
+from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import Batch
 from jkeras.training.types import Logs, Structure
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jkeras.kernel.microbatch import Microbatch, cut
 from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.ops.kernels import inside_loop
-from jkeras.training.batch_independence import size_of
+from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import Batch, unpack
 from jkeras.training.step.loss_and_logs import update_metrics
 from jkeras.training.step.overrides import overrides

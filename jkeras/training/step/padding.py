@@ -1,10 +1,10 @@
 """Whether a step may be given a batch filled up with rows that do not count, so that all batches
 have one shape.
 
-The forward pass up to the loss is read as a jaxpr (see `batch_independence`): rows may come
-together only in places that leave out what is not valid, which are the reductions of losses and the
-statistics of BatchNormalization. Metrics are given the valid rows as weights. What cannot be shown
-to keep padding out is not padded: such a step is compiled for two shapes.
+The forward pass up to the loss is read as a jaxpr (see `programs.batch_independence`): rows may
+come together only in places that leave out what is not valid, which are the reductions of losses
+and the statistics of BatchNormalization. Metrics are given the valid rows as weights. What cannot
+be shown to keep padding out is not padded: such a step is compiled for two shapes.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +15,8 @@ import numpy as np
 from jkeras.core.names.registry import public_name
 from jkeras.metrics import Metric
 from jkeras.metrics.reduction import MeanMetricWrapper
-from jkeras.training import batch_independence
+from jkeras.programs.batch_independence import are_independent, leaves_out_padding
+from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import Batch
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.overrides import has_own_step, overrides
@@ -49,8 +50,8 @@ def may_pad(lazy_layout: LazyLayout, kind: str, state: TrainState, batch: Batch)
         return (loss, passed.state), passed.y_pred
 
     state = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)
-    valid_rows = np.ones(batch_independence.size_of(batch[0]), bool)
-    if not batch_independence.leaves_out_padding(
+    valid_rows = np.ones(size_of(batch[0]), bool)
+    if not leaves_out_padding(
         lambda state, both: forward(state, *both)[0], state, batch=(batch, valid_rows)
     ):
         return False
@@ -79,7 +80,5 @@ def _weighs(metric: Metric, y_true: Structure, y_pred: Structure) -> bool:
     is_known = cls is MeanMetricWrapper or public_name(cls)
     if isinstance(metric, MeanMetricWrapper) and is_known:
         kwargs = metric.fn_kwargs()
-        return batch_independence.are_independent(
-            lambda both: metric.fn(*both, **kwargs), batch=(y_true, y_pred)
-        )
+        return are_independent(lambda both: metric.fn(*both, **kwargs), batch=(y_true, y_pred))
     return public_name(cls) is not None and hasattr(metric, "weight_of_rows")

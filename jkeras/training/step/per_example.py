@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
-from jkeras.training.batch_independence import size_of
+from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import Batch, unpack
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.state import TrainState

@@ -4,13 +4,13 @@ what comes out.
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
 
-from jkeras.explain.sites import Use
+from jkeras.programs.primitives import Kind
+from jkeras.programs.sites import Use
 
 
 @dataclasses.dataclass(eq=False)
@@ -41,39 +41,41 @@ class Product:
 def product_of(use: Use) -> Product | None:
     """The gradient that a weight gets from an operation as a product; None: it is not known how.
 
-    >>> from jkeras.explain.sites import uses
+    >>> from jkeras.programs.sites import uses
     >>> ((use,),) = uses(lambda w, x: jnp.sum(x @ w), jnp.ones((3, 2)), jnp.arange(3.0))
     >>> product = product_of(use)
     >>> product.inputs.tolist(), product.slopes.tolist()
     ([[0.0, 1.0, 2.0]], [[1.0, 1.0]])
     """
-    find = PRODUCTS.get(use.kind)
-    return find and find(use.site.entry.params, use.operands, use.slopes[0])
+    find = PRODUCTS.get(use.facts.kind)
+    if use.site.entry.primitive.name == "add":
+        find = _of_sum
+    return find and find(use)
 
 
-def _of_dot(place: int) -> Callable:
-    """Of a matrix product whose operand number `place` is the weight."""
-
-    def find(params: dict, operands: list, slope: jax.Array) -> Product | None:
-        contracted, batched = params["dimension_numbers"]
-        if batched[0]:
-            return None
-        other = operands[1 - place]
-        inner = tuple(contracted[1 - place])
-        free = [i for i in range(other.ndim) if i not in inner]
-        positions = math.prod(other.shape[i] for i in free)
-        inputs = other.transpose(*free, *inner).reshape(positions, -1)
-        if place == 0:  # the slope has the axes of the weight first
-            slope = jnp.moveaxis(slope, range(slope.ndim - len(free), slope.ndim), range(len(free)))
-        rows = tuple(contracted[place])
-        columns = tuple(i for i in range(operands[place].ndim) if i not in rows)
-        return Product(inputs, slope.reshape(positions, -1), (*rows, *columns))
-
-    return find
+def _of_dot(use: Use) -> Product | None:
+    """Of a matrix product."""
+    contracted, batched = use.site.entry.params["dimension_numbers"]
+    if batched[0]:
+        return None
+    place, slope = use.place, use.slopes[0]
+    other = use.operands[1 - place]
+    inner = tuple(contracted[1 - place])
+    free = [i for i in range(other.ndim) if i not in inner]
+    positions = math.prod(other.shape[i] for i in free)
+    inputs = other.transpose(*free, *inner).reshape(positions, -1)
+    if place == 0:  # the slope has the axes of the weight first
+        slope = jnp.moveaxis(slope, range(slope.ndim - len(free), slope.ndim), range(len(free)))
+    rows = tuple(contracted[place])
+    columns = tuple(i for i in range(use.operands[place].ndim) if i not in rows)
+    return Product(inputs, slope.reshape(positions, -1), (*rows, *columns))
 
 
-def _of_convolution(params: dict, operands: list, slope: jax.Array) -> Product | None:
-    if params["feature_group_count"] != 1 or params["batch_group_count"] != 1:
+def _of_convolution(use: Use) -> Product | None:
+    """Of a kernel that is moved over the other operand."""
+    params, operands, slope = use.site.entry.params, use.operands, use.slopes[0]
+    groups = params["feature_group_count"], params["batch_group_count"]
+    if use.place != 1 or groups != (1, 1):
         return None
     dims = params["dimension_numbers"]
     kernel = operands[1].shape
@@ -96,24 +98,19 @@ def _of_convolution(params: dict, operands: list, slope: jax.Array) -> Product |
     )
 
 
-def _of_broadcast(params: dict, operands: list, slope: jax.Array) -> Product | None:
+def _of_broadcast(use: Use) -> Product | None:
     """Of a weight that is laid out over positions."""
-    return _over_positions(operands[0].shape, params["broadcast_dimensions"], slope)
+    axes = use.site.entry.params["broadcast_dimensions"]
+    return _over_positions(use.operands[0].shape, axes, use.slopes[0])
 
 
-def _of_sum(place: int) -> Callable:
-    """Of a weight that is operand number `place` of a sum, with axes of size 1 for positions."""
-
-    def find(params: dict, operands: list, slope: jax.Array) -> Product | None:
-        shape = operands[place].shape
-        return _over_positions(shape, range(len(shape)), slope)
-
-    return find
+def _of_sum(use: Use) -> Product | None:
+    """Of a weight in a sum, with axes of size 1 for positions."""
+    shape = use.operands[use.place].shape
+    return _over_positions(shape, range(len(shape)), use.slopes[0])
 
 
-def _over_positions(
-    shape: tuple[int, ...], axes: Iterable[int], slope: jax.Array
-) -> Product | None:
+def _over_positions(shape: tuple, axes: Iterable[int], slope: jax.Array) -> Product | None:
     """Of a weight of a shape whose axes are some of the slope's; its numbers are the same along all
     others, and along those where it has size 1.
     """
@@ -125,11 +122,8 @@ def _over_positions(
     return Product(jnp.ones((len(slopes), 1), slope.dtype), slopes, tuple(range(len(shape))))
 
 
-PRODUCTS: dict[tuple[str, int], Callable[[dict, list, Any], Product | None]] = {
-    ("dot_general", 0): _of_dot(0),
-    ("dot_general", 1): _of_dot(1),
-    ("conv_general_dilated", 1): _of_convolution,
-    ("broadcast_in_dim", 0): _of_broadcast,
-    ("add", 0): _of_sum(0),
-    ("add", 1): _of_sum(1),
+PRODUCTS = {
+    Kind.CONTRACTION: _of_dot,
+    Kind.CONVOLUTION: _of_convolution,
+    Kind.BROADCAST: _of_broadcast,
 }

@@ -11,15 +11,11 @@ from typing import Any
 import jax
 
 from jkeras.core.errors import explain
+from jkeras.programs.primitives import Derivative, Kind, facts_of
 
 if typing.TYPE_CHECKING:
     from jax.extend.core import Jaxpr, JaxprEqn
 
-# calls of which the gradient is that of what is in them
-GROUPS = frozenset("jit pjit closed_call core_call eval_jaxpr remat checkpoint remat2".split())
-# calls with a derivative of their own, from rules for tangents and for cotangents
-WITH_TANGENTS = frozenset({"custom_jvp_call"})
-WITH_COTANGENTS = frozenset("custom_vjp_call custom_vjp_call_jaxpr".split())
 # an operation that is an object, with a method which says what it computes: `HiPrim` of
 # `jax.experimental.hijax`; JAX's own ones by class
 AS_OBJECT = "call_hi_primitive"
@@ -35,18 +31,17 @@ class Call(typing.NamedTuple):
 
     Attributes:
         jaxpr, consts: what it runs.
-        kind: its name among `GROUPS`, `WITH_TANGENTS` or `WITH_COTANGENTS`; another one's
-            derivative is not known.
+        derivative: where it comes from; None where it is not known.
     """
 
     jaxpr: "Jaxpr"
     consts: list
-    kind: str
+    derivative: Derivative | None
 
     @property
     def is_group(self) -> bool:
         """Whether its gradient is that of what is in it."""
-        return self.kind in GROUPS
+        return self.derivative is Derivative.INSIDE
 
 
 def call_of(eqn: "JaxprEqn") -> Call | None:
@@ -57,13 +52,13 @@ def call_of(eqn: "JaxprEqn") -> Call | None:
     >>> [call_of(eqn) is not None for eqn in eqns]
     [True, False]
     """
-    name = eqn.primitive.name
-    if name == AS_OBJECT:
+    if eqn.primitive.name == AS_OBJECT:
         return _object_as_call(eqn)
-    if name not in GROUPS | WITH_TANGENTS | WITH_COTANGENTS:
+    facts = facts_of(eqn.primitive.name)
+    if facts.kind is not Kind.CALL:
         return None
     inner = list(_closed_jaxprs(eqn.params))
-    return _checked(eqn, *inner[0], name) if inner else None
+    return _checked(eqn, *inner[0], facts.derivative) if inner else None
 
 
 def evaluate(primitive: Any, params: dict[str, Any], values: Sequence[Any]) -> list:
@@ -77,7 +72,8 @@ def evaluate(primitive: Any, params: dict[str, Any], values: Sequence[Any]) -> l
     [0.0]
     """
     as_bound = getattr(primitive, "get_bind_params", None)
-    if as_bound is None and primitive.name in WITH_TANGENTS | WITH_COTANGENTS:
+    derivative = facts_of(primitive.name).derivative
+    if as_bound is None and derivative in (Derivative.TANGENTS, Derivative.COTANGENTS):
         # in a jaxpr it holds its functions in another form than when it is called
         fix = "use a JAX that jkeras knows, or call the function without a derivative of its own"
         raise ValueError(explain("jkeras", "operations to run again", f"`{primitive.name}`", fix))
@@ -113,6 +109,7 @@ def _object_as_call(eqn):
     """What an operation that is an object expands to."""
     (operation,) = eqn.params.values()
     kind = OF_CLASS.get(type(operation).__name__, AS_OBJECT)
+    derivative = facts_of(kind).derivative
 
     def expanded(*values):
         outputs = operation.expand(*jax.tree_util.tree_unflatten(operation.in_tree, values))
@@ -123,10 +120,10 @@ def _object_as_call(eqn):
         closed = jax.make_jaxpr(expanded)(*shapes)
     except (AttributeError, NotImplementedError, TypeError, ValueError):
         return None  # another JAX's, or one that does not say what it computes
-    return _checked(eqn, getattr(closed, "jaxpr", closed), closed.consts, kind)
+    return _checked(eqn, getattr(closed, "jaxpr", closed), closed.consts, derivative)
 
 
-def _checked(eqn, jaxpr, consts, kind):
+def _checked(eqn, jaxpr, consts, derivative):
     """A call whose jaxpr takes what the operation is given and gives what it gives, else None."""
     same = len(jaxpr.invars) == len(eqn.invars) and len(jaxpr.outvars) == len(eqn.outvars)
-    return Call(jaxpr, consts, kind) if same else None
+    return Call(jaxpr, consts, derivative) if same else None

@@ -5,9 +5,9 @@ counted by how often they run.
 import math
 from typing import Any
 
-from jkeras.core.run.programs import inner_jaxprs
-
-KERNELS = ("pallas_call", "dot_product_attention_fwd", "dot_product_attention_fwd_wrapper")
+from jkeras.programs.calls import inner_jaxprs
+from jkeras.programs.primitives import Kind, facts_of
+from jkeras.programs.walk import operations
 
 
 def count_operations(jaxpr: Any) -> int:
@@ -29,24 +29,21 @@ def has_kernels(jaxpr: Any) -> bool:
     >>> has_kernels(jax.make_jaxpr(lambda x: x + 1)(1.0).jaxpr)
     False
     """
-    return any(
-        eqn.primitive.name in KERNELS or any(map(has_kernels, inner_jaxprs(eqn.params)))
-        for eqn in jaxpr.eqns
-    )
+    return any(facts_of(eqn.primitive.name).kind is Kind.KERNEL for eqn in operations(jaxpr.eqns))
 
 
 def _of_operation(eqn):
-    name = eqn.primitive.name
-    if name == "dot_general":
+    kind = facts_of(eqn.primitive.name).kind
+    if kind is Kind.CONTRACTION:
         (contracted, _), _ = eqn.params["dimension_numbers"]
         left = eqn.invars[0].aval.shape
         return 2 * math.prod(left[i] for i in contracted) * eqn.outvars[0].aval.size
-    if name == "conv_general_dilated":
+    if kind is Kind.CONVOLUTION:
         kernel = eqn.invars[1].aval.shape
         outputs = kernel[eqn.params["dimension_numbers"].rhs_spec[0]]
         each = math.prod(kernel) // outputs
         return 2 * each * eqn.outvars[0].aval.size // eqn.params["batch_group_count"]
     inner = [count_operations(jaxpr) for jaxpr in inner_jaxprs(eqn.params)]
-    if name == "cond":
+    if kind is Kind.COND:
         return max(inner, default=0)
-    return sum(inner) * (eqn.params["length"] if name == "scan" else 1)
+    return sum(inner) * (eqn.params["length"] if kind is Kind.SCAN else 1)

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.run.programs import call_of
-from jkeras.explain.tape import Entry
-from jkeras.ops.kernels import traced_for
+from jkeras.programs.calls import call_of
+from jkeras.programs.primitives import Facts
+from jkeras.programs.tape import Entry
+from jkeras.programs.walk import trace, walk
 
 if TYPE_CHECKING:
-    from jax.extend.core import Jaxpr, JaxprEqn
+    from jax.extend.core import JaxprEqn
 
-# what leaves the length of an array as it is, where it leaves its size so
-SAME_LENGTH = ("reshape", "transpose", "squeeze", "expand_dims", "broadcast_in_dim", "copy", "rev")
 CAST = "convert_element_type"
 
 Tree = Any
@@ -83,9 +82,9 @@ class Use:
     slopes: list
 
     @property
-    def kind(self) -> tuple[str, int]:
-        """The operation's name, and the place of the leaf."""
-        return self.site.entry.primitive.name, self.place
+    def facts(self) -> Facts:
+        """What is known of the operation."""
+        return self.site.entry.facts
 
     def gradient(self, value: jax.Array) -> jax.Array:
         """What the gradient of the leaf, which has a value, gets from the operation."""
@@ -107,8 +106,8 @@ def uses(function: Callable, params: Tree, *rows: Any) -> list[list[Use]]:
         function: `(params, *rows) -> scalar`.
 
     >>> (kernel,) = uses(lambda w, x: jnp.sum(x @ w), jnp.ones((3, 2)), jnp.ones(3))
-    >>> kernel[0].kind, kernel[0].slopes[0].tolist()
-    (('dot_general', 1), [1.0, 1.0])
+    >>> kernel[0].site.entry.primitive, kernel[0].place, kernel[0].slopes[0].tolist()
+    (dot_general, 1, [1.0, 1.0])
     """
     return reading(lambda params, *rows: (function(params, *rows), None), params, *rows)[0]
 
@@ -125,17 +124,17 @@ def reading(function: Callable, params: Tree, *rows: Any) -> tuple[list[list[Use
         value, aux = function(params, *rows)
         return value * 1, aux
 
-    with traced_for("plain"):
-        closed, (_, shapes) = jax.make_jaxpr(times_one, return_shape=True)(params, *rows)
+    closed, (_, shapes) = trace(times_one, params, *rows)
     leaves = jax.tree_util.tree_leaves(params)
-    given = [*leaves, *jax.tree_util.tree_leaves(rows)]
+    given = [(leaf, View(i)) for i, leaf in enumerate(leaves)]
+    given += [(leaf, None) for leaf in jax.tree_util.tree_leaves(rows)]
     sites: list[Site] = []
 
     def run(changes: list | None) -> tuple[jax.Array, list]:
-        tape = _Reading(closed, len(leaves), changes)
-        value, *aux = tape.run(given)
+        tape = _Reading(changes)
+        (value, _), *others = tape.inside(closed, given)
         sites[:] = tape.sites
-        return value, (tape.operands, tape.outputs, aux)
+        return value, (tape.operands, tape.outputs, [value for value, _ in others])
 
     _, (_, outputs, _) = jax.eval_shape(run, None)
     zeros = [[_zeros(output) for output in of_site] for of_site in outputs]
@@ -164,44 +163,34 @@ def _is_real(value: Any) -> bool:
 
 
 class _Reading:
-    """Runs a jaxpr, whose first inputs are params, with changes at its sites.
+    """Runs a jaxpr with changes at its sites.
 
     Attributes:
         sites, operands, outputs: of the operations that take params, in order.
     """
 
-    def __init__(self, closed: Any, params: int, changes: list | None) -> None:
-        self.closed, self.params, self.changes = closed, params, changes
+    def __init__(self, changes: list | None) -> None:
+        self.changes = changes
         self.sites: list[Site] = []
         self.operands: list[list] = []
         self.outputs: list[list] = []
 
-    def run(self, given: list) -> list:
-        """The function's outputs."""
-        views = [View(i) for i in range(self.params)]
-        views += [None] * (len(given) - self.params)
-        pairs = list(zip(given, views))
-        return [value for value, _ in self._inside(self.closed.jaxpr, self.closed.consts, pairs)]
+    def inside(self, program: Any, inputs: list) -> list:
+        """(value, view) of each output of a jaxpr with its constants."""
+        of_number = lambda value: (value, None)  # noqa: E731
+        jaxpr, consts = program.jaxpr, program.consts
+        return walk(jaxpr, inputs, self._visit, of_number=of_number, consts=consts)
 
-    def _inside(self, jaxpr: "Jaxpr", consts: list, inputs: list) -> list:
-        """(value, view) of each output of a jaxpr."""
-        known = dict(zip(jaxpr.invars, inputs))
-        known.update((v, (c, None)) for v, c in zip(jaxpr.constvars, consts))
-        read = lambda v: (v.val, None) if hasattr(v, "val") else known[v]  # noqa: E731
-        for eqn in jaxpr.eqns:
-            known.update(zip(eqn.outvars, self._one(eqn, [read(v) for v in eqn.invars])))
-        return [read(v) for v in jaxpr.outvars]
-
-    def _one(self, eqn: "JaxprEqn", inputs: list) -> list:
+    def _visit(self, eqn: "JaxprEqn", inputs: list, place: int) -> list:
         values = [value for value, _ in inputs]
         views = {i: view for i, (_, view) in enumerate(inputs) if view is not None}
-        entry = Entry(eqn.primitive, eqn.params, [], [], [], 0)
+        entry = Entry(eqn.primitive, eqn.params, [], [], [], place)
         if not views:
             return [(value, None) for value in entry.run(*values)]
         call = call_of(eqn)
         if call is not None and call.is_group:  # not one with a derivative of its own
-            return self._inside(call.jaxpr, call.consts, inputs)
-        if _keeps_length(eqn):
+            return self.inside(call, inputs)
+        if _keeps_length(entry, eqn):
             view = views[0]
             (value,) = entry.run(*values)
             return [(value, View(view.leaf, (*view.steps, entry)))]
@@ -218,11 +207,11 @@ class _Reading:
         return outputs
 
 
-def _keeps_length(eqn: "JaxprEqn") -> bool:
+def _keeps_length(entry: Entry, eqn: "JaxprEqn") -> bool:
     """Whether the output is the one input in another arrangement or precision."""
     if len(eqn.invars) != 1 or len(eqn.outvars) != 1:
         return False
     (given,), (gives,) = eqn.invars, eqn.outvars
     if eqn.primitive.name == CAST:
         return _is_real(gives.aval)
-    return eqn.primitive.name in SAME_LENGTH and given.aval.size == gives.aval.size
+    return entry.facts.arranges and given.aval.size == gives.aval.size

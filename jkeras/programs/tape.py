@@ -12,12 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.run.programs import WITH_TANGENTS, call_of, evaluate
-from jkeras.ops.kernels import traced_for
-from jkeras.training.batch_independence import ELEMENTWISE
+from jkeras.programs.calls import call_of, evaluate
+from jkeras.programs.primitives import Derivative, Facts, facts_of
+from jkeras.programs.walk import trace, walk
 
 if TYPE_CHECKING:
-    from jax.extend.core import Jaxpr, JaxprEqn
+    from jax.extend.core import JaxprEqn
 
 
 @dataclasses.dataclass(eq=False)
@@ -38,6 +38,11 @@ class Entry:
     outputs: list[int]
     active: list[bool]
     place: int
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the primitive."""
+        return facts_of(self.primitive.name)
 
     def run(self, *values: jax.Array) -> list:
         """The outputs for other inputs."""
@@ -75,17 +80,15 @@ class Tape:
         # by slot: whether it depends on the variable, and whether it is a float that does
         self._moves: list[bool] = []
         self._active: list[bool] = []
-        with traced_for("plain"):
-            closed = jax.make_jaxpr(function)(variable)
+        closed, _ = trace(function, variable)
         leaves, self.treedef = jax.tree_util.tree_flatten(variable)
         others_leaves = [jax.tree_util.tree_leaves(other) for other in others]
         self.variables = [
             self._new(leaf, True, [given[i] for given in others_leaves])
             for i, leaf in enumerate(leaves)
         ]
-        self._place = 0
         self._makers: dict[int, Entry] = {}
-        (self.output,) = self._record(closed.jaxpr, closed.consts, self.variables, True)
+        (self.output,) = self._record(closed, self.variables)
 
     # ------------------------------------------------------------ forwards
 
@@ -97,34 +100,22 @@ class Tape:
         self._active.append(moves and jnp.issubdtype(jnp.result_type(value), jnp.floating))
         return len(self.values) - 1
 
-    def _record(
-        self, jaxpr: "Jaxpr", consts: list, inputs: list[int], is_whole: bool = False
-    ) -> list[int]:
-        """Runs a jaxpr on slots; the slots of its outputs."""
-        slots = dict(zip(jaxpr.invars, inputs))
-        slots.update((v, self._new(c)) for v, c in zip(jaxpr.constvars, consts))
+    def _record(self, program: Any, inputs: list[int], place: int | None = None) -> list[int]:
+        """Runs a jaxpr with its constants on slots; the slots of its outputs."""
+        options = {"of_number": self._new, "consts": program.consts, "place": place}
+        return walk(program.jaxpr, inputs, self._visit, **options)
 
-        def slot_of(variable: Any) -> int:
-            if hasattr(variable, "val"):
-                return self._new(variable.val)
-            return slots[variable]
+    def _visit(self, eqn: "JaxprEqn", given: list[int], place: int) -> list[int]:
+        call = call_of(eqn)
+        # one with a rule for cotangents keeps it
+        if call is not None and call.derivative in (Derivative.INSIDE, Derivative.TANGENTS):
+            return self._record(call, given, place)
+        return self._run(eqn, given, place)
 
-        for place, eqn in enumerate(jaxpr.eqns):
-            if is_whole:
-                self._place = place
-            given = [slot_of(v) for v in eqn.invars]
-            inner = opened(eqn)
-            if inner is not None:
-                outputs = self._record(*inner, given)
-            else:
-                outputs = self._run(eqn, given)
-            slots.update(zip(eqn.outvars, outputs))
-        return [slot_of(v) for v in jaxpr.outvars]
-
-    def _run(self, eqn: "JaxprEqn", given: list[int]) -> list[int]:
+    def _run(self, eqn: "JaxprEqn", given: list[int], place: int) -> list[int]:
         active = [self._active[i] for i in given]
         moves = any(self._moves[i] for i in given)
-        entry = Entry(eqn.primitive, eqn.params, given, [], active, self._place)
+        entry = Entry(eqn.primitive, eqn.params, given, [], active, place)
         results = self._results(entry, self.values)
         others = [results] * len(self.other_values)
         if moves:
@@ -173,7 +164,7 @@ class Tape:
         while len(waiting) > 1 or not all(self._active[slot] for slot in waiting):
             last = max(waiting)
             before = self._makers.get(last)
-            if before is None or before.primitive.name not in ELEMENTWISE:
+            if before is None or not before.facts.is_elementwise:
                 return None
             waiting.remove(last)
             waiting.update(slot for slot in before.inputs if self._moves[slot])
@@ -261,13 +252,3 @@ def _zeros(output: Any) -> jax.Array | np.ndarray:
     if jnp.issubdtype(output.dtype, jnp.inexact):
         return jnp.zeros_like(output)
     return np.zeros(output.shape, jax.dtypes.float0)
-
-
-def opened(eqn: Any) -> tuple | None:
-    """(jaxpr, constants) of a call that only groups what is in it, or has a rule for tangents of
-    what it computes; None of anything else.
-    """
-    call = call_of(eqn)
-    if call is None or not (call.is_group or call.kind in WITH_TANGENTS):
-        return None
-    return call.jaxpr, call.consts

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 
 from jkeras.kernel.observer import Observer
+from jkeras.programs.walk import is_literal, makers
 
 
 class Trail(Observer):
@@ -39,12 +40,12 @@ class Trail(Observer):
             jaxpr: of a function that returns `arrays()` first.
             place: the number of the operation in it.
         """
-        made = {v: i for i, eqn in enumerate(jaxpr.eqns) for v in eqn.outvars}
+        made = makers(jaxpr)
         outputs = iter(jaxpr.outvars)
         ends = []
         for label, values in self.outputs:
             found = [next(outputs) for _ in values]
-            places = [made.get(v, -1) for v in found if not hasattr(v, "val")]
+            places = [made.get(v, -1) for v in found if not is_literal(v)]
             ends.append((max(places, default=-1), label))
         after = [(end, i, label) for i, (end, label) in enumerate(ends) if end >= place]
         return min(after)[2] if after else None
