@@ -21,7 +21,7 @@ def replacing(path: FilePath, links: bool = False) -> Iterator[str]:
     or the new one. What killed ones left there of the same file is removed.
 
     Args:
-        links: follow a symbolic link at `path`, which a user has given. Else, as for names in a
+        links: follow a symbolic link at `path`, which a user passed. Else, as for names in a
             folder that others may have filled, the file takes the link's place.
     """
     with replacing_all() as begin:
@@ -38,7 +38,7 @@ def replacing_all() -> Iterator[Callable[..., str]]:
     files = []  # (`Partial`, path)
 
     def begin(path: FilePath, links: bool = False) -> str:
-        path = _place(os.fsdecode(path), links)
+        path = _target(os.fsdecode(path), links)
         _check_kind(path)
         files.append((Partial(path), path))
         return files[-1][0].path
@@ -66,7 +66,7 @@ def replacing_all() -> Iterator[Callable[..., str]]:
         sync(folder)
 
 
-def _place(path: str, links: bool) -> str:
+def _target(path: str, links: bool) -> str:
     """The whole path of a file that is to be written."""
     if links:
         return os.path.realpath(path)
@@ -75,7 +75,7 @@ def _place(path: str, links: bool) -> str:
 
 
 def _check_kind(path: str) -> None:
-    """Raises OSError where something lies that a file must not take the place of."""
+    """Raises OSError where something lies that a file must not replace."""
     if os.path.islink(path):
         return
     if os.path.isdir(path):
@@ -129,7 +129,7 @@ class Ahead:
             allocate(self.handle, 0, start, size)  # where this fails, writing says why
 
     def written(self, end: int) -> None:
-        """Says that all before the byte `end` was written, as far as it is known."""
+        """Records that all before the byte `end` was written."""
         size = end - self.advised
         if size < AHEAD:
             return
