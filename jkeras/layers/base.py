@@ -79,7 +79,7 @@ def activated(layer: Layer, y: jax.Array) -> jax.Array:
 
 
 def keeps_shape(activation: Function | None) -> bool:
-    """Whether an activation, or None, is known to give an array of the shape that it takes.
+    """Whether an activation, or None, always gives an array of the shape that it takes.
 
     >>> keeps_shape(activations.relu), keeps_shape(activations.glu), keeps_shape(lambda x: x)
     (True, False, False)
@@ -100,8 +100,8 @@ def spatial_axes(rank: int, data_format: str) -> tuple[int, ...]:
 def shape_of_windows(
     layer: Layer, shape: Sizes, windows: PerAxis, strides: PerAxis
 ) -> list[Any] | None:
-    """A shape with the numbers of windows in place of its spatial sizes (None where these are not
-    known), for the layer's `rank`, `padding` and `data_format`; None where there are no windows.
+    """A shape with the numbers of windows in place of its spatial sizes (None where these are
+    unknown), for the layer's `rank`, `padding` and `data_format`; None where there are no windows.
     """
     shape = list(shape)
     axes = spatial_axes(layer.rank, layer.data_format)

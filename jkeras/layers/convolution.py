@@ -30,7 +30,7 @@ KERNEL = (
 
 
 class BaseConvolution(Layer):
-    """Base of all convolutions: weights that meet the input at every place, then a bias and an
+    """Base of all convolutions: weights that meet the input at every position, then a bias and an
     activation.
     """
 

@@ -165,7 +165,7 @@ class Embedding(_Table):
         output_dim: size of a vector.
         mask_zero: whether id 0 is padding, which layers further on leave out.
         weights: array (input_dim, output_dim), or a list of it: the table to start from.
-        lora_rank, lora_alpha: if given, the table is frozen and a low-rank addition is trained; see
+        lora_rank, lora_alpha: if set, the table is frozen and a low-rank addition is trained; see
             `enable_lora`.
 
     >>> import numpy as np

@@ -48,7 +48,7 @@ class ColorLayer(ImageLayer):
         return jnp.clip(changed, *self.value_range)
 
     def recolor(self, images: jax.Array, factor: Any) -> Any:
-        """The images, given one number for each; what leaves the range of values is clipped
+        """The images, by one number for each; what leaves the range of values is clipped
         afterwards.
         """
         raise NotImplementedError
@@ -286,7 +286,7 @@ class RandomGrayscale(ImageLayer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        if self.seed is None:  # Keras never writes it; without it a given seed would not come back
+        if self.seed is None:  # Keras never writes it; without it a user's would not come back
             del config["seed"]
         return config
 

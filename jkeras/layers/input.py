@@ -125,11 +125,11 @@ def _check_agrees(
         "dtype": (dtype, tensor.dtype),
         "sparse": (sparse, tensor.sparse),
     }
-    for name, (given, of_tensor) in said.items():
-        if given is not None and given != of_tensor:
+    for name, (passed, of_tensor) in said.items():
+        if passed is not None and passed != of_tensor:
             raise ValueError(
                 "When providing the `input_tensor` argument, you cannot provide an incompatible "
-                f"`{name}` argument: expected {of_tensor}, received {name}={given}. Leave it out."
+                f"`{name}` argument: expected {of_tensor}, received {name}={passed}. Leave it out."
             )
 
 

@@ -28,7 +28,7 @@ class _Function(Value):
 
 
 class _HiddenFunction(_Function, Hidden):
-    """A function, array or shape that is written only when given."""
+    """A function, array or shape that is written only when it is set."""
 
 
 @layer("keras.layers")
@@ -91,8 +91,8 @@ class Lambda(Layer):
 
     def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         context = {"mask": ctx.mask, "training": ctx.training}
-        wanted = {k: v for k, v in context.items() if k in _parameters(self.function)}
-        return self.function(inputs, **self.arguments, **wanted)
+        accepted = {k: v for k, v in context.items() if k in _parameters(self.function)}
+        return self.function(inputs, **self.arguments, **accepted)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Structure:
         if callable(self.mask):

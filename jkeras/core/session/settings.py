@@ -37,7 +37,7 @@ class Settings:
         self.dtype_policy = None  # None: follows floatx
         self.interactive_logging = True
         self.flash_attention = None  # None: nobody has asked
-        self.has_told_device = False  # `fit` has said which device it runs on, where that surprises
+        self.device_reported = False  # `fit` has said which device it runs on, where that surprises
         self.max_epochs = _limit("KERAS_MAX_EPOCHS")
         self.max_steps_per_epoch = _limit("KERAS_MAX_STEPS_PER_EPOCH")
         self.seed = None
