@@ -204,7 +204,7 @@ def _of_batches(kind: str, name: str) -> Callable[..., None]:
 
 def _of_epochs(name: str) -> Callable[..., None]:
     """A method with a number that tells every callback. What one of them adds to the logs, as a
-    schedule does, those behind it see, and nobody else.
+    schedule does, those behind it see, and no others.
     """
 
     def hook(self, number: int, logs: dict[str, Any] | None = None) -> None:

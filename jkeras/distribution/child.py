@@ -97,6 +97,6 @@ class Child:
         with lines:
             for line in lines:
                 text = line.decode(errors="replace").rstrip("\r\n")
-                # nobody reads it any more, or its disk is full: the process goes on all the same
+                # its reader is gone, or its disk is full: the process goes on all the same
                 with _one_line, contextlib.suppress(OSError):
                     print(f"[{self.number}] {text}", file=out, flush=True)

@@ -47,7 +47,7 @@ class Cuts:
         self.parts, self.min_size = parts, min_size
         self._cache = {}  # (path, shape): Cut
         self._kernels = {}  # path of a layer: (shape, axis) of its kernel
-        # path of what is around layers: numbers of outputs that nobody has taken yet
+        # path of what is around layers: numbers of outputs that are not taken yet
         self._in_parts = collections.defaultdict(set)
 
     def of(self, path: str, shape: tuple[int, ...]) -> Cut:

@@ -72,7 +72,7 @@ def _sample_by_call(
 
 
 class DrawnSeed(int):
-    """A seed that nobody gave: drawn once, not written to configs."""
+    """A seed by default: drawn once, not written to configs."""
 
     stands_for_none = True
 

@@ -1,7 +1,7 @@
 """What Keras 3 refuses of a program: names that it has not, arguments that are not taken.
 
 Names and signatures are those of jkeras, which has Keras's; what is asked of objects whose class
-nobody knows before the program runs is found by tables.
+is unknown before the program runs is found by tables.
 """
 
 import ast

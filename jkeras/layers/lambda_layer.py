@@ -55,7 +55,7 @@ class Lambda(Layer):
     mask: _HiddenFunction() = None
     arguments: dict | None = None
     call_context = {"mask": None, "training": None}
-    takes_floats = False  # nobody knows what the function does with whole numbers
+    takes_floats = False  # it is unknown what the function does with whole numbers
 
     def __post_init__(self) -> None:
         if not callable(self.function):
@@ -83,7 +83,7 @@ class Lambda(Layer):
                 loading says that is going on.
 
         Raises:
-            ValueError: the config brings code, and nobody said that it is trusted.
+            ValueError: the config brings code, and it is not said to be trusted.
         """
         is_safe = safe_mode is not False
         with registry.loading(is_safe), registry.CustomObjectScope(custom_objects):

@@ -602,7 +602,7 @@ def batches_of(data: Any, where: str, steps: int | None = None) -> Iterator[Any]
     """The batches of an iterable, or an array or list as one batch of single tokens or texts.
 
     Raises:
-        TypeError: a single value, a text or a dict, whose letters or keys nobody means.
+        TypeError: a single value, a text or a dict, whose letters or keys are not meant.
     """
     if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__iter__"):
         raise TypeError(

@@ -126,7 +126,7 @@ def _traced_with(function: Function, loops: bool) -> Function:
 
 
 def may_loop() -> bool:
-    """Whether what is traced now may run in a loop; so it may where nobody said that it does not.
+    """Whether what is traced now may run in a loop; so it may unless a caller forbids it.
 
     >>> may_loop(), outside_loops(may_loop)()
     (True, False)

@@ -22,7 +22,7 @@ from jkeras.random.keys import sampling_key
 
 NORMS = ("inf", "2")
 SAME_NORMS = {2: "2", float("inf"): "inf"}  # as other libraries write them
-SMALLEST = 1e-12  # lest a gradient of zero be divided by its length
+SMALLEST = 1e-12  # so that a gradient of zero is not divided by its length
 
 map_structure = jax.tree_util.tree_map
 

@@ -110,7 +110,7 @@ class Ahead:
     wait for at the end.
 
     The system takes the advice that bytes are not needed soon for this: it begins to write them,
-    and nobody waits.
+    and no one waits.
 
     Args:
         file: open for writing, with a descriptor.

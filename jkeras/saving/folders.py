@@ -20,9 +20,9 @@ def exchanging(
     when the block ends without an error.
 
     All new files are whole and on the disk before the first old one is touched. Then `last`, the
-    file without which nobody reads the others, is taken away first and comes last. So an error
+    file without which the others are not read, is taken away first and comes last. So an error
     leaves what was there; a kill leaves the old files, the new ones, or a mixture without `last`,
-    which nobody reads. A link is replaced, and what it leads to stays as it is.
+    which is not read. A link is replaced, and what it leads to stays as it is.
 
     Args:
         last: the name of that file.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from jkeras.core.errors import MissingFileError, SerializationError, readable
-from jkeras.core.session.processes import told_by_all
+from jkeras.core.session.processes import gathered_from_all
 from jkeras.saving.steps import MANIFEST, StepFolder, StructureMismatch
 from jkeras.saving.types import Reader
 
@@ -97,7 +97,7 @@ def agreed(
     Args:
         step: only the tier is to be chosen.
     """
-    reports = told_by_all([local.whole_steps(like), durable.steps()])
+    reports = gathered_from_all([local.whole_steps(like), durable.steps()])
     common = set.intersection(*(set(steps) for steps, _ in reports))
     if step is not None:
         return (local if step in common else durable), step
@@ -112,7 +112,7 @@ def agreed(
     if newest < max(reports[0][1], default=0):
         # one process looks into the files for all
         whole = durable.latest_step() if jax.process_index() == 0 else None
-        whole = told_by_all(whole)[0]
+        whole = gathered_from_all(whole)[0]
         is_newer = whole is not None and whole > newest
         if not common or is_newer:
             return durable, whole

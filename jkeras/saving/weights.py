@@ -206,7 +206,7 @@ SKIPPED = frozenset(
         "_outputs_struct",
         "_before_build",
         "_own",
-        "_told_of_padding",
+        "_warned_of_padding",
         "_trainable_variables",
         "_types_of_inputs",
         "_variables",

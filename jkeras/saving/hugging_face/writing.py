@@ -40,7 +40,7 @@ def to_transformers(
 
     All files are written beside those of a model that is there, and then replace them,
     `config.json` last: an error leaves the old model, and a kill the old one, the new one, or a
-    folder without `config.json`, which nobody reads. A link is replaced.
+    folder without `config.json`, which is not read. A link is replaced.
 
     Args:
         model: a backbone of keras-hub, or a task such as a causal language model, whose backbone is

@@ -55,12 +55,12 @@ class Runner:
 
     Args:
         kind: "train" or "test".
-        every_batch: whether somebody wants to know of every single batch.
-        trace: takes a fingerprint of each step; None: nobody wants to know it.
+        every_batch: whether a callback is called for every single batch.
+        trace: takes a fingerprint of each step; None: no trace.
 
     Attributes:
         taken: how many batches were taken, over all epochs.
-        keeps_state: whether somebody wants to know the state of the data's iterator.
+        keeps_state: whether a caller asks for the state of the data's iterator.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Runner:
         With a limit below the source's length the next epoch goes on where this one stopped.
 
         Args:
-            left: the number of steps until somebody wants to look at the state.
+            left: the number of steps until a caller looks at the state.
         """
         done = span.done
         limit = math.inf if span.limit is None else span.limit

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-LITTLE = 2**26  # bytes that no step fails for, so that nobody looks at what is free
+LITTLE = 2**26  # bytes that no step fails for, so that what is free is not read
 MARGIN = 4  # times the compiler's estimate: no program takes as much
 ADVICE = (
     "Use a smaller `batch_size`; `compile(microbatches=...)`, which takes a batch in parts, with "
@@ -85,7 +85,7 @@ def check(needs: int, arguments: Any, what: str) -> None:
 
 def is_scarce(needs: int, arguments: Any) -> bool:
     """Whether a program would fail that takes more than the compiler's estimate, several times as
-    much; True where nobody knows.
+    much; True where that is unknown.
 
     Args:
         needs: the estimate, in bytes on each device.

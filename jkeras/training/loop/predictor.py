@@ -50,7 +50,7 @@ def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> S
     """The outputs for an array of few rows, straight from the compiled function; None where that
     does not do.
 
-    It does where numpy's array is what the function takes, one batch, and nobody watches.
+    It does where numpy's array is what the function takes, one batch, and no callback looks.
     """
     known = model.__dict__.get("_predictor")
     if known is None or known[0] != (Parts.changes, settings.distribution):

@@ -14,7 +14,7 @@ import numpy as np
 
 from jkeras.callbacks import CallbackList
 from jkeras.core.errors import SerializationError, readable
-from jkeras.core.session.processes import told_by_all
+from jkeras.core.session.processes import gathered_from_all
 from jkeras.core.session.settings import default_seed
 from jkeras.training.data import placement
 from jkeras.training.batch_independence import size_of
@@ -135,7 +135,7 @@ class Resume:
             return Position(initial_epoch)
         self._has_locked = self.checkpointer.lock()
         # of several processes, one may have lost its own folder
-        if not all(told_by_all(bool(self.checkpointer.steps()))):
+        if not all(gathered_from_all(bool(self.checkpointer.steps()))):
             self.protection.start(self.owner.peek(), None, resumes=False)
             self._begin(Position(initial_epoch))
             self.save(Position(initial_epoch))
@@ -322,7 +322,7 @@ class Resume:
 
     def _iterator_states(self) -> dict[str, typing.Any]:
         """What a checkpoint keeps of the data's own iterator, which each process has one of."""
-        states = told_by_all(self.runner.state(self.source))
+        states = gathered_from_all(self.runner.state(self.source))
         if None in states:
             return {}
         return {"states": states, "rows": size_of(self.source.shapes()[0])}

@@ -78,7 +78,7 @@ class Trace:
 
     def restart(self, steps: int = 0, rows: np.ndarray | None = None) -> None:
         """Begins an epoch, of which some steps may be done."""
-        self._waiting = []  # on the device, so that nobody waits for it
+        self._waiting = []  # on the device, so that nothing waits for it
         self._fetched = [] if rows is None else [rows]
         self._steps = steps
 
