@@ -20,6 +20,22 @@ COUNTS = {"wait", "cooldown_counter", "best_epoch", "stopped_epoch"}
 Mode = Literal["auto", "min", "max"]  # which values of what is monitored are better
 
 
+# parts of the names of results that are better when higher, or lower
+HIGHER = (
+    "acc",
+    "auc",
+    "precision",
+    "recall",
+    "iou",
+    "f1",
+    "fbeta",
+    "score",
+    "similarity",
+    "coefficient",
+)
+LOWER = ("loss", "error", "mae", "mse", "divergence", "entropy")
+
+
 class MonitorCallback(Callback):
     """Base of callbacks that watch one entry of the logs.
 
@@ -33,20 +49,6 @@ class MonitorCallback(Callback):
         ValueError: in training, mode "auto" where neither the model's metrics nor the name tell the
             direction.
     """
-
-    HIGHER = (
-        "acc",
-        "auc",
-        "precision",
-        "recall",
-        "iou",
-        "f1",
-        "fbeta",
-        "score",
-        "similarity",
-        "coefficient",
-    )
-    LOWER = ("loss", "error", "mae", "mse", "divergence", "entropy")
 
     def __init__(
         self,
@@ -82,8 +84,8 @@ class MonitorCallback(Callback):
                 if direction is None:
                     self._explain()
                 return direction == "up"
-        higher = any(word in name.lower() for word in self.HIGHER)
-        if not higher and not any(word in name.lower() for word in self.LOWER):
+        higher = any(word in name.lower() for word in HIGHER)
+        if not higher and not any(word in name.lower() for word in LOWER):
             self._explain()
         return higher
 

@@ -28,22 +28,22 @@ class Value(Kind):
         return value
 
 
-def refuse_others(cls, given: dict[str, Any], known: tuple[str, ...] = ()) -> None:
+def refuse_others(cls, arguments: dict[str, Any], accepted: tuple[str, ...] = ()) -> None:
     """Raises ArgumentError for arguments of all layers that the constructor of a class has not.
 
     Args:
-        given: dict of the arguments by name that are no fields.
-        known: of these, the names of those that it takes.
+        arguments: dict of the arguments by name that are no fields.
+        accepted: of these, the names of those that it takes.
 
     >>> refuse_others(Layer, {"name": "a"}, ("name",))
     """
-    others = {name: value for name, value in given.items() if name not in known}
+    others = {name: value for name, value in arguments.items() if name not in accepted}
     # what older Keras wrote into configs of first layers
     others.pop("batch_input_shape", None)
     if others:
         raise ArgumentError(
             f"Unrecognized keyword arguments passed to {cls.__name__}: {others}. Beside its own it "
-            f"takes {', '.join(known)}."
+            f"takes {', '.join(accepted)}."
         )
 
 

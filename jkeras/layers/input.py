@@ -24,7 +24,7 @@ class InputLayer(Layer):
     Args:
         sparse: whether values are sparse arrays.
         ragged: only False; JAX has no ragged arrays.
-        shape: tuple without the batch axis; None for sizes not known.
+        shape: tuple without the batch axis; None for unknown sizes.
         batch_size: size of the batch axis, if fixed.
         batch_shape: the whole shape, instead of the two above.
         dtype: floatx by default.
@@ -170,7 +170,7 @@ def Input(
     """A symbolic tensor that stands for one input of a model.
 
     Args:
-        shape: tuple without the batch axis; None for sizes not known.
+        shape: tuple without the batch axis; None for unknown sizes.
         batch_size: size of the batch axis, if fixed.
         dtype: floatx by default.
         batch_shape: the whole shape, instead of `shape` and `batch_size`.

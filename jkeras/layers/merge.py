@@ -83,7 +83,7 @@ class Merge(Layer):
         raise NotImplementedError
 
     def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Structure:
-        """The merged shape by rule: a size that one input leaves open may be known of another."""
+        """The merged shape by rule: a size that one input leaves open another may have."""
         shapes = []
         if isinstance(inputs, (list, tuple)):
             shapes = [tuple(x.shape) for x in inputs]
