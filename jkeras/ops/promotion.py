@@ -241,7 +241,7 @@ def agreed_size(size: int | None, partner: int | None) -> int | None:
 
 
 def broadcast_shapes(*shapes: PartialShape) -> tuple[int | None, ...]:
-    """The shape that arrays of these shapes have together; an unknown size yields to a known one.
+    """The shape that arrays of these shapes have together; an unknown size yields to a static one.
 
     >>> broadcast_shapes((None, 1), (4,)), broadcast_shapes((None,), (3,))
     ((None, 4), (3,))

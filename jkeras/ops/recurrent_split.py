@@ -122,8 +122,8 @@ class _Moving:
     def filled(self, arrays: Sequence[jax.Array]) -> Structure:
         """The structure with other arrays at their positions."""
         leaves = list(self._leaves)
-        for place, array in zip(self._positions, arrays):
-            leaves[place] = array
+        for position, array in zip(self._positions, arrays):
+            leaves[position] = array
         return jax.tree_util.tree_unflatten(self._structure, leaves)
 
 

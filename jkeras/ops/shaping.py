@@ -200,8 +200,8 @@ def _concatenate_spec(xs: Sequence[Operand], axis: int = 0) -> KerasTensor:
 
 
 def _joined(xs: Sequence[Operand], shapes: Sequence[Sizes], axis: int) -> KerasTensor:
-    """Arrays taken as of these shapes, joined. An unknown size stands beside a known one; the first
-    array's count.
+    """Arrays taken as of these shapes, joined. An unknown size stands beside a static one; the
+    first array's count.
     """
     joined = list(shapes[0])
     index = normalize_axis_index(axis, len(joined))
@@ -463,7 +463,7 @@ def _repeat_spec(x: Operand, repeats: TensorLike, axis: int | None = None) -> Ke
 
 
 def _knows_size(x: Operand, axis: int | None) -> bool:
-    """Whether the size of an axis is known; for None that of the flat array."""
+    """Whether the size of an axis is static; for None that of the flat array."""
     if axis is None:
         return None not in x.shape
     return x.shape[normalize_axis_index(axis, x.ndim)] is not None

@@ -14,7 +14,7 @@ LARGE = 2**16  # bytes, for which the disk is asked for room
 
 @contextlib.contextmanager
 def replacing(path: FilePath, links: bool = False) -> Iterator[str]:
-    """Yields the path of a temporary file beside `path`, which takes its place when the block ends
+    """Yields the path of a temporary file beside `path`, which replaces it when the block ends
     without an error.
 
     The content is on the disk before the name changes, so a kill or power cut leaves the old file
@@ -22,7 +22,7 @@ def replacing(path: FilePath, links: bool = False) -> Iterator[str]:
 
     Args:
         links: follow a symbolic link at `path`, which a user passed. Else, as for names in a
-            folder that others may have filled, the file takes the link's place.
+            folder that others may have filled, the file replaces the link.
     """
     with replacing_all() as begin:
         yield begin(path, links)

@@ -178,7 +178,7 @@ class Population:
                 if size == 1:
                     raise
                 self.chunk = -(-size // 2)
-                self.trials = getattr(error, "kept", [self.trials])[0]
+                self.trials = getattr(error, "saved", [self.trials])[0]
 
     def _program(self, size: int) -> Program:
         key = self.is_shared, size

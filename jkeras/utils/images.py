@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
-GRAY_MODES = ("L", "I;16", "I")  # kept as they are where grayscale is asked for
+GRAY_MODES = ("L", "I;16", "I")  # left as they are where grayscale is asked for
 
 
 def pillow(user: str) -> types.ModuleType:

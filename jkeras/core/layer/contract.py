@@ -168,10 +168,10 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         self.activity_regularizer = families["regularizers"].get(activity_regularizer)
         take_first_shape(self, kwargs)
         if kwargs:
-            accepted = [*inspect.signature(type(self).__init__).parameters, *record.BASE_ARGUMENTS]
+            names = [*inspect.signature(type(self).__init__).parameters, *record.BASE_ARGUMENTS]
             raise ValueError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}."
-                f"{suggestion(kwargs, accepted)}"
+                f"{suggestion(kwargs, names)}"
             )
 
     if typing.TYPE_CHECKING:  # the arguments that all layers take
@@ -265,8 +265,8 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         is_whole = type(self).build is Layer.build  # else a subclass goes on building after this
         if not is_whole and type(self).weight_specs is Layer.weight_specs:
             return  # its `super().build(…)`, with whatever it calls a shape
-        shapes_of_all = [shape for shape in (*shapes, *named.values()) if shape is not None]
-        specs = [as_specs(shape, self._input_type) for shape in shapes_of_all]
+        sizes = [shape for shape in (*shapes, *named.values()) if shape is not None]
+        specs = [as_specs(shape, self._input_type) for shape in sizes]
         self._make_weights(specs)
         if is_whole and specs:
             self._build_children(specs)

@@ -127,14 +127,14 @@ class WeightView:
         """
         if not recursive:
             return ([self] if include_self else []) + self._layers
-        layers = {self: None}
+        order = {self: None}
         waiting = _layers_right_below(self)[::-1]
         while waiting:
             layer = waiting.pop()
-            if layer not in layers:
-                layers[layer] = None
+            if layer not in order:
+                order[layer] = None
                 waiting += _layers_right_below(layer)
-        return list(layers)[0 if include_self else 1 :]
+        return list(order)[0 if include_self else 1 :]
 
     @property
     def metrics(self) -> list[typing.Any]:

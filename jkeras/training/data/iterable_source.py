@@ -262,7 +262,7 @@ def converted(
 def release(iterator: collections.abc.Iterator) -> None:
     """Stops the threads and processes of an iterator of grain, of torch or of one's own."""
     if isinstance(iterator, types.GeneratorType) or getattr(iterator, "_persistent_workers", False):
-        # Python closes the one when nobody holds it; torch keeps the other's for the next epoch, as
+        # Python closes the one when no one holds it; torch keeps the other's for the next epoch, as
         # was asked
         return
     if type(iterator).__module__.startswith("grain."):

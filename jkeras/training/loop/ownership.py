@@ -26,7 +26,7 @@ class AnyOwner(Protocol):
         """Replaces the state by `change(state)`."""
 
     def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
-        """`state, logs = function(state, *args)`, and the new state takes the old one's place."""
+        """`state, logs = function(state, *args)`, and the new state replaces the old one."""
 
 
 class StateOwner:
@@ -98,7 +98,7 @@ class StateOwner:
                 self.state = None
 
     def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
-        """`state, logs = function(state, *args)`, and the new state takes the old one's place at
+        """`state, logs = function(state, *args)`, and the new state replaces the old one at
         once.
         """
         with self.lock:
@@ -107,8 +107,8 @@ class StateOwner:
             try:
                 self.state, logs = function(state, *args)
             except Exception as error:
-                if hasattr(error, "kept"):  # of a step that failed after it had consumed the state
-                    (self.state,) = error.kept
+                if hasattr(error, "saved"):  # of a step that failed after it had consumed the state
+                    (self.state,) = error.saved
                 raise
             finally:
                 self.busy = False
