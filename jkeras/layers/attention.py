@@ -159,10 +159,10 @@ class Attention(SequenceAttention):
 
     def weight_specs(self, inputs: Spec) -> dict[str, Weight]:
         self._check_lists(inputs)
-        wanted = {"scale": self.use_scale, "concat_score_weight": self.score_mode == "concat"}
+        has = {"scale": self.use_scale, "concat_score_weight": self.score_mode == "concat"}
         return {
             name: self.weight(name, (), initializer=Ones())
-            for name, present in wanted.items()
+            for name, present in has.items()
             if present
         }
 

@@ -229,7 +229,7 @@ class ConvLSTM(ConvFields, CellLayer, convolves=True):
 class ConvLSTM1D(ConvLSTM):
     """LSTM over sequences of lines: (batch, time, size, channels) -> (batch, size', filters).
 
-    As `LSTM`, with convolutions in place of the matrix products: that of the input as in `Conv1D`,
+    As `LSTM`, with convolutions instead of the matrix products: that of the input as in `Conv1D`,
     that of the state without strides and with "same" padding. Arguments as of `Conv1D` and `LSTM`.
 
     >>> ConvLSTM1D(2, 3)(jnp.ones((1, 4, 8, 3))).shape

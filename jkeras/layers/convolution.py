@@ -30,7 +30,7 @@ KERNEL = (
 
 
 class BaseConvolution(Layer, announces_compute_dtype=True, is_batchwise=True, convolves=True):
-    """Base of all convolutions: weights that meet the input at every place, then a bias and an
+    """Base of all convolutions: weights that meet the input at every position, then a bias and an
     activation.
     """
 

@@ -37,10 +37,10 @@ class Dense(CalibratedLayer, announces_compute_dtype=True, is_batchwise=True):
         units: size of the output's last axis.
         activation: function of the result, by default none.
         use_bias: whether a vector is added.
-        lora_rank, lora_alpha: if given, the kernel is frozen and a low-rank addition is trained;
-            see `enable_lora`, which takes an alpha that is not the rank (the one given here counts
+        lora_rank, lora_alpha: if set, the kernel is frozen and a low-rank addition is trained;
+            see `enable_lora`, which takes an alpha that is not the rank (the one set here counts
             for nothing, as in Keras).
-        quantization_config: how the kernel is kept in few bits; see `quantize`.
+        quantization_config: how the kernel is stored in few bits; see `quantize`.
 
     >>> import numpy as np
     >>> Dense(3, activation="relu")(np.ones((2, 5))).shape

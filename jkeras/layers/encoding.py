@@ -256,8 +256,8 @@ class Discretization(DataLayer, computes_in_float=False, takes_floats=True):
                 )
             )
         step = max(values.size * self.epsilon, 1)
-        kept = values[int(step - 1) :: int(step)]
-        both = np.concatenate([np.stack([kept, np.full_like(kept, step)]), self.summary], axis=1)
+        picks = values[int(step - 1) :: int(step)]
+        both = np.concatenate([np.stack([picks, np.full_like(picks, step)]), self.summary], axis=1)
         self.summary = _compressed(both[:, np.argsort(both[0])], self.epsilon)
 
     def finalize_state(self) -> None:
@@ -300,11 +300,11 @@ def _compressed(summary, epsilon: float) -> Any:
     if summary.shape[1] * epsilon < 1:
         return summary
     values, weights = summary
-    wanted = epsilon + np.arange(0.0, 1.0, epsilon)
+    targets = epsilon + np.arange(0.0, 1.0, epsilon)
     ranks = weights.cumsum()
     shares = ranks / ranks[-1]
-    new_ranks = np.interp(wanted, shares, ranks)
-    return np.stack([np.interp(wanted, shares, values), np.diff(new_ranks, prepend=0)]).astype(
+    new_ranks = np.interp(targets, shares, ranks)
+    return np.stack([np.interp(targets, shares, values), np.diff(new_ranks, prepend=0)]).astype(
         "float32"
     )
 
@@ -338,14 +338,14 @@ def hashed(values: Any, bins: int, salt: Any = None, encoding: str = "utf-8") ->
     function = farmhash64
     if salt is not None:
         function = functools.partial(siphash64, key=salt)
-    unique, places = np.unique(texts(array, encoding), return_inverse=True)
+    unique, inverse = np.unique(texts(array, encoding), return_inverse=True)
     indices = np.array([function(text.encode(encoding)) % bins for text in unique], "int64")
-    return indices[places].reshape(array.shape)
+    return indices[inverse].reshape(array.shape)
 
 
 @fields
 class HashLayer(HostLayer):
-    """Base of layers whose numbers of bins are int64 unless a dtype is given."""
+    """Base of layers whose numbers of bins are int64 unless they have a dtype."""
 
     num_bins: int
     output_mode: OutputMode = "int"

@@ -50,13 +50,13 @@ class HostLayer(DataLayer, computes_in_float=False, takes_ids=True):
         leaves = keras_tensor.flatten(inputs)
         if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return self.rows(on_device(self.indices(jax.tree_util.tree_map(on_host, inputs))))
-        place = jax.ShapeDtypeStruct(leaves[0].shape, "int32")
+        result = jax.ShapeDtypeStruct(leaves[0].shape, "int32")
 
-        def found(values: Any) -> Any:
+        def looked_up(values: Any) -> Any:
             return np.asarray(self.indices(jax.tree_util.tree_map(np.asarray, values)), "int32")
 
         def called(inputs: Any) -> Any:
-            return jax.pure_callback(found, place, inputs, vmap_method="sequential")
+            return jax.pure_callback(looked_up, result, inputs, vmap_method="sequential")
 
         arrays = jax.tree_util.tree_map(jnp.asarray, inputs)
         return self.rows(row_by_row(called, arrays))

@@ -115,7 +115,7 @@ def _filled(boxes: list[list[Any]], labels: list[list[Any]]) -> tuple[list[Any],
 
 
 def images_of(data: Any) -> jax.Array:
-    """The images of a dict, or what is given, as images."""
+    """The images of a dict, or the argument itself, as images."""
     if isinstance(data, dict):
         return data["images"]
     return data
@@ -163,8 +163,8 @@ class ImageLayer(DataLayer, is_for_training_alone=True, computes_in_float=False)
             self.value_range = tuple(sorted(value))
         for name, (low, high) in self._ranges.items():
             setattr(self, name, bounds(getattr(self, name), low, high, name, self._where))
-        for name, known in self._choices.items():
-            check_choice(name, getattr(self, name), known, self._where, NotImplementedError)
+        for name, choices in self._choices.items():
+            check_choice(name, getattr(self, name), choices, self._where, NotImplementedError)
         if hasattr(self, "seed"):
             self.generator = SeedGenerator(self.seed)
 

@@ -61,24 +61,24 @@ class ScaleAndShift(Layer, announces_compute_dtype=True, is_batchwise=True, keep
 
     def _scale_and_shift(self, shape: tuple[int, ...]) -> dict[str, Any]:
         """The specs of `gamma` and `beta`, as far as the layer has them."""
-        wanted = {"gamma": self.scale, "beta": self.center}
+        has = {"gamma": self.scale, "beta": self.center}
         return {
             name: self.weight(name, shape, autocast=False)
-            for name, present in wanted.items()
+            for name, present in has.items()
             if present
         }
 
 
 def sizes_along(where: str, axes: list[int], shape: tuple[int | None, ...]) -> tuple[int, ...]:
-    """The sizes of the given axes.
+    """The sizes of axes.
 
     >>> sizes_along("a layer", [1, -1], (2, 3, 4))
     (3, 4)
     """
     for axis in axes:
         if not -len(shape) <= axis < len(shape):
-            wanted = f"axes within an input of {len(shape)} axes"
-            raise AxisError(explain(where, wanted, f"axis={axes}, shape={shape}"))
+            expected = f"axes within an input of {len(shape)} axes"
+            raise AxisError(explain(where, expected, f"axis={axes}, shape={shape}"))
     return tuple(map(shape.__getitem__, axes))
 
 
@@ -115,7 +115,7 @@ class BatchNormalization(StatefulLayer, ScaleAndShift, is_for_training_alone=Tru
 
     In training the statistics are those of the batch, and the moving ones follow them: `moving =
     momentum * moving + (1 - momentum) * batch`. At inference, and always where the layer is frozen
-    (`trainable = False`), the moving ones are used. Masked places count for nothing in the
+    (`trainable = False`), the moving ones are used. Masked positions count for nothing in the
     statistics.
     Ioffe and Szegedy 2015, arXiv:1502.03167; with `renorm`: Ioffe 2017, arXiv:1702.03275.
 
@@ -243,7 +243,7 @@ class BatchNormalization(StatefulLayer, ScaleAndShift, is_for_training_alone=Tru
         return y.astype(self.compute_dtype), changed
 
     def _moments(self, x: jax.Array, mask: jax.Array | None, valid_rows) -> tuple[jax.Array, ...]:
-        """Mean and variance of the features, over the unmasked places of the valid rows."""
+        """Mean and variance of the features, over the unmasked positions of the valid rows."""
         axes = tuple(a for a in range(x.ndim) if a != self.axis % x.ndim)
         if mask is None and valid_rows is None:
             return moments(x, axes)
@@ -292,10 +292,10 @@ class BatchNormalization(StatefulLayer, ScaleAndShift, is_for_training_alone=Tru
 
 
 def masked_moments(x: jax.Array, mask: jax.Array | None, axes: Axis, epsilon: float = 0.0) -> Any:
-    """Mean and variance over some axes, each flat, of the places where a mask is True.
+    """Mean and variance over some axes, each flat, of the positions where a mask is True.
 
     Args:
-        epsilon: added to the number of places.
+        epsilon: added to the number of positions.
     """
     mask = jnp.broadcast_to(mask, x.shape)
     count = jnp.sum(mask.astype(x.dtype), axes, keepdims=True) + epsilon
@@ -469,9 +469,9 @@ class GroupNormalization(ScaleAndShift):
         grouped = grouped.astype(jnp.promote_types(x.dtype, "float32"))
         shape = [1] * axis + [*split] + [1] * (x.ndim - axis - 1)
         # where the groups are; with axis=0 Keras leaves out the last axis instead
-        kept = axis or x.ndim
+        group_axis = axis or x.ndim
         mean, variance = moments(
-            grouped, [a for a in range(1, x.ndim + 1) if a != kept], keepdims=True
+            grouped, [a for a in range(1, x.ndim + 1) if a != group_axis], keepdims=True
         )
         factor = lax.rsqrt(variance + self.epsilon)
         if self.scale:

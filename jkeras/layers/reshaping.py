@@ -82,11 +82,11 @@ class Reshape(Layer, is_batchwise=True):
     def _resolved(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The target shape for an input shape without the batch axis."""
         size = math.prod(shape)
-        known = math.prod(d for d in self.target_shape if d not in (-1, None))
+        static = math.prod(d for d in self.target_shape if d not in (-1, None))
         if {-1, None} & {*self.target_shape}:
-            fits = known and size % known == 0
+            fits = static and size % static == 0
         else:
-            fits = size == known
+            fits = size == static
         if not fits:
             raise ValueError(
                 explain(
@@ -95,10 +95,10 @@ class Reshape(Layer, is_batchwise=True):
                     f"input shape {(None, *shape)}",
                 )
             )
-        return tuple(size // known if d in (-1, None) else d for d in self.target_shape)
+        return tuple(size // static if d in (-1, None) else d for d in self.target_shape)
 
     def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Structure:
-        # where a size is not known, -1 is not known either: nothing to trace
+        # where a size is unknown, so is -1: nothing to trace
         shape, sizes = inputs.shape[1:], self.target_shape
         if None not in shape:
             sizes = self._resolved(shape)

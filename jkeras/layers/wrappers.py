@@ -268,7 +268,7 @@ class Bidirectional(StateShapes, Composite, uses_mask=True, announces_compute_dt
         return (*forward, *backward) if forward and backward else None
 
     def reset_state(self) -> None:
-        """Sets the kept states to zero.
+        """Sets the carried states to zero.
 
         Raises:
             AttributeError: if the layer is not stateful.

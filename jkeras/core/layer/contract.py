@@ -144,10 +144,10 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         self.activity_regularizer = families["regularizers"].get(activity_regularizer)
         take_first_shape(self, kwargs)
         if kwargs:
-            known = [*inspect.signature(type(self).__init__).parameters, *record.BASE_ARGUMENTS]
+            names = [*inspect.signature(type(self).__init__).parameters, *record.BASE_ARGUMENTS]
             raise ValueError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}."
-                f"{suggestion(kwargs, known)}"
+                f"{suggestion(kwargs, names)}"
             )
 
     if typing.TYPE_CHECKING:  # the arguments that all layers take
@@ -239,12 +239,12 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     # ------------------------------------------------------------ building
 
     def build(self, *shapes: typing.Any, **named: typing.Any) -> None:
-        """Makes the layer's weights for input shapes: tuples with None for sizes not known."""
+        """Makes the layer's weights for input shapes: tuples with None for unknown sizes."""
         is_whole = type(self).build is Layer.build  # else a subclass goes on building after this
         if not is_whole and type(self).weight_specs is Layer.weight_specs:
             return  # its `super().build(…)`, with whatever it calls a shape
-        known = [shape for shape in (*shapes, *named.values()) if shape is not None]
-        specs = [as_specs(shape, self._input_type) for shape in known]
+        sizes = [shape for shape in (*shapes, *named.values()) if shape is not None]
+        specs = [as_specs(shape, self._input_type) for shape in sizes]
         self._make_weights(specs)
         if is_whole and specs:
             self._build_children(specs)
@@ -292,7 +292,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         self, layer_call: Function, *args: typing.Any, **kwargs: typing.Any
     ) -> Function:
         """`layer_call` as a function whose inner values are computed again for its gradient instead
-        of being kept.
+        of being saved.
         """
         return remat.remat(layer_call)
 
@@ -321,7 +321,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     @property
     def type_of_numbers(self) -> str | None:
         """The dtype that the layer's inputs go to, see `host_numbers.fitted`. None: they are to
-        stay of their own kind, as ids do, or in a user's `call`, of which it is not known.
+        stay of their own kind, as ids do, or in a user's `call`, of which it is unknown.
         """
         takes_floats = self.traits.takes_floats
         if takes_floats is None:
@@ -365,12 +365,12 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         return specs
 
     def specs_for(self, call: Call) -> dict[str, Weight]:
-        """The layer's own weights for the inputs of a call, as they are kept: `{name: Weight}`."""
+        """The layer's own weights for the inputs of a call, as stored: `{name: Weight}`."""
         inputs = call.specs().values()
         return self._stored_specs(self.weight_specs(*inputs), *inputs)
 
     def _stored_specs(self, specs: dict[str, Weight], *inputs: typing.Any) -> dict[str, Weight]:
-        """The weights in the form in which they are kept, from what `weight_specs` says."""
+        """The weights in the form in which they are stored, from what `weight_specs` says."""
         return specs
 
     def resolved(self, weight: Weight) -> Weight:

@@ -28,9 +28,9 @@ KERNELS = """
     quantized_weights round_inputs watch
 """
 FAMILIES = """
-    COLOR GEOMETRIC VALUES adapt_mean adapt_variance advance axes bind change_boxes change_images
-    change_labels change_masks change_plane check convert_weight disturb indices look_up
-    mask_of_ids mask_shape memory merge merged_shape move move_boxes project rank recolor
+    adapt_mean adapt_variance advance axes bind change_boxes change_images
+    change_labels change_masks check convert_weight disturb indices
+    mask_shape memory merge merged_shape move move_boxes project rank recolor
     recur resize
     rows sample scores size_of states_for use_cudnn words
 """
@@ -52,7 +52,7 @@ METRIC = frozenset(
 )
 CALLBACK = frozenset(
     """
-    HIGHER LOWER current end_after found higher_is_better is_better looks_at_batches
+    current end_after found higher_is_better is_better looks_at_batches
     saves_without_value was_restored
     """.split()
 )

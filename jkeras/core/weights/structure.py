@@ -35,8 +35,8 @@ def named_weights(layer):
     """(path, Variable) of all weights and metric variables; the states of seed generators are not
     among them.
     """
-    places = walk(layer)
-    return variables_of(place for place in places if not isinstance(place[1], SeedGenerator))
+    modules = walk(layer)
+    return variables_of(entry for entry in modules if not isinstance(entry[1], SeedGenerator))
 
 
 def constant_initializer(variable):

@@ -27,18 +27,18 @@ class MembersPredictor(Predictor):
     def __init__(self, model: "Trainer") -> None:
         self.members = model.ensemble_members
         if overrides(model, "predict_step"):
-            wanted = "a model whose `predict_step` is not overridden, to run it for each member"
+            expected = "a model whose `predict_step` is not overridden, to run it for each member"
             fix = "call `predict` of the members, `model.member(i)`"
-            raise ValueError(explain(f"Model '{model.name}'", wanted, "one of its own", fix))
+            raise ValueError(explain(f"Model '{model.name}'", expected, "one of its own", fix))
         super().__init__(model)
         self.carried = []
 
     def values(self) -> list[jax.Array]:
         """The arrays of the members; of what they share, the array."""
         state = self.members.layout.gather(copies=False)
-        known = tree.merge(state.params, state.frozen, state.state)
+        dense = tree.merge(state.params, state.frozen, state.state)
         pairs = zip(self.paths, self.variables)
-        return [v.own_value() if (a := tree.get(known, path)) is None else a for path, v in pairs]
+        return [v.own_value() if (a := tree.get(dense, path)) is None else a for path, v in pairs]
 
     def _program(self, kind: str) -> Program:
         key = self.key, self.members.size

@@ -32,7 +32,7 @@ class Pace:
     """The number of steps of a dispatch.
 
     Args:
-        steps: as many, always; None: found out by measuring.
+        steps: as many, always; None: measured.
 
     >>> pace = Pace()
     >>> for seconds in (0.003, 0.001, 0.002):

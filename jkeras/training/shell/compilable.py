@@ -39,7 +39,7 @@ from jkeras.training.types import Reported, Structure, SupportsUpdate, Tree
 
 class AttachedLora:
     """`model.lora`: the `jkeras.lora.Adapter` that the model has, with its values now, or None. An
-    attribute of that name of a user's own model takes its place.
+    attribute of that name of a user's own model replaces it.
     """
 
     def __get__(self, model: Any, owner: type | None = None) -> Any:
@@ -149,7 +149,7 @@ class Compilable:
                 "`fit` (`initial_epoch` counts on). What may change meanwhile is set where it is: "
                 "`model.optimizer.learning_rate = ...`, `model.stop_training = True`."
             )
-        optimizer = given = optimizers.get(optimizer)
+        optimizer = optimizer_argument = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             optimizer = _with_loss_scale(optimizer)
         _check_positive("steps_per_execution", steps_per_execution)
@@ -165,7 +165,7 @@ class Compilable:
             asks_for_privacy = privacy == TO_BE_SAID or self.asks_for_privacy or trained
             privacy = None
         arguments = dict(
-            optimizer=given,
+            optimizer=optimizer_argument,
             loss=loss,
             loss_weights=loss_weights,
             metrics=metrics,
@@ -299,7 +299,7 @@ class Compilable:
         """What the trainings of this model with `privacy` have revealed of any row, at most.
 
         Args:
-            delta: of the guarantee; None: that which `compile` was given, or the last training.
+            delta: of the guarantee; None: that of `compile`, or the last training.
 
         Returns:
             A `jkeras.privacy.Spent`: `epsilon`, `delta`, `runs`, and `assumptions` in words.
@@ -307,7 +307,7 @@ class Compilable:
         Trainings of the layers in other models count, and those before it was saved.
 
         Raises:
-            ValueError: it was never trained so, or with noise of which this is not known.
+            ValueError: it was never trained so, or with noise of which this is unknown.
         """
         step = int(self._step)
         account = has_account(self) and carrying().account_of(self)

@@ -68,13 +68,13 @@ class Trainer(MaybeEnsemble, Compilable):
             )
 
     def _refuse_privacy(self, method: str) -> None:
-        """Raises for a model with `privacy`, where it is not known how rows are sampled."""
+        """Raises for a model with `privacy`, where how rows are sampled is unknown."""
         if self.privacy is not None:
-            wanted = (
+            expected = (
                 "`fit` for a model with `privacy`, which alone samples rows as its account says"
             )
             fix = "train with `fit`, or with `make_train_step` and an account of your own"
-            raise ValueError(explain(f"Model '{self.name}'", wanted, f"`{method}`", fix))
+            raise ValueError(explain(f"Model '{self.name}'", expected, f"`{method}`", fix))
 
     def build_for_training(self, batch: tuple[Any, ...] | None = None) -> None:
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes
@@ -119,8 +119,8 @@ class Trainer(MaybeEnsemble, Compilable):
         """The symbolic inputs of a built graph, else specs of the shapes it was built with."""
         if self.built and getattr(self, "inputs", None) is not None:
             return self.input
-        known = self._build_shapes or {}
-        shapes = known.get("input_shape") or next(iter(known.values()), None)
+        shapes_by_name = self._build_shapes or {}
+        shapes = shapes_by_name.get("input_shape") or next(iter(shapes_by_name.values()), None)
         if shapes is None:
             raise ValueError(
                 f"Model '{self.name}' is not built, so its shapes are not known: call it on "
@@ -130,15 +130,15 @@ class Trainer(MaybeEnsemble, Compilable):
 
     def _predicted_shapes(self, x: Structure) -> Structure:
         """The shapes of the outputs for shapes of inputs; builds layers on the way."""
-        known = self.recorded_shapes(x)
-        if known is not None:
-            return known
+        recorded = self.recorded_shapes(x)
+        if recorded is not None:
+            return recorded
         try:
             return jax.eval_shape(lambda x: self.run_abstract((x,), {}, training=False), x)
         except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
             if self.jit_compile:
                 raise
-            # run eagerly, user code may do what depends on values: it is given some
+            # run eagerly, user code may do what depends on values: it gets some
             return data.shapes_of(
                 self(jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), x))
             )
@@ -337,16 +337,16 @@ class Trainer(MaybeEnsemble, Compilable):
         """
 
     def types_of_inputs(self) -> InputTypes | None:
-        """The dtypes that data for the inputs goes to; None: they are not known."""
+        """The dtypes that data for the inputs goes to; None: they are unknown."""
         return None
 
     def types_of_data(self) -> DataTypes:
         """The dtypes that the parts of a batch go to. Losses and metrics compute in floats; what
-        a step of the user's own does with labels is not known.
+        a step of the user's own does with labels is unknown.
         """
         kinds = ("train", "test")
-        is_known = self.compiled and not any(has_own_step(self, kind) for kind in kinds)
-        return DataTypes(self.types_of_inputs(), "float32" if is_known else None)
+        is_standard = self.compiled and not any(has_own_step(self, kind) for kind in kinds)
+        return DataTypes(self.types_of_inputs(), "float32" if is_standard else None)
 
     def _prepared(self, x: Structure) -> Structure:
         """Data for the inputs as what a compiled step can take; here, as it is."""
@@ -364,7 +364,7 @@ class Trainer(MaybeEnsemble, Compilable):
         alone, whatever was trained before.
 
         Args:
-            steps: of an epoch; None: not known, then an epoch that is not the first goes on.
+            steps: of an epoch; None: unknown, then an epoch that is not the first goes on.
         """
         step = initial_epoch * steps if initial_epoch and steps is not None else None
         if initial_epoch == 0:
@@ -606,7 +606,7 @@ class Trainer(MaybeEnsemble, Compilable):
                 `jax.ShapeDtypeStruct`s.
             y: labels likewise, where they do not follow from the outputs.
             kind: "train" for a training step, "predict" for the outputs alone.
-            dtype: of inputs whose shape is given; None: that of the model's.
+            dtype: of inputs whose shape is an argument; None: that of the model's.
             topology: devices that are not here, such as "v5e:4x4", on which the batch is cut, or a
                 `jkeras.distribution.Topology`; None: those of the distribution in whose scope the
                 model was compiled, else the device that is here.
@@ -834,7 +834,7 @@ def _capped(steps: int | None, argument: str = "steps") -> int | None:
 
 
 def _rows(source: Source, steps: int | None) -> int | None:
-    """The number of rows of an epoch, where it is known."""
+    """The number of rows of an epoch, or None."""
     return getattr(source, "size", None) if steps == source.num_batches else None
 
 
