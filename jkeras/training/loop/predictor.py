@@ -29,23 +29,6 @@ if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
 
 
-def predictor_of(model: "Trainer") -> "Predictor":
-    """The `Predictor` of a built model; the last one where no module changed its parts since."""
-    now = Parts.changes, settings.distribution
-    entry = model.__dict__.get("_predictor")
-    if entry is None or entry[0] != now or entry[1].model is not model:
-        entry = model.__dict__["_predictor"] = now, _new_predictor(model)
-    return entry[1]
-
-
-def _new_predictor(model: "Trainer") -> "Predictor":
-    if model.ensemble_members is None:
-        return Predictor(model)
-    from jkeras.training.ensemble.predictor import MembersPredictor
-
-    return MembersPredictor(model)
-
-
 def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> Structure:
     """The outputs for an array of few rows, straight from the compiled function; None where that
     does not do.

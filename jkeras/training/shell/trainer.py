@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import jax
 import jax.numpy as jnp
 
-from jkeras import losses
 from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.run.building import as_specs
 from jkeras.core.errors import ArgumentError, NotCompiledError, check_whole, explain, suggestion
 from jkeras.core.graph.host_numbers import InputTypes
-from jkeras.core.graph.keras_tensor import flatten
 from jkeras.core.session.settings import is_interactive_logging_enabled, settings
 from jkeras.core.system.signals import Signals, whole
 from jkeras.core.weights.structure import all_built
 from jkeras.core.run.tracebacks import without_own_frames
 from jkeras.ops.kernels import outside_loops
-from jkeras.training.step.label_checks import takes_classes
+from jkeras.training.step.label_checks import guess_labels
 from jkeras.training import data
 from jkeras.training.step import keras_contract
 from jkeras.training.data import placement
@@ -37,7 +35,8 @@ from jkeras.training.ensemble.shell import MaybeEnsemble, each_of, rows_shuffled
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.nonfinite import look_at_batch
 from jkeras.training.step.overrides import has_own_step, overrides
-from jkeras.training.loop.predictor import Predictor, predict_at_once, predictor_of
+from jkeras.training.ensemble.predictor import predictor_of
+from jkeras.training.loop.predictor import Predictor, predict_at_once
 from jkeras.training.step.private_once import carry_on, require_said
 from jkeras.training.loop.program import program_of
 from jkeras.training.step.results import as_numbers, concatenate
@@ -856,20 +855,3 @@ def _verbosity(verbose: int | str) -> int:
         raise ArgumentError(
             f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}"
         ) from None
-
-
-def guess_labels(model: "Trainer", y_pred: Structure) -> Structure:
-    """Shapes of labels that suit the losses: whole numbers for sparse ones, the outputs' shapes for
-    the others.
-    """
-    loss = model._compile_loss.loss if model._compile_loss is not None else None
-    several = flatten(loss) if isinstance(loss, (list, tuple, dict)) else []
-
-    def guess(i: int, prediction: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-        one = losses.get(several[i] if i < len(several) else loss)
-        if takes_classes(one):
-            return jax.ShapeDtypeStruct(prediction.shape[:-1], "int32")
-        return prediction
-
-    leaves, treedef = jax.tree_util.tree_flatten(y_pred)
-    return jax.tree_util.tree_unflatten(treedef, [guess(i, p) for i, p in enumerate(leaves)])
