@@ -105,7 +105,7 @@ def begin(arguments: Arguments, size: int, least: int, fixed: bool | None = None
     Args:
         size: usual height and width of images.
         least: the smallest.
-        fixed: whether height and width must be known; by default with the classifier.
+        fixed: whether height and width must be static; by default with the classifier.
 
     Raises:
         ValueError: arguments that do not go together.
@@ -114,7 +114,7 @@ def begin(arguments: Arguments, size: int, least: int, fixed: bool | None = None
 
 
 def asked_shape(arguments: Arguments, size: int, least: int, fixed: bool | None = None) -> tuple:
-    """The shape of an image, after the arguments are found to go together; the arguments as of
+    """The shape of an image, after the arguments are checked to go together; the arguments as of
     `begin`.
     """
     if arguments.weights not in ("imagenet", None) and not os.path.exists(arguments.weights):
@@ -134,7 +134,7 @@ def asked_shape(arguments: Arguments, size: int, least: int, fixed: bool | None 
 
 
 def images_of(arguments: Arguments, shape: tuple) -> "KerasTensor":
-    """The tensor of images: the given one, else an `Input` of this shape."""
+    """The tensor of images: `input_tensor`, else an `Input` of this shape."""
     if arguments.input_tensor is None:
         return layers.Input(shape)
     if not hasattr(arguments.input_tensor, "shape"):
@@ -274,7 +274,7 @@ def end(
         pools: names of the layers that `pooling` makes; None: automatic ones.
         files: names of the files of weights of ImageNet: of the whole, of the body alone.
         last: a layer at the end of a model without classifier.
-        inputs: of the model; by default the images, or the list of what a given tensor comes from.
+        inputs: of the model; by default the images, or the list of what `input_tensor` comes from.
     """
     if arguments.include_top:
         check_activation(arguments)
@@ -339,12 +339,12 @@ def check_activation(arguments: Arguments) -> None:
 
 def downloaded(name: str) -> str:
     """The path of a file of weights, which is downloaded into the cache unless it is there."""
-    address, file_hash = known_files()[name]
+    address, file_hash = weight_files()[name]
     return get_file(name, address, cache_subdir="models", file_hash=file_hash)
 
 
 @functools.cache
-def known_files() -> dict[str, tuple[str, str | None]]:
+def weight_files() -> dict[str, tuple[str, str | None]]:
     """{file of weights: (address, hash or None)}: what Keras has published."""
     file = importlib.resources.files("jkeras.applications").joinpath("weights.json")
     return json.loads(file.read_text())

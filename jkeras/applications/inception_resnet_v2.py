@@ -1,5 +1,5 @@
 """InceptionResNetV2: Inception's blocks of several branches, whose results are added to what the
-block was given.
+block takes.
 """
 
 import os

@@ -136,7 +136,7 @@ def _normalized(x: "KerasTensor", name: str) -> "KerasTensor":
 
 
 def usual_side(shape: tuple | None, sides: tuple[int, ...]) -> int:
-    """Height and width of usual images, given the shape of one or None: that shape's, if trained
+    """Height and width of usual images, by the shape of one or None: that shape's, if trained
     weights are for it.
     """
     if not shape:
@@ -163,8 +163,8 @@ def side_in_name(arguments: Arguments, shape: tuple, sides: tuple[int, ...]) -> 
     were trained with.
     """
     height, width = sides_of(shape)
-    is_known = height == width and height in sides
-    if arguments.weights == "imagenet" and not is_known:
+    has_weights = height == width and height in sides
+    if arguments.weights == "imagenet" and not has_weights:
         warnings.warn(
             f"`input_shape` is undefined or non-square, or `rows` is not in {list(sides)}. "
             "Weights for input shape (224, 224) will be loaded as the default.",
@@ -175,7 +175,7 @@ def side_in_name(arguments: Arguments, shape: tuple, sides: tuple[int, ...]) -> 
 
 
 def check_tensor(arguments: Arguments) -> None:
-    """Raises ValueError where a given shape is not that of the images of a given tensor."""
+    """Raises ValueError where `input_shape` is not that of the images of `input_tensor`."""
     if arguments.input_shape is None or arguments.input_tensor is None:
         return
     shape = getattr(arguments.input_tensor, "shape", (None,))[1:]

@@ -71,8 +71,8 @@ def MobileNetV2(
 
 def _mobilenet(alpha: float, arguments: Arguments) -> "Functional":
     check_tensor(arguments)
-    known = arguments.input_shape or getattr(arguments.input_tensor, "shape", (None,))[1:]
-    shape = asked_shape(arguments, usual_side(known, SIDES), 32)
+    shape_of_input = arguments.input_shape or getattr(arguments.input_tensor, "shape", (None,))[1:]
+    shape = asked_shape(arguments, usual_side(shape_of_input, SIDES), 32)
     check_alpha(arguments, alpha, ALPHAS)
     side = side_in_name(arguments, shape, SIDES)
     images = images_of(arguments, shape)

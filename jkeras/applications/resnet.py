@@ -1,4 +1,4 @@
-"""ResNet: blocks of three convolutions that are added to what the block was given."""
+"""ResNet: blocks of three convolutions that are added to the block's input."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -175,7 +175,7 @@ def halved(x: "KerasTensor", pad: str | None, pool: str) -> "KerasTensor":
 
 
 def normalized(x: "KerasTensor", name: str | None = None, relu: bool = True) -> "KerasTensor":
-    """`BatchNormalization` and, if wanted, relu; their names begin with `name`."""
+    """`BatchNormalization` and, on request, relu; their names begin with `name`."""
     prefix = f"{name}_" if name else ""
     x = layers.BatchNormalization(axis=channel_axis(), epsilon=1.001e-5, name=f"{prefix}bn")(x)
     if not relu:

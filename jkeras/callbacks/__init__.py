@@ -1,4 +1,4 @@
-"""Callbacks: what is told of the course of a training."""
+"""Callbacks: what is called as a training goes on."""
 
 from jkeras.core.names.exports import exported
 from jkeras.callbacks.base import Callback

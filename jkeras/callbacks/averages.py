@@ -1,4 +1,4 @@
-"""SwapEMAWeights: the moving averages of the weights in their place while a model is evaluated."""
+"""SwapEMAWeights: the moving averages in place of the weights while a model is evaluated."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @public("keras.callbacks.SwapEMAWeights")
 class SwapEMAWeights(Callback):
-    """Exchanges the weights and their moving averages for evaluation, prediction and, if wanted,
+    """Exchanges the weights and their moving averages for evaluation, prediction and, on request,
     after epochs.
 
     The optimizer keeps the averages: make it with `use_ema=True`.

@@ -17,7 +17,7 @@ class BackupAndRestore(Callback):
     same bits.
 
     It is `fit(checkpoint=…)` by Keras's name: see `jkeras.saving.Checkpointer`. Where a
-    `checkpoint` is given too, that one counts.
+    `checkpoint` is passed too, that one counts.
 
     Args:
         backup_dir: a folder for this training alone.

@@ -1,4 +1,4 @@
-"""Callbacks: what is told of the course of a training."""
+"""Callbacks: what is called as a training goes on."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class Callback:
 
     `self.model` is the model, `self.params` a dict with "epochs", "steps" and "verbose". Looking at
     the model's weights is safe at any moment. Overriding a batch method makes `fit` dispatch every
-    batch alone; set `every_batch = False` on the class if being told now and then will do.
+    batch alone; set `every_batch = False` on the class if a call now and then will do.
 
     >>> class Announce(Callback):
     ...     def on_train_begin(self, logs=None):

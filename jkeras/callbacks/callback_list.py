@@ -20,8 +20,8 @@ class CallbackList(Callback):
         callbacks: a callback or a list of them.
         add_history: add a `History` and set `model.history`.
         add_progbar: add a `ProgbarLogger`.
-        model: the model they are told about.
-        rows: of an epoch, where they are known: the `ProgbarLogger` shows rows per second.
+        model: the model they are called for.
+        rows: of an epoch, where it is known: the `ProgbarLogger` shows rows per second.
         params: "epochs", "steps", "verbose".
 
     Raises:
@@ -81,7 +81,7 @@ class CallbackList(Callback):
             callback.set_model(model)
 
     def _sort(self) -> None:
-        """Who looks at batches of which kind; the others are not told of them."""
+        """Which callbacks look at batches of which kind; the others are not called for them."""
         self._looking = {}
         for kind, hooks in HOOKS.items():
             self._looking[kind] = [
@@ -91,14 +91,14 @@ class CallbackList(Callback):
             ]
 
     def looks_at_batches(self, kind: str) -> bool:
-        """Whether a callback wants to be told of every batch of training ("train") or evaluation
+        """Whether a callback is called for every batch of training ("train") or evaluation
         ("test").
         """
         return any(_looks_at_batches(callback, kind) for callback in self._looking[kind])
 
     def end_after(self, error: BaseException) -> None:
         """Tells the callbacks of the end of a training that an error ended; what they raise becomes
-        a note of it. Of an `InvalidLossError` they are not told: a backup has to stay.
+        a note of it. Of an `InvalidLossError` they are not called: a backup has to stay.
         """
         if not isinstance(error, InvalidLossError):
             self._notify_end({}, error)
@@ -204,7 +204,7 @@ def _of_batches(kind: str, name: str) -> Callable[..., None]:
 
 def _of_epochs(name: str) -> Callable[..., None]:
     """A method with a number that tells every callback. What one of them adds to the logs, as a
-    schedule does, those behind it see, and nobody else.
+    schedule does, those behind it see, and no others.
     """
 
     def hook(self, number: int, logs: dict[str, Any] | None = None) -> None:

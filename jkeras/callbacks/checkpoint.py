@@ -97,7 +97,7 @@ class SavingCallback(MonitorCallback):
         if self.verbose > 0:
             console.say(text)
 
-    def _wanted(self, epoch: int, logs: dict[str, Any] | None, path: str) -> bool:
+    def _is_due(self, epoch: int, logs: dict[str, Any] | None, path: str) -> bool:
         """Whether to save now, by the watched value."""
         if not self.save_best_only:
             self._log_message(f"\nEpoch {epoch + 1}: saving model to {path}")
@@ -179,7 +179,7 @@ class ModelCheckpoint(SavingCallback):
 
     def _save_model(self, epoch: int, batch: int | None, logs: dict[str, Any] | None) -> None:
         path = self._get_file_path(epoch, batch, logs)
-        if not self._wanted(epoch, logs, path):
+        if not self._is_due(epoch, logs, path):
             return
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         if os.path.isdir(path):

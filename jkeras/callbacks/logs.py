@@ -1,4 +1,4 @@
-"""Logs that wait for the device only when somebody reads them."""
+"""Logs that wait for the device only when they are read."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Logs(dict):
-    """Logs whose values are on the device until somebody looks at one; then all become Python
+    """Logs whose values are on the device until one is read; then all become Python
     numbers.
 
     >>> logs = Logs({"loss": jax.numpy.float32(0.5)})

@@ -20,6 +20,22 @@ COUNTS = {"wait", "cooldown_counter", "best_epoch", "stopped_epoch"}
 Mode = Literal["auto", "min", "max"]  # which values of what is monitored are better
 
 
+# parts of the names of results that are better when higher, or lower
+HIGHER = (
+    "acc",
+    "auc",
+    "precision",
+    "recall",
+    "iou",
+    "f1",
+    "fbeta",
+    "score",
+    "similarity",
+    "coefficient",
+)
+LOWER = ("loss", "error", "mae", "mse", "divergence", "entropy")
+
+
 class MonitorCallback(Callback):
     """Base of callbacks that watch one entry of the logs.
 
@@ -33,20 +49,6 @@ class MonitorCallback(Callback):
         ValueError: in training, mode "auto" where neither the model's metrics nor the name tell the
             direction.
     """
-
-    HIGHER = (
-        "acc",
-        "auc",
-        "precision",
-        "recall",
-        "iou",
-        "f1",
-        "fbeta",
-        "score",
-        "similarity",
-        "coefficient",
-    )
-    LOWER = ("loss", "error", "mae", "mse", "divergence", "entropy")
 
     def __init__(
         self,
@@ -82,8 +84,8 @@ class MonitorCallback(Callback):
                 if direction is None:
                     self._explain()
                 return direction == "up"
-        higher = any(word in name.lower() for word in self.HIGHER)
-        if not higher and not any(word in name.lower() for word in self.LOWER):
+        higher = any(word in name.lower() for word in HIGHER)
+        if not higher and not any(word in name.lower() for word in LOWER):
             self._explain()
         return higher
 
@@ -118,8 +120,8 @@ class MonitorCallback(Callback):
         the name.
         """
         value = (logs or {}).get(self.monitor)
-        known = {"loss", *(metric.name for metric in self._metrics())}
-        if value is None and self.mode == "auto" and self.monitor.removeprefix("val_") not in known:
+        names = {"loss", *(metric.name for metric in self._metrics())}
+        if value is None and self.mode == "auto" and self.monitor.removeprefix("val_") not in names:
             self._explain()
         return value
 
@@ -144,19 +146,19 @@ class MonitorCallback(Callback):
         Raises:
             ValueError: there are other ones.
         """
-        known = self.get_state()
+        saved = self.get_state()
         for name, value in state.items():
-            if name not in known or not _is_kept(name, value):
+            if name not in saved or not _is_valid(name, value):
                 raise ValueError(
-                    f"{type(self).__name__}: expected {sorted(known)}, with a number or null for "
-                    f"'best' and numbers from 0 on for {sorted(COUNTS & known.keys())}. Received: "
+                    f"{type(self).__name__}: expected {sorted(saved)}, with a number or null for "
+                    f"'best' and numbers from 0 on for {sorted(COUNTS & saved.keys())}. Received: "
                     f"{readable(repr(name), 100)}, {type(value).__name__}"
                 )
         vars(self).update(state)
         self._restored = True
 
 
-def _is_kept(name: str, value: Any) -> bool:
+def _is_valid(name: str, value: Any) -> bool:
     """Whether a checkpoint keeps such a value under a name."""
     is_number = type(value) in (int, float)  # True and False are none
     if name in COUNTS:

@@ -104,7 +104,7 @@ class OrbaxCheckpoint(SavingCallback):
         step = epoch
         if batch is not None:
             step = self._updates_before + self._every.total
-        if self._wanted(epoch, logs, f"{self.directory}/{step}"):
+        if self._is_due(epoch, logs, f"{self.directory}/{step}"):
             self._save_checkpoint(step)
 
     def _save_checkpoint(self, step: int, logs: dict[str, Any] | None = None) -> None:
@@ -113,7 +113,7 @@ class OrbaxCheckpoint(SavingCallback):
     def restore(self, step: int | None = None) -> None:
         """Puts the variables of a checkpoint, by default the newest that is whole, into the model.
 
-        Variables are found by their order, whatever their names; in checkpoints of Keras by their
+        Variables are matched by their order, whatever their names; in checkpoints of Keras by their
         paths.
 
         Raises:

@@ -54,11 +54,11 @@ class ProgbarLogger(Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """One screen for the whole training: in a notebook all epochs share one display."""
         self.screen = screen()
-        if self.verbose and not settings.has_told_device:
-            settings.has_told_device = True
-            self._tell_device()
+        if self.verbose and not settings.device_reported:
+            settings.device_reported = True
+            self._report_device()
 
-    def _tell_device(self) -> None:
+    def _report_device(self) -> None:
         """Says that the training runs on the CPU, where another device could be expected."""
         reason = unused_accelerator()
         if reason is not None:

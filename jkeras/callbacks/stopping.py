@@ -150,7 +150,7 @@ class TerminateOnNaN(Callback):
     """Stops when the loss of a batch is NaN or infinite.
 
     Args:
-        raise_error: raise RuntimeError instead of stopping quietly. The callbacks are then not told
+        raise_error: raise RuntimeError instead of stopping quietly. Callbacks are then not called
             of an end of the training, so that a backup stays.
 
     >>> TerminateOnNaN().raise_error

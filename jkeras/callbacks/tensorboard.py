@@ -98,7 +98,7 @@ class TensorBoard(Callback):
     # ------------------------------------------------------------ batches
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Starts counting; makes the folder, so that a path that is none is found now."""
+        """Starts counting; makes the folder, so that a wrong path fails now."""
         os.makedirs(self._train_dir, exist_ok=True)
         self._trace.stop()  # of a training that broke off
         self._count_from_0()

@@ -9,7 +9,7 @@ import operator
 
 
 class NotBuiltError(ValueError):
-    """Weights were asked for before the input shape was known."""
+    """Weights were asked for before there was an input shape."""
 
 
 class NotCompiledError(ValueError):
@@ -51,7 +51,7 @@ class ConfigError(SerializationError, TypeError):
 
 
 class UnknownNameError(SerializationError, TypeError):
-    """A config names a class or function that is not known."""
+    """A config names an unknown class or function."""
 
 
 class ShapeError(ValueError, TypeError, IndexError):
@@ -67,7 +67,7 @@ class PaddingError(ValueError, RuntimeError):
 
 
 class DtypeError(ValueError, TypeError):
-    """What was given as a dtype is none. Keras raises the one or the other, depending on who looks
+    """What was passed as a dtype is none. Keras raises the one or the other, depending on who looks
     at it first.
     """
 
@@ -87,7 +87,7 @@ class GraphCallError(ValueError, TypeError, IndexError):
 
 
 class LostMaskWarning(UserWarning):
-    """The mask of padding is lost in a graph, and somebody behind would have heeded it."""
+    """The mask of padding is lost in a graph, and a layer behind would have heeded it."""
 
 
 class AxisError(ValueError, IndexError):
@@ -116,9 +116,9 @@ def readable(value, longest=LONGEST_MESSAGE, lines=True):
         text = f"{text[:longest]} …"
     if text.isprintable():
         return text
-    kept = "\n" if lines else ""
+    allowed = "\n" if lines else ""
     shown = (
-        c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text
+        c if c.isprintable() or c in allowed else c.encode("unicode_escape").decode() for c in text
     )
     return "".join(shown)
 
@@ -150,13 +150,13 @@ def violated(where, rule, received, fix=None):
     return f"{text} To fix it: {fix}."
 
 
-def suggestion(value, known):
-    """Ends a message with " Did you mean 'relu'?" where a known name is close to what was given,
+def suggestion(value, names):
+    """Ends a message with " Did you mean 'relu'?" where one of the names is close to what came,
     else with nothing.
 
     Args:
         value: what came in place of a name, or a dict or list of such.
-        known: the names there are; those that are no strings do not count.
+        names: the names there are; those that are no strings do not count.
 
     >>> suggestion("rellu", ["relu", "elu", "tanh"])
     " Did you mean 'relu'?"
@@ -164,16 +164,16 @@ def suggestion(value, known):
     ('', '')
     """
     if isinstance(value, (dict, list)):
-        return next(filter(None, (suggestion(name, known) for name in value)), "")
+        return next(filter(None, (suggestion(name, names) for name in value)), "")
     if not isinstance(value, str):
         return ""
-    lowered = {name.lower(): name for name in known if isinstance(name, str)}
+    lowered = {name.lower(): name for name in names if isinstance(name, str)}
     close = difflib.get_close_matches(value.lower(), lowered, n=1)
     return f" Did you mean {lowered[close[0]]!r}?" if close else ""
 
 
-def check_choice(argument, value, known, where=None, error=ValueError):
-    """Raises where the value of an argument is none of the known ones; says which name was meant if
+def check_choice(argument, value, choices, where=None, error=ValueError):
+    """Raises where the value of an argument is none of the choices; says which name was meant if
     one is close.
 
     >>> check_choice("padding", "same", ("valid", "same"))
@@ -181,11 +181,11 @@ def check_choice(argument, value, known, where=None, error=ValueError):
     Traceback (most recent call last):
     ValueError: Invalid value for argument `padding`. Expected one of ('valid', 'same'), ...
     """
-    known = tuple(known)
-    if value not in known:
+    choices = tuple(choices)
+    if value not in choices:
         raise error(
             f"{f'{where}: ' if where else ''}Invalid value for argument `{argument}`. Expected one "
-            f"of {known}, received {argument}={value!r}.{suggestion(value, known)}"
+            f"of {choices}, received {argument}={value!r}.{suggestion(value, choices)}"
         )
 
 
@@ -228,11 +228,11 @@ def check_whole(argument, value, at_least=None) -> None:
     Traceback (most recent call last):
     jkeras.core.errors.ArgumentError: `epochs` must be a whole number. Received: epochs=1.5
     """
-    wanted = "a whole number" if at_least is None else f"a whole number of at least {at_least}"
+    expected = "a whole number" if at_least is None else f"a whole number of at least {at_least}"
     try:
         fits = at_least is None or operator.index(value) >= at_least
         operator.index(value)
     except TypeError:
         fits = False
     if not fits:
-        raise ArgumentError(f"`{argument}` must be {wanted}. Received: {argument}={value!r}")
+        raise ArgumentError(f"`{argument}` must be {expected}. Received: {argument}={value!r}")

@@ -36,7 +36,7 @@ class Kind:
 
 
 class FamilyKind(Kind):
-    """A value given as a name, config or object of a family, such as `Initializer`."""
+    """A name, config or object of a family, such as `Initializer`."""
 
     def __init__(self, family: str) -> None:
         self.family = family
@@ -178,7 +178,7 @@ def make_init(cls, fields, base_init, keyword_only):
 
 
 class Form(typing.NamedTuple):
-    """What `record` was told of a class."""
+    """The settings of `record` for a class."""
 
     cls: type
     arguments: str | None
@@ -295,7 +295,7 @@ def record(
 
 
 def automatic_config(obj: typing.Any) -> dict[str, typing.Any]:
-    """The arguments of a class without its own `get_config`, given or by default, where they are
+    """The arguments of a class without its own `get_config`, passed or by default, where they are
     plain data.
 
     Raises:
@@ -316,9 +316,9 @@ def automatic_config(obj: typing.Any) -> dict[str, typing.Any]:
             bound |= bound.pop(name, {})
         elif parameter.kind is parameter.VAR_POSITIONAL and bound.pop(name, ()):
             raise _no_config(obj, f"it was given `*{name}`, which a config has no names for")
-    given = {k: v for k, v in bound.items() if k not in ("name", "trainable", "dtype")}
+    arguments = {k: v for k, v in bound.items() if k not in ("name", "trainable", "dtype")}
     try:
-        return {k: serialize(v) for k, v in given.items()}
+        return {k: serialize(v) for k, v in arguments.items()}
     except TypeError as error:
         raise _no_config(obj, str(error)) from error
 

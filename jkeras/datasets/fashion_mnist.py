@@ -1,4 +1,4 @@
-"""Fashion-MNIST: photographs of clothes, in the place of MNIST's digits."""
+"""Fashion-MNIST: photographs of clothes, in place of MNIST's digits."""
 
 import gzip
 import math

@@ -1,8 +1,8 @@
 """Reads pickles of numbers, texts, lists, dicts and arrays, and runs nothing that they name.
 
-Some data sets were published as pickles. What such a file says of an array is kept in the classes
-here, and the array is made from it afterwards, of the few kinds of numbers that are known: NumPy's
-own way back from a pickle believes what it is told, addresses in memory included.
+Some data sets were published as pickles. What such a file says of an array is read into the classes
+here, and the array is made from it afterwards, of the few supported kinds of numbers: NumPy's
+own way back from a pickle believes all that it reads, addresses in memory included.
 """
 
 import os
@@ -89,7 +89,7 @@ class _Kind:
 
 
 class _Array:
-    """What a pickle says of a `numpy.ndarray`: made by `_reconstruct`, told its state
+    """What a pickle says of a `numpy.ndarray`: made by `_reconstruct`, given its state
     afterwards.
     """
 

@@ -36,10 +36,10 @@ def shorter(
     """
     if not maxlen:
         return texts, labels
-    kept = [i for i, text in enumerate(texts) if len(text) < maxlen]
-    if not kept:
+    rows = [i for i, text in enumerate(texts) if len(text) < maxlen]
+    if not rows:
         raise ValueError(f"No text is shorter than maxlen={maxlen}: increase it.")
-    return [texts[i] for i in kept], labels[kept]
+    return [texts[i] for i in rows], labels[rows]
 
 
 def within(
@@ -48,12 +48,12 @@ def within(
     """Texts without the words that are too rare or too frequent."""
     num_words = num_words or max(max(text) for text in texts)
 
-    def is_kept(word: int) -> bool:
+    def is_common(word: int) -> bool:
         return skip_top <= word < num_words
 
     if oov_char is None:
-        return [list(filter(is_kept, text)) for text in texts]
-    return [[word if is_kept(word) else oov_char for word in text] for text in texts]
+        return [list(filter(is_common, text)) for text in texts]
+    return [[word if is_common(word) else oov_char for word in text] for text in texts]
 
 
 def as_array(texts: list[list[int]]) -> np.ndarray:

@@ -261,13 +261,13 @@ def _check_models(teacher: Any, student: Any) -> None:
             _check_same(f"Distiller, {ends} of '{student.name}'", expected, received)
 
 
-def _check_same(place: str, expected: "KerasTensor", received: "KerasTensor") -> None:
-    """Two KerasTensors, whose shapes must agree as far as they are known, and whose dtypes too."""
+def _check_same(where: str, expected: "KerasTensor", received: "KerasTensor") -> None:
+    """Two KerasTensors, whose shapes must agree as far as they are static, and whose dtypes too."""
     fits = _shapes_agree(expected.shape, received.shape)
     if not fits or expected.dtype != received.dtype:
         raise ValueError(
             explain(
-                place,
+                where,
                 f"the teacher's shape {expected.shape} and dtype {expected.dtype}",
                 f"shape {received.shape} and dtype {received.dtype}",
             )

@@ -15,7 +15,7 @@ from jkeras.distribution.mesh import TensorLayout, mesh_beside_batch
 from jkeras.distribution.report import LayoutReport, LayoutRow
 from jkeras.distribution.strategies import Distribution
 
-MUCH = 0.01  # the share of all bytes from which on a weight that no rule cuts is told
+MUCH = 0.01  # the share of all bytes from which on a weight that no rule cuts is warned of
 
 
 @public("jkeras.distribution.AutoParallel")
@@ -33,7 +33,7 @@ class AutoParallel(Distribution):
     Args:
         model: over how many devices a weight is cut.
         devices: names of devices or JAX devices, a multiple of `model`; by default all.
-        min_size: weights with fewer elements are kept whole on each device.
+        min_size: weights with fewer elements are replicated on each device.
         auto_shard_dataset: see `distribute_dataset`.
         offload: see `FSDP`.
 
@@ -60,7 +60,7 @@ class AutoParallel(Distribution):
         self.check_processes()
         self._cuts = Cuts(model, min_size)
         self._bytes = {}  # (path, shape) of what was laid out: its bytes
-        self._is_told = False
+        self._has_warned = False
 
     def _layout_of(self, variable: Variable) -> TensorLayout:
         self._bytes[variable.path, variable.shape] = _bytes_of(variable)
@@ -90,8 +90,8 @@ class AutoParallel(Distribution):
         100.0 % of 16,640 bytes are cut
         """
         if not model.weights:
-            wanted = "a model with weights: build it, or call it on data"
-            raise ValueError(explain("AutoParallel.report", wanted, f"{model.name!r}, without"))
+            expected = "a model with weights: build it, or call it on data"
+            raise ValueError(explain("AutoParallel.report", expected, f"{model.name!r}, without"))
         return LayoutReport([self._row(variable) for variable in model.weights])
 
     def _row(self, variable: Variable) -> LayoutRow:
@@ -110,9 +110,9 @@ class AutoParallel(Distribution):
             for (path, shape), size in self._bytes.items()
             if size > MUCH * total and not self._cuts.of(path, shape).is_meant
         ]
-        if not large or self._is_told:
+        if not large or self._has_warned:
             return
-        self._is_told = True
+        self._has_warned = True
         warnings.warn(
             f"AutoParallel keeps weights whole on each device, as they have no axis that is a "
             f"multiple of {self._cuts.parts}: {'; '.join(large)}. Choose sizes that are, or "

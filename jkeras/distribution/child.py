@@ -1,4 +1,4 @@
-"""One process of a job: started, its output told line by line, its end reported."""
+"""One process of a job: started, its output printed line by line, its end reported."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 SHIM = pathlib.Path(__file__).with_name("dies_with_parent.py")
 PARENT_ENDED = getattr(signal, "SIGUSR2", signal.SIGTERM)  # as the guard knows it
 DRAIN = 1.0  # seconds in which what an ended process has written is read
-_one_line = threading.Lock()  # held while one is written, lest two mix
+_one_line = threading.Lock()  # held while one is written, so that no two mix
 
 
 class Ended(typing.NamedTuple):
@@ -97,6 +97,6 @@ class Child:
         with lines:
             for line in lines:
                 text = line.decode(errors="replace").rstrip("\r\n")
-                # nobody reads it any more, or its disk is full: the process goes on all the same
+                # its reader is gone, or its disk is full: the process goes on all the same
                 with _one_line, contextlib.suppress(OSError):
                     print(f"[{self.number}] {text}", file=out, flush=True)

@@ -21,7 +21,7 @@ class ContextParallel(FSDP):
         sequence: in how many parts a sequence is cut; the other devices cut the batch. By default
             the number of devices.
         devices: names of devices, or JAX's; by default all.
-        min_size: variables with fewer elements are kept whole on each device.
+        min_size: variables with fewer elements are replicated on each device.
         auto_shard_dataset: see `distribute_dataset`.
         offload: see `FSDP`.
     Raises:

@@ -45,17 +45,17 @@ class Cuts:
 
     def __init__(self, parts: int, min_size: int) -> None:
         self.parts, self.min_size = parts, min_size
-        self._known = {}  # (path, shape): Cut
+        self._cache = {}  # (path, shape): Cut
         self._kernels = {}  # path of a layer: (shape, axis) of its kernel
-        # path of what is around layers: numbers of outputs that nobody has taken yet
+        # path of what is around layers: numbers of outputs that are not taken yet
         self._in_parts = collections.defaultdict(set)
 
     def of(self, path: str, shape: tuple[int, ...]) -> Cut:
         """The cut of a weight; of the same path and shape always the same."""
         key = path, tuple(shape)
-        if key not in self._known:
-            self._known[key] = self._find(*key)
-        return self._known[key]
+        if key not in self._cache:
+            self._cache[key] = self._find(*key)
+        return self._cache[key]
 
     def _find(self, path: str, shape: tuple[int, ...]) -> Cut:
         is_kernel = len(shape) > 1 and KERNEL.search(path) is not None

@@ -6,7 +6,7 @@ On Linux this process stays as a guard between the two. What the command leaves 
 guard's child, in whatever session it is, and is killed before the guard ends. Elsewhere the process
 becomes the command.
 
-Started by its path, lest `import jkeras` be run for it.
+Started by its path, so that `import jkeras` is not run for it.
 """
 
 import contextlib
@@ -95,13 +95,13 @@ def _end_children() -> None:
 
 def _children() -> list[int]:
     """The numbers of the processes whose parent is this one."""
-    guard, found = os.getpid(), []
+    guard, children = os.getpid(), []
     for name in filter(str.isdecimal, os.listdir("/proc")):
         with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
             behind_name = file.read().rpartition(b")")[2].split()  # state, parent, ...
             if int(behind_name[1]) == guard:
-                found.append(int(name))
-    return found
+                children.append(int(name))
+    return children
 
 
 def _kill(number: int) -> None:

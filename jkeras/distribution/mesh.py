@@ -134,7 +134,7 @@ def mesh_beside_batch(
         where: the distribution, for errors.
         parts: None: all devices.
         devices: names of devices, or JAX's; None: all.
-        argument: the name under which `parts` was given.
+        argument: the name of the argument `parts`.
     Raises:
         ValueError: parts that do not divide the number of devices.
 
@@ -193,16 +193,16 @@ class TensorLayout:
     def _check(self) -> None:
         if self._device_mesh is None:
             return
-        known = set(self._device_mesh.axis_names)
+        axis_names = set(self._device_mesh.axis_names)
         used = set()
         for axis in self.axes:
             if isinstance(axis, tuple):
                 used.update(axis)
             elif axis is not None:
                 used.add(axis)
-        if used - known:
+        if used - axis_names:
             raise ValueError(
-                f"Invalid axis names for a layout: expected names among {sorted(known)}, "
+                f"Invalid axis names for a layout: expected names among {sorted(axis_names)}, "
                 f"received {sorted(used)}"
             )
 
@@ -236,7 +236,7 @@ class LayoutMap(collections.abc.MutableMapping):
         self._layouts = {}
         self.device_mesh = device_mesh
         self._used, self._asked = set(), {}  # keys that matched; paths, in order
-        self._is_told = False
+        self._has_warned = False
 
     def __getitem__(self, key: str) -> TensorLayout | None:
         """The layout for a path, or None.
@@ -262,12 +262,12 @@ class LayoutMap(collections.abc.MutableMapping):
     def warn_of_unused(self) -> None:
         """Says, once, which keys have matched nothing of all that was asked for."""
         unused = [key for key in self._layouts if key not in self._used]
-        if not unused or self._is_told:
+        if not unused or self._has_warned:
             return
-        self._is_told = True
-        told = "; ".join(f"{key!r}{self._meant(key)}" for key in unused)
+        self._has_warned = True
+        keys = "; ".join(f"{key!r}{self._meant(key)}" for key in unused)
         warnings.warn(
-            f"Keys of the LayoutMap that match no variable and no output: {told}. A key is matched "
+            f"Keys of the LayoutMap that match no variable and no output: {keys}. A key is matched "
             "with the whole path.",
             stacklevel=2,
         )

@@ -75,8 +75,8 @@ class Distribution:
     Args:
         device_mesh: a `DeviceMesh`.
         batch_dim_name: the axis of the mesh along which batches are cut.
-        auto_shard_dataset: with several processes: whether each is given the same data, of which it
-            takes its part. False: each is given rows of its own, which together are the data.
+        auto_shard_dataset: with several processes: whether each reads the same data, of which it
+            takes its part. False: each reads rows of its own, which together are the data.
         offload: "optimizer": what an optimizer keeps for each weight lies in the memory of the host
             between steps, and on the devices for its update alone. None: all lies on the devices.
     Raises:
@@ -163,7 +163,7 @@ class Distribution:
         """The part of a data set that is for this process, in a loop of one's own; with one process
         all of it.
 
-        `fit`, `evaluate` and `predict` are given the whole data set: with `auto_shard_dataset` they
+        `fit`, `evaluate` and `predict` take the whole data set: with `auto_shard_dataset` they
         take the rows of a process out of each batch, whatever the kind of data.
 
         Raises:
@@ -204,8 +204,8 @@ def _check_host_memory(mesh: DeviceMesh, where: str) -> None:
     device = next((d for d in devices if d.process_index == jax.process_index()), devices[0])
     kinds = [memory.kind for memory in device.addressable_memories()]
     if HOST_MEMORY not in kinds:
-        wanted = f"devices with the memory {HOST_MEMORY!r} for `offload`"
-        raise ValueError(explain(where, wanted, f"{device.device_kind}, which has {kinds}"))
+        expected = f"devices with the memory {HOST_MEMORY!r} for `offload`"
+        raise ValueError(explain(where, expected, f"{device.device_kind}, which has {kinds}"))
 
 
 def _share_of_batch(dataset: Any, count: int) -> int:
@@ -222,7 +222,7 @@ def _share_of_batch(dataset: Any, count: int) -> int:
 
 
 def _mesh_of(device_mesh: DeviceMesh | None, devices: Sequence[Any] | None) -> DeviceMesh:
-    """A mesh with one axis, "batch", unless one is given."""
+    """A mesh with one axis, "batch", unless there is one."""
     if device_mesh is None:
         devices = np.array(devices or list_devices())
         return DeviceMesh(devices.shape, ["batch"], devices)
@@ -334,7 +334,7 @@ class FSDP(Distribution):
     Args:
         device_mesh: a `DeviceMesh`.
         devices: names of devices, instead; by default all.
-        min_size: variables with fewer elements are kept whole on each device.
+        min_size: variables with fewer elements are replicated on each device.
         auto_shard_dataset: see `distribute_dataset`.
         offload: "optimizer": what the optimizer keeps for each weight lies in the memory of the
             host between steps. A step brings it to the devices for the update, and takes it back;

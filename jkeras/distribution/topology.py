@@ -54,7 +54,7 @@ class Topology:
         slices: so many of these, which are joined by a slower network.
 
     Attributes:
-        devices: wherever devices are given to a distribution, such as `FSDP(devices=)`.
+        devices: wherever a distribution takes devices, such as `FSDP(devices=)`.
         platform: "tpu" or "cuda".
         device_memory: bytes that a program may take on each.
 
@@ -78,8 +78,8 @@ class Topology:
             self.platform, self.devices = "cuda", self._gpus(kind, int(sizes))
         else:
             kinds = f"{', '.join(TPUS)} with sizes, {', '.join(GPU_TARGETS)} with a number"
-            wanted = f"a name such as 'v5e:4x4' or 'h100:8' ({kinds})"
-            raise ValueError(explain("Topology", wanted, repr(name)))
+            expected = f"a name such as 'v5e:4x4' or 'h100:8' ({kinds})"
+            raise ValueError(explain("Topology", expected, repr(name)))
         self.device_memory = memory_of(self.devices[0])
 
     def _tpus(self, name: str) -> list[jax.Device]:
@@ -87,7 +87,7 @@ class Topology:
             raise ImportError(
                 f"Topology('{name}') takes the package libtpu, XLA's compiler for TPUs: {EXTRA}."
             )
-        # there is no TPU to ask for its place in a pod, and other processes may compile as well
+        # there is no TPU to ask for its position in a pod, and other processes may compile as well
         os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
         os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
         chips = math.prod(map(int, name.partition(":")[2].split("x")))
@@ -126,7 +126,7 @@ class Topology:
 
 
 def memory_of(device: jax.Device) -> int | None:
-    """The bytes that a program may take on a device, whether it is here or not; None: not known.
+    """The bytes that a program may take on a device, whether it is here or not; None: unknown.
 
     >>> memory_of(jax.devices("cpu")[0]) is None
     True

@@ -21,7 +21,7 @@ class Endpoint:
     """One function of an artifact.
 
     Attributes:
-        input_signature: list of the arguments, with `jax.ShapeDtypeStruct` in the place of arrays.
+        input_signature: list of the arguments, with `jax.ShapeDtypeStruct` instead of arrays.
         output_signature: the same for what it returns.
         platforms: where it runs: "cpu", "cuda", "rocm", "tpu".
     """

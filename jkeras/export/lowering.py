@@ -15,7 +15,7 @@ from jkeras.core.weights.by_variable import ByVariable, unique
 from jkeras.core.errors import ExportError, explain
 from jkeras.core.session.settings import settings
 from jkeras.core.errors import place_of
-from jkeras.ops.kernels import is_known, traced_for
+from jkeras.ops.kernels import is_static, traced_for
 
 if typing.TYPE_CHECKING:
     from jkeras.core.layer.contract import Layer
@@ -210,7 +210,7 @@ def explained(arguments: tuple, where: str) -> Iterator[None]:
                 )
             ) from error
         shapes = [v.shape for v in jax.tree_util.tree_leaves(arguments)]
-        if not all(map(is_known, shapes)):
+        if not all(map(is_static, shapes)):
             error.add_note(
                 f"{where} was traced for inputs of the shapes {', '.join(map(str, shapes))}, where "
                 "a letter is any size. If it depends on a size, say so: "

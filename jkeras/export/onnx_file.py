@@ -90,7 +90,7 @@ def write(
 
 
 def _names(outputs: Any) -> list[str]:
-    """A name for each output: its place in the structure, or "output".
+    """A name for each output: its path in the structure, or "output".
 
     >>> _names({"a": 1.0, "b": [2.0]}), _names(1.0)
     (['a', 'b/0'], ['output'])

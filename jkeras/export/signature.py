@@ -1,4 +1,4 @@
-"""What an endpoint takes: one structure of specs for each argument, sizes that are not known as
+"""What an endpoint takes: one structure of specs for each argument, sizes that are unknown as
 symbols.
 """
 
@@ -20,7 +20,7 @@ from jkeras.kernel.spec import Spec
 if TYPE_CHECKING:
     from jkeras.saving.types import Model
 
-BATCH = "b"  # the symbol of all first axes whose size is not known
+BATCH = "b"  # the symbol of all first axes whose size is unknown
 
 
 def signature_of(model: "Model") -> list:
@@ -64,7 +64,7 @@ def standardized(signature: Any, where: str) -> tuple:
 
     Args:
         signature: list of structures of `InputSpec`, `KerasTensor`, `jax.ShapeDtypeStruct` or
-            arrays; of an array the first axis counts as not known. What is not a list is the only
+            arrays; of an array the first axis counts as unknown. What is not a list is the only
             argument.
         where: names the endpoint in messages.
 
@@ -83,14 +83,14 @@ def standardized(signature: Any, where: str) -> tuple:
     scope = symbols[0].scope if symbols else export.SymbolicScope()
     numbers = itertools.count(1)
 
-    def known(axis: int, size: Any) -> Any:
+    def static(axis: int, size: Any) -> Any:
         if size is not None:
             return size
         name = f"d{next(numbers)}" if axis else BATCH
         return export.symbolic_shape(name, scope=scope)[0]
 
     structs = [
-        jax.ShapeDtypeStruct([known(axis, size) for axis, size in enumerate(shape)], dtype)
+        jax.ShapeDtypeStruct([static(axis, size) for axis, size in enumerate(shape)], dtype)
         for shape, dtype in specs
     ]
     return jax.tree_util.tree_unflatten(treedef, structs)

@@ -66,7 +66,7 @@ def write_litert(
     input_signature: typing.Any = None,
     **options: typing.Any,
 ) -> None:
-    """Writes a `.tflite` file. Sizes that are not known, that of the batch too, are 1 in it.
+    """Writes a `.tflite` file. Unknown sizes, that of the batch too, are 1 in it.
 
     Args:
         options: attributes of TensorFlow's converter, such as `optimizations`.
@@ -95,9 +95,9 @@ def write_litert(
     try:
         content = converter.convert()
     except Exception as error:
-        wanted = "operations that LiteRT's converter knows"
+        expected = "operations that LiteRT's converter knows"
         advice = 'export to "stablehlo" or "onnx"'
-        raise ValueError(explain(place_of(model), wanted, str(error)[:500], advice)) from error
+        raise ValueError(explain(place_of(model), expected, str(error)[:500], advice)) from error
     with replacing(filepath, links=True) as temporary, open(temporary, "wb") as file:
         file.write(content)
 
@@ -126,13 +126,13 @@ def _convert(
     """The forward pass at inference, with the weights.
 
     Args:
-        fixed: whether sizes that are not known are 1.
+        fixed: whether unknown sizes are 1.
     """
     signature = signature_of(model) if input_signature is None else input_signature
     check_texts(model, signature)
     arguments = standardized(signature, place_of(model))
     if fixed:
-        arguments = jax.tree_util.tree_map(_of_known_sizes, arguments)
+        arguments = jax.tree_util.tree_map(_of_static_sizes, arguments)
     with explained(arguments, place_of(model)), on_one_device(), traced_for("tf"):
         run, variables = on_weights(model, arguments)
         weights = [jax.ShapeDtypeStruct(v.shape, v.own_dtype) for v in variables]
@@ -164,7 +164,7 @@ def _convert(
     return _Converted(module, structured, flat, treedef.unflatten(specs), specs)
 
 
-def _of_known_sizes(struct: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+def _of_static_sizes(struct: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     shape = [size if isinstance(size, int) else 1 for size in struct.shape]
     return jax.ShapeDtypeStruct(shape, struct.dtype)
 

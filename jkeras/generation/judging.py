@@ -14,7 +14,7 @@ from jkeras.core.layer import Layer
 from jkeras.core.run.tracebacks import is_built_in, is_built_in_class
 from jkeras.core.weights.paths import walk
 from jkeras.generation.decoding import Decoding, Uncached
-from jkeras.generation.positionwise import is_positionwise
+from jkeras.programs.positionwise import is_positionwise
 from jkeras.kernel import apply as kernel
 from jkeras.kernel.observer import Observer
 from jkeras.kernel.scope import Path

@@ -1,4 +1,4 @@
-"""What all initializers share: how they are called, compared, and how a seed is kept."""
+"""What all initializers share: how they are called, compared, and how a seed is stored."""
 
 import json
 from typing import Any, Self
@@ -40,7 +40,7 @@ class Initializer(Record):
         )
 
     def sample(self, key: Any, shape: Any, dtype: Any = None) -> Any:
-        """The value under a given JAX key; without a key for what is not random."""
+        """The value from a JAX key; without a key for what is not random."""
         return self(shape, dtype=dtype)
 
     def clone(self) -> Self:
@@ -72,7 +72,7 @@ def _sample_by_call(
 
 
 class DrawnSeed(int):
-    """A seed that nobody gave: drawn once, not written to configs."""
+    """A seed by default: drawn once, not written to configs."""
 
     stands_for_none = True
 

@@ -155,12 +155,12 @@ class VarianceScaling(RandomInitializer):
                 f"Argument `scale` must be positive float. Received: scale={self.scale}"
             )
         self.distribution = self.distribution.lower()
-        for argument, known in VARIANCE_SCALING.items():
+        for argument, choices in VARIANCE_SCALING.items():
             value = getattr(self, argument)
-            if value not in known:
+            if value not in choices:
                 raise ValueError(
-                    f"Invalid `{argument}` argument: expected one of {known}, received "
-                    f"{argument}={value!r}.{suggestion(value, known)}"
+                    f"Invalid `{argument}` argument: expected one of {choices}, received "
+                    f"{argument}={value!r}.{suggestion(value, choices)}"
                 )
         if self.distribution == "normal":
             self.distribution = "truncated_normal"

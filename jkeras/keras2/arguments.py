@@ -84,19 +84,19 @@ def take_input(name, kwargs):
     (((None, 3), None), {'activation': 'relu'})
     """
     is_embedding = name == "Embedding"
-    given = {
+    values = {
         key: kwargs.pop(key, None) for key in INPUTS if not (is_embedding and key == "input_dim")
     }
-    dtype = given["input_dtype"]
-    if given["batch_input_shape"] is not None:
-        return tuple(given["batch_input_shape"]), dtype
-    shape = _sample_shape(name, given)
-    return None if shape is None else ((given["batch_size"], *shape), dtype)
+    dtype = values["input_dtype"]
+    if values["batch_input_shape"] is not None:
+        return tuple(values["batch_input_shape"]), dtype
+    shape = _sample_shape(name, values)
+    return None if shape is None else ((values["batch_size"], *shape), dtype)
 
 
-def _sample_shape(name, given):
-    """The shape of one sample of a layer's input, from what its constructor was given."""
-    shape, length, dim = given["input_shape"], given["input_length"], given.get("input_dim")
+def _sample_shape(name, values):
+    """The shape of one sample of a layer's input, from its constructor's arguments."""
+    shape, length, dim = values["input_shape"], values["input_length"], values.get("input_dim")
     if shape is not None:
         return (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if name == "Embedding":

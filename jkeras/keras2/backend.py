@@ -37,7 +37,7 @@ is_variable = lambda x: isinstance(x, jkeras.Variable)  # noqa: E731
 
 
 def int_shape(x):
-    """The shape as a tuple, with None for sizes not known."""
+    """The shape as a tuple, with None for unknown sizes."""
     return tuple(x.shape)
 
 
@@ -194,17 +194,17 @@ def local_conv1d(inputs, kernel, kernel_size, strides, data_format=None):
 
 
 def local_conv2d(inputs, kernel, kernel_size, strides, output_shape, data_format=None):
-    """A convolution of images with a kernel (places, window, filters) for each place."""
+    """A convolution of images with a kernel (positions, window, filters) for each position."""
     return _local_conv(inputs, kernel, kernel_size, strides, output_shape, data_format)
 
 
 def _local_conv(inputs, kernel, kernel_size, strides, space, data_format):
-    """The products of the windows of each place with its kernel; windows count channels last."""
+    """The products of the windows of each position with its kernel; windows count channels last."""
     if data_format == "channels_first":
         inputs = ops.moveaxis(inputs, 1, -1)
     outputs = []
-    for i, place in enumerate(np.ndindex(*space)):
-        begin = [at * step for at, step in zip(place, strides)]
+    for i, position in enumerate(np.ndindex(*space)):
+        begin = [at * step for at, step in zip(position, strides)]
         window = (slice(None), *(slice(b, b + k) for b, k in zip(begin, kernel_size)))
         rows = ops.reshape(inputs[window], (-1, kernel.shape[1]))
         outputs.append(ops.matmul(rows, kernel[i]))
@@ -218,7 +218,7 @@ def cast_to_floatx(x):
 
 
 def pattern_broadcast(x, pattern):
-    """x: only Theano has to be told along which axes an array is spread."""
+    """x: only Theano has to know along which axes an array is spread."""
     return x
 
 
@@ -311,7 +311,7 @@ def reverse(x, axes):
 
 
 def one_hot(indices, num_classes):
-    """1 at the place of a number."""
+    """1 at the index of a number."""
     return ops.one_hot(ops.cast(indices, "int32"), num_classes)
 
 
@@ -518,12 +518,12 @@ def learning_phase():
 
 
 def set_learning_phase(value):
-    """Nothing: layers are told by `training=`."""
+    """Nothing: layers get `training=`."""
 
 
 @contextlib.contextmanager
 def learning_phase_scope(value):
-    """Nothing changes within it: layers are told by `training=`."""
+    """Nothing changes within it: layers get `training=`."""
     yield
 
 

@@ -12,7 +12,7 @@ LOOKED_AT = ("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau", "LambdaCal
 
 
 def _with_old_logs(method):
-    """A method `on_…` that is given its logs under both names."""
+    """A method `on_…` that gets its logs under both names."""
     parameters = list(inspect.signature(method).parameters)
 
     @functools.wraps(method)

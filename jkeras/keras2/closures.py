@@ -16,7 +16,7 @@ _entry = contextvars.ContextVar("entry", default=None)
 
 
 class UsesGraph:
-    """Mixin of layers whose `call` may use symbolic tensors that it was not given: its operations
+    """Mixin of layers whose `call` may use symbolic tensors that it does not take: its operations
     then become nodes of the graph, as if they stood outside of the layer.
     """
 
@@ -39,8 +39,8 @@ class UsesGraph:
     def _inlined(self, args, kwargs):
         """What `call` makes of the symbolic tensors themselves, with the losses that it adds."""
         self.set_untracked(_graph_losses=[])
-        given = jkeras.tree.flatten((args, kwargs))
-        token = _entry.set(next(x for x in given if is_symbolic(x)))
+        leaves = jkeras.tree.flatten((args, kwargs))
+        token = _entry.set(next(x for x in leaves if is_symbolic(x)))
         try:
             outputs = self._on_symbols(*args, **kwargs)
         finally:
@@ -104,7 +104,7 @@ class LossOfGraph(HandsOnFirst):
 
 
 class LossWithTensors:
-    """A loss function that uses tensors of a model's graph besides the two it is given.
+    """A loss function that uses tensors of a model's graph besides its two arguments.
 
     Args:
         function: the loss.
@@ -170,7 +170,7 @@ def tensors_of(function):
     >>> tensors_of(lambda a, b: a - b + x)[0] is x
     True
     """
-    found, waiting, seen = {}, [function], set()
+    tensors, waiting, seen = {}, [function], set()
     while waiting:
         function = waiting.pop()
         if not isinstance(function, types.FunctionType) or function in seen:
@@ -179,7 +179,7 @@ def tensors_of(function):
         names = inspect.getclosurevars(function)
         for value in (*names.nonlocals.values(), *names.globals.values()):
             if is_symbolic(value):
-                found[id(value)] = value
+                tensors[id(value)] = value
             elif isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
                 waiting.append(value)
-    return list(found.values())
+    return list(tensors.values())

@@ -25,13 +25,13 @@ class Gradient(jkeras.Operation):
         self.function, self.count = function, count
 
     def call(self, *inputs):
-        wanted, others = inputs[: self.count], inputs[self.count :]
+        variables, others = inputs[: self.count], inputs[self.count :]
 
-        def total(wanted):
-            outputs = self.function([*wanted, *others])
+        def total(variables):
+            outputs = self.function([*variables, *others])
             return sum(jnp.sum(value) for value in jax.tree_util.tree_leaves(outputs))
 
-        return list(jax.grad(total)(list(wanted)))
+        return list(jax.grad(total)(list(variables)))
 
     def compute_output_spec(self, *inputs):
         return [jkeras.KerasTensor(x.shape, x.dtype) for x in inputs[: self.count]]
@@ -53,9 +53,9 @@ def gradients(loss, variables):
     return Gradient(function, len(variables))(*variables, *others)
 
 
-def _entries(outputs, given):
-    """The tensors without a past on which outputs depend, apart from those given."""
-    stop, found, seen = set(map(id, given)), [], set()
+def _entries(outputs, excluded):
+    """The tensors without a past on which outputs depend, apart from those excluded."""
+    stop, entries, seen = set(map(id, excluded)), [], set()
     waiting = list(outputs)
     while waiting:
         tensor = waiting.pop()
@@ -64,9 +64,9 @@ def _entries(outputs, given):
         seen.add(id(tensor))
         parents = _parents(tensor)
         if not parents:
-            found.append(tensor)
+            entries.append(tensor)
         waiting.extend(parents)
-    return found
+    return entries
 
 
 def _parents(tensor):
@@ -88,8 +88,8 @@ class CallableFunction:
         self.model = jkeras.Model(tensors, self._symbolic())
 
     def _symbolic(self):
-        found = [x for x in self.outputs if is_symbolic(x)]
-        return found + [new for _, new in self._pairs() if is_symbolic(new)]
+        symbolic = [x for x in self.outputs if is_symbolic(x)]
+        return symbolic + [new for _, new in self._pairs() if is_symbolic(new)]
 
     def _pairs(self):
         return [pair for pair in self.updates if isinstance(pair, (tuple, list))]

@@ -33,8 +33,8 @@ class HDF5Matrix:
                 raise IndexError(f"There is no row {key} among {len(self)}")
             rows = self.data[self.start + (key % len(self))]
         else:
-            places, where = np.unique(self.start + np.asarray(key), return_inverse=True)
-            rows = self.data[places][where]  # HDF5 reads in rising order
+            numbers, where = np.unique(self.start + np.asarray(key), return_inverse=True)
+            rows = self.data[numbers][where]  # HDF5 reads in rising order
         return rows if self.normalizer is None else self.normalizer(rows)
 
     def __array__(self, dtype=None, copy=None):

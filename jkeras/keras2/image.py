@@ -50,8 +50,8 @@ class Iterator(jkeras.utils.Sequence):
         return -(-self.n // self.batch_size)
 
     def __getitem__(self, index):
-        places = self.index_array[index * self.batch_size : (index + 1) * self.batch_size]
-        return self._batch(places, self.random)
+        indices = self.index_array[index * self.batch_size : (index + 1) * self.batch_size]
+        return self._batch(indices, self.random)
 
     def on_epoch_end(self):
         """Another order."""
@@ -218,10 +218,10 @@ class ImageDataGenerator:
         x, y = np.asarray(x), None if y is None else np.asarray(y)
         chosen = self._subset(np.arange(len(x)), subset)
 
-        def batch(places, random):
-            places = chosen[places]
-            images = np.stack([self.standardize(self._changed(x[i], random)) for i in places])
-            parts = [part[places] for part in (y, sample_weight) if part is not None]
+        def batch(indices, random):
+            indices = chosen[indices]
+            images = np.stack([self.standardize(self._changed(x[i], random)) for i in indices])
+            parts = [part[indices] for part in (y, sample_weight) if part is not None]
             return (images, *parts) if parts else images
 
         return Iterator(len(chosen), batch_size, shuffle, seed, batch)
@@ -246,23 +246,23 @@ class ImageDataGenerator:
         """Batches from files: one folder for each class."""
         root = pathlib.Path(directory)
         names = classes or sorted(path.name for path in root.iterdir() if path.is_dir())
-        found = [
+        files = [
             (path, number)
             for number, name in enumerate(names)
             for path in sorted((root / name).rglob("*"))
             if path.suffix.lower() in ENDINGS
         ]
-        chosen = self._subset(np.arange(len(found)), subset)
+        chosen = self._subset(np.arange(len(files)), subset)
         iterator = self._from_files(
-            [found[i][0] for i in chosen],
-            _labels(np.array([found[i][1] for i in chosen], int), class_mode, len(names)),
+            [files[i][0] for i in chosen],
+            _labels(np.array([files[i][1] for i in chosen], int), class_mode, len(names)),
             (target_size, color_mode, interpolation),
             (batch_size, shuffle, seed),
         )
-        iterator.classes = np.array([found[i][1] for i in chosen])
+        iterator.classes = np.array([files[i][1] for i in chosen])
         iterator.class_indices = {name: number for number, name in enumerate(names)}
         iterator.num_classes = iterator.nb_class = len(names)
-        iterator.filenames = [str(found[i][0].relative_to(root)) for i in chosen]
+        iterator.filenames = [str(files[i][0].relative_to(root)) for i in chosen]
         print(f"Found {len(chosen)} images belonging to {len(names)} classes.")
         return iterator
 
@@ -306,7 +306,7 @@ class ImageDataGenerator:
     def _from_files(self, paths, labels, reading, batching):
         size, color, interpolation = reading
 
-        def batch(places, random):
+        def batch(indices, random):
             images = [
                 img_to_array(
                     load_img(
@@ -314,19 +314,19 @@ class ImageDataGenerator:
                     ),
                     data_format=self.data_format,
                 )
-                for i in places
+                for i in indices
             ]
             images = np.stack([self.standardize(self._changed(x, random)) for x in images])
-            return images if labels is None else (images, labels[places])
+            return images if labels is None else (images, labels[indices])
 
         iterator = Iterator(len(paths), *batching, batch)
         iterator.filepaths = [str(path) for path in paths]
         return iterator
 
-    def _subset(self, places, subset):
+    def _subset(self, indices, subset):
         """The part of the examples that is for training or for validation."""
-        held_out = int(self.validation_split * len(places))
-        parts = {"validation": places[:held_out], "training": places[held_out:], None: places}
+        held_out = int(self.validation_split * len(indices))
+        parts = {"validation": indices[:held_out], "training": indices[held_out:], None: indices}
         return parts[subset]
 
 
@@ -346,8 +346,8 @@ def moved(x, angle, shear, zoom, shift, fill_mode, cval):
         return x
     middle = (np.array([rows, columns]) - 1) / 2
     grid = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), -1)
-    places = (grid - middle + shift) @ matrix.T + middle  # where each pixel comes from
-    return _sampled(x, places, fill_mode, cval)
+    points = (grid - middle + shift) @ matrix.T + middle  # where each pixel comes from
+    return _sampled(x, points, fill_mode, cval)
 
 
 def _labels(numbers, class_mode, count):
@@ -367,10 +367,10 @@ def _shift(range_, size, random):
     return shift * size if range_ < 1 else shift
 
 
-def _sampled(x, places, fill_mode, cval):
-    """The pixels at places between pixels, by the nearest four."""
-    low = np.floor(places).astype(int)
-    part = places - low
+def _sampled(x, points, fill_mode, cval):
+    """The pixels at points between pixels, by the nearest four."""
+    low = np.floor(points).astype(int)
+    part = points - low
     result = 0.0
     for down in (0, 1):
         for right in (0, 1):
@@ -381,7 +381,7 @@ def _sampled(x, places, fill_mode, cval):
 
 
 def _pixels(x, row, column, fill_mode, cval):
-    """The pixels at whole places, also outside of the image."""
+    """The pixels at whole positions, also outside of the image."""
     rows, columns = x.shape[:2]
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
     if fill_mode == "wrap":
@@ -394,6 +394,6 @@ def _pixels(x, row, column, fill_mode, cval):
     return pixels
 
 
-def _mirrored(place, size):
-    place = place % (2 * size)
-    return np.where(place < size, place, 2 * size - 1 - place)
+def _mirrored(position, size):
+    position = position % (2 * size)
+    return np.where(position < size, position, 2 * size - 1 - position)

@@ -12,7 +12,7 @@ def obtain_input_shape(
         input_shape: what the user gives, or None.
         default_size: side of the square images that the network was made for.
         min_size: the smallest side.
-        require_flatten: whether the network ends in dense layers, and so needs known sizes.
+        require_flatten: whether the network ends in dense layers, and so needs static sizes.
         weights: "imagenet": dense layers have the sizes of the network it was made for.
 
     >>> obtain_input_shape(None, 224, 32, "channels_last", True)

@@ -46,9 +46,9 @@ class Keras2Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def install():
     """Puts the finder in front of all others, once; returns it."""
-    found = next((f for f in sys.meta_path if isinstance(f, Keras2Finder)), None)
-    if found is None:
-        found = Keras2Finder()
-        sys.meta_path.insert(0, found)
-        atexit.register(found.notes.warn)
-    return found
+    finder = next((f for f in sys.meta_path if isinstance(f, Keras2Finder)), None)
+    if finder is None:
+        finder = Keras2Finder()
+        sys.meta_path.insert(0, finder)
+        atexit.register(finder.notes.warn)
+    return finder

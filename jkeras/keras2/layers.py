@@ -175,7 +175,7 @@ class ThresholdedReLU(jkeras.layers.Layer):
 
 
 class LocallyConnected(jkeras.layers.Layer):
-    """Base of convolutions whose kernel is another one at each place."""
+    """Base of convolutions whose kernel is another one at each position."""
 
     rank = 2
 
@@ -234,4 +234,4 @@ class LocallyConnected1D(LocallyConnected):
 
 
 class LocallyConnected2D(LocallyConnected):
-    """(batch, rows, columns, channels), a kernel for each place."""
+    """(batch, rows, columns, channels), a kernel for each position."""

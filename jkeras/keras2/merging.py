@@ -40,7 +40,7 @@ def merge_function(notes):
 
     def merge(inputs, mode="sum", **options):
         _note(notes, "merge", mode)
-        return layer_for(mode, **_known(options))(inputs)
+        return layer_for(mode, **_accepted(options))(inputs)
 
     return merge
 
@@ -68,7 +68,7 @@ class Merge(jkeras.layers.Layer):
         super().__init__(name=name)
         self.mode = mode
         self.branches = list(layers or ())
-        self.merging = layer_for(mode, **_known(options))
+        self.merging = layer_for(mode, **_accepted(options))
 
     def call(self, inputs):
         if self.branches:
@@ -93,7 +93,7 @@ def _taken(inputs, count):
     return taken if count > 1 else taken[0]
 
 
-def _known(options):
+def _accepted(options):
     """The options that merging has today."""
     gone = ("output_mask", "node_indices", "tensor_indices")
     return {key: value for key, value in options.items() if key not in gone}

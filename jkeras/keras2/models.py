@@ -35,7 +35,7 @@ class Keras2Methods:
         self.set_untracked(_keras2_names=["loss", *names])
 
     def _for_each_output(self, metrics):
-        """Metrics for each of several outputs, where one list is given for all of them."""
+        """Metrics for each of several outputs, where there is one list for all of them."""
         count = len(getattr(self, "outputs", None) or ())
         is_flat = isinstance(metrics, (list, tuple)) and not any(
             isinstance(item, (list, tuple, dict)) for item in metrics
@@ -212,12 +212,12 @@ class OldSequential(Keras2Methods, jkeras.Sequential):
 
     def add(self, layer, **kwargs):
         """Adds a layer at the end."""
-        told = getattr(layer, "_keras2_input", None)
+        declared = getattr(layer, "_keras2_input", None)
         inner = getattr(layer, "layer", None)  # of a wrapper
-        if told is None and inner is not None:
-            told = getattr(inner, "_keras2_input", None)
-        if told is not None and not self._all_layers:
-            shape, dtype = told
+        if declared is None and inner is not None:
+            declared = getattr(inner, "_keras2_input", None)
+        if declared is not None and not self._all_layers:
+            shape, dtype = declared
             super().add(jkeras.Input(batch_shape=shape, dtype=dtype))
         super().add(layer, **kwargs)
 

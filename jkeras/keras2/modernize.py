@@ -114,14 +114,14 @@ def _all_remarks(rewriter, text):
     the old one; of two on one thing in a line the rewriter's counts.
     """
     remarks = [(remark.line, remark.text) for remark in rewriter.remarks]
-    told = {}
+    remarks_by_line = {}
     for line, remark in remarks:
-        told[line] = f"{told.get(line, '')} {remark}"
+        remarks_by_line[line] = f"{remarks_by_line.get(line, '')} {remark}"
     old_lines = rewriter.old_lines()
-    for found in refused.remarks_on(text):
-        line = old_lines[found.line - 1]
-        if found.name not in told.get(line, ""):
-            remarks.append((line, found.text))
+    for refusal in refused.remarks_on(text):
+        line = old_lines[refusal.line - 1]
+        if refusal.name not in remarks_by_line.get(line, ""):
+            remarks.append((line, refusal.text))
     return [f"line {line}: {remark}" for line, remark in sorted(dict.fromkeys(remarks))]
 
 
@@ -133,7 +133,7 @@ def difference(source):
 
 
 class Rewriter(ast.NodeVisitor):
-    """Collects replacements of pieces of a program, by their places."""
+    """Collects replacements of pieces of a program, by their offsets."""
 
     def __init__(self, source):
         # as Python counts lines: a form feed, as in some old files, ends none
@@ -153,16 +153,16 @@ class Rewriter(ast.NodeVisitor):
         self.names = {}  # name in the program -> class of Keras
         self.needs_import = False
 
-    # ------------------------------------------------------------ places and pieces
+    # ------------------------------------------------------------ offsets and pieces
 
-    def place(self, line, column):
+    def offset(self, line, column):
         """The byte at which a line and column of a node are."""
         return self.starts[line - 1] + column
 
     def span(self, node):
         """(begin, end) of a node in bytes."""
-        begin = self.place(node.lineno, node.col_offset)
-        return begin, self.place(node.end_lineno, node.end_col_offset)
+        begin = self.offset(node.lineno, node.col_offset)
+        return begin, self.offset(node.end_lineno, node.end_col_offset)
 
     def text(self, node):
         """A node as the program has it."""
@@ -170,11 +170,11 @@ class Rewriter(ast.NodeVisitor):
         return self.encoded[begin:end].decode()
 
     def replace(self, node, text):
-        """Puts a text in the place of a node."""
+        """Replaces a node by a text."""
         self.edits.append((*self.span(node), text))
 
     def put_text(self, node, text):
-        """Puts a text in the place of another one, in its quotes: it may be inside an f-string."""
+        """Replaces a text by another one, in its quotes: it may be inside an f-string."""
         quote = self.text(node)[0]
         is_simple = quote in "'\"" and self.text(node)[:3] != 3 * quote and text is not None
         if is_simple and not set(text) & set("'\"\\\n"):
@@ -198,23 +198,23 @@ class Rewriter(ast.NodeVisitor):
             text = text[:begin] + new.encode() + text[end:]
         text = text.decode()
         if self.needs_import and "import keras\n" not in text:
-            self.inserted = _place_of_import(text)
+            self.inserted = _line_of_import(text)
             text = _with_import(text, self.inserted)
         return text
 
     def old_lines(self):
         """For each line of the new program the one of the old program that it was made of."""
-        found, at = [], 0  # `at`: what of the old program is told already
+        numbers, at = [], 0  # `at`: what of the old program is counted already
         for begin, end, new in self.done:
-            found += self.lines_between(at, begin)
+            numbers += self.lines_between(at, begin)
             line = bisect.bisect_right(self.starts, begin)
-            found += new.count("\n") * [line]
+            numbers += new.count("\n") * [line]
             at = end
-        found += self.lines_between(at, len(self.encoded))
-        found.append(len(self.lines))  # the last line, which may have no end
+        numbers += self.lines_between(at, len(self.encoded))
+        numbers.append(len(self.lines))  # the last line, which may have no end
         if self.inserted is not None:
-            found.insert(self.inserted, found[self.inserted])
-        return found
+            numbers.insert(self.inserted, numbers[self.inserted])
+        return numbers
 
     def lines_between(self, begin, end):
         """The lines whose ends are in a piece of the old program."""
@@ -246,8 +246,8 @@ class Rewriter(ast.NodeVisitor):
         """Remarks on what a `from` import takes of a module and has to be seen to by hand."""
         for name in NAMES_BY_HAND.keys() & {alias.name for alias in node.names}:
             self.remark(node, f"{name}: {NAMES_BY_HAND[name]}")
-        wanted, remark = WORTH_A_REMARK.get(module, ("", ""))
-        if remark and any(wanted in name for name in taken):
+        needle, remark = WORTH_A_REMARK.get(module, ("", ""))
+        if remark and any(needle in name for name in taken):
             self.remark(node, remark)
 
     def _take_name(self, node, module, alias, names):
@@ -397,16 +397,16 @@ class Rewriter(ast.NodeVisitor):
     def visit_JoinedStr(self, node):
         """Looks at what is inside an f-string, where Python says rightly where it is."""
         for part in node.values:
-            if isinstance(part, ast.FormattedValue) and self.is_in_place(part.value):
+            if isinstance(part, ast.FormattedValue) and self.is_verbatim(part.value):
                 self.visit(part.value)
 
-    def is_in_place(self, node):
-        """Whether the text at the place of an expression is that expression."""
+    def is_verbatim(self, node):
+        """Whether the text at the offset of an expression is that expression."""
         try:
-            found = ast.parse(self.text(node), mode="eval").body
+            parsed = ast.parse(self.text(node), mode="eval").body
         except (IndexError, SyntaxError, ValueError):
             return False
-        return ast.dump(found) == ast.dump(node)
+        return ast.dump(parsed) == ast.dump(node)
 
     def visit_Constant(self, node):
         new = self.files.get(text_of(node))
@@ -440,9 +440,9 @@ class Rewriter(ast.NodeVisitor):
         return True
 
     def with_last_axis(self, node):
-        """Says the axis that Keras 2 took where none is given."""
-        given = len(node.args) > 1 or any(k.arg == "axis" for k in node.keywords)
-        if given or not node.args:
+        """Says the axis that Keras 2 took where there is none."""
+        has_axis = len(node.args) > 1 or any(k.arg == "axis" for k in node.keywords)
+        if has_axis or not node.args:
             return
         _, end = self.span(node.args[-1])
         self.edits.append((end, end, ", axis=-1"))
@@ -458,7 +458,7 @@ class Rewriter(ast.NodeVisitor):
             elif keyword.arg in renamed and renamed[keyword.arg] is None:
                 self.take_out(node, keyword)
             elif keyword.arg in renamed:
-                begin = self.place(keyword.lineno, keyword.col_offset)
+                begin = self.offset(keyword.lineno, keyword.col_offset)
                 new = renamed[keyword.arg]
                 self.edits.append((begin, begin + len(keyword.arg), new))
                 self.value(keyword.value, new)
@@ -532,7 +532,7 @@ class Rewriter(ast.NodeVisitor):
             if new is None:
                 self.take_out(node, keyword)
             else:
-                begin = self.place(keyword.lineno, keyword.col_offset)
+                begin = self.offset(keyword.lineno, keyword.col_offset)
                 self.edits.append((begin, begin + len(keyword.arg), new))
         if method in tables.METHODS:
             _, end = self.span(node.func)
@@ -576,20 +576,20 @@ def _listed(names, node):
     return f"(\n{indent}" + f",\n{indent}".join(unique) + f",\n{' ' * node.col_offset})"
 
 
-def _place_of_import(text):
+def _line_of_import(text):
     """The number of lines in front of the first import of a program."""
     body = ast.parse(text).body
     is_import = (ast.Import, ast.ImportFrom)
-    places = [
+    lines = [
         node.lineno
         for node in body
         if isinstance(node, is_import) and getattr(node, "module", "") != "__future__"
     ]
-    return places[0] - 1 if places else 0
+    return lines[0] - 1 if lines else 0
 
 
-def _with_import(text, place):
+def _with_import(text, index):
     """The program with `import keras` behind so many lines."""
     lines = io.StringIO(text).readlines()
-    lines.insert(place, "import keras\n")
+    lines.insert(index, "import keras\n")
     return "".join(lines)

@@ -181,9 +181,9 @@ class _Builder:
         if f"keras.{old}" in self.modules:
             return
         more = self._engine() if old.startswith("engine") else {}
-        known = vars(source)["_old"]
-        call = known["merge"] if old == "layers.merge" else None
-        self._module(old, vars(source)["_today"], {**known, **more}, call)
+        old_things = vars(source)["_old"]
+        call = old_things["merge"] if old == "layers.merge" else None
+        self._module(old, vars(source)["_today"], {**old_things, **more}, call)
 
     def _engine(self):
         """What modules of the engine have besides the names of today's module."""

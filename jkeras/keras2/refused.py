@@ -1,7 +1,7 @@
 """What Keras 3 refuses of a program: names that it has not, arguments that are not taken.
 
 Names and signatures are those of jkeras, which has Keras's; what is asked of objects whose class
-nobody knows before the program runs is found by tables.
+is unknown before the program runs is found by tables.
 """
 
 import ast
@@ -170,10 +170,10 @@ class Finder(ast.NodeVisitor):
 
     def check(self, node, path):
         """Remarks on a name that Keras 3 does not have; the backend's are looked at elsewhere."""
-        if path.startswith("keras.backend.") or found(path) is not MISSING:
+        if path.startswith("keras.backend.") or lookup(path) is not MISSING:
             return
         parts = path.split(".")
-        length = next(n for n in range(1, len(parts) + 1) if found(".".join(parts[:n])) is MISSING)
+        length = next(n for n in range(1, len(parts) + 1) if lookup(".".join(parts[:n])) is MISSING)
         last = parts[length - 1]
         hint = f": {HINTS[last]}" if last in HINTS else ""
         self.remark(node, last, f"{'.'.join(parts[:length])} is not in Keras 3{hint}")
@@ -215,7 +215,7 @@ class Finder(ast.NodeVisitor):
         self.generic_visit(node)
         path = self.path_of(node.func)
         if path is not None:
-            self.check_arguments(node, found(path), path.rpartition(".")[2])
+            self.check_arguments(node, lookup(path), path.rpartition(".")[2])
         elif isinstance(node.func, ast.Attribute):
             owner = (dotted(node.func.value) or "").partition(".")[0]
             if owner not in self.foreign:
@@ -258,9 +258,9 @@ class Finder(ast.NodeVisitor):
 
     def check_checkpoint(self, node):
         """Remarks on the path of a `ModelCheckpoint`."""
-        given = {keyword.arg: keyword.value for keyword in node.keywords}
-        path = node.args[0] if node.args else given.get("filepath")
-        only_weights = getattr(given.get("save_weights_only"), "value", False)
+        passed = {keyword.arg: keyword.value for keyword in node.keywords}
+        path = node.args[0] if node.args else passed.get("filepath")
+        only_weights = getattr(passed.get("save_weights_only"), "value", False)
         if len(node.args) > 4:
             only_weights = getattr(node.args[4], "value", False)
         endings = (".weights.h5",) if only_weights else (".keras", ".h5")
@@ -272,8 +272,8 @@ class Finder(ast.NodeVisitor):
         text = end_of(path) or self.texts.get(getattr(path, "id", None))
         is_wrong = name == "by_name" and (text or "").endswith(".weights.h5")
         if text is None or is_wrong or not text.endswith(endings):
-            wanted = " or ".join(endings)
-            self.remark(node, name, f"{name}: its path has to end in {wanted}")
+            expected = " or ".join(endings)
+            self.remark(node, name, f"{name}: its path has to end in {expected}")
 
 
 def end_of(node):
@@ -298,7 +298,7 @@ MISSING = object()
 
 
 @functools.cache
-def found(path: str) -> typing.Any:
+def lookup(path: str) -> typing.Any:
     """What a public name of Keras 3 is, such as "keras.layers.Dense"; `MISSING`: nothing."""
     value = jkeras
     for part in path.split(".")[1:]:
@@ -312,7 +312,7 @@ def found(path: str) -> typing.Any:
 
 @functools.cache
 def arguments_of(function: typing.Any) -> frozenset[str] | None:
-    """The arguments that can be given by name; None: any, or not known."""
+    """The arguments that can be given by name; None: any, or unknown."""
     if not inspect.isclass(function) and not inspect.isfunction(function):
         return None
     try:

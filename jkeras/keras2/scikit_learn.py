@@ -64,7 +64,7 @@ class BaseWrapper:
         return self.model.fit(x, y, **self.filter_sk_params("fit", kwargs))
 
     def filter_sk_params(self, method, override=None):
-        """The arguments for one of the model's methods, from those given and those of now."""
+        """The arguments for one of the model's methods, from the constructor's and those of now."""
         names = _arguments(method if isinstance(method, str) else method.__name__)
         own = {key: value for key, value in self.sk_params.items() if key in names}
         return own | (override or {})

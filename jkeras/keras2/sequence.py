@@ -9,7 +9,7 @@ __all__ = ["TimeseriesGenerator", "make_sampling_table", "pad_sequences", "skipg
 
 
 def make_sampling_table(size, sampling_factor=1e-5):
-    """How likely the word of each rank is kept, by Zipf's law."""
+    """How likely the word of each rank is sampled, by Zipf's law."""
     gamma = 0.577
     rank = np.arange(size)
     rank[0] = 1
@@ -34,10 +34,10 @@ def skipgrams(
     ([[1, 2], [2, 1]], [1, 1])
     """
     random = np.random.default_rng(seed)
-    places = [place for place, word in enumerate(sequence) if word]
+    indices = [index for index, word in enumerate(sequence) if word]
     if sampling_table is not None:
-        places = [i for i in places if sampling_table[sequence[i]] >= random.random()]
-    near = _near_pairs(sequence, places, window_size)
+        indices = [i for i in indices if sampling_table[sequence[i]] >= random.random()]
+    near = _near_pairs(sequence, indices, window_size)
     far = _random_pairs(near, int(len(near) * negative_samples), vocabulary_size, random)
     pairs, labels = near + far, [1] * len(near) + [0] * len(far)
     if categorical:
@@ -48,12 +48,12 @@ def skipgrams(
     return pairs, labels
 
 
-def _near_pairs(sequence, places, window_size):
-    """[word, another one of its window] for words at some places; 0 is no word."""
+def _near_pairs(sequence, indices, window_size):
+    """[word, another one of its window] for words at some indices; 0 is no word."""
     pairs = []
-    for place in places:
-        window = range(max(0, place - window_size), min(len(sequence), place + window_size + 1))
-        pairs += [[sequence[place], sequence[i]] for i in window if i != place and sequence[i]]
+    for index in indices:
+        window = range(max(0, index - window_size), min(len(sequence), index + window_size + 1))
+        pairs += [[sequence[index], sequence[i]] for i in window if i != index and sequence[i]]
     return pairs
 
 

@@ -344,5 +344,5 @@ def _seed(seed):
 
 def _devices(kind=None):
     """The devices that JAX has, of a kind."""
-    wanted = {"GPU": "gpu", "TPU": "tpu", "CPU": "cpu", None: None}[kind]
-    return [device for device in jax.devices() if wanted in (None, device.platform)]
+    platform = {"GPU": "gpu", "TPU": "tpu", "CPU": "cpu", None: None}[kind]
+    return [device for device in jax.devices() if platform in (None, device.platform)]

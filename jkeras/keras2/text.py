@@ -53,7 +53,7 @@ class Tokenizer:
         lower: whether words are taken in lower case.
         split: the separator.
         char_level: whether characters are taken for words.
-        oov_token: what stands for words that are not known; its number is 1.
+        oov_token: what stands for unknown words; its number is 1.
 
     >>> tokenizer = Tokenizer(oov_token="?")
     >>> tokenizer.fit_on_texts(["the cat", "the dog"])

@@ -63,7 +63,7 @@ def _not_negative(layer: Layer, *names: Any, none: bool = False) -> None:
 
 
 @layer("keras.layers")
-class ReLU(ReadyLayer):
+class ReLU(ReadyLayer, keeps_shape=True):
     """x above a threshold, `negative_slope * (x - threshold)` below it, at most `max_value`.
 
     Args:
@@ -79,7 +79,6 @@ class ReLU(ReadyLayer):
     max_value: record.Any = None
     negative_slope: float = 0.0
     threshold: float = 0.0
-    keeps_shape = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,7 +95,7 @@ class ReLU(ReadyLayer):
 
 
 @layer("keras.layers")
-class LeakyReLU(ReadyLayer):
+class LeakyReLU(ReadyLayer, keeps_shape=True):
     """x where positive, `negative_slope * x` elsewhere.
 
     Args:
@@ -108,7 +107,6 @@ class LeakyReLU(ReadyLayer):
     """
 
     negative_slope: float = 0.3
-    keeps_shape = True
 
     def _base_init(self, alpha: float | None = None, **kwargs: Any) -> None:
         super()._base_init(**kwargs)
@@ -129,7 +127,7 @@ class LeakyReLU(ReadyLayer):
 
 
 @layer("keras.layers")
-class ELU(ReadyLayer):
+class ELU(ReadyLayer, keeps_shape=True):
     """x where positive, `alpha * (exp(x) - 1)` elsewhere (Clevert et al. 2016, arXiv:1511.07289).
 
     Args:
@@ -141,14 +139,13 @@ class ELU(ReadyLayer):
     """
 
     alpha: float = 1.0
-    keeps_shape = True
 
     def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         return activations.elu(inputs, alpha=self.alpha)
 
 
 @layer("keras.layers")
-class PReLU(Layer):
+class PReLU(Layer, announces_compute_dtype=True, is_batchwise=True):
     """x where positive, `alpha * x` elsewhere, with a learned alpha for each feature.
 
     He et al. 2015, arXiv:1502.01852.
@@ -167,8 +164,6 @@ class PReLU(Layer):
     alpha_constraint: record.Constraint = None
     shared_axes: record.Any = None
     supports_masking = True
-    announces_compute_dtype = True
-    keeps_samples = True
 
     if typing.TYPE_CHECKING:
         alpha = OwnWeight()

@@ -25,7 +25,7 @@ from jkeras.core.weights.types import Structure
 
 
 @fields
-class SequenceAttention(Layer):
+class SequenceAttention(Layer, uses_mask=True):
     """Base: softmax over the scores of a query against keys, then the mean of the values under
     these weights.
 
@@ -39,7 +39,6 @@ class SequenceAttention(Layer):
     dropout: float = 0.0
     seed: Any = None
     call_context = {"mask": None, "training": False}
-    heeds_masks = True
 
     def __post_init__(self) -> None:
         if self.dropout > 0:
@@ -160,10 +159,10 @@ class Attention(SequenceAttention):
 
     def weight_specs(self, inputs: Spec) -> dict[str, Weight]:
         self._check_lists(inputs)
-        wanted = {"scale": self.use_scale, "concat_score_weight": self.score_mode == "concat"}
+        has = {"scale": self.use_scale, "concat_score_weight": self.score_mode == "concat"}
         return {
             name: self.weight(name, (), initializer=Ones())
-            for name, present in wanted.items()
+            for name, present in has.items()
             if present
         }
 

@@ -1,4 +1,4 @@
-"""The cache that a call of an attention layer is given, `layer(x, x, cache=..., position=...)`."""
+"""The cache that an attention layer is passed, `layer(x, x, cache=..., position=...)`."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from jkeras.ops.attention_cached import Cache, is_ring
 FIX = "make a cache by `layer.init_cache(batch, max_length)`"
 
 
-class GivenCache:
+class CallerCache:
     """A cache as an argument, which stands where a pass that writes text has its own; see
     `generation.cache.LayerCache`.
 
@@ -34,7 +34,7 @@ class GivenCache:
             key, value: (batch, heads or groups, time, size), of the new positions.
 
         Raises:
-            ValueError: the cache is not one for them, or has no place for them.
+            ValueError: the cache is not one for them, or has no room for them.
         """
         self._check_shapes({"key": key.shape, "value": value.shape})
         position = self._checked_position(key.shape[0])
@@ -61,14 +61,14 @@ class GivenCache:
         batch, groups = new["key"][:2]
         sizes = {name: shape[3] for name, shape in new.items()}
         if isinstance(self.cache, dict) and set(self.cache) == set(new):
-            found = {name: tuple(x.shape) for name, x in self.cache.items()}
-            length = (found["key"][2:3] or (0,))[0]
-            if found == {name: (batch, groups, length, size) for name, size in sizes.items()}:
+            shapes = {name: tuple(x.shape) for name, x in self.cache.items()}
+            length = (shapes["key"][2:3] or (0,))[0]
+            if shapes == {name: (batch, groups, length, size) for name, size in sizes.items()}:
                 return
         else:
-            found = f"{type(self.cache).__name__}: {self.cache!r}"
+            shapes = f"{type(self.cache).__name__}: {self.cache!r}"
         each = ", ".join(f"'{k}': ({batch}, {groups}, length, {n})" for k, n in sizes.items())
-        raise ValueError(explain(self.where, f"a cache of shapes {{{each}}}", found, FIX))
+        raise ValueError(explain(self.where, f"a cache of shapes {{{each}}}", shapes, FIX))
 
     def _checked_position(self, batch) -> Any:
         """The position as an array; None where nothing is before."""
@@ -84,7 +84,7 @@ class GivenCache:
 
 
 def _largest(position) -> Any:
-    """The largest position where numbers are known, else 0."""
+    """The largest position where it is concrete, else 0."""
     if isinstance(position, jax.core.Tracer):
         return 0
     return int(np.max(np.asarray(position)))

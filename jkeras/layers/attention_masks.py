@@ -114,13 +114,13 @@ def sighted(segments: Any) -> Any:
     """
     target, source = segments
     ordered = jnp.sort(source, axis=-1)
-    place = jax.vmap(jnp.searchsorted)(ordered, target)
-    nearest = jnp.take_along_axis(ordered, jnp.minimum(place, source.shape[-1] - 1), axis=-1)
+    index = jax.vmap(jnp.searchsorted)(ordered, target)
+    nearest = jnp.take_along_axis(ordered, jnp.minimum(index, source.shape[-1] - 1), axis=-1)
     return Segments(jnp.where(nearest == target, target, HIDDEN_TARGET), source)
 
 
 def segments_of(segment_ids: Any) -> Segments | None:
-    """`Segments` of what a call is given: ids, or a pair of ids for query and key; or None."""
+    """`Segments` of a call's argument: ids, or a pair of ids for query and key; or None."""
     if segment_ids is None:
         return None
     if isinstance(segment_ids, (list, tuple)):
@@ -135,7 +135,7 @@ def masks_of(
     attention_mask: jax.Array | None,
     segment_ids: Any = None,
 ) -> Any:
-    """`Masks` from the masks and the ids of segments that a call is given."""
+    """`Masks` from the masks and the ids of segments of a call."""
     masks = attention_mask, query_mask, value_mask, key_mask
     attention, target, value, key = [m if m is None else m.astype(bool) for m in masks]
     return Masks(attention, target, both(value, key), segments_of(segment_ids))

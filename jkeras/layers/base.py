@@ -28,33 +28,31 @@ class Value(Kind):
         return value
 
 
-def refuse_others(cls, given: dict[str, Any], known: tuple[str, ...] = ()) -> None:
+def refuse_others(cls, arguments: dict[str, Any], accepted: tuple[str, ...] = ()) -> None:
     """Raises ArgumentError for arguments of all layers that the constructor of a class has not.
 
     Args:
-        given: dict of the arguments by name that are no fields.
-        known: of these, the names of those that it takes.
+        arguments: dict of the arguments by name that are no fields.
+        accepted: of these, the names of those that it takes.
 
     >>> refuse_others(Layer, {"name": "a"}, ("name",))
     """
-    others = {name: value for name, value in given.items() if name not in known}
+    others = {name: value for name, value in arguments.items() if name not in accepted}
     # what older Keras wrote into configs of first layers
     others.pop("batch_input_shape", None)
     if others:
         raise ArgumentError(
             f"Unrecognized keyword arguments passed to {cls.__name__}: {others}. Beside its own it "
-            f"takes {', '.join(known)}."
+            f"takes {', '.join(accepted)}."
         )
 
 
-class ReadyLayer(Layer):
+class ReadyLayer(Layer, announces_compute_dtype=True, is_batchwise=True):
     """Base of layers without weights that are built from the start, so that files record no input
     shape for them.
     """
 
     supports_masking = True
-    announces_compute_dtype = True
-    keeps_samples = True
 
     def __post_init__(self) -> None:
         if type(self).build is Layer.build:  # a subclass that builds something wants to be asked
@@ -79,7 +77,7 @@ def activated(layer: Layer, y: jax.Array) -> jax.Array:
 
 
 def keeps_shape(activation: Function | None) -> bool:
-    """Whether an activation, or None, is known to give an array of the shape that it takes.
+    """Whether an activation, or None, always gives an array of the shape that it takes.
 
     >>> keeps_shape(activations.relu), keeps_shape(activations.glu), keeps_shape(lambda x: x)
     (True, False, False)
@@ -100,8 +98,8 @@ def spatial_axes(rank: int, data_format: str) -> tuple[int, ...]:
 def shape_of_windows(
     layer: Layer, shape: Sizes, windows: PerAxis, strides: PerAxis
 ) -> list[Any] | None:
-    """A shape with the numbers of windows in place of its spatial sizes (None where these are not
-    known), for the layer's `rank`, `padding` and `data_format`; None where there are no windows.
+    """A shape with the numbers of windows in place of its spatial sizes (None where these are
+    unknown), for the layer's `rank`, `padding` and `data_format`; None where there are no windows.
     """
     shape = list(shape)
     axes = spatial_axes(layer.rank, layer.data_format)

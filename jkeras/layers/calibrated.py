@@ -119,9 +119,9 @@ class CalibratedLayer(LoraLayer):
         if self.quantization_mode in NEED_DATA:
             delattr(self, self._adapted)  # a file has the arrays
 
-    def _take_places(self, mode: str, names: dict[str, Any]) -> None:
+    def _replace_weights(self, mode: str, names: dict[str, Any]) -> None:
         if mode not in NEED_DATA:  # otherwise the floats are needed until the layer is calibrated
-            super()._take_places(mode, names)
+            super()._replace_weights(mode, names)
 
     def _set_form(self, mode: str, shapes: dict[str, Any]) -> Any:
         self.set_untracked(is_in_groups=mode in NEED_DATA)

@@ -56,7 +56,7 @@ class ConvFields(GateFields):
     arguments=f"rank {WINDOW} {INITIALIZERS} unit_forget_bias {REGULARIZERS} {CONSTRAINTS} "
     f"{RATES} seed",
 )
-class ConvLSTMCell(ConvFields, Cell):
+class ConvLSTMCell(ConvFields, Cell, convolves=True):
     """One step of an LSTM over images: the gates are convolutions of the input and of the state h.
 
     The convolution of the input has strides, padding and dilation; that of the state keeps its
@@ -177,7 +177,7 @@ class ConvLSTMCell(ConvFields, Cell):
         return h, (h, c)
 
 
-class ConvLSTM(ConvFields, CellLayer):
+class ConvLSTM(ConvFields, CellLayer, convolves=True):
     """Base of the three layers."""
 
     _cell_class, _cell_name = ConvLSTMCell, "conv_lstm_cell"
@@ -229,7 +229,7 @@ class ConvLSTM(ConvFields, CellLayer):
 class ConvLSTM1D(ConvLSTM):
     """LSTM over sequences of lines: (batch, time, size, channels) -> (batch, size', filters).
 
-    As `LSTM`, with convolutions in place of the matrix products: that of the input as in `Conv1D`,
+    As `LSTM`, with convolutions instead of the matrix products: that of the input as in `Conv1D`,
     that of the state without strides and with "same" padding. Arguments as of `Conv1D` and `LSTM`.
 
     >>> ConvLSTM1D(2, 3)(jnp.ones((1, 4, 8, 3))).shape

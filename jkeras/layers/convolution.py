@@ -29,8 +29,8 @@ KERNEL = (
 )
 
 
-class BaseConvolution(Layer):
-    """Base of all convolutions: weights that meet the input at every place, then a bias and an
+class BaseConvolution(Layer, announces_compute_dtype=True, is_batchwise=True, convolves=True):
+    """Base of all convolutions: weights that meet the input at every position, then a bias and an
     activation.
     """
 
@@ -46,8 +46,6 @@ class BaseConvolution(Layer):
     activity_regularizer: Regularizer = None
     bias_constraint: Constraint = None
     rank = 2  # the number of spatial axes
-    announces_compute_dtype = True
-    keeps_samples = True
     _counts = ()  # names of the arguments that count filters, groups, …
     _paddings = ("valid", "same")
     _stride_or_dilation = True  # at most one of the two may be larger than 1

@@ -30,17 +30,17 @@ from jkeras.core.weights.types import Sizes
 
 
 @layer("keras.layers")
-class Dense(CalibratedLayer):
+class Dense(CalibratedLayer, announces_compute_dtype=True, is_batchwise=True):
     """Affine map of the last axis, then an activation: (..., in) -> (..., units).
 
     Args:
         units: size of the output's last axis.
         activation: function of the result, by default none.
         use_bias: whether a vector is added.
-        lora_rank, lora_alpha: if given, the kernel is frozen and a low-rank addition is trained;
-            see `enable_lora`, which takes an alpha that is not the rank (the one given here counts
+        lora_rank, lora_alpha: if set, the kernel is frozen and a low-rank addition is trained;
+            see `enable_lora`, which takes an alpha that is not the rank (the one set here counts
             for nothing, as in Keras).
-        quantization_config: how the kernel is kept in few bits; see `quantize`.
+        quantization_config: how the kernel is stored in few bits; see `quantize`.
 
     >>> import numpy as np
     >>> Dense(3, activation="relu")(np.ones((2, 5))).shape
@@ -64,8 +64,6 @@ class Dense(CalibratedLayer):
     _keeps_alpha = False
     quantization_modes = ("int8", "int4", "float8", "gptq", "awq", "ternary")
     kernel = AdaptedWeight()
-    announces_compute_dtype = True
-    keeps_samples = True
 
     if typing.TYPE_CHECKING:
         bias = OwnWeight()

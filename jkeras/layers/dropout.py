@@ -284,9 +284,9 @@ class AlphaDropout(_Noise):
             noise_shape = inputs.shape
         shape = tuple(n if d is None else d for d, n in zip(noise_shape, inputs.shape))
         lowest = -ALPHA * SCALE
-        kept = random.uniform(shape, seed=key) >= self.rate
+        mask = random.uniform(shape, seed=key) >= self.rate
         a = ((1 - self.rate) * (1 + self.rate * lowest**2)) ** -0.5
-        return a * jnp.where(kept, inputs, lowest).astype(inputs.dtype) - a * lowest * self.rate
+        return a * jnp.where(mask, inputs, lowest).astype(inputs.dtype) - a * lowest * self.rate
 
 
 @layer("keras.layers")

@@ -34,7 +34,7 @@ from jkeras.core.weights.types import DType, Structure
 
 
 @layer("keras.layers")
-class EinsumDense(CalibratedLayer):
+class EinsumDense(CalibratedLayer, announces_compute_dtype=True):
     """Affine map along the axes that an einsum equation names: `activation(einsum(equation, x,
     kernel) + bias)`.
 
@@ -70,7 +70,6 @@ class EinsumDense(CalibratedLayer):
     quantization_modes = ("int8", "int4", "float8", "gptq", "awq")
     _shown_names = MappingProxyType({"quantized_kernel": "kernel", "kernel_zero": "zero_point"})
     writes_activity_regularizer = True
-    announces_compute_dtype = True
 
     if typing.TYPE_CHECKING:
         bias = OwnWeight()
@@ -220,8 +219,8 @@ def relabel(x: jax.Array, source: str, target: str) -> jax.Array:
     >>> relabel(jnp.ones((3, 1)), "ab", "cda").shape
     (1, 1, 3)
     """
-    kept = jnp.einsum(f"{source}->{''.join(c for c in target if c in source)}", x)
-    return jnp.expand_dims(kept, [i for i, c in enumerate(target) if c not in source])
+    reduced = jnp.einsum(f"{source}->{''.join(c for c in target if c in source)}", x)
+    return jnp.expand_dims(reduced, [i for i, c in enumerate(target) if c not in source])
 
 
 def _named_sizes(letters: str, shape: tuple[int | None, ...]) -> list[tuple[Any, ...]]:
@@ -287,20 +286,20 @@ def _letter_sizes(
     output_shape: tuple[int | None, ...],
     where: str,
 ) -> dict[str, Any]:
-    """The sizes of the letters of input and output, None where none is known."""
+    """The sizes of the letters of input and output, None where none is static."""
     sizes = {}
     for letter, size in _named_sizes(inputs, input_shape):
         if sizes.get(letter) is None:
             sizes[letter] = size
     for letter, size in _named_sizes(outputs, output_shape):
-        known = sizes.get(letter)
-        if known is None:
+        expected = sizes.get(letter)
+        if expected is None:
             sizes[letter] = size
-        elif size not in (known, None):
+        elif size not in (expected, None):
             raise ValueError(
                 explain(
                     where,
-                    f"size {known} of axis '{letter}' in the output",
+                    f"size {expected} of axis '{letter}' in the output",
                     f"{size}",
                     "make input shape and `output_shape` agree",
                 )

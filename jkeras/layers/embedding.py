@@ -38,7 +38,7 @@ REST = "weights, lora_rank, lora_alpha, quantization_config"
 
 
 @fields
-class _Table(LoraLayer):
+class _Table(LoraLayer, announces_compute_dtype=True, is_batchwise=True, takes_ids=True):
     """The trainable table and its lookup."""
 
     input_dim: int
@@ -55,9 +55,6 @@ class _Table(LoraLayer):
     _adapted = "embeddings"
     embeddings = AdaptedWeight()
     _keeps_alpha = False
-    announces_compute_dtype = True
-    keeps_samples = True
-    takes_ids = True
     quantization_modes = ("int8", "int4")
     adapts_integers = ("embeddings",)
 
@@ -120,7 +117,7 @@ class _Table(LoraLayer):
         is_own = self.is_lifted() or type(self).forward is not cls.forward
         return None if is_own else Ids(self.input_dim)
 
-    def look_up(self, w: Mapping[str, Any], ids: jax.Array) -> jax.Array:
+    def _look_up(self, w: Mapping[str, Any], ids: jax.Array) -> jax.Array:
         """The rows of the table for `ids`; an id that a sparse array leaves out is 0."""
         ids = dense(ids)
         if ids.dtype == "uint32":
@@ -145,7 +142,7 @@ class _Table(LoraLayer):
         """A row shares a scale, or each of its blocks."""
         return {"embeddings": Coding(bits, -1, -1, self.output_dim, block)}
 
-    def mask_of_ids(self, ids: jax.Array) -> Any:
+    def _mask_of_ids(self, ids: jax.Array) -> Any:
         """Where an id is not the padding 0; None without `mask_zero`."""
         if self.mask_zero:
             return ops.not_equal(dense(ids), 0)
@@ -165,7 +162,7 @@ class Embedding(_Table):
         output_dim: size of a vector.
         mask_zero: whether id 0 is padding, which layers further on leave out.
         weights: array (input_dim, output_dim), or a list of it: the table to start from.
-        lora_rank, lora_alpha: if given, the table is frozen and a low-rank addition is trained; see
+        lora_rank, lora_alpha: if set, the table is frozen and a low-rank addition is trained; see
             `enable_lora`.
 
     >>> import numpy as np
@@ -201,10 +198,10 @@ class Embedding(_Table):
         return (*x.shape, self.output_dim)
 
     def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
-        return self.look_up(w, inputs)
+        return self._look_up(w, inputs)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Structure:
-        return self.mask_of_ids(inputs)
+        return self._mask_of_ids(inputs)
 
 
 @layer(
@@ -277,7 +274,7 @@ class ReversibleEmbedding(_Table):
         self, w: Mapping[str, Any], inputs: jax.Array, *, reverse: bool = False, ctx: Context
     ) -> jax.Array:
         if not reverse:
-            return self.look_up(w, inputs)
+            return self._look_up(w, inputs)
         logits = self._score(w, inputs)
         if self.logit_soft_cap is None:
             return logits
@@ -335,7 +332,7 @@ class ReversibleEmbedding(_Table):
     def pass_masks(self, run: Any, call: Call, outputs: jax.Array) -> None:
         forth = self.mask_zero and not call.arguments.get("reverse")
         if forth and not is_symbolic(outputs):
-            run.set_mask(outputs, self.mask_of_ids(call.first))
+            run.set_mask(outputs, self._mask_of_ids(call.first))
 
 
 def _times_rows(x: jax.Array, table: jax.Array, preferred_element_type: DType | None = None) -> Any:

@@ -28,7 +28,7 @@ CROSS_KEY = 0xDECAFCAFFE  # TensorFlow's start of the hash of a cross
 
 
 @layer("keras.layers", arguments="num_tokens, output_mode, sparse")
-class CategoryEncoding(DataLayer):
+class CategoryEncoding(DataLayer, computes_in_float=False, takes_ids=True):
     """Whole numbers below `num_tokens` as rows of zeros and ones, or of counts.
 
     Args:
@@ -45,8 +45,6 @@ class CategoryEncoding(DataLayer):
     num_tokens: int | None = None
     output_mode: OutputMode = "multi_hot"
     sparse: bool = False
-    computes_in_float = False
-    takes_ids = True
 
     def __post_init__(self) -> None:
         if self.output_mode == "binary":
@@ -112,7 +110,7 @@ class CategoryEncoding(DataLayer):
 @layer(
     "keras.layers", arguments="bin_boundaries, num_bins, epsilon, output_mode, sparse, dtype, name"
 )
-class Discretization(DataLayer):
+class Discretization(DataLayer, computes_in_float=False, takes_floats=True):
     """Numbers as the numbers of the bins they fall in.
 
     Args:
@@ -132,8 +130,6 @@ class Discretization(DataLayer):
     output_mode: OutputMode = "int"
     sparse: bool = False
     # the dtype is that of the output; the inputs meet the boundaries as they are
-    computes_in_float = False
-    takes_floats = True
 
     def _base_init(self, **kwargs: Any) -> None:
         refuse_others(type(self), kwargs, ("name", "dtype"))
@@ -260,8 +256,8 @@ class Discretization(DataLayer):
                 )
             )
         step = max(values.size * self.epsilon, 1)
-        kept = values[int(step - 1) :: int(step)]
-        both = np.concatenate([np.stack([kept, np.full_like(kept, step)]), self.summary], axis=1)
+        picks = values[int(step - 1) :: int(step)]
+        both = np.concatenate([np.stack([picks, np.full_like(picks, step)]), self.summary], axis=1)
         self.summary = _compressed(both[:, np.argsort(both[0])], self.epsilon)
 
     def finalize_state(self) -> None:
@@ -304,11 +300,11 @@ def _compressed(summary, epsilon: float) -> Any:
     if summary.shape[1] * epsilon < 1:
         return summary
     values, weights = summary
-    wanted = epsilon + np.arange(0.0, 1.0, epsilon)
+    targets = epsilon + np.arange(0.0, 1.0, epsilon)
     ranks = weights.cumsum()
     shares = ranks / ranks[-1]
-    new_ranks = np.interp(wanted, shares, ranks)
-    return np.stack([np.interp(wanted, shares, values), np.diff(new_ranks, prepend=0)]).astype(
+    new_ranks = np.interp(targets, shares, ranks)
+    return np.stack([np.interp(targets, shares, values), np.diff(new_ranks, prepend=0)]).astype(
         "float32"
     )
 
@@ -342,14 +338,14 @@ def hashed(values: Any, bins: int, salt: Any = None, encoding: str = "utf-8") ->
     function = farmhash64
     if salt is not None:
         function = functools.partial(siphash64, key=salt)
-    unique, places = np.unique(texts(array, encoding), return_inverse=True)
+    unique, inverse = np.unique(texts(array, encoding), return_inverse=True)
     indices = np.array([function(text.encode(encoding)) % bins for text in unique], "int64")
-    return indices[places].reshape(array.shape)
+    return indices[inverse].reshape(array.shape)
 
 
 @fields
 class HashLayer(HostLayer):
-    """Base of layers whose numbers of bins are int64 unless a dtype is given."""
+    """Base of layers whose numbers of bins are int64 unless they have a dtype."""
 
     num_bins: int
     output_mode: OutputMode = "int"

@@ -15,7 +15,7 @@ from jkeras.layers.jax_layer import JaxLayer
 
 
 def parted(module: str) -> tuple[Any, ...]:
-    """(floats, static): a module twice, with None in place of what the other has; floats are what
+    """(floats, static): a module twice, with None where the other has something; floats are what
     is trained.
     """
 
@@ -74,7 +74,7 @@ class EquinoxLayer(JaxLayer):
 
     def __post_init__(self) -> None:
         floats, static = parted(self.module)
-        self.set_untracked(_given_arrays=(floats, None), _static=static)
+        self.set_untracked(_initial_arrays=(floats, None), _static=static)
         self._takes_key = "key" in inspect.signature(type(self.module).__call__).parameters
         self.call_fn = self._run
         super().__post_init__()

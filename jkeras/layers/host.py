@@ -22,7 +22,7 @@ from jkeras.core.weights.types import Structure
 OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count")
 
 
-class HostLayer(DataLayer):
+class HostLayer(DataLayer, computes_in_float=False, takes_ids=True):
     """Base of layers that run on the host: they take texts (arrays, lists) and numbers.
 
     A subclass defines `indices(inputs)`, from numpy to numpy, `rows(indices)`, what is made of them
@@ -31,8 +31,6 @@ class HostLayer(DataLayer):
     """
 
     runs_on_host = True
-    computes_in_float = False
-    takes_ids = True
 
     def __post_init__(self) -> None:
         self.built = True
@@ -52,13 +50,13 @@ class HostLayer(DataLayer):
         leaves = keras_tensor.flatten(inputs)
         if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return self.rows(on_device(self.indices(jax.tree_util.tree_map(on_host, inputs))))
-        place = jax.ShapeDtypeStruct(leaves[0].shape, "int32")
+        result = jax.ShapeDtypeStruct(leaves[0].shape, "int32")
 
-        def found(values: Any) -> Any:
+        def looked_up(values: Any) -> Any:
             return np.asarray(self.indices(jax.tree_util.tree_map(np.asarray, values)), "int32")
 
         def called(inputs: Any) -> Any:
-            return jax.pure_callback(found, place, inputs, vmap_method="sequential")
+            return jax.pure_callback(looked_up, result, inputs, vmap_method="sequential")
 
         arrays = jax.tree_util.tree_map(jnp.asarray, inputs)
         return self.rows(row_by_row(called, arrays))

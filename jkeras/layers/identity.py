@@ -11,7 +11,7 @@ from jkeras.core.run.context import Context
 
 
 @layer("keras.layers")
-class Identity(ReadyLayer):
+class Identity(ReadyLayer, announces_compute_dtype=False):
     """Its input, unchanged: a placeholder.
 
     >>> import numpy as np
@@ -19,7 +19,6 @@ class Identity(ReadyLayer):
     [1. 2.]
     """
 
-    announces_compute_dtype = False
     keeps_sparse = True
 
     def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:

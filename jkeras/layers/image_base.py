@@ -115,13 +115,14 @@ def _filled(boxes: list[list[Any]], labels: list[list[Any]]) -> tuple[list[Any],
 
 
 def images_of(data: Any) -> jax.Array:
-    """The images of a dict, or what is given, as images."""
+    """The images of a dict, or the argument itself, as images."""
     if isinstance(data, dict):
         return data["images"]
     return data
 
 
-class ImageLayer(DataLayer):
+# images are cast by the layer itself, labels and boxes are not
+class ImageLayer(DataLayer, is_for_training_alone=True, computes_in_float=False):
     """Base of layers that change images, and what belongs to them in a dict.
 
     The input is images, or a dict of "images" and any of "labels", "bounding_boxes" ({"boxes",
@@ -135,8 +136,6 @@ class ImageLayer(DataLayer):
     """
 
     call_context = {"training": True}
-    for_training_alone = True
-    computes_in_float = False  # images are cast here, labels and boxes are not
     _always = False  # whether images are changed outside of training, too
     _gives_float = True  # whether integer images become floats
     _rests = False  # whether integer images stay as they are where they are not changed
@@ -164,8 +163,8 @@ class ImageLayer(DataLayer):
             self.value_range = tuple(sorted(value))
         for name, (low, high) in self._ranges.items():
             setattr(self, name, bounds(getattr(self, name), low, high, name, self._where))
-        for name, known in self._choices.items():
-            check_choice(name, getattr(self, name), known, self._where, NotImplementedError)
+        for name, choices in self._choices.items():
+            check_choice(name, getattr(self, name), choices, self._where, NotImplementedError)
         if hasattr(self, "seed"):
             self.generator = SeedGenerator(self.seed)
 

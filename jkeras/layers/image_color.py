@@ -48,7 +48,7 @@ class ColorLayer(ImageLayer):
         return jnp.clip(changed, *self.value_range)
 
     def recolor(self, images: jax.Array, factor: Any) -> Any:
-        """The images, given one number for each; what leaves the range of values is clipped
+        """The images, by one number for each; what leaves the range of values is clipped
         afterwards.
         """
         raise NotImplementedError
@@ -134,7 +134,7 @@ class _HSV(ColorLayer):
 
     _plane = 0
 
-    def change_plane(self, images: jax.Array, factor: jax.Array, change: Function) -> jax.Array:
+    def _change_plane(self, images: jax.Array, factor: jax.Array, change: Function) -> jax.Array:
         """RGB images whose hue (0) or saturation (1) is changed by a function."""
         planes = list(jnp.split(rgb_to_hsv(images, self.data_format), 3, self.axes.channels))
         planes[self._plane] = change(planes[self._plane], factor)
@@ -163,7 +163,7 @@ class RandomHue(_HSV):
         return {"factor": sign * random.uniform(shape, *self.factor, seed=key()) * 0.5}
 
     def recolor(self, images: jax.Array, factor: jax.Array) -> jax.Array:
-        turned = self.change_plane(
+        turned = self._change_plane(
             rescale(images, self.value_range, (0, 1)), factor, lambda hue, f: (hue + f) % 1.0
         )
         return rescale(jnp.clip(turned, 0, 1), (0, 1), self.value_range)
@@ -191,7 +191,7 @@ class RandomSaturation(_HSV):
         return {"factor": factor / (1 - factor + epsilon())}
 
     def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
-        return self.change_plane(
+        return self._change_plane(
             images,
             per_image(samples["factor"]).astype(images.dtype),
             lambda saturation, f: jnp.clip(saturation * f, *self.value_range),
@@ -286,7 +286,7 @@ class RandomGrayscale(ImageLayer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        if self.seed is None:  # Keras never writes it; without it a given seed would not come back
+        if self.seed is None:  # Keras never writes it; without it a user's would not come back
             del config["seed"]
         return config
 

@@ -116,8 +116,8 @@ def sample_rectangle(
     for axis, low, high in ((axes.height, y0, y1), (axes.width, x0, x1)):
         shape = [1] * 4
         shape[axis] = images.shape[axis]
-        places = jnp.arange(images.shape[axis], dtype=dtype).reshape(shape)
-        inside.append((places >= per_image(low)) & (places < per_image(high)))
+        positions = jnp.arange(images.shape[axis], dtype=dtype).reshape(shape)
+        inside.append((positions >= per_image(low)) & (positions < per_image(high)))
     return inside[0] & inside[1], (x1 - x0) * (y1 - y0) / (width * height)
 
 
@@ -293,8 +293,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
             """The tile before each pixel, counted with the padding, and the weight of the one after
             it.
             """
-            place = (jnp.arange(size * length) - length / 2) / length + 1
-            return jnp.floor(place).astype("int32"), place - jnp.floor(place)
+            tile = (jnp.arange(size * length) - length / 2) / length + 1
+            return jnp.floor(tile).astype("int32"), tile - jnp.floor(tile)
 
         (y, wy), (x, wx) = neighbors(down, rows), neighbors(across, columns)
         y, wy = y[:, None], wy[:, None]
@@ -307,8 +307,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         """The new value for each of 256 values in a tile."""
         counts = jnp.zeros(256, "float32").at[values].add(1)
         if self.clip_limit > 0:
-            kept = jnp.minimum(counts, self.clip_limit * values.size / 256)
-            counts = kept + jnp.sum(counts - kept) / 256
+            clipped = jnp.minimum(counts, self.clip_limit * values.size / 256)
+            counts = clipped + jnp.sum(counts - clipped) / 256
         below = jnp.cumsum(counts)
         above = values.size - below[0]
         return jnp.clip((below - below[0]) * 255 / jnp.where(above == 0, 1, above), 0, 255)

@@ -81,7 +81,7 @@ class RandomFlip(ImageLayer):
 
 
 class _Warp(MovingLayer):
-    """Base of layers that read images at other places, given by `samples["matrix"]` (batch, 8); see
+    """Base of layers that read images at other coordinates, by `samples["matrix"]` (batch, 8); see
     `ops.image_warp`.
     """
 

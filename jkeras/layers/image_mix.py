@@ -129,19 +129,20 @@ class CutMix(ImageLayer):
         )
 
 
+GEOMETRIC = ("random_shear", "random_translation", "random_rotation")
+COLOR = (
+    "random_brightness",
+    "random_color_degeneration",
+    "random_contrast",
+    "random_sharpness",
+)
+VALUES = ("random_posterization", "solarization", "auto_contrast", "equalization")
+
+
 class _Chained(ImageLayer):
     """Base of layers that choose among other layers. All draw from this layer's keys; only what is
     chosen runs.
     """
-
-    GEOMETRIC = ("random_shear", "random_translation", "random_rotation")
-    COLOR = (
-        "random_brightness",
-        "random_color_degeneration",
-        "random_contrast",
-        "random_sharpness",
-    )
-    VALUES = ("random_posterization", "solarization", "auto_contrast", "equalization")
 
     def _make(self, names: tuple[Any, ...]) -> None:
         """The layers of these names as attributes, in the order in which Keras makes them."""
@@ -224,14 +225,14 @@ class RandAugment(_Chained):
     seed: Any = None
     data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1)}
-    _NAMES = (*_Chained.GEOMETRIC, *_Chained.COLOR, *_Chained.VALUES)
+    _NAMES = (*GEOMETRIC, *COLOR, *VALUES)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._make(
             (
-                *self.GEOMETRIC,
-                *self.COLOR,
+                *GEOMETRIC,
+                *COLOR,
                 "solarization",
                 "random_posterization",
                 "auto_contrast",
@@ -304,12 +305,12 @@ class AugMix(_Chained):
         super().__post_init__()
         self._make(
             (
-                *self.GEOMETRIC,
+                *GEOMETRIC,
                 "solarization",
                 "random_posterization",
                 "auto_contrast",
                 "equalization",
-                *(self.COLOR if self.all_ops else ()),
+                *(COLOR if self.all_ops else ()),
             )
         )
 
@@ -327,7 +328,7 @@ class AugMix(_Chained):
         }
 
     def _names(self) -> tuple[str, ...]:
-        return (*self.GEOMETRIC, *self.VALUES, *(self.COLOR if self.all_ops else ()))
+        return (*GEOMETRIC, *VALUES, *(COLOR if self.all_ops else ()))
 
     def _mixed(self, kind: str, values: jax.Array, samples: dict[str, Any]) -> jax.Array:
         def link(x: jax.Array, step: tuple[jax.Array, ...]) -> tuple[jax.Array | None, ...]:

@@ -1,4 +1,4 @@
-"""Images of another size, and as many boxes as wanted: Resizing, CenterCrop, RandomCrop,
+"""Images of another size, and as many boxes as asked for: Resizing, CenterCrop, RandomCrop,
 MaxNumBoundingBoxes.
 """
 

@@ -24,7 +24,7 @@ class InputLayer(Layer):
     Args:
         sparse: whether values are sparse arrays.
         ragged: only False; JAX has no ragged arrays.
-        shape: tuple without the batch axis; None for sizes not known.
+        shape: tuple without the batch axis; None for unknown sizes.
         batch_size: size of the batch axis, if fixed.
         batch_shape: the whole shape, instead of the two above.
         dtype: floatx by default.
@@ -125,11 +125,11 @@ def _check_agrees(
         "dtype": (dtype, tensor.dtype),
         "sparse": (sparse, tensor.sparse),
     }
-    for name, (given, of_tensor) in said.items():
-        if given is not None and given != of_tensor:
+    for name, (passed, of_tensor) in said.items():
+        if passed is not None and passed != of_tensor:
             raise ValueError(
                 "When providing the `input_tensor` argument, you cannot provide an incompatible "
-                f"`{name}` argument: expected {of_tensor}, received {name}={given}. Leave it out."
+                f"`{name}` argument: expected {of_tensor}, received {name}={passed}. Leave it out."
             )
 
 
@@ -170,7 +170,7 @@ def Input(
     """A symbolic tensor that stands for one input of a model.
 
     Args:
-        shape: tuple without the batch axis; None for sizes not known.
+        shape: tuple without the batch axis; None for unknown sizes.
         batch_size: size of the batch axis, if fixed.
         dtype: floatx by default.
         batch_shape: the whole shape, instead of `shape` and `batch_size`.

@@ -32,7 +32,7 @@ class Leaf:
         return jnp.asarray(self.value, dtype)
 
     def sample(self, key, shape, dtype=None):
-        """The array under a given key."""
+        """The array that a key gives."""
         if self.make is None:
             return self(shape, dtype)
         return jnp.asarray(jax.tree_util.tree_leaves(self.make(key))[self.index], dtype)
@@ -71,11 +71,12 @@ def _free(name, names):
     return name
 
 
+# its weights are found by running functions of the user's, which is not native
 @layer(
     "keras.layers",
     arguments="call_fn, init_fn, params, state, seed, native_serialization_platforms",
 )
-class JaxLayer(StatefulLayer):
+class JaxLayer(StatefulLayer, is_native=False):
     """A function of JAX as a layer.
 
     `call_fn` takes arguments of these names: `inputs`, and where it needs them `params` (trained),
@@ -105,7 +106,6 @@ class JaxLayer(StatefulLayer):
     seed: Any = None
     native_serialization_platforms: Any = None
     call_context = {"training": False}
-    _native = False  # its weights are found by running functions of the user's
 
     if typing.TYPE_CHECKING:
 
@@ -125,13 +125,13 @@ class JaxLayer(StatefulLayer):
 
     def _base_init(self, params=None, state=None, **kwargs):
         super()._base_init(**kwargs)
-        self.set_untracked(_given_arrays=(params, state), _structures=None)
+        self.set_untracked(_initial_arrays=(params, state), _structures=None)
 
     def __post_init__(self):
         self.set_untracked(_call_names=self._names(self.call_fn, "call_fn", CALL_ARGUMENTS))
         if self.init_fn is not None:
             self.set_untracked(_init_names=self._names(self.init_fn, "init_fn", INIT_ARGUMENTS))
-        has_arrays = any(v is not None for v in self._given_arrays)
+        has_arrays = any(v is not None for v in self._initial_arrays)
         if self.init_fn is None and not has_arrays and {"params", "state"} & set(self._call_names):
             raise ValueError(
                 explain(self._where, "`init_fn`, or `params` and `state`", "none of them")
@@ -155,7 +155,7 @@ class JaxLayer(StatefulLayer):
         return names
 
     def weight_specs(self, *inputs):
-        trees, make = self._given_arrays, None
+        trees, make = self._initial_arrays, None
         if trees == (None, None) and self.init_fn is not None:
             make = functools.partial(self._made, inputs[0])
             trees = make(as_key(None))
@@ -284,11 +284,11 @@ class FlaxLayer(JaxLayer):
 
     def __post_init__(self):
         if is_nnx(self.module):
-            if self._given_arrays != (None, None):
-                wanted = "no `variables`, since a module of nnx has its own"
-                raise ValueError(explain(self._where, wanted, "some"))
+            if self._initial_arrays != (None, None):
+                expected = "no `variables`, since a module of nnx has its own"
+                raise ValueError(explain(self._where, expected, "some"))
             function = NnxFunction(self.module, getattr(self.method, "__func__", self.method))
-            self.set_untracked(_given_arrays=(function.params, function.state))
+            self.set_untracked(_initial_arrays=(function.params, function.state))
             self.call_fn, self.init_fn = function.__call__, None
         elif "training" in inspect.signature(self.method or self.module.__call__).parameters:
             self.call_fn, self.init_fn = self._run_in_mode, self._make_in_mode
@@ -311,7 +311,7 @@ class FlaxLayer(JaxLayer):
     def _make(self, rng, inputs, **training):
         return self._parted(self.module.init(rng, inputs, method=self.method, **training))
 
-    # `call_fn` and `init_fn` are given what their signatures name
+    # `call_fn` and `init_fn` are passed what their signatures name
 
     def _plain_run(self, params, state, rng, inputs):
         return self._run(params, state, rng, inputs)

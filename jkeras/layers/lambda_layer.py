@@ -28,11 +28,12 @@ class _Function(Value):
 
 
 class _HiddenFunction(_Function, Hidden):
-    """A function, array or shape that is written only when given."""
+    """A function, array or shape that is written only when it is set."""
 
 
+# nobody knows what the function does with whole numbers, so it takes no floats for them
 @layer("keras.layers")
-class Lambda(Layer):
+class Lambda(Layer, takes_floats=False):
     """A function of the input as a layer.
 
     Args:
@@ -55,7 +56,6 @@ class Lambda(Layer):
     mask: _HiddenFunction() = None
     arguments: dict | None = None
     call_context = {"mask": None, "training": None}
-    takes_floats = False  # nobody knows what the function does with whole numbers
 
     def __post_init__(self) -> None:
         if not callable(self.function):
@@ -83,7 +83,7 @@ class Lambda(Layer):
                 loading says that is going on.
 
         Raises:
-            ValueError: the config brings code, and nobody said that it is trusted.
+            ValueError: the config brings code, and it is not said to be trusted.
         """
         is_safe = safe_mode is not False
         with registry.loading(is_safe), registry.CustomObjectScope(custom_objects):
@@ -91,8 +91,8 @@ class Lambda(Layer):
 
     def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         context = {"mask": ctx.mask, "training": ctx.training}
-        wanted = {k: v for k, v in context.items() if k in _parameters(self.function)}
-        return self.function(inputs, **self.arguments, **wanted)
+        accepted = {k: v for k, v in context.items() if k in _parameters(self.function)}
+        return self.function(inputs, **self.arguments, **accepted)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Structure:
         if callable(self.mask):

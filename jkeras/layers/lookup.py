@@ -93,7 +93,7 @@ class IndexLookup(HostLayer):
         super()._base_init(**kwargs)
         self.set_untracked(
             _frozen_size=vocabulary_size,
-            _given=has_input_vocabulary,
+            _has_input_vocabulary=has_input_vocabulary,
             _tokens=np.array([]),
             _table={},
             _weights=None,
@@ -109,7 +109,7 @@ class IndexLookup(HostLayer):
         self._check_arguments()
         self.salt = as_salt(self.salt, self._where)
         vocabulary, weights = self.vocabulary, self.idf_weights
-        has = self._given
+        has = self._has_input_vocabulary
         if has is None:
             has = vocabulary is not None
         self._has_input_vocabulary = has
@@ -236,13 +236,13 @@ class IndexLookup(HostLayer):
         Args:
             vocabulary: tokens without repetition, or the name of a text file with one in each line;
                 the special tokens may stand in front.
-            idf_weights: one for each token given.
+            idf_weights: one for each token.
 
         Raises:
             ValueError: an empty vocabulary, repeated or misplaced tokens, more than `max_tokens`,
                 or weights that do not go with it.
         """
-        self._check_weights_given(idf_weights)
+        self._check_has_weights(idf_weights)
         from_file = isinstance(vocabulary, (str, os.PathLike))
         if from_file:
             refuse_untrusted(
@@ -256,7 +256,7 @@ class IndexLookup(HostLayer):
             self._check_specials_once(entries.tolist())
         self._take(entries, idf_weights, from_file)
 
-    def _check_weights_given(self, idf_weights: Any) -> None:
+    def _check_has_weights(self, idf_weights: Any) -> None:
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
             raise ValueError(
                 explain(
@@ -472,7 +472,7 @@ class IndexLookup(HostLayer):
         return encoded(indices, "count", depth, floatx()) * self._weights
 
     def _size_of_rows(self) -> Any:
-        """The length of rows, None where the vocabulary is not known."""
+        """The length of rows, None where the vocabulary is unknown."""
         if self.pad_to_max_tokens:
             return self.max_tokens
         return self._frozen_size
@@ -498,20 +498,20 @@ class IndexLookup(HostLayer):
         indices = np.array([self._table.get(token, unknown) for token in flat], "int32").reshape(
             tokens.shape
         )
-        places = indices == -1
-        if self.num_oov_indices > 1 and places.any():
-            indices[places] = self._buckets(tokens[places]) + self._first_oov
-            places = np.zeros_like(places)
+        is_oov = indices == -1
+        if self.num_oov_indices > 1 and is_oov.any():
+            indices[is_oov] = self._buckets(tokens[is_oov]) + self._first_oov
+            is_oov = np.zeros_like(is_oov)
         if self.mask_token is not None:
             masked = tokens == self.mask_token
             indices[masked] = 0
             if self.output_mode != "int":
                 indices[masked] = DROPPED
-            places &= ~masked
-        if places.any():
+            is_oov &= ~masked
+        if is_oov.any():
             raise ValueError(
                 f"{self._where}: when `num_oov_indices=0` all inputs should be in vocabulary, "
-                f"found OOV values {tokens[places].tolist()}, consider setting "
+                f"found OOV values {tokens[is_oov].tolist()}, consider setting "
                 "`num_oov_indices=1`."
             )
         return indices
@@ -522,12 +522,12 @@ class IndexLookup(HostLayer):
         return hashed(tokens, self.num_oov_indices, self.salt)
 
     def _tokens_of(self, indices: np.ndarray) -> np.ndarray:
-        known = np.full(self.vocabulary_size() + 1, self.oov_token, self._numpy_dtype)
-        known[self._first_token : -1] = self._tokens
+        table = np.full(self.vocabulary_size() + 1, self.oov_token, self._numpy_dtype)
+        table[self._first_token : -1] = self._tokens
         if self._first_oov:
-            known[0] = self.mask_token
-        places = np.where((indices >= 0) & (indices < len(known)), indices, -1).astype(int)
-        return known[places.ravel()].reshape(places.shape)
+            table[0] = self.mask_token
+        rows = np.where((indices >= 0) & (indices < len(table)), indices, -1).astype(int)
+        return table[rows.ravel()].reshape(rows.shape)
 
     def compute_output_spec(self, inputs: Any) -> Structure:
         shape = tuple(inputs.shape)
@@ -590,7 +590,7 @@ class IndexLookup(HostLayer):
         weights = self._weights
         if weights is not None:
             weights = weights[: len(lines)]
-        self._check_weights_given(weights)
+        self._check_has_weights(weights)
         self._take(self._as_tokens(lines), weights)
 
 
@@ -602,7 +602,7 @@ def batches_of(data: Any, where: str, steps: int | None = None) -> Iterator[Any]
     """The batches of an iterable, or an array or list as one batch of single tokens or texts.
 
     Raises:
-        TypeError: a single value, a text or a dict, whose letters or keys nobody means.
+        TypeError: a single value, a text or a dict, whose letters or keys are not meant.
     """
     if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__iter__"):
         raise TypeError(
@@ -687,7 +687,7 @@ class StringLookup(IndexLookup):
     "idf_weights, invert, output_mode, sparse, pad_to_max_tokens, oov_method, salt, name",
 )
 class IntegerLookup(IndexLookup):
-    """Whole numbers as their places in a vocabulary, or back.
+    """Whole numbers as their indices in a vocabulary, or back.
 
     Args: see `IndexLookup`.
         vocabulary_dtype: only "int64".

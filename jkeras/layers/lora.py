@@ -50,7 +50,7 @@ class LoraLayer(QuantizedLayer):
     """Base of layers whose main weight may be adapted: `w + alpha / rank * a @ b`, where only a and
     b are trained.
 
-    `a` has the weight's shape with `rank` in place of its last axis, `b` is `(rank, last)`. A file
+    `a` has the weight's shape with `rank` as its last axis, `b` is `(rank, last)`. A file
     holds the sum. Hu et al. 2021, arXiv:2106.09685.
     """
 

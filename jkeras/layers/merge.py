@@ -22,7 +22,7 @@ from jkeras.kernel.spec import Weight
 from jkeras.core.weights.types import Structure
 
 
-class Merge(Layer):
+class Merge(Layer, announces_compute_dtype=True, is_batchwise=True):
     """Base of merge layers: called on a list of inputs, `merge(inputs, masks)` makes one of them.
 
     Inputs of fewer axes get axes of size 1 after the batch axis. An output's mask is True where any
@@ -30,8 +30,6 @@ class Merge(Layer):
     """
 
     supports_masking = True
-    announces_compute_dtype = True
-    keeps_samples = True
 
     def _call_on_several(self, inputs: Any, *more: Any, **kwargs: Any) -> Any:
         if more:
@@ -83,15 +81,15 @@ class Merge(Layer):
         raise NotImplementedError
 
     def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Structure:
-        """The merged shape by rule: a size that one input leaves open may be known of another."""
+        """The merged shape by rule: a size that one input leaves open another may have."""
         shapes = []
         if isinstance(inputs, (list, tuple)):
             shapes = [tuple(x.shape) for x in inputs]
         if not shapes or not all(shapes):
             return super().compute_output_spec(inputs, **kwargs)
         self.check(shapes)
-        is_kept = all(x.sparse for x in inputs)
-        return KerasTensor(self.merged_shape(shapes), self.compute_dtype, sparse=is_kept)
+        sparse = all(x.sparse for x in inputs)
+        return KerasTensor(self.merged_shape(shapes), self.compute_dtype, sparse=sparse)
 
     def merged_shape(self, shapes: list[tuple[Any, ...]]) -> tuple[int | None, ...]:
         """The output's shape for shapes with a batch axis that go together."""
@@ -137,16 +135,16 @@ def _wide(mask: jax.Array | None, x: jax.Array) -> Any:
 
 def _extremum(function: Function, inputs: list[jax.Array], masks: list[Any]) -> jax.Array:
     """A fold in which an entry that is masked on one side takes the other side's value."""
-    result, known = None, None
+    result, is_valid = None, None
     for x, mask in zip(inputs, map(_wide, masks, inputs)):
         if result is None:
-            result, known = x, mask
+            result, is_valid = x, mask
             continue
         if mask is not None:
             x = jnp.where(mask, x, result)
-        if known is not None:
-            result = jnp.where(known, result, x)
-            known = None if mask is None else known | mask
+        if is_valid is not None:
+            result = jnp.where(is_valid, result, x)
+            is_valid = None if mask is None else is_valid | mask
         result = function(result, x)
     return result
 
@@ -331,7 +329,7 @@ class Dot(Merge):
             )
 
     def _pair_of_axes(self) -> tuple[int, ...]:
-        """The axis of each input, as it is given."""
+        """The axis of each input, as the argument says."""
         if isinstance(self.axes, int):
             return self.axes, self.axes
         return self.axes

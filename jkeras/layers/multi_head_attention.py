@@ -19,7 +19,7 @@ from jkeras.core.session.settings import settings
 from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.activation import Softmax
 from jkeras.kernel.numbers import is_zero
-from jkeras.layers.attention_cache import GivenCache
+from jkeras.layers.attention_cache import CallerCache
 from jkeras.layers.attention_masks import Masks, masks_of
 from jkeras.layers.dropout import Dropout
 from jkeras.layers.einsum_dense import EinsumDense
@@ -35,7 +35,9 @@ from jkeras.core.weights.types import Function
 
 
 @fields
-class HeadedAttention(Composite):
+class HeadedAttention(
+    Composite, uses_mask=True, announces_compute_dtype=True, is_batchwise=True, uncast=("cache",)
+):
     """Base: projects query, key and value to heads, attends in each, projects the heads to the
     output.
 
@@ -58,19 +60,15 @@ class HeadedAttention(Composite):
     use_gate: bool = False
     seed: Any = None
     supports_masking = True
-    heeds_masks = True
-    announces_compute_dtype = True
-    keeps_samples = True
     call_context = {"training": None}
-    uncast = ("cache",)
     _dense_names = {}
     _attends_itself = False  # whether a subclass has a `_compute_attention` of its own
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
         if "_compute_attention" in vars(cls):
-            # it finds its children on the layer, so it runs on objects
-            cls._native, cls._attends_itself = False, True
+            cls._attends_itself = True
+            kwargs["is_native"] = False  # it finds its children on the layer: it runs on objects
+        super().__init_subclass__(**kwargs)
 
     def _check_shared(self) -> None:
         """Checks the arguments that both layers have, and takes `flash_attention` out of the
@@ -89,7 +87,7 @@ class HeadedAttention(Composite):
             )
 
     def _written_policy(self) -> Any:
-        """The policy that a config has: a map where projections are kept in few bits."""
+        """The policy that a config has: a map where projections are stored in few bits."""
         in_few_bits = {
             ".*" + re.escape(child.name): child.dtype_policy
             for child in self._children.values()
@@ -217,7 +215,7 @@ class HeadedAttention(Composite):
         position: Any = None,
     ) -> jax.Array:
         """The output under `Masks` of what each query may see; behind it the weights where they are
-        asked for, and the cache where one is given.
+        asked for, and the cache where there is one.
 
         Args:
             inputs: query, value, key.
@@ -241,7 +239,7 @@ class HeadedAttention(Composite):
         if cache is None:
             writer = ctx.cache()
         else:
-            writer = GivenCache(self._where, self.sliding_window, cache, position)
+            writer = CallerCache(self._where, self.sliding_window, cache, position)
         if writer is not None:
             self._check_cached(writer, masks, inputs)
             if cache is None:
@@ -278,7 +276,7 @@ class HeadedAttention(Composite):
         """(output, weights or None) of projections (batch, …, heads, size).
 
         Args:
-            training: None: as the layer is called, which is not known here.
+            training: None: as the layer is called, which is unknown here.
         """
         axes = self._attended_axes(query.ndim - 1)
         shape = query.shape
@@ -343,7 +341,7 @@ class HeadedAttention(Composite):
         """(output, weights or None) of new positions over those before and themselves.
 
         Args:
-            writer: `GivenCache` or `generation.cache.LayerCache`.
+            writer: `CallerCache` or `generation.cache.LayerCache`.
         """
         shape = query.shape
         query, key, value = (heads_first(x, (1,)) for x in (query, key, value))
@@ -385,7 +383,7 @@ class HeadedAttention(Composite):
 
         Args:
             rank: the number of axes of the projected query.
-            training: None: not known.
+            training: None: unknown.
         """
         drops = training is not False and not is_zero(self.dropout)
         if drops or needs_weights or rank != 4:
@@ -435,10 +433,10 @@ class HeadedAttention(Composite):
         if repeats > 1:
             key, value = (jnp.repeat(x, repeats, axis=-3) for x in (key, value))
         scores = jnp.matmul(query * jnp.asarray(form.scale, query.dtype), jnp.swapaxes(key, -1, -2))
-        kept = weights = sub._softmax(scores, mask=mask)
+        dropped = weights = sub._softmax(scores, mask=mask)
         if not is_zero(self.dropout):
-            kept = sub._dropout_layer(weights, training=training)
-        return jnp.matmul(kept, value), weights
+            dropped = sub._dropout_layer(weights, training=training)
+        return jnp.matmul(dropped, value), weights
 
 
 # ---------------------------------------------------------------- arguments and shapes
@@ -458,7 +456,7 @@ def check_size(where: str, name: str, value: int | None, optional: bool = False)
 
 
 def another(initializer: Any) -> Any:
-    """A copy of an initializer that draws its own values where it was given no seed."""
+    """A copy of an initializer that draws its own values where it has no seed."""
     if hasattr(initializer, "clone"):
         return initializer.clone()
     return initializer
@@ -510,7 +508,7 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
             same.
         output_shape: size or sizes of the output's last axes, by default the query's last.
         attention_axes: the axes attended over, by default all between batch and features.
-        sliding_window: see only sources that are less than this many places away.
+        sliding_window: see only sources that are less than this many positions away.
         flash_attention: by default a fused kernel attends where the platform has one for the
             call; True: the layer is to have neither dropout nor scores to return, which no kernel
             has; False: no kernel, which is for derivatives in forward mode.
@@ -683,7 +681,7 @@ class GroupedQueryAttention(GroupedNames, HeadedAttention):
     arXiv:2305.13245).
 
     (batch, target, features), (batch, source, …) -> (batch, target, features). Called like
-    `MultiHeadAttention`; a given `query_mask` counts here.
+    `MultiHeadAttention`; an explicit `query_mask` counts here.
 
     Args:
         num_key_value_heads: the number of heads of key and value.

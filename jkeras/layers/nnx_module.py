@@ -29,7 +29,7 @@ class NnxFunction:
     Attributes:
         params: nested dict of its `nnx.Param`s.
         state: nested dict of its other arrays, but keys and counts of random numbers, which a call
-            makes from the key that it is given.
+            makes from its key.
     """
 
     def __init__(self, module: str, method=None) -> None:
@@ -48,7 +48,7 @@ class NnxFunction:
         Args:
             rng: key of the random numbers in training, else None.
             training: whether the module is in the mode that its `train()` sets, or in that of
-                `eval()`; also given to a method that takes it.
+                `eval()`; also passed to a method that takes it.
         """
         from flax import nnx
 
@@ -68,7 +68,7 @@ class NnxFunction:
         return outputs, nnx.to_pure_dict(new)
 
     def _keys_from(self, rng: jax.Array | None) -> Any:
-        """The module's random state, each key another one of the given key."""
+        """The module's random state, each key derived from the argument."""
         if rng is None:
             return self._random
         leaves, treedef = jax.tree_util.tree_flatten(self._random)

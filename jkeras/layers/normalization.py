@@ -40,7 +40,7 @@ from jkeras.core.weights.types import Axis, Structure
 
 
 @fields
-class ScaleAndShift(Layer):
+class ScaleAndShift(Layer, announces_compute_dtype=True, is_batchwise=True, keeps_shape=True):
     """Base of the layers that multiply what they normalized by `gamma` and add `beta`."""
 
     axis: Sizes = -1
@@ -54,9 +54,6 @@ class ScaleAndShift(Layer):
     beta_constraint: Constraint = None
     gamma_constraint: Constraint = None
     supports_masking = True
-    announces_compute_dtype = True
-    keeps_samples = True
-    keeps_shape = True
 
     if typing.TYPE_CHECKING:
         gamma = OwnWeight()
@@ -64,24 +61,24 @@ class ScaleAndShift(Layer):
 
     def _scale_and_shift(self, shape: tuple[int, ...]) -> dict[str, Any]:
         """The specs of `gamma` and `beta`, as far as the layer has them."""
-        wanted = {"gamma": self.scale, "beta": self.center}
+        has = {"gamma": self.scale, "beta": self.center}
         return {
             name: self.weight(name, shape, autocast=False)
-            for name, present in wanted.items()
+            for name, present in has.items()
             if present
         }
 
 
 def sizes_along(where: str, axes: list[int], shape: tuple[int | None, ...]) -> tuple[int, ...]:
-    """The sizes of the given axes.
+    """The sizes of axes.
 
     >>> sizes_along("a layer", [1, -1], (2, 3, 4))
     (3, 4)
     """
     for axis in axes:
         if not -len(shape) <= axis < len(shape):
-            wanted = f"axes within an input of {len(shape)} axes"
-            raise AxisError(explain(where, wanted, f"axis={axes}, shape={shape}"))
+            expected = f"axes within an input of {len(shape)} axes"
+            raise AxisError(explain(where, expected, f"axis={axes}, shape={shape}"))
     return tuple(map(shape.__getitem__, axes))
 
 
@@ -112,13 +109,13 @@ def int_or_list(where: str, axis: int) -> int:
     "gamma_regularizer, beta_constraint, gamma_constraint, renorm, renorm_clipping, "
     "renorm_momentum, synchronized",
 )
-class BatchNormalization(StatefulLayer, ScaleAndShift):
+class BatchNormalization(StatefulLayer, ScaleAndShift, is_for_training_alone=True):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, each feature over the batch and all
     other axes.
 
     In training the statistics are those of the batch, and the moving ones follow them: `moving =
     momentum * moving + (1 - momentum) * batch`. At inference, and always where the layer is frozen
-    (`trainable = False`), the moving ones are used. Masked places count for nothing in the
+    (`trainable = False`), the moving ones are used. Masked positions count for nothing in the
     statistics.
     Ioffe and Szegedy 2015, arXiv:1502.03167; with `renorm`: Ioffe 2017, arXiv:1702.03275.
 
@@ -150,7 +147,6 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
     renorm_momentum: float = 0.99
     synchronized: bool = False
     call_context = {"training": None, "mask": None}
-    for_training_alone = True
 
     if typing.TYPE_CHECKING:
 
@@ -247,7 +243,7 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
         return y.astype(self.compute_dtype), changed
 
     def _moments(self, x: jax.Array, mask: jax.Array | None, valid_rows) -> tuple[jax.Array, ...]:
-        """Mean and variance of the features, over the unmasked places of the valid rows."""
+        """Mean and variance of the features, over the unmasked positions of the valid rows."""
         axes = tuple(a for a in range(x.ndim) if a != self.axis % x.ndim)
         if mask is None and valid_rows is None:
             return moments(x, axes)
@@ -296,10 +292,10 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
 
 
 def masked_moments(x: jax.Array, mask: jax.Array | None, axes: Axis, epsilon: float = 0.0) -> Any:
-    """Mean and variance over some axes, each flat, of the places where a mask is True.
+    """Mean and variance over some axes, each flat, of the positions where a mask is True.
 
     Args:
-        epsilon: added to the number of places.
+        epsilon: added to the number of positions.
     """
     mask = jnp.broadcast_to(mask, x.shape)
     count = jnp.sum(mask.astype(x.dtype), axes, keepdims=True) + epsilon
@@ -473,9 +469,9 @@ class GroupNormalization(ScaleAndShift):
         grouped = grouped.astype(jnp.promote_types(x.dtype, "float32"))
         shape = [1] * axis + [*split] + [1] * (x.ndim - axis - 1)
         # where the groups are; with axis=0 Keras leaves out the last axis instead
-        kept = axis or x.ndim
+        group_axis = axis or x.ndim
         mean, variance = moments(
-            grouped, [a for a in range(1, x.ndim + 1) if a != kept], keepdims=True
+            grouped, [a for a in range(1, x.ndim + 1) if a != group_axis], keepdims=True
         )
         factor = lax.rsqrt(variance + self.epsilon)
         if self.scale:
@@ -489,7 +485,7 @@ class GroupNormalization(ScaleAndShift):
 
 
 @layer("keras.layers")
-class RMSNormalization(Layer):
+class RMSNormalization(Layer, announces_compute_dtype=True, is_batchwise=True):
     """x / sqrt(mean(x**2) + epsilon) * scale over the axes `axis` (Zhang and Sennrich 2019,
     arXiv:1910.07467).
 
@@ -503,8 +499,6 @@ class RMSNormalization(Layer):
 
     axis: Sizes = -1
     epsilon: float = 1e-6
-    announces_compute_dtype = True
-    keeps_samples = True
 
     if typing.TYPE_CHECKING:
         scale = OwnWeight()
@@ -562,7 +556,9 @@ class UnitNormalization(ReadyLayer):
 
 
 @layer("keras.layers")
-class SpectralNormalization(StatefulLayer, Wrapper):
+class SpectralNormalization(
+    StatefulLayer, Wrapper, is_for_training_alone=True, announces_compute_dtype=True
+):
     """Divides the kernel of another layer by its largest singular value at each call in training.
 
     The value comes from power iterations that go on from call to call (Miyato et al. 2018,
@@ -583,8 +579,6 @@ class SpectralNormalization(StatefulLayer, Wrapper):
 
     power_iterations: int = 1
     call_context = {"training": False}
-    for_training_alone = True
-    announces_compute_dtype = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,7 +14,7 @@ from jkeras.core.run.context import Children
 
 
 @layer("keras.layers", arguments="layers, name")
-class Pipeline(Composite):
+class Pipeline(Composite, computes_in_float=False):
     """Applies layers one after the other. It is called on arrays or dicts, alone or in a data
     pipeline.
 
@@ -30,7 +30,6 @@ class Pipeline(Composite):
     layers: list | tuple
     allow_non_tensor_positional_args = True
     call_context = {"training": True, "mask": None}
-    computes_in_float = False
     supports_masking = True
 
     def _base_init(self, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Pooling layers over 1, 2 and 3 spatial axes: windows, whole inputs, and windows of a given
+"""Pooling layers over 1, 2 and 3 spatial axes: windows, whole inputs, and windows of a set
 number.
 """
 
@@ -16,18 +16,18 @@ from jkeras.core.layer import Layer, layer
 from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.base import ReadyLayer, shape_of_windows, sizes, spatial_axes
-from jkeras.ops.kernels import is_known
+from jkeras.ops.kernels import is_static
 from jkeras.core.weights.types import DataFormat, Padding
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.run.context import Context
 from jkeras.core.weights.types import Structure
 
-# ---------------------------------------------------------------- windows of a given size
+# ---------------------------------------------------------------- windows of a set size
 
 
 @fields
 class Pooling(ReadyLayer):
-    """Base of the layers that reduce windows of a given size."""
+    """Base of the layers that reduce windows of a set size."""
 
     pool_size: Sizes
     strides: Sizes | None = None
@@ -54,7 +54,7 @@ class Pooling(ReadyLayer):
 
     def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         space = [x.shape[axis] for axis in spatial_axes(self.rank, self.data_format)]
-        small = any(is_known((n,)) and n < size for n, size in zip(space, self.pool_size))
+        small = any(is_static((n,)) and n < size for n, size in zip(space, self.pool_size))
         if self.padding == "valid" and small:
             shape = inference.shown(x.shape) if is_abstract() else x.shape
             raise ValueError(
@@ -251,7 +251,7 @@ class GlobalMaxPooling3D(GlobalMax):
 
 
 @layer("keras.layers", "keras.layers.GlobalAvgPool1D")
-class GlobalAveragePooling1D(GlobalAverage):
+class GlobalAveragePooling1D(GlobalAverage, uses_mask=True):
     """The mean over time, of the steps that the mask leaves: (batch, time, channels) -> (batch,
     channels).
 
@@ -266,16 +266,15 @@ class GlobalAveragePooling1D(GlobalAverage):
 
     rank = 1
     supports_masking = True
-    heeds_masks = True
     call_context = {"mask": None}
 
     def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         if ctx.mask is None:
             return super().forward(w, x, ctx)
         time, channels = (1, 2) if self.data_format == "channels_last" else (2, 1)
-        kept = ops.expand_dims(ops.cast(ctx.mask, "bool"), channels)
-        total = ops.sum(ops.where(kept, x, 0), axis=time, keepdims=self.keepdims)
-        return total / ops.sum(ops.cast(kept, x.dtype), axis=time, keepdims=self.keepdims)
+        mask = ops.expand_dims(ops.cast(ctx.mask, "bool"), channels)
+        total = ops.sum(ops.where(mask, x, 0), axis=time, keepdims=self.keepdims)
+        return total / ops.sum(ops.cast(mask, x.dtype), axis=time, keepdims=self.keepdims)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Structure:
         """None: no time axis is left."""
@@ -306,11 +305,11 @@ class GlobalAveragePooling3D(GlobalAverage):
     rank = 3
 
 
-# ---------------------------------------------------------------- windows of a given number
+# ---------------------------------------------------------------- windows of a set number
 
 
 @fields
-class AdaptivePooling(Layer):
+class AdaptivePooling(Layer, announces_compute_dtype=True):
     """Base of the layers that cover each spatial axis evenly with a given number of windows, which
     may overlap.
     """
@@ -318,7 +317,6 @@ class AdaptivePooling(Layer):
     output_size: Sizes
     data_format: DataFormat | None = None
     rank = 2
-    announces_compute_dtype = True
 
     def __post_init__(self) -> None:
         size = self.output_size

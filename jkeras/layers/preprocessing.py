@@ -23,7 +23,7 @@ from jkeras.kernel.spec import Spec
 
 
 @layer("keras.layers")
-class Rescaling(DataLayer):
+class Rescaling(DataLayer, announces_compute_dtype=True):
     """`inputs * scale + offset`, in the compute dtype.
 
     Args:
@@ -37,7 +37,6 @@ class Rescaling(DataLayer):
     scale: Value()
     offset: Value() = 0.0
     supports_masking = True
-    announces_compute_dtype = True
 
     def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         inputs, scale, offset = (
@@ -49,8 +48,8 @@ class Rescaling(DataLayer):
 
 
 @layer("keras.layers", arguments="axis, mean, variance, invert")
-class Normalization(DataLayer):
-    """`(inputs - mean) / sqrt(variance)`, with a mean and a variance that are given or learnt by
+class Normalization(DataLayer, announces_compute_dtype=True):
+    """`(inputs - mean) / sqrt(variance)`, with a mean and a variance that are set or learnt by
     `adapt`.
 
     Args:
@@ -71,7 +70,6 @@ class Normalization(DataLayer):
     variance: OF_BASE
     invert: bool = False
     supports_masking = True
-    announces_compute_dtype = True
 
     if typing.TYPE_CHECKING:
 
@@ -90,7 +88,7 @@ class Normalization(DataLayer):
     def _base_init(self, mean: Any = None, variance: Any = None, **kwargs: Any) -> None:
         super()._base_init(**kwargs)
         self.set_untracked(
-            input_mean=mean, input_variance=variance, _kept=None, _statistics_shape=None
+            input_mean=mean, input_variance=variance, _axes=None, _statistics_shape=None
         )
 
     def __post_init__(self) -> None:
@@ -121,10 +119,10 @@ class Normalization(DataLayer):
             )
 
     def weight_specs(self, inputs: Spec) -> dict[str, Weight]:
-        kept, _ = self._places(inputs.shape)
+        axes, _ = self._axes_and_shape(inputs.shape)
         if self.input_mean is not None:
             return {}
-        sizes = tuple(inputs.shape[a] for a in kept)
+        sizes = tuple(inputs.shape[a] for a in axes)
         return {
             "mean": Weight(sizes, Zeros(), trainable=False),
             "variance": Weight(sizes, Ones(), trainable=False),
@@ -133,10 +131,10 @@ class Normalization(DataLayer):
         }
 
     def attributes_when_built(self, inputs: Spec) -> dict[str, Any]:
-        kept, statistics_shape = self._places(inputs.shape)
-        return {"_kept": kept, "_statistics_shape": statistics_shape}
+        axes, statistics_shape = self._axes_and_shape(inputs.shape)
+        return {"_axes": axes, "_statistics_shape": statistics_shape}
 
-    def _places(self, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], ...]:
+    def _axes_and_shape(self, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], ...]:
         """(axes with statistics of their own, the shape of the statistics with all axes)."""
         ndim = len(shape)
         if any(not -ndim <= a < ndim for a in self.axis):
@@ -147,41 +145,41 @@ class Normalization(DataLayer):
                     f"axis={self.axis}",
                 )
             )
-        kept = sorted(a % ndim for a in self.axis)
-        if any(shape[a] is None for a in kept):
+        axes = sorted(a % ndim for a in self.axis)
+        if any(shape[a] is None for a in axes):
             raise ValueError(
                 violated(
                     self._where,
                     "All `axis` values to be kept must have a known size",
-                    f"axes {kept} of the input shape {shape}",
+                    f"axes {axes} of the input shape {shape}",
                 )
             )
-        return tuple(kept), tuple(n if a in kept else 1 for a, n in enumerate(shape))
+        return tuple(axes), tuple(n if a in axes else 1 for a, n in enumerate(shape))
 
     def forward(self, w: Mapping[str, Any], inputs: jax.Array, ctx: Context) -> jax.Array:
         inputs = jnp.asarray(inputs, self.compute_dtype)
-        places = self._places(inputs.shape)
-        mean, variance = self._aligned(w.get("mean"), w.get("variance"), places)
+        axes_and_shape = self._axes_and_shape(inputs.shape)
+        mean, variance = self._aligned(w.get("mean"), w.get("variance"), axes_and_shape)
         deviation = jnp.maximum(jnp.sqrt(variance), epsilon())
         if self.invert:
             return inputs * deviation + mean
         return (inputs - mean) / deviation
 
     def _aligned(
-        self, mean: jax.Array, variance: jax.Array, places: tuple[tuple[Any, ...], ...]
+        self, mean: jax.Array, variance: jax.Array, axes_and_shape: tuple[tuple[Any, ...], ...]
     ) -> Iterator[Any]:
-        """Learnt or given statistics in the compute dtype, with the input's axes: size 1 where they
+        """Learnt or fixed statistics in the compute dtype, with the input's axes: size 1 where they
         are shared.
         """
         if self.input_mean is not None:
             mean, variance = self.input_mean, self.input_variance
-        return (self._align(jnp.asarray(v, "float32"), *places) for v in (mean, variance))
+        return (self._align(jnp.asarray(v, "float32"), *axes_and_shape) for v in (mean, variance))
 
     def _align(
-        self, value: jax.Array, kept: tuple[int, ...], statistics_shape: tuple[int, ...]
+        self, value: jax.Array, axes: tuple[int, ...], statistics_shape: tuple[int, ...]
     ) -> jax.Array:
         shape = [1] * len(statistics_shape)
-        for axis, size in zip(reversed(kept), reversed(value.shape)):
+        for axis, size in zip(reversed(axes), reversed(value.shape)):
             shape[axis] = size
         return jnp.broadcast_to(value.reshape(shape), statistics_shape).astype(self.compute_dtype)
 
@@ -199,8 +197,8 @@ class Normalization(DataLayer):
         if not self.built:
             return None
         own = {k: v.value for k, v in self._own.items()}
-        places = (self._kept, self._statistics_shape)
-        return tuple(self._aligned(own.get("mean"), own.get("variance"), places))[which]
+        axes_and_shape = (self._axes, self._statistics_shape)
+        return tuple(self._aligned(own.get("mean"), own.get("variance"), axes_and_shape))[which]
 
     def get_config(self) -> dict[str, Any]:
         statistics = {"mean": self.input_mean, "variance": self.input_variance}
@@ -234,7 +232,7 @@ class Normalization(DataLayer):
                 received = f"dtype {batch.dtype}"
                 raise TypeError(explain(f"{self._where}: `adapt`", "numbers", received))
             self._prepare(np.shape(batch))
-            axes = tuple(a for a in range(np.ndim(batch)) if a not in self._kept)
+            axes = tuple(a for a in range(np.ndim(batch)) if a not in self._axes)
             count = int(np.prod([batch.shape[a] for a in axes]))
             if not count:
                 continue
@@ -287,12 +285,12 @@ class Normalization(DataLayer):
         if not self.built:
             self.build(tuple(shape))
         elif len(shape) != len(self._statistics_shape) or any(
-            shape[a] != self._statistics_shape[a] for a in self._kept
+            shape[a] != self._statistics_shape[a] for a in self._axes
         ):
             raise ValueError(
                 violated(
                     self._where,
-                    f"data has an incompatible shape: its sizes on axes {self._kept} are not those "
+                    f"data has an incompatible shape: its sizes on axes {self._axes} are not those "
                     f"of {self._statistics_shape}",
                     f"shape {tuple(shape)}",
                 )

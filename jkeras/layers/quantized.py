@@ -1,4 +1,4 @@
-"""Layers whose weights can be kept in few bits: how they get there, and what they compute from
+"""Layers whose weights can be stored in few bits: how they get there, and what they compute from
 there.
 """
 
@@ -46,7 +46,7 @@ STEPS = ("inputs", "kernel", "outputs_grad")
 class QuantizedLayer(Layer):
     """Base of layers with a weight that `quantize` puts into integers ("int8", "int4") or float8.
 
-    Integers take the weight's place under its name; beside it come `<name>_scale`, and for blocks
+    Integers replace the weight under its name; beside it come `<name>_scale`, and for blocks
     of 4-bit numbers `<name>_zero` and `g_idx`. A subclass says in `codings` how each weight is
     kept.
     """
@@ -58,12 +58,12 @@ class QuantizedLayer(Layer):
     ternary_threshold = None  # from which magnitude on mode "ternary" has a sign; None: by the mean
 
     def codings(self, bits: int, block: int | None) -> dict[str, Any]:
-        """How the weights are kept: `{name: Coding}`."""
+        """How the weights are stored: `{name: Coding}`."""
         return {"kernel": Coding(bits, 0, -1, self._float_shapes["kernel"][-1], block)}
 
     @property
     def _is_quantized(self) -> bool:
-        """Whether the weights are kept in few bits now."""
+        """Whether the weights are stored in few bits now."""
         return f"{self._adapted}_scale" in self._own
 
     # ------------------------------------------------------------ on the way there
@@ -166,7 +166,7 @@ class QuantizedLayer(Layer):
         return None if size == -1 else size
 
     def _make_quantized(self, mode: str) -> None:
-        """Puts variables for a mode in the place of the float ones; values come later."""
+        """Replaces the float variables by those of a mode; values come later."""
         if mode == "float8":
             for name, spec in self._float8_specs().items():
                 self._put_spec(name, spec, overwrite_with_gradient=True)
@@ -174,17 +174,17 @@ class QuantizedLayer(Layer):
         shapes = {name: tuple(self._own[name].shape) for name in self.quantized_weights}
         self._set_form(mode, shapes)
         specs = self._integer_specs(shapes)
-        self._take_places(mode, shapes)
+        self._replace_weights(mode, shapes)
         for name, spec in specs.items():
             self._put_spec(name, spec)
 
-    def _take_places(self, mode: str, names: Sequence[str]) -> None:
-        """Removes the float weights in whose places integers come."""
+    def _replace_weights(self, mode: str, names: Sequence[str]) -> None:
+        """Removes the float weights that integers replace."""
         for name in names:
             delattr(self, name)
 
     def _set_form(self, mode: str, shapes: dict[str, Any]) -> None:
-        """Sets how weights of these shapes are kept."""
+        """Sets how weights of these shapes are stored."""
         self.__dict__["_float_shapes"] = shapes
         if mode == "ternary":
             codings = {"kernel": Trits(shapes["kernel"][-1], self.ternary_threshold)}
@@ -210,7 +210,7 @@ class QuantizedLayer(Layer):
             arrays = jax.eval_shape(functools.partial(self.encode, name), like)
             for role, key in self._keys(name).items():
                 if key in arrays and key not in specs:  # `g_idx` is shared
-                    roles = {"scale": "ones", "g_idx": self._places}
+                    roles = {"scale": "ones", "g_idx": self._group_indices}
                     roles |= self._codings[name].initializers
                     initializer = roles.get(role, "zeros")
                     dtype = self._part_dtype(key, arrays[key])
@@ -236,7 +236,7 @@ class QuantizedLayer(Layer):
     def _part_dtype(self, key: str, array: jax.Array) -> Any:
         return array.dtype
 
-    def _places(self, shape: tuple[int, ...], dtype: str | None = None) -> jax.Array:
+    def _group_indices(self, shape: tuple[int, ...], dtype: str | None = None) -> jax.Array:
         return jnp.floor_divide(jnp.arange(shape[0], dtype=dtype), self._block())
 
     # ------------------------------------------------------------ on values by path

@@ -76,7 +76,7 @@ def named_states(states: list[jax.Array]) -> dict[str, Any]:
 
 
 @layer("keras.layers")
-class RNN(StateShapes, Composite):
+class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, is_batchwise=True):
     """Runs a cell over the second axis: (batch, time, ...) -> (batch, units), or (batch, time,
     units).
 
@@ -107,10 +107,7 @@ class RNN(StateShapes, Composite):
     unroll: bool = False
     zero_output_for_mask: bool = False
     supports_masking = True
-    heeds_masks = True
     call_context = {"mask": None, "training": False}
-    announces_compute_dtype = True
-    keeps_samples = True
     memory = None
 
     def __post_init__(self) -> None:
@@ -146,7 +143,7 @@ class RNN(StateShapes, Composite):
     def from_config(
         cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None
     ) -> Self:
-        """A new layer from its config; a subclass's constructor is given the cell as an object."""
+        """A new layer from its config; a subclass's constructor gets the cell as an object."""
         if isinstance(config.get("cell"), dict):
             config = {**config, "cell": registry.deserialize(config["cell"], custom_objects)}
         return super().from_config(config)
@@ -166,8 +163,8 @@ class RNN(StateShapes, Composite):
         ctx: Context,
     ) -> Structure:
         x = sequences[:, 0]  # of one step
-        kept = self._kept(sub, x)
-        states = self._first_states(x, kept, initial_state, ctx)
+        carried = self._carried(sub, x)
+        states = self._first_states(x, carried, initial_state, ctx)
         step = bind(self.cell, sub, x, states, ctx.training)
         mask = ctx.mask[0] if is_nested(ctx.mask) else ctx.mask
         outputs, states = scan(
@@ -184,7 +181,7 @@ class RNN(StateShapes, Composite):
         )
         y = jnp.swapaxes(outputs, 0, 1) if self.return_sequences else outputs[-1]
         y, states = jax.tree_util.tree_map(lambda v: v.astype(self.compute_dtype), (y, states))
-        if kept:
+        if carried:
             sub.keep("memory", named_states(states))
         return (y, *states) if self.return_state else y
 
@@ -192,8 +189,8 @@ class RNN(StateShapes, Composite):
         """The states to begin with, as a list, for the input of one step."""
         return self.cell.states_for(x) if self.is_native() else self.get_initial_state(x.shape[0])
 
-    def _kept(self, sub: Children, x: jax.Array) -> dict[str, Any] | None:
-        """The states that are kept between calls, by name; none where the layer keeps none."""
+    def _carried(self, sub: Children, x: jax.Array) -> dict[str, Any] | None:
+        """The states that are carried between calls, by name; none where the layer carries none."""
         if not self.stateful and self.memory is None:
             return {}
 
@@ -205,12 +202,12 @@ class RNN(StateShapes, Composite):
         return sub.kept("memory", specs)
 
     def _first_states(
-        self, x: jax.Array, kept: dict[str, Any], initial_state: Any, ctx: Context
+        self, x: jax.Array, carried: dict[str, Any], initial_state: Any, ctx: Context
     ) -> list[jax.Array] | list[list[Any]]:
         """The states to begin with, as a list, in the cell's dtype."""
         states = initial_state
-        if states is None and kept and not ctx.abstract:
-            states = self._states_of(kept, x)
+        if states is None and carried and not ctx.abstract:
+            states = self._states_of(carried, x)
         elif states is None:
             states = self._initial_states(x)
         states = list(as_list(states))
@@ -227,9 +224,9 @@ class RNN(StateShapes, Composite):
         dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
         return jax.tree_util.tree_map(lambda v: jnp.asarray(v, dtype), states)
 
-    def _states_of(self, kept: dict[str, Any], x: jax.Array) -> list[jax.Array]:
-        """The kept states as the cell has them."""
-        leaves = [kept[f"rnn_state_{i}"] for i in range(len(kept))]
+    def _states_of(self, carried: dict[str, Any], x: jax.Array) -> list[jax.Array]:
+        """The carried states as the cell has them."""
+        leaves = [carried[f"rnn_state_{i}"] for i in range(len(carried))]
         size = leaves[0].shape[0]
         if size != x.shape[0]:
             raise ValueError(
@@ -258,7 +255,7 @@ class RNN(StateShapes, Composite):
         return None if self.memory is None else self.memory.states
 
     def reset_state(self) -> None:
-        """Sets the kept states to zero."""
+        """Sets the carried states to zero."""
         for variable in () if self.memory is None else self.memory.rnn_state:
             variable.assign(jnp.zeros(variable.shape, variable.dtype))
 

@@ -24,7 +24,7 @@ from jkeras.core.weights.types import Structure
 class Step(typing.NamedTuple):
     """A cell's step as pure functions, its weights and dropout masks inside.
 
-    project: `x -> z`, what can be computed before the states are known; None: nothing.
+    project: `x -> z`, what can be computed without the states; None: nothing.
     advance: `(z, states, t) -> (output, new states)` for step number t.
     hoist: whether `project` should run on all steps before the loop; None: as the platform likes
         it.

@@ -25,7 +25,7 @@ from jkeras.core.weights.types import Structure
 
 
 @layer("keras.layers")
-class Flatten(Layer):
+class Flatten(Layer, is_batchwise=True):
     """All axes but the first as one: (batch, ...) -> (batch, product of the others).
 
     Args:
@@ -38,7 +38,6 @@ class Flatten(Layer):
 
     data_format: DataFormat | None = None
     keeps_sparse = True
-    keeps_samples = True
 
     def __post_init__(self) -> None:
         self.data_format = standardize_data_format(self.data_format)
@@ -51,7 +50,7 @@ class Flatten(Layer):
 
 
 @layer("keras.layers")
-class Reshape(Layer):
+class Reshape(Layer, is_batchwise=True):
     """Another shape for the same entries: (batch, ...) -> (batch, *target_shape).
 
     Args:
@@ -64,7 +63,6 @@ class Reshape(Layer):
     """
 
     target_shape: Sizes
-    keeps_samples = True
 
     def __post_init__(self) -> None:
         self.target_shape = shape = tuple(self.target_shape)
@@ -84,11 +82,11 @@ class Reshape(Layer):
     def _resolved(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The target shape for an input shape without the batch axis."""
         size = math.prod(shape)
-        known = math.prod(d for d in self.target_shape if d not in (-1, None))
+        static = math.prod(d for d in self.target_shape if d not in (-1, None))
         if {-1, None} & {*self.target_shape}:
-            fits = known and size % known == 0
+            fits = static and size % static == 0
         else:
-            fits = size == known
+            fits = size == static
         if not fits:
             raise ValueError(
                 explain(
@@ -97,10 +95,10 @@ class Reshape(Layer):
                     f"input shape {(None, *shape)}",
                 )
             )
-        return tuple(size // known if d in (-1, None) else d for d in self.target_shape)
+        return tuple(size // static if d in (-1, None) else d for d in self.target_shape)
 
     def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Structure:
-        # where a size is not known, -1 is not known either: nothing to trace
+        # where a size is unknown, so is -1: nothing to trace
         shape, sizes = inputs.shape[1:], self.target_shape
         if None not in shape:
             sizes = self._resolved(shape)
@@ -114,7 +112,7 @@ class Reshape(Layer):
 
 
 @layer("keras.layers")
-class Permute(Layer):
+class Permute(Layer, is_batchwise=True):
     """Another order of the axes after the batch axis.
 
     Args:
@@ -128,7 +126,6 @@ class Permute(Layer):
 
     dims: tuple | list
     keeps_sparse = True
-    keeps_samples = True
 
     def __post_init__(self) -> None:
         self.dims = tuple(self.dims)
@@ -160,7 +157,7 @@ def _positive_integer(layer: Layer, name: str) -> None:
 
 
 @layer("keras.layers")
-class RepeatVector(Layer):
+class RepeatVector(Layer, announces_compute_dtype=True, is_batchwise=True):
     """A vector as the same vector at `n` steps: (batch, features) -> (batch, n, features).
 
     Args:
@@ -172,8 +169,6 @@ class RepeatVector(Layer):
     """
 
     n: int
-    announces_compute_dtype = True
-    keeps_samples = True
 
     def __post_init__(self) -> None:
         _positive_integer(self, "n")
@@ -186,12 +181,10 @@ class RepeatVector(Layer):
 # ---------------------------------------------------------------- along the spatial axes
 
 
-class _Spatial(Layer):
+class _Spatial(Layer, announces_compute_dtype=True, is_batchwise=True):
     """Base of layers that work along the axes between batch and channels."""
 
     _rank = None  # the number of spatial axes
-    announces_compute_dtype = True
-    keeps_samples = True
 
     def __post_init__(self) -> None:
         self.data_format = standardize_data_format(self.data_format)

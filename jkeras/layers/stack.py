@@ -43,7 +43,7 @@ class EachOf:
         return jax.vmap(self.one)(value)
 
     def sample(self, key, shape: Sizes, dtype: Any = None) -> Any:
-        """The first values under a given key, another one for each block."""
+        """The first values from a key, another one for each block."""
         return jax.vmap(lambda k: sample(self.one, k, shape[1:], dtype))(
             jax.random.split(key, shape[0])
         )
@@ -56,8 +56,9 @@ class SumOfEach(EachOf):
         return super().__call__(values).sum()
 
 
+# it does not use weights whole: a block's turn comes in the loop
 @layer("keras.layers", arguments="layer, count, remat, seed, stages, microbatches")
-class Stack(StatefulLayer):
+class Stack(StatefulLayer, uses_weights_whole=False):
     """`count` blocks like `layer`, each with weights of its own, applied one after the other in a
     compiled loop.
 
@@ -96,7 +97,6 @@ class Stack(StatefulLayer):
     microbatches: int | None = None
     supports_masking = True
     supports_cache = True
-    uses_weights_whole = False  # a block's turn comes in the loop
     call_context = {"training": None, "mask": None}
 
     def __post_init__(self) -> None:
@@ -193,7 +193,7 @@ class Stack(StatefulLayer):
         return y, {"_".join(path): value for path, value in tree.flatten(state)}
 
     def _visible(self, mask: jax.Array | None, segment_ids) -> dict[str, Any]:
-        """What each block is told of what may be seen, by the names of its call's arguments."""
+        """What each block gets of what may be seen, by the names of its call's arguments."""
         target = target_of(type(self.layer))
         visible = {}
         if mask is not None and "mask" in target.context:
@@ -260,12 +260,12 @@ class Stack(StatefulLayer):
         return built_for(self.layer, (self._block_input(Spec(shape)),), {})
 
     def _shape_in_block(
-        self, context: dict[str, Any], x: jax.Array, params: Any, state: Structure, key, place
+        self, context: dict[str, Any], x: jax.Array, params: Any, state: Structure, key, path
     ) -> Any:
         """What a layer in a block gives, as `jax.ShapeDtypeStruct`s."""
 
         def output(params: Any, state: Structure, x: jax.Array) -> Any:
-            return self.layer.tap(params, state, x, at=[place], rng=key, **context)[2][place]
+            return self.layer.tap(params, state, x, at=[path], rng=key, **context)[2][path]
 
         return jax.eval_shape(output, params, state, x)
 

@@ -77,7 +77,7 @@ def in_stages(
         make_block: `visible` of a microbatch -> function (x, blocks' slice) ->
             (y, (state, loss, seen)).
         x: (batch, ...).
-        visible: what blocks are told of what may be seen: a tree of arrays (batch, ...).
+        visible: what blocks get of what may be seen: a tree of arrays (batch, ...).
         mesh: a `DeviceMesh` with an axis of stages.
         microbatches: at most so many; as many as divide the batch evenly.
 

@@ -25,7 +25,7 @@ from jkeras.kernel.spec import Weight
 
 
 @layer("keras.layers")
-class TernaryDense(QuantizedLayer):
+class TernaryDense(QuantizedLayer, announces_compute_dtype=True):
     """Affine map of the last axis by the signs of the larger weights: (..., in) -> (..., units).
 
     `activation(scale * x @ sign + bias)`, where `sign` is 0 for weights below the threshold. The
@@ -57,7 +57,6 @@ class TernaryDense(QuantizedLayer):
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
     supports_masking = True
-    announces_compute_dtype = True
     quantization_modes = ("ternary",)
     quantization_config = None
 

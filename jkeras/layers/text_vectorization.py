@@ -108,9 +108,9 @@ class TextVectorization(HostLayer):
 
     def _check_arguments(self) -> None:
         ngrams, length = self.ngrams, self.output_sequence_length
-        for name, known in (("standardize", TABLES), ("split", SPLITS)):
+        for name, choices in (("standardize", TABLES), ("split", SPLITS)):
             if not callable(getattr(self, name)):
-                check_choice(name, getattr(self, name), (*known, None), self._where)
+                check_choice(name, getattr(self, name), (*choices, None), self._where)
         if length is not None and self.output_mode != "int":
             raise ValueError(
                 violated(

@@ -59,7 +59,7 @@ Wrapper.native_builds = (Layer.build, Wrapper.build)
 
 
 @layer("keras.layers")
-class TimeDistributed(Wrapper):
+class TimeDistributed(Wrapper, announces_compute_dtype=True):
     """Applies one layer to every step of the second axis: (batch, time, ...) -> (batch, time, ...).
 
     All steps run at once. Only layers that change their own state or draw random numbers on the way
@@ -74,7 +74,6 @@ class TimeDistributed(Wrapper):
 
     supports_masking = True
     call_context = {"training": None, "mask": None}
-    announces_compute_dtype = True
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         """Builds the layer inside for one step."""
@@ -139,7 +138,7 @@ MERGES = {
 
 
 @registry.public("keras.layers.Bidirectional")
-class Bidirectional(StateShapes, Composite):
+class Bidirectional(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True):
     """Runs a recurrent layer forwards and a copy of it backwards, and merges the two outputs.
 
     Args:
@@ -160,9 +159,7 @@ class Bidirectional(StateShapes, Composite):
     """
 
     supports_masking = True
-    heeds_masks = True
     call_context = {"mask": None, "training": None}
-    announces_compute_dtype = True
 
     def __init__(
         self,
@@ -271,7 +268,7 @@ class Bidirectional(StateShapes, Composite):
         return (*forward, *backward) if forward and backward else None
 
     def reset_state(self) -> None:
-        """Sets the kept states to zero.
+        """Sets the carried states to zero.
 
         Raises:
             AttributeError: if the layer is not stateful.

@@ -19,7 +19,7 @@ def init(params: dict, spec: Ranks, rng: jax.Array | int, *, alpha: float | None
 
     Args:
         params: nested dict of arrays or of their shapes. A kernel's last axis is taken for that of
-            its output; `kernels(model)` in place of `params` knows better for attention, `Stack`
+            its output; `kernels(model)` instead of `params` knows better for attention, `Stack`
             and kernels in few bits.
         spec: `{pattern: rank}`, where patterns are paths such as "dense/kernel" or regular
             expressions of whole paths; or one rank for all kernels and embeddings.
@@ -136,8 +136,8 @@ def _check(path: tree.Path, change: low_rank.Change, weight: typing.Any) -> None
     """Raises unless a change has the shape of its kernel."""
     if shape_of(change, weight.ndim) != tuple(weight.shape):
         received = f"matrices of shapes {change.a.shape} and {change.b.shape}"
-        wanted = f"a change of a kernel of shape {tuple(weight.shape)} at {'/'.join(path)!r}"
-        raise ValueError(explain(WHERE, wanted, received))
+        expected = f"a change of a kernel of shape {tuple(weight.shape)} at {'/'.join(path)!r}"
+        raise ValueError(explain(WHERE, expected, received))
 
 
 def shape_of(change: low_rank.Change, ndim: int) -> tuple[int, ...] | None:

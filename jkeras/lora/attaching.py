@@ -8,7 +8,7 @@ from jkeras.core.weights.paths import own_variables, walk
 from jkeras.kernel import low_rank
 from jkeras.lora.adapter import Adapter
 from jkeras.lora.applying import init, missing, shape_of
-from jkeras.lora.kernels import Place, kernels, places
+from jkeras.lora.kernels import Site, kernel_sites, kernels
 from jkeras.lora.matching import Ranks, ranks_of
 
 if typing.TYPE_CHECKING:
@@ -17,7 +17,7 @@ if typing.TYPE_CHECKING:
 
 
 def attach(model: typing.Any, adapter: Adapter) -> None:
-    """Makes an adapter weights of a model, in place of the one it has. The model computes with it
+    """Makes an adapter weights of a model, replacing the one it has. The model computes with it
     from now on; all other weights are frozen, and layers that keep statistics keep them as they
     are.
 
@@ -37,34 +37,34 @@ def attach(model: typing.Any, adapter: Adapter) -> None:
     >>> [weight.name for weight in model.trainable_weights]
     ['kernel_adapter_a', 'kernel_adapter_b']
     """
-    known = dict(places(model))
+    sites = dict(kernel_sites(model))
     changes = dict(adapter.changes())
     for path, change in changes.items():
-        _check(path, change, known)
+        _check(path, change, sites)
     detach(model)
-    _freeze(model, [known[path].layer for path in changes])
+    _freeze(model, [sites[path].layer for path in changes])
     for path, change in changes.items():
-        layer, name, _ = known[path]
+        layer, name, _ = sites[path]
         for part, value in zip(low_rank.PARTS, change):
             _add(layer, low_rank.name_of(name, part), value, trainable=part != "alpha")
 
 
-def _check(path: tuple[str, ...], change: "Change", known: dict[tuple[str, ...], Place]) -> None:
+def _check(path: tuple[str, ...], change: "Change", sites: dict[tuple[str, ...], Site]) -> None:
     """Raises unless a change can lie beside the kernel at a path."""
-    if path not in known:
+    if path not in sites:
         raise missing(path)
-    layer, name, kernel = known[path]
+    layer, name, kernel = sites[path]
     if shape_of(change, len(kernel.shape)) != kernel.shape:
         received = f"matrices of shapes {change.a.shape} and {change.b.shape}"
-        wanted = f"a change of '{name}' of shape {kernel.shape}"
-        raise ValueError(explain(place_of(layer), wanted, received))
+        expected = f"a change of '{name}' of shape {kernel.shape}"
+        raise ValueError(explain(place_of(layer), expected, received))
     if layer.is_lifted():
         advice = (
             "write the layer with `forward`, which is given its weights, or train with "
             "`jkeras.lora.apply` as a function"
         )
-        wanted, received = "a layer that is given its weights", f"a `call` that reads '{name}'"
-        raise ValueError(explain(place_of(layer), wanted, received, advice))
+        expected, received = "a layer that is given its weights", f"a `call` that reads '{name}'"
+        raise ValueError(explain(place_of(layer), expected, received, advice))
 
 
 def _add(layer: Layer, name: str, value: "jax.Array", trainable: bool) -> None:
@@ -117,10 +117,10 @@ def attached(model: typing.Any) -> Adapter | None:
             if low_rank.is_part(name)
         }
         for name in low_rank.changed(values):
-            place = "/".join((*path, name))
+            key = "/".join((*path, name))
             change = low_rank.beside(values, name)
-            pairs[place] = {"a": change.a, "b": change.b}
-            alphas[place] = float(change.alpha)
+            pairs[key] = {"a": change.a, "b": change.b}
+            alphas[key] = float(change.alpha)
     if not pairs:
         return None
     if len(set(alphas.values())) == 1:
@@ -129,12 +129,12 @@ def attached(model: typing.Any) -> Adapter | None:
 
 
 def adapt(model: typing.Any, spec: "Ranks | Adapter", rng: typing.Any) -> None:
-    """Attaches what `compile(lora=)` was given: an adapter, or ranks, for which one is made unless
+    """Attaches the value of `compile(lora=)`: an adapter, or ranks, for which one is made unless
     the model has one of them.
     """
     if isinstance(spec, Adapter):
         return attach(model, spec)
-    known, current = kernels(model), attached(model)
-    if current is not None and current.ranks == ranks_of(known, spec):
+    kernels_of_model, current = kernels(model), attached(model)
+    if current is not None and current.ranks == ranks_of(kernels_of_model, spec):
         return None
-    return attach(model, init(known, spec, rng))
+    return attach(model, init(kernels_of_model, spec, rng))

@@ -93,12 +93,12 @@ def save(
         blocks = change.blocks(len(kernel.shape))
         a, b = _matrices_of_blocks(change, blocks)
         count = len(a) if blocks else None
-        place = "/".join(path)
-        for i, module in enumerate(modules_of(place, count, names)):
+        module_path = "/".join(path)
+        for i, module in enumerate(modules_of(module_path, count, names)):
             if module in ranks:
                 raise ValueError(f"lora: `names` gives two kernels the name {module!r}.")
             ranks[module] = a.shape[-1]
-            for key, matrix in zip(_keys(module, place), (a[i], b[i])):
+            for key, matrix in zip(_keys(module, module_path), (a[i], b[i])):
                 arrays[key] = Written(np.ascontiguousarray(matrix.T))
     text = peft_config.written(ranks, adapter.alpha, base_model, task_type)
     with exchanging(os.path.realpath(os.fsdecode(folder)), CONFIG) as new:
@@ -202,12 +202,12 @@ def _pair(path: str, pairs: list[list[np.ndarray]], sizes: tuple) -> "dict[str, 
     """The matrices of a kernel from those of its modules, whose sizes are seen to."""
     blocks, inputs, outputs = sizes
     rank = pairs[0][0].shape[0] if pairs[0][0].ndim else 0
-    wanted = [(rank, math.prod(inputs)), (math.prod(outputs), rank)]
+    right = [(rank, math.prod(inputs)), (math.prod(outputs), rank)]
     for pair in pairs:
         shapes = [matrix.shape for matrix in pair]
-        if shapes != wanted or not rank or not all(_is_float(matrix) for matrix in pair):
+        if shapes != right or not rank or not all(_is_float(matrix) for matrix in pair):
             raise SerializationError(
-                f"the matrices of '{path}' should be floats of shapes {wanted}. Received: {shapes}"
+                f"the matrices of '{path}' should be floats of shapes {right}. Received: {shapes}"
             )
     a, b = (np.stack([pair[i].T for pair in pairs]) for i in (0, 1))
     return {

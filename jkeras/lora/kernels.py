@@ -66,7 +66,7 @@ def axes_in(kernel: typing.Any) -> Axes:
     return getattr(kernel, "axes", None) or Axes(0, len(kernel.shape) - 1)
 
 
-class Place(typing.NamedTuple):
+class Site(typing.NamedTuple):
     """Where a kernel is in a model.
 
     Attributes:
@@ -81,7 +81,7 @@ class Place(typing.NamedTuple):
 
 
 def kernels(model: typing.Any) -> dict:
-    """The kernels of a built model as `init` takes them in place of `params`: with the axes that
+    """The kernels of a built model as `init` takes them instead of `params`: with the axes that
     layers sum over, and those in few bits with the shape of their floats.
 
     Args:
@@ -98,11 +98,11 @@ def kernels(model: typing.Any) -> dict:
     >>> kernels(model)["dense"]["kernel"].shape
     (3, 2)
     """
-    return tree.unflatten((path, place.kernel) for path, place in places(model))
+    return tree.unflatten((path, site.kernel) for path, site in kernel_sites(model))
 
 
-def places(model: typing.Any) -> Iterator[tuple[tree.Path, Place]]:
-    """(path, `Place`) of each kernel of a built model.
+def kernel_sites(model: typing.Any) -> Iterator[tuple[tree.Path, Site]]:
+    """(path, `Site`) of each kernel of a built model.
 
     Raises:
         NotBuiltError: it has no weights yet.
@@ -114,7 +114,7 @@ def places(model: typing.Any) -> Iterator[tuple[tree.Path, Place]]:
         )
     for path, layer in walk(model):
         for name, kernel in _of_layer(layer):
-            yield (*path, name), Place(layer, name, kernel)
+            yield (*path, name), Site(layer, name, kernel)
 
 
 def _of_layer(layer: typing.Any) -> Iterator[tuple[str, Kernel]]:

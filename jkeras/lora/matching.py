@@ -55,15 +55,15 @@ def _check_rank(pattern: str, rank: int) -> None:
 
 def _fitting(pattern: str, leaves: Mapping[str, typing.Any], able: list[str]) -> list[str]:
     """The paths of kernels that a pattern fits."""
-    found = [path for path in leaves if path == pattern or patterns.fitting([pattern], path)]
-    if not found:
+    matches = [path for path in leaves if path == pattern or patterns.fitting([pattern], path)]
+    if not matches:
         near = difflib.get_close_matches(pattern, able, 5, 0) or able
         received = f"{pattern!r}, which fits no path"
         advice = f"kernels are at {', '.join(near[:5])}" if near else None
         raise ValueError(explain(WHERE, "paths of kernels, or patterns of them", received, advice))
-    others = [path for path in found if path not in able]
+    others = [path for path in matches if path not in able]
     if others:
         received = f"{pattern!r}, which fits {', '.join(map(repr, others[:5]))} too"
         advice = "let the pattern end in `kernel` or `embeddings`"
         raise ValueError(explain(WHERE, "patterns of kernels alone", received, advice))
-    return found
+    return matches

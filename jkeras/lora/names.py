@@ -36,8 +36,8 @@ def modules_of(path: str, blocks: int | None, names: Names = None) -> list[str]:
     if blocks is None:
         return [name]
     if NUMBER not in name:
-        wanted = f"a name with '{NUMBER}', for the number of the block, for {path!r}"
-        raise ValueError(explain("lora", wanted, repr(name)))
+        expected = f"a name with '{NUMBER}', for the number of the block, for {path!r}"
+        raise ValueError(explain("lora", expected, repr(name)))
     return [name.replace(NUMBER, str(i)) for i in range(blocks)]
 
 

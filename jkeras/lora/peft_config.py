@@ -156,11 +156,11 @@ def understood(config: typing.Any) -> PeftConfig:
 
 def _patterns(config: dict[str, typing.Any], name: str) -> dict[str, typing.Any]:
     """An entry that has values by patterns of modules."""
-    found = config.get(name) or {}
-    if not isinstance(found, dict):
+    entry = config.get(name) or {}
+    if not isinstance(entry, dict):
         raise SerializationError(f"its {name} should be an object.")
-    patterns.check_patterns(found, f"its {name}")
-    return found
+    patterns.check_patterns(entry, f"its {name}")
+    return entry
 
 
 def _check_entries(config: dict[str, typing.Any]) -> None:
@@ -168,22 +168,22 @@ def _check_entries(config: dict[str, typing.Any]) -> None:
     known and says something.
     """
     for name, value in config.items():
-        known = PLAIN.get(name)
-        if known is not None and not any(value is k or _equals(value, k) for k in known):
+        plain = PLAIN.get(name)
+        if plain is not None and not any(value is k or _equals(value, k) for k in plain):
             raise SerializationError(
                 f"it has {name}={str(value)[:100]}, which is more than `w + alpha / rank * a @ b` "
-                f"(expected {' or '.join(map(repr, known))}): merge it with peft and load the "
+                f"(expected {' or '.join(map(repr, plain))}): merge it with peft and load the "
                 "weights."
             )
-        is_known = known is not None or name in READ or name in IGNORED
+        is_supported = plain is not None or name in READ or name in IGNORED
         says_nothing = value is None or value is False or value in ([], {})
-        if not is_known and not says_nothing:
+        if not is_supported and not says_nothing:
             raise SerializationError(
                 f"it has {name[:100]}={str(value)[:100]}, which is not known: merge it with peft "
                 "and load the weights, or remove the entry if it changes nothing."
             )
 
 
-def _equals(value: typing.Any, known: typing.Any) -> bool:
+def _equals(value: typing.Any, plain: typing.Any) -> bool:
     """Whether two values are equal; 1 is not True."""
-    return type(value) is type(known) and value == known
+    return type(value) is type(plain) and value == plain

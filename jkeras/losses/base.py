@@ -192,7 +192,7 @@ class LossFunctionWrapper(OfFunction, Loss):
 
 
 def _match(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Two equal structures with the arrays in the same place brought to the same rank."""
+    """Two equal structures with the arrays at the same path brought to the same rank."""
     trues, structure = jax.tree_util.tree_flatten(y_true)
     preds, other = jax.tree_util.tree_flatten(y_pred)
     if structure != other:

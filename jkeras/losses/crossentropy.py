@@ -28,7 +28,7 @@ def _clip(probabilities: jax.Array) -> jax.Array:
 
 
 def log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Array:
-    """Log-probabilities of logits, or of probabilities made to sum to 1 and kept off 0 and 1.
+    """Log-probabilities of logits, or of probabilities made to sum to 1 and clipped off 0 and 1.
 
     Of probabilities that are a softmax in the same run they follow from its logits, which takes a
     fifth of the time.
@@ -43,7 +43,7 @@ def log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Ar
 
 
 def _clip_log(log_p: jax.Array) -> jax.Array:
-    """The logarithm of probabilities kept off 0 and 1, from their logarithm."""
+    """The logarithm of probabilities clipped away from 0 and 1, from their logarithm."""
     return jnp.clip(log_p, math.log(epsilon()), math.log1p(-epsilon()))
 
 
@@ -222,9 +222,9 @@ def sparse_categorical_crossentropy(
     [0.693 0.   ]
     """
     y_pred = jnp.asarray(y_pred)
-    given = y_true
+    original = y_true
     y_true = _squeeze_labels(jnp.asarray(y_true), y_pred, axis)
-    labels_seen.note(given, y_pred.shape[axis], ignore_class)
+    labels_seen.note(original, y_pred.shape[axis], ignore_class)
     expected = list(y_pred.shape)
     del expected[axis]
     if y_true.shape != tuple(expected):

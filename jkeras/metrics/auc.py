@@ -98,7 +98,7 @@ class AUC(Accumulator):
     def __post_init__(self) -> None:
         self.curve = _one_of("curve", self.curve, CURVES)
         self.summation_method = _one_of("summation method", self.summation_method, METHODS)
-        self._given_thresholds = self.thresholds
+        self._explicit_thresholds = self.thresholds
         if self.thresholds is not None:
             inner = sorted(self.thresholds)
             self.num_thresholds = len(inner) + 2
@@ -128,7 +128,7 @@ class AUC(Accumulator):
         return {name: StateSpec(shape) for name in ALL}
 
     def _number_of_labels(self, y_pred: Any) -> int | None:
-        """As it was given, or as predictions have it; None without either."""
+        """The argument, or as predictions have it; None without either."""
         if y_pred is None:
             return self.num_labels or None
         if jnp.ndim(y_pred) != 2:
@@ -193,9 +193,9 @@ class AUC(Accumulator):
         return self._over_labels(_interpolated_precision_recall(self._read()))
 
     def field_config(self) -> dict[str, Any]:
-        """The fields; `thresholds` only if they were given."""
+        """The fields; `thresholds` only if they were passed."""
         config = {**super().field_config(), "thresholds": self.thresholds[1:-1]}
-        if self._given_thresholds is None:
+        if self._explicit_thresholds is None:
             del config["thresholds"]
         return config
 

@@ -4,7 +4,7 @@ that Keras users hold.
 A built-in metric is an `Accumulator`: it names its variables (`state_specs`), measures one batch
 (`measure`, numbers that are added to them) and reads the result off (`result_of`). A metric of
 yours may be written so, or as in Keras with `add_variable`, `update_state` and `result`; then its
-pure functions come from running those methods on given values.
+pure functions come from running those methods on values.
 """
 
 import functools
@@ -161,7 +161,7 @@ class Metric(Module, Record):
         """The state before the first batch.
 
         Args:
-            args, kwargs: what `update` will be given, arrays or `jax.ShapeDtypeStruct`s. Only a
+            args, kwargs: what `update` will take, arrays or `jax.ShapeDtypeStruct`s. Only a
                 metric whose variables follow from the shapes of its input needs them.
         """
         if args or kwargs:
@@ -464,13 +464,13 @@ class _Snapshot:
 
     def __init__(self, metric: Metric):
         own = ("name", "_own", "_children", "_compiled")
-        kept = {
+        settings = {
             k: v for k, v in vars(metric).items() if k not in own and not isinstance(v, Variable)
         }
-        arguments = [(k, _frozen(kept[k])) for k in sorted(kept)]
+        arguments = [(k, _frozen(settings[k])) for k in sorted(settings)]
         self.key = (type(metric), floatx(), epsilon(), *arguments)
         self.metric = object.__new__(type(metric))
-        self.metric.set_untracked(**kept, name=metric.name, _own={}, _children={})
+        self.metric.set_untracked(**settings, name=metric.name, _own={}, _children={})
 
     def __hash__(self) -> int:
         return hash(self.key)

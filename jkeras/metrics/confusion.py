@@ -210,7 +210,7 @@ class ConfusionMetric(Accumulator):
 
 
 class AtThresholds(ConfusionMetric):
-    """Base: thresholds given as a number or a list, 0.5 by default; the result is a number or one
+    """Base: thresholds as a number or a list, 0.5 by default; the result is a number or one
     for each.
     """
 
@@ -241,7 +241,7 @@ class AtThresholds(ConfusionMetric):
         return values
 
     def field_config(self) -> dict[str, Any]:
-        """The fields, with the thresholds as they were given."""
+        """The fields, with the thresholds as they were passed."""
         thresholds = self.init_thresholds
         if np.ndim(thresholds):
             thresholds = list(thresholds)

@@ -97,7 +97,7 @@ class Mean(Accumulator):
         *,
         values_mask: Tensor | None = None,
     ) -> dict[str, Any]:
-        """Sum and count of this batch; `values_mask` is multiplied into given weights."""
+        """Sum and count of this batch; `values_mask` is multiplied into the weights."""
         values, weight = samplewise(values, sample_weight, jnp.mean, self.dtype, values_mask)
         if weight is not None:
             count = jnp.sum(weight)

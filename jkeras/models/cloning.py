@@ -131,7 +131,7 @@ def _as_input(tensor: Any) -> KerasTensor:
 
 
 def _inputs_of_clone(model: "Model", input_tensors: "Structure | None") -> Iterable[KerasTensor]:
-    """The inputs of a clone: those that are given, or new ones."""
+    """The inputs of a clone: the argument, or new ones."""
     if input_tensors is not None:
         try:
             tree.assert_same_structure(input_tensors, model.input)
@@ -155,13 +155,13 @@ def _clone_functional(
 ) -> Functional:
     inputs = _inputs_of_clone(model, input_tensors)
     copies, graph = {}, graph_of(model)
-    known = {id(tensor): own for tensor, own in zip(model.inputs, inputs, strict=True)}
+    clones = {id(tensor): own for tensor, own in zip(model.inputs, inputs, strict=True)}
 
     def fill(structure: "Structure") -> "Structure":
-        return map_tensors(lambda t: known[id(t)], structure)
+        return map_tensors(lambda t: clones[id(t)], structure)
 
     for node in graph.nodes:
-        if all(id(t) in known for t in node.output_tensors):
+        if all(id(t) in clones for t in node.output_tensors):
             continue
         operation = node.operation
         if operation not in copies:
@@ -171,7 +171,7 @@ def _clone_functional(
             out = copy(*args, **kwargs)
         else:
             out = call_function(copy, *args, **kwargs)
-        known.update(zip(map(id, node.output_tensors), flatten(out)))
+        clones.update(zip(map(id, node.output_tensors), flatten(out)))
     cls = Functional
     if type(model).__init__ is Functional.__init__:
         cls = type(model)

@@ -18,7 +18,7 @@ from jkeras.core.names.limits import check_numbers
 from jkeras.core.graph.lines import lines_of
 from jkeras.core.layer.operation import Operation
 from jkeras.core.weights.structure import all_built, graph_keys
-from jkeras.core.run.symbolic import keeps_samples, spec_of
+from jkeras.core.run.symbolic import is_batchwise, spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.graph_inputs import fitted, input_name, types_of, warn_of_other_structure
 from jkeras.models.host import Prepared, run_rest
@@ -36,7 +36,7 @@ ARGUMENTS = ("name", "trainable", "dtype", "autocast", "activity_regularizer")
 MOST_CALLS = 100_000  # of layers in a graph that is read, those in models in it included
 
 
-class Functional(Composite, Model):
+class Functional(Composite, Model, casts_inputs=False):
     """A graph of layers and ops; `Model(inputs, outputs)` makes one.
 
     Args:
@@ -54,7 +54,6 @@ class Functional(Composite, Model):
 
     call_context = {"training": None, "mask": None}
     supports_cache = True
-    casts_inputs = False
     _config_module = "keras.src.models.functional"
 
     def __init__(
@@ -65,7 +64,7 @@ class Functional(Composite, Model):
         trainable: bool = True,
         **kwargs: Any,
     ) -> None:
-        Model.__init__(self, name=name, **_known(kwargs))
+        Model.__init__(self, name=name, **_accepted(kwargs))
         self._set_graph(inputs, outputs)
         if trainable is not True:
             self.trainable = trainable
@@ -133,10 +132,10 @@ class Functional(Composite, Model):
     def compute_output_spec(
         self, inputs: "Structure", training: bool | None = None, mask: "Structure | None" = None
     ) -> "Structure":
-        """The outputs' shapes and dtypes for KerasTensors: those of the graph, or found layer by
+        """The outputs' shapes and dtypes for KerasTensors: those of the graph, or traced layer by
         layer.
 
-        A size of an input may be unknown where that of the graph is known.
+        A size of an input may be unknown where that of the graph is static.
         """
         if self.is_lifted():
             return super().compute_output_spec(
@@ -155,14 +154,14 @@ class Functional(Composite, Model):
         return graph.run(self._nodes, own, self._outputs_struct, flat, call)
 
     def recorded_shapes(self, x: "Structure") -> "Structure":
-        if self.is_lifted() or not all_built(self) or not self._keeps_samples():
+        if self.is_lifted() or not all_built(self) or not self._is_batchwise():
             return None
         return shapes_of_outputs(self._inputs_struct, self._outputs_struct, x)
 
-    def _keeps_samples(self) -> bool:
-        """Whether all that the graph runs is known to keep the samples as they are."""
+    def _is_batchwise(self) -> bool:
+        """Whether all that the graph runs keeps the samples as they are."""
         operations = [node.operation for node in self._nodes if not node.is_input]
-        return all(isinstance(one, Layer) and keeps_samples(one) for one in operations)
+        return all(isinstance(one, Layer) and is_batchwise(one) for one in operations)
 
     @staticmethod
     def _with_context(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -213,12 +212,12 @@ class Functional(Composite, Model):
 
     @property
     def input(self) -> "Structure":
-        """The input tensors, in the structure they were given in."""
+        """The input tensors, in their structure."""
         return self._inputs_struct
 
     @property
     def output(self) -> "Structure":
-        """The output tensors, in the structure they were given in."""
+        """The output tensors, in their structure."""
         return self._outputs_struct
 
     @property
@@ -306,7 +305,7 @@ class Functional(Composite, Model):
 ENTRIES = {"name", "trainable", "dtype", "layers", "input_layers", "output_layers"}
 
 
-def _known(kwargs: dict[str, Any]) -> dict[str, Any]:
+def _accepted(kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments that a layer has; warns of the others."""
     others = [name for name in kwargs if name not in ARGUMENTS]
     if others:
@@ -364,19 +363,19 @@ def _begun_at(inputs: "Structure", outputs: "Structure") -> "tuple[Structure, St
     same layers.
     """
     tensors = keras_tensor.flatten(inputs)
-    known = {
+    copied = {
         id(t): t
         if _is_input(t)
         else Input(batch_shape=t.shape, dtype=t.dtype, name=f"{t.name}CLONE")
         for t in tensors
     }
-    fill = lambda structure: map_tensors(lambda t: known[id(t)], structure)  # noqa: E731
+    fill = lambda structure: map_tensors(lambda t: copied[id(t)], structure)  # noqa: E731
     starts = {id(graph.node_of(t)) for t in tensors}
     for node in graph.sort(tensors, keras_tensor.flatten(outputs))[0]:
         if id(node) not in starts:
             copies = map_tensors(lambda t: KerasTensor(t.shape, t.dtype, name=t.name), node.outputs)
             copy = graph.Node(node.operation, fill(node.args), fill(node.kwargs), copies)
-            known.update(zip(map(id, node.output_tensors), copy.output_tensors))
+            copied.update(zip(map(id, node.output_tensors), copy.output_tensors))
     return fill(inputs), fill(outputs)
 
 
@@ -385,14 +384,14 @@ def _shapes_of(tensors: list[KerasTensor]) -> Any:
 
 
 def _end(tensor: KerasTensor, numbers: dict[int, int]) -> list:
-    """The place of an input or output. Keras counts a node more for nested graphs there, but not in
+    """The history of an input or output. Keras counts a node more for nested graphs there, not in
     calls.
     """
-    name, index, position = _place(tensor, numbers)
+    name, index, position = _history_of(tensor, numbers)
     return [name, index + isinstance(tensor._keras_history[0], Functional), position]
 
 
-def _place(tensor: KerasTensor, numbers: dict[int, int]) -> list:
+def _history_of(tensor: KerasTensor, numbers: dict[int, int]) -> list:
     operation, index, position = tensor._keras_history
     return [operation.name, numbers[id(operation._inbound_nodes[index])], position]
 
@@ -415,7 +414,7 @@ def _serialize_node(node: "Node", numbers: dict[int, int]) -> dict[str, Any]:
                 "config": {
                     "shape": value.shape,
                     "dtype": value.dtype,
-                    "keras_history": _place(value, numbers),
+                    "keras_history": _history_of(value, numbers),
                 },
             }
         if isinstance(value, (list, tuple)):
@@ -465,8 +464,8 @@ def rebuild(
             "inputs are made by no layer in it."
         )
 
-    def find(place: Sequence[Any]) -> KerasTensor | None:
-        name, index, position = place[:3]
+    def find(history: Sequence[Any]) -> KerasTensor | None:
+        name, index, position = history[:3]
         return _tensor(
             (name, index - isinstance(operations.get(name), Functional), position),
             operations,
@@ -492,8 +491,8 @@ class _Call:
 
     def __init__(self, node: dict[str, Any]) -> None:
         self.node = node
-        self.places = list(_references([node["args"], node["kwargs"]]))
-        if not self.places:
+        self.pending = list(_references([node["args"], node["kwargs"]]))
+        if not self.pending:
             raise registry.SerializationError(
                 "A call in the model's graph has no tensor of this graph among its arguments: "
                 f"{registry.shown(node)}"
@@ -505,11 +504,11 @@ class _Call:
         """(name of an operation, number of its call) whose output is missing; None if all inputs
         are there.
         """
-        while self.places:
-            if _tensor(self.places[-1], operations, offsets) is None:
-                name, number, *_ = self.places[-1]
+        while self.pending:
+            if _tensor(self.pending[-1], operations, offsets) is None:
+                name, number, *_ = self.pending[-1]
                 return name, number
-            self.places.pop()
+            self.pending.pop()
         return None
 
 
@@ -558,20 +557,20 @@ def _call_in_turn(
 
 
 def _tensor(
-    place: Sequence[Any], operations: dict[str, Any], offsets: dict[str, int]
+    history: Sequence[Any], operations: dict[str, Any], offsets: dict[str, int]
 ) -> KerasTensor | None:
     """The tensor at [layer name, node number, position], or None if not made yet."""
-    name, index, position = place[:3]
+    name, index, position = history[:3]
     operation = operations.get(name)
     nodes = operation.__dict__.get("_inbound_nodes", []) if operation is not None else []
     index += offsets.get(name, 0)
     return nodes[index].output_tensors[position] if index < len(nodes) else None
 
 
-def _tensors_at(places: Any, find: Callable[[Sequence[Any]], Any]) -> "Structure":
-    """The tensors at a structure of places; a list of one place is a list of one tensor."""
+def _tensors_at(histories: Any, find: Callable[[Sequence[Any]], Any]) -> "Structure":
+    """The tensors of a structure of histories; a list of one is a list of one tensor."""
 
-    def is_place(p: Any) -> bool:
+    def is_history(p: Any) -> bool:
         return (
             isinstance(p, (list, tuple))
             and len(p) in (3, 4)
@@ -579,12 +578,12 @@ def _tensors_at(places: Any, find: Callable[[Sequence[Any]], Any]) -> "Structure
             and isinstance(p[1], int)
         )
 
-    if is_place(places):
-        return find(places)
-    if isinstance(places, dict):
-        return {k: _tensors_at(v, find) for k, v in places.items()}
-    tensors = [_tensors_at(p, find) for p in places]
-    return tuple(tensors) if isinstance(places, tuple) else tensors
+    if is_history(histories):
+        return find(histories)
+    if isinstance(histories, dict):
+        return {k: _tensors_at(v, find) for k, v in histories.items()}
+    tensors = [_tensors_at(p, find) for p in histories]
+    return tuple(tensors) if isinstance(histories, tuple) else tensors
 
 
 def _references(value: Any) -> Iterator[list]:

@@ -1,4 +1,4 @@
-"""What a graph is given, as values in the order and form of its own inputs."""
+"""The arguments of a graph, as values in the order and form of its own inputs."""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -34,8 +34,8 @@ def fitted(
     Args:
         struct: the structure of the graph's inputs.
         tensors, names: of the inputs, flat.
-        inputs: what was given.
-        where: who is given it, for errors.
+        inputs: the arguments.
+        where: whose they are, for errors.
 
     Raises:
         ValueError: values that are missing or of another shape.
@@ -46,13 +46,13 @@ def fitted(
         if len(tensors) == 1 and len(values) in (2, 3):
             advice += ". Labels are an argument of their own, `fit(x, y)`; rows in a list are one "
             advice += "array by `np.stack(x)`"
-        wanted = f"{len(tensors)} input(s) {names}"
-        raise ValueError(explain(where, wanted, f"{len(values)}", advice))
+        expected = f"{len(tensors)} input(s) {names}"
+        raise ValueError(explain(where, expected, f"{len(values)}", advice))
     return [_fitted(v, t, where, any_size) for v, t in zip(values, tensors)]
 
 
 def warn_of_other_structure(struct: "Structure", inputs: "Structure", where: str) -> None:
-    """Warns where a graph whose inputs have names is given something else: values without names, or
+    """Warns where a graph whose inputs have names gets something else: values without names, or
     more of them, which are left out.
     """
     if not isinstance(struct, dict):
@@ -76,9 +76,9 @@ def _in_order(struct: "Structure", names: list[str], inputs: "Structure", where:
             return _of_dict(struct, inputs, where)
         return _by_name(names, inputs, where)
     if isinstance(struct, dict) and list(struct) != sorted(struct):
-        wanted = f"a dict of the inputs {list(struct)}"
+        expected = f"a dict of the inputs {list(struct)}"
         advice = "pass the inputs by their names: their order is not that of the alphabet"
-        raise ValueError(explain(where, wanted, f"a {type(inputs).__name__}", advice))
+        raise ValueError(explain(where, expected, f"a {type(inputs).__name__}", advice))
     return keras_tensor.flatten(inputs)
 
 
@@ -108,15 +108,15 @@ def _fitted(value: Any, tensor: KerasTensor, where: str, any_size: bool) -> Any:
     if value is None:
         if getattr(tensor._keras_history[0], "optional", False):
             return None
-        wanted = f"an array for input '{input_name(tensor)}', which is not optional"
-        raise ValueError(explain(where, wanted, "None"))
-    wanted, shape = tensor.shape, _without_or_with_last_axis(tuple(value.shape), tensor.shape)
+        expected = f"an array for input '{input_name(tensor)}', which is not optional"
+        raise ValueError(explain(where, expected, "None"))
+    expected, shape = tensor.shape, _without_or_with_last_axis(tuple(value.shape), tensor.shape)
     # a fixed batch size is only a hint
-    has_sizes = any_size or all(map(_may_be, shape[1:], wanted[1:]))
-    if len(shape) != len(wanted) or not has_sizes:
+    has_sizes = any_size or all(map(_may_be, shape[1:], expected[1:]))
+    if len(shape) != len(expected) or not has_sizes:
         raise ValueError(
             f"Input '{input_name(tensor)}' of {where} is incompatible with the layer: expected "
-            f"shape={wanted}, found shape={tuple(value.shape)}; received shape "
+            f"shape={expected}, found shape={tuple(value.shape)}; received shape "
             f"{tuple(value.shape)}. To fix it: reshape the data, or change the shape given to "
             "`Input`."
         )
@@ -142,19 +142,19 @@ def _cast(value: Any, dtype: Any, tensor: KerasTensor, where: str) -> Any:
     return value.astype(dtype)
 
 
-def _without_or_with_last_axis(shape: tuple, wanted: tuple) -> tuple:
-    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+def _without_or_with_last_axis(shape: tuple, expected: tuple) -> tuple:
+    if len(shape) == len(expected) + 1 and shape[-1] == 1:
         return shape[:-1]
-    if len(shape) == len(wanted) - 1 and wanted and wanted[-1] == 1:
+    if len(shape) == len(expected) - 1 and expected and expected[-1] == 1:
         return (*shape, 1)
     return shape
 
 
-def _may_be(size: int | None, wanted: int | None) -> bool:
-    """Whether a size fits that of an input: also one that is not known, or in a run on shapes
+def _may_be(size: int | None, expected: int | None) -> bool:
+    """Whether a size fits that of an input: also one that is unknown, or in a run on shapes
     stands for it.
     """
-    if size is None or wanted in (None, size):
+    if size is None or expected in (None, size):
         return True
     return size in inference.UNKNOWN and is_abstract()
 
@@ -184,8 +184,8 @@ def types_of(struct: "Structure", tensors: list[KerasTensor], nodes: "list[Node]
     types = [_type_of(tensor, nodes) for tensor in tensors]
     by_name = {input_name(tensor): dtype for tensor, dtype in zip(tensors, types)}
     if isinstance(struct, dict):
-        places = {id(tensor): dtype for tensor, dtype in zip(tensors, types)}
-        by_name |= {key: places[id(v)] for key, v in struct.items() if id(v) in places}
+        type_of = {id(tensor): dtype for tensor, dtype in zip(tensors, types)}
+        by_name |= {key: type_of[id(v)] for key, v in struct.items() if id(v) in type_of}
     return InputTypes(tuple(types), by_name)
 
 
@@ -205,18 +205,18 @@ def _type_of(tensor: KerasTensor, nodes: "list[Node]") -> str | Ids:
 
 def _taken_as(node: "Node", tensor: KerasTensor) -> str | Ids | None:
     """What a node takes a tensor for: ids of a table, whole numbers ("int32"), or None for
-    anything else, and where it is given something else; also a model that begins so.
+    anything else, and where it gets something else; also a model that begins so.
     """
-    places = [i for i, one in enumerate(node.input_tensors) if one is tensor]
-    if not places:
+    positions = [i for i, one in enumerate(node.input_tensors) if one is tensor]
+    if not positions:
         return None
     operation = node.operation
     if hasattr(operation, "types_of_inputs"):
         types = operation.types_of_inputs()
-        if types is None or len(types.by_place) != len(node.input_tensors):
+        if types is None or len(types.by_position) != len(node.input_tensors):
             return None
-        return types.by_place[places[0]]
-    if not getattr(operation, "takes_ids", False):
+        return types.by_position[positions[0]]
+    if not hasattr(operation, "traits") or not operation.traits.takes_ids:
         return None
     taken_as = operation.type_of_call(*node.args, **node.kwargs)
     return taken_as if isinstance(taken_as, Ids) else "int32"

@@ -79,12 +79,12 @@ def split(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | None":
     """(prepare, rest) of a model that takes texts: `model(x)` is `rest(prepare(x))`.
 
     `prepare` runs the layers on the host and gives the inputs of `rest`, a model of the same
-    layers, and so weights. None for a model whose graph is not known, or which has no such layers,
+    layers, and so weights. None for a model without a graph, or which has no such layers,
     or gives texts.
     """
     key = tuple(map(id, model.layers))
-    known, parts = getattr(model, "_host_split", (None, None))
-    if known == key:
+    cached_key, parts = getattr(model, "_host_split", (None, None))
+    if cached_key == key:
         return parts
     functional = getattr(model, "_functional", None) or model
     if graph.graph_of(functional) is not None:
@@ -102,7 +102,7 @@ def _split_graph(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | N
 
     nodes, *ends = graph.graph_of(model)
     inputs, outputs = map(keras_tensor.flatten, ends)
-    host_nodes, others = _by_place(nodes)
+    host_nodes, others = _by_device(nodes)
     needed = [t for node in others for t in node.input_tensors] + outputs
     cut = _cut(host_nodes, needed, inputs)
     if not host_nodes or any(t.dtype == "string" for t in cut):
@@ -128,11 +128,11 @@ def _cut(
     host_nodes: "list[Node]", needed: "list[KerasTensor]", inputs: "list[KerasTensor]"
 ) -> "list[KerasTensor]":
     """The tensors that the rest needs of the inputs and of the nodes that run first, each once."""
-    known = {id(t) for t in inputs} | {id(t) for node in host_nodes for t in node.output_tensors}
-    return list({id(t): t for t in needed if id(t) in known}.values())
+    on_host = {id(t) for t in inputs} | {id(t) for node in host_nodes for t in node.output_tensors}
+    return list({id(t): t for t in needed if id(t) in on_host}.values())
 
 
-def _by_place(nodes: "list[Node]") -> "tuple[list[Node], list[Node]]":
+def _by_device(nodes: "list[Node]") -> "tuple[list[Node], list[Node]]":
     """(nodes that run on the host, all others but inputs)."""
     hosted, host_nodes, others = set(), [], []
     for node in nodes:

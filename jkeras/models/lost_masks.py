@@ -21,7 +21,7 @@ class LostMask(NamedTuple):
     """A mask that does not travel on.
 
     Attributes:
-        at: the operation behind which it is not known.
+        at: the operation behind which it is lost.
         taker: the first that would have heeded it; None: the loss.
     """
 
@@ -29,17 +29,17 @@ class LostMask(NamedTuple):
     taker: Any
 
 
-def warn_of_lost_masks(model: Any, has_weights: bool, known: set[str]) -> set[str]:
-    """Warns of the masks that are lost in a model, where it is a graph and somebody misses them.
+def warn_of_lost_masks(model: Any, has_weights: bool, warned: set[str]) -> set[str]:
+    """Warns of the masks that are lost in a model, where it is a graph and a layer needs them.
 
     Args:
         has_weights: whether the loss has weights of its own, or there is none.
-        known: names of operations that need no warning.
+        warned: names of operations that need no warning.
 
     Returns:
         The names of the others that lose masks.
     """
-    lost = [one for one in lost_masks(model) if one.at.name not in known]
+    lost = [one for one in lost_masks(model) if one.at.name not in warned]
     lost = [one for one in lost if one.taker is not None or not has_weights]
     for at, taker in lost:
         who = "the loss" if taker is None else f"'{taker.name}' ({type(taker).__name__})"
@@ -60,19 +60,19 @@ def lost_masks(model: Any) -> list[LostMask]:
 
     What a `call` of the user's does in between is not seen, but for the graphs it calls.
     """
-    found: dict[int, LostMask] = {}
+    losses: dict[int, LostMask] = {}
     parts = _graph(model)
     if parts is not None:
-        walk = _Walk(found)
+        walk = _Walk(losses)
         walk.through(parts)
         for tensor in keras_tensor.flatten(parts.outputs):
             if id(tensor) in walk.lost:
                 at = walk.lost[id(tensor)]
-                found.setdefault(id(at), LostMask(at, None))
+                losses.setdefault(id(at), LostMask(at, None))
     for layer in model._flatten_layers(include_self=False):
         if (parts := _graph(layer)) is not None:
-            _Walk(found).through(parts)
-    return list(found.values())
+            _Walk(losses).through(parts)
+    return list(losses.values())
 
 
 def _graph(layer: Any) -> "Graph | None":
@@ -85,13 +85,13 @@ class _Walk:
     since a graph is called with masks that its own tensors know nothing of.
 
     Args:
-        found: {id(operation that loses a mask): the loss} of all graphs, filled in.
+        losses: {id(operation that loses a mask): the loss} of all graphs, filled in.
     """
 
     is_eager = False
 
-    def __init__(self, found: dict[int, LostMask]) -> None:
-        self.found = found
+    def __init__(self, losses: dict[int, LostMask]) -> None:
+        self.losses = losses
         self.masks = {}  # {id(tensor): mask}
         self.lost = {}  # {id(tensor that had a mask): operation that lost it}
 
@@ -113,24 +113,24 @@ class _Walk:
                 continue
             self._pass_masks(node)
             missed = [self.lost[id(t)] for t in node.input_tensors if id(t) in self.lost]
-            if missed and getattr(node.operation, "heeds_masks", False):
-                if not _is_told(node):
-                    self.found.setdefault(id(missed[0]), LostMask(missed[0], node.operation))
+            if missed and _uses_mask(node.operation):
+                if not _has_explicit_mask(node):
+                    self.losses.setdefault(id(missed[0]), LostMask(missed[0], node.operation))
             else:
                 self._lose(node, missed)
 
     def _enter(self, node: "Node", inner: "Graph") -> bool:
-        """Goes through the graph of a model that a node calls; whether its inputs are known."""
+        """Goes through the graph of a model that a node calls; whether its inputs match."""
         call = node.operation.bind_call(node.args, node.kwargs)
-        given = keras_tensor.flatten(call.first)
+        outer = keras_tensor.flatten(call.first)
         inputs = keras_tensor.flatten(inner.inputs)
         outputs = keras_tensor.flatten(inner.outputs)
-        if len(inputs) != len(given) or len(outputs) != len(node.output_tensors):
+        if len(inputs) != len(outer) or len(outputs) != len(node.output_tensors):
             return False
-        walk = _Walk(self.found)
-        walk._take(self, zip(given, inputs, strict=True))
-        told = call.arguments.get("mask")
-        walk._are_told(inputs, told if isinstance(told, (list, tuple)) else [told])
+        walk = _Walk(self.losses)
+        walk._take(self, zip(outer, inputs, strict=True))
+        mask = call.arguments.get("mask")
+        walk._set_masks(inputs, mask if isinstance(mask, (list, tuple)) else [mask])
         walk.through(inner)
         self._take(walk, zip(outputs, node.output_tensors, strict=True))
         return True
@@ -142,7 +142,7 @@ class _Walk:
             if id(theirs) in other.lost:
                 self.lost[id(ours)] = other.lost[id(theirs)]
 
-    def _are_told(self, tensors: "list[KerasTensor]", masks: Iterable[Any]) -> None:
+    def _set_masks(self, tensors: "list[KerasTensor]", masks: Iterable[Any]) -> None:
         """Notes the masks that a call says; None where it says none."""
         for tensor, mask in zip(tensors, masks):
             if mask is not None:
@@ -158,7 +158,7 @@ class _Walk:
             operation.pass_masks(self, call, node.outputs)
 
     def _lose(self, node: "Node", missed: list) -> None:
-        """Notes the outputs whose mask is not known any more.
+        """Notes the outputs whose mask is lost.
 
         Args:
             missed: the operations that lost masks of the inputs.
@@ -197,10 +197,15 @@ def _hands_on(operation: Any) -> bool:
     return _loses(operation) or type(operation).compute_mask is Layer.compute_mask
 
 
-def _is_told(node: "Node") -> bool:
+def _has_explicit_mask(node: "Node") -> bool:
     """Whether a call says by itself what is padding."""
     return any(
         name.endswith(VISIBILITY) or name == "mask"
         for name, value in node.kwargs.items()
         if any(v is not None for v in keras_tensor.flatten(value))
     )
+
+
+def _uses_mask(operation):
+    """Whether a layer or op computes something else where there is a mask."""
+    return isinstance(operation, Layer) and operation.traits.uses_mask

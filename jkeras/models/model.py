@@ -120,10 +120,10 @@ class Model(Trainer, Layer):
         Args:
             has_weights: whether the loss has weights of its own, or there is none.
         """
-        told = vars(self).setdefault("_told_of_padding", {})
-        if has_weights not in told:
-            names = {name for known in told.values() for name in known}
-            told[has_weights] = warn_of_lost_masks(self, has_weights, names)
+        warned = vars(self).setdefault("_warned_of_padding", {})
+        if has_weights not in warned:
+            names = {name for some in warned.values() for name in some}
+            warned[has_weights] = warn_of_lost_masks(self, has_weights, names)
 
     def _predict_all(self, predictor: Any, x: "Structure", *options: Any) -> Any:
         if hasattr(x, "columns"):
@@ -173,9 +173,9 @@ class Model(Trainer, Layer):
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        known = [layer.name for layer in self.layers]
+        names = [layer.name for layer in self.layers]
         raise ValueError(
-            f"No such layer: {name}. Existing layers are: {known}.{suggestion(name, known)}"
+            f"No such layer: {name}. Existing layers are: {names}.{suggestion(name, names)}"
         )
 
     def build_from_config(self, config: dict[str, Any]) -> None:
@@ -233,11 +233,11 @@ class Model(Trainer, Layer):
 
         Args:
             mode: "int8", "int4", "float8", "ternary", "gptq" or "awq".
-            config: a `jkeras.quantizers.QuantizationConfig`; decides the mode where none is given.
+            config: a `jkeras.quantizers.QuantizationConfig`; decides the mode where `mode` is None.
                 A `GPTQConfig` or `AWQConfig` is needed for "gptq" and "awq". Its data goes through
                 the blocks that it, or else `get_quantization_layer_structure`, names, and the
                 `Dense` and `EinsumDense` layers in these are quantized one block after the other.
-            filters: which layers: a regular expression found in their names, a list of such, or a
+            filters: which layers: a regular expression for their names, a list of such, or a
                 function of a layer.
             type_check: leave subclasses of the built-in layers as they are.
 
@@ -272,7 +272,7 @@ class Model(Trainer, Layer):
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}"
             )
         self.refuse_ensemble("`quantize`")
-        is_wanted = _layer_filter(filters)
+        is_selected = _layer_filter(filters)
         config = resolve(mode, config)
         calibration = None
         if config.mode in NEED_DATA:
@@ -283,7 +283,7 @@ class Model(Trainer, Layer):
         for layer in self._flatten_layers():
             if len(layer._flatten_layers()) > 1:
                 continue
-            if not is_wanted(layer):
+            if not is_selected(layer):
                 report.add_skipped(layer.path, report.SKIP_FILTERED)
                 continue
             if calibration is not None and not calibration.reaches(layer):

@@ -1,4 +1,4 @@
-"""Shapes of outputs that a graph noted when it was made, for a batch of a known size."""
+"""Shapes of outputs that a graph noted when it was made, for a batch of a static size."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,11 @@ def shapes_of_outputs(inputs: "Structure", outputs: "Structure", x: "Structure")
     >>> shapes_of_outputs(inputs, jkeras.layers.Dense(2)(inputs), x).shape
     (8, 2)
     """
-    tensors, given = keras_tensor.flatten(inputs), keras_tensor.flatten(x)
-    if not _is_same_structure(inputs, x) or not all(map(_fits, given, tensors)):
+    tensors, passed = keras_tensor.flatten(inputs), keras_tensor.flatten(x)
+    if not _is_same_structure(inputs, x) or not all(map(_fits, passed, tensors)):
         return None
-    sizes = {value.shape[0] for value in given}
-    if len(sizes) != 1 or not all(map(_is_known_but_for_the_batch, keras_tensor.flatten(outputs))):
+    sizes = {value.shape[0] for value in passed}
+    if len(sizes) != 1 or not all(map(_is_static_but_for_the_batch, keras_tensor.flatten(outputs))):
         return None
     rows = sizes.pop()
 
@@ -44,11 +44,11 @@ def _is_same_structure(inputs: "Structure", x: "Structure") -> bool:
 
 
 def _fits(value: Any, tensor: KerasTensor) -> bool:
-    """Whether a graph made for a tensor may be given a value."""
+    """Whether a graph made for a tensor may take a value."""
     if tensor.sparse or not value.shape or len(value.shape) != len(tensor.shape):
         return False
     return all(b is None or a == b for a, b in zip(value.shape, tensor.shape))
 
 
-def _is_known_but_for_the_batch(tensor: KerasTensor) -> bool:
+def _is_static_but_for_the_batch(tensor: KerasTensor) -> bool:
     return isinstance(tensor, KerasTensor) and bool(tensor.shape) and None not in tensor.shape[1:]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Sequential(Composite, Model):
     """Layers one after the other.
 
-    Its shapes are known when it begins with an `Input`, or when the first layer is given an
+    Its shapes are static when it begins with an `Input`, or when the first layer has an
     `input_shape`; otherwise from the first data it sees.
 
     Args:
@@ -75,7 +75,7 @@ class Sequential(Composite, Model):
             self.__dict__.update(built=grown is not None, _functional=grown)
 
     def _checked_layer(self, layer: Any) -> Layer:
-        """What `add` was given, as a layer that may stand at the end; before the first one its
+        """The argument of `add`, as a layer that may stand at the end; before the first one its
         input is put.
         """
         layer = _as_layer(layer)
@@ -203,7 +203,7 @@ class Sequential(Composite, Model):
     def compute_output_spec(
         self, inputs: "Structure", training: bool | None = None, mask: "Structure | None" = None
     ) -> "Structure":
-        """The output's shape and dtype for a KerasTensor, found layer by layer."""
+        """The output's shape and dtype for a KerasTensor, traced layer by layer."""
         if self.is_lifted():
             return super().compute_output_spec(
                 inputs, **({} if training is None else {"training": training})
@@ -318,7 +318,7 @@ Sequential.native_builds = (Layer.build, Sequential.build)
 
 
 def _as_layer(item: Any) -> Layer:
-    """What a model was given in the place of a layer, as one."""
+    """What stands for a layer in a model, as one."""
     if isinstance(item, Layer):
         return item
     if hasattr(item, "_keras_history"):
@@ -334,7 +334,7 @@ def _as_layer(item: Any) -> Layer:
 
 
 def _check_arguments(layer: Layer) -> None:
-    """Raises ValueError for a layer whose call needs more than the one value that it is given."""
+    """Raises ValueError for a layer whose call needs more than the one value that it gets."""
     if type(layer).call is Layer.call:  # written as a pure forward pass
         return
     parameters = inspect.signature(layer.call).parameters.values()

@@ -158,7 +158,7 @@ def print_summary(
 def _show(
     lines_of: Callable[[Callable[[str], str]], Iterable[str]], print_fn: Callable[[str], Any] | None
 ) -> None:
-    """Prints the lines of a function that is given one which makes a text stand out."""
+    """Prints the lines of a function that takes one which makes a text stand out."""
     if print_fn is not None:
         print_fn(_joined(lines_of(str)))
     elif not is_interactive_logging_enabled():
@@ -245,7 +245,7 @@ def _trainable_mark(layer: Any) -> str:
     return "Y" if layer.trainable else "N"
 
 
-def _places(layers: Sequence[Any], pattern: str) -> list[int]:
+def _indices(layers: Sequence[Any], pattern: str) -> list[int]:
     """The numbers of the layers whose names begin so."""
     return [i for i, layer in enumerate(layers) if re.match(pattern, layer.name)]
 
@@ -258,7 +258,7 @@ def _in_range(layers: Sequence[Any], layer_range: Sequence[str] | None) -> Seque
             "layer_range must contain two strings, the first and the last name. Received: "
             f"{layer_range}"
         )
-    starts, ends = (_places(layers, pattern) for pattern in layer_range)
+    starts, ends = (_indices(layers, pattern) for pattern in layer_range)
     if not starts or not ends:
         raise ValueError(
             "Passed layer_names do not match the layer names in the model. Received: "

@@ -1,4 +1,4 @@
-"""A table of texts in boxes of lines, as terminals show it: columns of given widths, long texts
+"""A table of texts in boxes of lines, as terminals show it: columns of set widths, long texts
 broken after spaces. The characters are those that Keras prints.
 """
 
@@ -20,7 +20,7 @@ def table_of(
     Args:
         titles: of the columns.
         rows: lists of as many texts.
-        widths: wanted, of the text in each column.
+        widths: desired, of the text in each column.
         total: characters of a line of the table; columns give or take what is over or missing.
         justify: "left", "right" or "center" for each column.
         emphasize: what makes a title stand out, `text -> text`.

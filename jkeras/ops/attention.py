@@ -1,4 +1,4 @@
-"""Attention, heads first: the one place where a platform's fused kernel is chosen."""
+"""Attention, heads first: the one function in which a platform's fused kernel is chosen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax
 from jkeras.ops.attention_flash import by_cudnn, by_splash
 from jkeras.ops.attention_plain import Form, plain
 from jkeras.ops.attention_ring import over_ring
-from jkeras.ops.kernels import is_known, on_nvidia_gpu, on_tpu
+from jkeras.ops.kernels import is_static, on_nvidia_gpu, on_tpu
 from jkeras.ops.attention_plain import Segments
 
 
@@ -66,8 +66,8 @@ def attention(
         raise RuntimeError(
             "Expected a platform with a fused kernel for attention of these arguments: TPUs take "
             "causal masks, windows, paddings and segments; NVIDIA GPUs with cuDNN 16 bits. "
-            f"Received: query {query.dtype}{list(query.shape)}, mask {_told(mask)}, bias "
-            f"{_told(bias)}. Leave out `flash_attention=True`."
+            f"Received: query {query.dtype}{list(query.shape)}, mask {_described(mask)}, bias "
+            f"{_described(bias)}. Leave out `flash_attention=True`."
         )
     return plain(query, key, value, form, segments, mask, bias)
 
@@ -81,7 +81,7 @@ def _fused(
     is_demanded: bool,
 ) -> jax.Array | None:
     """`attention` by a fused kernel, None where there is none for these arguments."""
-    if query.ndim != 4 or not is_known(query.shape + key.shape):
+    if query.ndim != 4 or not is_static(query.shape + key.shape):
         return None
     y = over_ring(query, key, value, segments, form)
     if y is None and on_tpu():
@@ -91,5 +91,5 @@ def _fused(
     return y
 
 
-def _told(value: Any) -> str:
+def _described(value: Any) -> str:
     return "None" if value is None else str(list(value.shape))

@@ -1,4 +1,4 @@
-"""Keys and values of the positions before, kept in a cache: how new ones are written into it, and
+"""Keys and values of the positions before, in a cache: how new ones are written into it, and
 which of them a new target sees.
 
 A cache is `{"key": (batch, groups, length, size), "value": ...}`. The key of position p lies in
@@ -74,53 +74,53 @@ def extended(
     """
     new = {"key": key, "value": value}
     if position is None:
-        kept = {name: _put_first(cache[name], new[name]) for name in new}
-        return kept, Sources(key, value, None)
-    kept = {name: _put(cache[name], new[name], position) for name in new}
+        updated = {name: _put_first(cache[name], new[name]) for name in new}
+        return updated, Sources(key, value, None)
+    updated = {name: _put(cache[name], new[name], position) for name in new}
     length, count = cache["key"].shape[2], key.shape[2]
     first = jnp.atleast_1d(position)[:, None]
     targets = first + jnp.arange(count)
     if is_ring(length, window) and length < window + count - 1:
         # the last of the new positions lie where the first of them still look
         seen_of = {name: jnp.concatenate([cache[name], new[name]], axis=2) for name in new}
-        places = jnp.concatenate([_places(first - 1, length), targets], axis=1)
+        positions = jnp.concatenate([_positions(first - 1, length), targets], axis=1)
     else:
-        seen_of, places = kept, _places(first + count - 1, length)
+        seen_of, positions = updated, _positions(first + count - 1, length)
     key, value = (seen_of[name].astype(new[name].dtype) for name in ("key", "value"))
-    return kept, Sources(key, value, _seen(targets, places, window))
+    return updated, Sources(key, value, _seen(targets, positions, window))
 
 
-def _put_first(kept: jax.Array, new: jax.Array) -> jax.Array:
+def _put_first(cached: jax.Array, new: jax.Array) -> jax.Array:
     """Keys or values with those of the first positions."""
-    if new.shape[2] > kept.shape[2]:
-        return _put(kept, new, jnp.array(0))
-    return jax.lax.dynamic_update_slice_in_dim(kept, new.astype(kept.dtype), 0, axis=2)
+    if new.shape[2] > cached.shape[2]:
+        return _put(cached, new, jnp.array(0))
+    return jax.lax.dynamic_update_slice_in_dim(cached, new.astype(cached.dtype), 0, axis=2)
 
 
-def _put(kept: jax.Array, new: jax.Array, position: jax.Array) -> jax.Array:
+def _put(cached: jax.Array, new: jax.Array, position: jax.Array) -> jax.Array:
     """Keys or values with those of new positions, from a position on, or one for each row."""
     if position.ndim:
-        return jax.vmap(_put)(kept, new, position)
-    length, count = kept.shape[-2], new.shape[-2]
-    new = new.astype(kept.dtype)
+        return jax.vmap(_put)(cached, new, position)
+    length, count = cached.shape[-2], new.shape[-2]
+    new = new.astype(cached.dtype)
     if count == 1:  # a slice is written in place
-        return jax.lax.dynamic_update_slice_in_dim(kept, new, position % length, axis=-2)
+        return jax.lax.dynamic_update_slice_in_dim(cached, new, position % length, axis=-2)
     lost = max(count - length, 0)
     slots = (position + jnp.arange(lost, count)) % length
-    return kept.at[..., slots, :].set(new[..., lost:, :])
+    return cached.at[..., slots, :].set(new[..., lost:, :])
 
 
-def _places(last: jax.Array, length: int) -> jax.Array:
+def _positions(last: jax.Array, length: int) -> jax.Array:
     """The position that each slot holds, (batch, length), where `last` (batch, 1) is the last one
     written; negative: none.
     """
     return last - (last - jnp.arange(length)) % length
 
 
-def _seen(targets: jax.Array, places: jax.Array, window: int | None) -> jax.Array:
+def _seen(targets: jax.Array, sources: jax.Array, window: int | None) -> jax.Array:
     """bool (batch, 1, target, source)"""
-    distance = targets[:, :, None] - places[:, None, :]
-    mask = (distance >= 0) & (places >= 0)[:, None]
+    distance = targets[:, :, None] - sources[:, None, :]
+    mask = (distance >= 0) & (sources >= 0)[:, None]
     if window is not None:
         mask &= distance < window
     return mask[:, None]

@@ -75,7 +75,7 @@ def by_splash(
 
 
 def _is_one_program(mesh: jax.sharding.Mesh | None, is_demanded: bool) -> bool:
-    """Whether what is traced runs on one device, as far as that can be known: a mesh of one, or the
+    """Whether what is traced runs on one device, as far as that can be seen: a mesh of one, or the
     inside of a `shard_map`, or the only device that there is.
     """
     if mesh is not None:

@@ -161,13 +161,13 @@ def sees_nothing(form: Form, segments: Segments) -> jax.Array:
     target, source = segments.target.shape[-1], segments.source.shape[-1]
     visible = jnp.cumsum(segments.source != HIDDEN_SOURCE, axis=-1)
     before = jnp.pad(visible, [(0, 0)] * (visible.ndim - 1) + [(1, 0)])
-    places = jnp.arange(target)
-    first, last = jnp.zeros_like(places), jnp.full_like(places, source)
+    positions = jnp.arange(target)
+    first, last = jnp.zeros_like(positions), jnp.full_like(positions, source)
     if form.is_causal:
-        last = jnp.minimum(places + 1, source)
+        last = jnp.minimum(positions + 1, source)
     if form.window is not None:
-        first = jnp.clip(places - form.window + 1, 0, source)
-        last = jnp.minimum(last, places + form.window)
+        first = jnp.clip(positions - form.window + 1, 0, source)
+        last = jnp.minimum(last, positions + form.window)
     last = jnp.maximum(first, last)
     count = jnp.take(before, last, axis=-1) - jnp.take(before, first, axis=-1)
     return (count == 0) | (segments.target == HIDDEN_TARGET)
@@ -196,7 +196,7 @@ def all_of(masks: Iterable[jax.Array | None]) -> jax.Array | None:
 
 
 def causal_mask(target: int, source: int) -> jax.Array:
-    """(target, source): True where a target may look, at the sources up to its own place.
+    """(target, source): True where a target may look, at the sources up to its own position.
 
     >>> print(causal_mask(2, 3).astype(int))
     [[1 0 0]
@@ -206,7 +206,7 @@ def causal_mask(target: int, source: int) -> jax.Array:
 
 
 def window_mask(target: int, source: int, window: int) -> jax.Array:
-    """(target, source): True where the places are less than `window` apart.
+    """(target, source): True where the positions are less than `window` apart.
 
     >>> print(window_mask(3, 3, 2).astype(int))
     [[1 1 0]

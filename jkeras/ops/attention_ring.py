@@ -153,26 +153,26 @@ def _forwards(
     largest score and the logarithm of the sum that normalizes its weights. The last two are apart:
     their sum is not exact where nothing is seen.
     """
-    place = _place(ring, query.shape[2])
+    positions = _positions(ring, query.shape[2])
     grouped = _grouped(query, key.shape[1])
     block = _own_block(ring, key, value, source_ids)
 
     def turn(carry: Structure, _: None) -> tuple[Structure, None]:
         sums, block = carry
-        sums = _add(ring, grouped, place, target_ids, block, sums)
+        sums = _add(ring, grouped, positions, target_ids, block, sums)
         return (sums, _next(ring, block)), None
 
     (sums, _), _ = lax.scan(turn, (_no_sums(grouped, value), block), length=_count(ring))
     most, total, mixed = sums
     y = (mixed / total[..., None]).astype(value.dtype).reshape(*query.shape[:3], value.shape[-1])
-    kept = (query, key, value, target_ids, source_ids, y, most, jnp.log(total))
-    return y, kept
+    saved = (query, key, value, target_ids, source_ids, y, most, jnp.log(total))
+    return y, saved
 
 
-def _backwards(ring: Ring, kept: Structure, cotangent: jax.Array) -> tuple[jax.Array | None, ...]:
+def _backwards(ring: Ring, saved: Structure, cotangent: jax.Array) -> tuple[jax.Array | None, ...]:
     """The gradients; those of keys and values go round together with them."""
-    query, key, value, target_ids, source_ids, y, most, normalizer = kept
-    place = _place(ring, query.shape[2])
+    query, key, value, target_ids, source_ids, y, most, normalizer = saved
+    positions = _positions(ring, query.shape[2])
     groups = key.shape[1]
     grouped, outer = _grouped(query, groups), _grouped(cotangent, groups)
     wide = normalizer.dtype
@@ -183,8 +183,8 @@ def _backwards(ring: Ring, kept: Structure, cotangent: jax.Array) -> tuple[jax.A
 
     def turn(carry: Structure, _: None) -> tuple[Structure, None]:
         of_query, block, of_block = carry
-        given = (grouped, outer, most, normalizer, taken)
-        added, of_key, of_value = _gradient(ring, given, place, target_ids, block)
+        fixed = (grouped, outer, most, normalizer, taken)
+        added, of_key, of_value = _gradient(ring, fixed, positions, target_ids, block)
         of_block = (of_block[0] + of_key, of_block[1] + of_value)
         return (of_query + added, _next(ring, block), _next(ring, of_block)), None
 
@@ -201,7 +201,7 @@ def _count(ring: Ring) -> int:
     return lax.axis_size(ring.axis)
 
 
-def _place(ring: Ring, length: int) -> jax.Array:
+def _positions(ring: Ring, length: int) -> jax.Array:
     """The positions of this device's targets in the whole sequence."""
     return lax.axis_index(ring.axis) * length + jnp.arange(length)
 
@@ -237,7 +237,7 @@ def _no_sums(grouped: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array
 def _add(
     ring: Ring,
     grouped: jax.Array,
-    place: jax.Array,
+    positions: jax.Array,
     target_ids: jax.Array,
     block: Block,
     sums: tuple[jax.Array, jax.Array, jax.Array],
@@ -248,7 +248,7 @@ def _add(
         sums: tuple[jax.Array, jax.Array, jax.Array], chunk: Block
     ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], None]:
         most, total, mixed = sums
-        scores = _scores(ring, grouped, place, target_ids, chunk)
+        scores = _scores(ring, grouped, positions, target_ids, chunk)
         more = jnp.maximum(most, jnp.max(scores, axis=-1))
         weights = jnp.exp(scores - more[..., None])
         shrunk = jnp.exp(most - more)
@@ -265,21 +265,21 @@ def _add(
 
 
 def _gradient(
-    ring: Ring, given: Structure, place: jax.Array, target_ids: jax.Array | None, block: Block
+    ring: Ring, fixed: Structure, positions: jax.Array, target_ids: jax.Array | None, block: Block
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """(gradient of the query by this block, of the block's keys, of its values)."""
-    grouped, outer, most, normalizer, taken = given
+    grouped, outer, most, normalizer, taken = fixed
     wide = normalizer.dtype
     product = functools.partial(jnp.einsum, preferred_element_type=wide)
 
     def of_chunk(
         of_query: jax.Array, chunk: Block
     ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        scores = _scores(ring, grouped, place, target_ids, chunk)
+        scores = _scores(ring, grouped, positions, target_ids, chunk)
         weights = jnp.exp(scores - most[..., None] - normalizer[..., None])
         of_value = product("bghts,bghtv->bgsv", weights.astype(outer.dtype), outer)
         of_weights = product("bghtv,bgsv->bghts", outer, chunk.value)
-        seen = _seen(ring, place, target_ids, chunk)
+        seen = _seen(ring, positions, target_ids, chunk)
         of_scores = jnp.where(seen, weights * (of_weights - taken[..., None]) * ring.form.scale, 0)
         of_scores = of_scores.astype(grouped.dtype)
         of_key = product("bghts,bghtd->bgsd", of_scores, grouped)
@@ -311,7 +311,7 @@ def _joined(parts: jax.Array, size: int) -> jax.Array:
 
 
 def _scores(
-    ring: Ring, grouped: jax.Array, place: jax.Array, target_ids: jax.Array, block: Block
+    ring: Ring, grouped: jax.Array, positions: jax.Array, target_ids: jax.Array, block: Block
 ) -> jax.Array:
     scores = jnp.einsum(
         "bghtd,bgsd->bghts",
@@ -319,16 +319,16 @@ def _scores(
         block.key,
         preferred_element_type=jnp.promote_types(grouped.dtype, "float32"),
     )
-    seen = _seen(ring, place, target_ids, block)
+    seen = _seen(ring, positions, target_ids, block)
     return jnp.where(seen, scores * ring.form.scale, hidden_score(scores.dtype))
 
 
-def _seen(ring: Ring, place: jax.Array, target_ids: jax.Array, block: Block) -> jax.Array:
+def _seen(ring: Ring, positions: jax.Array, target_ids: jax.Array, block: Block) -> jax.Array:
     """bool (batch, 1, 1, target, source): which sources of a block each target sees."""
     sources = block.first + jnp.arange(block.key.shape[2])
     mask = target_ids[:, :, None] == block.ids[:, None, :]
     if ring.form.is_causal:
-        mask = both(mask, sources <= place[:, None])
+        mask = both(mask, sources <= positions[:, None])
     if ring.form.window is not None:
-        mask = both(mask, jnp.abs(sources - place[:, None]) < ring.form.window)
+        mask = both(mask, jnp.abs(sources - positions[:, None]) < ring.form.window)
     return mask[:, None, None]

@@ -136,10 +136,10 @@ def _units(
     return ones, image_size
 
 
-def _only_corners(name: str, known: tuple[str, ...] = ("xyxy",)) -> None:
-    if name not in known:
+def _only_corners(name: str, formats: tuple[str, ...] = ("xyxy",)) -> None:
+    if name not in formats:
         raise NotImplementedError(
-            f"Only the formats {known} are supported here: use `convert_format` first. Received: "
+            f"Only the formats {formats} are supported here: use `convert_format` first. Received: "
             f"bounding_box_format={name!r}"
         )
 
@@ -186,7 +186,7 @@ def clip_to_image_size(
 
 
 def transform_corners(boxes: jax.Array, move: Function) -> jax.Array:
-    """The rectangles around moved boxes (..., 4) in "xyxy"; `move(x, y)` gives the new places of
+    """The rectangles around moved boxes (..., 4) in "xyxy"; `move(x, y)` gives the new positions of
     points.
     """
     x1, y1, x2, y2 = (boxes[..., i, None] for i in range(4))
@@ -218,7 +218,7 @@ def affine_transform(
         translate_x, translate_y: in shares of the image's size, (batch,).
         scale: (batch,).
         height, width: of the images.
-        center_x, center_y: what stays in place, in shares of the size; by default the middle, 0.5.
+        center_x, center_y: the fixed point, in shares of the size; by default the middle, 0.5.
     Raises:
         NotImplementedError: a format other than "xyxy".
 

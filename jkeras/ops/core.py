@@ -206,15 +206,15 @@ def scatter(indices: TensorLike, values: TensorLike, shape: Shape) -> jax.Array:
     """Zeros of a shape with values added at indices.
 
     Args:
-        indices: (n, k), integers: places in the first k axes.
+        indices: (n, k), integers: indices into the first k axes.
         values: (n, *shape[k:]).
 
     >>> scatter([[1], [3]], [2.0, 5.0], shape=(4,))
     Array([0., 2., 0., 5.], dtype=float32)
     """
     values = jnp.asarray(values)
-    places = tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))
-    return jnp.zeros(shape, values.dtype).at[places].add(values)
+    indices_by_axis = tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))
+    return jnp.zeros(shape, values.dtype).at[indices_by_axis].add(values)
 
 
 _COMBINED = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
@@ -247,7 +247,7 @@ def scatter_update(
     """The inputs with updates at indices.
 
     Args:
-        indices: (n, k), integers: places in the first k axes.
+        indices: (n, k), integers: indices into the first k axes.
         updates: (n, *inputs.shape[k:]).
         reduction: None (the update replaces), "add", "max", "min" or "mul" (it is combined with
             what was there).
@@ -256,12 +256,12 @@ def scatter_update(
     Array([5., 1., 7.], dtype=float32)
     """
     combine = _combination(reduction)
-    place = jnp.asarray(inputs).at[tuple(jnp.asarray(indices).T)]
-    return getattr(place, combine)(jnp.asarray(updates))
+    reference = jnp.asarray(inputs).at[tuple(jnp.asarray(indices).T)]
+    return getattr(reference, combine)(jnp.asarray(updates))
 
 
 def _slice_spec(inputs: Operand, start_indices: Operand, shape: Shape) -> KerasTensor:
-    """The sizes are the shape's, whatever the indices; -1 is known where size and index are."""
+    """The sizes are the shape's, whatever the indices; -1 is static where size and index are."""
     _check_slice(inputs, start_indices, shape)
     sizes = []
     for axis, (own, size) in enumerate(zip(inputs.shape, shape)):
@@ -290,11 +290,11 @@ def _check_slice(inputs: Operand, start_indices: Operand, shape: Shape) -> None:
 
 @core_op(inputs=2, spec=_slice_spec)
 def slice(inputs: TensorLike, start_indices: TensorLike, shape: Shape) -> jax.Array:
-    """The block of a given shape that begins at the given indices.
+    """The block of a shape that begins at `start_indices`.
 
     Args:
         start_indices: may be traced; a block that would leave the array is moved back into it.
-        shape: -1 stands for all that is left; the index of that axis must then be known.
+        shape: -1 stands for all that is left; the index of that axis must then be static.
 
     >>> slice(jnp.arange(5), [1], [3])
     Array([1, 2, 3], dtype=int32)
@@ -313,7 +313,7 @@ def slice(inputs: TensorLike, start_indices: TensorLike, shape: Shape) -> jax.Ar
     )
 )
 def slice_update(inputs: TensorLike, start_indices: TensorLike, updates: TensorLike) -> jax.Array:
-    """The inputs with a block replaced that begins at the given indices.
+    """The inputs with a block replaced that begins at `start_indices`.
 
     >>> slice_update(jnp.zeros(4), [1], jnp.ones(2))
     Array([0., 1., 1., 0.], dtype=float32)
@@ -322,8 +322,8 @@ def slice_update(inputs: TensorLike, start_indices: TensorLike, updates: TensorL
 
 
 def _unstack_spec(x: Operand, num: int | None = None, axis: int = 0) -> list[KerasTensor]:
-    place = normalize_axis_index(axis, x.ndim)
-    count = x.shape[place]
+    axis_index = normalize_axis_index(axis, x.ndim)
+    count = x.shape[axis_index]
     if count is None:
         count = num
     if count is None:
@@ -332,7 +332,7 @@ def _unstack_spec(x: Operand, num: int | None = None, axis: int = 0) -> list[Ker
             "Pass `num`."
         )
     check_count("Unstack", "outputs", count, MOST_OUTPUTS)
-    shape = (*x.shape[:place], *x.shape[place + 1 :])
+    shape = (*x.shape[:axis_index], *x.shape[axis_index + 1 :])
     return [KerasTensor(shape, x.dtype) for _ in range(count)]
 
 

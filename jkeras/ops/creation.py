@@ -1,4 +1,4 @@
-"""New arrays: constants, ranges, identity matrices, and diagonals and triangles of given ones."""
+"""New arrays: constants, ranges, identity matrices, and diagonals and triangles of others."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ def _sizes(
         if len(unknown) > 1:
             raise ValueError(f"Pass the sizes of all but one of the axes {group} in {pattern!r}.")
         if unknown:
-            known = math.prod(sizes[name] for name in group if name not in unknown)
-            sizes[unknown[0]] = size // known
+            static = math.prod(sizes[name] for name in group if name not in unknown)
+            sizes[unknown[0]] = size // static
     return sizes
 
 

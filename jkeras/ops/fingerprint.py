@@ -14,8 +14,8 @@ MASK = (1 << 64) - 1
 K0, K1, K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
 
 
-def _at(text: bytes, place: int) -> int:
-    return int.from_bytes(text[place : place + 8], "little")
+def _at(text: bytes, offset: int) -> int:
+    return int.from_bytes(text[offset : offset + 8], "little")
 
 
 def _rotate(value: int, bits: int) -> int:
@@ -86,9 +86,9 @@ def _medium(text: bytes, size: int) -> int:
     return _join(u, v, mul)
 
 
-def _weak(text: bytes, place: int, a: int, b: int) -> tuple[int, int]:
+def _weak(text: bytes, offset: int, a: int, b: int) -> tuple[int, int]:
     """32 bytes and two seeds as two numbers."""
-    w, x, y, z = (_at(text, place + 8 * i) for i in range(4))
+    w, x, y, z = (_at(text, offset + 8 * i) for i in range(4))
     a += w
     b, c = _rotate(b + a + z, 21), a
     a += x + y
@@ -102,7 +102,7 @@ def _long(text: bytes, size: int) -> int:
     x = 81 * K2 + _at(text, 0)
 
     def block(
-        place: int,
+        offset: int,
         x: int,
         y: int,
         z: int,
@@ -111,17 +111,17 @@ def _long(text: bytes, size: int) -> int:
         mul: int,
         factor: int,
     ) -> tuple[Any, ...]:
-        x = _rotate(x + y + v[0] + _at(text, place + 8), 37) * mul & MASK
-        y = _rotate(y + v[1] + _at(text, place + 48), 42) * mul
+        x = _rotate(x + y + v[0] + _at(text, offset + 8), 37) * mul & MASK
+        y = _rotate(y + v[1] + _at(text, offset + 48), 42) * mul
         x ^= w[1] * factor & MASK
-        y = y + v[0] * factor + _at(text, place + 40) & MASK
+        y = y + v[0] * factor + _at(text, offset + 40) & MASK
         z = _rotate(z + w[0], 33) * mul & MASK
-        v = _weak(text, place, v[1] * mul & MASK, x + w[0])
-        w = _weak(text, place + 32, z + w[1], y + _at(text, place + 16))
+        v = _weak(text, offset, v[1] * mul & MASK, x + w[0])
+        w = _weak(text, offset + 32, z + w[1], y + _at(text, offset + 16))
         return z, y, x, v, w
 
-    for place in range(0, (size - 1) // 64 * 64, 64):
-        x, y, z, v, w = block(place, x, y, z, v, w, K1, 1)
+    for offset in range(0, (size - 1) // 64 * 64, 64):
+        x, y, z, v, w = block(offset, x, y, z, v, w, K1, 1)
     mul = K1 + ((z & 0xFF) << 1)
     w = w[0] + (size - 1 & 63), w[1]
     v = v[0] + w[0] & MASK, v[1]

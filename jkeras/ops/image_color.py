@@ -23,13 +23,13 @@ def _channel_axis(images: jax.Array, data_format: DataFormat | None, counts: Seq
     check_rank(images)
     axis = axes_of(data_format).channels
     if images.shape[axis] not in (None, *counts):
-        found = f"Received: images.shape={tuple(images.shape)}"
+        received = f"Received: images.shape={tuple(images.shape)}"
         if counts == (3,):
             raise ValueError(
                 f"Input images must have 3 channels, but received images with {images.shape[axis]} "
-                f"channels. {found}"
+                f"channels. {received}"
             )
-        raise ValueError(f"Invalid channel size: expected 3 (RGB) or 1 (Grayscale). {found}")
+        raise ValueError(f"Invalid channel size: expected 3 (RGB) or 1 (Grayscale). {received}")
     return axis
 
 

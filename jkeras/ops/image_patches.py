@@ -129,7 +129,7 @@ def _cut(
             "Invalid `output_size` argument. Expected a tuple or list. Received: "
             f"output_size={output_size} of type {type(output_size).__name__}"
         )
-    added = [most - wanted for most, wanted in zip(whole, output_size)]
+    added = [most - cut for most, cut in zip(whole, output_size)]
     most_added = [0] * len(size)
     if padding == "same":
         most_added = [length - 1 for length in size]

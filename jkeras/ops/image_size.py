@@ -77,11 +77,11 @@ def _pad_to_aspect(
     height = images.shape[axes.height]
     width = images.shape[axes.width]
     margins = [(0, 0)] * images.ndim
-    for axis, size, wanted in (
+    for axis, size, target in (
         (axes.height, height, int(width * target_height / target_width)),
         (axes.width, width, int(height * target_width / target_height)),
     ):
-        margins[axis] = (max(wanted - size, 0) // 2,) * 2
+        margins[axis] = (max(target - size, 0) // 2,) * 2
     images = images.astype(jnp.result_type(images.dtype, fill_value))
     return jnp.pad(images, margins, constant_values=fill_value)
 
@@ -98,7 +98,7 @@ def resize(
     fill_value: float = 0.0,
     data_format: DataFormat | None = None,
 ) -> jax.Array:
-    """Images of another size, in the same dtype; integers are rounded and kept in their range.
+    """Images of another size, in the same dtype; integers are rounded and clipped to their range.
 
     Args:
         images: one image or a batch of them.
@@ -195,7 +195,7 @@ def _edges(
     Args:
         verb: "padding" or "cropping".
         sides: names of the three arguments, for messages.
-        size: the size of the images; None where it is not known.
+        size: the size of the images; None where it is unknown.
     """
     arguments = zip(sides, (before, after, target))
     received = ", ".join(f"{name}={value}" for name, value in arguments)

@@ -1,4 +1,4 @@
-"""Images read at other places: affine and projective maps, elastic distortion."""
+"""Images read at other coordinates: affine and projective maps, elastic distortion."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def map_coordinates(
     fill_mode: FillMode = "constant",
     fill_value: float = 0,
 ) -> jax.Array:
-    """The values of an array at any places: result[i] = inputs[coordinates[0][i],
+    """The values of an array at any coordinates: result[i] = inputs[coordinates[0][i],
     coordinates[1][i], ...].
 
     Args:
@@ -74,26 +74,26 @@ def read_at(
 
 def sample(
     images: jax.Array,
-    places: jax.Array,
+    grid: jax.Array,
     interpolation: Interpolation,
     fill_mode: FillMode,
     fill_value: float,
     data_format: DataFormat | None,
 ) -> jax.Array:
-    """A batch of images read at `places`: (batch, 2, height, width), rows and columns, or one set
+    """A batch of images read at `grid`: (batch, 2, height, width), rows and columns, or one set
     for each channel.
     """
     channels = axes_of(data_format).channels
 
-    def channel(plane: jax.Array, places: jax.Array) -> jax.Array:
-        return read_at(plane, places, ORDERS[interpolation], fill_mode, fill_value)
+    def channel(plane: jax.Array, grid: jax.Array) -> jax.Array:
+        return read_at(plane, grid, ORDERS[interpolation], fill_mode, fill_value)
 
-    places_axis = None if places.ndim == 4 else 0
-    image = jax.vmap(channel, (channels, places_axis), channels)
-    return jax.vmap(image)(images, places)
+    grid_axis = None if grid.ndim == 4 else 0
+    image = jax.vmap(channel, (channels, grid_axis), channels)
+    return jax.vmap(image)(images, grid)
 
 
-def places_of(images: jax.Array, transform: jax.Array, data_format: DataFormat | None) -> jax.Array:
+def grid_of(images: jax.Array, transform: jax.Array, data_format: DataFormat | None) -> jax.Array:
     """Where a batch of images is read under projective maps (batch, 8): a0, a1, a2, b0, b1, b2, c0,
     c1.
 
@@ -119,10 +119,10 @@ def warp(
     fill_value: float,
     data_format: DataFormat | None,
 ) -> jax.Array:
-    """A batch of images under projective maps (batch, 8); see `places_of`."""
+    """A batch of images under projective maps (batch, 8); see `grid_of`."""
     return sample(
         images,
-        places_of(images, transform, data_format),
+        grid_of(images, transform, data_format),
         interpolation,
         fill_mode,
         fill_value,
@@ -194,9 +194,9 @@ def affine_transform(
     drift = channels[:, None] * transform[:, None, 6:]  # (batch, channels, 2)
 
     def read(images: jax.Array) -> jax.Array:
-        places = places_of(images, transform.at[:, 6:].set(0), data_format)
-        places = places[:, None] + drift[..., None, None]
-        return sample(images, places, interpolation, fill_mode, fill_value, data_format)
+        grid = grid_of(images, transform.at[:, 6:].set(0), data_format)
+        grid = grid[:, None] + drift[..., None, None]
+        return sample(images, grid, interpolation, fill_mode, fill_value, data_format)
 
     return _on_batch(read, images)
 

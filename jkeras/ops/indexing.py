@@ -71,20 +71,20 @@ def _is_basic(k: Any) -> bool:
 
 
 def _without_ellipsis(keys: Sequence[Any], x: Operand, key: Any) -> tuple[Any, ...]:
-    """Basic indices with whole axes in place of the ellipsis, which may be missing at the end."""
+    """Basic indices with whole axes instead of the ellipsis, which may be missing at the end."""
     if Ellipsis not in keys:
         keys = (*keys, Ellipsis)
-    place = keys.index(Ellipsis)
+    position = keys.index(Ellipsis)
     missing_axes = x.ndim - sum(k is not None and k is not Ellipsis for k in keys)
     if missing_axes < 0 or keys.count(Ellipsis) > 1:
         raise ShapeError(
             f"An array of shape {x.shape} cannot be indexed by {key}: too many indices."
         )
-    return (*keys[:place], *[slice(None)] * missing_axes, *keys[place + 1 :])
+    return (*keys[:position], *[slice(None)] * missing_axes, *keys[position + 1 :])
 
 
 def _length(key: Any, size: int | None) -> int | None:
-    """The number of elements that a slice takes of an axis; None where its size is not known."""
+    """The number of elements that a slice takes of an axis; None where its size is unknown."""
     if size is None:
         return None
     return len(range(*key.indices(size)))
@@ -111,11 +111,11 @@ def get_item(x: TensorLike, key: Any) -> jax.Array:
 
 def _take_spec(x: Operand, indices: Operand, axis: int | None = None) -> KerasTensor:
     """Whether the indices are integers is looked at when there are values."""
-    places = shape_of(indices)
+    index_shape = shape_of(indices)
     if axis is None:
-        return KerasTensor(places, x.dtype)
+        return KerasTensor(index_shape, x.dtype)
     axis = normalize_axis_index(axis, len(shape_of(x)))
-    return KerasTensor((*shape_of(x)[:axis], *places, *shape_of(x)[axis + 1 :]), x.dtype)
+    return KerasTensor((*shape_of(x)[:axis], *index_shape, *shape_of(x)[axis + 1 :]), x.dtype)
 
 
 @numpy_op(inputs=2, spec=_take_spec)
@@ -139,7 +139,7 @@ def _take_along_axis_spec(x: Operand, indices: Operand, axis: int | None = None)
 
 @numpy_op(inputs=2, spec=_take_along_axis_spec)
 def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = None) -> jax.Array:
-    """For each place the element that its own index names, along an axis.
+    """For each position the element that its own index names, along an axis.
 
     Args:
         indices: of x's shape but for that axis, such as `argsort(x)`.
@@ -239,7 +239,7 @@ def where(
 def select(
     condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], default: TensorLike = 0
 ) -> jax.Array:
-    """For each place the element of the first choice whose condition holds, else `default`.
+    """For each position the element of the first choice whose condition holds, else `default`.
 
     >>> conditions = [jnp.array([True, False]), jnp.array([True, True])]
     >>> print(select(conditions, [jnp.array([1, 2]), jnp.array([3, 4])]))
@@ -300,7 +300,7 @@ def argsort(x: TensorLike, axis: int | None = -1) -> jax.Array:
 
 
 def _argpartition_spec(x: Operand, kth: int, axis: int = -1) -> KerasTensor:
-    """Whether there is such a place is looked at when there are numbers."""
+    """Whether there is such an index is looked at when there are numbers."""
     if not isinstance(kth, (int, np.integer)):
         raise ValueError(f"`kth` must be an integer. Received: kth={kth!r}")
     shape = x.shape
@@ -311,7 +311,7 @@ def _argpartition_spec(x: Operand, kth: int, axis: int = -1) -> KerasTensor:
 
 @numpy_op(inputs=1, spec=_argpartition_spec)
 def argpartition(x: TensorLike, kth: int, axis: int = -1) -> jax.Array:
-    """Indices that bring the kth element to its place in the order, smaller ones before it; None:
+    """Indices that bring the kth element to its sorted position, smaller ones before it; None:
     of the flat array.
 
     >>> print(argpartition([3, 1, 2], 1)[1])
@@ -326,7 +326,7 @@ def argpartition(x: TensorLike, kth: int, axis: int = -1) -> jax.Array:
 def _searchsorted_spec(
     sorted_sequence: Operand, values: Operand, side: Literal["left", "right"] = "left"
 ) -> KerasTensor:
-    """int64 where the places may be more than int32 counts, or where their number is unknown."""
+    """int64 where the indices may be more than int32 counts, or where their number is unknown."""
     _check_vector(sorted_sequence)
     (length,) = sorted_sequence.shape
     is_short = length is not None and length <= np.iinfo("int32").max
@@ -349,7 +349,7 @@ def searchsorted(
     """Where values would have to stand in a rising vector.
 
     Args:
-        side: whether an equal element is before ("right") or after ("left") the place.
+        side: whether an equal element is before ("right") or after ("left") the index.
 
     >>> print(searchsorted([1, 3, 5], [3, 4]))
     [1 2]
@@ -387,7 +387,7 @@ def _unique_spec(
         inverse = (x.shape[axis],)
     values = KerasTensor(shape, x.dtype)
     options = ((return_index, (size,)), (return_inverse, inverse), (return_counts, (size,)))
-    more = [KerasTensor(shape, "int32") for wanted, shape in options if wanted]
+    more = [KerasTensor(shape, "int32") for requested, shape in options if requested]
     if not more:
         return values
     return values, *more

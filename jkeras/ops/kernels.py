@@ -126,7 +126,7 @@ def _traced_with(function: Function, loops: bool) -> Function:
 
 
 def may_loop() -> bool:
-    """Whether what is traced now may run in a loop; so it may where nobody said that it does not.
+    """Whether what is traced now may run in a loop; so it may unless a caller forbids it.
 
     >>> may_loop(), outside_loops(may_loop)()
     (True, False)
@@ -153,7 +153,7 @@ def transposes_loops() -> bool:
 
 def computed_again(function: Function) -> Function:
     """A function that is linear in some arguments, as the rule of a `custom_jvp` may hold one,
-    whose inner values are computed again for its transpose; they are kept where JAX cannot
+    whose inner values are computed again for its transpose; they are saved where JAX cannot
     transpose such a function.
 
     >>> float(computed_again(lambda x, y: x * y)(2.0, 3.0))
@@ -176,11 +176,11 @@ def _transposes_computed_again(is_remat3: bool) -> bool:
     return True
 
 
-def is_known(shape: PartialShape) -> bool:
+def is_static(shape: PartialShape) -> bool:
     """Whether all sizes are numbers: in a function that is exported some may be symbols, which
     cannot be compared.
 
-    >>> is_known((2, 3)), is_known(jax.export.symbolic_shape("b, 3"))
+    >>> is_static((2, 3)), is_static(jax.export.symbolic_shape("b, 3"))
     (True, False)
     """
     return {int}.issuperset(map(type, shape))
@@ -208,10 +208,10 @@ def max_pool(x: jax.Array, window: Sequence[int], strides: PerAxis, padding: Pad
 
 
 def _fits(window: int, size: int) -> bool:
-    """Whether a window is no larger than the axis, as far as is known; a window of 1 always is."""
+    """Whether a window is no larger than the axis, as far as is static; one of 1 always is."""
     if window == 1:
         return True
-    return is_known((size,)) and size >= window
+    return is_static((size,)) and size >= window
 
 
 def max_pool_plain(
@@ -258,59 +258,59 @@ def _max_along_jvp(
     (x,) = primals
     (dx,) = tangents
     best, *others = _slices(x, axis, window, stride)
-    # a small residual: the place of the first maximum in its window
+    # a small residual: the index of the first maximum in its window
     winner = jnp.zeros(best.shape, jnp.int8)
-    for place, candidate in enumerate(others, 1):
-        winner = jnp.where(candidate > best, jnp.int8(place), winner)
+    for offset, candidate in enumerate(others, 1):
+        winner = jnp.where(candidate > best, jnp.int8(offset), winner)
         best = jnp.maximum(best, candidate)
     if window == stride:
         return best, _of_blocks(dx, winner, axis, window)
     moved = [
-        jnp.where(winner == place, tangent, 0)
-        for place, tangent in enumerate(_slices(dx, axis, window, stride))
+        jnp.where(winner == offset, tangent, 0)
+        for offset, tangent in enumerate(_slices(dx, axis, window, stride))
     ]
     return best, functools.reduce(jnp.add, moved)
 
 
-def _of_blocks(x: jax.Array, places: jax.Array, axis: int, window: int) -> jax.Array:
-    """The value at one place of each of the windows that lie side by side along an axis.
+def _of_blocks(x: jax.Array, positions: jax.Array, axis: int, window: int) -> jax.Array:
+    """The value at one position of each of the windows that lie side by side along an axis.
 
     Its transpose writes every element once, where that of a sum of slices pads each slice to the
     size of x and adds them up.
     """
-    count = places.shape[axis]
+    count = positions.shape[axis]
     x = lax.slice_in_dim(x, 0, count * window, axis=axis)
     blocks = x.reshape(*x.shape[:axis], count, window, *x.shape[axis + 1 :])
-    numbers = lax.broadcasted_iota(places.dtype, blocks.shape, axis + 1)
-    is_chosen = numbers == jnp.expand_dims(places, axis + 1)
+    numbers = lax.broadcasted_iota(positions.dtype, blocks.shape, axis + 1)
+    is_chosen = numbers == jnp.expand_dims(positions, axis + 1)
     return jnp.sum(jnp.where(is_chosen, blocks, 0), axis + 1)
 
 
 # ---------------------------------------------------------------- one value of each row
 
-SHORT = 16  # places of a row, of which to look at all costs less than to find one, also to compile
+SHORT = 16  # elements of a row: to look at all costs less than to find one, also to compile
 
 
-def picked(x: jax.Array, places: jax.Array, axis: int) -> jax.Array:
-    """The values of x at one place along an axis: (…, n, …), whole numbers (…) -> (…).
+def picked(x: jax.Array, indices: jax.Array, axis: int) -> jax.Array:
+    """The values of x at one index along an axis: (…, n, …), whole numbers (…) -> (…).
 
     >>> picked(jnp.array([[1.0, 2.0], [3.0, 4.0]]), jnp.array([1, 0]), -1)
     Array([2., 3.], dtype=float32)
     """
     size = x.shape[axis]
-    is_short = is_known((size,)) and size <= SHORT
+    is_short = is_static((size,)) and size <= SHORT
     if on_cpu() and not is_short:
-        return picked_by_gather(x, places, axis)
-    return picked_by_comparison(x, places, axis)
+        return picked_by_gather(x, indices, axis)
+    return picked_by_comparison(x, indices, axis)
 
 
-def picked_by_gather(x: jax.Array, places: jax.Array, axis: int) -> jax.Array:
+def picked_by_gather(x: jax.Array, indices: jax.Array, axis: int) -> jax.Array:
     """`picked` as a gather, whose gradient touches one element of each row."""
-    values = jnp.take_along_axis(x, jnp.expand_dims(places, axis), axis, mode="clip")
+    values = jnp.take_along_axis(x, jnp.expand_dims(indices, axis), axis, mode="clip")
     return jnp.squeeze(values, axis)
 
 
-def picked_by_comparison(x: jax.Array, places: jax.Array, axis: int) -> jax.Array:
+def picked_by_comparison(x: jax.Array, indices: jax.Array, axis: int) -> jax.Array:
     """`picked` as a masked sum, which is fused; accelerators are slow to gather single values."""
     numbers = lax.broadcasted_iota("int32", x.shape, axis % x.ndim)
-    return jnp.sum(jnp.where(numbers == jnp.expand_dims(places, axis), x, 0), axis)
+    return jnp.sum(jnp.where(numbers == jnp.expand_dims(indices, axis), x, 0), axis)

@@ -20,7 +20,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from jkeras.ops.kernels import computed_again, is_known, may_loop, on_cpu, transposes_loops
+from jkeras.ops.kernels import computed_again, is_static, may_loop, on_cpu, transposes_loops
 from jkeras.ops.kernels_dot import contract_last
 from jkeras.core.weights.types import Function, Padding, PerAxis
 
@@ -65,7 +65,7 @@ def convolve(
     ):
         if math.prod(kernel.shape[:-2]) == 1:
             return pointwise(x, kernel, strides, dims)
-        if is_known(x.shape):
+        if is_static(x.shape):
             return _convolve(x, kernel, strides, padding, dilation, dims, may_loop())
     return convolve_plain(x, kernel, strides, padding, dilation, dims, groups)
 
@@ -195,7 +195,7 @@ def _image_by_image(
     # (filters, taps): the gradient of its transpose is a product that XLA:CPU takes longer for
     matrix = kernel.reshape(-1, kernel.shape[-1]).T
 
-    # keeps the image, not a copy for each place of the kernel
+    # keeps the image, not a copy for each element of the kernel
     @computed_again
     def one(matrix: jax.Array, image: jax.Array) -> jax.Array:
         taps = _taps(image[None], size, strides, padding, dilation)
@@ -219,16 +219,16 @@ def _map_images(function: Function, images: jax.Array) -> jax.Array:
 def _taps(
     x: jax.Array, size: Sequence[int], strides: PerAxis, padding: Padding, dilation: PerAxis
 ) -> Iterator[Any]:
-    """(place in the kernel, what it meets of x), for x of shape (batch, *space, channels)."""
+    """(index into the kernel, what it meets of x), for x of shape (batch, *space, channels)."""
     extents = [(k - 1) * d + 1 for k, d in zip(size, dilation)]
     pads = lax.padtype_to_pads(x.shape[1:-1], extents, strides, padding)
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     spans = [(n - k) // s * s + 1 for n, k, s in zip(x.shape[1:-1], extents, strides)]
-    for place in np.ndindex(*size):
-        starts = [i * d for i, d in zip(place, dilation)]
+    for offset in np.ndindex(*size):
+        starts = [i * d for i, d in zip(offset, dilation)]
         ends = [start + span for start, span in zip(starts, spans)]
         end = (x.shape[0], *ends, x.shape[-1])
-        yield place, lax.slice(x, (0, *starts, 0), end, (1, *strides, 1))
+        yield offset, lax.slice(x, (0, *starts, 0), end, (1, *strides, 1))
 
 
 # ---------------------------------------------------------------- depthwise convolution
@@ -263,8 +263,8 @@ def depthwise(
 
 
 def _fits(space: Sequence[int], size: Sequence[int], padding: Padding, dilation: PerAxis) -> bool:
-    """Whether a kernel meets the space somewhere, as far as is known."""
-    if not is_known(space):
+    """Whether a kernel meets the space somewhere, as far as sizes are static."""
+    if not is_static(space):
         return False
     extents = [(k - 1) * d + 1 for k, d in zip(size, dilation)]
     return padding == "SAME" or all(n >= k for n, k in zip(space, extents))
@@ -352,9 +352,9 @@ def _sum_of_taps(
     x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
     taps = _taps(x, kernel.shape[:-2], strides, padding, dilation)
     if kernel.shape[-1] == 1:
-        y = sum(values * kernel[place][:, 0] for place, values in taps)
+        y = sum(values * kernel[offset][:, 0] for offset, values in taps)
     else:
         # (batch, *space, channels, multiplier)
-        y = sum(values[..., None] * kernel[place] for place, values in taps)
+        y = sum(values[..., None] * kernel[offset] for offset, values in taps)
         y = y.reshape(*y.shape[:-2], -1)
     return jnp.moveaxis(y, -1, dims.out_spec[1])

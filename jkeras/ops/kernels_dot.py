@@ -19,7 +19,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from jkeras.core.graph.sparse import is_sparse
-from jkeras.ops.kernels import is_known, on_cpu
+from jkeras.ops.kernels import is_static, on_cpu
 from jkeras.ops.products import matmul
 from jkeras.core.weights.types import DType
 
@@ -93,7 +93,7 @@ def _pays_transposed(x: jax.Array, kernel: jax.Array) -> bool:
     """Whether the gradient of the kernel takes longer than that of its transpose and the
     transposition.
     """
-    if not is_known(x.shape + kernel.shape):
+    if not is_static(x.shape + kernel.shape):
         return False
     height, width = kernel.shape
     rows = math.prod(x.shape[:-1])

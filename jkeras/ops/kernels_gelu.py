@@ -1,7 +1,7 @@
 """The exact GELU in the form that is fast where it runs; everywhere the numbers of the plain form.
 
 XLA:CPU computes the complementary error function by three polynomials, in three loops over memory
-where a gradient is taken, whose results are kept until then. There the normal distribution is
+where a gradient is taken, whose results are stored until then. There the normal distribution is
 computed by one polynomial, and again for the gradient.
 """
 
@@ -44,7 +44,7 @@ def gelu(x: jax.Array) -> jax.Array:
 
 @jax.custom_jvp
 def gelu_by_tail(x: jax.Array) -> jax.Array:
-    """`gelu` in float32, with few values kept for the gradient."""
+    """`gelu` in float32, with few residuals for the gradient."""
     return x * normal_distribution(x)
 
 

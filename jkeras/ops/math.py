@@ -19,7 +19,7 @@ from jkeras.ops.promotion import (
     as_axes,
     broadcast_shapes,
     in_float32,
-    known_size,
+    agreed_size,
     shape_of,
     sized,
 )
@@ -87,8 +87,8 @@ def _segments_spec(
         return KerasTensor((None, *shape_of(data)[1:]), data.dtype)
     length, *trailing = shape_of(data)
     ids_length, *more = shape_of(segment_ids)
-    data = sized(data, (known_size(length, ids_length), *trailing))
-    segment_ids = sized(segment_ids, (known_size(ids_length, length), *more))
+    data = sized(data, (agreed_size(length, ids_length), *trailing))
+    segment_ids = sized(segment_ids, (agreed_size(ids_length, length), *more))
 
     def sums(arrays: Sequence[jax.Array]) -> jax.Array:
         return _segments(jax.ops.segment_sum, *arrays, num_segments, sorted)
@@ -104,7 +104,7 @@ def segment_sum(
 
     Args:
         data: (n, ...); segment_ids: (n,), integers.
-        num_segments: the number of rows of the result; must be given.
+        num_segments: the number of rows of the result; is required.
         sorted: whether the ids come in rising order, which is faster.
 
     >>> segment_sum([1.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
@@ -487,12 +487,12 @@ def stft(
 
 
 def _overlap_add(frames: jax.Array, stride: int) -> jax.Array:
-    """Windows put back at their places and added: (..., windows, length) -> (..., n)."""
+    """Windows put back at their positions and added: (..., windows, length) -> (..., n)."""
     count, length = frames.shape[-2:]
-    places = jnp.arange(count)[:, None] * stride + jnp.arange(length)
+    positions = jnp.arange(count)[:, None] * stride + jnp.arange(length)
     return (
         jnp.zeros((*frames.shape[:-2], (count - 1) * stride + length), frames.dtype)
-        .at[..., places]
+        .at[..., positions]
         .add(frames)
     )
 

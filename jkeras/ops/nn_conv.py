@@ -19,7 +19,7 @@ from jkeras.core.weights.types import DataFormat, Function, Operand, Padding, Pe
 
 
 def per_axis(value: PerAxis, count: int) -> tuple[int, ...]:
-    """A number for each spatial axis: one given number stands for all.
+    """A number for each spatial axis: one number stands for all.
 
     Raises:
         ShapeError: a sequence of another length.
@@ -99,7 +99,7 @@ def check_kernel(inputs: Operand, kernel: Operand) -> None:
 
 
 def _with_channels(function: Function, axis: Function | int) -> Function:
-    """The place in a graph of a convolution's result; unknown channels of the inputs are those its
+    """The spec of a convolution's result; unknown channels of the inputs are those its
     kernel takes.
 
     Args:
@@ -115,9 +115,9 @@ def _with_channels(function: Function, axis: Function | int) -> Function:
         **options: Any,
     ) -> KerasTensor:
         shape = list(inputs.shape)
-        place = channel_axis(standardize_data_format(data_format))
-        if shape[place] is None:
-            shape[place] = kernel.shape[axis]
+        channels_axis = channel_axis(standardize_data_format(data_format))
+        if shape[channels_axis] is None:
+            shape[channels_axis] = kernel.shape[axis]
             inputs = KerasTensor(shape, inputs.dtype)
 
         def compute(args: Sequence[Any]) -> jax.Array:
@@ -219,8 +219,8 @@ def depthwise_conv(
 def _separable_spec(
     inputs: Operand, depthwise_kernel: Operand, pointwise_kernel: Operand, **options: Any
 ) -> KerasTensor:
-    """The result's place in a graph; the pointwise kernel has size 1 even where that is not
-    known.
+    """The result's spec; the pointwise kernel has size 1 even where that is
+    unknown.
     """
     shape = list(pointwise_kernel.shape)
     shape[:-2] = [1] * len(shape[:-2])
@@ -347,13 +347,13 @@ def unfold(
     x = jnp.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
     dilations = per_axis(dilation, 2)
     strides = per_axis(stride, 2)
-    rows, columns = map(_window_places, x.shape[2:], (kh, kw), dilations, strides)
+    rows, columns = map(_window_positions, x.shape[2:], (kh, kw), dilations, strides)
     windows = x[:, :, rows[:, None, :, None], columns[None, :, None, :]]  # (n, c, oh, ow, kh, kw)
     n, c, oh, ow = windows.shape[:4]
     return windows.transpose(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
 
 
-def _window_places(size: int, kernel_size: int, dilation: int, stride: int) -> jax.Array:
+def _window_positions(size: int, kernel_size: int, dilation: int, stride: int) -> jax.Array:
     """Where the elements of all windows lie along an axis: (windows, kernel_size)."""
     count = (size - dilation * (kernel_size - 1) - 1) // stride + 1
     return jnp.arange(count)[:, None] * stride + jnp.arange(kernel_size) * dilation
@@ -362,7 +362,7 @@ def _window_places(size: int, kernel_size: int, dilation: int, stride: int) -> j
 def _folded_spec(
     x: Operand, output_size: PerAxis, kernel_size: PerAxis, *args: Operand, **options: Any
 ) -> KerasTensor:
-    """The place of a folded image in a graph; how many windows there are need not be known."""
+    """The spec of a folded image; how many windows there are may be unknown."""
     check_rank("fold", x, 3)
     kh, kw = per_axis(kernel_size, 2)
     batch, channels, _ = x.shape
@@ -380,7 +380,7 @@ def fold(
     padding: PerAxis = 0,
     stride: PerAxis = 1,
 ) -> jax.Array:
-    """The transpose of `unfold`: puts windows back at their places and adds where they overlap.
+    """The transpose of `unfold`: puts windows back at their positions and adds where they overlap.
 
     >>> fold(unfold(jnp.ones((1, 1, 2, 3)), (2, 2)), (2, 3), (2, 2))[0, 0, 0]
     Array([1., 2., 1.], dtype=float32)

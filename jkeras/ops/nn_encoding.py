@@ -26,13 +26,13 @@ def _sparse_one_hot(x: jax.Array, num_classes: int, axis: int, dtype: DType) -> 
     from jax.experimental.sparse import BCOO  # takes long to import
 
     axis = normalize_axis_index(axis, x.ndim + 1)
-    is_known = (x >= 0) & (x < num_classes)
-    places = list(jnp.indices(x.shape, dtype="int32"))
-    places.insert(axis, jnp.where(is_known, x, 0))
-    indices = jnp.stack(list(map(jnp.ravel, places)), axis=-1)  # (entry, axis)
+    is_valid = (x >= 0) & (x < num_classes)
+    coordinates = list(jnp.indices(x.shape, dtype="int32"))
+    coordinates.insert(axis, jnp.where(is_valid, x, 0))
+    indices = jnp.stack(list(map(jnp.ravel, coordinates)), axis=-1)  # (entry, axis)
     shape = (*x.shape[:axis], num_classes, *x.shape[axis:])
     return BCOO(
-        (jnp.ravel(is_known).astype(dtype), indices),
+        (jnp.ravel(is_valid).astype(dtype), indices),
         shape=shape,
         indices_sorted=axis == x.ndim,
         unique_indices=True,
@@ -49,7 +49,7 @@ def _sparse_multi_hot(x: jax.Array, num_classes: int, axis: int, dtype: DType) -
 
 
 def _encoded(function: Function) -> Function:
-    """The place in a graph of what `function()`, an op made later, gives: tracing does not know
+    """The spec of what `function()`, an op made later, gives: tracing does not know
     sparse arrays.
     """
 
@@ -68,7 +68,7 @@ def one_hot(
     dtype: DType | None = None,
     sparse: bool = False,
 ) -> jax.Array:
-    """1 at the place that each integer names, 0 elsewhere; nothing but 0 for an integer out of
+    """1 at the index that each integer names, 0 elsewhere; nothing but 0 for an integer out of
     range.
 
     Args:
@@ -111,7 +111,7 @@ def multi_hot(
     sparse: bool = False,
     **kwargs: Any,
 ) -> jax.Array:
-    """1 at all places that the integers of a row name, 0 elsewhere: (batch, n) -> (batch,
+    """1 at all indices that the integers of a row name, 0 elsewhere: (batch, n) -> (batch,
     num_classes).
 
     Args:
@@ -138,7 +138,7 @@ def _polar_spec(abs_: Operand, angle: Operand) -> KerasTensor:
 
 @nn_op(spec=_polar_spec)
 def polar(abs_: TensorLike, angle: TensorLike) -> jax.Array:
-    """The complex numbers of given absolute values and angles (in radians).
+    """The complex numbers of absolute values and angles (in radians).
 
     >>> polar([2.0], [0.0])
     Array([2.+0.j], dtype=complex64)

@@ -96,8 +96,8 @@ def sparse_categorical_crossentropy(
     >>> sparse_categorical_crossentropy([1], [[0.5, 0.5]])
     Array([0.6931472], dtype=float32)
     """
-    given = jnp.asarray(target)
-    target = given.astype("int32")
+    labels = jnp.asarray(target)
+    target = labels.astype("int32")
     output = jnp.asarray(output)
     if not output.ndim:
         raise ValueError(
@@ -105,9 +105,9 @@ def sparse_categorical_crossentropy(
         )
     if target.ndim == output.ndim and target.shape[-1] == 1:
         target = jnp.squeeze(target, axis=-1)
-    labels_seen.note(given, output.shape[axis], None)
-    place = axis % output.ndim
-    expected = output.shape[:place] + output.shape[place + 1 :]
+    labels_seen.note(labels, output.shape[axis], None)
+    class_axis = axis % output.ndim
+    expected = output.shape[:class_axis] + output.shape[class_axis + 1 :]
     if target.shape != expected:
         raise ValueError(
             "`target` must have the shape of `output` without the axis of the classes, "
@@ -225,7 +225,7 @@ def _greedy_search(
     dropped = labels == blank
     if merge_repeated:
         dropped = dropped.at[:, 1:].max(labels[:, 1:] == labels[:, :-1])
-    order = jnp.argsort(dropped, axis=-1, stable=True)  # kept labels first, in their order
+    order = jnp.argsort(dropped, axis=-1, stable=True)  # labels that remain first, in their order
     labels = jnp.take_along_axis(jnp.where(dropped, -1, labels), order, axis=-1)
     return labels[None].astype("int32"), scores
 
@@ -242,15 +242,15 @@ def _beam_search(
     log_p = jax.nn.log_softmax(logits)
 
     def merge(prefixes: jax.Array, scores: jax.Array) -> jax.Array:
-        """Equal prefixes become one, at the place of the first; the others get the probability
+        """Equal prefixes become one, at the index of the first; the others get the probability
         0.
         """
         _, groups = jnp.unique(
             prefixes, axis=0, size=len(prefixes), fill_value=-2, return_inverse=True
         )
         groups = groups.reshape(-1)
-        places = jnp.arange(len(prefixes))
-        is_first = jax.ops.segment_min(places, groups, len(prefixes))[groups] == places
+        indices = jnp.arange(len(prefixes))
+        is_first = jax.ops.segment_min(indices, groups, len(prefixes))[groups] == indices
         largest = jax.ops.segment_max(scores, groups, len(prefixes))
         largest = jnp.where(jnp.isfinite(largest), largest, 0.0)
         shares = jnp.exp(scores - largest[groups])

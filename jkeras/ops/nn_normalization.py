@@ -50,14 +50,14 @@ def _moments(x: jax.Array, axes: Axis, keepdims: bool) -> tuple[jax.Array, jax.A
 
 
 def _or_default(epsilon: float | None) -> float:
-    """The given epsilon, for None that of the settings."""
+    """The epsilon, for None that of the settings."""
     if epsilon is None:
         return settings.epsilon
     return epsilon
 
 
 def _as_x(x: Operand, *args: Any, **kwargs: Any) -> KerasTensor:
-    """The result's place in a graph: shape and dtype of x, whatever is not known of the other
+    """The result's spec: shape and dtype of x, whatever is unknown of the other
     arguments.
     """
     return KerasTensor(x.shape, x.dtype)
@@ -166,7 +166,7 @@ def layer_normalization(
     epsilon: float | None = None,
     **kwargs: Any,
 ) -> jax.Array:
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta over the given axes (Ba et al. 2016,
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta over some axes (Ba et al. 2016,
     arXiv:1607.06450).
 
     Computed in float32 at least, returned in x's dtype.

@@ -1,4 +1,4 @@
-"""Pooling: the maximum or mean of windows, of a given size or of a given number."""
+"""Pooling: the maximum or mean of windows, of a set size or of a set number."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def max_pool(
 
     Args:
         inputs: (batch, *space, channels), or (batch, channels, *space) for "channels_first".
-        pool_size: int, or one for each spatial axis; `strides` is the same unless given.
+        pool_size: int, or one for each spatial axis; `strides` is the same by default.
         padding: "valid" (whole windows only) or "same" (windows at the edge are cut).
 
     >>> max_pool(jnp.arange(6.0).reshape(1, 6, 1), 2)[0, :, 0]
@@ -125,11 +125,11 @@ def _adaptive_pool(
         check_count(name, "places in its windows", size + 2 * count, LARGEST_TABLE)
         starts = np.arange(count) * size // count
         ends = -(-np.arange(1, count + 1) * size // count)
-        places = starts[:, None] + np.arange((ends - starts).max())  # (count, window)
-        shape = [*places.shape, *[1] * (inputs.ndim - axis - 1)]
-        inside = (places < ends[:, None]).reshape(shape)
+        positions = starts[:, None] + np.arange((ends - starts).max())  # (count, window)
+        shape = [*positions.shape, *[1] * (inputs.ndim - axis - 1)]
+        inside = (positions < ends[:, None]).reshape(shape)
         # shorter ones repeat their end
-        windows = jnp.take(inputs, np.minimum(places, ends[:, None] - 1), axis=axis)
+        windows = jnp.take(inputs, np.minimum(positions, ends[:, None] - 1), axis=axis)
         inputs = reduce_windows(windows, axis + 1, inside)
     return inputs
 
@@ -160,9 +160,9 @@ def adaptive_max_pool(
     Array([2., 4.], dtype=float32)
     """
 
-    # by place: the gradient goes to the first of equal elements, as in `max_pool`
+    # by index: the gradient goes to the first of equal elements, as in `max_pool`
     def maxima(x: jax.Array, axis: Axis, inside: np.ndarray) -> jax.Array:
-        places = jnp.argmax(x, axis, keepdims=True)
-        return jnp.take_along_axis(x, places, axis).squeeze(axis)
+        indices = jnp.argmax(x, axis, keepdims=True)
+        return jnp.take_along_axis(x, indices, axis).squeeze(axis)
 
     return _adaptive_pool("adaptive_max_pool", inputs, output_size, data_format, maxima)

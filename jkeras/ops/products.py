@@ -16,7 +16,7 @@ from jkeras.ops.promotion import (
     both_names,
     broadcast_shapes,
     describe,
-    known_size,
+    agreed_size,
     numpy_op,
     operand,
     shape_of,
@@ -42,7 +42,7 @@ def _contraction(function: Function, pairs: Function, strict: bool = True) -> Fu
         left = list(shape_of(x1))
         right = list(shape_of(x2))
         for i, j in pairs(len(left), len(right), **config):
-            size = known_size(left[i], right[j])
+            size = agreed_size(left[i], right[j])
             if strict and right[j] not in (None, size):
                 both = i == j == -1
                 where = (
@@ -110,18 +110,18 @@ def _cross_spec(
     left_size = left.pop(axisa)
     right_size = right.pop(axisb)
     batch = broadcast_shapes(left, right)
-    x1 = sized(x1, (*batch, known_size(left_size, right_size)))
-    x2 = sized(x2, (*batch, known_size(right_size, left_size)))
+    x1 = sized(x1, (*batch, agreed_size(left_size, right_size)))
+    x2 = sized(x2, (*batch, agreed_size(right_size, left_size)))
     return infer(lambda vectors: _cross(*vectors, axisc), (x1, x2))
 
 
 def _einsum_spec(*operands: Operand, subscripts: str) -> KerasTensor:
-    operands = _with_known_sizes(list(operands), subscripts)
+    operands = _with_agreed_sizes(list(operands), subscripts)
     return infer(lambda operands: _sum_products(subscripts, operands), operands)
 
 
-def _with_known_sizes(operands: Sequence[Operand], subscripts: str) -> list[Any]:
-    """The operands, where a size is not known with that of another axis of the same letter. Within
+def _with_agreed_sizes(operands: Sequence[Operand], subscripts: str) -> list[Any]:
+    """The operands, where a size is unknown with that of another axis of the same letter. Within
     one operand the first counts: whether they agree is looked at when there are numbers.
     """
     terms = subscripts.replace(" ", "").partition("->")[0].split(",")
@@ -133,7 +133,7 @@ def _with_known_sizes(operands: Sequence[Operand], subscripts: str) -> list[Any]
         sizes.update((letter, size) for letter, size in zip(term, shape) if size is not None)
     completed = []
     for x, term, shape in zip(operands, terms, shapes):
-        shape = [known_size(size, sizes.get(letter)) for letter, size in zip(term, shape)]
+        shape = [agreed_size(size, sizes.get(letter)) for letter, size in zip(term, shape)]
         shape = [shape[term.index(letter)] for letter in term]
         completed.append(sized(x, shape))
     return completed

@@ -212,7 +212,7 @@ def numpy_op(
 
 
 def describe(function: Thing, name: str, module: str, doc: str, example: str, shown: str) -> Thing:
-    """Gives a function made from a table row its name, place and docstring with an example."""
+    """Gives a function made from a table row its name, module and docstring with an example."""
     function.__name__ = function.__qualname__ = name
     function.__module__ = module
     function.__doc__ = f"{doc}\n\n>>> print({name}({example}))\n{shown}\n"
@@ -223,16 +223,16 @@ def describe(function: Thing, name: str, module: str, doc: str, example: str, sh
 
 
 def shape_of(x: Operand) -> Sizes:
-    """The shape of an array, KerasTensor, number or list; None for sizes not known."""
+    """The shape of an array, KerasTensor, number or list; None for unknown sizes."""
     if hasattr(x, "shape"):
         return tuple(x.shape)
     return np.shape(x)
 
 
-def known_size(size: int | None, partner: int | None) -> int | None:
-    """A size of an axis; where it is not known, that of the axis that it must agree with.
+def agreed_size(size: int | None, partner: int | None) -> int | None:
+    """A size of an axis; where it is unknown, that of the axis that it must agree with.
 
-    >>> known_size(None, 3), known_size(2, None)
+    >>> agreed_size(None, 3), agreed_size(2, None)
     (3, 2)
     """
     if size is None:
@@ -241,7 +241,7 @@ def known_size(size: int | None, partner: int | None) -> int | None:
 
 
 def broadcast_shapes(*shapes: PartialShape) -> tuple[int | None, ...]:
-    """The shape that arrays of these shapes have together; an unknown size yields to a known one.
+    """The shape that arrays of these shapes have together; an unknown size yields to a static one.
 
     >>> broadcast_shapes((None, 1), (4,)), broadcast_shapes((None,), (3,))
     ((None, 4), (3,))
@@ -249,14 +249,14 @@ def broadcast_shapes(*shapes: PartialShape) -> tuple[int | None, ...]:
     rank = max(map(len, shapes))
     sizes = []
     for column in zip(*((1,) * (rank - len(s)) + tuple(s) for s in shapes)):
-        known = {d for d in column if d not in (1, None)}
-        if len(known) > 1:
+        fixed = {d for d in column if d not in (1, None)}
+        if len(fixed) > 1:
             raise ValueError(
-                f"Cannot broadcast shapes {', '.join(map(str, shapes))}: sizes {sorted(known)} "
+                f"Cannot broadcast shapes {', '.join(map(str, shapes))}: sizes {sorted(fixed)} "
                 "differ."
             )
-        if known:
-            sizes.append(known.pop())
+        if fixed:
+            sizes.append(fixed.pop())
         elif None in column:
             sizes.append(None)
         else:

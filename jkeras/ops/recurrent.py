@@ -55,12 +55,12 @@ def scan(
     >>> outputs[:, 0].tolist()
     [0.0, 1.0, 3.0, 6.0]
     """
-    kept = _kept(mask)
+    valid = _valid_steps(mask)
     if split is not None and not unroll and pays_split(split, inputs, states):
         loop = functools.partial(
             _loop, go_backwards=go_backwards, zero_output_for_mask=zero_output_for_mask
         )
-        return run_split(split, loop, inputs, states, kept)
+        return run_split(split, loop, inputs, states, valid)
     if hoist is None:
         hoist = not on_cpu()
     if project is not None and hoist:
@@ -68,15 +68,15 @@ def scan(
     elif project is not None:
         step = _with_projection(step, project)
     if unroll:
-        return _unrolled(_checked(step), inputs, states, kept, go_backwards)
-    return _loop(step, inputs, states, kept, go_backwards, zero_output_for_mask)
+        return _unrolled(_checked(step), inputs, states, valid, go_backwards)
+    return _loop(step, inputs, states, valid, go_backwards, zero_output_for_mask)
 
 
 def _loop(
     step: Function,
     inputs: jax.Array,
     states: Structure,
-    kept: jax.Array | None,
+    valid: jax.Array | None,
     go_backwards: bool,
     zero_output_for_mask: bool,
     record: bool = False,
@@ -100,13 +100,13 @@ def _loop(
         return new, (y, states[0] if record else None)
 
     if go_backwards and for_onnx():
-        inputs, kept = jax.tree_util.tree_map(lambda v: v[::-1], (inputs, kept))
+        inputs, valid = jax.tree_util.tree_map(lambda v: v[::-1], (inputs, valid))
         go_backwards = False
     times = jnp.arange(jax.tree_util.tree_leaves(inputs)[0].shape[0])
     if go_backwards:
         times = times[::-1]
     states, (outputs, before) = lax.scan(
-        inside_loop(body), states, (inputs, kept, times), reverse=go_backwards
+        inside_loop(body), states, (inputs, valid, times), reverse=go_backwards
     )
     if go_backwards:
         outputs = outputs[::-1]
@@ -138,7 +138,7 @@ def _is_costly(primitive: Any, *_: Any, **__: Any) -> bool:
 
 
 def _unrolled(
-    step: Function, inputs: jax.Array, states: Structure, kept: jax.Array | None, go_backwards: bool
+    step: Function, inputs: jax.Array, states: Structure, mask: jax.Array | None, go_backwards: bool
 ) -> tuple[jax.Array, Structure]:
     order = list(range(inputs.shape[0]))
     if go_backwards:
@@ -146,12 +146,12 @@ def _unrolled(
     outputs = []
     for t, i in enumerate(order):
         y, new = step(inputs[i], states, t)
-        if kept is not None and outputs:
-            y = _where(kept[i], y, outputs[-1])
-        elif kept is not None:
-            y = _where(kept[i], y, jnp.zeros_like(y))
-        if kept is not None:
-            new = _where_leaves(kept[i], new, states)
+        if mask is not None and outputs:
+            y = _where(mask[i], y, outputs[-1])
+        elif mask is not None:
+            y = _where(mask[i], y, jnp.zeros_like(y))
+        if mask is not None:
+            new = _where_leaves(mask[i], new, states)
         states = new
         outputs.append(y)
     return jnp.stack(outputs), states
@@ -168,8 +168,8 @@ def _with_projection(step: Function, project: Function) -> Function:
     return projecting_step
 
 
-def _kept(mask: jax.Array | None) -> jax.Array | None:
-    """(time, batch): which steps are kept; None without a mask."""
+def _valid_steps(mask: jax.Array | None) -> jax.Array | None:
+    """(time, batch): which steps count; None without a mask."""
     if mask is None:
         return None
     mask = jnp.asarray(mask).astype(bool)

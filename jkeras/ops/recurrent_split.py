@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from jkeras.ops.kernels import is_known, on_cpu, transposes_loops
+from jkeras.ops.kernels import is_static, on_cpu, transposes_loops
 from jkeras.core.weights.types import Function, Structure
 
 LEAST_HEIGHT = 4  # of the kernels of input and state, in batch sizes
@@ -43,7 +43,7 @@ def pays_split(split: Split, inputs: jax.Array, states: Structure) -> bool:
     The gradients of the products take less to write and to read than those of the kernels where the
     kernels are higher than the batch, and as long as all steps of them stay in the cache.
     """
-    if not on_cpu() or not transposes_loops() or not is_known(inputs.shape):
+    if not on_cpu() or not transposes_loops() or not is_static(inputs.shape):
         return False
     x, h = inputs, states[0]
     if LEAST_HEIGHT * h.shape[0] > x.shape[-1] + h.shape[-1]:
@@ -54,27 +54,27 @@ def pays_split(split: Split, inputs: jax.Array, states: Structure) -> bool:
 
 
 def run_split(
-    split: Split, loop: Function, inputs: jax.Array, states: Structure, kept: jax.Array | None
+    split: Split, loop: Function, inputs: jax.Array, states: Structure, valid: jax.Array | None
 ) -> tuple[jax.Array, Structure]:
     """The loop over a step in two parts; it can be differentiated in both modes, and repeatedly.
 
     Args:
-        loop: `(step, inputs, states, kept) -> (outputs, last states)`; with `record=True` the
+        loop: `(step, inputs, states, valid) -> (outputs, last states)`; with `record=True` the
             outputs are a pair: those of the step, and the first states before each step.
     """
     combine, advance = split.combine, split.advance
 
     @jax.custom_jvp
     def run(
-        weights: Structure, inputs: jax.Array, states: Structure, kept: jax.Array | None
+        weights: Structure, inputs: jax.Array, states: Structure, valid: jax.Array | None
     ) -> tuple[jax.Array, Structure]:
         def step(x: jax.Array, states: Structure, t: jax.Array) -> tuple[jax.Array, Structure]:
             return advance(weights, combine(weights, x, states[0]), states)
 
-        return loop(step, inputs, states, kept)
+        return loop(step, inputs, states, valid)
 
     def run_jvp(primals: Structure, tangents: Structure) -> tuple[Structure, Structure]:
-        weights, inputs, states, kept = primals
+        weights, inputs, states, valid = primals
         of_combine, of_advance = [
             _Moving([weights, others], [tangents[0], moves])
             for others, moves in zip((inputs, states), tangents[1:])
@@ -90,7 +90,7 @@ def run_split(
                 a = jax.tree_util.tree_map(_moved, combine(weights, x, states[0]), move)
                 return advance(advancing, a, states)
 
-            (outputs, before), last = loop(step, (inputs, moves), first, kept, record=True)
+            (outputs, before), last = loop(step, (inputs, moves), first, valid, record=True)
             return (outputs, last), before
 
         def combine_all(arrays: Sequence[jax.Array]) -> Structure:
@@ -103,7 +103,7 @@ def run_split(
         return y, tangent(moves, of_advance.tangents)[0]
 
     run.defjvp(run_jvp, symbolic_zeros=True)
-    return run(split.weights, inputs, states, kept)
+    return run(split.weights, inputs, states, valid)
 
 
 class _Moving:
@@ -115,15 +115,15 @@ class _Moving:
     def __init__(self, primals: Structure, tangents: Structure) -> None:
         self._leaves, self._structure = jax.tree_util.tree_flatten(primals)
         tangents = jax.tree_util.tree_leaves(tangents)
-        self._places = [i for i, v in enumerate(tangents) if not isinstance(v, SymbolicZero)]
-        self.arrays = [self._leaves[i] for i in self._places]
-        self.tangents = [tangents[i] for i in self._places]
+        self._positions = [i for i, v in enumerate(tangents) if not isinstance(v, SymbolicZero)]
+        self.arrays = [self._leaves[i] for i in self._positions]
+        self.tangents = [tangents[i] for i in self._positions]
 
     def filled(self, arrays: Sequence[jax.Array]) -> Structure:
-        """The structure with other arrays at their places."""
+        """The structure with other arrays at their positions."""
         leaves = list(self._leaves)
-        for place, array in zip(self._places, arrays):
-            leaves[place] = array
+        for position, array in zip(self._positions, arrays):
+            leaves[position] = array
         return jax.tree_util.tree_unflatten(self._structure, leaves)
 
 

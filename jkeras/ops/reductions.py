@@ -232,20 +232,20 @@ nanargmin = _reduction(
 # ---------------------------------------------------------------- positions of extrema
 
 
-def _along_an_axis(place: Function, plain: Function) -> Function:
-    """`plain` (of numpy's arguments), by the kernel `place` where there is an axis."""
+def _along_an_axis(kernel: Function, plain: Function) -> Function:
+    """`plain` (of numpy's arguments), by `kernel` where there is an axis."""
 
     def function(x: TensorLike, axis: int | None, keepdims: bool) -> jax.Array:
         if axis is None:
             return plain(x, keepdims=keepdims)
-        places = place(x, axis)
-        return jnp.expand_dims(places, axis) if keepdims else places
+        indices = kernel(x, axis)
+        return jnp.expand_dims(indices, axis) if keepdims else indices
 
     return function
 
 
 def _ordered(x: jax.Array) -> jax.Array:
-    """x with -0.0 just below 0.0, so that the two are told apart."""
+    """x with -0.0 just below 0.0, so that the two differ."""
     if not jnp.issubdtype(x.dtype, jnp.floating) or not x.ndim:
         return x
     x = x.astype(result_type(x.dtype, "float32"))

@@ -72,8 +72,8 @@ def _differentiable(slow: Function, fast: Function, others: dict[str, Any]) -> F
     ) -> Structure:
         return gradient(arrays, residuals, cotangent), (arrays, cotangent)
 
-    def gradient_backwards(kept: Structure, cotangents: Structure) -> Structure:
-        arrays, cotangent = kept
+    def gradient_backwards(saved: Structure, cotangents: Structure) -> Structure:
+        arrays, cotangent = saved
         of_arrays, of_cotangent = jax.vjp(slow_gradient, arrays, cotangent)[1](cotangents)
         return of_arrays, None, of_cotangent
 
@@ -87,8 +87,8 @@ def _differentiable(slow: Function, fast: Function, others: dict[str, Any]) -> F
         y, residuals = linearized(*arrays)
         return y, (arrays, residuals)
 
-    def backwards(kept: Structure, cotangent: jax.Array) -> Structure:
-        return gradient(*kept, cotangent)
+    def backwards(saved: Structure, cotangent: jax.Array) -> Structure:
+        return gradient(*saved, cotangent)
 
     value.defvjp(forwards, backwards)
     return value

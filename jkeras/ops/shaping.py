@@ -41,9 +41,9 @@ from jkeras.core.weights.types import (
 def _reshape_spec(x: Operand, newshape: Shape) -> KerasTensor:
     if None in x.shape:
         return KerasTensor(tuple(None if d == -1 else d for d in newshape), x.dtype)
-    known_elements = abs(int(np.prod(newshape)))  # without a size to be worked out
-    can_be_worked_out = -1 in newshape and known_elements > 0 and x.size % known_elements == 0
-    if x.size != known_elements and not can_be_worked_out:
+    static_elements = abs(int(np.prod(newshape)))  # without a size to be worked out
+    can_be_worked_out = -1 in newshape and static_elements > 0 and x.size % static_elements == 0
+    if x.size != static_elements and not can_be_worked_out:
         raise ValueError(
             f"Shape {x.shape} cannot be reshaped to {newshape}: the number of elements differs."
         )
@@ -89,8 +89,8 @@ def ravel(x: TensorLike) -> jax.Array:
 
 
 def _check_permutation(axes: Sequence[int] | None, ndim: int) -> None:
-    places = [axis + ndim if axis < 0 else axis for axis in axes]
-    if sorted(places) != list(range(ndim)):
+    positions = [axis + ndim if axis < 0 else axis for axis in axes]
+    if sorted(positions) != list(range(ndim)):
         raise ShapeError(
             f"`axes` must be a valid permutation of the {ndim} axes. Received: axes={axes}"
         )
@@ -125,7 +125,7 @@ def swapaxes(x: TensorLike, axis1: int, axis2: int) -> jax.Array:
 
 @numpy_op(inputs=1)
 def moveaxis(x: TensorLike, source: Axis, destination: Axis) -> jax.Array:
-    """Axes moved to new places, the others kept in order.
+    """Axes moved to new positions, the others in their order.
 
     >>> moveaxis(jnp.zeros((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
@@ -135,7 +135,7 @@ def moveaxis(x: TensorLike, source: Axis, destination: Axis) -> jax.Array:
 
 @numpy_op(inputs=1)
 def expand_dims(x: TensorLike, axis: Axis) -> jax.Array:
-    """New axes of length 1 at the given places of the result.
+    """New axes of length 1 at these positions of the result.
 
     >>> expand_dims(jnp.zeros((2, 3)), (0, -1)).shape
     (1, 2, 3, 1)
@@ -200,30 +200,30 @@ def _concatenate_spec(xs: Sequence[Operand], axis: int = 0) -> KerasTensor:
 
 
 def _joined(xs: Sequence[Operand], shapes: Sequence[Sizes], axis: int) -> KerasTensor:
-    """Arrays taken as of these shapes, joined. An unknown size stands beside a known one; the first
-    array's count.
+    """Arrays taken as of these shapes, joined. An unknown size stands beside a static one; the
+    first array's count.
     """
     joined = list(shapes[0])
-    place = normalize_axis_index(axis, len(joined))
+    index = normalize_axis_index(axis, len(joined))
     for shape in shapes:
-        if not _agree(shape, joined, place):
+        if not _agree(shape, joined, index):
             raise ValueError(
                 f"Arrays to concatenate must agree on all axes but axis {axis}. Received shapes: "
                 f"{shapes}"
             )
-    sizes = [shape[place] for shape in shapes]
-    joined[place] = None
+    sizes = [shape[index] for shape in shapes]
+    joined[index] = None
     if None not in sizes:
-        joined[place] = sum(sizes)
+        joined[index] = sum(sizes)
     return KerasTensor(joined, infer(jnp.concatenate, [sized(x, (1,)) for x in xs]).dtype)
 
 
-def _agree(shape: Sizes, other: Sizes, place: int) -> bool:
-    """Whether two shapes can be the same but for the axis at a place."""
+def _agree(shape: Sizes, other: Sizes, index: int) -> bool:
+    """Whether two shapes can be the same but for one axis."""
     if len(shape) != len(other):
         return False
     pairs = list(zip(shape, other))
-    del pairs[place]
+    del pairs[index]
     return all(a == b or None in (a, b) for a, b in pairs)
 
 
@@ -241,8 +241,8 @@ def _stack_spec(x: Sequence[Operand], axis: int = 0) -> KerasTensor:
     shapes = [shape_of(v) for v in x]
     if not any(None in s for s in shapes):
         return infer(lambda xs: jnp.stack(xs, axis=axis), list(x))
-    place = normalize_axis_index(axis, len(shapes[0]) + 1)
-    return _joined(x, [(*s[:place], 1, *s[place:]) for s in shapes], axis)
+    index = normalize_axis_index(axis, len(shapes[0]) + 1)
+    return _joined(x, [(*s[:index], 1, *s[index:]) for s in shapes], axis)
 
 
 @numpy_op(inputs=1, spec=_stack_spec)
@@ -349,17 +349,17 @@ def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> jax.Array
 
 
 def _split_spec(x: Operand, indices_or_sections: PerAxis, axis: int = 0) -> list[KerasTensor]:
-    """A number of sections of an unknown size; sizes between given indices stay known."""
-    place = normalize_axis_index(axis, x.ndim)
-    if x.shape[place] is not None:
+    """A number of sections of an unknown size; sizes between explicit indices stay static."""
+    index = normalize_axis_index(axis, x.ndim)
+    if x.shape[index] is not None:
         return infer(lambda x: jnp.split(x, indices_or_sections, axis=axis), x)
     if isinstance(indices_or_sections, int):
         sizes = [None] * indices_or_sections
     else:
         starts = [0, *indices_or_sections]
         sizes = [end - start for start, end in zip(starts, indices_or_sections)] + [None]
-    before = x.shape[:place]
-    after = x.shape[place + 1 :]
+    before = x.shape[:index]
+    after = x.shape[index + 1 :]
     return [KerasTensor((*before, size, *after), x.dtype) for size in sizes]
 
 
@@ -463,7 +463,7 @@ def _repeat_spec(x: Operand, repeats: TensorLike, axis: int | None = None) -> Ke
 
 
 def _knows_size(x: Operand, axis: int | None) -> bool:
-    """Whether the size of an axis is known; for None that of the flat array."""
+    """Whether the size of an axis is static; for None that of the flat array."""
     if axis is None:
         return None not in x.shape
     return x.shape[normalize_axis_index(axis, x.ndim)] is not None

@@ -1,7 +1,7 @@
 """The ops' forms for sparse arrays of JAX (`BCOO`), by the ops' names.
 
 A result is sparse where zeros stay zeros; where they do not, as for `exp`, it is dense. `indices`
-of a BCOO may be sorted, and may name a place more than once: their values are then added.
+of a BCOO may be sorted, and may name an index more than once: their values are then added.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jkeras.core.graph.sparse import SparseForm, dense, is_sparse
 from jkeras.ops import elementwise, indexing, nn_encoding, shaping
 from jkeras.ops.promotion import is_integer, result_type, tensor
 from jkeras.ops.sparse_values import (
-    have_same_places,
+    share_indices,
     side_by_side,
     with_values,
     with_whole_batch,
@@ -35,7 +35,7 @@ def on_values(function: Function, adds_up: bool = False) -> SparseForm:
     """The form of an elementwise function that is 0 at 0.
 
     Args:
-        adds_up: whether f(a + b) is f(a) + f(b), so that a place may be named more than once.
+        adds_up: whether f(a + b) is f(a) + f(b), so that an index may be named more than once.
     """
 
     def compute(x: BCOO, *args: Any, **kwargs: Any) -> BCOO:
@@ -43,7 +43,7 @@ def on_values(function: Function, adds_up: bool = False) -> SparseForm:
             x = without_duplicates(x)
         return with_values(x, function(x.data, *args, **kwargs))
 
-    return SparseForm(compute, is_first_kept)
+    return SparseForm(compute, is_first_sparse)
 
 
 def on_dense(function: Function) -> SparseForm:
@@ -52,25 +52,25 @@ def on_dense(function: Function) -> SparseForm:
     def compute(*args: Any, **kwargs: Any) -> Structure:
         return function(*map(dense, args), **{k: dense(v) for k, v in kwargs.items()})
 
-    return SparseForm(compute, is_never_kept)
+    return SparseForm(compute, is_never_sparse)
 
 
-def is_first_kept(flags: Sequence[bool], config: Config) -> bool:
+def is_first_sparse(flags: Sequence[bool], config: Config) -> bool:
     """The result is as the first tensor is."""
     return flags[0]
 
 
-def is_never_kept(flags: Sequence[bool], config: Config) -> bool:
+def is_never_sparse(flags: Sequence[bool], config: Config) -> bool:
     """The result is dense."""
     return False
 
 
-def are_all_kept(flags: Sequence[bool], config: Config) -> bool:
+def are_all_sparse(flags: Sequence[bool], config: Config) -> bool:
     """The result is sparse where all tensors are; numbers have no flag."""
     return all(flags)
 
 
-def is_any_kept(flags: Sequence[bool], config: Config) -> bool:
+def is_any_sparse(flags: Sequence[bool], config: Config) -> bool:
     """The result is sparse where one tensor is."""
     return any(flags)
 
@@ -135,8 +135,8 @@ def _squeeze(x: BCOO, axis: Axis | None = None) -> BCOO:
 
 
 def _reshape(x: BCOO, newshape: Shape) -> BCOO:
-    known = math.prod(d for d in newshape if d != -1)
-    sizes = [math.prod(x.shape) // known if d == -1 else d for d in newshape]
+    static = math.prod(d for d in newshape if d != -1)
+    sizes = [math.prod(x.shape) // static if d == -1 else d for d in newshape]
     return jax_sparse.bcoo_reshape(with_whole_batch(x), new_sizes=tuple(sizes))
 
 
@@ -161,10 +161,10 @@ def _bincount(
 def sparse_counts(x: jax.Array, weights: jax.Array | None = None, minlength: int = 0) -> BCOO:
     """How often each number occurs in a vector or in each row of a matrix, as a sparse array."""
     length = max(int(jnp.max(x)) + 1, minlength)
-    places = nn_encoding.one_hot(x, length, sparse=True, dtype="int32")
+    ones = nn_encoding.one_hot(x, length, sparse=True, dtype="int32")
     if weights is not None:
-        places = with_values(places, jnp.ravel(tensor(weights)))
-    return jax_sparse.bcoo_reduce_sum(places, axes=(x.ndim - 1,))
+        ones = with_values(ones, jnp.ravel(tensor(weights)))
+    return jax_sparse.bcoo_reduce_sum(ones, axes=(x.ndim - 1,))
 
 
 # ---------------------------------------------------------------- two arrays
@@ -176,21 +176,21 @@ def _union(function: Function) -> SparseForm:
     def compute(x1: Any, x2: Any) -> BCOO | jax.Array:
         if not is_sparse(x1) or not is_sparse(x2):
             return function(dense(x1), dense(x2))
-        if have_same_places(x1, x2) and x1.unique_indices and x2.unique_indices:
+        if share_indices(x1, x2) and x1.unique_indices and x2.unique_indices:
             return with_values(x1, function(x1.data, x2.data))
-        places, first, second = side_by_side(x1, x2)
-        return with_values(places, function(first, second))
+        union, first, second = side_by_side(x1, x2)
+        return with_values(union, function(first, second))
 
-    return SparseForm(compute, _is_union_kept)
+    return SparseForm(compute, _is_union_sparse)
 
 
-def _is_union_kept(flags: Sequence[bool], config: Config) -> bool:
+def _is_union_sparse(flags: Sequence[bool], config: Config) -> bool:
     return len(flags) == 2 and all(flags)
 
 
 def _multiply(x1: Any, x2: Any) -> BCOO:
     if is_sparse(x1) and is_sparse(x2):
-        if have_same_places(x1, x2) and x1.unique_indices:
+        if share_indices(x1, x2) and x1.unique_indices:
             return with_values(x1, jnp.multiply(x1.data, x2.data))
         return jax_sparse.bcoo_multiply_sparse(x1, x2)
     if is_sparse(x1):
@@ -216,11 +216,11 @@ def _with_undefined(x: BCOO, divisor: jax.Array) -> BCOO:
     undefined = (divisor == 0) | jnp.isnan(divisor)
     zeros = BCOO.fromdense(undefined, n_dense=x.n_dense, index_dtype=x.indices.dtype)
     zeros = with_values(zeros, jnp.zeros_like(zeros.data, x.dtype))
-    places, values, _ = side_by_side(x, zeros)
-    return with_values(places, values)
+    union, values, _ = side_by_side(x, zeros)
+    return with_values(union, values)
 
 
-def _is_dividend_kept(flags: Sequence[bool], config: Config) -> bool:
+def _is_dividend_sparse(flags: Sequence[bool], config: Config) -> bool:
     return flags[0] and not any(flags[1:])
 
 
@@ -256,20 +256,20 @@ FORMS = {
     "digitize": on_values(indexing.digitize),
     "take": on_dense(indexing.take),
     "take_along_axis": on_dense(indexing.take_along_axis),
-    "sum": SparseForm(_sum, is_first_kept),
-    "mean": SparseForm(_mean, is_first_kept),
-    "expand_dims": SparseForm(_expand_dims, is_first_kept),
-    "squeeze": SparseForm(_squeeze, is_first_kept),
-    "reshape": SparseForm(_reshape, is_first_kept),
-    "transpose": SparseForm(_transpose, is_first_kept),
-    "bincount": SparseForm(_bincount, is_first_kept),
+    "sum": SparseForm(_sum, is_first_sparse),
+    "mean": SparseForm(_mean, is_first_sparse),
+    "expand_dims": SparseForm(_expand_dims, is_first_sparse),
+    "squeeze": SparseForm(_squeeze, is_first_sparse),
+    "reshape": SparseForm(_reshape, is_first_sparse),
+    "transpose": SparseForm(_transpose, is_first_sparse),
+    "bincount": SparseForm(_bincount, is_first_sparse),
     "add": _union(jnp.add),
     "subtract": _union(jnp.subtract),
     "maximum": _union(jnp.maximum),
     "minimum": _union(jnp.minimum),
-    "multiply": SparseForm(_multiply, is_any_kept),
-    "divide": SparseForm(_divide, _is_dividend_kept),
-    "true_divide": SparseForm(_divide, _is_dividend_kept),
-    "matmul": SparseForm(_matmul, are_all_kept),
-    "concatenate": SparseForm(_concatenate, are_all_kept),
+    "multiply": SparseForm(_multiply, is_any_sparse),
+    "divide": SparseForm(_divide, _is_dividend_sparse),
+    "true_divide": SparseForm(_divide, _is_dividend_sparse),
+    "matmul": SparseForm(_matmul, are_all_sparse),
+    "concatenate": SparseForm(_concatenate, are_all_sparse),
 }

@@ -1,4 +1,4 @@
-"""Places and values of sparse arrays of JAX (`BCOO`)."""
+"""Indices and values of sparse arrays of JAX (`BCOO`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jkeras.ops.promotion import result_type
 
 
 def with_values(x: BCOO, values: jax.Array) -> BCOO:
-    """x with other values at its places."""
+    """x with other values at its indices."""
     return BCOO(
         (values, x.indices),
         shape=x.shape,
@@ -21,7 +21,7 @@ def with_values(x: BCOO, values: jax.Array) -> BCOO:
 
 
 def without_duplicates(x: BCOO) -> BCOO:
-    """x with each place named once. In a trace, where their number is not known, places beyond the
+    """x with each index named once. In a trace, where their number is unknown, indices beyond the
     array fill up.
     """
     if x.unique_indices:
@@ -32,13 +32,13 @@ def without_duplicates(x: BCOO) -> BCOO:
     return jax_sparse.bcoo_sum_duplicates(x, nse=entries)
 
 
-def have_same_places(x1: BCOO, x2: BCOO) -> bool:
+def share_indices(x1: BCOO, x2: BCOO) -> bool:
     """Whether two arrays share their indices, the same object: no values are looked at."""
     return x1.indices is x2.indices
 
 
 def side_by_side(x1: BCOO, x2: BCOO) -> tuple[BCOO, jax.Array, jax.Array]:
-    """At the places of either: (a sparse array that has them, values of x1, values of x2)."""
+    """At the indices of either: (a sparse array that has them, values of x1, values of x2)."""
     x1, x2 = without_batch(x1), without_batch(x2)
     dtype = result_type(x1.dtype, x2.dtype)
     first, second = x1.data.astype(dtype), x2.data.astype(dtype)
@@ -51,12 +51,12 @@ def side_by_side(x1: BCOO, x2: BCOO) -> tuple[BCOO, jax.Array, jax.Array]:
     indices = jnp.concatenate([x1.indices, x2.indices])
     both = without_duplicates(BCOO((pairs, indices), shape=(*x1.shape, 2)))
     first, second = both.data[..., 0], both.data[..., 1]
-    places = BCOO((first, both.indices), shape=x1.shape, indices_sorted=True, unique_indices=True)
-    return places, first, second
+    union = BCOO((first, both.indices), shape=x1.shape, indices_sorted=True, unique_indices=True)
+    return union, first, second
 
 
 def without_batch(x: BCOO) -> BCOO:
-    """x with its places counted over all axes."""
+    """x with its indices counted over all axes."""
     return jax_sparse.bcoo_update_layout(with_whole_batch(x), n_batch=0, on_inefficient=None)
 
 

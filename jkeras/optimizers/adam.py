@@ -172,7 +172,7 @@ class Nadam(Moments):
 
 @optimizer()
 class Adamax(Moments):
-    """Adam with the largest absolute gradient in place of the root mean square.
+    """Adam with the largest absolute gradient instead of the root mean square.
 
     Reference: Kingma and Ba, 2014, "Adam: A Method for Stochastic Optimization", section 7.
 
@@ -227,7 +227,7 @@ class ScheduleFreeAdamW(Moments):
     """AdamW that needs no schedule: gradients are taken between the fast iterate and its average.
 
     Args:
-        beta_1: how close to the average the parameters are kept.
+        beta_1: how close to the average the parameters stay.
         warmup_steps: the rate rises linearly for so many steps.
 
     Reference: Defazio et al., 2024, "The Road Less Scheduled".

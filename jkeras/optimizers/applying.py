@@ -58,8 +58,8 @@ def apply(
     grads = _arrays(grads)
     if not grads:
         return
-    known = _matched(self, len(grads), trainable_variables)
-    gradients = dict(zip(known, grads))
+    matched = _matched(self, len(grads), trainable_variables)
+    gradients = dict(zip(matched, grads))
     _warn_of_missing(gradients)
     full = dict.fromkeys(self._trainable_variables) | gradients
     trained, own = self._trainable_variables, self.variables
@@ -157,7 +157,7 @@ def stateless_apply(
 
 
 def _arrays(values: Iterable) -> list:
-    """What is given for arrays: variables, lists, and JAX's sparse rows, whose zeros count."""
+    """Arrays of variables, lists, and JAX's sparse rows, whose zeros count."""
     values = [v.value if isinstance(v, Variable) else dense(v) for v in values]
     return [jnp.asarray(v) if isinstance(v, (list, tuple)) else v for v in values]
 

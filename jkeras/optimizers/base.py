@@ -50,7 +50,7 @@ class Optimizer(StateVariables, Record):
         weight_decay: each step first takes `learning_rate * weight_decay * p` off a parameter p.
         clipnorm: largest norm of one gradient.
         clipvalue: largest absolute value of an element.
-        global_clipnorm: largest norm of all gradients together. Only one of the three may be given.
+        global_clipnorm: largest norm of all gradients together. Only one of the three may be set.
         use_ema: keep exponential moving averages of the parameters; they replace them when training
             ends.
         ema_momentum: share of the old average, in [0, 1].
@@ -71,7 +71,7 @@ class Optimizer(StateVariables, Record):
     """
 
     learning_rate: typed.Rate
-    _: dataclasses.KW_ONLY  # for type checkers: the common ones are given by name
+    _: dataclasses.KW_ONLY  # for type checkers: the common ones are passed by name
     weight_decay: float | None = None
     clipnorm: float | None = None
     clipvalue: float | None = None
@@ -84,7 +84,7 @@ class Optimizer(StateVariables, Record):
     name: typed.Converted[str | None, str] = None
 
     _internal = shown.OPTIMIZER
-    _learning_rate = None  # until the constructor is given one
+    _learning_rate = None  # until the constructor gets one
     _exempt = (frozenset(), None)  # from weight decay: variables, a pattern of names
 
     def __post_init__(self):

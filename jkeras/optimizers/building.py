@@ -43,11 +43,11 @@ def build(self: "StateVariables", variables: Iterable[Variable]):
 
 def _first_state(self: "StateVariables") -> State:
     """The state before the first step, as shapes where these say enough."""
-    known, plain = arranged(self, self._trainable_variables), self._chain(follow(self))
+    variables, plain = arranged(self, self._trainable_variables), self._chain(follow(self))
     if self.keeps_values:
-        return plain.init(jax.tree.map(lambda v: v.value, known), known)
-    specs = jax.tree.map(lambda v: jax.ShapeDtypeStruct(tuple(v.shape), v.dtype), known)
-    return jax.eval_shape(lambda p: plain.init(p, known), specs)
+        return plain.init(jax.tree.map(lambda v: v.value, variables), variables)
+    specs = jax.tree.map(lambda v: jax.ShapeDtypeStruct(tuple(v.shape), v.dtype), variables)
+    return jax.eval_shape(lambda p: plain.init(p, variables), specs)
 
 
 def arranged(self: "StateVariables", values: Iterable[Any]) -> Tree:
@@ -91,16 +91,16 @@ def _first(
 
 
 def rebuild(self: "StateVariables", variables: Iterable[Variable], paths: Any = None):
-    """Builds for other trainable variables, or for other paths of theirs; what is known of those
-    that stay is kept.
+    """Builds for other trainable variables, or for other paths of theirs; those that stay keep
+    their state.
     """
-    old, added = dict(_places(self)), {v.name: v for v, _ in self.added_variables()}
+    old, added = dict(_by_address(self)), {v.name: v for v, _ in self.added_variables()}
     own = [v for v in (self._iterations, self._learning_rate) if isinstance(v, Variable)]
     self._variables = without(self._variables, without(old.values(), own))
     self.built, self._at, self.parameter_paths = False, {}, paths
     self.build(variables)
-    for place, variable in _places(self):
-        _take_over(variable, old.get(place))
+    for address, variable in _by_address(self):
+        _take_over(variable, old.get(address))
     for variable in without([v for v, _ in self.added_variables()], added.values()):
         before = added.get(variable.name)
         _take_over(variable, before)
@@ -115,7 +115,7 @@ def _take_over(variable: Variable, before: Variable | None):
         variable.assign(before.value)
 
 
-def _places(self: "StateVariables") -> Iterator[tuple[tuple[Path, Variable | None], Variable]]:
+def _by_address(self: "StateVariables") -> Iterator[tuple[tuple[Path, Variable | None], Variable]]:
     """((what, of which parameter), variable) for each variable of the state."""
     parameters = dict(zip(self._order(), self._trainable_variables))
     for address, variable in self._at.items():

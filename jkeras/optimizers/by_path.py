@@ -1,4 +1,4 @@
-"""Optimizers whose state is a tree like the parameters of a model, known by their paths in it.
+"""Optimizers whose state is a tree like the parameters of a model, named by their paths in it.
 
 What an optax transformation does may depend on names (masks, `multi_transform`), so it is built
 with the tree that it is stepped with.
@@ -23,7 +23,7 @@ class ByPath:
     parameter_paths = None
 
     def build(self, variables: Iterable[Variable]):
-        """Creates the variables; parameters are known by their names if by nothing else."""
+        """Creates the variables; parameters are identified by their names if by nothing else."""
         variables = list(variables)
         self.know(variables)
         super().build(variables)
@@ -50,8 +50,8 @@ def build_by_path(optimizer: Any, variables: Sequence[Variable], paths: Sequence
     One that was built for other variables, or by hand for other paths, is built again; what it
     knows of these stays.
     """
-    known = optimizer.built_for if optimizer.built else ()
-    is_other = optimizer.built and bool(without(variables, known) or without(known, variables))
+    before = optimizer.built_for if optimizer.built else ()
+    is_other = optimizer.built and bool(without(variables, before) or without(before, variables))
     if isinstance(optimizer, ByPath):
         paths = list(paths)
         is_other |= optimizer.built and optimizer.parameter_paths != paths
@@ -64,7 +64,7 @@ def build_by_path(optimizer: Any, variables: Sequence[Variable], paths: Sequence
 
 
 def takes_loss(optimizer: Any) -> bool:
-    """Whether its `step` is told the loss: an optax transformation inside may want it."""
+    """Whether its `step` gets the loss: an optax transformation inside may need it."""
     inner = getattr(optimizer, "inner_optimizer", None)
     several = getattr(optimizer, "optimizers", ())
     if inner is not None:

@@ -33,10 +33,10 @@ def refuse(self: Any, decay: Any = None, **unknown: Any):
             stacklevel=4,
         )
     if unknown:
-        known = [field.name for field in self._fields]
+        names = [field.name for field in self._fields]
         raise ValueError(
             f"{type(self).__name__}: Argument(s) not recognized: {unknown}. Its arguments: "
-            f"{', '.join(known)}.{suggestion(unknown, known)}"
+            f"{', '.join(names)}.{suggestion(unknown, names)}"
         )
 
 

@@ -26,8 +26,8 @@ class Layout(Rule):
             return regular
         names = self.added_variables()
         # what a subclass added may stand between them
-        found = map(names.find, self._variables)
-        return (next(regular) if name is None else ("scalars", name) for name in found)
+        slots = map(names.find, self._variables)
+        return (next(regular) if name is None else ("scalars", name) for name in slots)
 
     def _regular_addresses(self, state: State, order: Sequence[Path]) -> Iterator[Path]:
         """Those of what all optimizers have."""

@@ -48,8 +48,8 @@ def lifted_apply(optimizer: "Optimizer", whole: Transform) -> Transform:
 
     def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: Any):
         def apply(gradients: ByVariable):
-            known = optimizer.built_for
-            optimizer.apply([gradients.find(v) for v in known], known)
+            lifted = optimizer.built_for
+            optimizer.apply([gradients.find(v) for v in lifted], lifted)
 
         return _run(optimizer, apply, grads, state, params, variables)
 

@@ -44,7 +44,7 @@ def dynamic_scale(inner: Transform, initial_scale: float, growth_steps: int) -> 
 
     def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: Any):
         counter, scale = state["scalars"]["step_counter"], state["scalars"]["dynamic_scale"]
-        told = {**extra, "variables": variables}
+        extra_args = {**extra, "variables": variables}
 
         def unscale(_: Any, g: jax.Array | None, leaf: Any) -> jax.Array | None:
             if g is None or leaf.overwritten:
@@ -53,7 +53,7 @@ def dynamic_scale(inner: Transform, initial_scale: float, growth_steps: int) -> 
 
         def good():
             unscaled = over(unscale, params, grads, describe(params, variables))
-            new, after = inner.step(unscaled, state["inner"], params, **told)
+            new, after = inner.step(unscaled, state["inner"], params, **extra_args)
             grow = counter == growth_steps - 1
             return new, after, jnp.where(grow, 0, counter + 1), jnp.where(grow, scale * 2.0, scale)
 
@@ -86,7 +86,7 @@ class LossScaleOptimizer(ByPath, Optimizer):
     `dynamic_growth_steps` good steps the scale doubles.
 
     Args:
-        inner_optimizer: the optimizer that is given the unscaled gradients.
+        inner_optimizer: the optimizer that takes the unscaled gradients.
         initial_scale: the first scale.
         dynamic_growth_steps: good steps until the scale grows.
 

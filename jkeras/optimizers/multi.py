@@ -112,7 +112,7 @@ class MultiOptimizer(ByPath, Optimizer):
     Args:
         optimizer_map: an `OptimizerMap`, or a callable from a variable (with `name` and `path`) to
             its optimizer.
-        loss_scale_factor: given to all of them.
+        loss_scale_factor: passed to all of them.
 
     >>> from jkeras.optimizers import SGD, Adam
     >>> multi = MultiOptimizer(OptimizerMap(Adam(), {".*bias": SGD()}))
@@ -152,8 +152,8 @@ class MultiOptimizer(ByPath, Optimizer):
                 "MultiOptimizer: expected an Optimizer for each variable, no LossScaleOptimizer or "
                 f"MultiOptimizer. Received: {inner!r}"
             )
-        for i, known in enumerate(self.optimizers):
-            if inner is known:
+        for i, other in enumerate(self.optimizers):
+            if inner is other:
                 return i
         inner.loss_scale_factor = self.loss_scale_factor
         self.optimizers.append(inner)
@@ -194,9 +194,9 @@ class MultiOptimizer(ByPath, Optimizer):
             new, inner = params, dict(state["inner"])
             for i in sorted(present):
                 mine = part(params, i), part(variables, i)
-                told = _told_for_part(extra, params)
+                extra_args = _args_for_part(extra, params)
                 moved, inner[str(i)] = self.optimizers[i].step(
-                    part(grads, i), inner[str(i)], *mine, **told
+                    part(grads, i), inner[str(i)], *mine, **extra_args
                 )
                 new = _with_part(new, moved)
             return new, {**state, "inner": inner, "iterations": state["iterations"] + 1}
@@ -259,8 +259,8 @@ def _with_part(params: Tree, part: Tree) -> Tree:
     return over(lambda p, own: p if own is None else own, params, part)
 
 
-def _told_for_part(extra: dict[str, Any], params: Tree) -> dict[str, Any]:
-    """What an inner optimizer is told: the loss as a function of its part of the parameters."""
+def _args_for_part(extra: dict[str, Any], params: Tree) -> dict[str, Any]:
+    """An optimizer's extra arguments: the loss as a function of its part of the parameters."""
     value_fn = extra.get("value_fn")
     if value_fn is None:
         return extra

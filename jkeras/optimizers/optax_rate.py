@@ -1,6 +1,6 @@
 """The learning rate inside an optax transformation, where it can be seen.
 
-optax keeps a rate in the state only under `inject_hyperparams`. A schedule that was given to an
+optax keeps a rate in the state only under `inject_hyperparams`. A schedule that was passed to an
 optimizer of optax is a function inside its `update`; the state counts the steps. Where a version of
 optax is built otherwise, the rate is not seen, and nothing else changes.
 """
@@ -30,10 +30,10 @@ def schedule_of(transformation: Any) -> Callable[[jax.Array], jax.Array] | None:
     Array(0.75, dtype=float32, weak_type=True)
     >>> schedule_of(optax.adam(0.1))
     """
-    found = {id(schedule): schedule for schedule in _schedules(transformation.update, set())}
-    if len(found) != 1:
+    schedules = {id(schedule): schedule for schedule in _schedules(transformation.update, set())}
+    if len(schedules) != 1:
         return None
-    return next(iter(found.values()))
+    return next(iter(schedules.values()))
 
 
 def _schedules(function: Callable, seen: set[int]) -> Iterator[Callable]:

@@ -39,7 +39,7 @@ class OptaxOptimizer(ByPath, Optimizer):
     by itself.
 
     The transformation sees the parameters as nested dicts by their paths in the model, so masks and
-    the labels of `optax.multi_transform` go by names. In `fit` it is told `value=`, `grad=` and
+    the labels of `optax.multi_transform` go by names. In `fit` it gets `value=`, `grad=` and
     `value_fn=`, which line searches and `reduce_on_plateau` want. With `optax.lookahead` the slow
     parameters replace the fast ones when training ends.
 
@@ -58,7 +58,7 @@ class OptaxOptimizer(ByPath, Optimizer):
 
     transformation: Any
     keeps_values = True
-    takes_loss = True  # `step` is told the loss, as a value and as a function
+    takes_loss = True  # `step` gets the loss, as a value and as a function
 
     if typing.TYPE_CHECKING:
 
@@ -83,13 +83,13 @@ class OptaxOptimizer(ByPath, Optimizer):
         """Paths of all arrays; those of a tree like the parameters in the order of the parameters,
         as JAX's own depends on whether they are a list or a dict.
         """
-        places, groups, entries = {path: i for i, path in enumerate(order)}, {}, []
+        index_of, groups, entries = {path: i for i, path in enumerate(order)}, {}, []
         first = [("iterations",)]
         rest = [path for path in paths(state) if path != first[0]]
         for path in first + rest:
-            cut = next((k for k in range(1, len(path)) if path[k:] in places), len(path))
+            cut = next((k for k in range(1, len(path)) if path[k:] in index_of), len(path))
             group = groups.setdefault(path[:cut], len(groups))
-            entries.append((group, places.get(path[cut:], 0), path))
+            entries.append((group, index_of.get(path[cut:], 0), path))
         yield from (path for *_, path in sorted(entries, key=lambda entry: entry[:2]))
 
     def finalize(self, state: State, params: Tree) -> Tree:
@@ -159,9 +159,9 @@ class OptaxOptimizer(ByPath, Optimizer):
         if not self.built:
             return None
         values = [v.value for v in self.variables]
-        known = self._trainable_variables
-        params = arranged(self, [v.value for v in known])
-        state = self.variables_to_state(values, params, self._order(), arranged(self, known))
+        variables = self._trainable_variables
+        params = arranged(self, [v.value for v in variables])
+        state = self.variables_to_state(values, params, self._order(), arranged(self, variables))
         return scheduled_rate(self._pair, state["optax"])
 
     def constants(self) -> tuple:

@@ -62,7 +62,7 @@ def rms(x: jax.Array) -> jax.Array:
 
 @optimizer()
 class Adafactor(Optimizer):
-    """Adam without momentum whose second moments of a matrix are kept as those of its rows and
+    """Adam without momentum whose second moments of a matrix are stored as those of its rows and
     columns only.
 
     Args:

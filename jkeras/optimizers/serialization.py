@@ -14,16 +14,16 @@ class OptimizerFamily(Family):
     """Names in any case; optax transformations are wrapped."""
 
     def deserialize(self, config: dict, custom_objects: dict | None = None) -> Any:
-        known = self.aliases.get(config["class_name"].lower())
-        if known is not None and (config.get("module") or "keras").startswith("keras"):
-            return known.from_config(dict(config.get("config") or {}), custom_objects)
+        cls = self.aliases.get(config["class_name"].lower())
+        if cls is not None and (config.get("module") or "keras").startswith("keras"):
+            return cls.from_config(dict(config.get("config") or {}), custom_objects)
         return _deserialize(config, custom_objects)
 
     def get(self, identifier: Any) -> Optimizer | None:
         if identifier is None or isinstance(identifier, Optimizer):
             return identifier
         if isinstance(identifier, str):
-            self._require_known(identifier)
+            self._require_registered(identifier)
             identifier = {"class_name": identifier, "config": {}}
         if isinstance(identifier, dict):
             made = self.deserialize(identifier)
@@ -38,7 +38,7 @@ class OptimizerFamily(Family):
             "'adam', a config, an Optimizer or an optax transformation."
         )
 
-    def _require_known(self, name: str):
+    def _require_registered(self, name: str):
         if name.lower() not in self.aliases and get_registered_object(name) is None:
             raise ValueError(
                 f"Could not interpret optimizer identifier: {name!r}. Known names: "

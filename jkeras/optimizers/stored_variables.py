@@ -43,5 +43,5 @@ def load_own_variables(self: "StateVariables", store: dict):
             stacklevel=2,
         )
         return
-    take = getattr(store, "take", store.__getitem__)  # a file's arrays are nobody else's
+    take = getattr(store, "take", store.__getitem__)  # a file's arrays have no other owner
     assign_all((variable, take(str(i))) for i, variable in enumerate(self.variables))

@@ -15,7 +15,7 @@ from jkeras.optimizers.transform.leaves import Path
 
 
 def addressed_variables(optimizer: "StateVariables") -> dict[Path, Variable]:
-    """The variables of an optimizer by their places in its state."""
+    """The variables of an optimizer by their addresses in its state."""
     return optimizer._at
 
 
@@ -40,7 +40,7 @@ class StateVariables(Layout):
         return variable
 
     def is_unused(self, address: Path) -> bool:
-        """Whether a variable only holds a place, as in Keras."""
+        """Whether a variable is only a placeholder, as in Keras."""
         return False
 
     def added_variables(self) -> ByVariable:

@@ -7,14 +7,14 @@ from typing import Any
 
 from jkeras.privacy.account import Account, Trained, joined
 from jkeras.privacy.recorded import run_as_json, runs_from_json
-from jkeras.training.step.private_once import with_memory
+from jkeras.core.weights.structure import variables_and_layers
 
 
 def account_of(model: Any) -> Account:
     """What the trainings of a model and those of its layers, in whichever model, have revealed."""
     account = model.privacy_account or Account()
     runs = account.runs
-    for part in with_memory(model):
+    for part in variables_and_layers(model):
         runs = joined(runs, part.private_runs)
     return account._replace(runs=runs)
 
@@ -37,7 +37,7 @@ def carry_on(model: Any) -> None:
 
 
 def _remember_trained(model: Any, runs: tuple[Trained, ...]) -> None:
-    for part in with_memory(model):
+    for part in variables_and_layers(model):
         if part.trainable and getattr(part, "trainable_variables", True):
             _remember(part, runs)
 
@@ -62,7 +62,7 @@ def take_up(model: Any, record: Any) -> None:
         ValueError: it is none.
     """
     runs = runs_from_json(record)
-    for part in with_memory(model):
+    for part in variables_and_layers(model):
         _remember(part, runs)
     account = model.privacy_account or Account()
     model.set_untracked(privacy_account=account._replace(runs=joined(account.runs, runs)))

@@ -1,4 +1,4 @@
-"""`keras.quantizers`: numbers in few bits, and how a model is told to use them."""
+"""`keras.quantizers`: numbers in few bits, and how a model is set to use them."""
 
 from jkeras.core.names.exports import exported
 from jkeras.quantizers.configs import (

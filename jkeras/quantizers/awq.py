@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from jkeras.quantizers.groups import Grid, of_places, on_grid, restored
+from jkeras.quantizers.groups import Grid, of_groups, on_grid, restored
 
 if TYPE_CHECKING:
     from jkeras.quantizers.configs import AWQConfig
@@ -51,9 +51,9 @@ def _solve(
 
     def loss(ratio: jax.Array) -> jax.Array:
         factors = factors_of(magnitudes, ratio)
-        numbers, scale, zero, places = on_grid(weights * factors, grid)
-        found = restored(numbers, of_places(scale, places), of_places(zero, places)) / factors
-        return jnp.mean((weights - found) ** 2 * magnitudes**2)
+        numbers, scale, zero, groups = on_grid(weights * factors, grid)
+        decoded = restored(numbers, of_groups(scale, groups), of_groups(zero, groups)) / factors
+        return jnp.mean((weights - decoded) ** 2 * magnitudes**2)
 
     ratios = jnp.arange(points + 1, dtype="float32") / points
     best = factors_of(magnitudes, ratios[jnp.argmin(jax.lax.map(loss, ratios))])

@@ -1,4 +1,4 @@
-"""How a weight is kept in integers, and products with weights so kept: pure functions."""
+"""How a weight is stored in integers, and products with weights so stored: pure functions."""
 
 import functools
 import typing
@@ -22,11 +22,11 @@ from jkeras.quantizers.quantizers import (
 
 
 class Coding(typing.NamedTuple):
-    """How a matrix is kept: its integers, `scale`, and for blocks of 4-bit numbers `zero` and
+    """How a matrix is stored: its integers, `scale`, and for blocks of 4-bit numbers `zero` and
     `g_idx`.
 
     Without blocks the matrix is about `integers / scale`, with them `(integers - zero) * scale`,
-    where `g_idx` says for each place along the axis in which block it lies.
+    where `g_idx` says for each index along the axis in which block it lies.
 
     Attributes:
         bits: 8 or 4.
@@ -77,8 +77,8 @@ class Coding(typing.NamedTuple):
         upright = self._transposed(matrix)
         arrays = abs_max_quantize_grouped_with_zero_point(upright, self.block, to_numpy=True)
         integers, scale, zero = map(self._transposed, arrays)
-        places = jnp.arange(matrix.shape[self.axis], dtype="float32")
-        blocks = jnp.floor_divide(places, self.block)
+        positions = jnp.arange(matrix.shape[self.axis], dtype="float32")
+        blocks = jnp.floor_divide(positions, self.block)
         return integers, {"scale": scale, "zero": zero, "g_idx": blocks}
 
     def _transposed(self, matrix: jax.Array) -> jax.Array:
@@ -127,7 +127,7 @@ def ternary(matrix: jax.Array, threshold: float | None = None) -> tuple[jax.Arra
 
 
 class Trits(typing.NamedTuple):
-    """How a matrix of -1, 0 and 1 is kept: five in a byte along the last axis, and one scale.
+    """How a matrix of -1, 0 and 1 is stored: five in a byte along the last axis, and one scale.
 
     Attributes:
         length: size of the matrix's last axis.
@@ -192,10 +192,10 @@ def _straight_forward(
 def _straight_backward(
     rounded: Callable[..., jax.Array],
     smooth: Callable[..., jax.Array],
-    kept: tuple,
+    residuals: tuple,
     upstream: jax.Array,
 ) -> tuple:
-    x, weights = kept
+    x, weights = residuals
     _, pull_back = jax.vjp(lambda x: smooth(x, weights), x)
     return *pull_back(upstream), None
 
@@ -235,9 +235,9 @@ def _round_forward(
 
 
 def _round_backward(
-    training: bool, kept: tuple[jax.Array, jax.Array, jax.Array], upstream: jax.Array
+    training: bool, residuals: tuple[jax.Array, jax.Array, jax.Array], upstream: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    x, scale, history = kept
+    x, scale, history = residuals
     if not training:
         return upstream, jnp.zeros_like(scale), jnp.zeros_like(history)
     return upstream, *_next(x, scale, history, "float8_e4m3fn")
@@ -264,9 +264,9 @@ def _gradient_forward(
 
 
 def _gradient_backward(
-    kept: tuple[jax.Array, jax.Array], upstream: jax.Array
+    residuals: tuple[jax.Array, jax.Array], upstream: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    scale, history = kept
+    scale, history = residuals
     rounded = quantize_and_dequantize(upstream, scale, "float8_e5m2", upstream.dtype)
     return rounded, *_next(upstream, scale, history, "float8_e5m2")
 

@@ -1,4 +1,4 @@
-"""How `model.quantize` is told what to do."""
+"""The settings of `model.quantize`."""
 
 from typing import Self
 
@@ -70,14 +70,14 @@ def _check_weights(config: QuantizationConfig, value_range: tuple[int, int] | No
     quantizer = config.weight_quantizer
     if quantizer is None:
         return
-    wanted = "output_dtype='int8'"
+    expected = "output_dtype='int8'"
     fits = quantizer.output_dtype == "int8"
     if value_range is not None:
-        wanted = f"{wanted} and value_range={value_range}"
+        expected = f"{expected} and value_range={value_range}"
         fits = fits and tuple(quantizer.value_range) == value_range
     if not fits:
         raise ValueError(
-            f"{type(config).__name__} requires a weight_quantizer with {wanted}. Received: "
+            f"{type(config).__name__} requires a weight_quantizer with {expected}. Received: "
             f"{quantizer!r}"
         )
 

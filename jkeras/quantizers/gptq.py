@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.quantizers.groups import Grid, fitted, of_places, restored, rounded
+from jkeras.quantizers.groups import Grid, fitted, of_groups, restored, rounded
 
 if TYPE_CHECKING:
     from jkeras.quantizers.configs import GPTQConfig
@@ -49,7 +49,7 @@ def solve(
     Args:
         config: a `GPTQConfig`.
 
-    Groups are told with fractions, as in Keras: their whole part counts.
+    Groups are written with fractions, as in Keras: their whole part counts.
     """
     inputs = weights.shape[1]
     hessian = damped(statistics[0], config.hessian_damping)
@@ -59,9 +59,9 @@ def solve(
         order = jnp.argsort(-jnp.diagonal(hessian))
     grid = Grid(config.weight_bits, config.symmetric, config.per_channel, config.group_size)
     numbers, scale, zero = _solve_in_order(weights[:, order], inverse[order][:, order], grid)
-    places = jnp.arange(inputs) / grid.size(inputs)
+    groups = jnp.arange(inputs) / grid.size(inputs)
     back = jnp.argsort(order)
-    return numbers[:, back], scale, zero, places[back]
+    return numbers[:, back], scale, zero, groups[back]
 
 
 @jax.jit
@@ -95,10 +95,10 @@ def _solve_in_order(
             groups.append(fitted(group, grid))
         first = start // size
         scale, zero = _together(groups[first:])
-        places = np.arange(start, start + width) // size - first
-        steps = of_places(scale, places), of_places(zero, places)
-        found, weights = _solve_block(weights, inverse, start, *steps, grid.top)
-        numbers.append(found)
+        of_inputs = np.arange(start, start + width) // size - first
+        steps = of_groups(scale, of_inputs), of_groups(zero, of_inputs)
+        solved, weights = _solve_block(weights, inverse, start, *steps, grid.top)
+        numbers.append(solved)
     return jnp.concatenate(numbers, axis=1), *_together(groups)
 
 
@@ -121,20 +121,20 @@ def _solve_block(
     """
     width = scale.shape[1]
     rows = jax.lax.dynamic_slice_in_dim(inverse, start, width, 0)
-    places = jnp.arange(width)
+    columns = jnp.arange(width)
 
     def next_input(
         block: Any, step: tuple[jax.Array, jax.Array, jax.Array, jax.Array]
     ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        place, row, scale, zero = step
-        number = rounded(block[:, place], scale, zero, top)
-        error = (block[:, place] - restored(number, scale, zero)) / row[place]
-        made_up_for = jnp.outer(error, jnp.where(places > place, row, 0))
+        column, row, scale, zero = step
+        number = rounded(block[:, column], scale, zero, top)
+        error = (block[:, column] - restored(number, scale, zero)) / row[column]
+        made_up_for = jnp.outer(error, jnp.where(columns > column, row, 0))
         return (block - made_up_for).astype(block.dtype), (number, error)
 
     block = jax.lax.dynamic_slice_in_dim(weights, start, width, 1)
     among = jax.lax.dynamic_slice_in_dim(rows, start, width, 1)
-    _, (numbers, errors) = jax.lax.scan(next_input, block, (places, among, scale.T, zero.T))
+    _, (numbers, errors) = jax.lax.scan(next_input, block, (columns, among, scale.T, zero.T))
     later = jnp.where(jnp.arange(weights.shape[1]) >= start + width, rows, 0)
     made_up_for = jnp.matmul(errors.T, later, precision="highest")
     return numbers.T, (weights - made_up_for).astype(weights.dtype)

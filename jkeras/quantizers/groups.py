@@ -1,4 +1,4 @@
-"""Matrices kept as whole numbers from 0 on, with a scale and a zero for each group of inputs: the
+"""Matrices stored as whole numbers from 0 on, with a scale and a zero for each group of inputs: the
 form that GPTQ and AWQ end in.
 """
 
@@ -98,9 +98,9 @@ def on_grid(weights: jax.Array, grid: Grid) -> tuple[jax.Array, jax.Array, jax.A
     [[0.0, 0.0, 3.0]]
     """
     scale, zero = fitted(weights, grid)
-    places = jnp.arange(weights.shape[1]) // grid.size(weights.shape[1])
-    numbers = rounded(weights, of_places(scale, places), of_places(zero, places), grid.top)
-    return numbers, scale, zero, places
+    groups = jnp.arange(weights.shape[1]) // grid.size(weights.shape[1])
+    numbers = rounded(weights, of_groups(scale, groups), of_groups(zero, groups), grid.top)
+    return numbers, scale, zero, groups
 
 
 def restored(numbers: jax.Array, scale: jax.Array, zero: jax.Array) -> jax.Array:
@@ -112,7 +112,7 @@ def restored(numbers: jax.Array, scale: jax.Array, zero: jax.Array) -> jax.Array
     return (numbers - zero.astype(scale.dtype)) * scale
 
 
-def of_places(array: jax.Array, groups: "jax.Array | np.ndarray") -> jax.Array:
+def of_groups(array: jax.Array, groups: "jax.Array | np.ndarray") -> jax.Array:
     """What each input's group has in `array` (outputs, groups); `groups` (inputs,) may be floats,
     whose whole part counts.
     """
@@ -140,7 +140,7 @@ def rows_and_columns(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class Groups(typing.NamedTuple):
-    """How a kernel is kept on a grid: transposed, two numbers of 4 bits in a byte.
+    """How a kernel is stored on a grid: transposed, two numbers of 4 bits in a byte.
 
     Attributes:
         shape: of the kernel; two axes or three, see `rows_and_columns`.
@@ -158,15 +158,15 @@ class Groups(typing.NamedTuple):
     def encode(self, kernel: jax.Array, quantizer: typing.Any = None) -> dict[str, jax.Array]:
         """The arrays that keep a kernel, by name, each weight rounded for itself."""
         weights = kernel.reshape(rows_and_columns(self.shape)).T
-        numbers, scale, zero, places = on_grid(weights, self.grid)
-        return self.packed(numbers, scale, zero, places, jnp.ones(places.shape, weights.dtype))
+        numbers, scale, zero, groups = on_grid(weights, self.grid)
+        return self.packed(numbers, scale, zero, groups, jnp.ones(groups.shape, weights.dtype))
 
     def packed(
         self,
         numbers: jax.Array,
         scale: jax.Array,
         zero: jax.Array,
-        places: jax.Array,
+        groups: jax.Array,
         factors: jax.Array | None = None,
     ) -> dict[str, jax.Array]:
         """The arrays by name, of numbers (outputs, inputs) and what belongs to them."""
@@ -176,7 +176,7 @@ class Groups(typing.NamedTuple):
         arrays = {"integers": numbers, "scale": scale, "zero": zero}
         if self.has_factors:
             arrays["factors"] = factors
-        return {**arrays, "g_idx": places.astype("float32")}
+        return {**arrays, "g_idx": groups.astype("float32")}
 
     def integers(self, arrays: dict[str, jax.Array]) -> jax.Array:
         """The numbers (outputs, inputs), one in each element."""
@@ -187,7 +187,7 @@ class Groups(typing.NamedTuple):
 
     def decode(self, arrays: dict[str, jax.Array], dtype: str) -> jax.Array:
         """The kernel again, in a float type."""
-        scale, zero = (of_places(arrays[role], arrays["g_idx"]) for role in ("scale", "zero"))
+        scale, zero = (of_groups(arrays[role], arrays["g_idx"]) for role in ("scale", "zero"))
         kernel = restored(self.integers(arrays), scale, zero).T
         if self.has_factors:
             kernel = kernel / arrays["factors"][:, None]

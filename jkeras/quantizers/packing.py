@@ -19,7 +19,7 @@ def _fields(arr: "jax.Array", axis: int, count: int) -> "tuple[list[jax.Array], 
     front = jnp.moveaxis(arr, axis, 0)
     length = front.shape[0]
     front = jnp.pad(front, [(0, -length % count)] + [(0, 0)] * (front.ndim - 1))
-    return [front[place::count] for place in range(count)], length
+    return [front[offset::count] for offset in range(count)], length
 
 
 def _joined(fields: "list[jax.Array]", length: int, axis: int) -> "jax.Array":

@@ -46,7 +46,7 @@ class AbsMaxQuantizer(Quantizer):
     `abs_max_quantize`.
 
     Args:
-        axis: axes that share a scale; better given in the call.
+        axis: axes that share a scale; better passed in the call.
         value_range: smallest and largest integer.
         epsilon: added to the magnitude.
 
@@ -223,10 +223,10 @@ def _fake_quant_backward(
     bits: int,
     narrow: bool,
     axis: int | None,
-    kept: tuple[jax.Array, jax.Array, jax.Array],
+    residuals: tuple[jax.Array, jax.Array, jax.Array],
     upstream: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    x, smallest, largest = kept
+    x, smallest, largest = residuals
     low, high, _, _ = _nudged(smallest, largest, bits, narrow)
     others = None
     if axis is not None:

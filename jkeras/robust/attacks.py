@@ -1,4 +1,4 @@
-"""Inputs close to given ones at which a model's loss is high."""
+"""Inputs close to others at which a model's loss is high."""
 
 import dataclasses
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from jkeras.random.keys import sampling_key
 
 NORMS = ("inf", "2")
 SAME_NORMS = {2: "2", float("inf"): "inf"}  # as other libraries write them
-SMALLEST = 1e-12  # lest a gradient of zero be divided by its length
+SMALLEST = 1e-12  # so that a gradient of zero is not divided by its length
 
 map_structure = jax.tree_util.tree_map
 
@@ -73,7 +73,7 @@ class PGD:
         step_size: of each; by default 2.5 times `epsilon / steps`.
         norm: of the distance, "inf" or "2"; `np.inf` or 2.
         bounds: (lowest, highest) value of an input; None: any.
-        random_start: whether to begin at a random place within the distance; that wants a key.
+        random_start: whether to begin at a random point within the distance; that needs a key.
 
     >>> attack = PGD(epsilon=0.5, steps=4, random_start=False)
     >>> attack.perturb(lambda x: (x**2).sum(), jnp.array([[1.0, -2.0]])).tolist()
@@ -239,9 +239,9 @@ def _attack(
         return jax.jit(run)
 
     program = program_of(model, (attack, function, sign), make)
-    given = {"x": x, "y": map_structure(jnp.asarray, y)}
+    arguments = {"x": x, "y": map_structure(jnp.asarray, y)}
     return by_batches(
-        lambda rows, begin: program(params, state, rows, begin), given, batch_size, is_pure
+        lambda rows, begin: program(params, state, rows, begin), arguments, batch_size, is_pure
     )
 
 
@@ -265,8 +265,8 @@ def _check(attack: FGSM | PGD) -> None:
         object.__setattr__(attack, "norm", SAME_NORMS.get(attack.norm, attack.norm))
     check_choice("norm", attack.norm, NORMS, where)
     if attack.bounds is not None and not attack.bounds[0] < attack.bounds[1]:
-        wanted = "bounds (lowest, highest)"
-        raise ValueError(explain(where, wanted, f"bounds={attack.bounds}"))
+        expected = "bounds (lowest, highest)"
+        raise ValueError(explain(where, expected, f"bounds={attack.bounds}"))
     if not attack.epsilon >= 0:
         raise ValueError(explain(where, "a distance of 0 or more", f"epsilon={attack.epsilon}"))
 

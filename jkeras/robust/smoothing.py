@@ -51,7 +51,7 @@ def randomized_smoothing(
 ) -> Certificate:
     """The class that a model gives most often to an input with normal noise, and a radius within
     which this cannot change, whatever the model is (Cohen et al. 2019, arXiv:1902.02918): `stddev`
-    times the normal quantile of a lower bound for how often the class is given (Clopper and
+    times the normal quantile of a lower bound for how often the class is predicted (Clopper and
     Pearson). The certificate is of the smoothed model, which is this function, and not of `model`.
 
     Args:
@@ -82,8 +82,8 @@ def randomized_smoothing(
     count = _counter(model, params, state, x, stddev, batch_size)
     classes = count(choosing, samples_to_choose).argmax(1)
     counts = count(bounding, samples)
-    given = counts[np.arange(len(counts)), classes]
-    radii = certified_radius(given, samples, stddev, alpha)
+    votes = counts[np.arange(len(counts)), classes]
+    radii = certified_radius(votes, samples, stddev, alpha)
     return Certificate(np.where(radii > 0, classes, ABSTAINS), radii, counts)
 
 
@@ -134,8 +134,8 @@ def _counter(
             many = jax.vmap(noisy)(keys, x)
             y = model.apply(params, state, many.reshape(-1, *x.shape[1:]), training=False)[0]
             if y.ndim != 2 or y.shape[1] < 2:
-                wanted = "a model that gives a score for each class"
-                raise ValueError(explain("randomized_smoothing", wanted, f"outputs {y.shape}"))
+                expected = "a model that gives a score for each class"
+                raise ValueError(explain("randomized_smoothing", expected, f"outputs {y.shape}"))
             chosen = jax.nn.one_hot(y.argmax(-1), y.shape[-1], dtype="int32")
             chosen = chosen.reshape(len(x), copies, -1)
             return (chosen * valid[None, :, None]).sum(1)
@@ -145,11 +145,11 @@ def _counter(
     program = program_of(model, ("randomized_smoothing", float(stddev), copies), make)
 
     def count(key: jax.Array, samples: int) -> np.ndarray:
-        def of_rows(given: Any, begin: Any) -> Any:
+        def of_rows(inputs: Any, begin: Any) -> Any:
             total = 0
             for sample in range(0, samples, copies):
                 valid = np.arange(sample, sample + copies) < samples
-                total = total + program(params, state, given, key, begin, sample, valid)
+                total = total + program(params, state, inputs, key, begin, sample, valid)
             return total
 
         return by_batches(of_rows, x, batch_size, is_pure=False)

@@ -1,4 +1,4 @@
-"""How much is read of one file. Its parts may say that they lie in the same place, hundreds of
+"""How much is read of one file. Its parts may say that they lie at the same offset, hundreds of
 times over; what is read then is bounded by the file's own size, and not by what it says.
 """
 
@@ -58,12 +58,12 @@ class Allowance:
 
 
 def allowance_of(file: BinaryFile) -> Allowance:
-    """The allowance of an open file, which is kept with it.
+    """The allowance of an open file, which is cached on it.
 
     Args:
         file: seekable, open for reading bytes.
     """
-    found = getattr(file, "allowance", None)
-    if found is None:
-        found = file.allowance = Allowance(file.seek(0, 2))
-    return found
+    allowance = getattr(file, "allowance", None)
+    if allowance is None:
+        allowance = file.allowance = Allowance(file.seek(0, 2))
+    return allowance

@@ -68,7 +68,7 @@ def write(model: Any, path: str) -> None:
 
 def _text_of(described: dict[str, Any]) -> str:
     """A config as JSON. Keras writes NaN and infinity as no JSON has them, and so does this, with a
-    warning: loading refuses them unless told that the file is trusted.
+    warning: loading refuses them unless the caller says that the file is trusted.
     """
     try:
         return json.dumps(described, allow_nan=False)
@@ -155,7 +155,7 @@ def read_weights(
 
 
 class Archive:
-    """An archive that has the known members, and assets beside them.
+    """An archive that has the standard members, and assets beside them.
 
     Args:
         file: open for reading bytes.

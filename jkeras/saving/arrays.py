@@ -51,8 +51,8 @@ def storage() -> dict[str, bool]:
     """
     import orbax.checkpoint as ocp
 
-    known = inspect.signature(ocp.PyTreeCheckpointHandler).parameters
-    return {"use_compression": False} if "use_compression" in known else {}
+    parameters = inspect.signature(ocp.PyTreeCheckpointHandler).parameters
+    return {"use_compression": False} if "use_compression" in parameters else {}
 
 
 def shapes(folder: str, name: str) -> dict[Path, ArrayKind]:

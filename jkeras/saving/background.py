@@ -80,10 +80,10 @@ def _end_before_executors(background: Background) -> None:
     register = getattr(threading, "_register_atexit", None)
     if register is None:
         return
-    known = weakref.ref(background)
+    reference = weakref.ref(background)
 
     def join() -> None:
-        alive = known()
+        alive = reference()
         if alive is None:
             return
         alive.join()

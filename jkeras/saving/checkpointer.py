@@ -32,7 +32,7 @@ class Checkpointer:
         keep_best: name of a value given to `save(metrics=…)`, as "val_loss": the checkpoint with
             the best one stays.
         mode: whether "min" or "max" is the best.
-        every: of a `fit` that is given the checkpointer: save after each "epoch", or after so many
+        every: of a `fit` with `checkpoint=` this one: save after each "epoch", or after so many
             steps. With `local`: into that one.
         background: write while the training goes on; several processes always write into the folder
             together, and wait.
@@ -173,11 +173,11 @@ class Checkpointer:
             ValueError: a checkpoint of another structure; the message lists what is missing, extra
                 or other.
         """
-        for name, value, known in (
+        for name, value, choices in (
             ("missing", missing, ("error", "init")),
             ("unexpected", unexpected, ("error", "ignore")),
         ):
-            check_choice(name, value, known)
+            check_choice(name, value, choices)
         self.wait()
         tiers = self.tiers
         if self._local is not None and jax.process_count() > 1:

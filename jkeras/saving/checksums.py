@@ -22,8 +22,8 @@ def product_sum(content: np.ndarray, start: int = 0) -> int:
     """A checksum of bytes, four times as fast as a CRC: memory is what it waits for.
 
     Of each whole block the 64-bit words are added up by rows and by columns, and the sums go into a
-    CRC-32, as the rest does. So a change in one place changes two sums, and words or rows that
-    change places change sums too.
+    CRC-32, as the rest does. So a change of one word changes two sums, and words or rows that
+    are swapped change sums too.
 
     Args:
         content: contiguous array of uint8.
@@ -131,7 +131,7 @@ class Checksums:
     def __init__(self) -> None:
         self._pool = beside()
         self._expected = []  # (name, future of a checksum, what it must be)
-        self._wanted = []  # (future of a checksum, what takes it)
+        self._pending = []  # (future of a checksum, what takes it)
         self._checks = []
 
     def __enter__(self) -> Self:
@@ -149,9 +149,9 @@ class Checksums:
         pool = Now() if value.nbytes < BLOCK else self._pool
         return pool.submit(checksum, name, value)
 
-    def expect(self, name: str, value: Any, wanted: int) -> None:
+    def expect(self, name: str, value: Any, expected: int) -> None:
         """Compares the checksum of an array with what it must be."""
-        self._expected.append((name, self._begun(name, value), int(wanted)))
+        self._expected.append((name, self._begun(name, value), int(expected)))
 
     def give(self, name: str, value: Any, take: Callable[[int], Any]) -> None:
         """Calls `take(checksum)`, at the end at the latest; an array that may still be written to
@@ -161,7 +161,7 @@ class Checksums:
         if value.flags.writeable or future.done():
             take(future.result())
         else:
-            self._wanted.append((future, take))
+            self._pending.append((future, take))
 
     def check(self, function: Callable[[], Any]) -> None:
         """Calls a function at the end, which raises where something is damaged."""
@@ -173,15 +173,15 @@ class Checksums:
         Raises:
             SerializationError: arrays do not have the checksums that were expected.
         """
-        damaged = [name for name, future, wanted in self._expected if future.result() != wanted]
+        damaged = [name for name, future, expected in self._expected if future.result() != expected]
         if damaged:
             raise SerializationError(
                 f"damaged, by their checksums: {', '.join(map(repr, damaged[:10]))}"
             )
         for check in self._checks:
             check()
-        for future, take in self._wanted:
+        for future, take in self._pending:
             take(future.result())
         self._expected = []
         self._checks = []
-        self._wanted = []
+        self._pending = []

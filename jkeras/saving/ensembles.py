@@ -35,13 +35,13 @@ def names(members: Iterable[str]) -> list[str]:
         SerializationError: one is missing, or something else is among them.
     """
     inside = [name for name in members if name.startswith(PREFIX)]
-    found = sorted(int(match[1]) for name in inside if (match := NAME.fullmatch(name)))
-    if len(found) < len(inside) or found != list(range(1, len(found) + 1)):
+    numbers = sorted(int(match[1]) for name in inside if (match := NAME.fullmatch(name)))
+    if len(numbers) < len(inside) or numbers != list(range(1, len(numbers) + 1)):
         raise SerializationError(
             f"its members of an ensemble are {sorted(inside)[:10]}, expected "
             "'members/1.weights.h5', 'members/2.weights.h5' and so on, without a gap."
         )
-    return [f"{PREFIX}{number}.weights.h5" for number in found]
+    return [f"{PREFIX}{number}.weights.h5" for number in numbers]
 
 
 def read(model: Any, archive: "Archive") -> None:

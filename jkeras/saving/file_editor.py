@@ -100,18 +100,18 @@ class KerasFileEditor:
             {"status": "success" or "error", "error_count", "match_count"}, with numbers of arrays;
             an object that one of the two lacks counts once.
         """
-        wanted = _arrays_of(reference_model)
+        expected = _arrays_of(reference_model)
         problems = []
         matches = 0
-        for path in {**wanted, **self.weights_dict}:
+        for path in {**expected, **self.weights_dict}:
             if path not in self.weights_dict:
                 problems.append(f"{path}: only in the model")
                 continue
-            if path not in wanted:
+            if path not in expected:
                 problems.append(f"{path}: only in the file")
                 continue
             here = self.weights_dict[path]
-            there = wanted[path]
+            there = expected[path]
             for name in {**there, **here}:
                 in_file = _described(here, name)
                 in_model = _described(there, name)
@@ -133,7 +133,7 @@ class KerasFileEditor:
     # ------------------------------------------------------------ changing
 
     def rename_object(self, object_name: str, new_name: str) -> None:
-        """Gives an object, and so all that is in it, another name in the same place.
+        """Gives an object, and so all that is in it, another name under the same parent.
 
         Args:
             object_name: "dense_2" or "layers/dense_2".
@@ -228,8 +228,8 @@ class KerasFileEditor:
             Checksums() as sums,
         ):
             store = weights.OneFile(file, sums)
-            for place, arrays in self.weights_dict.items():
-                slots = store.make(place, self.object_metadata.get(place))
+            for group, arrays in self.weights_dict.items():
+                slots = store.make(group, self.object_metadata.get(group))
                 for name, array in arrays.items():
                     slots[name] = array
             sums.finish()

@@ -14,15 +14,15 @@ LARGE = 2**16  # bytes, for which the disk is asked for room
 
 @contextlib.contextmanager
 def replacing(path: FilePath, links: bool = False) -> Iterator[str]:
-    """Yields the path of a temporary file beside `path`, which takes its place when the block ends
+    """Yields the path of a temporary file beside `path`, which replaces it when the block ends
     without an error.
 
     The content is on the disk before the name changes, so a kill or power cut leaves the old file
     or the new one. What killed ones left there of the same file is removed.
 
     Args:
-        links: follow a symbolic link at `path`, which a user has given. Else, as for names in a
-            folder that others may have filled, the file takes the link's place.
+        links: follow a symbolic link at `path`, which a user passed. Else, as for names in a
+            folder that others may have filled, the file replaces the link.
     """
     with replacing_all() as begin:
         yield begin(path, links)
@@ -38,7 +38,7 @@ def replacing_all() -> Iterator[Callable[..., str]]:
     files = []  # (`Partial`, path)
 
     def begin(path: FilePath, links: bool = False) -> str:
-        path = _place(os.fsdecode(path), links)
+        path = _target(os.fsdecode(path), links)
         _check_kind(path)
         files.append((Partial(path), path))
         return files[-1][0].path
@@ -66,7 +66,7 @@ def replacing_all() -> Iterator[Callable[..., str]]:
         sync(folder)
 
 
-def _place(path: str, links: bool) -> str:
+def _target(path: str, links: bool) -> str:
     """The whole path of a file that is to be written."""
     if links:
         return os.path.realpath(path)
@@ -75,7 +75,7 @@ def _place(path: str, links: bool) -> str:
 
 
 def _check_kind(path: str) -> None:
-    """Raises OSError where something lies that a file must not take the place of."""
+    """Raises OSError where something lies that a file must not replace."""
     if os.path.islink(path):
         return
     if os.path.isdir(path):
@@ -110,7 +110,7 @@ class Ahead:
     wait for at the end.
 
     The system takes the advice that bytes are not needed soon for this: it begins to write them,
-    and nobody waits.
+    and no one waits.
 
     Args:
         file: open for writing, with a descriptor.
@@ -129,7 +129,7 @@ class Ahead:
             allocate(self.handle, 0, start, size)  # where this fails, writing says why
 
     def written(self, end: int) -> None:
-        """Says that all before the byte `end` was written, as far as it is known."""
+        """Records that all before the byte `end` was written."""
         size = end - self.advised
         if size < AHEAD:
             return

@@ -16,13 +16,13 @@ def exchanging(
     last: str,
     stale: collections.abc.Callable[[set[str]], collections.abc.Iterable[str]] = lambda written: (),
 ) -> collections.abc.Iterator[str]:
-    """Yields an empty folder inside of `folder`, whose files take the places of those of `folder`
+    """Yields an empty folder inside of `folder`, whose files replace those of `folder`
     when the block ends without an error.
 
     All new files are whole and on the disk before the first old one is touched. Then `last`, the
-    file without which nobody reads the others, is taken away first and comes last. So an error
+    file without which the others are not read, is taken away first and comes last. So an error
     leaves what was there; a kill leaves the old files, the new ones, or a mixture without `last`,
-    which nobody reads. A link in a place is replaced, and what it leads to stays as it is.
+    which is not read. A link is replaced, and what it leads to stays as it is.
 
     Args:
         last: the name of that file.
@@ -41,10 +41,10 @@ def exchanging(
 
 
 def _prepare(new: str, old: str) -> None:
-    """Has a new file on the disk, with the permissions of the one whose place it takes.
+    """Has a new file on the disk, with the permissions of the one that it replaces.
 
     Raises:
-        IsADirectoryError: a folder is in its place.
+        IsADirectoryError: a folder has its path.
     """
     if os.path.isdir(old) and not os.path.islink(old):
         raise IsADirectoryError(f"{old} is a folder: a file of a model belongs there.")
@@ -56,7 +56,7 @@ def _prepare(new: str, old: str) -> None:
 def _exchange(
     folder: str, temporary: str, names: list[str], stale: collections.abc.Iterable[str]
 ) -> None:
-    """Puts the new files into their places."""
+    """Puts the new files to their paths."""
     last = os.path.join(folder, names[-1])
     with contextlib.suppress(FileNotFoundError):
         os.unlink(last)

@@ -1,4 +1,4 @@
-"""HDF5 files: those of strangers read with care, ours written with checksums.
+"""HDF5 files: untrusted ones read with care, ours written with checksums.
 
 Only hard links are followed, so nothing leads out of the file; nothing is read whose shape, kind
 and stored size have not been looked at before; texts are read by `hdf5_texts.py`.
@@ -91,11 +91,11 @@ def _opened(group: "h5py.Group", key: bytes) -> "h5py.Group | h5py.Dataset | h5p
     """What a hard link leads to; h5py's own way, which takes any name, takes twice as long."""
     import h5py
 
-    found = h5py.h5o.open(group.id, key)
-    if isinstance(found, h5py.h5d.DatasetID):
-        return h5py.Dataset(found)
-    if isinstance(found, h5py.h5g.GroupID):
-        return h5py.Group(found)
+    opened = h5py.h5o.open(group.id, key)
+    if isinstance(opened, h5py.h5d.DatasetID):
+        return h5py.Dataset(opened)
+    if isinstance(opened, h5py.h5g.GroupID):
+        return h5py.Group(opened)
     return group[key]
 
 
@@ -129,7 +129,7 @@ def read_array(
     """The content of a dataset as a new array.
 
     Args:
-        data: a dataset, or what stands in its place.
+        data: a dataset, or an object like one.
         shape: what it must be, looked at before any memory is taken.
         sums: `Checksums` that compare the one that was written with it, if any.
         raw: the file, open for reading bytes: what lies in it as it is, is read without HDF5, which
@@ -165,11 +165,11 @@ def _read_in_place(data: "h5py.Dataset", value: Any, raw: BinaryFile) -> bool:
     """
     if raw is None:
         return False
-    place = data.id.get_offset()
-    if place is None:
+    offset = data.id.get_offset()
+    if offset is None:
         return False
     view = value.reshape(-1).view(np.uint8)
-    raw.seek(place)
+    raw.seek(offset)
     if raw.readinto(view) != len(view):
         raise SerializationError(f"'{data.name}' is cut off.")
     return True

@@ -25,7 +25,7 @@ LONGEST = 2**26  # bytes of a text
 
 
 class Bytes:
-    """A file, of which parts are read; what was found in it stays.
+    """A file, of which parts are read; what was read of it is cached.
 
     Args:
         file: seekable, open for reading bytes.
@@ -43,11 +43,11 @@ class Bytes:
 
     @classmethod
     def of(cls, file: BinaryFile) -> typing.Self:
-        """Those of an open file, which are kept with it."""
-        found = getattr(file, "hdf5_bytes", None)
-        if found is None:
-            found = file.hdf5_bytes = cls(file)
-        return found
+        """Those of an open file, which are cached on it."""
+        bytes_read = getattr(file, "hdf5_bytes", None)
+        if bytes_read is None:
+            bytes_read = file.hdf5_bytes = cls(file)
+        return bytes_read
 
     def __call__(self, start: int, count: int) -> bytes:
         """So many bytes from there on.
@@ -91,12 +91,12 @@ def texts(file: BinaryFile, address: int, attribute: str) -> list[bytes] | None:
 
 def _attributes(read: Bytes, address: int) -> "dict[bytes, _Attribute]":
     """{name: its parts} of the attributes in an object's header."""
-    found = {}
+    attributes = {}
     for kind, message in _messages(read, address):
         attribute = _attribute(message) if kind == ATTRIBUTE else None
         if attribute is not None:
-            found.setdefault(attribute.name, attribute)
-    return found
+            attributes.setdefault(attribute.name, attribute)
+    return attributes
 
 
 class _Header(typing.NamedTuple):
@@ -173,7 +173,7 @@ class _Attribute(typing.NamedTuple):
 
 
 def _attribute(message: bytes) -> _Attribute | None:
-    """The parts of a message; None for a form that is not known."""
+    """The parts of a message; None for an unsupported form."""
     if len(message) < 9 or message[0] not in (1, 2, 3):
         return None
     version = message[0]
@@ -244,16 +244,16 @@ def _on_heap(read: Bytes, length: int, address: int, number: int) -> bytes:
 
 
 def _heap(read: Bytes, address: int) -> dict[int, bytes]:
-    """{number: what is kept} of the heap at an address."""
+    """{number: bytes} of the heap at an address."""
     signature, size = struct.unpack("<4s4xQ", read(address, 16))
     if signature != b"GCOL":
         raise SerializationError("a text of it is not where it should be.")
     heap = memoryview(read(address, min(size, read.size - address)))
-    kept, at = {}, 16
+    objects, at = {}, 16
     while at + 16 <= len(heap):
         number, length = struct.unpack_from("<H6xQ", heap, at)
         if number == 0:
             break  # the rest is free
-        kept.setdefault(number, heap[at + 16 : at + 16 + length].tobytes())
+        objects.setdefault(number, heap[at + 16 : at + 16 + length].tobytes())
         at += 16 + _padded(length)
-    return kept
+    return objects

@@ -60,7 +60,7 @@ class Patient(io.RawIOBase):
     """A file for HDF5, which ends the process where it cannot write what it must before it closes a
     file.
 
-    After an error nothing is written any more, and HDF5 is not told.
+    After an error nothing is written any more, and HDF5 sees no error.
 
     Args:
         file: open for writing and reading bytes.
@@ -158,7 +158,7 @@ def make_group(file: "h5py.Group", path: str, name: str | None = None) -> "h5py.
 def write_array(
     group: "h5py.Group", name: str, value: Any, sums: "Checksums | None" = None
 ) -> None:
-    """Writes an array, and its checksum where `Checksums` are given."""
+    """Writes an array, and its checksum where there are `Checksums`."""
     import h5py
 
     value = np.asarray(value)

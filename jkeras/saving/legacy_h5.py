@@ -99,24 +99,24 @@ def _plain_layers(described: Config) -> dict[str, Any]:
     """A model's config in which its layers, and those of models in it, have class name and config
     alone.
     """
-    kept = {
+    plain = {
         k: described[k]
         for k in ("class_name", "config", "name", "inbound_nodes", "private")
         if k in described
     }
     if str(described.get("module")).startswith("keras"):
         # not the public name
-        found = registry.find(described["class_name"], described)
-        kept["class_name"] = getattr(found, "class_name", None) or found.__name__
+        layer_class = registry.find(described["class_name"], described)
+        plain["class_name"] = getattr(layer_class, "class_name", None) or layer_class.__name__
     elif described.get("registered_name"):
-        kept["class_name"] = described["registered_name"]
+        plain["class_name"] = described["registered_name"]
     layers = described["config"].get("layers")
     if isinstance(layers, list):
-        kept["config"] = {
+        plain["config"] = {
             **described["config"],
             "layers": [_plain_layers(entry) for entry in layers],
         }
-    return kept
+    return plain
 
 
 def _short(value: Any) -> Any:
@@ -208,11 +208,11 @@ def _restore_optimizer(model: Model, group: "h5py.Group", old: bool, raw: Binary
         return
     with Checksums() as sums:
         values = {
-            place: hdf5.read_array(array_at[place], tuple(variable.shape), sums, raw)
-            for variable, place in pairs
+            path: hdf5.read_array(array_at[path], tuple(variable.shape), sums, raw)
+            for variable, path in pairs
         }
         sums.finish()
-    dialects.assign(model.optimizer, pairs, lambda place, shape: jax.device_put(values[place]))
+    dialects.assign(model.optimizer, pairs, lambda path, shape: jax.device_put(values[path]))
 
 
 def read_weights(
@@ -225,7 +225,7 @@ def read_weights(
     """Sets a model's weights from a group, layer by layer in order, or by the layers' names.
 
     Raises:
-        SerializationError: other numbers or shapes of weights; all such places are listed, and
+        SerializationError: other numbers or shapes of weights; all are listed, and
             nothing is changed.
     """
     names = _weight_names(group, raw)

@@ -23,7 +23,7 @@ BOUNDS = listing(row(COUNT, COUNT))
 ROWS = listing(row(listing(WORD), listing(COUNT), DTYPE, BOUNDS, COUNT))
 
 
-class Held:
+class LocalParts:
     """The parts of an array that this process has, on the host.
 
     Args:
@@ -53,7 +53,7 @@ def folder_of_this_process(folder: FilePath) -> FilePath:
 
 def copied(trees: Trees) -> Trees:
     """Copies of trees, which a training may go on beside."""
-    return jax.tree_util.tree_map(Held, trees)
+    return jax.tree_util.tree_map(LocalParts, trees)
 
 
 def write(folder: str, trees: Trees, texts: Texts) -> None:
@@ -64,16 +64,16 @@ def write(folder: str, trees: Trees, texts: Texts) -> None:
         texts: {name: JSON data}.
     """
     for name, tree in trees.items():
-        place = os.path.join(folder, name)
-        os.makedirs(place)
+        subfolder = os.path.join(folder, name)
+        os.makedirs(subfolder)
         index = []
-        with open_own(os.path.join(place, PARTS)) as file:
+        with open_own(os.path.join(subfolder, PARTS)) as file:
             for path, array in flatten(tree):
-                held = array if isinstance(array, Held) else Held(array)
+                held = array if isinstance(array, LocalParts) else LocalParts(array)
                 for bounds, part in held.parts:
                     index.append([path, held.shape, str(held.dtype), bounds, file.tell()])
                     file.write(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
-        _write_json(os.path.join(place, INDEX), index)
+        _write_json(os.path.join(subfolder, INDEX), index)
     for name, data in texts.items():
         os.makedirs(os.path.join(folder, name), exist_ok=True)
         _write_json(os.path.join(folder, name, TEXT), data)
@@ -145,7 +145,7 @@ def _array(
 
 
 def _find(parts: dict[Bounds, int], bounds: Bounds, shape: tuple[int, ...]) -> Bounds | None:
-    """The bounds of a saved part in which a wanted one lies, or None."""
+    """The bounds of a saved part that contains a requested one, or None."""
     for candidate in (bounds, _bounds(..., shape)):
         if candidate in parts:
             return candidate

@@ -30,7 +30,7 @@ class OfWritten:
         self._parts = {}  # {start: (end, checksum)}
 
     def add(self, start: int, view: memoryview) -> None:
-        """Takes what is written at a place, instead of all that was there before."""
+        """Takes what is written at an offset, instead of all that was there before."""
         end = start + len(view)
         first = bisect.bisect_right(self._starts, start)
         if first and self._parts[self._starts[first - 1]][0] > start:
@@ -70,7 +70,7 @@ class OfRead:
         self._result = 0
 
     def add(self, start: int, view: memoryview) -> None:
-        """Takes what was read at a place; what lies before it is read from the file."""
+        """Takes what was read at an offset; what lies before it is read from the file."""
         if start >= self._at:
             self._read(start)
             self._result = zlib.crc32(view, self._result)

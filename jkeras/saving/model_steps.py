@@ -14,7 +14,7 @@ from jkeras.core.weights.assigning import load_all
 from jkeras.saving.newest import read_newest, read_one
 from jkeras.saving.moment import at_one_moment
 from jkeras.saving.step_store import StepStore
-from jkeras.saving.steps import Misfit
+from jkeras.saving.steps import StructureMismatch
 from jkeras.saving.words import TEXT, check_words, listing
 from jkeras.saving.optimizers_of_code import with_optimizer
 from jkeras.saving.types import FilePath, Model, Path, Texts
@@ -90,7 +90,7 @@ class ModelSteps(StepStore):
     def restore(self, model: Model, step: int | None = None) -> None:
         """Puts the variables of a checkpoint, by default of the newest that is whole, into a model.
 
-        Variables are found by their order, whatever their names; in checkpoints of Keras by their
+        Variables are matched by their order, whatever their names; in checkpoints of Keras by their
         paths.
 
         Raises:
@@ -105,7 +105,7 @@ class ModelSteps(StepStore):
         return read_newest(readers) if step is None else read_one(readers, step)
 
     def _restore(self, model: Model, step: int) -> None:
-        folder = self.step_folder.place(step)
+        folder = self.step_folder.path_of(step)
         saved = arrays.shapes(folder, PYTREE)
         order = None
         if arrays.has(folder, ORDER):
@@ -159,8 +159,8 @@ class ModelSteps(StepStore):
             )
         return {inside[path]: variable for path, variable in zip(paths, variables)}
 
-    def _of_another(self, step: int, model: Model, why: str) -> Misfit:
-        return Misfit(
+    def _of_another(self, step: int, model: Model, why: str) -> StructureMismatch:
+        return StructureMismatch(
             f"The checkpoint of step {step} in {self.folder} belongs to another model than "
             f"'{model.name}': {why}."
         )
@@ -187,7 +187,7 @@ class ModelSteps(StepStore):
         safe_mode: bool,
         optimizer: Any,
     ) -> Any:
-        folder = self.step_folder.place(step)
+        folder = self.step_folder.path_of(step)
         if not arrays.has(folder, CONFIG):
             raise SerializationError(
                 "it has the weights alone, no architecture: build the model and use "

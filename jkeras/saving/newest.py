@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from jkeras.core.errors import MissingFileError, SerializationError, readable
-from jkeras.core.session.processes import told_by_all
-from jkeras.saving.steps import MANIFEST, Misfit, StepFolder
+from jkeras.core.session.processes import gathered_from_all
+from jkeras.saving.steps import MANIFEST, StepFolder, StructureMismatch
 from jkeras.saving.types import Reader
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def read_newest(readers: list[tuple[StepFolder, Reader]], what: str = "checkpoin
 
     Args:
         readers: (a `StepFolder`, `read(step)`) pairs, the preferred one of equal steps first. Of a
-            step without a list, of which nothing else can be known, any error of `read` means that
+            step without a list, of which nothing else can be said, any error of `read` means that
             it is damaged.
 
     Raises:
@@ -37,8 +37,8 @@ def read_newest(readers: list[tuple[StepFolder, Reader]], what: str = "checkpoin
                 content = read(step)
             except Exception as error:
                 # what the store says of files that it cannot read is of any kind
-                is_listed = os.path.isfile(os.path.join(folder.place(step), MANIFEST))
-                if isinstance(error, Misfit) or is_listed:
+                is_listed = os.path.isfile(os.path.join(folder.path_of(step), MANIFEST))
+                if isinstance(error, StructureMismatch) or is_listed:
                     raise
                 problem = f"{type(error).__name__}: {readable(error, 300)}"
             else:
@@ -70,12 +70,12 @@ def read_one(readers: list[tuple[StepFolder, Reader]], step: int) -> Any:
 
 def _candidates(readers: list[tuple[StepFolder, Reader]]) -> list[tuple[int, StepFolder, Reader]]:
     """(step, folder, read), the newest first, and of equal ones that of the first reader."""
-    found = [
+    rows = [
         (step, -number, folder, read)
         for number, (folder, read) in enumerate(readers)
-        for step in folder.found()
+        for step in folder.numbers()
     ]
-    return [(step, *rest) for step, _, *rest in sorted(found, key=lambda c: c[:2], reverse=True)]
+    return [(step, *rest) for step, _, *rest in sorted(rows, key=lambda c: c[:2], reverse=True)]
 
 
 def _warn_of(bad: list[str], step: int, folder: StepFolder) -> None:
@@ -97,22 +97,22 @@ def agreed(
     Args:
         step: only the tier is to be chosen.
     """
-    told = told_by_all([local.whole_steps(like), durable.steps()])
-    common = set.intersection(*(set(steps) for steps, _ in told))
+    reports = gathered_from_all([local.whole_steps(like), durable.steps()])
+    common = set.intersection(*(set(steps) for steps, _ in reports))
     if step is not None:
         return (local if step in common else durable), step
     newest = max(common, default=-1)
-    highest = max((step for steps, _ in told for step in steps), default=-1)
+    highest = max((step for steps, _ in reports for step in steps), default=-1)
     if newest < highest:
         warnings.warn(
             f"{local.folder}: step {highest} is not whole in the folders of all processes, so that "
             f"an older one, or one of {durable.folder}, is restored.",
             stacklevel=3,
         )
-    if newest < max(told[0][1], default=0):
+    if newest < max(reports[0][1], default=0):
         # one process looks into the files for all
         whole = durable.latest_step() if jax.process_index() == 0 else None
-        whole = told_by_all(whole)[0]
+        whole = gathered_from_all(whole)[0]
         is_newer = whole is not None and whole > newest
         if not common or is_newer:
             return durable, whole

@@ -1,5 +1,5 @@
 """What is being written, under a hidden name beside its own: a file or folder, locked while its
-writer lives, so that what a killed one left is known, and removed by the next.
+writer lives, so that what a killed one left is recognized, and removed by the next.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ class Partial:
     """A new, empty file or folder beside a path; locked until `close`.
 
     Args:
-        place: the path that it will have.
+        target: the path that it will have.
         is_folder: make a folder.
 
     Attributes:
@@ -35,8 +35,8 @@ class Partial:
     []
     """
 
-    def __init__(self, place: str, is_folder: bool = False) -> None:
-        folder, name = os.path.split(place)
+    def __init__(self, target: str, is_folder: bool = False) -> None:
+        folder, name = os.path.split(target)
         _remove_left(folder or ".", name)
         for _ in range(TRIES):
             self.path = os.path.join(folder, f".{name}.{secrets.token_hex(DIGITS // 2)}{ENDING}")
@@ -44,7 +44,7 @@ class Partial:
             if self._is_ours():
                 return
             self.close()
-        raise OSError(f"{place} cannot be written: others remove what is written beside it.")
+        raise OSError(f"{target} cannot be written: others remove what is written beside it.")
 
     def _is_ours(self) -> bool:
         """Locks it; False where another one has taken it for left over."""
@@ -86,13 +86,13 @@ def _remove_left(folder: str, name: str) -> None:
     names = []
     with contextlib.suppress(OSError):  # a folder that one may write to need not be readable
         names = os.listdir(folder)
-    for found in filter(left.fullmatch, names):
-        with contextlib.suppress(OSError):  # gone meanwhile, or somebody else's
-            _remove_dead(os.path.join(folder, found))
+    for leftover in filter(left.fullmatch, names):
+        with contextlib.suppress(OSError):  # gone meanwhile, or another user's
+            _remove_dead(os.path.join(folder, leftover))
 
 
 def _remove_dead(path: str) -> None:
-    """Removes what no living writer has a lock of; where there are no locks nothing is known."""
+    """Removes what no living writer has a lock of; where there are no locks nothing is removed."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     handle = os.open(path, flags)
     try:

@@ -1,4 +1,4 @@
-"""Files from strangers: opened once, and every failure is one error that names the file."""
+"""Untrusted files: opened once, and every failure is one error that names the file."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""JSON from strangers: no deeper than a model can be, no key twice, no number that is none."""
+"""Untrusted JSON: no deeper than a model can be, no key twice, no number that is none."""
 
 import collections
 import json

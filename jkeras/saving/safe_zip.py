@@ -1,4 +1,4 @@
-"""Zip archives from strangers: every member once, under a plain name, inflated no further than it
+"""Untrusted zip archives: every member once, under a plain name, inflated no further than it
 may be.
 """
 
@@ -57,7 +57,7 @@ class SafeZip:
             _check(info)
             if self.members.setdefault(info.filename, info) is not info:
                 raise SerializationError(f"the archive has the member {info.filename!r} twice.")
-        _check_places(entries)
+        _check_offsets(entries)
         self._beside = beside()
 
     def open(self, name: str) -> tuple[BinaryFile, BinaryFile, Callable[[], None]]:
@@ -175,14 +175,14 @@ def _check(info: zipfile.ZipInfo) -> None:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a name leads to a place below the archive's own folder, on any system."""
+    """Whether a name leads below the archive's own folder, on any system."""
     if not name or name.startswith("/") or any(c in name for c in "\\\0:"):
         return False
     steps = name.split("/")
     return ".." not in steps and max(map(len, steps)) <= 255
 
 
-def _check_places(entries: list[zipfile.ZipInfo]) -> None:
+def _check_offsets(entries: list[zipfile.ZipInfo]) -> None:
     """Raises where members share bytes, as in an archive that inflates to more than it is."""
     at = 0
     for info in sorted(entries, key=lambda info: info.header_offset):
@@ -236,7 +236,7 @@ class Window(io.RawIOBase):
     """A part of a file, as a file of its own. Written to, it grows: then it is the last part.
 
     Args:
-        note: called with the place, and the bytes, of what was read or is to be written there.
+        note: called with the offset, and the bytes, of what was read or is to be written there.
 
     >>> Window(io.BytesIO(b"abcdef"), 2, 3).read()
     b'cde'

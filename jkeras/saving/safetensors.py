@@ -39,7 +39,7 @@ DTYPES = {
     "F8_E5M2": "float8_e5m2",
 }
 CODES = {name: code for code, name in DTYPES.items()}
-# in the metadata: eight hexadecimal digits for each array, in the order of their places
+# in the metadata: eight hexadecimal digits for each array, in the order of their offsets
 CHECKSUMS = "jkeras.checksums"
 LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
 
@@ -114,35 +114,35 @@ def read(file: BinaryFile) -> dict[str, Stored]:
         raise SerializationError("its header should be an object of objects.")
     metadata = header.pop("__metadata__", {})
     begin = 8 + length
-    places = {name: _place(name, entry, size - begin) for name, entry in header.items()}
-    _check_places(places, size - begin)
+    entries = {name: _entry_of(name, fields, size - begin) for name, fields in header.items()}
+    _check_entries(entries, size - begin)
     sums = _checksums(metadata, header)
 
-    def stored(name: str, place: "_Place") -> Stored:
-        arguments = file, name, begin + place.start, place, sums.get(name)
+    def stored(name: str, entry: "_Entry") -> Stored:
+        arguments = file, name, begin + entry.start, entry, sums.get(name)
         readers = (functools.partial(function, *arguments) for function in (_read, _mapped))
-        return Stored(place.shape, place.dtype, *readers)
+        return Stored(entry.shape, entry.dtype, *readers)
 
-    return {name: stored(name, place) for name, place in places.items()}
+    return {name: stored(name, entry) for name, entry in entries.items()}
 
 
-def _check_places(places: "dict[str, _Place]", size: int) -> None:
+def _check_entries(entries: "dict[str, _Entry]", size: int) -> None:
     """Raises unless arrays lie one after the other in so many bytes."""
     at = 0
-    for name in sorted(places, key=lambda name: (places[name].start, places[name].end)):
-        place = places[name]
-        if place.start != at:
+    for name in sorted(entries, key=lambda name: (entries[name].start, entries[name].end)):
+        entry = entries[name]
+        if entry.start != at:
             raise SerializationError(
-                f"'{name}' begins at byte {place.start}; the array before it ends at {at}."
+                f"'{name}' begins at byte {entry.start}; the array before it ends at {at}."
             )
-        at = place.end
+        at = entry.end
     if at != size:
         raise SerializationError(
             f"it is cut off or has something behind its arrays, which end at byte {at} of {size}."
         )
 
 
-class _Place(typing.NamedTuple):
+class _Entry(typing.NamedTuple):
     """An array in a file; `start` and `end` count from where the arrays begin."""
 
     shape: tuple
@@ -151,19 +151,17 @@ class _Place(typing.NamedTuple):
     end: int
 
 
-def _place(name: str, entry: typing.Any, size: int) -> _Place:
-    """The place that an entry says."""
+def _entry_of(name: str, entry: typing.Any, size: int) -> _Entry:
+    """Where an entry says that its array lies."""
     code = entry.get("dtype")
     shape = entry.get("shape")
-    place = entry.get("data_offsets")
+    span = entry.get("data_offsets")
 
     def whole(values: typing.Any) -> bool:
         return isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)
 
-    is_known = entry.keys() == {"dtype", "shape", "data_offsets"}
-    if not (
-        is_known and isinstance(code, str) and whole(shape) and whole(place) and len(place) == 2
-    ):
+    is_valid = entry.keys() == {"dtype", "shape", "data_offsets"}
+    if not (is_valid and isinstance(code, str) and whole(shape) and whole(span) and len(span) == 2):
         raise SerializationError(
             f"the header's entry for '{name}' is not valid: {str(entry)[:200]}"
         )
@@ -172,12 +170,12 @@ def _place(name: str, entry: typing.Any, size: int) -> _Place:
             f"'{name}' has the dtype {code}: expected one of {', '.join(DTYPES)}."
         )
     dtype = jnp.dtype(DTYPES[code])
-    if place[1] > size or place[1] - place[0] != math.prod(shape) * dtype.itemsize:
+    if span[1] > size or span[1] - span[0] != math.prod(shape) * dtype.itemsize:
         raise SerializationError(
             f"'{name}' with the shape {tuple(shape)} and dtype {code} does not fit into the bytes "
-            f"{place} of {size}."
+            f"{span} of {size}."
         )
-    return _Place(tuple(shape), dtype, *place)
+    return _Entry(tuple(shape), dtype, *span)
 
 
 def _checksums(metadata: dict[str, str], header: dict[str, typing.Any]) -> dict[str, int]:
@@ -196,22 +194,22 @@ def _checksums(metadata: dict[str, str], header: dict[str, typing.Any]) -> dict[
 
 
 def _mapped(
-    file: BinaryFile, name: str, start: int, place: _Place, saved: int | None, sums: Checksums
+    file: BinaryFile, name: str, start: int, entry: _Entry, saved: int | None, sums: Checksums
 ) -> np.ndarray:
     """An array that lies in the file."""
-    size = place.end - place.start
+    size = entry.end - entry.start
     mapped = np.memmap(file, np.uint8, "r", start, (size,)) if size else np.empty(0, np.uint8)
-    value = mapped.view(np.ndarray).view(place.dtype).reshape(place.shape)
+    value = mapped.view(np.ndarray).view(entry.dtype).reshape(entry.shape)
     if saved is not None:
         sums.expect(name, value, saved)
     return value
 
 
 def _read(
-    file: BinaryFile, name: str, start: int, place: _Place, saved: int | None, sums: Checksums
+    file: BinaryFile, name: str, start: int, entry: _Entry, saved: int | None, sums: Checksums
 ) -> np.ndarray:
     """An array of its own."""
-    value = aligned(place.shape, place.dtype, in_huge_pages=True)
+    value = aligned(entry.shape, entry.dtype, in_huge_pages=True)
     content = value.reshape(-1).view(np.uint8)
     file.seek(start)
     if file.readinto(content) != content.size:

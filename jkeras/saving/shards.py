@@ -57,7 +57,7 @@ class _Shards:
         self.base = name.removesuffix(ENDING)
         self.limit = limit  # bytes
         self.first = f"{self.base}_{0:05}.weights.h5"
-        self.places = {}
+        self.files_of = {}
         self.written = []
         self.total = 0
         self.number = 0
@@ -84,7 +84,7 @@ class _Shards:
 
     def _remove(self, names: set[str]) -> None:
         ours = re.compile(f"{re.escape(self.base)}_[0-9]+\\.weights\\.h5", re.ASCII)
-        for name in filter(ours.fullmatch, names):  # a list may name a file of somebody's
+        for name in filter(ours.fullmatch, names):  # a list may name a user's file
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.folder, name))
 
@@ -113,29 +113,29 @@ class _Shards:
 
     def make(self, path: str, name: str | None) -> weights.Writer:
         """A dict-like store for the variables of the object at a path."""
-        place = below(path, "vars")
-        return weights.Writer(lambda key, value: self._put(place, name, key, value))
+        group = below(path, "vars")
+        return weights.Writer(lambda key, value: self._put(group, name, key, value))
 
-    def _put(self, place: str, name: str | None, key: str, value: Any) -> None:
+    def _put(self, group: str, name: str | None, key: str, value: Any) -> None:
         size = value.nbytes
         if size > self.limit:
             raise ValueError(
-                f"The array '{key}' of '{place}' has {size} bytes, more than a file of "
+                f"The array '{key}' of '{group}' has {size} bytes, more than a file of "
                 f"{int(self.limit)} may have: give a larger `max_shard_size`."
             )
         if self.size and self.size + size > self.limit:
             self._next()
         self.size += size
         self.total += size
-        if place not in self.groups:
-            self.groups[place] = make_group(self.file, place, name)
-        write_array(self.groups[place], key, value, self.sums)
-        here = self.places.setdefault(f"/{place}", [])
+        if group not in self.groups:
+            self.groups[group] = make_group(self.file, group, name)
+        write_array(self.groups[group], key, value, self.sums)
+        here = self.files_of.setdefault(f"/{group}", [])
         if self.written[-1] not in here:
             here.append(self.written[-1])
 
     def finish(self) -> None:
-        """Puts the files in their places, and then the list of them; then those of the list before
+        """Gives the files their names, and then the list of them; then those of the list before
         go.
         """
         self._end()
@@ -144,8 +144,8 @@ class _Shards:
         content = {
             "metadata": {"total_size": self.total},
             "weight_map": {
-                place: files[0] if len(files) == 1 else files
-                for place, files in self.places.items()
+                group: files[0] if len(files) == 1 else files
+                for group, files in self.files_of.items()
             },
         }
         with replacing(self.path, links=True) as temporary, open_own(temporary, "w") as file:
@@ -189,14 +189,14 @@ def _weight_map(text: bytes) -> dict[str, list[str]]:
             "version wrote it."
         )
     files = {}
-    for place, names in content["weight_map"].items():
+    for group, names in content["weight_map"].items():
         if isinstance(names, str):
             names = [names]
         if not isinstance(names, list) or not all(map(_is_plain, names)):
             raise SerializationError(
-                f"for '{place}' it names {str(names)[:100]}: expected files in the same folder."
+                f"for '{group}' it names {str(names)[:100]}: expected files in the same folder."
             )
-        files[place] = list(dict.fromkeys(names))
+        files[group] = list(dict.fromkeys(names))
     return files
 
 
@@ -221,7 +221,7 @@ def read(
 
 def _settled(file: BinaryFile, path: str, stack: contextlib.ExitStack) -> "_Files":
     """The store of the files that a list names, all open while it was there: another process may
-    put a new list in its place, remove the files of the old one, and give their names to others.
+    put a new list there, remove the files of the old one, and give their names to others.
     """
     for _ in range(TRIES):
         with contextlib.ExitStack() as opening:
@@ -250,7 +250,7 @@ class _Files:
     """The store that `weights.read` reads.
 
     Args:
-        places: {group: names of its files}.
+        files_of: {group: names of its files}.
         path: of the list, beside which they are.
         stack: closes them.
     """
@@ -258,11 +258,11 @@ class _Files:
     layers = "layers"
 
     def __init__(
-        self, places: dict[str, list[str]], path: str, stack: contextlib.ExitStack
+        self, files_of: dict[str, list[str]], path: str, stack: contextlib.ExitStack
     ) -> None:
-        self.places = places
+        self.files_of = files_of
         self.files = {}
-        names = dict.fromkeys(name for names in places.values() for name in names)
+        names = dict.fromkeys(name for names in files_of.values() for name in names)
         for name in names:
             self.files[name] = _open(os.path.join(os.path.dirname(path), name), stack)
 
@@ -271,10 +271,10 @@ class _Files:
 
     def find(self, path: str) -> "list[tuple[h5py.Group, BinaryFile]]":
         """The groups of the variables of the object at a path."""
-        place = f"/{below(path, 'vars')}"
+        inside = f"/{below(path, 'vars')}"
         groups = [
-            (hdf5.descend(file, place), raw)
-            for file, raw in map(self.files.get, self.places.get(place, ()))
+            (hdf5.descend(file, inside), raw)
+            for file, raw in map(self.files.get, self.files_of.get(inside, ()))
         ]
         return [(group, raw) for group, raw in groups if group is not None]
 

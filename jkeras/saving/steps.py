@@ -1,6 +1,6 @@
 """A folder of numbered steps, each there as a whole or not at all, and checked before it is read.
 
-A step is written beside its place, with a list of its files, their sizes and checksums; all is on
+A step is written beside its path, with a list of its files, their sizes and checksums; all is on
 the disk before the folder gets its name. What a step's list says is compared with what lies there
 before anything of it is opened.
 """
@@ -63,8 +63,8 @@ class StepFolder:
             )
         self._lock = None  # what closes the lock file, which others wait for
 
-    def place(self, step: int) -> str:
-        """The path of a step; where a newer one was about to take its place, the old one's."""
+    def path_of(self, step: int) -> str:
+        """The path of a step; where a newer one was about to replace it, the old one's."""
         path = os.path.join(self.path, str(step))
         if os.path.lexists(path):
             return path
@@ -85,7 +85,7 @@ class StepFolder:
         folders = {step for step in self._named() if _is_folder(os.path.join(self.path, str(step)))}
         return sorted(folders | self._replaced().keys())
 
-    def found(self) -> set[int]:
+    def numbers(self) -> set[int]:
         """The numbers of all that could be a step, links and files too, which are none."""
         return self._named() | self._replaced().keys()
 
@@ -98,7 +98,7 @@ class StepFolder:
         return {int(name) for name in names if not self._is_of_something_else(name)}
 
     def _is_of_something_else(self, name: str) -> bool:
-        """Whether a folder whose name is a number, such as a year, holds somebody's own files."""
+        """Whether a folder whose name is a number, such as a year, holds a user's own files."""
         path = os.path.join(self.path, name)
         if not _is_folder(path):
             return False
@@ -146,7 +146,7 @@ class StepFolder:
     def unlock(self) -> None:
         """Lets others write here."""
         if self._lock is not None:
-            # first of all, while nobody else can have it
+            # first of all, while no other process can have it
             with contextlib.suppress(OSError):
                 os.remove(os.path.join(self.path, LOCK))
             self._lock()
@@ -213,16 +213,16 @@ class StepFolder:
             sync(base)
 
     def _put(self, temporary: str, step: int) -> None:
-        place = os.path.join(self.path, str(step))
+        path = os.path.join(self.path, str(step))
         aside = None
-        if os.path.lexists(place):
+        if os.path.lexists(path):
             aside = os.path.join(self.path, f".{step}.{secrets.token_hex(4)}.old")
-            os.rename(place, aside)
+            os.rename(path, aside)
         try:
-            os.rename(temporary, place)
+            os.rename(temporary, path)
         except BaseException:
             if aside is not None:
-                os.rename(aside, place)
+                os.rename(aside, path)
             raise
         sync(self.path)
         for old in filter(None, (aside, self._replaced().get(step))):
@@ -232,11 +232,11 @@ class StepFolder:
         """Removes a step; half removed it is none."""
         aside = os.path.join(self.path, f".{step}.{secrets.token_hex(4)}.gone")
         with contextlib.suppress(FileNotFoundError):
-            os.rename(self.place(step), aside)
+            os.rename(self.path_of(step), aside)
             _remove(aside)
 
     def keep(self, step: int, newest: int | None, also: Callable[[int], bool]) -> None:
-        """Removes steps, but a given one, so many of the newest, and those for which `also(step)`
+        """Removes steps, but one, so many of the newest, and those for which `also(step)`
         holds.
 
         Args:
@@ -254,7 +254,7 @@ class StepFolder:
         """
         for step in self.steps():
             self.remove(step)
-        with contextlib.suppress(OSError):  # something of somebody else's is in it, or it is gone
+        with contextlib.suppress(OSError):  # a user's file is in it, or it is gone
             self._tidy()
             os.rmdir(self.path)
 
@@ -265,7 +265,7 @@ class StepFolder:
                 _remove(os.path.join(self.path, name))
 
     def _was_replaced(self, name: str) -> bool:
-        """Whether a name is that of an old step in whose place there is a newer one."""
+        """Whether a name is that of an old step that a newer one replaced."""
         old = OLD.fullmatch(name)
         return old is not None and _is_folder(os.path.join(self.path, old[1]))
 
@@ -276,7 +276,7 @@ class StepFolder:
 
         A step without a list, as others write them, can only be looked over.
         """
-        folder = self.place(step)
+        folder = self.path_of(step)
         if not _is_folder(folder):
             return "it is a link or a file, and no folder"
         try:
@@ -387,7 +387,7 @@ def _in_words(holder: str) -> str:
     )
 
 
-class Misfit(ValueError):
+class StructureMismatch(ValueError):
     """A step is whole, and belongs to something else."""
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jkeras.saving import arrays
 from jkeras.saving.step_store import StepStore
 from jkeras.saving.reading import explained
-from jkeras.saving.steps import Misfit
+from jkeras.saving.steps import StructureMismatch
 from jkeras.saving.words import (
     ANY,
     COUNT,
@@ -42,7 +42,7 @@ class Report(typing.NamedTuple):
     Attributes:
         step: the number of the checkpoint.
         restored: paths that were read.
-        kept: paths that were not wanted, or not there, and stayed as they were.
+        kept: paths that were not requested, or not there, and stayed as they were.
         missing: of those the ones that were not there.
         unexpected: paths of the checkpoint that nothing here stands for.
 
@@ -140,10 +140,10 @@ class Tier(StepStore):
     def _clean(self, step: int, texts: Texts) -> None:
         value = texts[EXTRA]["value"]
         if self._best is UNKNOWN:
-            self._best = self._best_known()
+            self._best = self._best_recorded()
         elif self._is_better(value):
             self._best = (step, value)
-        self.step_folder.keep(step, self.max_to_keep, self._is_kept)
+        self.step_folder.keep(step, self.max_to_keep, self._is_protected)
 
     def _is_better(self, value: float | None) -> bool:
         """Whether a value is better than that of the best checkpoint."""
@@ -155,13 +155,13 @@ class Tier(StepStore):
             return value < self._best[1]
         return value > self._best[1]
 
-    def _is_kept(self, step: int) -> bool:
+    def _is_protected(self, step: int) -> bool:
         """Whether a checkpoint stays however old it is."""
         if self._best is not None and step == self._best[0]:
             return True
         return self.keep_every is not None and step % self.keep_every == 0
 
-    def _best_known(self) -> tuple[int, float] | None:
+    def _best_recorded(self) -> tuple[int, float] | None:
         """(step, value) of the best checkpoint in the folder; None if none has a value."""
         if self.keep_best is None:
             return None
@@ -189,50 +189,50 @@ class Tier(StepStore):
         """A function of a step that reads it: (state, extra, `Report`); see
         `Checkpointer.restore`.
         """
-        wanted = dict(_leaves(like))
-        return lambda step: self._read(step, like, wanted, only, missing, unexpected)
+        requested = dict(_leaves(like))
+        return lambda step: self._read(step, like, requested, only, missing, unexpected)
 
     def whole_steps(self, like: typing.Any) -> list[int]:
         """The numbers of the checkpoints that are whole and have what this process needs of the
         arrays.
         """
-        wanted = dict(_leaves(like))
-        plan = {path: (*_kind(leaf), _sharding(leaf)) for path, leaf in wanted.items()}
+        requested = dict(_leaves(like))
+        plan = {path: (*_kind(leaf), _sharding(leaf)) for path, leaf in requested.items()}
         return [
             step
             for step in self.steps()
             if self.step_folder.problem(step) is None
-            and self.form.covers(self.step_folder.place(step), STATE, plan)
+            and self.form.covers(self.step_folder.path_of(step), STATE, plan)
         ]
 
     def _read(
         self,
         step: int,
         like: typing.Any,
-        wanted: dict[Path, typing.Any],
+        requested: dict[Path, typing.Any],
         only: str | Iterable[str] | None,
         missing: str,
         unexpected: str,
     ) -> tuple[typing.Any, typing.Any, Report]:
-        folder = self.step_folder.place(step)
+        folder = self.step_folder.path_of(step)
         text = self._text(step)
         saved = {tuple(path): (tuple(shape), dtype) for path, shape, dtype in text["arrays"]}
-        paths = _Paths.matched(wanted, saved, only)
+        paths = _Paths.matched(requested, saved, only)
         refuse_unexpected = unexpected == "error" and only is None
         self._refuse(
             step,
             missing=paths.missing if missing == "error" else [],
             unexpected=paths.unexpected if refuse_unexpected else [],
-            other=_other_kinds(paths.restored, wanted, saved),
+            other=_other_kinds(paths.restored, requested, saved),
         )
         plan = {path: (*kind, None) for path, kind in saved.items()}
         for path in paths.restored:
-            plan[path] = (*saved[path], _sharding(wanted[path]))
+            plan[path] = (*saved[path], _sharding(requested[path]))
         leaves = self.form.read(folder, STATE, plan)
         report = Report(
             step,
             restored=_names(paths.restored),
-            kept=_names(path for path in wanted if path not in paths.restored),
+            kept=_names(path for path in requested if path not in paths.restored),
             missing=_names(paths.missing),
             unexpected=_names(paths.unexpected),
         )
@@ -245,7 +245,7 @@ class Tier(StepStore):
         Raises:
             SerializationError: something that is not written there.
         """
-        folder = self.step_folder.place(step)
+        folder = self.step_folder.path_of(step)
         with explained(folder):
             text = self.form.read_text(folder, EXTRA)
             check_words(text, KINDS, f"{folder}: its part '{EXTRA}'")
@@ -256,7 +256,7 @@ class Tier(StepStore):
     ) -> None:
         """Raises where there is anything in these lists of paths and words."""
         if missing or unexpected or other:
-            raise Misfit(
+            raise StructureMismatch(
                 f"The checkpoint of step {step} in {self.folder} does not fit this model and "
                 f"optimizer. Missing: {_names(missing)}; unexpected: {_names(unexpected)}; other "
                 f"shape or dtype: {other}. Restore into the model it was saved from, use another "
@@ -274,21 +274,21 @@ class _Paths(typing.NamedTuple):
     @classmethod
     def matched(
         cls,
-        wanted: dict[Path, typing.Any],
+        requested: dict[Path, typing.Any],
         saved: dict[Path, ArrayKind],
         only: str | Iterable[str] | None,
     ) -> typing.Self:
-        """Compares both; `only` are patterns of the wanted ones."""
-        chosen = [path for path in wanted if _matches(path, only)]
+        """Compares both; `only` are patterns of the requested ones."""
+        chosen = [path for path in requested if _matches(path, only)]
         return cls(
             restored=[path for path in chosen if path in saved],
             missing=[path for path in chosen if path not in saved],
-            unexpected=[path for path in saved if path not in wanted],
+            unexpected=[path for path in saved if path not in requested],
         )
 
 
 def _matches(path: Path, only: str | Iterable[str] | None) -> bool:
-    """Whether a path is wanted; "encoder/*" stands for "params/encoder/kernel" too."""
+    """Whether a path is requested; "encoder/*" stands for "params/encoder/kernel" too."""
     if only is None:
         return True
     patterns = [only] if isinstance(only, str) else only
@@ -297,13 +297,13 @@ def _matches(path: Path, only: str | Iterable[str] | None) -> bool:
 
 
 def _other_kinds(
-    paths: list[Path], wanted: dict[Path, typing.Any], saved: dict[Path, ArrayKind]
+    paths: list[Path], requested: dict[Path, typing.Any], saved: dict[Path, ArrayKind]
 ) -> list[str]:
     """Where a checkpoint has another shape or dtype than a state, in words."""
     return [
-        f"{'/'.join(path)}: saved {saved[path]}, expected {_kind(wanted[path])}"
+        f"{'/'.join(path)}: saved {saved[path]}, expected {_kind(requested[path])}"
         for path in paths
-        if saved[path] != _kind(wanted[path])
+        if saved[path] != _kind(requested[path])
     ]
 
 
@@ -344,13 +344,13 @@ def _as_dict(state: typing.Any) -> typing.Any:
 
 def _without_empty(tree: dict[str, typing.Any]) -> dict[str, typing.Any]:
     """The nested dict without empty dicts and None, of which orbax keeps no trace."""
-    kept = {}
+    filled = {}
     for key, value in tree.items():
         if isinstance(value, dict):
             value = _without_empty(value) or None
         if value is not None:
-            kept[key] = value
-    return kept
+            filled[key] = value
+    return filled
 
 
 def _fill(

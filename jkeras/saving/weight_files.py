@@ -89,7 +89,7 @@ def _write_file(
 
 
 def _check_no_more(kwargs: dict[str, Any]) -> None:
-    """Raises ValueError where an argument is not known."""
+    """Raises ValueError where an argument is not supported."""
     if kwargs:
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
 
@@ -146,7 +146,7 @@ def load_weights(
         objects_to_skip: layers (or metrics) that keep their values, whatever the file has for them.
 
     Raises:
-        ValueError: an argument that is not known, or that does not go with such a file.
+        ValueError: an argument that is not supported, or that does not go with such a file.
         SerializationError (a ValueError): it is damaged, or does not fit; the message begins with
             the path, and lists where. Nothing is changed. Where there is no such file it is a
             FileNotFoundError too, where it may not be read a PermissionError.
@@ -202,10 +202,10 @@ def load_weights(
 
 def _check_of_folder(path: str, **options: Any) -> None:
     """Raises ValueError for what a checkpoint, which has a whole state, would not heed."""
-    given = [name for name, value in options.items() if value]
-    if given:
+    passed = [name for name, value in options.items() if value]
+    if passed:
         raise ValueError(
-            f"`{given[0]}` does not go with a folder of checkpoints, of which all is restored. "
+            f"`{passed[0]}` does not go with a folder of checkpoints, of which all is restored. "
             f"Received: filepath={path}. To fix it: restore it into a model of its own, and take "
             "the weights from there."
         )

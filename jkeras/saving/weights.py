@@ -155,12 +155,12 @@ def _properties(thing: Any) -> dict[str, Any]:
     theirs, of_base = {}, set()
     for cls in classes:
         (of_base if _is_of_base(cls) else theirs).update(vars(cls))
-    found = {}
+    values = {}
     for name in theirs.keys() - of_base:
         if not name.startswith("__") and not callable(theirs[name]):
             with contextlib.suppress(Exception):  # a property may want what is not there yet
-                found[name] = getattr(thing, name)
-    return found
+                values[name] = getattr(thing, name)
+    return values
 
 
 @functools.cache
@@ -206,7 +206,7 @@ SKIPPED = frozenset(
         "_outputs_struct",
         "_before_build",
         "_own",
-        "_told_of_padding",
+        "_warned_of_padding",
         "_trainable_variables",
         "_types_of_inputs",
         "_variables",
@@ -222,7 +222,7 @@ class Slots:
     Args:
         groups: (group, file open for reading bytes) where they are; several, if they are spread
             over files.
-        shapes: {key: shape} of those that are known.
+        shapes: {key: shape} of those that exist already.
     """
 
     def __init__(
@@ -300,8 +300,8 @@ class OneFile:
         """The groups of the variables of the object at a path; none if there is nothing."""
         before, _, last = path.rpartition("/")
         # the latter for the parts of MultiHeadAttention in Keras 2
-        for place in (path, f"{before}/_{last}"):
-            group = hdf5.descend(self.file, f"{place}/vars")
+        for candidate in (path, f"{before}/_{last}"):
+            group = hdf5.descend(self.file, f"{candidate}/vars")
             if group is not None:
                 return [(group, self.raw)]
         return []
@@ -354,7 +354,7 @@ def read(
         skipped: layers that keep their values.
 
     Raises:
-        SerializationError: the file lacks a layer, or has other arrays for it; all such places are
+        SerializationError: the file lacks a layer, or has other arrays for it; all of them are
             listed, and nothing is changed. With `skip_mismatch` these layers keep their values, and
             a warning lists them.
     """
@@ -387,11 +387,11 @@ def _load_all(
     problems = []
     there = {id(thing) for _, thing, groups in things if groups}
     for path, thing, groups in things:
-        place = path or "the model"
+        shown = path or "the model"
         if not groups:
             if id(thing) not in there and isinstance(thing, Layer) and own_variables(thing):
                 there.add(id(thing))  # once, by its first name
-                problems.append(f"{place}: nothing in the file")
+                problems.append(f"{shown}: nothing in the file")
             continue
         originals = [(variable, variable.held) for variable in _variables_of(thing)]
         before += originals
@@ -399,7 +399,7 @@ def _load_all(
             _load_own(thing, Slots(groups, _shapes(thing), sums))
         except (ValueError, KeyError) as error:
             name = getattr(thing, "name", "")
-            problems.append(f"{place} ({type(thing).__name__} '{name}'): {error}")
+            problems.append(f"{shown} ({type(thing).__name__} '{name}'): {error}")
             _put_back(originals)
     return problems
 

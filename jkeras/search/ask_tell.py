@@ -1,4 +1,4 @@
-"""Sweeps that a study of optuna proposes: several trials are asked for, trained together, told."""
+"""Sweeps that a study of optuna proposes: trials are asked for, trained together, and reported."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from jkeras.search.making import Maker
 from jkeras.search.objective import objective_of
 from jkeras.search.population import Population
 from jkeras.search.space import Range, Space
-from jkeras.search.sweeping import given_of
+from jkeras.search.sweeping import data_of
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
@@ -32,9 +32,9 @@ def optuna(
     seed: int = 0,
 ) -> Any:
     """Lets a study of optuna choose the numbers: it is asked for several trials, which are one
-    program, and told what they gave.
+    program, and their results reported.
 
-    The study's pruner is asked after each rung. A trial without a finite objective is told as
+    The study's pruner is asked after each rung. A trial without a finite objective is reported as
     failed.
 
     Args:
@@ -50,7 +50,7 @@ def optuna(
         The study.
     """
     maker = Maker(make, space)
-    given = given_of(x, y, None, batch_size, True, validation_data, seed, None)
+    data = data_of(x, y, None, batch_size, True, validation_data, seed, None)
     mode = {"MINIMIZE": "min", "MAXIMIZE": "max"}[study.direction.name]
     stops = np.unique(np.linspace(0, epochs, rungs + 1).astype(int))[1:]
     populations: dict[str, Population] = {}
@@ -63,7 +63,7 @@ def optuna(
             if key in populations:
                 populations[key].start(values)
             else:
-                populations[key] = Population(maker.model(rows[group[0]]), given, values)
+                populations[key] = Population(maker.model(rows[group[0]]), data, values)
             population = populations[key]
             validates = validation_data is not None
             name = objective_of(population.model, objective, mode, validates).name
@@ -76,14 +76,14 @@ def _train(
 ) -> None:
     """Trains what was asked for, from rung to rung, and tells the study.
 
-    Trials that are told stay in the program until all are: one of another size would have to be
+    Trials that are reported stay in the program until all are: one of another size would have to be
     compiled.
     """
     waiting = dict(enumerate(trials))
     for stop in stops.tolist():
         values = population.train_until(stop)["logs"][objective][-1]
-        for place, trial in list(waiting.items()):
-            value = float(values[place])
+        for index, trial in list(waiting.items()):
+            value = float(values[index])
             if not np.isfinite(value):
                 study.tell(trial, state=_state("FAIL"))
             elif stop == stops[-1]:
@@ -93,7 +93,7 @@ def _train(
                 if not trial.should_prune():
                     continue
                 study.tell(trial, state=_state("PRUNED"))
-            del waiting[place]
+            del waiting[index]
         if not waiting:
             return
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from jkeras.search.numbers import Swept
+from jkeras.search.numbers import Numbers
 from jkeras.training.data.sizes import size_of
 from jkeras.training.data import ArraySource
 from jkeras.training.data.arrays import take
@@ -83,7 +83,7 @@ class Epoch:
         test: None: there is no validation.
     """
 
-    def __init__(self, model: "Trainer", swept: Swept, train: Part, test: Part | None) -> None:
+    def __init__(self, model: "Trainer", swept: Numbers, train: Part, test: Part | None) -> None:
         self.model = model
         self.layout = StateLayout(model)
         self.swept = swept
@@ -93,7 +93,7 @@ class Epoch:
     def __call__(
         self, trial: Trial, data: Batch, order: Order, validation: tuple[Batch, Order] | None
     ) -> tuple[Trial, Logs]:
-        with self.swept.placed(trial.numbers):
+        with self.swept.substituted(trial.numbers):
             opt_state = self.swept.into(trial.state.opt_state, trial.numbers)
             state = trial.state.replace(opt_state=opt_state)
             state, logs = self._pass(self.train, state, data, order)

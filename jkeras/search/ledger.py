@@ -26,16 +26,16 @@ class Ledger:
         self.numbers: dict[str, np.ndarray] = {}
         self._trained = np.zeros(trials, int)
 
-    def add(self, trials: Sequence[int], epoch: int, told: Mapping[str, Any]) -> None:
+    def add(self, trials: Sequence[int], epoch: int, results: Mapping[str, Any]) -> None:
         """Takes note of some epochs.
 
         Args:
             trials: their numbers.
             epoch: number of the first.
-            told: {"logs" or "numbers": {name: array (epochs, trials, …)}}.
+            results: {"logs" or "numbers": {name: array (epochs, trials, …)}}.
         """
         for kind in KINDS:
-            for name, values in told[kind].items():
+            for name, values in results[kind].items():
                 column = self._column(kind, name, values.shape[2:])
                 column[trials, epoch : epoch + len(values)] = np.moveaxis(values, 0, 1)
                 self._trained[trials] = epoch + len(values)
@@ -55,19 +55,19 @@ class Ledger:
     def _in_last_epoch(self, table: Mapping[str, np.ndarray], trial: int) -> dict[str, Any]:
         return {name: v[trial, self._trained[trial] - 1].tolist() for name, v in table.items()}
 
-    def kept(self, trials: Sequence[int]) -> dict[str, Any]:
+    def state(self, trials: Sequence[int]) -> dict[str, Any]:
         """What a checkpoint keeps of some trials, as JSON data."""
-        kept: dict[str, Any] = {"trained": self._trained[trials].tolist()}
+        state: dict[str, Any] = {"trained": self._trained[trials].tolist()}
         for kind in KINDS:
-            kept[kind] = {name: v[trials].tolist() for name, v in self._table(kind).items()}
-        return kept
+            state[kind] = {name: v[trials].tolist() for name, v in self._table(kind).items()}
+        return state
 
-    def put_back(self, trials: Sequence[int], kept: Mapping[str, Any]) -> None:
-        """Takes back what was `kept` of some trials."""
+    def restore(self, trials: Sequence[int], state: Mapping[str, Any]) -> None:
+        """Takes back the `state` of some trials."""
         for kind in KINDS:
-            for name, values in kept[kind].items():
+            for name, values in state[kind].items():
                 self._column(kind, name, np.shape(values)[2:])[trials] = values
-        self._trained[trials] = kept["trained"]
+        self._trained[trials] = state["trained"]
 
     def _table(self, kind: str) -> dict[str, np.ndarray]:
         return self.logs if kind == "logs" else self.numbers

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from jkeras.core.errors import explain
-from jkeras.search.numbers import Swept
+from jkeras.search.numbers import Numbers
 from jkeras.search.population import first_state
 from jkeras.search.space import Range, Space
 from jkeras.training.step.layout import StateLayout
@@ -22,7 +22,7 @@ class Maker:
 
     Args:
         make: a function that gives a new compiled model; those names of the space that are its
-            arguments are given to it.
+            arguments are passed to it.
 
     Raises:
         ValueError: a range for such an argument.
@@ -30,8 +30,8 @@ class Maker:
 
     def __init__(self, make: Callable[..., "Trainer"], space: Space) -> None:
         self.make = make
-        known = inspect.signature(make).parameters
-        self.arguments = [name for name in space if name in known and name != "seed"]
+        parameters = inspect.signature(make).parameters
+        self.arguments = [name for name in space if name in parameters and name != "seed"]
         for name in self.arguments:
             if isinstance(space[name], Range):
                 raise ValueError(
@@ -46,7 +46,7 @@ class Maker:
                 )
 
     def arguments_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """What the function is given for the values of a trial."""
+        """The function's arguments for the values of a trial."""
         return {name: row[name] for name in self.arguments}
 
     def values_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,8 +58,8 @@ class Maker:
         groups: list[tuple[dict, list[int]]] = []
         for trial, row in enumerate(rows):
             arguments = self.arguments_of(row)
-            for known, trials in groups:
-                if known == arguments:
+            for group, trials in groups:
+                if group == arguments:
                     trials.append(trial)
                     break
             else:
@@ -74,11 +74,11 @@ class Maker:
         """
         model = self.make(**self.arguments_of(row))
         if not getattr(model, "compiled", False) or model.optimizer is None:
-            wanted = "a function that makes a compiled model"
-            raise ValueError(explain("sweep", wanted, repr(model), "call `model.compile(…)` in it"))
+            needed = "a function that makes a compiled model"
+            raise ValueError(explain("sweep", needed, repr(model), "call `model.compile(…)` in it"))
         if model.was_private or not model.jit_compile:
-            wanted = "a model that is compiled without `privacy` and `run_eagerly`"
-            raise ValueError(explain("sweep", wanted, f"'{model.name}', which has one of these"))
+            needed = "a model that is compiled without `privacy` and `run_eagerly`"
+            raise ValueError(explain("sweep", needed, f"'{model.name}', which has one of these"))
         return model
 
     def with_numbers(
@@ -92,12 +92,12 @@ class Maker:
         """
         model = self.model(row)
         if model is other_than:
-            wanted = "a function that makes a new model each time"
-            raise ValueError(explain("sweep", wanted, f"the model '{model.name}' again"))
+            expected = "a function that makes a new model each time"
+            raise ValueError(explain("sweep", expected, f"the model '{model.name}' again"))
         model.build_for_training(shapes)
         values = self.values_of(row)
         values.pop("seed", None)
-        Swept(model, values).assign(values)
+        Numbers(model, values).assign(values)
         return model
 
 
@@ -106,8 +106,8 @@ def load(model: "Trainer", state: TrainState) -> None:
     of 0 needs less.
     """
     own = first_state(model, None).opt_state
-    given = dict(jax.tree_util.tree_flatten_with_path(state.opt_state)[0])
-    leaves = [given[path] for path, _ in jax.tree_util.tree_flatten_with_path(own)[0]]
+    by_path = dict(jax.tree_util.tree_flatten_with_path(state.opt_state)[0])
+    leaves = [by_path[path] for path, _ in jax.tree_util.tree_flatten_with_path(own)[0]]
     opt_state = jax.tree_util.tree_structure(own).unflatten(leaves)
     model.load_train_state(state.replace(opt_state=opt_state))
 

@@ -87,7 +87,7 @@ def _of_losses(model: "Trainer") -> Iterator[Number]:
 
 
 def _weight(losses: Any, name: str) -> Number:
-    """The weight of the losses of a name; 1 where none was given."""
+    """The weight of the losses of a name; 1 where there is none."""
 
     def read() -> Any:
         return next(entry.weight for entry in losses.entries if entry.name == name)
@@ -128,7 +128,7 @@ def _config(thing: Any) -> dict[str, Any]:
         return {}
 
 
-class Swept:
+class Numbers:
     """The numbers of a model that a space names.
 
     A name alone is the optimizer's number; where it has none, that of all losses and layers that
@@ -145,20 +145,20 @@ class Swept:
 
     def __init__(self, model: "Trainer", names: Iterable[str]) -> None:
         self.optimizer = model.optimizer
-        known = numbers_of(model)
-        self.places = {name: _named(name, known) for name in names}
-        for name, numbers in self.places.items():
+        numbers_of_model = numbers_of(model)
+        self.numbers = {name: _named(name, numbers_of_model) for name in names}
+        for name, numbers in self.numbers.items():
             for number in numbers:
                 _check_is_on(name, number)
 
     @contextlib.contextmanager
-    def placed(self, values: Mapping[str, Any]) -> Iterator[None]:
+    def substituted(self, values: Mapping[str, Any]) -> Iterator[None]:
         """In the block the numbers are these, which may be traced; but for the learning rate, which
         is in the optimizer's state.
         """
         held = [
             (number, values[name])
-            for name, numbers in self.places.items()
+            for name, numbers in self.numbers.items()
             for number in numbers
             if number.field != RATE
         ]
@@ -173,14 +173,14 @@ class Swept:
 
     def into(self, opt_state: Any, values: Mapping[str, Any]) -> Any:
         """The optimizer's state with the learning rate of the values, if there is one."""
-        rate = next((n for n, numbers in self.places.items() if numbers[0].field == RATE), None)
+        rate = next((n for n, numbers in self.numbers.items() if numbers[0].field == RATE), None)
         if rate is None:
             return opt_state
         return self.optimizer.with_learning_rate(opt_state, values[rate])
 
     def assign(self, values: Mapping[str, float]) -> None:
         """Sets the numbers for good."""
-        for name, numbers in self.places.items():
+        for name, numbers in self.numbers.items():
             for number in numbers:
                 number.write(float(values[name]))
 
@@ -188,33 +188,33 @@ class Swept:
         """Raises ValueError unless a value can be that of a name."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError(explain("sweep", f"numbers for {name!r}", repr(value)))
-        if any(number.is_noise for number in self.places[name]) and not 0 <= value < 1:
-            wanted = f"{name!r} to be at least 0 and below 1"
-            raise ValueError(explain("sweep", wanted, repr(value)))
+        if any(number.is_noise for number in self.numbers[name]) and not 0 <= value < 1:
+            expected = f"{name!r} to be at least 0 and below 1"
+            raise ValueError(explain("sweep", expected, repr(value)))
 
 
-def _named(name: str, known: list[Number]) -> list[Number]:
+def _named(name: str, candidates: list[Number]) -> list[Number]:
     """The numbers of a name."""
-    exact = [number for number in known if number.name == name]
+    exact = [number for number in candidates if number.name == name]
     if exact:
-        return [*exact, *_inside(exact[0], known)]
+        return [*exact, *_inside(exact[0], candidates)]
     fields = SHORT.get(name, (name,))
-    found = [number for number in known if number.field in fields and number.owner != WEIGHT]
-    of_optimizer = [number for number in found if number.owner == OPTIMIZER]
-    if found:
-        return of_optimizer or found
-    names = [number.name for number in known]
+    matches = [number for number in candidates if number.field in fields and number.owner != WEIGHT]
+    of_optimizer = [number for number in matches if number.owner == OPTIMIZER]
+    if matches:
+        return of_optimizer or matches
+    names = [number.name for number in candidates]
     raise ValueError(
         f"The space names {name!r}, which is no number of the model. It has {', '.join(names)}; "
         '"seed" can be searched too, and the arguments of the function that makes the model.'
-        f"{suggestion(name, [*names, *(number.field for number in known), 'dropout', 'seed'])}"
+        f"{suggestion(name, [*names, *(number.field for number in candidates), 'dropout', 'seed'])}"
     )
 
 
-def _inside(outer: Number, known: list[Number]) -> list[Number]:
+def _inside(outer: Number, candidates: list[Number]) -> list[Number]:
     """The same number of the layers in a layer, which gave it to them, as an RNN to its cell."""
     fields = SHORT.get(outer.field, (outer.field,))
-    return [n for n in known if n.owner.startswith(f"{outer.owner}/") and n.field in fields]
+    return [n for n in candidates if n.owner.startswith(f"{outer.owner}/") and n.field in fields]
 
 
 def _check_is_on(name: str, number: Number) -> None:

@@ -1,4 +1,4 @@
-"""What a sweep is to reach, where it is not told."""
+"""What a sweep is to reach, where the caller does not say."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ def objective_of(model: "Trainer", name: str | None, mode: str, validates: bool)
         mode: "min", "max", or "auto": by the metric's own direction.
 
     Raises:
-        ValueError: another mode, or a direction that cannot be told.
+        ValueError: another mode, or a direction that nothing says.
 
     >>> import jkeras
     >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])

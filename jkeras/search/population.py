@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras.core.weights.rng import key_from_seed
 from jkeras.search.epochs import Epoch, Order, Trial, part_of
-from jkeras.search.numbers import Swept, explained
+from jkeras.search.numbers import Numbers, explained
 from jkeras.training.data import placement
 from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Batch
@@ -31,7 +31,7 @@ MOST_ROWS = 2**25  # numbers of rows that are put on the device for one dispatch
 Turn = Callable[[Trial, Logs, jax.Array], Trial]
 
 
-class Given(typing.NamedTuple):
+class SweepData(typing.NamedTuple):
     """What all trials share.
 
     Attributes:
@@ -56,7 +56,7 @@ class Population:
 
     Attributes:
         trials: their states and numbers.
-        alive: numbers of the trials that are trained still, by their places in `trials`.
+        alive: numbers of the trials that are trained still, by their indices in `trials`.
         epoch: how many epochs they have been trained.
         compiles: how often the program was traced.
     """
@@ -64,20 +64,20 @@ class Population:
     def __init__(
         self,
         model: "Trainer",
-        given: Given,
+        data: SweepData,
         rows: Sequence[Mapping[str, Any]],
         turn: Turn | None = None,
     ) -> None:
-        model.build_for_training(given.source.shapes())
+        model.build_for_training(data.source.shapes())
         self.model = model
         self.turn = turn
-        self.given = given
+        self.shared = data
         self.has_seeds = "seed" in rows[0]
-        self.swept = Swept(model, [name for name in rows[0] if name != "seed"])
+        self.swept = Numbers(model, [name for name in rows[0] if name != "seed"])
         for row in rows:
-            for name in self.swept.places:
+            for name in self.swept.numbers:
                 self.swept.check(name, row[name])
-        self.chunk = given.chunk
+        self.chunk = data.chunk
         self._programs = {}
         self.start(rows)
 
@@ -85,20 +85,20 @@ class Population:
 
     def start(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Begins with other trials, as many or fewer, by the same program."""
-        self.seeds = [int(row.get("seed", self.given.seed)) for row in rows]
+        self.seeds = [int(row.get("seed", self.shared.seed)) for row in rows]
         self.alive = np.arange(len(rows))
         self.epoch = 0
         numbers = {
-            name: jnp.asarray([row[name] for row in rows], "float32") for name in self.swept.places
+            name: jnp.asarray([row[name] for row in rows], "float32") for name in self.swept.numbers
         }
         keys = jnp.stack([key_from_seed(seed) for seed in self.seeds])
-        with explained(self.swept.places):
+        with explained(self.swept.numbers):
             self.trials = jax.jit(jax.vmap(self._first))(numbers, keys)
         self._prepare()
 
     def _first(self, numbers: dict[str, jax.Array], key: jax.Array) -> Trial:
         """A trial before its first epoch."""
-        with self.swept.placed(numbers):
+        with self.swept.substituted(numbers):
             state = first_state(self.model, key if self.has_seeds else None)
         return Trial(state.replace(rng=key), numbers)
 
@@ -107,11 +107,11 @@ class Population:
         if self._programs:
             return
         one = jax.tree_util.tree_map(_shape_of_one, self.trials)
-        self.train = part_of(self.model, "train", self.given.source, one.state)
+        self.train = part_of(self.model, "train", self.shared.source, one.state)
         self.data = self.train.source.on_device()
         test = self.validation = None
-        if self.given.validation is not None:
-            test = part_of(self.model, "test", self.given.validation, one.state)
+        if self.shared.validation is not None:
+            test = part_of(self.model, "test", self.shared.validation, one.state)
             self.validation = test.source.on_device(), placement.everywhere(test.order(0, 0))
         self.one_epoch = Epoch(self.model, self.swept, self.train, test)
 
@@ -133,15 +133,15 @@ class Population:
             {name: array (epochs, trials)}, of logs and of the numbers that were used.
         """
         count = self._epochs_at_once(epoch - self.epoch)
-        told = []
+        results = []
         while self.epoch < epoch:
             epochs = range(self.epoch, self.epoch + count)
             is_turn = np.asarray([number + 1 in turns for number in epochs])
             arguments = self.data, self._orders(epochs), is_turn, np.asarray(epochs)
             logs = self._run(arguments)
-            told.append(jax.tree_util.tree_map(placement.to_host, logs))
+            results.append(jax.tree_util.tree_map(placement.to_host, logs))
             self.epoch += count
-        return jax.tree_util.tree_map(lambda *parts: np.concatenate(parts), *told)
+        return jax.tree_util.tree_map(lambda *parts: np.concatenate(parts), *results)
 
     def _epochs_at_once(self, epochs: int) -> int:
         """How many of so many epochs are one dispatch: all, or an equal part of them."""
@@ -158,8 +158,8 @@ class Population:
     def _orders(self, epochs: range) -> Order:
         """The rows of all steps of some epochs, for each trial where they are not the same."""
         seeds = self.seeds[:1] if self.is_shared else [self.seeds[i] for i in self.alive]
-        known = {seed: [self.train.order(seed, epoch) for epoch in epochs] for seed in set(seeds)}
-        orders = [[known[seed][i] for seed in seeds] for i in range(len(epochs))]
+        turns = {seed: [self.train.order(seed, epoch) for epoch in epochs] for seed in set(seeds)}
+        orders = [[turns[seed][i] for seed in seeds] for i in range(len(epochs))]
         order = _stacked([_stacked(row) for row in orders])
         if self.is_shared:
             return jax.tree_util.tree_map(lambda rows: rows[:, 0], order)
@@ -171,19 +171,19 @@ class Population:
             size = min(self.chunk or len(self.alive), len(self.alive))
             program = self._program(size)
             try:
-                with explained(self.swept.places):
+                with explained(self.swept.numbers):
                     self.trials, logs = program(self.trials, *arguments, self.validation)
                 return logs
             except MemoryError as error:
                 if size == 1:
                     raise
                 self.chunk = -(-size // 2)
-                self.trials = getattr(error, "kept", [self.trials])[0]
+                self.trials = getattr(error, "saved", [self.trials])[0]
 
     def _program(self, size: int) -> Program:
         key = self.is_shared, size
         if key not in self._programs:
-            function = _epochs(self.one_epoch, *key, self.turn, self.given.seed)
+            function = _epochs(self.one_epoch, *key, self.turn, self.shared.seed)
             what = f"Training {size} trials of '{self.model.name}' at once"
             self._programs[key] = Program(function, donate=(0,), what=what)
         return self._programs[key]
@@ -195,8 +195,8 @@ class Population:
         if has_own_step(self.model, "train") or has_own_step(self.model, "test"):
             return None, None
         layout = StateLayout(self.model)
-        found = jax.jit(jax.vmap(lambda state: metric_logs(self.model, layout, state)))
-        logs = {name: np.asarray(values) for name, values in found(trials.state).items()}
+        logs_of_each = jax.jit(jax.vmap(lambda state: metric_logs(self.model, layout, state)))
+        logs = {name: np.asarray(values) for name, values in logs_of_each(trials.state).items()}
         validated = {f"val_{name}": values for name, values in logs.items()}
         if self.validation is None:
             return logs, frozenset(logs)
@@ -204,11 +204,11 @@ class Population:
 
     # ------------------------------------------------------------ some of them
 
-    def keep(self, places: Sequence[int]) -> None:
-        """Goes on with the trials at some places alone."""
-        places = np.asarray(places)
-        self.alive = self.alive[places]
-        self.trials = jax.tree_util.tree_map(lambda v: v[places], self.trials)
+    def keep(self, indices: Sequence[int]) -> None:
+        """Goes on with the trials at some indices alone."""
+        indices = np.asarray(indices)
+        self.alive = self.alive[indices]
+        self.trials = jax.tree_util.tree_map(lambda v: v[indices], self.trials)
 
     def go_on(self, trials: Trial, alive: Sequence[int], epoch: int) -> None:
         """Goes on from what was saved after an epoch."""
@@ -218,8 +218,8 @@ class Population:
 
     def state_of(self, trial: int) -> TrainState:
         """The state of a trial by its number."""
-        (place,) = np.flatnonzero(self.alive == trial)
-        return jax.tree_util.tree_map(lambda v: v[place], self.trials.state)
+        (index,) = np.flatnonzero(self.alive == trial)
+        return jax.tree_util.tree_map(lambda v: v[index], self.trials.state)
 
 
 def _shape_of_one(values: jax.Array) -> jax.ShapeDtypeStruct:

@@ -19,7 +19,7 @@ CLOSE = 1e-4  # what two programs of the same metrics may differ by
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
-    """What a checkpoint of a population says where nobody has changed it.
+    """What a checkpoint of a population says if it was not changed.
 
     Attributes:
         folder: named in errors.
@@ -29,9 +29,9 @@ class Expected:
         count: how many trials go on.
         numbers: {name: values of the trials}, of those that are searched.
         are_changed: whether numbers may change from epoch to epoch.
-        used: {name: values of the trials that go on} in the last epoch; None: not known.
+        used: {name: values of the trials that go on} in the last epoch; None: unknown.
         logs: the same of what it gave.
-        names: of all logs; None: not known.
+        names: of all logs; None: unknown.
     """
 
     folder: str
@@ -54,21 +54,21 @@ class Expected:
         alive = self._alive(alive)
         self._have_keys("the ledger", ledger, {"trained", *KINDS})
         trained = self._trained(ledger["trained"], alive)
-        kept: dict[str, Any] = {"trained": trained}
+        rows: dict[str, Any] = {"trained": trained}
         for kind in KINDS:
             names = frozenset(self.numbers) if kind == "numbers" else self.names
             self._have_keys(f"the {kind}", ledger[kind], names)
             columns = ledger[kind].items()
-            kept[kind] = {n: self._column(f"{n!r} of the {kind}", v, trained) for n, v in columns}
-        self._check_numbers(kept["numbers"], trained)
-        self._check_last(kept["numbers"], self.used, alive)
-        self._check_last(kept["logs"], self.logs, alive)
-        return alive, kept
+            rows[kind] = {n: self._column(f"{n!r} of the {kind}", v, trained) for n, v in columns}
+        self._check_numbers(rows["numbers"], trained)
+        self._check_last(rows["numbers"], self.used, alive)
+        self._check_last(rows["logs"], self.logs, alive)
+        return alive, rows
 
-    def refuse(self, wanted: str, received: Any) -> NoReturn:
+    def refuse(self, expected: str, received: Any) -> NoReturn:
         """Raises the error of the folder."""
         fix = "give another folder, or delete this one"
-        raise SerializationError(explain(f"The sweep in {self.folder}", wanted, received, fix))
+        raise SerializationError(explain(f"The sweep in {self.folder}", expected, received, fix))
 
     def _have_keys(self, what: str, values: Any, names: frozenset | set | None) -> None:
         if not isinstance(values, dict):
@@ -99,8 +99,8 @@ class Expected:
         goes_on = np.isin(np.arange(self.trials), alive)
         fits = np.where(goes_on, trained == self.epoch, (trained > 0) & (trained <= self.epoch))
         if not fits.all():
-            wanted = f"{self.epoch} epochs of trials that go on, 1 to {self.epoch} of others"
-            self.refuse(wanted, f"{trained.tolist()}")
+            expected = f"{self.epoch} epochs of trials that go on, 1 to {self.epoch} of others"
+            self.refuse(expected, f"{trained.tolist()}")
         return trained
 
     def _column(self, what: str, values: Any, trained: np.ndarray) -> np.ndarray:
@@ -121,19 +121,19 @@ class Expected:
             return
         is_trained = np.arange(self.epochs) < trained[:, None]
         for name, column in columns.items():
-            wanted = np.broadcast_to(self.numbers[name][:, None], column.shape)
-            if column.shape != is_trained.shape or (column != wanted)[is_trained].any():
+            expected = np.broadcast_to(self.numbers[name][:, None], column.shape)
+            if column.shape != is_trained.shape or (column != expected)[is_trained].any():
                 received = f"{column.tolist()}"[:200]
                 self.refuse(f"{name!r} of the trials as they began", received)
 
     def _check_last(
         self, columns: Mapping[str, np.ndarray], last: Mapping | None, alive: np.ndarray
     ) -> None:
-        for name, wanted in (last or {}).items():
-            told = columns[name][alive, self.epoch - 1]
+        for name, expected in (last or {}).items():
+            recorded = columns[name][alive, self.epoch - 1]
             close = {"rtol": CLOSE, "atol": CLOSE, "equal_nan": True}
-            if told.shape != np.shape(wanted) or not np.allclose(told, wanted, **close):
-                received = f"{told.tolist()}, where the trials' states give {wanted.tolist()}"
+            if recorded.shape != np.shape(expected) or not np.allclose(recorded, expected, **close):
+                received = f"{recorded.tolist()}, where the trials' states give {expected.tolist()}"
                 self.refuse(f"{name!r} of the last epoch as it was", received)
 
 

@@ -1,4 +1,4 @@
-"""What a sweep found."""
+"""The result of a sweep."""
 
 import typing
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Result:
             or "failed" where its objective is no number.
         history: {name: array (trials, epochs)} of the logs; NaN where a trial was not trained.
         numbers: the same of the numbers, which population-based training changes.
-        objective: its name and whether "min" or "max" of it is wanted.
+        objective: its name and whether it is a "min" or "max".
         compiles: how many programs were compiled.
 
     >>> import jkeras, numpy as np
@@ -119,12 +119,12 @@ class Result:
         at the end: `predict` with it, or let `fit` go on.
 
         Raises:
-            ValueError: the trial was stopped before, and its weights were not kept.
+            ValueError: the trial was stopped before, and its weights are gone.
         """
         population, number = self._members[trial]
         if number not in population.alive:
-            wanted = "the number of a trial whose weights were kept"
-            raise ValueError(explain("Result.model", wanted, f"{trial}, which was stopped"))
+            expected = "the number of a trial whose weights were kept"
+            raise ValueError(explain("Result.model", expected, f"{trial}, which was stopped"))
         model = self._with_numbers(trial, self._rows[trial])
         load(model, population.state_of(number))
         end_training(model)
@@ -145,7 +145,7 @@ class Result:
 
     def _with_numbers(self, trial: int, row: dict[str, Any]) -> "Trainer":
         population = self._members[trial].population
-        shapes = population.given.source.shapes()
+        shapes = population.shared.source.shapes()
         return self._maker.with_numbers(row, shapes, population.model)
 
     # ------------------------------------------------------------ pictures

@@ -49,7 +49,7 @@ class Saved:
         extra = {
             "sweep": self.what,
             "alive": population.alive.tolist(),
-            "ledger": ledger.kept(trials),
+            "ledger": ledger.state(trials),
         }
         self.checkpointer.save(population.trials, extra, step=population.epoch)
 
@@ -69,7 +69,7 @@ class Saved:
                 return
             count = min((rung.keep for rung in rungs if rung.epoch <= epoch), default=len(trials))
             like = jax.tree_util.tree_map(lambda v: v[:count], population.trials)
-            found, extra = self.checkpointer.restore(like, epoch)
+            trials_state, extra = self.checkpointer.restore(like, epoch)
         except RecursionError as error:
             raise SerializationError(
                 f"The words of the sweep in {self.checkpointer.folder} are nested too deeply."
@@ -81,8 +81,8 @@ class Saved:
                 "space, trials, epochs, strategy, objective and seed, or another folder.\n"
                 f"There: {extra['sweep']}\nHere: {self.what}"
             )
-        logs, names = population.logs_of(found)
-        # a turn may have put the state and the numbers of another trial in place of one's own
+        logs, names = population.logs_of(trials_state)
+        # a turn may have put the state and the numbers of another trial over one's own
         is_turned = population.turn is not None and epoch < ledger.shape[1]
         expected = Expected(
             str(self.checkpointer.folder),
@@ -92,10 +92,10 @@ class Saved:
             count=count,
             numbers=jax.device_get(population.trials.numbers),
             are_changed=population.turn is not None,
-            used=None if is_turned else jax.device_get(found.numbers),
+            used=None if is_turned else jax.device_get(trials_state.numbers),
             logs=None if is_turned else logs,
             names=names,
         )
-        alive, kept = expected.checked(extra["alive"], extra["ledger"])
-        population.go_on(found, alive, epoch)
-        ledger.put_back(trials, kept)
+        alive, recorded = expected.checked(extra["alive"], extra["ledger"])
+        population.go_on(trials_state, alive, epoch)
+        ledger.restore(trials, recorded)

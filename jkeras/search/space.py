@@ -66,7 +66,7 @@ def sampled(space: Space, trials: int | None, seed: int) -> list[dict[str, Any]]
     combination.
 
     Raises:
-        ValueError: an empty space or list, or a number of trials that is wanted or impossible.
+        ValueError: an empty space or list, or a number of trials that is missing or impossible.
 
     >>> sampled({"units": [8, 16], "seed": [0]}, None, seed=0)
     [{'units': 8, 'seed': 0}, {'units': 16, 'seed': 0}]
@@ -119,5 +119,5 @@ def _check_space(space: Space) -> None:
     for name, values in space.items():
         is_list = isinstance(values, Sequence) and not isinstance(values, str)
         if not is_list or len(values) == 0:
-            wanted = f"a list of values, `log(low, high)` or `uniform(low, high)` for {name!r}"
-            raise ValueError(explain("sweep", wanted, repr(values)))
+            expected = f"a list of values, `log(low, high)` or `uniform(low, high)` for {name!r}"
+            raise ValueError(explain("sweep", expected, repr(values)))

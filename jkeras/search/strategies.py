@@ -90,8 +90,8 @@ class Halving(Random):
 
     def __post_init__(self) -> None:
         if self.factor < 2 or self.first < 1:
-            wanted = "a `factor` of at least 2 and a positive `first`"
-            raise ValueError(explain("Halving", wanted, str(self)))
+            expected = "a `factor` of at least 2 and a positive `first`"
+            raise ValueError(explain("Halving", expected, str(self)))
 
     def rungs(self, trials: int, epochs: int) -> list[Rung]:
         """When how many trials go on."""
@@ -132,8 +132,8 @@ class PBT(Random):
 
     def __post_init__(self) -> None:
         if self.every < 1 or not 0 < self.share <= 0.5 or not 0 <= self.resample <= 1:
-            wanted = "a positive `every`, a `share` in (0, 0.5] and a `resample` in [0, 1]"
-            raise ValueError(explain("PBT", wanted, str(self)))
+            expected = "a positive `every`, a `share` in (0, 0.5] and a `resample` in [0, 1]"
+            raise ValueError(explain("PBT", expected, str(self)))
 
     def turns(self, epochs: int) -> list[int]:
         """After which epochs there is a turn: not after the last one, whose weights are judged."""
@@ -166,9 +166,9 @@ class PBT(Random):
         if isinstance(among, Range):
             factors = jax.random.choice(key, jnp.asarray(self.factors), values.shape)
             return jnp.clip(values * factors, among.low, among.high)
-        known = jnp.asarray(sorted(among), values.dtype)
+        choices = jnp.asarray(sorted(among), values.dtype)
         steps = jax.random.choice(key, jnp.asarray([-1, 1]), values.shape)
-        return known[jnp.clip(jnp.searchsorted(known, values) + steps, 0, len(known) - 1)]
+        return choices[jnp.clip(jnp.searchsorted(choices, values) + steps, 0, len(choices) - 1)]
 
 
 def _sampled(among: typing.Any, like: jax.Array, key: jax.Array) -> jax.Array:

@@ -11,7 +11,7 @@ from jkeras.core.errors import explain
 from jkeras.search.ledger import Ledger
 from jkeras.search.making import Maker
 from jkeras.search.objective import objective_of
-from jkeras.search.population import Given, Population
+from jkeras.search.population import SweepData, Population
 from jkeras.search.result import Member, Result
 from jkeras.search.saved import Saved
 from jkeras.search.space import Space, sampled
@@ -98,21 +98,21 @@ def sweep(
     ledger = Ledger(len(rows), epochs)
     members: list[Member | None] = [None] * len(rows)
     with contextlib.ExitStack() as opened:
-        given = given_of(x, y, sample_weight, batch_size, shuffle, validation_data, seed, chunk)
-        opened.enter_context(contextlib.closing(given.source))
+        data = data_of(x, y, sample_weight, batch_size, shuffle, validation_data, seed, chunk)
+        opened.enter_context(contextlib.closing(data.source))
         for number, group in enumerate(maker.groups(rows)):
             model = maker.model(rows[group[0]])
-            validates = given.validation is not None
+            validates = data.validation is not None
             reached = objective_of(model, objective, mode, validates)
             values = [maker.values_of(rows[trial]) for trial in group]
             turn = strategy.turn(space, reached)
-            population = Population(model, given, values, turn)
+            population = Population(model, data, values, turn)
             folder = None if checkpoint is None else os.path.join(checkpoint, str(number))
             what = [[rows[trial] for trial in group], epochs, str(strategy), reached, seed]
             with Saved(folder, what) as saved:
                 _train(population, strategy, reached, ledger, group, saved)
-            for place, trial in enumerate(group):
-                members[trial] = Member(population, place)
+            for index, trial in enumerate(group):
+                members[trial] = Member(population, index)
     return Result(maker, rows, members, ledger, reached)
 
 
@@ -136,21 +136,21 @@ def _train(
     for rung in rungs:
         for until in saved.stops(population.epoch, rung):
             begin, trials = population.epoch, group[population.alive]
-            told = population.train_until(until, strategy.turns(epochs))
-            objective.check(told["logs"])
-            ledger.add(trials, begin, told)
+            results = population.train_until(until, strategy.turns(epochs))
+            objective.check(results["logs"])
+            ledger.add(trials, begin, results)
             if until == rung.epoch and rung.keep < len(trials):
-                population.keep(_best(objective, told["logs"], rung.keep))
+                population.keep(_best(objective, results["logs"], rung.keep))
             saved.save(population, ledger, group)
 
 
 def _best(objective: Objective, logs: dict[str, np.ndarray], count: int) -> np.ndarray:
-    """The places of the best trials, in their order."""
+    """The indices of the best trials, in their order."""
     scores = objective.scores({name: values[-1] for name, values in logs.items()})
     return np.sort(np.argsort(-scores, kind="stable")[:count])
 
 
-def given_of(
+def data_of(
     x: Any,
     y: Any,
     sample_weight: Any,
@@ -159,13 +159,13 @@ def given_of(
     validation_data: Any,
     seed: int,
     chunk: int | None,
-) -> Given:
+) -> SweepData:
     """What all trials share, from the arguments of `sweep`."""
     source = _arrays(x, y, sample_weight, batch_size, shuffle)
     validation = None
     if validation_data is not None:
         validation = _arrays(*(*validation_data, None, None)[:3], batch_size)
-    return Given(source, validation, seed, chunk)
+    return SweepData(source, validation, seed, chunk)
 
 
 def _arrays(

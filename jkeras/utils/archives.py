@@ -32,7 +32,7 @@ RATIO = 100
 FREE = 2**26
 # and to one file or folder for so many of its bytes, and to so many in any case
 BYTES_EACH = 16
-FREE_PLACES = 10_000
+FREE_ENTRIES = 10_000
 DEEPEST = 100  # folders in one another
 LONGEST_NAME = 255  # bytes of a file's or folder's name
 LONGEST_HEADER = 2**20  # bytes of a name, or of what else a tar archive says of a member
@@ -265,14 +265,14 @@ class _Room:
         self.archive = archive
         self.folder = pathlib.Path(folder)
         self.bytes_left = FREE + RATIO * size
-        self.places_left = FREE_PLACES + size // BYTES_EACH
+        self.entries_left = FREE_ENTRIES + size // BYTES_EACH
         self.skipped = []  # names
 
     def next_of(self, members: collections.abc.Iterator[_Member]) -> _Member | None:
         """The next member, or None."""
         with _reading(self.archive):
-            self.places_left -= 1
-            if self.places_left < 0:
+            self.entries_left -= 1
+            if self.entries_left < 0:
                 raise _Refused("it has more files and folders than are unpacked of one of its size")
             return next(members, None)
 
@@ -307,16 +307,16 @@ class _Room:
 
     def _make(self, folders: tuple[str, ...], member: _Member) -> None:
         """Makes folders in one another."""
-        place = self.folder
+        path = self.folder
         for step in folders:
-            place = place / step
+            path = path / step
             try:
-                place.mkdir()
+                path.mkdir()
             except FileExistsError:
-                if not place.is_dir():
+                if not path.is_dir():
                     self._conflict(member)
             else:
-                self.places_left -= 1
+                self.entries_left -= 1
 
     def _conflict(self, member: _Member) -> None:
         with _reading(self.archive):
@@ -352,18 +352,18 @@ def _move(source: str, folder: pathlib.Path) -> None:
     already.
     """
     folder.mkdir(exist_ok=True)
-    with os.scandir(source) as found:
-        entries = list(found)
+    with os.scandir(source) as listing:
+        entries = list(listing)
     for entry in entries:
-        place = folder / entry.name
+        target = folder / entry.name
         try:
-            os.replace(entry.path, place)
+            os.replace(entry.path, target)
         except OSError as error:  # a folder is there, which another process may have made just now
-            if not place.exists():
+            if not target.exists():
                 raise
-            if not entry.is_dir() or not place.is_dir() or place.is_symlink():
+            if not entry.is_dir() or not target.is_dir() or target.is_symlink():
                 raise FileExistsError(
-                    f"{place} is there already, and is not what the archive has under this name "
+                    f"{target} is there already, and is not what the archive has under this name "
                     "(a file, or a folder). Move it away, or unpack into another folder."
                 ) from error
-            _move(entry.path, place)
+            _move(entry.path, target)

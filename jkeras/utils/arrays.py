@@ -62,23 +62,23 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
 
 def _whole_numbers(labels: "npt.ArrayLike") -> np.ndarray:
     """Labels as int64; a warning says where fractions are cut off."""
-    wanted = "to_categorical takes whole numbers."
+    expected = "to_categorical takes whole numbers."
     try:
-        given = np.asarray(labels)
-        if given.dtype.kind != "f":
-            return given.astype("int64")
+        values = np.asarray(labels)
+        if values.dtype.kind != "f":
+            return values.astype("int64")
     except ValueError as error:
         raise ValueError(
-            f"{wanted} Received: {error}. Number texts first, by `StringLookup` or "
+            f"{expected} Received: {error}. Number texts first, by `StringLookup` or "
             "`np.unique(x, return_inverse=True)`."
         ) from error
-    if not np.isfinite(given).all():
-        raise ValueError(f"{wanted} Received: {given[~np.isfinite(given)][0]} among them.")
-    whole = given.astype("int64")
-    if (given != whole).any():
+    if not np.isfinite(values).all():
+        raise ValueError(f"{expected} Received: {values[~np.isfinite(values)][0]} among them.")
+    whole = values.astype("int64")
+    if (values != whole).any():
         warnings.warn(
-            f"{wanted} Received: {given[given != whole][0]} among them. Fractions are cut off, as "
-            "in Keras.",
+            f"{expected} Received: {values[values != whole][0]} among them. Fractions are cut off, "
+            "as in Keras.",
             stacklevel=3,
         )
     return whole
@@ -152,13 +152,13 @@ def pad_sequences(
         cut = slice(maxlen)
     for i, row in enumerate(sequences):
         if len(row):
-            kept = _as_row(row[cut], dtype, f"the sequence at position {i}")
-            _put_row(padded, i, kept, at_end=padding == "pre")
+            shortened = _as_row(row[cut], dtype, f"the sequence at position {i}")
+            _put_row(padded, i, shortened, at_end=padding == "pre")
     return padded
 
 
 def _as_row(row: Any, dtype: Any, what: str) -> np.ndarray:
-    """What was given as an array of a dtype; a warning says where fractions are cut off."""
+    """A row as an array of a dtype; a warning says where fractions are cut off."""
     try:
         array = np.asarray(row, dtype=dtype)
     except (TypeError, ValueError, OverflowError) as error:
@@ -183,7 +183,7 @@ def _may_be_cut(row: Any) -> bool:
 
 
 def _put_row(padded: np.ndarray, i: int, row: np.ndarray, at_end: bool) -> None:
-    """Writes a row over the padding, at one end of its place."""
+    """Writes a row into a padded one, at one end."""
     shape = padded.shape[2:]
     if row.shape[1:] != shape:
         raise ValueError(

@@ -42,7 +42,7 @@ class PyDataset:
 
     @property
     def num_batches(self) -> int | None:
-        """The number of batches; None if it is not known."""
+        """The number of batches; None if it is unknown."""
         if type(self).__len__ is PyDataset.__len__:
             raise NotImplementedError(
                 f"{type(self).__name__} must define `__len__` or the property `num_batches`."
@@ -53,7 +53,7 @@ class PyDataset:
         return self.num_batches
 
     def __iter__(self) -> Iterator:
-        """The batches of one epoch; without an end where their number is not known."""
+        """The batches of one epoch; without an end where their number is unknown."""
         try:
             count = self.num_batches
         except NotImplementedError:

@@ -76,14 +76,14 @@ def bucket_by_length(
         parts,
         y,
         None if sample_weight is None else np.asarray(sample_weight),
-        Places(counts, _chosen(counts, lengths), batch_size, shuffle, seed),
+        Arrangement(counts, _chosen(counts, lengths), batch_size, shuffle, seed),
         value,
         mask,
         per_step,
     )
 
 
-class Places:
+class Arrangement:
     """Which sequences make a batch, and the length it is padded to.
 
     Args:
@@ -133,7 +133,7 @@ class Buckets(PyDataset):
         parts: dict[str | None, list[np.ndarray]],
         y: Any,
         sample_weight: Any,
-        places: Places,
+        arrangement: Arrangement,
         value: Any,
         mask: bool,
         per_step: bool,
@@ -142,25 +142,25 @@ class Buckets(PyDataset):
         self.parts = parts
         self.y = y
         self.sample_weight = sample_weight
-        self.places = places
+        self.arrangement = arrangement
         self.value = value
         self.mask = mask
         self.per_step = per_step
-        self.lengths = places.lengths.tolist()
+        self.lengths = arrangement.lengths.tolist()
         self.num_shapes = 2 * len(self.lengths)  # a last batch of each may be smaller
 
     @property
     def order(self) -> np.ndarray:
         """The numbers of the sequences, as the batches have them."""
-        return np.concatenate(self.places.batches)
+        return np.concatenate(self.arrangement.batches)
 
     def __len__(self) -> int:
-        return len(self.places.batches)
+        return len(self.arrangement.batches)
 
     def __getitem__(self, index: int) -> tuple:
-        rows = self.places.batches[index]
-        length = self.places.lengths[self.places.bucket[rows[0]]]
-        valid = np.arange(length) < self.places.counts[rows][:, None]
+        rows = self.arrangement.batches[index]
+        length = self.arrangement.lengths[self.arrangement.bucket[rows[0]]]
+        valid = np.arange(length) < self.arrangement.counts[rows][:, None]
         x = self._inputs(rows, length, valid)
         weights = None if self.sample_weight is None else self.sample_weight[rows]
         if self.y is None:
@@ -168,7 +168,7 @@ class Buckets(PyDataset):
         if not self.per_step:
             return (x, self.y[rows]) if weights is None else (x, self.y[rows], weights)
         # losses and metrics are means over all steps, padding too
-        share = length / np.maximum(self.places.counts[rows], 1)
+        share = length / np.maximum(self.arrangement.counts[rows], 1)
         of_steps = valid * share[:, None].astype("float32")
         if weights is not None:
             of_steps = of_steps * weights[:, None]
@@ -185,8 +185,8 @@ class Buckets(PyDataset):
 
     def on_epoch_end(self) -> None:
         """Puts the sequences of the next epoch together."""
-        if self.places.shuffle:
-            self.places.arrange()
+        if self.arrangement.shuffle:
+            self.arrangement.arrange()
 
 
 def _padded(sequences: list[np.ndarray], rows: np.ndarray, length: int, value: Any) -> np.ndarray:
@@ -194,8 +194,8 @@ def _padded(sequences: list[np.ndarray], rows: np.ndarray, length: int, value: A
     first = sequences[rows[0]]
     dtype = np.result_type(*(sequences[row].dtype for row in rows))
     batch = np.full((len(rows), length, *first.shape[1:]), value, dtype)
-    for place, row in enumerate(rows):
-        batch[place, : len(sequences[row])] = sequences[row]
+    for i, row in enumerate(rows):
+        batch[i, : len(sequences[row])] = sequences[row]
     return batch
 
 

@@ -18,7 +18,7 @@ ELSEWHERE = (
 
 @public("jkeras.utils.report_devices")
 def report_devices() -> None:
-    """Prints which devices JAX found; where that is only the CPU, a warning that nobody overlooks
+    """Prints which devices JAX found; where that is only the CPU, a warning that is seen
     and what to do.
 
     The devices go to standard output, the warning to standard error, which notebooks show in red.

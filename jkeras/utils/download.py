@@ -59,7 +59,7 @@ def download(
     Args:
         origin: http or https address, or a file address of this machine.
         target: the file's path.
-        is_right: function of a path: whether the file there is the one that is wanted.
+        is_right: function of a path: whether the file there is the expected one.
         is_hashed: whether it compares the file's bytes.
 
     Raises:
@@ -75,7 +75,7 @@ def download(
         )
 
     def is_meant(path: str) -> bool:
-        """Whether a file that the server calls zipped is what is wanted as it is."""
+        """Whether a file that the server calls zipped is expected as it is."""
         address = urllib.parse.urlsplit(origin).path
         if address.endswith(ZIPPED):
             return True
@@ -106,8 +106,8 @@ def download(
 def _without(origin: str, error: _Failed) -> str:
     """What an error says, without the name and password of an address."""
     text = web.without_password(str(error))
-    user, found, _ = _host(origin).rpartition("@")
-    secrets = [user, user.partition(":")[2]] if found else []
+    user, has_user, _ = _host(origin).rpartition("@")
+    secrets = [user, user.partition(":")[2]] if has_user else []
     for secret in filter(None, secrets):
         text = text.replace(secret, "…")
     return readable(text)
@@ -149,7 +149,7 @@ def _take(transfer: "_Transfer") -> None:
 
 
 def _inflate(path: str) -> None:
-    """Puts what a file says, unzipped, in its place."""
+    """Replaces a file by what it has unzipped."""
     left = FREE + RATIO * os.path.getsize(path)
     try:
         with (
@@ -207,7 +207,7 @@ class _Transfer:
         """Asks for what is missing, all of it at first, and writes it.
 
         Raises:
-            _Failed: as told there; what came until then is kept for the next try.
+            _Failed: as said there; what came until then stays for the next try.
         """
         with self._ask() as answer, open_own(self.path, "ab") as file:
             if not self._goes_on(answer):
@@ -269,7 +269,7 @@ class _Transfer:
         return _Failed(problem)
 
     def _broken(self, error: Exception) -> _Cut | _Failed:
-        """What a broken connection comes to: silence at the same place twice ends it."""
+        """What a broken connection comes to: silence at the same byte twice ends it."""
         if not isinstance(error, TimeoutError):
             return _Cut(f"the connection broke ({error})")
         if self.seen > self.silent_at:

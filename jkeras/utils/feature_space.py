@@ -272,7 +272,7 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Whole numbers as their places in a vocabulary."""
+        """Whole numbers as their indices in a vocabulary."""
         return cls._kind(
             "integer_categorical",
             name,
@@ -291,7 +291,7 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Texts as their places in a vocabulary."""
+        """Texts as their indices in a vocabulary."""
         return cls._kind(
             "string_categorical",
             name,
@@ -492,7 +492,7 @@ class FeatureSpace(Layer):
 
 
 def _is_adapted(preprocessor: Any) -> bool:
-    """Whether a layer was given what it would learn by `adapt`."""
+    """Whether a layer has what it would learn by `adapt`."""
     if getattr(preprocessor, "_has_input_vocabulary", False):
         return True
     if getattr(preprocessor, "input_mean", None) is not None:

@@ -1,4 +1,4 @@
-"""get_file: files from the web, checked, kept in a folder, and unpacked."""
+"""get_file: files from the web, checked, cached in a folder, and unpacked."""
 
 import functools
 import hashlib
@@ -68,13 +68,13 @@ def get_file(
         raise ValueError("`origin` is missing: the address of the file.")
     if not isinstance(origin, str):
         raise ArgumentError(f"`origin` must be an address, a string. Received: origin={origin!r}")
-    file_hash, hash_algorithm = _wanted_hash(file_hash, md5_hash, hash_algorithm)
+    file_hash, hash_algorithm = _expected_hash(file_hash, md5_hash, hash_algorithm)
     name = _file_name(fname, origin)
     folder = _folder(cache_dir, cache_subdir)
     target = folder / name
     unpacked = None
     if extract or untar:
-        target, unpacked = _places(folder, name, is_own_name=bool(fname))
+        target, unpacked = _paths(folder, name, is_own_name=bool(fname))
 
     def is_right(path: str | os.PathLike) -> bool:
         if file_hash is None:
@@ -95,10 +95,10 @@ def get_file(
     return str(unpacked)
 
 
-def _wanted_hash(
+def _expected_hash(
     file_hash: str | None, md5_hash: str | None, algorithm: str
 ) -> tuple[str | None, str | None]:
-    """(hash, algorithm) of what was given; `md5_hash` is the older argument."""
+    """(hash, algorithm) of the arguments; `md5_hash` is the older argument."""
     if file_hash is None and md5_hash is not None:
         return md5_hash, "md5"
     return file_hash, algorithm
@@ -122,7 +122,7 @@ def _is_complete(
 
 
 def _file_name(fname: str | None, origin: str) -> str:
-    """The name that was given, or that of the address."""
+    """`fname`, or the name in the address."""
     if fname:
         name = os.fsdecode(fname)
     else:
@@ -170,9 +170,7 @@ def _folder(cache_dir: str | os.PathLike | None, cache_subdir: str) -> pathlib.P
     return folder
 
 
-def _places(
-    folder: pathlib.Path, name: str, is_own_name: bool
-) -> tuple[pathlib.Path, pathlib.Path]:
+def _paths(folder: pathlib.Path, name: str, is_own_name: bool) -> tuple[pathlib.Path, pathlib.Path]:
     """Where an archive lies and where it is unpacked."""
     if is_own_name and "." in name:
         return folder / name, folder / f"{name[: name.find('.')]}_extracted"

@@ -90,7 +90,7 @@ class Folder:
         console.say(f"Found {len(self.paths)} files{classes}.")
 
     def _infer_labels(self, class_names: list[str] | None) -> None:
-        """Finds the files of the subfolders; the label of each is its subfolder's place."""
+        """Finds the files of the subfolders; the label of each is its subfolder's index."""
         folders = self._subfolders()
         if class_names is not None:
             if not set(class_names) <= set(folders):
@@ -217,10 +217,10 @@ def _loaded(load: Callable[[str], Any], paths: list[str]) -> list:
 
 def _check_labels(labels: Any, label_mode: str | None, class_names: list[str] | None) -> None:
     if isinstance(labels, str):
-        is_known = labels == "inferred"
+        is_valid = labels == "inferred"
     else:
-        is_known = labels is None or isinstance(labels, (list, tuple))
-    if not is_known:
+        is_valid = labels is None or isinstance(labels, (list, tuple))
+    if not is_valid:
         raise ValueError(
             '`labels` must be "inferred", None, or a list with a label for each file. '
             f"Received: labels={labels}"
@@ -346,7 +346,7 @@ def image_dataset_from_directory(
 def _fitted(
     img: np.ndarray, size: tuple[int, int], interpolation: str, crop: bool, pad: bool
 ) -> np.ndarray:
-    """An image in the given size."""
+    """An image in the size asked for."""
     height, width = img.shape[:2]
     if crop:
         top, left, height, width = images.crop_box(height, width, *size)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
-GRAY_MODES = ("L", "I;16", "I")  # kept as they are where grayscale is asked for
+GRAY_MODES = ("L", "I;16", "I")  # left as they are where grayscale is asked for
 
 
 def pillow(user: str) -> types.ModuleType:
@@ -270,18 +270,18 @@ def resize_weights(size: int, target: int, interpolation: str) -> np.ndarray:
     >>> resize_weights(4, 2, "bilinear").tolist()
     [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
     """
-    places = np.arange(size)
+    positions = np.arange(size)
     if interpolation == "area":
         edges = np.arange(target + 1)[:, None] * size / target
-        overlap = np.minimum(places + 1, edges[1:]) - np.maximum(places, edges[:-1])
+        overlap = np.minimum(positions + 1, edges[1:]) - np.maximum(positions, edges[:-1])
         weights = np.clip(overlap, 0, None)
     else:
         centers = (np.arange(target)[:, None] + 0.5) * size / target - 0.5
         if interpolation == "nearest":
             nearest = np.minimum(np.floor(centers + 0.5), size - 1)
-            weights = (nearest == places).astype(float)
+            weights = (nearest == positions).astype(float)
         else:
-            weights = KERNELS[interpolation](np.abs(centers - places))
+            weights = KERNELS[interpolation](np.abs(centers - positions))
     return (weights / weights.sum(1, keepdims=True)).astype("float32")
 
 

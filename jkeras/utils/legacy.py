@@ -82,11 +82,11 @@ def _find(
 ) -> Any:
     thing = get_registered_object(name, custom_objects, module_objects)
     if thing is None:
-        known = {**(module_objects or {}), **(custom_objects or {})}
+        objects = {**(module_objects or {}), **(custom_objects or {})}
         raise UnknownNameError(
             f"Unknown {noun}: {name!r}. Register it with "
             "`@jkeras.saving.register_keras_serializable()` or pass it in `custom_objects`."
-            f"{suggestion(name, known)}"
+            f"{suggestion(name, objects)}"
         )
     return thing
 

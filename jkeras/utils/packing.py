@@ -30,11 +30,11 @@ def pack_sequences(
     `tokens`; `segment_ids`, which number the sequences of a row from 1 on and are 0 for padding;
     and `positions` within the sequence. The label of a token is the next one of its sequence. The
     last of a sequence has none, nor has padding: their labels and weights are 0. With `segment_ids`
-    given to the attention layers, under a causal mask, and `positions` to the embedding of
+    passed to the attention layers, under a causal mask, and `positions` to the embedding of
     positions, a sequence sees nothing of its neighbours: the loss is that of separate rows.
 
     A sequence is put into the first open row that has room for it. Where none has, the oldest open
-    row is given away and a new one begins.
+    row is yielded and a new one begins.
 
     Args:
         sequences: lists or arrays of whole numbers. What starts again with each `iter`, as a list
@@ -54,7 +54,7 @@ def pack_sequences(
     Returns:
         What `fit` takes: an iterable of batches, or for an iterator an iterator. Its iterators have
         `get_state` and `set_state`, so that a checkpoint of `fit` keeps where they are. For that
-        the state of the sequences' own iterator is kept if it has one, else how many of them were
+        the state of the sequences' own iterator is saved if it has one, else how many of them were
         taken.
     Raises:
         ValueError: sizes below 1, an unknown `longer`, `shuffle` of what has no numbers; in the
@@ -189,7 +189,7 @@ class PackedBatches(collections.abc.Iterator):
         return [tokens[start : start + length] for start in range(0, len(tokens), length)]
 
     def get_state(self) -> dict:
-        """Where it is: JSON data, which has the tokens of the rows that are not given yet."""
+        """Where it is: JSON data, which has the tokens of the rows that are not yielded yet."""
         return {
             "packing": str(self.packing),
             "sequences": list(state_of(self._sequences)),
@@ -269,15 +269,15 @@ class OpenRows:
         """Puts a piece into the first row that has room; the rows that are closed by that."""
         closed = []
         most = self.length - len(piece)
-        place = next((i for i, row in enumerate(self.rows) if row.used <= most), None)
-        if place is None:
+        index = next((i for i, row in enumerate(self.rows) if row.used <= most), None)
+        if index is None:
             if len(self.rows) == self.window:
                 closed.append(self.rows.pop(0))
-            place = len(self.rows)
+            index = len(self.rows)
             self.rows.append(Row())
-        self.rows[place].add(piece)
-        if self.rows[place].used == self.length:
-            closed.append(self.rows.pop(place))
+        self.rows[index].add(piece)
+        if self.rows[index].used == self.length:
+            closed.append(self.rows.pop(index))
         return closed
 
     def rest(self) -> list[Row]:

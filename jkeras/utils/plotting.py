@@ -131,11 +131,11 @@ class Picture:
         """The picture as SVG: layers in rows by their distance from the inputs."""
         across = self.rankdir in ("LR", "RL")
         sizes = {box.key: _size(box) for box in self.boxes}
-        places, (width, height) = _places(self._ranks(), sizes, across)
+        corners, (width, height) = _corners(self._ranks(), sizes, across)
         if self.rankdir == "RL":
-            places = {k: (width - x - sizes[k][0], y) for k, (x, y) in places.items()}
+            corners = {k: (width - x - sizes[k][0], y) for k, (x, y) in corners.items()}
         if self.rankdir == "BT":
-            places = {k: (x, height - y - sizes[k][1]) for k, (x, y) in places.items()}
+            corners = {k: (x, height - y - sizes[k][1]) for k, (x, y) in corners.items()}
         lines = [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             f'viewBox="0 0 {width} {height}" font-family="Helvetica, Arial, sans-serif" '
@@ -144,8 +144,8 @@ class Picture:
             'markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="#555"/></marker></defs>',
             '<rect width="100%" height="100%" fill="white"/>',
         ]
-        lines += [_arrow(places[a], sizes[a], places[b], sizes[b], across) for a, b in self.edges]
-        lines += [_drawn(box, *places[box.key], *sizes[box.key]) for box in self.boxes]
+        lines += [_arrow(corners[a], sizes[a], corners[b], sizes[b], across) for a, b in self.edges]
+        lines += [_drawn(box, *corners[box.key], *sizes[box.key]) for box in self.boxes]
         return "\n".join([*lines, "</svg>"])
 
     def _ranks(self) -> list[list[str]]:
@@ -187,24 +187,24 @@ def _size(box: Box) -> tuple[float, float]:
     return max(80, 7.5 * longest + 20), 28 + 24 * len(box.rows)
 
 
-def _places(
+def _corners(
     rows: list[list[str]], sizes: dict[str, tuple[float, float]], across: bool
 ) -> tuple[dict[str, tuple[float, float]], tuple[float, ...]]:
     """Where each box stands (left, top), rows centred, and the size of the whole."""
     lengths = [sum(sizes[k][across] for k in row) + GAP * (len(row) - 1) for row in rows]
     depths = [max(sizes[k][not across] for k in row) for row in rows]
-    places = {}
+    corners = {}
     far = MARGIN
     for row, length, depth in zip(rows, lengths, depths):
         near = MARGIN + (max(lengths) - length) / 2
         for key in row:
-            places[key] = (near, far)
+            corners[key] = (near, far)
             near += sizes[key][across] + GAP
         far += depth + GAP
     total_size = (max(lengths, default=0) + 2 * MARGIN, far - GAP + MARGIN)
     if not across:
-        return places, total_size
-    return {key: place[::-1] for key, place in places.items()}, total_size[::-1]
+        return corners, total_size
+    return {key: corner[::-1] for key, corner in corners.items()}, total_size[::-1]
 
 
 def _arrow(

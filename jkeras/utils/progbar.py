@@ -17,7 +17,7 @@ class Progbar:
     """A progress bar on the terminal; in a file, one line at the end.
 
     Args:
-        target: number of steps; None if not known.
+        target: number of steps; None if unknown.
         width: of the bar, in letters.
         verbose: 0 silent, 1 a bar, 2 one line at the end.
         interval: seconds between two drawings.

@@ -1,4 +1,4 @@
-"""Texts of files, one after another, from any place on."""
+"""Texts of files, one after another, from any position on."""
 
 import collections.abc
 import glob
@@ -12,7 +12,7 @@ KINDS = ("line", "paragraph", "file")
 MARK = b"\xef\xbb\xbf"  # some programs write it at the start of a file in UTF-8
 
 
-class Place(typing.NamedTuple):
+class Position(typing.NamedTuple):
     """Where a text begins.
 
     Args:
@@ -24,7 +24,7 @@ class Place(typing.NamedTuple):
     offset: int = 0
 
 
-START = Place()
+START = Position()
 
 
 class TextReader:
@@ -34,24 +34,24 @@ class TextReader:
         paths: of the files; those that end in ".gz" are unpacked.
         by: what a text is: "line"; "paragraph", lines up to an empty one; or "file".
         errors: what becomes of bytes that are no UTF-8: "strict", "replace", "ignore".
-        place: where to begin.
+        position: where to begin.
     """
 
     def __init__(
-        self, paths: list[str], by: str, errors: str = "strict", place: Place = START
+        self, paths: list[str], by: str, errors: str = "strict", position: Position = START
     ) -> None:
         self._file = None
         self.paths = paths
-        self._place = place
+        self._position = position
         self.by = by
         self.errors = errors
 
     @property
-    def place(self) -> Place:
+    def position(self) -> Position:
         """Behind the last text."""
         if self._file is None:
-            return self._place
-        return Place(self._place.file, self._file.tell())
+            return self._position
+        return Position(self._position.file, self._file.tell())
 
     def read(self, count: int) -> list[str]:
         """The next texts, fewer where the files end.
@@ -61,21 +61,21 @@ class TextReader:
             ValueError: bytes that are no UTF-8.
         """
         texts = []
-        while len(texts) < count and self._place.file < len(self.paths):
+        while len(texts) < count and self._position.file < len(self.paths):
             start, text = self._next()
             if text is None:
                 self.close()
-                self._place = Place(self._place.file + 1)
+                self._position = Position(self._position.file + 1)
             else:
                 texts.append(self._decoded(text, start))
         return texts
 
     def _next(self) -> tuple:
         """(where it begins, the next text of the file), the file being opened first if need be."""
-        path = self.paths[self._place.file]
+        path = self.paths[self._position.file]
         try:
             if self._file is None:
-                self._file = _opened(path, self._place.offset)
+                self._file = _opened(path, self._position.offset)
             return self._file.tell(), READERS[self.by](self._file)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise OSError(f"{path} cannot be unpacked: {error}. Write it again.") from error
@@ -87,7 +87,7 @@ class TextReader:
             return text.decode("utf-8", self.errors).replace("\r\n", "\n")
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"{self.paths[self._place.file]} is no UTF-8: the text at byte {start} has the "
+                f"{self.paths[self._position.file]} is no UTF-8: the text at byte {start} has the "
                 f"bytes {error.object[error.start : error.end]!r}. Convert the file, or pass "
                 "`errors='replace'`."
             ) from None
@@ -95,9 +95,9 @@ class TextReader:
     def close(self) -> None:
         """Closes the file that is open."""
         if self._file is not None:
-            place = self.place
+            position = self.position
             self._file.close()
-            self._file, self._place = None, place
+            self._file, self._position = None, position
 
     def __del__(self) -> None:
         self.close()  # a loop over texts may end anywhere
@@ -112,7 +112,7 @@ def files_of(patterns: typing.Any) -> list[str]:
     """
     if isinstance(patterns, (str, os.PathLike)):
         patterns = [patterns]
-    found = {}
+    paths_of_files = {}
     for pattern in map(os.path.expanduser, map(os.fspath, patterns)):
         paths = [pattern]
         if not os.path.isfile(pattern):  # else its brackets belong to its name
@@ -122,10 +122,10 @@ def files_of(patterns: typing.Any) -> list[str]:
                 f"No file has the name {pattern!r}, seen from {os.getcwd()}. Give files, or "
                 "patterns as 'texts/*.txt'; '**' stands for any folders."
             )
-        found |= dict.fromkeys(paths)
-    if not found:
+        paths_of_files |= dict.fromkeys(paths)
+    if not paths_of_files:
         raise FileNotFoundError("Expected a file, or a pattern of files. Received: an empty list")
-    return list(found)
+    return list(paths_of_files)
 
 
 def _opened(path: str, offset: int) -> typing.Any:
@@ -162,7 +162,7 @@ def _whole(file: typing.BinaryIO) -> bytes | None:
 
 
 def _lines(file: typing.BinaryIO) -> collections.abc.Iterator[bytes]:
-    """The lines that are left, without their ends; the file can tell its place between them."""
+    """The lines that are left, without their ends; the file's position is valid between them."""
     while line := file.readline():
         yield line.removesuffix(b"\n").removesuffix(b"\r")
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from jkeras.core.errors import check_choice
 from jkeras.core.names.registry import public
-from jkeras.utils.text_files import KINDS, START, Place, TextReader, files_of
+from jkeras.utils.text_files import KINDS, START, Position, TextReader, files_of
 
 BLOCK = 256  # texts that are read at once where they are not shuffled
-GROUP = 64  # texts that a tokenizer is given at once
+GROUP = 64  # texts that a tokenizer takes at once
 
 
 @public("jkeras.utils.TextLines")
@@ -130,22 +130,22 @@ class TextTokens(collections.abc.Iterator):
         self._options = source.options  # the files are looked at once
         self._start(epoch)
 
-    def _start(self, epoch: int, place: Place = START, number: int = 0) -> None:
+    def _start(self, epoch: int, position: Position = START, number: int = 0) -> None:
         """Begins with a block of an epoch."""
         source = self.source
         self._epoch = epoch
-        self._is_barren = True  # has given nothing in this epoch
+        self._is_barren = True  # has yielded nothing in this epoch
         paths = source.files
         if source.shuffle is not None:
             paths = np.random.default_rng((source.seed, epoch)).permutation(paths).tolist()
-        self._reader = TextReader(paths, source.by, source.errors, place)
+        self._reader = TextReader(paths, source.by, source.errors, position)
         self._open_block(number)
 
     def _open_block(self, number: int) -> None:
         """Reads a block, and goes to its start."""
         source = self.source
         size = source.shuffle or BLOCK
-        self._number, self._place = number, self._reader.place
+        self._number, self._position = number, self._reader.position
         self._taken = 0  # of the texts of the block
         texts = self._reader.read(size)
         self._is_last = len(texts) < size
@@ -182,12 +182,12 @@ class TextTokens(collections.abc.Iterator):
             self.close()
             raise StopIteration
 
-    def _tokens_of(self, place: int) -> np.ndarray:
+    def _tokens_of(self, index: int) -> np.ndarray:
         """The tokens of a text of the block."""
-        if place not in self._tokens:
-            group = self._texts[place : place + GROUP]
-            self._tokens = dict(enumerate(self.source.encode(group), place))
-        tokens = np.asarray(self._tokens.pop(place))
+        if index not in self._tokens:
+            group = self._texts[index : index + GROUP]
+            self._tokens = dict(enumerate(self.source.encode(group), index))
+        tokens = np.asarray(self._tokens.pop(index))
         if self.source.end is not None and len(tokens):
             tokens = np.append(tokens, self.source.end)
         return tokens
@@ -197,7 +197,7 @@ class TextTokens(collections.abc.Iterator):
         return self._options | {
             "epoch": self._epoch,
             "block": self._number,
-            "place": list(self._place),
+            "place": list(self._position),
             "taken": self._taken,
         }
 
@@ -211,7 +211,7 @@ class TextTokens(collections.abc.Iterator):
             if state[name] != words:
                 raise ValueError(f"the state is of {state[name]}; expected {words}")
         self.close()
-        self._start(state["epoch"], Place(*state["place"]), state["block"])
+        self._start(state["epoch"], Position(*state["place"]), state["block"])
         self._taken, self._is_barren = state["taken"], False
 
     def close(self) -> None:
@@ -237,9 +237,9 @@ def encoder_of(tokenizer: typing.Any) -> collections.abc.Callable[[list[str]], l
 
     def encoded(texts: list[str]) -> list:
         if hasattr(tokenizer, "encode_batch"):  # which works in several threads
-            found = tokenizer.encode_batch(texts)
+            encodings = tokenizer.encode_batch(texts)
         else:
-            found = [encode(text) for text in texts]
-        return [getattr(one, "ids", one) for one in found]  # of an `Encoding` of `tokenizers`
+            encodings = [encode(text) for text in texts]
+        return [getattr(one, "ids", one) for one in encodings]  # of an `Encoding` of `tokenizers`
 
     return encoded

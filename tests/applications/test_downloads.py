@@ -42,7 +42,7 @@ def publish(monkeypatch, server, name, content):
     if name == INDEX:
         monkeypatch.setattr(imagenet_utils, "CLASS_INDEX", known)
     else:
-        monkeypatch.setattr(building, "known_files", lambda: {name: known})
+        monkeypatch.setattr(building, "weight_files", lambda: {name: known})
 
 
 def images(side):
@@ -164,7 +164,7 @@ def test_nothing_is_left_of_what_does_not_come(server, monkeypatch, tmp_path, fa
 
 def test_no_network(server, monkeypatch, tmp_path):
     address = f"{free_address()}/{BODY}"
-    monkeypatch.setattr(building, "known_files", lambda: {BODY: (address, None)})
+    monkeypatch.setattr(building, "weight_files", lambda: {BODY: (address, None)})
     with pytest.raises(
         OSError, match=f"{address}.*no network.*put it here: {tmp_path}/home/models/{BODY}"
     ):

@@ -32,7 +32,7 @@ def test_plot_without_matplotlib(monkeypatch):
 
 
 def test_the_device_is_told_once(monkeypatch, capsys):
-    monkeypatch.setattr(settings, "has_told_device", False)
+    monkeypatch.setattr(settings, "device_reported", False)
     monkeypatch.setattr(progress, "unused_accelerator", lambda: "the plugin x is installed")
     model = still(jkeras)
     model.fit(X, Y, verbose=0)

@@ -150,7 +150,7 @@ BESIDE = {  # what stands beside a callback that notes the logs
 IN_ALL_RUNS = ("LearningRateScheduler", "ReduceLROnPlateau", "LambdaCallback")
 
 
-@pytest.mark.promise("Callbacks are told in the")
+@pytest.mark.promise("Callbacks are called in the")
 @pytest.mark.parametrize(
     "name",
     [pytest.param(n, marks=[] if n in IN_ALL_RUNS else pytest.mark.slow) for n in BESIDE],
@@ -332,7 +332,7 @@ def test_order_of_calls_of_predict_with_several_steps_in_one():
     same(run)
 
 
-@pytest.mark.promise("Callbacks are told in the")
+@pytest.mark.promise("Callbacks are called in the")
 def test_history_and_progress_come_last():
     names = [
         [

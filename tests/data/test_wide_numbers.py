@@ -162,7 +162,7 @@ def embed(first=None):
 
 
 @pytest.mark.promise("they are refused with their row and column")
-@pytest.mark.promise("are refused with their place")
+@pytest.mark.promise("are refused with their position")
 @pytest.mark.parametrize(
     "make",
     [

@@ -402,7 +402,7 @@ class OfClosureForward(OfClosure):
         return x
 
 
-@pytest.mark.promise("raises `StateWriteError`, which names the place")
+@pytest.mark.promise("raises `StateWriteError`, which names the attribute")
 @pytest.mark.parametrize(
     "cls, place",
     [

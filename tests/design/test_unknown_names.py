@@ -171,7 +171,7 @@ class NeverSeen(layers.Dense):
 def test_a_layer_of_an_unknown_class():
     model = jkeras.Sequential([jkeras.Input((3,)), *[NeverSeen(3) for _ in range(40)]])
     assert all(chains._key(layer) is None for layer in model.layers)
-    assert not NeverSeen(3).keeps_samples or not chains._key(NeverSeen(3))
+    assert not NeverSeen(3).traits.is_batchwise or not chains._key(NeverSeen(3))
     wanted = np.concatenate([model(X[:4]), model(X[4:])])
     np.testing.assert_allclose(
         model.predict(X, batch_size=4, verbose=0), wanted, rtol=1e-4, atol=1e-5
@@ -306,8 +306,6 @@ TABLES = {
     # asked of layers and ops
     "callbacks/projector.py 'Embedding'": "which layers are shown by themselves; others by name",
     "uncertainty/outputs.py 'crossentropy'": test_losses_of_unknown_names,
-    "training/step/chains.py 'Conv'": test_a_layer_of_an_unknown_class,
-    "training/loop/pace.py 'Conv'": test_the_pace_of_an_unknown_class,
     # asked of configs in files
     "saving/dialects/graphs.py RECURRENT": "as it is written, in tests/saving",
     "saving/dialects/objects.py RENAMED": "as it is written, in tests/saving",

@@ -249,7 +249,7 @@ def test_two_processes():
 
 @pytest.mark.promise("another number of processes or")
 @pytest.mark.promise("one of several processes has lost its local folder")
-@pytest.mark.promise("waits for nobody, and needs the same devices to read them")
+@pytest.mark.promise("waits for no other, and needs the same devices to read them")
 def test_two_processes_with_local_folders(tmp_path):
     """Both restore the newest step that both have; where one has lost its folder, the durable one.
     Each iterator goes on where that of its process was.

@@ -72,7 +72,7 @@ def default(function, name):
         ),
         pytest.param(
             "saving",
-            (archives.BYTES_EACH, archives.FREE_PLACES),
+            (archives.BYTES_EACH, archives.FREE_ENTRIES),
             (16, 10_000),
             marks=pytest.mark.promise("one file or folder for sixteen of its bytes, and 10,000"),
         ),

@@ -46,7 +46,7 @@ def _shapes(library, make, shape):
 @pytest.mark.parametrize("make, shape", LAYERS)
 def test_the_shapes_of_keras(make, shape):
     layer, shapes = _shapes(jkeras, make, shape)
-    assert symbolic.keeps_samples(layer)
+    assert symbolic.is_batchwise(layer)
     assert shapes == _shapes(keras, make, shape)[1]
 
 
@@ -63,7 +63,7 @@ def test_a_class_of_the_users_is_run_twice():
             return jkeras.ops.concatenate([super().call(x)] * 2, axis=0)
 
     layer = Doubled(3)
-    assert not symbolic.keeps_samples(layer)
+    assert not symbolic.is_batchwise(layer)
     assert layer(jkeras.Input((2,))).shape == (None, 3)
     assert layer(jkeras.Input((2,), batch_size=4)).shape == (8, 3)
 

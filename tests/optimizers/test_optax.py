@@ -88,7 +88,7 @@ TRANSFORMATIONS = {
 }
 
 
-@pytest.mark.promise("In `fit` it is told the")
+@pytest.mark.promise("In `fit` it is passed the")
 @pytest.mark.promise("Masks and the labels of")
 @pytest.mark.parametrize("name", every(2, TRANSFORMATIONS))
 def test_what_goes_by_names_or_wants_the_loss_trains(name):

@@ -335,7 +335,7 @@ def test_a_model_that_is_not_built_has_no_weights_in_its_file(tmp_path, writer, 
 
 
 @pytest.mark.promise("A class of your own in")
-@pytest.mark.promise("is refused in the same places; messages say what to do")
+@pytest.mark.promise("is refused in the same cases; messages say what to do")
 def test_a_class_of_ones_own_must_be_registered_or_passed(tmp_path):
     class Twice(jkeras.layers.Layer):
         def call(self, x):

@@ -404,7 +404,7 @@ def test_the_list_names_files_beside_it(tmp_path, name):
     refused(tmp_path, "safetensors.index.json.*beside it")
 
 
-@pytest.mark.promise("Folders of strangers.**")
+@pytest.mark.promise("Untrusted folders.**")
 @pytest.mark.parametrize(
     "config, words",
     [

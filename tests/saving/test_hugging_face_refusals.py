@@ -732,7 +732,7 @@ def test_new_files_take_the_places(tmp_path):
     read(tmp_path, tied=False)
 
 
-@pytest.mark.promise("A link in the place of")
+@pytest.mark.promise("A link instead of")
 @pytest.mark.parametrize("name", [files.CONFIG, files.WEIGHTS])
 def test_a_file_behind_a_link_stays_as_it_is(tmp_path, name):
     (tmp_path / "mine").write_text("mine")

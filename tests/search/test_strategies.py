@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jkeras import search
-from jkeras.search.population import Given, Population
+from jkeras.search.population import SweepData, Population
 from jkeras.search.space import Range
 from jkeras.search.strategies import Objective, Random, exploited
 from jkeras.training.data import ArraySource
@@ -88,7 +88,7 @@ def test_without_trials_or_epochs_enough_nothing_is_halved(trials, epochs, expec
 def trained(strategy, epochs=60):
     """The highest value of the toy problem that two trials reach, which see one weight each."""
     x = np.zeros((4, 1), "float32")
-    given = Given(ArraySource(x, x, batch_size=1), ArraySource(x, x))
+    given = SweepData(ArraySource(x, x, batch_size=1), ArraySource(x, x))
     rows = [{"toy.first": 1.0, "toy.second": 0.0}, {"toy.first": 0.0, "toy.second": 1.0}]
     space = dict.fromkeys(rows[0], search.uniform(0, 1))
     population = Population(surrogate(), given, rows, strategy.turn(space, LOSS))

@@ -328,7 +328,7 @@ def test_a_class_without_a_weight():
         fit(y=np.array([0, 1, 2, 1] * 2), class_weight={0: 1.0, 1: 2.0})
 
 
-@pytest.mark.promise("warning after the epoch, with the place of NaN")
+@pytest.mark.promise("warning after the epoch, with the position of NaN")
 @pytest.mark.parametrize("part", ["x", "y", "rate", "generator"])
 def test_a_loss_that_is_nan(part):
     x, y, options = X.copy(), np.zeros((8, 3), "float32"), {"epochs": 3, "batch_size": 4}

@@ -167,7 +167,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.filterwarnings("ignore:Not unpacked")
 def test_hostile_archives(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "FREE_PLACES", 1000)  # smaller, for the speed of the test
+    monkeypatch.setattr(archives, "FREE_ENTRIES", 1000)  # smaller, for the speed of the test
     monkeypatch.setattr(archives, "FREE", MiB)
     path = tmp_path / "archive"
     path.write_bytes(HOSTILE[name]())

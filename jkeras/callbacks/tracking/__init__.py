@@ -1,1 +1,1 @@
-"""Trainings told to services that keep track of them: one file for each service."""
+"""Trainings reported to services that track runs: one file for each service."""

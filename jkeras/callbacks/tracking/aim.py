@@ -8,7 +8,7 @@ class Aim:
     """A run of Aim.
 
     Args:
-        options: of `aim.Run`, such as `repo`. What the terminal shows is not kept, unless they say
+        options: of `aim.Run`, such as `repo`. What the terminal shows is not sent, unless they say
             so.
     """
 

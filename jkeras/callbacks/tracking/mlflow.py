@@ -36,18 +36,18 @@ class Mlflow:
         else:
             experiment = self._experiment(project)
             self.run = self.client.create_run(experiment, run_name=name).info.run_id
-        told = self.client.get_run(self.run).data.params  # a parameter cannot change
+        logged = self.client.get_run(self.run).data.params  # a parameter cannot change
         named = {FORBIDDEN.sub("_", key): str(value)[:LONGEST] for key, value in config.items()}
         param = self.mlflow.entities.Param
-        new = [param(key, value) for key, value in named.items() if key not in told]
+        new = [param(key, value) for key, value in named.items() if key not in logged]
         for start in range(0, len(new), MOST):
             self.client.log_batch(self.run, params=new[start : start + MOST])
         return self.run
 
     def _experiment(self, project: str | None) -> str:
         """The number of the experiment that a project is, by default the first one."""
-        found = self.client.get_experiment_by_name(project or "Default")
-        return found.experiment_id if found else self.client.create_experiment(project or "Default")
+        entry = self.client.get_experiment_by_name(project or "Default")
+        return entry.experiment_id if entry else self.client.create_experiment(project or "Default")
 
     def log(self, values: dict[str, float], step: int, unit: str) -> None:
         """Takes results."""

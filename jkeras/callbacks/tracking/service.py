@@ -11,7 +11,7 @@ class Service(typing.Protocol):
     def begin(
         self, project: str | None, name: str | None, config: dict[str, typing.Any], run: str | None
     ) -> str | None:
-        """Begins a run, or goes on with `run`; returns what it is known by."""
+        """Begins a run, or goes on with `run`; returns its identifier."""
 
     def log(self, values: dict[str, float], step: int, unit: str) -> None:
         """Takes results after a step; the unit of its number is "epoch" or "batch"."""
@@ -41,7 +41,7 @@ class Calling:
         self.function(values, step)
 
     def keep(self, path: str) -> None:
-        """No place to keep it."""
+        """Does nothing: there is no file to write it to."""
 
     def end(self, is_finished: bool) -> None:
         """Nothing to end."""

@@ -1,4 +1,4 @@
-"""Tracker: the results of a training, told to a service that keeps track of runs."""
+"""Tracker: the results of a training, reported to a service that tracks runs."""
 
 import importlib
 import os
@@ -34,7 +34,7 @@ class Tracker(Callback):
             called with a dict of results and the number of the epoch, from 0.
         project: that the run belongs to; in MLflow and Aim the experiment.
         name: of the run.
-        config: a dict of what else is to be told at the beginning.
+        config: a dict of what else to report at the beginning.
         batches: also tell the means of the epoch so far, as "batch/loss", at the first moment after
             so many batches at which `fit` looks up; None: never. `fit` does not look up more often
             for it.
@@ -77,7 +77,7 @@ class Tracker(Callback):
         self._run = None
         self._before = self._batches = 0  # batches of the epochs before, of this one
         self._is_open = False
-        self._told = set()  # kinds of errors that were warned of
+        self._warned = set()  # kinds of errors that were warned of
 
     # ------------------------------------------------------------ the course of the training
 
@@ -101,13 +101,13 @@ class Tracker(Callback):
             return
         self._due = done + self.batches
         values = {f"batch/{name}": value for name, value in numbers(logs or {}).items()}
-        self._tell(self.service.log, values, done - 1, "batch")
+        self._report(self.service.log, values, done - 1, "batch")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Tells of an epoch."""
         self._before += self._batches
         self._has_ended = epoch + 1 >= self.params["epochs"]
-        self._tell(self.service.log, numbers(logs or {}), epoch, "epoch")
+        self._report(self.service.log, numbers(logs or {}), epoch, "epoch")
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Ends the run."""
@@ -115,12 +115,12 @@ class Tracker(Callback):
             with tempfile.TemporaryDirectory() as folder:
                 path = os.path.join(folder, "model.keras")
                 self.model.save(path)
-                self._tell(self.service.keep, path)
-        self._tell(self.service.end, self._has_ended or self.model.stop_training)
+                self._report(self.service.keep, path)
+        self._report(self.service.end, self._has_ended or self.model.stop_training)
         self._is_open = False
 
     def get_state(self) -> dict[str, Any]:
-        """What the run is known by, and where it is."""
+        """The run's identifier, and where it is."""
         return {"run": self._run, "before": self._before}
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -128,7 +128,7 @@ class Tracker(Callback):
         self._run, self._before = state["run"], state["before"]
         self._restored = True
 
-    def _tell(self, function: Callable, *arguments: Any) -> None:
+    def _report(self, function: Callable, *arguments: Any) -> None:
         """Calls a method of the service, which may be out of reach: a training does not end by
         it.
         """
@@ -137,8 +137,8 @@ class Tracker(Callback):
         try:
             function(*arguments)
         except Exception as error:  # noqa: BLE001 - each service has errors of its own
-            if type(error) not in self._told:
-                self._told.add(type(error))
+            if type(error) not in self._warned:
+                self._warned.add(type(error))
                 warnings.warn(
                     f"Tracker could not tell {type(self.service).__name__}: "
                     f"{type(error).__name__}: {error}",
@@ -163,7 +163,7 @@ def _service(to: Any, options: dict[str, Any]) -> Service:
 
 
 def facts(model: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """What is told of a training at its beginning."""
+    """What is reported of a training at its beginning."""
     return {
         "model": {"name": model.name, "parameters": model.count_params()},
         "optimizer": _of_optimizer(model.optimizer),
@@ -177,7 +177,7 @@ def facts(model: Any, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_optimizer(optimizer: Any) -> dict[str, Any]:
-    """The class of an optimizer, and its arguments where they can be told."""
+    """The class of an optimizer, and its arguments where they have values."""
     kind = {"class": type(optimizer).__name__}
     try:
         return kind | optimizer.get_config()
@@ -186,19 +186,19 @@ def _of_optimizer(optimizer: Any) -> dict[str, Any]:
 
 
 def numbers(logs: dict[str, Any]) -> dict[str, float]:
-    """Results as numbers: those that are arrays give one for each place.
+    """Results as numbers: those that are arrays give one for each element.
 
     >>> numbers({"loss": 1, "f1_score": np.array([0.5, 0.25])})
     {'loss': 1.0, 'f1_score/0': 0.5, 'f1_score/1': 0.25}
     """
-    found = {}
+    scalars = {}
     for name, value in logs.items():
         value = np.asarray(value, dtype="float64")
         if value.ndim == 0:
-            found[name] = float(value)
+            scalars[name] = float(value)
         else:
-            found |= {f"{name}/{i}": float(part) for i, part in enumerate(value.ravel())}
-    return found
+            scalars |= {f"{name}/{i}": float(part) for i, part in enumerate(value.ravel())}
+    return scalars
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

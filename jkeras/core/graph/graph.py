@@ -139,13 +139,13 @@ def run(nodes, inputs, outputs, values, call):
         inputs: the graph's input tensors; `values`: their values, in order.
         call: `(operation, args, kwargs) -> value`.
     """
-    known = {id(tensor): value for tensor, value in zip(inputs, values)}
-    known_tensors = lambda structure: map_tensors(lambda t: known[id(t)], structure)  # noqa: E731
+    computed = {id(tensor): value for tensor, value in zip(inputs, values)}
+    filled = lambda structure: map_tensors(lambda t: computed[id(t)], structure)  # noqa: E731
     for node in nodes:
-        if all(id(t) in known for t in node.output_tensors):
+        if all(id(t) in computed for t in node.output_tensors):
             continue
-        result = call(node.operation, known_tensors(node.args), known_tensors(node.kwargs))
+        result = call(node.operation, filled(node.args), filled(node.kwargs))
         for tensor, value in zip(flatten(node.outputs), flatten(result)):
-            if isinstance(tensor, KerasTensor) and id(tensor) not in known:
-                known[id(tensor)] = value
-    return map_tensors(lambda t: known[id(t)], outputs)
+            if isinstance(tensor, KerasTensor) and id(tensor) not in computed:
+                computed[id(tensor)] = value
+    return map_tensors(lambda t: computed[id(t)], outputs)

@@ -1,5 +1,5 @@
 """Numbers of the host on their way to a device, which has 32 bits: those that it cannot hold are
-refused, or rounded where a float is wanted, but never wrap.
+refused, or rounded where a float is expected, but never wrap.
 """
 
 import functools
@@ -12,7 +12,7 @@ import numpy as np
 
 from jkeras.core.names.dtypes import is_float
 
-WIDEST = "float32"  # what whole numbers beyond 32 bits become where a float is wanted
+WIDEST = "float32"  # what whole numbers beyond 32 bits become where a float is expected
 
 
 class Ids(NamedTuple):
@@ -20,7 +20,7 @@ class Ids(NamedTuple):
 
     Attributes:
         count: of rows; ids are from 0 on, below it.
-        dtype: that they go to; None: not known.
+        dtype: that they go to; None: unknown.
     """
 
     count: int
@@ -34,7 +34,7 @@ def fitted(array: np.ndarray, what: str = "x", dtype: str | Ids | None = None) -
 
     Args:
         what: the array is called in messages.
-        dtype: of what takes the numbers; None: not known, then they stay of their own kind.
+        dtype: of what takes the numbers; None: unknown, then they stay of their own kind.
 
     Raises:
         ValueError: a number does not fit; the message says where it is.
@@ -52,13 +52,13 @@ def fitted(array: np.ndarray, what: str = "x", dtype: str | Ids | None = None) -
         held = fitted(array, what, dtype.dtype)
         warn_of_ids(array, what, dtype)
         return held
-    wanted = None if dtype in (None, "string") else jax.dtypes.canonicalize_dtype(dtype)
+    target = None if dtype in (None, "string") else jax.dtypes.canonicalize_dtype(dtype)
     if array.dtype.kind in "iu":
-        return _whole(array, what, wanted)
-    if array.dtype.kind == "f" and wanted is not None and wanted.kind in "iu":
-        _check_whole(array, what, wanted)
+        return _whole(array, what, target)
+    if array.dtype.kind == "f" and target is not None and target.kind in "iu":
+        _check_whole(array, what, target)
     elif array.dtype.kind in "fc":
-        return narrowed(array, what, _smallest(array.dtype, wanted))
+        return narrowed(array, what, _smallest(array.dtype, target))
     return array
 
 
@@ -93,7 +93,7 @@ def plain(dtype: str | Ids | None) -> str | None:
     return dtype.dtype if isinstance(dtype, Ids) else dtype
 
 
-def fits_as_it_is(dtype: np.dtype, wanted: str | Ids | None) -> bool:
+def fits_as_it_is(dtype: np.dtype, target: str | Ids | None) -> bool:
     """Whether numbers of a dtype need no look at whether a device holds them.
 
     >>> fits_as_it_is(np.dtype("int32"), "float32"), fits_as_it_is(np.dtype("int32"), "int8")
@@ -101,20 +101,20 @@ def fits_as_it_is(dtype: np.dtype, wanted: str | Ids | None) -> bool:
     """
     if dtype.kind not in "fiub" or dtype.itemsize > 4 or not dtype.isnative:
         return False
-    wanted = plain(wanted)
-    if wanted in (None, "string"):
+    target = plain(target)
+    if target in (None, "string"):
         return True
-    if is_float(wanted) and wanted != "float16":
+    if is_float(target) and target != "float16":
         return True
-    return np.can_cast(dtype, wanted)
+    return np.can_cast(dtype, target)
 
 
-def type_for_all(dtype: np.dtype, wanted: str | Ids | None) -> np.dtype:
-    """The dtype in which several arrays of one dtype can be kept, once `fitted`: whole numbers of
+def type_for_all(dtype: np.dtype, target: str | Ids | None) -> np.dtype:
+    """The dtype in which several arrays of one dtype can be stored, once `fitted`: whole numbers of
     64 bits may have become floats in some.
     """
-    held, wanted = jax.dtypes.canonicalize_dtype(dtype), plain(wanted)
-    if dtype.kind in "iu" and held != dtype and wanted is not None and is_float(wanted):
+    held, target = jax.dtypes.canonicalize_dtype(dtype), plain(target)
+    if dtype.kind in "iu" and held != dtype and target is not None and is_float(target):
         return np.dtype(WIDEST)
     return held
 
@@ -144,13 +144,13 @@ class InputTypes(NamedTuple):
     'int8'
     """
 
-    by_place: tuple[str | Ids | None, ...]
+    by_position: tuple[str | Ids | None, ...]
     by_name: dict[str, str | Ids | None] = {}
 
     def at(self, key: int | str) -> str | Ids | None:
-        """That of a place, or of a name; None: it is not known."""
+        """That of a position, or of a name; None: it is unknown."""
         if isinstance(key, int):
-            return self.by_place[key] if key < len(self.by_place) else None
+            return self.by_position[key] if key < len(self.by_position) else None
         return self.by_name.get(key)
 
 
@@ -174,40 +174,40 @@ def refuse_masked(value: object, what: str) -> None:
         )
 
 
-def _whole(array, what, wanted):
+def _whole(array, what, target):
     held = jax.dtypes.canonicalize_dtype(array.dtype)
-    if wanted is not None and is_float(wanted):
+    if target is not None and is_float(target):
         if array.dtype != held and not _is_within(array, limits_of(held)):
             array = array.astype(WIDEST)
-        return narrowed(array, what, wanted) if wanted == "float16" else array
-    if wanted is None or wanted.kind not in "iu":
-        wanted = held
-    if np.can_cast(array.dtype, wanted) or _is_within(array, limits_of(wanted)):
+        return narrowed(array, what, target) if target == "float16" else array
+    if target is None or target.kind not in "iu":
+        target = held
+    if np.can_cast(array.dtype, target) or _is_within(array, limits_of(target)):
         return array
-    if wanted == held:
+    if target == held:
         fix = (
             "pass them as floats, `.astype('float32')`, if they are quantities; number ids anew. "
             "`jax_enable_x64` keeps 64 bits"
         )
     else:
         fix = "pass a wider dtype to `Input`, or smaller numbers"
-    raise _misfit(array, _outside(array, limits_of(wanted)), what, _span(wanted), fix)
+    raise _misfit(array, _outside(array, limits_of(target)), what, _span(target), fix)
 
 
-def _check_whole(array, what, wanted):
+def _check_whole(array, what, target):
     """Raises for floats that are no number of an integer type, not even when they are cut."""
-    limits = limits_of(wanted)
+    limits = limits_of(target)
     below = array < limits.max + 1.0
     outside = ~((array > limits.min - 1.0) & below)  # NaN is
     if outside.any():
         fix = "pass numbers that fit, or a float dtype to `Input` where they are no ids"
-        raise _misfit(array, outside, what, _span(wanted), fix)
+        raise _misfit(array, outside, what, _span(target), fix)
 
 
-def _smallest(dtype, wanted):
+def _smallest(dtype, target):
     """The type in which floats arrive."""
-    if wanted == "float16" and dtype.kind == "f":
-        return wanted
+    if target == "float16" and dtype.kind == "f":
+        return target
     return jax.dtypes.canonicalize_dtype(dtype)
 
 
@@ -232,26 +232,26 @@ def _span(dtype):
     return f"whole numbers of {dtype}, from {limits.min} to {limits.max}"
 
 
-def _misfit(array, outside, what, wanted, fix):
+def _misfit(array, outside, what, expected, fix):
     """The error for numbers that do not fit."""
-    places = np.argwhere(outside)
-    first = tuple(places[0].tolist())
-    more = f", and {len(places) - 1} more such" if len(places) > 1 else ""
+    indices = np.argwhere(outside)
+    first = tuple(indices[0].tolist())
+    more = f", and {len(indices) - 1} more such" if len(indices) > 1 else ""
     return ValueError(
-        f"`{what}` holds {array[first]}{_place(first)}{more}: expected {wanted}. To fix it: {fix}."
+        f"`{what}` holds {array[first]}{_at(first)}{more}: expected {expected}. To fix it: {fix}."
     )
 
 
-def _place(index):
+def _at(index):
     """Where an element is, in words.
 
-    >>> _place((3,)), _place((3, 0)), _place((3, 0, 2))
+    >>> _at((3,)), _at((3, 0)), _at((3, 0, 2))
     (' at row 3', ' at row 3, column 0', ' at row 3, (0, 2)')
     """
     if not index:
         return ""
     row, *rest = index
-    place = f" at row {row}"
+    text = f" at row {row}"
     if not rest:
-        return place
-    return f"{place}, column {rest[0]}" if len(rest) == 1 else f"{place}, {tuple(rest)}"
+        return text
+    return f"{text}, column {rest[0]}" if len(rest) == 1 else f"{text}, {tuple(rest)}"

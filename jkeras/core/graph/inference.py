@@ -1,5 +1,5 @@
 """The shapes and dtypes that a function gives: from `jax.eval_shape`, twice with two sizes in place
-of those that are not known.
+of the unknown ones.
 """
 
 import jax
@@ -21,19 +21,19 @@ def shown(shape):
     return tuple(None if size in UNKNOWN else size for size in shape)
 
 
-def infer(function, structure, keeps_samples=False):
+def infer(function, structure, is_batchwise=False):
     """`function(structure)` on shapes alone: KerasTensors in, KerasTensors (without history) out.
 
     Unknown sizes stay unknown if the function takes them so, else they are those of the arrays
     beside them.
 
     Args:
-        keeps_samples: see `Layer.keeps_samples`; such a function is run once where the number of
+        is_batchwise: see `Traits.is_batchwise`; such a function is run once where the number of
             samples alone is unknown, others twice, with different sizes.
     """
     leaves, treedef = jax.tree_util.tree_flatten(structure, is_leaf=is_leaf)
     try:
-        return _infer(function, leaves, treedef, keeps_samples)
+        return _infer(function, leaves, treedef, is_batchwise)
     except (TypeError, ValueError):
         completed = _completed(leaves)
         if completed is None:
@@ -46,13 +46,13 @@ def _completed(leaves):
     None: no change.
     """
     shapes = [leaf.shape for leaf in leaves if hasattr(leaf, "shape")]
-    known = {-i: d for shape in shapes for i, d in enumerate(reversed(shape)) if d not in (1, None)}
+    sizes = {-i: d for shape in shapes for i, d in enumerate(reversed(shape)) if d not in (1, None)}
 
     def complete(leaf):
         if not isinstance(leaf, KerasTensor):
             return leaf
         last = len(leaf.shape) - 1
-        shape = [known.get(i - last) if d is None else d for i, d in enumerate(leaf.shape)]
+        shape = [sizes.get(i - last) if d is None else d for i, d in enumerate(leaf.shape)]
         return KerasTensor(shape, leaf.dtype, sparse=leaf.sparse)
 
     completed = [complete(leaf) for leaf in leaves]
@@ -62,9 +62,9 @@ def _completed(leaves):
     return completed if changed else None
 
 
-def _infer(function, leaves, treedef, keeps_samples=False):
-    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
-    unknown = any(None in leaves[i].shape for i in places)
+def _infer(function, leaves, treedef, is_batchwise=False):
+    positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
+    unknown = any(None in leaves[i].shape for i in positions)
 
     def abstract(fill):
         specs = [
@@ -72,13 +72,13 @@ def _infer(function, leaves, treedef, keeps_samples=False):
                 tuple(fill if d is None else d for d in leaves[i].shape),
                 jax.dtypes.canonicalize_dtype(leaves[i].dtype),
             )
-            for i in places
+            for i in positions
         ]
 
         def on_arrays(arrays):
             filled = list(leaves)
-            for place, array in zip(places, arrays):
-                filled[place] = sparse_stand_in(array) if leaves[place].sparse else array
+            for position, array in zip(positions, arrays):
+                filled[position] = sparse_stand_in(array) if leaves[position].sparse else array
             return function(jax.tree_util.tree_unflatten(treedef, filled))
 
         return _shapes(on_arrays, specs)
@@ -86,7 +86,7 @@ def _infer(function, leaves, treedef, keeps_samples=False):
     results = abstract(UNKNOWN[0])
     other_results = results
     if unknown:
-        once = keeps_samples and all(map(_has_samples_alone, (leaves[i].shape for i in places)))
+        once = is_batchwise and all(map(_has_samples_alone, (leaves[i].shape for i in positions)))
         other_results = _for_other_samples(results) if once else None
         if other_results is None:
             other_results = abstract(UNKNOWN[1])
@@ -126,15 +126,15 @@ def _shapes(function, specs):
     """eval_shape for functions whose result may also hold None, numbers, sparse arrays and the
     like.
     """
-    kept = []
+    captured = []
 
     def arrays_only(arrays):
         leaves, treedef = jax.tree_util.tree_flatten(function(arrays), is_leaf=is_leaf)
-        kept[:] = treedef, [() if _is_dense(v) else (_sparse_spec(v),) for v in leaves]
+        captured[:] = treedef, [() if _is_dense(v) else (_sparse_spec(v),) for v in leaves]
         return [v for v in leaves if _is_dense(v)]
 
     shapes = iter(jax.eval_shape(arrays_only, specs))
-    treedef, fixed = kept
+    treedef, fixed = captured
     return jax.tree_util.tree_unflatten(treedef, [v[0] if v else next(shapes) for v in fixed])
 
 

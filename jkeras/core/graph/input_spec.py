@@ -17,7 +17,7 @@ class InputSpec:
 
     Args:
         optional: whether None may be passed.
-        dtype, shape, ndim, max_ndim, min_ndim: what is given must hold; None in `shape` is any
+        dtype, shape, ndim, max_ndim, min_ndim: what an input must hold; None in `shape` is any
             size.
         axes: dict from an axis to its size.
         allow_last_axis_squeeze: whether a last axis of size 1 may be missing or extra.
@@ -139,8 +139,8 @@ def _check_one(spec, value, index, where):
     shape = tuple(value.shape)
     expected = _unmet_ndim(spec, shape) or _unmet_axis(spec, shape)
     if expected is None and spec.shape is not None:
-        wanted, shape = _squeezed(spec, shape)
-        if not _is_compatible(wanted, shape):
+        allowed, shape = _squeezed(spec, shape)
+        if not _is_compatible(allowed, shape):
             expected = f"shape={spec.shape}"
     if expected is not None:
         raise ValueError(
@@ -176,19 +176,19 @@ def _unmet_axis(spec, shape):
 
 
 def _squeezed(spec, shape):
-    """(wanted shape, shape), without a last axis of size 1 that one has and the other lacks."""
-    wanted = spec.shape
+    """(allowed shape, shape), without a last axis of size 1 that one has and the other lacks."""
+    allowed = spec.shape
     if not spec.allow_last_axis_squeeze:
-        return wanted, shape
-    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
-        return wanted, shape[:-1]
-    if len(wanted) == len(shape) + 1 and wanted[-1] == 1:
-        return wanted[:-1], shape
-    return wanted, shape
+        return allowed, shape
+    if len(shape) == len(allowed) + 1 and shape[-1] == 1:
+        return allowed, shape[:-1]
+    if len(allowed) == len(shape) + 1 and allowed[-1] == 1:
+        return allowed[:-1], shape
+    return allowed, shape
 
 
-def _is_compatible(wanted, shape):
-    """Whether two shapes are equal where both are known."""
-    if len(wanted) != len(shape):
+def _is_compatible(allowed, shape):
+    """Whether two shapes are equal where both are static."""
+    if len(allowed) != len(shape):
         return False
-    return all(size is None or want in (size, None) for want, size in zip(wanted, shape))
+    return all(size is None or of_spec in (size, None) for of_spec, size in zip(allowed, shape))

@@ -21,10 +21,10 @@ from jkeras.core.graph.sparse import is_sparse
 
 @public("keras.KerasTensor")
 class KerasTensor:
-    """A symbolic tensor: the place of a value in a graph.
+    """A symbolic tensor: stands for a value in a graph.
 
     Args:
-        shape: tuple; None where the size is not known.
+        shape: tuple; None where the size is unknown.
         dtype: name of a dtype.
 
     >>> x = KerasTensor((None, 4))
@@ -73,7 +73,7 @@ class KerasTensor:
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """The shape, None where not known."""
+        """The shape, None where unknown."""
         return self._shape
 
     @shape.setter
@@ -245,8 +245,8 @@ def standardize_shape(shape: Any) -> tuple[int | None, ...]:
                 f"{type(size).__name__}: expected integers and None."
             )
     shape = tuple(standard)
-    known = [size for size in shape if size is not None]
-    if known and min(known) < 0:
+    sizes = [size for size in shape if size is not None]
+    if sizes and min(sizes) < 0:
         raise ValueError(
             f"Cannot convert '{shape}' to a shape. Negative dimensions are not allowed."
         )
@@ -355,7 +355,7 @@ def as_tensor(x: Any, dtype: str | None = None, what: str = "inputs") -> Any:
     else as it is.
 
     Args:
-        dtype: of what takes the numbers, see `host_numbers.fitted`; None: not known.
+        dtype: of what takes the numbers, see `host_numbers.fitted`; None: unknown.
         what: it is called in messages.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Lines in a graph: each operation takes what the one before gives, and nobody else does."""
+"""Lines in a graph: each operation takes what the one before gives, and no other does."""
 
 from collections import Counter
 from typing import Any

@@ -47,7 +47,7 @@ class Operation:
         args, kwargs = map_tensors(lambda t: KerasTensor(t.shape, t.dtype), (args, kwargs))
         outputs = self._dense_spec(args, kwargs)
         form = self.op.sparse_form
-        if form is None or not form.is_kept(flags, self.config):
+        if form is None or not form.stays_sparse(flags, self.config):
             return outputs
         return map_tensors(lambda t: KerasTensor(t.shape, t.dtype, sparse=True), outputs)
 
@@ -136,8 +136,8 @@ class Op:
         """The node that a config describes."""
         config = dict(config)
         name = config.pop("name", None)
-        known = {k: v for k, v in config.items() if k in self.signature.parameters}
-        return Operation(self, name, known)
+        config_of_op = {k: v for k, v in config.items() if k in self.signature.parameters}
+        return Operation(self, name, config_of_op)
 
     def record(self, args, kwargs):
         """Adds a node for a symbolic call and gives its outputs."""
@@ -176,13 +176,13 @@ def op(
         inputs: how many leading arguments are tensors; by default those without a default value.
         class_name: Keras's class of the op in files, by default the function's name in camel case.
         spec: a function of the same arguments that gives the KerasTensors of the result, where the
-            shape cannot be found by tracing: sizes that depend on values, unknown sizes beside
-            known ones.
+            shape cannot be traced: sizes that depend on values, unknown sizes beside
+            static ones.
         keywords: further arguments that Keras gives to the call by name, and so keeps out of the
             config.
         find_sparse: from the function's name to the `SparseForm` of the op, or None; asked when
             the first sparse array comes.
-        resolve: {argument: function of what was given for it}, for arguments that a graph, and a
+        resolve: {argument: function of its value}, for arguments that a graph, and a
             file of it, holds as they are now, whatever the settings are where it runs.
     """
 
@@ -214,8 +214,8 @@ def op_of_class(class_name):
     >>> op_of_class("TrueDivide").module
     'keras.src.ops.numpy'
     """
-    places = (f"keras.src.ops.{module}.{class_name}" for module in MODULES)
-    return next((_named[place] for place in places if place in _named), None)
+    names = (f"keras.src.ops.{module}.{class_name}" for module in MODULES)
+    return next((_named[name] for name in names if name in _named), None)
 
 
 PLAIN = (jax.Array, np.ndarray, np.generic, bool, int, float, complex, str, type(None))

@@ -5,7 +5,7 @@ import typing
 
 
 def is_sparse(x) -> bool:
-    """Whether x is a sparse array of JAX; there is none as long as nobody loaded their module.
+    """Whether x is a sparse array of JAX; there is none as long as their module is not loaded.
 
     >>> import jax
     >>> from jax.experimental.sparse import BCOO
@@ -41,7 +41,7 @@ def dense(x):
 
 
 def sparse_stand_in(x):
-    """A sparse array in the place of a dense one: what a symbolic tensor with `sparse=True` is
+    """A sparse array instead of a dense one: what a symbolic tensor with `sparse=True` is
     while shapes are traced.
     """
     from jax.experimental.sparse import BCOO  # takes long to import
@@ -54,9 +54,9 @@ class SparseForm(typing.NamedTuple):
 
     Args:
         compute: takes the op's arguments, of which one at least is sparse.
-        is_kept: from a boolean for each tensor, whether it is sparse, and the op's fixed arguments
-            to that of the result.
+        stays_sparse: from a boolean for each tensor, whether it is sparse, and the op's fixed
+            arguments to that of the result.
     """
 
     compute: typing.Callable
-    is_kept: typing.Callable
+    stays_sparse: typing.Callable

@@ -44,6 +44,7 @@ from jkeras.core.weights.types import (
     Structure,
 )
 from jkeras.core.weights.variable import Variable
+from jkeras.core.layer.traits import NAMES, Traits, traits_of
 from jkeras.core.layer.view import WeightView
 from jkeras.kernel.spec import Weight
 
@@ -93,41 +94,13 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     (5, 3)
     """
 
+    traits: typing.ClassVar = Traits()
     # of `training` and `mask`, those `forward` looks at, with Keras's defaults
     call_context: typing.ClassVar = {}
     supports_masking: typing.ClassVar = False
     private_runs: typing.ClassVar = ()  # trainings with privacy that it had, see `jkeras.privacy`
     allow_non_tensor_positional_args: typing.ClassVar = False
     converts_inputs: typing.ClassVar = True  # False: texts and lists come to `call` as they are
-    casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
-    uncast: typing.ClassVar = ()  # arguments by name whose floats keep their dtype
-    # whether the first axis of each output is that of each input, the samples, and no other size
-    # depends on how many there are
-    keeps_samples: typing.ClassVar = False
-    # whether of what the layer does itself, without the layers in it, attention alone looks at
-    # other positions of a text, or it asks for them; see `generation.judging`
-    supports_cache: typing.ClassVar = False
-    # whether the output has the shape of the input, the only one, whatever that is
-    keeps_shape: typing.ClassVar = False
-    # whether a class of the user's has a `compute_output_shape` of its own
-    says_output_shape: typing.ClassVar = False
-    # False: they are handed on in parts, to a loop over them
-    uses_weights_whole: typing.ClassVar = True
-    # for symbolic inputs of any dtype, as Keras's layers do
-    announces_compute_dtype: typing.ClassVar = False
-    computes_in_float: typing.ClassVar = True
-    # whether inputs may be rounded to floats on the host; None: where they are cast anyway
-    takes_floats: typing.ClassVar = None
-    heeds_masks: typing.ClassVar = (
-        False  # whether a mask changes what comes of the steps that count
-    )
-    takes_ids: typing.ClassVar = False  # whether inputs are whole numbers, whatever their dtype
-    has_children: typing.ClassVar = False  # whether `forward` is given a cursor over them
-    is_stateful: typing.ClassVar = False  # whether `forward` returns what it changed, too
-    # whether what it does in training alone is no noise of the model: the batch's statistics,
-    # augmentation
-    for_training_alone: typing.ClassVar = False
-    _native: typing.ClassVar = True
     _internal: typing.ClassVar = shown.LAYER
     _is_changed = False  # whether weights were put into another form than `weight_specs` says
     flow_type: typing.ClassVar = frame.Run  # of the forward passes that begin at the layer
@@ -171,10 +144,10 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         self.activity_regularizer = families["regularizers"].get(activity_regularizer)
         take_first_shape(self, kwargs)
         if kwargs:
-            known = [*inspect.signature(type(self).__init__).parameters, *record.BASE_ARGUMENTS]
+            names = [*inspect.signature(type(self).__init__).parameters, *record.BASE_ARGUMENTS]
             raise ValueError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}."
-                f"{suggestion(kwargs, known)}"
+                f"{suggestion(kwargs, names)}"
             )
 
     if typing.TYPE_CHECKING:  # the arguments that all layers take
@@ -199,11 +172,13 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         Layer.__init__(self, **kwargs)
 
     def __init_subclass__(cls, **kwargs: typing.Any) -> None:
+        cls._stated = {name: kwargs.pop(name) for name in NAMES & kwargs.keys()}
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = scoped(cls.__dict__["build"])
         if "compute_output_shape" in cls.__dict__:
-            cls.says_output_shape = "compute_output_spec" not in cls.__dict__
+            cls._stated["says_output_shape"] = "compute_output_spec" not in cls.__dict__
+        cls.traits = traits_of(cls)
         if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
             cls.supports_masking = True
 
@@ -224,7 +199,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         """The output's shape for a KerasTensor, the only input, where a rule has it; None: it is
         inferred from a run on shapes, which takes a hundred times as long.
         """
-        return x.shape if self.keeps_shape else None
+        return x.shape if self.traits.keeps_shape else None
 
     # a subclass's own may call their arguments as they like
     weight_specs: typing.ClassVar[Function] = no_weights
@@ -264,19 +239,19 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     # ------------------------------------------------------------ building
 
     def build(self, *shapes: typing.Any, **named: typing.Any) -> None:
-        """Makes the layer's weights for input shapes: tuples with None for sizes not known."""
+        """Makes the layer's weights for input shapes: tuples with None for unknown sizes."""
         is_whole = type(self).build is Layer.build  # else a subclass goes on building after this
         if not is_whole and type(self).weight_specs is Layer.weight_specs:
             return  # its `super().build(…)`, with whatever it calls a shape
-        known = [shape for shape in (*shapes, *named.values()) if shape is not None]
-        specs = [as_specs(shape, self._input_type) for shape in known]
+        sizes = [shape for shape in (*shapes, *named.values()) if shape is not None]
+        specs = [as_specs(shape, self._input_type) for shape in sizes]
         self._make_weights(specs)
         if is_whole and specs:
             self._build_children(specs)
 
     def _build_children(self, specs: list) -> None:
         """Builds the children too, by a pass on shapes alone."""
-        runs_children = self.has_children or self.is_lifted()
+        runs_children = self.traits.has_children or self.is_lifted()
         if self._children and runs_children:
             self.set_untracked(built=True)
             inputs = tuple(map(as_tensors, specs))
@@ -317,7 +292,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         self, layer_call: Function, *args: typing.Any, **kwargs: typing.Any
     ) -> Function:
         """`layer_call` as a function whose inner values are computed again for its gradient instead
-        of being kept.
+        of being saved.
         """
         return remat.remat(layer_call)
 
@@ -340,17 +315,17 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             return x
         if not isinstance(x, jax.Array):
             x = keras_tensor.as_tensor(x, self.type_of_numbers)
-        is_cast = self.autocast and self.computes_in_float
+        is_cast = self.autocast and self.traits.computes_in_float
         return masking.cast_with_mask(x, self.compute_dtype) if is_cast else x
 
     @property
     def type_of_numbers(self) -> str | None:
         """The dtype that the layer's inputs go to, see `host_numbers.fitted`. None: they are to
-        stay of their own kind, as ids do, or in a user's `call`, of which it is not known.
+        stay of their own kind, as ids do, or in a user's `call`, of which it is unknown.
         """
-        takes_floats = self.takes_floats
+        takes_floats = self.traits.takes_floats
         if takes_floats is None:
-            takes_floats = self.autocast and self.computes_in_float and not self.is_lifted()
+            takes_floats = self.autocast and self.traits.computes_in_float and not self.is_lifted()
         return WIDEST if takes_floats else None
 
     def type_of_call(self, *args: typing.Any, **kwargs: typing.Any) -> str | None:
@@ -390,12 +365,12 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         return specs
 
     def specs_for(self, call: Call) -> dict[str, Weight]:
-        """The layer's own weights for the inputs of a call, as they are kept: `{name: Weight}`."""
+        """The layer's own weights for the inputs of a call, as stored: `{name: Weight}`."""
         inputs = call.specs().values()
         return self._stored_specs(self.weight_specs(*inputs), *inputs)
 
     def _stored_specs(self, specs: dict[str, Weight], *inputs: typing.Any) -> dict[str, Weight]:
-        """The weights in the form in which they are kept, from what `weight_specs` says."""
+        """The weights in the form in which they are stored, from what `weight_specs` says."""
         return specs
 
     def resolved(self, weight: Weight) -> Weight:
@@ -442,23 +417,19 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     __hash__ = object.__hash__
 
 
-class StatefulLayer(Layer):
+class StatefulLayer(Layer, is_stateful=True):
     """A layer whose forward pass changes its state: `forward` returns `(y, {name: new value})`,
     what changed only.
     """
 
-    is_stateful = True
 
-
-class Composite(Layer):
+class Composite(Layer, has_children=True):
     """A layer made of others: `forward(self, w, sub, x, ctx)` runs its children through the cursor
     `sub`.
 
     Children are attributes, set in `__post_init__` or by `children(*inputs)` when the input is
     known.
     """
-
-    has_children = True
 
     children: typing.ClassVar[Function] = no_children
 
@@ -487,18 +458,18 @@ def is_plain_class(cls: type[Layer]) -> bool:
     own = ("bind_call", "pass_masks", "compute_mask", "specs_for")
     if any(getattr(cls, name) is not getattr(Layer, name) for name in own):
         return False
-    if cls.has_children:  # a model keeps an input of its own type as it is, too
+    if cls.traits.has_children:  # a model keeps an input of its own type as it is, too
         if cls.children is not Composite.children:
             return False
     elif cls._convert is not Layer._convert:
         return False
-    return is_native_class(cls) and cls.computes_in_float and target_of(cls).own == 1
+    return is_native_class(cls) and cls.traits.computes_in_float and target_of(cls).own == 1
 
 
 @functools.cache
 def is_native_class(cls: type[Layer]) -> bool:
     """Whether layers of a class run on values by path; the others are run on their variables."""
-    return cls._native and not cls.is_lifted() and cls.build in cls.native_builds
+    return cls.traits.is_native and not cls.is_lifted() and cls.build in cls.native_builds
 
 
 Layer.build = scoped(Layer.build)

@@ -45,7 +45,7 @@ def value_key(thing):
 
 
 def _key(thing, seen):
-    if id(thing) in seen:  # used twice: the same one at both places
+    if id(thing) in seen:  # used twice: the same one at both paths
         return ("seen", seen[id(thing)])
     if isinstance(thing, Module):
         seen[id(thing)] = len(seen)
@@ -82,11 +82,11 @@ def _record_key(record, seen):
 
 def _module_key(module, seen):
     if isinstance(module, SeedGenerator):
-        return (SeedGenerator, module._given_seed)
+        return (SeedGenerator, module._seed_argument)
     if graph_of(module) is not None:
         return (type(module), _graph_key(module, seen))
     attributes = getattr(module, "_before_build", None) or vars(module)
-    # a field may have been given another value since
+    # a field may have got another value since
     fields = {f.name: getattr(module, f.name) for f in getattr(module, "_fields", ())}
     attributes = {k: v for k, v in attributes.items() if k not in SHELL} | fields
     entries = tuple((name, _key(attributes[name], seen)) for name in sorted(attributes))

@@ -2,7 +2,7 @@
 
 
 def take_first_shape(layer, kwargs: dict) -> None:
-    """Takes out the arguments that say the shape of a layer's first input; it is kept, with the
+    """Takes out the arguments that say the shape of a layer's first input; it is stored, with the
     batch axis, for the model that the layer begins.
     """
     size = kwargs.pop("input_dim", None)

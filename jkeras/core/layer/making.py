@@ -17,9 +17,9 @@ def make_weights(layer, specs):
     weights = layer.weight_specs(*specs)
     for name, weight in weights.items():
         if any(size is None for size in weight.shape):
-            wanted = "an input whose size is known on the axes its weights depend on"
+            expected = "an input whose size is known on the axes its weights depend on"
             advice = f"give the size that '{name}' needs: `Input(shape=…)`"
-            raise ValueError(explain(place_of(layer), wanted, f"input {specs}", advice))
+            raise ValueError(explain(place_of(layer), expected, f"input {specs}", advice))
         variable = Variable(
             weight.initializer,
             shape=keras_tensor.standardize_shape(weight.shape),
@@ -73,10 +73,10 @@ def add_weight(
     `Variable`.
 
     Args:
-        args: shape, initializer and dtype, where they are not given by name.
+        args: shape, initializer and dtype, where they are not passed by name.
     """
     by_name = {"shape": shape, "initializer": initializer, "dtype": dtype}
-    shape, initializer, dtype = _in_places(self, args, by_name).values()
+    shape, initializer, dtype = _bound(self, args, by_name).values()
     dtype = self.variable_dtype if dtype is None else policy.standardize_dtype(dtype)
     if initializer is None:
         initializer = "glorot_uniform" if policy.is_float(dtype) else "zeros"
@@ -103,8 +103,8 @@ def add_weight(
     return variable
 
 
-def _in_places(layer: Any, args: tuple[Any, ...], by_name: dict[str, Any]) -> dict[str, Any]:
-    """The first arguments of `add_weight`, each given by its place or by name."""
+def _bound(layer: Any, args: tuple[Any, ...], by_name: dict[str, Any]) -> dict[str, Any]:
+    """The first arguments of `add_weight`, each passed by position or by name."""
     if args and isinstance(args[0], str):
         raise ValueError(
             f"{place_of(layer)}: `name` must be passed as a keyword argument to `add_weight`. "

@@ -14,7 +14,7 @@ from jkeras.kernel.scope import current_flow
 
 
 def compute_mask(self: Any, inputs: Any, previous_mask: Any) -> Any:
-    """The mask of the output, given the input and its mask."""
+    """The mask of the output, from the input and its mask."""
     return previous_mask
 
 

@@ -71,7 +71,7 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
             )
 
     def rematerialized_call(self, fn, *args, **kwargs):
-        """`fn` (such as `call`), computed again for its gradient instead of being kept in
+        """`fn` (such as `call`), computed again for its gradient instead of being saved in
         memory.
         """
         return remat(fn)
@@ -227,7 +227,7 @@ def _is_of_shape(shape, tensor):
     """Whether a symbolic tensor stands for arrays of a shape."""
     if len(shape) != tensor.ndim:
         return False
-    return all(known in (None, size) for known, size in zip(tensor.shape, shape))
+    return all(static in (None, size) for static, size in zip(tensor.shape, shape))
 
 
 def _set_history(tensors):

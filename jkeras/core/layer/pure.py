@@ -1,4 +1,4 @@
-"""The pure interface of a layer: `init` makes values from a key, `apply` runs the layer on given
+"""The pure interface of a layer: `init` makes values from a key, `apply` runs the layer on explicit
 ones. Both are those of the kernel (`kernel.apply`), as methods; neither writes on the layer.
 """
 
@@ -73,8 +73,8 @@ class PureInterface:
         mask: jax.Array | None = None,
         **kwargs: typing.Any,
     ) -> tuple[jax.Array, dict]:
-        """The forward pass on given values: `(y, new_state)`. Safe under jit, grad, vmap, scan and
-        shard_map.
+        """The forward pass as a pure function: `(y, new_state)`. Safe under jit, grad, vmap, scan
+        and shard_map.
 
         Args:
             params, state: as `init` gave them.

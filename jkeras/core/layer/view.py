@@ -80,7 +80,7 @@ class WeightView:
 
     @property
     def _is_quantized(self) -> bool:
-        """Whether the weights are kept in few bits now."""
+        """Whether the weights are stored in few bits now."""
         return False
 
     def quantize(
@@ -127,14 +127,14 @@ class WeightView:
         """
         if not recursive:
             return ([self] if include_self else []) + self._layers
-        found = {self: None}
+        order = {self: None}
         waiting = _layers_right_below(self)[::-1]
         while waiting:
             layer = waiting.pop()
-            if layer not in found:
-                found[layer] = None
+            if layer not in order:
+                order[layer] = None
                 waiting += _layers_right_below(layer)
-        return list(found)[0 if include_self else 1 :]
+        return list(order)[0 if include_self else 1 :]
 
     @property
     def metrics(self) -> list[typing.Any]:
@@ -276,7 +276,7 @@ class WeightView:
 
 def _layers_right_below(module: Module) -> list[WeightView]:
     """The layers that a module holds, in its lists and dicts too, in its own order."""
-    found = []
+    layers = []
     for child in tuple(module._children.values()):
-        found += [child] if isinstance(child, WeightView) else _layers_right_below(child)
-    return found
+        layers += [child] if isinstance(child, WeightView) else _layers_right_below(child)
+    return layers

@@ -46,7 +46,7 @@ def name_of(dtype: np.dtype) -> str:
 
 
 def standardize_dtype(dtype: Any) -> str:
-    """The name of a dtype given as a name, a numpy or JAX dtype, or a Python type; floatx for None.
+    """The name of a dtype, from a name, a numpy or JAX dtype, or a Python type; floatx for None.
 
     >>> standardize_dtype(None), standardize_dtype(int), standardize_dtype(np.float16)
     ('float32', 'int32', 'float16')
@@ -88,7 +88,7 @@ def is_float(dtype: Any) -> bool:
 
 
 def as_numbers(value: Any, argument: str) -> np.ndarray | jax.Array:
-    """What was given for an argument as an array.
+    """The value of an argument as an array.
 
     Raises:
         ArgumentError: a text, or something else that is no number.

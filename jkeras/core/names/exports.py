@@ -21,7 +21,7 @@ def exported(namespace, *modules, on_first_use=types.MappingProxyType({})):
         on_first_use: {module: names} of what is imported when a program first asks for it (PEP
             562), since it takes time and few programs need it. Names stand in one text, with spaces
             between; "MaxPool1D=MaxPooling1D" is another name for one; none means the module itself.
-            Their public names are known to `registry.find` all the same.
+            `registry.find` finds their public names all the same.
 
     >>> exported({"Dense": int, "_family": {}, "types": types, "schedules": types}, "schedules")
     ['Dense', 'schedules']

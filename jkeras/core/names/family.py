@@ -76,9 +76,9 @@ class Family:
         member = registry.get_registered_object(name, custom_objects)
         member = self.aliases.get(name) if member is None else member
         if member is None:
-            known = sorted(map(str, self.aliases))
+            names = sorted(map(str, self.aliases))
             # a list of all names would bury the one that was meant
-            advice = suggestion(name, known) or f" Known names: {', '.join(known)}."
+            advice = suggestion(name, names) or f" Known names: {', '.join(names)}."
             raise ValueError(f"Could not interpret {self.noun} identifier: {name}.{advice}")
         return member
 

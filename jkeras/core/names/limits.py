@@ -1,4 +1,4 @@
-"""Numbers in configs from strangers that become lists, loops or tables while a file is read.
+"""Numbers in untrusted configs that become lists, loops or tables while a file is read.
 
 A file of two kilobytes can say a thousand million. With these limits what follows from one of them
 takes some hundred megabytes at most; a model of one's own, built by code, has no limit.

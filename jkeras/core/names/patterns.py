@@ -88,7 +88,7 @@ class _Cost(NamedTuple):
     Attributes:
         loops: how many repeats there are, of single characters.
         ways: in how many ways the rest can be chosen, by options and alternatives.
-        is_simple: whether nothing but single characters is repeated, and no group found again.
+        is_simple: whether nothing but single characters is repeated, and no group referred to.
     """
 
     loops: int = 0

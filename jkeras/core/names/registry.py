@@ -50,7 +50,7 @@ from jkeras.core.names.trust import (
 _named = {}  # "keras.layers.Dense" -> class or function; several names may lead to one object
 _canonical = {}  # object -> its first name
 _short = {}  # "Dense" -> [objects]: for module paths of other Keras versions
-_later = set()  # modules of ours that are not imported yet, whose public names are not known yet
+_later = set()  # modules of ours not imported yet, whose public names are not registered yet
 _custom, _custom_names = {}, {}  # registered by the user: name -> object and back
 _scopes = contextvars.ContextVar("custom_objects", default=(_custom,))
 
@@ -68,7 +68,7 @@ PURE_PACKAGES = (*FUNCTION_PACKAGES, "ops")
 # where modules of the versions of Keras begin
 KERAS_MODULES = ("keras", "keras_core", "tf_keras", "builtins")
 NUMBERS = "fiub"  # kinds of dtypes that a config may name
-# what a decorator gives back has, for type checkers, the type that it was given
+# what a decorator gives back has, for type checkers, the type of its argument
 Thing = typing.TypeVar("Thing")
 PLAIN = (str, int, float, bool, type(None))
 LEAVES = frozenset(PLAIN)
@@ -100,7 +100,7 @@ def register_later(modules: typing.Iterable[str]) -> None:
 
 
 def load_the_rest(package: str = "jkeras") -> None:
-    """Imports the modules of `register_later` in a package, so that its public names are known."""
+    """Imports the modules of `register_later` in a package, to register its public names."""
     for module in tuple(_later):
         if f"{module}.".startswith(f"{package}."):
             importlib.import_module(module)  # waits where another thread is importing it
@@ -156,19 +156,19 @@ def register_keras_serializable(
 
 def _warn_of_another(registered: str, thing: object) -> None:
     """Says so where a name was that of something else: files that name it now lead to the new one.
-    What is defined again, as a cell of a notebook does it, takes its own place.
+    What is defined again, as a cell of a notebook does it, replaces itself.
     """
     before = _custom.get(registered)
-    if before is not None and _place(before) != _place(thing):
+    if before is not None and _origin(before) != _origin(thing):
         warnings.warn(
-            f"'{registered}' was the name of {_place(before)}, and is taken over by "
-            f"{_place(thing)}: models that name it are loaded with the latter. Give one of them "
+            f"'{registered}' was the name of {_origin(before)}, and is taken over by "
+            f"{_origin(thing)}: models that name it are loaded with the latter. Give one of them "
             "another `package` or `name`.",
             stacklevel=3,
         )
 
 
-def _place(thing: object) -> str:
+def _origin(thing: object) -> str:
     """The module and name of a class or function."""
     return f"{getattr(thing, '__module__', None)}.{getattr(thing, '__name__', None)}"
 
@@ -202,7 +202,7 @@ def get_registered_object(
 
 def get_custom_objects() -> dict[str, typing.Any]:
     """The dict of custom objects of the outermost scope, those of `register_keras_serializable`
-    among them; what is put in it is known everywhere in this process.
+    among them; what is put in it is registered everywhere in this process.
 
     >>> get_custom_objects()["Mine"] = dict
     >>> get_custom_objects().pop("Mine")
@@ -212,7 +212,7 @@ def get_custom_objects() -> dict[str, typing.Any]:
 
 
 class CustomObjectScope:
-    """Makes custom objects known inside a `with` block.
+    """Registers custom objects inside a `with` block.
 
     >>> with CustomObjectScope({"Mine": dict}):
     ...     get_registered_object("Mine")
@@ -376,7 +376,7 @@ def _serialize_function(obj):
     }
 
 
-def _place_of(cls):
+def _address(cls):
     """(module, name, registered name) of a class, as files have them."""
     name = public_name(cls)
     if name:
@@ -384,7 +384,7 @@ def _place_of(cls):
         module, _, short = name.rpartition(".")
         return module, short, short if module.startswith("keras.src.") else None
     module = getattr(cls, "_config_module", cls.__module__)
-    if module == "__main__":  # as in Keras: it is no place
+    if module == "__main__":  # as in Keras: it is no module to import
         module = None
     return module, cls.__name__, get_registered_name(cls)
 
@@ -414,7 +414,7 @@ def _serialize_object(obj):
             f"The `get_config()` method of {obj} should return a dict. It returned: {config}"
         )
     config = _serialize_values(config)
-    module, short, registered = _place_of(cls)
+    module, short, registered = _address(cls)
     out = {
         "module": module,
         "class_name": short,
@@ -451,7 +451,7 @@ def deserialize(config, custom_objects=None, safe_mode=True, **kwargs):
         custom_objects: dict from names to classes and functions of yours.
         safe_mode: refuse what would run code from the config (lambdas).
         kwargs: `module_objects`, a dict like `custom_objects` of one family of objects, of which a
-            name alone may be given, or a config without a module. What else Keras once took is
+            name alone may be passed, or a config without a module. What else Keras once took is
             passed over, as it is there.
     Raises:
         SerializationError (a ValueError): unknown class or function, or code in safe mode.
@@ -479,9 +479,9 @@ def deserialize(config, custom_objects=None, safe_mode=True, **kwargs):
 def _deserialize_of_family(config, custom_objects, family):
     """The object of a config, or of a name; one that stands nowhere stays a name, as in Keras."""
     if isinstance(config, str):
-        known = get_registered_object(config, custom_objects)
-        if known is not None or not isinstance(family.get(config), type):
-            return family.get(config, config) if known is None else known
+        registered = get_registered_object(config, custom_objects)
+        if registered is not None or not isinstance(family.get(config), type):
+            return family.get(config, config) if registered is None else registered
         config = {"class_name": config, "config": {}}
     return _deserialize(config, {**family, **(custom_objects or {})})
 
@@ -692,11 +692,11 @@ def find(name, config, custom_objects=None):
         custom = get_registered_object(key, custom_objects, met_in_process()) if key else None
         if custom is not None:
             return custom
-    known = _registered_in_a_package(name, module) or _public_thing(name, module)
-    if known is None:
+    match = _registered_in_a_package(name, module) or _public_thing(name, module)
+    if match is None:
         load_the_rest()
-        known = _named_in_module(name, module) or _named_in_other_version(name, module)
-    if known is None:
+        match = _named_in_module(name, module) or _named_in_other_version(name, module)
+    if match is None:
         raise UnknownNameError(
             f"Could not locate class or function '{shown(name)}' of module "
             f"{shown(repr(module))}. If it is yours, register it with "
@@ -709,7 +709,7 @@ def find(name, config, custom_objects=None):
             f"'{name}' resolved to a Keras built-in, which has no `registered_name`, and the "
             f"config says {registered!r}: register your own class or function under that name."
         )
-    return known
+    return match
 
 
 def _registered_in_a_package(name, module):

@@ -67,7 +67,7 @@ def refuse_untrusted(what, way_out):
 @contextlib.contextmanager
 def in_process():
     """Inside this block configs are for this process alone: functions in them stay what they are,
-    and classes that were met are found again, registered or not. For copies, never for files.
+    and classes that were met are resolved again, registered or not. For copies, never for files.
     """
     token = _process.set({})
     try:
@@ -121,13 +121,13 @@ def check_count(name: str, what: str, count: int, most: int) -> None:
         raise too_large(name, f"{count} {what}", most)
 
 
-def check_entries(name, config, known):
-    """Raises for an entry of a config that may be anybody's whose meaning is not known."""
-    unknown = sorted(map(str, config.keys() - known))
+def check_entries(name, config, supported):
+    """Raises for an entry of a config that may be anybody's whose meaning is unknown."""
+    unknown = sorted(map(str, config.keys() - supported))
     if unknown and is_untrusted():
         raise SerializationError(
             f"{shown(name)} has the entry {shown(repr(unknown[0]))}, which is not known: a newer "
-            f"version wrote it. Expected some of {sorted(known)}."
+            f"version wrote it. Expected some of {sorted(supported)}."
         )
 
 

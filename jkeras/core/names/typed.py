@@ -1,4 +1,4 @@
-"""What type checkers and editors are told of records; nothing here does anything when it runs.
+"""What type checkers and editors see of records; nothing here does anything when it runs.
 
 A checker makes a record's constructor from its fields, as for dataclasses: `record` and `layer`
 are marked by `typing.dataclass_transform`. A base class without a constructor of its own, whose
@@ -11,10 +11,10 @@ import typing
 from collections.abc import Callable
 
 Taken = typing.TypeVar("Taken")
-Held = typing.TypeVar("Held")
+Stored = typing.TypeVar("Held")
 Class = typing.TypeVar("Class")
 Function = Callable[..., typing.Any]
-# what may be given for an activation, initializer, regularizer or constraint
+# what may be passed for an activation, initializer, regularizer or constraint
 Named = str | dict | Function | None
 Regularization = str | dict | float | Function | None
 Shape = tuple | list | int | None
@@ -22,12 +22,12 @@ Sizes = int | tuple | list  # one number, or one for each axis
 Factor = float | tuple | list  # one number, or a range
 
 
-class Converted(typing.Generic[Taken, Held]):
+class Converted(typing.Generic[Taken, Stored]):
     """A field that takes values of one type and holds them as another: a name becomes an object."""
 
     if typing.TYPE_CHECKING:
 
-        def __get__(self, instance: object, owner: typing.Any = None) -> Held: ...
+        def __get__(self, instance: object, owner: typing.Any = None) -> Stored: ...
 
         def __set__(self, instance: object, value: Taken) -> None: ...
 

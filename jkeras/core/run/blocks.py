@@ -24,8 +24,12 @@ class Within(NamedTuple):
             count: how many blocks there are.
             shape_of: the output of one block's layer at a place, as `jax.ShapeDtypeStruct`s.
         """
-        changes = {} if self.taps is None else self.taps.changes(count, shape_of)
-        return changes, {} if self.cache is None else self.cache.before()
+        changes, before = {}, {}
+        if self.taps is not None:
+            changes = self.taps.changes(count, shape_of)
+        if self.cache is not None:
+            before = self.cache.before()
+        return changes, before
 
     def run(
         self, layer: Any, params: dict, state: dict, x: Any, slices: tuple[dict, dict], options: Any
@@ -37,15 +41,16 @@ class Within(NamedTuple):
             options: of its call, and `training` and `rng` of its pass.
         """
         changes, before = slices
-        cache = None if self.cache is None else self.cache.of_block(before)
-        kwargs = dict(options)
-        flow = {"training": kwargs.pop("training"), "rng": kwargs.pop("rng"), "cache": cache}
-        seen: dict = {}
+        kwargs, seen, new = dict(options), {}, {}
+        flow = {"training": kwargs.pop("training"), "rng": kwargs.pop("rng")}
+        if self.cache is not None:
+            cache = flow["cache"] = self.cache.of_block(before)
+            new = cache.new
         if self.taps is None:
             y, state = kernel.apply(layer, params, state, (x,), kwargs, **flow)
         else:
             y, state, seen = self.taps.run(layer, (params, state), x, changes, kwargs, **flow)
-        return y, state, (seen, {} if cache is None else cache.take())
+        return y, state, (seen, new)
 
     def keep(self, seen: tuple[dict, dict]) -> None:
         """Takes what the blocks saw and cached, of all blocks along the first axis."""

@@ -116,7 +116,9 @@ class Call:
         args = tuple([_converted(value, convert) for value in args])
         if kwargs:
             kwargs = {
-                name: _converted(v, keras_tensor.as_tensor if name in layer.uncast else convert)
+                name: _converted(
+                    v, keras_tensor.as_tensor if name in layer.traits.uncast else convert
+                )
                 for name, v in kwargs.items()
             }
         self.user_training = kwargs.get("training")

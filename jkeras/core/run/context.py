@@ -29,7 +29,7 @@ class Context:
     def __init__(self, scope, layer, training, mask):
         self.scope = scope
         self.layer = layer
-        stays_out = layer.for_training_alone and scope.flow.noise_alone
+        stays_out = layer.traits.is_for_training_alone and scope.flow.noise_alone
         self.training = bool(training) and not stays_out
         self.frozen = not layer._trainable
         self.mask = mask
@@ -160,7 +160,7 @@ class Children:
             if scope.flow.declared is not None:
                 scope.declare(child.declaration(call))
         w = child.own_values(scope, call)
-        if child.has_children:
+        if child.traits.has_children:
             args = (child.cursor(scope, call), *args)
         return getattr(child, name)(w, *args, ctx=Context(scope, child, training, None))
 

@@ -29,7 +29,7 @@ def is_plain_call(layer, scope, args, kwargs, bare) -> bool:
     if policy.plain_dtype is None or not _is_plain_layer(layer, scope, bare):
         return False
     # a composite keeps its input as it is, and its children are to know what is cast
-    is_whole = any((layer.has_children, bare, not state["autocast"]))
+    is_whole = any((layer.traits.has_children, bare, not state["autocast"]))
     casts = any((x.dtype != policy.plain_dtype, policy.is_mixed, flow.casting))
     is_masked = flow.masks and flow.mask_of(x) is not None
     if any((is_whole and casts, is_masked, hasattr(x, masks_on.NAME))):
@@ -49,7 +49,7 @@ def _is_plain_layer(layer, scope, bare):
         any(map(low_rank.is_part, tuple(state["_own"]))),
         bare and state["activity_regularizer"] is not None,
         isinstance(state.get("activation"), Module),
-        layer.has_children and not is_apart,
+        layer.traits.has_children and not is_apart,
         scope.is_of_objects and not state["built"],
     )
     return not any(unlike)
@@ -66,7 +66,9 @@ def run_plainly(layer, scope, x):
         x = x.astype(dtype)
     specs = state["_own"]
     if not scope.is_of_objects and not flow.is_built:
-        if layer.has_children:  # mostly none; they may follow from the children, see `derived`
+        if (
+            layer.traits.has_children
+        ):  # mostly none; they may follow from the children, see `derived`
             specs = layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
         else:
             specs = specs_for(layer, x)
@@ -83,9 +85,9 @@ def run_plainly(layer, scope, x):
     flow.casting += bool(casts)
     ctx = Context(scope, layer, training, None)
     try:
-        inputs = (layer.cursor(scope), x) if layer.has_children else (x,)
+        inputs = (layer.cursor(scope), x) if layer.traits.has_children else (x,)
         outputs = layer.forward(values, *inputs, ctx=ctx)
-        if layer.is_stateful:
+        if layer.traits.is_stateful:
             outputs, changed = outputs
             scope.update(changed)
         if layer.activity_regularizer is not None:

@@ -104,10 +104,10 @@ def run_forward(layer, ctx, call, args, kwargs):
         call: None where the scope is one of objects.
     """
     scope = ctx.scope
-    if layer.has_children:
+    if layer.traits.has_children:
         args = (layer.cursor(scope, call), *args)
     outputs = layer.forward(layer.own_values(scope, call), *args, ctx=ctx, **kwargs)
-    if layer.is_stateful:
+    if layer.traits.is_stateful:
         outputs, changed = outputs
         scope.update(changed)
     return outputs
@@ -126,7 +126,7 @@ def own_values(layer, scope, call):
     dtype = scope.flow.cast_type()
     if dtype is not None:
         cast_weights(values, specs, dtype)
-    if layer.uses_weights_whole:
+    if layer.traits.uses_weights_whole:
         for name, variable in tuple(layer._own.items()):  # another thread may build it now
             if variable.layout is not None and name in values:
                 values[name] = variable.whole(values[name])
@@ -135,7 +135,7 @@ def own_values(layer, scope, call):
 
 def cast_type(layer, flow):
     """The dtype that a layer's weights are cast to, or None."""
-    if not layer.autocast or not layer.computes_in_float:
+    if not layer.autocast or not layer.traits.computes_in_float:
         return None
     mixed = layer.compute_dtype != layer.variable_dtype
     if mixed or any(dtype for _, dtype in flow.stack):

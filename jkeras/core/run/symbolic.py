@@ -52,7 +52,7 @@ def announced(layer, call):
     defaults of `call`, which it need not have.
     """
     args, kwargs = call.call_arguments()
-    if not layer.says_output_shape:
+    if not layer.traits.says_output_shape:
         return layer.compute_output_spec(*args, **kwargs)
     if not all_built(layer):
         _inferred(layer, args, kwargs)
@@ -68,7 +68,7 @@ def _as_said(layer, call):
 
 def compute_output_spec(self: Any, *args: Any, **kwargs: Any) -> Any:
     """The outputs' shapes and dtypes for KerasTensors, as KerasTensors."""
-    if self.says_output_shape:
+    if self.traits.says_output_shape:
         return _as_said(self, self.bind_call(args, kwargs))
     if self.built and is_built_in(self) and _is_plain_input(self, args):
         shape = self.shape_by_rule(args[0])
@@ -87,9 +87,9 @@ def _is_plain_input(layer, args):
     return isinstance(spec, InputSpec) and spec.accepts(args[0].shape)
 
 
-def keeps_samples(layer):
-    """Whether a layer is one of those that keep samples; a class of the user's may do otherwise."""
-    return layer.keeps_samples and is_built_in(layer)
+def is_batchwise(layer):
+    """Whether a layer is known to be batchwise; a class of the user's may do otherwise."""
+    return layer.traits.is_batchwise and is_built_in(layer)
 
 
 def _inferred(self, args, kwargs):
@@ -101,9 +101,9 @@ def _inferred(self, args, kwargs):
     outputs = inference.infer(
         lambda arguments: self.run_abstract(arguments[0], dict(arguments[1])),
         (tuple(args), kwargs),
-        keeps_samples=keeps_samples(self),
+        is_batchwise=is_batchwise(self),
     )
-    if not self.announces_compute_dtype:
+    if not self.traits.announces_compute_dtype:
         return outputs
     return map_tensors(
         lambda t: KerasTensor(t.shape, self.compute_dtype, sparse=t.sparse, name=t.name),
@@ -128,7 +128,7 @@ def compute_output_shape(self: Any, *shapes: Any, **named: Any) -> Any:
         shapes = (named.pop("input_shape"),)
     more = {name.removesuffix("_shape"): tensors(shape) for name, shape in named.items()}
     inputs = tuple(map(tensors, shapes))
-    if self.says_output_shape:  # the subclass's own method asks for this one
+    if self.traits.says_output_shape:  # the subclass's own method asks for this one
         outputs = _inferred(self, inputs, more)
     else:
         outputs = self.compute_output_spec(*inputs, **more)
@@ -157,7 +157,7 @@ def node_kwargs(layer, call, args, kwargs):
     """What a node remembers: what the caller gave; in the plainest calls also what was filled in,
     as Keras does.
     """
-    if layer.casts_inputs and not _is_plainest(layer, args, kwargs):
+    if layer.traits.casts_inputs and not _is_plainest(layer, args, kwargs):
         return kwargs
     filled = dict(kwargs)
     if "training" in call.target.context and call.now_training is not None:

@@ -1,1 +1,1 @@
-"""What people are told: text on a console, what `dir` shows, and what to install."""
+"""What people read: text on a console, what `dir` shows, and what to install."""

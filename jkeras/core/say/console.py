@@ -1,6 +1,6 @@
 """Text for who looks on, if anybody does: a service has no standard output, and a terminal may go.
 
-A training does not end because nobody can be told of it.
+A training does not end because its output cannot be shown.
 """
 
 import sys
@@ -11,7 +11,7 @@ def write(text: str) -> None:
 
     Raises:
         UnicodeEncodeError: it has no such letters.
-        BrokenPipeError: nobody reads it any more, by which a program in a pipeline ends.
+        BrokenPipeError: its reader is gone, by which a program in a pipeline ends.
     """
     out = sys.stdout
     if not callable(getattr(out, "write", None)):

@@ -7,22 +7,19 @@ compares what is shown with Keras.
 """
 
 RUNNING = """
-    allow_non_tensor_positional_args autograph_info__ announces_compute_dtype
-    as_run bind_call block_of_loop build_for built_block call_context casts_inputs check_input
-    computes_in_float converts_inputs cursor declaration
-    declared_input_spec field_config flow_type for_training_alone has_children heeds_masks is_lifted
-    hands_masks_on is_native is_plain is_stateful keeps_samples keeps_shape keeps_sparse
-    native_builds own own_values pass_masks private_runs remat_scope resolved
-    run_abstract run_on runs_on_host says_output_shape seed_generator_name set_untracked
-    shape_by_rule specs_for takes_floats takes_ids type_of_call type_of_numbers uncast
-    uses_weights_whole weight_in_use written_policy writes_activity_regularizer
+    allow_non_tensor_positional_args as_run autograph_info__ bind_call block_of_loop build_for
+    built_block call_context check_input converts_inputs cursor declaration declared_input_spec
+    field_config flow_type hands_masks_on is_lifted is_native is_plain keeps_sparse
+    native_builds own own_values pass_masks private_runs remat_scope resolved run_abstract
+    run_on runs_on_host seed_generator_name set_untracked shape_by_rule specs_for supports_cache
+    traits type_of_call type_of_numbers weight_in_use writes_activity_regularizer written_policy
 """
 MODELS = """
     run_graph begin_ensemble build_for_training compiled_loss compiled_metrics has_own_opt_state
     asks_for_privacy stored_compile_config private_record take_private_record was_private
     init_opt_state join_members layers_in_lines loop_layout metrics_of_layers new_layout
     other_members recorded_shapes types_of_data types_of_inputs
-    warn_of_padding refuse_ensemble state_layout
+    warn_of_padding refuse_ensemble state_layout step_links
 """
 KERNELS = """
     activation_quantizer adapted adapts_integers codings contract decode encode low_rank_product
@@ -31,9 +28,9 @@ KERNELS = """
     quantized_weights round_inputs watch
 """
 FAMILIES = """
-    COLOR GEOMETRIC VALUES adapt_mean adapt_variance advance axes bind change_boxes change_images
-    change_labels change_masks change_plane check convert_weight disturb indices look_up
-    mask_of_ids mask_shape memory merge merged_shape move move_boxes project rank recolor
+    adapt_mean adapt_variance advance axes bind change_boxes change_images
+    change_labels change_masks check convert_weight disturb indices
+    mask_shape memory merge merged_shape move move_boxes project rank recolor
     recur resize
     rows sample scores size_of states_for use_cudnn words
 """
@@ -55,7 +52,7 @@ METRIC = frozenset(
 )
 CALLBACK = frozenset(
     """
-    HIGHER LOWER current end_after found higher_is_better is_better looks_at_batches
+    current end_after found higher_is_better is_better looks_at_batches
     saves_without_value was_restored
     """.split()
 )
@@ -69,7 +66,8 @@ MODULE = frozenset(["is_native", "set_untracked"])
 RECORD = frozenset(["by_numpy", "call_with_mask", "field_config", "fn_kwargs", "sample"])
 POLICY = frozenset(["changed", "is_mixed", "of", "plain_dtype"])
 
-HELD = ("remat_scope",)  # attributes of the objects that no class has
+# attributes of the objects that no class has, and one that is set on each class
+HELD = ("remat_scope", "traits")
 
 
 def is_internal(cls, name):
@@ -83,10 +81,8 @@ def is_internal(cls, name):
         return False
     if any(field.name == name for field in getattr(cls, "_fields", ())):
         return False
-    definer = next((base for base in cls.__mro__ if name in vars(base)), None)
-    if definer is None:
-        return name in HELD or is_of_jkeras(cls)
-    return is_of_jkeras(definer)
+    definer = next((base for base in cls.__mro__ if name in vars(base)), cls)
+    return name in HELD or is_of_jkeras(definer)
 
 
 def is_of_jkeras(cls):

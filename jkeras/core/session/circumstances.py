@@ -1,6 +1,6 @@
 """What a run's numbers depend on beside model and data: versions, devices, settings, the program.
 
-Of the environment only the variables listed here are told: others may hold secrets.
+Of the environment only the variables listed here are recorded: others may hold secrets.
 """
 
 import enum
@@ -42,10 +42,10 @@ JAX_SETTINGS = (
 
 
 def versions() -> dict[str, str | None]:
-    """Of Python and the packages that compute; None: not known."""
+    """Of Python and the packages that compute; None: unknown."""
     found = {name: _version(name) for name in (*PACKAGES, *PLUGINS)}
-    known = {name: version for name, version in found.items() if version or name in PACKAGES}
-    return {"python": platform.python_version(), **known}
+    installed = {name: version for name, version in found.items() if version or name in PACKAGES}
+    return {"python": platform.python_version(), **installed}
 
 
 def _version(package: str) -> str | None:

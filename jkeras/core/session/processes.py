@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 
-def told_by_all(value: typing.Any) -> list:
+def gathered_from_all(value: typing.Any) -> list:
     """The JSON values that the processes of a run call this with, by their index. All must call it.
 
-    >>> told_by_all({"row": 3})
+    >>> gathered_from_all({"row": 3})
     [{'row': 3}]
     """
     if jax.process_count() == 1:

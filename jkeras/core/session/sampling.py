@@ -41,9 +41,9 @@ def truncated_normal(key, shape, low, high, dtype, mean=0.0, stddev=1.0):
 def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
     size = math.prod(map(int, shape))
     is_threefry = threefry.is_threefry(key)
-    is_known = is_threefry and not isinstance(key, jax.core.Tracer)
-    is_known = is_known and jnp.dtype(dtype) == jnp.float32 and 0 < size <= _largest()
-    if not is_known or not _is_as_in_jax(kind):
+    is_supported = is_threefry and not isinstance(key, jax.core.Tracer)
+    is_supported = is_supported and jnp.dtype(dtype) == jnp.float32 and 0 < size <= _largest()
+    if not is_supported or not _is_as_in_jax(kind):
         if is_threefry and _on_cpu():
             key = threefry.in_one_loop(key)
         limits = {"uniform": dict(minval=low, maxval=high), "normal": {}}.get(
@@ -58,12 +58,12 @@ def _sample(kind, key, shape, dtype, low=0.0, high=1.0, scale=1.0, shift=0.0):
     values = host_memory.aligned((size,), np.float32, in_huge_pages=True)
     with jax.ensure_compile_time_eval():
         for start, count in _chunks(size):
-            place = values[start : start + count]
+            chunk = values[start : start + count]
             made = np.asarray(_part(kind, key, _numbers(count), np.uint32(start), *limits))
             # by numpy: within a program, XLA may round a product with another only once
-            np.multiply(made[: place.size], np.float32(scale), out=place)
+            np.multiply(made[: chunk.size], np.float32(scale), out=chunk)
             if shift != 0.0:
-                place += np.float32(shift)
+                chunk += np.float32(shift)
         return jax.device_put(values.reshape(shape))
 
 
@@ -72,18 +72,18 @@ def _is_as_in_jax(kind):
     """Whether the numbers made here are those of `jax.random`: with a JAX that is newer than those
     known, it is looked.
     """
-    if jax.__version_info__ < threefry.KNOWN_BELOW:
+    if jax.__version_info__ < threefry.TESTED_BELOW:
         return True
     low, high = np.float32(-0.5), np.float32(1.5)
     limits = {"uniform": (low, high), "normal": ()}.get(kind, (low, high))
     with jax.ensure_compile_time_eval():
         for number in range(3):
             key = jax.random.key(number, impl="threefry2x32")
-            wanted = getattr(jax.random, kind)(key, *_in_order(kind, limits))
-            numbers = np.arange(len(wanted), dtype=np.uint32)
+            expected = getattr(jax.random, kind)(key, *_in_order(kind, limits))
+            numbers = np.arange(len(expected), dtype=np.uint32)
             data = np.asarray(jax.random.key_data(key))
             made = _part(kind, data, numbers, np.uint32(0), low, high)
-            if not np.array_equal(made, wanted):
+            if not np.array_equal(made, expected):
                 return False
     return True
 

@@ -1,4 +1,4 @@
-"""The few global settings Keras users expect, kept in one place: names, seeds, float type, policy.
+"""The few global settings Keras users expect, in one object: names, seeds, float type, policy.
 
 Everything else in the library is a value that is passed along.
 """
@@ -36,8 +36,8 @@ class Settings:
         self.image_data_format = "channels_last"
         self.dtype_policy = None  # None: follows floatx
         self.interactive_logging = True
-        self.flash_attention = None  # None: nobody has asked
-        self.has_told_device = False  # `fit` has said which device it runs on, where that surprises
+        self.flash_attention = None  # None: not asked for
+        self.device_reported = False  # `fit` has said which device it runs on, where that surprises
         self.max_epochs = _limit("KERAS_MAX_EPOCHS")
         self.max_steps_per_epoch = _limit("KERAS_MAX_STEPS_PER_EPOCH")
         self.seed = None
@@ -110,7 +110,7 @@ def image_data_format() -> Literal["channels_last", "channels_first"]:
 
 
 def set_image_data_format(data_format: Literal["channels_last", "channels_first"]) -> None:
-    """Sets the default place of the channel axis: "channels_last" or "channels_first".
+    """Sets the default position of the channel axis: "channels_last" or "channels_first".
 
     >>> set_image_data_format("channels_first")
     >>> image_data_format()
@@ -164,7 +164,7 @@ def disable_interactive_logging() -> None:
 
 
 def is_flash_attention_enabled() -> bool | None:
-    """Whether attention layers demand the fused kernel: True, False, or None where nobody has
+    """Whether attention layers demand the fused kernel: True, False, or None where no one has
     asked.
 
     >>> enable_flash_attention()
@@ -237,10 +237,10 @@ def enable_compilation_cache(
     a new folder is made for this user alone.
 
     Args:
-        min_seconds: programs that compile faster are not kept.
+        min_seconds: programs that compile faster are not cached.
 
     Raises:
-        PermissionError: other users may change what is in the folder, or put another in its place.
+        PermissionError: other users may change what is in the folder, or replace it.
 
     >>> import tempfile
     >>> enable_compilation_cache(tempfile.mkdtemp())
@@ -266,8 +266,8 @@ def disable_compilation_cache() -> None:
 
 
 def _look_at_cache_again() -> None:
-    """Lets JAX look at the folder of compiled programs, which it does once in a process. A JAX that
-    cannot be told takes the setting if nothing was compiled before.
+    """Lets JAX look at the folder of compiled programs, which it does once in a process. A JAX
+    without that call takes the setting if nothing was compiled before.
     """
     with contextlib.suppress(ImportError, AttributeError):
         from jax.experimental.compilation_cache import compilation_cache
@@ -340,7 +340,7 @@ def snake_case(name: str) -> str:
 
 
 def auto_name(prefix: str) -> str:
-    """A name not given before in this session: "dense", "dense_1", …"""
+    """A name not used before in this session: "dense", "dense_1", …"""
     prefix = snake_case(prefix)
     counting = _apart.get()
     names = settings.names if counting is None else counting.names
@@ -410,12 +410,12 @@ def set_random_seed(seed: int) -> None:
 
 
 def get_random_seed() -> int | None:
-    """The seed given to `set_random_seed`, or None."""
+    """The seed passed to `set_random_seed`, or None."""
     return settings.seed
 
 
 def default_seed() -> int:
-    """A seed for something that was given none: from Python's `random`, which `set_random_seed`
+    """A seed for something that has none: from Python's `random`, which `set_random_seed`
     controls.
     """
     counting = _apart.get()

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)  # bits, of the even and the odd groups of rounds
-KNOWN_BELOW = (0, 13)  # the first JAX of which nobody has looked whether its bits are these
+TESTED_BELOW = (0, 13)  # the first JAX whose bits were not compared with these
 GROUPS = 5  # of four rounds each
 PARITY = np.uint32(0x1BD11BDA)  # with which the third word of a key is made of the other two
 
@@ -56,10 +56,10 @@ def is_threefry(key: jax.Array) -> bool:
 
 @functools.cache
 def _are_bits_of_jax() -> bool:
-    """Whether bits made here are those of `jax.random`: with a JAX that is newer than those known,
+    """Whether bits made here are those of `jax.random`: with a JAX that is newer than those tested,
     it is looked.
     """
-    if jax.__version_info__ < KNOWN_BELOW:
+    if jax.__version_info__ < TESTED_BELOW:
         return True
     numbers = np.arange(64, dtype=np.uint32)
     with jax.ensure_compile_time_eval():

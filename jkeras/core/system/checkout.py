@@ -13,7 +13,7 @@ import typing
 from jkeras.core.system import git_files
 from jkeras.core.system.git_files import Entry
 
-SECONDS = 5  # after which it is not known whether files differ
+SECONDS = 5  # after which whether files differ is unknown
 MOST_READ = 2**26  # bytes of files that are compared by what they hold
 OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 REF = re.compile(r"refs/[^\s~^:?*\[\\\0-\x1f\x7f]+")
@@ -36,11 +36,11 @@ class Checkout(typing.NamedTuple):
 
 
 class Unknown(Exception):
-    """It cannot be told whether files differ."""
+    """Whether files differ cannot be decided."""
 
 
 def describe(folder: str | os.PathLike) -> dict[str, typing.Any] | None:
-    """{"commit": its hash, "is_changed": whether tracked files differ from it, None: not known};
+    """{"commit": its hash, "is_changed": whether tracked files differ from it, None: unknown};
     None where a folder belongs to no checkout.
     """
     try:
@@ -138,9 +138,9 @@ class _Files:
         Raises:
             Unknown: by their bytes they differ, which a filter of the user's may explain.
         """
-        kept = [e for e in entries if not e.is_left_out and e.mode != git_files.SUBMODULE]
+        tracked = [e for e in entries if not e.is_left_out and e.mode != git_files.SUBMODULE]
         doubtful = False
-        for entry in kept:
+        for entry in tracked:
             if time.monotonic() > self.end:
                 raise Unknown
             differs = self._differs(entry)
@@ -158,19 +158,19 @@ class _Files:
         """Whether a file differs; None: its bytes do."""
         path = self.checkout.root / os.fsdecode(entry.name)
         try:
-            found = os.lstat(path)
+            status = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return True
         is_link = entry.mode == git_files.LINK
-        if not (stat.S_ISLNK if is_link else stat.S_ISREG)(found.st_mode):
+        if not (stat.S_ISLNK if is_link else stat.S_ISREG)(status.st_mode):
             return True
-        if self._is_as_noted(entry, found):
+        if self._is_as_noted(entry, status):
             return False
-        if entry.size not in (0, found.st_size % 2**32):
+        if entry.size not in (0, status.st_size % 2**32):
             return True
         if is_link:
             return self._hash(os.fsencode(os.readlink(path))) != entry.object
-        self.left -= found.st_size
+        self.left -= status.st_size
         if self.left < 0:
             raise Unknown
         content = git_files.read(path, MOST_READ)
@@ -183,17 +183,17 @@ class _Files:
     def _hash(self, content: bytes) -> bytes:
         return git_files.hash_of(b"blob", content, self.size)
 
-    def _is_as_noted(self, entry: Entry, found: os.stat_result) -> bool:
-        """Whether nobody has written a file since the index was."""
-        times = *divmod(found.st_ctime_ns, 10**9), *divmod(found.st_mtime_ns, 10**9)
-        if found.st_size % 2**32 != entry.size or times != entry.times:
+    def _is_as_noted(self, entry: Entry, status: os.stat_result) -> bool:
+        """Whether a file was not written since the index was."""
+        times = *divmod(status.st_ctime_ns, 10**9), *divmod(status.st_mtime_ns, 10**9)
+        if status.st_size % 2**32 != entry.size or times != entry.times:
             return False
-        return found.st_mtime_ns < self.written  # else it may have been written right after it
+        return status.st_mtime_ns < self.written  # else it may have been written right after it
 
     def _may_be_converted(self, entries: list[Entry]) -> bool:
         """Whether git may keep another content than is on the disk."""
         home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-        places = [
+        paths = [
             pathlib.Path(home, "git", "attributes"),
             self.checkout.shared / "info" / "attributes",
             *(
@@ -202,5 +202,5 @@ class _Files:
                 if entry.name.rpartition(b"/")[2] == b".gitattributes"
             ),
         ]
-        texts = (git_files.read(place) or b"" for place in places)
+        texts = (git_files.read(path) or b"" for path in paths)
         return any(word in text for text in texts for word in CONVERTERS)

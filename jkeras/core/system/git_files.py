@@ -34,8 +34,8 @@ class Entry(typing.NamedTuple):
         mode: 0o100644, 0o100755, or one of `LINK` and `SUBMODULE`.
         object: the hash of its content.
         times: ctime and mtime, in seconds and nanoseconds.
-        size: in bytes, as 32 bits; 0: not known.
-        is_left_out: whether the user told git not to look at it, or not to check it out.
+        size: in bytes, as 32 bits; 0: unknown.
+        is_left_out: whether the user set git not to look at it, or not to check it out.
         is_plain: whether it is no conflict, and no file that is only going to be added.
     """
 
@@ -107,7 +107,7 @@ def entries_of(data: bytes, size: int) -> list[Entry]:
         raise ValueError("no index")
     digest = new_hash(size)
     digest.update(data[:-size])
-    if data[-size:] not in (digest.digest(), bytes(size)):  # zeros where git was told to skip it
+    if data[-size:] not in (digest.digest(), bytes(size)):  # zeros where git was set to skip it
         raise ValueError("a damaged index")
     head = struct.Struct(f">10I{size}sH")  # times, dev, ino, mode, uid, gid, size, hash, flags
     entries, at, name = [], 12, b""
@@ -120,7 +120,7 @@ def entries_of(data: bytes, size: int) -> list[Entry]:
 
 
 def _entry(data: bytes, at: int, head: struct.Struct, version: int, before: bytes) -> tuple:
-    """(the entry at a place, the place behind it)"""
+    """(the entry at an offset, the offset behind it)"""
     begin = at
     *times, _, _, mode, _, _, length, content, flags = head.unpack_from(data, at)
     at, more = at + head.size, 0
@@ -144,7 +144,7 @@ def _entry(data: bytes, at: int, head: struct.Struct, version: int, before: byte
 
 
 def _offset(data: bytes, at: int) -> tuple[int, int]:
-    """(a number of seven bits in each byte, the place behind it)"""
+    """(a number of seven bits in each byte, the offset behind it)"""
     value = data[at] & 127
     while data[at] & 128:
         at += 1
@@ -187,7 +187,7 @@ def tree_of(entries: list[Entry], size: int) -> bytes:
 
 
 def tree_of_commit(objects: pathlib.Path, commit: str) -> bytes | None:
-    """The hash of the tree of a commit; None where it is not found, or kept as a difference.
+    """The hash of the tree of a commit; None where it is not found, or stored as a difference.
 
     Args:
         objects: the folder of them.
@@ -214,16 +214,16 @@ def _contents(objects: pathlib.Path, commit: bytes) -> Iterator[bytes]:
         if header.startswith(b"commit "):
             yield content
     for index in itertools.islice(sorted(objects.glob("pack/*.idx")), MOST_PACKS):
-        place = _place_in_pack(index, commit)
-        if place is not None:
-            yield from _in_pack(index.with_suffix(".pack"), place)
+        offset = _offset_in_pack(index, commit)
+        if offset is not None:
+            yield from _in_pack(index.with_suffix(".pack"), offset)
 
 
 def _beginning(compressed: bytes) -> bytes:
     return zlib.decompressobj().decompress(compressed, 4096)
 
 
-def _place_in_pack(path: pathlib.Path, commit: bytes) -> int | None:
+def _offset_in_pack(path: pathlib.Path, commit: bytes) -> int | None:
     """Where a commit lies in a pack, by the pack's index; None: not in this one."""
     with opened(path) as file:
         if file is None or file.read(8) != b"\xfftOc\x00\x00\x00\x02":
@@ -236,15 +236,15 @@ def _place_in_pack(path: pathlib.Path, commit: bytes) -> int | None:
             return None
         offsets = 1032 + counts[-1] * (len(commit) + 4)
         file.seek(offsets + (first + at) * 4)
-        (place,) = struct.unpack(">I", file.read(4))
-        if place & 2**31:
-            file.seek(offsets + counts[-1] * 4 + (place & (2**31 - 1)) * 8)
-            (place,) = struct.unpack(">Q", file.read(8))
-        return place
+        (offset,) = struct.unpack(">I", file.read(4))
+        if offset & 2**31:
+            file.seek(offsets + counts[-1] * 4 + (offset & (2**31 - 1)) * 8)
+            (offset,) = struct.unpack(">Q", file.read(8))
+        return offset
 
 
 def _names(file: typing.BinaryIO, first: int, last: int, size: int) -> list[bytes]:
-    """Of the objects of a pack, sorted, those from one place to another."""
+    """Of the objects of a pack, sorted, those from one index to another."""
     if not 0 <= (last - first) * size <= MOST_BYTES:
         raise ValueError("an index of a pack")
     file.seek(1032 + first * size)
@@ -252,12 +252,12 @@ def _names(file: typing.BinaryIO, first: int, last: int, size: int) -> list[byte
     return [names[i : i + size] for i in range(0, len(names), size)]
 
 
-def _in_pack(path: pathlib.Path, place: int) -> Iterator[bytes]:
-    """The beginning of the commit at a place of a pack; nothing where it is a difference."""
+def _in_pack(path: pathlib.Path, offset: int) -> Iterator[bytes]:
+    """The beginning of the commit at an offset of a pack; nothing where it is a difference."""
     with opened(path) as file:
         if file is None:
             return
-        file.seek(place)
+        file.seek(offset)
         data = file.read(4096)
     if data[0] >> 4 & 7 == COMMIT:
         behind = next(i for i, byte in enumerate(data) if not byte & 128) + 1

@@ -1,4 +1,4 @@
-"""Files and folders of ours in places that others may fill: never through a link, and nothing that
+"""Files and folders of ours in folders that others may fill: never through a link, and nothing that
 is more than a file.
 """
 
@@ -9,7 +9,7 @@ import stat
 def own_handle(path: str, flags: int, mode: int = 0o666) -> int:
     """The handle of a file of ours, opened for writing (and made, by `O_CREAT`).
 
-    Nothing is cut off before it is known what lies there, whatever the flags say.
+    Nothing is cut off before it is checked what lies there, whatever the flags say.
 
     Raises:
         FileExistsError: a link, a file that has another name too, or no regular file. What it is,
@@ -107,24 +107,24 @@ def make_private(folder: str) -> None:
 
 def check_private(folder: str, what: str) -> None:
     """Raises PermissionError where another user may change what is in a folder, or put another one
-    in its place. Where the system knows no owners, nothing is looked at.
+    instead. Where the system knows no owners, nothing is looked at.
 
     Args:
         what: what it holds and what that is dangerous for, in words.
     """
     if not hasattr(os, "geteuid"):
         return
-    place = os.path.realpath(folder)
-    problem = _of_others(os.stat(place), is_inside=False)
+    path = os.path.realpath(folder)
+    problem = _of_others(os.stat(path), is_inside=False)
     while problem is None:
-        parent = os.path.dirname(place)
-        if parent == place:
+        parent = os.path.dirname(path)
+        if parent == path:
             return
-        place = parent
-        problem = _of_others(os.stat(place), is_inside=True)
+        path = parent
+        problem = _of_others(os.stat(path), is_inside=True)
     raise PermissionError(
-        f"{folder} is not safe for {what}: {place} {problem}. Give a folder of your own, or make "
-        f"this one yours alone: chmod 700 {place}"
+        f"{folder} is not safe for {what}: {path} {problem}. Give a folder of your own, or make "
+        f"this one yours alone: chmod 700 {path}"
     )
 
 
@@ -151,8 +151,8 @@ def _is_own_group(group):
     import pwd
 
     try:
-        user, known = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+        user, entry = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
     except KeyError:
         return False
-    is_primary = user.pw_gid == group and user.pw_name == known.gr_name
-    return is_primary and set(known.gr_mem) <= {user.pw_name}
+    is_primary = user.pw_gid == group and user.pw_name == entry.gr_name
+    return is_primary and set(entry.gr_mem) <= {user.pw_name}

@@ -94,7 +94,7 @@ class Signals:
 
 
 def whole(function: Function) -> Function:
-    """Decorator: Ctrl-C waits until the function has returned, lest what it builds be left half
+    """Decorator: Ctrl-C waits until the function has returned, so that nothing is left half
     built.
     """
 

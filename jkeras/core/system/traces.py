@@ -1,4 +1,4 @@
-"""Which trace of JAX the code that runs belongs to; the one place that asks JAX's inside for it."""
+"""Which trace of JAX the code that runs belongs to; the one module to ask JAX's inside for it."""
 
 import functools
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def trace_state():
     of the same one.
 
     None where JAX does not say. Then all marks are equal, and what comes out of an inner
-    transformation that it should not leave is found by JAX itself, as a leaked tracer.
+    transformation that it should not leave is detected by JAX itself, as a leaked tracer.
 
     >>> import jax
     >>> outside, inside = trace_state(), []

@@ -66,7 +66,7 @@ def open_url(request, watch, connect_timeout):
 
     Raises:
         OverTime: as the watch says.
-        AnotherScheme: as told there.
+        AnotherScheme: as said there.
         ValueError: the address, or one that the server redirects to, is none.
         OSError, http.client.HTTPException: what urllib raises.
     """
@@ -90,7 +90,7 @@ def is_web(url):
 
 
 def without_password(text):
-    """A text in whose addresses nobody's name and password are.
+    """A text without the names and passwords in its addresses.
 
     >>> without_password("http://me:secret@host/a@b to http://host/c@d")
     'http://…@host/a@b to http://host/c@d'

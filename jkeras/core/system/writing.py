@@ -6,7 +6,7 @@ import typing
 
 
 def open_for_writing(path: str | os.PathLike, mode: str = "w", **options: typing.Any) -> typing.IO:
-    """As `open`, but for a pipe that nobody reads, which `open` waits for, perhaps for ever.
+    """As `open`, but for a pipe without a reader, which `open` waits for, perhaps for ever.
 
     Raises:
         OSError: such a pipe; a folder, or what else cannot be written to.

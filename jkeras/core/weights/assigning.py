@@ -12,7 +12,7 @@ def assign_all(pairs: collections.abc.Iterable[tuple[typing.Any, typing.Any]]) -
     """Gives variables new values. Ctrl-C waits until all have theirs; after an error all have their
     old ones.
 
-    Old values on an accelerator, which may have no room for both, are not kept: there only Ctrl-C
+    Old values on an accelerator, which may have no room for both, are not held: there only Ctrl-C
     is guarded against.
 
     Args:
@@ -39,7 +39,7 @@ def assign_all(pairs: collections.abc.Iterable[tuple[typing.Any, typing.Any]]) -
 
 
 def load_all(pairs: collections.abc.Iterable[tuple[typing.Any, typing.Any]]) -> None:
-    """`assign_all` of arrays that are nobody else's, such as those of a file; each device gets its
+    """`assign_all` of arrays with no other owner, such as those of a file; each device gets its
     part alone, none has to hold all of one.
     """
     assign_all((variable, jax.device_put(variable.placed(value))) for variable, value in pairs)

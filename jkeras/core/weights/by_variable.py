@@ -1,11 +1,11 @@
-"""Values by variable: a dict whose keys are variables, known by their identity."""
+"""Values by variable: a dict whose keys are variables, by their identity."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 
 class ByVariable:
-    """Values by variable. A variable is known by its identity, since `==` compares its elements.
+    """Values by variable. Keys are compared by identity, since `==` compares its elements.
 
     >>> import jkeras
     >>> first, second = jkeras.Variable(1.0), jkeras.Variable(1.0)

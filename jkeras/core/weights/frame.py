@@ -178,7 +178,7 @@ class Run(Flow):
         return self.root.run_on(Scope(self), args, kwargs)
 
     def adopt(self, module, prefix):
-        """Lets a module that stands for another one have its place, and all below it theirs."""
+        """Lets a module that stands for another one have its path, and all below it theirs."""
         if self._places is None:
             self._find_paths()
         for path, submodule in walk(module, prefix):

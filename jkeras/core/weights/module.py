@@ -1,4 +1,4 @@
-"""Modules: objects that own variables and other modules, found by attribute; paths and trees from
+"""Modules: objects that own variables and other modules, by attribute; paths and trees from
 that.
 
 Layers, metrics and seed generators are modules. An object has one canonical path in a tree, the
@@ -18,7 +18,7 @@ from jkeras.core.weights.variable import Variable
 class Parts(dict):
     """The variables or modules of a module, by key. Changes are counted, over all modules.
 
-    What was found by walking over modules holds as long as `Parts.changes` stays the same number.
+    The result of walking over modules holds as long as `Parts.changes` stays the same number.
 
     >>> before = Parts.changes
     >>> parts = Parts(a=1)
@@ -35,7 +35,7 @@ class Parts(dict):
 
     @classmethod
     def of_copy(cls, content):
-        """The parts of a copy, over which nobody has walked yet: no change."""
+        """The parts of a copy, over which nothing has walked yet: no change."""
         parts = cls.__new__(cls)
         dict.update(parts, content)
         return parts

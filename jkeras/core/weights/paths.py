@@ -27,10 +27,10 @@ def named_variables(module, select=None):
     return variables_of(walk(module), select)
 
 
-def variables_of(places, select=None):
+def variables_of(modules, select=None):
     """The same of some (path, module) pairs."""
     seen = set()
-    for path, module in places:
+    for path, module in modules:
         for key, variable in tuple(module._own.items()):
             if id(variable) in seen:
                 continue
@@ -48,16 +48,16 @@ def tree_of(module, read, select=None):
 
 def shared_paths(module):
     """{path: canonical path} of what is reached by another path too: modules and variables."""
-    shared, places = {}, {}
+    shared, first_paths = {}, {}
     waiting = [((), module)]
     while waiting:
         path, owner = waiting.pop()
-        canonical = places.setdefault(id(owner), path)
+        canonical = first_paths.setdefault(id(owner), path)
         if canonical != path:
             shared[path] = canonical
             continue
         for name, own in tuple(owner._own.items()):  # another thread may build it now
-            canonical = places.setdefault(id(own), (*path, name))
+            canonical = first_paths.setdefault(id(own), (*path, name))
             if canonical != (*path, name):
                 shared[(*path, name)] = canonical
         for name, child in reversed(tuple(owner._children.items())):

@@ -1,4 +1,4 @@
-"""Dtype policies: in what type a layer computes and in what type its weights are kept."""
+"""Dtype policies: in what type a layer computes and in what type its weights are stored."""
 
 import operator
 from typing import Any, Self
@@ -19,7 +19,7 @@ NEED_DATA = ("gptq", "awq")
 QUANTIZED = {}  # the class of a policy by its mode; the classes of `quantized_policy` enter it
 
 
-def check_mode(mode, known=QUANTIZATION_MODES, error=ValueError):
+def check_mode(mode, modes=QUANTIZATION_MODES, error=ValueError):
     """Raises for a mode of quantization that there is not.
 
     >>> check_mode("int8")
@@ -27,10 +27,10 @@ def check_mode(mode, known=QUANTIZATION_MODES, error=ValueError):
     Traceback (most recent call last):
     ValueError: Invalid quantization mode. Expected one of ('int8', ...
     """
-    if mode not in known:
+    if mode not in modes:
         raise error(
-            f"Invalid quantization mode. Expected one of {known}. Received: mode={mode!r}."
-            f"{suggestion(mode, known)}"
+            f"Invalid quantization mode. Expected one of {modes}. Received: mode={mode!r}."
+            f"{suggestion(mode, modes)}"
         )
 
 
@@ -95,18 +95,18 @@ class DTypePolicy:
         operator.attrgetter("_compute_dtype"), doc="The type in which a layer computes."
     )
     variable_dtype = property(
-        operator.attrgetter("_variable_dtype"), doc="The type in which weights are kept."
+        operator.attrgetter("_variable_dtype"), doc="The type in which weights are stored."
     )
     quantization_mode = None  # of a quantized policy: how
     plain_dtype = None  # numpy's, in which a layer computes; None: it is more than such a type
     is_mixed = False  # whether weights are cast to it
 
     def of(self, layer: Any) -> Self:
-        """The policy of a layer that was given this one: itself, but for a `DTypePolicyMap`."""
+        """The policy of a layer that has this one: itself, but for a `DTypePolicyMap`."""
         return self
 
     def changed(self, path, new):
-        """What a layer at a path that had this policy has when it is given another one."""
+        """What a layer at a path that had this policy has when it gets another one."""
         return new
 
     def convert_input(self, x: Any, autocast: bool, dtype: str) -> Any:
@@ -154,7 +154,7 @@ def _kind(policy):
 
 
 def dtype_policy() -> DTypePolicy:
-    """The policy of layers that are given no `dtype`.
+    """The policy of layers that have no `dtype`.
 
     >>> dtype_policy().name
     'float32'

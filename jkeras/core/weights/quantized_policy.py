@@ -37,7 +37,7 @@ class QuantizedDTypePolicy(DTypePolicy):
             )
         self._name, self._source_name, self._mode = f"{mode}_from_{source_name}", source_name, mode
 
-    quantization_mode = property(lambda self: self._mode, doc="How the weights are kept.")
+    quantization_mode = property(lambda self: self._mode, doc="How the weights are stored.")
 
     def get_config(self):
         """The constructor's arguments."""
@@ -120,9 +120,9 @@ class _NumberedPolicy(QuantizedDTypePolicy):
         parts = mode.split("/")
         numbers = [int(p) for p in parts[1:] if re.fullmatch(r"-?\d+", p)]
         if parts[0] != kind or not len(numbers) == len(parts) - 1 == len(names):
-            wanted = f"'{'/'.join([kind, *(f'<{n}>' for n in names)])}'"
+            pattern = f"'{'/'.join([kind, *(f'<{n}>' for n in names)])}'"
             raise ValueError(
-                f"Invalid mode for {type(self).__name__}. Expected format {wanted} with integers, "
+                f"Invalid mode for {type(self).__name__}. Expected format {pattern} with integers, "
                 f"but got '{mode}'."
             )
         return numbers
@@ -198,7 +198,7 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
                 f"type {type(policy_map)}"
             )
         self._default = policy.get(default_policy)
-        self._given = default_policy
+        self._default_argument = default_policy
         self._policies = policy_map or {}
 
     default_policy = property(
@@ -266,10 +266,10 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
         their sources too.
         """
         written = registry.serialize(self._policies)
-        if self._given is None:
+        if self._default_argument is None:
             for config in (w["config"] for w in written.values() if isinstance(w, dict)):
                 config["source_name" if "mode" in config else "name"] = None
-        return {"default_policy": registry.serialize(self._given), "policy_map": written}
+        return {"default_policy": registry.serialize(self._default_argument), "policy_map": written}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

@@ -80,7 +80,7 @@ def key_from_seed(seed):
 class SeedGenerator(Module):
     """A stream of keys for random functions: each `next()` gives another one.
 
-    Inside `apply(..., rng=key)` its keys follow from that key and its place in the model, and
+    Inside `apply(..., rng=key)` its keys follow from that key and its path in the model, and
     nothing is written.
 
     Args:
@@ -95,7 +95,7 @@ class SeedGenerator(Module):
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments: {kwargs}")
         self.name = auto_name(type(self).__name__) if name is None else name
-        self._given_seed = seed
+        self._seed_argument = seed
         seed = default_seed() if seed is None else seed
         if not isinstance(seed, (int, np.integer)):
             raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed}")
@@ -133,7 +133,7 @@ class SeedGenerator(Module):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {"name": self.name, "seed": self._given_seed}
+        return {"name": self.name, "seed": self._seed_argument}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -142,7 +142,7 @@ class SeedGenerator(Module):
 
 
 def global_generator():
-    """The generator behind random functions that are given no seed.
+    """The generator behind random functions that have no seed.
 
     >>> global_generator() is global_generator()
     True

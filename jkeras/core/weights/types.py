@@ -71,7 +71,7 @@ Config: typing.TypeAlias = Mapping[str, typing.Any]
 DType: typing.TypeAlias = str | type[typing.Any] | np.dtype[typing.Any] | SupportsDType
 DTypeName: typing.TypeAlias = str  # such as "float32": what `standardize_dtype` gives
 Shape: typing.TypeAlias = Sequence[int]
-PartialShape: typing.TypeAlias = Sequence[int | None]  # None: a size that is not known
+PartialShape: typing.TypeAlias = Sequence[int | None]  # None: an unknown size
 # the sizes of a symbolic tensor are int or None, and those of arrays int
 Sizes: typing.TypeAlias = tuple[typing.Any, ...]
 Axis: typing.TypeAlias = int | Sequence[int]  # one, or several

@@ -1,4 +1,4 @@
-"""Variables: named views of one array. While a layer runs on values that it was given, the run has
+"""Variables: named views of one array. While a layer runs on explicit values, the run has
 the value; otherwise the variable holds it.
 """
 
@@ -44,10 +44,10 @@ def gathered(value: jax.Array, layout: Any) -> jax.Array:
         value = jax.device_put(value, sharding.with_memory_kind("device"))
     if distribution is None:
         return value
-    kept = [None if axis == distribution.batch_dim_name else axis for axis in sharding.spec]
-    if kept == list(sharding.spec) or not isinstance(value, jax.core.Tracer):
+    spec = [None if axis == distribution.batch_dim_name else axis for axis in sharding.spec]
+    if spec == list(sharding.spec) or not isinstance(value, jax.core.Tracer):
         return value
-    combined = NamedSharding(sharding.mesh, PartitionSpec(*kept))
+    combined = NamedSharding(sharding.mesh, PartitionSpec(*spec))
     return jax.lax.with_sharding_constraint(value, combined)
 
 
@@ -216,7 +216,7 @@ class Variable:
 
     @property
     def overwrite_with_gradient(self) -> bool:
-        """Whether an update puts the gradient in the place of the value, as for the scales of
+        """Whether an update replaces the value by the gradient, as for the scales of
         float8.
         """
         return self._overwrite_with_gradient
@@ -233,7 +233,7 @@ class Variable:
     # ------------------------------------------------------------ the value
 
     initializer = property(
-        operator.attrgetter("_initializer"), doc="What makes the first value; None: it was given."
+        operator.attrgetter("_initializer"), doc="What makes the first value; None: it was passed."
     )
 
     held = property(

@@ -13,7 +13,7 @@ from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 def accumulate(inner: Transform, steps: int) -> Transform:
     """Adds gradients up; every so many calls `inner` moves along their mean.
 
-    The sums are the state's "accumulators". `inner` is told the number of its own steps.
+    The sums are the state's "accumulators". `inner` gets the number of its own steps.
 
     Raises:
         ValueError: for less than two steps.

@@ -19,7 +19,7 @@ def average(
 
     Args:
         momentum: share of the old average, in [0, 1].
-        overwrite_every: every so many steps the averages take the parameters' place.
+        overwrite_every: every so many steps the averages replace the parameters.
         calls: how many calls are one step, where `inner` accumulates.
     Raises:
         ValueError: for values outside these ranges.

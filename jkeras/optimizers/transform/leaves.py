@@ -1,4 +1,4 @@
-"""Trees of parameters: their leaves one beside another, what is known of each, and paths."""
+"""Trees of parameters: their leaves one beside another, facts about each, and paths."""
 
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ Path = tuple[Hashable, ...]
 
 
 class Leaf(NamedTuple):
-    """What is known of a parameter besides its value; `variable` is its Keras variable, where there
+    """Facts about a parameter besides its value; `variable` is its Keras variable, where there
     is one.
 
     >>> Leaf("bias", "dense/bias").overwritten

@@ -16,12 +16,12 @@ SLOW = "slow"  # the entry of the state for the slow parameters of a lookahead
 def from_optax(transformation: Any, name: str = "optax") -> Transform:
     """The link of an `optax.GradientTransformation`, which keeps its state under a name.
 
-    A gradient None counts as zeros. What `update` is told besides, `value=` and `value_fn=` for a
+    A gradient None counts as zeros. What `update` gets besides, `value=` and `value_fn=` for a
     line search, goes to the transformation; `grad=` is the gradients that come to this link.
     `optax.lookahead` has its slow parameters in the state, as "slow".
 
     Raises:
-        TypeError: by `update`, for a transformation that needs a `value` and was given none.
+        TypeError: by `update`, for a transformation that needs a `value` and got none.
 
     >>> import optax
     >>> link, params = from_optax(optax.sgd(0.5)), {"w": jnp.ones(1)}
@@ -40,23 +40,23 @@ def from_optax(transformation: Any, name: str = "optax") -> Transform:
 
     def update(grads: Tree, state: State, params: Tree, **extra: Any):
         grads = over(lambda p, g: jnp.zeros_like(p) if g is None else g, params, grads)
-        told = {key: value for key, value in extra.items() if key not in OURS}
-        told.setdefault("grad", grads)
+        extra_args = {key: value for key, value in extra.items() if key not in OURS}
+        extra_args.setdefault("grad", grads)
         if not isinstance(state[name], optax.LookaheadState):
-            updates, inner = _updated(transformation.update, grads, state[name], params, told)
+            updates, inner = _updated(transformation.update, grads, state[name], params, extra_args)
             return updates, {**state, name: inner}
         pair = optax.LookaheadParams(fast=params, slow=state[SLOW])
-        updates, inner = _updated(transformation.update, grads, state[name], pair, told)
+        updates, inner = _updated(transformation.update, grads, state[name], pair, extra_args)
         slow = optax.apply_updates(pair.slow, updates.slow)
         return updates.fast, {**state, name: inner, SLOW: slow}
 
     return Transform(init, update)
 
 
-def _updated(update: Callable, grads: Tree, state: Any, params: Tree, told: dict[str, Any]):
+def _updated(update: Callable, grads: Tree, state: Any, params: Tree, extra_args: dict[str, Any]):
     """optax's `update`, with an error that says where a value that it misses comes from."""
     try:
-        return update(grads, state, params, **told)
+        return update(grads, state, params, **extra_args)
     except TypeError as error:
         if "required keyword" not in str(error):
             raise

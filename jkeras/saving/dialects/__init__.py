@@ -14,7 +14,7 @@ from jkeras.saving.dialects.slots import assign, by_name, by_number
 from jkeras.saving.dialects.training import modern_training
 
 
-NEWEST = 3  # of whose files is known what their words mean
+NEWEST = 3  # the newest whose words this version reads
 VERSION = re.compile(r"([0-9]{1,3})\.[0-9].{0,50}", re.ASCII)
 
 

@@ -1,6 +1,6 @@
 """Graphs as Keras 2 and tf.keras wrote them, as Keras 3 does.
 
-There a call is a list of places `[layer, call, output, arguments]`, one for each tensor of the
+There a call is a list of references `[layer, call, output, arguments]`, one for each tensor of the
 first argument. Models in models count one call more than was made: the first is their own graph's.
 """
 
@@ -73,10 +73,10 @@ def _node(node: Any, entry: Config, more: Config, shifts: dict[str, int]) -> Any
     """One call, in the form of Keras 3."""
     if not isinstance(node, list):
         return node
-    places = [node] if _is_place(node, shifts) else node
-    arguments = {**_call_arguments(places, shifts), **more}
+    references = [node] if _is_reference(node, shifts) else node
+    arguments = {**_call_arguments(references, shifts), **more}
     kwargs = {key: _tensors(value, shifts) for key, value in arguments.items()}
-    inputs = _tensors(places, shifts)
+    inputs = _tensors(references, shifts)
     if isinstance(inputs, list) and len(inputs) == 1:
         inputs = inputs[0]
     if entry["class_name"] in RECURRENT and isinstance(inputs, list):
@@ -85,15 +85,15 @@ def _node(node: Any, entry: Config, more: Config, shifts: dict[str, int]) -> Any
     return {"args": [inputs], "kwargs": kwargs}
 
 
-def _call_arguments(places: Any, shifts: dict[str, int]) -> Config:
-    """The arguments of a call, which one of its places has."""
-    for place in _places(places, shifts):
-        if len(place) > 3 and place[3]:
-            return place[3]
+def _call_arguments(references: Any, shifts: dict[str, int]) -> Config:
+    """The arguments of a call, which one of its references has."""
+    for reference in _references(references, shifts):
+        if len(reference) > 3 and reference[3]:
+            return reference[3]
     return {}
 
 
-def _is_place(value: Any, shifts: dict[str, int]) -> bool:
+def _is_reference(value: Any, shifts: dict[str, int]) -> bool:
     return (
         isinstance(value, list)
         and len(value) in (3, 4)
@@ -103,18 +103,18 @@ def _is_place(value: Any, shifts: dict[str, int]) -> bool:
     )
 
 
-def _places(value: Any, shifts: dict[str, int]) -> Iterator[list]:
-    """All places in a structure."""
-    if _is_place(value, shifts):
+def _references(value: Any, shifts: dict[str, int]) -> Iterator[list]:
+    """All references in a structure."""
+    if _is_reference(value, shifts):
         yield value
     elif isinstance(value, (list, dict)):
         for item in values_of(value):
-            yield from _places(item, shifts)
+            yield from _references(item, shifts)
 
 
 def _tensors(value: Any, shifts: dict[str, int]) -> Any:
-    """A structure with references to tensors where it had places."""
-    if _is_place(value, shifts):
+    """A structure with references to tensors where it had those of Keras 2."""
+    if _is_reference(value, shifts):
         name, call, output = value[:3]
         return {
             "class_name": "__keras_tensor__",
@@ -132,8 +132,8 @@ def _tensors(value: Any, shifts: dict[str, int]) -> Any:
 
 
 def _moved(value: Any, shifts: dict[str, int]) -> Any:
-    """The places of inputs or outputs."""
-    if _is_place(value, shifts):
+    """The references to inputs or outputs."""
+    if _is_reference(value, shifts):
         return [value[0], value[1] - shifts[value[0]], *value[2:]]
     if isinstance(value, dict):
         return {key: _moved(item, shifts) for key, item in value.items()}

@@ -113,18 +113,18 @@ def by_number(
     """[(variable, number)] where the arrays of a file have an order only, and these shapes; None if
     they do not fit.
 
-    Keras 2 kept no learning rate, nor Nadam's product, and momenta of SGD also where its momentum
+    Keras 2 saved no learning rate, nor Nadam's product, and momenta of SGD also where its momentum
     is 0. Early versions of Keras 3 had the product before the slots.
     """
-    known = list(_addresses(optimizer))
-    kept = [variable for address, variable in known if address[0] in NEEDED]
-    slots_last = sorted(known, key=lambda pair: pair[0][0] in OF_PARAMETERS)
+    addressed = list(_addresses(optimizer))
+    needed = [variable for address, variable in addressed if address[0] in NEEDED]
+    slots_last = sorted(addressed, key=lambda pair: pair[0][0] in OF_PARAMETERS)
     early = [variable for _, variable in slots_last]
     momenta = []
-    if len(kept) == 1:
+    if len(needed) == 1:
         momenta = optimizer.built_for
     unused = set(momenta)
-    for order in (optimizer.variables, kept, [*kept, *momenta], early):
+    for order in (optimizer.variables, needed, [*needed, *momenta], early):
         if [tuple(variable.shape) for variable in order] == shapes:
             return [(variable, i) for i, variable in enumerate(order) if variable not in unused]
     return None
@@ -141,7 +141,7 @@ def assign(
         pairs: of `by_name` or `by_number`.
         read: gives the array of a name or number, which must have a shape.
     """
-    values = [read(place, tuple(variable.shape)) for variable, place in pairs]
+    values = [read(location, tuple(variable.shape)) for variable, location in pairs]
     assign_all((variable, value) for (variable, _), value in zip(pairs, values))
     product = addressed_variables(optimizer).get(("scalars", "u_product"))
     assigned = {variable for variable, _ in pairs}

@@ -42,8 +42,8 @@ def _prefixes(inner: Config | None) -> list[str]:
     """What names of metrics begin with in models of several outputs; Keras 3 adds it by itself."""
     if not isinstance(inner, dict):
         return []
-    places = [place for place in inner.get("output_layers", ()) if isinstance(place, list)]
-    names = [place[0] for place in places if place and isinstance(place[0], str)]
+    outputs = [output for output in inner.get("output_layers", ()) if isinstance(output, list)]
+    names = [output[0] for output in outputs if output and isinstance(output[0], str)]
     if len(names) < 2:
         return []
     return [f"{name}_" for name in names]

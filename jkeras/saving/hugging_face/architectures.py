@@ -110,11 +110,11 @@ class Architecture:
         older = [
             theirs.removesuffix(new) + old for new, old in self.renamed if theirs.endswith(new)
         ]
-        found = [theirs, *older]
+        names = [theirs, *older]
         if theirs == HEAD:
-            return found
-        prefixed = [self.prefix + name for name in found]
-        return prefixed + found if self.has_head else found + prefixed
+            return names
+        prefixed = [self.prefix + name for name in names]
+        return prefixed + names if self.has_head else names + prefixed
 
 
 def _numbered(row: Row, layer: int) -> Row:
@@ -366,7 +366,7 @@ GEMMA = Architecture(
         TIE: (True,),
         "rope_theta": (10000.0,),
     },
-    # keras-hub's blocks have this epsilon, whatever the backbone is given
+    # keras-hub's blocks have this epsilon, whatever the backbone's argument
     limits={"use_bidirectional_attention": (False, None), "rms_norm_eps": (1e-6,)},
     multiples=GROUPS,
     missing={**LLAMA_MISSING, "head_dim": 256},

@@ -47,23 +47,23 @@ def check_type(kind: str) -> None:
 def check(config: dict, stored: collections.abc.Mapping[str, Stored]) -> None:
     """Raises SerializationError for what keras-hub's converter would leave out or not end with."""
     kind = config["model_type"]
-    known, what = TYPES[kind], f"keras-hub's converter of '{kind}'"
+    converted, what = TYPES[kind], f"keras-hub's converter of '{kind}'"
     check_counts(config, stored)
     check_all_layers(config, stored)
     check_dtypes([name for name in stored if name.endswith(".weight")], stored)
-    plain = {entry: v for entry, v in entries.PLAIN.items() if entry not in known.plain}
+    plain = {entry: v for entry, v in entries.PLAIN.items() if entry not in converted.plain}
     entries.check_values(config, plain, what)
-    names = {*known.computed, *known.plain, *entries.PLAIN}
-    if known.has_rope:
+    names = {*converted.computed, *converted.plain, *entries.PLAIN}
+    if converted.has_rope:
         config = rope.flat(config)
         rope.check_unscaled(config, what)
         names |= rope.ENTRIES
     _check_renamed(config, RENAMED.get(kind, {}), what)
-    entries.check_known(config, names, what)
-    _check_numbers(config, known)
-    _check_there(config, known, what)
+    entries.check_supported(config, names, what)
+    _check_numbers(config, converted)
+    _check_present(config, converted, what)
     _check_divided(config)
-    entries.check_values(config, _values(known.plain, config, what), what)
+    entries.check_values(config, _values(converted.plain, config, what), what)
     chosen, experts = config.get("num_experts_per_tok", 0), config.get("num_experts", 0)
     if chosen > max(experts, config.get("num_local_experts", 0)):
         raise SerializationError(f"config.json says num_experts_per_tok={chosen} of fewer experts.")
@@ -86,7 +86,7 @@ def check_weights(config: dict, stored: collections.abc.Mapping[str, Stored]) ->
         if name in stored and not are_equal(stored[name], stored[first]):
             raise SerializationError(
                 f"the files have a matrix '{name}' that is not the embedding's, which is what "
-                f"{what} has in its place ({TIE})."
+                f"{what} has instead ({TIE})."
             )
 
 
@@ -100,10 +100,10 @@ def _check_renamed(config: Config, renamed: collections.abc.Mapping[str, str], w
             )
 
 
-def _check_numbers(config: Config, known: Converted) -> None:
+def _check_numbers(config: Config, converted: Converted) -> None:
     """Raises SerializationError for a setting that is no number that it can be."""
-    optional = {"sliding_window", *({"head_dim"} & set(known.plain))}
-    for entry in {*known.computed, *known.plain} & NUMBERS & set(config):
+    optional = {"sliding_window", *({"head_dim"} & set(converted.plain))}
+    for entry in {*converted.computed, *converted.plain} & NUMBERS & set(config):
         has_no_window = entry == "sliding_window" and config.get("use_sliding_window") is False
         is_none = entry in optional and config[entry] is None
         if not (has_no_window or is_none):
@@ -122,11 +122,11 @@ def _check_divided(config: Config) -> None:
             )
 
 
-def _check_there(config: Config, known: Converted, what: str) -> None:
+def _check_present(config: Config, converted: Converted, what: str) -> None:
     """Raises SerializationError where an entry is missing for which transformers takes another
     value than the converter computes.
     """
-    for entry in known.needed:
+    for entry in converted.needed:
         if config.get(entry) is None:
             raise SerializationError(f"config.json does not have {entry}, which {what} needs.")
 
@@ -165,7 +165,7 @@ def read(models: typing.Any, folder: str, kind: str, arguments: dict) -> typing.
 
 def _check_no_segments(stored: collections.abc.Mapping[str, Stored]) -> None:
     """Raises SerializationError where tokens get a vector of their segment, which keras-hub's
-    RoBERTa does not have: those that are known have zeros there.
+    RoBERTa does not have: all published ones have zeros there.
     """
     for name, weight in stored.items():
         if not name.endswith("token_type_embeddings.weight"):

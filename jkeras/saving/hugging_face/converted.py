@@ -99,9 +99,9 @@ def _as(entry: str) -> collections.abc.Callable[[Config], tuple]:
 
 def _rotated(config: Config) -> tuple[list[int]]:
     """`no_rope_layers` of SmolLM3: whether each layer rotates; as it is, if it is that."""
-    given, layers = config["no_rope_layers"], config["num_hidden_layers"]
-    is_right = isinstance(given, list) and len(given) == layers and set(given) <= {0, 1}
-    return (given if is_right else [0 if i % 4 == 3 else 1 for i in range(layers)],)
+    flags, layers = config["no_rope_layers"], config["num_hidden_layers"]
+    is_right = isinstance(flags, list) and len(flags) == layers and set(flags) <= {0, 1}
+    return (flags if is_right else [0 if i % 4 == 3 else 1 for i in range(layers)],)
 
 
 def _width_of_head(config: Config) -> tuple[int, None]:
@@ -115,7 +115,7 @@ NO_WINDOW = {"use_sliding_window": (False,)}
 ROBERTA = {
     **GELU,
     "layer_norm_eps": (1e-5,),
-    "pad_token_id": (1,),  # the place of the first token is the one behind it
+    "pad_token_id": (1,),  # the position of the first token is the one after it
     "position_embedding_type": ("absolute",),
     "tie_word_embeddings": FLAG,
     "type_vocab_size": (1, 2),
@@ -138,8 +138,8 @@ DINOV2_ENTRIES = (
 
 def _rope_of_gemma3(config: Config) -> tuple[Config, None]:
     """`rope_parameters` of Gemma 3: layers that see all may have positions that are divided."""
-    given = config["rope_parameters"] or {}
-    full = given.get("full_attention") if isinstance(given, dict) else None
+    parameters = config["rope_parameters"] or {}
+    full = parameters.get("full_attention") if isinstance(parameters, dict) else None
     whole = {"rope_type": "default", "rope_theta": 1000000.0}
     if isinstance(full, dict) and _is_positive(full.get("factor")):
         whole = {**whole, "rope_type": "linear", "factor": full["factor"]}
@@ -149,8 +149,8 @@ def _rope_of_gemma3(config: Config) -> tuple[Config, None]:
 
 def _linear(config: Config) -> tuple[Config | None, None] | tuple[None]:
     """`rope_scaling` of Gemma 3 as version 4 wrote it; what `rope_parameters` say, if both are."""
-    given, newer = config["rope_scaling"] or {}, config.get("rope_parameters") or {}
-    factor = given.get("factor") if isinstance(given, dict) else None
+    scaling, newer = config["rope_scaling"] or {}, config.get("rope_parameters") or {}
+    factor = scaling.get("factor") if isinstance(scaling, dict) else None
     if newer:
         whole = newer.get("full_attention") if isinstance(newer, dict) else None
         factor = whole.get("factor") if isinstance(whole, dict) else None
@@ -184,22 +184,22 @@ GEMMA3 = _converted(
 
 def _depths(config: Config) -> tuple[list[int]]:
     """The numbers of blocks, if each is 1 or more; else none that is right."""
-    given = config["depths"]
-    is_right = isinstance(given, list) and given and all(map(entries.is_count, given))
-    return (given if is_right else [2, 2, 6, 2],)
+    depths = config["depths"]
+    is_right = isinstance(depths, list) and depths and all(map(entries.is_count, depths))
+    return (depths if is_right else [2, 2, 6, 2],)
 
 
 def _heads_of_stages(config: Config) -> tuple[list[int]]:
     """A number for each stage, which divides its width."""
-    given, stages = config["num_heads"], len(_depths(config)[0])
+    counts, stages = config["num_heads"], len(_depths(config)[0])
     widths = [config["embed_dim"] * 2**i for i in range(stages)]
     is_right = (
-        isinstance(given, list)
-        and len(given) == stages
-        and all(map(entries.is_count, given))
-        and not any(width % heads for width, heads in zip(widths, given))
+        isinstance(counts, list)
+        and len(counts) == stages
+        and all(map(entries.is_count, counts))
+        and not any(width % heads for width, heads in zip(widths, counts))
     )
-    return (given if is_right else [max(1, width // 32) for width in widths],)
+    return (counts if is_right else [max(1, width // 32) for width in widths],)
 
 
 def _windows(config: Config) -> tuple[int]:

@@ -142,8 +142,8 @@ def _one(config: Config) -> int:
     return 1
 
 
-def _bart_places(config: Config) -> int:
-    """Two rows more than there are places."""
+def _bart_positions(config: Config) -> int:
+    """Two rows more than there are positions."""
     return config["max_position_embeddings"] + 2
 
 
@@ -151,8 +151,8 @@ def _swin_inner(config: Config) -> int:
     return int(config["embed_dim"] * config["mlp_ratio"])
 
 
-def _swin_places(config: Config) -> int:
-    """How far two places of a window can be from one another."""
+def _swin_offsets(config: Config) -> int:
+    """The number of relative positions in a window."""
     return (2 * config["window_size"] - 1) ** 2
 
 
@@ -169,8 +169,8 @@ def _keys(config: Config) -> int:
     return config["num_key_value_heads"] * _width_of_head(config)
 
 
-def _places(before: int) -> collections.abc.Callable[[Config], int]:
-    """How many vectors of places an image has, with those for tokens before the patches."""
+def _image_positions(before: int) -> collections.abc.Callable[[Config], int]:
+    """How many position embeddings an image has, with those for tokens before the patches."""
     return lambda config: (config["image_size"] // config["patch_size"]) ** 2 + before
 
 
@@ -184,7 +184,7 @@ def _images(before: int, more: Shapes) -> Shapes:
     """The shapes of models for images."""
     return {
         "embeddings.cls_token": (_one, _one, "hidden_size"),
-        "embeddings.position_embeddings": (_one, _places(before), "hidden_size"),
+        "embeddings.position_embeddings": (_one, _image_positions(before), "hidden_size"),
         "embeddings.patch_embeddings.projection.weight": ("hidden_size", "num_channels", *PATCH),
         **more,
     }
@@ -249,8 +249,8 @@ WEIGHTS = {
         BART,
         {
             "shared.weight": ("vocab_size", "d_model"),
-            "encoder.embed_positions.weight": (_bart_places, "d_model"),
-            "decoder.embed_positions.weight": (_bart_places, "d_model"),
+            "encoder.embed_positions.weight": (_bart_positions, "d_model"),
+            "decoder.embed_positions.weight": (_bart_positions, "d_model"),
             "encoder.layers.0.fc1.weight": ("encoder_ffn_dim", "d_model"),
         },
     ),
@@ -298,7 +298,7 @@ WEIGHTS = {
             "embeddings.patch_embeddings.projection.weight": ("embed_dim", "num_channels", *PATCH),
             "encoder.layers.0.blocks.0.intermediate.dense.weight": (_swin_inner, "embed_dim"),
             "encoder.layers.0.blocks.0.attention.self.relative_position_bias_table": (
-                *(_swin_places, lambda config: config["num_heads"][0]),
+                *(_swin_offsets, lambda config: config["num_heads"][0]),
             ),
         },
     ),
@@ -329,8 +329,8 @@ def check(kind: str, config: dict, stored: collections.abc.Mapping[str, Stored],
     like_one = re.compile(rf"(.*\.)?{pattern.pattern}|(.*\.)?(layers?|blocks|h)\.\d.*")
     for name in stored:
         is_of_model = name.startswith(prefix) or like_one.fullmatch(name)
-        is_known = name.startswith(prefix) and pattern.fullmatch(name.removeprefix(prefix))
-        if is_of_model and not is_known and not is_left(name):
+        is_expected = name.startswith(prefix) and pattern.fullmatch(name.removeprefix(prefix))
+        if is_of_model and not is_expected and not is_left(name):
             raise SerializationError(
                 f"the files have a weight '{name}', which {what} does not read."
             )

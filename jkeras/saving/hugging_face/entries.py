@@ -1,6 +1,4 @@
-"""Every entry of `config.json` is known: it is computed, it changes no output, or it is refused by
-name.
-"""
+"""Every entry of `config.json` is computed, or changes no output, or is refused by name."""
 
 import collections.abc
 import math
@@ -74,17 +72,17 @@ SHARES = frozenset(
 )
 
 
-def check_known(
-    config: dict, known: collections.abc.Container[str], what: str, where: str = "config.json"
+def check_supported(
+    config: dict, supported: collections.abc.Container[str], what: str, where: str = "config.json"
 ) -> None:
-    """Raises SerializationError for an entry that nobody knows; one that is None says nothing.
+    """Raises SerializationError for an unsupported entry; one that is None says nothing.
 
     Args:
-        known: entries besides those that change no output.
+        supported: entries besides those that change no output.
         what: that does not compute it.
     """
     for entry, value in config.items():
-        if value is not None and entry not in known and entry not in IGNORED:
+        if value is not None and entry not in supported and entry not in IGNORED:
             raise SerializationError(
                 f"{where} says {shown(entry, value)}, which is not known to be computed by {what}: "
                 "remove the entry if it does not change what the model computes."
@@ -114,15 +112,15 @@ def check_number(entry: str, value: object) -> None:
     jkeras.core.errors.SerializationError: config.json says num_hidden_layers=True: expected a ...
     """
     if entry in COUNTS:
-        wanted, is_right = "a whole number of 1 or more", is_count(value)
+        expected, is_right = "a whole number of 1 or more", is_count(value)
     elif entry in NONE_OR_MORE:
-        wanted, is_right = "a whole number of 0 or more", type(value) is int and value >= 0
+        expected, is_right = "a whole number of 0 or more", type(value) is int and value >= 0
     elif entry in SHARES:
-        wanted, is_right = "a number from 0 to less than 1", is_number(value) and 0 <= value < 1
+        expected, is_right = "a number from 0 to less than 1", is_number(value) and 0 <= value < 1
     else:
-        wanted, is_right = "a number above 0", is_number(value) and value > 0
+        expected, is_right = "a number above 0", is_number(value) and value > 0
     if not is_right:
-        raise SerializationError(f"config.json says {shown(entry, value)}: expected {wanted}.")
+        raise SerializationError(f"config.json says {shown(entry, value)}: expected {expected}.")
 
 
 def is_count(value: object) -> bool:

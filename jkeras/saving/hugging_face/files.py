@@ -64,18 +64,18 @@ def stored_in(folder: str) -> "Iterator[dict[str, Stored]]":
         SerializationError: a file is damaged, lies elsewhere, or is a pickle.
     """
     with contextlib.ExitStack() as stack:
-        found, where = {}, {}
-        places = _places(folder)
-        check_links(folder, places)
-        for name, listed in places.items():
+        stored, where = {}, {}
+        files = _weight_files(folder)
+        check_links(folder, files)
+        for name, listed in files.items():
             path = os.path.join(folder, name)
             with explained(path):
                 file = stack.enter_context(opened(path))
                 here = _with_path(path, safetensors.read(file))
                 _check_names(name, here, listed, where)
                 where.update(dict.fromkeys(here, name))
-                found.update(here)
-        yield found
+                stored.update(here)
+        yield stored
 
 
 def _check_names(
@@ -114,7 +114,7 @@ def _with_path(path: str, stored: "Mapping[str, Stored]") -> "dict[str, Stored]"
     }
 
 
-def _places(folder: str | os.PathLike) -> Mapping[str, Iterable[str]]:
+def _weight_files(folder: str | os.PathLike) -> Mapping[str, Iterable[str]]:
     """{name of a `.safetensors` file: the weights that are said to be in it}."""
     index = os.path.join(folder, INDEX)
     if os.path.lexists(index):
@@ -134,13 +134,13 @@ def _places(folder: str | os.PathLike) -> Mapping[str, Iterable[str]]:
 
 def _listed(index: Any) -> dict[str, list[str]]:
     """{name of a file: its weights} that a list of weights says."""
-    places = index.get("weight_map") if isinstance(index, dict) else None
-    if not isinstance(places, dict) or not all(map(_is_plain, places.values())):
+    weight_map = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(weight_map, dict) or not all(map(_is_plain, weight_map.values())):
         raise SerializationError(
             "it should have a `weight_map` from weights to `.safetensors` files beside it."
         )
-    files = {name: [] for name in sorted(set(places.values()))}
-    for weight, name in places.items():
+    files = {name: [] for name in sorted(set(weight_map.values()))}
+    for weight, name in weight_map.items():
         files[name].append(weight)
     return files
 

@@ -65,8 +65,8 @@ def from_transformers(
     ValueError: `task` must be one of 'backbone', 'causal_lm'. Received: task='diffusion'
     """
     if task not in TASKS:
-        known = ", ".join(map(repr, TASKS))
-        raise ValueError(f"`task` must be one of {known}. Received: task={task!r}")
+        tasks = ", ".join(map(repr, TASKS))
+        raise ValueError(f"`task` must be one of {tasks}. Received: task={task!r}")
     folder = os.path.abspath(os.fspath(folder))
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"There is no folder {folder} to load.")
@@ -155,7 +155,7 @@ def load(
         sums.finish()
 
 
-def _parts(layout: typing.Any, place: Stored, variables: "list[Variable]", sums: Checksums) -> list:
+def _parts(layout: typing.Any, saved: Stored, variables: "list[Variable]", sums: Checksums) -> list:
     """The arrays of variables that are one in a file.
 
     What lies in another order than in the file is brought into it as JAX copies it, so that it is
@@ -163,11 +163,11 @@ def _parts(layout: typing.Any, place: Stored, variables: "list[Variable]", sums:
     """
     shapes = [variable.shape for variable in variables]
     lies_in_order = any(
-        p.flags.c_contiguous for p in layout.part(np.empty(place.shape, bool), shapes)
+        p.flags.c_contiguous for p in layout.part(np.empty(saved.shape, bool), shapes)
     )
     if lies_in_order or any(variable.layout is not None for variable in variables):
-        return layout.part(place.read(sums), shapes)
-    parts = layout.part(place.mapped(sums), shapes)
+        return layout.part(saved.read(sums), shapes)
+    parts = layout.part(saved.mapped(sums), shapes)
     # one after the other: what is on its way to a device has a copy on the host
     return [jax.device_put(part).block_until_ready() for part in parts]
 
@@ -204,7 +204,7 @@ def _check(
 def _causal_lm(
     models: types.ModuleType, folder: str, backbone: typing.Any, tokenizer: bool
 ) -> typing.Any:
-    """The task of a backbone, with the folder's tokenizer where it has one that is wanted."""
+    """The task of a backbone, with the folder's tokenizer where it has one that applies."""
     there = any(os.path.lexists(os.path.join(folder, name)) for name in TOKENIZERS)
     arguments = {} if tokenizer and there else {"preprocessor": None}
     try:

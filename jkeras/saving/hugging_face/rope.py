@@ -48,7 +48,7 @@ def check_unscaled(config: dict, what: str) -> None:
     """
     rope = config["rope_scaling"]
     entries.check_values({"rope_type": _kind_of(rope)}, {"rope_type": ("default",)}, what)
-    entries.check_known(rope, PLAIN, what, "rope_parameters")
+    entries.check_supported(rope, PLAIN, what, "rope_parameters")
 
 
 def arguments_of(architecture: Architecture, config: dict) -> dict:
@@ -87,7 +87,7 @@ def _kind_of(rope: Config) -> str | None:
 
 def _check_parts(architecture: Architecture, rope: Config, parts: Any) -> None:
     """Raises SerializationError unless these are the entries, and numbers that they can be."""
-    entries.check_known(rope, PLAIN | set(parts), architecture.backbone, "rope_parameters")
+    entries.check_supported(rope, PLAIN | set(parts), architecture.backbone, "rope_parameters")
     for part in parts:
         if part not in rope:
             raise SerializationError(f"rope_parameters of config.json does not have {part}.")

@@ -52,12 +52,12 @@ def _settings_of(architecture: Architecture, backbone: typing.Any) -> Config:
 
 def _derived(architecture: Architecture, config: Config) -> Config:
     """The entries with those that others give."""
-    found = {
+    derived = {
         entry: make(config)
         for entry, make in architecture.derived.items()
         if config.get(entry) is None
     }
-    return {**config, **found}
+    return {**config, **derived}
 
 
 def _rope_of(architecture: Architecture, backbone: typing.Any) -> Config:
@@ -97,12 +97,12 @@ def understood(architecture: Architecture, config: dict) -> dict:
     """The entries of `config.json`, with those that it leaves out; each was looked at.
 
     Raises:
-        SerializationError: an entry is not known, has a value that the backbone does not compute,
+        SerializationError: an entry is unsupported, has a value that the backbone does not compute,
             or is missing.
     """
     what = architecture.backbone
     config = rope.flat(config) if architecture.has_rope else config
-    entries.check_known(config, _known(architecture), what)
+    entries.check_supported(config, _supported(architecture), what)
     entries.check_values(config, entries.PLAIN, what)
     config = _complete(architecture, config)
     _check_numbers(architecture, config, {*architecture.optional, *architecture.derived})
@@ -118,15 +118,15 @@ def understood(architecture: Architecture, config: dict) -> dict:
     return config
 
 
-def _known(architecture: Architecture) -> set[str]:
+def _supported(architecture: Architecture) -> set[str]:
     """The entries that are looked at."""
-    known = {*architecture.settings, *architecture.fixed, *architecture.limits, *entries.PLAIN}
-    known |= {*architecture.equal, *architecture.derived, *architecture.ignored}
+    supported = {*architecture.settings, *architecture.fixed, *architecture.limits, *entries.PLAIN}
+    supported |= {*architecture.equal, *architecture.derived, *architecture.ignored}
     if architecture.has_rope:
-        known |= rope.ENTRIES
+        supported |= rope.ENTRIES
     if architecture.has_window:
-        known |= set(WINDOW)
-    return known
+        supported |= set(WINDOW)
+    return supported
 
 
 def _complete(architecture: Architecture, config: Config) -> Config:

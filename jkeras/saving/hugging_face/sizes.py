@@ -64,9 +64,9 @@ def _check_number_of_layers(
     first = {}  # the shapes of the first layer's weights
     numbers = set()
     for name, weight in stored.items():
-        place = _place_of(architecture, name)
-        if place is not None:
-            number, rest = place
+        match = _layer_index(architecture, name)
+        if match is not None:
+            number, rest = match
             numbers.add(number)
             if first.setdefault(rest, weight.shape) != weight.shape:
                 raise SerializationError(
@@ -79,16 +79,16 @@ def _check_number_of_layers(
         )
 
 
-def _place_of(architecture: Architecture, name: str) -> tuple[int, str] | None:
+def _layer_index(architecture: Architecture, name: str) -> tuple[int, str] | None:
     """(number of the layer, what follows) of a weight's name; None where it is of no layer."""
     patterns = {row.theirs.partition(LAYER)[0] for row in architecture.rows if LAYER in row.theirs}
     (before,) = patterns
-    found = re.fullmatch(
+    match = re.fullmatch(
         rf"(?:{re.escape(architecture.prefix)})?{re.escape(before)}(\d{{1,9}})\.(.+)", name
     )
-    if found is None or BUFFERS.fullmatch(name):
+    if match is None or BUFFERS.fullmatch(name):
         return None
-    return int(found[1]), found[2]
+    return int(match[1]), match[2]
 
 
 # ---------------------------------------------------------------- weights that are left over
@@ -104,7 +104,7 @@ def check_left(architecture: Architecture, used: set[str], stored: Weights) -> N
     has_prefix = any(name.startswith(architecture.prefix) for name in used)
     prefix = architecture.prefix if has_prefix else ""
     for name in stored:
-        is_of_model = name.startswith(prefix) or _place_of(architecture, name) is not None
+        is_of_model = name.startswith(prefix) or _layer_index(architecture, name) is not None
         if name not in used and is_of_model and not is_left(name):
             raise SerializationError(
                 f"the files have a weight '{name}', which {architecture.backbone} does not have."
@@ -195,9 +195,9 @@ def check_all_layers(config: dict, stored: Weights) -> None:
     """Raises SerializationError where a configuration has other layers, groups of them or experts
     than the files.
     """
-    found = {entry: (_numbered(pattern, stored), of) for entry, (pattern, of) in NUMBERED.items()}
-    found["depths"] = _depths(stored), "blocks"
-    for entry, (count, things) in found.items():
+    counts = {entry: (_numbered(pattern, stored), of) for entry, (pattern, of) in NUMBERED.items()}
+    counts["depths"] = _depths(stored), "blocks"
+    for entry, (count, things) in counts.items():
         if entry in config and count and config[entry] != count:
             raise SerializationError(
                 f"config.json says {shown(entry, config[entry])}; the files have the weights of "
@@ -207,8 +207,8 @@ def check_all_layers(config: dict, stored: Weights) -> None:
 
 def _numbered(pattern: str, stored: collections.abc.Iterable[str]) -> int:
     """How many numbers there are in the names of weights where a pattern has them."""
-    found = (re.search(pattern, name) for name in stored)
-    return len({int(one[1]) for one in found if one})
+    matches = (re.search(pattern, name) for name in stored)
+    return len({int(one[1]) for one in matches if one})
 
 
 def _depths(stored: collections.abc.Iterable[str]) -> list[int]:

@@ -38,9 +38,9 @@ def to_transformers(
     Weights go one after the other from where they lie into the file, in their own dtype; those that
     two layers share are written once. The tokenizer is not written.
 
-    All files are written beside those of a model that is there, and then take their places,
+    All files are written beside those of a model that is there, and then replace them,
     `config.json` last: an error leaves the old model, and a kill the old one, the new one, or a
-    folder without `config.json`, which nobody reads. A link in the place of a file is replaced.
+    folder without `config.json`, which is not read. A link is replaced.
 
     Args:
         model: a backbone of keras-hub, or a task such as a causal language model, whose backbone is
@@ -86,11 +86,11 @@ def _architecture_of(backbone: typing.Any) -> Architecture:
     for architecture in ARCHITECTURES:
         if architecture.backbone in classes:
             return architecture
-    known = ", ".join(architecture.backbone for architecture in ARCHITECTURES)
+    names = ", ".join(architecture.backbone for architecture in ARCHITECTURES)
     raise ValueError(
         explain(
             "`to_transformers`",
-            f"a backbone of keras-hub, or a task with one: {known}",
+            f"a backbone of keras-hub, or a task with one: {names}",
             f"{type(backbone).__name__} '{getattr(backbone, 'name', '')}'",
         )
     )
@@ -152,13 +152,13 @@ def _write_weights(weights: dict[str, _Theirs], folder: str, limit: float) -> No
     if len(shards) == 1:
         _write_file(shards[0], os.path.join(folder, files.WEIGHTS))
         return
-    places = {}
+    weight_map = {}
     for number, shard in enumerate(shards, 1):
         name = f"model-{number:05}-of-{len(shards):05}.safetensors"
         _write_file(shard, os.path.join(folder, name))
-        places.update(dict.fromkeys(shard, name))
+        weight_map.update(dict.fromkeys(shard, name))
     total = sum(weight.size for weight in weights.values())
-    index = {"metadata": {"total_size": total}, "weight_map": places}
+    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     files.dump(index, os.path.join(folder, files.INDEX))
 
 

@@ -1,4 +1,4 @@
-"""Data for training: whatever `fit` is given, as a source of batches `(x, y, sample_weight)`."""
+"""Data for training: whatever `fit` takes, as a source of batches `(x, y, sample_weight)`."""
 
 from jkeras.core.names.exports import exported
 from jkeras.training.data.source import shapes_of

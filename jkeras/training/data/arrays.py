@@ -1,4 +1,4 @@
-"""What is given as data, as arrays: one shape for all rows, numbers, floats in the default float
+"""Data of any kind, as arrays: one shape for all rows, numbers, floats in the default float
 type.
 """
 
@@ -36,7 +36,7 @@ def as_array(
     a column, as in Keras.
 
     Args:
-        dtype: of what takes the numbers, see `host_numbers.fitted`; None: not known.
+        dtype: of what takes the numbers, see `host_numbers.fitted`; None: unknown.
 
     Raises:
         ValueError: for ragged lists, objects and strings of no use to a model, and for numbers that
@@ -94,12 +94,12 @@ def _refuse_texts(objects, what, columns):
     texts = np.reshape([isinstance(item, (str, bytes)) for item in objects.flat], objects.shape)
     if not texts.any():
         return
-    place = f"`{what}`"
+    subject = f"`{what}`"
     if columns is not None and objects.ndim == 2:
         names = [name for name, has_texts in zip(columns, texts.any(axis=0)) if has_texts]
-        place += f" has texts in its columns {names}, and so"
+        subject += f" has texts in its columns {names}, and so"
     raise ValueError(
-        f"{place} has dtype object: expected a numeric array, received values such as "
+        f"{subject} has dtype object: expected a numeric array, received values such as "
         f"{[objects[texts][0]]!r}. {TEXTS}"
     )
 
@@ -174,7 +174,7 @@ def as_arrays(
 
     Args:
         convert: what makes an array of `(value, what, dtype)`.
-        types: the dtypes that the arrays go to, or one for all; None: they are not known.
+        types: the dtypes that the arrays go to, or one for all; None: they are unknown.
     """
     if structure is None:
         return None

@@ -94,12 +94,12 @@ class ChunkFeed(OrderedFeed):
             yield jax.device_put((data, self._order_within(rows, size)))
 
     def _order_within(self, rows: np.ndarray, size: int) -> np.ndarray:
-        """The rows of each step by their places in the chunk; a place past its end is padding."""
-        places = np.arange(size, dtype="int32").reshape(self.steps, -1)
-        places[: len(rows)][rows >= self.source.size] = size
-        if self.order.size > self.source.size:  # a program that sees more places looks for padding
-            places = np.concatenate([places, np.full_like(places[:1], size)])
-        return places
+        """The rows of each step by their indices in the chunk; an index past its end is padding."""
+        indices = np.arange(size, dtype="int32").reshape(self.steps, -1)
+        indices[: len(rows)][rows >= self.source.size] = size
+        if self.order.size > self.source.size:  # a program that sees more indices looks for padding
+            indices = np.concatenate([indices, np.full_like(indices[:1], size)])
+        return indices
 
     def _rows(self, rows: np.ndarray, size: int, first: int) -> Batch:
         """Rows of the source, and as many more as make a size; an error says in which batch it

@@ -112,7 +112,7 @@ class HostFeed:
         at: number of the batch to begin with.
         padded_size: rows that smaller batches are padded to; None: they are not.
         ahead: whether a thread may make batches ahead.
-        keeps_state: whether somebody wants to know the state of the source's iterator.
+        keeps_state: whether a caller asks for the state of the source's iterator.
 
     Attributes:
         at: number of the next batch.
@@ -147,7 +147,7 @@ class HostFeed:
         """Nothing to note."""
 
     def more(self) -> bool:
-        """Whether there is another batch, which is taken from the source and kept."""
+        """Whether there is another batch, which is taken from the source and buffered."""
         if self.next is None:
             self.next = next(self.batches, None)
         return self.next is not None

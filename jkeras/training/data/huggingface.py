@@ -6,7 +6,7 @@ import typing
 from jkeras.training.data.iterable_source import IterableSource
 from jkeras.training.data.source import Batch, DataTypes
 
-LABELS = ("label", "labels", "target", "targets")  # names by which a column of labels can be known
+LABELS = ("label", "labels", "target", "targets")  # names that a column of labels may have
 
 
 def kind_of(value: typing.Any) -> str | None:

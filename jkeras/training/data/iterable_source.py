@@ -21,7 +21,7 @@ THREADED = ("tensorflow", "grain", "datasets")
 class IterableSource(Source):
     """An iterable that starts again for each epoch, such as a data set of tf.data, torch, grain.
 
-    Where it, or its sampler, has a method `set_epoch`, that is told the number of each epoch.
+    Where it, or its sampler, has a method `set_epoch`, that gets the number of each epoch.
 
     Args:
         name: for messages; that of its class by default.
@@ -49,7 +49,7 @@ class IterableSource(Source):
 
     @property
     def from_any_thread(self) -> bool:
-        """Whether it is a data set of a library that is known for it."""
+        """Whether it is a data set of a library that allows it."""
         return type(self.iterable).__module__.split(".")[0] in THREADED
 
     def batches(
@@ -130,7 +130,7 @@ class IterableSource(Source):
 
 
 class IteratorSource(Source):
-    """A generator or another iterator of batches: what it has given is gone.
+    """A generator or another iterator of batches: what it has yielded is gone.
 
     Args:
         replays: whether a new pass begins with its first two batches again, as validation in Keras
@@ -138,7 +138,7 @@ class IteratorSource(Source):
             stopped.
 
     Attributes:
-        taken: how many batches the iterator has given, but for those that were looked at ahead.
+        taken: how many batches the iterator has yielded, but for those that were looked at ahead.
     """
 
     resumable = False
@@ -157,8 +157,8 @@ class IteratorSource(Source):
         self.first = []  # raw batches that were looked at
         self.taken = 0
         self._states = []  # that the iterator had after each of those
-        self._given = state_of(iterator)  # after the last batch that was given
-        self._is_as_given = False  # then the iterator has that state itself
+        self._last_state = state_of(iterator)  # after the last batch that was yielded
+        self._is_in_step = False  # then the iterator has that state itself
         self._peek()
         if not self.first:
             raise ValueError("The data is empty: the iterator gave no batch.")
@@ -172,7 +172,7 @@ class IteratorSource(Source):
 
     def _looked_at(self):
         for batch, state in zip(self.first, self._states):
-            self._given, self._is_as_given = state, False
+            self._last_state, self._is_in_step = state, False
             yield batch
 
     def skip(self, count: int) -> None:
@@ -190,26 +190,26 @@ class IteratorSource(Source):
                 f"The {self.name} has {passed} batches; {count} were to be passed over."
             )
         if not self.replays:
-            self._given, self._is_as_given = self.state(), False
+            self._last_state, self._is_in_step = self.state(), False
             self.first, self._states = self.first[count:], self._states[count:]
         if not self.first:
             self._peek()
 
     def state(self) -> IteratorState | None:
-        """Where the iterator was after the last batch that was given."""
-        return state_of(self.iterator) if self._is_as_given else self._given
+        """Where the iterator was after the last batch that was yielded."""
+        return state_of(self.iterator) if self._is_in_step else self._last_state
 
     def go_to(self, state: IteratorState, epoch: int, number: int) -> None:
         """Puts the iterator where a state was taken, before the first pass."""
         put_back(self.iterator, state)
-        self._given = state
+        self._last_state = state
         self.first, self._states = [], []
         self._peek()
 
     def _rest(self):
         for batch in self.iterator:
             self.taken += 1
-            self._is_as_given = True
+            self._is_in_step = True
             yield batch
 
     def batches(
@@ -262,7 +262,7 @@ def converted(
 def release(iterator: collections.abc.Iterator) -> None:
     """Stops the threads and processes of an iterator of grain, of torch or of one's own."""
     if isinstance(iterator, types.GeneratorType) or getattr(iterator, "_persistent_workers", False):
-        # Python closes the one when nobody holds it; torch keeps the other's for the next epoch, as
+        # Python closes the one when no one holds it; torch keeps the other's for the next epoch, as
         # was asked
         return
     if type(iterator).__module__.startswith("grain."):

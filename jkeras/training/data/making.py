@@ -1,4 +1,4 @@
-"""From what `fit`, `evaluate` and `predict` are given to a source of batches."""
+"""From the arguments of `fit`, `evaluate` and `predict` to a source of batches."""
 
 import collections.abc
 import typing
@@ -42,12 +42,12 @@ def make_source(
     steps: int | None = None,
     types: DataTypes | None = None,
 ) -> Source:
-    """The source of what `fit`, `evaluate` or `predict` was given.
+    """The source of the data of `fit`, `evaluate` or `predict`.
 
     Args:
         replays: of an `IteratorSource`.
         steps: of an `ArraySource`.
-        types: that the data goes to; None: they are not known.
+        types: that the data goes to; None: they are unknown.
 
     Raises:
         ValueError: unknown kind of data, or arguments that go with arrays only.

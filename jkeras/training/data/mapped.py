@@ -19,7 +19,7 @@ class Mapped(Source):
     """A source whose batches go through a function.
 
     Args:
-        shapes: of the first batch, if they are known.
+        shapes: of the first batch, if there are any.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Mapped(Source):
 
 
 class Checked(Mapped):
-    """A source whose labels and weights are looked at on their way. On an accelerator nobody waits
+    """A source whose labels and weights are looked at on their way. On an accelerator nothing waits
     for labels that are still being computed there: they are looked at when the next batch is taken.
     """
 
@@ -119,7 +119,7 @@ def _are_there(arrays):
 
 
 def checked(source: Source, check: collections.abc.Callable) -> Source:
-    """A source whose labels and weights are given to `check(y, sample_weight)` first: arrays once,
+    """A source whose labels and weights are passed to `check(y, sample_weight)` first: arrays once,
     else those of each batch.
     """
     if isinstance(source, ArraySource) and not has_stored(source.data[1:]):

@@ -208,7 +208,7 @@ def _put_once(value: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
 
 
 def _is_constant(value: typing.Any) -> bool:
-    """Whether nobody can write into an array, such as a memory map for reading."""
+    """Whether nothing can write into an array, such as a memory map for reading."""
     while isinstance(value, np.ndarray):
         if value.flags.writeable:
             return False

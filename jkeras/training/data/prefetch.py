@@ -13,7 +13,7 @@ class Prefetched:
     """An iterator over the items of another, which a thread takes from it ahead of time.
 
     Errors of the iterator are raised where their item would have come. `close` stops the thread,
-    which closes the iterator; until then nobody else may use it.
+    which closes the iterator; until then nothing else may use it.
 
     Args:
         prepare: function of an item, run by the thread too.
@@ -34,7 +34,7 @@ class Prefetched:
         self.ready = queue.Queue(depth)  # of (item, error)
         self.stopped = threading.Event()
         self.ended = False
-        # scopes that are open where the items are wanted hold for making them
+        # scopes that are open where the items are consumed hold for making them
         context = contextvars.copy_context()
         self.thread = threading.Thread(
             target=context.run, args=(self._work,), name="jkeras-prefetch", daemon=True

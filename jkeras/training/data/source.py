@@ -12,7 +12,7 @@ Batch: typing.TypeAlias = tuple[typing.Any, typing.Any, typing.Any]  # structure
 
 
 class DataTypes(typing.NamedTuple):
-    """The dtypes that the parts of a batch go to, as far as they are known; see
+    """The dtypes that the parts of a batch go to, as far as there are any; see
     `core.graph.host_numbers`.
     """
 
@@ -22,7 +22,7 @@ class DataTypes(typing.NamedTuple):
 
 
 def unpack(batch: typing.Any) -> Batch:
-    """(x, y, sample_weight) of a batch given as x, (x,), (x, y) or (x, y, sample_weight)."""
+    """(x, y, sample_weight) of a batch that is x, (x,), (x, y) or (x, y, sample_weight)."""
     if isinstance(batch, list):
         batch = tuple(batch)
     if not isinstance(batch, tuple):
@@ -46,10 +46,10 @@ class Source:
     """Batches `(x, y, sample_weight)` of one epoch after another.
 
     Attributes:
-        num_batches: of an epoch; None if that is not known.
+        num_batches: of an epoch; None if that is unknown.
         resumable: whether `batches` can begin in the middle of an epoch.
         from_any_thread: whether another thread than the user's may make the batches. Code of the
-            user's own, such as a generator, is left in his thread: what it holds may belong there.
+            user's own, such as a generator, is left in its thread: what it holds may belong there.
         full_size: the rows that every batch is filled up to, whatever else may be padded; None: no
             batch has to be.
     """

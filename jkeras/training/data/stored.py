@@ -47,17 +47,17 @@ class Stored:
         value: typing.Any,
         what: str,
         span: range | None = None,
-        wanted: str | None = None,
+        target: str | None = None,
     ) -> None:
         if hasattr(value, "tocsr"):
             value = value.tocsr()
         self.value = value
         self.what = what
         self.span = _all_rows(value) if span is None else span
-        self.wanted = wanted  # the dtype that the numbers go to
-        first_row = as_array(self.value[0:1], what, wanted)
+        self.target = target  # the dtype that the numbers go to
+        first_row = as_array(self.value[0:1], what, target)
         self.shape = (len(self.span), *first_row.shape[1:])
-        self.dtype = type_for_all(first_row.dtype, wanted)
+        self.dtype = type_for_all(first_row.dtype, target)
         self.ndim = first_row.ndim
         self.nbytes = int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
 
@@ -71,18 +71,18 @@ class Stored:
         if isinstance(rows, slice):
             rows = self.span[rows]
             return self._read(rows.start, rows.stop)
-        wanted = np.asarray(rows, "int64") + self.span.start
-        numbers, places = np.unique(wanted, return_inverse=True)
+        requested = np.asarray(rows, "int64") + self.span.start
+        numbers, inverse = np.unique(requested, return_inverse=True)
         if numbers[-1] - numbers[0] + 1 == len(numbers):
-            return self._read(int(numbers[0]), int(numbers[-1]) + 1)[places]
-        return self._as_array(self.value[numbers])[places]
+            return self._read(int(numbers[0]), int(numbers[-1]) + 1)[inverse]
+        return self._as_array(self.value[numbers])[inverse]
 
     def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
         """Puts the rows of some numbers, in any order, into an array."""
         if isinstance(self.value, np.memmap) and self.value.dtype == out.dtype:
             np.take(self.value, rows + self.span.start, axis=0, out=out, mode="clip")
-            if isinstance(self.wanted, Ids):
-                warn_of_ids(out, self.what, self.wanted)
+            if isinstance(self.target, Ids):
+                warn_of_ids(out, self.what, self.target)
         else:
             out[...] = self[rows]
 
@@ -90,12 +90,12 @@ class Stored:
         return self._as_array(self.value[start:stop])
 
     def _as_array(self, rows):
-        array = as_array(rows, self.what, self.wanted)
+        array = as_array(rows, self.what, self.target)
         return array if array.dtype == self.dtype else array.astype(self.dtype)
 
     def cut(self, rows: slice) -> "Stored":
         """The rows of a slice, not read."""
-        return Stored(self.value, self.what, self.span[rows], self.wanted)
+        return Stored(self.value, self.what, self.span[rows], self.target)
 
 
 def _all_rows(value):
@@ -111,7 +111,7 @@ def array_or_stored(
     if isinstance(value, Stored):
         return value
     if is_stored(value):
-        return Stored(value, what, wanted=dtype)
+        return Stored(value, what, target=dtype)
     return as_array(value, what, dtype)
 
 

@@ -89,7 +89,7 @@ def warn_of_strange(class_weight: typing.Any, outputs: typing.Any) -> None:
     """Warns of classes in a `class_weight` for one output that no label can be.
 
     Args:
-        outputs: of the model, symbolic; None: not known. More than one unit are as many classes.
+        outputs: of the model, symbolic; None: unknown. More than one unit are as many classes.
     """
     if not _is_single(class_weight):
         return

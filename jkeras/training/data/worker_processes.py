@@ -1,5 +1,5 @@
-"""Worker processes: started apart from JAX, kept from epoch to epoch, gone with the process that
-wanted them.
+"""Worker processes: started apart from JAX, reused from epoch to epoch, gone with the process that
+started them.
 """
 
 import collections.abc

@@ -23,13 +23,13 @@ def begin(
 
     Raises:
         ValueError: `size` is no number of members, or another one than the model has; or the model
-            is trained in a way that is not known for an ensemble.
+            is trained in a way that an ensemble does not support.
     """
     _check(model, size)
-    known = model.ensemble_members
+    members = model.ensemble_members
     own_order = shuffle != "same" and isinstance(source, ArraySource) and bool(source.shuffle)
-    if known is not None:
-        known.own_order = own_order
+    if members is not None:
+        members.own_order = own_order
         model.set_untracked(_last_layout=None, _predictor=None)
         model.state_layout().activate()
         return seed
@@ -47,14 +47,14 @@ def begin(
 
 def _check(model: "Trainer", size: int | None) -> None:
     name = f"Model '{model.name}'"
-    known = model.ensemble_members
+    members = model.ensemble_members
     is_count = isinstance(size, int) and not isinstance(size, bool) and size >= 1
     if size is not None and not is_count:
         fix = "pass the number of members, such as `ensemble=8`"
         raise ValueError(explain("fit", "`ensemble` as an integer of at least 1", repr(size), fix))
-    if known is not None and size not in (None, known.size):
-        fix = f"leave `ensemble` out to go on with these {known.size}, or make a new model"
-        raise ValueError(explain(name, f"`ensemble={known.size}`, its members", repr(size), fix))
+    if members is not None and size not in (None, members.size):
+        fix = f"leave `ensemble` out to go on with these {members.size}, or make a new model"
+        raise ValueError(explain(name, f"`ensemble={members.size}`, its members", repr(size), fix))
     if model.privacy is not None:
         fix = "train the members one by one, and add up what they spend"
         raise ValueError(explain(name, "an ensemble without `privacy`", "one with it", fix))

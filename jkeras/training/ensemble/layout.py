@@ -217,17 +217,17 @@ class MembersLayout(StateLayout):
 
     def _regrouped(self, state: TrainState) -> TrainState:
         """A state that was made for other `trainable` flags or another optimizer."""
-        known = dict(tree.flatten(tree.merge(state.params, state.frozen, state.state)))
+        leaves = dict(tree.flatten(tree.merge(state.params, state.frozen, state.state)))
 
         def of_each(named: Any) -> Tree:
-            pairs = [(path, known[path], len(variable.shape)) for path, variable in named]
+            pairs = [(path, leaves[path], len(variable.shape)) for path, variable in named]
             return tree.unflatten(
                 (path, value if value.ndim > ndim else self._for_each(value))
                 for path, value, ndim in pairs
             )
 
         params = of_each(self.params)
-        frozen = tree.unflatten((path, known[path]) for path, _ in self.frozen)
+        frozen = tree.unflatten((path, leaves[path]) for path, _ in self.frozen)
         opt_state = state.opt_state
         if self.members.origin[1:] != self._origin()[1:]:
             opt_state = stacked([self.initial_opt_state(one) for one in self._apart(params)])
@@ -252,13 +252,13 @@ class MembersLayout(StateLayout):
             return state
         axes = self.axes(state)
 
-        def place(value: jax.Array, axis: int = 0) -> jax.Array:
+        def put(value: jax.Array, axis: int = 0) -> jax.Array:
             if axis < 0:
                 return placement.replicate(value)
             return spread(value, placement.layout_of(value.shape))
 
-        frozen = jax.tree_util.tree_map(place, state.frozen, axes.frozen)
-        return jax.tree_util.tree_map(place, state.replace(frozen={})).replace(frozen=frozen)
+        frozen = jax.tree_util.tree_map(put, state.frozen, axes.frozen)
+        return jax.tree_util.tree_map(put, state.replace(frozen={})).replace(frozen=frozen)
 
     # ------------------------------------------------------------ programs
 
@@ -285,7 +285,7 @@ class MembersLayout(StateLayout):
 
 
 def taken(states: Any, number: int) -> Any:
-    """What stands at a place of the first axis, in arrays of its own."""
+    """What stands at an index of the first axis, in arrays of its own."""
     if not on_cpu() or settings.distribution is not None:
         return _taken(states, number)
     # a view would keep the training from consuming the array
@@ -314,7 +314,7 @@ class _Assigned:
         self.variable = variable
 
     def is_shown(self, shown: ByVariable) -> bool:
-        """Whether the variable holds what it was given."""
+        """Whether the variable holds what was assigned."""
         return shown.has(self.variable) and shown.find(self.variable) is self.variable.held
 
 

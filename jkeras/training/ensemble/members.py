@@ -32,13 +32,13 @@ class OneOfMany:
 
     def __call__(self, variable: Variable) -> None:
         """Raises ValueError."""
-        wanted = "no weight to be assigned, since each member of the ensemble has its own"
+        expected = "no weight to be assigned, since each member of the ensemble has its own"
         fix = (
             "assign to `model.member(i)`, a plain model, or give all members weights by "
             "`model.ensemble_members.set_weights`"
         )
         name = f"Model '{self.model}'"
-        raise ValueError(explain(name, wanted, f"a new '{variable.path}'", fix))
+        raise ValueError(explain(name, expected, f"a new '{variable.path}'", fix))
 
 
 class Members:
@@ -123,10 +123,10 @@ class Members:
         """
         state = self.layout.gather(copies=False)
         old, treedef = jax.tree_util.tree_flatten((state.params, state.state))
-        shapes, wanted = [np.shape(value) for value in weights], [leaf.shape for leaf in old]
-        if shapes != wanted:
+        shapes, expected = [np.shape(value) for value in weights], [leaf.shape for leaf in old]
+        if shapes != expected:
             where = "ensemble_members.set_weights"
-            raise ValueError(explain(where, f"arrays of shapes {wanted}", f"{shapes}"))
+            raise ValueError(explain(where, f"arrays of shapes {expected}", f"{shapes}"))
         new = [jnp.asarray(value, leaf.dtype) for value, leaf in zip(weights, old)]
         params, updated = treedef.unflatten(new)
         self.layout.scatter(state.replace(params=params, state=updated))
@@ -142,7 +142,7 @@ def frozen_where_stopped(step: typing.Callable) -> typing.Callable:
     def member_step(state: TrainState, *batch: typing.Any) -> tuple[TrainState, dict]:
         new, logs = step(state, *batch)
         is_active = tree.get(state.metrics, ACTIVE)
-        kept = jax.tree_util.tree_map(lambda a, b: jnp.where(is_active, b, a), state, new)
-        return kept.replace(metrics=new.metrics), logs
+        mixed = jax.tree_util.tree_map(lambda a, b: jnp.where(is_active, b, a), state, new)
+        return mixed.replace(metrics=new.metrics), logs
 
     return member_step

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
+from jkeras.core.session.settings import settings
+from jkeras.core.weights.module import Parts
 from jkeras.kernel import tree
 from jkeras.training.data import placement
 from jkeras.training.step.overrides import overrides
@@ -27,18 +29,18 @@ class MembersPredictor(Predictor):
     def __init__(self, model: "Trainer") -> None:
         self.members = model.ensemble_members
         if overrides(model, "predict_step"):
-            wanted = "a model whose `predict_step` is not overridden, to run it for each member"
+            expected = "a model whose `predict_step` is not overridden, to run it for each member"
             fix = "call `predict` of the members, `model.member(i)`"
-            raise ValueError(explain(f"Model '{model.name}'", wanted, "one of its own", fix))
+            raise ValueError(explain(f"Model '{model.name}'", expected, "one of its own", fix))
         super().__init__(model)
         self.carried = []
 
     def values(self) -> list[jax.Array]:
         """The arrays of the members; of what they share, the array."""
         state = self.members.layout.gather(copies=False)
-        known = tree.merge(state.params, state.frozen, state.state)
+        dense = tree.merge(state.params, state.frozen, state.state)
         pairs = zip(self.paths, self.variables)
-        return [v.own_value() if (a := tree.get(known, path)) is None else a for path, v in pairs]
+        return [v.own_value() if (a := tree.get(dense, path)) is None else a for path, v in pairs]
 
     def _program(self, kind: str) -> Program:
         key = self.key, self.members.size
@@ -64,3 +66,18 @@ class EachPredictor(MembersPredictor):
     """The outputs of each member."""
 
     each = True
+
+
+def predictor_of(model: "Trainer") -> Predictor:
+    """The `Predictor` of a built model; the last one where no module changed its parts since."""
+    now = Parts.changes, settings.distribution
+    entry = model.__dict__.get("_predictor")
+    if entry is None or entry[0] != now or entry[1].model is not model:
+        entry = model.__dict__["_predictor"] = now, _new_predictor(model)
+    return entry[1]
+
+
+def _new_predictor(model: "Trainer") -> Predictor:
+    if model.ensemble_members is None:
+        return Predictor(model)
+    return MembersPredictor(model)

@@ -74,10 +74,10 @@ class MaybeEnsemble:
         """
         if size is None and self.ensemble_members is None:
             if shuffle in ("each", "same"):
-                wanted = "`shuffle` of the members of an ensemble only with `ensemble`"
+                expected = "`shuffle` of the members of an ensemble only with `ensemble`"
                 fix = "pass `shuffle=True`, or the number of members as `ensemble`"
                 received = f"`shuffle={shuffle!r}`"
-                raise ValueError(explain(f"Model '{self.name}'", wanted, received, fix))
+                raise ValueError(explain(f"Model '{self.name}'", expected, received, fix))
             return seed
         from jkeras.training.ensemble.beginning import begin
 
@@ -93,7 +93,7 @@ class MaybeEnsemble:
 
 
 def rows_shuffled(shuffle: bool | str) -> bool | str:
-    """Whether and how the rows are shuffled, without what an ensemble alone is told by it.
+    """Whether and how the rows are shuffled, without what it says to an ensemble alone.
 
     >>> rows_shuffled("each"), rows_shuffled("batch"), rows_shuffled(False)
     (True, 'batch', False)
@@ -108,9 +108,9 @@ def each_of(model: MaybeEnsemble) -> Predictor:
         ValueError: the model is no ensemble.
     """
     if model.ensemble_members is None:
-        wanted = "an ensemble, to give the outputs of its members"
+        expected = "an ensemble, to give the outputs of its members"
         fix = "train it with `fit(…, ensemble=8)`"
-        raise ValueError(explain(f"Model '{model.name}'", wanted, "`members=True`", fix))
+        raise ValueError(explain(f"Model '{model.name}'", expected, "`members=True`", fix))
     from jkeras.training.ensemble.predictor import EachPredictor
 
     return EachPredictor(model)

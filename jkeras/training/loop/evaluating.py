@@ -1,4 +1,4 @@
-"""One evaluation: the batches of a source, and who is told of them."""
+"""One evaluation: the batches of a source, and who is called for them."""
 
 from typing import TYPE_CHECKING
 

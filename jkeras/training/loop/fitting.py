@@ -1,6 +1,4 @@
-"""One `fit`: epochs of steps and validations, from where a checkpoint left off, and who is told of
-them.
-"""
+"""One `fit`: epochs of steps and validations, from where a checkpoint left off; who looks on."""
 
 import contextlib
 import warnings
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
 
 
-MANY = 100_000  # batches of an epoch whose end is not known
+MANY = 100_000  # batches of an epoch whose end is unknown
 
 
 class Fitting:

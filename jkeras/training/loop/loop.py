@@ -55,12 +55,12 @@ class Runner:
 
     Args:
         kind: "train" or "test".
-        every_batch: whether somebody wants to know of every single batch.
-        trace: takes a fingerprint of each step; None: nobody wants to know it.
+        every_batch: whether a callback is called for every single batch.
+        trace: takes a fingerprint of each step; None: no trace.
 
     Attributes:
         taken: how many batches were taken, over all epochs.
-        keeps_state: whether somebody wants to know the state of the data's iterator.
+        keeps_state: whether a caller asks for the state of the data's iterator.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Runner:
         With a limit below the source's length the next epoch goes on where this one stopped.
 
         Args:
-            left: the number of steps until somebody wants to look at the state.
+            left: the number of steps until a caller looks at the state.
         """
         done = span.done
         limit = math.inf if span.limit is None else span.limit
@@ -257,7 +257,7 @@ class Retraces:
     """Notices programs that are traced once more, and warns of it once.
 
     Attributes:
-        shapes: how many shapes of batches the data is known to have.
+        shapes: how many shapes of batches the data has.
     """
 
     def __init__(self, model: "Trainer", kind: str) -> None:
@@ -266,7 +266,7 @@ class Retraces:
         self.model = model
         self.kind = kind
         self._met = set()
-        self._is_told = False
+        self._has_warned = False
         self._was_smaller = False
 
     def look(self, program: Program, is_new: bool) -> None:
@@ -275,8 +275,8 @@ class Retraces:
             self._again += 1
             is_last_batch = program.only_fewer_rows() and not self._was_smaller
             is_news = self._again >= self.shapes and not is_last_batch
-            if is_news and not self._is_told:
-                self._is_told = True
+            if is_news and not self._has_warned:
+                self._has_warned = True
                 warnings.warn(
                     f"Model '{self.model.name}': its {self.kind} step is compiled once more, which "
                     f"takes time, because of {program.what_changed()}. Give all batches one shape, "

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-LITTLE = 2**26  # bytes that no step fails for, so that nobody looks at what is free
+LITTLE = 2**26  # bytes that no step fails for, so that what is free is not read
 MARGIN = 4  # times the compiler's estimate: no program takes as much
 ADVICE = (
     "Use a smaller `batch_size`; `compile(microbatches=...)`, which takes a batch in parts, with "
@@ -38,7 +38,7 @@ class Estimate(typing.NamedTuple):
 
     Attributes:
         temporary: while it runs.
-        results: those that do not take the place of arguments.
+        results: those that do not replace arguments.
         code: of the program itself.
     """
 
@@ -48,7 +48,7 @@ class Estimate(typing.NamedTuple):
 
 
 def estimate(compiled: Any) -> Estimate | None:
-    """What the compiler says; None where it says nothing that is known here."""
+    """What the compiler says; None where it says nothing that is used here."""
     try:
         sizes = compiled.memory_analysis()
         results = sizes.output_size_in_bytes - sizes.alias_size_in_bytes
@@ -85,7 +85,7 @@ def check(needs: int, arguments: Any, what: str) -> None:
 
 def is_scarce(needs: int, arguments: Any) -> bool:
     """Whether a program would fail that takes more than the compiler's estimate, several times as
-    much; True where nobody knows.
+    much; True where that is unknown.
 
     Args:
         needs: the estimate, in bytes on each device.
@@ -95,12 +95,12 @@ def is_scarce(needs: int, arguments: Any) -> bool:
     return free is None or free < MARGIN * needs
 
 
-def kept(trees: Any) -> Any:
+def host_copies(trees: Any) -> Any:
     """Arrays on the host, those of several processes copied where they are."""
-    return jax.tree_util.tree_map(_kept, trees)
+    return jax.tree_util.tree_map(_host_copy, trees)
 
 
-def _kept(value: Any) -> Any:
+def _host_copy(value: Any) -> Any:
     if not isinstance(value, jax.Array):
         return value
     if jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended) or not value.is_fully_addressable:
@@ -108,18 +108,18 @@ def _kept(value: Any) -> Any:
     return np.asarray(value)  # on a CPU a view, which keeps the array from being consumed
 
 
-def placed(trees: Any, like: Any) -> Any:
-    """What `kept` gave, where the arrays were that it was given."""
-    return jax.tree_util.tree_map(_placed, trees, like)
+def on_devices(trees: Any, like: Any) -> Any:
+    """What `host_copies` gave, on the devices of the original arrays."""
+    return jax.tree_util.tree_map(_on_device, trees, like)
 
 
-def _placed(value: Any, like: Any) -> Any:
+def _on_device(value: Any, like: Any) -> Any:
     if isinstance(value, np.ndarray) and isinstance(like, jax.Array):
         return jax.device_put(value, like.sharding)
     return value
 
 
-def told(error: Exception, what: str) -> Exception:
+def as_memory_error(error: Exception, what: str) -> Exception:
     """An error of the runtime, as MemoryError where it is one of memory."""
     if not any(sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "Out of memory")):
         return error
@@ -135,26 +135,26 @@ def _devices(arguments: Any) -> list:
 
 
 def _free(devices: list) -> int | None:
-    """The bytes that the fullest device has left; None where nobody knows."""
-    known = []
+    """The bytes that the fullest device has left; None where unknown."""
+    limits = []
     for device in devices:
         if device.platform == "cpu":  # whose devices share one memory
-            known.append(_free_on_host(len(devices)))
+            limits.append(_free_on_host(len(devices)))
             break
         stats = device.memory_stats() or {}
         if "bytes_limit" in stats:
-            known.append(stats["bytes_limit"] - stats["bytes_in_use"])
-    return min((free for free in known if free is not None), default=None)
+            limits.append(stats["bytes_limit"] - stats["bytes_in_use"])
+    return min((free for free in limits if free is not None), default=None)
 
 
 def _free_on_host(shares: int) -> int | None:
     """The bytes that this process can still have, divided by so many."""
     if sys.platform != "linux":
         return None
-    known = list(_of_machine())
-    known += _of_container()
-    known += _of_process()
-    return min(known) // shares if known else None
+    limits = list(_of_machine())
+    limits += _of_container()
+    limits += _of_process()
+    return min(limits) // shares if limits else None
 
 
 def _of_machine() -> Iterator[int]:

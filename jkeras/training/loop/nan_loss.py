@@ -28,17 +28,17 @@ class NaNLoss:
         self.model, self.source = model, source
         ends_anyway = any(isinstance(one, TerminateOnNaN) for one in callbacks.callbacks)
         skips = isinstance(model.optimizer, LossScaleOptimizer)  # such a step, and goes on
-        self.is_told = model.nonfinite is not None or ends_anyway or skips
+        self.is_done = model.nonfinite is not None or ends_anyway or skips
 
     def look(self, epoch: int, logs: Logs) -> None:
         """Warns, once, where the loss of an epoch is NaN or infinity."""
         loss = logs.get("loss")
-        if self.is_told or not isinstance(loss, float) or math.isfinite(loss):
+        if self.is_done or not isinstance(loss, float) or math.isfinite(loss):
             return
-        self.is_told = True
-        places = _places_of_nan(self.source)
-        if places:
-            fix = f"{'; '.join(places)}. Fill it in, or leave these rows out"
+        self.is_done = True
+        locations = _locations_of_nan(self.source)
+        if locations:
+            fix = f"{'; '.join(locations)}. Fill it in, or leave these rows out"
         else:
             fix = (
                 "To find the step: `compile(nonfinite='raise')`. Look at the data, lower the "
@@ -60,16 +60,16 @@ def _named(loss):
     return "NaN" if math.isnan(loss) else "infinite"
 
 
-def _places_of_nan(source):
+def _locations_of_nan(source):
     """Where the arrays of a source have NaN, in words."""
     if not isinstance(source, ArraySource):
         return []
-    found = []
+    texts = []
     for name, part in zip(DataTypes._fields, source.data):
         for leaf in flatten(part):
             if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f":
-                places = np.argwhere(np.isnan(leaf))
-                if len(places):
-                    row = places[0].tolist()
-                    found.append(f"`{name}` holds NaN at {row}, {len(places)} times in all")
-    return found
+                indices = np.argwhere(np.isnan(leaf))
+                if len(indices):
+                    row = indices[0].tolist()
+                    texts.append(f"`{name}` holds NaN at {row}, {len(indices)} times in all")
+    return texts

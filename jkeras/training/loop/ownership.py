@@ -26,15 +26,15 @@ class AnyOwner(Protocol):
         """Replaces the state by `change(state)`."""
 
     def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
-        """`state, logs = function(state, *args)`, and the new state takes the old one's place."""
+        """`state, logs = function(state, *args)`, and the new state replaces the old one."""
 
 
 class StateOwner:
     """Owns the `TrainState` of a model while it is trained.
 
     The variables hold a marker instead of arrays. Whoever looks at one pulls the whole state back
-    into them; the next step takes copies of the arrays that somebody holds then, so nothing that is
-    in somebody's hands is ever consumed.
+    into them; the next step takes copies of the arrays that are referenced then, so nothing that is
+    referenced is ever consumed.
     """
 
     def __init__(self, layout: "StateLayout") -> None:
@@ -45,12 +45,12 @@ class StateOwner:
             self._take_over()
 
     def _take_over(self) -> None:
-        """Makes the arrays of the variables the state's; those that somebody else holds stay
-        his.
+        """Makes the arrays of the variables the state's; those that others reference
+        stay theirs.
         """
         # first of all: whatever happens now, it can be pulled
         self.state = self.layout.gather(copies=False)
-        self._borrow()  # from here on nobody can get hold of another one
+        self._borrow()  # from here on no one can get a reference to another one
         self.state = owned(self.state, keep=self.layout.model.has_own_opt_state)
 
     def _borrow(self) -> None:
@@ -98,7 +98,7 @@ class StateOwner:
                 self.state = None
 
     def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
-        """`state, logs = function(state, *args)`, and the new state takes the old one's place at
+        """`state, logs = function(state, *args)`, and the new state replaces the old one at
         once.
         """
         with self.lock:
@@ -107,12 +107,12 @@ class StateOwner:
             try:
                 self.state, logs = function(state, *args)
             except Exception as error:
-                if hasattr(error, "kept"):  # of a step that failed after it had consumed the state
-                    (self.state,) = error.kept
+                if hasattr(error, "saved"):  # of a step that failed after it had consumed the state
+                    (self.state,) = error.saved
                 raise
             finally:
                 self.busy = False
-            if self.seen:  # somebody looked at a variable while the step was traced
+            if self.seen:  # a variable was read while the step was traced
                 self._borrow()
         return logs
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import jax
 
+from jkeras.core.layer import Layer
 from jkeras.core.weights.paths import walk
 from jkeras.ops.kernels import on_cpu
 from jkeras.training.step.offload import is_offloaded
@@ -31,7 +32,7 @@ class Pace:
     """The number of steps of a dispatch.
 
     Args:
-        steps: as many, always; None: found out by measuring.
+        steps: as many, always; None: measured.
 
     >>> pace = Pace()
     >>> for seconds in (0.003, 0.001, 0.002):
@@ -96,5 +97,5 @@ def fixed_steps(layout: "StateLayout", kind: str, every_batch: bool) -> int | No
         return 1
     if layout.count_of_arrays > MOST_WEIGHTS or layout.count_of_parameters > MOST_PARAMETERS:
         return 1
-    convolves = any("Conv" in type(module).__name__ for _, module in walk(model))
+    convolves = any(isinstance(m, Layer) and m.traits.convolves for _, m in walk(model))
     return 1 if on_cpu() and convolves else None

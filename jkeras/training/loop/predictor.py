@@ -29,40 +29,23 @@ if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
 
 
-def predictor_of(model: "Trainer") -> "Predictor":
-    """The `Predictor` of a built model; the last one where no module changed its parts since."""
-    now = Parts.changes, settings.distribution
-    known = model.__dict__.get("_predictor")
-    if known is None or known[0] != now or known[1].model is not model:
-        known = model.__dict__["_predictor"] = now, _new_predictor(model)
-    return known[1]
-
-
-def _new_predictor(model: "Trainer") -> "Predictor":
-    if model.ensemble_members is None:
-        return Predictor(model)
-    from jkeras.training.ensemble.predictor import MembersPredictor
-
-    return MembersPredictor(model)
-
-
 def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> Structure:
     """The outputs for an array of few rows, straight from the compiled function; None where that
     does not do.
 
-    It does where numpy's array is what the function takes, one batch, and nobody watches.
+    It does where numpy's array is what the function takes, one batch, and no callback looks.
     """
-    known = model.__dict__.get("_predictor")
-    if known is None or known[0] != (Parts.changes, settings.distribution):
+    entry = model.__dict__.get("_predictor")
+    if entry is None or entry[0] != (Parts.changes, settings.distribution):
         return None
     if type(x) is not np.ndarray or not x.ndim or not 0 < len(x) <= (batch_size or 32):
         return None
     if x.dtype.itemsize > 4 and x.dtype.kind in "iuf":
         x = _of_fewer_bits(x, model.types_of_inputs())
-    predictor = known[1]
+    predictor = entry[1]
     if predictor.ids is not None:
         warn_of_ids(x, "x", predictor.ids)
-    run = predictor.known.get((x.shape, x.dtype))
+    run = predictor.traced.get((x.shape, x.dtype))
     if run is None and not (model.built and _may_go_as_it_is(model, x.dtype)):
         return None
     y = predictor.first(x) if run is None else predictor.again(run, x)
@@ -79,13 +62,13 @@ def _of_fewer_bits(x: np.ndarray, types: InputTypes | None) -> np.ndarray:
 
 
 def _may_go_as_it_is(model: "Trainer", dtype: np.dtype) -> bool:
-    """Whether a model can be given arrays of a dtype without a look at their numbers."""
+    """Whether a model can take arrays of a dtype without a look at their numbers."""
     types = model.types_of_inputs()
     return fits_as_it_is(dtype, None if types is None else types.at(0))
 
 
 class Predictor:
-    """`x -> y` of a built model; state that the forward pass changes is kept in the model."""
+    """`x -> y` of a built model; state that the forward pass changes is stored in the model."""
 
     def __init__(self, model: "Trainer") -> None:
         self.model = model
@@ -102,7 +85,7 @@ class Predictor:
         self.samples = False  # whether a batch gets a key: for the few models that use it
         self.function = self._program("predict")
         # by shape and dtype: jitted functions of arrays that are run as they are
-        self.known: dict[tuple, Callable] = {}
+        self.traced: dict[tuple, Callable] = {}
 
     def _program(self, kind: str) -> Program:
         forward = self._forward
@@ -111,28 +94,28 @@ class Predictor:
         return program_of(self.model, kind, self.key, lambda: forward)
 
     def again(self, run: Callable, x: np.ndarray) -> Structure:
-        """The outputs for an array on the host by a function of `known`."""
+        """The outputs for an array on the host by a function of `traced`."""
         try:
-            return self._kept(*run(self.values(), x))
-        except Untraced:  # for weights of another dtype or place
-            self.known.clear()
+            return self._keep_state(*run(self.values(), x))
+        except Untraced:  # for weights of another dtype or device
+            self.traced.clear()
         return self.first(x)
 
     def first(self, x: np.ndarray) -> Structure:
-        """The outputs for an array on the host, for whose shape there is no function in `known`;
+        """The outputs for an array on the host, for whose shape there is no function in `traced`;
         then there is, if it is run as it is.
         """
         y = self(x)
         if self._runs_as_it_is(x):
-            run = self.function.known(self.values(), x)
+            run = self.function.traced(self.values(), x)
             if run is not None:
-                if len(self.known) >= MOST_SHAPES:
-                    self.known.clear()
-                self.known[x.shape, x.dtype] = run
+                if len(self.traced) >= MOST_SHAPES:
+                    self.traced.clear()
+                self.traced[x.shape, x.dtype] = run
         return y
 
     def _runs_as_it_is(self, x: np.ndarray) -> bool:
-        """Whether an array is itself the batch that the program is given."""
+        """Whether an array is itself the batch that the program takes."""
         if self.samples or settings.distribution is not None:
             return False
         return sizes.bucket(len(x)) <= len(x) or not self._keeps_rows_apart(x)
@@ -162,7 +145,7 @@ class Predictor:
         try:
             y = self._run(sizes.padded(x, size))
         except (TypeError, ValueError):
-            return self._run(x)  # so that the message has the shape that was given
+            return self._run(x)  # so that the message has the original shape
         return jax.tree_util.tree_map(lambda v: placement.to_host(v)[:count], y)
 
     def _keeps_rows_apart(self, x: Structure) -> bool:
@@ -177,10 +160,10 @@ class Predictor:
 
     def _run(self, x: Structure) -> Structure:
         keys = (as_key(None),) if self.samples else ()
-        return self._kept(*self.function(self.values(), placement.place(x), *keys))
+        return self._keep_state(*self.function(self.values(), placement.place(x), *keys))
 
-    def _kept(self, y: Structure, new: dict[int, jax.Array]) -> Structure:
-        """The outputs; the state that they changed is kept in the variables, by their numbers."""
+    def _keep_state(self, y: Structure, new: dict[int, jax.Array]) -> Structure:
+        """The outputs; the state that they changed is stored in the variables, by their numbers."""
         for i, value in new.items():
             self.variables[i].store(value)
         return y

@@ -1,4 +1,4 @@
-"""Compiled programs of a model: kept as long as its structure stays the same, and what they were
+"""Compiled programs of a model: cached as long as its structure stays the same, and what they were
 traced for.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _may_trace = contextvars.ContextVar("jkeras_may_trace", default=False)
 
 
-MOST_SHAPES = 64  # for which a program is kept
+MOST_SHAPES = 64  # for which a program is cached
 
 
 class Untraced(Exception):
@@ -43,7 +43,7 @@ class Program:
         what: it is, for the message where there is no memory for it.
 
     Raises:
-        MemoryError: on a call, as told above.
+        MemoryError: on a call, as said above.
 
     >>> import numpy as np
     >>> double = Program(lambda x: 2 * x)
@@ -69,7 +69,7 @@ class Program:
         self.needs = 0  # bytes beside the arguments
         self.out_shardings = out_shardings
         # A jitted function that raised an error at a signature is slow with it ever after: there is
-        # one for each signature, found by the shapes of all arguments but the first, whose own are
+        # one for each signature, keyed by the shapes of all arguments but the first, whose own are
         # mostly the same.
         self._jitted: dict[tuple, tuple[Callable, ...]] = {}
         self.run = self._run if jit else function
@@ -90,7 +90,7 @@ class Program:
                 pass  # no error that is raised from here on is to name this one
         return self._run_new(shapes, arguments)
 
-    def known(self, *arguments: Any) -> Callable | None:
+    def traced(self, *arguments: Any) -> Callable | None:
         """The jitted function for arguments with which the program ran, where there is nothing to
         see to before a call; None otherwise. It raises `Untraced` for others.
         """
@@ -108,7 +108,7 @@ class Program:
                 self._weigh(jitted, jitted.lower(*arguments).compile(), arguments)
                 self._keep(shapes, jitted)
             is_large = self.needs > memory.LITTLE
-            # what is kept is memory too, as much as the state
+            # what is saved takes memory too, as much as the state
             if is_large and memory.is_scarce(self.needs, arguments):
                 return self._try(jitted, arguments)
             return jitted(*arguments)
@@ -119,26 +119,26 @@ class Program:
         """Keeps a function for arguments of some shapes, and lets go of those for others that were
         used longest ago: each has megabytes.
         """
-        known = self._jitted.pop(shapes, ())
+        before = self._jitted.pop(shapes, ())
         while len(self._jitted) >= MOST_SHAPES:
             for old in self._jitted.pop(next(iter(self._jitted))):
                 _forget(old)
-        self._jitted[shapes] = (jitted, *known)
+        self._jitted[shapes] = (jitted, *before)
 
     def _try(self, jitted: Callable, arguments: tuple) -> Any:
         """The results of a large program where memory is scarce and the estimate may be wrong: what
-        it consumes is kept until it has run, and goes with the error as `kept` where it has not.
+        it consumes is saved until it has run, and goes with the error as `saved` where it has not.
         """
-        kept = memory.kept([arguments[i] for i in self.donate])
+        saved = memory.host_copies([arguments[i] for i in self.donate])
         try:
             return jax.block_until_ready(jitted(*arguments))
         except jax.errors.JaxRuntimeError as error:
-            told = memory.told(error, self.what)
+            explained = memory.as_memory_error(error, self.what)
             if self.donate:
-                told.kept = memory.placed(kept, [arguments[i] for i in self.donate])
-            if told is error:
+                explained.saved = memory.on_devices(saved, [arguments[i] for i in self.donate])
+            if explained is error:
                 raise
-            raise told from error
+            raise explained from error
 
     def _weigh(self, jitted: Callable, compiled: Any, arguments: tuple) -> None:
         """Sees whether there is memory for what was compiled."""
@@ -165,8 +165,8 @@ class Program:
         argument, *keys = path
         name = self.names[argument.idx]
         if name == "batch":
-            place, *keys = keys
-            name = ("x", "y", "sample_weight")[place.idx]
+            position, *keys = keys
+            name = ("x", "y", "sample_weight")[position.idx]
         return "/".join([name, *(jax.tree_util.keystr((key,), simple=True) for key in keys)])
 
     @property
@@ -198,7 +198,7 @@ class Program:
 
 
 def _shapes(arguments: tuple) -> tuple:
-    """The shapes and dtypes of the arrays in arguments, by which jitted functions are found."""
+    """The shapes and dtypes of the arrays in arguments, by which jitted functions are looked up."""
     leaves = jax.tree_util.tree_leaves(arguments)
     return tuple([(getattr(v, "shape", ()), getattr(v, "dtype", type(v))) for v in leaves])
 
@@ -231,7 +231,7 @@ class _Kind:
 
 
 def cached(model: "Trainer", kind: str, key: Hashable, make: Callable[[], Any]) -> Any:
-    """What `make` gives, kept with the model for as long as its structure stays the same."""
+    """What `make` gives, cached on the model for as long as its structure stays the same."""
     functions = model.__dict__.setdefault("_functions", {})
     key = kind, key, settings.distribution
     if key not in functions:
@@ -247,11 +247,11 @@ def program_of(
     donate: tuple[int, ...] = (),
     state: TrainState | None = None,
 ) -> Program:
-    """The compiled function of a kind, kept with the model for as long as its structure stays the
+    """The compiled function of a kind, cached on the model for as long as its structure stays the
     same.
 
     Args:
-        state: of a function `(state, ...) -> (state, logs)`: what it will be given; its arrays stay
+        state: of a function `(state, ...) -> (state, logs)`: what it will take; its arrays stay
             where they are.
     """
 

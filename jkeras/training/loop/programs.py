@@ -47,7 +47,7 @@ class Programs:
         self.kind = kind
         self.in_a_loop = in_a_loop
         self.has_trace = has_trace
-        self._known = {}  # finding one costs as much as a small step
+        self._cache = {}  # finding one costs as much as a small step
 
     def get(self, form: str, owner: "AnyOwner") -> Program:
         """The program of a form.
@@ -58,9 +58,9 @@ class Programs:
         of the rows in its batch, numbers past the end being padding.
 
         Args:
-            owner: of a state like the one that it will be given.
+            owner: of a state like the one that it will take.
         """
-        if form not in self._known:
+        if form not in self._cache:
             make, name = self._single, form
             if form == "many":
                 make, name = self._many()
@@ -71,7 +71,7 @@ class Programs:
                 key = key, account.constants()
             if self.has_trace:
                 key = key, "traced"
-            self._known[form] = program_of(
+            self._cache[form] = program_of(
                 self.model,
                 f"{self.kind}_{name}",
                 key,
@@ -79,7 +79,7 @@ class Programs:
                 donate,
                 owner.peek(),
             )
-        return self._known[form]
+        return self._cache[form]
 
     def _step(self) -> Callable:
         make = train_step_on if self.kind == "train" else eval_step_on
@@ -196,7 +196,7 @@ def _batch_of(data: Batch, order: jax.Array, i: jax.Array, may_pad: bool = False
     are padding.
 
     Args:
-        may_pad: any place may be padding, and not only those of a last batch.
+        may_pad: any row may be padding, and not only those of a last batch.
     """
     size = jax.tree_util.tree_leaves(data)[0].shape[0]
     rows = jnp.minimum(order[i], size - 1)

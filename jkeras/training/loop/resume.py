@@ -14,7 +14,7 @@ import numpy as np
 
 from jkeras.callbacks import CallbackList
 from jkeras.core.errors import SerializationError, readable
-from jkeras.core.session.processes import told_by_all
+from jkeras.core.session.processes import gathered_from_all
 from jkeras.core.session.settings import default_seed
 from jkeras.training.data import placement
 from jkeras.training.data.sizes import size_of
@@ -34,7 +34,7 @@ if typing.TYPE_CHECKING:
 
 
 class FitOptions(typing.NamedTuple):
-    """How long a training goes on, and where it is kept.
+    """How long a training goes on, and where it is saved.
 
     Attributes:
         initial_epoch, epochs: numbers of the first and the last epoch.
@@ -56,10 +56,10 @@ class Protection(typing.Protocol):
     """The account of what a training reveals of its rows."""
 
     def start(self, state: TrainState, kept: dict | None, resumes: bool) -> None:
-        """Begins, or goes on from what a checkpoint kept."""
+        """Begins, or goes on from what a checkpoint has."""
 
     def logs(self, state: TrainState) -> Logs:
-        """What is told after an epoch."""
+        """What is reported after an epoch."""
 
     def kept(self) -> dict | None:
         """What a checkpoint keeps."""
@@ -106,8 +106,8 @@ class Resume:
         resume, checkpoint = options.resume, options.checkpoint
         if resume not in (True, False, "skip"):
             raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")
-        self.runner, self.source, self.validation, self.owner, *told = participants
-        self.callbacks, self.protection = told
+        self.runner, self.source, self.validation, self.owner, *looking_on = participants
+        self.callbacks, self.protection = looking_on
         self.seed = default_seed() if options.seed is None else operator.index(options.seed)
         if checkpoint is not None and not KINDS["seed"].holds(self.seed):
             raise ValueError(
@@ -124,7 +124,7 @@ class Resume:
         self.found = False  # whether it goes on from a checkpoint
         self._since = {}  # steps since the last save into each folder, by its path
         self._course = None  # how positions follow from the model's steps
-        self._validated = 0  # batches that validation data which gives them once has given
+        self._validated = 0  # batches that validation data which yields them once has yielded
 
     def start(self, initial_epoch: int) -> Position:
         """The position to begin at: that of the newest checkpoint, or the first epoch, of which one
@@ -135,7 +135,7 @@ class Resume:
             return Position(initial_epoch)
         self._has_locked = self.checkpointer.lock()
         # of several processes, one may have lost its own folder
-        if not all(told_by_all(bool(self.checkpointer.steps()))):
+        if not all(gathered_from_all(bool(self.checkpointer.steps()))):
             self.protection.start(self.owner.peek(), None, resumes=False)
             self._begin(Position(initial_epoch))
             self.save(Position(initial_epoch))
@@ -162,8 +162,8 @@ class Resume:
 
     def _begin(self, position: Position) -> None:
         """Takes note of where this `fit` begins."""
-        known = [n for n in (self._steps, self.source.num_batches) if n is not None]
-        steps = min(known, default=None)
+        numbers = [n for n in (self._steps, self.source.num_batches) if n is not None]
+        steps = min(numbers, default=None)
         self._course = Course(*position[:2], _steps_of(self.owner.peek()), steps)
 
     def _tell_callbacks(self, states: dict[str, typing.Any], where: str) -> None:
@@ -322,7 +322,7 @@ class Resume:
 
     def _iterator_states(self) -> dict[str, typing.Any]:
         """What a checkpoint keeps of the data's own iterator, which each process has one of."""
-        states = told_by_all(self.runner.state(self.source))
+        states = gathered_from_all(self.runner.state(self.source))
         if None in states:
             return {}
         return {"states": states, "rows": size_of(self.source.shapes()[0])}

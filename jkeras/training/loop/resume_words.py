@@ -59,7 +59,7 @@ class Course(typing.NamedTuple):
     Attributes:
         epoch, step: where this `fit` began.
         model_step: the step of the model there.
-        steps: of each epoch; None where that is not known.
+        steps: of each epoch; None where that is unknown.
     """
 
     epoch: int

@@ -11,18 +11,18 @@ class Unprotected:
     """Stands where a training with `privacy` has its account, see `jkeras.privacy.fitting`."""
 
     def start(self, state: TrainState, kept: dict | None, resumes: bool) -> None:
-        """Begins, or goes on from what a checkpoint kept.
+        """Begins, or goes on from what a checkpoint has.
 
         Raises:
             ValueError: the checkpoint is of a training with `privacy`, whose guarantee would end.
         """
         if kept is not None:
-            wanted = "the checkpoint of a training without `privacy`"
+            expected = "the checkpoint of a training without `privacy`"
             fix = "compile the model with the same `privacy`, or begin afresh in another folder"
-            raise ValueError(explain("fit", wanted, "one of a training with it", fix))
+            raise ValueError(explain("fit", expected, "one of a training with it", fix))
 
     def logs(self, state: TrainState) -> Logs:
-        """What is told after an epoch: nothing."""
+        """What is reported after an epoch: nothing."""
         return {}
 
     def kept(self) -> dict | None:

@@ -27,7 +27,7 @@ from jkeras.training.plans.plan import Memory, Plan
 from jkeras.training.plans.traffic import traffic
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.step import make_predict_step, make_train_step
-from jkeras.training.shell.trainer import guess_labels
+from jkeras.training.step.label_checks import guess_labels
 from jkeras.training.types import Structure, Tree
 
 if TYPE_CHECKING:

@@ -51,13 +51,13 @@ def _tell(text: str, file: typing.TextIO | None = None) -> None:
 
 def compare(first: Report, second: Report) -> int:
     """Prints what differs and where the two part."""
-    found = comparison.differences(first, second)
-    if found:
+    differences = comparison.differences(first, second)
+    if differences:
         _tell("These differ around the runs:")
-    for difference in found[:MOST_SHOWN]:
+    for difference in differences[:MOST_SHOWN]:
         _tell(f"  {difference}")
-    if len(found) > MOST_SHOWN:
-        _tell(f"  … and {len(found) - MOST_SHOWN} more")
+    if len(differences) > MOST_SHOWN:
+        _tell(f"  … and {len(differences) - MOST_SHOWN} more")
     for report in (first, second):
         if report.status != "finished":
             _tell(f"A run is not finished: its status is '{report.status}'.")

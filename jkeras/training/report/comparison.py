@@ -32,8 +32,8 @@ class Parting(typing.NamedTuple):
     Attributes:
         epoch: from 0; None: before the first one, or after the last one.
         step: of the epoch, from 0; None: not in a step.
-        why: what is known of it, in words.
-        first: of the steps that it may be instead; None: it is known.
+        why: what is clear of it, in words.
+        first: of the steps that it may be instead; None: it is that one.
     """
 
     epoch: int | None
@@ -46,18 +46,18 @@ class Parting(typing.NamedTuple):
             return self.why
         if self.step is None:
             return f"after the steps of epoch {self.epoch + 1}: {self.why}"
-        place = f"step {self.step}"
+        where = f"step {self.step}"
         if self.first is not None:
-            place = f"one of the steps {self.first} to {self.step}"
-        return f"in {place} of epoch {self.epoch + 1} (steps count from 0): {self.why}"
+            where = f"one of the steps {self.first} to {self.step}"
+        return f"in {where} of epoch {self.epoch + 1} (steps count from 0): {self.why}"
 
 
 def differences(first: Report, second: Report) -> list[Difference]:
-    """What the two trainings were given, or ran on, that differs."""
-    told = [dict(_flat(report.facts)) for report in (first, second)]
-    names = dict.fromkeys(itertools.chain(*told))
-    found = [Difference(name, *(facts.get(name, MISSING) for facts in told)) for name in names]
-    return [one for one in found if one.first != one.second and one.name not in NOT_COMPARED]
+    """What the two trainings took, or ran on, that differs."""
+    both = [dict(_flat(report.facts)) for report in (first, second)]
+    names = dict.fromkeys(itertools.chain(*both))
+    pairs = [Difference(name, *(facts.get(name, MISSING) for facts in both)) for name in names]
+    return [one for one in pairs if one.first != one.second and one.name not in NOT_COMPARED]
 
 
 def parting(first: Report, second: Report) -> Parting | None:
@@ -70,9 +70,9 @@ def parting(first: Report, second: Report) -> Parting | None:
             thinned(epoch.rows, every // report.every)
             for epoch, report in ((one, first), (other, second))
         ]
-        found = _in_epoch(one, other) or _in_rows(one.number, every, *rows) or _behind(one, other)
-        if found is not None:
-            return found
+        point = _in_epoch(one, other) or _in_rows(one.number, every, *rows) or _behind(one, other)
+        if point is not None:
+            return point
     counts = len(first.epochs), len(second.epochs)
     if counts[0] != counts[1]:
         why = f"nowhere as far as both go: {counts[0]} epochs | {counts[1]} epochs"
@@ -91,7 +91,7 @@ def _in_epoch(one: Epoch, other: Epoch) -> Parting | None:
 
 
 def _in_rows(epoch: int, every: int, one: np.ndarray, other: np.ndarray) -> Parting | None:
-    """The first step of an epoch with another fingerprint, of those that are kept."""
+    """The first step of an epoch with another fingerprint, of those that are recorded."""
     count = min(len(one), len(other))
     differs = (one[:count] != other[:count]).any(axis=1)
     if not differs.any():
@@ -119,7 +119,7 @@ def _behind(one: Epoch, other: Epoch) -> Parting | None:
 
 
 def _of_step(one: np.ndarray, other: np.ndarray) -> str:
-    """What is known of a step by its two fingerprints."""
+    """What its two fingerprints say of a step."""
     if one[0] == other[0]:
         return "its loss is the same, the weights after it differ: by its gradients or its update"
     return (

@@ -1,4 +1,4 @@
-"""SHA-256 of what a training is given and of what comes out."""
+"""SHA-256 of what a training takes and of what comes out."""
 
 import hashlib
 from typing import TYPE_CHECKING, Any
@@ -46,14 +46,14 @@ def of_text(text: str) -> str:
 
 
 def of_data(source: Source) -> dict[str, Any]:
-    """What is known of a source without using it up: hashes of its first batch and, where it is
+    """Facts about a source, without using it up: hashes of its first batch and, where it is
     arrays, of the last one, both in the order in which the rows lie.
     """
-    known = {"batches": source.num_batches, "first": _of_batch(source.peek())}
+    hashes = {"batches": source.num_batches, "first": _of_batch(source.peek())}
     if isinstance(source, ArraySource):
         last = slice((source.num_batches - 1) * source.batch_size, None)
-        known["last"] = _of_batch(take(source.data, last))
-    return known
+        hashes["last"] = _of_batch(take(source.data, last))
+    return hashes
 
 
 def _of_batch(batch: Batch) -> dict[str, dict[str, Any]]:

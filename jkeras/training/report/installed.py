@@ -31,8 +31,8 @@ def is_installed(path: str | os.PathLike) -> bool:
         return True  # beside one lie commands such as pip
     if any((parent / "pyvenv.cfg").exists() for parent in path.parents):
         return True
-    known = {_identity(folder) for folder in _folders()} - {None}
-    return any(_identity(parent) in known for parent in path.parents)
+    folders = {_identity(folder) for folder in _folders()} - {None}
+    return any(_identity(parent) in folders for parent in path.parents)
 
 
 def _folders() -> list[str | os.PathLike]:
@@ -50,12 +50,12 @@ def _folders() -> list[str | os.PathLike]:
 
 
 def _identity(folder: str | os.PathLike) -> tuple[int, int] | None:
-    """What a folder is known by whatever it is called; None where there is none."""
+    """What identifies a folder whatever it is called; None where there is none."""
     try:
-        found = os.stat(folder)
+        status = os.stat(folder)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def folder_of_a_checkout() -> list[str]:

@@ -27,7 +27,7 @@ class Epoch(typing.NamedTuple):
     Attributes:
         number: from 0.
         steps: how many it has.
-        rows: the fingerprints of those that are kept, uint32 (rows, 2).
+        rows: the fingerprints of those that are recorded, uint32 (rows, 2).
         weights: their hash after it; None: it was not finished.
         logs: its results.
     """
@@ -43,11 +43,11 @@ class Report(typing.NamedTuple):
     """What a report holds.
 
     Attributes:
-        path: where the training was told to write it.
+        path: where the training was to write it.
         status: "finished", "running", or what ended it.
-        facts: what was known before the first step, by the names of `FACTS`.
-        before, after: hashes of the weights; None: not known.
-        every: of so many steps the fingerprint of the last one is kept.
+        facts: what was clear before the first step, by the names of `FACTS`.
+        before, after: hashes of the weights; None: unknown.
+        every: of so many steps the fingerprint of the last one is recorded.
         epochs: in order, one that was not finished being the last.
     """
 

@@ -16,7 +16,7 @@ import typing
 from jkeras.core.session.circumstances import hash_of_file
 from jkeras.training.report import installed
 from jkeras.training.report.reading import Report
-from jkeras.training.report.run_report import FOLDER, place_in
+from jkeras.training.report.run_report import FOLDER, path_in
 
 LAUNCHERS = ([], ["run"], ["run", "--keras2"])
 
@@ -51,10 +51,10 @@ def program_of(report: Report) -> Program:
     Raises:
         CannotRun: it is no script, its file or folder is not here, or it ran in several processes.
     """
-    told = report.facts["program"]
-    script, folder, arguments = (told.get(name) for name in ("script", "folder", "arguments"))
-    launcher = told.get("launcher")
-    if not isinstance(script, str) or told.get("module") or launcher not in LAUNCHERS:
+    recorded = report.facts["program"]
+    script, folder, arguments = (recorded.get(name) for name in ("script", "folder", "arguments"))
+    launcher = recorded.get("launcher")
+    if not isinstance(script, str) or recorded.get("module") or launcher not in LAUNCHERS:
         raise CannotRun(
             "the report is not of a script that `python script.py` or `python -m jkeras run "
             "script.py` ran, but of a notebook, a module, `python -c` or the like"
@@ -70,12 +70,12 @@ def program_of(report: Report) -> Program:
     # -P: no module comes from the folder, which the report names
     prefix = ["-P", "-m", "jkeras", *launcher] if launcher else []
     command = [sys.executable, *prefix, script, *arguments]
-    is_changed = hash_of_file(script) != told.get("sha256")
+    is_changed = hash_of_file(script) != recorded.get("sha256")
     return Program(command, folder, is_changed, installed.is_installed(script))
 
 
 def run(program: Program, path: str, folder: str) -> pathlib.Path:
-    """Runs a program, whose reports go to a folder; returns the file of the one that it was told to
+    """Runs a program, whose reports go to a folder; returns the file of the one that it was to
     write at a path.
 
     Raises:
@@ -85,7 +85,7 @@ def run(program: Program, path: str, folder: str) -> pathlib.Path:
     done = subprocess.run(program.command, cwd=program.folder, env=environment, check=False)
     if done.returncode != 0:
         raise CannotRun(f"the program failed: its exit status is {done.returncode}")
-    written = pathlib.Path(place_in(environment[FOLDER], path))
+    written = pathlib.Path(path_in(environment[FOLDER], path))
     if not written.is_file():
         raise CannotRun(f"the program wrote no report {path}")
     return written
@@ -93,6 +93,6 @@ def run(program: Program, path: str, folder: str) -> pathlib.Path:
 
 def _module_folders() -> str:
     """PYTHONPATH, in which no folder means another one where the program runs; with this jkeras."""
-    given = os.environ.get("PYTHONPATH", "")
-    folders = [os.path.abspath(folder) for folder in given.split(os.pathsep) if folder]
+    search_path = os.environ.get("PYTHONPATH", "")
+    folders = [os.path.abspath(folder) for folder in search_path.split(os.pathsep) if folder]
     return os.pathsep.join([*folders, *installed.folder_of_a_checkout()])

@@ -56,18 +56,18 @@ def reported(
         callbacks.callbacks.remove(report)  # the list may be the user's
 
 
-def place(path: str | os.PathLike) -> str:
+def target_path(path: str | os.PathLike) -> str:
     """Where a report is written: at its path; in a program that is run again, in a folder for it.
 
-    >>> place("/runs/run.json")
+    >>> target_path("/runs/run.json")
     '/runs/run.json'
     """
     path = os.path.abspath(path)
     folder = os.environ.get(FOLDER)
-    return path if folder is None else place_in(folder, path)
+    return path if folder is None else path_in(folder, path)
 
 
-def place_in(folder: str, path: str) -> str:
+def path_in(folder: str, path: str) -> str:
     """The file in a folder that stands for a path."""
     return os.path.join(folder, f"{hashes.of_text(path)[:32]}.json")
 
@@ -87,23 +87,23 @@ class RunReport(Callback):
         super().__init__()
         self.trace = trace.Trace()
         self.path = os.path.abspath(path)
-        self.place = place(path)
-        target.check(self.place)
+        self.path_written = target_path(path)
+        target.check(self.path_written)
         self.source = source
         self.options = options
         self._begun = {}
         self._epochs = []
         self._facts = {}
         self._written = -math.inf
-        self._is_told = False  # that the file could not be written
+        self._has_warned = False  # that the file could not be written
 
     # ------------------------------------------------------------ the course of the training
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Takes note of what is known before the first step."""
+        """Takes note of the facts before the first step."""
         if not self.was_restored():
             self._begun = {"began": _now(), "weights": hashes.of_weights(self.model)}
-        self._facts = self._known_now()
+        self._facts = self._facts_now()
         self._write("running")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -136,7 +136,7 @@ class RunReport(Callback):
 
     def get_state(self) -> dict[str, typing.Any]:
         """What came before, for the run that goes on from a checkpoint."""
-        current = self._steps()  # first: it may change what is kept of the epochs
+        current = self._steps()  # first: it may change what is recorded of the epochs
         return {
             "begun": self._begun,
             "every": self.trace.every,
@@ -155,7 +155,7 @@ class RunReport(Callback):
     # ------------------------------------------------------------ the file
 
     def _steps(self) -> dict[str, typing.Any]:
-        """The steps of the epoch so far; of a long training fewer of all steps are kept."""
+        """The steps of the epoch so far; of a long training fewer of all steps are recorded."""
         while self._number_of_rows() > MOST_ROWS:
             self.trace.widen()
             for epoch in self._epochs:
@@ -165,10 +165,10 @@ class RunReport(Callback):
         return {"steps": self.trace.steps, "fingerprints": trace.as_text(rows)}
 
     def _number_of_rows(self) -> int:
-        kept = sum(epoch["steps"] // self.trace.every for epoch in self._epochs)
-        return kept + len(self.trace.rows())
+        recorded = sum(epoch["steps"] // self.trace.every for epoch in self._epochs)
+        return recorded + len(self.trace.rows())
 
-    def _known_now(self) -> dict[str, typing.Any]:
+    def _facts_now(self) -> dict[str, typing.Any]:
         """What does not change from here on."""
         return {
             "program": circumstances.program(),
@@ -209,16 +209,16 @@ class RunReport(Callback):
         if jax.process_index() > 0:
             return
         try:
-            target.check(self.place)
-            with replacing(self.place) as temporary, open(temporary, "w") as file:
+            target.check(self.path_written)
+            with replacing(self.path_written) as temporary, open(temporary, "w") as file:
                 json.dump(report, file, indent=1, default=str)
         except OSError as error:
             self._warn(error)
         self._written = time.monotonic()
 
     def _warn(self, error: OSError) -> None:
-        if not self._is_told:
-            self._is_told = True
+        if not self._has_warned:
+            self._has_warned = True
             warnings.warn(f"The report of this training is not up to date: {error}", stacklevel=2)
 
 

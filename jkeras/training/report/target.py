@@ -1,4 +1,4 @@
-"""Where a report may be written: never in the place of something else."""
+"""Where a report may be written: never over something else."""
 
 import os
 import stat

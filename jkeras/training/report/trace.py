@@ -61,7 +61,7 @@ class Trace:
     """The fingerprints of the steps of an epoch, gathered while it runs.
 
     Attributes:
-        every: of so many steps the last one's is kept.
+        every: of so many steps the last one's is recorded.
 
     >>> trace = Trace()
     >>> trace.take(jnp.ones((4, 2), "uint32"), steps=3)
@@ -78,7 +78,7 @@ class Trace:
 
     def restart(self, steps: int = 0, rows: np.ndarray | None = None) -> None:
         """Begins an epoch, of which some steps may be done."""
-        self._waiting = []  # on the device, so that nobody waits for it
+        self._waiting = []  # on the device, so that nothing waits for it
         self._fetched = [] if rows is None else [rows]
         self._steps = steps
 
@@ -97,7 +97,7 @@ class Trace:
             self._steps += steps
 
     def rows(self) -> np.ndarray:
-        """Those that are kept so far, uint32 (steps // every, 2)."""
+        """Those that are recorded so far, uint32 (steps // every, 2)."""
         self._fetch(len(self._waiting))
         self._fetched = [np.concatenate([np.zeros((0, 2), "uint32"), *self._fetched])]
         return self._fetched[0]

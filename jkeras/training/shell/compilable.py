@@ -3,6 +3,7 @@ of one's own.
 """
 
 import warnings
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
@@ -28,6 +29,7 @@ from jkeras.saving.optimizers_of_code import is_missing, warn_of_missing
 from jkeras.training.step import keras_contract
 from jkeras.training.step.compile_loss import CompileLoss
 from jkeras.training.step.compile_metrics import CompileMetrics
+from jkeras.training.step.links import check_links
 from jkeras.training.step.nonfinite import check_policy, counter
 from jkeras.training.step.overrides import default, overrides
 from jkeras.training.step.private_once import TO_BE_SAID, UNSAID, carrying, has_account
@@ -37,7 +39,7 @@ from jkeras.training.types import Reported, Structure, SupportsUpdate, Tree
 
 class AttachedLora:
     """`model.lora`: the `jkeras.lora.Adapter` that the model has, with its values now, or None. An
-    attribute of that name of a user's own model takes its place.
+    attribute of that name of a user's own model replaces it.
     """
 
     def __get__(self, model: Any, owner: type | None = None) -> Any:
@@ -68,6 +70,7 @@ class Compilable:
     lora = AttachedLora()
     _lora_to_come = None
     nonfinite = nonfinite_steps = None
+    step_links: tuple | None = None
 
     # ------------------------------------------------------------ compile
 
@@ -89,6 +92,7 @@ class Compilable:
         adversarial: Any = None,
         privacy: Any = UNSAID,
         lora: Any = None,
+        steps: Sequence[Callable] | None = None,
     ) -> None:
         """Sets what training minimizes, with what, and what it reports.
 
@@ -126,6 +130,11 @@ class Compilable:
                 of paths, such as `{".*attention.*kernel": 8}`, one rank for all, or an `Adapter`;
                 see `jkeras.lora`. A model that is not built gets them with the first batch. It
                 keeps the adapter that it has where these are its ranks, or where this is None.
+            steps: functions `step -> step`, the first one innermost, that stand around the training
+                step `(state, batch, ...) -> (state, logs)`, a `TrainState` before and after: a
+                place for what is done to batches, weights or logs in each step. They are traced
+                with it. A smaller last batch is not filled up, but compiled for its own size. Not
+                written to files.
 
         Raises:
             RuntimeError: `fit` is training the model, as in a callback; or its class forgot to call
@@ -140,13 +149,14 @@ class Compilable:
                 "`fit` (`initial_epoch` counts on). What may change meanwhile is set where it is: "
                 "`model.optimizer.learning_rate = ...`, `model.stop_training = True`."
             )
-        optimizer = given = optimizers.get(optimizer)
+        optimizer = optimizer_argument = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             optimizer = _with_loss_scale(optimizer)
         _check_positive("steps_per_execution", steps_per_execution)
         _check_positive("microbatches", microbatches)
         check_policy(nonfinite)
         _check_attack(adversarial)
+        step_links = None if steps is None else check_links(steps)
         jit_compile = bool(jit_compile) and not run_eagerly
         asks_for_privacy = False
         if isinstance(privacy, str):
@@ -155,7 +165,7 @@ class Compilable:
             asks_for_privacy = privacy == TO_BE_SAID or self.asks_for_privacy or trained
             privacy = None
         arguments = dict(
-            optimizer=given,
+            optimizer=optimizer_argument,
             loss=loss,
             loss_weights=loss_weights,
             metrics=metrics,
@@ -186,6 +196,7 @@ class Compilable:
             microbatches=microbatches,
             nonfinite=nonfinite,
             adversarial=adversarial,
+            step_links=step_links,
             privacy=privacy,
             asks_for_privacy=asks_for_privacy,
             _distribution=settings.distribution,
@@ -288,7 +299,7 @@ class Compilable:
         """What the trainings of this model with `privacy` have revealed of any row, at most.
 
         Args:
-            delta: of the guarantee; None: that which `compile` was given, or the last training.
+            delta: of the guarantee; None: that of `compile`, or the last training.
 
         Returns:
             A `jkeras.privacy.Spent`: `epsilon`, `delta`, `runs`, and `assumptions` in words.
@@ -296,7 +307,7 @@ class Compilable:
         Trainings of the layers in other models count, and those before it was saved.
 
         Raises:
-            ValueError: it was never trained so, or with noise of which this is not known.
+            ValueError: it was never trained so, or with noise of which this is unknown.
         """
         step = int(self._step)
         account = has_account(self) and carrying().account_of(self)

@@ -1,4 +1,4 @@
-"""A learning-rate range test: which rate to train a model with, found in about a hundred steps."""
+"""A learning-rate range test: which rate to train a model with, in about a hundred steps."""
 
 import collections.abc
 import contextlib
@@ -23,7 +23,7 @@ DIVERGED = 4.0  # times the lowest smoothed loss, and the test ends
 
 
 class RangeTest(typing.NamedTuple):
-    """What `find_lr` found.
+    """The result of `find_lr`.
 
     Attributes:
         rates: the learning rates, rising.

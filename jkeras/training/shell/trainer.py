@@ -19,12 +19,12 @@ from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.run.building import as_specs
 from jkeras.core.errors import ArgumentError, NotCompiledError, check_whole, explain, suggestion
 from jkeras.core.graph.host_numbers import InputTypes
-from jkeras.core.graph.keras_tensor import flatten
 from jkeras.core.session.settings import is_interactive_logging_enabled, settings
 from jkeras.core.system.signals import Signals, whole
 from jkeras.core.weights.structure import all_built
 from jkeras.core.run.tracebacks import without_own_frames
 from jkeras.ops.kernels import outside_loops
+from jkeras.training.step.label_checks import guess_labels
 from jkeras.training import data
 from jkeras.training.step import keras_contract
 from jkeras.training.data import placement
@@ -35,7 +35,8 @@ from jkeras.training.ensemble.shell import MaybeEnsemble, each_of, rows_shuffled
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.nonfinite import look_at_batch
 from jkeras.training.step.overrides import has_own_step, overrides
-from jkeras.training.loop.predictor import Predictor, predict_at_once, predictor_of
+from jkeras.training.ensemble.predictor import predictor_of
+from jkeras.training.loop.predictor import Predictor, predict_at_once
 from jkeras.training.step.private_once import carry_on, require_said
 from jkeras.training.loop.program import program_of
 from jkeras.training.step.results import as_numbers, concatenate
@@ -66,13 +67,13 @@ class Trainer(MaybeEnsemble, Compilable):
             )
 
     def _refuse_privacy(self, method: str) -> None:
-        """Raises for a model with `privacy`, where it is not known how rows are sampled."""
+        """Raises for a model with `privacy`, where how rows are sampled is unknown."""
         if self.privacy is not None:
-            wanted = (
+            expected = (
                 "`fit` for a model with `privacy`, which alone samples rows as its account says"
             )
             fix = "train with `fit`, or with `make_train_step` and an account of your own"
-            raise ValueError(explain(f"Model '{self.name}'", wanted, f"`{method}`", fix))
+            raise ValueError(explain(f"Model '{self.name}'", expected, f"`{method}`", fix))
 
     def build_for_training(self, batch: tuple[Any, ...] | None = None) -> None:
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes
@@ -117,8 +118,8 @@ class Trainer(MaybeEnsemble, Compilable):
         """The symbolic inputs of a built graph, else specs of the shapes it was built with."""
         if self.built and getattr(self, "inputs", None) is not None:
             return self.input
-        known = self._build_shapes or {}
-        shapes = known.get("input_shape") or next(iter(known.values()), None)
+        shapes_by_name = self._build_shapes or {}
+        shapes = shapes_by_name.get("input_shape") or next(iter(shapes_by_name.values()), None)
         if shapes is None:
             raise ValueError(
                 f"Model '{self.name}' is not built, so its shapes are not known: call it on "
@@ -128,15 +129,15 @@ class Trainer(MaybeEnsemble, Compilable):
 
     def _predicted_shapes(self, x: Structure) -> Structure:
         """The shapes of the outputs for shapes of inputs; builds layers on the way."""
-        known = self.recorded_shapes(x)
-        if known is not None:
-            return known
+        recorded = self.recorded_shapes(x)
+        if recorded is not None:
+            return recorded
         try:
             return jax.eval_shape(lambda x: self.run_abstract((x,), {}, training=False), x)
         except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
             if self.jit_compile:
                 raise
-            # run eagerly, user code may do what depends on values: it is given some
+            # run eagerly, user code may do what depends on values: it gets some
             return data.shapes_of(
                 self(jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), x))
             )
@@ -335,16 +336,16 @@ class Trainer(MaybeEnsemble, Compilable):
         """
 
     def types_of_inputs(self) -> InputTypes | None:
-        """The dtypes that data for the inputs goes to; None: they are not known."""
+        """The dtypes that data for the inputs goes to; None: they are unknown."""
         return None
 
     def types_of_data(self) -> DataTypes:
         """The dtypes that the parts of a batch go to. Losses and metrics compute in floats; what
-        a step of the user's own does with labels is not known.
+        a step of the user's own does with labels is unknown.
         """
         kinds = ("train", "test")
-        is_known = self.compiled and not any(has_own_step(self, kind) for kind in kinds)
-        return DataTypes(self.types_of_inputs(), "float32" if is_known else None)
+        is_standard = self.compiled and not any(has_own_step(self, kind) for kind in kinds)
+        return DataTypes(self.types_of_inputs(), "float32" if is_standard else None)
 
     def _prepared(self, x: Structure) -> Structure:
         """Data for the inputs as what a compiled step can take; here, as it is."""
@@ -362,7 +363,7 @@ class Trainer(MaybeEnsemble, Compilable):
         alone, whatever was trained before.
 
         Args:
-            steps: of an epoch; None: not known, then an epoch that is not the first goes on.
+            steps: of an epoch; None: unknown, then an epoch that is not the first goes on.
         """
         step = initial_epoch * steps if initial_epoch and steps is not None else None
         if initial_epoch == 0:
@@ -604,7 +605,7 @@ class Trainer(MaybeEnsemble, Compilable):
                 `jax.ShapeDtypeStruct`s.
             y: labels likewise, where they do not follow from the outputs.
             kind: "train" for a training step, "predict" for the outputs alone.
-            dtype: of inputs whose shape is given; None: that of the model's.
+            dtype: of inputs whose shape is an argument; None: that of the model's.
             topology: devices that are not here, such as "v5e:4x4", on which the batch is cut, or a
                 `jkeras.distribution.Topology`; None: those of the distribution in whose scope the
                 model was compiled, else the device that is here.
@@ -832,7 +833,7 @@ def _capped(steps: int | None, argument: str = "steps") -> int | None:
 
 
 def _rows(source: Source, steps: int | None) -> int | None:
-    """The number of rows of an epoch, where it is known."""
+    """The number of rows of an epoch, or None."""
     return getattr(source, "size", None) if steps == source.num_batches else None
 
 
@@ -854,21 +855,3 @@ def _verbosity(verbose: int | str) -> int:
         raise ArgumentError(
             f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}"
         ) from None
-
-
-def guess_labels(model: "Trainer", y_pred: Structure) -> Structure:
-    """Shapes of labels that suit the losses: whole numbers for sparse ones, the outputs' shapes for
-    the others.
-    """
-    loss = model._compile_loss.loss if model._compile_loss is not None else None
-    several = flatten(loss) if isinstance(loss, (list, tuple, dict)) else []
-
-    def guess(i: int, prediction: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-        one = several[i] if i < len(several) else loss
-        name = str(getattr(one, "name", getattr(one, "__name__", one)))
-        if "sparse" in name.lower():
-            return jax.ShapeDtypeStruct(prediction.shape[:-1], "int32")
-        return prediction
-
-    leaves, treedef = jax.tree_util.tree_flatten(y_pred)
-    return jax.tree_util.tree_unflatten(treedef, [guess(i, p) for i, p in enumerate(leaves)])

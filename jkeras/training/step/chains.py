@@ -58,12 +58,12 @@ def _key(layer: Any) -> Hashable:
 def _is_simple(layer: Layer) -> bool:
     """Whether the layer is a function of its weights and one input alone."""
     special = (
-        layer.has_children or layer.is_stateful or layer.call_context,
-        "Conv" in type(layer).__name__,  # XLA:CPU is slow with these in a loop, see `pace`
+        layer.traits.has_children or layer.traits.is_stateful or layer.call_context,
+        layer.traits.convolves,  # XLA:CPU is slow with these in a loop, see `pace`
         layer.activity_regularizer or layer.remat_scope,
         any(v.regularizer or v.constraint or v.layout for v in layer.weights),
     )
-    knows = layer.built and layer.keeps_samples and layer.supports_masking
+    knows = layer.built and layer.traits.is_batchwise and layer.supports_masking
     weights = layer.weights
     learns = bool(weights) and len(layer.trainable_weights) == len(weights)
     is_small = sum(math.prod(v.shape) for v in weights) <= MOST_PARAMETERS

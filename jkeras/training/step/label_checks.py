@@ -8,10 +8,12 @@ import numpy as np
 
 from jkeras import losses
 from jkeras.core.errors import ShapeError, explain
+from jkeras.core.graph.keras_tensor import flatten
 from jkeras.core.names.registry import public_name
 from jkeras.kernel import labels_seen
 from jkeras.losses import Loss
 from jkeras.losses.reduction import squeeze_or_expand_to_same_rank
+from jkeras.training.types import Structure
 from jkeras.programs.primitives import facts_of
 from jkeras.programs.walk import walk
 
@@ -97,9 +99,9 @@ def described(name: str | None) -> str:
     return f"The labels of output {name!r}" if name else "The labels"
 
 
-def takes_classes(loss: Loss) -> bool:
-    """Whether a loss takes classes as whole numbers."""
-    return getattr(loss, "fn", None) is losses.sparse_categorical_crossentropy
+def takes_classes(loss: Any) -> bool:
+    """Whether a loss, an object or a function, takes classes as whole numbers."""
+    return getattr(loss, "fn", loss) is losses.sparse_categorical_crossentropy
 
 
 class Classes(NamedTuple):
@@ -207,3 +209,20 @@ def check_range(
             f"({outside.sum()} of {y_true.size} are no such class). Give the output more units, "
             "count the classes from 0, or set the loss's `ignore_class`."
         )
+
+
+def guess_labels(model: Any, y_pred: Structure) -> Structure:
+    """Shapes of labels that suit the losses: whole numbers for sparse ones, the outputs' shapes for
+    the others.
+    """
+    loss = model._compile_loss.loss if model._compile_loss is not None else None
+    several = flatten(loss) if isinstance(loss, (list, tuple, dict)) else []
+
+    def guess(i: int, prediction: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        one = losses.get(several[i] if i < len(several) else loss)
+        if takes_classes(one):
+            return jax.ShapeDtypeStruct(prediction.shape[:-1], "int32")
+        return prediction
+
+    leaves, treedef = jax.tree_util.tree_flatten(y_pred)
+    return jax.tree_util.tree_unflatten(treedef, [guess(i, p) for i, p in enumerate(leaves)])

@@ -47,8 +47,6 @@ def guarded(step: Callable, model: "Trainer", logs_of: Callable[[TrainState], Lo
     Args:
         logs_of: gives the logs of the metrics in a state.
     """
-    if model.nonfinite is None:
-        return step
     # it leaves out updates itself, and learns from them
     scaled = isinstance(model.optimizer, LossScaleOptimizer)
 

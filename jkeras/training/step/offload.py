@@ -11,9 +11,6 @@ from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.state import TrainState
 from jkeras.training.types import Logs, Tree
 
-if typing.TYPE_CHECKING:
-    from jkeras.training.shell.trainer import Trainer
-
 
 def is_offloaded() -> bool:
     """Whether the distribution keeps the optimizer's state in the memory of the host."""
@@ -30,11 +27,10 @@ def on_host(value: typing.Any) -> bool:
     return getattr(sharding, "memory_kind", None) == HOST_MEMORY
 
 
-def offloaded(step: Callable[..., tuple[TrainState, Logs]], model: "Trainer") -> Callable:
+def offloaded(
+    step: Callable[..., tuple[TrainState, Logs]], lazy_layout: LazyLayout
+) -> Callable[..., tuple[TrainState, Logs]]:
     """A training step that brings the optimizer's state to the devices, and takes it back."""
-    if not is_offloaded():
-        return step
-    lazy_layout = LazyLayout(model)
 
     def offloaded_step(
         state: TrainState, batch: Tree, rows: jax.Array | None = None

@@ -23,7 +23,8 @@ def overrides(model: "Trainer", name: str) -> bool:
 
 
 def has_own_step(model: "Trainer", kind: str) -> bool:
-    """Whether a model's step of a kind, "train" or "test", is the user's own, whose logs may be
-    any.
+    """Whether a model's step of a kind, "train" or "test", is the user's own, or has links of the
+    user's around it; then its logs may be any.
     """
-    return overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
+    is_linked = kind == "train" and bool(model.step_links)
+    return is_linked or overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")

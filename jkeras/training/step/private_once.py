@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from jkeras.core.errors import explain
+from jkeras.core.weights.structure import variables_and_layers
 
 UNSAID = "unsaid"  # the default of `compile(privacy=)`
 # in the arguments of `compile` as plain data, where a model had `privacy`: it is in no file itself
@@ -19,12 +20,9 @@ def carrying() -> Any:
 
 def has_account(model: Any) -> bool:
     """Whether a model or any of its layers was trained with privacy."""
-    return model.privacy_account is not None or any(v.private_runs for v in with_memory(model))
-
-
-def with_memory(model: Any) -> list:
-    """What remembers trainings with privacy: the variables of a model, and its layers."""
-    return [*model.variables, *model._flatten_layers()]
+    return model.privacy_account is not None or any(
+        v.private_runs for v in variables_and_layers(model)
+    )
 
 
 def carry_on(model: Any) -> None:

@@ -64,6 +64,7 @@ def _may_stack(layout: StateLayout) -> bool:
         model.microbatches > 1,
         model.privacy,
         model.adversarial,
+        model.step_links,
         not is_built_in(model),
         any(overrides(model, name) for name in OWN_STEPS),
     )

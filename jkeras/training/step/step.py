@@ -10,15 +10,12 @@ import jax
 from jkeras.core.errors import NotCompiledError
 from jkeras.training.step import keras_contract
 from jkeras.training.data.source import Batch, unpack
-from jkeras.training.ensemble.members import frozen_where_stopped
 from jkeras.training.step.layout import LazyLayout, StateLayout
+from jkeras.training.step.links import Step, chained, links_of
 from jkeras.training.step.loss_and_logs import update_metrics
 from jkeras.training.step.microbatches import MicrobatchStep
-from jkeras.training.step.nonfinite import guarded
-from jkeras.training.step.offload import offloaded
 from jkeras.training.step.overrides import overrides
 from jkeras.training.step.private_once import carry_on, require_said
-from jkeras.training.step.results import metric_logs
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.train_step import BatchLoss, TrainStep
 from jkeras.training.types import Logs, Structure
@@ -27,7 +24,7 @@ if typing.TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
 
 
-def make_train_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
+def make_train_step(model: "Trainer") -> Step:
     """The training step of a compiled model, as a pure function.
 
     The model's `trainable` flags are read now. Overridden `compute_loss`, `compute_metrics` and
@@ -50,24 +47,17 @@ def make_train_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     return train_step_on(model, LazyLayout(model))
 
 
-def train_step_on(
-    model: "Trainer", lazy_layout: LazyLayout
-) -> Callable[..., tuple[TrainState, Logs]]:
+def train_step_on(model: "Trainer", lazy_layout: LazyLayout) -> Step:
     """`make_train_step` for the states of a layout."""
     _require(model, optimizer=True)
     require_said(model, "training")
     carry_on(model)
 
-    def kept_logs(state: TrainState) -> Logs:
-        return metric_logs(model, StateLayout(model), state)
-
-    step = guarded(_unguarded(model, lazy_layout), model, kept_logs)
-    if model.ensemble_members is not None:
-        step = frozen_where_stopped(step)
-    return offloaded(step, model)
+    return chained(_innermost(model, lazy_layout), links_of(model))
 
 
-def _unguarded(model: "Trainer", lazy_layout: LazyLayout) -> Callable[..., tuple[TrainState, Logs]]:
+def _innermost(model: "Trainer", lazy_layout: LazyLayout) -> Step:
+    """The step without what stands around it."""
     own = getattr(model, "pure_train_step", None)
     if own is not None:
         return own
@@ -80,7 +70,7 @@ def _unguarded(model: "Trainer", lazy_layout: LazyLayout) -> Callable[..., tuple
     return MicrobatchStep(lazy_layout)
 
 
-def make_eval_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
+def make_eval_step(model: "Trainer") -> Step:
     """The evaluation step of a compiled model: `step(state, batch, rows=None) -> (state, logs)`,
     which changes metrics only. `rows` as of `make_train_step`.
 
@@ -95,9 +85,7 @@ def make_eval_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     return eval_step_on(model, LazyLayout(model))
 
 
-def eval_step_on(
-    model: "Trainer", lazy_layout: LazyLayout
-) -> Callable[..., tuple[TrainState, Logs]]:
+def eval_step_on(model: "Trainer", lazy_layout: LazyLayout) -> Step:
     """`make_eval_step` for the states of a layout."""
     _require(model)
     if overrides(model, "test_step"):
