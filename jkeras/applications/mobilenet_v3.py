@@ -68,6 +68,22 @@ LARGE = (
 preprocess_input = expecting(None, "mobilenet_v3")
 
 
+DOCUMENTED = """MobileNetV3 for {budgets} budgets: https://arxiv.org/abs/1905.02244.
+
+    Images of any size, 224 by 224 for the weights of ImageNet, with values from 0 to 255.
+
+    >>> {name}(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    {count}
+
+    Args:
+        alpha: factor of the numbers of channels; for the weights of ImageNet 1, or, unless
+            `minimalistic`, 0.75.
+        minimalistic: without weights of channels, swish and convolutions of 5 by 5.
+        dropout_rate: before the classifier.
+        include_preprocessing: whether the model brings images from values of 0 to 255 to -1 to 1.
+    """
+
+
 def _variant(
     size: str, blocks: tuple[Block, ...], last: int, count: int
 ) -> "Callable[..., Functional]":
@@ -107,21 +123,8 @@ def _variant(
             ),
         )
 
-    function.__name__ = function.__qualname__ = f"MobileNetV3{size}"
-    function.__doc__ = f"""MobileNetV3 for {size.lower()} budgets: https://arxiv.org/abs/1905.02244.
-
-    Images of any size, 224 by 224 for the weights of ImageNet, with values from 0 to 255.
-
-    >>> {function.__name__}(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
-    {count}
-
-    Args:
-        alpha: factor of the numbers of channels; for the weights of ImageNet 1, or, unless
-            `minimalistic`, 0.75.
-        minimalistic: without weights of channels, swish and convolutions of 5 by 5.
-        dropout_rate: before the classifier.
-        include_preprocessing: whether the model brings images from values of 0 to 255 to -1 to 1.
-    """
+    name = function.__name__ = function.__qualname__ = f"MobileNetV3{size}"
+    function.__doc__ = DOCUMENTED.format(budgets=size.lower(), name=name, count=count)
     return public(f"keras.applications.{function.__name__}")(architecture(function))
 
 

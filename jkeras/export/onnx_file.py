@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -37,12 +38,7 @@ def write(
         ImportError: the converter is not installed.
         ValueError: what the converter cannot do.
     """
-    try:
-        from jax2onnx import to_onnx
-    except ImportError as error:
-        raise ImportError(
-            f'`format="onnx"` needs the converter jax2onnx: `{install_line("onnx")}`.'
-        ) from error
+    to_onnx = _converter()
     check_target(filepath, overwrite=True)
     signature = input_signature
     if signature is None:
@@ -87,6 +83,17 @@ def write(
             ) from error
     with replacing(filepath, links=True) as temporary, open(temporary, "wb") as file:
         file.write(converted.SerializeToString())
+
+
+def _converter() -> Callable[..., Any]:
+    """The function that converts."""
+    try:
+        from jax2onnx import to_onnx
+    except ImportError as error:
+        raise ImportError(
+            f'`format="onnx"` needs the converter jax2onnx: `{install_line("onnx")}`.'
+        ) from error
+    return to_onnx
 
 
 def _names(outputs: Any) -> list[str]:

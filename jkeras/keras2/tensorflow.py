@@ -245,6 +245,19 @@ def make(keras):
         ),
     )  # fmt: skip
     vars(tf).update(members)
+    _add_numbers(tf)
+    _add_machine(tf)
+    tf.compat = _module("tensorflow.compat", __path__=[])
+    v1 = _v1(tf)
+    tf.compat.v1 = v1
+    modules = {"tensorflow": tf, "tensorflow.compat": tf.compat, "tensorflow.compat.v1": v1}
+    for name in ("math", "nn", "random", "data", "config", "test", "image", "linalg"):
+        modules[f"tensorflow.{name}"] = getattr(tf, name)
+    return modules
+
+
+def _add_numbers(tf):
+    """Adds the modules of what is computed."""
     reductions = {f"reduce_{name}": _reduction(name) for name in REDUCTIONS}
     tf.math = _module(
         "tensorflow.math",
@@ -271,6 +284,18 @@ def make(keras):
         ),
         set_random_seed=_seed,
     )
+    tf.image = _module(
+        "tensorflow.image",
+        resize=lambda images, size, method="bilinear", **more: ops.image.resize(
+            images, size, interpolation=method
+        ),
+        rgb_to_grayscale=ops.image.rgb_to_grayscale,
+    )
+    tf.linalg = _module("tensorflow.linalg", matmul=ops.matmul, norm=ops.norm, inv=ops.inv)
+
+
+def _add_machine(tf):
+    """Adds the modules of data, devices and logs."""
     tf.data = _module("tensorflow.data", Dataset=Dataset, AUTOTUNE=-1)
     tf.data.experimental = _module("tensorflow.data.experimental", AUTOTUNE=-1)
     tf.config = _module(
@@ -292,24 +317,9 @@ def make(keras):
         is_gpu_available=lambda *args, **kwargs: bool(_devices("GPU")),
         gpu_device_name=lambda: "/device:GPU:0" if _devices("GPU") else "",
     )
-    tf.image = _module(
-        "tensorflow.image",
-        resize=lambda images, size, method="bilinear", **more: ops.image.resize(
-            images, size, interpolation=method
-        ),
-        rgb_to_grayscale=ops.image.rgb_to_grayscale,
-    )
-    tf.linalg = _module("tensorflow.linalg", matmul=ops.matmul, norm=ops.norm, inv=ops.inv)
     tf.errors, tf.summary = _module("tensorflow.errors"), _module("tensorflow.summary")
     tf.get_logger = lambda: _module("logger", setLevel=_nothing)
     tf.logging = _module("tensorflow.logging", set_verbosity=_nothing, ERROR=40, INFO=20)
-    tf.compat = _module("tensorflow.compat", __path__=[])
-    v1 = _v1(tf)
-    tf.compat.v1 = v1
-    modules = {"tensorflow": tf, "tensorflow.compat": tf.compat, "tensorflow.compat.v1": v1}
-    for name in ("math", "nn", "random", "data", "config", "test", "image", "linalg"):
-        modules[f"tensorflow.{name}"] = getattr(tf, name)
-    return modules
 
 
 def _v1(tf):

@@ -1,7 +1,7 @@
 """Scaling of features: Rescaling, Normalization."""
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -226,27 +226,8 @@ class Normalization(DataLayer, announces_compute_dtype=True):
             batches = [data]
         else:
             batches = _batches(data, self._where)
-        mean = variance = total = None
-        for batch in batches:
-            if getattr(batch, "dtype", None) is not None and np.dtype(batch.dtype).kind in "USMm":
-                received = f"dtype {batch.dtype}"
-                raise TypeError(explain(f"{self._where}: `adapt`", "numbers", received))
-            self._prepare(np.shape(batch))
-            axes = tuple(a for a in range(np.ndim(batch)) if a not in self._axes)
-            count = int(np.prod([batch.shape[a] for a in axes]))
-            if not count:
-                continue
-            new_mean, new_variance = np.mean(batch, axis=axes), np.var(batch, axis=axes)
-            if mean is None:
-                mean, variance, total = new_mean, new_variance, count
-                continue
-            total += count
-            share, shift = count / total, new_mean - mean
-            variance = (
-                (1 - share) * variance + share * new_variance + share * (1 - share) * shift**2
-            )
-            mean = mean + share * shift
-        if mean is None:
+        total, mean, variance = self._moments(batches)
+        if not total:
             raise ValueError(
                 violated(
                     self._where,
@@ -265,6 +246,30 @@ class Normalization(DataLayer, announces_compute_dtype=True):
             self._own[name].assign(value)
             self._own[name]._initializer = None  # `init` starts from what was learnt
         self._state_kept = True
+
+    def _moments(self, batches: Iterable) -> tuple[int, Any, Any]:
+        """(number of rows, mean, variance) of all batches."""
+        total, mean, variance = 0, 0.0, 0.0
+        for batch in batches:
+            if getattr(batch, "dtype", None) is not None and np.dtype(batch.dtype).kind in "USMm":
+                received = f"dtype {batch.dtype}"
+                raise TypeError(explain(f"{self._where}: `adapt`", "numbers", received))
+            self._prepare(np.shape(batch))
+            axes = tuple(a for a in range(np.ndim(batch)) if a not in self._axes)
+            count = int(np.prod([batch.shape[a] for a in axes]))
+            if not count:
+                continue
+            new_mean, new_variance = np.mean(batch, axis=axes), np.var(batch, axis=axes)
+            if not total:
+                total, mean, variance = count, new_mean, new_variance
+                continue
+            total += count
+            share, shift = count / total, new_mean - mean
+            variance = (
+                (1 - share) * variance + share * new_variance + share * (1 - share) * shift**2
+            )
+            mean = mean + share * shift
+        return total, mean, variance
 
     def _check_finite(self, statistics: dict[str, Any]) -> None:
         """Raises for statistics of NaN or infinity, which make NaN or 0 of every row."""

@@ -241,27 +241,6 @@ def _beam_search(
     time, classes = logits.shape
     log_p = jax.nn.log_softmax(logits)
 
-    def merge(prefixes: jax.Array, scores: jax.Array) -> jax.Array:
-        """Equal prefixes become one, at the index of the first; the others get the probability
-        0.
-        """
-        _, groups = jnp.unique(
-            prefixes, axis=0, size=len(prefixes), fill_value=-2, return_inverse=True
-        )
-        groups = groups.reshape(-1)
-        indices = jnp.arange(len(prefixes))
-        is_first = jax.ops.segment_min(indices, groups, len(prefixes))[groups] == indices
-        largest = jax.ops.segment_max(scores, groups, len(prefixes))
-        largest = jnp.where(jnp.isfinite(largest), largest, 0.0)
-        shares = jnp.exp(scores - largest[groups])
-        sums = jnp.log(jax.ops.segment_sum(shares, groups, len(prefixes))) + largest
-        return jnp.where(is_first[:, None], sums[groups], -jnp.inf)
-
-    def best(prefixes: jax.Array, scores: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
-        total = jnp.logaddexp(scores[:, 0], scores[:, 1])
-        chosen = jnp.lexsort((jnp.arange(len(total)), -total))[:count]
-        return prefixes[chosen], scores[chosen]
-
     def step(state: Structure, now: Structure) -> tuple[Structure, None]:
         # (width, time), (width,), (width, 2): ends in label, ends in blank
         prefixes, lengths, scores = state
@@ -280,8 +259,8 @@ def _beam_search(
         longer = jnp.where(jnp.arange(time) == lengths[:, None, None], labels[:, None], longer)
         candidates = jnp.concatenate([prefixes, longer.reshape(-1, time)])
         added = jnp.stack([grown.reshape(-1), jnp.full(width * classes, -jnp.inf)], axis=-1)
-        merged = merge(candidates, jnp.concatenate([stay, added]))
-        new, new_scores = best(candidates, merged, width)
+        merged = _merged(candidates, jnp.concatenate([stay, added]))
+        new, new_scores = _best(candidates, merged, width)
         new_state = new, jnp.sum(new >= 0, axis=1), new_scores
         return jax.tree.map(lambda a, b: jnp.where(active, a, b), new_state, state), None
 
@@ -290,8 +269,30 @@ def _beam_search(
     state = prefixes, jnp.zeros(width, int), scores
     active = jnp.arange(time) < jnp.maximum(length, 1)
     (prefixes, _, scores), _ = lax.scan(step, state, (log_p, active))
-    prefixes, scores = best(prefixes, scores, top_paths)
+    prefixes, scores = _best(prefixes, scores, top_paths)
     return prefixes.astype("int32"), jnp.logaddexp(scores[:, 0], scores[:, 1])
+
+
+def _merged(prefixes: jax.Array, scores: jax.Array) -> jax.Array:
+    """The scores where equal prefixes become one, at the index of the first; the others get the
+    probability 0.
+    """
+    _, groups = jnp.unique(prefixes, axis=0, size=len(prefixes), fill_value=-2, return_inverse=True)
+    groups = groups.reshape(-1)
+    indices = jnp.arange(len(prefixes))
+    is_first = jax.ops.segment_min(indices, groups, len(prefixes))[groups] == indices
+    largest = jax.ops.segment_max(scores, groups, len(prefixes))
+    largest = jnp.where(jnp.isfinite(largest), largest, 0.0)
+    shares = jnp.exp(scores - largest[groups])
+    sums = jnp.log(jax.ops.segment_sum(shares, groups, len(prefixes))) + largest
+    return jnp.where(is_first[:, None], sums[groups], -jnp.inf)
+
+
+def _best(prefixes: jax.Array, scores: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """The likeliest prefixes, and their scores."""
+    total = jnp.logaddexp(scores[:, 0], scores[:, 1])
+    chosen = jnp.lexsort((jnp.arange(len(total)), -total))[:count]
+    return prefixes[chosen], scores[chosen]
 
 
 # ---------------------------------------------------------------- images

@@ -45,6 +45,31 @@ def _differentiable(slow: Function, fast: Function, others: dict[str, Any]) -> F
     def slow_gradient(arrays: Sequence[jax.Array], cotangent: Structure) -> Structure:
         return jax.vjp(slow_of, *arrays)[1](cotangent)
 
+    linearized = _linearized(fast_of, slow_gradient, structures)
+    gradient = _gradient(slow_gradient, structures)
+
+    @jax.custom_vjp
+    def value(*arrays: Any) -> Structure:
+        return fast_of(*arrays)
+
+    def forwards(*arrays: Any) -> Structure:
+        y, residuals = linearized(*arrays)
+        return y, (arrays, residuals)
+
+    def backwards(saved: Structure, cotangent: jax.Array) -> Structure:
+        return gradient(*saved, cotangent)
+
+    value.defvjp(forwards, backwards)
+    return value
+
+
+def _linearized(fast_of: Function, slow_gradient: Function, structures: list) -> Function:
+    """The fast kernel and what its gradient needs, `(y, residuals)`, as a function of arrays.
+
+    Args:
+        structures: gets the structure of the residuals.
+    """
+
     @jax.custom_vjp
     def linearized(*arrays: Any) -> Structure:
         y, transposed = jax.vjp(fast_of, *arrays)
@@ -59,6 +84,11 @@ def _differentiable(slow: Function, fast: Function, others: dict[str, Any]) -> F
         return slow_gradient(arrays, cotangents[0])
 
     linearized.defvjp(linearized_forwards, linearized_backwards)
+    return linearized
+
+
+def _gradient(slow_gradient: Function, structures: list) -> Function:
+    """The gradient of the fast kernel as a function of arrays, residuals and a cotangent."""
 
     @jax.custom_vjp
     def gradient(
@@ -78,17 +108,4 @@ def _differentiable(slow: Function, fast: Function, others: dict[str, Any]) -> F
         return of_arrays, None, of_cotangent
 
     gradient.defvjp(gradient_forwards, gradient_backwards)
-
-    @jax.custom_vjp
-    def value(*arrays: Any) -> Structure:
-        return fast_of(*arrays)
-
-    def forwards(*arrays: Any) -> Structure:
-        y, residuals = linearized(*arrays)
-        return y, (arrays, residuals)
-
-    def backwards(saved: Structure, cotangent: jax.Array) -> Structure:
-        return gradient(*saved, cotangent)
-
-    value.defvjp(forwards, backwards)
-    return value
+    return gradient

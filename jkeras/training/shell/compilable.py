@@ -140,15 +140,7 @@ class Compilable:
             RuntimeError: `fit` is training the model, as in a callback; or its class forgot to call
                 `super().__init__()`.
         """
-        if "_scope" not in vars(self):
-            raise not_initialized(self)
-        if self._is_fitting:
-            raise RuntimeError(
-                f"Model '{self.name}' cannot be compiled while `fit` trains it, as in a callback: "
-                "the training goes on with what it began with. Compile it between two calls of "
-                "`fit` (`initial_epoch` counts on). What may change meanwhile is set where it is: "
-                "`model.optimizer.learning_rate = ...`, `model.stop_training = True`."
-            )
+        self._check_idle()
         optimizer = optimizer_argument = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             optimizer = _with_loss_scale(optimizer)
@@ -158,12 +150,7 @@ class Compilable:
         _check_attack(adversarial)
         step_links = None if steps is None else check_links(steps)
         jit_compile = bool(jit_compile) and not run_eagerly
-        asks_for_privacy = False
-        if isinstance(privacy, str):
-            check_choice("privacy", privacy, (UNSAID, TO_BE_SAID), "compile")
-            trained = self.privacy is not None and has_account(self)
-            asks_for_privacy = privacy == TO_BE_SAID or self.asks_for_privacy or trained
-            privacy = None
+        privacy, asks_for_privacy = self._privacy_said(privacy)
         arguments = dict(
             optimizer=optimizer_argument,
             loss=loss,
@@ -206,6 +193,26 @@ class Compilable:
             privacy.prepare(self)
         self.set_untracked(_lora_to_come=lora)
         self._attach_lora()
+
+    def _check_idle(self) -> None:
+        """Raises RuntimeError where the model cannot be compiled now."""
+        if "_scope" not in vars(self):
+            raise not_initialized(self)
+        if self._is_fitting:
+            raise RuntimeError(
+                f"Model '{self.name}' cannot be compiled while `fit` trains it, as in a callback: "
+                "the training goes on with what it began with. Compile it between two calls of "
+                "`fit` (`initial_epoch` counts on). What may change meanwhile is set where it is: "
+                "`model.optimizer.learning_rate = ...`, `model.stop_training = True`."
+            )
+
+    def _privacy_said(self, privacy: Any) -> tuple[Any, bool]:
+        """(`privacy`, None where nothing was said of it, whether the model asks for it)."""
+        if not isinstance(privacy, str):
+            return privacy, False
+        check_choice("privacy", privacy, (UNSAID, TO_BE_SAID), "compile")
+        trained = self.privacy is not None and has_account(self)
+        return None, privacy == TO_BE_SAID or self.asks_for_privacy or trained
 
     def _attach_lora(self) -> None:
         """Gives the model the adapter that `compile` was asked for, once it has kernels."""

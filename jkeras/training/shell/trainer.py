@@ -240,13 +240,7 @@ class Trainer(MaybeEnsemble, Compilable):
         from jkeras.training.report.run_report import reported
         from jkeras.training.loop.resume import FitOptions
 
-        self._assert_compiled("fit")
-        require_said(self, "fit")
-        carry_on(self)
-        check_whole("epochs", epochs)
-        check_whole("initial_epoch", initial_epoch)
-        if seed is not None:
-            check_whole("seed", seed, at_least=0)
+        self._begin_fit(epochs, initial_epoch, seed)
         epochs = min(epochs, settings.max_epochs or epochs)
         x = self._prepared(x)
         if validation_split and validation_data is None:
@@ -255,8 +249,6 @@ class Trainer(MaybeEnsemble, Compilable):
             )
         if validation_data is not None:
             check_frequency(validation_freq)
-        self.stop_training = False
-        self.compile_seconds = 0.0
         steps = _capped(steps_per_epoch, "steps_per_epoch")
         with contextlib.ExitStack() as opened:
             source = data.make_source(
@@ -285,10 +277,7 @@ class Trainer(MaybeEnsemble, Compilable):
             if checkpoint is None:
                 checkpoint = _backup_of(callbacks)
             seed = self.begin_ensemble(ensemble, source, shuffle, seed)
-            if seed is not None:
-                self._begin_stream(seed, initial_epoch, steps or source.num_batches)
-            elif self.privacy is not None:
-                self.privacy.renew_key(self)
+            self._begin_stream(seed, initial_epoch, steps or source.num_batches)
             options = FitOptions(
                 initial_epoch=initial_epoch,
                 epochs=epochs,
@@ -302,6 +291,22 @@ class Trainer(MaybeEnsemble, Compilable):
             with reported(report, callbacks, source, options) as (options, trace):
                 Fitting(self, source, validation, callbacks, options, trace).run()
         return self.history
+
+    def _begin_fit(self, epochs: int, initial_epoch: int, seed: int | None) -> None:
+        """Sees that the model may be trained so, and that nothing is left of the training before.
+
+        Raises:
+            RuntimeError, ValueError: it may not.
+        """
+        self._assert_compiled("fit")
+        require_said(self, "fit")
+        carry_on(self)
+        check_whole("epochs", epochs)
+        check_whole("initial_epoch", initial_epoch)
+        if seed is not None:
+            check_whole("seed", seed, at_least=0)
+        self.stop_training = False
+        self.compile_seconds = 0.0
 
     def _validation_source(
         self, validation_data: Any, batch_size: int | None, steps: int | None
@@ -358,13 +363,17 @@ class Trainer(MaybeEnsemble, Compilable):
         data.warn_of_strange(class_weight, getattr(self, "outputs", None))
         return data.weighted(source, class_weight, getattr(self, "output_names", None))
 
-    def _begin_stream(self, seed: int, initial_epoch: int, steps: int | None) -> None:
+    def _begin_stream(self, seed: int | None, initial_epoch: int, steps: int | None) -> None:
         """Lets the random numbers of a training follow from a seed and the numbers of its epochs
-        alone, whatever was trained before.
+        alone, whatever was trained before. Without a seed they go on; noise of privacy is new.
 
         Args:
             steps: of an epoch; None: unknown, then an epoch that is not the first goes on.
         """
+        if seed is None:
+            if self.privacy is not None:
+                self.privacy.renew_key(self)
+            return
         step = initial_epoch * steps if initial_epoch and steps is not None else None
         if initial_epoch == 0:
             step = 0
