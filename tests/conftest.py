@@ -8,6 +8,7 @@ import signal
 import tempfile
 
 from tests.quick_xla import quick_flags
+from tests.thinning import turn_of_commit
 
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -24,6 +25,8 @@ CACHE.mkdir(parents=True, exist_ok=True)
 # compiled as users' programs are.
 if "XLA_FLAGS" not in os.environ:  # the workers have what is set here
     os.environ["XLA_FLAGS"] = quick_flags()
+if "JKERAS_TURN" not in os.environ:
+    os.environ["JKERAS_TURN"] = turn_of_commit()
 
 import keras
 import pytest

@@ -97,8 +97,7 @@ def test_each_row_at_its_own_position(window):
     lengths = np.array([6, 2, 4])
     first = compiled(layer)
     rows = [
-        first(x[None, :n], x[None, :n], layer.init_cache(1, LENGTH))[1]
-        for x, n in zip(X, lengths)
+        first(x[None, :n], x[None, :n], layer.init_cache(1, LENGTH))[1] for x, n in zip(X, lengths)
     ]
     cache = jax.tree.map(lambda *parts: jnp.concatenate(parts), *rows)
     for size in (1, 3, 2):

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.saving import mutations
+from tests.thinning import in_turn
 
 
 def run(folder, first, count, *names):
@@ -40,7 +41,6 @@ def test_some_mutations(tmp_path):
     assert run(tmp_path, 0, 20, *mutations.FORMATS) == ""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", mutations.FORMATS)
+@pytest.mark.parametrize("name", in_turn(mutations.FORMATS, 3))
 def test_many_mutations(name, tmp_path):
     assert run(tmp_path, 20, 900, name) == ""
