@@ -28,10 +28,8 @@ if "XLA_FLAGS" not in os.environ:  # the workers have what is set here
 if "JKERAS_TURN" not in os.environ:
     os.environ["JKERAS_TURN"] = turn_of_commit()
 
-import jax
 import keras
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 import jkeras
 from tests.bounded_memory import (  # noqa: F401
@@ -66,24 +64,9 @@ def pytest_xdist_make_scheduler(config, log):
     return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
-def share_cache():
-    """Goes back to the cache of all tests, where one has taken another cache or none: what is
-    compiled after it would neither be read nor be kept.
-    """
-    wanted = {
-        "jax_compilation_cache_dir": str(CACHE),
-        "jax_persistent_cache_min_compile_time_secs": 0,
-    }
-    if any(getattr(jax.config, name) != value for name, value in wanted.items()):
-        for name, value in wanted.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()  # JAX looks at it once
-
-
 @pytest.fixture(autouse=True)
 def clean_session():
     """Automatic names start again and both libraries are seeded alike before each test."""
-    share_cache()
     for library in (jkeras, keras):
         library.utils.clear_session(free_memory=False)
         library.utils.set_random_seed(7)
