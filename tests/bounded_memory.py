@@ -1,5 +1,5 @@
-"""Keeps a process of tests below 2 GB, and seldom collects garbage before that; for the doctests
-`pytest -p tests.bounded_memory`.
+"""Keeps a process of tests below 2 GB and its programs on the disk, and seldom collects garbage;
+for the doctests `pytest -p tests.bounded_memory`.
 """
 
 import ctypes
@@ -9,6 +9,7 @@ import pathlib
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from tests.shared_contexts import share_contexts
 
@@ -42,11 +43,26 @@ def older_things_are_frozen():
     gc.freeze()
 
 
+def share_cache():
+    """Goes back to the cache of all tests, where one has taken another cache or none: what is
+    compiled after it would neither be read nor be kept.
+    """
+    wanted = {
+        "jax_compilation_cache_dir": os.environ.get("JAX_COMPILATION_CACHE_DIR"),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+    }
+    if any(getattr(jax.config, name) != value for name, value in wanted.items()):
+        for name, value in wanted.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()  # JAX looks at it once
+
+
 @pytest.fixture(autouse=True)
 def bounded_memory():
     """JAX keeps each program that it has compiled, those of all tests in 5 GB. They are forgotten
     when they are many, and read from the disk where they are wanted again.
     """
+    share_cache()
     yield
     if resident_bytes() > FULL:
         jax.clear_caches()

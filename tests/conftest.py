@@ -8,6 +8,7 @@ import signal
 import tempfile
 
 from tests.quick_xla import quick_flags
+from tests.thinning import turn_of_commit
 
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -20,10 +21,12 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 CACHE.mkdir(parents=True, exist_ok=True)
 
-# Compiling is most of what the tests do. The doctests and the recorded functions in .ci/run are
+# Compiling is most of what the tests do. The doctests and most recorded functions in .ci/run are
 # compiled as users' programs are.
 if "XLA_FLAGS" not in os.environ:  # the workers have what is set here
     os.environ["XLA_FLAGS"] = quick_flags()
+if "JKERAS_TURN" not in os.environ:
+    os.environ["JKERAS_TURN"] = turn_of_commit()
 
 import keras
 import pytest

@@ -152,6 +152,20 @@ def test_every_package_has_its_place():
     assert found <= set(RANK), found - set(RANK)
 
 
+def test_every_package_has_tests_that_can_be_found():
+    """In the folder of its name, or by the table of CONTRIBUTING, whose folders are there."""
+    page = (ROOT.parent / "CONTRIBUTING.md").read_text()
+    table = page.partition("## Which tests ask")[2].partition("\n## ")[0]
+    named = re.findall(r"`(tests/[\w./]+)", table)
+    assert len(named) > 10 and not [name for name in named if not (ROOT.parent / name).exists()]
+    folders = {path.parent.name for path in (ROOT.parent / "tests").glob("*/__init__.py")}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    without = packages - folders - set(re.findall(r"`(\w+)/", table))
+    assert not without, f"no folder of tests and no row in CONTRIBUTING: {sorted(without)}"
+    strays = folders - packages - {name.split("/")[1] for name in named}
+    assert not strays, f"folders of tests that CONTRIBUTING does not name: {sorted(strays)}"
+
+
 @pytest.mark.promise("is the oracle and never a dependency")
 def test_import_loads_no_heavy_module():
     code = "import sys, jkeras; print(*sorted({name.split('.')[0] for name in sys.modules}))"

@@ -1,8 +1,37 @@
-"""A part of a long table in the quick suite, the rest with `-m slow` or `-m thorough`, since one
-idea is behind all of it.
+"""A part of a long table in the quick suite, and another part in the slow one: the rows take turns
+there, since one idea is behind all of a table. Whose turn it is follows from the commit, so that
+none is never asked, and a commit is asked the same each time.
+
+`JKERAS_TURN=5 pytest -m slow` asks as another commit would, `pytest -m "slow or resting"` all.
 """
 
+import os
+import pathlib
+import shutil
+import subprocess
+
 import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def turn_of_commit():
+    """A number that follows from the commit, as text; "0" where there is none."""
+    if shutil.which("git") is None:
+        return "0"
+    done = subprocess.run(
+        ["git", "rev-parse", "--short=7", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return str(int(done.stdout or "0", 16))
+
+
+def is_turn(number, turns):
+    """Whether it is the turn of the row of a number, where each has one in so many."""
+    return number % turns == int(os.environ.get("JKERAS_TURN", "0")) % turns
 
 
 def some_slow(values, *quick):
@@ -10,15 +39,19 @@ def some_slow(values, *quick):
     return [v if v in quick else pytest.param(v, marks=pytest.mark.slow) for v in values]
 
 
-def tiers(values, quick=(), slow=()):
-    """The values for `parametrize`, those that are neither quick nor slow marked thorough."""
-    mark = {**dict.fromkeys(slow, [pytest.mark.slow]), **dict.fromkeys(quick, [])}
-    return [pytest.param(v, marks=mark.get(v, [pytest.mark.thorough])) for v in values]
+def in_turn(values, turns, quick=(), slow=()):
+    """The values for `parametrize`, of which those that are neither quick nor slow take turns at
+    being slow.
+    """
+    others = [value for value in values if value not in quick and value not in slow]
+    marks = {value: _in_turn(i, turns) for i, value in enumerate(others)}
+    marks |= {**dict.fromkeys(slow, [pytest.mark.slow]), **dict.fromkeys(quick, [])}
+    return [pytest.param(value, marks=marks[value]) for value in values]
 
 
 def every(step, values, slow=3):
     """The values as `pytest.param`s, of which each `step`-th one, from the first on, is quick; of
-    the others each `slow`-th one is slow, and the rest thorough.
+    the others each `slow`-th one is slow, in turn.
 
     Args:
         step: how many values have one quick one among them.
@@ -33,8 +66,11 @@ def _tier(i, step, slow):
     """The marks of the `i`-th value of a table."""
     if i % step == 0:
         return []
-    number = i - i // step - 1  # among those that are not quick
-    return [pytest.mark.slow if number % slow == 0 else pytest.mark.thorough]
+    return _in_turn(i - i // step - 1, slow)  # the number among those that are not quick
+
+
+def _in_turn(number, turns):
+    return [pytest.mark.slow if is_turn(number, turns) else pytest.mark.resting]
 
 
 def _marked(value, marks):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from tests.thinning import some_slow, tiers
+from tests.thinning import in_turn, some_slow
 
 # name, and what is special: (smallest side of images, further arguments)
 ARCHITECTURES = {
@@ -140,7 +140,7 @@ SMALL = (
 )
 
 
-@pytest.mark.parametrize("name", tiers(ARCHITECTURES, ["VGG16"], SMALL))
+@pytest.mark.parametrize("name", in_turn(ARCHITECTURES, 10, ["VGG16"], SMALL))
 def test_the_same_output_from_the_same_weights(name):
     least, options = ARCHITECTURES[name]
     mine, other = pair(
@@ -175,8 +175,9 @@ ONLY_CHANNELS_LAST = ("DenseNet121", "NASNetMobile", "ConvNeXtTiny")
 
 @pytest.mark.parametrize(
     "name",
-    tiers(
+    in_turn(
         [*FAMILIES, *ONLY_CHANNELS_LAST, "NASNetLarge"],
+        3,
         slow={*FAMILIES, *ONLY_CHANNELS_LAST} - {"NASNetMobile", "InceptionResNetV2"},
     ),
 )
@@ -212,8 +213,9 @@ SIBLINGS |= {
 @pytest.mark.promise("A file of weights that")
 @pytest.mark.parametrize(
     "name",
-    tiers(
+    in_turn(
         SIBLINGS,
+        8,
         slow=[
             "VGG19",
             "ResNet101",

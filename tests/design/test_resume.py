@@ -19,6 +19,7 @@ import jkeras
 from jkeras import Input, Sequential, layers
 from jkeras.saving import Checkpointer
 from jkeras.training import init_train_state
+from tests.design import resumable
 from tests.design.tools import assert_trees_equal, normal
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -49,8 +50,9 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
+    """The end of a run in this process."""
     output = tmp_path_factory.mktemp("whole") / "whole.npz"
-    assert run("-", output) == 0
+    resumable.main("-", output)
     return dict(np.load(output))
 
 

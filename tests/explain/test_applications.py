@@ -9,12 +9,12 @@ import pytest
 import jkeras
 from jkeras import explain, layers
 from tests.applications.test_architectures import ARCHITECTURES
-from tests.thinning import tiers
+from tests.thinning import in_turn
 
 SLOW = ("ResNet50", "MobileNetV3Small", "ConvNeXtTiny")
 
 
-@pytest.mark.parametrize("name", tiers(ARCHITECTURES, slow=SLOW))
+@pytest.mark.parametrize("name", in_turn(ARCHITECTURES, 20, slow=SLOW))
 def test_grad_cam_in_a_model_of_ones_own(name):
     side, options = ARCHITECTURES[name]
     side *= 2  # lest the last map be a single number

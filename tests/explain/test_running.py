@@ -7,7 +7,7 @@ import pytest
 
 import jkeras
 from jkeras import explain, layers
-from tests.thinning import tiers
+from tests.thinning import in_turn
 from tests.explain.oracle import TARGETS, X, network
 
 METHODS = {
@@ -34,7 +34,7 @@ SLOW = (
 )
 
 
-@pytest.mark.parametrize("method", tiers(METHODS, QUICK, SLOW))
+@pytest.mark.parametrize("method", in_turn(METHODS, 2, QUICK, SLOW))
 class TestAll:
     def run(self, method, x=X, target=TARGETS, **options):
         return getattr(explain, method)(network(), x, target, **METHODS[method], **options)

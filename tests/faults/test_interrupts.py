@@ -18,7 +18,7 @@ from jkeras.saving.hdf5_writing import writing
 from jkeras.training.loop.ownership import StateOwner
 from tests.faults import programs
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_usable, plain, result, run, start
-from tests.thinning import tiers
+from tests.thinning import in_turn
 
 
 def both_handlers():
@@ -287,7 +287,7 @@ def test_random_ctrl_c():
     check_random(24, 0)
 
 
-@pytest.mark.parametrize("seed", tiers([1, 2], slow=[1]))
+@pytest.mark.parametrize("seed", in_turn([1, 2], 2))
 def test_more_random_ctrl_c(seed):
     """With those above 200 single ones, and 40 pressed twice."""
     check_random(108, seed)

@@ -3,7 +3,7 @@
 
     python tests/parity/run_recorded.py                        # everything
     python tests/parity/run_recorded.py --only '^rnn/'         # cases by id
-    python tests/parity/run_recorded.py --quick                # models without optimization
+    python tests/parity/run_recorded.py --quick                # most without optimization
     python tests/parity/run_recorded.py --failing failing.txt  # also writes the ids that fail
 
 Exit status 0: every case that fails is on the list, and every line of the list still has a case
@@ -30,8 +30,10 @@ from tests.quick_xla import quick_flags
 
 # Two run at a time, the longest first. The runner collects garbage before each case, which takes
 # the longer the more programs its process has compiled; so no process has many cases.
+OTHERS = "all other kinds"
 RUNS = (
-    ("run_functions.py",),
+    ("run_functions.py", "--kinds", OTHERS),
+    ("run_functions.py", "--kinds", "optimizers,metrics,losses,ops.image,random,dtypes"),
     ("run_models.py", "--kinds", "layer", "--only", "^[a-b]"),
     ("run_models.py", "--kinds", "layer", "--only", "^c"),
     ("run_models.py", "--kinds", "layer", "--only", "^[d-o]"),
@@ -43,6 +45,13 @@ RUNS = (
 )
 
 
+def with_others(runs, folder):
+    """The runs, of which one has the kinds of functions that no other one has."""
+    kinds = {json.loads(line)["kind"] for path in folder.glob("*.jsonl") for line in path.open()}
+    kinds -= {kind for run in runs for kind in run[-1].split(",")}
+    return [(*run[:-1], ",".join(sorted(kinds))) if run[-1] == OTHERS else run for run in runs]
+
+
 def replay(runner, more, out, quick):
     """Runs one of the recorded sets; returns {case id: reason it fails, or None}."""
     command = [sys.executable, str(runner.resolve()), "--module", "jkeras", "--out", str(out)]
@@ -50,7 +59,7 @@ def replay(runner, more, out, quick):
     environment = dict(
         os.environ, JAX_PLATFORMS="cpu", PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1"
     )
-    if quick and runner.name == "run_models.py":
+    if quick:
         environment["XLA_FLAGS"] = quick_flags()
     done = subprocess.run(
         command,
@@ -130,10 +139,10 @@ def main():
     parser.add_argument(
         "--only", help="regular expression searched in the id; the list then need not shrink"
     )
-    parser.add_argument("--quick", action="store_true", help="compile models without optimization")
+    parser.add_argument("--quick", action="store_true", help="compile most without optimization")
     parser.add_argument("--failing", type=pathlib.Path, help="write the ids of failing cases here")
     options = parser.parse_args()
-    runs = RUNS
+    runs = with_others(RUNS, options.parity / "functions")
     if options.only:
         runs = [
             (runner, "--only", options.only) for runner in ("run_functions.py", "run_models.py")
@@ -148,7 +157,9 @@ def main():
                 options.parity / runner,
                 more,
                 pathlib.Path(name) / f"{i}.json",
-                options.quick,
+                # those of the first run are compiled as users' programs are: most functions, all
+                # gradients, the pure forms of optimizers and metrics
+                options.quick and i > 0,
             )
             for i, (runner, *more) in enumerate(runs)
         ]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from tests.thinning import tiers
+from tests.thinning import in_turn
 
 DTYPES = ("bool", "uint8", "int32", "float16", "bfloat16", "float32")
 SHAPE = (3, 3)
@@ -55,7 +55,7 @@ def array(library, dtype):
     return library.ops.cast(np.eye(*SHAPE) + 1, dtype)
 
 
-@pytest.mark.parametrize("name", tiers(functions(), slow=functions()[::2]))
+@pytest.mark.parametrize("name", in_turn(functions(), 2))
 def test_symbols_have_the_dtype_of_what_is_computed(name):
     pairs = [] if name in TAKES_NUMBER else list(itertools.product(DTYPES, repeat=2))
     for dtypes in [(dtype,) for dtype in DTYPES] + pairs:

@@ -14,7 +14,7 @@ from jkeras.ops.kernels import traced_for
 from jkeras.training.shell.compilable import Compilable
 from tests.quick_xla import flags_for
 from tests.test_examples import EXAMPLES, load
-from tests.thinning import tiers
+from tests.thinning import in_turn
 
 SHORT = {"epochs": 1, "few_epochs": 1, "members": 2, "tasks": 2}  # and 2 of what is called steps
 PARTS = {  # what an example does in processes that it starts
@@ -119,7 +119,7 @@ def check(name, folder, monkeypatch):
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
 
-@pytest.mark.parametrize("name", tiers(NAMES, slow=NAMES[::4]))
+@pytest.mark.parametrize("name", in_turn(NAMES, 4))
 def test_examples_lower(name, tmp_path, monkeypatch):
     if name not in DEVICES:
         return check(name, tmp_path, monkeypatch)

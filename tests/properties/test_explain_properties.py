@@ -5,6 +5,7 @@ small networks with masks, shared layers, several inputs and operators.
 import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jkeras
@@ -242,14 +243,17 @@ class Drawing:
 
 def difference(model, x, at, target):
     """The score of each row less that of zeros, by the model's own passes; in float64."""
-    given = model.params, model.state, x
-    now = model.apply(*given, training=False)[0]
-    if at is None:
-        zeros = jax.tree_util.tree_map(np.zeros_like, x)
-        before = model.apply(*given[:2], zeros, training=False)[0]
-    else:
+
+    @jax.jit
+    def scores(*given):
+        now = model.apply(*given, training=False)[0]
+        if at is None:
+            zeros = jax.tree_util.tree_map(jnp.zeros_like, given[2])
+            return now, model.apply(*given[:2], zeros, training=False)[0]
         seen = model.tap(*given, at=[at], training=False)[2][at]
-        before = model.tap(*given, add={at: -seen}, training=False)[0]
+        return now, model.tap(*given, add={at: -seen}, training=False)[0]
+
+    now, before = scores(model.params, model.state, x)
     return np.float64(now)[:, target] - np.float64(before)[:, target]
 
 

@@ -4,6 +4,7 @@ smaller last batch.
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -103,24 +104,30 @@ def test_mean_metrics(name, seed, weighted):
     values = FORMULAS[name](y, p) * (-1 if name == "CosineSimilarity" else 1)
     w = 0.1 + np.random.default_rng(seed).random(ROWS).astype("float32") if weighted else None
     metric = getattr(jkeras.metrics, AS_METRICS.get(name, name))()
-    assert_gathers(metric, (y, p, w))
+    assert_gathers((y, p, w), type(metric).__name__)
     metric.update_state(y, p, sample_weight=w)
     agree(metric.result(), np.average(values.astype("float64"), weights=w), dtypes=False, **CLOSE)
 
 
-def assert_gathers(metric, columns, rtol=2e-4, atol=2e-5):
+@functools.cache
+def compiled(name, **options):
+    """(init, update, merge, result) of a metric."""
+    metric = getattr(jkeras.metrics, name)(**options)
+    return metric.init, jax.jit(metric.update), jax.jit(metric.merge), jax.jit(metric.result_of)
+
+
+def assert_gathers(columns, name, rtol=2e-4, atol=2e-5, **options):
     """All rows at once, half after half, and the merged states of the halves give one result."""
+    init, update, merge, result = compiled(name, **options)
 
     def part(where):
         return tuple(None if c is None else c[where] for c in columns)
 
     first, second, both = part(slice(0, ROWS // 2)), part(slice(ROWS // 2, ROWS)), part(slice(None))
-    start = metric.init(*both)
-    whole = metric.result_of(metric.update(start, *both))
-    in_turn = metric.result_of(metric.update(metric.update(start, *first), *second))
-    merged = metric.result_of(
-        metric.merge(metric.update(start, *first), metric.update(start, *second))
-    )
+    start = init(*both)
+    whole = result(update(start, *both))
+    in_turn = result(update(update(start, *first), *second))
+    merged = result(merge(update(start, *first), update(start, *second)))
     agree(in_turn, whole, "in turn", rtol=rtol, atol=atol)
     agree(merged, whole, "merged", rtol=rtol, atol=atol)
 
@@ -160,7 +167,7 @@ def test_other_metrics_gather(name, seed, weighted):
         p = np.round(p) if name == "MeanIoU" else p
     w = 0.1 + rng.random(ROWS).astype("float32") if weighted else None
     w = w[:, None] * np.ones((1, 2), "float32") if weighted and "IoU" in name else w
-    assert_gathers(getattr(jkeras.metrics, name)(**OTHERS[name]), (y, p, w), rtol=1e-3, atol=1e-4)
+    assert_gathers((y, p, w), name, rtol=1e-3, atol=1e-4, **OTHERS[name])
 
 
 @property_of(20, seed=SEEDS, weighted=st.booleans())

@@ -1,7 +1,7 @@
 """Good files, changed at random as bad disks, cut transfers and bad people change them; what
 loaders make of them.
 
-    python -m tests.saving.mutations FORMAT FIRST COUNT
+    python -m tests.saving.mutations FIRST COUNT FORMAT...
 
 prints what went wrong, and fails if a load takes too long.
 """
@@ -344,5 +344,6 @@ PATIENCE, MEMORY = 30, 3 * 2**30  # seconds and bytes for one load
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    wrong = problems(sys.argv[1], *map(int, sys.argv[2:]))
+    first, count, *formats = sys.argv[1:]
+    wrong = [(name, *found) for name in formats for found in problems(name, int(first), int(count))]
     print(*wrong, sep="\n")

@@ -1,5 +1,7 @@
 """Compiling ahead, and the cache of compiled programs."""
 
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -108,14 +110,22 @@ def test_the_cache_outlives_the_process(tmp_path):
 
 
 def test_a_cache_can_be_switched_off(tmp_path):
-    before = jax.config.jax_compilation_cache_dir
-    try:
-        jkeras.config.enable_compilation_cache(str(tmp_path))
-        assert jax.config.jax_compilation_cache_dir == str(tmp_path)
-        jkeras.config.disable_compilation_cache()
-        assert jax.config.jax_compilation_cache_dir is None
-    finally:
-        jax.config.update("jax_compilation_cache_dir", before)
+    jkeras.config.enable_compilation_cache(str(tmp_path))
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path)
+    jkeras.config.disable_compilation_cache()
+    assert jax.config.jax_compilation_cache_dir is None
+
+
+def test_programs_are_kept_for_all_tests():
+    """Those after the one above too."""
+
+    def program(x):
+        return 3 * x + 17
+
+    program.__name__ = f"of_process_{os.getpid()}"
+    jax.jit(program)(np.ones(3))
+    folder = pathlib.Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
+    assert list(folder.glob(f"jit_{program.__name__}-*"))
 
 
 def lengths(*sizes):

@@ -144,8 +144,7 @@ class Compilable:
         optimizer = optimizer_argument = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             optimizer = _with_loss_scale(optimizer)
-        _check_positive("steps_per_execution", steps_per_execution)
-        _check_positive("microbatches", microbatches)
+        _check_positive(steps_per_execution=steps_per_execution, microbatches=microbatches)
         check_policy(nonfinite)
         _check_attack(adversarial)
         step_links = None if steps is None else check_links(steps)
@@ -192,7 +191,8 @@ class Compilable:
         if privacy is not None:
             privacy.prepare(self)
         self.set_untracked(_lora_to_come=lora)
-        self._attach_lora()
+        if lora is not None:
+            self._attach_lora()
 
     def _check_idle(self) -> None:
         """Raises RuntimeError where the model cannot be compiled now."""
@@ -521,9 +521,10 @@ def _check_attack(attack: Any) -> None:
         )
 
 
-def _check_positive(name: str, value: int) -> None:
-    if not isinstance(value, int) or value < 1:
-        raise ArgumentError(f"`{name}` must be a positive integer. Received: {name}={value}")
+def _check_positive(**numbers: int) -> None:
+    for name, value in numbers.items():
+        if not isinstance(value, int) or value < 1:
+            raise ArgumentError(f"`{name}` must be a positive integer. Received: {name}={value}")
 
 
 def _objects(config: Structure) -> Structure:

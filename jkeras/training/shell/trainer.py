@@ -277,7 +277,8 @@ class Trainer(MaybeEnsemble, Compilable):
             if checkpoint is None:
                 checkpoint = _backup_of(callbacks)
             seed = self.begin_ensemble(ensemble, source, shuffle, seed)
-            self._begin_stream(seed, initial_epoch, steps or source.num_batches)
+            if seed is not None or self.privacy is not None:
+                self._begin_stream(seed, initial_epoch, steps or source.num_batches)
             options = FitOptions(
                 initial_epoch=initial_epoch,
                 epochs=epochs,
@@ -299,7 +300,8 @@ class Trainer(MaybeEnsemble, Compilable):
             RuntimeError, ValueError: it may not.
         """
         self._assert_compiled("fit")
-        require_said(self, "fit")
+        if self.asks_for_privacy:
+            require_said(self, "fit")
         carry_on(self)
         check_whole("epochs", epochs)
         check_whole("initial_epoch", initial_epoch)
@@ -365,14 +367,13 @@ class Trainer(MaybeEnsemble, Compilable):
 
     def _begin_stream(self, seed: int | None, initial_epoch: int, steps: int | None) -> None:
         """Lets the random numbers of a training follow from a seed and the numbers of its epochs
-        alone, whatever was trained before. Without a seed they go on; noise of privacy is new.
+        alone, whatever was trained before. Without a seed they go on, and noise of privacy is new.
 
         Args:
             steps: of an epoch; None: unknown, then an epoch that is not the first goes on.
         """
         if seed is None:
-            if self.privacy is not None:
-                self.privacy.renew_key(self)
+            self.privacy.renew_key(self)
             return
         step = initial_epoch * steps if initial_epoch and steps is not None else None
         if initial_epoch == 0:
