@@ -29,7 +29,7 @@ class LocalParts:
     Args:
         array: of JAX or numpy.
 
-    >>> Held(np.ones((2, 3))).parts[0][0]
+    >>> LocalParts(np.ones((2, 3))).parts[0][0]
     ((0, 2), (0, 3))
     """
 
