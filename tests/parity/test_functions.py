@@ -119,25 +119,27 @@ LOSSES = [
 ]
 
 
+def of_sum(loss, y_true, y_pred, weight):
+    """(sum of a loss, its gradient by the predictions)"""
+    return jax.value_and_grad(lambda p: jnp.sum(loss(y_true, p, weight)))(y_pred)
+
+
 @pytest.mark.parametrize(("name", "kwargs", "kind"), every(3, rows(LOSSES)))
 def test_loss(name, kwargs, kind):
     y_true, y_pred, weight = data(kind)
     mine, theirs = (getattr(k.losses, name)(**kwargs) for k in LIBRARIES)
     assert plain(mine.get_config()) == plain(theirs.get_config())
     assert mine.name == theirs.name and mine.reduction == theirs.reduction
-    for sample_weight in (None, weight):
-        if sample_weight is not None and (name in ("Dice", "Tversky") or "axis" in kwargs):
-            continue  # not one value for each row
-        got, want = (
-            [
-                jax.jit(
-                    jax.value_and_grad(lambda p, f=loss, w=sample_weight: jnp.sum(f(y_true, p, w)))
-                )(y_pred),
-                loss(y_true, y_pred, sample_weight=sample_weight),
-            ]
-            for loss in (mine, theirs)
-        )
-        agree(got, want, "value and gradient", **GRADIENTS)
+    is_of_rows = name not in ("Dice", "Tversky") and "axis" not in kwargs
+    weights = (None, weight) if is_of_rows else (None,)
+    got, want = (
+        [
+            jax.jit(lambda p, f=loss: [of_sum(f, y_true, p, w) for w in weights])(y_pred),
+            [loss(y_true, y_pred, sample_weight=w) for w in weights],
+        ]
+        for loss in (mine, theirs)
+    )
+    agree(got, want, "value and gradient", **GRADIENTS)
 
 
 def test_every_loss_has_a_row():
