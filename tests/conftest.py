@@ -61,7 +61,12 @@ def pytest_xdist_make_scheduler(config, log):
     """
     from xdist.scheduler import LoadFileScheduling
 
-    return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
+    class WholeFiles(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            """Examples share nothing: they come last, one by one, while the last files run."""
+            return nodeid if "test_examples.py::" in nodeid else super()._split_scope(nodeid)
+
+    return WholeFiles(config, log) if config.getoption("dist") == "load" else None
 
 
 @pytest.fixture(autouse=True)
