@@ -38,6 +38,7 @@ class Decoding(PassCache):
 
     Attributes:
         new: the cache of each layer that ran, with the new tokens.
+        attention: the paths of the layers that asked for one.
     """
 
     def __init__(self, length: int, cache: Cache | None, positions: jax.Array | None) -> None:
@@ -45,6 +46,7 @@ class Decoding(PassCache):
         self.cache = cache
         self.first = positions
         self.new: Cache = {}
+        self.attention: set[Path] = set()
 
     # ------------------------------------------------------------ what attention asks for
 
@@ -53,6 +55,7 @@ class Decoding(PassCache):
         name = "/".join(path)
         if name in self.new:
             raise Uncached(f"the layer '{name}' is called twice")
+        self.attention.add(path)
         return LayerCache(self, name)
 
     def positions(self, shape: tuple[int, int]) -> jax.Array:
@@ -77,6 +80,7 @@ class Decoding(PassCache):
     def join(self, inner: "Decoding", new: Cache) -> None:
         """Takes what an inner pass cached."""
         self.new.update(new)
+        self.attention |= inner.attention
 
 
 class LayerCache:

@@ -2,7 +2,8 @@
 position from this position alone.
 """
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 from jkeras.core.graph.graph import graph_of
 from jkeras.core.graph.keras_tensor import KerasTensor, map_tensors
 from jkeras.core.layer import Layer
+from jkeras.core.layer.equality import value_key
 from jkeras.core.run.tracebacks import is_built_in, is_built_in_class
 from jkeras.core.weights.paths import walk
 from jkeras.generation.decoding import Decoding, Uncached
@@ -26,8 +28,9 @@ def check_cached(model: Any, params: Any, state: Any, batch: int) -> None:
     """Raises `Uncached` where a model cannot be run on new tokens alone, with what it has in the
     way: attention that is not causal, a layer or operation that may look at other positions.
     """
+    answers: dict[Hashable, bool] = {}
     for _, module in walk(model):
-        _check_operations(module)
+        _check_operations(module, answers)
     judge = Judge((batch, LENGTH))
 
     def run(params: Any, state: Any, tokens: jax.Array) -> Any:
@@ -46,28 +49,34 @@ class Judge(Observer):
 
     Args:
         shape: (batch, time) of the tokens.
-        root: the path of what runs, in the model.
-        suspects: where they are recorded, which all judges of a model share.
 
     Attributes:
+        root: the path of what runs, in the model.
         suspects: {path: the error for the layer there}; it is cleared where a layer around it
             gives each position from this position alone.
+        answers: {layer and inputs as values: whether it does}, since models have equal layers.
     """
 
-    def __init__(self, shape: tuple[int, int], root: Path = (), suspects: dict | None = None):
+    def __init__(self, shape: tuple[int, int]) -> None:
         self.shape = shape
-        self.root = root
-        self.suspects: dict[Path, Uncached] = {} if suspects is None else suspects
+        self.root: Path = ()
+        self.suspects: dict[Path, Uncached] = {}
+        self.answers: dict[Hashable, bool] = {}
 
     def through(self, layer: Any, scope: Any, inputs: tuple[tuple, dict], outputs: Any) -> Any:
         """Looks at a layer that ran."""
+        cache = scope.flow.cache
         path = scope.path_of(layer)
-        cached = [tuple(filter(None, name.split("/"))) for name in scope.flow.cache.new]
-        has_attention = any(p[: len(path)] == path for p in cached)
-        if declares_cache(layer) and path not in cached:
+        if path is None:  # a layer that its model does not have
+            path = (f"<{layer.name}>",)
+        if path in cache.attention:  # what it does with other positions is in its cache
+            self._clear((*self.root, *path))
             return outputs
-        looks_at_none = not has_attention and self._looks_at_none(layer, scope, inputs)
-        if path in cached or looks_at_none:
+        if declares_cache(layer):
+            return outputs
+        cached = [tuple(filter(None, name.split("/"))) for name in cache.new]
+        has_attention = any(below[: len(path)] == path for below in cached)
+        if not has_attention and self._looks_at_none(layer, scope, inputs):
             self._clear((*self.root, *path))
         else:
             self.suspects.setdefault((*self.root, *path), _suspect(layer, has_attention))
@@ -86,13 +95,19 @@ class Judge(Observer):
             with inner.flow:
                 return layer.run_on(inner, args, kwargs)
 
-        return _is_positionwise(run, inputs, lambda x: x.shape[:2] == self.shape)
+        key = value_key(layer), *map(_forms, (scope.weights(), inputs))
+        if key not in self.answers:
+            is_text = lambda x: x.shape[:2] == self.shape  # noqa: E731
+            self.answers[key] = _is_positionwise(run, inputs, is_text)
+        return self.answers[key]
 
     # ------------------------------------------------------------ loops and transformations
 
     def inside(self, path: Path) -> "Judge":
         """What looks at the blocks of a loop."""
-        return Judge(self.shape, (*self.root, *path), self.suspects)
+        inner = copy.copy(self)
+        inner.root = (*self.root, *path)
+        return inner
 
     def changes(self, count: int, shape_of: Any) -> dict:
         """Nothing is changed in blocks."""
@@ -141,19 +156,28 @@ def declares_cache(layer: Any) -> bool:
 # ---------------------------------------------------------------- operations of functional models
 
 
-def _check_operations(module: Any) -> None:
-    """Raises `Uncached` for operations of a functional model that may bring positions together."""
+def _check_operations(module: Any, answers: dict[Hashable, bool]) -> None:
+    """Raises `Uncached` for operations of a functional model that may bring positions together.
+
+    Args:
+        answers: of operations and inputs as values; gets more.
+    """
     graph = graph_of(module)
     for node in () if graph is None else graph.nodes:
         operation = node.operation
-        is_judged = isinstance(operation, Layer) or node.is_input
-        if not is_judged and not _operation_is_positionwise(node):
+        if isinstance(operation, Layer) or node.is_input:
+            continue
+        inputs = map_tensors(_as_text, (node.args, node.kwargs))
+        config = repr(getattr(operation, "config", None))
+        key = getattr(operation, "op", operation), config, _forms(inputs)
+        if key not in answers:
+            answers[key] = _operation_is_positionwise(node, inputs)
+        if not answers[key]:
             raise Uncached(f"the operation `{operation.name}` may look at others")
 
 
-def _operation_is_positionwise(node) -> bool:
+def _operation_is_positionwise(node, inputs: tuple[tuple, dict]) -> bool:
     """Whether the operation of a node gives each position from this position alone."""
-    inputs = map_tensors(_as_text, (node.args, node.kwargs))
     tensors = node.input_tensors
     if not all(len(t.shape) > 1 and t.shape[1] is None for t in tensors):
         return False
@@ -178,6 +202,14 @@ def _is_positionwise(run: Callable, inputs: tuple[tuple, dict], is_text: Callabl
 
     texts = [x for each, x in zip(are_texts, leaves) if each]
     return bool(texts) and is_positionwise(of_texts, *texts)
+
+
+def _forms(values: Any) -> Hashable:
+    """Values as far as a program depends on them: arrays by their shapes and dtypes."""
+    leaves, treedef = jax.tree_util.tree_flatten(values)
+    is_array = [hasattr(x, "dtype") and hasattr(x, "shape") for x in leaves]
+    forms = [(x.shape, str(x.dtype)) if each else repr(x) for each, x in zip(is_array, leaves)]
+    return treedef, tuple(forms)
 
 
 def _as_text(tensor: KerasTensor) -> jax.ShapeDtypeStruct:

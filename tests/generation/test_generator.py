@@ -282,6 +282,37 @@ def test_a_block_that_may_be_cached_is_told_of():
         model.generate(PROMPTS, max_length=9)
 
 
+class Convolved(Block):
+    """A block that says that it looks at each position alone, with a layer in it that does not."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.convolution = layers.Conv1D(WIDTH, 3, padding="causal")
+
+    def call(self, x):
+        return self.convolution(super().call(x))
+
+
+@pytest.mark.parametrize("around", [lambda block: block, lambda block: layers.Stack(block, 2)])
+def test_what_looks_at_others_is_found_inside_of_blocks(around):
+    model = model_of(lambda x: around(Convolved())(layers.Dense(WIDTH)(x)))
+    generator = Generator(model, 8)
+    generator(model.params, PROMPTS)
+    assert "Conv1D" in generator.why_uncached
+
+
+def test_attention_of_a_users_own():
+    class Own(layers.MultiHeadAttention):
+        pass
+
+    attend = Own(1, 4)
+    model = model_of(lambda x: attend(x, x, use_causal_mask=True))
+    generator = Generator(model, 10)
+    tokens, _ = generator(model.params, PROMPTS[:1])
+    assert generator.why_uncached is None
+    assert np.asarray(tokens)[0].tolist() == by_hand(model, PROMPTS[0], 10)
+
+
 class Reversed(jkeras.Sequential):
     def call(self, x, training=None, mask=None):
         return jkeras.ops.flip(super().call(x, training=training), axis=1)
