@@ -1,7 +1,6 @@
 """`init` and `apply`: functions of a layer's hyper-parameters, its values and its inputs.
 
-A layer is whatever has a class of passes, `flow_type(layer, **options)`, and a method
-`run_on(scope, args, kwargs)`, which asks the scope for its weights and writes nothing on itself.
+A layer is whatever has the members of `kernel.layer.LayerProtocol`.
 """
 
 import typing
@@ -11,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.kernel import spec, tree
+from jkeras.kernel.layer import LayerProtocol
 from jkeras.kernel.losses import join
 from jkeras.kernel.scope import Scope, begin, end
 
@@ -27,7 +27,7 @@ class Structure(typing.NamedTuple):
     losses: list[jax.ShapeDtypeStruct]
 
 
-def structure(layer: typing.Any, args: tuple, kwargs: dict | None = None) -> Structure:
+def structure(layer: LayerProtocol, args: tuple, kwargs: dict | None = None) -> Structure:
     """The structure of a layer for inputs given as arrays or `jax.ShapeDtypeStruct`."""
     declared: dict = {}
 
@@ -44,7 +44,7 @@ def structure(layer: typing.Any, args: tuple, kwargs: dict | None = None) -> Str
 
 
 def init(
-    layer: typing.Any, key: jax.Array, args: tuple, kwargs: dict | None = None
+    layer: LayerProtocol, key: jax.Array, args: tuple, kwargs: dict | None = None
 ) -> tuple[dict, dict]:
     """New values for an input, from a key alone: `(params, state)`."""
     weights, added = structure(layer, args, kwargs)
@@ -62,7 +62,7 @@ def init(
 
 
 def apply(
-    layer: typing.Any,
+    layer: LayerProtocol,
     params: dict,
     state: dict,
     args: tuple,

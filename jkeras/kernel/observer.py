@@ -6,6 +6,8 @@ import typing
 
 import jax
 
+from jkeras.kernel.layer import LayerProtocol
+
 Path = tuple[str, ...]
 
 
@@ -18,7 +20,11 @@ class Observer:
     """
 
     def through(
-        self, layer: typing.Any, scope: typing.Any, inputs: tuple[tuple, dict], outputs: typing.Any
+        self,
+        layer: LayerProtocol,
+        scope: typing.Any,
+        inputs: tuple[tuple, dict],
+        outputs: typing.Any,
     ) -> typing.Any:
         """What a layer gives, once it ran: as it is, or changed.
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jkeras.kernel import losses
 from jkeras.kernel.keys import key_of_path
+from jkeras.kernel.layer import LayerProtocol
 from jkeras.kernel.masks_on import mask_on
 from jkeras.kernel.observer import Observer, PassCache
 from jkeras.kernel.spec import Weight
@@ -176,7 +177,7 @@ class Flow:
 
     # ------------------------------------------------------------ what travels beside arrays
 
-    def next_key(self, path: str, layer: typing.Any = None) -> jax.Array:
+    def next_key(self, path: str, layer: LayerProtocol | None = None) -> jax.Array:
         """The next random key of a path.
 
         Args:
@@ -222,11 +223,11 @@ class Scope:
         self.params = flow.params if params is None else params
         self.state = flow.state if state is None else state
 
-    def path_of(self, layer: typing.Any) -> Path | None:
+    def path_of(self, layer: LayerProtocol) -> Path | None:
         """The canonical path of the layer."""
         return self.path
 
-    def enter(self, layer: typing.Any, call: typing.Any) -> None:
+    def enter(self, layer: LayerProtocol, call: typing.Any) -> None:
         """Begins a layer's part of the pass: where a structure is found, its weights are declared.
 
         Args:
@@ -299,7 +300,7 @@ class Scope:
             specs = {n: specs[n] for n, path in paths.items() if self.flow.canonical(path) == path}
         self.flow.declared.setdefault(self.path, specs)
 
-    def next_key(self, layer: typing.Any) -> jax.Array:
+    def next_key(self, layer: LayerProtocol) -> jax.Array:
         """The next random key of the layer, by the path of its seed generator."""
         path = self.flow.canonical((*self.path, layer.seed_generator_name()))
         return self.flow.next_key("/".join(path), layer)
