@@ -13,17 +13,18 @@ import subprocess
 import pytest
 
 SECONDS_OF_A_DAY = 24 * 60 * 60
+TURN = "20787"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def turn_of_commit():
-    """The day of the commit as a number, as text; "0" where there is none."""
+    """The day of the commit as a number, as text; that of this file where there is none."""
     if shutil.which("git") is None:
-        return "0"
+        return TURN
     done = subprocess.run(
         ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    return str(int(done.stdout or "0") // SECONDS_OF_A_DAY)
+    return str(int(done.stdout) // SECONDS_OF_A_DAY) if done.stdout else TURN
 
 
 def is_turn(number, turns):
