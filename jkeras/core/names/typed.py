@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable
 
 Taken = typing.TypeVar("Taken")
-Stored = typing.TypeVar("Held")
+Stored = typing.TypeVar("Stored")
 Class = typing.TypeVar("Class")
 Function = Callable[..., typing.Any]
 # what may be passed for an activation, initializer, regularizer or constraint
