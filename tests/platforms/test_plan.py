@@ -138,6 +138,33 @@ def test_ways_to_say_a_batch(batch):
     assert found.memory == wanted.memory and found.flops == wanted.flops
 
 
+SPARSE = "sparse_categorical_crossentropy"
+
+
+def by_name(outputs):
+    return dict(zip("ab", outputs))
+
+
+@pytest.mark.parametrize(
+    "several, loss",
+    [
+        (list, {"a": "mse", "b": SPARSE}),
+        (list, ["mse", SPARSE]),
+        (by_name, {"a": "mse", "b": SPARSE}),
+        (by_name, {"b": SPARSE}),
+        (by_name, {"a": "mse"}),
+    ],
+)
+def test_labels_are_those_of_each_output_of_several(several, loss):
+    """Whole numbers for a sparse loss, as the output where it has another one or none."""
+    x = jkeras.Input((6,))
+    outputs = layers.Dense(2, name="a")(x), layers.Dense(3, "softmax", name="b")(x)
+    model = jkeras.Model(x, several(outputs))
+    model.compile("sgd", loss)
+    numbers = 4 * 2 + (4 if SPARSE in (*loss, *getattr(loss, "values", tuple)()) else 4 * 3)
+    assert model.plan(4).memory.batch == X.nbytes + 4 * numbers
+
+
 @pytest.mark.promise("No array is made, and nothing is run")
 def test_no_array_is_made():
     model = network()

@@ -216,13 +216,19 @@ def guess_labels(model: Any, y_pred: Structure) -> Structure:
     the others.
     """
     loss = model._compile_loss.loss if model._compile_loss is not None else None
-    several = flatten(loss) if isinstance(loss, (list, tuple, dict)) else []
-
-    def guess(i: int, prediction: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-        one = losses.get(several[i] if i < len(several) else loss)
-        if takes_classes(one):
-            return jax.ShapeDtypeStruct(prediction.shape[:-1], "int32")
-        return prediction
-
     leaves, treedef = jax.tree_util.tree_flatten(y_pred)
-    return jax.tree_util.tree_unflatten(treedef, [guess(i, p) for i, p in enumerate(leaves)])
+    shapes = list(leaves)
+    for i, one in enumerate(_loss_of_each(model, loss, y_pred, len(leaves))):
+        if takes_classes(losses.get(one)):
+            shapes[i] = jax.ShapeDtypeStruct(leaves[i].shape[:-1], "int32")
+    return jax.tree_util.tree_unflatten(treedef, shapes)
+
+
+def _loss_of_each(model: Any, loss: Structure, y_pred: Structure, count: int) -> list:
+    """The loss of each output as `compile` was given it; None where it was given none."""
+    if isinstance(loss, dict):
+        names = sorted(y_pred) if isinstance(y_pred, dict) else model.output_names
+        return [loss.get(name) for name in names]
+    if isinstance(loss, (list, tuple)):
+        return flatten(loss)[:count]
+    return [loss] * count
