@@ -58,7 +58,7 @@ class Job:
                 f"Expected at most {MOST_PROCESSES} processes on a machine. Received: "
                 f"processes={self.processes}"
             )
-        if self.retries < 0 or not (math.isfinite(self.grace) and self.grace >= 0):
+        if self.retries < 0 or not 0 <= self.grace < math.inf:
             raise ValueError(
                 "Expected retries and a grace period of at least 0. Received: "
                 f"retries={self.retries}, grace={self.grace}"

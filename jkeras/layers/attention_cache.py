@@ -14,7 +14,7 @@ FIX = "make a cache by `layer.init_cache(batch, max_length)`"
 
 class CallerCache:
     """A cache as an argument, which stands where a pass that writes text has its own; see
-    `generation.cache.LayerCache`.
+    `generation.decoding.LayerCache`.
 
     Args:
         where: the layer, for errors.

@@ -341,7 +341,7 @@ class HeadedAttention(
         """(output, weights or None) of new positions over those before and themselves.
 
         Args:
-            writer: `CallerCache` or `generation.cache.LayerCache`.
+            writer: `CallerCache` or `generation.decoding.LayerCache`.
         """
         shape = query.shape
         query, key, value = (heads_first(x, (1,)) for x in (query, key, value))

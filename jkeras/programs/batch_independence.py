@@ -44,6 +44,13 @@ def are_independent(function: Callable, *arguments: Any, batch: Structure) -> bo
     ...     jax.nn.softmax, batch=np.ones((4, 4)))
     (False, True)
     """
+    return programs_apart(function, *arguments, batch=batch) is not None
+
+
+def programs_apart(function: Callable, *arguments: Any, batch: Structure) -> list["Jaxpr"] | None:
+    """The programs of a function for batches of both `SIZES`, without what no output needs; None
+    where rows come together in them, or may. Arguments as of `are_independent`.
+    """
     return _axes_out(function, arguments, batch, 0)
 
 
@@ -62,15 +69,17 @@ def leaves_out_padding(function: Callable, *arguments: Any, batch: Structure) ->
     >>> leaves_out_padding(np.sum, batch=np.ones(4))
     False
     """
-    return _axes_out(function, arguments, batch, None)
+    return _axes_out(function, arguments, batch, None) is not None
 
 
-def _axes_out(function: Callable, arguments: tuple, batch: Structure, wanted: int | None) -> bool:
-    """Whether each output of a function has the batch along this axis."""
+def _axes_out(
+    function: Callable, arguments: tuple, batch: Structure, wanted: int | None
+) -> list["Jaxpr"] | None:
+    """The programs of a function each of whose outputs has the batch along this axis, else None."""
     try:
         small, large = (trace(function, *arguments, of_size(batch, n))[0] for n in SIZES)
     except (TypeError, ValueError):  # made for one size of the batch
-        return False
+        return None
     fixed = len(jax.tree_util.tree_leaves(arguments))
     places = [None] * fixed + [Lying(0)] * (len(small.in_avals) - fixed)
     along = None if wanted is None else Lying(wanted)
@@ -78,12 +87,14 @@ def _axes_out(function: Callable, arguments: tuple, batch: Structure, wanted: in
         needed = [_needed(each.jaxpr, each.jaxpr.outvars)[0] for each in (small, large)]
         same = _outline(needed[0]) == _outline(needed[1])
         if not same or any(end != along for end in follow(needed[0], places)):
-            return False
+            return None
     except Exception:
         # Rows meet, or this JAX writes its programs in a way that is not known here. Then rows are
         # taken to meet, which is slower and right.
-        return False
-    return wanted is None or all(aval.shape[0] == SIZES[0] for aval in small.out_avals)
+        return None
+    if wanted is None or all(aval.shape[0] == SIZES[0] for aval in small.out_avals):
+        return needed
+    return None
 
 
 def check_apart(jaxprs: Sequence["Jaxpr"], given: slice, outputs: slice) -> None:

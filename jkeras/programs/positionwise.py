@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.programs.batch_independence import SIZES, are_independent
+from jkeras.programs.batch_independence import programs_apart
 from jkeras.programs.calls import call_of, inner_jaxprs
 from jkeras.programs.primitives import Kind, facts_of
 from jkeras.programs.walk import is_literal
@@ -40,21 +40,12 @@ def is_positionwise(function: Callable, *texts: Any) -> bool:
         outputs = function(*(jnp.swapaxes(x, 0, 1) for x in texts))
         return jax.tree_util.tree_map(lambda y: jnp.swapaxes(y, 0, 1), outputs)
 
-    swapped = [_of_length(x.shape[1], x) for x in texts]
+    swapped = [jax.ShapeDtypeStruct((*x.shape[1::-1], *x.shape[2:]), x.dtype) for x in texts]
     try:
-        if not are_independent(time_first, batch=swapped):
-            return False
-        small, large = (
-            jax.make_jaxpr(time_first)([_of_length(n, x) for x in texts]) for n in SIZES
-        )
+        programs = programs_apart(time_first, batch=swapped)
     except Exception:  # a user's function, which takes what it takes
         return False
-    return _are_alike(small.jaxpr, large.jaxpr, [True] * len(texts))
-
-
-def _of_length(length: int, x: Any) -> jax.ShapeDtypeStruct:
-    """A text of another length, the time first."""
-    return jax.ShapeDtypeStruct((length, x.shape[0], *x.shape[2:]), x.dtype)
+    return programs is not None and _are_alike(*programs, [True] * len(texts))
 
 
 def _are_alike(small: "Jaxpr", large: "Jaxpr", is_text: Sequence[bool]) -> bool:

@@ -43,7 +43,7 @@ ARCHITECTURES = {
     **{f"EfficientNetB{i}": (32, {}) for i in range(8)},
     **{f"EfficientNetV2{size}": (32, {}) for size in ("B0", "B1", "B2", "B3", "S", "M", "L")},
     "EfficientNetV2S bare": (32, dict(include_preprocessing=False)),
-    # the larger ones differ in numbers alone, and would take more than 2 GB beside Keras's; doctests
+    # the larger ones differ in numbers, and would take more than 2 GB beside Keras's: doctests
     # count their parameters
     **{f"ConvNeXt{size}": (32, {}) for size in ("Tiny", "Small", "Base")},
     "ConvNeXtTiny bare": (32, dict(include_preprocessing=False)),

@@ -50,7 +50,7 @@ class Context:
 
     def cache(self) -> typing.Any:
         """What the layer, one of attention, keeps of the tokens before while text is generated; see
-        `generation.cache.LayerCache`. None elsewhere.
+        `generation.decoding.LayerCache`. None elsewhere.
         """
         cache = self.scope.flow.cache
         return None if cache is None else cache.cache_of(self.scope.path_of(self.layer))

@@ -132,11 +132,14 @@ def _copied_module(module, known):
     if known.has(module):
         return known.get(module)
     twin = known.add(module, object.__new__(type(module)))
-    unbuilt = vars(module).get("_before_build") if known.begins_unbuilt(module) else None
-    _fill(twin, unbuilt or dict(vars(module)), known)
-    if unbuilt is None and known.begins_unbuilt(module) and "_before_build" in vars(module):
+    if not known.begins_unbuilt(module):
+        _fill(twin, dict(vars(module)), known)
+        return twin
+    before = vars(module).get("_before_build")
+    _fill(twin, before or dict(vars(module)), known)
+    if before is None and "_before_build" in vars(module):
         # another thread began to build it meanwhile: what was there before holds
-        _fill(twin, module.__dict__["_before_build"], known)
+        _fill(twin, vars(module)["_before_build"], known)
     return twin
 
 
