@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jkeras import ops
 from jkeras.core.graph.op import op
 from jkeras.core.names.registry import public
-from jkeras.ops import rectified
+from jkeras.ops import rectified, tanh
 from jkeras.ops.nn import (
     celu,
     elu,
@@ -61,6 +61,7 @@ SAME_AS_OPS = (
     sparse_sigmoid,
     sparsemax,
     squareplus,
+    tanh,
     tanh_shrink,
     threshold,
 )
@@ -109,16 +110,6 @@ def gelu(x: TensorLike, approximate: bool = False) -> jax.Array:
     Array([ 0., 10.], dtype=float32)
     """
     return ops.gelu(x, approximate=approximate)
-
-
-@public("keras.activations.tanh")
-def tanh(x: TensorLike) -> jax.Array:
-    """The hyperbolic tangent.
-
-    >>> tanh([0.0, 100.0])
-    Array([0., 1.], dtype=float32)
-    """
-    return ops.tanh(x)
 
 
 @public("keras.activations.exponential")

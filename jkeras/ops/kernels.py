@@ -101,18 +101,6 @@ def for_onnx() -> bool:
     return _platform.get() == "onnx"
 
 
-def outside_loops(function: Function) -> Function:
-    """The function, traced for running in no loop: some forms are fast there alone, and are not
-    used elsewhere.
-    """
-    return _traced_with(function, loops=False)
-
-
-def inside_loop(function: Function) -> Function:
-    """The function, traced for running in a loop, the body of one."""
-    return _traced_with(function, loops=True)
-
-
 def _traced_with(function: Function, loops: bool) -> Function:
     @functools.wraps(function)
     def traced(*args: Any, **kwargs: Any) -> Structure:
@@ -123,6 +111,12 @@ def _traced_with(function: Function, loops: bool) -> Function:
             _loops.reset(token)
 
     return traced
+
+
+# A function, traced for running in no loop, where some forms are fast that are not used elsewhere;
+# and for running in one, as its body.
+outside_loops = functools.partial(_traced_with, loops=False)
+inside_loop = functools.partial(_traced_with, loops=True)
 
 
 def may_loop() -> bool:

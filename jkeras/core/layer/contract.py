@@ -29,7 +29,7 @@ from jkeras.core.run.derived import children_for, ranks_of
 from jkeras.core.errors import check_name, explain, suggestion
 from jkeras.core.names.family import families
 from jkeras.core.graph.host_numbers import WIDEST
-from jkeras.core.graph.input_spec import check
+from jkeras.core.graph.input_spec import InputSpec, check
 from jkeras.core.layer.layer_config import LayerConfig
 from jkeras.core.layer.legacy_shape import take_first_shape
 from jkeras.core.weights.module import Module
@@ -178,6 +178,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             cls.build = scoped(cls.__dict__["build"])
         if "compute_output_shape" in cls.__dict__:
             cls._stated["says_output_shape"] = "compute_output_spec" not in cls.__dict__
+        cls._stated["is_weightless"] = cls.weight_specs is no_weights
         cls.traits = traits_of(cls)
         if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
             cls.supports_masking = True
@@ -315,6 +316,8 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             return x
         if not isinstance(x, jax.Array):
             x = keras_tensor.as_tensor(x, self.type_of_numbers)
+        elif x.dtype is self._dtype_policy.plain_dtype:
+            return x
         is_cast = self.autocast and self.traits.computes_in_float
         return masking.cast_with_mask(x, self.compute_dtype) if is_cast else x
 
@@ -338,8 +341,12 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
     def check_input(self, call: Call, input_spec: typing.Any) -> None:
         """Raises for an input that an `input_spec` forbids."""
-        if input_spec is not None and call.arguments:
-            check(input_spec, call.first, self._where)
+        if input_spec is None or not call.arguments:
+            return
+        x = call.first
+        is_of_one = isinstance(input_spec, InputSpec) and isinstance(x, jax.Array)
+        if not is_of_one or not input_spec.accepts(x.shape):
+            check(input_spec, x, self._where)
 
     # ------------------------------------------------------------ running
 

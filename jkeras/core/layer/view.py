@@ -62,7 +62,8 @@ class WeightView:
     @property
     def compute_dtype(self) -> str:
         """The type in which the layer computes."""
-        return self._dtype_policy.of(self).compute_dtype
+        policy = self._dtype_policy
+        return policy.of(self).compute_dtype if policy.is_by_path else policy.compute_dtype
 
     @property
     def input_dtype(self) -> str:

@@ -11,7 +11,7 @@ from jkeras.core.run.context import Context
 from jkeras.core.run.derived import specs_for
 from jkeras.core.run.tracebacks import is_built_in_class, name_call
 from jkeras.core.session.settings import settings
-from jkeras.core.weights.module import Module
+from jkeras.core.weights.module import Module, derived
 from jkeras.kernel import low_rank, masks_on
 from jkeras.kernel.spec import Spec
 
@@ -26,10 +26,19 @@ def is_plain_call(layer, scope, args, kwargs, bare) -> bool:
         return False
     x = args[0]
     policy = state["_dtype_policy"]
-    if policy.plain_dtype is None or not _is_plain_layer(layer, scope, bare):
+    facts = derived.get(layer)
+    if facts is None or "is_plain" not in facts:
+        facts = _ask(layer)
+    is_penalized = bare and state["activity_regularizer"] is not None
+    if policy.plain_dtype is None or is_penalized or not facts["is_plain"]:
+        return False
+    if scope.is_of_objects and not (state["built"] and _is_plain_object(layer)):
+        return False
+    has_children = layer.traits.has_children
+    if has_children and flow.shared:
         return False
     # a composite keeps its input as it is, and its children are to know what is cast
-    is_whole = any((layer.traits.has_children, bare, not state["autocast"]))
+    is_whole = any((has_children, bare, not state["autocast"]))
     casts = any((x.dtype != policy.plain_dtype, policy.is_mixed, flow.casting))
     is_masked = flow.masks and flow.mask_of(x) is not None
     if any((is_whole and casts, is_masked, hasattr(x, masks_on.NAME))):
@@ -39,25 +48,27 @@ def is_plain_call(layer, scope, args, kwargs, bare) -> bool:
     return state["input_spec"] is None or state["input_spec"].accepts(x.shape)
 
 
-def _is_plain_layer(layer, scope, bare):
-    """Whether nothing about the layer itself asks for more: as it is, in this pass."""
-    state = vars(layer)
-    is_apart = not any((scope.is_of_objects, scope.flow.shared))
-    unlike = (
-        layer._is_changed,
-        # another thread may build it now
-        any(map(low_rank.is_part, tuple(state["_own"]))),
-        bare and state["activity_regularizer"] is not None,
-        isinstance(state.get("activation"), Module),
-        layer.traits.has_children and not is_apart,
-        scope.is_of_objects and not state["built"],
-    )
-    return not any(unlike)
+def _ask(layer):
+    """What follows from the layer's attributes, with `is_plain`: whether none asks for more."""
+    is_plain = not (layer._is_changed or isinstance(vars(layer).get("activation"), Module))
+    facts = derived.setdefault(layer, {})
+    facts["is_plain"] = is_plain
+    return facts
+
+
+def _is_plain_object(layer):
+    """Whether a layer that is run on its own variables has no children among these, and no change
+    beside a weight.
+    """
+    own = tuple(vars(layer)["_own"])  # another thread may build it now
+    return not layer.traits.has_children and not low_rank.has_part(own)
 
 
 def run_plainly(layer, scope, x):
     """`Layer.run_on` for the plainest of calls."""
     values = scope.weights()
+    if low_rank.has_part(values):
+        values = low_rank.adapted(values)
     flow = scope.flow
     state = vars(layer)
     policy = state["_dtype_policy"]

@@ -257,20 +257,6 @@ class Run(Flow):
                 "and call `init` (or the model once) on an input that reaches it."
             )
 
-    def push(self, layer, dtype):
-        """Begins a layer that casts its weights to a dtype, or does not (None)."""
-        self.stack.append((layer, dtype))
-        self.casting += dtype is not None
-
-    def pop(self):
-        """Ends the innermost layer."""
-        _, dtype = self.stack.pop()
-        self.casting -= dtype is not None
-
-    def begins_bare(self):
-        """Whether the layer that begins is a root that is run as `stateless_call` runs it."""
-        return self.bare and not self.stack
-
     def cast_type(self):
         """The dtype that variables are cast to where they are read now, or None."""
         return self.stack[-1][1] if self.stack else None

@@ -100,6 +100,7 @@ class DTypePolicy:
     quantization_mode = None  # of a quantized policy: how
     plain_dtype = None  # numpy's, in which a layer computes; None: it is more than such a type
     is_mixed = False  # whether weights are cast to it
+    is_by_path = False  # whether it is another one for each layer
 
     def of(self, layer: Any) -> Self:
         """The policy of a layer that has this one: itself, but for a `DTypePolicyMap`."""
