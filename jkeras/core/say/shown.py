@@ -20,6 +20,7 @@ MODELS = """
     init_opt_state join_members layers_in_lines loop_layout metrics_of_layers new_layout
     other_members recorded_shapes types_of_data types_of_inputs
     warn_of_padding refuse_ensemble state_layout step_links
+    end_where extra_counters extra_links new_predictor of_list predictor_of_each recorded
 """
 KERNELS = """
     activation_quantizer adapted adapts_integers codings contract decode encode low_rank_product

@@ -7,6 +7,7 @@ What runs a training is imported by the first one, since `import jkeras` may tak
 import contextlib
 import inspect
 import itertools
+import operator
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -29,14 +30,13 @@ from jkeras.training import data
 from jkeras.training.step import keras_contract
 from jkeras.training.data import placement
 from jkeras.training.shell.compilable import Compilable
+from jkeras.training.shell.extensions import Extensions
 from jkeras.training.step.compile_metrics import CompileMetrics
 from jkeras.training.data.source import Batch, DataTypes, Source, unpack
-from jkeras.training.ensemble.shell import MaybeEnsemble, each_of, rows_shuffled
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.nonfinite import look_at_batch
 from jkeras.training.step.overrides import has_own_step, overrides
-from jkeras.training.ensemble.predictor import predictor_of
-from jkeras.training.loop.predictor import Predictor, predict_at_once
+from jkeras.training.loop.predictor import Predictor, predict_at_once, predictor_of
 from jkeras.training.step.private_once import carry_on, require_said
 from jkeras.training.loop.program import program_of
 from jkeras.training.step.results import as_numbers, concatenate
@@ -45,12 +45,13 @@ from jkeras.training.types import Logs, Outputs, Scores, Structure, Verbose
 
 if TYPE_CHECKING:
     from jkeras.generation.sampler import Sampler
-    from jkeras.distribution import Topology
-    from jkeras.training.plans.plan import Plan
     from jkeras.saving.checkpointer import Checkpointer
 
 
-class Trainer(MaybeEnsemble, Compilable):
+EACH = operator.methodcaller("predictor_of_each")
+
+
+class Trainer(Extensions, Compilable):
     """What makes a layer a model: it can be compiled and fitted."""
 
     # ------------------------------------------------------------ what training needs
@@ -237,7 +238,6 @@ class Trainer(MaybeEnsemble, Compilable):
             The `History` callback; `history.history` has one list for each name.
         """
         from jkeras.training.loop.fitting import Fitting, check_frequency
-        from jkeras.training.report.run_report import reported
         from jkeras.training.loop.resume import FitOptions
 
         self._begin_fit(epochs, initial_epoch, seed)
@@ -256,7 +256,7 @@ class Trainer(MaybeEnsemble, Compilable):
                 y,
                 sample_weight,
                 batch_size,
-                rows_shuffled(shuffle),
+                data.rows_shuffled(shuffle),
                 steps=steps_per_epoch,
                 types=self.types_of_data(),
             )
@@ -289,8 +289,8 @@ class Trainer(MaybeEnsemble, Compilable):
                 checkpoint=checkpoint,
                 resume=resume,
             )
-            with reported(report, callbacks, source, options) as (options, trace):
-                Fitting(self, source, validation, callbacks, options, trace).run()
+            with self.recorded(report, callbacks, source, options) as (options, recorder):
+                Fitting(self, source, validation, callbacks, options, recorder).run()
         return self.history
 
     def _begin_fit(self, epochs: int, initial_epoch: int, seed: int | None) -> None:
@@ -441,13 +441,12 @@ class Trainer(MaybeEnsemble, Compilable):
 
     def _in_order(self, logs: Logs) -> Any:
         """Logs as a list: in the order of the metrics, then the rest; a single value alone."""
+        logs = self.of_list(logs)
         names = []
         for metric in self.metrics:
             several = metric.metrics if isinstance(metric, CompileMetrics) else [metric]
             names += [m.name for m in several]
         values = [logs[n] for n in names if n in logs]
-        if self.ensemble_members is not None:
-            names += [f"{n}_members" for n in names]  # which are in the dict alone
         values += [logs[k] for k in sorted(logs) if k not in names]
         return values[0] if len(values) == 1 else values
 
@@ -477,7 +476,7 @@ class Trainer(MaybeEnsemble, Compilable):
             ValueError: `members` of a model that is no ensemble.
         """
         if members:
-            outputs = self._predict_all(each_of, x, batch_size, verbose, steps, callbacks)
+            outputs = self._predict_all(EACH, x, batch_size, verbose, steps, callbacks)
             return jax.tree_util.tree_map(lambda y: y.swapaxes(0, 1).copy(), outputs)
         if verbose == 0 and callbacks is None and steps is None:
             outputs = predict_at_once(self, x, batch_size)
@@ -598,45 +597,6 @@ class Trainer(MaybeEnsemble, Compilable):
         return generate(self, prompts, max_length, sampler, stop, rng, *options)
 
     # ------------------------------------------------------------ compiling ahead
-
-    def plan(
-        self,
-        batch: Any,
-        y: Structure = None,
-        *,
-        kind: str = "train",
-        dtype: str | None = None,
-        topology: "Topology | str | None" = None,
-    ) -> "Plan":
-        """What a step takes: it is compiled, no array is made, and nothing is run.
-
-        Args:
-            batch: the number of rows; or the shape of the inputs; or `(x, y)` as arrays or
-                `jax.ShapeDtypeStruct`s.
-            y: labels likewise, where they do not follow from the outputs.
-            kind: "train" for a training step, "predict" for the outputs alone.
-            dtype: of inputs whose shape is an argument; None: that of the model's.
-            topology: devices that are not here, such as "v5e:4x4", on which the batch is cut, or a
-                `jkeras.distribution.Topology`; None: those of the distribution in whose scope the
-                model was compiled, else the device that is here.
-
-        Returns:
-            A `Plan`: whether it fits, memory by what takes it, operations, what devices send one
-            another; `print` shows it as a table.
-
-        Raises:
-            ImportError: the devices' compiler is not installed.
-
-        >>> import jkeras
-        >>> model = jkeras.Sequential([jkeras.Input((256,)), jkeras.layers.Dense(1024)])
-        >>> model.compile("adam", "mse")
-        >>> found = model.plan(32)
-        >>> found.fits, found.memory.parameters == 4 * 257 * 1024
-        (True, True)
-        """
-        from jkeras.training.plans.planning import plan
-
-        return plan(self, batch, y, kind=kind, dtype=dtype, topology=topology)
 
     def precompile(
         self,

@@ -21,7 +21,6 @@ from jkeras.optimizers.by_path import build_by_path, takes_loss
 from jkeras.training.step import nonfinite
 from jkeras.training.data import placement
 from jkeras.training.data.source import Batch
-from jkeras.training.ensemble.members import ACTIVE
 from jkeras.training.step.overrides import overrides
 from jkeras.training.step.state import TrainState, copied
 from jkeras.training.types import NamedVariables, Tree
@@ -44,10 +43,10 @@ class StateLayout:
         generators: (path, seed generator) pairs.
         key: equal for layouts that compiled functions may share.
         stacked: the layout of states in which equal layers are stacked, once somebody asked for it.
-        members: of an ensemble, see `ensemble.layout.MembersLayout`; None: there is but one model.
+        is_single: whether its states are those of one model, as a step is given them.
     """
 
-    members = None
+    is_single = True
     run_type = frame.Run
 
     def __init__(self, model: "Trainer") -> None:
@@ -118,7 +117,6 @@ class StateLayout:
             id(model.nonfinite_steps),
             getattr(optimizer, "built", False),
             tuple(map(id, model.compiled_metrics())),
-            id(model.ensemble_members),
         )
 
     def groups(self, state: TrainState) -> tuple[tuple[NamedVariables, Tree], ...]:
@@ -156,7 +154,7 @@ class StateLayout:
         kept, metrics = self.after(run)
         return state.replace(state=kept, metrics=metrics)
 
-    # ------------------------------------------------------------ what an ensemble does otherwise
+    # ------------------------------------------------------------ what other layouts do otherwise
 
     def mapped(self, function: Callable, kind: str, form: str) -> Callable:
         """A program of a step on the states that this layout describes."""
@@ -405,9 +403,7 @@ def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariabl
         named += [((name, v.name), v) for v in without(metric.variables, inside)]
     if model.nonfinite is not None:
         named.append((nonfinite.COUNT, model.nonfinite_steps))
-    if model.ensemble_members is not None:
-        named.append((ACTIVE, model.ensemble_members.active))
-    return named
+    return named + model.extra_counters()
 
 
 def first_value(variable: Variable) -> jax.Array:

@@ -137,29 +137,15 @@ class Watch:
         )
         if self.model.nonfinite == "raise":
             raise FloatingPointError(about)
-        if self._stops():
-            warnings.warn(about, stacklevel=8)
-
-    def _stops(self) -> bool:
-        """Ends the training, or that of the members of an ensemble that met such a step; whether
-        that is news.
-        """
-        members = self.model.ensemble_members
-        if members is None:
-            self.model.stop_training = True
-            return True
-        stopped = self._counts() > 0
-        is_news = bool((stopped & members.is_active).any())
-        if is_news:
-            members.stop(stopped)
-        self.model.stop_training = not members.is_active.any()
-        return is_news
+        if self.model.end_where(self._counts() > 0):
+            warnings.warn(about, stacklevel=7)
 
     def _which(self) -> str:
         """Which members of an ensemble met such a step."""
-        if self.model.ensemble_members is None:
+        counts = self._counts()
+        if not counts.ndim:
             return ""
-        return f", members {np.flatnonzero(self._counts()).tolist()} of the ensemble"
+        return f", members {np.flatnonzero(counts).tolist()} of the ensemble"
 
     def end_epoch(self, epoch: int, done: int) -> None:
         """Says how many steps were left out."""
