@@ -55,6 +55,6 @@ def _check(model: "Trainer", size: int | None) -> None:
     if members is not None and size not in (None, members.size):
         fix = f"leave `ensemble` out to go on with these {members.size}, or make a new model"
         raise ValueError(explain(name, f"`ensemble={members.size}`, its members", repr(size), fix))
-    if model.privacy is not None:
+    if model.compilation.privacy is not None:
         fix = "train the members one by one, and add up what they spend"
         raise ValueError(explain(name, "an ensemble without `privacy`", "one with it", fix))

@@ -162,7 +162,7 @@ def _scope(model, topology) -> Iterator[list[jax.Device]]:
     """A block in which the distribution is that of the plan; gives its devices."""
     if isinstance(topology, str):
         topology = Topology(topology)
-    distribution = settings.distribution or model._distribution
+    distribution = settings.distribution or model.compilation.distribution
     if topology is not None and not _is_on(distribution, topology):
         distribution = DataParallel(devices=topology.devices)
     if distribution is None:

@@ -79,8 +79,7 @@ class Fitting:
         except BaseException as error:
             self.callbacks.end_after(error)
             raise
-        optimizer = self.model.optimizer
-        if options.epochs > 0 and optimizer is not None and not self.model.has_own_opt_state:
+        if options.epochs > 0 and self.layout.has_slots:
             self.layout.finalize()
         self.callbacks.on_train_end(logs)
 
@@ -216,12 +215,12 @@ class Fitting:
 
 def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[Source, Protection]:
     """(the source as a training samples it, its account)."""
-    if model.privacy is None:
+    if model.compilation.privacy is None:
         return source, Unprotected()
     of_epoch = options.steps or source.num_batches or 0
     steps = max(options.epochs - options.initial_epoch, 0) * of_epoch
-    source = model.privacy.sampled(source, steps, model.microbatches)
-    return source, model.privacy.fitting(model, source, steps)
+    source = model.compilation.privacy.sampled(source, steps, model.compilation.microbatches)
+    return source, model.compilation.privacy.fitting(model, source, steps)
 
 
 @contextlib.contextmanager

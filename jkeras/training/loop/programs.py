@@ -104,7 +104,7 @@ class Programs:
         return functools.wraps(step)(recording(self.recorder.of_step)(step))
 
     def _batch_of(self) -> Callable:
-        may_pad = self.kind == "train" and self.model.privacy is not None
+        may_pad = self.kind == "train" and self.model.compilation.privacy is not None
         return functools.partial(_batch_of, may_pad=may_pad)
 
     def _many(self) -> tuple[Callable[[], Callable], str]:

@@ -69,7 +69,7 @@ class Trainer(Extensions, Compilable):
 
     def _refuse_privacy(self, method: str) -> None:
         """Raises for a model with `privacy`, where how rows are sampled is unknown."""
-        if self.privacy is not None:
+        if self.compilation.privacy is not None:
             expected = (
                 "`fit` for a model with `privacy`, which alone samples rows as its account says"
             )
@@ -99,12 +99,12 @@ class Trainer(Extensions, Compilable):
             try:
                 container.build(labels, y_pred)
             except ValueError:
-                if container is not self._compile_loss or not overrides(self, "compute_loss"):
+                if container is not self.compilation.losses or not overrides(self, "compute_loss"):
                     raise
                 keras_contract.build_losses_by_call(self, container, x, labels, y_pred)
 
     def _unbuilt_containers(self) -> list:
-        containers = self._compile_loss, self._compile_metrics
+        containers = self.compilation.losses, self.compilation.metrics
         return [c for c in containers if c is not None and not c.built]
 
     def _input_shapes(self) -> Structure:
@@ -270,14 +270,14 @@ class Trainer(Extensions, Compilable):
                 opened.enter_context(contextlib.closing(validation))
             self.build_for_training(source.shapes())
             source = self._checked(source)
-            self.warn_of_padding(source.shapes()[2] is not None or self._compile_loss is None)
+            self.warn_of_padding(source.shapes()[2] is not None or self.compilation.losses is None)
             if validation is not None:
                 validation = self._checked(validation)
             callbacks = self._fit_callbacks(callbacks, source, verbose, epochs, steps)
             if checkpoint is None:
                 checkpoint = _backup_of(callbacks)
             seed = self.begin_ensemble(ensemble, source, shuffle, seed)
-            if seed is not None or self.privacy is not None:
+            if seed is not None or self.compilation.privacy is not None:
                 self._begin_stream(seed, initial_epoch, steps or source.num_batches)
             options = FitOptions(
                 initial_epoch=initial_epoch,
@@ -319,7 +319,7 @@ class Trainer(Extensions, Compilable):
         else:
             x, y, sample_weight = validation_data, None, None
             has_own = has_own_step(self, "test") or overrides(self, "compute_loss")
-            if hasattr(x, "__array__") and self._compile_loss is not None and not has_own:
+            if hasattr(x, "__array__") and self.compilation.losses is not None and not has_own:
                 raise ValueError(
                     f"`validation_data` is an array of shape {tuple(x.shape)} without labels. "
                     "Pass `validation_data=(x, y)`."
@@ -373,7 +373,7 @@ class Trainer(Extensions, Compilable):
             steps: of an epoch; None: unknown, then an epoch that is not the first goes on.
         """
         if seed is None:
-            self.privacy.renew_key(self)
+            self.compilation.privacy.renew_key(self)
             return
         step = initial_epoch * steps if initial_epoch and steps is not None else None
         if initial_epoch == 0:
@@ -683,7 +683,7 @@ class Trainer(Extensions, Compilable):
     @whole
     def _make_layout(self) -> None:
         layout = self.new_layout()
-        if self.optimizer is not None and not self.has_own_opt_state:
+        if layout.has_slots:
             layout.build_optimizer()
         self.__dict__["_last_layout"] = StateLayout.signature(self), layout
 
@@ -742,9 +742,9 @@ class Trainer(Extensions, Compilable):
             getattr(type(self), name) is not getattr(Trainer, name)
             for name in ("compute_loss", "train_step", "test_step")
         )
-        if self._compile_loss is None or has_own:
+        if self.compilation.losses is None or has_own:
             return source
-        return data.checked(source, self._compile_loss.check_values)
+        return data.checked(source, self.compilation.losses.check_values)
 
     def _batch_logs(self, logs: Logs, return_dict: bool) -> Any:
         logs = as_numbers(logs)

@@ -42,8 +42,8 @@ def links_of(model: "Trainer") -> list[Link]:
     what leaves out steps with NaN, those that packages above bring, what moves the optimizer's
     state.
     """
-    links: list[Link] = [functools.partial(_checked, link) for link in model.step_links or ()]
-    if model.nonfinite is not None:
+    links: list[Link] = [functools.partial(_checked, link) for link in model.compilation.links]
+    if model.compilation.nonfinite is not None:
         links.append(functools.partial(guarded, model=model, logs_of=_metrics_of(model)))
     links += model.extra_links()
     if is_offloaded():
@@ -59,11 +59,13 @@ def _metrics_of(model: "Trainer") -> Callable[[TrainState], Logs]:
 
 
 def check_links(links: Any) -> tuple[Link, ...]:
-    """The links that `compile` was given.
+    """The links that `compile` was given; none where it was given None.
 
     Raises:
         ValueError: they are no functions in a list or tuple.
     """
+    if links is None:
+        return ()
     if isinstance(links, (list, tuple)) and all(map(callable, links)):
         return tuple(links)
     expected = "`steps` to be a list of functions `step -> step`"

@@ -60,11 +60,11 @@ def _may_stack(layout: StateLayout) -> bool:
     special = (
         settings.distribution,
         not model.jit_compile,
-        model.has_own_opt_state,
-        model.microbatches > 1,
-        model.privacy,
-        model.adversarial,
-        model.step_links,
+        model.compilation.has_own_opt_state,
+        model.compilation.microbatches > 1,
+        model.compilation.privacy,
+        model.compilation.adversarial,
+        model.compilation.links,
         not is_built_in(model),
         any(overrides(model, name) for name in OWN_STEPS),
     )
