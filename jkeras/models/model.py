@@ -18,11 +18,14 @@ from jkeras.core.errors import explain, suggestion
 from jkeras.core.run.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.core.weights.policy import NEED_DATA
+from jkeras.ensembles.shell import MaybeEnsemble
 from jkeras.models import host
 from jkeras.models.graph_inputs import columns_by_name, on_host_fitted
 from jkeras.models.lost_masks import warn_of_lost_masks
+from jkeras.plans.shell import Planned
 from jkeras.quantizers.configs import resolve
 from jkeras.quantizers.report import QuantizationReport
+from jkeras.report.shell import Reported
 from jkeras.training.shell.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ VALUE_FORMATS = {  # how `get_state_tree` reads a variable
 
 
 @registry.public("keras.Model", "keras.models.Model")
-class Model(Trainer, Layer):
+class Model(MaybeEnsemble, Reported, Planned, Trainer, Layer):
     """Layers grouped into something that can be trained.
 
     Three ways: `Model(inputs, outputs)` for a graph, `Sequential` for a list, or a subclass with

@@ -114,11 +114,11 @@ def trainer(model: Any, *, steps: int, batch_size: int) -> Callable:
         `(key, x, y, mask) -> outputs` of all rows: pure.
     """
     model._assert_compiled("audit.trainer")
-    if model.privacy is None:
+    if model.compilation.privacy is None:
         step = make_train_step(model)
     else:
-        model.privacy.check(model)
-        privacy = dataclasses.replace(model.privacy, batch_size=batch_size)
+        model.compilation.privacy.check(model)
+        privacy = dataclasses.replace(model.compilation.privacy, batch_size=batch_size)
         step = PrivateStep(LazyLayout(model), privacy)
     predict = make_predict_step(model)
 

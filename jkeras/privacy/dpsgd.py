@@ -105,9 +105,9 @@ class DPSGD:
         """
         if has_own_step(model, "train"):
             self._refuse("a training step of jkeras", "one of the model's own")
-        if model.nonfinite is not None:
+        if model.compilation.nonfinite is not None:
             advice = "leave it out: a row whose gradient is not finite adds nothing"
-            self._refuse("no `nonfinite`", f"nonfinite={model.nonfinite!r}", advice)
+            self._refuse("no `nonfinite`", f"nonfinite={model.compilation.nonfinite!r}", advice)
         optimizer = model.optimizer
         if isinstance(optimizer, LossScaleOptimizer) or optimizer.loss_scale_factor is not None:
             advice = "compute in float32 or bfloat16 (`mixed_bfloat16`)"

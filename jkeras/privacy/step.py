@@ -92,7 +92,7 @@ class PrivateStep(TrainStep):
         self, loss: BatchLoss, state: TrainState, batch: Batch, valid: jax.Array, rng: jax.Array
     ) -> tuple[Tree, OfRows]:
         """(sum of the clipped gradients, what the rows leave behind)."""
-        size, groups = len(valid), self.model.microbatches
+        size, groups = len(valid), self.model.compilation.microbatches
         keys = jax.random.key_data(jax.random.split(jax.random.wrap_key_data(rng), size))
         privacy = self.privacy
         gradient = clipped_grad(

@@ -134,6 +134,8 @@ def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
     have not: so it is in Keras's files.
     """
     attributes = {**_properties(thing), **vars(thing)}
+    if "compilation" in attributes:  # of a model, whose optimizer is among its attributes in Keras
+        attributes.setdefault("optimizer", thing.optimizer)
     attributes = {n: v for n, v in attributes.items() if type(v) not in ENDS and n not in SKIPPED}
     if isinstance(thing, Layer) and hasattr(thing, "layers"):
         layers = getattr(thing, "_all_layers", None) or thing.layers
@@ -184,9 +186,7 @@ SKIPPED = frozenset(
         "_at",
         "_build_shapes",
         "_children",
-        "_compile_arguments",
-        "_compile_loss",
-        "_compile_metrics",
+        "compilation",
         "_explanations",
         "_functional",
         "_functions",
@@ -199,7 +199,6 @@ SKIPPED = frozenset(
         "_inputs_struct",
         "_last_layout",
         "_layers",
-        "_loss_tracker",
         "_losses",
         "_nodes",
         "_operations",
@@ -211,7 +210,6 @@ SKIPPED = frozenset(
         "_types_of_inputs",
         "_variables",
         "history",
-        "loss",
     ]
 )
 

@@ -114,5 +114,5 @@ def load(model: "Trainer", state: TrainState) -> None:
 
 def end_training(model: "Trainer") -> None:
     """What `fit` does at its end: weights may become their moving averages."""
-    if not model.has_own_opt_state:
+    if not model.compilation.has_own_opt_state:
         model.optimizer.finalize_variable_values(StateLayout(model).trainable)

@@ -27,7 +27,7 @@ from jkeras.programs.tape import Tape, gradient
 from jkeras.programs.walk import Unreadable
 from jkeras.training.step import chains
 from jkeras.training.loop import pace
-from jkeras.training.plans.traffic import traffic
+from jkeras.plans.traffic import traffic
 from jkeras.uncertainty.outputs import loss_takes_logits
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")

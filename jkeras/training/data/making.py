@@ -32,6 +32,15 @@ def is_array_like(x: typing.Any) -> bool:
     return is_stored(x)
 
 
+def rows_shuffled(shuffle: bool | str) -> bool | str:
+    """Whether and how the rows are shuffled, without what it says of members of an ensemble.
+
+    >>> rows_shuffled("each"), rows_shuffled("batch"), rows_shuffled(False)
+    (True, 'batch', False)
+    """
+    return True if shuffle in ("each", "same") else shuffle
+
+
 def make_source(
     x: typing.Any,
     y: typing.Any = None,

@@ -17,7 +17,7 @@ from jkeras.training.step.nonfinite import Watch
 from jkeras.training.loop.ownership import state_owner
 from jkeras.training.loop.preemption import Preemption
 from jkeras.training.step.results import as_numbers
-from jkeras.training.report.trace import Trace
+from jkeras.training.loop.recording import Recorder
 from jkeras.training.loop.resume import FitOptions, Participants, Position, Protection, Resume
 from jkeras.training.loop.unprotected import Unprotected
 
@@ -33,7 +33,7 @@ class Fitting:
 
     Args:
         source, validation: of batches; the second may be None.
-        trace: takes a fingerprint of each step; may be None.
+        recorder: takes a record of each step; may be None.
     """
 
     def __init__(
@@ -43,17 +43,17 @@ class Fitting:
         validation: Source | None,
         callbacks: CallbackList,
         options: FitOptions,
-        trace: Trace | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.model = model
         self.source, self.protection = _protected(model, source, options)
         self.callbacks = callbacks
         self.nan_loss = NaNLoss(model, self.source, callbacks)
         self.options = options
-        self.layout = model.state_layout() if trace is not None else model.loop_layout()
+        self.layout = model.loop_layout() if recorder is None else model.state_layout()
         self.preemption = Preemption()
         every_batch = callbacks.looks_at_batches("train")
-        self.runner = Runner(model, self.layout, "train", every_batch, trace)
+        self.runner = Runner(model, self.layout, "train", every_batch, recorder)
         self.validation = None
         if validation is not None:
             self.validation = Evaluating(
@@ -79,8 +79,7 @@ class Fitting:
         except BaseException as error:
             self.callbacks.end_after(error)
             raise
-        optimizer = self.model.optimizer
-        if options.epochs > 0 and optimizer is not None and not self.model.has_own_opt_state:
+        if options.epochs > 0 and self.layout.has_slots:
             self.layout.finalize()
         self.callbacks.on_train_end(logs)
 
@@ -216,12 +215,12 @@ class Fitting:
 
 def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[Source, Protection]:
     """(the source as a training samples it, its account)."""
-    if model.privacy is None:
+    if model.compilation.privacy is None:
         return source, Unprotected()
     of_epoch = options.steps or source.num_batches or 0
     steps = max(options.epochs - options.initial_epoch, 0) * of_epoch
-    source = model.privacy.sampled(source, steps, model.microbatches)
-    return source, model.privacy.fitting(model, source, steps)
+    source = model.compilation.privacy.sampled(source, steps, model.compilation.microbatches)
+    return source, model.compilation.privacy.fitting(model, source, steps)
 
 
 @contextlib.contextmanager

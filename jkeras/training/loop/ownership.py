@@ -51,7 +51,7 @@ class StateOwner:
         # first of all: whatever happens now, it can be pulled
         self.state = self.layout.gather(copies=False)
         self._borrow()  # from here on no one can get a reference to another one
-        self.state = owned(self.state, keep=self.layout.model.has_own_opt_state)
+        self.state = owned(self.state, keep=self.layout.model.compilation.has_own_opt_state)
 
     def _borrow(self) -> None:
         self.borrowed = Borrowed(self.pull, self.lock)

@@ -127,7 +127,7 @@ def _make_step(model: typing.Any, state: TrainState) -> collections.abc.Callable
     step = make_train_step(model)
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if model.has_own_opt_state or hasattr(inner, "optimizers"):
+    if model.compilation.has_own_opt_state or hasattr(inner, "optimizers"):
         raise ValueError(
             f"`find_lr` cannot set the learning rate of '{model.name}', which has several. "
             "Compile a copy of the model with one optimizer."

@@ -7,6 +7,7 @@ What runs a training is imported by the first one, since `import jkeras` may tak
 import contextlib
 import inspect
 import itertools
+import operator
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -29,14 +30,13 @@ from jkeras.training import data
 from jkeras.training.step import keras_contract
 from jkeras.training.data import placement
 from jkeras.training.shell.compilable import Compilable
+from jkeras.training.shell.extensions import Extensions
 from jkeras.training.step.compile_metrics import CompileMetrics
 from jkeras.training.data.source import Batch, DataTypes, Source, unpack
-from jkeras.training.ensemble.shell import MaybeEnsemble, each_of, rows_shuffled
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.nonfinite import look_at_batch
 from jkeras.training.step.overrides import has_own_step, overrides
-from jkeras.training.ensemble.predictor import predictor_of
-from jkeras.training.loop.predictor import Predictor, predict_at_once
+from jkeras.training.loop.predictor import Predictor, predict_at_once, predictor_of
 from jkeras.training.step.private_once import carry_on, require_said
 from jkeras.training.loop.program import program_of
 from jkeras.training.step.results import as_numbers, concatenate
@@ -45,12 +45,13 @@ from jkeras.training.types import Logs, Outputs, Scores, Structure, Verbose
 
 if TYPE_CHECKING:
     from jkeras.generation.sampler import Sampler
-    from jkeras.distribution import Topology
-    from jkeras.training.plans.plan import Plan
     from jkeras.saving.checkpointer import Checkpointer
 
 
-class Trainer(MaybeEnsemble, Compilable):
+EACH = operator.methodcaller("predictor_of_each")
+
+
+class Trainer(Extensions, Compilable):
     """What makes a layer a model: it can be compiled and fitted."""
 
     # ------------------------------------------------------------ what training needs
@@ -68,7 +69,7 @@ class Trainer(MaybeEnsemble, Compilable):
 
     def _refuse_privacy(self, method: str) -> None:
         """Raises for a model with `privacy`, where how rows are sampled is unknown."""
-        if self.privacy is not None:
+        if self.compilation.privacy is not None:
             expected = (
                 "`fit` for a model with `privacy`, which alone samples rows as its account says"
             )
@@ -98,12 +99,12 @@ class Trainer(MaybeEnsemble, Compilable):
             try:
                 container.build(labels, y_pred)
             except ValueError:
-                if container is not self._compile_loss or not overrides(self, "compute_loss"):
+                if container is not self.compilation.losses or not overrides(self, "compute_loss"):
                     raise
                 keras_contract.build_losses_by_call(self, container, x, labels, y_pred)
 
     def _unbuilt_containers(self) -> list:
-        containers = self._compile_loss, self._compile_metrics
+        containers = self.compilation.losses, self.compilation.metrics
         return [c for c in containers if c is not None and not c.built]
 
     def _input_shapes(self) -> Structure:
@@ -237,7 +238,6 @@ class Trainer(MaybeEnsemble, Compilable):
             The `History` callback; `history.history` has one list for each name.
         """
         from jkeras.training.loop.fitting import Fitting, check_frequency
-        from jkeras.training.report.run_report import reported
         from jkeras.training.loop.resume import FitOptions
 
         self._begin_fit(epochs, initial_epoch, seed)
@@ -256,7 +256,7 @@ class Trainer(MaybeEnsemble, Compilable):
                 y,
                 sample_weight,
                 batch_size,
-                rows_shuffled(shuffle),
+                data.rows_shuffled(shuffle),
                 steps=steps_per_epoch,
                 types=self.types_of_data(),
             )
@@ -270,14 +270,14 @@ class Trainer(MaybeEnsemble, Compilable):
                 opened.enter_context(contextlib.closing(validation))
             self.build_for_training(source.shapes())
             source = self._checked(source)
-            self.warn_of_padding(source.shapes()[2] is not None or self._compile_loss is None)
+            self.warn_of_padding(source.shapes()[2] is not None or self.compilation.losses is None)
             if validation is not None:
                 validation = self._checked(validation)
             callbacks = self._fit_callbacks(callbacks, source, verbose, epochs, steps)
             if checkpoint is None:
                 checkpoint = _backup_of(callbacks)
             seed = self.begin_ensemble(ensemble, source, shuffle, seed)
-            if seed is not None or self.privacy is not None:
+            if seed is not None or self.compilation.privacy is not None:
                 self._begin_stream(seed, initial_epoch, steps or source.num_batches)
             options = FitOptions(
                 initial_epoch=initial_epoch,
@@ -289,8 +289,8 @@ class Trainer(MaybeEnsemble, Compilable):
                 checkpoint=checkpoint,
                 resume=resume,
             )
-            with reported(report, callbacks, source, options) as (options, trace):
-                Fitting(self, source, validation, callbacks, options, trace).run()
+            with self.recorded(report, callbacks, source, options) as (options, recorder):
+                Fitting(self, source, validation, callbacks, options, recorder).run()
         return self.history
 
     def _begin_fit(self, epochs: int, initial_epoch: int, seed: int | None) -> None:
@@ -319,7 +319,7 @@ class Trainer(MaybeEnsemble, Compilable):
         else:
             x, y, sample_weight = validation_data, None, None
             has_own = has_own_step(self, "test") or overrides(self, "compute_loss")
-            if hasattr(x, "__array__") and self._compile_loss is not None and not has_own:
+            if hasattr(x, "__array__") and self.compilation.losses is not None and not has_own:
                 raise ValueError(
                     f"`validation_data` is an array of shape {tuple(x.shape)} without labels. "
                     "Pass `validation_data=(x, y)`."
@@ -373,7 +373,7 @@ class Trainer(MaybeEnsemble, Compilable):
             steps: of an epoch; None: unknown, then an epoch that is not the first goes on.
         """
         if seed is None:
-            self.privacy.renew_key(self)
+            self.compilation.privacy.renew_key(self)
             return
         step = initial_epoch * steps if initial_epoch and steps is not None else None
         if initial_epoch == 0:
@@ -441,13 +441,12 @@ class Trainer(MaybeEnsemble, Compilable):
 
     def _in_order(self, logs: Logs) -> Any:
         """Logs as a list: in the order of the metrics, then the rest; a single value alone."""
+        logs = self.of_list(logs)
         names = []
         for metric in self.metrics:
             several = metric.metrics if isinstance(metric, CompileMetrics) else [metric]
             names += [m.name for m in several]
         values = [logs[n] for n in names if n in logs]
-        if self.ensemble_members is not None:
-            names += [f"{n}_members" for n in names]  # which are in the dict alone
         values += [logs[k] for k in sorted(logs) if k not in names]
         return values[0] if len(values) == 1 else values
 
@@ -477,7 +476,7 @@ class Trainer(MaybeEnsemble, Compilable):
             ValueError: `members` of a model that is no ensemble.
         """
         if members:
-            outputs = self._predict_all(each_of, x, batch_size, verbose, steps, callbacks)
+            outputs = self._predict_all(EACH, x, batch_size, verbose, steps, callbacks)
             return jax.tree_util.tree_map(lambda y: y.swapaxes(0, 1).copy(), outputs)
         if verbose == 0 and callbacks is None and steps is None:
             outputs = predict_at_once(self, x, batch_size)
@@ -599,45 +598,6 @@ class Trainer(MaybeEnsemble, Compilable):
 
     # ------------------------------------------------------------ compiling ahead
 
-    def plan(
-        self,
-        batch: Any,
-        y: Structure = None,
-        *,
-        kind: str = "train",
-        dtype: str | None = None,
-        topology: "Topology | str | None" = None,
-    ) -> "Plan":
-        """What a step takes: it is compiled, no array is made, and nothing is run.
-
-        Args:
-            batch: the number of rows; or the shape of the inputs; or `(x, y)` as arrays or
-                `jax.ShapeDtypeStruct`s.
-            y: labels likewise, where they do not follow from the outputs.
-            kind: "train" for a training step, "predict" for the outputs alone.
-            dtype: of inputs whose shape is an argument; None: that of the model's.
-            topology: devices that are not here, such as "v5e:4x4", on which the batch is cut, or a
-                `jkeras.distribution.Topology`; None: those of the distribution in whose scope the
-                model was compiled, else the device that is here.
-
-        Returns:
-            A `Plan`: whether it fits, memory by what takes it, operations, what devices send one
-            another; `print` shows it as a table.
-
-        Raises:
-            ImportError: the devices' compiler is not installed.
-
-        >>> import jkeras
-        >>> model = jkeras.Sequential([jkeras.Input((256,)), jkeras.layers.Dense(1024)])
-        >>> model.compile("adam", "mse")
-        >>> found = model.plan(32)
-        >>> found.fits, found.memory.parameters == 4 * 257 * 1024
-        (True, True)
-        """
-        from jkeras.training.plans.planning import plan
-
-        return plan(self, batch, y, kind=kind, dtype=dtype, topology=topology)
-
     def precompile(
         self,
         x: Structure,
@@ -723,7 +683,7 @@ class Trainer(MaybeEnsemble, Compilable):
     @whole
     def _make_layout(self) -> None:
         layout = self.new_layout()
-        if self.optimizer is not None and not self.has_own_opt_state:
+        if layout.has_slots:
             layout.build_optimizer()
         self.__dict__["_last_layout"] = StateLayout.signature(self), layout
 
@@ -782,9 +742,9 @@ class Trainer(MaybeEnsemble, Compilable):
             getattr(type(self), name) is not getattr(Trainer, name)
             for name in ("compute_loss", "train_step", "test_step")
         )
-        if self._compile_loss is None or has_own:
+        if self.compilation.losses is None or has_own:
             return source
-        return data.checked(source, self._compile_loss.check_values)
+        return data.checked(source, self.compilation.losses.check_values)
 
     def _batch_logs(self, logs: Logs, return_dict: bool) -> Any:
         logs = as_numbers(logs)

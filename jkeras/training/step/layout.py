@@ -21,7 +21,6 @@ from jkeras.optimizers.by_path import build_by_path, takes_loss
 from jkeras.training.step import nonfinite
 from jkeras.training.data import placement
 from jkeras.training.data.source import Batch
-from jkeras.training.ensemble.members import ACTIVE
 from jkeras.training.step.overrides import overrides
 from jkeras.training.step.state import TrainState, copied
 from jkeras.training.types import NamedVariables, Tree
@@ -44,10 +43,11 @@ class StateLayout:
         generators: (path, seed generator) pairs.
         key: equal for layouts that compiled functions may share.
         stacked: the layout of states in which equal layers are stacked, once somebody asked for it.
-        members: of an ensemble, see `ensemble.layout.MembersLayout`; None: there is but one model.
+        has_slots: whether the state of the optimizer lies in its variables, as the library's does.
+        is_single: whether its states are those of one model, as a step is given them.
     """
 
-    members = None
+    is_single = True
     run_type = frame.Run
 
     def __init__(self, model: "Trainer") -> None:
@@ -59,6 +59,8 @@ class StateLayout:
         inner = {id(v) for metric in model.metrics_of_layers() for v in metric.variables}
         self.inner_metrics = [(path, v) for path, v in self.state if id(v) in inner]
         self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
+        has_own = model.compilation.has_own_opt_state
+        self.has_slots = model.optimizer is not None and not has_own
         self._places = self._initial = self.stacked = None
         self._line_up_optimizer(ByVariable((variable, path) for path, variable in weights))
         groups = (self.params, self.frozen, self.state, self.metrics)
@@ -81,7 +83,7 @@ class StateLayout:
         unfrozen since, or weights are gone.
         """
         optimizer = self.optimizer
-        if optimizer is None or self.model.has_own_opt_state or not optimizer.built:
+        if not self.has_slots or not optimizer.built:
             return self.trainable
         known = optimizer.built_for
         # then it was built by hand as well
@@ -115,10 +117,9 @@ class StateLayout:
             tuple((id(v), v.trainable) for _, v in named_weights(model)),
             model._trainable,
             id(optimizer),
-            id(model.nonfinite_steps),
+            id(model.compilation.nonfinite_steps),
             getattr(optimizer, "built", False),
             tuple(map(id, model.compiled_metrics())),
-            id(model.ensemble_members),
         )
 
     def groups(self, state: TrainState) -> tuple[tuple[NamedVariables, Tree], ...]:
@@ -156,7 +157,7 @@ class StateLayout:
         kept, metrics = self.after(run)
         return state.replace(state=kept, metrics=metrics)
 
-    # ------------------------------------------------------------ what an ensemble does otherwise
+    # ------------------------------------------------------------ what other layouts do otherwise
 
     def mapped(self, function: Callable, kind: str, form: str) -> Callable:
         """A program of a step on the states that this layout describes."""
@@ -224,7 +225,7 @@ class StateLayout:
         model = self.model
         if self.optimizer is None:
             return ()
-        if model.has_own_opt_state:
+        if model.compilation.has_own_opt_state:
             if model._opt_state is None:
                 model.__dict__["_opt_state"] = model.init_opt_state(
                     tree.unflatten((p, v.own_value()) for p, v in self.params)
@@ -265,12 +266,12 @@ class StateLayout:
         for variable, value in values:
             variable.held = value
         self.model.__dict__.update(_step=state.step, _train_key=state.rng)
-        if self.optimizer is not None and self.model.has_own_opt_state:
+        if self.optimizer is not None and self.model.compilation.has_own_opt_state:
             self.model.__dict__["_opt_state"] = state.opt_state
 
     def _optimizer_values(self, state: TrainState) -> list[tuple[Variable, Any]]:
         """(variable, array) pairs of an optimizer that keeps its state in variables."""
-        if self.optimizer is None or self.model.has_own_opt_state:
+        if not self.has_slots:
             return []
         self.build_optimizer()
         values = self.optimizer.state_to_variables(state.opt_state, self.order)
@@ -291,7 +292,7 @@ class StateLayout:
         variables = [
             v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named
         ]
-        if self.optimizer is not None and not self.model.has_own_opt_state:
+        if self.has_slots:
             variables += self.optimizer.variables
         return variables
 
@@ -301,7 +302,7 @@ class StateLayout:
 
     def initial_opt_state(self, params: Tree) -> Any:
         """The optimizer's state before the first step."""
-        if self.model.has_own_opt_state:
+        if self.model.compilation.has_own_opt_state:
             return self.model.init_opt_state(params)
         resting = tree.unflatten((p, v.own_value()) for p, v in self.resting)
         return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
@@ -403,11 +404,9 @@ def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariabl
             name = f"{name}_{counts[name]}"
         counts[metric.name] += 1
         named += [((name, v.name), v) for v in without(metric.variables, inside)]
-    if model.nonfinite is not None:
-        named.append((nonfinite.COUNT, model.nonfinite_steps))
-    if model.ensemble_members is not None:
-        named.append((ACTIVE, model.ensemble_members.active))
-    return named
+    if model.compilation.nonfinite is not None:
+        named.append((nonfinite.COUNT, model.compilation.nonfinite_steps))
+    return named + model.extra_counters()
 
 
 def first_value(variable: Variable) -> jax.Array:

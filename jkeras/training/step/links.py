@@ -10,7 +10,6 @@ import jax
 
 from jkeras.core.errors import explain
 from jkeras.training.data.source import Batch
-from jkeras.training.ensemble.members import frozen_where_stopped
 from jkeras.training.step.layout import LazyLayout, StateLayout
 from jkeras.training.step.nonfinite import guarded
 from jkeras.training.step.offload import is_offloaded, offloaded
@@ -40,14 +39,13 @@ def chained(step: Step, links: Sequence[Link]) -> Step:
 
 def links_of(model: "Trainer") -> list[Link]:
     """The links around the training step of a compiled model: those that `compile` was given, then
-    what leaves out steps with NaN, what stops members of an ensemble, what moves the optimizer's
+    what leaves out steps with NaN, those that packages above bring, what moves the optimizer's
     state.
     """
-    links: list[Link] = [functools.partial(_checked, link) for link in model.step_links or ()]
-    if model.nonfinite is not None:
+    links: list[Link] = [functools.partial(_checked, link) for link in model.compilation.links]
+    if model.compilation.nonfinite is not None:
         links.append(functools.partial(guarded, model=model, logs_of=_metrics_of(model)))
-    if model.ensemble_members is not None:
-        links.append(frozen_where_stopped)
+    links += model.extra_links()
     if is_offloaded():
         links.append(functools.partial(offloaded, lazy_layout=LazyLayout(model)))
     return links
@@ -61,11 +59,13 @@ def _metrics_of(model: "Trainer") -> Callable[[TrainState], Logs]:
 
 
 def check_links(links: Any) -> tuple[Link, ...]:
-    """The links that `compile` was given.
+    """The links that `compile` was given; none where it was given None.
 
     Raises:
         ValueError: they are no functions in a list or tuple.
     """
+    if links is None:
+        return ()
     if isinstance(links, (list, tuple)) and all(map(callable, links)):
         return tuple(links)
     expected = "`steps` to be a list of functions `step -> step`"

@@ -31,7 +31,7 @@ class MicrobatchStep(TrainStep):
         self, state: TrainState, batch: Batch, rows: jax.Array | None = None
     ) -> tuple[TrainState, Logs]:
         size = size_of(unpack(batch)[0])
-        if size % self.model.microbatches:
+        if size % self.model.compilation.microbatches:
             return super().__call__(state, batch, rows)
         layout = self.lazy_layout.of(batch)
         batch_loss = BatchLoss(layout)
@@ -48,7 +48,7 @@ class MicrobatchStep(TrainStep):
             metrics=metrics,
         )
         with layout.run(state, valid_rows=rows) as run:
-            loss_tracker = self.model._loss_tracker
+            loss_tracker = self.model.compilation.loss_tracker
             if loss_tracker is not None:
                 loss_tracker.update_state(loss, sample_weight=count_valid_rows(size))
                 logs |= {"loss": loss_tracker.result()} if "loss" in logs else {}
@@ -58,7 +58,7 @@ class MicrobatchStep(TrainStep):
         self, state: TrainState, batch: Batch, rows: jax.Array | None, size: int
     ) -> tuple[tuple, jax.Array]:
         """(batch and valid rows, keys) of all microbatches, which are the first axis."""
-        count = self.model.microbatches
+        count = self.model.compilation.microbatches
         microbatches = cut((*unpack(batch), rows), count)
         key = jax.random.wrap_key_data(jax.random.fold_in(state.rng, state.step))
         return microbatches, jax.random.key_data(jax.random.split(key, count))
@@ -133,7 +133,7 @@ class MicrobatchStep(TrainStep):
     ) -> Microbatch | None:
         if not self._is_exact:
             return None
-        return Microbatch(self.model.microbatches, totals, batch_size)
+        return Microbatch(self.model.compilation.microbatches, totals, batch_size)
 
     def _part(self, loss: jax.Array) -> jax.Array:
-        return loss if self._is_exact else loss / self.model.microbatches
+        return loss if self._is_exact else loss / self.model.compilation.microbatches

@@ -55,16 +55,16 @@ def _chain(layers: list[Layer], layout: StateLayout) -> "Chain | None":
 def _may_stack(layout: StateLayout) -> bool:
     """Whether what an optimizer and a step do to a weight does not depend on whose it is."""
     model, optimizer = layout.model, layout.optimizer
-    if layout.members is not None or layout.resting or optimizer is None:
+    if not layout.is_single or layout.resting or optimizer is None:
         return False
     special = (
         settings.distribution,
         not model.jit_compile,
-        model.has_own_opt_state,
-        model.microbatches > 1,
-        model.privacy,
-        model.adversarial,
-        model.step_links,
+        model.compilation.has_own_opt_state,
+        model.compilation.microbatches > 1,
+        model.compilation.privacy,
+        model.compilation.adversarial,
+        model.compilation.links,
         not is_built_in(model),
         any(overrides(model, name) for name in OWN_STEPS),
     )

@@ -63,9 +63,9 @@ def _innermost(model: "Trainer", lazy_layout: LazyLayout) -> Step:
         return own
     if overrides(model, "train_step"):
         return keras_contract.train_step(model, lazy_layout)
-    if model.privacy is not None:
-        return model.privacy.train_step(model)
-    if model.microbatches == 1:
+    if model.compilation.privacy is not None:
+        return model.compilation.privacy.train_step(model)
+    if model.compilation.microbatches == 1:
         return TrainStep(lazy_layout)
     return MicrobatchStep(lazy_layout)
 

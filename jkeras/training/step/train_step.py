@@ -82,7 +82,7 @@ class BatchLoss:
         """The batch with the inputs that an attack makes of its own, where training is against
         one.
         """
-        attack = self.model.adversarial
+        attack = self.model.compilation.adversarial
         if attack is None:
             return batch
         x, *targets = batch

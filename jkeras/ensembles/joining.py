@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jkeras.core.session.settings import default_seed
 from jkeras.kernel import tree
-from jkeras.training.ensemble.members import ACTIVE, Members
+from jkeras.ensembles.members import ACTIVE, Members, hand_over
 from jkeras.training.step.state import TrainState
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def join(model: "Trainer", states: Sequence[TrainState]) -> None:
     """Makes a model the ensemble whose members have these states."""
     members = Members(len(states), own_order=True)
-    model.set_untracked(ensemble_members=members, _predictor=None)
+    hand_over(model, members)
     layout = model.state_layout()
     frozen = [dict(tree.flatten(state.frozen)) for state in states]
     shared = {path: _shared([of_one[path] for of_one in frozen]) for path in frozen[0]}

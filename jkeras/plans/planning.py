@@ -23,8 +23,8 @@ from jkeras.training.data.source import unpack
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.loop.memory import estimate
 from jkeras.training.step.offload import on_host
-from jkeras.training.plans.plan import Memory, Plan
-from jkeras.training.plans.traffic import traffic
+from jkeras.plans.plan import Memory, Plan
+from jkeras.plans.traffic import traffic
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.step import make_predict_step, make_train_step
 from jkeras.training.step.label_checks import guess_labels
@@ -162,7 +162,7 @@ def _scope(model, topology) -> Iterator[list[jax.Device]]:
     """A block in which the distribution is that of the plan; gives its devices."""
     if isinstance(topology, str):
         topology = Topology(topology)
-    distribution = settings.distribution or model._distribution
+    distribution = settings.distribution or model.compilation.distribution
     if topology is not None and not _is_on(distribution, topology):
         distribution = DataParallel(devices=topology.devices)
     if distribution is None:

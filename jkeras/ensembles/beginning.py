@@ -6,7 +6,7 @@ from jkeras.core.errors import explain
 from jkeras.core.session.settings import default_seed
 from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Source
-from jkeras.training.ensemble.members import Members
+from jkeras.ensembles.members import Members, hand_over
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
@@ -34,12 +34,12 @@ def begin(
         model.state_layout().activate()
         return seed
     seed = default_seed() if seed is None else seed
-    model.set_untracked(ensemble_members=Members(size, own_order), _predictor=None)
+    hand_over(model, Members(size, own_order))
     layout = model.state_layout()
     try:
         layout.begin(seed)
     except BaseException:
-        model.set_untracked(ensemble_members=None)
+        hand_over(model, None)
         layout.unguard()
         raise
     return seed
@@ -55,6 +55,6 @@ def _check(model: "Trainer", size: int | None) -> None:
     if members is not None and size not in (None, members.size):
         fix = f"leave `ensemble` out to go on with these {members.size}, or make a new model"
         raise ValueError(explain(name, f"`ensemble={members.size}`, its members", repr(size), fix))
-    if model.privacy is not None:
+    if model.compilation.privacy is not None:
         fix = "train the members one by one, and add up what they spend"
         raise ValueError(explain(name, "an ensemble without `privacy`", "one with it", fix))

@@ -7,9 +7,9 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.training.plans import planning
+from jkeras.plans import planning
 from jkeras.programs.operations import count_operations
-from jkeras.training.plans.traffic import traffic
+from jkeras.plans.traffic import traffic
 
 X, Y = np.ones((4, 6), "float32"), np.zeros(4, "int32")
 
