@@ -3,6 +3,7 @@ may be.
 """
 
 import contextlib
+import functools
 import io
 import stat
 import struct
@@ -74,13 +75,12 @@ class SafeZip:
         start = self._start(info)
         if info.compress_size != info.file_size or start + info.file_size > self.file.seek(0, 2):
             raise SerializationError(f"the member {name!r} is cut off.")
+        if info.file_size < LARGE:
+            return self._read_whole(info, start)
         sums = OfRead(self.file, start, info.file_size)
 
         def verify() -> None:
-            if self._beside.submit(sums.checksum).result() != info.CRC:
-                raise SerializationError(
-                    f"the member {name!r} is damaged: its checksum is not the one that was written."
-                )
+            _check_sum(info, self._beside.submit(sums.checksum).result())
 
         def note(at: int, view: memoryview) -> None:
             if len(view) >= LARGE:
@@ -88,6 +88,16 @@ class SafeZip:
 
         member = Window(self.file, start, info.file_size)
         return member, Window(self.file, start, info.file_size, note), verify
+
+    def _read_whole(
+        self, info: zipfile.ZipInfo, start: int
+    ) -> tuple[BinaryFile, BinaryFile, Callable[[], None]]:
+        """What `open` returns of a small member: all of it in memory, where HDF5 looks for a dozen
+        bytes at a time.
+        """
+        self.file.seek(start)
+        content = io.BytesIO(self.file.read(info.file_size))
+        return content, content, functools.partial(_check_sum, info, zlib.crc32(content.getbuffer()))
 
     def _inflated(self, info: zipfile.ZipInfo) -> io.BytesIO:
         """The content of a compressed member, whose checksum has been looked at."""
@@ -149,6 +159,15 @@ class SafeZip:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _check_sum(info: zipfile.ZipInfo, checksum: int) -> None:
+    """Raises where the checksum of a member's bytes is not right."""
+    if checksum != info.CRC:
+        raise SerializationError(
+            f"the member {info.filename!r} is damaged: its checksum is not the one that was "
+            "written."
+        )
 
 
 def _check(info: zipfile.ZipInfo) -> None:
