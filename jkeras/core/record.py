@@ -9,9 +9,9 @@ name.
 Fields are the annotated names of the class and of its bases that declare fields (records and
 `typed.fields`), in order, as a dataclass has them and a type checker reads them; `arguments` gives
 another order. Names that begin with an underscore and `ClassVar`s are none. A field without a
-default is required. An annotation that is a `Kind` converts the value on its way in and out of configs:
-`Initializer` makes an object of "zeros", and a config of that object. `__post_init__` checks and
-derives. What a record is as a value, `core.layer.equality` says.
+default is required. An annotation that is a `Kind` converts the value on its way in and out of
+configs: `Initializer` makes an object of "zeros", and a config of that object. `__post_init__`
+checks and derives. What a record is as a value, `core.layer.equality` says.
 """
 
 import functools
@@ -95,23 +95,27 @@ PLAIN_KIND = Kind()
 
 def collect_fields(cls: type, arguments: str | None = None) -> tuple[Field, ...]:
     """The fields of a class: annotated names of the bases that declare fields, then its own, or
-    those of all its bases in the order of `arguments`.
+    in the order of `arguments` those of any base.
     """
     bases = cls.__mro__[::-1]
-    if arguments is None:
-        kinds = _annotated_kinds(base for base in bases if typed.declares_fields(base))
-        return tuple(_field(cls, name, kinds) for name in kinds)
     kinds = _annotated_kinds(bases)
-    return tuple(_field(cls, name, kinds) for name in arguments.replace(",", " ").split())
+    if arguments is None:
+        declaring = [base for base in bases if base is cls or typed.declares_fields(base)]
+        names = _annotated_kinds(declaring)
+    else:
+        names = arguments.replace(",", " ").split()
+    return tuple(_field(cls, name, kinds) for name in names)
 
 
 def _annotated_kinds(classes: typing.Iterable[type]) -> dict[str, Kind]:
-    """{name: Kind} of the names that classes annotate, the last one's kind at the first one's
-    place.
+    """{name: Kind} of the names that classes annotate, in the order of the first annotations. A
+    plain type in a later one leaves the kind as it is.
     """
     kinds = {}
     for cls in classes:
-        kinds.update(_own_kinds(cls))
+        for name, kind in _own_kinds(cls).items():
+            if name not in kinds or kind is not PLAIN_KIND:
+                kinds[name] = kind
     return kinds
 
 

@@ -34,6 +34,7 @@ class Converted(typing.Generic[Taken, Stored]):
         def __set__(self, instance: object, value: Taken) -> None: ...
 
 
+Name = Converted[str | None, str]
 Rate = Converted[float | dict | Function, typing.Any]  # a learning rate
 
 
