@@ -1,13 +1,11 @@
 """Noise in training: dropout in its variants, Gaussian noise; and the penalty on activities."""
 
-import typing
 from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 
 from jkeras import random
-from jkeras.core.names import typed
 from jkeras.core.errors import check_number, explain
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.graph.input_spec import InputSpec
@@ -147,20 +145,10 @@ class SpatialDropout1D(_SpatialDropout):
     (2, 4, 3)
     """
 
+    rate: float
+    seed: Any = None
     data_format = "channels_last"
     _ndim = 3
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            rate: float,
-            seed: typing.Any = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
 
 @layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
@@ -172,20 +160,10 @@ class SpatialDropout2D(_SpatialDropout):
     (2, 4, 4, 3)
     """
 
+    rate: float
+    data_format: DataFormat | None = None
+    seed: Any = None
     _ndim = 4
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            rate: float,
-            data_format: DataFormat | None = None,
-            seed: typing.Any = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
 
 @layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
@@ -197,20 +175,10 @@ class SpatialDropout3D(_SpatialDropout):
     (1, 2, 4, 4, 3)
     """
 
+    rate: float
+    data_format: DataFormat | None = None
+    seed: Any = None
     _ndim = 5
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            rate: float,
-            data_format: DataFormat | None = None,
-            seed: typing.Any = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
 
 @layer("keras.layers")
