@@ -1,11 +1,13 @@
 """Noise in training: dropout in its variants, Gaussian noise; and the penalty on activities."""
 
+import typing
 from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 
 from jkeras import random
+from jkeras.core.names import typed
 from jkeras.core.errors import check_number, explain
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.graph.input_spec import InputSpec
@@ -145,14 +147,41 @@ class SpatialDropout1D(_SpatialDropout):
     (2, 4, 3)
     """
 
-    rate: float
-    seed: Any = None
     data_format = "channels_last"
     _ndim = 3
 
+    if typing.TYPE_CHECKING:
 
-@layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
-class SpatialDropout2D(_SpatialDropout):
+        def __init__(
+            self,
+            rate: float,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
+
+class _MapDropout(_SpatialDropout):
+    """Base of those of images and volumes, whose channels may come first."""
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            rate: float,
+            data_format: DataFormat | None = None,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
+
+@layer("keras.layers", arguments="rate, data_format, seed, name, dtype", init=False)
+class SpatialDropout2D(_MapDropout):
     """Dropout of whole feature maps: (batch, height, width, channels), or channels first.
 
     >>> import numpy as np
@@ -160,14 +189,11 @@ class SpatialDropout2D(_SpatialDropout):
     (2, 4, 4, 3)
     """
 
-    rate: float
-    data_format: DataFormat | None = None
-    seed: Any = None
     _ndim = 4
 
 
-@layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
-class SpatialDropout3D(_SpatialDropout):
+@layer("keras.layers", arguments="rate, data_format, seed, name, dtype", init=False)
+class SpatialDropout3D(_MapDropout):
     """Dropout of whole feature volumes: (batch, depth, height, width, channels), or channels first.
 
     >>> import numpy as np
@@ -175,9 +201,6 @@ class SpatialDropout3D(_SpatialDropout):
     (1, 2, 4, 4, 3)
     """
 
-    rate: float
-    data_format: DataFormat | None = None
-    seed: Any = None
     _ndim = 5
 
 

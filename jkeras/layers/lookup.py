@@ -15,7 +15,6 @@ from jkeras.core.layer import layer
 from jkeras.core.record import Any, Kind
 from jkeras.core.names.registry import refuse_untrusted
 from jkeras.core.session.settings import floatx
-from jkeras.core.names.typed import fields
 from jkeras.layers.encoding import as_salt, hashed
 from jkeras.layers.base import refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, read_lines, texts_alone
@@ -38,7 +37,6 @@ class Listed(Kind):
         return list(value)
 
 
-@fields
 class IndexLookup(HostLayer):
     """Base of the lookup layers: a table from tokens to numbers.
 

@@ -1,5 +1,6 @@
 """Scaling of features: Rescaling, Normalization."""
 
+import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.names import typed
 from jkeras.core.errors import explain, violated
 from jkeras.core.graph.host_numbers import refuse_masked
 from jkeras.core.layer import layer
@@ -45,7 +47,7 @@ class Rescaling(DataLayer, announces_compute_dtype=True):
         return inputs * scale + offset
 
 
-@layer("keras.layers")
+@layer("keras.layers", arguments="axis, mean, variance, invert")
 class Normalization(DataLayer, announces_compute_dtype=True):
     """`(inputs - mean) / sqrt(variance)`, with a mean and a variance that are set or learnt by
     `adapt`.
@@ -68,6 +70,20 @@ class Normalization(DataLayer, announces_compute_dtype=True):
     variance: OF_BASE
     invert: bool = False
     supports_masking = True
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            axis: typed.Sizes | None = -1,
+            mean: typing.Any = None,
+            variance: typing.Any = None,
+            invert: bool = False,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def _base_init(self, mean: Any = None, variance: Any = None, **kwargs: Any) -> None:
         super()._base_init(**kwargs)
