@@ -6,11 +6,12 @@ name.
         max_value: Any = 2
         axis: Any = 0
 
-Fields are the annotated names of the class and its bases, in order (`arguments` gives another
-order), but for names that begin with an underscore and `ClassVar`s. A field without a default is
-required. An annotation that is a `Kind` converts the value on its way in and out of configs:
-`Initializer` makes an object of "zeros", and a config of that object. `__post_init__` checks and
-derives. What a record is as a value, `core.layer.equality` says.
+Fields are the annotated names of the class and of its bases that declare fields (records and
+`typed.fields`), in order, as a dataclass has them and a type checker reads them; `arguments` gives
+another order. Names that begin with an underscore and `ClassVar`s are none. A field without a
+default is required. An annotation that is a `Kind` converts the value on its way in and out of
+configs: `Initializer` makes an object of "zeros", and a config of that object. `__post_init__`
+checks and derives. What a record is as a value, `core.layer.equality` says.
 """
 
 import functools
@@ -93,19 +94,28 @@ PLAIN_KIND = Kind()
 
 
 def collect_fields(cls: type, arguments: str | None = None) -> tuple[Field, ...]:
-    """The fields of a class: annotated names of its bases, then its own, or in the order of
-    `arguments`.
+    """The fields of a class: annotated names of the bases that declare fields, then its own, or
+    in the order of `arguments` those of any base.
     """
-    kinds = _annotated_kinds(cls)
-    names = kinds if arguments is None else arguments.replace(",", " ").split()
+    bases = cls.__mro__[::-1]
+    kinds = _annotated_kinds(bases)
+    if arguments is None:
+        declaring = [base for base in bases if base is cls or typed.declares_fields(base)]
+        names = _annotated_kinds(declaring)
+    else:
+        names = arguments.replace(",", " ").split()
     return tuple(_field(cls, name, kinds) for name in names)
 
 
-def _annotated_kinds(cls: type) -> dict[str, Kind]:
-    """{name: Kind} of the annotated names of the bases of a class, then its own."""
+def _annotated_kinds(classes: typing.Iterable[type]) -> dict[str, Kind]:
+    """{name: Kind} of the names that classes annotate, in the order of the first annotations. A
+    plain type in a later one leaves the kind as it is.
+    """
     kinds = {}
-    for base in reversed(cls.__mro__):
-        kinds.update(_own_kinds(base))
+    for cls in classes:
+        for name, kind in _own_kinds(cls).items():
+            if name not in kinds or kind is not PLAIN_KIND:
+                kinds[name] = kind
     return kinds
 
 
@@ -286,10 +296,27 @@ def record(
 
     def decorate(cls):
         form = Form(cls, arguments, keyword_only, base_init or getattr(cls, "_base_init", None))
+        typed.fields(cls)
         cls._fields = FirstUse(fields_of, form)
         cls.__init__ = FirstUse(constructor_of, form)
         cls._record_init = FirstUse(constructor_of, form)
         return public(f"{module}.{name or cls.__name__}", *aliases)(cls)
+
+    return decorate
+
+
+def base_record(
+    module: str, *aliases: str, **options: typing.Any
+) -> typing.Callable[[type[typed.Class]], type[typed.Class]]:
+    """Decorator that makes a class a record whose fields are not those of its subclasses: these
+    declare them again, in their own order. For a checker, its constructor is written out.
+
+    Args:
+        module, aliases, options: as of `record`.
+    """
+
+    def decorate(cls):
+        return typed.own_fields(record(module, *aliases, **options)(cls))
 
     return decorate
 
