@@ -44,8 +44,9 @@ def contract_last(
 def _contract_on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """`contract_last` with a matrix."""
     full = x.dtype == kernel.dtype and x.dtype in (jnp.float32, jnp.float64)
-    if full and 0 not in x.shape and (x.ndim > 2 or _pays_transposed(x, kernel)):
-        return contract_flat(x, kernel)
+    if full and 0 not in x.shape:
+        if x.ndim > 2 or _pays_transposed(x, kernel):
+            return contract_flat(x, kernel)
     return jnp.matmul(x, kernel)
 
 

@@ -97,7 +97,11 @@ class SafeZip:
         """
         self.file.seek(start)
         content = io.BytesIO(self.file.read(info.file_size))
-        return content, content, functools.partial(_check_sum, info, zlib.crc32(content.getbuffer()))
+        return (
+            content,
+            content,
+            functools.partial(_check_sum, info, zlib.crc32(content.getbuffer())),
+        )
 
     def _inflated(self, info: zipfile.ZipInfo) -> io.BytesIO:
         """The content of a compressed member, whose checksum has been looked at."""

@@ -29,6 +29,7 @@ ENTRIES = {
     "backend",
 }
 
+
 class _Around(typing.NamedTuple):
     """What is around the configs that are read or written now.
 

@@ -84,7 +84,9 @@ def loop_body(layer, training):
 
 def needs_objects(layer, scope):
     """Whether a layer has to be run on its variables, in a pass on values by path."""
-    return not layer.is_native() or (scope.flow.shared and not runs_apart(layer, scope))
+    if not layer.is_native():
+        return True
+    return scope.flow.shared and not runs_apart(layer, scope)
 
 
 def runs_apart(layer, scope):

@@ -154,8 +154,8 @@ class Call:
         self.tensors = {
             k: v
             for k, v in self.arguments.items()
-            if k not in CONTEXT
-            and (isinstance(v, jax.Array) or (type(v) not in LEAVES and is_nested_arrays(v)))
+            if k not in CONTEXT and type(v) not in LEAVES
+            if isinstance(v, jax.Array) or is_nested_arrays(v)
         }
         self._specs = None
         self._check_positional(args)

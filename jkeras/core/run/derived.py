@@ -21,6 +21,8 @@ NOTHING = {"initializer": None, "regularizer": None, "constraint": None}
 
 def specs_for(layer: typing.Any, x: jax.Array) -> dict[str, Weight]:
     """The layer's own weights for an input, by name; for a look at shapes and dtypes."""
+    if layer.traits.has_children:  # of which there are mostly none; they may follow from these
+        return layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
     asked = x.shape, x.dtype
     cached = derived.get(layer, {}).get("specs")
     if cached is not None and cached[0] == asked:

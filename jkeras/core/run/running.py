@@ -15,7 +15,7 @@ from jkeras.core.run.derived import specs_for_call
 from jkeras.core.run.plain import (
     add_activity_losses,
     cast_weights,
-    is_plain_call,
+    plain_form,
     run_plainly,
 )
 from jkeras.core.run.tracebacks import is_built_in_class, name_call
@@ -32,18 +32,21 @@ def run_on(layer, scope, args, kwargs, bare=False):
             activity penalty.
     """
     built_in = is_built_in_class(type(layer))
-    if not scope.is_of_objects and not built_in and runs_as_copy(layer, scope):
+    if not any((scope.is_of_objects, built_in)) and runs_as_copy(layer, scope):
         return run_copy(layer, scope, args, kwargs, bare)
     observer = scope.flow.observer
-    if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs, bare):
-        outputs = run_plainly(layer, scope, args[0])
+    form = None
+    if layer.is_plain(type(layer)):
+        form = plain_form(layer, scope, args, kwargs, bare)
+    if form is not None:
+        outputs = run_plainly(layer, scope, args[0], form)
         if observer is not None:
             outputs = observer.through(layer, scope, (args, kwargs), outputs)
         return outputs
     if not scope.is_of_objects and needs_objects(layer, scope):
         return run_adapted(layer, scope, args, kwargs, bare)
     flow = scope.flow
-    bare = bare or (flow.bare and not flow.stack)
+    bare = bare or all((flow.bare, not flow.stack))
     call = layer.bind_call(args, kwargs, cast=not bare)
     scope.enter(layer, call)
     outer = flow.training
@@ -54,10 +57,10 @@ def run_on(layer, scope, args, kwargs, bare=False):
         flow.stack.append((layer, dtype))
         flow.casting += dtype is not None
         try:
-            if layer.remat_scope is None and settings.distribution is None:
-                outputs = execute(layer, scope, call)
-            else:
-                outputs = _computed(layer, scope, call)
+            compute = execute
+            if any((layer.remat_scope, settings.distribution)):
+                compute = _computed
+            outputs = compute(layer, scope, call)
             if layer.activity_regularizer is not None and not bare:
                 add_activity_losses(layer, flow, outputs)
         finally:
