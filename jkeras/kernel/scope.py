@@ -55,10 +55,7 @@ class Flow:
             since there are many, and some run in loops.
         counts: how many keys each path has asked for.
         stack: (layer, dtype that weights are cast to) of the layers that run now.
-        chains: equal layers of the root that run in a loop, by layer; see `training.step.stacked`.
     """
-
-    chains: typing.ClassVar[dict] = {}
 
     def __init__(
         self,

@@ -114,7 +114,8 @@ class Model(MaybeEnsemble, Reported, Planned, Trainer, Layer):
         return super().__call__(*args, **kwargs)
 
     def _prepared(self, x: Any) -> Any:
-        x = columns_by_name(x, getattr(self, "input_names", None))
+        if hasattr(x, "columns"):
+            x = columns_by_name(x, getattr(self, "input_names", None))
         return host.prepared(self, x)
 
     def warn_of_padding(self, has_weights: bool = True) -> None:

@@ -4,6 +4,7 @@ What an optax transformation does may depend on names (masks, `multi_transform`)
 with the tree that it is stepped with.
 """
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -51,6 +52,9 @@ def build_by_path(optimizer: Any, variables: Sequence[Variable], paths: Sequence
     knows of these stays.
     """
     before = optimizer.built_for if optimizer.built else ()
+    is_same = len(before) == len(variables) and all(map(operator.is_, before, variables))
+    if is_same and optimizer.built and getattr(optimizer, "parameter_paths", paths) == paths:
+        return
     is_other = optimizer.built and bool(without(variables, before) or without(before, variables))
     if isinstance(optimizer, ByPath):
         paths = list(paths)

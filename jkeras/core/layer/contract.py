@@ -454,7 +454,8 @@ class Composite(Layer, has_children=True):
             specs = list(call.specs().values())
             others = children_for(self, specs, scope.flow.declared is not None)
         # looked at last, since another thread may build the layer now
-        return Children(scope, self, {**self._children, **others})
+        children = {**self._children, **others}
+        return (scope.flow.children_type or Children)(scope, self, children)
 
 
 @functools.cache

@@ -89,9 +89,6 @@ class Children:
 
     def run(self, child, *args, **kwargs):
         """Runs a child given as an object."""
-        chains = self._scope.flow.chains
-        if chains and child in chains:
-            return chains[child].run(self._scope.flow, child, *args)
         return child.run_on(self.scope_of(child), args, kwargs)
 
     def run_bare(self, child, *args, **kwargs):

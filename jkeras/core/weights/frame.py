@@ -39,7 +39,12 @@ class Run(Flow):
         declared: a dict that is filled with what weights there are.
         is_built: whether the root is built for the inputs, as in a training; see `Flow`.
         valid_rows, microbatch, observer, cache, noise_alone: see `Flow`.
+    Attributes:
+        children_type: how the children of composites are run, a subclass of `context.Children`;
+            None: as these say.
     """
+
+    children_type = None
 
     def __init__(
         self,

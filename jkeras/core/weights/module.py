@@ -94,7 +94,7 @@ class Module:
                 f"setting the attribute `{name}`."
             )
         _forget_derived(self)
-        if name in vars(self) or isinstance(value, (Module, Variable, list, tuple, dict)):
+        if isinstance(value, HOLDING) or isinstance(vars(self).get(name), HOLDING):
             value = self._track(name, value)
         object.__setattr__(self, name, value)
 
@@ -174,6 +174,7 @@ class Module:
         vars(self).update(state)
 
 
+HOLDING = (Module, Variable, list, tuple, dict)
 UNTRACKED = ("_own", "_children", "_before_build")
 # compiled functions and the like, made again when needed
 FLEETING = (

@@ -7,14 +7,17 @@ that is weight sharing.
 from jkeras.kernel import tree
 
 
-def walk(module, path=(), seen=None):
+def walk(module, path=()):
     """(path, module) for a module and all below it, each once, at its canonical path, own order."""
-    seen = set() if seen is None else seen
-    if id(module) not in seen:
-        seen.add(id(module))
-        yield path, module
-        for key, child in tuple(module._children.items()):
-            yield from walk(child, (*path, key), seen)
+    found, seen, waiting = [], set(), [(path, module)]
+    while waiting:
+        path, module = entry = waiting.pop()
+        if id(module) not in seen:
+            seen.add(id(module))
+            found.append(entry)
+            for key, child in reversed(tuple(module._children.items())):
+                waiting.append(((*path, key), child))
+    return found
 
 
 def own_variables(module):
@@ -29,14 +32,15 @@ def named_variables(module, select=None):
 
 def variables_of(modules, select=None):
     """The same of some (path, module) pairs."""
-    seen = set()
+    found, seen = [], set()
     for path, module in modules:
         for key, variable in tuple(module._own.items()):
             if id(variable) in seen:
                 continue
             if select is None or select(variable):
                 seen.add(id(variable))
-                yield (*path, key), variable
+                found.append(((*path, key), variable))
+    return found
 
 
 def tree_of(module, read, select=None):

@@ -351,7 +351,7 @@ class Trainer(Extensions, Compilable):
         a step of the user's own does with labels is unknown.
         """
         kinds = ("train", "test")
-        is_standard = self.compiled and not any(has_own_step(self, kind) for kind in kinds)
+        is_standard = self.compiled and not any([has_own_step(self, kind) for kind in kinds])
         return DataTypes(self.types_of_inputs(), "float32" if is_standard else None)
 
     def _prepared(self, x: Structure) -> Structure:
@@ -738,10 +738,11 @@ class Trainer(Extensions, Compilable):
         """The source, its labels checked against the losses where these are what training
         minimizes.
         """
-        has_own = hasattr(self, "pure_train_step") or any(
+        own = [
             getattr(type(self), name) is not getattr(Trainer, name)
             for name in ("compute_loss", "train_step", "test_step")
-        )
+        ]
+        has_own = hasattr(self, "pure_train_step") or any(own)
         if self.compilation.losses is None or has_own:
             return source
         return data.checked(source, self.compilation.losses.check_values)
@@ -798,8 +799,9 @@ def _capped(steps: int | None, argument: str = "steps") -> int | None:
     """
     if steps is not None:
         check_whole(argument, steps, at_least=0)
-    limits = [n for n in (settings.max_steps_per_epoch, steps or None) if n is not None]
-    return min(limits, default=None)
+    if settings.max_steps_per_epoch is None:
+        return steps or None
+    return min(settings.max_steps_per_epoch, steps or settings.max_steps_per_epoch)
 
 
 def _rows(source: Source, steps: int | None) -> int | None:
@@ -811,9 +813,11 @@ def _backup_of(callbacks: CallbackList) -> "Checkpointer | None":
     """Where the first `BackupAndRestore` that has one keeps checkpoints, or None."""
     from jkeras.callbacks import BackupAndRestore
 
-    backups = [c for c in callbacks.callbacks if isinstance(c, BackupAndRestore)]
-    checkpointers = (backup.checkpointer() for backup in backups)
-    return next(filter(None, checkpointers), None)
+    for callback in callbacks.callbacks:
+        checkpointer = isinstance(callback, BackupAndRestore) and callback.checkpointer()
+        if checkpointer:
+            return checkpointer
+    return None
 
 
 def _verbosity(verbose: int | str) -> int:
