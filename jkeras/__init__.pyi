@@ -15,6 +15,7 @@ from jkeras import ensembles as ensembles
 from jkeras import explain as explain
 from jkeras import export as export
 from jkeras import generation as generation
+from jkeras import generation as generation
 from jkeras import initializers as initializers
 from jkeras import kernel as kernel
 from jkeras import layers as layers

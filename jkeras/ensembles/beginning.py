@@ -6,6 +6,7 @@ from jkeras.core.errors import explain
 from jkeras.core.session.settings import default_seed
 from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Source
+from jkeras.training.step.layout import state_layout
 from jkeras.ensembles.members import Members, hand_over
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ def begin(
     if members is not None:
         members.own_order = own_order
         model.set_untracked(_last_layout=None, _predictor=None)
-        model.state_layout().activate()
+        state_layout(model).activate()
         return seed
     seed = default_seed() if seed is None else seed
     hand_over(model, Members(size, own_order))
-    layout = model.state_layout()
+    layout = state_layout(model)
     try:
         layout.begin(seed)
     except BaseException:

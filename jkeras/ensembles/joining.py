@@ -10,6 +10,7 @@ from jkeras.core.session.settings import default_seed
 from jkeras.kernel import tree
 from jkeras.ensembles.members import ACTIVE, Members, hand_over
 from jkeras.training.step.state import TrainState
+from jkeras.training.step.layout import state_layout
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
@@ -19,7 +20,7 @@ def join(model: "Trainer", states: Sequence[TrainState]) -> None:
     """Makes a model the ensemble whose members have these states."""
     members = Members(len(states), own_order=True)
     hand_over(model, members)
-    layout = model.state_layout()
+    layout = state_layout(model)
     frozen = [dict(tree.flatten(state.frozen)) for state in states]
     shared = {path: _shared([of_one[path] for of_one in frozen]) for path in frozen[0]}
     active = tree.unflatten([(ACTIVE, jnp.ones((), bool))])

@@ -87,7 +87,7 @@ class MaybeEnsemble(Extensions):
     def new_layout(self) -> StateLayout:
         """Which variable is which leaf of the `TrainState`, of that of all members."""
         if self.ensemble_members is None:
-            return super().new_layout()
+            return StateLayout(self)
         from jkeras.ensembles.layout import MembersLayout
 
         return MembersLayout(self, self.ensemble_members)
@@ -95,7 +95,7 @@ class MaybeEnsemble(Extensions):
     def new_predictor(self) -> Predictor:
         """What `predict` runs: of an ensemble it gives the mean of the members."""
         if self.ensemble_members is None:
-            return super().new_predictor()
+            return Predictor(self)
         from jkeras.ensembles.predictor import MembersPredictor
 
         return MembersPredictor(self)
@@ -111,18 +111,18 @@ class MaybeEnsemble(Extensions):
     def extra_links(self) -> Sequence[Link]:
         """What leaves members that were stopped as they are."""
         if self.ensemble_members is None:
-            return super().extra_links()
+            return ()
         from jkeras.ensembles.members import frozen_where_stopped
 
-        return (*super().extra_links(), frozen_where_stopped)
+        return (frozen_where_stopped,)
 
     def extra_counters(self) -> NamedVariables:
         """The variable that says which members are trained."""
         if self.ensemble_members is None:
-            return super().extra_counters()
+            return []
         from jkeras.ensembles.members import ACTIVE
 
-        return [*super().extra_counters(), (ACTIVE, self.ensemble_members.active)]
+        return [(ACTIVE, self.ensemble_members.active)]
 
     def end_where(self, has_failed: np.ndarray) -> bool:
         """Ends the training of the members that met NaN or infinity; whether that is news."""

@@ -19,6 +19,7 @@ from jkeras.core.run.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.core.weights.policy import NEED_DATA
 from jkeras.ensembles.shell import MaybeEnsemble
+from jkeras.generation.model import Generating
 from jkeras.models import host
 from jkeras.models.graph_inputs import columns_by_name, on_host_fitted
 from jkeras.models.lost_masks import warn_of_lost_masks
@@ -40,7 +41,7 @@ VALUE_FORMATS = {  # how `get_state_tree` reads a variable
 
 
 @registry.public("keras.Model", "keras.models.Model")
-class Model(MaybeEnsemble, Reported, Planned, Trainer, Layer):
+class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
     """Layers grouped into something that can be trained.
 
     Three ways: `Model(inputs, outputs)` for a graph, `Sequential` for a list, or a subclass with
@@ -113,7 +114,8 @@ class Model(MaybeEnsemble, Reported, Planned, Trainer, Layer):
             args = (on_host_fitted(args[0], self.types_of_inputs()), *args[1:])
         return super().__call__(*args, **kwargs)
 
-    def _prepared(self, x: Any) -> Any:
+    def prepared(self, x: Any) -> Any:
+        """Data for the inputs as what a compiled step can take."""
         if hasattr(x, "columns"):
             x = columns_by_name(x, getattr(self, "input_names", None))
         return host.prepared(self, x)
@@ -129,17 +131,20 @@ class Model(MaybeEnsemble, Reported, Planned, Trainer, Layer):
             names = {name for some in warned.values() for name in some}
             warned[has_weights] = warn_of_lost_masks(self, has_weights, names)
 
-    def _predict_all(self, predictor: Any, x: "Structure", *options: Any) -> Any:
+    def for_prediction(self, x: "Structure") -> "tuple[Model, Structure]":
+        """(model, data for it) that give what this model predicts for data: of one that takes
+        texts, what follows its layers on the host.
+        """
         if hasattr(x, "columns"):
             x = columns_by_name(x, getattr(self, "input_names", None))
         parts = None
         if host.has_texts(x):
             parts = host.split(self)
         if parts is None:
-            return super()._predict_all(predictor, x, *options)
+            return self, x
         self.refuse_ensemble("`predict` of texts")
         prepare, device_model = parts
-        return device_model._predict_all(predictor, prepare(x), *options)
+        return device_model.for_prediction(prepare(x))
 
     @classmethod
     def is_lifted(cls) -> bool:

@@ -1,5 +1,6 @@
-"""What plans bring to a model: `model.plan`."""
+"""What plans bring to a model: `model.plan`, `model.precompile`."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jkeras.training.types import Structure
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Planned:
-    """A model whose steps can be planned for devices."""
+    """A model whose steps can be planned for devices, and compiled ahead."""
 
     def plan(
         self,
@@ -50,3 +51,28 @@ class Planned:
         from jkeras.plans.planning import plan
 
         return plan(self, batch, y, kind=kind, dtype=dtype, topology=topology)
+
+    def precompile(
+        self,
+        x: Structure,
+        y: Structure = None,
+        sample_weight: Structure = None,
+        batch_size: int | None = None,
+        kinds: Sequence[str] = ("train", "test", "predict"),
+    ) -> dict[str, float]:
+        """Compiles ahead what `fit`, `evaluate` and `predict` run on data like this; changes
+        nothing in the model.
+
+        With a compilation cache (`jkeras.config.enable_compilation_cache`) a later process finds it
+        compiled, too.
+
+        Args:
+            x, y, sample_weight, batch_size: as for `fit`.
+            kinds: which of the three.
+
+        Returns:
+            {kind: seconds}, the time it took.
+        """
+        from jkeras.plans.precompiling import precompile
+
+        return precompile(self, (x, y, sample_weight), batch_size, kinds)

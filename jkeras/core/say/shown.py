@@ -15,11 +15,11 @@ RUNNING = """
     traits type_of_call type_of_numbers weight_in_use writes_activity_regularizer written_policy
 """
 MODELS = """
-    run_graph begin_ensemble build_for_training compilation compiled_loss compiled_metrics
+    run_graph begin_ensemble compilation compiled_loss compiled_metrics
     asks_for_privacy stored_compile_config private_record take_private_record was_private
-    init_opt_state join_members layers_in_lines loop_layout metrics_of_layers new_layout
-    other_members recorded_shapes types_of_data types_of_inputs
-    warn_of_padding refuse_ensemble state_layout
+    init_opt_state join_members layers_in_lines metrics_of_layers new_layout
+    other_members recorded_shapes types_of_inputs
+    warn_of_padding refuse_ensemble for_prediction prepared
     end_where extra_counters extra_links new_predictor of_list predictor_of_each recorded
 """
 KERNELS = """

@@ -13,7 +13,9 @@ from jkeras.training.data.source import Source
 from jkeras.training.loop.evaluating import Evaluating
 from jkeras.training.loop.loop import Runner, Span
 from jkeras.training.loop.nan_loss import NaNLoss
+from jkeras.training.step.layout import state_layout
 from jkeras.training.step.nonfinite import Watch
+from jkeras.training.step.stacked import loop_layout
 from jkeras.training.loop.ownership import state_owner
 from jkeras.training.loop.preemption import Preemption
 from jkeras.training.step.results import as_numbers
@@ -50,7 +52,7 @@ class Fitting:
         self.callbacks = callbacks
         self.nan_loss = NaNLoss(model, self.source, callbacks)
         self.options = options
-        self.layout = model.loop_layout() if recorder is None else model.state_layout()
+        self.layout = loop_layout(model) if recorder is None else state_layout(model)
         self.preemption = Preemption()
         every_batch = callbacks.looks_at_batches("train")
         self.runner = Runner(model, self.layout, "train", every_batch, recorder)

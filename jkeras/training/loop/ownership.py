@@ -169,3 +169,32 @@ def state_owner(layout: "StateLayout") -> Iterator[StateOwner]:
         yield owner
     finally:
         owner.close()
+
+
+class Snapshot:
+    """The `StateOwner` of an evaluation outside `fit`: the model keeps its arrays; metrics and
+    state are written back.
+
+    Args:
+        copies: whether steps may consume the arrays.
+    """
+
+    def __init__(self, layout: StateLayout, copies: bool = False) -> None:
+        self.layout, self.state = layout, layout.gather(copies)
+
+    def replace(self, change: Callable[[TrainState], TrainState]) -> None:
+        """Replaces the state by `change(state)`."""
+        self.state = placement.replicate(change(self.state))
+
+    def peek(self) -> TrainState:
+        """The state."""
+        return self.state
+
+    def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
+        """`state, logs = function(state, *args)`."""
+        self.state, logs = function(self.state, *args)
+        return logs
+
+    def store(self) -> None:
+        """Writes metrics and state back into the variables."""
+        self.layout.store(self.state)

@@ -19,7 +19,6 @@ from jkeras.core.errors import ArgumentError, check_choice
 from jkeras.core.names.patterns import check_patterns
 from jkeras.core.weights.policy import is_float
 from jkeras.core.session.settings import floatx, settings
-from jkeras.core.weights.structure import all_built
 from jkeras.core.run.tracebacks import without_own_frames
 from jkeras.kernel.microbatch import per_microbatch
 from jkeras.metrics import Metric
@@ -27,14 +26,14 @@ from jkeras.optimizers import Optimizer
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving.optimizers_of_code import is_missing, warn_of_missing
 from jkeras.training.step import keras_contract
+from jkeras.training.step.building import attach_lora
 from jkeras.training.step.compile_loss import CompileLoss
 from jkeras.training.step.compile_metrics import CompileMetrics
-from jkeras.training.step.compiled import Compilation, Readable, settable, shadowed
+from jkeras.training.step.compiled import SETTABLE, Compilation, Readable, settable
 from jkeras.training.step.links import check_links
 from jkeras.training.step.nonfinite import check_policy, counter
 from jkeras.training.step.overrides import default, overrides
 from jkeras.training.step.private_once import TO_BE_SAID, UNSAID, carrying, has_account
-from jkeras.training.step.state import new_key
 from jkeras.training.types import Reported, Structure, SupportsUpdate, Tree
 
 
@@ -170,7 +169,7 @@ class Compilable:
             nonfinite_steps=nonfinite and counter(),
             adversarial=adversarial,
             privacy=privacy,
-            links=check_links(steps),
+            links=() if steps is None else check_links(steps),
             distribution=settings.distribution,
             has_own_opt_state=overrides(self, "init_opt_state"),
             arguments={"optimizer": optimizer_argument, **dict(zip(names, reported)), **written},
@@ -179,11 +178,11 @@ class Compilable:
         self._take(compilation, asks_for_privacy)
         if lora is not None:
             self.set_untracked(_lora_to_come=lora)
-            self._attach_lora()
+            attach_lora(self)
 
     def _take(self, compilation: Compilation, asks_for_privacy: bool) -> None:
         """Takes up what was compiled; what was made for the settings before is made anew."""
-        self.set_untracked(
+        vars(self).update(
             compilation=compilation,
             compiled=True,
             stop_training=False,
@@ -192,8 +191,10 @@ class Compilable:
             _predictor=None,
             _opt_state=None,
             _lora_to_come=None,
-            **shadowed(type(self), compilation),
         )
+        for name in SETTABLE:  # a user's class may hide one, as by `optimizer = None` in its body
+            if not hasattr(getattr(type(self), name), "__set__"):
+                vars(self)[name] = getattr(compilation, name)
         if compilation.privacy is not None:
             compilation.privacy.prepare(self)
 
@@ -216,16 +217,6 @@ class Compilable:
         check_choice("privacy", privacy, (UNSAID, TO_BE_SAID), "compile")
         trained = self.compilation.privacy is not None and has_account(self)
         return None, privacy == TO_BE_SAID or self.asks_for_privacy or trained
-
-    def _attach_lora(self) -> None:
-        """Gives the model the adapter that `compile` was asked for, once it has kernels."""
-        spec = self._lora_to_come
-        if spec is None or not self.built or not all_built(self):
-            return
-        from jkeras.lora.attaching import adapt
-
-        adapt(self, spec, new_key())
-        self.set_untracked(_lora_to_come=None)
 
     def _containers(
         self,

@@ -1,22 +1,23 @@
-"""What packages above training bring to it: members of an ensemble (`jkeras.ensembles`), records of
-steps (`jkeras.report`). Training asks these methods and imports none of the packages; `Model`
-inherits theirs.
+"""What training asks a model for, and others answer: what kind of model it is (`jkeras.models`),
+members of an ensemble (`jkeras.ensembles`), a record of each step (`jkeras.report`). Training
+imports none of these; `Model` inherits their answers.
 """
 
 import contextlib
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jkeras.callbacks import CallbackList
 from jkeras.core.errors import explain
+from jkeras.core.graph.host_numbers import InputTypes
 from jkeras.training.data.source import Source
 from jkeras.training.loop.predictor import Predictor
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.links import Link
-from jkeras.training.types import Logs, NamedVariables
+from jkeras.training.types import Logs, NamedVariables, Structure
 
 if TYPE_CHECKING:
     from jkeras.training.loop.recording import Recorder
@@ -24,10 +25,40 @@ if TYPE_CHECKING:
 
 
 class Extensions:
-    """A model that is trained alone, of whose steps nothing is recorded."""
+    """A model of which nothing is known, that is trained alone, and of whose steps nothing is
+    recorded.
+    """
 
     name: str
     stop_training: bool
+
+    # ------------------------------------------------------------ data
+
+    def prepared(self, x: Structure) -> Structure:
+        """Data for the inputs as what a compiled step can take; here, as it is."""
+        return x
+
+    def for_prediction(self, x: Structure) -> tuple[Any, Structure]:
+        """(model, data for it) that give what this model predicts for data."""
+        return self, x
+
+    def types_of_inputs(self) -> InputTypes | None:
+        """The dtypes that data for the inputs goes to; None: they are unknown."""
+        return None
+
+    def recorded_shapes(self, x: Structure) -> Structure | None:
+        """The shapes of the outputs where a graph tells them without a trace of the whole model;
+        None: it does not.
+        """
+        return None
+
+    def warn_of_padding(self, has_weights: bool = True) -> None:
+        """Warns, once for the model, where padding is taken for data since a mask is lost; here it
+        is not known.
+
+        Args:
+            has_weights: whether the loss has weights of its own, or there is none.
+        """
 
     # ------------------------------------------------------------ what the steps run on
 

@@ -73,15 +73,8 @@ def settable(name: str) -> Any:
     return property(operator.attrgetter(f"compilation.{name}"), set_setting)
 
 
+# attributes that models of Keras have, too
 SETTABLE = "optimizer", "loss", "run_eagerly", "steps_per_execution", "jit_compile"
-
-
-def shadowed(cls: type, compilation: Compilation) -> dict[str, Any]:
-    """The settings whose properties a class of the user's hides behind plain attributes, as
-    `optimizer = None` in its body: they are the model's own attributes.
-    """
-    names = [name for name in SETTABLE if not hasattr(type(getattr(cls, name)), "__set__")]
-    return {name: getattr(compilation, name) for name in names}
 
 
 class Readable:

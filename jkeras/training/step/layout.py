@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from jkeras.core.layer import Layer
+from jkeras.core.system.signals import whole
 from jkeras.core.weights import frame
 from jkeras.core.weights.by_variable import ByVariable, among, without
 from jkeras.core.weights.first_values import first_array, put, zeros
@@ -24,8 +25,9 @@ from jkeras.optimizers.by_path import build_by_path, takes_loss
 from jkeras.training.step import nonfinite
 from jkeras.training.data import placement
 from jkeras.training.data.source import Batch
+from jkeras.training.step.building import build_for_training
 from jkeras.training.step.overrides import overrides
-from jkeras.training.step.state import TrainState, copied
+from jkeras.training.step.state import TrainState, copied, train_key
 from jkeras.training.types import NamedVariables, Tree
 
 if TYPE_CHECKING:
@@ -66,8 +68,6 @@ class StateLayout:
         modules = walk(model)
         self.generators = [(p, m) for p, m in modules if isinstance(m, SeedGenerator)]
         self.convolves = any(isinstance(m, Layer) and m.traits.convolves for _, m in modules)
-        has_own = model.compilation.has_own_opt_state
-        self.has_slots = model.optimizer is not None and not has_own
         self._places = self._initial = self.stacked = None
         self._line_up_optimizer(ByVariable((variable, path) for path, variable in weights))
         groups = (self.params, self.frozen, self.state, self.metrics)
@@ -78,6 +78,8 @@ class StateLayout:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
         now.
         """
+        has_own = self.model.compilation.has_own_opt_state
+        self.has_slots = self.model.optimizer is not None and not has_own
         self.optimized = among(self._known_to_optimizer(paths), paths)
         self.order = paths.of(self.optimized)
         moving = {path for path, _ in self.params}
@@ -218,7 +220,7 @@ class StateLayout:
         for named in (self.params, self.frozen, self.state, self.metrics):
             parts.append(tree.unflatten(zip(map(operator.itemgetter(0), named), arrays)))
         optimizer = self._arranged_optimizer(list(arrays))
-        return TrainState(self._step(), *parts[:3], optimizer, parts[3], self.model._key())
+        return TrainState(self._step(), *parts[:3], optimizer, parts[3], train_key(self.model))
 
     def _step(self) -> jax.Array:
         """The number of steps that the model has taken."""
@@ -425,12 +427,32 @@ class LazyLayout:
     def __init__(self, model: "Trainer", layout: StateLayout | None = None) -> None:
         self.model, self.layout = model, layout
         if layout is None and model.built and all_built(model):
-            model.build_for_training()
+            build_for_training(model)
             self.layout = StateLayout(model)
 
     def of(self, batch: Batch) -> StateLayout:
         """The layout, for a batch of this form."""
         if self.layout is None:
-            self.model.build_for_training(batch)
+            build_for_training(self.model, batch)
             self.layout = StateLayout(self.model)
         return self.layout
+
+
+def state_layout(model: "Trainer") -> StateLayout:
+    """Which variable of a model is which leaf of its `TrainState` now: of an ensemble, of that of
+    all members.
+    """
+    last = model._last_layout
+    signature = StateLayout.signature(model)
+    if last is None or last[0] != signature:
+        return _make_layout(model)
+    return last[1]
+
+
+@whole
+def _make_layout(model: "Trainer") -> StateLayout:
+    layout = model.new_layout()
+    if layout.has_slots:
+        layout.build_optimizer()
+    model.set_untracked(_last_layout=(StateLayout.signature(model), layout))
+    return layout

@@ -59,13 +59,11 @@ def _metrics_of(model: "Trainer") -> Callable[[TrainState], Logs]:
 
 
 def check_links(links: Any) -> tuple[Link, ...]:
-    """The links that `compile` was given; none where it was given None.
+    """The links that `compile` was given.
 
     Raises:
         ValueError: they are no functions in a list or tuple.
     """
-    if links is None:
-        return ()
     if isinstance(links, (list, tuple)) and all(map(callable, links)):
         return tuple(links)
     expected = "`steps` to be a list of functions `step -> step`"

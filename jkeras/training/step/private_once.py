@@ -48,3 +48,11 @@ def require_said(model: Any, method: str) -> None:
         raise ValueError(
             explain(f"Model '{model.name}'", wanted, f"`{method}` after a `compile` without", fix)
         )
+
+
+def refuse_private(model: Any, method: str) -> None:
+    """Raises ValueError for a model with `privacy`, where how rows are sampled is unknown."""
+    if model.compilation.privacy is not None:
+        expected = "`fit` for a model with `privacy`, which alone samples rows as its account says"
+        fix = "train with `fit`, or with `make_train_step` and an account of your own"
+        raise ValueError(explain(f"Model '{model.name}'", expected, f"`{method}`", fix))

@@ -19,7 +19,7 @@ from jkeras.core.weights.variable import Variable
 from jkeras.kernel import tree
 from jkeras.ops.kernels import inside_loop
 from jkeras.training.step import chains
-from jkeras.training.step.layout import LazyLayout, StateLayout
+from jkeras.training.step.layout import LazyLayout, StateLayout, state_layout
 from jkeras.training.step.overrides import overrides
 from jkeras.training.step.rows import Row, Rows
 from jkeras.training.step.state import TrainState, copied
@@ -40,6 +40,11 @@ def stacked_layout(layout: StateLayout) -> StateLayout:
         whole = [chain for chain in found if chain is not None]
         layout.stacked = StackedLayout(layout.model, whole) if whole else layout
     return layout.stacked
+
+
+def loop_layout(model: Any) -> StateLayout:
+    """Which variable of a model is which leaf of the states that loops over steps run on."""
+    return stacked_layout(state_layout(model))
 
 
 def _chain(layers: list[Layer], layout: StateLayout) -> "Chain | None":
