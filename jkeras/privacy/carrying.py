@@ -7,7 +7,7 @@ from typing import Any
 
 from jkeras.privacy.account import Account, Trained, joined
 from jkeras.privacy.recorded import run_as_json, runs_from_json
-from jkeras.core.weights.structure import variables_and_layers
+from jkeras.core.layer.view import variables_and_layers
 
 
 def account_of(model: Any) -> Account:

@@ -320,6 +320,8 @@ def flatten(structure: Any) -> list[Any]:
     """All leaves of a structure, None, sparse arrays and everything else included, in Keras's
     order.
     """
+    if isinstance(structure, KerasTensor):
+        return [structure]
     return jax.tree_util.tree_leaves(structure, is_leaf=is_leaf)
 
 

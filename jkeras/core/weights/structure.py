@@ -31,11 +31,6 @@ def all_built(layer):
     return all(module.built for _, module in walk(layer) if hasattr(module, "built"))
 
 
-def variables_and_layers(model):
-    """The variables of a model, and its layers: what remembers trainings with privacy."""
-    return [*model.variables, *model._flatten_layers()]
-
-
 def named_weights(layer):
     """(path, Variable) of all weights and metric variables; the states of seed generators are not
     among them.
