@@ -150,6 +150,13 @@ class Module:
                 for key in [k for k, v in owned.items() if v is member]:
                     del owned[key]
 
+    def _take_change(self, name, before, now):
+        """Follows a change of the list or dict that an attribute has, given what it held before."""
+        vars(self)[name] = before
+        self._forget(name, {id(member) for _, member in _parts(name, now, set())})
+        vars(self)[name] = now
+        self._adopt(_parts(name, now, set()))
+
     def _held_elsewhere(self, name, member):
         return any(
             member is other
@@ -231,10 +238,7 @@ def _observed(base, methods):
             if derived.data:
                 _forget_derived(owner)
             if vars(owner).get(name) is self:
-                vars(owner)[name] = before
-                owner._forget(name, {id(member) for _, member in _parts(name, base(self), set())})
-                vars(owner)[name] = self
-                owner._adopt(_parts(name, self, set()))
+                owner._take_change(name, before, self)
             return result
 
         changed.__name__ = method
