@@ -19,6 +19,11 @@ def account_of(model: Any) -> Account:
     return account._replace(runs=runs)
 
 
+def step_of(model: Any) -> int:
+    """How many steps a model was trained for."""
+    return int(model._step)
+
+
 def end_run(model: Any, account: Account, step: int) -> Account:
     """The account with its run ended at a step of the model; the weights that it trained remember
     it, and all others: what was trained follows from all that the model knew.
@@ -51,7 +56,7 @@ def record_of(model: Any) -> list[dict] | None:
     """The account of a model as plain data, for a file; None where it has none. The keys of random
     numbers, with which noise could be taken off, are not in it.
     """
-    runs = account_of(model).at(int(model._step))
+    runs = account_of(model).at(step_of(model))
     return [run_as_json(run) for run in runs] or None
 
 
