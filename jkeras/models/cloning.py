@@ -171,7 +171,7 @@ def _clone_functional(
             out = copy(*args, **kwargs)
         else:
             out = call_function(copy, *args, **kwargs)
-        clones.update(zip(map(id, node.output_tensors), flatten(out)))
+        clones.update(zip(node.output_tensors, flatten(out)))
     cls = Functional
     if type(model).__init__ is Functional.__init__:
         cls = type(model)
