@@ -40,9 +40,11 @@ class ByPath:
 
 def build_of_model(model: Any):
     """Builds a model's optimizer for its trainable variables, by their paths in the model."""
-    variables = model.trainable_variables
+    variables, optimizer = model.trainable_variables, model.optimizer
+    if not isinstance(optimizer, ByPath) and not optimizer.built:
+        return optimizer.build(variables)
     paths = ByVariable((variable, path) for path, variable in named_weights(model))
-    build_by_path(model.optimizer, variables, paths.of(variables))
+    return build_by_path(optimizer, variables, paths.of(variables))
 
 
 def build_by_path(optimizer: Any, variables: Sequence[Variable], paths: Sequence[Path]):

@@ -5,6 +5,7 @@ may be.
 import contextlib
 import functools
 import io
+import operator
 import stat
 import struct
 import zipfile
@@ -22,6 +23,7 @@ MOST_MEMBERS = 10_000
 # a member may inflate to so many times its size, and to so many bytes in any case
 RATIO = 100
 FREE = 2**24
+FORBIDDEN = frozenset("\\\0:")  # in names, since systems take them for more than characters
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -96,12 +98,10 @@ class SafeZip:
         bytes at a time.
         """
         self.file.seek(start)
-        content = io.BytesIO(self.file.read(info.file_size))
-        return (
-            content,
-            content,
-            functools.partial(_check_sum, info, zlib.crc32(content.getbuffer())),
-        )
+        content = self.file.read(info.file_size)
+        verify = functools.partial(_check_sum, info, zlib.crc32(content))
+        member = io.BytesIO(content)
+        return member, member, verify
 
     def _inflated(self, info: zipfile.ZipInfo) -> io.BytesIO:
         """The content of a compressed member, whose checksum has been looked at."""
@@ -199,7 +199,7 @@ def _check(info: zipfile.ZipInfo) -> None:
 
 def _is_plain(name: str) -> bool:
     """Whether a name leads below the archive's own folder, on any system."""
-    if not name or name.startswith("/") or any(c in name for c in "\\\0:"):
+    if not name or name.startswith("/") or not FORBIDDEN.isdisjoint(name):
         return False
     steps = name.split("/")
     return ".." not in steps and max(map(len, steps)) <= 255
@@ -208,14 +208,14 @@ def _is_plain(name: str) -> bool:
 def _check_offsets(entries: list[zipfile.ZipInfo]) -> None:
     """Raises where members share bytes, as in an archive that inflates to more than it is."""
     at = 0
-    for info in sorted(entries, key=lambda info: info.header_offset):
+    for info in sorted(entries, key=operator.attrgetter("header_offset")):
         if info.header_offset < at:
             raise SerializationError(
                 f"the member {info.filename!r} of the archive overlaps with another."
             )
         at = info.header_offset + 30 + len(info.filename.encode()) + info.compress_size
-    total = sum(info.file_size for info in entries)
-    if total > FREE + RATIO * sum(info.compress_size for info in entries):
+    total = sum([info.file_size for info in entries])
+    if total > FREE + RATIO * sum([info.compress_size for info in entries]):
         raise SerializationError(f"the archive would inflate to {total} bytes.")
 
 

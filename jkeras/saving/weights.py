@@ -230,10 +230,7 @@ class Slots:
 
     def __getitem__(self, key: str) -> np.ndarray:
         # who asks for it may change it, and the checksum is that of what was read
-        return self._stored(key).copy()
-
-    def _stored(self, key: str) -> np.ndarray:
-        return self.read(key, self.shapes.get(key))
+        return self.read(key, self.shapes.get(key)).copy()
 
     def read(self, key: str, shape: tuple[int, ...] | None) -> np.ndarray:
         """The array of a key, which must have a shape; of any where that is None."""
@@ -245,7 +242,7 @@ class Slots:
 
     def take(self, key: str) -> jax.Array:
         """The array as one of JAX's, which on a CPU takes over the memory."""
-        return jax.device_put(self._stored(key))
+        return jax.device_put(self.read(key, self.shapes.get(key)))
 
     def __contains__(self, key: str) -> bool:
         return key in self.keys()

@@ -174,13 +174,14 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     def __init_subclass__(cls, **kwargs: typing.Any) -> None:
         cls._stated = {name: kwargs.pop(name) for name in NAMES & kwargs.keys()}
         super().__init_subclass__(**kwargs)
-        if "build" in cls.__dict__:
-            cls.build = scoped(cls.__dict__["build"])
-        if "compute_output_shape" in cls.__dict__:
-            cls._stated["says_output_shape"] = "compute_output_spec" not in cls.__dict__
+        own = vars(cls)
+        if "build" in own:
+            cls.build = scoped(own["build"])
+        if "compute_output_shape" in own:
+            cls._stated["says_output_shape"] = "compute_output_spec" not in own
         cls._stated["is_weightless"] = cls.weight_specs is no_weights
         cls.traits = traits_of(cls)
-        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
+        if "compute_mask" in own and "supports_masking" not in own:
             cls.supports_masking = True
 
     def __new__(cls, *args: typing.Any, **kwargs: typing.Any) -> typing.Self:

@@ -25,10 +25,8 @@ from jkeras.core.errors import (
     make_readable,
     suggestion,
 )
-from jkeras.core.names.limits import check_numbers
 from jkeras.core.names.trust import (
-    ENTRIES,
-    check_name,
+    check_object,
     in_scope,
     is_trusted,
     is_untrusted,
@@ -316,8 +314,9 @@ def _serialize_special(obj):
         }
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
-    if hasattr(obj, "_keras_history"):  # a KerasTensor
-        operation, node, index = obj._keras_history
+    history = getattr(obj, "_keras_history", None)
+    if history is not None:  # a KerasTensor
+        operation, node, index = history
         return {
             "class_name": "__keras_tensor__",
             "config": {
@@ -493,7 +492,7 @@ def _deserialize_of_family(config, custom_objects, family):
 def _deserialize(config, custom_objects):
     if isinstance(config, PLAIN):
         return config
-    if is_in_process() and callable(config):
+    if callable(config) and is_in_process():
         return config
     if isinstance(config, (list, tuple)):
         return [_deserialize_inner(v, custom_objects) for v in config]
@@ -642,9 +641,7 @@ def _deserialize_object(class_name, inner, config, custom_objects):
             f"`from_config()` method. Its config: {shown(config)}"
         )
     if is_untrusted() and str(getattr(cls, "__module__", "jkeras")).startswith("jkeras."):
-        check_entries(class_name, config, ENTRIES)
-        check_numbers(class_name, inner)
-        check_name(inner.get("name"))
+        check_object(class_name, config, inner)
     with in_scope(custom_objects or None):
         instance = _instance(cls, inner)
         if config.get("build_config") and not instance.built:
@@ -698,7 +695,10 @@ def find(name, config, custom_objects=None):
         custom = get_registered_object(key, custom_objects, met)
         if custom is not None:
             return custom
-    match = _registered_in_a_package(name, module) or _public_thing(name, module)
+    if module == "builtins":  # how Keras writes its own functions: the module has to be guessed
+        match = _pure_function(name) or _registered_in_a_package(name)
+    else:
+        match = _named_in_module(name, module)
     if match is None:
         load_the_rest()
         match = _named_in_module(name, module) or _named_in_other_version(name, module)
@@ -718,20 +718,11 @@ def find(name, config, custom_objects=None):
     return match
 
 
-def _registered_in_a_package(name, module):
+def _registered_in_a_package(name):
     """A function of the user's that a file names without its package, as Keras 3.6 and older wrote
-    it; None if there is none, or jkeras has one of this name.
+    it; None if there is none.
     """
-    if module != "builtins" or _pure_function(name) is not None:
-        return None
     return next((f for key, f in _custom.items() if key.endswith(f">{name}")), None)
-
-
-def _public_thing(name, module):
-    """What has this public name, or may be meant by it; None: nothing that is imported yet."""
-    if module == "builtins":  # how Keras writes its own functions: the module has to be guessed
-        return _pure_function(name)
-    return _named_in_module(name, module)
 
 
 def _pure_function(name):

@@ -8,7 +8,7 @@ import re
 import typing
 
 from jkeras.core.errors import SerializationError, readable
-from jkeras.core.names.limits import too_large
+from jkeras.core.names.limits import LIMITED, check_numbers, too_large
 
 MOST_OUTPUTS = 2**16  # of one call: a graph names each by its number
 LARGEST_TABLE = 10**7  # elements of what is made on the host for one call
@@ -46,7 +46,8 @@ class _Around(typing.NamedTuple):
     scopes: tuple[dict[str, typing.Any], ...] = ()
 
 
-_around = contextvars.ContextVar("jkeras_configs", default=_Around())
+_NOTHING = _Around()
+_around = contextvars.ContextVar("jkeras_configs", default=_NOTHING)
 
 
 @contextlib.contextmanager
@@ -127,7 +128,7 @@ def scopes():
 
 
 def in_scope(custom_objects):
-    """Inside this block a dict of custom objects is the innermost scope; None: the block is none."""
+    """Inside this block a dict of custom objects is the innermost scope, if there is one."""
     if custom_objects is None:
         return contextlib.nullcontext()
     return _with(scopes=(*scopes(), custom_objects))
@@ -146,6 +147,20 @@ def check_count(name: str, what: str, count: int, most: int) -> None:
     """
     if count > most and is_untrusted():
         raise too_large(name, f"{count} {what}", most)
+
+
+def check_object(name, config, arguments):
+    """Raises for what the config of an object that may be anybody's must not have.
+
+    Args:
+        name: of its class.
+        arguments: of its constructor.
+    """
+    if not config.keys() <= ENTRIES:
+        check_entries(name, config, ENTRIES)
+    if not LIMITED.isdisjoint(arguments):
+        check_numbers(name, arguments)
+    check_name(arguments.get("name"))
 
 
 def check_entries(name, config, supported):

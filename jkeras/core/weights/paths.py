@@ -25,6 +25,11 @@ def own_variables(module):
     return module._own
 
 
+def children_of(module):
+    """[(key, module)] of the modules right in a module, now: another thread may build it."""
+    return list(module._children.items())
+
+
 def named_variables(module, select=None):
     """(path, Variable) of all variables below a module, each once; `select(variable)` chooses."""
     return variables_of(walk(module), select)
@@ -34,7 +39,7 @@ def variables_of(modules, select=None):
     """The same of some (path, module) pairs."""
     found, seen = [], set()
     for path, module in modules:
-        for key, variable in tuple(module._own.items()):
+        for key, variable in list(module._own.items()):
             if id(variable) in seen:
                 continue
             if select is None or select(variable):
@@ -60,10 +65,10 @@ def shared_paths(module):
         if canonical != path:
             shared[path] = canonical
             continue
-        for name, own in tuple(owner._own.items()):  # another thread may build it now
+        for name, own in list(owner._own.items()):  # another thread may build it now
             canonical = first_paths.setdefault(id(own), (*path, name))
             if canonical != (*path, name):
                 shared[(*path, name)] = canonical
-        for name, child in reversed(tuple(owner._children.items())):
+        for name, child in reversed(list(owner._children.items())):
             waiting.append(((*path, name), child))
     return shared

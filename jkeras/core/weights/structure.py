@@ -34,15 +34,6 @@ def all_built(layer):
     return True
 
 
-def variables_and_layers(model):
-    """The variables of a model, and its layers: what remembers trainings with privacy."""
-    found = []
-    for _, module in walk(model):
-        found.append(module)
-        found += module._own.values()
-    return found
-
-
 def named_weights(layer):
     """(path, Variable) of all weights and metric variables; the states of seed generators are not
     among them.

@@ -75,12 +75,16 @@ def values_of(variables: "Iterable[Variable]") -> list[jax.Array]:
         return [v.own_value() for v in variables]
 
 
-def _check_name(name: object) -> None:
+def _check_arguments(name: object, aggregation: object, synchronization: object) -> None:
     if not isinstance(name, str) or "/" in name:
         raise ValueError(
             "Argument `name` must be a string and cannot contain character `/`. "
             f"Received: name={name} (of type {type(name)})"
         )
+    if aggregation not in AGGREGATIONS:
+        check_choice("aggregation", aggregation, AGGREGATIONS)
+    if synchronization not in SYNCHRONIZATIONS:
+        check_choice("synchronization", synchronization, SYNCHRONIZATIONS)
 
 
 def _hook(name: str, doc: str) -> Any:
@@ -152,18 +156,15 @@ class Variable:
         overwrite: bool | None = None,
     ) -> None:
         name = name or auto_name(type(self).__name__)
-        _check_name(name)
-        check_choice("aggregation", aggregation, AGGREGATIONS)
-        check_choice("synchronization", synchronization, SYNCHRONIZATIONS)
+        _check_arguments(name, aggregation, synchronization)
         self.name, self.scope, self.layout = name, naming.path_around(), layout
-        self.trainable, self.autocast = trainable, bool(autocast)
+        self.autocast, self._overwrite_with_gradient = bool(autocast), bool(overwrite)
         self.aggregation, self.synchronization = aggregation or "none", synchronization or "none"
         # whether it lives in `params`; `trainable` may be switched off later
-        self.learnable = self.trainable
-        self.regularizer = regularizer
-        self.constraint = constraint
-        self.overwrite_with_gradient = bool(overwrite)
-        self._initializer, self.held = None, None
+        self._trainable = self.learnable = bool(trainable)
+        self._initializer = self.held = self._regularizer = self._constraint = None
+        if regularizer is not None or constraint is not None:
+            self.regularizer, self.constraint = regularizer, constraint
         if isinstance(initializer, str):
             initializer = families["initializers"].get(initializer)
         if callable(initializer) and not hasattr(initializer, "__array__"):
@@ -172,7 +173,8 @@ class Variable:
             self._hold(initializer, dtype)
         if settings.distribution is not None:
             layout = settings.distribution.get_variable_layout(self)
-        self.lay_out(layout)
+        if layout is not None or self.layout is not None:
+            self.lay_out(layout)
 
     def _begin_with(
         self, initializer: Callable[..., Any], shape: Sequence[int] | None, dtype: Any

@@ -233,11 +233,12 @@ class StateLayout:
         if model.optimizer is None:
             return ()
         if model.compilation.has_own_opt_state:
-            if model._opt_state is None:
-                model.__dict__["_opt_state"] = model.init_opt_state(
-                    tree.unflatten((p, v.own_value()) for p, v in self.params)
-                )
-            return model._opt_state
+            state = model._opt_state
+            if state is None:
+                params = tree.unflatten((p, v.own_value()) for p, v in self.params)
+                state = model.init_opt_state(params)
+                model.set_untracked(_opt_state=state)
+            return state
         # which variable stands where in the state: found by placing numbers instead of values
         if self._places is None:
             shapes = tree.unflatten(

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from jkeras.core.errors import explain
-from jkeras.core.weights.structure import variables_and_layers
+from jkeras.core.layer.view import variables_and_layers
 
 UNSAID = "unsaid"  # the default of `compile(privacy=)`
 # in the arguments of `compile` as plain data, where a model had `privacy`: it is in no file itself
