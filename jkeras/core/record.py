@@ -9,9 +9,10 @@ name.
 Fields are the annotated names of the class and of its bases that declare fields (records and
 `typed.fields`), in order, as a dataclass has them and a type checker reads them; `arguments` gives
 another order. Those after a `_: KW_ONLY` are keyword arguments. Other names that begin with an
-underscore and `ClassVar`s are none. A field without a default is required. An annotation that is a `Kind` converts the value on its way in and out of
-configs: `Initializer` makes an object of "zeros", and a config of that object. `__post_init__`
-checks and derives. What a record is as a value, `core.layer.equality` says.
+underscore and `ClassVar`s are none. A field without a default is required. An annotation that is a
+`Kind` converts the value on its way in and out of configs: `Initializer` makes an object of
+"zeros", and a config of that object. `__post_init__` checks and derives. What a record is as a
+value, `core.layer.equality` says.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """Class activation maps: where in an image a layer in the middle sees what decides."""
 
 from typing import TYPE_CHECKING, Any
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,6 @@ from jkeras.explain.running import attribute
 from jkeras.explain.score import Scored, Structure, Target
 
 if TYPE_CHECKING:
-    import numpy as np
     from jkeras.core.layer.contract import Layer
 
 EPSILON = 1e-6  # lest a channel without any activation divide by zero
@@ -54,7 +53,8 @@ def grad_cam(
     >>> grad_cam(model, x, target=3, at="conv", size=(8, 8)).shape
     (2, 8, 8)
     """
-    return _map(_grad_cam, model, x, target, at, size, data_format, options)
+    options = _map_options(at, size, data_format, options)
+    return attribute(_grad_cam, model, x, target, **options)
 
 
 def grad_cam_plus_plus(
@@ -78,22 +78,20 @@ def grad_cam_plus_plus(
     >>> grad_cam_plus_plus(model, np.ones((2, 8, 1)), target=3, at="conv").shape
     (2, 6)
     """
-    return _map(_grad_cam_plus_plus, model, x, target, at, size, data_format, options)
+    options = _map_options(at, size, data_format, options)
+    return attribute(_grad_cam_plus_plus, model, x, target, **options)
 
 
-def _map(
-    method: Callable[..., Any],
-    model: Any,
-    x: Structure,
-    target: "int | np.ndarray | None",
+def _map_options(
     at: "str | Layer | Sequence[str | Layer] | None",
-    size: Any,
+    size: tuple[int, ...] | None,
     data_format: str | None,
     options: dict[str, Any],
-) -> Any:
+) -> dict[str, Any]:
+    """The options of a map for `attribute`."""
     is_first = (data_format or settings.image_data_format) == "channels_first"
-    options = {**options, "size": None if size is None else tuple(size)}
-    return attribute(method, model, x, target, at=at, is_first=is_first, **options)
+    size = None if size is None else tuple(size)
+    return {**options, "at": at, "size": size, "is_first": is_first}
 
 
 def _grad_cam(

@@ -101,7 +101,7 @@ def smooth_grad(
     x = as_array(x)
     rows = np.arange(rows_of(x))
     arrays = {"row": rows}
-    shared = {"key": as_key(rng), "stddev": np.float32(stddev)}
+    shared = {"normal": (as_key(rng), np.float32(stddev))}
     if noise is not None:
         arrays = {"noise": map_structure(lambda v: np.moveaxis(np.asarray(v), 0, 1), noise)}
         shared = {}
@@ -126,12 +126,17 @@ def _smooth_grad(
     statistic: str,
     noise: Structure = None,
     row: jax.Array | None = None,
-    key: jax.Array | None = None,
-    stddev: jax.Array | None = None,
+    normal: tuple[jax.Array, jax.Array] | None = None,
 ) -> Structure:
+    """
+    Args:
+        noise: what is added, or `row` and `normal`, a key and a standard deviation, to draw it.
+    """
+
     def change(i: jax.Array) -> Structure:
         if noise is not None:
             return map_structure(lambda v: jnp.take(v, i, axis=1), noise)
+        key, stddev = normal
         return _normal(key, row, i, score.start, stddev)
 
     def variable(i: jax.Array) -> Structure:

@@ -110,7 +110,8 @@ def deletion(
     >>> deletion(line, x, [[3.0, 1.0]], steps=2), deletion(line, x, [[1.0, 3.0]], steps=2)
     (array([1.5], dtype=float32), array([2.5], dtype=float32))
     """
-    return _area(model, x, attributions, target, steps, baseline, options, inserts=False)
+    way = {"steps": steps, "inserts": False}
+    return _area(model, x, attributions, target, baseline, way, options)
 
 
 def insertion(
@@ -131,7 +132,8 @@ def insertion(
     >>> insertion(line, x, [[3.0, 1.0]], steps=2), insertion(line, x, [[1.0, 3.0]], steps=2)
     (array([2.5], dtype=float32), array([1.5], dtype=float32))
     """
-    return _area(model, x, attributions, target, steps, baseline, options, inserts=True)
+    way = {"steps": steps, "inserts": True}
+    return _area(model, x, attributions, target, baseline, way, options)
 
 
 def _area(
@@ -139,17 +141,15 @@ def _area(
     x: Any,
     attributions: Any,
     target: Any,
-    steps: int,
     baseline: Any,
+    way: dict[str, Any],
     options: dict[str, Any],
-    inserts: bool,
 ) -> Any:
     x = as_array(x)
     attributions = _attributions("deletion and insertion", attributions, model, x, options)
     arrays, shared = baselines.split(baseline, x, model, **options)
     arrays["said"] = attributions
-    given = {"steps": steps, "inserts": inserts, **options}
-    return attribute(_mean_score, model, x, target, arrays, shared, **given)
+    return attribute(_mean_score, model, x, target, arrays, shared, **way, **options)
 
 
 def _mean_score(

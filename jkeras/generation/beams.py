@@ -33,6 +33,15 @@ class Beams(NamedTuple):
     done: jax.Array
 
 
+class Texts(NamedTuple):
+    """How texts lie in arrays, as of `Generator`."""
+
+    max_length: int
+    stop: tuple[int, ...]
+    pad: int
+    padding_side: str
+
+
 @public("jkeras.generation.beam_search")
 def beam_search(
     model: Any,
@@ -79,9 +88,9 @@ def beam_search(
     """
     if beams < 1:
         raise ValueError(explain("beam_search", "`beams` of 1 or more", f"beams={beams}"))
-    text = max_length, stop_tokens(stop), pad, padding_side
-    ways = beams, length_penalty, early_stopping
-    search = kept_on(model, ("beams", *text, *ways), lambda: _Search(model, *text, *ways))
+    texts = Texts(max_length, stop_tokens(stop), pad, padding_side)
+    arguments = texts, beams, length_penalty, early_stopping
+    search = kept_on(model, ("beams", *arguments), lambda: _Search(model, *arguments))
     state = model.state if state is None else state
     rows = search.generator.begin(params, prompts, prompt_lengths, state=state)
     return search.compiled(params, state, rows)
@@ -93,16 +102,12 @@ class _Search:
     def __init__(
         self,
         model: Any,
-        max_length: int,
-        stop: tuple[int, ...],
-        pad: int,
-        padding_side: str,
+        texts: Texts,
         beams: int,
         length_penalty: float,
         early_stopping: bool,
     ) -> None:
-        options = {"stop": stop, "pad": pad, "padding_side": padding_side}
-        self.generator = Generator(model, max_length, **options)
+        self.generator = Generator(model, **texts._asdict())
         self.beams = beams
         self.length_penalty, self.early_stopping = length_penalty, early_stopping
         self.compiled = jax.jit(self.run)
