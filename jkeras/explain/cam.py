@@ -98,7 +98,7 @@ def _grad_cam(
     score: Scored, at_once: int, size: tuple[int, ...] | None, is_first: bool
 ) -> jax.Array:
     activations, gradient = _channels_last(score, is_first)
-    weights = gradient.mean(_places(gradient), keepdims=True)
+    weights = gradient.mean(_spatial_axes(gradient), keepdims=True)
     return _resized(_with_a_part(score, (weights * activations).sum(-1), gradient), size)
 
 
@@ -106,12 +106,12 @@ def _grad_cam_plus_plus(
     score: Scored, at_once: int, size: tuple[int, ...] | None, is_first: bool
 ) -> jax.Array:
     activations, gradient = _channels_last(score, is_first)
-    places = _places(gradient)
+    spatial = _spatial_axes(gradient)
     square, cube = gradient**2, gradient**3
-    of_channel = activations.sum(places, keepdims=True)
+    of_channel = activations.sum(spatial, keepdims=True)
     alpha = square / (2 * square + of_channel * cube + EPSILON)
     alpha = jnp.where(gradient != 0, alpha, 0)
-    weights = (jax.nn.relu(gradient) * alpha).sum(places, keepdims=True)
+    weights = (jax.nn.relu(gradient) * alpha).sum(spatial, keepdims=True)
     return _resized(_with_a_part(score, (weights * activations).sum(-1), gradient), size)
 
 
@@ -137,7 +137,7 @@ def _channels_last(score: Scored, is_first: bool) -> tuple[jax.Array, jax.Array]
     return score.start, gradient
 
 
-def _places(array: jax.Array) -> tuple[int, ...]:
+def _spatial_axes(array: jax.Array) -> tuple[int, ...]:
     return tuple(range(1, array.ndim - 1))
 
 

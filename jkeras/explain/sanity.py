@@ -69,14 +69,16 @@ def _attributions(
     return attributions
 
 
-def _infidelity(score: Scored, at_once: int, changes: jax.Array, said: jax.Array) -> jax.Array:
+def _infidelity(
+    score: Scored, at_once: int, changes: jax.Array, attributed: jax.Array
+) -> jax.Array:
     whole = score(score.start)
 
     def add_one(total: jax.Array, i: jax.Array) -> tuple[jax.Array, None]:
         change = jnp.take(changes, i, axis=1)
         lost = whole - score(score.start - change)
-        told = (change * said).reshape(len(said), -1).sum(1)
-        return total + (told - lost) ** 2, None
+        predicted = (change * attributed).reshape(len(attributed), -1).sum(1)
+        return total + (predicted - lost) ** 2, None
 
     count = changes.shape[1]
     return jax.lax.scan(add_one, jnp.zeros_like(whole), jnp.arange(count))[0] / count
@@ -156,14 +158,14 @@ def _mean_score(
     score: Scored,
     at_once: int,
     baseline: jax.Array,
-    said: jax.Array,
+    attributed: jax.Array,
     steps: int,
     inserts: bool,
 ) -> jax.Array:
     x = score.start
     begin = baselines.filled(baseline, x)
-    flat = said.reshape(len(said), -1)
-    ranks = (-flat).argsort(1).argsort(1).reshape(said.shape)  # 0: the largest
+    flat = attributed.reshape(len(attributed), -1)
+    ranks = (-flat).argsort(1).argsort(1).reshape(attributed.shape)  # 0: the largest
 
     def score_at(step: jax.Array) -> jax.Array:
         chosen = ranks < jnp.round(step * flat.shape[1] / steps)

@@ -138,10 +138,10 @@ class Laplace:
             outputs = jax.eval_shape(self._function, self.posterior.mean, *self._rest, x).shape[1]
             batch_size = max(AT_ONCE // (outputs * self.posterior.parameters), 1)
         run = lambda rows, _: program(self.posterior, *self._rest, rows, key)  # noqa: E731
-        found = by_batches(run, x, batch_size, is_pure=False)
+        result = by_batches(run, x, batch_size, is_pure=False)
         if kind != "gaussian":
-            return found
-        mean, variance = found
+            return result
+        mean, variance = result
         return mean, variance + self.noise**2
 
     def _check_link(self, link: str, rng: Any) -> None:
