@@ -8,14 +8,16 @@ name.
 
 Fields are the annotated names of the class and of its bases that declare fields (records and
 `typed.fields`), in order, as a dataclass has them and a type checker reads them; `arguments` gives
-another order. Names that begin with an underscore and `ClassVar`s are none. A field without a
-default is required. An annotation that is a `Kind` converts the value on its way in and out of
-configs: `Initializer` makes an object of "zeros", and a config of that object. `__post_init__`
-checks and derives. What a record is as a value, `core.layer.equality` says.
+another order. Those after a `_: KW_ONLY` are keyword arguments. Other names that begin with an
+underscore and `ClassVar`s are none. A field without a default is required. An annotation that is a
+`Kind` converts the value on its way in and out of configs: `Initializer` makes an object of
+"zeros", and a config of that object. `__post_init__` checks and derives. What a record is as a
+value, `core.layer.equality` says.
 """
 
 import functools
 import inspect
+import itertools
 import typing
 
 from jkeras.core.say import shown
@@ -82,6 +84,12 @@ BASE_ARGUMENTS = ("name", "dtype", "trainable")
 def defines(cls: type, name: str) -> bool:
     """Whether a class itself, rather than a base of it, has an attribute."""
     return name in vars(cls)
+
+
+def _own_keywords(cls: type) -> list[str]:
+    """The names that a class annotates after a `_: KW_ONLY`."""
+    names = list(inspect.get_annotations(cls))
+    return names[names.index("_") + 1 :] if "_" in names else []
 
 
 class Field(typing.NamedTuple):
@@ -206,7 +214,8 @@ def fields_of(form: Form) -> tuple[Field, ...]:
 def constructor_of(form: Form) -> typing.Callable:
     """The constructor of a record."""
     fields = collect_fields(form.cls, form.arguments)
-    return make_init(form.cls, fields, form.base_init, form.keyword_only.replace(",", " ").split())
+    keywords = [form.keyword_only.replace(",", " ").split(), *map(_own_keywords, form.cls.__mro__)]
+    return make_init(form.cls, fields, form.base_init, [*itertools.chain(*keywords)])
 
 
 class FirstUse:

@@ -114,16 +114,16 @@ class _Affine:
         Args:
             adds: whether what is added counts.
         """
-        known = {self.source: source, self.kernel: kernel}
+        values = {self.source: source, self.kernel: kernel}
         for entry in self.entries:
-            given = [known.get(slot, tape.values[slot]) for slot in entry.inputs]
+            inputs = [values.get(slot, tape.values[slot]) for slot in entry.inputs]
             if not adds and entry.primitive.name in ("add", "sub"):
-                given = [
-                    value if slot in known else jnp.zeros_like(value)
-                    for value, slot in zip(given, entry.inputs)
+                inputs = [
+                    value if slot in values else jnp.zeros_like(value)
+                    for value, slot in zip(inputs, entry.inputs)
                 ]
-            known[entry.outputs[0]] = entry.run(*given)[0]
-        return known[self.entries[-1].outputs[0]]
+            values[entry.outputs[0]] = entry.run(*inputs)[0]
+        return values[self.entries[-1].outputs[0]]
 
 
 def _affine_layers(tape: Tape) -> list[_Affine]:
@@ -132,7 +132,7 @@ def _affine_layers(tape: Tape) -> list[_Affine]:
     for entry in tape.entries:
         for slot in entry.inputs:
             readers.setdefault(slot, []).append(entry)
-    found = []
+    parts = []
     for entry in tape.entries:
         if not entry.facts.is_product or not is_linear(tape, entry):
             continue
@@ -140,8 +140,8 @@ def _affine_layers(tape: Tape) -> list[_Affine]:
         entries = [entry]
         while (following := _next(tape, readers, entries[-1])) is not None:
             entries.append(following)
-        found.append(_Affine(source, kernel, entries))
-    return found
+        parts.append(_Affine(source, kernel, entries))
+    return parts
 
 
 def _next(tape: Tape, readers: dict[int, list[Entry]], entry: Entry) -> Entry | None:

@@ -72,10 +72,10 @@ class DPSGD:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        given = (self.noise_multiplier, self.epsilon, self.noise)
+        ways = (self.noise_multiplier, self.epsilon, self.noise)
         names = "one of noise_multiplier, epsilon and noise"
-        if sum(value is not None for value in given) != 1:
-            received = f"noise_multiplier={given[0]}, epsilon={given[1]} and noise={given[2]}"
+        if sum(value is not None for value in ways) != 1:
+            received = f"noise_multiplier={ways[0]}, epsilon={ways[1]} and noise={ways[2]}"
             raise ValueError(explain(WHERE, names, received))
         if self.noise_multiplier is not None and not 0 <= self.noise_multiplier < math.inf:
             received = f"noise_multiplier={self.noise_multiplier}"

@@ -119,7 +119,7 @@ class SWAG(Callback):
         rng = jax.random.key(rng) if isinstance(rng, int) else rng
         model = self.model
         program = program_of(model, ("swag",), lambda: jax.jit(_outputs(model)))
-        found = []
+        outputs = []
         for key in jax.random.split(rng, samples):
             params = _like(swag.sample(self.state, key, scale), model.params)
             state = model.state
@@ -127,8 +127,8 @@ class SWAG(Callback):
                 options = {"batch_size": batch_size, "rng": key}
                 state = batch_statistics(model, params, state, x_train, **options)
             run = lambda x, _, p=params, s=state: program(p, s, x)  # noqa: E731
-            found.append(by_batches(run, x, batch_size, is_pure=False))
-        return jax.tree_util.tree_map(lambda *parts: np.stack(parts), *found)
+            outputs.append(by_batches(run, x, batch_size, is_pure=False))
+        return jax.tree_util.tree_map(lambda *parts: np.stack(parts), *outputs)
 
 
 def _outputs(model: Any) -> Callable[..., Any]:
