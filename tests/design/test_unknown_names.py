@@ -301,8 +301,6 @@ def test_refused(place, tmp_path, monkeypatch):
 # ---------------------------------------------------------------- no table without a row
 
 TABLES = {
-    # asked of operations of JAX, beside programs/primitives.py: tests/programs
-    "ops/recurrent.py CHEAP": "kept for the gradient instead of computed again: the same numbers",
     # asked of layers and ops
     "callbacks/projector.py 'Embedding'": "which layers are shown by themselves; others by name",
     "uncertainty/outputs.py 'crossentropy'": test_losses_of_unknown_names,
