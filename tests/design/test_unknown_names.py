@@ -309,7 +309,10 @@ TABLES = {
     "saving/dialects/objects.py RENAMED": "as it is written, in tests/saving",
     "saving/dialects/objects.py DROPPED": "as it is written, in tests/saving",
     "saving/dialects/objects.py ONE_AXIS": "as it is written, in tests/saving",
+    # asked of operations of JAX, beside the table of programs/primitives.py: tests/programs
+    "programs/primitives.py _CHEAP": "kept for the gradient, not computed again: the same numbers",
     # names of jkeras's own, of which there are no others
+    "activations/activations.py SAME_AS_OPS": "what is made",
     "core/graph/keras_tensor.py OPERATORS": "methods that are made",
     "core/weights/variable.py AGGREGATIONS": "REFUSED",
     "layers/host.py OUTPUT_MODES": "arguments, by check_choice",
