@@ -81,10 +81,11 @@ class ArraySource(Source):
     @staticmethod
     def _rows(leaves):
         """The number of rows that all have."""
+        sizes = set()
         for name, leaf in leaves:
             if leaf.ndim == 0:
                 raise ValueError(f"`{name}` must have a batch axis; received a single number.")
-        sizes = {leaf.shape[0] for _, leaf in leaves}
+            sizes.add(leaf.shape[0])
         if len(sizes) > 1:
             shapes = [f"{name} {tuple(leaf.shape)}" for name, leaf in leaves]
             more = f", and {len(shapes) - 6} more" if len(shapes) > 6 else ""
@@ -92,7 +93,8 @@ class ArraySource(Source):
                 "Data cardinality is ambiguous: make sure all arrays contain the same number of "
                 f"samples. Received: {', '.join(shapes[:6])}{more}.{_advice(leaves)}"
             )
-        _refuse_empty(leaves)
+        if not sizes or 0 in sizes:
+            _refuse_empty(leaves)
         return sizes.pop()
 
     def order(self, seed: int, epoch: int) -> np.ndarray:
