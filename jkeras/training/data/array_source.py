@@ -1,6 +1,7 @@
 """The source of rows that can be reached by number: arrays, in memory or stored elsewhere."""
 
 import collections.abc
+import functools
 import operator
 import typing
 import warnings
@@ -53,9 +54,6 @@ class ArraySource(Source):
         self.batch_size = self._size_of_batch(batch_size, steps)
         self.shuffle = shuffle
         self.num_batches = -(-self.size // self.batch_size)
-        sizes = map(operator.attrgetter("nbytes"), jax.tree_util.tree_leaves(self.data))
-        # whether the data is small enough to be put on the device once
-        self.fits_on_device = sum(sizes) <= ON_DEVICE_LIMIT
         is_read = self.fits_on_device or self.num_batches == 1
         if is_read and has_stored(self.data):
             self.data = in_memory(self.data)
@@ -130,6 +128,12 @@ class ArraySource(Source):
         if len(rows) < whole * size:
             rows = np.concatenate([rows, np.arange(len(rows), whole * size, dtype=rows.dtype)])
         return rows[: whole * size].reshape(whole, size), rest
+
+    @functools.cached_property
+    def fits_on_device(self) -> bool:
+        """Whether the data is small enough to be put on the device once."""
+        sizes = map(operator.attrgetter("nbytes"), jax.tree_util.tree_leaves(self.data))
+        return sum(sizes) <= ON_DEVICE_LIMIT
 
     def on_device(self) -> Batch:
         """The data as a compiled step takes it, put there once."""
