@@ -40,10 +40,12 @@ IMPORTS = {
         name: f"from {types_of_all.__name__} import {name}" for name in types_of_all.__annotations__
     },
     "KerasTensor": "from jkeras.core.graph.keras_tensor import KerasTensor",
+    "Functional": "from jkeras.models.functional import Functional",
     **{name: f"from typing import {name}" for name in ("Any", "Literal", "overload")},
     **{name: f"from collections.abc import {name}" for name in collections.abc.__all__},
     **{name: None for name in vars(builtins)},
     "jax": "import jax",
+    "os": "import os",
     "np": "import numpy as np",
 }
 WIDTH = 100

@@ -177,6 +177,7 @@ def test_foreign_packages(tmp_path):
 
 def test_the_private_names_of_others(tmp_path):
     text = "import os\nos._exit, self._x, cls._x, super()._x, x.__len__, x._y, self.x._y, x[0]._y\n"
+    text += "x._replace(a=1), x.y._asdict()\n"  # public ones of named tuples
     assert source.uses_of_private(sources_of(tmp_path, text)) == 3
 
 

@@ -1,22 +1,19 @@
 """`keras.activations`: activation functions, by name, config or as they are."""
 
 from jkeras.core.names.exports import exported
-from jkeras.activations.activations import (
+from jkeras.activations.activations import exponential, gelu, linear, mish, relu
+from jkeras.activations.serialization import deserialize, get, serialize
+from jkeras.ops import (
     celu,
     elu,
-    exponential,
-    gelu,
     glu,
     hard_shrink,
     hard_sigmoid,
     hard_silu,
     hard_tanh,
     leaky_relu,
-    linear,
     log_sigmoid,
     log_softmax,
-    mish,
-    relu,
     relu6,
     selu,
     sigmoid,
@@ -33,7 +30,6 @@ from jkeras.activations.activations import (
     tanh_shrink,
     threshold,
 )
-from jkeras.activations.serialization import deserialize, get, serialize
 
 swish = silu
 hard_swish = hard_silu

@@ -9,66 +9,19 @@ from jkeras import ops
 from jkeras.core.graph.op import op
 from jkeras.core.names.registry import public
 from jkeras.ops import rectified
-from jkeras.ops.nn import (
-    celu,
-    elu,
-    glu,
-    hard_shrink,
-    hard_sigmoid,
-    hard_silu,
-    hard_tanh,
-    leaky_relu,
-    log_sigmoid,
-    log_softmax,
-    relu6,
-    selu,
-    sigmoid,
-    silu,
-    soft_shrink,
-    softmax,
-    softplus,
-    softsign,
-    sparse_plus,
-    sparse_sigmoid,
-    sparsemax,
-    squareplus,
-    tanh_shrink,
-    threshold,
-)
 from jkeras.core.weights.types import TensorLike
 
 MODULE = "keras.src.activations.activations"
 SAME_AS_OPS = (
-    celu,
-    elu,
-    glu,
-    hard_shrink,
-    hard_sigmoid,
-    hard_silu,
-    hard_tanh,
-    leaky_relu,
-    log_sigmoid,
-    log_softmax,
-    relu6,
-    selu,
-    sigmoid,
-    silu,
-    soft_shrink,
-    softmax,
-    softplus,
-    softsign,
-    sparse_plus,
-    sparse_sigmoid,
-    sparsemax,
-    squareplus,
-    tanh_shrink,
-    threshold,
+    "celu elu glu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu log_sigmoid "
+    "log_softmax relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus "
+    "sparse_sigmoid sparsemax squareplus tanh tanh_shrink threshold"
 )
 
-for _function in SAME_AS_OPS:
-    public(f"keras.activations.{_function.__name__}")(_function)
-public("keras.activations.swish")(silu)
-public("keras.activations.hard_swish")(hard_silu)
+for _name in SAME_AS_OPS.split():
+    public(f"keras.activations.{_name}")(getattr(ops, _name))
+public("keras.activations.swish")(ops.silu)
+public("keras.activations.hard_swish")(ops.hard_silu)
 
 
 @op(MODULE, "keras.activations.relu", inputs=1, class_name="ReLU")
@@ -109,16 +62,6 @@ def gelu(x: TensorLike, approximate: bool = False) -> jax.Array:
     Array([ 0., 10.], dtype=float32)
     """
     return ops.gelu(x, approximate=approximate)
-
-
-@public("keras.activations.tanh")
-def tanh(x: TensorLike) -> jax.Array:
-    """The hyperbolic tangent.
-
-    >>> tanh([0.0, 100.0])
-    Array([0., 1.], dtype=float32)
-    """
-    return ops.tanh(x)
 
 
 @public("keras.activations.exponential")

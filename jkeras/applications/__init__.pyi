@@ -1,5 +1,7 @@
 # Written by `python -m tests.make_stubs`.
+from jkeras.models.functional import Functional
 from typing import Any
+import os
 from jkeras.applications import convnext as convnext
 from jkeras.applications import densenet as densenet
 from jkeras.applications import efficientnet as efficientnet
@@ -17,163 +19,179 @@ from jkeras.applications import resnet_v2 as resnet_v2
 from jkeras.applications import vgg16 as vgg16
 from jkeras.applications import vgg19 as vgg19
 from jkeras.applications import xception as xception
-from jkeras.applications.densenet import DenseNet121 as DenseNet121
-from jkeras.applications.densenet import DenseNet169 as DenseNet169
-from jkeras.applications.densenet import DenseNet201 as DenseNet201
-from jkeras.applications.inception_resnet_v2 import InceptionResNetV2 as InceptionResNetV2
-from jkeras.applications.inception_v3 import InceptionV3 as InceptionV3
 from jkeras.applications.mobilenet import MobileNet as MobileNet
 from jkeras.applications.mobilenet_v2 import MobileNetV2 as MobileNetV2
 from jkeras.applications.nasnet import NASNetLarge as NASNetLarge
 from jkeras.applications.nasnet import NASNetMobile as NASNetMobile
-from jkeras.applications.resnet import ResNet101 as ResNet101
-from jkeras.applications.resnet import ResNet152 as ResNet152
-from jkeras.applications.resnet import ResNet50 as ResNet50
-from jkeras.applications.resnet_v2 import ResNet101V2 as ResNet101V2
-from jkeras.applications.resnet_v2 import ResNet152V2 as ResNet152V2
-from jkeras.applications.resnet_v2 import ResNet50V2 as ResNet50V2
-from jkeras.applications.vgg import VGG16 as VGG16
-from jkeras.applications.vgg import VGG19 as VGG19
-from jkeras.applications.xception import Xception as Xception
 
 def ConvNeXtBase(
     include_top: bool = True,
     include_preprocessing: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'convnext_base',
-) -> Any: ...
+) -> Functional: ...
 def ConvNeXtLarge(
     include_top: bool = True,
     include_preprocessing: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'convnext_large',
-) -> Any: ...
+) -> Functional: ...
 def ConvNeXtSmall(
     include_top: bool = True,
     include_preprocessing: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'convnext_small',
-) -> Any: ...
+) -> Functional: ...
 def ConvNeXtTiny(
     include_top: bool = True,
     include_preprocessing: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'convnext_tiny',
-) -> Any: ...
+) -> Functional: ...
 def ConvNeXtXLarge(
     include_top: bool = True,
     include_preprocessing: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'convnext_xlarge',
-) -> Any: ...
+) -> Functional: ...
+def DenseNet121(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'densenet121',
+) -> Functional: ...
+def DenseNet169(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'densenet169',
+) -> Functional: ...
+def DenseNet201(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'densenet201',
+) -> Functional: ...
 def EfficientNetB0(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'efficientnetb0',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetB1(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'efficientnetb1',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetB2(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'efficientnetb2',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetB3(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'efficientnetb3',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetB4(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'efficientnetb4',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetB5(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'efficientnetb5',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetB6(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'efficientnetb6',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetB7(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     name: str = 'efficientnetb7',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetV2B0(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -181,10 +199,10 @@ def EfficientNetV2B0(
     classifier_activation: Any = 'softmax',
     include_preprocessing: bool = True,
     name: str = 'efficientnetv2-b0',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetV2B1(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -192,10 +210,10 @@ def EfficientNetV2B1(
     classifier_activation: Any = 'softmax',
     include_preprocessing: bool = True,
     name: str = 'efficientnetv2-b1',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetV2B2(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -203,10 +221,10 @@ def EfficientNetV2B2(
     classifier_activation: Any = 'softmax',
     include_preprocessing: bool = True,
     name: str = 'efficientnetv2-b2',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetV2B3(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -214,10 +232,10 @@ def EfficientNetV2B3(
     classifier_activation: Any = 'softmax',
     include_preprocessing: bool = True,
     name: str = 'efficientnetv2-b3',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetV2L(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -225,10 +243,10 @@ def EfficientNetV2L(
     classifier_activation: Any = 'softmax',
     include_preprocessing: bool = True,
     name: str = 'efficientnetv2-l',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetV2M(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -236,10 +254,10 @@ def EfficientNetV2M(
     classifier_activation: Any = 'softmax',
     include_preprocessing: bool = True,
     name: str = 'efficientnetv2-m',
-) -> Any: ...
+) -> Functional: ...
 def EfficientNetV2S(
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -247,13 +265,33 @@ def EfficientNetV2S(
     classifier_activation: Any = 'softmax',
     include_preprocessing: bool = True,
     name: str = 'efficientnetv2-s',
-) -> Any: ...
+) -> Functional: ...
+def InceptionResNetV2(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'inception_resnet_v2',
+) -> Functional: ...
+def InceptionV3(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'inception_v3',
+) -> Functional: ...
 def MobileNetV3Large(
     input_shape: tuple[Any, ...] | None = None,
     alpha: float = 1.0,
     minimalistic: bool = False,
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     classes: int = 1000,
     pooling: str | None = None,
@@ -261,13 +299,13 @@ def MobileNetV3Large(
     classifier_activation: Any = 'softmax',
     include_preprocessing: bool = True,
     name: str = 'MobileNetV3Large',
-) -> Any: ...
+) -> Functional: ...
 def MobileNetV3Small(
     input_shape: tuple[Any, ...] | None = None,
     alpha: float = 1.0,
     minimalistic: bool = False,
     include_top: bool = True,
-    weights: Any = 'imagenet',
+    weights: str | os.PathLike | None = 'imagenet',
     input_tensor: Any = None,
     classes: int = 1000,
     pooling: str | None = None,
@@ -275,4 +313,94 @@ def MobileNetV3Small(
     classifier_activation: Any = 'softmax',
     include_preprocessing: bool = True,
     name: str = 'MobileNetV3Small',
-) -> Any: ...
+) -> Functional: ...
+def ResNet101(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'resnet101',
+) -> Functional: ...
+def ResNet101V2(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'resnet101v2',
+) -> Functional: ...
+def ResNet152(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'resnet152',
+) -> Functional: ...
+def ResNet152V2(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'resnet152v2',
+) -> Functional: ...
+def ResNet50(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'resnet50',
+) -> Functional: ...
+def ResNet50V2(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'resnet50v2',
+) -> Functional: ...
+def VGG16(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'vgg16',
+) -> Functional: ...
+def VGG19(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'vgg19',
+) -> Functional: ...
+def Xception(
+    include_top: bool = True,
+    weights: str | os.PathLike | None = 'imagenet',
+    input_tensor: Any = None,
+    input_shape: tuple[Any, ...] | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    name: str = 'xception',
+) -> Functional: ...

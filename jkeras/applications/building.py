@@ -5,12 +5,15 @@ import functools
 import importlib.resources
 import json
 import os
+import sys
 import typing
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from jkeras import activations, layers
 from jkeras.core.session import settings
+from jkeras.core.names.registry import public
 from jkeras.models import Functional
 from jkeras.utils.files import get_file
 from jkeras.utils.tensors import get_source_inputs
@@ -44,31 +47,87 @@ ARGUMENTS = """
     """
 
 
-# ...: weights="imagenet" would read as str alone
-def architecture(function: Callable[..., Functional]) -> typing.Callable[..., Functional]:
-    """Decorator: completes a docstring, whose last section may be "Args:", by what all
-    architectures have.
-    """
-    doc = function.__doc__.rstrip()
-    more = ARGUMENTS
-    if "    Args:" in doc:
-        more = more.removeprefix("\n\n    Args:")
-    function.__doc__ = doc + more
-    return function
-
-
 @dataclasses.dataclass(frozen=True)
 class Arguments:
     """The arguments that all architectures have."""
 
     include_top: bool
     weights: str | os.PathLike | None
-    input_tensor: typing.Any
+    input_tensor: Any
     input_shape: tuple | None
     pooling: str | None
     classes: int
-    classifier_activation: typing.Any
+    classifier_activation: Any
     name: str | None
+
+
+# ...: weights="imagenet" would read as str alone
+Public = Callable[..., Functional]
+
+
+def architecture(
+    name_of_model: str, *modules: str
+) -> Callable[[Callable[[Arguments], Functional]], Public]:
+    """Decorator: a function of the public API, with the arguments that most architectures have in
+    this order, from one of `Arguments`.
+
+    Args:
+        name_of_model: the default of `name`.
+        modules: of `keras.applications`, which have the function too.
+    """
+
+    def decorate(build: Callable[[Arguments], Functional]) -> Public:
+        def make(
+            include_top: bool = True,
+            weights: str | os.PathLike | None = "imagenet",
+            input_tensor: Any = None,
+            input_shape: tuple | None = None,
+            pooling: str | None = None,
+            classes: int = 1000,
+            classifier_activation: Any = "softmax",
+            name: str = name_of_model,
+        ) -> "Functional":
+            return build(
+                Arguments(
+                    include_top,
+                    weights,
+                    input_tensor,
+                    input_shape,
+                    pooling,
+                    classes,
+                    classifier_activation,
+                    name,
+                )
+            )
+
+        make.__module__, make.__name__, make.__doc__ = (
+            build.__module__,
+            build.__name__,
+            build.__doc__,
+        )
+        return published(*modules)(make)
+
+    return decorate
+
+
+def published(*modules: str) -> Callable[[Public], Public]:
+    """Decorator: a function of the public API, whose docstring is completed by what all
+    architectures have; its last section may be "Args:".
+
+    Args:
+        modules: of `keras.applications`, which have the function too.
+    """
+
+    def decorate(function: Public) -> Public:
+        name, doc = function.__name__, function.__doc__.rstrip()
+        more = ARGUMENTS
+        if "    Args:" in doc:
+            more = more.removeprefix("\n\n    Args:")
+        function.__qualname__, function.__doc__ = name, doc + more
+        names = (f"keras.applications.{module}.{name}" for module in modules)
+        return public(f"keras.applications.{name}", *names)(function)
+
+    return decorate
 
 
 # ---------------------------------------------------------------- before the body
@@ -180,9 +239,19 @@ def _channels(shape: tuple | None, weights: str | os.PathLike | None) -> int:
         warnings.warn(
             "This model usually expects 1 or 3 input channels. However, it was passed an "
             f"input_shape with {channels} input channels.",
-            stacklevel=7,
+            stacklevel=_level_of_caller(),
         )
     return channels
+
+
+def _level_of_caller() -> int:
+    """The `stacklevel` of a warning in the function that asks, for the line that asks for an
+    architecture.
+    """
+    level = 1
+    while sys._getframe(level).f_globals["__name__"].startswith("jkeras.applications."):
+        level += 1
+    return level
 
 
 def _with_channels(sides: tuple, channels: int) -> tuple:
@@ -262,7 +331,7 @@ def end(
     pools: tuple[str | None, str | None] = ("avg_pool", "max_pool"),
     files: Sequence[str] | None = None,
     last: "Callable[[KerasTensor], KerasTensor] | None" = None,
-    inputs: typing.Any = None,
+    inputs: Any = None,
 ) -> Functional:
     """The model.
 

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jkeras import layers, random
-from jkeras.applications.building import Arguments, architecture, begin, channel_axis, end
+from jkeras.applications.building import Arguments, published, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
 from jkeras.core.layer import Layer, layer
-from jkeras.core.names.registry import public
 from jkeras.core.session.settings import auto_name
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.initializers import Constant
@@ -66,7 +65,7 @@ def _variant(size: str, depth: int, width: int, count: int) -> "Callable[..., Fu
             ),
         )
 
-    name = function.__name__ = function.__qualname__ = f"ConvNeXt{size}"
+    name = function.__name__ = f"ConvNeXt{size}"
     function.__doc__ = f"""ConvNeXt of {3 + 3 + depth + 3} blocks of {width} channels or more:
     https://arxiv.org/abs/2201.03545.
 
@@ -79,9 +78,7 @@ def _variant(size: str, depth: int, width: int, count: int) -> "Callable[..., Fu
         include_preprocessing: whether the model takes the mean from images and divides by the
             deviation.
     """
-    return public(f"keras.applications.{name}", f"keras.applications.convnext.{name}")(
-        architecture(function)
-    )
+    return published("convnext")(function)
 
 
 ConvNeXtTiny = _variant("Tiny", 9, 96, 27820128)

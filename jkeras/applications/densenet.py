@@ -1,7 +1,6 @@
 """DenseNet: each block adds 32 channels to all those that were made before it."""
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jkeras import layers
 from jkeras.applications.building import (
@@ -14,7 +13,6 @@ from jkeras.applications.building import (
 )
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.resnet import halved, normalized, widened
-from jkeras.core.names.registry import public
 
 if TYPE_CHECKING:
     from jkeras.core.graph.keras_tensor import KerasTensor
@@ -27,106 +25,37 @@ GROWTH = 32  # channels that a block adds
 preprocess_input = expecting("torch", "densenet")
 
 
-@public("keras.applications.DenseNet121", "keras.applications.densenet.DenseNet121")
-@architecture
-def DenseNet121(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "densenet121",
-) -> "Functional":
+@architecture("densenet121", "densenet")
+def DenseNet121(arguments: Arguments) -> "Functional":
     """DenseNet with 121 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224,
     `preprocess_input` "torch".
 
     >>> DenseNet121(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     7037504
     """
-    return _densenet(
-        (6, 12, 24, 16),
-        "densenet121",
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
+    return _densenet((6, 12, 24, 16), "densenet121", arguments)
 
 
-@public("keras.applications.DenseNet169", "keras.applications.densenet.DenseNet169")
-@architecture
-def DenseNet169(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "densenet169",
-) -> "Functional":
+@architecture("densenet169", "densenet")
+def DenseNet169(arguments: Arguments) -> "Functional":
     """DenseNet with 169 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224,
     `preprocess_input` "torch".
 
     >>> DenseNet169(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     12642880
     """
-    return _densenet(
-        (6, 12, 32, 32),
-        "densenet169",
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
+    return _densenet((6, 12, 32, 32), "densenet169", arguments)
 
 
-@public("keras.applications.DenseNet201", "keras.applications.densenet.DenseNet201")
-@architecture
-def DenseNet201(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "densenet201",
-) -> "Functional":
+@architecture("densenet201", "densenet")
+def DenseNet201(arguments: Arguments) -> "Functional":
     """DenseNet with 201 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224,
     `preprocess_input` "torch".
 
     >>> DenseNet201(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     18321984
     """
-    return _densenet(
-        (6, 12, 48, 32),
-        "densenet201",
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
+    return _densenet((6, 12, 48, 32), "densenet201", arguments)
 
 
 def _densenet(depths: tuple[int, ...], file: str, arguments: Arguments) -> "Functional":

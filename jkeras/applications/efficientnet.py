@@ -4,7 +4,6 @@ images.
 
 import dataclasses
 import math
-import os
 import string
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +19,6 @@ from jkeras.applications.building import (
     ready_for,
 )
 from jkeras.applications.imagenet_utils import DEVIATIONS, decode_predictions, expecting
-from jkeras.core.names.registry import public
 from jkeras.initializers import VarianceScaling
 
 if typing.TYPE_CHECKING:
@@ -69,38 +67,13 @@ def _variant(
         size: height and width of the images that the weights were trained with.
         dropout: rate before the classifier.
     """
-    name_of_file = f"efficientnetb{number}"
+    file = f"efficientnetb{number}"
 
-    def function(
-        include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
-        input_tensor: typing.Any = None,
-        input_shape: tuple | None = None,
-        pooling: str | None = None,
-        classes: int = 1000,
-        classifier_activation: typing.Any = "softmax",
-        name: str = name_of_file,
-    ) -> "Functional":
-        return _efficientnet(
-            wider,
-            deeper,
-            size,
-            dropout,
-            name_of_file,
-            Arguments(
-                include_top,
-                weights,
-                input_tensor,
-                input_shape,
-                pooling,
-                classes,
-                classifier_activation,
-                name,
-            ),
-        )
+    def build(arguments: Arguments) -> "Functional":
+        return _efficientnet(wider, deeper, size, dropout, file, arguments)
 
-    name = function.__name__ = function.__qualname__ = f"EfficientNetB{number}"
-    function.__doc__ = f"""EfficientNet, the size {number} of 0 to 7:
+    name = build.__name__ = f"EfficientNetB{number}"
+    build.__doc__ = f"""EfficientNet, the size {number} of 0 to 7:
     https://arxiv.org/abs/1905.11946.
 
     Images of {size} by {size} with values from 0 to 255: the model does the rest.
@@ -108,9 +81,7 @@ def _variant(
     >>> {name}(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     {count}
     """
-    return public(f"keras.applications.{name}", f"keras.applications.efficientnet.{name}")(
-        architecture(function)
-    )
+    return architecture(file, "efficientnet")(build)
 
 
 EfficientNetB0 = _variant(0, 1.0, 1.0, 224, 0.2, 4049571)

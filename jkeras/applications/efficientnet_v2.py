@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
-    architecture,
+    published,
     begin,
     channel_axis,
     divisible,
@@ -29,7 +29,6 @@ from jkeras.applications.efficientnet import (
     stem,
 )
 from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
-from jkeras.core.names.registry import public
 from jkeras.initializers import Constant
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def _variant(
             ),
         )
 
-    name = function.__name__ = function.__qualname__ = f"EfficientNetV2{kind}"
+    name = function.__name__ = f"EfficientNetV2{kind}"
     function.__doc__ = f"""EfficientNetV2, the size {kind} of B0 to B3, S, M and L:
     https://arxiv.org/abs/2104.00298.
 
@@ -135,9 +134,7 @@ def _variant(
         include_preprocessing: whether the model brings images from values of 0 to 255 to those it
             was trained with.
     """
-    return public(f"keras.applications.{name}", f"keras.applications.efficientnet_v2.{name}")(
-        architecture(function)
-    )
+    return published("efficientnet_v2")(function)
 
 
 EfficientNetV2B0 = _variant("B0", SMALL, 1.0, 1.0, 224, 5919312)

@@ -2,7 +2,6 @@
 block takes.
 """
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from jkeras import layers
@@ -18,7 +17,6 @@ from jkeras.applications.inception_v3 import (
     stem,
 )
 from jkeras.core.layer import Layer, layer
-from jkeras.core.names.registry import public
 
 if TYPE_CHECKING:
     import jax
@@ -37,37 +35,14 @@ BRANCHES = {
 preprocess_input = expecting("tf", "inception_resnet_v2")
 
 
-@public(
-    "keras.applications.InceptionResNetV2",
-    "keras.applications.inception_resnet_v2.InceptionResNetV2",
-)
-@architecture
-def InceptionResNetV2(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "inception_resnet_v2",
-) -> "Functional":
+@architecture("inception_resnet_v2", "inception_resnet_v2")
+def InceptionResNetV2(arguments: Arguments) -> "Functional":
     """Inception with residual blocks: https://arxiv.org/abs/1602.07261. Images of 299 by 299,
     `preprocess_input` "tf".
 
     >>> InceptionResNetV2(weights=None, include_top=False, input_shape=(75, 75, 3)).count_params()
     54336736
     """
-    arguments = Arguments(
-        include_top,
-        weights,
-        input_tensor,
-        input_shape,
-        pooling,
-        classes,
-        classifier_activation,
-        name,
-    )
     images = begin(arguments, 299, 75)
     x = mixed(stem(images), "mixed_5b", [[(96, 1)], [(48, 1), (64, 5)], DOUBLE], 64)
     for i in range(1, 11):

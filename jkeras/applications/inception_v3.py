@@ -1,13 +1,11 @@
 """InceptionV3: blocks of several branches, whose results lie side by side."""
 
-import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.core.names.registry import public
 
 if TYPE_CHECKING:
     from jkeras.core.graph.keras_tensor import KerasTensor
@@ -23,34 +21,14 @@ DOUBLE = [(64, 1), (96, 3), (96, 3)]
 preprocess_input = expecting("tf", "inception_v3")
 
 
-@public("keras.applications.InceptionV3", "keras.applications.inception_v3.InceptionV3")
-@architecture
-def InceptionV3(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "inception_v3",
-) -> "Functional":
+@architecture("inception_v3", "inception_v3")
+def InceptionV3(arguments: Arguments) -> "Functional":
     """Inception of the third version: https://arxiv.org/abs/1512.00567. Images of 299 by 299,
     `preprocess_input` "tf".
 
     >>> InceptionV3(weights=None, include_top=False, input_shape=(75, 75, 3)).count_params()
     21802784
     """
-    arguments = Arguments(
-        include_top,
-        weights,
-        input_tensor,
-        input_shape,
-        pooling,
-        classes,
-        classifier_activation,
-        name,
-    )
     images = begin(arguments, 299, 75)
     x = stem(images)
     for number, width in enumerate([32, 64, 64]):

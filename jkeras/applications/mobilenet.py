@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
-    architecture,
+    published,
     asked_shape,
     channel_axis,
     end,
@@ -17,7 +17,6 @@ from jkeras.applications.building import (
     sides_of,
 )
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.core.names.registry import public
 
 if TYPE_CHECKING:
     from jkeras.core.graph.keras_tensor import KerasTensor
@@ -35,8 +34,7 @@ ALPHAS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
 preprocess_input = expecting("tf", "mobilenet")
 
 
-@public("keras.applications.MobileNet", "keras.applications.mobilenet.MobileNet")
-@architecture
+@published("mobilenet")
 def MobileNet(
     input_shape: tuple | None = None,
     alpha: float = 1.0,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
-    architecture,
+    published,
     asked_shape,
     channel_axis,
     divisible,
@@ -16,7 +16,6 @@ from jkeras.applications.building import (
 )
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.mobilenet import check_alpha, check_tensor, side_in_name, usual_side
-from jkeras.core.names.registry import public
 
 if TYPE_CHECKING:
     from jkeras.core.graph.keras_tensor import KerasTensor
@@ -32,8 +31,7 @@ ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 preprocess_input = expecting("tf", "mobilenet_v2")
 
 
-@public("keras.applications.MobileNetV2", "keras.applications.mobilenet_v2.MobileNetV2")
-@architecture
+@published("mobilenet_v2")
 def MobileNetV2(
     input_shape: tuple | None = None,
     alpha: float = 1.0,

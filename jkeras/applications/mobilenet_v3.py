@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
-    architecture,
+    published,
     asked_shape,
     channel_axis,
     divisible,
@@ -18,7 +18,6 @@ from jkeras.applications.building import (
 )
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.mobilenet import check_alpha, check_tensor, side_in_name
-from jkeras.core.names.registry import public
 
 if TYPE_CHECKING:
     from jkeras.core.graph.keras_tensor import KerasTensor
@@ -123,9 +122,9 @@ def _variant(
             ),
         )
 
-    name = function.__name__ = function.__qualname__ = f"MobileNetV3{size}"
+    name = function.__name__ = f"MobileNetV3{size}"
     function.__doc__ = DOCUMENTED.format(budgets=size.lower(), name=name, count=count)
-    return public(f"keras.applications.{function.__name__}")(architecture(function))
+    return published()(function)
 
 
 MobileNetV3Small = _variant("Small", SMALL, 1024, 939120)

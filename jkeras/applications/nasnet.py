@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
-    architecture,
+    published,
     begin,
     classifier,
     end,
@@ -14,7 +14,6 @@ from jkeras.applications.building import (
     padding_for,
 )
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.core.names.registry import public
 from jkeras.core.run.scopes import name_scope
 
 if TYPE_CHECKING:
@@ -26,8 +25,7 @@ __all__ = ["NASNetLarge", "NASNetMobile", "decode_predictions", "preprocess_inpu
 preprocess_input = expecting("tf", "nasnet")
 
 
-@public("keras.applications.NASNetLarge", "keras.applications.nasnet.NASNetLarge")
-@architecture
+@published("nasnet")
 def NASNetLarge(
     input_shape: tuple | None = None,
     include_top: bool = True,
@@ -57,8 +55,7 @@ def NASNetLarge(
     return _nasnet(arguments, 331, "nasnet_large", stem=96, width=168, depth=6, skips=True)
 
 
-@public("keras.applications.NASNetMobile", "keras.applications.nasnet.NASNetMobile")
-@architecture
+@published("nasnet")
 def NASNetMobile(
     input_shape: tuple | None = None,
     include_top: bool = True,

@@ -1,12 +1,10 @@
 """ResNet: blocks of three convolutions that are added to the block's input."""
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.core.names.registry import public
 
 if TYPE_CHECKING:
     from jkeras.core.graph.keras_tensor import KerasTensor
@@ -20,110 +18,37 @@ WIDTHS = (64, 128, 256, 512)
 preprocess_input = expecting("caffe", "resnet", "resnet50")
 
 
-@public(
-    "keras.applications.ResNet50",
-    "keras.applications.resnet.ResNet50",
-    "keras.applications.resnet50.ResNet50",
-)
-@architecture
-def ResNet50(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "resnet50",
-) -> "Functional":
+@architecture("resnet50", "resnet", "resnet50")
+def ResNet50(arguments: Arguments) -> "Functional":
     """ResNet with 50 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224,
     `preprocess_input` "caffe".
 
     >>> ResNet50(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     23587712
     """
-    return _resnet(
-        (3, 4, 6, 3),
-        "resnet50",
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
+    return _resnet((3, 4, 6, 3), "resnet50", arguments)
 
 
-@public("keras.applications.ResNet101", "keras.applications.resnet.ResNet101")
-@architecture
-def ResNet101(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "resnet101",
-) -> "Functional":
+@architecture("resnet101", "resnet")
+def ResNet101(arguments: Arguments) -> "Functional":
     """ResNet with 101 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224,
     `preprocess_input` "caffe".
 
     >>> ResNet101(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     42658176
     """
-    return _resnet(
-        (3, 4, 23, 3),
-        "resnet101",
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
+    return _resnet((3, 4, 23, 3), "resnet101", arguments)
 
 
-@public("keras.applications.ResNet152", "keras.applications.resnet.ResNet152")
-@architecture
-def ResNet152(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "resnet152",
-) -> "Functional":
+@architecture("resnet152", "resnet")
+def ResNet152(arguments: Arguments) -> "Functional":
     """ResNet with 152 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224,
     `preprocess_input` "caffe".
 
     >>> ResNet152(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     58370944
     """
-    return _resnet(
-        (3, 8, 36, 3),
-        "resnet152",
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
+    return _resnet((3, 8, 36, 3), "resnet152", arguments)
 
 
 def _resnet(depths: tuple[int, ...], file: str, arguments: Arguments) -> "Functional":

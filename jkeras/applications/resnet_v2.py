@@ -2,14 +2,12 @@
 the addition.
 """
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.resnet import WIDTHS, halved, normalized, widened
-from jkeras.core.names.registry import public
 
 if TYPE_CHECKING:
     from jkeras.core.graph.keras_tensor import KerasTensor
@@ -20,106 +18,37 @@ __all__ = ["ResNet50V2", "ResNet101V2", "ResNet152V2", "decode_predictions", "pr
 preprocess_input = expecting("tf", "resnet_v2")
 
 
-@public("keras.applications.ResNet50V2", "keras.applications.resnet_v2.ResNet50V2")
-@architecture
-def ResNet50V2(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "resnet50v2",
-) -> "Functional":
+@architecture("resnet50v2", "resnet_v2")
+def ResNet50V2(arguments: Arguments) -> "Functional":
     """ResNetV2 with 50 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224,
     `preprocess_input` "tf".
 
     >>> ResNet50V2(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     23564800
     """
-    return _resnet(
-        (3, 4, 6, 3),
-        "resnet50v2",
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
+    return _resnet((3, 4, 6, 3), "resnet50v2", arguments)
 
 
-@public("keras.applications.ResNet101V2", "keras.applications.resnet_v2.ResNet101V2")
-@architecture
-def ResNet101V2(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "resnet101v2",
-) -> "Functional":
+@architecture("resnet101v2", "resnet_v2")
+def ResNet101V2(arguments: Arguments) -> "Functional":
     """ResNetV2 with 101 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224,
     `preprocess_input` "tf".
 
     >>> ResNet101V2(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     42626560
     """
-    return _resnet(
-        (3, 4, 23, 3),
-        "resnet101v2",
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
+    return _resnet((3, 4, 23, 3), "resnet101v2", arguments)
 
 
-@public("keras.applications.ResNet152V2", "keras.applications.resnet_v2.ResNet152V2")
-@architecture
-def ResNet152V2(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "resnet152v2",
-) -> "Functional":
+@architecture("resnet152v2", "resnet_v2")
+def ResNet152V2(arguments: Arguments) -> "Functional":
     """ResNetV2 with 152 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224,
     `preprocess_input` "tf".
 
     >>> ResNet152V2(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     58331648
     """
-    return _resnet(
-        (3, 8, 36, 3),
-        "resnet152v2",
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
+    return _resnet((3, 8, 36, 3), "resnet152v2", arguments)
 
 
 def _resnet(depths: tuple[int, ...], file: str, arguments: Arguments) -> "Functional":

@@ -1,12 +1,10 @@
 """VGG: blocks of 3 by 3 convolutions, and three dense layers."""
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, end
 from jkeras.applications.imagenet_utils import expecting
-from jkeras.core.names.registry import public
 
 if TYPE_CHECKING:
     from jkeras.core.graph.keras_tensor import KerasTensor
@@ -17,72 +15,26 @@ WIDTHS = (64, 128, 256, 512, 512)  # channels of the blocks
 preprocess_input = expecting("caffe", "vgg16", "vgg19")
 
 
-@public("keras.applications.VGG16", "keras.applications.vgg16.VGG16")
-@architecture
-def VGG16(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "vgg16",
-) -> "Functional":
+@architecture("vgg16", "vgg16")
+def VGG16(arguments: Arguments) -> "Functional":
     """VGG with 13 convolutions: https://arxiv.org/abs/1409.1556. Images of 224 by 224,
     `preprocess_input` "caffe".
 
     >>> VGG16(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     14714688
     """
-    return _vgg(
-        (2, 2, 3, 3, 3),
-        "vgg16",
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
+    return _vgg((2, 2, 3, 3, 3), "vgg16", arguments)
 
 
-@public("keras.applications.VGG19", "keras.applications.vgg19.VGG19")
-@architecture
-def VGG19(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "vgg19",
-) -> "Functional":
+@architecture("vgg19", "vgg19")
+def VGG19(arguments: Arguments) -> "Functional":
     """VGG with 16 convolutions: https://arxiv.org/abs/1409.1556. Images of 224 by 224,
     `preprocess_input` "caffe".
 
     >>> VGG19(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     20024384
     """
-    return _vgg(
-        (2, 2, 4, 4, 4),
-        "vgg19",
-        Arguments(
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-        ),
-    )
+    return _vgg((2, 2, 4, 4, 4), "vgg19", arguments)
 
 
 def _vgg(depths: tuple[int, ...], file: str, arguments: Arguments) -> "Functional":

@@ -1,12 +1,10 @@
 """Xception: convolutions that look at each channel for itself, then at each pixel for itself."""
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jkeras import layers
 from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.core.names.registry import public
 
 if TYPE_CHECKING:
     from jkeras.core.graph.keras_tensor import KerasTensor
@@ -20,33 +18,13 @@ WIDTHS = ((128, 128), (256, 256), (728, 728), *[(728, 728, 728)] * 8, (728, 1024
 preprocess_input = expecting("tf", "xception")
 
 
-@public("keras.applications.Xception", "keras.applications.xception.Xception")
-@architecture
-def Xception(
-    include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
-    input_tensor: Any = None,
-    input_shape: tuple | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "xception",
-) -> "Functional":
+@architecture("xception", "xception")
+def Xception(arguments: Arguments) -> "Functional":
     """Xception: https://arxiv.org/abs/1610.02357. Images of 299 by 299, `preprocess_input` "tf".
 
     >>> Xception(weights=None, include_top=False, input_shape=(71, 71, 3)).count_params()
     20861480
     """
-    arguments = Arguments(
-        include_top,
-        weights,
-        input_tensor,
-        input_shape,
-        pooling,
-        classes,
-        classifier_activation,
-        name,
-    )
     x = images = begin(arguments, 299, 71)
     for i, (width, strides) in enumerate([(32, 2), (64, 1)], 1):
         x = layers.Conv2D(width, 3, strides=strides, use_bias=False, name=f"block1_conv{i}")(x)

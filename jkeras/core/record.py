@@ -6,21 +6,24 @@ name.
         max_value: Any = 2
         axis: Any = 0
 
-Fields are the annotated names of the class and its bases, in order (`arguments` gives another
-order), but for names that begin with an underscore and `ClassVar`s. A field without a default is
-required. An annotation that is a `Kind` converts the value on its way in and out of configs:
-`Initializer` makes an object of "zeros", and a config of that object. `__post_init__` checks and
-derives. What a record is as a value, `core.layer.equality` says.
+Fields are the annotated names of the class and of its bases that declare fields (records and
+`typed.fields`), in order, as a dataclass has them and a type checker reads them; `arguments` gives
+another order. Those after a `_: KW_ONLY` are keyword arguments. Other names that begin with an
+underscore and `ClassVar`s are none. A field without a default is required. An annotation that is a
+`Kind` converts the value on its way in and out of configs: `Initializer` makes an object of
+"zeros", and a config of that object. `__post_init__` checks and derives. What a record is as a
+value, `core.layer.equality` says.
 """
 
 import functools
 import inspect
+import itertools
 import typing
 
 from jkeras.core.say import shown
 from jkeras.core.names import typed
 from jkeras.core.names.family import families
-from jkeras.core.names.registry import public, serialize
+from jkeras.core.names.registry import LEAVES, public, serialize
 
 Any = typing.Any
 
@@ -41,11 +44,13 @@ class FamilyKind(Kind):
     def __init__(self, family: str) -> None:
         self.family = family
 
-    def read(self, value: typing.Any) -> typing.Any:
-        return families[self.family].get(value)
+    @functools.cached_property
+    def read(self) -> typing.Callable[[typing.Any], typing.Any]:
+        return families[self.family].get
 
-    def write(self, value: typing.Any) -> typing.Any:
-        return families[self.family].serialize(value)
+    @functools.cached_property
+    def write(self) -> typing.Callable[[typing.Any], typing.Any]:
+        return families[self.family].serialize
 
 
 class Hidden(Kind):
@@ -81,6 +86,12 @@ def defines(cls: type, name: str) -> bool:
     return name in vars(cls)
 
 
+def _own_keywords(cls: type) -> list[str]:
+    """The names that a class annotates after a `_: KW_ONLY`."""
+    names = list(inspect.get_annotations(cls))
+    return names[names.index("_") + 1 :] if "_" in names else []
+
+
 class Field(typing.NamedTuple):
     """One argument of a record's constructor."""
 
@@ -93,19 +104,28 @@ PLAIN_KIND = Kind()
 
 
 def collect_fields(cls: type, arguments: str | None = None) -> tuple[Field, ...]:
-    """The fields of a class: annotated names of its bases, then its own, or in the order of
-    `arguments`.
+    """The fields of a class: annotated names of the bases that declare fields, then its own, or
+    in the order of `arguments` those of any base.
     """
-    kinds = _annotated_kinds(cls)
-    names = kinds if arguments is None else arguments.replace(",", " ").split()
+    bases = cls.__mro__[::-1]
+    kinds = _annotated_kinds(bases)
+    if arguments is None:
+        declaring = [base for base in bases if base is cls or typed.declares_fields(base)]
+        names = _annotated_kinds(declaring)
+    else:
+        names = arguments.replace(",", " ").split()
     return tuple(_field(cls, name, kinds) for name in names)
 
 
-def _annotated_kinds(cls: type) -> dict[str, Kind]:
-    """{name: Kind} of the annotated names of the bases of a class, then its own."""
+def _annotated_kinds(classes: typing.Iterable[type]) -> dict[str, Kind]:
+    """{name: Kind} of the names that classes annotate, in the order of the first annotations. A
+    plain type in a later one leaves the kind as it is.
+    """
     kinds = {}
-    for base in reversed(cls.__mro__):
-        kinds.update(_own_kinds(base))
+    for cls in classes:
+        for name, kind in _own_kinds(cls).items():
+            if name not in kinds or kind is not PLAIN_KIND:
+                kinds[name] = kind
     return kinds
 
 
@@ -151,6 +171,8 @@ def make_init(cls, fields, base_init, keyword_only):
     fields.
     """
     signature = signature_of(fields, base_init, keyword_only)
+    of_base = [f.name for f in fields if f.kind is OF_BASE]
+    own = [f for f in fields if f.kind is not OF_BASE]
 
     def __init__(self, *args, **kwargs):
         try:
@@ -159,18 +181,13 @@ def make_init(cls, fields, base_init, keyword_only):
             raise TypeError(f"{cls.__name__}(): {error}. Its arguments: {signature}") from None
         arguments = bound.arguments
         if base_init is not None:
-            base_init(
-                self,
-                **{
-                    f.name: arguments[f.name]
-                    for f in fields
-                    if f.kind is OF_BASE and f.name in arguments
-                },
-                **arguments.get("kwargs", {}),
-            )
-        for field in fields:
-            if field.kind is not OF_BASE:
-                setattr(self, field.name, field.kind.read(arguments.get(field.name, field.default)))
+            base = {name: arguments[name] for name in of_base if name in arguments}
+            base_init(self, **base, **arguments.get("kwargs", {}))
+        for field in own:
+            value = arguments.get(field.name, field.default)
+            if field.kind is not PLAIN_KIND:
+                value = field.kind.read(value)
+            setattr(self, field.name, value)
         self.__post_init__()
 
     __init__.__signature__, __init__.__qualname__ = signature, f"{cls.__qualname__}.__init__"
@@ -197,22 +214,26 @@ def fields_of(form: Form) -> tuple[Field, ...]:
 def constructor_of(form: Form) -> typing.Callable:
     """The constructor of a record."""
     fields = collect_fields(form.cls, form.arguments)
-    return make_init(form.cls, fields, form.base_init, form.keyword_only.replace(",", " ").split())
+    keywords = [form.keyword_only.replace(",", " ").split(), *map(_own_keywords, form.cls.__mro__)]
+    return make_init(form.cls, fields, form.base_init, [*itertools.chain(*keywords)])
 
 
 class FirstUse:
     """A class attribute that is made when it is first looked at. There are hundreds of records, of
-    which a program uses a few: `import jkeras` need not wait for the others.
+    which a program uses a few: `import jkeras` need not wait for the others. From then on the class
+    has the value itself.
     """
-
-    __slots__ = ("_form", "_make")
 
     def __init__(self, make: typing.Callable[[Form], typing.Any], form: Form) -> None:
         self._make = make
         self._form = form
 
     def __get__(self, instance, owner):
-        value = self._make(self._form)
+        # in one step, so that threads that look at the same time get the same one
+        value = vars(self).setdefault("_value", self._make(self._form))
+        cls = self._form.cls
+        for name in [name for name, attribute in vars(cls).items() if attribute is self]:
+            setattr(cls, name, value)
         if hasattr(value, "__get__"):
             return value.__get__(instance, owner)
         return value
@@ -240,11 +261,14 @@ class Record:
 
     def field_config(self) -> dict[str, typing.Any]:
         """The part of the config that comes from the fields."""
-        return {
-            f.name: f.kind.write(getattr(self, f.name))
-            for f in self._fields
-            if not (isinstance(f.kind, Hidden) and getattr(self, f.name) is None)
-        }
+        config = {}
+        for field in self._fields:
+            value = getattr(self, field.name)
+            if field.kind is PLAIN_KIND:
+                config[field.name] = value if type(value) in LEAVES else serialize(value)
+            elif value is not None or not isinstance(field.kind, Hidden):
+                config[field.name] = field.kind.write(value)
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, typing.Any]) -> typing.Self:
@@ -286,10 +310,26 @@ def record(
 
     def decorate(cls):
         form = Form(cls, arguments, keyword_only, base_init or getattr(cls, "_base_init", None))
+        typed.fields(cls)
         cls._fields = FirstUse(fields_of, form)
-        cls.__init__ = FirstUse(constructor_of, form)
-        cls._record_init = FirstUse(constructor_of, form)
+        cls.__init__ = cls._record_init = FirstUse(constructor_of, form)
         return public(f"{module}.{name or cls.__name__}", *aliases)(cls)
+
+    return decorate
+
+
+def base_record(
+    module: str, *aliases: str, **options: typing.Any
+) -> typing.Callable[[type[typed.Class]], type[typed.Class]]:
+    """Decorator that makes a class a record whose fields are not those of its subclasses: these
+    declare them again, in their own order. For a checker, its constructor is written out.
+
+    Args:
+        module, aliases, options: as of `record`.
+    """
+
+    def decorate(cls):
+        return typed.own_fields(record(module, *aliases, **options)(cls))
 
     return decorate
 

@@ -47,26 +47,26 @@ def attention_rollout(
         at = ["/".join(path) for path, layer in walk(model) if isinstance(layer, kinds)]
     if not at:
         raise ValueError(explain("attention_rollout", "attention layers in the model", "none"))
-    at = tuple(_softmax_of(place) for place in at)
-    given = {"places": at, "residual": residual, "differentiates": False, **options}
-    return attribute(_rollout, model, as_array(x), no_score, **given)
+    at = tuple(_softmax_of(location) for location in at)
+    options = {"locations": at, "residual": residual, "differentiates": False, **options}
+    return attribute(_rollout, model, as_array(x), no_score, **options)
 
 
-def _softmax_of(place: Any) -> "str | Layer":
-    return f"{place}/_softmax" if isinstance(place, str) else place._softmax
+def _softmax_of(location: Any) -> "str | Layer":
+    return f"{location}/_softmax" if isinstance(location, str) else location._softmax
 
 
-def _rollout(score: Scored, at_once: int, places: tuple, residual: float) -> jax.Array:
+def _rollout(score: Scored, at_once: int, locations: tuple, residual: float) -> jax.Array:
     model, x = score.score.model, score.rows["x"]
-    seen = model.tap(score.params, score.state, x, at=list(places), training=False)[2]
+    seen = model.tap(score.params, score.state, x, at=list(locations), training=False)[2]
     whole = None
-    for place in places:
-        weights = seen[place]
+    for location in locations:
+        weights = seen[location]
         tokens = weights.shape[-1]
         if weights.shape[-2] != tokens or weights.ndim != 4:
             wanted = "layers that attend to their own tokens, along one axis"
             received = f"weights of shape {weights.shape}"
-            raise ValueError(explain(f"attention_rollout at {place!r}", wanted, received))
+            raise ValueError(explain(f"attention_rollout at {location!r}", wanted, received))
         mixed = (1 - residual) * weights.astype("float32").mean(1) + residual * jnp.eye(tokens)
         mixed = mixed / mixed.sum(-1, keepdims=True)
         whole = mixed if whole is None else jnp.matmul(mixed, whole, precision="highest")

@@ -27,20 +27,20 @@ def split(
     if baseline is None:
         return {}, {"baseline": np.float32(0)}
     baseline = jax.tree_util.tree_map(_as_float, baseline)
-    given = jax.tree_util.tree_leaves(baseline)
-    if len(given) == 1 and jnp.ndim(given[0]) == 0:
-        return {}, {"baseline": given[0]}
+    values = jax.tree_util.tree_leaves(baseline)
+    if len(values) == 1 and jnp.ndim(values[0]) == 0:
+        return {}, {"baseline": values[0]}
     like = variable_like(model, x, at, **options)
     leaves, treedef = jax.tree_util.tree_flatten(like)
-    if len(given) == 1:
-        given = given * len(leaves)
+    if len(values) == 1:
+        values = values * len(leaves)
     elif isinstance(like, dict) and jax.tree_util.tree_structure(baseline) != treedef:
         received = sorted(baseline) if isinstance(baseline, dict) else type(baseline).__name__
         raise ValueError(explain("baseline", f"a dict of {sorted(like)}", f"{received}"))
-    if len(given) != len(leaves):
+    if len(values) != len(leaves):
         wanted = f"a number, or one baseline for each of {len(leaves)} arrays"
-        raise ValueError(explain("baseline", wanted, f"{len(given)} of them"))
-    of_rows = [_rows(value, np.shape(leaf)) for value, leaf in zip(given, leaves)]
+        raise ValueError(explain("baseline", wanted, f"{len(values)} of them"))
+    of_rows = [_rows(value, np.shape(leaf)) for value, leaf in zip(values, leaves)]
     return {"baseline": jax.tree_util.tree_unflatten(treedef, of_rows)}, {}
 
 
@@ -59,10 +59,10 @@ def _as_float(value: Any) -> np.ndarray:
 def filled(baseline: Structure, like: Structure) -> Structure:
     """A baseline as rows of a variable."""
     leaves, treedef = jax.tree_util.tree_flatten(like)
-    given = jax.tree_util.tree_leaves(baseline)
-    if len(given) == 1:
-        given = given * len(leaves)
-    rows = [jnp.broadcast_to(b, v.shape).astype(v.dtype) for b, v in zip(given, leaves)]
+    values = jax.tree_util.tree_leaves(baseline)
+    if len(values) == 1:
+        values = values * len(leaves)
+    rows = [jnp.broadcast_to(b, v.shape).astype(v.dtype) for b, v in zip(values, leaves)]
     return jax.tree_util.tree_unflatten(treedef, rows)
 
 

@@ -1,7 +1,7 @@
 """Class activation maps: where in an image a layer in the middle sees what decides."""
 
 from typing import TYPE_CHECKING, Any
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,6 @@ from jkeras.explain.running import attribute
 from jkeras.explain.score import Scored, Structure, Target
 
 if TYPE_CHECKING:
-    import numpy as np
     from jkeras.core.layer.contract import Layer
 
 EPSILON = 1e-6  # lest a channel without any activation divide by zero
@@ -54,7 +53,8 @@ def grad_cam(
     >>> grad_cam(model, x, target=3, at="conv", size=(8, 8)).shape
     (2, 8, 8)
     """
-    return _map(_grad_cam, model, x, target, at, size, data_format, options)
+    options = _map_options(at, size, data_format, options)
+    return attribute(_grad_cam, model, x, target, **options)
 
 
 def grad_cam_plus_plus(
@@ -78,29 +78,27 @@ def grad_cam_plus_plus(
     >>> grad_cam_plus_plus(model, np.ones((2, 8, 1)), target=3, at="conv").shape
     (2, 6)
     """
-    return _map(_grad_cam_plus_plus, model, x, target, at, size, data_format, options)
+    options = _map_options(at, size, data_format, options)
+    return attribute(_grad_cam_plus_plus, model, x, target, **options)
 
 
-def _map(
-    method: Callable[..., Any],
-    model: Any,
-    x: Structure,
-    target: "int | np.ndarray | None",
+def _map_options(
     at: "str | Layer | Sequence[str | Layer] | None",
-    size: Any,
+    size: tuple[int, ...] | None,
     data_format: str | None,
     options: dict[str, Any],
-) -> Any:
+) -> dict[str, Any]:
+    """The options of a map for `attribute`."""
     is_first = (data_format or settings.image_data_format) == "channels_first"
-    options = {**options, "size": None if size is None else tuple(size)}
-    return attribute(method, model, x, target, at=at, is_first=is_first, **options)
+    size = None if size is None else tuple(size)
+    return {**options, "at": at, "size": size, "is_first": is_first}
 
 
 def _grad_cam(
     score: Scored, at_once: int, size: tuple[int, ...] | None, is_first: bool
 ) -> jax.Array:
     activations, gradient = _channels_last(score, is_first)
-    weights = gradient.mean(_places(gradient), keepdims=True)
+    weights = gradient.mean(_spatial_axes(gradient), keepdims=True)
     return _resized(_with_a_part(score, (weights * activations).sum(-1), gradient), size)
 
 
@@ -108,12 +106,12 @@ def _grad_cam_plus_plus(
     score: Scored, at_once: int, size: tuple[int, ...] | None, is_first: bool
 ) -> jax.Array:
     activations, gradient = _channels_last(score, is_first)
-    places = _places(gradient)
+    spatial = _spatial_axes(gradient)
     square, cube = gradient**2, gradient**3
-    of_channel = activations.sum(places, keepdims=True)
+    of_channel = activations.sum(spatial, keepdims=True)
     alpha = square / (2 * square + of_channel * cube + EPSILON)
     alpha = jnp.where(gradient != 0, alpha, 0)
-    weights = (jax.nn.relu(gradient) * alpha).sum(places, keepdims=True)
+    weights = (jax.nn.relu(gradient) * alpha).sum(spatial, keepdims=True)
     return _resized(_with_a_part(score, (weights * activations).sum(-1), gradient), size)
 
 
@@ -139,7 +137,7 @@ def _channels_last(score: Scored, is_first: bool) -> tuple[jax.Array, jax.Array]
     return score.start, gradient
 
 
-def _places(array: jax.Array) -> tuple[int, ...]:
+def _spatial_axes(array: jax.Array) -> tuple[int, ...]:
     return tuple(range(1, array.ndim - 1))
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.explain.places import check_one
+from jkeras.explain.locations import check_one
 from jkeras.explain.running import attribute
 from jkeras.explain.score import Scored, Structure, Target, no_score
 

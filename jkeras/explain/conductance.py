@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.explain import baselines
-from jkeras.explain.places import check_one
+from jkeras.explain.locations import check_one
 from jkeras.explain.running import as_array, attribute, floats_of
 from jkeras.explain.score import Scored, Structure, Target
 

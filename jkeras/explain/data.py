@@ -179,8 +179,8 @@ def _solver(
 
     def product(vector: jax.Array, batches: Any) -> jax.Array:
         def add_one(total: jax.Array, batch: Any) -> tuple[jax.Array, None]:
-            given, counts = batch
-            loss = lambda p: (losses_of(restore(p), state, *given) * counts).sum()  # noqa: E731
+            examples, counts = batch
+            loss = lambda p: (losses_of(restore(p), state, *examples) * counts).sum()  # noqa: E731
             with traced_for("plain"):  # kernels have no second derivative forwards
                 moved = jax.jvp(jax.grad(loss), (flat,), (vector,))[1]
             return total + moved / rows, None

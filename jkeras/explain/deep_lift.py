@@ -190,9 +190,9 @@ def to_extremes(tape: Tape, entry: Entry, coming: jax.Array, x: jax.Array) -> ja
     ends = range(x.ndim - len(axes), x.ndim)
     last = jnp.moveaxis(x, axes, ends)  # the axes that are reduced behind the others
     flat = last.reshape(*coming.shape, -1)
-    place = jnp.argmax(flat, -1) if entry.facts.extreme == "max" else jnp.argmin(flat, -1)
-    is_place = jnp.arange(flat.shape[-1]) == place[..., None]
-    back = jnp.where(is_place, coming[..., None], 0).reshape(last.shape)
+    index = jnp.argmax(flat, -1) if entry.facts.extreme == "max" else jnp.argmin(flat, -1)
+    is_chosen = jnp.arange(flat.shape[-1]) == index[..., None]
+    back = jnp.where(is_chosen, coming[..., None], 0).reshape(last.shape)
     return jnp.moveaxis(back, ends, axes)
 
 

@@ -96,12 +96,12 @@ def smooth_grad(
     array([[2.]], dtype=float32)
     """
     if statistic not in ("mean", "variance"):
-        known = "statistic='mean' or 'variance'"
-        raise ValueError(explain("smooth_grad", known, repr(statistic)))
+        expected = "statistic='mean' or 'variance'"
+        raise ValueError(explain("smooth_grad", expected, repr(statistic)))
     x = as_array(x)
     rows = np.arange(rows_of(x))
     arrays = {"row": rows}
-    shared = {"key": as_key(rng), "stddev": np.float32(stddev)}
+    shared = {"normal": (as_key(rng), np.float32(stddev))}
     if noise is not None:
         arrays = {"noise": map_structure(lambda v: np.moveaxis(np.asarray(v), 0, 1), noise)}
         shared = {}
@@ -126,12 +126,17 @@ def _smooth_grad(
     statistic: str,
     noise: Structure = None,
     row: jax.Array | None = None,
-    key: jax.Array | None = None,
-    stddev: jax.Array | None = None,
+    normal: tuple[jax.Array, jax.Array] | None = None,
 ) -> Structure:
+    """
+    Args:
+        noise: what is added, or `row` and `normal`, a key and a standard deviation, to draw it.
+    """
+
     def change(i: jax.Array) -> Structure:
         if noise is not None:
             return map_structure(lambda v: jnp.take(v, i, axis=1), noise)
+        key, stddev = normal
         return _normal(key, row, i, score.start, stddev)
 
     def variable(i: jax.Array) -> Structure:
@@ -148,8 +153,8 @@ def _smooth_grad(
         return map_structure(jnp.subtract, gradient, center)
 
     moments = (identity, jnp.square)
-    given = (score, variable, points, weights, at_once, moments)
-    mean, square = mean_over_points(*given, then=around)
+    arguments = (score, variable, points, weights, at_once, moments)
+    mean, square = mean_over_points(*arguments, then=around)
     return map_structure(lambda s, m: jnp.maximum(s - m**2, 0), square, mean)
 
 
@@ -281,9 +286,9 @@ def gradient_shap(
     baseline = map_structure(lambda b: np.asarray(b, "float32"), baseline)
     rows = rows_of(x)
     if places is None:
-        by_number, by_place = jax.random.split(as_key(rng))
+        by_number, by_position = jax.random.split(as_key(rng))
         numbers = jax.random.randint(by_number, (samples, rows), 0, rows_of(baseline))
-        places = numbers, jax.random.uniform(by_place, (samples, rows))
+        places = numbers, jax.random.uniform(by_position, (samples, rows))
     arrays = dict(zip(("numbers", "places"), (jnp.asarray(v).T for v in places)))
     return attribute(_gradient_shap, model, x, target, arrays, {"baseline": baseline}, **options)
 
@@ -300,8 +305,8 @@ def _gradient_shap(
         return map_structure(lambda b: b[chosen], baseline)
 
     def variable(i: jax.Array) -> Structure:
-        place = jnp.take(places, i, axis=1)
-        on_line = lambda v, b: b + place.reshape(-1, *[1] * (v.ndim - 1)) * (v - b)  # noqa: E731
+        position = jnp.take(places, i, axis=1)
+        on_line = lambda v, b: b + position.reshape(-1, *[1] * (v.ndim - 1)) * (v - b)  # noqa: E731
         return map_structure(on_line, score.start, ends(i))
 
     def times_line(gradient: Structure, i: jax.Array) -> Structure:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.graph.by_identity import ByIdentity
 from jkeras.core.errors import check_choice
 from jkeras.explain.deep_lift import has_all_slopes, is_linear, to_extremes
 from jkeras.explain.running import as_array, attribute
@@ -62,10 +63,10 @@ def lrp(
 
 def _lrp(score: Scored, at_once: int, weights: tuple[float, float], epsilon: float) -> Structure:
     tape = Tape(score, score.start)
-    affine = {id(layer.entries[-1]): layer for layer in _affine_layers(tape)}
+    affine = ByIdentity((layer.entries[-1], layer) for layer in _affine_layers(tape))
 
     def rule(tape: Tape, entry: Entry, coming: list) -> list | dict:
-        layer = affine.get(id(entry))
+        layer = affine.find(entry)
         if layer is not None:
             return {layer.source: _through(tape, layer, coming[0], weights, epsilon)}
         return _hand_on(tape, entry, coming)
@@ -113,16 +114,16 @@ class _Affine:
         Args:
             adds: whether what is added counts.
         """
-        known = {self.source: source, self.kernel: kernel}
+        values = {self.source: source, self.kernel: kernel}
         for entry in self.entries:
-            given = [known.get(slot, tape.values[slot]) for slot in entry.inputs]
+            inputs = [values.get(slot, tape.values[slot]) for slot in entry.inputs]
             if not adds and entry.primitive.name in ("add", "sub"):
-                given = [
-                    value if slot in known else jnp.zeros_like(value)
-                    for value, slot in zip(given, entry.inputs)
+                inputs = [
+                    value if slot in values else jnp.zeros_like(value)
+                    for value, slot in zip(inputs, entry.inputs)
                 ]
-            known[entry.outputs[0]] = entry.run(*given)[0]
-        return known[self.entries[-1].outputs[0]]
+            values[entry.outputs[0]] = entry.run(*inputs)[0]
+        return values[self.entries[-1].outputs[0]]
 
 
 def _affine_layers(tape: Tape) -> list[_Affine]:
@@ -131,7 +132,7 @@ def _affine_layers(tape: Tape) -> list[_Affine]:
     for entry in tape.entries:
         for slot in entry.inputs:
             readers.setdefault(slot, []).append(entry)
-    found = []
+    parts = []
     for entry in tape.entries:
         if not entry.facts.is_product or not is_linear(tape, entry):
             continue
@@ -139,8 +140,8 @@ def _affine_layers(tape: Tape) -> list[_Affine]:
         entries = [entry]
         while (following := _next(tape, readers, entries[-1])) is not None:
             entries.append(following)
-        found.append(_Affine(source, kernel, entries))
-    return found
+        parts.append(_Affine(source, kernel, entries))
+    return parts
 
 
 def _next(tape: Tape, readers: dict[int, list[Entry]], entry: Entry) -> Entry | None:

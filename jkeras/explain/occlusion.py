@@ -67,9 +67,9 @@ def _sizes(
     strides = window if strides is None else strides
     strides = (strides,) * len(window) if isinstance(strides, int) else tuple(strides)
     if len(window) == len(shape) - 1:  # of an image's places
-        place = 0 if settings.image_data_format == "channels_first" else len(window)
-        window = (*window[:place], shape[place], *window[place:])
-        strides = (*strides[:place], shape[place], *strides[place:])
+        axis = 0 if settings.image_data_format == "channels_first" else len(window)
+        window = (*window[:axis], shape[axis], *window[axis:])
+        strides = (*strides[:axis], shape[axis], *strides[axis:])
     fits = len(window) == len(shape) == len(strides)
     if not fits or any(not 0 < w <= n for w, n in zip(window, shape)) or min(strides) < 1:
         wanted = f"a window within {shape} and strides of 1 or more"
@@ -95,10 +95,10 @@ def _occlusion(
     def mask_of(start: jax.Array) -> jax.Array:
         inside = jnp.ones(x.shape[1:], bool)
         for axis, (begin, size) in enumerate(zip(start, window)):
-            place = jnp.arange(x.shape[1 + axis])
+            position = jnp.arange(x.shape[1 + axis])
             shape = [1] * (x.ndim - 1)
             shape[axis] = -1
-            inside &= ((place >= begin) & (place < begin + size)).reshape(shape)
+            inside &= ((position >= begin) & (position < begin + size)).reshape(shape)
         return inside
 
     def one_pass(sums: Any, chosen: Any) -> tuple[Any, None]:

@@ -74,8 +74,8 @@ def guided_grad_cam(
     maps = grad_cam(model, x, target, at=at, data_format=data_format, **options)
     guided = guided_backprop(model, x, target, **options)
     channels = 1 if data_format == "channels_first" else -1
-    places = guided.shape[:channels] + guided.shape[channels:][1:]
-    resized = jax.image.resize(maps, places, "nearest")
+    sizes = guided.shape[:channels] + guided.shape[channels:][1:]
+    resized = jax.image.resize(maps, sizes, "nearest")
     product = guided * jnp.expand_dims(resized, channels)
     return product if isinstance(guided, jax.Array) else np.array(product)
 
@@ -94,11 +94,11 @@ def _by_rule(score: Scored, of_relu: Callable[..., Any]) -> Any:
     Args:
         of_relu: (input of relu, gradient by its output) -> gradient by its input.
     """
-    found = []
+    entries = []
 
     def rule(tape: Tape, entry: Entry, coming: list) -> list:
         if is_relu(tape, entry):
-            found.append(entry)
+            entries.append(entry)
             x = tape.inputs(entry)[entry.active.index(True)]
             return [of_relu(x, coming[0])]
         if any(_has_relu(inner) for inner in inner_jaxprs(entry.params)):
@@ -110,7 +110,7 @@ def _by_rule(score: Scored, of_relu: Callable[..., Any]) -> Any:
 
     tape = Tape(score, score.start)
     result = tape.backwards(rule, jnp.ones_like(tape.values[tape.output]))
-    if not found:
+    if not entries:
         where = score.score.where
         advice = "use `saliency`, which is the same without relu"
         raise ValueError(explain(where, "a model with relu", "one without", advice))

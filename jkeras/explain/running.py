@@ -12,7 +12,7 @@ from jkeras.core.errors import explain
 from jkeras.core.names.family import families
 from jkeras.core.layer import Layer
 from jkeras.core.weights.module import Parts
-from jkeras.explain.places import as_places, split
+from jkeras.explain.locations import as_locations, split
 from jkeras.explain.score import Score, Structure, Target, check_target, split_target
 
 BATCH_SIZE = 32  # rows that a model sees at once
@@ -41,7 +41,7 @@ def attribute(
         differentiates: whether it asks for gradients by the inputs.
         arrays: what the method takes besides, rows along the first axis.
         shared: arrays that it takes for all rows.
-        options: what it takes that is no array; known when it is compiled.
+        options: what it takes that is no array; static when it is compiled.
         batch_size: how many rows the model sees at once, at most.
         params, state: values of the model; by default those that it has. With them the result are
             arrays of JAX, without them numpy's.
@@ -50,7 +50,7 @@ def attribute(
         ValueError: an input that has no gradient, a target that the outputs do not have.
     """
     is_pure = params is not None or is_traced(x)
-    at = as_places(at)
+    at = as_locations(at)
     x = _inputs(x, differentiates and at is None, at)
     rows = rows_of(x)
     select, target = split_target(target, rows)
@@ -64,9 +64,9 @@ def attribute(
         program = program_of(model, key, lambda: _Program(score, method, static))
     else:
         program = _of_function(score, method, static)
-    given = {"x": x, "target": target, "arrays": arrays or {}}
+    data = {"x": x, "target": target, "arrays": arrays or {}}
     result = by_batches(
-        lambda rows, _: program.run(params, state, rows, shared or {}), given, size, is_pure
+        lambda rows, _: program.run(params, state, rows, shared or {}), data, size, is_pure
     )
     if isinstance(target, np.ndarray):
         check_target(target, program.shape)
@@ -74,7 +74,7 @@ def attribute(
 
 
 def by_batches(
-    run: Callable[[Structure, int], Structure], given: Structure, size: int, is_pure: bool
+    run: Callable[[Structure, int], Structure], data: Structure, size: int, is_pure: bool
 ) -> Structure:
     """What a function gives for all rows.
 
@@ -83,10 +83,10 @@ def by_batches(
         size: how many rows it takes at once; the last ones are filled up.
         is_pure: False gives arrays of numpy.
     """
-    rows = rows_of(given)
+    rows = rows_of(data)
     size = min(size, max(rows, 1))
     results = [
-        _cut(run(_rows(given, begin, size), begin), rows - begin) for begin in range(0, rows, size)
+        _cut(run(_rows(data, begin, size), begin), rows - begin) for begin in range(0, rows, size)
     ]
     result = jax.tree_util.tree_map(lambda *parts: jnp.concatenate(parts), *results)
     return result if is_pure else jax.tree_util.tree_map(np.array, result)
@@ -126,7 +126,7 @@ def variable_like(
     **others: Any,
 ) -> Structure:
     """What attributions are of, as structures with a `shape`: the inputs, or the output of the
-    layer at a place for them.
+    layer at a location for them.
 
     Args:
         others: options of `attribute` that do not change it.
@@ -134,9 +134,9 @@ def variable_like(
     if at is None:
         return x
     params, state = values_of(model, x, params, state)
-    score = Score(model, as_places(at))
+    score = Score(model, as_locations(at))
     x = _inputs(x, False, score.at)
-    return jax.eval_shape(lambda *given: score.activations(*given)[0], params, state, x)
+    return jax.eval_shape(lambda *values: score.activations(*values)[0], params, state, x)
 
 
 def floats_of(x: Structure) -> Structure:
@@ -150,7 +150,7 @@ def floats_of(x: Structure) -> Structure:
 
 def _inputs(x: Structure, as_floats: bool, at: Any = None) -> Structure:
     """Inputs as arrays; as floats where gradients are taken by them: by all, or by those that are
-    among several places.
+    among several locations.
     """
     if not as_floats and isinstance(at, tuple):
         chosen, _ = split(x, at)
@@ -203,7 +203,7 @@ def values_of(model: Any, x: Structure, params: dict | None, state: dict | None)
     return model.params, model.state
 
 
-def _rows(given: dict[str, Any], begin: int, size: Any) -> dict[str, Any]:
+def _rows(data: dict[str, Any], begin: int, size: Any) -> dict[str, Any]:
     """`size` rows from `begin` on, the last one repeated where there are fewer."""
 
     def rows(value: Any) -> Any:
@@ -213,7 +213,7 @@ def _rows(given: dict[str, Any], begin: int, size: Any) -> dict[str, Any]:
             return part
         return jnp.concatenate([part, jnp.repeat(part[-1:], missing, axis=0)])
 
-    return jax.tree_util.tree_map(rows, given)
+    return jax.tree_util.tree_map(rows, data)
 
 
 def _cut(result: Any, rows: int) -> Any:
@@ -221,31 +221,31 @@ def _cut(result: Any, rows: int) -> Any:
 
 
 def program_of(model: Layer, key: tuple, make: Callable[[], Any]) -> Any:
-    """The compiled program of a key, kept with a model for as long as no module changes its
+    """The compiled program of a key, cached on a model for as long as no module changes its
     parts.
     """
-    known = vars(model).setdefault("_explanations", {})
-    if known.get("parts") != Parts.changes:
-        known.clear()
-        known["parts"] = Parts.changes
-    if key not in known:
-        known[key] = make()
-    return known[key]
+    cached = vars(model).setdefault("_explanations", {})
+    if cached.get("parts") != Parts.changes:
+        cached.clear()
+        cached["parts"] = Parts.changes
+    if key not in cached:
+        cached[key] = make()
+    return cached[key]
 
 
 class _Program:
     """A compiled method.
 
     Attributes:
-        shape: of the model's output, in which targets are places; known when it has been traced.
+        shape: of the model's output, which targets index; set when it has been traced.
     """
 
     def __init__(self, score: Score, method: Callable, static: tuple) -> None:
         self.shape = ()
 
-        def run(params: dict, state: dict, given: dict, shared: dict) -> Structure:
-            scored = score.begin(params, state, given["x"], given["target"], self._note)
-            return method(scored, **given["arrays"], **shared, **dict(static))
+        def run(params: dict, state: dict, data: dict, shared: dict) -> Structure:
+            scored = score.begin(params, state, data["x"], data["target"], self._note)
+            return method(scored, **data["arrays"], **shared, **dict(static))
 
         self.run = jax.jit(run)
 

@@ -69,14 +69,16 @@ def _attributions(
     return attributions
 
 
-def _infidelity(score: Scored, at_once: int, changes: jax.Array, said: jax.Array) -> jax.Array:
+def _infidelity(
+    score: Scored, at_once: int, changes: jax.Array, attributed: jax.Array
+) -> jax.Array:
     whole = score(score.start)
 
     def add_one(total: jax.Array, i: jax.Array) -> tuple[jax.Array, None]:
         change = jnp.take(changes, i, axis=1)
         lost = whole - score(score.start - change)
-        told = (change * said).reshape(len(said), -1).sum(1)
-        return total + (told - lost) ** 2, None
+        predicted = (change * attributed).reshape(len(attributed), -1).sum(1)
+        return total + (predicted - lost) ** 2, None
 
     count = changes.shape[1]
     return jax.lax.scan(add_one, jnp.zeros_like(whole), jnp.arange(count))[0] / count
@@ -110,7 +112,8 @@ def deletion(
     >>> deletion(line, x, [[3.0, 1.0]], steps=2), deletion(line, x, [[1.0, 3.0]], steps=2)
     (array([1.5], dtype=float32), array([2.5], dtype=float32))
     """
-    return _area(model, x, attributions, target, steps, baseline, options, inserts=False)
+    way = {"steps": steps, "inserts": False}
+    return _area(model, x, attributions, target, baseline, way, options)
 
 
 def insertion(
@@ -131,7 +134,8 @@ def insertion(
     >>> insertion(line, x, [[3.0, 1.0]], steps=2), insertion(line, x, [[1.0, 3.0]], steps=2)
     (array([2.5], dtype=float32), array([1.5], dtype=float32))
     """
-    return _area(model, x, attributions, target, steps, baseline, options, inserts=True)
+    way = {"steps": steps, "inserts": True}
+    return _area(model, x, attributions, target, baseline, way, options)
 
 
 def _area(
@@ -139,31 +143,29 @@ def _area(
     x: Any,
     attributions: Any,
     target: Any,
-    steps: int,
     baseline: Any,
+    way: dict[str, Any],
     options: dict[str, Any],
-    inserts: bool,
 ) -> Any:
     x = as_array(x)
     attributions = _attributions("deletion and insertion", attributions, model, x, options)
     arrays, shared = baselines.split(baseline, x, model, **options)
     arrays["said"] = attributions
-    given = {"steps": steps, "inserts": inserts, **options}
-    return attribute(_mean_score, model, x, target, arrays, shared, **given)
+    return attribute(_mean_score, model, x, target, arrays, shared, **way, **options)
 
 
 def _mean_score(
     score: Scored,
     at_once: int,
     baseline: jax.Array,
-    said: jax.Array,
+    attributed: jax.Array,
     steps: int,
     inserts: bool,
 ) -> jax.Array:
     x = score.start
     begin = baselines.filled(baseline, x)
-    flat = said.reshape(len(said), -1)
-    ranks = (-flat).argsort(1).argsort(1).reshape(said.shape)  # 0: the largest
+    flat = attributed.reshape(len(attributed), -1)
+    ranks = (-flat).argsort(1).argsort(1).reshape(attributed.shape)  # 0: the largest
 
     def score_at(step: jax.Array) -> jax.Array:
         chosen = ranks < jnp.round(step * flat.shape[1] / steps)

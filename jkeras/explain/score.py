@@ -11,7 +11,7 @@ import numpy as np
 from jkeras.core.names.dtypes import wide
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
-from jkeras.explain.places import outputs_with, values_at
+from jkeras.explain.locations import outputs_with, values_at
 
 Structure: TypeAlias = Any  # arrays in lists, tuples and dicts, rows along the first axis
 Target: TypeAlias = Any  # a class, one for each row, a place in an output of more axes, a function
@@ -45,7 +45,7 @@ class Score:
 
         Args:
             target: None, or integers (rows, axes of the output but the first).
-            note: is told the shape of the output that they are places in, without the rows.
+            note: is called with the shape of the output that they index, without the rows.
         """
         rows = {"x": x}
         start, mask = x, None
@@ -77,7 +77,7 @@ class Scored:
     Attributes:
         rows: what else a row's score depends on; rows along the first axis.
         start: the variable at the rows as they are: the inputs, or a layer's output.
-        note: is told the shape of the output that targets are places in.
+        note: is called with the shape of the output that targets index.
         mask: which places of a layer's output are no padding, where some are. The model may look
             at padding all the same: behind a layer that does not pass the mask on, say.
     """

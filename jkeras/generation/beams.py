@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
 from jkeras.generation.cache import map_rows
-from jkeras.generation.generator import Generator, Rows, kept_on, stop_tokens
+from jkeras.generation.generator import Generator, Rows, cached_on, stop_tokens
 
 Tree = Any
 NEVER = -1.0e9  # the score of what is no text
@@ -31,6 +31,15 @@ class Beams(NamedTuple):
     lengths: jax.Array
     best: jax.Array
     done: jax.Array
+
+
+class Texts(NamedTuple):
+    """How texts lie in arrays, as of `Generator`."""
+
+    max_length: int
+    stop: tuple[int, ...]
+    pad: int
+    padding_side: str
 
 
 @public("jkeras.generation.beam_search")
@@ -58,7 +67,7 @@ def beam_search(
     Args:
         model, params, prompts, prompt_lengths, max_length, stop, pad, padding_side, state: as of
             `Generator`.
-        beams: how many beginnings are kept for each prompt.
+        beams: how many beginnings go on for each prompt.
         length_penalty: above 0 longer texts are preferred, below 0 shorter ones.
         early_stopping: end as soon as there are `beams` whole texts; else when no beginning has a
             better score than they have.
@@ -79,9 +88,9 @@ def beam_search(
     """
     if beams < 1:
         raise ValueError(explain("beam_search", "`beams` of 1 or more", f"beams={beams}"))
-    text = max_length, stop_tokens(stop), pad, padding_side
-    ways = beams, length_penalty, early_stopping
-    search = kept_on(model, ("beams", *text, *ways), lambda: _Search(model, *text, *ways))
+    texts = Texts(max_length, stop_tokens(stop), pad, padding_side)
+    arguments = texts, beams, length_penalty, early_stopping
+    search = cached_on(model, ("beams", *arguments), lambda: _Search(model, *arguments))
     state = model.state if state is None else state
     rows = search.generator.begin(params, prompts, prompt_lengths, state=state)
     return search.compiled(params, state, rows)
@@ -93,16 +102,12 @@ class _Search:
     def __init__(
         self,
         model: Any,
-        max_length: int,
-        stop: tuple[int, ...],
-        pad: int,
-        padding_side: str,
+        texts: Texts,
         beams: int,
         length_penalty: float,
         early_stopping: bool,
     ) -> None:
-        options = {"stop": stop, "pad": pad, "padding_side": padding_side}
-        self.generator = Generator(model, max_length, **options)
+        self.generator = Generator(model, **texts._asdict())
         self.beams = beams
         self.length_penalty, self.early_stopping = length_penalty, early_stopping
         self.compiled = jax.jit(self.run)
@@ -111,12 +116,12 @@ class _Search:
     def run(self, params: Tree, state: Tree, rows: Rows) -> tuple[jax.Array, jax.Array, jax.Array]:
         """`(tokens, lengths, scores)` from the texts of the prompts."""
         prompts = rows.lengths
-        found = jax.lax.while_loop(
-            lambda found: ~found.done.all(),
-            lambda found: self._step(params, state, prompts, found),
+        carry = jax.lax.while_loop(
+            lambda carry: ~carry.done.all(),
+            lambda carry: self._step(params, state, prompts, carry),
             self._first(rows),
         )
-        return found.tokens[:, 0], found.lengths[:, 0], found.best[:, 0]
+        return carry.tokens[:, 0], carry.lengths[:, 0], carry.best[:, 0]
 
     def _first(self, rows: Rows) -> Beams:
         batch, length = rows.tokens.shape
@@ -128,28 +133,28 @@ class _Search:
         best = jnp.where(rows.done[:, None], scores, NEVER)
         return Beams(_repeated(rows, self.beams), scores, tokens, lengths, best, rows.done)
 
-    def _step(self, params: Tree, state: Tree, prompts: jax.Array, found: Beams) -> Beams:
-        batch, beams = found.scores.shape
-        logits = found.rows.logits.reshape(batch, beams, -1)
+    def _step(self, params: Tree, state: Tree, prompts: jax.Array, carry: Beams) -> Beams:
+        batch, beams = carry.scores.shape
+        logits = carry.rows.logits.reshape(batch, beams, -1)
         vocabulary = logits.shape[-1]
-        scores = jax.nn.log_softmax(logits.astype("float32")) + found.scores[..., None]
+        scores = jax.nn.log_softmax(logits.astype("float32")) + carry.scores[..., None]
         count = min(self.candidates, beams * vocabulary)
-        scores, places = jax.lax.top_k(scores.reshape(batch, -1), count)
-        origin, token = places // vocabulary, (places % vocabulary).astype("int32")
-        length = found.rows.lengths.reshape(batch, beams)[:, 0] + 1
+        scores, indices = jax.lax.top_k(scores.reshape(batch, -1), count)
+        origin, token = indices // vocabulary, (indices % vocabulary).astype("int32")
+        length = carry.rows.lengths.reshape(batch, beams)[:, 0] + 1
         ends = jnp.isin(token, jnp.asarray(self.generator.stop, "int32"))
         ends |= (length >= self.generator.max_length)[:, None]
-        texts = _extended(found.rows.tokens.reshape(batch, beams, -1), origin, token, length - 1)
-        kept = self._with_ended(found, prompts, texts, scores, ends, length)
+        texts = _extended(carry.rows.tokens.reshape(batch, beams, -1), origin, token, length - 1)
+        updated = self._with_ended(carry, prompts, texts, scores, ends, length)
         go_on, chosen = jax.lax.top_k(jnp.where(ends, NEVER, scores), beams)
         pick = lambda values: jnp.take_along_axis(values, chosen, axis=1)  # noqa: E731
-        rows = self._advanced(params, state, found.rows, pick(origin), pick(token), found.done)
-        done = found.done | self._is_over(go_on, kept, length, prompts, ends)
-        return kept._replace(rows=rows, scores=go_on, done=done)
+        rows = self._advanced(params, state, carry.rows, pick(origin), pick(token), carry.done)
+        done = carry.done | self._is_over(go_on, updated, length, prompts, ends)
+        return updated._replace(rows=rows, scores=go_on, done=done)
 
     def _with_ended(
         self,
-        found: Beams,
+        carry: Beams,
         prompts: jax.Array,
         texts: jax.Array,
         scores: jax.Array,
@@ -159,26 +164,31 @@ class _Search:
         """The best texts that have ended, new ones among them: those of the first candidates."""
         new_tokens = (length - prompts).astype("float32")[:, None]
         is_first = jnp.arange(ends.shape[1]) < self.beams
-        counts = ends & is_first & ~found.done[:, None]
+        counts = ends & is_first & ~carry.done[:, None]
         scores = jnp.where(counts, scores / new_tokens**self.length_penalty, NEVER)
-        best, chosen = jax.lax.top_k(jnp.concatenate([found.best, scores], 1), self.beams)
+        best, chosen = jax.lax.top_k(jnp.concatenate([carry.best, scores], 1), self.beams)
         lengths = jnp.broadcast_to(length[:, None], ends.shape)
-        lengths = jnp.concatenate([found.lengths, lengths], axis=1)
-        tokens = jnp.concatenate([found.tokens, texts], axis=1)
-        return found._replace(
+        lengths = jnp.concatenate([carry.lengths, lengths], axis=1)
+        tokens = jnp.concatenate([carry.tokens, texts], axis=1)
+        return carry._replace(
             tokens=jnp.take_along_axis(tokens, chosen[..., None], axis=1),
             lengths=jnp.take_along_axis(lengths, chosen, axis=1),
             best=best,
         )
 
     def _is_over(
-        self, scores: jax.Array, kept: Beams, length: jax.Array, prompts: jax.Array, ends: jax.Array
+        self,
+        scores: jax.Array,
+        updated: Beams,
+        length: jax.Array,
+        prompts: jax.Array,
+        ends: jax.Array,
     ) -> jax.Array:
         """Where no better text can come, or none is looked for."""
-        is_full = (kept.best > NEVER).all(axis=1)
+        is_full = (updated.best > NEVER).all(axis=1)
         new_tokens = (length - prompts).astype("float32")
         possible = scores[:, 0] / new_tokens**self.length_penalty
-        cannot_improve = is_full & (possible <= kept.best.min(axis=1))
+        cannot_improve = is_full & (possible <= updated.best.min(axis=1))
         over = cannot_improve | (length >= self.generator.max_length) | ends.all(axis=1)
         return over | is_full if self.early_stopping else over
 
@@ -213,8 +223,10 @@ def _gathered(rows: Rows, numbers: jax.Array) -> Rows:
     return Rows(*others, cache)
 
 
-def _extended(texts: jax.Array, origin: jax.Array, token: jax.Array, place: jax.Array) -> jax.Array:
+def _extended(
+    texts: jax.Array, origin: jax.Array, token: jax.Array, position: jax.Array
+) -> jax.Array:
     """(batch, candidates, max_length): the texts that candidates come from, each with its token."""
     texts = jnp.take_along_axis(texts, origin[..., None], axis=1)
-    is_new = jnp.arange(texts.shape[-1]) == place[:, None, None]
+    is_new = jnp.arange(texts.shape[-1]) == position[:, None, None]
     return jnp.where(is_new, token[..., None], texts)

@@ -48,7 +48,7 @@ class Generator:
     """Writes on after prompts with a model of language, (batch, time) tokens -> logits (batch,
     time, vocabulary).
 
-    Keys and values of attention are computed once for each token and kept, where all layers of the
+    Keys and values of attention are computed once for each token and cached, where all layers of the
     model allow it: attention with `use_causal_mask=True`, and layers that look at each position
     alone (`why_uncached` says which does not). Otherwise each token takes a pass over the whole
     text. One program is compiled for prompts of lengths up to a power of two, and one for all
@@ -60,13 +60,13 @@ class Generator:
         sampler: chooses the next token, `(logits, rng, seen) -> token`.
         stop: a token or several that end a text; they belong to it.
         pad: the token behind the end.
-        cache: True demands that keys and values are kept, False that they are not.
+        cache: True demands that keys and values are cached, False that they are not.
         padding_side: "right" or "left", where prompts are padded. Texts begin with their first
             token in any case.
 
     Attributes:
-        why_uncached: the layer for which there is no cache, or None; known after the first call.
-        vocabulary: how many tokens the model knows; known after the first call.
+        why_uncached: the layer for which there is no cache, or None; set by the first call.
+        vocabulary: how many tokens the model knows; set by the first call.
 
     Raises:
         ValueError: `cache=True` for a model that does not allow it, another `padding_side`, or a
@@ -109,7 +109,7 @@ class Generator:
         self._decode = jax.jit(self._counted("decode", self.decode))
 
     def _length_of_buffer(self) -> int:
-        """How many positions the model is given without a cache."""
+        """How many positions the model gets without a cache."""
         fixed = self._fixed_length()
         if fixed is None:
             return self.max_length
@@ -218,8 +218,8 @@ class Generator:
         """Texts of prompts (batch, time), pure."""
         batch, time = prompts.shape
         if self.padding_side == "left":
-            places = (jnp.arange(time) - lengths[:, None]) % time
-            prompts = jnp.take_along_axis(prompts, places, axis=1)
+            indices = (jnp.arange(time) - lengths[:, None]) % time
+            prompts = jnp.take_along_axis(prompts, indices, axis=1)
         is_there = jnp.arange(time) < lengths[:, None]
         tokens = jnp.full((batch, self.max_length), self.pad, "int32")
         tokens = tokens.at[:, :time].set(jnp.where(is_there, prompts, self.pad))
@@ -286,8 +286,10 @@ class Generator:
     ) -> tuple[Rows, dict]:
         """(texts with these tokens behind them, what was looked at)."""
         numbers = jnp.arange(len(token))
-        place = jnp.where(rows.done, self.max_length, rows.lengths)  # outside: nothing is written
-        tokens = rows.tokens.at[numbers, place].set(token, mode="drop")
+        position = jnp.where(
+            rows.done, self.max_length, rows.lengths
+        )  # outside: nothing is written
+        tokens = rows.tokens.at[numbers, position].set(token, mode="drop")
         lengths = jnp.where(rows.done, rows.lengths, rows.lengths + 1)
         done = rows.done | (lengths >= self.max_length)
         for end in self.stop:
@@ -295,7 +297,7 @@ class Generator:
         rows = rows._replace(tokens=tokens, lengths=lengths, done=done)
         if rows.cache is None:
             return rows._replace(logits=self._logits_of_all(params, state, tokens, lengths)), {}
-        first = jnp.minimum(place, self.max_length - 1)
+        first = jnp.minimum(position, self.max_length - 1)
         decoding = Decoding(self.max_length, rows.cache, first)
         logits, seen = forward(self.model, params, state, token[:, None], decoding, **taps)
         return rows._replace(logits=logits[:, 0], cache=decoding.new), seen
@@ -306,9 +308,9 @@ class Generator:
             return jax.vmap(self.sampler)(rows.logits, keys)
         is_there = jnp.arange(self.max_length) < rows.lengths[:, None]
         vocabulary = rows.logits.shape[-1]
-        places = jnp.where(is_there, rows.tokens, vocabulary)  # outside: nothing is marked
+        tokens = jnp.where(is_there, rows.tokens, vocabulary)  # outside: nothing is marked
         mark = lambda row: jnp.zeros(vocabulary, bool).at[row].set(True, mode="drop")  # noqa: E731
-        return jax.vmap(self.sampler)(rows.logits, keys, jax.vmap(mark)(places))
+        return jax.vmap(self.sampler)(rows.logits, keys, jax.vmap(mark)(tokens))
 
     def _logits_of_all(
         self, params: Tree, state: Tree, tokens: jax.Array, lengths: jax.Array
@@ -319,7 +321,7 @@ class Generator:
         logits, _ = self.model.apply(params, state, whole, training=False)
         return _at(logits, lengths - 1)
 
-    # ------------------------------------------------------------ what is given
+    # ------------------------------------------------------------ arguments
 
     def _decide(self, params: Tree, state: Tree, batch: int) -> None:
         """Finds out whether the model allows a cache, and what tokens and positions it has."""
@@ -368,16 +370,16 @@ class Generator:
         tokens = jax.ShapeDtypeStruct((batch, length), "int32")
         try:
             program, logits = jax.make_jaxpr(function, return_shape=True)(params, state, tokens)
-        except TypeError as error:  # of a layer that has no place for so many
+        except TypeError as error:  # of a layer without positions for so many
             expected = f"a model of texts of {length} tokens"
             raise ValueError(explain("Generator", expected, f"its error: {error}")) from error
-        found = tables_of(program, len(program.in_avals) - 1)
-        for most, count in found.too_short:
+        tables = tables_of(program, len(program.in_avals) - 1)
+        for most, count in tables.too_short:
             if count == length:
                 expected = f"`max_length` of at most {most}, the positions that the model has"
                 raise ValueError(explain("Generator", expected, f"max_length={self.max_length}"))
         # a model that looks nothing up has no other vocabulary than that of its logits
-        self.vocabulary = logits.shape[-1] if found.tokens is None else found.tokens
+        self.vocabulary = logits.shape[-1] if tables.tokens is None else tables.tokens
 
     def _fixed_length(self) -> int | None:
         """The length of the model's input, where it is one."""
@@ -404,32 +406,32 @@ class Generator:
 
     def _check_tokens(self, prompts: np.ndarray, lengths: np.ndarray) -> None:
         """Raises ValueError for a token that the model does not know, where they are numbers."""
-        known = self.vocabulary
-        if known is None or isinstance(prompts, jax.core.Tracer):
+        vocabulary = self.vocabulary
+        if vocabulary is None or isinstance(prompts, jax.core.Tracer):
             return
-        outside = [token for token in self.stop if token >= known]
+        outside = [token for token in self.stop if token >= vocabulary]
         if outside:
-            expected = f"`stop` of tokens below {known}, the model's vocabulary"
+            expected = f"`stop` of tokens below {vocabulary}, the model's vocabulary"
             raise ValueError(explain("Generator", expected, f"{outside[0]}"))
         if isinstance(lengths, jax.core.Tracer):
             lengths = np.full(len(prompts), prompts.shape[1])
         rows = np.asarray(prompts)
-        places = np.arange(rows.shape[1])
+        positions = np.arange(rows.shape[1])
         begin = (rows.shape[1] - lengths if self.padding_side == "left" else 0 * lengths)[:, None]
-        is_there = (places >= begin) & (places < begin + lengths[:, None])
-        wrong = np.argwhere(is_there & ((rows < 0) | (rows >= known)))
+        is_there = (positions >= begin) & (positions < begin + lengths[:, None])
+        wrong = np.argwhere(is_there & ((rows < 0) | (rows >= vocabulary)))
         if len(wrong):
-            row, place = wrong[0]
-            expected = f"tokens from 0 to {known - 1}, the model's vocabulary"
-            received = f"{rows[row, place]} in prompt {row} at {place - begin[row, 0]}"
+            row, position = wrong[0]
+            expected = f"tokens from 0 to {vocabulary - 1}, the model's vocabulary"
+            received = f"{rows[row, position]} in prompt {row} at {position - begin[row, 0]}"
             fix = "take the tokenizer that the model was trained with"
             raise ValueError(explain("Generator", expected, received, fix))
 
     def _cut(self, prompts: np.ndarray) -> Any:
         """Prompts that are at most as long as texts."""
         is_left = self.padding_side == "left"
-        kept = slice(-self.max_length, None) if is_left else slice(self.max_length)
-        return jnp.asarray(prompts[:, kept], "int32")
+        window = slice(-self.max_length, None) if is_left else slice(self.max_length)
+        return jnp.asarray(prompts[:, window], "int32")
 
 
 def stop_tokens(stop: Sequence[int] | int) -> tuple[int, ...]:
@@ -449,15 +451,15 @@ def stop_tokens(stop: Sequence[int] | int) -> tuple[int, ...]:
     return tuple(map(int, tokens))
 
 
-def kept_on(model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
+def cached_on(model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
     """What was made for a key before and lies on the model, so that its programs stay compiled from
     call to call; else it is made.
     """
-    known = getattr(model, "_generators", {})
-    if key not in known:
-        known = {**known, key: make()}
-        model.set_untracked(_generators=known)
-    return known[key]
+    cached = getattr(model, "_generators", {})
+    if key not in cached:
+        cached = {**cached, key: make()}
+        model.set_untracked(_generators=cached)
+    return cached[key]
 
 
 def check_side(where: str, padding_side: str) -> None:
@@ -476,6 +478,6 @@ def bucket_of(length: int) -> int:
     return max(SMALLEST_BUCKET, 2 ** (length - 1).bit_length())
 
 
-def _at(logits: jax.Array, places: jax.Array) -> jax.Array:
-    """(batch, time, vocabulary) at one place of each row."""
-    return jnp.take_along_axis(logits, places[:, None, None], axis=1)[:, 0]
+def _at(logits: jax.Array, positions: jax.Array) -> jax.Array:
+    """(batch, time, vocabulary) at one position of each row."""
+    return jnp.take_along_axis(logits, positions[:, None, None], axis=1)[:, 0]

@@ -9,7 +9,7 @@ import numpy as np
 
 from jkeras.callbacks.progress import screen
 from jkeras.core.errors import explain
-from jkeras.generation.generator import Generator, Rows, check_side, kept_on, stop_tokens
+from jkeras.generation.generator import Generator, Rows, check_side, cached_on, stop_tokens
 from jkeras.generation.sampler import Sampler
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def generate(
         is_one = True
     rows, lengths = padded([prompts] if is_one else prompts)
     arguments = max_length, sampler, stop_tokens(stop)
-    generator = kept_on(model, arguments, lambda: Generator(model, *arguments))
+    generator = cached_on(model, arguments, lambda: Generator(model, *arguments))
     if stream:
         tokens = generator.stream(model.params, rows, lengths, rng)
         return _of_one(tokens) if is_one else tokens

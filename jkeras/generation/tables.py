@@ -2,7 +2,7 @@
 that is not as long are looked up without an error, and are numbers of nothing.
 
 Whole numbers are followed from the tokens, and from counted positions, to where rows are looked
-up. What is computed with them in a way that is not known here is followed no further.
+up. What is computed with them in a way without a rule here is followed no further.
 """
 
 import typing
@@ -53,15 +53,15 @@ class Tables(typing.NamedTuple):
     too_short: tuple[tuple[int, int], ...]
 
 
-def tables_of(program: typing.Any, place: int) -> Tables:
+def tables_of(program: typing.Any, index: int) -> Tables:
     """What the lookups in a program say.
 
     Args:
         program: of `jax.make_jaxpr`.
-        place: of the tokens among its flat arguments.
+        index: of the tokens among its flat arguments.
 
-    >>> def model(tokens, table, places):
-    ...     return table[tokens] + places[jnp.arange(tokens.shape[1])]
+    >>> def model(tokens, table, positions):
+    ...     return table[tokens] + positions[jnp.arange(tokens.shape[1])]
     >>> shapes = jnp.zeros((1, 9), int), jnp.ones((20, 2)), jnp.ones((8, 2))
     >>> tables_of(jax.make_jaxpr(model)(*shapes), 0)
     Tables(tokens=20, too_short=((8, 9),))
@@ -69,17 +69,17 @@ def tables_of(program: typing.Any, place: int) -> Tables:
     jaxpr = program.jaxpr
     sizes: list[int] = []
     short: list[tuple[int, int]] = []
-    inputs = [TOKENS if i == place else None for i in range(len(jaxpr.invars))]
+    inputs = [TOKENS if i == index else None for i in range(len(jaxpr.invars))]
     _follow(jaxpr, inputs, sizes, short)
     return Tables(min(sizes, default=None), tuple(short))
 
 
 def _follow(jaxpr: "Jaxpr", inputs: list, sizes: list[int], short: list) -> list:
-    """Goes through a program and those in it; what is known of its outputs.
+    """Goes through a program and those in it; what is inferred of its outputs.
 
     Args:
-        inputs: what is known of them, `Numbers`, `AreNegative` or None.
-        sizes, short: get what is found.
+        inputs: what is inferred of them, `Numbers`, `AreNegative` or None.
+        sizes, short: collect what is inferred.
     """
 
     def visit(equation: "JaxprEqn", inputs: list, _: int) -> list:
@@ -87,17 +87,17 @@ def _follow(jaxpr: "Jaxpr", inputs: list, sizes: list[int], short: list) -> list
         if call is not None:
             return _follow(call.jaxpr, inputs, sizes, short)
         for inner in inner_jaxprs(equation.params):
-            _follow(inner, _given(equation, inner, inputs), sizes, short)
+            _follow(inner, _inputs_of(equation, inner, inputs), sizes, short)
         if facts_of(equation.primitive.name).kind is Kind.GATHER:
             _look(equation, inputs[1], sizes, short)
-        found: list = [None] * len(equation.outvars)
-        return [_result(equation, inputs), *found[1:]] if found else found
+        outputs: list = [None] * len(equation.outvars)
+        return [_result(equation, inputs), *outputs[1:]] if outputs else outputs
 
     return walk(jaxpr, inputs, visit)
 
 
 def _result(equation: "JaxprEqn", inputs: list) -> Numbers | AreNegative | None:
-    """What an equation gives; None where it is not known."""
+    """What an equation gives; None where nothing is inferred."""
     name, result = equation.primitive.name, equation.outvars[0].aval
     keeps = _keeps(name)
     if name == "iota":
@@ -136,7 +136,7 @@ def _moved(numbers: Numbers, by: int | None, sign: int) -> Numbers | None:
 
 
 def _look(equation: "JaxprEqn", numbers: Numbers | None, sizes: list[int], short: list) -> None:
-    """Takes a lookup of whole rows by known numbers."""
+    """Takes a lookup of whole rows by inferred numbers."""
     axes = equation.params["dimension_numbers"].start_index_map
     if not isinstance(numbers, Numbers) or len(axes) != 1:
         return
@@ -150,8 +150,8 @@ def _look(equation: "JaxprEqn", numbers: Numbers | None, sizes: list[int], short
         short.append((rows - numbers.first, numbers.count))
 
 
-def _given(equation: "JaxprEqn", inner: "Jaxpr", inputs: list) -> list:
-    """What is known of the inputs of a program in an equation: of a loop, of what does not change
+def _inputs_of(equation: "JaxprEqn", inner: "Jaxpr", inputs: list) -> list:
+    """What is inferred of the inputs of a program in an equation: of a loop, of what does not change
     in it.
     """
     is_scan = facts_of(equation.primitive.name).kind is Kind.SCAN

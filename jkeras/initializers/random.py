@@ -11,22 +11,22 @@ import numpy as np
 
 from jkeras.core.session import sampling
 from jkeras.core.errors import suggestion
+from jkeras.core.names import typed
 from jkeras.core.names.dtypes import standardize_dtype
-from jkeras.core.record import Any, record
+from jkeras.core.record import Any, base_record, record
 from jkeras.initializers.base import RandomInitializer, normal, truncated_normal
 from jkeras.core.weights.types import DType, Shape
 
 Distribution: typing.TypeAlias = typing.Literal[
     "truncated_normal", "untruncated_normal", "normal", "uniform"
 ]
-FANS = "seed, input_axes, output_axes"
 VARIANCE_SCALING = {
     "mode": ("fan_in", "fan_out", "fan_avg"),
     "distribution": ("uniform", "normal", "truncated_normal", "untruncated_normal"),
 }
 
 
-@record("keras.initializers", "keras.initializers.random_normal", arguments="mean, stddev, seed")
+@record("keras.initializers", "keras.initializers.random_normal")
 class RandomNormal(RandomInitializer):
     """Normal distribution.
 
@@ -36,18 +36,13 @@ class RandomNormal(RandomInitializer):
 
     mean: float = 0.0
     stddev: float = 0.05
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self, mean: float = 0.0, stddev: float = 0.05, seed: typing.Any = None
-        ) -> None: ...
+    seed: Any = None
 
     def sample(self, key: jax.Array, shape: Shape, dtype: DType | None = None) -> jax.Array:
         return normal(key, shape, self.mean, self.stddev, standardize_dtype(dtype))
 
 
-@record("keras.initializers", "keras.initializers.truncated_normal", arguments="mean, stddev, seed")
+@record("keras.initializers", "keras.initializers.truncated_normal")
 class TruncatedNormal(RandomInitializer):
     """Normal distribution cut off at two standard deviations from the mean.
 
@@ -57,18 +52,13 @@ class TruncatedNormal(RandomInitializer):
 
     mean: float = 0.0
     stddev: float = 0.05
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self, mean: float = 0.0, stddev: float = 0.05, seed: typing.Any = None
-        ) -> None: ...
+    seed: Any = None
 
     def sample(self, key: jax.Array, shape: Shape, dtype: DType | None = None) -> jax.Array:
         return truncated_normal(key, shape, self.mean, self.stddev, standardize_dtype(dtype))
 
 
-@record("keras.initializers", "keras.initializers.random_uniform", arguments="minval, maxval, seed")
+@record("keras.initializers", "keras.initializers.random_uniform")
 class RandomUniform(RandomInitializer):
     """Uniform distribution on [minval, maxval).
 
@@ -78,12 +68,7 @@ class RandomUniform(RandomInitializer):
 
     minval: float = -0.05
     maxval: float = 0.05
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self, minval: float = -0.05, maxval: float = 0.05, seed: typing.Any = None
-        ) -> None: ...
+    seed: Any = None
 
     def sample(self, key: jax.Array, shape: Shape, dtype: DType | None = None) -> jax.Array:
         return sampling.uniform(key, shape, self.minval, self.maxval, standardize_dtype(dtype))
@@ -109,7 +94,7 @@ def compute_fans(
     return shape[-2] * window, shape[-1] * window
 
 
-@record(
+@base_record(
     "keras.initializers",
     "keras.initializers.variance_scaling",
     arguments="scale, mode, distribution, seed, input_axes, output_axes",
@@ -179,8 +164,17 @@ class VarianceScaling(RandomInitializer):
         return truncated_normal(key, shape, 0.0, math.sqrt(variance) / 0.87962566103423978, dtype)
 
 
-@record("keras.initializers", "keras.initializers.glorot_uniform", arguments=FANS)
-class GlorotUniform(VarianceScaling):
+@typed.fields
+class Scaled(VarianceScaling):
+    """Base of initializers whose variance is given."""
+
+    seed: Any = None
+    input_axes: Any = None
+    output_axes: Any = None
+
+
+@record("keras.initializers", "keras.initializers.glorot_uniform")
+class GlorotUniform(Scaled):
     """Uniform on [-limit, limit) with limit = sqrt(6 / (fan_in + fan_out)), also called Xavier.
 
     Reference: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward
@@ -193,18 +187,9 @@ class GlorotUniform(VarianceScaling):
     mode = "fan_avg"
     distribution = "uniform"
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            seed: typing.Any = None,
-            input_axes: typing.Any = None,
-            output_axes: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.initializers", "keras.initializers.glorot_normal", arguments=FANS)
-class GlorotNormal(VarianceScaling):
+@record("keras.initializers", "keras.initializers.glorot_normal")
+class GlorotNormal(Scaled):
     """Truncated normal with variance 2 / (fan_in + fan_out), also called Xavier.
 
     Reference: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward
@@ -216,18 +201,9 @@ class GlorotNormal(VarianceScaling):
 
     mode = "fan_avg"
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            seed: typing.Any = None,
-            input_axes: typing.Any = None,
-            output_axes: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.initializers", "keras.initializers.lecun_normal", arguments=FANS)
-class LecunNormal(VarianceScaling):
+@record("keras.initializers", "keras.initializers.lecun_normal")
+class LecunNormal(Scaled):
     """Truncated normal with variance 1 / fan_in.
 
     Reference: Klambauer et al., 2017, "Self-Normalizing Neural Networks".
@@ -236,18 +212,9 @@ class LecunNormal(VarianceScaling):
     (3, 2)
     """
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            seed: typing.Any = None,
-            input_axes: typing.Any = None,
-            output_axes: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.initializers", "keras.initializers.lecun_uniform", arguments=FANS)
-class LecunUniform(VarianceScaling):
+@record("keras.initializers", "keras.initializers.lecun_uniform")
+class LecunUniform(Scaled):
     """Uniform on [-limit, limit) with limit = sqrt(3 / fan_in).
 
     Reference: Klambauer et al., 2017, "Self-Normalizing Neural Networks".
@@ -258,18 +225,9 @@ class LecunUniform(VarianceScaling):
 
     distribution = "uniform"
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            seed: typing.Any = None,
-            input_axes: typing.Any = None,
-            output_axes: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.initializers", "keras.initializers.he_normal", arguments=FANS)
-class HeNormal(VarianceScaling):
+@record("keras.initializers", "keras.initializers.he_normal")
+class HeNormal(Scaled):
     """Truncated normal with variance 2 / fan_in, for layers followed by relu.
 
     Reference: He et al., 2015, "Delving Deep into Rectifiers".
@@ -280,18 +238,9 @@ class HeNormal(VarianceScaling):
 
     scale = 2.0
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            seed: typing.Any = None,
-            input_axes: typing.Any = None,
-            output_axes: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.initializers", "keras.initializers.he_uniform", arguments=FANS)
-class HeUniform(VarianceScaling):
+@record("keras.initializers", "keras.initializers.he_uniform")
+class HeUniform(Scaled):
     """Uniform on [-limit, limit) with limit = sqrt(6 / fan_in), for layers followed by relu.
 
     Reference: He et al., 2015, "Delving Deep into Rectifiers".
@@ -303,21 +252,11 @@ class HeUniform(VarianceScaling):
     scale = 2.0
     distribution = "uniform"
 
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            seed: typing.Any = None,
-            input_axes: typing.Any = None,
-            output_axes: typing.Any = None,
-        ) -> None: ...
-
 
 @record(
     "keras.initializers",
     "keras.initializers.orthogonal",
     "keras.initializers.OrthogonalInitializer",
-    arguments="gain, seed",
 )
 class Orthogonal(RandomInitializer):
     """A random matrix with orthonormal rows or columns, times `gain`; leading axes are taken
@@ -332,10 +271,7 @@ class Orthogonal(RandomInitializer):
     """
 
     gain: float = 1.0
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(self, gain: float = 1.0, seed: typing.Any = None) -> None: ...
+    seed: Any = None
 
     def sample(self, key: jax.Array, shape: Shape, dtype: DType | None = None) -> jax.Array:
         if len(shape) < 2:

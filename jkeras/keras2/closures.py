@@ -179,7 +179,7 @@ def tensors_of(function):
         names = inspect.getclosurevars(function)
         for value in (*names.nonlocals.values(), *names.globals.values()):
             if is_symbolic(value):
-                tensors[id(value)] = value
+                tensors[value] = None
             elif isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
                 waiting.append(value)
-    return list(tensors.values())
+    return list(tensors)

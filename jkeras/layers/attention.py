@@ -7,12 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core.names import typed
 from jkeras.core.errors import suggestion
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.weights.rng import SeedGenerator
-from jkeras.core.names.typed import fields
 from jkeras.initializers import GlorotUniform, Ones
 from jkeras.kernel.numbers import is_zero
 from jkeras.ops.attention_plain import both, causal_mask
@@ -24,7 +22,6 @@ from jkeras.kernel.spec import Weight
 from jkeras.core.weights.types import Structure
 
 
-@fields
 class SequenceAttention(Layer, uses_mask=True):
     """Base: softmax over the scores of a query against keys, then the mean of the values under
     these weights.
@@ -108,7 +105,7 @@ def _as_source_mask(mask: jax.Array | None) -> jax.Array | None:
     return mask
 
 
-@layer("keras.layers", arguments="use_scale, score_mode, dropout, seed")
+@layer("keras.layers")
 class Attention(SequenceAttention):
     """softmax(query key^T) value, on `[query, value]` or `[query, value, key]` (Luong et al. 2015,
     arXiv:1508.04025).
@@ -132,21 +129,10 @@ class Attention(SequenceAttention):
     (2, 4, 6)
     """
 
+    use_scale: bool = False
     score_mode: typing.Literal["dot", "concat"] = "dot"
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            use_scale: bool = False,
-            score_mode: typing.Literal["dot", "concat"] = "dot",
-            dropout: float = 0.0,
-            seed: typing.Any = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
+    dropout: float = 0.0
+    seed: Any = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -178,7 +164,7 @@ class Attention(SequenceAttention):
         return w["concat_score_weight"] * jnp.sum(jnp.tanh(pairs), axis=-1)
 
 
-@layer("keras.layers", arguments="use_scale, dropout, seed", keyword_only="seed")
+@layer("keras.layers", keyword_only="seed")
 class AdditiveAttention(SequenceAttention):
     """softmax(sum(scale * tanh(query + key))) value, on `[query, value]` or `[query, value, key]`.
 
@@ -195,6 +181,8 @@ class AdditiveAttention(SequenceAttention):
     """
 
     use_scale: bool = True
+    dropout: float = 0.0
+    seed: Any = None
 
     def weight_specs(self, inputs: Spec) -> dict[str, Weight]:
         self._check_lists(inputs)

@@ -1,6 +1,7 @@
 """Convolution layers over 1, 2 and 3 spatial axes: plain, transposed, depthwise and separable."""
 
 import typing
+from dataclasses import KW_ONLY
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,16 +18,12 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.typed import Sizes
 from jkeras.layers.base import activated, keeps_shape, shape_of_windows, sizes, spatial_axes
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
+from jkeras.ops.nn_conv import convolved
 from jkeras.core.weights.types import CausalPadding, DataFormat, OwnWeight, Padding
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.run.context import Context
 from jkeras.kernel.spec import Spec
 from jkeras.kernel.spec import Weight
-
-KERNEL = (
-    "kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer "
-    "kernel_constraint bias_constraint"
-)
 
 
 class BaseConvolution(Layer, announces_compute_dtype=True, is_batchwise=True, convolves=True):
@@ -34,17 +31,6 @@ class BaseConvolution(Layer, announces_compute_dtype=True, is_batchwise=True, co
     activation.
     """
 
-    kernel_size: Sizes
-    strides: Sizes = 1
-    padding: CausalPadding = "valid"
-    data_format: DataFormat | None = None
-    dilation_rate: Sizes = 1
-    activation: Activation = None
-    use_bias: bool = True
-    bias_initializer: Initializer = "zeros"
-    bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
-    bias_constraint: Constraint = None
     rank = 2  # the number of spatial axes
     _counts = ()  # names of the arguments that count filters, groups, …
     _paddings = ("valid", "same")
@@ -160,45 +146,31 @@ class BaseConvolution(Layer, announces_compute_dtype=True, is_batchwise=True, co
 # ---------------------------------------------------------------- convolution
 
 
+@typed.fields
 class Convolution(BaseConvolution, LoraLayer):
     """Base of Conv1D, Conv2D and Conv3D."""
 
     filters: int
+    kernel_size: typed.Sizes
+    strides: typed.Sizes = 1
+    padding: CausalPadding = "valid"
+    data_format: DataFormat | None = None
+    dilation_rate: typed.Sizes = 1
     groups: int = 1
+    activation: Activation = None
+    use_bias: bool = True
     kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
     kernel_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = None
     kernel_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    _: KW_ONLY
     lora_rank: HIDDEN = None
     lora_alpha: HIDDEN = None
     kernel = AdaptedWeight()
     _counts = ("filters", "groups")
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            filters: int,
-            kernel_size: typed.Sizes,
-            strides: typed.Sizes = 1,
-            padding: CausalPadding = "valid",
-            data_format: DataFormat | None = None,
-            dilation_rate: typed.Sizes = 1,
-            groups: int = 1,
-            activation: typed.Named = None,
-            use_bias: bool = True,
-            kernel_initializer: typed.Named = "glorot_uniform",
-            bias_initializer: typed.Named = "zeros",
-            kernel_regularizer: typed.Regularization = None,
-            bias_regularizer: typed.Regularization = None,
-            activity_regularizer: typed.Regularization = None,
-            kernel_constraint: typed.Named = None,
-            bias_constraint: typed.Named = None,
-            *,
-            lora_rank: typing.Any = None,
-            lora_alpha: typing.Any = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -231,28 +203,24 @@ class Convolution(BaseConvolution, LoraLayer):
         """The convolution without bias and activation, for subclasses that change the kernel
         first.
         """
-        options = self._options()
-        if self.padding == "causal":
+        padding = self.padding
+        if padding == "causal":
             ahead = (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
             widths = [(0, 0), ahead, (0, 0)]
             if self._channel_axis == 1:
                 widths = [(0, 0), (0, 0), ahead]
             inputs = jnp.pad(inputs, widths)
-            options["padding"] = "valid"
-        return ops.conv(inputs, kernel, **options)
+            padding = "valid"
+        # the op's own way of looking at its arguments is for variables and symbolic tensors
+        is_of_arrays = isinstance(inputs, jax.Array) and isinstance(kernel, jax.Array)
+        convolve = convolved if is_of_arrays else ops.conv
+        return convolve(inputs, kernel, self.strides, padding, self.data_format, self.dilation_rate)
 
     def _slide(self, w: Mapping[str, Any], x: jax.Array) -> jax.Array:
         return self.convolution_op(x, self.adapted(w))
 
 
-CONVOLUTION = dict(
-    arguments="filters kernel_size strides padding data_format dilation_rate groups activation "
-    f"use_bias {KERNEL} lora_rank lora_alpha",
-    keyword_only="lora_rank lora_alpha",
-)
-
-
-@layer("keras.layers", "keras.layers.Convolution1D", init=False, **CONVOLUTION)
+@layer("keras.layers", "keras.layers.Convolution1D")
 class Conv1D(Convolution):
     """Convolution over time: (batch, time, channels) -> (batch, new time, filters).
 
@@ -267,7 +235,7 @@ class Conv1D(Convolution):
     rank, _paddings = 1, ("valid", "same", "causal")
 
 
-@layer("keras.layers", "keras.layers.Convolution2D", init=False, **CONVOLUTION)
+@layer("keras.layers", "keras.layers.Convolution2D")
 class Conv2D(Convolution):
     """Convolution over images: (batch, height, width, channels) -> (batch, new height, new width,
     filters).
@@ -292,7 +260,7 @@ class Conv2D(Convolution):
     strides = dilation_rate = (1, 1)
 
 
-@layer("keras.layers", "keras.layers.Convolution3D", init=False, **CONVOLUTION)
+@layer("keras.layers", "keras.layers.Convolution3D")
 class Conv3D(Convolution):
     """Convolution over volumes or video: (batch, depth, height, width, channels) -> (batch, *new
     sizes, filters).
@@ -313,38 +281,8 @@ class Conv3D(Convolution):
 class TransposedConvolution(BaseConvolution):
     """Base of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
 
-    filters: int
-    output_padding: Sizes | None = None
-    kernel_initializer: Initializer = "glorot_uniform"
-    kernel_regularizer: Regularizer = None
-    kernel_constraint: Constraint = None
     _counts = ("filters",)
     _shrinks = False
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            filters: int,
-            kernel_size: typed.Sizes,
-            strides: typed.Sizes = 1,
-            padding: Padding = "valid",
-            output_padding: typed.Sizes | None = None,
-            data_format: DataFormat | None = None,
-            dilation_rate: typed.Sizes = 1,
-            activation: typed.Named = None,
-            use_bias: bool = True,
-            kernel_initializer: typed.Named = "glorot_uniform",
-            bias_initializer: typed.Named = "zeros",
-            kernel_regularizer: typed.Regularization = None,
-            bias_regularizer: typed.Regularization = None,
-            activity_regularizer: typed.Regularization = None,
-            kernel_constraint: typed.Named = None,
-            bias_constraint: typed.Named = None,
-            *,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
     if typing.TYPE_CHECKING:
         kernel = OwnWeight()
@@ -374,14 +312,30 @@ class TransposedConvolution(BaseConvolution):
         )
 
 
-TRANSPOSED = (
-    "filters kernel_size strides padding output_padding data_format dilation_rate activation "
-    f"use_bias {KERNEL}"
-)
+@typed.fields
+class FlatTransposedConvolution(TransposedConvolution):
+    """Base of those whose `output_padding` comes before `data_format`."""
+
+    filters: int
+    kernel_size: typed.Sizes
+    strides: typed.Sizes = 1
+    padding: Padding = "valid"
+    output_padding: Sizes | None = None
+    data_format: DataFormat | None = None
+    dilation_rate: typed.Sizes = 1
+    activation: Activation = None
+    use_bias: bool = True
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
+    kernel_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    bias_constraint: Constraint = None
 
 
-@layer("keras.layers", "keras.layers.Convolution1DTranspose", arguments=TRANSPOSED, init=False)
-class Conv1DTranspose(TransposedConvolution):
+@layer("keras.layers", "keras.layers.Convolution1DTranspose")
+class Conv1DTranspose(FlatTransposedConvolution):
     """Transposed convolution over time: (batch, time, channels) -> (batch, longer time, filters).
 
     Arguments as of `Conv2DTranspose`.
@@ -394,8 +348,8 @@ class Conv1DTranspose(TransposedConvolution):
     rank = 1
 
 
-@layer("keras.layers", "keras.layers.Convolution2DTranspose", arguments=TRANSPOSED, init=False)
-class Conv2DTranspose(TransposedConvolution):
+@layer("keras.layers", "keras.layers.Convolution2DTranspose")
+class Conv2DTranspose(FlatTransposedConvolution):
     """Transposed convolution of images, which makes them larger: what the gradient of a `Conv2D`
     does.
 
@@ -412,11 +366,7 @@ class Conv2DTranspose(TransposedConvolution):
     strides = dilation_rate = (1, 1)
 
 
-@layer(
-    "keras.layers",
-    "keras.layers.Convolution3DTranspose",
-    arguments=TRANSPOSED.replace("output_padding data_format", "data_format output_padding"),
-)
+@layer("keras.layers", "keras.layers.Convolution3DTranspose")
 class Conv3DTranspose(TransposedConvolution):
     """Transposed convolution of volumes or video. Arguments as of `Conv2DTranspose`.
 
@@ -425,70 +375,49 @@ class Conv3DTranspose(TransposedConvolution):
     (2, 6, 8, 8, 2)
     """
 
-    rank, strides, dilation_rate = 3, (1, 1, 1), (1, 1, 1)
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            filters: int,
-            kernel_size: typed.Sizes,
-            strides: typed.Sizes = (1, 1, 1),
-            padding: Padding = "valid",
-            data_format: DataFormat | None = None,
-            output_padding: typed.Sizes | None = None,
-            dilation_rate: typed.Sizes = (1, 1, 1),
-            activation: typed.Named = None,
-            use_bias: bool = True,
-            kernel_initializer: typed.Named = "glorot_uniform",
-            bias_initializer: typed.Named = "zeros",
-            kernel_regularizer: typed.Regularization = None,
-            bias_regularizer: typed.Regularization = None,
-            activity_regularizer: typed.Regularization = None,
-            kernel_constraint: typed.Named = None,
-            bias_constraint: typed.Named = None,
-            *,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
+    filters: int
+    kernel_size: typed.Sizes
+    strides: typed.Sizes = (1, 1, 1)
+    padding: Padding = "valid"
+    data_format: DataFormat | None = None
+    output_padding: typed.Sizes | None = None
+    dilation_rate: typed.Sizes = (1, 1, 1)
+    activation: Activation = None
+    use_bias: bool = True
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
+    kernel_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    rank = 3
 
 
 # ---------------------------------------------------------------- channel by channel
 
 
+@typed.fields
 class ChannelByChannel(BaseConvolution):
     """Base of the layers that convolve each channel on its own."""
 
+    kernel_size: typed.Sizes
+    strides: typed.Sizes = 1
+    padding: Padding = "valid"
     depth_multiplier: int = 1
+    data_format: DataFormat | None = None
+    dilation_rate: typed.Sizes = 1
+    activation: Activation = None
+    use_bias: bool = True
     depthwise_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
     depthwise_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = None
     depthwise_constraint: Constraint = None
+    bias_constraint: Constraint = None
     _counts = ("depth_multiplier",)
     _stride_or_dilation = False
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            kernel_size: typed.Sizes,
-            strides: typed.Sizes = 1,
-            padding: Padding = "valid",
-            depth_multiplier: int = 1,
-            data_format: DataFormat | None = None,
-            dilation_rate: typed.Sizes = 1,
-            activation: typed.Named = None,
-            use_bias: bool = True,
-            depthwise_initializer: typed.Named = "glorot_uniform",
-            bias_initializer: typed.Named = "zeros",
-            depthwise_regularizer: typed.Regularization = None,
-            bias_regularizer: typed.Regularization = None,
-            activity_regularizer: typed.Regularization = None,
-            depthwise_constraint: typed.Named = None,
-            bias_constraint: typed.Named = None,
-            *,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
     if typing.TYPE_CHECKING:
         kernel = OwnWeight()
@@ -505,14 +434,7 @@ class ChannelByChannel(BaseConvolution):
         return ops.depthwise_conv(x, w["kernel"], **self._options())
 
 
-DEPTHWISE = (
-    "kernel_size strides padding depth_multiplier data_format dilation_rate activation use_bias "
-    "depthwise_initializer bias_initializer depthwise_regularizer bias_regularizer "
-    "activity_regularizer depthwise_constraint bias_constraint"
-)
-
-
-@layer("keras.layers", arguments=DEPTHWISE, init=False)
+@layer("keras.layers")
 class DepthwiseConv1D(ChannelByChannel):
     """Convolution over time of each channel on its own. Arguments as of `DepthwiseConv2D`.
 
@@ -524,7 +446,7 @@ class DepthwiseConv1D(ChannelByChannel):
     rank = 1
 
 
-@layer("keras.layers", arguments=DEPTHWISE, init=False)
+@layer("keras.layers")
 class DepthwiseConv2D(ChannelByChannel):
     """Convolution of each channel of images on its own: nothing mixes the channels.
 
@@ -540,42 +462,30 @@ class DepthwiseConv2D(ChannelByChannel):
     strides = dilation_rate = (1, 1)
 
 
-class Separable(ChannelByChannel):
+@typed.fields
+class Separable(BaseConvolution):
     """Base of SeparableConv1D and SeparableConv2D."""
 
     filters: int
+    kernel_size: typed.Sizes
+    strides: typed.Sizes = 1
+    padding: Padding = "valid"
+    data_format: DataFormat | None = None
+    dilation_rate: typed.Sizes = 1
+    depth_multiplier: int = 1
+    activation: Activation = None
+    use_bias: bool = True
+    depthwise_initializer: Initializer = "glorot_uniform"
     pointwise_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
+    depthwise_regularizer: Regularizer = None
     pointwise_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = None
+    depthwise_constraint: Constraint = None
     pointwise_constraint: Constraint = None
+    bias_constraint: Constraint = None
     _counts = ("depth_multiplier", "filters")
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            filters: int,
-            kernel_size: typed.Sizes,
-            strides: typed.Sizes = 1,
-            padding: Padding = "valid",
-            data_format: DataFormat | None = None,
-            dilation_rate: typed.Sizes = 1,
-            depth_multiplier: int = 1,
-            activation: typed.Named = None,
-            use_bias: bool = True,
-            depthwise_initializer: typed.Named = "glorot_uniform",
-            pointwise_initializer: typed.Named = "glorot_uniform",
-            bias_initializer: typed.Named = "zeros",
-            depthwise_regularizer: typed.Regularization = None,
-            pointwise_regularizer: typed.Regularization = None,
-            bias_regularizer: typed.Regularization = None,
-            activity_regularizer: typed.Regularization = None,
-            depthwise_constraint: typed.Named = None,
-            pointwise_constraint: typed.Named = None,
-            bias_constraint: typed.Named = None,
-            *,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
     if typing.TYPE_CHECKING:
         depthwise_kernel = OwnWeight()
@@ -604,15 +514,7 @@ class Separable(ChannelByChannel):
         )
 
 
-SEPARABLE = (
-    "filters kernel_size strides padding data_format dilation_rate depth_multiplier activation "
-    "use_bias depthwise_initializer pointwise_initializer bias_initializer depthwise_regularizer "
-    "pointwise_regularizer bias_regularizer activity_regularizer depthwise_constraint "
-    "pointwise_constraint bias_constraint"
-)
-
-
-@layer("keras.layers", "keras.layers.SeparableConvolution1D", arguments=SEPARABLE, init=False)
+@layer("keras.layers", "keras.layers.SeparableConvolution1D")
 class SeparableConv1D(Separable):
     """Convolution over time of each channel on its own, then a mix of the channels. Arguments as of
     `SeparableConv2D`.
@@ -625,7 +527,7 @@ class SeparableConv1D(Separable):
     rank = 1
 
 
-@layer("keras.layers", "keras.layers.SeparableConvolution2D", arguments=SEPARABLE, init=False)
+@layer("keras.layers", "keras.layers.SeparableConvolution2D")
 class SeparableConv2D(Separable):
     """Convolution of each channel of images on its own, then a mix of the channels at each pixel.
 

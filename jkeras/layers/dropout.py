@@ -163,8 +163,25 @@ class SpatialDropout1D(_SpatialDropout):
         ) -> None: ...
 
 
-@layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
-class SpatialDropout2D(_SpatialDropout):
+class _MapDropout(_SpatialDropout):
+    """Base of those of images and volumes, whose channels may come first."""
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            rate: float,
+            data_format: DataFormat | None = None,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
+
+@layer("keras.layers", arguments="rate, data_format, seed, name, dtype", init=False)
+class SpatialDropout2D(_MapDropout):
     """Dropout of whole feature maps: (batch, height, width, channels), or channels first.
 
     >>> import numpy as np
@@ -174,22 +191,9 @@ class SpatialDropout2D(_SpatialDropout):
 
     _ndim = 4
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            rate: float,
-            data_format: DataFormat | None = None,
-            seed: typing.Any = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
-
-
-@layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
-class SpatialDropout3D(_SpatialDropout):
+@layer("keras.layers", arguments="rate, data_format, seed, name, dtype", init=False)
+class SpatialDropout3D(_MapDropout):
     """Dropout of whole feature volumes: (batch, depth, height, width, channels), or channels first.
 
     >>> import numpy as np
@@ -198,19 +202,6 @@ class SpatialDropout3D(_SpatialDropout):
     """
 
     _ndim = 5
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            rate: float,
-            data_format: DataFormat | None = None,
-            seed: typing.Any = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
 
 @layer("keras.layers")

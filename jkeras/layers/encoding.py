@@ -1,7 +1,6 @@
 """Numbers as categories: CategoryEncoding, Discretization, Hashing, HashedCrossing."""
 
 import functools
-import typing
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Self
 
@@ -9,13 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.names import typed
 from jkeras.core.graph.host_numbers import refuse_masked
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
-from jkeras.core.names.typed import fields
 from jkeras.core.session.settings import floatx
 from jkeras.layers.base import DataLayer, refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, encoded_shape, texts
@@ -343,7 +340,6 @@ def hashed(values: Any, bins: int, salt: Any = None, encoding: str = "utf-8") ->
     return indices[inverse].reshape(array.shape)
 
 
-@fields
 class HashLayer(HostLayer):
     """Base of layers whose numbers of bins are int64 unless they have a dtype."""
 
@@ -375,7 +371,7 @@ class HashLayer(HostLayer):
         return encoded(indices, self.output_mode, self.num_bins, dtype)
 
 
-@layer("keras.layers", arguments="num_bins, mask_value, salt, output_mode, sparse")
+@layer("keras.layers")
 class Hashing(HashLayer):
     """Texts or whole numbers as the numbers of bins, by a hash that is the same on every machine.
 
@@ -390,23 +386,11 @@ class Hashing(HashLayer):
     [[1], [0], [2]]
     """
 
+    num_bins: int
     mask_value: Any = None
     salt: Any = None
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            num_bins: int,
-            mask_value: typing.Any = None,
-            salt: typing.Any = None,
-            output_mode: OutputMode = "int",
-            sparse: bool = False,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
+    output_mode: OutputMode = "int"
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -454,6 +438,10 @@ class HashedCrossing(HashLayer):
     >>> HashedCrossing(5)((np.array(["A", "B"]), np.array([101, 101]))).tolist()
     [1, 4]
     """
+
+    num_bins: int
+    output_mode: OutputMode = "int"
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,8 +2,6 @@
 pixel.
 """
 
-import typing
-
 import numbers
 
 import jax
@@ -29,7 +27,6 @@ def rescale(images: jax.Array, source: tuple[int, ...], target: tuple[int, ...])
     return (images - source[0]) / (source[1] - source[0]) * (target[1] - target[0]) + target[0]
 
 
-@fields
 class ColorLayer(ImageLayer):
     """Base of layers that draw one number for each image from the range `factor`."""
 
@@ -54,7 +51,7 @@ class ColorLayer(ImageLayer):
         raise NotImplementedError
 
 
-@layer("keras.layers", arguments="factor, value_range, seed")
+@layer("keras.layers")
 class RandomBrightness(ColorLayer):
     """In training adds a number to all values of each image.
 
@@ -68,24 +65,15 @@ class RandomBrightness(ColorLayer):
     [25.5 25.5 25.5]
     """
 
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            factor: typed.Factor,
-            value_range: tuple | list = (0, 255),
-            seed: typing.Any = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
+    factor: typed.Factor
+    value_range: tuple | list = (0, 255)
+    seed: Any = None
 
     def recolor(self, images: jax.Array, factor: jax.Array) -> jax.Array:
         return images + factor * (self.value_range[1] - self.value_range[0])
 
 
-@layer("keras.layers", arguments="factor, value_range, seed")
+@layer("keras.layers")
 class RandomContrast(ColorLayer):
     """In training moves all values of each image away from their mean, channel by channel, or
     towards it.
@@ -101,20 +89,10 @@ class RandomContrast(ColorLayer):
     [7. 7. 7.]
     """
 
+    factor: typed.Factor
+    value_range: tuple | list = (0, 255)
+    seed: Any = None
     _ranges = {"factor": (0, 1)}
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            factor: typed.Factor,
-            value_range: tuple | list = (0, 255),
-            seed: typing.Any = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
     def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         lower, upper = self.factor
@@ -129,7 +107,17 @@ class RandomContrast(ColorLayer):
         return (images - mean) * factor + mean
 
 
-class _HSV(ColorLayer):
+@fields
+class FormattedColorLayer(ColorLayer):
+    """Base of those that look at the channels, and ask where these are."""
+
+    factor: Factor
+    value_range: tuple | list = (0, 255)
+    data_format: DataFormat | None = None
+    seed: Any = None
+
+
+class _HSV(FormattedColorLayer):
     """Base of layers that change one of hue, saturation and value."""
 
     _plane = 0
@@ -141,7 +129,7 @@ class _HSV(ColorLayer):
         return hsv_to_rgb(jnp.concatenate(planes, self.axes.channels), self.data_format)
 
 
-@layer("keras.layers", arguments="factor, value_range, data_format, seed")
+@layer("keras.layers")
 class RandomHue(_HSV):
     """In training turns the hue of each image, in either direction.
 
@@ -169,7 +157,7 @@ class RandomHue(_HSV):
         return rescale(jnp.clip(turned, 0, 1), (0, 1), self.value_range)
 
 
-@layer("keras.layers", arguments="factor, value_range, data_format, seed")
+@layer("keras.layers")
 class RandomSaturation(_HSV):
     """In training multiplies the saturation of each image by `f / (1 - f)`: 0.5 keeps it, 0 gives
     gray.
@@ -198,8 +186,8 @@ class RandomSaturation(_HSV):
         )
 
 
-@layer("keras.layers", arguments="factor, value_range, data_format, seed")
-class RandomColorDegeneration(ColorLayer):
+@layer("keras.layers")
+class RandomColorDegeneration(FormattedColorLayer):
     """In training mixes each image with its gray version.
 
     Args:
@@ -216,8 +204,8 @@ class RandomColorDegeneration(ColorLayer):
         return images + factor * (rgb_to_grayscale(images, self.data_format) - images)
 
 
-@layer("keras.layers", arguments="factor, value_range, data_format, seed")
-class RandomPosterization(ColorLayer):
+@layer("keras.layers")
+class RandomPosterization(FormattedColorLayer):
     """In training keeps only some of the 8 bits of every value.
 
     Args:
@@ -291,7 +279,7 @@ class RandomGrayscale(ImageLayer):
         return config
 
 
-@layer("keras.layers", arguments="factor, value_range, seed, data_format")
+@layer("keras.layers")
 class RandomInvert(ColorLayer):
     """In training replaces values of images by the largest value minus them.
 
@@ -306,21 +294,10 @@ class RandomInvert(ColorLayer):
     """
 
     factor: Factor = 1.0
+    value_range: tuple | list = (0, 255)
+    seed: Any = None
+    data_format: DataFormat | None = None
     _ranges = {"factor": (0, 1)}
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            factor: typed.Factor = 1.0,
-            value_range: tuple | list = (0, 255),
-            seed: typing.Any = None,
-            data_format: DataFormat | None = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
     def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         return {"apply": chosen(images, self.factor, key)}

@@ -9,7 +9,7 @@ from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.names.typed import Factor, Sizes
 from jkeras.layers.image_base import ImageLayer, chosen, per_image
-from jkeras.layers.image_color import ColorLayer, rescale
+from jkeras.layers.image_color import FormattedColorLayer, rescale
 from jkeras.ops.image import gaussian_blur
 from jkeras.ops.nn import depthwise_conv
 from jkeras.core.weights.types import DataFormat
@@ -17,7 +17,7 @@ from jkeras.core.weights.types import Axis, Function
 
 
 @layer("keras.layers", arguments="factor, value_range, data_format, seed")
-class RandomSharpness(ColorLayer):
+class RandomSharpness(FormattedColorLayer):
     """In training blurs or sharpens each image.
 
     Args:

@@ -1,7 +1,5 @@
 """Vocabularies: StringLookup and IntegerLookup turn tokens into numbers and back."""
 
-import typing
-
 import collections
 import os
 import re
@@ -10,7 +8,6 @@ from collections.abc import Iterator, MutableMapping
 import jax
 import numpy as np
 
-from jkeras.core.names import typed
 from jkeras.core.graph.host_numbers import refuse_masked
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, readable, violated
@@ -18,7 +15,6 @@ from jkeras.core.layer import layer
 from jkeras.core.record import Any, Kind
 from jkeras.core.names.registry import refuse_untrusted
 from jkeras.core.session.settings import floatx
-from jkeras.core.names.typed import fields
 from jkeras.layers.encoding import as_salt, hashed
 from jkeras.layers.base import refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, read_lines, texts_alone
@@ -41,7 +37,6 @@ class Listed(Kind):
         return list(value)
 
 
-@fields
 class IndexLookup(HostLayer):
     """Base of the lookup layers: a table from tokens to numbers.
 
@@ -647,31 +642,19 @@ class StringLookup(IndexLookup):
     ['b', '[UNK]']
     """
 
+    max_tokens: int | None = None
+    num_oov_indices: int = 1
+    mask_token: Any = None
     oov_token: Any = "[UNK]"
+    vocabulary: Any = None
+    idf_weights: Any = None
+    invert: bool = False
+    output_mode: OutputMode = "int"
+    pad_to_max_tokens: bool = False
+    sparse: bool = False
     encoding: str = "utf-8"
+    salt: Any = None
     vocabulary_dtype = "string"
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            max_tokens: int | None = None,
-            num_oov_indices: int = 1,
-            mask_token: typing.Any = None,
-            oov_token: typing.Any = "[UNK]",
-            vocabulary: typing.Any = None,
-            idf_weights: typing.Any = None,
-            invert: bool = False,
-            output_mode: OutputMode = "int",
-            pad_to_max_tokens: bool = False,
-            sparse: bool = False,
-            encoding: str = "utf-8",
-            salt: typing.Any = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
     def _base_init(self, oov_method: str = "floormod", **kwargs: Any) -> None:
         super()._base_init(**kwargs)
@@ -696,30 +679,19 @@ class IntegerLookup(IndexLookup):
     [2, 1, 0]
     """
 
+    max_tokens: int | None = None
+    num_oov_indices: int = 1
+    mask_token: Any = None
     oov_token: Any = -1
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            max_tokens: int | None = None,
-            num_oov_indices: int = 1,
-            mask_token: typing.Any = None,
-            oov_token: typing.Any = -1,
-            vocabulary: typing.Any = None,
-            vocabulary_dtype: str = "int64",
-            idf_weights: typing.Any = None,
-            invert: bool = False,
-            output_mode: OutputMode = "int",
-            sparse: bool = False,
-            pad_to_max_tokens: bool = False,
-            oov_method: str = "floormod",
-            salt: typing.Any = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
+    vocabulary: Any = None
+    vocabulary_dtype: str = "int64"
+    idf_weights: Any = None
+    invert: bool = False
+    output_mode: OutputMode = "int"
+    sparse: bool = False
+    pad_to_max_tokens: bool = False
+    oov_method: str = "floormod"
+    salt: Any = None
 
     def __post_init__(self) -> None:
         if self.vocabulary_dtype != "int64":

@@ -21,7 +21,7 @@ from jkeras.core.record import Constraint, Initializer, Regularizer
 from jkeras.kernel.spec import Weight
 from jkeras.kernel.valid_rows import expand_like, over_valid_rows
 from jkeras.core.session.settings import settings
-from jkeras.core.names.typed import Sizes, fields
+from jkeras.core.names.typed import Sizes
 from jkeras.initializers import Ones, TruncatedNormal
 from jkeras.layers.base import ReadyLayer
 from jkeras.layers.wrappers import Wrapper
@@ -39,7 +39,6 @@ from jkeras.kernel.spec import Spec
 from jkeras.core.weights.types import Axis, Structure
 
 
-@fields
 class ScaleAndShift(Layer, announces_compute_dtype=True, is_batchwise=True, keeps_shape=True):
     """Base of the layers that multiply what they normalized by `gamma` and add `beta`."""
 
@@ -102,13 +101,7 @@ def int_or_list(where: str, axis: int) -> int:
     return list(axis)
 
 
-@layer(
-    "keras.layers",
-    arguments="axis, momentum, epsilon, center, scale, beta_initializer, gamma_initializer, "
-    "moving_mean_initializer, moving_variance_initializer, beta_regularizer, "
-    "gamma_regularizer, beta_constraint, gamma_constraint, renorm, renorm_clipping, "
-    "renorm_momentum, synchronized",
-)
+@layer("keras.layers")
 class BatchNormalization(StatefulLayer, ScaleAndShift, is_for_training_alone=True):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, each feature over the batch and all
     other axes.
@@ -139,41 +132,24 @@ class BatchNormalization(StatefulLayer, ScaleAndShift, is_for_training_alone=Tru
     [[-1.0], [1.0]] [1.]
     """
 
+    axis: typed.Sizes = -1
     momentum: float = 0.99
+    epsilon: float = 0.001
+    center: bool = True
+    scale: bool = True
+    beta_initializer: Initializer = "zeros"
+    gamma_initializer: Initializer = "ones"
     moving_mean_initializer: Initializer = "zeros"
     moving_variance_initializer: Initializer = "ones"
+    beta_regularizer: Regularizer = None
+    gamma_regularizer: Regularizer = None
+    beta_constraint: Constraint = None
+    gamma_constraint: Constraint = None
     renorm: bool = False
     renorm_clipping: dict | None = None
     renorm_momentum: float = 0.99
     synchronized: bool = False
     call_context = {"training": None, "mask": None}
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            axis: typed.Sizes = -1,
-            momentum: float = 0.99,
-            epsilon: float = 0.001,
-            center: bool = True,
-            scale: bool = True,
-            beta_initializer: typed.Named = "zeros",
-            gamma_initializer: typed.Named = "ones",
-            moving_mean_initializer: typed.Named = "zeros",
-            moving_variance_initializer: typed.Named = "ones",
-            beta_regularizer: typed.Regularization = None,
-            gamma_regularizer: typed.Regularization = None,
-            beta_constraint: typed.Named = None,
-            gamma_constraint: typed.Named = None,
-            renorm: bool = False,
-            renorm_clipping: dict | None = None,
-            renorm_momentum: float = 0.99,
-            synchronized: bool = False,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
 
     if typing.TYPE_CHECKING:
         moving_mean = OwnWeight()
@@ -349,6 +325,16 @@ class LayerNormalization(ScaleAndShift):
     [[-1.  1.]]
     """
 
+    axis: Sizes = -1
+    epsilon: float = 1e-3
+    center: bool = True
+    scale: bool = True
+    beta_initializer: Initializer = "zeros"
+    gamma_initializer: Initializer = "ones"
+    beta_regularizer: Regularizer = None
+    gamma_regularizer: Regularizer = None
+    beta_constraint: Constraint = None
+    gamma_constraint: Constraint = None
     rms_scaling: bool = False
 
     def __post_init__(self) -> None:
@@ -376,11 +362,7 @@ class LayerNormalization(ScaleAndShift):
         return y.astype(self.compute_dtype)
 
 
-@layer(
-    "keras.layers",
-    arguments="groups, axis, epsilon, center, scale, beta_initializer, gamma_initializer, "
-    "beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint",
-)
+@layer("keras.layers")
 class GroupNormalization(ScaleAndShift):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, each sample over groups of its
     channels.
@@ -400,27 +382,16 @@ class GroupNormalization(ScaleAndShift):
     """
 
     groups: int = 32
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            groups: int = 32,
-            axis: typed.Sizes = -1,
-            epsilon: float = 0.001,
-            center: bool = True,
-            scale: bool = True,
-            beta_initializer: typed.Named = "zeros",
-            gamma_initializer: typed.Named = "ones",
-            beta_regularizer: typed.Regularization = None,
-            gamma_regularizer: typed.Regularization = None,
-            beta_constraint: typed.Named = None,
-            gamma_constraint: typed.Named = None,
-            *,
-            activity_regularizer: typed.Regularization = None,
-            input_dim: int | None = None,
-            **base: typing.Unpack[typed.LayerArguments],
-        ) -> None: ...
+    axis: typed.Sizes = -1
+    epsilon: float = 0.001
+    center: bool = True
+    scale: bool = True
+    beta_initializer: Initializer = "zeros"
+    gamma_initializer: Initializer = "ones"
+    beta_regularizer: Regularizer = None
+    gamma_regularizer: Regularizer = None
+    beta_constraint: Constraint = None
+    gamma_constraint: Constraint = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.groups, int) or self.groups < -1 or self.groups == 0:

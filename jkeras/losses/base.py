@@ -2,7 +2,7 @@
 function.
 """
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jkeras.core.names import typed
 from jkeras.core.errors import ArgumentError, readable
 from jkeras.core.graph.host_numbers import refuse_masked
 from jkeras.core.graph.keras_tensor import refuse_cycles
-from jkeras.core.record import Any, Record, record
+from jkeras.core.record import Any, Record, base_record
 from jkeras.core.names.registry import deserialize, serialize
 from jkeras.core.session.settings import auto_name, floatx
 from jkeras.kernel.beside import mask_beside
@@ -26,7 +26,7 @@ from jkeras.losses.typing import Tensor
 from jkeras.core.weights.types import Reduction
 
 
-@record("keras", "keras.losses.Loss")
+@base_record("keras", "keras.losses.Loss")
 class Loss(Record):
     """Compares targets with predictions: `loss(y_true, y_pred, sample_weight=None)` is a number, or
     values by sample.
@@ -46,10 +46,19 @@ class Loss(Record):
     1.5
     """
 
-    name: typed.Converted[str | None, str] = None
+    name: typed.Name = None
     reduction: Reduction = "sum_over_batch_size"
     dtype: Any = None
     _unwritten = ()  # arguments that Keras leaves out of the config, beside `dtype`
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = None,
+            reduction: Reduction = "sum_over_batch_size",
+            dtype: Any = None,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         self.name = self.name or auto_name(type(self).__name__)
@@ -159,10 +168,8 @@ class OfFunction:
         return cls(**config)
 
 
-@record(
-    "keras.src.losses.losses",
-    arguments="fn, reduction, name, dtype",
-    base_init=hold_kwargs,
+@base_record(
+    "keras.src.losses.losses", arguments="fn, reduction, name, dtype", base_init=hold_kwargs
 )
 class LossFunctionWrapper(OfFunction, Loss):
     """The loss of a function `fn(y_true, y_pred, **kwargs)` to values per sample.
@@ -177,6 +184,17 @@ class LossFunctionWrapper(OfFunction, Loss):
 
     fn: typed.Function
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            fn: typed.Function,
+            reduction: Reduction = "sum_over_batch_size",
+            name: str | None = None,
+            dtype: Any = None,
+            **kwargs: Any,
+        ) -> None: ...
+
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Values per sample."""
         y_true, y_pred = _match(y_true, y_pred)
@@ -189,6 +207,15 @@ class LossFunctionWrapper(OfFunction, Loss):
         if output_mask is not None:
             mask = output_mask(y_true, values, **self.fn_kwargs())
         return values, mask
+
+
+@typed.fields
+class BuiltInLoss(LossFunctionWrapper):
+    """Base of losses of a function without further arguments."""
+
+    reduction: Reduction = "sum_over_batch_size"
+    name: typed.Name = None
+    dtype: Any = None
 
 
 def _match(y_true: Any, y_pred: Any) -> tuple[Any, Any]:

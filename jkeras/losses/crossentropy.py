@@ -1,7 +1,6 @@
 """Cross-entropies: binary, categorical, with integer labels, focal, generalized."""
 
 import math
-import typing
 from typing import Any
 import warnings
 
@@ -315,7 +314,7 @@ def categorical_generalized_cross_entropy(y_true: Tensor, y_pred: Tensor, q: flo
 # ---------------------------------------------------------------- classes
 
 
-@record("keras.losses", arguments="from_logits, label_smoothing, axis, reduction, name, dtype")
+@record("keras.losses")
 class BinaryCrossentropy(LossFunctionWrapper):
     """Loss of `binary_crossentropy`.
 
@@ -326,28 +325,14 @@ class BinaryCrossentropy(LossFunctionWrapper):
     from_logits: bool = False
     label_smoothing: float = 0.0
     axis: typed.Sizes = -1
-    name = "binary_crossentropy"
+    reduction: Reduction = "sum_over_batch_size"
+    name: typed.Name = "binary_crossentropy"
+    dtype: Any = None
     fn = staticmethod(binary_crossentropy)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            from_logits: bool = False,
-            label_smoothing: float = 0.0,
-            axis: typed.Sizes = -1,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "binary_crossentropy",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record(
-    "keras.losses",
-    arguments="apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis, reduction, "
-    "name, dtype",
-)
-class BinaryFocalCrossentropy(BinaryCrossentropy):
+@record("keras.losses")
+class BinaryFocalCrossentropy(LossFunctionWrapper):
     """Loss of `binary_focal_crossentropy`.
 
     >>> print(BinaryFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).round(2))
@@ -357,26 +342,16 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
     apply_class_balancing: bool = False
     alpha: float = 0.25
     gamma: float = 2.0
-    name = "binary_focal_crossentropy"
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+    axis: typed.Sizes = -1
+    reduction: Reduction = "sum_over_batch_size"
+    name: typed.Name = "binary_focal_crossentropy"
+    dtype: Any = None
     fn = staticmethod(binary_focal_crossentropy)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            apply_class_balancing: bool = False,
-            alpha: float = 0.25,
-            gamma: float = 2.0,
-            from_logits: bool = False,
-            label_smoothing: float = 0.0,
-            axis: typed.Sizes = -1,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "binary_focal_crossentropy",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="from_logits, label_smoothing, axis, reduction, name, dtype")
+@record("keras.losses")
 class CategoricalCrossentropy(LossFunctionWrapper):
     """Loss of `categorical_crossentropy`.
 
@@ -387,27 +362,14 @@ class CategoricalCrossentropy(LossFunctionWrapper):
     from_logits: bool = False
     label_smoothing: float = 0.0
     axis: typed.Sizes = -1
-    name = "categorical_crossentropy"
+    reduction: Reduction = "sum_over_batch_size"
+    name: typed.Name = "categorical_crossentropy"
+    dtype: Any = None
     fn = staticmethod(categorical_crossentropy)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            from_logits: bool = False,
-            label_smoothing: float = 0.0,
-            axis: typed.Sizes = -1,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "categorical_crossentropy",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record(
-    "keras.losses",
-    arguments="alpha, gamma, from_logits, label_smoothing, axis, reduction, name, dtype",
-)
-class CategoricalFocalCrossentropy(CategoricalCrossentropy):
+@record("keras.losses")
+class CategoricalFocalCrossentropy(LossFunctionWrapper):
     """Loss of `categorical_focal_crossentropy`.
 
     >>> print(CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
@@ -416,25 +378,16 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
 
     alpha: float = 0.25
     gamma: float = 2.0
-    name = "categorical_focal_crossentropy"
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+    axis: typed.Sizes = -1
+    reduction: Reduction = "sum_over_batch_size"
+    name: typed.Name = "categorical_focal_crossentropy"
+    dtype: Any = None
     fn = staticmethod(categorical_focal_crossentropy)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            alpha: float = 0.25,
-            gamma: float = 2.0,
-            from_logits: bool = False,
-            label_smoothing: float = 0.0,
-            axis: typed.Sizes = -1,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "categorical_focal_crossentropy",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="from_logits, ignore_class, reduction, axis, name, dtype")
+@record("keras.losses")
 class SparseCategoricalCrossentropy(LossFunctionWrapper):
     """Loss of `sparse_categorical_crossentropy`.
 
@@ -444,25 +397,15 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
 
     from_logits: bool = False
     ignore_class: int | None = None
+    reduction: Reduction = "sum_over_batch_size"
     axis: typed.Sizes = -1
-    name = "sparse_categorical_crossentropy"
+    name: typed.Name = "sparse_categorical_crossentropy"
+    dtype: Any = None
     fn = staticmethod(sparse_categorical_crossentropy)
     _unwritten = ("axis",)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            from_logits: bool = False,
-            ignore_class: int | None = None,
-            reduction: Reduction = "sum_over_batch_size",
-            axis: typed.Sizes = -1,
-            name: str | None = "sparse_categorical_crossentropy",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="q, reduction, name, dtype")
+@record("keras.losses")
 class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
     """Loss of `categorical_generalized_cross_entropy`; `q` must lie in (0, 1).
 
@@ -471,18 +414,10 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
     """
 
     q: float = 0.5
-    name = "categorical_generalized_cross_entropy"
+    reduction: Reduction = "sum_over_batch_size"
+    name: typed.Name = "categorical_generalized_cross_entropy"
+    dtype: Any = None
     fn = staticmethod(categorical_generalized_cross_entropy)
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            q: float = 0.5,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "categorical_generalized_cross_entropy",
-            dtype: typing.Any = None,
-        ) -> None: ...
 
     def __post_init__(self) -> None:
         super().__post_init__()

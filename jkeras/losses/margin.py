@@ -1,15 +1,13 @@
 """Losses with a margin, and losses between distributions: hinges, KL divergence, Poisson."""
 
-import typing
 import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import record
 from jkeras.core.session.settings import epsilon
-from jkeras.losses.base import LossFunctionWrapper
+from jkeras.losses.base import BuiltInLoss
 from jkeras.losses.reduction import comparison
 from jkeras.losses.typing import Tensor
-from jkeras.core.weights.types import Reduction
 
 
 def arrays(y_true: Tensor, y_pred: Tensor) -> tuple[jax.Array, jax.Array]:
@@ -88,8 +86,8 @@ def poisson(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 # ---------------------------------------------------------------- classes
 
 
-@record("keras.losses", arguments="reduction, name, dtype")
-class Hinge(LossFunctionWrapper):
+@record("keras.losses")
+class Hinge(BuiltInLoss):
     """Loss of `hinge`.
 
     >>> print(Hinge()([[-1.0, 1.0]], [[-2.0, 0.5]]))
@@ -99,18 +97,9 @@ class Hinge(LossFunctionWrapper):
     name = "hinge"
     fn = staticmethod(hinge)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "hinge",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="reduction, name, dtype")
-class SquaredHinge(LossFunctionWrapper):
+@record("keras.losses")
+class SquaredHinge(BuiltInLoss):
     """Loss of `squared_hinge`.
 
     >>> print(SquaredHinge()([[-1.0, 1.0]], [[-2.0, 0.5]]))
@@ -120,18 +109,9 @@ class SquaredHinge(LossFunctionWrapper):
     name = "squared_hinge"
     fn = staticmethod(squared_hinge)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "squared_hinge",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="reduction, name, dtype")
-class CategoricalHinge(LossFunctionWrapper):
+@record("keras.losses")
+class CategoricalHinge(BuiltInLoss):
     """Loss of `categorical_hinge`.
 
     >>> print(CategoricalHinge()([[0.0, 1.0]], [[0.5, 0.25]]))
@@ -141,18 +121,9 @@ class CategoricalHinge(LossFunctionWrapper):
     name = "categorical_hinge"
     fn = staticmethod(categorical_hinge)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "categorical_hinge",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="reduction, name, dtype")
-class KLDivergence(LossFunctionWrapper):
+@record("keras.losses")
+class KLDivergence(BuiltInLoss):
     """Loss of `kl_divergence`.
 
     >>> print(KLDivergence()([[0.5, 0.5]], [[0.5, 0.5]]))
@@ -162,18 +133,9 @@ class KLDivergence(LossFunctionWrapper):
     name = "kl_divergence"
     fn = staticmethod(kl_divergence)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "kl_divergence",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="reduction, name, dtype")
-class Poisson(LossFunctionWrapper):
+@record("keras.losses")
+class Poisson(BuiltInLoss):
     """Loss of `poisson`.
 
     >>> print(Poisson()([[0.0, 0.0]], [[1.0, 3.0]]))
@@ -182,12 +144,3 @@ class Poisson(LossFunctionWrapper):
 
     name = "poisson"
     fn = staticmethod(poisson)
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "poisson",
-            dtype: typing.Any = None,
-        ) -> None: ...

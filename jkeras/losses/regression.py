@@ -2,15 +2,13 @@
 similarity.
 """
 
-import typing
-
 import jax
 import jax.numpy as jnp
 
 from jkeras.core.names import typed
 from jkeras.core.record import Any, record
 from jkeras.core.session.settings import epsilon
-from jkeras.losses.base import LossFunctionWrapper
+from jkeras.losses.base import BuiltInLoss, LossFunctionWrapper
 from jkeras.losses.reduction import comparison, pair
 from jkeras.ops.nn_normalization import inverse_norm
 from jkeras.losses.typing import Tensor
@@ -131,8 +129,8 @@ def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: Any = -1) -> jax.Arr
 # ---------------------------------------------------------------- classes
 
 
-@record("keras.losses", arguments="reduction, name, dtype")
-class MeanSquaredError(LossFunctionWrapper):
+@record("keras.losses")
+class MeanSquaredError(BuiltInLoss):
     """Loss of `mean_squared_error`.
 
     >>> print(MeanSquaredError()([[0.0, 1.0]], [[1.0, 3.0]]))
@@ -142,18 +140,9 @@ class MeanSquaredError(LossFunctionWrapper):
     name = "mean_squared_error"
     fn = staticmethod(mean_squared_error)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "mean_squared_error",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="reduction, name, dtype")
-class MeanAbsoluteError(LossFunctionWrapper):
+@record("keras.losses")
+class MeanAbsoluteError(BuiltInLoss):
     """Loss of `mean_absolute_error`.
 
     >>> print(MeanAbsoluteError()([[0.0, 1.0]], [[1.0, 3.0]]))
@@ -163,18 +152,9 @@ class MeanAbsoluteError(LossFunctionWrapper):
     name = "mean_absolute_error"
     fn = staticmethod(mean_absolute_error)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "mean_absolute_error",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="reduction, name, dtype")
-class MeanAbsolutePercentageError(LossFunctionWrapper):
+@record("keras.losses")
+class MeanAbsolutePercentageError(BuiltInLoss):
     """Loss of `mean_absolute_percentage_error`.
 
     >>> print(MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 4.0]]))
@@ -184,18 +164,9 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
     name = "mean_absolute_percentage_error"
     fn = staticmethod(mean_absolute_percentage_error)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "mean_absolute_percentage_error",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="reduction, name, dtype")
-class MeanSquaredLogarithmicError(LossFunctionWrapper):
+@record("keras.losses")
+class MeanSquaredLogarithmicError(BuiltInLoss):
     """Loss of `mean_squared_logarithmic_error`.
 
     >>> print(MeanSquaredLogarithmicError()([[0.0, 3.0]], [[0.0, 3.0]]))
@@ -205,17 +176,8 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
     name = "mean_squared_logarithmic_error"
     fn = staticmethod(mean_squared_logarithmic_error)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "mean_squared_logarithmic_error",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="axis, reduction, name, dtype")
+@record("keras.losses")
 class CosineSimilarity(LossFunctionWrapper):
     """Loss of `cosine_similarity`.
 
@@ -224,22 +186,14 @@ class CosineSimilarity(LossFunctionWrapper):
     """
 
     axis: typed.Sizes = -1
-    name = "cosine_similarity"
+    reduction: Reduction = "sum_over_batch_size"
+    name: typed.Name = "cosine_similarity"
+    dtype: Any = None
     fn = staticmethod(cosine_similarity)
     _unwritten = ("axis",)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            axis: typed.Sizes = -1,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "cosine_similarity",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="delta, reduction, name, dtype")
+@record("keras.losses")
 class Huber(LossFunctionWrapper):
     """Loss of `huber`.
 
@@ -248,23 +202,15 @@ class Huber(LossFunctionWrapper):
     """
 
     delta: float = 1.0
-    name = "huber_loss"
+    reduction: Reduction = "sum_over_batch_size"
+    name: typed.Name = "huber_loss"
+    dtype: Any = None
     fn = staticmethod(huber)
     _unwritten = ("delta",)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            delta: float = 1.0,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "huber_loss",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="reduction, name, dtype")
-class LogCosh(LossFunctionWrapper):
+@record("keras.losses")
+class LogCosh(BuiltInLoss):
     """Loss of `log_cosh`.
 
     >>> print(LogCosh()([[0.0, 0.0]], [[0.0, 0.0]]))
@@ -273,12 +219,3 @@ class LogCosh(LossFunctionWrapper):
 
     name = "log_cosh"
     fn = staticmethod(log_cosh)
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "log_cosh",
-            dtype: typing.Any = None,
-        ) -> None: ...

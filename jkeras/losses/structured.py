@@ -1,6 +1,5 @@
 """Losses for whole images, embeddings and sequences: Dice, Tversky, circle, CTC."""
 
-import typing
 from typing import Any
 
 import jax
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 from jkeras.core.names import typed
 from jkeras.core.record import record
 from jkeras.core.session.settings import epsilon
-from jkeras.losses.base import LossFunctionWrapper
+from jkeras.losses.base import BuiltInLoss, LossFunctionWrapper
 from jkeras.losses.margin import arrays
 from jkeras.losses.reduction import comparison
 from jkeras.losses.typing import Axes, Tensor
@@ -151,7 +150,7 @@ def ctc(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 # ---------------------------------------------------------------- classes
 
 
-@record("keras.losses", arguments="reduction, name, axis, dtype")
+@record("keras.losses")
 class Dice(LossFunctionWrapper):
     """Loss of `dice`.
 
@@ -159,22 +158,14 @@ class Dice(LossFunctionWrapper):
     0.0
     """
 
+    reduction: Reduction = "sum_over_batch_size"
+    name: typed.Name = "dice"
     axis: typed.Sizes | None = None
-    name = "dice"
+    dtype: Any = None
     fn = staticmethod(dice)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "dice",
-            axis: typed.Sizes | None = None,
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="alpha, beta, reduction, name, axis, dtype")
+@record("keras.losses")
 class Tversky(LossFunctionWrapper):
     """Loss of `tversky`.
 
@@ -184,24 +175,14 @@ class Tversky(LossFunctionWrapper):
 
     alpha: float = 0.5
     beta: float = 0.5
+    reduction: Reduction = "sum_over_batch_size"
+    name: typed.Name = "tversky"
     axis: typed.Sizes | None = None
-    name = "tversky"
+    dtype: Any = None
     fn = staticmethod(tversky)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            alpha: float = 0.5,
-            beta: float = 0.5,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "tversky",
-            axis: typed.Sizes | None = None,
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="gamma, margin, remove_diagonal, reduction, name, dtype")
+@record("keras.losses")
 class Circle(LossFunctionWrapper):
     """Loss of `circle`; embeddings without a loss do not count in the mean.
 
@@ -212,24 +193,14 @@ class Circle(LossFunctionWrapper):
     gamma: float = 80.0
     margin: float = 0.4
     remove_diagonal: bool = True
-    name = "circle"
+    reduction: Reduction = "sum_over_batch_size"
+    name: typed.Name = "circle"
+    dtype: Any = None
     fn = staticmethod(circle)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            gamma: float = 80.0,
-            margin: float = 0.4,
-            remove_diagonal: bool = True,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "circle",
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.losses", arguments="reduction, name, dtype")
-class CTC(LossFunctionWrapper):
+@record("keras.losses")
+class CTC(BuiltInLoss):
     """Loss of `ctc`.
 
     >>> CTC()([[1, 2, 0]], jnp.zeros((1, 4, 3))).shape
@@ -238,12 +209,3 @@ class CTC(LossFunctionWrapper):
 
     name = "ctc"
     fn = staticmethod(ctc)
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            reduction: Reduction = "sum_over_batch_size",
-            name: str | None = "ctc",
-            dtype: typing.Any = None,
-        ) -> None: ...

@@ -122,7 +122,7 @@ def sparse_top_k_categorical_accuracy(
 # ---------------------------------------------------------------- classes
 
 
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class Accuracy(MeanMetricWrapper):
     """How often predictions equal labels.
 
@@ -134,12 +134,8 @@ class Accuracy(MeanMetricWrapper):
     fn = staticmethod(accuracy)
     _direction = "up"
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(self, name: str | None = "accuracy", dtype: typing.Any = None) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype, threshold")
+@record("keras.metrics")
 class BinaryAccuracy(MeanMetricWrapper):
     """How often `y_pred > threshold` agrees with labels 0 and 1.
 
@@ -152,17 +148,8 @@ class BinaryAccuracy(MeanMetricWrapper):
     fn = staticmethod(binary_accuracy)
     _direction = "up"
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            name: str | None = "binary_accuracy",
-            dtype: typing.Any = None,
-            threshold: float = 0.5,
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class CategoricalAccuracy(MeanMetricWrapper):
     """How often the highest score is at the right class, with one-hot labels.
 
@@ -174,14 +161,8 @@ class CategoricalAccuracy(MeanMetricWrapper):
     fn = staticmethod(categorical_accuracy)
     _direction = "up"
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self, name: str | None = "categorical_accuracy", dtype: typing.Any = None
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class SparseCategoricalAccuracy(MeanMetricWrapper):
     """How often the highest score is at the right class, with integer labels.
 
@@ -192,12 +173,6 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
     name = "sparse_categorical_accuracy"
     fn = staticmethod(sparse_categorical_accuracy)
     _direction = "up"
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self, name: str | None = "sparse_categorical_accuracy", dtype: typing.Any = None
-        ) -> None: ...
 
 
 @record("keras.metrics", arguments="k, name, dtype")

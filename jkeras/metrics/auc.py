@@ -1,11 +1,10 @@
 """The area under ROC, precision-recall and precision-recall-gain curves."""
 
-import typing
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.names import typed
 from jkeras.core.errors import suggestion
 from jkeras.core.record import Any, record
 from jkeras.core.session.settings import epsilon, floatx
@@ -45,11 +44,7 @@ def _one_of(noun: str, value: Any, allowed: tuple[str, ...]) -> str:
     )
 
 
-@record(
-    "keras.metrics",
-    arguments="num_thresholds, curve, summation_method, name, dtype, thresholds, multi_label, "
-    "num_labels, label_weights, from_logits",
-)
+@record("keras.metrics")
 class AUC(Accumulator):
     """The area under a curve of rates over thresholds, as a Riemann sum.
 
@@ -72,28 +67,14 @@ class AUC(Accumulator):
     num_thresholds: int = 200
     curve: str = "ROC"
     summation_method: str = "interpolation"
+    name: typed.Name = None
+    dtype: Any = None
     thresholds: Any = None
     multi_label: bool = False
     num_labels: int | None = None
     label_weights: Any = None
     from_logits: bool = False
     _direction = "up"
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            num_thresholds: int = 200,
-            curve: str = "ROC",
-            summation_method: str = "interpolation",
-            name: str | None = None,
-            dtype: typing.Any = None,
-            thresholds: typing.Any = None,
-            multi_label: bool = False,
-            num_labels: int | None = None,
-            label_weights: typing.Any = None,
-            from_logits: bool = False,
-        ) -> None: ...
 
     def __post_init__(self) -> None:
         self.curve = _one_of("curve", self.curve, CURVES)

@@ -25,7 +25,7 @@ from jkeras.core.names.family import families
 from jkeras.core.graph.host_numbers import WIDEST, fitted, refuse_masked
 from jkeras.core.graph.keras_tensor import refuse_cycles, standardize_shape
 from jkeras.core.weights.module import Module
-from jkeras.core.record import Any, Record, defines, record
+from jkeras.core.record import Any, Record, base_record, defines
 from jkeras.core.names.registry import public_name
 from jkeras.core.session.settings import auto_name, epsilon, floatx
 from jkeras.core.weights.variable import Variable
@@ -46,7 +46,7 @@ class StateSpec(typing.NamedTuple):
     attribute: str | None = None  # under which the metric holds it; its name by default
 
 
-@record("keras", "keras.metrics.Metric", arguments="dtype, name")
+@base_record("keras", "keras.metrics.Metric", arguments="dtype, name")
 class Metric(Module, Record):
     """A number that is gathered over batches: `update_state`, `result`, `reset_state`.
 
@@ -71,7 +71,7 @@ class Metric(Module, Record):
     {'value': Array(5., dtype=float32)}
     """
 
-    name: typed.Converted[str | None, str] = None
+    name: typed.Name = None
     dtype: Any = None
     default_dtype = None
     _internal = shown.METRIC

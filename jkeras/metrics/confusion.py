@@ -2,13 +2,13 @@
 them.
 """
 
-import typing
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.names import typed
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
 from jkeras.kernel.valid_rows import expand_like
@@ -248,8 +248,29 @@ class AtThresholds(ConfusionMetric):
         return {**super().field_config(), "thresholds": thresholds}
 
 
-@record("keras.metrics", arguments="thresholds, name, dtype")
-class TruePositives(AtThresholds):
+@typed.fields
+class Count(AtThresholds):
+    """Base of counts themselves."""
+
+    thresholds: Any = None
+    name: typed.Name = None
+    dtype: Any = None
+
+
+@typed.fields
+class RateOfClass(AtThresholds):
+    """Base of rates, of all classes or of one."""
+
+    thresholds: Any = None
+    top_k: int | None = None
+    class_id: int | None = None
+    name: typed.Name = None
+    dtype: Any = None
+    _direction = "up"
+
+
+@record("keras.metrics")
+class TruePositives(Count):
     """The weight of positives above a threshold.
 
     >>> print(TruePositives()([0, 1, 1, 1], [1, 0, 1, 1]))
@@ -258,15 +279,9 @@ class TruePositives(AtThresholds):
 
     _counts = {"accumulator": "true_positives"}
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="thresholds, name, dtype")
-class TrueNegatives(AtThresholds):
+@record("keras.metrics")
+class TrueNegatives(Count):
     """The weight of negatives not above a threshold.
 
     >>> print(TrueNegatives()([0, 1, 0, 0], [1, 1, 0, 0]))
@@ -275,15 +290,9 @@ class TrueNegatives(AtThresholds):
 
     _counts = {"accumulator": "true_negatives"}
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="thresholds, name, dtype")
-class FalsePositives(AtThresholds):
+@record("keras.metrics")
+class FalsePositives(Count):
     """The weight of negatives above a threshold.
 
     >>> print(FalsePositives()([0, 1, 0, 0], [0, 0, 1, 1]))
@@ -292,15 +301,9 @@ class FalsePositives(AtThresholds):
 
     _counts = {"accumulator": "false_positives"}
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="thresholds, name, dtype")
-class FalseNegatives(AtThresholds):
+@record("keras.metrics")
+class FalseNegatives(Count):
     """The weight of positives not above a threshold.
 
     >>> print(FalseNegatives()([0, 1, 1, 1], [0, 1, 0, 0]))
@@ -309,15 +312,9 @@ class FalseNegatives(AtThresholds):
 
     _counts = {"accumulator": "false_negatives"}
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="thresholds, top_k, class_id, name, dtype")
-class Precision(AtThresholds):
+@record("keras.metrics")
+class Precision(RateOfClass):
     """The part of what is called positive that is positive: tp / (tp + fp).
 
     Args:
@@ -329,29 +326,15 @@ class Precision(AtThresholds):
     0.5
     """
 
-    top_k: int | None = None
-    class_id: int | None = None
     _counts = {"true_positives": "true_positives", "false_positives": "false_positives"}
-    _direction = "up"
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            thresholds: typing.Any = None,
-            top_k: int | None = None,
-            class_id: int | None = None,
-            name: str | None = None,
-            dtype: typing.Any = None,
-        ) -> None: ...
 
     def values(self, state: State) -> jax.Array:
         """The precision at each threshold."""
         return precision(state)
 
 
-@record("keras.metrics", arguments="thresholds, top_k, class_id, name, dtype")
-class Recall(AtThresholds):
+@record("keras.metrics")
+class Recall(RateOfClass):
     """The part of the positives that is called positive: tp / (tp + fn). Arguments as in
     `Precision`.
 
@@ -359,21 +342,7 @@ class Recall(AtThresholds):
     0.5
     """
 
-    top_k: int | None = None
-    class_id: int | None = None
     _counts = {"true_positives": "true_positives", "false_negatives": "false_negatives"}
-    _direction = "up"
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            thresholds: typing.Any = None,
-            top_k: int | None = None,
-            class_id: int | None = None,
-            name: str | None = None,
-            dtype: typing.Any = None,
-        ) -> None: ...
 
     def values(self, state: State) -> jax.Array:
         """The recall at each threshold."""
@@ -417,7 +386,7 @@ class BestUnderConstraint(ConfusionMetric):
         return jnp.max(jnp.where(feasible, values, 0), initial=0)
 
 
-@record("keras.metrics", arguments="specificity, num_thresholds, class_id, name, dtype")
+@record("keras.metrics")
 class SensitivityAtSpecificity(BestUnderConstraint):
     """The best sensitivity, tp / (tp + fn), among thresholds with a specificity, tn / (tn + fp), of
     at least so much.
@@ -427,23 +396,16 @@ class SensitivityAtSpecificity(BestUnderConstraint):
     """
 
     specificity: float
+    num_thresholds: int = 200
+    class_id: int | None = None
+    name: typed.Name = None
+    dtype: Any = None
     _constrained = specificity
     _maximized = recall
     _bound = "specificity"
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            specificity: float,
-            num_thresholds: int = 200,
-            class_id: int | None = None,
-            name: str | None = None,
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="sensitivity, num_thresholds, class_id, name, dtype")
+@record("keras.metrics")
 class SpecificityAtSensitivity(BestUnderConstraint):
     """The best specificity, tn / (tn + fp), among thresholds with a sensitivity, tp / (tp + fn), of
     at least so much.
@@ -453,23 +415,16 @@ class SpecificityAtSensitivity(BestUnderConstraint):
     """
 
     sensitivity: float
+    num_thresholds: int = 200
+    class_id: int | None = None
+    name: typed.Name = None
+    dtype: Any = None
     _constrained = recall
     _maximized = specificity
     _bound = "sensitivity"
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            sensitivity: float,
-            num_thresholds: int = 200,
-            class_id: int | None = None,
-            name: str | None = None,
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="recall, num_thresholds, class_id, name, dtype")
+@record("keras.metrics")
 class PrecisionAtRecall(BestUnderConstraint):
     """The best precision among thresholds with a recall of at least so much.
 
@@ -478,23 +433,16 @@ class PrecisionAtRecall(BestUnderConstraint):
     """
 
     recall: float
+    num_thresholds: int = 200
+    class_id: int | None = None
+    name: typed.Name = None
+    dtype: Any = None
     _constrained = recall
     _maximized = precision
     _bound = "recall"
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            recall: float,
-            num_thresholds: int = 200,
-            class_id: int | None = None,
-            name: str | None = None,
-            dtype: typing.Any = None,
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="precision, num_thresholds, class_id, name, dtype")
+@record("keras.metrics")
 class RecallAtPrecision(BestUnderConstraint):
     """The best recall among thresholds with a precision of at least so much.
 
@@ -503,17 +451,10 @@ class RecallAtPrecision(BestUnderConstraint):
     """
 
     precision: float
+    num_thresholds: int = 200
+    class_id: int | None = None
+    name: typed.Name = None
+    dtype: Any = None
     _constrained = precision
     _maximized = recall
     _bound = "precision"
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            precision: float,
-            num_thresholds: int = 200,
-            class_id: int | None = None,
-            name: str | None = None,
-            dtype: typing.Any = None,
-        ) -> None: ...

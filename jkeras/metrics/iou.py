@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jkeras.core.names import typed
 from jkeras.core.errors import ShapeError, check_whole
-from jkeras.core.record import Any, record
+from jkeras.core.record import Any, base_record, record
 from jkeras.kernel.valid_rows import expand_like
 from jkeras.core.session.settings import epsilon
 from jkeras.losses.typing import Tensor
@@ -33,7 +33,7 @@ def confusion_matrix(
     return jnp.zeros((num_classes, num_classes), dtype).at[y_true, y_pred].add(weights)
 
 
-@record(
+@base_record(
     "keras.metrics",
     arguments="num_classes, target_class_ids, name, dtype, ignore_class, sparse_y_true, "
     "sparse_y_pred, axis",
@@ -156,7 +156,7 @@ class IoU(Accumulator):
         return jnp.sum(iou) / (jnp.sum(occurs.astype("float32")) + epsilon())
 
 
-@record("keras.metrics", arguments="target_class_ids, threshold, name, dtype")
+@record("keras.metrics")
 class BinaryIoU(IoU):
     """`IoU` of labels 0 and 1, where scores of at least `threshold` mean 1.
 
@@ -166,17 +166,9 @@ class BinaryIoU(IoU):
 
     target_class_ids: Any = (0, 1)
     threshold: float = 0.5
+    name: typed.Name = None
+    dtype: Any = None
     num_classes = 2
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            target_class_ids: typing.Any = (0, 1),
-            threshold: float = 0.5,
-            name: str | None = None,
-            dtype: typing.Any = None,
-        ) -> None: ...
 
     def measure(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
@@ -186,7 +178,7 @@ class BinaryIoU(IoU):
         return super().measure(y_true, called, sample_weight)
 
 
-@record(
+@base_record(
     "keras.metrics",
     arguments="num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis",
 )
@@ -216,10 +208,7 @@ class MeanIoU(IoU):
         super().__post_init__()
 
 
-@record(
-    "keras.metrics",
-    arguments="num_classes, target_class_ids, name, dtype, ignore_class, sparse_y_pred, axis",
-)
+@record("keras.metrics")
 class OneHotIoU(IoU):
     """`IoU` of one-hot targets and scores.
 
@@ -227,24 +216,17 @@ class OneHotIoU(IoU):
     1.0
     """
 
+    num_classes: int
+    target_class_ids: Any
+    name: typed.Name = None
+    dtype: Any = None
+    ignore_class: int | None = None
+    sparse_y_pred: bool = False
+    axis: typed.Sizes = -1
     sparse_y_true = False
-    sparse_y_pred = False
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            num_classes: int,
-            target_class_ids: typing.Any,
-            name: str | None = None,
-            dtype: typing.Any = None,
-            ignore_class: int | None = None,
-            sparse_y_pred: bool = False,
-            axis: typed.Sizes = -1,
-        ) -> None: ...
 
 
-@record("keras.metrics", arguments="num_classes, name, dtype, ignore_class, sparse_y_pred, axis")
+@record("keras.metrics")
 class OneHotMeanIoU(MeanIoU):
     """`MeanIoU` of one-hot targets and scores.
 
@@ -252,17 +234,10 @@ class OneHotMeanIoU(MeanIoU):
     1.0
     """
 
+    num_classes: int
+    name: typed.Name = None
+    dtype: Any = None
+    ignore_class: int | None = None
+    sparse_y_pred: bool = False
+    axis: typed.Sizes = -1
     sparse_y_true = False
-    sparse_y_pred = False
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            num_classes: int,
-            name: str | None = None,
-            dtype: typing.Any = None,
-            ignore_class: int | None = None,
-            sparse_y_pred: bool = False,
-            axis: typed.Sizes = -1,
-        ) -> None: ...

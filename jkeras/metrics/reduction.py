@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jkeras.core.names import typed
 from jkeras.core.names.family import families
-from jkeras.core.record import record
+from jkeras.core.record import base_record, record
 from jkeras.core.names.registry import public_name
 from jkeras.losses.base import OfFunction, hold_kwargs
 from jkeras.losses.reduction import (
@@ -48,7 +48,7 @@ def samplewise(
     return values, sample_weight
 
 
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class Sum(Accumulator):
     """The weighted sum of all values.
 
@@ -58,7 +58,8 @@ class Sum(Accumulator):
     9.0
     """
 
-    name = "sum"
+    name: typed.Name = "sum"
+    dtype: Any = None
 
     def state_specs(self, *args: Any, **kwargs: Any) -> dict[str, StateSpec]:
         """The variables: `total`."""
@@ -74,7 +75,7 @@ class Sum(Accumulator):
         return state["total"]
 
 
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class Mean(Accumulator):
     """The weighted mean of all values; 0 without any.
 
@@ -84,7 +85,8 @@ class Mean(Accumulator):
     2.0
     """
 
-    name = "mean"
+    name: typed.Name = "mean"
+    dtype: Any = None
 
     def state_specs(self, *args: Any, **kwargs: Any) -> dict[str, StateSpec]:
         """The variables: `total`, `count`."""
@@ -112,11 +114,7 @@ class Mean(Accumulator):
         return divide_no_nan(state["total"], state["count"])
 
 
-@record(
-    "keras.metrics",
-    arguments="fn, name, dtype",
-    base_init=hold_kwargs,
-)
+@base_record("keras.metrics", arguments="fn, name, dtype", base_init=hold_kwargs)
 class MeanMetricWrapper(OfFunction, Mean):
     """The mean of a function `fn(y_true, y_pred, **kwargs)` to values per sample.
 

@@ -7,8 +7,9 @@ import warnings
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.names import typed
 from jkeras.core.errors import check_choice
-from jkeras.core.record import record
+from jkeras.core.record import base_record, record
 from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.core.session.settings import epsilon
 from jkeras.losses.reduction import pair
@@ -31,7 +32,7 @@ def _is_threshold(value: Any) -> bool:
     return isinstance(value, float) and 0 < value <= 1
 
 
-@record("keras.metrics", arguments="average, beta, threshold, name, dtype")
+@base_record("keras.metrics", arguments="average, beta, threshold, name, dtype")
 class FBetaScore(Accumulator):
     """(1 + beta^2) precision recall / (beta^2 precision + recall), for each class: (batch, classes)
     -> (classes,).
@@ -147,7 +148,7 @@ class FBetaScore(Accumulator):
         return super().result()
 
 
-@record("keras.metrics", arguments="average, threshold, name, dtype")
+@record("keras.metrics")
 class F1Score(FBetaScore):
     """2 precision recall / (precision + recall), for each class. Arguments as in `FBetaScore`.
 
@@ -155,17 +156,10 @@ class F1Score(FBetaScore):
     1.0
     """
 
-    name = "f1_score"
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            average: str | None = None,
-            threshold: float | None = None,
-            name: str | None = "f1_score",
-            dtype: typing.Any = None,
-        ) -> None: ...
+    average: str | None = None
+    threshold: float | None = None
+    name: typed.Name = "f1_score"
+    dtype: Any = None
 
 
 def _number_of_outputs(y_true: Tensor, y_pred: Tensor) -> int:
@@ -178,7 +172,7 @@ def _number_of_outputs(y_true: Tensor, y_pred: Tensor) -> int:
     return shape[-1]
 
 
-@record("keras.metrics", arguments="class_aggregation, num_regressors, name, dtype")
+@record("keras.metrics")
 class R2Score(Accumulator):
     """1 - sum of squared errors / sum of squared deviations from the mean, for each output: (batch,
     outputs).
@@ -194,18 +188,9 @@ class R2Score(Accumulator):
 
     class_aggregation: str | None = "uniform_average"
     num_regressors: int = 0
-    name = "r2_score"
+    name: typed.Name = "r2_score"
+    dtype: Any = None
     _direction = "up"
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            class_aggregation: str | None = "uniform_average",
-            num_regressors: int = 0,
-            name: str | None = "r2_score",
-            dtype: typing.Any = None,
-        ) -> None: ...
 
     def __post_init__(self) -> None:
         check_choice(

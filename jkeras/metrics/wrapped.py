@@ -2,7 +2,6 @@
 correlations.
 """
 
-import typing
 from typing import Any
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ from jkeras.metrics.reduction import Mean, MeanMetricWrapper
 # ---------------------------------------------------------------- regression
 
 
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class MeanSquaredError(MeanMetricWrapper):
     """Mean of (y_true - y_pred)^2.
 
@@ -31,14 +30,8 @@ class MeanSquaredError(MeanMetricWrapper):
     name = "mean_squared_error"
     fn = staticmethod(losses.mean_squared_error)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self, name: str | None = "mean_squared_error", dtype: typing.Any = None
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class RootMeanSquaredError(Mean):
     """Square root of the mean of (y_true - y_pred)^2.
 
@@ -61,7 +54,7 @@ class RootMeanSquaredError(Mean):
         return jnp.sqrt(Mean.result_of(self, state))
 
 
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class MeanAbsoluteError(MeanMetricWrapper):
     """Mean of |y_true - y_pred|.
 
@@ -72,14 +65,8 @@ class MeanAbsoluteError(MeanMetricWrapper):
     name = "mean_absolute_error"
     fn = staticmethod(losses.mean_absolute_error)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self, name: str | None = "mean_absolute_error", dtype: typing.Any = None
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class MeanAbsolutePercentageError(MeanMetricWrapper):
     """100 times the mean of |y_true - y_pred| / |y_true|.
 
@@ -90,14 +77,8 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
     name = "mean_absolute_percentage_error"
     fn = staticmethod(losses.mean_absolute_percentage_error)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self, name: str | None = "mean_absolute_percentage_error", dtype: typing.Any = None
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class MeanSquaredLogarithmicError(MeanMetricWrapper):
     """Mean of (log(1 + y_true) - log(1 + y_pred))^2.
 
@@ -108,14 +89,8 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
     name = "mean_squared_logarithmic_error"
     fn = staticmethod(losses.mean_squared_logarithmic_error)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self, name: str | None = "mean_squared_logarithmic_error", dtype: typing.Any = None
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class LogCoshError(MeanMetricWrapper):
     """Mean of log(cosh(y_pred - y_true)).
 
@@ -126,10 +101,6 @@ class LogCoshError(MeanMetricWrapper):
     name = "logcosh"
     fn = staticmethod(losses.log_cosh)
 
-    if typing.TYPE_CHECKING:
-
-        def __init__(self, name: str | None = "logcosh", dtype: typing.Any = None) -> None: ...
-
 
 def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
     """The cosine of the angle between two vectors."""
@@ -137,7 +108,7 @@ def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Arr
     return jnp.sum(normalize(y_true, axis) * normalize(y_pred, axis), axis=axis)
 
 
-@record("keras.metrics", arguments="name, dtype, axis")
+@record("keras.metrics")
 class CosineSimilarity(MeanMetricWrapper):
     """Mean cosine of the angle between targets and predictions: 1 for equal directions.
 
@@ -153,15 +124,6 @@ class CosineSimilarity(MeanMetricWrapper):
     fn = staticmethod(cosine_similarity)
     _direction = "up"
 
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            name: str | None = "cosine_similarity",
-            dtype: typing.Any = None,
-            axis: typed.Sizes = -1,
-        ) -> None: ...
-
     def field_config(self) -> dict[str, Any]:
         """The fields without `axis`, which Keras does not write."""
         return {k: v for k, v in super().field_config().items() if k != "axis"}
@@ -170,7 +132,7 @@ class CosineSimilarity(MeanMetricWrapper):
 # ---------------------------------------------------------------- distributions and margins
 
 
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class KLDivergence(MeanMetricWrapper):
     """Mean Kullback-Leibler divergence.
 
@@ -181,14 +143,8 @@ class KLDivergence(MeanMetricWrapper):
     name = "kl_divergence"
     fn = staticmethod(losses.kl_divergence)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self, name: str | None = "kl_divergence", dtype: typing.Any = None
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class Poisson(MeanMetricWrapper):
     """Mean Poisson loss, y_pred - y_true log(y_pred).
 
@@ -199,12 +155,8 @@ class Poisson(MeanMetricWrapper):
     name = "poisson"
     fn = staticmethod(losses.poisson)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(self, name: str | None = "poisson", dtype: typing.Any = None) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype, from_logits, label_smoothing")
+@record("keras.metrics")
 class BinaryCrossentropy(MeanMetricWrapper):
     """Mean binary cross-entropy; arguments as in `jkeras.losses.binary_crossentropy`.
 
@@ -217,18 +169,8 @@ class BinaryCrossentropy(MeanMetricWrapper):
     name = "binary_crossentropy"
     fn = staticmethod(losses.binary_crossentropy)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            name: str | None = "binary_crossentropy",
-            dtype: typing.Any = None,
-            from_logits: bool = False,
-            label_smoothing: float = 0,
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype, from_logits, label_smoothing, axis")
+@record("keras.metrics")
 class CategoricalCrossentropy(MeanMetricWrapper):
     """Mean cross-entropy with one-hot targets; arguments as in
     `jkeras.losses.categorical_crossentropy`.
@@ -243,19 +185,8 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     name = "categorical_crossentropy"
     fn = staticmethod(losses.categorical_crossentropy)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            name: str | None = "categorical_crossentropy",
-            dtype: typing.Any = None,
-            from_logits: bool = False,
-            label_smoothing: float = 0,
-            axis: typed.Sizes = -1,
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype, from_logits, ignore_class, axis")
+@record("keras.metrics")
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """Mean cross-entropy with integer labels; arguments as in
     `jkeras.losses.sparse_categorical_crossentropy`.
@@ -270,19 +201,8 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     name = "sparse_categorical_crossentropy"
     fn = staticmethod(losses.sparse_categorical_crossentropy)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            name: str | None = "sparse_categorical_crossentropy",
-            dtype: typing.Any = None,
-            from_logits: bool = False,
-            ignore_class: int | None = None,
-            axis: typed.Sizes = -1,
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class Hinge(MeanMetricWrapper):
     """Mean of max(0, 1 - y_true y_pred).
 
@@ -293,12 +213,8 @@ class Hinge(MeanMetricWrapper):
     name = "hinge"
     fn = staticmethod(losses.hinge)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(self, name: str | None = "hinge", dtype: typing.Any = None) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class SquaredHinge(MeanMetricWrapper):
     """Mean of max(0, 1 - y_true y_pred)^2.
 
@@ -309,14 +225,8 @@ class SquaredHinge(MeanMetricWrapper):
     name = "squared_hinge"
     fn = staticmethod(losses.squared_hinge)
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self, name: str | None = "squared_hinge", dtype: typing.Any = None
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype")
+@record("keras.metrics")
 class CategoricalHinge(MeanMetricWrapper):
     """Mean of max(0, 1 + the highest wrong score - the right score).
 
@@ -326,12 +236,6 @@ class CategoricalHinge(MeanMetricWrapper):
 
     name = "categorical_hinge"
     fn = staticmethod(losses.categorical_hinge)
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self, name: str | None = "categorical_hinge", dtype: typing.Any = None
-        ) -> None: ...
 
 
 # ---------------------------------------------------------------- correlations
@@ -369,7 +273,7 @@ def concordance_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> j
     return jnp.mean(2 * y_true * y_pred / scale, axis=axis)
 
 
-@record("keras.metrics", arguments="name, dtype, axis")
+@record("keras.metrics")
 class PearsonCorrelation(MeanMetricWrapper):
     """Mean of `pearson_correlation` over samples.
 
@@ -382,17 +286,8 @@ class PearsonCorrelation(MeanMetricWrapper):
     fn = staticmethod(pearson_correlation)
     _direction = "up"
 
-    if typing.TYPE_CHECKING:
 
-        def __init__(
-            self,
-            name: str | None = "pearson_correlation",
-            dtype: typing.Any = None,
-            axis: typed.Sizes = -1,
-        ) -> None: ...
-
-
-@record("keras.metrics", arguments="name, dtype, axis")
+@record("keras.metrics")
 class ConcordanceCorrelation(MeanMetricWrapper):
     """Mean of `concordance_correlation` over samples.
 
@@ -404,12 +299,3 @@ class ConcordanceCorrelation(MeanMetricWrapper):
     name = "concordance_correlation"
     fn = staticmethod(concordance_correlation)
     _direction = "up"
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            name: str | None = "concordance_correlation",
-            dtype: typing.Any = None,
-            axis: typed.Sizes = -1,
-        ) -> None: ...

@@ -128,8 +128,8 @@ def _cut(
     host_nodes: "list[Node]", needed: "list[KerasTensor]", inputs: "list[KerasTensor]"
 ) -> "list[KerasTensor]":
     """The tensors that the rest needs of the inputs and of the nodes that run first, each once."""
-    on_host = {id(t) for t in inputs} | {id(t) for node in host_nodes for t in node.output_tensors}
-    return list({id(t): t for t in needed if id(t) in on_host}.values())
+    on_host = {*inputs, *(t for node in host_nodes for t in node.output_tensors)}
+    return list(dict.fromkeys(t for t in needed if t in on_host))
 
 
 def _by_device(nodes: "list[Node]") -> "tuple[list[Node], list[Node]]":
@@ -139,11 +139,11 @@ def _by_device(nodes: "list[Node]") -> "tuple[list[Node], list[Node]]":
         tensors = node.input_tensors
         if not tensors:
             continue
-        takes_hosted = all(id(t) in hosted for t in tensors)
+        takes_hosted = all(t in hosted for t in tensors)
         on_host = takes_hosted and getattr(node.operation, "runs_on_host", False)
         if on_host or any(t.dtype == "string" for t in tensors):
             host_nodes.append(node)
-            hosted |= {id(t) for t in node.output_tensors}
+            hosted.update(node.output_tensors)
         else:
             others.append(node)
     return host_nodes, others

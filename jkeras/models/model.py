@@ -17,6 +17,7 @@ from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.run.building import as_tuples
 from jkeras.core.layer import Layer
+from jkeras.core.layer.view import layers_of
 from jkeras.core.weights.policy import NEED_DATA
 from jkeras.ensembles.shell import MaybeEnsemble
 from jkeras.generation.model import Generating
@@ -116,7 +117,8 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
 
     def prepared(self, x: Any) -> Any:
         """Data for the inputs as what a compiled step can take."""
-        x = columns_by_name(x, getattr(self, "input_names", None))
+        if hasattr(x, "columns"):
+            x = columns_by_name(x, getattr(self, "input_names", None))
         return host.prepared(self, x)
 
     def warn_of_padding(self, has_weights: bool = True) -> None:
@@ -289,7 +291,7 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
             calibration = Calibration(self, config)
         report = QuantizationReport(config.mode)
         for layer in self._flatten_layers():
-            if len(layer._flatten_layers()) > 1:
+            if len(layers_of(layer)) > 1:
                 continue
             if not is_selected(layer):
                 report.add_skipped(layer.path, report.SKIP_FILTERED)
@@ -501,9 +503,12 @@ def _graph_class(cls, functional: type) -> type:
         made = type(
             cls.__name__,
             (cls, functional),
-            {"__module__": cls.__module__, "__qualname__": cls.__qualname__},
+            {
+                "__module__": cls.__module__,
+                "__qualname__": cls.__qualname__,
+                "_config_module": cls.__module__,
+            },
         )
-        made._config_module = cls.__module__
         if registry.public_name(cls) is None and cls in registry._custom_names:
             registry._custom_names[made] = registry._custom_names[cls]
         _graph_classes[cls] = made

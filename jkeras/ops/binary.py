@@ -31,14 +31,16 @@ def _operands(x1: TensorLike, x2: TensorLike) -> tuple[jax.Array | Number, jax.A
 
 def _binary(
     name: str,
-    compute: Function,
     doc: str,
     example: str,
     shown: str,
     convert: Function = _operands,
     spec: Function | None = None,
+    compute: Function | None = None,
 ) -> Function:
-    """An op of x1 and x2."""
+    """An op of x1 and x2 by the function of `jnp` of this name, or by `compute`."""
+
+    compute = compute or getattr(jnp, name)
 
     def function(x1: TensorLike, x2: TensorLike) -> jax.Array:
         return compute(*convert(x1, x2))
@@ -48,9 +50,16 @@ def _binary(
 
 
 def _bitwise(
-    name: str, compute: Function, doc: str, example: str, shown: str, spec: Function = PROMOTING
+    name: str,
+    doc: str,
+    example: str,
+    shown: str,
+    spec: Function = PROMOTING,
+    compute: Function | None = None,
 ) -> Function:
-    """An op of two integers, which Keras names x and y."""
+    """An op of two integers, which Keras names x and y, as `_binary`."""
+
+    compute = compute or getattr(jnp, name)
 
     def function(x: TensorLike, y: TensorLike) -> jax.Array:
         return compute(operand(x), operand(y))
@@ -61,73 +70,45 @@ def _bitwise(
 
 # ---------------------------------------------------------------- arithmetic
 
-add = _binary("add", jnp.add, "x1 + x2.", "[1, 2], 0.5", "[1.5 2.5]")
-subtract = _binary("subtract", jnp.subtract, "x1 - x2.", "[1, 2], 1", "[0 1]")
-multiply = _binary("multiply", jnp.multiply, "x1 * x2.", "[1, 2], [[3], [4]]", "[[3 6]\n [4 8]]")
-divide = _binary("divide", jnp.divide, "x1 / x2, as floats.", "[1, 2], 2", "[0.5 1. ]")
-true_divide = _binary("true_divide", jnp.divide, "x1 / x2, as floats.", "[1, 2], 2", "[0.5 1. ]")
-floor_divide = _binary(
-    "floor_divide", jnp.floor_divide, "x1 / x2 rounded down.", "[7, -7], 2", "[ 3 -4]"
+add = _binary("add", "x1 + x2.", "[1, 2], 0.5", "[1.5 2.5]")
+subtract = _binary("subtract", "x1 - x2.", "[1, 2], 1", "[0 1]")
+multiply = _binary("multiply", "x1 * x2.", "[1, 2], [[3], [4]]", "[[3 6]\n [4 8]]")
+divide = _binary("divide", "x1 / x2, as floats.", "[1, 2], 2", "[0.5 1. ]")
+true_divide = _binary(
+    "true_divide", "x1 / x2, as floats.", "[1, 2], 2", "[0.5 1. ]", compute=jnp.divide
 )
-mod = _binary("mod", jnp.mod, "Remainder of x1 / x2 with the sign of x2.", "[7, -7], 3", "[1 2]")
-fmod = _binary(
-    "fmod", jnp.fmod, "Remainder of x1 / x2 with the sign of x1.", "[7, -7], 3", "[ 1 -1]"
-)
-power = _binary("power", jnp.power, "x1 to the power x2.", "[2, 3], 2", "[4 9]")
-maximum = _binary(
-    "maximum", jnp.maximum, "The larger of x1 and x2; NaN where one is.", "[1, 5], 3", "[3 5]"
-)
-minimum = _binary(
-    "minimum", jnp.minimum, "The smaller of x1 and x2; NaN where one is.", "[1, 5], 3", "[1 3]"
-)
+floor_divide = _binary("floor_divide", "x1 / x2 rounded down.", "[7, -7], 2", "[ 3 -4]")
+mod = _binary("mod", "Remainder of x1 / x2 with the sign of x2.", "[7, -7], 3", "[1 2]")
+fmod = _binary("fmod", "Remainder of x1 / x2 with the sign of x1.", "[7, -7], 3", "[ 1 -1]")
+power = _binary("power", "x1 to the power x2.", "[2, 3], 2", "[4 9]")
+maximum = _binary("maximum", "The larger of x1 and x2; NaN where one is.", "[1, 5], 3", "[3 5]")
+minimum = _binary("minimum", "The smaller of x1 and x2; NaN where one is.", "[1, 5], 3", "[1 3]")
 fmax = _binary(
     "fmax",
-    jnp.fmax,
     "The larger of x1 and x2; the other one where one is NaN.",
     "[1.0, float('nan')], 3.0",
     "[3. 3.]",
 )
 fmin = _binary(
     "fmin",
-    jnp.fmin,
     "The smaller of x1 and x2; the other one where one is NaN.",
     "[1.0, float('nan')], 3.0",
     "[1. 3.]",
 )
-gcd = _binary(
-    "gcd",
-    jnp.gcd,
-    "Greatest common divisor of integers.",
-    "[12, 18], 8",
-    "[4 2]",
-    spec=PROMOTING,
-)
-lcm = _binary(
-    "lcm",
-    jnp.lcm,
-    "Least common multiple of integers.",
-    "[4, 6], 10",
-    "[20 30]",
-    spec=PROMOTING,
-)
-hypot = _binary("hypot", jnp.hypot, "sqrt(x1^2 + x2^2), without overflow.", "[3.0], [4.0]", "[5.]")
+gcd = _binary("gcd", "Greatest common divisor of integers.", "[12, 18], 8", "[4 2]", spec=PROMOTING)
+lcm = _binary("lcm", "Least common multiple of integers.", "[4, 6], 10", "[20 30]", spec=PROMOTING)
+hypot = _binary("hypot", "sqrt(x1^2 + x2^2), without overflow.", "[3.0], [4.0]", "[5.]")
 heaviside = _binary(
     "heaviside",
-    jnp.heaviside,
     "0 where x1 < 0, x2 where x1 is 0, 1 where x1 > 0.",
     "[-1.0, 0.0, 2.0], 0.5",
     "[0.  0.5 1. ]",
 )
 nextafter = _binary(
-    "nextafter",
-    jnp.nextafter,
-    "The next number after x1 in the direction of x2.",
-    "[0.0], [0.0]",
-    "[0.]",
+    "nextafter", "The next number after x1 in the direction of x2.", "[0.0], [0.0]", "[0.]"
 )
 arctan2 = _binary(
     "arctan2",
-    jnp.arctan2,
     "Angle of the point (x2, x1) in radians, in [-pi, pi].",
     "[0, 1], [1, 0]",
     "[0.        1.5707964]",
@@ -135,53 +116,31 @@ arctan2 = _binary(
 )
 logaddexp = _binary(
     "logaddexp",
-    jnp.logaddexp,
     "log(exp(x1) + exp(x2)), without overflow.",
     "[0.0], [0.0]",
     "[0.6931472]",
     convert=to_floats,
 )
 logaddexp2 = _binary(
-    "logaddexp2",
-    jnp.logaddexp2,
-    "log2(2^x1 + 2^x2), without overflow.",
-    "[0.0], [0.0]",
-    "[1.]",
-    convert=to_floats,
+    "logaddexp2", "log2(2^x1 + 2^x2), without overflow.", "[0.0], [0.0]", "[1.]", convert=to_floats
 )
 
 # ---------------------------------------------------------------- comparison and logic
 
-equal = _binary("equal", jnp.equal, "Whether x1 == x2.", "[1, 2], 2", "[False  True]")
-not_equal = _binary("not_equal", jnp.not_equal, "Whether x1 != x2.", "[1, 2], 2", "[ True False]")
-less = _binary("less", jnp.less, "Whether x1 < x2.", "[1, 2], 2", "[ True False]")
-less_equal = _binary(
-    "less_equal", jnp.less_equal, "Whether x1 <= x2.", "[1, 2], 2", "[ True  True]"
-)
-greater = _binary("greater", jnp.greater, "Whether x1 > x2.", "[1, 2], 1", "[False  True]")
-greater_equal = _binary(
-    "greater_equal", jnp.greater_equal, "Whether x1 >= x2.", "[1, 2], 2", "[False  True]"
-)
+equal = _binary("equal", "Whether x1 == x2.", "[1, 2], 2", "[False  True]")
+not_equal = _binary("not_equal", "Whether x1 != x2.", "[1, 2], 2", "[ True False]")
+less = _binary("less", "Whether x1 < x2.", "[1, 2], 2", "[ True False]")
+less_equal = _binary("less_equal", "Whether x1 <= x2.", "[1, 2], 2", "[ True  True]")
+greater = _binary("greater", "Whether x1 > x2.", "[1, 2], 1", "[False  True]")
+greater_equal = _binary("greater_equal", "Whether x1 >= x2.", "[1, 2], 2", "[False  True]")
 logical_and = _binary(
-    "logical_and",
-    jnp.logical_and,
-    "Whether both are true (not 0).",
-    "[True, True], [True, False]",
-    "[ True False]",
+    "logical_and", "Whether both are true (not 0).", "[True, True], [True, False]", "[ True False]"
 )
 logical_or = _binary(
-    "logical_or",
-    jnp.logical_or,
-    "Whether one is true (not 0).",
-    "[True, False], [False, False]",
-    "[ True False]",
+    "logical_or", "Whether one is true (not 0).", "[True, False], [False, False]", "[ True False]"
 )
 logical_xor = _binary(
-    "logical_xor",
-    jnp.logical_xor,
-    "Whether exactly one is true.",
-    "[True, True], [True, False]",
-    "[False  True]",
+    "logical_xor", "Whether exactly one is true.", "[True, True], [True, False]", "[False  True]"
 )
 
 # ---------------------------------------------------------------- bits
@@ -191,16 +150,18 @@ _OR = "Bits set in one of the integers."
 _XOR = "Bits set in exactly one integer."
 _LEFT = "The bits of x moved left by y bits."
 _RIGHT = "The bits of x moved right by y bits; the sign stays."
-bitwise_and = _bitwise("bitwise_and", jnp.bitwise_and, _AND, "[6, 5], 4", "[4 4]")
-bitwise_or = _bitwise("bitwise_or", jnp.bitwise_or, _OR, "[6, 5], 1", "[7 5]")
-bitwise_xor = _bitwise("bitwise_xor", jnp.bitwise_xor, _XOR, "[6, 5], 4", "[2 1]")
+bitwise_and = _bitwise("bitwise_and", _AND, "[6, 5], 4", "[4 4]")
+bitwise_or = _bitwise("bitwise_or", _OR, "[6, 5], 1", "[7 5]")
+bitwise_xor = _bitwise("bitwise_xor", _XOR, "[6, 5], 4", "[2 1]")
 _shift = functools.partial(_bitwise, spec=promoting(int))  # of booleans too it is an integer
-bitwise_left_shift = _shift("bitwise_left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]")
-bitwise_right_shift = _shift(
-    "bitwise_right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]"
+bitwise_left_shift = _shift(
+    "bitwise_left_shift", _LEFT, "[1, 3], 2", "[ 4 12]", compute=jnp.left_shift
 )
-left_shift = _shift("left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]")
-right_shift = _shift("right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]")
+bitwise_right_shift = _shift(
+    "bitwise_right_shift", _RIGHT, "[8, -8], 2", "[ 2 -2]", compute=jnp.right_shift
+)
+left_shift = _shift("left_shift", _LEFT, "[1, 3], 2", "[ 4 12]")
+right_shift = _shift("right_shift", _RIGHT, "[8, -8], 2", "[ 2 -2]")
 
 
 # ---------------------------------------------------------------- with something of their own
@@ -213,10 +174,10 @@ def _safe_quotient(x1: jax.Array, x2: jax.Array) -> jax.Array:
 
 divide_no_nan = _binary(
     "divide_no_nan",
-    _safe_quotient,
     "x1 / x2, and 0 where x2 is 0.",
     "[1.0, 2.0], [0.0, 4.0]",
     "[0.  0.5]",
+    compute=_safe_quotient,
 )
 
 
@@ -230,11 +191,11 @@ def _ldexp(x1: jax.Array, x2: jax.Array) -> jax.Array:
 
 ldexp = _binary(
     "ldexp",
-    _ldexp,
     "x1 * 2^x2 for integers x2.",
     "[1.0, 3.0], [2, 1]",
     "[4. 6.]",
     spec=promoting(float),
+    compute=_ldexp,
 )
 
 

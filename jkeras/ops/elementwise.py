@@ -15,14 +15,17 @@ from jkeras.core.weights.types import DType, Function, Operand, TensorLike
 
 def _unary(
     name: str,
-    compute: Function,
     doc: str,
     example: str,
     shown: str,
     convert: Function = tensor,
     class_name: str | None = None,
     spec: Function | None = None,
+    compute: Function | None = None,
 ) -> Function:
+    """An op of x by the function of `jnp` of this name, or by `compute`."""
+    compute = compute or getattr(jnp, name)
+
     def function(x: TensorLike) -> jax.Array:
         return compute(convert(x))
 
@@ -39,184 +42,107 @@ _float = functools.partial(_unary, convert=to_float)  # integers and booleans be
 
 # ---------------------------------------------------------------- the dtype stays
 
-absolute = _unary(
-    "absolute", jnp.absolute, "Absolute value of each element.", "[-1.0, 2.0]", "[1. 2.]"
-)
-negative = _unary(
-    "negative", jnp.negative, "Each element with the other sign.", "[1.0, -2.0]", "[-1.  2.]"
-)
-square = _unary("square", jnp.square, "Square of each element.", "[2.0, 3.0]", "[4. 9.]")
-sign = _unary(
-    "sign", jnp.sign, "-1, 0 or 1: the sign of each element.", "[-3.0, 0.0, 2.0]", "[-1.  0.  1.]"
-)
+absolute = _unary("absolute", "Absolute value of each element.", "[-1.0, 2.0]", "[1. 2.]")
+negative = _unary("negative", "Each element with the other sign.", "[1.0, -2.0]", "[-1.  2.]")
+square = _unary("square", "Square of each element.", "[2.0, 3.0]", "[4. 9.]")
+sign = _unary("sign", "-1, 0 or 1: the sign of each element.", "[-3.0, 0.0, 2.0]", "[-1.  0.  1.]")
 signbit = _unary(
-    "signbit",
-    jnp.signbit,
-    "Whether the sign bit is set, also for -0.0.",
-    "[-0.0, 1.0]",
-    "[ True False]",
+    "signbit", "Whether the sign bit is set, also for -0.0.", "[-0.0, 1.0]", "[ True False]"
 )
-copy = _unary("copy", jnp.copy, "A copy of the array.", "[1, 2]", "[1 2]")
-conjugate = _unary(
-    "conjugate", jnp.conjugate, "Complex conjugate of each element.", "[1.0, 2.0]", "[1. 2.]"
-)
-real = _unary("real", jnp.real, "Real part of each element.", "[1 + 2j]", "[1.]")
-imag = _unary(
-    "imag", jnp.imag, "Imaginary part of each element; 0 for real arrays.", "[1 + 2j]", "[2.]"
-)
+copy = _unary("copy", "A copy of the array.", "[1, 2]", "[1 2]")
+conjugate = _unary("conjugate", "Complex conjugate of each element.", "[1.0, 2.0]", "[1. 2.]")
+real = _unary("real", "Real part of each element.", "[1 + 2j]", "[1.]")
+imag = _unary("imag", "Imaginary part of each element; 0 for real arrays.", "[1 + 2j]", "[2.]")
 bitwise_invert = _unary(
     "bitwise_invert",
-    jnp.invert,
     "Each integer with all its bits flipped.",
     "[0, 5]",
     "[-1 -6]",
     spec=_as_it_is,
+    compute=jnp.invert,
 )
 bitwise_not = _unary(
     "bitwise_not",
-    jnp.invert,
     "Each integer with all its bits flipped.",
     "[0, 5]",
     "[-1 -6]",
     spec=_as_it_is,
+    compute=jnp.invert,
 )
 isfinite = _unary(
     "isfinite",
-    jnp.isfinite,
     "Whether each element is neither infinite nor NaN.",
     "[1.0, float('inf')]",
     "[ True False]",
 )
-isinf = _unary(
-    "isinf", jnp.isinf, "Whether each element is infinite.", "[1.0, float('inf')]", "[False  True]"
-)
-isnan = _unary(
-    "isnan", jnp.isnan, "Whether each element is NaN.", "[1.0, float('nan')]", "[False  True]"
-)
+isinf = _unary("isinf", "Whether each element is infinite.", "[1.0, float('inf')]", "[False  True]")
+isnan = _unary("isnan", "Whether each element is NaN.", "[1.0, float('nan')]", "[False  True]")
 isneginf = _unary(
     "isneginf",
-    jnp.isneginf,
     "Whether each element is minus infinity.",
     "[float('inf'), -float('inf')]",
     "[False  True]",
 )
 isposinf = _unary(
     "isposinf",
-    jnp.isposinf,
     "Whether each element is plus infinity.",
     "[float('inf'), -float('inf')]",
     "[ True False]",
 )
 isreal = _unary(
-    "isreal",
-    jnp.isreal,
-    "Whether each element has no imaginary part.",
-    "[1 + 0j, 1j]",
-    "[ True False]",
+    "isreal", "Whether each element has no imaginary part.", "[1 + 0j, 1j]", "[ True False]"
 )
 logical_not = _unary(
-    "logical_not",
-    jnp.logical_not,
-    "Whether each element is zero (False).",
-    "[True, False]",
-    "[False  True]",
+    "logical_not", "Whether each element is zero (False).", "[True, False]", "[False  True]"
 )
 
 # ---------------------------------------------------------------- floats come out
 
-reciprocal = _unary(
-    "reciprocal", jnp.reciprocal, "1 / x for each element.", "[2.0, 4.0]", "[0.5  0.25]"
-)
-cbrt = _unary("cbrt", jnp.cbrt, "Cube root of each element.", "[1.0, 0.0]", "[1. 0.]")
-deg2rad = _unary(
-    "deg2rad", jnp.deg2rad, "Degrees to radians.", "[0.0, 180.0]", "[0.        3.1415927]"
-)
-rad2deg = _unary("rad2deg", jnp.rad2deg, "Radians to degrees.", "[0.0, 1.0]", "[ 0.      57.29578]")
+reciprocal = _unary("reciprocal", "1 / x for each element.", "[2.0, 4.0]", "[0.5  0.25]")
+cbrt = _unary("cbrt", "Cube root of each element.", "[1.0, 0.0]", "[1. 0.]")
+deg2rad = _unary("deg2rad", "Degrees to radians.", "[0.0, 180.0]", "[0.        3.1415927]")
+rad2deg = _unary("rad2deg", "Radians to degrees.", "[0.0, 1.0]", "[ 0.      57.29578]")
 sqrt = _float(
-    "sqrt",
-    jnp.sqrt,
-    "Non-negative square root of each element; NaN for negative ones.",
-    "[4, 9]",
-    "[2. 3.]",
+    "sqrt", "Non-negative square root of each element; NaN for negative ones.", "[4, 9]", "[2. 3.]"
 )
-exp = _float("exp", jnp.exp, "e to the power of each element.", "[0, 1]", "[1.        2.7182817]")
-exp2 = _float("exp2", jnp.exp2, "2 to the power of each element.", "[0, 3]", "[1. 8.]")
-expm1 = _float(
-    "expm1", jnp.expm1, "exp(x) - 1, exact for small x.", "[0.0, 1e-8]", "[0.e+00 1.e-08]"
-)
-log = _float(
-    "log", jnp.log, "Natural logarithm of each element.", "[1, 2]", "[0.        0.6931472]"
-)
-log10 = _float("log10", jnp.log10, "Logarithm to base 10.", "[1, 100]", "[0. 2.]")
-log1p = _float(
-    "log1p", jnp.log1p, "log(1 + x), exact for small x.", "[0.0, 1e-8]", "[0.e+00 1.e-08]"
-)
-log2 = _float("log2", jnp.log2, "Logarithm to base 2.", "[1, 8]", "[0. 3.]")
+exp = _float("exp", "e to the power of each element.", "[0, 1]", "[1.        2.7182817]")
+exp2 = _float("exp2", "2 to the power of each element.", "[0, 3]", "[1. 8.]")
+expm1 = _float("expm1", "exp(x) - 1, exact for small x.", "[0.0, 1e-8]", "[0.e+00 1.e-08]")
+log = _float("log", "Natural logarithm of each element.", "[1, 2]", "[0.        0.6931472]")
+log10 = _float("log10", "Logarithm to base 10.", "[1, 100]", "[0. 2.]")
+log1p = _float("log1p", "log(1 + x), exact for small x.", "[0.0, 1e-8]", "[0.e+00 1.e-08]")
+log2 = _float("log2", "Logarithm to base 2.", "[1, 8]", "[0. 3.]")
 ceil = _float(
-    "ceil",
-    jnp.ceil,
-    "Smallest whole number not below each element, as a float.",
-    "[1.2, -1.2]",
-    "[ 2. -1.]",
+    "ceil", "Smallest whole number not below each element, as a float.", "[1.2, -1.2]", "[ 2. -1.]"
 )
 floor = _float(
-    "floor",
-    jnp.floor,
-    "Largest whole number not above each element, as a float.",
-    "[1.2, -1.2]",
-    "[ 1. -2.]",
+    "floor", "Largest whole number not above each element, as a float.", "[1.2, -1.2]", "[ 1. -2.]"
 )
 angle = _float(
     "angle",
-    jnp.angle,
     "Angle of each complex number in radians; 0 or pi for real ones.",
     "[1j, -1]",
     "[1.5707964 3.1415927]",
 )
-sin = _float(
-    "sin", jnp.sin, "Sine of each element, in radians.", "[0, 1]", "[0.         0.84147096]"
-)
-cos = _float(
-    "cos", jnp.cos, "Cosine of each element, in radians.", "[0, 1]", "[1.        0.5403023]"
-)
-tan = _float(
-    "tan", jnp.tan, "Tangent of each element, in radians.", "[0, 1]", "[0.        1.5574077]"
-)
-arcsin = _float(
-    "arcsin", jnp.arcsin, "Inverse sine, in [-pi/2, pi/2].", "[0, 1]", "[0.        1.5707964]"
-)
-arccos = _float(
-    "arccos", jnp.arccos, "Inverse cosine, in [0, pi].", "[1, 0]", "[0.        1.5707964]"
-)
-arctan = _float(
-    "arctan", jnp.arctan, "Inverse tangent, in [-pi/2, pi/2].", "[0, 1]", "[0.        0.7853981]"
-)
-sinh = _float("sinh", jnp.sinh, "Hyperbolic sine.", "[0, 1]", "[0.        1.1752012]")
-cosh = _float("cosh", jnp.cosh, "Hyperbolic cosine.", "[0, 1]", "[1.        1.5430806]")
-tanh = _float("tanh", jnp.tanh, "Hyperbolic tangent.", "[0, 1]", "[0.        0.7615942]")
-arcsinh = _float(
-    "arcsinh", jnp.arcsinh, "Inverse hyperbolic sine.", "[0, 1]", "[0.         0.88137364]"
-)
+sin = _float("sin", "Sine of each element, in radians.", "[0, 1]", "[0.         0.84147096]")
+cos = _float("cos", "Cosine of each element, in radians.", "[0, 1]", "[1.        0.5403023]")
+tan = _float("tan", "Tangent of each element, in radians.", "[0, 1]", "[0.        1.5574077]")
+arcsin = _float("arcsin", "Inverse sine, in [-pi/2, pi/2].", "[0, 1]", "[0.        1.5707964]")
+arccos = _float("arccos", "Inverse cosine, in [0, pi].", "[1, 0]", "[0.        1.5707964]")
+arctan = _float("arctan", "Inverse tangent, in [-pi/2, pi/2].", "[0, 1]", "[0.        0.7853981]")
+sinh = _float("sinh", "Hyperbolic sine.", "[0, 1]", "[0.        1.1752012]")
+cosh = _float("cosh", "Hyperbolic cosine.", "[0, 1]", "[1.        1.5430806]")
+tanh = _float("tanh", "Hyperbolic tangent.", "[0, 1]", "[0.        0.7615942]")
+arcsinh = _float("arcsinh", "Inverse hyperbolic sine.", "[0, 1]", "[0.         0.88137364]")
 arccosh = _float(
-    "arccosh",
-    jnp.arccosh,
-    "Inverse hyperbolic cosine, for x >= 1.",
-    "[1, 2]",
-    "[0.       1.316958]",
+    "arccosh", "Inverse hyperbolic cosine, for x >= 1.", "[1, 2]", "[0.       1.316958]"
 )
 arctanh = _float(
-    "arctanh",
-    jnp.arctanh,
-    "Inverse hyperbolic tangent, for |x| < 1.",
-    "[0.0, 0.5]",
-    "[0.         0.54930615]",
+    "arctanh", "Inverse hyperbolic tangent, for |x| < 1.", "[0.0, 0.5]", "[0.         0.54930615]"
 )
-sinc = _float(
-    "sinc", jnp.sinc, "sin(pi x) / (pi x); 1 at 0.", "[0.0, 2.5]", "[1.         0.12732396]"
-)
+sinc = _float("sinc", "sin(pi x) / (pi x); 1 at 0.", "[0.0, 2.5]", "[1.         0.12732396]")
 i0 = _float(
     "i0",
-    jnp.i0,
     "Modified Bessel function of the first kind, order 0.",
     "[0, 1]",
     "[1.0000001 1.266066 ]",
@@ -324,27 +250,21 @@ conj = conjugate
 # ---------------------------------------------------------------- windows
 
 
-def _window(name: str, compute: Function, doc: str, example: str, shown: str) -> Function:
+def _window(name: str, doc: str, example: str, shown: str) -> Function:
+    compute = getattr(jnp, name)
+
     def function(x: TensorLike) -> jax.Array:
         return compute(x).astype(settings.floatx)
 
     return numpy_op()(describe(function, name, __name__, doc + ", of `x` points.", example, shown))
 
 
-bartlett = _window(
-    "bartlett", jnp.bartlett, "Bartlett (triangle) window", "5", "[0.  0.5 1.  0.5 0. ]"
-)
+bartlett = _window("bartlett", "Bartlett (triangle) window", "5", "[0.  0.5 1.  0.5 0. ]")
 blackman = _window(
-    "blackman",
-    jnp.blackman,
-    "Blackman window",
-    "3",
-    "[-1.4901161e-08  9.9999994e-01 -1.4901161e-08]",
+    "blackman", "Blackman window", "3", "[-1.4901161e-08  9.9999994e-01 -1.4901161e-08]"
 )
-hamming = _window(
-    "hamming", jnp.hamming, "Hamming window", "3", "[0.08000001 1.         0.08000001]"
-)
-hanning = _window("hanning", jnp.hanning, "Hann window", "3", "[0. 1. 0.]")
+hamming = _window("hamming", "Hamming window", "3", "[0.08000001 1.         0.08000001]")
+hanning = _window("hanning", "Hann window", "3", "[0. 1. 0.]")
 
 
 @numpy_op(inputs=1)

@@ -101,16 +101,8 @@ def _long(text: bytes, size: int) -> int:
     v = w = (0, 0)
     x = 81 * K2 + _at(text, 0)
 
-    def block(
-        offset: int,
-        x: int,
-        y: int,
-        z: int,
-        v: tuple[int, int],
-        w: tuple[int, int],
-        mul: int,
-        factor: int,
-    ) -> tuple[Any, ...]:
+    def block(offset: int, state: tuple[Any, ...], mul: int, factor: int) -> tuple[Any, ...]:
+        x, y, z, v, w = state
         x = _rotate(x + y + v[0] + _at(text, offset + 8), 37) * mul & MASK
         y = _rotate(y + v[1] + _at(text, offset + 48), 42) * mul
         x ^= w[1] * factor & MASK
@@ -121,12 +113,12 @@ def _long(text: bytes, size: int) -> int:
         return z, y, x, v, w
 
     for offset in range(0, (size - 1) // 64 * 64, 64):
-        x, y, z, v, w = block(offset, x, y, z, v, w, K1, 1)
+        x, y, z, v, w = block(offset, (x, y, z, v, w), K1, 1)
     mul = K1 + ((z & 0xFF) << 1)
     w = w[0] + (size - 1 & 63), w[1]
     v = v[0] + w[0] & MASK, v[1]
     w = w[0] + v[0] & MASK, w[1]
-    x, y, z, v, w = block(size - 64, x, y, z, v, w, mul, 9)
+    x, y, z, v, w = block(size - 64, (x, y, z, v, w), mul, 9)
     low = _join(v[0], w[0], mul) + _mix(y) * K0 + z & MASK
     high = _join(v[1], w[1], mul) + x & MASK
     return _join(low, high, mul)

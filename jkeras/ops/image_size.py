@@ -226,16 +226,18 @@ def _edges(
 def _frame(
     verb: str,
     images: jax.Array,
-    top: int,
-    left: int,
-    bottom: int | None,
-    right: int | None,
-    target_height: int,
-    target_width: int | None,
+    borders: tuple[int | None, ...],
+    target: tuple[int | None, int | None],
     data_format: DataFormat | None,
 ) -> tuple[Any, ...]:
-    """((before, after, size of the result) of the height, of the width, axes)."""
+    """((before, after, size of the result) of the height, of the width, axes).
+
+    Args:
+        borders: top, left, bottom, right.
+        target: height, width.
+    """
     check_rank(images)
+    (top, left, bottom, right), (target_height, target_width) = borders, target
     axes = axes_of(data_format)
     sides = (f"top_{verb}", f"bottom_{verb}", "target_height")
     vertical = _edges(verb, sides, images.shape[axes.height], top, bottom, target_height)
@@ -254,12 +256,9 @@ def _framed_spec(verb: str) -> Function:
         data_format: DataFormat | None = None,
         **borders: Any,
     ) -> KerasTensor:
-        top, left, bottom, right = (
-            borders.get(f"{side}_{verb}") for side in ("top", "left", "bottom", "right")
-        )
-        vertical, horizontal, axes = _frame(
-            verb, images, top, left, bottom, right, target_height, target_width, data_format
-        )
+        sides = tuple(borders.get(f"{side}_{verb}") for side in ("top", "left", "bottom", "right"))
+        target = target_height, target_width
+        vertical, horizontal, axes = _frame(verb, images, sides, target, data_format)
         shape = list(images.shape)
         shape[axes.height] = vertical[2]
         shape[axes.width] = horizontal[2]
@@ -292,12 +291,8 @@ def pad_images(
     vertical, horizontal, axes = _frame(
         "padding",
         images,
-        top_padding,
-        left_padding,
-        bottom_padding,
-        right_padding,
-        target_height,
-        target_width,
+        (top_padding, left_padding, bottom_padding, right_padding),
+        (target_height, target_width),
         data_format,
     )
     margins = [(0, 0)] * images.ndim
@@ -329,12 +324,8 @@ def crop_images(
     (top, _, height), (left, _, width), axes = _frame(
         "cropping",
         images,
-        top_cropping,
-        left_cropping,
-        bottom_cropping,
-        right_cropping,
-        target_height,
-        target_width,
+        (top_cropping, left_cropping, bottom_cropping, right_cropping),
+        (target_height, target_width),
         data_format,
     )
     return take_window(images, top, left, height, width, axes)

@@ -143,8 +143,16 @@ def _with_agreed_sizes(operands: Sequence[Operand], subscripts: str) -> list[Any
 
 
 def _product(
-    name: str, compute: Function, doc: str, example: str, shown: str, spec: Function | None = None
+    name: str,
+    doc: str,
+    example: str,
+    shown: str,
+    spec: Function | None = None,
+    compute: Function | None = None,
 ) -> Function:
+    """An op of x1 and x2 by the function of `jnp` of this name, or by `compute`."""
+    compute = compute or getattr(jnp, name)
+
     def function(x1: TensorLike, x2: TensorLike) -> jax.Array:
         return compute(operand(x1), operand(x2))
 
@@ -168,15 +176,14 @@ def _matmul(x1: TensorLike, x2: TensorLike) -> jax.Array:
 
 matmul = _product(
     "matmul",
-    _matmul,
     "Matrix product (..., n, k) x (..., k, m) -> (..., n, m); batch axes broadcast.",
     "[[1, 2]], [[3], [4]]",
     "[[11]]",
     _matmul_spec,
+    compute=_matmul,
 )
 dot = _product(
     "dot",
-    jnp.dot,
     "Sum over the last axis of x1 and the last but one (or only) of x2.",
     "[1, 2], [3, 4]",
     "11",
@@ -184,7 +191,6 @@ dot = _product(
 )
 inner = _product(
     "inner",
-    jnp.inner,
     "Sum over the last axes of both.",
     "[[1, 2]], [[3, 4], [5, 6]]",
     "[[11 17]]",
@@ -192,15 +198,12 @@ inner = _product(
 )
 outer = _product(
     "outer",
-    jnp.outer,
     "Products of all pairs of elements, both arrays made flat.",
     "[1, 2], [3, 4]",
     "[[3 4]\n [6 8]]",
 )
-vdot = _product("vdot", jnp.vdot, "Sum of conj(x1) * x2 over all elements.", "[1, 2], [3, 4]", "11")
-kron = _product(
-    "kron", jnp.kron, "Kronecker product: blocks x1[i] * x2.", "[1, 10], [1, 2]", "[ 1  2 10 20]"
-)
+vdot = _product("vdot", "Sum of conj(x1) * x2 over all elements.", "[1, 2], [3, 4]", "11")
+kron = _product("kron", "Kronecker product: blocks x1[i] * x2.", "[1, 10], [1, 2]", "[ 1  2 10 20]")
 
 
 @numpy_op(inputs=2, spec=_contraction(jnp.tensordot, _tensordot_pairs, strict=False))

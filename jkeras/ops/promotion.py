@@ -125,7 +125,8 @@ def to_float(x: TensorLike) -> jax.Array:
     >>> to_float([1, 2]).dtype, to_float(jnp.ones(2, "bfloat16")).dtype
     (dtype('float32'), dtype(bfloat16))
     """
-    x = tensor(x)
+    if not isinstance(x, jax.Array):
+        x = jnp.asarray(x)
     if is_integer(x.dtype):
         return x.astype(result_type(x.dtype, float))
     return x

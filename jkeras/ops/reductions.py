@@ -30,15 +30,25 @@ from jkeras.core.weights.types import Axis, DType, Function, Operand, TensorLike
 
 
 def _reduction(
-    name: str, compute: Function, doc: str, example: str, shown: str, convert: Function = tensor
+    name: str,
+    doc: str,
+    example: str,
+    shown: str,
+    convert: Function = tensor,
+    compute: Function | None = None,
 ) -> Function:
+    """An op of x and axes by the function of `jnp` of this name, or by `compute`."""
+    compute = compute or getattr(jnp, name)
+
     def function(x: TensorLike, axis: Axis | None = None, keepdims: bool = False) -> jax.Array:
         return compute(convert(x), axis=as_axes(axis), keepdims=keepdims)
 
     return numpy_op(inputs=1)(describe(function, name, __name__, doc, example, shown))
 
 
-def _extremum(name: str, compute: Function, doc: str, example: str, shown: str) -> Function:
+def _extremum(name: str, doc: str, example: str, shown: str) -> Function:
+    compute = getattr(jnp, name)
+
     def function(
         x: TensorLike,
         axis: Axis | None = None,
@@ -55,40 +65,27 @@ def _extremum(name: str, compute: Function, doc: str, example: str, shown: str) 
 
 sum = _reduction(
     "sum",
-    jnp.sum,
     "Sum over axes; small integers and booleans are added up as int32.",
     "[[1, 2], [3, 4]], axis=0",
     "[4 6]",
 )
 max = _extremum(
-    "max",
-    jnp.max,
-    "Maximum over axes; `initial`: the least it can be.",
-    "[[1, 2], [3, 4]], axis=0",
-    "[3 4]",
+    "max", "Maximum over axes; `initial`: the least it can be.", "[[1, 2], [3, 4]], axis=0", "[3 4]"
 )
 min = _extremum(
-    "min",
-    jnp.min,
-    "Minimum over axes; `initial`: the most it can be.",
-    "[[1, 2], [3, 4]], axis=1",
-    "[1 3]",
+    "min", "Minimum over axes; `initial`: the most it can be.", "[[1, 2], [3, 4]], axis=1", "[1 3]"
 )
-amax = _reduction("amax", jnp.amax, "Maximum over axes.", "[[1, 2], [3, 4]], axis=0", "[3 4]")
-amin = _reduction("amin", jnp.amin, "Minimum over axes.", "[[1, 2], [3, 4]], axis=1", "[1 3]")
-ptp = _reduction(
-    "ptp", jnp.ptp, "Maximum minus minimum over axes.", "[[1, 5], [3, 4]], axis=1", "[4 1]"
-)
+amax = _reduction("amax", "Maximum over axes.", "[[1, 2], [3, 4]], axis=0", "[3 4]")
+amin = _reduction("amin", "Minimum over axes.", "[[1, 2], [3, 4]], axis=1", "[1 3]")
+ptp = _reduction("ptp", "Maximum minus minimum over axes.", "[[1, 5], [3, 4]], axis=1", "[4 1]")
 all = _reduction(
     "all",
-    jnp.all,
     "Whether all elements along axes are true.",
     "[[True, False], [True, True]], axis=1",
     "[False  True]",
 )
 any = _reduction(
     "any",
-    jnp.any,
     "Whether some element along axes is true.",
     "[[True, False], [False, False]], axis=1",
     "[ True False]",
@@ -144,21 +141,23 @@ def _moment_dtype(x: jax.Array) -> str:
 
 
 mean = _reduction(
-    "mean", _mean, "Mean over axes; of integers as float32.", "[[1, 2], [3, 4]], axis=0", "[2. 3.]"
+    "mean",
+    "Mean over axes; of integers as float32.",
+    "[[1, 2], [3, 4]], axis=0",
+    "[2. 3.]",
+    compute=_mean,
 )
 var = _reduction(
-    "var", _var, "Variance over axes, divided by n.", "[[1, 2], [3, 5]], axis=1", "[0.25 1.  ]"
+    "var",
+    "Variance over axes, divided by n.",
+    "[[1, 2], [3, 5]], axis=1",
+    "[0.25 1.  ]",
+    compute=_var,
 )
 std = _reduction(
-    "std",
-    jnp.std,
-    "Standard deviation over axes, divided by n.",
-    "[[1, 3], [3, 7]], axis=1",
-    "[1. 2.]",
+    "std", "Standard deviation over axes, divided by n.", "[[1, 3], [3, 7]], axis=1", "[1. 2.]"
 )
-median = _reduction(
-    "median", jnp.median, "Median over axes.", "[[1, 2, 9], [3, 4, 4]], axis=1", "[2. 4.]"
-)
+median = _reduction("median", "Median over axes.", "[[1, 2, 9], [3, 4, 4]], axis=1", "[2. 4.]")
 
 
 @numpy_op(inputs=1, keywords=("weights",))
@@ -181,48 +180,28 @@ def average(
 
 # ---------------------------------------------------------------- without NaN
 
-nansum = _reduction(
-    "nansum", jnp.nansum, "Sum over axes, NaN counted as 0.", "[1.0, float('nan'), 3.0]", "4.0"
-)
+nansum = _reduction("nansum", "Sum over axes, NaN counted as 0.", "[1.0, float('nan'), 3.0]", "4.0")
 nanprod = _reduction(
-    "nanprod",
-    jnp.nanprod,
-    "Product over axes, NaN counted as 1.",
-    "[2.0, float('nan'), 3.0]",
-    "6.0",
+    "nanprod", "Product over axes, NaN counted as 1.", "[2.0, float('nan'), 3.0]", "6.0"
 )
-nanmax = _reduction(
-    "nanmax", jnp.nanmax, "Maximum over axes without NaN.", "[1.0, float('nan'), 3.0]", "3.0"
-)
-nanmin = _reduction(
-    "nanmin", jnp.nanmin, "Minimum over axes without NaN.", "[1.0, float('nan'), 3.0]", "1.0"
-)
-nanmean = _reduction(
-    "nanmean", jnp.nanmean, "Mean over axes without NaN.", "[1.0, float('nan'), 3.0]", "2.0"
-)
-nanvar = _reduction(
-    "nanvar", jnp.nanvar, "Variance over axes without NaN.", "[1.0, float('nan'), 3.0]", "1.0"
-)
+nanmax = _reduction("nanmax", "Maximum over axes without NaN.", "[1.0, float('nan'), 3.0]", "3.0")
+nanmin = _reduction("nanmin", "Minimum over axes without NaN.", "[1.0, float('nan'), 3.0]", "1.0")
+nanmean = _reduction("nanmean", "Mean over axes without NaN.", "[1.0, float('nan'), 3.0]", "2.0")
+nanvar = _reduction("nanvar", "Variance over axes without NaN.", "[1.0, float('nan'), 3.0]", "1.0")
 nanstd = _reduction(
-    "nanstd",
-    jnp.nanstd,
-    "Standard deviation over axes without NaN.",
-    "[1.0, float('nan'), 3.0]",
-    "1.0",
+    "nanstd", "Standard deviation over axes without NaN.", "[1.0, float('nan'), 3.0]", "1.0"
 )
 nanmedian = _reduction(
-    "nanmedian", jnp.nanmedian, "Median over axes without NaN.", "[1.0, float('nan'), 3.0]", "2.0"
+    "nanmedian", "Median over axes without NaN.", "[1.0, float('nan'), 3.0]", "2.0"
 )
 nanargmax = _reduction(
     "nanargmax",
-    jnp.nanargmax,
     "Index of the maximum without NaN; -1 where all are NaN.",
     "[1.0, float('nan'), 3.0]",
     "2",
 )
 nanargmin = _reduction(
     "nanargmin",
-    jnp.nanargmin,
     "Index of the minimum without NaN; -1 where all are NaN.",
     "[1.0, float('nan'), 3.0]",
     "0",
@@ -254,19 +233,19 @@ def _ordered(x: jax.Array) -> jax.Array:
 
 argmax = _reduction(
     "argmax",
-    _along_an_axis(place_of_largest, jnp.argmax),
     "Index of the first maximum along an axis; None: of the flat array.",
     "[[1, 5], [7, 4]], axis=1",
     "[1 0]",
     lambda x: _ordered(tensor(x)),
+    compute=_along_an_axis(place_of_largest, jnp.argmax),
 )
 argmin = _reduction(
     "argmin",
-    _along_an_axis(place_of_smallest, jnp.argmin),
     "Index of the first minimum along an axis; None: of the flat array.",
     "[[1, 5], [7, 4]], axis=1",
     "[0 1]",
     lambda x: _ordered(tensor(x)),
+    compute=_along_an_axis(place_of_smallest, jnp.argmin),
 )
 
 
@@ -280,9 +259,9 @@ Args:
         elements."""
 
 
-def _quantile(
-    name: str, compute: Function, noun: str, nan: str, upper: int, example: str, shown: str
-) -> Function:
+def _quantile(name: str, noun: str, nan: str, upper: int, example: str, shown: str) -> Function:
+    compute = getattr(jnp, name)
+
     def function(
         x: TensorLike,
         q: TensorLike,
@@ -303,34 +282,28 @@ def _quantile(
 
 
 _HOLES = " without NaN"
-quantile = _quantile("quantile", jnp.quantile, "Quantiles", "", 1, "[1, 2, 4], 0.5", "2.0")
-percentile = _quantile("percentile", jnp.percentile, "Percentiles", "", 100, "[1, 2, 4], 50", "2.0")
+quantile = _quantile("quantile", "Quantiles", "", 1, "[1, 2, 4], 0.5", "2.0")
+percentile = _quantile("percentile", "Percentiles", "", 100, "[1, 2, 4], 50", "2.0")
 nanquantile = _quantile(
-    "nanquantile", jnp.nanquantile, "Quantiles", _HOLES, 1, "[1.0, float('nan'), 2.0], 0.5", "1.5"
+    "nanquantile", "Quantiles", _HOLES, 1, "[1.0, float('nan'), 2.0], 0.5", "1.5"
 )
 nanpercentile = _quantile(
-    "nanpercentile",
-    jnp.nanpercentile,
-    "Percentiles",
-    _HOLES,
-    100,
-    "[1.0, float('nan'), 2.0], 50",
-    "1.5",
+    "nanpercentile", "Percentiles", _HOLES, 100, "[1.0, float('nan'), 2.0], 50", "1.5"
 )
 
 
 # ---------------------------------------------------------------- cumulative
 
 
-def _cumulative(
-    name: str, compute: Function, doc: str, example: str, shown: str, tuples: bool = False
-) -> Function:
+def _cumulative(name: str, doc: str, example: str, shown: str, tuples: bool = False) -> Function:
     """An op.
 
     Args:
         tuples: axes may be a tuple of one; of none, which keeps the shape too, where there are no
             numbers yet.
     """
+
+    compute = getattr(jnp, name)
 
     def function(x: TensorLike, axis: int | None = None, dtype: DType | None = None) -> jax.Array:
         if tuples and isinstance(axis, tuple) and len(axis) == 1:
@@ -346,11 +319,10 @@ def _cumulative(
     return numpy_op(inputs=1, spec=spec if tuples else None)(described)
 
 
-cumsum = _cumulative("cumsum", jnp.cumsum, "Running sum", "[1, 2, 3]", "[1 3 6]")
-cumprod = _cumulative("cumprod", jnp.cumprod, "Running product", "[1, 2, 3]", "[1 2 6]")
+cumsum = _cumulative("cumsum", "Running sum", "[1, 2, 3]", "[1 3 6]")
+cumprod = _cumulative("cumprod", "Running product", "[1, 2, 3]", "[1 2 6]")
 nancumsum = _cumulative(
     "nancumsum",
-    jnp.nancumsum,
     "Running sum, NaN counted as 0,",
     "[1.0, float('nan'), 3.0]",
     "[1. 1. 4.]",
@@ -358,7 +330,6 @@ nancumsum = _cumulative(
 )
 nancumprod = _cumulative(
     "nancumprod",
-    jnp.nancumprod,
     "Running product, NaN counted as 1,",
     "[2.0, float('nan'), 3.0]",
     "[2. 2. 6.]",

@@ -8,6 +8,7 @@ from typing import Any
 
 from jkeras.core.errors import suggestion
 from jkeras.core.record import Field, collect_fields, make_init
+from jkeras.core.names import typed
 from jkeras.core.names.registry import public
 from jkeras.core.names.typed import Class
 
@@ -58,6 +59,7 @@ def optimizer(
     early, late = arguments.replace(",", " ").split(), after.replace(",", " ").split()
 
     def decorate(cls: type[Class]) -> type[Class]:
+        typed.fields(cls)
         own = [f.name for f in collect_fields(cls) if f.name not in (*COMMON, *late)]
         order = only or " ".join(dict.fromkeys(["learning_rate", *early, *own, *COMMON, *late]))
         cls._fields = tuple(map(_without_property, collect_fields(cls, order)))

@@ -193,11 +193,11 @@ def joined(runs: Sequence[Trained], others: Sequence[Trained]) -> tuple[Trained,
     >>> [run.steps for run in joined([short], [long])]
     [5]
     """
-    found = {run.id: run for run in runs}
+    latest = {run.id: run for run in runs}
     for run in others:
-        if run.id not in found or found[run.id].steps < run.steps:
-            found[run.id] = run
-    return tuple(found.values())
+        if run.id not in latest or latest[run.id].steps < run.steps:
+            latest[run.id] = run
+    return tuple(latest.values())
 
 
 def in_short(trained: Sequence[Trained]) -> tuple[Run, ...]:

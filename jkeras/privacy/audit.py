@@ -96,10 +96,10 @@ def lira(
     sure = np.asarray(_confidences(outputs, y, from_logits), "float64")
     included = np.asarray(included)
     scores = _scores(sure, included, sure, included, leaves_out=True)
-    auc, found = _curve(scores[included], scores[~included])
+    auc, curve = _curve(scores[included], scores[~included])
     half = models // 2
     guessed = _scores(sure[half:], included[half:], sure[:half], included[:half], leaves_out=False)
-    return Audit(auc, found, _bound(guessed, included[half:], delta), scores, included)
+    return Audit(auc, curve, _bound(guessed, included[half:], delta), scores, included)
 
 
 def trainer(model: Any, *, steps: int, batch_size: int) -> Callable:
@@ -156,25 +156,25 @@ def _confidences(outputs: jax.Array, y: Any, from_logits: bool) -> jax.Array:
 def _scores(
     sure: np.ndarray,
     included: np.ndarray,
-    known: np.ndarray,
-    known_included: np.ndarray,
+    reference: np.ndarray,
+    reference_included: np.ndarray,
     leaves_out: bool,
 ) -> np.ndarray:
     """The logarithm of how much likelier confidences are of a member, (models, rows).
 
     Args:
-        known, known_included: of the models that are compared with.
+        reference, reference_included: of the models that are compared with.
         leaves_out: they are the same models, and each is compared with the others.
     """
     logs = []
-    for members in (known_included, ~known_included):
-        total, count = np.where(members, known, 0).sum(0), members.sum(0)
+    for members in (reference_included, ~reference_included):
+        total, count = np.where(members, reference, 0).sum(0), members.sum(0)
         if leaves_out:
-            total = total - np.where(members, known, 0)
+            total = total - np.where(members, reference, 0)
             count = count - members
         # of a row that none of them has, or all have: as of all rows
-        middle = np.where(count > 0, total / np.maximum(count, 1), known[members].mean())
-        apart = known - np.broadcast_to(middle, known.shape)
+        middle = np.where(count > 0, total / np.maximum(count, 1), reference[members].mean())
+        apart = reference - np.broadcast_to(middle, reference.shape)
         deviation = max(apart[members].std(), SMALLEST)
         logs.append(-(((sure - middle) / deviation) ** 2) / 2 - np.log(deviation))
     return logs[0] - logs[1]

@@ -111,11 +111,11 @@ def _by_ghosts(
     clipping: str,
 ) -> tuple[Tree, jax.Array, Any]:
     """By what the gradients are made of."""
-    found = ghosts(loss, params, rows)
-    counts = _counting(found.squares, mask)
-    factors, lengths = _factors(found.squares, counts, clip, clipping)
-    sums = found.weighted(factors, counts)
-    return jax.tree_util.tree_structure(params).unflatten(sums), lengths, found.aux
+    result = ghosts(loss, params, rows)
+    counts = _counting(result.squares, mask)
+    factors, lengths = _factors(result.squares, counts, clip, clipping)
+    sums = result.weighted(factors, counts)
+    return jax.tree_util.tree_structure(params).unflatten(sums), lengths, result.aux
 
 
 def _squares(gradient: jax.Array) -> jax.Array:

@@ -13,7 +13,7 @@ from jkeras.core.session.settings import settings
 from jkeras.optimizers import LossScaleOptimizer, OptaxOptimizer
 from jkeras.privacy.account import Spent
 from jkeras.privacy.accounting import ACCOUNTANTS
-from jkeras.privacy.carrying import account_of
+from jkeras.privacy.carrying import account_of, step_of
 from jkeras.privacy.clipping import CLIPPINGS, NORMS, check_bound
 from jkeras.privacy.fitting import PrivateFitting
 from jkeras.privacy.sampling import SampledSource, sampled
@@ -72,10 +72,10 @@ class DPSGD:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        given = (self.noise_multiplier, self.epsilon, self.noise)
+        ways = (self.noise_multiplier, self.epsilon, self.noise)
         names = "one of noise_multiplier, epsilon and noise"
-        if sum(value is not None for value in given) != 1:
-            received = f"noise_multiplier={given[0]}, epsilon={given[1]} and noise={given[2]}"
+        if sum(value is not None for value in ways) != 1:
+            received = f"noise_multiplier={ways[0]}, epsilon={ways[1]} and noise={ways[2]}"
             raise ValueError(explain(WHERE, names, received))
         if self.noise_multiplier is not None and not 0 <= self.noise_multiplier < math.inf:
             received = f"noise_multiplier={self.noise_multiplier}"
@@ -145,7 +145,7 @@ class DPSGD:
             fix = "ask the package that the noise is of"
             raise ValueError(explain(WHERE, wanted, "`noise=`", fix))
         delta = self.delta if delta is None else delta
-        return account_of(model).spent(int(model._step), delta, self.accountant)
+        return account_of(model).spent(step_of(model), delta, self.accountant)
 
     def train_step(self, model: Any) -> PrivateStep:
         """The training step of a compiled model."""

@@ -36,52 +36,52 @@ class PrivateFitting:
             received = f"delta={privacy.delta} for {source.size} rows"
             raise ValueError(explain(WHERE, "a delta below 1 over the number of rows", received))
 
-    def start(self, state: TrainState, kept: dict | None, resumes: bool) -> None:
-        """Begins, or goes on from what a checkpoint kept.
+    def start(self, state: TrainState, stored: dict | None, resumes: bool) -> None:
+        """Begins, or goes on from what a checkpoint has.
 
         Raises:
             ValueError: the checkpoint is of a training without, or the noise would show.
         """
-        if resumes and kept is None:
+        if resumes and stored is None:
             advice = "begin afresh in another folder"
             received = "a checkpoint of a training without `privacy`"
             raise ValueError(explain(WHERE, "its own checkpoint", received, advice))
         step = int(state.step)
         self._begun = step
         account = account_of(self.model)
-        if kept is not None:
-            saved, self._begun = self._saved(kept, step)
+        if stored is not None:
+            saved, self._begun = self._saved(stored, step)
             account = Account(joined(account.runs, saved.runs), saved.current)
-        if not self._goes_on(account.current, kept):
+        if not self._goes_on(account.current, stored):
             account = account.end(step)
             account = account.begin(self._current(state, account))
         self.source.stream = (*account.current.key, account.current.first)
         self.model.set_untracked(privacy_account=account)
 
     @staticmethod
-    def _saved(kept: dict, step: int) -> tuple[Account, int]:
+    def _saved(stored: dict, step: int) -> tuple[Account, int]:
         """(account, step at which the `fit` began) of a checkpoint.
 
         Raises:
             ValueError: they cannot be those of a checkpoint of this step.
         """
-        if not isinstance(kept, dict) or set(kept) != KEPT:
+        if not isinstance(stored, dict) or set(stored) != KEPT:
             wanted = f"a checkpoint whose account has {', '.join(sorted(KEPT))}"
-            raise ValueError(explain(WHERE, wanted, repr(kept)[:80]))
-        begun = kept["begun"]
+            raise ValueError(explain(WHERE, wanted, repr(stored)[:80]))
+        begun = stored["begun"]
         if not isinstance(begun, int) or not 0 <= begun <= step:
             wanted = f"a checkpoint whose `fit` began at a step from 0 to {step}"
             raise ValueError(explain(WHERE, wanted, repr(begun)[:80]))
-        return account_from_json(kept["account"], begun, step), begun
+        return account_from_json(stored["account"], begun, step), begun
 
-    def _goes_on(self, current: Current | None, kept: dict | None) -> bool:
-        """Whether a run that a checkpoint kept goes on, rather than another after it."""
+    def _goes_on(self, current: Current | None, stored: dict | None) -> bool:
+        """Whether a run that a checkpoint has goes on, rather than another after it."""
         if current is None:
             return False
         asked = self.privacy.noise_multiplier
         if asked is None and self.privacy.noise is None:
-            # the noise was found for so many steps
-            if [kept["epsilon"], kept["planned"]] != [self.privacy.epsilon, self.steps]:
+            # the noise was computed for so many steps
+            if [stored["epsilon"], stored["planned"]] != [self.privacy.epsilon, self.steps]:
                 return False
         elif asked is not None and asked != current.noise_multiplier:
             return False

@@ -67,8 +67,8 @@ def ghosts(loss: Callable, params: Tree, rows: tuple) -> Ghosts:
     plan: list[Callable] = []  # for each leaf how rows are summed
 
     def of_row(*row: Any) -> tuple:
-        found, aux = reading(loss, params, *row)
-        met = list(map(_met, leaves, found))
+        uses, aux = reading(loss, params, *row)
+        met = list(map(_met, leaves, uses))
         plan[:] = [add for add, _, _ in met]
         return treedef.unflatten([square for *_, square in met]), [v for _, v, _ in met], aux
 
@@ -83,14 +83,14 @@ def ghosts(loss: Callable, params: Tree, rows: tuple) -> Ghosts:
     return Ghosts(squares, aux, weighted)
 
 
-def _met(value: jax.Array, found: list[Use]) -> tuple[Callable, Any, jax.Array]:
-    """(how rows are summed; what is kept of a row for it; its squared length), of a leaf."""
-    if len(found) == 1:
-        met = _by_formula(value, *found)
+def _met(value: jax.Array, uses: list[Use]) -> tuple[Callable, Any, jax.Array]:
+    """(how rows are summed; what is stored of a row for it; its squared length), of a leaf."""
+    if len(uses) == 1:
+        met = _by_formula(value, *uses)
         if met is not None:
             return met
-    if found:
-        gradient = sum(wide(use.gradient(value)) for use in found)
+    if uses:
+        gradient = sum(wide(use.gradient(value)) for use in uses)
     else:
         gradient = wide(jnp.zeros_like(value))
     return _of_gradients, gradient, lengths.of_array(gradient)
@@ -106,19 +106,19 @@ def _by_formula(value: jax.Array, use: Use) -> tuple[Callable, Any, jax.Array] |
     left, right = product.inputs, product.slopes
     if len(left) == 1:
         add = functools.partial(_pulled, use)
-        return add, _kept(use), lengths.of_one(left, right, _unit(use))
+        return add, _factors(use), lengths.of_one(left, right, _unit(use))
     if not lengths.takes_pairs(left, right):
         # no more numbers than what goes in and out has, and they cancel here
         matrix = jnp.matmul(wide(left).T, wide(right), precision=lengths.EXACT)
         return functools.partial(_of_matrices, use, product), matrix, lengths.of_array(matrix)
     if use.facts.kind is not Kind.CONVOLUTION:
-        return functools.partial(_apart, use), _kept(use), lengths.of_pairs(left, right)
+        return functools.partial(_apart, use), _factors(use), lengths.of_pairs(left, right)
     square = lengths.of_pairs(left, right, _unit(use))
     square = jnp.maximum(square, (lengths.longest(left, right) / REACH) ** 2)
-    return functools.partial(_pulled, use), _kept(use), square
+    return functools.partial(_pulled, use), _factors(use), square
 
 
-def _kept(use: Use) -> tuple[list, jax.Array]:
+def _factors(use: Use) -> tuple[list, jax.Array]:
     """(operands but the params, slopes) of a row."""
     return [None if i in use.site.views else v for i, v in enumerate(use.operands)], use.slopes[0]
 
@@ -133,7 +133,7 @@ def _unit(use: Use) -> float:
 def _of_table(use: Use) -> tuple[Callable, Any, jax.Array] | None:
     """As of `_met`, for a table from which whole rows are taken; None where others are."""
     params, (table, indices) = use.site.entry.params, use.operands
-    dims, given = params["dimension_numbers"], use.slopes[0]
+    dims, slopes = params["dimension_numbers"], use.slopes[0]
     whole = (1, *table.shape[1:])
     if dims.start_index_map != (0,) or dims.collapsed_slice_dims != (0,):
         return None
@@ -141,9 +141,9 @@ def _of_table(use: Use) -> tuple[Callable, Any, jax.Array] | None:
         return None
     taken = indices.reshape(-1)
     positions = taken.shape[0]
-    outer = [i for i in range(given.ndim) if i not in dims.offset_dims]
+    outer = [i for i in range(slopes.ndim) if i not in dims.offset_dims]
     order = (*outer, *dims.offset_dims)
-    arranged = given.transpose(order)
+    arranged = slopes.transpose(order)
     slope = arranged.reshape(positions, -1)
     if positions**2 > table.size:
         return None
@@ -155,7 +155,7 @@ def _of_table(use: Use) -> tuple[Callable, Any, jax.Array] | None:
         slope = jnp.where(is_there[:, None], slope, 0)
     shares, square = lengths.of_rows(taken, slope)
     slopes = shares.reshape(arranged.shape).transpose(np.argsort(order))
-    return functools.partial(_pulled, use), (_kept(use)[0], slopes), square
+    return functools.partial(_pulled, use), (_factors(use)[0], slopes), square
 
 
 # ---------------------------------------------------------------- sums
@@ -211,7 +211,7 @@ def _apart(
     where positions cancel, the former is large, and so would its roundings be.
     """
     operands, slopes = _counted(values, counts)
-    found: list[Product] = []  # the same for all rows
+    products: list[Product] = []  # the same for all rows
 
     def of_row(operands: list, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
         filled = [
@@ -219,7 +219,7 @@ def _apart(
             for i, v in enumerate(operands)
         ]
         product = product_of(dataclasses.replace(use, operands=filled, slopes=[slope]))
-        found[:] = [product]
+        products[:] = [product]
         return wide(product.inputs), wide(product.slopes)
 
     inputs, slopes = jax.vmap(of_row)(operands, slopes)
@@ -228,11 +228,11 @@ def _apart(
     exact = {"precision": lengths.EXACT}
     matrix = jnp.tensordot(inputs - common[:, None], slopes, ((0, 1), (0, 1)), **exact)
     matrix += jnp.matmul(common.T, total, **exact)
-    return _as_leaf(use, found[0], leaves[leaf], matrix)
+    return _as_leaf(use, products[0], leaves[leaf], matrix)
 
 
 def _counted(values: Any, counts: jax.Array) -> Any:
-    """What is kept of rows, zeros where a row does not count."""
+    """What is stored of rows, zeros where a row does not count."""
     return jax.tree_util.tree_map(lambda v: jnp.where(expand_like(counts, v), v, 0), values)
 
 
@@ -254,8 +254,8 @@ def _pulled(
         taken = {**shared, use.place: use.site.views[use.place].places(value)}
 
         def of_row(operands: list) -> jax.Array:
-            given = [taken[i] if i in taken else _as_wide(v) for i, v in enumerate(operands)]
-            (output,) = _widely(use.site.entry).run(*given)
+            inputs = [taken[i] if i in taken else _as_wide(v) for i, v in enumerate(operands)]
+            (output,) = _widely(use.site.entry).run(*inputs)
             return output
 
         return jax.vmap(of_row)(operands)

@@ -35,15 +35,15 @@ class Traced(typing.NamedTuple):
     """A forward pass of a batch.
 
     Attributes:
-        jaxpr: from (x, state) to (what each layer gives, predictions, what is kept).
+        jaxpr: from (x, state) to (what each layer gives, predictions, what is stored).
         inputs, predictions: how many arrays.
-        kept: their shapes.
+        stored: their shapes.
     """
 
     jaxpr: Any
     inputs: int
     predictions: int
-    kept: Any
+    stored: Any
 
 
 def check_rows(layout: StateLayout, state: TrainState, batch: Batch) -> None:
@@ -60,8 +60,8 @@ def check_rows(layout: StateLayout, state: TrainState, batch: Batch) -> None:
     trails = [Trail() for _ in SIZES]
     traced = [_traced(layout, state, batch, *which) for which in zip(SIZES, trails)]
     first = traced[0]
-    _check_kept(layout.model, first)
-    behind = first.predictions + len(jax.tree_util.tree_leaves(first.kept))
+    _check_stored(layout.model, first)
+    behind = first.predictions + len(jax.tree_util.tree_leaves(first.stored))
     outputs = slice(-behind, first.predictions - behind or None)
     try:
         check_apart([t.jaxpr for t in traced], slice(0, first.inputs), outputs)
@@ -83,16 +83,16 @@ def _traced(layout: StateLayout, state: TrainState, batch: Any, size: int, trail
 
     x = of_size(batch[0], size)
     shapes = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)
-    closed, (_, y_pred, kept) = trace(run, x, shapes)
+    closed, (_, y_pred, stored) = trace(run, x, shapes)
     counts = [len(jax.tree_util.tree_leaves(part)) for part in (x, y_pred)]
-    return Traced(closed.jaxpr, *counts, kept)
+    return Traced(closed.jaxpr, *counts, stored)
 
 
-def _check_kept(model: Any, traced: Traced) -> None:
-    """Sees that nothing which the forward pass keeps follows from the rows."""
+def _check_stored(model: Any, traced: Traced) -> None:
+    """Sees that nothing which the forward pass stores follows from the rows."""
     jaxpr = traced.jaxpr
     follow_rows = depends(jaxpr, [i < traced.inputs for i in range(len(jaxpr.invars))])
-    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(traced.kept)]
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(traced.stored)]
     of_metrics = [v.path for metric in model.metrics_of_layers() for v in metric.variables]
     for path, follows_rows in zip(paths[::-1], reversed(follow_rows)):
         if follows_rows:

@@ -22,10 +22,10 @@ def sample(key: jax.Array, size: int, q: float, cap: int) -> tuple[jax.Array, ja
         key: of this step alone.
         size: how many rows there are.
         q: the probability of each.
-        cap: how many places there are, see `cap_for`. Rows beyond are left out.
+        cap: how many slots there are, see `cap_for`. Rows beyond are left out.
 
     Returns:
-        (numbers of rows (cap,), which of these places are taken (cap,)).
+        (numbers of rows (cap,), which of these slots are taken (cap,)).
 
     >>> rows, valid = sample(jax.random.key(0), size=1000, q=0.01, cap=40)
     >>> rows.shape, 0 < int(valid.sum()) < 40
@@ -38,7 +38,7 @@ def sample(key: jax.Array, size: int, q: float, cap: int) -> tuple[jax.Array, ja
 
 
 def cap_for(size: int, q: float, steps: int, probability: float = OVERFLOW) -> int:
-    """The number of places with which a step of so many has too few with at most a probability.
+    """The number of slots with which a step of so many has too few with at most a probability.
 
     >>> cap_for(60000, 256 / 60000, 3516)
     379
@@ -58,11 +58,11 @@ def overflow(size: int, q: float, cap: int) -> float:
 
 
 class SampledSource(ArraySource):
-    """The rows of another source in steps of a full size, of which some places may be empty.
+    """The rows of another source in steps of a full size, of which some slots may be empty.
 
     Args:
         source: of arrays.
-        places: in a step.
+        slots: of a step, for rows.
 
     Attributes:
         full_size: that number.
@@ -74,9 +74,9 @@ class SampledSource(ArraySource):
 
     stream: tuple[int, ...] = ()
 
-    def __init__(self, source: ArraySource, places: int, expected: int) -> None:
+    def __init__(self, source: ArraySource, slots: int, expected: int) -> None:
         self.data, self.size = source.data, source.size
-        self.batch_size = self.full_size = places
+        self.batch_size = self.full_size = slots
         self.expected = expected
         self.q = min(expected / source.size, 1.0)
         self.shuffle = source.shuffle
@@ -89,10 +89,10 @@ class SampledSource(ArraySource):
         raise NotImplementedError
 
     def steps(self, seed: int, epoch: int, padded_size: int | None) -> tuple:
-        """As of `ArraySource`: places that are empty have a number past the end."""
+        """As of `ArraySource`: slots that are empty have a number past the end."""
         order = np.full((self.num_batches, self.full_size), self.size, "int64")
-        for places, rows in zip(order, self.rows(seed, epoch), strict=True):
-            places[: len(rows)] = rows
+        for slots, rows in zip(order, self.rows(seed, epoch), strict=True):
+            slots[: len(rows)] = rows
         kind = "int32" if self.size < 2**31 - 1 else "int64"
         return order.astype(kind), np.arange(0)
 
@@ -109,7 +109,7 @@ class SampledSource(ArraySource):
 
 
 class PoissonSource(SampledSource):
-    """Each row is in a step by its own coin; rows beyond the places of a step are left out, which
+    """Each row is in a step by its own coin; rows beyond the slots of a step are left out, which
     happens with a probability that the guarantee has in it.
     """
 
@@ -120,7 +120,7 @@ class PoissonSource(SampledSource):
             count = rng.binomial(self.size, self.q)
             if count > self.full_size:
                 warnings.warn(
-                    f"privacy.DPSGD: a step of {count} rows has {self.full_size} places, and some "
+                    f"privacy.DPSGD: a step of {count} rows has {self.full_size} slots, and some "
                     "were left out. The added part of delta is for this.",
                     stacklevel=2,
                 )
@@ -140,7 +140,7 @@ def sampled(source: Any, sampling: str, steps: int, multiple: int) -> SampledSou
     """A source of arrays with its rows sampled for a training of so many steps.
 
     Args:
-        multiple: a step has a multiple of so many places.
+        multiple: a step has a multiple of so many slots.
 
     Raises:
         ValueError: a source whose rows cannot be reached by number, or another process has some.
@@ -155,12 +155,12 @@ def sampled(source: Any, sampling: str, steps: int, multiple: int) -> SampledSou
             f"{jax.process_count()}. To fix it: train in one process, on all of its devices."
         )
     expected = min(source.batch_size, source.size)
-    places = expected
+    slots = expected
     if sampling == "poisson":
-        places = cap_for(source.size, expected / source.size, steps)
-    places = -(-places // multiple) * multiple
+        slots = cap_for(source.size, expected / source.size, steps)
+    slots = -(-slots // multiple) * multiple
     cls = PoissonSource if sampling == "poisson" else TurnsSource
-    return cls(source, places, expected)
+    return cls(source, slots, expected)
 
 
 __all__ = ["cap_for", "sample"]

@@ -48,7 +48,7 @@ class PrivateStep(TrainStep):
     """The step of a model with `privacy`: the loss of each row as of a batch of it alone, its
     gradient clipped, the sum of them with noise, divided by how many rows were expected.
 
-    With `microbatches` the rows' gradients are found in so many groups, one after the other.
+    With `microbatches` the rows' gradients are computed in so many groups, one after the other.
     """
 
     def __init__(self, lazy_layout: LazyLayout, privacy: "DPSGD") -> None:
@@ -136,8 +136,8 @@ class PrivateStep(TrainStep):
         return map_structure(lambda v: v / batch_size, total)
 
     def _constants(self, size: int) -> tuple[float, int]:
-        """(noise multiplier, what the sum is divided by): what `fit` has found, or in a step of the
-        user's own what was given.
+        """(noise multiplier, what the sum is divided by): what `fit` has computed, or in a step of the
+        user's own what was passed.
         """
         privacy, account = self.privacy, self.model.privacy_account
         if account is not None and account.current is not None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -168,7 +168,7 @@ def fgsm(
     True
     """
     attack = FGSM(epsilon, norm, bounds)
-    return _attack(attack, model, x, y, loss, None, targeted, **options)
+    return _attack(attack, model, (x, y), Aim(loss, targeted), **options)
 
 
 def pgd(
@@ -202,25 +202,31 @@ def pgd(
     """
     attack = PGD(epsilon, steps, step_size, norm, bounds, random_start)
     key = as_key(rng) if random_start else None
-    return _attack(attack, model, x, y, loss, key, targeted, **options)
+    return _attack(attack, model, (x, y), Aim(loss, targeted, key), **options)
 
 
 # ---------------------------------------------------------------- a model's loss
 
 
+class Aim(NamedTuple):
+    """What an attack is after: a higher `loss`, or a lower one where it is `targeted`."""
+
+    loss: Any
+    targeted: bool
+    key: jax.Array | None = None  # of a random start
+
+
 def _attack(
     attack: FGSM | PGD,
     model: Any,
-    x: Any,
-    y: Any,
-    loss: Any,
-    key: jax.Array | None,
-    targeted: bool,
+    examples: tuple[Any, Any],
+    aim: Aim,
     batch_size: int = 32,
     params: Any = None,
     state: Any = None,
 ) -> Any:
-    """What an attack makes of all rows, some at a time."""
+    """What an attack makes of all examples `(x, y)`, some at a time."""
+    (x, y), (loss, targeted, key) = examples, aim
     is_pure = params is not None or is_traced(x)
     x = as_floats(x)
     function = loss_of(model, loss, type(attack).__name__)

@@ -50,7 +50,7 @@ def optuna(
         The study.
     """
     maker = Maker(make, space)
-    data = data_of(x, y, None, batch_size, True, validation_data, seed, None)
+    data = data_of((x, y, None), batch_size, True, validation_data, seed, None)
     mode = {"MINIMIZE": "min", "MAXIMIZE": "max"}[study.direction.name]
     stops = np.unique(np.linspace(0, epochs, rungs + 1).astype(int))[1:]
     populations: dict[str, Population] = {}

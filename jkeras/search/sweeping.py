@@ -98,7 +98,7 @@ def sweep(
     ledger = Ledger(len(rows), epochs)
     members: list[Member | None] = [None] * len(rows)
     with contextlib.ExitStack() as opened:
-        data = data_of(x, y, sample_weight, batch_size, shuffle, validation_data, seed, chunk)
+        data = data_of((x, y, sample_weight), batch_size, shuffle, validation_data, seed, chunk)
         opened.enter_context(contextlib.closing(data.source))
         for number, group in enumerate(maker.groups(rows)):
             model = maker.model(rows[group[0]])
@@ -151,17 +151,15 @@ def _best(objective: Objective, logs: dict[str, np.ndarray], count: int) -> np.n
 
 
 def data_of(
-    x: Any,
-    y: Any,
-    sample_weight: Any,
+    arrays: tuple[Any, Any, Any],
     batch_size: int | None,
     shuffle: bool | str,
     validation_data: Any,
     seed: int,
     chunk: int | None,
 ) -> SweepData:
-    """What all trials share, from the arguments of `sweep`."""
-    source = _arrays(x, y, sample_weight, batch_size, shuffle)
+    """What all trials share, from the arguments of `sweep`; `arrays`: x, y, sample_weight."""
+    source = _arrays(*arrays, batch_size, shuffle)
     validation = None
     if validation_data is not None:
         validation = _arrays(*(*validation_data, None, None)[:3], batch_size)

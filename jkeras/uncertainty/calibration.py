@@ -15,7 +15,7 @@ from jkeras.uncertainty.given import (
     OF_SUM,
     as_floats,
     check_numbers,
-    is_known,
+    is_concrete,
     labels_and_scores,
     of_labels,
 )
@@ -61,7 +61,7 @@ def temperature(logits: Any, labels: Any) -> jax.Array:
     """
     labels, logits = _rows(labels, logits)
     above = logits - of_labels(logits, labels)[:, None]  # the label's own is 0
-    if is_known(above):
+    if is_concrete(above):
         _check_possible(bool(jnp.max(above) < jnp.inf))
     first = jnp.max(above, axis=-1)
     is_separable = jnp.sum(first) <= 0
@@ -69,7 +69,7 @@ def temperature(logits: Any, labels: Any) -> jax.Array:
     is_chance = jnp.sum(jnp.mean(above, axis=-1, where=is_possible)) >= 0
     misses = jnp.abs(logits.sum(-1) - 1)  # of probabilities 0, but for rounding
     are_probabilities = jnp.all(logits >= 0) & jnp.all(misses <= OF_SUM)
-    if is_known(above):
+    if is_concrete(above):
         _check_exists(bool(is_separable), bool(is_chance))
         _check_logits(bool(are_probabilities))
     # by how much labels miss: not by how far below the classes lie that cannot be

@@ -90,11 +90,11 @@ def best_of_both(
         return jnp.sum(values / (values + product))
 
     def rises(product: jax.Array) -> jax.Array:
-        found = gamma(product)
-        return squares * found > product * square * (numbers - found)
+        effective = gamma(product)
+        return squares * effective > product * square * (numbers - effective)
 
-    found = gamma(product := _root(rises, -FARTHEST, FARTHEST))
-    variance = squares / (numbers - found)
+    effective = gamma(product := _root(rises, -FARTHEST, FARTHEST))
+    variance = squares / (numbers - effective)
     return product / variance, variance
 
 

@@ -24,7 +24,7 @@ def as_floats(values: Any) -> jax.Array:
     return wide(jnp.asarray(values))
 
 
-def is_known(*arrays: Any) -> bool:
+def is_concrete(*arrays: Any) -> bool:
     """Whether values can be looked at: none of them is traced."""
     return not any(isinstance(array, jax.core.Tracer) for array in arrays)
 
@@ -37,7 +37,7 @@ def check_some(array: jax.Array, where: str, name: str) -> None:
 
 def check_numbers(array: jax.Array, where: str, name: str, smallest: float = -np.inf) -> None:
     """Raises ValueError where known numbers are NaN, or below a smallest one."""
-    if not is_known(array) or not array.size:
+    if not is_concrete(array) or not array.size:
         return
     values = np.asarray(array)
     if np.isnan(values).any():
@@ -73,7 +73,7 @@ def as_probabilities(
     if from_logits:
         check_numbers(scores, where, name)
         return jax.nn.sigmoid(scores) if is_single else jax.nn.softmax(scores, axis=-1)
-    if is_known(scores):
+    if is_concrete(scores):
         _check_probabilities(np.asarray(scores), is_single, where, name, fix)
         return scores
     valid = _are_probabilities(jnp, scores, is_single)
@@ -140,7 +140,7 @@ def labels_and_scores(
 
 def check_labels(labels: jax.Array, classes: int, where: str) -> None:
     """Raises ValueError where known labels are no integers below the number of classes."""
-    if not is_known(labels) or not labels.size:
+    if not is_concrete(labels) or not labels.size:
         return
     values = np.asarray(labels)
     if values.min() < 0 or values.max() >= classes or (values % 1).any():
@@ -151,7 +151,7 @@ def check_labels(labels: jax.Array, classes: int, where: str) -> None:
 
 def check_one_hot(labels: jax.Array, where: str) -> None:
     """Raises ValueError where known rows have anything but one 1 among zeros."""
-    if not is_known(labels) or not labels.size:
+    if not is_concrete(labels) or not labels.size:
         return
     values = np.asarray(labels)
     if not (((values == 0) | (values == 1)).all() and (values.sum(-1) == 1).all()):

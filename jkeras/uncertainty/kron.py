@@ -73,7 +73,7 @@ class Blocks(NamedTuple):
         parts = jnp.split(coordinates, ends, axis=-1)
         shapes = [leaf.shape for leaf in leaves]
         return treedef.unflatten(
-            [block.out_of(*given) for block, *given in zip(self.blocks, parts, shapes)]
+            [block.out_of(*arrays) for block, *arrays in zip(self.blocks, parts, shapes)]
         )
 
 
@@ -91,13 +91,13 @@ def kronecker(columns: Columns) -> Diagonal:
     rows = len(jax.tree_util.tree_leaves(columns.x)[0])
 
     def add_inputs(totals: list, x: Any, counts: jax.Array) -> list:
-        found = jax.vmap(lambda x: meeting.of_row(x, meeting.no_column)[0])(x)
-        found = [given * counts[:, None, None] for given in found]
-        return [total + _gram(given) for total, given in zip(totals, found)]
+        of_rows = jax.vmap(lambda x: meeting.of_row(x, meeting.no_column)[0])(x)
+        of_rows = [one * counts[:, None, None] for one in of_rows]
+        return [total + _gram(one) for total, one in zip(totals, of_rows)]
 
     def add_slopes(totals: list, x: Any, s: jax.Array) -> list:
-        found = jax.vmap(lambda x, s: meeting.of_row(x, s)[1])(x, s)
-        return [total + _gram(slopes) for total, slopes in zip(totals, found)]
+        of_rows = jax.vmap(lambda x, s: meeting.of_row(x, s)[1])(x, s)
+        return [total + _gram(slopes) for total, slopes in zip(totals, of_rows)]
 
     zeros = lambda shapes: [jnp.zeros((width, width)) for _, width in shapes]  # noqa: E731
     at_once = columns.rows_at_once(numbers)
@@ -150,28 +150,28 @@ class _Meeting:
         params = self.columns.params
         value = lambda params, x, s: self.columns.of_row(params, x) @ s  # noqa: E731
         leaves = jax.tree_util.tree_leaves(params)
-        found = uses(value, params, x, s)
-        self.kinds = [[use.site.entry.primitive.name for use in of_leaf] for of_leaf in found]
-        met = [_product(leaf, of_leaf) for leaf, of_leaf in zip(leaves, found)]
+        of_leaves = uses(value, params, x, s)
+        self.kinds = [[use.site.entry.primitive.name for use in of_leaf] for of_leaf in of_leaves]
+        met = [_product(leaf, of_leaf) for leaf, of_leaf in zip(leaves, of_leaves)]
         self.orders = [order for _, _, order in met]
         return [inputs for inputs, _, _ in met], [slopes for _, slopes, _ in met]
 
     def shapes(self) -> tuple[list, list]:
         """The shapes of inputs and slopes."""
         row = jax.tree_util.tree_map(lambda v: v[0], self.columns.x)
-        found = jax.eval_shape(self.of_row, row, self.no_column)
-        return tuple([array.shape for array in arrays] for arrays in found)
+        inputs_and_slopes = jax.eval_shape(self.of_row, row, self.no_column)
+        return tuple([array.shape for array in arrays] for arrays in inputs_and_slopes)
 
 
-def _product(leaf: jax.Array, found: list[Use]) -> tuple[jax.Array, jax.Array, np.ndarray | None]:
+def _product(leaf: jax.Array, uses: list[Use]) -> tuple[jax.Array, jax.Array, np.ndarray | None]:
     """(inputs, slopes, order) of a weight; where no product is known, its gradient as one."""
-    product = product_of(found[0]) if len(found) == 1 else None
+    product = product_of(uses[0]) if len(uses) == 1 else None
     if product is not None:
         with jax.ensure_compile_time_eval():
-            order = np.asarray(product.order(found[0], leaf.shape))
+            order = np.asarray(product.order(uses[0], leaf.shape))
         in_order = np.array_equal(order, np.arange(leaf.size))
         return product.inputs, product.slopes, None if in_order else order
-    gradient = sum((use.gradient(leaf) for use in found), jnp.zeros_like(leaf))
+    gradient = sum((use.gradient(leaf) for use in uses), jnp.zeros_like(leaf))
     return jnp.ones((1, 1)), gradient.reshape(1, -1), None
 
 

@@ -3,7 +3,6 @@ params.
 """
 
 import dataclasses
-import functools
 import math
 import warnings
 from collections.abc import Callable
@@ -133,19 +132,16 @@ class Laplace:
         kind = self.likelihood.kind
         self._check_link(link, rng)
         key = jax.random.key(rng) if isinstance(rng, int) else rng
-        program = program_of(
-            self.model,
-            ("laplace", "predict", self._function, kind, link, samples),
-            lambda: jax.jit(functools.partial(_predict, self._function, kind, link, samples)),
-        )
+        predict = _Predict(self._function, kind, link, samples)
+        program = program_of(self.model, ("laplace", predict), lambda: jax.jit(predict))
         if batch_size is None:
             outputs = jax.eval_shape(self._function, self.posterior.mean, *self._rest, x).shape[1]
             batch_size = max(AT_ONCE // (outputs * self.posterior.parameters), 1)
         run = lambda rows, _: program(self.posterior, *self._rest, rows, key)  # noqa: E731
-        found = by_batches(run, x, batch_size, is_pure=False)
+        result = by_batches(run, x, batch_size, is_pure=False)
         if kind != "gaussian":
-            return found
-        mean, variance = found
+            return result
+        mean, variance = result
         return mean, variance + self.noise**2
 
     def _check_link(self, link: str, rng: Any) -> None:
@@ -230,11 +226,8 @@ def laplace(
         _check_probabilities(model, params, state, x)
     y = Likelihood(kind).labels(y, outputs.shape)
     chosen = "full" if structure == LAST else structure
-    program = program_of(
-        model,
-        ("laplace", "fit", function, kind, chosen, batch_size, tuned),
-        lambda: jax.jit(functools.partial(_fit, function, kind, chosen, batch_size, tuned)),
-    )
+    fit = _Fit(function, kind, chosen, batch_size, tuned)
+    program = program_of(model, ("laplace", fit), lambda: jax.jit(fit))
     numbers = (1.0 if n == TUNED else n for n in (prior_precision, noise))
     fitted = program(uncertain, fixed, state, x, y, *numbers)
     if tuned[1]:
@@ -314,54 +307,55 @@ class _Outputs:
         return logits_of(self.model, params, state, x, **options)
 
 
-def _fit(
-    function: Callable[..., Any],
-    kind: str,
-    structure: str,
-    batch_size: int | None,
-    tuned: tuple,
-    uncertain: "Tree",
-    fixed: "Tree",
-    state: "Tree",
-    x: Any,
-    y: Any,
-    *numbers: Any,
-) -> Posterior:
-    prior_precision, noise = numbers
-    fitted = posterior(
-        lambda params, x: function(params, fixed, state, x),
-        uncertain,
-        x,
-        y,
-        structure=structure,
-        likelihood=Likelihood(kind),
-        prior_precision=prior_precision,
-        noise=noise,
-        batch_size=batch_size,
-    )
-    return fitted.tuned(*tuned)
+@dataclasses.dataclass(frozen=True)
+class _Fit:
+    """The posterior, as a function of arrays."""
+
+    function: _Outputs
+    kind: str
+    structure: str
+    batch_size: int | None
+    tuned: tuple
+
+    def __call__(
+        self, uncertain: "Tree", fixed: "Tree", state: "Tree", x: Any, y: Any, *numbers: Any
+    ) -> Posterior:
+        prior_precision, noise = numbers
+        fitted = posterior(
+            lambda params, x: self.function(params, fixed, state, x),
+            uncertain,
+            x,
+            y,
+            structure=self.structure,
+            likelihood=Likelihood(self.kind),
+            prior_precision=prior_precision,
+            noise=noise,
+            batch_size=self.batch_size,
+        )
+        return fitted.tuned(*self.tuned)
 
 
-def _predict(
-    function: Callable[..., Any],
-    kind: str,
-    link: str,
-    samples: int,
-    fitted: Posterior,
-    fixed: "Tree",
-    state: "Tree",
-    x: Any,
-    key: jax.Array | None,
-) -> Any:
-    of_params = lambda params, x: function(params, fixed, state, x)  # noqa: E731
-    if link == "mc" and kind != "gaussian":
-        logits = sampled_outputs(of_params, fitted, x, key, samples)
-        activation = jax.nn.sigmoid if kind == "sigmoid" else jax.nn.softmax
-        return activation(logits).mean(0)
-    mean, covariance = outputs_and_covariance(of_params, fitted, x)
-    if kind == "gaussian":
-        return mean, jnp.diagonal(covariance, axis1=-2, axis2=-1)
-    return averaged(mean, covariance, kind, link)
+@dataclasses.dataclass(frozen=True)
+class _Predict:
+    """Predictions under the posterior, as a function of arrays."""
+
+    function: _Outputs
+    kind: str
+    link: str
+    samples: int
+
+    def __call__(
+        self, fitted: Posterior, fixed: "Tree", state: "Tree", x: Any, key: jax.Array | None
+    ) -> Any:
+        of_params = lambda params, x: self.function(params, fixed, state, x)  # noqa: E731
+        if self.link == "mc" and self.kind != "gaussian":
+            logits = sampled_outputs(of_params, fitted, x, key, self.samples)
+            activation = jax.nn.sigmoid if self.kind == "sigmoid" else jax.nn.softmax
+            return activation(logits).mean(0)
+        mean, covariance = outputs_and_covariance(of_params, fitted, x)
+        if self.kind == "gaussian":
+            return mean, jnp.diagonal(covariance, axis1=-2, axis2=-1)
+        return averaged(mean, covariance, self.kind, self.link)
 
 
 def _uncertain(

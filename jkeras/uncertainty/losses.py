@@ -1,15 +1,14 @@
 """Losses of models whose outputs are distributions."""
 
-import typing
-
 from jkeras.core.errors import check_choice
-from jkeras.core.record import record
+from jkeras.core.names import typed
+from jkeras.core.record import Any, record
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.uncertainty.decomposition import VARIANCES
 from jkeras.uncertainty.scoring import gaussian_negative_log_likelihood
 
 
-@record("jkeras.uncertainty.losses", arguments="variance, reduction, name, dtype")
+@record("jkeras.uncertainty.losses")
 class GaussianNegativeLogLikelihood(LossFunctionWrapper):
     """Loss of a model that says a mean and a variance for each number (Nix and Weigend 1994), with
     outputs (…, 2 n); arguments as of `gaussian_negative_log_likelihood`.
@@ -19,18 +18,10 @@ class GaussianNegativeLogLikelihood(LossFunctionWrapper):
     """
 
     variance: str = "softplus"
-    name = "gaussian_negative_log_likelihood"
+    reduction: str | None = "sum_over_batch_size"
+    name: typed.Name = "gaussian_negative_log_likelihood"
+    dtype: Any = None
     fn = staticmethod(gaussian_negative_log_likelihood)
-
-    if typing.TYPE_CHECKING:
-
-        def __init__(
-            self,
-            variance: str = "softplus",
-            reduction: str | None = "sum_over_batch_size",
-            name: str | None = "gaussian_negative_log_likelihood",
-            dtype: typing.Any = None,
-        ) -> None: ...
 
     def __post_init__(self) -> None:
         check_choice("variance", self.variance, VARIANCES, type(self).__name__)

@@ -51,11 +51,11 @@ class Reliability(typing.NamedTuple):
         axes = _new_axes() if axes is None else axes
         edges, accuracy, confidence, count = map(np.asarray, self)
         left, widths, filled = edges[:-1], np.diff(edges), count > 0
-        place = dict(align="edge", edgecolor="black", linewidth=0.5)
-        axes.bar(left, accuracy, widths, color="tab:blue", label="accuracy", **place)
+        style = dict(align="edge", edgecolor="black", linewidth=0.5)
+        axes.bar(left, accuracy, widths, color="tab:blue", label="accuracy", **style)
         gaps = np.where(filled, confidence - accuracy, 0)
         gap = dict(color="tab:red", alpha=0.4, label="gap to the confidence")
-        axes.bar(left, gaps, widths, bottom=accuracy, **place, **gap)
+        axes.bar(left, gaps, widths, bottom=accuracy, **style, **gap)
         share = count / max(count.sum(), 1)
         axes.step(edges, [*share, share[-1]], where="post", color="gray", label="share of rows")
         axes.plot([0, 1], [0, 1], "--", color="black")
@@ -123,8 +123,8 @@ def _rights_and_confidence(
     if probabilities.ndim == 2 and probabilities.shape[1] == 1:
         probabilities = probabilities[:, 0]
     has_classes = probabilities.ndim > 1
-    given = {"from_logits": from_logits, "classes": has_classes}
-    probabilities = as_probabilities(probabilities, where, **given)
+    options = {"from_logits": from_logits, "classes": has_classes}
+    probabilities = as_probabilities(probabilities, where, **options)
     if not has_classes:
         both = jnp.stack([1 - probabilities, probabilities], axis=-1)
         labels, _ = labels_and_scores(labels, both, where)

@@ -57,9 +57,9 @@ def batch_statistics(
     totals = {path: 0.0 for path in momenta}
     for begin in range(0, rows, batch_size):
         batch = jax.tree_util.tree_map(lambda v, b=begin: jnp.asarray(v[b : b + batch_size]), x)
-        found = program(params, zeros, batch, jax.random.fold_in(rng, begin))
+        new = program(params, zeros, batch, jax.random.fold_in(rng, begin))
         share = rows_of(batch) / rows
-        totals = {path: total + share * found[path] for path, total in totals.items()}
+        totals = {path: total + share * new[path] for path, total in totals.items()}
     return tree.merge(state, tree.unflatten(totals.items()))
 
 

@@ -83,9 +83,12 @@ def update(state: State, params: Tree) -> State:
     )
     if not state.rank:
         return State(count, mean, squares, state.deviations)
-    place = state.count % state.rank  # the oldest one's
+    slot = state.count % state.rank  # the oldest one's
     deviations = jax.tree_util.tree_map(
-        lambda kept, after, v: kept.at[place].set(v - after), state.deviations, mean, params
+        lambda deviations, after, v: deviations.at[slot].set(v - after),
+        state.deviations,
+        mean,
+        params,
     )
     return State(count, mean, squares, deviations)
 
@@ -111,9 +114,13 @@ def sample(state: State, rng: jax.Array, scale: float = 1.0) -> Tree:
     used = jnp.minimum(state.count, state.rank)
     weights = jax.random.normal(key, (state.rank,)) / jnp.sqrt(jnp.maximum(used - 1, 1))
 
-    def one(key: jax.Array, mean: jax.Array, variance: jax.Array, kept: jax.Array) -> jax.Array:
+    def one(
+        key: jax.Array, mean: jax.Array, variance: jax.Array, deviations: jax.Array
+    ) -> jax.Array:
         alone = jnp.sqrt(variance) * jax.random.normal(key, mean.shape, mean.dtype)
-        together = jnp.tensordot(weights.astype(kept.dtype), kept, 1, precision="highest")
+        together = jnp.tensordot(
+            weights.astype(deviations.dtype), deviations, 1, precision="highest"
+        )
         return mean + jnp.sqrt(share).astype(mean.dtype) * (alone + together)
 
     variances = jax.tree_util.tree_leaves(state.variance)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WHERE = "uncertainty.SWAG"
 
+TREES = ("mean", "squares", "deviations")  # of a state, beside its count
+
 
 class SWAG(Callback):
     """Gathers the params at the end of epochs into a normal distribution (Maddox et al. 2019,
@@ -79,13 +81,13 @@ class SWAG(Callback):
         """What was gathered."""
         if self.state is None:
             return {}
-        trees = {name: _as_lists(getattr(self.state, name)) for name in swag.State._fields[1:]}
+        trees = {name: _as_lists(getattr(self.state, name)) for name in TREES}
         return {"count": int(self.state.count), **trees}
 
     def set_state(self, state: dict) -> None:
         """Takes it back."""
-        trees = [_as_tree(state[name]) for name in swag.State._fields[1:]]
-        self.state = swag.State(jnp.asarray(state["count"], "int32"), *trees)
+        trees = {name: _as_tree(state[name]) for name in TREES}
+        self.state = swag.State(jnp.asarray(state["count"], "int32"), **trees)
         self._restored = True
 
     def predict(
@@ -117,7 +119,7 @@ class SWAG(Callback):
         rng = jax.random.key(rng) if isinstance(rng, int) else rng
         model = self.model
         program = program_of(model, ("swag",), lambda: jax.jit(_outputs(model)))
-        found = []
+        outputs = []
         for key in jax.random.split(rng, samples):
             params = _like(swag.sample(self.state, key, scale), model.params)
             state = model.state
@@ -125,8 +127,8 @@ class SWAG(Callback):
                 options = {"batch_size": batch_size, "rng": key}
                 state = batch_statistics(model, params, state, x_train, **options)
             run = lambda x, _, p=params, s=state: program(p, s, x)  # noqa: E731
-            found.append(by_batches(run, x, batch_size, is_pure=False))
-        return jax.tree_util.tree_map(lambda *parts: np.stack(parts), *found)
+            outputs.append(by_batches(run, x, batch_size, is_pure=False))
+        return jax.tree_util.tree_map(lambda *parts: np.stack(parts), *outputs)
 
 
 def _outputs(model: Any) -> Callable[..., Any]:

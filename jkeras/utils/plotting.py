@@ -2,6 +2,7 @@
 drawn here.
 """
 
+import dataclasses
 import html
 import itertools
 import os
@@ -47,6 +48,7 @@ class Options(typing.NamedTuple):
     nested: bool
 
 
+@dataclasses.dataclass(eq=False)
 class Picture:
     """Boxes and arrows, as the DOT language or as SVG.
 
@@ -55,23 +57,13 @@ class Picture:
     (True, True)
     """
 
-    def __init__(
-        self,
-        boxes: list[Box],
-        edges: list[tuple[str, str]],
-        rankdir: str = "TB",
-        dpi: int = 200,
-        splines: str = "ortho",
-        name: str = "model",
-        subgraph: bool = False,
-    ) -> None:
-        self.boxes = boxes
-        self.edges = edges
-        self.rankdir = rankdir
-        self.dpi = dpi
-        self.splines = splines
-        self.name = name
-        self.subgraph = subgraph
+    boxes: list[Box]
+    edges: list[tuple[str, str]]
+    rankdir: str = "TB"
+    dpi: int = 200
+    splines: str = "ortho"
+    name: str = "model"
+    subgraph: bool = False
 
     def to_string(self) -> str:
         """The picture in the DOT language of graphviz."""

@@ -63,14 +63,14 @@ def test_nasnet_with_trained_weights_wants_the_whole_shape():
             library.applications.NASNetLarge(include_top=False, input_shape=(None, 64, 3))
 
 
-def test_odd_channels_are_warned_of():
-    with pytest.warns(UserWarning, match="1 or 3 input channels"):
-        assert VGG16(weights=None, include_top=False, input_shape=(32, 32, 2)).input_shape == (
-            None,
-            32,
-            32,
-            2,
-        )
+@pytest.mark.parametrize("name", ["VGG16", "Xception", "MobileNet"])
+def test_odd_channels_are_warned_of(name):
+    """At the line of the caller, however an architecture is made."""
+    make = getattr(jkeras.applications, name)
+    with pytest.warns(UserWarning, match="1 or 3 input channels") as warned:
+        model = make(weights=None, include_top=False, input_shape=(72, 72, 2))
+    assert model.input_shape == (None, 72, 72, 2)
+    assert [one.filename for one in warned] == [__file__]
 
 
 @pytest.mark.promise("A file of weights that")

@@ -252,3 +252,10 @@ def test_a_hidden_argument_with_an_effect_is_refused(tmp_path):
         json.dumps({"class_name": "Sequential", "config": [layer, norm]})
     )
     assert model.layers[-1].axis == 1
+
+
+def test_a_layer_of_an_initializers_name_keeps_its_dtype():
+    layer = {"class_name": "Identity", "config": {"name": "i", "trainable": True, "dtype": "int8"}}
+    assert dialects.modern(layer) == layer
+    initializer = {"class_name": "Identity", "config": {"gain": 0.5, "dtype": "float32"}}
+    assert dialects.modern(initializer)["config"] == {"gain": 0.5}

@@ -52,6 +52,8 @@ def fitted(array: np.ndarray, what: str = "x", dtype: str | Ids | None = None) -
         held = fitted(array, what, dtype.dtype)
         warn_of_ids(array, what, dtype)
         return held
+    if array.dtype == WIDEST and dtype in (None, WIDEST):
+        return array
     target = None if dtype in (None, "string") else jax.dtypes.canonicalize_dtype(dtype)
     if array.dtype.kind in "iu":
         return _whole(array, what, target)

@@ -245,8 +245,7 @@ def standardize_shape(shape: Any) -> tuple[int | None, ...]:
                 f"{type(size).__name__}: expected integers and None."
             )
     shape = tuple(standard)
-    sizes = [size for size in shape if size is not None]
-    if sizes and min(sizes) < 0:
+    if min(filter(None, shape), default=0) < 0:
         raise ValueError(
             f"Cannot convert '{shape}' to a shape. Negative dimensions are not allowed."
         )
@@ -320,6 +319,8 @@ def flatten(structure: Any) -> list[Any]:
     """All leaves of a structure, None, sparse arrays and everything else included, in Keras's
     order.
     """
+    if isinstance(structure, (KerasTensor, jax.Array, np.ndarray)):
+        return [structure]
     return jax.tree_util.tree_leaves(structure, is_leaf=is_leaf)
 
 

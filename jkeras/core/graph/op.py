@@ -191,7 +191,12 @@ def op(
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            if _are_plain(args) and _are_plain(kwargs.values()):
+            if not kwargs and len(args) == 1 and isinstance(args[0], jax.Array):
+                return function(args[0])
+            is_plain = _are_plain(args)
+            if is_plain and kwargs:
+                is_plain = _are_plain(kwargs.values())
+            if is_plain:
                 return function(*args, **kwargs)
             if any_symbolic(*args, *kwargs.values()):
                 return description.record(args, kwargs)

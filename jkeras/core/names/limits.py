@@ -4,6 +4,7 @@ A file of two kilobytes can say a thousand million. With these limits what follo
 takes some hundred megabytes at most; a model of one's own, built by code, has no limit.
 """
 
+import itertools
 import math
 
 from jkeras.core.errors import SerializationError, readable
@@ -38,6 +39,8 @@ TOGETHER = {
     ("num_thresholds", "num_labels"): 10**7,
     ("fft_length", "num_mel_bins"): 2**26,
 }
+# all that are looked at
+LIMITED = frozenset([*LIMITS, *EACH, *(key for _, key in LIMITS_OF), *itertools.chain(*TOGETHER)])
 
 
 def check_numbers(name, config):
@@ -64,9 +67,14 @@ def check_numbers(name, config):
         if name == owner and _is_over(config.get(key), most):
             raise too_large(name, f"{key}={config[key]}", most)
     for keys, most in TOGETHER.items():
-        numbers = [config[key] for key in keys if isinstance(config.get(key), int)]
-        if len(numbers) == len(keys) and math.prod(numbers) > most:
-            raise too_large(name, " times ".join(keys), most)
+        _check_together(name, keys, config, most)
+
+
+def _check_together(name, keys, config, most):
+    """Raises where numbers that are multiplied by one another are too large together."""
+    numbers = [config[key] for key in keys if isinstance(config.get(key), int)]
+    if len(numbers) == len(keys) and math.prod(numbers) > most:
+        raise too_large(name, " times ".join(keys), most)
 
 
 def _is_over(value, most):

@@ -5,9 +5,10 @@ says of its numbers.
 import contextlib
 import contextvars
 import re
+import typing
 
 from jkeras.core.errors import SerializationError, readable
-from jkeras.core.names.limits import too_large
+from jkeras.core.names.limits import LIMITED, check_numbers, too_large
 
 MOST_OUTPUTS = 2**16  # of one call: a graph names each by its number
 LARGEST_TABLE = 10**7  # elements of what is made on the host for one call
@@ -28,27 +29,52 @@ ENTRIES = {
     "backend",
 }
 
-# of a config being read: whether it is to be trusted
-_loading = contextvars.ContextVar("loading", default=None)
-_shared = contextvars.ContextVar("shared_objects", default=None)
-_process = contextvars.ContextVar("in_process", default=None)
+
+class _Around(typing.NamedTuple):
+    """What is around the configs that are read or written now.
+
+    Attributes:
+        trust: of a config being read, "trusted" or "untrusted".
+        shared: what was met in a `sharing` block.
+        in_process: {name: class} of the classes met in an `in_process` block.
+        scopes: dicts of custom objects, the innermost last.
+    """
+
+    trust: str | None = None
+    shared: dict | None = None
+    in_process: dict[str, type] | None = None
+    scopes: tuple[dict[str, typing.Any], ...] = ()
+
+
+_NOTHING = _Around()
+_around = contextvars.ContextVar("jkeras_configs", default=_NOTHING)
 
 
 @contextlib.contextmanager
+def _with(**changes):
+    """Inside this block some of what is around is other; the rest is left to other blocks."""
+    before = _around.get()
+    _around.set(before._replace(**changes))
+    try:
+        yield
+    finally:
+        old = {name: getattr(before, name) for name in changes}
+        _around.set(_around.get()._replace(**old))
+
+
 def loading(safe_mode=True):
     """Inside this block a config is read; with `safe_mode=False`, here or further out, one that is
     trusted.
     """
-    token = _loading.set("trusted" if not safe_mode or _loading.get() == "trusted" else "untrusted")
-    try:
-        yield
-    finally:
-        _loading.reset(token)
+    before = _around.get().trust
+    trust = "trusted" if not safe_mode or before == "trusted" else "untrusted"
+    return contextlib.nullcontext() if trust == before else _with(trust=trust)
 
 
 def is_untrusted():
     """Whether what is being made comes from a config that may be anybody's."""
-    return _loading.get() == "untrusted" and not is_in_process()
+    around = _around.get()
+    return around.trust == "untrusted" and around.in_process is None
 
 
 def refuse_untrusted(what, way_out):
@@ -64,46 +90,48 @@ def refuse_untrusted(what, way_out):
         )
 
 
-@contextlib.contextmanager
 def in_process():
     """Inside this block configs are for this process alone: functions in them stay what they are,
     and classes that were met are resolved again, registered or not. For copies, never for files.
     """
-    token = _process.set({})
-    try:
-        yield
-    finally:
-        _process.reset(token)
+    return _with(in_process={})
 
 
 def is_in_process():
     """Whether configs are for this process alone."""
-    return _process.get() is not None
+    return _around.get().in_process is not None
 
 
-@contextlib.contextmanager
 def sharing():
     """Inside this block an object met twice is written once and read back as one object."""
-    token = _shared.set({})
-    try:
-        yield
-    finally:
-        _shared.reset(token)
+    return _with(shared={})
 
 
 def is_trusted():
     """Whether what is being made comes from a config that the caller said to trust."""
-    return _loading.get() == "trusted"
+    return _around.get().trust == "trusted"
 
 
 def met_in_process():
     """{name: class} of the classes that were met in an `in_process` block; None outside of one."""
-    return _process.get()
+    return _around.get().in_process
 
 
 def shared_objects():
     """What was met in a `sharing` block; None outside of one."""
-    return _shared.get()
+    return _around.get().shared
+
+
+def scopes():
+    """The dicts of custom objects of the scopes that are around, the innermost last."""
+    return _around.get().scopes
+
+
+def in_scope(custom_objects):
+    """Inside this block a dict of custom objects is the innermost scope, if there is one."""
+    if custom_objects is None:
+        return contextlib.nullcontext()
+    return _with(scopes=(*scopes(), custom_objects))
 
 
 # ---------------------------------------------------------------- what is refused
@@ -119,6 +147,20 @@ def check_count(name: str, what: str, count: int, most: int) -> None:
     """
     if count > most and is_untrusted():
         raise too_large(name, f"{count} {what}", most)
+
+
+def check_object(name, config, arguments):
+    """Raises for what the config of an object that may be anybody's must not have.
+
+    Args:
+        name: of its class.
+        arguments: of its constructor.
+    """
+    if not config.keys() <= ENTRIES:
+        check_entries(name, config, ENTRIES)
+    if not LIMITED.isdisjoint(arguments):
+        check_numbers(name, arguments)
+    check_name(arguments.get("name"))
 
 
 def check_entries(name, config, supported):

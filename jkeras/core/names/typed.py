@@ -1,8 +1,10 @@
-"""What type checkers and editors see of records; nothing here does anything when it runs.
+"""What type checkers and editors see of records, and which classes declare fields for both.
 
 A checker makes a record's constructor from its fields, as for dataclasses: `record` and `layer`
 are marked by `typing.dataclass_transform`. A base class without a constructor of its own, whose
-fields belong to its subclasses' constructors, is marked by `fields`. Where the constructor's order
+fields belong to its subclasses' constructors, is marked by `fields`. What any other base annotates
+are attributes: a class that takes them as arguments declares them itself, where they stand in its
+order. Where the constructor's order
 of arguments is not that of the fields, the class says `if TYPE_CHECKING: def __init__(...)`.
 `tests/test_typed.py` compares what a checker believes with the constructors.
 """
@@ -32,6 +34,7 @@ class Converted(typing.Generic[Taken, Stored]):
         def __set__(self, instance: object, value: Taken) -> None: ...
 
 
+Name = Converted[str | None, str]
 Rate = Converted[float | dict | Function, typing.Any]  # a learning rate
 
 
@@ -42,7 +45,19 @@ def keyword(*, default: typing.Any, alias: str) -> typing.Any:
 @typing.dataclass_transform(eq_default=False)
 def fields(cls: type[Class]) -> type[Class]:
     """Marks a base class whose fields are arguments of its subclasses."""
+    cls._declares_fields = True
     return cls
+
+
+def own_fields(cls: type[Class]) -> type[Class]:
+    """Marks a record whose fields are no arguments of its subclasses."""
+    cls._declares_fields = False
+    return cls
+
+
+def declares_fields(cls: type) -> bool:
+    """Whether the names that a class annotates itself are arguments of its subclasses."""
+    return vars(cls).get("_declares_fields", False)
 
 
 @typing.dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(keyword,))

@@ -33,6 +33,7 @@ class Mapped(frame.Run):
         self.outer, self.level = frame.current(), trace_state()
         if self.outer is not None:
             self.stack = list(self.outer.stack)
+            self.casting = self.outer.casting
             self.masks = self.outer.masks
             self.training = self.outer.training
         return super().__enter__()

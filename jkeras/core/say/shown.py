@@ -65,7 +65,7 @@ VARIABLE = frozenset(
 )
 MODULE = frozenset(["is_native", "set_untracked"])
 RECORD = frozenset(["by_numpy", "call_with_mask", "field_config", "fn_kwargs", "sample"])
-POLICY = frozenset(["changed", "is_mixed", "of", "plain_dtype"])
+POLICY = frozenset(["changed", "is_by_path", "is_mixed", "of", "plain_dtype"])
 
 # attributes of the objects that no class has, and one that is set on each class
 HELD = ("remat_scope", "traits")

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import check_number
 from jkeras.core.record import Any, Record, record
+from jkeras.core.names import typed
 from jkeras.core.names.registry import public
 
 
@@ -33,6 +34,7 @@ class LearningRateSchedule(Record):
         return super().get_config()
 
 
+@typed.fields
 class Decay(LearningRateSchedule):
     """Base of what starts at a rate and takes a number of steps."""
 

@@ -143,7 +143,7 @@ def _change_values(name: str, inner: Config) -> None:
     axis = inner.get("axis")
     if name in ONE_AXIS and isinstance(axis, list) and len(axis) == 1:
         inner["axis"] = axis[0]
-    if name in INITIALIZERS:
+    if name in INITIALIZERS and "trainable" not in inner:  # `Identity` is a layer too
         inner.pop("dtype", None)
         if inner.get("distribution") == "normal":
             inner["distribution"] = "truncated_normal"

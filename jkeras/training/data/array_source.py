@@ -1,17 +1,18 @@
 """The source of rows that can be reached by number: arrays, in memory or stored elsewhere."""
 
 import collections.abc
+import operator
 import typing
 import warnings
 
+import jax
 import numpy as np
 
 from jkeras.core.errors import ArgumentError
-from jkeras.core.graph.keras_tensor import flatten
 from jkeras.training.data import placement
 from jkeras.training.data.arrays import batch_of_arrays, take
 from jkeras.training.data.source import Batch, DataTypes, Source
-from jkeras.training.data.stored import array_or_stored, in_memory
+from jkeras.training.data.stored import array_or_stored, has_stored, in_memory
 from jkeras.training.data.weights import check_weights
 from jkeras.training.data.workers import noted
 
@@ -52,7 +53,11 @@ class ArraySource(Source):
         self.batch_size = self._size_of_batch(batch_size, steps)
         self.shuffle = shuffle
         self.num_batches = -(-self.size // self.batch_size)
-        if self.fits_on_device or self.num_batches == 1:
+        sizes = map(operator.attrgetter("nbytes"), jax.tree_util.tree_leaves(self.data))
+        # whether the data is small enough to be put on the device once
+        self.fits_on_device = sum(sizes) <= ON_DEVICE_LIMIT
+        is_read = self.fits_on_device or self.num_batches == 1
+        if is_read and has_stored(self.data):
             self.data = in_memory(self.data)
         self._on_device = None
 
@@ -124,11 +129,6 @@ class ArraySource(Source):
             rows = np.concatenate([rows, np.arange(len(rows), whole * size, dtype=rows.dtype)])
         return rows[: whole * size].reshape(whole, size), rest
 
-    @property
-    def fits_on_device(self) -> bool:
-        """Whether the data is small enough to be put on the device once."""
-        return sum(v.nbytes for v in flatten(self.data) if v is not None) <= ON_DEVICE_LIMIT
-
     def on_device(self) -> Batch:
         """The data as a compiled step takes it, put there once."""
         if self._on_device is None:
@@ -179,8 +179,7 @@ def _leaves(data):
     return [
         (name, leaf)
         for name, structure in zip(("x", "y", "sample_weight"), data)
-        for leaf in flatten(structure)
-        if leaf is not None
+        for leaf in jax.tree_util.tree_leaves(structure)
     ]
 
 
@@ -197,7 +196,7 @@ def _advice(leaves):
 
 
 def _refuse_empty(leaves):
-    if all(leaf.shape[:1] == (0,) for _, leaf in leaves):
+    if all([leaf.shape[:1] == (0,) for _, leaf in leaves]):
         raise ValueError(
             "The data is empty: expected at least one sample, received "
             f"{[tuple(leaf.shape) for _, leaf in leaves]}."

@@ -3,6 +3,7 @@
 import collections.abc
 import typing
 
+import jax
 import numpy as np
 
 from jkeras.core.graph.keras_tensor import flatten
@@ -21,6 +22,8 @@ def is_array_like(x: typing.Any) -> bool:
     >>> is_array_like({"a": [1, 2], "b": (np.zeros(2), None)}), is_array_like(iter([]))
     (True, False)
     """
+    if isinstance(x, (np.ndarray, jax.Array)):
+        return True
     if isinstance(x, dict):
         return all(v is None or is_array_like(v) for v in x.values())
     if isinstance(x, (list, tuple)):

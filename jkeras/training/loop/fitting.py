@@ -228,11 +228,11 @@ def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[S
 @contextlib.contextmanager
 def _fitting(model: "Trainer") -> Iterator[None]:
     """The model knows in the block that it is being trained, which `compile` asks."""
-    model.__dict__["_is_fitting"] = True
+    model.set_untracked(_is_fitting=True)
     try:
         yield
     finally:
-        model.__dict__["_is_fitting"] = False
+        model.set_untracked(_is_fitting=False)
 
 
 def check_frequency(frequency: int | list[int]) -> None:

@@ -26,7 +26,7 @@ class NaNLoss:
 
     def __init__(self, model: "Trainer", source: Source, callbacks: CallbackList) -> None:
         self.model, self.source = model, source
-        ends_anyway = any(isinstance(one, TerminateOnNaN) for one in callbacks.callbacks)
+        ends_anyway = any([isinstance(one, TerminateOnNaN) for one in callbacks.callbacks])
         skips = isinstance(model.optimizer, LossScaleOptimizer)  # such a step, and goes on
         self.is_done = model.compilation.nonfinite is not None or ends_anyway or skips
 

@@ -1,6 +1,8 @@
 """A running training: one `TrainState` owns the arrays, the model's variables read through it."""
 
 import contextlib
+import itertools
+import operator
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -75,7 +77,8 @@ class StateOwner:
 
     def take(self) -> TrainState:
         """The state to go on from; what variables were set to in between counts."""
-        if self.state is None or self._assigned():
+        held = map(operator.attrgetter("held"), self.variables)
+        if self.state is None or not all(map(operator.is_, held, itertools.repeat(self.borrowed))):
             self.pull_rest()
             self._take_over()
         return self.state

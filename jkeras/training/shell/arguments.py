@@ -27,8 +27,9 @@ def capped(steps: int | None, argument: str = "steps") -> int | None:
     """
     if steps is not None:
         check_whole(argument, steps, at_least=0)
-    limits = [n for n in (settings.max_steps_per_epoch, steps or None) if n is not None]
-    return min(limits, default=None)
+    if settings.max_steps_per_epoch is None:
+        return steps or None
+    return min(settings.max_steps_per_epoch, steps or settings.max_steps_per_epoch)
 
 
 def callback_list(
@@ -70,7 +71,7 @@ def types_of_data(model: "Trainer") -> DataTypes:
     of the user's own does with labels is unknown.
     """
     kinds = ("train", "test")
-    is_standard = model.compiled and not any(has_own_step(model, kind) for kind in kinds)
+    is_standard = model.compiled and not any([has_own_step(model, kind) for kind in kinds])
     return DataTypes(model.types_of_inputs(), "float32" if is_standard else None)
 
 
@@ -84,10 +85,11 @@ def weighted(model: "Trainer", source: Source, class_weight: Any) -> Source:
 
 def checked(model: "Trainer", source: Source) -> Source:
     """The source, its labels checked against the losses where these are what training minimizes."""
-    has_own = hasattr(model, "pure_train_step") or any(
+    own = [
         getattr(type(model), name) is not getattr(Compilable, name)
         for name in ("compute_loss", "train_step", "test_step")
-    )
+    ]
+    has_own = hasattr(model, "pure_train_step") or any(own)
     if model.compilation.losses is None or has_own:
         return source
     return data.checked(source, model.compilation.losses.check_values)

@@ -148,9 +148,11 @@ def fit_callbacks(
 
 def backup_of(callbacks: CallbackList) -> "Checkpointer | None":
     """Where the first `BackupAndRestore` that has one keeps checkpoints, or None."""
-    backups = [c for c in callbacks.callbacks if isinstance(c, BackupAndRestore)]
-    checkpointers = (backup.checkpointer() for backup in backups)
-    return next(filter(None, checkpointers), None)
+    for callback in callbacks.callbacks:
+        checkpointer = isinstance(callback, BackupAndRestore) and callback.checkpointer()
+        if checkpointer:
+            return checkpointer
+    return None
 
 
 # ---------------------------------------------------------------- random numbers

@@ -2,13 +2,16 @@
 
 import collections
 import functools
+import itertools
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
+from jkeras.core.layer import Layer
 from jkeras.core.system.signals import whole
 from jkeras.core.weights import frame
 from jkeras.core.weights.by_variable import ByVariable, among, without
@@ -16,7 +19,7 @@ from jkeras.core.weights.first_values import first_array, put, zeros
 from jkeras.core.weights.paths import walk
 from jkeras.core.weights.rng import SeedGenerator, key_from_seed
 from jkeras.core.weights.structure import all_built, named_weights
-from jkeras.core.weights.variable import Variable
+from jkeras.core.weights.variable import Variable, values_of
 from jkeras.kernel import losses, tree
 from jkeras.optimizers.by_path import build_by_path, takes_loss
 from jkeras.training.step import nonfinite
@@ -43,6 +46,8 @@ class StateLayout:
         inner_metrics: those pairs of `state` that metrics inside layers count in.
         trainable: the variables that gradients reach, in Keras's order, the optimizer's.
         generators: (path, seed generator) pairs.
+        optimizer: the compiled one.
+        convolves: whether a layer computes convolutions.
         key: equal for layouts that compiled functions may share.
         stacked: the layout of states in which equal layers are stacked, once somebody asked for it.
         has_slots: whether the state of the optimizer lies in its variables, as the library's does.
@@ -53,14 +58,16 @@ class StateLayout:
     run_type = frame.Run
 
     def __init__(self, model: "Trainer") -> None:
-        self.model = model
+        self.model, self.optimizer = model, model.optimizer
         weights = list(named_weights(model))
         self.trainable = model.trainable_variables
         self.params, self.frozen, self.state = _grouped(model, weights, self.trainable)
         self.metrics = _metric_variables(model, weights)
         inner = {id(v) for metric in model.metrics_of_layers() for v in metric.variables}
         self.inner_metrics = [(path, v) for path, v in self.state if id(v) in inner]
-        self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
+        modules = walk(model)
+        self.generators = [(p, m) for p, m in modules if isinstance(m, SeedGenerator)]
+        self.convolves = any(isinstance(m, Layer) and m.traits.convolves for _, m in modules)
         self._places = self._initial = self.stacked = None
         self._line_up_optimizer(ByVariable((variable, path) for path, variable in weights))
         groups = (self.params, self.frozen, self.state, self.metrics)
@@ -106,17 +113,12 @@ class StateLayout:
         """The number of arrays in which a state has the weights."""
         return len(self.params) + len(self.frozen) + len(self.state)
 
-    @property
-    def optimizer(self) -> Any:
-        """The compiled optimizer."""
-        return self.model.optimizer
-
     @staticmethod
     def signature(model: "Trainer") -> tuple:
         """What a layout depends on: the same signature, the same layout."""
         optimizer = model.optimizer
         return (
-            tuple((id(v), v.trainable) for _, v in named_weights(model)),
+            [(id(v), v.trainable) for _, v in named_weights(model)],
             model._trainable,
             id(optimizer),
             id(model.compilation.nonfinite_steps),
@@ -197,55 +199,56 @@ class StateLayout:
 
     def gather(self, copies: bool = True) -> TrainState:
         """The state that the model's variables hold now; as copies, which a step may consume."""
-        state = placement.replicate(self._collect(lambda v: v.own_value()))
+        if self.has_slots:
+            self.build_optimizer()
+        state = placement.replicate(self._arranged(values_of(self.variables())))
         return copied(state) if copies else state
 
     def abstract(self) -> TrainState:
         """The state as shapes, with how they lie over devices: for compiling without making any
         array.
         """
-        return self._collect(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding))
-
-    def _collect(self, read: Callable[[Variable], Any]) -> TrainState:
-        tree_of = lambda named: tree.unflatten((p, read(v)) for p, v in named)  # noqa: E731
-        return TrainState(
-            self._step(),
-            tree_of(self.params),
-            tree_of(self.frozen),
-            tree_of(self.state),
-            self._collect_optimizer(read),
-            tree_of(self.metrics),
-            train_key(self.model),
+        if self.has_slots:
+            self.build_optimizer()
+        return self._arranged(
+            [jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding) for v in self.variables()]
         )
+
+    def _arranged(self, arrays: Iterable[Any]) -> TrainState:
+        """The state in which these arrays are those of `variables()`, in that order."""
+        arrays, parts = iter(arrays), []
+        for named in (self.params, self.frozen, self.state, self.metrics):
+            parts.append(tree.unflatten(zip(map(operator.itemgetter(0), named), arrays)))
+        optimizer = self._arranged_optimizer(list(arrays))
+        return TrainState(self._step(), *parts[:3], optimizer, parts[3], train_key(self.model))
 
     def _step(self) -> jax.Array:
         """The number of steps that the model has taken."""
         step = self.model._step
         return step if isinstance(step, jax.Array) else put(step, "int32")
 
-    def _collect_optimizer(self, read: Callable[[Variable], Any]) -> Any:
+    def _arranged_optimizer(self, arrays: list) -> Any:
+        """The optimizer's state, with arrays for its variables."""
         model = self.model
-        if self.optimizer is None:
+        if model.optimizer is None:
             return ()
         if model.compilation.has_own_opt_state:
-            if model._opt_state is None:
-                model.__dict__["_opt_state"] = model.init_opt_state(
-                    tree.unflatten((p, v.own_value()) for p, v in self.params)
-                )
-            return model._opt_state
-        optimizer = self.optimizer
-        self.build_optimizer()
-        variables = optimizer.variables
+            state = model._opt_state
+            if state is None:
+                params = tree.unflatten((p, v.own_value()) for p, v in self.params)
+                state = model.init_opt_state(params)
+                model.set_untracked(_opt_state=state)
+            return state
         # which variable stands where in the state: found by placing numbers instead of values
         if self._places is None:
             shapes = tree.unflatten(
                 (p, jax.ShapeDtypeStruct(v.shape, v.dtype))
                 for p, v in zip(self.order, self.optimized)
             )
-            self._places = optimizer.variables_to_state(
-                range(len(variables)), shapes, self.order, self.variable_tree
+            self._places = model.optimizer.variables_to_state(
+                range(len(arrays)), shapes, self.order, self.variable_tree
             )
-        return jax.tree_util.tree_map(lambda i: read(variables[i]), self._places)
+        return jax.tree_util.tree_map(arrays.__getitem__, self._places)
 
     def scatter(self, state: TrainState) -> None:
         """Puts a state's arrays into the variables; all of them are found before the first.
@@ -253,11 +256,10 @@ class StateLayout:
         Raises:
             ValueError: the state lacks some; nothing is changed.
         """
-        values = [
-            (variable, tree.get(values, path))
-            for named, values in self.groups(state)
-            for path, variable in named
-        ]
+        values: list = []
+        for named, arrays in self.groups(state):
+            paths = map(operator.itemgetter(0), named)
+            values += zip(map(operator.itemgetter(1), named), tree.get_all(arrays, paths))
         missing = [variable.path for variable, value in values if value is None]
         if missing:
             raise ValueError(
@@ -276,8 +278,9 @@ class StateLayout:
         if not self.has_slots:
             return []
         self.build_optimizer()
-        values = self.optimizer.state_to_variables(state.opt_state, self.order)
-        return list(zip(self.optimizer.variables, values, strict=True))
+        optimizer = self.optimizer
+        values = optimizer.state_to_variables(state.opt_state, self.order)
+        return list(zip(optimizer.variables, values, strict=True))
 
     def finalize(self) -> None:
         """Gives variables their moving averages at the end of a training, with `use_ema`."""
@@ -291,9 +294,8 @@ class StateLayout:
 
     def variables(self) -> list[Variable]:
         """All variables whose arrays a state owns."""
-        variables = [
-            v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named
-        ]
+        groups = self.params, self.frozen, self.state, self.metrics
+        variables = list(map(operator.itemgetter(1), itertools.chain(*groups)))
         if self.has_slots:
             variables += self.optimizer.variables
         return variables

@@ -45,9 +45,9 @@ def update_metrics(
     with run:
         if masks is not None:
             _set_masks(run, y_pred, masks)
-        loss_tracker = model.compilation.loss_tracker
-        if loss_tracker is not None and loss is not None:
-            loss_tracker.update_state(loss, sample_weight=count_valid_rows(size_of(x)))
+        tracker = model.compilation.loss_tracker
+        if tracker is not None and loss is not None:
+            tracker.update_state(loss, sample_weight=count_valid_rows(size_of(x)))
         logs = model.compute_metrics(x, y, y_pred, sample_weight)
     return flat_logs(logs)
 

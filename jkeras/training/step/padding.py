@@ -55,12 +55,13 @@ def may_pad(lazy_layout: LazyLayout, kind: str, state: TrainState, batch: Batch)
         lambda state, both: forward(state, *both)[0], state, batch=(batch, valid_rows)
     ):
         return False
-    if model.compilation.metrics is None:
+    compiled = model.compilation.metrics
+    if compiled is None:
         return True
     _, y_pred = jax.eval_shape(forward, state, batch)
     return all(
         _weighs(metric, y_true, prediction)
-        for metric, _, y_true, prediction, _ in model.compilation.metrics.compared(batch[1], y_pred)
+        for metric, _, y_true, prediction, _ in compiled.compared(batch[1], y_pred)
     )
 
 

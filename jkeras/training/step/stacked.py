@@ -11,6 +11,7 @@ import numpy as np
 from jkeras.core.weights import frame
 from jkeras.core.weights.by_variable import ByVariable
 from jkeras.core.layer import Layer
+from jkeras.core.run.context import Children
 from jkeras.core.weights.paths import shared_paths
 from jkeras.core.session.settings import settings
 from jkeras.core.run.tracebacks import is_built_in
@@ -142,8 +143,25 @@ def _rows(stack: jax.Array) -> list[Row]:
     return [Row(stack, number) for number in range(len(stack))]
 
 
+class ChildrenInLoops(Children):
+    """The children of a model, of which some are chains."""
+
+    def run(self, child: Layer, *args: Any, **kwargs: Any) -> Any:
+        chain = self._scope.flow.chains.get(child)
+        if chain is None:
+            return super().run(child, *args, **kwargs)
+        return chain.run(self._scope.flow, child, *args)
+
+
 class StackedRun(frame.Run):
-    """A run on params in which the weights of equal layers are stacked."""
+    """A run on params in which the weights of equal layers are stacked.
+
+    Attributes:
+        chains: by each of their layers.
+    """
+
+    children_type = ChildrenInLoops
+    chains: dict[Layer, Chain]
 
     def value_at(self, path: tuple[str, ...]) -> jax.Array | None:
         for chain in set(self.chains.values()):
@@ -207,7 +225,7 @@ class StackedLayout(StateLayout):
         rows = self.chains[0].pattern.weights[0].held
         are_ours = isinstance(rows, Rows) and rows.maker is self and rows.are_untouched()
         read = rows.read if are_ours else Variable.own_value
-        state = self.in_loops(self._collect(read))
+        state = self.in_loops(self._arranged(map(read, self.variables())))
         return copied(state) if copies else state
 
     def scatter(self, state: TrainState) -> None:

@@ -15,7 +15,7 @@ from jkeras.uncertainty.given import (
     as_probabilities,
     check_numbers,
     check_some,
-    is_known,
+    is_concrete,
     labels_and_scores,
     of_labels,
 )
@@ -112,16 +112,16 @@ def fit(
     if method in OF_NUMBERS:
         if from_logits:
             raise ValueError(explain(where, f"numbers, for {method!r}", "from_logits=True"))
-        found = _of_numbers(probabilities, labels, method, where)
-        threshold = found if method == "jackknife+" else quantile(found, alpha)
+        residuals = _of_numbers(probabilities, labels, method, where)
+        threshold = residuals if method == "jackknife+" else quantile(residuals, alpha)
         return Fitted(threshold, method, alpha)
-    given = as_probabilities(probabilities, where, from_logits=from_logits)
-    labels, given = labels_and_scores(labels, given, where)
+    probabilities = as_probabilities(probabilities, where, from_logits=from_logits)
+    labels, probabilities = labels_and_scores(labels, probabilities, where)
     terms = (penalty, free_rank) if method == "raps" else (0.0, 0)
     is_randomized = method != "lac" and has_numbers(rng, uniforms)
-    shares = uniforms_of(given, rng, uniforms, 0.0, where)
-    found = of_labels(of_classes(method, given, shares, *terms), labels)
-    return Fitted(quantile(found, alpha), method, alpha, *terms, is_randomized)
+    shares = uniforms_of(probabilities, rng, uniforms, 0.0, where)
+    scores = of_labels(of_classes(method, probabilities, shares, *terms), labels)
+    return Fitted(quantile(scores, alpha), method, alpha, *terms, is_randomized)
 
 
 def quantile(scores: jax.Array, alpha: float) -> jax.Array:
@@ -167,7 +167,7 @@ def uniforms_of(
         shares = as_floats(uniforms)
         if shares.shape != (rows,):
             raise ValueError(explain(where, f"`uniforms` of shape {(rows,)}", f"{shares.shape}"))
-        if is_known(shares) and not ((shares >= 0) & (shares < 1)).all():
+        if is_concrete(shares) and not ((shares >= 0) & (shares < 1)).all():
             received = f"from {shares.min():g} to {shares.max():g}"
             raise ValueError(explain(where, "`uniforms` from 0 to below 1", received))
         return shares
@@ -193,17 +193,17 @@ def _of_numbers(predictions: Any, targets: Any, method: str, where: str) -> jax.
     check_numbers(targets, where, "targets")
     check_numbers(as_floats(predictions), where, "predictions")
     if method == "cqr":
-        given = as_floats(predictions)
+        values = as_floats(predictions)
         wanted = (len(targets), 2)
-        if given.shape != wanted:
+        if values.shape != wanted:
             message = f"a lower and an upper quantile for each target, {wanted}"
-            raise ValueError(explain(where, message, f"shape {given.shape}"))
-        return jnp.maximum(given[:, 0] - targets, targets - given[:, 1])
-    given = column(predictions, "predictions", where)
-    if given.shape != targets.shape:
+            raise ValueError(explain(where, message, f"shape {values.shape}"))
+        return jnp.maximum(values[:, 0] - targets, targets - values[:, 1])
+    values = column(predictions, "predictions", where)
+    if values.shape != targets.shape:
         message = f"as many predictions as targets, {targets.shape}"
-        raise ValueError(explain(where, message, f"shape {given.shape}"))
-    return jnp.abs(targets - given)
+        raise ValueError(explain(where, message, f"shape {values.shape}"))
+    return jnp.abs(targets - values)
 
 
 __all__ = ["Fitted", "fit"]

@@ -46,26 +46,26 @@ def predict_interval(fitted: Fitted, predictions: Any) -> Interval:
         raise ValueError(explain(where, wanted, f"{fitted.method!r}", fix))
     check_numbers(as_floats(predictions), where, "predictions")
     if fitted.method == "residual":
-        given = column(predictions, "predictions", where)
-        return Interval(given - fitted.threshold, given + fitted.threshold)
+        values = column(predictions, "predictions", where)
+        return Interval(values - fitted.threshold, values + fitted.threshold)
     columns = 2 if fitted.method == "cqr" else len(fitted.threshold)
-    given = as_floats(predictions)
-    if given.ndim != 2 or given.shape[1] != columns:
+    values = as_floats(predictions)
+    if values.ndim != 2 or values.shape[1] != columns:
         wanted = f"`predictions` of shape (rows, {columns})"
-        raise ValueError(explain(where, wanted, f"shape {given.shape}"))
+        raise ValueError(explain(where, wanted, f"shape {values.shape}"))
     if fitted.method == "cqr":
-        return Interval(given[:, 0] - fitted.threshold, given[:, 1] + fitted.threshold)
-    return _jackknife(given, fitted.threshold, fitted.alpha)
+        return Interval(values[:, 0] - fitted.threshold, values[:, 1] + fitted.threshold)
+    return _jackknife(values, fitted.threshold, fitted.alpha)
 
 
-def _jackknife(given: jax.Array, residuals: jax.Array, alpha: float) -> Interval:
+def _jackknife(values: jax.Array, residuals: jax.Array, alpha: float) -> Interval:
     rows = len(residuals)
     rank = rank_of(rows, alpha)
     if rank > rows:
-        infinite = jnp.full(len(given), jnp.inf, given.dtype)
+        infinite = jnp.full(len(values), jnp.inf, values.dtype)
         return Interval(-infinite, infinite)
-    lower = jnp.sort(given - residuals, axis=-1)[:, rows - rank]
-    return Interval(lower, jnp.sort(given + residuals, axis=-1)[:, rank - 1])
+    lower = jnp.sort(values - residuals, axis=-1)[:, rows - rank]
+    return Interval(lower, jnp.sort(values + residuals, axis=-1)[:, rank - 1])
 
 
 __all__ = ["Interval", "predict_interval"]

@@ -45,24 +45,24 @@ def predict_sets(
         wanted = f"a method of classes, {', '.join(OF_CLASSES)}"
         fix = "call `conformal.predict_interval`"
         raise ValueError(explain(where, wanted, f"{fitted.method!r}", fix))
-    given = as_probabilities(probabilities, where, from_logits=from_logits)
-    if given.ndim != 2:
+    scores = as_probabilities(probabilities, where, from_logits=from_logits)
+    if scores.ndim != 2:
         wanted = "`probabilities` of shape (rows, classes)"
-        raise ValueError(explain(where, wanted, f"shape {given.shape}"))
+        raise ValueError(explain(where, wanted, f"shape {scores.shape}"))
     if has_numbers(rng, uniforms) and not fitted.is_randomized:
         wanted = "no random numbers, since scores were fitted without"
         raise ValueError(explain(where, wanted, "some", "give `rng=` to `conformal.fit`, too"))
-    if given.shape[1] == 1:
+    if scores.shape[1] == 1:
         fix = "give both classes: `np.concatenate([1 - p, p], axis=1)`"
         wanted = "`probabilities` of 2 classes or more"
-        raise ValueError(explain(where, wanted, f"shape {given.shape}", fix))
+        raise ValueError(explain(where, wanted, f"shape {scores.shape}", fix))
     otherwise = 1.0 if fitted.is_randomized else 0.0
-    shares = uniforms_of(given, rng, uniforms, otherwise, where)
+    shares = uniforms_of(scores, rng, uniforms, otherwise, where)
     terms = fitted.penalty, fitted.free_rank
-    sets = of_classes(fitted.method, given, shares, *terms) <= fitted.threshold
+    sets = of_classes(fitted.method, scores, shares, *terms) <= fitted.threshold
     if allow_empty:
         return sets
-    return sets | (jnp.arange(given.shape[1]) == jnp.argmax(given, axis=-1)[:, None])
+    return sets | (jnp.arange(scores.shape[1]) == jnp.argmax(scores, axis=-1)[:, None])
 
 
 __all__ = ["predict_sets"]

@@ -1,4 +1,4 @@
-"""The places of a model that are explained: layers' outputs, and inputs of a dict beside them."""
+"""The locations in a model that are explained: outputs of layers, and inputs of a dict beside them."""
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,24 +16,24 @@ Structure: TypeAlias = Any
 Place: TypeAlias = Any  # a path, or a layer
 
 
-def as_places(at: Any) -> Any:
-    """`at` as a value that can be a key: several places as a tuple.
+def as_locations(at: Any) -> Any:
+    """`at` as a value that can be a key: several locations as a tuple.
 
     Raises:
-        ValueError: no place, one that is no path, or one twice.
+        ValueError: no location, one that is no path, or one twice.
 
     >>> as_places("words"), as_places(["price", "words"])
     ('words', ('price', 'words'))
     """
     if not isinstance(at, (list, tuple)):
         return at
-    if not at or not all(isinstance(place, str) for place in at) or len(set(at)) < len(at):
+    if not at or not all(isinstance(location, str) for location in at) or len(set(at)) < len(at):
         raise ValueError(explain("explain", "`at` of different paths of layers", f"{at!r}"))
     return tuple(at)
 
 
 def check_one(at: Any, where: str) -> None:
-    """Raises ValueError for several places."""
+    """Raises ValueError for several locations."""
     if isinstance(at, (list, tuple)):
         raise ValueError(explain(where, "one layer, such as `at='conv'`", f"at={at!r}"))
 
@@ -41,42 +41,42 @@ def check_one(at: Any, where: str) -> None:
 def values_at(
     model: Any, params: dict, state: dict, x: Structure, at: Any
 ) -> tuple[Structure, jax.Array | None]:
-    """(what is explained, the mask beside it): the output of a layer, or of several places a dict
-    by place, without a mask.
+    """(what is explained, the mask beside it): the output of a layer, or of several locations a
+    dict by location, without a mask.
     """
     several = isinstance(at, tuple)
     inputs, layers = split(x, at) if several else ([], [at])
     taps = _looked_at(model, params, state, x, layers)
     seen = taps.results()
-    for place in layers:
-        taps.check_single(place)
+    for location in layers:
+        taps.check_single(location)
     if not several:
         return seen[at], taps.mask_at(at)
     if len(layers) + len(inputs) > 1:
         _check_independent(model, params, state, x, inputs, layers)
-    return {**{place: x[place] for place in inputs}, **seen}, None
+    return {**{location: x[location] for location in inputs}, **seen}, None
 
 
 def outputs_with(
     model: Any, params: dict, state: dict, x: Structure, at: Any, now: Structure, start: Structure
 ) -> Structure:
-    """The model's outputs where places have other values than those of a start."""
+    """The model's outputs where locations have other values than those of a start."""
     inputs, layers = [], [at]
     if isinstance(at, tuple):
         inputs, layers = split(x, at)
     else:
         now, start = {at: now}, {at: start}
     if inputs:
-        x = {**x, **{place: now[place] for place in inputs}}
+        x = {**x, **{location: now[location] for location in inputs}}
     changes = {p: jax.tree_util.tree_map(jnp.subtract, now[p], start[p]) for p in layers}
     return model.tap(params, state, x, add=changes, training=False)[0]
 
 
 def split(x: Structure, at: tuple[Place, ...]) -> tuple[list[Place], list[Place]]:
-    """(places that are inputs of a dict, places that are layers)."""
+    """(locations that are inputs of a dict, locations that are layers)."""
     names = set(x) if isinstance(x, dict) else set()
-    inputs = [place for place in at if place in names]
-    return inputs, [place for place in at if place not in inputs]
+    inputs = [location for location in at if location in names]
+    return inputs, [location for location in at if location not in inputs]
 
 
 def _looked_at(model: Any, params: dict, state: dict, x: Structure, layers: list) -> Taps:
@@ -86,15 +86,15 @@ def _looked_at(model: Any, params: dict, state: dict, x: Structure, layers: list
 def _check_independent(
     model: Any, params: "Tree", state: "Tree", x: Structure, inputs: list[str], layers: list[str]
 ) -> None:
-    """Raises ValueError where what is at one place follows from what is at another one: then they
+    """Raises ValueError where what is at one location follows from what is at another one: then they
     cannot be changed each by itself.
     """
-    for place in [*inputs, *layers]:
-        behind = _behind(model, params, state, x, place, place in inputs, layers)
+    for location in [*inputs, *layers]:
+        behind = _behind(model, params, state, x, location, location in inputs, layers)
         if behind:
-            wanted = "places of which none lies behind another one"
-            advice = f"explain {place!r} and {behind!r} each by itself"
-            raise ValueError(explain("explain", wanted, f"{behind!r} behind {place!r}", advice))
+            wanted = "locations of which none lies behind another one"
+            advice = f"explain {location!r} and {behind!r} each by itself"
+            raise ValueError(explain("explain", wanted, f"{behind!r} behind {location!r}", advice))
 
 
 def _behind(
@@ -102,24 +102,24 @@ def _behind(
     params: "Tree",
     state: "Tree",
     x: Structure,
-    place: str,
+    location: str,
     is_input: bool,
     layers: list[str],
 ) -> str | None:
-    """One of the layers, but the place itself, whose output follows from what is at a place."""
-    others = [other for other in layers if other != place]
+    """One of the layers, but the location itself, whose output follows from what is at it."""
+    others = [other for other in layers if other != location]
 
     def run(value: Structure) -> list:
-        given = {**x, place: value} if is_input else x
-        add = {} if is_input else {place: value}
-        _, _, taps = run_tapped(model, params, state, (given,), {}, others, add, training=False)
+        changed = {**x, location: value} if is_input else x
+        add = {} if is_input else {location: value}
+        _, _, taps = run_tapped(model, params, state, (changed,), {}, others, add, training=False)
         seen = taps.results()
         return [seen[other] for other in others]
 
     if is_input:
-        value = x[place]
+        value = x[location]
     else:
-        seen = _looked_at(model, params, state, x, [place]).results()[place]
+        seen = _looked_at(model, params, state, x, [location]).results()[location]
         value = jax.tree_util.tree_map(jnp.zeros_like, seen)
     closed, shapes = jax.make_jaxpr(run, return_shape=True)(value)
     follow = depends(closed.jaxpr, [True] * len(closed.in_avals))
