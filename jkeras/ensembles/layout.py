@@ -117,7 +117,7 @@ class MembersLayout(StateLayout):
         if self.members.shown is None:
             self._take_note_of_copy(state)
         if any(variable.held is not value for variable, value in self.members.shown):
-            assigned = self._arranged(map(_Assigned, self.variables()))
+            assigned = self._arranged(map(_Assigned, self.leaves()))
             state = jax.tree_util.tree_map(self._with_assigned, state, assigned)
         state = self._placed(state)
         return copied(state) if copies else state

@@ -13,6 +13,7 @@ from jax import lax
 from jkeras.ops.kernels import for_onnx, inside_loop, on_cpu
 from jkeras.ops.recurrent_split import pays_split, run_split
 from jkeras.ops.recurrent_split import Split
+from jkeras.programs.primitives import facts_of
 from jkeras.core.weights.types import Function, Structure
 
 
@@ -113,13 +114,6 @@ def _loop(
     return (outputs, before) if record else outputs, states
 
 
-# What a gradient computes again in less time than it takes to write it in each step and to read it.
-CHEAP = frozenset(
-    "add add_any sub mul neg max min square integer_pow select_n convert_element_type "
-    "broadcast_in_dim reshape squeeze slice split concatenate transpose copy".split()
-)
-
-
 def keeping_costly(*steps: Function) -> list[Function]:
     """Steps of loops, whose gradients on CPU keep results of products and of functions like tanh,
     and compute sums and products of elements again.
@@ -135,7 +129,7 @@ def keeping_costly(*steps: Function) -> list[Function]:
 
 
 def _is_costly(primitive: Any, *_: Any, **__: Any) -> bool:
-    return primitive.name not in CHEAP
+    return not facts_of(primitive.name).is_cheap
 
 
 def _unrolled(

@@ -2,6 +2,7 @@
 no outputs.
 """
 
+import operator
 import typing
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from jkeras.core.layer import stateless
 from jkeras.core.weights.by_variable import unique
 from jkeras.core.names.dtypes import is_float
 from jkeras.core.graph.keras_tensor import one_or_list
-from jkeras.core.weights.paths import children_of, own_variables, walk
+from jkeras.core.weights.paths import children_of, own_variables, variables_of, walk
 from jkeras.core.weights.rng import SeedGenerator
 from jkeras.core.weights.module import Module
 from jkeras.core.weights.variable import Variable
@@ -280,12 +281,9 @@ class WeightView:
 
 def variables_and_layers(model: WeightView) -> list[Variable | WeightView]:
     """The variables of a model, and its layers: what remembers trainings with privacy."""
-    found = []
-    for _, module in walk(model):
-        if isinstance(module, WeightView):
-            found.append(module)
-        found += own_variables(module).values()
-    return found
+    modules = walk(model)
+    layers = [module for _, module in modules if isinstance(module, WeightView)]
+    return [*map(operator.itemgetter(1), variables_of(modules)), *layers]
 
 
 def layers_of(model: WeightView, include_self: bool = True) -> list[WeightView]:

@@ -1,6 +1,7 @@
 """The source of rows that can be reached by number: arrays, in memory or stored elsewhere."""
 
 import collections.abc
+import functools
 import operator
 import typing
 import warnings
@@ -53,9 +54,6 @@ class ArraySource(Source):
         self.batch_size = self._size_of_batch(batch_size, steps)
         self.shuffle = shuffle
         self.num_batches = -(-self.size // self.batch_size)
-        sizes = map(operator.attrgetter("nbytes"), jax.tree_util.tree_leaves(self.data))
-        # whether the data is small enough to be put on the device once
-        self.fits_on_device = sum(sizes) <= ON_DEVICE_LIMIT
         is_read = self.fits_on_device or self.num_batches == 1
         if is_read and has_stored(self.data):
             self.data = in_memory(self.data)
@@ -81,10 +79,11 @@ class ArraySource(Source):
     @staticmethod
     def _rows(leaves):
         """The number of rows that all have."""
+        sizes = set()
         for name, leaf in leaves:
             if leaf.ndim == 0:
                 raise ValueError(f"`{name}` must have a batch axis; received a single number.")
-        sizes = {leaf.shape[0] for _, leaf in leaves}
+            sizes.add(leaf.shape[0])
         if len(sizes) > 1:
             shapes = [f"{name} {tuple(leaf.shape)}" for name, leaf in leaves]
             more = f", and {len(shapes) - 6} more" if len(shapes) > 6 else ""
@@ -92,7 +91,8 @@ class ArraySource(Source):
                 "Data cardinality is ambiguous: make sure all arrays contain the same number of "
                 f"samples. Received: {', '.join(shapes[:6])}{more}.{_advice(leaves)}"
             )
-        _refuse_empty(leaves)
+        if not sizes or 0 in sizes:
+            _refuse_empty(leaves)
         return sizes.pop()
 
     def order(self, seed: int, epoch: int) -> np.ndarray:
@@ -128,6 +128,12 @@ class ArraySource(Source):
         if len(rows) < whole * size:
             rows = np.concatenate([rows, np.arange(len(rows), whole * size, dtype=rows.dtype)])
         return rows[: whole * size].reshape(whole, size), rest
+
+    @functools.cached_property
+    def fits_on_device(self) -> bool:
+        """Whether the data is small enough to be put on the device once."""
+        sizes = map(operator.attrgetter("nbytes"), jax.tree_util.tree_leaves(self.data))
+        return sum(sizes) <= ON_DEVICE_LIMIT
 
     def on_device(self) -> Batch:
         """The data as a compiled step takes it, put there once."""

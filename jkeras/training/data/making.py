@@ -66,6 +66,8 @@ def make_source(
     """
     if x is None:
         raise ValueError("Missing data: `x` is None. Pass arrays, or a source of batches.")
+    if type(x) is np.ndarray:
+        return ArraySource(x, y, sample_weight, batch_size, shuffle, steps, types)
     gives_batches = _gives_batches(x)
     if gives_batches or not is_array_like(x):
         _refuse(x, y=y, sample_weight=sample_weight)

@@ -168,10 +168,11 @@ class Runner:
         traces = program.traces
         begin = time.perf_counter()
         logs = owner.advance(program.run, *work.arguments)
-        if program.traces > traces:
+        is_traced = program.traces > traces
+        if is_traced:
             self.model.compile_seconds += time.perf_counter() - begin
             placement.check_layouts()
-        self._retraces.look(program, program.traces > traces)
+        self._retraces.look(program, is_traced)
         if self.recorder is not None:
             self.recorder.take(logs.pop(KEY), work.steps)
         return logs

@@ -202,7 +202,7 @@ class StateLayout:
         """The state that the model's variables hold now; as copies, which a step may consume."""
         if self.has_slots:
             self.build_optimizer()
-        state = placement.replicate(self._arranged(values_of(self.variables())))
+        state = placement.replicate(self._arranged(values_of(self.leaves())))
         return copied(state) if copies else state
 
     def abstract(self) -> TrainState:
@@ -212,11 +212,11 @@ class StateLayout:
         if self.has_slots:
             self.build_optimizer()
         return self._arranged(
-            [jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding) for v in self.variables()]
+            [jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding) for v in self.leaves()]
         )
 
     def _arranged(self, arrays: Iterable[Any]) -> TrainState:
-        """The state in which these arrays are those of `variables()`, in that order."""
+        """The state in which these arrays are those of `leaves()`, in that order."""
         arrays, parts = iter(arrays), []
         for named in (self.params, self.frozen, self.state, self.metrics):
             parts.append(tree.unflatten(zip(map(operator.itemgetter(0), named), arrays)))
@@ -294,7 +294,11 @@ class StateLayout:
                 variable.store(tree.get(values, path))
 
     def variables(self) -> list[Variable]:
-        """All variables whose arrays a state owns."""
+        """All that holds arrays which a state owns."""
+        return self.leaves()
+
+    def leaves(self) -> list[Variable]:
+        """The variables whose arrays a state has, in its order."""
         groups = self.params, self.frozen, self.state, self.metrics
         variables = list(map(operator.itemgetter(1), itertools.chain(*groups)))
         if self.has_slots:

@@ -225,7 +225,7 @@ class StackedLayout(StateLayout):
         rows = self.chains[0].pattern.weights[0].held
         are_ours = isinstance(rows, Rows) and rows.maker is self and rows.are_untouched()
         read = rows.read if are_ours else Variable.own_value
-        state = self.in_loops(self._arranged(map(read, self.variables())))
+        state = self.in_loops(self._arranged(map(read, self.leaves())))
         return copied(state) if copies else state
 
     def scatter(self, state: TrainState) -> None:
