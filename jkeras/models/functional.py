@@ -186,6 +186,11 @@ class Functional(Composite, Model, casts_inputs=False):
     def types_of_inputs(self) -> "InputTypes | None":
         return None if self.is_lifted() else self._types_of_inputs
 
+    @staticmethod
+    def rebuilt(config: dict[str, Any]) -> "tuple[Structure, Structure, dict[str, Any]]":
+        """(inputs, outputs, operations by name) of a graph's config."""
+        return rebuild(config)
+
     # ------------------------------------------------------------ looking
 
     def layers_in_lines(self) -> list:
@@ -623,3 +628,6 @@ def _call_node(
 registry._named["keras.src.models.functional.Functional"] = Functional
 registry._named["keras.models.Functional"] = Functional
 registry._short.setdefault("Functional", []).append(Functional)
+
+
+Model.graph_class = Functional

@@ -98,8 +98,6 @@ def split(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | None":
 
 
 def _split_graph(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | None":
-    from jkeras.models.functional import Functional
-
     nodes, *ends = graph.graph_of(model)
     inputs, outputs = map(keras_tensor.flatten, ends)
     host_nodes, others = _by_device(nodes)
@@ -121,7 +119,7 @@ def _split_graph(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | N
             lambda operation, args, kwargs: operation(*args, **kwargs),
         )
 
-    return prepare, Functional(cut, ends[1])
+    return prepare, model.graph_class(cut, ends[1])
 
 
 def _cut(
@@ -161,8 +159,6 @@ def _in_order(model: "Model", inputs: "list[KerasTensor]", x: "Structure") -> li
 
 
 def _split_list(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | None":
-    from jkeras.models.sequential import Sequential
-
     layers = model.layers
     count = next(
         (i for i, layer in enumerate(layers) if not getattr(layer, "runs_on_host", False)),
@@ -175,5 +171,5 @@ def _split_list(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | No
         return x
 
     if 0 < count < len(layers):
-        return (prepare, Sequential(layers[count:]))
+        return prepare, model.without_first(count)
     return None

@@ -5,7 +5,7 @@ import operator
 import os
 import re
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from collections.abc import Callable, Sequence
 
 import jax
@@ -60,6 +60,8 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
     10
     """
 
+    graph_class: ClassVar[Any]  # `Functional`, which is a model and enters itself
+
     if TYPE_CHECKING:  # what a graph has besides: a checker cannot see which models are graphs
         inputs: Any
         outputs: Any
@@ -71,20 +73,17 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if _is_graph(args, kwargs) and cls is Model:
-            from jkeras.models.functional import Functional
-
-            return Layer.__new__(Functional)
+            return Layer.__new__(cls.graph_class)
         return Layer.__new__(cls, *args, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        from jkeras.models.functional import Functional
-
-        if _is_graph(args, kwargs) and not isinstance(self, Functional):
+        graph = Model.graph_class
+        if _is_graph(args, kwargs) and not isinstance(self, graph):
             # a subclass that hands a graph to its base becomes a graph with the subclass's methods
-            self.__class__ = _graph_class(type(self), Functional)
-            return Functional.__init__(self, *args, **kwargs)
-        if isinstance(self, Functional) and type(self).__init__ is Functional.__init__ and args:
-            return Functional.__init__(self, *args, **kwargs)
+            self.__class__ = _graph_class(type(self), graph)
+            return graph.__init__(self, *args, **kwargs)
+        if isinstance(self, graph) and type(self).__init__ is graph.__init__ and args:
+            return graph.__init__(self, *args, **kwargs)
         if args:
             raise TypeError(
                 explain(
@@ -339,12 +338,10 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
         """The model of a config: a graph's, or the arguments of a subclass."""
         graph_keys = ("name", "layers", "input_layers", "output_layers")
         if all(k in config for k in graph_keys):
-            from jkeras.models.functional import Functional, rebuild
-
             if cls is Model:
-                return Functional.from_config(config, custom_objects=custom_objects)
+                return cls.graph_class.from_config(config, custom_objects=custom_objects)
             with registry.CustomObjectScope(custom_objects):
-                inputs, outputs, _ = rebuild(config)
+                inputs, outputs, _ = cls.graph_class.rebuilt(config)
                 return cls(inputs=inputs, outputs=outputs, name=config.get("name"))
         with registry.CustomObjectScope(custom_objects):
             return super().from_config(config)

@@ -216,6 +216,10 @@ class Sequential(Composite, Model):
             inputs = spec_of(layer, (inputs,), {}, training)
         return inputs
 
+    def without_first(self, count: int) -> "Sequential":
+        """The layers but for so many at the beginning, as a model."""
+        return Sequential(self.layers[count:])
+
     # ------------------------------------------------------------ looking
 
     def types_of_inputs(self) -> InputTypes | None:

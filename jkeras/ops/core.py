@@ -50,9 +50,9 @@ def core_op(
 # ---------------------------------------------------------------- conversion
 
 
-def _converting(name: str) -> SparseForm:
+def _converting(function: Function) -> SparseForm:
     """What the conversions below do with sparse arrays: they stay so."""
-    if name == "cast":
+    if function.__name__ == "cast":
         return SparseForm(cast.op.function, lambda flags, config: True)
     return SparseForm(
         convert_to_tensor.op.function, lambda flags, config: config["sparse"] is not False

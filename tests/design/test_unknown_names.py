@@ -321,6 +321,7 @@ TABLES = {
     "ops/sparse_forms.py _OF_VALUES": "others are computed on dense arrays",
     "ops/sparse_forms.py _OF_SUMMANDS": "others are computed on dense arrays",
     "ops/sparse_forms.py _OF_ZEROS": "others are computed on dense arrays",
+    "ops/sparse_forms.py BY_FUNCTION": "others are computed on dense arrays",
     "ops/sparse_forms.py FORMS": "others are computed on dense arrays",
     "uncertainty/decomposition.py VARIANCES": "arguments, by check_choice",
     "uncertainty/posterior.py STRUCTURES": "arguments, by check_choice",

@@ -18,7 +18,7 @@ MODELS = """
     run_graph begin_ensemble compilation compiled_loss compiled_metrics
     asks_for_privacy stored_compile_config private_record take_private_record was_private
     init_opt_state join_members layers_in_lines metrics_of_layers new_layout
-    other_members recorded_shapes types_of_inputs
+    other_members recorded_shapes types_of_inputs graph_class rebuilt without_first
     warn_of_padding refuse_ensemble for_prediction prepared
     end_where extra_counters extra_links new_predictor of_list predictor_of_each recorded
 """

@@ -13,7 +13,6 @@ import numpy as np
 
 from jkeras.core.layer import Layer
 from jkeras.core.system.signals import whole
-from jkeras.core.weights import frame
 from jkeras.core.weights.by_variable import ByVariable, among, without
 from jkeras.core.weights.first_values import first_array, put, zeros
 from jkeras.core.weights.paths import walk
@@ -21,6 +20,7 @@ from jkeras.core.weights.rng import SeedGenerator, key_from_seed
 from jkeras.core.weights.structure import all_built, named_weights
 from jkeras.core.weights.variable import Variable, values_of
 from jkeras.kernel import losses, tree
+from jkeras.kernel.scope import Flow
 from jkeras.optimizers.by_path import build_by_path, takes_loss
 from jkeras.training.step import nonfinite
 from jkeras.training.data import placement
@@ -55,7 +55,7 @@ class StateLayout:
     """
 
     is_single = True
-    run_type = frame.Run
+    run_type: Any = None  # of passes on its states; None: as of any pass of the model
 
     def __init__(self, model: "Trainer") -> None:
         self.model, self.optimizer = model, model.optimizer
@@ -137,9 +137,10 @@ class StateLayout:
 
     # ------------------------------------------------------------ runs on a state
 
-    def run(self, state: TrainState, **options: Any) -> frame.Run:
+    def run(self, state: TrainState, **options: Any) -> Any:
         """A run of the model on the values of a state."""
-        run = self.run_type(
+        run_type = self.run_type or self.model.flow_type
+        run = run_type(
             self.model,
             params=tree.merge(state.params, state.frozen),
             state={**state.state, METRICS: state.metrics},
@@ -150,13 +151,13 @@ class StateLayout:
             run.place(variable, (METRICS, *path))
         return run
 
-    def after(self, run: frame.Run) -> tuple[Tree, Tree]:
+    def after(self, run: Flow) -> tuple[Tree, Tree]:
         """(state, metrics): what a run left behind."""
         state, _ = losses.split(run.new_state())
         metrics = state.pop(METRICS)
         return state, metrics
 
-    def updated(self, state: TrainState, run: frame.Run) -> TrainState:
+    def updated(self, state: TrainState, run: Flow) -> TrainState:
         """A state with what a run changed in it."""
         kept, metrics = self.after(run)
         return state.replace(state=kept, metrics=metrics)

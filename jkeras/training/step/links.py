@@ -10,7 +10,10 @@ import jax
 
 from jkeras.core.errors import explain
 from jkeras.training.data.source import Batch
+from jkeras.training.step.attack import attacked
+from jkeras.training.step.batch_loss import GradientLink
 from jkeras.training.step.layout import LazyLayout, StateLayout
+from jkeras.training.step.microbatches import InMicrobatches
 from jkeras.training.step.nonfinite import guarded
 from jkeras.training.step.offload import is_offloaded, offloaded
 from jkeras.training.step.results import metric_logs
@@ -48,6 +51,19 @@ def links_of(model: "Trainer") -> list[Link]:
     links += model.extra_links()
     if is_offloaded():
         links.append(functools.partial(offloaded, lazy_layout=LazyLayout(model)))
+    return links
+
+
+def gradient_links(model: "Trainer") -> list[GradientLink]:
+    """The links around the gradient of a training step: what takes it at the inputs that an attack
+    makes, then what takes it in microbatches, each of which is attacked.
+    """
+    compilation = model.compilation
+    links: list[GradientLink] = []
+    if compilation.adversarial is not None:
+        links.append(functools.partial(attacked, attack=compilation.adversarial))
+    if compilation.microbatches > 1:
+        links.append(functools.partial(InMicrobatches, count=compilation.microbatches))
     return links
 
 

@@ -52,6 +52,16 @@ def update_metrics(
     return flat_logs(logs)
 
 
+def update_loss(run: Flow, loss: jax.Array, batch: Batch, logs: Logs) -> Logs:
+    """The logs of metrics that are updated, with the mean of the loss, which is not."""
+    loss_tracker = run.root.compilation.loss_tracker
+    if loss_tracker is None:
+        return logs
+    with run:
+        loss_tracker.update_state(loss, sample_weight=count_valid_rows(size_of(batch[0])))
+        return logs | ({"loss": loss_tracker.result()} if "loss" in logs else {})
+
+
 def _set_masks(run: Flow, y_pred: Structure, masks: Structure) -> None:
     """Lets masks travel beside outputs, without the rows that are not valid."""
     for value, mask in zip(flatten(y_pred), flatten(masks)):

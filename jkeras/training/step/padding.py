@@ -21,7 +21,7 @@ from jkeras.training.data.source import Batch
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.overrides import has_own_step, overrides
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import BatchLoss
+from jkeras.training.step.batch_loss import BatchLoss
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:

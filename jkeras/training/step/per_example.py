@@ -11,7 +11,7 @@ from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import Batch, unpack
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import BatchLoss
+from jkeras.training.step.batch_loss import BatchLoss
 from jkeras.training.types import Tree
 from jkeras.training.step.building import require_compiled
 
