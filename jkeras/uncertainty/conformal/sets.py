@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain
 from jkeras.uncertainty.conformal.fitting import OF_CLASSES, Fitted, has_numbers, uniforms_of
 from jkeras.uncertainty.conformal.scores import of_classes
-from jkeras.uncertainty.given import as_probabilities
+from jkeras.uncertainty.checks import as_probabilities
 
 
 def predict_sets(
