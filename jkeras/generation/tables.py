@@ -155,5 +155,7 @@ def _inputs_of(equation: "JaxprEqn", inner: "Jaxpr", inputs: list) -> list:
     change in it.
     """
     is_scan = facts_of(equation.primitive.name).kind is Kind.SCAN
-    count = equation.params.get("num_consts", 0) if is_scan else 0
+    count = 0
+    if is_scan:
+        count = equation.params.get("num_consts", 0)
     return [*inputs[:count], *[None] * (len(inner.invars) - count)]
