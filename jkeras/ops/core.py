@@ -12,16 +12,14 @@ from jax import lax
 from numpy.lib.array_utils import normalize_axis_index
 
 from jkeras.core.graph import inference, keras_tensor
-from jkeras.core.graph.keras_tensor import is_symbolic, map_tensors
+from jkeras.core.graph.keras_tensor import KerasTensor, is_symbolic, map_tensors
 from jkeras.core.errors import check_choice
-from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.graph.op import op
 from jkeras.core.names.dtypes import is_float, standardize_dtype
-from jkeras.core.names.registry import public
+from jkeras.core.names.registry import Thing, public
 from jkeras.core.names.trust import MOST_OUTPUTS, check_count
 from jkeras.core.graph.sparse import SparseForm, dense, is_sparse
 from jkeras.ops.kernels import inside_loop
-from jkeras.core.names.registry import Thing
 from jkeras.core.weights.types import DType, Function, Operand, Shape, Sizes, Structure, TensorLike
 
 if TYPE_CHECKING:
