@@ -11,8 +11,10 @@ from jkeras import datasets as datasets
 from jkeras import distillation as distillation
 from jkeras import distribution as distribution
 from jkeras import dtype_policies as dtype_policies
+from jkeras import ensembles as ensembles
 from jkeras import explain as explain
 from jkeras import export as export
+from jkeras import generation as generation
 from jkeras import generation as generation
 from jkeras import initializers as initializers
 from jkeras import kernel as kernel
@@ -24,12 +26,14 @@ from jkeras import mixed_precision as mixed_precision
 from jkeras import models as models
 from jkeras import ops as ops
 from jkeras import optimizers as optimizers
+from jkeras import plans as plans
 from jkeras import preprocessing as preprocessing
 from jkeras import privacy as privacy
 from jkeras import programs as programs
 from jkeras import quantizers as quantizers
 from jkeras import random as random
 from jkeras import regularizers as regularizers
+from jkeras import report as report
 from jkeras import robust as robust
 from jkeras import saving as saving
 from jkeras import search as search

@@ -111,7 +111,7 @@ def _add_launch(commands: Any) -> None:
 
 def _add_reproduce(commands: Any) -> None:
     """Adds the command `reproduce`."""
-    from jkeras.training.report.command import add_arguments, reproduce
+    from jkeras.report.command import add_arguments, reproduce
 
     again = commands.add_parser(
         "reproduce",

@@ -5,13 +5,13 @@ an import of a private module stays an error.
 import sys
 
 from jkeras.as_keras_store import ArrayStore
-from jkeras.core.weights import frame
+from jkeras.core.run.scopes import is_symbolic, mask_beside, set_mask_beside
 from jkeras.core.graph.keras_tensor import standardize_shape
 from jkeras.core.names.registry import is_untrusted
 from jkeras.core.weights.rng import global_generator
 from jkeras.core.run.scopes import StatelessScope
 from jkeras.distribution import distribute_tensor, distribution
-from jkeras.kernel.masks_on import mask_on, set_mask_on
+
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.training.data.weights import class_weights
 
@@ -19,12 +19,6 @@ from jkeras.training.data.weights import class_weights
 def no_automatic_dependency_tracking(function):
     """Of keras.src.utils.tracking: jkeras tracks by attribute alone."""
     return function
-
-
-def in_symbolic_scope():
-    """Of keras.src.backend.common.symbolic_scope: whether shapes alone are computed."""
-    run = frame.current()
-    return run is not None and run.abstract
 
 
 def in_grain_data_pipeline():
@@ -37,30 +31,15 @@ def class_weight_to_sample_weights(y, class_weight):
     return class_weights(y, None, class_weight)
 
 
-def get_keras_mask(x):
-    """Of keras.src.backend: the mask that travels beside an array."""
-    run = frame.current()
-    return mask_on(x) if run is None else run.mask_of(x)
-
-
-def set_keras_mask(x, mask):
-    """Of keras.src.backend: lets a mask travel beside an array."""
-    run = frame.current()
-    if run is None:
-        set_mask_on(x, mask)
-    else:
-        run.set_mask(x, mask)
-
-
 # by library: the private modules of Keras that it imports, and what it takes from each
 TAKEN = {
     "k3_node": {
         "keras.src.backend.common.stateless_scope": {"StatelessScope": StatelessScope},
-        "keras.src.backend.common.symbolic_scope": {"in_symbolic_scope": in_symbolic_scope},
+        "keras.src.backend.common.symbolic_scope": {"in_symbolic_scope": is_symbolic},
         "keras.src.random.seed_generator": {"global_seed_generator": global_generator},
     },
     "keras_hub": {
-        "keras.src.backend": {"get_keras_mask": get_keras_mask, "set_keras_mask": set_keras_mask},
+        "keras.src.backend": {"get_keras_mask": mask_beside, "set_keras_mask": set_mask_beside},
         "keras.src.distribution.distribution_lib": {
             "distribute_tensor": distribute_tensor,
             "distribution": distribution,

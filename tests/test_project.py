@@ -36,6 +36,7 @@ ORDER = [
     {"callbacks"},
     {"generation", "lora"},
     {"training"},
+    {"ensembles", "plans", "report"},
     {"models"},
     {
         "applications",

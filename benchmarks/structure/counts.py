@@ -50,19 +50,19 @@ CALLS = [
             ("load_model", 2_316),
         )
     ),
-    Count("frames from fit to the loss", lambda c: len(c.way.frames), 18, 12),
+    Count("frames from fit to the loss", lambda c: len(c.way.frames), 18, 11),
     Count("frames from fit to the compiled loss", lambda c: c.way.to_call, 25),
     Count("returns from a pass to the runner", Checkout.returns_to_the_runner, 2, 0),
 ]
 TIES = [
-    Count("files that import the ambient run", lambda c: len(c.users_of_the_run), 30, 12),
+    Count("files that import the ambient run", lambda c: len(c.users_of_the_run), 30, 10),
     Count("id(variable)", lambda c: source.ids_of_variables(c.sources), 95, 35),
     Count("variables as keys, without id", lambda c: source.variables_as_keys(c.sources), 1),
     Count("id(variable), and variables as keys", Checkout.keys_by_identity, 96, 35),
     Count("id(variable) behind an attribute", lambda c: source.ids_of_held_variables(c.sources), 9),
     Count("id(...), all", lambda c: len(source.calls_of_id(c.sources)), 186, 80),
     Count("id without a call, as in map(id, ...)", lambda c: source.ids_passed_on(c.sources), 9),
-    Count("another object's ._private", lambda c: source.uses_of_private(c.sources), 209, 100),
+    Count("another object's ._private", lambda c: source.uses_of_private(c.sources), 209, 80),
     Count(".__dict__", lambda c: source.uses_of_dict(c.sources), 165, 50),
     Count("import circles", lambda c: len(c.circles), 5, 1),
     Count("modules in them", lambda c: sum(map(len, c.circles)), 21),

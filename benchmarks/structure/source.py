@@ -269,11 +269,15 @@ def uses_of_dict(sources) -> int:
     return sum(node.attr == "__dict__" for node in nodes(sources, ast.Attribute))
 
 
+# public, by Python's documentation: the underscore keeps them apart from names of fields
+OF_NAMED_TUPLES = {"_asdict", "_replace"}
+
+
 def uses_of_private(sources) -> int:
     """`x._name` of another object.
 
     Not counted: dunder names; `self._name`, `cls._name` and `super()._name`; names of a module and
-    of whatever else the file imports; the result of a call.
+    of whatever else the file imports; the result of a call; the methods of named tuples.
     """
     return sum(
         _is_foreign_private(node, one) for one in sources for node in nodes([one], ast.Attribute)
@@ -282,7 +286,7 @@ def uses_of_private(sources) -> int:
 
 def _is_foreign_private(attribute, source) -> bool:
     name, owner = attribute.attr, attribute.value
-    if not name.startswith("_") or name.endswith("__"):
+    if not name.startswith("_") or name.endswith("__") or name in OF_NAMED_TUPLES:
         return False
     if isinstance(owner, ast.Name):
         return owner.id not in {"self", "cls"} | source.imported

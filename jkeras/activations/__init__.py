@@ -1,9 +1,9 @@
 """`keras.activations`: activation functions, by name, config or as they are."""
 
 from jkeras.core.names.exports import exported
-from jkeras.activations.activations import exponential, gelu, linear, mish, relu, tanh
+from jkeras.activations.activations import exponential, gelu, linear, mish, relu
 from jkeras.activations.serialization import deserialize, get, serialize
-from jkeras.ops.nn import (
+from jkeras.ops import (
     celu,
     elu,
     glu,
@@ -26,6 +26,7 @@ from jkeras.ops.nn import (
     sparse_sigmoid,
     sparsemax,
     squareplus,
+    tanh,
     tanh_shrink,
     threshold,
 )

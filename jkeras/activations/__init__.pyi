@@ -30,6 +30,7 @@ from jkeras.ops import sparse_sigmoid as sparse_sigmoid
 from jkeras.ops import sparsemax as sparsemax
 from jkeras.ops import squareplus as squareplus
 from jkeras.ops import swish as swish
+from jkeras.ops import tanh as tanh
 from jkeras.ops import tanh_shrink as tanh_shrink
 from jkeras.ops import threshold as threshold
 
@@ -63,7 +64,3 @@ def relu(
     max_value: float | None = None,
     threshold: float = 0.0,
 ) -> jax.Array: ...
-@overload
-def tanh(x: KerasTensor) -> KerasTensor: ...
-@overload
-def tanh(x: TensorLike) -> jax.Array: ...

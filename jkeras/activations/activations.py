@@ -15,7 +15,7 @@ MODULE = "keras.src.activations.activations"
 SAME_AS_OPS = (
     "celu elu glu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu log_sigmoid "
     "log_softmax relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus "
-    "sparse_sigmoid sparsemax squareplus tanh_shrink threshold"
+    "sparse_sigmoid sparsemax squareplus tanh tanh_shrink threshold"
 )
 
 for _name in SAME_AS_OPS.split():
@@ -62,16 +62,6 @@ def gelu(x: TensorLike, approximate: bool = False) -> jax.Array:
     Array([ 0., 10.], dtype=float32)
     """
     return ops.gelu(x, approximate=approximate)
-
-
-@public("keras.activations.tanh")
-def tanh(x: TensorLike) -> jax.Array:
-    """The hyperbolic tangent.
-
-    >>> tanh([0.0, 100.0])
-    Array([0., 1.], dtype=float32)
-    """
-    return ops.tanh(x)
 
 
 @public("keras.activations.exponential")

@@ -1,6 +1,7 @@
 """CallbackList: tells several callbacks of the course of a training."""
 
 import collections
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,22 +44,27 @@ class CallbackList(Callback):
     ) -> None:
         super().__init__()
         self.callbacks = _as_list(callbacks)
-        if add_history and not self._of(History):
-            self.callbacks.append(History())
-        if add_progbar and not self._of(ProgbarLogger):
-            self.callbacks.append(ProgbarLogger())
-        for bar in self._of(ProgbarLogger):
-            bar.rows = rows
+        history = self._last_of(History, add_history)
+        if self._last_of(ProgbarLogger, add_progbar) is not None:
+            for callback in self.callbacks:
+                if isinstance(callback, ProgbarLogger):
+                    callback.rows = rows
         self._sort()
         self.set_params(params)
         if model is not None:
             self.set_model(model)
-            for history in self._of(History):
+            if history is not None:
                 vars(model)["history"] = history
 
-    def _of(self, kind: type) -> list:
-        """The callbacks of a kind."""
-        return [callback for callback in self.callbacks if isinstance(callback, kind)]
+    def _last_of(self, kind: type, is_added: bool) -> Any:
+        """The last callback of a kind, which is added where there is none and one is to be."""
+        for callback in reversed(self.callbacks):
+            if isinstance(callback, kind):
+                return callback
+        if is_added:
+            self.callbacks.append(kind())
+            return self.callbacks[-1]
+        return None
 
     def append(self, callback: Any) -> None:
         """Adds a callback."""
@@ -82,19 +88,16 @@ class CallbackList(Callback):
 
     def _sort(self) -> None:
         """Which callbacks look at batches of which kind; the others are not called for them."""
-        self._looking = {}
-        for kind, hooks in HOOKS.items():
-            self._looking[kind] = [
-                callback
-                for callback in self.callbacks
-                if any(_overrides(callback, hook) for hook in hooks)
-            ]
+        self._looking = {kind: [] for kind in HOOKS}
+        for callback in self.callbacks:
+            for kind in _kinds_of(callback):
+                self._looking[kind].append(callback)
 
     def looks_at_batches(self, kind: str) -> bool:
         """Whether a callback is called for every batch of training ("train") or evaluation
         ("test").
         """
-        return any(_looks_at_batches(callback, kind) for callback in self._looking[kind])
+        return any([_looks_at_batches(callback, kind) for callback in self._looking[kind]])
 
     def end_after(self, error: BaseException) -> None:
         """Tells the callbacks of the end of a training that an error ended; what they raise becomes
@@ -178,9 +181,25 @@ def _looks_at_batches(callback: Any, kind: str) -> bool:
     return getattr(callback, "every_batch", True)
 
 
+def _kinds_of(callback: Any) -> list[str]:
+    """The kinds of batches, of "train", "test" and "predict", for which a callback has methods."""
+    is_as_its_class = isinstance(callback, Callback) and NAMES.isdisjoint(vars(callback))
+    return _kinds_of_class(type(callback)) if is_as_its_class else _kinds(callback)
+
+
+def _kinds(callback: Any) -> list[str]:
+    return [
+        kind for kind, hooks in HOOKS.items() if any(_overrides(callback, hook) for hook in hooks)
+    ]
+
+
+NAMES = frozenset(hook for hooks in HOOKS.values() for hook in hooks)
+_kinds_of_class = functools.cache(_kinds)
+
+
 def _overrides(callback: Any, hook: str) -> bool:
-    """Whether a callback has a method of its own; those that Keras's `Callback` comes with are
-    marked.
+    """Whether a callback, or a class of callbacks, has a method of its own; those that Keras's
+    `Callback` comes with are marked.
     """
     method = getattr(callback, hook)
     function = getattr(method, "__func__", method)

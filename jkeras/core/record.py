@@ -23,7 +23,7 @@ import typing
 from jkeras.core.say import shown
 from jkeras.core.names import typed
 from jkeras.core.names.family import families
-from jkeras.core.names.registry import public, serialize
+from jkeras.core.names.registry import LEAVES, public, serialize
 
 Any = typing.Any
 
@@ -44,11 +44,13 @@ class FamilyKind(Kind):
     def __init__(self, family: str) -> None:
         self.family = family
 
-    def read(self, value: typing.Any) -> typing.Any:
-        return families[self.family].get(value)
+    @functools.cached_property
+    def read(self) -> typing.Callable[[typing.Any], typing.Any]:
+        return families[self.family].get
 
-    def write(self, value: typing.Any) -> typing.Any:
-        return families[self.family].serialize(value)
+    @functools.cached_property
+    def write(self) -> typing.Callable[[typing.Any], typing.Any]:
+        return families[self.family].serialize
 
 
 class Hidden(Kind):
@@ -178,6 +180,8 @@ def make_init(
     fields.
     """
     signature = signature_of(fields, base_init, keyword_only)
+    of_base = [f.name for f in fields if f.kind is OF_BASE]
+    own = [f for f in fields if f.kind is not OF_BASE]
 
     def __init__(self, *args, **kwargs):
         try:
@@ -186,18 +190,13 @@ def make_init(
             raise TypeError(f"{cls.__name__}(): {error}. Its arguments: {signature}") from None
         arguments = bound.arguments
         if base_init is not None:
-            base_init(
-                self,
-                **{
-                    f.name: arguments[f.name]
-                    for f in fields
-                    if f.kind is OF_BASE and f.name in arguments
-                },
-                **arguments.get("kwargs", {}),
-            )
-        for field in fields:
-            if field.kind is not OF_BASE:
-                setattr(self, field.name, field.kind.read(arguments.get(field.name, field.default)))
+            base = {name: arguments[name] for name in of_base if name in arguments}
+            base_init(self, **base, **arguments.get("kwargs", {}))
+        for field in own:
+            value = arguments.get(field.name, field.default)
+            if field.kind is not PLAIN_KIND:
+                value = field.kind.read(value)
+            setattr(self, field.name, value)
         self.__post_init__()
 
     __init__.__signature__, __init__.__qualname__ = signature, f"{cls.__qualname__}.__init__"
@@ -230,17 +229,20 @@ def constructor_of(form: Form) -> typing.Callable:
 
 class FirstUse:
     """A class attribute that is made when it is first looked at. There are hundreds of records, of
-    which a program uses a few: `import jkeras` need not wait for the others.
+    which a program uses a few: `import jkeras` need not wait for the others. From then on the class
+    has the value itself.
     """
-
-    __slots__ = ("_form", "_make")
 
     def __init__(self, make: typing.Callable[[Form], typing.Any], form: Form) -> None:
         self._make = make
         self._form = form
 
     def __get__(self, instance: typing.Any, owner: type):
-        value = self._make(self._form)
+        # in one step, so that threads that look at the same time get the same one
+        value = vars(self).setdefault("_value", self._make(self._form))
+        cls = self._form.cls
+        for name in [name for name, attribute in vars(cls).items() if attribute is self]:
+            setattr(cls, name, value)
         if hasattr(value, "__get__"):
             return value.__get__(instance, owner)
         return value
@@ -268,11 +270,14 @@ class Record:
 
     def field_config(self) -> dict[str, typing.Any]:
         """The part of the config that comes from the fields."""
-        return {
-            f.name: f.kind.write(getattr(self, f.name))
-            for f in self._fields
-            if not (isinstance(f.kind, Hidden) and getattr(self, f.name) is None)
-        }
+        config = {}
+        for field in self._fields:
+            value = getattr(self, field.name)
+            if field.kind is PLAIN_KIND:
+                config[field.name] = value if type(value) in LEAVES else serialize(value)
+            elif value is not None or not isinstance(field.kind, Hidden):
+                config[field.name] = field.kind.write(value)
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, typing.Any]) -> typing.Self:
@@ -316,8 +321,7 @@ def record(
         form = Form(cls, arguments, keyword_only, base_init or getattr(cls, "_base_init", None))
         typed.fields(cls)
         cls._fields = FirstUse(fields_of, form)
-        cls.__init__ = FirstUse(constructor_of, form)
-        cls._record_init = FirstUse(constructor_of, form)
+        cls.__init__ = cls._record_init = FirstUse(constructor_of, form)
         return public(f"{module}.{name or cls.__name__}", *aliases)(cls)
 
     return decorate

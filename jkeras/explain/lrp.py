@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.graph.by_identity import ByIdentity
 from jkeras.core.errors import check_choice
 from jkeras.explain.deep_lift import has_all_slopes, is_linear, to_extremes
 from jkeras.explain.running import as_array, attribute
@@ -62,10 +63,10 @@ def lrp(
 
 def _lrp(score: Scored, at_once: int, weights: tuple[float, float], epsilon: float) -> Structure:
     tape = Tape(score, score.start)
-    affine = {id(layer.entries[-1]): layer for layer in _affine_layers(tape)}
+    affine = ByIdentity((layer.entries[-1], layer) for layer in _affine_layers(tape))
 
     def rule(tape: Tape, entry: Entry, coming: list) -> list | dict:
-        layer = affine.get(id(entry))
+        layer = affine.find(entry)
         if layer is not None:
             return {layer.source: _through(tape, layer, coming[0], weights, epsilon)}
         return _hand_on(tape, entry, coming)

@@ -12,6 +12,7 @@ from jax import export, lax
 
 from jkeras.core.weights import frame
 from jkeras.core.weights.by_variable import ByVariable, unique
+from jkeras.core.weights.paths import children_of
 from jkeras.core.errors import ExportError, explain, place_of
 from jkeras.core.session.settings import settings
 from jkeras.ops.kernels import is_static, traced_for
@@ -95,7 +96,7 @@ class DeviceScope(frame.ObjectScope):
         super().enter(layer, call)
 
     def child(self, name: str) -> "DeviceScope":
-        return DeviceScope(self.flow, self.layer._children[name])
+        return DeviceScope(self.flow, dict(children_of(self.layer))[name])
 
 
 def host_layer(layer: "Layer") -> str:

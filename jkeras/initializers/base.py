@@ -47,21 +47,22 @@ class Initializer(Record):
         """Another initializer of the same config."""
         return type(self).from_config(self.get_config())
 
-    def _identity(self) -> tuple[type, str | int]:
-        """What makes two initializers equal: all fields of a record; for any other class the object
-        itself.
-        """
-        cls = type(self)
-        has_record_init = cls._record_init is not None and cls.__init__ is cls._record_init
-        if has_record_init or not vars(self):
-            return cls, json.dumps(self.field_config(), sort_keys=True, default=repr)
-        return cls, id(self)
-
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._identity() == other._identity()
+        return type(self) is type(other) and _identity(self) == _identity(other)
 
     def __hash__(self) -> int:
-        return hash(self._identity())
+        return hash(_identity(self))
+
+
+def _identity(initializer: Initializer) -> tuple[type, str | int]:
+    """What makes two initializers equal: all fields of a record; for any other class the object
+    itself.
+    """
+    cls = type(initializer)
+    has_record_init = cls._record_init is not None and cls.__init__ is cls._record_init
+    if has_record_init or not vars(initializer):
+        return cls, json.dumps(initializer.field_config(), sort_keys=True, default=repr)
+    return cls, id(initializer)
 
 
 def _sample_by_call(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jkeras
+from jkeras.core.graph.by_identity import ByIdentity
 from jkeras.core.graph import graph
 from jkeras.core.graph.keras_tensor import is_symbolic
 
@@ -55,13 +56,13 @@ def gradients(loss, variables):
 
 def _entries(outputs, excluded):
     """The tensors without a past on which outputs depend, apart from those excluded."""
-    stop, entries, seen = set(map(id, excluded)), [], set()
+    entries, seen = [], ByIdentity.of_keys(excluded)
     waiting = list(outputs)
     while waiting:
         tensor = waiting.pop()
-        if id(tensor) in stop or id(tensor) in seen:
+        if seen.has(tensor):
             continue
-        seen.add(id(tensor))
+        seen.set(tensor, None)
         parents = _parents(tensor)
         if not parents:
             entries.append(tensor)

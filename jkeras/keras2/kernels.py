@@ -3,6 +3,7 @@
 import numpy as np
 
 import jkeras
+from jkeras.core.layer.view import layers_of
 
 
 def convert_kernel(kernel):
@@ -22,7 +23,7 @@ def convert_kernel(kernel):
 
 def convert_all_kernels_in_model(model):
     """Turns round the kernels of all convolutions of a model whose weights came from Theano."""
-    for layer in model._flatten_layers(include_self=False):
+    for layer in layers_of(model, include_self=False):
         if isinstance(layer, jkeras.layers.Layer) and "Conv" in type(layer).__name__:
             kernel = getattr(layer, "kernel", None)
             if kernel is not None:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 import jkeras
+from jkeras.core.layer.view import layers_of
 from jkeras.keras2 import closures, tables
 from jkeras.keras2.callbacks import checkpoint_path
 from jkeras.keras2.logs import OldLogs
@@ -268,7 +269,7 @@ def _first(batch):
 def of_today(model):
     """Within it the model, those below it and the optimizer are of the classes that files name."""
     was = []
-    for part in model._flatten_layers():
+    for part in layers_of(model):
         cls = type(part)
         if cls.__name__ == "Sequential" and cls.__bases__ == (OldSequential,):
             new = jkeras.Sequential

@@ -34,13 +34,6 @@ def logits_beside(probabilities: jax.Array, axis: int) -> jax.Array | None:
     return entry[1]
 
 
-def note_log_odds(probabilities: jax.Array, log_odds: jax.Array) -> None:
-    """Lets who asked this pass for it know of what probabilities are the sigmoid."""
-    flow = current_flow()
-    if flow is not None and flow.sigmoids is not None:
-        flow.sigmoids[:] = [(probabilities, log_odds)]
-
-
 def log_odds_beside(probabilities: jax.Array) -> jax.Array | None:
     """The numbers whose sigmoid these probabilities are, if the pass was asked to keep them and
     this was its last sigmoid; else None.

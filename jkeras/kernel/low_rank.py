@@ -63,6 +63,15 @@ def name_of(weight: str, part: str) -> str:
     return f"{weight}{MARK}{part}"
 
 
+def has_part(names: typing.Iterable[str]) -> bool:
+    """Whether any of the names of values is that of a part of a change.
+
+    >>> has_part(["kernel", "kernel_adapter_b"]), has_part(["kernel", "bias"])
+    (True, False)
+    """
+    return MARK in " ".join(names)
+
+
 def beside(values: dict[str, jax.Array], weight: str) -> Change | None:
     """The change that lies beside a weight among a layer's values by name; None: there is none."""
     a = values.get(name_of(weight, "a"))

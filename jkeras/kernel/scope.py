@@ -8,10 +8,9 @@ import typing
 import jax
 import jax.numpy as jnp
 
-from jkeras.kernel import losses
+from jkeras.kernel import losses, masks_on
 from jkeras.kernel.keys import key_of_path
 from jkeras.kernel.layer import LayerProtocol
-from jkeras.kernel.masks_on import mask_on
 from jkeras.kernel.observer import Observer, PassCache
 from jkeras.kernel.spec import Weight
 from jkeras.kernel.tree import flatten
@@ -56,10 +55,7 @@ class Flow:
             since there are many, and some run in loops.
         counts: how many keys each path has asked for.
         stack: (layer, dtype that weights are cast to) of the layers that run now.
-        chains: equal layers of the root that run in a loop, by layer; see `training.step.stacked`.
     """
-
-    chains: typing.ClassVar[dict] = {}
 
     def __init__(
         self,
@@ -196,12 +192,18 @@ class Flow:
 
     def mask_of(self, array: typing.Any) -> typing.Any:
         """The mask that travels beside an array, or None."""
-        entry = self.masks.get(id(array))
-        return mask_on(array) if entry is None else entry[1]
+        entry = self.masks.get(id(array)) or masks_on.kept.get(id(array))
+        return None if entry is None else entry[1]
 
     def set_mask(self, array: typing.Any, mask: typing.Any) -> None:
         """Lets a mask travel beside an array."""
         self.masks[id(array)] = (array, mask)
+
+    def drop_masks(self, arrays: typing.Iterable) -> None:
+        """Lets no mask travel on beside arrays."""
+        for array in arrays:
+            if id(array) in self.masks or id(array) in masks_on.kept:
+                self.masks[id(array)] = (array, None)
 
 
 class Scope:

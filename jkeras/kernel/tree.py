@@ -46,6 +46,21 @@ def get(tree: Any, path: Path, default: Any = None) -> Any:
     return tree
 
 
+def get_all(tree: Any, paths: Iterable[Path]) -> list:
+    """The leaves or subtrees at paths; None where there is none.
+
+    >>> get_all({"a": {"x": 1}}, [("a", "x"), ("b",)])
+    [1, None]
+    """
+    found = []
+    for path in paths:
+        here = tree
+        for key in path:
+            here = here.get(key) if isinstance(here, dict) else None
+        found.append(here)
+    return found
+
+
 def merge(*trees: Tree) -> Tree:
     """One nested dict with the leaves of all; later ones win.
 

@@ -108,6 +108,9 @@ class Masks(typing.NamedTuple):
             )
 
 
+UNMASKED = Masks(None, None, None)
+
+
 def sighted(segments: Any) -> Any:
     """`Segments` where a target whose segment has no source at all is marked as such: kernels leave
     such rows, and what replaces them has to know.
@@ -137,6 +140,8 @@ def masks_of(
 ) -> Any:
     """`Masks` from the masks and the ids of segments of a call."""
     masks = attention_mask, query_mask, value_mask, key_mask
+    if {type(None)}.issuperset(map(type, (*masks, segment_ids))):
+        return UNMASKED
     attention, target, value, key = [m if m is None else m.astype(bool) for m in masks]
     return Masks(attention, target, both(value, key), segments_of(segment_ids))
 

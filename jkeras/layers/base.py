@@ -71,9 +71,10 @@ class DataLayer(Layer):
 
 def activated(layer: Layer, y: jax.Array) -> jax.Array:
     """y behind the layer's activation; None, which programs set to take the head's off, is none."""
-    if layer.activation is None:
+    activation = layer.activation
+    if activation is None or activation is activations.linear:
         return y
-    return layer.activation(y)
+    return activation(y)
 
 
 def keeps_shape(activation: Function | None) -> bool:

@@ -18,6 +18,7 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.typed import Sizes
 from jkeras.layers.base import activated, keeps_shape, shape_of_windows, sizes, spatial_axes
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
+from jkeras.ops.nn_conv import convolved
 from jkeras.core.weights.types import CausalPadding, DataFormat, OwnWeight, Padding
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.run.context import Context
@@ -201,15 +202,18 @@ class Convolution(BaseConvolution, LoraLayer):
         """The convolution without bias and activation, for subclasses that change the kernel
         first.
         """
-        options = self._options()
-        if self.padding == "causal":
+        padding = self.padding
+        if padding == "causal":
             ahead = (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
             widths = [(0, 0), ahead, (0, 0)]
             if self._channel_axis == 1:
                 widths = [(0, 0), (0, 0), ahead]
             inputs = jnp.pad(inputs, widths)
-            options["padding"] = "valid"
-        return ops.conv(inputs, kernel, **options)
+            padding = "valid"
+        # the op's own way of looking at its arguments is for variables and symbolic tensors
+        is_of_arrays = isinstance(inputs, jax.Array) and isinstance(kernel, jax.Array)
+        convolve = convolved if is_of_arrays else ops.conv
+        return convolve(inputs, kernel, self.strides, padding, self.data_format, self.dilation_rate)
 
     def _slide(self, w: Mapping[str, Any], x: jax.Array) -> jax.Array:
         return self.convolution_op(x, self.adapted(w))

@@ -199,19 +199,18 @@ class LoraLayer(QuantizedLayer):
 
     def product(self, x: jax.Array, w: Mapping[str, Any], ctx: Context) -> jax.Array:
         """`contract(x, kernel)` with the adapted kernel, be it in floats or in few bits."""
-        y = self._product_of_own(x, w, ctx)
-        change = low_rank.beside(w, self._adapted)
+        in_few_bits = f"{self._adapted}_scale" in w or "inputs_scale" in w
+        if not in_few_bits and not self.is_in_groups:
+            return self.contract(x, self.adapted(w) if self.lora_rank else w[self._adapted])
+        y = self._product_in_few_bits(x, w, ctx)
+        change = low_rank.beside(w, self._adapted)  # that of floats is in the kernel already
         if change is None:
             return y
         return y + self.low_rank_product(x, change.a, change.scaled_b).astype(y.dtype)
 
-    def _product_of_own(self, x: jax.Array, w: Mapping[str, Any], ctx: Context) -> jax.Array:
+    def _product_in_few_bits(self, x: jax.Array, w: Mapping[str, Any], ctx: Context) -> jax.Array:
         if self.is_in_groups:
             return self.product_in_groups(x, w)
-        if f"{self._adapted}_scale" not in w and "inputs_scale" not in w:
-            if self.lora_rank:
-                return self.contract(x, self.adapted(w))
-            return self.contract(x, w[self._adapted])
         y = self.quantized_product(x, w, self.contract, training=ctx.training)
         if f"lora_{self._adapted}_a" not in w:
             return y

@@ -1,5 +1,6 @@
 """Attention with many heads: MultiHeadAttention, GroupQueryAttention."""
 
+import functools
 import math
 import re
 import string
@@ -222,19 +223,22 @@ class HeadedAttention(
         """
         query, value, key = inputs
         self._check_ranks(*inputs)
-        self._check_scores(return_attention_scores)
-
-        def dense(name: str, x: jax.Array) -> jax.Array:
-            return getattr(sub, self._dense_names[name])(x)
-
+        if return_attention_scores:
+            self._check_scores()
+        names = self._dense_names
         gate = None
         if self.use_gate:
-            gate = dense("gate", query)
-        # (batch, …, heads, size)
-        heads = dense("query", query), dense("key", key), dense("value", value)
+            gate = sub.run_named(names["gate"], query)
+        heads = (  # (batch, …, heads, size)
+            sub.run_named(names["query"], query),
+            sub.run_named(names["key"], key),
+            sub.run_named(names["value"], value),
+        )
         axes = self._attended_axes(query.ndim)
-        masks = masks.over(_sizes(query, axes), _sizes(key, axes))
-        masks.check_segments(self._where)
+        masks = masks._replace(targets=_sizes(query, axes), sources=_sizes(key, axes))
+        if masks.segments is not None:
+            masks.check_segments(self._where)
+        form = Form(self._scale, use_causal_mask, self.sliding_window)
         needs_weights = return_attention_scores or sub.is_tapped("_softmax")
         if cache is None:
             writer = ctx.cache()
@@ -246,16 +250,15 @@ class HeadedAttention(
                 self._check_pass(writer, use_causal_mask, return_attention_scores)
             y, weights = self._attend_cached(sub, writer, *heads, needs_weights, ctx.training)
         elif self._attends_itself:
-            mask = masks.combined(self._form(use_causal_mask))
+            mask = masks.combined(form)
             y, weights = self._attend_by_subclass(
                 *heads, mask, ctx.training, return_attention_scores
             )
         else:
-            form = self._form(use_causal_mask)
             y, weights = self._attend(sub, *heads, masks, form, needs_weights, ctx.training)
         if gate is not None:
             y = y * gate
-        outputs = [dense("output", y)]
+        outputs = [sub.run_named(names["output"], y)]
         if return_attention_scores:
             outputs.append(weights)
         if cache is not None:
@@ -282,7 +285,8 @@ class HeadedAttention(
         shape = query.shape
         attend = self._attention_function(query.ndim, needs_weights, training)
         # (batch, …, heads, time, size)
-        query, key, value = [heads_first(x, axes) for x in (query, key, value)]
+        query = heads_first(query, axes)
+        key, value = heads_first(key, axes), heads_first(value, axes)
         y, weights = attend(sub, query, key, value, masks, form, training)
         if weights is not None:
             weights = weights.reshape(*weights.shape[:-2], *masks.targets, *masks.sources)
@@ -356,12 +360,8 @@ class HeadedAttention(
         y, weights = attend(sub, query, sources.key, sources.value, masks, form, training)
         return heads_last(y, (1,), shape), weights
 
-    def _form(self, use_causal_mask: bool) -> Form:
-        return Form(self._scale, use_causal_mask, self.sliding_window)
-
     def _check_ranks(self, query: jax.Array, value: jax.Array, key: jax.Array | None) -> None:
-        ranks = {x.ndim for x in (query, value, key)}
-        if len(ranks) > 1 or query.ndim < 3:
+        if not query.ndim == value.ndim == key.ndim >= 3:
             raise ShapeError(
                 explain(
                     self._where,
@@ -370,9 +370,9 @@ class HeadedAttention(
                 )
             )
 
-    def _check_scores(self, return_attention_scores: bool) -> None:
-        """Raises ValueError where weights are asked for that flash attention does not have."""
-        if self._flash_attention and return_attention_scores:
+    def _check_scores(self) -> None:
+        """Raises ValueError where flash attention does not have the weights."""
+        if self._flash_attention:
             raise ValueError(
                 f"{self._where}: Returning attention scores is not supported when flash attention "
                 "is enabled. Please disable flash attention to access attention scores."
@@ -463,23 +463,28 @@ def another(initializer: Any) -> Any:
 
 
 def _sizes(x: jax.Array, axes: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple([x.shape[axis] for axis in axes])
+    return tuple(map(x.shape.__getitem__, axes))
+
+
+@functools.cache
+def _others(count: int, axes: tuple[int, ...]) -> list[int]:
+    """Those of the first `count` axes that are not among `axes`."""
+    return [axis for axis in range(count) if axis not in axes]
 
 
 def heads_first(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
     """(batch, …, times of `axes`, heads, size) -> (batch, …, heads, time, size), all times in one
     axis.
     """
-    others = [a for a in range(x.ndim - 1) if a not in axes]
+    others = _others(x.ndim - 1, axes)
     x = x.transpose(*others, *axes, x.ndim - 1)
     return x.reshape(*x.shape[: len(others)], -1, x.shape[-1])
 
 
 def heads_last(y: jax.Array, axes: tuple[int, ...], shape: tuple[int, ...]) -> jax.Array:
     """Back from `heads_first` to the order of axes of the query, which had this shape."""
-    others = [a for a in range(len(shape) - 1) if a not in axes]
-    order = [*others, *axes, len(shape) - 1]
-    y = y.reshape(*[shape[a] for a in order[:-1]], y.shape[-1])
+    order = (*_others(len(shape) - 1, axes), *axes, len(shape) - 1)
+    y = y.reshape(*map(shape.__getitem__, order[:-1]), y.shape[-1])
     return y.transpose(*map(order.index, range(len(shape))))
 
 
@@ -617,10 +622,9 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
         return self.output_shape or query_shape[-1:]
 
     def _attended_axes(self, rank: int) -> tuple[int, ...]:
-        if self.attention_axes is None:
-            axes = range(1, rank - 1)
-        else:
-            axes = self.attention_axes
+        axes = self.attention_axes
+        if axes is None:
+            return tuple(range(1, rank - 1))
         if axes and not -rank <= min(axes) <= max(axes) < rank:
             raise AxisError(
                 explain(
@@ -653,9 +657,8 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
         if key is None:
             key = value
         masks = masks_of(ctx.mask, value_mask, key_mask, attention_mask, segment_ids)
-        for x in (query, value, key):
-            # as in Keras: whatever shares these inputs and runs later sees no mask
-            sub.set_mask(x, None)
+        # as in Keras: whatever shares these inputs and runs later sees no mask
+        sub.drop_masks(query, value, key)
         return self._run_heads(
             sub,
             ctx,

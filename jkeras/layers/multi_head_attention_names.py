@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jkeras.layers.activation import Softmax
 from jkeras.layers.attention_masks import masks_of
 from jkeras.layers.dropout import Dropout
-from jkeras.ops.attention_plain import causal_mask
+from jkeras.ops.attention_plain import Form, causal_mask
 
 
 class AttentionNames:
@@ -69,7 +69,7 @@ class AttentionNames:
         """(batch, target, source) of all that forbids a target to look at a source, or None."""
         masks = masks_of(query_mask, value_mask, key_mask, attention_mask)
         masks = masks.over(query.shape[1:2], value.shape[1:2])
-        return masks.combined(self._form(use_causal_mask))
+        return masks.combined(Form(self._scale, use_causal_mask, self.sliding_window))
 
 
 class MultiHeadNames(AttentionNames):
@@ -141,7 +141,8 @@ class MultiHeadNames(AttentionNames):
         """(output of the heads, weights or None) of projections (batch, …, heads, size). Where a
         subclass has its own, `call` runs that.
         """
-        self._check_scores(return_attention_scores)
+        if return_attention_scores:
+            self._check_scores()
         return self._attend_projected(
             query, key, value, attention_mask, training, return_attention_scores, use_causal_mask
         )

@@ -243,7 +243,7 @@ class Normalization(DataLayer, announces_compute_dtype=True):
         self._check_finite(statistics)
         for name, value in statistics.items():
             self._own[name].assign(value)
-            self._own[name]._initializer = None  # `init` starts from what was learnt
+            self._own[name].forget_initializer()  # `init` starts from what was learnt
         self._state_kept = True
 
     def _moments(self, batches: Iterable) -> tuple[int, Any, Any]:

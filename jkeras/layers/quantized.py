@@ -92,8 +92,8 @@ class QuantizedLayer(Layer):
         for name, value in weights.items():
             for key, array in self.encode(name, value, config.weight_quantizer).items():
                 self._own[key].assign(array)
-                self._own[key]._initializer = None  # `init` finds this value again
-        self.__dict__["_state_kept"] = True
+                self._own[key].forget_initializer()  # `init` finds this value again
+        self.set_untracked(_state_kept=True)
         if self._own_policy.quantization_mode is None:
             self.dtype_policy = f"{self._full_mode(mode)}_from_{self._own_policy.name}"
 
@@ -184,13 +184,13 @@ class QuantizedLayer(Layer):
 
     def _set_form(self, mode: str, shapes: dict[str, Any]) -> None:
         """Sets how weights of these shapes are stored."""
-        self.__dict__["_float_shapes"] = shapes
+        self.set_untracked(_float_shapes=shapes)
         if mode == "ternary":
             codings = {"kernel": Trits(shapes["kernel"][-1], self.ternary_threshold)}
         else:
             bits, block = (8, None) if mode == "int8" else (4, self._block())
             codings = self.codings(bits, block)
-        self.__dict__["_codings"] = codings
+        self.set_untracked(_codings=codings)
 
     def _float8_specs(self) -> dict[str, Any]:
         """The specs of a scale and a history of largest magnitudes for each step of a product."""

@@ -2,6 +2,8 @@
 their own.
 """
 
+import functools
+import operator
 import typing
 from collections.abc import Mapping
 from typing import Any, Self
@@ -40,6 +42,7 @@ from jkeras.layers.recurrent_step import (
     bind,
     build_cell,
     check_cell,
+    gives_its_states,
     initial_states,
     is_native_cell,
     is_nested,
@@ -150,8 +153,8 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
 
     def is_native(self) -> bool:
         """Whether the layer runs on values by path: its cell does, and makes the initial states."""
-        own_states = type(self).get_initial_state is RNN.get_initial_state
-        return own_states and super().is_native() and is_native_cell(self.cell)
+        is_native = _makes_no_states(type(self)) and super().is_native()
+        return is_native and is_native_cell(self.cell)
 
     def forward(
         self,
@@ -163,10 +166,14 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
         ctx: Context,
     ) -> Structure:
         x = sequences[:, 0]  # of one step
-        carried = self._carried(sub, x)
+        carried = {}
+        if self.stateful or self.memory is not None:
+            carried = self._carried(sub, x)
         states = self._first_states(x, carried, initial_state, ctx)
         step = bind(self.cell, sub, x, states, ctx.training)
-        mask = ctx.mask[0] if is_nested(ctx.mask) else ctx.mask
+        mask = ctx.mask
+        if mask is not None and is_nested(mask):
+            mask = mask[0]
         outputs, states = scan(
             step.advance,
             jnp.swapaxes(sequences, 0, 1),
@@ -180,19 +187,20 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
             zero_output_for_mask=self.zero_output_for_mask,
         )
         y = jnp.swapaxes(outputs, 0, 1) if self.return_sequences else outputs[-1]
-        y, states = jax.tree_util.tree_map(lambda v: v.astype(self.compute_dtype), (y, states))
+        dtype = self.compute_dtype
+        y, states = jax.tree_util.tree_map(operator.methodcaller("astype", dtype), (y, states))
         if carried:
             sub.keep("memory", named_states(states))
         return (y, *states) if self.return_state else y
 
     def _initial_states(self, x: jax.Array) -> list[jax.Array] | list[list[Any]]:
         """The states to begin with, as a list, for the input of one step."""
-        return self.cell.states_for(x) if self.is_native() else self.get_initial_state(x.shape[0])
+        if _makes_no_states(type(self)) and gives_its_states(self.cell):
+            return self.cell.states_for(x)
+        return self.get_initial_state(x.shape[0])
 
     def _carried(self, sub: Children, x: jax.Array) -> dict[str, Any] | None:
-        """The states that are carried between calls, by name; none where the layer carries none."""
-        if not self.stateful and self.memory is None:
-            return {}
+        """The states that are carried between calls, by name."""
 
         def specs() -> dict[str, Any]:
             states = named_states(self._initial_states(x))
@@ -206,23 +214,30 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
     ) -> list[jax.Array] | list[list[Any]]:
         """The states to begin with, as a list, in the cell's dtype."""
         states = initial_state
+        is_of_cell = _makes_no_states(type(self)) and gives_its_states(self.cell)
         if states is None and carried and not ctx.abstract:
             states = self._states_of(carried, x)
+        elif states is None and is_of_cell:
+            return list(self.cell.states_for(x))
         elif states is None:
-            states = self._initial_states(x)
+            states = self.get_initial_state(x.shape[0])
         states = list(as_list(states))
-        incomplete = len(states) != len(self.state_size) or any(s is None for s in states)
-        if initial_state is not None and incomplete:
+        if initial_state is not None:
+            self._check_complete(states)
+        dtype = getattr(self.cell, "compute_dtype", None) or self.compute_dtype
+        return jax.tree_util.tree_map(functools.partial(jnp.asarray, dtype=dtype), states)
+
+    def _check_complete(self, states: list[Any]) -> None:
+        """Raises ValueError where an `initial_state` that is given is not one for the cell."""
+        if len(states) != len(self.state_size) or any(state is None for state in states):
             raise ValueError(
                 explain(
                     self._where,
                     f"`initial_state` with {len(self.state_size)} arrays, of the sizes "
                     f"{self.state_size}",
-                    f"{len(states)}: {initial_state}",
+                    f"{len(states)}: {states}",
                 )
             )
-        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
-        return jax.tree_util.tree_map(lambda v: jnp.asarray(v, dtype), states)
 
     def _states_of(self, carried: dict[str, Any], x: jax.Array) -> list[jax.Array]:
         """The carried states as the cell has them."""
@@ -241,8 +256,9 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
         return jax.tree_util.tree_unflatten(structure, leaves)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Structure:
-        mask = previous_mask[0] if is_nested(previous_mask) else previous_mask
-        mask = mask if self.return_sequences else None
+        mask = previous_mask if self.return_sequences else None
+        if mask is not None and is_nested(mask):
+            mask = mask[0]
         return [mask] + [None] * len(self.state_size) if self.return_state else mask
 
     def get_initial_state(self, batch_size: int) -> list[jax.Array] | list[list[Any]]:
@@ -260,6 +276,12 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
             variable.assign(jnp.zeros(variable.shape, variable.dtype))
 
     reset_states = reset_state
+
+
+@functools.cache
+def _makes_no_states(cls: type[RNN]) -> bool:
+    """Whether the initial states of a class's layers are those of the cell."""
+    return cls.get_initial_state is RNN.get_initial_state
 
 
 RNN.native_builds = (Layer.build, RNN.build)

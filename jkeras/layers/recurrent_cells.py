@@ -158,8 +158,10 @@ class Cell(CellFields, Layer):
 
     def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
         """Zeros for each state."""
-        sizes = as_list(self.state_size)
-        return [jnp.zeros((batch_size, size), self.compute_dtype) for size in sizes]
+        states, dtype = [], self.compute_dtype
+        for size in as_list(self.state_size):
+            states.append(jnp.zeros((batch_size, size), dtype))
+        return states
 
     def states_for(self, x: jax.Array) -> list[jax.Array]:
         """The initial states for the input of one step."""
@@ -167,9 +169,10 @@ class Cell(CellFields, Layer):
 
     def is_native(self) -> bool:
         """Whether the cell runs on values by path."""
-        return super().is_native() and not any(
-            isinstance(c, Layer) for c in self._children.values()
-        )
+        for child in tuple(self._children.values()):  # noqa: SIM110 - a generator costs a call
+            if isinstance(child, Layer):
+                return False
+        return super().is_native()
 
     def weight_specs(self, x: Spec, *states: Spec) -> dict[str, Weight]:
         recurrent = self.weight(
@@ -245,8 +248,9 @@ class Cell(CellFields, Layer):
         if ctx.training:
             x_masks, h_masks = self._masks(x, jax.tree_util.tree_leaves(states)[0], ctx)
         else:  # Keras draws the masks all the same
-            rates = (self.dropout, self.recurrent_dropout)
-            ctx.skip_keys(self._mask_count * sum(not is_zero(rate) for rate in rates), x)
+            rates = (not is_zero(self.dropout)) + (not is_zero(self.recurrent_dropout))
+            if rates:
+                ctx.skip_keys(self._mask_count * rates, x)
 
         def project(x: jax.Array) -> jax.Array:
             return self.project(w, self._convert(x), x_masks)
@@ -255,11 +259,17 @@ class Cell(CellFields, Layer):
             states = tuple(as_list(states))
             return self.advance(w, self.recur(w, z, states[0], h_masks), states, h_masks)
 
+        advance, last_part = keeping_costly(advance, self._advance)
         split = None
         if self._splits:
             weights = w, x_masks, h_masks
-            split = Split(weights, self._combine, keeping_costly(self._advance))
-        return Step(project, keeping_costly(advance), self._hoist, split)
+            split = Split(weights, self._combined_width, self._combine, last_part)
+        return Step(project, advance, self._hoist, split)
+
+    @property
+    def _combined_width(self) -> int:
+        """How many elements `recur` gives for a row."""
+        return self._gate_count * self.units
 
     def _combine(
         self, weights: Any, x: jax.Array, h: jax.Array
@@ -427,6 +437,10 @@ class GRUCell(GatedCell):
             inner = gates(h, kernel[:, :gated], masks and masks[:2])
         candidate = (z[..., gated:], inner[..., gated:]) if self.reset_after else (z[..., gated:],)
         return (z[..., :gated] + inner[..., :gated], *candidate)
+
+    @property
+    def _combined_width(self) -> int:
+        return (4 if self.reset_after else 3) * self.units
 
     def advance(
         self,

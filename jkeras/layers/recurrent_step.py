@@ -62,6 +62,15 @@ def bind(
     return Step(None, lambda x, states, t: body(t, x, as_list(states)))
 
 
+def gives_its_states(cell: Layer) -> bool:
+    """Whether a cell has initial states for an input, as those of this library have; of a cell
+    that is made of others, whether all of these have.
+    """
+    if not isinstance(cell, Layer) or not _gives_its_states(type(cell)):
+        return False
+    return not cell.traits.has_children or cell.is_native()
+
+
 def is_native_cell(cell: Layer) -> bool:
     """Whether a cell runs on values by path, its initial states too."""
     if not isinstance(cell, Layer) or not cell.is_native():

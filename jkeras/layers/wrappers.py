@@ -11,7 +11,7 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.run.call import target_of
 from jkeras.core.errors import check_choice
 from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
-from jkeras.core.weights.paths import walk
+from jkeras.core.weights.paths import own_variables, walk
 from jkeras.core.weights.rng import SeedGenerator
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_step import StateShapes
@@ -118,7 +118,7 @@ def _goes_step_by_step(child, training: bool) -> bool:
     for _, module in walk(child):
         if isinstance(module, SeedGenerator):
             changes = training
-        elif any(not v.learnable for v in module._own.values()):
+        elif any(not v.learnable for v in own_variables(module).values()):
             changes = training or not isinstance(module, StatefulLayer)
         else:
             changes = False

@@ -155,13 +155,13 @@ def _clone_functional(
 ) -> Functional:
     inputs = _inputs_of_clone(model, input_tensors)
     copies, graph = {}, graph_of(model)
-    clones = {id(tensor): own for tensor, own in zip(model.inputs, inputs, strict=True)}
+    clones = dict(zip(model.inputs, inputs, strict=True))
 
     def fill(structure: "Structure") -> "Structure":
-        return map_tensors(lambda t: clones[id(t)], structure)
+        return map_tensors(lambda t: clones[t], structure)
 
     for node in graph.nodes:
-        if all(id(t) in clones for t in node.output_tensors):
+        if all(t in clones for t in node.output_tensors):
             continue
         operation = node.operation
         if operation not in copies:
@@ -171,7 +171,7 @@ def _clone_functional(
             out = copy(*args, **kwargs)
         else:
             out = call_function(copy, *args, **kwargs)
-        clones.update(zip(map(id, node.output_tensors), flatten(out)))
+        clones.update(zip(node.output_tensors, flatten(out)))
     cls = Functional
     if type(model).__init__ is Functional.__init__:
         cls = type(model)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jkeras.core.graph import graph, keras_tensor, op
 from jkeras.core.names import registry
+from jkeras.core.graph.graph import history_of, node_of, nodes_of, operation_of
 from jkeras.core.graph.keras_tensor import KerasTensor, any_symbolic, map_tensors, one_or_list
 from jkeras.core.run.building import is_abstract
 from jkeras.core.run.call import target_of
@@ -74,14 +75,14 @@ class Functional(Composite, Model, casts_inputs=False):
         flat_inputs, flat_outputs = keras_tensor.flatten(inputs), keras_tensor.flatten(outputs)
         _check_tensors("inputs", flat_inputs)
         _check_tensors("outputs", flat_outputs)
-        if len({id(t) for t in flat_inputs}) != len(flat_inputs):
+        if len(set(flat_inputs)) != len(flat_inputs):
             raise ValueError("Your model has the same tensor more than once among its inputs.")
         if not all(_is_input(t) for t in flat_inputs):
             inputs, outputs = _begun_at(inputs, outputs)
             flat_inputs, flat_outputs = keras_tensor.flatten(inputs), keras_tensor.flatten(outputs)
         nodes, operations = graph.sort(flat_inputs, flat_outputs)
         _check_names([operation.name for operation in operations])
-        self.__dict__.update(
+        self.set_untracked(
             _inputs_struct=inputs,
             _outputs_struct=outputs,
             _nodes=nodes,
@@ -184,6 +185,11 @@ class Functional(Composite, Model, casts_inputs=False):
     def types_of_inputs(self) -> "InputTypes | None":
         return None if self.is_lifted() else self._types_of_inputs
 
+    @staticmethod
+    def rebuilt(config: dict[str, Any]) -> "tuple[Structure, Structure, dict[str, Any]]":
+        """(inputs, outputs, operations by name) of a graph's config."""
+        return rebuild(config)
+
     # ------------------------------------------------------------ looking
 
     def layers_in_lines(self) -> list:
@@ -237,7 +243,7 @@ class Functional(Composite, Model, casts_inputs=False):
     @property
     def output_names(self) -> list[str]:
         """The names of the layers that make the outputs."""
-        return [tensor._keras_history[0].name for tensor in self.outputs]
+        return [operation_of(tensor).name for tensor in self.outputs]
 
     # ------------------------------------------------------------ config
 
@@ -248,7 +254,7 @@ class Functional(Composite, Model, casts_inputs=False):
         numbers = self._node_numbers()
         config = {"name": self.name, "trainable": self.trainable, "layers": []}
         for operation in self._operations:
-            nodes = [n for n in operation._inbound_nodes if id(n) in numbers]
+            nodes = [n for n in nodes_of(operation) if n in numbers]
             write = _serialize_op if isinstance(operation, op.Operation) else registry.serialize
             entry = write(operation)
             config["layers"].append(
@@ -267,13 +273,11 @@ class Functional(Composite, Model, casts_inputs=False):
             config[key] = map_tensors(lambda t: _end(t, numbers), struct)
         return config
 
-    def _node_numbers(self) -> dict[int, int]:
-        """{id(node): its number among the nodes of its operation in this graph}."""
-        own_ids = {id(n) for n in self._nodes}
+    def _node_numbers(self) -> "dict[Node, int]":
+        """{node: its number among the nodes of its operation in this graph}."""
+        own = set(self._nodes)
         return {
-            id(n): i
-            for o in self._operations
-            for i, n in enumerate(n for n in o._inbound_nodes if id(n) in own_ids)
+            n: i for o in self._operations for i, n in enumerate(n for n in nodes_of(o) if n in own)
         }
 
     @classmethod
@@ -363,18 +367,16 @@ def _begun_at(inputs: "Structure", outputs: "Structure") -> "tuple[Structure, St
     """
     tensors = keras_tensor.flatten(inputs)
     copied = {
-        id(t): t
-        if _is_input(t)
-        else Input(batch_shape=t.shape, dtype=t.dtype, name=f"{t.name}CLONE")
+        t: t if _is_input(t) else Input(batch_shape=t.shape, dtype=t.dtype, name=f"{t.name}CLONE")
         for t in tensors
     }
-    fill = lambda structure: map_tensors(lambda t: copied[id(t)], structure)  # noqa: E731
-    starts = {id(graph.node_of(t)) for t in tensors}
+    fill = lambda structure: map_tensors(lambda t: copied[t], structure)  # noqa: E731
+    starts = set(map(node_of, tensors))
     for node in graph.sort(tensors, keras_tensor.flatten(outputs))[0]:
-        if id(node) not in starts:
+        if node not in starts:
             copies = map_tensors(lambda t: KerasTensor(t.shape, t.dtype, name=t.name), node.outputs)
             copy = graph.Node(node.operation, fill(node.args), fill(node.kwargs), copies)
-            copied.update(zip(map(id, node.output_tensors), copy.output_tensors))
+            copied.update(zip(node.output_tensors, copy.output_tensors))
     return fill(inputs), fill(outputs)
 
 
@@ -382,17 +384,17 @@ def _shapes_of(tensors: list[KerasTensor]) -> Any:
     return one_or_list([t.shape for t in tensors])
 
 
-def _end(tensor: KerasTensor, numbers: dict[int, int]) -> list:
+def _end(tensor: KerasTensor, numbers: "dict[Node, int]") -> list:
     """The history of an input or output. Keras counts a node more for nested graphs there, not in
     calls.
     """
     name, index, position = _history_of(tensor, numbers)
-    return [name, index + isinstance(tensor._keras_history[0], Functional), position]
+    return [name, index + isinstance(operation_of(tensor), Functional), position]
 
 
-def _history_of(tensor: KerasTensor, numbers: dict[int, int]) -> list:
-    operation, index, position = tensor._keras_history
-    return [operation.name, numbers[id(operation._inbound_nodes[index])], position]
+def _history_of(tensor: KerasTensor, numbers: "dict[Node, int]") -> list:
+    operation, index, position = history_of(tensor)
+    return [operation.name, numbers[node_of(tensor)], position]
 
 
 def _serialize_op(operation: Any) -> dict[str, Any]:
@@ -405,7 +407,7 @@ def _serialize_op(operation: Any) -> dict[str, Any]:
     }
 
 
-def _serialize_node(node: "Node", numbers: dict[int, int]) -> dict[str, Any]:
+def _serialize_node(node: "Node", numbers: "dict[Node, int]") -> dict[str, Any]:
     def write(value: Any) -> Any:
         if isinstance(value, KerasTensor):
             return {
@@ -551,7 +553,7 @@ def _call_in_turn(
                     "is called too often. Build such a model by code, and load its weights."
                 )
             _call_node(operations[name], calls.popleft().node, operations, offsets)
-            number = len(operations[name]._inbound_nodes) - offsets[name] - 1
+            number = len(nodes_of(operations[name])) - offsets[name] - 1
             turn.extend(blocked.pop((name, number), ()))
 
 
@@ -561,7 +563,7 @@ def _tensor(
     """The tensor at [layer name, node number, position], or None if not made yet."""
     name, index, position = history[:3]
     operation = operations.get(name)
-    nodes = operation.__dict__.get("_inbound_nodes", []) if operation is not None else []
+    nodes = getattr(operation, "_inbound_nodes", [])
     index += offsets.get(name, 0)
     return nodes[index].output_tensors[position] if index < len(nodes) else None
 
@@ -625,3 +627,6 @@ def _call_node(
 registry._named["keras.src.models.functional.Functional"] = Functional
 registry._named["keras.models.Functional"] = Functional
 registry._short.setdefault("Functional", []).append(Functional)
+
+
+Model.graph_class = Functional

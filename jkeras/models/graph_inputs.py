@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.graph.by_identity import ByIdentity
 from jkeras.core.graph import inference, keras_tensor
 from jkeras.core.run.building import is_abstract
 from jkeras.core.names.dtypes import is_float
 from jkeras.core.errors import explain
+from jkeras.core.graph.graph import operation_of
 from jkeras.core.graph.host_numbers import Ids, InputTypes, of_one, part_at, refuse_masked
 from jkeras.core.graph.host_numbers import fitted as fitted_to_device
 from jkeras.core.graph.keras_tensor import KerasTensor
@@ -106,7 +108,7 @@ def _fitted(value: Any, tensor: KerasTensor, where: str, any_size: bool) -> Any:
     go.
     """
     if value is None:
-        if getattr(tensor._keras_history[0], "optional", False):
+        if getattr(operation_of(tensor), "optional", False):
             return None
         expected = f"an array for input '{input_name(tensor)}', which is not optional"
         raise ValueError(explain(where, expected, "None"))
@@ -184,8 +186,8 @@ def types_of(struct: "Structure", tensors: list[KerasTensor], nodes: "list[Node]
     types = [_type_of(tensor, nodes) for tensor in tensors]
     by_name = {input_name(tensor): dtype for tensor, dtype in zip(tensors, types)}
     if isinstance(struct, dict):
-        type_of = {id(tensor): dtype for tensor, dtype in zip(tensors, types)}
-        by_name |= {key: type_of[id(v)] for key, v in struct.items() if id(v) in type_of}
+        type_of = ByIdentity(zip(tensors, types))
+        by_name |= {key: type_of.find(v) for key, v in struct.items() if type_of.has(v)}
     return InputTypes(tuple(types), by_name)
 
 
@@ -238,5 +240,5 @@ def on_host_fitted(inputs: "Structure", types: str | Ids | InputTypes | None) ->
 def input_name(tensor: KerasTensor) -> str:
     """The name under which data for an input may be passed: that of its layer."""
     if hasattr(tensor, "_keras_history"):
-        return tensor._keras_history[0].name
+        return operation_of(tensor).name
     return tensor.name

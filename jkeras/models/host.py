@@ -98,8 +98,6 @@ def split(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | None":
 
 
 def _split_graph(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | None":
-    from jkeras.models.functional import Functional
-
     nodes, *ends = graph.graph_of(model)
     inputs, outputs = map(keras_tensor.flatten, ends)
     host_nodes, others = _by_device(nodes)
@@ -121,15 +119,15 @@ def _split_graph(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | N
             lambda operation, args, kwargs: operation(*args, **kwargs),
         )
 
-    return prepare, Functional(cut, ends[1])
+    return prepare, model.graph_class(cut, ends[1])
 
 
 def _cut(
     host_nodes: "list[Node]", needed: "list[KerasTensor]", inputs: "list[KerasTensor]"
 ) -> "list[KerasTensor]":
     """The tensors that the rest needs of the inputs and of the nodes that run first, each once."""
-    on_host = {id(t) for t in inputs} | {id(t) for node in host_nodes for t in node.output_tensors}
-    return list({id(t): t for t in needed if id(t) in on_host}.values())
+    on_host = {*inputs, *(t for node in host_nodes for t in node.output_tensors)}
+    return list(dict.fromkeys(t for t in needed if t in on_host))
 
 
 def _by_device(nodes: "list[Node]") -> "tuple[list[Node], list[Node]]":
@@ -139,11 +137,11 @@ def _by_device(nodes: "list[Node]") -> "tuple[list[Node], list[Node]]":
         tensors = node.input_tensors
         if not tensors:
             continue
-        takes_hosted = all(id(t) in hosted for t in tensors)
+        takes_hosted = all(t in hosted for t in tensors)
         on_host = takes_hosted and getattr(node.operation, "runs_on_host", False)
         if on_host or any(t.dtype == "string" for t in tensors):
             host_nodes.append(node)
-            hosted |= {id(t) for t in node.output_tensors}
+            hosted.update(node.output_tensors)
         else:
             others.append(node)
     return host_nodes, others
@@ -161,8 +159,6 @@ def _in_order(model: "Model", inputs: "list[KerasTensor]", x: "Structure") -> li
 
 
 def _split_list(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | None":
-    from jkeras.models.sequential import Sequential
-
     layers = model.layers
     count = next(
         (i for i, layer in enumerate(layers) if not getattr(layer, "runs_on_host", False)),
@@ -175,5 +171,5 @@ def _split_list(model: "Model") -> "tuple[Callable[..., typing.Any], Model] | No
         return x
 
     if 0 < count < len(layers):
-        return (prepare, Sequential(layers[count:]))
+        return prepare, model.without_first(count)
     return None

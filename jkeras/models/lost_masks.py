@@ -6,10 +6,12 @@ import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 from collections.abc import Iterable
 
+from jkeras.core.graph.by_identity import ByIdentity
 from jkeras.core.graph import graph, keras_tensor
 from jkeras.core.run.call import VISIBILITY
 from jkeras.core.errors import LostMaskWarning
 from jkeras.core.layer import Layer
+from jkeras.core.layer.view import layers_of
 from jkeras.layers.merge import Merge
 
 if TYPE_CHECKING:
@@ -60,19 +62,24 @@ def lost_masks(model: Any) -> list[LostMask]:
 
     What a `call` of the user's does in between is not seen, but for the graphs it calls.
     """
-    losses: dict[int, LostMask] = {}
+    losses = ByIdentity()
     parts = _graph(model)
     if parts is not None:
         walk = _Walk(losses)
         walk.through(parts)
         for tensor in keras_tensor.flatten(parts.outputs):
-            if id(tensor) in walk.lost:
-                at = walk.lost[id(tensor)]
-                losses.setdefault(id(at), LostMask(at, None))
-    for layer in model._flatten_layers(include_self=False):
+            if walk.lost.has(tensor):
+                _note(losses, walk.lost.find(tensor), None)
+    for layer in layers_of(model, include_self=False):
         if (parts := _graph(layer)) is not None:
             _Walk(losses).through(parts)
-    return list(losses.values())
+    return [loss for _, loss in losses]
+
+
+def _note(losses: ByIdentity, operation: Any, used_by: Any) -> None:
+    """Notes the loss of an operation, the first one."""
+    if not losses.has(operation):
+        losses.set(operation, LostMask(operation, used_by))
 
 
 def _graph(layer: Any) -> "Graph | None":
@@ -85,23 +92,23 @@ class _Walk:
     since a graph is called with masks that its own tensors know nothing of.
 
     Args:
-        losses: {id(operation that loses a mask): the loss} of all graphs, filled in.
+        losses: {operation that loses a mask: the loss} of all graphs, filled in.
     """
 
     is_eager = False
 
-    def __init__(self, losses: dict[int, LostMask]) -> None:
+    def __init__(self, losses: ByIdentity) -> None:
         self.losses = losses
-        self.masks = {}  # {id(tensor): mask}
-        self.lost = {}  # {id(tensor that had a mask): operation that lost it}
+        self.masks = ByIdentity()  # {tensor: mask}
+        self.lost = ByIdentity()  # {tensor that had a mask: operation that lost it}
 
     def mask_of(self, tensor: "KerasTensor") -> Any:
         """The mask of a tensor, or None."""
-        return self.masks.get(id(tensor))
+        return self.masks.find(tensor)
 
     def set_mask(self, tensor: "KerasTensor", mask: Any) -> None:
         """Notes the mask of a tensor."""
-        self.masks[id(tensor)] = mask
+        self.masks.set(tensor, mask)
 
     def through(self, parts: "Graph") -> None:
         """Goes through the nodes of a graph, whose inputs may have masks and losses."""
@@ -112,10 +119,10 @@ class _Walk:
             if inner is not None and self._enter(node, inner):
                 continue
             self._pass_masks(node)
-            missed = [self.lost[id(t)] for t in node.input_tensors if id(t) in self.lost]
+            missed = [self.lost.find(t) for t in node.input_tensors if self.lost.has(t)]
             if missed and _uses_mask(node.operation):
                 if not _has_explicit_mask(node):
-                    self.losses.setdefault(id(missed[0]), LostMask(missed[0], node.operation))
+                    _note(self.losses, missed[0], node.operation)
             else:
                 self._lose(node, missed)
 
@@ -128,26 +135,26 @@ class _Walk:
         if len(inputs) != len(outer) or len(outputs) != len(node.output_tensors):
             return False
         walk = _Walk(self.losses)
-        walk._take(self, zip(outer, inputs, strict=True))
+        walk.take(self, zip(outer, inputs, strict=True))
         mask = call.arguments.get("mask")
-        walk._set_masks(inputs, mask if isinstance(mask, (list, tuple)) else [mask])
+        walk.set_masks(inputs, mask if isinstance(mask, (list, tuple)) else [mask])
         walk.through(inner)
-        self._take(walk, zip(outputs, node.output_tensors, strict=True))
+        self.take(walk, zip(outputs, node.output_tensors, strict=True))
         return True
 
-    def _take(self, other: "_Walk", pairs: "Iterable[tuple[KerasTensor, KerasTensor]]") -> None:
+    def take(self, other: "_Walk", pairs: "Iterable[tuple[KerasTensor, KerasTensor]]") -> None:
         """Takes over what another walk knows of tensors; pairs of its own and of this one's."""
         for theirs, ours in pairs:
-            self.masks[id(ours)] = other.masks.get(id(theirs))
-            if id(theirs) in other.lost:
-                self.lost[id(ours)] = other.lost[id(theirs)]
+            self.masks.set(ours, other.masks.find(theirs))
+            if other.lost.has(theirs):
+                self.lost.set(ours, other.lost.find(theirs))
 
-    def _set_masks(self, tensors: "list[KerasTensor]", masks: Iterable[Any]) -> None:
+    def set_masks(self, tensors: "list[KerasTensor]", masks: Iterable[Any]) -> None:
         """Notes the masks that a call says; None where it says none."""
         for tensor, mask in zip(tensors, masks):
             if mask is not None:
-                self.masks[id(tensor)] = mask
-                self.lost.pop(id(tensor), None)
+                self.masks.set(tensor, mask)
+                self.lost.drop(tensor)
 
     def _pass_masks(self, node: "Node") -> None:
         """Sets the masks of a node's outputs; operators have none."""
@@ -172,7 +179,7 @@ class _Walk:
             return
         for t in node.output_tensors:
             if _has_steps(t, node) and self.mask_of(t) is None:
-                self.lost[id(t)] = at
+                self.lost.set(t, at)
 
 
 def _loses(operation: Any) -> bool:

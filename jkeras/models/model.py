@@ -5,7 +5,7 @@ import operator
 import os
 import re
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from collections.abc import Callable, Sequence
 
 import jax
@@ -17,12 +17,17 @@ from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.run.building import as_tuples
 from jkeras.core.layer import Layer
+from jkeras.core.layer.view import layers_of
 from jkeras.core.weights.policy import NEED_DATA
+from jkeras.ensembles.shell import MaybeEnsemble
+from jkeras.generation.model import Generating
 from jkeras.models import host
 from jkeras.models.graph_inputs import columns_by_name, on_host_fitted
 from jkeras.models.lost_masks import warn_of_lost_masks
+from jkeras.plans.shell import Planned
 from jkeras.quantizers.configs import resolve
 from jkeras.quantizers.report import QuantizationReport
+from jkeras.report.shell import Reported
 from jkeras.training.shell.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -37,7 +42,7 @@ VALUE_FORMATS = {  # how `get_state_tree` reads a variable
 
 
 @registry.public("keras.Model", "keras.models.Model")
-class Model(Trainer, Layer):
+class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
     """Layers grouped into something that can be trained.
 
     Three ways: `Model(inputs, outputs)` for a graph, `Sequential` for a list, or a subclass with
@@ -55,6 +60,8 @@ class Model(Trainer, Layer):
     10
     """
 
+    graph_class: ClassVar[Any]  # `Functional`, which is a model and enters itself
+
     if TYPE_CHECKING:  # what a graph has besides: a checker cannot see which models are graphs
         inputs: Any
         outputs: Any
@@ -66,20 +73,17 @@ class Model(Trainer, Layer):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if _is_graph(args, kwargs) and cls is Model:
-            from jkeras.models.functional import Functional
-
-            return Layer.__new__(Functional)
+            return Layer.__new__(cls.graph_class)
         return Layer.__new__(cls, *args, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        from jkeras.models.functional import Functional
-
-        if _is_graph(args, kwargs) and not isinstance(self, Functional):
+        graph = Model.graph_class
+        if _is_graph(args, kwargs) and not isinstance(self, graph):
             # a subclass that hands a graph to its base becomes a graph with the subclass's methods
-            self.__class__ = _graph_class(type(self), Functional)
-            return Functional.__init__(self, *args, **kwargs)
-        if isinstance(self, Functional) and type(self).__init__ is Functional.__init__ and args:
-            return Functional.__init__(self, *args, **kwargs)
+            self.__class__ = _graph_class(type(self), graph)
+            return graph.__init__(self, *args, **kwargs)
+        if isinstance(self, graph) and type(self).__init__ is graph.__init__ and args:
+            return graph.__init__(self, *args, **kwargs)
         if args:
             raise TypeError(
                 explain(
@@ -110,8 +114,10 @@ class Model(Trainer, Layer):
             args = (on_host_fitted(args[0], self.types_of_inputs()), *args[1:])
         return super().__call__(*args, **kwargs)
 
-    def _prepared(self, x: Any) -> Any:
-        x = columns_by_name(x, getattr(self, "input_names", None))
+    def prepared(self, x: Any) -> Any:
+        """Data for the inputs as what a compiled step can take."""
+        if hasattr(x, "columns"):
+            x = columns_by_name(x, getattr(self, "input_names", None))
         return host.prepared(self, x)
 
     def warn_of_padding(self, has_weights: bool = True) -> None:
@@ -125,17 +131,20 @@ class Model(Trainer, Layer):
             names = {name for some in warned.values() for name in some}
             warned[has_weights] = warn_of_lost_masks(self, has_weights, names)
 
-    def _predict_all(self, predictor: Any, x: "Structure", *options: Any) -> Any:
+    def for_prediction(self, x: "Structure") -> "tuple[Model, Structure]":
+        """(model, data for it) that give what this model predicts for data: of one that takes
+        texts, what follows its layers on the host.
+        """
         if hasattr(x, "columns"):
             x = columns_by_name(x, getattr(self, "input_names", None))
         parts = None
         if host.has_texts(x):
             parts = host.split(self)
         if parts is None:
-            return super()._predict_all(predictor, x, *options)
+            return self, x
         self.refuse_ensemble("`predict` of texts")
         prepare, device_model = parts
-        return device_model._predict_all(predictor, prepare(x), *options)
+        return device_model.for_prediction(prepare(x))
 
     @classmethod
     def is_lifted(cls) -> bool:
@@ -281,7 +290,7 @@ class Model(Trainer, Layer):
             calibration = Calibration(self, config)
         report = QuantizationReport(config.mode)
         for layer in self._flatten_layers():
-            if len(layer._flatten_layers()) > 1:
+            if len(layers_of(layer)) > 1:
                 continue
             if not is_selected(layer):
                 report.add_skipped(layer.path, report.SKIP_FILTERED)
@@ -329,12 +338,10 @@ class Model(Trainer, Layer):
         """The model of a config: a graph's, or the arguments of a subclass."""
         graph_keys = ("name", "layers", "input_layers", "output_layers")
         if all(k in config for k in graph_keys):
-            from jkeras.models.functional import Functional, rebuild
-
             if cls is Model:
-                return Functional.from_config(config, custom_objects=custom_objects)
+                return cls.graph_class.from_config(config, custom_objects=custom_objects)
             with registry.CustomObjectScope(custom_objects):
-                inputs, outputs, _ = rebuild(config)
+                inputs, outputs, _ = cls.graph_class.rebuilt(config)
                 return cls(inputs=inputs, outputs=outputs, name=config.get("name"))
         with registry.CustomObjectScope(custom_objects):
             return super().from_config(config)
@@ -493,9 +500,12 @@ def _graph_class(cls, functional: type) -> type:
         made = type(
             cls.__name__,
             (cls, functional),
-            {"__module__": cls.__module__, "__qualname__": cls.__qualname__},
+            {
+                "__module__": cls.__module__,
+                "__qualname__": cls.__qualname__,
+                "_config_module": cls.__module__,
+            },
         )
-        made._config_module = cls.__module__
         if registry.public_name(cls) is None and cls in registry._custom_names:
             registry._custom_names[made] = registry._custom_names[cls]
         _graph_classes[cls] = made

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jkeras.core.graph import keras_tensor
 from jkeras.core.names import registry
 from jkeras.core.run.building import as_tuples, build_scope, is_abstract, known
+from jkeras.core.graph.graph import operation_of
 from jkeras.core.graph.host_numbers import InputTypes
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.weights.module import Parts
@@ -54,7 +55,7 @@ class Sequential(Composite, Model):
                 "`Sequential([first, second, …])`."
             )
         Model.__init__(self, name=name, trainable=trainable)
-        self.__dict__.update(_all_layers=[], _functional=None)
+        self.set_untracked(_all_layers=[], _functional=None)
         for item in layers or ():
             self._all_layers.append(self._checked_layer(item))
         self._adopt_layers()
@@ -72,7 +73,7 @@ class Sequential(Composite, Model):
         if grown is None and rebuild:
             self._maybe_rebuild()
         else:
-            self.__dict__.update(built=grown is not None, _functional=grown)
+            self.set_untracked(built=grown is not None, _functional=grown)
 
     def _checked_layer(self, layer: Any) -> Layer:
         """The argument of `add`, as a layer that may stand at the end; before the first one its
@@ -90,10 +91,10 @@ class Sequential(Composite, Model):
                 f"Sequential model '{self.name}' has already been configured to use input shape "
                 f"{self._all_layers[0].batch_shape}. You cannot add a different Input layer to it."
             )
-        if not self._all_layers and getattr(layer, "_first_shape", None) is not None:
-            shape = layer._first_shape
+        shape = getattr(layer, "_first_shape", None)
+        if not self._all_layers and shape is not None:
             self._all_layers.append(
-                Input(batch_shape=shape, dtype=_first_dtype(layer))._keras_history[0]
+                operation_of(Input(batch_shape=shape, dtype=_first_dtype(layer)))
             )
         return layer
 
@@ -106,20 +107,21 @@ class Sequential(Composite, Model):
             raise TypeError("There are no layers in the model.")
         layer = self._all_layers.pop()
         self._adopt_layers()
-        self.__dict__.update(built=False, _functional=None)
+        self.set_untracked(built=False, _functional=None)
         if rebuild:
             self._maybe_rebuild()
         return layer
 
     def _adopt_layers(self) -> None:
         others = {k: v for k, v in self._children.items() if not isinstance(v, Layer)}
-        self.__dict__["_children"] = Parts(graph_keys(self._all_layers) | others)
+        self.set_untracked(_children=Parts(graph_keys(self._all_layers) | others))
 
     def _is_layer_name_unique(self, layer: Layer) -> bool:
-        return all(other is layer or other.name != layer.name for other in self._all_layers)
+        name = layer.name
+        return all([other is layer or other.name != name for other in self._all_layers])
 
     def _maybe_rebuild(self) -> None:
-        self.__dict__.update(built=False, _functional=None)
+        self.set_untracked(built=False, _functional=None)
         layers = self._all_layers
         if len(layers) > 1 and isinstance(layers[0], InputLayer):
             self.build(layers[0].batch_shape)
@@ -156,7 +158,7 @@ class Sequential(Composite, Model):
                 f"{layers[0].batch_shape}. You cannot build it with input_shape {input_shape}."
             )
         if not isinstance(layers[0], InputLayer):
-            layers.insert(0, Input(batch_shape=input_shape, dtype=dtype)._keras_history[0])
+            layers.insert(0, operation_of(Input(batch_shape=input_shape, dtype=dtype)))
             self._adopt_layers()
         x = inputs = layers[0].output
         try:
@@ -165,11 +167,11 @@ class Sequential(Composite, Model):
                 x = layer(x)
         except NotImplementedError:
             return  # a layer that does not say what it gives for a shape: runs layer by layer
-        self.__dict__["_functional"] = Functional(inputs, x)
+        self.set_untracked(_functional=Functional(inputs, x))
 
     def build_for(self, call: "Call") -> None:
         if isinstance(call.first, Prepared):
-            self.__dict__["built"] = True  # its layers are built as they run
+            self.set_untracked(built=True)  # its layers are built as they run
             return
         shapes = list(call.shapes().values())
         shape = shapes[0] if shapes else None
@@ -179,7 +181,7 @@ class Sequential(Composite, Model):
             # in the type of the first layer, whatever the data is: whole numbers now are no reason
             # to cut floats later
             self._build_on(shape)
-        self.__dict__["built"] = True
+        self.set_untracked(built=True)
 
     # ------------------------------------------------------------ running
 
@@ -213,6 +215,10 @@ class Sequential(Composite, Model):
         for layer in self.layers:
             inputs = spec_of(layer, (inputs,), {}, training)
         return inputs
+
+    def without_first(self, count: int) -> "Sequential":
+        """The layers but for so many at the beginning, as a model."""
+        return Sequential(self.layers[count:])
 
     # ------------------------------------------------------------ looking
 
@@ -291,7 +297,7 @@ class Sequential(Composite, Model):
         if cls is Sequential:
             registry.check_entries("Sequential", config, ENTRIES)
         model = cls(name=config.get("name"), trainable=True)
-        with registry.CustomObjectScope(custom_objects):
+        with registry.in_scope(custom_objects or None):
             for entry in config["layers"]:
                 model.add(registry.deserialize(entry), rebuild=False)
         model._maybe_rebuild()
@@ -322,7 +328,7 @@ def _as_layer(item: Any) -> Layer:
     if isinstance(item, Layer):
         return item
     if hasattr(item, "_keras_history"):
-        return item._keras_history[0]
+        return operation_of(item)
     if callable(item) and not isinstance(item, type):
         from jkeras.layers import Lambda
 

@@ -10,7 +10,7 @@ import jax
 from jkeras.callbacks.progress import screen
 from jkeras.core.say import console
 from jkeras.core.run.building import is_shape
-from jkeras.core.graph.graph import Node, graph_of, history_of, node_of
+from jkeras.core.graph.graph import Node, graph_of, history_of, node_of, nodes_of
 from jkeras.core.layer import Layer
 from jkeras.core.graph.op import Operation
 from jkeras.core.session.settings import is_interactive_logging_enabled
@@ -91,13 +91,10 @@ def _shapes_when_built_for(layer: Any, shapes: Any) -> Any:
     return layer.compute_output_shape(**shapes)
 
 
-def _connections(layer: Any, relevant: set[int]) -> str:
+def _connections(layer: Any, relevant: set[Node]) -> str:
     """ "conv[0][0]" for each input of a layer in a graph."""
     tensors = [
-        tensor
-        for node in layer._inbound_nodes
-        if id(node) in relevant
-        for tensor in node.input_tensors
+        tensor for node in nodes_of(layer) if node in relevant for tensor in node.input_tensors
     ]
     return ", ".join(map(_origin, tensors)) or "-"
 
@@ -134,7 +131,7 @@ def print_summary(
     relevant = None
     if connected:
         default, ends, titles = GRAPH
-        relevant = {id(n) for n in graph.nodes}
+        relevant = set(graph.nodes)
     ends = list(positions or ends)
     if show_trainable:
         default = default + 12
@@ -202,7 +199,7 @@ def _rows(
     layers: Iterable[Any],
     expand_nested: bool,
     show_trainable: bool,
-    relevant: set[int] | None,
+    relevant: set[Node] | None,
     depth: int = 0,
 ) -> Iterator[list[str]]:
     """The cells of each layer or op; `relevant`: the graph's nodes, None without a column of

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.ops.declaring import numpy_op
 from jkeras.ops.promotion import (
     broadcast_shapes,
     broadcasting,
     describe,
-    numpy_op,
     operand,
     promoting,
     shape_of,

@@ -12,6 +12,7 @@ from jax import lax
 from numpy.lib.array_utils import normalize_axis_index
 
 from jkeras.core.graph import inference, keras_tensor
+from jkeras.core.graph.host_numbers import on_device
 from jkeras.core.graph.keras_tensor import KerasTensor, is_symbolic, map_tensors
 from jkeras.core.errors import check_choice
 from jkeras.core.graph.op import op
@@ -48,9 +49,9 @@ def core_op(
 # ---------------------------------------------------------------- conversion
 
 
-def _converting(name: str) -> SparseForm:
+def _converting(function: Function) -> SparseForm:
     """What the conversions below do with sparse arrays: they stay so."""
-    if name == "cast":
+    if function.__name__ == "cast":
         return SparseForm(cast.op.function, lambda flags, config: True)
     return SparseForm(
         convert_to_tensor.op.function, lambda flags, config: config["sparse"] is not False
@@ -84,6 +85,8 @@ def convert_to_tensor(
     x = dense(x)
     if isinstance(x, jax.Array) and dtype is not None:
         return x.astype(dtype)
+    if isinstance(x, np.ndarray) and dtype in (None, x.dtype.name):
+        return on_device(x)
     return jnp.asarray(x, dtype)  # not by int32, which int64 may exceed
 
 

@@ -13,11 +13,11 @@ from jkeras.core.graph.inference import infer
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.names.registry import Thing, public
+from jkeras.ops.declaring import numpy_op
 from jkeras.ops.promotion import (
     both_names,
     describe,
     is_integer,
-    numpy_op,
     operand,
     optional_dtype,
     result_type,

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.session.settings import settings
-from jkeras.ops.promotion import describe, is_integer, numpy_op, optional_dtype, tensor, to_float
+from jkeras.ops.declaring import numpy_op
+from jkeras.ops.promotion import describe, is_integer, optional_dtype, tensor, to_float
 from jkeras.core.weights.types import DType, Function, Operand, TensorLike
 
 

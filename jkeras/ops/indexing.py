@@ -15,10 +15,10 @@ from jkeras.core.errors import ShapeError, explain
 from jkeras.core.graph.inference import infer
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.names.registry import public
+from jkeras.ops.declaring import numpy_op
 from jkeras.ops.promotion import (
     both_names,
     broadcasting,
-    numpy_op,
     operand,
     shape_of,
     tensor,

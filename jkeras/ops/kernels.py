@@ -11,7 +11,8 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-from collections.abc import Sequence
+import typing
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -25,12 +26,24 @@ from jkeras.core.weights.types import Function, Padding, PartialShape, PerAxis, 
 LARGEST_WINDOW = 16
 
 
-_platform = contextvars.ContextVar("platform", default=None)
-_loops = contextvars.ContextVar("loops", default=True)
+class _Target(typing.NamedTuple):
+    """What functions are traced for.
+
+    Attributes:
+        platform: None: the one at hand.
+        loops: whether forms may loop.
+    """
+
+    platform: str | None = None
+    loops: bool = True
+
+
+_AT_HAND = _Target()
+_target = contextvars.ContextVar("jkeras_target", default=_AT_HAND)
 
 
 @contextlib.contextmanager
-def traced_for(platform: str) -> Function:
+def traced_for(platform: str) -> Iterator[None]:
     """A `with` block in which functions are traced for another platform than the one at hand.
 
     Args:
@@ -42,11 +55,11 @@ def traced_for(platform: str) -> Function:
     ...     on_cpu()
     False
     """
-    token = _platform.set(platform)
+    token = _target.set(_target.get()._replace(platform=platform))
     try:
         yield
     finally:
-        _platform.reset(token)
+        _target.reset(token)
 
 
 def on_cpu() -> bool:
@@ -56,7 +69,7 @@ def on_cpu() -> bool:
     flow = current_flow()
     if flow is not None and flow.abstract:
         return False
-    return (_platform.get() or jax.default_backend()) == "cpu"
+    return (_target.get().platform or jax.default_backend()) == "cpu"
 
 
 def on_tpu() -> bool:
@@ -66,12 +79,12 @@ def on_tpu() -> bool:
     ...     on_tpu()
     True
     """
-    return (_platform.get() or jax.default_backend()) in ("tpu", "interpreter")
+    return (_target.get().platform or jax.default_backend()) in ("tpu", "interpreter")
 
 
 def is_interpreted() -> bool:
     """Whether the kernels of TPUs run in the interpreter."""
-    return _platform.get() == "interpreter"
+    return _target.get().platform == "interpreter"
 
 
 def on_nvidia_gpu() -> bool:
@@ -81,7 +94,7 @@ def on_nvidia_gpu() -> bool:
     ...     on_nvidia_gpu()
     True
     """
-    platform = _platform.get()
+    platform = _target.get().platform
     if platform is None and jax.default_backend() == "gpu":
         client = getattr(jax.devices()[0], "client", None)
         version = getattr(client, "platform_version", None)
@@ -98,31 +111,25 @@ def for_onnx() -> bool:
     ...     for_onnx()
     True
     """
-    return _platform.get() == "onnx"
-
-
-def outside_loops(function: Function) -> Function:
-    """The function, traced for running in no loop: some forms are fast there alone, and are not
-    used elsewhere.
-    """
-    return _traced_with(function, loops=False)
-
-
-def inside_loop(function: Function) -> Function:
-    """The function, traced for running in a loop, the body of one."""
-    return _traced_with(function, loops=True)
+    return _target.get().platform == "onnx"
 
 
 def _traced_with(function: Function, loops: bool) -> Function:
     @functools.wraps(function)
     def traced(*args: Any, **kwargs: Any) -> Structure:
-        token = _loops.set(loops)
+        token = _target.set(_target.get()._replace(loops=loops))
         try:
             return function(*args, **kwargs)
         finally:
-            _loops.reset(token)
+            _target.reset(token)
 
     return traced
+
+
+# A function, traced for running in no loop, where some forms are fast that are not used elsewhere;
+# and for running in one, as its body.
+outside_loops = functools.partial(_traced_with, loops=False)
+inside_loop = functools.partial(_traced_with, loops=True)
 
 
 def may_loop() -> bool:
@@ -131,7 +138,7 @@ def may_loop() -> bool:
     >>> may_loop(), outside_loops(may_loop)()
     (True, False)
     """
-    return _loops.get()
+    return _target.get().loops
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from jkeras.core.graph.sparse import is_sparse
-from jkeras.ops.kernels import is_static, on_cpu
+from jkeras.ops.kernels import on_cpu
 from jkeras.ops.products import matmul
 from jkeras.core.weights.types import DType
 
@@ -36,15 +36,18 @@ def contract_last(
     """
     if not isinstance(x, jax.Array) and is_sparse(x):
         return matmul(x, kernel)
-    full = (
-        x.dtype == kernel.dtype
-        and x.dtype in (jnp.float32, jnp.float64)
-        and preferred_element_type is None
-    )
-    if full and kernel.ndim == 2 and 0 not in x.shape and on_cpu():
+    if preferred_element_type is None and kernel.ndim == 2 and on_cpu():
+        return _contract_on_cpu(x, kernel)
+    return jnp.matmul(x, kernel, preferred_element_type=preferred_element_type)
+
+
+def _contract_on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`contract_last` with a matrix."""
+    full = x.dtype == kernel.dtype and x.dtype in (jnp.float32, jnp.float64)
+    if full and 0 not in x.shape:
         if x.ndim > 2 or _pays_transposed(x, kernel):
             return contract_flat(x, kernel)
-    return jnp.matmul(x, kernel, preferred_element_type=preferred_element_type)
+    return jnp.matmul(x, kernel)
 
 
 def affine(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
@@ -93,7 +96,7 @@ def _pays_transposed(x: jax.Array, kernel: jax.Array) -> bool:
     """Whether the gradient of the kernel takes longer than that of its transpose and the
     transposition.
     """
-    if not is_static(x.shape + kernel.shape):
+    if not {int}.issuperset(map(type, x.shape + kernel.shape)):  # some may be symbols
         return False
     height, width = kernel.shape
     rows = math.prod(x.shape[:-1])
@@ -118,7 +121,8 @@ def einsum_with_kernel(
     batch = x.shape[: x.ndim - met]
     if met > 1:
         x = x.reshape(*batch, -1)
-    y = contract_last(x, kernel.reshape(math.prod(kernel.shape[:met]), -1))
+    contract = _contract_on_cpu if isinstance(x, jax.Array) else contract_last
+    y = contract(x, kernel.reshape(math.prod(kernel.shape[:met]), -1))
     return y.reshape(*batch, *kernel.shape[met:])
 
 

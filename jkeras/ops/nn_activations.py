@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.kernel.beside import note_log_odds, note_logits
+from jkeras.kernel.beside import note_logits
+from jkeras.kernel.scope import current_flow
 from jkeras.ops import kernels_gelu, rectified
 from jkeras.ops.naming import nn_op
 from jkeras.ops.promotion import in_float32
@@ -119,7 +120,9 @@ def sigmoid(x: TensorLike) -> jax.Array:
     """
     x = jnp.asarray(x)
     y = jax.nn.sigmoid(x)
-    note_log_odds(y, x)
+    flow = current_flow()
+    if flow is not None and flow.sigmoids is not None:  # a loss asks for the log of the odds
+        flow.sigmoids[:] = [(y, x)]
     return y
 
 

@@ -37,6 +37,9 @@ def per_axis(value: PerAxis, count: int) -> tuple[int, ...]:
     return tuple(value)
 
 
+PADDINGS = {"valid": "VALID", "same": "SAME"}
+
+
 def padding_type(padding: Padding) -> str:
     """The padding as `lax` names it.
 
@@ -137,12 +140,12 @@ def _lax_arguments(
 ) -> tuple[Any, ...]:
     """(strides, padding, dilation, dimension numbers) as `lax` and `kernels` take them."""
     count = inputs.ndim - 2
-    return (
-        per_axis(strides, count),
-        padding_type(padding),
-        per_axis(dilation_rate, count),
-        dimension_numbers(inputs.ndim, data_format),
-    )
+    if type(strides) is not tuple or len(strides) != count:  # mostly a layer's own, a tuple
+        strides = per_axis(strides, count)
+    if type(dilation_rate) is not tuple or len(dilation_rate) != count:
+        dilation_rate = per_axis(dilation_rate, count)
+    padding = PADDINGS.get(padding) or padding_type(padding)
+    return strides, padding, dilation_rate, dimension_numbers(inputs.ndim, data_format)
 
 
 @nn_op(spec=_with_channels(lambda: conv, -2))
@@ -169,6 +172,18 @@ def conv(
     (1, 3, 4)
     """
     data_format = standardize_data_format(data_format)
+    return convolved(inputs, kernel, strides, padding, data_format, dilation_rate)
+
+
+def convolved(
+    inputs: TensorLike,
+    kernel: TensorLike,
+    strides: PerAxis,
+    padding: Padding,
+    data_format: DataFormat,
+    dilation_rate: PerAxis,
+) -> jax.Array:
+    """`conv` of arrays, in a known format."""
     kernel = jnp.asarray(kernel)
     inputs = jnp.asarray(inputs, dtype=kernel.dtype)
     check_kernel(inputs, kernel)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from numpy.lib.array_utils import normalize_axis_index
 
 from jkeras.core.graph.inference import infer
 from jkeras.core.graph.keras_tensor import KerasTensor
@@ -21,31 +20,13 @@ if TYPE_CHECKING:
     from jax.experimental.sparse import BCOO  # takes long to import
 
 
-def _sparse_one_hot(x: jax.Array, num_classes: int, axis: int, dtype: DType) -> BCOO:
-    """One entry for each integer, in order; 0 for an integer out of range."""
-    from jax.experimental.sparse import BCOO  # takes long to import
-
-    axis = normalize_axis_index(axis, x.ndim + 1)
-    is_valid = (x >= 0) & (x < num_classes)
-    coordinates = list(jnp.indices(x.shape, dtype="int32"))
-    coordinates.insert(axis, jnp.where(is_valid, x, 0))
-    indices = jnp.stack(list(map(jnp.ravel, coordinates)), axis=-1)  # (entry, axis)
-    shape = (*x.shape[:axis], num_classes, *x.shape[axis:])
-    return BCOO(
-        (jnp.ravel(is_valid).astype(dtype), indices),
-        shape=shape,
-        indices_sorted=axis == x.ndim,
-        unique_indices=True,
-    )
-
-
 def _sparse_multi_hot(x: jax.Array, num_classes: int, axis: int, dtype: DType) -> BCOO:
-    """`_sparse_one_hot` summed over the integers of a row, then 1 for what is not 0."""
-    from jkeras.ops.sparse_values import with_values, without_duplicates
+    """`sparse_values.one_hot` summed over the integers of a row, then 1 for what is not 0."""
+    from jkeras.ops import sparse_values  # takes long to import
 
-    hot = _sparse_one_hot(x, num_classes, axis, "int32")
-    total = without_duplicates(hot.sum(axis=1 if x.ndim > 1 else 0))
-    return with_values(total, (total.data > 0).astype(dtype))
+    hot = sparse_values.one_hot(x, num_classes, axis, "int32")
+    total = sparse_values.without_duplicates(hot.sum(axis=1 if x.ndim > 1 else 0))
+    return sparse_values.with_values(total, (total.data > 0).astype(dtype))
 
 
 def _encoded(function: Function) -> Function:
@@ -83,7 +64,9 @@ def one_hot(
     x = jnp.asarray(x, "int32" if sparse else None)
     dtype = standardize_dtype(dtype)
     if sparse:
-        return _sparse_one_hot(x, num_classes, axis, dtype)
+        from jkeras.ops import sparse_values  # takes long to import
+
+        return sparse_values.one_hot(x, num_classes, axis, dtype)
     return jax.nn.one_hot(x, num_classes, axis=axis, dtype=dtype)
 
 

@@ -12,12 +12,12 @@ from jkeras.core.errors import explain
 from jkeras.core.graph.inference import infer
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.names.registry import public
+from jkeras.ops.declaring import numpy_op
 from jkeras.ops.promotion import (
     both_names,
     broadcast_shapes,
     describe,
     agreed_size,
-    numpy_op,
     operand,
     shape_of,
     sized,

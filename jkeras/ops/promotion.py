@@ -9,8 +9,7 @@ although the inputs are integers.
 from __future__ import annotations
 
 import functools
-import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -19,11 +18,9 @@ import numpy as np
 
 from jkeras.core.graph.inference import infer
 from jkeras.core.graph.keras_tensor import KerasTensor
-from jkeras.core.graph.op import op
 from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.names.registry import Thing, public
 from jkeras.core.session.settings import settings
-from jkeras.core.graph.sparse import SparseForm
 from jkeras.core.weights.types import (
     Axis,
     DType,
@@ -35,7 +32,6 @@ from jkeras.core.weights.types import (
     TensorLike,
 )
 
-MODULE = "keras.src.ops.numpy"
 BITS_32 = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
 
 
@@ -125,7 +121,8 @@ def to_float(x: TensorLike) -> jax.Array:
     >>> to_float([1, 2]).dtype, to_float(jnp.ones(2, "bfloat16")).dtype
     (dtype('float32'), dtype(bfloat16))
     """
-    x = tensor(x)
+    if not isinstance(x, jax.Array):
+        x = jnp.asarray(x)
     if is_integer(x.dtype):
         return x.astype(result_type(x.dtype, float))
     return x
@@ -174,41 +171,6 @@ def as_axes(axis: Axis | None) -> Axis | None:
 def both_names(name: str) -> tuple[str, str]:
     """The public names of a function of `keras.ops` that is also in `keras.ops.numpy`."""
     return f"keras.ops.{name}", f"keras.ops.numpy.{name}"
-
-
-def sparse_form(name: str) -> SparseForm | None:
-    """What an op does with sparse arrays, by its function's name; None: none of the ops that take
-    them.
-    """
-    # by its name: it takes long to import, and is made of ops itself
-    forms = importlib.import_module("jkeras.ops.sparse_forms")
-    return forms.FORMS.get(name.removeprefix("_"))
-
-
-def numpy_op(
-    inputs: int | None = None,
-    class_name: str | None = None,
-    spec: Function | None = None,
-    keywords: Sequence[str] = (),
-    public_names: bool = True,
-) -> Callable[[Thing], Thing]:
-    """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.graph.op.op`."""
-
-    def decorate(function: Thing) -> Thing:
-        names = ()
-        if public_names:
-            names = both_names(function.__name__)
-        return op(
-            MODULE,
-            *names,
-            inputs=inputs,
-            class_name=class_name,
-            spec=spec,
-            keywords=keywords,
-            find_sparse=sparse_form,
-        )(function)
-
-    return decorate
 
 
 def describe(function: Thing, name: str, module: str, doc: str, example: str, shown: str) -> Thing:

@@ -12,6 +12,7 @@ from jax import lax
 
 from jkeras.ops.kernels import for_onnx, inside_loop, on_cpu
 from jkeras.ops.recurrent_split import Split, pays_split, run_split
+from jkeras.programs.primitives import facts_of
 from jkeras.core.weights.types import Function, Structure
 
 
@@ -54,7 +55,7 @@ def scan(
     >>> outputs[:, 0].tolist()
     [0.0, 1.0, 3.0, 6.0]
     """
-    valid = _valid_steps(mask)
+    valid = None if mask is None else _valid_steps(mask)
     if split is not None and not unroll and pays_split(split, inputs, states):
         loop = functools.partial(
             _loop, go_backwards=go_backwards, zero_output_for_mask=zero_output_for_mask
@@ -112,28 +113,22 @@ def _loop(
     return (outputs, before) if record else outputs, states
 
 
-# What a gradient computes again in less time than it takes to write it in each step and to read it.
-CHEAP = frozenset(
-    "add add_any sub mul neg max min square integer_pow select_n convert_element_type "
-    "broadcast_in_dim reshape squeeze slice split concatenate transpose copy".split()
-)
+def keeping_costly(*steps: Function) -> list[Function]:
+    """Steps of loops, whose gradients on CPU keep results of products and of functions like tanh,
+    and compute sums and products of elements again.
 
-
-def keeping_costly(step: Function) -> Function:
-    """The step of a loop, whose gradient on CPU keeps results of products and of functions like
-    tanh, and computes sums and products of elements again.
-
-    >>> step = keeping_costly(lambda z, states, t: (z + states, z + states))
+    >>> [step] = keeping_costly(lambda z, states, t: (z + states, z + states))
     >>> step(jnp.ones(2), jnp.ones(2), 0)[0].tolist()
     [2.0, 2.0]
     """
     if not on_cpu() or for_onnx():
-        return step
-    return jax.checkpoint(step, prevent_cse=False, policy=_is_costly)
+        return list(steps)
+    keeping = functools.partial(jax.checkpoint, prevent_cse=False, policy=_is_costly)
+    return list(map(keeping, steps))
 
 
 def _is_costly(primitive: Any, *_: Any, **__: Any) -> bool:
-    return primitive.name not in CHEAP
+    return not facts_of(primitive.name).is_cheap
 
 
 def _unrolled(
@@ -167,10 +162,8 @@ def _with_projection(step: Function, project: Function) -> Function:
     return projecting_step
 
 
-def _valid_steps(mask: jax.Array | None) -> jax.Array | None:
-    """(time, batch): which steps count; None without a mask."""
-    if mask is None:
-        return None
+def _valid_steps(mask: jax.Array) -> jax.Array:
+    """(time, batch): which steps count."""
     mask = jnp.asarray(mask).astype(bool)
     return mask.any(axis=tuple(range(2, mask.ndim)))
 
@@ -199,15 +192,15 @@ def _checked(step: Function) -> Function:
         y, new = step(x, states, t)
         old, treedef = jax.tree_util.tree_flatten(states)
         new = jax.tree_util.tree_leaves(new)
-        expected = [np.shape(b) for b in old]
-        received = [np.shape(a) for a in new]
+        expected, received = list(map(np.shape, old)), list(map(np.shape, new))
         if received != expected:
             raise ValueError(
                 "A recurrent cell must return new states like those it was given. Expected "
                 f"shapes {expected}; received {received}. Check the cell's `state_size` and the "
                 "states that its `call` returns."
             )
-        new = [a.astype(b.dtype) for a, b in zip(new, old)]
+        for i, b in enumerate(old):
+            new[i] = new[i].astype(b.dtype)
         return y, jax.tree_util.tree_unflatten(treedef, new)
 
     return checked

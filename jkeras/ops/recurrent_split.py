@@ -27,12 +27,14 @@ class Split(typing.NamedTuple):
     """A step in two parts, as pure functions of all arrays that they need.
 
     weights: structure of arrays, which may be differentiated.
+    width: how many elements `combine` gives for a row of the batch.
     combine: `(weights, x, h) -> a`, the products of the input and of the first state with kernels:
         for one step, or for all with time as the leading axis.
     advance: `(weights, a, states) -> (output, new states)`.
     """
 
     weights: typing.Any
+    width: int
     combine: typing.Callable
     advance: typing.Callable
 
@@ -48,8 +50,7 @@ def pays_split(split: Split, inputs: jax.Array, states: Structure) -> bool:
     x, h = inputs, states[0]
     if LEAST_HEIGHT * h.shape[0] > x.shape[-1] + h.shape[-1]:
         return False
-    moves = jax.tree_util.tree_leaves(_combined(split.combine, split.weights, x, h))
-    size = sum(a.size * a.dtype.itemsize for a in moves)
+    size = x.shape[0] * h.shape[0] * split.width * h.dtype.itemsize
     return 0 < size <= LARGEST
 
 

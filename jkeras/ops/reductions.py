@@ -14,11 +14,11 @@ import jax.numpy as jnp
 from jkeras.core.graph.inference import infer
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.ops.kernels_extrema import place_of_largest, place_of_smallest
+from jkeras.ops.declaring import numpy_op
 from jkeras.ops.promotion import (
     as_axes,
     describe,
     is_integer,
-    numpy_op,
     operand,
     optional_dtype,
     result_type,

@@ -14,12 +14,12 @@ from jkeras.core.errors import ShapeError, check_choice
 from jkeras.core.graph.inference import infer
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.names.registry import public
+from jkeras.ops.declaring import numpy_op
 from jkeras.ops.promotion import (
     as_axes,
     both_names,
     broadcast_shapes,
     describe,
-    numpy_op,
     shape_of,
     sized,
     tensor,

@@ -6,6 +6,7 @@ of a BCOO may be sorted, and may name an index more than once: their values are 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -16,9 +17,9 @@ from jax.experimental import sparse as jax_sparse
 from jax.experimental.sparse import BCOO
 
 from jkeras.core.graph.sparse import SparseForm, dense, is_sparse
-from jkeras.ops import elementwise, indexing, nn_encoding, shaping
 from jkeras.ops.promotion import is_integer, result_type, tensor
 from jkeras.ops.sparse_values import (
+    one_hot,
     share_indices,
     side_by_side,
     with_values,
@@ -161,7 +162,7 @@ def _bincount(
 def sparse_counts(x: jax.Array, weights: jax.Array | None = None, minlength: int = 0) -> BCOO:
     """How often each number occurs in a vector or in each row of a matrix, as a sparse array."""
     length = max(int(jnp.max(x)) + 1, minlength)
-    ones = nn_encoding.one_hot(x, length, sparse=True, dtype="int32")
+    ones = one_hot(jnp.asarray(x, "int32"), length, x.ndim, "int32")
     if weights is not None:
         ones = with_values(ones, jnp.ravel(tensor(weights)))
     return jax_sparse.bcoo_reduce_sum(ones, axes=(x.ndim - 1,))
@@ -234,10 +235,15 @@ def _in_matrices(x: BCOO) -> BCOO:
     return jax_sparse.bcoo_update_layout(x, n_batch=len(x.shape) - 2, on_inefficient=None)
 
 
-def _concatenate(xs: Sequence[BCOO], axis: int = 0) -> BCOO:
-    if all(map(is_sparse, xs)):
-        return jax_sparse.bcoo_concatenate(xs, dimension=normalized(axis, len(xs[0].shape)))
-    return shaping.concatenate(list(map(dense, xs)), axis=axis)
+def _concatenating(function: Function) -> SparseForm:
+    """The form of concatenating: of sparse arrays alone, else `function` of dense ones."""
+
+    def compute(xs: Sequence[BCOO], axis: int = 0) -> BCOO | jax.Array:
+        if all(map(is_sparse, xs)):
+            return jax_sparse.bcoo_concatenate(xs, dimension=normalized(axis, len(xs[0].shape)))
+        return function(list(map(dense, xs)), axis=axis)
+
+    return SparseForm(compute, are_all_sparse)
 
 
 # ---------------------------------------------------------------- by name
@@ -249,13 +255,17 @@ _OF_VALUES = (
 _OF_SUMMANDS = "conjugate copy imag negative real"
 _OF_ZEROS = "arccos arccosh cos cosh exp exp2 isfinite log log10 log2 reciprocal"
 
+# what makes the form of an op's function, by its name
+BY_FUNCTION = {
+    **dict.fromkeys(_OF_VALUES.split(), on_values),
+    **dict.fromkeys(_OF_SUMMANDS.split(), functools.partial(on_values, adds_up=True)),
+    **dict.fromkeys(_OF_ZEROS.split(), on_dense),
+    "digitize": on_values,
+    "take": on_dense,
+    "take_along_axis": on_dense,
+    "concatenate": _concatenating,
+}
 FORMS = {
-    **{name: on_values(getattr(elementwise, name)) for name in _OF_VALUES.split()},
-    **{name: on_values(getattr(elementwise, name), True) for name in _OF_SUMMANDS.split()},
-    **{name: on_dense(getattr(elementwise, name)) for name in _OF_ZEROS.split()},
-    "digitize": on_values(indexing.digitize),
-    "take": on_dense(indexing.take),
-    "take_along_axis": on_dense(indexing.take_along_axis),
     "sum": SparseForm(_sum, is_first_sparse),
     "mean": SparseForm(_mean, is_first_sparse),
     "expand_dims": SparseForm(_expand_dims, is_first_sparse),
@@ -271,5 +281,12 @@ FORMS = {
     "divide": SparseForm(_divide, _is_dividend_sparse),
     "true_divide": SparseForm(_divide, _is_dividend_sparse),
     "matmul": SparseForm(_matmul, are_all_sparse),
-    "concatenate": SparseForm(_concatenate, are_all_sparse),
 }
+
+
+def form_of(function: Function) -> SparseForm | None:
+    """The form of an op's function; None: it is not defined for sparse arrays."""
+    name = function.__name__.removeprefix("_")
+    if name in BY_FUNCTION:
+        return BY_FUNCTION[name](function)
+    return FORMS.get(name)

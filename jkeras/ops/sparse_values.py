@@ -7,7 +7,26 @@ import jax.numpy as jnp
 from jax.experimental import sparse as jax_sparse
 from jax.experimental.sparse import BCOO
 
+from numpy.lib.array_utils import normalize_axis_index
+
+from jkeras.core.weights.types import DType
 from jkeras.ops.promotion import result_type
+
+
+def one_hot(x: jax.Array, num_classes: int, axis: int, dtype: DType) -> BCOO:
+    """One entry for each integer, in order; 0 for an integer out of range."""
+    axis = normalize_axis_index(axis, x.ndim + 1)
+    is_valid = (x >= 0) & (x < num_classes)
+    coordinates = list(jnp.indices(x.shape, dtype="int32"))
+    coordinates.insert(axis, jnp.where(is_valid, x, 0))
+    indices = jnp.stack(list(map(jnp.ravel, coordinates)), axis=-1)  # (entry, axis)
+    shape = (*x.shape[:axis], num_classes, *x.shape[axis:])
+    return BCOO(
+        (jnp.ravel(is_valid).astype(dtype), indices),
+        shape=shape,
+        indices_sorted=axis == x.ndim,
+        unique_indices=True,
+    )
 
 
 def with_values(x: BCOO, values: jax.Array) -> BCOO:

@@ -14,7 +14,7 @@ from jkeras.core.say import shown
 from jkeras.core.names import typed
 from jkeras.core.errors import check_number
 from jkeras.core.record import Any, Record
-from jkeras.core.names.registry import CustomObjectScope, deserialize, serialize
+from jkeras.core.names.registry import deserialize, in_scope, serialize
 from jkeras.core.session.settings import auto_name, floatx
 from jkeras.core.weights.by_variable import ByVariable
 from jkeras.core.weights.variable import Variable
@@ -313,7 +313,7 @@ class Optimizer(StateVariables, Record):
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> "Optimizer":
         """A new optimizer from `get_config()`."""
         config = dict(config)
-        with CustomObjectScope(custom_objects):
+        with in_scope(custom_objects or None):
             if isinstance(config.get("learning_rate"), dict):
                 config["learning_rate"] = deserialize(config["learning_rate"])
             return cls(**config)

@@ -4,6 +4,7 @@ What an optax transformation does may depend on names (masks, `multi_transform`)
 with the tree that it is stepped with.
 """
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -39,9 +40,11 @@ class ByPath:
 
 def build_of_model(model: Any):
     """Builds a model's optimizer for its trainable variables, by their paths in the model."""
-    variables = model.trainable_variables
+    variables, optimizer = model.trainable_variables, model.optimizer
+    if not isinstance(optimizer, ByPath) and not optimizer.built:
+        return optimizer.build(variables)
     paths = ByVariable((variable, path) for path, variable in named_weights(model))
-    build_by_path(model.optimizer, variables, paths.of(variables))
+    return build_by_path(optimizer, variables, paths.of(variables))
 
 
 def build_by_path(optimizer: Any, variables: Sequence[Variable], paths: Sequence[Path]):
@@ -51,6 +54,9 @@ def build_by_path(optimizer: Any, variables: Sequence[Variable], paths: Sequence
     knows of these stays.
     """
     before = optimizer.built_for if optimizer.built else ()
+    is_same = len(before) == len(variables) and all(map(operator.is_, before, variables))
+    if is_same and optimizer.built and getattr(optimizer, "parameter_paths", paths) == paths:
+        return
     is_other = optimizer.built and bool(without(variables, before) or without(before, variables))
     if isinstance(optimizer, ByPath):
         paths = list(paths)

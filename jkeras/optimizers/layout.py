@@ -31,18 +31,22 @@ class Layout(Rule):
 
     def _regular_addresses(self, state: State, order: Sequence[Path]) -> Iterator[Path]:
         """Those of what all optimizers have."""
-        yield from ((name,) for name in ("iterations", "learning_rate") if name in state)
         arrays = self._of_parameters(state, order)
-        yield from (address for address in arrays if at(state, address) is not None)
-        # JAX sorts the keys of dicts, so their order says nothing
-        yield from itertools.product(("scalars",), self.scalar_names)
+        return itertools.chain(
+            [(name,) for name in ("iterations", "learning_rate") if name in state],
+            [address for address in arrays if at(state, address) is not None],
+            # JAX sorts the keys of dicts, so their order says nothing
+            itertools.product(("scalars",), self.scalar_names),
+        )
 
-    def _of_parameters(self, state: State, order: Sequence[Path]) -> Iterator[Path]:
+    def _of_parameters(self, state: State, order: Sequence[Path]) -> list[Path]:
         """Where arrays of the parameters may stand."""
         groups = [[(name,)] for name in ("ema", "accumulators") if name in state]
         groups += [[("slots", name) for name in group] for group in self.slot_groups()]
+        addresses = []
         for group in groups:
-            yield from ((*column, *path) for path, column in itertools.product(order, group))
+            addresses += [(*column, *path) for path, column in itertools.product(order, group)]
+        return addresses
 
     def state_to_variables(self, state: State, order: Sequence[Path]) -> list:
         """The state's arrays as the flat list that `optimizer.variables` is."""

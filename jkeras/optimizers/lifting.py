@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.weights import frame
+from jkeras.core.run.scopes import on_values
 from jkeras.core.weights.by_variable import ByVariable
 from jkeras.core.weights.variable import Variable
 from jkeras.optimizers.transform.leaves import describe, paths
@@ -75,7 +75,7 @@ def _run(
     slots = zip(optimizer.variables, optimizer.state_to_variables(state, order))
     values = ByVariable([*slots, *zip(targets, leaves)])
     gradients = zip(targets, treedef.flatten_up_to(grads))
-    with frame.Run(values=values):
+    with on_values(values):
         body(ByVariable((v, g) for v, g in gradients if g is not None))
     new = treedef.unflatten(values.of(targets))
     return new, optimizer.filled(state, values.of(optimizer.variables), order)

@@ -19,6 +19,7 @@ from jkeras.training.step.initial_state import init_train_state
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.step import make_predict_step, make_train_step
+from jkeras.training.step.building import require_compiled
 
 FEWEST_MODELS = 4
 GUESSES = 0.1  # the share of the rows of a model of which a guess is made
@@ -113,12 +114,12 @@ def trainer(model: Any, *, steps: int, batch_size: int) -> Callable:
     Returns:
         `(key, x, y, mask) -> outputs` of all rows: pure.
     """
-    model._assert_compiled("audit.trainer")
-    if model.privacy is None:
+    require_compiled(model, "audit.trainer")
+    if model.compilation.privacy is None:
         step = make_train_step(model)
     else:
-        model.privacy.check(model)
-        privacy = dataclasses.replace(model.privacy, batch_size=batch_size)
+        model.compilation.privacy.check(model)
+        privacy = dataclasses.replace(model.compilation.privacy, batch_size=batch_size)
         step = PrivateStep(LazyLayout(model), privacy)
     predict = make_predict_step(model)
 

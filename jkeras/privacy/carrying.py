@@ -7,7 +7,7 @@ from typing import Any
 
 from jkeras.privacy.account import Account, Trained, joined
 from jkeras.privacy.recorded import run_as_json, runs_from_json
-from jkeras.core.weights.structure import variables_and_layers
+from jkeras.core.layer.view import variables_and_layers
 
 
 def account_of(model: Any) -> Account:
@@ -17,6 +17,11 @@ def account_of(model: Any) -> Account:
     for part in variables_and_layers(model):
         runs = joined(runs, part.private_runs)
     return account._replace(runs=runs)
+
+
+def step_of(model: Any) -> int:
+    """How many steps a model was trained for."""
+    return int(model._step)
 
 
 def end_run(model: Any, account: Account, step: int) -> Account:
@@ -51,7 +56,7 @@ def record_of(model: Any) -> list[dict] | None:
     """The account of a model as plain data, for a file; None where it has none. The keys of random
     numbers, with which noise could be taken off, are not in it.
     """
-    runs = account_of(model).at(int(model._step))
+    runs = account_of(model).at(step_of(model))
     return [run_as_json(run) for run in runs] or None
 
 

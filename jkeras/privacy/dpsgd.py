@@ -13,7 +13,7 @@ from jkeras.core.session.settings import settings
 from jkeras.optimizers import LossScaleOptimizer, OptaxOptimizer
 from jkeras.privacy.account import Spent
 from jkeras.privacy.accounting import ACCOUNTANTS
-from jkeras.privacy.carrying import account_of
+from jkeras.privacy.carrying import account_of, step_of
 from jkeras.privacy.clipping import CLIPPINGS, NORMS, check_bound
 from jkeras.privacy.fitting import PrivateFitting
 from jkeras.privacy.sampling import SampledSource, sampled
@@ -105,9 +105,9 @@ class DPSGD:
         """
         if has_own_step(model, "train"):
             self._refuse("a training step of jkeras", "one of the model's own")
-        if model.nonfinite is not None:
+        if model.compilation.nonfinite is not None:
             advice = "leave it out: a row whose gradient is not finite adds nothing"
-            self._refuse("no `nonfinite`", f"nonfinite={model.nonfinite!r}", advice)
+            self._refuse("no `nonfinite`", f"nonfinite={model.compilation.nonfinite!r}", advice)
         optimizer = model.optimizer
         if isinstance(optimizer, LossScaleOptimizer) or optimizer.loss_scale_factor is not None:
             advice = "compute in float32 or bfloat16 (`mixed_bfloat16`)"
@@ -145,7 +145,7 @@ class DPSGD:
             fix = "ask the package that the noise is of"
             raise ValueError(explain(WHERE, wanted, "`noise=`", fix))
         delta = self.delta if delta is None else delta
-        return account_of(model).spent(int(model._step), delta, self.accountant)
+        return account_of(model).spent(step_of(model), delta, self.accountant)
 
     def train_step(self, model: Any) -> PrivateStep:
         """The training step of a compiled model."""

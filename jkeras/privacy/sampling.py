@@ -81,6 +81,7 @@ class SampledSource(ArraySource):
         self.q = min(expected / source.size, 1.0)
         self.shuffle = source.shuffle
         self.num_batches = source.num_batches
+        self.fits_on_device = source.fits_on_device
         self._shapes = source.shapes()
         self._on_device = None
 

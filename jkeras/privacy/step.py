@@ -16,10 +16,12 @@ from jkeras.privacy.rows import check_rows
 from jkeras.random.keys import sampling_key
 from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import Batch, unpack
+from jkeras.training.step.attack import perturbed
+from jkeras.training.step.batch_loss import BatchLoss
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.loss_and_logs import update_metrics
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import BatchLoss, TrainStep, constrained
+from jkeras.training.step.train_step import TrainStep, constrained
 from jkeras.training.types import Logs, Structure, Tree
 
 if typing.TYPE_CHECKING:
@@ -92,7 +94,7 @@ class PrivateStep(TrainStep):
         self, loss: BatchLoss, state: TrainState, batch: Batch, valid: jax.Array, rng: jax.Array
     ) -> tuple[Tree, OfRows]:
         """(sum of the clipped gradients, what the rows leave behind)."""
-        size, groups = len(valid), self.model.microbatches
+        size, groups = len(valid), self.model.compilation.microbatches
         keys = jax.random.key_data(jax.random.split(jax.random.wrap_key_data(rng), size))
         privacy = self.privacy
         gradient = clipped_grad(
@@ -179,10 +181,12 @@ def _sum_where(valid: jax.Array, array: jax.Array) -> jax.Array:
 
 def _loss_of_row(batch_loss: BatchLoss, state: TrainState) -> Callable:
     """The loss of a row as of a batch of it alone, and what it leaves behind."""
+    attack = batch_loss.model.compilation.adversarial
 
     def loss(params: Tree, row: Batch, key: jax.Array) -> tuple[jax.Array, OfRows]:
         alone = map_structure(lambda v: v[None], row)
-        alone = batch_loss.attacked(state, alone, key, None)
+        if attack is not None:
+            alone = perturbed(attack, batch_loss, state, alone, key, None)
         value, forward = batch_loss(params, state, alone, key)
         y_pred = map_structure(lambda v: v[0], forward.y_pred)
         return value, OfRows(forward.loss, y_pred, forward.metrics)

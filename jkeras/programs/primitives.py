@@ -31,6 +31,8 @@ class Facts:
         passes_on: it gives the numbers of its input as they are and in their order, up to
             precision.
         extreme: "max" or "min": it picks the largest or the smallest, of axes or of windows.
+        is_cheap: it takes less time to compute it again than to write what it gives and to read
+            it.
         derivative: of a call, where it comes from: from what is in it, or from rules for tangents
             or cotangents; None where it is not known.
     """
@@ -42,6 +44,7 @@ class Facts:
     arranges: bool = False
     passes_on: bool = False
     extreme: str = ""
+    is_cheap: bool = False
     derivative: Derivative | None = None
 
     @property
@@ -116,8 +119,14 @@ _ROWS = {
         dot_product_attention_fwd dot_product_attention_fwd_wrapper pallas_call
     """,
 }
+_CHEAP = frozenset(
+    "add add_any sub mul neg max min square integer_pow select_n convert_element_type "
+    "broadcast_in_dim reshape squeeze slice split concatenate transpose copy".split()
+)
 PRIMITIVES: dict[str, Facts] = {
-    name: facts for facts, names in _ROWS.items() for name in names.split()
+    name: dataclasses.replace(facts, is_cheap=name in _CHEAP)
+    for facts, names in _ROWS.items()
+    for name in names.split()
 }
 
 

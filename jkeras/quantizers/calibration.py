@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.graph.by_identity import ByIdentity
 from jkeras.core.layer import Layer
 from jkeras.core.weights.paths import walk
 from jkeras.quantizers import awq, gptq
@@ -39,11 +40,12 @@ class Calibration:
             structure = model.get_quantization_layer_structure(config.mode)
         self.layers_before, self.blocks = _layers_and_blocks(structure, config.mode)
         self.samples = samples_of(config)
-        self._inside = {id(part) for block in self.blocks for part in layers_of(block)}
+        parts = [part for block in self.blocks for part in layers_of(block)]
+        self._inside = ByIdentity.of_keys(parts)
 
     def reaches(self, layer: Layer) -> bool:
         """Whether a layer is in one of the blocks."""
-        return id(layer) in self._inside
+        return self._inside.has(layer)
 
     def run(self) -> None:
         """Calibrates the layers of the blocks that wait for it."""

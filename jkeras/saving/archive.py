@@ -120,7 +120,9 @@ def _read(
     safe_mode: bool,
     optimizer: Any,
 ) -> Any:
-    config = dialects.modern(archive.config(finite=safe_mode))
+    config = archive.config(finite=safe_mode)
+    if not archive.is_of_today:
+        config = dialects.modern(config)
     compiled = config.pop("compile_config", None)
     if archive.is_old:
         dialects.warn_of_other_numbers(config, custom_objects)
@@ -164,6 +166,7 @@ class Archive:
         zip: the `SafeZip`.
         metadata: dict with the version of Keras and the date.
         is_old: whether that is a version before 3.
+        is_of_today: whether it is the one whose words these are.
 
     Raises:
         SerializationError: it is damaged, or breaks a rule.
@@ -183,7 +186,9 @@ class Archive:
         if not isinstance(self.metadata, dict):
             raise SerializationError("its metadata.json holds no metadata.")
         check_words(self.metadata, KNOWN, "its metadata.json", optional=KNOWN)
-        self.is_old = dialects.is_old(self.metadata.get("keras_version"))
+        version = self.metadata.get("keras_version")
+        self.is_old = dialects.is_old(version)
+        self.is_of_today = version == KERAS_VERSION
 
     def give_account(self, model: Any) -> None:
         """Gives a model the account of what its weights reveal, where the file has one."""

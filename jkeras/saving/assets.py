@@ -36,9 +36,12 @@ def restore(model: Any, members: Iterable[str], read: Callable[[str], bytes]) ->
             looked at.
         read: gives the content of one.
     """
+    files = [name for name in members if name.startswith(PREFIX)]
+    if not files:
+        return
     for path, thing in weights.parts(model):
         prefix = PREFIX + below(path, "")
-        inside = [name.removeprefix(prefix) for name in members if name.startswith(prefix)]
+        inside = [name.removeprefix(prefix) for name in files if name.startswith(prefix)]
         names = [name for name in inside if name and "/" not in name]
         if names and hasattr(thing, "load_assets"):
             with tempfile.TemporaryDirectory() as folder:

@@ -71,6 +71,7 @@ def child(group: "h5py.Group", name: str) -> "h5py.Group | h5py.Dataset | h5py.D
     Raises:
         SerializationError: it is no hard link.
     """
+    import h5py
     from h5py import h5l
 
     links = group.id.links
@@ -84,13 +85,7 @@ def child(group: "h5py.Group", name: str) -> "h5py.Group | h5py.Dataset | h5py.D
             f"'{name}' in '{group.name}' is {what} link: only what lies in the file itself is "
             "read, by its own name."
         )
-    return _opened(group, key)
-
-
-def _opened(group: "h5py.Group", key: bytes) -> "h5py.Group | h5py.Dataset | h5py.Datatype":
-    """What a hard link leads to; h5py's own way, which takes any name, takes twice as long."""
-    import h5py
-
+    # h5py's own way, which takes any name, takes twice as long
     opened = h5py.h5o.open(group.id, key)
     if isinstance(opened, h5py.h5d.DatasetID):
         return h5py.Dataset(opened)
@@ -175,18 +170,12 @@ def _read_in_place(data: "h5py.Dataset", value: Any, raw: BinaryFile) -> bool:
     return True
 
 
-def _dataset_class() -> "type[h5py.Dataset]":
-    import h5py
-
-    return h5py.Dataset
-
-
 def _check(data: Any, shape: tuple[int, ...] | None) -> None:
-    from h5py import h5d
+    from h5py import Dataset, h5d
 
     if data is None:
         raise SerializationError("'it' should be an array, and is missing.")
-    if not isinstance(data, _dataset_class()):
+    if not isinstance(data, Dataset):
         name = getattr(data, "name", "it")
         raise SerializationError(f"'{name}' should be an array, and is a {type(data).__name__}.")
     plist = data.id.get_create_plist()

@@ -15,7 +15,7 @@ import numpy as np
 
 from jkeras.core.system.own_files import open_own
 from jkeras.core.system.signals import Signals
-from jkeras.saving.files import Ahead
+from jkeras.saving.files import LARGE, Ahead
 from jkeras.saving.hdf5 import CHECKSUM, HALF, KINDS
 from jkeras.saving.types import BinaryFile
 
@@ -52,6 +52,7 @@ def writing(target: str | BinaryFile) -> "Iterator[h5py.File]":
             with h5py.File(patient, "w") as file:
                 yield file
         finally:
+            patient.flush()  # HDF5 writes once more after it has flushed
             if patient.error is not None:
                 raise patient.error
 
@@ -60,7 +61,8 @@ class Patient(io.RawIOBase):
     """A file for HDF5, which ends the process where it cannot write what it must before it closes a
     file.
 
-    After an error nothing is written any more, and HDF5 sees no error.
+    After an error nothing is written any more, and HDF5 sees no error. What HDF5 writes of its
+    groups, some bytes for each, is gathered as long as each piece lies right behind the one before.
 
     Args:
         file: open for writing and reading bytes.
@@ -77,6 +79,8 @@ class Patient(io.RawIOBase):
         self.at = 0
         self.size = 0
         self.error = None
+        self._pending = bytearray()  # gathered, not yet written
+        self._pending_at = 0
 
     def _try(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """The result; None after an error."""
@@ -99,6 +103,7 @@ class Patient(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fills a buffer: with zeros where there is nothing."""
+        self._write_pending()
         view = memoryview(buffer).cast("B")
         view[:] = bytes(len(view))
         self._try(self._read, view)
@@ -110,18 +115,30 @@ class Patient(io.RawIOBase):
         self.file.readinto(view)
 
     def write(self, data: Any) -> int:
-        """Writes all of some bytes."""
+        """Writes all of some bytes, small pieces later."""
         view = memoryview(data).cast("B")
-        self._try(self._write, view)
+        if self.at != self._pending_at + len(self._pending) or len(self._pending) >= LARGE:
+            self._write_pending()
+        if len(view) < LARGE:
+            self._pending_at = self.at - len(self._pending)
+            self._pending += view
+        else:
+            self._write_pending()
+            self._try(self._write, self.at, view)
         self.at += len(view)
         self.size = max(self.size, self.at)
         return len(view)
 
-    def _write(self, view: memoryview) -> None:
-        self.file.seek(self.at)
-        end = self.at + len(view)
+    def _write_pending(self) -> None:
+        if self._pending:
+            self._try(self._write, self._pending_at, memoryview(self._pending))
+            self._pending = bytearray()
+
+    def _write(self, start: int, view: memoryview) -> None:
+        self.file.seek(start)
+        end = start + len(view)
         if self.ahead is not None:
-            self.ahead.room(self.at, len(view))
+            self.ahead.room(start, len(view))
         while view:
             view = view[self.file.write(view) :]
         if self.ahead is not None:
@@ -129,12 +146,14 @@ class Patient(io.RawIOBase):
 
     def truncate(self, size: int | None = None) -> int:
         """Sets the size."""
+        self._write_pending()
         self.size = self.at if size is None else size
         self._try(self.file.truncate, self.size)
         return self.size
 
     def flush(self) -> None:
         """Hands on what waits."""
+        self._write_pending()
         self._try(self.file.flush)
 
 

@@ -22,7 +22,8 @@ def is_missing(config: Any) -> bool:
         return False
     if config.get("class_name") == optimizers.OptaxOptimizer.__name__:
         return True
-    return any(map(is_missing, config.values()))
+    inner = [value for value in config.values() if isinstance(value, dict)]
+    return any(map(is_missing, inner))
 
 
 def warn_of_missing(name: str) -> None:

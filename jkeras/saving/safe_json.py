@@ -8,7 +8,6 @@ from typing import Any
 
 from jkeras.core.errors import SerializationError
 from jkeras.core.names.registry import shown
-from jkeras.saving.paths import values_of
 from jkeras.saving.reading import opened
 from jkeras.saving.types import Config
 
@@ -114,7 +113,12 @@ def _depth(value: Any) -> int:
     depth = 0
     level = [value]
     while level:
-        containers = [inner for inner in level if isinstance(inner, (dict, list))]
-        level = [inner for container in containers for inner in values_of(container)]
+        below = []
+        for container in level:
+            if isinstance(container, dict):
+                below += container.values()
+            elif isinstance(container, list):
+                below += container
+        level = below
         depth += bool(level)
     return depth

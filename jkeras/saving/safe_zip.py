@@ -3,7 +3,9 @@ may be.
 """
 
 import contextlib
+import functools
 import io
+import operator
 import stat
 import struct
 import zipfile
@@ -21,6 +23,7 @@ MOST_MEMBERS = 10_000
 # a member may inflate to so many times its size, and to so many bytes in any case
 RATIO = 100
 FREE = 2**24
+FORBIDDEN = frozenset("\\\0:")  # in names, since systems take them for more than characters
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -74,13 +77,12 @@ class SafeZip:
         start = self._start(info)
         if info.compress_size != info.file_size or start + info.file_size > self.file.seek(0, 2):
             raise SerializationError(f"the member {name!r} is cut off.")
+        if info.file_size < LARGE:
+            return self._read_whole(info, start)
         sums = OfRead(self.file, start, info.file_size)
 
         def verify() -> None:
-            if self._beside.submit(sums.checksum).result() != info.CRC:
-                raise SerializationError(
-                    f"the member {name!r} is damaged: its checksum is not the one that was written."
-                )
+            _check_sum(info, self._beside.submit(sums.checksum).result())
 
         def note(at: int, view: memoryview) -> None:
             if len(view) >= LARGE:
@@ -88,6 +90,18 @@ class SafeZip:
 
         member = Window(self.file, start, info.file_size)
         return member, Window(self.file, start, info.file_size, note), verify
+
+    def _read_whole(
+        self, info: zipfile.ZipInfo, start: int
+    ) -> tuple[BinaryFile, BinaryFile, Callable[[], None]]:
+        """What `open` returns of a small member: all of it in memory, where HDF5 looks for a dozen
+        bytes at a time.
+        """
+        self.file.seek(start)
+        content = self.file.read(info.file_size)
+        verify = functools.partial(_check_sum, info, zlib.crc32(content))
+        member = io.BytesIO(content)
+        return member, member, verify
 
     def _inflated(self, info: zipfile.ZipInfo) -> io.BytesIO:
         """The content of a compressed member, whose checksum has been looked at."""
@@ -151,6 +165,15 @@ class SafeZip:
         self.close()
 
 
+def _check_sum(info: zipfile.ZipInfo, checksum: int) -> None:
+    """Raises where the checksum of a member's bytes is not right."""
+    if checksum != info.CRC:
+        raise SerializationError(
+            f"the member {info.filename!r} is damaged: its checksum is not the one that was "
+            "written."
+        )
+
+
 def _check(info: zipfile.ZipInfo) -> None:
     """Raises for a member that is no plain file, or would take more than it may."""
     name = info.filename
@@ -176,7 +199,7 @@ def _check(info: zipfile.ZipInfo) -> None:
 
 def _is_plain(name: str) -> bool:
     """Whether a name leads below the archive's own folder, on any system."""
-    if not name or name.startswith("/") or any(c in name for c in "\\\0:"):
+    if not name or name.startswith("/") or not FORBIDDEN.isdisjoint(name):
         return False
     steps = name.split("/")
     return ".." not in steps and max(map(len, steps)) <= 255
@@ -185,14 +208,14 @@ def _is_plain(name: str) -> bool:
 def _check_offsets(entries: list[zipfile.ZipInfo]) -> None:
     """Raises where members share bytes, as in an archive that inflates to more than it is."""
     at = 0
-    for info in sorted(entries, key=lambda info: info.header_offset):
+    for info in sorted(entries, key=operator.attrgetter("header_offset")):
         if info.header_offset < at:
             raise SerializationError(
                 f"the member {info.filename!r} of the archive overlaps with another."
             )
         at = info.header_offset + 30 + len(info.filename.encode()) + info.compress_size
-    total = sum(info.file_size for info in entries)
-    if total > FREE + RATIO * sum(info.compress_size for info in entries):
+    total = sum([info.file_size for info in entries])
+    if total > FREE + RATIO * sum([info.compress_size for info in entries]):
         raise SerializationError(f"the archive would inflate to {total} bytes.")
 
 

@@ -50,7 +50,19 @@ def parts(
         holds: function of a path, whether a file has anything there. An object comes again under
             the other names it has, until one of them is in the file.
     """
-    yield from _visit(owner, "", _Seen(skipped, holds), layers)
+    seen = _Seen(skipped, holds)
+    waiting = [("", owner)]  # the next one last
+    while waiting:
+        path, value = waiting.pop()
+        if not seen.enters(value):
+            continue
+        if isinstance(value, CONTAINERS) and not _is_saved(value):
+            inner = _items(value, path)
+        else:
+            seen.note(value, path)
+            yield path, value
+            inner = _attributes(value, path, layers)
+        waiting += reversed(inner)
 
 
 class _Seen:
@@ -76,27 +88,9 @@ class _Seen:
             self.done.add(id(thing))
 
 
-def _visit(thing: Any, path: str, seen: _Seen, layers: str) -> Iterator[tuple[str, Any]]:
-    if not seen.enters(thing):
-        return
-    seen.note(thing, path)
-    yield path, thing
-    for name, value in _attributes(thing):
-        step = layers if name == "layers" else name
-        yield from _visit_value(value, below(path, step), seen, layers)
-
-
-def _visit_value(value: Any, path: str, seen: _Seen, layers: str) -> Iterator[tuple[str, Any]]:
-    if _is_saved(value):
-        yield from _visit(value, path, seen, layers)
-    elif isinstance(value, (list, tuple, dict)):
-        yield from _visit_items(value, path, seen, layers)
-
-
-def _visit_items(container: Any, path: str, seen: _Seen, layers: str) -> Iterator[tuple[str, Any]]:
-    if not seen.enters(container):
-        return
-    counts = {}
+def _items(container: Any, path: str) -> list[tuple[str, Any]]:
+    """(path, value) of what is saved in a list or dict at a path."""
+    items, counts = [], {}
     twice = path.endswith(OLD_LAYERS)
     for item in values_of(container):
         step = _step_of_item(item)
@@ -106,14 +100,15 @@ def _visit_items(container: Any, path: str, seen: _Seen, layers: str) -> Iterato
         counts[step] = number + 1 + bool(twice and getattr(item, "weights", ()))
         if number:
             step = f"{step}_{number}"
-        yield from _visit_value(item, f"{path}/{step}", seen, layers)
+        items.append((f"{path}/{step}", item))
+    return items
 
 
 def _step_of_item(item: Any) -> str | None:
     """The step of a path to an item of a list or dict; None where nothing of it is saved."""
     if _is_saved(item):
         return snake_case(type(item).__name__)
-    if isinstance(item, (list, tuple, dict)):
+    if isinstance(item, CONTAINERS):
         return "container"
     return None
 
@@ -126,23 +121,31 @@ def _is_saved(value: Any) -> bool:
     return hasattr(value, "apply_gradients") and hasattr(value, "variables")
 
 
-def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
-    """(name, value) of the attributes that lead further, in order, private ones last.
+def _attributes(thing: Any, path: str, layers: str) -> list[tuple[str, Any]]:
+    """(path, value) of the attributes of an object at a path that lead further, in order, private
+    ones last.
 
     A graph's layers come first. Those of a subclassed model come where the name "layers" stands in
     the order, so that attributes before it have been seen under their own names and those after it
     have not: so it is in Keras's files.
     """
-    attributes = {**_properties(thing), **vars(thing)}
-    attributes = {n: v for n, v in attributes.items() if type(v) not in ENDS and n not in SKIPPED}
+    attributes, first = {**_properties(thing), **vars(thing)}, []
+    if "compilation" in attributes:  # of a model, whose optimizer is among its attributes in Keras
+        attributes.setdefault("optimizer", thing.optimizer)
     if isinstance(thing, Layer) and hasattr(thing, "layers"):
-        layers = getattr(thing, "_all_layers", None) or thing.layers
+        inner = getattr(thing, "_all_layers", None) or thing.layers
         if hasattr(thing, "_operations") or hasattr(thing, "_all_layers"):
-            yield "layers", layers
+            first = [("layers", inner)]
         else:
-            attributes["layers"] = layers
-    for name in sorted(attributes, key=_private_last):
-        yield name, attributes[name]
+            attributes["layers"] = inner
+    private_last = sorted([("~" * name.startswith("_") + name, name) for name in attributes])
+    steps = []
+    for name, value in first + [(name, attributes[name]) for _, name in private_last]:
+        if type(value) in ENDS or name in SKIPPED:
+            continue
+        if isinstance(value, CONTAINERS) or _is_saved(value):
+            steps.append((below(path, layers if name == "layers" else name), value))
+    return steps
 
 
 def _properties(thing: Any) -> dict[str, Any]:
@@ -169,14 +172,8 @@ def _is_of_base(cls) -> bool:
     return cls.__module__.partition(".")[0] in ("jkeras", "builtins")
 
 
-def _private_last(name: str) -> str:
-    """The key by which attributes are sorted."""
-    if name.startswith("_"):
-        return f"~{name}"
-    return name
-
-
 OLD_LAYERS = "_layer_checkpoint_dependencies"  # in files of Keras 2.12 to 2.14
+CONTAINERS = (list, tuple, dict)
 ENDS = LEAVES | {np.ndarray, Variable}  # lead nowhere
 SKIPPED = frozenset(
     [  # attributes of the kernel's own, and what `compile` made
@@ -184,9 +181,7 @@ SKIPPED = frozenset(
         "_at",
         "_build_shapes",
         "_children",
-        "_compile_arguments",
-        "_compile_loss",
-        "_compile_metrics",
+        "compilation",
         "_explanations",
         "_functional",
         "_functions",
@@ -199,7 +194,6 @@ SKIPPED = frozenset(
         "_inputs_struct",
         "_last_layout",
         "_layers",
-        "_loss_tracker",
         "_losses",
         "_nodes",
         "_operations",
@@ -211,7 +205,6 @@ SKIPPED = frozenset(
         "_types_of_inputs",
         "_variables",
         "history",
-        "loss",
     ]
 )
 
@@ -237,10 +230,7 @@ class Slots:
 
     def __getitem__(self, key: str) -> np.ndarray:
         # who asks for it may change it, and the checksum is that of what was read
-        return self._stored(key).copy()
-
-    def _stored(self, key: str) -> np.ndarray:
-        return self.read(key, self.shapes.get(key))
+        return self.read(key, self.shapes.get(key)).copy()
 
     def read(self, key: str, shape: tuple[int, ...] | None) -> np.ndarray:
         """The array of a key, which must have a shape; of any where that is None."""
@@ -252,7 +242,7 @@ class Slots:
 
     def take(self, key: str) -> jax.Array:
         """The array as one of JAX's, which on a CPU takes over the memory."""
-        return jax.device_put(self._stored(key))
+        return jax.device_put(self.read(key, self.shapes.get(key)))
 
     def __contains__(self, key: str) -> bool:
         return key in self.keys()

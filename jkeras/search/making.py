@@ -12,6 +12,7 @@ from jkeras.search.population import first_state
 from jkeras.search.space import Range, Space
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.state import TrainState
+from jkeras.training.step.building import build_for_training
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
@@ -94,7 +95,7 @@ class Maker:
         if model is other_than:
             expected = "a function that makes a new model each time"
             raise ValueError(explain("sweep", expected, f"the model '{model.name}' again"))
-        model.build_for_training(shapes)
+        build_for_training(model, shapes)
         values = self.values_of(row)
         values.pop("seed", None)
         Numbers(model, values).assign(values)
@@ -114,5 +115,5 @@ def load(model: "Trainer", state: TrainState) -> None:
 
 def end_training(model: "Trainer") -> None:
     """What `fit` does at its end: weights may become their moving averages."""
-    if not model.has_own_opt_state:
+    if not model.compilation.has_own_opt_state:
         model.optimizer.finalize_variable_values(StateLayout(model).trainable)

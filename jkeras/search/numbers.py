@@ -58,7 +58,7 @@ def numbers_of(model: "Trainer") -> list[Number]:
     >>> import jkeras
     >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dropout(0.1)])
     >>> model.compile(jkeras.optimizers.SGD(), "mse")
-    >>> model.build_for_training()
+    >>> _ = jkeras.training.init_train_state(model)
     >>> [number.name for number in numbers_of(model)]  # doctest: +ELLIPSIS
     ['optimizer.learning_rate', 'optimizer.momentum', ..., 'dropout.rate']
     """

@@ -20,6 +20,7 @@ from jkeras.training.loop.program import Program
 from jkeras.training.step.results import metric_logs
 from jkeras.training.step.state import TrainState
 from jkeras.training.types import Logs
+from jkeras.training.step.building import build_for_training
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
@@ -67,7 +68,7 @@ class Population:
         rows: Sequence[Mapping[str, Any]],
         turn: Turn | None = None,
     ) -> None:
-        model.build_for_training(data.source.shapes())
+        build_for_training(model, data.source.shapes())
         self.model = model
         self.turn = turn
         self.shared = data

@@ -8,7 +8,7 @@ __all__ = exported(
     on_first_use={
         "jkeras.training.shell.lr_finder": "find_lr",
         "jkeras.training.step.initial_state": "init_train_state",
-        "jkeras.training.plans.planning": "find_batch_size",
+        "jkeras.plans.planning": "find_batch_size",
         "jkeras.training.step.per_example": "per_example_grad",
         "jkeras.training.step.step": "make_eval_step make_predict_step make_train_step",
     },

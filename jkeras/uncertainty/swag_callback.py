@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WHERE = "uncertainty.SWAG"
 
+TREES = ("mean", "squares", "deviations")  # of a state, beside its count
+
 
 class SWAG(Callback):
     """Gathers the params at the end of epochs into a normal distribution (Maddox et al. 2019,
@@ -79,13 +81,13 @@ class SWAG(Callback):
         """What was gathered."""
         if self.state is None:
             return {}
-        trees = {name: _as_lists(getattr(self.state, name)) for name in swag.State._fields[1:]}
+        trees = {name: _as_lists(getattr(self.state, name)) for name in TREES}
         return {"count": int(self.state.count), **trees}
 
     def set_state(self, state: dict) -> None:
         """Takes it back."""
-        trees = [_as_tree(state[name]) for name in swag.State._fields[1:]]
-        self.state = swag.State(jnp.asarray(state["count"], "int32"), *trees)
+        trees = {name: _as_tree(state[name]) for name in TREES}
+        self.state = swag.State(jnp.asarray(state["count"], "int32"), **trees)
         self._restored = True
 
     def predict(

@@ -19,7 +19,7 @@ def get_source_inputs(tensor: Any) -> Any:
     """
     if not hasattr(tensor, "_keras_history"):
         return tensor
-    return list({id(source): source for source in _sources(tensor)}.values())
+    return list(dict.fromkeys(_sources(tensor)))
 
 
 def _sources(tensor: Any) -> Iterator:

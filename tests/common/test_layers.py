@@ -250,7 +250,7 @@ def test_no_tracer_stays(bench, mode):
     for _, part in walk(layer):
         for name, value in part.__dict__.items():
             leaves = jax.tree_util.tree_leaves(
-                [value, [v._value for v in getattr(part, "_own", {}).values()]]
+                [value, [v.held for v in getattr(part, "_own", {}).values()]]
             )
             assert not any(isinstance(v, jax.core.Tracer) for v in leaves), (
                 f"a tracer in {part}.{name}"

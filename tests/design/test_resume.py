@@ -21,6 +21,7 @@ from jkeras.saving import Checkpointer
 from jkeras.training import init_train_state
 from tests.design import resumable
 from tests.design.tools import assert_trees_equal, normal
+from jkeras.training.step.state import train_key
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -154,7 +155,7 @@ def test_an_exception_and_a_second_call_of_fit(tmp_path, moment):
     whole, broken, again = model_of(), model_of(), model_of()
     for model in (broken, again):
         model.set_weights(whole.get_weights())
-        model.__dict__["_train_key"] = whole._key()
+        model.__dict__["_train_key"] = train_key(whole)
     watch = jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
     fit = lambda model, callbacks: model.fit(
         x,
@@ -181,7 +182,7 @@ def test_more_epochs_go_on_where_the_last_call_stopped(tmp_path):
     x, y = normal(16, 4), normal(16, 1)
     whole, parts = model_of(), model_of()
     parts.set_weights(whole.get_weights())
-    parts.__dict__["_train_key"] = whole._key()
+    parts.__dict__["_train_key"] = train_key(whole)
     for epochs in (2, 5):
         parts.fit(x, y, epochs=epochs, verbose=0, shuffle=False, checkpoint=tmp_path)
     whole.fit(x, y, epochs=5, verbose=0, shuffle=False)

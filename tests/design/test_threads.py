@@ -14,6 +14,7 @@ import jkeras
 from jkeras import Input, Sequential, layers
 from jkeras.core.weights.module import Parts
 from tests.design.tools import dense, normal
+from jkeras.training.step.state import train_key
 
 
 def in_threads(count, work):
@@ -123,7 +124,7 @@ def trained(model, looks):
 def test_looking_at_a_model_while_another_thread_trains_it(look):
     model, twin = network(), network()
     twin.set_weights(model.get_weights())
-    twin.__dict__["_train_key"] = model._key()
+    twin.__dict__["_train_key"] = train_key(model)
     x, done, count = normal(5, 4), threading.Event(), []
 
     def work(i):
@@ -154,7 +155,7 @@ def test_two_models_train_in_two_threads():
     twins = [network(), network()]
     for model, twin in zip(models, twins):
         twin.set_weights(model.get_weights())
-        twin.__dict__["_train_key"] = model._key()
+        twin.__dict__["_train_key"] = train_key(model)
     found = [None, None]
 
     def work(i):

@@ -10,6 +10,7 @@ import jkeras
 from jkeras import Input, Model, Sequential, layers
 from jkeras.core.errors import StateWriteError
 from jkeras.training import init_train_state, make_eval_step, make_predict_step, make_train_step
+from jkeras.training.step.state import train_key
 from tests.design.tools import (
     assert_same_history,
     assert_trees_close,
@@ -622,7 +623,7 @@ def test_history_of_compiled_loops_equals_single_steps():
     x, y = normal(40, 4), normal(40, 1)
     models = [small(optimizer="Adam") for _ in range(2)]
     models[1].set_weights(models[0].get_weights())
-    models[1].__dict__["_train_key"] = models[0]._key()
+    models[1].__dict__["_train_key"] = train_key(models[0])
     watch = jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
     a = models[0].fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
     b = models[1].fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[watch])

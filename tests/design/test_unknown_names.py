@@ -27,7 +27,7 @@ from jkeras.programs.tape import Tape, gradient
 from jkeras.programs.walk import Unreadable
 from jkeras.training.step import chains
 from jkeras.training.loop import pace
-from jkeras.training.plans.traffic import traffic
+from jkeras.plans.traffic import traffic
 from jkeras.uncertainty.outputs import loss_takes_logits
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
@@ -301,8 +301,6 @@ def test_refused(place, tmp_path, monkeypatch):
 # ---------------------------------------------------------------- no table without a row
 
 TABLES = {
-    # asked of operations of JAX, beside programs/primitives.py: tests/programs
-    "ops/recurrent.py CHEAP": "kept for the gradient instead of computed again: the same numbers",
     # asked of layers and ops
     "callbacks/projector.py 'Embedding'": "which layers are shown by themselves; others by name",
     "uncertainty/outputs.py 'crossentropy'": test_losses_of_unknown_names,
@@ -311,7 +309,10 @@ TABLES = {
     "saving/dialects/objects.py RENAMED": "as it is written, in tests/saving",
     "saving/dialects/objects.py DROPPED": "as it is written, in tests/saving",
     "saving/dialects/objects.py ONE_AXIS": "as it is written, in tests/saving",
+    # asked of operations of JAX, beside the table of programs/primitives.py: tests/programs
+    "programs/primitives.py _CHEAP": "kept for the gradient, not computed again: the same numbers",
     # names of jkeras's own, of which there are no others
+    "activations/activations.py SAME_AS_OPS": "what is made",
     "core/graph/keras_tensor.py OPERATORS": "methods that are made",
     "core/weights/variable.py AGGREGATIONS": "REFUSED",
     "layers/host.py OUTPUT_MODES": "arguments, by check_choice",
@@ -320,6 +321,7 @@ TABLES = {
     "ops/sparse_forms.py _OF_VALUES": "others are computed on dense arrays",
     "ops/sparse_forms.py _OF_SUMMANDS": "others are computed on dense arrays",
     "ops/sparse_forms.py _OF_ZEROS": "others are computed on dense arrays",
+    "ops/sparse_forms.py BY_FUNCTION": "others are computed on dense arrays",
     "ops/sparse_forms.py FORMS": "others are computed on dense arrays",
     "uncertainty/decomposition.py VARIANCES": "arguments, by check_choice",
     "uncertainty/posterior.py STRUCTURES": "arguments, by check_choice",

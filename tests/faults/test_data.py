@@ -13,6 +13,7 @@ import pytest
 import jkeras
 from jkeras import layers
 from tests.faults.tools import assert_usable, everything, assert_same, plain
+from jkeras.training.step.layout import state_layout
 
 RNG = np.random.default_rng(0)
 BATCH = 4
@@ -71,7 +72,7 @@ def test_data_that_raises(make, fails):
     if fails:
         other.fit(Again(fails), verbose=0)
     else:
-        other.state_layout()
+        state_layout(other)
     for name in ("a", "b"):
         for mine, wanted in zip(
             model.get_layer(name).get_weights(), other.get_layer(name).get_weights(), strict=True

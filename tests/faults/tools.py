@@ -12,6 +12,7 @@ import numpy as np
 
 import jkeras
 from jkeras import layers
+from jkeras.training.step.state import train_key
 
 ROOT = pathlib.Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
@@ -64,7 +65,7 @@ def everything(model):
         *((v.path, v) for v in model.variables),
         *((f"optimizer/{i}", v) for i, v in enumerate(model.optimizer.variables)),
     ]
-    return {"step": np.asarray(model._step), "key": np.asarray(model._key())} | {
+    return {"step": np.asarray(model._step), "key": np.asarray(train_key(model))} | {
         name: np.asarray(v.value) for name, v in named
     }
 

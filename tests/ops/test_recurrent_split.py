@@ -83,7 +83,7 @@ def test_no_kernel_is_in_the_backward_loop():
 
 @pytest.mark.parametrize("rows, steps, taken", [(2, 4, True), (3, 4, False), (1, 200_000, False)])
 def test_where_it_pays(rows, steps, taken):
-    split = recurrent_split.Split(jnp.ones((5, 12)), lambda w, x, h: x @ w, None)
+    split = recurrent_split.Split(jnp.ones((5, 12)), 12, lambda w, x, h: x @ w, None)
     x = jax.ShapeDtypeStruct((steps, rows, 5), "float32")
     states = [jax.ShapeDtypeStruct((rows, 3), "float32")]
     expected = taken and kernels.transposes_loops()

@@ -17,7 +17,7 @@ import pytest
 import jkeras
 from jkeras import distribution as dist
 from jkeras import layers
-from jkeras.training.plans.planning import find_batch_size
+from jkeras.plans.planning import find_batch_size
 from tests.platforms.test_lowering import MODELS, batch_for
 
 HAVE = {

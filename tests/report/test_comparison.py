@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from jkeras.training.report import comparison, reading, run_report
+from jkeras.report import comparison, reading, run_report
 from tests.report import tools
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import jkeras
 from jkeras.__main__ import main
-from jkeras.training.report import installed, reading, rerun
+from jkeras.report import installed, reading, rerun
 from tests.report import tools
 
 ROOT = pathlib.Path(jkeras.__file__).parents[1]

@@ -16,7 +16,7 @@ import jkeras
 from jkeras.core.session import circumstances
 from jkeras.saving import Checkpointer
 from jkeras.training import init_train_state
-from jkeras.training.report import hashes, run_report, trace
+from jkeras.report import hashes, run_report, trace
 from tests.report import tools
 
 

@@ -7,6 +7,7 @@ import jkeras
 from jkeras import layers, losses, optimizers, regularizers, search
 from jkeras.search.numbers import numbers_of
 from tests.search.models import assert_same, classes, classifier, dropping, lonely
+from jkeras.training.step.building import build_for_training
 
 
 def embedded(inner):
@@ -114,7 +115,7 @@ def test_label_smoothing():
 
 def test_numbers_are_put_back_after_a_trace():
     model = dropping(0.3)
-    model.build_for_training()
+    build_for_training(model)
     before = [number.read() for number in numbers_of(model)]
     search.sweep(lambda: model, *classes(36), space={"dropout": [0.1], "beta_1": [0.5]})
     assert [number.read() for number in numbers_of(model)] == before

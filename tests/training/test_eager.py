@@ -12,6 +12,7 @@ import jkeras
 from jkeras import layers, losses, metrics, ops
 from tests.design.tools import assert_same_history, assert_same_weights, normal
 from tests.thinning import some_slow
+from jkeras.training.step.building import build_for_training
 
 ROWS, SIZE = 20, 8  # two whole batches and a smaller one
 WAYS = [dict(run_eagerly=True), pytest.param(dict(jit_compile=False), marks=pytest.mark.slow)]
@@ -91,7 +92,7 @@ def compiled(way, step=False):
     watch = Watch()
     model, loss, metric = network(watch, step)
     model.compile("adam", loss, metrics=[metric, "mae"], **way)
-    model.build_for_training(data())  # which learns shapes from abstract values
+    build_for_training(model, data())  # which learns shapes from abstract values
     watch.seen.clear()
     return model, watch
 

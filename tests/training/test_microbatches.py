@@ -23,7 +23,7 @@ HERE = {name: case for name, case in CASES.items() if name not in STATISTICS} | 
 
 def stepped(model, data, count, rows=None):
     """State and logs after two steps."""
-    model.compile(**model._compile_arguments, microbatches=count)
+    model.compile(**model.compilation.arguments, microbatches=count)
     state = init_train_state(model, jax.random.key(0), data)
     step = jax.jit(make_train_step(model))
     for _ in range(2):

@@ -13,6 +13,7 @@ from jkeras import layers, optimizers
 from jkeras.training.step import chains
 from jkeras.training import init_train_state, make_train_step
 from jkeras.training.step.stacked import StackedLayout
+from jkeras.training.step.stacked import loop_layout
 from tests.thinning import some_slow
 
 RNG = np.random.default_rng(0)
@@ -53,7 +54,7 @@ def compiled(optimizer="adam", model=None, **arguments):
 
 
 def is_stacked(model):
-    return isinstance(model.loop_layout(), StackedLayout)
+    return isinstance(loop_layout(model), StackedLayout)
 
 
 def all_values(model):

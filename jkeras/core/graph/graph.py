@@ -1,6 +1,7 @@
 """Graphs of layers and ops: the nodes that made symbolic tensors, sorted and run."""
 
 import collections
+import functools
 import typing
 
 from jkeras.core.graph.keras_tensor import KerasTensor, flatten, map_tensors
@@ -31,20 +32,25 @@ class Node:
         ]
 
 
-def history_of(tensor):
+def history_of(tensor: KerasTensor) -> tuple[typing.Any, int, int]:
     """(operation, number of its call, number of the output): where a tensor comes from."""
     return tensor._keras_history
 
 
-def operation_of(tensor):
+def nodes_of(operation: typing.Any) -> list[Node]:
+    """The nodes of the calls of an operation, in their order."""
+    return operation._inbound_nodes
+
+
+def operation_of(tensor: KerasTensor) -> typing.Any:
     """The layer or op that made a tensor."""
     return history_of(tensor)[0]
 
 
-def node_of(tensor):
+def node_of(tensor: KerasTensor) -> Node:
     """The node that made a tensor."""
     operation, index, _ = history_of(tensor)
-    return operation._inbound_nodes[index]
+    return nodes_of(operation)[index]
 
 
 class Graph(typing.NamedTuple):
@@ -70,7 +76,7 @@ def sort(inputs, outputs):
     Raises:
         ValueError: for an output that does not follow from the inputs.
     """
-    entry = {id(tensor) for tensor in inputs}
+    entry = set(inputs)
     order, index, finished, running = [], {}, set(), set()
     # (node, its parents still to come): a list of ours, since a graph may be deeper than Python's
     # stack
@@ -83,21 +89,21 @@ def sort(inputs, outputs):
                 "disconnected."
             )
         node = node_of(tensor)
-        if id(node) in finished:
+        if node in finished:
             return
-        if id(node) in running:
+        if node in running:
             raise ValueError(
                 f"Tensor {tensor} from operation '{node.operation.name}' is part of a cycle."
             )
         index.setdefault(node.operation, len(index))
-        running.add(id(node))
-        if id(tensor) not in entry and not node.input_tensors:
+        running.add(node)
+        if tensor not in entry and not node.input_tensors:
             raise ValueError(
                 f"Output {[t.name for t in outputs]} is not connected to `inputs`: tensor "
                 f"{tensor} of layer '{node.operation.name}' is needed but not among the inputs "
                 f"{[t.name for t in inputs]}."
             )
-        path.append((node, iter(() if id(tensor) in entry else node.input_tensors)))
+        path.append((node, iter(() if tensor in entry else node.input_tensors)))
 
     for tensor in outputs:
         enter(tensor)
@@ -108,26 +114,26 @@ def sort(inputs, outputs):
                 enter(parent)
                 continue
             path.pop()
-            running.discard(id(node))
-            finished.add(id(node))
+            running.discard(node)
+            finished.add(node)
             order.append(node)
     return _by_depth(inputs, order, index)
 
 
 def _by_depth(inputs, order, index):
-    cut = {id(node_of(t)) for t in inputs}
+    cut = set(map(node_of, inputs))
     depths, operation_depths = collections.defaultdict(int), collections.defaultdict(int)
     for node in reversed(order):
-        depth = max(depths[id(node)], operation_depths[node.operation])
-        depths[id(node)] = operation_depths[node.operation] = depth
-        for parent in () if id(node) in cut else node.parent_nodes:
-            depths[id(parent)] = max(depth + 1, depths[id(parent)])
+        depth = max(depths[node], operation_depths[node.operation])
+        depths[node] = operation_depths[node.operation] = depth
+        for parent in () if node in cut else node.parent_nodes:
+            depths[parent] = max(depth + 1, depths[parent])
     for tensor in inputs:
         node = node_of(tensor)
         if node.operation not in operation_depths:
             operation_depths[node.operation], index[node.operation] = 0, -1
             order.append(node)
-    nodes = sorted(order, key=lambda node: -depths[id(node)])
+    nodes = sorted(order, key=lambda node: -depths[node])
     operations = sorted(operation_depths, key=lambda o: (-operation_depths[o], index[o]))
     return nodes, operations
 
@@ -139,13 +145,13 @@ def run(nodes, inputs, outputs, values, call):
         inputs: the graph's input tensors; `values`: their values, in order.
         call: `(operation, args, kwargs) -> value`.
     """
-    computed = {id(tensor): value for tensor, value in zip(inputs, values)}
-    filled = lambda structure: map_tensors(lambda t: computed[id(t)], structure)  # noqa: E731
+    computed = dict(zip(inputs, values))
+    filled = functools.partial(map_tensors, computed.__getitem__)
     for node in nodes:
-        if all(id(t) in computed for t in node.output_tensors):
+        if all(t in computed for t in node.output_tensors):
             continue
         result = call(node.operation, filled(node.args), filled(node.kwargs))
         for tensor, value in zip(flatten(node.outputs), flatten(result)):
-            if isinstance(tensor, KerasTensor) and id(tensor) not in computed:
-                computed[id(tensor)] = value
-    return map_tensors(lambda t: computed[id(t)], outputs)
+            if isinstance(tensor, KerasTensor) and tensor not in computed:
+                computed[tensor] = value
+    return filled(outputs)

@@ -20,15 +20,17 @@ def lines_of(graph: Graph) -> list[list[Any]]:
     [['x', 'first', 'second']]
     """
     tensors = [tensor for node in graph.nodes for tensor in node.input_tensors]
-    taken = Counter(map(id, tensors + flatten(graph.outputs)))
+    taken = Counter(tensors + flatten(graph.outputs))
     lines, ends = [], {}  # the line that ends with a tensor
     for node in graph.nodes:
-        takes_one = len(node.args) == 1 and not node.kwargs and taken[id(node.args[0])] == 1
-        line = ends.pop(id(node.args[0]), None) if takes_one else None
+        line = None
+        taken_once = [x for x in node.args if isinstance(x, KerasTensor) and taken[x] == 1]
+        if len(taken_once) == len(node.args) == 1 and not node.kwargs:
+            line = ends.pop(taken_once[0], None)
         if line is None:
             line = []
             lines.append(line)
         line.append(node.operation)
         if isinstance(node.outputs, KerasTensor):
-            ends[id(node.outputs)] = line
+            ends[node.outputs] = line
     return lines

@@ -87,7 +87,7 @@ class Op:
         class_name: str | None,
         spec: Callable[..., Any] | None = None,
         keywords: Sequence[str] = (),
-        find_sparse: Callable[[str], SparseForm | None] | None = None,
+        find_sparse: Callable[[Callable], SparseForm | None] | None = None,
         resolve: Mapping[str, Callable[[Any], Any]] | None = None,
     ) -> None:
         self._resolve = resolve or {}
@@ -114,7 +114,7 @@ class Op:
         """What the op does with sparse arrays, a `SparseForm`; None: what its function does."""
         if self._find_sparse is None:
             return None
-        return self._find_sparse(self.function.__name__)
+        return self._find_sparse(self.function)
 
     def run(self, args: Sequence[Any], kwargs: Mapping[str, Any]):
         """The function of arrays, sparse ones too."""
@@ -165,7 +165,7 @@ def op(
     class_name: str | None = None,
     spec: Callable[..., Any] | None = None,
     keywords: Sequence[str] = (),
-    find_sparse: Callable[[str], SparseForm | None] | None = None,
+    find_sparse: Callable[[Callable], SparseForm | None] | None = None,
     resolve: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> Callable[[Thing], Thing]:
     """Decorator: a function of arrays that also works on KerasTensors and Variables.
@@ -180,7 +180,7 @@ def op(
             static ones.
         keywords: further arguments that Keras gives to the call by name, and so keeps out of the
             config.
-        find_sparse: from the function's name to the `SparseForm` of the op, or None; asked when
+        find_sparse: from the function to the `SparseForm` of the op, or None; asked when
             the first sparse array comes.
         resolve: {argument: function of its value}, for arguments that a graph, and a
             file of it, holds as they are now, whatever the settings are where it runs.
@@ -191,7 +191,12 @@ def op(
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            if _are_plain(args) and _are_plain(kwargs.values()):
+            if not kwargs and len(args) == 1 and isinstance(args[0], jax.Array):
+                return function(args[0])
+            is_plain = _are_plain(args)
+            if is_plain and kwargs:
+                is_plain = _are_plain(kwargs.values())
+            if is_plain:
                 return function(*args, **kwargs)
             if any_symbolic(*args, *kwargs.values()):
                 return description.record(args, kwargs)

@@ -29,7 +29,7 @@ from jkeras.core.run.derived import children_for, ranks_of
 from jkeras.core.errors import check_name, explain, suggestion
 from jkeras.core.names.family import families
 from jkeras.core.graph.host_numbers import WIDEST
-from jkeras.core.graph.input_spec import check
+from jkeras.core.graph.input_spec import InputSpec, check
 from jkeras.core.layer.layer_config import LayerConfig
 from jkeras.core.layer.legacy_shape import take_first_shape
 from jkeras.core.weights.module import Module
@@ -174,12 +174,14 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     def __init_subclass__(cls, **kwargs: typing.Any) -> None:
         cls._stated = {name: kwargs.pop(name) for name in NAMES & kwargs.keys()}
         super().__init_subclass__(**kwargs)
-        if "build" in cls.__dict__:
-            cls.build = scoped(cls.__dict__["build"])
-        if "compute_output_shape" in cls.__dict__:
-            cls._stated["says_output_shape"] = "compute_output_spec" not in cls.__dict__
+        own = vars(cls)
+        if "build" in own:
+            cls.build = scoped(own["build"])
+        if "compute_output_shape" in own:
+            cls._stated["says_output_shape"] = "compute_output_spec" not in own
+        cls._stated["is_weightless"] = cls.weight_specs is no_weights
         cls.traits = traits_of(cls)
-        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
+        if "compute_mask" in own and "supports_masking" not in own:
             cls.supports_masking = True
 
     def __new__(cls, *args: typing.Any, **kwargs: typing.Any) -> typing.Self:
@@ -315,6 +317,8 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             return x
         if not isinstance(x, jax.Array):
             x = keras_tensor.as_tensor(x, self.type_of_numbers)
+        elif x.dtype is self._dtype_policy.plain_dtype:
+            return x
         is_cast = self.autocast and self.traits.computes_in_float
         return masking.cast_with_mask(x, self.compute_dtype) if is_cast else x
 
@@ -338,8 +342,12 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
     def check_input(self, call: Call, input_spec: typing.Any) -> None:
         """Raises for an input that an `input_spec` forbids."""
-        if input_spec is not None and call.arguments:
-            check(input_spec, call.first, self._where)
+        if input_spec is None or not call.arguments:
+            return
+        x = call.first
+        is_of_one = isinstance(input_spec, InputSpec) and isinstance(x, jax.Array)
+        if not is_of_one or not input_spec.accepts(x.shape):
+            check(input_spec, x, self._where)
 
     # ------------------------------------------------------------ running
 
@@ -447,7 +455,8 @@ class Composite(Layer, has_children=True):
             specs = list(call.specs().values())
             others = children_for(self, specs, scope.flow.declared is not None)
         # looked at last, since another thread may build the layer now
-        return Children(scope, self, {**self._children, **others})
+        children = {**self._children, **others}
+        return (scope.flow.children_type or Children)(scope, self, children)
 
 
 @functools.cache

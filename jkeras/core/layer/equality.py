@@ -10,6 +10,7 @@ import re
 import jax
 import numpy as np
 
+from jkeras.core.graph.by_identity import ByIdentity
 from jkeras.core.graph.graph import graph_of
 from jkeras.core.weights.module import Module
 from jkeras.core.record import Record
@@ -41,14 +42,14 @@ class Identity:
 
 def value_key(thing):
     """A hashable key of what a layer, or a value among its arguments, is."""
-    return _key(thing, {})
+    return _key(thing, ByIdentity())
 
 
 def _key(thing, seen):
-    if id(thing) in seen:  # used twice: the same one at both paths
-        return ("seen", seen[id(thing)])
+    if seen.has(thing):  # used twice: the same one at both paths
+        return ("seen", seen.find(thing))
     if isinstance(thing, Module):
-        seen[id(thing)] = len(seen)
+        seen.set(thing, len(seen))
         return _module_key(thing, seen)
     if isinstance(thing, Record):
         return _record_key(thing, seen)
@@ -107,7 +108,7 @@ def _graph_key(model, seen):
     numbers = {}
 
     def number(tensor):
-        return numbers.setdefault(id(tensor), len(numbers))
+        return numbers.setdefault(tensor, len(numbers))
 
     def described(value):
         if hasattr(value, "_keras_history"):

@@ -6,7 +6,7 @@ from jkeras.core import record
 from jkeras.core.names import registry
 from jkeras.core.run.building import as_tuples
 from jkeras.core.errors import ConfigError, SerializationError
-from jkeras.core.weights.policy import DTypePolicy
+from jkeras.core.weights import policy
 
 
 class LayerConfig:
@@ -37,9 +37,7 @@ class LayerConfig:
         """A new layer from its config."""
         config = dict(config)
         if isinstance(config.get("dtype"), dict):
-            policy = registry.deserialize(config["dtype"])
-            # a plain one by its name, since constructors of users may look for a text
-            config["dtype"] = policy.name if type(policy) is DTypePolicy else policy
+            config["dtype"] = policy.of_config(config["dtype"])
         try:
             return cls(**config)
         except SerializationError:  # of what is inside of it

@@ -14,16 +14,16 @@ from jkeras.core.weights.variable import Variable
 
 def make_weights(layer, specs):
     """Makes the variables that a layer has for inputs (`Spec`s), and shows what Keras shows."""
-    weights = layer.weight_specs(*specs)
+    weights, dtype = layer.weight_specs(*specs), layer.variable_dtype
     for name, weight in weights.items():
-        if any(size is None for size in weight.shape):
+        if None in weight.shape:
             expected = "an input whose size is known on the axes its weights depend on"
             advice = f"give the size that '{name}' needs: `Input(shape=…)`"
             raise ValueError(explain(place_of(layer), expected, f"input {specs}", advice))
         variable = Variable(
             weight.initializer,
-            shape=keras_tensor.standardize_shape(weight.shape),
-            dtype=weight.dtype or layer.variable_dtype,
+            shape=weight.shape,
+            dtype=weight.dtype or dtype,
             trainable=weight.trainable,
             autocast=weight.autocast,
             name=name,

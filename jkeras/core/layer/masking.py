@@ -35,8 +35,11 @@ def pass_masks(layer, run, call, outputs) -> None:
 
 
 def _set_masks(layer, run, call, outputs):
-    values = [value for value in keras_tensor.flatten(outputs) if value is not None]
-    if all(run.mask_of(value) is not None for value in values):
+    if isinstance(outputs, jax.Array):
+        values = [outputs]
+    else:
+        values = [value for value in keras_tensor.flatten(outputs) if value is not None]
+    if type(None) not in map(type, map(run.mask_of, values)):
         return
     masks = layer.compute_mask(call.first, call.mask)
     if masks is None:

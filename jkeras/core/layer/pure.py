@@ -14,26 +14,26 @@ from jkeras.kernel import apply as kernel
 class PureFunction:
     """One of the two functions of a layer, as a value: equal for layers of equal arguments."""
 
-    __slots__ = ("__weakref__", "_function", "_key", "_layer")
+    __slots__ = ("__weakref__", "_layer", "function", "key")
 
     def __init__(self, function: typing.Callable, layer: typing.Any, key: typing.Hashable):
-        self._function = function
+        self.function = function
         self._layer = layer
-        self._key = key
+        self.key = key
 
     def __call__(self, *args, **kwargs):
-        return self._function(self._layer, *args, **kwargs)
+        return self.function(self._layer, *args, **kwargs)
 
     def __eq__(self, other):
         if not isinstance(other, PureFunction):
             return NotImplemented
-        return self._function is other._function and self._key == other._key
+        return self.function is other.function and self.key == other.key
 
     def __hash__(self):
-        return hash((self._function, self._key))
+        return hash((self.function, self.key))
 
     def __repr__(self):
-        return f"<{self._function.__name__} of {type(self._layer).__name__}>"
+        return f"<{self.function.__name__} of {type(self._layer).__name__}>"
 
 
 class Pair(typing.NamedTuple):

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from jkeras.core.weights import frame
 from jkeras.core.weights.by_variable import ByVariable
 from jkeras.core.errors import NotBuiltError, place_of
 
@@ -34,7 +33,7 @@ def stateless_call(
     for group in (trainable, (fixed, non_trainable_variables, "non_trainable_variables")):
         for variable, value in _checked(self, *group):
             values.set(variable, value)
-    with frame.Run(self, values) as run:
+    with self.flow_type(self, values) as run:
         run.bare = True
         outputs = run.call(self, args, kwargs)
         losses = self.losses if return_losses else None

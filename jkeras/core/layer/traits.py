@@ -27,6 +27,7 @@ class Traits:
         uses_mask: whether a mask changes what comes of the steps that count.
         uses_weights_whole: False where they are handed on in parts, to a loop over them.
         convolves: whether it computes convolutions.
+        is_weightless: whether the class says nothing of weights of its own; set by what it defines.
         is_for_training_alone: whether what it does in training alone is no noise of the model: the
             batch's statistics, augmentation.
     """
@@ -46,6 +47,7 @@ class Traits:
     uses_mask: bool = False
     uses_weights_whole: bool = True
     convolves: bool = False
+    is_weightless: bool = False
     is_for_training_alone: bool = False
 
 

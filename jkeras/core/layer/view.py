@@ -2,6 +2,7 @@
 no outputs.
 """
 
+import operator
 import typing
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from jkeras.core.layer import stateless
 from jkeras.core.weights.by_variable import unique
 from jkeras.core.names.dtypes import is_float
 from jkeras.core.graph.keras_tensor import one_or_list
-from jkeras.core.weights.paths import own_variables, walk
+from jkeras.core.weights.paths import children_of, own_variables, variables_of, walk
 from jkeras.core.weights.rng import SeedGenerator
 from jkeras.core.weights.module import Module
 from jkeras.core.weights.variable import Variable
@@ -62,7 +63,8 @@ class WeightView:
     @property
     def compute_dtype(self) -> str:
         """The type in which the layer computes."""
-        return self._dtype_policy.of(self).compute_dtype
+        policy = self._dtype_policy
+        return policy.of(self).compute_dtype if policy.is_by_path else policy.compute_dtype
 
     @property
     def input_dtype(self) -> str:
@@ -117,7 +119,7 @@ class WeightView:
 
     @property
     def _layers(self) -> list["WeightView"]:
-        return [child for child in tuple(self._children.values()) if isinstance(child, WeightView)]
+        return [child for _, child in children_of(self) if isinstance(child, WeightView)]
 
     def _flatten_layers(
         self, include_self: bool = True, recursive: bool = True
@@ -154,25 +156,15 @@ class WeightView:
 
     def _collect(self, with_seeds: bool) -> list[Variable]:
         variables = []
-        for layer in self._views():
+        for layer in _through_layers(self):
             own = list(own_variables(layer).values())
             variables += [v for v in own if v.learnable]
             variables += [v for v in own if not v.learnable]
             if with_seeds:
-                for child in tuple(layer._children.values()):
+                for _, child in children_of(layer):
                     if isinstance(child, SeedGenerator):
                         variables += own_variables(child).values()
         return unique(variables)
-
-    def _views(self, seen: set[int] | None = None) -> Iterator["WeightView"]:
-        """The layer and all layers below it, reached through layers alone."""
-        seen = set() if seen is None else seen
-        if id(self) not in seen:
-            seen.add(id(self))
-            yield self
-            for child in tuple(self._children.values()):
-                if isinstance(child, WeightView):
-                    yield from child._views(seen)
 
     @property
     def variables(self) -> list[Variable]:
@@ -237,7 +229,7 @@ class WeightView:
     @property
     def losses(self) -> list[typing.Any]:
         """What the last call added, and the penalties of the trainable weights."""
-        return weight_lists.added_losses(self) + weight_lists.penalties(self)
+        return weight_lists.added_losses(layers_of(self)) + weight_lists.penalties(self)
 
     # ------------------------------------------------------------ Keras's pure contract
 
@@ -274,9 +266,35 @@ class WeightView:
         """What is left to do when the stored weights have been read."""
 
 
+def variables_and_layers(model: WeightView) -> list[Variable | WeightView]:
+    """The variables of a model, and its layers: what remembers trainings with privacy."""
+    modules = walk(model)
+    layers = [module for _, module in modules if isinstance(module, WeightView)]
+    return [*map(operator.itemgetter(1), variables_of(modules)), *layers]
+
+
+def layers_of(model: WeightView, include_self: bool = True) -> list[WeightView]:
+    """A model and the layers below it, in Keras's order."""
+    return model._flatten_layers(include_self=include_self)
+
+
+def _through_layers(layer: WeightView) -> Iterator[WeightView]:
+    """A layer and all layers below it, reached through layers alone."""
+    seen = set()
+    waiting = [layer]  # the next one last
+    while waiting:
+        layer = waiting.pop()
+        if id(layer) not in seen:
+            seen.add(id(layer))
+            yield layer
+            for _, child in reversed(children_of(layer)):
+                if isinstance(child, WeightView):
+                    waiting.append(child)
+
+
 def _layers_right_below(module: Module) -> list[WeightView]:
     """The layers that a module holds, in its lists and dicts too, in its own order."""
     layers = []
-    for child in tuple(module._children.values()):
+    for _, child in children_of(module):
         layers += [child] if isinstance(child, WeightView) else _layers_right_below(child)
     return layers

@@ -36,5 +36,5 @@ def innermost():
 
 def path_around() -> str:
     """The path of the innermost layer that is being built or called: "net/hidden"."""
-    layer = innermost()
-    return layer.path if layer else ""
+    around = _around.get()
+    return around[-1].path if around and around[-1] else ""

@@ -7,7 +7,6 @@ module.
 
 import base64
 import builtins
-import contextvars
 import importlib
 import inspect
 import marshal
@@ -26,13 +25,13 @@ from jkeras.core.errors import (
     make_readable,
     suggestion,
 )
-from jkeras.core.names.limits import check_numbers
 from jkeras.core.names.trust import (
-    ENTRIES,
-    check_name,
+    check_object,
+    in_scope,
     is_trusted,
     is_untrusted,
     met_in_process,
+    scopes,
     shared_objects,
 )
 
@@ -52,7 +51,6 @@ _canonical = {}  # object -> its first name
 _short = {}  # "Dense" -> [objects]: for module paths of other Keras versions
 _later = set()  # modules of ours not imported yet, whose public names are not registered yet
 _custom, _custom_names = {}, {}  # registered by the user: name -> object and back
-_scopes = contextvars.ContextVar("custom_objects", default=(_custom,))
 
 FUNCTION_PACKAGES = (
     "activations",
@@ -194,7 +192,7 @@ def get_registered_object(
     ...     get_registered_object("Mine")
     <class 'dict'>
     """
-    for table in (*reversed(_scopes.get()), custom_objects or {}, module_objects or {}):
+    for table in (*reversed(scopes()), _custom, custom_objects or {}, module_objects or {}):
         if name in table:
             return table[name]
     return None
@@ -208,7 +206,7 @@ def get_custom_objects() -> dict[str, typing.Any]:
     >>> get_custom_objects().pop("Mine")
     <class 'dict'>
     """
-    return _scopes.get()[0]
+    return _custom
 
 
 class CustomObjectScope:
@@ -221,14 +219,15 @@ class CustomObjectScope:
 
     def __init__(self, custom_objects: dict[str, typing.Any], **more: typing.Any) -> None:
         self.custom_objects = {**(custom_objects or {}), **more}
-        self.tokens = []
+        self._entered = []  # blocks, since one scope may be entered in itself
 
     def __enter__(self) -> typing.Self:
-        self.tokens.append(_scopes.set((*_scopes.get(), self.custom_objects)))
+        self._entered.append(in_scope(self.custom_objects))
+        self._entered[-1].__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        _scopes.reset(self.tokens.pop())
+        self._entered.pop().__exit__(None, None, None)
 
 
 def enable_unsafe_deserialization() -> None:
@@ -268,10 +267,9 @@ def serialize(obj):
     """
     if isinstance(obj, PLAIN):
         return obj
-    if type(obj) in (list, tuple):
-        return type(obj)(map(serialize, obj))
     if isinstance(obj, (list, tuple)):
-        return [serialize(item) for item in obj]
+        items = [item if type(item) in LEAVES else serialize(item) for item in obj]
+        return tuple(items) if type(obj) is tuple else items
     if isinstance(obj, dict):
         return _serialize_values(obj)
     special = _serialize_special(obj)
@@ -289,7 +287,11 @@ def serialize(obj):
 
 def _serialize_values(config):
     """A dict with its values as plain data; those that are, which are most, as they are."""
-    return {k: v if type(v) in LEAVES else serialize(v) for k, v in config.items()}
+    values = dict(config)
+    for key, value in config.items():
+        if type(value) not in LEAVES:
+            values[key] = serialize(value)
+    return values
 
 
 def _is_written_by_name(obj):
@@ -312,8 +314,9 @@ def _serialize_special(obj):
         }
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
-    if hasattr(obj, "_keras_history"):  # a KerasTensor
-        operation, node, index = obj._keras_history
+    history = getattr(obj, "_keras_history", None)
+    if history is not None:  # a KerasTensor
+        operation, node, index = history
         return {
             "class_name": "__keras_tensor__",
             "config": {
@@ -489,7 +492,7 @@ def _deserialize_of_family(config, custom_objects, family):
 def _deserialize(config, custom_objects):
     if isinstance(config, PLAIN):
         return config
-    if is_in_process() and callable(config):
+    if callable(config) and is_in_process():
         return config
     if isinstance(config, (list, tuple)):
         return [_deserialize_inner(v, custom_objects) for v in config]
@@ -638,10 +641,8 @@ def _deserialize_object(class_name, inner, config, custom_objects):
             f"`from_config()` method. Its config: {shown(config)}"
         )
     if is_untrusted() and str(getattr(cls, "__module__", "jkeras")).startswith("jkeras."):
-        check_entries(class_name, config, ENTRIES)
-        check_numbers(class_name, inner)
-        check_name(inner.get("name"))
-    with CustomObjectScope(custom_objects):
+        check_object(class_name, config, inner)
+    with in_scope(custom_objects or None):
         instance = _instance(cls, inner)
         if config.get("build_config") and not instance.built:
             instance.build_from_config(config["build_config"])
@@ -683,16 +684,21 @@ def find(name, config, custom_objects=None):
     registered.
     """
     registered, module = config.get("registered_name"), config.get("module")
-    if not all(isinstance(text, str | None) for text in (registered, module, name)):
-        raise SerializationError(
-            f"A class or function is named by texts. Received: {shown(repr(name))} of module "
-            f"{shown(repr(module))}"
-        )
-    for key in (registered, name):
-        custom = get_registered_object(key, custom_objects, met_in_process()) if key else None
+    for text in (registered, module, name):
+        if not isinstance(text, str | None):
+            raise SerializationError(
+                f"A class or function is named by texts. Received: {shown(repr(name))} of module "
+                f"{shown(repr(module))}"
+            )
+    met = met_in_process()
+    for key in filter(None, (registered, name)):
+        custom = get_registered_object(key, custom_objects, met)
         if custom is not None:
             return custom
-    match = _registered_in_a_package(name, module) or _public_thing(name, module)
+    if module == "builtins":  # how Keras writes its own functions: the module has to be guessed
+        match = _pure_function(name) or _registered_in_a_package(name)
+    else:
+        match = _named_in_module(name, module)
     if match is None:
         load_the_rest()
         match = _named_in_module(name, module) or _named_in_other_version(name, module)
@@ -712,20 +718,11 @@ def find(name, config, custom_objects=None):
     return match
 
 
-def _registered_in_a_package(name, module):
+def _registered_in_a_package(name):
     """A function of the user's that a file names without its package, as Keras 3.6 and older wrote
-    it; None if there is none, or jkeras has one of this name.
+    it; None if there is none.
     """
-    if module != "builtins" or _pure_function(name) is not None:
-        return None
     return next((f for key, f in _custom.items() if key.endswith(f">{name}")), None)
-
-
-def _public_thing(name, module):
-    """What has this public name, or may be meant by it; None: nothing that is imported yet."""
-    if module == "builtins":  # how Keras writes its own functions: the module has to be guessed
-        return _pure_function(name)
-    return _named_in_module(name, module)
 
 
 def _pure_function(name):

@@ -84,7 +84,9 @@ def loop_body(layer, training):
 
 def needs_objects(layer, scope):
     """Whether a layer has to be run on its variables, in a pass on values by path."""
-    return not layer.is_native() or not runs_apart(layer, scope)
+    if not layer.is_native():
+        return True
+    return scope.flow.shared and not runs_apart(layer, scope)
 
 
 def runs_apart(layer, scope):
@@ -92,7 +94,7 @@ def runs_apart(layer, scope):
     runs on its variables shares some with others.
     """
     shared = scope.flow.shared
-    if scope.path or not shared:
+    if scope.path:
         return True
     outsiders = [path for path, module in walk(layer) if path and not module.is_native()]
     return not any(path[: len(outer)] == outer for path in shared for outer in outsiders)

@@ -28,18 +28,14 @@ class Target:
         parameters = self._of_call(cls) if lifted else self._of_forward(cls)
         self.signature = inspect.Signature(parameters)
         self.names = [p.name for p in parameters]
+        by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        # of those that may be given by position: which one it is
+        self.positions = {p.name: i for i, p in enumerate(parameters) if p.kind in by_position}
         self.star = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
         # what may be given all the same, and is not looked at
         self.ignored = ()
         if not self.open:
             self.ignored = tuple(name for name in CONTEXT if name not in self.names)
-
-    def place_of(self, name):
-        """Which positional argument has this name; None where none has."""
-        by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        if self.signature.parameters[name].kind not in by_place:
-            return None
-        return self.names.index(name)
 
     def _of_call(self, cls):
         """The parameters of the user's `call`."""
@@ -107,13 +103,28 @@ def is_nested_arrays(value):
     return False
 
 
+class Inputs:
+    """The inputs of what is run without binding arguments to names, for what follows from their
+    shapes.
+    """
+
+    def __init__(self, *values):
+        self._values = values
+
+    def specs(self):
+        """The inputs as `Spec`s, by position, in order."""
+        return dict(enumerate(jax.tree_util.tree_map(_as_spec, self._values)))
+
+
 class Call:
     """The arguments of one call of `layer`."""
 
     def __init__(self, layer, args, kwargs, cast=True):
         self.layer, self.target = layer, target_of(type(layer))
         convert = layer._convert if cast else keras_tensor.as_tensor
-        args = tuple([_converted(value, convert) for value in args])
+        args = tuple(
+            [convert(v) if isinstance(v, jax.Array) else _converted(v, convert) for v in args]
+        )
         if kwargs:
             kwargs = {
                 name: _converted(
@@ -139,12 +150,12 @@ class Call:
             ) from None
         self.positional, self.named = tuple(args), kwargs
         bound.apply_defaults()
-        self.arguments = bound.arguments
-        self.args, self.kwargs = bound.args, bound.kwargs
+        self.arguments, self._bound = bound.arguments, bound
         self.tensors = {
             k: v
             for k, v in self.arguments.items()
-            if k not in CONTEXT and type(v) not in LEAVES and is_nested_arrays(v)
+            if k not in CONTEXT and type(v) not in LEAVES
+            if isinstance(v, jax.Array) or is_nested_arrays(v)
         }
         self._specs = None
         self._check_positional(args)
@@ -180,20 +191,21 @@ class Call:
         self.mask = self.arguments.get("mask", self.extra.get("mask"))
         if len(self.tensors) == 1 and self.mask is None:
             (only,) = self.tensors.values()
-            self.mask = masks_of(only, mask_of)
-            if "mask" in self.target.context:
+            self.mask = mask_of(only) if isinstance(only, jax.Array) else masks_of(only, mask_of)
+            if self.target.lifted and "mask" in self.target.context:
                 self._set("mask", self._mask_as_told(only, mask_of))
         elif len(self.tensors) > 1:
             self._populate_masks(mask_of)
         self.now_training = training
-        if "training" in self.target.context and training is not None:
+        is_told = self.target.lifted and "training" in self.target.context
+        if is_told and training is not None:
             self._set("training", training)
 
     def _mask_as_told(self, inputs, mask_of):
         """What `mask` is: of several inputs a user's `call` is given a structure of None where no
         input has one, as in Keras.
         """
-        if self.mask is None and self.target.lifted and not is_array(inputs):
+        if self.mask is None and not is_array(inputs):
             return map_arrays(lambda _: None, inputs)
         return self.mask
 
@@ -201,18 +213,19 @@ class Call:
         """Fills in the masks of several inputs, in arguments such as `value_mask`."""
         for name, value in self.tensors.items():
             mask_name = f"{name}_mask"
+            mask = mask_of(value) if isinstance(value, jax.Array) else masks_of(value, mask_of)
+            if mask is None:
+                continue
             if mask_name in self.target.names and self.arguments.get(mask_name) is None:
-                self._set(mask_name, masks_of(value, mask_of))
-        if self.mask is None:
-            self.mask = masks_of(self.first, mask_of)
+                self._set(mask_name, mask)
+            if self.mask is None and value is self.first:
+                self.mask = mask
 
     def _set(self, name, value):
         self.arguments[name] = value
-        bound = inspect.BoundArguments(self.target.signature, self.arguments)
-        self.args, self.kwargs = bound.args, bound.kwargs
-        place = self.target.place_of(name)
-        if place is not None and place < len(self.positional):
-            self.positional = (*self.positional[:place], value, *self.positional[place + 1 :])
+        index = self.target.positions.get(name)
+        if index is not None and index < len(self.positional):
+            self.positional = (*self.positional[:index], value, *self.positional[index + 1 :])
         else:
             self.named = {**self.named, name: value}
 
@@ -222,9 +235,10 @@ class Call:
 
     def forward_arguments(self):
         """(args, kwargs) for `forward`: without what goes into `ctx`."""
-        return self.args[: self.target.own], {
-            k: v for k, v in self.kwargs.items() if k not in self.target.context
-        }
+        named = self._bound.kwargs
+        for name in self.target.context:
+            named.pop(name, None)
+        return self._bound.args[: self.target.own], named
 
     # ------------------------------------------------------------ shapes for build
 
@@ -241,7 +255,10 @@ class Call:
     def specs(self):
         """The inputs as `Spec`s, by name, in order."""
         if self._specs is None:
-            self._specs = {name: _as_specs(value) for name, value in self.inputs().items()}
+            self._specs = {
+                name: _as_spec(v) if isinstance(v, jax.Array) else _as_specs(v)
+                for name, v in self.inputs().items()
+            }
         return self._specs
 
     def shapes(self):
@@ -260,7 +277,11 @@ def _converted(value, convert):
 
 
 def _as_specs(value):
-    return map_arrays(lambda v: Spec(tuple(v.shape), str(v.dtype)), value)
+    return map_arrays(_as_spec, value)
+
+
+def _as_spec(array):
+    return Spec(tuple(array.shape), str(array.dtype))
 
 
 def map_arrays(function, structure):
@@ -274,7 +295,7 @@ def map_arrays(function, structure):
 
 def masks_of(structure, mask_of):
     """The masks beside a structure of arrays, in its structure; None where there is none at all."""
-    if is_array(structure):
+    if isinstance(structure, jax.Array) or is_array(structure):
         return mask_of(structure)
     masks = [mask_of(v) if is_array(v) else None for v in keras_tensor.flatten(structure)]
     if all(m is None for m in masks):

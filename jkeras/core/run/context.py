@@ -7,7 +7,7 @@ import jax
 
 from jkeras.core.run.adapting import build_on_shapes, built_for, check_own_values
 from jkeras.core.run.blocks import Within
-from jkeras.core.run.call import masks_of
+from jkeras.core.run.call import Inputs, masks_of
 from jkeras.core.weights.structure import all_built
 
 
@@ -79,16 +79,16 @@ class Children:
         self._children = children
 
     def __getattr__(self, name: str) -> typing.Callable:
-        child = self._children.get(name)
-        if child is None:
-            child = getattr(self._layer, name)
-        return functools.partial(self.run, child)
+        if name in self._children:
+            return functools.partial(self.run_named, name)
+        return functools.partial(self.run, getattr(self._layer, name))
+
+    def run_named(self, name, *args, **kwargs):
+        """Runs the child of this name."""
+        return self._children[name].run_on(self._scope.child(name), args, kwargs)
 
     def run(self, child, *args, **kwargs):
         """Runs a child given as an object."""
-        chains = self._scope.flow.chains
-        if chains and child in chains:
-            return chains[child].run(self._scope.flow, child, *args)
         return child.run_on(self.scope_of(child), args, kwargs)
 
     def run_bare(self, child, *args, **kwargs):
@@ -156,7 +156,7 @@ class Children:
         scope = self.scope_of(child)
         call = None
         if not scope.is_of_objects:
-            call = child.bind_call(args, {}, cast=False)
+            call = Inputs(*args)
             if scope.flow.declared is not None:
                 scope.declare(child.declaration(call))
         w = child.own_values(scope, call)
@@ -200,7 +200,8 @@ class Children:
 
     @functools.cached_property
     def _names(self):
-        return {id(child): name for name, child in tuple(self._children.items())}
+        children = dict(self._children)
+        return dict(zip(map(id, children.values()), children))
 
     def mask_of(self, value):
         """The mask that a child left beside its output."""
@@ -209,3 +210,7 @@ class Children:
     def set_mask(self, value, mask):
         """Lets a mask travel beside a value that a child will be given."""
         self._scope.flow.set_mask(value, mask)
+
+    def drop_masks(self, *values):
+        """Lets no mask travel on beside values."""
+        self._scope.flow.drop_masks(values)

@@ -3,6 +3,7 @@ them: its weights and its children. Of a layer of ours they are cached until an 
 set (`core.weights.module`); a class of the user's may ask for anything else.
 """
 
+import operator
 import typing
 
 import jax
@@ -20,15 +21,34 @@ NOTHING = {"initializer": None, "regularizer": None, "constraint": None}
 
 def specs_for(layer: typing.Any, x: jax.Array) -> dict[str, Weight]:
     """The layer's own weights for an input, by name; for a look at shapes and dtypes."""
+    if layer.traits.has_children:  # of which there are mostly none; they may follow from these
+        return layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
     asked = x.shape, x.dtype
     cached = derived.get(layer, {}).get("specs")
     if cached is not None and cached[0] == asked:
         return cached[1]
-    specs = layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
+    return _caching(layer, "specs", asked, layer.weight_specs(Spec(x.shape, name_of(x.dtype))))
+
+
+def specs_for_call(layer: typing.Any, call: typing.Any) -> dict[str, Weight]:
+    """The layer's own weights for the inputs of a call, as stored, by name; for a look at shapes
+    and dtypes.
+    """
+    if layer.traits.has_children:
+        return layer.specs_for(call)
+    asked = list(call.specs().values())
+    cached = derived.get(layer, {}).get("specs of a call")
+    if cached is not None and cached[0] == asked:
+        return cached[1]
+    return _caching(layer, "specs of a call", asked, layer.specs_for(call))
+
+
+def _caching(layer, name, asked, specs):
+    """What follows for what is asked, cached where nothing else can change it."""
     if not is_built_in_class(type(layer)) or _holds_layers(layer):
         return specs
     bare = {name: weight.replace(**NOTHING) for name, weight in specs.items()}
-    derived.setdefault(layer, {})["specs"] = asked, bare
+    derived.setdefault(layer, {})[name] = asked, bare
     return bare
 
 
@@ -62,4 +82,5 @@ def children_for(layer: typing.Any, specs: list[Spec], is_declaring: bool) -> di
 
 def ranks_of(specs: list[Spec]) -> Ranks:
     """What children depend on: the number of axes and the size of the last one of each input."""
-    return [(len(spec.shape), spec.shape[-1]) for spec in specs]
+    shapes = list(map(operator.attrgetter("shape"), specs))
+    return list(zip(map(len, shapes), map(operator.itemgetter(-1), shapes)))

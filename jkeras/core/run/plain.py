@@ -2,95 +2,120 @@
 array and the weights are cast to the type that the layer computes in.
 """
 
+import typing
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jkeras.core.names.dtypes import name_of
 from jkeras.core.run.adapting import check_own_values
 from jkeras.core.run.context import Context
 from jkeras.core.run.derived import specs_for
 from jkeras.core.run.tracebacks import is_built_in_class, name_call
 from jkeras.core.session.settings import settings
-from jkeras.core.weights.module import Module
+from jkeras.core.weights.module import Module, derived
 from jkeras.kernel import low_rank, masks_on
-from jkeras.kernel.spec import Spec
 
 
-def is_plain_call(layer, scope, args, kwargs, bare) -> bool:
-    """Whether a call of a layer is of the plainest kind."""
+class Form(typing.NamedTuple):
+    """What follows from a layer's attributes for its plain calls.
+
+    Attributes:
+        dtype: that the layer computes in.
+        is_mixed: whether weights are cast to it.
+        is_whole: whether an input of another type has to be taken as it is.
+        has_children: whether there are layers below it.
+        is_penalized: whether outputs have a penalty.
+    """
+
+    dtype: np.dtype
+    is_mixed: bool
+    is_whole: bool
+    has_children: bool
+    is_penalized: bool
+
+
+def plain_form(layer, scope, args, kwargs, bare) -> Form | None:
+    """The form of a layer's plain calls; None where this call is of another kind."""
     flow = scope.flow
-    state = vars(layer)
-    in_force = (settings.distribution, masks_on.kept)
-    beside = (kwargs, flow.bare, flow.abstract, state["remat_scope"], *in_force)
-    if len(args) != 1 or any(beside) or not isinstance(args[0], jax.Array):
-        return False
+    facts = derived.get(layer)
+    if facts is None or "plain form" not in facts:
+        facts = _ask(layer)
+    form = facts["plain form"]
+    in_force = (kwargs, flow.bare, flow.abstract, settings.distribution)
+    if form is None or len(args) != 1 or any(in_force) or not isinstance(args[0], jax.Array):
+        return None
     x = args[0]
-    policy = state["_dtype_policy"]
-    if policy.plain_dtype is None or not _is_plain_layer(layer, scope, bare):
-        return False
-    # a composite keeps its input as it is, and its children are to know what is cast
-    is_whole = any((layer.traits.has_children, bare, not state["autocast"]))
-    casts = any((x.dtype != policy.plain_dtype, policy.is_mixed, flow.casting))
-    is_masked = flow.masks and flow.mask_of(x) is not None
-    if any((is_whole and casts, is_masked, hasattr(x, masks_on.NAME))):
-        return False
-    if not scope.is_of_objects and not flow.is_built:
-        state = state.get("_before_build", state)
-    return state["input_spec"] is None or state["input_spec"].accepts(x.shape)
-
-
-def _is_plain_layer(layer, scope, bare):
-    """Whether nothing about the layer itself asks for more: as it is, in this pass."""
-    state = vars(layer)
-    is_apart = not any((scope.is_of_objects, scope.flow.shared))
-    unlike = (
-        layer._is_changed,
-        # another thread may build it now
-        any(map(low_rank.is_part, tuple(state["_own"]))),
-        bare and state["activity_regularizer"] is not None,
-        isinstance(state.get("activation"), Module),
-        layer.traits.has_children and not is_apart,
-        scope.is_of_objects and not state["built"],
+    casts = any((x.dtype != form.dtype, form.is_mixed, flow.casting))
+    more = (
+        casts & (form.is_whole | bare),
+        (flow.masks or masks_on.kept) and flow.mask_of(x) is not None,
+        form.is_penalized & bare,
+        all((form.has_children, flow.shared)),
     )
-    return not any(unlike)
-
-
-def run_plainly(layer, scope, x):
-    """`Layer.run_on` for the plainest of calls."""
-    values = scope.weights()
-    flow = scope.flow
+    if any(more):
+        return None
     state = vars(layer)
-    policy = state["_dtype_policy"]
-    dtype = policy.plain_dtype
-    if x.dtype != dtype and jnp.issubdtype(x.dtype, jnp.floating):
-        x = x.astype(dtype)
-    specs = state["_own"]
+    if scope.is_of_objects:
+        own = tuple(state["_own"])  # another thread may build it now
+        if any((not state["built"], form.has_children, low_rank.has_part(own))):
+            return None
+    elif not flow.is_built:
+        state = state.get("_before_build", state)
+    input_spec = state["input_spec"]
+    return form if input_spec is None or input_spec.accepts(x.shape) else None
+
+
+def _ask(layer):
+    """What follows from the layer's attributes, its plain form among it: None where it has none."""
+    state, policy = vars(layer), layer.dtype_policy
+    unlike = (
+        policy.plain_dtype is None,
+        state["remat_scope"],
+        layer._is_changed,
+        isinstance(state.get("activation"), Module),
+    )
+    has_children = layer.traits.has_children
+    form = None
+    if not any(unlike):
+        # a composite keeps its input as it is, and its children are to know what is cast
+        is_whole = has_children or not state["autocast"]
+        is_penalized = state["activity_regularizer"] is not None
+        form = Form(policy.plain_dtype, policy.is_mixed, is_whole, has_children, is_penalized)
+    facts = derived.setdefault(layer, {})
+    facts["plain form"] = form
+    return facts
+
+
+def run_plainly(layer, scope, x, form):
+    """`Layer.run_on` for the plainest of calls."""
+    values, flow = scope.weights(), scope.flow
+    if low_rank.has_part(values):
+        values = low_rank.adapted(values)
+    if x.dtype != form.dtype and jnp.issubdtype(x.dtype, jnp.floating):
+        x = x.astype(form.dtype)
+    specs = vars(layer)["_own"]
     if not scope.is_of_objects and not flow.is_built:
-        if (
-            layer.traits.has_children
-        ):  # mostly none; they may follow from the children, see `derived`
-            specs = layer.weight_specs(Spec(x.shape, name_of(x.dtype)))
-        else:
-            specs = specs_for(layer, x)
+        specs = specs_for(layer, x)
         check_own_values(layer, scope, values, specs)
-    casts = policy.is_mixed or flow.casting
+    casts = form.is_mixed or flow.casting
     if casts:
-        cast_weights(values, specs, dtype)
+        cast_weights(values, specs, form.dtype)
     outer = flow.training
     training = outer
     if training is None:
         training = layer.call_context.get("training")
     flow.training = training
-    flow.stack.append((layer, policy.compute_dtype if casts else None))
+    flow.stack.append((layer, form.dtype.name if casts else None))
     flow.casting += bool(casts)
     ctx = Context(scope, layer, training, None)
     try:
-        inputs = (layer.cursor(scope), x) if layer.traits.has_children else (x,)
+        inputs = (layer.cursor(scope), x) if form.has_children else (x,)
         outputs = layer.forward(values, *inputs, ctx=ctx)
         if layer.traits.is_stateful:
             outputs, changed = outputs
             scope.update(changed)
-        if layer.activity_regularizer is not None:
+        if form.is_penalized:
             add_activity_losses(layer, flow, outputs)
     except Exception as error:
         if not is_built_in_class(type(layer)):

@@ -11,10 +11,11 @@ from jkeras.core.run.adapting import (
     runs_as_copy,
 )
 from jkeras.core.run.context import Context
+from jkeras.core.run.derived import specs_for_call
 from jkeras.core.run.plain import (
     add_activity_losses,
     cast_weights,
-    is_plain_call,
+    plain_form,
     run_plainly,
 )
 from jkeras.core.run.tracebacks import is_built_in_class, name_call
@@ -31,31 +32,40 @@ def run_on(layer, scope, args, kwargs, bare=False):
             activity penalty.
     """
     built_in = is_built_in_class(type(layer))
-    if not scope.is_of_objects and not built_in and runs_as_copy(layer, scope):
+    if not any((scope.is_of_objects, built_in)) and runs_as_copy(layer, scope):
         return run_copy(layer, scope, args, kwargs, bare)
     observer = scope.flow.observer
-    if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs, bare):
-        outputs = run_plainly(layer, scope, args[0])
+    form = None
+    if layer.is_plain(type(layer)):
+        form = plain_form(layer, scope, args, kwargs, bare)
+    if form is not None:
+        outputs = run_plainly(layer, scope, args[0], form)
         if observer is not None:
             outputs = observer.through(layer, scope, (args, kwargs), outputs)
         return outputs
     if not scope.is_of_objects and needs_objects(layer, scope):
         return run_adapted(layer, scope, args, kwargs, bare)
     flow = scope.flow
-    bare = bare or flow.begins_bare()
+    bare = bare or all((flow.bare, not flow.stack))
     call = layer.bind_call(args, kwargs, cast=not bare)
     scope.enter(layer, call)
     outer = flow.training
     try:
         flow.training = call.training(outer)
         call.populate(flow, flow.training)
-        flow.push(layer, flow.cast_type() if bare else cast_type(layer, flow))
+        dtype = flow.cast_type() if bare else cast_type(layer, flow)
+        flow.stack.append((layer, dtype))
+        flow.casting += dtype is not None
         try:
-            outputs = _computed(layer, scope, call)
+            compute = execute
+            if any((layer.remat_scope, settings.distribution)):
+                compute = _computed
+            outputs = compute(layer, scope, call)
             if layer.activity_regularizer is not None and not bare:
                 add_activity_losses(layer, flow, outputs)
         finally:
-            flow.pop()
+            flow.stack.pop()
+            flow.casting -= dtype is not None
     finally:
         scope.leave()
         flow.training = outer
@@ -80,7 +90,7 @@ def _computed(layer, scope, call):
 def execute(layer, scope, call):
     """The outputs of a call whose arguments are bound and cast."""
     try:
-        if layer.is_lifted():
+        if call.target.lifted:
             args, kwargs = call.call_arguments()
             return layer.call(*args, **kwargs)
         args, kwargs = call.forward_arguments()
@@ -116,11 +126,13 @@ def run_forward(layer, ctx, call, args, kwargs):
 def own_values(layer, scope, call):
     """The layer's own weights by name, in the type that it computes in."""
     values = scope.weights()
-    if any(map(low_rank.is_part, values)):
+    if not values and layer.traits.is_weightless:
+        return values
+    if low_rank.has_part(values):
         values = low_rank.adapted(values)
     specs = layer._own
     if not scope.is_of_objects and not scope.flow.is_built:
-        specs = layer.specs_for(call)
+        specs = specs_for_call(layer, call)
         if scope.flow.declared is None:
             check_own_values(layer, scope, values, specs)
     dtype = scope.flow.cast_type()
@@ -137,7 +149,7 @@ def cast_type(layer, flow):
     """The dtype that a layer's weights are cast to, or None."""
     if not layer.autocast or not layer.traits.computes_in_float:
         return None
-    mixed = layer.compute_dtype != layer.variable_dtype
-    if mixed or any(dtype for _, dtype in flow.stack):
-        return layer.compute_dtype
-    return None
+    policy = vars(layer)["_dtype_policy"]
+    if policy.is_by_path:
+        policy = policy.of(layer)
+    return policy.compute_dtype if policy.is_mixed or flow.casting else None

@@ -14,11 +14,46 @@ from jkeras.core.weights.by_variable import ByVariable
 from jkeras.core.names.registry import public
 from jkeras.core.system.traces import trace_state
 from jkeras.core.weights.variable import Variable
+from jkeras.kernel.masks_on import mask_on, set_mask_on
 
 
 def is_training() -> bool:
     """Whether a forward pass in training is under way."""
     return bool(getattr(frame.current(), "training", False))
+
+
+def is_symbolic() -> bool:
+    """Whether a pass is under way that computes shapes alone."""
+    run = frame.current()
+    return run is not None and run.abstract
+
+
+def mask_beside(x: Any) -> Any:
+    """The mask that travels beside an array, in a pass or outside of any."""
+    run = frame.current()
+    return mask_on(x) if run is None else run.mask_of(x)
+
+
+def set_mask_beside(x: Any, mask: Any) -> None:
+    """Lets a mask travel beside an array."""
+    run = frame.current()
+    if run is None:
+        set_mask_on(x, mask)
+    else:
+        run.set_mask(x, mask)
+
+
+def on_values(values: ByVariable) -> frame.Run:
+    """A block in which variables have other values, and what is assigned to them goes there."""
+    return frame.Run(values=values)
+
+
+def with_outer_values(values: ByVariable) -> ByVariable:
+    """Values of variables, with those of all others in the pass that is under way."""
+    outer = frame.current()
+    if outer is None or not outer.values:
+        return values
+    return outer.values.updated(values)
 
 
 class Mapped(frame.Run):
@@ -33,6 +68,7 @@ class Mapped(frame.Run):
         self.outer, self.level = frame.current(), trace_state()
         if self.outer is not None:
             self.stack = list(self.outer.stack)
+            self.casting = self.outer.casting
             self.masks = self.outer.masks
             self.training = self.outer.training
         return super().__enter__()

@@ -15,11 +15,12 @@ RUNNING = """
     traits type_of_call type_of_numbers weight_in_use writes_activity_regularizer written_policy
 """
 MODELS = """
-    run_graph begin_ensemble build_for_training compiled_loss compiled_metrics has_own_opt_state
+    run_graph begin_ensemble compilation compiled_loss compiled_metrics
     asks_for_privacy stored_compile_config private_record take_private_record was_private
-    init_opt_state join_members layers_in_lines loop_layout metrics_of_layers new_layout
-    other_members recorded_shapes types_of_data types_of_inputs
-    warn_of_padding refuse_ensemble state_layout step_links
+    init_opt_state join_members layers_in_lines metrics_of_layers new_layout
+    other_members recorded_shapes types_of_inputs graph_class rebuilt without_first
+    warn_of_padding refuse_ensemble for_prediction prepared
+    end_where extra_counters extra_links new_predictor of_list predictor_of_each recorded
 """
 KERNELS = """
     activation_quantizer adapted adapts_integers codings contract decode encode low_rank_product
@@ -64,7 +65,7 @@ VARIABLE = frozenset(
 )
 MODULE = frozenset(["is_native", "set_untracked"])
 RECORD = frozenset(["by_numpy", "call_with_mask", "field_config", "fn_kwargs", "sample"])
-POLICY = frozenset(["changed", "is_mixed", "of", "plain_dtype"])
+POLICY = frozenset(["changed", "is_by_path", "is_mixed", "of", "plain_dtype"])
 
 # attributes of the objects that no class has, and one that is set on each class
 HELD = ("remat_scope", "traits")

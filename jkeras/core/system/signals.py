@@ -51,7 +51,7 @@ class Signals:
         return self
 
     def _note(self, number, frame):
-        if not self._is_pending(number):
+        if not self.is_pending(number):
             self.pending.add(number)
         elif number == signal.SIGTERM:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -67,11 +67,11 @@ class Signals:
         outer = getattr(self._before.get(number), "__self__", None)
         return outer if isinstance(outer, Signals) else None
 
-    def _is_pending(self, number):
+    def is_pending(self, number):
         if number in self.pending:
             return True
         outer = self._outer(number)
-        return outer is not None and outer._is_pending(number)
+        return outer is not None and outer.is_pending(number)
 
     def check(self):
         """Raises what was held back: `Terminated`, or KeyboardInterrupt."""

@@ -1,10 +1,12 @@
-"""Values by variable: a dict whose keys are variables, by their identity."""
+"""Values by variable, and lists of variables compared by their identity."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
+from jkeras.core.graph.by_identity import ByIdentity
 
-class ByVariable:
+
+class ByVariable(ByIdentity):
     """Values by variable. Keys are compared by identity, since `==` compares its elements.
 
     >>> import jkeras
@@ -14,22 +16,6 @@ class ByVariable:
     ('a', None)
     """
 
-    def __init__(self, pairs: Iterable[tuple[Any, Any]] = ()):
-        self._entries = {id(variable): (variable, value) for variable, value in pairs}
-
-    def find(self, variable: Any) -> Any:
-        """The value of a variable; None where it has none."""
-        entry = self._entries.get(id(variable))
-        return None if entry is None else entry[1]
-
-    def has(self, variable: Any) -> bool:
-        """Whether a variable has a value here."""
-        return id(variable) in self._entries
-
-    def set(self, variable: Any, value: Any) -> None:
-        """Sets the value of a variable."""
-        self._entries[id(variable)] = variable, value
-
     def of(self, variables: Iterable[Any]) -> list:
         """The values of some variables, which must be here."""
         return [self._entries[id(variable)][1] for variable in variables]
@@ -37,12 +23,6 @@ class ByVariable:
     def updated(self, other: "ByVariable") -> "ByVariable":
         """The values of both; those of the other win."""
         return ByVariable([*self, *other])
-
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        return iter(list(self._entries.values()))
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
 
 def among(variables: Iterable[Any], others: Any) -> list:
@@ -64,9 +44,7 @@ def without(variables: Iterable[Any], others: Any) -> list:
 
 
 def _identities(variables):
-    if isinstance(variables, ByVariable):
-        return {id(variable) for variable, _ in variables}
-    return set(map(id, variables))
+    return set(map(id, variables.keys() if isinstance(variables, ByVariable) else variables))
 
 
 def unique(variables: Iterable[Any]) -> list:

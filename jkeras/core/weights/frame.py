@@ -39,7 +39,12 @@ class Run(Flow):
         declared: a dict that is filled with what weights there are.
         is_built: whether the root is built for the inputs, as in a training; see `Flow`.
         valid_rows, microbatch, observer, cache, noise_alone: see `Flow`.
+    Attributes:
+        children_type: how the children of composites are run, a subclass of `context.Children`;
+            None: as these say.
     """
+
+    children_type = None
 
     def __init__(
         self,
@@ -256,20 +261,6 @@ class Run(Flow):
                 "it, so it has no weights here. Make it an attribute of the layer that calls it, "
                 "and call `init` (or the model once) on an input that reaches it."
             )
-
-    def push(self, layer, dtype):
-        """Begins a layer that casts its weights to a dtype, or does not (None)."""
-        self.stack.append((layer, dtype))
-        self.casting += dtype is not None
-
-    def pop(self):
-        """Ends the innermost layer."""
-        _, dtype = self.stack.pop()
-        self.casting -= dtype is not None
-
-    def begins_bare(self):
-        """Whether the layer that begins is a root that is run as `stateless_call` runs it."""
-        return self.bare and not self.stack
 
     def cast_type(self):
         """The dtype that variables are cast to where they are read now, or None."""

@@ -93,8 +93,9 @@ class Module:
                 f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
                 f"setting the attribute `{name}`."
             )
-        _forget_derived(self)
-        if name in vars(self) or isinstance(value, (Module, Variable, list, tuple, dict)):
+        if derived.data:  # nothing is in most programs, whose layers are built before they run
+            _forget_derived(self)
+        if isinstance(value, HOLDERS) or isinstance(vars(self).get(name), HOLDERS):
             value = self._track(name, value)
         object.__setattr__(self, name, value)
 
@@ -113,8 +114,10 @@ class Module:
         if name.startswith("_tracked_free") or name in UNTRACKED:
             return value
         members = list(_parts(name, value, set()))
-        self._forget(name, {id(member) for _, member in members})
-        self._adopt(members)
+        if isinstance(vars(self).get(name), HOLDERS):
+            self._forget(name, {id(member) for _, member in members})
+        if members:
+            self._adopt(members)
         if type(value) in (list, dict) and not isinstance(value, (TrackedList, TrackedDict)):
             return (TrackedList if type(value) is list else TrackedDict)(value, self, name)
         return value
@@ -147,6 +150,13 @@ class Module:
                 for key in [k for k, v in owned.items() if v is member]:
                     del owned[key]
 
+    def _take_change(self, name, before, now):
+        """Follows a change of the list or dict that an attribute has, given what it held before."""
+        vars(self)[name] = before
+        self._forget(name, {id(member) for _, member in _parts(name, now, set())})
+        vars(self)[name] = now
+        self._adopt(_parts(name, now, set()))
+
     def _held_elsewhere(self, name, member):
         return any(
             member is other
@@ -174,6 +184,7 @@ class Module:
         vars(self).update(state)
 
 
+HOLDERS = (Module, Variable, list, tuple, dict)  # of which something may be part of a module
 UNTRACKED = ("_own", "_children", "_before_build")
 # compiled functions and the like, made again when needed
 FLEETING = (
@@ -191,8 +202,7 @@ def _forget_derived(module):
     """Drops what is cached of a module. Of a class of the user's that compares by value, and might
     not yet have what it compares, nothing is.
     """
-    # nothing is cached in most programs, whose layers are built before they run
-    if derived.data and type(module).__hash__ is object.__hash__:
+    if type(module).__hash__ is object.__hash__:
         derived.pop(module, None)
 
 
@@ -225,12 +235,10 @@ def _observed(base, methods):
             before = base(self)
             result = plain(self, *args, **kwargs)
             owner, name = self._owner, self._name
-            _forget_derived(owner)
+            if derived.data:
+                _forget_derived(owner)
             if vars(owner).get(name) is self:
-                vars(owner)[name] = before
-                owner._forget(name, {id(member) for _, member in _parts(name, base(self), set())})
-                vars(owner)[name] = self
-                owner._adopt(_parts(name, self, set()))
+                owner._take_change(name, before, self)
             return result
 
         changed.__name__ = method

@@ -7,19 +7,27 @@ that is weight sharing.
 from jkeras.kernel import tree
 
 
-def walk(module, path=(), seen=None):
+def walk(module, path=()):
     """(path, module) for a module and all below it, each once, at its canonical path, own order."""
-    seen = set() if seen is None else seen
-    if id(module) not in seen:
-        seen.add(id(module))
-        yield path, module
-        for key, child in tuple(module._children.items()):
-            yield from walk(child, (*path, key), seen)
+    found, seen, waiting = [], set(), [(path, module)]
+    while waiting:
+        path, module = entry = waiting.pop()
+        if id(module) not in seen:
+            seen.add(id(module))
+            found.append(entry)
+            for key, child in reversed(tuple(module._children.items())):
+                waiting.append(((*path, key), child))
+    return found
 
 
 def own_variables(module):
     """{key: Variable} of a module itself, without those of modules in it."""
     return module._own
+
+
+def children_of(module):
+    """[(key, module)] of the modules right in a module, now: another thread may build it."""
+    return list(module._children.items())
 
 
 def named_variables(module, select=None):
@@ -29,14 +37,15 @@ def named_variables(module, select=None):
 
 def variables_of(modules, select=None):
     """The same of some (path, module) pairs."""
-    seen = set()
+    found, seen = [], set()
     for path, module in modules:
-        for key, variable in tuple(module._own.items()):
+        for key, variable in list(module._own.items()):
             if id(variable) in seen:
                 continue
             if select is None or select(variable):
                 seen.add(id(variable))
-                yield (*path, key), variable
+                found.append(((*path, key), variable))
+    return found
 
 
 def tree_of(module, read, select=None):
@@ -56,10 +65,10 @@ def shared_paths(module):
         if canonical != path:
             shared[path] = canonical
             continue
-        for name, own in tuple(owner._own.items()):  # another thread may build it now
+        for name, own in list(owner._own.items()):  # another thread may build it now
             canonical = first_paths.setdefault(id(own), (*path, name))
             if canonical != (*path, name):
                 shared[(*path, name)] = canonical
-        for name, child in reversed(tuple(owner._children.items())):
+        for name, child in reversed(list(owner._children.items())):
             waiting.append(((*path, name), child))
     return shared

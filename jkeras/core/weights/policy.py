@@ -10,11 +10,14 @@ from jkeras.core.say import shown
 from jkeras.core.names.dtypes import ALLOWED_DTYPES, is_float, standardize_dtype
 from jkeras.core.errors import suggestion
 from jkeras.core.graph.keras_tensor import KerasTensor, is_tensor
-from jkeras.core.names.registry import Thing, deserialize, public
+from jkeras.core.names.registry import Thing, deserialize, get_registered_object, public
 from jkeras.core.session.settings import settings
 
 MIXED = ("mixed_float16", "mixed_bfloat16")
 QUANTIZATION_MODES = ("int8", "float8", "int4", "gptq", "awq", "ternary")
+# how files have most policies
+KNOWN = (*MIXED, *ALLOWED_DTYPES)
+PLAIN = {"module": "keras", "class_name": "DTypePolicy", "registered_name": None}
 NEED_DATA = ("gptq", "awq")
 QUANTIZED = {}  # the class of a policy by its mode; the classes of `quantized_policy` enter it
 
@@ -100,6 +103,7 @@ class DTypePolicy:
     quantization_mode = None  # of a quantized policy: how
     plain_dtype = None  # numpy's, in which a layer computes; None: it is more than such a type
     is_mixed = False  # whether weights are cast to it
+    is_by_path = False  # whether it is another one for each layer
 
     def of(self, layer: Any) -> Self:
         """The policy of a layer that has this one: itself, but for a `DTypePolicyMap`."""
@@ -216,6 +220,18 @@ def get(identifier: Any) -> Any:
             "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. "
             f"Received: dtype={identifier}"
         ) from None
+
+
+def of_config(config: dict[str, Any]) -> "str | DTypePolicy":
+    """What a layer takes for the config of a policy: a plain policy's name, since constructors of
+    users may look for a text; else the policy.
+    """
+    name = config["config"].get("name") if isinstance(config.get("config"), dict) else None
+    is_plain = name in KNOWN and config == PLAIN | {"config": {"name": name}}
+    if is_plain and get_registered_object("DTypePolicy") is None:  # a user's own would be meant
+        return name
+    policy = deserialize(config)
+    return policy.name if type(policy) is DTypePolicy else policy
 
 
 def _of_config(config):

@@ -36,6 +36,7 @@ class QuantizedDTypePolicy(DTypePolicy):
                 "a policy that computes in float32 or bfloat16."
             )
         self._name, self._source_name, self._mode = f"{mode}_from_{source_name}", source_name, mode
+        self.is_mixed = self._compute_dtype != self._variable_dtype
 
     quantization_mode = property(lambda self: self._mode, doc="How the weights are stored.")
 
@@ -188,6 +189,8 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
     >>> policies["encoder/dense"].name, policies["decoder"].name
     ('bfloat16', 'float32')
     """
+
+    is_by_path = True
 
     def __init__(self, default_policy=None, policy_map=None):
         if isinstance(default_policy, DTypePolicyMap):

@@ -28,6 +28,7 @@ def load_own_variables(self, store):
             f"{place_of(self)} expected {len(variables)} variables, but received "
             f"{len(store.keys())} variables during loading. Expected: {', '.join(variables)}."
         )
-    take = getattr(store, "take", store.__getitem__)  # a file's arrays have no other owner
-    assign_all((variable, take(str(i))) for i, variable in enumerate(variables.values()))
+    if variables:
+        take = getattr(store, "take", store.__getitem__)  # a file's arrays have no other owner
+        assign_all((variable, take(str(i))) for i, variable in enumerate(variables.values()))
     self._after_loading(variables)

@@ -28,20 +28,17 @@ def graph_keys(layers):
 
 def all_built(layer):
     """Whether a layer and all below it have their weights."""
-    return all(module.built for _, module in walk(layer) if hasattr(module, "built"))
-
-
-def variables_and_layers(model):
-    """The variables of a model, and its layers: what remembers trainings with privacy."""
-    return [*model.variables, *model._flatten_layers()]
+    for _, module in walk(layer):  # noqa: SIM110 - a generator costs a call for each
+        if not getattr(module, "built", True):
+            return False
+    return True
 
 
 def named_weights(layer):
     """(path, Variable) of all weights and metric variables; the states of seed generators are not
     among them.
     """
-    modules = walk(layer)
-    return variables_of(entry for entry in modules if not isinstance(entry[1], SeedGenerator))
+    return variables_of([e for e in walk(layer) if not isinstance(e[1], SeedGenerator)])
 
 
 def constant_initializer(variable):

@@ -16,7 +16,7 @@ from jkeras.core.names import naming
 from jkeras.core.say import shown
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.names.family import families
-from jkeras.core.graph.host_numbers import fitted, refuse_masked
+from jkeras.core.graph.host_numbers import fitted, on_device, refuse_masked
 from jkeras.core.graph.keras_tensor import OPERATORS, _ops, standardize_shape
 from jkeras.core.names.dtypes import is_float, standardize_dtype
 from jkeras.core.weights.first_values import first_array, put
@@ -64,7 +64,10 @@ def values_of(variables: "Iterable[Variable]") -> list[jax.Array]:
     """The arrays that variables hold themselves, all of the same moment, also while another thread
     trains them.
     """
-    values = [v.held for v in variables]
+    values = list(map(operator.attrgetter("held"), variables))
+    kinds = set(map(type, values))
+    if not any([kind is type(None) or issubclass(kind, Borrowed) for kind in kinds]):
+        return values
     if not any(isinstance(value, Borrowed) for value in values):
         return [v.own_value() if value is None else value for v, value in zip(variables, values)]
     lock = next(value.lock for value in values if isinstance(value, Borrowed))
@@ -72,12 +75,16 @@ def values_of(variables: "Iterable[Variable]") -> list[jax.Array]:
         return [v.own_value() for v in variables]
 
 
-def _check_name(name: object) -> None:
+def _check_arguments(name: object, aggregation: object, synchronization: object) -> None:
     if not isinstance(name, str) or "/" in name:
         raise ValueError(
             "Argument `name` must be a string and cannot contain character `/`. "
             f"Received: name={name} (of type {type(name)})"
         )
+    if aggregation not in AGGREGATIONS:
+        check_choice("aggregation", aggregation, AGGREGATIONS)
+    if synchronization not in SYNCHRONIZATIONS:
+        check_choice("synchronization", synchronization, SYNCHRONIZATIONS)
 
 
 def _hook(name: str, doc: str) -> Any:
@@ -106,6 +113,8 @@ class Variable:
         dtype: of the array; by default that of the value, with an initializer floatx.
         trainable: whether gradients reach it.
         name: default "variable", "variable_1", …
+    Attributes:
+        held: what the variable itself holds: an array, None before the first look, or `Borrowed`.
 
     >>> v = Variable([1.0, 2.0])
     >>> print(v.assign_add([1.0, 1.0]))
@@ -147,18 +156,15 @@ class Variable:
         overwrite: bool | None = None,
     ) -> None:
         name = name or auto_name(type(self).__name__)
-        _check_name(name)
-        check_choice("aggregation", aggregation, AGGREGATIONS)
-        check_choice("synchronization", synchronization, SYNCHRONIZATIONS)
+        _check_arguments(name, aggregation, synchronization)
         self.name, self.scope, self.layout = name, naming.path_around(), layout
-        self.trainable, self.autocast = trainable, bool(autocast)
+        self.autocast, self._overwrite_with_gradient = bool(autocast), bool(overwrite)
         self.aggregation, self.synchronization = aggregation or "none", synchronization or "none"
         # whether it lives in `params`; `trainable` may be switched off later
-        self.learnable = self.trainable
-        self.regularizer = regularizer
-        self.constraint = constraint
-        self.overwrite_with_gradient = bool(overwrite)
-        self._initializer, self._value = None, None
+        self._trainable = self.learnable = bool(trainable)
+        self._initializer = self.held = self._regularizer = self._constraint = None
+        if regularizer is not None or constraint is not None:
+            self.regularizer, self.constraint = regularizer, constraint
         if isinstance(initializer, str):
             initializer = families["initializers"].get(initializer)
         if callable(initializer) and not hasattr(initializer, "__array__"):
@@ -167,7 +173,8 @@ class Variable:
             self._hold(initializer, dtype)
         if settings.distribution is not None:
             layout = settings.distribution.get_variable_layout(self)
-        self.lay_out(layout)
+        if layout is not None or self.layout is not None:
+            self.lay_out(layout)
 
     def _begin_with(
         self, initializer: Callable[..., Any], shape: Sequence[int] | None, dtype: Any
@@ -200,19 +207,16 @@ class Variable:
                 value = put(value, dtype)
             else:
                 value = jnp.asarray(value, dtype=dtype)
-        self._value, self.shape, self.own_dtype = value, value.shape, value.dtype.name
+        self.held, self.shape, self.own_dtype = value, value.shape, value.dtype.name
 
     regularizer = _hook("regularizer", "The penalty on the value, or None.")
     constraint = _hook("constraint", "What maps the value back after an update, or None.")
 
-    @property
-    def trainable(self) -> bool:
-        """Whether gradients reach the variable."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
+    trainable = property(
+        operator.attrgetter("_trainable"),
+        lambda self, value: setattr(self, "_trainable", bool(value)),
+        doc="Whether gradients reach the variable.",
+    )
 
     @property
     def overwrite_with_gradient(self) -> bool:
@@ -234,12 +238,6 @@ class Variable:
 
     initializer = property(
         operator.attrgetter("_initializer"), doc="What makes the first value; None: it was passed."
-    )
-
-    held = property(
-        operator.attrgetter("_value"),
-        lambda self, value: setattr(self, "_value", value),
-        doc="What the variable itself holds: an array, None before the first look, or `Borrowed`.",
     )
 
     @property
@@ -277,8 +275,8 @@ class Variable:
     def lay_out(self, layout: Any) -> None:
         """Gives the variable another layout, before anybody has looked at its value or after."""
         self.layout = layout
-        if self._value is not None:
-            self._value = self.placed(self._value)
+        if self.held is not None:
+            self.held = self.placed(self.held)
 
     def whole(self, value: jax.Array) -> jax.Array:
         """The value as it is computed with; see `gathered`."""
@@ -301,22 +299,22 @@ class Variable:
 
     def own_value(self) -> jax.Array:
         """The array that this variable holds itself, made or pulled in when needed."""
-        if self._value is None:
+        if self.held is None:
             with jax.ensure_compile_time_eval():
-                self._value = self._first_value()
-            if tuple(self._value.shape) != self.shape:
+                self.held = self._first_value()
+            if tuple(self.held.shape) != self.shape:
                 raise ValueError(
                     explain(
                         f"Variable '{self.path}'",
                         f"an initializer that returns shape {self.shape}",
-                        f"shape {tuple(self._value.shape)} from {self._initializer}",
+                        f"shape {tuple(self.held.shape)} from {self._initializer}",
                     )
                 )
-        value = self._value
+        value = self.held
         # again where another thread's training borrowed it in between
         while isinstance(value, Borrowed):
             value.pull()
-            value = self._value
+            value = self.held
         return value
 
     def store(self, value: Any) -> None:
@@ -329,6 +327,8 @@ class Variable:
         if isinstance(value, np.ndarray):
             refuse_masked(value, self.path)
             value = fitted(value, self.path, self.own_dtype)
+            if value.dtype.name == self.own_dtype:
+                value = on_device(value)
         if not isinstance(value, jax.Array) and self.own_dtype == "bfloat16":
             value = jnp.asarray(value)  # numpy's lists know no bfloat16
         # numpy's array may be written to later
@@ -373,10 +373,10 @@ class Variable:
 
     def __repr__(self) -> str:
         value = (
-            f", value={np.asarray(self._value)}"
-            if isinstance(self._value, jax.Array)
-            and not isinstance(self._value, jax.core.Tracer)
-            and not self._value.is_deleted()
+            f", value={np.asarray(self.held)}"
+            if isinstance(self.held, jax.Array)
+            and not isinstance(self.held, jax.core.Tracer)
+            and not self.held.is_deleted()
             else ""
         )
         return f"<Variable path={self.path}, shape={tuple(self.shape)}, dtype={self.dtype}{value}>"
@@ -384,7 +384,7 @@ class Variable:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copy = object.__new__(type(self))
         memo[id(self)] = copy
-        if isinstance(self._value, Borrowed):
+        if isinstance(self.held, Borrowed):
             self.own_value()
         vars(copy).update(vars(self))
         return copy
@@ -392,13 +392,13 @@ class Variable:
     def __getstate__(self) -> dict[str, Any]:
         return {
             **vars(self),
-            "_value": None if self._value is None else np.asarray(self.own_value()),
+            "held": None if self.held is None else np.asarray(self.own_value()),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        if self._value is not None:
-            self._value = jnp.asarray(self._value)
+        if self.held is not None:
+            self.held = jnp.asarray(self.held)
 
     # ------------------------------------------------------------ arithmetic
 

@@ -1,6 +1,6 @@
 """The weights of a layer as Keras's flat lists, and the losses that belong to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,13 +51,13 @@ def count_params(self: Any) -> int:
     return sum(variable.size for variable in self.weights)
 
 
-def added_losses(layer: Any) -> list:
-    """The losses that a layer and those below it added, in the pass that is going on or in the last
+def added_losses(layers: Iterable[Any]) -> list:
+    """The losses that some layers added, in the pass that is going on or in the last
     call by hand.
     """
     flow = current_flow()
     losses = []
-    for part in layer._flatten_layers():
+    for part in layers:
         if flow is None:
             losses += part._losses
         else:

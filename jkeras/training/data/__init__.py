@@ -9,7 +9,7 @@ exported(
     on_first_use={
         "jkeras.training.data.array_source": "ArraySource OneBatch",
         "jkeras.training.data.arrays": "as_arrays take",
-        "jkeras.training.data.making": "is_array_like make_source split_validation",
+        "jkeras.training.data.making": "is_array_like make_source rows_shuffled split_validation",
         "jkeras.training.data.mapped": "checked weighted",
         "jkeras.training.data.weights": "warn_of_strange",
     },

@@ -1,17 +1,19 @@
 """The source of rows that can be reached by number: arrays, in memory or stored elsewhere."""
 
 import collections.abc
+import functools
+import operator
 import typing
 import warnings
 
+import jax
 import numpy as np
 
 from jkeras.core.errors import ArgumentError
-from jkeras.core.graph.keras_tensor import flatten
 from jkeras.training.data import placement
 from jkeras.training.data.arrays import batch_of_arrays, take
 from jkeras.training.data.source import Batch, DataTypes, Source
-from jkeras.training.data.stored import array_or_stored, in_memory
+from jkeras.training.data.stored import array_or_stored, has_stored, in_memory
 from jkeras.training.data.weights import check_weights
 from jkeras.training.data.workers import noted
 
@@ -52,7 +54,8 @@ class ArraySource(Source):
         self.batch_size = self._size_of_batch(batch_size, steps)
         self.shuffle = shuffle
         self.num_batches = -(-self.size // self.batch_size)
-        if self.fits_on_device or self.num_batches == 1:
+        is_read = self.fits_on_device or self.num_batches == 1
+        if is_read and has_stored(self.data):
             self.data = in_memory(self.data)
         self._on_device = None
 
@@ -76,10 +79,11 @@ class ArraySource(Source):
     @staticmethod
     def _rows(leaves):
         """The number of rows that all have."""
+        sizes = set()
         for name, leaf in leaves:
             if leaf.ndim == 0:
                 raise ValueError(f"`{name}` must have a batch axis; received a single number.")
-        sizes = {leaf.shape[0] for _, leaf in leaves}
+            sizes.add(leaf.shape[0])
         if len(sizes) > 1:
             shapes = [f"{name} {tuple(leaf.shape)}" for name, leaf in leaves]
             more = f", and {len(shapes) - 6} more" if len(shapes) > 6 else ""
@@ -87,7 +91,8 @@ class ArraySource(Source):
                 "Data cardinality is ambiguous: make sure all arrays contain the same number of "
                 f"samples. Received: {', '.join(shapes[:6])}{more}.{_advice(leaves)}"
             )
-        _refuse_empty(leaves)
+        if not sizes or 0 in sizes:
+            _refuse_empty(leaves)
         return sizes.pop()
 
     def order(self, seed: int, epoch: int) -> np.ndarray:
@@ -124,10 +129,11 @@ class ArraySource(Source):
             rows = np.concatenate([rows, np.arange(len(rows), whole * size, dtype=rows.dtype)])
         return rows[: whole * size].reshape(whole, size), rest
 
-    @property
+    @functools.cached_property
     def fits_on_device(self) -> bool:
         """Whether the data is small enough to be put on the device once."""
-        return sum(v.nbytes for v in flatten(self.data) if v is not None) <= ON_DEVICE_LIMIT
+        sizes = map(operator.attrgetter("nbytes"), jax.tree_util.tree_leaves(self.data))
+        return sum(sizes) <= ON_DEVICE_LIMIT
 
     def on_device(self) -> Batch:
         """The data as a compiled step takes it, put there once."""
@@ -179,8 +185,7 @@ def _leaves(data):
     return [
         (name, leaf)
         for name, structure in zip(("x", "y", "sample_weight"), data)
-        for leaf in flatten(structure)
-        if leaf is not None
+        for leaf in jax.tree_util.tree_leaves(structure)
     ]
 
 
@@ -197,7 +202,7 @@ def _advice(leaves):
 
 
 def _refuse_empty(leaves):
-    if all(leaf.shape[:1] == (0,) for _, leaf in leaves):
+    if all([leaf.shape[:1] == (0,) for _, leaf in leaves]):
         raise ValueError(
             "The data is empty: expected at least one sample, received "
             f"{[tuple(leaf.shape) for _, leaf in leaves]}."

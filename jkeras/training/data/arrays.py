@@ -4,6 +4,7 @@ type.
 
 import collections.abc
 import numbers
+import operator
 import typing
 
 import jax
@@ -46,7 +47,8 @@ def as_array(
         if jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended):
             raise ValueError(f"`{what}` has dtype {value.dtype}: expected numbers.")
         return value
-    refuse_masked(value, what)
+    if type(value) is not np.ndarray:
+        refuse_masked(value, what)
     columns = getattr(value, "columns", None)
     if not isinstance(value, np.ndarray):
         value = _of_library(value)
@@ -198,7 +200,7 @@ def as_arrays(
 
 def take(structure: typing.Any, rows: slice | np.ndarray) -> typing.Any:
     """The rows of a structure of arrays."""
-    return jax.tree_util.tree_map(lambda v: v[rows], structure)
+    return jax.tree_util.tree_map(operator.itemgetter(rows), structure)
 
 
 def as_batch(batch: typing.Any, types: DataTypes | None = None) -> Batch:
@@ -215,7 +217,10 @@ def batch_of_arrays(
     parts: Batch, types: DataTypes | None, convert: collections.abc.Callable = as_array
 ) -> Batch:
     """(x, y, sample_weight) with all that is in them as arrays."""
+    types = types or DataTypes()
     return tuple(
-        as_arrays(part, what, convert, of_part)
-        for part, what, of_part in zip(parts, DataTypes._fields, types or DataTypes())
+        [
+            None if part is None else as_arrays(part, what, convert, of_part)
+            for part, what, of_part in zip(parts, DataTypes._fields, types)
+        ]
     )

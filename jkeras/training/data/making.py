@@ -3,6 +3,7 @@
 import collections.abc
 import typing
 
+import jax
 import numpy as np
 
 from jkeras.core.graph.keras_tensor import flatten
@@ -21,6 +22,8 @@ def is_array_like(x: typing.Any) -> bool:
     >>> is_array_like({"a": [1, 2], "b": (np.zeros(2), None)}), is_array_like(iter([]))
     (True, False)
     """
+    if isinstance(x, (np.ndarray, jax.Array)):
+        return True
     if isinstance(x, dict):
         return all(v is None or is_array_like(v) for v in x.values())
     if isinstance(x, (list, tuple)):
@@ -30,6 +33,15 @@ def is_array_like(x: typing.Any) -> bool:
     if any(hasattr(x, name) for name in ("__array__", "todense", "dense_shape", "to_tensor")):
         return True
     return is_stored(x)
+
+
+def rows_shuffled(shuffle: bool | str) -> bool | str:
+    """Whether and how the rows are shuffled, without what it says of members of an ensemble.
+
+    >>> rows_shuffled("each"), rows_shuffled("batch"), rows_shuffled(False)
+    (True, 'batch', False)
+    """
+    return True if shuffle in ("each", "same") else shuffle
 
 
 def make_source(
@@ -54,6 +66,8 @@ def make_source(
     """
     if x is None:
         raise ValueError("Missing data: `x` is None. Pass arrays, or a source of batches.")
+    if type(x) is np.ndarray:
+        return ArraySource(x, y, sample_weight, batch_size, shuffle, steps, types)
     gives_batches = _gives_batches(x)
     if gives_batches or not is_array_like(x):
         _refuse(x, y=y, sample_weight=sample_weight)

@@ -191,16 +191,17 @@ def put_once(data: Tree) -> Tree:
 
     A CPU takes it from the host, and `device_put` is as slow as some steps of a small model.
     """
-    if settings.distribution is None:
-        return jax.tree_util.tree_map(_put_once, data)
-    return everywhere(data)
+    if settings.distribution is not None:
+        return everywhere(data)
+    return jax.tree_util.tree_map(_put_once if on_cpu() else jax.device_put, data)
 
 
 def _put_once(value: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
-    if isinstance(value, jax.Array) or not on_cpu():
+    if isinstance(value, jax.Array):
         return jax.device_put(value)
     dtype = jax.dtypes.canonicalize_dtype(value.dtype)
-    if value.dtype == dtype and _is_constant(value) and is_aligned(value):
+    is_written = value.dtype != dtype or value.flags.writeable
+    if not is_written and _is_constant(value) and is_aligned(value):
         return np.asarray(value)
     array = aligned(value.shape, dtype)
     array[...] = value

@@ -98,7 +98,7 @@ class Source:
         """The first batch as shapes; it is made once for this."""
         if self._shapes is None:
             shapes = shapes_of(self.peek())
-            if any(one.shape[:1] == (0,) for one in jax.tree_util.tree_leaves(shapes)):
+            if (0,) in [one.shape[:1] for one in jax.tree_util.tree_leaves(shapes)]:
                 raise ValueError("The first batch has no rows. Expected at least one.")
             self._shapes = shapes
         return self._shapes

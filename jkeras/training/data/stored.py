@@ -108,6 +108,8 @@ def array_or_stored(
     value: typing.Any, what: str = "x", dtype: str | None = None
 ) -> np.ndarray | jax.Array | Stored:
     """`as_array`, but `Stored` where the rows lie elsewhere."""
+    if type(value) is np.ndarray:
+        return as_array(value, what, dtype)
     if isinstance(value, Stored):
         return value
     if is_stored(value):
@@ -133,4 +135,4 @@ def in_memory(structure: typing.Any) -> typing.Any:
 
 def has_stored(structure: typing.Any) -> bool:
     """Whether a part of a structure is stored elsewhere."""
-    return any(isinstance(v, Stored) for v in jax.tree_util.tree_leaves(structure))
+    return Stored in map(type, jax.tree_util.tree_leaves(structure))

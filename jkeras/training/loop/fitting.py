@@ -13,11 +13,13 @@ from jkeras.training.data.source import Source
 from jkeras.training.loop.evaluating import Evaluating
 from jkeras.training.loop.loop import Runner, Span
 from jkeras.training.loop.nan_loss import NaNLoss
+from jkeras.training.step.layout import state_layout
 from jkeras.training.step.nonfinite import Watch
+from jkeras.training.step.stacked import loop_layout
 from jkeras.training.loop.ownership import state_owner
 from jkeras.training.loop.preemption import Preemption
 from jkeras.training.step.results import as_numbers
-from jkeras.training.report.trace import Trace
+from jkeras.training.loop.recording import Recorder
 from jkeras.training.loop.resume import FitOptions, Participants, Position, Protection, Resume
 from jkeras.training.loop.unprotected import Unprotected
 
@@ -33,7 +35,7 @@ class Fitting:
 
     Args:
         source, validation: of batches; the second may be None.
-        trace: takes a fingerprint of each step; may be None.
+        recorder: takes a record of each step; may be None.
     """
 
     def __init__(
@@ -43,17 +45,17 @@ class Fitting:
         validation: Source | None,
         callbacks: CallbackList,
         options: FitOptions,
-        trace: Trace | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.model = model
         self.source, self.protection = _protected(model, source, options)
         self.callbacks = callbacks
         self.nan_loss = NaNLoss(model, self.source, callbacks)
         self.options = options
-        self.layout = model.state_layout() if trace is not None else model.loop_layout()
+        self.layout = loop_layout(model) if recorder is None else state_layout(model)
         self.preemption = Preemption()
         every_batch = callbacks.looks_at_batches("train")
-        self.runner = Runner(model, self.layout, "train", every_batch, trace)
+        self.runner = Runner(model, self.layout, "train", every_batch, recorder)
         self.validation = None
         if validation is not None:
             self.validation = Evaluating(
@@ -79,8 +81,7 @@ class Fitting:
         except BaseException as error:
             self.callbacks.end_after(error)
             raise
-        optimizer = self.model.optimizer
-        if options.epochs > 0 and optimizer is not None and not self.model.has_own_opt_state:
+        if options.epochs > 0 and self.layout.has_slots:
             self.layout.finalize()
         self.callbacks.on_train_end(logs)
 
@@ -216,22 +217,22 @@ class Fitting:
 
 def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[Source, Protection]:
     """(the source as a training samples it, its account)."""
-    if model.privacy is None:
+    if model.compilation.privacy is None:
         return source, Unprotected()
     of_epoch = options.steps or source.num_batches or 0
     steps = max(options.epochs - options.initial_epoch, 0) * of_epoch
-    source = model.privacy.sampled(source, steps, model.microbatches)
-    return source, model.privacy.fitting(model, source, steps)
+    source = model.compilation.privacy.sampled(source, steps, model.compilation.microbatches)
+    return source, model.compilation.privacy.fitting(model, source, steps)
 
 
 @contextlib.contextmanager
 def _fitting(model: "Trainer") -> Iterator[None]:
     """The model knows in the block that it is being trained, which `compile` asks."""
-    model.__dict__["_is_fitting"] = True
+    model.set_untracked(_is_fitting=True)
     try:
         yield
     finally:
-        model.__dict__["_is_fitting"] = False
+        model.set_untracked(_is_fitting=False)
 
 
 def check_frequency(frequency: int | list[int]) -> None:

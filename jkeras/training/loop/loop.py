@@ -25,7 +25,7 @@ from jkeras.training.loop.pace import Pace, fixed_steps
 from jkeras.training.step.padding import may_pad
 from jkeras.training.loop.program import Program, cached
 from jkeras.training.loop.programs import Programs
-from jkeras.training.report.trace import KEY, Trace
+from jkeras.training.loop.recording import KEY, Recorder
 from jkeras.training.types import Logs
 
 if typing.TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Runner:
     Args:
         kind: "train" or "test".
         every_batch: whether a callback is called for every single batch.
-        trace: takes a fingerprint of each step; None: no trace.
+        recorder: takes a record of each step; None: there is none.
 
     Attributes:
         taken: how many batches were taken, over all epochs.
@@ -69,14 +69,14 @@ class Runner:
         layout: "StateLayout",
         kind: str,
         every_batch: bool,
-        trace: Trace | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.model = model
         self.layout = layout
         self.kind = kind
-        self.trace = trace
+        self.recorder = recorder
         steps = fixed_steps(layout, kind, every_batch)
-        self.programs = Programs(model, layout, kind, steps != 1, trace is not None)
+        self.programs = Programs(model, layout, kind, steps != 1, recorder)
         if steps:
             self.pace = Pace(steps)
         else:
@@ -168,12 +168,13 @@ class Runner:
         traces = program.traces
         begin = time.perf_counter()
         logs = owner.advance(program.run, *work.arguments)
-        if program.traces > traces:
+        is_traced = program.traces > traces
+        if is_traced:
             self.model.compile_seconds += time.perf_counter() - begin
             placement.check_layouts()
-        self._retraces.look(program, program.traces > traces)
-        if self.trace is not None:
-            self.trace.take(logs.pop(KEY), work.steps)
+        self._retraces.look(program, is_traced)
+        if self.recorder is not None:
+            self.recorder.take(logs.pop(KEY), work.steps)
         return logs
 
     # ------------------------------------------------------------ feeds

@@ -26,9 +26,9 @@ class NaNLoss:
 
     def __init__(self, model: "Trainer", source: Source, callbacks: CallbackList) -> None:
         self.model, self.source = model, source
-        ends_anyway = any(isinstance(one, TerminateOnNaN) for one in callbacks.callbacks)
+        ends_anyway = any([isinstance(one, TerminateOnNaN) for one in callbacks.callbacks])
         skips = isinstance(model.optimizer, LossScaleOptimizer)  # such a step, and goes on
-        self.is_done = model.nonfinite is not None or ends_anyway or skips
+        self.is_done = model.compilation.nonfinite is not None or ends_anyway or skips
 
     def look(self, epoch: int, logs: Logs) -> None:
         """Warns, once, where the loss of an epoch is NaN or infinity."""

@@ -1,6 +1,8 @@
 """A running training: one `TrainState` owns the arrays, the model's variables read through it."""
 
 import contextlib
+import itertools
+import operator
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -51,7 +53,7 @@ class StateOwner:
         # first of all: whatever happens now, it can be pulled
         self.state = self.layout.gather(copies=False)
         self._borrow()  # from here on no one can get a reference to another one
-        self.state = owned(self.state, keep=self.layout.model.has_own_opt_state)
+        self.state = owned(self.state, keep=self.layout.model.compilation.has_own_opt_state)
 
     def _borrow(self) -> None:
         self.borrowed = Borrowed(self.pull, self.lock)
@@ -75,7 +77,8 @@ class StateOwner:
 
     def take(self) -> TrainState:
         """The state to go on from; what variables were set to in between counts."""
-        if self.state is None or self._assigned():
+        held = map(operator.attrgetter("held"), self.variables)
+        if self.state is None or not all(map(operator.is_, held, itertools.repeat(self.borrowed))):
             self.pull_rest()
             self._take_over()
         return self.state
@@ -166,3 +169,32 @@ def state_owner(layout: "StateLayout") -> Iterator[StateOwner]:
         yield owner
     finally:
         owner.close()
+
+
+class Snapshot:
+    """The `StateOwner` of an evaluation outside `fit`: the model keeps its arrays; metrics and
+    state are written back.
+
+    Args:
+        copies: whether steps may consume the arrays.
+    """
+
+    def __init__(self, layout: StateLayout, copies: bool = False) -> None:
+        self.layout, self.state = layout, layout.gather(copies)
+
+    def replace(self, change: Callable[[TrainState], TrainState]) -> None:
+        """Replaces the state by `change(state)`."""
+        self.state = placement.replicate(change(self.state))
+
+    def peek(self) -> TrainState:
+        """The state."""
+        return self.state
+
+    def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
+        """`state, logs = function(state, *args)`."""
+        self.state, logs = function(self.state, *args)
+        return logs
+
+    def store(self) -> None:
+        """Writes metrics and state back into the variables."""
+        self.layout.store(self.state)

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import jax
 
-from jkeras.core.layer import Layer
-from jkeras.core.weights.paths import walk
 from jkeras.ops.kernels import on_cpu
 from jkeras.training.step.offload import is_offloaded
 from jkeras.training.step.overrides import has_own_step
@@ -97,5 +95,4 @@ def fixed_steps(layout: "StateLayout", kind: str, every_batch: bool) -> int | No
         return 1
     if layout.count_of_arrays > MOST_WEIGHTS or layout.count_of_parameters > MOST_PARAMETERS:
         return 1
-    convolves = any(isinstance(m, Layer) and m.traits.convolves for _, m in walk(model))
-    return 1 if on_cpu() and convolves else None
+    return 1 if layout.convolves and on_cpu() else None

@@ -189,3 +189,12 @@ class Predictor:
     ) -> tuple[Structure, dict[int, jax.Array]]:
         """The same by the user's `predict_step`, as Keras on JAX calls it."""
         return keras_contract.predict_step(self.model, self.variables, values, x), {}
+
+
+def predictor_of(model: "Trainer") -> Predictor:
+    """The `Predictor` of a built model; the last one where no module changed its parts since."""
+    now = Parts.changes, settings.distribution
+    entry = model.__dict__.get("_predictor")
+    if entry is None or entry[0] != now or entry[1].model is not model:
+        entry = model.__dict__["_predictor"] = now, model.new_predictor()
+    return entry[1]

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from jkeras.training.data.source import Batch
 from jkeras.training.step.overrides import has_own_step
 from jkeras.training.loop.pace import MOST
 from jkeras.training.loop.program import Program, program_of
-from jkeras.training.report import trace
+from jkeras.training.loop.recording import KEY, Recorder, recording
 from jkeras.training.step.results import metric_logs
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.step import eval_step_on, train_step_on
@@ -31,7 +31,7 @@ class Programs:
     Args:
         kind: "train" or "test".
         in_a_loop: whether "many" runs several steps, in a loop, rather than one.
-        has_trace: whether logs have the fingerprints of the steps, see `report.trace`.
+        recorder: of the steps, whose records are among the logs; None: there is none.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class Programs:
         layout: "StateLayout",
         kind: str,
         in_a_loop: bool,
-        has_trace: bool = False,
+        recorder: Recorder | None = None,
     ) -> None:
         self.model = model
         self.layout = layout
         self.kind = kind
         self.in_a_loop = in_a_loop
-        self.has_trace = has_trace
+        self.recorder = recorder
         self._cache = {}  # finding one costs as much as a small step
 
     def get(self, form: str, owner: "AnyOwner") -> Program:
@@ -69,8 +69,8 @@ class Programs:
             account = self.model.privacy_account
             if account is not None and self.kind == "train":
                 key = key, account.constants()
-            if self.has_trace:
-                key = key, "traced"
+            if self.recorder is not None:
+                key = key, self.recorder.of_step
             self._cache[form] = program_of(
                 self.model,
                 f"{self.kind}_{name}",
@@ -95,29 +95,24 @@ class Programs:
                 return step(state, batch)
             return step(state, batch, valid_rows)
 
-        return self._traced(one)
+        return self._recorded(one)
 
-    def _traced(self, step: Callable) -> Callable:
-        """A function of one step that gives its fingerprint too, where there is a trace."""
-        if not self.has_trace:
+    def _recorded(self, step: Callable) -> Callable:
+        """A function of one step that gives the record of it, too, where there is a recorder."""
+        if self.recorder is None:
             return step
-
-        @functools.wraps(step)
-        def traced(*arguments: Any) -> tuple[TrainState, Logs]:
-            return trace.with_fingerprint(*step(*arguments))
-
-        return traced
+        return functools.wraps(step)(recording(self.recorder.of_step)(step))
 
     def _batch_of(self) -> Callable:
-        may_pad = self.kind == "train" and self.model.privacy is not None
+        may_pad = self.kind == "train" and self.model.compilation.privacy is not None
         return functools.partial(_batch_of, may_pad=may_pad)
 
     def _many(self) -> tuple[Callable[[], Callable], str]:
         """(what makes the function, its name)."""
         if not self.in_a_loop:
             return self._straight, "straight"
-        if self.has_trace:
-            return self._traced_loop, "many"
+        if self.recorder is not None:
+            return self._recorded_loop, "many"
         if has_own_step(self.model, self.kind):
             return self._loop_with_logs, "many"
         return self._loop, "many"
@@ -132,7 +127,7 @@ class Programs:
         ) -> tuple[TrainState, Logs]:
             return step(state, *batch_of(data, order, first))
 
-        return self._traced(straight)
+        return self._recorded(straight)
 
     def _loop(self) -> Callable:
         step = self._step()
@@ -167,26 +162,31 @@ class Programs:
 
         return many
 
-    def _traced_loop(self) -> Callable:
-        """The same whose logs have the fingerprints of the steps, in their order."""
-        step, batch_of = self._step(), self._batch_of()
+    def _recorded_loop(self) -> Callable:
+        """The same whose logs have the records of the steps, in their order."""
+        step, batch_of, of_step = self._step(), self._batch_of(), self.recorder.of_step
         room = max(MOST, self.model.steps_per_execution)
 
         def many(
             state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
         ) -> tuple[TrainState, Logs]:
             def body(
-                i: jax.Array, carried: tuple[TrainState, Logs | None, jax.Array]
+                i: jax.Array, carried: tuple[TrainState, Logs, jax.Array]
             ) -> tuple[TrainState, Logs, jax.Array]:
-                state, _, rows = carried
+                state, _, records = carried
                 state, logs = step(state, *batch_of(data, order, i))
-                return state, logs, rows.at[i - first].set(trace.fingerprint(state, logs))
+                return state, logs, records.at[i - first].set(of_step(state, logs))
 
-            rows = jnp.zeros((room, 2), "uint32")
-            _, logs, _ = jax.eval_shape(body, first, (state, None, rows))
+            def one(state: TrainState) -> tuple[Logs, jax.Array]:
+                state, logs = step(state, *batch_of(data, order, first))
+                return logs, of_step(state, logs)
+
+            logs, record = jax.eval_shape(one, state)
             logs = jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), logs)
-            state, logs, rows = jax.lax.fori_loop(first, first + count, body, (state, logs, rows))
-            return state, {**logs, trace.KEY: rows}
+            records = jnp.zeros((room, *record.shape), record.dtype)
+            carried = state, logs, records
+            state, logs, records = jax.lax.fori_loop(first, first + count, body, carried)
+            return state, {**logs, KEY: records}
 
         return many
 

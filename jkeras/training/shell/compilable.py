@@ -19,7 +19,6 @@ from jkeras.core.errors import ArgumentError, check_choice
 from jkeras.core.names.patterns import check_patterns
 from jkeras.core.weights.policy import is_float
 from jkeras.core.session.settings import floatx, settings
-from jkeras.core.weights.structure import all_built
 from jkeras.core.run.tracebacks import without_own_frames
 from jkeras.kernel.microbatch import per_microbatch
 from jkeras.metrics import Metric
@@ -27,13 +26,14 @@ from jkeras.optimizers import Optimizer
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving.optimizers_of_code import is_missing, warn_of_missing
 from jkeras.training.step import keras_contract
+from jkeras.training.step.building import attach_lora
 from jkeras.training.step.compile_loss import CompileLoss
 from jkeras.training.step.compile_metrics import CompileMetrics
+from jkeras.training.step.compiled import SETTABLE, Compilation, Readable, settable
 from jkeras.training.step.links import check_links
 from jkeras.training.step.nonfinite import check_policy, counter
 from jkeras.training.step.overrides import default, overrides
 from jkeras.training.step.private_once import TO_BE_SAID, UNSAID, carrying, has_account
-from jkeras.training.step.state import new_key
 from jkeras.training.types import Reported, Structure, SupportsUpdate, Tree
 
 
@@ -55,22 +55,23 @@ class Compilable:
 
     if TYPE_CHECKING:  # None before `compile`
         optimizer: Optimizer
-    optimizer = loss = None
+    else:
+        optimizer = settable("optimizer")
+    loss, run_eagerly, jit_compile = map(settable, ("loss", "run_eagerly", "jit_compile"))
+    steps_per_execution = settable("steps_per_execution")
+    # as Keras names them
+    _compile_loss, _compile_metrics = settable("losses"), settable("metrics")
+    _loss_tracker = settable("loss_tracker")
+    microbatches, nonfinite, nonfinite_steps, adversarial, privacy = (Readable() for _ in range(5))
+    compilation = Compilation()  # what `compile` sets
     compiled = False
     stop_training = stop_evaluating = stop_predicting = False
     compile_seconds = 0.0  # what tracing and compiling took in the last `fit` or `evaluate`
-    _compile_loss = _compile_metrics = _loss_tracker = None
-    _compile_arguments = _opt_state = _train_key = None
-    has_own_opt_state = run_eagerly = False
-    jit_compile = True
+    _opt_state = _train_key = _last_layout = privacy_account = _lora_to_come = None
     _is_fitting = False
-    _step, steps_per_execution, microbatches, _last_layout = 0, 1, 1, None
-    adversarial = privacy = privacy_account = _distribution = None
+    _step = 0
     asks_for_privacy = False  # it had `privacy` once, and the last `compile` said nothing of it
     lora = AttachedLora()
-    _lora_to_come = None
-    nonfinite = nonfinite_steps = None
-    step_links: tuple | None = None
 
     # ------------------------------------------------------------ compile
 
@@ -147,52 +148,55 @@ class Compilable:
         _check_positive(steps_per_execution=steps_per_execution, microbatches=microbatches)
         check_policy(nonfinite)
         _check_attack(adversarial)
-        step_links = None if steps is None else check_links(steps)
         jit_compile = bool(jit_compile) and not run_eagerly
         privacy, asks_for_privacy = self._privacy_said(privacy)
-        arguments = dict(
-            optimizer=optimizer_argument,
-            loss=loss,
-            loss_weights=loss_weights,
-            metrics=metrics,
-            weighted_metrics=weighted_metrics,
+        written = dict(
             run_eagerly=run_eagerly,
             steps_per_execution=steps_per_execution,
             jit_compile=jit_compile,
         )
-        compile_loss, compile_metrics = self._containers(
-            loss, loss_weights, metrics, weighted_metrics
+        reported = loss, loss_weights, metrics, weighted_metrics
+        names = "loss", "loss_weights", "metrics", "weighted_metrics"
+        losses, of_outputs = self._containers(*reported)
+        compilation = Compilation(
+            optimizer,
+            loss,
+            losses,
+            of_outputs,
+            metrics_module.Mean(name="loss"),
+            microbatches=microbatches,
+            nonfinite=nonfinite,
+            nonfinite_steps=nonfinite and counter(),
+            adversarial=adversarial,
+            privacy=privacy,
+            links=() if steps is None else check_links(steps),
+            distribution=settings.distribution,
+            has_own_opt_state=overrides(self, "init_opt_state"),
+            arguments={"optimizer": optimizer_argument, **dict(zip(names, reported)), **written},
+            **written,
         )
-        self.__dict__.update(
-            optimizer=optimizer,
-            loss=loss,
+        self._take(compilation, asks_for_privacy)
+        if lora is not None:
+            self.set_untracked(_lora_to_come=lora)
+            attach_lora(self)
+
+    def _take(self, compilation: Compilation, asks_for_privacy: bool) -> None:
+        """Takes up what was compiled; what was made for the settings before is made anew."""
+        vars(self).update(
+            compilation=compilation,
             compiled=True,
             stop_training=False,
-            _compile_arguments=arguments,
-            _compile_loss=compile_loss,
-            _compile_metrics=compile_metrics,
-            _loss_tracker=metrics_module.Mean(name="loss"),
+            asks_for_privacy=asks_for_privacy,
             _functions={},
             _predictor=None,
             _opt_state=None,
-            has_own_opt_state=overrides(self, "init_opt_state"),
-            run_eagerly=run_eagerly,
-            steps_per_execution=steps_per_execution,
-            jit_compile=jit_compile,
-            microbatches=microbatches,
-            nonfinite=nonfinite,
-            adversarial=adversarial,
-            step_links=step_links,
-            privacy=privacy,
-            asks_for_privacy=asks_for_privacy,
-            _distribution=settings.distribution,
-            nonfinite_steps=nonfinite and counter(),
+            _lora_to_come=None,
         )
-        if privacy is not None:
-            privacy.prepare(self)
-        self.set_untracked(_lora_to_come=lora)
-        if lora is not None:
-            self._attach_lora()
+        for name in SETTABLE:  # a user's class may hide one, as by `optimizer = None` in its body
+            if not hasattr(getattr(type(self), name), "__set__"):
+                vars(self)[name] = getattr(compilation, name)
+        if compilation.privacy is not None:
+            compilation.privacy.prepare(self)
 
     def _check_idle(self) -> None:
         """Raises RuntimeError where the model cannot be compiled now."""
@@ -211,18 +215,8 @@ class Compilable:
         if not isinstance(privacy, str):
             return privacy, False
         check_choice("privacy", privacy, (UNSAID, TO_BE_SAID), "compile")
-        trained = self.privacy is not None and has_account(self)
+        trained = self.compilation.privacy is not None and has_account(self)
         return None, privacy == TO_BE_SAID or self.asks_for_privacy or trained
-
-    def _attach_lora(self) -> None:
-        """Gives the model the adapter that `compile` was asked for, once it has kernels."""
-        spec = self._lora_to_come
-        if spec is None or not self.built or not all_built(self):
-            return
-        from jkeras.lora.attaching import adapt
-
-        adapt(self, spec, new_key())
-        self.set_untracked(_lora_to_come=None)
 
     def _containers(
         self,
@@ -235,7 +229,7 @@ class Compilable:
         the one before, and so for metrics.
         """
         names = getattr(self, "output_names", None)
-        compile_loss, compile_metrics = self._compile_loss, self._compile_metrics
+        compile_loss, compile_metrics = self.compilation.losses, self.compilation.metrics
         if loss is not None:
             _check_names(loss)
             compile_loss = CompileLoss(loss, loss_weights, names)
@@ -256,7 +250,7 @@ class Compilable:
         """
         if not self.compiled:
             return {}
-        config = {k: registry.serialize(v) for k, v in self._compile_arguments.items()}
+        config = {k: registry.serialize(v) for k, v in self.compilation.arguments.items()}
         adapter = self.lora
         if self.was_private:
             config["privacy"] = TO_BE_SAID
@@ -323,14 +317,14 @@ class Compilable:
                 f"Model '{self.name}' has no account of what was revealed: neither it nor any of "
                 "its layers was trained with `compile(privacy=jkeras.privacy.DPSGD(…))`."
             )
-        if self.privacy is not None:
-            return self.privacy.spent(self, delta)
+        if self.compilation.privacy is not None:
+            return self.compilation.privacy.spent(self, delta)
         return account.spent(step, delta, "rdp")
 
     @property
     def was_private(self) -> bool:
         """Whether it is compiled with `privacy`, or was and nothing was said of it since."""
-        return self.privacy is not None or self.asks_for_privacy
+        return self.compilation.privacy is not None or self.asks_for_privacy
 
     def private_record(self) -> list[dict] | None:
         """The account of privacy as plain data, for a file; None: there is none."""
@@ -353,13 +347,13 @@ class Compilable:
         """
         compiled = []
         if self.compiled:
-            compiled = [m for m in (self._loss_tracker, self._compile_metrics) if m is not None]
-            compiled += self._output_loss_trackers()
+            held = self.compilation.loss_tracker, self.compilation.metrics
+            compiled = [*filter(lambda m: m is not None, held), *self._output_loss_trackers()]
         return compiled + self.metrics_of_layers()
 
     def _output_loss_trackers(self) -> list[Metric]:
         """The means of the losses of single outputs, where there are several."""
-        return [] if self._compile_loss is None else self._compile_loss.metrics
+        return [] if self.compilation.losses is None else self.compilation.losses.metrics
 
     def metrics_of_layers(self) -> list[Metric]:
         own = [m for m in self._children.values() if isinstance(m, metrics_module.Metric)]
@@ -371,15 +365,15 @@ class Compilable:
     def compiled_metrics(self) -> list[Metric]:
         """The single metrics that `compile` made."""
         single = []
-        if self._loss_tracker is not None:
-            single.append(self._loss_tracker)
-        if self._compile_metrics is not None:
-            single += self._compile_metrics.metrics
+        if self.compilation.loss_tracker is not None:
+            single.append(self.compilation.loss_tracker)
+        if self.compilation.metrics is not None:
+            single += self.compilation.metrics.metrics
         return single + self._output_loss_trackers()
 
     def compiled_loss(self) -> CompileLoss | None:
         """What `compile` made of the losses and their weights; None: there are none."""
-        return self._compile_loss
+        return self.compilation.losses
 
     @property
     def metrics_names(self) -> list[str]:
@@ -404,8 +398,8 @@ class Compilable:
         loss of your own.
         """
         total = []
-        if self._compile_loss is not None:
-            total.append(self._compile_loss(y, y_pred, sample_weight))
+        if self.compilation.losses is not None:
+            total.append(self.compilation.losses(y, y_pred, sample_weight))
         for loss in self.losses:
             loss = jnp.asarray(loss)
             if not is_float(loss.dtype):
@@ -421,8 +415,8 @@ class Compilable:
         """Updates the compiled metrics and returns all results. Override it for metrics of your
         own.
         """
-        if self._compile_metrics is not None:
-            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        if self.compilation.metrics is not None:
+            self.compilation.metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:

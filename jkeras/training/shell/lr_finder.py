@@ -17,6 +17,9 @@ from jkeras.training.step.initial_state import init_train_state
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.step import make_train_step
+from jkeras.training.shell.arguments import types_of_data
+from jkeras.training.step.building import require_compiled
+from jkeras.training.step.private_once import refuse_private
 
 SMOOTHING = 0.9  # of the moving average of the losses
 DIVERGED = 4.0  # times the lowest smoothed loss, and the test ends
@@ -105,11 +108,11 @@ def find_lr(
             "`find_lr` needs 0 < start < end and at least 2 steps. "
             f"Received: start={start}, end={end}, steps={steps}"
         )
-    model._assert_compiled("find_lr")
-    model._refuse_privacy("find_lr")
+    require_compiled(model, "find_lr")
+    refuse_private(model, "find_lr")
     rates = np.geomspace(start, end, steps).astype("float32")
     source = data.make_source(
-        x, y, sample_weight, batch_size, shuffle=True, types=model.types_of_data()
+        x, y, sample_weight, batch_size, shuffle=True, types=types_of_data(model)
     )
     with contextlib.closing(source):
         batch = source.peek()
@@ -127,7 +130,7 @@ def _make_step(model: typing.Any, state: TrainState) -> collections.abc.Callable
     step = make_train_step(model)
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if model.has_own_opt_state or hasattr(inner, "optimizers"):
+    if model.compilation.has_own_opt_state or hasattr(inner, "optimizers"):
         raise ValueError(
             f"`find_lr` cannot set the learning rate of '{model.name}', which has several. "
             "Compile a copy of the model with one optimizer."

@@ -9,6 +9,7 @@ from jkeras.core.weights.structure import constant_initializer
 from jkeras.core.weights.variable import Variable
 from jkeras.kernel import spec, tree
 from jkeras.kernel.keys import key_of_path
+from jkeras.training.step.building import build_for_training
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.state import TrainState, as_raw_key
 from jkeras.training.types import NamedVariables, Tree
@@ -38,7 +39,7 @@ def init_train_state(
     >>> int(init_train_state(model, jax.random.key(0)).step)
     0
     """
-    model.build_for_training(batch)
+    build_for_training(model, batch)
     layout = StateLayout(model)
     if key is None:
         return layout.gather()

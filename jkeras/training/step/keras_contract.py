@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
-from jkeras.core.weights import frame
+from jkeras.core.run.scopes import with_outer_values
 from jkeras.core.weights.by_variable import ByVariable, among, without
 from jkeras.core.weights.variable import Variable
 from jkeras.kernel import tree
@@ -100,7 +100,7 @@ def train_step(model: "Trainer", lazy_layout: "LazyLayout") -> Callable:
     def step(state: TrainState, batch: Batch) -> tuple["TrainState", Logs]:
         lists = Lists(model, lazy_layout.of(batch))
         values = lists.values(state)
-        with frame.Run(model, ByVariable(values), training=True):
+        with model.flow_type(model, ByVariable(values), training=True):
             logs, (trainable, fixed, slots, metrics) = model.train_step(
                 lists.split(values, state.opt_state), _shortest(batch)
             )
@@ -116,7 +116,7 @@ def test_step(model: "Trainer", lazy_layout: "LazyLayout") -> Callable:
         lists = Lists(model, lazy_layout.of(batch))
         values = lists.values(state)
         trainable, fixed, _, metrics = lists.split(values, state.opt_state)
-        with frame.Run(model, ByVariable(values), training=False):
+        with model.flow_type(model, ByVariable(values), training=False):
             logs, (trainable, fixed, metrics) = model.test_step(
                 (trainable, fixed, metrics), _shortest(batch)
             )
@@ -133,7 +133,7 @@ def predict_step(
     values = ByVariable(zip(variables, values))
     trainable = values.of(among(variables, chosen))
     fixed = values.of(without(variables, chosen))
-    with frame.Run(model, values, training=False):
+    with model.flow_type(model, values, training=False):
         return model.predict_step((trainable, fixed), (x,))[0]
 
 
@@ -197,7 +197,7 @@ def loss_and_updates(
         (model.non_trainable_variables, fixed),
         (model.metrics_variables, metrics),
     )
-    with frame.Run(model, values, training=training) as run:
+    with model.flow_type(model, values, training=training) as run:
         y_pred = run.call(model, (x,), {})
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
     kept = run.values.of(model.non_trainable_variables)
@@ -214,16 +214,13 @@ def metric_updates(
     sample_weight: Structure,
 ) -> tuple[Logs, list[jax.Array]]:
     """(logs, metric values) after a batch."""
-    outer = frame.current()
-    values = mapping((model.metrics_variables, metrics))
-    if outer is not None and outer.values:
-        values = outer.values.updated(values)
-    run = frame.Run(model, values)
+    values = with_outer_values(mapping((model.metrics_variables, metrics)))
+    run = model.flow_type(model, values)
     logs = update_metrics(run, loss, (x, y, sample_weight), y_pred)
     return logs, metric_values(model, run)
 
 
-def metric_values(model: "Trainer", run: frame.Run) -> list[jax.Array]:
+def metric_values(model: "Trainer", run: Any) -> list[jax.Array]:
     """The values of the metrics after a run."""
     variables = model.metrics_variables
     if without(variables, run.values):
@@ -252,7 +249,7 @@ def build_losses_by_call(
     """
 
     def call(x, y, y_pred):
-        with frame.Run(model, mapping(), training=True), losses.built_by_call():
+        with model.flow_type(model, mapping(), training=True), losses.built_by_call():
             return compute_loss(model, x, y, y_pred, None, True)
 
     jax.eval_shape(call, x, y, y_pred)
@@ -275,7 +272,7 @@ def stateless_compute_loss(
         (model.non_trainable_variables, fixed),
         (model.metrics_variables, metrics),
     )
-    with frame.Run(model, values, training=training) as run:
+    with model.flow_type(model, values, training=training) as run:
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
     return loss, (
         list(trainable),

@@ -215,7 +215,7 @@ def guess_labels(model: Any, y_pred: Structure) -> Structure:
     """Shapes of labels that suit the losses: whole numbers for sparse ones, the outputs' shapes for
     the others.
     """
-    loss = model._compile_loss.loss if model._compile_loss is not None else None
+    loss = getattr(model.compilation.losses, "loss", None)  # None: compiled without one
     leaves, treedef = jax.tree_util.tree_flatten(y_pred)
     shapes = list(leaves)
     for i, one in enumerate(_loss_of_each(model, loss, y_pred, len(leaves))):

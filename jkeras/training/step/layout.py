@@ -2,28 +2,32 @@
 
 import collections
 import functools
+import itertools
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
-from jkeras.core.weights import frame
+from jkeras.core.layer import Layer
+from jkeras.core.system.signals import whole
 from jkeras.core.weights.by_variable import ByVariable, among, without
 from jkeras.core.weights.first_values import first_array, put, zeros
 from jkeras.core.weights.paths import walk
 from jkeras.core.weights.rng import SeedGenerator, key_from_seed
 from jkeras.core.weights.structure import all_built, named_weights
-from jkeras.core.weights.variable import Variable
+from jkeras.core.weights.variable import Variable, values_of
 from jkeras.kernel import losses, tree
+from jkeras.kernel.scope import Flow
 from jkeras.optimizers.by_path import build_by_path, takes_loss
 from jkeras.training.step import nonfinite
 from jkeras.training.data import placement
 from jkeras.training.data.source import Batch
-from jkeras.training.ensemble.members import ACTIVE
+from jkeras.training.step.building import build_for_training
 from jkeras.training.step.overrides import overrides
-from jkeras.training.step.state import TrainState, copied
+from jkeras.training.step.state import TrainState, copied, train_key
 from jkeras.training.types import NamedVariables, Tree
 
 if TYPE_CHECKING:
@@ -42,23 +46,28 @@ class StateLayout:
         inner_metrics: those pairs of `state` that metrics inside layers count in.
         trainable: the variables that gradients reach, in Keras's order, the optimizer's.
         generators: (path, seed generator) pairs.
+        optimizer: the compiled one.
+        convolves: whether a layer computes convolutions.
         key: equal for layouts that compiled functions may share.
         stacked: the layout of states in which equal layers are stacked, once somebody asked for it.
-        members: of an ensemble, see `ensemble.layout.MembersLayout`; None: there is but one model.
+        has_slots: whether the state of the optimizer lies in its variables, as the library's does.
+        is_single: whether its states are those of one model, as a step is given them.
     """
 
-    members = None
-    run_type = frame.Run
+    is_single = True
+    run_type: Any = None  # of passes on its states; None: as of any pass of the model
 
     def __init__(self, model: "Trainer") -> None:
-        self.model = model
+        self.model, self.optimizer = model, model.optimizer
         weights = list(named_weights(model))
         self.trainable = model.trainable_variables
         self.params, self.frozen, self.state = _grouped(model, weights, self.trainable)
         self.metrics = _metric_variables(model, weights)
         inner = {id(v) for metric in model.metrics_of_layers() for v in metric.variables}
         self.inner_metrics = [(path, v) for path, v in self.state if id(v) in inner]
-        self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
+        modules = walk(model)
+        self.generators = [(p, m) for p, m in modules if isinstance(m, SeedGenerator)]
+        self.convolves = any(isinstance(m, Layer) and m.traits.convolves for _, m in modules)
         self._places = self._initial = self.stacked = None
         self._line_up_optimizer(ByVariable((variable, path) for path, variable in weights))
         groups = (self.params, self.frozen, self.state, self.metrics)
@@ -69,6 +78,8 @@ class StateLayout:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
         now.
         """
+        has_own = self.model.compilation.has_own_opt_state
+        self.has_slots = self.model.optimizer is not None and not has_own
         self.optimized = among(self._known_to_optimizer(paths), paths)
         self.order = paths.of(self.optimized)
         moving = {path for path, _ in self.params}
@@ -81,7 +92,7 @@ class StateLayout:
         unfrozen since, or weights are gone.
         """
         optimizer = self.optimizer
-        if optimizer is None or self.model.has_own_opt_state or not optimizer.built:
+        if not self.has_slots or not optimizer.built:
             return self.trainable
         known = optimizer.built_for
         # then it was built by hand as well
@@ -102,23 +113,17 @@ class StateLayout:
         """The number of arrays in which a state has the weights."""
         return len(self.params) + len(self.frozen) + len(self.state)
 
-    @property
-    def optimizer(self) -> Any:
-        """The compiled optimizer."""
-        return self.model.optimizer
-
     @staticmethod
     def signature(model: "Trainer") -> tuple:
         """What a layout depends on: the same signature, the same layout."""
         optimizer = model.optimizer
         return (
-            tuple((id(v), v.trainable) for _, v in named_weights(model)),
+            [(id(v), v.trainable) for _, v in named_weights(model)],
             model._trainable,
             id(optimizer),
-            id(model.nonfinite_steps),
+            id(model.compilation.nonfinite_steps),
             getattr(optimizer, "built", False),
             tuple(map(id, model.compiled_metrics())),
-            id(model.ensemble_members),
         )
 
     def groups(self, state: TrainState) -> tuple[tuple[NamedVariables, Tree], ...]:
@@ -132,9 +137,10 @@ class StateLayout:
 
     # ------------------------------------------------------------ runs on a state
 
-    def run(self, state: TrainState, **options: Any) -> frame.Run:
+    def run(self, state: TrainState, **options: Any) -> Any:
         """A run of the model on the values of a state."""
-        run = self.run_type(
+        run_type = self.run_type or self.model.flow_type
+        run = run_type(
             self.model,
             params=tree.merge(state.params, state.frozen),
             state={**state.state, METRICS: state.metrics},
@@ -145,18 +151,18 @@ class StateLayout:
             run.place(variable, (METRICS, *path))
         return run
 
-    def after(self, run: frame.Run) -> tuple[Tree, Tree]:
+    def after(self, run: Flow) -> tuple[Tree, Tree]:
         """(state, metrics): what a run left behind."""
         state, _ = losses.split(run.new_state())
         metrics = state.pop(METRICS)
         return state, metrics
 
-    def updated(self, state: TrainState, run: frame.Run) -> TrainState:
+    def updated(self, state: TrainState, run: Flow) -> TrainState:
         """A state with what a run changed in it."""
         kept, metrics = self.after(run)
         return state.replace(state=kept, metrics=metrics)
 
-    # ------------------------------------------------------------ what an ensemble does otherwise
+    # ------------------------------------------------------------ what other layouts do otherwise
 
     def mapped(self, function: Callable, kind: str, form: str) -> Callable:
         """A program of a step on the states that this layout describes."""
@@ -194,55 +200,56 @@ class StateLayout:
 
     def gather(self, copies: bool = True) -> TrainState:
         """The state that the model's variables hold now; as copies, which a step may consume."""
-        state = placement.replicate(self._collect(lambda v: v.own_value()))
+        if self.has_slots:
+            self.build_optimizer()
+        state = placement.replicate(self._arranged(values_of(self.leaves())))
         return copied(state) if copies else state
 
     def abstract(self) -> TrainState:
         """The state as shapes, with how they lie over devices: for compiling without making any
         array.
         """
-        return self._collect(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding))
-
-    def _collect(self, read: Callable[[Variable], Any]) -> TrainState:
-        tree_of = lambda named: tree.unflatten((p, read(v)) for p, v in named)  # noqa: E731
-        return TrainState(
-            self._step(),
-            tree_of(self.params),
-            tree_of(self.frozen),
-            tree_of(self.state),
-            self._collect_optimizer(read),
-            tree_of(self.metrics),
-            self.model._key(),
+        if self.has_slots:
+            self.build_optimizer()
+        return self._arranged(
+            [jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding) for v in self.leaves()]
         )
+
+    def _arranged(self, arrays: Iterable[Any]) -> TrainState:
+        """The state in which these arrays are those of `leaves()`, in that order."""
+        arrays, parts = iter(arrays), []
+        for named in (self.params, self.frozen, self.state, self.metrics):
+            parts.append(tree.unflatten(zip(map(operator.itemgetter(0), named), arrays)))
+        optimizer = self._arranged_optimizer(list(arrays))
+        return TrainState(self._step(), *parts[:3], optimizer, parts[3], train_key(self.model))
 
     def _step(self) -> jax.Array:
         """The number of steps that the model has taken."""
         step = self.model._step
         return step if isinstance(step, jax.Array) else put(step, "int32")
 
-    def _collect_optimizer(self, read: Callable[[Variable], Any]) -> Any:
+    def _arranged_optimizer(self, arrays: list) -> Any:
+        """The optimizer's state, with arrays for its variables."""
         model = self.model
-        if self.optimizer is None:
+        if model.optimizer is None:
             return ()
-        if model.has_own_opt_state:
-            if model._opt_state is None:
-                model.__dict__["_opt_state"] = model.init_opt_state(
-                    tree.unflatten((p, v.own_value()) for p, v in self.params)
-                )
-            return model._opt_state
-        optimizer = self.optimizer
-        self.build_optimizer()
-        variables = optimizer.variables
+        if model.compilation.has_own_opt_state:
+            state = model._opt_state
+            if state is None:
+                params = tree.unflatten((p, v.own_value()) for p, v in self.params)
+                state = model.init_opt_state(params)
+                model.set_untracked(_opt_state=state)
+            return state
         # which variable stands where in the state: found by placing numbers instead of values
         if self._places is None:
             shapes = tree.unflatten(
                 (p, jax.ShapeDtypeStruct(v.shape, v.dtype))
                 for p, v in zip(self.order, self.optimized)
             )
-            self._places = optimizer.variables_to_state(
-                range(len(variables)), shapes, self.order, self.variable_tree
+            self._places = model.optimizer.variables_to_state(
+                range(len(arrays)), shapes, self.order, self.variable_tree
             )
-        return jax.tree_util.tree_map(lambda i: read(variables[i]), self._places)
+        return jax.tree_util.tree_map(arrays.__getitem__, self._places)
 
     def scatter(self, state: TrainState) -> None:
         """Puts a state's arrays into the variables; all of them are found before the first.
@@ -250,11 +257,10 @@ class StateLayout:
         Raises:
             ValueError: the state lacks some; nothing is changed.
         """
-        values = [
-            (variable, tree.get(values, path))
-            for named, values in self.groups(state)
-            for path, variable in named
-        ]
+        values: list = []
+        for named, arrays in self.groups(state):
+            paths = map(operator.itemgetter(0), named)
+            values += zip(map(operator.itemgetter(1), named), tree.get_all(arrays, paths))
         missing = [variable.path for variable, value in values if value is None]
         if missing:
             raise ValueError(
@@ -265,16 +271,17 @@ class StateLayout:
         for variable, value in values:
             variable.held = value
         self.model.__dict__.update(_step=state.step, _train_key=state.rng)
-        if self.optimizer is not None and self.model.has_own_opt_state:
+        if self.optimizer is not None and self.model.compilation.has_own_opt_state:
             self.model.__dict__["_opt_state"] = state.opt_state
 
     def _optimizer_values(self, state: TrainState) -> list[tuple[Variable, Any]]:
         """(variable, array) pairs of an optimizer that keeps its state in variables."""
-        if self.optimizer is None or self.model.has_own_opt_state:
+        if not self.has_slots:
             return []
         self.build_optimizer()
-        values = self.optimizer.state_to_variables(state.opt_state, self.order)
-        return list(zip(self.optimizer.variables, values, strict=True))
+        optimizer = self.optimizer
+        values = optimizer.state_to_variables(state.opt_state, self.order)
+        return list(zip(optimizer.variables, values, strict=True))
 
     def finalize(self) -> None:
         """Gives variables their moving averages at the end of a training, with `use_ema`."""
@@ -287,11 +294,14 @@ class StateLayout:
                 variable.store(tree.get(values, path))
 
     def variables(self) -> list[Variable]:
-        """All variables whose arrays a state owns."""
-        variables = [
-            v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named
-        ]
-        if self.optimizer is not None and not self.model.has_own_opt_state:
+        """All that holds arrays which a state owns."""
+        return self.leaves()
+
+    def leaves(self) -> list[Variable]:
+        """The variables whose arrays a state has, in its order."""
+        groups = self.params, self.frozen, self.state, self.metrics
+        variables = list(map(operator.itemgetter(1), itertools.chain(*groups)))
+        if self.has_slots:
             variables += self.optimizer.variables
         return variables
 
@@ -301,7 +311,7 @@ class StateLayout:
 
     def initial_opt_state(self, params: Tree) -> Any:
         """The optimizer's state before the first step."""
-        if self.model.has_own_opt_state:
+        if self.model.compilation.has_own_opt_state:
             return self.model.init_opt_state(params)
         resting = tree.unflatten((p, v.own_value()) for p, v in self.resting)
         return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
@@ -403,11 +413,9 @@ def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariabl
             name = f"{name}_{counts[name]}"
         counts[metric.name] += 1
         named += [((name, v.name), v) for v in without(metric.variables, inside)]
-    if model.nonfinite is not None:
-        named.append((nonfinite.COUNT, model.nonfinite_steps))
-    if model.ensemble_members is not None:
-        named.append((ACTIVE, model.ensemble_members.active))
-    return named
+    if model.compilation.nonfinite is not None:
+        named.append((nonfinite.COUNT, model.compilation.nonfinite_steps))
+    return named + model.extra_counters()
 
 
 def first_value(variable: Variable) -> jax.Array:
@@ -425,12 +433,32 @@ class LazyLayout:
     def __init__(self, model: "Trainer", layout: StateLayout | None = None) -> None:
         self.model, self.layout = model, layout
         if layout is None and model.built and all_built(model):
-            model.build_for_training()
+            build_for_training(model)
             self.layout = StateLayout(model)
 
     def of(self, batch: Batch) -> StateLayout:
         """The layout, for a batch of this form."""
         if self.layout is None:
-            self.model.build_for_training(batch)
+            build_for_training(self.model, batch)
             self.layout = StateLayout(self.model)
         return self.layout
+
+
+def state_layout(model: "Trainer") -> StateLayout:
+    """Which variable of a model is which leaf of its `TrainState` now: of an ensemble, of that of
+    all members.
+    """
+    last = model._last_layout
+    signature = StateLayout.signature(model)
+    if last is None or last[0] != signature:
+        return _make_layout(model)
+    return last[1]
+
+
+@whole
+def _make_layout(model: "Trainer") -> StateLayout:
+    layout = model.new_layout()
+    if layout.has_slots:
+        layout.build_optimizer()
+    model.set_untracked(_last_layout=(StateLayout.signature(model), layout))
+    return layout

@@ -10,8 +10,10 @@ import jax
 
 from jkeras.core.errors import explain
 from jkeras.training.data.source import Batch
-from jkeras.training.ensemble.members import frozen_where_stopped
+from jkeras.training.step.attack import attacked
+from jkeras.training.step.batch_loss import GradientLink
 from jkeras.training.step.layout import LazyLayout, StateLayout
+from jkeras.training.step.microbatches import InMicrobatches
 from jkeras.training.step.nonfinite import guarded
 from jkeras.training.step.offload import is_offloaded, offloaded
 from jkeras.training.step.results import metric_logs
@@ -40,16 +42,28 @@ def chained(step: Step, links: Sequence[Link]) -> Step:
 
 def links_of(model: "Trainer") -> list[Link]:
     """The links around the training step of a compiled model: those that `compile` was given, then
-    what leaves out steps with NaN, what stops members of an ensemble, what moves the optimizer's
+    what leaves out steps with NaN, those that packages above bring, what moves the optimizer's
     state.
     """
-    links: list[Link] = [functools.partial(_checked, link) for link in model.step_links or ()]
-    if model.nonfinite is not None:
+    links: list[Link] = [functools.partial(_checked, link) for link in model.compilation.links]
+    if model.compilation.nonfinite is not None:
         links.append(functools.partial(guarded, model=model, logs_of=_metrics_of(model)))
-    if model.ensemble_members is not None:
-        links.append(frozen_where_stopped)
+    links += model.extra_links()
     if is_offloaded():
         links.append(functools.partial(offloaded, lazy_layout=LazyLayout(model)))
+    return links
+
+
+def gradient_links(model: "Trainer") -> list[GradientLink]:
+    """The links around the gradient of a training step: what takes it at the inputs that an attack
+    makes, then what takes it in microbatches, each of which is attacked.
+    """
+    compilation = model.compilation
+    links: list[GradientLink] = []
+    if compilation.adversarial is not None:
+        links.append(functools.partial(attacked, attack=compilation.adversarial))
+    if compilation.microbatches > 1:
+        links.append(functools.partial(InMicrobatches, count=compilation.microbatches))
     return links
 
 

@@ -45,10 +45,21 @@ def update_metrics(
     with run:
         if masks is not None:
             _set_masks(run, y_pred, masks)
-        if model._loss_tracker is not None and loss is not None:
-            model._loss_tracker.update_state(loss, sample_weight=count_valid_rows(size_of(x)))
+        tracker = model.compilation.loss_tracker
+        if tracker is not None and loss is not None:
+            tracker.update_state(loss, sample_weight=count_valid_rows(size_of(x)))
         logs = model.compute_metrics(x, y, y_pred, sample_weight)
     return flat_logs(logs)
+
+
+def update_loss(run: Flow, loss: jax.Array, batch: Batch, logs: Logs) -> Logs:
+    """The logs of metrics that are updated, with the mean of the loss, which is not."""
+    loss_tracker = run.root.compilation.loss_tracker
+    if loss_tracker is None:
+        return logs
+    with run:
+        loss_tracker.update_state(loss, sample_weight=count_valid_rows(size_of(batch[0])))
+        return logs | ({"loss": loss_tracker.result()} if "loss" in logs else {})
 
 
 def _set_masks(run: Flow, y_pred: Structure, masks: Structure) -> None:

@@ -56,7 +56,7 @@ def guarded(step: Callable, model: "Trainer", logs_of: Callable[[TrainState], Lo
         new, logs = step(state, batch) if rows is None else step(state, batch, rows)
         before = tree.get(state.metrics, COUNT)
         fine = ~_introduces_nonfinite(_watched(state, scaled), _watched(new, scaled))
-        if model.nonfinite != "skip":
+        if model.compilation.nonfinite != "skip":
             fine &= before == 0
         merged = jax.tree_util.tree_map(lambda a, b: jnp.where(fine, b, a), state, new)
         metrics = tree.merge(merged.metrics, tree.unflatten([(COUNT, before + ~fine)]))
@@ -99,13 +99,13 @@ def look_at_batch(model: "Trainer", state: TrainState) -> None:
     Raises:
         FloatingPointError: the policy is "raise".
     """
-    if model.nonfinite is None or not int(tree.get(state.metrics, COUNT)):
+    if model.compilation.nonfinite is None or not int(tree.get(state.metrics, COUNT)):
         return
     about = (
         f"Model '{model.name}': the batch would have brought in NaN or infinity. The model holds "
         "what it was before this step."
     )
-    if model.nonfinite == "raise":
+    if model.compilation.nonfinite == "raise":
         raise FloatingPointError(about)
     warnings.warn(about, stacklevel=3)
 
@@ -127,7 +127,7 @@ class Watch:
         Raises:
             FloatingPointError: the policy is "raise".
         """
-        if self.model.nonfinite not in ("raise", "stop") or not self._count():
+        if self.model.compilation.nonfinite not in ("raise", "stop") or not self._count():
             return
         about = (
             f"Model '{self.model.name}'{self._which()}: NaN or infinity at step "
@@ -135,35 +135,21 @@ class Watch:
             "what it was before this step. Look at the data of the step, lower the learning rate, "
             "or clip gradients."
         )
-        if self.model.nonfinite == "raise":
+        if self.model.compilation.nonfinite == "raise":
             raise FloatingPointError(about)
-        if self._stops():
-            warnings.warn(about, stacklevel=8)
-
-    def _stops(self) -> bool:
-        """Ends the training, or that of the members of an ensemble that met such a step; whether
-        that is news.
-        """
-        members = self.model.ensemble_members
-        if members is None:
-            self.model.stop_training = True
-            return True
-        stopped = self._counts() > 0
-        is_news = bool((stopped & members.is_active).any())
-        if is_news:
-            members.stop(stopped)
-        self.model.stop_training = not members.is_active.any()
-        return is_news
+        if self.model.end_where(self._counts() > 0):
+            warnings.warn(about, stacklevel=7)
 
     def _which(self) -> str:
         """Which members of an ensemble met such a step."""
-        if self.model.ensemble_members is None:
+        counts = self._counts()
+        if not counts.ndim:
             return ""
-        return f", members {np.flatnonzero(self._counts()).tolist()} of the ensemble"
+        return f", members {np.flatnonzero(counts).tolist()} of the ensemble"
 
     def end_epoch(self, epoch: int, done: int) -> None:
         """Says how many steps were left out."""
-        if self.model.nonfinite == "skip" and (count := self._count()):
+        if self.model.compilation.nonfinite == "skip" and (count := self._count()):
             warnings.warn(
                 f"Model '{self.model.name}': {count} of {done} steps of epoch {epoch + 1} would "
                 "have brought in NaN or infinity, and were left out.",

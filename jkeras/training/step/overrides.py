@@ -26,5 +26,5 @@ def has_own_step(model: "Trainer", kind: str) -> bool:
     """Whether a model's step of a kind, "train" or "test", is the user's own, or has links of the
     user's around it; then its logs may be any.
     """
-    is_linked = kind == "train" and bool(model.step_links)
+    is_linked = kind == "train" and bool(model.compilation.links)
     return is_linked or overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")

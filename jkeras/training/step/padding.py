@@ -21,7 +21,7 @@ from jkeras.training.data.source import Batch
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.overrides import has_own_step, overrides
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import BatchLoss
+from jkeras.training.step.batch_loss import BatchLoss
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
@@ -55,12 +55,13 @@ def may_pad(lazy_layout: LazyLayout, kind: str, state: TrainState, batch: Batch)
         lambda state, both: forward(state, *both)[0], state, batch=(batch, valid_rows)
     ):
         return False
-    if model._compile_metrics is None:
+    compiled = model.compilation.metrics
+    if compiled is None:
         return True
     _, y_pred = jax.eval_shape(forward, state, batch)
     return all(
         _weighs(metric, y_true, prediction)
-        for metric, _, y_true, prediction, _ in model._compile_metrics.compared(batch[1], y_pred)
+        for metric, _, y_true, prediction, _ in compiled.compared(batch[1], y_pred)
     )
 
 

@@ -11,8 +11,9 @@ from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import Batch, unpack
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import BatchLoss
+from jkeras.training.step.batch_loss import BatchLoss
 from jkeras.training.types import Tree
+from jkeras.training.step.building import require_compiled
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
@@ -50,7 +51,7 @@ def per_example_grad(model_or_loss: "Trainer | Callable[..., jax.Array]") -> Cal
 
 
 def _of_model(model: "Trainer") -> Callable[..., Tree]:
-    model._assert_compiled("per_example_grad")
+    require_compiled(model, "per_example_grad")
     lazy_layout = LazyLayout(model)
 
     def grads(state: TrainState, batch: Batch, training: bool = True) -> Tree:

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from jkeras.core.errors import explain
-from jkeras.core.weights.structure import variables_and_layers
+from jkeras.core.layer.view import variables_and_layers
 
 UNSAID = "unsaid"  # the default of `compile(privacy=)`
 # in the arguments of `compile` as plain data, where a model had `privacy`: it is in no file itself
@@ -20,9 +20,8 @@ def carrying() -> Any:
 
 def has_account(model: Any) -> bool:
     """Whether a model or any of its layers was trained with privacy."""
-    return model.privacy_account is not None or any(
-        v.private_runs for v in variables_and_layers(model)
-    )
+    runs = [getattr(v, "private_runs", ()) for v in variables_and_layers(model)]
+    return model.privacy_account is not None or any(runs)
 
 
 def carry_on(model: Any) -> None:
@@ -49,3 +48,11 @@ def require_said(model: Any, method: str) -> None:
         raise ValueError(
             explain(f"Model '{model.name}'", wanted, f"`{method}` after a `compile` without", fix)
         )
+
+
+def refuse_private(model: Any, method: str) -> None:
+    """Raises ValueError for a model with `privacy`, where how rows are sampled is unknown."""
+    if model.compilation.privacy is not None:
+        expected = "`fit` for a model with `privacy`, which alone samples rows as its account says"
+        fix = "train with `fit`, or with `make_train_step` and an account of your own"
+        raise ValueError(explain(f"Model '{model.name}'", expected, f"`{method}`", fix))

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from jkeras.training.data import placement
+from jkeras.training.step.compile_metrics import CompileMetrics
 from jkeras.training.step.loss_and_logs import flat_logs
 from jkeras.training.step.state import TrainState
 from jkeras.training.types import Logs, Structure
@@ -38,3 +39,15 @@ def concatenate(outputs: list[Structure]) -> Structure:
     return jax.tree_util.tree_map(
         lambda *parts: np.concatenate([placement.to_host(p) for p in parts]), *outputs
     )
+
+
+def in_order(model: "Trainer", logs: Logs) -> Any:
+    """Logs as a list: in the order of the metrics, then the rest; a single value alone."""
+    logs = model.of_list(logs)
+    names = []
+    for metric in model.metrics:
+        several = metric.metrics if isinstance(metric, CompileMetrics) else [metric]
+        names += [m.name for m in several]
+    values = [logs[n] for n in names if n in logs]
+    values += [logs[k] for k in sorted(logs) if k not in names]
+    return values[0] if len(values) == 1 else values

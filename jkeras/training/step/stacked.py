@@ -11,6 +11,7 @@ import numpy as np
 from jkeras.core.weights import frame
 from jkeras.core.weights.by_variable import ByVariable
 from jkeras.core.layer import Layer
+from jkeras.core.run.context import Children
 from jkeras.core.weights.paths import shared_paths
 from jkeras.core.session.settings import settings
 from jkeras.core.run.tracebacks import is_built_in
@@ -18,7 +19,7 @@ from jkeras.core.weights.variable import Variable
 from jkeras.kernel import tree
 from jkeras.ops.kernels import inside_loop
 from jkeras.training.step import chains
-from jkeras.training.step.layout import LazyLayout, StateLayout
+from jkeras.training.step.layout import LazyLayout, StateLayout, state_layout
 from jkeras.training.step.overrides import overrides
 from jkeras.training.step.rows import Row, Rows
 from jkeras.training.step.state import TrainState, copied
@@ -41,6 +42,11 @@ def stacked_layout(layout: StateLayout) -> StateLayout:
     return layout.stacked
 
 
+def loop_layout(model: Any) -> StateLayout:
+    """Which variable of a model is which leaf of the states that loops over steps run on."""
+    return stacked_layout(state_layout(model))
+
+
 def _chain(layers: list[Layer], layout: StateLayout) -> "Chain | None":
     """The chain of some layers; None where one or its weights are part of something else, too."""
     shared = {path[0] for pair in shared_paths(layout.model).items() for path in pair}
@@ -55,16 +61,16 @@ def _chain(layers: list[Layer], layout: StateLayout) -> "Chain | None":
 def _may_stack(layout: StateLayout) -> bool:
     """Whether what an optimizer and a step do to a weight does not depend on whose it is."""
     model, optimizer = layout.model, layout.optimizer
-    if layout.members is not None or layout.resting or optimizer is None:
+    if not layout.is_single or layout.resting or optimizer is None:
         return False
     special = (
         settings.distribution,
         not model.jit_compile,
-        model.has_own_opt_state,
-        model.microbatches > 1,
-        model.privacy,
-        model.adversarial,
-        model.step_links,
+        model.compilation.has_own_opt_state,
+        model.compilation.microbatches > 1,
+        model.compilation.privacy,
+        model.compilation.adversarial,
+        model.compilation.links,
         not is_built_in(model),
         any(overrides(model, name) for name in OWN_STEPS),
     )
@@ -137,8 +143,25 @@ def _rows(stack: jax.Array) -> list[Row]:
     return [Row(stack, number) for number in range(len(stack))]
 
 
+class ChildrenInLoops(Children):
+    """The children of a model, of which some are chains."""
+
+    def run(self, child: Layer, *args: Any, **kwargs: Any) -> Any:
+        chain = self._scope.flow.chains.get(child)
+        if chain is None:
+            return super().run(child, *args, **kwargs)
+        return chain.run(self._scope.flow, child, *args)
+
+
 class StackedRun(frame.Run):
-    """A run on params in which the weights of equal layers are stacked."""
+    """A run on params in which the weights of equal layers are stacked.
+
+    Attributes:
+        chains: by each of their layers.
+    """
+
+    children_type = ChildrenInLoops
+    chains: dict[Layer, Chain]
 
     def value_at(self, path: tuple[str, ...]) -> jax.Array | None:
         for chain in set(self.chains.values()):
@@ -202,7 +225,7 @@ class StackedLayout(StateLayout):
         rows = self.chains[0].pattern.weights[0].held
         are_ours = isinstance(rows, Rows) and rows.maker is self and rows.are_untouched()
         read = rows.read if are_ours else Variable.own_value
-        state = self.in_loops(self._collect(read))
+        state = self.in_loops(self._arranged(map(read, self.leaves())))
         return copied(state) if copies else state
 
     def scatter(self, state: TrainState) -> None:

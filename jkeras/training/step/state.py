@@ -61,3 +61,10 @@ def as_raw_key(key: jax.Array | int) -> jax.Array:
 def new_key() -> jax.Array:
     """A raw key for a training that was given none, from the session's seed."""
     return key_from_seed(default_seed())
+
+
+def train_key(model: typing.Any) -> jax.Array:
+    """The key of a model's training, which it gets when it is first asked for."""
+    if model._train_key is None:
+        model.set_untracked(_train_key=new_key())
+    return model._train_key

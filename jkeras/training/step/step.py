@@ -11,13 +11,13 @@ from jkeras.core.errors import NotCompiledError
 from jkeras.training.step import keras_contract
 from jkeras.training.data.source import Batch, unpack
 from jkeras.training.step.layout import LazyLayout, StateLayout
-from jkeras.training.step.links import Step, chained, links_of
+from jkeras.training.step.batch_loss import BatchLoss
+from jkeras.training.step.links import Step, chained, gradient_links, links_of
 from jkeras.training.step.loss_and_logs import update_metrics
-from jkeras.training.step.microbatches import MicrobatchStep
 from jkeras.training.step.overrides import overrides
 from jkeras.training.step.private_once import carry_on, require_said
 from jkeras.training.step.state import TrainState
-from jkeras.training.step.train_step import BatchLoss, TrainStep
+from jkeras.training.step.train_step import TrainStep
 from jkeras.training.types import Logs, Structure
 
 if typing.TYPE_CHECKING:
@@ -63,11 +63,9 @@ def _innermost(model: "Trainer", lazy_layout: LazyLayout) -> Step:
         return own
     if overrides(model, "train_step"):
         return keras_contract.train_step(model, lazy_layout)
-    if model.privacy is not None:
-        return model.privacy.train_step(model)
-    if model.microbatches == 1:
-        return TrainStep(lazy_layout)
-    return MicrobatchStep(lazy_layout)
+    if model.compilation.privacy is not None:
+        return model.compilation.privacy.train_step(model)
+    return TrainStep(lazy_layout, gradient_links(model))
 
 
 def make_eval_step(model: "Trainer") -> Step:

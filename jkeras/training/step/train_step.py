@@ -1,104 +1,29 @@
 """One step of training: gradients, update, metrics."""
 
-import typing
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import jax
 
-from jkeras.core.run.call import masks_of
 from jkeras.kernel import tree
-from jkeras.kernel.microbatch import Microbatch
 from jkeras.training.data.source import Batch, unpack
+from jkeras.training.step.batch_loss import BatchLoss, GradientLink
 from jkeras.training.step.layout import LazyLayout, StateLayout
-from jkeras.training.step.loss_and_logs import compute_loss, update_metrics
+from jkeras.training.step.loss_and_logs import update_loss, update_metrics
 from jkeras.training.step.state import TrainState
-from jkeras.training.types import Logs, Structure, Tree
-
-
-class Forward(typing.NamedTuple):
-    """What a forward pass of a step leaves behind.
-
-    Attributes:
-        loss: before it is scaled.
-        masks: of the outputs.
-        state, metrics: as in `TrainState`.
-    """
-
-    loss: jax.Array
-    y_pred: Structure
-    masks: Structure
-    state: Tree
-    metrics: Tree
-
-
-class BatchLoss:
-    """The loss of a batch as a function of params and state: what steps differentiate.
-
-    Args:
-        layout: of the states.
-    """
-
-    def __init__(self, layout: StateLayout) -> None:
-        self.layout = layout
-        self.model = layout.model
-
-    def __call__(
-        self,
-        params: Tree,
-        state: TrainState,
-        batch: Batch,
-        rng: jax.Array,
-        training: bool = True,
-        valid_rows: jax.Array | None = None,
-        microbatch: Microbatch | None = None,
-    ) -> tuple[jax.Array, Forward]:
-        """The loss to differentiate, and what the forward pass left behind (`Forward`)."""
-        model = self.model
-        x, y, sample_weight = batch
-        run = self.layout.run(
-            state.replace(params=params),
-            rng=rng,
-            training=training,
-            valid_rows=valid_rows,
-            microbatch=microbatch,
-        )
-        with run:
-            y_pred = run.forward(x)
-            masks = masks_of(y_pred, run.mask_of)
-            loss = scaled = compute_loss(model, x, y, y_pred, sample_weight, training)
-            if training:
-                scaled = model.optimizer.scale_loss(loss, state.opt_state)
-        return scaled, Forward(loss, y_pred, masks, *self.layout.after(run))
-
-    def of_params(
-        self, state: TrainState, batch: Batch, rng: jax.Array, rows: jax.Array | None
-    ) -> Callable[[Tree], jax.Array]:
-        """The loss, not scaled, as a function of the params alone, for a line search."""
-        return lambda params: self(params, state, batch, rng, valid_rows=rows)[1].loss
-
-    def attacked(
-        self, state: TrainState, batch: Batch, rng: jax.Array, rows: jax.Array | None
-    ) -> Batch:
-        """The batch with the inputs that an attack makes of its own, where training is against
-        one.
-        """
-        attack = self.model.adversarial
-        if attack is None:
-            return batch
-        x, *targets = batch
-
-        def loss_of(x: Structure) -> jax.Array:
-            return self(state.params, state, (x, *targets), rng, False, rows)[1].loss
-
-        return attack.perturb(loss_of, x, rng), *targets
+from jkeras.training.types import Logs, Tree
 
 
 class TrainStep:
-    """One step: gradients of `BatchLoss`, the optimizer's update, constraints, metrics."""
+    """One step: gradients of `BatchLoss`, the optimizer's update, constraints, metrics.
 
-    def __init__(self, lazy_layout: LazyLayout) -> None:
+    Args:
+        links: around the gradient, functions `(gradient, loss) -> gradient`, the first innermost.
+    """
+
+    def __init__(self, lazy_layout: LazyLayout, links: Sequence[GradientLink] = ()) -> None:
         self.lazy_layout = lazy_layout
         self.model = lazy_layout.model
+        self.links = links
 
     def __call__(
         self, state: TrainState, batch: Batch, rows: jax.Array | None = None
@@ -106,10 +31,11 @@ class TrainStep:
         layout = self.lazy_layout.of(batch)
         loss = BatchLoss(layout)
         rng = jax.random.fold_in(state.rng, state.step)
-        batch = loss.attacked(state, unpack(batch), rng, rows)
         gradient = jax.grad(loss, has_aux=True)
-        grads, forward = gradient(state.params, state, batch, rng, valid_rows=rows)
-        loss_of = loss.of_params(state, batch, rng, rows)
+        for link in self.links:
+            gradient = link(gradient, loss)
+        grads, forward = gradient(state.params, state, unpack(batch), rng, valid_rows=rows)
+        loss_of = loss.of_params(state, forward.batch, rng, rows)
         params, opt_state = layout.update(grads, state, forward.loss, loss_of)
         state = state.replace(
             step=state.step + 1,
@@ -119,7 +45,10 @@ class TrainStep:
             metrics=forward.metrics,
         )
         run = layout.run(state, valid_rows=rows)
-        logs = update_metrics(run, forward.loss, batch, forward.y_pred)
+        if forward.logs is None:
+            logs = update_metrics(run, forward.loss, forward.batch, forward.y_pred)
+        else:
+            logs = update_loss(run, forward.loss, forward.batch, forward.logs)
         return layout.updated(state, run), logs
 
 

@@ -12,7 +12,6 @@ from jkeras.training.data import placement
 from jkeras.training.step.state import TrainState
 from jkeras.training.types import Logs
 
-KEY = "/fingerprints"  # among the logs of a dispatch: no metric has a slash in front
 MOST_WAITING = 256  # dispatches whose fingerprints stay on the device
 
 
@@ -58,9 +57,10 @@ def _mixed(bits: jax.Array) -> jax.Array:
 
 
 class Trace:
-    """The fingerprints of the steps of an epoch, gathered while it runs.
+    """The fingerprints of the steps of an epoch, gathered while it runs: a `Recorder`.
 
     Attributes:
+        of_step: `fingerprint`.
         every: of so many steps the last one's is recorded.
 
     >>> trace = Trace()
@@ -72,6 +72,8 @@ class Trace:
     ((1, 2), 3)
     """
 
+    of_step = staticmethod(fingerprint)
+
     def __init__(self) -> None:
         self.every = 1
         self.restart()
@@ -82,8 +84,9 @@ class Trace:
         self._fetched = [] if rows is None else [rows]
         self._steps = steps
 
-    def take(self, rows: jax.Array, steps: int) -> None:
+    def take(self, records: jax.Array, steps: int) -> None:
         """Takes the fingerprints of a dispatch, whose first `steps` rows count."""
+        rows = of_members(records) if records.ndim == 3 else records
         self._waiting.append((rows, steps))
         if len(self._waiting) > MOST_WAITING:
             self._fetch(MOST_WAITING // 2)
@@ -149,6 +152,7 @@ def loss_of(row: np.ndarray) -> float:
     return float(row[:1].astype("uint32").view("float32")[0])
 
 
+@jax.jit
 def of_members(rows: jax.Array) -> jax.Array:
     """One fingerprint for each step of those of the members of an ensemble, uint32 (members, steps,
     2): the bits of the mean of their losses, and a hash of theirs.
@@ -157,8 +161,3 @@ def of_members(rows: jax.Array) -> jax.Array:
     odd = 2 * jnp.arange(len(rows), dtype="uint32") + 1
     hashes = jnp.sum(rows[..., 1] * odd[:, None], axis=0, dtype="uint32")
     return jnp.stack([jax.lax.bitcast_convert_type(losses, "uint32"), hashes], axis=-1)
-
-
-def with_fingerprint(state: TrainState, logs: Logs) -> tuple[TrainState, Logs]:
-    """(state, logs) of one step, whose fingerprint is among the logs."""
-    return state, {**logs, KEY: fingerprint(state, logs)[None]}

@@ -23,12 +23,19 @@ from jkeras.training.data.source import unpack
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.loop.memory import estimate
 from jkeras.training.step.offload import on_host
-from jkeras.training.plans.plan import Memory, Plan
-from jkeras.training.plans.traffic import traffic
+from jkeras.plans.plan import Memory, Plan
+from jkeras.plans.traffic import traffic
 from jkeras.training.step.state import TrainState
 from jkeras.training.step.step import make_predict_step, make_train_step
 from jkeras.training.step.label_checks import guess_labels
 from jkeras.training.types import Structure, Tree
+from jkeras.training.step.building import (
+    build_for_training,
+    input_shapes,
+    input_specs,
+    predicted_shapes,
+    require_compiled,
+)
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
@@ -54,10 +61,10 @@ def plan(
     """What a step of a model takes; see `Model.plan`."""
     check_choice("kind", kind, KINDS, "plan")
     if kind == "train":
-        model._assert_compiled("plan")
+        require_compiled(model, "plan")
     with _scope(model, topology) as devices:
         batch = _shapes(model, batch, y, dtype)
-        model.build_for_training(batch)
+        build_for_training(model, batch)
         state = map_structure(_on_mesh, StateLayout(model).abstract())
         if settings.distribution is not None:
             batch = map_structure(_cut, batch)
@@ -162,7 +169,7 @@ def _scope(model, topology) -> Iterator[list[jax.Device]]:
     """A block in which the distribution is that of the plan; gives its devices."""
     if isinstance(topology, str):
         topology = Topology(topology)
-    distribution = settings.distribution or model._distribution
+    distribution = settings.distribution or model.compilation.distribution
     if topology is not None and not _is_on(distribution, topology):
         distribution = DataParallel(devices=topology.devices)
     if distribution is None:
@@ -199,9 +206,9 @@ def _cut(value):
 def _shapes(model, batch, y, dtype):
     """(x, y, sample_weight) as shapes."""
     if isinstance(batch, numbers.Integral):
-        model.build_for_training()
+        build_for_training(model)
         _check_sizes_known(model)
-        x = _of_rows(model._input_shapes(), int(batch))
+        x = _of_rows(input_shapes(model), int(batch))
     elif isinstance(batch, tuple) and all(isinstance(n, numbers.Integral) for n in batch):
         x = _shape(batch, dtype or _dtype_of_input(model))
     else:
@@ -211,7 +218,7 @@ def _shapes(model, batch, y, dtype):
             return map_structure(_as_shape, (x, y, weight))
         x = map_structure(_as_shape, x)
     if y is None:
-        y = guess_labels(model, model._predicted_shapes(x))
+        y = guess_labels(model, predicted_shapes(model, x))
     return map_structure(_as_shape, (x, y, None))
 
 
@@ -219,7 +226,7 @@ def _check_sizes_known(model):
     """Raises ValueError where an input has another axis of unknown size than that of rows: what a
     step takes would be told of one position.
     """
-    for spec in jax.tree_util.tree_leaves(model._input_specs(), is_leaf=_has_dtype):
+    for spec in jax.tree_util.tree_leaves(input_specs(model), is_leaf=_has_dtype):
         if None in spec.shape[1:]:
             raise ValueError(
                 explain(
@@ -242,7 +249,7 @@ def _of_rows(values, rows):
 
 
 def _dtype_of_input(model):
-    (one,) = jax.tree_util.tree_leaves(model._input_shapes())
+    (one,) = jax.tree_util.tree_leaves(input_shapes(model))
     return one.dtype
 
 

@@ -7,9 +7,9 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.training.plans import planning
+from jkeras.plans import planning
 from jkeras.programs.operations import count_operations
-from jkeras.training.plans.traffic import traffic
+from jkeras.plans.traffic import traffic
 
 X, Y = np.ones((4, 6), "float32"), np.zeros(4, "int32")
 
@@ -169,8 +169,8 @@ def test_labels_are_those_of_each_output_of_several(several, loss):
 def test_no_array_is_made():
     model = network()
     model.plan(4)
-    assert all(v._value is None for v in model.trainable_variables)
-    assert all(v._value is None for v in model.optimizer.variables[2:])
+    assert all(v.held is None for v in model.trainable_variables)
+    assert all(v.held is None for v in model.optimizer.variables[2:])
     model.fit(X, Y, verbose=0)
 
 

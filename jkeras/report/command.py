@@ -10,8 +10,8 @@ import typing
 
 from jkeras.saving.files import replacing
 from jkeras.core.errors import LONGEST_MESSAGE, readable
-from jkeras.training.report import comparison, reading, rerun, target
-from jkeras.training.report.reading import Report
+from jkeras.report import comparison, reading, rerun, target
+from jkeras.report.reading import Report
 
 SAME, PARTED, FAILED = 0, 1, 2  # exit statuses
 MOST_SHOWN = 20  # differences

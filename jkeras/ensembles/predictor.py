@@ -6,8 +6,6 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.core.session.settings import settings
-from jkeras.core.weights.module import Parts
 from jkeras.kernel import tree
 from jkeras.training.data import placement
 from jkeras.training.step.overrides import overrides
@@ -66,18 +64,3 @@ class EachPredictor(MembersPredictor):
     """The outputs of each member."""
 
     each = True
-
-
-def predictor_of(model: "Trainer") -> Predictor:
-    """The `Predictor` of a built model; the last one where no module changed its parts since."""
-    now = Parts.changes, settings.distribution
-    entry = model.__dict__.get("_predictor")
-    if entry is None or entry[0] != now or entry[1].model is not model:
-        entry = model.__dict__["_predictor"] = now, _new_predictor(model)
-    return entry[1]
-
-
-def _new_predictor(model: "Trainer") -> Predictor:
-    if model.ensemble_members is None:
-        return Predictor(model)
-    return MembersPredictor(model)

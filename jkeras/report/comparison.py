@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jkeras.training.report.reading import Epoch, Report
-from jkeras.training.report.trace import loss_of, thinned
+from jkeras.report.reading import Epoch, Report
+from jkeras.report.trace import loss_of, thinned
 
 # other machines and folders have other paths, and the same program
 NOT_COMPARED = ("program.python", "program.script", "program.folder")

@@ -3,23 +3,27 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from jkeras.core.errors import explain
 from jkeras.training.data.source import Source
-from jkeras.training.step.layout import StateLayout
 from jkeras.training.loop.predictor import Predictor
+from jkeras.training.shell.extensions import Extensions
+from jkeras.training.step.layout import StateLayout
+from jkeras.training.step.links import Link
+from jkeras.training.types import Logs, NamedVariables
 
 if TYPE_CHECKING:
-    from jkeras.training.ensemble.members import Members
+    from jkeras.ensembles.members import Members
 
 
-class MaybeEnsemble:
+class MaybeEnsemble(Extensions):
     """A model that `fit(ensemble=…)` may make an ensemble.
 
     Attributes:
         ensemble_members: its `Members`; None: it is a single model.
     """
 
-    name: str
     ensemble_members: "Members | None" = None
 
     def member(self, number: int) -> Any:
@@ -35,7 +39,7 @@ class MaybeEnsemble:
         >>> model.member(3).predict(np.ones((1, 3)), verbose=0).shape
         (1, 1)
         """
-        from jkeras.training.ensemble.single import member
+        from jkeras.ensembles.single import member
 
         return member(self, number)
 
@@ -50,7 +54,7 @@ class MaybeEnsemble:
         """(number, model) of each member of an ensemble but the first; one model, whose weights
         change.
         """
-        from jkeras.training.ensemble.single import others
+        from jkeras.ensembles.single import others
 
         return others(self)
 
@@ -58,13 +62,15 @@ class MaybeEnsemble:
         """Makes the model an ensemble: the first member is what it holds, the others what it holds
         after `load(other)`, for each of some things that can be loaded.
         """
-        from jkeras.training.ensemble.joining import join
+        from jkeras.ensembles.joining import join
 
         states = [StateLayout(self).gather()]
         for other in others:
             load(other)
             states.append(StateLayout(self).gather())
         join(self, states)
+
+    # ------------------------------------------------------------ what training asks
 
     def begin_ensemble(
         self, size: int | None, source: Source, shuffle: bool | str, seed: int | None
@@ -73,13 +79,8 @@ class MaybeEnsemble:
         members.
         """
         if size is None and self.ensemble_members is None:
-            if shuffle in ("each", "same"):
-                expected = "`shuffle` of the members of an ensemble only with `ensemble`"
-                fix = "pass `shuffle=True`, or the number of members as `ensemble`"
-                received = f"`shuffle={shuffle!r}`"
-                raise ValueError(explain(f"Model '{self.name}'", expected, received, fix))
-            return seed
-        from jkeras.training.ensemble.beginning import begin
+            return super().begin_ensemble(size, source, shuffle, seed)
+        from jkeras.ensembles.beginning import begin
 
         return begin(self, size, source, shuffle, seed)
 
@@ -87,30 +88,57 @@ class MaybeEnsemble:
         """Which variable is which leaf of the `TrainState`, of that of all members."""
         if self.ensemble_members is None:
             return StateLayout(self)
-        from jkeras.training.ensemble.layout import MembersLayout
+        from jkeras.ensembles.layout import MembersLayout
 
         return MembersLayout(self, self.ensemble_members)
 
+    def new_predictor(self) -> Predictor:
+        """What `predict` runs: of an ensemble it gives the mean of the members."""
+        if self.ensemble_members is None:
+            return Predictor(self)
+        from jkeras.ensembles.predictor import MembersPredictor
 
-def rows_shuffled(shuffle: bool | str) -> bool | str:
-    """Whether and how the rows are shuffled, without what it says to an ensemble alone.
+        return MembersPredictor(self)
 
-    >>> rows_shuffled("each"), rows_shuffled("batch"), rows_shuffled(False)
-    (True, 'batch', False)
-    """
-    return True if shuffle in ("each", "same") else shuffle
+    def predictor_of_each(self) -> Predictor:
+        """The predictor of each member of an ensemble."""
+        if self.ensemble_members is None:
+            return super().predictor_of_each()
+        from jkeras.ensembles.predictor import EachPredictor
 
+        return EachPredictor(self)
 
-def each_of(model: MaybeEnsemble) -> Predictor:
-    """The predictor of each member of an ensemble.
+    def extra_links(self) -> Sequence[Link]:
+        """What leaves members that were stopped as they are."""
+        if self.ensemble_members is None:
+            return ()
+        from jkeras.ensembles.members import frozen_where_stopped
 
-    Raises:
-        ValueError: the model is no ensemble.
-    """
-    if model.ensemble_members is None:
-        expected = "an ensemble, to give the outputs of its members"
-        fix = "train it with `fit(…, ensemble=8)`"
-        raise ValueError(explain(f"Model '{model.name}'", expected, "`members=True`", fix))
-    from jkeras.training.ensemble.predictor import EachPredictor
+        return (frozen_where_stopped,)
 
-    return EachPredictor(model)
+    def extra_counters(self) -> NamedVariables:
+        """The variable that says which members are trained."""
+        if self.ensemble_members is None:
+            return []
+        from jkeras.ensembles.members import ACTIVE
+
+        return [(ACTIVE, self.ensemble_members.active)]
+
+    def end_where(self, has_failed: np.ndarray) -> bool:
+        """Ends the training of the members that met NaN or infinity; whether that is news."""
+        members = self.ensemble_members
+        if members is None:
+            return super().end_where(has_failed)
+        is_news = bool((has_failed & members.is_active).any())
+        if is_news:
+            members.stop(has_failed)
+        self.stop_training = not members.is_active.any()
+        return is_news
+
+    def of_list(self, logs: Logs) -> Logs:
+        """The results without those of single members."""
+        logs = super().of_list(logs)
+        if self.ensemble_members is None:
+            return logs
+        of_members = {f"{name}_members" for name in logs}
+        return {name: value for name, value in logs.items() if name not in of_members}

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 
 from jkeras.core.session.settings import default_seed
 from jkeras.kernel import tree
-from jkeras.training.ensemble.members import ACTIVE, Members
+from jkeras.ensembles.members import ACTIVE, Members, hand_over
 from jkeras.training.step.state import TrainState
+from jkeras.training.step.layout import state_layout
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 def join(model: "Trainer", states: Sequence[TrainState]) -> None:
     """Makes a model the ensemble whose members have these states."""
     members = Members(len(states), own_order=True)
-    model.set_untracked(ensemble_members=members, _predictor=None)
-    layout = model.state_layout()
+    hand_over(model, members)
+    layout = state_layout(model)
     frozen = [dict(tree.flatten(state.frozen)) for state in states]
     shared = {path: _shared([of_one[path] for of_one in frozen]) for path in frozen[0]}
     active = tree.unflatten([(ACTIVE, jnp.ones((), bool))])

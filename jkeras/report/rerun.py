@@ -14,9 +14,9 @@ import sys
 import typing
 
 from jkeras.core.session.circumstances import hash_of_file
-from jkeras.training.report import installed
-from jkeras.training.report.reading import Report
-from jkeras.training.report.run_report import FOLDER, path_in
+from jkeras.report import installed
+from jkeras.report.reading import Report
+from jkeras.report.run_report import FOLDER, path_in
 
 LAUNCHERS = ([], ["run"], ["run", "--keras2"])
 

@@ -15,10 +15,10 @@ from jkeras.core.weights.variable import Variable
 from jkeras.kernel import tree
 from jkeras.ops.kernels import on_cpu
 from jkeras.training.data import placement
-from jkeras.training.ensemble.members import ACTIVE, Members, OneOfMany
+from jkeras.training.loop.recording import KEY
+from jkeras.ensembles.members import ACTIVE, Members, OneOfMany
 from jkeras.training.step.initial_state import fresh_array
 from jkeras.training.step.layout import StateLayout
-from jkeras.training.report.trace import KEY, of_members
 from jkeras.training.step.state import TrainState, copied
 from jkeras.training.types import Logs, Tree
 
@@ -30,6 +30,8 @@ class MembersLayout(StateLayout):
     """The `StateLayout` of a model that is an ensemble: its states have the members as their first
     axis. The model's variables hold the first member.
     """
+
+    is_single = False
 
     def __init__(self, model: "Trainer", members: Members) -> None:
         super().__init__(model)
@@ -115,7 +117,7 @@ class MembersLayout(StateLayout):
         if self.members.shown is None:
             self._take_note_of_copy(state)
         if any(variable.held is not value for variable, value in self.members.shown):
-            assigned = self._collect(_Assigned)
+            assigned = self._arranged(map(_Assigned, self.leaves()))
             state = jax.tree_util.tree_map(self._with_assigned, state, assigned)
         state = self._placed(state)
         return copied(state) if copies else state
@@ -319,12 +321,13 @@ class _Assigned:
 
 
 def with_means(logs: Logs) -> Logs:
-    """The means of logs over the members, and "…_members", the logs of each.
+    """The means of logs over the members, and "…_members", the logs of each; records of steps as
+    they are, with the members as their first axis.
 
     >>> sorted(with_means({"loss": np.ones(3)}))
     ['loss', 'loss_members']
     """
     logs = dict(logs)
-    fingerprints = {KEY: of_members(logs.pop(KEY))} if KEY in logs else {}
+    records = {KEY: logs.pop(KEY)} if KEY in logs else {}
     means = {name: jax.tree_util.tree_map(lambda v: v.mean(0), v) for name, v in logs.items()}
-    return means | {f"{name}_members": value for name, value in logs.items()} | fingerprints
+    return means | {f"{name}_members": value for name, value in logs.items()} | records

@@ -20,7 +20,7 @@ from jkeras.core.names import registry
 from jkeras.core.session.settings import settings
 from jkeras.saving.files import replacing
 from jkeras.training.data.source import Source
-from jkeras.training.report import hashes, target, trace
+from jkeras.report import hashes, target, trace
 from jkeras.training.loop.resume import FitOptions
 
 FORMAT = 1
@@ -31,9 +31,9 @@ PAUSE = 1.0  # seconds between two writes, but for the last one
 
 @contextlib.contextmanager
 def reported(
-    path: str | os.PathLike | None, callbacks: CallbackList, source: Source, options: FitOptions
-) -> Iterator[tuple[FitOptions, trace.Trace | None]]:
-    """Writes a report of the training in a block, where there is a path for it.
+    path: str | os.PathLike, callbacks: CallbackList, source: Source, options: FitOptions
+) -> Iterator[tuple[FitOptions, trace.Trace]]:
+    """Writes a report of the training in a block.
 
     Yields:
         (the options that the training is to have, what takes the fingerprints of its steps)
@@ -42,9 +42,6 @@ def reported(
         FileNotFoundError: the folder of the path does not exist.
         OSError: something lies there that is no report.
     """
-    if path is None:
-        yield options, None
-        return
     if FOLDER in os.environ:
         options = options._replace(checkpoint=None)  # it runs again, from the beginning
     report = RunReport(path, source, options)

@@ -8,6 +8,7 @@ from jkeras.core.names import registry
 from jkeras.core.errors import explain
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.state import copied
+from jkeras.training.step.building import build_for_training
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
@@ -45,7 +46,7 @@ def plain_copy(model: "Trainer") -> "Trainer":
     """A model of the same config, compiled likewise, with weights of its own."""
     with registry.in_process(), registry.sharing():
         alone = registry.deserialize(registry.serialize(model))
-    alone.build_for_training()
+    build_for_training(alone)
     return alone
 
 

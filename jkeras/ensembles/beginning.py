@@ -6,7 +6,8 @@ from jkeras.core.errors import explain
 from jkeras.core.session.settings import default_seed
 from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Source
-from jkeras.training.ensemble.members import Members
+from jkeras.training.step.layout import state_layout
+from jkeras.ensembles.members import Members, hand_over
 
 if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
@@ -31,15 +32,15 @@ def begin(
     if members is not None:
         members.own_order = own_order
         model.set_untracked(_last_layout=None, _predictor=None)
-        model.state_layout().activate()
+        state_layout(model).activate()
         return seed
     seed = default_seed() if seed is None else seed
-    model.set_untracked(ensemble_members=Members(size, own_order), _predictor=None)
-    layout = model.state_layout()
+    hand_over(model, Members(size, own_order))
+    layout = state_layout(model)
     try:
         layout.begin(seed)
     except BaseException:
-        model.set_untracked(ensemble_members=None)
+        hand_over(model, None)
         layout.unguard()
         raise
     return seed
@@ -55,6 +56,6 @@ def _check(model: "Trainer", size: int | None) -> None:
     if members is not None and size not in (None, members.size):
         fix = f"leave `ensemble` out to go on with these {members.size}, or make a new model"
         raise ValueError(explain(name, f"`ensemble={members.size}`, its members", repr(size), fix))
-    if model.privacy is not None:
+    if model.compilation.privacy is not None:
         fix = "train the members one by one, and add up what they spend"
         raise ValueError(explain(name, "an ensemble without `privacy`", "one with it", fix))

@@ -6,8 +6,8 @@ import typing
 import numpy as np
 
 from jkeras.saving import safe_json
-from jkeras.training.report import trace
-from jkeras.training.report.run_report import FORMAT
+from jkeras.report import trace
+from jkeras.report.run_report import FORMAT
 
 FACTS = ("program", "versions", "devices", "settings", "seeds", "model", "compile", "fit", "data")
 KINDS = {

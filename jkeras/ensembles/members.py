@@ -14,7 +14,8 @@ from jkeras.kernel import tree
 from jkeras.training.step.state import TrainState
 
 if typing.TYPE_CHECKING:
-    from jkeras.training.ensemble.layout import MembersLayout
+    from jkeras.ensembles.layout import MembersLayout
+    from jkeras.training.shell.trainer import Trainer
 
 ACTIVE = ("ensemble", "active")  # where among the metrics it stands whether a member is trained
 
@@ -130,6 +131,11 @@ class Members:
         new = [jnp.asarray(value, leaf.dtype) for value, leaf in zip(weights, old)]
         params, updated = treedef.unflatten(new)
         self.layout.scatter(state.replace(params=params, state=updated))
+
+
+def hand_over(model: "Trainer", members: Members | None) -> None:
+    """Makes a model the ensemble of some members; None: a single model again."""
+    model.set_untracked(ensemble_members=members, _predictor=None, _last_layout=None)
 
 
 def _ones(shape: tuple[int, ...], dtype: typing.Any) -> jax.Array:

@@ -1,0 +1,60 @@
+"""`predict` on data of any kind: its batches one after the other, and who is called for them."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import jax
+
+from jkeras.callbacks import CallbackList
+from jkeras.training import data
+from jkeras.training.data import placement
+from jkeras.training.data.source import Source
+from jkeras.training.step.results import concatenate
+from jkeras.training.types import Structure
+
+if TYPE_CHECKING:
+    from jkeras.training.loop.predictor import Predictor
+    from jkeras.training.shell.trainer import Trainer
+
+
+def predict_batches(
+    model: "Trainer",
+    predict: "Predictor",
+    source: Source,
+    steps: int | None,
+    callbacks: CallbackList,
+) -> Structure:
+    """The outputs for the batches of a source, at most so many; closes it."""
+    callbacks.on_predict_begin()
+    with contextlib.closing(source):
+        outputs = list(_outputs(model, predict, source, steps, callbacks))
+    callbacks.on_predict_end()
+    if not outputs:
+        raise ValueError("The data gave no batch to predict.")
+    return jax.tree_util.tree_map(placement.own_array, concatenate(outputs))
+
+
+def _outputs(
+    model: "Trainer",
+    predict: "Predictor",
+    source: Source,
+    steps: int | None,
+    callbacks: CallbackList,
+) -> Iterator[Structure]:
+    """The outputs of several batches each."""
+    is_cut = isinstance(source, data.ArraySource) and source.num_batches > 1
+    size = source.batch_size if is_cut else None
+    batches = itertools.islice(source.batches(), steps)
+    step = 0
+    model.stop_predicting = False
+    while not model.stop_predicting:
+        several = list(itertools.islice(batches, model.steps_per_execution))
+        if not several:
+            break
+        callbacks.on_predict_batch_begin(step)
+        outputs = concatenate([predict(batch, size) for batch, *_ in several])
+        step += len(several)
+        callbacks.on_predict_batch_end(step - 1, {"outputs": outputs})
+        yield outputs

@@ -1,0 +1,110 @@
+"""The loss of a batch as a function of params and state: what steps differentiate."""
+
+import typing
+from collections.abc import Callable
+
+import jax
+
+from jkeras.core.run.call import masks_of
+from jkeras.kernel.microbatch import Microbatch
+from jkeras.training.data.source import Batch
+from jkeras.training.step.layout import StateLayout
+from jkeras.training.step.loss_and_logs import compute_loss
+from jkeras.training.step.state import TrainState
+from jkeras.training.types import Logs, Structure, Tree
+
+
+class Forward(typing.NamedTuple):
+    """What a forward pass of a step leaves behind.
+
+    Attributes:
+        loss: before it is scaled.
+        masks: of the outputs.
+        state, metrics: as in `TrainState`.
+        batch: of which it is.
+        logs: of the metrics, where these have been updated.
+    """
+
+    loss: jax.Array
+    y_pred: Structure
+    masks: Structure
+    state: Tree
+    metrics: Tree
+    batch: Batch
+    logs: Logs | None = None
+
+
+class BatchLoss:
+    """The loss of a batch as a function of params and state: what steps differentiate.
+
+    Args:
+        layout: of the states.
+    """
+
+    def __init__(self, layout: StateLayout) -> None:
+        self.layout = layout
+        self.model = layout.model
+
+    def __call__(
+        self,
+        params: Tree,
+        state: TrainState,
+        batch: Batch,
+        rng: jax.Array,
+        training: bool = True,
+        valid_rows: jax.Array | None = None,
+        microbatch: Microbatch | None = None,
+        parts: int = 1,
+    ) -> tuple[jax.Array, Forward]:
+        """The loss to differentiate, and what the forward pass left behind (`Forward`).
+
+        Args:
+            parts: what to divide the loss by that is differentiated.
+        """
+        model = self.model
+        x, y, sample_weight = batch
+        run = self.layout.run(
+            state.replace(params=params),
+            rng=rng,
+            training=training,
+            valid_rows=valid_rows,
+            microbatch=microbatch,
+        )
+        with run:
+            y_pred = run.forward(x)
+            masks = masks_of(y_pred, run.mask_of)
+            loss = scaled = compute_loss(model, x, y, y_pred, sample_weight, training)
+            if training:
+                scaled = model.optimizer.scale_loss(loss, state.opt_state)
+            if parts > 1:
+                scaled = scaled / parts
+        return scaled, Forward(loss, y_pred, masks, *self.layout.after(run), batch)
+
+    def of_params(
+        self, state: TrainState, batch: Batch, rng: jax.Array, rows: jax.Array | None
+    ) -> Callable[[Tree], jax.Array]:
+        """The loss, not scaled, as a function of the params alone, for a line search."""
+        return lambda params: self(params, state, batch, rng, valid_rows=rows)[1].loss
+
+
+class Gradient(typing.Protocol):
+    """The gradient of a `BatchLoss`, or a link around one."""
+
+    def __call__(
+        self,
+        params: Tree,
+        state: TrainState,
+        batch: Batch,
+        rng: jax.Array,
+        *,
+        valid_rows: jax.Array | None = None,
+        **part: typing.Any,
+    ) -> tuple[Tree, Forward]:
+        """(gradients, what the forward pass left behind).
+
+        Args:
+            part: of a microbatch: `microbatch` or `parts` as of `BatchLoss`.
+        """
+
+
+GradientLink = Callable[[Gradient, BatchLoss], Gradient]

@@ -1,0 +1,1 @@
+"""Members of an ensemble in one program."""

@@ -1,0 +1,1 @@
+"""What fits on devices, and what a step takes."""
