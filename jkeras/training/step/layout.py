@@ -65,14 +65,17 @@ class StateLayout:
         self.metrics = _metric_variables(model, weights)
         inner = {id(v) for metric in model.metrics_of_layers() for v in metric.variables}
         self.inner_metrics = [(path, v) for path, v in self.state if id(v) in inner]
-        modules = walk(model)
-        self.generators = [(p, m) for p, m in modules if isinstance(m, SeedGenerator)]
-        self.convolves = any(isinstance(m, Layer) and m.traits.convolves for _, m in modules)
+        self._look_at_modules()
         self._places = self._initial = self.stacked = None
         self._line_up_optimizer(ByVariable((variable, path) for path, variable in weights))
         groups = (self.params, self.frozen, self.state, self.metrics)
         paths = [tuple(path for path, _ in group) for group in groups]
         self.key = (tuple(self.order), *paths)
+
+    def _look_at_modules(self) -> None:
+        modules = walk(self.model)
+        self.generators = [(p, m) for p, m in modules if isinstance(m, SeedGenerator)]
+        self.convolves = any(isinstance(m, Layer) and m.traits.convolves for _, m in modules)
 
     def _line_up_optimizer(self, paths: ByVariable) -> None:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
