@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jkeras
-from jkeras.core.errors import suggestion
-from jkeras.core.errors import readable
+from jkeras.core.errors import readable, suggestion
 
 
 WRONG_CALL = 2  # the exit status, as argparse has it

@@ -7,7 +7,9 @@ import sys
 QUICK = [
     "--xla_backend_optimization_level=0",
     "--xla_llvm_disable_expensive_passes=true",
-    "--xla_cpu_use_fusion_emitters=false",  # until JAX 0.10
+    # until JAX 0.10. Later ones write each kernel of a program in an MLIR context and an LLVM
+    # module of its own, which takes two to four times as long: fewer kernels are what helps there
+    "--xla_cpu_use_fusion_emitters=false",
     "--xla_cpu_parallel_codegen_split_count=1",
 ]
 

@@ -103,7 +103,9 @@ def _mobilenet(alpha: float, arguments: Arguments) -> "Functional":
 
 def _block(x: "KerasTensor", number: int, width: int, stride: int) -> "KerasTensor":
     """Widens the input six times, but for the first block; convolves each channel; narrows it."""
-    prefix = f"block_{number}_" if number else "expanded_conv_"
+    prefix = "expanded_conv_"
+    if number:
+        prefix = f"block_{number}_"
     before = x
     width_before = x.shape[channel_axis()]
     if number:

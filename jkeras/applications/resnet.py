@@ -58,7 +58,9 @@ def _resnet(depths: tuple[int, ...], file: str, arguments: Arguments) -> "Functi
     x = halved(normalized(x, "conv1"), "pool1_pad", "pool1_pool")
     for stage, (depth, width) in enumerate(zip(depths, WIDTHS), 2):
         for i in range(1, depth + 1):
-            strides = 2 if i == 1 and stage > 2 else 1
+            strides = 1
+            if i == 1 and stage > 2:
+                strides = 2
             x = _block(x, width, strides, i == 1, f"conv{stage}_block{i}")
     return end(arguments, images, x, files=[each.format(file) for each in FILES])
 
@@ -101,7 +103,9 @@ def halved(x: "KerasTensor", pad: str | None, pool: str) -> "KerasTensor":
 
 def normalized(x: "KerasTensor", name: str | None = None, relu: bool = True) -> "KerasTensor":
     """`BatchNormalization` and, on request, relu; their names begin with `name`."""
-    prefix = f"{name}_" if name else ""
+    prefix = ""
+    if name:
+        prefix = f"{name}_"
     x = layers.BatchNormalization(axis=channel_axis(), epsilon=1.001e-5, name=f"{prefix}bn")(x)
     if not relu:
         return x

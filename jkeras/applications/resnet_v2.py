@@ -59,7 +59,9 @@ def _resnet(depths: tuple[int, ...], file: str, arguments: Arguments) -> "Functi
     x = halved(widened(images, "conv1_pad", "conv1_conv"), "pool1_pad", "pool1_pool")
     for stage, (depth, width) in enumerate(zip(depths, WIDTHS), 2):
         for i in range(1, depth + 1):
-            strides = 2 if i == depth and stage < 5 else 1
+            strides = 1
+            if i == depth and stage < 5:
+                strides = 2
             x = _block(x, width, strides, i == 1, f"conv{stage}_block{i}")
     return end(
         arguments, images, normalized(x, "post"), files=[each.format(file) for each in FILES]

@@ -6,6 +6,8 @@ import difflib
 import math
 import numbers
 import operator
+from collections.abc import Iterable
+from typing import Any
 
 
 class NotBuiltError(ValueError):
@@ -97,7 +99,7 @@ class AxisError(ValueError, IndexError):
 LONGEST_MESSAGE = 2000  # characters of a file that a message shows
 
 
-def readable(value, longest=LONGEST_MESSAGE, lines=True):
+def readable(value: Any, longest: int = LONGEST_MESSAGE, lines: bool = True):
     r"""A text, or what an error says, parts of a file among it: cut where it is long, and without
     what a terminal takes for commands.
 
@@ -123,12 +125,12 @@ def readable(value, longest=LONGEST_MESSAGE, lines=True):
     return "".join(shown)
 
 
-def make_readable(error):
+def make_readable(error: Exception):
     """Makes the texts of an error `readable`; it stays the same error."""
     error.args = tuple(readable(arg) if isinstance(arg, str) else arg for arg in error.args)
 
 
-def explain(where, expected, received, fix=None):
+def explain(where: str, expected: str, received: Any, fix: str | None = None):
     """The common form of a message.
 
     >>> explain("Dense 'head'", "2 or more axes", "shape (3,)", "add a batch axis")
@@ -138,7 +140,7 @@ def explain(where, expected, received, fix=None):
     return f"{text} To fix it: {fix}." if fix else text
 
 
-def violated(where, rule, received, fix=None):
+def violated(where: str, rule: str, received: Any, fix: str | None = None):
     """A message that names a rule in the words that people know, and search for.
 
     >>> violated("Layer 'hashing'", "`num_bins` cannot be `None`", "num_bins=None")
@@ -150,7 +152,7 @@ def violated(where, rule, received, fix=None):
     return f"{text} To fix it: {fix}."
 
 
-def suggestion(value, names):
+def suggestion(value: Any, names: Iterable[str]):
     """Ends a message with " Did you mean 'relu'?" where one of the names is close to what came,
     else with nothing.
 
@@ -172,7 +174,13 @@ def suggestion(value, names):
     return f" Did you mean {lowered[close[0]]!r}?" if close else ""
 
 
-def check_choice(argument, value, choices, where=None, error=ValueError):
+def check_choice(
+    argument: str,
+    value: Any,
+    choices: Iterable[Any],
+    where: str | None = None,
+    error: type[Exception] = ValueError,
+):
     """Raises where the value of an argument is none of the choices; says which name was meant if
     one is close.
 
@@ -189,12 +197,12 @@ def check_choice(argument, value, choices, where=None, error=ValueError):
         )
 
 
-def place_of(layer) -> str:
+def place_of(layer: Any) -> str:
     """What messages call a layer: "Layer 'net/dense' (Dense)"."""
     return layer._where
 
 
-def check_name(name) -> None:
+def check_name(name: Any) -> None:
     """Raises for a name that a layer or operation cannot have; None is one that is made."""
     if name is None:
         return
@@ -205,7 +213,7 @@ def check_name(name) -> None:
         )
 
 
-def check_number(argument, value) -> None:
+def check_number(argument: str, value: Any) -> None:
     """Raises where the value of an argument is no number that can be compared, such as NaN; one of
     JAX's, which may be traced, is.
 
@@ -220,7 +228,7 @@ def check_number(argument, value) -> None:
         raise ArgumentError(f"`{argument}` must be a number. Received: {argument}={value!r}")
 
 
-def check_whole(argument, value, at_least=None) -> None:
+def check_whole(argument: str, value: Any, at_least: int | None = None) -> None:
     """Raises where the value of an argument is no whole number, or below another.
 
     >>> check_whole("epochs", 3)

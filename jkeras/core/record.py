@@ -149,7 +149,11 @@ def _field(cls: type, name: str, kinds: dict[str, Kind]) -> Field:
     return Field(name, kind, getattr(cls, name, inspect.Parameter.empty))
 
 
-def signature_of(fields, base_init, keyword_only=()):
+def signature_of(
+    fields: typing.Sequence[Field],
+    base_init: typing.Callable | None,
+    keyword_only: typing.Sequence[str] = (),
+):
     """The signature of the constructor that the fields describe."""
     P = inspect.Parameter
     parameters = [P("self", P.POSITIONAL_OR_KEYWORD)]
@@ -166,7 +170,12 @@ def signature_of(fields, base_init, keyword_only=()):
     return inspect.Signature(parameters)
 
 
-def make_init(cls, fields, base_init, keyword_only):
+def make_init(
+    cls,
+    fields: typing.Sequence[Field],
+    base_init: typing.Callable | None,
+    keyword_only: typing.Sequence[str],
+):
     """The constructor: binds the arguments, hands the rest to `base_init`, converts and stores the
     fields.
     """
@@ -228,7 +237,7 @@ class FirstUse:
         self._make = make
         self._form = form
 
-    def __get__(self, instance, owner):
+    def __get__(self, instance: typing.Any, owner: type):
         # in one step, so that threads that look at the same time get the same one
         value = vars(self).setdefault("_value", self._make(self._form))
         cls = self._form.cls
@@ -363,7 +372,7 @@ def automatic_config(obj: typing.Any) -> dict[str, typing.Any]:
         raise _no_config(obj, str(error)) from error
 
 
-def _no_config(obj, why):
+def _no_config(obj: typing.Any, why: str):
     return NotImplementedError(
         f"Object {getattr(obj, 'name', '')!r} of class {type(obj).__name__} has no config: {why}. "
         "Override `get_config()` in the class in order to make it serializable."

@@ -1,4 +1,4 @@
-"""The locations in a model that are explained: outputs of layers, and inputs of a dict beside them."""
+"""The locations in a model that are explained: outputs of layers, and inputs of a dict."""
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,7 +22,7 @@ def as_locations(at: Any) -> Any:
     Raises:
         ValueError: no location, one that is no path, or one twice.
 
-    >>> as_places("words"), as_places(["price", "words"])
+    >>> as_locations("words"), as_locations(["price", "words"])
     ('words', ('price', 'words'))
     """
     if not isinstance(at, (list, tuple)):
@@ -86,8 +86,8 @@ def _looked_at(model: Any, params: dict, state: dict, x: Structure, layers: list
 def _check_independent(
     model: Any, params: "Tree", state: "Tree", x: Structure, inputs: list[str], layers: list[str]
 ) -> None:
-    """Raises ValueError where what is at one location follows from what is at another one: then they
-    cannot be changed each by itself.
+    """Raises ValueError where what is at one location follows from what is at another one: then
+    they cannot be changed each by itself.
     """
     for location in [*inputs, *layers]:
         behind = _behind(model, params, state, x, location, location in inputs, layers)

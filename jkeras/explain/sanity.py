@@ -52,7 +52,7 @@ def infidelity(
     attributions = _attributions("infidelity", attributions, model, x, options)
     if perturbations is None:
         perturbations = stddev * jax.random.normal(as_key(rng), (samples, *attributions.shape))
-    arrays = {"changes": jnp.moveaxis(jnp.asarray(perturbations), 0, 1), "said": attributions}
+    arrays = {"changes": jnp.moveaxis(jnp.asarray(perturbations), 0, 1), "attributed": attributions}
     return attribute(_infidelity, model, x, target, arrays, **options)
 
 
@@ -150,7 +150,7 @@ def _area(
     x = as_array(x)
     attributions = _attributions("deletion and insertion", attributions, model, x, options)
     arrays, shared = baselines.split(baseline, x, model, **options)
-    arrays["said"] = attributions
+    arrays["attributed"] = attributions
     return attribute(_mean_score, model, x, target, arrays, shared, **way, **options)
 
 

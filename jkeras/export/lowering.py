@@ -13,9 +13,8 @@ from jax import export, lax
 from jkeras.core.weights import frame
 from jkeras.core.weights.by_variable import ByVariable, unique
 from jkeras.core.weights.paths import children_of
-from jkeras.core.errors import ExportError, explain
+from jkeras.core.errors import ExportError, explain, place_of
 from jkeras.core.session.settings import settings
-from jkeras.core.errors import place_of
 from jkeras.ops.kernels import is_static, traced_for
 
 if typing.TYPE_CHECKING:

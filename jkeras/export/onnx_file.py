@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
-from jkeras.core.errors import explain
+from jkeras.core.errors import explain, place_of
 from jkeras.core.say.extras import install_line
-from jkeras.core.errors import place_of
 from jkeras.export.archive import check_texts
 from jkeras.export.lowering import Inference, explained, on_one_device
 from jkeras.export.signature import names_of, signature_of, standardized

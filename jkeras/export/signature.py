@@ -11,10 +11,9 @@ from jax import export
 from jkeras.core.graph import graph
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.run.building import as_specs
-from jkeras.core.errors import ExportError, explain
+from jkeras.core.errors import ExportError, explain, place_of
 from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.names.dtypes import standardize_dtype
-from jkeras.core.errors import place_of
 from jkeras.kernel.spec import Spec
 
 if TYPE_CHECKING:

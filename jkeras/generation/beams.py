@@ -107,7 +107,8 @@ class _Search:
         length_penalty: float,
         early_stopping: bool,
     ) -> None:
-        self.generator = Generator(model, **texts._asdict())
+        max_length, stop, pad, side = texts
+        self.generator = Generator(model, max_length, stop=stop, pad=pad, padding_side=side)
         self.beams = beams
         self.length_penalty, self.early_stopping = length_penalty, early_stopping
         self.compiled = jax.jit(self.run)

@@ -48,8 +48,8 @@ class Generator:
     """Writes on after prompts with a model of language, (batch, time) tokens -> logits (batch,
     time, vocabulary).
 
-    Keys and values of attention are computed once for each token and cached, where all layers of the
-    model allow it: attention with `use_causal_mask=True`, and layers that look at each position
+    Keys and values of attention are computed once for each token and cached, where all layers of
+    the model allow it: attention with `use_causal_mask=True`, and layers that look at each position
     alone (`why_uncached` says which does not). Otherwise each token takes a pass over the whole
     text. One program is compiled for prompts of lengths up to a power of two, and one for all
     further tokens.

@@ -66,7 +66,9 @@ class Server:
         """
         state = self.generator.model.state if state is None else state
         waiting = enumerate(prompts)
-        keys = iter(rngs) if rngs is not None else None
+        keys = None
+        if rngs is not None:
+            keys = iter(rngs)
         numbers: dict[int, int] = {}  # by slot: of its prompt
         free = collections.deque(range(self.slots))
         rows = None

@@ -76,7 +76,9 @@ def _tokens_of(prompt: Any, number: int) -> np.ndarray:
     if array.size and not are_tokens:
         expected = "prompts of tokens, which are whole numbers"
         is_text = array.dtype.kind in "USO"
-        fix = "give what a tokenizer makes of a text" if is_text else None
+        fix = None
+        if is_text:
+            fix = "give what a tokenizer makes of a text"
         raise ValueError(explain("generate", expected, f"prompt {number}: {prompt!r}", fix))
     return array.reshape(-1)
 

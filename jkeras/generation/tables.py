@@ -151,9 +151,11 @@ def _look(equation: "JaxprEqn", numbers: Numbers | None, sizes: list[int], short
 
 
 def _inputs_of(equation: "JaxprEqn", inner: "Jaxpr", inputs: list) -> list:
-    """What is inferred of the inputs of a program in an equation: of a loop, of what does not change
-    in it.
+    """What is inferred of the inputs of a program in an equation: of a loop, of what does not
+    change in it.
     """
     is_scan = facts_of(equation.primitive.name).kind is Kind.SCAN
-    count = equation.params.get("num_consts", 0) if is_scan else 0
+    count = 0
+    if is_scan:
+        count = equation.params.get("num_consts", 0)
     return [*inputs[:count], *[None] * (len(inner.invars) - count)]

@@ -2,17 +2,17 @@
 tensor was part of one graph.
 """
 
-import contextvars
 import inspect
 import types
 
 import jkeras
 from jkeras.core.graph.keras_tensor import is_symbolic
+from jkeras.kernel import in_force
 from jkeras.models import Functional
 
 
 # the input of the layer whose operations become nodes at the moment
-_entry = contextvars.ContextVar("entry", default=None)
+ENTRY = "entry of a graph"
 
 
 class UsesGraph:
@@ -40,11 +40,8 @@ class UsesGraph:
         """What `call` makes of the symbolic tensors themselves, with the losses that it adds."""
         self.set_untracked(_graph_losses=[])
         leaves = jkeras.tree.flatten((args, kwargs))
-        token = _entry.set(next(x for x in leaves if is_symbolic(x)))
-        try:
+        with in_force.having(**{ENTRY: next(x for x in leaves if is_symbolic(x))}):
             outputs = self._on_symbols(*args, **kwargs)
-        finally:
-            _entry.reset(token)
         if not self._graph_losses:
             return outputs
         first, *others = jkeras.tree.flatten(outputs)
@@ -75,7 +72,7 @@ def sampled(function, shape, dtype):
     """The random numbers that a function returns; within a layer whose operations become nodes of
     the graph, a node.
     """
-    entry = _entry.get()
+    entry = in_force.value_of(ENTRY)
     return function() if entry is None else Sample(function, shape, dtype)(entry)
 
 

@@ -3,13 +3,14 @@
 import collections
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
 
-def text_to_word_sequence(text, filters=FILTERS, lower=True, split=" "):
+def text_to_word_sequence(text: str, filters: str = FILTERS, lower: bool = True, split: str = " "):
     """The words of a text.
 
     >>> text_to_word_sequence("Cats, and DOGS!")
@@ -21,7 +22,14 @@ def text_to_word_sequence(text, filters=FILTERS, lower=True, split=" "):
     return [word for word in text.split(split) if word]
 
 
-def hashing_trick(text, n, hash_function=None, filters=FILTERS, lower=True, split=" "):
+def hashing_trick(
+    text: str,
+    n: int,
+    hash_function: Any = None,
+    filters: str = FILTERS,
+    lower: bool = True,
+    split: str = " ",
+):
     """Numbers from 1 to n - 1 for the words of a text, by a hash: Python's own, "md5" or a
     function.
 
@@ -39,7 +47,7 @@ def hashing_trick(text, n, hash_function=None, filters=FILTERS, lower=True, spli
     return [hash_function(word) % (n - 1) + 1 for word in words]
 
 
-def one_hot(text, n, filters=FILTERS, lower=True, split=" "):
+def one_hot(text: str, n: int, filters: str = FILTERS, lower: bool = True, split: str = " "):
     """Numbers for the words of a text, by Python's own hash."""
     return hashing_trick(text, n, hash, filters, lower, split)
 
@@ -63,13 +71,13 @@ class Tokenizer:
 
     def __init__(
         self,
-        num_words=None,
-        filters=FILTERS,
-        lower=True,
-        split=" ",
-        char_level=False,
-        oov_token=None,
-        document_count=0,
+        num_words: int | None = None,
+        filters: str = FILTERS,
+        lower: bool = True,
+        split: str = " ",
+        char_level: bool = False,
+        oov_token: str | None = None,
+        document_count: int = 0,
         nb_words=None,
         **kwargs,
     ):
@@ -82,14 +90,14 @@ class Tokenizer:
         self.index_docs = collections.defaultdict(int)
         self.word_index, self.index_word = {}, {}
 
-    def _words(self, text):
+    def _words(self, text: str):
         if isinstance(text, (list, tuple)):
             return [word.lower() for word in text] if self.lower else list(text)
         if self.char_level:
             return list(text.lower() if self.lower else text)
         return text_to_word_sequence(text, self.filters, self.lower, self.split)
 
-    def fit_on_texts(self, texts):
+    def fit_on_texts(self, texts: Any):
         """Counts words and numbers them."""
         for text in texts:
             self.document_count += 1
@@ -106,18 +114,18 @@ class Tokenizer:
         self.index_word = {number: word for word, number in self.word_index.items()}
         self.index_docs.update((self.word_index[w], n) for w, n in self.word_docs.items())
 
-    def fit_on_sequences(self, sequences):
+    def fit_on_sequences(self, sequences: Any):
         """Counts in how many sequences a number stands."""
         self.document_count += len(sequences)
         for sequence in sequences:
             for number in set(sequence):
                 self.index_docs[number] += 1
 
-    def texts_to_sequences(self, texts):
+    def texts_to_sequences(self, texts: Any):
         """The numbers of the words of texts."""
         return list(self.texts_to_sequences_generator(texts))
 
-    def texts_to_sequences_generator(self, texts):
+    def texts_to_sequences_generator(self, texts: Any):
         """The numbers of the words, text by text."""
         unknown = self.word_index.get(self.oov_token)
         for text in texts:
@@ -131,7 +139,7 @@ class Tokenizer:
                     numbers.append(number)
             yield numbers
 
-    def sequences_to_texts(self, sequences):
+    def sequences_to_texts(self, sequences: Any):
         """The words of numbers, joined by spaces."""
         unknown = self.index_word.get(self.word_index.get(self.oov_token))
         texts = []
@@ -140,11 +148,11 @@ class Tokenizer:
             texts.append(" ".join(word for word in words if word is not None))
         return texts
 
-    def texts_to_matrix(self, texts, mode="binary"):
+    def texts_to_matrix(self, texts: Any, mode: str = "binary"):
         """(texts, words) of what `mode` says."""
         return self.sequences_to_matrix(self.texts_to_sequences(texts), mode)
 
-    def sequences_to_matrix(self, sequences, mode="binary"):
+    def sequences_to_matrix(self, sequences: Any, mode: str = "binary"):
         """(sequences, words): whether a number is there ("binary"), "count", "freq" or "tfidf"."""
         width = self.num_words or len(self.word_index) + 1
         matrix = np.zeros((len(sequences), width))
@@ -154,7 +162,7 @@ class Tokenizer:
                 row[number] = self._entry(mode, number, count, len(sequence))
         return matrix
 
-    def _entry(self, mode, number, count, length):
+    def _entry(self, mode: str, number, count, length):
         if mode == "binary":
             return 1
         if mode == "count":

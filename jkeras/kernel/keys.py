@@ -3,11 +3,12 @@
 import zlib
 
 import contextlib
-import contextvars
 import itertools
 from collections.abc import Iterator
 
 import jax
+
+from jkeras.kernel import in_force
 
 
 def key_of_path(key: jax.Array, path: str, index: int = 0) -> jax.Array:
@@ -24,7 +25,7 @@ def key_of_path(key: jax.Array, path: str, index: int = 0) -> jax.Array:
     return jax.random.fold_in(key, zlib.crc32(f"{path}#{index}".encode()))
 
 
-_drawn = contextvars.ContextVar("keys drawn without a seed", default=None)
+DRAWN = "keys drawn without a seed"
 
 
 @contextlib.contextmanager
@@ -32,11 +33,8 @@ def drawing_from(key: jax.Array) -> Iterator[None]:
     """A block in which random functions without a seed draw from a key, each from another one that
     follows from it: the first value of a weight is to depend on the weight's key alone.
     """
-    token = _drawn.set(jax.random.fold_in(key, i) for i in itertools.count())
-    try:
+    with in_force.having(**{DRAWN: (jax.random.fold_in(key, i) for i in itertools.count())}):
         yield
-    finally:
-        _drawn.reset(token)
 
 
 def drawn_key() -> jax.Array | None:
@@ -47,5 +45,5 @@ def drawn_key() -> jax.Array | None:
     >>> bool(one == two), drawn_key()
     (False, None)
     """
-    keys = _drawn.get()
+    keys = in_force.value_of(DRAWN)
     return None if keys is None else next(keys)

@@ -3,11 +3,12 @@ a user's own does with its labels cannot be seen from outside.
 """
 
 import contextlib
-import contextvars
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-_seen: contextvars.ContextVar[list | None] = contextvars.ContextVar("jkeras_labels", default=None)
+from jkeras.kernel import in_force
+
+SEEN = "labels seen"
 
 
 class SeenLabels(NamedTuple):
@@ -26,15 +27,13 @@ class SeenLabels(NamedTuple):
 @contextlib.contextmanager
 def watched() -> Iterator[list[SeenLabels]]:
     """In the block, the list of what such losses are given."""
-    token = _seen.set([])
-    try:
-        yield _seen.get()
-    finally:
-        _seen.reset(token)
+    seen: list[SeenLabels] = []
+    with in_force.having(**{SEEN: seen}):
+        yield seen
 
 
 def note(labels: Any, classes: int, ignored: int | None) -> None:
     """Says what such a loss is given, to whoever watches."""
-    seen = _seen.get()
+    seen = in_force.value_of(SEEN)
     if seen is not None:
         seen.append(SeenLabels(labels, classes, ignored))

@@ -192,12 +192,8 @@ class Flow:
 
     def mask_of(self, array: typing.Any) -> typing.Any:
         """The mask that travels beside an array, or None."""
-        entry = self.masks.get(id(array))
-        if entry is not None:
-            return entry[1]
-        if masks_on.kept:
-            return masks_on.mask_on(array)
-        return getattr(array, masks_on.NAME, None)
+        entry = self.masks.get(id(array)) or masks_on.kept.get(id(array))
+        return None if entry is None else entry[1]
 
     def set_mask(self, array: typing.Any, mask: typing.Any) -> None:
         """Lets a mask travel beside an array."""
@@ -206,7 +202,7 @@ class Flow:
     def drop_masks(self, arrays: typing.Iterable) -> None:
         """Lets no mask travel on beside arrays."""
         for array in arrays:
-            if id(array) in self.masks or masks_on.kept or hasattr(array, masks_on.NAME):
+            if id(array) in self.masks or id(array) in masks_on.kept:
                 self.masks[id(array)] = (array, None)
 
 

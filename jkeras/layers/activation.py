@@ -20,11 +20,9 @@ from jkeras.core.layer import Layer, layer
 from jkeras.layers.base import ReadyLayer
 from jkeras.ops import rectified
 from jkeras.ops.promotion import in_float32
-from jkeras.core.weights.types import OwnWeight
+from jkeras.core.weights.types import OwnWeight, Structure
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Spec
-from jkeras.kernel.spec import Weight
-from jkeras.core.weights.types import Structure
+from jkeras.kernel.spec import Spec, Weight
 
 
 @layer("keras.layers")

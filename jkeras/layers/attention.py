@@ -17,8 +17,7 @@ from jkeras.ops.attention_plain import both, causal_mask
 from jkeras.ops.promotion import in_float32
 from jkeras.random import dropout
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Spec
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 from jkeras.core.weights.types import Structure
 
 

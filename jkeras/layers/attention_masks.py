@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jkeras.ops.attention_plain import (
     HIDDEN_TARGET,
+    Form,
     Segments,
     all_of,
     both,
@@ -16,7 +17,6 @@ from jkeras.ops.attention_plain import (
     seen,
     without_padding,
 )
-from jkeras.ops.attention_plain import Form
 
 
 class Masks(typing.NamedTuple):

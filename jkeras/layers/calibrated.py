@@ -11,8 +11,7 @@ from jkeras.core.weights.policy import NEED_DATA
 from jkeras.layers.lora import LoraLayer
 from jkeras.quantizers.configs import CalibratedConfig
 from jkeras.quantizers.groups import Grid, Groups, rows_and_columns
-from jkeras.kernel.spec import Spec
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 from jkeras.core.weights.variable import Variable
 
 

@@ -22,8 +22,7 @@ from jkeras.ops.nn_conv import convolved
 from jkeras.core.weights.types import CausalPadding, DataFormat, OwnWeight, Padding
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Spec
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 
 
 class BaseConvolution(Layer, announces_compute_dtype=True, is_batchwise=True, convolves=True):

@@ -21,12 +21,10 @@ from jkeras.layers.calibrated import CalibratedLayer
 from jkeras.layers.lora import AdaptedWeight
 from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import affine, contract_last
-from jkeras.core.weights.types import OwnWeight
+from jkeras.core.weights.types import OwnWeight, Sizes
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Spec
-from jkeras.kernel.spec import Weight
-from jkeras.core.weights.types import Sizes
+from jkeras.kernel.spec import Spec, Weight
 
 
 @layer("keras.layers")

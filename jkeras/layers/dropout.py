@@ -19,9 +19,8 @@ from jkeras.core.names.typed import fields
 from jkeras.kernel.numbers import is_zero, like
 from jkeras.layers.base import ReadyLayer, refuse_others
 from jkeras.regularizers import L1L2
-from jkeras.core.weights.types import DataFormat
+from jkeras.core.weights.types import DataFormat, PerAxis, Sizes, Structure
 from jkeras.core.run.context import Context
-from jkeras.core.weights.types import PerAxis, Sizes, Structure
 
 
 def _is_positive(size: PerAxis) -> bool:

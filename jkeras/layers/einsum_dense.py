@@ -26,11 +26,9 @@ from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import einsum_with_kernel
 from jkeras.quantizers.coding import Coding
 from jkeras.quantizers.groups import rows_and_columns
-from jkeras.core.weights.types import OwnWeight
+from jkeras.core.weights.types import DType, OwnWeight, Structure
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Spec
-from jkeras.kernel.spec import Weight
-from jkeras.core.weights.types import DType, Structure
+from jkeras.kernel.spec import Spec, Weight
 
 
 @layer("keras.layers")

@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras import ops
 from jkeras.core.names import typed
-from jkeras.core.graph.keras_tensor import is_symbolic
+from jkeras.core.graph.keras_tensor import KerasTensor, is_symbolic
 from jkeras.core.errors import explain
 from jkeras.core.graph.host_numbers import Ids
 from jkeras.core.layer import layer
@@ -23,12 +23,10 @@ from jkeras.layers.quantized import Quantization
 from jkeras.quantizers.coding import Coding
 from jkeras.quantizers.configs import QuantizationConfig
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
-from jkeras.core.weights.types import OwnWeight
-from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.weights.types import DType, OwnWeight, Sizes, Structure
 from jkeras.core.run.context import Context
 from jkeras.kernel.spec import Weight
 from jkeras.core.run.call import Call
-from jkeras.core.weights.types import DType, Sizes, Structure
 
 TABLE = (
     "input_dim, output_dim, {}embeddings_initializer, embeddings_regularizer, "

@@ -17,9 +17,8 @@ from jkeras.core.session.settings import floatx
 from jkeras.layers.base import DataLayer, refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, encoded_shape, texts
 from jkeras.ops.fingerprint import farmhash64, fingerprint_cat, siphash64
-from jkeras.core.weights.types import OutputMode
+from jkeras.core.weights.types import OutputMode, Structure
 from jkeras.core.run.context import Context
-from jkeras.core.weights.types import Structure
 
 CROSS_KEY = 0xDECAFCAFFE  # TensorFlow's start of the hash of a cross
 

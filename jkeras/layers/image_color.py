@@ -16,8 +16,7 @@ from jkeras.core.session.settings import epsilon
 from jkeras.core.names.typed import Factor, fields
 from jkeras.layers.image_base import ImageLayer, bounds, chosen, per_image
 from jkeras.ops.image import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
-from jkeras.core.weights.types import DataFormat
-from jkeras.core.weights.types import Function
+from jkeras.core.weights.types import DataFormat, Function
 
 
 def rescale(images: jax.Array, source: tuple[int, ...], target: tuple[int, ...]) -> jax.Array:

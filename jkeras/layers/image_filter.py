@@ -12,8 +12,7 @@ from jkeras.layers.image_base import ImageLayer, chosen, per_image
 from jkeras.layers.image_color import FormattedColorLayer, rescale
 from jkeras.ops.image import gaussian_blur
 from jkeras.ops.nn import depthwise_conv
-from jkeras.core.weights.types import DataFormat
-from jkeras.core.weights.types import Axis, Function
+from jkeras.core.weights.types import Axis, DataFormat, Function
 
 
 @layer("keras.layers", arguments="factor, value_range, data_format, seed")

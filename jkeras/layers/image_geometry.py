@@ -17,8 +17,7 @@ from jkeras.core.names.typed import Factor
 from jkeras.layers.image_base import ImageLayer, MovingLayer, bounds, chosen, per_image
 from jkeras.ops.boxes import clip_to_image_size, convert_format, transform_corners
 from jkeras.ops.image_warp import distort, homography, kernel_size_for, warp
-from jkeras.core.weights.types import DataFormat, FillMode, Resampling
-from jkeras.core.weights.types import Function
+from jkeras.core.weights.types import DataFormat, FillMode, Function, Resampling
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")

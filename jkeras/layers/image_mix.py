@@ -18,8 +18,7 @@ from jkeras.layers.image_color import (
 )
 from jkeras.layers.image_filter import AutoContrast, Equalization, RandomSharpness, sample_rectangle
 from jkeras.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation
-from jkeras.core.weights.types import DataFormat, Resampling
-from jkeras.core.weights.types import Function
+from jkeras.core.weights.types import DataFormat, Function, Resampling
 
 
 def mix(values: jax.Array, samples: dict[str, Any]) -> jax.Array:

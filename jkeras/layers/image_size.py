@@ -16,8 +16,7 @@ from jkeras.layers.image_base import ImageLayer, MovingLayer
 from jkeras.ops import image as image_ops
 from jkeras.ops.boxes import crop
 from jkeras.ops.image_size import aspect_window, take_window
-from jkeras.core.weights.types import DataFormat, Interpolation
-from jkeras.core.weights.types import Function, Structure
+from jkeras.core.weights.types import DataFormat, Function, Interpolation, Structure
 
 
 class _Sized(MovingLayer):

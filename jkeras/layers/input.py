@@ -12,9 +12,8 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.layer import Layer
 from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.names.registry import public
-from jkeras.core.weights.types import DType, PartialShape
+from jkeras.core.weights.types import DType, PartialShape, Sizes, Structure
 from jkeras.core.run.context import Context
-from jkeras.core.weights.types import Sizes, Structure
 
 
 @public("keras.layers.InputLayer")

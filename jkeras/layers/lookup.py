@@ -18,8 +18,7 @@ from jkeras.core.session.settings import floatx
 from jkeras.layers.encoding import as_salt, hashed
 from jkeras.layers.base import refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, read_lines, texts_alone
-from jkeras.core.weights.types import OutputMode
-from jkeras.core.weights.types import Structure
+from jkeras.core.weights.types import OutputMode, Structure
 
 BROKEN = re.compile("[\n\r\0]")
 LOOKUP_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")

@@ -13,11 +13,10 @@ from jkeras.core.names.family import families
 from jkeras.core.weights.variable import Variable
 from jkeras.initializers import HeUniform, Zeros
 from jkeras.kernel import low_rank
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 from jkeras.layers.quantized import QuantizedLayer
 from jkeras.core.names import typed
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Spec
 from jkeras.core.weights.types import DType
 
 

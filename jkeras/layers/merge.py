@@ -15,11 +15,9 @@ from jkeras.core.record import Any
 from jkeras.core.names.registry import public
 from jkeras.core.graph.sparse import is_sparse
 from jkeras.core.names.typed import Sizes
-from jkeras.core.weights.types import Function, PerAxis, TensorLike
-from jkeras.kernel.spec import Spec
+from jkeras.core.weights.types import Function, PerAxis, Structure, TensorLike
+from jkeras.kernel.spec import Spec, Weight
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Weight
-from jkeras.core.weights.types import Structure
 
 
 class Merge(Layer, announces_compute_dtype=True, is_batchwise=True):

@@ -18,7 +18,7 @@ from jkeras.core.errors import AxisError, explain
 from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
 from jkeras.core.record import Constraint, Initializer, Regularizer
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 from jkeras.kernel.valid_rows import expand_like, over_valid_rows
 from jkeras.core.session.settings import settings
 from jkeras.core.names.typed import Sizes
@@ -32,11 +32,8 @@ from jkeras.ops.nn_normalization import (
     normalize,
     rms_normalization,
 )
-from jkeras.core.weights.types import OwnWeight
-from jkeras.core.run.context import Context
-from jkeras.core.run.context import Children
-from jkeras.kernel.spec import Spec
-from jkeras.core.weights.types import Axis, Structure
+from jkeras.core.weights.types import Axis, OwnWeight, Structure
+from jkeras.core.run.context import Children, Context
 
 
 class ScaleAndShift(Layer, announces_compute_dtype=True, is_batchwise=True, keeps_shape=True):

@@ -9,8 +9,7 @@ from jkeras.core.layer import Composite, layer
 from jkeras.core.names.registry import deserialize, serialize
 from jkeras.layers.base import refuse_others
 from jkeras.layers.wrappers import mask_argument
-from jkeras.core.run.context import Context
-from jkeras.core.run.context import Children
+from jkeras.core.run.context import Children, Context
 
 
 @layer("keras.layers", arguments="layers, name")

@@ -17,10 +17,9 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.base import ReadyLayer, shape_of_windows, sizes, spatial_axes
 from jkeras.ops.kernels import is_static
-from jkeras.core.weights.types import DataFormat, Padding
+from jkeras.core.weights.types import DataFormat, Padding, Structure
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.run.context import Context
-from jkeras.core.weights.types import Structure
 
 # ---------------------------------------------------------------- windows of a set size
 

@@ -10,8 +10,7 @@ from jkeras.core.layer import Layer, layer
 from jkeras.core.session.positions import positions_now
 from jkeras.core.record import Initializer
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Spec
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 
 
 @layer("jkeras.layers", arguments="sequence_length, initializer")

@@ -15,11 +15,10 @@ from jkeras.core.layer import layer
 from jkeras.core.record import OF_BASE
 from jkeras.core.session.settings import epsilon, image_data_format
 from jkeras.core.names.typed import Sizes
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 from jkeras.initializers import Ones, Zeros
 from jkeras.layers.base import DataLayer, Value
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Spec
 
 
 @layer("keras.layers")

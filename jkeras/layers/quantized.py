@@ -16,7 +16,7 @@ from jkeras.core.errors import explain
 from jkeras.core.weights.policy import check_mode
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 from jkeras.quantizers.coding import (
     Coding,
     Trits,
@@ -26,7 +26,6 @@ from jkeras.quantizers.coding import (
 )
 from jkeras.quantizers.configs import Int4QuantizationConfig, QuantizationConfig, resolve
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
-from jkeras.kernel.spec import Spec
 from jkeras.core.run.call import Call
 from jkeras.core.weights.types import Function
 

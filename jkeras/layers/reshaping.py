@@ -17,11 +17,9 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.base import sizes, spatial_axes
 from jkeras.ops.image import resize
-from jkeras.core.weights.types import DataFormat, Interpolation
+from jkeras.core.weights.types import DataFormat, Interpolation, Structure
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Spec
-from jkeras.kernel.spec import Weight
-from jkeras.core.weights.types import Structure
+from jkeras.kernel.spec import Spec, Weight
 
 
 @layer("keras.layers")

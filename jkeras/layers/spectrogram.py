@@ -18,8 +18,7 @@ from jkeras.initializers import STFT
 from jkeras.layers.base import DataLayer
 from jkeras.core.weights.types import DataFormat
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Spec
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 
 MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 

@@ -18,12 +18,11 @@ from jkeras.core.session.settings import settings
 from jkeras.core.weights.variable import gathered
 from jkeras.kernel.apply import structure
 from jkeras.kernel.losses import split
-from jkeras.kernel.spec import Spec, sample
+from jkeras.kernel.spec import Spec, Weight, sample
 from jkeras.layers.base import Value
 from jkeras.layers.stages import Blocks, in_stages, layout_of_stages, mesh_of_stages
 from jkeras.ops.kernels import inside_loop
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Weight
 from jkeras.core.weights.types import Function, Sizes, Structure
 
 

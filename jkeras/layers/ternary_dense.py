@@ -20,8 +20,7 @@ from jkeras.layers.quantized import QuantizedLayer
 from jkeras.ops.kernels_dot import contract_last
 from jkeras.quantizers.coding import ternary
 from jkeras.core.run.context import Context
-from jkeras.kernel.spec import Spec
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 
 
 @layer("keras.layers")

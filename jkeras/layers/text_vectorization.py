@@ -16,8 +16,7 @@ from jkeras.core.names.typed import Sizes
 from jkeras.layers.base import Value
 from jkeras.layers.host import HostLayer, check_output_mode, texts, texts_alone
 from jkeras.layers.lookup import LOOKUP_MODES, Listed, Ragged, StringLookup, batches_of
-from jkeras.core.weights.types import OutputMode
-from jkeras.core.weights.types import Structure
+from jkeras.core.weights.types import OutputMode, Structure
 
 # as TensorFlow: letters of ASCII only
 LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)

@@ -15,8 +15,7 @@ from jkeras.core.weights.paths import own_variables, walk
 from jkeras.core.weights.rng import SeedGenerator
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_step import StateShapes
-from jkeras.core.run.context import Context
-from jkeras.core.run.context import Children
+from jkeras.core.run.context import Children, Context
 from jkeras.core.weights.types import Structure
 
 

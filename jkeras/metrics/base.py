@@ -358,7 +358,7 @@ def _run_on(self, state: State, method: Callable):
 def _lifted_update(self, state: State, *args: Any, mask: Any = None, **kwargs: Any):
     """The state after one more batch, by the class's `update_state`. Pure."""
 
-    def method(run):
+    def method(run: Callable[..., Any]):
         if mask is not None and len(args) > 1:
             run.set_mask(args[1], mask)
         self.update_state(*args, **kwargs)
@@ -369,7 +369,7 @@ def _lifted_update(self, state: State, *args: Any, mask: Any = None, **kwargs: A
 def _lifted_result(self, state: State):
     """The metric's value in a state, by the class's `result`. Pure."""
 
-    def method(run):
+    def method(run: Callable[..., Any]):
         return jax.tree_util.tree_map(_value, self.result())
 
     return _run_on(self, state, method)[0]

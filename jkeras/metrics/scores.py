@@ -110,7 +110,9 @@ class FBetaScore(Accumulator):
         weight = 1
         if sample_weight is not None:
             weight = jnp.asarray(sample_weight, self.dtype)[:, None]
-        axis = None if self.average == "micro" else 0
+        axis = 0
+        if self.average == "micro":
+            axis = None
         return {
             "true_positives": jnp.sum(called * y_true * weight, axis=axis),
             "false_positives": jnp.sum(called * (1 - y_true) * weight, axis=axis),

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from jkeras.core.graph import graph, keras_tensor, op
 from jkeras.core.names import registry
 from jkeras.core.graph.graph import history_of, node_of, nodes_of, operation_of
-from jkeras.core.graph.keras_tensor import any_symbolic, map_tensors, one_or_list
+from jkeras.core.graph.keras_tensor import KerasTensor, any_symbolic, map_tensors, one_or_list
 from jkeras.core.run.building import is_abstract
 from jkeras.core.run.call import target_of
 from jkeras.core.errors import suggestion
-from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.names.registry import TensorReference
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.names.limits import check_numbers

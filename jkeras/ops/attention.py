@@ -7,10 +7,9 @@ from typing import Any
 import jax
 
 from jkeras.ops.attention_flash import by_cudnn, by_splash
-from jkeras.ops.attention_plain import Form, plain
+from jkeras.ops.attention_plain import Form, Segments, plain
 from jkeras.ops.attention_ring import over_ring
 from jkeras.ops.kernels import is_static, on_nvidia_gpu, on_tpu
-from jkeras.ops.attention_plain import Segments
 
 
 def attention(

@@ -16,6 +16,7 @@ from jkeras.core.session.settings import settings
 from jkeras.ops.attention_plain import (
     HIDDEN_SOURCE,
     HIDDEN_TARGET,
+    Form,
     Segments,
     plain,
     seen,
@@ -23,7 +24,6 @@ from jkeras.ops.attention_plain import (
 )
 from jkeras.ops.kernels import is_interpreted
 from jkeras.ops.second_order import with_derivatives_of
-from jkeras.ops.attention_plain import Form
 
 SHORTEST = 512  # positions; below, XLA's own fusion of the plain form is as fast
 LANES = 128  # of a TPU; lengths and head sizes are multiples

@@ -12,16 +12,15 @@ from jax import lax
 from numpy.lib.array_utils import normalize_axis_index
 
 from jkeras.core.graph import inference, keras_tensor
-from jkeras.core.graph.keras_tensor import is_symbolic, map_tensors
+from jkeras.core.graph.host_numbers import on_device
+from jkeras.core.graph.keras_tensor import KerasTensor, is_symbolic, map_tensors
 from jkeras.core.errors import check_choice
-from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.graph.op import op
 from jkeras.core.names.dtypes import is_float, standardize_dtype
-from jkeras.core.names.registry import public
+from jkeras.core.names.registry import Thing, public
 from jkeras.core.names.trust import MOST_OUTPUTS, check_count
 from jkeras.core.graph.sparse import SparseForm, dense, is_sparse
 from jkeras.ops.kernels import inside_loop
-from jkeras.core.names.registry import Thing
 from jkeras.core.weights.types import DType, Function, Operand, Shape, Sizes, Structure, TensorLike
 
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ def convert_to_tensor(
     x = dense(x)
     if isinstance(x, jax.Array) and dtype is not None:
         return x.astype(dtype)
+    if isinstance(x, np.ndarray) and dtype in (None, x.dtype.name):
+        return on_device(x)
     return jnp.asarray(x, dtype)  # not by int32, which int64 may exceed
 
 

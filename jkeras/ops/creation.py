@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jkeras.core.graph.inference import infer
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.names.dtypes import standardize_dtype
-from jkeras.core.names.registry import public
+from jkeras.core.names.registry import Thing, public
 from jkeras.ops.declaring import numpy_op
 from jkeras.ops.promotion import (
     both_names,
@@ -24,7 +24,6 @@ from jkeras.ops.promotion import (
     shape_of,
     tensor,
 )
-from jkeras.core.names.registry import Thing
 from jkeras.core.weights.types import DType, Function, Operand, Shape, TensorLike
 
 

@@ -15,9 +15,8 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.names.dtypes import is_float
 from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops.core import saturate_cast
-from jkeras.ops.image_common import axes_of, check_rank, image_op
+from jkeras.ops.image_common import Axes, axes_of, check_rank, image_op
 from jkeras.ops.nn_conv import channel_axis, dimension_numbers, padding_type, per_axis
-from jkeras.ops.image_common import Axes
 from jkeras.core.weights.types import (
     DataFormat,
     FillMode,

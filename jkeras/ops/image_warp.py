@@ -88,7 +88,9 @@ def sample(
     def channel(plane: jax.Array, grid: jax.Array) -> jax.Array:
         return read_at(plane, grid, ORDERS[interpolation], fill_mode, fill_value)
 
-    grid_axis = None if grid.ndim == 4 else 0
+    grid_axis = 0
+    if grid.ndim == 4:
+        grid_axis = None
     image = jax.vmap(channel, (channels, grid_axis), channels)
     return jax.vmap(image)(images, grid)
 

@@ -11,8 +11,7 @@ import numpy as np
 from jax import lax
 
 from jkeras.ops.kernels import for_onnx, inside_loop, on_cpu
-from jkeras.ops.recurrent_split import pays_split, run_split
-from jkeras.ops.recurrent_split import Split
+from jkeras.ops.recurrent_split import Split, pays_split, run_split
 from jkeras.programs.primitives import facts_of
 from jkeras.core.weights.types import Function, Structure
 

@@ -94,7 +94,9 @@ class SampledSource(ArraySource):
         order = np.full((self.num_batches, self.full_size), self.size, "int64")
         for slots, rows in zip(order, self.rows(seed, epoch), strict=True):
             slots[: len(rows)] = rows
-        kind = "int32" if self.size < 2**31 - 1 else "int64"
+        kind = "int64"
+        if self.size < 2**31 - 1:
+            kind = "int32"
         return order.astype(kind), np.arange(0)
 
     def batches(

@@ -136,8 +136,8 @@ class PrivateStep(TrainStep):
         return map_structure(lambda v: v / batch_size, total)
 
     def _constants(self, size: int) -> tuple[float, int]:
-        """(noise multiplier, what the sum is divided by): what `fit` has computed, or in a step of the
-        user's own what was passed.
+        """(noise multiplier, what the sum is divided by): what `fit` has computed, or in a step of
+        the user's own what was passed.
         """
         privacy, account = self.privacy, self.model.privacy_account
         if account is not None and account.current is not None:

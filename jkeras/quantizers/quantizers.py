@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jkeras.core.graph.host_numbers import on_device
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.graph.op import op
 from jkeras.core.record import Record
@@ -16,6 +17,7 @@ from jkeras.core.names.registry import public
 from jkeras.ops.promotion import as_axes
 
 EPSILON = 1e-7
+EXACT = ("float32", "float64")  # one program has the numbers of many; narrower ones it rounds less
 
 
 @public("keras.Quantizer", "keras.quantizers.Quantizer")
@@ -99,14 +101,12 @@ class AbsMaxQuantizer(Quantizer):
         return config
 
 
-def _where(function: Callable[..., Any], inputs: Any, to_numpy: bool) -> tuple:
-    """`function(inputs)`, computed on the host's memory where `to_numpy` is set."""
-    if not to_numpy or isinstance(inputs, jax.core.Tracer):
-        return function(jnp.asarray(inputs))
-    on_host = np.asarray(inputs)
-    with jax.default_device(jax.devices("cpu")[0]):
-        result = [np.asarray(v) for v in function(jnp.asarray(on_host))]
-    return tuple(map(jnp.asarray, result))
+def _on_host(function: Callable[..., tuple], inputs: Any, *arguments: Any) -> tuple[Any, ...]:
+    """`function(numpy, inputs, *arguments)`, which takes no memory of the device."""
+    x = np.asarray(inputs)
+    x = x.astype(jax.dtypes.canonicalize_dtype(x.dtype), copy=False)
+    with np.errstate(all="ignore"):  # JAX says nothing of NaN and infinity either
+        return tuple(map(on_device, function(np, x, *arguments)))
 
 
 @public("keras.quantizers.abs_max_quantize")
@@ -129,14 +129,31 @@ def abs_max_quantize(
     >>> q.tolist()
     [32, -127]
     """
-    axis = as_axes(axis)
+    how = as_axes(axis), tuple(value_range), dtype, epsilon
+    if to_numpy and not isinstance(inputs, jax.core.Tracer):
+        return _on_host(_abs_max_quantized, inputs, *how)
+    x = jnp.asarray(inputs)
+    if x.dtype in EXACT:
+        return _abs_max_compiled(jnp, x, *how)
+    return _abs_max_quantized(jnp, x, *how)
 
-    def quantize(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        largest = jnp.max(jnp.abs(x), axis=axis, keepdims=True)
-        scale = (value_range[1] / (largest + epsilon)).astype(x.dtype)
-        return jnp.clip(jnp.round(x * scale), *value_range).astype(dtype), scale
 
-    return _where(quantize, inputs, to_numpy)
+def _abs_max_quantized(
+    xp: Any,
+    x: Any,
+    axis: int | tuple[int, ...] | None,
+    value_range: tuple[int, ...],
+    dtype: str,
+    epsilon: float,
+) -> tuple[Any, Any]:
+    """What `abs_max_quantize` returns, by `xp`, which is numpy or `jax.numpy`."""
+    largest = xp.max(xp.abs(x), axis=axis, keepdims=True)
+    scale = value_range[1] / (largest + epsilon)  # in float32 for numpy's bfloat16
+    integers = xp.clip(xp.round(x * scale), *value_range).astype(dtype)
+    return integers, scale.astype(x.dtype)
+
+
+_abs_max_compiled = functools.partial(jax.jit, static_argnums=(0, 2, 3, 4, 5))(_abs_max_quantized)
 
 
 @public("keras.quantizers.abs_max_quantize_grouped_with_zero_point")
@@ -164,26 +181,28 @@ def abs_max_quantize_grouped_with_zero_point(
     >>> scale.shape, zero.tolist()
     ((2, 1), [[-8], [-8]])
     """
-    low, high = value_range
 
-    def quantize(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def quantize(xp: Any, x: Any) -> tuple[Any, Any, Any]:
+        low, high = value_range
         height, width = x.shape
         count = -(-height // block_size)
-        padded = jnp.pad(x, ((0, count * block_size - height), (0, 0)))
+        padded = xp.pad(x, ((0, count * block_size - height), (0, 0)))
         blocks = padded.reshape(count, block_size, width)
         seen = blocks if count > 1 or to_numpy else x[None]
         smallest = seen.min(1, keepdims=True)
         largest = seen.max(1, keepdims=True)
         flat = (smallest == largest) & (not to_numpy)
-        smallest = jnp.where(flat, smallest - 1, smallest)
-        largest = jnp.where(flat, largest + 1, largest)
+        smallest = xp.where(flat, smallest - 1, smallest)
+        largest = xp.where(flat, largest + 1, largest)
         scale = (largest - smallest + epsilon) / (high - low)
-        zero = jnp.clip(jnp.round(-smallest / scale) + low, low, high)
-        q = jnp.clip(jnp.round(blocks / scale) + zero, low, high).astype(dtype)
+        zero = xp.clip(xp.round(-smallest / scale) + low, low, high)
+        q = xp.clip(xp.round(blocks / scale) + zero, low, high).astype(dtype)
         integers = q.reshape(-1, width)[:height]
         return integers, scale[:, 0].astype(x.dtype), zero[:, 0].astype("int8")
 
-    return _where(quantize, inputs, to_numpy)
+    if to_numpy and not isinstance(inputs, jax.core.Tracer):
+        return _on_host(quantize, inputs)
+    return quantize(jnp, jnp.asarray(inputs))
 
 
 # ---------------------------------------------------------------- training with quantized values
@@ -355,12 +374,16 @@ def pack_int4(
     arr = jnp.asarray(arr)
     if str(arr.dtype) != dtype:
         raise TypeError(f"Expected {dtype} tensor for packing, got {arr.dtype}.")
+    packed = _int4_packed(arr, axis)
+    return packed, tuple(packed.shape), arr.shape[axis]
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _int4_packed(arr: jax.Array, axis: int) -> jax.Array:
     front = jnp.moveaxis(arr, axis, 0).astype("uint8")
-    length = front.shape[0]
-    front = jnp.pad(front, [(0, length % 2)] + [(0, 0)] * (front.ndim - 1)) & 0x0F
-    packed = lax.bitcast_convert_type(front[::2] | front[1::2] << 4, jnp.dtype(dtype))
-    packed = jnp.moveaxis(packed, 0, axis)
-    return packed, tuple(packed.shape), length
+    front = jnp.pad(front, [(0, len(front) % 2)] + [(0, 0)] * (front.ndim - 1)) & 0x0F
+    packed = lax.bitcast_convert_type(front[::2] | front[1::2] << 4, arr.dtype)
+    return jnp.moveaxis(packed, 0, axis)
 
 
 @public("keras.quantizers.unpack_int4")
@@ -377,9 +400,14 @@ def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: str = "int8") 
     packed = jnp.asarray(packed)
     if str(packed.dtype) not in ("int8", "uint8"):
         raise TypeError(f"Expected int8 or uint8 tensor for unpacking, got {packed.dtype}")
+    return _int4_unpacked(packed, int(orig_len), axis, dtype)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
+def _int4_unpacked(packed: jax.Array, length: int, axis: int, dtype: str) -> jax.Array:
     front = lax.bitcast_convert_type(jnp.moveaxis(packed, axis, 0), jnp.uint8)
     pairs = jnp.stack([front & 0x0F, front >> 4], axis=1)
-    numbers = pairs.reshape(-1, *front.shape[1:])[:orig_len].astype(dtype)
+    numbers = pairs.reshape(-1, *front.shape[1:])[:length].astype(dtype)
     if dtype == "int8":
         numbers = (numbers ^ 8) - 8  # 8 … 15 stand for -8 … -1
     return jnp.moveaxis(numbers, 0, axis)

@@ -231,7 +231,9 @@ def _attack(
     x = as_floats(x)
     function = loss_of(model, loss, type(attack).__name__)
     params, state = values_of(model, x, params, state)
-    sign = -1 if targeted else 1
+    sign = 1
+    if targeted:
+        sign = -1
 
     def make() -> Callable[..., Any]:
         def run(params: Any, state: Any, rows: dict[str, Any], number: Any) -> Any:

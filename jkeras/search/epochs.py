@@ -72,7 +72,9 @@ def part_of(model: "Trainer", kind: str, source: ArraySource, state: TrainState)
     if source.size % min(source.batch_size, source.size) == 0:
         return Part(kind, source, None)
     shapes = source.shapes()
-    padded_size = size_of(shapes[0]) if may_pad(LazyLayout(model), kind, state, shapes) else None
+    padded_size = None
+    if may_pad(LazyLayout(model), kind, state, shapes):
+        padded_size = size_of(shapes[0])
     return Part(kind, source, padded_size)
 
 

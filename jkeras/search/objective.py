@@ -27,7 +27,9 @@ def objective_of(model: "Trainer", name: str | None, mode: str, validates: bool)
     """
     check_choice("mode", mode, ("auto", "min", "max"), "sweep")
     if name is None:
-        name = "val_loss" if validates else "loss"
+        name = "loss"
+        if validates:
+            name = "val_loss"
     watched = MonitorCallback(name, mode)
     watched.set_model(model)
     return Objective(name, "max" if watched.higher_is_better else "min")

@@ -11,8 +11,7 @@ import numpy as np
 from jkeras.core.weights.rng import key_from_seed
 from jkeras.search.epochs import Epoch, Order, Trial, part_of
 from jkeras.search.numbers import Numbers, explained
-from jkeras.training.data import placement
-from jkeras.training.data import ArraySource
+from jkeras.training.data import ArraySource, placement
 from jkeras.training.data.source import Batch
 from jkeras.training.step.initial_state import init_train_state
 from jkeras.training.step.layout import StateLayout

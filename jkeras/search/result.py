@@ -67,7 +67,9 @@ class Result:
 
     def _row(self, trial: int, ledger: Ledger) -> dict[str, Any]:
         epochs, logs = ledger.epochs_of(trial), ledger.last(trial)
-        status = "done" if epochs == ledger.shape[1] else "stopped"
+        status = "stopped"
+        if epochs == ledger.shape[1]:
+            status = "done"
         if not np.isfinite(logs[self.objective.name]):
             status = "failed"
         return {

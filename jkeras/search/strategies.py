@@ -189,7 +189,9 @@ def exploited(scores: jax.Array, share: float, key: jax.Array) -> tuple[jax.Arra
     >>> source.tolist(), is_new.tolist()
     ([0, 1, 2, 0], [False, False, False, True])
     """
-    count = max(1, int(len(scores) * share)) if len(scores) > 1 else 0
+    count = 0
+    if len(scores) > 1:
+        count = max(1, int(len(scores) * share))
     order = jnp.argsort(-scores)
     best = jax.random.choice(key, order[: max(count, 1)], (count,))
     worst = order[len(scores) - count :]

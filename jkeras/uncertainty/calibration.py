@@ -11,7 +11,7 @@ from jkeras.core.layer import Layer
 from jkeras.layers import Rescaling
 from jkeras.models import Sequential
 from jkeras.uncertainty.outputs import gives_probabilities
-from jkeras.uncertainty.given import (
+from jkeras.uncertainty.checks import (
     OF_SUM,
     as_floats,
     check_numbers,

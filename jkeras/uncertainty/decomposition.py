@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.scipy.special
 
 from jkeras.core.errors import check_choice, explain
-from jkeras.uncertainty.given import as_floats, as_probabilities, check_numbers, check_some
+from jkeras.uncertainty.checks import as_floats, as_probabilities, check_numbers, check_some
 
 VARIANCES = ("softplus", "exp", "linear")
 SMALLEST_VARIANCE = 1e-6

@@ -21,7 +21,7 @@ from jkeras.explain.running import by_batches, program_of, values_of
 from jkeras.kernel import apply as kernel
 from jkeras.kernel import tree
 from jkeras.uncertainty.curvature import AT_ONCE
-from jkeras.uncertainty.given import as_probabilities
+from jkeras.uncertainty.checks import as_probabilities
 from jkeras.uncertainty.likelihood import LINKS, WHERE, Likelihood, averaged
 from jkeras.uncertainty.outputs import logits_of, loss_takes_logits, outputs_of
 from jkeras.uncertainty.posterior import (

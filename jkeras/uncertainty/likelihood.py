@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import explain
-from jkeras.uncertainty.given import as_probabilities, check_labels, check_numbers, check_some
+from jkeras.uncertainty.checks import as_probabilities, check_labels, check_numbers, check_some
 
 WHERE = "uncertainty.laplace"
 LINKS = ("probit", "mc", "bridge")

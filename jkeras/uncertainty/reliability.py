@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.uncertainty.given import as_floats, as_probabilities, labels_and_scores
+from jkeras.uncertainty.checks import as_floats, as_probabilities, labels_and_scores
 
 
 class Reliability(typing.NamedTuple):

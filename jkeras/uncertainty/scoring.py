@@ -11,7 +11,7 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.uncertainty.decomposition import as_gaussian
-from jkeras.uncertainty.given import as_floats, as_probabilities, check_labels
+from jkeras.uncertainty.checks import as_floats, as_probabilities, check_labels
 
 
 def negative_log_likelihood(y_true: Any, y_pred: Any, from_logits: bool = False) -> jax.Array:

@@ -333,17 +333,21 @@ def test_layers_can_be_looked_at_and_changed_while_a_text_is_written(name):
     place = "stack/1/attend" if name != "grouped" else "grouped_query_attention"
     generator = Generator(model, 9)
     rows = generator.begin(model.params, PROMPTS)
-    after, seen = jax.jit(lambda rows: generator.tap(model.params, rows, at=place))(rows)
+    tap = jax.jit(lambda values, rows, add: generator.tap(values[0], rows, at=place, add=add))
+    tap_whole = jax.jit(
+        lambda values, text, add: model.tap(*values, text, training=False, at=place, add=add)
+    )
+    values = model.params, model.state
+    after, seen = tap(values, rows, {})
     text = after.tokens[:, :8]
     assert after.tokens.tolist() == generator.go_on(model.params, rows, 1).tokens.tolist()
-    values = model.params, model.state
-    whole, _, expected = model.tap(*values, text, training=False, at=place)
+    whole, _, expected = tap_whole(values, text, {})
     np.testing.assert_allclose(seen[place], expected[place][:, 7:], atol=1e-5)
     np.testing.assert_allclose(after.logits, whole[:, 7], atol=1e-5)
     change = np.zeros(expected[place].shape, "float32")
     change[:, 7] = 2
-    steered, _ = generator.tap(model.params, rows, add={place: change[:, 7:]})
-    changed, _, _ = model.tap(*values, text, training=False, add={place: change})
+    steered, _ = tap(values, rows, {place: change[:, 7:]})
+    changed, _, _ = tap_whole(values, text, {place: change})
     np.testing.assert_allclose(steered.logits, changed[:, 7], atol=1e-5)
     assert not np.allclose(steered.logits, after.logits, atol=1e-3)
 

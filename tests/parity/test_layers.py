@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from jkeras.kernel.masks_on import mask_on
 from tests.parity.both import (
     BFLOAT16,
     GRADIENTS,
@@ -75,7 +76,8 @@ def symbol_of(library):
 def masks_of(outputs):
     """The mask of each output; that of attention scores may lack axes of size 1."""
     outputs = jax.tree_util.tree_leaves(outputs)
-    masks = [getattr(y, "_keras_mask", None) for y in outputs]
+    # Keras sets it on the array, jkeras beside it
+    masks = [getattr(y, "_keras_mask", mask_on(y)) for y in outputs]
     return [
         m
         if m is None or m.shape[0] == y.shape[0]

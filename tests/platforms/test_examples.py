@@ -17,6 +17,10 @@ from tests.test_examples import EXAMPLES, load
 from tests.thinning import in_turn
 
 SHORT = {"epochs": 1, "few_epochs": 1, "members": 2, "tasks": 2}  # and 2 of what is called steps
+FEW = {  # what else is less of; the same functions are compiled
+    "explain_images": {"count": 4},
+    "language_model": {"share": 0.1, "tuning": 1},
+}
 PARTS = {  # what an example does in processes that it starts
     "kill_and_resume": lambda module, folder: module.train(folder, epochs=1, killed_at=0),
     "two_processes": lambda module, folder: module.train(epochs=1),
@@ -96,7 +100,7 @@ def lower(name, folder, monkeypatch):
         if name in PARTS:
             PARTS[name](module, folder)
         else:
-            module.main(**in_short(module.main))
+            module.main(**in_short(module.main), **FEW.get(name, {}))
     return lowering.lowered, models
 
 

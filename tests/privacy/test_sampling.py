@@ -78,10 +78,10 @@ def test_all_rows_have_places():
 
 
 @pytest.mark.promise("Rows without a place are left out, with a warning")
-def test_a_step_without_places():
+def test_a_step_without_slots():
     ours = source()
     ours.full_size = 3
-    with pytest.warns(UserWarning, match="has 3 places, and some were left out"):
+    with pytest.warns(UserWarning, match="has 3 slots, and some were left out"):
         assert max(map(len, ours.rows(0, 0))) == 3
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jkeras
+from tests.compilations import compilations
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
 LIBRARIES = (keras, jkeras)
@@ -29,6 +30,39 @@ def test_integers(to_numpy):
         )
     )
     same(lambda k: k.quantizers.AbsMaxQuantizer(axis=1)(X, to_numpy=to_numpy))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("scale", [1, 1e3, 1e-4])
+def test_the_host_has_the_bits_of_keras(dtype, scale):
+    x = jax.device_put((X * scale).astype(dtype))
+    for run in (
+        lambda k: k.quantizers.abs_max_quantize(x, 0, to_numpy=True),
+        lambda k: k.quantizers.abs_max_quantize_grouped_with_zero_point(x, 4, to_numpy=True),
+    ):
+        with np.errstate(all="ignore"):  # Keras's warnings of float16
+            results = zip(run(keras), run(jkeras))
+        for want, got in results:
+            assert want.dtype == got.dtype
+            np.testing.assert_array_equal(*(np.asarray(v, "float64") for v in (got, want)))
+
+
+def test_few_programs():
+    """None on the host; one for each way to pack and back."""
+    x = jax.device_put(np.ones((5, 3), "float32"))
+    numbers = jax.device_put(np.ones((5, 3), "int8"))
+    with compilations() as names:
+        jkeras.quantizers.abs_max_quantize(x, 0, to_numpy=True)
+        jkeras.quantizers.abs_max_quantize_grouped_with_zero_point(x, 2, to_numpy=True)
+        assert not names
+        jkeras.quantizers.abs_max_quantize(x, 0)
+        assert len(names) == 1
+    for kind in ("int4", "int2", "ternary"):
+        with compilations() as names:
+            packed, _, length = getattr(jkeras.quantizers, f"pack_{kind}")(numbers, 1)
+            back = getattr(jkeras.quantizers, f"unpack_{kind}")(packed, length, 1)
+        assert len(names) == 2
+        np.testing.assert_array_equal(back, numbers)
 
 
 @pytest.mark.parametrize("size", [2, 4, 16])

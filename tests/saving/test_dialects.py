@@ -254,8 +254,12 @@ def test_a_hidden_argument_with_an_effect_is_refused(tmp_path):
     assert model.layers[-1].axis == 1
 
 
-def test_a_layer_of_an_initializers_name_keeps_its_dtype():
+def test_a_layer_of_an_initializers_name_is_a_layer(tmp_path):
     layer = {"class_name": "Identity", "config": {"name": "i", "trainable": True, "dtype": "int8"}}
-    assert dialects.modern(layer) == layer
+    assert dialects.modern(layer) == {"module": "keras.layers"} | layer
+    model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Identity(dtype="float16")])
+    model.save(tmp_path / "m.h5")
+    (again,) = jkeras.saving.load_model(tmp_path / "m.h5").layers
+    assert again.compute_dtype == "float16"
     initializer = {"class_name": "Identity", "config": {"gain": 0.5, "dtype": "float32"}}
     assert dialects.modern(initializer)["config"] == {"gain": 0.5}

@@ -11,9 +11,17 @@ import pytest
 
 import jkeras
 from jkeras.training.loop.program import Program
+from tests.compilations import compilations
 
 X = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
 Y = X.sum(1, keepdims=True)
+
+
+@pytest.fixture
+def compiled():
+    """Names of the programs that are compiled while the test runs."""
+    with compilations() as names:
+        yield names
 
 
 def model():
@@ -163,6 +171,30 @@ def test_later_calls_of_a_program_do_not_run_the_python_of_jit():
         sys.setprofile(None)
     assert called == [] and program.traces == 2
     np.testing.assert_array_equal(results[1], few + 4)
+
+
+def aligned(values):
+    """An array of numpy whose memory JAX could share."""
+    memory = np.zeros(values.nbytes + 64, "uint8")
+    start = -memory.ctypes.data % 64
+    array = memory[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
+    array[...] = values
+    return array
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "bfloat16", "float16", "bool"])
+def test_arrays_of_the_host_need_no_program_and_are_not_shared(dtype, compiled):
+    variable = jkeras.Variable(np.zeros((5, 7)), dtype=dtype, trainable=False)
+    host = aligned(np.arange(35).reshape(5, 7).astype(dtype))
+    want = host.astype("float32")
+    compiled.clear()
+    tensor = jkeras.ops.convert_to_tensor(host)
+    variable.assign(host)
+    host[...] = 0
+    for got in (tensor, variable.value):
+        assert got.dtype == dtype and not got.weak_type and not got.committed
+        np.testing.assert_array_equal(np.asarray(got, "float32"), want)
+    assert not compiled
 
 
 FIRST_FIT = """

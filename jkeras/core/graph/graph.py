@@ -32,22 +32,22 @@ class Node:
         ]
 
 
-def history_of(tensor):
+def history_of(tensor: KerasTensor) -> tuple[typing.Any, int, int]:
     """(operation, number of its call, number of the output): where a tensor comes from."""
     return tensor._keras_history
 
 
-def nodes_of(operation):
+def nodes_of(operation: typing.Any) -> list[Node]:
     """The nodes of the calls of an operation, in their order."""
     return operation._inbound_nodes
 
 
-def operation_of(tensor):
+def operation_of(tensor: KerasTensor) -> typing.Any:
     """The layer or op that made a tensor."""
     return history_of(tensor)[0]
 
 
-def node_of(tensor):
+def node_of(tensor: KerasTensor) -> Node:
     """The node that made a tensor."""
     operation, index, _ = history_of(tensor)
     return nodes_of(operation)[index]

@@ -13,6 +13,7 @@ import numpy as np
 from jkeras.core.names.dtypes import is_float
 
 WIDEST = "float32"  # what whole numbers beyond 32 bits become where a float is expected
+SMALL = 2**20  # bytes, which a host copies in less time than XLA compiles
 
 
 class Ids(NamedTuple):
@@ -62,6 +63,26 @@ def fitted(array: np.ndarray, what: str = "x", dtype: str | Ids | None = None) -
     elif array.dtype.kind in "fc":
         return narrowed(array, what, _smallest(array.dtype, target))
     return array
+
+
+def on_device(array: np.ndarray) -> jax.Array:
+    """An array of numpy as one of JAX, which does not follow what is written to it later.
+
+    From JAX 0.10 on `jnp.asarray` compiles a program for each shape that it has not met, unless it
+    is told the dtype; then it shares aligned memory with numpy, here with our own copy.
+
+    >>> on_device(np.arange(3, dtype="float32"))
+    Array([0., 1., 2.], dtype=float32)
+    """
+    is_numeric = array.dtype.kind in "biufcV"
+    if not is_numeric or array.nbytes > SMALL or is_wider(array.dtype):
+        return jnp.asarray(array)
+    return jnp.asarray(np.array(array), array.dtype)
+
+
+def is_wider(dtype: np.dtype) -> bool:
+    """Whether a device has a narrower type in place of this one."""
+    return jax.dtypes.canonicalize_dtype(dtype) != dtype
 
 
 def warn_of_ids(array: np.ndarray, what: str, ids: Ids) -> None:

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn, TypeGuard
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.names.dtypes import standardize_dtype
-from jkeras.core.graph.host_numbers import fitted, refuse_masked
+from jkeras.core.graph.host_numbers import fitted, on_device, refuse_masked
 from jkeras.core.names.registry import _named, public
 from jkeras.core.session.settings import auto_name
 from jkeras.core.graph.sparse import is_sparse
@@ -260,7 +259,7 @@ def is_tensor(x: object) -> TypeGuard[jax.Array]:
 def is_symbolic(x: object) -> TypeGuard[KerasTensor]:
     """Whether x is a KerasTensor.
 
-    >>> is_symbolic(KerasTensor((None, 2))), is_symbolic(jnp.ones(2))
+    >>> is_symbolic(KerasTensor((None, 2))), is_symbolic(jax.numpy.ones(2))
     (True, False)
     """
     return isinstance(x, KerasTensor)
@@ -369,4 +368,4 @@ def as_tensor(x: Any, dtype: str | None = None, what: str = "inputs") -> Any:
     if not hasattr(x, "__array__"):
         return x
     refuse_masked(x, what)
-    return jnp.asarray(fitted(np.asarray(x), what, dtype))
+    return on_device(fitted(np.asarray(x), what, dtype))

@@ -26,7 +26,7 @@ from jkeras.core.graph.sparse import SparseForm, any_sparse, is_sparse
 class Operation:
     """An op with its fixed arguments, as a node in a graph."""
 
-    def __init__(self, op, name=None, config=None):
+    def __init__(self, op: "Op", name: str | None = None, config: Mapping[str, Any] | None = None):
         self.op, self.config = op, config or {}
         self.name = name or auto_name(op.class_name)
         self.trainable = False
@@ -51,7 +51,7 @@ class Operation:
             return outputs
         return map_tensors(lambda t: KerasTensor(t.shape, t.dtype, sparse=True), outputs)
 
-    def _dense_spec(self, args, kwargs):
+    def _dense_spec(self, args: Sequence[Any], kwargs: Mapping[str, Any]):
         try:
             if self.op.spec is not None:
                 return self.op.spec(*args, **kwargs, **self.config)
@@ -116,13 +116,13 @@ class Op:
             return None
         return self._find_sparse(self.function)
 
-    def run(self, args, kwargs):
+    def run(self, args: Sequence[Any], kwargs: Mapping[str, Any]):
         """The function of arrays, sparse ones too."""
         if any_sparse(args) or any_sparse(kwargs.values()):
             return self._run_sparse(args, kwargs)
         return self.function(*args, **kwargs)
 
-    def _run_sparse(self, args, kwargs):
+    def _run_sparse(self, args: Sequence[Any], kwargs: Mapping[str, Any]):
         if self._find_sparse is None:  # the function knows sparse arrays itself
             return self.function(*args, **kwargs)
         if self.sparse_form is None:
@@ -132,14 +132,14 @@ class Op:
             )
         return self.sparse_form.compute(*args, **kwargs)
 
-    def from_config(self, config):
+    def from_config(self, config: Mapping[str, Any] | None):
         """The node that a config describes."""
         config = dict(config)
         name = config.pop("name", None)
         config_of_op = {k: v for k, v in config.items() if k in self.signature.parameters}
         return Operation(self, name, config_of_op)
 
-    def record(self, args, kwargs):
+    def record(self, args: Sequence[Any], kwargs: Mapping[str, Any]):
         """Adds a node for a symbolic call and gives its outputs."""
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -213,7 +213,7 @@ def op(
 MODULES = ("core", "einops", "image", "linalg", "math", "nn", "numpy")
 
 
-def op_of_class(class_name):
+def op_of_class(class_name: str):
     """The op that Keras has as a class of this name in one of the modules of `keras.ops`, or None.
 
     >>> op_of_class("TrueDivide").module
@@ -226,7 +226,7 @@ def op_of_class(class_name):
 PLAIN = (jax.Array, np.ndarray, np.generic, bool, int, float, complex, str, type(None))
 
 
-def _are_plain(values):
+def _are_plain(values: Any):
     """Whether values are at a glance neither symbolic nor variables, nor structures of these."""
     for value in values:
         if isinstance(value, PLAIN):
@@ -237,7 +237,7 @@ def _are_plain(values):
     return True
 
 
-def _unwrap(x):
+def _unwrap(x: Any):
     """Variables by their value; also one level into lists and tuples."""
     if hasattr(x, "own_value"):
         return x.value

@@ -156,7 +156,7 @@ class WeightView:
 
     def _collect(self, with_seeds: bool) -> list[Variable]:
         variables = []
-        for layer in self._views():
+        for layer in _through_layers(self):
             own = list(own_variables(layer).values())
             variables += [v for v in own if v.learnable]
             variables += [v for v in own if not v.learnable]
@@ -165,19 +165,6 @@ class WeightView:
                     if isinstance(child, SeedGenerator):
                         variables += own_variables(child).values()
         return unique(variables)
-
-    def _views(self) -> Iterator["WeightView"]:
-        """The layer and all layers below it, reached through layers alone."""
-        seen = set()
-        waiting = [self]  # the next one last
-        while waiting:
-            layer = waiting.pop()
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                yield layer
-                for _, child in reversed(children_of(layer)):
-                    if isinstance(child, WeightView):
-                        waiting.append(child)
 
     @property
     def variables(self) -> list[Variable]:
@@ -289,6 +276,20 @@ def variables_and_layers(model: WeightView) -> list[Variable | WeightView]:
 def layers_of(model: WeightView, include_self: bool = True) -> list[WeightView]:
     """A model and the layers below it, in Keras's order."""
     return model._flatten_layers(include_self=include_self)
+
+
+def _through_layers(layer: WeightView) -> Iterator[WeightView]:
+    """A layer and all layers below it, reached through layers alone."""
+    seen = set()
+    waiting = [layer]  # the next one last
+    while waiting:
+        layer = waiting.pop()
+        if id(layer) not in seen:
+            seen.add(id(layer))
+            yield layer
+            for _, child in reversed(children_of(layer)):
+                if isinstance(child, WeightView):
+                    waiting.append(child)
 
 
 def _layers_right_below(module: Module) -> list[WeightView]:

@@ -6,6 +6,7 @@ takes some hundred megabytes at most; a model of one's own, built by code, has n
 
 import itertools
 import math
+import typing
 
 from jkeras.core.errors import SerializationError, readable
 
@@ -43,7 +44,7 @@ TOGETHER = {
 LIMITED = frozenset([*LIMITS, *EACH, *(key for _, key in LIMITS_OF), *itertools.chain(*TOGETHER)])
 
 
-def check_numbers(name, config):
+def check_numbers(name: str, config: dict[str, typing.Any]) -> None:
     """Raises a SerializationError for a number that would take memory or time without bounds.
 
     Args:
@@ -70,21 +71,23 @@ def check_numbers(name, config):
         _check_together(name, keys, config, most)
 
 
-def _check_together(name, keys, config, most):
+def _check_together(
+    name: str, keys: tuple[str, ...], config: dict[str, typing.Any], most: int
+) -> None:
     """Raises where numbers that are multiplied by one another are too large together."""
     numbers = [config[key] for key in keys if isinstance(config.get(key), int)]
     if len(numbers) == len(keys) and math.prod(numbers) > most:
         raise too_large(name, " times ".join(keys), most)
 
 
-def _is_over(value, most):
+def _is_over(value: object, most: int) -> bool:
     """Whether a number, or how many a list has, is too large."""
     if isinstance(value, (list, tuple)):
         return len(value) > most
     return isinstance(value, (int, float)) and not abs(value) <= most
 
 
-def too_large(name, what, most):
+def too_large(name: str, what: str, most: int) -> SerializationError:
     """What is raised for a number of a config that may be anybody's, and what to do about it."""
     return SerializationError(
         f"{name} has {what}; at most {most} is read from a file that may be anybody's. If you "

@@ -6,10 +6,12 @@ import contextlib
 import contextvars
 import re
 import typing
+from collections.abc import Iterator, Set
 
 from jkeras.core.errors import SerializationError, readable
 from jkeras.core.names.limits import LIMITED, check_numbers, too_large
 
+Config = dict[str, typing.Any]
 MOST_OUTPUTS = 2**16  # of one call: a graph names each by its number
 LARGEST_TABLE = 10**7  # elements of what is made on the host for one call
 LONGEST_SHOWN = 500  # characters of a config in a message
@@ -51,7 +53,7 @@ _around = contextvars.ContextVar("jkeras_configs", default=_NOTHING)
 
 
 @contextlib.contextmanager
-def _with(**changes):
+def _with(**changes: typing.Any) -> Iterator[None]:
     """Inside this block some of what is around is other; the rest is left to other blocks."""
     before = _around.get()
     _around.set(before._replace(**changes))
@@ -62,7 +64,7 @@ def _with(**changes):
         _around.set(_around.get()._replace(**old))
 
 
-def loading(safe_mode=True):
+def loading(safe_mode: bool = True) -> contextlib.AbstractContextManager[None]:
     """Inside this block a config is read; with `safe_mode=False`, here or further out, one that is
     trusted.
     """
@@ -71,13 +73,13 @@ def loading(safe_mode=True):
     return contextlib.nullcontext() if trust == before else _with(trust=trust)
 
 
-def is_untrusted():
+def is_untrusted() -> bool:
     """Whether what is being made comes from a config that may be anybody's."""
     around = _around.get()
     return around.trust == "untrusted" and around.in_process is None
 
 
-def refuse_untrusted(what, way_out):
+def refuse_untrusted(what: str, way_out: str) -> None:
     """Raises where a config that may be anybody's asks for something that reaches beyond it.
 
     Raises:
@@ -90,44 +92,46 @@ def refuse_untrusted(what, way_out):
         )
 
 
-def in_process():
+def in_process() -> contextlib.AbstractContextManager[None]:
     """Inside this block configs are for this process alone: functions in them stay what they are,
     and classes that were met are resolved again, registered or not. For copies, never for files.
     """
     return _with(in_process={})
 
 
-def is_in_process():
+def is_in_process() -> bool:
     """Whether configs are for this process alone."""
     return _around.get().in_process is not None
 
 
-def sharing():
+def sharing() -> contextlib.AbstractContextManager[None]:
     """Inside this block an object met twice is written once and read back as one object."""
     return _with(shared={})
 
 
-def is_trusted():
+def is_trusted() -> bool:
     """Whether what is being made comes from a config that the caller said to trust."""
     return _around.get().trust == "trusted"
 
 
-def met_in_process():
+def met_in_process() -> dict[str, type] | None:
     """{name: class} of the classes that were met in an `in_process` block; None outside of one."""
     return _around.get().in_process
 
 
-def shared_objects():
+def shared_objects() -> dict | None:
     """What was met in a `sharing` block; None outside of one."""
     return _around.get().shared
 
 
-def scopes():
+def scopes() -> tuple[dict[str, typing.Any], ...]:
     """The dicts of custom objects of the scopes that are around, the innermost last."""
     return _around.get().scopes
 
 
-def in_scope(custom_objects):
+def in_scope(
+    custom_objects: dict[str, typing.Any] | None,
+) -> contextlib.AbstractContextManager[None]:
     """Inside this block a dict of custom objects is the innermost scope, if there is one."""
     if custom_objects is None:
         return contextlib.nullcontext()
@@ -149,7 +153,7 @@ def check_count(name: str, what: str, count: int, most: int) -> None:
         raise too_large(name, f"{count} {what}", most)
 
 
-def check_object(name, config, arguments):
+def check_object(name: str, config: Config, arguments: Config) -> None:
     """Raises for what the config of an object that may be anybody's must not have.
 
     Args:
@@ -163,7 +167,7 @@ def check_object(name, config, arguments):
     check_name(arguments.get("name"))
 
 
-def check_entries(name, config, supported):
+def check_entries(name: str, config: Config, supported: Set[str]) -> None:
     """Raises for an entry of a config that may be anybody's whose meaning is unknown."""
     unknown = sorted(map(str, config.keys() - supported))
     if unknown and is_untrusted():
@@ -176,12 +180,12 @@ def check_entries(name, config, supported):
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def check_name(name):
+def check_name(name: object) -> None:
     """Raises for a name that a terminal, on which a summary shows it, takes for commands."""
     if isinstance(name, str) and CONTROL.search(name):
         raise SerializationError(f"A name has control characters: {shown(repr(name))}.")
 
 
-def shown(config):
+def shown(config: object) -> str:
     """A config in a message: as much as can be read."""
     return readable(config, LONGEST_SHOWN)

@@ -4,7 +4,7 @@ import typing
 
 import jax
 
-from jkeras.core.run import eager, symbolic
+from jkeras.core.run import eager, symbolic, tensorflow_graph
 from jkeras.core.graph.keras_tensor import KerasTensor, any_symbolic
 from jkeras.core.weights.types import Symbolic
 from jkeras.core.run.tracebacks import leave_out_own_frames
@@ -35,6 +35,9 @@ def call_layer(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
         run = current_flow()
         if run is not None:
             return run.call(self, args, kwargs)
+        is_of_array = len(args) == 1 and not kwargs and isinstance(args[0], jax.Array)
+        if not is_of_array and tensorflow_graph.holds_tensors_of_graph(args, kwargs):
+            return tensorflow_graph.call_layer(self, args, kwargs)
         return eager.call_eagerly(self, args, kwargs)
     except Exception as error:
         leave_out_own_frames(error)

@@ -3,7 +3,7 @@
 import jax
 
 from jkeras.core.weights import frame
-from jkeras.core.run import running, tensorflow_graph
+from jkeras.core.run import running
 from jkeras.core.run.call import forward_of
 from jkeras.core.run.context import Context
 from jkeras.core.weights.paths import walk
@@ -12,8 +12,6 @@ from jkeras.kernel.masks_on import set_mask_on
 
 def call_eagerly(layer, args, kwargs):
     """The outputs of a layer on its own arrays; its losses and masks stay for the next call."""
-    if tensorflow_graph.holds_tensors_of_graph(args, kwargs):
-        return tensorflow_graph.call_layer(layer, args, kwargs)
     with frame.Run(layer) as run:
         outputs = run.call(layer, args, kwargs)
     for _, module in walk(layer):

@@ -42,15 +42,14 @@ def plain_form(layer, scope, args, kwargs, bare) -> Form | None:
     if facts is None or "plain form" not in facts:
         facts = _ask(layer)
     form = facts["plain form"]
-    in_force = (kwargs, flow.bare, flow.abstract, settings.distribution, masks_on.kept)
+    in_force = (kwargs, flow.bare, flow.abstract, settings.distribution)
     if form is None or len(args) != 1 or any(in_force) or not isinstance(args[0], jax.Array):
         return None
     x = args[0]
     casts = any((x.dtype != form.dtype, form.is_mixed, flow.casting))
     more = (
         casts & (form.is_whole | bare),
-        flow.masks and flow.mask_of(x) is not None,
-        hasattr(x, masks_on.NAME),
+        (flow.masks or masks_on.kept) and flow.mask_of(x) is not None,
         form.is_penalized & bare,
         all((form.has_children, flow.shared)),
     )

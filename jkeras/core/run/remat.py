@@ -2,7 +2,6 @@
 kept.
 """
 
-import contextvars
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
@@ -13,6 +12,7 @@ import numpy as np
 from jkeras.core.graph.keras_tensor import any_symbolic
 from jkeras.core.errors import suggestion
 from jkeras.core.names.registry import public
+from jkeras.kernel import in_force
 
 POLICIES = (
     "everything_saveable",
@@ -21,7 +21,7 @@ POLICIES = (
     "dots_with_no_batch_dims_saveable",
 )
 MODES = ("full", "activations", "larger_than", "list_of_layers", None)
-_scope = contextvars.ContextVar("jkeras_remat", default=None)
+SCOPE = "remat scope"
 
 
 @public("keras.RematScope")
@@ -59,17 +59,17 @@ class RematScope:
         self.policy = policy_of(policy)
 
     def __enter__(self) -> Self:
-        self._token = _scope.set(self)
+        self._token = in_force.begin(SCOPE, self)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        _scope.reset(self._token)
+        in_force.end(self._token)
         del self._token  # it cannot be copied, and layers that hold the scope can
 
 
 def scope():
     """The scope in which code runs now, None where there is none."""
-    active = _scope.get()
+    active = in_force.value_of(SCOPE)
     return (
         None
         if active is None or active.mode is None

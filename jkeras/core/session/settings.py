@@ -5,7 +5,6 @@ Everything else in the library is a value that is passed along.
 
 import collections
 import contextlib
-import contextvars
 import functools
 import os
 import random
@@ -18,6 +17,7 @@ import numpy as np
 from jkeras.core.errors import ArgumentError, check_choice, check_number, check_whole
 from jkeras.core.system.loaded import loaded_tensorflow
 from jkeras.core.system.own_files import check_private, make_private
+from jkeras.kernel import in_force
 
 FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 
@@ -342,11 +342,14 @@ def snake_case(name: str) -> str:
 def auto_name(prefix: str) -> str:
     """A name not used before in this session: "dense", "dense_1", …"""
     prefix = snake_case(prefix)
-    counting = _apart.get()
+    counting = in_force.value_of(APART)
     names = settings.names if counting is None else counting.names
     count = names[prefix]
     names[prefix] += 1
     return f"{prefix}_{count}" if count else prefix
+
+
+APART = "counts apart"
 
 
 class uncounted:  # noqa: N801 - used as a function
@@ -363,14 +366,13 @@ class uncounted:  # noqa: N801 - used as a function
     def __enter__(self):
         self.names = collections.Counter()
         self.random = random.Random(0)
-        self._token = None if _apart.get() is not None else _apart.set(self)
+        self._token = None
+        if in_force.value_of(APART) is None:
+            self._token = in_force.begin(APART, self)
 
     def __exit__(self, *exc):
         if self._token is not None:
-            _apart.reset(self._token)
-
-
-_apart = contextvars.ContextVar("jkeras_uncounted", default=None)
+            in_force.end(self._token)
 
 
 def get_uid(prefix: str = "") -> int:
@@ -418,7 +420,7 @@ def default_seed() -> int:
     """A seed for something that has none: from Python's `random`, which `set_random_seed`
     controls.
     """
-    counting = _apart.get()
+    counting = in_force.value_of(APART)
     source = random if counting is None else counting.random
     return source.randint(1, int(1e9))
 

@@ -222,7 +222,7 @@ def get(identifier: Any) -> Any:
         ) from None
 
 
-def of_config(config):
+def of_config(config: dict[str, Any]) -> "str | DTypePolicy":
     """What a layer takes for the config of a policy: a plain policy's name, since constructors of
     users may look for a text; else the policy.
     """

@@ -16,7 +16,7 @@ from jkeras.core.names import naming
 from jkeras.core.say import shown
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.names.family import families
-from jkeras.core.graph.host_numbers import fitted, refuse_masked
+from jkeras.core.graph.host_numbers import fitted, on_device, refuse_masked
 from jkeras.core.graph.keras_tensor import OPERATORS, _ops, standardize_shape
 from jkeras.core.names.dtypes import is_float, standardize_dtype
 from jkeras.core.weights.first_values import first_array, put
@@ -327,6 +327,8 @@ class Variable:
         if isinstance(value, np.ndarray):
             refuse_masked(value, self.path)
             value = fitted(value, self.path, self.own_dtype)
+            if value.dtype.name == self.own_dtype:
+                value = on_device(value)
         if not isinstance(value, jax.Array) and self.own_dtype == "bfloat16":
             value = jnp.asarray(value)  # numpy's lists know no bfloat16
         # numpy's array may be written to later

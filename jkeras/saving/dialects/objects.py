@@ -112,6 +112,8 @@ def _modern_object(config: Config) -> Any:
     op = op_of_node(config)
     if op is not None:
         return {**config, "module": op.module, "registered_name": name}
+    if name in INITIALIZERS and "trainable" in inner:  # the layer, as `Identity` is one too
+        config = {"module": "keras.layers", **config}
     return {
         **config,
         "class_name": RENAMED_CLASSES.get(name, name),
@@ -143,7 +145,7 @@ def _change_values(name: str, inner: Config) -> None:
     axis = inner.get("axis")
     if name in ONE_AXIS and isinstance(axis, list) and len(axis) == 1:
         inner["axis"] = axis[0]
-    if name in INITIALIZERS and "trainable" not in inner:  # `Identity` is a layer too
+    if name in INITIALIZERS and "trainable" not in inner:
         inner.pop("dtype", None)
         if inner.get("distribution") == "normal":
             inner["distribution"] = "truncated_normal"

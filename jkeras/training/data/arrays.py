@@ -68,7 +68,7 @@ def as_array(
     return fitted(array, what, dtype)
 
 
-def _numbers_of(value, objects, what, columns):
+def _numbers_of(value: typing.Any, objects: typing.Any, what: str, columns: typing.Any):
     """The numbers of a value that numpy takes for an array of objects.
 
     Args:
@@ -91,7 +91,7 @@ def _numbers_of(value, objects, what, columns):
         ) from error
 
 
-def _refuse_texts(objects, what, columns):
+def _refuse_texts(objects: typing.Any, what: str, columns: typing.Any):
     """Raises for texts among objects; digits in quotes are texts, too."""
     texts = np.reshape([isinstance(item, (str, bytes)) for item in objects.flat], objects.shape)
     if not texts.any():
@@ -106,7 +106,7 @@ def _refuse_texts(objects, what, columns):
     )
 
 
-def _example(objects):
+def _example(objects: typing.Any):
     """An element of an array of objects in a few words: one that is no number, if there is."""
     item = next((one for one in objects.flat if not isinstance(one, numbers.Number)), None)
     if item is None:
@@ -117,7 +117,7 @@ def _example(objects):
     return f"[{item!r}]" if len(repr(item)) < 80 else f"a {type(item).__name__}"
 
 
-def _of_library(value):
+def _of_library(value: typing.Any):
     """A tensor or table of another library as something that numpy can read."""
     if hasattr(value, "detach"):
         return _of_torch(value)
@@ -135,7 +135,7 @@ def _of_library(value):
     return _of_tensorflow(value)
 
 
-def _of_torch(value):
+def _of_torch(value: typing.Any):
     value = value.detach().cpu()
     if value.is_sparse:
         value = value.to_dense()
@@ -144,7 +144,7 @@ def _of_torch(value):
     return value.numpy()
 
 
-def _of_tensorflow(value):
+def _of_tensorflow(value: typing.Any):
     """A tensor of TensorFlow, or of a library that calls its methods so; else the value."""
     if hasattr(value, "to_tensor"):  # ragged
         value = value.to_tensor()

@@ -85,7 +85,7 @@ def make_source(
     return source
 
 
-def _one_after_another(x, replays, types):
+def _one_after_another(x: typing.Any, replays: bool, types: typing.Any):
     """The source of what can only be iterated."""
     if is_iterator(x):
         return IteratorSource(x, replays, types)
@@ -95,7 +95,7 @@ def _one_after_another(x, replays, types):
     raise _unknown(x)
 
 
-def _gives_batches(x):
+def _gives_batches(x: typing.Any):
     """Whether `x` is a `PyDataset`, or the like."""
     is_indexed = hasattr(x, "__getitem__") and hasattr(x, "__len__")
     if not is_indexed or hasattr(x, "__array__"):
@@ -103,7 +103,7 @@ def _gives_batches(x):
     return hasattr(x, "on_epoch_end") or hasattr(x, "num_batches")
 
 
-def _refuse(x, **others):
+def _refuse(x: typing.Any, **others):
     """Raises for arguments beside a source of batches, which has them in it."""
     for name, value in others.items():
         if value is not None:
@@ -113,7 +113,7 @@ def _refuse(x, **others):
             )
 
 
-def _unknown(x):
+def _unknown(x: typing.Any):
     """The error for what is no data, with what to do."""
     if isinstance(x, dict) and huggingface.kind_of(x):
         advice = f"It has the splits {list(x)}: pass one of them."

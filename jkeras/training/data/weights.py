@@ -78,7 +78,7 @@ def class_weights(
     return weights if is_structure else weights[0]
 
 
-def _is_single(class_weight):
+def _is_single(class_weight: typing.Any):
     """Whether it is {class: weight}, rather than one such dict for each output."""
     if not isinstance(class_weight, dict):
         return False
@@ -106,14 +106,14 @@ def warn_of_strange(class_weight: typing.Any, outputs: typing.Any) -> None:
         )
 
 
-def _is_class(label, width):
+def _is_class(label: typing.Any, width: int | None):
     """Whether a label can be this."""
     if not isinstance(label, (int, float, np.number)) or label != label // 1 or label < 0:
         return False
     return width is None or label < width
 
 
-def _of_list(y, class_weight, output_names):
+def _of_list(y: typing.Any, class_weight: typing.Any, output_names: typing.Any):
     """The weights for each of several labels in the order of the outputs."""
     labels = list(y or ())
     chosen = _by_key(class_weight, output_names or list(range(len(labels))))
@@ -125,7 +125,7 @@ def _of_list(y, class_weight, output_names):
     return list(map(_weights_of_classes, labels, chosen.values()))
 
 
-def _by_key(class_weight, keys):
+def _by_key(class_weight: typing.Any, keys: typing.Any):
     """{key: {class: weight}} of all outputs, in order."""
     if not isinstance(class_weight, dict):
         if len(class_weight) != len(keys):
@@ -143,7 +143,7 @@ def _by_key(class_weight, keys):
     return {key: class_weight.get(key) or {} for key in keys}
 
 
-def _check_one_hot(y):
+def _check_one_hot(y: typing.Any):
     """Labels whose last axis is taken for the classes, of which the largest counts."""
     if np.allclose(np.sum(y, -1, dtype="float64"), 1, atol=1e-3):
         return
@@ -161,7 +161,7 @@ def _check_one_hot(y):
     )
 
 
-def _weights_of_classes(y, class_weight):
+def _weights_of_classes(y: typing.Any, class_weight: typing.Any):
     """The weight of each sample by its label."""
     y = np.asarray(y)
     if y.ndim > 1 and y.shape[-1] == 1:

@@ -2,7 +2,6 @@
 traced for.
 """
 
-import contextvars
 import inspect
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import jax
 
 from jkeras.core.session.settings import settings
 from jkeras.core.system.signals import Signals
+from jkeras.kernel import in_force
 from jkeras.training.loop import memory
 from jkeras.training.data import placement
 from jkeras.training.step.state import TrainState
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jkeras.training.shell.trainer import Trainer
 
 # whether a program may be traced now: by its first call with some shapes, which measures it
-_may_trace = contextvars.ContextVar("jkeras_may_trace", default=False)
+MAY_TRACE = "may trace"
 
 
 MOST_SHAPES = 64  # for which a program is cached
@@ -101,7 +101,7 @@ class Program:
     def _run_new(self, shapes: tuple, arguments: tuple) -> Any:
         """The results for arguments of a new signature."""
         jitted = jax.jit(self._traced, donate_argnums=self.donate, out_shardings=self.out_shardings)
-        token = _may_trace.set(True)
+        token = in_force.begin(MAY_TRACE, True)
         try:
             if not jax.config.jax_disable_jit:
                 # the call below finds what is traced and compiled here
@@ -113,7 +113,7 @@ class Program:
                 return self._try(jitted, arguments)
             return jitted(*arguments)
         finally:
-            _may_trace.reset(token)
+            in_force.end(token)
 
     def _keep(self, shapes: tuple, jitted: Callable) -> None:
         """Keeps a function for arguments of some shapes, and lets go of those for others that were
@@ -154,7 +154,7 @@ class Program:
         self.needs = max(self.needs, needs)
 
     def _traced(self, *arguments: Any) -> Any:
-        if not _may_trace.get():
+        if not in_force.value_of(MAY_TRACE):
             raise Untraced
         leaves = jax.tree_util.tree_leaves_with_path(arguments)
         self.signatures.append({self._name(path): _Kind(v) for path, v in leaves})

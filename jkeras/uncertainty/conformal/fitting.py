@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.weights.rng import as_key
 from jkeras.uncertainty.conformal.scores import of_classes
-from jkeras.uncertainty.given import (
+from jkeras.uncertainty.checks import (
     as_floats,
     as_probabilities,
     check_numbers,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import explain
 from jkeras.uncertainty.conformal.fitting import OF_NUMBERS, Fitted, column, rank_of
-from jkeras.uncertainty.given import as_floats, check_numbers
+from jkeras.uncertainty.checks import as_floats, check_numbers
 
 
 class Interval(typing.NamedTuple):

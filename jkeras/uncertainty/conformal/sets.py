@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain
 from jkeras.uncertainty.conformal.fitting import OF_CLASSES, Fitted, has_numbers, uniforms_of
 from jkeras.uncertainty.conformal.scores import of_classes
-from jkeras.uncertainty.given import as_probabilities
+from jkeras.uncertainty.checks import as_probabilities
 
 
 def predict_sets(
@@ -56,7 +56,9 @@ def predict_sets(
         fix = "give both classes: `np.concatenate([1 - p, p], axis=1)`"
         wanted = "`probabilities` of 2 classes or more"
         raise ValueError(explain(where, wanted, f"shape {scores.shape}", fix))
-    otherwise = 1.0 if fitted.is_randomized else 0.0
+    otherwise = 0.0
+    if fitted.is_randomized:
+        otherwise = 1.0
     shares = uniforms_of(scores, rng, uniforms, otherwise, where)
     terms = fitted.penalty, fitted.free_rank
     sets = of_classes(fitted.method, scores, shares, *terms) <= fitted.threshold

@@ -1,4 +1,4 @@
-"""What the functions of this package are given: labels and scores of classes, checked.
+"""Arguments of the functions of this package, checked: labels and scores of classes.
 
 Values that are traced cannot be looked at: there what is no distribution becomes nan, which is seen
 in the result, and labels are taken as they are.
@@ -36,7 +36,7 @@ def check_some(array: jax.Array, where: str, name: str) -> None:
 
 
 def check_numbers(array: jax.Array, where: str, name: str, smallest: float = -np.inf) -> None:
-    """Raises ValueError where known numbers are NaN, or below a smallest one."""
+    """Raises ValueError where concrete numbers are NaN, or below a smallest one."""
     if not is_concrete(array) or not array.size:
         return
     values = np.asarray(array)
@@ -139,7 +139,7 @@ def labels_and_scores(
 
 
 def check_labels(labels: jax.Array, classes: int, where: str) -> None:
-    """Raises ValueError where known labels are no integers below the number of classes."""
+    """Raises ValueError where concrete labels are no integers below the number of classes."""
     if not is_concrete(labels) or not labels.size:
         return
     values = np.asarray(labels)
@@ -150,7 +150,7 @@ def check_labels(labels: jax.Array, classes: int, where: str) -> None:
 
 
 def check_one_hot(labels: jax.Array, where: str) -> None:
-    """Raises ValueError where known rows have anything but one 1 among zeros."""
+    """Raises ValueError where concrete rows have anything but one 1 among zeros."""
     if not is_concrete(labels) or not labels.size:
         return
     values = np.asarray(labels)
