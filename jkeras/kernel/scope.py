@@ -192,7 +192,8 @@ class Flow:
 
     def mask_of(self, array: typing.Any) -> typing.Any:
         """The mask that travels beside an array, or None."""
-        entry = self.masks.get(id(array)) or masks_on.kept.get(id(array))
+        key = id(array)
+        entry = self.masks.get(key) or masks_on.kept.get(key)
         return None if entry is None else entry[1]
 
     def set_mask(self, array: typing.Any, mask: typing.Any) -> None:
@@ -202,8 +203,9 @@ class Flow:
     def drop_masks(self, arrays: typing.Iterable) -> None:
         """Lets no mask travel on beside arrays."""
         for array in arrays:
-            if id(array) in self.masks or id(array) in masks_on.kept:
-                self.masks[id(array)] = (array, None)
+            key = id(array)
+            if key in self.masks or key in masks_on.kept:
+                self.masks[key] = (array, None)
 
 
 class Scope:

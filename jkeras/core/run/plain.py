@@ -49,7 +49,7 @@ def plain_form(layer, scope, args, kwargs, bare) -> Form | None:
     casts = any((x.dtype != form.dtype, form.is_mixed, flow.casting))
     more = (
         casts & (form.is_whole | bare),
-        (flow.masks or masks_on.kept) and flow.mask_of(x) is not None,
+        any((flow.masks, masks_on.kept)) and flow.mask_of(x) is not None,
         form.is_penalized & bare,
         all((form.has_children, flow.shared)),
     )

@@ -93,8 +93,9 @@ class Module:
                 f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
                 f"setting the attribute `{name}`."
             )
-        if derived.data:  # nothing is in most programs, whose layers are built before they run
-            _forget_derived(self)
+        # nothing is cached of a class of the user's that compares by value, see `_forget_derived`
+        if derived.data and type(self).__hash__ is object.__hash__:
+            derived.pop(self, None)
         if isinstance(value, HOLDERS) or isinstance(vars(self).get(name), HOLDERS):
             value = self._track(name, value)
         object.__setattr__(self, name, value)

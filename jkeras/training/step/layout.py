@@ -45,9 +45,7 @@ class StateLayout:
         params, frozen, state, metrics: (path, variable) pairs of the parts of a state.
         inner_metrics: those pairs of `state` that metrics inside layers count in.
         trainable: the variables that gradients reach, in Keras's order, the optimizer's.
-        generators: (path, seed generator) pairs.
         optimizer: the compiled one.
-        convolves: whether a layer computes convolutions.
         key: equal for layouts that compiled functions may share.
         stacked: the layout of states in which equal layers are stacked, once somebody asked for it.
         has_slots: whether the state of the optimizer lies in its variables, as the library's does.
@@ -65,17 +63,11 @@ class StateLayout:
         self.metrics = _metric_variables(model, weights)
         inner = {id(v) for metric in model.metrics_of_layers() for v in metric.variables}
         self.inner_metrics = [(path, v) for path, v in self.state if id(v) in inner]
-        self._look_at_modules()
         self._places = self._initial = self.stacked = None
         self._line_up_optimizer(ByVariable((variable, path) for path, variable in weights))
         groups = (self.params, self.frozen, self.state, self.metrics)
         paths = [tuple(path for path, _ in group) for group in groups]
         self.key = (tuple(self.order), *paths)
-
-    def _look_at_modules(self) -> None:
-        modules = walk(self.model)
-        self.generators = [(p, m) for p, m in modules if isinstance(m, SeedGenerator)]
-        self.convolves = any(isinstance(m, Layer) and m.traits.convolves for _, m in modules)
 
     def _line_up_optimizer(self, paths: ByVariable) -> None:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
@@ -105,6 +97,16 @@ class StateLayout:
             build_by_path(optimizer, self.trainable, paths.of(self.trainable))
             return self.trainable
         return known
+
+    @functools.cached_property
+    def generators(self) -> list[tuple[tuple[str, ...], SeedGenerator]]:
+        """(path, seed generator) pairs."""
+        return [(p, m) for p, m in walk(self.model) if isinstance(m, SeedGenerator)]
+
+    @functools.cached_property
+    def convolves(self) -> bool:
+        """Whether a layer computes convolutions."""
+        return any(isinstance(m, Layer) and m.traits.convolves for _, m in walk(self.model))
 
     @functools.cached_property
     def count_of_parameters(self) -> int:
