@@ -28,10 +28,10 @@ from jkeras.layers.recurrent_step import (
     initial_states,
     is_native_cell,
     is_nested,
+    keeping_costly,
     output_size,
 )
 from jkeras.ops.kernels_dot import contract_last
-from jkeras.ops.recurrent import keeping_costly
 from jkeras.ops.recurrent_split import Split
 from jkeras.core.weights.types import OwnWeight
 from jkeras.core.run.context import Context

@@ -16,9 +16,11 @@ from jkeras.core.run.adapting import loop_body
 from jkeras.core.layer import Layer
 from jkeras.core.weights.structure import all_built
 from jkeras.kernel.apply import on_shapes
+from jkeras.ops.kernels import for_onnx, on_cpu
 from jkeras.ops.recurrent_split import Split
+from jkeras.programs.primitives import facts_of
 from jkeras.core.run.context import Children
-from jkeras.core.weights.types import Structure
+from jkeras.core.weights.types import Function, Structure
 
 
 class Step(typing.NamedTuple):
@@ -162,3 +164,21 @@ class StateShapes:
         if not self.return_state:
             return outputs
         return tuple(v[0] if is_nested(v) and len(v) == 1 else v for v in outputs)
+
+
+def keeping_costly(*steps: Function) -> list[Function]:
+    """Steps of loops, whose gradients on CPU keep results of products and of functions like tanh,
+    and compute sums and products of elements again.
+
+    >>> [step] = keeping_costly(lambda z, states, t: (z + states, z + states))
+    >>> step(jnp.ones(2), jnp.ones(2), 0)[0].tolist()
+    [2.0, 2.0]
+    """
+    if not on_cpu() or for_onnx():
+        return list(steps)
+    keeping = functools.partial(jax.checkpoint, prevent_cse=False, policy=_is_costly)
+    return list(map(keeping, steps))
+
+
+def _is_costly(primitive: Any, *_: Any, **__: Any) -> bool:
+    return not facts_of(primitive.name).is_cheap

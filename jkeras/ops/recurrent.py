@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,6 @@ from jax import lax
 
 from jkeras.ops.kernels import for_onnx, inside_loop, on_cpu
 from jkeras.ops.recurrent_split import Split, pays_split, run_split
-from jkeras.programs.primitives import facts_of
 from jkeras.core.weights.types import Function, Structure
 
 
@@ -111,24 +109,6 @@ def _loop(
     if go_backwards:
         outputs = outputs[::-1]
     return (outputs, before) if record else outputs, states
-
-
-def keeping_costly(*steps: Function) -> list[Function]:
-    """Steps of loops, whose gradients on CPU keep results of products and of functions like tanh,
-    and compute sums and products of elements again.
-
-    >>> [step] = keeping_costly(lambda z, states, t: (z + states, z + states))
-    >>> step(jnp.ones(2), jnp.ones(2), 0)[0].tolist()
-    [2.0, 2.0]
-    """
-    if not on_cpu() or for_onnx():
-        return list(steps)
-    keeping = functools.partial(jax.checkpoint, prevent_cse=False, policy=_is_costly)
-    return list(map(keeping, steps))
-
-
-def _is_costly(primitive: Any, *_: Any, **__: Any) -> bool:
-    return not facts_of(primitive.name).is_cheap
 
 
 def _unrolled(

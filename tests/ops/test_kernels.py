@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from jkeras.layers import recurrent_step
 from jkeras.ops import kernels, kernels_conv, kernels_dot, kernels_gelu, recurrent
 from tests.thinning import every
 
@@ -358,7 +359,7 @@ def _run(step):
 def test_a_step_that_keeps_what_is_costly():
     x = jax.random.normal(jax.random.key(0), (3, 2, 8))
     start = jax.random.normal(jax.random.key(1), (2, 2))
-    assert_same(_run(recurrent.keeping_costly(_lstm_step)[0]), _run(_lstm_step), x, start)
+    assert_same(_run(recurrent_step.keeping_costly(_lstm_step)[0]), _run(_lstm_step), x, start)
 
 
 def test_a_step_that_keeps_what_is_costly_keeps_less():
@@ -366,6 +367,6 @@ def test_a_step_that_keeps_what_is_costly_keeps_less():
         _, pullback = jax.vjp(_run(step), jnp.ones((3, 2, 8)), jnp.ones((2, 2)))
         return sum(v.size for v in jax.tree.leaves(pullback))
 
-    assert kept(recurrent.keeping_costly(_lstm_step)[0]) < 0.8 * kept(_lstm_step)
+    assert kept(recurrent_step.keeping_costly(_lstm_step)[0]) < 0.8 * kept(_lstm_step)
     with kernels.traced_for("tpu"):
-        assert recurrent.keeping_costly(_lstm_step) == [_lstm_step]
+        assert recurrent_step.keeping_costly(_lstm_step) == [_lstm_step]

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import jax
 
+from jkeras.core.errors import place_of
 from jkeras.core.graph import keras_tensor
 from jkeras.core.names.dtypes import standardize_dtype
 from jkeras.core.graph.keras_tensor import KerasTensor, is_symbolic
@@ -101,6 +102,16 @@ def completed(input_spec, value):
     fixed = {axis % len(value.shape): size for axis, size in input_spec.axes.items()}
     shape = [fixed.get(i) if d is None else d for i, d in enumerate(value.shape)]
     return KerasTensor(shape, value.dtype, sparse=value.sparse, name=value.name)
+
+
+def check_input(layer: Any, call: Any, input_spec: Any) -> None:
+    """Raises for an input of a call of a layer that an `input_spec` forbids."""
+    if input_spec is None or not call.arguments:
+        return
+    x = call.first
+    is_of_one = isinstance(input_spec, InputSpec) and isinstance(x, jax.Array)
+    if not is_of_one or not input_spec.accepts(x.shape):
+        check(input_spec, x, place_of(layer))
 
 
 def check(input_spec, inputs, where):

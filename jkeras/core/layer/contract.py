@@ -29,7 +29,7 @@ from jkeras.core.run.derived import children_for, ranks_of
 from jkeras.core.errors import check_name, explain, suggestion
 from jkeras.core.names.family import families
 from jkeras.core.graph.host_numbers import WIDEST
-from jkeras.core.graph.input_spec import InputSpec, check
+from jkeras.core.graph.input_spec import check_input
 from jkeras.core.layer.layer_config import LayerConfig
 from jkeras.core.layer.legacy_shape import take_first_shape
 from jkeras.core.weights.module import Module
@@ -179,7 +179,6 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             cls.build = scoped(own["build"])
         if "compute_output_shape" in own:
             cls._stated["says_output_shape"] = "compute_output_spec" not in own
-        cls._stated["is_weightless"] = cls.weight_specs is no_weights
         cls.traits = traits_of(cls)
         if "compute_mask" in own and "supports_masking" not in own:
             cls.supports_masking = True
@@ -340,14 +339,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     _allow_non_tensor_positional_args = renamed("allow_non_tensor_positional_args")
     _convert_input_args = renamed("converts_inputs")
 
-    def check_input(self, call: Call, input_spec: typing.Any) -> None:
-        """Raises for an input that an `input_spec` forbids."""
-        if input_spec is None or not call.arguments:
-            return
-        x = call.first
-        is_of_one = isinstance(input_spec, InputSpec) and isinstance(x, jax.Array)
-        if not is_of_one or not input_spec.accepts(x.shape):
-            check(input_spec, x, self._where)
+    check_input = check_input
 
     # ------------------------------------------------------------ running
 

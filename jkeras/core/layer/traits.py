@@ -56,7 +56,8 @@ NAMES = frozenset(field.name for field in dataclasses.fields(Traits))
 
 def traits_of(cls: type) -> Traits:
     """The facts that a class and its bases state, each as the first of them that states it."""
-    stated: dict = {}
+    # a layer's base defines it, too
+    stated: dict = {"is_weightless": sum("weight_specs" in vars(b) for b in cls.__mro__) == 1}
     for base in reversed(cls.__mro__):
         stated |= vars(base).get("_stated", {})
     return Traits(**stated)

@@ -64,7 +64,7 @@ class WeightView:
     def compute_dtype(self) -> str:
         """The type in which the layer computes."""
         policy = self._dtype_policy
-        return policy.of(self).compute_dtype if policy.is_by_path else policy.compute_dtype
+        return (policy.of(self) if policy.is_by_path else policy).compute_dtype
 
     @property
     def input_dtype(self) -> str:

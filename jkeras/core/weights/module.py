@@ -93,7 +93,6 @@ class Module:
                 f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
                 f"setting the attribute `{name}`."
             )
-        # nothing is cached of a class of the user's that compares by value, see `_forget_derived`
         if derived.data and type(self).__hash__ is object.__hash__:
             derived.pop(self, None)
         if isinstance(value, HOLDERS) or isinstance(vars(self).get(name), HOLDERS):
