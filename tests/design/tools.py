@@ -72,9 +72,14 @@ def dense(p, x, activation=lambda v: v):
 
 def sgd_by_hand(loss, params, batches, rate):
     """Plain gradient descent, written out."""
-    for batch in batches:
+
+    @jax.jit  # one program in place of one for each operation
+    def step(params, batch):
         grads = jax.grad(loss)(params, *batch)
-        params = jax.tree_util.tree_map(lambda p, g: p - rate * g, params, grads)
+        return jax.tree_util.tree_map(lambda p, g: p - rate * g, params, grads)
+
+    for batch in batches:
+        params = step(params, batch)
     return params
 
 
