@@ -593,10 +593,15 @@ def test_optax_transformations_in_compile(make):
     tx = make()
     opt_state = tx.init(p)
     loss = lambda p, x, y: mse(y, dense(p["b"], dense(p["a"], x, jnp.tanh)))  # noqa: E731
+
+    @jax.jit
+    def step(p, opt_state, x, y):
+        updates, opt_state = tx.update(jax.grad(loss)(p, x, y), opt_state, p)
+        return optax.apply_updates(p, updates), opt_state
+
     for _ in range(4):
         for rows in (slice(0, 4), slice(4, 8)):
-            updates, opt_state = tx.update(jax.grad(loss)(p, x[rows], y[rows]), opt_state, p)
-            p = optax.apply_updates(p, updates)
+            p, opt_state = step(p, opt_state, x[rows], y[rows])
     assert_trees_close(model.params, p, rtol=1e-4, atol=1e-5)
 
 

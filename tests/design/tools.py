@@ -72,9 +72,14 @@ def dense(p, x, activation=lambda v: v):
 
 def sgd_by_hand(loss, params, batches, rate):
     """Plain gradient descent, written out."""
-    for batch in batches:
+
+    @jax.jit  # one program in place of one for each operation
+    def step(params, batch):
         grads = jax.grad(loss)(params, *batch)
-        params = jax.tree_util.tree_map(lambda p, g: p - rate * g, params, grads)
+        return jax.tree_util.tree_map(lambda p, g: p - rate * g, params, grads)
+
+    for batch in batches:
+        params = step(params, batch)
     return params
 
 
@@ -84,15 +89,20 @@ def adam_by_hand(loss, params, batches, rate):
     def zeros():
         return jax.tree_util.tree_map(jnp.zeros_like, params)
 
-    m, v = zeros(), zeros()
-    for t, batch in enumerate(batches, start=1):
+    @jax.jit
+    def step(params, m, v, now, batch):
         grads = jax.grad(loss)(params, *batch)
         m = jax.tree_util.tree_map(lambda m, g: 0.9 * m + 0.1 * g, m, grads)
         v = jax.tree_util.tree_map(lambda v, g: 0.999 * v + 0.001 * g**2, v, grads)
-        now = rate * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t)
         params = jax.tree_util.tree_map(
-            lambda p, m, v, now=now: p - now * m / (jnp.sqrt(v) + 1e-7), params, m, v
+            lambda p, m, v: p - now * m / (jnp.sqrt(v) + 1e-7), params, m, v
         )
+        return params, m, v
+
+    m, v = zeros(), zeros()
+    for t, batch in enumerate(batches, start=1):
+        now = rate * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t)
+        params, m, v = step(params, m, v, now, batch)
     return params
 
 
