@@ -43,10 +43,8 @@ class Layout(Rule):
         """Where arrays of the parameters may stand."""
         groups = [[(name,)] for name in ("ema", "accumulators") if name in state]
         groups += [[("slots", name) for name in group] for group in self.slot_groups()]
-        addresses = []
-        for group in groups:
-            addresses += [(*column, *path) for path, column in itertools.product(order, group)]
-        return addresses
+        pairs = itertools.chain(*(itertools.product(order, group) for group in groups))
+        return [(*column, *path) for path, column in pairs]
 
     def state_to_variables(self, state: State, order: Sequence[Path]) -> list:
         """The state's arrays as the flat list that `optimizer.variables` is."""

@@ -310,16 +310,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         """The arguments of a call, bound to names."""
         return Call(self, args, kwargs, cast)
 
-    def _convert(self, x: typing.Any) -> typing.Any:
-        """An input as an array, floats in the layer's compute dtype."""
-        if not self.converts_inputs:
-            return x
-        if not isinstance(x, jax.Array):
-            x = keras_tensor.as_tensor(x, self.type_of_numbers)
-        elif x.dtype is self._dtype_policy.plain_dtype:
-            return x
-        is_cast = self.autocast and self.traits.computes_in_float
-        return masking.cast_with_mask(x, self.compute_dtype) if is_cast else x
+    _convert = masking.converted
 
     @property
     def type_of_numbers(self) -> str | None:
@@ -447,8 +438,8 @@ class Composite(Layer, has_children=True):
             specs = list(call.specs().values())
             others = children_for(self, specs, scope.flow.declared is not None)
         # looked at last, since another thread may build the layer now
-        children = {**self._children, **others}
-        return (scope.flow.children_type or Children)(scope, self, children)
+        kind = scope.flow.children_type or Children
+        return kind(scope, self, {**self._children, **others})
 
 
 @functools.cache

@@ -50,6 +50,18 @@ def _set_masks(layer, run, call, outputs):
             run.set_mask(value, mask)
 
 
+def converted(self: Any, x: Any) -> Any:
+    """An input of a layer as an array, floats in the layer's compute dtype."""
+    if not self.converts_inputs:
+        return x
+    if not isinstance(x, jax.Array):
+        x = keras_tensor.as_tensor(x, self.type_of_numbers)
+    elif x.dtype is vars(self)["_dtype_policy"].plain_dtype:
+        return x
+    is_cast = self.autocast and self.traits.computes_in_float
+    return cast_with_mask(x, self.compute_dtype) if is_cast else x
+
+
 def cast_with_mask(x, dtype):
     """A float array in another dtype, its mask beside it; anything else as it is."""
     if not isinstance(x, jax.Array) and not is_sparse(x):
