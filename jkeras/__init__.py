@@ -60,7 +60,12 @@ def version():
 
 __all__ = exported(
     globals(),
-    *(globals().keys() - {"as_keras", "as_keras_inside", "core"}),  # these are for jkeras itself
+    # all that is imported here but what is for jkeras itself
+    *(
+        globals().keys()
+        - {"as_keras", "as_keras_inside", "as_keras_store", "core", "programs"}
+        - {"ensembles", "plans", "report"}
+    ),
     on_first_use={
         "jkeras.applications": "",
         "jkeras.datasets": "",

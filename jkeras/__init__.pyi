@@ -2,7 +2,6 @@
 from typing import Any
 from jkeras import activations as activations
 from jkeras import applications as applications
-from jkeras import as_keras_store as as_keras_store
 from jkeras import backend as backend
 from jkeras import callbacks as callbacks
 from jkeras import config as config
@@ -11,10 +10,8 @@ from jkeras import datasets as datasets
 from jkeras import distillation as distillation
 from jkeras import distribution as distribution
 from jkeras import dtype_policies as dtype_policies
-from jkeras import ensembles as ensembles
 from jkeras import explain as explain
 from jkeras import export as export
-from jkeras import generation as generation
 from jkeras import generation as generation
 from jkeras import initializers as initializers
 from jkeras import kernel as kernel
@@ -26,14 +23,11 @@ from jkeras import mixed_precision as mixed_precision
 from jkeras import models as models
 from jkeras import ops as ops
 from jkeras import optimizers as optimizers
-from jkeras import plans as plans
 from jkeras import preprocessing as preprocessing
 from jkeras import privacy as privacy
-from jkeras import programs as programs
 from jkeras import quantizers as quantizers
 from jkeras import random as random
 from jkeras import regularizers as regularizers
-from jkeras import report as report
 from jkeras import robust as robust
 from jkeras import saving as saving
 from jkeras import search as search

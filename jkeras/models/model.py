@@ -20,7 +20,7 @@ from jkeras.core.layer import Layer
 from jkeras.core.layer.view import layers_of
 from jkeras.core.weights.policy import NEED_DATA
 from jkeras.ensembles.shell import MaybeEnsemble
-from jkeras.generation.model import Generating
+from jkeras.models.generating import Generating
 from jkeras.models import host
 from jkeras.models.graph_inputs import columns_by_name, on_host_fitted
 from jkeras.models.lost_masks import warn_of_lost_masks

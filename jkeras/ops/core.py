@@ -50,12 +50,8 @@ def core_op(
 
 
 def _converting(function: Function) -> SparseForm:
-    """What the conversions below do with sparse arrays: they stay so."""
-    if function.__name__ == "cast":
-        return SparseForm(cast.op.function, lambda flags, config: True)
-    return SparseForm(
-        convert_to_tensor.op.function, lambda flags, config: config["sparse"] is not False
-    )
+    """What a conversion does with sparse arrays: they stay so, unless it says otherwise."""
+    return SparseForm(function, lambda flags, config: config.get("sparse") is not False)
 
 
 @core_op(find_sparse=_converting)

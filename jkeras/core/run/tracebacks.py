@@ -2,6 +2,7 @@
 frames of jkeras and JAX.
 """
 
+import contextlib
 import functools
 import inspect
 import os
@@ -9,6 +10,7 @@ import pathlib
 import traceback
 import types
 import typing
+from collections.abc import Iterator
 
 import jax
 
@@ -41,11 +43,23 @@ def leave_out_own_frames(error: Exception) -> None:
     if not is_traceback_filtering_enabled():
         return
     frames = list(traceback.walk_tb(error.__traceback__))
-    shown = [at for at in frames if not at[0].f_code.co_filename.startswith(MACHINERY)]
     kept = None
-    for frame, line in reversed(shown or frames[-1:]):
+    for frame, line in reversed(list(_of_others(frames)) or frames[-1:]):
         kept = types.TracebackType(kept, frame, frame.f_lasti, line)
     error.__traceback__ = kept
+
+
+def _of_others(frames: list) -> Iterator[tuple]:
+    """Those of (frame, line) pairs that are not of jkeras and JAX, nor of a block that these begin
+    with `contextlib`.
+    """
+    was_own = False
+    for at in frames:
+        file = at[0].f_code.co_filename
+        if file != contextlib.__file__ or not was_own:
+            was_own = file.startswith(MACHINERY)
+        if not was_own:
+            yield at
 
 
 def without_own_frames(method: Thing) -> Thing:

@@ -185,17 +185,16 @@ class Trainer(Extensions, Compilable):
             guess = suggestion(list(kwargs), inspect.signature(self.evaluate).parameters)
             raise ValueError(f"Arguments not recognized: {kwargs}.{guess}")
         self.compile_seconds = 0.0
-        rows = self.prepared(x), y, sample_weight
+        rows, limit = (self.prepared(x), y, sample_weight), capped(steps)
         source = data.make_source(*rows, batch_size, steps=steps, types=types_of_data(self))
-        steps = capped(steps)
         with contextlib.closing(source):
             build_for_training(self, source.shapes())
             source = checked(self, source)
-            callbacks = callback_list(self, callbacks, verbose, 1, steps or source.num_batches)
+            callbacks = callback_list(self, callbacks, verbose, 1, limit or source.num_batches)
             layout = loop_layout(self)
             owner = Snapshot(layout)
             with Signals() as signals:
-                logs = Evaluating(self, layout, source, steps, callbacks).run(owner, signals)
+                logs = Evaluating(self, layout, source, limit, callbacks).run(owner, signals)
                 owner.store()
         return logs if return_dict else in_order(self, logs)
 
@@ -228,16 +227,16 @@ class Trainer(Extensions, Compilable):
             outputs = predict_at_once(self, x, batch_size)
             if outputs is not None:
                 return outputs
+        limit = capped(steps)
         model, x = self.for_prediction(x)
         source = data.make_source(
             x, batch_size=batch_size, steps=steps, types=DataTypes(model.types_of_inputs())
         )
-        steps = capped(steps)
         build_for_prediction(model, source.peek())
         model.warn_of_padding()
-        callbacks = callback_list(model, callbacks, verbose, 1, steps or source.num_batches)
+        callbacks = callback_list(model, callbacks, verbose, 1, limit or source.num_batches)
         predictor = model.predictor_of_each() if members else predictor_of(model)
-        outputs = predict_batches(model, predictor, source, steps, callbacks)
+        outputs = predict_batches(model, predictor, source, limit, callbacks)
         if not members:
             return outputs
         return jax.tree_util.tree_map(lambda y: y.swapaxes(0, 1).copy(), outputs)
