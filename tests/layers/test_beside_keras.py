@@ -273,3 +273,20 @@ def test_a_pipeline_hands_its_mask_to_its_first_layer(library):
     steps = [Keeps(), Keeps()]
     library.layers.Pipeline(steps)(np.ones((2, 3)), mask=np.array([True, False]))
     assert np.asarray(steps[0].mask).tolist() == [True, False]
+
+
+def test_attention_whose_projections_are_one_layer():
+    """A layer that is two attributes is found by each."""
+    x = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
+    outputs = []
+    for library in (jkeras, keras):
+        layer = library.layers.MultiHeadAttention(2, 3)
+        layer.build((2, 4, 6), (2, 4, 6))
+        layer._value_dense = layer._key_dense
+        for part in (layer._query_dense, layer._key_dense, layer._output_dense):
+            shapes = [weight.shape for weight in part.get_weights()]
+            part.set_weights([np.linspace(-0.5, 0.5, np.prod(s)).reshape(s) for s in shapes])
+        inputs = library.Input((4, 6))
+        model = library.Model(inputs, layer(inputs, inputs))
+        outputs.append([np.asarray(layer(x, 2 * x)), model.predict(x, verbose=0)])
+    np.testing.assert_allclose(*map(np.concatenate, outputs), rtol=1e-5, atol=1e-6)

@@ -348,3 +348,27 @@ def test_an_assignment_during_apply_is_in_the_new_state():
     for apply in (layer.apply, jax.jit(layer.apply)):
         _, after = apply(params, state, x)
         assert (float(state["count"]), float(after["count"])) == (0, 1)
+
+
+@pytest.mark.parametrize("method", ["call", "forward"])
+@pytest.mark.parametrize("is_hashable", [True, False])
+def test_layers_that_compare_by_value_are_told_apart(method, is_hashable):
+    """Nothing that follows from one of them is taken for what follows from another."""
+
+    def scaled(self, *arguments, ctx=None):
+        return arguments[-1] * self.factor
+
+    def init(self, factor):
+        jkeras.Layer.__init__(self)
+        self.factor = factor
+
+    body = {"__init__": init, method: scaled, "__eq__": lambda self, other: True}
+    if is_hashable:
+        body["__hash__"] = lambda self: 1
+    scale = type("Scale", (jkeras.Layer,), body)
+    x = jax.numpy.ones((2, 3))
+    for factor in (2.0, 3.0):
+        layer = scale(factor)
+        params, state = layer.init(0, x)
+        for y in (layer(x), layer(x), layer.apply(params, state, x)[0]):
+            assert y[0, 0] == factor

@@ -450,6 +450,8 @@ def is_plain_class(cls: type[Layer]) -> bool:
     own = ("bind_call", "pass_masks", "compute_mask", "specs_for")
     if any(getattr(cls, name) is not getattr(Layer, name) for name in own):
         return False
+    if cls.__hash__ is not object.__hash__:  # nothing can be cached of layers that compare by value
+        return False
     if cls.traits.has_children:  # a model keeps an input of its own type as it is, too
         if cls.children is not Composite.children:
             return False

@@ -79,13 +79,16 @@ class Children:
         self._children = children
 
     def __getattr__(self, name: str) -> typing.Callable:
-        if name in self._children:
-            return functools.partial(self.run_named, name)
-        return functools.partial(self.run, getattr(self._layer, name))
+        if name not in self._children:
+            getattr(self._layer, name)  # or there is none
+        return functools.partial(self.run_named, name)
 
     def run_named(self, name, *args, **kwargs):
-        """Runs the child of this name."""
-        return self._children[name].run_on(self._scope.child(name), args, kwargs)
+        """Runs the child that is the attribute of this name."""
+        child = self._children.get(name)
+        if child is None:  # it has the name of another attribute that it is, too
+            return self.run(getattr(self._layer, name), *args, **kwargs)
+        return child.run_on(self._scope.child(name), args, kwargs)
 
     def run(self, child, *args, **kwargs):
         """Runs a child given as an object."""

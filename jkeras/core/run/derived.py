@@ -34,7 +34,7 @@ def specs_for_call(layer: typing.Any, call: typing.Any) -> dict[str, Weight]:
     """The layer's own weights for the inputs of a call, as stored, by name; for a look at shapes
     and dtypes.
     """
-    if layer.traits.has_children:
+    if layer.traits.has_children or not is_built_in_class(type(layer)):
         return layer.specs_for(call)
     asked = list(call.specs().values())
     cached = derived.get(layer, {}).get("specs of a call")
