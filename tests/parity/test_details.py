@@ -234,6 +234,10 @@ VARIABLES = {  # library -> what is compared
             lambda v: v ^ True,
         )
     ],
+    "what it holds, by the name that programs know": lambda k: [
+        k.Variable(VECTOR)._value,
+        k.Variable("ones", shape=[2], dtype="float32")._value,
+    ],
     "int8 product": lambda k: (
         k.Variable([[100, 100]], dtype="int8") @ k.Variable([[100], [100]], dtype="int8")
     ),

@@ -236,6 +236,10 @@ class Variable:
 
     # ------------------------------------------------------------ the value
 
+    # Keras's name of the array that is held, which programs look at
+    _value = property(
+        lambda self: self.own_value(), lambda self, value: setattr(self, "held", value)
+    )
     initializer = property(
         operator.attrgetter("_initializer"), doc="What makes the first value; None: it was passed."
     )
