@@ -129,3 +129,22 @@ def test_the_optimizer_is_in_the_file(tmp_path):
     for read in (theirs, ours):
         for mine, other in zip(model.optimizer.variables, read.optimizer.variables, strict=True):
             np.testing.assert_allclose(np.asarray(mine), np.asarray(other), rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["fit", "train_on_batch"])
+def test_an_optimizer_that_is_set_is_the_one_that_trains(method):
+    """Also one whose state has another form than that of the one before."""
+    weights = []
+    for library in (jkeras, keras):
+        dense = library.layers.Dense(1, kernel_initializer="ones")
+        model = library.Sequential([library.Input((3,)), dense])
+        model.compile(library.optimizers.SGD(0.1), "mse")
+        for optimizer in (None, library.optimizers.Adam(0.1), library.optimizers.SGD(0.5)):
+            if optimizer is not None:
+                model.optimizer = optimizer
+            if method == "fit":
+                model.fit(X, Y, batch_size=12, verbose=0)
+            else:
+                model.train_on_batch(X, Y)
+            weights.append(np.ravel(model.get_weights()[0]))
+    np.testing.assert_allclose(weights[:3], weights[3:], rtol=1e-5)

@@ -45,7 +45,6 @@ class StateLayout:
         params, frozen, state, metrics: (path, variable) pairs of the parts of a state.
         inner_metrics: those pairs of `state` that metrics inside layers count in.
         trainable: the variables that gradients reach, in Keras's order, the optimizer's.
-        optimizer: the compiled one.
         key: equal for layouts that compiled functions may share.
         stacked: the layout of states in which equal layers are stacked, once somebody asked for it.
         has_slots: whether the state of the optimizer lies in its variables, as the library's does.
@@ -56,7 +55,7 @@ class StateLayout:
     run_type: Any = None  # of passes on its states; None: as of any pass of the model
 
     def __init__(self, model: "Trainer") -> None:
-        self.model, self.optimizer = model, model.optimizer
+        self.model = model
         weights = list(named_weights(model))
         self.trainable = model.trainable_variables
         self.params, self.frozen, self.state = _grouped(model, weights, self.trainable)
@@ -97,6 +96,13 @@ class StateLayout:
             build_by_path(optimizer, self.trainable, paths.of(self.trainable))
             return self.trainable
         return known
+
+    @property
+    def optimizer(self) -> Any:
+        """The compiled optimizer as it is now: a program that is traced again, for the state of
+        one that was set meanwhile, is to step with that one.
+        """
+        return self.model.optimizer
 
     @functools.cached_property
     def generators(self) -> list[tuple[tuple[str, ...], SeedGenerator]]:
