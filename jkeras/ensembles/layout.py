@@ -191,7 +191,7 @@ class MembersLayout(StateLayout):
 
     def finalize(self) -> None:
         """Gives each member its moving averages at the end of a training, with `use_ema`."""
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         if not optimizer.use_ema:
             return
         state = self.gather(copies=False)
@@ -246,7 +246,7 @@ class MembersLayout(StateLayout):
 
     def _origin(self) -> tuple:
         """What a state is made for: (groups of paths, optimizer, paths of its variables)."""
-        return self._groups, self.optimizer, tuple(self.order)
+        return self._groups, self.model.optimizer, tuple(self.order)
 
     def _placed(self, state: TrainState) -> TrainState:
         """The members over the devices of a distribution, where they can be cut evenly."""

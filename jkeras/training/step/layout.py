@@ -85,7 +85,7 @@ class StateLayout:
         """The variables that the optimizer is built for; it is built again where layers were
         unfrozen since, or weights are gone.
         """
-        optimizer = self.optimizer
+        optimizer = self.model.optimizer
         if not self.has_slots or not optimizer.built:
             return self.trainable
         known = optimizer.built_for
@@ -96,13 +96,6 @@ class StateLayout:
             build_by_path(optimizer, self.trainable, paths.of(self.trainable))
             return self.trainable
         return known
-
-    @property
-    def optimizer(self) -> Any:
-        """The compiled optimizer as it is now: a program that is traced again, for the state of
-        one that was set meanwhile, is to step with that one.
-        """
-        return self.model.optimizer
 
     @functools.cached_property
     def generators(self) -> list[tuple[tuple[str, ...], SeedGenerator]]:
@@ -282,7 +275,7 @@ class StateLayout:
         for variable, value in values:
             variable.held = value
         self.model.__dict__.update(_step=state.step, _train_key=state.rng)
-        if self.optimizer is not None and self.model.compilation.has_own_opt_state:
+        if self.model.optimizer is not None and self.model.compilation.has_own_opt_state:
             self.model.__dict__["_opt_state"] = state.opt_state
 
     def _optimizer_values(self, state: TrainState) -> list[tuple[Variable, Any]]:
@@ -290,13 +283,13 @@ class StateLayout:
         if not self.has_slots:
             return []
         self.build_optimizer()
-        optimizer = self.optimizer
+        optimizer = self.model.optimizer
         values = optimizer.state_to_variables(state.opt_state, self.order)
         return list(zip(optimizer.variables, values, strict=True))
 
     def finalize(self) -> None:
         """Gives variables their moving averages at the end of a training, with `use_ema`."""
-        self.optimizer.finalize_variable_values(self.trainable)
+        self.model.optimizer.finalize_variable_values(self.trainable)
 
     def store(self, state: TrainState) -> None:
         """Keeps what an evaluation changes: metrics, and what the forward pass updates."""
@@ -313,19 +306,19 @@ class StateLayout:
         groups = self.params, self.frozen, self.state, self.metrics
         variables = list(map(operator.itemgetter(1), itertools.chain(*groups)))
         if self.has_slots:
-            variables += self.optimizer.variables
+            variables += self.model.optimizer.variables
         return variables
 
     def build_optimizer(self) -> None:
         """Builds the optimizer for the variables that it trains."""
-        build_by_path(self.optimizer, self.optimized, self.order)
+        build_by_path(self.model.optimizer, self.optimized, self.order)
 
     def initial_opt_state(self, params: Tree) -> Any:
         """The optimizer's state before the first step."""
         if self.model.compilation.has_own_opt_state:
             return self.model.init_opt_state(params)
         resting = tree.unflatten((p, v.own_value()) for p, v in self.resting)
-        return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
+        return self.model.optimizer.init(tree.merge(params, resting), self.variable_tree)
 
     def update(
         self,
@@ -349,9 +342,9 @@ class StateLayout:
             grads = tree.merge(grads, tree.unflatten((p, None) for p, _ in self.resting))
             params = tree.merge(params, still)
         told = {}
-        if loss_of is not None and takes_loss(self.optimizer):
+        if loss_of is not None and takes_loss(self.model.optimizer):
             told = {"value": loss, "value_fn": lambda params: loss_of(self._moving(params))}
-        new, opt_state = self.optimizer.step(
+        new, opt_state = self.model.optimizer.step(
             grads, state.opt_state, params, self.variables_of_step, **told
         )
         return self._moving(new), opt_state

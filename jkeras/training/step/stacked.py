@@ -60,7 +60,7 @@ def _chain(layers: list[Layer], layout: StateLayout) -> "Chain | None":
 
 def _may_stack(layout: StateLayout) -> bool:
     """Whether what an optimizer and a step do to a weight does not depend on whose it is."""
-    model, optimizer = layout.model, layout.optimizer
+    model, optimizer = layout.model, layout.model.optimizer
     if not layout.is_single or layout.resting or optimizer is None:
         return False
     special = (
