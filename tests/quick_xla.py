@@ -1,5 +1,6 @@
 """Flags with which XLA compiles in less than half the time, without what makes the result fast."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ QUICK = [
     "--xla_cpu_use_fusion_emitters=false",
     "--xla_cpu_parallel_codegen_split_count=1",
 ]
+# eight devices of two busy cores may wait for each other longer than the 40 seconds of XLA
+PATIENT = "--xla_cpu_collective_call_terminate_timeout_seconds=300"
 
 
 def quick_flags():
@@ -24,7 +27,12 @@ def flags_for(devices):
     process.
     """
     own = os.environ.get("XLA_FLAGS", "")
-    return f"{own} --xla_force_host_platform_device_count={devices}".strip()
+    return f"{own} {_patience()} --xla_force_host_platform_device_count={devices}".strip()
+
+
+@functools.cache
+def _patience():
+    return PATIENT if _has([PATIENT]) else ""
 
 
 def _has(flags):
