@@ -193,3 +193,14 @@ def test_who_says_what_is_padding_is_not_told():
     fit_it(jkeras.Model(tokens, x * 2.0), sample_weight=np.ones((3, 5)))
     inner = _inner(layers.LSTM(3))
     fit_it(jkeras.Model(tokens, inner(x * 2.0, mask=jkeras.ops.not_equal(tokens, 0))))
+
+
+@pytest.mark.promise("`y._keras_mask` is there on symbolic tensors alone")
+def test_the_mask_of_an_array_lies_beside_it():
+    embedding = layers.Embedding(7, 4, mask_zero=True)
+    tokens = np.array([[1, 2, 0]])
+    y = embedding(tokens)
+    assert not hasattr(y, "_keras_mask")
+    mean = layers.GlobalAveragePooling1D()(y)
+    np.testing.assert_allclose(mean, np.asarray(y)[:, :2].mean(1), rtol=1e-6)
+    assert embedding(jkeras.Input((3,), dtype="int32"))._keras_mask is not None
