@@ -8,7 +8,7 @@ import site
 import sys
 import sysconfig
 
-PACKAGE = pathlib.Path(__file__).resolve().parents[2]  # jkeras
+PACKAGE = pathlib.Path(__file__).resolve().parents[1]  # jkeras
 # of a prefix, such as /usr, below which programs of the user's may lie, too
 PARTS = (
     "bin etc include lib lib32 lib64 libexec sbin share Lib Scripts DLLs Tools Include pkgs".split()

@@ -375,3 +375,11 @@ def test_a_report_takes_the_place_of_a_report(tmp_path):
     tools.fit(path, epochs=1)
     tools.fit(path, epochs=1)
     assert tools.load(path)["status"] == "finished"
+
+
+def test_the_package_is_installed_and_what_lies_beside_it_in_a_checkout_is_not():
+    package = pathlib.Path(jkeras.__file__).parent
+    assert installed.is_installed(package / "layers" / "dense.py")
+    if (ROOT / "pyproject.toml").exists():  # a checkout
+        assert not installed.is_installed(ROOT / "examples" / "digits_quickstart.py")
+        assert installed.folder_of_a_checkout() == [str(ROOT)]
