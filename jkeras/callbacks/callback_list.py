@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -183,25 +184,24 @@ def _looks_at_batches(callback: Any, kind: str) -> bool:
 
 def _kinds_of(callback: Any) -> list[str]:
     """The kinds of batches, of "train", "test" and "predict", for which a callback has methods."""
-    is_as_its_class = isinstance(callback, Callback) and NAMES.isdisjoint(vars(callback))
-    return _kinds_of_class(type(callback)) if is_as_its_class else _kinds(callback)
+    if not isinstance(callback, Callback) or not frozenset(NAMES).isdisjoint(vars(callback)):
+        return _kinds(tuple(getattr(callback, name) for name in NAMES))
+    # by the methods, which a program may put into the class later
+    return _kinds_of_class(tuple(map(getattr, itertools.repeat(type(callback)), NAMES)))
 
 
-def _kinds(callback: Any) -> list[str]:
-    return [
-        kind for kind, hooks in HOOKS.items() if any(_overrides(callback, hook) for hook in hooks)
-    ]
+def _kinds(methods: tuple) -> list[str]:
+    """The kinds of the methods by `NAMES` that are a callback's own."""
+    own = [name for name, method in zip(NAMES, methods) if _overrides(method, name)]
+    return [kind for kind, hooks in HOOKS.items() if not set(hooks).isdisjoint(own)]
 
 
-NAMES = frozenset(hook for hooks in HOOKS.values() for hook in hooks)
+NAMES = tuple(hook for hooks in HOOKS.values() for hook in hooks)
 _kinds_of_class = functools.cache(_kinds)
 
 
-def _overrides(callback: Any, hook: str) -> bool:
-    """Whether a callback, or a class of callbacks, has a method of its own; those that Keras's
-    `Callback` comes with are marked.
-    """
-    method = getattr(callback, hook)
+def _overrides(method: Any, hook: str) -> bool:
+    """Whether a method is a callback's own; those that Keras's `Callback` comes with are marked."""
     function = getattr(method, "__func__", method)
     return function is not getattr(Callback, hook) and not hasattr(method, "_is_default")
 

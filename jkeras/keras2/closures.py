@@ -40,7 +40,7 @@ class UsesGraph:
         """What `call` makes of the symbolic tensors themselves, with the losses that it adds."""
         self.set_untracked(_graph_losses=[])
         leaves = jkeras.tree.flatten((args, kwargs))
-        with in_force.having(**{ENTRY: next(x for x in leaves if is_symbolic(x))}):
+        with in_force.having(ENTRY, next(x for x in leaves if is_symbolic(x))):
             outputs = self._on_symbols(*args, **kwargs)
         if not self._graph_losses:
             return outputs

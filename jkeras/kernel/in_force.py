@@ -1,7 +1,7 @@
-"""What is in force around the code that runs, by name: one value of one context variable, beside
-the forward pass itself (`scope`), so that who starts a thread has one context to copy.
+"""What is in force around the code that runs, by name: one value of one context variable for all
+that is not the forward pass itself (`scope`).
 
->>> with having(color="red"):
+>>> with having("color", "red"):
 ...     value_of("color")
 'red'
 >>> value_of("color") is None
@@ -33,9 +33,9 @@ end = _values.reset
 
 
 @contextlib.contextmanager
-def having(**values: Any) -> Iterator[None]:
-    """A block in which values are in force."""
-    token = _values.set({**_values.get(), **values})
+def having(name: str, value: Any) -> Iterator[None]:
+    """A block in which a value is in force."""
+    token = begin(name, value)
     try:
         yield
     finally:

@@ -33,7 +33,7 @@ def drawing_from(key: jax.Array) -> Iterator[None]:
     """A block in which random functions without a seed draw from a key, each from another one that
     follows from it: the first value of a weight is to depend on the weight's key alone.
     """
-    with in_force.having(**{DRAWN: (jax.random.fold_in(key, i) for i in itertools.count())}):
+    with in_force.having(DRAWN, (jax.random.fold_in(key, i) for i in itertools.count())):
         yield
 
 

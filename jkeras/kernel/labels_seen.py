@@ -28,7 +28,7 @@ class SeenLabels(NamedTuple):
 def watched() -> Iterator[list[SeenLabels]]:
     """In the block, the list of what such losses are given."""
     seen: list[SeenLabels] = []
-    with in_force.having(**{SEEN: seen}):
+    with in_force.having(SEEN, seen):
         yield seen
 
 

@@ -449,3 +449,16 @@ def test_batches_of_a_callback_that_need_not_see_each():
         model.compile("sgd", "mse", steps_per_execution=4)
         model.fit(np.ones((20, 3)), np.ones((20, 1)), 2, callbacks=[cls()], verbose=0)
         assert told == [0, 3, 4, 7, 8, 9]
+
+
+def test_a_method_that_a_class_gets_later_is_called():
+    class Late(jkeras.callbacks.Callback):
+        pass
+
+    model = jkeras.Sequential([jkeras.Input((1,)), jkeras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, seen = np.ones((4, 1)), []
+    model.fit(x, x, verbose=0, callbacks=[Late()])
+    Late.on_train_batch_end = lambda self, batch, logs=None: seen.append(batch)
+    model.fit(x, x, batch_size=2, verbose=0, callbacks=[Late()])
+    assert seen == [0, 1]
