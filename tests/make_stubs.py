@@ -32,8 +32,15 @@ BY_ALIAS = {
     types_of_all.Operand: "TensorLike",
     types_of_all.Operand | None: "TensorLike | None",
 }
-BARE = re.compile(r"\b(tuple|list|dict|set|type)\b(?!\[)")  # without what is inside
-INSIDE = {"tuple": "Any, ...", "list": "Any", "dict": "Any, Any", "set": "Any", "type": "Any"}
+BARE = re.compile(r"\b(tuple|list|dict|set|type|PathLike)\b(?!\[)")  # without what is inside
+INSIDE = {
+    "tuple": "Any, ...",
+    "list": "Any",
+    "dict": "Any, Any",
+    "set": "Any",
+    "type": "Any",
+    "PathLike": "str",
+}
 # what annotations may name, and the line that imports it
 IMPORTS = {
     **{

@@ -27,7 +27,7 @@ from jkeras.applications.nasnet import NASNetMobile as NASNetMobile
 def ConvNeXtBase(
     include_top: bool = True,
     include_preprocessing: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -38,7 +38,7 @@ def ConvNeXtBase(
 def ConvNeXtLarge(
     include_top: bool = True,
     include_preprocessing: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -49,7 +49,7 @@ def ConvNeXtLarge(
 def ConvNeXtSmall(
     include_top: bool = True,
     include_preprocessing: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -60,7 +60,7 @@ def ConvNeXtSmall(
 def ConvNeXtTiny(
     include_top: bool = True,
     include_preprocessing: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -71,7 +71,7 @@ def ConvNeXtTiny(
 def ConvNeXtXLarge(
     include_top: bool = True,
     include_preprocessing: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -81,7 +81,7 @@ def ConvNeXtXLarge(
 ) -> Functional: ...
 def DenseNet121(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -91,7 +91,7 @@ def DenseNet121(
 ) -> Functional: ...
 def DenseNet169(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -101,7 +101,7 @@ def DenseNet169(
 ) -> Functional: ...
 def DenseNet201(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -111,7 +111,7 @@ def DenseNet201(
 ) -> Functional: ...
 def EfficientNetB0(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -121,7 +121,7 @@ def EfficientNetB0(
 ) -> Functional: ...
 def EfficientNetB1(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -131,7 +131,7 @@ def EfficientNetB1(
 ) -> Functional: ...
 def EfficientNetB2(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -141,7 +141,7 @@ def EfficientNetB2(
 ) -> Functional: ...
 def EfficientNetB3(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -151,7 +151,7 @@ def EfficientNetB3(
 ) -> Functional: ...
 def EfficientNetB4(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -161,7 +161,7 @@ def EfficientNetB4(
 ) -> Functional: ...
 def EfficientNetB5(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -171,7 +171,7 @@ def EfficientNetB5(
 ) -> Functional: ...
 def EfficientNetB6(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -181,7 +181,7 @@ def EfficientNetB6(
 ) -> Functional: ...
 def EfficientNetB7(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -191,7 +191,7 @@ def EfficientNetB7(
 ) -> Functional: ...
 def EfficientNetV2B0(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -202,7 +202,7 @@ def EfficientNetV2B0(
 ) -> Functional: ...
 def EfficientNetV2B1(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -213,7 +213,7 @@ def EfficientNetV2B1(
 ) -> Functional: ...
 def EfficientNetV2B2(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -224,7 +224,7 @@ def EfficientNetV2B2(
 ) -> Functional: ...
 def EfficientNetV2B3(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -235,7 +235,7 @@ def EfficientNetV2B3(
 ) -> Functional: ...
 def EfficientNetV2L(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -246,7 +246,7 @@ def EfficientNetV2L(
 ) -> Functional: ...
 def EfficientNetV2M(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -257,7 +257,7 @@ def EfficientNetV2M(
 ) -> Functional: ...
 def EfficientNetV2S(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -268,7 +268,7 @@ def EfficientNetV2S(
 ) -> Functional: ...
 def InceptionResNetV2(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -278,7 +278,7 @@ def InceptionResNetV2(
 ) -> Functional: ...
 def InceptionV3(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -291,7 +291,7 @@ def MobileNetV3Large(
     alpha: float = 1.0,
     minimalistic: bool = False,
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     classes: int = 1000,
     pooling: str | None = None,
@@ -305,7 +305,7 @@ def MobileNetV3Small(
     alpha: float = 1.0,
     minimalistic: bool = False,
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     classes: int = 1000,
     pooling: str | None = None,
@@ -316,7 +316,7 @@ def MobileNetV3Small(
 ) -> Functional: ...
 def ResNet101(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -326,7 +326,7 @@ def ResNet101(
 ) -> Functional: ...
 def ResNet101V2(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -336,7 +336,7 @@ def ResNet101V2(
 ) -> Functional: ...
 def ResNet152(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -346,7 +346,7 @@ def ResNet152(
 ) -> Functional: ...
 def ResNet152V2(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -356,7 +356,7 @@ def ResNet152V2(
 ) -> Functional: ...
 def ResNet50(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -366,7 +366,7 @@ def ResNet50(
 ) -> Functional: ...
 def ResNet50V2(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -376,7 +376,7 @@ def ResNet50V2(
 ) -> Functional: ...
 def VGG16(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -386,7 +386,7 @@ def VGG16(
 ) -> Functional: ...
 def VGG19(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
@@ -396,7 +396,7 @@ def VGG19(
 ) -> Functional: ...
 def Xception(
     include_top: bool = True,
-    weights: str | os.PathLike | None = 'imagenet',
+    weights: str | os.PathLike[str] | None = 'imagenet',
     input_tensor: Any = None,
     input_shape: tuple[Any, ...] | None = None,
     pooling: str | None = None,
