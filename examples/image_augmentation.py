@@ -50,9 +50,9 @@ def main(epochs=300, images=100):
     x, y = (np.concatenate(parts) for parts in zip(*digits.load_data()))
     x = x[..., None]  # (images, 8, 8, 1)
     accuracies = {}
-    for name, first in {"plain": [], "augmented": augmentation()}.items():
-        jkeras.utils.set_random_seed(0)
-        model = build_model(first)
+    for name, first in {"plain": list, "augmented": augmentation}.items():
+        jkeras.utils.set_random_seed(0)  # before layers are made, which draw their seeds
+        model = build_model(first())
         model.fit(x[:images], y[:images], batch_size=20, epochs=epochs, verbose=0)
         _, accuracies[name] = model.evaluate(x[images:], y[images:], verbose=0)
     print(

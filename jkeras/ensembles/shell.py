@@ -72,6 +72,11 @@ class MaybeEnsemble(Extensions):
 
     # ------------------------------------------------------------ what training asks
 
+    @property
+    def draws_as_keras(self) -> bool:
+        """Whether a training draws what Keras's does; one of an ensemble does not."""
+        return self.ensemble_members is None and super().draws_as_keras
+
     def begin_ensemble(
         self, size: int | None, source: Source, shuffle: bool | str, seed: int | None
     ) -> int | None:
@@ -84,10 +89,10 @@ class MaybeEnsemble(Extensions):
 
         return begin(self, size, source, shuffle, seed)
 
-    def new_layout(self) -> StateLayout:
+    def new_layout(self, counts: bool) -> StateLayout:
         """Which variable is which leaf of the `TrainState`, of that of all members."""
         if self.ensemble_members is None:
-            return StateLayout(self)
+            return super().new_layout(counts)
         from jkeras.ensembles.layout import MembersLayout
 
         return MembersLayout(self, self.ensemble_members)

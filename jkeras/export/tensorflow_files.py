@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import explain, place_of
+from jkeras.core.session.host_random import untouched
 from jkeras.export.archive import check_texts
 from jkeras.export.lowering import explained, on_one_device, on_weights
 from jkeras.export.signature import names_of, signature_of, standardized
@@ -105,8 +106,9 @@ def write_litert(
 def _libraries(format: str) -> tuple[types.ModuleType, types.ModuleType]:
     """(TensorFlow, jax2tf)."""
     try:
-        import tensorflow
-        from jax.experimental import jax2tf
+        with untouched():  # from which the first draws
+            import tensorflow
+            from jax.experimental import jax2tf
     except ImportError as error:
         raise ImportError(
             f'`format="{format}"` needs TensorFlow: `pip install tensorflow`. Without it, export '

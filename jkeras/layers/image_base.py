@@ -139,6 +139,7 @@ class ImageLayer(DataLayer, is_for_training_alone=True, computes_in_float=False)
     _always = False  # whether images are changed outside of training, too
     _gives_float = True  # whether integer images become floats
     _rests = False  # whether integer images stay as they are where they are not changed
+    _keys_at_rest = 0  # how many keys Keras's layer draws where it changes nothing
     _ranges = {}  # fields that are ranges: name -> (low, high)
     _choices = {}  # fields that are one of several: name -> choices
 
@@ -307,6 +308,8 @@ class ImageLayer(DataLayer, is_for_training_alone=True, computes_in_float=False)
         images, samples = images_of(data), None
         if self._changes(ctx.training):
             samples = self.sample(images, lambda: ctx.key)
+        elif self._keys_at_rest:
+            ctx.skip_keys(self._keys_at_rest, images)
         if not isinstance(data, dict):
             return self.transform_images(images, samples, ctx.training)
         if "bounding_boxes" in data:

@@ -143,6 +143,7 @@ class RandomHue(_HSV):
     """
 
     _ranges = {"factor": (0, 1)}
+    _keys_at_rest = 2
 
     def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         shape = (images.shape[0],)
@@ -172,6 +173,7 @@ class RandomSaturation(_HSV):
     """
 
     _plane = 1
+    _keys_at_rest = 1
 
     def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         factor = super().sample(images, key)["factor"]
@@ -199,6 +201,8 @@ class RandomColorDegeneration(FormattedColorLayer):
     (2, 4, 4, 3)
     """
 
+    _keys_at_rest = 1
+
     def recolor(self, images: jax.Array, factor: jax.Array) -> jax.Array:
         return images + factor * (rgb_to_grayscale(images, self.data_format) - images)
 
@@ -219,6 +223,11 @@ class RandomPosterization(FormattedColorLayer):
     """
 
     _ranges = {"factor": (1, 8)}
+
+    @property
+    def _keys_at_rest(self) -> int:
+        low, high = self.factor
+        return int(low != high)
 
     def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         shape, (low, high) = (images.shape[0],), self.factor
@@ -252,6 +261,7 @@ class RandomGrayscale(ImageLayer):
     data_format: DataFormat | None = None
     seed: Any = None
     _gives_float = False
+    _keys_at_rest = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()

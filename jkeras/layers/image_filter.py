@@ -31,6 +31,7 @@ class RandomSharpness(FormattedColorLayer):
 
     _rests = False
     _ranges = {"factor": (0, 1)}
+    _keys_at_rest = 1
 
     def recolor(self, images: jax.Array, factor: jax.Array) -> jax.Array:
         kernel = jnp.full((3, 3, 1, 1), 1 / 13, images.dtype).at[1, 1].set(5 / 13)

@@ -50,6 +50,7 @@ class MixUp(ImageLayer):
     data_format: DataFormat | None = None
     seed: Any = None
     _rests = True
+    _keys_at_rest = 2
 
     def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         order = random.shuffle(jnp.arange(images.shape[0]), seed=key())

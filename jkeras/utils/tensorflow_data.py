@@ -11,6 +11,7 @@ from jkeras import tree
 from jkeras.core.run import tensorflow_graph
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.system.loaded import loaded_tensorflow
+from jkeras.core.session.host_random import untouched
 from jkeras.core.session.settings import get_random_seed
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def tensorflow() -> types.ModuleType | None:
     """
     is_new = "tensorflow" not in sys.modules
     try:
-        import tensorflow  # noqa: F401
+        with untouched():  # from which it draws
+            import tensorflow  # noqa: F401
     except ImportError:
         return None
     module = loaded_tensorflow()

@@ -66,7 +66,7 @@ def alone():
 def trained(kwargs):
     net, train, validation = model(), Batches(**kwargs), Batches(**kwargs)
     history = net.fit(train, epochs=2, shuffle=True, verbose=0, validation_data=validation).history
-    assert train.hooks == ["begin", "end"] * 2
+    assert train.hooks == ["begin", "end"] * 3  # once for the shapes, as in Keras
     return (
         history,
         net.evaluate(Batches(**kwargs), verbose=0),
@@ -77,6 +77,7 @@ def trained(kwargs):
 @pytest.mark.promise("`PyDataset(workers=4, max_queue_size=10)` makes")
 @pytest.mark.promise("`on_epoch_begin` and `on_epoch_end`")
 @pytest.mark.promise("The batches come in the same order as without")
+@pytest.mark.promise("what the workers of a `PyDataset` made ahead")
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_the_same_batches_in_the_same_order(kind, alone):
     for mine, other in zip(trained(WORKERS[kind]), alone):

@@ -68,8 +68,8 @@ def test_eager_calls_differ_and_follow_the_seed():
     np.testing.assert_array_equal(drop(ONES), ONES)
 
 
-@pytest.mark.promise("the same dropout where a layer or a model is called by hand")
-@pytest.mark.promise("calls by hand draw the numbers of Keras on JAX")
+@pytest.mark.promise("in `fit` as where a model is called by hand")
+@pytest.mark.promise("And a program with a seed has Keras's history")
 def test_keras_draws_the_same_numbers_from_a_seed():
     keras = real_keras()
     x = ONES[:, :50]
@@ -233,7 +233,7 @@ def test_every_training_step_draws_anew():
     assert len(set(losses)) == 4 and all(abs(v - 1000) < 100 for v in losses)
 
 
-@pytest.mark.promise("Inside `fit` layers draw")
+@pytest.mark.promise("layers in training, and those that draw always")
 def test_fit_draws_anew_at_each_step_and_repeats_from_a_seed():
     def losses():
         jkeras.utils.set_random_seed(11)

@@ -14,7 +14,6 @@ import jkeras
 from jkeras import Input, Sequential, layers
 from jkeras.core.weights.module import Parts
 from tests.design.tools import dense, normal
-from jkeras.training.step.state import train_key
 
 
 def in_threads(count, work):
@@ -108,6 +107,12 @@ def test_keras_style_models_in_threads():
     in_threads(4, work)
 
 
+def as_twin(twin, model):
+    """Gives it all that the other has, the states of its seed generators too."""
+    for mine, variable in zip(twin.variables, model.variables, strict=True):
+        mine.assign(variable)
+
+
 def trained(model, looks):
     x, y = normal(64, 4), normal(64, 1)
     model.compile(jkeras.optimizers.Adam(0.01), "mse")
@@ -123,8 +128,7 @@ def trained(model, looks):
 @pytest.mark.parametrize("look", ["predict", "weights", "call"])
 def test_looking_at_a_model_while_another_thread_trains_it(look):
     model, twin = network(), network()
-    twin.set_weights(model.get_weights())
-    twin.__dict__["_train_key"] = train_key(model)
+    as_twin(twin, model)
     x, done, count = normal(5, 4), threading.Event(), []
 
     def work(i):
@@ -154,8 +158,7 @@ def test_two_models_train_in_two_threads():
     models = [network(), network()]
     twins = [network(), network()]
     for model, twin in zip(models, twins):
-        twin.set_weights(model.get_weights())
-        twin.__dict__["_train_key"] = train_key(model)
+        as_twin(twin, model)
     found = [None, None]
 
     def work(i):

@@ -550,7 +550,7 @@ def test_program_of_the_readme():
     agree(results[0], results[1], "program", **TRAINED)
 
 
-@pytest.mark.promise("With the same seed the same first weights")
+@pytest.mark.promise("With the same seed the same history")
 def test_same_seed_same_weights():
     """After `set_random_seed`, both draw the same initial weights for a model."""
     weights = []

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import ArgumentError, check_choice, check_number, check_whole
+from jkeras.core.session.host_random import untouched
 from jkeras.core.system.loaded import loaded_tensorflow
 from jkeras.core.system.own_files import check_private, make_private
 from jkeras.kernel import in_force
@@ -423,6 +424,12 @@ def default_seed() -> int:
     counting = in_force.value_of(APART)
     source = random if counting is None else counting.random
     return source.randint(1, int(1e9))
+
+
+def coming_seed() -> int:
+    """The seed that `default_seed` would give next; nothing is drawn for it."""
+    with untouched():
+        return default_seed()
 
 
 def clear_session(free_memory: bool = True) -> None:

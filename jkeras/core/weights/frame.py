@@ -42,9 +42,12 @@ class Run(Flow):
     Attributes:
         children_type: how the children of composites are run, a subclass of `context.Children`;
             None: as these say.
+        unsaid: takes the layers that the root calls without saying `training`; None: they are not
+            asked for.
     """
 
     children_type = None
+    unsaid = None
 
     def __init__(
         self,
@@ -248,6 +251,9 @@ class Run(Flow):
 
     def call(self, layer, args, kwargs, bare=False):
         """Runs one layer on its variables, as they are in this run."""
+        if self.unsaid is not None and len(self.stack) == 1 and len(args) < 2:
+            if kwargs.get("training") is None:
+                self.unsaid.append(layer)
         return layer.run_on(ObjectScope(self, layer), args, kwargs, bare)
 
     def build(self, layer, call):

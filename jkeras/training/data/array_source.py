@@ -28,7 +28,7 @@ class ArraySource(Source):
 
     Args:
         batch_size: 32 by default, or as many rows as make `steps` batches.
-        shuffle: True for rows in a new order each epoch, "batch" for batches of neighbours in a new
+        shuffle: True for rows in a new order each epoch, "batch" for those of each batch in a new
             order.
         types: that the data goes to.
 
@@ -95,22 +95,31 @@ class ArraySource(Source):
             _refuse_empty(leaves)
         return sizes.pop()
 
-    def order(self, seed: int, epoch: int) -> np.ndarray:
-        """The rows of an epoch, in order."""
+    def order(self, seed: int | None, epoch: int) -> np.ndarray:
+        """The rows of an epoch, in order.
+
+        Args:
+            seed: None: it is drawn from numpy's global generator, as Keras does.
+        """
         dtype = "int32" if self.size < 2**31 else "int64"
         rows = np.arange(self.size, dtype=dtype)
         if not self.shuffle:
             return rows
-        rng = np.random.default_rng((seed, epoch))
-        if self.shuffle == "batch":
-            num_batched = self.size // self.batch_size * self.batch_size
-            batches = rng.permutation(rows[:num_batched].reshape(-1, self.batch_size)).ravel()
-            return np.concatenate([batches, rows[num_batched:]])
-        rng.shuffle(rows)  # in place: of many rows two orders are memory
+        # in place, which draws what `permutation` does: of many rows two orders are memory
+        rng = np.random if seed is None else np.random.default_rng((seed, epoch))
+        length = self.batch_size if self.shuffle == "batch" else self.size
+        for start in range(0, self.size, length):
+            rng.shuffle(rows[start : start + length])
         return rows
 
+    def look_ahead(self) -> None:
+        """Draws an order, of the first batch alone where each has its own."""
+        if self.shuffle:
+            length = self.batch_size if self.shuffle == "batch" else self.size
+            np.random.permutation(min(length, self.size))
+
     def steps(
-        self, seed: int, epoch: int, padded_size: int | None
+        self, seed: int | None, epoch: int, padded_size: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The rows of an epoch by its steps, as the loop on a device takes them.
 
@@ -142,10 +151,12 @@ class ArraySource(Source):
         return self._on_device
 
     def batches(
-        self, seed: int = 0, epoch: int = 0, skip: int = 0
+        self, seed: int | None = 0, epoch: int = 0, skip: int = 0
     ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on."""
-        order = self.order(seed, epoch)
+        return self._in_order(self.order(seed, epoch), skip)
+
+    def _in_order(self, order: np.ndarray, skip: int) -> collections.abc.Iterator[Batch]:
         for number in range(skip, self.num_batches):
             start = number * self.batch_size
             rows = slice(start, min(start + self.batch_size, self.size))

@@ -3,11 +3,13 @@
 import collections.abc
 import contextlib
 import itertools
+import random
 import typing
 
 import numpy as np
 
 from jkeras.core.errors import check_whole
+from jkeras.core.session.host_random import untouched
 from jkeras.training.data.arrays import as_batch
 from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.data.workers import made_ahead, made_by_threads, noted
@@ -39,25 +41,43 @@ class BatchSource(Source):
             raise ValueError(f"The data set {type(dataset).__name__} is empty: its length is 0.")
 
     def batches(
-        self, seed: int = 0, epoch: int = 0, skip: int = 0
+        self, seed: int | None = 0, epoch: int = 0, skip: int = 0
     ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on; those before are not made."""
-        if hasattr(self.dataset, "on_epoch_begin"):
-            self.dataset.on_epoch_begin()
+        self._begin_pass()
         self._stop()
         self._running = self._made(self._order(seed, epoch, skip))
-        with contextlib.closing(self._running) as running:
+        return self._pass(self._running)
+
+    def _pass(self, running: collections.abc.Generator) -> collections.abc.Iterator[Batch]:
+        with contextlib.closing(running):
             yield from running
+        self.reset()
+
+    def _begin_pass(self) -> None:
+        if hasattr(self.dataset, "on_epoch_begin"):
+            self.dataset.on_epoch_begin()
+
+    def _order(self, seed: int | None, epoch: int, skip: int) -> collections.abc.Iterable[int]:
+        if self.num_batches is None:
+            return itertools.count(skip)
+        order = list(range(self.num_batches))
+        if self.shuffle and seed is None:
+            random.shuffle(order)
+        elif self.shuffle:
+            order = np.random.default_rng((seed, epoch)).permutation(order).tolist()
+        return order[skip:]
+
+    def reset(self) -> None:
+        """Tells the data set that an epoch is over."""
         if hasattr(self.dataset, "on_epoch_end"):
             self.dataset.on_epoch_end()
 
-    def _order(self, seed, epoch, skip):
-        if self.num_batches is None:
-            return itertools.count(skip)
-        order = range(self.num_batches)
-        if self.shuffle:
-            order = np.random.default_rng((seed, epoch)).permutation(order).tolist()
-        return order[skip:]
+    def look_ahead(self) -> None:
+        """Makes a first batch, of a new order, whose shapes are those of the source."""
+        self._begin_pass()
+        first = self._order(None, 0, 0)
+        self._shapes = self._shapes_of(BatchGetter(self.dataset, self.types)(next(iter(first))))
 
     def _made(self, numbers):
         """The batches of these numbers; made ahead where the data set asks for workers."""
@@ -77,8 +97,11 @@ class BatchSource(Source):
         return made_ahead(self._processes.on(get), numbers, depth, get.__name__)
 
     def peek(self) -> Batch:
-        """The first batch."""
-        return BatchGetter(self.dataset, self.types)(0)
+        """The first batch; what is drawn for it is not seen by who draws from the same generators
+        afterwards.
+        """
+        with untouched(self.dataset):
+            return BatchGetter(self.dataset, self.types)(0)
 
     def close(self) -> None:
         """Stops the workers."""

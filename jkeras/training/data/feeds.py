@@ -18,6 +18,10 @@ from jkeras.training.data.prefetch import Prefetched
 from jkeras.training.types import Logs
 
 
+# of the order of the data: of members of an ensemble several; None: drawn as Keras does
+Seed: typing.TypeAlias = int | tuple[int, ...] | None
+
+
 class Work(typing.NamedTuple):
     """What one dispatch is to do.
 
@@ -53,7 +57,7 @@ class OrderedFeed:
     def __init__(
         self,
         source: ArraySource,
-        seed: int | tuple[int, ...],
+        seed: Seed,
         epoch: int,
         at: int,
         padded_size: int | None,
@@ -122,7 +126,7 @@ class HostFeed:
     def __init__(
         self,
         source: Source,
-        seed: int | tuple[int, ...],
+        seed: Seed,
         epoch: int,
         at: int,
         padded_size: int | None,
@@ -190,13 +194,16 @@ class HostFeed:
         self._stop()
 
 
-def batches_of(
-    source: Source, seed: int | tuple[int, ...], epoch: int, at: int
-) -> Iterator[list[Batch]]:
-    """The batches of an epoch, from a number on: in a list, one for each seed."""
+def batches_of(source: Source, seed: Seed, epoch: int, at: int) -> Iterator[list[Batch]]:
+    """The batches of an epoch, from a number on: in a list, one for each seed. Their order is drawn
+    here, and not by who takes them.
+    """
     seeds = seed if isinstance(seed, tuple) else (seed,)
+    return _side_by_side([source.batches(one, epoch, at) for one in seeds])
+
+
+def _side_by_side(iterators: list[Iterator[Batch]]) -> Iterator[list[Batch]]:
     with contextlib.ExitStack() as opened:
-        iterators = [source.batches(one, epoch, at) for one in seeds]
         for iterator in iterators:
             opened.callback(iterator.close)
         for batches in zip(*iterators):
@@ -204,7 +211,7 @@ def batches_of(
 
 
 def for_each_seed(
-    make: Callable[[int], tuple[np.ndarray, ...]], seed: int | tuple[int, ...]
+    make: Callable[[int | None], tuple[np.ndarray, ...]], seed: Seed
 ) -> tuple[np.ndarray, ...]:
     """The arrays that are made of a seed; of several seeds they are stacked.
 

@@ -53,7 +53,7 @@ class IterableSource(Source):
         return type(self.iterable).__module__.split(".")[0] in THREADED
 
     def batches(
-        self, seed: int = 0, epoch: int = 0, skip: int = 0
+        self, seed: int | None = 0, epoch: int = 0, skip: int = 0
     ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on; those before are made, and passed
         over, unless `go_to` has put the iterator there.
@@ -213,7 +213,7 @@ class IteratorSource(Source):
             yield batch
 
     def batches(
-        self, seed: int = 0, epoch: int = 0, skip: int = 0
+        self, seed: int | None = 0, epoch: int = 0, skip: int = 0
     ) -> collections.abc.Iterator[Batch]:
         """The batches that are left.
 

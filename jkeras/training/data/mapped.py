@@ -15,6 +15,9 @@ from jkeras.training.data.stored import has_stored
 from jkeras.training.data.weights import class_weights
 
 
+Batches: typing.TypeAlias = collections.abc.Iterator[Batch]
+
+
 class Mapped(Source):
     """A source whose batches go through a function.
 
@@ -59,10 +62,22 @@ class Mapped(Source):
         return self.source.from_any_thread
 
     def batches(
-        self, seed: int = 0, epoch: int = 0, skip: int = 0
+        self, seed: int | None = 0, epoch: int = 0, skip: int = 0
     ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on."""
-        yield from map(self.function, self.source.batches(seed, epoch, skip))
+        return self._passed_on(self.source.batches(seed, epoch, skip))
+
+    def _passed_on(self, batches: Batches) -> Batches:
+        """Batches of the source as this one gives them."""
+        yield from map(self.function, batches)
+
+    def look_ahead(self) -> None:
+        """Draws what the source does; the shapes are those of its batches, changed."""
+        self.source.look_ahead()
+
+    def reset(self) -> None:
+        """Says that a pass is over."""
+        self.source.reset()
 
     def state(self) -> IteratorState | None:
         """That of the source."""
@@ -94,12 +109,9 @@ class Checked(Mapped):
         self._check(*batch[1:], on_device=True)
         return batch
 
-    def batches(
-        self, seed: int = 0, epoch: int = 0, skip: int = 0
-    ) -> collections.abc.Iterator[Batch]:
-        """The batches of an epoch, from number `skip` on."""
+    def _passed_on(self, batches: Batches) -> Batches:
         waiting = None
-        for batch in self.source.batches(seed, epoch, skip):
+        for batch in batches:
             if waiting is not None:
                 self._looked_at(waiting)
             if on_cpu() or _are_there(batch[1:]):

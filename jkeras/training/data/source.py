@@ -61,13 +61,14 @@ class Source:
     _shapes = None
 
     def batches(
-        self, seed: int = 0, epoch: int = 0, skip: int = 0
+        self, seed: int | None = 0, epoch: int = 0, skip: int = 0
     ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on: those that the whole epoch would give
         there.
 
         Args:
-            seed, epoch: from these follows the order, where the source decides on it.
+            seed, epoch: from these follows the order, where the source decides on it. Without a
+                seed it is drawn as Keras does, by the call of this method.
         Raises:
             ValueError: `skip` for a source that is not `resumable`.
         """
@@ -76,6 +77,14 @@ class Source:
     def peek(self) -> Batch:
         """The first batch, without using it up."""
         raise NotImplementedError
+
+    def look_ahead(self) -> None:
+        """Draws what Keras does to see the shapes of the data, before the first training of what
+        is compiled.
+        """
+
+    def reset(self) -> None:
+        """Says that a pass is over, as Keras does before it begins to train or to evaluate, too."""
 
     def state(self) -> IteratorState | None:
         """Where its own iterator is after the last batch that `batches` gave; None where that has
@@ -97,11 +106,15 @@ class Source:
     def shapes(self) -> Batch:
         """The first batch as shapes; it is made once for this."""
         if self._shapes is None:
-            shapes = shapes_of(self.peek())
-            if (0,) in [one.shape[:1] for one in jax.tree_util.tree_leaves(shapes)]:
-                raise ValueError("The first batch has no rows. Expected at least one.")
-            self._shapes = shapes
+            self._shapes = self._shapes_of(self.peek())
         return self._shapes
+
+    @staticmethod
+    def _shapes_of(batch: Batch) -> Batch:
+        shapes = shapes_of(batch)
+        if (0,) in [one.shape[:1] for one in jax.tree_util.tree_leaves(shapes)]:
+            raise ValueError("The first batch has no rows. Expected at least one.")
+        return shapes
 
     def close(self) -> None:
         """Stops what works for the source."""

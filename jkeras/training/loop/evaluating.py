@@ -44,6 +44,7 @@ class Evaluating:
             signals: those that end it.
         """
         callbacks = self.callbacks
+        self.source.reset()
         callbacks.on_test_begin()
         owner.replace(self.layout.reset_metrics)
         self.model.stop_evaluating = False

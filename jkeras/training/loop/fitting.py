@@ -52,7 +52,8 @@ class Fitting:
         self.callbacks = callbacks
         self.nan_loss = NaNLoss(model, self.source, callbacks)
         self.options = options
-        self.layout = loop_layout(model) if recorder is None else state_layout(model)
+        layout_of = loop_layout if recorder is None else state_layout
+        self.layout = layout_of(model, from_key=options.seed is not None)
         self.preemption = Preemption()
         every_batch = callbacks.looks_at_batches("train")
         self.runner = Runner(model, self.layout, "train", every_batch, recorder)

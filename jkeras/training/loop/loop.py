@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import jax
 
+from jkeras.core.session import host_random
 from jkeras.core.session.settings import settings
 from jkeras.training.data import placement
 from jkeras.training.data.sizes import size_of
@@ -20,7 +21,7 @@ from jkeras.training.data.chunk_feed import ChunkFeed, steps_of_chunk
 from jkeras.training.data import ArraySource
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Source
-from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Work
+from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed, Work
 from jkeras.training.loop.pace import Pace, fixed_steps
 from jkeras.training.step.padding import may_pad
 from jkeras.training.loop.program import Program, cached
@@ -40,13 +41,13 @@ class Span(typing.NamedTuple):
     Attributes:
         epoch: its number.
         limit: at most so many steps; None: all.
-        seed: of the order of the data.
+        seed: of the order of the data; None: it is drawn as Keras does.
         done: number of steps that were taken before.
     """
 
     epoch: int = 0
     limit: int | None = None
-    seed: int = 0
+    seed: int | None = 0
     done: int = 0
 
 
@@ -61,6 +62,8 @@ class Runner:
     Attributes:
         taken: how many batches were taken, over all epochs.
         keeps_state: whether a caller asks for the state of the data's iterator.
+        generators: where those of Python and numpy were before the order of the feed was drawn,
+            where it was and a caller asks for state; None between feeds.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Runner:
         self._feed = None
         self._epoch_of_feed = 0
         self._start = None
+        self.generators = self._generators_to_come = None
         self._padded_size = None
         self._knows_padding = False
 
@@ -96,7 +100,7 @@ class Runner:
         """Lets the next epoch begin at the first batch, and stops what makes batches."""
         if self._feed is not None:
             self._feed.close()
-        self._feed = None
+        self._feed = self.generators = None
 
     close = restart
 
@@ -108,9 +112,12 @@ class Runner:
         """The state of the source's iterator after the last batch that was taken, if it has one."""
         return source.state() if self._feed is None else self._feed.state
 
-    def go_to(self, position: tuple[int, int] | None) -> None:
-        """Lets the first feed begin at a `position`."""
+    def go_to(self, position: tuple[int, int] | None, generators: dict | None = None) -> None:
+        """Lets the first feed begin at a `position`, its order being drawn from where the
+        `generators` were.
+        """
         self._start = position
+        self._generators_to_come = None if position is None else generators
 
     # ------------------------------------------------------------ one epoch
 
@@ -198,14 +205,27 @@ class Runner:
         if start is None or at_an_end(start[1]):
             start = span.epoch, 0
         self._epoch_of_feed, at = start
-        seeds = self.layout.seeds(span.seed, self.kind)
+        seeds = self._seeds(span.seed)
         self._feed = self._new_feed(owner, source, seeds, self._epoch_of_feed, at)
+
+    def _seeds(self, seed: int | None) -> Seed:
+        """Of the order of a new feed; where it is drawn, the generators are where they have to
+        be.
+        """
+        if seed is not None:
+            return self.layout.seeds(seed, self.kind)
+        if self._generators_to_come is not None:
+            host_random.put_back(self._generators_to_come)
+            self._generators_to_come = None
+        if self.keeps_state:
+            self.generators = host_random.state()
+        return None
 
     def _new_feed(
         self,
         owner: "AnyOwner",
         source: Source,
-        seeds: int | tuple[int, ...],
+        seeds: Seed,
         epoch: int,
         at: int,
     ) -> DeviceFeed | ChunkFeed | HostFeed:

@@ -14,6 +14,7 @@ import numpy as np
 
 from jkeras.callbacks import CallbackList
 from jkeras.core.errors import SerializationError, readable
+from jkeras.core.session import host_random
 from jkeras.core.session.processes import gathered_from_all
 from jkeras.core.session.settings import default_seed
 from jkeras.training.data import placement
@@ -94,7 +95,8 @@ class Resume:
         options: their `checkpoint` is a folder or `Checkpointer`; None switches it off. Their
             `resume` is True: go on from the newest checkpoint; "skip": also with data whose
             position cannot be restored, which is passed over; False: the folder must be empty.
-            Their `seed` is that of the shuffling, where the folder has none.
+            Their `seed` is that of the shuffling, where the folder has none; None: it is drawn
+            as Keras does, unless the training is private or of an ensemble.
 
     Raises:
         ValueError: another `resume`.
@@ -108,7 +110,11 @@ class Resume:
             raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")
         self.runner, self.source, self.validation, self.owner, *looking_on = participants
         self.callbacks, self.protection = looking_on
-        self.seed = default_seed() if options.seed is None else operator.index(options.seed)
+        self.seed = None
+        if options.seed is not None:
+            self.seed = operator.index(options.seed)
+        elif not self.owner.layout.counts:
+            self.seed = default_seed()
         if checkpoint is not None and not KINDS["seed"].holds(self.seed):
             raise ValueError(
                 f"`seed` must be {KINDS['seed'].words}, below 2**63, where a checkpoint is to keep "
@@ -146,7 +152,7 @@ class Resume:
                 f"{self.checkpointer.steps()}, and `resume=False` was given. Remove them, choose "
                 "another folder, or go on from them with `resume=True`."
             )
-        state, extra = self.checkpointer.restore(self.owner.layout.whole(self.owner.peek()))
+        state, extra = self._restore()
         folders = " or ".join(tier.folder for tier in self.checkpointer.tiers)
         where = f"{folders}: the checkpoint of step {self.checkpointer.report.step}"
         resume_words.check(extra, _steps_of(state), where)
@@ -159,6 +165,30 @@ class Resume:
         self.seed, self.found = extra["seed"], True
         self._begin(position)
         return position
+
+    def _restore(self) -> tuple[TrainState, dict[str, typing.Any]]:
+        """(state, words) of the newest checkpoint.
+
+        Raises:
+            ValueError: the checkpoint is of another structure; the message says so where that is
+                since it was made with a seed, or without one.
+        """
+        from jkeras.saving.steps import StructureMismatch
+
+        like = self.owner.layout.whole(self.owner.peek())
+        try:
+            return self.checkpointer.restore(like)
+        except StructureMismatch as error:
+            _, extra = self.checkpointer.restore(like, missing="init", unexpected="ignore")
+            seed = extra["seed"]
+            if (seed is None) == (self.seed is None):
+                raise
+            fix = "leave `seed` out" if seed is None else f"pass `fit(seed={seed})`"
+            error.add_note(
+                "The random numbers of the training that made it follow from "
+                f"{'no seed' if seed is None else f'the seed {seed}'}: {fix} to go on with it."
+            )
+            raise
 
     def _begin(self, position: Position) -> None:
         """Takes note of where this `fit` begins."""
@@ -188,6 +218,10 @@ class Resume:
             ValueError: that cannot be done.
         """
         taken = extra["taken"]
+        generators = None
+        if extra["seed"] is None:
+            generators = extra["generators"]
+            host_random.put_back(generators)
         is_there = self._put_back(extra)
         if self.source.resumable:
             if position.step and not position.ended and extra["batches"] != self.source.num_batches:
@@ -197,7 +231,7 @@ class Resume:
                     "now. Go on with the same data and batch size, or begin afresh in another "
                     "folder."
                 )
-            self.runner.go_to(extra["pass"])
+            self.runner.go_to(extra["pass"], generators)
         elif not is_there:
             self._pass_over(self.source, taken, "data")
         self.runner.taken = taken
@@ -308,6 +342,7 @@ class Resume:
             "position": position._replace(logs=logs),
             "course": course,
             "seed": self.seed,
+            **self._generators(),
             "taken": self.runner.taken,
             "pass": self.runner.position(),
             "batches": self.source.num_batches,
@@ -319,6 +354,14 @@ class Resume:
         for tier in self.checkpointer.tiers if tiers is None else tiers:
             tier.save(state, extra, metrics=metrics)
             self._since[tier.folder] = 0
+
+    def _generators(self) -> dict[str, typing.Any]:
+        """What a checkpoint keeps of the generators that Keras draws from: where they were when the
+        order of the data was drawn.
+        """
+        if self.seed is not None:
+            return {}
+        return {"generators": self.runner.generators or host_random.state()}
 
     def _iterator_states(self) -> dict[str, typing.Any]:
         """What a checkpoint keeps of the data's own iterator, which each process has one of."""

@@ -39,7 +39,8 @@ class Position(typing.NamedTuple):
 
 KINDS = {
     "position": row(COUNT, COUNT, table(NUMBERS), TRUTH, least=1),
-    "seed": COUNT,
+    "seed": or_none(COUNT),
+    "generators": DICT,
     "taken": COUNT,
     "pass": or_none(row(COUNT, COUNT)),
     "batches": or_none(COUNT),
@@ -50,7 +51,7 @@ KINDS = {
     "privacy": or_none(DICT),
     "course": or_none(row(COUNT, COUNT, COUNT, or_none(COUNT))),
 }
-OPTIONAL = ("validated", "states", "rows", "privacy", "course")
+OPTIONAL = ("generators", "validated", "states", "rows", "privacy", "course")
 
 
 class Course(typing.NamedTuple):
@@ -87,6 +88,11 @@ def check(extra: typing.Any, model_step: int, where: str) -> None:
     if "states" in extra and "rows" not in extra:
         raise SerializationError(
             f"{where}: it has 'states', and lacks 'rows'. Restore another one."
+        )
+    if extra["seed"] is None and "generators" not in extra:
+        raise SerializationError(
+            f"{where}: it lacks 'generators', which a training without a seed has. Restore another "
+            "one."
         )
     course = extra.get("course")
     position = Position(*extra["position"])

@@ -4,7 +4,7 @@ batches, the random numbers begin.
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jkeras.callbacks import BackupAndRestore, CallbackList
 from jkeras.core.errors import check_whole
@@ -20,7 +20,7 @@ from jkeras.training.shell.arguments import (
     types_of_data,
     weighted,
 )
-from jkeras.training.step.building import build_for_training, require_compiled
+from jkeras.training.step.building import build_for_training, is_new, require_compiled
 from jkeras.training.step.layout import state_layout
 from jkeras.training.step.overrides import has_own_step, overrides
 from jkeras.training.step.private_once import carry_on, require_said
@@ -54,6 +54,18 @@ def begin_fit(model: "Trainer", epochs: int, initial_epoch: int, seed: int | Non
 # ---------------------------------------------------------------- sources
 
 
+class Order(NamedTuple):
+    """How rows are ordered.
+
+    Attributes:
+        shuffle: as of `fit`.
+        draws: whether the order is drawn from what Keras draws it from.
+    """
+
+    shuffle: bool | str
+    draws: bool
+
+
 @contextlib.contextmanager
 def sources(
     model: "Trainer",
@@ -63,7 +75,7 @@ def sources(
     *,
     batch_sizes: tuple[int | None, int | None],
     limits: tuple[int | None, int | None],
-    shuffle: bool | str,
+    order: Order,
 ) -> Iterator[tuple[Source, Source | None]]:
     """The sources of a training and of its validation, with labels that suit the losses, for which
     the model is built; they are closed at the end of the block.
@@ -72,10 +84,11 @@ def sources(
         rows: `(x, y, sample_weight)`.
         validation_data: None: there is none.
         batch_sizes, limits: rows of a batch, batches of an epoch: of each of both.
+        order: of the rows to train on.
     """
     with contextlib.ExitStack() as opened:
         types = types_of_data(model)
-        how = data.rows_shuffled(shuffle)
+        how = data.rows_shuffled(order.shuffle)
         source = data.make_source(*rows, batch_sizes[0], how, steps=limits[0], types=types)
         opened.enter_context(contextlib.closing(source))
         source = weighted(model, source, class_weight)
@@ -84,7 +97,10 @@ def sources(
             size = batch_sizes[1] or batch_sizes[0]
             validation = _validation_source(model, validation_data, size, limits[1])
             opened.enter_context(contextlib.closing(validation))
+        if order.draws and is_new(model):
+            source.look_ahead()
         build_for_training(model, source.shapes())
+        source.reset()
         source = checked(model, source)
         has_weights = source.shapes()[2] is not None or model.compilation.losses is None
         model.warn_of_padding(has_weights)
@@ -166,8 +182,8 @@ def begin_stream(
     ensemble: int | None,
 ) -> FitOptions:
     """Lets the random numbers of a training follow from a seed and the numbers of its epochs alone,
-    whatever was trained before. Without a seed they go on, and noise of privacy is new. After an
-    epoch of unknown length the training goes on from where it is.
+    whatever was trained before. Without a seed they are Keras's, and noise of privacy is new. After
+    an epoch of unknown length the training goes on from where it is.
 
     Returns:
         The options, their seed being that of the members where these are many.
@@ -177,7 +193,7 @@ def begin_stream(
         steps = options.steps or source.num_batches
         epoch = options.initial_epoch
         at = 0 if epoch == 0 else steps and epoch * steps
-        state_layout(model).restart(seed, at)
+        state_layout(model, from_key=True).restart(seed, at)
     elif model.compilation.privacy is not None:
         model.compilation.privacy.renew_key(model)
     return options._replace(seed=seed)

@@ -30,7 +30,15 @@ class Extensions:
     """
 
     name: str
+    compilation: Any
     stop_training: bool
+
+    @property
+    def draws_as_keras(self) -> bool:
+        """Whether a training draws what Keras's does, where nobody gives it a seed: from Python's
+        and numpy's generators and from the model's own. A private one does not.
+        """
+        return self.compilation.privacy is None
 
     # ------------------------------------------------------------ data
 
@@ -62,9 +70,13 @@ class Extensions:
 
     # ------------------------------------------------------------ what the steps run on
 
-    def new_layout(self) -> StateLayout:
-        """Which variable is which leaf of the `TrainState`."""
-        return StateLayout(self)
+    def new_layout(self, counts: bool) -> StateLayout:
+        """Which variable is which leaf of the `TrainState`.
+
+        Args:
+            counts: whether seed generators count, where the states are of one model.
+        """
+        return StateLayout(self, counts)
 
     def new_predictor(self) -> Predictor:
         """What `predict` runs."""

@@ -97,8 +97,8 @@ class Trainer(Extensions, Compilable):
             steps_per_epoch: batches of an epoch, for sources without an end.
             validation_freq: validate every so many epochs, or the list of epochs after which to.
             seed: an integer from which shuffling and dropout follow: the same seed, the same
-                weights and optimizer's state give the same losses. By default the session's, see
-                `jkeras.utils.set_random_seed`.
+                weights and optimizer's state give the same losses. By default they are drawn as in
+                Keras, see `jkeras.utils.set_random_seed`.
             checkpoint: a folder, or a `jkeras.saving.Checkpointer`: the training is saved there
                 after each epoch, or as often as the checkpointer says, and when SIGTERM asks it to
                 end. A run that finds one there goes on from it, in the middle of an epoch too, to
@@ -136,6 +136,8 @@ class Trainer(Extensions, Compilable):
             checkpoint,
             resume,
         )
+        draws = seed is None and ensemble is None and self.draws_as_keras
+        order = beginning.Order(shuffle, draws)
         opened = beginning.sources(
             self,
             rows,
@@ -143,7 +145,7 @@ class Trainer(Extensions, Compilable):
             class_weight,
             batch_sizes=(batch_size, validation_batch_size),
             limits=(steps_per_epoch, validation_steps),
-            shuffle=shuffle,
+            order=order,
         )
         with opened as (source, validation):
             callbacks = beginning.fit_callbacks(self, callbacks, source, verbose, options)
@@ -260,7 +262,7 @@ class Trainer(Extensions, Compilable):
         return_dict: bool = False,
     ) -> Scores:
         """One training step on one batch; returns its loss and metrics."""
-        from jkeras.training.step.step import make_train_step
+        from jkeras.training.step.step import train_step_on
 
         require_compiled(self, "train_on_batch")
         require_said(self, "train_on_batch")
@@ -273,7 +275,7 @@ class Trainer(Extensions, Compilable):
             self,
             "train_on_batch",
             layout.key,
-            lambda: outside_loops(make_train_step(self)),
+            lambda: outside_loops(train_step_on(self, layout.of_step())),
             state=state,
         )
         state, logs = step(state, placement.place(batch))

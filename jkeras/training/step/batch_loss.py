@@ -8,6 +8,7 @@ import jax
 from jkeras.core.run.call import masks_of
 from jkeras.kernel.microbatch import Microbatch
 from jkeras.training.data.source import Batch
+from jkeras.training.step import training_unsaid
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.loss_and_logs import compute_loss
 from jkeras.training.step.state import TrainState
@@ -70,6 +71,8 @@ class BatchLoss:
             valid_rows=valid_rows,
             microbatch=microbatch,
         )
+        if training:
+            training_unsaid.listen(model, run)
         with run:
             y_pred = run.forward(x)
             masks = masks_of(y_pred, run.mask_of)
@@ -78,6 +81,7 @@ class BatchLoss:
                 scaled = model.optimizer.scale_loss(loss, state.opt_state)
             if parts > 1:
                 scaled = scaled / parts
+        training_unsaid.tell(model, run)
         return scaled, Forward(loss, y_pred, masks, *self.layout.after(run), batch)
 
     def of_params(

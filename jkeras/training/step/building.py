@@ -28,13 +28,17 @@ def require_compiled(model: "Trainer", method: str) -> None:
         )
 
 
+def is_new(model: "Trainer") -> bool:
+    """Whether layers, losses or metrics are to be built, for which Keras looks at a batch."""
+    return bool(_unbuilt_containers(model)) or not model.built or not all_built(model)
+
+
 def build_for_training(model: "Trainer", batch: tuple[Any, ...] | None = None) -> None:
     """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes are
     known.
     """
-    waiting = _unbuilt_containers(model)
-    if waiting or not model.built or not all_built(model):
-        _build_parts(model, batch, waiting)
+    if is_new(model):
+        _build_parts(model, batch, _unbuilt_containers(model))
     if model._lora_to_come is not None:
         attach_lora(model)
 

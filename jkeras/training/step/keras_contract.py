@@ -36,12 +36,14 @@ class Lists:
         self.metrics = model.metrics_variables
 
     def values(self, state: TrainState) -> Values:
-        """All variables' values; seed generators start from the step's key."""
+        """All variables' values; seed generators that do not count start from the step's key."""
         values = ByVariable(
             (variable, tree.get(group, path))
             for named, group in self.layout.groups(state)
             for path, variable in named
         )
+        if self.layout.counts:
+            return values
         rng = jax.random.fold_in(state.rng, state.step)
         for path, generator in self.layout.generators:
             key = key_of_path(rng, "/".join(path))

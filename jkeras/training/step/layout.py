@@ -15,7 +15,7 @@ from jkeras.core.layer import Layer
 from jkeras.core.system.signals import whole
 from jkeras.core.weights.by_variable import ByVariable, among, without
 from jkeras.core.weights.first_values import first_array, put, zeros
-from jkeras.core.weights.paths import walk
+from jkeras.core.weights.paths import named_variables, walk
 from jkeras.core.weights.rng import SeedGenerator, key_from_seed
 from jkeras.core.weights.structure import all_built, named_weights
 from jkeras.core.weights.variable import Variable, values_of
@@ -49,14 +49,19 @@ class StateLayout:
         stacked: the layout of states in which equal layers are stacked, once somebody asked for it.
         has_slots: whether the state of the optimizer lies in its variables, as the library's does.
         is_single: whether its states are those of one model, as a step is given them.
+
+    Args:
+        counts: whether seed generators count, as Keras's do: their states are in `state`. False:
+            what is drawn follows from the state's `rng` and from paths.
     """
 
     is_single = True
     run_type: Any = None  # of passes on its states; None: as of any pass of the model
 
-    def __init__(self, model: "Trainer") -> None:
+    def __init__(self, model: "Trainer", counts: bool = False) -> None:
         self.model = model
-        weights = list(named_weights(model))
+        self.counts = counts
+        weights = self._named()
         self.trainable = model.trainable_variables
         self.params, self.frozen, self.state = _grouped(model, weights, self.trainable)
         self.metrics = _metric_variables(model, weights)
@@ -66,7 +71,13 @@ class StateLayout:
         self._line_up_optimizer(ByVariable((variable, path) for path, variable in weights))
         groups = (self.params, self.frozen, self.state, self.metrics)
         paths = [tuple(path for path, _ in group) for group in groups]
-        self.key = (tuple(self.order), *paths)
+        self.key = (tuple(self.order), counts, *paths)
+
+    def _named(self) -> NamedVariables:
+        """(path, variable) of all that a state has of the model, generators where they count."""
+        if self.counts:
+            return named_variables(self.model)
+        return named_weights(self.model)
 
     def _line_up_optimizer(self, paths: ByVariable) -> None:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
@@ -142,8 +153,15 @@ class StateLayout:
     # ------------------------------------------------------------ runs on a state
 
     def run(self, state: TrainState, **options: Any) -> Any:
-        """A run of the model on the values of a state."""
+        """A run of the model on the values of a state.
+
+        Args:
+            options: of the run; the key that is its `rng` is for layouts in which generators do
+                not count.
+        """
         run_type = self.run_type or self.model.flow_type
+        if self.counts:
+            options["rng"] = None
         run = run_type(
             self.model,
             params=tree.merge(state.params, state.frozen),
@@ -178,7 +196,7 @@ class StateLayout:
 
     def of_step(self) -> "LazyLayout":
         """The layout of the states that a single step is given."""
-        return LazyLayout(self.model)
+        return LazyLayout(self.model, counts=self.counts)
 
     def whole(self, state: TrainState) -> TrainState:
         """A state as checkpoints have it, of one as loops have it."""
@@ -263,8 +281,9 @@ class StateLayout:
         """
         values: list = []
         for named, arrays in self.groups(state):
-            paths = map(operator.itemgetter(0), named)
-            values += zip(map(operator.itemgetter(1), named), tree.get_all(arrays, paths))
+            if named:
+                paths = map(operator.itemgetter(0), named)
+                values += zip(map(operator.itemgetter(1), named), tree.get_all(arrays, paths))
         missing = [variable.path for variable, value in values if value is None]
         if missing:
             raise ValueError(
@@ -284,7 +303,14 @@ class StateLayout:
             return []
         self.build_optimizer()
         optimizer = self.model.optimizer
-        values = optimizer.state_to_variables(state.opt_state, self.order)
+        arrays, treedef = jax.tree_util.tree_flatten(state.opt_state)
+        places, of_places = jax.tree_util.tree_flatten(self._places)
+        if of_places == treedef:
+            values = list(arrays)
+            for place, array in zip(places, arrays):
+                values[place] = array
+        else:
+            values = optimizer.state_to_variables(state.opt_state, self.order)
         return list(zip(optimizer.variables, values, strict=True))
 
     def finalize(self) -> None:
@@ -434,35 +460,42 @@ class LazyLayout:
     with the first batch.
     """
 
-    def __init__(self, model: "Trainer", layout: StateLayout | None = None) -> None:
-        self.model, self.layout = model, layout
+    def __init__(
+        self, model: "Trainer", layout: StateLayout | None = None, counts: bool = False
+    ) -> None:
+        self.model, self.layout, self.counts = model, layout, counts
         if layout is None and model.built and all_built(model):
             build_for_training(model)
-            self.layout = StateLayout(model)
+            self.layout = StateLayout(model, counts)
 
     def of(self, batch: Batch) -> StateLayout:
         """The layout, for a batch of this form."""
         if self.layout is None:
             build_for_training(self.model, batch)
-            self.layout = StateLayout(self.model)
+            self.layout = StateLayout(self.model, self.counts)
         return self.layout
 
 
-def state_layout(model: "Trainer") -> StateLayout:
+def state_layout(model: "Trainer", from_key: bool = False) -> StateLayout:
     """Which variable of a model is which leaf of its `TrainState` now: of an ensemble, of that of
     all members.
+
+    Args:
+        from_key: whether what layers draw follows from a key; else it does of an ensemble and of a
+            private training alone.
     """
+    counts = not from_key and model.draws_as_keras
     last = model._last_layout
-    signature = StateLayout.signature(model)
+    signature = StateLayout.signature(model), counts
     if last is None or last[0] != signature:
-        return _make_layout(model)
+        return _make_layout(model, counts)
     return last[1]
 
 
 @whole
-def _make_layout(model: "Trainer") -> StateLayout:
-    layout = model.new_layout()
+def _make_layout(model: "Trainer", counts: bool) -> StateLayout:
+    layout = model.new_layout(counts)
     if layout.has_slots:
         layout.build_optimizer()
-    model.set_untracked(_last_layout=(StateLayout.signature(model), layout))
+    model.set_untracked(_last_layout=((StateLayout.signature(model), counts), layout))
     return layout

@@ -25,11 +25,11 @@ def metric_logs(model: "Trainer", layout: "StateLayout", state: TrainState) -> L
 def as_numbers(logs: Logs) -> dict[str, Any]:
     """Logs as Python numbers, in sorted order; arrays that are no scalars stay arrays."""
 
-    def number(value: Any) -> Any:
-        value = placement.to_host(value)
-        return value.item() if value.ndim == 0 else value
-
-    return {k: number(v) for k, v in flat_logs(logs).items()}
+    numbers = {}
+    for name, value in flat_logs(logs).items():
+        array = placement.to_host(value)
+        numbers[name] = array if array.ndim else array.item()
+    return numbers
 
 
 def concatenate(outputs: list[Structure]) -> Structure:

@@ -38,13 +38,17 @@ def stacked_layout(layout: StateLayout) -> StateLayout:
     if layout.stacked is None:
         found = [_chain(layers, layout) for layers in chains.chains_of(layout.model)]
         whole = [chain for chain in found if chain is not None]
-        layout.stacked = StackedLayout(layout.model, whole) if whole else layout
+        layout.stacked = StackedLayout(layout, whole) if whole else layout
     return layout.stacked
 
 
-def loop_layout(model: Any) -> StateLayout:
-    """Which variable of a model is which leaf of the states that loops over steps run on."""
-    return stacked_layout(state_layout(model))
+def loop_layout(model: Any, from_key: bool = False) -> StateLayout:
+    """Which variable of a model is which leaf of the states that loops over steps run on.
+
+    Args:
+        from_key: as of `state_layout`.
+    """
+    return stacked_layout(state_layout(model, from_key))
 
 
 def _chain(layers: list[Layer], layout: StateLayout) -> "Chain | None":
@@ -178,8 +182,8 @@ class StackedLayout(StateLayout):
 
     run_type = StackedRun
 
-    def __init__(self, model: Any, found: list[Chain]) -> None:
-        super().__init__(model)
+    def __init__(self, single: StateLayout, found: list[Chain]) -> None:
+        super().__init__(single.model, single.counts)
         self.chains = found
         self.key = (self.key, tuple((chain.names[0], len(chain.names)) for chain in found))
         self._by_layer = {layer: chain for chain in found for layer in chain.layers}

@@ -5,7 +5,7 @@ import typing
 import jax
 
 from jkeras.core.weights.rng import key_from_seed
-from jkeras.core.session.settings import default_seed
+from jkeras.core.session.settings import coming_seed, default_seed
 from jkeras.training.types import Tree
 
 Arrays = typing.TypeVar("Arrays")  # a pytree of arrays
@@ -64,7 +64,9 @@ def new_key() -> jax.Array:
 
 
 def train_key(model: typing.Any) -> jax.Array:
-    """The key of a model's training, which it gets when it is first asked for."""
+    """The key of a model's training, which it gets when it is first asked for, without drawing
+    from what Keras draws from.
+    """
     if model._train_key is None:
-        model.set_untracked(_train_key=new_key())
+        model.set_untracked(_train_key=key_from_seed(coming_seed()))
     return model._train_key
