@@ -13,14 +13,12 @@ import jax
 import numpy as np
 
 from jkeras.core.weights.types import Structure
-from jkeras.programs.batch_places import Lying, Places, follow, is_marked
+from jkeras.programs.batch_places import SIZES, Lying, Places, follow, is_marked
 from jkeras.programs.calls import inner_jaxprs
 from jkeras.programs.walk import Unreadable, is_literal, makers, operations, trace
 
 if TYPE_CHECKING:
     from jax.extend.core import Jaxpr, Var
-
-SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
 
 
 def of_size(batch: Structure, size: int) -> Structure:

@@ -25,6 +25,7 @@ class Lying(NamedTuple):
     behind: int = 1
 
 
+SIZES = (11, 13)  # of a batch: primes, so that a size that has to do with the batch shows
 Places: TypeAlias = list[Lying | None]
 
 
@@ -44,6 +45,7 @@ def is_marked(eqn: "JaxprEqn") -> bool:
 
 def _visit(eqn: "JaxprEqn", places: Places, number: int) -> Places:
     if all(place is None for place in places):
+        _check_samples(eqn, number)
         return [None] * len(eqn.outvars)
     try:
         return _through(eqn, places)
@@ -52,6 +54,19 @@ def _visit(eqn: "JaxprEqn", places: Places, number: int) -> Places:
     except Exception as reason:
         # this JAX writes its programs in a way that is not known here
         raise Unreadable(eqn.primitive.name, number) from reason
+
+
+def _check_samples(eqn: "JaxprEqn", number: int) -> None:
+    """Sees that more rows leave what is drawn for the others as it is: a number follows from its
+    index among all, so the rows have to come first.
+    """
+    for inner in inner_jaxprs(eqn.params):
+        for each in inner.eqns:
+            _check_samples(each, number)
+    if eqn.primitive.name == "random_bits":
+        first, *others = (*eqn.params["shape"], 1)
+        if math.prod(others) % SIZES[0] == 0 and first % SIZES[0]:
+            raise Unreadable(eqn.primitive.name, number)
 
 
 def _through(eqn: "JaxprEqn", places: Places) -> Places:

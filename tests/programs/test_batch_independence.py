@@ -127,3 +127,21 @@ def test_layers(row):
             kept,
             jax.jit(run)(params, bench.inputs),
         )
+
+
+@pytest.mark.parametrize(
+    "shape, is_apart",
+    [
+        (lambda n: (n, 4), True),
+        (lambda n: (n, 1), True),
+        (lambda n: (4,), True),
+        (lambda n: (1, n, 4), False),  # a number follows from its index among all
+        (lambda n: (2, n, 4), False),
+    ],
+)
+def test_what_is_drawn_stays_as_it_is_with_more_rows_where_they_come_first(shape, is_apart):
+    def noisy(x):
+        noise = jax.random.normal(jax.random.key(1), shape(len(x)))
+        return x + noise.reshape(-1, *noise.shape[-2:]).sum(0) if noise.ndim == 3 else x + noise
+
+    assert are_independent(noisy, batch=np.ones((5, 4), "float32")) == is_apart

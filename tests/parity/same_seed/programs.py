@@ -337,6 +337,25 @@ def a_generator_of_two_layers(keras):
 
 
 @program
+def noise_with_the_batch_behind(keras):
+    """A smaller last batch draws other numbers than the first rows of a full one do."""
+
+    class Noise(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.seeds = keras.random.SeedGenerator(3)
+
+        def call(self, x, training=False):
+            shape = 8, keras.ops.shape(x)[0]
+            noise = keras.ops.transpose(keras.random.normal(shape, seed=self.seeds))
+            return x + noise if training else x
+
+    keras.utils.set_random_seed(1)
+    model = network(keras, Noise())
+    return after(model, history=model.fit(*rows(), batch_size=16, epochs=2, verbose=0).history)
+
+
+@program
 def attention(keras):
     keras.utils.set_random_seed(2)
     layers = keras.layers
