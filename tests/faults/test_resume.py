@@ -171,6 +171,7 @@ def test_a_generator_cannot_begin_in_the_middle(model, tmp_path):
             verbose=0,
             checkpoint=tmp_path,
             resume="skip",
+            seed=3,
         )
 
 
@@ -204,9 +205,10 @@ def test_data_of_another_length(model, tmp_path):
     with pytest.raises(
         ValueError, match="in the middle of an epoch of 4 batches; the data has 2 now"
     ):
-        model.fit(X[:16], Y[:16], batch_size=BATCH, verbose=0, checkpoint=tmp_path)
+        model.fit(X[:16], Y[:16], batch_size=BATCH, verbose=0, checkpoint=tmp_path, seed=3)
     fit(model, "arrays", tmp_path)
-    model.fit(X[:16], Y[:16], batch_size=BATCH, epochs=EPOCHS + 1, verbose=0, checkpoint=tmp_path)
+    more = dict(epochs=EPOCHS + 1, seed=3)
+    model.fit(X[:16], Y[:16], batch_size=BATCH, verbose=0, checkpoint=tmp_path, **more)
     assert model._step == EPOCHS * STEPS + 2
 
 

@@ -15,7 +15,7 @@ RUNNING = """
     traits type_of_call type_of_numbers weight_in_use writes_activity_regularizer written_policy
 """
 MODELS = """
-    run_graph begin_ensemble compilation compiled_loss compiled_metrics
+    run_graph begin_ensemble draws_as_keras was_seen compilation compiled_loss compiled_metrics
     asks_for_privacy stored_compile_config private_record take_private_record was_private
     init_opt_state join_members layers_in_lines metrics_of_layers new_layout
     other_members recorded_shapes types_of_inputs graph_class rebuilt without_first

@@ -11,7 +11,7 @@ from jkeras.core.session.settings import is_interactive_logging_enabled, setting
 from jkeras.training import data
 from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.shell.compilable import Compilable
-from jkeras.training.step.building import build_for_training
+from jkeras.training.step.building import build_as_keras
 from jkeras.training.step.overrides import has_own_step
 from jkeras.training.types import Structure
 
@@ -112,5 +112,5 @@ def single_batch(
         )
     source = data.OneBatch(x, y, sample_weight, types_of_data(model))
     source = weighted(model, source, class_weight)
-    build_for_training(model, source.data)
+    build_as_keras(model, source.data)
     return checked(model, source).data

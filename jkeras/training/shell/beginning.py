@@ -20,7 +20,7 @@ from jkeras.training.shell.arguments import (
     types_of_data,
     weighted,
 )
-from jkeras.training.step.building import build_for_training, is_new, require_compiled
+from jkeras.training.step.building import build_as_keras, is_new, require_compiled
 from jkeras.training.step.layout import state_layout
 from jkeras.training.step.overrides import has_own_step, overrides
 from jkeras.training.step.private_once import carry_on, require_said
@@ -99,7 +99,7 @@ def sources(
             opened.enter_context(contextlib.closing(validation))
         if order.draws and is_new(model):
             source.look_ahead()
-        build_for_training(model, source.shapes())
+        build_as_keras(model, source.shapes())
         source.reset()
         source = checked(model, source)
         has_weights = source.shapes()[2] is not None or model.compilation.losses is None

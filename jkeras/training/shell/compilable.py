@@ -69,7 +69,7 @@ class Compilable:
     compile_seconds = 0.0  # what tracing and compiling took in the last `fit` or `evaluate`
     _opt_state = _train_key = _last_layout = privacy_account = _lora_to_come = None
     _is_fitting = False
-    has_warned_of_training = False  # that layers are trained which are not in Keras
+    was_seen = False  # by a `fit`, an evaluation or a step, since it was compiled
     _step = 0
     asks_for_privacy = False  # it had `privacy` once, and the last `compile` said nothing of it
     lora = AttachedLora()
@@ -189,6 +189,7 @@ class Compilable:
             stop_training=False,
             asks_for_privacy=asks_for_privacy,
             _functions={},
+            was_seen=False,
             _predictor=None,
             _opt_state=None,
             _lora_to_come=None,

@@ -35,6 +35,7 @@ from jkeras.training.shell.compilable import Compilable
 from jkeras.training.shell.extensions import Extensions
 from jkeras.training.step.building import (
     build_for_prediction,
+    build_as_keras,
     build_for_training,
     require_compiled,
 )
@@ -190,7 +191,7 @@ class Trainer(Extensions, Compilable):
         rows, limit = (self.prepared(x), y, sample_weight), capped(steps)
         source = data.make_source(*rows, batch_size, steps=steps, types=types_of_data(self))
         with contextlib.closing(source):
-            build_for_training(self, source.shapes())
+            build_as_keras(self, source.shapes())
             source = checked(self, source)
             callbacks = callback_list(self, callbacks, verbose, 1, limit or source.num_batches)
             layout = loop_layout(self)

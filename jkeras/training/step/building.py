@@ -29,16 +29,27 @@ def require_compiled(model: "Trainer", method: str) -> None:
 
 
 def is_new(model: "Trainer") -> bool:
-    """Whether layers, losses or metrics are to be built, for which Keras looks at a batch."""
-    return bool(_unbuilt_containers(model)) or not model.built or not all_built(model)
+    """Whether Keras would build layers, losses or metrics, for which it looks at a batch."""
+    containers = model.compilation.losses, model.compilation.metrics
+    is_unseen = not model.was_seen and containers != (None, None)
+    return is_unseen or not model.built or not all_built(model)
+
+
+def build_as_keras(model: "Trainer", batch: tuple[Any, ...]) -> None:
+    """Builds a model for a batch where Keras does: in `fit`, `evaluate` and the methods of one
+    batch.
+    """
+    build_for_training(model, batch)
+    model.set_untracked(was_seen=True)
 
 
 def build_for_training(model: "Trainer", batch: tuple[Any, ...] | None = None) -> None:
     """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes are
     known.
     """
-    if is_new(model):
-        _build_parts(model, batch, _unbuilt_containers(model))
+    waiting = _unbuilt_containers(model)
+    if waiting or not model.built or not all_built(model):
+        _build_parts(model, batch, waiting)
     if model._lora_to_come is not None:
         attach_lora(model)
 

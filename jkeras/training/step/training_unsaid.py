@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from jkeras.core.layer import Layer
 from jkeras.core.run.tracebacks import is_built_in
-from jkeras.core.weights.paths import named_variables, walk
+from jkeras.core.weights.paths import walk
 from jkeras.core.weights.rng import SeedGenerator
+from jkeras.core.weights.structure import named_weights
 
 if TYPE_CHECKING:
     from jkeras.core.weights.frame import Run
@@ -19,16 +20,17 @@ RATES = "dropout", "recurrent_dropout"  # of layers that have a generator also w
 
 def listen(model: "Trainer", run: "Run") -> None:
     """Lets a run take note of the layers that a model's own `call` says nothing of `training`."""
-    if not is_built_in(model) and not model.is_native() and not model.has_warned_of_training:
+    if not is_built_in(model) and not model.is_native():
         run.unsaid = []
 
 
 def tell(model: "Trainer", run: "Run") -> None:
     """Warns, once for a model, of layers that a run took note of and for which it matters."""
     names = [layer.name for layer in run.unsaid or () if differs_in_training(layer)]
-    if not names:
+    warned = vars(model).setdefault("_warned_of_training", [])
+    if not names or warned:
         return
-    model.set_untracked(has_warned_of_training=True)
+    warned.append(names)
     warnings.warn(
         f"Model '{model.name}': its `call` does not pass `training` on to "
         f"{', '.join(map(repr, dict.fromkeys(names)))}, which do otherwise in training. Here they "
@@ -61,4 +63,4 @@ def _updates(module: Any) -> bool:
     if not isinstance(module, Layer) or module.traits.has_children:
         return False
     asks = "training" in module.call_context
-    return asks and any(not variable.learnable for _, variable in named_variables(module))
+    return asks and any(not variable.learnable for _, variable in named_weights(module))
