@@ -12,6 +12,8 @@ from jkeras.training import data
 from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.shell.compilable import Compilable
 from jkeras.training.step.building import build_for_training
+from jkeras.training.step.compiled import Compilation
+from jkeras.training.step.metric_checks import warn_of_accuracy
 from jkeras.training.step.overrides import has_own_step
 from jkeras.training.types import Structure
 
@@ -92,7 +94,23 @@ def checked(model: "Trainer", source: Source) -> Source:
     has_own = hasattr(model, "pure_train_step") or any(own)
     if model.compilation.losses is None or has_own:
         return source
-    return data.checked(source, model.compilation.losses.check_values)
+    return data.checked(source, LabelChecks(model.compilation))
+
+
+class LabelChecks:
+    """What is looked at in the labels of a source: whether losses take them, and, once for what was
+    compiled, whether metrics do.
+    """
+
+    def __init__(self, compilation: Compilation) -> None:
+        self.compilation = compilation
+
+    def __call__(self, y: Structure, sample_weight: Structure, on_device: bool = False) -> None:
+        losses, metrics = self.compilation.losses, self.compilation.metrics
+        losses.check_values(y, sample_weight, on_device)
+        is_known = metrics is not None and metrics.built and losses.built
+        if is_known and y is not None and not metrics.is_checked() and sample_weight is None:
+            warn_of_accuracy(metrics, losses, y)
 
 
 def single_batch(

@@ -82,6 +82,7 @@ class CompileMetrics(metrics.Metric):
             output_names=output_names,
             built=False,
             _groups=[],
+            _is_checked=False,
         )
 
     @property
@@ -135,6 +136,17 @@ class CompileMetrics(metrics.Metric):
             for i, _, group, weighted in self._groups
             for metric in group
         ]
+
+    def is_checked(self) -> bool:
+        """Whether labels were looked at before; from now on they were."""
+        before = self._is_checked
+        self.__dict__.update(_is_checked=True)
+        return before
+
+    def with_labels(self, y_true: Structure) -> list[tuple[Any, int, Any]]:
+        """Each metric with the number of its output and the labels of it."""
+        labels = self._outputs.pick_labels(y_true)
+        return [(metric, i, labels[i]) for i, _, group, _ in self._groups for metric in group]
 
     def reset_state(self) -> None:
         """Forgets everything."""
