@@ -74,7 +74,7 @@ MISTAKES = {
     "images of Pillow of different sizes": (
         lambda: dense().predict(pictures((5, 4), (6, 4), (7, 4), (8, 4)), verbose=0),
         [
-            "(5, 4), (6, 4), (7, 4) and others",
+            "(5, 4), (6, 4), (7, 4), others",
             STACK.replace("image)", "image.resize((width, height)))"),
         ],
         ["0x"],

@@ -629,7 +629,9 @@ MISTAKES = {
         ["y", "None"],
     ),
     "whole numbers for one-hot": (
-        lambda: dense("categorical_crossentropy").fit(data(2, 3), np.array([0, 1]), **FIT),
+        lambda: dense("categorical_crossentropy", activation="softmax").fit(
+            data(2, 3), np.array([0, 1]), **FIT
+        ),
         ValueError,
         ["categorical_crossentropy", "sparse_categorical_crossentropy", "to_categorical"],
     ),
@@ -808,6 +810,7 @@ VALIDATION = {
 }
 
 
+@pytest.mark.promise("error that begins with `validation_data`")
 @pytest.mark.parametrize("name", VALIDATION)
 def test_a_mistake_in_the_validation_data(name):
     """What is wrong is named as always, and where it came from."""

@@ -16,7 +16,7 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.run.building import as_tuples
-from jkeras.core.run.tracebacks import without_own_frames
+from jkeras.core.run.tracebacks import not_initialized, without_own_frames
 from jkeras.core.layer import Layer
 from jkeras.core.layer.view import layers_of
 from jkeras.core.weights.policy import NEED_DATA
@@ -356,11 +356,12 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
         """
         return json.dumps(registry.serialize(self), **kwargs)
 
-    @without_own_frames
     def save(
         self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
     ) -> None:
         """Saves architecture, weights, optimizer and compile arguments to one file."""
+        if "_scope" not in vars(self):
+            raise not_initialized(self)
         from jkeras.saving import save_model
 
         return save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)

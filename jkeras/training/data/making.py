@@ -116,17 +116,20 @@ def _refuse(x: typing.Any, **others):
 
 def _refuse_pictures(x: typing.Any):
     """Raises for images of Pillow, which are no arrays: alone, or in a list."""
-    pictures = x if isinstance(x, (list, tuple)) else [x]
-    if not pictures or not type(pictures[0]).__module__.startswith("PIL."):
+    first = x
+    if isinstance(x, (list, tuple)) and x:
+        first = x[0]
+    if not type(first).__module__.startswith("PIL."):
         return
+    pictures = flatten(x)
     sizes = sorted({picture.size for picture in pictures if hasattr(picture, "size")})
     fix = "np.stack([np.asarray(image) for image in images])"
     if len(sizes) > 1:
         fix = fix.replace("(image)", "(image.resize((width, height)))")
+    shown = [*map(str, sizes[:3]), *["others"][: len(sizes) - 3]]
     raise ValueError(
         f"Images of Pillow are no arrays. Received: {len(pictures)} of the sizes "
-        f"{', '.join(map(str, sizes[:3]))}{' and others' if len(sizes) > 3 else ''}. To fix it: "
-        f"pass `{fix}`."
+        f"{', '.join(shown)}. To fix it: pass `{fix}`."
     )
 
 

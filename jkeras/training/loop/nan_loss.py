@@ -64,11 +64,10 @@ class NaNLoss:
         if self.is_done or not isinstance(loss, float) or math.isfinite(loss):
             return
         self.is_done = True
-        found = _nonfinite_in(self.validation)
-        fix = f" {found}. Fill it in, or leave these rows out." if found else ""
+        found = _nonfinite_in(self.validation) or "No array of it holds NaN"
         warn(
             f"Model '{self.model.name}': the loss of the validation in epoch {epoch + 1} is "
-            f"{_named(loss)}, that of the training is not.{fix}"
+            f"{_named(loss)}, that of the training is not. {found}."
         )
 
 
@@ -113,9 +112,10 @@ def _where_nonfinite(name: str, array: np.ndarray) -> str:
         return text
     counts = bad.reshape(-1, array.shape[-1]).sum(axis=0)
     columns = np.flatnonzero(counts)
-    shown = ", ".join(f"column {i} ({_times(counts[i])})" for i in columns[:MOST_COLUMNS])
-    return f"{text}: {shown}{' and others' if len(columns) > MOST_COLUMNS else ''}"
+    shown = [f"column {i} ({_times(counts[i])})" for i in columns[:MOST_COLUMNS]]
+    shown += ["others"][: len(columns) - len(shown)]
+    return f"{text}: {', '.join(shown)}"
 
 
 def _times(count: int) -> str:
-    return f"{count} time{'s' if count != 1 else ''}"
+    return "1 time" if count == 1 else f"{count} times"

@@ -81,8 +81,8 @@ class CompileMetrics(metrics.Metric):
             _given=(user_metrics, weighted_metrics),
             output_names=output_names,
             built=False,
+            labels_checked=False,
             _groups=[],
-            _is_checked=False,
         )
 
     @property
@@ -137,14 +137,9 @@ class CompileMetrics(metrics.Metric):
             for metric in group
         ]
 
-    def is_checked(self) -> bool:
-        """Whether labels were looked at before; from now on they were."""
-        before = self._is_checked
-        self.__dict__.update(_is_checked=True)
-        return before
-
     def with_labels(self, y_true: Structure) -> list[tuple[Any, int, Any]]:
-        """Each metric with the number of its output and the labels of it."""
+        """Each metric with the number of its output and its labels, which are checked once."""
+        vars(self).update(labels_checked=True)
         labels = self._outputs.pick_labels(y_true)
         return [(metric, i, labels[i]) for i, _, group, _ in self._groups for metric in group]
 
