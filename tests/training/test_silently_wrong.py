@@ -302,7 +302,7 @@ def test_weights_of_unknown_classes(weights, said):
 STRANGE = {
     "binary_crossentropy": (
         [[0.0], [5.0]],
-        "numbers from 0 to 1, and is given labels from 0.0 to 5.0",
+        "numbers from 0 to 1, and is given labels from 0.0 to 5.0.*number two classes 0 and 1",
     ),
     "poisson": ([[2.0], [-1.0]], "numbers from 0 to inf, and is given labels from -1.0 to 2.0"),
     "categorical_crossentropy": ([[0.0, 1.0], [1.0, 1.0]], "a row that adds up to 2"),

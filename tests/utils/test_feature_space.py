@@ -123,7 +123,7 @@ def test_bins_of_values_in_batches(form):
     np.testing.assert_array_equal(space.preprocessors["age"].bin_boundaries, wanted.bin_boundaries)
 
 
-# bins that Keras 3.15.1 learns of a tf.data.Dataset in batches of so many rows; None: of single ones
+# bins that Keras 3.15.1 learns of a tf.data.Dataset in batches of so many rows; None: single ones
 RECORDED = {
     None: [36.4892, 41.63292, 45.71167, 49.38661, 53.70891, 58.34689, 63.92975],
     7: [36.44153, 41.60452, 45.69371, 49.43856, 53.61177, 58.48375, 63.96955],
