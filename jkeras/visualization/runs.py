@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jkeras.callbacks.curves import ACROSS, HEIGHT, WIDTH, by_epoch
-from jkeras.core.errors import explain
+from jkeras.core.errors import ArgumentError, explain
 from jkeras.core.names.registry import public
 from jkeras.visualization.galleries import matplotlib_parts, show_or_write
 
@@ -37,6 +37,10 @@ def plot_runs(
     ...     pass
     """
     pyplot, _ = matplotlib_parts()
+    if not isinstance(runs, Mapping):
+        raise ArgumentError(
+            explain("plot_runs", "{name: what `fit` returned}", f"{type(runs).__name__}")
+        )
     curves = {name: by_epoch(getattr(run, "history", run)) for name, run in runs.items()}
     found = [name.removeprefix("val_") for run in curves.values() for name in run]
     shown = [name for name in dict.fromkeys(found) if names is None or name in tuple(names)]

@@ -126,6 +126,19 @@ class Subclass(jkeras.Model):
         return ops.softmax(self.head(x))
 
 
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_a_softmax_at_the_end_of_a_call_of_ones_own(from_logits):
+    """Known while the step is traced; told once for all shapes of batches."""
+    model = Subclass()
+    model.compile("sgd", sparse(from_logits))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        model.fit(X, Y, batch_size=3, epochs=2, verbose=0)
+    texts = [str(one.message) for one in caught]
+    assert len(texts) == from_logits
+    assert all("The model: a softmax at its end gives probabilities" in text for text in texts)
+
+
 def test_nothing_is_guessed_of_models_of_ones_own():
     x = jkeras.Input((4,))
     for model in (Subclass(), OwnLoss(x, layers.Dense(2)(x))):

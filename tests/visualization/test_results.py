@@ -191,6 +191,8 @@ def test_curves_of_several_trainings(figures, tmp_path):
     for wrong in (({},), (runs, ["los"])):
         with pytest.raises(ValueError, match="trainings with results"):
             visualization.plot_runs(*wrong)
+    with pytest.raises(ValueError, match="{name: what `fit` returned}, received list"):
+        visualization.plot_runs([history])
 
 
 def test_shown_or_written_but_not_both(figures, tmp_path):

@@ -2,14 +2,20 @@
 What the graph of a model does not show is not guessed at.
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
 
 from jkeras import activations, losses
 from jkeras.core.graph.graph import history_of, node_of
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.names.registry import public_name
 from jkeras.core.say.warning import warn
-from jkeras.training.step.compile_loss import CompileLoss
+from jkeras.kernel.beside import logits_beside
+from jkeras.losses import Loss
+
+if TYPE_CHECKING:
+    from jkeras.training.step.compile_loss import CompileLoss
 
 CROSSENTROPIES = {
     losses.binary_crossentropy: ("BinaryCrossentropy", "sigmoid"),
@@ -42,7 +48,7 @@ class End(NamedTuple):
     are_logits: bool
 
 
-def warn_of_logits(model: Any, compiled: CompileLoss) -> None:
+def warn_of_logits(model: Any, compiled: "CompileLoss") -> None:
     """Warns of a loss of probabilities on the logits of a layer without an activation, and of one
     of logits on the probabilities of a softmax or sigmoid.
 
@@ -51,15 +57,31 @@ def warn_of_logits(model: Any, compiled: CompileLoss) -> None:
     """
     if getattr(model, "outputs", None) is None or not _runs_its_graph(model):
         return
+    compiled.ends_are_known = True
     tensors = compiled.outputs.pick(model.output, "y_pred")
     for entry in compiled.entries:
         named = CROSSENTROPIES.get(getattr(entry.loss, "fn", None))
         if named is None or not isinstance(entry.outputs, int):
             continue
-        takes_logits = bool(entry.loss.fn_kwargs().get("from_logits", False))
+        takes_logits = _takes_logits(entry.loss)
         end = end_of(tensors[entry.outputs])
         if end is not None and end.are_logits != takes_logits:
             warn(_said(f"Model '{model.name}'", entry.loss.name, end, *named))
+
+
+def warn_of_softmax(y_pred: jax.Array, loss: Loss) -> None:
+    """Warns of a loss of logits on what a softmax of the pass that is going on gave; the graph of
+    the model, if there is one, did not show it.
+    """
+    if getattr(loss, "fn", None) not in CROSSENTROPIES or not _takes_logits(loss):
+        return
+    if logits_beside(y_pred, -1) is not None:
+        end = End("a softmax at its end", are_logits=False)
+        warn(_said("The model", loss.name, end, *CROSSENTROPIES[loss.fn]))
+
+
+def _takes_logits(loss: Any) -> bool:
+    return bool(loss.fn_kwargs().get("from_logits", False))
 
 
 def _said(where: str, loss: str, end: End, name: str, activation: str) -> str:
