@@ -97,5 +97,6 @@ def _short(value: Any) -> str:
     >>> _short(0.123456), _short(np.zeros(3)), _short(None)
     ('0.1235', 'ndarray', 'NoneType')
     """
-    is_number = isinstance(value, (numbers.Real, np.ndarray, jax.Array)) and np.ndim(value) == 0
-    return f"{float(value):.4g}" if is_number else type(value).__name__
+    if isinstance(value, (numbers.Real, np.ndarray, jax.Array)) and np.ndim(value) == 0:
+        return f"{float(value):.4g}"
+    return type(value).__name__

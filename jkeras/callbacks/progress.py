@@ -162,7 +162,9 @@ class ProgbarLogger(Callback):
         if done:
             parts += self._compiling()
         line = " - ".join(parts) + values
-        return line if self.screen.has_room(line) else f"{bar} {step}{values}"
+        if self.screen.has_room(line):
+            return line
+        return f"{bar} {step}{values}"
 
     def _bar(self, now: float, done: bool = False) -> str:
         seen = self.seen

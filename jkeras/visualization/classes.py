@@ -73,8 +73,9 @@ def _rank(true: np.ndarray, predicted: np.ndarray) -> int:
     """The axes of both without that of classes, which neither or one of them may have."""
     if true.ndim != predicted.ndim:
         return min(true.ndim, predicted.ndim)
-    has_classes = true.ndim == 2 or (true.ndim > 2 and _sums_to_one(true))
-    return true.ndim - has_classes
+    if true.ndim > 2:
+        return true.ndim - _sums_to_one(true)
+    return min(true.ndim, 1)
 
 
 def _sums_to_one(values: np.ndarray) -> bool:

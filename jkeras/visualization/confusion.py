@@ -63,10 +63,8 @@ def confusion_matrix(
     names: Names = None,
     normalize: Shares = None,
     title: str | None = None,
-    scale: float | None = None,
     path: str | os.PathLike | None = None,
     show: bool | None = None,
-    dpi: int = 100,
 ) -> None:
     """Shows which classes are taken for which, or writes the picture to a file: a row for each
     class that examples have, a column for each that they are taken for, in each cell how many.
@@ -74,10 +72,8 @@ def confusion_matrix(
     Args:
         y_true, y_pred, names, normalize: as of `confusion_counts`, which gives the numbers.
         title: above the picture.
-        scale: size of a cell, in inches.
         path: file to write; otherwise the picture is shown.
         show: show it; by default where there is no `path`.
-        dpi: of the file.
 
     Raises:
         ValueError: `path` with `show`, logits of two classes, or different lengths.
@@ -92,7 +88,7 @@ def confusion_matrix(
     names = compared(y_true, y_pred, names, "confusion_matrix").names
     counts = confusion_counts(y_true, y_pred, names, normalize)
     size = len(names)
-    side = 1.8 + size * (scale or max(0.25, min(0.6, 6 / size)))
+    side = 1.8 + size * max(0.25, min(0.6, 6 / size))  # inches
     figure, axes = pyplot.subplots(figsize=(side + 0.6, side), layout="constrained")
     drawn = axes.imshow(counts, cmap="Blues", vmin=0)
     figure.colorbar(drawn, shrink=0.8)
@@ -101,7 +97,7 @@ def confusion_matrix(
     axes.set_yticks(range(size), names)
     if size <= MOST_NUMBERS:
         _write_numbers(axes, counts)
-    show_or_write(figure, path, show, dpi=dpi)
+    show_or_write(figure, path, show)
 
 
 def _write_numbers(axes: Any, counts: np.ndarray) -> None:

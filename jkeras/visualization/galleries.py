@@ -4,7 +4,7 @@ import math
 import types
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -94,56 +94,54 @@ def plot_image_gallery(
     matplotlib_parts()
     check_batch(images)
     labels = _labels(y_true, y_pred, label_map)
-    draw_gallery(
-        images,
-        [_title(i, labels, label_map) for i in range(len(images))],
-        value_range=value_range,
-        grid=(rows, cols),
-        scale=scale,
-        path=path,
-        show=show,
-        transparent=transparent,
-        dpi=dpi,
-        legend_handles=legend_handles,
-        data_format=data_format,
+    gallery = Gallery(
+        value_range,
+        rows,
+        cols,
+        scale,
+        path,
+        show,
+        transparent,
+        dpi,
+        legend_handles,
+        data_format,
     )
+    draw_gallery(images, [_title(i, labels, label_map) for i in range(len(images))], gallery)
 
 
-def draw_gallery(
-    images: Any,
-    titles: Sequence[str],
-    *,
-    value_range: tuple[float, float],
-    grid: tuple[int | None, int | None],
-    scale: float,
-    path: str | os.PathLike | None,
-    show: bool | None,
-    dpi: int,
-    transparent: bool = False,
-    legend_handles: Sequence[Any] | None = None,
-    data_format: str | None = None,
-) -> None:
-    """Images in rows and columns with a title above each, shown or written.
+class Gallery(NamedTuple):
+    """How images are laid out and shown, as `plot_image_gallery` explains."""
 
-    Args:
-        grid: (rows, columns), None for as many as are needed; the rest as of `plot_image_gallery`.
-    """
+    value_range: tuple[float, float] = (0, 255)
+    rows: int | None = None
+    cols: int | None = None
+    scale: float = 2
+    path: str | os.PathLike | None = None
+    show: bool | None = None
+    transparent: bool = True
+    dpi: int = 60
+    legend_handles: Sequence[Any] | None = None
+    data_format: str | None = None
+
+
+def draw_gallery(images: Any, titles: Sequence[str], how: Gallery) -> None:
+    """Images in rows and columns with a title above each, shown or written."""
     pyplot, _ = matplotlib_parts()
-    images = _channels_last(images, standardize_data_format(data_format))
-    pixels = _as_pixels(images, *value_range)
-    rows, cols = _grid(len(images), *grid)
+    images = _channels_last(images, standardize_data_format(how.data_format))
+    pixels = _as_pixels(images, *how.value_range)
+    rows, cols = _grid(len(images), how.rows, how.cols)
     figure, axes = pyplot.subplots(
         rows,
         cols,
-        figsize=(cols * scale, rows * scale),
+        figsize=(cols * how.scale, rows * how.scale),
         frameon=False,
         layout="tight",
         squeeze=False,
         sharex="row",
         sharey="col",
     )
-    if legend_handles is not None:
-        figure.legend(handles=legend_handles, loc="lower center")
+    if how.legend_handles is not None:
+        figure.legend(handles=how.legend_handles, loc="lower center")
     for axis in axes.ravel():
         axis.margins(x=0, y=0)
         axis.axis("off")
@@ -151,8 +149,8 @@ def draw_gallery(
     for title, axis, image in zip(titles, axes.ravel(), pixels):
         axis.imshow(image, cmap=colors)
         axis.set_title(title, fontsize=8)
-    options = dict(pad_inches=0, bbox_inches="tight", transparent=transparent, dpi=dpi)
-    show_or_write(figure, path, show, **options)
+    options = dict(pad_inches=0, bbox_inches="tight", transparent=how.transparent, dpi=how.dpi)
+    show_or_write(figure, how.path, how.show, **options)
 
 
 def _as_pixels(images: np.ndarray, low: float, high: float) -> np.ndarray:

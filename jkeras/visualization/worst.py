@@ -1,6 +1,5 @@
 """The examples that a classifier gets most wrong, as a gallery."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
 from jkeras.visualization.classes import TOLERANCE, compared
 from jkeras.visualization.drawing import check_batch
-from jkeras.visualization.galleries import draw_gallery
+from jkeras.visualization.galleries import Gallery, draw_gallery
 
 SMALLEST = 1e-7  # probability, whose logarithm is taken
 
@@ -23,26 +22,19 @@ def plot_worst_examples(
     names: Sequence[str] | Mapping[Any, str] | None = None,
     count: int = 16,
     losses: Any = None,
-    value_range: tuple[float, float] = (0, 255),
-    rows: int | None = None,
-    cols: int | None = None,
-    scale: float = 2,
-    path: str | os.PathLike | None = None,
-    show: bool | None = None,
-    dpi: int = 60,
-    data_format: str | None = None,
+    **kwargs: Any,
 ) -> np.ndarray:
     """Shows the images of the highest loss, the worst first, with their class, what they were taken
     for and how sure the model was of it.
 
     Args:
-        images: (rows, height, width, channels), values in `value_range`.
+        images: (rows, height, width, channels), values from 0 to 255, or in `value_range`.
         y_true: labels (rows,), or one-hot rows.
         y_pred: probabilities (rows, classes), or of the second of two classes (rows, 1).
         names: of the classes in order, or {class: name}.
         count: how many are shown.
         losses: of each image, (rows,); by default the cross-entropy of its class.
-        rows, cols, scale, path, show, dpi, data_format: as of `plot_image_gallery`.
+        **kwargs: for `plot_image_gallery`, such as `path`, `cols` or `value_range`.
 
     Returns:
         The numbers of the images, the worst first.
@@ -72,17 +64,7 @@ def plot_worst_examples(
     titles = [
         f"{names[true[i]]}\n{names[predicted[i]]}? {100 * sure[i]:.0f} %" for i in worst.tolist()
     ]
-    draw_gallery(
-        images[worst],
-        titles,
-        value_range=value_range,
-        grid=(rows, cols),
-        scale=scale,
-        path=path,
-        show=show,
-        dpi=dpi,
-        data_format=data_format,
-    )
+    draw_gallery(images[worst], titles, Gallery(transparent=False, **kwargs))
     return worst
 
 

@@ -19,6 +19,7 @@ def warn(text: str, category: type[Warning] = UserWarning) -> None:
     """Warns at the innermost line that is neither of jkeras nor of JAX.
 
     >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
     ...     warn("look here")
     >>> said[0].filename.endswith("warning.py")
     False
