@@ -120,6 +120,8 @@ class CompileLoss:
     for the logs.
     """
 
+    ends_are_known = False  # whether the graph of the model showed what gives its outputs
+
     def __init__(
         self,
         loss: Structure,
@@ -137,7 +139,6 @@ class CompileLoss:
         self.output_names = output_names
         self.built = False
         self._only_builds = False
-        self.ends_are_known = False  # whether the graph of the model showed what gives its outputs
         self.metrics: list[metrics.Mean] = []
 
     # ------------------------------------------------------------ building

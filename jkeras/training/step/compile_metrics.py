@@ -63,6 +63,8 @@ class Compared(NamedTuple):
 class CompileMetrics(metrics.Metric):
     """The metrics given to `compile`, as one metric whose result is a dict."""
 
+    labels_checked = False
+
     def __init__(
         self,
         user_metrics: Structure,
@@ -81,7 +83,6 @@ class CompileMetrics(metrics.Metric):
             _given=(user_metrics, weighted_metrics),
             output_names=output_names,
             built=False,
-            labels_checked=False,
             _groups=[],
         )
 
