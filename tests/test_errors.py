@@ -353,7 +353,7 @@ MISTAKES = {
     "validation data without labels": (
         lambda: dense().fit(data(2, 3), data(2, 2), validation_data=data(2, 3), **FIT),
         ValueError,
-        ["`validation_data` is an array of shape (2, 3) without labels", "(x, y)"],
+        ["`validation_data`: an array of shape (2, 3) without labels", "(x, y)"],
     ),
     "an argument of another spelling": (
         lambda: dense().fit(data(2, 3), data(2, 2), epoch=3),
@@ -629,7 +629,9 @@ MISTAKES = {
         ["y", "None"],
     ),
     "whole numbers for one-hot": (
-        lambda: dense("categorical_crossentropy").fit(data(2, 3), np.array([0, 1]), **FIT),
+        lambda: dense("categorical_crossentropy", activation="softmax").fit(
+            data(2, 3), np.array([0, 1]), **FIT
+        ),
         ValueError,
         ["categorical_crossentropy", "sparse_categorical_crossentropy", "to_categorical"],
     ),
@@ -795,11 +797,32 @@ def test_mistake(name):
     )
 
 
-def test_a_mistake_in_the_validation_data():
-    """What cannot be compared is named as always, and where it came from."""
-    with pytest.raises(ValueError, match=r"\(2, 5\)") as error:
-        dense().fit(data(2, 3), data(2, 2), validation_data=(data(2, 5), data(2, 2)), **FIT)
-    assert "`validation_data`" in " ".join(error.value.__notes__)
+VALIDATION = {
+    "no labels": lambda: (data(2, 3),),
+    "a list": lambda: [data(2, 3)],
+    "another width": lambda: (data(2, 5), data(2, 2)),
+    "other labels": lambda: (data(2, 3), data(2, 5)),
+    "other rows": lambda: (data(2, 3), data(3, 2)),
+    "too many": lambda: (data(2, 3),) * 4,
+    "no data": lambda: "x",
+    "texts": lambda: (np.array([["a", "b", "c"]]), data(1, 2)),
+    "batches of another width": lambda: batches((data(2, 5), data(2, 2))),
+}
+
+
+@pytest.mark.promise("error that begins with `validation_data`")
+@pytest.mark.parametrize("name", VALIDATION)
+def test_a_mistake_in_the_validation_data(name):
+    """What is wrong is named as always, and where it came from."""
+    with pytest.raises(ValueError, match=r"^`validation_data`: "):
+        dense().fit(data(2, 3), data(2, 2), validation_data=VALIDATION[name](), **FIT)
+
+
+def test_labels_of_the_validation_that_are_no_classes():
+    with pytest.raises(ValueError, match=r"^`validation_data`: .* the label 7"):
+        classifier().fit(
+            data(2, 3), [0, 1], validation_data=(data(2, 3), np.array([7, 0])), verbose=0
+        )
 
 
 def test_checkpoint_folder_of_another_model(tmp_path):

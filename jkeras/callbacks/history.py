@@ -1,8 +1,10 @@
 """History: the results of each epoch, what `fit` returns."""
 
+import numbers
 from collections.abc import Iterable
 from typing import Any
 
+import jax
 import numpy as np
 
 from jkeras.callbacks.base import Callback
@@ -24,6 +26,14 @@ class History(Callback):
         super().__init__()
         self.history = {}
         self.epoch = []
+
+    def __repr__(self) -> str:
+        """What the last epoch gave; a notebook shows it where a `fit` ends a cell."""
+        if not self.epoch:
+            return f"<{type(self).__name__} of no epochs>"
+        last = {name: values[-1] for name, values in self.history.items() if values}
+        shown = "".join(f", {name}: {_short(value)}" for name, value in last.items())
+        return f"<{type(self).__name__} of {len(self.epoch)} epoch(s){shown}; .plot() draws it>"
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Counts anew, unless a checkpoint has just been restored."""
@@ -79,3 +89,14 @@ class History(Callback):
         self.epoch = list(epochs)
         self.history = dict(history)
         self._restored = True
+
+
+def _short(value: Any) -> str:
+    """A result in few digits; of what is no number its type.
+
+    >>> _short(0.123456), _short(np.zeros(3)), _short(None)
+    ('0.1235', 'ndarray', 'NoneType')
+    """
+    if isinstance(value, (numbers.Real, np.ndarray, jax.Array)) and np.ndim(value) == 0:
+        return f"{float(value):.4g}"
+    return type(value).__name__

@@ -14,6 +14,7 @@ from jkeras.core.names.registry import public
 from jkeras.core.session.settings import settings
 
 INTERVAL = 0.1  # seconds between two looks at the device
+NARROW = 100  # columns; up to so many a line has what Keras's has, and no more
 PLAIN = str.maketrans("━─┃│┏┳┓┡╇┩├┼┤└┴┘", "=.||" + 12 * "+")
 BOLD, NORMAL = "\x1b[1m", "\x1b[0m"
 
@@ -24,9 +25,10 @@ class ProgbarLogger(Callback):
 
     On a terminal a bar is drawn at most ten times a second; in a notebook one display is updated;
     into a file or pipe goes one line for each epoch. Shown are the time that is left (in the end:
-    that it took), the time of a step and, where the number of rows is known, rows per second. The
-    first dispatch, which compiles, counts for neither of these where there is a second one; what
-    compiling took is shown apart at the end of an epoch.
+    that it took) and the time of a step; in a file, and where a terminal of more than 100 columns
+    has room, also rows per second, where the number of rows is known, and at the end of an epoch
+    what compiling took. The first dispatch, which compiles, counts for no pace where there is a
+    second one.
 
     >>> ProgbarLogger().every_batch
     False
@@ -130,32 +132,39 @@ class ProgbarLogger(Callback):
         self.first = self.first or (now, seen)
         if self.verbose == 1 and self.screen.live and now - self.shown >= INTERVAL:
             self.shown = now
-            self.screen.redraw(self._bar(now) + _values(logs))
+            self.screen.redraw(self._line(now, _values(logs)))
 
     def _finish(self, logs: dict[str, Any] | None) -> None:
         if not self.verbose:
             return
         now = time.monotonic()
         if self.verbose == 1 and self.screen.live:
-            line = self._bar(now, done=True) + self._compiling() + _values(logs)
-            self.screen.redraw(line, end=True)
+            self.screen.redraw(self._line(now, _values(logs), done=True), end=True)
         else:
             steps = f"{self.seen}/{self.total or self.seen}"
-            pace = "".join(f" - {text}" for text in self._pace(now)) + self._compiling()
-            self.screen.write(
-                f"{self.prefix}{steps} - {duration(now - self.started)}{pace}{_values(logs)}\n"
-            )
+            took = duration(now - self.started)
+            parts = [f"{self.prefix}{steps}", took, *self._pace(now), *self._compiling()]
+            self.screen.write(f"{' - '.join(parts)}{_values(logs)}\n")
         self.total = self.total or self.seen
 
     def _compile_seconds(self) -> float:
         return getattr(self.model, "compile_seconds", 0.0)
 
-    def _compiling(self) -> str:
-        """ " - compiled in 1.2s", where it took time in this epoch."""
+    def _compiling(self) -> list[str]:
+        """["compiled in 1.2s"], where it took time in this epoch."""
         seconds = self._compile_seconds() - self.compiled
-        if seconds < 0.05:
-            return ""
-        return f" - compiled in {seconds:.1f}s"
+        return [] if seconds < 0.05 else [f"compiled in {seconds:.1f}s"]
+
+    def _line(self, now: float, values: str, done: bool = False) -> str:
+        """The bar, the pace and the results; with all that is known where there is room."""
+        bar, (step, *rate) = self._bar(now, done), self._pace(now)
+        parts = [" ".join([bar, step, *rate])]
+        if done:
+            parts += self._compiling()
+        line = " - ".join(parts) + values
+        if self.screen.has_room(line):
+            return line
+        return f"{bar} {step}{values}"
 
     def _bar(self, now: float, done: bool = False) -> str:
         seen = self.seen
@@ -168,7 +177,7 @@ class ProgbarLogger(Callback):
         seconds = now - self.started
         if not done and total is not None:
             seconds = self._step(now) * (total - seen)
-        return " ".join([text, duration(seconds), *self._pace(now)])
+        return f"{text} {duration(seconds)}"
 
     def _step(self, now: float) -> float:
         """Seconds of a step."""
@@ -264,6 +273,10 @@ class Terminal:
     def table(self, text: str) -> None:
         """Shows lines that belong below each other, however long they are."""
         self.write(text)
+
+    def has_room(self, line: str) -> bool:
+        """Whether a line may be longer than Keras's."""
+        return NARROW < shutil.get_terminal_size().columns >= len(line)
 
     def redraw(self, line: str, end: bool = False) -> None:
         """Draws the line in place of the last one; while it is to be drawn again, no longer than a

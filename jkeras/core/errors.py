@@ -2,11 +2,12 @@
 do.
 """
 
+import contextlib
 import difflib
 import math
 import numbers
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -128,6 +129,27 @@ def readable(value: Any, longest: int = LONGEST_MESSAGE, lines: bool = True):
 def make_readable(error: Exception):
     """Makes the texts of an error `readable`; it stays the same error."""
     error.args = tuple(readable(arg) if isinstance(arg, str) else arg for arg in error.args)
+
+
+@contextlib.contextmanager
+def about(subject: str) -> Iterator[None]:
+    """In the block, messages of errors begin with what they are about; one that holds no text, such
+    as KeyError its key, gets a note.
+
+    >>> with about("`validation_data`"):
+    ...     raise ValueError("no labels")
+    Traceback (most recent call last):
+    ValueError: `validation_data`: no labels
+    """
+    try:
+        yield
+    except Exception as error:
+        if len(error.args) == 1 and isinstance(error.args[0], str):
+            if not isinstance(error, KeyError):
+                error.args = (f"{subject}: {error.args[0]}",)
+                raise
+        error.add_note(f"This happened in {subject}.")
+        raise
 
 
 def explain(where: str, expected: str, received: Any, fix: str | None = None):

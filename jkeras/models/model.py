@@ -16,6 +16,7 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.run.building import as_tuples
+from jkeras.core.run.tracebacks import not_initialized, without_own_frames
 from jkeras.core.layer import Layer
 from jkeras.core.layer.view import layers_of
 from jkeras.core.weights.policy import NEED_DATA
@@ -197,6 +198,7 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
         else:
             self.build(as_tuples(shape))
 
+    @without_own_frames
     def summary(
         self,
         line_length: int | None = None,
@@ -358,6 +360,8 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
         self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
     ) -> None:
         """Saves architecture, weights, optimizer and compile arguments to one file."""
+        if "_scope" not in vars(self):
+            raise not_initialized(self)
         from jkeras.saving import save_model
 
         return save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from jkeras.core.errors import ArgumentError
 from jkeras.core.graph import keras_tensor
 from jkeras.core.names import registry
 from jkeras.core.run.building import as_tuples, build_scope, is_abstract, known
@@ -49,9 +50,9 @@ class Sequential(Composite, Model):
     def __init__(
         self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None
     ) -> None:
-        if isinstance(layers, Layer) and isinstance(trainable, Layer):
-            raise ValueError(
-                "Sequential takes one list of layers. Received several layers as arguments: write "
+        if isinstance(layers, (Layer, keras_tensor.KerasTensor)):
+            raise ArgumentError(
+                "Sequential takes one list of layers. Received layers as arguments: write "
                 "`Sequential([first, second, …])`."
             )
         Model.__init__(self, name=name, trainable=trainable)

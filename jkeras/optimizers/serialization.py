@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from jkeras.core.errors import suggestion
 from jkeras.core.names.family import Family
 from jkeras.core.names.registry import deserialize as _deserialize
 from jkeras.core.names.registry import get_registered_object, public
@@ -41,8 +40,7 @@ class OptimizerFamily(Family):
     def _require_registered(self, name: str):
         if name.lower() not in self.aliases and get_registered_object(name) is None:
             raise ValueError(
-                f"Could not interpret optimizer identifier: {name!r}. Known names: "
-                f"{', '.join(sorted(self.aliases))}.{suggestion(name, self.aliases)}"
+                f"Could not interpret optimizer identifier: {name!r}.{self.advice(name)}"
             )
 
 

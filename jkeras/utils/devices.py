@@ -5,21 +5,19 @@ import sys
 
 import jax
 
+from jkeras.callbacks.device import unused_accelerator
 from jkeras.core.say import console
 from jkeras.core.names.registry import public
 
 WIDTH = 100  # of the bars above and below a warning
 ON_COLAB = "Runtime > Change runtime type > a GPU or TPU > Save, then Runtime > Run all."
-ELSEWHERE = (
-    'Is there one in this machine? JAX sees it after: pip install "jax[cuda12]" (NVIDIA) or '
-    '"jax[tpu]".'
-)
+ELSEWHERE = 'JAX sees a GPU after: pip install -U "jax[cuda12]" (NVIDIA), a TPU after "jax[tpu]".'
 
 
 @public("jkeras.utils.report_devices")
 def report_devices() -> None:
-    """Prints which devices JAX found; where that is only the CPU, a warning that is seen
-    and what to do.
+    """Prints which devices JAX found; where that is only the CPU although there is, or may be had,
+    an accelerator, a warning that is seen and what to do.
 
     The devices go to standard output, the warning to standard error, which notebooks show in red.
 
@@ -28,14 +26,18 @@ def report_devices() -> None:
     """
     devices = jax.devices()
     console.say(f"JAX {jax.__version__} on {described(devices)}")
-    if devices[0].platform == "cpu":
-        advice = ON_COLAB if "COLAB_RELEASE_TAG" in os.environ else ELSEWHERE
-        bar = "!" * WIDTH
-        print(
-            f"{bar}\n  NO ACCELERATOR: all of this runs on the CPU, many times slower than on a "
-            f"GPU or TPU.\n  {advice}\n{bar}",
-            file=sys.stderr,
-        )
+    if devices[0].platform != "cpu":
+        return
+    if "COLAB_RELEASE_TAG" in os.environ:
+        _warn("many times slower than on a GPU or TPU.", ON_COLAB)
+    elif reason := unused_accelerator():
+        _warn(f"although {reason}.", ELSEWHERE)
+
+
+def _warn(why: str, advice: str) -> None:
+    bar = "!" * WIDTH
+    text = f"{bar}\n  NO ACCELERATOR: all of this runs on the CPU, {why}\n  {advice}\n{bar}"
+    print(text, file=sys.stderr)
 
 
 def described(devices: list) -> str:

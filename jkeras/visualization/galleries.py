@@ -4,7 +4,7 @@ import math
 import types
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,14 +13,34 @@ from jkeras.core.session.settings import standardize_data_format
 from jkeras.visualization.drawing import check_batch, draw_bounding_boxes, draw_segmentation_masks
 
 
-def _matplotlib() -> tuple[types.ModuleType, types.ModuleType]:
+def matplotlib_parts() -> tuple[types.ModuleType, types.ModuleType]:
+    """(`pyplot`, `patches`) of matplotlib, imported when they are first needed."""
     try:
         from matplotlib import patches, pyplot
     except ImportError as error:
         raise ImportError(
-            "Galleries need matplotlib. Install it with `pip install matplotlib`."
+            "Pictures need matplotlib. Install it with `pip install matplotlib`."
         ) from error
     return pyplot, patches
+
+
+def show_or_write(
+    figure: Any, path: str | os.PathLike | None, show: bool | None, **options: Any
+) -> None:
+    """Writes a figure to a file, or shows it, and closes it.
+
+    Args:
+        options: of the file.
+    """
+    pyplot, _ = matplotlib_parts()
+    if path is not None and show:
+        pyplot.close(figure)
+        raise ValueError("Give either `path` or `show=True`, not both.")
+    if path is not None:
+        figure.savefig(path, **options)
+    elif show or show is None:
+        pyplot.show()
+    pyplot.close(figure)
 
 
 def _channels_last(array: Any, data_format: str | None) -> np.ndarray:
@@ -71,39 +91,66 @@ def plot_image_gallery(
     ... except ImportError:
     ...     pass
     """
-    pyplot, _ = _matplotlib()
+    matplotlib_parts()
     check_batch(images)
-    if path is not None and show:
-        raise ValueError("Give either `path` or `show=True`, not both.")
     labels = _labels(y_true, y_pred, label_map)
-    images = _channels_last(images, standardize_data_format(data_format))
-    low, high = value_range
-    pixels = _as_pixels(images, low, high)
-    rows, cols = _grid(len(images), rows, cols)
+    gallery = Gallery(
+        value_range,
+        rows,
+        cols,
+        scale,
+        path,
+        show,
+        transparent,
+        dpi,
+        legend_handles,
+        data_format,
+    )
+    draw_gallery(images, [_title(i, labels, label_map) for i in range(len(images))], gallery)
+
+
+class Gallery(NamedTuple):
+    """How images are laid out and shown, as `plot_image_gallery` explains."""
+
+    value_range: tuple[float, float] = (0, 255)
+    rows: int | None = None
+    cols: int | None = None
+    scale: float = 2
+    path: str | os.PathLike | None = None
+    show: bool | None = None
+    transparent: bool = True
+    dpi: int = 60
+    legend_handles: Sequence[Any] | None = None
+    data_format: str | None = None
+
+
+def draw_gallery(images: Any, titles: Sequence[str], how: Gallery) -> None:
+    """Images in rows and columns with a title above each, shown or written."""
+    pyplot, _ = matplotlib_parts()
+    images = _channels_last(images, standardize_data_format(how.data_format))
+    pixels = _as_pixels(images, *how.value_range)
+    rows, cols = _grid(len(images), how.rows, how.cols)
     figure, axes = pyplot.subplots(
         rows,
         cols,
-        figsize=(cols * scale, rows * scale),
+        figsize=(cols * how.scale, rows * how.scale),
         frameon=False,
         layout="tight",
         squeeze=False,
         sharex="row",
         sharey="col",
     )
-    if legend_handles is not None:
-        figure.legend(handles=legend_handles, loc="lower center")
+    if how.legend_handles is not None:
+        figure.legend(handles=how.legend_handles, loc="lower center")
     for axis in axes.ravel():
         axis.margins(x=0, y=0)
         axis.axis("off")
     colors = "gray" if pixels.shape[-1] == 1 else None
-    for i, (axis, image) in enumerate(zip(axes.ravel(), pixels)):
+    for title, axis, image in zip(titles, axes.ravel(), pixels):
         axis.imshow(image, cmap=colors)
-        axis.set_title(_title(i, labels, label_map), fontsize=8)
-    if path is not None:
-        figure.savefig(path, pad_inches=0, bbox_inches="tight", transparent=transparent, dpi=dpi)
-    elif show or show is None:
-        pyplot.show()
-    pyplot.close(figure)
+        axis.set_title(title, fontsize=8)
+    options = dict(pad_inches=0, bbox_inches="tight", transparent=how.transparent, dpi=how.dpi)
+    show_or_write(figure, how.path, how.show, **options)
 
 
 def _as_pixels(images: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -183,7 +230,7 @@ def plot_bounding_box_gallery(
     ... except ImportError:
     ...     pass
     """
-    _, patches = _matplotlib()
+    _, patches = matplotlib_parts()
     check_batch(images)
     if legend and legend_handles:
         raise ValueError("Pass `legend` or `legend_handles`, not both.")

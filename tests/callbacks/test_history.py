@@ -25,6 +25,20 @@ def test_plot():
     matplotlib.pyplot.close("all")
 
 
+def test_what_a_cell_shows():
+    history = jkeras.callbacks.History()
+    assert repr(history) == "<History of no epochs>"
+    history.epoch = [0, 1]
+    history.history = {"loss": [2.0, np.float32(0.123456)], "note": ["a", None], "empty": []}
+    wanted = "<History of 2 epoch(s), loss: 0.1235, note: NoneType; .plot() draws it>"
+    assert repr(history) == wanted
+
+    class Mine(jkeras.callbacks.History):
+        """Of a user's."""
+
+    assert repr(Mine()) == "<Mine of no epochs>"
+
+
 def test_plot_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match="pip install matplotlib"):

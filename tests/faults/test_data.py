@@ -121,9 +121,8 @@ def test_less_data_than_promised():
 
 
 def classifier(loss, units=3):
-    model = jkeras.Sequential(
-        [jkeras.Input((4,)), layers.Dense(units, "softmax" if units > 1 else None)]
-    )
+    end = {"binary_crossentropy": "sigmoid"}.get(loss) if units == 1 else "softmax"
+    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(units, end)])
     model.compile("sgd", loss, metrics=["accuracy"] if units > 1 else None)
     return model
 

@@ -61,9 +61,10 @@ def test_a_file_gets_one_line_for_each_epoch(monkeypatch):
 
 @pytest.mark.promise("`ProgbarLogger` | the bar, the time left")
 def test_a_terminal_gets_a_bar_that_is_drawn_in_place(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     text = shown(monkeypatch, Terminal(), lambda: small().fit(X, Y, epochs=2))
     assert text.count("\n") == 4 and "Epoch 2/2\n" in text
-    assert re.search(r"\r\x1b\[2K2/2 ━{20} \d+s .*rows/s - .*loss: .* - mae: ", text)
+    assert re.search(r"\r\x1b\[2K2/2 ━{20} \d+s [\dmu]+s/step - loss: .* - mae: ", text)
 
 
 @pytest.mark.parametrize("verbose, lines", [(0, 0), (2, 1)])
@@ -100,11 +101,11 @@ class Clock:
         return self.now
 
 
-def drawn(monkeypatch, stream, dispatches, steps, rows=None, verbose=1):
+def drawn(monkeypatch, stream, dispatches, steps, rows=None, verbose=1, columns=101):
     """What an epoch shows whose dispatches `(last step, seconds)` take these times."""
     clock, logs = Clock(), {"loss": 0.5}
     monkeypatch.setattr(progress, "time", clock)
-    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr(sys, "stdout", stream)
     told = jkeras.callbacks.CallbackList(
         add_progbar=True, epochs=1, steps=steps, verbose=verbose, rows=rows
@@ -136,6 +137,27 @@ def test_time_left_and_throughput(monkeypatch):
     ]
 
 
+@pytest.mark.promise("no longer than Keras's")
+@pytest.mark.parametrize("columns", [80, 100, 101, 120])
+def test_a_line_is_no_longer_than_keras_has_it(monkeypatch, columns):
+    """Keras writes "10/10 ━━━━━━━━━━━━━━━━━━━━ 1:30 75ms/step - loss: 0.5000"."""
+    dispatches = [(1, 90.0), (3, 0.05), (5, 0.15), (7, 0.2), (9, 0.2)]
+    text = drawn(monkeypatch, Terminal(), dispatches, steps=10, rows=640, columns=columns)
+    lines = text.split("\r\x1b[2K")[1:]
+    if columns <= 100:
+        assert lines[-1] == f"10/10 {20 * '━'} 1:30 75ms/step - loss: 0.5000\n"
+        assert lines[0] == f" 2/10 {4 * '━'}{16 * '─'} 6:00 45s/step - loss: 0.5000"
+    else:
+        assert all("rows/s" in line for line in lines)
+
+
+def test_what_does_not_fit_is_left_out(monkeypatch):
+    for name, room in (("x" * 30, True), ("x" * 70, False)):
+        monkeypatch.setattr(progress, "_values", lambda logs, name=name: f" - {name}: 0.5000")
+        text = drawn(monkeypatch, Terminal(), [(0, 1.0)], steps=1, rows=32, columns=110)
+        assert ("rows/s" in text) == room
+
+
 def test_a_file_has_the_same_times(monkeypatch):
     text = drawn(monkeypatch, io.StringIO(), [(0, 4000.0), (4, 2.0)], steps=5, rows=10)
     assert text == "5/5 - 1:06:42 - 500ms/step - 4 rows/s - loss: 0.5000\n"
@@ -155,7 +177,7 @@ def test_a_line_is_no_wider_than_the_terminal(monkeypatch):
     first, *_, last = drawn(monkeypatch, Terminal(), [(0, 1.0), (1, 2.0)], steps=2).split(
         "\r\x1b[2K"
     )[1:]
-    assert len(first) == 69 and len(last) > 200
+    assert len(first) == 100 and len(last) > 200
 
 
 def test_a_terminal_that_cannot_draw_lines(monkeypatch):

@@ -3,6 +3,7 @@ means nothing, else a warning.
 """
 
 import functools
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +16,17 @@ import jkeras
 X, Y = np.ones((8, 4), "float32"), np.zeros(8, "int32")
 
 
+ENDS = {
+    "sparse_categorical_crossentropy": "softmax",
+    "categorical_crossentropy": "softmax",
+    "binary_crossentropy": "sigmoid",
+}
+
+
 def fit(loss="sparse_categorical_crossentropy", x=X, y=Y, units=3, metrics=None, **options):
-    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(units, name="out")])
+    end = ENDS.get(loss) if isinstance(loss, str) else None
+    head = jkeras.layers.Dense(units, end, name="out")
+    model = jkeras.Sequential([jkeras.Input((4,)), head])
     model.compile("sgd", loss, metrics=metrics)
     weights = model.get_weights()
     try:
@@ -114,7 +124,7 @@ def test_labels_of_the_same_shape_up_to_an_axis(shape, units):
 def test_series_with_one_label_each():
     model = jkeras.Sequential([jkeras.Input((5, 2)), jkeras.layers.GRU(1, return_sequences=True)])
     model.compile("sgd", "mse")
-    with pytest.warns(UserWarning, match=r"shape \(8, 1\), which is broadcast"):
+    with pytest.warns(UserWarning, match=r"shape \(None, 1\), which is broadcast"):
         model.fit(np.ones((8, 5, 2)), np.zeros((8, 1)), verbose=0)
 
 
@@ -292,7 +302,7 @@ def test_weights_of_unknown_classes(weights, said):
 STRANGE = {
     "binary_crossentropy": (
         [[0.0], [5.0]],
-        "numbers from 0 to 1, and is given labels from 0.0 to 5.0",
+        "numbers from 0 to 1, and is given labels from 0.0 to 5.0.*number two classes 0 and 1",
     ),
     "poisson": ([[2.0], [-1.0]], "numbers from 0 to inf, and is given labels from -1.0 to 2.0"),
     "categorical_crossentropy": ([[0.0, 1.0], [1.0, 1.0]], "a row that adds up to 2"),
@@ -341,10 +351,20 @@ def test_a_loss_that_is_nan(part):
     else:
         array = {"x": x, "y": y}[part]
         array[5, 2] = np.nan
-        said = rf"the loss of epoch 1 is NaN.*`{part}` holds NaN at \[5, 2\], 1 times"
+        said = rf"the loss of epoch 1 is NaN.*`{part}` holds NaN 1 time, first in row 5: column 2 "
     with pytest.warns(UserWarning, match=said) as caught:
         fit("mse", x=x, y=y, **options)
     assert len(caught) == 1
+
+
+@pytest.mark.parametrize("value, word", [(np.nan, "NaN"), (np.inf, "infinity")])
+def test_a_loss_of_the_validation_that_is_nan(value, word):
+    x = X.copy()
+    x[3, 1] = x[6, 1] = x[3, 0] = value
+    said = rf"the validation in epoch 1 .*{word} 3 times, first in row 3: column 0 .*, column 1 "
+    with pytest.warns(UserWarning, match=said) as caught:
+        fit("mse", y=np.zeros((8, 3)), validation_data=(x, np.zeros((8, 3))), epochs=2)
+    assert len(caught) == 1 and caught[0].filename == __file__
 
 
 def test_a_loss_that_is_nan_and_somebody_sees_to_it():
@@ -448,3 +468,66 @@ def test_labels_of_weight_0_in_losses_and_metrics():
         assert float(metric.result()) == 4.0
     assert np.isnan(jkeras.losses.MeanSquaredError()(y, predicted, np.array([1, 0])))
     assert np.isnan(jkeras.losses.MeanSquaredError()(y, predicted, np.ones((3, 1))[:2]))
+
+
+def test_labels_that_are_broadcast_are_told_once():
+    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        model.fit(X, np.zeros((8, 3)), batch_size=3, validation_split=0.3, epochs=2, verbose=0)
+    (one,) = caught
+    assert "shape (None, 1)" in str(one.message) and "shape (None, 3)" in str(one.message)
+    assert one.filename == __file__
+
+
+ACCURACIES = {  # metric, loss, labels, the label that is named
+    "a regression": ("accuracy", "mse", np.linspace(0, 3, 8)[:, None], "0.428571"),
+    "counts": ("acc", "mae", np.arange(8)[:, None], "2"),
+    "smoothed labels": ("accuracy", "binary_crossentropy", np.full((8, 1), 0.05), "0.05"),
+    "a hinge": (jkeras.metrics.BinaryAccuracy(), "hinge", np.full((8, 1), -1), "-1"),
+    "several numbers": ("accuracy", "mse", np.linspace(-1, 1, 16).reshape(8, 2), "-1"),
+}
+
+
+def evaluate(loss, metric, y):
+    units = 3 if y.ndim == 1 else y.shape[1]
+    head = jkeras.layers.Dense(units, ENDS.get(loss))
+    model = jkeras.Sequential([jkeras.Input((4,)), head])
+    model.compile("sgd", loss, metrics=[metric], run_eagerly=True)
+    for _ in range(2):
+        model.evaluate(X, y, verbose=0)
+
+
+@pytest.mark.promise("an accuracy of labels that are no classes")
+@pytest.mark.parametrize(
+    "name, kind",
+    [("a regression", "jax"), ("a regression", "generator"), *((n, "arrays") for n in ACCURACIES)],
+)
+def test_an_accuracy_of_what_is_no_class(name, kind):
+    metric, loss, y, shown = ACCURACIES[name]
+    with pytest.warns(UserWarning, match=f"they hold {shown}. .*`metrics=.'mae'.`") as caught:
+        if kind == "arrays":
+            evaluate(loss, metric, y)
+        elif kind == "jax":
+            fit(loss, y=jnp.array(y), units=1, metrics=[metric], epochs=2, validation_split=0.5)
+        else:
+            fit(loss, batches_of(X, y), None, units=1, metrics=[metric], steps_per_epoch=2)
+    assert len(caught) == 1
+
+
+CLASSES = {  # metric, loss, labels
+    "of two": ("accuracy", "mse", (np.arange(8) % 2)[:, None]),
+    "booleans": ("accuracy", "mse", (np.arange(8) > 3)[:, None]),
+    "one-hot": ("accuracy", "mse", np.eye(2)[np.arange(8) % 2]),
+    "whole numbers": ("accuracy", "sparse_categorical_crossentropy", np.arange(8) % 3),
+    "soft": ("accuracy", "categorical_crossentropy", np.full((8, 2), 0.5)),
+    "a regression by its distance": ("mae", "mse", np.linspace(0, 3, 8)[:, None]),
+    "a function of one's own": (lambda y, p: y - p, "mse", np.linspace(0, 3, 8)[:, None]),
+}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_an_accuracy_of_classes(name):
+    metric, loss, y = CLASSES[name]
+    evaluate(loss, metric, y)

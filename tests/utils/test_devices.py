@@ -1,8 +1,11 @@
 """`report_devices`: what it says on a CPU, on Colab's CPU and beside accelerators."""
 
+import types
+
 import jax
 import pytest
 
+from jkeras.callbacks import device
 from jkeras.utils import report_devices
 
 
@@ -16,13 +19,26 @@ class Device:
         return None if self.memory is None else {"bytes_limit": self.memory}
 
 
-def test_a_cpu_is_warned_of(capsys, monkeypatch):
+@pytest.mark.parametrize("file", ["/dev/nvidia0", "/dev/accel0", None])
+def test_a_cpu_is_warned_of_where_there_is_more(file, capsys, monkeypatch):
+    """Not on a machine that never had an accelerator, nor where the CPU was chosen."""
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
     monkeypatch.setattr(jax, "devices", lambda: [Device("cpu", "cpu")])
-    report_devices()
-    out, err = capsys.readouterr()
-    assert out == f"JAX {jax.__version__} on 1 x cpu\n"
-    assert "NO ACCELERATOR" in err and "pip install" in err and "Runtime" not in err
+    monkeypatch.setattr(device.importlib.metadata, "entry_points", lambda group: [])
+    monkeypatch.setattr(device.os.path, "exists", lambda path: path == file)
+    for platforms in (None, "cpu"):
+        config = types.SimpleNamespace(jax_platforms=platforms)
+        chosen = types.SimpleNamespace(config=config, default_backend=lambda: "cpu")
+        monkeypatch.setattr(device, "jax", chosen)
+        report_devices()
+        out, err = capsys.readouterr()
+        assert out == f"JAX {jax.__version__} on 1 x cpu\n"
+        if file is None or platforms == "cpu":
+            assert err == ""
+        else:
+            what = {"/dev/nvidia0": "an NVIDIA GPU", "/dev/accel0": "a TPU"}[file]
+            assert "NO ACCELERATOR: all of this runs on the CPU, although this machine has" in err
+            assert f"has {what}." in err and "pip install" in err and "Runtime" not in err
 
 
 def test_on_colab_it_says_where_to_click(capsys, monkeypatch):

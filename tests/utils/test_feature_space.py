@@ -123,6 +123,24 @@ def test_bins_of_values_in_batches(form):
     np.testing.assert_array_equal(space.preprocessors["age"].bin_boundaries, wanted.bin_boundaries)
 
 
+# bins that Keras 3.15.1 learns of a tf.data.Dataset in batches of so many rows; None: single ones
+RECORDED = {
+    None: [36.4892, 41.63292, 45.71167, 49.38661, 53.70891, 58.34689, 63.92975],
+    7: [36.44153, 41.60452, 45.69371, 49.43856, 53.61177, 58.48375, 63.96955],
+    64: [36.3469, 41.66606, 45.82715, 49.43463, 53.75334, 58.40235, 63.94538],
+    500: [36.08718, 41.55032, 45.58113, 49.39274, 53.68074, 58.20423, 63.57893],
+}
+
+
+@pytest.mark.parametrize("size", RECORDED)
+def test_bins_are_those_that_keras_learns_of_a_dataset(size):
+    ages = np.random.default_rng(0).normal(50, 12, 500).astype("float32")
+    batches = ages if size is None else np.split(ages, range(size, len(ages), size))
+    space = FeatureSpace({"age": FeatureSpace.float_discretized(num_bins=8)})
+    space.adapt({"age": batch} for batch in batches)
+    np.testing.assert_allclose(space.preprocessors["age"].bin_boundaries, RECORDED[size], rtol=1e-6)
+
+
 def test_no_data():
     with pytest.raises(ValueError, match="empty"):
         FeatureSpace({"x": "float_normalized"}).adapt(iter([]))

@@ -35,9 +35,8 @@ def exported(namespace, *modules, on_first_use=types.MappingProxyType({})):
     sources = _sources(on_first_use)
     names = sorted([*(k for k, v in namespace.items() if is_public(k, v)), *sources])
     namespace["__dir__"] = lambda: [*names, *(name for name in namespace if name.startswith("__"))]
-    if sources:
-        register_later(on_first_use)
-        namespace["__getattr__"] = _importing(namespace, sources)
+    register_later(on_first_use)
+    namespace.setdefault("__getattr__", _importing(namespace, sources))
     return names
 
 
@@ -54,7 +53,9 @@ def _sources(on_first_use):
 
 
 def _importing(namespace, sources):
-    """The `__getattr__` of a package: imports a name of `sources` and puts it into its globals."""
+    """The `__getattr__` of a package: imports a name of `sources` and puts it into its globals; of
+    a name that there is not, says which is close.
+    """
 
     def __getattr__(name):
         if name not in sources:

@@ -2,6 +2,7 @@
 an object.
 """
 
+import difflib
 import functools
 import inspect
 
@@ -9,6 +10,7 @@ from jkeras.core.names import registry
 from jkeras.core.errors import suggestion
 from jkeras.core.session.settings import snake_case
 
+LONGEST_LIST = 600  # characters of the names that a message lists
 families = {}  # "initializers" -> Family
 
 
@@ -76,11 +78,22 @@ class Family:
         member = registry.get_registered_object(name, custom_objects)
         member = self.aliases.get(name) if member is None else member
         if member is None:
-            names = sorted(map(str, self.aliases))
-            # a list of all names would bury the one that was meant
-            advice = suggestion(name, names) or f" Known names: {', '.join(names)}."
+            advice = self.advice(name)
             raise ValueError(f"Could not interpret {self.noun} identifier: {name}.{advice}")
         return member
+
+    def advice(self, name):
+        """What to say of a name that there is not: the one that was meant, else all; where these
+        are so many that nobody reads them, the three that are nearest.
+        """
+        names = sorted(map(str, self.aliases))
+        known = ", ".join(names)
+        guess = suggestion(name, names)
+        if guess or len(known) <= LONGEST_LIST:
+            return guess or f" Known names: {known}."
+        lowered = {one.lower(): one for one in names}
+        near = [lowered[one] for one in difflib.get_close_matches(name.lower(), lowered, 3, 0.0)]
+        return f" The nearest names are {', '.join(map(repr, near))}, all are in `{self.name}`."
 
     def get(self, identifier):
         """The object that an identifier stands for: None, a name, a config, a class, or the object

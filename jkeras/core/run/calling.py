@@ -7,16 +7,8 @@ import jax
 from jkeras.core.run import eager, symbolic, tensorflow_graph
 from jkeras.core.graph.keras_tensor import KerasTensor, any_symbolic
 from jkeras.core.weights.types import Symbolic
-from jkeras.core.run.tracebacks import leave_out_own_frames
+from jkeras.core.run.tracebacks import leave_out_own_frames, not_initialized
 from jkeras.kernel.scope import current_flow
-
-
-def not_initialized(layer: typing.Any) -> RuntimeError:
-    """The error for a layer whose class did not call the constructor of `Layer`."""
-    return RuntimeError(
-        f"In layer {type(layer).__name__}, you forgot to call `super().__init__()` as the first "
-        "statement in the `__init__()` method. Go add it!"
-    )
 
 
 @typing.overload

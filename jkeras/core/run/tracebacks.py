@@ -5,8 +5,6 @@ frames of jkeras and JAX.
 import contextlib
 import functools
 import inspect
-import os
-import pathlib
 import traceback
 import types
 import typing
@@ -17,12 +15,9 @@ import jax
 from jkeras.core.run.building import known
 from jkeras.core.errors import suggestion
 from jkeras.core.names.registry import Thing
+from jkeras.core.say.warning import MACHINERY
 from jkeras.core.session.settings import is_traceback_filtering_enabled
 
-MACHINERY = tuple(
-    str(pathlib.Path(file).resolve()) + os.sep
-    for file in (pathlib.Path(__file__).parents[2], pathlib.Path(jax.__file__).parent)
-)
 BEGINNING = "Exception encountered when calling "
 UNEXPECTED = "{}() got an unexpected keyword argument '{}'"  # Python's words
 
@@ -63,8 +58,8 @@ def _of_others(frames: list) -> Iterator[tuple]:
 
 
 def without_own_frames(method: Thing) -> Thing:
-    """Decorator: errors of a function are shown without the frames of jkeras and JAX; that of an
-    argument it does not have says which one was meant.
+    """Decorator: errors of a method of a layer are shown without the frames of jkeras and JAX; that
+    of an argument it does not have says which one was meant.
     """
 
     @functools.wraps(method)
@@ -72,12 +67,22 @@ def without_own_frames(method: Thing) -> Thing:
         try:
             return method(*args, **kwargs)
         except Exception as error:
+            if isinstance(error, AttributeError) and "_scope" not in vars(args[0]):
+                raise not_initialized(args[0]) from None
             if isinstance(error, TypeError):
                 _suggest_argument(error, method, kwargs)
             leave_out_own_frames(error)
             raise
 
     return shown
+
+
+def not_initialized(layer: typing.Any) -> RuntimeError:
+    """The error for a layer whose class did not call the constructor of `Layer`."""
+    return RuntimeError(
+        f"In layer {type(layer).__name__}, you forgot to call `super().__init__()` as the first "
+        "statement in the `__init__()` method. Go add it!"
+    )
 
 
 def _suggest_argument(error, method, kwargs):

@@ -11,7 +11,7 @@ import numpy as np
 
 from jkeras.core.errors import ArgumentError
 from jkeras.training.data import placement
-from jkeras.training.data.arrays import batch_of_arrays, take
+from jkeras.training.data.arrays import TO_ONE_SHAPE, batch_of_arrays, take
 from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.data.stored import array_or_stored, has_stored, in_memory
 from jkeras.training.data.weights import check_weights
@@ -204,12 +204,12 @@ def _advice(leaves):
     """What to do about a list of rows, which is taken for one array for each input."""
     of_x = [leaf for name, leaf in leaves if name == "x"]
     others = {leaf.shape[0] for name, leaf in leaves if name != "x"}
-    if len(of_x) > 1 and others == {len(of_x)}:
-        return (
-            f" `x` is a list of {len(of_x)} arrays, as if for so many inputs: to make rows of one "
-            "array of them, pass `np.stack(x)`."
-        )
-    return ""
+    if len(of_x) < 2 or others - {len(of_x)}:
+        return ""
+    text = f" `x` is a list of {len(of_x)} arrays, as if for so many inputs: to make rows of one"
+    if len({leaf.shape for leaf in of_x}) == 1:
+        return f"{text} array of them, pass `np.stack(x)`."
+    return f"{text} array of them, bring them to one shape, {TO_ONE_SHAPE}, and `np.stack` them."
 
 
 def _refuse_empty(leaves):

@@ -25,6 +25,8 @@ from jkeras.training.data.source import Batch, DataTypes, unpack
 
 TEXTS = "Turn text into numbers before, with `StringLookup` or `TextVectorization`."
 
+TO_ONE_SHAPE = "images by `ops.image.resize`, sequences by `utils.pad_sequences`"
+
 TIMES = "Turn times into numbers before: `(times - start) / np.timedelta64(1, 'D')` are days."
 
 
@@ -56,7 +58,8 @@ def as_array(
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(
-            f"`{what}` cannot be made an array: {error}. Give all rows the same shape."
+            f"`{what}` cannot be made an array: {str(error).rstrip('.')}. Give all rows the same "
+            f"shape, {TO_ONE_SHAPE}."
         ) from error
     if array.dtype == object:
         array = _numbers_of(value, array, what, columns)
@@ -87,7 +90,7 @@ def _numbers_of(value: typing.Any, objects: typing.Any, what: str, columns: typi
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"`{what}` has dtype object: expected an array of numbers, received values such as "
-            f"{_example(objects)}. Convert it to a numeric array of one shape."
+            f"{_example(objects)}. Convert it to a numeric array of one shape, {TO_ONE_SHAPE}."
         ) from error
 
 

@@ -68,6 +68,7 @@ def make_source(
         raise ValueError("Missing data: `x` is None. Pass arrays, or a source of batches.")
     if type(x) is np.ndarray:
         return ArraySource(x, y, sample_weight, batch_size, shuffle, steps, types)
+    _refuse_pictures(x)
     gives_batches = _gives_batches(x)
     if gives_batches or not is_array_like(x):
         _refuse(x, y=y, sample_weight=sample_weight)
@@ -111,6 +112,25 @@ def _refuse(x: typing.Any, **others):
                 f"When `x` is a {type(x).__name__}, `{name}` should not be passed: yield it with "
                 f"the batches. Received: {name}={type(value).__name__}"
             )
+
+
+def _refuse_pictures(x: typing.Any):
+    """Raises for images of Pillow, which are no arrays: alone, or in a list."""
+    first = x
+    if isinstance(x, (list, tuple)) and x:
+        first = x[0]
+    if not type(first).__module__.startswith("PIL."):
+        return
+    pictures = flatten(x)
+    sizes = sorted({picture.size for picture in pictures if hasattr(picture, "size")})
+    fix = "np.stack([np.asarray(image) for image in images])"
+    if len(sizes) > 1:
+        fix = fix.replace("(image)", "(image.resize((width, height)))")
+    shown = [*map(str, sizes[:3]), *["others"][: len(sizes) - 3]]
+    raise ValueError(
+        f"Images of Pillow are no arrays. Received: {len(pictures)} of the sizes "
+        f"{', '.join(shown)}. To fix it: pass `{fix}`."
+    )
 
 
 def _unknown(x: typing.Any):

@@ -1,12 +1,12 @@
 """Sample weights: whether they fit the labels, and those that follow from classes."""
 
 import typing
-import warnings
 
 import jax
 import numpy as np
 
 from jkeras.core.errors import ArgumentError
+from jkeras.core.say.warning import warn
 from jkeras.core.session.settings import floatx
 
 
@@ -98,11 +98,10 @@ def warn_of_strange(class_weight: typing.Any, outputs: typing.Any) -> None:
         width = outputs[0].shape[-1]
     strange = [label for label in class_weight if not _is_class(label, width)]
     if strange:
-        warnings.warn(
+        warn(
             f"`class_weight` has the classes {strange[:5]}, which no label is: they are whole "
             f"numbers from 0{'' if width is None else f' to {width - 1}'}. These weights are not "
-            "used.",
-            stacklevel=4,
+            "used."
         )
 
 
@@ -154,10 +153,9 @@ def _check_one_hot(y: typing.Any):
             f"has one, or one-hot ones, received {seen}. To fix it: pass `y[..., None]`, if they "
             "are the classes of places, or `sample_weight`."
         )
-    warnings.warn(
+    warn(
         f"`class_weight` takes {seen} for one-hot, as Keras does: of each row only the class of "
-        "the largest counts. Give `sample_weight` for classes of places or several classes a row.",
-        stacklevel=3,
+        "the largest counts. Give `sample_weight` for classes of places or several classes a row."
     )
 
 
@@ -171,10 +169,9 @@ def _weights_of_classes(y: typing.Any, class_weight: typing.Any):
         y = y.argmax(-1)
     classes = np.round(y).astype("int32")
     if (classes != y).any():
-        warnings.warn(
+        warn(
             "`class_weight` is for classes, and labels are no whole numbers: they are rounded. "
-            "Give `sample_weight` for a regression.",
-            stacklevel=2,
+            "Give `sample_weight` for a regression."
         )
     y = classes
     weights = np.ones(y.shape, floatx())
@@ -184,9 +181,8 @@ def _weights_of_classes(y: typing.Any, class_weight: typing.Any):
         weights[is_label] = weight
         has_none &= ~is_label
     if has_none.any():
-        warnings.warn(
+        warn(
             f"`class_weight` has no weight for the class {y[has_none].flat[0]}, which counts 1: it "
-            f"has {list(class_weight)[:10]}. Give each class its weight.",
-            stacklevel=2,
+            f"has {list(class_weight)[:10]}. Give each class its weight."
         )
     return weights

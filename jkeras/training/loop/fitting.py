@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from jkeras.callbacks import CallbackList
+from jkeras.core.errors import about
 from jkeras.core.system.signals import Signals, Terminated
 from jkeras.training.data.source import Source
 from jkeras.training.loop.evaluating import Evaluating
@@ -50,7 +51,7 @@ class Fitting:
         self.model = model
         self.source, self.protection = _protected(model, source, options)
         self.callbacks = callbacks
-        self.nan_loss = NaNLoss(model, self.source, callbacks)
+        self.nan_loss = NaNLoss(model, self.source, validation, callbacks)
         self.options = options
         layout_of = loop_layout if recorder is None else state_layout
         self.layout = layout_of(model, from_key=options.seed is not None)
@@ -146,11 +147,12 @@ class Fitting:
         before = self.owner.peek()
         self._reached = position, before
         try:
-            results = self.validation.run(self.owner, self.signals)
-        except BaseException as error:
+            with about("`validation_data`"):
+                results = self.validation.run(self.owner, self.signals)
+        except BaseException:
             self.owner.replace(lambda state: before)  # which may have failed on the device
-            error.add_note("This happened in the validation (`validation_data`).")
             raise
+        self.nan_loss.look_at_validation(position.epoch, results)
         self.resume.after_validation()
         logs = logs | {f"val_{name}": value for name, value in results.items()}
         return dict(sorted(logs.items()))

@@ -2,6 +2,7 @@
 numbers of steps.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ from jkeras.training import data
 from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.shell.compilable import Compilable
 from jkeras.training.step.building import build_as_keras
+from jkeras.training.step.compile_loss import CompileLoss
+from jkeras.training.step.compile_metrics import CompileMetrics
+from jkeras.training.step.metric_checks import warn_of_accuracy
 from jkeras.training.step.overrides import has_own_step
 from jkeras.training.types import Structure
 
@@ -90,9 +94,27 @@ def checked(model: "Trainer", source: Source) -> Source:
         for name in ("compute_loss", "train_step", "test_step")
     ]
     has_own = hasattr(model, "pure_train_step") or any(own)
-    if model.compilation.losses is None or has_own:
+    losses, metrics = model.compilation.losses, model.compilation.metrics
+    if losses is None or has_own:
         return source
-    return data.checked(source, model.compilation.losses.check_values)
+    check = losses.check_values
+    if metrics is not None and not metrics.labels_checked:
+        check = functools.partial(_check_labels, losses, metrics)
+    return data.checked(source, check)
+
+
+def _check_labels(
+    losses: CompileLoss,
+    metrics: CompileMetrics,
+    y: Structure,
+    sample_weight: Structure,
+    on_device: bool = False,
+) -> None:
+    """Looks at labels: whether the losses take them, and, once, whether the metrics do."""
+    losses.check_values(y, sample_weight, on_device)
+    are_new = metrics.built and losses.built and not metrics.labels_checked
+    if are_new and y is not None and sample_weight is None:
+        warn_of_accuracy(metrics, losses, y)
 
 
 def single_batch(

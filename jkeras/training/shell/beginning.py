@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jkeras.callbacks import BackupAndRestore, CallbackList
-from jkeras.core.errors import check_whole
+from jkeras.core.errors import about, check_whole
 from jkeras.core.session.settings import settings
 from jkeras.training import data
 from jkeras.training.data.source import Source
@@ -95,7 +95,8 @@ def sources(
         validation = None
         if validation_data is not None:
             size = batch_sizes[1] or batch_sizes[0]
-            validation = _validation_source(model, validation_data, size, limits[1])
+            with about("`validation_data`"):
+                validation = _validation_source(model, validation_data, size, limits[1])
             opened.enter_context(contextlib.closing(validation))
         if order.draws and is_new(model):
             source.look_ahead()
@@ -105,7 +106,8 @@ def sources(
         has_weights = source.shapes()[2] is not None or model.compilation.losses is None
         model.warn_of_padding(has_weights)
         if validation is not None:
-            validation = checked(model, validation)
+            with about("`validation_data`"):
+                validation = checked(model, validation)
         yield source, validation
 
 
@@ -137,8 +139,7 @@ def _validation_source(
         has_own = has_own_step(model, "test") or overrides(model, "compute_loss")
         if hasattr(x, "__array__") and model.compilation.losses is not None and not has_own:
             raise ValueError(
-                f"`validation_data` is an array of shape {tuple(x.shape)} without labels. "
-                "Pass `validation_data=(x, y)`."
+                f"an array of shape {tuple(x.shape)} without labels. Pass `validation_data=(x, y)`."
             )
     types = types_of_data(model)
     return data.make_source(x, y, sample_weight, batch_size, replays=True, steps=steps, types=types)

@@ -13,13 +13,12 @@ from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
 from jkeras import optimizers
 from jkeras.core.names import registry
-from jkeras.core.run.calling import not_initialized
 from jkeras.core.graph.keras_tensor import refuse_cycles
 from jkeras.core.errors import ArgumentError, check_choice
 from jkeras.core.names.patterns import check_patterns
 from jkeras.core.weights.policy import is_float
 from jkeras.core.session.settings import floatx, settings
-from jkeras.core.run.tracebacks import without_own_frames
+from jkeras.core.run.tracebacks import not_initialized, without_own_frames
 from jkeras.kernel.microbatch import per_microbatch
 from jkeras.metrics import Metric
 from jkeras.optimizers import Optimizer

@@ -19,6 +19,7 @@ from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.training.step.label_checks import check_labels, check_range, classes_of, described
 from jkeras.training.step.label_ranges import range_of, warn_of_range
+from jkeras.training.step.model_ends import warn_of_softmax
 from jkeras.training.step.outputs import (
     Outputs,
     is_flat_list,
@@ -118,6 +119,8 @@ class CompileLoss:
     """The total loss of a model: for each output its loss and weight; with several, a mean of each
     for the logs.
     """
+
+    ends_are_known = False  # whether the graph of the model showed what gives its outputs
 
     def __init__(
         self,
@@ -335,6 +338,8 @@ class CompileLoss:
             y, predicted, sample_weights = chosen
             if not is_nested(predicted):
                 check_labels(y, predicted, entry.loss, self.outputs.names[entry.outputs])
+                if not self.ends_are_known:
+                    warn_of_softmax(predicted, entry.loss)
             elif not is_nested(sample_weight):
                 sample_weights = sample_weight
             value = jnp.asarray(entry.loss(y, predicted, sample_weights), dtype)

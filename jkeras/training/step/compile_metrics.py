@@ -63,6 +63,8 @@ class Compared(NamedTuple):
 class CompileMetrics(metrics.Metric):
     """The metrics given to `compile`, as one metric whose result is a dict."""
 
+    labels_checked = False
+
     def __init__(
         self,
         user_metrics: Structure,
@@ -135,6 +137,12 @@ class CompileMetrics(metrics.Metric):
             for i, _, group, weighted in self._groups
             for metric in group
         ]
+
+    def with_labels(self, y_true: Structure) -> list[tuple[Any, int, Any]]:
+        """Each metric with the number of its output and its labels, which are checked once."""
+        vars(self).update(labels_checked=True)
+        labels = self._outputs.pick_labels(y_true)
+        return [(metric, i, labels[i]) for i, _, group, _ in self._groups for metric in group]
 
     def reset_state(self) -> None:
         """Forgets everything."""

@@ -1,6 +1,5 @@
 """Labels that cannot belong to the predictions, or name no class, raise before they train."""
 
-import warnings
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +9,7 @@ from jkeras import losses
 from jkeras.core.errors import ShapeError, explain
 from jkeras.core.graph.keras_tensor import flatten
 from jkeras.core.names.registry import public_name
+from jkeras.core.say.warning import warn
 from jkeras.kernel import labels_seen
 from jkeras.losses import Loss
 from jkeras.losses.reduction import squeeze_or_expand_to_same_rank
@@ -46,8 +46,8 @@ def check_labels(y_true: jax.Array | None, y_pred: jax.Array, loss: Loss, name: 
     where = described(name)
     if y_true is None:
         raise ValueError(
-            f"{where} are missing (y is None), and the loss '{loss.name}' needs them. Pass `y`, "
-            "or give no `loss` and use `add_loss`."
+            f"{where} are missing (y is None), and the loss '{loss.name}' needs them. Pass `y` "
+            "beside `x`, or give no `loss` and use `add_loss`."
         )
     if y_true.ndim and y_pred.ndim and y_true.shape[0] != y_pred.shape[0]:
         raise ShapeError(
@@ -81,17 +81,20 @@ def _check_same_shape(y_true: jax.Array, y_pred: jax.Array, loss: Loss, where: s
     can_broadcast = len(shapes[0]) == len(shapes[1]) and all(
         a == b or 1 in (a, b) for a, b in zip(*shapes)
     )
-    how = "broadcast, so that a label meets several predictions, or the other way round"
+    how = "is broadcast, so that a label meets several predictions, or the other way round"
+    predicted, given = tuple(y_pred.shape), tuple(y_true.shape)
+    if can_broadcast:  # the same words for each number of rows: they are traced one by one
+        predicted, given = (None, *predicted[1:]), (None, *given[1:])
     text = explain(
         where,
-        f"one number for each of the predictions, shape {y_pred.shape}, as the loss "
-        f"'{loss.name}' compares them one by one",
-        f"shape {y_true.shape}, which {f'is {how}' if can_broadcast else 'cannot be compared'}",
+        f"one number for each of the predictions, shape {predicted}, as the loss '{loss.name}' "
+        "compares them one by one",
+        f"shape {given}, which {how if can_broadcast else 'cannot be compared'}",
         "give labels of the predictions' shape, or the model an output of the labels' shape",
     )
     if not can_broadcast:
         raise ShapeError(text)
-    warnings.warn(text, stacklevel=2)
+    warn(text)
 
 
 def described(name: str | None) -> str:

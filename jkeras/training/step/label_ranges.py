@@ -2,12 +2,12 @@
 in Keras, with a warning.
 """
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from jkeras import losses
+from jkeras.core.say.warning import warn
 from jkeras.losses import Loss
 
 TOLERANCE = 0.01  # of the sum of a row of probabilities, which may have few bits
@@ -72,8 +72,10 @@ def warn_of_range(
     else:
         expected = "probabilities that add up to 1 in each row"
         received = f"a row that adds up to {sums[np.abs(sums - 1) > TOLERANCE].flat[0]:g}"
-    warnings.warn(
+    fix = ""
+    if wanted.high == 1 and not wanted.sums_to_one:
+        fix = " To fix it: number two classes 0 and 1, or scale the labels."
+    warn(
         f"{where}: the loss '{loss.name}' takes {expected}, and is given {received}: its value "
-        "means little.",
-        stacklevel=8,
+        f"means little.{fix}"
     )

@@ -2,11 +2,11 @@
 not pass `training` on to them.
 """
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from jkeras.core.layer import Layer
 from jkeras.core.run.tracebacks import is_built_in
+from jkeras.core.say.warning import warn
 from jkeras.core.weights.paths import walk
 from jkeras.core.weights.rng import SeedGenerator
 from jkeras.core.weights.structure import named_weights
@@ -31,12 +31,11 @@ def tell(model: "Trainer", run: "Run") -> None:
     if not names or warned:
         return
     warned.append(names)
-    warnings.warn(
+    warn(
         f"Model '{model.name}': its `call` does not pass `training` on to "
         f"{', '.join(map(repr, dict.fromkeys(names)))}, which do otherwise in training. Here they "
         "do so in `fit`, as everybody means; in Keras on JAX they do not. Pass `training=training` "
-        "to them, which makes both the same.",
-        stacklevel=2,
+        "to them, which makes both the same."
     )
 
 
