@@ -13,6 +13,7 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import floatx
 from jkeras.layers.base import DataLayer, refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, encoded_shape, texts
@@ -97,7 +98,10 @@ class CategoryEncoding(DataLayer, computes_in_float=False, takes_ids=True):
         )
 
     def get_config(self) -> dict[str, Any]:
-        return {k: v for k, v in super().get_config().items() if k != "sparse"}
+        config = super().get_config()
+        if not self.sparse and not is_316():  # Keras 3.15 writes it never
+            del config["sparse"]
+        return config
 
 
 # ---------------------------------------------------------------- bins of numbers

@@ -20,6 +20,7 @@ from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
 from jkeras.core.record import Constraint, Initializer, Regularizer
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.kernel.valid_rows import expand_like, over_valid_rows
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import settings
 from jkeras.core.names.typed import Sizes
 from jkeras.initializers import Ones, TruncatedNormal
@@ -339,20 +340,34 @@ class LayerNormalization(ScaleAndShift):
         self.autocast = False  # the input keeps its precision; only the result is cast
 
     def weight_specs(self, x: Spec) -> dict[str, Weight]:
-        shape = sizes_along(self._where, axis_list(self.axis), x.shape)
+        shape = sizes_along(self._where, self._axes_of(x.shape), x.shape)
         if self.rms_scaling:
             return {"gamma": self.weight("gamma", shape, autocast=False)}
         return self._scale_and_shift(shape)
 
     def attributes_when_built(self, x: Spec) -> dict[str, Any]:
-        return {"axis": axis_list(self.axis)}
+        return {"axis": self._axes_of(x.shape)}
+
+    def _axes_of(self, shape: tuple[int | None, ...]) -> list[int]:
+        """The axes in the order of the weights': as they were given, sorted; in Keras 3.16 counted
+        from the first axis, each of them once.
+        """
+        axes = axis_list(self.axis)
+        if not is_316():
+            return axes
+        sizes_along(self._where, axes, shape)
+        counted = sorted(axis % len(shape) for axis in axes)
+        if len(set(counted)) < len(counted):
+            expected = f"each axis once for an input of {len(shape)} axes"
+            raise AxisError(explain(self._where, expected, f"axis={self.axis}"))
+        return counted
 
     def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         y = layer_normalization(
             x,
             w.get("gamma"),
             w.get("beta"),
-            axis=axis_list(self.axis),
+            axis=self._axes_of(x.shape),
             epsilon=self.epsilon,
             rms_scaling=self.rms_scaling,
         )

@@ -14,6 +14,7 @@ from jkeras.core.graph.host_numbers import refuse_masked
 from jkeras.core.graph.keras_tensor import refuse_cycles
 from jkeras.core.record import Any, Record, base_record
 from jkeras.core.names.registry import deserialize, serialize
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import auto_name, floatx
 from jkeras.kernel.beside import mask_beside
 from jkeras.losses.reduction import (
@@ -49,7 +50,7 @@ class Loss(Record):
     name: typed.Name = None
     reduction: Reduction = "sum_over_batch_size"
     dtype: Any = None
-    _unwritten = ()  # arguments that Keras leaves out of the config, beside `dtype`
+    _unwritten = ()  # arguments that Keras 3.15 leaves out of the config, beside `dtype`
 
     if TYPE_CHECKING:
 
@@ -123,8 +124,15 @@ class Loss(Record):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, without `dtype`."""
         config = self.field_config()
-        unwritten = ("dtype", *self._unwritten)
+        unwritten = {"dtype", *self._left_out(config)}
         return {k: config[k] for k in ("name", "reduction", *config) if k not in unwritten}
+
+    def _left_out(self, config: dict[str, Any]) -> list[str]:
+        """Arguments that Keras 3.15 does not write, where a file without them says the same."""
+        if is_316():
+            return []
+        defaults = {field.name: field.default for field in self._fields}
+        return [name for name in self._unwritten if config[name] == defaults[name]]
 
 
 def _is_list_of_numbers(structure: Any) -> bool:

@@ -11,6 +11,7 @@ from jkeras.core.names import typed
 from jkeras.core.errors import check_choice
 from jkeras.core.record import base_record, record
 from jkeras.kernel.valid_rows import count_valid_rows
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import epsilon
 from jkeras.losses.reduction import pair
 from jkeras.losses.typing import Tensor
@@ -26,6 +27,16 @@ def _outputs(metric: Accumulator, y_true: Tensor, y_pred: Tensor) -> int:
             f"y_true.shape={jnp.shape(y_true)}."
         )
     return jnp.shape(y_pred)[-1]
+
+
+def _number_of_samples(weight: jax.Array) -> Any:
+    """Of weights (batch, outputs): in Keras 3.16 of the rows that have a weight, in 3.15 of all
+    values.
+    """
+    if is_316():
+        return jnp.sum(jnp.any(weight != 0, axis=-1).astype(weight.dtype))
+    rows, outputs = weight.shape
+    return count_valid_rows(rows) * outputs
 
 
 def _is_threshold(value: Any) -> bool:
@@ -102,14 +113,9 @@ class FBetaScore(Accumulator):
         y_pred = jnp.asarray(y_pred, self.dtype)
         _outputs(self, y_true, y_pred)
         called = self._called_positive(y_pred).astype(self.dtype)
-        if sample_weight is not None and not jnp.ndim(sample_weight):
-            raise ValueError(
-                f"{type(self).__name__} expects one weight for each sample. Received: "
-                f"sample_weight={sample_weight}"
-            )
-        weight = 1
-        if sample_weight is not None:
-            weight = jnp.asarray(sample_weight, self.dtype)[:, None]
+        weight = jnp.asarray(1 if sample_weight is None else sample_weight, self.dtype)
+        if weight.ndim == 1:
+            weight = weight[:, None]
         axis = 0
         if self.average == "micro":
             axis = None
@@ -236,7 +242,7 @@ class R2Score(Accumulator):
             weight = weight[:, None]
         weight = jnp.broadcast_to(weight, y_true.shape)
         return {
-            "num_samples": count_valid_rows(y_true.shape[0]) * y_true.shape[1],
+            "num_samples": _number_of_samples(weight),
             "sum": jnp.sum(y_true * weight, axis=0),
             "squared_sum": jnp.sum(y_true * y_true * weight, axis=0),
             "count": jnp.sum(weight, axis=0),

@@ -30,5 +30,8 @@ def load_own_variables(self, store):
         )
     if variables:
         take = getattr(store, "take", store.__getitem__)  # a file's arrays have no other owner
-        assign_all((variable, take(str(i))) for i, variable in enumerate(variables.values()))
+        assign_all(
+            (variable, self._in_own_form(key, take(str(i))))
+            for i, (key, variable) in enumerate(variables.items())
+        )
     self._after_loading(variables)

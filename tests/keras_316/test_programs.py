@@ -1,0 +1,68 @@
+"""jkeras gives what Keras 3.16 gave where that is followed, and what the installed Keras 3.15 gives
+where it is.
+"""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import jkeras
+from tests.keras_316.programs import PROGRAMS, RECORDED
+
+KNOWN = json.loads(RECORDED.read_text())["programs"]
+# what Keras 3.15 cannot run, or runs wrong; `docs/from-keras.md` says what jkeras does there
+ONLY_316 = {
+    "gptq_in_batches",
+    "awq_without_clipping",
+    "report_of_quantize",
+    "quantization_summary",
+    "policies",
+}
+# of Keras 3.15.1 which calibrates on nothing, see `tests/parity/test_calibration.py`
+CALIBRATED = {"gptq", "gptq_in_order_of_2_bits", "awq", "awq_with_a_rest"}
+CASES = [name for name in PROGRAMS if name not in ONLY_316 | CALIBRATED]
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*support"),
+    pytest.mark.filterwarnings("ignore:.*does not have a `quantize`"),
+]
+
+
+def same(found, expected, where=""):
+    """Asserts that two structures are equal, numbers to rounding."""
+    if isinstance(expected, dict):
+        assert set(found) == set(expected), where
+        for key, value in expected.items():
+            same(found[key], value, f"{where}.{key}")
+    elif isinstance(expected, list) and any(isinstance(e, (list, dict, str)) for e in expected):
+        assert len(found) == len(expected), where
+        for i, (one, other) in enumerate(zip(found, expected)):
+            same(one, other, f"{where}[{i}]")
+    elif isinstance(expected, (list, float)) and expected != []:
+        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5, err_msg=where)
+    else:
+        assert found == expected, where
+
+
+def as_json(value):
+    """As it comes back from a file."""
+    return json.loads(json.dumps(value))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_as_keras_316(name, keras_316):
+    same(as_json(PROGRAMS[name](jkeras)), KNOWN[name], name)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_as_keras_315(name):
+    found = as_json(PROGRAMS[name](jkeras))
+    keras.utils.set_random_seed(7)
+    same(found, as_json(PROGRAMS[name](keras)), name)
+
+
+def test_programs_are_those_that_were_recorded():
+    assert set(PROGRAMS) == set(KNOWN)
+    assert set(PROGRAMS) >= ONLY_316 | CALIBRATED
