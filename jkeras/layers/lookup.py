@@ -16,6 +16,7 @@ from jkeras.core.record import Any, Kind
 from jkeras.core.names.registry import refuse_untrusted
 from jkeras.core.session.settings import floatx
 from jkeras.layers.encoding import as_salt, hashed
+from jkeras.layers.adapting import shown
 from jkeras.layers.base import refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, read_lines, texts_alone
 from jkeras.core.weights.types import OutputMode, Structure
@@ -404,7 +405,7 @@ class IndexLookup(HostLayer):
             steps: number of batches to look at.
         """
         self.reset_state()
-        for batch in batches_of(data, self._where, steps):
+        for batch in shown(batches_of(data, self._where, steps), data, steps):
             self.update_state(batch)
         self.finalize_state()
 

@@ -442,6 +442,7 @@ def audio_dataset_from_directory(
     validation_split: float | None = None,
     subset: str | None = None,
     follow_links: bool = False,
+    format: str = "tf",
     verbose: bool = True,
 ) -> Any:
     """A data set of ".wav" files as float32 in [-1, 1), (batch, time, channels), and labels: one of
@@ -453,7 +454,15 @@ def audio_dataset_from_directory(
         output_sequence_length: to which all are cut or filled up with zeros; by default the longest
             of the batch.
         ragged: batches are ragged tensors, or arrays of objects: each sound in its own length.
+        format: "tf" for a `tf.data.Dataset`, where TensorFlow is installed; "grain" for a
+            `Dataset`, which needs none and is not `ragged`. Of Keras 3.16.
     """
+    check_format(format)
+    if ragged and format == "grain":
+        raise ValueError(
+            "`ragged` data sets are of `format='tf'`. Received: ragged=True and format='grain'. To "
+            "fix it: leave `ragged` out; shorter sounds are filled up with zeros."
+        )
     if ragged and output_sequence_length is not None:
         raise ValueError("`ragged` and `output_sequence_length` cannot both be set.")
     _check_rate(sampling_rate)
@@ -483,7 +492,7 @@ def audio_dataset_from_directory(
         return np.stack([_length(sound, longest) for sound in sounds])
 
     sample = KerasTensor((output_sequence_length, None), "float32")
-    return folder.datasets(load, sample, collate=collate, is_ragged=ragged)
+    return folder.datasets(load, sample, format, collate, is_ragged=ragged)
 
 
 def _check_rate(value: int | None) -> None:

@@ -224,3 +224,98 @@ def policies(K):
         K.dtype_policies.Int4DTypePolicy("int4/None", "float32"),
     ]
     return [[type(p).__name__, p.name, p.get_config()] for p in made]
+
+
+# ---------------------------------------------------------------- what is new, and what was mended
+
+
+@program
+def class_weights_by_text(K):
+    model = K.Sequential([K.Input((1,)), K.layers.Dense(1, kernel_initializer="zeros")])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 1), "float32"), np.array([[0.0], [1.0], [1.0], [1.0]])
+    model.fit(x, y, class_weight={"0": 1.0, "1": 3.0}, batch_size=4, verbose=0)
+    return [plain(w) for w in model.get_weights()]
+
+
+@program
+def class_weights_of_no_number(K):
+    model = K.Sequential([K.Input((1,)), K.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    try:
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), class_weight={"a": 2.0}, verbose=0)
+    except ValueError:
+        return "refused"
+    return "taken"
+
+
+@program
+def one_weight_for_all_in_fbeta(K):
+    metric = K.metrics.FBetaScore(threshold=0.5)
+    y, p = uniform((6, 2)) > 0.5, uniform((6, 2), 1)
+    metric.update_state(y, p, sample_weight=0.25)
+    metric.update_state(y, p, sample_weight=np.arange(6.0).reshape(6, 1))
+    return plain(metric.result())
+
+
+@program
+def gradient_of_normalize_at_0(K):
+    import jax
+
+    x = np.array([[0.0, 0.0], [3.0, 4.0]], "float32")
+    return [
+        plain(jax.grad(lambda x: K.ops.sum(K.ops.normalize(x)))(x)),
+        plain(jax.grad(lambda x: K.ops.sum(K.ops.normalize(x, axis=0)))(x * 2)),
+    ]
+
+
+@program
+def normalize_along_the_first_axis(K):
+    return plain(K.utils.normalize(np.arange(6.0).reshape(2, 3), axis=0))
+
+
+@program
+def top_k(K):
+    return [plain(x) for x in K.ops.top_k(np.array([2.0, 1.0, 2.0, 0.0]), 3, is_stable=True)]
+
+
+@program
+def masks_in_a_pipeline(K):
+    ids = K.Input((3,), dtype="int32")
+    table = K.layers.Embedding(4, 2, mask_zero=True, embeddings_initializer="ones")
+    pipeline = K.layers.Pipeline([table, K.layers.GlobalAveragePooling1D()])
+    return plain(K.Model(ids, pipeline(ids) * 2)(np.array([[1, 0, 0], [1, 2, 3]])))
+
+
+@program
+def graphs_take_no_other_arguments(K):
+    x = K.Input((1,))
+    found = []
+    for model in (K.Model(x, x * 2), K.Sequential([x, K.layers.ReLU()])):
+        try:
+            found.append(list(model(np.ones((2, 1)), other=1).shape))
+        except TypeError:
+            found.append("refused")
+    return found
+
+
+@program
+def one_shard_of_data(K):
+    distribution = K.distribution.DataParallel(K.distribution.DeviceMesh((1,), ["batch"]))
+    return distribution.num_data_shards
+
+
+@program
+def names(K):
+    def arguments(function):
+        import inspect
+
+        return list(inspect.signature(function).parameters)
+
+    return [
+        arguments(K.ops.top_k),
+        arguments(K.quantizers.GPTQConfig),
+        arguments(K.quantizers.AWQConfig),
+        arguments(K.utils.audio_dataset_from_directory),
+        arguments(K.utils.FeatureSpace.adapt),
+    ]
