@@ -74,8 +74,10 @@ def sizes_along(where: str, axes: list[int], shape: tuple[int | None, ...]) -> t
     """
     for axis in axes:
         if not -len(shape) <= axis < len(shape):
-            expected = f"axes within an input of {len(shape)} axes"
-            raise AxisError(explain(where, expected, f"axis={axes}, shape={shape}"))
+            raise AxisError(
+                f"{where}: axis {axis} is out of bounds for an input of {len(shape)} axes. "
+                f"Received: axis={axes}, shape={shape}"
+            )
     return tuple(map(shape.__getitem__, axes))
 
 
@@ -358,8 +360,10 @@ class LayerNormalization(ScaleAndShift):
         sizes_along(self._where, axes, shape)
         counted = sorted(axis % len(shape) for axis in axes)
         if len(set(counted)) < len(counted):
-            expected = f"each axis once for an input of {len(shape)} axes"
-            raise AxisError(explain(self._where, expected, f"axis={self.axis}"))
+            raise AxisError(
+                f"{self._where}: Duplicate axes: two of `axis` are the same one of an input of "
+                f"{len(shape)} axes. Received: axis={self.axis}"
+            )
         return counted
 
     def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:

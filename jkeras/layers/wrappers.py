@@ -95,9 +95,9 @@ class TimeDistributed(Wrapper, announces_compute_dtype=True):
         # a mask with fewer axes has a shorter shape
         if mask is not None and mask.shape[:2] != inputs.shape[:2]:
             raise ValueError(
-                f"{self._where}: expected a mask whose shape begins with "
-                f"{tuple(inputs.shape[:2])}, the input's batch size and number of steps. "
-                f"Received: shape {tuple(mask.shape)}"
+                f"{self._where}: The `mask` passed to the `TimeDistributed` layer has a shape that "
+                f"does not begin with {tuple(inputs.shape[:2])}, the input's batch size and number "
+                f"of steps. Received: shape {tuple(mask.shape)}"
             )
         masks = mask_argument(self.layer, mask)
 

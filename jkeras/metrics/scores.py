@@ -88,8 +88,9 @@ class FBetaScore(Accumulator):
             )
         if self.threshold is not None and not _is_threshold(self.threshold):
             raise ValueError(
-                "Argument `threshold` must be a Python float with 0 < threshold <= 1. Received: "
-                f"threshold={self.threshold} of type {type(self.threshold)}"
+                "Invalid `threshold` argument value. It should verify 0 < threshold <= 1, as a "
+                f"Python float. Received: threshold={self.threshold} of type "
+                f"{type(self.threshold)}"
             )
         super().__post_init__()
 

@@ -2385,6 +2385,7 @@ def top_k(
     x: KerasTensor,
     k: int,
     sorted: bool = True,
+    *,
     is_stable: bool = True,
 ) -> tuple[KerasTensor, KerasTensor]: ...
 @overload
@@ -2392,6 +2393,7 @@ def top_k(
     x: TensorLike,
     k: int,
     sorted: bool = True,
+    *,
     is_stable: bool = True,
 ) -> tuple[jax.Array, jax.Array]: ...
 @overload

@@ -210,7 +210,8 @@ class CalibratedConfig(QuantizationConfig):
         for wrong, expected, received in (
             (
                 self.weight_bits not in self.allowed_bits,
-                f"Unsupported weight_bits. Supported values are {self.allowed_bits}.",
+                f"Unsupported weight_bits. {self.mode.upper()} only supports "
+                f"{'/'.join(map(str, self.allowed_bits))}-bit weights.",
                 f"weight_bits={self.weight_bits}",
             ),
             (
@@ -332,7 +333,8 @@ class AWQConfig(CalibratedConfig):
             self.apply_clip = is_316()
         if self.num_grid_points <= 0:
             raise ValueError(
-                f"AWQConfig: expected a positive num_grid_points. Received: {self.num_grid_points}"
+                "AWQConfig: num_grid_points must be a positive integer. Received: "
+                f"num_grid_points={self.num_grid_points}"
             )
 
 

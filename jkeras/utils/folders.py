@@ -442,8 +442,9 @@ def audio_dataset_from_directory(
     validation_split: float | None = None,
     subset: str | None = None,
     follow_links: bool = False,
-    format: str = "tf",
     verbose: bool = True,
+    *,
+    format: str = "tf",
 ) -> Any:
     """A data set of ".wav" files as float32 in [-1, 1), (batch, time, channels), and labels: one of
     `tf.data` where TensorFlow is installed, else a `Dataset`.

@@ -310,7 +310,7 @@ def names(K):
     def arguments(function):
         import inspect
 
-        return list(inspect.signature(function).parameters)
+        return sorted(inspect.signature(function).parameters)
 
     return [
         arguments(K.ops.top_k),
