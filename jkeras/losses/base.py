@@ -3,6 +3,7 @@ function.
 """
 
 from typing import TYPE_CHECKING, Self
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -127,12 +128,20 @@ class Loss(Record):
         unwritten = {"dtype", *self._left_out(config)}
         return {k: config[k] for k in ("name", "reduction", *config) if k not in unwritten}
 
-    def _left_out(self, config: dict[str, Any]) -> list[str]:
-        """Arguments that Keras 3.15 does not write, where a file without them says the same."""
+    def _left_out(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """Arguments that Keras 3.15 does not write; a warning says it of what is lost so."""
         if is_316():
-            return []
+            return ()
         defaults = {field.name: field.default for field in self._fields}
-        return [name for name in self._unwritten if config[name] == defaults[name]]
+        lost = [f"{n}={config[n]}" for n in self._unwritten if config[n] != defaults[n]]
+        if lost:
+            warnings.warn(
+                f"Loss '{self.name}': Keras 3.15 does not write {', '.join(lost)} to configs and "
+                "files, so what is loaded has the default. To fix it: "
+                "`jkeras.config.set_keras_version('3.16')`, which writes it.",
+                stacklevel=3,
+            )
+        return self._unwritten
 
 
 def _is_list_of_numbers(structure: Any) -> bool:

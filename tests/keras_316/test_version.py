@@ -53,7 +53,8 @@ def test_files_say_which_they_were_written_with(tmp_path, keras_316):
     model.compile(loss=jkeras.losses.Huber(delta=2.0))
     model.save(tmp_path / "new.keras")
     set_keras_version("3.15")
-    model.save(tmp_path / "old.keras")
+    with pytest.warns(UserWarning, match=r"Keras 3\.15 does not write delta=2\.0"):
+        model.save(tmp_path / "old.keras")
     said = {}
     for name in ("new", "old"):
         with zipfile.ZipFile(tmp_path / f"{name}.keras") as file:
@@ -61,14 +62,12 @@ def test_files_say_which_they_were_written_with(tmp_path, keras_316):
     assert said == {"new": "3.16.0", "old": "3.15.1"}
     for version in ("3.15", "3.16"):
         set_keras_version(version)
-        for name in said:
+        for name, delta in (("new", 2.0), ("old", 1.0)):
             loaded = jkeras.models.load_model(tmp_path / f"{name}.keras")
-            assert loaded.loss.get_config()["delta"] == 2.0
+            assert loaded.loss.delta == delta
 
 
 def test_what_nobody_can_want_is_mended_in_both():
-    assert jkeras.losses.CosineSimilarity(axis=1).get_config()["axis"] == 1
-    assert jkeras.losses.SparseCategoricalCrossentropy(axis=1).get_config()["axis"] == 1
     assert jkeras.layers.CategoryEncoding(3, sparse=True).get_config()["sparse"] is True
     score = jkeras.metrics.FBetaScore()
     assert np.isfinite(score([[1.0, 0.0]], [[0.9, 0.1]], sample_weight=0.5)).all()
