@@ -60,6 +60,18 @@ def as_json(value):
     return json.loads(json.dumps(value))
 
 
+@pytest.mark.promise("one switch says which is followed")
+@pytest.mark.promise("`alpha` weighs what is only in the targets")
+@pytest.mark.promise("without `delta` and `axis`")
+@pytest.mark.promise("config of `CategoryEncoding`")
+@pytest.mark.promise("masks behind `RNN`")
+@pytest.mark.promise("axes as given, one may come twice")
+@pytest.mark.promise("they are passed over, and in the report")
+@pytest.mark.promise("a `Dense` with a layer as activation is quantized")
+@pytest.mark.promise("a class that is no number is a `ValueError`")
+@pytest.mark.promise("`FBetaScore` takes one `sample_weight` for all")
+@pytest.mark.promise('policies "int4/None_from_..."')
+@pytest.mark.promise("functional models refuse arguments that they do not have")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_as_keras_316(name, keras_316):
     same(as_json(PROGRAMS[name](jkeras)), KNOWN[name], name)

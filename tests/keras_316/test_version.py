@@ -67,6 +67,78 @@ def test_files_say_which_they_were_written_with(tmp_path, keras_316):
             assert loaded.loss.delta == delta
 
 
+@pytest.mark.promise("configuration decides when it is made it keeps")
+def test_what_is_decided_when_something_is_made_stays(keras_316):
+    layer, config = jkeras.layers.LSTM(2), jkeras.quantizers.AWQConfig(None, None)
+    set_keras_version("3.15")
+    assert not layer.supports_masking and config.apply_clip
+    assert jkeras.layers.LSTM(2).supports_masking
+    assert not jkeras.quantizers.AWQConfig(None, None).apply_clip
+
+
+def model_of_two_kinds():
+    inside = [jkeras.layers.Dense(4), jkeras.layers.ReLU(), jkeras.layers.Dropout(0.1)]
+    return jkeras.Sequential([jkeras.Input((4,)), *inside])
+
+
+def test_one_warning_and_a_printed_report(keras_316, capsys):
+    model = model_of_two_kinds()
+    with pytest.warns(UserWarning, match=r"2 layer\(s\) were skipped.*support") as warned:
+        report = model.quantize("int8")
+    assert len(warned) == 1 and report.num_quantized == 1
+    assert "int8_from_float32" in capsys.readouterr().out
+    with pytest.warns(UserWarning, match="support"):
+        again = model.quantize("int8", verbose=False)
+    assert again.skipped_by_reason(again.SKIP_ALREADY_QUANTIZED) == [model.layers[0].path]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_warning_for_each_and_a_refusal_before(capsys):
+    model = model_of_two_kinds()
+    with pytest.warns(UserWarning, match="does not have a `quantize`") as warned:
+        model.quantize("int8")
+    assert len(warned) == 3 and capsys.readouterr().out == ""  # the input layer, too, as in Keras
+    with pytest.raises(ValueError, match="already quantized"):
+        model.quantize("int8")
+
+
+def test_2_bits_are_read_as_they_were_written(tmp_path, keras_316):
+    """Files of both versions, in both: the same numbers, in the form of who reads."""
+
+    def made():
+        model = jkeras.Sequential([jkeras.Input((6,)), jkeras.layers.Dense(7, name="d")])
+        model.build((None, 6))
+        model.set_weights([np.random.default_rng(0).normal(size=w.shape) for w in model.weights])
+        config = jkeras.quantizers.GPTQConfig(
+            [np.ones((1, 6), "int32")],
+            list,
+            weight_bits=2,
+            group_size=3,
+            num_samples=1,
+            sequence_length=6,
+            quantization_layer_structure={
+                "pre_block_layers": [jkeras.layers.Lambda(lambda x: x[None] * 1.0)],
+                "sequential_blocks": model.layers,
+            },
+        )
+        model.quantize(config=config, verbose=False)
+        return model
+
+    written = {}
+    for version, rows in (("3.16", 2), ("3.15", 7)):
+        set_keras_version(version)
+        model = made()
+        assert model.layers[0].quantized_kernel.shape == (rows, 6)
+        model.save(tmp_path / f"{version}.keras")
+        written[version] = model(np.eye(6))
+    for version, rows in (("3.15", 7), ("3.16", 2)):
+        set_keras_version(version)
+        for name, expected in written.items():
+            loaded = jkeras.models.load_model(tmp_path / f"{name}.keras")
+            assert loaded.layers[0].quantized_kernel.shape == (rows, 6)
+            np.testing.assert_allclose(loaded(np.eye(6)), expected, rtol=1e-6)
+
+
 def test_what_nobody_can_want_is_mended_in_both():
     assert jkeras.layers.CategoryEncoding(3, sparse=True).get_config()["sparse"] is True
     score = jkeras.metrics.FBetaScore()
