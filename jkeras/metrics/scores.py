@@ -39,8 +39,17 @@ def _number_of_samples(weight: jax.Array) -> Any:
     return count_valid_rows(rows) * outputs
 
 
-def _is_threshold(value: Any) -> bool:
-    return isinstance(value, float) and 0 < value <= 1
+def _check_threshold(value: Any) -> None:
+    if not isinstance(value, float):
+        raise ValueError(
+            "Invalid `threshold` argument value. It should be a Python float. Received: "
+            f"threshold={value} of type '{type(value)}'"
+        )
+    if not 0 < value <= 1:
+        raise ValueError(
+            "Invalid `threshold` argument value. It should verify 0 < threshold <= 1. Received: "
+            f"threshold={value}"
+        )
 
 
 @base_record("keras.metrics", arguments="average, beta, threshold, name, dtype")
@@ -86,12 +95,8 @@ class FBetaScore(Accumulator):
             raise ValueError(
                 f"Invalid `beta` argument value. It should be > 0. Received: beta={self.beta}"
             )
-        if self.threshold is not None and not _is_threshold(self.threshold):
-            raise ValueError(
-                "Invalid `threshold` argument value. It should verify 0 < threshold <= 1, as a "
-                f"Python float. Received: threshold={self.threshold} of type "
-                f"{type(self.threshold)}"
-            )
+        if self.threshold is not None:
+            _check_threshold(self.threshold)
         super().__post_init__()
 
     def state_specs(

@@ -319,3 +319,19 @@ def names(K):
         arguments(K.utils.audio_dataset_from_directory),
         arguments(K.utils.FeatureSpace.adapt),
     ]
+
+
+@program
+def names_of_stored_variables(K):
+    layers = K.layers
+    made = [
+        layers.Dense(2),
+        layers.EinsumDense("ab,bc->ac", 2),
+        layers.Embedding(3, 2),
+        layers.ReversibleEmbedding(3, 2),
+        layers.ReversibleEmbedding(3, 2, tie_weights=False),
+        layers.TernaryDense(2),
+    ]
+    for layer in made:
+        layer.build((1, 2))
+    return [{str(k): v for k, v in layer.variable_serialization_spec.items()} for layer in made]

@@ -99,7 +99,7 @@ def test_a_warning_for_each_and_a_refusal_before(capsys):
         model.quantize("int8")
     assert len(warned) == 3 and capsys.readouterr().out == ""  # the input layer, too, as in Keras
     with pytest.raises(ValueError, match="already quantized"):
-        model.quantize("int8")
+        model.quantize("int8", filters="dense")
 
 
 def test_2_bits_are_read_as_they_were_written(tmp_path, keras_316):
