@@ -36,4 +36,4 @@ def number_of_batches(data: Any, steps: int | None = None) -> int | None:
     number = int(data.cardinality())
     if number < 0:  # unknown, or endless
         return steps
-    return number if steps is None else min(steps, number)
+    return min(n for n in (number, steps) if n is not None)

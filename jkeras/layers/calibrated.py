@@ -133,6 +133,8 @@ class CalibratedLayer(LoraLayer):
         form = mode == "awq", is_316()
         groups = {name: Groups(shape, grid, *form) for name, shape in shapes.items()}
         self.set_untracked(_float_shapes=shapes, _codings=groups)
+        if of.weight_bits == 2:  # in files of Keras 3.15 one number in a byte, from 3.16 on four
+            self.set_untracked(in_other_forms=(self._keys(self._adapted)["integers"],))
 
     def _stored_specs(self, specs: dict[str, Weight], *inputs: Any) -> dict[str, Weight]:
         stored = super()._stored_specs(specs, *inputs)
@@ -195,14 +197,8 @@ class CalibratedLayer(LoraLayer):
             )
         super().save_own_variables(store)
 
-    @property
-    def in_other_forms(self) -> tuple[str, ...]:
-        """The numbers of 2 bits: in files of Keras 3.15 one in a byte, from 3.16 on four."""
-        if not self.is_in_groups or self._codings[self._adapted].grid.bits != 2:
-            return ()
-        return (self._keys(self._adapted)["integers"],)
-
-    def _in_own_form(self, key: str, array: Any) -> Any:
+    def in_own_form(self, key: str, array: Any) -> Any:
+        """A weight from a file as this layer keeps it."""
         if key not in self.in_other_forms:
             return array
         return self._codings[self._adapted].in_own_form(array)

@@ -20,7 +20,6 @@ from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
 from jkeras.core.record import Constraint, Initializer, Regularizer
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.kernel.valid_rows import expand_like, over_valid_rows
-from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import settings
 from jkeras.core.names.typed import Sizes
 from jkeras.initializers import Ones, TruncatedNormal
@@ -90,6 +89,28 @@ def axis_list(axis: int | list[Any] | tuple[int, ...]) -> list[int]:
     if isinstance(axis, (list, tuple)):
         return sorted(axis)
     return [axis]
+
+
+def axes_within(layer: Any, shape: tuple[int | None, ...]) -> list[int]:
+    """The axes of a layer in the order in which its weights have them: as they were given, sorted;
+    in Keras 3.16 counted from the first axis, each of them once.
+
+    >>> axes_within(LayerNormalization(axis=[1, -1]), (2, 3, 4))
+    [-1, 1]
+    """
+    axis = layer.axis
+    if not isinstance(axis, (list, tuple)):
+        axis = [axis]
+    if settings.keras_version == "3.15":
+        return sorted(axis)
+    sizes_along(layer._where, axis, shape)
+    counted = sorted(one % len(shape) for one in axis)
+    if len(set(counted)) < len(counted):
+        raise AxisError(
+            f"{layer._where}: Duplicate axes: two of `axis` are the same one of an input of "
+            f"{len(shape)} axes. Received: axis={axis}"
+        )
+    return counted
 
 
 def int_or_list(where: str, axis: int) -> int:
@@ -342,36 +363,20 @@ class LayerNormalization(ScaleAndShift):
         self.autocast = False  # the input keeps its precision; only the result is cast
 
     def weight_specs(self, x: Spec) -> dict[str, Weight]:
-        shape = sizes_along(self._where, self._axes_of(x.shape), x.shape)
+        shape = sizes_along(self._where, axes_within(self, x.shape), x.shape)
         if self.rms_scaling:
             return {"gamma": self.weight("gamma", shape, autocast=False)}
         return self._scale_and_shift(shape)
 
     def attributes_when_built(self, x: Spec) -> dict[str, Any]:
-        return {"axis": self._axes_of(x.shape)}
-
-    def _axes_of(self, shape: tuple[int | None, ...]) -> list[int]:
-        """The axes in the order of the weights': as they were given, sorted; in Keras 3.16 counted
-        from the first axis, each of them once.
-        """
-        axes = axis_list(self.axis)
-        if not is_316():
-            return axes
-        sizes_along(self._where, axes, shape)
-        counted = sorted(axis % len(shape) for axis in axes)
-        if len(set(counted)) < len(counted):
-            raise AxisError(
-                f"{self._where}: Duplicate axes: two of `axis` are the same one of an input of "
-                f"{len(shape)} axes. Received: axis={self.axis}"
-            )
-        return counted
+        return {"axis": axes_within(self, x.shape)}
 
     def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         y = layer_normalization(
             x,
             w.get("gamma"),
             w.get("beta"),
-            axis=self._axes_of(x.shape),
+            axis=axes_within(self, x.shape),
             epsilon=self.epsilon,
             rms_scaling=self.rms_scaling,
         )

@@ -93,7 +93,7 @@ def _number_of_classes(y_pred: jax.Array, axis: int) -> int:
     wherever the classes lie.
     """
     if not is_316():
-        return y_pred.shape[-1] if y_pred.ndim else 0
+        return (0, *y_pred.shape)[-1]
     if not -y_pred.ndim <= axis < y_pred.ndim:
         raise ArgumentError(
             f"`axis` must be one of the {y_pred.ndim} axes of `y_pred`, of shape {y_pred.shape}. "

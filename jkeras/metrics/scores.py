@@ -119,7 +119,9 @@ class FBetaScore(Accumulator):
         y_pred = jnp.asarray(y_pred, self.dtype)
         _outputs(self, y_true, y_pred)
         called = self._called_positive(y_pred).astype(self.dtype)
-        weight = jnp.asarray(1 if sample_weight is None else sample_weight, self.dtype)
+        if sample_weight is None:
+            sample_weight = 1
+        weight = jnp.asarray(sample_weight, self.dtype)
         if weight.ndim == 1:
             weight = weight[:, None]
         axis = 0

@@ -111,5 +111,7 @@ class QuantizationReport:
 
 def _named(paths: list[str], most: int) -> str:
     """The first of some paths, in parentheses."""
-    more = ", ..." if len(paths) > most else ""
-    return f" ({', '.join(map(repr, paths[:most]))}{more})"
+    named = list(map(repr, paths[:most]))
+    if len(paths) > most:
+        named.append("...")
+    return f" ({', '.join(named)})"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jkeras.core.names import registry
 from jkeras.core.errors import SerializationError
-from jkeras.core.session.keras_version import RELEASES, followed_release
+from jkeras.core.session.keras_version import RELEASES
+from jkeras.core.session.settings import settings
 from jkeras.core.system.own_files import open_own
 from jkeras.saving import assets, dialects, ensembles, hdf5, safe_json, weights
 from jkeras.saving.hdf5_writing import writing
@@ -43,7 +44,7 @@ def write(model: Any, path: str) -> None:
         described = registry.serialize(model)
     text = _text_of(described)
     metadata = {
-        "keras_version": followed_release(),
+        "keras_version": RELEASES[settings.keras_version],
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
     }
     record = getattr(model, "private_record", lambda: None)()  # a FeatureSpace has none

@@ -442,7 +442,7 @@ def _shapes(thing: Any) -> dict[str, tuple[int, ...]]:
     if not isinstance(thing, Layer):
         variables = dict(enumerate(getattr(thing, "variables", ())))
     elif type(thing).load_own_variables is Layer.load_own_variables:
-        variables, free = thing._stored(), thing.in_other_forms
+        variables, free = thing._stored(), getattr(thing, "in_other_forms", ())
     else:
         variables = {}
     return {

@@ -262,12 +262,6 @@ class WeightView:
     save_own_variables = stored_weights.save_own_variables
     load_own_variables = stored_weights.load_own_variables
 
-    in_other_forms: typing.ClassVar = ()  # the weights that files may have in another shape
-
-    def _in_own_form(self, key: str, array: typing.Any) -> typing.Any:
-        """A weight from a file as this layer keeps it."""
-        return array
-
     def _after_loading(self, stored: typing.Any) -> None:
         """What is left to do when the stored weights have been read."""
 

@@ -30,10 +30,13 @@ def counted(items: Iterable[Item], total: int | None, is_drawn: bool) -> Iterato
         if is_drawn and now - drawn > INTERVAL:
             console.write(f"\r{_line(count, total, now - began)}")
             drawn = now
-    start = "\r" if is_drawn else ""
-    console.say(f"{start}{_line(count, total, time.monotonic() - began)}")
+    if is_drawn:
+        console.write("\r")
+    console.say(_line(count, total, time.monotonic() - began))
 
 
 def _line(count: int, total: int | None, seconds: float) -> str:
-    of_all = "?" if total is None else max(total, count)
+    of_all = "?"
+    if total is not None:
+        of_all = max(total, count)
     return f"{count}/{of_all} steps - {seconds:.0f}s"

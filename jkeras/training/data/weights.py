@@ -97,7 +97,9 @@ def by_number(class_weight: dict) -> dict:
     found = {}
     for label, weight in class_weight.items():
         try:
-            found[int(label) if isinstance(label, str) else label + 0] = weight
+            if isinstance(label, str):
+                label = int(label)
+            found[label + 0] = weight
         except (TypeError, ValueError) as error:
             raise ArgumentError(
                 "`class_weight` must have integer keys, the classes. Received the key "
