@@ -12,7 +12,7 @@ from jkeras.core.graph.host_numbers import refuse_masked
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, readable, violated
 from jkeras.core.layer import layer
-from jkeras.core.record import Any, Kind
+from jkeras.core.record import Any, Kind, base_record
 from jkeras.core.names.registry import refuse_untrusted
 from jkeras.core.session.settings import floatx
 from jkeras.layers.encoding import as_salt, hashed
@@ -37,6 +37,11 @@ class Listed(Kind):
         return list(value)
 
 
+@base_record(
+    "keras.src.layers.preprocessing.index_lookup",
+    arguments="max_tokens, num_oov_indices, mask_token, oov_token, vocabulary_dtype, vocabulary, "
+    "idf_weights, invert, output_mode, sparse, pad_to_max_tokens, oov_method, salt, name",
+)
 class IndexLookup(HostLayer):
     """Base of the lookup layers: a table from tokens to numbers.
 
@@ -74,6 +79,7 @@ class IndexLookup(HostLayer):
     oov_method: str = "floormod"
     salt: Any = None
     vocabulary_dtype: str = "int64"
+    encoding = "utf-8"  # of bytes
 
     def _base_init(
         self,
