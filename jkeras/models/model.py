@@ -159,6 +159,13 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
         """The layers directly below."""
         return self._flatten_layers(include_self=False, recursive=False)
 
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        raise AttributeError(
+            f"{self._where}: the `Model.layers` attribute is reserved: it shows the layers that "
+            "are attributes of the model. To fix it: give a list of your own another name."
+        )
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """A layer by its name or its number.
 

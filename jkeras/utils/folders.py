@@ -167,7 +167,8 @@ class Folder:
         if not paths:
             things = f"{subset} {self.what}" if subset else self.what
             raise ValueError(
-                f"No {things} found in {self.directory}. Formats: {', '.join(self.formats)}"
+                f"No {things} found in directory {self.directory}. "
+                f"Formats: {', '.join(self.formats)}"
             )
 
         def gather(numbers: np.ndarray) -> Any:
@@ -501,7 +502,8 @@ def _check_rate(value: int | None) -> None:
         return
     if not isinstance(value, int) or value <= 0:
         raise ValueError(
-            f"`sampling_rate` must be a positive integer. Received: sampling_rate={value}"
+            "`sampling_rate` should be higher than 0. Received: "
+            f"sampling_rate={value!r}; it is a whole number of samples a second."
         )
 
 
