@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 
 RECORDED = pathlib.Path(__file__).parent / "recorded.json"
+WRITTEN = RECORDED.with_name("written.keras")  # a model
 PROGRAMS = {}
 
 

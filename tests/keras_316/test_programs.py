@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from tests.keras_316.programs import PROGRAMS, RECORDED
+from tests.keras_316.programs import PROGRAMS, RECORDED, WRITTEN
 
 KNOWN = json.loads(RECORDED.read_text())["programs"]
 # what Keras 3.15 cannot run, or runs wrong in a way that nobody wants: the same in both here
@@ -61,6 +61,8 @@ def as_json(value):
     return json.loads(json.dumps(value))
 
 
+@pytest.mark.promise("samples go through a block at once")
+@pytest.mark.promise("which clips what AWQ rounds")
 @pytest.mark.promise("one switch says which is followed")
 @pytest.mark.promise("`alpha` weighs what is only in the targets")
 @pytest.mark.promise("without `delta` and `axis`")
@@ -85,6 +87,14 @@ def test_as_keras_315(name):
     same(found, as_json(PROGRAMS[name](keras)), name)
 
 
+@pytest.mark.parametrize("version", ["3.15", "3.16"])
+def test_a_file_of_keras_316_is_read(version, keras_316):
+    jkeras.config.set_keras_version(version)
+    model = jkeras.models.load_model(WRITTEN)
+    same(np.asarray(model(np.arange(6.0).reshape(1, 6))).tolist(), KNOWN["written"])
+    assert model.loss.delta == 3.0
+
+
 def test_programs_are_those_that_were_recorded():
-    assert set(PROGRAMS) == set(KNOWN)
+    assert {*PROGRAMS, "written"} == set(KNOWN)
     assert set(PROGRAMS) >= ONLY_316 | CALIBRATED
