@@ -28,7 +28,7 @@ class QuantizationConfig(Record):
     def mode(self) -> str:
         """The mode's name."""
         raise NotImplementedError(
-            "QuantizationConfig is a base; use one of its subclasses, such as "
+            "Do not instantiate QuantizationConfig directly. Use one of its subclasses, such as "
             "Int8QuantizationConfig."
         )
 

@@ -38,9 +38,8 @@ def main():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found[name] = program(keras)
-    RECORDED.write_text(
-        json.dumps({"keras": keras.__version__, "programs": found}, indent=0) + "\n"
-    )
+    lines = [f"{json.dumps(name)}: {json.dumps(given)}" for name, given in found.items()]
+    RECORDED.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 if __name__ == "__main__":
