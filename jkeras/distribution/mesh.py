@@ -89,7 +89,7 @@ class DeviceMesh:
             )
         if len(shape) != len(axis_names):
             raise ValueError(
-                "Expected one name for each axis of the mesh. Received: "
+                "Shape and axis_names should have same size, one name for each axis. Received: "
                 f"shape={shape}, axis_names={axis_names}"
             )
         if devices is None:
@@ -290,7 +290,7 @@ class LayoutMap(collections.abc.MutableMapping):
             layout = TensorLayout(layout)
         if not isinstance(layout, TensorLayout):
             raise ValueError(
-                f"Expected a TensorLayout or a tuple of names for the key {key}. Received: "
+                f"The value of {key} should be a TensorLayout or a tuple of names. Received: "
                 f"{layout} of type {type(layout)}"
             )
         if layout.device_mesh is None and self.device_mesh is not None:

@@ -111,8 +111,8 @@ class Folder:
             return
         if len(labels) != len(self.paths):
             raise ValueError(
-                f"There are {len(self.paths)} files in {self.directory}, but {len(labels)} "
-                "`labels`."
+                f"The number of `labels` should match the number of files in {self.directory}, "
+                f"{len(self.paths)}. Received: {len(labels)} labels"
             )
         self.class_names = [str(label) for label in sorted(set(labels))]
         self.labels = np.array(labels)
@@ -223,7 +223,7 @@ def _check_labels(labels: Any, label_mode: str | None, class_names: list[str] | 
         is_valid = labels is None or isinstance(labels, (list, tuple))
     if not is_valid:
         raise ValueError(
-            '`labels` must be "inferred", None, or a list with a label for each file. '
+            '`labels` argument should be "inferred", None, or a list with a label for each file. '
             f"Received: labels={labels}"
         )
     if class_names is not None and labels != "inferred":
@@ -500,11 +500,13 @@ def audio_dataset_from_directory(
 def _check_rate(value: int | None) -> None:
     if value is None:
         return
-    if not isinstance(value, int) or value <= 0:
-        raise ValueError(
-            "`sampling_rate` should be higher than 0. Received: "
-            f"sampling_rate={value!r}; it is a whole number of samples a second."
-        )
+    if not isinstance(value, int):
+        rule = "should have an integer value"
+    elif value <= 0:
+        rule = "should be higher than 0"
+    else:
+        return
+    raise ValueError(f"`sampling_rate` {rule}. Received: sampling_rate={value!r}")
 
 
 def _objects(values: list[np.ndarray]) -> np.ndarray:

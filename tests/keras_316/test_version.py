@@ -146,3 +146,11 @@ def test_what_nobody_can_want_is_mended_in_both():
     for order in (1, 2, 3):
         of_zero = jax.grad(lambda x: jkeras.ops.normalize(x, order=order).sum())(np.zeros((2, 3)))  # noqa: B023
         assert np.isfinite(of_zero).all()
+
+
+def test_the_layers_of_a_model_are_shown_not_set():
+    x = jkeras.Input((2,))
+    graph = jkeras.Model(x, jkeras.layers.Dense(1)(x))
+    for model, said in ((graph, "reserved"), (jkeras.Sequential([x]), r"`add\(\)` and `pop\(\)`")):
+        with pytest.raises(AttributeError, match=said):
+            model.layers = []
