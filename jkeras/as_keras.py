@@ -13,9 +13,8 @@ from typing import Any, NoReturn
 
 from jkeras.as_keras_inside import leads_to_taken, taken_from
 from jkeras.core.errors import explain
+from jkeras.core.session.keras_version import followed_release
 
-# whose public names these are; what libraries compare `keras.__version__` with
-KERAS_VERSION = "3.15.1"
 PRIVATE = (
     "The modules under keras.src are Keras's own code. Those that have a public namesake, as "
     "keras.src.layers has, give its public names; this one has none. Import the public name "
@@ -29,7 +28,7 @@ class KerasDistribution(importlib.metadata.Distribution):
 
     def read_text(self, filename: str) -> str | None:
         if filename == "METADATA":
-            return f"Metadata-Version: 2.1\nName: keras\nVersion: {KERAS_VERSION}\n"
+            return f"Metadata-Version: 2.1\nName: keras\nVersion: {followed_release()}\n"
         return None
 
     def locate_file(self, path: Any) -> NoReturn:
@@ -117,8 +116,7 @@ def fill(module: types.ModuleType) -> None:
     public = {name: getattr(package, name) for name in package.__all__}
     vars(module).update(
         public,
-        version=lambda: KERAS_VERSION,
-        __version__=KERAS_VERSION,
+        version=followed_release,
         __all__=list(public),
         __doc__=package.__doc__,
         __getattr__=further,
@@ -126,9 +124,13 @@ def fill(module: types.ModuleType) -> None:
 
 
 def further(name: str) -> Any:
-    """What `keras` has without an import of it, as Keras does: its private modules."""
+    """What `keras` has without an import of it, as Keras does: its private modules, and the version
+    that is followed.
+    """
     if name == "src":
         return importlib.import_module("keras.src")
+    if name == "__version__":  # what libraries compare
+        return followed_release()
     raise AttributeError(f"module 'keras' has no attribute {name!r}")
 
 

@@ -4,6 +4,7 @@ from jkeras.core.names.exports import exported
 from jkeras.backend import backend
 from jkeras.core.weights.policy import dtype_policy, set_dtype_policy
 from jkeras.core.names.registry import enable_unsafe_deserialization
+from jkeras.core.session.keras_version import keras_version, set_keras_version
 from jkeras.core.session.settings import (
     disable_compilation_cache,
     disable_flash_attention,

@@ -1,6 +1,8 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
 from jkeras.core.names.registry import enable_unsafe_deserialization as enable_unsafe_deserialization
+from jkeras.core.session.keras_version import keras_version as keras_version
+from jkeras.core.session.keras_version import set_keras_version as set_keras_version
 from jkeras.core.session.settings import disable_compilation_cache as disable_compilation_cache
 from jkeras.core.session.settings import disable_flash_attention as disable_flash_attention
 from jkeras.core.session.settings import disable_interactive_logging as disable_interactive_logging

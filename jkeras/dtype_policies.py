@@ -9,6 +9,7 @@ from jkeras.core.weights.quantized_policy import (
     Int4DTypePolicy,
     QuantizedDTypePolicy,
     QuantizedFloat8DTypePolicy,
+    TernaryDTypePolicy,
 )
 
 
@@ -41,6 +42,7 @@ __all__ = [
     "Int4DTypePolicy",
     "QuantizedDTypePolicy",
     "QuantizedFloat8DTypePolicy",
+    "TernaryDTypePolicy",
     "deserialize",
     "get",
     "serialize",

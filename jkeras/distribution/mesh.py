@@ -84,12 +84,12 @@ class DeviceMesh:
     ) -> None:
         if not shape or not axis_names:
             raise ValueError(
-                f"Expected a shape and names of axes. Received: shape={shape}, "
+                f"Shape and axis_names cannot be empty. Received: shape={shape}, "
                 f"axis_names={axis_names}"
             )
         if len(shape) != len(axis_names):
             raise ValueError(
-                "Expected one name for each axis of the mesh. Received: "
+                "Shape and axis_names should have same size, one name for each axis. Received: "
                 f"shape={shape}, axis_names={axis_names}"
             )
         if devices is None:
@@ -202,7 +202,7 @@ class TensorLayout:
                 used.add(axis)
         if used - axis_names:
             raise ValueError(
-                f"Invalid axis names for a layout: expected names among {sorted(axis_names)}, "
+                f"Invalid axis names for Layout: expected names among {sorted(axis_names)}, "
                 f"received {sorted(used)}"
             )
 
@@ -251,8 +251,8 @@ class LayoutMap(collections.abc.MutableMapping):
         matching = fitting(self._layouts, key)
         if len(matching) > 1:
             raise ValueError(
-                f"The path '{key}' matches several keys of the LayoutMap: {matching}. Make them "
-                "so that each path matches one at most."
+                f"Path '{key}' matches multiple layout keys: {matching}. Make them so that each "
+                "path matches one at most."
             )
         if not matching:
             return None
@@ -284,13 +284,13 @@ class LayoutMap(collections.abc.MutableMapping):
     def __setitem__(self, key: str, layout: Any) -> None:
         if key in self._layouts:
             raise ValueError(
-                f"{key} is already in the LayoutMap, with the value {self._layouts[key]}."
+                f"{key} already exist in the LayoutMap, with the value {self._layouts[key]}."
             )
         if isinstance(layout, tuple):
             layout = TensorLayout(layout)
         if not isinstance(layout, TensorLayout):
             raise ValueError(
-                f"Expected a TensorLayout or a tuple of names for the key {key}. Received: "
+                f"The value of {key} should be a TensorLayout or a tuple of names. Received: "
                 f"{layout} of type {type(layout)}"
             )
         if layout.device_mesh is None and self.device_mesh is not None:

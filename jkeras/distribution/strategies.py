@@ -107,6 +107,13 @@ class Distribution:
         return self.device_mesh.devices.shape[axis]
 
     @property
+    def num_data_shards(self) -> int:
+        """In how many parts a data set is cut: one for each process, or for several processes that
+        share a replica. Of Keras 3.16.
+        """
+        return min(self.num_model_replicas, self.num_processes)
+
+    @property
     def data_shard_id(self) -> int:
         """Which part of a data set is this process's: processes that hold parts of one replica
         share it.
@@ -169,7 +176,7 @@ class Distribution:
         Raises:
             ValueError: a data set that cannot be cut.
         """
-        count = min(self.num_model_replicas, self.num_processes)
+        count = self.num_data_shards
         if count == 1 or not self.auto_shard_dataset:
             return dataset
         if not hasattr(dataset, "shard"):

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from jkeras.core.errors import explain
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.weights.policy import NEED_DATA
 from jkeras.layers.lora import LoraLayer
 from jkeras.quantizers.configs import CalibratedConfig
@@ -129,8 +130,11 @@ class CalibratedLayer(LoraLayer):
         config = self.quantization_config
         of = config if isinstance(config, CalibratedConfig) else self._own_policy
         grid = Grid(of.weight_bits, group=of.group_size)
-        groups = {name: Groups(shape, grid, mode == "awq") for name, shape in shapes.items()}
+        form = mode == "awq", is_316()
+        groups = {name: Groups(shape, grid, *form) for name, shape in shapes.items()}
         self.set_untracked(_float_shapes=shapes, _codings=groups)
+        if of.weight_bits == 2:  # in files of Keras 3.15 one number in a byte, from 3.16 on four
+            self.set_untracked(in_other_forms=(self._keys(self._adapted)["integers"],))
 
     def _stored_specs(self, specs: dict[str, Weight], *inputs: Any) -> dict[str, Weight]:
         stored = super()._stored_specs(specs, *inputs)
@@ -192,6 +196,12 @@ class CalibratedLayer(LoraLayer):
                 )
             )
         super().save_own_variables(store)
+
+    def in_own_form(self, key: str, array: Any) -> Any:
+        """A weight from a file as this layer keeps it."""
+        if key not in self.in_other_forms:
+            return array
+        return self._codings[self._adapted].in_own_form(array)
 
     def _after_loading(self, stored: MutableMapping[str, Any]) -> None:
         if self.is_waiting:

@@ -79,11 +79,9 @@ class ConvLSTMCell(ConvFields, Cell, convolves=True):
         check_choice("padding", self.padding, ("valid", "same"), self._where)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
-                explain(
-                    self._where,
-                    "either `strides` or `dilation_rate` to be 1",
-                    f"strides={self.strides} and dilation_rate={self.dilation_rate}",
-                )
+                f"{self._where}: Specifying `strides > 1` is not compatible with `dilation_rate > "
+                f"1`: one of them must be 1. Received: strides={self.strides} and "
+                f"dilation_rate={self.dilation_rate}"
             )
 
     @property

@@ -18,6 +18,7 @@ from jkeras.core.graph.sparse import dense
 from jkeras.core.record import HIDDEN, OF_BASE, Any, Constraint, Initializer, Regularizer
 from jkeras.core.names.typed import fields
 from jkeras.kernel import low_rank
+from jkeras.layers.stored_names import stored_names
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
 from jkeras.layers.quantized import Quantization
 from jkeras.quantizers.coding import Coding
@@ -50,7 +51,7 @@ class _Table(LoraLayer, announces_compute_dtype=True, is_batchwise=True, takes_i
     lora_alpha: HIDDEN = None
     quantization_config: Quantization = None
     activity_regularizer: Regularizer = None
-    _adapted = "embeddings"
+    _adapted, _beside = "embeddings", ()
     embeddings = AdaptedWeight()
     _keeps_alpha = False
     quantization_modes = ("int8", "int4")
@@ -296,6 +297,18 @@ class ReversibleEmbedding(_Table):
         return vectors @ kernel
 
     # ------------------------------------------------------------ in few bits
+
+    @property
+    def variable_serialization_spec(self) -> dict[str | None, list[str]]:
+        """The names of the variables by mode, in the order of files; None: without a mode."""
+        known = super().variable_serialization_spec
+        if self.tie_weights:
+            return known
+        back = stored_names("reverse_embeddings", (), self.quantization_modes)
+        return {
+            mode: [*names, *(name for name in back[mode] if name != "g_idx")]
+            for mode, names in known.items()
+        }
 
     @property
     def quantized_weights(self) -> Any:

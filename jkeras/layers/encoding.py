@@ -13,7 +13,9 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import floatx
+from jkeras.layers.adapting import shown
 from jkeras.layers.base import DataLayer, refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, encoded_shape, texts
 from jkeras.ops.fingerprint import farmhash64, fingerprint_cat, siphash64
@@ -97,7 +99,10 @@ class CategoryEncoding(DataLayer, computes_in_float=False, takes_ids=True):
         )
 
     def get_config(self) -> dict[str, Any]:
-        return {k: v for k, v in super().get_config().items() if k != "sparse"}
+        config = super().get_config()
+        if not self.sparse and not is_316():  # Keras 3.15 writes it never
+            del config["sparse"]
+        return config
 
 
 # ---------------------------------------------------------------- bins of numbers
@@ -234,7 +239,7 @@ class Discretization(DataLayer, computes_in_float=False, takes_floats=True):
         if hasattr(data, "shape"):
             self.update_state(data)
         else:
-            for batch in _first(data, steps):
+            for batch in shown(_first(data, steps), data, steps):
                 self.update_state(batch)
         self.finalize_state()
 

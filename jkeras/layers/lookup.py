@@ -12,10 +12,11 @@ from jkeras.core.graph.host_numbers import refuse_masked
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.errors import explain, readable, violated
 from jkeras.core.layer import layer
-from jkeras.core.record import Any, Kind
+from jkeras.core.record import Any, Kind, base_record
 from jkeras.core.names.registry import refuse_untrusted
 from jkeras.core.session.settings import floatx
 from jkeras.layers.encoding import as_salt, hashed
+from jkeras.layers.adapting import shown
 from jkeras.layers.base import refuse_others
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, read_lines, texts_alone
 from jkeras.core.weights.types import OutputMode, Structure
@@ -36,6 +37,11 @@ class Listed(Kind):
         return list(value)
 
 
+@base_record(
+    "keras.src.layers.preprocessing.index_lookup",
+    arguments="max_tokens, num_oov_indices, mask_token, oov_token, vocabulary_dtype, vocabulary, "
+    "idf_weights, invert, output_mode, sparse, pad_to_max_tokens, oov_method, salt, name",
+)
 class IndexLookup(HostLayer):
     """Base of the lookup layers: a table from tokens to numbers.
 
@@ -73,6 +79,7 @@ class IndexLookup(HostLayer):
     oov_method: str = "floormod"
     salt: Any = None
     vocabulary_dtype: str = "int64"
+    encoding = "utf-8"  # of bytes
 
     def _base_init(
         self,
@@ -404,7 +411,7 @@ class IndexLookup(HostLayer):
             steps: number of batches to look at.
         """
         self.reset_state()
-        for batch in batches_of(data, self._where, steps):
+        for batch in shown(batches_of(data, self._where, steps), data, steps):
             self.update_state(batch)
         self.finalize_state()
 

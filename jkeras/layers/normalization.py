@@ -73,8 +73,10 @@ def sizes_along(where: str, axes: list[int], shape: tuple[int | None, ...]) -> t
     """
     for axis in axes:
         if not -len(shape) <= axis < len(shape):
-            expected = f"axes within an input of {len(shape)} axes"
-            raise AxisError(explain(where, expected, f"axis={axes}, shape={shape}"))
+            raise AxisError(
+                f"{where}: axis {axis} is out of bounds for an input of {len(shape)} axes. "
+                f"Received: axis={axes}, shape={shape}"
+            )
     return tuple(map(shape.__getitem__, axes))
 
 
@@ -87,6 +89,28 @@ def axis_list(axis: int | list[Any] | tuple[int, ...]) -> list[int]:
     if isinstance(axis, (list, tuple)):
         return sorted(axis)
     return [axis]
+
+
+def axes_within(layer: Any, shape: tuple[int | None, ...]) -> list[int]:
+    """The axes of a layer in the order in which its weights have them: as they were given, sorted;
+    in Keras 3.16 counted from the first axis, each of them once.
+
+    >>> axes_within(LayerNormalization(axis=[1, -1]), (2, 3, 4))
+    [-1, 1]
+    """
+    axis = layer.axis
+    if not isinstance(axis, (list, tuple)):
+        axis = [axis]
+    if settings.keras_version == "3.15":
+        return sorted(axis)
+    sizes_along(layer._where, axis, shape)
+    counted = sorted(one % len(shape) for one in axis)
+    if len(set(counted)) < len(counted):
+        raise AxisError(
+            f"{layer._where}: Duplicate axes: two of `axis` are the same one of an input of "
+            f"{len(shape)} axes. Received: axis={axis}"
+        )
+    return counted
 
 
 def int_or_list(where: str, axis: int) -> int:
@@ -339,20 +363,20 @@ class LayerNormalization(ScaleAndShift):
         self.autocast = False  # the input keeps its precision; only the result is cast
 
     def weight_specs(self, x: Spec) -> dict[str, Weight]:
-        shape = sizes_along(self._where, axis_list(self.axis), x.shape)
+        shape = sizes_along(self._where, axes_within(self, x.shape), x.shape)
         if self.rms_scaling:
             return {"gamma": self.weight("gamma", shape, autocast=False)}
         return self._scale_and_shift(shape)
 
     def attributes_when_built(self, x: Spec) -> dict[str, Any]:
-        return {"axis": axis_list(self.axis)}
+        return {"axis": axes_within(self, x.shape)}
 
     def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         y = layer_normalization(
             x,
             w.get("gamma"),
             w.get("beta"),
-            axis=axis_list(self.axis),
+            axis=axes_within(self, x.shape),
             epsilon=self.epsilon,
             rms_scaling=self.rms_scaling,
         )

@@ -17,6 +17,7 @@ from jkeras.core.session.settings import epsilon, image_data_format
 from jkeras.core.names.typed import Sizes
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.initializers import Ones, Zeros
+from jkeras.layers.adapting import shown
 from jkeras.layers.base import DataLayer, Value
 from jkeras.core.run.context import Context
 
@@ -224,7 +225,7 @@ class Normalization(DataLayer, announces_compute_dtype=True):
             refuse_masked(data, "data")
             batches = [data]
         else:
-            batches = _batches(data, self._where)
+            batches = shown(_batches(data, self._where), data)
         total, mean, variance = self._moments(batches)
         if not total:
             raise ValueError(

@@ -27,6 +27,7 @@ from jkeras.quantizers.coding import (
 from jkeras.quantizers.configs import Int4QuantizationConfig, QuantizationConfig, resolve
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
 from jkeras.core.run.call import Call
+from jkeras.layers.stored_names import STEPS, stored_names
 from jkeras.core.weights.types import Function
 
 
@@ -38,8 +39,6 @@ class _ConfigKind(Kind):
 
 
 Quantization = _ConfigKind()
-# what float8 has a scale and a history of largest magnitudes for
-STEPS = ("inputs", "kernel", "outputs_grad")
 
 
 class QuantizedLayer(Layer):
@@ -51,6 +50,7 @@ class QuantizedLayer(Layer):
     """
 
     _adapted = "kernel"  # name of the main weight
+    _beside = ("bias",)  # names of those that stay floats
     _codings = MappingProxyType({})  # of the weights that integers stand for now
     quantization_modes = ("int8", "int4", "float8")
     is_in_groups = False  # as GPTQ and AWQ leave a weight
@@ -64,6 +64,28 @@ class QuantizedLayer(Layer):
     def _is_quantized(self) -> bool:
         """Whether the weights are stored in few bits now."""
         return f"{self._adapted}_scale" in self._own
+
+    @property
+    def variable_serialization_spec(self) -> dict[str | None, list[str]]:
+        """The names of the variables by mode, in the order of files; None: without a mode."""
+        return stored_names(self._adapted, self._beside, self.quantization_modes)
+
+    @property
+    def _kernel(self) -> Any:
+        """Keras's name of the variable in which the weight lies, if it is no packed one."""
+        return self._variable_of_weight(self.quantization_mode != "ternary")
+
+    @property
+    def _packed_kernel(self) -> Any:
+        """Keras's name of the variable in which the weight lies five trits a byte."""
+        return self._variable_of_weight(self.quantization_mode == "ternary")
+
+    _embeddings = _kernel
+
+    def _variable_of_weight(self, is_there: bool) -> Any:
+        if not is_there or self._adapted not in self._own:
+            raise AttributeError(f"{self._where} has no float weight and no packed one so.")
+        return self._own[self._adapted]
 
     # ------------------------------------------------------------ on the way there
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jkeras.core.graph import inference
 from jkeras.core.names import registry, typed
 from jkeras.core.run.building import is_abstract
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.errors import explain
 from jkeras.core.graph.input_spec import InputSpec
 from jkeras.core.layer import Composite, Layer, layer
@@ -109,11 +110,12 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
     stateful: bool = False
     unroll: bool = False
     zero_output_for_mask: bool = False
-    supports_masking = True
+    supports_masking = True  # not in Keras 3.16
     call_context = {"mask": None, "training": False}
     memory = None
 
     def __post_init__(self) -> None:
+        self.supports_masking = not is_316()
         if isinstance(self.cell, (list, tuple)):
             self.cell = StackedRNNCells(self.cell)
         check_cell(self.cell, self._where)
@@ -295,6 +297,7 @@ class CellLayer(RNN):
     _input_ndim = 3
 
     def __post_init__(self) -> None:
+        self.supports_masking = not is_316()
         names = [field.name for field in self._cell_class._fields]
         self.cell = self._cell_class(
             **{name: getattr(self, name) for name in names},

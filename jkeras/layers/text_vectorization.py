@@ -13,6 +13,7 @@ from jkeras.core.errors import check_choice, explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.session.settings import floatx
 from jkeras.core.names.typed import Sizes
+from jkeras.layers.adapting import shown
 from jkeras.layers.base import Value
 from jkeras.layers.host import HostLayer, check_output_mode, texts, texts_alone
 from jkeras.layers.lookup import LOOKUP_MODES, Listed, Ragged, StringLookup, batches_of
@@ -225,7 +226,7 @@ class TextVectorization(HostLayer):
             steps: number of batches to look at.
         """
         self.reset_state()
-        for batch in batches_of(data, self._where, steps):
+        for batch in shown(batches_of(data, self._where, steps), data, steps):
             self.update_state(batch)
         self.finalize_state()
 

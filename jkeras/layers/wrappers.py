@@ -10,6 +10,7 @@ from jkeras.core.names import registry
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.run.call import target_of
 from jkeras.core.errors import check_choice
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
 from jkeras.core.weights.paths import own_variables, walk
 from jkeras.core.weights.rng import SeedGenerator
@@ -71,8 +72,12 @@ class TimeDistributed(Wrapper, announces_compute_dtype=True):
     (2, 3, 4)
     """
 
-    supports_masking = True
+    supports_masking = True  # not in Keras 3.16
     call_context = {"training": None, "mask": None}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.supports_masking = not is_316()
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         """Builds the layer inside for one step."""
@@ -90,9 +95,9 @@ class TimeDistributed(Wrapper, announces_compute_dtype=True):
         # a mask with fewer axes has a shorter shape
         if mask is not None and mask.shape[:2] != inputs.shape[:2]:
             raise ValueError(
-                f"{self._where}: expected a mask whose shape begins with "
-                f"{tuple(inputs.shape[:2])}, the input's batch size and number of steps. "
-                f"Received: shape {tuple(mask.shape)}"
+                f"{self._where}: The `mask` passed to the `TimeDistributed` layer has a shape that "
+                f"does not begin with {tuple(inputs.shape[:2])}, the input's batch size and number "
+                f"of steps. Received: shape {tuple(mask.shape)}"
             )
         masks = mask_argument(self.layer, mask)
 
@@ -157,7 +162,7 @@ class Bidirectional(StateShapes, Composite, uses_mask=True, announces_compute_dt
     Schuster and Paliwal, 1997, Bidirectional recurrent neural networks.
     """
 
-    supports_masking = True
+    supports_masking = True  # not in Keras 3.16
     call_context = {"mask": None, "training": None}
 
     def __init__(
@@ -176,6 +181,7 @@ class Bidirectional(StateShapes, Composite, uses_mask=True, announces_compute_dt
                 )
         check_choice("merge_mode", merge_mode, MERGES, "Bidirectional")
         super().__init__(**kwargs)
+        self.supports_masking = not is_316()
         self.forward_layer = _twin(layer, "forward_")
         self.backward_layer = (
             _twin(layer, "backward_", go_backwards=True)

@@ -3,6 +3,7 @@ function.
 """
 
 from typing import TYPE_CHECKING, Self
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from jkeras.core.graph.host_numbers import refuse_masked
 from jkeras.core.graph.keras_tensor import refuse_cycles
 from jkeras.core.record import Any, Record, base_record
 from jkeras.core.names.registry import deserialize, serialize
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import auto_name, floatx
 from jkeras.kernel.beside import mask_beside
 from jkeras.losses.reduction import (
@@ -49,7 +51,7 @@ class Loss(Record):
     name: typed.Name = None
     reduction: Reduction = "sum_over_batch_size"
     dtype: Any = None
-    _unwritten = ()  # arguments that Keras leaves out of the config, beside `dtype`
+    _unwritten = ()  # arguments that Keras 3.15 leaves out of the config, beside `dtype`
 
     if TYPE_CHECKING:
 
@@ -123,8 +125,23 @@ class Loss(Record):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, without `dtype`."""
         config = self.field_config()
-        unwritten = ("dtype", *self._unwritten)
+        unwritten = {"dtype", *self._left_out(config)}
         return {k: config[k] for k in ("name", "reduction", *config) if k not in unwritten}
+
+    def _left_out(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """Arguments that Keras 3.15 does not write; a warning says it of what is lost so."""
+        if is_316():
+            return ()
+        defaults = {field.name: field.default for field in self._fields}
+        lost = [f"{n}={config[n]}" for n in self._unwritten if config[n] != defaults[n]]
+        if lost:
+            warnings.warn(
+                f"Loss '{self.name}': Keras 3.15 does not write {', '.join(lost)} to configs and "
+                "files, so what is loaded has the default. To fix it: "
+                "`jkeras.config.set_keras_version('3.16')`, which writes it.",
+                stacklevel=3,
+            )
+        return self._unwritten
 
 
 def _is_list_of_numbers(structure: Any) -> bool:

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.names import typed
-from jkeras.core.errors import ShapeError, check_number
+from jkeras.core.errors import ArgumentError, ShapeError, check_number
 from jkeras.kernel import labels_seen
 from jkeras.kernel.beside import logits_beside
 from jkeras.core.record import record
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import epsilon
 from jkeras.kernel.numbers import is_zero
 from jkeras.losses.base import LossFunctionWrapper
@@ -73,7 +74,8 @@ def _categorical(
             f"`axis` must be of type `int`. Received: axis={axis} of type {type(axis)}"
         )
     y_true, y_pred = arrays(y_true, y_pred)
-    if y_pred.ndim and y_pred.shape[-1] == 1:
+    classes = _number_of_classes(y_pred, axis)
+    if classes == 1:
         warnings.warn(
             f"In loss {name}, expected y_pred.shape to be (batch_size, num_classes) with "
             f"num_classes > 1. Received: y_pred.shape={y_pred.shape}. Consider using "
@@ -82,8 +84,22 @@ def _categorical(
             stacklevel=3,
         )
     if not is_zero(label_smoothing):
-        y_true = _smooth(y_true, label_smoothing, y_true.shape[-1])
+        y_true = _smooth(y_true, label_smoothing, classes)
     return y_true, y_pred
+
+
+def _number_of_classes(y_pred: jax.Array, axis: int) -> int:
+    """Among how many classes a part of each target is spread: Keras 3.15 looks at the last axis,
+    wherever the classes lie.
+    """
+    if not is_316():
+        return (0, *y_pred.shape)[-1]
+    if not -y_pred.ndim <= axis < y_pred.ndim:
+        raise ArgumentError(
+            f"`axis` must be one of the {y_pred.ndim} axes of `y_pred`, of shape {y_pred.shape}. "
+            f"Received: axis={axis}"
+        )
+    return y_pred.shape[axis]
 
 
 @comparison("keras.metrics.binary_crossentropy", "keras.losses.binary_crossentropy")

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jkeras.core.names import typed
 from jkeras.core.record import record
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import epsilon
 from jkeras.losses.base import BuiltInLoss, LossFunctionWrapper
 from jkeras.losses.margin import arrays
@@ -37,6 +38,8 @@ def tversky(
 ) -> jax.Array:
     """1 - B / (B + alpha T + beta P): B in both, T only in the targets, P only in the predictions.
 
+    Keras 3.16 has T and P the other way round, see `jkeras.config.set_keras_version`.
+
     Args:
         alpha, beta: weights; both 0.5 give the Dice loss. (Salehi et al. 2017, arXiv:1706.05721)
         axis: that is summed; all by default.
@@ -49,6 +52,8 @@ def tversky(
     both = jnp.sum(y_true * y_pred, axis=axis)
     only_true = jnp.sum((1 - y_pred) * y_true, axis=axis)
     only_pred = jnp.sum(y_pred * (1 - y_true), axis=axis)
+    if is_316():
+        only_true, only_pred = only_pred, only_true
     return 1 - both / (both + only_true * alpha + only_pred * beta + epsilon())
 
 

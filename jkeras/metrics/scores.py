@@ -11,6 +11,7 @@ from jkeras.core.names import typed
 from jkeras.core.errors import check_choice
 from jkeras.core.record import base_record, record
 from jkeras.kernel.valid_rows import count_valid_rows
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import epsilon
 from jkeras.losses.reduction import pair
 from jkeras.losses.typing import Tensor
@@ -28,8 +29,27 @@ def _outputs(metric: Accumulator, y_true: Tensor, y_pred: Tensor) -> int:
     return jnp.shape(y_pred)[-1]
 
 
-def _is_threshold(value: Any) -> bool:
-    return isinstance(value, float) and 0 < value <= 1
+def _number_of_samples(weight: jax.Array) -> Any:
+    """Of weights (batch, outputs): in Keras 3.16 of the rows that have a weight, in 3.15 of all
+    values.
+    """
+    if is_316():
+        return jnp.sum(jnp.any(weight != 0, axis=-1).astype(weight.dtype))
+    rows, outputs = weight.shape
+    return count_valid_rows(rows) * outputs
+
+
+def _check_threshold(value: Any) -> None:
+    if not isinstance(value, float):
+        raise ValueError(
+            "Invalid `threshold` argument value. It should be a Python float. Received: "
+            f"threshold={value} of type '{type(value)}'"
+        )
+    if not 0 < value <= 1:
+        raise ValueError(
+            "Invalid `threshold` argument value. It should verify 0 < threshold <= 1. Received: "
+            f"threshold={value}"
+        )
 
 
 @base_record("keras.metrics", arguments="average, beta, threshold, name, dtype")
@@ -75,11 +95,8 @@ class FBetaScore(Accumulator):
             raise ValueError(
                 f"Invalid `beta` argument value. It should be > 0. Received: beta={self.beta}"
             )
-        if self.threshold is not None and not _is_threshold(self.threshold):
-            raise ValueError(
-                "Argument `threshold` must be a Python float with 0 < threshold <= 1. Received: "
-                f"threshold={self.threshold} of type {type(self.threshold)}"
-            )
+        if self.threshold is not None:
+            _check_threshold(self.threshold)
         super().__post_init__()
 
     def state_specs(
@@ -102,14 +119,11 @@ class FBetaScore(Accumulator):
         y_pred = jnp.asarray(y_pred, self.dtype)
         _outputs(self, y_true, y_pred)
         called = self._called_positive(y_pred).astype(self.dtype)
-        if sample_weight is not None and not jnp.ndim(sample_weight):
-            raise ValueError(
-                f"{type(self).__name__} expects one weight for each sample. Received: "
-                f"sample_weight={sample_weight}"
-            )
-        weight = 1
-        if sample_weight is not None:
-            weight = jnp.asarray(sample_weight, self.dtype)[:, None]
+        if sample_weight is None:
+            sample_weight = 1
+        weight = jnp.asarray(sample_weight, self.dtype)
+        if weight.ndim == 1:
+            weight = weight[:, None]
         axis = 0
         if self.average == "micro":
             axis = None
@@ -236,7 +250,7 @@ class R2Score(Accumulator):
             weight = weight[:, None]
         weight = jnp.broadcast_to(weight, y_true.shape)
         return {
-            "num_samples": count_valid_rows(y_true.shape[0]) * y_true.shape[1],
+            "num_samples": _number_of_samples(weight),
             "sum": jnp.sum(y_true * weight, axis=0),
             "squared_sum": jnp.sum(y_true * y_true * weight, axis=0),
             "count": jnp.sum(weight, axis=0),

@@ -200,6 +200,8 @@ class Functional(Composite, Model, casts_inputs=False):
         """The layers, deepest first, in Keras's order."""
         return [o for o in self._operations if isinstance(o, Layer)]
 
+    layers = layers.setter(Model.layers.fset)  # which refuses
+
     @property
     def operations(self) -> list:
         """Layers and ops, deepest first."""

@@ -3,7 +3,6 @@
 import json
 import operator
 import os
-import re
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from collections.abc import Callable, Sequence
@@ -18,16 +17,16 @@ from jkeras.core.errors import explain, suggestion
 from jkeras.core.run.building import as_tuples
 from jkeras.core.run.tracebacks import not_initialized, without_own_frames
 from jkeras.core.layer import Layer
-from jkeras.core.layer.view import layers_of
-from jkeras.core.weights.policy import NEED_DATA
+from jkeras.core.say.console import say
+from jkeras.core.session.keras_version import is_316
 from jkeras.ensembles.shell import MaybeEnsemble
 from jkeras.models.generating import Generating
 from jkeras.models import host
 from jkeras.models.graph_inputs import columns_by_name, on_host_fitted
 from jkeras.models.lost_masks import warn_of_lost_masks
+from jkeras.models.quantizing import quantize_layers, summary_of
 from jkeras.plans.shell import Planned
 from jkeras.quantizers.configs import resolve
-from jkeras.quantizers.report import QuantizationReport
 from jkeras.report.shell import Reported
 from jkeras.training.shell.trainer import Trainer
 
@@ -161,6 +160,13 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
         """The layers directly below."""
         return self._flatten_layers(include_self=False, recursive=False)
 
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        raise AttributeError(
+            f"{self._where}: the `Model.layers` attribute is reserved: it shows the layers that "
+            "are attributes of the model. To fix it: give a list of your own another name."
+        )
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """A layer by its name or its number.
 
@@ -236,6 +242,7 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
         mode: str | None = None,
         config: Any = None,
         filters: Any = None,
+        verbose: bool | None = None,
         *,
         type_check: bool = True,
         **kwargs: Any,
@@ -250,6 +257,7 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
                 `Dense` and `EinsumDense` layers in these are quantized one block after the other.
             filters: which layers: a regular expression for their names, a list of such, or a
                 function of a layer.
+            verbose: whether the report is printed; Keras 3.16 does by default.
             type_check: leave subclasses of the built-in layers as they are.
 
         Returns:
@@ -258,8 +266,8 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
 
         Raises:
             ValueError: mode, config or filters are not what they should be, or another argument is
-                given; a layer is not built or quantized already; "gptq" or "awq" without blocks,
-                data or tokenizer.
+                given; a layer is not built, or quantized already (which Keras 3.16 passes over);
+                "gptq" or "awq" without blocks, data or tokenizer, before a layer changes.
 
         >>> from jkeras import Input, Sequential, layers, quantizers
         >>> embed, block = layers.Embedding(9, 4), layers.Dense(4, name="block")
@@ -283,35 +291,36 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}"
             )
         self.refuse_ensemble("`quantize`")
-        is_selected = _layer_filter(filters)
-        config = resolve(mode, config)
-        calibration = None
-        if config.mode in NEED_DATA:
-            from jkeras.quantizers.calibration import Calibration  # few programs need it
-
-            calibration = Calibration(self, config)
-        report = QuantizationReport(config.mode)
-        for layer in self._flatten_layers():
-            if len(layers_of(layer)) > 1:
-                continue
-            if not is_selected(layer):
-                report.add_skipped(layer.path, report.SKIP_FILTERED)
-                continue
-            if calibration is not None and not calibration.reaches(layer):
-                report.add_skipped(layer.path, report.SKIP_OUTSIDE_STRUCTURE)
-                continue
-            try:
-                layer.quantize(config=config, type_check=type_check)
-            except NotImplementedError as error:
-                warnings.warn(str(error), stacklevel=2)
-                report.add_skipped(layer.path, report.SKIP_NO_SUPPORT)
-            else:
-                report.add_quantized(layer.path, config.mode, layer.dtype_policy.name)
-        if calibration is not None:
-            calibration.run()
+        layers = self._flatten_layers()
+        report = quantize_layers(self, layers, resolve(mode, config), filters, type_check)
+        warning = report.summary_warning()
+        if is_316() and warning is not None:
+            warnings.warn(warning, stacklevel=2)
+        if verbose is None:
+            verbose = is_316()
+        if verbose:
+            say(report.render())
+        self.set_untracked(_quantization_report=report)
         for compiled in ("_functions", "_predictor"):  # for the old weights
             vars(self).pop(compiled, None)
         return report
+
+    def quantization_summary(self, verbose: bool = True) -> str:
+        """The layers in few bits, what holds their numbers, and how much smaller that is.
+
+        Args:
+            verbose: print it, too.
+
+        >>> from jkeras import Input, Sequential, layers
+        >>> model = Sequential([Input((256,)), layers.Dense(128, name="head")], name="net")
+        >>> _ = model.quantize("int8")
+        >>> print(model.quantization_summary(verbose=False).splitlines()[4])
+          weight store : int8 (32768 bytes)
+        """
+        summary = summary_of(self.name, self._flatten_layers())
+        if verbose:
+            say(summary)
+        return summary
 
     def get_quantization_layer_structure(self, mode: str | None = None) -> Any:
         """Through which layers calibration data goes, for a model to define: `{"pre_block_layers":
@@ -514,22 +523,6 @@ def _graph_class(cls, functional: type) -> type:
             registry._custom_names[made] = registry._custom_names[cls]
         _graph_classes[cls] = made
     return _graph_classes[cls]
-
-
-def _layer_filter(filters: Any) -> Callable[[Any], bool]:
-    """A function that says whether a layer is among those that `filters` names."""
-    if callable(filters):
-        return filters
-    if filters is None:
-        return lambda layer: True
-    if isinstance(filters, str):
-        filters = [filters]
-    if not isinstance(filters, (list, tuple)):
-        raise ValueError(
-            "The `filters` argument must be a regex string, a list of regex strings, or a "
-            f"callable. Received: {type(filters)}"
-        )
-    return lambda layer: any(re.search(pattern, layer.name) for pattern in filters)
 
 
 @registry.public("keras.models.model_from_json")

@@ -246,6 +246,13 @@ class Sequential(Composite, Model):
         layers = self._all_layers
         return layers[1:] if layers and isinstance(layers[0], InputLayer) else layers[:]
 
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        raise AttributeError(
+            f"{self._where}: `layers` cannot be set. Use `add()` and `pop()`, or make a new model: "
+            "`Sequential(layers)`."
+        )
+
     def _graph(self, name: str) -> Any:
         if self._functional is None:
             raise AttributeError(

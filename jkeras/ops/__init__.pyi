@@ -2381,9 +2381,21 @@ def tile(x: KerasTensor, repeats: PerAxis) -> KerasTensor: ...
 @overload
 def tile(x: TensorLike, repeats: PerAxis) -> jax.Array: ...
 @overload
-def top_k(x: KerasTensor, k: int, sorted: bool = True) -> tuple[KerasTensor, KerasTensor]: ...
+def top_k(
+    x: KerasTensor,
+    k: int,
+    sorted: bool = True,
+    *,
+    is_stable: bool = True,
+) -> tuple[KerasTensor, KerasTensor]: ...
 @overload
-def top_k(x: TensorLike, k: int, sorted: bool = True) -> tuple[jax.Array, jax.Array]: ...
+def top_k(
+    x: TensorLike,
+    k: int,
+    sorted: bool = True,
+    *,
+    is_stable: bool = True,
+) -> tuple[jax.Array, jax.Array]: ...
 @overload
 def trace(x: KerasTensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> KerasTensor: ...
 @overload

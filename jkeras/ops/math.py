@@ -157,9 +157,11 @@ def segment_prod(
 
 
 @math_op(inputs=1, class_name="TopK")
-def top_k(x: TensorLike, k: int, sorted: bool = True) -> tuple[jax.Array, jax.Array]:
-    """(values, indices) of the k largest entries along the last axis, largest first; `sorted` makes
-    no difference.
+def top_k(
+    x: TensorLike, k: int, sorted: bool = True, *, is_stable: bool = True
+) -> tuple[jax.Array, jax.Array]:
+    """(values, indices) of the k largest entries along the last axis, largest first, of equal ones
+    the first; `sorted` and `is_stable`, which Keras 3.16 has, ask for less and make no difference.
 
     >>> top_k(jnp.array([1.0, 3.0, 2.0]), 2)[1]
     Array([1, 2], dtype=int32)

@@ -242,7 +242,8 @@ def normalize(
         if order == 2:
             square = jnp.sum(jnp.square(x), axis=axis, keepdims=True)
             return x * inverse_norm(square, epsilon)
-        norm = linalg.norm(x, ord=order, axis=axis, keepdims=True)
-        return x / jnp.maximum(norm, epsilon)
+        is_zero = jnp.all(x == 0, axis=axis, keepdims=True)  # where a norm has no gradient
+        norm = linalg.norm(jnp.where(is_zero, 1, x), ord=order, axis=axis, keepdims=True)
+        return x / jnp.maximum(jnp.where(is_zero, 0, norm), epsilon)
 
     return in_float32(normalized, x)

@@ -49,16 +49,17 @@ class Calibration:
 
     def run(self) -> None:
         """Calibrates the layers of the blocks that wait for it."""
-        inputs = list(map(self._first_inputs, self.samples))
+        batches = _batches(self.samples, self.config.calibration_batch_size)
+        inputs = list(map(self._first_inputs, batches))
         for i, block in enumerate(self.blocks):
             waiting = list(filter(is_waiting, layers_of(block)))
             if waiting:
                 self._calibrate(waiting, block, inputs)
             if i < len(self.blocks) - 1:
-                inputs = [_with_batch(block(x)[0]) for x in inputs]
+                inputs = [_output(block(x)) for x in inputs]
 
-    def _first_inputs(self, sample: np.ndarray) -> "jax.Array":
-        x = jnp.asarray(sample)
+    def _first_inputs(self, samples: np.ndarray) -> "jax.Array":
+        x = jnp.asarray(samples)
         for layer in self.layers_before:
             x = layer(x)
         return _with_batch(x)
@@ -84,6 +85,16 @@ def layers_of(block: Any) -> list[Layer]:
 def is_waiting(layer: Layer) -> bool:
     """Whether a layer computes with floats until it is calibrated."""
     return getattr(layer, "is_waiting", False)
+
+
+def _batches(samples: np.ndarray, size: int) -> list[np.ndarray]:
+    """Samples (n, 1, length), so many at once: (size, length) each."""
+    return [samples[i : i + size, 0] for i in range(0, len(samples), size)]
+
+
+def _output(output: Any) -> "jax.Array":
+    """What goes from a block to the next: its output, or the first of several."""
+    return _with_batch(output[0] if isinstance(output, (list, tuple)) else output)
 
 
 def _with_batch(x: Any) -> "jax.Array":

@@ -5,6 +5,7 @@ from typing import Self
 from jkeras.core.weights.policy import check_mode
 from jkeras.core.record import Any, Record, record
 from jkeras.core.names.registry import deserialize, public, serialize
+from jkeras.core.session.keras_version import is_316
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
 
 
@@ -27,7 +28,7 @@ class QuantizationConfig(Record):
     def mode(self) -> str:
         """The mode's name."""
         raise NotImplementedError(
-            "QuantizationConfig is a base; use one of its subclasses, such as "
+            "Do not instantiate QuantizationConfig directly. Use one of its subclasses, such as "
             "Int8QuantizationConfig."
         )
 
@@ -202,13 +203,15 @@ class CalibratedConfig(QuantizationConfig):
     group_size: int = 128
     quantization_layer_structure: Any = None
     allowed_bits = (2, 3, 4, 8)
+    new_in_316 = ()  # arguments that Keras 3.15 cannot read
 
     def __post_init__(self) -> None:
         self.weight_quantizer = self.activation_quantizer = None
         for wrong, expected, received in (
             (
                 self.weight_bits not in self.allowed_bits,
-                f"Unsupported weight_bits. Supported values are {self.allowed_bits}.",
+                f"Unsupported weight_bits. {self.mode.upper()} only supports "
+                f"{'/'.join(map(str, self.allowed_bits))}-bit weights.",
                 f"weight_bits={self.weight_bits}",
             ),
             (
@@ -241,7 +244,10 @@ class CalibratedConfig(QuantizationConfig):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, without the data."""
         config = {f.name: getattr(self, f.name) for f in self._fields}
-        return {**config, "dataset": None, "tokenizer": None}
+        config |= {"dataset": None, "tokenizer": None}
+        if is_316():
+            return config | {"quantization_layer_structure": None}
+        return {name: value for name, value in config.items() if name not in self.new_in_316}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -251,10 +257,12 @@ class CalibratedConfig(QuantizationConfig):
 
 @record(
     "keras.quantizers",
-    arguments="dataset, tokenizer, weight_bits, num_samples, per_channel, sequence_length, "
-    "hessian_damping, group_size, symmetric, activation_order, quantization_layer_structure",
+    arguments="dataset, tokenizer, weight_bits, num_samples, calibration_batch_size, per_channel, "
+    "sequence_length, hessian_damping, group_size, symmetric, activation_order, "
+    "quantization_layer_structure",
     keyword_only="weight_bits, num_samples, per_channel, sequence_length, hessian_damping, "
-    "group_size, symmetric, activation_order, quantization_layer_structure",
+    "group_size, symmetric, activation_order, calibration_batch_size, "
+    "quantization_layer_structure",
 )
 class GPTQConfig(CalibratedConfig):
     """GPTQ: weights rounded one after the other, each making up for the errors before it (Frantar
@@ -264,6 +272,7 @@ class GPTQConfig(CalibratedConfig):
         per_channel, symmetric: of the scales.
         hessian_damping: added to the Hessian's diagonal, in [0, 1].
         activation_order: the most important columns first.
+        calibration_batch_size: how many samples go through a block at once.
 
     >>> GPTQConfig(None, None).dtype_policy_string()
     'gptq/4/128'
@@ -273,10 +282,17 @@ class GPTQConfig(CalibratedConfig):
     hessian_damping: float = 0.01
     symmetric: bool = False
     activation_order: bool = False
+    calibration_batch_size: int = 8
     mode = "gptq"
+    new_in_316 = ("calibration_batch_size",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.calibration_batch_size <= 0:
+            raise ValueError(
+                "GPTQConfig: calibration_batch_size must be a positive integer. Received: "
+                f"calibration_batch_size={self.calibration_batch_size}"
+            )
         if not 0 <= self.hessian_damping <= 1:
             raise ValueError(
                 "GPTQConfig: hessian_damping must be between 0 and 1. Received: "
@@ -287,9 +303,9 @@ class GPTQConfig(CalibratedConfig):
 @record(
     "keras.quantizers",
     arguments="dataset, tokenizer, weight_bits, num_samples, sequence_length, group_size, "
-    "num_grid_points, quantization_layer_structure",
+    "num_grid_points, apply_clip, quantization_layer_structure",
     keyword_only="weight_bits, num_samples, sequence_length, group_size, num_grid_points, "
-    "quantization_layer_structure",
+    "apply_clip, quantization_layer_structure",
 )
 class AWQConfig(CalibratedConfig):
     """AWQ: weights scaled by how large their activations are before they are rounded (Lin et al.
@@ -297,20 +313,28 @@ class AWQConfig(CalibratedConfig):
 
     Args: see `CalibratedConfig`.
         num_grid_points: scales that are tried.
+        apply_clip: cut the largest weights of each group where that makes the outputs of samples
+            better; in Keras 3.16 by default.
 
     >>> AWQConfig(None, None).mode
     'awq'
     """
 
     num_grid_points: int = 20
+    apply_clip: bool | None = None
     mode = "awq"
     allowed_bits = (4,)
+    calibration_batch_size = 1  # samples at once
+    new_in_316 = ("apply_clip",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.apply_clip is None:
+            self.apply_clip = is_316()
         if self.num_grid_points <= 0:
             raise ValueError(
-                f"AWQConfig: expected a positive num_grid_points. Received: {self.num_grid_points}"
+                "AWQConfig: num_grid_points must be a positive integer. Received: "
+                f"num_grid_points={self.num_grid_points}"
             )
 
 

@@ -1,7 +1,8 @@
 """GPTQ (Frantar et al. 2022, arXiv:2210.17323): the weights of one input after the other are
 rounded, and those of later inputs make up for the error, as far as the inputs go together.
 
-Weights are (outputs, inputs). As in Keras the inverse of the whole Hessian is used at every step.
+Weights are (outputs, inputs). As in Keras 3.15 the inverse of the whole Hessian is used at every
+step; in 3.16 it is the upper Cholesky factor of that, as in the paper.
 """
 
 import functools
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.session.keras_version import is_316
 from jkeras.quantizers.groups import Grid, fitted, of_groups, restored, rounded
 
 if TYPE_CHECKING:
@@ -53,15 +55,26 @@ def solve(
     """
     inputs = weights.shape[1]
     hessian = damped(statistics[0], config.hessian_damping)
-    inverse = jnp.linalg.inv(hessian)
     order = jnp.arange(inputs)
     if config.activation_order:
         order = jnp.argsort(-jnp.diagonal(hessian))
     grid = Grid(config.weight_bits, config.symmetric, config.per_channel, config.group_size)
-    numbers, scale, zero = _solve_in_order(weights[:, order], inverse[order][:, order], grid)
+    inverse = _inverse(hessian, order, is_316())
+    numbers, scale, zero = _solve_in_order(weights[:, order], inverse, grid)
     groups = jnp.arange(inputs) / grid.size(inputs)
     back = jnp.argsort(order)
     return numbers[:, back], scale, zero, groups[back]
+
+
+def _inverse(hessian: jax.Array, order: jax.Array, is_factored: bool) -> jax.Array:
+    """What errors are divided and multiplied by, the inputs in order: the inverse of a Hessian, or
+    the upper Cholesky factor of it, which knows of later inputs only what earlier ones leave.
+    """
+    if not is_factored:
+        return jnp.linalg.inv(hessian)[order][:, order]
+    lower = jnp.linalg.cholesky(hessian[order][:, order])
+    inverse = jax.scipy.linalg.cho_solve((lower, True), jnp.eye(len(order), dtype=lower.dtype))
+    return jnp.linalg.cholesky((inverse + inverse.T) / 2, upper=True)
 
 
 @jax.jit

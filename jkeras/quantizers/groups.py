@@ -10,6 +10,7 @@ from types import MappingProxyType
 import jax
 import jax.numpy as jnp
 
+from jkeras.quantizers.packing import pack_int2, unpack_int2
 from jkeras.quantizers.quantizers import pack_int4, unpack_int4
 
 if typing.TYPE_CHECKING:
@@ -146,11 +147,13 @@ class Groups(typing.NamedTuple):
         shape: of the kernel; two axes or three, see `rows_and_columns`.
         grid: the grid.
         has_factors: whether inputs were multiplied by factors before they were rounded (AWQ).
+        packs_2_bits: whether four numbers of 2 bits are in a byte, as from Keras 3.16 on.
     """
 
     shape: tuple
     grid: Grid
     has_factors: bool = False
+    packs_2_bits: bool = False
     # as `Coding` has them
     outer = False
     initializers = MappingProxyType({"g_idx": "zeros", "factors": "ones"})
@@ -173,6 +176,8 @@ class Groups(typing.NamedTuple):
         numbers = numbers.astype("uint8")
         if self.grid.bits == 4:
             numbers, _, _ = pack_int4(numbers, 0, "uint8")
+        if self.is_in_quarters:
+            numbers, _, _ = pack_int2(numbers, 0, "uint8")
         arrays = {"integers": numbers, "scale": scale, "zero": zero}
         if self.has_factors:
             arrays["factors"] = factors
@@ -180,10 +185,28 @@ class Groups(typing.NamedTuple):
 
     def integers(self, arrays: dict[str, jax.Array]) -> jax.Array:
         """The numbers (outputs, inputs), one in each element."""
-        if self.grid.bits != 4:
-            return arrays["integers"]
         _, columns = rows_and_columns(self.shape)
-        return unpack_int4(arrays["integers"], columns, 0, "uint8")
+        if self.grid.bits == 4:
+            return unpack_int4(arrays["integers"], columns, 0, "uint8")
+        if self.is_in_quarters:
+            return unpack_int2(arrays["integers"], columns, 0, "uint8")
+        return arrays["integers"]
+
+    @property
+    def is_in_quarters(self) -> bool:
+        """Whether a byte holds four numbers."""
+        return self.packs_2_bits and self.grid.bits == 2
+
+    def in_own_form(self, integers: typing.Any) -> typing.Any:
+        """Numbers of 2 bits from a file that has one or four in a byte, as they are kept here."""
+        _, columns = rows_and_columns(self.shape)
+        rows = jnp.shape(integers)[0]
+        quarter = math.ceil(columns / 4)
+        if self.packs_2_bits and rows == columns > quarter:
+            return pack_int2(jnp.asarray(integers).astype("uint8"), 0, "uint8")[0]
+        if not self.packs_2_bits and rows == quarter < columns:
+            return unpack_int2(integers, columns, 0, "uint8")
+        return integers
 
     def decode(self, arrays: dict[str, jax.Array], dtype: str) -> jax.Array:
         """The kernel again, in a float type."""

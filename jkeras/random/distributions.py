@@ -66,7 +66,8 @@ def uniform(
     dtype = standardize_dtype(dtype)
     if not is_float(dtype):
         raise ValueError(
-            "`random.uniform` needs a float `dtype`; for integers use `random.randint`. "
+            "`keras.random.uniform` requires a floating point `dtype`. For integers use "
+            "`random.randint`. "
             f"Received: dtype={dtype}"
         )
     return jax.random.uniform(sampling_key(seed), shape, dtype, minval, maxval)
@@ -89,7 +90,7 @@ def randint(
     dtype = standardize_dtype(dtype)
     if "int" not in dtype:
         raise ValueError(
-            "`random.randint` needs an integer `dtype`; for floats use `random.uniform`. "
+            "`keras.random.randint` requires an integer `dtype`. For floats use `random.uniform`. "
             f"Received: dtype={dtype}"
         )
     return jax.random.randint(sampling_key(seed), shape, minval, maxval, dtype)

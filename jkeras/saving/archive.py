@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jkeras.core.names import registry
 from jkeras.core.errors import SerializationError
+from jkeras.core.session.keras_version import RELEASES
+from jkeras.core.session.settings import settings
 from jkeras.core.system.own_files import open_own
 from jkeras.saving import assets, dialects, ensembles, hdf5, safe_json, weights
 from jkeras.saving.hdf5_writing import writing
@@ -25,7 +27,6 @@ from jkeras.saving.types import BinaryFile, Config
 if TYPE_CHECKING:
     from jkeras.saving.weights import OneFile
 
-KERAS_VERSION = "3.15.1"  # whose format this is
 METADATA = "metadata.json"
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
@@ -43,7 +44,7 @@ def write(model: Any, path: str) -> None:
         described = registry.serialize(model)
     text = _text_of(described)
     metadata = {
-        "keras_version": KERAS_VERSION,
+        "keras_version": RELEASES[settings.keras_version],
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
     }
     record = getattr(model, "private_record", lambda: None)()  # a FeatureSpace has none
@@ -188,7 +189,7 @@ class Archive:
         check_words(self.metadata, KNOWN, "its metadata.json", optional=KNOWN)
         version = self.metadata.get("keras_version")
         self.is_old = dialects.is_old(version)
-        self.is_of_today = version == KERAS_VERSION
+        self.is_of_today = version in RELEASES.values()
 
     def give_account(self, model: Any) -> None:
         """Gives a model the account of what its weights reveal, where the file has one."""

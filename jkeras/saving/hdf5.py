@@ -80,9 +80,11 @@ def child(group: "h5py.Group", name: str) -> "h5py.Group | h5py.Dataset | h5py.D
         return None
     kind = links.get_info(key).type
     if kind != h5l.TYPE_HARD:
-        what = "a soft" if kind == h5l.TYPE_SOFT else "an external"
+        what = "a soft link (SoftLink)"
+        if kind != h5l.TYPE_SOFT:
+            what = "an external link (ExternalLink)"
         raise SerializationError(
-            f"'{name}' in '{group.name}' is {what} link: only what lies in the file itself is "
+            f"'{name}' in '{group.name}' is {what}: only what lies in the file itself is "
             "read, by its own name."
         )
     # h5py's own way, which takes any name, takes twice as long

@@ -9,6 +9,7 @@ from typing import Any
 
 from jkeras.core.errors import SerializationError
 from jkeras.core.names.registry import public
+from jkeras.core.session.keras_version import followed_release
 from jkeras.saving import archive, hdf5, legacy_h5
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import check_target, replacing
@@ -73,7 +74,7 @@ def save_model(
         if getattr(model, "ensemble_members", None) is not None:
             model.refuse_ensemble("a file in the older form, `.h5`,")
         with writing(temporary) as file, Checksums() as sums:
-            legacy_h5.write(model, file, archive.KERAS_VERSION, sums)
+            legacy_h5.write(model, file, followed_release(), sums)
             sums.finish()
 
 

@@ -440,13 +440,18 @@ def _variables_of(thing: Any) -> list[Variable]:
 
 def _shapes(thing: Any) -> dict[str, tuple[int, ...]]:
     """{key: shape} for what keeps its variables in the common way."""
+    free = ()
     if not isinstance(thing, Layer):
-        variables = getattr(thing, "variables", ())
+        variables = dict(enumerate(getattr(thing, "variables", ())))
     elif type(thing).load_own_variables is Layer.load_own_variables:
-        variables = thing._stored().values()
+        variables, free = thing._stored(), getattr(thing, "in_other_forms", ())
     else:
-        variables = ()
-    return {str(i): tuple(variable.shape) for i, variable in enumerate(variables)}
+        variables = {}
+    return {
+        str(i): tuple(variable.shape)
+        for i, (key, variable) in enumerate(variables.items())
+        if key not in free
+    }
 
 
 def _load_own(thing: Any, slots: Slots) -> None:

@@ -105,7 +105,9 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
         return ops.normalize(jnp.asarray(x), axis=axis, order=order)
     norm = np.atleast_1d(np.linalg.norm(x, order, axis))
     norm[norm == 0] = 1
-    return x / np.expand_dims(norm, axis or -1)
+    if axis is None:
+        axis = -1
+    return x / np.expand_dims(norm, axis)
 
 
 @public("keras.utils.pad_sequences", "keras.preprocessing.sequence.pad_sequences")

@@ -97,7 +97,7 @@ def download(
             ) from None
         if not is_right(temporary):
             raise ValueError(
-                f"{shown}: the file that came does not have the hash that was "
+                f"Incomplete or corrupted file from {shown}: it does not have the hash that was "
                 "asked for. It is damaged, or not the one you expect; nothing was kept. The right "
                 f"one belongs here: {target}"
             )

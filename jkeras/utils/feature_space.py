@@ -16,6 +16,7 @@ from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any, Record, record
 from jkeras.core.names.registry import public, serialize
 from jkeras.core.session.settings import auto_name
+from jkeras.layers.adapting import shown
 from jkeras.layers.base import DataLayer, Value
 
 if TYPE_CHECKING:
@@ -330,11 +331,13 @@ class FeatureSpace(Layer):
             if hasattr(preprocessor, "adapt") and not _is_adapted(preprocessor)
         ]
 
-    def adapt(self, dataset: Any) -> None:
+    def adapt(self, dataset: Any, verbose: int | None = None) -> None:
         """Lets the layers of the features learn vocabularies, means and bins.
 
         Args:
             dataset: a dict of columns, or an iterable of rows or batches that are such dicts.
+            verbose: whether it is shown how much of the data set has been read; by default where
+                Keras 3.16 is followed.
         """
         if not isinstance(dataset, dict):
             if not hasattr(dataset, "__iter__") or isinstance(dataset, (list, tuple, np.ndarray)):
@@ -345,7 +348,8 @@ class FeatureSpace(Layer):
                         f"{type(dataset).__name__}",
                     )
                 )
-            dataset = [row[0] if isinstance(row, tuple) else row for row in dataset]
+            rows = shown(dataset, dataset, verbose=verbose)
+            dataset = [row[0] if isinstance(row, tuple) else row for row in rows]
         if len(dataset) == 0:
             raise ValueError(explain(self._where, "data to learn from", "an empty data set"))
         for name in self._adaptable():

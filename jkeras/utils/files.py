@@ -128,7 +128,10 @@ def _file_name(fname: str | None, origin: str) -> str:
     else:
         name = os.path.basename(_parts(origin).path)
     if not name:
-        raise ValueError(f"The address {_shown(origin)!r} has no file name. Pass `fname`.")
+        raise ValueError(
+            f"Can't parse the file name from the origin {_shown(origin)!r}: it has none. Pass "
+            "`fname`."
+        )
     if os.sep in name or "/" in name or name in (".", ".."):
         raise ValueError(
             f"`fname` must be a name without folders; choose the folder with `cache_dir` and "

@@ -111,8 +111,8 @@ class Folder:
             return
         if len(labels) != len(self.paths):
             raise ValueError(
-                f"There are {len(self.paths)} files in {self.directory}, but {len(labels)} "
-                "`labels`."
+                f"The number of `labels` should match the number of files in {self.directory}, "
+                f"{len(self.paths)}. Received: {len(labels)} labels"
             )
         self.class_names = [str(label) for label in sorted(set(labels))]
         self.labels = np.array(labels)
@@ -167,7 +167,8 @@ class Folder:
         if not paths:
             things = f"{subset} {self.what}" if subset else self.what
             raise ValueError(
-                f"No {things} found in {self.directory}. Formats: {', '.join(self.formats)}"
+                f"No {things} found in directory {self.directory}. "
+                f"Formats: {', '.join(self.formats)}"
             )
 
         def gather(numbers: np.ndarray) -> Any:
@@ -222,7 +223,7 @@ def _check_labels(labels: Any, label_mode: str | None, class_names: list[str] | 
         is_valid = labels is None or isinstance(labels, (list, tuple))
     if not is_valid:
         raise ValueError(
-            '`labels` must be "inferred", None, or a list with a label for each file. '
+            '`labels` argument should be "inferred", None, or a list with a label for each file. '
             f"Received: labels={labels}"
         )
     if class_names is not None and labels != "inferred":
@@ -443,6 +444,8 @@ def audio_dataset_from_directory(
     subset: str | None = None,
     follow_links: bool = False,
     verbose: bool = True,
+    *,
+    format: str = "tf",
 ) -> Any:
     """A data set of ".wav" files as float32 in [-1, 1), (batch, time, channels), and labels: one of
     `tf.data` where TensorFlow is installed, else a `Dataset`.
@@ -453,7 +456,15 @@ def audio_dataset_from_directory(
         output_sequence_length: to which all are cut or filled up with zeros; by default the longest
             of the batch.
         ragged: batches are ragged tensors, or arrays of objects: each sound in its own length.
+        format: "tf" for a `tf.data.Dataset`, where TensorFlow is installed; "grain" for a
+            `Dataset`, which needs none and is not `ragged`. Of Keras 3.16.
     """
+    check_format(format)
+    if ragged and format == "grain":
+        raise ValueError(
+            "`ragged` data sets are of `format='tf'`. Received: ragged=True and format='grain'. To "
+            "fix it: leave `ragged` out; shorter sounds are filled up with zeros."
+        )
     if ragged and output_sequence_length is not None:
         raise ValueError("`ragged` and `output_sequence_length` cannot both be set.")
     _check_rate(sampling_rate)
@@ -483,16 +494,19 @@ def audio_dataset_from_directory(
         return np.stack([_length(sound, longest) for sound in sounds])
 
     sample = KerasTensor((output_sequence_length, None), "float32")
-    return folder.datasets(load, sample, collate=collate, is_ragged=ragged)
+    return folder.datasets(load, sample, format, collate, is_ragged=ragged)
 
 
 def _check_rate(value: int | None) -> None:
     if value is None:
         return
-    if not isinstance(value, int) or value <= 0:
-        raise ValueError(
-            f"`sampling_rate` must be a positive integer. Received: sampling_rate={value}"
-        )
+    if not isinstance(value, int):
+        rule = "should have an integer value"
+    elif value <= 0:
+        rule = "should be higher than 0"
+    else:
+        return
+    raise ValueError(f"`sampling_rate` {rule}. Received: sampling_rate={value!r}")
 
 
 def _objects(values: list[np.ndarray]) -> np.ndarray:

@@ -73,6 +73,7 @@ def session() -> dict[str, Any]:
     return {
         **{name: os.environ[name] for name in VARIABLES if name in os.environ},
         **{name: _plain(getattr(jax.config, name)) for name in JAX_SETTINGS},
+        "keras_version": settings.keras_version,
         "floatx": settings.floatx,
         "dtype_policy": dtype_policy().name,
         "image_data_format": settings.image_data_format,

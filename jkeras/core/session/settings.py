@@ -34,6 +34,8 @@ class Settings:
     def __init__(self):
         self.floatx = "float32"
         self.epsilon = 1e-7
+        self.keras_version = "3.15"  # see keras_version.py
+        self.keras_version_in_jit = None  # what keys programs by it, once it was changed
         self.image_data_format = "channels_last"
         self.dtype_policy = None  # None: follows floatx
         self.interactive_logging = True

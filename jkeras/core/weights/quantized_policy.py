@@ -10,7 +10,7 @@ from jkeras.core.weights.policy import DTypePolicy, of_modes
 from jkeras.core.names.registry import public
 
 
-@of_modes("int8", "int4", "ternary")
+@of_modes("int8", "int4")
 @public("keras.dtype_policies.QuantizedDTypePolicy")
 class QuantizedDTypePolicy(DTypePolicy):
     """Weights in few bits; everything else as in the policy `source_name`.
@@ -91,6 +91,8 @@ class _NumberedPolicy(QuantizedDTypePolicy):
     group of weights.
     """
 
+    _none_is_all = False  # whether files have "None" for one group
+
     def __init__(self, mode, source_name=None):
         kind, *names = self._form
         numbers = self._numbers(mode)
@@ -120,6 +122,8 @@ class _NumberedPolicy(QuantizedDTypePolicy):
         kind, *names = self._form
         parts = mode.split("/")
         numbers = [int(p) for p in parts[1:] if re.fullmatch(r"-?\d+", p)]
+        if parts[1:] == ["None"] and self._none_is_all:
+            numbers = [-1]
         if parts[0] != kind or not len(numbers) == len(parts) - 1 == len(names):
             pattern = f"'{'/'.join([kind, *(f'<{n}>' for n in names)])}'"
             raise ValueError(
@@ -135,13 +139,23 @@ class Int4DTypePolicy(_NumberedPolicy):
     """Weights of 4 bits, with a scale for each block of them.
 
     Args:
-        mode: "int4/128": 128 inputs share a scale; "int4/-1": all inputs do.
+        mode: "int4/128": 128 inputs share a scale; "int4/-1", or "int4/None": all inputs do.
 
     >>> Int4DTypePolicy("int4/128", "float32").block_size
     128
     """
 
-    _form = ("int4", "block_size")
+    _form, _none_is_all = ("int4", "block_size"), True
+
+
+@of_modes("ternary")
+@public("keras.dtype_policies.TernaryDTypePolicy")
+class TernaryDTypePolicy(QuantizedDTypePolicy):
+    """Weights that are -1, 0 or 1 times a number. Of Keras 3.16.
+
+    >>> TernaryDTypePolicy("ternary", "float32").name
+    'ternary_from_float32'
+    """
 
 
 @of_modes("gptq")

@@ -46,8 +46,9 @@ def _unseeded_key() -> jax.Array:
     except StateWriteError as error:
         raise RandomKeyError(
             "A random function without `seed` was called inside a jax transformation such as "
-            "jax.jit, which the global generator cannot count in. Pass an integer, a JAX key that "
-            "comes in as an argument, or, in a layer, a `SeedGenerator` that is its attribute."
+            "jax.jit, which the global generator cannot count in: there you should only use seeded "
+            "random ops. Pass an integer, a JAX key that comes in as an argument, or, in a layer, "
+            "a `SeedGenerator` that is its attribute."
         ) from error
 
 

@@ -30,5 +30,8 @@ def load_own_variables(self, store):
         )
     if variables:
         take = getattr(store, "take", store.__getitem__)  # a file's arrays have no other owner
-        assign_all((variable, take(str(i))) for i, variable in enumerate(variables.values()))
+        arrays = (take(str(i)) for i in range(len(variables)))
+        if hasattr(self, "in_other_forms"):  # weights that files may have in another shape
+            arrays = map(self.in_own_form, variables, arrays)
+        assign_all(zip(variables.values(), arrays))
     self._after_loading(variables)

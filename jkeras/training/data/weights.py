@@ -5,7 +5,7 @@ import typing
 import jax
 import numpy as np
 
-from jkeras.core.errors import ArgumentError
+from jkeras.core.errors import ArgumentError, readable
 from jkeras.core.say.warning import warn
 from jkeras.core.session.settings import floatx
 
@@ -60,8 +60,8 @@ def class_weights(
     is_structure = y is None or isinstance(y, (dict, list, tuple))
     if not isinstance(class_weight, (dict, list, tuple)):
         raise ArgumentError(
-            "`class_weight` must be {class: weight}, or one such dict for each output. Received: "
-            f"class_weight={class_weight!r}"
+            "`class_weight` must be a dict-like mapping {class: weight}, or one for each output. "
+            f"Received: class_weight={class_weight!r}"
         )
     if _is_single(class_weight):
         if is_structure:
@@ -85,6 +85,30 @@ def _is_single(class_weight: typing.Any):
     return not any(isinstance(value, dict) for value in class_weight.values())
 
 
+def by_number(class_weight: dict) -> dict:
+    """{class: weight} with classes that are written as text, "0", as numbers.
+
+    Raises:
+        ValueError: a class that is no number; Keras 3.15 does not use its weight.
+
+    >>> by_number({"0": 1.0, 1: 2.0})
+    {0: 1.0, 1: 2.0}
+    """
+    found = {}
+    for label, weight in class_weight.items():
+        try:
+            if isinstance(label, str):
+                label = int(label)
+            found[label + 0] = weight
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(
+                "`class_weight` must have integer keys, the classes. Received the key "
+                f"{readable(repr(label), 100)} of type {type(label).__name__}. To fix it: number "
+                "the classes as the labels are."
+            ) from error
+    return found
+
+
 def warn_of_strange(class_weight: typing.Any, outputs: typing.Any) -> None:
     """Warns of classes in a `class_weight` for one output that no label can be.
 
@@ -96,7 +120,7 @@ def warn_of_strange(class_weight: typing.Any, outputs: typing.Any) -> None:
     width = None
     if outputs is not None and len(outputs) == 1 and (outputs[0].shape[-1:] or (1,))[0] != 1:
         width = outputs[0].shape[-1]
-    strange = [label for label in class_weight if not _is_class(label, width)]
+    strange = [label for label in by_number(class_weight) if not _is_class(label, width)]
     if strange:
         warn(
             f"`class_weight` has the classes {strange[:5]}, which no label is: they are whole "
@@ -175,6 +199,7 @@ def _weights_of_classes(y: typing.Any, class_weight: typing.Any):
         )
     y = classes
     weights = np.ones(y.shape, floatx())
+    class_weight = by_number(class_weight)
     has_none = np.full(y.shape, bool(class_weight))
     for label, weight in class_weight.items():
         is_label = y == label
