@@ -5,7 +5,7 @@ import importlib.abc
 import importlib.machinery
 import sys
 
-from jkeras.keras2 import namespace
+from jkeras.keras2 import layer_attributes, namespace
 from jkeras.keras2.notes import Notes
 
 ROOTS = ("keras", "tensorflow")
@@ -49,6 +49,7 @@ def install():
     finder = next((f for f in sys.meta_path if isinstance(f, Keras2Finder)), None)
     if finder is None:
         finder = Keras2Finder()
+        layer_attributes.install()
         sys.meta_path.insert(0, finder)
         atexit.register(finder.notes.warn)
     return finder

@@ -1,8 +1,14 @@
 """Optimizers with `lr` and `decay`."""
 
-import jkeras
+import contextlib
+
+import numpy as np
+
+from jkeras.config import floatx
 from jkeras.keras2 import arguments
 from jkeras.keras2.old_class import OldClass
+from jkeras.optimizers.schedules import InverseTimeDecay
+from jkeras.optimizers.transform import stepping
 
 
 class WithLr:
@@ -18,6 +24,42 @@ class WithLr:
         self.learning_rate = value
 
 
+class WithDecay(WithLr):
+    """Divides the learning rate by 1 + decay * steps, as Keras 2 does: the rate itself stays what it
+    was set to, and schedulers set it.
+    """
+
+    decay = 0.0
+
+    def _chain(self, link):
+        return super()._chain(slower(link, self.decay))
+
+    def constants(self):
+        """What a compiled step depends on."""
+        return *super().constants(), self.decay
+
+    @contextlib.contextmanager
+    def as_in_files(self):
+        """Within it the rate follows a schedule, which Keras 3 has for a decay."""
+        held = self._learning_rate, self._variables, dict(self._at)
+        self.learning_rate = InverseTimeDecay(float(held[0]), 1, self.decay)
+        try:
+            yield
+        finally:
+            self._learning_rate, self._variables, self._at = held
+
+
+def slower(link, decay):
+    """A link whose learning rate falls with the steps that were made."""
+
+    def step(grads, state, params, **extra):
+        rate = extra["learning_rate"]
+        rate = rate / (1.0 + decay * extra["count"].astype(rate.dtype))
+        return link.step(grads, state, params, **{**extra, "learning_rate": rate})
+
+    return stepping(link.init, step)
+
+
 def with_lr(optimizer):
     """The optimizer itself, which now has `lr` too."""
     cls = type(optimizer)
@@ -26,11 +68,39 @@ def with_lr(optimizer):
     return optimizer
 
 
-def without_lr(optimizer):
-    """The optimizer itself, of the class that files name."""
-    if isinstance(optimizer, WithLr):
-        optimizer.__class__ = type(optimizer).__bases__[1]
+def with_decay(optimizer, decay):
+    """The optimizer itself, whose rate falls."""
+    cls = type(optimizer)
+    names = {"__module__": __name__, "decay": float(decay)}
+    optimizer.__class__ = type(cls.__name__, (WithDecay, cls), names)
     return optimizer
+
+
+def resumed(optimizer):
+    """An optimizer of a file with `lr`; where it has a decay, one whose rate can be set."""
+    rate = optimizer._learning_rate
+    is_decay = isinstance(rate, InverseTimeDecay) and rate.decay_steps == 1 and not rate.staircase
+    if not is_decay:
+        return with_lr(optimizer)
+    optimizer._learning_rate = optimizer._own(
+        np.asarray(rate.initial_learning_rate, floatx()), "learning_rate"
+    )
+    return with_decay(optimizer, rate.decay_rate)
+
+
+@contextlib.contextmanager
+def of_files(optimizer):
+    """Within it the optimizer is of the class that files name."""
+    cls = type(optimizer)
+    if not issubclass(cls, WithLr):
+        yield
+        return
+    with optimizer.as_in_files() if issubclass(cls, WithDecay) else contextlib.nullcontext():
+        optimizer.__class__ = cls.__bases__[1]
+        try:
+            yield
+        finally:
+            optimizer.__class__ = cls
 
 
 def old_optimizer(cls, notes):
@@ -41,14 +111,13 @@ def old_optimizer(cls, notes):
         if kwargs.get("epsilon", 0) is None:
             del kwargs["epsilon"]
         decay = kwargs.pop("decay", 0.0)
-        if decay:
-            rate = args[0] if args else kwargs.pop("learning_rate", cls().learning_rate)
-            notes.add(
-                f"{cls.__name__}(decay=)",
-                f"{cls.__name__}(learning_rate=schedules.InverseTimeDecay(…))",
-            )
-            schedule = jkeras.optimizers.schedules.InverseTimeDecay(float(rate), 1, decay)
-            args = (schedule, *args[1:])
-        return with_lr(cls(*args, **kwargs))
+        optimizer = cls(*args, **kwargs)
+        if not decay:
+            return with_lr(optimizer)
+        notes.add(
+            f"{cls.__name__}(decay=)",
+            f"{cls.__name__}(learning_rate=schedules.InverseTimeDecay(…))",
+        )
+        return with_decay(optimizer, decay)
 
     return OldClass(cls, make, lambda: cls)

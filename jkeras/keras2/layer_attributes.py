@@ -1,0 +1,59 @@
+"""`layer.input_shape` and `layer.output_shape`, which layers of Keras 2 have."""
+
+from jkeras.core.layer import Layer
+from jkeras.layers import InputLayer
+
+
+class ShapeOfCalls:
+    """An attribute of layers: the shape of their input or output in the graphs that they are in. What
+    a layer has under that name itself comes first.
+
+    Args:
+        side: "input" or "output".
+    """
+
+    def __init__(self, side):
+        self.side = side
+
+    def __get__(self, layer, cls=None):
+        if layer is None:
+            return self
+        nodes = getattr(layer, "_inbound_nodes", ())
+        shapes = {self.of_node(node) for node in nodes}
+        if not shapes:
+            raise AttributeError(
+                f"Layer {layer.name!r} has no {self.side}_shape yet: it has not been called on a "
+                "symbolic tensor. Give the first layer an `input_shape`, or build the model."
+            )
+        if len(shapes) > 1:
+            raise AttributeError(
+                f"Layer {layer.name!r} has been called on inputs of several shapes, so that it has "
+                f"no one {self.side}_shape: {sorted(map(str, shapes))}."
+            )
+        shape = next(iter(shapes))
+        return [shape] if isinstance(layer, InputLayer) else as_given(shape)
+
+    def of_node(self, node):
+        """The shape of one call: of an only tensor its own, of several a tuple of shapes."""
+        is_input = self.side == "input" and node.input_tensors
+        tensors = node.input_tensors if is_input else node.output_tensors
+        shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+        return shapes[0] if len(shapes) == 1 else shapes
+
+
+def as_given(shape):
+    """A shape, or a list of several."""
+    return list(shape) if shape and isinstance(shape[0], tuple) else shape
+
+
+class InputOfGraph:
+    """The `input` of an `InputLayer`, which is its output in Keras 2."""
+
+    def __get__(self, layer, cls=None):
+        return self if layer is None else layer.output
+
+
+def install():
+    """Gives the layers of this process the attributes of Keras 2."""
+    Layer.input_shape, Layer.output_shape = ShapeOfCalls("input"), ShapeOfCalls("output")
+    InputLayer.input = InputOfGraph()
