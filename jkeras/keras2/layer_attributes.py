@@ -1,5 +1,8 @@
 """`layer.input_shape` and `layer.output_shape`, which layers of Keras 2 have."""
 
+import jax.numpy as jnp
+import numpy as np
+
 from jkeras.core.layer import Layer
 from jkeras.layers import InputLayer
 
@@ -53,7 +56,15 @@ class InputOfGraph:
         return self if layer is None else layer.output
 
 
+def numpy(array):
+    """The array as one of numpy's: `loss.numpy()`."""
+    return np.asarray(array)
+
+
 def install():
-    """Gives the layers of this process the attributes of Keras 2."""
+    """Gives the layers and arrays of this process the attributes that programs ask for."""
+    array = type(jnp.zeros(()))
+    if not hasattr(array, "numpy"):
+        array.numpy = numpy
     Layer.input_shape, Layer.output_shape = ShapeOfCalls("input"), ShapeOfCalls("output")
     InputLayer.input = InputOfGraph()

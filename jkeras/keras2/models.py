@@ -10,7 +10,7 @@ import numpy as np
 
 import jkeras
 from jkeras.core.layer.view import layers_of
-from jkeras.keras2 import closures, tables
+from jkeras.keras2 import closures, gradient_tape, tables
 from jkeras.keras2.callbacks import checkpoint_path
 from jkeras.keras2.logs import OldLogs
 from jkeras.keras2.metric_names import names_of
@@ -146,6 +146,13 @@ class Keras2Methods:
             if kwargs.pop(gone, None) is not None:
                 self.notes.add(f"{method}({gone}=)", "left out")
         return kwargs
+
+    def __call__(self, *args, **kwargs):
+        """The outputs; a `GradientTape` around the call learns what the variables are."""
+        gradient_tape.show(self)
+        outputs = super().__call__(*args, **kwargs)
+        gradient_tape.show(self)  # those that the first call makes
+        return outputs
 
     # ------------------------------------------------------------ parts
 

@@ -9,6 +9,7 @@ import numpy as np
 import jkeras
 from jkeras import ops
 from jkeras.keras2 import backend
+from jkeras.keras2.gradient_tape import GradientTape
 
 # tf's name -> name of the op with the same arguments
 OPS = {
@@ -38,8 +39,7 @@ DTYPES = (
 ).split()
 MISSING = (
     "jkeras's stand-in for TensorFlow has no {name!r}: it has what programs for tf.keras use "
-    "around a model. Gradients are jax.grad; for anything else of TensorFlow import "
-    "jkeras as Keras 3 and TensorFlow itself."
+    "around a model. Install TensorFlow, which is taken then, or write it with jax.numpy."
 )
 
 
@@ -237,7 +237,7 @@ def make(keras):
         constant=_constant, convert_to_tensor=_constant, executing_eagerly=lambda: True,
         function=_function, gather=_gather, identity=lambda x, name=None: x, ones=_ones,
         one_hot=_one_hot, pad=_pad, stack=_stack, transpose=_transpose, zeros=_zeros,
-        is_tensor=ops.is_tensor, device=lambda name: backend.learning_phase_scope(0),
+        is_tensor=ops.is_tensor, GradientTape=GradientTape, device=lambda name: backend.learning_phase_scope(0),
         Session=backend.Session, ConfigProto=_Config, GPUOptions=_Config, set_random_seed=_seed,
         name_scope=jkeras.name_scope, reset_default_graph=_nothing, print=print,
         norm=lambda x, ord="euclidean", axis=None, keepdims=False: jnp.linalg.norm(
