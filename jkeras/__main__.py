@@ -3,11 +3,13 @@
 import argparse
 import ast
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import pathlib
 import runpy
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -244,13 +246,31 @@ def run_program(
         keras2=keras2,
     )
     sys.argv = [program, *arguments]
-    if is_module:
-        sys.path.insert(0, "")
-        _check_module(program)
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
-    else:
-        sys.path.insert(0, str(pathlib.Path(program).resolve().parent))
-        runpy.run_path(program, run_name="__main__")
+    sys.path.insert(0, "" if is_module else str(pathlib.Path(program).resolve().parent))
+    try:
+        if is_module:
+            _check_module(program)
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(program, run_name="__main__")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "tensorflow":
+            raise
+        _refuse_without_tensorflow(error)
+        raise
+
+
+def _refuse_without_tensorflow(error: ModuleNotFoundError) -> None:
+    """Says in one line where a program wants TensorFlow, if that is not installed."""
+    if importlib.machinery.PathFinder.find_spec("tensorflow") is not None:
+        return
+    frames = traceback.extract_tb(error.__traceback__)
+    at = next(frame for frame in reversed(frames) if not frame.filename.startswith("<frozen"))
+    raise WrongCall(
+        f"{at.filename}, line {at.lineno}, imports TensorFlow, which is not installed. `import keras` "
+        "gives what tf.keras is, without it; with `pip install tensorflow-cpu` tf.keras is jkeras; "
+        "`run --keras2` takes programs for tf.keras 2 without TensorFlow"
+    ) from None
 
 
 def _check_module(name: str) -> None:

@@ -174,10 +174,12 @@ def as_private(
             raise AttributeError(f"module {path!r} has no attribute {name!r}")
         inner = f"{path}.{name}"
         known = private_modules()
-        if inner in known or inner in finder.private or finder.leads_to_private(inner):
+        if inner in finder.private or finder.leads_to_private(inner):
             return importlib.import_module(inner)
-        if name in known.get(path, ()):
+        if name in known.get(path, ()):  # first: `backend.numpy` is that of JAX's backend
             return find(path, name)
+        if inner in known:
+            return importlib.import_module(inner)
         if namesake is None or name not in public_names(namesake):
             raise AttributeError(f"module {path!r} has no attribute {name!r}")
         return getattr(namesake, name)

@@ -28,6 +28,10 @@ PLACES = {
         "standardize_data_format": "jkeras.core.session.settings:standardize_data_format",
     },
     "backend.jax.core": {
+        "IS_THREAD_SAFE": f"{OURS}:IS_THREAD_SAFE",
+        "SUPPORTS_COMPLEX_DTYPES": f"{OURS}:SUPPORTS_COMPLEX_DTYPES",
+        "SUPPORTS_RAGGED_TENSORS": f"{OURS}:SUPPORTS_RAGGED_TENSORS",
+        "SUPPORTS_SPARSE_TENSORS": f"{OURS}:SUPPORTS_SPARSE_TENSORS",
         "JaxVariable": "jkeras:Variable",
         "Variable": "jkeras:Variable",
         "custom_gradient": "jkeras.ops:custom_gradient",

@@ -65,7 +65,8 @@ def find(module: str, name: str) -> Any:
     if place is None:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     if place.startswith("="):
-        return functools.reduce(getattr, place[1:].split("."), sys.modules["jkeras"])
+        value = _public(place[1:])
+        return lacking(f"{module}.{name}") if value is None else value
     if place.startswith(">"):
         return _elsewhere(f"{ROOT}.{place[1:]}")
     equivalent = EQUIVALENT.get(f"{module}.{name}")
@@ -73,8 +74,18 @@ def find(module: str, name: str) -> Any:
         return _object(equivalent)
     if module in LEGACY:
         legacy = importlib.import_module("jkeras.keras2.legacy")
-        return legacy.names_of(LEGACY[module]).get(name) or lacking(f"{module}.{name}")
+        names = legacy.names_of(LEGACY[module])
+        return names[name] if name in names else lacking(f"{module}.{name}")
     return lacking(f"{module}.{name}")
+
+
+def _public(path: str) -> Any:
+    """What jkeras has under a public path; None: nothing."""
+    *modules, name = path.split(".")
+    here = sys.modules["jkeras"]
+    for step in modules:
+        here = getattr(here, step, None)
+    return getattr(here, name, None)
 
 
 def _elsewhere(path: str) -> Any:
@@ -108,6 +119,21 @@ class Lacking(type):
 
     def __subclasscheck__(cls, subclass: Any) -> bool:
         return subclass is cls
+
+    def __bool__(cls) -> bool:
+        raise NotImplementedError(_missing(cls))
+
+    def __iter__(cls) -> NoReturn:
+        raise NotImplementedError(_missing(cls))
+
+    def __len__(cls) -> int:
+        raise NotImplementedError(_missing(cls))
+
+    def __getitem__(cls, key: Any) -> NoReturn:
+        raise NotImplementedError(_missing(cls))
+
+    def __contains__(cls, key: Any) -> bool:
+        raise NotImplementedError(_missing(cls))
 
     def __repr__(cls) -> str:
         return f"<{cls.__qualname__} of Keras, which jkeras does not have>"

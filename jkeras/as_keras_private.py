@@ -22,6 +22,10 @@ from jkeras.training.data.weights import class_weights
 Decorated = TypeVar("Decorated", bound=Callable)
 
 
+# of keras.src.backend.jax.core
+SUPPORTS_SPARSE_TENSORS, SUPPORTS_RAGGED_TENSORS, SUPPORTS_COMPLEX_DTYPES = True, False, True
+IS_THREAD_SAFE = True
+
 # ---------------------------------------------------------------- decorators
 
 
@@ -91,7 +95,8 @@ def standardize_padding(value: str, allow_causal: bool = False) -> str:
     'same'
     """
     known = ("valid", "same", "causal") if allow_causal else ("valid", "same")
-    return validate_string_arg(str(value).lower(), known, "layer", "padding")
+    validate_string_arg(str(value).lower(), known, "layer", "padding")
+    return value.lower()
 
 
 def validate_string_arg(
@@ -101,8 +106,8 @@ def validate_string_arg(
     arg_name: str,
     allow_none: bool = False,
     allow_callables: bool = False,
-) -> Any:
-    """Of keras.src.utils.argument_validation: the value, where it may be given.
+) -> None:
+    """Of keras.src.utils.argument_validation: checks a value that has to be one of some strings.
 
     Raises:
         ValueError: it is not one of the strings.
@@ -110,7 +115,7 @@ def validate_string_arg(
     known = tuple(allowable_strings)
     is_taken = value in known if isinstance(value, str) else callable(value) and allow_callables
     if is_taken or (value is None and allow_none):
-        return value
+        return
     raise ValueError(
         explain(f"{caller_name}({arg_name}=)", f"one of {known}", f"{value!r}")
         + suggestion(str(value), known)

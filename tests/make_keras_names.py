@@ -62,9 +62,13 @@ def public_paths() -> dict[int, str]:
     return found
 
 
-def entry(module: types.ModuleType, name: str, public: dict[int, str], own: set) -> str | None:
-    """The entry of one name of a module; None: it comes from outside of Keras."""
-    value = getattr(module, name)
+def entry(module: str, name: str, value: object, public: dict[int, str], own: dict) -> str | None:
+    """The entry of one name of a module; None: it comes from outside of Keras.
+
+    Args:
+        module: its name, without "keras.src.".
+        own: what its source binds, as `names_in_source` gives it.
+    """
     if isinstance(value, types.ModuleType):
         inside = value.__name__.removeprefix("keras.src.")
         return f"{name}>{shortened(inside, name)}" if inside != value.__name__ else None
@@ -72,15 +76,15 @@ def entry(module: types.ModuleType, name: str, public: dict[int, str], own: set)
     if id(value) in public and is_named:
         return f"{name}={shortened(public[id(value)], name)}"
     if not is_named:
-        return name if name in own else None
+        return f"{name}{own[name]}" if name in own else of_star(name, value, own)
     home = getattr(value, "__module__", None) or ""
     if not home.startswith("keras."):
         return None
-    namesake = of_backend(module.__name__, name, value)
+    namesake = of_backend(name, value)
     if namesake is not None:
         return f"{name}={shortened(namesake, name)}"
     stands_in = getattr(sys.modules.get(home), value.__name__, None)
-    if home.startswith("keras.src.") and stands_in is value and home != module.__name__:
+    if home.startswith("keras.src.") and stands_in is value and home != f"keras.src.{module}":
         inside = f"{home.removeprefix('keras.src.')}.{value.__name__}"
         return f"{name}>{shortened(inside, name)}"
     return name
@@ -91,7 +95,15 @@ def shortened(path: str, name: str) -> str:
     return path.removesuffix(name) if path.endswith(f".{name}") else path
 
 
-def of_backend(module: str, name: str, value: object) -> str | None:
+def of_star(name: str, value: object, own: dict) -> str | None:
+    """The entry of what comes by `from module import *`."""
+    for module in own["*"]:
+        if getattr(sys.modules.get(f"keras.src.{module}"), name, None) is value:
+            return f"{name}>{module}." if value is not None else None
+    return None
+
+
+def of_backend(name: str, value: object) -> str | None:
     """The public function that does what one of the backend does, with its arguments."""
     import keras
 
@@ -108,48 +120,54 @@ def of_backend(module: str, name: str, value: object) -> str | None:
     return f"{where}.{name}" if set(inspect.signature(value).parameters) <= set(taken) else None
 
 
-def names_in_source(name: str) -> set[str]:
-    """What a module's source binds at its top level."""
+def names_in_source(name: str) -> dict[str, str]:
+    """What a module's source binds at its top level: {name: ">place" of what it imports, or ""}."""
     folder = root() / "src" / name.replace(".", "/")
     path = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
-    bound = set()
+    bound = {"*": []}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.col_offset == 0:
-            bound.add(node.name)
+            bound[node.name] = ""
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and not node.col_offset:
-            bound.add(node.id)
+            bound[node.id] = ""
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras.src."):
+            inside = node.module.removeprefix("keras.src.")
+            if node.names[0].name == "*":
+                bound["*"].append(inside)
+                continue
+            bound |= {a.asname or a.name: f">{inside}.{a.name}" for a in node.names}
     return bound
 
 
-def entries(name: str, public: dict[int, str]) -> list[str]:
-    """The entries of a module; where it cannot be imported, those that its source defines."""
-    own = names_in_source(name)
-    try:
-        module = importlib.import_module(f"keras.src.{name}".rstrip("."))
-    except ImportError:
-        return sorted(own)
-    found = [entry(module, key, public, own) for key in sorted(vars(module)) if key[:2] != "__"]
-    return [text for text in found if text is not None]
+def modules() -> dict[str, dict]:
+    """{name of a module: its names and what they are}, without those that cannot be imported. Each
+    is looked at before those below it are imported, which may take a name of its own.
+    """
+    found = {}
+    for name in module_names():
+        try:
+            module = importlib.import_module(f"keras.src.{name}".rstrip("."))
+        except ImportError:
+            continue
+        found[name] = {key: value for key, value in vars(module).items() if key[:2] != "__"}
+    return found
 
 
 def table() -> str:
     """The text of the table."""
     import keras
 
-    names = module_names()
-    for name in names:  # all of them first, so that each knows those below it
-        try:
-            importlib.import_module(f"keras.src.{name}".rstrip("."))
-        except ImportError:
-            continue
-    public = public_paths()
+    found, public = modules(), public_paths()
     lines = [HEAD.format(version=keras.__version__)]
-    for name in names:
-        lines.append(f"keras.src.{name}".rstrip("."))
-        text = " ".join(entries(name, public))
+    for name in module_names():
+        own = names_in_source(name)
+        entries = [entry(name, *pair, public, own) for pair in sorted(found.get(name, {}).items())]
+        if name not in found:  # of another backend: what its source defines
+            entries = sorted(key for key, place in own.items() if place == "")
+        text = " ".join(filter(None, entries))
         options = {"break_long_words": False, "break_on_hyphens": False}
-        wrapped = textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="  ", **options)
-        lines.extend(wrapped)
+        lines.append(f"keras.src.{name}".rstrip("."))
+        lines += textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="  ", **options)
     return "\n".join(lines) + "\n"
 
 

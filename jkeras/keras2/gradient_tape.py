@@ -73,9 +73,7 @@ class GradientTape:
 
     # ------------------------------------------------------------ gradients
 
-    def gradient(
-        self, target, sources, output_gradients=None, unconnected_gradients="none"
-    ):
+    def gradient(self, target, sources, output_gradients=None, unconnected_gradients="none"):
         """The gradients of the sum of the target for variables and arrays, in their structure; None
         where the target does not depend on one.
         """
@@ -85,7 +83,9 @@ class GradientTape:
         given = jax.tree_util.tree_leaves(output_gradients)
         ones = [jnp.ones_like(x) for x in targets]
         if given:
-            ones = [jnp.broadcast_to(jnp.asarray(g, x.dtype), x.shape) for g, x in zip(given, targets)]
+            ones = [
+                jnp.broadcast_to(jnp.asarray(g, x.dtype), x.shape) for g, x in zip(given, targets)
+            ]
         [gradients] = back(ones)
         missing = str(getattr(unconnected_gradients, "value", unconnected_gradients)).lower()
         found = [
@@ -119,7 +119,13 @@ class GradientTape:
         is_connected = [wanted.has(value) for value in values]
         for source, value in zip(flat, values):
             self._check_was_there(source, value)
-        return recording.steps_to(targets, values, self.steps), flat, structure, is_connected, targets
+        return (
+            recording.steps_to(targets, values, self.steps),
+            flat,
+            structure,
+            is_connected,
+            targets,
+        )
 
     def _value(self, source):
         """The array that a source was in the block."""

@@ -5,7 +5,7 @@ import importlib.abc
 import importlib.machinery
 import sys
 
-from jkeras.keras2 import layer_attributes, namespace
+from jkeras.keras2 import beside_tensorflow, layer_attributes, namespace
 from jkeras.keras2.notes import Notes
 
 ROOTS = ("keras", "tensorflow")
@@ -16,11 +16,25 @@ class Keras2Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     Attributes:
         notes: what was translated so far.
+        tensorflow: the spec of TensorFlow itself, where it is installed.
     """
 
     def __init__(self):
         self.notes = Notes()
         self.modules = namespace.modules(self.notes)
+        self.tensorflow = beside_tensorflow.find_tensorflow()
+        if self.tensorflow is not None:
+            self._put_beside_tensorflow()
+
+    def _put_beside_tensorflow(self):
+        """Leaves TensorFlow its own modules, but for `tf.keras` and the root, which has both."""
+        self.modules = {
+            name: module
+            for name, module in self.modules.items()
+            if name.startswith(("keras", "tensorflow.keras")) or name == "tensorflow"
+        }
+        stand_in = self.modules["tensorflow"]
+        self.modules["tensorflow"] = beside_tensorflow.Beside("tensorflow", stand_in)
 
     def find_spec(self, name, path=None, target=None):
         """The spec of a module of Keras or TensorFlow; None for all other modules.
@@ -29,6 +43,9 @@ class Keras2Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             ModuleNotFoundError: neither Keras 2 nor the stand-in has such a module.
         """
         if name.partition(".")[0] not in ROOTS:
+            return None
+        is_theirs = self.tensorflow is not None and not is_keras(name)
+        if name not in self.modules and is_theirs:
             return None
         if name not in self.modules:
             raise ModuleNotFoundError(
@@ -41,7 +58,14 @@ class Keras2Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return self.modules[spec.name]
 
     def exec_module(self, module):
-        """Nothing: the module is filled."""
+        """Loads TensorFlow, where it is installed; all other modules are filled."""
+        if isinstance(module, beside_tensorflow.Beside):
+            beside_tensorflow.load(module, self.tensorflow)
+
+
+def is_keras(name):
+    """Whether a module is one of Keras, by whichever name."""
+    return f"{name}.".startswith(("keras.", "tensorflow.keras."))
 
 
 def install():

@@ -36,4 +36,3 @@ def names_of(module):
     if module == "preprocessing.sequence":
         return namespace.members(sequence)
     return namespace.members(text) if module == "preprocessing.text" else {}
-

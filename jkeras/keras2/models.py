@@ -1,6 +1,7 @@
 """Models with the methods of Keras 2."""
 
 import contextlib
+import inspect
 import itertools
 import os
 import pathlib
@@ -9,6 +10,7 @@ import jax
 import numpy as np
 
 import jkeras
+from jkeras.core.errors import explain
 from jkeras.core.layer.view import layers_of
 from jkeras.keras2 import closures, gradient_tape, tables
 from jkeras.keras2.callbacks import checkpoint_path
@@ -53,6 +55,7 @@ class Keras2Methods:
 
     def fit(self, *args, **kwargs):
         """Trains; the history has what was logged under old names too."""
+        check_train_step(type(self))
         kwargs = self._translated("fit", kwargs)
         if len(args) > 2 and not isinstance(args[2], (int, type(None))):
             raise TypeError(f"fit: the third argument is `batch_size`. Received: {args[2]!r}")
@@ -241,6 +244,27 @@ class OldModel(Keras2Methods, jkeras.Model):
         if "output" in kwargs:
             kwargs["outputs"] = kwargs.pop("output")
         super().__init__(*args, **kwargs)
+
+
+def check_train_step(cls):
+    """Refuses a `train_step(self, data)` of the program's own, as TensorFlow runs them.
+
+    Raises:
+        NotImplementedError: with JAX a step is a function of a state.
+    """
+    own = cls.train_step
+    names = list(inspect.signature(own).parameters)
+    if own is jkeras.Model.train_step or len(names) != 2:
+        return
+    raise NotImplementedError(
+        explain(
+            f"{cls.__name__}.train_step",
+            "train_step(self, state, data), as Keras 3 has it on JAX",
+            f"train_step({', '.join(names)}) in the form of TensorFlow",
+            "override compute_loss(self, x, y, y_pred, sample_weight), or write a loop over batches "
+            "with tf.GradientTape in the place of fit",
+        )
+    )
 
 
 def slice_arrays(arrays, start=None, stop=None):

@@ -31,7 +31,7 @@ OPS = {
 MATH = ("abs add argmax ceil cos divide equal erf exp floor greater less log log1p logical_and "
         "logical_not logical_or maximum minimum multiply round rsqrt sigmoid sign sin sqrt square "
         "subtract tanh top_k cumsum").split()  # fmt: skip
-REDUCTIONS = ("mean", "sum", "max", "min", "prod", "any", "all", "logsumexp")
+REDUCTIONS = ("mean", "sum", "max", "min", "prod", "any", "all", "logsumexp", "std")
 NN = ("relu", "elu", "selu", "softmax", "log_softmax", "sigmoid", "tanh", "softplus", "silu",
       "gelu", "leaky_relu", "relu6", "moments")  # fmt: skip
 DTYPES = (
@@ -66,6 +66,22 @@ def _reduction(name):
         return op(input_tensor, axis=axis, keepdims=keepdims)
 
     return reduce
+
+
+def _variance(input_tensor, axis=None, keepdims=False, name=None):
+    return ops.var(input_tensor, axis=axis, keepdims=keepdims)
+
+
+def _softmax_cross_entropy(labels, logits, axis=-1, name=None):
+    return ops.categorical_crossentropy(labels, logits, from_logits=True, axis=axis)
+
+
+def _sparse_cross_entropy(labels, logits, name=None):
+    return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+
+
+def _add_n(inputs, name=None):
+    return sum(inputs[1:], start=inputs[0])
 
 
 def _transpose(a, perm=None, conjugate=False, name=None):
@@ -237,7 +253,7 @@ def make(keras):
         constant=_constant, convert_to_tensor=_constant, executing_eagerly=lambda: True,
         function=_function, gather=_gather, identity=lambda x, name=None: x, ones=_ones,
         one_hot=_one_hot, pad=_pad, stack=_stack, transpose=_transpose, zeros=_zeros,
-        is_tensor=ops.is_tensor, GradientTape=GradientTape, device=lambda name: backend.learning_phase_scope(0),
+        add_n=_add_n, is_tensor=ops.is_tensor, GradientTape=GradientTape, device=lambda name: backend.learning_phase_scope(0),
         Session=backend.Session, ConfigProto=_Config, GPUOptions=_Config, set_random_seed=_seed,
         name_scope=jkeras.name_scope, reset_default_graph=_nothing, print=print,
         norm=lambda x, ord="euclidean", axis=None, keepdims=False: jnp.linalg.norm(
@@ -264,11 +280,15 @@ def _add_numbers(tf):
         **{name: getattr(ops, name) for name in MATH},
         **reductions,
         pow=ops.power,
+        squared_difference=lambda x, y, name=None: ops.square(ops.subtract(x, y)),
+        reduce_variance=_variance,
     )
     tf.nn = _module(
         "tensorflow.nn",
         **{name: getattr(ops, name) for name in NN},
         l2_normalize=backend.l2_normalize,
+        softmax_cross_entropy_with_logits=_softmax_cross_entropy,
+        sparse_softmax_cross_entropy_with_logits=_sparse_cross_entropy,
         sigmoid_cross_entropy_with_logits=lambda labels, logits: ops.binary_crossentropy(
             labels, logits, from_logits=True
         ),
