@@ -267,9 +267,9 @@ def _refuse_without_tensorflow(error: ModuleNotFoundError) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     at = next(frame for frame in reversed(frames) if not frame.filename.startswith("<frozen"))
     raise WrongCall(
-        f"{at.filename}, line {at.lineno}, imports TensorFlow, which is not installed. `import keras` "
-        "gives what tf.keras is, without it; with `pip install tensorflow-cpu` tf.keras is jkeras; "
-        "`run --keras2` takes programs for tf.keras 2 without TensorFlow"
+        f"{at.filename}, line {at.lineno}, imports TensorFlow, which is not installed. "
+        "`import keras` gives what tf.keras is, without it; with `pip install tensorflow-cpu` "
+        "tf.keras is jkeras; `run --keras2` takes programs for tf.keras 2 without TensorFlow"
     ) from None
 
 

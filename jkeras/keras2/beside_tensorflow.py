@@ -1,5 +1,5 @@
-"""TensorFlow itself with jkeras's functions before its own: what `import tensorflow` gives a program
-for Keras 2 where TensorFlow is installed.
+"""TensorFlow itself with jkeras's functions before its own: what `import tensorflow` gives a
+program for Keras 2 where TensorFlow is installed.
 
 A function that both have goes by its arguments: arrays and symbolic tensors of jkeras's, and all
 within a model or under a tape, are computed by JAX; anything else, the functions of `tf.data` among
@@ -61,7 +61,7 @@ class Beside(types.ModuleType):
 
     def _chosen(self, name, own, theirs):
         """What a name is: of the stand-in, of TensorFlow, or of both by arguments."""
-        if name in OURS and own is not None:
+        if own is not None and (name in OURS or not hasattr(theirs, name)):
             return own
         value = getattr(theirs, name)
         if name in SHARED and own is not None:
@@ -109,13 +109,16 @@ def is_of_model(x):
     return isinstance(x, jax.core.Tracer) or is_symbolic(x)
 
 
-def is_tracing(outside=trace_state()):
+OUTSIDE = trace_state()
+
+
+def is_tracing():
     """Whether a model or a tape is at work: JAX traces."""
-    return trace_state() != outside
+    return trace_state() != OUTSIDE
 
 
 def _for_jax(tf, arguments):
-    """Arguments with arrays in the place of TensorFlow's tensors, and names in that of its dtypes."""
+    """Arguments with arrays in the place of TensorFlow's tensors, and names for its dtypes."""
 
     def converted(x):
         if isinstance(x, (tf.Tensor, tf.Variable)):
@@ -140,8 +143,8 @@ def _shown(x):
 
 
 def _join_tensors(tf):
-    """Lets tensors and arrays meet: with `tensor - array` JAX computes where a model or a tape is at
-    work, which would lose its gradient otherwise, and TensorFlow elsewhere.
+    """Lets tensors and arrays meet: with `tensor - array` JAX computes where a model or a tape is
+    at work, which would lose its gradient otherwise, and TensorFlow elsewhere.
     """
 
     def as_tensor(value, dtype=None, name=None, as_ref=False):

@@ -27,8 +27,8 @@ class GradientTape:
     def __init__(self, persistent=False, watch_accessed_variables=True):
         if not recording.IS_THERE:
             raise NotImplementedError(
-                f"tf.GradientTape: JAX {jax.__version__} does not let a block be recorded. Write the "
-                "loss as a function, and take jax.grad of it."
+                f"tf.GradientTape: JAX {jax.__version__} does not let a block be recorded. Write "
+                "the loss as a function, and take jax.grad of it."
             )
         self.persistent = persistent
         self.steps = None  # those of the block, once it was entered
@@ -51,8 +51,8 @@ class GradientTape:
         if name.startswith("_"):
             raise AttributeError(name)
         raise NotImplementedError(
-            f"tf.GradientTape.{name}: jkeras's tape has watch, gradient and jacobian. Anything else "
-            "is jax.grad, jax.jacobian and jax.hessian of a function."
+            f"tf.GradientTape.{name}: jkeras's tape has watch, gradient and jacobian. Anything "
+            "else is jax.grad, jax.jacobian and jax.hessian of a function."
         )
 
     def watch(self, tensor):

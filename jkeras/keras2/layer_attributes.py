@@ -8,8 +8,8 @@ from jkeras.layers import InputLayer
 
 
 class ShapeOfCalls:
-    """An attribute of layers: the shape of their input or output in the graphs that they are in. What
-    a layer has under that name itself comes first.
+    """An attribute of layers: the shape of their input or output in the graphs that they are in.
+    What a layer has under that name itself comes first.
 
     Args:
         side: "input" or "output".

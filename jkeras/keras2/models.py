@@ -261,8 +261,8 @@ def check_train_step(cls):
             f"{cls.__name__}.train_step",
             "train_step(self, state, data), as Keras 3 has it on JAX",
             f"train_step({', '.join(names)}) in the form of TensorFlow",
-            "override compute_loss(self, x, y, y_pred, sample_weight), or write a loop over batches "
-            "with tf.GradientTape in the place of fit",
+            "override compute_loss(self, x, y, y_pred, sample_weight), or write a loop over "
+            "batches with tf.GradientTape in the place of fit",
         )
     )
 

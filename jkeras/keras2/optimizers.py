@@ -25,8 +25,8 @@ class WithLr:
 
 
 class WithDecay(WithLr):
-    """Divides the learning rate by 1 + decay * steps, as Keras 2 does: the rate itself stays what it
-    was set to, and schedulers set it.
+    """Divides the learning rate by 1 + decay * steps, as Keras 2 does: the rate itself stays what
+    it was set to, and schedulers set it.
     """
 
     decay = 0.0
@@ -37,6 +37,15 @@ class WithDecay(WithLr):
     def constants(self):
         """What a compiled step depends on."""
         return *super().constants(), self.decay
+
+    def take_rate(self, rate):
+        """Has a rate that can be set in the place of a schedule: the second of the variables."""
+        variable = self._own(np.asarray(rate, floatx()), "learning_rate")
+        self._variables.insert(1, self._variables.pop())
+        self._learning_rate = variable
+        if self._at:
+            first = {address: self._at.pop(address) for address in [("iterations",)]}
+            self._at = {**first, ("learning_rate",): variable, **self._at}
 
     @contextlib.contextmanager
     def as_in_files(self):
@@ -82,10 +91,8 @@ def resumed(optimizer):
     is_decay = isinstance(rate, InverseTimeDecay) and rate.decay_steps == 1 and not rate.staircase
     if not is_decay:
         return with_lr(optimizer)
-    optimizer._learning_rate = optimizer._own(
-        np.asarray(rate.initial_learning_rate, floatx()), "learning_rate"
-    )
-    return with_decay(optimizer, rate.decay_rate)
+    with_decay(optimizer, rate.decay_rate).take_rate(rate.initial_learning_rate)
+    return optimizer
 
 
 @contextlib.contextmanager

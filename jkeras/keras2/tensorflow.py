@@ -253,7 +253,8 @@ def make(keras):
         constant=_constant, convert_to_tensor=_constant, executing_eagerly=lambda: True,
         function=_function, gather=_gather, identity=lambda x, name=None: x, ones=_ones,
         one_hot=_one_hot, pad=_pad, stack=_stack, transpose=_transpose, zeros=_zeros,
-        add_n=_add_n, is_tensor=ops.is_tensor, GradientTape=GradientTape, device=lambda name: backend.learning_phase_scope(0),
+        add_n=_add_n, is_tensor=ops.is_tensor, GradientTape=GradientTape,
+        device=lambda name: backend.learning_phase_scope(0),
         Session=backend.Session, ConfigProto=_Config, GPUOptions=_Config, set_random_seed=_seed,
         name_scope=jkeras.name_scope, reset_default_graph=_nothing, print=print,
         norm=lambda x, ord="euclidean", axis=None, keepdims=False: jnp.linalg.norm(
