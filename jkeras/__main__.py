@@ -18,6 +18,7 @@ from jkeras.core.errors import readable, suggestion
 
 
 WRONG_CALL = 2  # the exit status, as argparse has it
+NEEDS_A_HAND = 1  # that of `modernize` where a line of the new program will not run
 
 
 class WrongCall(Exception):
@@ -214,6 +215,8 @@ def _modernize(options: argparse.Namespace) -> None:
         raise WrongCall(f"the program cannot be written: {error.strerror}") from None
     for remark in remarks:
         print(remark, file=sys.stderr)
+    if remarks:
+        sys.exit(NEEDS_A_HAND)
 
 
 def _put_out(content: bytes) -> None:

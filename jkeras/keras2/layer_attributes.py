@@ -3,8 +3,11 @@
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.errors import explain
+from jkeras.core.graph.keras_tensor import one_or_list
 from jkeras.core.layer import Layer
 from jkeras.layers import InputLayer
+from jkeras.metrics import Metric
 
 
 class ShapeOfCalls:
@@ -56,6 +59,24 @@ class InputOfGraph:
         return self if layer is None else layer.output
 
 
+def _tensors_at(side):
+    """`get_output_at`: the symbolic output, or input, of one of a layer's calls."""
+
+    def get_at(layer, node_index):
+        nodes = getattr(layer, "_inbound_nodes", ())
+        if not -len(nodes) <= node_index < len(nodes):
+            raise ValueError(
+                explain(
+                    f"Layer {layer.name!r}: get_{side}_at",
+                    f"the number of one of its {len(nodes)} calls on symbolic tensors",
+                    node_index,
+                )
+            )
+        return one_or_list(getattr(nodes[node_index], f"{side}_tensors"))
+
+    return get_at
+
+
 def numpy(array):
     """The array as one of numpy's: `loss.numpy()`."""
     return np.asarray(array)
@@ -67,4 +88,6 @@ def install():
     if not hasattr(array, "numpy"):
         array.numpy = numpy
     Layer.input_shape, Layer.output_shape = ShapeOfCalls("input"), ShapeOfCalls("output")
+    Layer.get_input_at, Layer.get_output_at = _tensors_at("input"), _tensors_at("output")
     InputLayer.input = InputOfGraph()
+    Metric.reset_states = Metric.reset_state

@@ -104,9 +104,34 @@ def modernize(source):
     rewriter = Rewriter(source)
     tree = ast.parse(source)
     rewriter.files = file_names.renamed(tree)
+    rewriter.unused = only_for_keras(tree)
     rewriter.visit(tree)
     text = rewriter.result()
     return text, _all_remarks(rewriter, text)
+
+
+def only_for_keras(tree):
+    """The names under which a program imports TensorFlow and has `tf.keras` alone of it.
+
+    >>> only_for_keras(ast.parse("import tensorflow as tf; tf.keras.layers"))
+    {'tf'}
+    """
+    nodes = list(ast.walk(tree))
+    imported = {
+        alias.asname or alias.name
+        for node in nodes
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name == "tensorflow"
+    }
+    uses = [node.id for node in nodes if isinstance(node, ast.Name)]
+    of_keras = [node.value.id for node in nodes if _is_tf_keras(node)]
+    return {name for name in imported if uses.count(name) == of_keras.count(name)}
+
+
+def _is_tf_keras(node):
+    """Whether an expression is `tf.keras`, which is rewritten."""
+    return isinstance(node, ast.Attribute) and dotted(node) == "tf.keras"
 
 
 def _all_remarks(rewriter, text):
@@ -146,6 +171,7 @@ class Rewriter(ast.NodeVisitor):
         self.starts = starts
         self.edits = []  # (begin, end, text) in bytes
         self.remarks = []
+        self.unused = set()  # names of TensorFlow that the new program has no use for
         self.files = {}  # path in the old program -> in the new one
         self.done = []  # those that count
         self.inserted = None  # the line behind which `import keras` was put into the new program
@@ -278,6 +304,9 @@ class Rewriter(ast.NodeVisitor):
         parts = []
         for alias in node.names:
             new = new_module(alias.name)
+            if alias.name == "tensorflow" and (alias.asname or alias.name) in self.unused:
+                parts.append("keras")
+                continue
             if new is None:
                 parts.append(self.text(alias))
                 continue
@@ -346,6 +375,10 @@ class Rewriter(ast.NodeVisitor):
             new = f"keras.ops.{OTHER_OPS.get(name, name)}"
         elif name in RANDOM:
             new = f"keras.random.{RANDOM[name]}"
+            hint = (
+                "in a layer or Lambda give seed=, a keras.random.SeedGenerator made outside of it"
+            )
+            self.remark(node, f"backend.{name}: {hint}")
         elif name == "variable":
             new = "keras.Variable"
         else:

@@ -9,25 +9,9 @@ import numpy as np
 import jkeras
 from jkeras import ops
 from jkeras.keras2 import backend
+from jkeras.keras2.tables import OPS_OF_TENSORFLOW
 from jkeras.keras2.gradient_tape import GradientTape
 
-# tf's name -> name of the op with the same arguments
-OPS = {
-    "abs": "abs", "add": "add", "subtract": "subtract", "multiply": "multiply",
-    "divide": "divide", "matmul": "matmul", "tensordot": "tensordot", "einsum": "einsum",
-    "exp": "exp", "square": "square", "sqrt": "sqrt", "sign": "sign", "sin": "sin",
-    "cos": "cos", "tanh": "tanh", "sigmoid": "sigmoid", "pow": "power", "round": "round",
-    "floor": "floor", "maximum": "maximum", "minimum": "minimum", "equal": "equal",
-    "not_equal": "not_equal", "greater": "greater", "greater_equal": "greater_equal",
-    "less": "less", "less_equal": "less_equal", "logical_and": "logical_and",
-    "logical_or": "logical_or", "logical_not": "logical_not", "where": "where",
-    "reshape": "reshape", "expand_dims": "expand_dims", "squeeze": "squeeze",
-    "zeros_like": "zeros_like", "ones_like": "ones_like", "shape": "shape",
-    "stop_gradient": "stop_gradient", "argmax": "argmax", "argmin": "argmin",
-    "repeat": "repeat", "tile": "tile", "range": "arange", "cumsum": "cumsum",
-    "broadcast_to": "broadcast_to", "clip_by_value": "clip", "sort": "sort",
-    "map_fn": "map", "split": "split", "unstack": "unstack",
-}  # fmt: skip
 MATH = ("abs add argmax ceil cos divide equal erf exp floor greater less log log1p logical_and "
         "logical_not logical_or maximum minimum multiply round rsqrt sigmoid sign sin sqrt square "
         "subtract tanh top_k cumsum").split()  # fmt: skip
@@ -245,7 +229,7 @@ def make(keras):
         keras: what `tf.keras` is.
     """
     tf = _module("tensorflow", __version__="2.15.0", keras=keras, __path__=[])
-    members = {old: getattr(ops, new) for old, new in OPS.items()}
+    members = {old: getattr(ops, new) for old, new in OPS_OF_TENSORFLOW.items()}
     members |= {f"reduce_{name}": _reduction(name) for name in REDUCTIONS}
     members |= {name: name for name in DTYPES}
     members.update(

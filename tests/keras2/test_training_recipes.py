@@ -111,9 +111,11 @@ def test_what_a_callback_logs_is_in_the_history(keras):
 @pytest.fixture
 def graph(keras, monkeypatch):
     """A model of two outputs, where layers have the attributes of Keras 2."""
-    monkeypatch.setattr(jkeras.layers.Layer, "input_shape", None, raising=False)
-    monkeypatch.setattr(jkeras.layers.Layer, "output_shape", None, raising=False)
+    for name in ("input_shape", "output_shape", "get_input_at", "get_output_at"):
+        monkeypatch.setattr(jkeras.layers.Layer, name, None, raising=False)  # put back afterwards
     monkeypatch.setattr(jkeras.layers.InputLayer, "input", None, raising=False)
+    monkeypatch.setattr(jkeras.metrics.Metric, "reset_states", None, raising=False)
+    monkeypatch.setattr(type(jkeras.ops.zeros(())), "numpy", None, raising=False)
     layer_attributes.install()
     layers = keras["keras.layers"]
     x = layers.Input((4, 4, 1))
@@ -139,6 +141,9 @@ def test_layers_say_their_shapes(graph, keras):
     with pytest.raises(AttributeError, match="several shapes"):
         shared.output_shape  # noqa: B018
     assert graph.output_shape == [(None, 2), (None, 1)]
+    assert graph.layers[1].get_output_at(0) is graph.layers[1].output
+    with pytest.raises(ValueError, match="one of its 2 calls"):
+        shared.get_input_at(2)
 
 
 def test_a_function_from_a_first_layer(graph, keras):
