@@ -57,6 +57,7 @@ def tf(monkeypatch):
     return module
 
 
+@pytest.mark.promise("Where TensorFlow is installed, it is there as a whole")
 def test_what_is_tensorflow_s_stays(tf):
     assert tf.data is tf.__wrapped__.data and tf.__version__ == "9"
     assert isinstance(tf.constant([1.0, 2.0]), Tensor)
@@ -79,6 +80,7 @@ def test_in_a_function_of_tf_data_all_is_tensorflow_s(tf):
     assert isinstance(tf.square(jnp.ones(2)), Tensor)
 
 
+@pytest.mark.promise("a function that both have is computed by JAX")
 def test_tensors_and_arrays_together(tf):
     """Under a tape JAX computes with what TensorFlow's tensors hold."""
     x = jnp.array([1.0, 2.0])

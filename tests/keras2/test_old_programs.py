@@ -59,6 +59,7 @@ def test_all_other_lines_run_on_keras_3(path, tmp_path, monkeypatch):
     exec(compile(by_hand(text), path.name, "exec"), {"__name__": "__main__"})
 
 
+@pytest.mark.promise("the exit status is 1 if")
 @pytest.mark.parametrize(
     ("program", "status"), [("import keras\n", 0), ("import keras.backend as K\nK.gradients\n", 1)]
 )

@@ -39,6 +39,7 @@ def assert_equal(found, expected):
     )
 
 
+@pytest.mark.promise("`tf.GradientTape` differentiates what JAX computed")
 def test_a_training_loop(modules):
     """Gradients and three steps of it, and what the block computed stays an array."""
     tf, model = modules["tensorflow"], network(modules)
@@ -75,6 +76,7 @@ def test_dropout_and_losses_of_layers(modules):
     assert_equal(tape.gradient(loss, model.trainable_variables), expected)
 
 
+@pytest.mark.promise("So do two tapes at a time")
 def test_two_tapes_and_variables_assigned_between(modules):
     """As of two networks against each other: the second gradient is that of the block."""
     first, second = network(modules), network(modules)
@@ -137,6 +139,7 @@ def refused(tape, target, sources):
     return lambda: tape.gradient(target, sources)
 
 
+@pytest.mark.promise("The loss has to be computed within the block")
 def test_what_cannot_be_done_rightly_is_refused(modules):
     model, other = network(modules), network(modules)
     with GradientTape() as tape:
@@ -179,6 +182,7 @@ def test_where_jax_lets_nothing_be_recorded(monkeypatch):
         GradientTape()
 
 
+@pytest.mark.promise("in the form of TensorFlow, which `fit` refuses")
 def test_a_train_step_of_tensorflow_is_refused(modules):
     class Mine(modules["keras.models"].Model):
         def train_step(self, data):

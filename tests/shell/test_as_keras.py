@@ -249,9 +249,12 @@ def said():
 
 
 @pytest.mark.promise("A library that says `import keras`")
-@pytest.mark.promise("A private module that has")
-@pytest.mark.promise("Importing from another")
-@pytest.mark.promise("What keras-hub, keras-rs")
+@pytest.mark.promise("Every module that is under `keras.src`")
+@pytest.mark.promise("What Keras gives publicly under another name")
+@pytest.mark.promise("Some private functions have an equivalent")
+@pytest.mark.promise("The rest can be imported")
+@pytest.mark.promise("A name that Keras 3.15 does not have either")
+@pytest.mark.promise("The little that Keras 3 keeps of Keras 2")
 @pytest.mark.promise("`import keras.src...` | not")
 @pytest.mark.promise("`keras.__version__`, `keras.version()` and")
 @pytest.mark.promise("the value may be anything")
@@ -338,6 +341,10 @@ print(Dense.__module__)
 """
 
 
+@pytest.mark.promise("`tf.keras` is jkeras in such a process")
+@pytest.mark.promise("give the same objects as `import keras`")
+@pytest.mark.promise("TensorFlow itself stays what it is")
+@pytest.mark.promise("and ran with Keras 3 runs")
 def test_tf_keras_is_jkeras_and_tensorflow_stays(tmp_path):
     """With a package that finds tf.keras as TensorFlow does."""
     (tmp_path / "tensorflow").mkdir()
@@ -348,6 +355,7 @@ def test_tf_keras_is_jkeras_and_tensorflow_stays(tmp_path):
     assert done.stdout.strip() == "jkeras.layers.dense", done.stderr
 
 
+@pytest.mark.promise("`python -m jkeras run` says in one line which line")
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="it is installed")
 def test_tensorflow_that_is_not_installed_is_said_in_one_line(tmp_path, monkeypatch, capsys):
     """In this process, up to the import of TensorFlow."""
