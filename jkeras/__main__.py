@@ -249,12 +249,13 @@ def run_program(
         keras2=keras2,
     )
     sys.argv = [program, *arguments]
-    sys.path.insert(0, "" if is_module else str(pathlib.Path(program).resolve().parent))
     try:
         if is_module:
+            sys.path.insert(0, "")
             _check_module(program)
             runpy.run_module(program, run_name="__main__", alter_sys=True)
         else:
+            sys.path.insert(0, str(pathlib.Path(program).resolve().parent))
             runpy.run_path(program, run_name="__main__")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "tensorflow":

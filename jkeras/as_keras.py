@@ -90,7 +90,7 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if inside is None:
             inside = name.replace("keras.src", "keras", 1).partition(".")[2]
         module = sys.modules["jkeras"]
-        for step in inside.split(".") if inside else ():
+        for step in filter(None, inside.split(".")):
             if step not in getattr(module, "__all__", ()):
                 return None
             module = getattr(module, step)

@@ -47,7 +47,8 @@ def _entry(text: str) -> tuple[str, str]:
     for sign in "=>":
         name, found, path = text.partition(sign)
         if found:
-            return name, f"{sign}{path}{name if path.endswith('.') else ''}"
+            rest = path.endswith(".") * name
+            return name, f"{sign}{path}{rest}"
     return text, ""
 
 
@@ -66,7 +67,8 @@ def find(module: str, name: str) -> Any:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     if place.startswith("="):
         value = _public(place[1:])
-        return lacking(f"{module}.{name}") if value is None else value
+        if value is not None:
+            return value
     if place.startswith(">"):
         return _elsewhere(f"{ROOT}.{place[1:]}")
     equivalent = EQUIVALENT.get(f"{module}.{name}")
@@ -75,7 +77,8 @@ def find(module: str, name: str) -> Any:
     if module in LEGACY:
         legacy = importlib.import_module("jkeras.keras2.legacy")
         names = legacy.names_of(LEGACY[module])
-        return names[name] if name in names else lacking(f"{module}.{name}")
+        if name in names:
+            return names[name]
     return lacking(f"{module}.{name}")
 
 
@@ -111,8 +114,9 @@ class Lacking(type):
         raise NotImplementedError(_missing(cls))
 
     def __getattr__(cls, name: str) -> NoReturn:
-        error = AttributeError if name.startswith("_") else NotImplementedError
-        raise error(f"{_missing(cls)} Asked for: .{name}")
+        if name.startswith("_"):  # what Python and libraries look for in any class
+            raise AttributeError(name)
+        raise NotImplementedError(f"{_missing(cls)} Asked for: .{name}")
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return False
@@ -159,7 +163,7 @@ def _missing(cls: type) -> str:
     """What is said when something lacking is used."""
     module, _, name = cls.__qualname__.rpartition(".")
     public = difflib.get_close_matches(name, dir(sys.modules["jkeras"].layers), 1, 0.9)
-    near = f"keras.layers.{public[0]}" if public else "the public modules of Keras"
+    near = ", ".join(f"keras.layers.{name}" for name in public) or "the public modules of Keras"
     return explain(
         cls.__qualname__,
         "a name that jkeras has too; this one is private to Keras",

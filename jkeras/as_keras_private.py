@@ -50,7 +50,7 @@ def no_automatic_dependency_tracking(function: Decorated) -> Decorated:
 
 def default(method: Decorated) -> Decorated:
     """Of keras.src.utils.python_utils: marks a method that subclasses may leave as it is."""
-    method._is_default = True
+    setattr(method, "_is_default", True)  # noqa: B010 - Keras's name for it
     return method
 
 
@@ -73,8 +73,8 @@ def standardize_tuple(
     >>> standardize_tuple(3, 2, "kernel_size"), standardize_tuple([1, 2], 2, "strides")
     ((3, 3), (1, 2))
     """
-    values = (value,) * n if isinstance(value, int) else _as_tuple(value, n, name)
-    least = 0 if allow_zero else 1
+    values = _as_tuple(value, n, name)
+    least = int(not allow_zero)
     are_right = all(isinstance(v, (int, np.integer)) and v >= least for v in values)
     if len(values) != n or not are_right:
         raise ValueError(explain(name, f"{n} integers of {least} or more, or one", f"{value}"))
@@ -82,6 +82,8 @@ def standardize_tuple(
 
 
 def _as_tuple(value: Any, n: int, name: str) -> tuple:
+    if isinstance(value, int):
+        return (value,) * n
     try:
         return tuple(value)
     except TypeError:
@@ -94,7 +96,7 @@ def standardize_padding(value: str, allow_causal: bool = False) -> str:
     >>> standardize_padding("SAME")
     'same'
     """
-    known = ("valid", "same", "causal") if allow_causal else ("valid", "same")
+    known = ("valid", "same", "causal")[: 2 + allow_causal]
     validate_string_arg(str(value).lower(), known, "layer", "padding")
     return value.lower()
 
@@ -113,8 +115,9 @@ def validate_string_arg(
         ValueError: it is not one of the strings.
     """
     known = tuple(allowable_strings)
-    is_taken = value in known if isinstance(value, str) else callable(value) and allow_callables
-    if is_taken or (value is None and allow_none):
+    is_none = value is None and allow_none
+    is_function = callable(value) and allow_callables
+    if is_none or is_function or value in known:
         return
     raise ValueError(
         explain(f"{caller_name}({arg_name}=)", f"one of {known}", f"{value!r}")
@@ -136,7 +139,8 @@ def dtype_size(dtype: str) -> int:
     >>> dtype_size("bfloat16"), dtype_size("bool")
     (16, 1)
     """
-    return 1 if dtype == "bool" else jax.numpy.dtype(dtype).itemsize * 8
+    bits = {"bool": 1}
+    return bits.get(dtype) or jax.numpy.dtype(dtype).itemsize * 8
 
 
 def pythonify_logs(logs: dict | None) -> dict:
@@ -164,7 +168,7 @@ def to_list(x: Any) -> list:
 
 def print_msg(message: str, line_break: bool = True) -> None:
     """Of keras.src.utils.io_utils: a text on the standard output."""
-    print(message, end="\n" if line_break else "", flush=True)
+    print(message, end="\n" * line_break, flush=True)
 
 
 def draw_seed(seed: Any) -> jax.Array:
@@ -218,7 +222,8 @@ def load_weights_only(model: Any, filepath: Any, skip_mismatch: bool = False) ->
 
 
 def _path_or_file(filepath: Any) -> Any:
-    return filepath if hasattr(filepath, "read") or hasattr(filepath, "write") else str(filepath)
+    is_file = hasattr(filepath, "read") or hasattr(filepath, "write")
+    return filepath if is_file else str(filepath)
 
 
 # ---------------------------------------------------------------- other libraries

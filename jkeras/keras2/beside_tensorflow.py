@@ -12,6 +12,8 @@ import importlib.util
 import inspect
 import sys
 import types
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -33,7 +35,7 @@ OURS = (
 )
 
 
-def find_tensorflow():
+def find_tensorflow() -> importlib.machinery.ModuleSpec | None:
     """The spec of TensorFlow itself; None where it is not installed."""
     return importlib.machinery.PathFinder.find_spec(NAME)
 
@@ -46,11 +48,16 @@ class Beside(types.ModuleType):
         theirs: that of TensorFlow; None until it is loaded.
     """
 
-    def __init__(self, name, ours, theirs=None):
+    def __init__(self, name: str, ours: types.ModuleType, theirs: Any = None) -> None:
         super().__init__(name)
         self._ours, self._theirs = ours, theirs
 
-    def __getattr__(self, name):
+    def put_before(self, theirs: types.ModuleType) -> None:
+        """Stands for a module that is loaded now."""
+        self._theirs = self.__wrapped__ = theirs
+        self.__path__, self.__version__ = theirs.__path__, theirs.__version__
+
+    def __getattr__(self, name: str) -> Any:
         theirs = vars(self)["_theirs"]
         if name.startswith("__") or theirs is None:
             return getattr(theirs, name)
@@ -59,9 +66,10 @@ class Beside(types.ModuleType):
         setattr(self, name, value)
         return value
 
-    def _chosen(self, name, own, theirs):
+    def _chosen(self, name: str, own: Any, theirs: Any) -> Any:
         """What a name is: of the stand-in, of TensorFlow, or of both by arguments."""
-        if own is not None and (name in OURS or not hasattr(theirs, name)):
+        is_ours = name in OURS or not hasattr(theirs, name)
+        if own is not None and is_ours:
             return own
         value = getattr(theirs, name)
         if name in SHARED and own is not None:
@@ -74,14 +82,15 @@ class Beside(types.ModuleType):
         return dir(vars(self)["_theirs"])
 
 
-def by_arguments(name, own, theirs):
+def by_arguments(name: str, own: Callable | None, theirs: Callable) -> Callable:
     """A function that both have, or TensorFlow alone, by its arguments."""
 
     @functools.wraps(theirs)
-    def function(*args, **kwargs):
+    def function(*args: Any, **kwargs: Any) -> Any:
         tf = sys.modules[NAME].__wrapped__
         leaves = jax.tree_util.tree_leaves((args, kwargs), is_leaf=is_of_jkeras)
-        if not tf.executing_eagerly() or not (any(map(is_of_jkeras, leaves)) or is_tracing()):
+        is_ours = any(map(is_of_jkeras, leaves)) or is_tracing()
+        if not is_ours or not tf.executing_eagerly():
             return theirs(*args, **kwargs)
         if own is not None:
             return own(*_for_jax(tf, args), **_for_jax(tf, kwargs))
@@ -99,12 +108,12 @@ def by_arguments(name, own, theirs):
     return function
 
 
-def is_of_jkeras(x):
+def is_of_jkeras(x: Any) -> bool:
     """Whether something is an array of JAX's, or a symbolic tensor or variable of jkeras's."""
     return isinstance(x, (jax.Array, jkeras.Variable)) or is_symbolic(x)
 
 
-def is_of_model(x):
+def is_of_model(x: Any) -> bool:
     """Whether something is known only while a model computes."""
     return isinstance(x, jax.core.Tracer) or is_symbolic(x)
 
@@ -112,42 +121,42 @@ def is_of_model(x):
 OUTSIDE = trace_state()
 
 
-def is_tracing():
+def is_tracing() -> bool:
     """Whether a model or a tape is at work: JAX traces."""
     return trace_state() != OUTSIDE
 
 
-def _for_jax(tf, arguments):
+def _for_jax(tf: Any, arguments: Any) -> Any:
     """Arguments with arrays in the place of TensorFlow's tensors, and names for its dtypes."""
 
-    def converted(x):
+    def converted(x: Any) -> Any:
         if isinstance(x, (tf.Tensor, tf.Variable)):
             return np.asarray(x)
-        return x.name if isinstance(x, tf.DType) else x
+        return getattr(x, "name", x) if isinstance(x, tf.DType) else x
 
     return jax.tree_util.tree_map(converted, arguments, is_leaf=is_of_jkeras)
 
 
-def _for_tensorflow(arguments):
+def _for_tensorflow(arguments: Any) -> Any:
     """Arguments with numpy's arrays in the place of JAX's."""
 
-    def converted(x):
+    def converted(x: Any) -> Any:
         return np.asarray(x) if isinstance(x, (jax.Array, jkeras.Variable)) else x
 
     return jax.tree_util.tree_map(converted, arguments, is_leaf=is_of_jkeras)
 
 
-def _shown(x):
+def _shown(x: Any) -> str:
     """An array in a message."""
     return f"an array of shape {tuple(getattr(x, 'shape', ()))}"
 
 
-def _join_tensors(tf):
+def _join_tensors(tf: Any) -> None:
     """Lets tensors and arrays meet: with `tensor - array` JAX computes where a model or a tape is
     at work, which would lose its gradient otherwise, and TensorFlow elsewhere.
     """
 
-    def as_tensor(value, dtype=None, name=None, as_ref=False):
+    def as_tensor(value: Any, dtype: Any = None, name: Any = None, as_ref: bool = False) -> Any:
         if is_tracing():
             raise TypeError(
                 explain(
@@ -163,7 +172,7 @@ def _join_tensors(tf):
     tf.Tensor.__jax_array__ = lambda tensor: jax.numpy.asarray(np.asarray(tensor))
 
 
-def load(module, spec):
+def load(module: Beside, spec: Any) -> None:
     """Loads TensorFlow itself, and puts it behind a module that stands for it.
 
     Args:
@@ -177,7 +186,6 @@ def load(module, spec):
     except BaseException:
         del sys.modules[NAME]
         raise
-    module._theirs = module.__wrapped__ = real
-    module.__path__, module.__version__ = real.__path__, real.__version__
+    module.put_before(real)
     sys.modules[NAME] = module
     _join_tensors(real)

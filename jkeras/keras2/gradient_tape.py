@@ -1,5 +1,8 @@
 """`tf.GradientTape`: gradients of what was computed within a block."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -24,7 +27,7 @@ class GradientTape:
     6.0
     """
 
-    def __init__(self, persistent=False, watch_accessed_variables=True):
+    def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
         if not recording.IS_THERE:
             raise NotImplementedError(
                 f"tf.GradientTape: JAX {jax.__version__} does not let a block be recorded. Write "
@@ -43,11 +46,11 @@ class GradientTape:
         self._token = in_force.begin(OPEN, (*_open_tapes(), self))
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: Any) -> None:
         self._block.__exit__(*exc)
         in_force.end(self._token)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         raise NotImplementedError(
@@ -55,7 +58,7 @@ class GradientTape:
             "else is jax.grad, jax.jacobian and jax.hessian of a function."
         )
 
-    def watch(self, tensor):
+    def watch(self, tensor: Any) -> None:
         """Nothing: gradients for any array of the block may be asked for.
 
         Raises:
@@ -65,7 +68,7 @@ class GradientTape:
             if not isinstance(x, (jax.Array, jkeras.Variable)):
                 raise TypeError(_no_array("watch", x))
 
-    def saw(self, variables):
+    def saw(self, variables: Iterable[Any]) -> None:
         """Remembers what variables are now; the first time counts."""
         for variable in variables:
             if not self._values.has(variable):
@@ -73,7 +76,13 @@ class GradientTape:
 
     # ------------------------------------------------------------ gradients
 
-    def gradient(self, target, sources, output_gradients=None, unconnected_gradients="none"):
+    def gradient(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any = None,
+        unconnected_gradients: Any = "none",
+    ) -> Any:
         """The gradients of the sum of the target for variables and arrays, in their structure; None
         where the target does not depend on one.
         """
@@ -94,18 +103,19 @@ class GradientTape:
         ]
         return jax.tree_util.tree_unflatten(structure, found)
 
-    def jacobian(self, target, sources, **options):
+    def jacobian(self, target: Any, sources: Any, **options: Any) -> Any:
         """The derivatives of each number of an array for variables and arrays."""
         function, flat, structure, _, _ = self._function(target, sources)
         values = [self._value(source) for source in flat]
         [found] = jax.jacrev(function)(values)
         return jax.tree_util.tree_unflatten(structure, found)
 
-    def _function(self, target, sources):
+    def _function(self, target: Any, sources: Any) -> tuple:
         """(function of the sources' values, sources, their structure, whether the target depends
         on each, the targets).
         """
-        if self.steps is None or (self._is_used and not self.persistent):
+        is_spent = self._is_used and not self.persistent
+        if self.steps is None or is_spent:
             raise RuntimeError(
                 "tf.GradientTape: gradients are asked for once, after the block; for more make "
                 "tf.GradientTape(persistent=True)."
@@ -127,7 +137,7 @@ class GradientTape:
             targets,
         )
 
-    def _value(self, source):
+    def _value(self, source: Any) -> jax.Array:
         """The array that a source was in the block."""
         if isinstance(source, jkeras.Variable):
             return self._values.find(source, source.value)
@@ -135,7 +145,7 @@ class GradientTape:
             raise TypeError(_no_array("gradient", source))
         return source
 
-    def _target(self, target):
+    def _target(self, target: Any) -> jax.Array:
         if isinstance(target, jkeras.Variable):
             return self._value(target)
         if isinstance(target, jax.Array) and recording.made_by(target, self.steps):
@@ -150,7 +160,7 @@ class GradientTape:
             )
         )
 
-    def _check_was_there(self, source, value):
+    def _check_was_there(self, source: Any, value: Any) -> None:
         """Refuses a variable of which the block does not know what it was."""
         is_known = self._values.has(source) or recording.taken_by(value, self.steps)
         if isinstance(source, jkeras.Variable) and not is_known:
@@ -164,7 +174,7 @@ class GradientTape:
             )
 
 
-def _no_array(method, x):
+def _no_array(method: str, x: Any) -> str:
     return explain(
         f"tf.GradientTape.{method}",
         "arrays of JAX or variables",
@@ -173,7 +183,7 @@ def _no_array(method, x):
     )
 
 
-def _found(gradient, is_connected, missing):
+def _found(gradient: jax.Array, is_connected: bool, missing: str) -> Any:
     """One gradient; None or zeros where there is none."""
     if is_connected and gradient.dtype != jax.dtypes.float0:
         return gradient
@@ -187,7 +197,7 @@ def _open_tapes():
     return in_force.value_of(OPEN) or ()
 
 
-def show(model):
+def show(model: Any) -> None:
     """Tells the tapes whose blocks are under way what the variables of a model are."""
     for tape in _open_tapes():
         tape.saw(model.variables)

@@ -1,5 +1,8 @@
 """`layer.input_shape` and `layer.output_shape`, which layers of Keras 2 have."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,10 +21,10 @@ class ShapeOfCalls:
         side: "input" or "output".
     """
 
-    def __init__(self, side):
+    def __init__(self, side: str) -> None:
         self.side = side
 
-    def __get__(self, layer, cls=None):
+    def __get__(self, layer: Any, cls: Any = None) -> Any:
         if layer is None:
             return self
         nodes = getattr(layer, "_inbound_nodes", ())
@@ -39,30 +42,32 @@ class ShapeOfCalls:
         shape = next(iter(shapes))
         return [shape] if isinstance(layer, InputLayer) else as_given(shape)
 
-    def of_node(self, node):
+    def of_node(self, node: Any) -> tuple:
         """The shape of one call: of an only tensor its own, of several a tuple of shapes."""
-        is_input = self.side == "input" and node.input_tensors
-        tensors = node.input_tensors if is_input else node.output_tensors
+        tensors = node.output_tensors
+        if self.side == "input":  # that of an `InputLayer` is its output
+            tensors = node.input_tensors or tensors
         shapes = tuple(tuple(tensor.shape) for tensor in tensors)
         return shapes[0] if len(shapes) == 1 else shapes
 
 
-def as_given(shape):
+def as_given(shape: tuple) -> Any:
     """A shape, or a list of several."""
-    return list(shape) if shape and isinstance(shape[0], tuple) else shape
+    is_several = bool(shape) and isinstance(shape[0], tuple)
+    return list(shape) if is_several else shape
 
 
 class InputOfGraph:
     """The `input` of an `InputLayer`, which is its output in Keras 2."""
 
-    def __get__(self, layer, cls=None):
+    def __get__(self, layer: Any, cls: Any = None) -> Any:
         return self if layer is None else layer.output
 
 
-def _tensors_at(side):
+def _tensors_at(side: str) -> Callable:
     """`get_output_at`: the symbolic output, or input, of one of a layer's calls."""
 
-    def get_at(layer, node_index):
+    def get_at(layer: Any, node_index: int) -> Any:
         nodes = getattr(layer, "_inbound_nodes", ())
         if not -len(nodes) <= node_index < len(nodes):
             raise ValueError(
@@ -77,12 +82,12 @@ def _tensors_at(side):
     return get_at
 
 
-def numpy(array):
+def numpy(array: Any) -> np.ndarray:
     """The array as one of numpy's: `loss.numpy()`."""
     return np.asarray(array)
 
 
-def install():
+def install() -> None:
     """Gives the layers and arrays of this process the attributes that programs ask for."""
     array = type(jnp.zeros(()))
     if not hasattr(array, "numpy"):

@@ -1,6 +1,7 @@
 """What `tf.keras` of Keras 3 has beside `keras`: a little of Keras 2 for programs that stayed."""
 
 import functools
+from typing import Any
 
 from jkeras import losses, metrics
 from jkeras.keras2 import image, layers, namespace, random_image, sequence, tables, text
@@ -16,23 +17,26 @@ class Reduction:
 
 
 @functools.cache
-def names_of(module):
+def names_of(module: str) -> dict[str, Any]:
     """{name: object} that a module of `tf.keras` has and the one of `keras` has not.
 
     >>> sorted(names_of("layers")), names_of("utils")
     (['ThresholdedReLU'], {})
     """
-    if module == "backend":
-        return namespace.old_backend()
-    if module == "layers":
-        return {"ThresholdedReLU": layers.ThresholdedReLU}
-    if module in ("losses", "metrics"):
-        today = losses if module == "losses" else metrics
-        short = {name: getattr(today, new) for name, new in tables.SHORT.items() if name[1] != "o"}
-        reduction = {"Reduction": Reduction} if module == "losses" else {}
-        return short | reduction
-    if module == "preprocessing.image":
-        return namespace.members(image) | namespace.members(random_image)
-    if module == "preprocessing.sequence":
-        return namespace.members(sequence)
-    return namespace.members(text) if module == "preprocessing.text" else {}
+    return OF_MODULES[module]() if module in OF_MODULES else {}
+
+
+def _short(today: Any) -> dict[str, Any]:
+    """Losses or metrics under short names."""
+    return {name: getattr(today, new) for name, new in tables.SHORT.items() if name != "cosine"}
+
+
+OF_MODULES = {
+    "backend": namespace.old_backend,
+    "layers": lambda: {"ThresholdedReLU": layers.ThresholdedReLU},
+    "losses": lambda: _short(losses) | {"Reduction": Reduction},
+    "metrics": lambda: _short(metrics),
+    "preprocessing.image": lambda: namespace.members(image) | namespace.members(random_image),
+    "preprocessing.sequence": lambda: namespace.members(sequence),
+    "preprocessing.text": lambda: namespace.members(text),
+}

@@ -1,9 +1,11 @@
 """`model.metrics_names`: what each number of `evaluate` is."""
 
+from typing import Any
+
 import jkeras
 
 
-def names_of(outputs, loss, metrics):
+def names_of(outputs: list[str], loss: Any, metrics: Any) -> list[str]:
     """The names of the numbers that `evaluate` gives, in its order.
 
     Args:
@@ -29,16 +31,18 @@ def names_of(outputs, loss, metrics):
     return ["loss", *losses, *of_outputs]
 
 
-def _for_each(outputs, given, shared=False):
+def _for_each(outputs: list[str], given: Any, shared: bool = False) -> list:
     """What is given for each output: of a dict, of a list, or the same for all."""
     if isinstance(given, dict):
         return [given.get(name) for name in outputs]
     if len(outputs) > 1 and isinstance(given, (list, tuple)) and len(given) == len(outputs):
         return list(given)
-    return [given if shared or len(outputs) == 1 else None for _ in outputs]
+    if shared or len(outputs) == 1:
+        return [given for _ in outputs]
+    return [None for _ in outputs]
 
 
-def _as_list(metrics):
+def _as_list(metrics: Any) -> list:
     if metrics is None:
         return []
     if isinstance(metrics, (list, tuple)):
@@ -46,7 +50,7 @@ def _as_list(metrics):
     return [metrics]
 
 
-def _name(metric):
+def _name(metric: Any) -> str:
     if isinstance(metric, str):
         return metric
     if isinstance(metric, jkeras.metrics.Metric):

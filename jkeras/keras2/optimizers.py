@@ -1,6 +1,8 @@
 """Optimizers with `lr` and `decay`."""
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -8,20 +10,24 @@ from jkeras.config import floatx
 from jkeras.keras2 import arguments
 from jkeras.keras2.old_class import OldClass
 from jkeras.optimizers.schedules import InverseTimeDecay
-from jkeras.optimizers.transform import stepping
+from jkeras.optimizers.transform import Transform, stepping
 
 
 class WithLr:
     """Gives an optimizer the names that Keras 2 has for its learning rate."""
 
     @property
-    def lr(self):
+    def lr(self) -> Any:
         """The learning rate."""
         return self.learning_rate
 
     @lr.setter
-    def lr(self, value):
+    def lr(self, value: Any) -> None:
         self.learning_rate = value
+
+    def as_in_files(self) -> contextlib.AbstractContextManager:
+        """Within it the rate is as files have it."""
+        return contextlib.nullcontext()
 
 
 class WithDecay(WithLr):
@@ -31,14 +37,14 @@ class WithDecay(WithLr):
 
     decay = 0.0
 
-    def _chain(self, link):
+    def _chain(self, link: Transform) -> Transform:
         return super()._chain(slower(link, self.decay))
 
-    def constants(self):
+    def constants(self) -> tuple:
         """What a compiled step depends on."""
         return *super().constants(), self.decay
 
-    def take_rate(self, rate):
+    def take_rate(self, rate: float) -> None:
         """Has a rate that can be set in the place of a schedule: the second of the variables."""
         variable = self._own(np.asarray(rate, floatx()), "learning_rate")
         self._variables.insert(1, self._variables.pop())
@@ -48,7 +54,7 @@ class WithDecay(WithLr):
             self._at = {**first, ("learning_rate",): variable, **self._at}
 
     @contextlib.contextmanager
-    def as_in_files(self):
+    def as_in_files(self) -> Iterator[None]:
         """Within it the rate follows a schedule, which Keras 3 has for a decay."""
         held = self._learning_rate, self._variables, dict(self._at)
         self.learning_rate = InverseTimeDecay(float(held[0]), 1, self.decay)
@@ -58,10 +64,10 @@ class WithDecay(WithLr):
             self._learning_rate, self._variables, self._at = held
 
 
-def slower(link, decay):
+def slower(link: Transform, decay: float) -> Transform:
     """A link whose learning rate falls with the steps that were made."""
 
-    def step(grads, state, params, **extra):
+    def step(grads: Any, state: Any, params: Any, **extra: Any) -> Any:
         rate = extra["learning_rate"]
         rate = rate / (1.0 + decay * extra["count"].astype(rate.dtype))
         return link.step(grads, state, params, **{**extra, "learning_rate": rate})
@@ -69,7 +75,7 @@ def slower(link, decay):
     return stepping(link.init, step)
 
 
-def with_lr(optimizer):
+def with_lr(optimizer: Any) -> Any:
     """The optimizer itself, which now has `lr` too."""
     cls = type(optimizer)
     if not issubclass(cls, WithLr):
@@ -77,7 +83,7 @@ def with_lr(optimizer):
     return optimizer
 
 
-def with_decay(optimizer, decay):
+def with_decay(optimizer: Any, decay: float) -> Any:
     """The optimizer itself, whose rate falls."""
     cls = type(optimizer)
     names = {"__module__": __name__, "decay": float(decay)}
@@ -85,24 +91,27 @@ def with_decay(optimizer, decay):
     return optimizer
 
 
-def resumed(optimizer):
+def resumed(optimizer: Any) -> Any:
     """An optimizer of a file with `lr`; where it has a decay, one whose rate can be set."""
-    rate = optimizer._learning_rate
-    is_decay = isinstance(rate, InverseTimeDecay) and rate.decay_steps == 1 and not rate.staircase
+    rate = optimizer.get_config().get("learning_rate")
+    is_decay = isinstance(rate, dict) and rate["class_name"] == "InverseTimeDecay"
     if not is_decay:
         return with_lr(optimizer)
-    with_decay(optimizer, rate.decay_rate).take_rate(rate.initial_learning_rate)
+    schedule = rate["config"]
+    if schedule["decay_steps"] != 1 or schedule["staircase"]:
+        return with_lr(optimizer)
+    with_decay(optimizer, schedule["decay_rate"]).take_rate(schedule["initial_learning_rate"])
     return optimizer
 
 
 @contextlib.contextmanager
-def of_files(optimizer):
+def of_files(optimizer: Any) -> Iterator[None]:
     """Within it the optimizer is of the class that files name."""
     cls = type(optimizer)
     if not issubclass(cls, WithLr):
         yield
         return
-    with optimizer.as_in_files() if issubclass(cls, WithDecay) else contextlib.nullcontext():
+    with optimizer.as_in_files():
         optimizer.__class__ = cls.__bases__[1]
         try:
             yield
@@ -110,10 +119,10 @@ def of_files(optimizer):
             optimizer.__class__ = cls
 
 
-def old_optimizer(cls, notes):
+def old_optimizer(cls: type, notes: Any) -> OldClass:
     """A class of optimizers as Keras 2 has it."""
 
-    def make(cls, args, kwargs):
+    def make(cls: Any, args: tuple, kwargs: dict) -> Any:
         args, kwargs = arguments.translate(cls.__name__, args, kwargs, notes)
         if kwargs.get("epsilon", 0) is None:
             del kwargs["epsilon"]

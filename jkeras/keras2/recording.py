@@ -49,16 +49,16 @@ class Recording(Trace):
     def process_primitive(self, primitive: Any, values: Any, params: dict, /) -> Any:
         """Computes one operation of JAX's, and keeps it."""
         result = self.parent.process_primitive(primitive, values, params)
-        outputs = list(result) if primitive.multiple_results else [result]
 
         def again(*inputs: Any) -> list:
-            result = primitive.bind(*inputs, **params)
-            return list(result) if primitive.multiple_results else [result]
+            return _listed(primitive, primitive.bind(*inputs, **params))
 
-        self.steps.append(Step(again, tuple(values), outputs))
+        self.steps.append(Step(again, tuple(values), _listed(primitive, result)))
         return result
 
-    def process_custom_jvp_call(self, primitive, function, jvp, values, /, **params):
+    def process_custom_jvp_call(
+        self, primitive: Any, function: Any, jvp: Any, values: Any, /, **params: Any
+    ) -> list:
         """A function with a derivative of its own."""
 
         def call(*inputs: Any) -> Any:
@@ -67,7 +67,16 @@ class Recording(Trace):
 
         return self._as_program(call, values)
 
-    def process_custom_vjp_call(self, primitive, function, forward, backward, values, /, **params):
+    def process_custom_vjp_call(
+        self,
+        primitive: Any,
+        function: Any,
+        forward: Any,
+        backward: Any,
+        values: Any,
+        /,
+        **params: Any,
+    ) -> list:
         """A function with a gradient of its own."""
 
         def call(*inputs: Any) -> Any:
@@ -84,6 +93,11 @@ class Recording(Trace):
             outputs = list(program(*values))
         self.steps.append(Step(program, tuple(values), outputs))
         return outputs
+
+
+def _listed(primitive: Any, result: Any) -> list:
+    """The results of an operation, of which most have one."""
+    return list(result) if primitive.multiple_results else [result]
 
 
 class recording:  # noqa: N801 - used as a function
