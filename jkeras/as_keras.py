@@ -170,6 +170,8 @@ def as_private(
     path = module.__name__
 
     def further(name: str) -> Any:
+        if name == "__all__":
+            return [public for public in names_in(path, namesake) if not public.startswith("_")]
         if name.startswith("__"):
             raise AttributeError(f"module {path!r} has no attribute {name!r}")
         inner = f"{path}.{name}"

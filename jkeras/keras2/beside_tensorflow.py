@@ -25,11 +25,11 @@ from jkeras.core.system.traces import trace_state
 
 NAME = "tensorflow"
 # modules in which both have functions
-SHARED = ("math", "nn", "random", "image", "linalg", "compat", "test")
+SHARED = ("math", "nn", "random", "image", "linalg", "compat", "v1", "test")
 # what is jkeras's whatever the arguments: it belongs to models and their training
 OURS = (
     *("keras", "GradientTape", "Variable", "function", "device", "name_scope", "Session"),
-    *("ConfigProto", "GPUOptions", "set_random_seed", "reset_default_graph", "v1", "print"),
+    *("ConfigProto", "GPUOptions", "set_random_seed", "reset_default_graph", "print"),
     *("disable_eager_execution", "disable_v2_behavior", "enable_eager_execution", "set_seed"),
     *("is_gpu_available", "gpu_device_name"),
 )

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from jkeras.config import floatx
+from jkeras.core.errors import explain
 from jkeras.keras2 import arguments
+from jkeras.keras2.gradient_tape import GradientTape
 from jkeras.keras2.old_class import OldClass
 from jkeras.optimizers.schedules import InverseTimeDecay
 from jkeras.optimizers.transform import Transform, stepping
@@ -28,6 +30,23 @@ class WithLr:
     def as_in_files(self) -> contextlib.AbstractContextManager:
         """Within it the rate is as files have it."""
         return contextlib.nullcontext()
+
+    def minimize(self, loss: Any, var_list: Any, grad_loss: Any = None, tape: Any = None) -> Any:
+        """One step that makes a loss smaller.
+
+        Args:
+            loss: a function of nothing that computes it, or what was computed within `tape`.
+            var_list: variables, or a function that gives them.
+        """
+        if callable(loss):
+            with GradientTape() as tape:
+                loss = loss()
+        if tape is None:
+            expected = "a function that computes the loss, or `tape=` within which it was computed"
+            raise ValueError(explain(f"{self.name}.minimize", expected, type(loss).__name__))
+        variables = list(var_list() if callable(var_list) else var_list)
+        gradients = tape.gradient(loss, variables, output_gradients=grad_loss)
+        return self.apply_gradients(zip(gradients, variables))
 
 
 class WithDecay(WithLr):

@@ -76,6 +76,17 @@ def test_dropout_and_losses_of_layers(modules):
     assert_equal(tape.gradient(loss, model.trainable_variables), expected)
 
 
+def test_minimize(modules):
+    """As programs without a tape have it."""
+    model, optimizer = network(modules), modules["keras.optimizers"].SGD(lr=0.1)
+    weights = values(model)
+    optimizer.minimize(lambda: jnp.sum(model(X) ** 2), lambda: model.trainable_variables)
+    gradients = jax.grad(lambda w: jnp.sum(of_weights(w) ** 2))(weights)
+    assert_equal(values(model), [w - 0.1 * g for w, g in zip(weights, gradients)])
+    with pytest.raises(ValueError, match="minimize.*tape="):
+        optimizer.minimize(jnp.ones(()), model.trainable_variables)
+
+
 @pytest.mark.promise("So do two tapes at a time")
 def test_two_tapes_and_variables_assigned_between(modules):
     """As of two networks against each other: the second gradient is that of the block."""

@@ -149,6 +149,9 @@ PROGRAMS = {
         import keras.src.layers.convolutional.base_conv as base_conv
         assert base_conv.InputSpec is jkeras.InputSpec
         assert keras.src.models.functional.Functional is jkeras.models.Functional
+        taken = {}
+        exec("from keras.src.layers.core.dense import *", taken)
+        assert taken["Dense"] is Dense and taken["ops"] is ops
         from keras.src.backend import numpy as knp
         assert knp.matmul is jkeras.ops.matmul and backend.nn.relu is jkeras.ops.relu
         """,
