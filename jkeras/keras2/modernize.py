@@ -408,6 +408,8 @@ class Rewriter(ast.NodeVisitor):
             self.method(node, method)
         if method == "compile":
             self.compile_arguments(node)
+        if method == "get" and node.args:
+            self.logged_name(node.func.value, node.args[0])
         if method == "add_weight":
             self.weight_arguments(node)
         self.generic_visit(node)
@@ -418,6 +420,9 @@ class Rewriter(ast.NodeVisitor):
             value = getattr(keyword.value, "value", keyword)
             if value in tables.GONE_OF_COMPILE.get(keyword.arg, ()):
                 self.take_out(node, keyword)
+            elif keyword.arg == "metrics" and text_of(keyword.value) is not None:
+                name = tables.LOGS.get(value, value) if value == "acc" else value
+                self.replace(keyword.value, f'["{name}"]')
 
     def weight_arguments(self, node):
         """`add_weight("w", (2,))`: says which arguments the first two are."""
@@ -483,7 +488,9 @@ class Rewriter(ast.NodeVisitor):
     def arguments(self, node, renamed, name):
         """Renames arguments, takes out those that are gone, translates values."""
         for keyword in node.keywords:
-            if keyword.arg == "decay" and "lr" in renamed:
+            if "lr" in renamed and is_default_of_optimizer(keyword):
+                self.take_out(node, keyword)
+            elif keyword.arg == "decay" and "lr" in renamed:
                 self.remark(keyword.value, f"{name}(decay=): give a schedule, InverseTimeDecay")
                 self.take_out(node, keyword)
             elif keyword.arg in MOVED and (name, keyword.arg) != ("Embedding", "weights"):
@@ -517,6 +524,8 @@ class Rewriter(ast.NodeVisitor):
             new = tables.INITIALIZERS.get(value, value)
         elif argument == "reduction" and value == "auto":
             new = "sum_over_batch_size"
+        elif argument == "distribution" and value == "normal":
+            new = "truncated_normal"
         elif argument == "data_format":
             new = tables.DATA_FORMATS.get(value, value)
         if new != value:
@@ -573,15 +582,36 @@ class Rewriter(ast.NodeVisitor):
 
     def visit_Subscript(self, node):
         self.generic_visit(node)
-        key = getattr(node.slice, "value", None)
-        if key in ("acc", "val_acc") and dotted(node.value) is not None:
-            self.put_text(node.slice, key.replace("acc", "accuracy"))
+        self.logged_name(node.value, node.slice)
+
+    def logged_name(self, owner, key):
+        """The name of what is logged: `logs["acc"]`, `history.history.get("lr")`."""
+        text, owner = text_of(key), dotted(owner)
+        if owner is None or text is None:
+            return
+        if text in ("acc", "val_acc"):
+            self.put_text(key, text.replace("acc", "accuracy"))
+        elif text == "lr" and owner.rpartition(".")[2] in ("history", "logs"):
+            self.put_text(key, "learning_rate")
+
+    def visit_Assign(self, node):
+        """`K = keras.backend`: another name of the backend."""
+        self.generic_visit(node)
+        whole = dotted(node.value) or ""
+        if new_module(whole) == "keras.backend":
+            self.backends |= {target.id for target in node.targets if isinstance(target, ast.Name)}
 
     def visit_List(self, node):
         self.generic_visit(node)
         for item in node.elts:
             if getattr(item, "value", None) == "acc":
                 self.put_text(item, "accuracy")
+
+
+def is_default_of_optimizer(keyword):
+    """Whether an argument says what Keras 2 does without it, and Keras 3 does not take it."""
+    value = getattr(keyword.value, "value", keyword)
+    return (keyword.arg, value) in (("decay", 0), ("decay", None), ("epsilon", None))
 
 
 def new_module(name):

@@ -224,6 +224,8 @@ class Finder(ast.NodeVisitor):
         path = self.path_of(node.func)
         if path is not None:
             self.check_arguments(node, lookup(path), path.rpartition(".")[2])
+            if path.endswith("models.load_model") and node.args:
+                self.check_file(node, "load_model", node.args[0])
         elif isinstance(node.func, ast.Attribute):
             owner = (dotted(node.func.value) or "").partition(".")[0]
             if owner not in self.foreign:
@@ -255,6 +257,8 @@ class Finder(ast.NodeVisitor):
 
     def check_file(self, node, method, first):
         """Remarks on the path that a method reads or writes, its first argument."""
+        if method == "load_model" and text_of(first) is not None:
+            self.check_path(node, first, "load_model", (".keras", ".h5", ".hdf5"))
         if method == "load_weights" and any(k.arg == "by_name" for k in node.keywords):
             self.check_path(node, first, "by_name", (".h5", ".hdf5"))
         if method == "save_weights" and first is not None:

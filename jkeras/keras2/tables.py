@@ -173,6 +173,7 @@ ARGUMENTS = {
         ("SGD", "RMSprop", "Adam", "Adamax", "Nadam", "Adagrad", "Adadelta", "Ftrl"), _OPTIMIZER
     ),
     "EarlyStopping": {},
+    "VarianceScaling": {},
     "ReduceLROnPlateau": {"epsilon": "min_delta"},
     "ModelCheckpoint": {"period": None},
     "TensorBoard": {"write_grads": None, "batch_size": None, "embeddings_layer_names": None},
