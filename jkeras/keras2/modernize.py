@@ -405,14 +405,18 @@ class Rewriter(ast.NodeVisitor):
         if name in tables.KERNEL_SIDES:
             self.kernel_sides(node, tables.KERNEL_SIDES[name])
         if method is not None:
-            self.method(node, method)
+            self.method_call(node, method)
+        self.generic_visit(node)
+
+    def method_call(self, node, method):
+        """A call of a method of some object."""
+        self.method(node, method)
         if method == "compile":
             self.compile_arguments(node)
         if method == "get" and node.args:
             self.logged_name(node.func.value, node.args[0])
         if method == "add_weight":
             self.weight_arguments(node)
-        self.generic_visit(node)
 
     def compile_arguments(self, node):
         """Takes out what `compile` has no more, where it changes nothing."""
@@ -421,7 +425,7 @@ class Rewriter(ast.NodeVisitor):
             if value in tables.GONE_OF_COMPILE.get(keyword.arg, ()):
                 self.take_out(node, keyword)
             elif keyword.arg == "metrics" and text_of(keyword.value) is not None:
-                name = tables.LOGS.get(value, value) if value == "acc" else value
+                name = {"acc": "accuracy"}.get(value, value)
                 self.replace(keyword.value, f'["{name}"]')
 
     def weight_arguments(self, node):

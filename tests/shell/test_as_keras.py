@@ -155,6 +155,37 @@ PROGRAMS = {
         from keras.src.backend import numpy as knp
         assert knp.matmul is jkeras.ops.matmul and backend.nn.relu is jkeras.ops.relu
         """,
+    "as scikeras, kimm and keras-aug import": """
+        import io
+        import numpy as np
+        import keras
+        from keras.src.saving.saving_lib import load_model, save_model
+        from keras.src.utils.argument_validation import standardize_tuple
+        from keras.src.utils.backend_utils import in_tf_graph
+        from keras.src.utils.module_utils import LazyModule, tensorflow as tf
+        from keras.src.applications import imagenet_utils
+        from keras.src.backend import standardize_data_format
+        from keras.src.backend.torch import convert_to_tensor, to_torch_dtype
+        import keras.src.backend.jax as module
+        assert not in_tf_graph() and standardize_tuple(2, 2, "n") == (2, 2)
+        assert standardize_data_format(None) == "channels_last"
+        shape = imagenet_utils.obtain_input_shape(None, 8, 4, "channels_last", True, weights=None)
+        assert shape == (8, 8, 3)
+        assert keras.random.SeedGenerator(3, backend=module).state.shape == (2,)
+        assert isinstance(tf, LazyModule)
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="d")])
+        file = io.BytesIO()
+        save_model(model, file)
+        file.seek(0)
+        again = load_model(file)
+        np.testing.assert_array_equal(again.get_layer("d").kernel, model.get_layer("d").kernel)
+        try:
+            to_torch_dtype("float32")
+        except NotImplementedError as error:
+            assert "keras.src.backend.torch.to_torch_dtype" in str(error)
+        else:
+            raise AssertionError("used")
+        """,
     "what jkeras lacks of a private module says so when it is used": """
         import keras
         from keras.src.layers.convolutional.base_conv import BaseConv
