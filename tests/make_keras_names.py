@@ -162,8 +162,8 @@ def table() -> str:
     for name in module_names():
         own = names_in_source(name)
         entries = [entry(name, *pair, public, own) for pair in sorted(found.get(name, {}).items())]
-        if name not in found:  # of another backend: what its source defines
-            entries = sorted(key for key, place in own.items() if place == "")
+        if name not in found:  # of another backend: what its source binds
+            entries = sorted(key + shortened(own[key], key) for key in own if key != "*")
         text = " ".join(filter(None, entries))
         options = {"break_long_words": False, "break_on_hyphens": False}
         lines.append(f"keras.src.{name}".rstrip("."))
