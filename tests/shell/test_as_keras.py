@@ -182,7 +182,7 @@ PROGRAMS = {
         try:
             to_torch_dtype("float32")
         except NotImplementedError as error:
-            assert "keras.src.backend.torch.to_torch_dtype" in str(error)
+            assert "keras.src.backend.torch.core.to_torch_dtype" in str(error)
         else:
             raise AssertionError("used")
         """,
