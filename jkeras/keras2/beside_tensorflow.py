@@ -35,6 +35,14 @@ OURS = (
 )
 
 
+# operators of two tensors
+OPERATORS = (
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"),
+    *("radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "rpow", "rmatmul"),
+    *("lt", "le", "gt", "ge"),
+)
+
+
 def find_tensorflow() -> importlib.machinery.ModuleSpec | None:
     """The spec of TensorFlow itself; None where it is not installed."""
     return importlib.machinery.PathFinder.find_spec(NAME)
@@ -151,6 +159,19 @@ def _shown(x: Any) -> str:
     return f"an array of shape {tuple(getattr(x, 'shape', ()))}"
 
 
+def _joined(name: str, theirs: Callable) -> Callable:
+    """An operator of TensorFlow's tensors, which JAX computes where it has to be differentiated."""
+
+    @functools.wraps(theirs)
+    def operator(tensor: Any, other: Any) -> Any:
+        is_within = isinstance(other, jax.Array) and is_tracing()
+        if is_within or is_of_model(other):
+            return getattr(jax.numpy.asarray(np.asarray(tensor)), name)(other)
+        return theirs(tensor, other)
+
+    return operator
+
+
 def _join_tensors(tf: Any) -> None:
     """Lets tensors and arrays meet: with `tensor - array` JAX computes where a model or a tape is
     at work, which would lose its gradient otherwise, and TensorFlow elsewhere.
@@ -169,7 +190,9 @@ def _join_tensors(tf: Any) -> None:
         return tf.constant(np.asarray(value), dtype=dtype)
 
     tf.register_tensor_conversion_function(type(jax.numpy.zeros(())), as_tensor, priority=0)
-    tf.Tensor.__jax_array__ = lambda tensor: jax.numpy.asarray(np.asarray(tensor))
+    for name in OPERATORS:
+        method = f"__{name}__"
+        setattr(tf.Tensor, method, _joined(method, getattr(tf.Tensor, method)))
 
 
 def load(module: Beside, spec: Any) -> None:

@@ -9,6 +9,7 @@ from jkeras.keras2 import beside_tensorflow, layer_attributes, namespace
 from jkeras.keras2.notes import Notes
 
 ROOTS = ("keras", "tensorflow")
+OLD_KERAS = "tensorflow.python.keras"
 
 
 class Keras2Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -31,7 +32,7 @@ class Keras2Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.modules = {
             name: module
             for name, module in self.modules.items()
-            if name.startswith(("keras", "tensorflow.keras")) or name == "tensorflow"
+            if is_keras(name) or name == "tensorflow"
         }
         stand_in = self.modules["tensorflow"]
         self.modules["tensorflow"] = beside_tensorflow.Beside("tensorflow", stand_in)
@@ -44,14 +45,19 @@ class Keras2Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """
         if name.partition(".")[0] not in ROOTS:
             return None
-        is_theirs = self.tensorflow is not None and not is_keras(name)
-        if name not in self.modules and is_theirs:
+        is_theirs = not is_keras(name) or self.is_loading(name)
+        if self.tensorflow is not None and is_theirs and name != "tensorflow":
             return None
         if name not in self.modules:
             raise ModuleNotFoundError(
                 f"No module named {name!r} in Keras 2 as jkeras plays it (keras2=True).", name=name
             )
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def is_loading(self, name):
+        """Whether TensorFlow itself asks for a module of the old Keras that it has."""
+        module = self.modules["tensorflow"]
+        return name.startswith(OLD_KERAS) and not hasattr(module, "__wrapped__")
 
     def create_module(self, spec):
         """The module, which is made already."""
@@ -61,11 +67,14 @@ class Keras2Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Loads TensorFlow, where it is installed; all other modules are filled."""
         if isinstance(module, beside_tensorflow.Beside):
             beside_tensorflow.load(module, self.tensorflow)
+            # what it has of an old Keras itself it has taken by now; programs mean ours
+            old = {name: m for name, m in self.modules.items() if name.startswith(OLD_KERAS)}
+            sys.modules.update(old)
 
 
 def is_keras(name):
     """Whether a module is one of Keras, by whichever name."""
-    return f"{name}.".startswith(("keras.", "tensorflow.keras."))
+    return f"{name}.".startswith(("keras.", "tensorflow.keras.", f"{OLD_KERAS}."))
 
 
 def install():

@@ -90,6 +90,12 @@ def test_tensors_and_arrays_together(tf):
     assert np.asarray(tf.raw(x)).tolist() == [2.0, 3.0]
 
 
+def test_a_metric_takes_tensors():
+    metric = jkeras.metrics.MeanSquaredError()
+    metric.update_state(Tensor(np.zeros((2, 1), "float32")), jnp.full((2, 1), 3.0))
+    assert float(metric.result()) == 9.0
+
+
 def test_a_function_that_jkeras_lacks_is_refused_where_its_gradient_would_be_lost(tf):
     with pytest.raises(NotImplementedError, match=r"tensorflow.raw.*shape \(None, 2\).*keras.ops"):
         tf.raw(jkeras.Input((2,)))
