@@ -11,6 +11,7 @@ from jkeras.core.errors import explain
 from jkeras.keras2 import arguments
 from jkeras.keras2.gradient_tape import GradientTape
 from jkeras.keras2.old_class import OldClass
+from jkeras.optimizers import serialize
 from jkeras.optimizers.schedules import InverseTimeDecay
 from jkeras.optimizers.transform import Transform, stepping
 
@@ -62,6 +63,11 @@ class WithDecay(WithLr):
     def constants(self) -> tuple:
         """What a compiled step depends on."""
         return *super().constants(), self.decay
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as Keras 3 has them: a schedule in the place of the rate."""
+        schedule = InverseTimeDecay(float(self._learning_rate), 1, self.decay)
+        return {**super().get_config(), "learning_rate": serialize(schedule)}
 
     def take_rate(self, rate: float) -> None:
         """Has a rate that can be set in the place of a schedule: the second of the variables."""

@@ -96,6 +96,14 @@ def test_a_file_keeps_the_decay(keras, tmp_path, name):
     assert again.optimizer.decay == DECAY
 
 
+def test_a_config_keeps_the_decay(keras):
+    config = keras["keras.optimizers"].SGD(**OPTIONS).get_config()
+    again = jkeras.optimizers.SGD.from_config(config)
+    for steps in (0, 3):
+        again.iterations.assign(steps)
+        assert float(again.learning_rate) == pytest.approx(RATE / (1 + DECAY * steps))
+
+
 def test_what_a_callback_logs_is_in_the_history(keras):
     class Mine(keras["keras.callbacks"].Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -152,6 +160,8 @@ def test_a_function_from_a_first_layer(graph, keras):
     expected = graph.layers[1](images)
     function = K.function([graph.layers[0].input, K.learning_phase()], [graph.layers[1].output])
     np.testing.assert_allclose(function([images, 0])[0], expected, rtol=1e-5)
+    alone = K.function(graph.input, graph.layers[1].output)
+    np.testing.assert_allclose(alone(images), expected, rtol=1e-5)
     part = keras["keras.models"].Model(graph.layers[0].input, graph.layers[1].output)
     np.testing.assert_allclose(part.predict(images), expected, rtol=1e-5)
 
