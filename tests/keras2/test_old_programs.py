@@ -16,7 +16,7 @@ from tests.keras2.programs import OLD
 
 PATHS = sorted(OLD.glob("*.py"))
 MARKED = re.compile(r"^( *).*# (hand|then): (.*)$")
-QUICK = ("a02_lstm_text", "a04_seq2seq")
+QUICK = ("a02_lstm_text",)
 NEEDS = {"a06_gradient_tape": "tensorflow", "a10_regressor": "sklearn"}
 
 

@@ -232,6 +232,36 @@ PROGRAMS = {
         except AttributeError as error:
             assert "nothing" in str(error)
         """,
+    "tf.keras of a package that finds it as TensorFlow does": """
+        import pathlib, sys, tempfile
+        folder = pathlib.Path(tempfile.mkdtemp())
+        (folder / "tensorflow").mkdir()
+        source = (
+            "import importlib\\n"
+            "def __getattr__(name):\\n"
+            "    if name == 'keras':\\n"
+            "        return importlib.import_module('keras._tf_keras.keras')\\n"
+            "    raise AttributeError(name)\\n"
+            "def reverse(x):\\n"
+            "    return x[::-1]\\n"
+        )
+        (folder / "tensorflow" / "__init__.py").write_text(source)
+        sys.path.insert(0, str(folder))
+        try:
+            import tensorflow as tf
+            from tensorflow import keras
+            from tensorflow.keras import layers
+            from tensorflow.keras.layers import Dense
+            import tensorflow.keras.backend as K
+            import keras as plain
+            assert Dense is plain.layers.Dense is tf.keras.layers.Dense and layers.Dense is Dense
+            assert tf.reverse([1, 2]) == [2, 1] and K.epsilon() == plain.backend.epsilon()
+            assert keras.Model is plain.Model is jkeras.Model
+        finally:
+            sys.path.remove(str(folder))
+            for name in [name for name in sys.modules if name.startswith("tensorflow")]:
+                del sys.modules[name]
+        """,
     "twice is once": """
         import sys
         import keras
@@ -289,6 +319,10 @@ def said():
 @pytest.mark.promise("The rest can be imported")
 @pytest.mark.promise("A name that Keras 3.15 does not have either")
 @pytest.mark.promise("The little that Keras 3 keeps of Keras 2")
+@pytest.mark.promise("`tf.keras` is jkeras in such a process")
+@pytest.mark.promise("give the same objects as `import keras`")
+@pytest.mark.promise("TensorFlow itself stays what it is")
+@pytest.mark.promise("and ran with Keras 3 runs")
 @pytest.mark.promise("`import keras.src...` | not")
 @pytest.mark.promise("`keras.__version__`, `keras.version()` and")
 @pytest.mark.promise("the value may be anything")
@@ -352,41 +386,6 @@ def test_examples_are_listed_and_found(capsys):
 
 
 # ---------------------------------------------------------------- TensorFlow
-
-FAKE = """
-import importlib
-def __getattr__(name):  # as TensorFlow finds tf.keras
-    if name == "keras":
-        return importlib.import_module("keras._tf_keras.keras")
-    raise AttributeError(name)
-def reverse(x):
-    return x[::-1]
-"""
-OF_TENSORFLOW = """
-import tensorflow as tf
-from tensorflow import keras
-from tensorflow.keras import layers
-from tensorflow.keras.layers import Dense
-import tensorflow.keras.backend as K
-import keras as plain
-assert Dense is plain.layers.Dense is tf.keras.layers.Dense and layers.Dense is Dense
-assert tf.reverse([1, 2]) == [2, 1] and K.epsilon() == plain.backend.epsilon()
-print(Dense.__module__)
-"""
-
-
-@pytest.mark.promise("`tf.keras` is jkeras in such a process")
-@pytest.mark.promise("give the same objects as `import keras`")
-@pytest.mark.promise("TensorFlow itself stays what it is")
-@pytest.mark.promise("and ran with Keras 3 runs")
-def test_tf_keras_is_jkeras_and_tensorflow_stays(tmp_path):
-    """With a package that finds tf.keras as TensorFlow does."""
-    (tmp_path / "tensorflow").mkdir()
-    (tmp_path / "tensorflow" / "__init__.py").write_text(FAKE)
-    path = tmp_path / "program.py"
-    path.write_text(OF_TENSORFLOW)
-    done = python("-m", "jkeras", "run", path)
-    assert done.stdout.strip() == "jkeras.layers.dense", done.stderr
 
 
 @pytest.mark.promise("`python -m jkeras run` says in one line which line")
