@@ -1,7 +1,6 @@
 """Models with the methods of Keras 2."""
 
 import contextlib
-import inspect
 import itertools
 import os
 import pathlib
@@ -10,9 +9,8 @@ import jax
 import numpy as np
 
 import jkeras
-from jkeras.core.errors import explain
 from jkeras.core.layer.view import layers_of
-from jkeras.keras2 import closures, gradient_tape, tables
+from jkeras.keras2 import closures, gradient_tape, own_steps, tables
 from jkeras.keras2.callbacks import checkpoint_path
 from jkeras.keras2.logs import OldLogs
 from jkeras.keras2.metric_names import names_of
@@ -55,7 +53,6 @@ class Keras2Methods:
 
     def fit(self, *args, **kwargs):
         """Trains; the history has what was logged under old names too."""
-        check_train_step(type(self))
         kwargs = self._translated("fit", kwargs)
         if len(args) > 2 and not isinstance(args[2], (int, type(None))):
             raise TypeError(f"fit: the third argument is `batch_size`. Received: {args[2]!r}")
@@ -63,9 +60,28 @@ class Keras2Methods:
             kwargs["validation_data"] = tuple(kwargs["validation_data"])
         if isinstance(kwargs.get("class_weight"), str):
             del kwargs["class_weight"]
-        history = super().fit(*args, **kwargs)
+        if own_steps.has_own_step(type(self)):
+            history = own_steps.fit(self, *args, **kwargs)
+        else:
+            history = super().fit(*args, **kwargs)
         history.history = OldLogs(history.history)
         return history
+
+    def train_on_batch(self, x, y=None, sample_weight=None, **options):
+        """One step on a batch."""
+        if own_steps.has_own_step(type(self)):
+            return own_steps.on_batch(self, (x, y, sample_weight), **options)
+        return super().train_on_batch(x, y, sample_weight, **options)
+
+    @property
+    def compiled_loss(self):
+        """What a step of the program's own calls with labels and outputs."""
+        return own_steps.OldCompiledLoss(self, super().compiled_loss)
+
+    @property
+    def compiled_metrics(self):
+        """What a step of the program's own updates."""
+        return own_steps.OldCompiledMetrics(self, super().compiled_metrics)
 
     def fit_generator(self, *args, **kwargs):
         """Trains on batches that a generator yields."""
@@ -85,6 +101,7 @@ class Keras2Methods:
 
     def evaluate(self, *args, **kwargs):
         """The loss and metrics."""
+        own_steps.check_evaluation(type(self))
         return super().evaluate(*args, **self._translated("evaluate", kwargs))
 
     def evaluate_generator(self, generator, steps=None, **kwargs):
@@ -244,27 +261,6 @@ class OldModel(Keras2Methods, jkeras.Model):
         if "output" in kwargs:
             kwargs["outputs"] = kwargs.pop("output")
         super().__init__(*args, **kwargs)
-
-
-def check_train_step(cls):
-    """Refuses a `train_step(self, data)` of the program's own, as TensorFlow runs them.
-
-    Raises:
-        NotImplementedError: with JAX a step is a function of a state.
-    """
-    own = cls.train_step
-    names = list(inspect.signature(own).parameters)
-    if own is jkeras.Model.train_step or len(names) != 2:
-        return
-    raise NotImplementedError(
-        explain(
-            f"{cls.__name__}.train_step",
-            "train_step(self, state, data), as Keras 3 has it on JAX",
-            f"train_step({', '.join(names)}) in the form of TensorFlow",
-            "override compute_loss(self, x, y, y_pred, sample_weight), or write a loop over "
-            "batches with tf.GradientTape in the place of fit",
-        )
-    )
 
 
 def slice_arrays(arrays, start=None, stop=None):

@@ -193,14 +193,86 @@ def test_where_jax_lets_nothing_be_recorded(monkeypatch):
         GradientTape()
 
 
-@pytest.mark.promise("in the form of TensorFlow, which `fit` refuses")
-def test_a_train_step_of_tensorflow_is_refused(modules):
-    class Mine(modules["keras.models"].Model):
-        def train_step(self, data):
-            raise AssertionError("called")
+# ---------------------------------------------------------------- steps of a program's own
 
+
+def own_model(modules):
+    """A class with the step that pages about tf.keras have."""
+    tf = modules["tensorflow"]
+
+    class Own(modules["keras.models"].Model):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self.compiled_loss(y, y_pred, regularization_losses=self.losses)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+            self.compiled_metrics.update_state(y, y_pred)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    return Own
+
+
+def compiled(cls):
+    jkeras.utils.set_random_seed(0)
     x = jkeras.Input((3,))
-    model = Mine(x, jkeras.layers.Dense(1)(x))
-    model.compile("sgd", "mse")
-    with pytest.raises(NotImplementedError, match="train_step.*compute_loss.*GradientTape"):
-        model.fit(X, Y, verbose=0)
+    model = cls(x, jkeras.layers.Dense(1, kernel_regularizer="l2")(x))
+    model.compile("sgd", "mse", metrics=["mae"])
+    return model
+
+
+class Batches(jkeras.utils.Sequence):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return X[4 * index : 4 * index + 4], Y[4 * index : 4 * index + 4]
+
+
+@pytest.mark.promise("A model's own `train_step(self, data)` in the form of TensorFlow")
+@pytest.mark.parametrize("data", [(X, Y), (Batches(),)], ids=["arrays", "batches"])
+def test_a_step_of_its_own_trains_as_fit_does(modules, data):
+    """Beside `fit` of the same model without it, an odd batch and callbacks included."""
+    options = {"epochs": 2, "verbose": 0, "shuffle": False, "validation_data": (X, Y)}
+    if len(data) > 1:
+        options["batch_size"] = 4
+    own, plain = compiled(own_model(modules)), compiled(modules["keras.models"].Model)
+    seen = []
+    callback = jkeras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs))
+    found = own.fit(*data, callbacks=[callback], **options).history
+    expected = plain.fit(*data, **options).history
+    assert set(found) == set(expected) and len(seen) == 2
+    for name in expected:
+        assert found[name] == pytest.approx(expected[name], rel=1e-5), name
+    assert_equal(values(own), values(plain))
+
+
+def test_a_step_of_its_own_on_one_batch_and_an_end(modules):
+    own, plain = compiled(own_model(modules)), compiled(modules["keras.models"].Model)
+    assert own.train_on_batch(X, Y) == pytest.approx(plain.train_on_batch(X, Y), rel=1e-5)
+    logs = own.train_on_batch(X, Y, return_dict=True)
+    assert list(logs) == ["loss", "mae"]
+    stop = jkeras.callbacks.EarlyStopping(monitor="loss", patience=0, min_delta=100)
+    assert len(own.fit(X, Y, epochs=5, callbacks=[stop], verbose=0).history["loss"]) == 2
+
+
+def test_what_a_step_of_its_own_cannot_have_is_refused(modules):
+    own = compiled(own_model(modules))
+    with pytest.raises(NotImplementedError, match="Own.fit.*class_weight"):
+        own.fit(X, Y, class_weight={0: 1.0}, verbose=0)
+    with pytest.raises(ValueError, match="labels in the batches"):
+        own.fit(Batches(), Y, verbose=0)
+
+    class Nothing(modules["keras.models"].Model):
+        def train_step(self, data):
+            return None
+
+        def test_step(self, data):
+            return {}
+
+    with pytest.raises(NotImplementedError, match="Nothing.test_step.*compute_loss"):
+        compiled(Nothing).evaluate(X, Y, verbose=0)
+
+    with pytest.raises(TypeError, match="train_step.*a dict of numbers"):
+        compiled(Nothing).fit(X, Y, verbose=0)
