@@ -63,7 +63,7 @@ __all__ = exported(
     # all that is imported here but what is for jkeras itself
     *(
         globals().keys()
-        - {"as_keras", "as_keras_inside", "as_keras_store", "core", "programs"}
+        - {"as_keras", "as_keras_inside", "as_keras_names", "core", "programs"}
         - {"ensembles", "plans", "report"}
     ),
     on_first_use={

@@ -3,11 +3,13 @@
 import argparse
 import ast
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import pathlib
 import runpy
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ from jkeras.core.errors import readable, suggestion
 
 
 WRONG_CALL = 2  # the exit status, as argparse has it
+NEEDS_A_HAND = 1  # that of `modernize` where a line of the new program will not run
 
 
 class WrongCall(Exception):
@@ -212,6 +215,8 @@ def _modernize(options: argparse.Namespace) -> None:
         raise WrongCall(f"the program cannot be written: {error.strerror}") from None
     for remark in remarks:
         print(remark, file=sys.stderr)
+    if remarks:
+        sys.exit(NEEDS_A_HAND)
 
 
 def _put_out(content: bytes) -> None:
@@ -244,13 +249,32 @@ def run_program(
         keras2=keras2,
     )
     sys.argv = [program, *arguments]
-    if is_module:
-        sys.path.insert(0, "")
-        _check_module(program)
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
-    else:
-        sys.path.insert(0, str(pathlib.Path(program).resolve().parent))
-        runpy.run_path(program, run_name="__main__")
+    try:
+        if is_module:
+            sys.path.insert(0, "")
+            _check_module(program)
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+        else:
+            sys.path.insert(0, str(pathlib.Path(program).resolve().parent))
+            runpy.run_path(program, run_name="__main__")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "tensorflow":
+            raise
+        _refuse_without_tensorflow(error)
+        raise
+
+
+def _refuse_without_tensorflow(error: ModuleNotFoundError) -> None:
+    """Says in one line where a program wants TensorFlow, if that is not installed."""
+    if importlib.machinery.PathFinder.find_spec("tensorflow") is not None:
+        return
+    frames = traceback.extract_tb(error.__traceback__)
+    at = next(frame for frame in reversed(frames) if not frame.filename.startswith("<frozen"))
+    raise WrongCall(
+        f"{at.filename}, line {at.lineno}, imports TensorFlow, which is not installed. "
+        "`import keras` gives what tf.keras is, without it; with `pip install tensorflow-cpu` "
+        "tf.keras is jkeras; `run --keras2` takes programs for tf.keras 2 without TensorFlow"
+    ) from None
 
 
 def _check_module(name: str) -> None:

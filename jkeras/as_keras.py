@@ -8,18 +8,21 @@ import importlib.machinery
 import importlib.metadata
 import sys
 import types
-from collections.abc import Callable
 from typing import Any, NoReturn
 
-from jkeras.as_keras_inside import leads_to_taken, taken_from
+from jkeras.as_keras_names import find, names_in, private_modules
 from jkeras.core.errors import explain
 from jkeras.core.session.keras_version import followed_release
 
-PRIVATE = (
-    "The modules under keras.src are Keras's own code. Those that have a public namesake, as "
-    "keras.src.layers has, give its public names; this one has none. Import the public name "
-    "(`from keras import layers`); where that is another library's line, give what stands in for "
-    "the module: `jkeras.install_as_keras(private={%r: ...})`."
+UNKNOWN = (
+    "Keras 3.15 has no such private module. Where another library asks for it, give what stands in "
+    "for it: `jkeras.install_as_keras(private={%r: ...})`."
+)
+# what TensorFlow takes `tf.keras` from, and its name there
+TF_KERAS = ("keras._tf_keras.keras", "tensorflow.keras")
+OF_TF_KERAS = (  # its modules that have more than those of `keras`
+    *("", "backend", "layers", "losses", "metrics", "preprocessing", "preprocessing.image"),
+    *("preprocessing.sequence", "preprocessing.text"),
 )
 
 
@@ -36,15 +39,15 @@ class KerasDistribution(importlib.metadata.Distribution):
 
 
 class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds `keras` and its modules: the public ones of jkeras, and stand-ins for private ones,
-    those given here and those that some libraries take names from.
+    """Finds `keras` and its modules: the public ones of jkeras, those of `tf.keras`, and private
+    ones, with what jkeras has under the names in them or what is given here.
 
-    Args:
+    Attributes:
         private: dict from the name of a private module to what stands in for it.
     """
 
     def __init__(self) -> None:
-        self.private = {}
+        self.private: dict[str, Any] = {}
 
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
@@ -52,28 +55,29 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """The spec of a module of Keras; None for all other modules.
 
         Raises:
-            ModuleNotFoundError: Keras has no such public module. None would let the next finder
+            ModuleNotFoundError: Keras has no such module. None would let the next finder
                 look for a file of that name in jkeras's folders, and load it a second time.
         """
-        if name != "keras" and not name.startswith("keras."):
+        if not is_of(name, "keras") and not is_of(name, "tensorflow.keras"):
             return None
         if not self.lacks(name):
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
-        reason = ""
-        if name.startswith("keras.src"):
-            reason = f" {PRIVATE % name}"
+        reason = f" {UNKNOWN % name}" if is_of(name, "keras.src") else ""
         raise ModuleNotFoundError(f"No module named {name!r}.{reason}", name=name)
 
     def lacks(self, name: str) -> bool:
         """Whether there is no such module."""
-        is_there = name == "keras" or self.leads_to_private(name) or self.module(name)
-        return not is_there and not taken_from(name)
+        if name in ("keras", "keras._tf_keras") or self.leads_to_private(name):
+            return False
+        if self.module(name) is not None:
+            return False
+        if is_of(name, "keras.src"):
+            return name not in private_modules()
+        return in_tf_keras(name) not in OF_TF_KERAS
 
     def leads_to_private(self, name: str) -> bool:
         """Whether a module is there only to hold ones that have a stand-in."""
-        if any(private.startswith(f"{name}.") for private in self.private):
-            return True
-        return leads_to_taken(name)
+        return any(private.startswith(f"{name}.") for private in self.private)
 
     def module(self, name: str) -> Any:
         """What is bound to the full name of a module below `keras`; None if there is no such
@@ -81,8 +85,11 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """
         if name in self.private:
             return self.private[name]
+        inside = in_tf_keras(name)
+        if inside is None:
+            inside = name.replace("keras.src", "keras", 1).partition(".")[2]
         module = sys.modules["jkeras"]
-        for step in name.replace("keras.src", "keras", 1).split(".")[1:]:
+        for step in filter(None, inside.split(".")):
             if step not in getattr(module, "__all__", ()):
                 return None
             module = getattr(module, step)
@@ -91,23 +98,45 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return None
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Fills `keras` and what is private; puts jkeras's own module in the place of any other, as
-        modules may.
+        """Fills `keras`, `tf.keras` and what is private; puts jkeras's own module in the place of
+        any other, as modules may.
         """
         name = module.__name__
         stand_in = self.module(name)
+        inside = in_tf_keras(name)
         if name == "keras":
             fill(module)
-        elif name in self.private or not name.startswith("keras.src"):
+        elif name in self.private:
             sys.modules[name] = stand_in
-        else:  # no module of jkeras: what stands in becomes attributes of it
-            vars(module).update(public_names(stand_in), __getattr__=further_in(self, name))
+        elif is_of(name, "keras.src"):
+            as_private(module, stand_in, self)
+        elif inside in OF_TF_KERAS:
+            as_tf_keras(module, inside, self)
+        elif stand_in is not None:
+            sys.modules[name] = stand_in
 
     def find_distributions(self, context: Any) -> list[KerasDistribution]:
         """The distribution "keras", as `importlib.metadata` asks for it."""
         if context.name == "keras":
             return [KerasDistribution()]
         return []
+
+
+def is_of(name: str, package: str) -> bool:
+    """Whether a module is a package or below it."""
+    return name == package or name.startswith(f"{package}.")
+
+
+def in_tf_keras(name: str) -> str | None:
+    """What a module of `tf.keras` is called there; None for all others.
+
+    >>> in_tf_keras("tensorflow.keras.layers"), in_tf_keras("keras.layers")
+    ('layers', None)
+    """
+    for root in TF_KERAS:
+        if is_of(name, root):
+            return name.removeprefix(root).removeprefix(".")
+    return None
 
 
 def fill(module: types.ModuleType) -> None:
@@ -127,28 +156,70 @@ def further(name: str) -> Any:
     """What `keras` has without an import of it, as Keras does: its private modules, and the version
     that is followed.
     """
-    if name == "src":
-        return importlib.import_module("keras.src")
+    if name in ("src", "_tf_keras"):
+        return importlib.import_module(f"keras.{name}")
     if name == "__version__":  # what libraries compare
         return followed_release()
     raise AttributeError(f"module 'keras' has no attribute {name!r}")
 
 
-def further_in(finder: KerasFinder, module: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a private module: what libraries take from it, each as soon as it is
-    imported, and its modules without an import of them.
+def as_private(
+    module: types.ModuleType, namesake: types.ModuleType | None, finder: KerasFinder
+) -> None:
+    """Gives a private module its names, each looked up when it is asked for: another module, what
+    `find` says of it, or what the public module of its name has.
     """
+    path = module.__name__
 
     def further(name: str) -> Any:
-        names = taken_from(module)
-        if name in names:
-            return names[name]
-        inner = f"{module}.{name}"
-        if name.startswith("__") or finder.lacks(inner):
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        return importlib.import_module(inner)
+        if name == "__all__":
+            return [public for public in names_in(path, namesake) if not public.startswith("_")]
+        if name.startswith("__"):
+            raise AttributeError(f"module {path!r} has no attribute {name!r}")
+        inner = f"{path}.{name}"
+        known = private_modules()
+        if inner in finder.private or finder.leads_to_private(inner):
+            return importlib.import_module(inner)
+        if name in known.get(path, ()):  # first: `backend.numpy` is that of JAX's backend
+            return find(path, name)
+        if inner in known:
+            return importlib.import_module(inner)
+        if namesake is None or name not in public_names(namesake):
+            raise AttributeError(f"module {path!r} has no attribute {name!r}")
+        return getattr(namesake, name)
 
-    return further
+    vars(module).update(__getattr__=further, __dir__=lambda: names_in(path, namesake))
+
+
+def as_tf_keras(module: types.ModuleType, inside: str, finder: KerasFinder) -> None:
+    """Fills a module of `tf.keras` that is another one than that of `keras`: it has what `keras`
+    has, the same objects, and the names of Keras 2 that Keras 3 keeps there.
+    """
+    path = module.__name__
+    today = finder.module(f"keras.{inside}") if inside else importlib.import_module("keras")
+
+    def further(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {path!r} has no attribute {name!r}")
+        if not finder.lacks(f"{path}.{name}"):
+            return importlib.import_module(f"{path}.{name}")
+        if hasattr(today, name):
+            return getattr(today, name)
+        names = legacy_names(inside)
+        if name not in names:
+            raise AttributeError(f"module {path!r} has no attribute {name!r}")
+        return names[name]
+
+    names = getattr(today, "__all__", ()) or sorted(legacy_names(inside))
+    vars(module).update(__getattr__=further, __all__=list(names))
+    if not inside:
+        vars(module).update(__version__=KERAS_VERSION)
+
+
+def legacy_names(inside: str) -> dict[str, Any]:
+    """What a module of `tf.keras` has beyond that of `keras`, by name."""
+    # by its name: it is a program on top of jkeras
+    return importlib.import_module("jkeras.keras2.legacy").names_of(inside)
 
 
 def public_names(module: Any) -> dict[str, Any]:
@@ -163,15 +234,15 @@ def install_as_keras(private: dict[str, Any] | None = None, keras2: bool = False
     Keras 3 runs on it.
 
     `keras.layers`, `keras.ops` and all other public modules are then jkeras's, the same objects;
-    `keras.__version__` is the version of Keras whose names these are, "3.15.1". Of Keras's private
-    modules those are there that have a public namesake, `keras.src.layers` say, with its names. A
+    `keras.__version__` is the version of Keras whose names these are, "3.15.1". Where TensorFlow is
+    installed, `tf.keras` is jkeras too. Of Keras's private modules, `keras.src...`, all are there,
+    with what jkeras has under their names; what it has not says so when it is used. A
     second call changes nothing but may add to `private`. `python -m jkeras run script.py` does this
     for a program whose source you leave alone.
 
     Args:
-        private: dict from the name of another module under `keras.src` that some library imports,
-            though it is private, to what stands in for it: a module, or anything that has the
-            attributes asked for.
+        private: dict from the name of a private module of Keras to what stands in for it: a module,
+            or anything that has the attributes asked for.
         keras2: play Keras 2 instead, for programs that Keras 3 refuses: old names, arguments and
             modules, the functions of the old backend, and `tensorflow.keras` on a stand-in for
             TensorFlow. One warning at the end says what was translated.

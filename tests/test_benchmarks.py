@@ -246,6 +246,24 @@ def test_a_package_runs_under_both():
     ]
 
 
+SMALL = [name for name, package in packages.PACKAGES.items() if name in packages.IMPORTED]
+
+
+@pytest.mark.promise("The numbers that they print are the same in both")
+@pytest.mark.promise("Their programs print the same in both")
+@pytest.mark.promise("A network of keras-tcn trains with the same losses in both")
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_programs_for_packages_print_the_same(name, tmp_path):
+    if any(find_spec(module) is None for module in packages.IMPORTED[name]):
+        pytest.skip(f"{name} is not installed")
+    keras, jkeras = (
+        packages.run_one(name, sys.executable, tmp_path, as_keras, 600)
+        for as_keras in (False, True)
+    )
+    assert keras == jkeras and "the program" not in keras
+
+
 @pytest.mark.promise("write, greedily, the same tokens in both")
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("keras_hub") is None, reason="keras-hub is not installed")

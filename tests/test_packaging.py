@@ -73,6 +73,7 @@ def test_the_wheel_is_small_and_has_all(built):
     names = zipfile.ZipFile(built[0]).namelist()
     wanted = {
         "jkeras/py.typed",
+        "jkeras/keras_src.txt",
         "jkeras/examples/digits_quickstart.py",
         "jkeras/applications/weights.json",
         "jkeras/datasets/data/digits.npz",

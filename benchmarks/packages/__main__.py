@@ -110,6 +110,56 @@ PACKAGES = {
         program="use_keras_hub.py",
         alone=True,
     ),
+    # written for tf.keras, or with private modules of Keras, or small
+    "scikeras": Package("scikeras==0.13.0", program="use_scikeras.py"),
+    "kimm": Package("kimm==0.2.5", program="use_kimm.py", alone=True),
+    "keras-aug": Package("keras-aug==1.1.1", program="use_keras_aug.py", alone=True),
+    "keras-tcn": Package(
+        "keras-tcn==3.5.7", needs=("tensorflow-cpu",), program="use_keras_tcn.py", alone=True
+    ),
+    "spektral": Package(
+        "spektral==1.3.1",
+        needs=("tensorflow-cpu", "lxml", "networkx", "requests", "scikit-learn", "tqdm"),
+        program="use_spektral.py",
+        alone=True,
+    ),
+    "keras-self-attention": Package(
+        "keras-self-attention==0.51.0", program="use_keras_self_attention.py", alone=True
+    ),
+    "keras-unet-collection": Package(
+        "keras-unet-collection==0.1.13",
+        needs=("tensorflow-cpu",),
+        program="use_keras_unet_collection.py",
+        alone=True,
+    ),
+    "shap": Package("shap==0.51.0", program="use_shap.py"),
+    "lime": Package("lime==0.2.0.1", program="use_lime.py"),
+    "imbalanced-learn": Package(
+        "imbalanced-learn==0.14.2", needs=("tensorflow-cpu",), program="use_imbalanced_learn.py"
+    ),
+    "optuna-integration": Package(
+        "optuna-integration==5.0.0", needs=("optuna", "tqdm"), program="use_optuna.py"
+    ),
+    "livelossplot": Package(
+        "livelossplot==0.6.1", needs=("ipython", "bokeh"), program="use_livelossplot.py"
+    ),
+}
+
+
+# by package: the modules that its program imports besides Keras
+IMPORTED = {
+    "scikeras": ("scikeras", "sklearn"),
+    "kimm": ("kimm",),
+    "keras-aug": ("keras_aug",),
+    "keras-tcn": ("tcn", "tensorflow"),
+    "spektral": ("spektral", "tensorflow"),
+    "keras-self-attention": ("keras_self_attention", "tensorflow"),
+    "keras-unet-collection": ("keras_unet_collection", "tensorflow"),
+    "shap": ("shap",),
+    "lime": ("lime",),
+    "imbalanced-learn": ("imblearn", "tensorflow"),
+    "optuna-integration": ("optuna", "optuna_integration", "tqdm"),
+    "livelossplot": ("livelossplot",),
 }
 
 

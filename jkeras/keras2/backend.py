@@ -8,6 +8,7 @@ import numpy as np
 
 import jkeras
 from jkeras import ops
+from jkeras.core.errors import explain
 from jkeras.core.graph import sparse
 from jkeras.core.graph.keras_tensor import is_symbolic
 from jkeras.core.run.scopes import is_training
@@ -65,7 +66,20 @@ def batch_get_value(tensors):
 
 
 def set_value(x, value):
-    """Assigns to a variable."""
+    """Assigns to a variable.
+
+    Raises:
+        TypeError: it is no variable; so is the rate of an optimizer that follows a schedule.
+    """
+    if not isinstance(x, jkeras.Variable):
+        raise TypeError(
+            explain(
+                "K.set_value",
+                "a variable, such as model.optimizer.lr of an optimizer with a number as its rate",
+                f"{type(x).__name__} {x!r}",
+                "make the optimizer with a number, or let its LearningRateSchedule say the rate",
+            )
+        )
     x.assign(np.asarray(value))
 
 

@@ -18,10 +18,18 @@ def _with_old_logs(method):
     @functools.wraps(method)
     def wrapped(self, *args, **kwargs):
         if "logs" in kwargs:
-            kwargs["logs"] = with_both_names(kwargs["logs"])
+            given, both = kwargs["logs"], with_both_names(kwargs["logs"])
+            kwargs["logs"] = both
         elif args and len(args) == len(parameters) - 1:
-            args = (*args[:-1], with_both_names(args[-1]))
-        return method(self, *args, **kwargs)
+            given, both = args[-1], with_both_names(args[-1])
+            args = (*args[:-1], both)
+        else:
+            return method(self, *args, **kwargs)
+        before = set(both)
+        result = method(self, *args, **kwargs)
+        if given is not None:  # what the method adds to the logs, the history has too
+            given.update({name: both[name] for name in both if name not in before})
+        return result
 
     return wrapped
 

@@ -81,6 +81,8 @@ class CallableFunction:
     """Arrays in, a list of numpy arrays out; variables take their updates after each call."""
 
     def __init__(self, inputs, outputs, updates=()):
+        if not isinstance(inputs, (list, tuple)):
+            inputs = [inputs]
         self.is_phase = [isinstance(x, LearningPhase) for x in inputs]
         self.is_single = not isinstance(outputs, (list, tuple))
         self.outputs = [outputs] if self.is_single else list(outputs)
@@ -96,6 +98,8 @@ class CallableFunction:
         return [pair for pair in self.updates if isinstance(pair, (tuple, list))]
 
     def __call__(self, inputs):
+        if not isinstance(inputs, (list, tuple)):
+            inputs = [inputs]
         training = any(bool(value) for value, phase in zip(inputs, self.is_phase) if phase)
         values = [np.asarray(v) for v, phase in zip(inputs, self.is_phase) if not phase]
         results = self.model(values if len(values) > 1 else values[0], training=training)

@@ -10,10 +10,11 @@ import numpy as np
 
 import jkeras
 from jkeras.core.layer.view import layers_of
-from jkeras.keras2 import closures, tables
+from jkeras.keras2 import closures, gradient_tape, own_steps, tables
 from jkeras.keras2.callbacks import checkpoint_path
 from jkeras.keras2.logs import OldLogs
-from jkeras.keras2.optimizers import with_lr, without_lr
+from jkeras.keras2.metric_names import names_of
+from jkeras.keras2.optimizers import of_files, resumed, with_lr
 from jkeras.models import Functional
 
 
@@ -31,9 +32,7 @@ class Keras2Methods:
         loss = closures.with_tensors(self, loss)
         super().compile(optimizer, loss=loss, metrics=self._for_each_output(metrics), **options)
         with_lr(self.optimizer)
-        named = metrics if isinstance(metrics, (list, tuple)) else ()
-        names = [m if isinstance(m, str) else getattr(m, "__name__", "metric") for m in named]
-        self.set_untracked(_keras2_names=["loss", *names])
+        self.set_untracked(_keras2_compiled=(loss, metrics))
 
     def _for_each_output(self, metrics):
         """Metrics for each of several outputs, where there is one list for all of them."""
@@ -41,14 +40,16 @@ class Keras2Methods:
         is_flat = isinstance(metrics, (list, tuple)) and not any(
             isinstance(item, (list, tuple, dict)) for item in metrics
         )
-        if count < 2 or not metrics or not is_flat or len(metrics) == count:
+        if count < 2 or not metrics or not is_flat:
             return metrics
         return [list(metrics) for _ in range(count)]
 
     @property
     def metrics_names(self):
         """What `evaluate` returns, by name."""
-        return getattr(self, "_keras2_names", ["loss"])
+        loss, metrics = getattr(self, "_keras2_compiled", (None, None))
+        outputs = getattr(self, "output_names", None) or ["output"]
+        return names_of(outputs, loss, self._for_each_output(metrics))
 
     def fit(self, *args, **kwargs):
         """Trains; the history has what was logged under old names too."""
@@ -59,9 +60,28 @@ class Keras2Methods:
             kwargs["validation_data"] = tuple(kwargs["validation_data"])
         if isinstance(kwargs.get("class_weight"), str):
             del kwargs["class_weight"]
-        history = super().fit(*args, **kwargs)
+        if own_steps.has_own_step(type(self)):
+            history = own_steps.fit(self, *args, **kwargs)
+        else:
+            history = super().fit(*args, **kwargs)
         history.history = OldLogs(history.history)
         return history
+
+    def train_on_batch(self, x, y=None, sample_weight=None, **options):
+        """One step on a batch."""
+        if own_steps.has_own_step(type(self)):
+            return own_steps.on_batch(self, (x, y, sample_weight), **options)
+        return super().train_on_batch(x, y, sample_weight, **options)
+
+    @property
+    def compiled_loss(self):
+        """What a step of the program's own calls with labels and outputs."""
+        return own_steps.OldCompiledLoss(self, super().compiled_loss)
+
+    @property
+    def compiled_metrics(self):
+        """What a step of the program's own updates."""
+        return own_steps.OldCompiledMetrics(self, super().compiled_metrics)
 
     def fit_generator(self, *args, **kwargs):
         """Trains on batches that a generator yields."""
@@ -81,6 +101,7 @@ class Keras2Methods:
 
     def evaluate(self, *args, **kwargs):
         """The loss and metrics."""
+        own_steps.check_evaluation(type(self))
         return super().evaluate(*args, **self._translated("evaluate", kwargs))
 
     def evaluate_generator(self, generator, steps=None, **kwargs):
@@ -145,6 +166,13 @@ class Keras2Methods:
             if kwargs.pop(gone, None) is not None:
                 self.notes.add(f"{method}({gone}=)", "left out")
         return kwargs
+
+    def __call__(self, *args, **kwargs):
+        """The outputs; a `GradientTape` around the call learns what the variables are."""
+        gradient_tape.show(self)
+        outputs = super().__call__(*args, **kwargs)
+        gradient_tape.show(self)  # those that the first call makes
+        return outputs
 
     # ------------------------------------------------------------ parts
 
@@ -281,16 +309,12 @@ def of_today(model):
             continue
         was.append((part, cls))
         part.__class__ = new
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None:
-        without_lr(optimizer)
     try:
-        yield
+        with of_files(getattr(model, "optimizer", None)):
+            yield
     finally:
         for part, cls in was:
             part.__class__ = cls
-        if optimizer is not None:
-            with_lr(optimizer)
 
 
 def _is_plain_graph(cls):
@@ -317,7 +341,7 @@ def as_old(model, sequential, graph):
     else:
         return model
     if getattr(model, "optimizer", None) is not None:
-        with_lr(model.optimizer)
+        resumed(model.optimizer)
     return model
 
 

@@ -104,9 +104,34 @@ def modernize(source):
     rewriter = Rewriter(source)
     tree = ast.parse(source)
     rewriter.files = file_names.renamed(tree)
+    rewriter.unused = only_for_keras(tree)
     rewriter.visit(tree)
     text = rewriter.result()
     return text, _all_remarks(rewriter, text)
+
+
+def only_for_keras(tree):
+    """The names under which a program imports TensorFlow and has `tf.keras` alone of it.
+
+    >>> only_for_keras(ast.parse("import tensorflow as tf; tf.keras.layers"))
+    {'tf'}
+    """
+    nodes = list(ast.walk(tree))
+    imported = {
+        alias.asname or alias.name
+        for node in nodes
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name == "tensorflow"
+    }
+    uses = [node.id for node in nodes if isinstance(node, ast.Name)]
+    of_keras = [node.value.id for node in nodes if _is_tf_keras(node)]
+    return {name for name in imported if uses.count(name) == of_keras.count(name)}
+
+
+def _is_tf_keras(node):
+    """Whether an expression is `tf.keras`, which is rewritten."""
+    return isinstance(node, ast.Attribute) and dotted(node) == "tf.keras"
 
 
 def _all_remarks(rewriter, text):
@@ -146,6 +171,7 @@ class Rewriter(ast.NodeVisitor):
         self.starts = starts
         self.edits = []  # (begin, end, text) in bytes
         self.remarks = []
+        self.unused = set()  # names of TensorFlow that the new program has no use for
         self.files = {}  # path in the old program -> in the new one
         self.done = []  # those that count
         self.inserted = None  # the line behind which `import keras` was put into the new program
@@ -278,6 +304,9 @@ class Rewriter(ast.NodeVisitor):
         parts = []
         for alias in node.names:
             new = new_module(alias.name)
+            if alias.name == "tensorflow" and (alias.asname or alias.name) in self.unused:
+                parts.append("keras")
+                continue
             if new is None:
                 parts.append(self.text(alias))
                 continue
@@ -346,6 +375,10 @@ class Rewriter(ast.NodeVisitor):
             new = f"keras.ops.{OTHER_OPS.get(name, name)}"
         elif name in RANDOM:
             new = f"keras.random.{RANDOM[name]}"
+            hint = (
+                "in a layer or Lambda give seed=, a keras.random.SeedGenerator made outside of it"
+            )
+            self.remark(node, f"backend.{name}: {hint}")
         elif name == "variable":
             new = "keras.Variable"
         else:
@@ -372,12 +405,18 @@ class Rewriter(ast.NodeVisitor):
         if name in tables.KERNEL_SIDES:
             self.kernel_sides(node, tables.KERNEL_SIDES[name])
         if method is not None:
-            self.method(node, method)
+            self.method_call(node, method)
+        self.generic_visit(node)
+
+    def method_call(self, node, method):
+        """A call of a method of some object."""
+        self.method(node, method)
         if method == "compile":
             self.compile_arguments(node)
+        if method == "get" and node.args:
+            self.logged_name(node.func.value, node.args[0])
         if method == "add_weight":
             self.weight_arguments(node)
-        self.generic_visit(node)
 
     def compile_arguments(self, node):
         """Takes out what `compile` has no more, where it changes nothing."""
@@ -385,6 +424,9 @@ class Rewriter(ast.NodeVisitor):
             value = getattr(keyword.value, "value", keyword)
             if value in tables.GONE_OF_COMPILE.get(keyword.arg, ()):
                 self.take_out(node, keyword)
+            elif keyword.arg == "metrics" and text_of(keyword.value) is not None:
+                name = {"acc": "accuracy"}.get(value, value)
+                self.replace(keyword.value, f'["{name}"]')
 
     def weight_arguments(self, node):
         """`add_weight("w", (2,))`: says which arguments the first two are."""
@@ -450,7 +492,9 @@ class Rewriter(ast.NodeVisitor):
     def arguments(self, node, renamed, name):
         """Renames arguments, takes out those that are gone, translates values."""
         for keyword in node.keywords:
-            if keyword.arg == "decay" and "lr" in renamed:
+            if "lr" in renamed and is_default_of_optimizer(keyword):
+                self.take_out(node, keyword)
+            elif keyword.arg == "decay" and "lr" in renamed:
                 self.remark(keyword.value, f"{name}(decay=): give a schedule, InverseTimeDecay")
                 self.take_out(node, keyword)
             elif keyword.arg in MOVED and (name, keyword.arg) != ("Embedding", "weights"):
@@ -484,6 +528,8 @@ class Rewriter(ast.NodeVisitor):
             new = tables.INITIALIZERS.get(value, value)
         elif argument == "reduction" and value == "auto":
             new = "sum_over_batch_size"
+        elif argument == "distribution" and value == "normal":
+            new = "truncated_normal"
         elif argument == "data_format":
             new = tables.DATA_FORMATS.get(value, value)
         if new != value:
@@ -540,15 +586,36 @@ class Rewriter(ast.NodeVisitor):
 
     def visit_Subscript(self, node):
         self.generic_visit(node)
-        key = getattr(node.slice, "value", None)
-        if key in ("acc", "val_acc") and dotted(node.value) is not None:
-            self.put_text(node.slice, key.replace("acc", "accuracy"))
+        self.logged_name(node.value, node.slice)
+
+    def logged_name(self, owner, key):
+        """The name of what is logged: `logs["acc"]`, `history.history.get("lr")`."""
+        text, owner = text_of(key), dotted(owner)
+        if owner is None or text is None:
+            return
+        if text in ("acc", "val_acc"):
+            self.put_text(key, text.replace("acc", "accuracy"))
+        elif text == "lr" and owner.rpartition(".")[2] in ("history", "logs"):
+            self.put_text(key, "learning_rate")
+
+    def visit_Assign(self, node):
+        """`K = keras.backend`: another name of the backend."""
+        self.generic_visit(node)
+        whole = dotted(node.value) or ""
+        if new_module(whole) == "keras.backend":
+            self.backends |= {target.id for target in node.targets if isinstance(target, ast.Name)}
 
     def visit_List(self, node):
         self.generic_visit(node)
         for item in node.elts:
             if getattr(item, "value", None) == "acc":
                 self.put_text(item, "accuracy")
+
+
+def is_default_of_optimizer(keyword):
+    """Whether an argument says what Keras 2 does without it, and Keras 3 does not take it."""
+    value = getattr(keyword.value, "value", keyword)
+    return (keyword.arg, value) in (("decay", 0), ("decay", None), ("epsilon", None))
 
 
 def new_module(name):

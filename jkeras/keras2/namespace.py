@@ -123,7 +123,7 @@ class _Builder:
         self._module("optimizers", jkeras.optimizers, self._optimizers())
         self._module("optimizers.schedules", jkeras.optimizers.schedules)
         self._module("callbacks", jkeras.callbacks, self._callbacks())
-        self._module("backend", jkeras.backend, _backend())
+        self._module("backend", jkeras.backend, old_backend())
         self._module("utils", jkeras.utils, self._utils())
         for name in ("losses", "metrics", "initializers", "regularizers"):
             today = getattr(jkeras, name)
@@ -132,7 +132,7 @@ class _Builder:
         self._module("activations", jkeras.activations)
         self._preprocessing()
         self._module("wrappers")
-        self._module("wrappers.scikit_learn", None, _members(scikit_learn))
+        self._module("wrappers.scikit_learn", None, members(scikit_learn))
         self._public("datasets", jkeras.datasets)
         self._public("applications", jkeras.applications, self._of_old_models)
         for old in sorted(tables.MODULES, key=lambda name: name.count(".")):  # parents first
@@ -270,8 +270,8 @@ class _Builder:
             ("sequence", sequence, jkeras.preprocessing.sequence),
             ("text", text, None),
         ):
-            more = _members(random_image) if name == "image" else {}
-            self._module(f"preprocessing.{name}", today, _members(old) | more)
+            more = members(random_image) if name == "image" else {}
+            self._module(f"preprocessing.{name}", today, members(old) | more)
 
 
 def _instead(today, old):
@@ -279,7 +279,7 @@ def _instead(today, old):
     return OldClass(today, lambda cls, args, kwargs: old(*args, **kwargs), lambda: old)
 
 
-def _members(module):
+def members(module):
     """What a file defines, and what it says it passes on."""
     names = getattr(module, "__all__", None)
     if names is None:
@@ -291,11 +291,11 @@ def _members(module):
     return {name: getattr(module, name) for name in names}
 
 
-def _backend():
+def old_backend():
     """The functions of the old backend."""
     old = {name: getattr(backend, name) for name in (*backend.PLAIN, *backend.ELSEWHERE)}
-    old |= _members(backend)
-    return old | _members(graph_functions)
+    old |= members(backend)
+    return old | members(graph_functions)
 
 
 def _constraints():

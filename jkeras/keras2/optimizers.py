@@ -1,24 +1,106 @@
 """Optimizers with `lr` and `decay`."""
 
-import jkeras
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from jkeras.config import floatx
+from jkeras.core.errors import explain
 from jkeras.keras2 import arguments
+from jkeras.keras2.gradient_tape import GradientTape
 from jkeras.keras2.old_class import OldClass
+from jkeras.optimizers import serialize
+from jkeras.optimizers.schedules import InverseTimeDecay
+from jkeras.optimizers.transform import Transform, stepping
 
 
 class WithLr:
     """Gives an optimizer the names that Keras 2 has for its learning rate."""
 
     @property
-    def lr(self):
+    def lr(self) -> Any:
         """The learning rate."""
         return self.learning_rate
 
     @lr.setter
-    def lr(self, value):
+    def lr(self, value: Any) -> None:
         self.learning_rate = value
 
+    def as_in_files(self) -> contextlib.AbstractContextManager:
+        """Within it the rate is as files have it."""
+        return contextlib.nullcontext()
 
-def with_lr(optimizer):
+    def minimize(self, loss: Any, var_list: Any, grad_loss: Any = None, tape: Any = None) -> Any:
+        """One step that makes a loss smaller.
+
+        Args:
+            loss: a function of nothing that computes it, or what was computed within `tape`.
+            var_list: variables, or a function that gives them.
+        """
+        if callable(loss):
+            with GradientTape() as tape:
+                loss = loss()
+        if tape is None:
+            expected = "a function that computes the loss, or `tape=` within which it was computed"
+            raise ValueError(explain(f"{self.name}.minimize", expected, type(loss).__name__))
+        variables = list(var_list() if callable(var_list) else var_list)
+        gradients = tape.gradient(loss, variables, output_gradients=grad_loss)
+        return self.apply_gradients(zip(gradients, variables))
+
+
+class WithDecay(WithLr):
+    """Divides the learning rate by 1 + decay * steps, as Keras 2 does: the rate itself stays what
+    it was set to, and schedulers set it.
+    """
+
+    decay = 0.0
+
+    def _chain(self, link: Transform) -> Transform:
+        return super()._chain(slower(link, self.decay))
+
+    def constants(self) -> tuple:
+        """What a compiled step depends on."""
+        return *super().constants(), self.decay
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as Keras 3 has them: a schedule in the place of the rate."""
+        schedule = InverseTimeDecay(float(self._learning_rate), 1, self.decay)
+        return {**super().get_config(), "learning_rate": serialize(schedule)}
+
+    def take_rate(self, rate: float) -> None:
+        """Has a rate that can be set in the place of a schedule: the second of the variables."""
+        variable = self._own(np.asarray(rate, floatx()), "learning_rate")
+        self._variables.insert(1, self._variables.pop())
+        self._learning_rate = variable
+        if self._at:
+            first = {address: self._at.pop(address) for address in [("iterations",)]}
+            self._at = {**first, ("learning_rate",): variable, **self._at}
+
+    @contextlib.contextmanager
+    def as_in_files(self) -> Iterator[None]:
+        """Within it the rate follows a schedule, which Keras 3 has for a decay."""
+        held = self._learning_rate, self._variables, dict(self._at)
+        self.learning_rate = InverseTimeDecay(float(held[0]), 1, self.decay)
+        try:
+            yield
+        finally:
+            self._learning_rate, self._variables, self._at = held
+
+
+def slower(link: Transform, decay: float) -> Transform:
+    """A link whose learning rate falls with the steps that were made."""
+
+    def step(grads: Any, state: Any, params: Any, **extra: Any) -> Any:
+        rate = extra["learning_rate"]
+        rate = rate / (1.0 + decay * extra["count"].astype(rate.dtype))
+        return link.step(grads, state, params, **{**extra, "learning_rate": rate})
+
+    return stepping(link.init, step)
+
+
+def with_lr(optimizer: Any) -> Any:
     """The optimizer itself, which now has `lr` too."""
     cls = type(optimizer)
     if not issubclass(cls, WithLr):
@@ -26,29 +108,57 @@ def with_lr(optimizer):
     return optimizer
 
 
-def without_lr(optimizer):
-    """The optimizer itself, of the class that files name."""
-    if isinstance(optimizer, WithLr):
-        optimizer.__class__ = type(optimizer).__bases__[1]
+def with_decay(optimizer: Any, decay: float) -> Any:
+    """The optimizer itself, whose rate falls."""
+    cls = type(optimizer)
+    names = {"__module__": __name__, "decay": float(decay)}
+    optimizer.__class__ = type(cls.__name__, (WithDecay, cls), names)
     return optimizer
 
 
-def old_optimizer(cls, notes):
+def resumed(optimizer: Any) -> Any:
+    """An optimizer of a file with `lr`; where it has a decay, one whose rate can be set."""
+    rate = optimizer.get_config().get("learning_rate")
+    is_decay = isinstance(rate, dict) and rate["class_name"] == "InverseTimeDecay"
+    if not is_decay:
+        return with_lr(optimizer)
+    schedule = rate["config"]
+    if schedule["decay_steps"] != 1 or schedule["staircase"]:
+        return with_lr(optimizer)
+    with_decay(optimizer, schedule["decay_rate"]).take_rate(schedule["initial_learning_rate"])
+    return optimizer
+
+
+@contextlib.contextmanager
+def of_files(optimizer: Any) -> Iterator[None]:
+    """Within it the optimizer is of the class that files name."""
+    cls = type(optimizer)
+    if not issubclass(cls, WithLr):
+        yield
+        return
+    with optimizer.as_in_files():
+        optimizer.__class__ = cls.__bases__[1]
+        try:
+            yield
+        finally:
+            optimizer.__class__ = cls
+
+
+def old_optimizer(cls: type, notes: Any) -> OldClass:
     """A class of optimizers as Keras 2 has it."""
 
-    def make(cls, args, kwargs):
+    def make(cls: Any, args: tuple, kwargs: dict) -> Any:
         args, kwargs = arguments.translate(cls.__name__, args, kwargs, notes)
         if kwargs.get("epsilon", 0) is None:
             del kwargs["epsilon"]
         decay = kwargs.pop("decay", 0.0)
-        if decay:
-            rate = args[0] if args else kwargs.pop("learning_rate", cls().learning_rate)
-            notes.add(
-                f"{cls.__name__}(decay=)",
-                f"{cls.__name__}(learning_rate=schedules.InverseTimeDecay(…))",
-            )
-            schedule = jkeras.optimizers.schedules.InverseTimeDecay(float(rate), 1, decay)
-            args = (schedule, *args[1:])
-        return with_lr(cls(*args, **kwargs))
+        optimizer = cls(*args, **kwargs)
+        if not decay:
+            return with_lr(optimizer)
+        notes.add(
+            f"{cls.__name__}(decay=)",
+            f"{cls.__name__}(learning_rate=schedules.InverseTimeDecay(…))",
+        )
+        return with_decay(optimizer, decay)
 
     return OldClass(cls, make, lambda: cls)

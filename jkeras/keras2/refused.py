@@ -12,6 +12,7 @@ import typing
 
 import jkeras
 from jkeras.core.layer import Layer
+from jkeras.keras2 import tables
 from jkeras.keras2.file_names import constants
 from jkeras.keras2.trees import dotted, text_of
 from jkeras.optimizers.base import Optimizer
@@ -73,6 +74,7 @@ ATTRIBUTES = {
 TENSORFLOW = ("tf", "tensorflow", "tf.compat.v1")
 OF_TENSORFLOW = {  # what programs around Keras 2 took of it
     "GradientTape": "on TensorFlow's backend alone; with JAX jax.grad, or a train_step",
+    "function": "remove it; with JAX jax.jit",
     "placeholder": "keras.Input",
     "set_random_seed": "keras.utils.set_random_seed",
     **dict.fromkeys(
@@ -138,6 +140,7 @@ class Finder(ast.NodeVisitor):
         self.remarks = []
         self.texts = texts
         self.names = {}  # name in the program -> what of Keras it is, "keras.layers.Dense"
+        self.missing = {}  # name in the program -> what is said of it, where Keras 3 has it not
         self.foreign = set()  # names that other libraries' modules have in the program
 
     def remark(self, node, name, text):
@@ -164,9 +167,11 @@ class Finder(ast.NodeVisitor):
                 text = f"from {module} import *: name what you take, which is looked at then"
                 self.remark(node, "*", text)
             else:
-                path = f"{module}.{alias.name}"
-                self.names[alias.asname or alias.name] = path
+                path, name = f"{module}.{alias.name}", alias.asname or alias.name
+                self.names[name] = path
                 self.check(node, path)
+                if not path.startswith("keras.backend.") and lookup(path) is MISSING:
+                    self.missing[name] = f"{name} is not in Keras 3"
 
     def check(self, node, path):
         """Remarks on a name that Keras 3 does not have; the backend's are looked at elsewhere."""
@@ -199,8 +204,9 @@ class Finder(ast.NodeVisitor):
             return
         self.generic_visit(node)
         owner = dotted(node.value) or ""
-        if owner in TENSORFLOW and node.attr in OF_TENSORFLOW:
-            self.remark(node, node.attr, f"tf.{node.attr}: {OF_TENSORFLOW[node.attr]}")
+        hint = of_tensorflow(owner, node.attr)
+        if hint is not None:
+            self.remark(node, node.attr, f"{owner}.{node.attr}: {hint}")
         if owner == "self" or owner.partition(".")[0] in self.foreign:
             return
         word = f"{owner.rpartition('.')[2]}.{node.attr}"
@@ -213,9 +219,13 @@ class Finder(ast.NodeVisitor):
 
     def visit_Call(self, node):
         self.generic_visit(node)
+        if getattr(node.func, "id", None) in self.missing:
+            self.remark(node, node.func.id, self.missing[node.func.id])
         path = self.path_of(node.func)
         if path is not None:
             self.check_arguments(node, lookup(path), path.rpartition(".")[2])
+            if path.endswith("models.load_model") and node.args:
+                self.check_file(node, "load_model", node.args[0])
         elif isinstance(node.func, ast.Attribute):
             owner = (dotted(node.func.value) or "").partition(".")[0]
             if owner not in self.foreign:
@@ -247,6 +257,8 @@ class Finder(ast.NodeVisitor):
 
     def check_file(self, node, method, first):
         """Remarks on the path that a method reads or writes, its first argument."""
+        if method == "load_model" and text_of(first) is not None:
+            self.check_path(node, first, "load_model", (".keras", ".h5", ".hdf5"))
         if method == "load_weights" and any(k.arg == "by_name" for k in node.keywords):
             self.check_path(node, first, "by_name", (".h5", ".hdf5"))
         if method == "save_weights" and first is not None:
@@ -274,6 +286,21 @@ class Finder(ast.NodeVisitor):
         if text is None or is_wrong or not text.endswith(endings):
             expected = " or ".join(endings)
             self.remark(node, name, f"{name}: its path has to end in {expected}")
+
+
+def of_tensorflow(owner: str, name: str) -> str | None:
+    """What to do about something of TensorFlow; None: nothing.
+
+    >>> of_tensorflow("tf", "reduce_mean"), of_tensorflow("tf", "io")
+    ('keras.ops.mean, which any backend can differentiate', None)
+    """
+    if owner in TENSORFLOW and name in OF_TENSORFLOW:
+        return OF_TENSORFLOW[name]
+    if owner not in (*TENSORFLOW, "tf.math", "tf.nn"):
+        return None
+    op = tables.OPS_OF_TENSORFLOW.get(name) or name.removeprefix("reduce_")
+    is_op = name in tables.OPS_OF_TENSORFLOW or name.startswith("reduce_") or "." in owner
+    return f"keras.ops.{op}, which any backend can differentiate" if is_op else None
 
 
 def end_of(node):

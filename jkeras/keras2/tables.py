@@ -173,6 +173,7 @@ ARGUMENTS = {
         ("SGD", "RMSprop", "Adam", "Adamax", "Nadam", "Adagrad", "Adadelta", "Ftrl"), _OPTIMIZER
     ),
     "EarlyStopping": {},
+    "VarianceScaling": {},
     "ReduceLROnPlateau": {"epsilon": "min_delta"},
     "ModelCheckpoint": {"period": None},
     "TensorBoard": {"write_grads": None, "batch_size": None, "embeddings_layer_names": None},
@@ -269,3 +270,21 @@ MODULES = {
     "initializations": "initializers",
     "callbacks.callbacks": "callbacks",
 }
+
+# tf's name -> name of the op with the same arguments
+OPS_OF_TENSORFLOW = {
+    "abs": "abs", "add": "add", "subtract": "subtract", "multiply": "multiply",
+    "divide": "divide", "matmul": "matmul", "tensordot": "tensordot", "einsum": "einsum",
+    "exp": "exp", "square": "square", "sqrt": "sqrt", "sign": "sign", "sin": "sin",
+    "cos": "cos", "tanh": "tanh", "sigmoid": "sigmoid", "pow": "power", "round": "round",
+    "floor": "floor", "maximum": "maximum", "minimum": "minimum", "equal": "equal",
+    "not_equal": "not_equal", "greater": "greater", "greater_equal": "greater_equal",
+    "less": "less", "less_equal": "less_equal", "logical_and": "logical_and",
+    "logical_or": "logical_or", "logical_not": "logical_not", "where": "where",
+    "reshape": "reshape", "expand_dims": "expand_dims", "squeeze": "squeeze",
+    "zeros_like": "zeros_like", "ones_like": "ones_like", "shape": "shape",
+    "stop_gradient": "stop_gradient", "argmax": "argmax", "argmin": "argmin",
+    "repeat": "repeat", "tile": "tile", "range": "arange", "cumsum": "cumsum",
+    "broadcast_to": "broadcast_to", "clip_by_value": "clip", "sort": "sort",
+    "map_fn": "map", "split": "split", "unstack": "unstack",
+}  # fmt: skip

@@ -9,28 +9,13 @@ import numpy as np
 import jkeras
 from jkeras import ops
 from jkeras.keras2 import backend
+from jkeras.keras2.tables import OPS_OF_TENSORFLOW
+from jkeras.keras2.gradient_tape import GradientTape
 
-# tf's name -> name of the op with the same arguments
-OPS = {
-    "abs": "abs", "add": "add", "subtract": "subtract", "multiply": "multiply",
-    "divide": "divide", "matmul": "matmul", "tensordot": "tensordot", "einsum": "einsum",
-    "exp": "exp", "square": "square", "sqrt": "sqrt", "sign": "sign", "sin": "sin",
-    "cos": "cos", "tanh": "tanh", "sigmoid": "sigmoid", "pow": "power", "round": "round",
-    "floor": "floor", "maximum": "maximum", "minimum": "minimum", "equal": "equal",
-    "not_equal": "not_equal", "greater": "greater", "greater_equal": "greater_equal",
-    "less": "less", "less_equal": "less_equal", "logical_and": "logical_and",
-    "logical_or": "logical_or", "logical_not": "logical_not", "where": "where",
-    "reshape": "reshape", "expand_dims": "expand_dims", "squeeze": "squeeze",
-    "zeros_like": "zeros_like", "ones_like": "ones_like", "shape": "shape",
-    "stop_gradient": "stop_gradient", "argmax": "argmax", "argmin": "argmin",
-    "repeat": "repeat", "tile": "tile", "range": "arange", "cumsum": "cumsum",
-    "broadcast_to": "broadcast_to", "clip_by_value": "clip", "sort": "sort",
-    "map_fn": "map", "split": "split", "unstack": "unstack",
-}  # fmt: skip
 MATH = ("abs add argmax ceil cos divide equal erf exp floor greater less log log1p logical_and "
         "logical_not logical_or maximum minimum multiply round rsqrt sigmoid sign sin sqrt square "
         "subtract tanh top_k cumsum").split()  # fmt: skip
-REDUCTIONS = ("mean", "sum", "max", "min", "prod", "any", "all", "logsumexp")
+REDUCTIONS = ("mean", "sum", "max", "min", "prod", "any", "all", "logsumexp", "std")
 NN = ("relu", "elu", "selu", "softmax", "log_softmax", "sigmoid", "tanh", "softplus", "silu",
       "gelu", "leaky_relu", "relu6", "moments")  # fmt: skip
 DTYPES = (
@@ -38,8 +23,7 @@ DTYPES = (
 ).split()
 MISSING = (
     "jkeras's stand-in for TensorFlow has no {name!r}: it has what programs for tf.keras use "
-    "around a model. Gradients are jax.grad; for anything else of TensorFlow import "
-    "jkeras as Keras 3 and TensorFlow itself."
+    "around a model. Install TensorFlow, which is taken then, or write it with jax.numpy."
 )
 
 
@@ -66,6 +50,22 @@ def _reduction(name):
         return op(input_tensor, axis=axis, keepdims=keepdims)
 
     return reduce
+
+
+def _variance(input_tensor, axis=None, keepdims=False, name=None):
+    return ops.var(input_tensor, axis=axis, keepdims=keepdims)
+
+
+def _softmax_cross_entropy(labels, logits, axis=-1, name=None):
+    return ops.categorical_crossentropy(labels, logits, from_logits=True, axis=axis)
+
+
+def _sparse_cross_entropy(labels, logits, name=None):
+    return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+
+
+def _add_n(inputs, name=None):
+    return sum(inputs[1:], start=inputs[0])
 
 
 def _transpose(a, perm=None, conjugate=False, name=None):
@@ -229,7 +229,7 @@ def make(keras):
         keras: what `tf.keras` is.
     """
     tf = _module("tensorflow", __version__="2.15.0", keras=keras, __path__=[])
-    members = {old: getattr(ops, new) for old, new in OPS.items()}
+    members = {old: getattr(ops, new) for old, new in OPS_OF_TENSORFLOW.items()}
     members |= {f"reduce_{name}": _reduction(name) for name in REDUCTIONS}
     members |= {name: name for name in DTYPES}
     members.update(
@@ -237,7 +237,8 @@ def make(keras):
         constant=_constant, convert_to_tensor=_constant, executing_eagerly=lambda: True,
         function=_function, gather=_gather, identity=lambda x, name=None: x, ones=_ones,
         one_hot=_one_hot, pad=_pad, stack=_stack, transpose=_transpose, zeros=_zeros,
-        is_tensor=ops.is_tensor, device=lambda name: backend.learning_phase_scope(0),
+        add_n=_add_n, is_tensor=ops.is_tensor, GradientTape=GradientTape,
+        device=lambda name: backend.learning_phase_scope(0),
         Session=backend.Session, ConfigProto=_Config, GPUOptions=_Config, set_random_seed=_seed,
         name_scope=jkeras.name_scope, reset_default_graph=_nothing, print=print,
         norm=lambda x, ord="euclidean", axis=None, keepdims=False: jnp.linalg.norm(
@@ -264,11 +265,15 @@ def _add_numbers(tf):
         **{name: getattr(ops, name) for name in MATH},
         **reductions,
         pow=ops.power,
+        squared_difference=lambda x, y, name=None: ops.square(ops.subtract(x, y)),
+        reduce_variance=_variance,
     )
     tf.nn = _module(
         "tensorflow.nn",
         **{name: getattr(ops, name) for name in NN},
         l2_normalize=backend.l2_normalize,
+        softmax_cross_entropy_with_logits=_softmax_cross_entropy,
+        sparse_softmax_cross_entropy_with_logits=_sparse_cross_entropy,
         sigmoid_cross_entropy_with_logits=lambda labels, logits: ops.binary_crossentropy(
             labels, logits, from_logits=True
         ),

@@ -23,7 +23,7 @@ from jkeras.core.names.dtypes import as_numbers
 from jkeras.core.errors import explain
 from jkeras.core.names.family import families
 from jkeras.core.graph.host_numbers import WIDEST, fitted, refuse_masked
-from jkeras.core.graph.keras_tensor import refuse_cycles, standardize_shape
+from jkeras.core.graph.keras_tensor import KerasTensor, refuse_cycles, standardize_shape
 from jkeras.core.weights.module import Module
 from jkeras.core.record import Any, Record, base_record, defines
 from jkeras.core.names.registry import public_name
@@ -447,6 +447,9 @@ def _as_input(x: Any) -> Any:
     if isinstance(x, (list, tuple, bool, int, float, np.generic, str)):
         refuse_cycles(x, "values")
         return as_numbers(x, "values")
+    is_foreign = hasattr(x, "__array__") and not isinstance(x, (jax.Array, KerasTensor))
+    if is_foreign and not isinstance(x, np.ndarray):  # a tensor of TensorFlow, a table of pandas
+        x = np.asarray(x)
     if isinstance(x, np.ndarray):
         refuse_masked(x, "values")
         if x.dtype.itemsize > 4 or not x.dtype.isnative:

@@ -314,6 +314,7 @@ TABLES = {
     # names of jkeras's own, of which there are no others
     "activations/activations.py SAME_AS_OPS": "what is made",
     "core/graph/keras_tensor.py OPERATORS": "methods that are made",
+    "core/weights/rng.py 'keras.src.backend.jax'": "another backend's is no argument",
     "core/weights/variable.py AGGREGATIONS": "REFUSED",
     "layers/host.py OUTPUT_MODES": "arguments, by check_choice",
     "layers/spectrogram.py MODES": "arguments, by check_choice",

@@ -1,6 +1,8 @@
 # ruff: noqa: E501 - people write long lines
 """Programs as people wrote them for Keras 1, Keras 2 and tf.keras, on data that fit a test."""
 
+import pathlib
+
 PROGRAMS = {}
 
 
@@ -1121,3 +1123,7 @@ program(
     np.testing.assert_array_equal(still, picture.transpose(1, 2, 0))
 """,
 )
+
+OLD = pathlib.Path(__file__).parent / "old"
+for path in sorted(OLD.glob("*.py")):
+    program(path.stem, path.read_text())

@@ -1,5 +1,6 @@
 """`import keras` gives jkeras: in processes of their own, since it changes the process."""
 
+import importlib.util
 import json
 import pathlib
 import subprocess
@@ -83,8 +84,8 @@ PROGRAMS = {
             "import keras.saving.x",
             "from keras import nothing",
             "import keras.src.core",
-            "import keras.src.layers.core.dense",
-            "from keras.src.layers.core.dense import Dense",
+            "import keras.src.layers.core.densest",
+            "from keras.src.layers.core.densest import Dense",
         ]
         for line in lines:
             try:
@@ -122,30 +123,19 @@ PROGRAMS = {
         assert History is keras.src.callbacks.History is jkeras.callbacks.History
         assert naming.auto_name is len
         try:
-            import keras.src.layers.core
+            import keras.src.layers.nothing
         except ImportError as error:
-            assert "private={'keras.src.layers.core': ...}" in str(error)
+            assert "private={'keras.src.layers.nothing': ...}" in str(error)
         else:
-            raise AssertionError("there is no keras.src.layers.core")
+            raise AssertionError("there is no keras.src.layers.nothing")
         """,
     "what libraries take from inside Keras is there for them": """
-        import sys, types
         import keras
-        assert not hasattr(keras.src.utils, "tracking")
-        for module in ("keras.src.backend", "keras.src.saving.serialization_lib"):
-            try:
-                exec(f"from {module} import get_keras_mask, in_safe_mode")
-            except ImportError:
-                pass
-            else:
-                raise AssertionError(module)
-        sys.modules["keras_rs"] = types.ModuleType("keras_rs")  # as `import keras_rs` begins
         mark = keras.src.utils.tracking.no_automatic_dependency_tracking
         assert mark(len) is len
         from keras.src import backend
         assert backend.standardize_shape([2, None]) == (2, None)
         assert backend.result_type is jkeras.backend.result_type
-        sys.modules["keras_hub"] = types.ModuleType("keras_hub")
         from keras.src.backend import get_keras_mask
         from keras.src.distribution import distribution_lib
         from keras.src.saving import serialization_lib
@@ -153,7 +143,124 @@ PROGRAMS = {
         assert distribution_lib.distribution() is None
         assert not serialization_lib.in_safe_mode()
         assert keras.src.saving.saving_lib.H5IOStore.__name__ == "ArrayStore"
-        del sys.modules["keras_rs"], sys.modules["keras_hub"]
+        from keras.src.layers.core.dense import Dense, activations, ops
+        assert Dense is jkeras.layers.Dense and ops.add is jkeras.ops.add
+        assert activations.relu is jkeras.activations.relu
+        import keras.src.layers.convolutional.base_conv as base_conv
+        assert base_conv.InputSpec is jkeras.InputSpec
+        assert keras.src.models.functional.Functional is jkeras.models.Functional
+        taken = {}
+        exec("from keras.src.layers.core.dense import *", taken)
+        assert taken["Dense"] is Dense and taken["ops"] is ops
+        from keras.src.backend import numpy as knp
+        assert knp.matmul is jkeras.ops.matmul and backend.nn.relu is jkeras.ops.relu
+        """,
+    "as scikeras, kimm and keras-aug import": """
+        import io
+        import numpy as np
+        import keras
+        from keras.src.saving.saving_lib import load_model, save_model
+        from keras.src.utils.argument_validation import standardize_tuple
+        from keras.src.utils.backend_utils import in_tf_graph
+        from keras.src.utils.module_utils import LazyModule, tensorflow as tf
+        from keras.src.applications import imagenet_utils
+        from keras.src.backend import standardize_data_format
+        from keras.src.backend.torch import convert_to_tensor, to_torch_dtype
+        import keras.src.backend.jax as module
+        assert not in_tf_graph() and standardize_tuple(2, 2, "n") == (2, 2)
+        assert standardize_data_format(None) == "channels_last"
+        shape = imagenet_utils.obtain_input_shape(None, 8, 4, "channels_last", True, weights=None)
+        assert shape == (8, 8, 3)
+        assert keras.random.SeedGenerator(3, backend=module).state.shape == (2,)
+        assert isinstance(tf, LazyModule)
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="d")])
+        file = io.BytesIO()
+        save_model(model, file)
+        file.seek(0)
+        again = load_model(file)
+        np.testing.assert_array_equal(again.get_layer("d").kernel, model.get_layer("d").kernel)
+        try:
+            to_torch_dtype("float32")
+        except NotImplementedError as error:
+            assert "keras.src.backend.torch.core.to_torch_dtype" in str(error)
+        else:
+            raise AssertionError("used")
+        """,
+    "what jkeras lacks of a private module says so when it is used": """
+        import keras
+        from keras.src.layers.convolutional.base_conv import BaseConv
+        from keras.src.ops.numpy import Add
+        hint: BaseConv | None = None
+        assert not isinstance(3, BaseConv) and "BaseConv" in repr(BaseConv)
+        def sub():
+            class Mine(BaseConv):
+                pass
+        for use in (lambda: BaseConv(2), lambda: Add.call, sub):
+            try:
+                use()
+            except NotImplementedError as error:
+                assert "keras.src." in str(error) and "private=" in str(error), error
+            else:
+                raise AssertionError("used")
+        try:
+            from keras.src.ops.numpy import AddUp
+        except ImportError as error:
+            assert "AddUp" in str(error)
+        else:
+            raise AssertionError("Keras has no AddUp")
+        """,
+    "tf.keras, as TensorFlow takes it": """
+        import importlib
+        tf_keras = importlib.import_module("keras._tf_keras.keras")
+        import keras
+        assert tf_keras.__version__ == "3.15.1"
+        assert tf_keras.layers.Dense is keras.layers.Dense and tf_keras.utils is keras.utils
+        assert tf_keras.Sequential is keras.Sequential
+        assert tf_keras.losses.mse is keras.losses.mean_squared_error
+        assert tf_keras.losses.Reduction.SUM == "sum" and not hasattr(keras.losses, "Reduction")
+        layer = tf_keras.layers.ThresholdedReLU(1.0)
+        assert layer(keras.ops.array([0.5, 2.0])).tolist() == [0.0, 2.0]
+        assert tf_keras.backend.mean(keras.ops.array([1.0, 3.0])).item() == 2.0
+        assert tf_keras.preprocessing.text.Tokenizer().fit_on_texts is not None
+        assert tf_keras.preprocessing.sequence.pad_sequences([[1]], 2).tolist() == [[0, 1]]
+        from keras._tf_keras.keras.preprocessing.image import ImageDataGenerator
+        from keras.src.legacy.preprocessing.text import Tokenizer
+        from keras.src.legacy.backend import mean
+        assert Tokenizer is tf_keras.preprocessing.text.Tokenizer
+        try:
+            tf_keras.layers.nothing
+        except AttributeError as error:
+            assert "nothing" in str(error)
+        """,
+    "tf.keras of a package that finds it as TensorFlow does": """
+        import pathlib, sys, tempfile
+        folder = pathlib.Path(tempfile.mkdtemp())
+        (folder / "tensorflow").mkdir()
+        source = (
+            "import importlib\\n"
+            "def __getattr__(name):\\n"
+            "    if name == 'keras':\\n"
+            "        return importlib.import_module('keras._tf_keras.keras')\\n"
+            "    raise AttributeError(name)\\n"
+            "def reverse(x):\\n"
+            "    return x[::-1]\\n"
+        )
+        (folder / "tensorflow" / "__init__.py").write_text(source)
+        sys.path.insert(0, str(folder))
+        try:
+            import tensorflow as tf
+            from tensorflow import keras
+            from tensorflow.keras import layers
+            from tensorflow.keras.layers import Dense
+            import tensorflow.keras.backend as K
+            import keras as plain
+            assert Dense is plain.layers.Dense is tf.keras.layers.Dense and layers.Dense is Dense
+            assert tf.reverse([1, 2]) == [2, 1] and K.epsilon() == plain.backend.epsilon()
+            assert keras.Model is plain.Model is jkeras.Model
+        finally:
+            sys.path.remove(str(folder))
+            for name in [name for name in sys.modules if name.startswith("tensorflow")]:
+                del sys.modules[name]
         """,
     "twice is once": """
         import sys
@@ -206,9 +313,16 @@ def said():
 
 
 @pytest.mark.promise("A library that says `import keras`")
-@pytest.mark.promise("A private module that has")
-@pytest.mark.promise("Importing from another")
-@pytest.mark.promise("What keras-hub, keras-rs")
+@pytest.mark.promise("Every module that is under `keras.src`")
+@pytest.mark.promise("What Keras gives publicly under another name")
+@pytest.mark.promise("Some private functions have an equivalent")
+@pytest.mark.promise("The rest can be imported")
+@pytest.mark.promise("A name that Keras 3.15 does not have either")
+@pytest.mark.promise("The little that Keras 3 keeps of Keras 2")
+@pytest.mark.promise("`tf.keras` is jkeras in such a process")
+@pytest.mark.promise("give the same objects as `import keras`")
+@pytest.mark.promise("TensorFlow itself stays what it is")
+@pytest.mark.promise("and ran with Keras 3 runs")
 @pytest.mark.promise("`import keras.src...` | not")
 @pytest.mark.promise("`keras.__version__`, `keras.version()` and")
 @pytest.mark.promise("the value may be anything")
@@ -269,6 +383,24 @@ def test_examples_are_listed_and_found(capsys):
     with pytest.raises(SystemExit, match="2"):
         commands.main(["examples", "digit_quickstart"])
     assert "Did you mean 'digits_quickstart'?" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- TensorFlow
+
+
+@pytest.mark.promise("`python -m jkeras run` says in one line which line")
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="it is installed")
+def test_tensorflow_that_is_not_installed_is_said_in_one_line(tmp_path, monkeypatch, capsys):
+    """In this process, up to the import of TensorFlow."""
+    monkeypatch.setattr(jkeras, "install_as_keras", lambda private, keras2: None)
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    path = tmp_path / "program.py"
+    path.write_text("import sys\n\nfrom tensorflow.keras import layers\n")
+    with pytest.raises(SystemExit) as ended:
+        commands.main(["run", str(path)])
+    [line] = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2 and f"{path}, line 3" in line and "not installed" in line
 
 
 # ---------------------------------------------------------------- files of arrays

@@ -78,6 +78,11 @@ def key_from_seed(seed):
 
 
 @public("keras.random.SeedGenerator")
+def _is_jax(module: Any) -> bool:
+    """Whether a module is Keras's on JAX, which libraries name as the `backend` of a generator."""
+    return getattr(module, "__name__", "") == "keras.src.backend.jax"
+
+
 class SeedGenerator(Module):
     """A stream of keys for random functions: each `next()` gives another one.
 
@@ -93,6 +98,8 @@ class SeedGenerator(Module):
 
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
         super().__init__()
+        if _is_jax(kwargs.get("backend")):
+            del kwargs["backend"]
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments: {kwargs}")
         self.name = auto_name(type(self).__name__) if name is None else name

@@ -1,0 +1,244 @@
+"""`fit` of a model with a `train_step(self, data)` of its own, in the form of TensorFlow: one call
+of it for each batch, outside of any compiled program.
+"""
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jkeras
+from jkeras.callbacks import CallbackList
+from jkeras.core.errors import explain
+
+
+def has_own_step(cls: type, name: str = "train_step") -> bool:
+    """Whether a class of models has a step of that name that takes data alone."""
+    own = getattr(cls, name)
+    is_ours = own is getattr(jkeras.Model, name)
+    return not is_ours and len(inspect.signature(own).parameters) == 2
+
+
+def check_evaluation(cls: type) -> None:
+    """Refuses a `test_step(self, data)`, which is not called.
+
+    Raises:
+        NotImplementedError: the class has one.
+    """
+    if has_own_step(cls, "test_step"):
+        raise NotImplementedError(
+            explain(
+                f"{cls.__name__}.test_step",
+                "the one of Keras: evaluation is compiled as a whole",
+                "a test_step(self, data) of the model's own",
+                "override compute_loss(self, x, y, y_pred, sample_weight), or compute what you "
+                "want to know in a callback",
+            )
+        )
+
+
+def fit(
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    batch_size: int | None = None,
+    epochs: int = 1,
+    verbose: Any = "auto",
+    callbacks: Any = None,
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    shuffle: bool = True,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    **others: Any,
+) -> Any:
+    """Trains by the model's own steps; returns the history."""
+    given = {"class_weight": class_weight, "validation_split": validation_split or None, **others}
+    for name in [name for name, value in given.items() if value is not None]:
+        raise NotImplementedError(
+            explain(
+                f"{type(model).__name__}.fit",
+                "arguments that a train_step(self, data) in the form of TensorFlow can have",
+                f"{name}={given[name]!r:.60}",
+                "give validation_data and sample_weight as arrays",
+            )
+        )
+    batches = _batches((x, y, sample_weight), batch_size or 32, shuffle)
+    calls = CallbackList(
+        callbacks,
+        add_history=True,
+        add_progbar=verbose != 0,
+        model=model,
+        verbose=1 if verbose == "auto" else verbose,
+        epochs=epochs,
+        steps=steps_per_epoch or _count(x, batch_size or 32),
+    )
+    model.stop_training = False
+    calls.on_train_begin()
+    logs = {}
+    for epoch in range(initial_epoch, epochs):
+        calls.on_epoch_begin(epoch)
+        logs = _epoch(model, itertools.islice(batches(), steps_per_epoch), calls)
+        if validation_data is not None:
+            logs |= _validated(model, validation_data, batch_size, validation_steps)
+        calls.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    calls.on_train_end(logs)
+    return model.history
+
+
+def on_batch(model: Any, data: tuple, return_dict: bool = False) -> Any:
+    """One step on a batch: the numbers that it logs, by name or in their order."""
+    given = [part for part in data if part is not None]
+    batch = tuple(given) if len(given) > 1 else given[0]
+    logs = numbers(model.train_step(as_tensors(batch)))
+    if return_dict:
+        return logs
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
+
+
+def _epoch(model: Any, batches: Iterator, calls: CallbackList) -> dict:
+    """Runs the steps of one epoch; returns what the last one logged."""
+    for metric in model.metrics:
+        metric.reset_state()
+    logs: dict = {}
+    for number, batch in enumerate(batches):
+        calls.on_train_batch_begin(number)
+        logs = numbers(model.train_step(as_tensors(batch)))
+        calls.on_train_batch_end(number, logs)
+    return logs
+
+
+def _validated(model: Any, data: Any, batch_size: int | None, steps: int | None) -> dict:
+    """What `evaluate` logs."""
+    arrays = data if isinstance(data, (tuple, list)) else (data,)
+    found = model.evaluate(*arrays, batch_size=batch_size, steps=steps, verbose=0, return_dict=True)
+    return {f"val_{name}": value for name, value in found.items()}
+
+
+def numbers(logs: Any) -> dict[str, float]:
+    """What a step returns as numbers; metrics in one another are logged side by side."""
+    if not isinstance(logs, dict):
+        raise TypeError(
+            explain("train_step", "a dict of numbers to log", f"{type(logs).__name__} {logs!r:.60}")
+        )
+    flat: dict[str, float] = {}
+    for name, value in logs.items():
+        flat |= numbers(value) if isinstance(value, dict) else {name: float(np.asarray(value))}
+    return flat
+
+
+# ---------------------------------------------------------------- batches
+
+
+def as_tensors(batch: Any) -> Any:
+    """A batch as arrays of JAX, floats in the default type."""
+
+    def converted(value: Any) -> jax.Array:
+        array = np.asarray(value)
+        is_float = array.dtype.kind == "f"
+        return jnp.asarray(array, jkeras.config.floatx() if is_float else None)
+
+    return jax.tree_util.tree_map(converted, batch)
+
+
+def _batches(data: tuple, size: int, shuffle: bool) -> Callable[[], Iterator]:
+    """A function that begins to go through the data: arrays, a sequence of batches, an iterable."""
+    x, y, weight = data
+    if _is_arrays(x):
+        given = [part for part in data if part is not None]
+        return lambda: _of_arrays(tuple(given) if len(given) > 1 else x, size, shuffle)
+    if y is not None or weight is not None:
+        raise ValueError(explain("fit", "labels in the batches of x", "y or sample_weight besides"))
+    if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
+        return lambda: _of_sequence(x)
+    return lambda: iter(x)
+
+
+def _is_arrays(x: Any) -> bool:
+    """Whether data are arrays, or a structure of such."""
+    leaves = jax.tree_util.tree_leaves(x)
+    return bool(leaves) and all(hasattr(leaf, "__array__") for leaf in leaves)
+
+
+def _of_arrays(arrays: Any, size: int, shuffle: bool) -> Iterator:
+    arrays = jax.tree_util.tree_map(np.asarray, arrays)
+    rows = np.arange(len(jax.tree_util.tree_leaves(arrays)[0]))
+    if shuffle:
+        rows = np.random.permutation(rows)
+    for begin in range(0, len(rows), size):
+        chosen = rows[begin : begin + size]
+        yield jax.tree_util.tree_map(lambda array, chosen=chosen: array[chosen], arrays)
+
+
+def _of_sequence(batches: Any) -> Iterator:
+    for number in range(len(batches)):
+        yield batches[number]
+    if hasattr(batches, "on_epoch_end"):
+        batches.on_epoch_end()
+
+
+def _count(x: Any, size: int) -> int | None:
+    """The number of batches, where it is known."""
+    if _is_arrays(x):
+        return -(-len(jax.tree_util.tree_leaves(x)[0]) // size)
+    try:
+        return len(x)
+    except TypeError:  # a generator, or a data set that does not know
+        return None
+
+
+# ---------------------------------------------------------------- what steps use
+
+
+class OldCompiledLoss:
+    """`self.compiled_loss(y, y_pred)` of a step; without arguments what `compile` made of the
+    losses.
+    """
+
+    def __init__(self, model: Any, today: Callable) -> None:
+        self.model, self.today = model, today
+
+    def __call__(
+        self,
+        *given: Any,
+        sample_weight: Any = None,
+        regularization_losses: Any = None,
+    ) -> Any:
+        if not given:
+            return self.today()
+        y, y_pred, *weight = given
+        weight = weight[0] if weight else sample_weight
+        total = self.model.compute_loss(None, y, y_pred, weight)
+        if regularization_losses is None:
+            total = total - sum(self.model.losses)
+        rows = len(jax.tree_util.tree_leaves(y)[0])
+        for metric in self.model.metrics:
+            if metric.name == "loss":
+                metric.update_state(total, sample_weight=rows)
+        return total
+
+
+class OldCompiledMetrics:
+    """`self.compiled_metrics.update_state(y, y_pred)` of a step; called, the single metrics."""
+
+    def __init__(self, model: Any, today: Callable) -> None:
+        self.model, self.today = model, today
+
+    def __call__(self) -> list:
+        return self.today()
+
+    def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts one more batch in."""
+        for metric in self.model.metrics:
+            if metric.name == "compile_metrics":
+                metric.update_state(y, y_pred, sample_weight=sample_weight)
