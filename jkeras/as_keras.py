@@ -199,6 +199,8 @@ def as_tf_keras(module: types.ModuleType, inside: str, finder: KerasFinder) -> N
     today = finder.module(f"keras.{inside}") if inside else importlib.import_module("keras")
 
     def further(name: str) -> Any:
+        if name == "__version__" and not inside:
+            return followed_release()
         if name.startswith("__"):
             raise AttributeError(f"module {path!r} has no attribute {name!r}")
         if not finder.lacks(f"{path}.{name}"):
@@ -212,8 +214,6 @@ def as_tf_keras(module: types.ModuleType, inside: str, finder: KerasFinder) -> N
 
     names = getattr(today, "__all__", ()) or sorted(legacy_names(inside))
     vars(module).update(__getattr__=further, __all__=list(names))
-    if not inside:
-        vars(module).update(__version__=KERAS_VERSION)
 
 
 def legacy_names(inside: str) -> dict[str, Any]:
