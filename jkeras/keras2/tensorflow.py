@@ -12,9 +12,9 @@ from jkeras.keras2 import backend
 from jkeras.keras2.tables import OPS_OF_TENSORFLOW
 from jkeras.keras2.gradient_tape import GradientTape
 
-MATH = ("abs add argmax ceil cos divide equal erf exp floor greater less log log1p logical_and "
+MATH = ("abs add ceil cos divide equal erf exp floor greater less log log1p logical_and "
         "logical_not logical_or maximum minimum multiply round rsqrt sigmoid sign sin sqrt square "
-        "subtract tanh top_k cumsum").split()  # fmt: skip
+        "subtract tanh top_k").split()  # fmt: skip
 REDUCTIONS = ("mean", "sum", "max", "min", "prod", "any", "all", "logsumexp", "std")
 NN = ("relu", "elu", "selu", "softmax", "log_softmax", "sigmoid", "tanh", "softplus", "silu",
       "gelu", "leaky_relu", "relu6", "moments")  # fmt: skip
@@ -62,6 +62,46 @@ def _softmax_cross_entropy(labels, logits, axis=-1, name=None):
 
 def _sparse_cross_entropy(labels, logits, name=None):
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+
+
+def _first_axis(name):
+    """An op that goes along the first axis unless it is told another one."""
+    op = getattr(ops, name)
+
+    def along(input, axis=None, output_type=None, name=None):
+        found = op(input, axis=axis or 0)
+        return found if output_type is None else ops.cast(found, output_type)
+
+    return along
+
+
+def _cumsum(x, axis=0, exclusive=False, reverse=False, name=None):
+    if exclusive or reverse:
+        raise NotImplementedError("tf.cumsum(exclusive=, reverse=): write it with keras.ops.flip")
+    return ops.cumsum(x, axis=axis)
+
+
+def _split(value, num_or_size_splits, axis=0, num=None, name=None):
+    """Parts of a number, or of sizes."""
+    parts = num_or_size_splits
+    if not isinstance(parts, int):
+        parts = np.cumsum([int(size) for size in parts])[:-1].tolist()
+    return list(ops.split(value, parts, axis=axis))
+
+
+def _global_norm(t_list, name=None):
+    return jnp.sqrt(sum(jnp.sum(jnp.square(t)) for t in t_list if t is not None))
+
+
+def _clip_by_global_norm(t_list, clip_norm, use_norm=None, name=None):
+    norm = _global_norm(t_list) if use_norm is None else use_norm
+    scale = clip_norm / jnp.maximum(norm, clip_norm)
+    return [None if t is None else t * scale for t in t_list], norm
+
+
+def _clip_by_norm(t, clip_norm, axes=None, name=None):
+    norm = jnp.sqrt(jnp.sum(jnp.square(t), axis=axes, keepdims=True))
+    return t * clip_norm / jnp.maximum(norm, clip_norm)
 
 
 def _add_n(inputs, name=None):
@@ -237,7 +277,9 @@ def make(keras):
         constant=_constant, convert_to_tensor=_constant, executing_eagerly=lambda: True,
         function=_function, gather=_gather, identity=lambda x, name=None: x, ones=_ones,
         one_hot=_one_hot, pad=_pad, stack=_stack, transpose=_transpose, zeros=_zeros,
-        add_n=_add_n, is_tensor=ops.is_tensor, GradientTape=GradientTape,
+        add_n=_add_n, argmax=_first_axis("argmax"), argmin=_first_axis("argmin"),
+        clip_by_global_norm=_clip_by_global_norm, clip_by_norm=_clip_by_norm, cumsum=_cumsum,
+        split=_split, newaxis=None, is_tensor=ops.is_tensor, GradientTape=GradientTape,
         device=lambda name: backend.learning_phase_scope(0),
         Session=backend.Session, ConfigProto=_Config, GPUOptions=_Config, set_random_seed=_seed,
         name_scope=jkeras.name_scope, reset_default_graph=_nothing, print=print,
@@ -265,6 +307,8 @@ def _add_numbers(tf):
         **{name: getattr(ops, name) for name in MATH},
         **reductions,
         pow=ops.power,
+        argmax=_first_axis("argmax"),
+        cumsum=_cumsum,
         squared_difference=lambda x, y, name=None: ops.square(ops.subtract(x, y)),
         reduce_variance=_variance,
     )
