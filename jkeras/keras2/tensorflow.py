@@ -124,12 +124,19 @@ def _cast(x, dtype, name=None):
     return ops.cast(x, dtype)
 
 
-def _one_hot(indices, depth, *args, **kwargs):
-    return ops.one_hot(ops.cast(indices, "int32"), depth)
+def _one_hot(indices, depth, on_value=None, off_value=None, axis=None, dtype="float32", name=None):
+    axis = -1 if axis is None else axis
+    x = ops.one_hot(ops.cast(indices, "int32"), depth, axis=axis, dtype=dtype or "float32")
+    if on_value is None and off_value is None:
+        return x
+    on, off = 1 if on_value is None else on_value, off_value or 0
+    return ops.where(ops.equal(x, 1), on, off)
 
 
-def _gather(params, indices, axis=0, **kwargs):
-    return ops.take(params, ops.cast(indices, "int32"), axis=axis)
+def _gather(params, indices, validate_indices=None, axis=None, batch_dims=0, name=None):
+    if batch_dims:
+        raise NotImplementedError("tf.gather(batch_dims=): write it with jax.numpy.take_along_axis")
+    return ops.take(params, ops.cast(indices, "int32"), axis=axis or 0)
 
 
 def _zeros(shape, dtype="float32", name=None):

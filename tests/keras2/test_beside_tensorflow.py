@@ -181,6 +181,11 @@ X = np.arange(12.0, dtype="float32").reshape(3, 4)[::-1].copy()
         (lambda tf: tf.math.reduce_variance(X, axis=0), X.var(axis=0)),
         (lambda tf: tf.math.reduce_std(X), X.std()),
         (lambda tf: X[0, tf.newaxis], X[:1]),
+        (lambda tf: tf.one_hot([0, 2], 3), np.eye(3)[[0, 2]]),
+        (lambda tf: tf.one_hot([0, 2], 3, axis=0), np.eye(3)[[0, 2]].T),
+        (lambda tf: tf.one_hot([0, 2], 3, 5.0, -1.0), np.eye(3)[[0, 2]] * 6 - 1),
+        (lambda tf: tf.gather(X, [2, 0]), X[[2, 0]]),
+        (lambda tf: tf.gather(X, [2, 0], axis=1), X[:, [2, 0]]),
     ],
 )
 def test_functions_are_those_of_tensorflow(stand_in, call, expected):
