@@ -1,6 +1,8 @@
 """What programs written for `tf.keras` use of TensorFlow, by `jkeras.ops`."""
 
 import types
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -52,36 +54,42 @@ def _reduction(name):
     return reduce
 
 
-def _variance(input_tensor, axis=None, keepdims=False, name=None):
+def _variance(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None) -> Any:
     return ops.var(input_tensor, axis=axis, keepdims=keepdims)
 
 
-def _softmax_cross_entropy(labels, logits, axis=-1, name=None):
+def _softmax_cross_entropy(labels: Any, logits: Any, axis: int = -1, name: Any = None) -> Any:
     return ops.categorical_crossentropy(labels, logits, from_logits=True, axis=axis)
 
 
-def _sparse_cross_entropy(labels, logits, name=None):
+def _sparse_cross_entropy(labels: Any, logits: Any, name: Any = None) -> Any:
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
-def _first_axis(name):
+def _first_axis(name: str) -> Callable:
     """An op that goes along the first axis unless it is told another one."""
     op = getattr(ops, name)
 
-    def along(input, axis=None, output_type=None, name=None):
+    def along(input: Any, axis: Any = None, output_type: Any = None, name: Any = None) -> Any:
         found = op(input, axis=axis or 0)
-        return found if output_type is None else ops.cast(found, output_type)
+        if output_type is not None:
+            found = ops.cast(found, output_type)
+        return found
 
     return along
 
 
-def _cumsum(x, axis=0, exclusive=False, reverse=False, name=None):
+def _cumsum(
+    x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False, name: Any = None
+) -> Any:
     if exclusive or reverse:
         raise NotImplementedError("tf.cumsum(exclusive=, reverse=): write it with keras.ops.flip")
     return ops.cumsum(x, axis=axis)
 
 
-def _split(value, num_or_size_splits, axis=0, num=None, name=None):
+def _split(
+    value: Any, num_or_size_splits: Any, axis: int = 0, num: Any = None, name: Any = None
+) -> list:
     """Parts of a number, or of sizes."""
     parts = num_or_size_splits
     if not isinstance(parts, int):
@@ -89,22 +97,26 @@ def _split(value, num_or_size_splits, axis=0, num=None, name=None):
     return list(ops.split(value, parts, axis=axis))
 
 
-def _global_norm(t_list, name=None):
+def _global_norm(t_list: Any, name: Any = None) -> jax.Array:
     return jnp.sqrt(sum(jnp.sum(jnp.square(t)) for t in t_list if t is not None))
 
 
-def _clip_by_global_norm(t_list, clip_norm, use_norm=None, name=None):
-    norm = _global_norm(t_list) if use_norm is None else use_norm
+def _clip_by_global_norm(
+    t_list: Any, clip_norm: float, use_norm: Any = None, name: Any = None
+) -> tuple[list, Any]:
+    norm = use_norm
+    if norm is None:
+        norm = _global_norm(t_list)
     scale = clip_norm / jnp.maximum(norm, clip_norm)
     return [None if t is None else t * scale for t in t_list], norm
 
 
-def _clip_by_norm(t, clip_norm, axes=None, name=None):
+def _clip_by_norm(t: Any, clip_norm: float, axes: Any = None, name: Any = None) -> jax.Array:
     norm = jnp.sqrt(jnp.sum(jnp.square(t), axis=axes, keepdims=True))
     return t * clip_norm / jnp.maximum(norm, clip_norm)
 
 
-def _add_n(inputs, name=None):
+def _add_n(inputs: Any, name: Any = None) -> Any:
     return sum(inputs[1:], start=inputs[0])
 
 
@@ -124,16 +136,29 @@ def _cast(x, dtype, name=None):
     return ops.cast(x, dtype)
 
 
-def _one_hot(indices, depth, on_value=None, off_value=None, axis=None, dtype="float32", name=None):
-    axis = -1 if axis is None else axis
-    x = ops.one_hot(ops.cast(indices, "int32"), depth, axis=axis, dtype=dtype or "float32")
-    if on_value is None and off_value is None:
+def _one_hot(
+    indices: Any,
+    depth: int,
+    on_value: Any = 1,
+    off_value: Any = 0,
+    axis: int = -1,
+    dtype: Any = "float32",
+    name: Any = None,
+) -> Any:
+    x = ops.one_hot(ops.cast(indices, "int32"), depth, axis=axis, dtype=dtype)
+    if (on_value, off_value) == (1, 0):
         return x
-    on, off = 1 if on_value is None else on_value, off_value or 0
-    return ops.where(ops.equal(x, 1), on, off)
+    return ops.where(ops.equal(x, 1), on_value, off_value)
 
 
-def _gather(params, indices, validate_indices=None, axis=None, batch_dims=0, name=None):
+def _gather(
+    params: Any,
+    indices: Any,
+    validate_indices: Any = None,
+    axis: Any = None,
+    batch_dims: int = 0,
+    name: Any = None,
+) -> Any:
     if batch_dims:
         raise NotImplementedError("tf.gather(batch_dims=): write it with jax.numpy.take_along_axis")
     return ops.take(params, ops.cast(indices, "int32"), axis=axis or 0)
