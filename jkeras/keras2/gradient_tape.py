@@ -129,8 +129,11 @@ class GradientTape:
         is_connected = [wanted.has(value) for value in values]
         for source, value in zip(flat, values):
             self._check_was_there(source, value)
+        steps = self.steps
+        if not self.persistent:
+            self.steps = []  # what the block computed may go
         return (
-            recording.steps_to(targets, values, self.steps),
+            recording.steps_to(targets, values, steps),
             flat,
             structure,
             is_connected,

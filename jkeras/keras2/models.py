@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import pathlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -45,7 +46,7 @@ class Keras2Methods:
         return [list(metrics) for _ in range(count)]
 
     @property
-    def metrics_names(self):
+    def metrics_names(self) -> list[str]:
         """What `evaluate` returns, by name."""
         loss, metrics = getattr(self, "_keras2_compiled", (None, None))
         outputs = getattr(self, "output_names", None) or ["output"]
@@ -67,19 +68,21 @@ class Keras2Methods:
         history.history = OldLogs(history.history)
         return history
 
-    def train_on_batch(self, x, y=None, sample_weight=None, **options):
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, **options: Any
+    ) -> Any:
         """One step on a batch."""
         if own_steps.has_own_step(type(self)):
             return own_steps.on_batch(self, (x, y, sample_weight), **options)
         return super().train_on_batch(x, y, sample_weight, **options)
 
     @property
-    def compiled_loss(self):
+    def compiled_loss(self) -> own_steps.OldCompiledLoss:
         """What a step of the program's own calls with labels and outputs."""
         return own_steps.OldCompiledLoss(self, super().compiled_loss)
 
     @property
-    def compiled_metrics(self):
+    def compiled_metrics(self) -> own_steps.OldCompiledMetrics:
         """What a step of the program's own updates."""
         return own_steps.OldCompiledMetrics(self, super().compiled_metrics)
 
@@ -167,7 +170,7 @@ class Keras2Methods:
                 self.notes.add(f"{method}({gone}=)", "left out")
         return kwargs
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs; a `GradientTape` around the call learns what the variables are."""
         gradient_tape.show(self)
         outputs = super().__call__(*args, **kwargs)

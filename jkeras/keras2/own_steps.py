@@ -41,53 +41,44 @@ def check_evaluation(cls: type) -> None:
         )
 
 
-def fit(
-    model: Any,
-    x: Any = None,
-    y: Any = None,
-    batch_size: int | None = None,
-    epochs: int = 1,
-    verbose: Any = "auto",
-    callbacks: Any = None,
-    validation_split: float = 0.0,
-    validation_data: Any = None,
-    shuffle: bool = True,
-    class_weight: Any = None,
-    sample_weight: Any = None,
-    initial_epoch: int = 0,
-    steps_per_epoch: int | None = None,
-    validation_steps: int | None = None,
-    **others: Any,
-) -> Any:
-    """Trains by the model's own steps; returns the history."""
-    given = {"class_weight": class_weight, "validation_split": validation_split or None, **others}
-    for name in [name for name, value in given.items() if value is not None]:
-        raise NotImplementedError(
-            explain(
-                f"{type(model).__name__}.fit",
-                "arguments that a train_step(self, data) in the form of TensorFlow can have",
-                f"{name}={given[name]!r:.60}",
-                "give validation_data and sample_weight as arrays",
-            )
-        )
-    batches = _batches((x, y, sample_weight), batch_size or 32, shuffle)
+TAKEN = (
+    *("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_data", "shuffle"),
+    *("sample_weight", "initial_epoch", "steps_per_epoch", "validation_steps"),
+)
+
+
+def fit(model: Any, *args: Any, **options: Any) -> Any:
+    """Trains by the model's own steps; returns the history.
+
+    Args:
+        args, options: those of `Model.fit`, of which some are refused.
+    """
+    signature = inspect.signature(jkeras.Model.fit)
+    given = signature.bind(model, *args, **options)
+    given.apply_defaults()
+    values = given.arguments
+    _check_taken(model, values, signature)
+    size, epochs, verbose = values["batch_size"] or 32, values["epochs"], values["verbose"]
+    data = values["x"], values["y"], values["sample_weight"]
+    batches = _batches(data, size, values["shuffle"])
+    steps = values["steps_per_epoch"]
     calls = CallbackList(
-        callbacks,
+        values["callbacks"],
         add_history=True,
         add_progbar=verbose != 0,
         model=model,
-        verbose=1 if verbose == "auto" else verbose,
+        verbose={"auto": 1}.get(verbose, verbose),
         epochs=epochs,
-        steps=steps_per_epoch or _count(x, batch_size or 32),
+        steps=steps or _count(values["x"], size),
     )
     model.stop_training = False
     calls.on_train_begin()
-    logs = {}
-    for epoch in range(initial_epoch, epochs):
+    logs: dict = {}
+    for epoch in range(values["initial_epoch"], epochs):
         calls.on_epoch_begin(epoch)
-        logs = _epoch(model, itertools.islice(batches(), steps_per_epoch), calls)
-        if validation_data is not None:
-            logs |= _validated(model, validation_data, batch_size, validation_steps)
+        logs = _epoch(model, itertools.islice(batches(), steps), calls)
+        if values["validation_data"] is not None:
+            logs |= _validated(model, values["validation_data"], size, values["validation_steps"])
         calls.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -95,11 +86,24 @@ def fit(
     return model.history
 
 
+def _check_taken(model: Any, values: dict, signature: inspect.Signature) -> None:
+    """Refuses arguments that steps of this form cannot have."""
+    for name, parameter in list(signature.parameters.items())[1:]:
+        if name not in TAKEN and values.get(name, parameter.default) != parameter.default:
+            raise NotImplementedError(
+                explain(
+                    f"{type(model).__name__}.fit",
+                    "arguments that a train_step(self, data) in the form of TensorFlow can have",
+                    f"{name}={values[name]!r:.60}",
+                    "give validation_data and sample_weight as arrays",
+                )
+            )
+
+
 def on_batch(model: Any, data: tuple, return_dict: bool = False) -> Any:
     """One step on a batch: the numbers that it logs, by name or in their order."""
     given = [part for part in data if part is not None]
-    batch = tuple(given) if len(given) > 1 else given[0]
-    logs = numbers(model.train_step(as_tensors(batch)))
+    logs = numbers(model.train_step(as_tensors(_one_or_tuple(given))))
     if return_dict:
         return logs
     values = list(logs.values())
@@ -133,7 +137,10 @@ def numbers(logs: Any) -> dict[str, float]:
         )
     flat: dict[str, float] = {}
     for name, value in logs.items():
-        flat |= numbers(value) if isinstance(value, dict) else {name: float(np.asarray(value))}
+        if isinstance(value, dict):
+            flat |= numbers(value)
+        else:
+            flat[name] = float(np.asarray(value))
     return flat
 
 
@@ -145,8 +152,8 @@ def as_tensors(batch: Any) -> Any:
 
     def converted(value: Any) -> jax.Array:
         array = np.asarray(value)
-        is_float = array.dtype.kind == "f"
-        return jnp.asarray(array, jkeras.config.floatx() if is_float else None)
+        dtypes = {"f": jkeras.config.floatx()}
+        return jnp.asarray(array, dtypes.get(array.dtype.kind))
 
     return jax.tree_util.tree_map(converted, batch)
 
@@ -155,13 +162,18 @@ def _batches(data: tuple, size: int, shuffle: bool) -> Callable[[], Iterator]:
     """A function that begins to go through the data: arrays, a sequence of batches, an iterable."""
     x, y, weight = data
     if _is_arrays(x):
-        given = [part for part in data if part is not None]
-        return lambda: _of_arrays(tuple(given) if len(given) > 1 else x, size, shuffle)
+        given = _one_or_tuple([part for part in data if part is not None])
+        return lambda: _of_arrays(given, size, shuffle)
     if y is not None or weight is not None:
         raise ValueError(explain("fit", "labels in the batches of x", "y or sample_weight besides"))
     if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
         return lambda: _of_sequence(x)
     return lambda: iter(x)
+
+
+def _one_or_tuple(given: list) -> Any:
+    """The parts of a batch as steps get them."""
+    return tuple(given) if len(given) > 1 else given[0]
 
 
 def _is_arrays(x: Any) -> bool:
@@ -216,8 +228,7 @@ class OldCompiledLoss:
     ) -> Any:
         if not given:
             return self.today()
-        y, y_pred, *weight = given
-        weight = weight[0] if weight else sample_weight
+        y, y_pred, weight = (*given, sample_weight)[:3]
         total = self.model.compute_loss(None, y, y_pred, weight)
         if regularization_losses is None:
             total = total - sum(self.model.losses)

@@ -1,6 +1,8 @@
 """What programs written for `tf.keras` use of TensorFlow, by `jkeras.ops`."""
 
 import types
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +14,9 @@ from jkeras.keras2 import backend
 from jkeras.keras2.tables import OPS_OF_TENSORFLOW
 from jkeras.keras2.gradient_tape import GradientTape
 
-MATH = ("abs add argmax ceil cos divide equal erf exp floor greater less log log1p logical_and "
+MATH = ("abs add ceil cos divide equal erf exp floor greater less log log1p logical_and "
         "logical_not logical_or maximum minimum multiply round rsqrt sigmoid sign sin sqrt square "
-        "subtract tanh top_k cumsum").split()  # fmt: skip
+        "subtract tanh top_k").split()  # fmt: skip
 REDUCTIONS = ("mean", "sum", "max", "min", "prod", "any", "all", "logsumexp", "std")
 NN = ("relu", "elu", "selu", "softmax", "log_softmax", "sigmoid", "tanh", "softplus", "silu",
       "gelu", "leaky_relu", "relu6", "moments")  # fmt: skip
@@ -52,19 +54,69 @@ def _reduction(name):
     return reduce
 
 
-def _variance(input_tensor, axis=None, keepdims=False, name=None):
+def _variance(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None) -> Any:
     return ops.var(input_tensor, axis=axis, keepdims=keepdims)
 
 
-def _softmax_cross_entropy(labels, logits, axis=-1, name=None):
+def _softmax_cross_entropy(labels: Any, logits: Any, axis: int = -1, name: Any = None) -> Any:
     return ops.categorical_crossentropy(labels, logits, from_logits=True, axis=axis)
 
 
-def _sparse_cross_entropy(labels, logits, name=None):
+def _sparse_cross_entropy(labels: Any, logits: Any, name: Any = None) -> Any:
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
-def _add_n(inputs, name=None):
+def _first_axis(name: str) -> Callable:
+    """An op that goes along the first axis unless it is told another one."""
+    op = getattr(ops, name)
+
+    def along(input: Any, axis: Any = None, output_type: Any = None, name: Any = None) -> Any:
+        found = op(input, axis=axis or 0)
+        if output_type is not None:
+            found = ops.cast(found, output_type)
+        return found
+
+    return along
+
+
+def _cumsum(
+    x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False, name: Any = None
+) -> Any:
+    if exclusive or reverse:
+        raise NotImplementedError("tf.cumsum(exclusive=, reverse=): write it with keras.ops.flip")
+    return ops.cumsum(x, axis=axis)
+
+
+def _split(
+    value: Any, num_or_size_splits: Any, axis: int = 0, num: Any = None, name: Any = None
+) -> list:
+    """Parts of a number, or of sizes."""
+    parts = num_or_size_splits
+    if not isinstance(parts, int):
+        parts = np.cumsum([int(size) for size in parts])[:-1].tolist()
+    return list(ops.split(value, parts, axis=axis))
+
+
+def _global_norm(t_list: Any, name: Any = None) -> jax.Array:
+    return jnp.sqrt(sum(jnp.sum(jnp.square(t)) for t in t_list if t is not None))
+
+
+def _clip_by_global_norm(
+    t_list: Any, clip_norm: float, use_norm: Any = None, name: Any = None
+) -> tuple[list, Any]:
+    norm = use_norm
+    if norm is None:
+        norm = _global_norm(t_list)
+    scale = clip_norm / jnp.maximum(norm, clip_norm)
+    return [None if t is None else t * scale for t in t_list], norm
+
+
+def _clip_by_norm(t: Any, clip_norm: float, axes: Any = None, name: Any = None) -> jax.Array:
+    norm = jnp.sqrt(jnp.sum(jnp.square(t), axis=axes, keepdims=True))
+    return t * clip_norm / jnp.maximum(norm, clip_norm)
+
+
+def _add_n(inputs: Any, name: Any = None) -> Any:
     return sum(inputs[1:], start=inputs[0])
 
 
@@ -84,12 +136,32 @@ def _cast(x, dtype, name=None):
     return ops.cast(x, dtype)
 
 
-def _one_hot(indices, depth, *args, **kwargs):
-    return ops.one_hot(ops.cast(indices, "int32"), depth)
+def _one_hot(
+    indices: Any,
+    depth: int,
+    on_value: Any = 1,
+    off_value: Any = 0,
+    axis: int = -1,
+    dtype: Any = "float32",
+    name: Any = None,
+) -> Any:
+    x = ops.one_hot(ops.cast(indices, "int32"), depth, axis=axis, dtype=dtype)
+    if (on_value, off_value) == (1, 0):
+        return x
+    return ops.where(ops.equal(x, 1), on_value, off_value)
 
 
-def _gather(params, indices, axis=0, **kwargs):
-    return ops.take(params, ops.cast(indices, "int32"), axis=axis)
+def _gather(
+    params: Any,
+    indices: Any,
+    validate_indices: Any = None,
+    axis: Any = None,
+    batch_dims: int = 0,
+    name: Any = None,
+) -> Any:
+    if batch_dims:
+        raise NotImplementedError("tf.gather(batch_dims=): write it with jax.numpy.take_along_axis")
+    return ops.take(params, ops.cast(indices, "int32"), axis=axis or 0)
 
 
 def _zeros(shape, dtype="float32", name=None):
@@ -237,7 +309,9 @@ def make(keras):
         constant=_constant, convert_to_tensor=_constant, executing_eagerly=lambda: True,
         function=_function, gather=_gather, identity=lambda x, name=None: x, ones=_ones,
         one_hot=_one_hot, pad=_pad, stack=_stack, transpose=_transpose, zeros=_zeros,
-        add_n=_add_n, is_tensor=ops.is_tensor, GradientTape=GradientTape,
+        add_n=_add_n, argmax=_first_axis("argmax"), argmin=_first_axis("argmin"),
+        clip_by_global_norm=_clip_by_global_norm, clip_by_norm=_clip_by_norm, cumsum=_cumsum,
+        split=_split, newaxis=None, is_tensor=ops.is_tensor, GradientTape=GradientTape,
         device=lambda name: backend.learning_phase_scope(0),
         Session=backend.Session, ConfigProto=_Config, GPUOptions=_Config, set_random_seed=_seed,
         name_scope=jkeras.name_scope, reset_default_graph=_nothing, print=print,
@@ -265,6 +339,8 @@ def _add_numbers(tf):
         **{name: getattr(ops, name) for name in MATH},
         **reductions,
         pow=ops.power,
+        argmax=_first_axis("argmax"),
+        cumsum=_cumsum,
         squared_difference=lambda x, y, name=None: ops.square(ops.subtract(x, y)),
         reduce_variance=_variance,
     )

@@ -150,3 +150,43 @@ def test_a_program_with_a_real_tensorflow(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])[1:] == [True, 1, True, 4.0, True, True]
+
+
+# ---------------------------------------------------------------- the stand-in, by numpy
+
+
+@pytest.fixture(scope="module")
+def stand_in():
+    return namespace.modules(Notes())["tensorflow"]
+
+
+X = np.arange(12.0, dtype="float32").reshape(3, 4)[::-1].copy()
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda tf: tf.argmax(X), X.argmax(axis=0)),
+        (lambda tf: tf.argmax(X, 1), X.argmax(axis=1)),
+        (lambda tf: tf.math.argmax(X, axis=-1), X.argmax(axis=1)),
+        (lambda tf: tf.argmin(X), X.argmin(axis=0)),
+        (lambda tf: tf.cumsum(X), X.cumsum(axis=0)),
+        (lambda tf: tf.math.cumsum(X, 1), X.cumsum(axis=1)),
+        (lambda tf: tf.split(X, [1, 3], axis=1)[1], X[:, 1:]),
+        (lambda tf: tf.split(X, 2, 1)[1], X[:, 2:]),
+        (lambda tf: tf.split(X, [1, 2])[1], X[1:]),
+        (lambda tf: tf.clip_by_norm(X, 1.0), X / np.linalg.norm(X)),
+        (lambda tf: tf.clip_by_global_norm([X, X], 1.0)[0][1], X / np.linalg.norm(X) / 2**0.5),
+        (lambda tf: tf.add_n([X, X, X]), 3 * X),
+        (lambda tf: tf.math.reduce_variance(X, axis=0), X.var(axis=0)),
+        (lambda tf: tf.math.reduce_std(X), X.std()),
+        (lambda tf: X[0, tf.newaxis], X[:1]),
+        (lambda tf: tf.one_hot([0, 2], 3), np.eye(3)[[0, 2]]),
+        (lambda tf: tf.one_hot([0, 2], 3, axis=0), np.eye(3)[[0, 2]].T),
+        (lambda tf: tf.one_hot([0, 2], 3, 5.0, -1.0), np.eye(3)[[0, 2]] * 6 - 1),
+        (lambda tf: tf.gather(X, [2, 0]), X[[2, 0]]),
+        (lambda tf: tf.gather(X, [2, 0], axis=1), X[:, [2, 0]]),
+    ],
+)
+def test_functions_are_those_of_tensorflow(stand_in, call, expected):
+    np.testing.assert_allclose(call(stand_in), expected, rtol=1e-5)
