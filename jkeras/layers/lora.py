@@ -104,7 +104,11 @@ class LoraLayer(QuantizedLayer):
         }
 
     def weight_in_use(self, variable: Variable) -> Variable:
-        """The main weight as it is multiplied: its variable, or the sum with the two matrices."""
+        """The main weight as it is multiplied: its variable, the sum with the two matrices, or the
+        signs that stand for it.
+        """
+        if self.quantization_mode == "ternary" and self._is_quantized:
+            return self._codings[self._adapted].integers({"integers": variable.value})
         if not self.lora_enabled or self._is_quantized:
             return variable
         w = {name: own.value for name, own in self._own.items()}
