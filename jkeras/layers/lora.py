@@ -119,8 +119,9 @@ class LoraLayer(QuantizedLayer):
         name = self._adapted
         if getattr(self, f"{name}_constraint", None) is not None:
             raise ValueError(
-                f"{self._where}: Lora is incompatible with {name} constraints, which would not see "
-                f"the adapted weight. To fix it: remove `{name}_constraint`."
+                f"{self._where}: Lora is incompatible with {name.removesuffix('s')} constraints, "
+                "which would not see the adapted weight. To fix it: remove "
+                f"`{name}_constraint`."
             )
 
     def enable_lora(
