@@ -15,6 +15,7 @@ from jkeras.initializers import HeUniform, Zeros
 from jkeras.kernel import low_rank
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.layers.quantized import QuantizedLayer
+from jkeras.quantizers.coding import Trits
 from jkeras.core.names import typed
 from jkeras.core.run.context import Context
 from jkeras.core.weights.types import DType
@@ -107,8 +108,9 @@ class LoraLayer(QuantizedLayer):
         """The main weight as it is multiplied: its variable, the sum with the two matrices, or the
         signs that stand for it.
         """
-        if self.quantization_mode == "ternary" and self._is_quantized:
-            return self._codings[self._adapted].integers({"integers": variable.value})
+        coding = self._codings.get(self._adapted)
+        if isinstance(coding, Trits):
+            return coding.integers({"integers": variable.value})
         if not self.lora_enabled or self._is_quantized:
             return variable
         w = {name: own.value for name, own in self._own.items()}
