@@ -97,8 +97,8 @@ class DeviceMesh:
         devices = np.array(devices)
         if math.prod(shape) != devices.size:
             raise ValueError(
-                f"A mesh of shape {tuple(shape)} takes {math.prod(shape)} devices. "
-                f"Received: {devices.size} devices"
+                "Shape does not match the number of devices: a mesh of shape "
+                f"{tuple(shape)} takes {math.prod(shape)}. Received: {devices.size} devices"
             )
         self.shape = shape
         self.axis_names = axis_names

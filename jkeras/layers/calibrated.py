@@ -191,17 +191,11 @@ class CalibratedLayer(LoraLayer):
                     self._where,
                     f"a layer that is calibrated: files of mode '{self.quantization_mode}' have "
                     "no float kernel",
-                    "one that is not",
+                    "one that has never been calibrated",
                     "quantize its model, with data in the config",
                 )
             )
         super().save_own_variables(store)
-
-    def in_own_form(self, key: str, array: Any) -> Any:
-        """A weight from a file as this layer keeps it."""
-        if key not in self.in_other_forms:
-            return array
-        return self._codings[self._adapted].in_own_form(array)
 
     def _after_loading(self, stored: MutableMapping[str, Any]) -> None:
         if self.is_waiting:

@@ -11,7 +11,7 @@ import numpy as np
 from jkeras import ops
 from jkeras.core.names import typed
 from jkeras.core.graph.keras_tensor import KerasTensor, is_symbolic
-from jkeras.core.errors import explain
+from jkeras.core.errors import explain, violated
 from jkeras.core.graph.host_numbers import Ids
 from jkeras.core.layer import layer
 from jkeras.core.graph.sparse import dense
@@ -73,7 +73,9 @@ class _Table(LoraLayer, announces_compute_dtype=True, is_batchwise=True, takes_i
             size = getattr(self, name)
             if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
                 raise ValueError(
-                    explain(self._where, f"a positive integer for `{name}`", f"{name}={size!r}")
+                    violated(
+                        self._where, f"`{name}` must be a positive integer", f"{name}={size!r}"
+                    )
                 )
         if self.input_dim > 2**31 and not jax.config.jax_enable_x64:
             raise ValueError(

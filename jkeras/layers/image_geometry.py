@@ -50,7 +50,7 @@ class RandomFlip(ImageLayer):
 
     def sample(self, images: jax.Array, key: Function) -> dict[str, Any]:
         flips = random.uniform((images.shape[0], 1, 1, 1), seed=key()) <= 0.5
-        return {"flips": flips, "size": self.size_of(images)}
+        return {"flips": flips, "input_shape": images.shape}  # as Keras names them
 
     def change_images(self, images: jax.Array, samples: dict[str, Any]) -> jax.Array:
         flipped = images
@@ -64,9 +64,9 @@ class RandomFlip(ImageLayer):
         return self.change_images(masks, samples)
 
     def change_boxes(self, bounding_boxes: dict[str, Any], samples: Any) -> Any:
-        relative = convert_format(
-            bounding_boxes, self.bounding_box_format, "rel_xyxy", *samples["size"]
-        )
+        shape = samples["input_shape"]
+        size = shape[self.axes.height], shape[self.axes.width]
+        relative = convert_format(bounding_boxes, self.bounding_box_format, "rel_xyxy", *size)
         x1, y1, x2, y2 = jnp.split(relative["boxes"], 4, -1)
         if "horizontal" in self.mode:
             x1, x2 = 1 - x2, 1 - x1
@@ -76,7 +76,7 @@ class RandomFlip(ImageLayer):
             samples["flips"][..., 0], jnp.concatenate([x1, y1, x2, y2], -1), relative["boxes"]
         )
         clipped = clip_to_image_size({**relative, "boxes": flipped}, bounding_box_format="rel_xyxy")
-        return convert_format(clipped, "rel_xyxy", self.bounding_box_format, *samples["size"])
+        return convert_format(clipped, "rel_xyxy", self.bounding_box_format, *size)
 
 
 class _Warp(MovingLayer):

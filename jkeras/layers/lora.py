@@ -15,6 +15,7 @@ from jkeras.initializers import HeUniform, Zeros
 from jkeras.kernel import low_rank
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.layers.quantized import QuantizedLayer
+from jkeras.quantizers.coding import Trits
 from jkeras.core.names import typed
 from jkeras.core.run.context import Context
 from jkeras.core.weights.types import DType
@@ -104,7 +105,12 @@ class LoraLayer(QuantizedLayer):
         }
 
     def weight_in_use(self, variable: Variable) -> Variable:
-        """The main weight as it is multiplied: its variable, or the sum with the two matrices."""
+        """The main weight as it is multiplied: its variable, the sum with the two matrices, or the
+        signs that stand for it.
+        """
+        coding = self._codings.get(self._adapted)
+        if isinstance(coding, Trits):
+            return coding.integers({"integers": variable.value})
         if not self.lora_enabled or self._is_quantized:
             return variable
         w = {name: own.value for name, own in self._own.items()}
@@ -115,8 +121,9 @@ class LoraLayer(QuantizedLayer):
         name = self._adapted
         if getattr(self, f"{name}_constraint", None) is not None:
             raise ValueError(
-                f"{self._where}: Lora is incompatible with {name} constraints, which would not see "
-                f"the adapted weight. To fix it: remove `{name}_constraint`."
+                f"{self._where}: Lora is incompatible with {name.removesuffix('s')} constraints, "
+                "which would not see the adapted weight. To fix it: remove "
+                f"`{name}_constraint`."
             )
 
     def enable_lora(

@@ -116,7 +116,10 @@ def axes_within(layer: Any, shape: tuple[int | None, ...]) -> list[int]:
 def int_or_list(where: str, axis: int) -> int:
     """An axis, or several as a list; TypeError for anything else."""
     if not isinstance(axis, (int, list, tuple)):
-        raise TypeError(explain(where, "an int or a list of ints as `axis`", f"axis={axis!r}"))
+        raise TypeError(
+            f"{where}: Expected an int or a list/tuple of ints for the argument 'axis'. Received: "
+            f"axis={axis!r}"
+        )
     if isinstance(axis, int):
         return axis
     return list(axis)

@@ -208,7 +208,8 @@ class QuantizedLayer(Layer):
         """Sets how weights of these shapes are stored."""
         self.set_untracked(_float_shapes=shapes)
         if mode == "ternary":
-            codings = {"kernel": Trits(shapes["kernel"][-1], self.ternary_threshold)}
+            codings = {"kernel": Trits(tuple(shapes["kernel"]), self.ternary_threshold)}
+            self.set_untracked(in_other_forms=("kernel",))
         else:
             bits, block = (8, None) if mode == "int8" else (4, self._block())
             codings = self.codings(bits, block)
@@ -310,6 +311,21 @@ class QuantizedLayer(Layer):
             # as the hardware's fused product and sum has it
             w["bias"] = w["bias"].astype("bfloat16").astype("float32")
         return w
+
+    def in_own_form(self, key: str, array: Any) -> Any:
+        """A weight from a file as this layer keeps it."""
+        if key not in self.in_other_forms:
+            return array
+        return self._codings[self._adapted].in_own_form(array)
+
+    def quantized_build(self, input_shape: Any, mode: str, config: Any = None) -> None:
+        """Makes the variables of a mode, as `quantize` does; Keras's name of that step.
+
+        Raises:
+            NotImplementedError: the layer has not this mode.
+        """
+        self._check_mode(mode)
+        self._make_quantized(mode)
 
     # ------------------------------------------------------------ between the two forms
 

@@ -453,7 +453,8 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
             twice = sorted({path for path in paths if paths.count(path) > 1})
             if twice:
                 raise ValueError(
-                    f"These variable paths stand for more than one variable: {twice}. "
+                    f"The following variable path is found twice in the model: {twice[0]} (of "
+                    f"{len(twice)}). "
                     "`get_state_tree()` needs unique ones: give the layers different names."
                 )
             state_tree[group] = tree.unflatten((v.path.split("/"), read(v)) for v in variables)

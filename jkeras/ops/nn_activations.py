@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core.errors import AxisError
 from jkeras.kernel.beside import note_logits
 from jkeras.kernel.scope import current_flow
 from jkeras.ops import kernels_gelu, rectified
@@ -262,6 +263,8 @@ def glu(x: TensorLike, axis: int = -1) -> jax.Array:
     Array([1.5], dtype=float32)
     """
     x = jnp.asarray(x)
+    if not -x.ndim <= axis < x.ndim:
+        raise AxisError(f"glu: axis {axis} is out of bounds for an input of shape {x.shape}.")
     half, odd = divmod(x.shape[axis], 2)
     if odd:
         raise ValueError(

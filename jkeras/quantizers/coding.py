@@ -1,6 +1,7 @@
 """How a weight is stored in integers, and products with weights so stored: pure functions."""
 
 import functools
+import math
 import typing
 from types import MappingProxyType
 from collections.abc import Callable
@@ -127,14 +128,14 @@ def ternary(matrix: jax.Array, threshold: float | None = None) -> tuple[jax.Arra
 
 
 class Trits(typing.NamedTuple):
-    """How a matrix of -1, 0 and 1 is stored: five in a byte along the last axis, and one scale.
+    """How a matrix of -1, 0 and 1 is stored: five in a byte along the first axis, and one scale.
 
     Attributes:
-        length: size of the matrix's last axis.
+        shape: of the matrix.
         threshold: see `ternary`.
     """
 
-    length: int
+    shape: tuple
     threshold: typing.Any = None
     # as `Coding` has them: one scale for everything is multiplied, not divided by
     outer = False
@@ -143,12 +144,19 @@ class Trits(typing.NamedTuple):
     def encode(self, matrix: jax.Array, quantizer: typing.Any = None) -> dict[str, jax.Array]:
         """The arrays that keep a matrix, by name."""
         codes, scale = ternary(matrix, self.threshold)
-        packed, _, _ = pack_ternary(codes, -1)
+        packed, _, _ = pack_ternary(codes, 0)
         return {"integers": packed, "scale": scale}
 
     def integers(self, arrays: dict[str, jax.Array]) -> jax.Array:
         """The trits, one in each element."""
-        return unpack_ternary(arrays["integers"], self.length, -1)
+        return unpack_ternary(arrays["integers"], self.shape[0], 0)
+
+    def in_own_form(self, integers: typing.Any) -> typing.Any:
+        """The packed matrix of a file, or of one along the last axis, as jkeras wrote before."""
+        rows, columns = self.shape
+        if jnp.shape(integers) != (rows, math.ceil(columns / 5)) or rows == 1:
+            return integers
+        return pack_ternary(unpack_ternary(integers, columns, -1), 0)[0]
 
     def decode(self, arrays: dict[str, jax.Array], dtype: str) -> jax.Array:
         """The matrix again, in a float type."""

@@ -336,3 +336,20 @@ def names_of_stored_variables(K):
     for layer in made:
         layer.build((1, 2))
     return [{str(k): v for k, v in layer.variable_serialization_spec.items()} for layer in made]
+
+
+@program
+def ternary(K):
+    found = []
+    for kind in (K.layers.Dense, K.layers.TernaryDense):
+        layer = kind(4)
+        layer.build((None, 11))
+        layer.set_weights([random(w.shape, i) for i, w in enumerate(layer.weights)])
+        layer.quantize("ternary")
+        store = {}
+        layer.save_own_variables(store)
+        found += [
+            {key: plain(array) for key, array in store.items()},
+            plain(layer(uniform((2, 11)))),
+        ]
+    return found

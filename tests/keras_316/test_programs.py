@@ -28,6 +28,7 @@ ONLY_316 = {
     "names",
     "graphs_take_no_other_arguments",
     "one_shard_of_data",
+    "ternary",
     "names_of_stored_variables",
 }
 # of Keras 3.15.1 which calibrates on nothing, see `tests/parity/test_calibration.py`

@@ -154,3 +154,26 @@ def test_the_layers_of_a_model_are_shown_not_set():
     for model, said in ((graph, "reserved"), (jkeras.Sequential([x]), r"`add\(\)` and `pop\(\)`")):
         with pytest.raises(AttributeError, match=said):
             model.layers = []
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have a `quantize`")
+@pytest.mark.parametrize("kind", [jkeras.layers.Dense, jkeras.layers.TernaryDense])
+def test_trits_along_the_other_axis_are_read(kind, tmp_path):
+    """As jkeras wrote them before it was seen how Keras 3.16 does."""
+
+    def made():
+        model = jkeras.Sequential([jkeras.Input((7,)), kind(6)])
+        model.quantize("ternary", filters="dense")
+        return model
+
+    pack, unpack = jkeras.quantizers.pack_ternary, jkeras.quantizers.unpack_ternary
+    model, other = made(), made()
+    store = {}
+    model.layers[0].save_own_variables(store)
+    store["0"] = np.asarray(pack(unpack(store["0"], 7, 0), -1)[0])
+    assert store["0"].shape == (7, 2)
+    other.layers[0].load_own_variables(store)
+    np.testing.assert_array_equal(other(np.eye(7)), model(np.eye(7)))
+    model.save(tmp_path / "m.keras")
+    again = jkeras.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again(np.eye(7)), model(np.eye(7)))

@@ -57,8 +57,8 @@ def no_weights(self: "Layer", *inputs: typing.Any) -> dict[str, Weight]:
 def no_forward(self: "Layer", w: typing.Any, *inputs: typing.Any, ctx: typing.Any) -> typing.Any:
     """The pure forward pass. `w`: own weights by name, in the compute dtype."""
     raise NotImplementedError(
-        f"{type(self).__name__} must define `forward(self, w, x, ctx)`, or `call(self, x)` "
-        "as in Keras."
+        f"Layer {type(self).__name__} does not have a `call` method implemented. It must define "
+        "`forward(self, w, x, ctx)`, or `call(self, x)` as in Keras."
     )
 
 

@@ -246,8 +246,8 @@ class CompileLoss:
                 continue
             if not _has_output(outputs, key, type(losses)):
                 raise KeyError(
-                    f"The path {(*path, key)} in the `loss` argument can't be found in the "
-                    f"model's output (`y_pred`), whose names are {self.outputs.names}."
+                    f"The path {(*path, key)} in the `loss` argument, can't be found in either the "
+                    f"model's output (`y_pred`) or its names, {self.outputs.names}."
                 )
             yield from self._walk(one, outputs[key], (*path, key))
 
