@@ -160,7 +160,7 @@ TEXTS = layers.TextVectorization(vocabulary=["a", "b"], ngrams=10**9)
 LOSS = jkeras.losses.MeanSquaredError(name="error")
 WRONG = {
     "weights of columns": (lambda: fit(sample_weight=np.ones((4, 3))), r"shape \(4,\).*\(4, 3\)"),
-    "balanced": (lambda: fit(class_weight="balanced"), "must be {class: weight}.*'balanced'"),
+    "balanced": (lambda: fit(class_weight="balanced"), "mapping {class: weight}.*'balanced'"),
     "no rows": (lambda: no_rows(), "first batch has no rows"),
     "no arrays": (lambda: LINEAR.predict(iter([([],)])), "A batch has no arrays"),
     "random keys": (lambda: LINEAR.predict(KEYS), "has dtype key<fry>: expected numbers"),

@@ -102,10 +102,10 @@ MISTAKES = [  # layer, arguments, inputs, what the message says
     ("Conv1D", dict(filters=2, kernel_size=2), [None], "should be tensors"),
     ("Conv1D", dict(filters=2.0, kernel_size=2), [X], "integers"),
     ("Cropping1D", {}, [np.ones(2)], "ndim=3"),
-    ("BatchNormalization", dict(axis=5), [X], "axes within"),
-    ("LayerNormalization", dict(axis=7), [X], "axes within"),
+    ("BatchNormalization", dict(axis=5), [X], "out of bounds for an input of 3 axes"),
+    ("LayerNormalization", dict(axis=7), [X], "out of bounds for an input of 3 axes"),
     ("RMSNormalization", dict(axis=[1, 1]), [X], "each axis once"),
-    ("GroupNormalization", dict(groups=1, axis=9), [X], "axes within"),
+    ("GroupNormalization", dict(groups=1, axis=9), [X], "out of bounds for an input of 3 axes"),
     ("MultiHeadAttention", dict(**HEADS, attention_axes=(5,)), [X, X], "attention_axes"),
     (
         "GroupQueryAttention",

@@ -18,13 +18,14 @@ MODELS = (
     "adversarial compile_seconds ensemble_members generate load_train_state lora member "
     "microbatches nonfinite "
     "nonfinite_steps plan precompile privacy privacy_account privacy_spent stop_evaluating "
-    "stop_predicting stop_training input_names input_shape operations output_names output_shape"
+    "stop_predicting stop_training input_names input_shape operations output_names output_shape "
+    "quantization_summary"  # of Keras 3.16
 )
 OWN = {
     "layers": LAYERS + " adapt_config seed_generator output_size state_size states lora_enabled "
     "inputs_quantizer "
     "implementation init_fn native_serialization_platforms interpolation fill_mode data_format "
-    "noise_shape quantization_config ternary_threshold init_cache",
+    "noise_shape quantization_config ternary_threshold init_cache variable_serialization_spec",
     "models": LAYERS + " " + MODELS,
     "optimizers": "finalize init step transform update",
     "metrics": "class_id init measure merge result_of state_specs top_k update",

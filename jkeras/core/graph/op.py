@@ -19,8 +19,13 @@ from jkeras.core.graph.keras_tensor import (
     map_tensors,
 )
 from jkeras.core.names.registry import LEAVES, Thing, _named, public, serialize
+from jkeras.core.session.keras_version import is_316
 from jkeras.core.session.settings import auto_name
 from jkeras.core.graph.sparse import SparseForm, any_sparse, is_sparse
+
+
+# arguments by class that came with Keras 3.16, whose defaults do what 3.15 does
+OF_316 = {"TopK": ("is_stable",)}
 
 
 class Operation:
@@ -69,8 +74,10 @@ class Operation:
             ) from error
 
     def get_config(self):
-        """The name and the fixed arguments."""
-        return {"name": self.name, **{k: serialize(v) for k, v in self.config.items()}}
+        """The name and the fixed arguments, as far as the Keras that is followed has them."""
+        unknown = () if is_316() else OF_316.get(self.op.class_name, ())
+        fixed = {k: serialize(v) for k, v in self.config.items() if k not in unknown}
+        return {"name": self.name, **fixed}
 
 
 class Op:

@@ -25,12 +25,12 @@ MODELS = """
 KERNELS = """
     activation_quantizer adapted adapts_integers codings contract decode encode low_rank_product
     parts product quantization_modes shapes_in_few_bits
-    calibrate end_watch is_in_groups is_waiting product_in_groups quantized_product
-    quantized_weights round_inputs watch
+    calibrate end_watch in_other_forms in_own_form is_in_groups is_waiting product_in_groups
+    quantized_product quantized_weights round_inputs watch
 """
 FAMILIES = """
     adapt_mean adapt_variance advance axes bind change_boxes change_images
-    change_labels change_masks check convert_weight disturb indices
+    change_labels change_masks check convert_weight disturb encoding indices
     mask_shape memory merge merged_shape move move_boxes project rank recolor
     recur resize
     rows sample scores size_of states_for use_cudnn words
