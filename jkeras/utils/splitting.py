@@ -29,7 +29,8 @@ def split_dataset(
             samples or batches.
         left_size, right_size: how many samples each gets, or which fraction; one of them follows
             from the other.
-        shuffle, seed: mix the samples first.
+        shuffle, seed: mix the samples first. As in Keras, Python's `random` is seeded with the
+            seed, or with a number that is drawn from it.
         preferred_backend: "tensorflow" or "torch", whose data sets come out; by default that of the
             data set, and TensorFlow for arrays.
 
@@ -51,7 +52,9 @@ def split_dataset(
     source = _as_dataset(dataset)
     order = list(source.order)
     if shuffle:
-        random.Random(seed).shuffle(order)
+        # as Keras draws: the session's generator goes on from this seed
+        random.seed(random.randint(0, 1_000_000) if seed is None else seed)
+        random.shuffle(order)
     left, right = _split_sizes(left_size, right_size, len(order))
     orders = (order[:left], order[len(order) - right :])
     backend = _backend_of(dataset, preferred_backend)

@@ -194,6 +194,18 @@ def test_an_import_on_first_use_moves_nothing(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("seed", [None, 5])
+def test_split_dataset_draws_from_python_as_keras_does(seed):
+    jkeras.utils.set_random_seed(3)
+    left, _ = jkeras.utils.split_dataset(np.arange(20), 0.5, shuffle=True, seed=seed)
+    found = [int(x) for x in left], random.random()
+    random.seed(3)
+    rows = list(range(20))
+    random.seed(random.randint(0, 1_000_000) if seed is None else seed)
+    random.shuffle(rows)
+    assert found == (rows[:10], random.random())
+
+
 @pytest.mark.promise("`fit(seed=3)` is apart from all of this")
 def test_a_seed_of_fit_follows_from_nothing_else():
     models = [network(), network()]
