@@ -46,6 +46,7 @@ class Broken(jkeras.callbacks.Callback):
 # ---------------------------------------------------------------- the same bits after a kill
 
 
+@pytest.mark.promise("a training that was killed in the middle of one goes on to the same bits")
 @pytest.mark.parametrize("shuffle", [True, "batch"])
 @pytest.mark.parametrize("every", [1, 2])
 def test_the_same_bits_after_a_kill_in_the_middle_of_an_epoch(tmp_path, shuffle, every):
