@@ -129,8 +129,13 @@ def test_states_that_no_checkpoint_has_are_refused(change):
 # ---------------------------------------------------------------- what moves nothing
 
 
-MODEL = network()
-MODEL.fit(X, Y, verbose=0)
+@pytest.fixture(scope="module")
+def trained():
+    model = network()
+    model.fit(X, Y, verbose=0)
+    return model
+
+
 SILENT = {
     "fit in order": lambda model, folder: model.fit(X, Y, shuffle=False, verbose=0),
     "fit with a seed": lambda model, folder: model.fit(X, Y, seed=3, verbose=0),
@@ -154,7 +159,7 @@ SILENT = {
     "init": lambda model, folder: model.init(0, X),
     "train state": lambda model, folder: jkeras.training.init_train_state(model, 0),
     "find_lr": lambda model, folder: jkeras.training.find_lr(model, X, Y, steps=12),
-    "confusion of seeds": lambda model, folder: jkeras.random.normal((2,), seed=3),
+    "a number as seed": lambda model, folder: jkeras.random.normal((2,), seed=3),
     "datasets": lambda model, folder: jkeras.datasets.digits.load_data(),
     "to_categorical": lambda model, folder: jkeras.utils.to_categorical([0, 1]),
     "time series": lambda model, folder: jkeras.utils.timeseries_dataset_from_array(
@@ -167,9 +172,9 @@ SILENT = {
 
 @pytest.mark.promise("Nothing else moves the generators of Python and numpy")
 @pytest.mark.parametrize("name", SILENT)
-def test_what_moves_nothing(name, tmp_path):
+def test_what_moves_nothing(name, trained, tmp_path):
     before = host_random.state()
-    SILENT[name](MODEL, tmp_path)
+    SILENT[name](trained, tmp_path)
     assert host_random.state() == before
 
 

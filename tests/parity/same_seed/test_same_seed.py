@@ -12,11 +12,15 @@ from jkeras.datasets import digits
 from tests.parity.same_seed.examples import SHORT, histories
 from tests.parity.same_seed.programs import OF_IMAGES, OF_SEQUENCES, PROGRAMS
 from tests.parity.same_seed.record import RECORDED
-from tests.thinning import in_turn
+from tests.thinning import some_slow
 
 EXPECTED = json.loads(RECORDED.read_text())
 LAYERS = [*OF_IMAGES, *OF_SEQUENCES]
 WHOLE = [name for name in PROGRAMS if name not in LAYERS]
+QUICK = """
+    dropout_in_order not_built_before on_batches callbacks_that_draw saved_loaded_cloned subclassed
+    own_train_step sampling_outside_of_training data_set several_inputs_and_outputs
+""".split()
 
 
 def differences(mine, its, path=""):
@@ -34,13 +38,13 @@ def differences(mine, its, path=""):
 @pytest.mark.promise("a program with a seed has Keras's history")
 @pytest.mark.promise("the order of the rows of arrays")
 @pytest.mark.promise("The order is drawn from the generator that Keras draws it from")
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", some_slow(WHOLE, *QUICK))
 def test_programs(name):
     assert differences(PROGRAMS[name](jkeras), EXPECTED[name]) == []
 
 
 @pytest.mark.promise("what layers draw in `fit`")
-@pytest.mark.parametrize("name", in_turn(LAYERS, 4))
+@pytest.mark.parametrize("name", some_slow(LAYERS, "RandomFlip", "RandomHue", "LSTM"))
 def test_layers_that_draw(name):
     assert differences(PROGRAMS[name](jkeras), EXPECTED[name]) == []
 
