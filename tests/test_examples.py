@@ -118,7 +118,7 @@ def run(name, **environment):
 
 @pytest.mark.slow
 def test_image_augmentation():
-    accuracies = load("image_augmentation").main(epochs=150)
+    accuracies = load("image_augmentation").main()
     assert accuracies["augmented"] > accuracies["plain"] > 0.88
 
 

@@ -36,8 +36,9 @@ def python(*arguments):
 @pytest.fixture(scope="module")
 def results():
     done = python("-m", "tests.keras2.zoo")
-    lines = [line.removeprefix("RESULT ") for line in done.stdout.splitlines()]
-    rows = [json.loads(line) for line in lines if line.startswith("[")]
+    # what the programs print themselves may begin with a bracket, too
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    rows = [json.loads(line.removeprefix("RESULT ")) for line in lines]
     found = {row[0]: row for row in rows if len(row) == 3}
     assert found, done.stderr
     return found

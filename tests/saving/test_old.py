@@ -82,6 +82,8 @@ def loaded(folder, name, file):
 @pytest.mark.promise("writes a file that Keras")
 # an LSTM of the words of a table was recorded on random numbers, which Keras takes for ids
 @pytest.mark.filterwarnings("ignore:.* no row of an `Embedding`")
+# and accuracies on labels that are any numbers
+@pytest.mark.filterwarnings("ignore:The metric '.*accuracy'")
 @pytest.mark.parametrize("path, name, file, facts", list(recorded()))
 def test_recorded_files(tmp_path, path, name, file, facts):
     with zipfile.ZipFile(path) as archive:

@@ -300,3 +300,16 @@ def test_augmix_chooses_its_operations_for_each_batch():
     sample = jax.jit(lambda key: layer.get_random_transformation(np.ones((2, 4, 4, 3)), seed=key))
     chosen = {np.asarray(sample(np.array([1, i], "uint32"))["chosen"]).tobytes() for i in range(4)}
     assert len(chosen) == 4
+
+
+def test_what_is_drawn_without_a_generator_follows_from_the_key_of_the_training():
+    """Keras refuses it in a compiled step; another number comes in each step."""
+    jkeras.utils.set_random_seed(3)
+    seen = []
+    noise = layers.Lambda(lambda x: x + jkeras.random.normal(x.shape))
+    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dropout(0.5, seed=1), noise])
+    model.compile(jkeras.optimizers.SGD(0.0), "mse")
+    for _ in range(3):
+        seen.append(model.fit(X, X, batch_size=40, verbose=0).history["loss"][0])
+    assert len(set(seen)) == 3
+    assert np.asarray(model.layers[0].seed_generator.state).tolist() == [1, 3]

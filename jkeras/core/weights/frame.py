@@ -42,11 +42,14 @@ class Run(Flow):
     Attributes:
         children_type: how the children of composites are run, a subclass of `context.Children`;
             None: as these say.
+        counting: whether seed generators whose state the run has count, though there is a key: it
+            is for what is drawn without one.
         unsaid: takes the layers that the root calls without saying `training`; None: they are not
             asked for.
     """
 
     children_type = None
+    counting = False
     unsaid = None
 
     def __init__(
@@ -213,9 +216,14 @@ class Run(Flow):
         for itself.
         """
         counts = self.is_eager or self._counts(generator)
-        if counts and self.rng is None:
+        if counts and self.has_no_say:
             return None
         return self.next_key(self.path_of(generator))
+
+    @property
+    def has_no_say(self):
+        """Whether a generator that counts does so here, rather than to follow from the key."""
+        return self.rng is None or self.counting
 
     def _counts(self, generator):
         """Whether the run carries the count of a seed generator, as Keras's contract has it."""
@@ -225,7 +233,7 @@ class Run(Flow):
         """The next random key of a path: from the seed generator of the layer where the run has no
         key but carries the count.
         """
-        if layer is not None and self.rng is None and self._counts(layer.seed_generator):
+        if layer is not None and self.has_no_say and self._counts(layer.seed_generator):
             return layer.seed_generator.next()
         return super().next_key(path)
 

@@ -133,7 +133,7 @@ class SeedGenerator(Module):
     def skip(self, count, x):
         """Steps on as if so many keys had been drawn, where the generator counts for itself."""
         run = frame.current()
-        if not count or run.rng is not None:
+        if not count or not run.has_no_say:
             return
         counts = not isinstance(x, jax.core.Tracer) if run.is_eager else run.holds(self.state)
         if counts:

@@ -156,12 +156,10 @@ class StateLayout:
         """A run of the model on the values of a state.
 
         Args:
-            options: of the run; the key that is its `rng` is for layouts in which generators do
-                not count.
+            options: of the run; where generators count, the key that is its `rng` is for what is
+                drawn without one, as in a `Lambda`.
         """
         run_type = self.run_type or self.model.flow_type
-        if self.counts:
-            options["rng"] = None
         run = run_type(
             self.model,
             params=tree.merge(state.params, state.frozen),
@@ -169,6 +167,7 @@ class StateLayout:
             is_built=True,
             **options,
         )
+        run.counting = self.counts
         for path, variable in self.metrics:
             run.place(variable, (METRICS, *path))
         return run
