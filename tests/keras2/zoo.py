@@ -1,7 +1,11 @@
-"""Runs programs one after the other in this process: prints a line of JSON for each."""
+"""Runs programs one after the other in this process, in a folder of their own: prints a line of
+JSON for each.
+"""
 
+import contextlib
 import json
 import sys
+import tempfile
 import textwrap
 import traceback
 
@@ -28,4 +32,5 @@ def main(titles):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        main(sys.argv[1:])
