@@ -28,7 +28,7 @@ def state() -> dict[str, Any]:
     True
     """
     _, (*words, position), gauss = random.getstate()
-    kind, of_numpy, numpy_position, has_gauss, numpy_gauss = _numpy_state()
+    _, of_numpy, numpy_position, has_gauss, numpy_gauss = _numpy_state()
     return {
         "python": [_text(words), position, gauss],
         "numpy": [_text(of_numpy), int(numpy_position), numpy_gauss if has_gauss else None],

@@ -17,14 +17,18 @@ from jkeras.training.types import Structure
 from jkeras.programs.primitives import facts_of
 from jkeras.programs.walk import walk
 
+# how far predictions are from labels that are any numbers
+DISTANCES = (
+    losses.mean_squared_error,
+    losses.mean_absolute_error,
+    losses.mean_absolute_percentage_error,
+    losses.mean_squared_logarithmic_error,
+    losses.huber,
+    losses.log_cosh,
+)
 ELEMENTWISE = frozenset(
     (
-        losses.mean_squared_error,
-        losses.mean_absolute_error,
-        losses.mean_absolute_percentage_error,
-        losses.mean_squared_logarithmic_error,
-        losses.huber,
-        losses.log_cosh,
+        *DISTANCES,
         losses.cosine_similarity,
         losses.hinge,
         losses.squared_hinge,

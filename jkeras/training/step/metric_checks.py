@@ -7,24 +7,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from jkeras import losses
 from jkeras.core.say.warning import warn
 from jkeras.losses import Loss
 from jkeras.metrics import BinaryAccuracy, CategoricalAccuracy
 from jkeras.training.step.compile_loss import CompileLoss
 from jkeras.training.step.compile_metrics import CompileMetrics
-from jkeras.training.step.label_checks import described
+from jkeras.training.step.label_checks import DISTANCES, described
 from jkeras.training.types import Structure
 
 ROWS = 1000  # that are looked at: a regression shows in them
-DISTANCES = (
-    losses.mean_squared_error,
-    losses.mean_absolute_error,
-    losses.mean_absolute_percentage_error,
-    losses.mean_squared_logarithmic_error,
-    losses.huber,
-    losses.log_cosh,
-)
 
 
 def warn_of_accuracy(

@@ -27,10 +27,9 @@ def listen(model: "Trainer", run: "Run") -> None:
 def tell(model: "Trainer", run: "Run") -> None:
     """Warns, once for a model, of layers that a run took note of and for which it matters."""
     names = [layer.name for layer in run.unsaid or () if differs_in_training(layer)]
-    warned = vars(model).setdefault("_warned_of_training", [])
-    if not names or warned:
+    if not names or vars(model).get("_warned_of_training"):
         return
-    warned.append(names)
+    model.set_untracked(_warned_of_training=True)
     warn(
         f"Model '{model.name}': its `call` does not pass `training` on to "
         f"{', '.join(map(repr, dict.fromkeys(names)))}, which do otherwise in training. Here they "
