@@ -14,6 +14,7 @@ import numpy as np
 import jkeras
 from jkeras.callbacks import CallbackList
 from jkeras.core.errors import explain
+from jkeras.training.data import ArraySource
 
 
 def has_own_step(cls: type, name: str = "train_step") -> bool:
@@ -102,8 +103,7 @@ def _check_taken(model: Any, values: dict, signature: inspect.Signature) -> None
 
 def on_batch(model: Any, data: tuple, return_dict: bool = False) -> Any:
     """One step on a batch: the numbers that it logs, by name or in their order."""
-    given = [part for part in data if part is not None]
-    logs = numbers(model.train_step(as_tensors(_one_or_tuple(given))))
+    logs = numbers(model.train_step(as_tensors(_given(data))))
     if return_dict:
         return logs
     values = list(logs.values())
@@ -162,8 +162,8 @@ def _batches(data: tuple, size: int, shuffle: bool) -> Callable[[], Iterator]:
     """A function that begins to go through the data: arrays, a sequence of batches, an iterable."""
     x, y, weight = data
     if _is_arrays(x):
-        given = _one_or_tuple([part for part in data if part is not None])
-        return lambda: _of_arrays(given, size, shuffle)
+        source = ArraySource(*data, size, shuffle)
+        return lambda: map(_given, source.batches(seed=None))
     if y is not None or weight is not None:
         raise ValueError(explain("fit", "labels in the batches of x", "y or sample_weight besides"))
     if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
@@ -171,8 +171,9 @@ def _batches(data: tuple, size: int, shuffle: bool) -> Callable[[], Iterator]:
     return lambda: iter(x)
 
 
-def _one_or_tuple(given: list) -> Any:
-    """The parts of a batch as steps get them."""
+def _given(batch: tuple) -> Any:
+    """A batch as steps get it: without labels or weights where there are none."""
+    given = [part for part in batch if part is not None]
     return tuple(given) if len(given) > 1 else given[0]
 
 
@@ -180,16 +181,6 @@ def _is_arrays(x: Any) -> bool:
     """Whether data are arrays, or a structure of such."""
     leaves = jax.tree_util.tree_leaves(x)
     return bool(leaves) and all(hasattr(leaf, "__array__") for leaf in leaves)
-
-
-def _of_arrays(arrays: Any, size: int, shuffle: bool) -> Iterator:
-    arrays = jax.tree_util.tree_map(np.asarray, arrays)
-    rows = np.arange(len(jax.tree_util.tree_leaves(arrays)[0]))
-    if shuffle:
-        rows = np.random.permutation(rows)
-    for begin in range(0, len(rows), size):
-        chosen = rows[begin : begin + size]
-        yield jax.tree_util.tree_map(lambda array, chosen=chosen: array[chosen], arrays)
 
 
 def _of_sequence(batches: Any) -> Iterator:
