@@ -51,9 +51,14 @@ def quantize_layers(
 
 
 def _is_asked(layer: Any) -> bool:
-    """Whether a layer is one to quantize: in Keras 3.15 only one that has no others in it."""
+    """Whether a layer is one to quantize: in Keras 3.15 only one that has no others in it.
+
+    An input layer is none in either; that Keras 3.15 warns of each helps nobody.
+    """
+    if isinstance(layer, InputLayer):
+        return False
     if is_316():
-        return not isinstance(layer, (Trainer, InputLayer))
+        return not isinstance(layer, Trainer)
     return len(layers_of(layer)) == 1
 
 

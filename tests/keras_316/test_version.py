@@ -97,7 +97,7 @@ def test_a_warning_for_each_and_a_refusal_before(capsys):
     model = model_of_two_kinds()
     with pytest.warns(UserWarning, match="does not have a `quantize`") as warned:
         model.quantize("int8")
-    assert len(warned) == 3 and capsys.readouterr().out == ""  # the input layer, too, as in Keras
+    assert len(warned) == 2 and capsys.readouterr().out == ""  # not of the input layer
     with pytest.raises(ValueError, match="already quantized"):
         model.quantize("int8", filters="dense")
 
