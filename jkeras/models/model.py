@@ -96,16 +96,6 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
         Trainer.__init__(self)
         Layer.__init__(self, **kwargs)
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """The forward pass; a subclass defines it, and may call that of a functional or sequential
-        model.
-        """
-        if type(self).is_lifted() and type(self).forward is Layer.forward:
-            raise NotImplementedError(
-                f"Model {type(self).__name__} does not have a `call()` method implemented."
-            )
-        return Layer.call(self, *args, **kwargs)
-
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args and host.has_texts(args[0]) and (parts := host.split(self)) is not None:
             prepare, device_model = parts
@@ -145,11 +135,6 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
         self.refuse_ensemble("`predict` of texts")
         prepare, device_model = parts
         return device_model.for_prediction(prepare(x))
-
-    @classmethod
-    def is_lifted(cls) -> bool:
-        """Whether the class is written with `call`, as in Keras."""
-        return cls.call not in (Model.call, Layer.call)
 
     def layers_in_lines(self) -> list:
         """Layers in lines, in each of which one takes what the one before gives."""

@@ -349,7 +349,7 @@ def _as_layer(item: Any) -> Layer:
 
 def _check_arguments(layer: Layer) -> None:
     """Raises ValueError for a layer whose call needs more than the one value that it gets."""
-    if type(layer).call is Layer.call:  # written as a pure forward pass
+    if not layer.is_lifted():
         return
     parameters = inspect.signature(layer.call).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

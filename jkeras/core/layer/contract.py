@@ -207,12 +207,9 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     forward: typing.ClassVar[Function] = no_forward
 
     if not typing.TYPE_CHECKING:
-        call = eager.call
+        call = eager.CALL
 
-    @classmethod
-    def is_lifted(cls) -> bool:
-        """Whether the class is written with `call`, as in Keras, rather than with `forward`."""
-        return cls.call is not Layer.call
+    is_lifted = classmethod(eager.is_lifted)
 
     def weight(
         self,
@@ -241,9 +238,9 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
     def build(self, *shapes: typing.Any, **named: typing.Any) -> None:
         """Makes the layer's weights for input shapes: tuples with None for unknown sizes."""
-        is_whole = type(self).build is Layer.build  # else a subclass goes on building after this
+        is_whole = type(self).build is Layer.build  # else a subclass goes on after it
         if not is_whole and type(self).weight_specs is Layer.weight_specs:
-            return  # its `super().build(…)`, with whatever it calls a shape
+            return  # its `super().build(…)`, of any shape
         sizes = [shape for shape in (*shapes, *named.values()) if shape is not None]
         specs = [as_specs(shape, self._input_type) for shape in sizes]
         self._make_weights(specs)
@@ -251,9 +248,10 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             self._build_children(specs)
 
     def _build_children(self, specs: list) -> None:
-        """Builds the children too, by a pass on shapes alone."""
-        runs_children = self.traits.has_children or self.is_lifted()
-        if self._children and runs_children:
+        """Builds the children by a pass on shapes."""
+        if not self._children:
+            return
+        if self.traits.has_children or self.is_lifted():
             self.set_untracked(built=True)
             inputs = tuple(map(as_tensors, specs))
             inference.infer(lambda inputs: self.run_abstract(inputs, {}), inputs)
@@ -264,7 +262,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         kwargs: dict[str, typing.Any],
         training: bool | None = None,
     ) -> Structure:
-        """The outputs for arguments of which only the shapes count; builds layers on the way."""
+        """The outputs for arguments of which the shapes count; builds layers on the way."""
         with frame.Run(self, abstract=True, training=training) as run:
             return run.call(self, tuple(args), kwargs)
 

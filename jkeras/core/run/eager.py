@@ -1,7 +1,13 @@
 """A layer called by hand, and its `call`, as in Keras: what stays behind on the objects."""
 
+import contextlib
+import functools
+import inspect
+import types
+
 import jax
 
+from jkeras.core.errors import NotBuiltError, explain, place_of
 from jkeras.core.weights import frame
 from jkeras.core.run import running
 from jkeras.core.run.call import forward_of
@@ -32,20 +38,77 @@ def _stays(value):
     return not isinstance(value, jax.core.Tracer)
 
 
-def call(self, *args, training=None, mask=None, **kwargs):
-    """Keras's name of the forward pass. On a built-in layer, inside `call` of a subclass: its
-    `forward`.
+class Call:
+    """`Layer.call`, Keras's name of the forward pass: a function with the arguments of the class
+    that it is looked up on.
     """
-    run = frame.current()
-    if run is None or not run.stack or run.stack[-1][0] is not self:
-        if training is not None:
-            kwargs["training"] = training
-        return self(*args, **kwargs)
-    target = forward_of(type(self))
-    context = {"training": training, "mask": mask}
-    if target.own:
-        context |= zip(target.context, args[target.own :])
-    if context["training"] is None:
-        context["training"] = run.training
-    ctx = Context(frame.ObjectScope(run, self), self, context["training"], context["mask"])
-    return running.run_forward(self, ctx, None, args[: target.own], kwargs)
+
+    def __get__(self, layer, cls):
+        function = _call_of(cls)
+        return function if layer is None else types.MethodType(function, layer)
+
+
+CALL = Call()
+
+
+def is_lifted(cls: type) -> bool:
+    """Whether a layer class is written with `call`, as in Keras, rather than with `forward`."""
+    for own in map(vars, cls.__mro__):
+        if "call" in own:
+            return own["call"] is not CALL
+    return False
+
+
+@functools.cache
+def _call_of(cls):
+    """The `call` of a class that has none of its own, or of what a class's own `call` overrides."""
+
+    def call(self, *args, training=None, mask=None, **kwargs):
+        target = forward_of(cls)
+        context = {"training": training, "mask": mask}
+        if target.own:
+            context |= zip(target.context, args[target.own :])
+        inputs = args[: target.own]
+        for name in target.names[len(inputs) : target.own or 0]:
+            if name in kwargs:  # `forward` may call it otherwise
+                inputs = (*inputs, kwargs.pop(name))
+        run = frame.current()
+        is_inside = run is not None and run.stack and run.stack[-1][0] is self
+        if not is_inside and not self.is_lifted():  # by hand, or from another layer
+            return self(*inputs, **kwargs, **_said(context))
+        if not (is_inside or self.built or self.traits.is_weightless):
+            raise _not_built(self)
+        with contextlib.nullcontext(run) if run else frame.Run(self) as run:
+            ctx = _context(self, run, target, **context)
+            return running.run_forward(self, ctx, None, inputs, kwargs)
+
+    call.__qualname__ = f"{cls.__qualname__}.call"
+    call.__doc__ = "The forward pass, without what a call of the layer does around it."
+    itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    call.__signature__ = inspect.Signature([itself, *forward_of(cls).signature.parameters.values()])
+    return call
+
+
+def _said(context):
+    """What of `training` and `mask` a caller says."""
+    return {name: value for name, value in context.items() if value is not None}
+
+
+def _context(layer, run, target, training, mask):
+    """What `forward` is told: `training` as said, or as in the run, or as the class has it."""
+    if training is None:
+        training = run.training
+    if training is None:
+        training = target.context.get("training")
+    return Context(frame.ObjectScope(run, layer), layer, training, mask)
+
+
+def _not_built(layer):
+    return NotBuiltError(
+        explain(
+            place_of(layer),
+            "a layer with weights",
+            "`call` of one that is not built",
+            "call the layer itself, which builds it, or `build(shape)` first",
+        )
+    )
