@@ -114,7 +114,7 @@ def test_steps_per_epoch(kind, model, tmp_path):
         model.train_on_batch(*items[i])
     expected = model.get_weights()
     model.set_weights(start)
-    with pytest.warns(UserWarning, match="ran out of data after 1 of 2"):
+    with pytest.warns(UserWarning, match="ran out of data; interrupting after 1 of 2"):
         model.fit(
             **RESUMABLE[kind]((X, Y), tmp_path),
             batch_size=BATCH,

@@ -6,6 +6,7 @@ What each wrong argument says stands in `tests/test_errors.py`, and workers that
 """
 
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -112,12 +113,23 @@ def test_no_data(kind, method):
 
 def test_less_data_than_promised():
     model = plain()
-    with pytest.warns(UserWarning, match="ran out of data after 3 of 5 steps"):
+    with pytest.warns(UserWarning, match="ran out of data; interrupting after 3 of 5 steps"):
         history = model.fit(batches(3), steps_per_epoch=5, verbose=0)
     assert len(history.history["loss"]) == 1 and int(model.optimizer.iterations) == 3
     with pytest.raises(ValueError, match="can be used once"):
         model.fit(batches(2), epochs=2, verbose=0)
     assert_usable(model)
+
+
+@pytest.mark.parametrize("method", ["evaluate", "predict"])
+def test_fewer_batches_than_steps(method):
+    """As in Keras, which warns of each; all that came count."""
+    with pytest.warns(UserWarning, match="Your input ran out of data; .* 3 of 5 steps"):
+        results = getattr(plain(), method)(batches(3), steps=5, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        expected = getattr(plain(), method)(batches(3), verbose=0)
+    np.testing.assert_allclose(results, expected, rtol=1e-6)
 
 
 def classifier(loss, units=3):

@@ -6,6 +6,7 @@ from jkeras.callbacks import CallbackList
 from jkeras.core.system.signals import Signals
 from jkeras.training.data.source import Source
 from jkeras.training.loop.loop import Runner, Span
+from jkeras.training.loop.short_data import warn_of_short_data
 from jkeras.training.step.results import as_numbers
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Evaluating:
                 callbacks.on_test_batch_end(last, logs)
                 if self.model.stop_evaluating:
                     break
+            else:
+                warn_of_short_data(last + 1, self.steps, "`steps`")
         finally:
             self.runner.restart()
         if last < 0:

@@ -21,6 +21,7 @@ from jkeras.training.loop.ownership import state_owner
 from jkeras.training.loop.preemption import Preemption
 from jkeras.training.step.results import as_numbers
 from jkeras.training.loop.recording import Recorder
+from jkeras.training.loop.short_data import warn_of_short_data
 from jkeras.training.loop.resume import FitOptions, Participants, Position, Protection, Resume
 from jkeras.training.loop.unprotected import Unprotected
 
@@ -209,13 +210,7 @@ class Fitting:
                 "The data gave no batch for this epoch. An iterator can be used once: pass a "
                 "data set that starts again, or `steps_per_epoch` and an endless generator."
             )
-        if expected is not None and done < expected:
-            warnings.warn(
-                f"Your input ran out of data after {done} of {expected} steps; the epoch ends "
-                "here. Make sure that your dataset or generator can generate at least "
-                "`steps_per_epoch * epochs` batches.",
-                stacklevel=7,
-            )
+        warn_of_short_data(done, expected, "`steps_per_epoch * epochs`")
 
 
 def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[Source, Protection]:
