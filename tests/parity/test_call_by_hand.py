@@ -118,3 +118,52 @@ def test_call_of_what_is_not_built_says_so():
 def test_call_is_pure_under_jit():
     layer = dense(jkeras)
     np.testing.assert_allclose(jax.jit(layer.call)(X), layer(X), rtol=1e-6)
+
+
+def stateless_inside(K, inner, **said):
+    """A layer that calls another by its pure contract, in training."""
+
+    class Outer(K.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = inner(K)
+
+        def call(self, inputs, training=None):
+            values = self.inner.trainable_variables, self.inner.non_trainable_variables
+            return self.inner.stateless_call(*values, inputs, **said)[0]
+
+    return Outer()(X, training=True)
+
+
+def dropout(K):
+    layer = K.layers.Dropout(0.5, seed=1)
+    layer.build(X.shape)
+    return layer
+
+
+def dropout_inside(K):
+    """What holds a Dropout and has no argument `training`."""
+
+    class Holder(K.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = dropout(K)
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+    layer = Holder()
+    layer.build(X.shape)
+    return layer
+
+
+@pytest.mark.parametrize("inner", [dropout, dropout_inside, sequential])
+def test_training_of_a_stateless_call_in_a_layer(inner):
+    expected = np.asarray(stateless_inside(keras, inner))
+    np.testing.assert_allclose(stateless_inside(jkeras, inner), expected, rtol=1e-5)
+
+
+def test_training_said_in_a_stateless_call():
+    expected = np.asarray(stateless_inside(keras, dropout, training=True))
+    np.testing.assert_allclose(stateless_inside(jkeras, dropout, training=True), expected)
+    assert (expected == 0).sum() > 2

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from jkeras.kernel.scope import current_flow
 from jkeras.core.weights.by_variable import ByVariable
+from jkeras.core.run.call import target_of
 from jkeras.core.errors import NotBuiltError, place_of
 
 
@@ -33,12 +35,22 @@ def stateless_call(
     for group in (trainable, (fixed, non_trainable_variables, "non_trainable_variables")):
         for variable, value in _checked(self, *group):
             values.set(variable, value)
-    with self.flow_type(self, values) as run:
+    with self.flow_type(self, values, training=_training_around(self)) as run:
         run.bare = True
         outputs = run.call(self, args, kwargs)
         losses = self.losses if return_losses else None
     updated = run.values.of(fixed)
     return (outputs, updated, losses) if return_losses else (outputs, updated)
+
+
+def _training_around(layer):
+    """What layers in this one take for `training` where it is not said: what the layer around is
+    told; None, as in Keras, where this one's own `call` takes it.
+    """
+    around = current_flow()
+    if around is None or "training" in target_of(type(layer)).context:
+        return None
+    return around.training
 
 
 def _checked(layer, variables, values, name):
