@@ -43,26 +43,35 @@ class Broken(jkeras.callbacks.Callback):
             raise OSError("power")
 
 
+class Drawing(jkeras.callbacks.Callback):
+    """Draws before each batch, and so before the order of the data is drawn."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        drawn()
+
+
 # ---------------------------------------------------------------- the same bits after a kill
 
 
 @pytest.mark.promise("a training that was killed in the middle of one goes on to the same bits")
 @pytest.mark.parametrize("shuffle", [True, "batch"])
 @pytest.mark.parametrize("every", [1, 2])
-def test_the_same_bits_after_a_kill_in_the_middle_of_an_epoch(tmp_path, shuffle, every):
+@pytest.mark.parametrize("watcher", [jkeras.callbacks.Callback, Drawing])
+def test_the_same_bits_after_a_kill_in_the_middle_of_an_epoch(tmp_path, shuffle, every, watcher):
     options = dict(batch_size=8, epochs=3, shuffle=shuffle, verbose=0)
     model = network()
-    history = model.fit(X, Y, callbacks=[jkeras.callbacks.Callback()], **options).history
+    history = model.fit(X, Y, callbacks=[watcher()], **options).history
     expected = [np.asarray(v) for v in model.variables], history["loss"][-1], drawn()
 
     def checkpoint():
         return jkeras.saving.Checkpointer(tmp_path / "run", every=every)
 
     with pytest.raises(OSError, match="power"):
-        network().fit(X, Y, callbacks=[Broken()], checkpoint=checkpoint(), **options)
+        network().fit(X, Y, callbacks=[watcher(), Broken()], checkpoint=checkpoint(), **options)
     model = network()
     np.random.rand(5)  # a program that was started again may have drawn otherwise
-    history = model.fit(X, Y, checkpoint=checkpoint(), **options).history
+    again = dict(callbacks=[watcher()], checkpoint=checkpoint())
+    history = model.fit(X, Y, **again, **options).history
     for mine, its in zip(model.variables, expected[0], strict=True):
         np.testing.assert_array_equal(mine, its)
     assert (history["loss"][-1], drawn()) == expected[1:]

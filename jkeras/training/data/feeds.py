@@ -68,7 +68,7 @@ class OrderedFeed:
         self.whole = order.shape[-2]
         self.order = order
 
-    def more(self) -> bool:
+    def more(self, expected: float | None) -> bool:
         """Whether there is another batch."""
         return self.at < self.whole + bool(self.rest.size)
 
@@ -150,8 +150,16 @@ class HostFeed:
     def dispatched(self, logs: Logs) -> None:
         """Nothing to note."""
 
-    def more(self) -> bool:
-        """Whether there is another batch, which is taken from the source and buffered."""
+    def more(self, expected: float | None) -> bool:
+        """Whether there is another batch.
+
+        Args:
+            expected: the number of batches of a pass, until which another one is taken for granted;
+                after it, or for None, it is taken from the source and buffered.
+        """
+        return self.at < (expected or 0) or self._has_next()
+
+    def _has_next(self) -> bool:
         if self.next is None:
             self.next = next(self.batches, None)
         return self.next is not None
@@ -159,7 +167,7 @@ class HostFeed:
     def take(self, most: int) -> Iterator[Work]:
         """Dispatches of the next steps, at most so many: one for each batch."""
         for _ in range(most):
-            if not self.more():
+            if not self._has_next():
                 return
             (arguments, state), self.next = self.next, None
             yield Work("one", arguments, 1)

@@ -134,8 +134,8 @@ class IteratorSource(Source):
 
     Args:
         replays: whether a new pass begins with its first two batches again, as validation in Keras
-            does: those are what Keras looks at ahead. Otherwise it goes on where the last pass
-            stopped.
+            does: those are what Keras looks at ahead, when it validates for the first time.
+            Otherwise it goes on where the last pass stopped.
 
     Attributes:
         taken: how many batches the iterator has yielded, but for those that were looked at ahead.
@@ -159,18 +159,26 @@ class IteratorSource(Source):
         self._states = []  # that the iterator had after each of those
         self._last_state = state_of(iterator)  # after the last batch that was yielded
         self._is_in_step = False  # then the iterator has that state itself
-        self._peek()
-        if not self.first:
-            raise ValueError("The data is empty: the iterator gave no batch.")
+        if not replays:
+            self._look()
 
     def _peek(self):
-        """Takes the first two batches that are left."""
+        """Takes the first two batches that are left, unless they were."""
+        if self.first:
+            return
         for number in range(2):
             with noted(number, self.name):
                 self.first += itertools.islice(self.iterator, 1)
             self._states.append(state_of(self.iterator))
 
+    def _look(self):
+        """The same, and there has to be one."""
+        self._peek()
+        if not self.first:
+            raise ValueError("The data is empty: the iterator gave no batch.")
+
     def _looked_at(self):
+        self._peek()
         for batch, state in zip(self.first, self._states):
             self._last_state, self._is_in_step = state, False
             yield batch
@@ -181,6 +189,9 @@ class IteratorSource(Source):
         Raises:
             ValueError: there are not so many.
         """
+        if not count:
+            return
+        self._peek()
         batches = self._rest()
         if not self.replays:
             batches = itertools.chain(self._looked_at(), batches)
@@ -192,8 +203,11 @@ class IteratorSource(Source):
         if not self.replays:
             self._last_state, self._is_in_step = self.state(), False
             self.first, self._states = self.first[count:], self._states[count:]
-        if not self.first:
-            self._peek()
+        self._peek()
+
+    def reset(self) -> None:
+        """Looks at the first two batches, if it has not yet: Keras does before it evaluates."""
+        self._peek()
 
     def state(self) -> IteratorState | None:
         """Where the iterator was after the last batch that was yielded."""
@@ -234,6 +248,7 @@ class IteratorSource(Source):
 
     def peek(self) -> Batch:
         """The first batch, which stays the first."""
+        self._look()
         with noted(0, self.name):
             return as_batch(self.first[0], self.types)
 

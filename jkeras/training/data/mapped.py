@@ -19,22 +19,16 @@ Batches: typing.TypeAlias = collections.abc.Iterator[Batch]
 
 
 class Mapped(Source):
-    """A source whose batches go through a function.
-
-    Args:
-        shapes: of the first batch, if there are any.
-    """
+    """A source whose batches go through a function."""
 
     def __init__(
         self,
         source: Source,
         function: collections.abc.Callable[[Batch], Batch],
-        shapes: Batch | None = None,
     ) -> None:
         self.source = source
         self.function = function
         self.num_batches = source.num_batches
-        self._shapes = shapes
         self.num_shapes = getattr(source, "num_shapes", 1)
 
     @property
@@ -102,8 +96,12 @@ class Checked(Mapped):
     """
 
     def __init__(self, source: Source, check: collections.abc.Callable) -> None:
-        super().__init__(source, self._looked_at, source.shapes())
+        super().__init__(source, self._looked_at)
         self._check = check
+
+    def shapes(self) -> Batch:
+        """Those of the source, which are not checked for it."""
+        return self.source.shapes()
 
     def _looked_at(self, batch):
         self._check(*batch[1:], on_device=True)

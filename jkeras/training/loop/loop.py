@@ -112,12 +112,19 @@ class Runner:
         """The state of the source's iterator after the last batch that was taken, if it has one."""
         return source.state() if self._feed is None else self._feed.state
 
-    def go_to(self, position: tuple[int, int] | None, generators: dict | None = None) -> None:
-        """Lets the first feed begin at a `position`, its order being drawn from where the
-        `generators` were.
+    def go_to(
+        self,
+        position: tuple[int, int] | None,
+        generators: tuple[dict | None, dict] | None = None,
+    ) -> None:
+        """Lets the first feed begin at a `position`.
+
+        Args:
+            generators: where they were when its order was drawn, and are to be afterwards.
         """
         self._start = position
-        self._generators_to_come = None if position is None else generators
+        has_order = position is not None and generators is not None and generators[0] is not None
+        self._generators_to_come = generators if has_order else None
 
     # ------------------------------------------------------------ one epoch
 
@@ -139,9 +146,11 @@ class Runner:
         """
         done = span.done
         limit = math.inf if span.limit is None else span.limit
-        self._open_feed(owner, source, span)
-        while done < limit and self._feed.more():
+        self._close_ended_feed(source, span)
+        while done < limit and self._has_more(owner, source, span):
             before(done)
+            if self._feed is None:
+                self._open_feed(owner, source, span)
             most = min(self.pace.steps, left() or self.pace.steps, limit - done)
             start = time.perf_counter(), self.model.compile_seconds
             steps = 0
@@ -149,6 +158,8 @@ class Runner:
                 logs = self._dispatch(owner, work)
                 self._feed.dispatched(logs)
                 steps += work.steps
+            if not steps:
+                break
             self.taken += steps
             self._measure(steps, start, logs)
             done += steps
@@ -186,37 +197,49 @@ class Runner:
 
     # ------------------------------------------------------------ feeds
 
-    def _open_feed(self, owner: "AnyOwner", source: Source, span: Span) -> None:
-        """Sees that there is a feed: the one of the epoch before goes on where an epoch is only a
-        part of the data.
-        """
-
-        def at_an_end(batches_taken: int) -> bool:
-            if span.done:
-                return False
-            is_whole = span.limit in (None, source.num_batches)
-            return is_whole or batches_taken == source.num_batches
-
+    def _close_ended_feed(self, source: Source, span: Span) -> None:
+        """Closes the feed, unless the epoch goes on in the middle of the data."""
         self._retraces.shapes = getattr(source, "num_shapes", 1)
-        if self._feed is not None and not at_an_end(self._feed.at):
-            return
-        self.restart()
-        start, self._start = self._start, None
-        if start is None or at_an_end(start[1]):
-            start = span.epoch, 0
-        self._epoch_of_feed, at = start
+        if self._feed is not None and _is_at_end(source, span, self._feed.at):
+            self.restart()
+        if self._start is not None and _is_at_end(source, span, self._start[1]):
+            self._start = None
+            self._put_back_generators(1)
+
+    def _has_more(self, owner: "AnyOwner", source: Source, span: Span) -> bool:
+        """Whether there is another batch, as far as is known: one that is expected is taken, and
+        its order drawn, after the callers of `before`, as in Keras.
+        """
+        expected = source.num_batches or (math.inf if span.limit else None)
+        if self._feed is None:
+            if expected and self._start is None:
+                return True
+            self._open_feed(owner, source, span)
+        return self._feed.more(expected)
+
+    def _open_feed(self, owner: "AnyOwner", source: Source, span: Span) -> None:
+        """A feed that begins at an epoch's first batch, or where a checkpoint was."""
+        self._epoch_of_feed, at = self._start or (span.epoch, 0)
+        self._start = None
+        self._put_back_generators(0)
         seeds = self._seeds(span.seed)
         self._feed = self._new_feed(owner, source, seeds, self._epoch_of_feed, at)
+        self._put_back_generators(1)
+
+    def _put_back_generators(self, moment: int) -> None:
+        """Puts Python's and numpy's where they were before the order of a pass that goes on was
+        drawn (0), or when it was saved (1), which is the end of it.
+        """
+        if self._generators_to_come is None:
+            return
+        host_random.put_back(self._generators_to_come[moment])
+        if moment:
+            self._generators_to_come = None
 
     def _seeds(self, seed: int | None) -> Seed:
-        """Of the order of a new feed; where it is drawn, the generators are where they have to
-        be.
-        """
+        """Of the order of a new feed; where it is drawn, it is noted where the generators are."""
         if seed is not None:
             return self.layout.seeds(seed, self.kind)
-        if self._generators_to_come is not None:
-            host_random.put_back(self._generators_to_come)
-            self._generators_to_come = None
         if self.keeps_state:
             self.generators = host_random.state()
         return None
@@ -268,10 +291,18 @@ class Runner:
             feed.at = max(feed.whole - 1, 0)
             batches = 2
         for _ in range(batches):
-            for work in feed.take(1) if feed.more() else ():
+            for work in feed.take(1) if feed.more(None) else ():
                 self._dispatch(owner, work)
         feed.close()
         jax.block_until_ready(owner.peek())
+
+
+def _is_at_end(source: Source, span: Span, batches_taken: int) -> bool:
+    """Whether an epoch begins with the first batch, after so many were taken of a pass."""
+    if span.done:
+        return False
+    is_whole = span.limit in (None, source.num_batches)
+    return is_whole or batches_taken == source.num_batches
 
 
 class Retraces:

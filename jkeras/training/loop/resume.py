@@ -220,8 +220,8 @@ class Resume:
         taken = extra["taken"]
         generators = None
         if extra["seed"] is None:
-            generators = extra["generators"]
-            host_random.put_back(generators)
+            generators = extra["generators"]["order"], extra["generators"]["now"]
+            host_random.put_back(generators[0] or generators[1])
         is_there = self._put_back(extra)
         if self.source.resumable:
             if position.step and not position.ended and extra["batches"] != self.source.num_batches:
@@ -357,11 +357,11 @@ class Resume:
 
     def _generators(self) -> dict[str, typing.Any]:
         """What a checkpoint keeps of the generators that Keras draws from: where they were when the
-        order of the data was drawn.
+        order of the data was drawn, and are now; callbacks may have drawn, too.
         """
         if self.seed is not None:
             return {}
-        return {"generators": self.runner.generators or host_random.state()}
+        return {"generators": {"order": self.runner.generators, "now": host_random.state()}}
 
     def _iterator_states(self) -> dict[str, typing.Any]:
         """What a checkpoint keeps of the data's own iterator, which each process has one of."""

@@ -89,10 +89,10 @@ def check(extra: typing.Any, model_step: int, where: str) -> None:
         raise SerializationError(
             f"{where}: it has 'states', and lacks 'rows'. Restore another one."
         )
-    if extra["seed"] is None and "generators" not in extra:
+    if extra["seed"] is None and extra.get("generators", {}).keys() != {"order", "now"}:
         raise SerializationError(
-            f"{where}: it lacks 'generators', which a training without a seed has. Restore another "
-            "one."
+            f"{where}: it lacks 'generators' with 'order' and 'now', which a training without "
+            "a seed has. Restore another one."
         )
     course = extra.get("course")
     position = Position(*extra["position"])
