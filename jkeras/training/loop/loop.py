@@ -130,7 +130,8 @@ class Runner:
         left: Callable[[], int | None] = lambda: None,
     ) -> Iterator[tuple[int, dict]]:
         """Yields (number of the last step, logs on the device) after each dispatch; calls
-        `before(step)` ahead of it.
+        `before(step)` ahead of it, and of the making of its first batch where it is known that
+        there is one: as in Keras, a callback draws before the order of the data is drawn.
 
         With a limit below the source's length the next epoch goes on where this one stopped.
 
@@ -139,9 +140,18 @@ class Runner:
         """
         done = span.done
         limit = math.inf if span.limit is None else span.limit
-        self._open_feed(owner, source, span)
-        while done < limit and self._feed.more():
-            before(done)
+        at = self._see_where_to_begin(source, span)
+        sure = limit if source.num_batches is None else min(limit, done + source.num_batches - at)
+        while done < limit:
+            is_sure = done < sure
+            if is_sure:
+                before(done)
+            if self._feed is None:
+                self._open_feed(owner, source, span.seed)
+            if not self._feed.more():
+                break
+            if not is_sure:
+                before(done)
             most = min(self.pace.steps, left() or self.pace.steps, limit - done)
             start = time.perf_counter(), self.model.compile_seconds
             steps = 0
@@ -186,9 +196,9 @@ class Runner:
 
     # ------------------------------------------------------------ feeds
 
-    def _open_feed(self, owner: "AnyOwner", source: Source, span: Span) -> None:
-        """Sees that there is a feed: the one of the epoch before goes on where an epoch is only a
-        part of the data.
+    def _see_where_to_begin(self, source: Source, span: Span) -> int:
+        """Number of the batch that comes next: the feed of the epoch before goes on where an epoch
+        is only a part of the data, else there is none.
         """
 
         def at_an_end(batches_taken: int) -> bool:
@@ -199,14 +209,16 @@ class Runner:
 
         self._retraces.shapes = getattr(source, "num_shapes", 1)
         if self._feed is not None and not at_an_end(self._feed.at):
-            return
+            return self._feed.at
         self.restart()
-        start, self._start = self._start, None
-        if start is None or at_an_end(start[1]):
-            start = span.epoch, 0
-        self._epoch_of_feed, at = start
-        seeds = self._seeds(span.seed)
-        self._feed = self._new_feed(owner, source, seeds, self._epoch_of_feed, at)
+        if self._start is None or at_an_end(self._start[1]):
+            self._start = span.epoch, 0
+        return self._start[1]
+
+    def _open_feed(self, owner: "AnyOwner", source: Source, seed: int | None) -> None:
+        """Makes the feed, from where it is to begin."""
+        (self._epoch_of_feed, at), self._start = self._start, None
+        self._feed = self._new_feed(owner, source, self._seeds(seed), self._epoch_of_feed, at)
 
     def _seeds(self, seed: int | None) -> Seed:
         """Of the order of a new feed; where it is drawn, the generators are where they have to
