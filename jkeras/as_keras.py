@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from jkeras.as_keras_names import find, names_in, private_modules
 from jkeras.core.errors import explain
 from jkeras.core.session.keras_version import followed_release
+from jkeras.core.session.seeding import import_what_draws
 
 UNKNOWN = (
     "Keras 3.15 has no such private module. Where another library asks for it, give what stands in "
@@ -265,6 +266,7 @@ def install_as_keras(private: dict[str, Any] | None = None, keras2: bool = False
     if finder is None:
         finder = KerasFinder()
         sys.meta_path.insert(0, finder)
+        import_what_draws()
     finder.private.update(private or {})
     for name in private or ():
         # so that `keras.src.utils` is there for who only says `import keras`

@@ -16,7 +16,7 @@ import numpy as np
 
 from jkeras.core.errors import ArgumentError, check_choice, check_number, check_whole
 from jkeras.core.session.host_random import untouched
-from jkeras.core.system.loaded import loaded_tensorflow
+from jkeras.core.session.seeding import import_what_draws, seed_tensorflow
 from jkeras.core.system.own_files import check_private, make_private
 from jkeras.kernel import in_force
 
@@ -405,13 +405,12 @@ def set_random_seed(seed: int) -> None:
             f"Expected `seed` argument to be an integer. Received: seed={seed} (of type "
             f"{type(seed)})"
         )
+    import_what_draws()
     random.seed(seed)
     np.random.seed(seed)
     settings.seed = seed
     settings.seed_generator = None
-    tensorflow = loaded_tensorflow()
-    if tensorflow is not None:  # it has the orders of `tf.data`
-        tensorflow.random.set_seed(seed)
+    seed_tensorflow(get_random_seed)
 
 
 def get_random_seed() -> int | None:

@@ -194,6 +194,33 @@ def callbacks_that_draw(keras):
 
 
 @program
+def callbacks_that_draw_before_batches(keras):
+    """A callback draws before the order of the data is drawn, and before its batches are made."""
+
+    class Drawing(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            np.random.rand()
+            random.random()
+
+    def batches():
+        x, y = rows()
+        while True:
+            chosen = np.random.randint(0, 70, 16)
+            yield x[chosen], y[chosen]
+
+    keras.utils.set_random_seed(2)
+    model = network(keras)
+    how = {"epochs": 2, "verbose": 0, "callbacks": [Drawing()]}
+    fits = [
+        model.fit(*rows(), batch_size=16, **how),
+        model.fit(*rows(), batch_size=16, steps_per_epoch=3, **how),
+        model.fit(dataset(keras), **how),
+        model.fit(batches(), steps_per_epoch=3, **how),
+    ]
+    return after(model, histories=[fit.history for fit in fits])
+
+
+@program
 def cross_validated(keras):
     keras.utils.set_random_seed(9)
     scores = []
