@@ -205,7 +205,7 @@ def _weights_of_classes(y: typing.Any, class_weight: typing.Any):
         is_label = y == label
         weights[is_label] = weight
         has_none &= ~is_label
-    if has_none.any():
+    if has_none.any() and len(class_weight) > 1:  # one class may be weighed against the others
         warn(
             f"`class_weight` has no weight for the class {y[has_none].flat[0]}, which counts 1: it "
             f"has {list(class_weight)[:10]}. Give each class its weight."
