@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.errors import NotCompiledError
+from jkeras.core.errors import ArgumentError, NotCompiledError, explain
 from jkeras.core.run.building import as_specs
 from jkeras.core.system.signals import whole
 from jkeras.core.weights.structure import all_built
@@ -63,6 +63,10 @@ def _build_parts(model: "Trainer", batch: tuple[Any, ...] | None, waiting: list)
     else:
         x, y, _ = unpack(shapes_of(batch))
     y_pred = predicted_shapes(model, x)
+    if y_pred is None:
+        raise ArgumentError(
+            explain(f"Model '{model.name}'", "outputs", "None of its `call`", "`return` them")
+        )
     if y is None and batch is not None:
         return  # the step explains that labels are missing
     for container in waiting:
