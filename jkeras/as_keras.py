@@ -214,7 +214,11 @@ def as_tf_keras(module: types.ModuleType, inside: str, finder: KerasFinder) -> N
         return names[name]
 
     names = getattr(today, "__all__", ()) or sorted(legacy_names(inside))
-    vars(module).update(__getattr__=further, __all__=list(names))
+    vars(module).update(
+        __getattr__=further,
+        __all__=list(names),
+        __dir__=lambda: sorted({*names, *legacy_names(inside)}),
+    )
 
 
 def legacy_names(inside: str) -> dict[str, Any]:

@@ -124,23 +124,25 @@ class Lacking(type):
     def __subclasscheck__(cls, subclass: Any) -> bool:
         return subclass is cls
 
-    def __bool__(cls) -> bool:
-        raise NotImplementedError(_missing(cls))
-
-    def __iter__(cls) -> NoReturn:
-        raise NotImplementedError(_missing(cls))
-
-    def __len__(cls) -> int:
-        raise NotImplementedError(_missing(cls))
-
-    def __getitem__(cls, key: Any) -> NoReturn:
-        raise NotImplementedError(_missing(cls))
-
-    def __contains__(cls, key: Any) -> bool:
-        raise NotImplementedError(_missing(cls))
-
     def __repr__(cls) -> str:
         return f"<{cls.__qualname__} of Keras, which jkeras does not have>"
+
+
+# what operators, conversions and statements ask of a value; `|` stays, for annotations
+USES = (
+    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul "
+    "rmatmul and rand xor rxor lshift rshift lt le gt ge neg pos abs invert bool int float complex "
+    "index fspath len iter next contains getitem setitem delitem enter exit"
+).split()
+
+
+def _use(cls: Lacking, *operands: Any) -> NoReturn:
+    """Any of these uses."""
+    raise NotImplementedError(_missing(cls))
+
+
+for name in USES:
+    setattr(Lacking, f"__{name}__", _use)
 
 
 def lacking(path: str) -> Lacking:

@@ -2,6 +2,7 @@
 what to write.
 """
 
+import jax
 import numpy as np
 import pytest
 
@@ -36,6 +37,43 @@ class NoConstructor(jkeras.Model):
 
     def call(self, x):
         return x
+
+
+class Forward(jkeras.Model):
+    """Has the method of a model of PyTorch's."""
+
+    def forward(self, x):
+        return x
+
+
+class NoReturn(jkeras.Model):
+    """Forgets `return`."""
+
+    def call(self, x):
+        x + 1
+
+
+class NoCallback:
+    def on_epoch_end(self, epoch, logs):
+        pass
+
+
+def of(loss, metrics=()):
+    model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(2)])
+    model.compile("sgd", loss, metrics=list(metrics))
+    return model.fit(data(4, 3), data(4, 2), **FIT)
+
+
+def own(model):
+    model.compile("sgd", "mse")
+    return model.fit(data(4, 3), data(4, 2), **FIT)
+
+
+def in_places():
+    """A class for each pixel, and labels for whole images."""
+    model = jkeras.Sequential([jkeras.Input((4, 4, 1)), layers.Conv2D(3, 3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model.fit(data(4, 4, 4, 1), np.array([0, 1, 2, 0]), **FIT)
 
 
 STACK = "np.stack([np.asarray(image) for image in images])"
@@ -115,6 +153,83 @@ MISTAKES = {
         ["one list of layers"],
         [],
     ),
+    "a callback that is none": (
+        lambda: dense().fit(data(4, 3), data(4, 2), callbacks=[NoCallback()], **FIT),
+        ["of type NoCallback", "`class Mine(callbacks.Callback):`"],
+        [],
+    ),
+    "a layer in place of its output": (
+        lambda: jkeras.Model(jkeras.Input((3,)), layers.Dense(2)),
+        ["must be KerasTensors", "`y = layer(x)`"],
+        ["Input(shape"],
+    ),
+    "a layer on a layer": (
+        lambda: layers.Dense(2)(layers.Dense(3)),
+        ["`layer(inner(x))`"],
+        ["keyword"],
+    ),
+    "an optimizer's class": (
+        lambda: dense().compile(jkeras.optimizers.Adam, "mse"),
+        ["Write `Adam()`"],
+        [],
+    ),
+    "a recurrent layer on one that gives the end alone": (
+        lambda: jkeras.Sequential([jkeras.Input((5, 3)), layers.LSTM(2), layers.LSTM(2)]),
+        ["expected ndim=3, found shape=(None, 2)", "`return_sequences=True`"],
+        [],
+    ),
+    "images without channels": (
+        lambda: jkeras.Sequential([jkeras.Input((8, 8)), layers.Conv2D(2, 3)]),
+        ["expected min_ndim=4", "`x[..., None]`"],
+        [],
+    ),
+    "too many axes": (
+        lambda: layers.LSTM(2)(jkeras.Input((5, 3, 2))),
+        ["Check the shape of the data"],
+        ["return_sequences"],
+    ),
+    "predictions of places for labels of rows": (in_places, ["`Flatten` or global pooling"], []),
+    "one row": (
+        lambda: dense().predict(np.zeros(3), verbose=0),
+        ["expected shape=(None, 3), found shape=(3,)", "`x[None]`"],
+        [],
+    ),
+    "weights of classes in an array": (
+        lambda: dense().fit(data(4, 3), data(4, 2), class_weight=np.ones(2), **FIT),
+        ["`dict(enumerate(weights))`"],
+        [],
+    ),
+    "units in quotes": (lambda: layers.Dense("10"), ["units='10'"], []),
+    "a metric that is no list": (
+        lambda: dense().compile("sgd", "mse", metrics="mae"),
+        ["Write `metrics=[…]`"],
+        [],
+    ),
+    "a loss of one argument": (
+        lambda: of(lambda y_pred: y_pred),
+        ["takes 1 positional argument but 2 were given", "called with `(y_true, y_pred)`"],
+        [],
+    ),
+    "a metric of one argument": (
+        lambda: of("mse", [lambda y_pred: y_pred]),
+        ["called with `(y_true, y_pred)`"],
+        [],
+    ),
+    "a loss without a value": (
+        lambda: of(lambda y_true, y_pred: None),
+        ["expected values for the samples, received None", "`return` them"],
+        [],
+    ),
+    "a model without a value": (
+        lambda: own(NoReturn()),
+        ["None of its `call`", "`return` them"],
+        [],
+    ),
+    "forward in place of call": (
+        lambda: own(Forward()),
+        ["received forward(self, x)", "the method `call`"],
+        [],
+    ),
     "pooled to nothing": (
         lambda: layers.MaxPooling2D()(jkeras.Input((1, 1, 1))),
         ["received shape (None, 1, 1, 1)"],
@@ -147,3 +262,15 @@ def test_what_to_write(name):
     assert [word for word in words if word not in message] == [], message
     assert [word for word in others if word in message] == [], message
     assert len(message) < 500
+
+
+def test_a_loss_of_numpy_is_told_what_to_take():
+    with pytest.raises(jax.errors.TracerArrayConversionError) as error:
+        of(lambda y_true, y_pred: np.mean(np.square(y_true - y_pred)))
+    assert "take `jkeras.ops` or `jax.numpy`" in error.value.__notes__[0]
+
+
+def test_an_error_within_a_loss_stays_as_it_is():
+    with pytest.raises(TypeError, match="^unsupported operand") as error:
+        of(lambda y_true, y_pred: y_pred + {})
+    assert "called with" not in str(error.value)

@@ -10,7 +10,7 @@ from jkeras.callbacks.base import HOOKS, Callback
 from jkeras.callbacks.history import History
 from jkeras.callbacks.logs import Logs
 from jkeras.callbacks.progress import ProgbarLogger
-from jkeras.core.errors import InvalidLossError
+from jkeras.core.errors import InvalidLossError, readable
 from jkeras.core.names.registry import public
 
 
@@ -168,10 +168,12 @@ def _as_list(callbacks: Any) -> list:
                 "All elements of `callbacks` must be instances of Callback. Received the class "
                 f"{callback.__name__}: write `{callback.__name__}()`."
             )
-        if not hasattr(callback, "on_epoch_end"):
+        if not all(hasattr(callback, name) for name in dir(Callback) if name.startswith("on_")):
+            kind = type(callback).__name__
             raise ValueError(
                 "All elements of `callbacks` must be instances of Callback. Received: "
-                f"{callback!r} (of type {type(callback).__name__})"
+                f"{readable(repr(callback), 100)} (of type {kind}). A class of your own begins "
+                "`class Mine(callbacks.Callback):`."
             )
     return list(callbacks)
 

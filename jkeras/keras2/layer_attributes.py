@@ -82,6 +82,19 @@ def _tensors_at(side: str) -> Callable:
     return get_at
 
 
+def _shape_at(side: str) -> Callable:
+    """`get_output_shape_at`: the shape of what `get_output_at` gives."""
+    tensors_at = _tensors_at(side)
+
+    def get_at(layer: Any, node_index: int) -> Any:
+        tensors = tensors_at(layer, node_index)
+        if isinstance(tensors, (list, tuple)):
+            return [tuple(tensor.shape) for tensor in tensors]
+        return tuple(tensors.shape)
+
+    return get_at
+
+
 def numpy(array: Any) -> np.ndarray:
     """The array as one of numpy's: `loss.numpy()`."""
     return np.asarray(array)
@@ -94,5 +107,6 @@ def install() -> None:
         array.numpy = numpy
     Layer.input_shape, Layer.output_shape = ShapeOfCalls("input"), ShapeOfCalls("output")
     Layer.get_input_at, Layer.get_output_at = _tensors_at("input"), _tensors_at("output")
+    Layer.get_input_shape_at, Layer.get_output_shape_at = _shape_at("input"), _shape_at("output")
     InputLayer.input = InputOfGraph()
     Metric.reset_states = Metric.reset_state

@@ -26,9 +26,13 @@ def names_of(module: str) -> dict[str, Any]:
     return OF_MODULES[module]() if module in OF_MODULES else {}
 
 
+LONGER = {"kullback_leibler_divergence": "kl_divergence", "logcosh": "log_cosh"}
+
+
 def _short(today: Any) -> dict[str, Any]:
-    """Losses or metrics under short names."""
-    return {name: getattr(today, new) for name, new in tables.SHORT.items() if name != "cosine"}
+    """Losses or metrics under short names, and under two that are longer than today's."""
+    names = {name: new for name, new in tables.SHORT.items() if name != "cosine"} | LONGER
+    return {name: getattr(today, new) for name, new in names.items() if hasattr(today, new)}
 
 
 OF_MODULES = {

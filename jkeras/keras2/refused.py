@@ -14,6 +14,7 @@ import jkeras
 from jkeras.core.layer import Layer
 from jkeras.keras2 import tables
 from jkeras.keras2.file_names import constants
+from jkeras.keras2.graph_closures import uses_of_tensors
 from jkeras.keras2.trees import dotted, text_of
 from jkeras.optimizers.base import Optimizer
 
@@ -25,6 +26,7 @@ OF_LAYERS = {
 OF_CLASSES = {"InputLayer": {"batch_input_shape"}}
 HINTS = {  # last part of a name -> what to do
     "multi_gpu_model": "remove it, and train in the scope of keras.distribution.DataParallel()",
+    "_obtain_input_shape": "private; give `Input` a shape",
     "Reduction": 'reduction="sum_over_batch_size", "sum" or None',
     "ThresholdedReLU": "a Lambda of x * (x > theta)",
     "LocallyConnected1D": "there is none; write a layer",
@@ -100,6 +102,10 @@ KEYWORDS = {  # method -> {argument that Keras 2 had: what to do}
         "leave it out",
     ),
 }
+FAMILIES = {  # what an argument's name ends with: the module whose names it takes
+    one: f"{one}s" for one in ("activation", "initializer", "regularizer", "constraint")
+}
+OF_GRAPH = "give it to a layer that calls self.add_loss, or as an input of the Lambda"
 CLASS_WEIGHTS = ("auto", "balanced")
 
 
@@ -126,6 +132,9 @@ def remarks_on(program: str) -> list[Remark]:
     tree = ast.parse(program)
     finder = Finder(constants(tree))
     finder.visit(tree)
+    for use in uses_of_tensors(tree):
+        text = f"{use.function} uses {use.name}, a tensor of the graph: {OF_GRAPH}"
+        finder.remark(use.node, use.name, text)
     return list(dict.fromkeys(finder.remarks))
 
 
@@ -240,6 +249,17 @@ class Finder(ast.NodeVisitor):
             if taken is not None and keyword.arg is not None and keyword.arg not in taken:
                 text = f"{name}({keyword.arg}=): Keras 3 has no such argument"
                 self.remark(keyword.value, keyword.arg, text)
+            self.check_name(keyword, name)
+
+    def check_name(self, keyword, name):
+        """Remarks on a text for an activation or the like that Keras 3 does not know: it looks for
+        no custom objects there.
+        """
+        family, text = family_of(keyword.arg or ""), text_of(keyword.value)
+        if family is None or text is None or is_known(family, text):
+            return
+        hint = f"{text!r} is not in keras.{family}: give the function or object itself"
+        self.remark(keyword.value, keyword.arg, f"{name}({keyword.arg}=): {hint}")
 
     def check_method(self, node, method):
         """Remarks on a call of what is called as a method of models or layers."""
@@ -288,6 +308,28 @@ class Finder(ast.NodeVisitor):
             self.remark(node, name, f"{name}: its path has to end in {expected}")
 
 
+def family_of(argument: str) -> str | None:
+    """The module whose names an argument takes; None: none.
+
+    >>> family_of("kernel_initializer"), family_of("units")
+    ('initializers', None)
+    """
+    return FAMILIES.get(argument.rpartition("_")[2])
+
+
+def is_known(family: str, name: str) -> bool:
+    """Whether a module of Keras 3 knows a name.
+
+    >>> is_known("activations", "relu"), is_known("activations", "swish2")
+    (True, False)
+    """
+    try:
+        getattr(jkeras, family).get(name)
+    except ValueError:
+        return False
+    return True
+
+
 def of_tensorflow(owner: str, name: str) -> str | None:
     """What to do about something of TensorFlow; None: nothing.
 
@@ -331,8 +373,10 @@ def lookup(path: str) -> typing.Any:
     for part in path.split(".")[1:]:
         if not isinstance(value, types.ModuleType):
             return None  # of a class; who knows
+        if part == "src" or part.startswith(("__", "_tf_keras")):
+            return None  # there, and private
         if part not in dir(value):
-            return None if part.startswith("_") else MISSING
+            return MISSING
         value = getattr(value, part)
     return value
 

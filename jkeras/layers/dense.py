@@ -71,7 +71,7 @@ class Dense(CalibratedLayer, announces_compute_dtype=True, is_batchwise=True):
         if not isinstance(self.units, int) or self.units <= 0:
             raise ValueError(
                 f"{self._where}: expected a positive integer for `units`. Received: "
-                f"units={self.units}"
+                f"units={self.units!r}"
             )
         self.input_spec = InputSpec(min_ndim=2)
 

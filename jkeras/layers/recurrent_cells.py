@@ -139,7 +139,7 @@ class Cell(CellFields, Layer):
         if not isinstance(self.units, int) or self.units <= 0:
             raise ValueError(
                 f"{self._where}: expected a positive integer for `units`. Received: "
-                f"units={self.units}"
+                f"units={self.units!r}"
             )
         self.dropout = min(1.0, max(0.0, self.dropout))
         self.recurrent_dropout = min(1.0, max(0.0, self.recurrent_dropout))

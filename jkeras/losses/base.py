@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jkeras.core.weights import policy
 from jkeras.core.names import typed
-from jkeras.core.errors import ArgumentError, readable
+from jkeras.core.errors import ArgumentError, explain, readable
 from jkeras.core.graph.host_numbers import refuse_masked
 from jkeras.core.graph.keras_tensor import refuse_cycles
 from jkeras.core.record import Any, Record, base_record
@@ -169,6 +169,24 @@ class OfFunction:
         names = [f.name for f in self._fields if f.name not in ("name", "reduction", "dtype")]
         return {name: getattr(self, name) for name in names}
 
+    def compare(self, y_true: Any, y_pred: Any) -> Any:
+        """What `fn` makes of labels and predictions; an error says whose function raised it."""
+        where = f"The function of '{self.name}'"
+        try:
+            values = self.fn(y_true, y_pred, **self.fn_kwargs())
+        except TypeError as error:
+            if error.__traceback__.tb_next is None:  # raised by the call, not within
+                error.args = (f"{error}. {where} is called with `(y_true, y_pred)`.",)
+            elif isinstance(error, jax.errors.TracerArrayConversionError):
+                error.add_note(
+                    f"{where} uses numpy, which cannot compute with the arrays of a compiled step. "
+                    "To fix it: take `jkeras.ops` or `jax.numpy`, or `compile(run_eagerly=True)`."
+                )
+            raise
+        if values is None:
+            raise ArgumentError(explain(where, "values for the samples", "None", "`return` them"))
+        return values
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data."""
         config = super().get_config()
@@ -215,7 +233,7 @@ class LossFunctionWrapper(OfFunction, Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Values per sample."""
         y_true, y_pred = _match(y_true, y_pred)
-        return self.fn(y_true, y_pred, **self.fn_kwargs())
+        return self.compare(y_true, y_pred)
 
     def call_with_mask(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         """Values per sample, and the mask of those that count, where `fn` has an `output_mask`."""

@@ -243,9 +243,13 @@ def sparse_categorical_crossentropy(
     expected = list(y_pred.shape)
     del expected[axis]
     if y_true.shape != tuple(expected):
+        fix = "give a label for each of the predictions"
+        if y_true.ndim < len(expected):
+            fix += ", or one prediction for each row, as behind `Flatten` or global pooling"
         raise ShapeError(
             "Arguments `y_true` and `y_pred` must have the same shape up to the class axis of "
-            f"`y_pred`: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}, axis={axis}"
+            f"`y_pred`: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}, axis={axis}. "
+            f"To fix it: {fix}."
         )
     if ignore_class is None:
         return _label_crossentropy(y_true, y_pred, from_logits, axis)

@@ -150,14 +150,13 @@ class MeanMetricWrapper(OfFunction, Mean):
         mask: Tensor | None = None,
     ) -> dict[str, Any]:
         """Sum and count of this batch."""
-        kwargs = self.fn_kwargs()
         y_true, y_pred = jax.tree_util.tree_map(self._wide, (y_true, y_pred))
         y_true = counted_labels(y_true, sample_weight, mask)
-        values = self.fn(y_true, y_pred, **kwargs)
+        values = self.compare(y_true, y_pred)
         values_mask = None
         output_mask = getattr(self.fn, "output_mask", None)
         if output_mask is not None:
-            values_mask = output_mask(y_true, values, **kwargs)
+            values_mask = output_mask(y_true, values, **self.fn_kwargs())
         weight = apply_mask(sample_weight, mask, self.dtype)
         return Mean.measure(self, values, weight, values_mask=values_mask)
 

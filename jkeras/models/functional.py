@@ -330,9 +330,12 @@ def _check_tensors(role: str, tensors: list) -> None:
         )
     for tensor in tensors:
         if not isinstance(tensor, KerasTensor):
+            advice = "Start the graph with `Input(shape=…)`."
+            if isinstance(tensor, Layer):
+                advice = "Call the layer on a tensor, and pass what it gives: `y = layer(x)`."
             raise ValueError(
                 f"All `{role}` values must be KerasTensors. Received: {role}={tensor!r} "
-                f"of type {type(tensor).__name__}. Start the graph with `Input(shape=…)`."
+                f"of type {type(tensor).__name__}. {advice}"
             )
 
 

@@ -116,11 +116,13 @@ def _fitted(value: Any, tensor: KerasTensor, where: str, any_size: bool) -> Any:
     # a fixed batch size is only a hint
     has_sizes = any_size or all(map(_may_be, shape[1:], expected[1:]))
     if len(shape) != len(expected) or not has_sizes:
+        fix = "reshape the data, or change the shape given to `Input`"
+        if len(shape) == len(expected) - 1 and all(map(_may_be, shape, expected[1:])):
+            fix = "one row is a batch of one: `x[None]`"
         raise ValueError(
             f"Input '{input_name(tensor)}' of {where} is incompatible with the layer: expected "
             f"shape={expected}, found shape={tuple(value.shape)}; received shape "
-            f"{tuple(value.shape)}. To fix it: reshape the data, or change the shape given to "
-            "`Input`."
+            f"{tuple(value.shape)}. To fix it: {fix}."
         )
     if isinstance(value, KerasTensor):
         return KerasTensor(shape, tensor.dtype, name=value.name)

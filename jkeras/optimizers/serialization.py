@@ -32,6 +32,11 @@ class OptimizerFamily(Family):
             return made
         if _is_optax(identifier):
             return OptaxOptimizer(identifier)
+        if isinstance(identifier, type):
+            name = identifier.__name__
+            raise ValueError(
+                f"Could not interpret optimizer identifier: the class {name}. Write `{name}()`."
+            )
         raise ValueError(
             f"Could not interpret optimizer identifier: {identifier}. Expected a name such as "
             "'adam', a config, an Optimizer or an optax transformation."

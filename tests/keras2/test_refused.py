@@ -8,6 +8,7 @@ import io
 import textwrap
 
 import keras
+import numpy as np
 import pytest
 
 from jkeras.keras2.modernize import modernize
@@ -85,6 +86,10 @@ metrics.cosine
 losses.Reduction
 losses.is_categorical_crossentropy
 keras.applications.mobilenet.relu6
+keras.applications.imagenet_utils._obtain_input_shape
+layers.Dense(3, activation="swish2")
+layers.Dense(3, kernel_initializer="glorot")
+layers.GRU(3, recurrent_activation="hard")
 keras.preprocessing.image.random_rotation
 keras.preprocessing.sequence.TimeseriesGenerator
 layers.Dense(3, dynamic=True)
@@ -143,6 +148,8 @@ import numpy as np
 keras.__version__
 layers.Dense(3, input_dim=4, name="a", dtype="float32", trainable=False)
 layers.Embedding(10, 4, weights=[np.ones((10, 4))])
+layers.Dense(3, activation="leaky_relu", kernel_initializer="he_normal", bias_regularizer="l2")
+layers.Dense(3, kernel_constraint="MaxNorm")
 layers.InputLayer(batch_input_shape=(None, 3))
 layers.Lambda(lambda x: x, output_shape=(3,))
 keras.datasets.imdb.load_data
@@ -288,3 +295,38 @@ def test_names_of_others_are_left():
     for line in ("shape.output_shape", "mse = 3", "plt.save('folder')", "self.input_shape"):
         program = f"import matplotlib.pyplot as plt, shape\n{line}\n"
         assert modernize(program) == (program, [])
+
+
+LOSS_OF_GRAPH = """
+from keras import Input, Model, layers, ops
+x = Input((3,))
+y = layers.Dense(3)(x)
+def uses(a, b):
+    return ops.mean(a - b) + ops.mean(y)
+def has_its_own(a, b, y=1.0):
+    return ops.mean(a - b) * y
+def is_not_handed_on(a):
+    return layers.Dense(1)(y)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "lines"),
+    [
+        ('Model(x, y).compile("sgd", loss=uses)', [6]),
+        ('Model(x, y).compile("sgd", {"a": uses}, metrics=[has_its_own])', [6]),
+        ("layers.Lambda(uses)", [6]),
+        ('Model(x, y).compile("sgd", has_its_own)', []),
+        ("Model(x, is_not_handed_on(x))", []),
+    ],
+)
+def test_a_function_that_uses_tensors_of_the_graph(end, lines):
+    _, remarks = modernize(LOSS_OF_GRAPH + end)
+    assert [int(r.split(":")[0].split()[1]) for r in remarks] == lines, remarks
+
+
+def test_keras_runs_no_such_loss():
+    names = {}
+    exec(LOSS_OF_GRAPH + 'm = Model(x, y)\nm.compile("sgd", loss=uses)', names)
+    with pytest.raises(ValueError, match="KerasTensor"):
+        names["m"].fit(np.ones((4, 3)), np.ones((4, 3)), verbose=0)

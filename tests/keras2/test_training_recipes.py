@@ -150,6 +150,8 @@ def test_layers_say_their_shapes(graph, keras):
         shared.output_shape  # noqa: B018
     assert graph.output_shape == [(None, 2), (None, 1)]
     assert graph.layers[1].get_output_at(0) is graph.layers[1].output
+    assert graph.layers[1].get_output_shape_at(0) == (None, 2, 2, 2)
+    assert both.get_input_shape_at(0) == [(None, 2), (None, 1)]
     with pytest.raises(ValueError, match="one of its 2 calls"):
         shared.get_input_at(2)
 

@@ -257,6 +257,8 @@ PROGRAMS = {
             assert Dense is plain.layers.Dense is tf.keras.layers.Dense and layers.Dense is Dense
             assert tf.reverse([1, 2]) == [2, 1] and K.epsilon() == plain.backend.epsilon()
             assert keras.Model is plain.Model is jkeras.Model
+            assert {"Dense", "ThresholdedReLU"} <= set(dir(layers)) and "Model" in dir(keras)
+            assert keras.losses.logcosh is plain.losses.log_cosh
         finally:
             sys.path.remove(str(folder))
             for name in [name for name in sys.modules if name.startswith("tensorflow")]:

@@ -1,5 +1,6 @@
 """The table of Keras's private modules, beside the Keras that is installed."""
 
+import os
 import functools
 import importlib
 
@@ -10,6 +11,7 @@ from keras.src.utils import argument_validation, dtype_utils, naming, python_uti
 import jkeras
 from jkeras import as_keras_private
 from jkeras.as_keras_inside import EQUIVALENT
+from jkeras.keras2.legacy import names_of
 from jkeras.as_keras_names import find, lacking, private_modules
 from tests.make_keras_names import module_names
 
@@ -57,6 +59,36 @@ def test_what_is_lacking_names_itself():
         find("keras.src.layers.layer", "Nothing")
 
 
+PATH = lacking("keras.src.applications.resnet.BASE_WEIGHTS_PATH")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: PATH + "resnet50.h5",
+        lambda: "models/" + PATH,
+        lambda: PATH % 50,
+        lambda: PATH < 3,
+        lambda: -PATH,
+        lambda: int(PATH),
+        lambda: os.path.join(PATH, "resnet50.h5"),
+        lambda: [1, 2][PATH],
+        lambda: list(PATH),
+        lambda: 3 in PATH,
+        lambda: bool(PATH),
+    ],
+)
+def test_a_constant_that_is_lacking_names_itself_in_any_use(use):
+    with pytest.raises(NotImplementedError, match="BASE_WEIGHTS_PATH"):
+        use()
+
+
+def test_a_name_that_is_lacking_can_be_printed_and_stand_in_an_annotation():
+    assert "BASE_WEIGHTS_PATH" in f"{PATH}"
+    assert (PATH | None) == (None | PATH)
+    assert PATH != 3 and {PATH: 1}[PATH] == 1
+
+
 # ---------------------------------------------------------------- small functions, beside Keras's
 
 
@@ -99,3 +131,11 @@ def test_numbers_and_texts_are_those_of_keras():
     for name in ("Conv2DTranspose", "GRUCell", "my_layer", "BatchNormalization"):
         assert snake(name) == naming.to_snake_case(name)
     assert as_keras_private.to_list((1, 2)) == python_utils.to_list((1, 2))
+
+
+@pytest.mark.parametrize("module", ["losses", "metrics", "preprocessing.text"])
+def test_what_tf_keras_has_beside_keras(module):
+    kept = importlib.import_module(f"keras._tf_keras.keras.{module}")
+    today = getattr(jkeras, module, None)
+    names = names_of(module)
+    assert [n for n in vars(kept) if n[0] != "_" and n not in names and not hasattr(today, n)] == []

@@ -139,6 +139,54 @@ def test_a_softmax_at_the_end_of_a_call_of_ones_own(from_logits):
     assert all("The model: a softmax at its end gives probabilities" in text for text in texts)
 
 
+class Called(jkeras.Model):
+    """Gives what its last part gives."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.end = end
+
+    def call(self, x):
+        return self.end(x)
+
+
+CALLED = {
+    "no activation": (layers.Dense(2), True, "(Dense without an activation)"),
+    "sigmoid": (layers.Dense(2, "sigmoid"), False, "(sigmoid)"),
+    "a model in the model": (part(layers.Dense(3), layers.Dense(2)), True, "without an activation"),
+    "a layer of ones own": (Called(layers.Dense(2)), True, "without an activation"),
+}
+
+
+@pytest.mark.promise("a loss and the end of the model that do not agree")
+@pytest.mark.parametrize("end", CALLED)
+def test_what_a_call_of_ones_own_returns_as_a_layer_gave_it(end):
+    made, are_logits, words = CALLED[end]
+    model = Called(made)
+    model.compile("sgd", sparse(not are_logits))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        model.fit(X, Y, batch_size=3, epochs=2, verbose=0)
+    (text,) = [str(one.message) for one in caught if "loss of epoch" not in str(one.message)]
+    assert words in text and ("gives logits" in text) == are_logits
+
+
+def test_each_output_of_a_call_of_ones_own_has_its_loss():
+    class Two(jkeras.Model):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = layers.Dense(2), layers.Dense(2)
+
+        def call(self, x):
+            return {"a": self.a(x), "b": ops.softmax(self.b(x))}
+
+    model = Two()
+    model.compile("sgd", {"a": sparse(False), "b": sparse(False)})
+    with pytest.warns(UserWarning, match="Dense without an activation. gives logits") as caught:
+        model.fit(X, {"a": Y, "b": Y}, verbose=0)
+    assert len([one for one in caught if "gives logits" in str(one.message)]) == 1
+
+
 def test_nothing_is_guessed_of_models_of_ones_own():
     x = jkeras.Input((4,))
     for model in (Subclass(), OwnLoss(x, layers.Dense(2)(x))):

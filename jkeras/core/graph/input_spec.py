@@ -156,13 +156,29 @@ def _check_one(spec, value, index, where):
     if expected is not None:
         raise ValueError(
             f"Input {index} of {where} is incompatible with the layer: expected {expected}, found "
-            f"shape={shape}. Check the shape of the data, or the `Input(shape=…)` of the model."
+            f"shape={shape}. {_advice(spec, shape)}"
         )
     if spec.dtype is not None and str(value.dtype) != spec.dtype:
         raise ValueError(
             f"Input {index} of {where} is incompatible with the layer: expected "
             f"dtype={spec.dtype}, found dtype={value.dtype}. Cast the input."
         )
+
+
+# by the number of axes that a layer asks for: what to do where there is one less
+ONE_AXIS_LESS = {
+    3: "A sequence is (batch, time, features): a recurrent layer gives one with "
+    "`return_sequences=True`, and numbers get a last axis by `x[..., None]`.",
+    4: "Images are (batch, height, width, channels): those without channels get the last axis by "
+    "`x[..., None]` and `Input((height, width, 1))`.",
+}
+
+
+def _advice(spec, shape):
+    """What to do about a shape."""
+    asked = spec.ndim or spec.min_ndim or 0
+    general = "Check the shape of the data, or the `Input(shape=…)` of the model."
+    return ONE_AXIS_LESS.get(asked, general) if len(shape) == asked - 1 else general
 
 
 def _unmet_ndim(spec, shape):

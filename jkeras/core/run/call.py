@@ -54,6 +54,10 @@ class Target:
         """
         self.context, self.open = dict(cls.call_context), False
         parameters = inspect.signature(cls.forward).parameters.values()
+        if not any(p.name == "ctx" or p.kind is p.VAR_KEYWORD for p in parameters):
+            received = f"forward{inspect.signature(cls.forward)}"
+            fix = "call the method `call`, as in Keras"
+            raise TypeError(explain(cls.__name__, "`forward(self, w, x, ctx)`", received, fix))
         places, named = [], []
         for parameter in parameters:
             if parameter.name not in KERNEL:
@@ -168,10 +172,12 @@ class Call:
                 continue
             for leaf in keras_tensor.flatten(value):
                 if leaf is not None and not is_array(leaf):
+                    advice = "Pass this one as a keyword argument"
+                    if hasattr(leaf, "weight_specs"):
+                        advice = "Call this layer on a tensor first, `layer(inner(x))`"
                     raise ValueError(
                         f"{place_of(self.layer)}: Only input tensors may be passed as positional "
-                        f"arguments. Pass this one as a keyword argument: {leaf!r} (of type "
-                        f"{type(leaf).__name__})"
+                        f"arguments. {advice}: {leaf!r} (of type {type(leaf).__name__})"
                     )
 
     @property

@@ -69,7 +69,7 @@ class ArraySource(Source):
         if batch_size:
             if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
                 raise ArgumentError(
-                    f"`batch_size` must be a positive integer. Received: batch_size={batch_size}"
+                    f"`batch_size` must be a positive integer. Received: batch_size={batch_size!r}"
                 )
             return int(batch_size)
         if steps:

@@ -61,7 +61,8 @@ def class_weights(
     if not isinstance(class_weight, (dict, list, tuple)):
         raise ArgumentError(
             "`class_weight` must be a dict-like mapping {class: weight}, or one for each output. "
-            f"Received: class_weight={class_weight!r}"
+            f"Received: class_weight={class_weight!r}. Weights in the order of the classes are "
+            "`dict(enumerate(weights))`."
         )
     if _is_single(class_weight):
         if is_structure:
@@ -192,7 +193,8 @@ def _weights_of_classes(y: typing.Any, class_weight: typing.Any):
         _check_one_hot(y)
         y = y.argmax(-1)
     classes = np.round(y).astype("int32")
-    if (classes != y).any():
+    is_whole = (classes == y).all()
+    if not is_whole:
         warn(
             "`class_weight` is for classes, and labels are no whole numbers: they are rounded. "
             "Give `sample_weight` for a regression."
@@ -205,7 +207,8 @@ def _weights_of_classes(y: typing.Any, class_weight: typing.Any):
         is_label = y == label
         weights[is_label] = weight
         has_none &= ~is_label
-    if has_none.any():
+    is_against_others = len(class_weight) == 1
+    if is_whole and has_none.any() and not is_against_others:
         warn(
             f"`class_weight` has no weight for the class {y[has_none].flat[0]}, which counts 1: it "
             f"has {list(class_weight)[:10]}. Give each class its weight."

@@ -8,7 +8,7 @@ import jax
 from jkeras.core.run.call import masks_of
 from jkeras.kernel.microbatch import Microbatch
 from jkeras.training.data.source import Batch
-from jkeras.training.step import training_unsaid
+from jkeras.training.step import call_ends, training_unsaid
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.loss_and_logs import compute_loss
 from jkeras.training.step.state import TrainState
@@ -73,6 +73,7 @@ class BatchLoss:
         )
         if training:
             training_unsaid.listen(model, run)
+            call_ends.listen(model, run)
         with run:
             y_pred = run.forward(x)
             masks = masks_of(y_pred, run.mask_of)

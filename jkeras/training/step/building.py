@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.errors import NotCompiledError
+from jkeras.core.errors import ArgumentError, NotCompiledError, explain
 from jkeras.core.run.building import as_specs
 from jkeras.core.system.signals import whole
 from jkeras.core.weights.structure import all_built
 from jkeras.training.data.source import shapes_of, unpack
 from jkeras.training.step import keras_contract
 from jkeras.training.step.label_checks import guess_labels
+from jkeras.training.step.masked_labels import has_masks
 from jkeras.training.step.model_ends import warn_of_logits
 from jkeras.training.step.overrides import overrides
 from jkeras.training.step.state import new_key
@@ -62,6 +63,10 @@ def _build_parts(model: "Trainer", batch: tuple[Any, ...] | None, waiting: list)
     else:
         x, y, _ = unpack(shapes_of(batch))
     y_pred = predicted_shapes(model, x)
+    if y_pred is None:
+        raise ArgumentError(
+            explain(f"Model '{model.name}'", "outputs", "None of its `call`", "`return` them")
+        )
     if y is None and batch is not None:
         return  # the step explains that labels are missing
     for container in waiting:
@@ -72,6 +77,8 @@ def _build_parts(model: "Trainer", batch: tuple[Any, ...] | None, waiting: list)
             if container is not model.compilation.losses or not overrides(model, "compute_loss"):
                 raise
             keras_contract.build_losses_by_call(model, container, x, labels, y_pred)
+    if model.compilation.losses in waiting:
+        model.compilation.losses.has_masks = has_masks(model)
     if model.compilation.losses in waiting and not _has_own_loss(model):
         warn_of_logits(model, model.compilation.losses)
 

@@ -17,9 +17,11 @@ from jkeras.core.session.settings import floatx
 from jkeras.kernel.microbatch import current_microbatch
 from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.losses.base import LossFunctionWrapper
+from jkeras.training.step.call_ends import end_in_pass
 from jkeras.training.step.label_checks import check_labels, check_range, classes_of, described
 from jkeras.training.step.label_ranges import range_of, warn_of_range
-from jkeras.training.step.model_ends import warn_of_softmax
+from jkeras.training.step.masked_labels import has_steps
+from jkeras.training.step.model_ends import warn_of_end
 from jkeras.training.step.outputs import (
     Outputs,
     is_flat_list,
@@ -121,6 +123,7 @@ class CompileLoss:
     """
 
     ends_are_known = False  # whether the graph of the model showed what gives its outputs
+    has_masks = False  # whether the model may leave out labels of steps
 
     def __init__(
         self,
@@ -311,8 +314,12 @@ class CompileLoss:
             y, name = np.asarray(labels[i]), self.outputs.names[i]
             if classes is not None:
                 check_range(y, weights[i], loss, classes, name)
-            else:
+            elif not self.may_leave_out(y):
                 warn_of_range(y, weights[i], loss, wanted, described(name))
+
+    def may_leave_out(self, y: np.ndarray) -> bool:
+        """Whether a mask may leave out some of these labels, which are anything then."""
+        return self.has_masks and has_steps(y)
 
     def __call__(
         self, y_true: Structure, y_pred: Structure, sample_weight: Structure = None
@@ -339,7 +346,7 @@ class CompileLoss:
             if not is_nested(predicted):
                 check_labels(y, predicted, entry.loss, self.outputs.names[entry.outputs])
                 if not self.ends_are_known:
-                    warn_of_softmax(predicted, entry.loss)
+                    warn_of_end(end_in_pass(predicted), entry.loss)
             elif not is_nested(sample_weight):
                 sample_weights = sample_weight
             value = jnp.asarray(entry.loss(y, predicted, sample_weights), dtype)

@@ -77,7 +77,8 @@ class CompileMetrics(metrics.Metric):
             if value and not isinstance(value, (list, tuple, dict)):
                 raise ValueError(
                     f"Expected `{argument}` argument to be a list, tuple, or dict. "
-                    f"Received instead: {argument}={value} of type {type(value)}"
+                    f"Received instead: {argument}={value} of type {type(value)}. Write "
+                    f"`{argument}=[…]`."
                 )
         self.__dict__.update(
             _given=(user_metrics, weighted_metrics),

@@ -11,6 +11,7 @@ from jkeras.core.say.warning import warn
 from jkeras.losses import Loss
 
 TOLERANCE = 0.01  # of the sum of a row of probabilities, which may have few bits
+OVERSHOOT = 0.1  # beyond a range: data that was scaled or resized into it may leave it by a little
 
 
 class Range(NamedTuple):
@@ -57,10 +58,11 @@ def warn_of_range(
     if wanted.sums_to_one and are_classes:
         return  # numbers of classes, which such a loss does not take: an error of their shape
     low, high = y_true.min(), y_true.max()
-    fits = low >= wanted.low and high <= wanted.high  # NaN does not
+    fits = low >= wanted.low - OVERSHOOT and high <= wanted.high + OVERSHOOT  # NaN does not
     sums = None
     if fits and wanted.sums_to_one:
         sums = y_true.sum(axis=-1, dtype="float32")
+        sums = sums[sums != 0]  # a row of zeros counts nothing, as who leaves rows out writes it
         fits = bool((np.abs(sums - 1) <= TOLERANCE).all())
     if fits:
         return
@@ -71,7 +73,7 @@ def warn_of_range(
         received = f"labels from {low} to {high}"
     else:
         expected = "probabilities that add up to 1 in each row"
-        received = f"a row that adds up to {sums[np.abs(sums - 1) > TOLERANCE].flat[0]:g}"
+        received = f"a row that adds up to {sums[np.abs(sums - 1) > TOLERANCE][0]:g}"
     fix = ""
     if wanted.high == 1 and not wanted.sums_to_one:
         fix = " To fix it: number two classes 0 and 1, or scale the labels."

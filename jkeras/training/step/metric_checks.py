@@ -29,7 +29,7 @@ def warn_of_accuracy(
     of_output = {entry.outputs: entry.loss for entry in compiled_loss.entries if _is_one(entry)}
     for metric, output, labels in compiled.with_labels(y_true):
         y = _on_host(labels)
-        if y is None:
+        if y is None or compiled_loss.may_leave_out(y):
             continue
         strange = _strange_label(metric, y, of_output.get(output))
         if strange is not None:

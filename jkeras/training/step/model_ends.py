@@ -1,17 +1,14 @@
 """Whether the end of a model and its loss agree on what the outputs are: logits or probabilities.
-What the graph of a model does not show is not guessed at.
+What neither the graph of a model nor a pass shows is not guessed at.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import jax
 
 from jkeras import activations, losses
 from jkeras.core.graph.graph import history_of, node_of
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.names.registry import public_name
 from jkeras.core.say.warning import warn
-from jkeras.kernel.beside import logits_beside
 from jkeras.losses import Loss
 
 if TYPE_CHECKING:
@@ -69,15 +66,13 @@ def warn_of_logits(model: Any, compiled: "CompileLoss") -> None:
             warn(_said(f"Model '{model.name}'", entry.loss.name, end, *named))
 
 
-def warn_of_softmax(y_pred: jax.Array, loss: Loss) -> None:
-    """Warns of a loss of logits on what a softmax of the pass that is going on gave; the graph of
+def warn_of_end(end: End | None, loss: Loss) -> None:
+    """Warns of an end that a pass showed and that the loss takes for something else; the graph of
     the model, if there is one, did not show it.
     """
-    if getattr(loss, "fn", None) not in CROSSENTROPIES or not _takes_logits(loss):
-        return
-    if logits_beside(y_pred, -1) is not None:
-        end = End("a softmax at its end", are_logits=False)
-        warn(_said("The model", loss.name, end, *CROSSENTROPIES[loss.fn]))
+    named = CROSSENTROPIES.get(getattr(loss, "fn", None))
+    if named is not None and end is not None and end.are_logits != _takes_logits(loss):
+        warn(_said("The model", loss.name, end, *named))
 
 
 def _takes_logits(loss: Any) -> bool:
@@ -110,7 +105,7 @@ def end_of(tensor: KerasTensor) -> End | None:
         elif getattr(operation, "outputs", None) and _runs_its_graph(operation):
             tensor = operation.outputs[index]
         else:
-            return _end_by(operation)
+            return end_by(operation)
     return None
 
 
@@ -124,19 +119,25 @@ def _is_linear_activation(operation: Any) -> bool:
     return is_activation and operation.activation is activations.linear
 
 
-def _end_by(operation: Any) -> End | None:
-    """The end that a layer or op is."""
+def end_by(operation: Any) -> End | None:
+    """The end that a layer or op is; None: nobody knows."""
     kind = public_name(type(operation))
     if kind == "keras.layers.TimeDistributed":
-        return _end_by(operation.layer)
+        return end_by(operation.layer)
     function = _function_of(operation, kind)
     if function in PROBABILITIES:
         return End(f"'{operation.name}' ({function.__name__})", are_logits=False)
-    is_bounded = getattr(operation, "kernel_constraint", None) is not None
-    if kind in AFFINE and function is activations.linear and not is_bounded:
+    if kind in AFFINE and function is activations.linear and not _may_keep_probabilities(operation):
         by = f"'{operation.name}' ({type(operation).__name__} without an activation)"
         return End(by, are_logits=True)
     return None
+
+
+def _may_keep_probabilities(layer: Any) -> bool:
+    """Whether a weighted sum may be made to give probabilities of probabilities: its kernel is
+    held in bounds, or was set and frozen, as one that adds up classes.
+    """
+    return getattr(layer, "kernel_constraint", None) is not None or not layer.trainable
 
 
 def _function_of(operation: Any, kind: str | None) -> Any:

@@ -57,8 +57,12 @@ def _draws(owner: Any) -> bool:
 
 
 def _updates(module: Any) -> bool:
-    """Whether a module is a layer without others below that updates its state in training."""
+    """Whether a module is a layer without others below that updates its state in training; a
+    frozen one does not.
+    """
     if not isinstance(module, Layer) or module.traits.has_children:
         return False
     asks = "training" in module.call_context
-    return asks and any(not variable.learnable for _, variable in named_weights(module))
+    if not asks or not module.trainable:
+        return False
+    return any(not variable.learnable for _, variable in named_weights(module))
