@@ -16,6 +16,8 @@ from jkeras.training.data.workers import forks_allowed, noted
 
 # torch has workers of its own, which it watches in the main thread
 THREADED = ("tensorflow", "grain", "datasets")
+# that draw another order whenever an iterator is made
+REORDERED = ("tensorflow", "torch")
 
 
 class IterableSource(Source):
@@ -50,7 +52,18 @@ class IterableSource(Source):
     @property
     def from_any_thread(self) -> bool:
         """Whether it is a data set of a library that allows it."""
-        return type(self.iterable).__module__.split(".")[0] in THREADED
+        return self._library in THREADED
+
+    @property
+    def _library(self):
+        """The package that the iterable is of."""
+        return type(self.iterable).__module__.split(".")[0]
+
+    def look_ahead(self) -> None:
+        """Makes an iterator for the shapes alone, where that moves the order of the next one."""
+        if self._library in REORDERED:
+            self.shapes()
+            self.close()
 
     def batches(
         self, seed: int | None = 0, epoch: int = 0, skip: int = 0
