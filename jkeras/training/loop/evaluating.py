@@ -6,6 +6,7 @@ from jkeras.callbacks import CallbackList
 from jkeras.core.system.signals import Signals
 from jkeras.training.data.source import Source
 from jkeras.training.loop.loop import Runner, Span
+from jkeras.training.loop.running_out import warn_if_ran_out
 from jkeras.training.step.results import as_numbers
 
 if TYPE_CHECKING:
@@ -56,10 +57,16 @@ class Evaluating:
                 callbacks.on_test_batch_end(last, logs)
                 if self.model.stop_evaluating:
                     break
+            else:
+                self._check_length(last + 1)
         finally:
             self.runner.restart()
-        if last < 0:
-            raise ValueError("The data gave no batch to evaluate.")
         logs = as_numbers(logs)
         callbacks.on_test_end(logs)
         return logs
+
+    def _check_length(self, done: int) -> None:
+        """Sees whether the data gave as much as was asked for."""
+        if not done:
+            raise ValueError("The data gave no batch to evaluate.")
+        warn_if_ran_out("evaluation", done, self.steps, stacklevel=5)

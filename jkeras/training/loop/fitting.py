@@ -22,6 +22,7 @@ from jkeras.training.loop.preemption import Preemption
 from jkeras.training.step.results import as_numbers
 from jkeras.training.loop.recording import Recorder
 from jkeras.training.loop.resume import FitOptions, Participants, Position, Protection, Resume
+from jkeras.training.loop.running_out import warn_if_ran_out
 from jkeras.training.loop.unprotected import Unprotected
 
 if TYPE_CHECKING:
@@ -209,13 +210,7 @@ class Fitting:
                 "The data gave no batch for this epoch. An iterator can be used once: pass a "
                 "data set that starts again, or `steps_per_epoch` and an endless generator."
             )
-        if expected is not None and done < expected:
-            warnings.warn(
-                f"Your input ran out of data after {done} of {expected} steps; the epoch ends "
-                "here. Make sure that your dataset or generator can generate at least "
-                "`steps_per_epoch * epochs` batches.",
-                stacklevel=7,
-            )
+        warn_if_ran_out("epoch", done, expected, stacklevel=7)
 
 
 def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[Source, Protection]:

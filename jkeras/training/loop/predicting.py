@@ -11,6 +11,7 @@ from jkeras.callbacks import CallbackList
 from jkeras.training import data
 from jkeras.training.data import placement
 from jkeras.training.data.source import Source
+from jkeras.training.loop.running_out import warn_if_ran_out
 from jkeras.training.step.results import concatenate
 from jkeras.training.types import Structure
 
@@ -52,6 +53,8 @@ def _outputs(
     while not model.stop_predicting:
         several = list(itertools.islice(batches, model.steps_per_execution))
         if not several:
+            if step:  # none at all is an error
+                warn_if_ran_out("prediction", step, steps, stacklevel=5)
             break
         callbacks.on_predict_batch_begin(step)
         outputs = concatenate([predict(batch, size) for batch, *_ in several])
