@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import ShapeError
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.session.settings import standardize_data_format
-from jkeras.ops.image_common import image_op
+from jkeras.ops.image_common import image_op, patch_size
 from jkeras.ops.nn_conv import per_axis
 from jkeras.core.weights.types import DataFormat, Padding, PerAxis, TensorLike
 
@@ -94,7 +94,7 @@ def _checked_size(size: PerAxis, strides: PerAxis | None, padding: Padding) -> t
     Raises:
         NotImplementedError: patches that overlap.
     """
-    size = _as_size(size)
+    size = patch_size(size)
     if padding not in ("same", "valid"):
         raise ValueError(f"`padding` must be 'same' or 'valid'. Received: padding={padding!r}")
     if strides is not None and per_axis(strides, len(size)) != size:
@@ -124,23 +124,6 @@ def _channels(values: int, size: Sequence[int]) -> int:
             f"The last dim of `patches` ({values}) is not divisible by prod(size) ({volume})."
         )
     return values // volume
-
-
-def _as_size(size: PerAxis) -> tuple[int, ...]:
-    """The size of a patch as a tuple."""
-    if isinstance(size, int):
-        return (size, size)
-    if not isinstance(size, (tuple, list)):
-        raise TypeError(
-            f"Invalid `size` argument. Expected an int or a tuple. Received: size={size} of type "
-            f"{type(size).__name__}"
-        )
-    if len(size) not in (2, 3):
-        raise ValueError(
-            f"Invalid `size` argument. Expected a tuple of length 2 or 3. Received: size={size} "
-            f"with length {len(size)}"
-        )
-    return tuple(size)
 
 
 def _tiled(patches: jax.Array, size: Sequence[int]) -> jax.Array:

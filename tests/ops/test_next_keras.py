@@ -101,3 +101,18 @@ def test_what_patches_cannot_be_says_why(said, options):
     given = {"patches": np.ones((1, 2, 2, 4)), "size": 2, "output_size": (4, 4)} | options
     with pytest.raises(ValueError, match=said):
         ops.image.reconstruct_patches(**given)
+
+
+def test_shapes_and_sizes_that_cannot_be():
+    """In the words of Keras."""
+    for shape, said in (
+        ((-1, -1, 5), r"at most one unknown dimension.*newshape=\(-1, -1, 5\)"),
+        ((-2, 5), r"non-negative integer.*-1.*newshape=\(-2, 5\)"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ops.reshape(np.zeros(20), shape)
+    images = np.zeros((2, 20, 20, 3))
+    with pytest.raises(ValueError, match="Expected a tuple of length 2 or 3"):
+        ops.image.extract_patches(images, (3, 3, 3, 3))
+    with pytest.raises(TypeError, match="Expected an int or a tuple"):
+        ops.image.extract_patches(images, "5")
