@@ -32,12 +32,16 @@ def _images_spec(
     is_last = standardize_data_format(data_format) == "channels_last"
     batch = tuple(patches.shape[: -len(size) - 1])
     shape = tuple(patches.shape[len(batch) :])
-    values, grid = (shape[-1], shape[:-1]) if is_last else (shape[0], shape[1:])
-    space = tuple(_cut(grid, size, output_size, padding)[1])
-    channels = (None if values is None else _channels(values, size),)
-    return KerasTensor(
-        batch + (space + channels if is_last else channels + space), dtype=patches.dtype
-    )
+    if not is_last:
+        shape = (*shape[1:], shape[0])
+    *grid, channels = shape
+    if channels is not None:
+        channels = _channels(channels, size)
+    space = _cut(grid, size, output_size, padding)[1]
+    shape = (*batch, *space, channels)
+    if not is_last:
+        shape = (*batch, channels, *space)
+    return KerasTensor(shape, dtype=patches.dtype)
 
 
 @image_op(spec=_images_spec)
@@ -175,11 +179,12 @@ def _begin(axis: str, whole: int | None, length: int, wanted: int, padding: Padd
     """Where an image begins along an axis of what its patches make together."""
     if whole is None:
         return None
-    least = whole - length + 1 if padding == "same" else whole
+    least = whole
+    if padding == "same":
+        least -= length - 1
     if not least <= wanted <= whole:
-        expected = whole if least == whole else f"from {least} to {whole}"
         raise ValueError(
-            f"With padding={padding!r} the {axis} of `output_size` must be {expected}, where "
-            f"size * grid is {length} * {whole // length}. Received: {wanted}"
+            f"With padding={padding!r} the {axis} of `output_size` must be from {least} to "
+            f"{whole}, which is size * grid: {length} * {whole // length}. Received: {wanted}"
         )
     return (whole - wanted) // 2

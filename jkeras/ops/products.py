@@ -147,7 +147,9 @@ def _names_of_axes(term: str, count: int) -> list[str]:
     from the right.
     """
     left, dots, right = term.partition("...")
-    further = count - len(left + right) if dots else 0
+    if not dots:
+        return list(term)
+    further = count - len(left + right)
     return [*left, *(f"...{i}" for i in range(further, 0, -1)), *right]
 
 

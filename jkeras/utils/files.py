@@ -123,7 +123,10 @@ def _is_complete(
 
 def _file_name(fname: str | None, origin: str) -> str:
     """`fname`, or the name in the address."""
-    name = os.fsdecode(fname) if fname else os.path.basename(_parts(origin).path)
+    if fname:
+        name = os.fsdecode(fname)
+    else:
+        name = os.path.basename(_parts(origin).path)
     if not fname and name in ("", ".", ".."):
         raise ValueError(
             f"Can't parse the file name from the origin {_shown(origin)!r}: it has none. Pass "

@@ -50,9 +50,10 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
         self.trainable = False
 
     def __call__(self, *args, **kwargs):
-        run = self.symbolic_call if any_symbolic(args, kwargs) else self.call
         try:
-            return run(*args, **kwargs)
+            if any_symbolic(args, kwargs):
+                return self.symbolic_call(*args, **kwargs)
+            return self.call(*args, **kwargs)
         except Exception as error:
             name_operation(error, self, args, kwargs)
             raise

@@ -7,6 +7,8 @@ import numpy as np
 
 from jkeras.core.weights.by_variable import ByVariable
 from jkeras.core.errors import NotBuiltError, place_of
+from jkeras.core.run.scopes import is_training
+from jkeras.core.session.keras_version import is_316
 
 
 def stateless_call(
@@ -17,7 +19,8 @@ def stateless_call(
     return_losses: bool = False,
     **kwargs: Any,
 ) -> tuple[Any, ...]:
-    """The forward pass on flat lists of values, as Keras has it.
+    """The forward pass on flat lists of values, as Keras has it. Inside another layer's `call` it
+    trains where that does, if Keras 3.16 is followed.
 
     Returns:
         (outputs, new non-trainable values), and the losses where `return_losses` is set.
@@ -33,8 +36,11 @@ def stateless_call(
     for group in (trainable, (fixed, non_trainable_variables, "non_trainable_variables")):
         for variable, value in _checked(self, *group):
             values.set(variable, value)
+    outer = is_training()
     with self.flow_type(self, values) as run:
         run.bare = True
+        if is_316():
+            run.training = outer
         outputs = run.call(self, args, kwargs)
         losses = self.losses if return_losses else None
     updated = run.values.of(fixed)
