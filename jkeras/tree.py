@@ -189,7 +189,8 @@ def _matching(parts: Parts, structure: Structure, other: Structure) -> Sequence[
     """The parts of `other` in the order of those of `structure`."""
     theirs = _parts(other)
     if theirs is None or theirs.kind is not parts.kind or set(theirs.keys) != set(parts.keys):
-        raise ValueError(f"{MISMATCH}: {structure!r} and {other!r}.")
+        kind = type(structure).__name__
+        raise ValueError(f"{MISMATCH}: expected a {kind} as {structure!r}, received {other!r}.")
     by_key = dict(zip(theirs.keys, theirs.values))
     return [by_key[key] for key in parts.keys]
 

@@ -15,7 +15,6 @@ from jkeras.initializers import HeUniform, Zeros
 from jkeras.kernel import low_rank
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.layers.quantized import QuantizedLayer
-from jkeras.quantizers.coding import Trits
 from jkeras.core.names import typed
 from jkeras.core.run.context import Context
 from jkeras.core.weights.types import DType
@@ -106,11 +105,12 @@ class LoraLayer(QuantizedLayer):
 
     def weight_in_use(self, variable: Variable) -> Variable:
         """The main weight as it is multiplied: its variable, the sum with the two matrices, or the
-        signs that stand for it.
+        integers that stand for it, unpacked.
         """
         coding = self._codings.get(self._adapted)
-        if isinstance(coding, Trits):
-            return coding.integers({"integers": variable.value})
+        if coding is not None and coding.is_packed:
+            integers = coding.integers({"integers": variable.value})
+            return integers.reshape(self._float_shapes[self._adapted])
         if not self.lora_enabled or self._is_quantized:
             return variable
         w = {name: own.value for name, own in self._own.items()}

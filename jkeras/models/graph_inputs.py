@@ -48,8 +48,10 @@ def fitted(
         if len(tensors) == 1 and len(values) in (2, 3):
             advice += ". Labels are an argument of their own, `fit(x, y)`; rows in a list are one "
             advice += "array by `np.stack(x)`"
-        expected = f"{len(tensors)} input(s) {names}"
-        raise ValueError(explain(where, expected, f"{len(values)}", advice))
+        raise ValueError(
+            f"{where} expects {len(tensors)} input(s) {names}, but it received {len(values)}. "
+            f"To fix it: {advice}."
+        )
     return [_fitted(v, t, where, any_size) for v, t in zip(values, tensors)]
 
 

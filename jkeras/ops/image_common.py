@@ -9,7 +9,7 @@ import typing
 from jkeras.core.graph.op import op
 from jkeras.core.session.settings import standardize_data_format
 from jkeras.core.names.registry import Thing
-from jkeras.core.weights.types import DataFormat, Function, Operand
+from jkeras.core.weights.types import DataFormat, Function, Operand, PerAxis
 
 
 class Axes(typing.NamedTuple):
@@ -39,6 +39,27 @@ def check_rank(images: Operand, name: str = "images") -> None:
             "Received input with shape: "
             f"{name}.shape={tuple(images.shape)}"
         )
+
+
+def patch_size(size: PerAxis) -> tuple[int, ...]:
+    """The size of a patch as a tuple: (height, width), or (depth, height, width) of volumes.
+
+    >>> patch_size(3)
+    (3, 3)
+    """
+    if isinstance(size, int):
+        return (size, size)
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(
+            f"Invalid `size` argument. Expected an int or a tuple. Received: size={size} of type "
+            f"{type(size).__name__}"
+        )
+    if len(size) not in (2, 3):
+        raise ValueError(
+            f"Invalid `size` argument. Expected a tuple of length 2 or 3. Received: size={size} "
+            f"with length {len(size)}"
+        )
+    return tuple(size)
 
 
 def image_op(

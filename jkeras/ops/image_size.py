@@ -15,7 +15,7 @@ from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.names.dtypes import is_float
 from jkeras.core.session.settings import standardize_data_format
 from jkeras.ops.core import saturate_cast
-from jkeras.ops.image_common import Axes, axes_of, check_rank, image_op
+from jkeras.ops.image_common import Axes, axes_of, check_rank, image_op, patch_size
 from jkeras.ops.nn_conv import channel_axis, dimension_numbers, padding_type, per_axis
 from jkeras.core.weights.types import (
     DataFormat,
@@ -357,17 +357,8 @@ def extract_patches(
     >>> extract_patches(jnp.ones((2, 8, 6, 3)), 2).shape
     (2, 4, 3, 12)
     """
-    if not isinstance(size, (int, tuple, list)):
-        raise TypeError(
-            f"Expected an int or a tuple for `size`. Received: size={size!r} (of type "
-            f"{type(size).__name__})"
-        )
-    if isinstance(size, int):
-        size = (size, size)
-    size = tuple(size)
+    size = patch_size(size)
     count = len(size)
-    if count not in (2, 3):
-        raise ValueError(f"`size` must have 2 entries, or 3 for volumes. Received: size={size}")
     images = jnp.asarray(images)
     data_format = standardize_data_format(data_format)
     if images.ndim == count + 1:

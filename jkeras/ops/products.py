@@ -126,17 +126,31 @@ def _with_agreed_sizes(operands: Sequence[Operand], subscripts: str) -> list[Any
     """
     terms = subscripts.replace(" ", "").partition("->")[0].split(",")
     shapes = [shape_of(x) for x in operands]
-    if "." in subscripts or list(map(len, shapes)) != list(map(len, terms)):
+    axes = [_names_of_axes(term, len(shape)) for term, shape in zip(terms, shapes)]
+    if list(map(len, shapes)) != list(map(len, axes)):
         return operands
     sizes = {}
-    for term, shape in zip(terms, shapes):
-        sizes.update((letter, size) for letter, size in zip(term, shape) if size is not None)
+    for names, shape in zip(axes, shapes):
+        for name, size in zip(names, shape):
+            if size is not None and (size, name[:3]) != (1, "..."):  # of these, 1 fits any
+                sizes[name] = size
     completed = []
-    for x, term, shape in zip(operands, terms, shapes):
-        shape = [agreed_size(size, sizes.get(letter)) for letter, size in zip(term, shape)]
-        shape = [shape[term.index(letter)] for letter in term]
+    for x, names, shape in zip(operands, axes, shapes):
+        shape = [agreed_size(size, sizes.get(name)) for name, size in zip(names, shape)]
+        shape = [shape[names.index(name)] for name in names]
         completed.append(sized(x, shape))
     return completed
+
+
+def _names_of_axes(term: str, count: int) -> list[str]:
+    """The letter of each of so many axes; of those that "..." stands for, dots and their number
+    from the right.
+    """
+    left, dots, right = term.partition("...")
+    if not dots:
+        return list(term)
+    further = count - len(left + right)
+    return [*left, *(f"...{i}" for i in range(further, 0, -1)), *right]
 
 
 # ---------------------------------------------------------------- products of two

@@ -70,10 +70,14 @@ def reshape(x: TensorLike, newshape: Shape) -> jax.Array:
         newshape = (newshape,)
     newshape = tuple(newshape)
     sizes = [d for d in newshape if isinstance(d, (int, np.integer))]
-    if None in newshape or sizes.count(-1) > 1 or any(d < -1 for d in sizes):
+    if None in newshape or any(d < -1 for d in sizes):
         raise ValueError(
             "`newshape` must hold non-negative integers, of which one may be -1 (worked out). "
             f"Received: newshape={newshape}"
+        )
+    if sizes.count(-1) > 1:
+        raise ValueError(
+            f"`newshape` may have at most one unknown dimension, -1. Received: newshape={newshape}"
         )
     return _reshape(x, newshape)
 

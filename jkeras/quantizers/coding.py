@@ -52,6 +52,11 @@ class Coding(typing.NamedTuple):
         """Whether a product may be made with the integers and divided by the scale."""
         return self.whole and self.block is None
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether several integers are in one byte."""
+        return self.bits < 8
+
     def encode(self, matrix: jax.Array, quantizer: typing.Any = None) -> dict[str, jax.Array]:
         """The arrays that keep a matrix, by name; `quantizer` instead of dividing by the largest
         magnitude.
@@ -139,6 +144,7 @@ class Trits(typing.NamedTuple):
     threshold: typing.Any = None
     # as `Coding` has them: one scale for everything is multiplied, not divided by
     outer = False
+    is_packed = True
     initializers = MappingProxyType({"integers": Constant(sum(POWERS))})  # the byte of five zeros
 
     def encode(self, matrix: jax.Array, quantizer: typing.Any = None) -> dict[str, jax.Array]:

@@ -127,7 +127,7 @@ def _file_name(fname: str | None, origin: str) -> str:
         name = os.fsdecode(fname)
     else:
         name = os.path.basename(_parts(origin).path)
-    if not name:
+    if not fname and name in ("", ".", ".."):
         raise ValueError(
             f"Can't parse the file name from the origin {_shown(origin)!r}: it has none. Pass "
             "`fname`."

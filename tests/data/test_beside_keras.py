@@ -235,6 +235,31 @@ def test_mistakes_raise(x, y):
             assert error.type is ValueError and len(str(error.value)) > 30
 
 
+@pytest.mark.parametrize("method", ["evaluate", "predict", "validation"])
+@pytest.mark.parametrize("is_generator", [False, True])
+def test_fewer_batches_than_steps_ask_for(is_generator, method, models):
+    number = len(batches((X, Y)))
+
+    def warned(model, steps):
+        batched = {} if is_generator else {"batch_size": BATCH}
+        parts = ((batch for batch in batches((X, Y))),) if is_generator else (X, Y)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if method == "evaluate":
+                model.evaluate(*parts, steps=steps, verbose=0, **batched)
+            elif method == "predict":
+                model.predict(parts[0], steps=steps, verbose=0, **batched)
+            else:
+                parts = parts[0] if is_generator else parts
+                batched = {f"validation_{name}": value for name, value in batched.items()}
+                data = {"validation_data": parts, "validation_steps": steps}
+                model.fit(X, Y, verbose=0, **data, **batched)
+        return [str(w.message) for w in caught if "ran out of data" in str(w.message)]
+
+    for model in models:
+        assert len(warned(model, number + 1)) == 1 and warned(model, number) == []
+
+
 @pytest.mark.parametrize("name", ["y", "sample_weight"])
 @pytest.mark.parametrize("kind", ["torch loader", "grain map", "PyDataset", "generator"])
 def test_parts_beside_batches(kind, name, models, tmp_path):

@@ -127,6 +127,27 @@ def config_of_category_encoding(K):
     return config(K.layers.CategoryEncoding(3))
 
 
+@program
+def training_of_a_stateless_call(K):
+    class Inner(K.layers.Layer):
+        def call(self, x, training=None):
+            return x + 1.0 if training else x
+
+    class Outer(K.layers.Layer):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def call(self, x, training=None):
+            return self.inner.stateless_call([], [], x)[0]
+
+    inner = Inner()
+    x = K.ops.ones((1, 2))
+    inner(x)
+    outer = Outer(inner)
+    return [plain(outer(x, training=training)) for training in (True, False, None)]
+
+
 # ---------------------------------------------------------------- weights in few bits
 
 

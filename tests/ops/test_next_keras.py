@@ -68,3 +68,51 @@ def test_what_patches_do_not_say_is_asked_for():
         ops.image.reconstruct_patches(patches, 2, strides=1)
     with pytest.raises(ValueError, match="not divisible"):
         ops.image.reconstruct_patches(patches, 3)
+
+
+def test_patches_of_which_it_is_not_known_how_many_there_are():
+    """The size of the images is what is said, or not known."""
+    patches = jkeras.KerasTensor((None, None, 3, 12))
+    join = ops.image.reconstruct_patches
+    assert join(patches, 2).shape == (None, None, 6, 3)
+    assert join(patches, 2, output_size=(7, 5), padding="same").shape == (None, 7, 5, 3)
+    first = jkeras.KerasTensor((12, None, None))
+    assert join(first, 2, (4, 4), data_format="channels_first").shape == (3, 4, 4)
+    with pytest.raises(ValueError, match="padding='same'.*width.* from 5 to 6"):
+        join(patches, 2, output_size=(7, 7), padding="same")
+    x = jkeras.Input((None, None, 12))
+    model = jkeras.Model(x, join(x, 2, output_size=(3, 4), padding="same"))
+    images = np.arange(36.0).reshape(1, 3, 4, 3)
+    np.testing.assert_array_equal(
+        model(ops.image.extract_patches(images, 2, padding="same")), images
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "options"),
+    [
+        ("unexpected rank", {"patches": np.ones((2, 4))}),
+        ("length 2", {"output_size": (4, 4, 4)}),
+        ("'same' or 'valid'", {"padding": "reflect"}),
+        (r"height.*size \* grid", {"output_size": (3, 4)}),
+    ],
+)
+def test_what_patches_cannot_be_says_why(said, options):
+    given = {"patches": np.ones((1, 2, 2, 4)), "size": 2, "output_size": (4, 4)} | options
+    with pytest.raises(ValueError, match=said):
+        ops.image.reconstruct_patches(**given)
+
+
+def test_shapes_and_sizes_that_cannot_be():
+    """In the words of Keras."""
+    for shape, said in (
+        ((-1, -1, 5), r"at most one unknown dimension.*newshape=\(-1, -1, 5\)"),
+        ((-2, 5), r"non-negative integer.*-1.*newshape=\(-2, 5\)"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ops.reshape(np.zeros(20), shape)
+    images = np.zeros((2, 20, 20, 3))
+    with pytest.raises(ValueError, match="Expected a tuple of length 2 or 3"):
+        ops.image.extract_patches(images, (3, 3, 3, 3))
+    with pytest.raises(TypeError, match="Expected an int or a tuple"):
+        ops.image.extract_patches(images, "5")

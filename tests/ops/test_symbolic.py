@@ -144,6 +144,22 @@ def tensors(library, *shapes, dtype="float32"):
     return [library.KerasTensor(shape, dtype) for shape in shapes]
 
 
+@pytest.mark.parametrize("library", [jkeras, keras], ids=["jkeras", "keras"])
+@pytest.mark.parametrize(
+    "equation, expected",
+    [
+        ("...,...j->...j", (None, 3, 4, 5)),
+        ("i...,...j->i...j", (None, 3, 4, 5)),
+        ("i...,...j", (3, 4, None, 5)),
+        ("ijk,jkl->li", (5, None)),
+    ],
+)
+def test_an_unknown_size_is_that_of_the_axis_it_meets(library, equation, expected):
+    """Of a letter, and of the axes that "..." stands for."""
+    operands = tensors(library, (None, 3, 4), (None, 4, 5))
+    assert library.ops.einsum(equation, *operands).shape == expected
+
+
 LOOKED_AT_LATER = {
     "shapes that differ": lambda k: k.ops.psnr(*tensors(k, (None, 2, 3), (5, 6, 7)), 1.0),
     "arrays of several axes": lambda k: k.ops.meshgrid(*tensors(k, (2, 3), (2, 3, 4), (None,))),

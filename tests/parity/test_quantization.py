@@ -59,6 +59,18 @@ def quantized(K, name, mode, dtype="float32", **more):
     return layer, x
 
 
+@pytest.mark.parametrize("mode", ["int8", "int4", "int4 whole"])
+@pytest.mark.parametrize("name", every(3, [name for name in LAYERS if "two" not in name]))
+def test_the_weight_is_shown_one_integer_an_element(name, mode):
+    """However many of them lie in a byte of the variable."""
+    (mine, _), (theirs, _) = (quantized(K, name, mode) for K in (jkeras, keras))
+    attribute = "embeddings" if "Embedding" in name else "kernel"
+    shown, expected = getattr(mine, attribute), getattr(theirs, attribute)
+    assert jkeras.backend.standardize_dtype(shown.dtype) == "int8"
+    np.testing.assert_array_equal(shown, expected)
+    assert getattr(mine, f"_{attribute}").shape == getattr(theirs, f"_{attribute}").shape
+
+
 def equal_weights(ours, theirs):
     assert [w.name for w in ours.weights] == [w.name for w in theirs.weights]
     assert [str(w.dtype) for w in ours.weights] == [str(w.dtype) for w in theirs.weights]

@@ -34,6 +34,16 @@ def test_one_output_in_a_list_is_unpacked(outputs):
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("k", [keras, jkeras], ids=["keras", "jkeras"])
+def test_a_wrong_count_or_kind_says_which_was_expected(k):
+    inputs = k.Input((3,))
+    outputs = tuple(k.layers.Dense(1, name=name)(inputs) for name in "ab")
+    with pytest.raises(ValueError, match="expects 1 .*input"):
+        k.Model(inputs, outputs[0])([x, x])
+    with pytest.raises(ValueError, match="[Ee]xpected.*tuple"):
+        k.tree.map_structure(lambda *leaves: 0, (x, x), [x, x])
+
+
 def test_values_without_names_and_with_more_names_warn():
     for k in (keras, jkeras):
         named = {name: k.Input((3,), name=name) for name in ("a", "b")}

@@ -325,6 +325,12 @@ def test_a_disk_that_is_full(server, tmp_path, monkeypatch):
     assert len(server.asked) == 1 and os.listdir(tmp_path / "datasets") == []
 
 
+@pytest.mark.parametrize("end", ["/", "/.", "/.."])
+def test_an_address_that_ends_in_no_name(end, tmp_path):
+    with pytest.raises(ValueError, match="Can't parse the file name from the origin"):
+        get_file(origin=tmp_path.as_uri() + end, cache_dir=tmp_path)
+
+
 @pytest.mark.promise("Only http and https addresses")
 def test_refused_addresses_and_names(server, tmp_path):
     for origin in ("file://elsewhere/etc/hostname", "ftp://x/y"):

@@ -112,12 +112,9 @@ def _bound(layer: Any, args: tuple[Any, ...], by_name: dict[str, Any]) -> dict[s
         )
     if len(args) > len(by_name):
         raise TypeError(
-            explain(
-                f"add_weight() of {place_of(layer)}",
-                f"at most {len(by_name)} positional arguments: {', '.join(by_name)}",
-                f"{len(args)}",
-                "give the others by name",
-            )
+            f"add_weight() takes at most {len(by_name)} positional arguments "
+            f"({', '.join(by_name)}); {place_of(layer)} gives it {len(args)}. To fix it: give the "
+            "others by name."
         )
     for name, value in zip(by_name, args):
         if by_name[name] is not None:

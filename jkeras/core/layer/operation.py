@@ -18,6 +18,7 @@ from jkeras.core.layer import Layer
 from jkeras.core.names.registry import public
 from jkeras.core.run.remat import remat
 from jkeras.core.run.scopes import SymbolicScope
+from jkeras.core.run.tracebacks import name_operation
 from jkeras.core.session.settings import auto_name
 
 
@@ -49,9 +50,13 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
         self.trainable = False
 
     def __call__(self, *args, **kwargs):
-        if not any_symbolic(args, kwargs):
+        try:
+            if any_symbolic(args, kwargs):
+                return self.symbolic_call(*args, **kwargs)
             return self.call(*args, **kwargs)
-        return self.symbolic_call(*args, **kwargs)
+        except Exception as error:
+            name_operation(error, self, args, kwargs)
+            raise
 
     def symbolic_call(self, *args, **kwargs):
         """Adds a node to the graph and gives its outputs."""

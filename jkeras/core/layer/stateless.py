@@ -9,6 +9,7 @@ from jkeras.kernel.scope import current_flow
 from jkeras.core.weights.by_variable import ByVariable
 from jkeras.core.run.call import target_of
 from jkeras.core.errors import NotBuiltError, place_of
+from jkeras.core.session.keras_version import is_316
 
 
 def stateless_call(
@@ -19,7 +20,8 @@ def stateless_call(
     return_losses: bool = False,
     **kwargs: Any,
 ) -> tuple[Any, ...]:
-    """The forward pass on flat lists of values, as Keras has it.
+    """The forward pass on flat lists of values, as Keras has it. Inside another layer's `call` it
+    trains where that does, if Keras 3.16 is followed.
 
     Returns:
         (outputs, new non-trainable values), and the losses where `return_losses` is set.
@@ -45,10 +47,11 @@ def stateless_call(
 
 def _training_around(layer):
     """What layers in this one take for `training` where it is not said: what the layer around is
-    told; None, as in Keras, where this one's own `call` takes it.
+    told; in Keras 3.15 None, where this one's own `call` takes it.
     """
     around = current_flow()
-    if around is None or "training" in target_of(type(layer)).context:
+    is_asked = "training" in target_of(type(layer)).context and not is_316()
+    if around is None or is_asked:
         return None
     return around.training
 

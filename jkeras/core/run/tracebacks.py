@@ -117,10 +117,26 @@ def name_call(error: Exception, layer, arguments: dict, is_abstract: bool = Fals
     Arguments received by Dense.forward():
       • x=Array(shape=(2, 3), dtype=float32)
     """
+    function = f"{type(layer).__name__}.{'call' if layer.is_lifted() else 'forward'}()"
+    _name_function(error, function, f" of layer '{layer.path}'", arguments, is_abstract)
+
+
+def name_operation(error: Exception, operation, args: tuple, kwargs: dict) -> None:
+    """The same of an operation that is no layer, where `call` takes the arguments."""
+    try:
+        given = inspect.signature(operation.call).bind(*args, **kwargs)
+    except TypeError:
+        return
+    given.apply_defaults()
+    _name_function(error, f"{type(operation).__name__}.call()", "", given.arguments)
+
+
+def _name_function(
+    error: Exception, function: str, owner: str, arguments: dict, is_abstract: bool = False
+) -> None:
     if not is_traceback_filtering_enabled() or _is_named(error):
         return
-    function = f"{type(layer).__name__}.{'call' if layer.is_lifted() else 'forward'}()"
-    place = f"{BEGINNING}{function} of layer '{layer.path}'."
+    place = f"{BEGINNING}{function}{owner}."
     received = "\n".join(
         f"  • {name}={described(value, is_abstract)}" for name, value in arguments.items()
     )
