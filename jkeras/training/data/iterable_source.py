@@ -16,6 +16,7 @@ from jkeras.training.data.workers import forks_allowed, noted
 
 # torch has workers of its own, which it watches in the main thread
 THREADED = ("tensorflow", "grain", "datasets")
+OF_KERAS = ("tensorflow", "grain", "torch")  # whose data sets Keras takes
 
 
 class IterableSource(Source):
@@ -51,6 +52,14 @@ class IterableSource(Source):
     def from_any_thread(self) -> bool:
         """Whether it is a data set of a library that allows it."""
         return type(self.iterable).__module__.split(".")[0] in THREADED
+
+    def look_ahead(self) -> None:
+        """Starts an iterator for its first batch alone, where Keras does: data sets of these
+        libraries may have another order each time, and the first epoch has the second then.
+        """
+        if any(cls.__module__.split(".")[0] in OF_KERAS for cls in type(self.iterable).__mro__):
+            self._shapes = self._shapes_of(self.peek())
+            self.close()
 
     def batches(
         self, seed: int | None = 0, epoch: int = 0, skip: int = 0
