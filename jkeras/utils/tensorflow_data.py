@@ -12,7 +12,6 @@ from jkeras.core.run import tensorflow_graph
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.system.loaded import loaded_tensorflow
 from jkeras.core.session.host_random import untouched
-from jkeras.core.session.settings import get_random_seed
 
 if TYPE_CHECKING:
     from jkeras.utils.datasets import Dataset
@@ -32,8 +31,6 @@ def tensorflow() -> types.ModuleType | None:
     module = loaded_tensorflow()
     if is_new and module is not None:
         module.config.set_visible_devices([], "GPU")
-        if get_random_seed() is not None:
-            module.random.set_seed(get_random_seed())
     return module
 
 

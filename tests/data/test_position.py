@@ -115,6 +115,30 @@ def test_a_look_ahead_starts_no_second_iterator():
     assert flat(source.batches()) == [[0], [1]] and data.started == 2
 
 
+@pytest.mark.promise("the order of a data set of `tf.data`")
+def test_an_order_of_the_data_set_is_the_one_of_keras():
+    """What a data set of tf.data, torch or grain draws when it is started it draws as often as in
+    Keras, which looks at the first batch of a training of what is compiled anew.
+    """
+
+    class Shuffled:
+        __module__ = "torch.utils.data"
+        orders = 0
+
+        def __iter__(self):
+            self.orders += 1
+            return iter([(np.full((2, 1), self.orders), np.zeros((2, 1)))])
+
+    model = jkeras.Sequential([jkeras.Input((1,)), jkeras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    data = Shuffled()
+    orders = []
+    for _ in range(2):
+        model.fit(data, epochs=2, verbose=0)
+        orders.append(data.orders)
+    assert orders == [3, 5]  # measured with a `Dataset.shuffle` of tf.data in Keras 3.15.1
+
+
 @pytest.mark.filterwarnings("ignore:'set_vital'")  # of torchdata, at import
 def test_a_loader_with_a_state_of_its_own():
     """torchdata's loader: batches are passed over, and give what its own saved state gives."""

@@ -16,8 +16,7 @@ from jkeras.training.data.workers import forks_allowed, noted
 
 # torch has workers of its own, which it watches in the main thread
 THREADED = ("tensorflow", "grain", "datasets")
-# that draw another order whenever an iterator is made
-REORDERED = ("tensorflow", "torch")
+OF_KERAS = ("tensorflow", "grain", "torch")  # whose data sets Keras takes
 
 
 class IterableSource(Source):
@@ -52,17 +51,14 @@ class IterableSource(Source):
     @property
     def from_any_thread(self) -> bool:
         """Whether it is a data set of a library that allows it."""
-        return self._library in THREADED
-
-    @property
-    def _library(self):
-        """The package that the iterable is of."""
-        return type(self.iterable).__module__.split(".")[0]
+        return type(self.iterable).__module__.split(".")[0] in THREADED
 
     def look_ahead(self) -> None:
-        """Makes an iterator for the shapes alone, where that moves the order of the next one."""
-        if self._library in REORDERED:
-            self.shapes()
+        """Starts an iterator for its first batch alone, where Keras does: data sets of these
+        libraries may have another order each time, and the first epoch has the second then.
+        """
+        if any(cls.__module__.split(".")[0] in OF_KERAS for cls in type(self.iterable).__mro__):
+            self._shapes = self._shapes_of(self.peek())
             self.close()
 
     def batches(

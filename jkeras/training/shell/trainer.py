@@ -37,6 +37,8 @@ from jkeras.training.step.building import (
     build_for_prediction,
     build_as_keras,
     build_for_training,
+    is_built,
+    is_new,
     require_compiled,
 )
 from jkeras.training.step.layout import StateLayout, state_layout
@@ -191,6 +193,8 @@ class Trainer(Extensions, Compilable):
         rows, limit = (self.prepared(x), y, sample_weight), capped(steps)
         source = data.make_source(*rows, batch_size, steps=steps, types=types_of_data(self))
         with contextlib.closing(source):
+            if is_new(self):
+                source.look_ahead()
             build_as_keras(self, source.shapes())
             source = checked(self, source)
             callbacks = callback_list(self, callbacks, verbose, 1, limit or source.num_batches)
@@ -235,6 +239,9 @@ class Trainer(Extensions, Compilable):
         source = data.make_source(
             x, batch_size=batch_size, steps=steps, types=DataTypes(model.types_of_inputs())
         )
+        if not is_built(model):
+            source.look_ahead()
+            source.reset()
         build_for_prediction(model, source.peek())
         model.warn_of_padding()
         callbacks = callback_list(model, callbacks, verbose, 1, limit or source.num_batches)

@@ -34,7 +34,12 @@ def is_new(model: "Trainer") -> bool:
     """Whether Keras would build layers, losses or metrics, for which it looks at a batch."""
     containers = model.compilation.losses, model.compilation.metrics
     is_unseen = not model.was_seen and containers != (None, None)
-    return is_unseen or not model.built or not all_built(model)
+    return is_unseen or not is_built(model)
+
+
+def is_built(model: "Trainer") -> bool:
+    """Whether the model and all its layers are built."""
+    return model.built and all_built(model)
 
 
 def build_as_keras(model: "Trainer", batch: tuple[Any, ...]) -> None:
@@ -50,7 +55,7 @@ def build_for_training(model: "Trainer", batch: tuple[Any, ...] | None = None) -
     known.
     """
     waiting = _unbuilt_containers(model)
-    if waiting or not model.built or not all_built(model):
+    if waiting or not is_built(model):
         _build_parts(model, batch, waiting)
     if model._lora_to_come is not None:
         attach_lora(model)
@@ -95,7 +100,7 @@ def _unbuilt_containers(model: "Trainer") -> list:
 
 def attach_lora(model: "Trainer") -> None:
     """Gives the model the adapter that `compile` was asked for, once it has kernels."""
-    if not model.built or not all_built(model):
+    if not is_built(model):
         return
     from jkeras.lora.attaching import adapt
 
@@ -146,5 +151,5 @@ def predicted_shapes(model: "Trainer", x: Structure) -> Structure:
 
 def build_for_prediction(model: "Trainer", batch: tuple) -> None:
     """Builds the layers for a batch `(x, ...)`."""
-    if not model.built or not all_built(model):
+    if not is_built(model):
         predicted_shapes(model, shapes_of(batch)[0])

@@ -440,6 +440,23 @@ def data_set(keras):
 
 
 @program
+def data_set_seen_before_training(keras):
+    """What `evaluate` and `predict` look at first where something is not built yet."""
+    keras.utils.set_random_seed(2)
+    data, others = dataset(keras), dataset(keras)
+    layers = keras.layers
+    model = keras.Sequential([layers.Dense(8), layers.Dropout(0.2), layers.Dense(1)])
+    model.compile("adam", "mse")
+    y = float(model.predict(data, verbose=0).sum())
+    scores = [model.evaluate(data, verbose=0)]
+    model.compile("adam", "mse", metrics=["mae"])
+    scores += [model.evaluate(others, verbose=0), model.evaluate(others, verbose=0)]
+    history = model.fit(data, epochs=2, verbose=0).history
+    asked = [data.asked, others.asked]
+    return after(model, asked=asked, history=history, y=y, scores=scores)
+
+
+@program
 def generator(keras):
     def batches():
         x, y = rows()

@@ -90,33 +90,3 @@ def test_callbacks_see_what_they_see_in_keras(data, hooks):
     assert seen == expected_seen and after == expected_after
     for name, values in expected.items():
         np.testing.assert_allclose(history[name], values, rtol=2e-4, err_msg=name)
-
-
-class Shuffled:
-    """Stands for a data set of torch or `tf.data`, whose order is another whenever it begins."""
-
-    __module__ = "torch.utils.data"
-
-    def __init__(self):
-        self.begun = 0
-
-    def __len__(self):
-        return 5
-
-    def __iter__(self):
-        self.begun += 1
-        x, y = rows(40)[0], np.arange(40.0)[:, None] % 2
-        return iter([(x[i : i + SIZE], y[i : i + SIZE]) for i in range(0, 40, SIZE)])
-
-
-@pytest.mark.parametrize("class_weight", [None, {0: 1.0, 1: 2.0}])
-def test_a_shuffled_data_set_begins_once_more_before_the_first_fit(class_weight):
-    """Keras looks at the shapes of what is compiled anew; `tf.data` was measured to give the same
-    histories so.
-    """
-    data, model = Shuffled(), network(jkeras)
-    begun = []
-    for epochs in (2, 1):
-        model.fit(data, epochs=epochs, class_weight=class_weight, verbose=0)
-        begun.append(data.begun)
-    assert begun == [3, 4]
