@@ -15,7 +15,7 @@ from jkeras.core.names.registry import public
 from jkeras.core.session.settings import standardize_data_format
 from jkeras.utils import images
 from jkeras.utils.datasets import Dataset, check_format, in_format, stack
-from jkeras.utils.tensorflow_data import kind_of, tensorflow
+from jkeras.utils.tensorflow_data import image_of, kind_of, tensorflow
 
 IMAGE_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
@@ -312,7 +312,9 @@ def image_dataset_from_directory(
     check_choice("interpolation", interpolation, images.INTERPOLATIONS)
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("Only one of `crop_to_aspect_ratio` and `pad_to_aspect_ratio` can be set.")
-    images.pillow("image_dataset_from_directory")
+    is_of_tensorflow = format == "tf" and tensorflow() is not None
+    if not is_of_tensorflow:
+        images.pillow("image_dataset_from_directory")
     folder = Folder(
         directory,
         labels,
@@ -329,11 +331,15 @@ def image_dataset_from_directory(
         "images",
     )
 
-    def load(path: str) -> np.ndarray:
-        img = images.img_to_array(
+    def pixels(path: str) -> np.ndarray:
+        if is_of_tensorflow:  # whose pixels of a JPEG are a little different ones
+            return image_of(path, CHANNELS[color_mode])
+        return images.img_to_array(
             images.load_img(path, color_mode), data_format="channels_last", dtype="float32"
         )
-        img = _fitted(img, size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio)
+
+    def load(path: str) -> np.ndarray:
+        img = _fitted(pixels(path), size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio)
         if data_format == "channels_first":
             return img.transpose(2, 0, 1)
         return img

@@ -54,6 +54,14 @@ def kind_of(array: np.ndarray) -> KerasTensor:
     return KerasTensor(array.shape[1:], "string" if is_text else array.dtype.name)
 
 
+def image_of(path: str, channels: int) -> np.ndarray:
+    """The pixels of an image file (height, width, channels), read by TensorFlow."""
+    module = tensorflow()
+    data = module.io.read_file(path)
+    decoded = module.io.decode_image(data, channels=channels, expand_animations=False)
+    return decoded.numpy().astype("float32")
+
+
 def as_tf_data(dataset: "Dataset", sample: Any, is_ragged: bool = False) -> Any:
     """A `Dataset` as one of `tf.data`, in the order that Keras has for the same seed; without
     TensorFlow the `Dataset` itself.

@@ -99,6 +99,20 @@ def test_images(tmp_path):
         np.testing.assert_allclose(next(iter(rescaled))[0], np.full((1, *shape), 20), rtol=1e-5)
 
 
+def test_pixels_of_a_jpeg(tmp_path):
+    """They are TensorFlow's, as in Keras: another decoder gives other ones."""
+    pytest.importorskip("PIL")
+    (tmp_path / "a").mkdir()
+    noise = np.random.RandomState(0).randint(0, 256, (3, 20, 24, 3))
+    for i, image in enumerate(noise):
+        jkeras.utils.save_img(tmp_path / "a" / f"{i}.jpg", image, scale=False)
+    theirs, ours = (
+        next(iter(utils.image_dataset_from_directory(tmp_path, image_size=(8, 8), shuffle=False)))
+        for utils in BOTH
+    )
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5)
+
+
 def _write_sounds(folder):
     (folder / "a").mkdir()
     for i in range(3):
