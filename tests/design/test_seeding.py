@@ -5,6 +5,7 @@ import importlib.util
 import random
 import sys
 
+import numpy as np
 import pytest
 
 import jkeras
@@ -53,3 +54,16 @@ def test_a_library_that_draws_when_it_is_imported_does_not_after_the_seed(monkey
     before = random.getstate()
     importlib.import_module("rich.default_styles")
     assert random.getstate() == before
+
+
+@pytest.mark.promise("An optimizer that a second model is compiled with")
+def test_momentums_are_of_one_model():
+    def history(optimizer):
+        jkeras.utils.set_random_seed(3)
+        model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1)])
+        model.compile(optimizer, "mse")
+        x = np.ones((4, 2), "float32")
+        return model.fit(x, x[:, :1], epochs=3, verbose=0).history["loss"]
+
+    optimizer = jkeras.optimizers.SGD(0.01, momentum=0.9)
+    assert history(optimizer) == history(optimizer)

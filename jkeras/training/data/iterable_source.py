@@ -58,7 +58,7 @@ class IterableSource(Source):
         libraries may have another order each time, and the first epoch has the second then.
         """
         if any(cls.__module__.split(".")[0] in OF_KERAS for cls in type(self.iterable).__mro__):
-            self._shapes = self._shapes_of(self.peek())
+            self.peek()
             self.close()
 
     def batches(
