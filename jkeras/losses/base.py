@@ -169,7 +169,7 @@ class OfFunction:
         names = [f.name for f in self._fields if f.name not in ("name", "reduction", "dtype")]
         return {name: getattr(self, name) for name in names}
 
-    def compare(self, y_true: Any, y_pred: Any) -> Any:
+    def _compare(self, y_true: Any, y_pred: Any) -> Any:
         """What `fn` makes of labels and predictions; an error says whose function raised it."""
         where = f"The function of '{self.name}'"
         try:
@@ -233,7 +233,7 @@ class LossFunctionWrapper(OfFunction, Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Values per sample."""
         y_true, y_pred = _match(y_true, y_pred)
-        return self.compare(y_true, y_pred)
+        return self._compare(y_true, y_pred)
 
     def call_with_mask(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         """Values per sample, and the mask of those that count, where `fn` has an `output_mask`."""

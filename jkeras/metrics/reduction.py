@@ -152,7 +152,7 @@ class MeanMetricWrapper(OfFunction, Mean):
         """Sum and count of this batch."""
         y_true, y_pred = jax.tree_util.tree_map(self._wide, (y_true, y_pred))
         y_true = counted_labels(y_true, sample_weight, mask)
-        values = self.compare(y_true, y_pred)
+        values = self._compare(y_true, y_pred)
         values_mask = None
         output_mask = getattr(self.fn, "output_mask", None)
         if output_mask is not None:
