@@ -21,7 +21,7 @@ def stateless_call(
     **kwargs: Any,
 ) -> tuple[Any, ...]:
     """The forward pass on flat lists of values, as Keras has it. Inside another layer's `call` it
-    trains where that does, if Keras 3.16 is followed.
+    trains where that does: if Keras 3.16 is followed, or its own `call` takes no `training`.
 
     Returns:
         (outputs, new non-trainable values), and the losses where `return_losses` is set.

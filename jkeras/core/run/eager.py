@@ -38,7 +38,7 @@ def _stays(value):
     return not isinstance(value, jax.core.Tracer)
 
 
-class Call:
+class CallOfClass:
     """`Layer.call`, Keras's name of the forward pass: a function with the arguments of the class
     that it is looked up on.
     """
@@ -48,7 +48,7 @@ class Call:
         return function if layer is None else types.MethodType(function, layer)
 
 
-CALL = Call()
+CALL = CallOfClass()
 
 
 def is_lifted(cls: type) -> bool:
@@ -78,7 +78,7 @@ def _call_of(cls):
             return self(*inputs, **kwargs, **_said(context))
         if not (is_inside or self.built or self.traits.is_weightless):
             raise _not_built(self)
-        with contextlib.nullcontext(run) if run else frame.Run(self) as run:
+        with contextlib.nullcontext(run) if run is not None else frame.Run(self) as run:
             ctx = _context(self, run, target, **context)
             return running.run_forward(self, ctx, None, inputs, kwargs)
 

@@ -26,6 +26,14 @@ def rows(count=70, seed=0):
     return x, rng.randn(count, 1).astype("float32")
 
 
+def drawn_batches():
+    """Endless batches of rows that numpy's generator draws."""
+    x, y = rows()
+    while True:
+        chosen = np.random.randint(0, 70, 16)
+        yield x[chosen], y[chosen]
+
+
 def images(count=20, shape=(8, 8, 3)):
     """(x, y) of values from 0 to 1."""
     rng = np.random.RandomState(0)
@@ -202,12 +210,6 @@ def callbacks_that_draw_before_batches(keras):
             np.random.rand()
             random.random()
 
-    def batches():
-        x, y = rows()
-        while True:
-            chosen = np.random.randint(0, 70, 16)
-            yield x[chosen], y[chosen]
-
     keras.utils.set_random_seed(2)
     model = network(keras)
     how = {"epochs": 2, "verbose": 0, "callbacks": [Drawing()]}
@@ -215,7 +217,7 @@ def callbacks_that_draw_before_batches(keras):
         model.fit(*rows(), batch_size=16, **how),
         model.fit(*rows(), batch_size=16, steps_per_epoch=3, **how),
         model.fit(dataset(keras), **how),
-        model.fit(batches(), steps_per_epoch=3, **how),
+        model.fit(drawn_batches(), steps_per_epoch=3, **how),
     ]
     return after(model, histories=[fit.history for fit in fits])
 
@@ -458,15 +460,9 @@ def data_set_seen_before_training(keras):
 
 @program
 def generator(keras):
-    def batches():
-        x, y = rows()
-        while True:
-            chosen = np.random.randint(0, 70, 16)
-            yield x[chosen], y[chosen]
-
     keras.utils.set_random_seed(2)
     model = network(keras, keras.layers.Dropout(0.2))
-    history = model.fit(batches(), epochs=3, steps_per_epoch=4, verbose=0).history
+    history = model.fit(drawn_batches(), epochs=3, steps_per_epoch=4, verbose=0).history
     return after(model, history=history)
 
 
