@@ -4,7 +4,7 @@ import functools
 from typing import Any
 
 from jkeras import losses, metrics
-from jkeras.keras2 import image, layers, namespace, random_image, sequence, tables, text
+from jkeras.keras2 import image, layers, namespace, sequence, tables, text
 
 
 class Reduction:
@@ -40,7 +40,7 @@ OF_MODULES = {
     "layers": lambda: {"ThresholdedReLU": layers.ThresholdedReLU},
     "losses": lambda: _short(losses) | {"Reduction": Reduction},
     "metrics": lambda: _short(metrics),
-    "preprocessing.image": lambda: namespace.members(image) | namespace.members(random_image),
+    "preprocessing.image": lambda: namespace.members(image),
     "preprocessing.sequence": lambda: namespace.members(sequence),
     "preprocessing.text": lambda: namespace.members(text),
 }

@@ -21,7 +21,6 @@ from jkeras.keras2 import (
     merging,
     models,
     optimizers,
-    random_image,
     scikit_learn,
     sequence,
     tables,
@@ -270,8 +269,7 @@ class _Builder:
             ("sequence", sequence, jkeras.preprocessing.sequence),
             ("text", text, None),
         ):
-            more = members(random_image) if name == "image" else {}
-            self._module(f"preprocessing.{name}", today, members(old) | more)
+            self._module(f"preprocessing.{name}", today, members(old))
 
 
 def _instead(today, old):

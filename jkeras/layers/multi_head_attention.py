@@ -1,6 +1,5 @@
 """Attention with many heads: MultiHeadAttention, GroupQueryAttention."""
 
-import functools
 import math
 import re
 import string
@@ -21,6 +20,7 @@ from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.activation import Softmax
 from jkeras.kernel.numbers import is_zero
 from jkeras.layers.attention_cache import CallerCache
+from jkeras.layers.attention_heads import Heads, heads_last, sizes
 from jkeras.layers.attention_masks import Masks, masks_of
 from jkeras.layers.dropout import Dropout
 from jkeras.layers.einsum_dense import EinsumDense
@@ -133,7 +133,7 @@ class HeadedAttention(
         self, query_shape: tuple[int, ...], common_kwargs: dict[str, Any], name: str | None = None
     ) -> Any:
         """The projection of the heads to the output; subclasses may have their own, as in Keras."""
-        sizes = self._output_sizes(query_shape)
+        sizes = self._outputsizes(query_shape)
         return self._einsum_dense(len(query_shape) - 1, 2, sizes, name=name, **common_kwargs)
 
     def _projection(
@@ -174,7 +174,7 @@ class HeadedAttention(
     def _projection_penalty(self) -> Any:
         return self.activity_regularizer
 
-    def _output_sizes(self, query_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def _outputsizes(self, query_shape: tuple[int, ...]) -> tuple[int, ...]:
         return query_shape[-1:]
 
     def _attended_axes(self, rank: int) -> tuple[int, ...]:
@@ -229,13 +229,13 @@ class HeadedAttention(
         gate = None
         if self.use_gate:
             gate = sub.run_named(names["gate"], query)
-        heads = (  # (batch, …, heads, size)
+        heads = Heads(
             sub.run_named(names["query"], query),
             sub.run_named(names["key"], key),
             sub.run_named(names["value"], value),
         )
         axes = self._attended_axes(query.ndim)
-        masks = masks._replace(targets=_sizes(query, axes), sources=_sizes(key, axes))
+        masks = masks._replace(targets=sizes(query, axes), sources=sizes(key, axes))
         if masks.segments is not None:
             masks.check_segments(self._where)
         form = Form(self._scale, use_causal_mask, self.sliding_window)
@@ -248,14 +248,14 @@ class HeadedAttention(
             self._check_cached(writer, masks, inputs)
             if cache is None:
                 self._check_pass(writer, use_causal_mask, return_attention_scores)
-            y, weights = self._attend_cached(sub, writer, *heads, needs_weights, ctx.training)
+            y, weights = self._attend_cached(sub, writer, heads, needs_weights, ctx.training)
         elif self._attends_itself:
             mask = masks.combined(form)
             y, weights = self._attend_by_subclass(
                 *heads, mask, ctx.training, return_attention_scores
             )
         else:
-            y, weights = self._attend(sub, *heads, masks, form, needs_weights, ctx.training)
+            y, weights = self._attend(sub, heads, masks, form, needs_weights, ctx.training)
         if gate is not None:
             y = y * gate
         outputs = [sub.run_named(names["output"], y)]
@@ -268,35 +268,28 @@ class HeadedAttention(
     def _attend(
         self,
         sub: Children,
-        query: jax.Array,
-        key: jax.Array | None,
-        value: jax.Array,
+        heads: Heads,
         masks: Masks,
         form: Any,
         needs_weights: bool,
         training: bool,
     ) -> tuple[jax.Array | None, ...]:
-        """(output, weights or None) of projections (batch, …, heads, size).
+        """(output, weights or None) of projections.
 
         Args:
             training: None: as the layer is called, which is unknown here.
         """
-        axes = self._attended_axes(query.ndim - 1)
-        shape = query.shape
-        attend = self._attention_function(query.ndim, needs_weights, training)
-        # (batch, …, heads, time, size)
-        query = heads_first(query, axes)
-        key, value = heads_first(key, axes), heads_first(value, axes)
-        y, weights = attend(sub, query, key, value, masks, form, training)
+        shape = heads.query.shape
+        axes = self._attended_axes(len(shape) - 1)
+        attend = self._attention_function(len(shape), needs_weights, training)
+        y, weights = attend(sub, heads.first(axes), masks, form, training)
         if weights is not None:
             weights = weights.reshape(*weights.shape[:-2], *masks.targets, *masks.sources)
         return heads_last(y, axes, shape), weights
 
     def _attend_projected(
         self,
-        query: jax.Array,
-        key: jax.Array | None,
-        value: Any,
+        heads: Heads,
         attention_mask: jax.Array | None,
         training: bool | None,
         needs_weights: bool,
@@ -305,11 +298,11 @@ class HeadedAttention(
         """The same, outside of `forward`, on the children as they are on the layer. No window: it
         is in the mask.
         """
-        axes = self._attended_axes(query.ndim - 1)
+        axes = self._attended_axes(heads.query.ndim - 1)
         masks = masks_of(None, None, None, attention_mask)
-        masks = masks.over(_sizes(query, axes), _sizes(key, axes))
+        masks = masks.over(sizes(heads.query, axes), sizes(heads.key, axes))
         form = Form(self._scale, use_causal_mask)
-        return self._attend(self, query, key, value, masks, form, needs_weights, training)
+        return self._attend(self, heads, masks, form, needs_weights, training)
 
     def _check_cached(self, writer: Any, masks: Sequence[jax.Array | None], inputs: Any) -> None:
         """Refuses what cannot be computed for new positions alone."""
@@ -336,9 +329,7 @@ class HeadedAttention(
         self,
         sub: Children,
         writer: Any,
-        query: jax.Array,
-        key: jax.Array | None,
-        value: Any,
+        heads: Heads,
         needs_weights: bool,
         training: bool | None,
     ) -> Any:
@@ -347,8 +338,8 @@ class HeadedAttention(
         Args:
             writer: `CallerCache` or `generation.decoding.LayerCache`.
         """
-        shape = query.shape
-        query, key, value = (heads_first(x, (1,)) for x in (query, key, value))
+        shape = heads.query.shape
+        query, key, value = heads.first((1,))
         window = self.sliding_window
         cache, sources = extended(*writer.before(key, value), key, value, window)
         writer.keep(cache)
@@ -357,7 +348,8 @@ class HeadedAttention(
             form = Form(self._scale, is_causal=True, window=window)
         masks = masks.over(query.shape[2:3], sources.key.shape[2:3])
         attend = self._attention_function(query.ndim, needs_weights, training)
-        y, weights = attend(sub, query, sources.key, sources.value, masks, form, training)
+        seen_heads = Heads(query, sources.key, sources.value)
+        y, weights = attend(sub, seen_heads, masks, form, training)
         return heads_last(y, (1,), shape), weights
 
     def _check_ranks(self, query: jax.Array, value: jax.Array, key: jax.Array | None) -> None:
@@ -393,19 +385,15 @@ class HeadedAttention(
     def _attend_fused(
         self,
         sub: Children,
-        query: jax.Array,
-        key: jax.Array | None,
-        value: jax.Array,
+        heads: Heads,
         masks: Masks,
         form: Any,
         training: bool,
     ) -> tuple[jax.Array | None, ...]:
         """(output, None): the weights are not there as a whole."""
-        mask, segments = masks.apart(query.shape[0])
+        mask, segments = masks.apart(heads.query.shape[0])
         y = attention(
-            query,
-            key,
-            value,
+            *heads,
             mask=mask,
             segments=segments,
             scale=form.scale,
@@ -418,16 +406,15 @@ class HeadedAttention(
     def _attend_explicitly(
         self,
         sub: Children,
-        query: jax.Array,
-        key: jax.Array | None,
-        value: Any,
-        masks: Sequence[jax.Array | None],
+        heads: Heads,
+        masks: Masks,
         form: Any,
         training: bool | None,
     ) -> Any:
         """(output, weights), by way of the weights in the compute dtype, some of them dropped in
         training.
         """
+        query, key, value = heads
         mask = both(masks.whole(query.ndim), seen(form, None, query.shape[-2], key.shape[-2]))
         repeats = query.shape[-3] // key.shape[-3]
         if repeats > 1:
@@ -460,32 +447,6 @@ def another(initializer: Any) -> Any:
     if hasattr(initializer, "clone"):
         return initializer.clone()
     return initializer
-
-
-def _sizes(x: jax.Array, axes: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(map(x.shape.__getitem__, axes))
-
-
-@functools.cache
-def _others(count: int, axes: tuple[int, ...]) -> list[int]:
-    """Those of the first `count` axes that are not among `axes`."""
-    return [axis for axis in range(count) if axis not in axes]
-
-
-def heads_first(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    """(batch, …, times of `axes`, heads, size) -> (batch, …, heads, time, size), all times in one
-    axis.
-    """
-    others = _others(x.ndim - 1, axes)
-    x = x.transpose(*others, *axes, x.ndim - 1)
-    return x.reshape(*x.shape[: len(others)], -1, x.shape[-1])
-
-
-def heads_last(y: jax.Array, axes: tuple[int, ...], shape: tuple[int, ...]) -> jax.Array:
-    """Back from `heads_first` to the order of axes of the query, which had this shape."""
-    order = (*_others(len(shape) - 1, axes), *axes, len(shape) - 1)
-    y = y.reshape(*map(shape.__getitem__, order[:-1]), y.shape[-1])
-    return y.transpose(*map(order.index, range(len(shape))))
 
 
 # ---------------------------------------------------------------- the layers
@@ -618,7 +579,7 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
     def _projection_penalty(self) -> Any:
         return self._penalty
 
-    def _output_sizes(self, query_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def _outputsizes(self, query_shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.output_shape or query_shape[-1:]
 
     def _attended_axes(self, rank: int) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.layers.activation import Softmax
+from jkeras.layers.attention_heads import Heads
 from jkeras.layers.attention_masks import masks_of
 from jkeras.layers.dropout import Dropout
 from jkeras.ops.attention_plain import Form, causal_mask
@@ -143,8 +144,9 @@ class MultiHeadNames(AttentionNames):
         """
         if return_attention_scores:
             self._check_scores()
+        heads = Heads(query, key, value)
         return self._attend_projected(
-            query, key, value, attention_mask, training, return_attention_scores, use_causal_mask
+            heads, attention_mask, training, return_attention_scores, use_causal_mask
         )
 
 
@@ -180,9 +182,8 @@ class GroupedNames(AttentionNames):
         """(output of the heads, weights) of projections (batch, time, heads, size). Where a
         subclass has its own, `call` runs that, with key and value for each head of the query.
         """
-        return self._attend_projected(
-            query, key, value, attention_mask, training, True, use_causal_mask
-        )
+        heads = Heads(query, key, value)
+        return self._attend_projected(heads, attention_mask, training, True, use_causal_mask)
 
 
 def equations(rank: int, axes: tuple[int, ...]) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ import numpy as np
 from jkeras.core.errors import SerializationError
 
 KINDS = random.Random, np.random.RandomState, np.random.Generator
+# of attributes that count or order what an object gives; files and threads are not among them
+PLAIN = int, float, complex, str, bytes, tuple, type(None), np.generic, np.ndarray
 WORDS = 624  # of the Mersenne Twister, which both are
 
 
@@ -60,7 +62,7 @@ def put_back(state: dict[str, Any]) -> None:
 @contextlib.contextmanager
 def untouched(owner: Any = None) -> Iterator[None]:
     """A block after which both generators are where they were, and those that are attributes of an
-    object, too.
+    object, too; its numbers, texts and arrays are those that it had.
 
     >>> with untouched():
     ...     first = random.random(), np.random.rand()
@@ -68,7 +70,9 @@ def untouched(owner: Any = None) -> Iterator[None]:
     True
     """
     of_python, of_numpy = random.getstate(), np.random.get_state()
-    own = [(v, _state_of(v)) for v in _attributes(owner) if isinstance(v, KINDS)]
+    attributes = getattr(owner, "__dict__", {})
+    before = dict(attributes)
+    own = [(v, _state_of(v)) for v in before.values() if isinstance(v, KINDS)]
     try:
         yield
     finally:
@@ -76,10 +80,18 @@ def untouched(owner: Any = None) -> Iterator[None]:
         np.random.set_state(of_numpy)
         for generator, state in own:
             _set_state(generator, state)
+        _put_back_plain(attributes, before)
 
 
-def _attributes(owner: Any) -> list:
-    return list(getattr(owner, "__dict__", {}).values())
+def _put_back_plain(attributes: dict[str, Any], before: dict[str, Any]) -> None:
+    """Plain values are put back; what was opened or built stays."""
+    for name, value in list(attributes.items()):
+        if value is before.get(name, attributes) or not isinstance(value, PLAIN):
+            continue
+        if name not in before:
+            del attributes[name]
+        elif isinstance(before[name], PLAIN):
+            attributes[name] = before[name]
 
 
 def _state_of(generator: Any) -> Any:

@@ -1,7 +1,6 @@
 """The source of whole batches that can be reached by number: a `PyDataset`."""
 
 import collections.abc
-import contextlib
 import itertools
 import random
 import typing
@@ -44,17 +43,12 @@ class BatchSource(Source):
         self, seed: int | None = 0, epoch: int = 0, skip: int = 0
     ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on; those before are not made."""
-        self._begin_pass()
         self._stop()
         self._running = self._made(self._order(seed, epoch, skip))
-        return self._pass(self._running)
+        return self._running
 
-    def _pass(self, running: collections.abc.Generator) -> collections.abc.Iterator[Batch]:
-        with contextlib.closing(running):
-            yield from running
-        self.reset()
-
-    def _begin_pass(self) -> None:
+    def begin_epoch(self) -> None:
+        """Tells the data set that an epoch begins, which may be in the middle of its batches."""
         if hasattr(self.dataset, "on_epoch_begin"):
             self.dataset.on_epoch_begin()
 
@@ -68,14 +62,16 @@ class BatchSource(Source):
             order = np.random.default_rng((seed, epoch)).permutation(order).tolist()
         return order[skip:]
 
-    def reset(self) -> None:
+    def end_epoch(self) -> None:
         """Tells the data set that an epoch is over."""
         if hasattr(self.dataset, "on_epoch_end"):
             self.dataset.on_epoch_end()
 
+    reset = end_epoch
+
     def look_ahead(self) -> None:
         """Makes a first batch, of a new order, whose shapes are those of the source."""
-        self._begin_pass()
+        self.begin_epoch()
         first = self._order(None, 0, 0)
         self._shapes = self._shapes_of(BatchGetter(self.dataset, self.types)(next(iter(first))))
 

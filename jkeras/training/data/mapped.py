@@ -69,6 +69,14 @@ class Mapped(Source):
         """Draws what the source does; the shapes are those of its batches, changed."""
         self.source.look_ahead()
 
+    def begin_epoch(self) -> None:
+        """Tells the source that an epoch begins."""
+        self.source.begin_epoch()
+
+    def end_epoch(self) -> None:
+        """Tells the source that an epoch is over."""
+        self.source.end_epoch()
+
     def reset(self) -> None:
         """Says that a pass is over."""
         self.source.reset()

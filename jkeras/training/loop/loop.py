@@ -147,6 +147,7 @@ class Runner:
         done = span.done
         limit = math.inf if span.limit is None else span.limit
         self._close_ended_feed(source, span)
+        source.begin_epoch()
         while done < limit and self._has_more(owner, source, span):
             before(done)
             if self._feed is None:
@@ -166,6 +167,7 @@ class Runner:
             yield done - 1, logs
         if done < limit:
             self.restart()  # the data came to its end
+        source.end_epoch()
 
     def _measure(self, steps: int, start: tuple[float, float], logs: Logs) -> None:
         """Tells the pace how long a dispatch took, unless it was compiled.

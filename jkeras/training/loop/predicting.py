@@ -47,12 +47,14 @@ def _outputs(
     """The outputs of several batches each."""
     is_cut = isinstance(source, data.ArraySource) and source.num_batches > 1
     size = source.batch_size if is_cut else None
+    source.begin_epoch()
     batches = itertools.islice(source.batches(), steps)
     step = 0
     model.stop_predicting = False
     while not model.stop_predicting:
         several = list(itertools.islice(batches, model.steps_per_execution))
         if not several:
+            source.end_epoch()
             warn_of_short_data(step, steps, "`steps`")
             break
         callbacks.on_predict_batch_begin(step)

@@ -90,3 +90,57 @@ def test_callbacks_see_what_they_see_in_keras(data, hooks):
     assert seen == expected_seen and after == expected_after
     for name, values in expected.items():
         np.testing.assert_allclose(history[name], values, rtol=2e-4, err_msg=name)
+
+
+def counting(library, seen):
+    """A data set whose batches follow from how many it gave, and from numbers that it draws then
+    and between epochs; it notes what it is told.
+    """
+
+    class Counting(library.utils.PyDataset):
+        given = 0
+        order = np.arange(SIZE)
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            self.given += 1
+            if not hasattr(self, "shift"):
+                self.shift = np.random.rand()
+            self.moved = np.roll(getattr(self, "moved", np.arange(SIZE)), 1)
+            x, y = (part[index * SIZE : (index + 1) * SIZE] for part in rows())
+            return x[self.order][self.moved] + self.given * self.shift, y
+
+        def on_epoch_begin(self):
+            seen.append(("begin", self.given))
+
+        def on_epoch_end(self):
+            seen.append(("end", self.given))
+            self.order = np.random.permutation(SIZE)
+
+    return Counting()
+
+
+@pytest.mark.promise("looking at a data set's first batch leaves it as it was")
+@pytest.mark.promise("is told of each epoch's begin and end where Keras tells it")
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+@pytest.mark.parametrize("steps, held_out_steps", [(None, None), (2, 2), (5, 3)])
+def test_data_that_counts_is_told_what_keras_tells_it(steps, held_out_steps):
+    def numbers(library):
+        library.utils.set_random_seed(3)
+        model = network(library, library.layers.Dropout(0.3))
+        seen, seen_held_out = [], []
+        data, held_out = counting(library, seen), counting(library, seen_held_out)
+        options = {"steps_per_epoch": steps, "validation_steps": held_out_steps, "verbose": 0}
+        curves = [
+            model.fit(data, validation_data=held_out, epochs=2, **options).history for _ in range(2)
+        ]
+        values = [value for curve in curves for values in curve.values() for value in values]
+        values.append(model.evaluate(held_out, steps=held_out_steps, verbose=0))
+        values += model.predict(data, steps=held_out_steps, verbose=0).ravel().tolist()
+        return values, seen, seen_held_out, np.random.rand()
+
+    (got, *told), (want, *expected) = numbers(jkeras), numbers(keras)
+    assert told == expected
+    np.testing.assert_allclose(got, want, rtol=2e-4)
