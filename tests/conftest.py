@@ -8,7 +8,7 @@ import signal
 import tempfile
 
 from tests.quick_xla import quick_flags
-from tests.thinning import turn_of_commit
+from tests.thinning import is_file_in_turn, let_rows_rest, turn_of_commit
 
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -43,6 +43,8 @@ def pytest_configure(config):
     """Warnings are errors here, apart from those that the oracle causes itself; Ctrl-C works in the
     background too.
     """
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        os.environ["JKERAS_ROWS"] = "in turn"  # for the workers, too, which are given paths
     # a shell has it ignored by what it runs there
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in (
@@ -52,6 +54,26 @@ def pytest_configure(config):
         "ignore:Explicitly requested dtype int64 requested in ShapeDtypeStruct:UserWarning",
     ):
         config.addinivalue_line("filterwarnings", line)
+
+
+def pytest_addoption(parser):
+    """`--file-turns`, of `.ci/run`."""
+    words = "one file in so many is run, by the day of the commit: each has its turn"
+    parser.addoption("--file-turns", type=int, default=1, metavar="N", help=words)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Leaves out the files whose turn it is not, and rows where all tests are run."""
+    if os.environ.get("JKERAS_ROWS") == "in turn":
+        let_rows_rest(items)
+    turns, root = config.getoption("file_turns"), config.rootpath
+    groups = {True: [], False: []}
+    for item in items:
+        file = item.path.relative_to(root).as_posix()
+        groups[is_file_in_turn(file, turns)].append(item)
+    config.hook.pytest_deselected(items=groups[False])
+    items[:] = groups[True]
 
 
 @pytest.hookimpl(optionalhook=True)

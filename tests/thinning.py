@@ -2,13 +2,20 @@
 there, since one idea is behind all of a table. Whose turn it is follows from the day of the
 commit, so that none is never asked, and the commits of a day are asked the same.
 
+Where the whole suite is run, every other row of each table rests until the next day; where paths
+are given (`pytest tests/ops`), all their rows are run.
+
+Whole files take turns, too, where `.ci/run` says so: `pytest -m slow --file-turns 2`.
+
 `JKERAS_TURN=5 pytest -m slow` asks as on another day, `pytest -m "slow or resting"` all.
 """
 
+import collections
 import os
 import pathlib
 import shutil
 import subprocess
+import zlib
 
 import pytest
 
@@ -30,6 +37,26 @@ def turn_of_commit():
 def is_turn(number, turns):
     """Whether it is the turn of the row of a number, where each has one in so many."""
     return number % turns == int(os.environ.get("JKERAS_TURN", "0")) % turns
+
+
+def is_file_in_turn(path, turns):
+    """Whether it is the turn of a file, where each has its turn on one of so many days."""
+    return is_turn(zlib.crc32(path.encode()), turns)
+
+
+def let_rows_rest(items):
+    """Marks every other row of the tables of four rows or more as resting, those whose turn it is
+    not; rows that are marked already stay as they are.
+    """
+    tables = collections.defaultdict(list)
+    for item in items:
+        is_marked = item.get_closest_marker("slow") or item.get_closest_marker("resting")
+        if hasattr(item, "callspec") and not is_marked:
+            tables[item.nodeid.partition("[")[0]].append(item)
+    for rows in tables.values():
+        for number, row in enumerate(rows if len(rows) > 3 else ()):
+            if not is_turn(number, 2):
+                row.add_marker(pytest.mark.resting)
 
 
 def some_slow(values, *quick):

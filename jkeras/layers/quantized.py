@@ -327,6 +327,15 @@ class QuantizedLayer(Layer):
         self._check_mode(mode)
         self._make_quantized(mode)
 
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the layer, which has to be quantized; Keras's name of that step.
+
+        Raises:
+            NotImplementedError: it is not, or not in one of its modes.
+        """
+        self._check_mode(self.quantization_mode)
+        return self.call(*args, **kwargs)
+
     # ------------------------------------------------------------ between the two forms
 
     def encode(self, name: str, value: jax.Array, quantizer: Any = None) -> dict[str, Any]:

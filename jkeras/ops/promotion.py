@@ -202,11 +202,11 @@ def agreed_size(size: int | None, partner: int | None) -> int | None:
     return size
 
 
-def broadcast_shapes(*shapes: PartialShape) -> tuple[int | None, ...]:
+def broadcast_shapes(*shapes: PartialShape) -> list[int | None]:
     """The shape that arrays of these shapes have together; an unknown size yields to a static one.
 
     >>> broadcast_shapes((None, 1), (4,)), broadcast_shapes((None,), (3,))
-    ((None, 4), (3,))
+    ([None, 4], [3])
     """
     rank = max(map(len, shapes))
     sizes = []
@@ -223,7 +223,7 @@ def broadcast_shapes(*shapes: PartialShape) -> tuple[int | None, ...]:
             sizes.append(None)
         else:
             sizes.append(1)
-    return tuple(sizes)
+    return sizes
 
 
 def sized(x: Operand, shape: PartialShape) -> Operand:

@@ -52,7 +52,10 @@ def extract_archive(
     Args:
         file_path: the archive.
         path: the folder.
-        archive_format: "tar", "zip", "auto", or a list.
+        archive_format: "tar", "zip", "auto", or a list; None unpacks nothing.
+
+    Returns:
+        Whether it was unpacked: False for no format.
 
     Raises:
         ValueError: it is no archive of one of the formats, damaged, or would unpack to far more
@@ -64,13 +67,17 @@ def extract_archive(
     ...         archive.writestr("b/c.txt", "hello")
     ...     extract_archive(f"{folder}/a.zip", f"{folder}/out")
     ...     pathlib.Path(folder, "out/b/c.txt").read_text()
+    True
     'hello'
     """
+    if archive_format is None:
+        return False
     if not unpack(file_path, path, archive_format):
         raise ValueError(
             f"{file_path} is not an archive of the format {archive_format!r}: expected a tar or "
             "zip file."
         )
+    return True
 
 
 def unpack(

@@ -32,6 +32,11 @@ class NumpyArrayIterator(Iterator):
     Raises:
         ValueError: the arrays have not the same length, `x` is no array of images, or there is no
             such subset.
+
+    >>> from jkeras.keras2.image import ImageDataGenerator
+    >>> batches = NumpyArrayIterator(np.ones((5, 4, 4, 1)), None, ImageDataGenerator(), batch_size=2)
+    >>> [len(batches[i]) for i in range(len(batches))]
+    [2, 2, 1]
     """
 
     def __init__(

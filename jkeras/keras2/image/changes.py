@@ -93,12 +93,20 @@ def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True)
 
 
 def random_rotation(x: np.ndarray, rg: float, *place: Any, **options: Any) -> np.ndarray:
-    """Turns an image by up to `rg` degrees; the rest as in `apply_affine_transform`."""
+    """Turns an image by up to `rg` degrees; the rest as in `apply_affine_transform`.
+
+    >>> random_rotation(np.ones((1, 4, 4)), 30).shape
+    (1, 4, 4)
+    """
     return _affine(x, place, options, theta=np.random.uniform(-rg, rg))
 
 
 def random_shift(x: np.ndarray, wrg: float, hrg: float, *place: Any, **options: Any) -> np.ndarray:
-    """Shifts an image by up to these parts of its width and height."""
+    """Shifts an image by up to these parts of its width and height.
+
+    >>> random_shift(np.ones((1, 4, 4)), 0.5, 0.0, fill_mode="constant").shape
+    (1, 4, 4)
+    """
     rows, columns = _rows_and_columns(x, place, options)
     tx = np.random.uniform(-hrg, hrg) * rows
     ty = np.random.uniform(-wrg, wrg) * columns
@@ -106,7 +114,11 @@ def random_shift(x: np.ndarray, wrg: float, hrg: float, *place: Any, **options: 
 
 
 def random_shear(x: np.ndarray, intensity: float, *place: Any, **options: Any) -> np.ndarray:
-    """Shears an image by up to `intensity` degrees."""
+    """Shears an image by up to `intensity` degrees.
+
+    >>> random_shear(np.ones((1, 4, 4)), 20).shape
+    (1, 4, 4)
+    """
     return _affine(x, place, options, shear=np.random.uniform(-intensity, intensity))
 
 
@@ -117,6 +129,9 @@ def random_zoom(
 
     Raises:
         ValueError: the range has not two numbers.
+
+    >>> random_zoom(np.ones((1, 4, 4)), (0.5, 1.5)).shape
+    (1, 4, 4)
     """
     _check_range("zoom_range", zoom_range)
     zx, zy = zooms(zoom_range)
@@ -126,7 +141,11 @@ def random_zoom(
 def random_channel_shift(
     x: np.ndarray, intensity_range: float, channel_axis: int = 0
 ) -> np.ndarray:
-    """Adds one number, up to `intensity_range`, to all channels; stays within the image's range."""
+    """Adds one number, up to `intensity_range`, to all channels; stays within the image's range.
+
+    >>> random_channel_shift(np.ones((1, 4, 4)), 9.0).max().item()
+    1.0
+    """
     intensity = np.random.uniform(-intensity_range, intensity_range)
     return apply_channel_shift(x, intensity, channel_axis)
 
@@ -138,6 +157,9 @@ def random_brightness(
 
     Raises:
         ValueError: the range has not two numbers.
+
+    >>> random_brightness(np.full((2, 2, 1), 100.0), (0.5, 0.5), scale=False).max().item()
+    50.0
     """
     _check_range("brightness_range", brightness_range)
     return apply_brightness_shift(x, np.random.uniform(*brightness_range), scale)

@@ -41,6 +41,14 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
 
     Raises:
         ValueError: there is no such mode or subset.
+
+    >>> import tempfile
+    >>> from jkeras.keras2.image import ImageDataGenerator
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     os.mkdir(os.path.join(folder, "cats"))
+    ...     DirectoryIterator(folder, ImageDataGenerator()).class_indices
+    Found 0 images belonging to 1 classes.
+    {'cats': 0}
     """
 
     allowed_class_modes = {"categorical", "binary", "sparse", "input", None}

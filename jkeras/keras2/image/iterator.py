@@ -21,6 +21,13 @@ class Iterator(jkeras.utils.Sequence):
         seed: of `np.random`, which is seeded anew before each batch with `seed` and the number of
             batches so far; None leaves it as it is.
         **kwargs: of `PyDataset`, such as `workers`.
+
+    >>> class Numbers(Iterator):
+    ...     def _get_batches_of_transformed_samples(self, index_array):
+    ...         return index_array.tolist()
+    >>> batches = Numbers(5, batch_size=2, shuffle=False, seed=None)
+    >>> next(batches), next(batches), next(batches), next(batches)
+    ([0, 1], [2, 3], [4], [0, 1])
     """
 
     white_list_formats = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")

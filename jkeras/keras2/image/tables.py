@@ -47,6 +47,15 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
     Raises:
         ValueError: there is no such mode or subset, or "binary" has not two classes.
         TypeError: a column has values of another type than its use wants.
+
+    >>> import contextlib, io
+    >>> names = {"cat": 0}
+    >>> with contextlib.suppress(ImportError), contextlib.redirect_stdout(io.StringIO()):
+    ...     import pandas
+    ...     table = pandas.DataFrame({"filename": ["a.png"], "class": ["cat"]})
+    ...     names = DataFrameIterator(table, validate_filenames=False).class_indices
+    >>> names
+    {'cat': 0}
     """
 
     allowed_class_modes = {
