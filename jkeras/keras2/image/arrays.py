@@ -34,7 +34,8 @@ class NumpyArrayIterator(Iterator):
             such subset.
 
     >>> from jkeras.keras2.image import ImageDataGenerator
-    >>> batches = NumpyArrayIterator(np.ones((5, 4, 4, 1)), None, ImageDataGenerator(), batch_size=2)
+    >>> x, generator = np.ones((5, 4, 4, 1)), ImageDataGenerator()
+    >>> batches = NumpyArrayIterator(x, None, generator, batch_size=2)
     >>> [len(batches[i]) for i in range(len(batches))]
     [2, 2, 1]
     """
