@@ -56,7 +56,7 @@ def saved_step(folder):
 
 
 @pytest.mark.promise("An iterator that tells")
-@pytest.mark.promise("An iterator with `get_state()`")
+@pytest.mark.promise("without workers that has `get_state()`")
 @pytest.mark.promise("Any iterator of yours will")
 @pytest.mark.promise("whatever was made ahead, and puts the new iterator there at once")
 @pytest.mark.parametrize("kind", IN_ONE_PROCESS)

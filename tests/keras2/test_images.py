@@ -281,6 +281,58 @@ def test_training_has_kerass_history():
         np.testing.assert_allclose(got[name], want[name], rtol=1e-5, err_msg=name)
 
 
+class Stops(jkeras.callbacks.Callback):
+    """Ends a training after some batches, as Ctrl-C does."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.left = batches
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def trained(folder, steps, callbacks=()):
+    """(weights, losses, what numpy draws then) of a training on changed images with checkpoints."""
+    jkeras.utils.set_random_seed(5)
+    layers = [jkeras.layers.Flatten(), jkeras.layers.Dropout(0.2), jkeras.layers.Dense(2)]
+    model = jkeras.Sequential([jkeras.Input((9, 7, 3)), *layers])
+    model.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    generator = image.ImageDataGenerator(rotation_range=20, horizontal_flip=True, rescale=1e-3)
+    history = model.fit(
+        generator.flow(IMAGES, LABELS, batch_size=4),
+        validation_data=generator.flow(IMAGES[:4], LABELS[:4], batch_size=2, seed=7),
+        steps_per_epoch=steps,
+        epochs=3,
+        verbose=0,
+        callbacks=list(callbacks),
+        checkpoint=jkeras.saving.Checkpointer(folder, every=2),
+    ).history
+    return model.get_weights(), history, np.random.random()
+
+
+@pytest.mark.promise("unless it tells where it is by the methods of the next paragraph")
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+@pytest.mark.parametrize("steps, batches", [(None, 4), (None, 6), (2, 3), (2, 5)])
+def test_a_training_that_was_stopped_goes_on_to_the_same_bits(tmp_path, steps, batches):
+    weights, history, drawn = trained(tmp_path / "whole", steps)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "stopped", steps, [Stops(batches)])
+    again, history_again, drawn_again = trained(tmp_path / "stopped", steps)
+    assert history_again == history and drawn_again == drawn
+    for one, other in zip(weights, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_state_of_other_images_is_refused():
+    flow = image.ImageDataGenerator().flow(IMAGES)
+    next(flow)
+    with pytest.raises(ValueError, match="the order is of 10 images; there are 4"):
+        image.ImageDataGenerator().flow(IMAGES[:4]).set_state(flow.get_state())
+
+
 @pytest.mark.parametrize(
     "wrong, words",
     [

@@ -92,8 +92,8 @@ class NumpyArrayIterator(Iterator):
         inputs = [images, *more] if more else images
         if self.y is None:
             return inputs
-        weights = () if self.sample_weight is None else (self.sample_weight[index_array],)
-        return (inputs, self.y[index_array], *weights)
+        parts = [part for part in (self.y, self.sample_weight) if part is not None]
+        return (inputs, *(part[index_array] for part in parts))
 
 
 def warn_of_channels(shape: tuple[int, ...], data_format: str) -> None:

@@ -63,7 +63,9 @@ class Iterator(jkeras.utils.Sequence):
         return self.index_array[begin : begin + self.batch_size]
 
     def _set_index_array(self) -> None:
-        self.index_array = np.random.permutation(self.n) if self.shuffle else np.arange(self.n)
+        self.index_array = np.arange(self.n)
+        if self.shuffle:
+            self.index_array = np.random.permutation(self.n)
 
     def _flow_index(self) -> AnyIterator[np.ndarray]:
         """The images of one batch after the other, for `next`."""
@@ -74,8 +76,27 @@ class Iterator(jkeras.utils.Sequence):
                 self._set_index_array()
             begin = self.batch_index * self.batch_size % max(self.n, 1)
             is_last = begin + self.batch_size >= self.n
-            self.batch_index = 0 if is_last else self.batch_index + 1
+            self.batch_index = (self.batch_index + 1) * (not is_last)
             yield self._rows(begin)
+
+    def get_state(self) -> dict[str, Any]:
+        """Which images come next, as JSON data: what a checkpoint has of a training."""
+        order = None if self.index_array is None else self.index_array.tolist()
+        seen = self.total_batches_seen
+        return {"index_array": order, "total_batches_seen": seen, "batch_index": self.batch_index}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes to where `get_state` was asked.
+
+        Raises:
+            ValueError: that was of other images.
+        """
+        order = state["index_array"]
+        if order is not None and sorted(order) != list(range(self.n)):
+            raise ValueError(f"the order is of {len(order)} images; there are {self.n}")
+        self.index_array = None if order is None else np.array(order)
+        self.total_batches_seen = state["total_batches_seen"]
+        self.batch_index = state["batch_index"]
 
     def on_epoch_end(self) -> None:
         """Another order."""

@@ -10,6 +10,7 @@ import numpy as np
 from jkeras.core.errors import check_whole
 from jkeras.core.session.host_random import untouched
 from jkeras.training.data.arrays import as_batch
+from jkeras.training.data.iterator_state import IteratorState, put_back, state_of
 from jkeras.training.data.source import Batch, DataTypes, Source
 from jkeras.training.data.workers import made_ahead, made_by_threads, noted
 
@@ -75,13 +76,28 @@ class BatchSource(Source):
         first = self._order(None, 0, 0)
         self._shapes = self._shapes_of(BatchGetter(self.dataset, self.types)(next(iter(first))))
 
+    def state(self) -> IteratorState | None:
+        """That of the data set, if it tells one; None where workers are ahead of what is taken."""
+        if self._works_ahead():
+            return None
+        return state_of(self.dataset)
+
+    lasting_state = state
+
+    def go_to(self, state: IteratorState, epoch: int, number: int) -> None:
+        """Puts the data set where a state was taken."""
+        put_back(self.dataset, state)
+
+    def _works_ahead(self) -> bool:
+        fewest = 1 if getattr(self.dataset, "use_multiprocessing", False) else 2
+        return getattr(self.dataset, "workers", 1) >= fewest
+
     def _made(self, numbers):
         """The batches of these numbers; made ahead where the data set asks for workers."""
         workers = getattr(self.dataset, "workers", 1)
         processes = getattr(self.dataset, "use_multiprocessing", False)
         get = BatchGetter(self.dataset, self.types)
-        fewest = 1 if processes else 2  # that make anything ahead
-        if workers < fewest:
+        if not self._works_ahead():
             return (get(number) for number in numbers)
         depth = max(self.dataset.max_queue_size, workers)
         if not processes:

@@ -120,7 +120,6 @@ class HostFeed:
 
     Attributes:
         at: number of the next batch.
-        state: of the source's iterator, after the last batch that was taken from here.
     """
 
     def __init__(
@@ -138,9 +137,10 @@ class HostFeed:
         self.size = padded_size
         self.source = source
         self.keeps_state = keeps_state
-        self.state = self._state_now()
+        self._state_after = self._state_now()
         batches = batches_of(source, seed, epoch, at)
-        if ahead and source.from_any_thread:
+        self.is_ahead = ahead and source.from_any_thread
+        if self.is_ahead:
             self.batches = Prefetched(batches, self._prepared)
             self._stop = self.batches.close
         else:
@@ -172,7 +172,16 @@ class HostFeed:
             (arguments, state), self.next = self.next, None
             yield Work("one", arguments, 1)
             self.at += 1
-            self.state = state
+            self._state_after = state
+
+    @property
+    def state(self) -> IteratorState | None:
+        """Of the source's iterator, after the last batch that was taken from here, and after what
+        the source was told since.
+        """
+        if self.is_ahead or self.next is not None:
+            return self._state_after
+        return self._state_now()
 
     def _state_now(self) -> IteratorState | None:
         return self.source.state() if self.keeps_state else None

@@ -85,6 +85,10 @@ class Mapped(Source):
         """That of the source."""
         return self.source.state()
 
+    def lasting_state(self) -> IteratorState | None:
+        """That of the source."""
+        return self.source.lasting_state()
+
     def go_to(self, state: IteratorState, epoch: int, number: int) -> None:
         """Puts the source where a state was taken."""
         self.source.go_to(state, epoch, number)

@@ -104,6 +104,10 @@ class Source:
         """
         return None
 
+    def lasting_state(self) -> IteratorState | None:
+        """The state that a new pass begins with; None where a pass follows from nothing before."""
+        return None
+
     def go_to(self, state: IteratorState, epoch: int, number: int) -> None:
         """Puts its own iterator where a state was taken: before batch `number` of an epoch, where
         `batches` is to begin.

@@ -148,6 +148,8 @@ class Runner:
         limit = math.inf if span.limit is None else span.limit
         self._close_ended_feed(source, span)
         source.begin_epoch()
+        if self._start is not None and done >= limit:
+            self._open_feed(owner, source, span)  # a checkpoint was made before the epoch's end
         while done < limit and self._has_more(owner, source, span):
             before(done)
             if self._feed is None:

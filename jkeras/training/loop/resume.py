@@ -238,6 +238,8 @@ class Resume:
         if self.validation is not None and not self.validation.resumable:
             self._validated = extra.get("validated", 0)
             self._pass_over(self.validation, self._validated, "validation data")
+        elif self.validation is not None:
+            self._put_back_validation(extra)
 
     def _put_back(self, extra: dict[str, typing.Any]) -> bool:
         """Whether the data's own iterator was put where it was, which makes passing over needless.
@@ -267,6 +269,24 @@ class Resume:
             warnings.warn(f"{words} As many batches are passed over instead.", stacklevel=8)
             return False
         return True
+
+    def _put_back_validation(self, extra: dict[str, typing.Any]) -> None:
+        """Puts validation data that tells its state where it was.
+
+        Raises:
+            ValueError: the state does not fit the data.
+        """
+        state = state_of_this_process(extra, "validation_states")
+        if state is None:
+            return
+        try:
+            self.validation.go_to(state, 0, 0)
+        except StateMisfit as misfit:
+            raise ValueError(
+                f"The checkpoint in {self.checkpointer.folder} has the state of the validation "
+                f"data, which does not fit the data that was given now: {misfit}. Go on with the "
+                "same data and options."
+            ) from misfit
 
     def _pass_over(self, source: Source, taken: int, what: str) -> None:
         """Takes batches from a source that gives them once, if there were some and that was asked
@@ -364,11 +384,16 @@ class Resume:
         return {"generators": {"order": self.runner.generators, "now": host_random.state()}}
 
     def _iterator_states(self) -> dict[str, typing.Any]:
-        """What a checkpoint keeps of the data's own iterator, which each process has one of."""
+        """What a checkpoint keeps of the data's own iterators, which each process has one of."""
+        kept = {}
         states = gathered_from_all(self.runner.state(self.source))
-        if None in states:
-            return {}
-        return {"states": states, "rows": size_of(self.source.shapes()[0])}
+        if None not in states:
+            kept = {"states": states, "rows": size_of(self.source.shapes()[0])}
+        if self.validation is not None:
+            states = gathered_from_all(self.validation.lasting_state())
+            if None not in states:
+                kept["validation_states"] = states
+        return kept
 
     def __enter__(self) -> "Resume":
         return self
@@ -398,9 +423,11 @@ def _steps_of(state: TrainState) -> int:
     return int(np.max(placement.to_host(state.step)))
 
 
-def state_of_this_process(extra: dict[str, typing.Any]) -> IteratorState | None:
+def state_of_this_process(
+    extra: dict[str, typing.Any], key: str = "states"
+) -> IteratorState | None:
     """The state that a checkpoint has for the iterator of this process, if it has one."""
-    states = extra.get("states", [])
+    states = extra.get(key, [])
     if len(states) == jax.process_count():
         return IteratorState(*states[jax.process_index()])
     if states and all(state == states[0] for state in states):

@@ -37,6 +37,7 @@ class Position(typing.NamedTuple):
     ended: bool = False
 
 
+STATES = listing(row(TEXT, one_of("json", "bytes"), TEXT))  # of iterators, one for each process
 KINDS = {
     "position": row(COUNT, COUNT, table(NUMBERS), TRUTH, least=1),
     "seed": or_none(COUNT),
@@ -45,13 +46,16 @@ KINDS = {
     "pass": or_none(row(COUNT, COUNT)),
     "batches": or_none(COUNT),
     "validated": COUNT,
-    "states": listing(row(TEXT, one_of("json", "bytes"), TEXT)),
+    "states": STATES,
     "rows": COUNT,
+    "validation_states": STATES,
     "callbacks": table(DICT),
     "privacy": or_none(DICT),
     "course": or_none(row(COUNT, COUNT, COUNT, or_none(COUNT))),
 }
-OPTIONAL = ("generators", "validated", "states", "rows", "privacy", "course")
+OPTIONAL = (
+    *("generators", "validated", "states", "rows", "validation_states", "privacy", "course"),
+)
 
 
 class Course(typing.NamedTuple):
