@@ -4,6 +4,7 @@
     python tests/parity/run_recorded.py                        # everything
     python tests/parity/run_recorded.py --only '^rnn/'         # cases by id
     python tests/parity/run_recorded.py --quick                # most without optimization
+    python tests/parity/run_recorded.py --half                 # the other half: tomorrow
     python tests/parity/run_recorded.py --failing failing.txt  # also writes the ids that fail
 
 Exit status 0: every case that fails is on the list, and every line of the list still has a case
@@ -27,6 +28,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))  # the interpreter put this folder there instead
 
 from tests.quick_xla import quick_flags
+from tests.thinning import is_turn, turn_of_commit
 
 # Two run at a time, the longest first. The runner collects garbage before each case, which takes
 # the longer the more programs its process has compiled; so no process has many cases.
@@ -140,6 +142,9 @@ def main():
         "--only", help="regular expression searched in the id; the list then need not shrink"
     )
     parser.add_argument("--quick", action="store_true", help="compile most without optimization")
+    parser.add_argument(
+        "--half", action="store_true", help="most functions, and of the other runs those in turn"
+    )
     parser.add_argument("--failing", type=pathlib.Path, help="write the ids of failing cases here")
     options = parser.parse_args()
     runs = with_others(RUNS, options.parity / "functions")
@@ -147,6 +152,9 @@ def main():
         runs = [
             (runner, "--only", options.only) for runner in ("run_functions.py", "run_models.py")
         ]
+    if options.half:
+        os.environ.setdefault("JKERAS_TURN", turn_of_commit())
+        runs = [run for i, run in enumerate(runs) if i == 0 or is_turn(i, 2)]
     with (
         tempfile.TemporaryDirectory() as name,
         concurrent.futures.ThreadPoolExecutor(2) as pool,
@@ -168,7 +176,7 @@ def main():
     if options.failing:
         options.failing.write_text("".join(f"{case}\n" for case, reason in found.items() if reason))
     unexpected, stale, passing = judge(found, read_list(options.list))
-    if options.only:
+    if options.only or options.half:
         stale = []
     for case, reason in unexpected.items():
         print(f"FAIL {case}: {reason[:300]}")
