@@ -1,5 +1,7 @@
 """`keras.preprocessing.sequence`: windows of series, pairs of words."""
 
+import random
+
 import numpy as np
 
 import jkeras
@@ -30,21 +32,26 @@ def skipgrams(
 ):
     """(pairs of words, 1 where they stand near each other and 0 where the second one is drawn).
 
+    Python's `random` draws, as in Keras; a `seed` is that of the order alone, and seeds it.
+
     >>> skipgrams([1, 2], 3, negative_samples=0, shuffle=False)
     ([[1, 2], [2, 1]], [1, 1])
     """
-    random = np.random.default_rng(seed)
     indices = [index for index, word in enumerate(sequence) if word]
     if sampling_table is not None:
         indices = [i for i in indices if sampling_table[sequence[i]] >= random.random()]
     near = _near_pairs(sequence, indices, window_size)
-    far = _random_pairs(near, int(len(near) * negative_samples), vocabulary_size, random)
+    far = []
+    if negative_samples > 0:
+        far = _random_pairs(near, int(len(near) * negative_samples), vocabulary_size)
     pairs, labels = near + far, [1] * len(near) + [0] * len(far)
     if categorical:
         labels = [[1 - label, label] for label in labels]
     if shuffle:
-        order = random.permutation(len(pairs))
-        pairs, labels = [pairs[i] for i in order], [labels[i] for i in order]
+        seed = random.randint(0, 10**7) if seed is None else seed
+        for values in (pairs, labels):  # both in the same order
+            random.seed(seed)
+            random.shuffle(values)
     return pairs, labels
 
 
@@ -57,17 +64,19 @@ def _near_pairs(sequence, indices, window_size):
     return pairs
 
 
-def _random_pairs(near, count, vocabulary_size, random):
+def _random_pairs(near, count, vocabulary_size):
     """Pairs of the first words of `near`, in another order, and any words."""
-    if not near:
-        return []
-    words = random.permutation([first for first, _ in near])
-    others = random.integers(1, vocabulary_size, count)
-    return [[int(words[i % len(words)]), int(other)] for i, other in enumerate(others)]
+    words = [first for first, _ in near]
+    random.shuffle(words)
+    return [[words[i % len(words)], random.randint(1, vocabulary_size - 1)] for i in range(count)]
 
 
 class TimeseriesGenerator(jkeras.utils.Sequence):
-    """Batches of (windows of a series, what comes after each).
+    """Batches of (windows of a series, what comes after each). With `shuffle` each batch has
+    windows that `np.random` draws, as in Keras.
+
+    Raises:
+        ValueError: data and targets have not the same length, or are shorter than a window.
 
     >>> batches = TimeseriesGenerator(np.arange(5), np.arange(5), length=2, batch_size=8)
     >>> x, y = batches[0]
@@ -87,22 +96,36 @@ class TimeseriesGenerator(jkeras.utils.Sequence):
         shuffle=False,
         reverse=False,
         batch_size=128,
+        **kwargs,
     ):
-        super().__init__()
+        super().__init__(**kwargs)
+        if len(data) != len(targets):
+            raise ValueError(
+                "Data and targets have to be of same length. Received: "
+                f"{len(data)} data points and {len(targets)} targets."
+            )
         self.data, self.targets = np.asarray(data), np.asarray(targets)
-        self.length, self.sampling_rate = length, sampling_rate
+        self.length, self.sampling_rate, self.stride = length, sampling_rate, stride
         self.shuffle, self.reverse, self.batch_size = shuffle, reverse, batch_size
-        last = len(self.data) - 1 if end_index is None else end_index
-        self.ends = np.arange(start_index + length, last + 1, stride)
+        self.start_index = start_index + length
+        self.end_index = len(self.data) - 1 if end_index is None else end_index
+        if self.start_index > self.end_index:
+            raise ValueError(
+                f"`start_index` + `length` should not be above `end_index`, since no window would "
+                f"be left. Received: {self.start_index} and {self.end_index}"
+            )
 
     def __len__(self):
-        return -(-len(self.ends) // self.batch_size)
+        step = self.batch_size * self.stride
+        return (self.end_index - self.start_index + step) // step
 
     def __getitem__(self, index):
-        ends = self.ends[index * self.batch_size : (index + 1) * self.batch_size]
-        if self.shuffle:
-            ends = np.random.default_rng().choice(self.ends, len(ends))
+        step = self.batch_size * self.stride
+        begin = self.start_index + step * index
+        ends = np.arange(begin, min(begin + step, self.end_index + 1), self.stride)
+        if self.shuffle:  # drawn for each batch, from all
+            ends = np.random.randint(self.start_index, self.end_index + 1, size=self.batch_size)
         windows = [self.data[end - self.length : end : self.sampling_rate] for end in ends]
         if self.reverse:
             windows = [window[::-1] for window in windows]
-        return np.stack(windows), self.targets[ends]
+        return np.array(windows), self.targets[ends]

@@ -1,12 +1,18 @@
 """Tokenizers and windows, against Keras's own legacy modules."""
 
+import random
+import sys
+
 import numpy as np
 import pytest
+from keras.src.legacy.preprocessing import sequence as legacy_sequence
 from keras.src.legacy.preprocessing import text as legacy_text
 from keras.src.legacy.preprocessing.sequence import TimeseriesGenerator as LegacyGenerator
 
 from jkeras.keras2 import sequence, text
 
+# Keras draws a seed by `random.randint(0, 10e6)`
+OLD_PYTHON = pytest.mark.skipif(sys.version_info >= (3, 12), reason="Keras fails with TypeError")
 TEXTS = ["The cat sat on the mat.", "The dog -- the big dog! -- ran", "a", ""]
 
 
@@ -50,6 +56,9 @@ def test_words_and_hashes():
         {"sampling_rate": 2},
         {"reverse": True},
         {"start_index": 2},
+        {"end_index": 9, "stride": 3},
+        {"shuffle": True},
+        {"shuffle": True, "stride": 2, "start_index": 1},
     ],
     ids=str,
 )
@@ -59,9 +68,42 @@ def test_windows(options):
     want = LegacyGenerator(data, data, **options)
     got = sequence.TimeseriesGenerator(data, data, **options)
     assert len(got) == len(want)
-    for i in range(len(want)):
-        for w, g in zip(want[i], got[i]):
-            np.testing.assert_array_equal(g, w)
+    batches = []
+    for generator in (want, got):
+        np.random.seed(3)
+        batches.append([part for i in range(len(want)) for part in generator[i]])
+    for w, g in zip(*batches, strict=True):
+        np.testing.assert_array_equal(g, w)
+
+
+def test_windows_that_cannot_be():
+    with pytest.raises(ValueError, match="same length. Received: 3 data points and 2"):
+        sequence.TimeseriesGenerator([1, 2, 3], [1, 2], 1)
+    with pytest.raises(ValueError, match="no window would be left"):
+        sequence.TimeseriesGenerator([1, 2, 3], [1, 2, 3], 3)
+
+
+@pytest.mark.promise("`TimeseriesGenerator` and `skipgrams` draw Keras's")
+@pytest.mark.filterwarnings("ignore:non-integer arguments:DeprecationWarning")  # by Keras
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, marks=OLD_PYTHON),
+        {"seed": 4},
+        {"seed": 4, "negative_samples": 0.5, "categorical": True},
+        {"seed": 4, "negative_samples": 0, "window_size": 1},
+        {"seed": 4, "sampling_table": np.linspace(0, 1, 9), "negative_samples": 2.0},
+        {"shuffle": False},
+    ],
+    ids=lambda options: " ".join(options) or "nothing",
+)
+def test_skipgrams(options):
+    words = [1, 5, 0, 3, 8, 2, 2, 7]
+    results = []
+    for library in (legacy_sequence, sequence):
+        random.seed(5)
+        results.append((library.skipgrams(words, 9, **options), random.random()))
+    assert results[0] == results[1]
 
 
 @pytest.mark.promise("preprocessing | `Tokenizer`")
