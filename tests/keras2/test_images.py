@@ -2,7 +2,9 @@
 drawn from `np.random`, the same files.
 """
 
+import copy
 import itertools
+import pickle
 import warnings
 
 import keras
@@ -324,6 +326,19 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_bits(tmp_path, steps, b
     assert history_again == history and drawn_again == drawn
     for one, other in zip(weights, again, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda flow: pickle.loads(pickle.dumps(flow))])
+def test_a_copy_goes_on_where_the_first_one_was(copied):
+    flow = image.ImageDataGenerator(horizontal_flip=True).flow(IMAGES, batch_size=3, seed=2)
+    next(flow)
+    again = copied(flow)
+    fresh = image.ImageDataGenerator(horizontal_flip=True).flow(IMAGES, batch_size=3, seed=2)
+    fresh.set_state(flow.get_state())
+    for _ in range(4):
+        expected = next(flow)
+        np.testing.assert_array_equal(next(again), expected)
+        np.testing.assert_array_equal(next(fresh), expected)
 
 
 def test_a_state_of_other_images_is_refused():

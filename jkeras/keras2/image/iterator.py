@@ -38,9 +38,20 @@ class Iterator(jkeras.utils.Sequence):
         super().__init__(**kwargs)
         self.n, self.batch_size, self.shuffle, self.seed = n, batch_size, shuffle, seed
         self.batch_index = self.total_batches_seen = 0
-        self.lock = threading.Lock()
         self.index_array: np.ndarray | None = None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self.lock = threading.Lock()
         self.index_generator = self._flow_index()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied, and sent to worker processes."""
+        return {k: v for k, v in vars(self).items() if k not in ("lock", "index_generator")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._prepare()
 
     def __len__(self) -> int:
         return -(-self.n // self.batch_size)
@@ -69,7 +80,6 @@ class Iterator(jkeras.utils.Sequence):
 
     def _flow_index(self) -> AnyIterator[np.ndarray]:
         """The images of one batch after the other, for `next`."""
-        self.reset()
         while True:
             self._begin_batch()
             if self.batch_index == 0:
