@@ -4,7 +4,9 @@ drawn from `np.random`, the same files.
 
 import copy
 import itertools
+import os
 import pickle
+import signal
 import warnings
 
 import keras
@@ -296,7 +298,7 @@ class Stops(jkeras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def trained(folder, steps, callbacks=()):
+def trained(folder, steps, callbacks=(), seed=7):
     """(weights, losses, what numpy draws then) of a training on changed images with checkpoints."""
     jkeras.utils.set_random_seed(5)
     layers = [jkeras.layers.Flatten(), jkeras.layers.Dropout(0.2), jkeras.layers.Dense(2)]
@@ -305,7 +307,7 @@ def trained(folder, steps, callbacks=()):
     generator = image.ImageDataGenerator(rotation_range=20, horizontal_flip=True, rescale=1e-3)
     history = model.fit(
         generator.flow(IMAGES, LABELS, batch_size=4),
-        validation_data=generator.flow(IMAGES[:4], LABELS[:4], batch_size=2, seed=7),
+        validation_data=generator.flow(IMAGES[:4], LABELS[:4], batch_size=2, seed=seed),
         steps_per_epoch=steps,
         epochs=3,
         verbose=0,
@@ -323,6 +325,28 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_bits(tmp_path, steps, b
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "stopped", steps, [Stops(batches)])
     again, history_again, drawn_again = trained(tmp_path / "stopped", steps)
+    assert history_again == history and drawn_again == drawn
+    for one, other in zip(weights, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+class IsTerminated(jkeras.callbacks.Callback):
+    """Gets SIGTERM in the middle of a validation."""
+
+    left = 3
+
+    def on_test_batch_begin(self, batch, logs=None):
+        self.left -= 1
+        if not self.left:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_a_validation_that_was_cut_off_begins_again(tmp_path, seed):
+    weights, history, drawn = trained(tmp_path / "whole", None, seed=seed)
+    with pytest.raises(SystemExit):
+        trained(tmp_path / "cut", None, [IsTerminated()], seed=seed)
+    again, history_again, drawn_again = trained(tmp_path / "cut", None, seed=seed)
     assert history_again == history and drawn_again == drawn
     for one, other in zip(weights, again, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -146,12 +146,14 @@ class Fitting:
         if self.validation is None or not _validates(position.epoch, self.options.validation_freq):
             return logs
         before = self.owner.peek()
+        self.resume.before_validation()
         self._reached = position, before
         try:
             with about("`validation_data`"):
                 results = self.validation.run(self.owner, self.signals)
         except BaseException:
             self.owner.replace(lambda state: before)  # which may have failed on the device
+            self.resume.undo_validation()
             raise
         self.nan_loss.look_at_validation(position.epoch, results)
         self.resume.after_validation()

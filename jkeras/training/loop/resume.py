@@ -130,6 +130,7 @@ class Resume:
         self.found = False  # whether it goes on from a checkpoint
         self._since = {}  # steps since the last save into each folder, by its path
         self._course = None  # how positions follow from the model's steps
+        self._before_validation = None, None  # (generators, the data's state)
         self._validated = 0  # batches that validation data which yields them once has yielded
 
     def start(self, initial_epoch: int) -> Position:
@@ -326,6 +327,22 @@ class Resume:
                 due.append(tier)
         if due:
             self.save(position, tiers=due)
+
+    def before_validation(self) -> None:
+        """Notes where what a validation may draw from is."""
+        if self.checkpointer is not None:
+            drawn = None if self.seed is not None else host_random.state()
+            self._before_validation = drawn, self.validation.lasting_state()
+
+    def undo_validation(self) -> None:
+        """Puts that back, after a validation that was cut off: it begins again."""
+        if self.checkpointer is None:
+            return
+        drawn, state = self._before_validation
+        if drawn is not None:
+            host_random.put_back(drawn)
+        if state is not None:
+            self.validation.go_to(state, 0, 0)
 
     def after_validation(self) -> None:
         """Takes note of what was taken from data that gives its batches once; one that is cut off
