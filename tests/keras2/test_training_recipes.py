@@ -119,7 +119,8 @@ def test_what_a_callback_logs_is_in_the_history(keras):
 @pytest.fixture
 def graph(keras, monkeypatch):
     """A model of two outputs, where layers have the attributes of Keras 2."""
-    for name in ("input_shape", "output_shape", "get_input_at", "get_output_at"):
+    names = ("get_input_at", "get_output_at", "get_input_shape_at", "get_output_shape_at")
+    for name in ("input_shape", "output_shape", *names):
         monkeypatch.setattr(jkeras.layers.Layer, name, None, raising=False)  # put back afterwards
     monkeypatch.setattr(jkeras.layers.InputLayer, "input", None, raising=False)
     monkeypatch.setattr(jkeras.metrics.Metric, "reset_states", None, raising=False)
