@@ -450,3 +450,17 @@ def test_kernels_take_a_quarter_and_an_eighth(mode, share):
     sizes = sorted(w.nbytes for w in layer.get_weights())
     assert sizes[-1] == before / share
     assert sum(sizes[:-1]) < before / 20  # scales
+
+
+def test_a_layer_is_called_by_keras_name_of_that_step():
+    x = np.random.default_rng(0).normal(size=(2, 4)).astype("float32")
+    outputs = []
+    for library in (keras, jkeras):
+        layer = library.layers.Dense(3)
+        layer.build((None, 4))
+        layer.set_weights([np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3), np.ones(3)])
+        with pytest.raises(NotImplementedError, match="Invalid quantization mode"):
+            layer.quantized_call(x)
+        layer.quantize("int8")
+        outputs.append(np.asarray(layer.quantized_call(x)))
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-5, atol=1e-6)

@@ -85,7 +85,9 @@ def test_honest_archives(tmp_path_factory, tree, kind):
     content = zip_of(members) if kind == "zip" else pack[kind](tar_of(members))
     folder = tmp_path_factory.mktemp("a")
     (folder / "a").write_bytes(content)
-    extract_archive(folder / "a", folder / "out")
+    assert extract_archive(folder / "a", folder / "none", None) is False
+    assert not (folder / "none").exists()  # no format: nothing is unpacked, as in Keras
+    assert extract_archive(folder / "a", folder / "out") is True
     for name in list(wanted):
         for parent in list(pathlib.PurePosixPath(name).parents)[:-1]:
             wanted.setdefault(str(parent))

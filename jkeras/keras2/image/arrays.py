@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jkeras.keras2.image.generator import ImageDataGenerator
 
 
-NAMES = 10**4  # of files that are written; another number would draw others
+NAMES = 10**4  # Keras's bound of the number that is drawn for a file's name, here another one
 
 
 class NumpyArrayIterator(Iterator):
@@ -61,6 +61,7 @@ class NumpyArrayIterator(Iterator):
         self.data_format = data_format or jkeras.config.image_data_format()
         self.image_data_generator = image_data_generator
         self._writing = Writing(save_to_dir, save_prefix, save_format, NAMES)
+        self.save_to_dir, self.save_prefix, self.save_format, _ = self._writing
         x, more = _image_and_more(x)
         parts = {"y": y, "sample_weight": sample_weight}
         _check_lengths(x, more, parts)

@@ -7,12 +7,12 @@ import numpy as np
 
 from jkeras.core.errors import check_choice
 from jkeras.preprocessing.image import array_to_img, img_to_array, load_img
+from jkeras.utils.folders import CHANNELS
 
 if TYPE_CHECKING:
     from jkeras.keras2.image.generator import ImageDataGenerator
 
-CHANNELS = {"rgb": 3, "rgba": 4, "grayscale": 1}
-NAMES = 10**7  # of files that are written; a larger or smaller one would draw other numbers
+NAMES = 10**7  # Keras's bound of the number that is drawn for a file's name
 
 
 class Reading(NamedTuple):

@@ -85,8 +85,9 @@ class Iterator(jkeras.utils.Sequence):
             if self.batch_index == 0:
                 self._set_index_array()
             begin = self.batch_index * self.batch_size % max(self.n, 1)
-            is_last = begin + self.batch_size >= self.n
-            self.batch_index = (self.batch_index + 1) * (not is_last)
+            self.batch_index += 1
+            if begin + self.batch_size >= self.n:
+                self.batch_index = 0
             yield self._rows(begin)
 
     def get_state(self) -> dict[str, Any]:

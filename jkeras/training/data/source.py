@@ -89,12 +89,6 @@ class Source:
     def end_epoch(self) -> None:
         """Says that an epoch is over, which may be in the middle of a pass."""
 
-    def whole_epoch(self, seed: int | None = 0, epoch: int = 0) -> collections.abc.Iterator[Batch]:
-        """The `batches` of an epoch, at whose begin and end the source is told so."""
-        self.begin_epoch()
-        yield from self.batches(seed, epoch)
-        self.end_epoch()
-
     def reset(self) -> None:
         """Says that a pass is over, as Keras does before it begins to train or to evaluate, too."""
 

@@ -54,7 +54,13 @@ KINDS = {
     "course": or_none(row(COUNT, COUNT, COUNT, or_none(COUNT))),
 }
 OPTIONAL = (
-    *("generators", "validated", "states", "rows", "validation_states", "privacy", "course"),
+    "generators",
+    "validated",
+    "states",
+    "rows",
+    "validation_states",
+    "privacy",
+    "course",
 )
 
 

@@ -157,10 +157,12 @@ def _batches(source: data.source.Source, rows: int) -> collections.abc.Iterator[
     """Batches of one size, one epoch after another, as long as the source has any."""
     for epoch in itertools.count():
         is_exhausted = True
-        for batch in source.whole_epoch(0, epoch):
+        source.begin_epoch()
+        for batch in source.batches(0, epoch):
             if size_of(batch[0]) == rows:
                 is_exhausted = False
                 yield placement.place(batch)
+        source.end_epoch()
         if is_exhausted:
             return
 
