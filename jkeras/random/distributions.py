@@ -10,11 +10,13 @@ from jkeras.core.names.dtypes import is_float, standardize_dtype
 from jkeras.core.names.registry import public
 from jkeras.core.weights.rng import as_key
 from jkeras.kernel.numbers import is_zero, like
+from jkeras.random.from_tensorflow import also_from_tensorflow
 from jkeras.random.keys import sampling_key
 from jkeras.core.weights.types import DType, Seed, Shape, TensorLike
 
 
 @public("keras.random.normal")
+@also_from_tensorflow
 def normal(
     shape: Shape,
     mean: TensorLike = 0.0,
@@ -31,6 +33,7 @@ def normal(
 
 
 @public("keras.random.truncated_normal")
+@also_from_tensorflow
 def truncated_normal(
     shape: Shape,
     mean: TensorLike = 0.0,
@@ -48,6 +51,7 @@ def truncated_normal(
 
 
 @public("keras.random.uniform")
+@also_from_tensorflow
 def uniform(
     shape: Shape,
     minval: TensorLike = 0.0,
@@ -74,6 +78,7 @@ def uniform(
 
 
 @public("keras.random.randint")
+@also_from_tensorflow
 def randint(
     shape: Shape, minval: TensorLike, maxval: TensorLike, dtype: DType = "int32", seed: Seed = None
 ) -> jax.Array:
@@ -97,6 +102,7 @@ def randint(
 
 
 @public("keras.random.beta")
+@also_from_tensorflow
 def beta(
     shape: Shape, alpha: TensorLike, beta: TensorLike, dtype: DType | None = None, seed: Seed = None
 ) -> jax.Array:
@@ -111,6 +117,7 @@ def beta(
 
 
 @public("keras.random.gamma")
+@also_from_tensorflow
 def gamma(
     shape: Shape, alpha: TensorLike, dtype: DType | None = None, seed: Seed = None
 ) -> jax.Array:
@@ -123,6 +130,7 @@ def gamma(
 
 
 @public("keras.random.binomial")
+@also_from_tensorflow
 def binomial(
     shape: Shape,
     counts: TensorLike,
@@ -146,6 +154,7 @@ def binomial(
 
 
 @public("keras.random.categorical")
+@also_from_tensorflow
 def categorical(
     logits: TensorLike, num_samples: int, dtype: DType = "int32", seed: Seed = None
 ) -> jax.Array:
@@ -169,6 +178,7 @@ def categorical(
 
 
 @public("keras.random.dropout")
+@also_from_tensorflow
 def dropout(
     inputs: TensorLike, rate: float, noise_shape: Shape | None = None, seed: Seed = None
 ) -> jax.Array:
@@ -199,6 +209,7 @@ def dropout(
 
 
 @public("keras.random.shuffle")
+@also_from_tensorflow
 def shuffle(x: TensorLike, axis: int = 0, seed: Seed = None) -> jax.Array:
     """The elements along an axis in another order; each line along the axis gets its own.
 

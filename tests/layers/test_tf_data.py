@@ -1,8 +1,12 @@
 """Layers inside `tf.data`, where TensorFlow is installed."""
 
+import random
+
+import keras
 import numpy as np
 import pytest
 
+import jkeras
 from jkeras import Sequential, layers
 from jkeras.utils import FeatureSpace
 
@@ -53,11 +57,56 @@ def test_random_numbers_are_drawn_once_each_by_parallel_calls():
     assert len({float(x[0, 0, 0]) for x in data.as_numpy_iterator()}) == 24
 
 
-def test_the_first_draws_are_those_of_calls_by_hand():
-    in_graph, by_hand = (layers.RandomFlip(seed=5) for _ in range(2))
-    data = mapped(IMAGES, lambda x: in_graph(x, training=True))
-    for found, image in zip(data.as_numpy_iterator(), IMAGES):
-        np.testing.assert_array_equal(found, by_hand(image, training=True))
+def drawn(keras, make):
+    """Two passes over a data set that a layer changes, and the next number of Python's `random`."""
+    keras.utils.set_random_seed(7)
+    layer = make(keras.layers)
+    data = mapped(255.0 * IMAGES, lambda x: layer(x, training=True), batch=2)
+    passes = [x for _ in range(2) for x in data.as_numpy_iterator()]
+    return np.stack(passes), random.random()
+
+
+@pytest.mark.promise("all other layers draw TensorFlow's numbers, as in Keras")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda layers: layers.RandomFlip(),
+        lambda layers: layers.RandomFlip(seed=3),
+        lambda layers: layers.RandomRotation(0.2, seed=4),
+        lambda layers: layers.RandomZoom(0.3, seed=5),
+        lambda layers: layers.RandomTranslation(0.2, 0.2, seed=2**31 + 5),
+        lambda layers: layers.RandomCrop(3, 4, seed=5),
+        lambda layers: layers.RandomContrast(0.5, seed=5),
+        lambda layers: layers.RandomBrightness(0.3),
+        lambda layers: layers.RandomPosterization(4, seed=5),
+        lambda layers: layers.RandomErasing(seed=5),
+        lambda layers: layers.MixUp(seed=5),
+        lambda layers: layers.CutMix(seed=5),
+        lambda layers: layers.RandAugment(seed=5),
+        lambda layers: layers.Pipeline([layers.RandomFlip(), layers.RandomZoom(0.1)]),
+    ],
+)
+def test_random_layers_draw_what_they_draw_in_keras(make):
+    (expected, after), (found, then) = drawn(keras, make), drawn(jkeras, make)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert then == after
+
+
+def test_a_layer_that_rests_moves_on_as_in_keras():
+    images = np.arange(8.0, dtype="float32").reshape(2, 2, 2, 1)
+
+    def mixed(keras):
+        layer = keras.layers.MixUp(seed=3)
+        resting, mixing = (mapped(images, lambda x, t=t: layer(x, training=t), 2) for t in (0, 1))
+        return [only(data) for data in (resting, mixing, mixing)]
+
+    np.testing.assert_allclose(mixed(jkeras), mixed(keras), atol=1e-5)
+
+
+def test_draws_in_a_graph_leave_the_generator_of_calls_by_hand_where_it_was():
+    used, fresh = (layers.RandomFlip(seed=5) for _ in range(2))
+    list(mapped(IMAGES, lambda x: used(x, training=True)))
+    np.testing.assert_array_equal(used(IMAGES, training=True), fresh(IMAGES, training=True))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from jkeras.core.graph import keras_tensor
 from jkeras.core.run import symbolic
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.system.loaded import loaded_tensorflow
+from jkeras.core.weights import in_tensorflow
+from jkeras.core.weights.paths import walk
+from jkeras.core.weights.rng import SeedGenerator
 
 
 def holds_tensors_of_graph(*structures):
@@ -78,7 +81,10 @@ def call_layer(layer, args, kwargs):
             layer.build_for(layer.bind_call(args, kwargs))
         return symbolic.spec_of(layer, args, kwargs)
 
-    return call_in_graph(layer, spec, args, kwargs)
+    for _, module in walk(layer):
+        if isinstance(module, SeedGenerator):
+            module.begin_in_tensorflow()
+    return call_in_graph(in_tensorflow.inside(layer), spec, args, kwargs)
 
 
 def _dense(leaf):

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.weights import frame
+from jkeras.core.weights import frame, in_tensorflow
 from jkeras.core.errors import RandomKeyError, StateWriteError
 from jkeras.core.weights.first_values import put
 from jkeras.core.weights.module import Module
@@ -108,6 +108,7 @@ class SeedGenerator(Module):
         if not isinstance(seed, (int, np.integer)):
             raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed}")
         self._initial_seed = int(seed)
+        self._in_tensorflow = None  # [seed, count] of the draws inside a graph of TensorFlow
         self.state = state = Variable(
             np.array([int(seed) % 2**32, 0], "uint32"),
             dtype="uint32",
@@ -123,6 +124,8 @@ class SeedGenerator(Module):
         key = frame.sample_key(self)
         if key is not None:
             return key
+        if in_tensorflow.is_inside():
+            return self._next_in_tensorflow()
         with STEPPING:
             state = self.state.value
             self.state.assign(
@@ -130,10 +133,30 @@ class SeedGenerator(Module):
             )
         return state
 
+    def begin_in_tensorflow(self) -> None:
+        """Lets the generator count once more, from its first state, for the draws of a layer inside
+        a graph of TensorFlow; where it has no seed, one is drawn, as in Keras.
+        """
+        if self._in_tensorflow is None:
+            seed = self._seed_argument
+            if seed is None:
+                seed = default_seed()
+            self.set_untracked(_in_tensorflow=[int(seed) % 2**32, 0])
+
+    def _next_in_tensorflow(self) -> jax.Array:
+        self.begin_in_tensorflow()
+        with STEPPING:
+            key = put(self._in_tensorflow, "uint32")
+            self._in_tensorflow[1] += 1
+        return key
+
     def skip(self, count, x):
         """Steps on as if so many keys had been drawn, where the generator counts for itself."""
         run = frame.current()
         if not count or not run.has_no_say:
+            return
+        if in_tensorflow.is_inside():
+            self._in_tensorflow[1] += count
             return
         counts = not isinstance(x, jax.core.Tracer) if run.is_eager else run.holds(self.state)
         if counts:
