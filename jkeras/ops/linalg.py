@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy as jsp
 
-from jkeras.core.errors import check_choice
+from jkeras.core.errors import ArgumentError, check_choice
 from jkeras.core.names.dtypes import is_float
 from jkeras.core.graph.keras_tensor import KerasTensor
 from jkeras.core.session.settings import settings
@@ -42,7 +42,7 @@ def _check_matrix(shape: PartialShape, square: bool) -> None:
         raise ValueError(
             f"Expected an input with at least two axes. Received an input of shape {shape}"
         )
-    if square and None not in shape[-2:] and shape[-1] != shape[-2]:
+    if square and shape[-1] != shape[-2]:
         raise ValueError(f"Expected a square matrix. Received an input of shape {shape}")
 
 
@@ -60,7 +60,7 @@ def _check_fit(a: Sizes, b: Sizes) -> None:
     """
     if len(b) in (len(a), len(a) + 1):
         equations = b[-2] if len(a) == len(b) else b[-1]
-        fit = None in (equations, a[-1]) or equations == a[-1]
+        fit = equations == a[-1]
     else:
         fit = len(b) > 0
     if not fit:
@@ -70,7 +70,7 @@ def _check_fit(a: Sizes, b: Sizes) -> None:
 
 
 def _solution_spec(a: Operand, b: Operand, lower: bool = False) -> KerasTensor:
-    """The solution is as the right-hand side: unknown sizes are not made to meet."""
+    """The solution is as the right-hand side; a size that is unknown meets none that is known."""
     _check_matrix(shape_of(a), square=True)
     _check_fit(shape_of(a), shape_of(b))
     return KerasTensor(shape_of(b), b.dtype)
@@ -203,7 +203,7 @@ def norm(
     return jnp.linalg.norm(x, ord=ord, axis=as_axes(axis), keepdims=keepdims)
 
 
-@linalg_op()
+@linalg_op(known=2)
 def qr(
     x: TensorLike, mode: Literal["reduced", "complete"] = "reduced"
 ) -> tuple[jax.Array, jax.Array]:
@@ -218,9 +218,7 @@ def qr(
     check_choice("mode", mode, ("reduced", "complete"))
     x = jnp.asarray(x)
     if x.ndim < 2:
-        raise TypeError(
-            f"`qr` takes an input with at least two axes. Received an input of shape {x.shape}"
-        )
+        raise ArgumentError(f"`qr`: Input should have rank >= 2. Received: input.shape={x.shape}")
     return tuple(jnp.linalg.qr(x, mode=mode))
 
 

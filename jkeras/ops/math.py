@@ -28,7 +28,10 @@ from jkeras.core.weights.types import Axis, DType, Function, Operand, TensorLike
 
 
 def math_op(
-    inputs: int | None = None, class_name: str | None = None, spec: Function | None = None
+    inputs: int | None = None,
+    class_name: str | None = None,
+    spec: Function | None = None,
+    known: int = 0,
 ) -> Callable[[Thing], Thing]:
     """`op` for a function of this file, which is public under its own name."""
 
@@ -39,6 +42,7 @@ def math_op(
             inputs=inputs,
             class_name=class_name,
             spec=spec,
+            known=known,
         )(function)
 
     return decorate
@@ -329,7 +333,7 @@ def _parts(z: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.real(z), jnp.imag(z)
 
 
-@math_op(class_name="FFT")
+@math_op(class_name="FFT", known=1)
 def fft(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The Fourier transform along the last axis; input and output are pairs (real, imaginary).
 
@@ -339,7 +343,7 @@ def fft(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     return _parts(jnp.fft.fft(_complex(x)))
 
 
-@math_op(class_name="FFT2")
+@math_op(class_name="FFT2", known=2)
 def fft2(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The Fourier transform over the last two axes; input and output are pairs (real, imaginary).
 
@@ -349,7 +353,7 @@ def fft2(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     return _parts(jnp.fft.fft2(_complex(x, rank=2)))
 
 
-@math_op(class_name="IFFT2")
+@math_op(class_name="IFFT2", known=2)
 def ifft2(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The inverse of `fft2`.
 

@@ -71,9 +71,35 @@ def test_attention_of_sizes_that_meet_later():
 def test_equations(name):
     function = getattr(ops, name)
     assert function(KerasTensor((None, 3, 3)), KerasTensor((None, 3))).shape == (None, 3)
-    assert function(KerasTensor((None, None)), KerasTensor((3, None))).shape == (3, None)
+    assert function(KerasTensor((None, None)), KerasTensor((None, 3))).shape == (None, 3)
     with pytest.raises(ValueError, match="square"):
         function(KerasTensor((2, 3)), KerasTensor((3,)))
+
+
+@pytest.mark.parametrize("library", [keras, jkeras])
+@pytest.mark.parametrize(
+    "name, shapes",
+    [
+        ("solve", [(None, None), (3, None)]),
+        ("solve", [(2, None, 3), (2, 3, 3)]),
+        ("solve_triangular", [(None, 3), (3, 3)]),
+        ("qr", [(None, 3)]),
+        ("qr", [(2, 3, None)]),
+    ],
+)
+def test_unknown_sizes_that_an_op_has_to_know(library, name, shapes):
+    with pytest.raises(ValueError):
+        getattr(library.ops.linalg, name)(*map(library.KerasTensor, shapes))
+
+
+@pytest.mark.parametrize("library", [keras, jkeras])
+@pytest.mark.parametrize(
+    "name, shape", [("fft", (2, None)), ("fft2", (None, 3)), ("ifft2", (3, None))]
+)
+def test_transforms_along_axes_of_unknown_size(library, name, shape):
+    pair = [library.KerasTensor(shape) for _ in range(2)]
+    with pytest.raises(ValueError, match="fully-defined"):
+        getattr(library.ops, name)(tuple(pair))
 
 
 def test_scatter_and_slice():

@@ -58,6 +58,7 @@ class Operation:
 
     def _dense_spec(self, args: Sequence[Any], kwargs: Mapping[str, Any]):
         try:
+            _check_known(self.op.known, args)
             if self.op.spec is not None:
                 return self.op.spec(*args, **kwargs, **self.config)
             return infer(
@@ -85,6 +86,8 @@ class Op:
 
     Serves as the "class" of its nodes when a config is read.
     """
+
+    known = 0  # how many of the last sizes of a tensor have to be known
 
     def __init__(
         self,
@@ -165,6 +168,19 @@ class Op:
         return Operation(self, config=arguments)(*call, **named)
 
 
+def _check_known(count: int, tensors: Any) -> None:
+    """Raises ValueError where one of the last sizes is unknown."""
+    if not count:
+        return
+    sizes = "last dimension"
+    if count > 1:
+        sizes = f"last {count} dimensions"
+    for tensor in flatten(tensors):
+        if None in tensor.shape[-count:]:
+            received = f"input.shape={tensor.shape}"
+            raise ValueError(f"Input should have its {sizes} fully-defined. Received: {received}")
+
+
 def op(
     module: str,
     *names: str,
@@ -174,6 +190,7 @@ def op(
     keywords: Sequence[str] = (),
     find_sparse: Callable[[Callable], SparseForm | None] | None = None,
     resolve: Mapping[str, Callable[[Any], Any]] | None = None,
+    known: int = 0,
 ) -> Callable[[Thing], Thing]:
     """Decorator: a function of arrays that also works on KerasTensors and Variables.
 
@@ -191,10 +208,12 @@ def op(
             the first sparse array comes.
         resolve: {argument: function of its value}, for arguments that a graph, and a
             file of it, holds as they are now, whatever the settings are where it runs.
+        known: so many of the last sizes of a tensor have to be known, as in Keras.
     """
 
     def decorate(function: Thing) -> Thing:
         description = Op(function, module, inputs, class_name, spec, keywords, find_sparse, resolve)
+        description.known = known
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:

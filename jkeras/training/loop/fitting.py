@@ -67,7 +67,7 @@ class Fitting:
 
     def run(self) -> None:
         """Trains. The model holds its last finished step, whatever happens."""
-        options = self.options
+        options, logs = self.options, {}
         # of several processes, each would end after another step; see `Preemption`
         terminates = options.checkpoint is not None and jax.process_count() == 1
         try:
@@ -75,12 +75,17 @@ class Fitting:
                 Signals(terminate=terminates) as self.signals,
                 state_owner(self.layout) as self.owner,
                 _fitting(self.model),
+                Resume(self._participants(), options) as self.resume,
+                contextlib.closing(self.runner),
+                self._accounted(),
             ):
-                owner = self.owner  # through `self` it were a cycle, which keeps the data
-                self.signals.busy = lambda: owner.busy
-                self.resume = Resume(self._participants(), options)
-                with self.resume, contextlib.closing(self.runner), self._accounted():
-                    logs = self._epochs()
+                position, ends_here = self._begin()
+                while not ends_here and position.epoch < options.epochs:
+                    self._begin_epoch(position)
+                    position = self._steps(position)
+                    logs = self._with_validation(position)
+                    ends_here = self._end_epoch(position.epoch, logs)
+                    position = Position(position.epoch + 1)
         except BaseException as error:
             self.callbacks.end_after(error)
             raise
@@ -96,35 +101,30 @@ class Fitting:
 
     @contextlib.contextmanager
     def _accounted(self) -> Iterator[None]:
-        """The account of what is revealed ends with the block, however it ends."""
+        """What a training reached is saved where it is asked to end, and the account of what is
+        revealed ends with the block, however it ends.
+        """
         try:
             yield
+        except Terminated:
+            self.resume.save(*self._reached)
+            raise
         finally:
             self.protection.end(lambda: int(self.owner.peek().step))
 
     # ------------------------------------------------------------ epochs
 
-    def _epochs(self) -> dict[str, Any]:
-        """The results of the last epoch. `_reached` is what to save when the training is to end:
-        (position, state), None for the state of the moment.
+    def _begin(self) -> tuple[Position, bool]:
+        """(where the training begins, whether it ends there). `_reached` is what to save when it is
+        to end: (position, state), None for the state of the moment.
         """
+        owner = self.owner  # through `self` it were a cycle, which keeps the data
+        self.signals.busy = lambda: owner.busy
         position = self.resume.start(self.options.initial_epoch)
         self._reached = position, None
-        logs = {}
-        try:
-            self.callbacks.on_train_begin()
-            self.signals.check()
-            ends_here = self.resume.found and self.model.stop_training
-            while not ends_here and position.epoch < self.options.epochs:
-                self._begin_epoch(position)
-                position = self._steps(position)
-                logs = self._with_validation(position)
-                ends_here = self._end_epoch(position.epoch, logs)
-                position = Position(position.epoch + 1)
-        except Terminated:
-            self.resume.save(*self._reached)
-            raise
-        return logs
+        self.callbacks.on_train_begin()
+        self.signals.check()
+        return position, self.resume.found and self.model.stop_training
 
     def _begin_epoch(self, position: Position) -> None:
         if not position.step:
@@ -202,7 +202,7 @@ class Fitting:
         warnings.warn(
             f"Epoch {epoch + 1} has {MANY} batches so far, and it is not known whether the data "
             "ends. If it does not, pass `steps_per_epoch`.",
-            stacklevel=7,
+            stacklevel=6,
         )
 
     def _check_length(self, done: int, expected: int | None) -> None:

@@ -21,7 +21,7 @@ from jkeras.training.data.chunk_feed import ChunkFeed, steps_of_chunk
 from jkeras.training.data import ArraySource
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Source
-from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed, Work
+from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed
 from jkeras.training.loop.pace import Pace, fixed_steps
 from jkeras.training.step.padding import may_pad
 from jkeras.training.loop.program import Program, cached
@@ -49,6 +49,18 @@ class Span(typing.NamedTuple):
     limit: int | None = None
     seed: int | None = 0
     done: int = 0
+
+
+class Moment(typing.NamedTuple):
+    """Before a dispatch.
+
+    Attributes:
+        traces: how often its program was traced.
+        seconds: of the clock.
+    """
+
+    traces: int
+    seconds: float
 
 
 class Runner:
@@ -158,7 +170,13 @@ class Runner:
             start = time.perf_counter(), self.model.compile_seconds
             steps = 0
             for work in self._feed.take(most):
-                logs = self._dispatch(owner, work)
+                program = self.programs.get(work.form, owner)
+                moment = Moment(len(program.signatures), time.perf_counter())
+                with owner.stepping():
+                    owner.state, logs = program.run(owner.state, *work.arguments)
+                self._look(program, moment)
+                if self.recorder is not None:
+                    self.recorder.take(logs.pop(KEY), work.steps)
                 self._feed.dispatched(logs)
                 steps += work.steps
             if not steps:
@@ -184,20 +202,13 @@ class Runner:
         if self.model.compile_seconds == compile_seconds:
             self.pace.took((time.perf_counter() - begin) / steps)
 
-    def _dispatch(self, owner: "AnyOwner", work: Work) -> Logs:
-        """The logs of a dispatch; a new trace is noticed."""
-        program = self.programs.get(work.form, owner)
-        traces = program.traces
-        begin = time.perf_counter()
-        logs = owner.advance(program.run, *work.arguments)
-        is_traced = program.traces > traces
+    def _look(self, program: Program, before: "Moment") -> None:
+        """Notices whether a program was traced anew since a moment before its dispatch."""
+        is_traced = len(program.signatures) > before.traces
         if is_traced:
-            self.model.compile_seconds += time.perf_counter() - begin
+            self.model.compile_seconds += time.perf_counter() - before.seconds
             placement.check_layouts()
         self._retraces.look(program, is_traced)
-        if self.recorder is not None:
-            self.recorder.take(logs.pop(KEY), work.steps)
-        return logs
 
     # ------------------------------------------------------------ feeds
 
@@ -296,7 +307,9 @@ class Runner:
             batches = 2
         for _ in range(batches):
             for work in feed.take(1) if feed.more(None) else ():
-                self._dispatch(owner, work)
+                program = self.programs.get(work.form, owner)
+                with owner.stepping():
+                    owner.state, _ = program.run(owner.state, *work.arguments)
         feed.close()
         jax.block_until_ready(owner.peek())
 

@@ -6,16 +6,15 @@ import operator
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 import numpy as np
 
-from jkeras.core.weights.variable import Borrowed, Variable
+from jkeras.core.weights.variable import Borrowed
 from jkeras.training.data import placement
 from jkeras.training.step.layout import StateLayout
 from jkeras.training.step.state import TrainState, copied
-from jkeras.training.types import Logs
 
 
 class AnyOwner(Protocol):
@@ -27,8 +26,10 @@ class AnyOwner(Protocol):
     def replace(self, change: Callable[[TrainState], TrainState]) -> None:
         """Replaces the state by `change(state)`."""
 
-    def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
-        """`state, logs = function(state, *args)`, and the new state replaces the old one."""
+    state: TrainState
+
+    def stepping(self) -> contextlib.AbstractContextManager:
+        """A block that takes a step: `owner.state, logs = function(owner.state, ...)`."""
 
 
 class StateOwner:
@@ -83,32 +84,27 @@ class StateOwner:
             self._take_over()
         return self.state
 
-    def _assigned(self) -> list[tuple[Variable, Any]]:
-        """(variable, what it holds) for those that were assigned since the last step."""
-        borrowed = self.borrowed
-        return [(v, v.held) for v in self.variables if v.held is not borrowed]
-
     def pull_rest(self) -> None:
         """Puts the state's arrays into the variables, but for those that were assigned since the
         last step.
         """
         with self.lock:
             if self.state is not None:
-                assigned = self._assigned()
+                borrowed = self.borrowed
+                assigned = [(v, v.held) for v in self.variables if v.held is not borrowed]
                 self.layout.scatter(self.state)
                 for variable, value in assigned:
                     variable.held = value
                 self.state = None
 
-    def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
-        """`state, logs = function(state, *args)`, and the new state replaces the old one at
-        once.
-        """
+    @contextlib.contextmanager
+    def stepping(self) -> Iterator[None]:
+        """A block that takes a step: `owner.state, logs = function(owner.state, ...)`."""
         with self.lock:
-            state = self.take()
+            self.take()
             self.busy, self.seen = True, False
             try:
-                self.state, logs = function(state, *args)
+                yield
             except Exception as error:
                 if hasattr(error, "saved"):  # of a step that failed after it had consumed the state
                     (self.state,) = error.saved
@@ -117,7 +113,6 @@ class StateOwner:
                 self.busy = False
             if self.seen:  # a variable was read while the step was traced
                 self._borrow()
-        return logs
 
     def replace(self, change: Callable[[TrainState], TrainState]) -> None:
         """Replaces the state by `change(state)`."""
@@ -190,10 +185,9 @@ class Snapshot:
         """The state."""
         return self.state
 
-    def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
-        """`state, logs = function(state, *args)`."""
-        self.state, logs = function(self.state, *args)
-        return logs
+    def stepping(self) -> contextlib.AbstractContextManager:
+        """A block that takes a step."""
+        return contextlib.nullcontext()
 
     def store(self) -> None:
         """Writes metrics and state back into the variables."""

@@ -88,21 +88,8 @@ class Program:
                 return jitted(*arguments)
             except Untraced:
                 pass  # no error that is raised from here on is to name this one
-        return self._run_new(shapes, arguments)
-
-    def traced(self, *arguments: Any) -> Callable | None:
-        """The jitted function for arguments with which the program ran, where there is nothing to
-        see to before a call; None otherwise. It raises `Untraced` for others.
-        """
-        if self.needs > memory.LITTLE:
-            return None
-        return next(iter(self._jitted.get(_shapes(arguments[1:]), ())), None)
-
-    def _run_new(self, shapes: tuple, arguments: tuple) -> Any:
-        """The results for arguments of a new signature."""
         jitted = jax.jit(self._traced, donate_argnums=self.donate, out_shardings=self.out_shardings)
-        token = in_force.begin(MAY_TRACE, True)
-        try:
+        with in_force.having(MAY_TRACE, True):
             if not jax.config.jax_disable_jit:
                 # the call below finds what is traced and compiled here
                 self._weigh(jitted, jitted.lower(*arguments).compile(), arguments)
@@ -112,8 +99,14 @@ class Program:
             if is_large and memory.is_scarce(self.needs, arguments):
                 return self._try(jitted, arguments)
             return jitted(*arguments)
-        finally:
-            in_force.end(token)
+
+    def traced(self, *arguments: Any) -> Callable | None:
+        """The jitted function for arguments with which the program ran, where there is nothing to
+        see to before a call; None otherwise. It raises `Untraced` for others.
+        """
+        if self.needs > memory.LITTLE:
+            return None
+        return next(iter(self._jitted.get(_shapes(arguments[1:]), ())), None)
 
     def _keep(self, shapes: tuple, jitted: Callable) -> None:
         """Keeps a function for arguments of some shapes, and lets go of those for others that were

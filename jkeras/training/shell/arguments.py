@@ -74,9 +74,10 @@ def types_of_data(model: "Trainer") -> DataTypes:
     """The dtypes that the parts of a batch go to. Losses and metrics compute in floats; what a step
     of the user's own does with labels is unknown.
     """
-    kinds = ("train", "test")
-    is_standard = model.compiled and not any([has_own_step(model, kind) for kind in kinds])
-    return DataTypes(model.types_of_inputs(), "float32" if is_standard else None)
+    of_labels = None
+    if model.compiled and not has_own_step(model, "train") and not has_own_step(model, "test"):
+        of_labels = "float32"
+    return DataTypes(model.types_of_inputs(), of_labels)
 
 
 def weighted(model: "Trainer", source: Source, class_weight: Any) -> Source:

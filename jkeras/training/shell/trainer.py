@@ -311,7 +311,9 @@ class Trainer(Extensions, Compilable):
         owner = Snapshot(layout)
         owner.replace(layout.reset_metrics)
         program = Programs(self, layout, "test", in_a_loop=False).get("one", owner)
-        logs = as_numbers(owner.advance(program, placement.place(batch), None))
+        with owner.stepping():
+            owner.state, logs = program(owner.state, placement.place(batch), None)
+        logs = as_numbers(logs)
         owner.store()
         return logs if return_dict else in_order(self, logs)
 

@@ -300,7 +300,8 @@ class StateLayout:
         """(variable, array) pairs of an optimizer that keeps its state in variables."""
         if not self.has_slots:
             return []
-        self.build_optimizer()
+        if self._places is None:
+            self.build_optimizer()
         optimizer = self.model.optimizer
         arrays, treedef = jax.tree_util.tree_flatten(state.opt_state)
         places, of_places = jax.tree_util.tree_flatten(self._places)

@@ -26,5 +26,7 @@ def has_own_step(model: "Trainer", kind: str) -> bool:
     """Whether a model's step of a kind, "train" or "test", is the user's own, or has links of the
     user's around it; then its logs may be any.
     """
-    is_linked = kind == "train" and bool(model.compilation.links)
-    return is_linked or overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
+    if hasattr(model, "pure_train_step") or (kind == "train" and model.compilation.links):
+        return True
+    method = getattr(type(model), f"{kind}_step")
+    return getattr(method, "default", None) is not method
