@@ -393,3 +393,31 @@ def test_layers_that_compare_by_value_are_told_apart(method, is_hashable):
         params, state = layer.init(0, x)
         for y in (layer(x), layer(x), layer.apply(params, state, x)[0]):
             assert y[0, 0] == factor
+
+
+class OfCall:
+    """What layers of the library add to themselves in their `call`."""
+
+    @staticmethod
+    def weight(library, layer):
+        layer.scale = layer.add_weight(shape=(), initializer="ones")
+
+    @staticmethod
+    def layer(library, layer):
+        layer.inner = library.layers.Dense(2)
+
+    @staticmethod
+    def generator(library, layer):
+        layer.seeds = library.random.SeedGenerator(3)
+
+
+@pytest.mark.parametrize("added", [OfCall.weight, OfCall.layer, OfCall.generator])
+@pytest.mark.parametrize("library", [keras, jkeras])
+def test_state_that_is_added_in_a_call_is_refused(library, added):
+    class Grows(library.layers.Layer):
+        def call(self, x):
+            added(library, self)
+            return x
+
+    with pytest.raises(ValueError, match="cannot add new elements of state"):
+        Grows()(np.ones((3, 2), "float32"))

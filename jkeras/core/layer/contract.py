@@ -191,6 +191,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         return self
 
     def _on_adopt(self, part: Module | Variable) -> None:
+        making.refuse_in_call(self, part)
         if isinstance(part, Variable) and not self.trainable:
             part.trainable = False  # a frozen layer's weights are frozen from the start
 

@@ -10,6 +10,7 @@ from jkeras.core.errors import explain, place_of
 from jkeras.core.names.family import families
 from jkeras.core.weights.types import Aggregation, DType, PartialShape
 from jkeras.core.weights.variable import Variable
+from jkeras.kernel.scope import current_flow
 
 
 def make_weights(layer, specs):
@@ -101,6 +102,19 @@ def add_weight(
         variable.scope = self.path
     self.own(variable.name, variable)
     return variable
+
+
+def refuse_in_call(layer: Any, part: Any) -> None:
+    """Raises ValueError for a weight or a layer that becomes part of one whose `call` runs: it
+    would be another one, with new values, in each call.
+    """
+    flow = current_flow()
+    if flow is None or all(running is not layer for running, _ in flow.stack):
+        return
+    name = getattr(part, "name", type(part).__name__)
+    expected = "all its weights and layers from `__init__` or `build`"
+    fix = "you cannot add new elements of state in a call: make it in `build`"
+    raise ValueError(explain(place_of(layer), expected, f"'{name}' in its `call`", fix))
 
 
 def _bound(layer: Any, args: tuple[Any, ...], by_name: dict[str, Any]) -> dict[str, Any]:
