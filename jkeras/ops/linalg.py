@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy as jsp
 
+from jkeras.core.graph.op import knows_last
 from jkeras.core.errors import ArgumentError, check_choice
 from jkeras.core.names.dtypes import is_float
 from jkeras.core.graph.keras_tensor import KerasTensor
@@ -203,7 +204,8 @@ def norm(
     return jnp.linalg.norm(x, ord=ord, axis=as_axes(axis), keepdims=keepdims)
 
 
-@linalg_op(known=2)
+@knows_last(2)
+@linalg_op()
 def qr(
     x: TensorLike, mode: Literal["reduced", "complete"] = "reduced"
 ) -> tuple[jax.Array, jax.Array]:

@@ -13,7 +13,7 @@ from jax import lax
 from jkeras.core.errors import ShapeError
 from jkeras.core.graph.inference import infer
 from jkeras.core.graph.keras_tensor import KerasTensor
-from jkeras.core.graph.op import op
+from jkeras.core.graph.op import knows_last, op
 from jkeras.ops import linalg
 from jkeras.ops.promotion import (
     as_axes,
@@ -28,10 +28,7 @@ from jkeras.core.weights.types import Axis, DType, Function, Operand, TensorLike
 
 
 def math_op(
-    inputs: int | None = None,
-    class_name: str | None = None,
-    spec: Function | None = None,
-    known: int = 0,
+    inputs: int | None = None, class_name: str | None = None, spec: Function | None = None
 ) -> Callable[[Thing], Thing]:
     """`op` for a function of this file, which is public under its own name."""
 
@@ -42,7 +39,6 @@ def math_op(
             inputs=inputs,
             class_name=class_name,
             spec=spec,
-            known=known,
         )(function)
 
     return decorate
@@ -333,7 +329,8 @@ def _parts(z: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.real(z), jnp.imag(z)
 
 
-@math_op(class_name="FFT", known=1)
+@knows_last(1)
+@math_op(class_name="FFT")
 def fft(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The Fourier transform along the last axis; input and output are pairs (real, imaginary).
 
@@ -343,7 +340,8 @@ def fft(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     return _parts(jnp.fft.fft(_complex(x)))
 
 
-@math_op(class_name="FFT2", known=2)
+@knows_last(2)
+@math_op(class_name="FFT2")
 def fft2(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The Fourier transform over the last two axes; input and output are pairs (real, imaginary).
 
@@ -353,7 +351,8 @@ def fft2(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     return _parts(jnp.fft.fft2(_complex(x, rank=2)))
 
 
-@math_op(class_name="IFFT2", known=2)
+@knows_last(2)
+@math_op(class_name="IFFT2")
 def ifft2(x: Sequence[TensorLike]) -> tuple[jax.Array, jax.Array]:
     """The inverse of `fft2`.
 

@@ -24,7 +24,6 @@ def exported(module: str) -> Callable[..., Callable[[Thing], Thing]]:
         inputs: int | None = None,
         class_name: str | None = None,
         spec: Function | None = None,
-        known: int = 0,
         resolve: Mapping[str, Function] | None = None,
     ) -> Callable[[Thing], Thing]:
         def decorate(function: Thing) -> Thing:
@@ -34,7 +33,6 @@ def exported(module: str) -> Callable[..., Callable[[Thing], Thing]]:
                 inputs=inputs,
                 class_name=class_name,
                 spec=spec,
-                known=known,
                 resolve=OF_SETTINGS if resolve is None else resolve,
             )(function)
 

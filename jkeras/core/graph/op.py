@@ -168,6 +168,16 @@ class Op:
         return Operation(self, config=arguments)(*call, **named)
 
 
+def knows_last(count: int) -> Callable[[Thing], Thing]:
+    """Decorator of an op: so many of the last sizes of a tensor have to be known, as in Keras."""
+
+    def decorate(wrapper: Thing) -> Thing:
+        wrapper.op.known = count
+        return wrapper
+
+    return decorate
+
+
 def _check_known(count: int, tensors: Any) -> None:
     """Raises ValueError where one of the last sizes is unknown."""
     if not count:
@@ -190,7 +200,6 @@ def op(
     keywords: Sequence[str] = (),
     find_sparse: Callable[[Callable], SparseForm | None] | None = None,
     resolve: Mapping[str, Callable[[Any], Any]] | None = None,
-    known: int = 0,
 ) -> Callable[[Thing], Thing]:
     """Decorator: a function of arrays that also works on KerasTensors and Variables.
 
@@ -208,12 +217,10 @@ def op(
             the first sparse array comes.
         resolve: {argument: function of its value}, for arguments that a graph, and a
             file of it, holds as they are now, whatever the settings are where it runs.
-        known: so many of the last sizes of a tensor have to be known, as in Keras.
     """
 
     def decorate(function: Thing) -> Thing:
         description = Op(function, module, inputs, class_name, spec, keywords, find_sparse, resolve)
-        description.known = known
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -26,7 +26,8 @@ def has_own_step(model: "Trainer", kind: str) -> bool:
     """Whether a model's step of a kind, "train" or "test", is the user's own, or has links of the
     user's around it; then its logs may be any.
     """
-    if hasattr(model, "pure_train_step") or (kind == "train" and model.compilation.links):
+    is_linked = kind == "train" and bool(model.compilation.links)
+    if is_linked or hasattr(model, "pure_train_step"):
         return True
     method = getattr(type(model), f"{kind}_step")
     return getattr(method, "default", None) is not method
