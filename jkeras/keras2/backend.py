@@ -1,6 +1,8 @@
 """`keras.backend` of Keras 2: its functions by `jkeras.ops`."""
 
 import contextlib
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -149,9 +151,18 @@ def random_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None, std=None):
     return _random(jkeras.random.normal, shape, (mean, stddev), dtype, seed)
 
 
-random_normal_variable = lambda shape, mean, scale, **more: variable(  # noqa: E731
-    jkeras.random.normal(shape, mean, scale)
-)
+def random_normal_variable(
+    shape: Any, mean: float, scale: float, dtype: Any = None, name: Any = None, seed: Any = None
+) -> jkeras.Variable:
+    """A variable of normal numbers."""
+    return variable(jkeras.random.normal(shape, mean, scale, seed=seed), dtype, name)
+
+
+def random_uniform_variable(
+    shape: Any, low: float, high: float, dtype: Any = None, name: Any = None, seed: Any = None
+) -> jkeras.Variable:
+    """A variable of uniform numbers."""
+    return variable(jkeras.random.uniform(shape, low, high, seed=seed), dtype, name)
 
 
 def random_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None, low=None, high=None):
@@ -200,32 +211,6 @@ def dot(x, y):
     return ops.tensordot(x, y, axes=((len(x.shape) - 1,), (len(y.shape) - 2,)))
 
 
-def local_conv1d(inputs, kernel, kernel_size, strides, data_format=None):
-    """A convolution of (batch, steps, channels) with a kernel (steps, window, filters) for each
-    step.
-    """
-    return _local_conv(inputs, kernel, kernel_size, strides, kernel.shape[:1], data_format)
-
-
-def local_conv2d(inputs, kernel, kernel_size, strides, output_shape, data_format=None):
-    """A convolution of images with a kernel (positions, window, filters) for each position."""
-    return _local_conv(inputs, kernel, kernel_size, strides, output_shape, data_format)
-
-
-def _local_conv(inputs, kernel, kernel_size, strides, space, data_format):
-    """The products of the windows of each position with its kernel; windows count channels last."""
-    if data_format == "channels_first":
-        inputs = ops.moveaxis(inputs, 1, -1)
-    outputs = []
-    for i, position in enumerate(np.ndindex(*space)):
-        begin = [at * step for at, step in zip(position, strides)]
-        window = (slice(None), *(slice(b, b + k) for b, k in zip(begin, kernel_size)))
-        rows = ops.reshape(inputs[window], (-1, kernel.shape[1]))
-        outputs.append(ops.matmul(rows, kernel[i]))
-    y = ops.reshape(ops.stack(outputs, axis=1), (-1, *space, kernel.shape[-1]))
-    return ops.moveaxis(y, -1, 1) if data_format == "channels_first" else y
-
-
 def cast_to_floatx(x):
     """An array of numpy as floats of the type of `floatx`."""
     return np.asarray(x, dtype=jkeras.config.floatx())
@@ -239,6 +224,13 @@ def pattern_broadcast(x, pattern):
 def is_sparse(tensor):
     """Whether a tensor is sparse."""
     return sparse.is_sparse(tensor) or bool(getattr(tensor, "sparse", False))
+
+
+def to_dense(tensor: Any) -> Any:
+    """A sparse tensor with its zeros written out."""
+    if is_symbolic(tensor):
+        return ops.convert_to_tensor(tensor, sparse=False)
+    return sparse.dense(tensor)
 
 
 @contextlib.contextmanager
@@ -327,27 +319,6 @@ def reverse(x, axes):
 def one_hot(indices, num_classes):
     """1 at the index of a number."""
     return ops.one_hot(ops.cast(indices, "int32"), num_classes)
-
-
-def temporal_padding(x, padding=(1, 1)):
-    """Zeros before and after, in time."""
-    return ops.pad(x, ((0, 0), tuple(padding), (0, 0)))
-
-
-def spatial_2d_padding(x, padding=((1, 1), (1, 1)), data_format=None):
-    """Zeros around images."""
-    pads = tuple(map(tuple, padding))
-    if (data_format or jkeras.config.image_data_format()) == "channels_last":
-        return ops.pad(x, ((0, 0), *pads, (0, 0)))
-    return ops.pad(x, ((0, 0), (0, 0), *pads))
-
-
-def resize_images(x, height_factor, width_factor, data_format=None, interpolation="nearest"):
-    """Larger images."""
-    layer = jkeras.layers.UpSampling2D(
-        (height_factor, width_factor), data_format=data_format, interpolation=interpolation
-    )
-    return layer(x)
 
 
 # ---------------------------------------------------------------- reductions
@@ -465,64 +436,6 @@ def batch_normalization(x, mean, var, beta, gamma, axis=-1, epsilon=1e-3):
     return y * (1.0 if gamma is None else gamma) + (0.0 if beta is None else beta)
 
 
-# ---------------------------------------------------------------- losses
-
-
-def categorical_crossentropy(target, output, from_logits=False, axis=-1):
-    """Cross entropy of each row."""
-    return ops.categorical_crossentropy(target, output, from_logits, axis)
-
-
-def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
-    """Cross entropy of each row, for numbers of classes."""
-    if len(target.shape) == len(output.shape):
-        target = ops.squeeze(target, -1)
-    return ops.sparse_categorical_crossentropy(ops.cast(target, "int32"), output, from_logits, axis)
-
-
-def binary_crossentropy(target, output, from_logits=False):
-    """Cross entropy of each element."""
-    return ops.binary_crossentropy(target, output, from_logits)
-
-
-def in_top_k(predictions, targets, k):
-    """Whether the right class is among the k likeliest."""
-    return ops.in_top_k(ops.cast(targets, "int32"), predictions, k)
-
-
-def ctc_batch_cost(y_true, y_pred, input_length, label_length):
-    """The CTC loss of each row: (batch, 1). The last class is the blank.
-
-    Args:
-        y_true: (batch, labels) of numbers of classes.
-        y_pred: (batch, time, classes) of probabilities.
-        input_length, label_length: (batch, 1).
-    """
-    classes = y_pred.shape[-1]
-    # `ops.ctc_loss` has the blank as class 0
-    logits = ops.log(y_pred + jkeras.config.epsilon())
-    logits = ops.concatenate([logits[..., classes - 1 :], logits[..., : classes - 1]], axis=-1)
-    labels = ops.cast(y_true, "int32") + 1
-    lengths = [ops.cast(ops.reshape(n, (-1,)), "int32") for n in (label_length, input_length)]
-    loss = ops.ctc_loss(labels, logits, *lengths, mask_index=0)
-    return ops.expand_dims(loss, 1)
-
-
-def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1):
-    """([label sequences padded by -1], minus log probabilities)."""
-    classes = y_pred.shape[-1]
-    logits = ops.log(ops.convert_to_tensor(y_pred) + jkeras.config.epsilon())
-    decoded, scores = ops.ctc_decode(
-        logits,
-        ops.cast(input_length, "int32"),
-        strategy="greedy" if greedy else "beam_search",
-        beam_width=beam_width,
-        top_paths=top_paths,
-        mask_index=classes - 1,
-    )
-    return [decoded[i] for i in range(decoded.shape[0])], scores
-
-
 # ---------------------------------------------------------------- control, training or not
 
 
@@ -569,15 +482,46 @@ def switch(condition, then_expression, else_expression):
     return ops.where(condition, then, otherwise)
 
 
-def map_fn(fn, elems, name=None, dtype=None):
+def map_fn(fn: Callable, elems: Any, name: Any = None, dtype: Any = None) -> Any:
     """A function of each element."""
     return ops.map(fn, elems)
 
 
-def foldl(fn, elems, initializer=None, name=None):
-    """A function of what was so far and of each element."""
-    values = list(elems)
-    result = values.pop(0) if initializer is None else initializer
+def foldl(fn: Callable, elems: Any, initializer: Any = None, name: Any = None) -> Any:
+    """A function of what was so far and of each element.
+
+    Args:
+        elems: an array, or a tuple, list or dict of some that are as long as each other.
+        initializer: what there is before the first element; None: the first element itself.
+
+    >>> int(foldl(lambda so_far, x: 10 * so_far + x, np.array([1, 2, 3])))
+    123
+    """
+    return _fold(fn, _elements(elems), initializer)
+
+
+def foldr(fn: Callable, elems: Any, initializer: Any = None, name: Any = None) -> Any:
+    """As `foldl`, from the last element to the first.
+
+    >>> int(foldr(lambda so_far, x: 10 * so_far + x, np.array([1, 2, 3])))
+    321
+    """
+    return _fold(fn, _elements(elems)[::-1], initializer)
+
+
+def _elements(elems: Any) -> list[Any]:
+    """The elements along the first axis."""
+    arrays, treedef = jax.tree_util.tree_flatten(elems)
+    arrays = [ops.convert_to_tensor(array) for array in arrays]
+    count = arrays[0].shape[0]
+    return [treedef.unflatten([array[i] for array in arrays]) for i in range(count)]
+
+
+def _fold(fn: Callable, values: list[Any], initializer: Any) -> Any:
+    """A function of what was so far and of each value."""
+    result = initializer
+    if initializer is None:
+        result, *values = values
     for value in values:
         result = fn(result, value)
     return result
@@ -595,43 +539,6 @@ def rnn(
         y, states = step_function(time_first[t], [*states, *(constants or ())])
         outputs.append(y)
     return outputs[-1], ops.stack(outputs, axis=1), states
-
-
-# ---------------------------------------------------------------- convolutions
-
-
-def _convolution(x, kernel, strides, padding, data_format, dilation_rate):
-    return ops.conv(
-        x,
-        kernel,
-        strides=strides,
-        padding=padding,
-        data_format=data_format,
-        dilation_rate=dilation_rate,
-    )
-
-
-def conv1d(x, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
-    """`ops.conv` of sequences."""
-    return _convolution(x, kernel, strides, padding, data_format, dilation_rate)
-
-
-def conv2d(x, kernel, strides=(1, 1), padding="valid", data_format=None, dilation_rate=(1, 1)):
-    """`ops.conv` of images."""
-    return _convolution(x, kernel, strides, padding, data_format, dilation_rate)
-
-
-def pool2d(x, pool_size, strides=(1, 1), padding="valid", data_format=None, pool_mode="max"):
-    """`ops.max_pool` or `ops.average_pool` of images."""
-    pool = ops.max_pool if pool_mode == "max" else ops.average_pool
-    return pool(x, pool_size, strides, padding, data_format)
-
-
-def bias_add(x, bias, data_format=None):
-    """x + bias, which lies along the channels."""
-    if data_format == "channels_first" and len(x.shape) > 2:
-        bias = ops.reshape(bias, (1, -1, *(1,) * (len(x.shape) - 2)))
-    return x + bias
 
 
 # ---------------------------------------------------------------- settings of TensorFlow 1

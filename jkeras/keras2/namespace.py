@@ -18,6 +18,7 @@ from jkeras.keras2 import (
     kernels,
     layers,
     legacy_layers,
+    losses,
     merging,
     models,
     optimizers,
@@ -25,6 +26,7 @@ from jkeras.keras2 import (
     sequence,
     tables,
     text,
+    windows,
 )
 from jkeras.keras2 import tensorflow as stand_in
 from jkeras.keras2.old_class import OldClass
@@ -292,8 +294,9 @@ def members(module):
 def old_backend():
     """The functions of the old backend."""
     old = {name: getattr(backend, name) for name in (*backend.PLAIN, *backend.ELSEWHERE)}
-    old |= members(backend)
-    return old | members(graph_functions)
+    for part in (backend, graph_functions, losses, windows):
+        old |= members(part)
+    return old
 
 
 def _constraints():
