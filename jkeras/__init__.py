@@ -73,6 +73,7 @@ __all__ = exported(
         "jkeras.explain": "",
         "jkeras.generation": "",
         "jkeras.export": "",
+        "jkeras.legacy": "",
         "jkeras.lora": "",
         "jkeras.preprocessing": "",
         "jkeras.privacy": "",

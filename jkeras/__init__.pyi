@@ -16,6 +16,7 @@ from jkeras import generation as generation
 from jkeras import initializers as initializers
 from jkeras import kernel as kernel
 from jkeras import layers as layers
+from jkeras import legacy as legacy
 from jkeras import lora as lora
 from jkeras import losses as losses
 from jkeras import metrics as metrics

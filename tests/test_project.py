@@ -52,6 +52,7 @@ ORDER = [
         "visualization",
         "wrappers",
     },
+    {"legacy"},
     {"as_keras", "as_keras_inside", "as_keras_names", "as_keras_private", "as_keras_store"},
 ]
 TOP = {"__init__", "__main__", "keras2"}  # they import from all

@@ -135,6 +135,7 @@ class _Builder:
         self._module("wrappers")
         self._module("wrappers.scikit_learn", None, members(scikit_learn))
         self._public("datasets", jkeras.datasets)
+        self._public("legacy", jkeras.legacy)
         self._public("applications", jkeras.applications, self._of_old_models)
         for old in sorted(tables.MODULES, key=lambda name: name.count(".")):  # parents first
             self._old_module(old, tables.MODULES[old])

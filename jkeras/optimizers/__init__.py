@@ -15,6 +15,7 @@ __all__ = exported(
         "jkeras.optimizers.adam": "Adam AdamW Adamax Lamb Nadam ScheduleFreeAdamW",
         "jkeras.optimizers.adaptive": "Adadelta Adagrad Ftrl RMSprop",
         "jkeras.optimizers.multi": "MultiOptimizer OptimizerMap",
+        "jkeras.optimizers.legacy": "",
         "jkeras.optimizers.other": "Adafactor Lion Muon",
         "jkeras.optimizers.sgd": "SGD",
     },

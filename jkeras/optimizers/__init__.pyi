@@ -1,4 +1,5 @@
 # Written by `python -m tests.make_stubs`.
+from jkeras.optimizers import legacy as legacy
 from jkeras.optimizers import schedules as schedules
 from jkeras.optimizers import transform as transform
 from jkeras.optimizers.adam import Adam as Adam

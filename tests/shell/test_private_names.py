@@ -24,7 +24,7 @@ def test_every_private_module_of_keras_is_in_the_table():
 def test_every_public_name_in_the_table_is_one_of_jkeras():
     for module, names in private_modules().items():
         for name, place in names.items():
-            if place.startswith("=") and "legacy." not in place:
+            if place.startswith("="):
                 path = place[1:].split(".")
                 assert functools.reduce(getattr, path, jkeras) is find(module, name), (module, name)
 

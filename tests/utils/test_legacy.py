@@ -1,9 +1,10 @@
-"""The short configs of `keras.utils.legacy`."""
+"""The short configs of `keras.utils.legacy`, and what else Keras 3 keeps of old names."""
 
 import keras
 import pytest
 
 import jkeras
+import jkeras.legacy.saving
 from jkeras.utils import legacy
 
 
@@ -59,3 +60,20 @@ def test_what_is_no_config(given, words):
 def test_what_has_no_config():
     with pytest.raises(ValueError, match="get_config"):
         legacy.serialize_keras_object(3)
+
+
+@pytest.mark.promise("which is an `ImportError` in Keras 3 and in jkeras")
+@pytest.mark.parametrize("which", [jkeras, keras])
+def test_optimizers_of_keras_2_can_be_named_but_not_made(which):
+    names = vars(keras.optimizers.legacy).keys()
+    for name in sorted(name for name in names if not name.startswith("_")):
+        cls = getattr(which.optimizers.legacy, name)
+        assert not isinstance(which.optimizers.SGD(), cls)
+        with pytest.raises(ImportError, match="keras.optimizers.legacy"):
+            cls(0.1)
+
+
+def test_the_older_path_leads_to_the_same():
+    for which in (jkeras, keras):
+        for name in ("serialize_keras_object", "deserialize_keras_object"):
+            assert getattr(which.legacy.saving, name) is getattr(which.utils.legacy, name)

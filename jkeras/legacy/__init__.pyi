@@ -1,0 +1,2 @@
+# Written by `python -m tests.make_stubs`.
+from jkeras.legacy import saving as saving
