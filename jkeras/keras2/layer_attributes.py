@@ -1,4 +1,4 @@
-"""`layer.input_shape` and `layer.output_shape`, which layers of Keras 2 have."""
+"""`layer.input_shape`, `layer.uses_learning_phase` and the like, which layers of Keras 2 have."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +9,10 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.graph.keras_tensor import one_or_list
 from jkeras.core.layer import Layer
+from jkeras.core.layer.view import layers_of
 from jkeras.layers import InputLayer
 from jkeras.metrics import Metric
+from jkeras.training.step.training_unsaid import differs_in_training
 
 
 class ShapeOfCalls:
@@ -64,6 +66,18 @@ class InputOfGraph:
         return self if layer is None else layer.output
 
 
+class LearningPhaseUse:
+    """`uses_learning_phase`: whether a layer or model does otherwise in training. What a layer sets
+    under that name itself comes first, and counts in a model of it.
+    """
+
+    def __get__(self, layer: Any, cls: Any = None) -> Any:
+        if layer is None:
+            return self
+        said = [vars(part).get("uses_learning_phase", False) for part in layers_of(layer)]
+        return any(said) or differs_in_training(layer)
+
+
 def _tensors_at(side: str) -> Callable:
     """`get_output_at`: the symbolic output, or input, of one of a layer's calls."""
 
@@ -109,4 +123,5 @@ def install() -> None:
     Layer.get_input_at, Layer.get_output_at = _tensors_at("input"), _tensors_at("output")
     Layer.get_input_shape_at, Layer.get_output_shape_at = _shape_at("input"), _shape_at("output")
     InputLayer.input = InputOfGraph()
+    Layer.uses_learning_phase = LearningPhaseUse()
     Metric.reset_states = Metric.reset_state

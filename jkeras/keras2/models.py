@@ -227,6 +227,11 @@ class Keras2Methods:
         options = {"by_name": True} if by_name else {}
         super().load_weights(path, **options, **kwargs)
 
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile` was given, as Keras 3 names its classes."""
+        with of_files(self.optimizer):
+            return super().get_compile_config()
+
     def to_json(self, **kwargs):
         """The architecture as JSON, as Keras 3 names its classes."""
         write = super().to_json

@@ -233,6 +233,8 @@ class _Builder:
         for name in ("SGD", "RMSprop", "Adam", "Adamax", "Nadam", "Adagrad", "Adadelta", "Ftrl"):
             old[name] = optimizers.old_optimizer(getattr(jkeras.optimizers, name), self.notes)
             old[name.lower()] = old[name]
+        for function in (optimizers.serialize, optimizers.deserialize, optimizers.get):
+            old[function.__name__] = function
         return old
 
     def _callbacks(self):

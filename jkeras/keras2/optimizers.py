@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from jkeras import optimizers
 from jkeras.config import floatx
 from jkeras.core.errors import explain
 from jkeras.keras2 import arguments
 from jkeras.keras2.gradient_tape import GradientTape
 from jkeras.keras2.old_class import OldClass
-from jkeras.optimizers import serialize
 from jkeras.optimizers.schedules import InverseTimeDecay
 from jkeras.optimizers.transform import Transform, stepping
 
 
 class WithLr:
     """Gives an optimizer the names that Keras 2 has for its learning rate."""
+
+    decay = 0.0
 
     @property
     def lr(self) -> Any:
@@ -27,6 +29,15 @@ class WithLr:
     @lr.setter
     def lr(self, value: Any) -> None:
         self.learning_rate = value
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as Keras 2 has them."""
+        return {**super().get_config(), "decay": self.decay}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """A new optimizer from `get_config()`."""
+        return from_config(cls.__bases__[1], config, custom_objects)
 
     def as_in_files(self) -> contextlib.AbstractContextManager:
         """Within it the rate is as files have it."""
@@ -55,19 +66,12 @@ class WithDecay(WithLr):
     it was set to, and schedulers set it.
     """
 
-    decay = 0.0
-
     def _chain(self, link: Transform) -> Transform:
         return super()._chain(slower(link, self.decay))
 
     def constants(self) -> tuple:
         """What a compiled step depends on."""
         return *super().constants(), self.decay
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as Keras 3 has them: a schedule in the place of the rate."""
-        schedule = InverseTimeDecay(float(self._learning_rate), 1, self.decay)
-        return {**super().get_config(), "learning_rate": serialize(schedule)}
 
     def take_rate(self, rate: float) -> None:
         """Has a rate that can be set in the place of a schedule: the second of the variables."""
@@ -144,7 +148,58 @@ def of_files(optimizer: Any) -> Iterator[None]:
             optimizer.__class__ = cls
 
 
-def old_optimizer(cls: type, notes: Any) -> OldClass:
+def from_config(cls: type, config: dict[str, Any], custom_objects: Any = None) -> Any:
+    """An optimizer of the arguments of Keras 2 or of Keras 3.
+
+    Args:
+        cls: the class of today.
+    """
+    config = dict(config)
+    decay = config.pop("decay", None)
+    return _configured(cls.from_config(config, custom_objects), decay)
+
+
+def _configured(optimizer: Any, decay: float | None) -> Any:
+    """An optimizer of a config with the decay that stands there; None: the config is of Keras 3."""
+    if decay is None:
+        return resumed(optimizer)
+    if decay:
+        return with_decay(optimizer, decay)
+    return with_lr(optimizer)
+
+
+def serialize(optimizer: Any) -> dict[str, Any]:
+    """The config of an optimizer, with its class.
+
+    >>> serialize(with_decay(optimizers.SGD(0.5), 0.1))["config"]["decay"]
+    0.1
+    """
+    return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
+
+
+def deserialize(config: dict[str, Any], custom_objects: Any = None) -> Any:
+    """The optimizer of a config, of Keras 2 or of Keras 3."""
+    inner = dict(config.get("config", {}))
+    decay = inner.pop("decay", None)
+    return _configured(optimizers.deserialize({**config, "config": inner}, custom_objects), decay)
+
+
+def get(identifier: Any) -> Any:
+    """An optimizer by its name, by its config, or itself."""
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    return with_lr(optimizers.get(identifier))
+
+
+class OldOptimizer(OldClass):
+    """A class of optimizers, which takes the configs of Keras 2 as well."""
+
+    def from_config(self, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """A new optimizer from `get_config()`."""
+        return from_config(self.today, config, custom_objects)
+
+
+def old_optimizer(cls: type, notes: Any) -> OldOptimizer:
     """A class of optimizers as Keras 2 has it."""
 
     def make(cls: Any, args: tuple, kwargs: dict) -> Any:
@@ -161,4 +216,4 @@ def old_optimizer(cls: type, notes: Any) -> OldClass:
         )
         return with_decay(optimizer, decay)
 
-    return OldClass(cls, make, lambda: cls)
+    return OldOptimizer(cls, make, lambda: cls)

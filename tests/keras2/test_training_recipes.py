@@ -96,12 +96,37 @@ def test_a_file_keeps_the_decay(keras, tmp_path, name):
     assert again.optimizer.decay == DECAY
 
 
-def test_a_config_keeps_the_decay(keras):
-    config = keras["keras.optimizers"].SGD(**OPTIONS).get_config()
-    again = jkeras.optimizers.SGD.from_config(config)
-    for steps in (0, 3):
-        again.iterations.assign(steps)
-        assert float(again.learning_rate) == pytest.approx(RATE / (1 + DECAY * steps))
+WAYS = {
+    "from_config of the class": lambda k, one: k.SGD.from_config(one.get_config()),
+    "from_config of its own class": lambda k, one: type(one).from_config(one.get_config()),
+    "the constructor": lambda k, one: k.SGD(**one.get_config()),
+    "deserialize": lambda k, one: k.deserialize(k.serialize(one)),
+    "get": lambda k, one: k.get(k.serialize(one)),
+}
+
+
+@pytest.mark.promise("optimizers | `lr=`, `decay=`")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_config_keeps_the_decay(keras, way):
+    optimizers = keras["keras.optimizers"]
+    config = optimizers.SGD(**OPTIONS).get_config()
+    assert config["decay"] == DECAY and config["learning_rate"] == pytest.approx(RATE)
+    assert optimizers.Adam(lr=0.1).get_config()["decay"] == 0.0
+    again = WAYS[way](optimizers, optimizers.SGD(**OPTIONS))
+    assert again.get_config() == config | {"name": again.name}
+    model = compiled(keras, **OPTIONS)
+    model.compile(again, "mse")
+    model.fit(X, Y, epochs=3, **FIT)
+    assert kernel(model) == pytest.approx(by_hand(3), rel=1e-5)
+
+
+def test_a_config_of_keras_3_keeps_the_decay(keras):
+    model = compiled(keras, **OPTIONS)
+    config = model.get_compile_config()["optimizer"]
+    today = jkeras.optimizers.deserialize(config)
+    today.iterations.assign(3)
+    assert float(today.learning_rate) == pytest.approx(RATE / (1 + DECAY * 3))
+    assert keras["keras.optimizers"].deserialize(config).decay == DECAY
 
 
 def test_what_a_callback_logs_is_in_the_history(keras):
@@ -120,7 +145,7 @@ def test_what_a_callback_logs_is_in_the_history(keras):
 def graph(keras, monkeypatch):
     """A model of two outputs, where layers have the attributes of Keras 2."""
     names = ("get_input_at", "get_output_at", "get_input_shape_at", "get_output_shape_at")
-    for name in ("input_shape", "output_shape", *names):
+    for name in ("input_shape", "output_shape", "uses_learning_phase", *names):
         monkeypatch.setattr(jkeras.layers.Layer, name, None, raising=False)  # put back afterwards
     monkeypatch.setattr(jkeras.layers.InputLayer, "input", None, raising=False)
     monkeypatch.setattr(jkeras.metrics.Metric, "reset_states", None, raising=False)
@@ -155,6 +180,26 @@ def test_layers_say_their_shapes(graph, keras):
     assert both.get_input_shape_at(0) == [(None, 2), (None, 1)]
     with pytest.raises(ValueError, match="one of its 2 calls"):
         shared.get_input_at(2)
+
+
+def test_what_uses_the_learning_phase(graph, keras):
+    layers, Sequential = keras["keras.layers"], keras["keras.models"].Sequential
+
+    class Mine(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.uses_learning_phase = True
+
+        def call(self, x):
+            return keras["keras.backend"].in_train_phase(x, 2 * x)
+
+    assert not graph.uses_learning_phase
+    for used in (layers.Dropout(0.5), layers.BatchNormalization(), layers.LSTM(2, dropout=0.1)):
+        model = Sequential([layers.Input((4, 3)), layers.Dense(3), used])
+        assert model.uses_learning_phase and used.uses_learning_phase
+        assert not model.layers[0].uses_learning_phase
+    assert not Sequential([layers.Input((4, 3)), layers.LSTM(2)]).uses_learning_phase
+    assert Sequential([layers.Input((3,)), Mine()]).uses_learning_phase
 
 
 def test_a_function_from_a_first_layer(graph, keras):
