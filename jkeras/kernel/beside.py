@@ -36,7 +36,7 @@ def logits_beside(probabilities: jax.Array, axis: int) -> jax.Array | None:
 
 def log_odds_beside(probabilities: jax.Array) -> jax.Array | None:
     """The numbers whose sigmoid these probabilities are, if the pass was asked to keep them and
-    this was its last sigmoid; else None.
+    this was one of its last; else None.
     """
     flow = current_flow()
     sigmoids = None if flow is None else flow.sigmoids

@@ -51,8 +51,8 @@ class Flow:
         losses: (layer, value) pairs in the order in which they were added.
         masks: `{id(array): (array, mask)}`, since arrays are no keys.
         logits: `{id(probabilities): (probabilities, logits, axis)}`.
-        sigmoids: of the last sigmoid (probabilities, log of the odds); None: they are not kept,
-            since there are many, and some run in loops.
+        sigmoids: of the last few sigmoids (probabilities, log of the odds); None: they are not
+            kept, since there are many, and some run in loops.
         counts: how many keys each path has asked for.
         stack: (layer, dtype that weights are cast to) of the layers that run now.
     """
@@ -89,7 +89,7 @@ class Flow:
         self.losses: list = []
         self.masks: dict = {}
         self.logits: dict = {}
-        self.sigmoids: list | None = None
+        self.sigmoids: collections.deque | None = None
         self.counts: collections.Counter = collections.Counter()
         self.stack: list = []
         self.casting = 0  # how many of these cast their weights

@@ -1,5 +1,6 @@
 """What a likelihood is a function of: the logits of a classifier, the outputs of a regression."""
 
+import collections
 from typing import Any
 
 import jax
@@ -44,7 +45,7 @@ def logits_of(
     [[3.0, 3.0]]
     """
     with layer_pass(model, params, state) as flow:
-        flow.sigmoids = []
+        flow.sigmoids = collections.deque(maxlen=1)
         outputs = model.run_on(Scope(flow), (x,), {})
         check_outputs(outputs, where)
         is_single = outputs.shape[-1] == 1

@@ -118,25 +118,28 @@ def test_nothing_is_guessed(make):
 
 
 class Subclass(jkeras.Model):
-    def __init__(self):
+    def __init__(self, end=ops.softmax):
         super().__init__()
-        self.head = layers.Dense(2)
+        self.head, self.end = layers.Dense(2), end
 
     def call(self, x):
-        return ops.softmax(self.head(x))
+        return self.end(self.head(ops.sigmoid(x)))
 
 
+@pytest.mark.promise("a loss and the end of the model that do not agree")
 @pytest.mark.parametrize("from_logits", [True, False])
-def test_a_softmax_at_the_end_of_a_call_of_ones_own(from_logits):
+@pytest.mark.parametrize("end", [ops.softmax, ops.sigmoid, jkeras.activations.sigmoid])
+def test_an_activation_at_the_end_of_a_call_of_ones_own(end, from_logits):
     """Known while the step is traced; told once for all shapes of batches."""
-    model = Subclass()
+    model = Subclass(end)
     model.compile("sgd", sparse(from_logits))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         model.fit(X, Y, batch_size=3, epochs=2, verbose=0)
     texts = [str(one.message) for one in caught]
     assert len(texts) == from_logits
-    assert all("The model: a softmax at its end gives probabilities" in text for text in texts)
+    words = f"The model: a {end.__name__} at its end gives probabilities"
+    assert all(words in text for text in texts)
 
 
 class Called(jkeras.Model):
@@ -178,13 +181,18 @@ def test_each_output_of_a_call_of_ones_own_has_its_loss():
             self.a, self.b = layers.Dense(2), layers.Dense(2)
 
         def call(self, x):
-            return {"a": self.a(x), "b": ops.softmax(self.b(x))}
+            c = ops.sigmoid(self.b(x))
+            return {"a": self.a(x), "b": ops.softmax(self.b(x)), "c": c, "d": ops.sigmoid(c)}
 
     model = Two()
-    model.compile("sgd", {"a": sparse(False), "b": sparse(False)})
-    with pytest.warns(UserWarning, match="Dense without an activation. gives logits") as caught:
-        model.fit(X, {"a": Y, "b": Y}, verbose=0)
-    assert len([one for one in caught if "gives logits" in str(one.message)]) == 1
+    model.compile("sgd", {"a": sparse(False), "b": sparse(False), "c": sparse(True)})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        model.fit(X, {"a": Y, "b": Y, "c": Y}, verbose=0)
+    texts = [str(one.message) for one in caught]
+    assert len([text for text in texts if "without an activation) gives logits" in text]) == 1
+    assert len([text for text in texts if "a sigmoid at its end gives" in text]) == 1
+    assert len(texts) == 2
 
 
 def test_nothing_is_guessed_of_models_of_ones_own():

@@ -2,12 +2,13 @@
 is given.
 """
 
+import collections
 from typing import TYPE_CHECKING, Any
 
 import jax
 
 from jkeras.core.run.tracebacks import is_built_in
-from jkeras.kernel.beside import logits_beside
+from jkeras.kernel.beside import log_odds_beside, logits_beside
 from jkeras.kernel.observer import Observer
 from jkeras.kernel.scope import current_flow
 from jkeras.training.step.model_ends import End, end_by
@@ -15,6 +16,8 @@ from jkeras.training.step.model_ends import End, end_by
 if TYPE_CHECKING:
     from jkeras.core.weights.frame import Run
     from jkeras.training.shell.trainer import Trainer
+
+MOST_OUTPUTS = 8  # of a model that ends in a sigmoid for each
 
 
 class Ends(Observer):
@@ -35,13 +38,18 @@ def listen(model: "Trainer", run: "Run") -> None:
     """Lets a run remember what its layers gave, if the model's `call` is of the user's own."""
     if run.observer is None and not is_built_in(model) and not model.is_native():
         run.observer = Ends()
+        run.sigmoids = collections.deque(maxlen=MOST_OUTPUTS)
 
 
 def end_in_pass(y_pred: jax.Array) -> End | None:
     """What gave an output in the pass that is going on; None: nobody knows."""
+    seen = getattr(current_flow(), "observer", None)
+    if isinstance(seen, Ends):
+        for made, end in seen.made:
+            if made is y_pred:
+                return end
     if logits_beside(y_pred, -1) is not None:
         return End("a softmax at its end", are_logits=False)
-    seen = getattr(current_flow(), "observer", None)
-    if not isinstance(seen, Ends):
-        return None
-    return next((end for made, end in seen.made if made is y_pred), None)
+    if log_odds_beside(y_pred) is not None:
+        return End("a sigmoid at its end", are_logits=False)
+    return None
