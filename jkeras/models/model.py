@@ -25,6 +25,7 @@ from jkeras.models import host
 from jkeras.models.graph_inputs import columns_by_name, on_host_fitted
 from jkeras.models.lost_masks import warn_of_lost_masks
 from jkeras.models.quantizing import quantize_layers, summary_of
+from jkeras.models.removed import WithoutRemoved
 from jkeras.plans.shell import Planned
 from jkeras.quantizers.configs import resolve
 from jkeras.report.shell import Reported
@@ -42,7 +43,7 @@ VALUE_FORMATS = {  # how `get_state_tree` reads a variable
 
 
 @registry.public("keras.Model", "keras.models.Model")
-class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, Layer):
+class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, WithoutRemoved, Layer):
     """Layers grouped into something that can be trained.
 
     Three ways: `Model(inputs, outputs)` for a graph, `Sequential` for a list, or a subclass with
