@@ -146,8 +146,9 @@ def only_channels_last(family: str) -> None:
     """Raises ValueError if the session's data format is one that a family does not have."""
     if settings.image_data_format() == "channels_first":
         raise ValueError(
-            f"{family} does not support the `channels_first` image data format. Call "
-            '`jkeras.config.set_image_data_format("channels_last")` before you make it.'
+            f"{family} does not support the `channels_first` image data format: it is made for "
+            "channels that are last. Before it, call "
+            "`jkeras.config.set_image_data_format('channels_last')`."
         )
 
 
@@ -178,14 +179,14 @@ def asked_shape(arguments: Arguments, size: int, least: int, fixed: bool | None 
     """
     if arguments.weights not in ("imagenet", None) and not os.path.exists(arguments.weights):
         raise ValueError(
-            "The `weights` argument should be either `None` (random initialization), 'imagenet' "
-            "(pre-training on ImageNet), or the path to the weights file to be loaded, which is "
-            f"not there. Received: weights={arguments.weights}"
+            "`weights` takes None, for weights that are drawn, the name 'imagenet', for "
+            "trained ones, or the path to the weights file of yours. There is no such file: "
+            f"{arguments.weights}"
         )
     if arguments.weights == "imagenet" and arguments.include_top and arguments.classes != 1000:
         raise ValueError(
-            "If using `weights='imagenet'` with `include_top=True`, `classes` should be 1000. "
-            f"Received classes={arguments.classes}"
+            "The weights of 'imagenet' are for 1000 classes where the top is included, so that "
+            f"`classes` should be 1000. Received: {arguments.classes}"
         )
     if fixed is None:
         fixed = arguments.include_top
@@ -218,8 +219,8 @@ def image_shape(
     if weights == "imagenet" and fixed:
         if shape is not None and tuple(shape) != usual:
             raise ValueError(
-                "When setting `include_top=True` and loading `imagenet` weights, `input_shape` "
-                f"should be {usual}. Received: input_shape={shape}"
+                f"The top that was trained on 'imagenet' takes images of shape {usual} alone: "
+                f"leave out `input_shape`, or the top. Received: input_shape={shape}"
             )
         return usual
     if shape:
@@ -237,8 +238,8 @@ def _channels(shape: tuple | None, weights: str | os.PathLike | None) -> int:
     channels = _channels_in(shape)
     if channels not in (1, 3):
         warnings.warn(
-            "This model usually expects 1 or 3 input channels. However, it was passed an "
-            f"input_shape with {channels} input channels.",
+            f"Images have 1 or 3 input channels, as a rule. This model is made for {channels} "
+            "of them.",
             stacklevel=_level_of_caller(),
         )
     return channels
@@ -274,18 +275,21 @@ def _check_shape(
     """Raises ValueError for a shape that images of a model cannot have."""
     if len(shape) != 3:
         raise ValueError(
-            f"`input_shape` must be a tuple of three integers. Received: input_shape={shape}"
+            f"`input_shape`: expected three whole numbers, those of one image. Received: {shape}"
         )
     if weights == "imagenet" and _channels_in(shape) != 3:
-        raise ValueError(f"The input must have 3 channels; Received `input_shape={shape}`")
+        raise ValueError(
+            "The trained weights are for images in color: `input_shape` must have "
+            f"3 channels. Received: {shape}"
+        )
     if any(side is not None and side < least for side in sides_of(shape)):
         raise ValueError(
             f"Input size must be at least {least}x{least}; Received: input_shape={shape}"
         )
     if fixed and None in shape:
         raise ValueError(
-            "If `include_top` is True, you should specify a static `input_shape`. "
-            f"Received: input_shape={shape}"
+            "The top of this model has a kernel whose size follows from that of the images. "
+            f"With `include_top=True` give an `input_shape` without None. Received: {shape}"
         )
 
 
@@ -400,9 +404,9 @@ def check_activation(arguments: Arguments) -> None:
         activations.get(None),
     ):
         raise ValueError(
-            "Only `None` and `softmax` activations are allowed for the `classifier_activation` "
-            "argument when using pretrained weights, with `include_top=True`; Received: "
-            f"classifier_activation={arguments.classifier_activation}"
+            "The top of trained weights gives probabilities or logits: `classifier_activation` "
+            "takes only `None` and `softmax` activations there. Received: "
+            f"{arguments.classifier_activation}"
         )
 
 

@@ -93,14 +93,14 @@ def _convnext(
 ) -> "Functional":
     if channel_axis() == 1:
         raise ValueError(
-            "ConvNeXt does not support the `channels_first` image data format. Switch to "
-            "`channels_last` with `jkeras.config.set_image_data_format`."
+            "ConvNeXt does not support the `channels_first` image data format: its kernels "
+            "have channels last. Set it with `jkeras.config.set_image_data_format`."
         )
     name = arguments.name
     if arguments.weights == "imagenet" and file not in name:
         raise ValueError(
-            f'Model name "{name}" does not match weights variant "{file}". When using imagenet '
-            "weights, model name must contain the weights variant."
+            f"The trained weights of '{file}' are for the model of that name alone. Received: "
+            f"the name '{name}'"
         )
     x = images = begin(arguments, 224, 32)
     if include_preprocessing and images.shape[3] == 3:

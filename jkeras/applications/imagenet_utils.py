@@ -43,14 +43,15 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     """
     if mode not in ("caffe", "tf", "torch"):
         raise ValueError(
-            f"Expected mode to be one of `caffe`, `tf` or `torch`. Received: mode={mode}"
+            "Expected mode to be one of 'caffe', 'tf' and 'torch', by whose numbers the model "
+            f"was trained. Received: {mode}"
         )
     if data_format is None:
         data_format = settings.image_data_format()
     if data_format not in ("channels_first", "channels_last"):
         raise ValueError(
-            "Expected data_format to be one of `channels_first` or `channels_last`. "
-            f"Received: data_format={data_format}"
+            "Expected data_format to be one of 'channels_first' and 'channels_last'. Received: "
+            f"{data_format}"
         )
     x = _as_floats(x)
     if mode == "tf":
@@ -138,8 +139,8 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, fl
     """
     if len(preds.shape) != 2 or preds.shape[1] != 1000:
         raise ValueError(
-            "`decode_predictions` expects a batch of predictions (i.e. a 2D array of shape "
-            f"(samples, 1000)). Received array with shape: {preds.shape}"
+            "`decode_predictions` takes the probabilities of 1000 classes for each image: an "
+            f"array (images, 1000). Received one of shape {preds.shape}"
         )
     address, file_hash = CLASS_INDEX
     path = get_file(

@@ -82,8 +82,8 @@ def _mobilenet(
     shape = asked_shape(arguments, usual_side(arguments.input_shape, SIDES), 32)
     if arguments.weights == "imagenet" and depth_multiplier != 1:
         raise ValueError(
-            "If imagenet weights are being loaded, depth multiplier must be 1. "
-            f"Received depth_multiplier={depth_multiplier}"
+            "There are trained weights for one kernel of each channel alone: the depth "
+            f"multiplier must be 1. Received: {depth_multiplier}"
         )
     check_alpha(arguments, alpha, ALPHAS)
     side = side_in_name(arguments, shape, SIDES)
@@ -151,8 +151,8 @@ def check_alpha(arguments: Arguments, alpha: float, alphas: Iterable[float]) -> 
     """
     if arguments.weights == "imagenet" and alpha not in alphas:
         raise ValueError(
-            "If imagenet weights are being loaded, alpha can be one of "
-            f"{', '.join(f'`{a}`' for a in alphas)} only. Received alpha={alpha}"
+            "There are trained weights for some widths alone: alpha is one of "
+            f"{', '.join(f'`{a}`' for a in alphas)}. Received: {alpha}"
         )
 
 
@@ -164,8 +164,8 @@ def side_in_name(arguments: Arguments, shape: tuple, sides: tuple[int, ...]) -> 
     has_weights = height == width and height in sides
     if arguments.weights == "imagenet" and not has_weights:
         warnings.warn(
-            f"`input_shape` is undefined or non-square, or `rows` is not in {list(sides)}. "
-            "Weights for input shape (224, 224) will be loaded as the default.",
+            f"There are trained weights for square images of {list(sides)} rows alone, and "
+            "`input_shape` names none of them. Those of 224 rows are loaded as the default.",
             stacklevel=4,
         )
         return 224

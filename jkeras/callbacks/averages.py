@@ -41,8 +41,8 @@ class SwapEMAWeights(Callback):
         averaging = [o for o in _optimizers(self.model.optimizer) if getattr(o, "use_ema", False)]
         if not averaging:
             raise ValueError(
-                "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. "
-                f"Received: optimizer={self.model.optimizer!r}"
+                "SwapEMAWeights must be used when `use_ema=True` is set: the optimizer keeps "
+                f"no averages otherwise. Received: optimizer={self.model.optimizer!r}"
             )
         return [
             (v, addressed_variables(optimizer)["ema", i])

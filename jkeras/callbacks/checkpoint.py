@@ -184,8 +184,8 @@ class ModelCheckpoint(SavingCallback):
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         if os.path.isdir(path):
             raise OSError(
-                "Please specify a non-directory filepath for ModelCheckpoint. Filepath used is "
-                f"an existing directory: {path}"
+                "ModelCheckpoint: expected the path of a file. There is a folder of that name: "
+                f"{path}"
             )
         if self.save_weights_only:
             self.model.save_weights(path, overwrite=True)

@@ -68,7 +68,7 @@ class LearningRateScheduler(Callback):
             rate = self._next(epoch, rate_of(optimizer))
             if not isinstance(rate, (float, np.floating)):
                 raise ValueError(
-                    f"The output of the `schedule` function should be a float. Got: {rate}"
+                    f"LearningRateScheduler: expected a number from `schedule`. Received: {rate}"
                 )
             optimizer.learning_rate = rate
             if self.verbose > 0:
@@ -136,7 +136,8 @@ class ReduceLROnPlateau(MonitorCallback):
             )
         if factor >= 1.0:
             raise ValueError(
-                f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}"
+                "ReduceLROnPlateau does not support a `factor` that makes the rate no smaller: "
+                f"expected a number below 1. Received: {factor}"
             )
         self.factor = factor
         self.min_lr = min_lr

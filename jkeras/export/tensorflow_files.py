@@ -79,8 +79,7 @@ def write_litert(
     """
     if not os.fsdecode(filepath).endswith(".tflite"):
         raise ValueError(
-            "The LiteRT export requires the filepath to end with '.tflite'. "
-            f"Received: filepath={filepath}"
+            f"A file of LiteRT has a name that has to end with '.tflite'. Received: {filepath}"
         )
     tf, jax2tf = _libraries("litert")
     check_target(filepath, overwrite=True)

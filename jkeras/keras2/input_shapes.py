@@ -31,7 +31,8 @@ def obtain_input_shape(
     input_shape = tuple(input_shape)
     if len(input_shape) != 3:
         raise ValueError(
-            f"`input_shape` must be a tuple of three integers. Received: {input_shape}"
+            "`input_shape`: expected three whole numbers, those of one image. Received: "
+            f"{input_shape}"
         )
     _check_sides(input_shape[1:] if is_first else input_shape[:2], min_size)
     if require_flatten:

@@ -101,8 +101,8 @@ class TimeseriesGenerator(jkeras.utils.Sequence):
         super().__init__(**kwargs)
         if len(data) != len(targets):
             raise ValueError(
-                "Data and targets have to be of same length. Received: "
-                f"{len(data)} data points and {len(targets)} targets."
+                "TimeseriesGenerator: expected a target for each row of the data. Received: "
+                f"{len(data)} rows and {len(targets)} targets."
             )
         self.data, self.targets = np.asarray(data), np.asarray(targets)
         self.length, self.sampling_rate, self.stride = length, sampling_rate, stride

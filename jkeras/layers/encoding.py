@@ -475,7 +475,11 @@ class HashedCrossing(HashLayer):
         shapes = [c.shape for c in columns]
         dtypes = [str(c.dtype) for c in columns]
         for wrong, rule, received in (
-            (len(columns) < 2, "it should be called on at least two inputs", len(columns)),
+            (
+                len(columns) < 2,
+                "it crosses two features or more, and takes at least two inputs",
+                len(columns),
+            ),
             (
                 not all(map(_is_column, shapes)),
                 "inputs should have shape `()`, `(batch,)` or `(batch, 1)`",

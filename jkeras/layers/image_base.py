@@ -47,8 +47,8 @@ def bounds(
         raise ValueError(
             violated(
                 where,
-                f"The `{name}` argument should be a number, or a list of two numbers, in the range "
-                f"[{low}, {high}]",
+                f"The `{name}` argument should be a number, or the lower and the upper of two, "
+                f"within [{low}, {high}]",
                 f"{name}={value!r}",
             )
         )

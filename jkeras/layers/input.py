@@ -127,8 +127,8 @@ def _check_agrees(
     for name, (passed, of_tensor) in said.items():
         if passed is not None and passed != of_tensor:
             raise ValueError(
-                "When providing the `input_tensor` argument, you cannot provide an incompatible "
-                f"`{name}` argument: expected {of_tensor}, received {name}={passed}. Leave it out."
+                "An `input_tensor` has one of its own: you cannot provide an incompatible "
+                f"`{name}`. Expected {of_tensor}, received {name}={passed}. Leave it out."
             )
 
 
@@ -142,11 +142,13 @@ def _batch_shape(
     """The shape with the batch axis, from one without or with it."""
     if shape is not None and batch_shape is not None:
         raise ValueError(
-            "You cannot pass both `shape` and `batch_shape` at the same time. "
-            f"Received: shape={shape}, batch_shape={batch_shape}"
+            "You cannot pass both `shape` and `batch_shape`: the second is the first behind "
+            f"the size of the batch. Received: shape={shape}, batch_shape={batch_shape}"
         )
     if batch_size is not None and batch_shape is not None:
-        raise ValueError("You cannot pass both `batch_size` and `batch_shape` at the same time.")
+        raise ValueError(
+            "You cannot pass both `batch_size` and `batch_shape`, whose first number is that size."
+        )
     if shape is None and batch_shape is None:
         raise ValueError("You must pass a `shape` argument.")
     if shape is not None:

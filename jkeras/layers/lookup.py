@@ -419,8 +419,8 @@ class IndexLookup(HostLayer):
         """Counts the tokens of a batch; each row is a document, for "tf_idf"."""
         if self._has_input_vocabulary:
             raise ValueError(
-                f"Cannot adapt layer '{self.name}' after setting a static vocabulary via "
-                "`vocabulary` argument or `set_vocabulary()` method."
+                f"Cannot adapt layer '{self.name}': its vocabulary is static: it was given, by "
+                "`vocabulary=` or by `set_vocabulary()`."
             )
         rows = data
         if not isinstance(data, Ragged):
@@ -482,9 +482,9 @@ class IndexLookup(HostLayer):
         depth = self._size_of_rows()
         if depth is None:
             raise RuntimeError(
-                f"When using `output_mode={self.output_mode}` and `pad_to_max_tokens=False`, you "
-                "must set the layer's vocabulary before calling it. Either pass a `vocabulary` "
-                "argument to the layer, or call `adapt` with some sample data."
+                f"With `output_mode={self.output_mode}` the output is as wide as the "
+                "vocabulary, of which there is none yet. Give a `vocabulary`, call `adapt` on "
+                "data, or set `pad_to_max_tokens=True`."
             )
         return depth
 
@@ -511,9 +511,8 @@ class IndexLookup(HostLayer):
             is_oov &= ~masked
         if is_oov.any():
             raise ValueError(
-                f"{self._where}: when `num_oov_indices=0` all inputs should be in vocabulary, "
-                f"found OOV values {tokens[is_oov].tolist()}, consider setting "
-                "`num_oov_indices=1`."
+                f"{self._where}: {tokens[is_oov].tolist()} are OOV, not in the vocabulary, and with "
+                "`num_oov_indices=0` nothing stands for what is not. Set `num_oov_indices=1`."
             )
         return indices
 

@@ -107,8 +107,8 @@ class HeadedAttention(
             key = value
         if value.shape[1:-1] != key.shape[1:-1]:
             raise ValueError(
-                f"{self._where}: All dimensions of value and key, except the last one, must be "
-                f"equal. Received: value shape {value.shape} and key shape {key.shape}"
+                f"{self._where}: the shapes of value and key must be equal but for the last "
+                f"axis. Received: value shape {value.shape} and key shape {key.shape}"
             )
         (heads, groups), (key_size, value_size) = self._head_counts, self._head_sizes
         names = self._dense_names

@@ -420,8 +420,8 @@ class GroupNormalization(ScaleAndShift):
     def __post_init__(self) -> None:
         if not isinstance(self.groups, int) or self.groups < -1 or self.groups == 0:
             raise ValueError(
-                f"{self._where}: expected a positive integer, or -1 for instance normalization, as "
-                f"`groups`. Received: groups={self.groups}"
+                f"{self._where}: `groups` is how many there are, 1 or more, or -1 for one of "
+                f"each channel. Received: {self.groups}"
             )
         self.autocast = False
 

@@ -150,7 +150,7 @@ class Normalization(DataLayer, announces_compute_dtype=True):
             raise ValueError(
                 violated(
                     self._where,
-                    "All `axis` values to be kept must have a known size",
+                    "All `axis` values to be kept are axes whose sizes are known",
                     f"axes {axes} of the input shape {shape}",
                 )
             )

@@ -90,7 +90,8 @@ class STFTSpectrogram(Layer):
                 raise ValueError(explain(self._where, expected, received))
         if fft is not None and fft & (fft - 1):
             warnings.warn(
-                f"`fft_length` is recommended to be a power of two. Received fft_length={fft}",
+                "A Fourier transform is quick for powers of two, and `fft_length` is none. "
+                f"Received: {fft}",
                 stacklevel=4,
             )
         self._kernels = {

@@ -53,9 +53,9 @@ class TextVectorization(HostLayer):
         encoding: of bytes.
 
     >>> layer = TextVectorization(output_sequence_length=4)
-    >>> layer.adapt(["foo bar", "bar baz", "baz bada boom"])
-    >>> layer([["foo qux bar"], ["qux baz"]]).tolist()
-    [[4, 1, 3, 0], [1, 2, 0, 0]]
+    >>> layer.adapt(["red wine", "red bread", "bread and red salt"])
+    >>> layer([["red salt, red milk"], ["bread"]]).tolist()
+    [[2, 5, 2, 1], [3, 0, 0, 0]]
     """
 
     max_tokens: int | None = None

@@ -70,16 +70,13 @@ def _categorical(
 ) -> tuple[jax.Array, jax.Array]:
     """The arrays, labels smoothed, arguments checked."""
     if isinstance(axis, bool):
-        raise ValueError(
-            f"`axis` must be of type `int`. Received: axis={axis} of type {type(axis)}"
-        )
+        raise ValueError(f"`axis`: expected a whole number. Received: {axis} of type {type(axis)}")
     y_true, y_pred = arrays(y_true, y_pred)
     classes = _number_of_classes(y_pred, axis)
     if classes == 1:
         warnings.warn(
-            f"In loss {name}, expected y_pred.shape to be (batch_size, num_classes) with "
-            f"num_classes > 1. Received: y_pred.shape={y_pred.shape}. Consider using "
-            "'binary_crossentropy' if you only have 2 classes.",
+            f"Loss {name}: expected two classes or more along the last axis of `y_pred`. "
+            f"Received: y_pred.shape={y_pred.shape}. For one output take 'binary_crossentropy'.",
             SyntaxWarning,
             stacklevel=3,
         )

@@ -131,13 +131,13 @@ def ctc(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     y_pred = jnp.asarray(y_pred)
     if y_true.ndim != 2:
         raise ValueError(
-            "Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in "
-            f"integer format. Received: y_true.shape={y_true.shape}"
+            "CTC: `y_true` has the numbers of the labels of each row: (rows, labels). "
+            f"Received: y_true.shape={y_true.shape}"
         )
     if y_pred.ndim != 3:
         raise ValueError(
-            "Logits `y_pred` are expected to be a tensor of shape `(batch_size, max_length, "
-            f"num_classes)`. Received: y_pred.shape={y_pred.shape}"
+            "CTC: `y_pred` has logits at each time: (rows, times, classes). Received: "
+            f"y_pred.shape={y_pred.shape}"
         )
     logits = y_pred.astype(jnp.promote_types(y_pred.dtype, "float32"))
     length = jnp.sum(y_true != 0, axis=-1)

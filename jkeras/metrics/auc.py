@@ -93,7 +93,7 @@ class AUC(Accumulator):
         self._even = self.thresholds is None or are_even([0, *inner, 1])
         self.thresholds = [-epsilon(), *inner, 1 + epsilon()]
         if self.num_labels and not self.multi_label:
-            raise ValueError("`num_labels` is needed only when `multi_label` is True.")
+            raise ValueError("`num_labels` says nothing without `multi_label=True`.")
         super().__post_init__()
 
     def state_specs(
@@ -114,7 +114,7 @@ class AUC(Accumulator):
             return self.num_labels or None
         if jnp.ndim(y_pred) != 2:
             raise ValueError(
-                "`y_pred` must have rank 2 when `multi_label=True`. Received: "
+                "With `multi_label=True` there is an axis of rows and one of labels. Received: "
                 f"y_pred.shape={jnp.shape(y_pred)}"
             )
         return self.num_labels or jnp.shape(y_pred)[1]

@@ -307,9 +307,8 @@ class Metric(Module, Record):
         keys = [key for key, _ in self._named()]
         if len(values) != len(keys):
             raise ValueError(
-                "Argument `metric_variables` must be a list of tensors corresponding 1:1 to "
-                f"{type(self).__name__}().variables. Received list with length {len(values)}, but "
-                f"expected {len(keys)} variables."
+                f"`metric_variables`: expected the values of {type(self).__name__}().variables, "
+                f"in their order. Received {len(values)} of them, for {len(keys)} variables."
             )
         return {key: jnp.asarray(value) for key, value in zip(keys, values)}
 

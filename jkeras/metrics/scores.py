@@ -216,8 +216,8 @@ class R2Score(Accumulator):
         )
         if self.num_regressors < 0:
             raise ValueError(
-                "Invalid value for argument `num_regressors`. Expected a value >= 0. "
-                f"Received: num_regressors={self.num_regressors}"
+                "Invalid value for argument `num_regressors`: their count is 0 or more. "
+                f"Received: {self.num_regressors}"
             )
         super().__post_init__()
 

@@ -77,8 +77,8 @@ def _cloned(
         return copy
     if input_tensors is not None or clone_function is not None or call_function is not None:
         raise ValueError(
-            "Arguments `clone_function`, `call_function` and `input_tensors` are only supported "
-            "for Sequential models or Functional models. Received model of type "
+            "`clone_function`, `call_function` and `input_tensors` are for graphs of layers, "
+            "which Sequential and Functional models are. Received: a model of type "
             f"'{type(model).__name__}'."
         )
     copy = type(model).from_config(model.get_config())

@@ -343,8 +343,8 @@ def _check_names(names: list[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(
-                f'The name "{name}" is used {names.count(name)} times in the model. All '
-                "operation names should be unique. Pass another `name=` to one of these layers."
+                f'The name "{name}" is used {names.count(name)} times in the model, and layers are '
+                "found by names that are unique. Pass another `name=` to one of these layers."
             )
 
 

@@ -161,7 +161,8 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, WithoutRemove
         """
         if name is not None and index is not None:
             raise ValueError(
-                f"Provide only a layer name or a layer index. Received: index={index}, name={name}."
+                "get_layer: a name and a number are two layers; give one. Received: "
+                f"index={index}, name={name}."
             )
         if index is not None:
             if len(self.layers) <= index:
@@ -171,7 +172,7 @@ class Model(MaybeEnsemble, Reported, Planned, Generating, Trainer, WithoutRemove
                 )
             return self.layers[index]
         if name is None:
-            raise ValueError("Provide either a layer name or layer index at `get_layer`.")
+            raise ValueError("get_layer: expected the `name` of a layer, or its `index`.")
         for layer in self.layers:
             if layer.name == name:
                 return layer

@@ -86,8 +86,8 @@ def layer_filter(filters: Any) -> Callable[[Any], bool]:
         filters = [filters]
     if not isinstance(filters, (list, tuple)):
         raise ValueError(
-            "The `filters` argument must be a regex string, a list of regex strings, or a "
-            f"callable. Received: {type(filters)}"
+            "`filters`: expected a regular expression, several in a list, or a function of a "
+            f"layer. Received: {type(filters)}"
         )
     return lambda layer: any(re.search(pattern, layer.name) for pattern in filters)
 

@@ -83,14 +83,14 @@ class Sequential(Composite, Model):
         layer = _as_layer(layer)
         if not self._is_layer_name_unique(layer):
             raise ValueError(
-                "All layers added to a Sequential model should have unique names. Name "
-                f"'{layer.name}' is already the name of a layer in this model. Update the `name` "
-                "argument to pass a unique name."
+                "The layers of a Sequential model should have unique names, by which they are "
+                f"found. There is a '{layer.name}' already: pass another `name=` to one of the "
+                "two."
             )
         if isinstance(layer, InputLayer) and self._begins_with_input():
             raise ValueError(
-                f"Sequential model '{self.name}' has already been configured to use input shape "
-                f"{self._all_layers[0].batch_shape}. You cannot add a different Input layer to it."
+                f"Sequential model '{self.name}' has already been configured: its inputs are of "
+                f"shape {self._all_layers[0].batch_shape}. Leave out the second `Input`."
             )
         shape = getattr(layer, "_first_shape", None)
         if not self._all_layers and shape is not None:
@@ -138,8 +138,8 @@ class Sequential(Composite, Model):
             return  # several inputs: runs layer by layer
         if not self._all_layers:
             raise ValueError(
-                f"Sequential model '{self.name}' cannot be built because it has no layers. Call "
-                "`model.add(layer)`."
+                f"Sequential model '{self.name}' has no layers to build. `model.add(layer)` "
+                "adds one."
             )
         candidates = _without_stand_ins(input_shape) if is_abstract() else [input_shape]
         before = list(self._all_layers)
@@ -155,8 +155,8 @@ class Sequential(Composite, Model):
         layers = self._all_layers
         if isinstance(layers[0], InputLayer) and layers[0].batch_shape != input_shape:
             raise ValueError(
-                f"Sequential model '{self.name}' has already been configured to use input shape "
-                f"{layers[0].batch_shape}. You cannot build it with input_shape {input_shape}."
+                f"Sequential model '{self.name}' has already been configured: its inputs are of "
+                f"shape {layers[0].batch_shape}, and cannot be of {input_shape} as well."
             )
         if not isinstance(layers[0], InputLayer):
             layers.insert(0, operation_of(Input(batch_shape=input_shape, dtype=dtype)))
@@ -342,8 +342,8 @@ def _as_layer(item: Any) -> Layer:
 
         return Lambda(item)
     raise ValueError(
-        "Only instances of `jkeras.Layer` can be added to a Sequential model. "
-        f"Received: {item} (of type {type(item)})"
+        f"Only instances of `jkeras.Layer` can stand in a Sequential model. Received: {item} "
+        f"(of type {type(item)})"
     )
 
 
@@ -357,9 +357,10 @@ def _check_arguments(layer: Layer) -> None:
     takes_none = not any(p.kind is p.VAR_POSITIONAL or p in positional for p in parameters)
     if len(required) > 1 or takes_none:
         raise ValueError(
-            "Layers added to a Sequential model can only have a single required positional "
-            f"argument, the input tensor. Layer {type(layer).__name__} has {required}: give the "
-            "others defaults, or use a functional model."
+            "A layer in a Sequential model is called on what the one before it gave, so that "
+            "its `call` can only have a single required positional argument. That of "
+            f"{type(layer).__name__} has {required}: give the others defaults, or use a "
+            "functional model."
         )
 
 

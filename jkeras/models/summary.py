@@ -258,8 +258,8 @@ def _in_range(layers: Sequence[Any], layer_range: Sequence[str] | None) -> Seque
     starts, ends = (_indices(layers, pattern) for pattern in layer_range)
     if not starts or not ends:
         raise ValueError(
-            "Passed layer_names do not match the layer names in the model. Received: "
-            f"{layer_range}; layers: {[layer.name for layer in layers]}"
+            f"`layer_range`: no layers of the model have such names. Received: {layer_range}; "
+            f"layers: {[layer.name for layer in layers]}"
         )
     if min(starts) > max(ends):
         starts, ends = ends, starts

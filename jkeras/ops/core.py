@@ -275,13 +275,15 @@ def _check_slice(inputs: Operand, start_indices: Operand, shape: Shape) -> None:
     ndim = len(inputs.shape)
     if len(shape) != ndim:
         raise ValueError(
-            "The number of dimensions in `inputs` must match the number of dimensions in `shape`. "
-            f"Received: inputs.shape={inputs.shape}, shape={shape}"
+            "An update has as many axes as what it goes into: the number of dimensions in "
+            "`inputs` must match the dimensions in `shape`. Received: "
+            f"inputs.shape={inputs.shape}, shape={shape}"
         )
     if hasattr(start_indices, "__len__") and len(start_indices) != ndim:
         raise ValueError(
-            "The number of dimensions in `start_indices` must match the number of dimensions in "
-            f"`inputs`. Received: start_indices={start_indices}, inputs.shape={inputs.shape}"
+            "There is a start along each axis: the dimensions in `start_indices` must match "
+            f"the dimensions in `inputs`. Received: start_indices={start_indices}, "
+            f"inputs.shape={inputs.shape}"
         )
 
 

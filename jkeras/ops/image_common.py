@@ -51,13 +51,13 @@ def patch_size(size: PerAxis) -> tuple[int, ...]:
         return (size, size)
     if not isinstance(size, (tuple, list)):
         raise TypeError(
-            f"Invalid `size` argument. Expected an int or a tuple. Received: size={size} of type "
-            f"{type(size).__name__}"
+            "`size`. Expected an int or a tuple, the same for both sides or one for each. "
+            f"Received: {size} of type {type(size).__name__}"
         )
     if len(size) not in (2, 3):
         raise ValueError(
-            f"Invalid `size` argument. Expected a tuple of length 2 or 3. Received: size={size} "
-            f"with length {len(size)}"
+            "`size`. Expected a tuple of length 2 or 3, as the images have axes. Received: "
+            f"{size} with length {len(size)}"
         )
     return tuple(size)
 

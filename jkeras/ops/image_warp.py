@@ -55,8 +55,9 @@ def map_coordinates(
     coordinates = jnp.asarray(coordinates)
     if coordinates.ndim < 2 or coordinates.shape[0] != inputs.ndim:
         raise ValueError(
-            "First dim of `coordinates` must be the same as the rank of `inputs`. Received: "
-            f"inputs.shape={inputs.shape}, coordinates.shape={coordinates.shape}"
+            "`coordinates` has a row for each axis of the image: their count must be the same "
+            f"as the rank of `inputs`. Received: inputs.shape={inputs.shape}, "
+            f"coordinates.shape={coordinates.shape}"
         )
     check_choice("fill_mode", fill_mode, FILL_MODES)
     check_choice("order", order, (0, 1))
@@ -149,9 +150,8 @@ def _affine_spec(images: Operand, transform: Operand, **config: Any) -> KerasTen
 def _check_rank_of_maps(transform: Operand) -> None:
     if len(transform.shape) not in (1, 2):
         raise ValueError(
-            "Invalid transform rank: expected rank 1 (single transform) or rank 2 (batch of "
-            "transforms), that is (8,) or (batch, 8). Received: "
-            f"transform.shape={tuple(transform.shape)}"
+            "Invalid transform rank: expected rank 1, (8,), for all images, or (images, 8). "
+            f"Received: transform.shape={tuple(transform.shape)}"
         )
 
 

@@ -309,13 +309,14 @@ def _complex(x: Sequence[TensorLike], rank: int = 1) -> jax.Array:
     """A pair (real, imaginary) as one complex array, checked."""
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(
-            f"Input `x` should be a tuple of two tensors, real and imaginary. Received: x={x}"
+            "Input `x` should be a tuple of two tensors: what is real, and what is imaginary. "
+            f"Received: {x}"
         )
     real, imaginary = map(jnp.asarray, x)
     if real.shape != imaginary.shape:
         raise ValueError(
-            "Both the real and imaginary parts should have the same shape. Received: "
-            f"x[0].shape={real.shape}, x[1].shape={imaginary.shape}"
+            "Both the real and imaginary parts should have the same shape. They have: "
+            f"{real.shape} and {imaginary.shape}"
         )
     _check_rank(real, rank)
     if not all(jnp.issubdtype(v.dtype, jnp.floating) for v in (real, imaginary)):
@@ -558,8 +559,8 @@ def view_as_complex(x: TensorLike) -> jax.Array:
     x = jnp.asarray(x)
     if x.ndim < 1 or x.shape[-1] != 2:
         raise ValueError(
-            "Last dimension of input must be size 2, real and imaginary. Received: "
-            f"x.shape={x.shape}"
+            "Last dimension of input must be size 2: what is real, and what is imaginary. "
+            f"Received: x.shape={x.shape}"
         )
     return x[..., 0].astype("complex64") + 1j * x[..., 1].astype("complex64")
 

@@ -286,8 +286,8 @@ def softmax(x: TensorLike, axis: Axis = -1) -> jax.Array:
     x = jnp.asarray(x)
     if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
         warnings.warn(
-            f"You are using a softmax over axis {axis} of a tensor of shape {x.shape}. This axis "
-            "has size 1, so the result is always 1. Did you mean to use a sigmoid instead?",
+            f"You are using a softmax over axis {axis} of a tensor of shape {x.shape}, whose "
+            "size is 1: it gives 1 whatever goes in. Take a sigmoid for a single output.",
             stacklevel=3,
         )
     y = in_float32(lambda x: jax.nn.softmax(x, axis=axis), x)

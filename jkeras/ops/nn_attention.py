@@ -99,7 +99,7 @@ def dot_product_attention(
     (1, 3, 2, 4)
     """
     if attn_logits_soft_cap is not None:
-        raise ValueError("attn_logits_soft_cap is only supported for JAX on TPU. Leave it None.")
+        raise ValueError("attn_logits_soft_cap: XLA has it for TPUs. Leave it None.")
     query, key, value = map(jnp.asarray, (query, key, value))
     _check_shapes(query, key, value)
     dtype = jnp.promote_types(jnp.promote_types(query.dtype, key.dtype), value.dtype)

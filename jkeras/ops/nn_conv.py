@@ -449,8 +449,8 @@ def depth_to_space(
     b = block_size
     if count_channels(x, data_format) % b**2:
         raise ShapeError(
-            f"The number of channels must be divisible by block_size**2 = {b**2}. Received: "
-            f"x.shape={x.shape}"
+            f"A block takes {b**2} channels (block_size**2), and their number is divided by "
+            f"that. Received: x.shape={x.shape}"
         )
     if data_format == "channels_last":
         n, h, w, c = x.shape

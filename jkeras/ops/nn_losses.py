@@ -22,7 +22,7 @@ from jkeras.core.weights.types import Operand, Structure, TensorLike
 def _same_shape(target: Operand, output: Operand) -> None:
     if target.shape != output.shape:
         raise ValueError(
-            "Arguments `target` and `output` must have the same shape. Received: "
+            "`target` and `output` must have the same shape. Received: "
             f"target.shape={target.shape}, output.shape={output.shape}"
         )
 

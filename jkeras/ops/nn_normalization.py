@@ -35,7 +35,11 @@ def moments(
     [2.0, 1.0]
     """
     if synchronized:
-        raise NotImplementedError("Argument synchronized=True is not supported with JAX.")
+        raise NotImplementedError(
+            "moments(synchronized=True): under JAX a sharded array has "
+            "its moments over all devices anyway. Leave it out; it is "
+            "not supported."
+        )
     x = jnp.asarray(x)
     axes = as_axes(axes)
     if x.dtype not in ("float16", "bfloat16"):

@@ -95,9 +95,7 @@ def ravel(x: TensorLike) -> jax.Array:
 def _check_permutation(axes: Sequence[int] | None, ndim: int) -> None:
     positions = [axis + ndim if axis < 0 else axis for axis in axes]
     if sorted(positions) != list(range(ndim)):
-        raise ShapeError(
-            f"`axes` must be a valid permutation of the {ndim} axes. Received: axes={axes}"
-        )
+        raise ShapeError(f"`axes` has each of the {ndim} axes once. Received: {axes}")
 
 
 @numpy_op(inputs=1)

@@ -84,8 +84,8 @@ def _matched(self: "Optimizer", count: int, variables: Iterable[Variable] | None
         self.build(variables)
     for variable in without(variables, self._index):
         raise ValueError(
-            f"Unknown variable: {variable}. {self.name} can only be called for the variables "
-            "it was built with; make a new optimizer for other variables."
+            f"Unknown variable: {variable}. What {self.name} does is for those that it was "
+            "built with; make a new optimizer for other variables."
         )
     return variables
 
@@ -166,7 +166,7 @@ def _warn_of_missing(gradients: dict[Variable, Any]):
     missing = [v.path for v, g in gradients.items() if g is None]
     if 0 < len(missing) < len(gradients):
         warnings.warn(
-            f"Gradients do not exist for variables {missing} when minimizing the loss. If "
-            "using `model.compile()`, did you forget to provide a `loss` argument?",
+            f"Gradients do not exist for variables {missing}: the loss does not depend on them. "
+            "Is it what `compile` was given as `loss`?",
             stacklevel=3,
         )

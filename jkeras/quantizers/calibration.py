@@ -114,8 +114,8 @@ def _layers_and_blocks(structure: dict[str, Any] | None, mode: str) -> tuple[lis
     blocks = structure.get("sequential_blocks", [])
     if not blocks:
         raise ValueError(
-            "No sequential blocks found in the structure to quantize. Received: "
-            f"{sorted(structure)}; 'sequential_blocks' is a list of layers."
+            "There are no sequential blocks to quantize: 'sequential_blocks' is a list of "
+            f"layers. Received: {sorted(structure)}"
         )
     return structure.get("pre_block_layers", []), blocks
 

@@ -126,8 +126,8 @@ class Int4QuantizationConfig(QuantizationConfig):
         in_blocks = block_size not in (None, -1)
         if in_blocks and block_size <= 0:
             raise ValueError(
-                "block_size must be None, -1, or a positive integer. Received: "
-                f"block_size={block_size}"
+                "block_size must be a whole number above 0, or None or -1 for no blocks. "
+                f"Received: {block_size}"
             )
         self.block_size = block_size
         quantizer = self.weight_quantizer or self.activation_quantizer
@@ -379,7 +379,7 @@ def resolve(mode: str | None, config: Any) -> QuantizationConfig:
 
 def _default_config(mode: str | None) -> QuantizationConfig:
     if mode is None:
-        raise ValueError("You must provide either `mode` or `config` to `quantize`.")
+        raise ValueError("quantize: expected a `mode`, or a `config` that has one.")
     if mode not in WITHOUT_DATA:
         raise ValueError(
             f"For {mode.upper()}, you must pass a `{mode.upper()}Config` object in the "

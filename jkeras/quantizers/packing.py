@@ -29,7 +29,7 @@ def _joined(fields: list[jax.Array], length: int, axis: int) -> jax.Array:
 
 def _check_bytes(dtype: str) -> None:
     if dtype not in ("int8", "uint8"):
-        raise ValueError(f"Expected dtype to be 'int8' or 'uint8', but got '{dtype}'.")
+        raise ValueError(f"Values of four bits lie in int8 or uint8. Received: {dtype}")
 
 
 @public("keras.quantizers.pack_int2")
@@ -77,7 +77,7 @@ def unpack_int2(packed: Any, orig_len: int, axis: int = 0, dtype: str = "int8") 
     _check_bytes(dtype)
     packed = jnp.asarray(packed)
     if str(packed.dtype) not in ("int8", "uint8"):
-        raise TypeError(f"Expected int8 or uint8 tensor for unpacking, got {packed.dtype}")
+        raise TypeError(f"Bytes that are packed are int8 or uint8. Received: {packed.dtype}")
     return _int2_unpacked(packed, int(orig_len), axis, dtype)
 
 

@@ -74,8 +74,9 @@ class AbsMaxQuantizer(Quantizer):
         self.epsilon = epsilon
         if output_dtype == "int8" and not -128 <= value_range[0] <= value_range[1] <= 127:
             raise ValueError(
-                "Quantizer with output_dtype='int8' requires value_range to be within the interval "
-                f"[-128, 127]. Received: value_range={value_range}"
+                "With output_dtype='int8' there are the numbers from -128 to 127, within which "
+                "`value_range` has to lie. "
+                f"Received: {value_range}"
             )
 
     def __call__(
@@ -350,7 +351,7 @@ def quantize_and_dequantize(
 
 def _check_int4(dtype: str) -> None:
     if dtype not in ("int8", "uint8"):
-        raise ValueError(f"Expected dtype to be 'int8' or 'uint8', but got '{dtype}'.")
+        raise ValueError(f"Values of four bits lie in int8 or uint8. Received: {dtype}")
 
 
 @public("keras.quantizers.pack_int4")
@@ -399,7 +400,7 @@ def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: str = "int8") 
     _check_int4(dtype)
     packed = jnp.asarray(packed)
     if str(packed.dtype) not in ("int8", "uint8"):
-        raise TypeError(f"Expected int8 or uint8 tensor for unpacking, got {packed.dtype}")
+        raise TypeError(f"Bytes that are packed are int8 or uint8. Received: {packed.dtype}")
     return _int4_unpacked(packed, int(orig_len), axis, dtype)
 
 

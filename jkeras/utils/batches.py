@@ -100,7 +100,6 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
         return data, None, None
     if not 1 <= len(data) <= 3:
         raise ValueError(
-            f"Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`, "
-            f"found: {data}"
+            f"A batch is `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`. Received: {data}"
         )
     return (*data, None, None)[:3]

@@ -406,8 +406,8 @@ class FeatureSpace(Layer):
     def _encoded(self, columns: dict[str, Any]) -> Any:
         if not self._is_adapted:
             raise ValueError(
-                "You need to call `.adapt(dataset)` on the FeatureSpace before you can start "
-                "using it."
+                "You need to call `.adapt(dataset)` before: a FeatureSpace learns its vocabularies "
+                "and scales."
             )
         indexed = {name: self.preprocessors[name](column) for name, column in columns.items()}
         crossed = {
@@ -429,8 +429,8 @@ class FeatureSpace(Layer):
             return value
         if not str(value.dtype).startswith("int"):
             raise ValueError(
-                f"Feature '{name}' has `output_mode='one_hot'`. Thus its preprocessor should "
-                f"return an integer dtype. Instead it returns a {value.dtype} dtype."
+                f"Feature '{name}' has `output_mode='one_hot'`, for which its preprocessor "
+                f"gives whole numbers. Received: {value.dtype}."
             )
         if name not in self.one_hot_encoders:
             self.one_hot_encoders[name] = layers.CategoryEncoding(
@@ -449,9 +449,9 @@ class FeatureSpace(Layer):
                 size = getattr(encoder, attribute)
                 return size() if callable(size) else size
         raise ValueError(
-            f"Feature '{name}' has `output_mode='one_hot'`. However it isn't a standard feature "
-            "and the dimensionality of its output space is not known, thus it cannot be one-hot "
-            "encoded. Try using `output_mode='int'`."
+            f"Feature '{name}' has `output_mode='one_hot'`, which needs to know how many values "
+            "it has. FeatureSpace knows that of its own features alone: take "
+            "`output_mode='int'`."
         )
 
     # ------------------------------------------------------------ files

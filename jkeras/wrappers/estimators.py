@@ -65,7 +65,7 @@ class ModelEstimator(BaseEstimator):
         """
         if not sklearn.get_config().get("enable_metadata_routing", False):
             raise RuntimeError(
-                "This method is only available when metadata routing is enabled. Switch it on with "
+                "scikit-learn has this method where metadata are routed: "
                 "`sklearn.set_config(enable_metadata_routing=True)`."
             )
         self._metadata_request = MetadataRequest(owner=self)
@@ -100,9 +100,7 @@ class ModelEstimator(BaseEstimator):
         targets = self._targets(y)
         model = self._model_for(X, targets)
         if not model.compiled or not model.loss or not model.optimizer:
-            raise RuntimeError(
-                "Given model needs to be compiled, and have a loss and an optimizer."
-            )
+            raise RuntimeError("Expected a compiled model, with a loss and an optimizer.")
         self.history_ = model.fit(X, targets, **{**(self.fit_kwargs or {}), **kwargs})
         self.model_ = model
         return self
@@ -157,12 +155,14 @@ class SKLearnClassifier(ClassifierMixin, ModelEstimator):
         kind = type_of_target(y)
         if kind not in ("binary", "multiclass"):
             raise ValueError(
-                f"Unknown label type: {kind}. Only binary and multiclass target types are "
-                "supported."
+                f"Unknown label type: {kind}. Expected classes: two, or several of which each "
+                "row has one."
             )
         self.classes_ = np.unique(y)
         if len(self.classes_) == 1:
-            raise ValueError("Classifier can't train when only one class is present.")
+            raise ValueError(
+                "A classifier learns to tell two classes or more apart; there is one class in `y`."
+            )
         return (y[:, None] == self.classes_).astype("float32")
 
     def decision_function(self, X: Any) -> np.ndarray:

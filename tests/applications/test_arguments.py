@@ -17,14 +17,14 @@ VGG16 = jkeras.applications.VGG16
     [
         (dict(weights="nowhere.h5"), "path to the weights file"),
         (dict(weights="imagenet", classes=10), "`classes` should be 1000"),
-        (dict(weights="imagenet", input_shape=(225, 224, 3)), r"should be \(224, 224, 3\)"),
+        (dict(weights="imagenet", input_shape=(225, 224, 3)), r"of shape \(224, 224, 3\) alone"),
         (
             dict(weights="imagenet", include_top=False, input_shape=(64, 64, 1)),
             "must have 3 channels",
         ),
         (dict(weights=None, input_shape=(31, 64, 3)), "at least 32x32"),
-        (dict(weights=None, input_shape=(None, 64, 3)), "static `input_shape`"),
-        (dict(weights=None, input_shape=(64, 64)), "three integers"),
+        (dict(weights=None, input_shape=(None, 64, 3)), "`input_shape` without None"),
+        (dict(weights=None, input_shape=(64, 64)), "three whole numbers"),
         (dict(weights=None, input_tensor="images"), "should be a tensor"),
     ],
 )
@@ -40,7 +40,7 @@ def test_weights_do_not_go_with_every_activation(tmp_path):
     small = dict(input_shape=(32, 32, 3), classes=2)
     VGG16(weights=None, **small, classifier_activation="relu")
     (tmp_path / "x.weights.h5").touch()
-    with pytest.raises(ValueError, match="Only `None` and `softmax` activations"):
+    with pytest.raises(ValueError, match="only `None` and `softmax` activations"):
         VGG16(weights=str(tmp_path / "x.weights.h5"), **small, classifier_activation="relu")
 
 
@@ -149,5 +149,5 @@ def test_integers_and_tensors_of_a_graph():
 
 def test_predictions_of_another_shape():
     for shape in ((2, 10), (1000,)):
-        with pytest.raises(ValueError, match=r"\(samples, 1000\)"):
+        with pytest.raises(ValueError, match=r"\(images, 1000\)"):
             jkeras.applications.imagenet_utils.decode_predictions(np.zeros(shape))

@@ -130,6 +130,6 @@ def test_columns():
 def test_layer_range_and_unbuilt():
     text = text_of(network(jkeras), layer_range=("norm", "flat"))
     assert "norm" in text and "flat" in text and "conv (" not in text
-    with pytest.raises(ValueError, match="layer_names"):
+    with pytest.raises(ValueError, match="layer_range"):
         text_of(network(jkeras), layer_range=("nope", "flat"))
     assert "0 (unbuilt)" in text_of(jkeras.Sequential([jkeras.layers.Dense(2)]))

@@ -49,7 +49,8 @@ class InputSpec:
             self.axes = {int(k): v for k, v in (axes or {}).items()}
         except (AttributeError, ValueError, TypeError):
             raise TypeError(
-                f"Argument `axes` must be a dict with integer keys. Received: axes={axes}"
+                "InputSpec: `axes` takes a dict from the number of an axis to its size. "
+                f"Received: {axes}"
             ) from None
         most = self.ndim or max_ndim
         if self.axes and most is not None and max(self.axes) >= most:

@@ -136,7 +136,7 @@ class KerasTensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
         raise ValueError(
-            "A KerasTensor is symbolic: it is a placeholder for a shape and a dtype and doesn't "
+            "A KerasTensor stands for an array whose shape and dtype are known: it doesn't "
             "have any actual numerical value. numpy functions cannot be used on it; use "
             "`jkeras.ops` in a functional model."
         )
@@ -162,7 +162,8 @@ class KerasTensor:
     # for a checker it may: the outputs of a layer that has several look like one to it
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError(
-            "Iterating over a symbolic KerasTensor is not supported. Use `jkeras.ops.unstack`."
+            "A KerasTensor has no elements, so that going through them is not supported. Use "
+            "`jkeras.ops.unstack`."
         )
 
     def __round__(self, ndigits: int | None = None) -> "KerasTensor":

@@ -121,8 +121,8 @@ def _bound(layer: Any, args: tuple[Any, ...], by_name: dict[str, Any]) -> dict[s
     """The first arguments of `add_weight`, each passed by position or by name."""
     if args and isinstance(args[0], str):
         raise ValueError(
-            f"{place_of(layer)}: `name` must be passed as a keyword argument to `add_weight`. "
-            f"Received: add_weight({args[0]!r}, …). Write add_weight(shape=…, name={args[0]!r})."
+            f"{place_of(layer)}: `add_weight` takes the `name` as a keyword argument. Received: "
+            f"add_weight({args[0]!r}, …). Write add_weight(shape=…, name={args[0]!r})."
         )
     if len(args) > len(by_name):
         raise TypeError(

@@ -26,10 +26,9 @@ def pass_masks(layer, run, call, outputs) -> None:
         _set_masks(layer, run, call, outputs)
     elif run.is_eager and any(mask is not None for mask in keras_tensor.flatten(call.mask)):
         warnings.warn(
-            f"Layer '{layer.name}' (of type {type(layer).__name__}) was passed an input "
-            "with a mask attached to it. However, this layer does not support masking "
-            "and will therefore destroy the mask information. Downstream layers will not "
-            "see the mask.",
+            f"Layer '{layer.name}' (of type {type(layer).__name__}) was passed an input with a "
+            "mask, with which it does nothing, since it does not support masking: those that "
+            "follow will see none.",
             stacklevel=6,
         )
 

@@ -28,8 +28,8 @@ def stateless_call(
     """
     if not self.built:
         raise NotBuiltError(
-            f"To call stateless_call, {type(self).__name__} must be built (i.e. its variables "
-            "must have been already created). You can build it by calling it on some data."
+            f"stateless_call takes the values of variables, and {type(self).__name__} has none "
+            "yet: it must be built. Call it on some data, or `build` it."
         )
     fixed = self.non_trainable_variables
     trainable = (self.trainable_variables, trainable_variables, "trainable_variables")

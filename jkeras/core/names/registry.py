@@ -279,8 +279,8 @@ def serialize(obj):
         return _serialize_function(obj)
     if not hasattr(obj, "get_config"):
         raise TypeError(
-            f"Cannot serialize object {obj} of type {type(obj)}. "
-            "To be serializable, a class must implement the `get_config()` method."
+            f"Cannot serialize object {obj} of type {type(obj)}: its class has no "
+            "`get_config()` that gives the arguments of its constructor."
         )
     return _serialize_object(obj)
 
@@ -637,8 +637,8 @@ def _deserialize_object(class_name, inner, config, custom_objects):
         return cls
     if not hasattr(cls, "from_config"):
         raise ConfigError(
-            f"Unable to reconstruct an instance of '{class_name}' because the class is missing a "
-            f"`from_config()` method. Its config: {shown(config)}"
+            f"Unable to reconstruct an instance of '{class_name}': its class has no "
+            f"`from_config()`. Its config: {shown(config)}"
         )
     if is_untrusted() and str(getattr(cls, "__module__", "jkeras")).startswith("jkeras."):
         check_object(class_name, config, inner)

@@ -259,8 +259,8 @@ def device(device_name: Any) -> contextlib.AbstractContextManager[Any]:
         return jax.default_device(device_name)
     if not isinstance(device_name, str):
         raise ValueError(
-            "Invalid value for argument `device_name`. Expected a string like 'gpu:0' or a "
-            f"`jax.Device`. Received: device_name={device_name!r}"
+            "Invalid value for argument `device_name`: a device is 'gpu:0' and its like, or "
+            f"one of `jax.devices()`. Received: {device_name!r}"
         )
     kind, _, number = device_name.lower().partition(":")
     try:

@@ -80,8 +80,8 @@ def without_own_frames(method: Thing) -> Thing:
 def not_initialized(layer: typing.Any) -> RuntimeError:
     """The error for a layer whose class did not call the constructor of `Layer`."""
     return RuntimeError(
-        f"In layer {type(layer).__name__}, you forgot to call `super().__init__()` as the first "
-        "statement in the `__init__()` method. Go add it!"
+        f"Layer {type(layer).__name__}: its `__init__()` sets attributes before that of `Layer` "
+        "ran; you forgot to call `super().__init__()`, which comes first."
     )
 
 

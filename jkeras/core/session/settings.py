@@ -402,8 +402,7 @@ def set_random_seed(seed: int) -> None:
     """
     if not isinstance(seed, int):
         raise ValueError(
-            f"Expected `seed` argument to be an integer. Received: seed={seed} (of type "
-            f"{type(seed)})"
+            f"`seed`: expected a whole number. Received: {seed} (of type {type(seed)})"
         )
     import_what_draws()
     random.seed(seed)

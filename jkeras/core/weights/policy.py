@@ -78,7 +78,7 @@ class DTypePolicy:
     def _parse(name):
         if not isinstance(name, str):
             raise TypeError(
-                f"'name' must be a string, such as 'mixed_float16'. Received: name={name} "
+                f"A policy's 'name' must be a string: 'mixed_float16', say. Received: {name} "
                 f"(of type {type(name)})"
             )
         if name in MIXED:
@@ -87,9 +87,9 @@ class DTypePolicy:
             dtype = standardize_dtype(name)
         except ValueError:
             raise ValueError(
-                f"Cannot convert '{name}' to a mixed precision DTypePolicy. Valid policies include "
-                "'mixed_float16', 'mixed_bfloat16', and the name of any dtype, such as 'float32'."
-                f"{suggestion(name, (*MIXED, *ALLOWED_DTYPES))}"
+                f"Cannot convert '{name}' to a policy. There are 'mixed_float16', "
+                "'mixed_bfloat16', and one for each dtype, as "
+                f"'float32'.{suggestion(name, (*MIXED, *ALLOWED_DTYPES))}"
             ) from None
         return dtype, dtype
 
@@ -180,9 +180,9 @@ def set_dtype_policy(policy: Any) -> None:
         settings.dtype_policy = get(policy)
     except ValueError as error:
         raise ValueError(
-            "Invalid `policy` argument. Expected the name of a policy, such as 'mixed_float16', or "
-            f"a `DTypePolicy`. Received: policy={policy} (of type {type(policy)})"
-            f"{suggestion(policy, (*MIXED, *ALLOWED_DTYPES))}"
+            "Invalid `policy` argument. It takes a `DTypePolicy` or the name of one: "
+            f"'mixed_float16', say. Received: {policy} (of type "
+            f"{type(policy)}){suggestion(policy, (*MIXED, *ALLOWED_DTYPES))}"
         ) from error
 
 
@@ -217,8 +217,8 @@ def get(identifier: Any) -> Any:
         return DTypePolicy(standardize_dtype(identifier))
     except ValueError:
         raise ValueError(
-            "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. "
-            f"Received: dtype={identifier}"
+            "Cannot interpret `dtype` argument. It takes the name of a dtype or policy, or a "
+            f"DTypePolicy. Received: {identifier}"
         ) from None
 
 

@@ -248,7 +248,7 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
         if len(matching) > 1:
             raise ValueError(
                 f"Path '{key}' matches multiple dtype policy specification keys: {matching}. "
-                "Please make sure each path only matches at most one of them."
+                "Write them so that one of them fits each path."
             )
         return self._policies[matching[0]] if matching else self._default
 
@@ -256,7 +256,7 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
         if key in self._policies:
             raise ValueError(
                 f"{key} already exist in the DTypePolicyMap with value {self._policies[key]}. "
-                "Please make sure to not use duplicated keys."
+                "Delete it before you set another."
             )
         try:
             self._policies[key] = policy.get(value)

@@ -182,8 +182,8 @@ class Variable:
         """Makes it the variable of an initializer, which is run when the value is looked at."""
         if shape is None:
             raise ValueError(
-                "When creating a Variable from an initializer, the `shape` argument should be "
-                f"specified. Received: initializer={initializer} and shape={shape}"
+                "When creating a Variable from an initializer, the `shape` has to be given as "
+                f"well. Received: initializer={initializer} and shape={shape}"
             )
         self._initializer, self.own_dtype = initializer, standardize_dtype(dtype)
         self.shape = standardize_shape(shape)
@@ -340,9 +340,8 @@ class Variable:
         value = make(value, dtype=jax.dtypes.canonicalize_dtype(self.own_dtype))
         if tuple(value.shape) != tuple(self.shape):
             raise ValueError(
-                "The shape of the target variable and the shape of the target value in "
-                f"`variable.assign` must match. variable.shape={self.shape}, Received: "
-                f"value.shape={tuple(value.shape)}. Target variable: {self.path}"
+                f"A variable of shape {self.shape} can be assigned values of that shape alone. "
+                f"Received: value.shape={tuple(value.shape)}. Target variable: {self.path}"
             )
         frame.write(self, value)
         return value

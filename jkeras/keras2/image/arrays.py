@@ -77,8 +77,8 @@ class NumpyArrayIterator(Iterator):
         self.sample_weight = None if sample_weight is None else np.asarray(sample_weight)
         if self.x.ndim != 4:
             raise ValueError(
-                "Input data in `NumpyArrayIterator` should have rank 4: images of rows, columns "
-                f"and channels. Received shape {self.x.shape}."
+                "NumpyArrayIterator: expected images of rows, columns and channels, of "
+                f"rank 4. Received shape {self.x.shape}."
             )
         warn_of_channels(self.x.shape, self.data_format)
         super().__init__(len(self.x), batch_size, shuffle, seed)
@@ -128,7 +128,6 @@ def _check_lengths(x: Any, more: list[np.ndarray], parts: dict[str, Any]) -> Non
 def _check_classes(y: Any, count: int) -> None:
     if not np.array_equal(np.unique(y[:count]), np.unique(y[count:])):
         raise ValueError(
-            "Training and validation subsets have different number of classes after the split. "
-            "Arrays that are sorted by their labels should be shuffled before, or give "
-            "`ignore_class_split=True`."
+            "The rows for training have other classes than those for validation. Shuffle "
+            "arrays that are sorted by their labels before, or give `ignore_class_split=True`."
         )

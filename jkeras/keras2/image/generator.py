@@ -103,7 +103,8 @@ class ImageDataGenerator:
         self.row_axis, self.col_axis, self.channel_axis = (1, 2, 3) if is_last else (2, 3, 1)
         if validation_split and not 0 < validation_split < 1:
             raise ValueError(
-                f"`validation_split` must be strictly between 0 and 1. Received: {validation_split}"
+                "`validation_split`: expected a part of the rows, strictly between 0 and 1. "
+                f"Received: {validation_split}"
             )
         self._validation_split = validation_split
         self.mean = self.std = self.zca_whitening_matrix = None
@@ -232,7 +233,7 @@ class ImageDataGenerator:
         for name in GONE.keys() & kwargs:
             warnings.warn(f"{name} is deprecated: {GONE[name]}.", DeprecationWarning, stacklevel=2)
         if class_mode == "other":
-            words = '`class_mode="other"` is deprecated, please use `class_mode="raw"`.'
+            words = '`class_mode="raw"` is what "other" is called now.'
             warnings.warn(words, DeprecationWarning, stacklevel=2)
             class_mode = "raw"
         return DataFrameIterator(
@@ -379,8 +380,8 @@ class ImageDataGenerator:
         """Whether this normalization is asked for and can be done."""
         if getattr(self, name) and statistic is None:
             warnings.warn(
-                f"This ImageDataGenerator specifies `{name}`, but it hasn't been fit on any "
-                "training data. Fit it first by calling `.fit(numpy_data)`.",
+                f"This ImageDataGenerator needs numbers of the images for `{name}`, and hasn't "
+                "been fit. Call `.fit(images)` before.",
                 stacklevel=3,
             )
         return getattr(self, name) and statistic is not None

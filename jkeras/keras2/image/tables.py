@@ -195,9 +195,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         if mode == "binary":
             count = len(set(classes)) if classes else table[y_col].nunique()
             if count != 2:
-                raise ValueError(
-                    f'If class_mode="binary" there must be 2 classes. Found {count} classes.'
-                )
+                raise ValueError(f'`class_mode="binary"` tells 2 classes apart. Found: {count}')
         if classes and mode not in WITH_CLASSES:
             warnings.warn(f'`classes` will be ignored given the class_mode="{mode}"', stacklevel=4)
         if weight_col and not issubclass(table[weight_col].dtype.type, np.number):

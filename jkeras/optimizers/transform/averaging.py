@@ -39,8 +39,8 @@ def average(
     is_count = isinstance(overwrite_every, int) and overwrite_every >= 1
     if overwrite_every and not is_count:
         raise ValueError(
-            "`ema_overwrite_frequency` must be an integer >= 1 or None. "
-            f"Received: ema_overwrite_frequency={overwrite_every}"
+            "`ema_overwrite_frequency` must be an integer, after so many steps, or None for "
+            f"never. Received: {overwrite_every}"
         )
 
     def init(params: Tree, variables: Tree = None) -> State:

@@ -133,9 +133,8 @@ class CompileLoss:
     ) -> None:
         if loss_weights and not isinstance(loss_weights, (list, tuple, dict, float)):
             raise ValueError(
-                "Expected `loss_weights` argument to be a float (single output case) or a list, "
-                "tuple, or dict (multiple output case). Received instead: "
-                f"loss_weights={loss_weights}"
+                "`loss_weights`: expected a number, or one for each output in a list, tuple or "
+                f"dict. Received: loss_weights={loss_weights}"
             )
         self.loss = loss
         self.loss_weights = loss_weights

@@ -76,9 +76,8 @@ class CompileMetrics(metrics.Metric):
         for argument, value in (("metrics", user_metrics), ("weighted_metrics", weighted_metrics)):
             if value and not isinstance(value, (list, tuple, dict)):
                 raise ValueError(
-                    f"Expected `{argument}` argument to be a list, tuple, or dict. "
-                    f"Received instead: {argument}={value} of type {type(value)}. Write "
-                    f"`{argument}=[…]`."
+                    f"`{argument}`: expected a list, tuple or dict. Received: "
+                    f"{argument}={value} of type {type(value)}. Write `{argument}=[…]`."
                 )
         self.__dict__.update(
             _given=(user_metrics, weighted_metrics),
@@ -155,7 +154,10 @@ class CompileMetrics(metrics.Metric):
         "weighted_".
         """
         if not self.built:
-            raise ValueError("Cannot get result() since the metric has not yet been built.")
+            raise ValueError(
+                "The metrics of `compile` have seen no batch, and so have not yet "
+                "been built: there is no result()."
+            )
         results: dict[str, Any] = {}
         counts: dict[str, int] = {}
         for _, prefix, group, weighted in self._groups:
@@ -192,9 +194,8 @@ def _per_output(structure: Structure, outputs: Outputs, argument: str) -> list[l
     if isinstance(several, (list, tuple)) and len(several) == outputs.count:
         return [None if metric is None else _as_list(metric) for metric in several]
     raise ValueError(
-        f"Invalid `{argument}`. `{argument}` should contain metrics objects and either be a "
-        f"dict or a list matching the outputs of the model {outputs.names}. Received: "
-        f"{argument}={structure}"
+        f"Invalid `{argument}`: expected metrics in a dict by the outputs of the model, "
+        f"{outputs.names}, or a list for each of them. Received: {argument}={structure}"
     )
 
 
