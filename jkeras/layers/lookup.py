@@ -511,8 +511,8 @@ class IndexLookup(HostLayer):
             is_oov &= ~masked
         if is_oov.any():
             raise ValueError(
-                f"{self._where}: {tokens[is_oov].tolist()} are OOV, not in the vocabulary, and with "
-                "`num_oov_indices=0` nothing stands for what is not. Set `num_oov_indices=1`."
+                f"{self._where}: {tokens[is_oov].tolist()} are OOV, not in the vocabulary, and "
+                "with `num_oov_indices=0` nothing stands for what is not. Set `num_oov_indices=1`."
             )
         return indices
 
