@@ -122,7 +122,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         check_name(name)
         if not isinstance(trainable, bool):
             raise ValueError(
-                f"Whether weights are `trainable` has to be a boolean. Received: {trainable} "
+                f"`trainable` has to be a boolean. Received: {trainable} "
                 f"(of type {type(trainable)})"
             )
         self.__dict__.update(
