@@ -111,7 +111,8 @@ class Functional(Composite, Model, casts_inputs=False):
             return run_rest(self, inputs, call)
         flat = self._standardize_inputs(inputs)
         if not is_abstract():
-            warn_of_other_structure(self._inputs_struct, inputs, self._where)
+            warned = vars(self).setdefault("_warned_of_structures", set())
+            warn_of_other_structure(self._inputs_struct, inputs, self._where, warned)
         if ctx.mask is not None:
             for value, mask in zip(flat, keras_tensor.flatten(ctx.mask)):
                 if mask is not None:

@@ -55,9 +55,14 @@ def fitted(
     return [_fitted(v, t, where, any_size) for v, t in zip(values, tensors)]
 
 
-def warn_of_other_structure(struct: "Structure", inputs: "Structure", where: str) -> None:
+def warn_of_other_structure(
+    struct: "Structure", inputs: "Structure", where: str, warned: set[str]
+) -> None:
     """Warns where a graph whose inputs have names gets something else: values without names, or
     more of them, which are left out.
+
+    Args:
+        warned: what was warned of before, which is added to.
     """
     if not isinstance(struct, dict):
         return
@@ -66,6 +71,9 @@ def warn_of_other_structure(struct: "Structure", inputs: "Structure", where: str
         if set(inputs) <= set(struct):
             return
         received = f"the names {list(inputs)}"
+    if received in warned:
+        return
+    warned.add(received)
     warnings.warn(
         f"The structure of `inputs` doesn't match the expected structure of {where}: a dict of the "
         f"names {list(struct)}. Received: {received}.",

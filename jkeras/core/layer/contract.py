@@ -193,7 +193,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     def _on_adopt(self, part: Module | Variable) -> None:
         making.refuse_in_call(self, part)
         if isinstance(part, Variable) and not self.trainable:
-            part.trainable = False  # a frozen layer's weights are frozen from the start
+            part.trainable = False  # as all of a frozen layer
 
     # ------------------------------------------------------------ what a layer writes
 

@@ -18,6 +18,17 @@ from jkeras.core.weights.variable import Variable
 from jkeras.core.weights.weight_trees import set_tree_of_weights, tree_of_weights
 
 
+def lacking(name: str) -> typing.Callable:
+    """A method that not every layer has, which says so."""
+
+    def method(layer: typing.Any, *args: typing.Any, **kwargs: typing.Any) -> typing.NoReturn:
+        """Raises NotImplementedError: this layer does not have it."""
+        kind = type(layer).__name__
+        raise NotImplementedError(f"Layer {kind} does not have a `{name}` method implemented.")
+
+    return method
+
+
 class WeightView:
     """What Keras users look at on a layer besides calling it."""
 
@@ -88,14 +99,10 @@ class WeightView:
     def quantize(
         self, mode: str | None = None, config: typing.Any = None, type_check: bool = True
     ) -> None:
-        """Puts the weights into few bits; layers that can be quantized define it.
+        """Puts weights into few bits, where a layer can."""
+        lacking("quantize")(self)
 
-        Raises:
-            NotImplementedError: this layer cannot.
-        """
-        raise NotImplementedError(
-            f"Layer {type(self).__name__} does not have a `quantize` method implemented."
-        )
+    quantized_build = lacking("quantized_build")
 
     # ------------------------------------------------------------ trainable
 

@@ -19,6 +19,7 @@ from jkeras.core.say.warning import MACHINERY
 from jkeras.core.session.settings import is_traceback_filtering_enabled
 
 BEGINNING = "Exception encountered when calling "
+IS_NAMED = "_keras_call_info_injected"  # what libraries ask an error for
 UNEXPECTED = "{}() got an unexpected keyword argument '{}'"  # Python's words
 
 
@@ -136,6 +137,7 @@ def _name_function(
 ) -> None:
     if not is_traceback_filtering_enabled() or _is_named(error):
         return
+    setattr(error, IS_NAMED, True)  # noqa: B010 (it is Keras's own name)
     place = f"{BEGINNING}{function}{owner}."
     received = "\n".join(
         f"  • {name}={described(value, is_abstract)}" for name, value in arguments.items()

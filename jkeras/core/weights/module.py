@@ -195,6 +195,7 @@ FLEETING = (
     "_last_layout",
     "_host_split",
     "_predictor",
+    "_warned_of_structures",
     "_warned_of_training",
 )
 
