@@ -33,6 +33,7 @@ from jkeras.core.graph.input_spec import check_input
 from jkeras.core.layer.layer_config import LayerConfig
 from jkeras.core.layer.legacy_shape import take_first_shape
 from jkeras.core.weights.module import Module
+from jkeras.kernel.scope import current_flow
 from jkeras.core.layer.pure import Pair, PureInterface
 from jkeras.core.names.renamed import renamed
 from jkeras.core.session.settings import auto_name
@@ -125,7 +126,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
                 f"`trainable` has to be a boolean. Received: {trainable} "
                 f"(of type {type(trainable)})"
             )
-        self.__dict__.update(
+        vars(self).update(
             name=name or auto_name(type(self).__name__),
             _trainable=trainable,
             built=False,
@@ -187,13 +188,14 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         self = super().__new__(cls)
         if cls.__init__ is not cls._record_init:
             # for the automatic config of a class without `get_config`
-            self.__dict__["_given"] = (args, kwargs)
+            vars(self)["_given"] = args, kwargs
         return self
 
     def _on_adopt(self, part: Module | Variable) -> None:
-        making.refuse_in_call(self, part)
+        if current_flow() is not None:
+            making.refuse_in_call(self, part)
         if isinstance(part, Variable) and not self.trainable:
-            part.trainable = False  # as all of a frozen layer
+            part.trainable = False  # a frozen layer's weights are frozen from the start
 
     # ------------------------------------------------------------ what a layer writes
 
@@ -344,7 +346,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     @property
     def declared_input_spec(self) -> typing.Any:
         """What the layer asks of its input whatever it was built for."""
-        return self.__dict__.get("_before_build", self.__dict__)["input_spec"]
+        return vars(self).get("_before_build", vars(self))["input_spec"]
 
     def declaration(self, call: Call) -> dict[str, Weight]:
         """The layer's own weights for the inputs of a call, ready to be made: `{name: Weight}`."""

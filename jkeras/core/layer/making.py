@@ -108,8 +108,7 @@ def refuse_in_call(layer: Any, part: Any) -> None:
     """Raises ValueError for a weight or a layer that becomes part of one whose `call` runs: it
     would be another one, with new values, in each call.
     """
-    flow = current_flow()
-    if flow is None or all(running is not layer for running, _ in flow.stack):
+    if all(running is not layer for running, _ in current_flow().stack):
         return
     name = getattr(part, "name", type(part).__name__)
     expected = "all its weights and layers from `__init__` or `build`"

@@ -5,6 +5,7 @@ no outputs.
 import operator
 import typing
 from collections.abc import Iterator
+from typing import Any
 
 from jkeras.core.weights import policy, stored_weights, weight_lists
 from jkeras.core.layer import stateless
@@ -21,7 +22,7 @@ from jkeras.core.weights.weight_trees import set_tree_of_weights, tree_of_weight
 def lacking(name: str) -> typing.Callable:
     """A method that not every layer has, which says so."""
 
-    def method(layer: typing.Any, *args: typing.Any, **kwargs: typing.Any) -> typing.NoReturn:
+    def method(layer: Any, *args: Any, **kwargs: Any) -> typing.NoReturn:
         """Raises NotImplementedError: this layer does not have it."""
         kind = type(layer).__name__
         raise NotImplementedError(f"Layer {kind} does not have a `{name}` method implemented.")
@@ -46,12 +47,12 @@ class WeightView:
         return f"Layer '{self.path}' ({type(self).__name__})"
 
     @property
-    def dtype_policy(self) -> typing.Any:
+    def dtype_policy(self) -> Any:
         """In what type the layer computes and keeps its weights."""
         return self._dtype_policy
 
     @dtype_policy.setter
-    def dtype_policy(self, value: typing.Any) -> None:
+    def dtype_policy(self, value: Any) -> None:
         new = policy.get(value)
         quantizes = new.quantization_mode and self.built and not self._is_quantized
         if quantizes:
@@ -61,7 +62,7 @@ class WeightView:
             self.quantize(new.quantization_mode)
 
     @property
-    def _own_policy(self) -> typing.Any:
+    def _own_policy(self) -> Any:
         return self._dtype_policy.of(self)
 
     @property
@@ -97,7 +98,7 @@ class WeightView:
         return False
 
     def quantize(
-        self, mode: str | None = None, config: typing.Any = None, type_check: bool = True
+        self, mode: str | None = None, config: Any = None, type_check: bool = True
     ) -> None:
         """Puts weights into few bits, where a layer can."""
         lacking("quantize")(self)
@@ -146,7 +147,7 @@ class WeightView:
         return list(order)[0 if include_self else 1 :]
 
     @property
-    def metrics(self) -> list[typing.Any]:
+    def metrics(self) -> list[Any]:
         """The metrics that the layer and those below it own."""
         return [
             part
@@ -212,29 +213,29 @@ class WeightView:
     # ------------------------------------------------------------ params and state as trees
 
     @property
-    def params(self) -> dict[str, typing.Any]:
+    def params(self) -> dict[str, Any]:
         """The arrays that a gradient may reach, as a nested dict. Assigning one distributes it."""
         return tree_of_weights(self, learnable=True)
 
     @params.setter
-    def params(self, values: dict[str, typing.Any]) -> None:
+    def params(self, values: dict[str, Any]) -> None:
         set_tree_of_weights(self, values, learnable=True)
 
     @property
-    def state(self) -> dict[str, typing.Any]:
+    def state(self) -> dict[str, Any]:
         """The arrays that the forward pass itself updates, as a nested dict. Assigning one
         distributes it.
         """
         return tree_of_weights(self, learnable=False)
 
     @state.setter
-    def state(self, values: dict[str, typing.Any]) -> None:
+    def state(self, values: dict[str, Any]) -> None:
         set_tree_of_weights(self, values, learnable=False)
 
     # ------------------------------------------------------------ losses
 
     @property
-    def losses(self) -> list[typing.Any]:
+    def losses(self) -> list[Any]:
         """What the last call added, and the penalties of the trainable weights."""
         return weight_lists.added_losses(layers_of(self)) + weight_lists.penalties(self)
 
@@ -254,12 +255,12 @@ class WeightView:
         return nodes
 
     @property
-    def input(self) -> typing.Any:
+    def input(self) -> Any:
         """The input of the first symbolic call, or a flat list."""
         return one_or_list(self._tensors_of_calls("input")[0].input_tensors)
 
     @property
-    def output(self) -> typing.Any:
+    def output(self) -> Any:
         """The output of the first symbolic call, or a flat list."""
         return one_or_list(self._tensors_of_calls("output")[0].output_tensors)
 
@@ -269,7 +270,7 @@ class WeightView:
     save_own_variables = stored_weights.save_own_variables
     load_own_variables = stored_weights.load_own_variables
 
-    def _after_loading(self, stored: typing.Any) -> None:
+    def _after_loading(self, stored: Any) -> None:
         """What is left to do when the stored weights have been read."""
 
 

@@ -64,7 +64,7 @@ VARIABLE = frozenset(
     placed private_runs scope store whole
     """.split()
 )
-MODULE = frozenset(["is_native", "set_untracked"])
+MODULE = frozenset(["begin_in_tensorflow", "is_native", "set_untracked"])
 RECORD = frozenset(["by_numpy", "call_with_mask", "field_config", "fn_kwargs", "sample"])
 POLICY = frozenset(["changed", "is_by_path", "is_mixed", "of", "plain_dtype"])
 
