@@ -99,8 +99,10 @@ def test_smoothing_is_the_mean_over_labels_that_are_wrong_sometimes():
     np.testing.assert_allclose(smooth, 0.7 * right + 0.3 * wrong, rtol=1e-6)
     np.testing.assert_allclose(right, np.log1p(np.exp(-0.1 * (policy[0] - policy[1]))), rtol=1e-6)
     # the mean over wrong labels of the robust loss is the loss of the right ones
-    robust = [alignment.dpo_loss(p, None, loss_type="robust", label_smoothing=0.3)
-              for p in (policy, policy[::-1])]  # fmt: skip
+    robust = [
+        alignment.dpo_loss(p, None, loss_type="robust", label_smoothing=0.3)
+        for p in (policy, policy[::-1])
+    ]
     np.testing.assert_allclose(0.7 * robust[0] + 0.3 * robust[1], right, rtol=1e-5)
 
 
