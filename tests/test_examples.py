@@ -179,6 +179,8 @@ def test_language_model():
     assert pages < 3.8 and after < before - 0.05  # letters by how often they come: 4.5 bits
 
 
+@pytest.mark.promise("under a loss of the difference alone")
+@pytest.mark.promise('and "apo_zero", which raises it')
 @pytest.mark.slow
 def test_preferences():
     found, kept = load("preferences").main(tuning=10)

@@ -29,8 +29,9 @@ class GRPO(Aligned):
     Args:
         model: the model to train; it is the trained one afterwards.
         reference: a frozen model; None: the base under an adapter, where `beta` is not 0.
-        beta, epsilon, loss_type, max_completion_length: as of `grpo_loss`. "bnpo" is the mean over
-            the tokens of a whole step, in however many microbatches.
+        beta, epsilon, loss_type: as of `grpo_loss`. "bnpo" is the mean over the tokens of a whole
+            step, in however many microbatches; "dr_grpo" divides by the number of answers times
+            that of the log-probabilities of a row, which is one less than `max_length`.
         temperature: with which answers are sampled, and by which logits are divided.
 
     >>> import jkeras
@@ -57,16 +58,15 @@ class GRPO(Aligned):
         beta: float = 0.0,
         epsilon: tuple[float, float] = (0.2, 0.2),
         loss_type: str = "grpo",
-        max_completion_length: int | None = None,
         temperature: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        checked(beta, epsilon, loss_type, max_completion_length)
+        checked(beta, epsilon, loss_type, 1)
         if not temperature > 0:
             raise ValueError(explain("GRPO", "`temperature` above 0", f"{temperature}"))
         super().__init__(model, reference, **kwargs)
         self.beta, self.epsilon, self.loss_type = beta, tuple(epsilon), loss_type
-        self.max_completion_length, self.temperature = max_completion_length, temperature
+        self.temperature = temperature
 
     def call(self, inputs: Any, training: bool | None = None) -> jax.Array:
         """(batch, time - 1), the log-probabilities of the answers' tokens."""
@@ -88,7 +88,7 @@ class GRPO(Aligned):
             batch["ref_logps"] = self.reference_of(x, "tokens")
         mask = batch["mask"].astype("float32")
         losses, told = token_losses(y_pred, batch, beta=self.beta, epsilon=self.epsilon)
-        loss = reduced(losses, mask, self.loss_type, self.max_completion_length, sample_weight)
+        loss = reduced(losses, mask, self.loss_type, mask.shape[1], sample_weight)
         count = jnp.maximum(jnp.sum(mask), 1)
         told = {"kl": jnp.sum(told["kl"]) / count, "clip_ratio": jnp.sum(told["clipped"]) / count}
         if "rewards" in x:
@@ -135,6 +135,5 @@ class GRPO(Aligned):
             "beta": self.beta,
             "epsilon": list(self.epsilon),
             "loss_type": self.loss_type,
-            "max_completion_length": self.max_completion_length,
             "temperature": self.temperature,
         }

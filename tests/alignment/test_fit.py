@@ -77,6 +77,7 @@ def test_a_step_of_dpo_by_hand():
     assert_same(leaves(reference.params), leaves(ref_params))
 
 
+@pytest.mark.promise("its log-probabilities are written beside")
 def test_three_references_are_one():
     """In the data, as a model, and the base under an adapter: the same losses."""
     rows, histories = pairs(), []
@@ -101,7 +102,6 @@ def test_three_references_are_one():
     assert histories[0]["loss"][0] != np.float32(np.log(2))  # the adapter did something
 
 
-@pytest.mark.promise("`with_reference`")
 def test_the_reference_under_an_adapter_is_written_once():
     model = language_model()
     rows, plain = pairs(), language_model().params
@@ -117,6 +117,8 @@ def test_the_reference_under_an_adapter_is_written_once():
     )
 
 
+@pytest.mark.promise("microbatches, whose gradient is that")
+@pytest.mark.promise("| pairs of answers | nothing |")
 @pytest.mark.parametrize(
     "make, rows",
     [
@@ -127,7 +129,7 @@ def test_the_reference_under_an_adapter_is_written_once():
         (lambda m: alignment.GRPO(m), answers()),
         (lambda m: alignment.GRPO(m, loss_type="bnpo"), answers()),
         (lambda m: alignment.GRPO(m, language_model(1), beta=0.1, loss_type="bnpo"), answers()),
-        (lambda m: alignment.GRPO(m, loss_type="dr_grpo", max_completion_length=4), answers()),
+        (lambda m: alignment.GRPO(m, loss_type="dr_grpo"), answers()),
     ],
     ids=["dpo", "ipo", "orpo", "kto", "grpo", "bnpo", "bnpo with kl", "dr_grpo"],
 )
@@ -341,7 +343,7 @@ def test_a_file(tmp_path):
     for made in (
         alignment.ORPO(model, beta=0.3),
         alignment.KTO(model, weights=(2, 1)),
-        alignment.GRPO(model, loss_type="dr_grpo", max_completion_length=3),
+        alignment.GRPO(model, loss_type="dr_grpo"),
     ):
         config = type(made).from_config(made.get_config()).get_config()
         assert {k: v for k, v in config.items() if k != "model"} == {
@@ -404,6 +406,7 @@ def same_model():
     alignment.DPO(model, model)
 
 
+@pytest.mark.promise("Where no reference is to be had")
 @pytest.mark.parametrize(
     "call, words",
     [

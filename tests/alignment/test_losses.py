@@ -160,6 +160,7 @@ def test_a_new_policy_has_the_policy_gradient():
 # ---------------------------------------------------------------- extremes and wrong use
 
 
+@pytest.mark.promise("Log-probabilities are computed in float32")
 def test_logits_in_bfloat16_are_summed_in_float32():
     """A sum over many tokens in bfloat16 is one of few of them."""
     rng = np.random.default_rng(0)

@@ -50,6 +50,7 @@ def half_precision():
     jkeras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.promise("says so before anything is run")
 @pytest.mark.promise("an eighth of the kernels")
 def test_memory_by_plan(half_precision):
     """Kernels of four bits, an adapter and its moments alone in float32, activations of a

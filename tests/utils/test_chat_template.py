@@ -51,6 +51,7 @@ def test_the_mask_of_generation_marks_beside_transformers(chat):
     assert said(made("generation"), CHATS[chat]) == KEPT["said"][chat]
 
 
+@pytest.mark.promise("else it is what an answer adds")
 @pytest.mark.parametrize(
     "name, expected",
     [
@@ -75,6 +76,7 @@ def test_a_prompt_is_what_stands_before_the_answer():
     assert tokens[: mask.argmax()].tolist() == prompt.tolist()
 
 
+@pytest.mark.promise("a message that would write a control token")
 def test_a_tokenizer_that_says_where_its_tokens_are():
     tokenizers = pytest.importorskip("tokenizers")
     words = {"<|im_start|>": 0, "<|im_end|>": 1}
@@ -114,6 +116,7 @@ def test_a_folder(tmp_path):
         ChatTemplate(tmp_path / "empty", to_bytes)
 
 
+@pytest.mark.promise("only that is to be learned")
 def test_files_of_chats(tmp_path):
     """`TextLines` and `pack_sequences` learn the answers alone."""
     lines = [json.dumps({"messages": CHATS[n]}) for n in ("short", "long")]
@@ -162,6 +165,7 @@ INTERNALS = [
 ]
 
 
+@pytest.mark.promise("neither attributes of Python's own")
 @pytest.mark.parametrize("source", INTERNALS)
 def test_nothing_of_python_is_reached(source):
     try:
@@ -259,6 +263,7 @@ class Own:
     """An object that a template must not see."""
 
 
+@pytest.mark.promise("of which that cannot be told is refused")
 @pytest.mark.parametrize(
     "call, words",
     [

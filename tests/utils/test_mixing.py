@@ -35,6 +35,7 @@ def test_each_keeps_its_order_and_an_epoch_has_its_own_draws():
     assert [item[0] for item in mixed] != [item[0] for item in first]
 
 
+@pytest.mark.promise("begins those that have ended again")
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_all_are_seen_to_their_end(shuffle):
     mixed = mix(
