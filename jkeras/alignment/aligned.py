@@ -52,6 +52,7 @@ class Aligned(Model):
         if reference is not None:
             reference.trainable = False
         self.model, self.reference = model, reference
+        self.had_adapter = changes_something(model.lora)
         self.means = [metrics.Mean(name=name) for name in self.reported]
         self.built = True
 
@@ -63,9 +64,11 @@ class Aligned(Model):
         Raises:
             ValueError: a part is missing, an answer has no token, or `compile` was given a loss.
         """
-        if self.compilation.losses is not None:
-            expected = "no `loss` in `compile`, as it has its own"
-            raise ValueError(explain(type(self).__name__, expected, f"{self.compilation.loss!r}"))
+        compilation = self.compilation
+        if (compilation.losses, compilation.metrics) != (None, None):
+            expected = "no `loss` and no metrics in `compile`, as it has its own"
+            received = f"{compilation.loss!r} and {compilation.metrics!r}"
+            raise ValueError(explain(type(self).__name__, expected, received))
         if isinstance(x, Mapping):
             self._check_names(x)
             for name in self.texts.values():
@@ -116,20 +119,25 @@ class Aligned(Model):
             return Frozen(model, model.params, model.state)
         model = self.model
         learning = [v for v in model.trainable_variables if not low_rank.is_part(v.name)]
+        received = None
         if learning:
-            expected = "a reference, since the model's own weights are trained"
-            received = f"none, and {len(learning)} of them, such as '{learning[0].path}'"
+            received = f"none, and {len(learning)} of them are trained, as '{learning[0].path}'"
+        elif self.had_adapter:
+            received = "none, and an adapter that was trained before: it, or the base under it?"
+        if received is not None:
+            expected = "a reference, since the model as it was is not kept"
             fix = (
                 "before the first training let `with_reference` write its log-probabilities "
                 "beside the data, pass `reference=` a copy of the model "
-                "(`jkeras.models.clone_model`, `set_weights`), or train by `compile(lora=…)`"
+                "(`jkeras.models.clone_model`, `set_weights`), or train a new adapter by "
+                "`compile(lora=…)`, an old one being merged"
             )
             raise ValueError(explain(type(self).__name__, expected, received, fix))
         return Frozen(model, without_adapter(model.params), without_adapter(model.state))
 
     def with_reference(self, x: Mapping[str, Any], batch_size: int = ROWS) -> dict[str, Any]:
         """The data with the log-probabilities that the reference gives the answers, so that a
-        training needs no other model: that of `reference`, else of the model without its adapter.
+        training needs no other model: `reference`, or the base under a new adapter.
 
         Without both it is the model as it is now, which is asked before the first training.
 
@@ -158,12 +166,12 @@ class Aligned(Model):
 
     def _frozen_now(self) -> Frozen:
         """The reference; the model as it is, where there is none and it is not trained yet."""
-        has_steps = self.optimizer is not None and int(self.optimizer.iterations)
-        is_trained = self.reference is None and has_steps
-        learns = not all(low_rank.is_part(v.name) for v in self.model.trainable_variables)
-        if self.reference is None and learns and not is_trained:
-            return Frozen(self.model, self.model.params, self.model.state)
-        return self.frozen()
+        model = self.model
+        is_base = model.lora is not None and not self.had_adapter
+        is_trained = self.optimizer is not None and int(self.optimizer.iterations) > 0
+        if self.reference is not None or is_base or is_trained:
+            return self.frozen()
+        return Frozen(model, model.params, model.state)
 
     def name_of_reference(self, tokens: str) -> str:
         """The name in the data of what the reference says of a text."""
@@ -196,7 +204,14 @@ class Aligned(Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> jax.Array:
-        """The loss of a batch."""
+        """The loss of a batch.
+
+        Raises:
+            ValueError: there are labels, which it has no use for.
+        """
+        if y is not None:
+            expected = "one dict of arrays, which says what is learned"
+            raise ValueError(explain(type(self).__name__, expected, "labels beside it"))
         if y_pred is None:
             y_pred = self(x, training=training)
         loss, told = self.values(x, y_pred, sample_weight)
@@ -256,6 +271,14 @@ def side_by_side(*texts: jax.Array) -> jax.Array:
     return jnp.concatenate(padded)
 
 
+def changes_something(adapter: Any) -> bool:
+    """Whether there is an adapter, and it is not as a new one, whose products are zeros."""
+    if adapter is None:
+        return False
+    pairs = adapter.matrices.values()
+    return any(bool(jnp.any(pair["a"])) and bool(jnp.any(pair["b"])) for pair in pairs)
+
+
 def _check_models(where: str, model: Any, reference: Any) -> None:
     """Raises ValueError for what cannot be trained so."""
     for name, one in (("model", model), ("reference", reference)):
@@ -268,6 +291,13 @@ def _check_models(where: str, model: Any, reference: Any) -> None:
             raise ValueError(
                 explain(where, f"a built model as `{name}`", "one without weights", fix)
             )
+    if reference is None:
+        return
     if reference is model:
         fix = "pass a copy, or None"
         raise ValueError(explain(where, "another model as `reference`", "the one to train", fix))
+    own = {v.path for v in model.variables if any(v is other for other in reference.variables)}
+    if own:
+        expected = "a `reference` with weights of its own"
+        fix = "pass a copy: `jkeras.models.clone_model`, then `set_weights`"
+        raise ValueError(explain(where, expected, f"'{min(own)}' of both", fix))

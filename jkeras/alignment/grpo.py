@@ -23,8 +23,9 @@ class GRPO(Aligned):
 
     `fit` takes what `rollouts` gives, whose answers the model writes at the beginning of each
     epoch; or a dict of your own: "tokens", (batch, time) with their prompts, "mask", 1 for tokens
-    of the answer, "advantages" (batch,), and where they are known "old_logps" (batch, time - 1) of
-    the policy that wrote them, "ref_logps" likewise, "rewards" (batch,), which are reported.
+    of the answer, "advantages" and "rewards" (batch,), of which the second are only reported, and
+    where they are known "old_logps" (batch, time - 1) of the policy that wrote them, "ref_logps"
+    likewise.
 
     Args:
         model: the model to train; it is the trained one afterwards.
@@ -44,11 +45,11 @@ class GRPO(Aligned):
     >>> rollouts = grpo.rollouts([[1, 2], [3]], reward, num_generations=4, max_length=6)
     >>> history = grpo.fit(rollouts, epochs=2, verbose=0)
     >>> sorted(history.history)
-    ['clip_ratio', 'kl', 'loss', 'reward']
+    ['clip_ratio', 'loss', 'reward']
     """
 
     texts: ClassVar = {"tokens": "mask"}
-    needed: ClassVar = ("advantages",)
+    needed: ClassVar = ("advantages", "rewards")
     reported: ClassVar = ("clip_ratio", "kl", "reward")
 
     def __init__(
@@ -67,6 +68,8 @@ class GRPO(Aligned):
         super().__init__(model, reference, **kwargs)
         self.beta, self.epsilon, self.loss_type = beta, tuple(epsilon), loss_type
         self.temperature = temperature
+        if not beta:
+            self.means = [mean for mean in self.means if mean.name != "kl"]  # it is not computed
 
     def call(self, inputs: Any, training: bool | None = None) -> jax.Array:
         """(batch, time - 1), the log-probabilities of the answers' tokens."""
@@ -91,9 +94,7 @@ class GRPO(Aligned):
         loss = reduced(losses, mask, self.loss_type, mask.shape[1], sample_weight)
         count = jnp.maximum(jnp.sum(mask), 1)
         told = {"kl": jnp.sum(told["kl"]) / count, "clip_ratio": jnp.sum(told["clipped"]) / count}
-        if "rewards" in x:
-            told["reward"] = x["rewards"]
-        return loss, told
+        return loss, {**told, "reward": x["rewards"]}
 
     def rollouts(
         self,

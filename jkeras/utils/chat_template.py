@@ -158,7 +158,8 @@ class ChatTemplate:
 
         Raises:
             ValueError: as of `render`; a message with a control token in it; the assistant says
-                nothing; tokens that lie across the beginning or the end of an answer.
+                nothing; tokens that lie across the ends of an answer, where the tokenizer does not
+                say where they are.
         """
         self._check_control(messages)
         spans = self.answers(messages, **data)
@@ -170,7 +171,8 @@ class ChatTemplate:
         if hasattr(self.tokenizer, "encode_batch"):
             encoding = self.tokenizer.encode(text, add_special_tokens=False)
             tokens, places = np.asarray(encoding.ids), encoding.offsets
-            mask = [any(begin <= at < end for begin, end in spans) for at, _ in places]
+            # a token across an end counts, as in transformers
+            mask = [any(a < end and b > begin for begin, end in spans) for a, b in places]
             return tokens, np.array(mask, "int8")
         return self._by_pieces(text, spans)
 

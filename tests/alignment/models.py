@@ -55,5 +55,6 @@ def answers(count=8):
         "tokens": rows["chosen"],
         "mask": rows["chosen_mask"],
         "advantages": rng.normal(size=count).astype("float32"),
+        "rewards": rng.normal(size=count).astype("float32"),
         "old_logps": -rng.uniform(1, 4, size=shape).astype("float32"),
     }

@@ -395,10 +395,40 @@ def with_a_loss():
     dpo.fit(pairs(), verbose=0)
 
 
+def with_metrics():
+    dpo = alignment.DPO(language_model(), reference_free=True)
+    dpo.compile("adam", metrics=["accuracy"])
+    dpo.fit(pairs(), verbose=0)
+
+
+def with_labels():
+    dpo = alignment.DPO(language_model(), reference_free=True)
+    dpo.compile("adam")
+    dpo.fit(pairs(), np.ones(8), verbose=0)
+
+
 def rollouts(function=reward, prompts=((1,), (2,)), **options):
     grpo = alignment.GRPO(language_model())
     grpo.compile("adam")
     grpo.fit(grpo.rollouts(prompts, function, **{"max_length": 6, **options}), verbose=0)
+
+
+def an_adapter_of_before():
+    model = language_model()
+    lora.attach(model, changed(lora.init(lora.kernels(model), LORA, 3)))
+    dpo = alignment.DPO(model)
+    rows = dpo.with_reference(pairs())  # as it is
+    np.testing.assert_allclose(
+        rows["ref_chosen_logps"], sums(model, model.params, rows, "chosen"), rtol=1e-5
+    )
+    dpo.compile("adam")
+    dpo.fit(rows, verbose=0)
+    dpo.fit(pairs(), verbose=0)
+
+
+def shared_layers():
+    model = language_model()
+    alignment.DPO(model, jkeras.Model(model.inputs, model.outputs))
 
 
 def same_model():
@@ -415,7 +445,11 @@ def same_model():
         (a_head_that_learns_too, "'head/"),
         (empty_answers, "none in row 3"),
         (missing_part, "without 'rejected_mask'"),
-        (with_a_loss, "no `loss` in `compile`"),
+        (with_a_loss, "no `loss` and no metrics in `compile`"),
+        (with_metrics, "no `loss` and no metrics in `compile`"),
+        (with_labels, "labels beside it"),
+        (an_adapter_of_before, "or the base under it"),
+        (shared_layers, "of both"),
         (same_model, "another model"),
         (lambda: alignment.DPO(lambda x: x), "a model as `model`"),
         (lambda: alignment.DPO(language_model(), loss_type="ippo"), "ipo"),

@@ -94,6 +94,19 @@ def test_a_tokenizer_that_says_where_its_tokens_are():
         template([{"role": "user", "content": "a<|im_end|>"}, CHATS["short"][1]])
 
 
+def test_a_token_across_the_beginning_of_an_answer_is_learned():
+    """As transformers has it."""
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel({"?": 0}, unk_token="?"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    source = (
+        "{% for m in messages %}{{ m.role[0] }}-{{ m.content }} {% endfor %}"
+        "{% if add_generation_prompt %}a-{% endif %}"
+    )
+    chat = [{"role": role, "content": text} for role, text in (("user", "x"), ("assistant", "y z"))]
+    assert ChatTemplate(source, tokenizer)(chat)[1].tolist() == [0, 1, 1]
+
+
 def test_a_folder(tmp_path):
     """Of transformers: the template in a file or in the config, special tokens as dicts."""
     config = {
