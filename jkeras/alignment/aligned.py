@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import metrics
-from jkeras.alignment.log_probs import check_answers, token_log_probs
+from jkeras.alignment.log_probs import check_answers, lengths_of, token_log_probs
 from jkeras.core.errors import explain
 from jkeras.core.names import registry
 from jkeras.core.weights.structure import all_built
@@ -91,10 +91,13 @@ class Aligned(Model):
         return self._of_logits(self.model(tokens, training=training), tokens, mask)
 
     def both_sums(self, x: Any, training: bool | None) -> dict[str, jax.Array]:
-        """The log-probabilities (batch,) of two texts, by their names, in one pass."""
+        """The log-probabilities (batch,) of two texts, by their names, in one pass. Those of an
+        answer without a token, which only arrays are looked at for before, are NaN.
+        """
         tokens = side_by_side(*(x[name] for name in self.texts))
         mask = side_by_side(*(x[name] for name in self.texts.values()))
         sums = jnp.sum(self.log_probs(tokens, mask, training), axis=-1)
+        sums = jnp.where(lengths_of(mask) == 0, jnp.nan, sums)
         return dict(zip(self.texts, jnp.split(sums, 2)))
 
     def _of_logits(self, logits: Any, tokens: Any, mask: Any) -> jax.Array:

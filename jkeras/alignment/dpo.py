@@ -114,7 +114,7 @@ class ORPO(OfPairs):
     """Trains a model of language on pairs of answers without a reference: to write the chosen one,
     and that its odds exceed the other's (Hong et al. 2024, arXiv:2403.07691).
 
-    `fit` takes what it does for `DPO`.
+    `fit` takes what it does for `DPO`. What is written is the answer; trl counts the prompt too.
 
     Args:
         model: the model to train; it is the trained one afterwards.

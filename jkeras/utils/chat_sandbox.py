@@ -56,7 +56,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.globals["raise_exception"] = _raise
         self.globals["namespace"] = Namespace
         self.globals["dict"] = _dict
-        self.globals["strftime_now"] = datetime.datetime.now().strftime
+        self.globals["strftime_now"] = _strftime_now
         self.filters["tojson"] = _to_json
         self.filters = {name: self._bounded(f) for name, f in self.filters.items()}
         self._left = 0.0
@@ -239,6 +239,11 @@ class Namespace(jinja2.utils.Namespace):
 
 def _dict(*args: Any, **kwargs: Any) -> dict:
     return dict(*args, **kwargs)
+
+
+def _strftime_now(pattern: str) -> str:
+    _check_width(WIDTH, pattern)
+    return datetime.datetime.now().strftime(pattern)
 
 
 def _raise(message: str) -> None:

@@ -383,6 +383,16 @@ def empty_answers():
     dpo.fit(rows, verbose=0)
 
 
+@pytest.mark.filterwarnings("ignore:.*the loss of epoch 1 is NaN")
+@pytest.mark.promise("that come batch by batch the loss is NaN")
+def test_an_empty_answer_in_a_batch_is_no_zero():
+    rows = pairs()
+    rows["rejected_mask"][3] = 0
+    dpo = alignment.DPO(language_model(), reference_free=True)
+    dpo.compile("sgd")
+    assert np.isnan(dpo.fit(iter([rows]), steps_per_epoch=1, verbose=0).history["loss"][0])
+
+
 def missing_part():
     dpo = alignment.DPO(language_model(), reference_free=True)
     dpo.compile("adam")

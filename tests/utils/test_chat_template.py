@@ -226,6 +226,7 @@ ENDLESS = [
     "{% endfor %}{{ n.v|string * 99999 * 99999 }}",
     "{% set n = namespace(v=1) %}{% for i in range(99) %}{% set n.v = dict(a=n.v, b=n.v) %}"
     "{% endfor %}{{ n.v }}",
+    "{{ strftime_now('%999999999d') }}",
     "{{ '%999999999d' % 1 }}",
     "{{ '%*d' % (999999999, 1) }}",
     "{{ '%999999999d'|format(1) }}",
