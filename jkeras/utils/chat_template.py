@@ -11,6 +11,7 @@ import numpy as np
 from jkeras.core.errors import explain, readable
 from jkeras.core.names.registry import public
 from jkeras.core.say.extras import install_line
+from jkeras.saving import safe_json
 from jkeras.utils.text_lines import encoder_of
 
 BEGIN, END = "\ue000", "\ue001"  # as in `chat_sandbox`, which needs jinja2
@@ -78,6 +79,9 @@ class ChatTemplate:
             raise ValueError(
                 explain("ChatTemplate", "`control` 'error' or 'allow'", f"{control!r}")
             )
+        if "{%" not in text and "{{" not in text:
+            expected = "the text of a template, or a folder that is there"
+            raise ValueError(explain("ChatTemplate", expected, readable(repr(text), 80)))
         self.template = text
         self.special_tokens = {**found, **(special_tokens or {})}
         self.tokenizer = tokenizer
@@ -301,7 +305,7 @@ def of_folder(folder: str) -> tuple[str, dict[str, str]]:
     config = {}
     path = os.path.join(folder, "tokenizer_config.json")
     if os.path.exists(path):
-        config = json.loads(_read(path))
+        config = safe_json.loads(_read(path), path, longest=LONGEST_FILE)
     tokens = {name: _text_of(value) for name, value in config.items() if name.endswith("_token")}
     tokens = {name: text for name, text in tokens.items() if isinstance(text, str)}
     template = config.get("chat_template")

@@ -282,6 +282,7 @@ class Own:
     "call, words",
     [
         (lambda: ChatTemplate("{% for %}", to_bytes), "TemplateSyntaxError.*line 1"),
+        (lambda: ChatTemplate("no/such/folder", to_bytes), "a folder that is there"),
         (lambda: ChatTemplate("{{ a.b.c }}", to_bytes).render([]), "UndefinedError"),
         (lambda: made("marks").render([{"role": "user", "content": Own()}]), "a Own"),
         (lambda: made("marks").render([{1: "user"}]), "texts as keys"),
