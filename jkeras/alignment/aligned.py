@@ -34,7 +34,9 @@ class Aligned(Model):
     `values` makes losses of them.
 
     Args:
-        model: built, tokens (batch, time) -> logits (batch, time, vocabulary) of the next ones.
+        model: built, tokens (batch, time) -> logits (batch, time, vocabulary) of the next ones. One
+            that takes a dict of "token_ids" and "padding_mask", as those of keras-hub, is given
+            them; behind the last token of an answer is padding.
         reference: a frozen model of the same; None: the base under the adapter of `model`.
         temperature: by which logits are divided.
     """
@@ -88,7 +90,8 @@ class Aligned(Model):
 
     def log_probs(self, tokens: Any, mask: Any, training: bool | None = None) -> jax.Array:
         """(batch, time - 1), those of the tokens that count under the model as it is."""
-        return self._of_logits(self.model(tokens, training=training), tokens, mask)
+        inputs = inputs_of(self.model, tokens, mask)
+        return self._of_logits(self.model(inputs, training=training), tokens, mask)
 
     def both_sums(self, x: Any, training: bool | None) -> dict[str, jax.Array]:
         """The log-probabilities (batch,) of two texts, by their names, in one pass. Those of an
@@ -108,7 +111,7 @@ class Aligned(Model):
     def log_probs_of(self, frozen: Frozen, tokens: Any, mask: Any) -> jax.Array:
         """The same under a frozen model, without a gradient; pure."""
         model, params, state = frozen
-        logits, _ = model.apply(params, state, tokens, training=False)
+        logits, _ = model.apply(params, state, inputs_of(model, tokens, mask), training=False)
         return jax.lax.stop_gradient(self._of_logits(logits, tokens, mask))
 
     def frozen(self) -> Frozen:
@@ -243,6 +246,26 @@ class Aligned(Model):
                 if config.get(k) is not None
             }
             return cls(**{**config, **made})
+
+
+def takes_dict(model: Any) -> bool:
+    """Whether a model takes a dict, as those of keras-hub."""
+    return isinstance(getattr(model, "input", None), Mapping)
+
+
+def inputs_of(model: Any, tokens: Any, mask: Any) -> Any:
+    """Tokens as a model takes them.
+
+    Raises:
+        ValueError: it takes a dict of other names.
+    """
+    if not takes_dict(model):
+        return tokens
+    if set(model.input) != {"token_ids", "padding_mask"}:
+        expected = "a model of tokens, or of 'token_ids' and 'padding_mask'"
+        raise ValueError(explain("alignment", expected, f"one of {sorted(model.input)}"))
+    behind = jnp.cumsum(jnp.flip(jnp.asarray(mask, "int32"), 1), 1)
+    return {"token_ids": tokens, "padding_mask": jnp.flip(behind, 1) > 0}
 
 
 def without_adapter(values: dict) -> dict:

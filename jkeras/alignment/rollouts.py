@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from jkeras.alignment.aligned import ROWS, Frozen, in_batches
+from jkeras.alignment.aligned import ROWS, Frozen, in_batches, takes_dict
 from jkeras.alignment.group_loss import group_advantages
 from jkeras.core.errors import check_whole, explain
 from jkeras.generation import Generator, Sampler
@@ -61,6 +61,10 @@ class Rollouts:
     def _check(self) -> None:
         """Raises ValueError where answers cannot be written so."""
         plan = self.plan
+        if takes_dict(self.grpo.model):
+            fix = "write answers by its own `generate`, and pass `fit` a dict of them"
+            expected = "a model of tokens alone"
+            raise ValueError(explain("rollouts", expected, "one that takes a dict", fix))
         for name in ("max_length", "num_generations", "num_iterations"):
             check_whole(name, getattr(plan, name), at_least=1)
         group_advantages(np.zeros((1, plan.num_generations)), plan.scale_rewards)

@@ -195,6 +195,30 @@ def test_a_base_in_few_bits_is_the_reference(mode):
     assert_same(leaves(without_adapter(model.state)), before)
 
 
+def of_hub(model, names=("token_ids", "padding_mask")):
+    """A model of keras-hub's inputs, which uses both."""
+    tokens, there = (
+        jkeras.Input((None,), dtype=d, name=n) for n, d in zip(names, ("int32", "bool"))
+    )
+    logits = model(tokens) * jkeras.ops.cast(there, "float32")[..., None]
+    return jkeras.Model(dict(zip(names, (tokens, there))), logits)
+
+
+def test_a_model_that_takes_a_padding_mask():
+    """Padding is what stands behind the last token of an answer."""
+    rows, found = pairs(), []
+    for wrap in (lambda model: model, of_hub):
+        dpo = alignment.DPO(wrap(language_model()), wrap(language_model(1)))
+        dpo.compile(jkeras.optimizers.SGD(0.1))
+        history = dpo.fit(dpo.with_reference(rows), epochs=2, verbose=0, shuffle=False).history
+        found.append(history["loss"])
+    np.testing.assert_allclose(*found, rtol=1e-5)
+    with pytest.raises(ValueError, match="of 'token_ids' and 'padding_mask'"):
+        alignment.DPO(of_hub(language_model(), ("a", "b"))).with_reference(rows)
+    with pytest.raises(ValueError, match="its own `generate`"):
+        alignment.GRPO(of_hub(language_model())).rollouts([[1]], reward, max_length=4)
+
+
 def test_preferences_are_learned():
     """On rows it has not seen."""
     model = language_model()
