@@ -1,0 +1,61 @@
+"""Records what transformers with torch computes of small models, for tests without both: a program
+that writes `tests/saving/native/<model type>.json` for each model type in its arguments, or for all.
+
+Weights are not recorded: `native_models.weight` makes them of their names.
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+import torch
+import transformers
+from safetensors.numpy import load_file, save_file
+
+from tests.saving import native_models
+
+FOLDER = pathlib.Path(__file__).parent / "native"
+
+
+def record(name: str, further: dict, task: str = "causal_lm") -> dict:
+    """What is recorded of one model."""
+    kind, entries, _ = native_models.FAMILIES[name]
+    cls = getattr(transformers, kind)
+    no_tokens = dict(bos_token_id=None, eos_token_id=None)
+    with tempfile.TemporaryDirectory() as folder:
+        torch.manual_seed(0)
+        config = cls.config_class(**{**no_tokens, **entries, **further})
+        cls(config).save_pretrained(folder)
+        path = pathlib.Path(folder) / "model.safetensors"
+        shapes = {key: list(array.shape) for key, array in load_file(path).items()}
+        made = {key: native_models.weight(key, shape) for key, shape in shapes.items()}
+        save_file(made, path, metadata={"format": "pt"})
+        model = cls.from_pretrained(folder, attn_implementation="eager").eval()
+        with torch.no_grad():
+            logits = model(torch.tensor(native_models.TOKENS)).logits.float().numpy()
+        said = json.loads((pathlib.Path(folder) / "config.json").read_text())
+    rounded = [float(np.format_float_scientific(x, 8)) for x in logits.ravel()]
+    return {
+        "task": task,
+        "config": said,
+        "shapes": shapes,
+        "outputs": {"shape": list(logits.shape), "values": rounded},
+    }
+
+
+def main(names: list[str]) -> None:
+    """Writes the files."""
+    FOLDER.mkdir(exist_ok=True)
+    for name in names or native_models.FAMILIES:
+        variants = {"plain": {}, **native_models.FAMILIES[name][2]}
+        found = {variant: record(name, further) for variant, further in variants.items()}
+        lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in found.items())
+        (FOLDER / f"{name}.json").write_text(f"{{\n{lines}\n}}\n")
+        print(name, (FOLDER / f"{name}.json").stat().st_size)
+
+
+if __name__ == "__main__":
+    transformers.logging.set_verbosity_error()
+    main(sys.argv[1:])
