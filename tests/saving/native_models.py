@@ -54,6 +54,21 @@ ACTIVATIONS = {
     name: dict(hidden_act=name)
     for name in ("gelu", "gelu_new", "relu", "relu2", "quick_gelu", "tanh")
 }
+FULL, WINDOW = "full_attention", "sliding_attention"
+WINDOWS = {
+    "window": dict(use_sliding_window=True, sliding_window=3, max_window_layers=1),
+    "window in the first": dict(
+        use_sliding_window=True, sliding_window=3, layer_types=[WINDOW, FULL]
+    ),
+}
+CAPPED = {
+    "scale": dict(query_pre_attn_scalar=3),
+    "caps": dict(attn_logit_softcapping=0.5, final_logit_softcapping=2.0),
+    "no caps": dict(attn_logit_softcapping=None, final_logit_softcapping=None),
+    "attention bias": dict(attention_bias=True),
+    "untied": dict(tie_word_embeddings=False),
+    "relu": dict(hidden_activation="relu"),
+}
 EXPERTS = dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=12)
 # {model type: (class of transformers, entries, {variant: further entries})}
 FAMILIES = {
@@ -155,6 +170,175 @@ FAMILIES = {
             "attention bias": dict(attention_bias=True),
             "yarn": ROPES["yarn"],
             "gelu": dict(hidden_act="gelu"),
+        },
+    ),
+    "mistral": (
+        "MistralForCausalLM",
+        dict(**GROUPED, sliding_window=4),
+        {
+            **TIED,
+            **EPSILON,
+            "no window": dict(sliding_window=None),
+            "head size": dict(head_dim=6),
+            "yarn": ROPES["yarn"],
+        },
+    ),
+    "qwen2": (
+        "Qwen2ForCausalLM",
+        GROUPED,
+        {**TIED, **EPSILON, **WINDOWS, "dynamic": ROPES["dynamic, short"], "yarn": ROPES["yarn"]},
+    ),
+    "qwen3": (
+        "Qwen3ForCausalLM",
+        dict(**GROUPED, head_dim=6),
+        {
+            **TIED,
+            **EPSILON,
+            **WINDOWS,
+            "yarn": ROPES["yarn"],
+            "attention bias": dict(attention_bias=True),
+        },
+    ),
+    "mixtral": (
+        "MixtralForCausalLM",
+        dict(**GROUPED, num_local_experts=4),
+        {
+            **TIED,
+            **EPSILON,
+            "window": dict(sliding_window=3),
+            "head size": dict(head_dim=6),
+            "one expert": dict(num_experts_per_tok=1),
+            "yarn": dict(head_dim=4, **ROPES["yarn"]),
+        },
+    ),
+    "qwen2_moe": (
+        "Qwen2MoeForCausalLM",
+        dict(**GROUPED, **EXPERTS, shared_expert_intermediate_size=14),
+        {
+            **TIED,
+            **EPSILON,
+            "normalized": dict(norm_topk_prob=True),
+            "some dense": dict(mlp_only_layers=[1]),
+            "every second": dict(decoder_sparse_step=2),
+            "no bias": dict(qkv_bias=False),
+            "window": dict(use_sliding_window=True, sliding_window=3),
+            "window in later ones": dict(
+                use_sliding_window=True, sliding_window=3, layer_types=[FULL, WINDOW]
+            ),
+        },
+    ),
+    "gemma": (
+        "GemmaForCausalLM",
+        dict(**GROUPED, head_dim=6, pad_token_id=0),
+        {**EPSILON, "untied": dict(tie_word_embeddings=False), "yarn": ROPES["yarn"]},
+    ),
+    "gemma2": (
+        "Gemma2ForCausalLM",
+        dict(**GROUPED, head_dim=6, sliding_window=4, pad_token_id=0),
+        {
+            **EPSILON,
+            **CAPPED,
+            "full": dict(layer_types=[FULL, FULL]),
+            "yarn": ROPES["yarn"],
+        },
+    ),
+    "gemma3_text": (
+        "Gemma3ForCausalLM",
+        dict(**{**GROUPED, "num_hidden_layers": 3}, head_dim=6, sliding_window=4, pad_token_id=0)
+        | dict(layer_types=[WINDOW, WINDOW, FULL]),
+        {
+            **EPSILON,
+            **{k: v for k, v in CAPPED.items() if "caps" not in k},
+            "cap": dict(final_logit_softcapping=2.0),
+            "scaled": dict(
+                rope_parameters={
+                    FULL: dict(rope_type="linear", factor=8.0, rope_theta=900.0),
+                    WINDOW: dict(rope_type="default", rope_theta=77.0),
+                }
+            ),
+        },
+    ),
+    "gpt_oss": (
+        "GptOssForCausalLM",
+        dict(**GROUPED, head_dim=6, sliding_window=4, num_local_experts=4, num_experts_per_tok=2),
+        {
+            **TIED,
+            **EPSILON,
+            "default": dict(rope_parameters=dict(rope_type="default", rope_theta=500.0)),
+            "limit": dict(swiglu_limit=0.5),
+            "full": dict(layer_types=[FULL, FULL]),
+            "no bias": dict(attention_bias=False),
+            "one expert": dict(num_experts_per_tok=1),
+        },
+    ),
+    "gpt_neox": (
+        "GPTNeoXForCausalLM",
+        {**SIZES, "num_attention_heads": 2},
+        {
+            **TIED,
+            "epsilon": dict(layer_norm_eps=0.1),
+            "serial": dict(use_parallel_residual=False),
+            "no bias": dict(attention_bias=False),
+            "all rotates": dict(
+                rope_parameters=dict(
+                    rope_type="default", rope_theta=77.0, partial_rotary_factor=1.0
+                )
+            ),
+            "gelu_fast": dict(hidden_act="gelu_fast"),
+            "linear": dict(
+                rope_parameters=dict(
+                    rope_type="linear", factor=2.0, rope_theta=77.0, partial_rotary_factor=0.5
+                )
+            ),
+        },
+    ),
+    "falcon": (
+        "FalconForCausalLM",
+        dict(
+            **{k: v for k, v in SIZES.items() if k != "intermediate_size"}, ffn_hidden_size=20
+        ),
+        {
+            "untied": dict(tie_word_embeddings=False),
+            "bias": dict(bias=True),
+            "alibi": dict(alibi=True, num_attention_heads=8),
+            "alibi, serial": dict(
+                alibi=True, multi_query=False, parallel_attn=False, bias=True
+            ),
+            "new": dict(new_decoder_architecture=True, num_kv_heads=2),
+            "new, one norm": dict(
+                new_decoder_architecture=True, num_kv_heads=2, num_ln_in_parallel_attn=1
+            ),
+            "new, bias": dict(new_decoder_architecture=True, num_kv_heads=4, bias=True),
+            "serial": dict(parallel_attn=False),
+            "all keys": dict(multi_query=False),
+            "epsilon": dict(layer_norm_epsilon=0.1),
+            "inner": dict(ffn_hidden_size=None),
+            "relu": dict(activation="relu"),
+            "dynamic": dict(rope_parameters=DYNAMIC, max_position_embeddings=4),
+        },
+    ),
+    "opt": (
+        "OPTForCausalLM",
+        dict(**{k: v for k, v in SIZES.items() if k != "intermediate_size"}, ffn_dim=20)
+        | dict(pad_token_id=1),
+        {
+            "untied": dict(tie_word_embeddings=False),
+            "after": dict(do_layer_norm_before=False),
+            "projected": dict(word_embed_proj_dim=8),
+            "no final norm": dict(_remove_final_layer_norm=True),
+            "no bias": dict(enable_bias=False),
+            "bare norms": dict(layer_norm_elementwise_affine=False),
+            "gelu": dict(activation_function="gelu"),
+        },
+    ),
+    "bloom": (
+        "BloomForCausalLM",
+        dict(vocab_size=23, hidden_size=18, n_layer=2, n_head=3),
+        {
+            "untied": dict(tie_word_embeddings=False),
+            "normed": dict(apply_residual_connection_post_layernorm=True),
+            "epsilon": dict(layer_norm_epsilon=0.1),
+            "two heads": dict(n_head=2),
         },
     ),
 }

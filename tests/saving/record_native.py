@@ -1,5 +1,5 @@
 """Records what transformers with torch computes of small models, for tests without both: a program
-that writes `tests/saving/native/<model type>.json` for each model type in its arguments, or for all.
+that writes `native/<model type>.json` beside it for each model type in its arguments, or for all.
 
 Weights are not recorded: `native_models.weight` makes them of their names.
 """
@@ -32,7 +32,9 @@ def record(name: str, further: dict, task: str = "causal_lm") -> dict:
         shapes = {key: list(array.shape) for key, array in load_file(path).items()}
         made = {key: native_models.weight(key, shape) for key, shape in shapes.items()}
         save_file(made, path, metadata={"format": "pt"})
-        model = cls.from_pretrained(folder, attn_implementation="eager").eval()
+        # Falcon's other one adds its bias twice
+        by = "sdpa" if name == "falcon" else "eager"
+        model = cls.from_pretrained(folder, attn_implementation=by).eval()
         with torch.no_grad():
             logits = model(torch.tensor(native_models.TOKENS)).logits.float().numpy()
         said = json.loads((pathlib.Path(folder) / "config.json").read_text())

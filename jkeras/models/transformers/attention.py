@@ -11,6 +11,7 @@ import numpy as np
 from jkeras.core.layer import Composite
 from jkeras.core.run.context import Children, Context
 from jkeras.core.session.positions import length_now, positions_now
+from jkeras.initializers import Zeros
 from jkeras.kernel.numbers import is_zero
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.layers.dense import Dense
@@ -48,7 +49,7 @@ class SelfAttention(Composite):
 
     def weight_specs(self, x: Spec, mask: Spec | None = None) -> dict[str, Weight]:
         if self.plan.sinks:
-            return {"sinks": self.weight("sinks", (self.plan.heads,))}
+            return {"sinks": self.weight("sinks", (self.plan.heads,), initializer=Zeros())}
         return {}
 
     def forward(

@@ -58,7 +58,7 @@ COUNTS = frozenset(
     encoder_ffn_dim ffn_dim ffn_hidden_size head_dim
     hidden_dim hidden_size image_size inner_group_num intermediate_size max_position_embeddings
     moe_intermediate_size n_embd n_head n_heads n_inner n_layer n_layers n_positions
-    no_rope_layer_interval num_kv_heads num_labels
+    no_rope_layer_interval num_kv_heads num_labels sliding_window_pattern
     num_attention_heads num_channels num_experts num_experts_per_tok num_hidden_groups
     num_hidden_layers num_key_value_heads num_local_experts original_max_position_embeddings
     patch_size shared_expert_intermediate_size sliding_window type_vocab_size vocab_size

@@ -3,12 +3,13 @@
 import dataclasses
 
 from jkeras.core.errors import SerializationError, explain
-from jkeras.saving.hugging_face.native import decoders
+from jkeras.saving.hugging_face.native import experts, gemma, llama, older
 from jkeras.saving.hugging_face.native.family import Family, labels_of, understood
 from jkeras.saving.hugging_face.native.plans import Transformer
 from jkeras.saving.types import Config
 
-FAMILIES = {family.kind: family for family in decoders.FAMILIES}
+TABLES = llama, gemma, older, experts
+FAMILIES = {family.kind: family for table in TABLES for family in table.FAMILIES}
 
 
 def family_of(kind: str, task: str) -> Family:

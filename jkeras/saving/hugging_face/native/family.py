@@ -65,7 +65,7 @@ class Family:
         writes: {task: class of transformers}.
         prefix: of the names of all weights but those of a head.
         names: a line for each layer of theirs: their name, ours (several, where one weight holds
-            theirs), how they lie; `#` is a number.
+            theirs), how they lie; `#` is a number. Or a function of all entries that gives them.
         entries: {entry: what it may be}.
         plan: what the model computes, by all entries.
         rope: how entries say of rotations; None: there are none.
@@ -73,12 +73,13 @@ class Family:
         derived: {entry: function of all entries}, where it is None.
         multiples: (entry, another one that divides it).
         renamed: {entry: its other name}.
+        first: makes the entries those that are looked at.
     """
 
     kind: str
     writes: collections.abc.Mapping[str, str]
     prefix: str
-    names: str
+    names: str | collections.abc.Callable[[Config], str]
     entries: collections.abc.Mapping[str, Entry]
     plan: collections.abc.Callable[[Config], Transformer]
     rope: Form | None = None
@@ -88,6 +89,7 @@ class Family:
     )
     multiples: tuple[tuple[str, str], ...] = ()
     renamed: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    first: collections.abc.Callable[[Config], Config] = dict
 
     @property
     def what(self) -> str:
@@ -102,10 +104,10 @@ def understood(family: Family, config: Config) -> Config:
         SerializationError: an entry is unknown, or has a value that is not computed.
     """
     what = family.what
-    config = _with_first_names(family, config)
+    config = _with_first_names(family, family.first(config))
     if family.rope is not None:
         config = rope.understood(family.rope, config, what)
-    known = {*family.entries, *family.ignored, *entries.PLAIN, *HEADS}
+    known = {*family.entries, *family.ignored, *entries.PLAIN, *LABELS}
     if family.rope is not None:
         known |= {"rope_scaling", *filter(None, family.rope.entries)}
     entries.check_supported(config, known, what)
@@ -174,7 +176,7 @@ def _value(entry: str, said: Entry, config: Config, what: str) -> typing.Any:
 
 # ---------------------------------------------------------------- heads that score labels
 
-HEADS = ("id2label", "label2id", "num_labels", "pad_token_id", "problem_type")
+LABELS = ("id2label", "label2id", "num_labels", "pad_token_id", "problem_type")
 
 
 def _heads(config: Config) -> Config:
@@ -184,7 +186,7 @@ def _heads(config: Config) -> Config:
         raise SerializationError(
             f"config.json says {entries.shown('pad_token_id', pad)}: expected a token."
         )
-    return {entry: config[entry] for entry in HEADS if config.get(entry) is not None}
+    return {entry: config[entry] for entry in LABELS if config.get(entry) is not None}
 
 
 def labels_of(config: Config) -> int:

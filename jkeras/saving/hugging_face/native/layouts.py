@@ -73,6 +73,27 @@ class Each:
         return [np.stack([array.T for array in arrays])]
 
 
+@dataclasses.dataclass(frozen=True)
+class Neighbours:
+    """Two of ours, whose outputs take turns in theirs.
+
+    >>> Neighbours().join([np.array([[1, 2]]), np.array([[3, 4]])])
+    array([[1, 3, 2, 4]])
+    """
+
+    def shape(self, shapes: Shapes) -> tuple[int, ...]:
+        """The shape of theirs."""
+        return (*shapes[0][:-1], 2 * shapes[0][-1])
+
+    def join(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """Theirs."""
+        return np.stack(arrays, axis=-1).reshape(self.shape([a.shape for a in arrays]))
+
+    def part(self, array: np.ndarray, shapes: Shapes) -> list[np.ndarray]:
+        """Ours."""
+        return [array[..., ::2], array[..., 1::2]]
+
+
 def _grouped(plan: Transformer) -> Grouped:
     attention = plan.blocks[0].attention
     return Grouped(attention.groups, attention.size)
@@ -82,5 +103,6 @@ def _grouped(plan: Transformer) -> Grouped:
 LAYOUTS: dict[str, collections.abc.Callable[[Transformer], Layout]] = {
     "same": lambda plan: Same(),
     "grouped": _grouped,
+    "neighbours": lambda plan: Neighbours(),
     "each": lambda plan: Each(),
 }

@@ -35,6 +35,7 @@ class Form(typing.NamedTuple):
         entries: the names of both, in files of version 4.
         kinds: those that it knows.
         other_kinds: {kind: the one that it means here}.
+        is_always_said: whether it is written, too, that positions are not scaled.
     """
 
     theta: float = 10000.0
@@ -42,6 +43,7 @@ class Form(typing.NamedTuple):
     entries: tuple[str, str | None] = ("rope_theta", None)
     kinds: tuple[str, ...] = ("default", "linear", "dynamic", "yarn", "longrope", "llama3")
     other_kinds: collections.abc.Mapping[str, str] = {}
+    is_always_said: bool = False
 
 
 def understood(form: Form, config: Config, what: str) -> Config:

@@ -23,7 +23,16 @@ if typing.TYPE_CHECKING:
     from jkeras.core.weights.variable import Variable
 
 Weights = collections.abc.Mapping[str, Stored]
-HEADS = ("lm_head.", "score.", "classifier.", "cls.", "qa_outputs.", "vocab_", "predictions.")
+HEADS = (
+    "lm_head.",
+    "embed_out.",
+    "score.",
+    "classifier.",
+    "cls.",
+    "qa_outputs.",
+    "vocab_",
+    "predictions.",
+)
 # in older files: numbers that are computed anew, and masks
 BUFFERS = re.compile(
     r"(.*\.)?(rotary_emb\.inv_freq|(attn|attention)\.(bias|masked_bias)|embeddings\.position_ids)"
@@ -47,7 +56,8 @@ def rows_of(family: Family, model: typing.Any) -> list[Row]:
     """The rows of a model, in the order of the file."""
     shapes = {variable.path: tuple(variable.shape) for variable in model.weights}
     once, repeated = [], []
-    for line in family.names.strip().splitlines():
+    names = family.names(model.config) if callable(family.names) else family.names
+    for line in names.strip().splitlines():
         if line.strip():
             (repeated if "#" in line else once).append(line.split())
     layers = len(model.plan.blocks)
@@ -179,9 +189,10 @@ def _check_left(family: Family, model: typing.Any, used: set[str], stored: Weigh
             raise SerializationError(
                 f"the files have a weight '{name}', which {family.what} does not have."
             )
-    head = "lm_head.weight"
-    if head not in stored or head in used or not model.plan.is_tied:
+    heads = [name for name in ("lm_head.weight", "embed_out.weight") if name in stored]
+    if not heads or heads[0] in used or not model.plan.is_tied:
         return
+    (head,) = heads
     embedding = next(
         name
         for row in rows_of(family, model)
@@ -201,11 +212,22 @@ def _check_left(family: Family, model: typing.Any, used: set[str], stored: Weigh
 
 def config_of(model: typing.Any) -> Config:
     """What `config.json` says of a model."""
+    config, form = dict(model.config), model.family.rope
+    if not config.get("rope_scaling"):
+        config.pop("rope_scaling", None)
+        if form is not None and form.is_always_said:
+            config["rope_scaling"] = {"rope_type": "default"}
     return {
         "architectures": [model.family.writes[model.task]],
         "torch_dtype": model.weights[0].dtype,
-        **model.config,
+        **{entry: value for entry, value in config.items() if _is_said(model.family, entry, value)},
     }
+
+
+def _is_said(family: Family, entry: str, value: typing.Any) -> bool:
+    """Whether an entry is written: one that is None and would be None says nothing."""
+    said = family.entries.get(entry)
+    return value is not None or (said is not None and said.default is not None)
 
 
 class Theirs:
