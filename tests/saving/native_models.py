@@ -7,6 +7,9 @@ import zlib
 import numpy as np
 
 TOKENS = np.array([[3, 14, 15, 9, 2, 6, 5, 3, 5], [8, 9, 7, 9, 3, 2, 3, 8, 4]])
+# with padding behind the second text
+PADDED = {"mask": np.array([[1] * 9, [1] * 6 + [0] * 3])}
+PADDED["segments"] = np.array([[0, 0, 0, 0, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 0, 0, 0]])
 SIZES = dict(
     vocab_size=23,
     hidden_size=16,
@@ -54,6 +57,7 @@ ACTIVATIONS = {
     name: dict(hidden_act=name)
     for name in ("gelu", "gelu_new", "relu", "relu2", "quick_gelu", "tanh")
 }
+PLAIN = {k: v for k, v in SIZES.items() if k != "intermediate_size"}
 FULL, WINDOW = "full_attention", "sliding_attention"
 WINDOWS = {
     "window": dict(use_sliding_window=True, sliding_window=3, max_window_layers=1),
@@ -70,12 +74,24 @@ CAPPED = {
     "relu": dict(hidden_activation="relu"),
 }
 EXPERTS = dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=12)
+
+
+def labels(name: str) -> dict:
+    """A head for labels, and none."""
+    return {
+        "labels": dict(_class=f"{name}ForSequenceClassification", num_labels=3),
+        "no head": dict(_class=f"{name}Model"),
+    }
+
+
+ENCODERS = {"untied": dict(tie_word_embeddings=False)}
 # {model type: (class of transformers, entries, {variant: further entries})}
 FAMILIES = {
     "llama": (
         "LlamaForCausalLM",
         GROUPED,
         {
+            **labels("Llama"),
             **ROPES,
             **TIED,
             **EPSILON,
@@ -90,6 +106,7 @@ FAMILIES = {
         "Phi3ForCausalLM",
         dict(**GROUPED, pad_token_id=0),
         {
+            **labels("Phi3"),
             **TIED,
             **EPSILON,
             "partial": dict(
@@ -107,6 +124,7 @@ FAMILIES = {
         "Olmo2ForCausalLM",
         GROUPED,
         {
+            **labels("Olmo2"),
             **TIED,
             **EPSILON,
             "attention bias": dict(attention_bias=True),
@@ -141,6 +159,7 @@ FAMILIES = {
         "SmolLM3ForCausalLM",
         dict(**{**GROUPED, "num_hidden_layers": 4}, pad_token_id=0),
         {
+            **labels("SmolLM3"),
             "untied": dict(tie_word_embeddings=False),
             **EPSILON,
             "interval": dict(no_rope_layer_interval=2),
@@ -160,6 +179,7 @@ FAMILIES = {
         "Qwen3MoeForCausalLM",
         dict(**GROUPED, **EXPERTS, head_dim=6),
         {
+            **labels("Qwen3Moe"),
             **TIED,
             **EPSILON,
             "normalized": dict(norm_topk_prob=True),
@@ -176,6 +196,7 @@ FAMILIES = {
         "MistralForCausalLM",
         dict(**GROUPED, sliding_window=4),
         {
+            **labels("Mistral"),
             **TIED,
             **EPSILON,
             "no window": dict(sliding_window=None),
@@ -186,12 +207,14 @@ FAMILIES = {
     "qwen2": (
         "Qwen2ForCausalLM",
         GROUPED,
-        {**TIED, **EPSILON, **WINDOWS, "dynamic": ROPES["dynamic, short"], "yarn": ROPES["yarn"]},
+        {
+            **labels("Qwen2"),**TIED, **EPSILON, **WINDOWS, "dynamic": ROPES["dynamic, short"], "yarn": ROPES["yarn"]},
     ),
     "qwen3": (
         "Qwen3ForCausalLM",
         dict(**GROUPED, head_dim=6),
         {
+            **labels("Qwen3"),
             **TIED,
             **EPSILON,
             **WINDOWS,
@@ -203,6 +226,7 @@ FAMILIES = {
         "MixtralForCausalLM",
         dict(**GROUPED, num_local_experts=4),
         {
+            **labels("Mixtral"),
             **TIED,
             **EPSILON,
             "window": dict(sliding_window=3),
@@ -215,6 +239,7 @@ FAMILIES = {
         "Qwen2MoeForCausalLM",
         dict(**GROUPED, **EXPERTS, shared_expert_intermediate_size=14),
         {
+            **labels("Qwen2Moe"),
             **TIED,
             **EPSILON,
             "normalized": dict(norm_topk_prob=True),
@@ -230,12 +255,14 @@ FAMILIES = {
     "gemma": (
         "GemmaForCausalLM",
         dict(**GROUPED, head_dim=6, pad_token_id=0),
-        {**EPSILON, "untied": dict(tie_word_embeddings=False), "yarn": ROPES["yarn"]},
+        {
+            **labels("Gemma"),**EPSILON, "untied": dict(tie_word_embeddings=False), "yarn": ROPES["yarn"]},
     ),
     "gemma2": (
         "Gemma2ForCausalLM",
         dict(**GROUPED, head_dim=6, sliding_window=4, pad_token_id=0),
         {
+            **labels("Gemma2"),
             **EPSILON,
             **CAPPED,
             "full": dict(layer_types=[FULL, FULL]),
@@ -262,6 +289,7 @@ FAMILIES = {
         "GptOssForCausalLM",
         dict(**GROUPED, head_dim=6, sliding_window=4, num_local_experts=4, num_experts_per_tok=2),
         {
+            **labels("GptOss"),
             **TIED,
             **EPSILON,
             "default": dict(rope_parameters=dict(rope_type="default", rope_theta=500.0)),
@@ -273,7 +301,8 @@ FAMILIES = {
     ),
     "gpt_neox": (
         "GPTNeoXForCausalLM",
-        {**SIZES, "num_attention_heads": 2},
+        {
+            **labels("GPTNeoX"),**SIZES, "num_attention_heads": 2},
         {
             **TIED,
             "epsilon": dict(layer_norm_eps=0.1),
@@ -295,9 +324,10 @@ FAMILIES = {
     "falcon": (
         "FalconForCausalLM",
         dict(
-            **{k: v for k, v in SIZES.items() if k != "intermediate_size"}, ffn_hidden_size=20
+            **PLAIN, ffn_hidden_size=20
         ),
         {
+            **labels("Falcon"),
             "untied": dict(tie_word_embeddings=False),
             "bias": dict(bias=True),
             "alibi": dict(alibi=True, num_attention_heads=8),
@@ -319,9 +349,10 @@ FAMILIES = {
     ),
     "opt": (
         "OPTForCausalLM",
-        dict(**{k: v for k, v in SIZES.items() if k != "intermediate_size"}, ffn_dim=20)
+        dict(**PLAIN, ffn_dim=20)
         | dict(pad_token_id=1),
         {
+            **labels("OPT"),
             "untied": dict(tie_word_embeddings=False),
             "after": dict(do_layer_norm_before=False),
             "projected": dict(word_embed_proj_dim=8),
@@ -335,13 +366,100 @@ FAMILIES = {
         "BloomForCausalLM",
         dict(vocab_size=23, hidden_size=18, n_layer=2, n_head=3),
         {
+            **labels("Bloom"),
             "untied": dict(tie_word_embeddings=False),
             "normed": dict(apply_residual_connection_post_layernorm=True),
             "epsilon": dict(layer_norm_epsilon=0.1),
             "two heads": dict(n_head=2),
         },
     ),
+    "bert": (
+        "BertForMaskedLM",
+        SIZES,
+        {
+            **ENCODERS,
+            **labels("Bert"),
+            "gelu_new": dict(hidden_act="gelu_new"),
+            "relu labels": dict(hidden_act="relu", _class="BertForSequenceClassification"),
+            "epsilon": dict(layer_norm_eps=0.1),
+            "three segments": dict(type_vocab_size=3),
+        },
+    ),
+    "roberta": (
+        "RobertaForMaskedLM",
+        dict(**SIZES, pad_token_id=1),
+        {
+            **ENCODERS,
+            **labels("Roberta"),
+            "one segment": dict(type_vocab_size=1, layer_norm_eps=1e-5),
+            "other padding": dict(pad_token_id=3),
+            "relu": dict(hidden_act="relu"),
+        },
+    ),
+    "xlm-roberta": (
+        "XLMRobertaForMaskedLM",
+        dict(**SIZES, pad_token_id=1, type_vocab_size=1),
+        {**ENCODERS, **labels("XLMRoberta")},
+    ),
+    "electra": (
+        "ElectraForMaskedLM",
+        dict(**SIZES, embedding_size=12),
+        {
+            **ENCODERS,
+            **labels("Electra"),
+            "not projected": dict(embedding_size=16),
+            "relu": dict(hidden_act="relu"),
+        },
+    ),
+    "distilbert": (
+        "DistilBertForMaskedLM",
+        dict(vocab_size=23, dim=16, hidden_dim=20, n_layers=2, n_heads=4)
+        | dict(max_position_embeddings=64),
+        {
+            **ENCODERS,
+            **labels("DistilBert"),
+            "relu": dict(activation="relu"),
+            "sinusoidal": dict(sinusoidal_pos_embds=True),
+        },
+    ),
+    "modernbert": (
+        "ModernBertForMaskedLM",
+        dict(**{**SIZES, "num_hidden_layers": 4}, local_attention=4, pad_token_id=0),
+        {
+            **ENCODERS,
+            **labels("ModernBert"),
+            "mean": dict(
+                classifier_pooling="mean",
+                classifier_bias=True,
+                classifier_activation="relu",
+                _class="ModernBertForSequenceClassification",
+            ),
+            "biases": dict(norm_bias=True, attention_bias=True, mlp_bias=True),
+            "no bias": dict(decoder_bias=False),
+            "head": dict(classifier_bias=True, classifier_activation="relu"),
+            "epsilon": dict(norm_eps=0.1),
+            "relu": dict(hidden_activation="relu"),
+            "kinds": dict(layer_types=[WINDOW, FULL, WINDOW, FULL]),
+            "theta": dict(
+                rope_parameters={
+                    FULL: dict(rope_type="default", rope_theta=900.0),
+                    WINDOW: dict(rope_type="default", rope_theta=77.0),
+                }
+            ),
+        },
+    ),
 }
+
+
+def inputs_of(kind: str, entries: dict) -> dict:
+    """What a model is called on: tokens, and of encoders what is padding and what is which part;
+    padding is a token of its own where there is one.
+    """
+    tokens = TOKENS
+    pad = entries.get("pad_token_id")
+    if pad is not None:
+        tokens = np.where(PADDED["mask"], TOKENS, pad)
+    return {"tokens": tokens, **PADDED}
 
 
 def weight(name: str, shape) -> np.ndarray:

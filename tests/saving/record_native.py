@@ -19,9 +19,37 @@ from tests.saving import native_models
 FOLDER = pathlib.Path(__file__).parent / "native"
 
 
-def record(name: str, further: dict, task: str = "causal_lm") -> dict:
+TASKS = {
+    "ForCausalLM": "causal_lm",
+    "ForMaskedLM": "masked_lm",
+    "ForSequenceClassification": "classifier",
+    "Model": "backbone",
+}
+ENCODERS = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "modernbert")
+
+
+def outputs_of(model, name: str, said: dict) -> np.ndarray:
+    """Logits, or features where there is no head."""
+    inputs = native_models.inputs_of(name, said)
+    arrays = {"input_ids": torch.tensor(inputs["tokens"])}
+    if name in ENCODERS:
+        arrays["attention_mask"] = torch.tensor(inputs["mask"])
+        if said.get("type_vocab_size", 1) > 1:
+            arrays["token_type_ids"] = torch.tensor(inputs["segments"])
+    with torch.no_grad():
+        outputs = model.eval()(**arrays)
+    values = outputs.logits if "logits" in outputs else outputs.last_hidden_state
+    return values.float().numpy()
+
+
+def record(name: str, further: dict) -> dict:
     """What is recorded of one model."""
     kind, entries, _ = native_models.FAMILIES[name]
+    further = dict(further)
+    kind = further.pop("_class", kind)
+    task = next(task for end, task in TASKS.items() if kind.endswith(end))
+    if task == "classifier" and name not in ENCODERS:
+        further = {"pad_token_id": 0, **further}
     cls = getattr(transformers, kind)
     no_tokens = dict(bos_token_id=None, eos_token_id=None)
     with tempfile.TemporaryDirectory() as folder:
@@ -35,9 +63,8 @@ def record(name: str, further: dict, task: str = "causal_lm") -> dict:
         # Falcon's other one adds its bias twice
         by = "sdpa" if name == "falcon" else "eager"
         model = cls.from_pretrained(folder, attn_implementation=by).eval()
-        with torch.no_grad():
-            logits = model(torch.tensor(native_models.TOKENS)).logits.float().numpy()
         said = json.loads((pathlib.Path(folder) / "config.json").read_text())
+        logits = outputs_of(model, name, said)
     rounded = [float(np.format_float_scientific(x, 8)) for x in logits.ravel()]
     return {
         "task": task,

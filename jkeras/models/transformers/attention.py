@@ -47,7 +47,7 @@ class SelfAttention(Composite):
             self.query_norm = made(plan.norm, name="query_norm", **common)
             self.key_norm = made(plan.norm, name="key_norm", **common)
 
-    def weight_specs(self, x: Spec, mask: Spec | None = None) -> dict[str, Weight]:
+    def weight_specs(self, x: Spec, visible: Spec | None = None) -> dict[str, Weight]:
         if self.plan.sinks:
             return {"sinks": self.weight("sinks", (self.plan.heads,), initializer=Zeros())}
         return {}
@@ -57,7 +57,7 @@ class SelfAttention(Composite):
         w: Mapping[str, Any],
         sub: Children,
         x: jax.Array,
-        mask: jax.Array | None = None,
+        visible: jax.Array | None = None,
         *,
         ctx: Context,
     ) -> jax.Array:
@@ -72,13 +72,13 @@ class SelfAttention(Composite):
         form = Form(plan.scale, plan.is_causal, plan.window)
         writer = ctx.cache()
         if writer is not None:
-            self._check_cached(writer, mask)
+            self._check_cached(writer, visible)
             cache, sources = extended(*writer.before(key, value), key, value, plan.window)
             writer.keep(cache)
-            key, value, mask = sources
-            if mask is not None:
+            key, value, visible = sources
+            if visible is not None:
                 form = Form(plan.scale)
-        y = self._attend(w, (query, key, value), mask, form, ctx)
+        y = self._attend(w, (query, key, value), visible, form, ctx)
         y = jnp.swapaxes(y, 1, 2).reshape(*x.shape[:2], -1)
         return sub.output_dense(y)
 

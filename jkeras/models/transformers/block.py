@@ -51,14 +51,14 @@ class TransformerBlock(Composite):
         w: Mapping[str, Any],
         sub: Children,
         x: jax.Array,
-        mask: jax.Array | None = None,
+        visible: jax.Array | None = None,
         *,
         ctx: Context,
     ) -> jax.Array:
         plan = self.plan
 
         def attend(x: jax.Array) -> jax.Array:
-            return self._dropped(sub, sub.attention(x, mask, training=ctx.training), ctx)
+            return self._dropped(sub, sub.attention(x, visible, training=ctx.training), ctx)
 
         def think(x: jax.Array) -> jax.Array:
             return self._dropped(sub, sub.feedforward(x), ctx)

@@ -38,8 +38,8 @@ class CenteredRMSNormalization(Layer):
 def made(norm: Norm, **kwargs: Any) -> Layer:
     """The layer of a norm."""
     if norm.kind == "layer":
-        has = norm.has_weights
-        return LayerNormalization(epsilon=norm.epsilon, center=has, scale=has, **kwargs)
+        center, scale = norm.has_shift, norm.has_scale
+        return LayerNormalization(epsilon=norm.epsilon, center=center, scale=scale, **kwargs)
     if norm.kind == "rms+1":
         return CenteredRMSNormalization(norm.epsilon, **kwargs)
     return RMSNormalization(epsilon=norm.epsilon, **kwargs)

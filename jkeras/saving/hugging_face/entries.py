@@ -55,8 +55,9 @@ PLAIN = {
 COUNTS = frozenset(
     """
     d_model decoder_sparse_step dim embed_dim embedding_size encoder_attention_heads
-    encoder_ffn_dim ffn_dim ffn_hidden_size head_dim
-    hidden_dim hidden_size image_size inner_group_num intermediate_size max_position_embeddings
+    encoder_ffn_dim ffn_dim ffn_hidden_size global_attn_every_n_layers head_dim
+    hidden_dim hidden_size image_size inner_group_num intermediate_size local_attention
+    max_position_embeddings
     moe_intermediate_size n_embd n_head n_heads n_inner n_layer n_layers n_positions
     no_rope_layer_interval num_kv_heads num_labels sliding_window_pattern
     num_attention_heads num_channels num_experts num_experts_per_tok num_hidden_groups
@@ -68,8 +69,8 @@ COUNTS = frozenset(
 NONE_OR_MORE = frozenset(("num_register_tokens",))
 SHARES = frozenset(
     """
-    attention_dropout attention_probs_dropout_prob drop_path_rate dropout embd_pdrop
-    hidden_dropout hidden_dropout_prob resid_pdrop
+    attention_dropout attention_probs_dropout_prob classifier_dropout drop_path_rate dropout
+    embd_pdrop embedding_dropout hidden_dropout hidden_dropout_prob resid_pdrop seq_classif_dropout
     """.split()
 )
 

@@ -186,3 +186,43 @@ def kinds_of(config: Config) -> list[bool]:
 def alternating(config: Config) -> list[str]:
     """Which layers see a window, where it is not said: every second one, the first one too."""
     return [KINDS[layer % 2 == 0] for layer in range(config[LAYERS])]
+
+
+def one_rope(config: Config, local_entry: str, kind: str) -> Config:
+    """The entries of positions as version 4 wrote them, where version 5 has two sets of them.
+
+    Args:
+        local_entry: for the wavelength of layers that see a window.
+        kind: the model type.
+
+    Raises:
+        SerializationError: those of a window are scaled.
+    """
+    both = config.get("rope_parameters")
+    if both is None or both == {}:
+        return config
+    if not isinstance(both, dict) or not set(both) & set(KINDS):
+        raise SerializationError(
+            f"config.json says {entries.shown('rope_parameters', both)}: expected entries for "
+            f"{' and '.join(KINDS)}, without which transformers does not look at it."
+        )
+    what = f"jkeras's '{kind}'"
+    others = set(both) - set(KINDS)
+    whole, local = (both.get(kind) or {} for kind in KINDS)
+    are_objects = isinstance(whole, dict) and isinstance(local, dict)
+    if others or not are_objects:
+        raise SerializationError(
+            f"config.json says {entries.shown('rope_parameters', both)}: expected objects for "
+            f"{' and '.join(KINDS)}."
+        )
+    entries.check_supported(local, {"rope_type", "rope_theta"}, what, "rope_parameters")
+    entries.check_values(local, {"rope_type": ("default",)}, what)
+    config = {k: v for k, v in config.items() if k != "rope_parameters"}
+    theta = local.get("rope_theta")
+    if theta is not None:
+        if config.get(local_entry) not in (None, theta):
+            raise SerializationError(
+                f"config.json says {local_entry}={config[local_entry]!r} and {theta!r}."
+            )
+        config[local_entry] = theta
+    return {**config, "rope_parameters": whole}

@@ -3,12 +3,12 @@
 import dataclasses
 
 from jkeras.core.errors import SerializationError, explain
-from jkeras.saving.hugging_face.native import experts, gemma, llama, older
+from jkeras.saving.hugging_face.native import encoders, experts, gemma, llama, older
 from jkeras.saving.hugging_face.native.family import Family, labels_of, understood
 from jkeras.saving.hugging_face.native.plans import Transformer
 from jkeras.saving.types import Config
 
-TABLES = llama, gemma, older, experts
+TABLES = llama, gemma, older, experts, encoders
 FAMILIES = {family.kind: family for table in TABLES for family in table.FAMILIES}
 
 
@@ -39,7 +39,7 @@ def planned(config: Config, task: str) -> tuple[Family, Config, Transformer]:
     family = family_of(config["model_type"], task)
     config = understood(family, config)
     plan = family.plan(config)
-    pad = config.get("pad_token_id")
+    pad = config.get("pad_token_id", plan.pad)
     plan = dataclasses.replace(plan, pad=pad, labels=labels_of(config))
     if task == "classifier":
         plan = dataclasses.replace(plan, is_tied=False)

@@ -74,6 +74,11 @@ class Family:
         multiples: (entry, another one that divides it).
         renamed: {entry: its other name}.
         first: makes the entries those that are looked at.
+        heads: what names begin with that have no prefix: those of heads.
+        left: what names begin with, behind the prefix, that some heads have and others do not.
+        tied: {name: the one whose numbers it has, where both are in a file}.
+        is_causal: whether tokens alone come in; else also what is padding.
+        older: (end of a name, its end in older files).
     """
 
     kind: str
@@ -90,6 +95,11 @@ class Family:
     multiples: tuple[tuple[str, str], ...] = ()
     renamed: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
     first: collections.abc.Callable[[Config], Config] = dict
+    heads: tuple[str, ...] = ("lm_head.", "embed_out.", "score.", "classifier.", "qa_outputs.")
+    left: tuple[str, ...] = ()
+    tied: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_causal: bool = True
+    older: tuple[tuple[str, str], ...] = ()
 
     @property
     def what(self) -> str:

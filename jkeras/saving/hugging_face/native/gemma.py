@@ -2,8 +2,6 @@
 
 import typing
 
-from jkeras.core.errors import SerializationError
-from jkeras.saving.hugging_face import entries
 from jkeras.saving.hugging_face.native import rope
 from jkeras.saving.hugging_face.native.common import (
     ATTENTION,
@@ -23,6 +21,7 @@ from jkeras.saving.hugging_face.native.common import (
     kinds_of,
     llama_entries,
     of_equal_blocks,
+    one_rope,
     transformer_of,
 )
 from jkeras.saving.hugging_face.native.family import (
@@ -180,39 +179,6 @@ def _gemma3(config: Config) -> Transformer:
     return _gemma_2(config, lambda has_window: local if has_window else whole, _norm(config))
 
 
-def _one_rope(config: Config) -> Config:
-    """The entries of positions as version 4 wrote them, where version 5 has two sets of them.
-
-    Raises:
-        SerializationError: those of a window are scaled.
-    """
-    both = config.get("rope_parameters")
-    if both is None or both == {}:
-        return config
-    if not isinstance(both, dict) or not set(both) & set(KINDS):
-        raise SerializationError(
-            f"config.json says {entries.shown('rope_parameters', both)}: expected entries for "
-            f"{' and '.join(KINDS)}, without which transformers does not look at it."
-        )
-    others = set(both) - set(KINDS)
-    whole, local = (both.get(kind) or {} for kind in KINDS)
-    are_objects = isinstance(whole, dict) and isinstance(local, dict)
-    if others or not are_objects:
-        raise SerializationError(
-            f"config.json says {entries.shown('rope_parameters', both)}: expected objects for "
-            f"{' and '.join(KINDS)}."
-        )
-    entries.check_supported(local, {"rope_type", "rope_theta"}, "gemma3_text", "rope_parameters")
-    entries.check_values(local, {"rope_type": ("default",)}, "jkeras's 'gemma3_text'")
-    config = {k: v for k, v in config.items() if k != "rope_parameters"}
-    theta = local.get("rope_theta")
-    if theta is not None:
-        if config.get(LOCAL) not in (None, theta):
-            raise SerializationError(f"config.json says {LOCAL}={config[LOCAL]!r} and {theta!r}.")
-        config[LOCAL] = theta
-    return {**config, "rope_parameters": whole}
-
-
 GEMMA3 = Family(
     kind="gemma3_text",
     writes={
@@ -235,7 +201,7 @@ GEMMA3 = Family(
     | {GROUPS: number(4)},
     plan=_gemma3,
     rope=GLOBAL_ROPE,
-    first=_one_rope,
+    first=lambda config: one_rope(config, LOCAL, "gemma3_text"),
     derived={"layer_types": _sixth_ones},
     multiples=(*GROUPED, (WIDTH, HEADS)),
     # transformers writes the last one, and does not read it

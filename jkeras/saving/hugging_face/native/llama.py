@@ -206,7 +206,6 @@ def _granite(config: Config) -> Transformer:
     )
 
 
-ANY = "any number"
 GRANITE = Family(
     kind="granite",
     writes=classes("Granite", classifies=False),
@@ -216,10 +215,10 @@ GRANITE = Family(
         1e-6,
         2048,
         head_dim=number(None),
-        embedding_multiplier=Entry(1.0, ANY),
+        embedding_multiplier=number(1.0),
         logits_scaling=number(1.0),
-        residual_multiplier=Entry(1.0, ANY),
-        attention_multiplier=Entry(1.0, ANY),
+        residual_multiplier=number(1.0),
+        attention_multiplier=number(1.0),
         **BIASES,
     ),
     plan=_granite,

@@ -221,7 +221,8 @@ FALCON = Family(
 
 
 def _opt(config: Config) -> Transformer:
-    norm = Norm("layer", 1e-5, config["layer_norm_elementwise_affine"])
+    has_weights = config["layer_norm_elementwise_affine"]
+    norm = Norm("layer", 1e-5, has_weights, has_weights)
     heads, size, bias = config[HEADS], width_of_head(config), config["enable_bias"]
     attention = Attention(
         heads,

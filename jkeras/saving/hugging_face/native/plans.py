@@ -13,12 +13,13 @@ class Norm:
 
     Attributes:
         kind: "rms", "rms+1" (its scale is added to one) or "layer".
-        has_weights: whether it has a scale, and where it is one of a layer, a shift.
+        has_scale, has_shift: whether it has such weights; the second is of "layer" alone.
     """
 
     kind: typing.Literal["rms", "rms+1", "layer"]
     epsilon: float
-    has_weights: bool = True
+    has_scale: bool = True
+    has_shift: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +137,22 @@ class Block:
 
 
 @dataclasses.dataclass(frozen=True)
+class Head:
+    """What is between the features and logits.
+
+    Attributes:
+        norm: behind the activation.
+        pooling: which features scores of labels look at: those of the first token, or the mean.
+    """
+
+    activation: Activation
+    norm: Norm | None = None
+    bias: bool = True
+    pooling: typing.Literal["first", "mean"] = "first"
+    dropout: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
 class Transformer:
     """A whole one.
 
@@ -144,15 +161,18 @@ class Transformer:
         embedding_scale: of the vectors of tokens.
         embedding_width: where it is not `width`, to which it is projected.
         embedding_norm: behind the sum of all vectors of a token.
+        projects_last: whether that is behind positions and norm, and has a bias.
         positions: how many have a vector; 0: none.
         first_position: the row of the first one.
+        skips_padding: whether padding is not counted.
         segments: how many kinds of tokens have a vector; 0: none.
         pad: the token that is none, for what needs the end of a text.
         is_tied: whether the logits are by the vectors of tokens.
         head_bias: whether something is added to the logits.
         logit_scale: of the logits.
         logit_cap: as `Attention.soft_cap`.
-        head: the norm and activation before the logits of masked words; None: neither.
+        word_head: what is before the logits of masked words.
+        label_head: what is before those of labels; None: nothing, of the last token.
     """
 
     vocabulary: int
@@ -162,9 +182,11 @@ class Transformer:
     final_norm: bool = True
     embedding_scale: float = 1.0
     embedding_width: int | None = None
+    projects_last: bool = False
     embedding_norm: bool = False
     positions: int = 0
     first_position: int = 0
+    skips_padding: bool = False
     segments: int = 0
     pad: int | None = None
     is_tied: bool = False
@@ -173,3 +195,5 @@ class Transformer:
     logit_cap: float | None = None
     dropout: float = 0.0
     labels: int = 2
+    word_head: Head | None = None
+    label_head: Head | None = None

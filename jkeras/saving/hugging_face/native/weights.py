@@ -13,7 +13,7 @@ from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face.layouts import Layout, Matrix, Same, Vector
 from jkeras.saving.hugging_face.native.families import planned
-from jkeras.saving.hugging_face.native.family import Family
+from jkeras.saving.hugging_face.native.family import TIE, Family
 from jkeras.saving.hugging_face.native.layouts import LAYOUTS
 from jkeras.saving.hugging_face.sizes import are_equal, check_dtypes
 from jkeras.saving.types import Config
@@ -23,16 +23,6 @@ if typing.TYPE_CHECKING:
     from jkeras.core.weights.variable import Variable
 
 Weights = collections.abc.Mapping[str, Stored]
-HEADS = (
-    "lm_head.",
-    "embed_out.",
-    "score.",
-    "classifier.",
-    "cls.",
-    "qa_outputs.",
-    "vocab_",
-    "predictions.",
-)
 # in older files: numbers that are computed anew, and masks
 BUFFERS = re.compile(
     r"(.*\.)?(rotary_emb\.inv_freq|(attn|attention)\.(bias|masked_bias)|embeddings\.position_ids)"
@@ -95,9 +85,10 @@ def _rows(
 
 def names_of(family: Family, theirs: str) -> list[str]:
     """The names that a weight has in one file or another."""
-    if theirs.startswith(HEADS):
-        return [theirs]
-    return [family.prefix + theirs, theirs]
+    older = [theirs.removesuffix(new) + old for new, old in family.older if theirs.endswith(new)]
+    if theirs.startswith(family.heads):
+        return [theirs, *older]
+    return [before + name for name in (theirs, *older) for before in (family.prefix, "")]
 
 
 # ---------------------------------------------------------------- reading
@@ -133,12 +124,14 @@ def check_sizes(config: Config, task: str, stored: Weights) -> None:
     """
     family, config, plan = planned(config, task)
     attention = plan.blocks[0].attention
+    vector = plan.width if plan.embedding_width is None else plan.embedding_width
+    vector = vector if plan.projects_last else plan.width
     largest = max((math.prod(one.shape) for one in stored.values()), default=0)
     needed = {
         "the queries": plan.width * attention.heads * attention.size,
         "the keys": plan.width * attention.groups * attention.size,
         "the feedforward network": plan.width * max(b.feedforward.inner for b in plan.blocks),
-        "the positions": plan.width * plan.positions,
+        "the positions": vector * plan.positions,
         "the labels": plan.width * plan.labels if task == "classifier" else 0,
     }
     for what, size in needed.items():
@@ -184,27 +177,32 @@ def _check_left(family: Family, model: typing.Any, used: set[str], stored: Weigh
     matrix for the logits that is not the embedding's.
     """
     for name in stored:
-        is_of_head = name.startswith(HEADS)
-        if name not in used and not is_of_head and BUFFERS.fullmatch(name) is None:
+        is_of_head = name.startswith(family.heads)
+        is_left = name.removeprefix(family.prefix).startswith(family.left or family.heads)
+        is_known = is_of_head or is_left or BUFFERS.fullmatch(name) is not None
+        if name not in used and not is_known:
             raise SerializationError(
                 f"the files have a weight '{name}', which {family.what} does not have."
             )
-    heads = [name for name in ("lm_head.weight", "embed_out.weight") if name in stored]
-    if not heads or heads[0] in used or not model.plan.is_tied:
+    if model.task not in ("causal_lm", "masked_lm") or not model.plan.is_tied:
         return
-    (head,) = heads
+    for copy, first in _copies(family, model).items():
+        original = _name_in(family, first, stored)
+        is_there = copy in stored and copy not in used and original is not None
+        if is_there and not are_equal(stored[copy], stored[original]):
+            raise SerializationError(
+                f"the files have weights '{copy}' and '{original}' that differ, and config.json "
+                f"says that they are the same ({TIE})."
+            )
+
+
+def _copies(family: Family, model: typing.Any) -> dict[str, str]:
+    """{name: the one whose numbers it has}."""
     embedding = next(
-        name
-        for row in rows_of(family, model)
-        if row.ours == ("embedding/embeddings",)
-        for name in names_of(family, row.theirs[0])
-        if name in stored
+        row.theirs[0] for row in rows_of(family, model) if row.ours == ("embedding/embeddings",)
     )
-    if not are_equal(stored[head], stored[embedding]):
-        raise SerializationError(
-            f"the files have a matrix '{head}' that is not the embedding's, and config.json says "
-            "that they are the same (tie_word_embeddings)."
-        )
+    heads = dict.fromkeys(("lm_head.weight", "embed_out.weight"), embedding)
+    return {**heads, **family.tied}
 
 
 # ---------------------------------------------------------------- writing
@@ -269,7 +267,7 @@ def theirs_of(family: Family, model: typing.Any) -> dict[str, Theirs]:
     for row in rows_of(family, model):
         used |= set(row.ours)
         for index, name in enumerate(row.theirs):
-            is_bare = not has_prefix or name.startswith(HEADS)
+            is_bare = not has_prefix or name.startswith(family.heads)
             whole = name if is_bare else family.prefix + name
             theirs[whole] = Theirs(row, index, [ours[path] for path in row.ours])
     others = sorted(set(ours) - used)
