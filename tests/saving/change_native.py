@@ -19,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 import jkeras
 from jkeras.saving.hugging_face import entries
 from tests.saving import native_models
+from tests.saving.record_native import ENCODERS, outputs_of
 from tests.saving.entry_changes import ABSENT, changes_of, pairs_of
 
 FURTHER = {  # of the types that are read by jkeras's own layers alone
@@ -61,8 +62,7 @@ def theirs(folder, name):
         )
         if said["missing_keys"] or said["mismatched_keys"] or said["unexpected_keys"]:
             return None
-        with torch.no_grad():
-            return model.eval()(torch.tensor(native_models.TOKENS)).logits.numpy()
+        return outputs_of(model, name, json.loads((folder / "config.json").read_text()))
     except Exception:  # whatever it says
         return None
 
@@ -81,12 +81,16 @@ def line_of(folder, config, name, change, known):
     (folder / "config.json").write_text(json.dumps(changed, default=str))
     line = {"name": name, "change": change}
     try:
-        model = jkeras.saving.from_transformers(folder, "causal_lm", native=True)
+        task = "masked_lm" if name in ENCODERS else "causal_lm"
+        model = jkeras.saving.from_transformers(folder, task, native=True)
     except (ValueError, ImportError, OSError) as error:
         return {**line, "refused": f"{type(error).__name__}: {error}"}
-    key = repr(model.plan)
+    key = repr((model.plan, changed.get("pad_token_id")))
     if key not in known:
-        known[key] = np.asarray(model(native_models.TOKENS))
+        try:
+            known[key] = np.asarray(native_models.ours(model, changed))
+        except Exception as error:  # whatever it says
+            return {**line, "difference": f"fails: {error}"}
     expected = theirs(folder, name)
     if expected is None:
         return {**line, "difference": "only ours"}

@@ -208,7 +208,9 @@ FAMILIES = {
         "Qwen2ForCausalLM",
         GROUPED,
         {
-            **labels("Qwen2"),**TIED, **EPSILON, **WINDOWS, "dynamic": ROPES["dynamic, short"], "yarn": ROPES["yarn"]},
+            **labels("Qwen2"), **TIED, **EPSILON, **WINDOWS, "yarn": ROPES["yarn"],
+            "dynamic": ROPES["dynamic, short"],
+        },
     ),
     "qwen3": (
         "Qwen3ForCausalLM",
@@ -256,7 +258,9 @@ FAMILIES = {
         "GemmaForCausalLM",
         dict(**GROUPED, head_dim=6, pad_token_id=0),
         {
-            **labels("Gemma"),**EPSILON, "untied": dict(tie_word_embeddings=False), "yarn": ROPES["yarn"]},
+            **labels("Gemma"), **EPSILON,
+            "untied": dict(tie_word_embeddings=False), "yarn": ROPES["yarn"],
+        },
     ),
     "gemma2": (
         "Gemma2ForCausalLM",
@@ -301,9 +305,9 @@ FAMILIES = {
     ),
     "gpt_neox": (
         "GPTNeoXForCausalLM",
+        {**SIZES, "num_attention_heads": 2},
         {
-            **labels("GPTNeoX"),**SIZES, "num_attention_heads": 2},
-        {
+            **labels("GPTNeoX"),
             **TIED,
             "epsilon": dict(layer_norm_eps=0.1),
             "serial": dict(use_parallel_residual=False),
@@ -460,6 +464,18 @@ def inputs_of(kind: str, entries: dict) -> dict:
     if pad is not None:
         tokens = np.where(PADDED["mask"], TOKENS, pad)
     return {"tokens": tokens, **PADDED}
+
+
+def ours(model, config: dict):
+    """What a model of jkeras's own layers gives."""
+    inputs = inputs_of(config["model_type"], config)
+    if not isinstance(model.input, dict):
+        return model(inputs["tokens"])
+    named = {"token_ids": inputs["tokens"], "padding_mask": inputs["mask"]}
+    named["segment_ids"] = inputs["segments"]
+    if model.plan.segments == 1:
+        named["segment_ids"] = np.zeros_like(inputs["segments"])
+    return model({name: named[name] for name in model.input})
 
 
 def weight(name: str, shape) -> np.ndarray:

@@ -34,7 +34,8 @@ def outputs_of(model, name: str, said: dict) -> np.ndarray:
     arrays = {"input_ids": torch.tensor(inputs["tokens"])}
     if name in ENCODERS:
         arrays["attention_mask"] = torch.tensor(inputs["mask"])
-        if said.get("type_vocab_size", 1) > 1:
+        has_segments = name not in ("distilbert", "modernbert")
+        if has_segments and (said.get("type_vocab_size") or 2) > 1:
             arrays["token_type_ids"] = torch.tensor(inputs["segments"])
     with torch.no_grad():
         outputs = model.eval()(**arrays)

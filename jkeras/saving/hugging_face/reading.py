@@ -19,7 +19,7 @@ from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import by_hub, files, settings, sizes
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES, HEAD, Architecture, Row
 from jkeras.saving.hugging_face.native import weights as native_weights
-from jkeras.saving.hugging_face.native.families import FAMILIES
+from jkeras.saving.hugging_face.native.families import FAMILIES, family_of
 from jkeras.saving.reading import explained
 from jkeras.saving.weights import listed
 from jkeras.saving.types import Config
@@ -102,9 +102,17 @@ def _is_native(kind: str, task: str, native: bool | None) -> bool:
 
 def _native(folder: str, config: Config, task: str, arguments: dict[str, typing.Any]) -> typing.Any:
     """The model of jkeras's own layers that a folder describes, with its weights."""
+    kind = config["model_type"]
     with explained(folder):
-        if config["model_type"] not in FAMILIES:
-            raise SerializationError(by_hub.unsupported(config["model_type"]))
+        if kind not in FAMILIES and by_hub.is_read(kind):
+            raise SerializationError(
+                f"models of the type '{kind}' are none of jkeras's own layers, which `native=True` "
+                f"and the tasks other than {' and '.join(map(repr, OF_HUB))} ask for: those are "
+                f"{', '.join(sorted(FAMILIES))}."
+            )
+        if kind not in FAMILIES:
+            by_hub.check_type(kind)
+    family_of(kind, task)
     with files.stored_in(folder) as stored, explained(folder):
         sizes.check_counts(config, stored)
         native_weights.check_sizes(config, task, stored)

@@ -2,6 +2,8 @@
 
 import typing
 
+from jkeras.core.errors import SerializationError
+from jkeras.saving.hugging_face import entries
 from jkeras.saving.hugging_face.native import rope
 from jkeras.saving.hugging_face.native.common import (
     ATTENTION,
@@ -179,6 +181,21 @@ def _gemma3(config: Config) -> Transformer:
     return _gemma_2(config, lambda has_window: local if has_window else whole, _norm(config))
 
 
+def _as_one(config: Config) -> Config:
+    """The entries of positions as version 4 wrote them.
+
+    Raises:
+        SerializationError: how they are scaled is said in a way that transformers does not look at.
+    """
+    scaling = config.get("rope_scaling")
+    if isinstance(scaling, dict) and "type" in scaling and "rope_type" not in scaling:
+        raise SerializationError(
+            f"config.json says {entries.shown('rope_scaling', scaling)}, of which transformers "
+            "looks at 'rope_type' alone: rename 'type'."
+        )
+    return one_rope(config, LOCAL, "gemma3_text")
+
+
 GEMMA3 = Family(
     kind="gemma3_text",
     writes={
@@ -201,7 +218,7 @@ GEMMA3 = Family(
     | {GROUPS: number(4)},
     plan=_gemma3,
     rope=GLOBAL_ROPE,
-    first=lambda config: one_rope(config, LOCAL, "gemma3_text"),
+    first=_as_one,
     derived={"layer_types": _sixth_ones},
     multiples=(*GROUPED, (WIDTH, HEADS)),
     # transformers writes the last one, and does not read it
