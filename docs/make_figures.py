@@ -21,6 +21,7 @@ from reached import EXAMPLES
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES
 from jkeras.saving.hugging_face.converted import TYPES
 from jkeras.saving.hugging_face.native.families import FAMILIES
+from jkeras.saving.hugging_face.native.of_hub import WRITTEN
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -340,10 +341,11 @@ def backbones(results: Results) -> str:
 def types(results: Results) -> str:
     """Which model types are which, of the tables that jkeras reads folders by."""
     own = {one.model_type for one in ARCHITECTURES}
+    back = {one.kind for one in WRITTEN.values()}
     rows = []
     for kind in sorted({*own, *TYPES, *FAMILIES}):
         hub = "–"
-        if kind in own:
+        if kind in own | back:
             hub = "read and written"
         elif kind in TYPES:
             hub = "read"

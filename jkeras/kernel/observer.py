@@ -63,13 +63,7 @@ class Observer:
 
 
 class PassCache(typing.Protocol):
-    """What a pass on new tokens asks of the cache of those before: `generation.cache.Decoding`.
-
-    Attributes:
-        length: how many positions a text may get.
-    """
-
-    length: int
+    """What a pass on new tokens asks of the cache of those before: `generation.cache.Decoding`."""
 
     def cache_of(self, path: Path | None) -> typing.Any:
         """The cache of the attention layer at a path."""

@@ -18,6 +18,7 @@ from jkeras.saving.hugging_face import entries
 from tests.saving import use_transformers
 from tests.saving.entry_changes import ABSENT, changes_of, pairs_of
 
+
 def theirs(folder, name):
     """What transformers gives; None where it does not read the folder."""
     auto = transformers.AutoModel if name in HIDDEN else transformers.AutoModelForCausalLM

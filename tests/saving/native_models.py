@@ -208,7 +208,11 @@ FAMILIES = {
         "Qwen2ForCausalLM",
         GROUPED,
         {
-            **labels("Qwen2"), **TIED, **EPSILON, **WINDOWS, "yarn": ROPES["yarn"],
+            **labels("Qwen2"),
+            **TIED,
+            **EPSILON,
+            **WINDOWS,
+            "yarn": ROPES["yarn"],
             "dynamic": ROPES["dynamic, short"],
         },
     ),
@@ -258,8 +262,10 @@ FAMILIES = {
         "GemmaForCausalLM",
         dict(**GROUPED, head_dim=6, pad_token_id=0),
         {
-            **labels("Gemma"), **EPSILON,
-            "untied": dict(tie_word_embeddings=False), "yarn": ROPES["yarn"],
+            **labels("Gemma"),
+            **EPSILON,
+            "untied": dict(tie_word_embeddings=False),
+            "yarn": ROPES["yarn"],
         },
     ),
     "gemma2": (
@@ -327,17 +333,13 @@ FAMILIES = {
     ),
     "falcon": (
         "FalconForCausalLM",
-        dict(
-            **PLAIN, ffn_hidden_size=20
-        ),
+        dict(**PLAIN, ffn_hidden_size=20),
         {
             **labels("Falcon"),
             "untied": dict(tie_word_embeddings=False),
             "bias": dict(bias=True),
             "alibi": dict(alibi=True, num_attention_heads=8),
-            "alibi, serial": dict(
-                alibi=True, multi_query=False, parallel_attn=False, bias=True
-            ),
+            "alibi, serial": dict(alibi=True, multi_query=False, parallel_attn=False, bias=True),
             "new": dict(new_decoder_architecture=True, num_kv_heads=2),
             "new, one norm": dict(
                 new_decoder_architecture=True, num_kv_heads=2, num_ln_in_parallel_attn=1
@@ -353,8 +355,7 @@ FAMILIES = {
     ),
     "opt": (
         "OPTForCausalLM",
-        dict(**PLAIN, ffn_dim=20)
-        | dict(pad_token_id=1),
+        dict(**PLAIN, ffn_dim=20) | dict(pad_token_id=1),
         {
             **labels("OPT"),
             "untied": dict(tie_word_embeddings=False),

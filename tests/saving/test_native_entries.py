@@ -59,3 +59,19 @@ def test_each_entry_is_computed_or_refused(name):
     free |= {entry for entry, said in FAMILIES[name].entries.items() if said.kind != "number"}
     others = [line for line in lines if line.get("difference") == "only ours"]
     assert len([line for line in others if not set(line["change"]) & free]) < 25
+
+
+@pytest.mark.promise("are written back, too")
+@pytest.mark.skipif(not importlib.util.find_spec("keras_hub"), reason="needs keras_hub")
+def test_what_keras_hub_reads_is_written():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "jkeras", "run", ROOT / "tests/saving/write_hub.py"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "JAX_PLATFORMS": "cpu"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [line["name"] for line in lines] == ["gemma2", "gemma3_text", "mixtral", "qwen2_moe"]
+    assert all(line["same bits"] and line["difference"] < 1e-5 for line in lines), lines

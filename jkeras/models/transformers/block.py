@@ -65,7 +65,9 @@ class TransformerBlock(Composite):
 
         if plan.form == "parallel":
             first = sub.norm_1(x)
-            second = first if plan.one_norm else sub.norm_2(x)
+            second = first
+            if not plan.one_norm:
+                second = sub.norm_2(x)
             return think(second) + attend(first) + x
         x = self._step(sub, 1, x, attend)
         return self._step(sub, 2, x, think)
@@ -73,7 +75,9 @@ class TransformerBlock(Composite):
     def _dropped(self, sub: Children, y: jax.Array, ctx: Context) -> jax.Array:
         """What is added, some of it dropped in training."""
         y = sub.dropout(y, training=ctx.training)
-        return y if self.plan.multiplier == 1 else y * self.plan.multiplier
+        if self.plan.multiplier == 1:
+            return y
+        return y * self.plan.multiplier
 
     def _step(
         self, sub: Children, number: int, x: jax.Array, run: Callable[[jax.Array], jax.Array]

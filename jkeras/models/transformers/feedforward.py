@@ -173,5 +173,6 @@ class Networks(Layer):
 
 def made(plan: Feedforward, width: int, **kwargs: Any) -> Layer:
     """The layer of a plan."""
-    kind = FeedforwardNetwork if plan.experts is None else ExpertNetworks
-    return kind(plan, width, **kwargs)
+    if plan.experts is None:
+        return FeedforwardNetwork(plan, width, **kwargs)
+    return ExpertNetworks(plan, width, **kwargs)

@@ -54,7 +54,9 @@ class Scaled(Layer):
 
     def forward(self, w: Mapping[str, Any], x: jax.Array, ctx: Context) -> jax.Array:
         x = x * jnp.asarray(self.factor, x.dtype)
-        return x if self.cap is None else self.cap * jnp.tanh(x / self.cap)
+        if self.cap is None:
+            return x
+        return self.cap * jnp.tanh(x / self.cap)
 
 
 class LastToken(Layer):

@@ -65,7 +65,8 @@ def rotated(x: jax.Array, rotary: Rotary, positions: jax.Array, length: int) -> 
 
 def _plain(rotary: Rotary, theta: float | None = None) -> np.ndarray:
     """Those of positions that are not scaled."""
-    theta = rotary.theta if theta is None else theta
+    if theta is None:
+        theta = rotary.theta
     exponents = np.arange(0, rotary.size, 2, dtype="float32") / np.float32(rotary.size)
     return (1.0 / np.float32(theta) ** exponents).astype("float32")
 
@@ -118,7 +119,7 @@ def _yarn_factor(scaling: typing.Mapping[str, typing.Any]) -> float:
 
     def growth(weight: float) -> float:
         factor = scaling["factor"]
-        return 1.0 if factor <= 1 else 0.1 * weight * math.log(factor) + 1.0
+        return 0.1 * weight * math.log(max(factor, 1.0)) + 1.0
 
     upper, lower = scaling.get("mscale"), scaling.get("mscale_all_dim")
     if upper and lower:

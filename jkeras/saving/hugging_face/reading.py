@@ -132,7 +132,8 @@ def _keras_hub() -> types.ModuleType:
     if importlib.util.find_spec("keras_hub") is None:
         raise ImportError(
             "`from_transformers` makes a model of keras-hub, which is not installed: "
-            "`pip install keras-hub`, or pass `native=True`. Arrays alone can be read by `safetensors`."
+            "`pip install keras-hub`, or pass `native=True`. Arrays alone can be read by "
+            "`safetensors`."
         )
     # the package itself: it stands above this one
     sys.modules["jkeras"].install_as_keras()

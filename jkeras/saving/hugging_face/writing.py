@@ -14,6 +14,7 @@ from jkeras.saving import safetensors
 from jkeras.saving.folders import exchanging
 from jkeras.saving.hugging_face import files
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES, Architecture, Row
+from jkeras.saving.hugging_face.native import of_hub
 from jkeras.saving.hugging_face.native.family import Family
 from jkeras.saving.hugging_face.native.weights import config_of as native_config
 from jkeras.saving.hugging_face.native.weights import theirs_of
@@ -76,6 +77,9 @@ def to_transformers(
     backbone = getattr(model, "backbone", model)
     if is_native(model):
         backbone, entries, weights = model, native_config(model), theirs_of(model.family, model)
+    elif of_hub.table_of(backbone) is not None:
+        table = of_hub.table_of(backbone)
+        entries, weights = of_hub.config_of(table, backbone), of_hub.theirs_of(table, backbone)
     else:
         architecture = _architecture_of(backbone)
         entries = config_of(architecture, backbone)
@@ -98,7 +102,7 @@ def _architecture_of(backbone: typing.Any) -> Architecture:
     for architecture in ARCHITECTURES:
         if architecture.backbone in classes:
             return architecture
-    names = ", ".join(architecture.backbone for architecture in ARCHITECTURES)
+    names = ", ".join([*(one.backbone for one in ARCHITECTURES), *of_hub.WRITTEN])
     raise ValueError(
         explain(
             "`to_transformers`",

@@ -60,8 +60,10 @@ LLAMA = f"{EMBEDDING}{ATTENTION}{GATED}{NORMS}"
 
 def classes(name: str, classifies: bool = True) -> dict[str, str]:
     """The classes of transformers that are written."""
-    classes = {"backbone": f"{name}Model", "causal_lm": f"{name}ForCausalLM"}
-    return classes | ({"classifier": f"{name}ForSequenceClassification"} if classifies else {})
+    found = {"backbone": f"{name}Model", "causal_lm": f"{name}ForCausalLM"}
+    if classifies:
+        found["classifier"] = f"{name}ForSequenceClassification"
+    return found
 
 
 def llama_entries(epsilon: float, positions: int, **further: Entry) -> dict[str, Entry]:
@@ -181,6 +183,16 @@ def kinds_of(config: Config) -> list[bool]:
             "config.json says that layers have 'sliding_attention', and no sliding_window."
         )
     return has
+
+
+def windows_of(config: Config) -> list[int | None]:
+    """For each layer the window that it sees; None: all.
+
+    Raises:
+        SerializationError: `layer_types` are others, or there is no window.
+    """
+    window = {True: config["sliding_window"], False: None}
+    return [window[has_window] for has_window in kinds_of(config)]
 
 
 def alternating(config: Config) -> list[str]:

@@ -341,13 +341,16 @@ def _modernbert(config: Config) -> Transformer:
     norm = Norm("layer", config["norm_eps"], has_shift=config["norm_bias"])
     heads, size = config[HEADS], width_of_head(config)
     check_layers(config, "layer_types", KINDS)
-    whole = rope.rotary(MODERN_ROPE, config, size)
+    local = Rotary(size, float(config[MODERN_LOCAL]))
+    by_kind = {
+        KINDS[0]: {"rotary": rope.rotary(MODERN_ROPE, config, size)},
+        KINDS[1]: {"rotary": local, "window": config["local_attention"] // 2 + 1},
+    }
     network = Feedforward(
         config["intermediate_size"], config["hidden_activation"], True, config["mlp_bias"]
     )
     blocks = []
     for layer, kind in enumerate(config["layer_types"]):
-        is_local = kind == KINDS[1]
         attention = Attention(
             heads,
             heads,
@@ -356,14 +359,13 @@ def _modernbert(config: Config) -> Transformer:
             is_causal=False,
             bias=config["attention_bias"],
             output_bias=config["attention_bias"],
-            rotary=Rotary(size, float(config[MODERN_LOCAL])) if is_local else whole,
-            window=config["local_attention"] // 2 + 1 if is_local else None,
+            **by_kind[kind],
             dropout=config["attention_dropout"],
         )
         dropout = config["attention_dropout"]
         blocks.append(Block(attention, network, norm, no_first_norm=layer == 0, dropout=dropout))
     activation, bias = config["classifier_activation"], config["classifier_bias"]
-    pooling = "first" if config["classifier_pooling"] == "cls" else "mean"
+    pooling = {"cls": "first", "mean": "mean"}[config["classifier_pooling"]]
     dropout = config["classifier_dropout"]
     return transformer_of(
         config,

@@ -22,11 +22,11 @@ from jkeras.saving.hugging_face.native.common import (
     attention_of,
     classes,
     feedforward_of,
-    kinds_of,
     llama_entries,
     norm_of,
     transformer_of,
     width_of_head,
+    windows_of,
 )
 from jkeras.saving.hugging_face.native.family import NEEDED, Entry, Family, flag, number, only
 from jkeras.saving.hugging_face.native.plans import (
@@ -82,8 +82,10 @@ def check_dense_layers(config: Config) -> None:
 
 def _qwen3_moe(config: Config) -> Transformer:
     check_dense_layers(config)
-    window = config["sliding_window"] if config["use_sliding_window"] else None
-    return _moe(config, attention_of(ROPE, config, norm=norm_of(config), window=window))
+    attention = attention_of(ROPE, config, norm=norm_of(config))
+    if config["use_sliding_window"]:
+        attention = dataclasses.replace(attention, window=config["sliding_window"])
+    return _moe(config, attention)
 
 
 MOE = """
@@ -175,7 +177,9 @@ def _every_second(config: Config) -> list[str]:
 def _without_no_window(config: Config) -> Config:
     """The entries without a window of no positions, which transformers writes for none."""
     is_none = config.get("sliding_window") == 0 and not config.get("use_sliding_window")
-    return {**config, "sliding_window": None} if is_none else config
+    if is_none:
+        return {**config, "sliding_window": None}
+    return config
 
 
 def _qwen2_moe(config: Config) -> Transformer:
@@ -185,13 +189,10 @@ def _qwen2_moe(config: Config) -> Transformer:
         config = {**config, "sliding_window": None}
     attention = attention_of(ROPE, config, bias=config["qkv_bias"])
     plan = _moe(config, attention, shared)
-    window = config["sliding_window"]
-    blocks = [
-        dataclasses.replace(block, attention=dataclasses.replace(attention, window=window))
-        if has_window
-        else block
-        for block, has_window in zip(plan.blocks, kinds_of(config))
-    ]
+    blocks = []
+    for block, window in zip(plan.blocks, windows_of(config)):
+        seen = dataclasses.replace(attention, window=window)
+        blocks.append(dataclasses.replace(block, attention=seen))
     return dataclasses.replace(plan, blocks=tuple(blocks))
 
 
@@ -256,8 +257,7 @@ def _gpt_oss(config: Config) -> Transformer:
         )
     network = Feedforward(experts.inner, config["hidden_act"], experts=experts)
     blocks = []
-    for has_window in kinds_of(config):
-        window = config["sliding_window"] if has_window else None
+    for window in windows_of(config):
         attention = attention_of(GPT_OSS_ROPE, config, window=window, sinks=True)
         blocks.append(Block(attention, network, norm_of(config)))
     return transformer_of(config, blocks)

@@ -170,7 +170,8 @@ def _value(entry: str, said: Entry, config: Config, what: str) -> typing.Any:
             raise SerializationError(f"config.json does not have {entry}, which {what} needs.")
         return said.default
     value = config[entry]
-    if value is None and (said.can_be_none or said.default is None):
+    can_be_none = said.can_be_none or said.default is None
+    if value is None and can_be_none:
         return None
     if isinstance(said.kind, tuple):
         entries.check_values({entry: value}, {entry: said.kind}, what)
@@ -208,10 +209,13 @@ def labels_of(config: Config) -> int:
     names, count = config.get("id2label"), config.get("num_labels")
     if names is not None and not isinstance(names, dict):
         raise SerializationError("config.json has an id2label that is no object.")
-    said = {len(names)} if names is not None else set()
+    said = set()
+    if names is not None:
+        said.add(len(names))
     if count is not None:
         entries.check_number("num_labels", count)
         said.add(count)
     if len(said) > 1:
         raise SerializationError(f"config.json says num_labels={count} and {len(names)} names.")
-    return said.pop() if said else 2
+    said = said or {2}
+    return said.pop()

@@ -1,7 +1,5 @@
 """Gemma, whose norms multiply by one more than their weights, and whose vectors are scaled."""
 
-import typing
-
 from jkeras.core.errors import SerializationError
 from jkeras.saving.hugging_face import entries
 from jkeras.saving.hugging_face.native import rope
@@ -20,11 +18,11 @@ from jkeras.saving.hugging_face.native.common import (
     alternating,
     attention_of,
     classes,
-    kinds_of,
     llama_entries,
     of_equal_blocks,
     one_rope,
     transformer_of,
+    windows_of,
 )
 from jkeras.saving.hugging_face.native.family import (
     TIE,
@@ -106,22 +104,22 @@ CAPS = {
 }
 
 
-def _gemma_2(config: Config, rotary: typing.Any, norm: Norm | None = None) -> Transformer:
+def _gemma_2(config: Config, rotaries: dict[bool, Rotary], norm: Norm | None = None) -> Transformer:
     """One with norms around everything.
 
     Args:
-        rotary: function of whether a layer sees a window.
+        rotaries: by whether a layer sees a window.
         norm: of queries and keys.
     """
     blocks = []
-    for has_window in kinds_of(config):
+    for window in windows_of(config):
         attention = attention_of(
             ROPE,
             config,
-            rotary=rotary(has_window),
+            rotary=rotaries[window is not None],
             norm=norm,
             scale=config["query_pre_attn_scalar"] ** -0.5,
-            window=config["sliding_window"] if has_window else None,
+            window=window,
             soft_cap=config["attn_logit_softcapping"],
         )
         network = _network(config, config["hidden_activation"])
@@ -138,7 +136,7 @@ def _gemma_2(config: Config, rotary: typing.Any, norm: Norm | None = None) -> Tr
 
 def _gemma2(config: Config) -> Transformer:
     turned = rope.rotary(ROPE, config, config["head_dim"])
-    return _gemma_2(config, lambda has_window: turned)
+    return _gemma_2(config, {True: turned, False: turned})
 
 
 GEMMA2 = Family(
@@ -178,7 +176,7 @@ def _gemma3(config: Config) -> Transformer:
     size = config["head_dim"]
     whole = rope.rotary(GLOBAL_ROPE, config, size)
     local = Rotary(size, float(config[LOCAL]))
-    return _gemma_2(config, lambda has_window: local if has_window else whole, _norm(config))
+    return _gemma_2(config, {True: local, False: whole}, _norm(config))
 
 
 def _as_one(config: Config) -> Config:

@@ -48,18 +48,27 @@ class Grouped:
 class Each:
     """One of ours (count, inputs, outputs), which is a matrix for each in theirs.
 
-    >>> Each().shape([(4, 2, 3)])
-    (3, 2)
+    Attributes:
+        half: of the outputs, which is theirs; None: all.
+
+    >>> Each().shape([(4, 2, 3)]), Each(half=1).shape([(4, 2, 6)])
+    ((3, 2), (3, 2))
     """
+
+    half: int | None = None
 
     def shape(self, shapes: Shapes) -> tuple[int, ...]:
         """The shape of each of theirs."""
         (shape,) = shapes
-        return (shape[2], shape[1])
+        if self.half is None:
+            return (shape[2], shape[1])
+        return (shape[2] // 2, shape[1])
 
     def one(self, array: np.ndarray) -> np.ndarray:
         """One of theirs."""
-        return array.T
+        if self.half is None:
+            return array.T
+        return np.split(array.T, 2)[self.half]
 
     def join(self, arrays: list[np.ndarray]) -> np.ndarray:
         """Theirs, where there is one."""

@@ -21,12 +21,12 @@ from jkeras.saving.hugging_face.native.common import (
     check_layers,
     classes,
     feedforward_of,
-    kinds_of,
     llama_entries,
     norm_of,
     of_equal_blocks,
     transformer_of,
     width_of_head,
+    windows_of,
 )
 from jkeras.saving.hugging_face.native.family import TIE, Entry, Family, flag, number, only
 from jkeras.saving.hugging_face.native.plans import Block, Transformer
@@ -87,8 +87,7 @@ def _qwen(config: Config, **changes: object) -> Transformer:
     if not config["use_sliding_window"]:
         config = {**config, "sliding_window": None}
     blocks = []
-    for has_window in kinds_of(config):
-        window = config["sliding_window"] if has_window else None
+    for window in windows_of(config):
         attention = attention_of(ROPE, config, window=window, **changes)
         blocks.append(Block(attention, feedforward_of(config), norm_of(config)))
     return transformer_of(config, blocks)
@@ -249,7 +248,9 @@ def _smollm3(config: Config) -> Transformer:
     check_layers(config, "layer_types", KINDS)
     blocks = []
     for rotates, kind in zip(config["no_rope_layers"], config["layer_types"]):
-        changes = {} if rotates else {"rotary": None}
+        changes = {}
+        if not rotates:
+            changes["rotary"] = None
         if config["use_sliding_window"] and kind == KINDS[1]:
             changes["window"] = config["sliding_window"]
         attention = attention_of(SMOLLM3_ROPE, config, **changes)

@@ -130,11 +130,11 @@ def _falcon_form(config: Config) -> dict[str, object]:
         SerializationError: nowhere where a model of transformers has them.
     """
     if not config["new_decoder_architecture"]:
-        return {"form": "parallel" if config["parallel_attn"] else "before"} | {
-            "one_norm": config["parallel_attn"]
-        }
+        form = {True: "parallel", False: "before"}[config["parallel_attn"]]
+        return {"form": form, "one_norm": config["parallel_attn"]}
     norms = config["num_ln_in_parallel_attn"]
-    if norms not in (None, 1, 2) or (norms == 1 and not config["parallel_attn"]):
+    known = (None, 1, 2) if config["parallel_attn"] else (None, 2)
+    if norms not in known:
         raise SerializationError(
             f"config.json says num_ln_in_parallel_attn={norms!r}: expected 1 or 2, and 2 with "
             "parallel_attn=False."
@@ -145,7 +145,9 @@ def _falcon_form(config: Config) -> dict[str, object]:
 def _falcon(config: Config) -> Transformer:
     norm = _layer_norm(config["layer_norm_epsilon"])
     size, bias = width_of_head(config), config["bias"]
-    rotary = None if config["alibi"] else rope.rotary(ROPE, config, size)
+    by_position = {"rotary": rope.rotary(ROPE, config, size)}
+    if config["alibi"]:
+        by_position = {"alibi": "scaled"}
     attention = Attention(
         config[HEADS],
         _falcon_groups(config),
@@ -153,8 +155,7 @@ def _falcon(config: Config) -> Transformer:
         size**-0.5,
         bias=bias,
         output_bias=bias,
-        rotary=rotary,
-        alibi="scaled" if config["alibi"] else None,
+        **by_position,
         dropout=config["attention_dropout"],
     )
     network = Feedforward(config["ffn_hidden_size"], config["activation"], False, bias)

@@ -53,11 +53,15 @@ def understood(form: Form, config: Config, what: str) -> Config:
         SerializationError: positions are scaled in a way that is not computed.
     """
     theta, share = form.entries
-    given = {theta: config.get(theta), share: config.get(share)} if share else {}
-    config = flat({"rope_theta": config.get(theta), **config} if theta in config else config)
+    given = config.get(share)
+    if theta in config:
+        config = {"rope_theta": config[theta], **config}
+    config = flat(config)
     scaling = dict(config.pop("rope_scaling"))
     value = config.pop("rope_theta", None)
-    config[theta] = form.theta if value is None else value
+    config[theta] = form.theta
+    if value is not None:
+        config[theta] = value
     entries.check_number(theta, config[theta])
     partial = scaling.pop("partial_rotary_factor", None)
     if share is None and partial not in (None, 1, 1.0):
@@ -65,7 +69,7 @@ def understood(form: Form, config: Config, what: str) -> Config:
             f"config.json says partial_rotary_factor={partial!r}, which {what} does not have."
         )
     if share is not None:
-        config[share] = _share(form, share, partial, given.get(share))
+        config[share] = _share(form, share, partial, given)
     kind = form.other_kinds.get(kind_of(scaling), kind_of(scaling))
     if kind not in form.kinds:
         raise SerializationError(
@@ -156,7 +160,9 @@ def rotary(form: Form, config: Config, size: int) -> Rotary:
         SerializationError: the size has no halves, or scaling has numbers for another one.
     """
     theta, share = form.entries
-    rotated = int(size * config[share]) if share else size
+    rotated = size
+    if share:
+        rotated = int(size * config[share])
     if rotated < 2 or rotated % 2:
         raise SerializationError(
             f"config.json says that {rotated} features of {size} of a head are rotated: expected "

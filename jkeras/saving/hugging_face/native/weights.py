@@ -46,10 +46,14 @@ def rows_of(family: Family, model: typing.Any) -> list[Row]:
     """The rows of a model, in the order of the file."""
     shapes = {variable.path: tuple(variable.shape) for variable in model.weights}
     once, repeated = [], []
-    names = family.names(model.config) if callable(family.names) else family.names
-    for line in names.strip().splitlines():
-        if line.strip():
-            (repeated if "#" in line else once).append(line.split())
+    names = family.names
+    if callable(names):
+        names = names(model.config)
+    for parts in map(str.split, names.strip().splitlines()):
+        if parts and "#" in parts[0]:
+            repeated.append(parts)
+        elif parts:
+            once.append(parts)
     layers = len(model.plan.blocks)
     lines = once + [
         [part.replace("#", str(layer)) for part in parts]
@@ -69,7 +73,9 @@ def _rows(
         layout = LAYOUTS[kind or "same"](plan)
         if paths[0].endswith("/kernel"):
             layout = Matrix()
-        count = shapes[paths[0]][0] if "@" in theirs else 1
+        count = 1
+        if "@" in theirs:
+            count = shapes[paths[0]][0]
         names = tuple(theirs.replace("@", str(number)) for number in range(count))
         yield Row(names, paths, layout)
         return
@@ -124,8 +130,9 @@ def check_sizes(config: Config, task: str, stored: Weights) -> None:
     """
     family, config, plan = planned(config, task)
     attention = plan.blocks[0].attention
-    vector = plan.width if plan.embedding_width is None else plan.embedding_width
-    vector = vector if plan.projects_last else plan.width
+    vector = plan.width
+    if plan.projects_last:
+        vector = plan.embedding_width or plan.width
     largest = max((math.prod(one.shape) for one in stored.values()), default=0)
     needed = {
         "the queries": plan.width * attention.heads * attention.size,
@@ -210,22 +217,29 @@ def _copies(family: Family, model: typing.Any) -> dict[str, str]:
 
 def config_of(model: typing.Any) -> Config:
     """What `config.json` says of a model."""
-    config, form = dict(model.config), model.family.rope
+    return written_config(model.family, model.config, model.task, model.weights[0].dtype)
+
+
+def written_config(family: Family, config: Config, task: str, dtype: str) -> Config:
+    """What is written of entries as `family.understood` gives them."""
+    config, form = dict(config), family.rope
     if not config.get("rope_scaling"):
         config.pop("rope_scaling", None)
         if form is not None and form.is_always_said:
             config["rope_scaling"] = {"rope_type": "default"}
     return {
-        "architectures": [model.family.writes[model.task]],
-        "torch_dtype": model.weights[0].dtype,
-        **{entry: value for entry, value in config.items() if _is_said(model.family, entry, value)},
+        "architectures": [family.writes[task]],
+        "torch_dtype": dtype,
+        **{entry: value for entry, value in config.items() if _is_said(family, entry, value)},
     }
 
 
 def _is_said(family: Family, entry: str, value: typing.Any) -> bool:
     """Whether an entry is written: one that is None and would be None says nothing."""
     said = family.entries.get(entry)
-    return value is not None or (said is not None and said.default is not None)
+    if value is not None:
+        return True
+    return said is not None and said.default is not None
 
 
 class Theirs:
@@ -268,7 +282,9 @@ def theirs_of(family: Family, model: typing.Any) -> dict[str, Theirs]:
         used |= set(row.ours)
         for index, name in enumerate(row.theirs):
             is_bare = not has_prefix or name.startswith(family.heads)
-            whole = name if is_bare else family.prefix + name
+            whole = name
+            if not is_bare:
+                whole = family.prefix + name
             theirs[whole] = Theirs(row, index, [ours[path] for path in row.ours])
     others = sorted(set(ours) - used)
     if others:
