@@ -85,7 +85,14 @@ def from_transformers(
         by_hub.check_type(config["model_type"])
     with files.stored_in(folder) as stored:
         keras_hub = _keras_hub()
-        backbone = _backbone(keras_hub.models, folder, config, stored, arguments)
+        try:
+            backbone = _backbone(keras_hub.models, folder, config, stored, arguments)
+        except SerializationError as error:
+            if not _is_planned(config, task, stored):
+                raise
+            raise SerializationError(
+                f"{error} jkeras's own layers compute what config.json says: pass `native=True`."
+            ) from error
     if task == "backbone":
         return backbone
     return _causal_lm(keras_hub.models, folder, backbone, tokenizer)
@@ -98,6 +105,20 @@ def _is_native(kind: str, task: str, native: bool | None) -> bool:
     if task not in OF_HUB:
         return True
     return kind in FAMILIES and not by_hub.is_read(kind)
+
+
+def _is_planned(
+    config: Config, task: str, stored: collections.abc.Mapping[str, Stored]
+) -> bool:
+    """Whether jkeras's own layers compute what `config.json` says."""
+    if config["model_type"] not in FAMILIES:
+        return False
+    try:
+        sizes.check_counts(config, stored)  # a plan is as long as there are layers
+        native_weights.check_sizes(config, task, stored)
+    except SerializationError:
+        return False
+    return True
 
 
 def _native(folder: str, config: Config, task: str, arguments: dict[str, typing.Any]) -> typing.Any:
