@@ -26,9 +26,10 @@ class LanguageTransformer(Functional):
     Raises:
         SerializationError (a ValueError): an entry that is unknown, or not computed.
 
+    >>> import numpy as np
     >>> config = {"model_type": "phi3", "vocab_size": 30, "hidden_size": 8, "num_hidden_layers": 1}
     >>> config |= {"num_attention_heads": 2, "intermediate_size": 12}
-    >>> LanguageTransformer(config)([[3, 1, 4, 1, 5]]).shape
+    >>> LanguageTransformer(config)(np.array([[3, 1, 4, 1, 5]])).shape
     (1, 5, 30)
     """
 

@@ -70,7 +70,7 @@ def from_transformers(
     >>> from_transformers(".", task="diffusion")
     Traceback (most recent call last):
         ...
-    ValueError: `task` must be one of 'backbone', 'causal_lm'. Received: task='diffusion'
+    ValueError: `task` must be one of 'backbone', 'causal_lm', ... Received: task='diffusion'
     """
     if task not in TASKS:
         tasks = ", ".join(map(repr, TASKS))
@@ -107,9 +107,7 @@ def _is_native(kind: str, task: str, native: bool | None) -> bool:
     return kind in FAMILIES and not by_hub.is_read(kind)
 
 
-def _is_planned(
-    config: Config, task: str, stored: collections.abc.Mapping[str, Stored]
-) -> bool:
+def _is_planned(config: Config, task: str, stored: collections.abc.Mapping[str, Stored]) -> bool:
     """Whether jkeras's own layers compute what `config.json` says."""
     if config["model_type"] not in FAMILIES:
         return False

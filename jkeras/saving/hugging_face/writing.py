@@ -36,8 +36,9 @@ def to_transformers(
     config: collections.abc.Mapping[str, object] | None = None,
     overwrite: bool = True,
 ) -> None:
-    """Writes a model of keras-hub as a folder that Hugging Face's transformers reads:
-    `AutoModelForCausalLM.from_pretrained(folder)`, of BERT `AutoModel`.
+    """Writes a model of keras-hub, or a `jkeras.models.LanguageTransformer`, as a folder that
+    Hugging Face's transformers reads: `AutoModelForCausalLM.from_pretrained(folder)`, of BERT
+    `AutoModel`.
 
     Weights go one after the other from where they lie into the file, in their own dtype; those that
     two layers share are written once. The tokenizer is not written.
@@ -48,7 +49,7 @@ def to_transformers(
 
     Args:
         model: a backbone of keras-hub, or a task such as a causal language model, whose backbone is
-            taken.
+            taken; or a model of jkeras's own layers, with its head.
         folder: made where it is not there.
         max_shard_size: gigabytes (2**30 bytes) of one file; a larger weight has one of its own.
         config: further entries of `config.json`, such as `{"eos_token_id": 2}`.
