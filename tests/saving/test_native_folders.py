@@ -15,6 +15,7 @@ from jkeras.saving import safetensors
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.hugging_face import files, reading
 from jkeras.saving.hugging_face.native.families import planned
+from jkeras.models.transformers import model as model_module
 from tests.saving import native_models
 
 # what transformers has, and does not add
@@ -281,3 +282,28 @@ def test_what_keras_hub_does_not_compute_leads_to_own_layers(tmp_path, monkeypat
         with pytest.raises(SerializationError) as caught:
             jkeras.saving.from_transformers(written(tmp_path, record, **entries))
         assert "native=True" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "kind, entry",
+    [
+        *(("llama", "head_dim"), ("llama", "intermediate_size"), ("llama", "vocab_size")),
+        *(("bert", "type_vocab_size"), ("bert", "max_position_embeddings")),
+        *(("opt", "word_embed_proj_dim"), ("electra", "embedding_size")),
+        ("falcon", "num_kv_heads"),
+        *(("qwen3_moe", "num_experts"), ("qwen2_moe", "shared_expert_intermediate_size")),
+        *(("gpt_oss", "num_local_experts"), ("bloom", "n_layer")),
+    ],
+)
+def test_nothing_is_made_that_is_larger_than_the_files(tmp_path, monkeypatch, kind, entry):
+    record = RECORDS[kind]["plain"]
+    folder = written(tmp_path, record, **{entry: 2**30})
+    if kind == "falcon":
+        folder = written(tmp_path, record, **{entry: 2**30, "new_decoder_architecture": True})
+
+    def make(*arguments, **options):
+        raise AssertionError("it is made")
+
+    monkeypatch.setattr(model_module, "LanguageTransformer", make)
+    with pytest.raises(SerializationError):
+        read(folder, record)

@@ -15,6 +15,7 @@ from jkeras.saving.hugging_face.layouts import Layout, Matrix, Same, Vector
 from jkeras.saving.hugging_face.native.families import planned
 from jkeras.saving.hugging_face.native.family import TIE, Family
 from jkeras.saving.hugging_face.native.layouts import LAYOUTS
+from jkeras.saving.hugging_face.native.plans import Transformer
 from jkeras.saving.hugging_face.sizes import are_equal, check_dtypes
 from jkeras.saving.types import Config
 from jkeras.saving.weights import listed
@@ -129,24 +130,35 @@ def check_sizes(config: Config, task: str, stored: Weights) -> None:
     than any of theirs: making them might not end.
     """
     family, config, plan = planned(config, task)
-    attention = plan.blocks[0].attention
-    vector = plan.width
-    if plan.projects_last:
-        vector = plan.embedding_width or plan.width
     largest = max((math.prod(one.shape) for one in stored.values()), default=0)
-    needed = {
-        "the queries": plan.width * attention.heads * attention.size,
-        "the keys": plan.width * attention.groups * attention.size,
-        "the feedforward network": plan.width * max(b.feedforward.inner for b in plan.blocks),
-        "the positions": vector * plan.positions,
-        "the labels": plan.width * plan.labels if task == "classifier" else 0,
-    }
+    needed = _sizes_of(plan)
+    if task != "classifier":
+        needed.pop("the labels")
     for what, size in needed.items():
         if size > largest:
             raise SerializationError(
                 f"config.json describes a model whose weights of {what} have {size} numbers; no "
                 "weight in the files is that large."
             )
+
+
+def _sizes_of(plan: Transformer) -> dict[str, int]:
+    """How many numbers the weights of a model have, by what they are of."""
+    attention = plan.blocks[0].attention
+    vector = plan.embedding_width or plan.width
+    inner = [block.feedforward.inner for block in plan.blocks]
+    shared = [e.shared for e in (block.feedforward.experts for block in plan.blocks) if e]
+    placed = {True: vector, False: plan.width}[plan.projects_last]
+    return {
+        "the tokens": vector * plan.vocabulary,
+        "the projection": vector * plan.width * (plan.embedding_width is not None),
+        "the queries": plan.width * attention.heads * attention.size,
+        "the keys": plan.width * attention.groups * attention.size,
+        "the feedforward network": plan.width * max(inner + shared),
+        "the positions": placed * plan.positions,
+        "the segments": vector * plan.segments,
+        "the labels": plan.width * plan.labels,
+    }
 
 
 def _name_in(family: Family, theirs: str, stored: Weights) -> str | None:
