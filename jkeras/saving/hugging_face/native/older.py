@@ -145,9 +145,9 @@ def _falcon_form(config: Config) -> dict[str, object]:
 def _falcon(config: Config) -> Transformer:
     norm = _layer_norm(config["layer_norm_epsilon"])
     size, bias = width_of_head(config), config["bias"]
-    by_position = {"rotary": rope.rotary(ROPE, config, size)}
-    if config["alibi"]:
-        by_position = {"alibi": "scaled"}
+    by_position = {"alibi": "scaled"}
+    if not config["alibi"]:
+        by_position = {"rotary": rope.rotary(ROPE, config, size)}
     attention = Attention(
         config[HEADS],
         _falcon_groups(config),
