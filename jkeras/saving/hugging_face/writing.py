@@ -14,6 +14,10 @@ from jkeras.saving import safetensors
 from jkeras.saving.folders import exchanging
 from jkeras.saving.hugging_face import files
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES, Architecture, Row
+from jkeras.saving.hugging_face.native import of_hub
+from jkeras.saving.hugging_face.native.family import Family
+from jkeras.saving.hugging_face.native.weights import config_of as native_config
+from jkeras.saving.hugging_face.native.weights import theirs_of
 from jkeras.saving.hugging_face.settings import config_of
 from jkeras.saving.moment import at_one_moment
 
@@ -32,8 +36,9 @@ def to_transformers(
     config: collections.abc.Mapping[str, object] | None = None,
     overwrite: bool = True,
 ) -> None:
-    """Writes a model of keras-hub as a folder that Hugging Face's transformers reads:
-    `AutoModelForCausalLM.from_pretrained(folder)`, of BERT `AutoModel`.
+    """Writes a model of keras-hub, or a `jkeras.models.LanguageTransformer`, as a folder that
+    Hugging Face's transformers reads: `AutoModelForCausalLM.from_pretrained(folder)`, of BERT
+    `AutoModel`.
 
     Weights go one after the other from where they lie into the file, in their own dtype; those that
     two layers share are written once. The tokenizer is not written.
@@ -44,7 +49,7 @@ def to_transformers(
 
     Args:
         model: a backbone of keras-hub, or a task such as a causal language model, whose backbone is
-            taken.
+            taken; or a model of jkeras's own layers, with its head.
         folder: made where it is not there.
         max_shard_size: gigabytes (2**30 bytes) of one file; a larger weight has one of its own.
         config: further entries of `config.json`, such as `{"eos_token_id": 2}`.
@@ -71,13 +76,25 @@ def to_transformers(
             f"{folder} has a model, and `overwrite=False` was given. Choose another folder."
         )
     backbone = getattr(model, "backbone", model)
-    architecture = _architecture_of(backbone)
-    entries = {**config_of(architecture, backbone), **(config or {})}
-    weights = _weights_of(architecture, backbone)
+    if is_native(model):
+        backbone, entries, weights = model, native_config(model), theirs_of(model.family, model)
+    elif of_hub.table_of(backbone) is not None:
+        table = of_hub.table_of(backbone)
+        entries, weights = of_hub.config_of(table, backbone), of_hub.theirs_of(table, backbone)
+    else:
+        architecture = _architecture_of(backbone)
+        entries = config_of(architecture, backbone)
+        weights = _weights_of(architecture, backbone)
+    entries = {**entries, **(config or {})}
     with exchanging(folder, files.CONFIG, lambda names: files.stale(folder, names)) as new:
         with at_one_moment(backbone):
             _write_weights(weights, new, max_shard_size * GIGABYTE)
         files.dump(entries, os.path.join(new, files.CONFIG))
+
+
+def is_native(model: typing.Any) -> bool:
+    """Whether a model is one of jkeras's own layers that transformers has."""
+    return isinstance(getattr(model, "family", None), Family)
 
 
 def _architecture_of(backbone: typing.Any) -> Architecture:
@@ -86,7 +103,7 @@ def _architecture_of(backbone: typing.Any) -> Architecture:
     for architecture in ARCHITECTURES:
         if architecture.backbone in classes:
             return architecture
-    names = ", ".join(architecture.backbone for architecture in ARCHITECTURES)
+    names = ", ".join([*(one.backbone for one in ARCHITECTURES), *of_hub.WRITTEN])
     raise ValueError(
         explain(
             "`to_transformers`",
