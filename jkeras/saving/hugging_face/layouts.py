@@ -15,7 +15,7 @@ import numpy as np
 Shapes = collections.abc.Sequence[tuple[int, ...]]
 
 
-class Layout(typing.Protocol):
+class StoredLayout(typing.Protocol):
     """How arrays of ours lie in theirs."""
 
     def shape(self, shapes: Shapes) -> tuple[int, ...]:

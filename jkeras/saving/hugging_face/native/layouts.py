@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from jkeras.saving.hugging_face.layouts import Layout, Same, Shapes
+from jkeras.saving.hugging_face.layouts import StoredLayout, Same, Shapes
 from jkeras.saving.hugging_face.native.plans import Transformer
 
 
@@ -109,7 +109,7 @@ def _grouped(plan: Transformer) -> Grouped:
 
 
 # {name in a table: function of the plan}
-LAYOUTS: dict[str, collections.abc.Callable[[Transformer], Layout]] = {
+LAYOUTS: dict[str, collections.abc.Callable[[Transformer], StoredLayout]] = {
     "same": lambda plan: Same(),
     "grouped": _grouped,
     "neighbours": lambda plan: Neighbours(),

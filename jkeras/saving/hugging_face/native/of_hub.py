@@ -5,13 +5,13 @@ import re
 import typing
 
 from jkeras.core.errors import explain
-from jkeras.saving.hugging_face.layouts import Layout, Matrix, Same, Vector
+from jkeras.saving.hugging_face.layouts import StoredLayout, Matrix, Same, Vector
 from jkeras.saving.hugging_face.native.families import planned
 from jkeras.saving.hugging_face.native.layouts import Each
 from jkeras.saving.hugging_face.native.weights import Row, Theirs, written_config
 from jkeras.saving.types import Config
 
-LAYOUTS: dict[str, Layout] = {
+LAYOUTS: dict[str, StoredLayout] = {
     "same": Same(),
     "vector": Vector(),
     "linear": Matrix(),

@@ -11,7 +11,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.core.weights.assigning import load_all
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
-from jkeras.saving.hugging_face.layouts import Layout, Matrix, Same, Vector
+from jkeras.saving.hugging_face.layouts import StoredLayout, Matrix, Same, Vector
 from jkeras.saving.hugging_face.native.families import planned
 from jkeras.saving.hugging_face.native.family import TIE, Family
 from jkeras.saving.hugging_face.native.layouts import LAYOUTS
@@ -40,7 +40,7 @@ class Row(typing.NamedTuple):
 
     theirs: tuple[str, ...]
     ours: tuple[str, ...]
-    layout: Layout
+    layout: StoredLayout
 
 
 def rows_of(family: Family, model: typing.Any) -> list[Row]:
