@@ -25,6 +25,10 @@ class Text(NamedTuple):
         tokens: (batch, max_length), what is behind a text means nothing.
         lengths: (batch,), how many of them there are.
         prompts: (batch,), how many of those are of the prompt.
+
+    >>> text = Text(jnp.array([[5, 6, 7, 0]]), jnp.array([3]), jnp.array([1]))
+    >>> print(text.last)
+    [7]
     """
 
     tokens: jax.Array

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.utils.text_lines import encoder_of
+from jkeras.core.system.tokenizers import encoder_of
 
 UNFINISHED = "\ufffd"  # what decoders give for the first bytes of a letter
 
