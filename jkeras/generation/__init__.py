@@ -5,6 +5,7 @@ from jkeras.generation.beams import beam_search
 from jkeras.generation.cache import init_cache, positions
 from jkeras.generation.completion import Completion
 from jkeras.generation.generator import Generator
+from jkeras.generation.grammar import Grammar
 from jkeras.generation.processors import (
     LogitBias,
     MinNewTokens,

@@ -8,6 +8,7 @@ an extra would fetch nothing, or a stranger's package. So the packages are named
 PACKAGES = {
     "aot": ("libtpu>=0.0.40", "jax-cuda12-plugin>=0.7"),
     "export": ("flatbuffers>=24.3",),
+    "grammar": ("llguidance>=1.3",),
     "onnx": ("jax2onnx>=0.17", "onnxruntime>=1.20"),
 }
 
