@@ -17,5 +17,6 @@ from jkeras.generation.processors import (
 from jkeras.generation.sampler import Sampler
 from jkeras.generation.sampling_params import SamplingParams
 from jkeras.generation.server import Server
+from jkeras.generation.speculative import SpeculativeGenerator
 
 __all__ = exported(globals())

@@ -14,3 +14,4 @@ from jkeras.generation.processors import Text as Text
 from jkeras.generation.sampler import Sampler as Sampler
 from jkeras.generation.sampling_params import SamplingParams as SamplingParams
 from jkeras.generation.server import Server as Server
+from jkeras.generation.speculative import SpeculativeGenerator as SpeculativeGenerator

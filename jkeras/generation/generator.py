@@ -181,7 +181,7 @@ class Generator:
         if isinstance(sampling, (SamplingParams, Sampler)):
             sampling = [sampling] * batch
         each = [params_of(one, self.stop) for one in sampling]
-        if self._chooses_by_itself and any(params.temperature > 0 for params in each):
+        if self.chooses_by_itself and any(params.temperature > 0 for params in each):
             expected = "no temperature in `sampling` beside a sampler that is a function"
             raise ValueError(explain("Generator", expected, f"{self.sampler!r}"))
         if len(each) != batch:
@@ -368,19 +368,19 @@ class Generator:
     def processed(self, settings: Settings, states: Any, rows: Rows) -> tuple[Any, jax.Array]:
         """The states and the logits behind the processors, those of the settings first."""
         logits = rows.logits
-        if not self._chooses_by_itself:
+        if not self.chooses_by_itself:
             logits = logits.astype("float32")
         each = (*settings.processors, *self.processors)
         return process_all(each, states, rows.text, logits)
 
     def choose(self, settings: Settings, logits: jax.Array, keys: jax.Array) -> jax.Array:
         """Tokens (batch,) for processed logits."""
-        if self._chooses_by_itself:
+        if self.chooses_by_itself:
             return jax.vmap(self.sampler)(logits, keys)
         return settings.choice.tokens(logits, keys)
 
     @property
-    def _chooses_by_itself(self) -> bool:
+    def chooses_by_itself(self) -> bool:
         """Whether the sampler is a function of a user's own."""
         return type(self.sampler) not in (Sampler, SamplingParams)
 
