@@ -1,6 +1,5 @@
 """SpeculativeGenerator: a small model drafts tokens, and the large one looks at several at once."""
 
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +12,6 @@ from jkeras.generation.generator import Generator
 from jkeras.generation.processors import State, Text
 from jkeras.generation.ranges import RANGES
 from jkeras.generation.rows import Rows
-from jkeras.generation.sampler import Sampler
 
 Tree = Any
 DRAFT, ACCEPT, CORRECT = range(1, 4)  # what a random number of a position is for
@@ -72,8 +70,9 @@ class SpeculativeGenerator:
     Args:
         model: the large one; both need to allow a cache.
         draft: the small one.
-        max_length, sampler, stop, pad, padding_side, processors: as of `Generator`.
+        max_length: of a text with its prompt.
         draft_tokens: how many are drafted for a pass of the large model.
+        **options: `sampler`, `stop`, `pad`, `padding_side`, `processors`, as of `Generator`.
 
     Raises:
         ValueError: as of `Generator`; fewer than one draft, or more than a text has room for; a
@@ -94,23 +93,16 @@ class SpeculativeGenerator:
         draft: Any,
         max_length: int,
         draft_tokens: int = 4,
-        *,
-        sampler: Any = Sampler(temperature=0.0),  # noqa: B008 (it is frozen)
-        stop: Sequence[int] | int = (),
-        pad: int = 0,
-        padding_side: str = "right",
-        processors: Sequence[Callable] = (),
+        **options: Any,
     ) -> None:
-        options = {"stop": stop, "pad": pad, "padding_side": padding_side, "cache": True}
-        options |= {"sampler": sampler, "processors": processors}
-        self.large = Generator(model, max_length, **options)
-        self.small = Generator(draft, max_length, **options)
+        self.large = Generator(model, max_length, cache=True, **options)
+        self.small = Generator(draft, max_length, cache=True, **options)
         if not RANGES["top_k"].has(draft_tokens) or draft_tokens >= max_length:
             expected = f"`draft_tokens` from 1 to {max_length - 1}"
             raise ValueError(explain(WHERE, expected, f"{draft_tokens!r}"))
         if self.large.chooses_by_itself:
             expected = "a `Sampler` or `SamplingParams`, which say how likely a token is"
-            raise ValueError(explain(WHERE, expected, f"{sampler!r}"))
+            raise ValueError(explain(WHERE, expected, f"{self.large.sampler!r}"))
         self.draft_tokens = int(draft_tokens)
         self._go_on = jax.jit(self.go_on)
 
@@ -280,8 +272,8 @@ class SpeculativeGenerator:
         by p where all are kept.
         """
         nothing = jnp.full((1, *drafted.shape[1:]), -jnp.inf)
-        of_place = lambda logs: jnp.take_along_axis(logs, kept[None, :, None], axis=0)[0]  # noqa: E731
-        large, small = of_place(logs), of_place(jnp.concatenate([drafted, nothing]))
+        place, drafted = kept[None, :, None], jnp.concatenate([drafted, nothing])
+        large, small = (jnp.take_along_axis(each, place, axis=0)[0] for each in (logs, drafted))
         more = jnp.maximum(jnp.exp(large) - jnp.exp(small), 0.0)
         has_more = more.sum(-1, keepdims=True) > 0  # else they are equal but for rounding
         logs = jnp.where(has_more, jnp.log(more), large)
@@ -298,9 +290,11 @@ class SpeculativeGenerator:
 
     def _ends(self, rows: Rows, new: jax.Array) -> jax.Array:
         """bool (batch, count), with which of new tokens a text ends."""
-        count = new.shape[1]
-        is_end = lambda token, ahead: self.large.is_end(rows, token, rows.lengths + ahead + 1)  # noqa: E731
-        return jax.vmap(is_end, in_axes=(1, 0), out_axes=1)(new, jnp.arange(count))
+
+        def is_end(token: jax.Array, ahead: jax.Array) -> jax.Array:
+            return self.large.is_end(rows, token, rows.lengths + ahead + 1)
+
+        return jax.vmap(is_end, in_axes=(1, 0), out_axes=1)(new, jnp.arange(new.shape[1]))
 
     def _written(self, rows: Rows, new: jax.Array, more: jax.Array) -> Rows:
         """The texts with so many of the new tokens."""
