@@ -15,7 +15,7 @@ from jkeras.core.names.registry import public
 from jkeras.generation.decoding import Decoding, forward
 from jkeras.generation.inputs import whole_inputs
 from jkeras.generation.limits import Limits
-from jkeras.generation.processors import check_processors, init_all, process_all
+from jkeras.generation.processors import check_processors, has_choice, init_all, process_all
 from jkeras.generation.prompts import Prompts, check_side
 from jkeras.generation.rows import Draws, Logs, Rows
 from jkeras.generation.sampler import Sampler
@@ -360,10 +360,14 @@ class Generator:
         )
 
     def chosen(self, rows: Rows) -> tuple[Rows, jax.Array]:
-        """`(texts, tokens)`: the next token (batch,) of each, and what processors keep; pure."""
+        """`(texts, tokens)`: the next token (batch,) of each, and what processors keep; pure. A
+        text that no token may follow has ended.
+        """
         states, logits = self.processed(rows.settings, rows.states, rows)
         keys = jax.vmap(jax.random.fold_in)(rows.keys, rows.lengths)
-        return rows._replace(states=states), self.choose(rows.settings, logits, keys)
+        done = rows.done | ~has_choice(logits)
+        rows = rows._replace(states=states, done=done)
+        return rows, self.choose(rows.settings, logits, keys)
 
     def processed(self, settings: Settings, states: Any, rows: Rows) -> tuple[Any, jax.Array]:
         """The states and the logits behind the processors, those of the settings first."""

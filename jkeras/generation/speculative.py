@@ -9,7 +9,7 @@ from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
 from jkeras.generation.decoding import Cache, Decoding, forward
 from jkeras.generation.generator import Generator
-from jkeras.generation.processors import State, Text
+from jkeras.generation.processors import State, Text, has_choice
 from jkeras.generation.ranges import RANGES
 from jkeras.generation.rows import Rows
 
@@ -205,8 +205,11 @@ class SpeculativeGenerator:
         is_draft = jnp.arange(count + 1) < kept[:, None]
         padded = jnp.pad(drawn, [(0, 0), (0, 1)])
         new = jnp.where(is_draft, padded, token[:, None])
-        more = self._up_to_end(rows, new, kept)
+        closed = jnp.swapaxes(~has_choice(logs), 0, 1)  # where no token may follow
+        more = self._up_to_end(rows, new, kept, closed)
         rows = self._written(rows, new, more)
+        is_closed = jnp.take_along_axis(closed, jnp.minimum(more, count)[:, None], axis=1)[:, 0]
+        rows = rows._replace(done=rows.done | (is_closed & (more <= kept)))
         states = _after(more, progress.rows.states, states)
         looked_at = jnp.where(progress.rows.done, 0, count)
         return Progress(
@@ -282,11 +285,19 @@ class SpeculativeGenerator:
 
     # ------------------------------------------------------------ texts
 
-    def _up_to_end(self, rows: Rows, new: jax.Array, kept: jax.Array) -> jax.Array:
-        """(batch,), how many of the new tokens (batch, drafts + 1) there are up to the end."""
-        ends = self._ends(rows, new)
-        until_end = jnp.where(ends.any(1), ends.argmax(1) + 1, new.shape[1])
-        return jnp.where(rows.done, 0, jnp.minimum(kept + 1, until_end))
+    def _up_to_end(
+        self, rows: Rows, new: jax.Array, kept: jax.Array, closed: jax.Array
+    ) -> jax.Array:
+        """(batch,), how many of the new tokens (batch, drafts + 1) there are up to the end.
+
+        Args:
+            closed: (batch, drafts + 1), where none may be.
+        """
+        ends, most = self._ends(rows, new), new.shape[1]
+        until_end = jnp.where(ends.any(1), ends.argmax(1) + 1, most)
+        until_closed = jnp.where(closed.any(1), closed.argmax(1), most)
+        more = jnp.minimum(jnp.minimum(kept + 1, until_end), until_closed)
+        return jnp.where(rows.done, 0, more)
 
     def _ends(self, rows: Rows, new: jax.Array) -> jax.Array:
         """bool (batch, count), with which of new tokens a text ends."""
@@ -302,9 +313,8 @@ class SpeculativeGenerator:
         places = jnp.where(ahead < more[:, None], rows.lengths[:, None] + ahead, rows.tokens.size)
         tokens = rows.tokens.at[jnp.arange(len(new))[:, None], places].set(new, mode="drop")
         ends = jnp.take_along_axis(self._ends(rows, new), jnp.maximum(more - 1, 0)[:, None], 1)
-        return rows._replace(
-            tokens=tokens, lengths=rows.lengths + more, done=rows.done | ends[:, 0]
-        )
+        done = rows.done | (ends[:, 0] & (more > 0))
+        return rows._replace(tokens=tokens, lengths=rows.lengths + more, done=done)
 
 
 def _after(count: jax.Array, before: State, states: State) -> State:
