@@ -3,8 +3,20 @@
 from jkeras.core.names.exports import exported
 from jkeras.generation.beams import beam_search
 from jkeras.generation.cache import init_cache, positions
+from jkeras.generation.completion import Completion
 from jkeras.generation.generator import Generator
+from jkeras.generation.grammar import Grammar
+from jkeras.generation.processors import (
+    LogitBias,
+    MinNewTokens,
+    NoRepeatNGrams,
+    OutputPenalties,
+    RepetitionPenalty,
+    Text,
+)
 from jkeras.generation.sampler import Sampler
+from jkeras.generation.sampling_params import SamplingParams
 from jkeras.generation.server import Server
+from jkeras.generation.speculative import SpeculativeGenerator
 
 __all__ = exported(globals())

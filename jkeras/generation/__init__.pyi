@@ -2,6 +2,16 @@
 from jkeras.generation.beams import beam_search as beam_search
 from jkeras.generation.cache import init_cache as init_cache
 from jkeras.generation.cache import positions as positions
+from jkeras.generation.completion import Completion as Completion
 from jkeras.generation.generator import Generator as Generator
+from jkeras.generation.grammar import Grammar as Grammar
+from jkeras.generation.processors import LogitBias as LogitBias
+from jkeras.generation.processors import MinNewTokens as MinNewTokens
+from jkeras.generation.processors import NoRepeatNGrams as NoRepeatNGrams
+from jkeras.generation.processors import OutputPenalties as OutputPenalties
+from jkeras.generation.processors import RepetitionPenalty as RepetitionPenalty
+from jkeras.generation.processors import Text as Text
 from jkeras.generation.sampler import Sampler as Sampler
+from jkeras.generation.sampling_params import SamplingParams as SamplingParams
 from jkeras.generation.server import Server as Server
+from jkeras.generation.speculative import SpeculativeGenerator as SpeculativeGenerator

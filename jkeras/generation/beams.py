@@ -8,8 +8,9 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
-from jkeras.generation.cache import map_rows
-from jkeras.generation.generator import Generator, Rows, cached_on, stop_tokens
+from jkeras.generation.generator import Generator, cached_on
+from jkeras.generation.rows import Rows, gathered
+from jkeras.generation.sampling_params import stop_tokens
 
 Tree = Any
 NEVER = -1.0e9  # the score of what is no text
@@ -205,23 +206,14 @@ class _Search:
         """The texts that go on, each with a token more."""
         batch, beams = origin.shape
         numbers = (jnp.arange(batch)[:, None] * beams + origin).ravel()
-        rows = _gathered(rows, numbers)
+        rows = gathered(rows, numbers)
         rows = rows._replace(done=jnp.repeat(done, beams))
         return self.generator.extended(params, state, rows, token.ravel())
 
 
 def _repeated(rows: Rows, count: int) -> Rows:
     numbers = jnp.repeat(jnp.arange(len(rows.lengths)), count)
-    return _gathered(rows, numbers)
-
-
-def _gathered(rows: Rows, numbers: jax.Array) -> Rows:
-    """The rows of these numbers."""
-    cache = rows.cache
-    if cache is not None:
-        cache = map_rows(lambda values, axis: jnp.take(values, numbers, axis=axis), cache)
-    others = [values[numbers] for values in rows[:-1]]
-    return Rows(*others, cache)
+    return gathered(rows, numbers)
 
 
 def _extended(

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.run.taps import run_tapped
+from jkeras.generation.inputs import inputs_of
 from jkeras.kernel import apply as kernel
 from jkeras.kernel.observer import PassCache
 from jkeras.kernel.scope import Path
@@ -39,6 +40,7 @@ class Decoding(PassCache):
     Attributes:
         new: the cache of each layer that ran, with the new tokens.
         attention: the paths of the layers that asked for one.
+        segments: ids that say that all tokens are of one text, where the model has such an input.
     """
 
     def __init__(self, length: int, cache: Cache | None, positions: jax.Array | None) -> None:
@@ -47,6 +49,7 @@ class Decoding(PassCache):
         self.first = positions
         self.new: Cache = {}
         self.attention: set[Path] = set()
+        self.segments: jax.Array | None = None
 
     # ------------------------------------------------------------ what attention asks for
 
@@ -63,6 +66,11 @@ class Decoding(PassCache):
         counted = jnp.broadcast_to(jnp.arange(shape[1]), shape)
         return counted if self.first is None else counted + self.first[:, None]
 
+    def inputs(self, model: Any, tokens: jax.Array) -> Any:
+        """What a model is called with for new tokens (batch, time), all of one text."""
+        self.segments = jnp.ones(tokens.shape, "int32")
+        return inputs_of(model, tokens, self.positions(tokens.shape), self.segments)
+
     # ------------------------------------------------------------ loops and transformations
 
     def inside(self, path: Path) -> "InBlocks":
@@ -71,7 +79,9 @@ class Decoding(PassCache):
 
     def fork(self) -> "Decoding":
         """Of a pass within a transformation, whose caches come out by `join`."""
-        return Decoding(self.length, self.cache, self.first)
+        inner = Decoding(self.length, self.cache, self.first)
+        inner.segments = self.segments
+        return inner
 
     def take(self) -> Cache:
         """What was cached since the fork."""
@@ -111,6 +121,13 @@ class LayerCache:
     def keep(self, cache: Cache) -> None:
         """Takes the cache with the new tokens."""
         self._decoding.new[self._name] = cache
+
+    def is_one_text(self, ids: Any) -> bool:
+        """Whether ids of segments are those that say so for all tokens, and not others that came
+        to be in the model.
+        """
+        segments = self._decoding.segments
+        return segments is not None and all(each is segments for each in ids)
 
     def refuse(self, what: str) -> None:
         """Raises the error for attention that is not causal."""
@@ -161,8 +178,9 @@ def forward(
         Uncached: attention of the model has no cache.
     """
     passing = {"training": False, "cache": decoding}
+    inputs = decoding.inputs(model, tokens)
     if not at and not add:
-        return kernel.apply(model, params, state, (tokens,), {}, **passing)[0], {}
+        return kernel.apply(model, params, state, (inputs,), {}, **passing)[0], {}
     at = list(at) if isinstance(at, (list, tuple, set, dict)) else [at]
-    y, _, taps = run_tapped(model, params, state, (tokens,), {}, at, add or {}, **passing)
+    y, _, taps = run_tapped(model, params, state, (inputs,), {}, at, add or {}, **passing)
     return y, taps.results()

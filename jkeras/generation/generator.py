@@ -3,9 +3,8 @@
 import collections
 import functools
 import numbers
-import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,34 +12,22 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
-from jkeras.generation.decoding import Decoding, Uncached, forward
-from jkeras.generation.judging import check_cached
+from jkeras.generation.decoding import Decoding, forward
+from jkeras.generation.inputs import whole_inputs
+from jkeras.generation.limits import Limits
+from jkeras.generation.processors import check_processors, has_choice, init_all, process_all
+from jkeras.generation.prompts import Prompts, check_side
+from jkeras.generation.rows import Draws, Logs, Rows
 from jkeras.generation.sampler import Sampler
-from jkeras.generation.tables import tables_of
+from jkeras.generation.sampling_params import (
+    SamplingParams,
+    Settings,
+    params_of,
+    settings_of,
+    stop_tokens,
+)
 
 Tree = Any
-SIDES = "left", "right"
-SMALLEST_BUCKET = 16  # prompts are padded to this length, or the next power of two
-
-
-class Rows(NamedTuple):
-    """Texts that are being written, a pytree.
-
-    Attributes:
-        tokens: (batch, max_length).
-        lengths: (batch,), how many of them there are.
-        done: (batch,), which texts have ended.
-        logits: (batch, vocabulary), of the next token.
-        keys: (batch,), from which the random numbers of a row follow.
-        cache: what attention keeps; None without a cache.
-    """
-
-    tokens: jax.Array
-    lengths: jax.Array
-    done: jax.Array
-    logits: jax.Array
-    keys: jax.Array
-    cache: Tree
 
 
 @public("jkeras.generation.Generator")
@@ -57,12 +44,18 @@ class Generator:
     Args:
         model: a built model. Inputs of a fixed length are filled up to it, without a cache.
         max_length: of a text with its prompt, in tokens.
-        sampler: chooses the next token, `(logits, rng, seen) -> token`.
+        sampler: a `Sampler` or `SamplingParams`, or a function that chooses the next token of a
+            row, `(logits, rng) -> token`.
         stop: a token or several that end a text; they belong to it.
         pad: the token behind the end.
         cache: True demands that keys and values are cached, False that they are not.
         padding_side: "right" or "left", where prompts are padded. Texts begin with their first
             token in any case.
+        processors: functions `(state, text, logits) -> (state, logits)` that change the logits of
+            all rows before a token is chosen, with a method `init(text, vocabulary)` where they
+            have a state; see `Text`.
+        logprobs: keep the logarithms of the probabilities that the model gives the chosen tokens,
+            and so many of the likeliest, in `Rows.logs`; None: do not.
 
     Attributes:
         why_uncached: the layer for which there is no cache, or None; set by the first call.
@@ -87,36 +80,39 @@ class Generator:
         self,
         model: Any,
         max_length: int,
-        sampler: Sampler = Sampler(temperature=0.0),  # noqa: B008 (it is frozen)
+        sampler: Any = Sampler(temperature=0.0),  # noqa: B008 (it is frozen)
         stop: Sequence[int] | int = (),
         pad: int = 0,
         cache: bool | None = None,
         padding_side: str = "right",
+        processors: Sequence[Callable] = (),
+        logprobs: int | None = None,
     ) -> None:
         if not isinstance(max_length, numbers.Integral) or max_length < 2:
             raise ValueError(explain("Generator", "`max_length` of 2 or more", f"{max_length!r}"))
         check_side("Generator", padding_side)
+        if logprobs is not None and not _is_count(logprobs):
+            raise ValueError(explain("Generator", "`logprobs` of 0 or more", f"{logprobs!r}"))
         self.model, self.max_length, self.sampler = model, int(max_length), sampler
         self.stop, self.pad = stop_tokens(stop), int(pad)
         self.padding_side = padding_side
-        self.why_uncached = self.vocabulary = None
-        self._buffer = self._length_of_buffer()
-        self._demanded, self._is_decided = cache, False
-        if cache is False:
-            self.why_uncached = "`cache=False`"
+        self.processors = check_processors("Generator", processors)
+        self.logprobs = logprobs
+        self.limits = Limits(model, self.max_length, cache)
+        self._own_params = params_of(sampler, self.stop)
         self._traces: collections.Counter = collections.Counter()
         self._prefill = jax.jit(self._counted("prefill", self.prefill))
         self._decode = jax.jit(self._counted("decode", self.decode))
 
-    def _length_of_buffer(self) -> int:
-        """How many positions the model gets without a cache."""
-        fixed = self._fixed_length()
-        if fixed is None:
-            return self.max_length
-        if fixed < self.max_length:
-            expected = f"`max_length` of at most {fixed}, the length of the model's input"
-            raise ValueError(explain("Generator", expected, f"max_length={self.max_length}"))
-        return fixed
+    @property
+    def why_uncached(self) -> str | None:
+        """The layer for which there is no cache, or None."""
+        return self.limits.why_uncached
+
+    @property
+    def vocabulary(self) -> int | None:
+        """How many tokens the model knows."""
+        return self.limits.vocabulary
 
     def __call__(
         self,
@@ -125,6 +121,7 @@ class Generator:
         prompt_lengths: Any = None,
         rng: jax.Array | int | None = None,
         *,
+        sampling: Any = None,
         state: Tree = None,
     ) -> tuple[jax.Array, jax.Array]:
         """`(tokens, lengths)`: texts (batch, max_length) with their prompts, and their lengths.
@@ -133,14 +130,17 @@ class Generator:
             params: of the model; may be a tracer, as under `jax.vmap` over several models.
             prompts: (batch, time) whole numbers, padded on the `padding_side`.
             prompt_lengths: (batch,), 1 or more; by default all of `time`.
-            rng: a key or an integer; row i samples the same whatever the other rows are.
+            rng: a key or an integer, by default 0; row i samples the same whatever the other rows
+                are.
+            sampling: `SamplingParams` for all rows, or a list of one for each; None: the `sampler`.
+                They are values, and other ones are no other program.
             state: what else the model carries, by default `model.state`.
 
         Raises:
             ValueError: a prompt without a token, longer than a text, or with a token that the model
                 does not know.
         """
-        rows = self.begin(params, prompts, prompt_lengths, rng, state=state)
+        rows = self.begin(params, prompts, prompt_lengths, rng, sampling=sampling, state=state)
         rows = self.go_on(params, rows, state=state)
         return rows.tokens, rows.lengths
 
@@ -151,22 +151,43 @@ class Generator:
         prompt_lengths: Any = None,
         rng: jax.Array | int | None = None,
         *,
+        sampling: Any = None,
+        samples: Any = None,
         state: Tree = None,
     ) -> Rows:
-        """The texts as far as their prompts; arguments as of a call."""
-        prompts, lengths = self._checked(prompts, prompt_lengths)
-        rng = 0 if rng is None else rng
-        rng = jax.random.key(int(rng)) if isinstance(rng, numbers.Integral) else rng
+        """The texts as far as their prompts; arguments as of a call.
+
+        Args:
+            samples: (batch,), 0, 1, ... for the rows of one prompt, which lie side by side; None:
+                each row has a prompt of its own.
+        """
         state = self.model.state if state is None else state
-        self._decide(params, state, len(prompts))
-        self._check_tokens(prompts, lengths)
-        prompts, lengths = self._cut(prompts), jnp.asarray(lengths, "int32")
-        bucket = min(bucket_of(prompts.shape[1]), self.max_length)
-        behind = 0, bucket - prompts.shape[1]
-        is_left = self.padding_side == "left"
-        prompts = jnp.pad(prompts, [(0, 0), behind[::-1] if is_left else behind])
-        keys = jax.vmap(lambda row: jax.random.fold_in(rng, row))(jnp.arange(len(prompts)))
-        return self._prefill(params, state, prompts, lengths, keys)
+        given = Prompts.checked(prompts, prompt_lengths, self.max_length, self.padding_side)
+        self.limits.find(params, state, given.batch)
+        each = self._sampling_of(sampling, given.batch)
+        given.check_tokens(self.limits, each)
+        arrays = given.in_bucket(self.max_length)
+        draws = _draws(rng, each, samples)
+        return self._prefill(params, state, *arrays, settings_of(each), draws)
+
+    def _sampling_of(self, sampling: Any, batch: int) -> list[SamplingParams]:
+        """What each row is asked for.
+
+        Raises:
+            ValueError: another number of them than rows.
+        """
+        if sampling is None:
+            return [self._own_params] * batch
+        if isinstance(sampling, (SamplingParams, Sampler)):
+            sampling = [sampling] * batch
+        each = [params_of(one, self.stop) for one in sampling]
+        if self.chooses_by_itself and any(params.temperature > 0 for params in each):
+            expected = "no temperature in `sampling` beside a sampler that is a function"
+            raise ValueError(explain("Generator", expected, f"{self.sampler!r}"))
+        if len(each) != batch:
+            expected = f"`sampling` for each of {batch} rows"
+            raise ValueError(explain("Generator", expected, f"{len(each)} of them"))
+        return each
 
     def go_on(
         self, params: Tree, rows: Rows, steps: int | None = None, *, state: Tree = None
@@ -186,10 +207,11 @@ class Generator:
         prompt_lengths: Any = None,
         rng: jax.Array | int | None = None,
         *,
+        sampling: Any = None,
         state: Tree = None,
     ) -> Iterator[np.ndarray]:
         """The next tokens (batch,) as they come, `pad` for texts that have ended."""
-        rows = self.begin(params, prompts, prompt_lengths, rng, state=state)
+        rows = self.begin(params, prompts, prompt_lengths, rng, sampling=sampling, state=state)
         while not np.asarray(rows.done).all():
             before = np.asarray(rows.lengths)
             rows = self.go_on(params, rows, 1, state=state)
@@ -213,7 +235,13 @@ class Generator:
     # ------------------------------------------------------------ the two programs
 
     def prefill(
-        self, params: Tree, state: Tree, prompts: jax.Array, lengths: jax.Array, keys: jax.Array
+        self,
+        params: Tree,
+        state: Tree,
+        prompts: jax.Array,
+        lengths: jax.Array,
+        settings: Settings,
+        draws: Draws,
     ) -> Rows:
         """Texts of prompts (batch, time), pure."""
         batch, time = prompts.shape
@@ -230,8 +258,19 @@ class Generator:
             logits, cache = _at(logits, lengths - 1), decoding.new
         else:
             logits = self._logits_of_all(params, state, tokens, lengths)
-        done = lengths >= self.max_length
-        return Rows(tokens, lengths, done, logits, keys, cache)
+        done = (lengths >= self.max_length) | (settings.most <= 0)
+        rows = Rows(tokens, lengths, done, logits, draws.keys(), cache, lengths, settings)
+        each = (*settings.processors, *self.processors)
+        states = init_all(each, rows.text, logits.shape[-1])
+        return rows._replace(states=states, logs=self._no_logs(*tokens.shape, logits.shape[-1]))
+
+    def _no_logs(self, batch: int, length: int, choices: int) -> Logs | None:
+        """What is kept of probabilities, for texts without a new token."""
+        if self.logprobs is None:
+            return None
+        several = (batch, length, min(self.logprobs, choices))
+        chosen = jnp.zeros((batch, length), "float32")
+        return Logs(chosen, jnp.zeros(several, "int32"), jnp.zeros(several, "float32"))
 
     def decode(self, params: Tree, state: Tree, rows: Rows, steps: jax.Array) -> Rows:
         """Texts with at most so many tokens more, pure."""
@@ -248,7 +287,7 @@ class Generator:
 
     def step(self, params: Tree, state: Tree, rows: Rows) -> Rows:
         """Texts with a token more each, those that have ended as they are; pure."""
-        return self.extended(params, state, rows, self._next(rows))
+        return self.extended(params, state, *self.chosen(rows))
 
     def extended(self, params: Tree, state: Tree, rows: Rows, token: jax.Array) -> Rows:
         """Texts with these tokens (batch,) behind them, those that have ended as they are; pure."""
@@ -279,22 +318,20 @@ class Generator:
             expected = "a model that allows a cache"
             raise ValueError(explain("Generator.tap", expected, f"{self.why_uncached}"))
         state = self.model.state if state is None else state
-        return self._extended(params, state, rows, self._next(rows), at=at, add=add)
+        return self._extended(params, state, *self.chosen(rows), at=at, add=add)
 
     def _extended(
         self, params: Tree, state: Tree, rows: Rows, token: jax.Array, **taps: Any
     ) -> tuple[Rows, dict]:
         """(texts with these tokens behind them, what was looked at)."""
         numbers = jnp.arange(len(token))
-        position = jnp.where(
-            rows.done, self.max_length, rows.lengths
-        )  # outside: nothing is written
+        # outside: nothing is written
+        position = jnp.where(rows.done, self.max_length, rows.lengths)
         tokens = rows.tokens.at[numbers, position].set(token, mode="drop")
         lengths = jnp.where(rows.done, rows.lengths, rows.lengths + 1)
-        done = rows.done | (lengths >= self.max_length)
-        for end in self.stop:
-            done |= token == end
-        rows = rows._replace(tokens=tokens, lengths=lengths, done=done)
+        logs = self._logged(rows, position, token)
+        rows = rows._replace(tokens=tokens, lengths=lengths, logs=logs)
+        rows = rows._replace(done=rows.done | self.is_end(rows, token, lengths))
         if rows.cache is None:
             return rows._replace(logits=self._logits_of_all(params, state, tokens, lengths)), {}
         first = jnp.minimum(position, self.max_length - 1)
@@ -302,153 +339,99 @@ class Generator:
         logits, seen = forward(self.model, params, state, token[:, None], decoding, **taps)
         return rows._replace(logits=logits[:, 0], cache=decoding.new), seen
 
-    def _next(self, rows: Rows) -> jax.Array:
+    def is_end(self, rows: Rows, token: jax.Array, lengths: jax.Array) -> jax.Array:
+        """(batch,): where a text of this length ends with this token (batch,), or is whole."""
+        is_whole = lengths - rows.prompts >= rows.settings.most
+        is_stop = (token[:, None] == rows.settings.stop).any(axis=1)
+        return is_stop | is_whole | (lengths >= self.max_length)
+
+    def _logged(self, rows: Rows, position: jax.Array, token: jax.Array) -> Logs | None:
+        """What is kept of probabilities, with those of new tokens at a position."""
+        if rows.logs is None:
+            return None
+        logs = jax.nn.log_softmax(rows.logits.astype("float32"), axis=-1)
+        best, tokens = jax.lax.top_k(logs, rows.logs.tokens.shape[-1])
+        chosen = jnp.take_along_axis(logs, token[:, None], axis=1)[:, 0]
+        place = jnp.arange(len(token)), position
+        return Logs(
+            rows.logs.chosen.at[place].set(chosen, mode="drop"),
+            rows.logs.tokens.at[place].set(tokens.astype("int32"), mode="drop"),
+            rows.logs.likeliest.at[place].set(best, mode="drop"),
+        )
+
+    def chosen(self, rows: Rows) -> tuple[Rows, jax.Array]:
+        """`(texts, tokens)`: the next token (batch,) of each, and what processors keep; pure. A
+        text that no token may follow has ended.
+        """
+        states, logits = self.processed(rows.settings, rows.states, rows)
         keys = jax.vmap(jax.random.fold_in)(rows.keys, rows.lengths)
-        if getattr(self.sampler, "repetition_penalty", None) is None:
-            return jax.vmap(self.sampler)(rows.logits, keys)
-        is_there = jnp.arange(self.max_length) < rows.lengths[:, None]
-        vocabulary = rows.logits.shape[-1]
-        tokens = jnp.where(is_there, rows.tokens, vocabulary)  # outside: nothing is marked
-        mark = lambda row: jnp.zeros(vocabulary, bool).at[row].set(True, mode="drop")  # noqa: E731
-        return jax.vmap(self.sampler)(rows.logits, keys, jax.vmap(mark)(tokens))
+        done = rows.done | ~has_choice(logits)
+        rows = rows._replace(states=states, done=done)
+        return rows, self.choose(rows.settings, logits, keys)
+
+    def processed(self, settings: Settings, states: Any, rows: Rows) -> tuple[Any, jax.Array]:
+        """The states and the logits behind the processors, those of the settings first."""
+        logits = rows.logits
+        if not self.chooses_by_itself:
+            logits = logits.astype("float32")
+        each = (*settings.processors, *self.processors)
+        return process_all(each, states, rows.text, logits)
+
+    def choose(self, settings: Settings, logits: jax.Array, keys: jax.Array) -> jax.Array:
+        """Tokens (batch,) for processed logits."""
+        if self.chooses_by_itself:
+            return jax.vmap(self.sampler)(logits, keys)
+        return settings.choice.tokens(logits, keys)
+
+    @property
+    def chooses_by_itself(self) -> bool:
+        """Whether the sampler is a function of a user's own."""
+        return type(self.sampler) not in (Sampler, SamplingParams)
 
     def _logits_of_all(
         self, params: Tree, state: Tree, tokens: jax.Array, lengths: jax.Array
     ) -> jax.Array:
         """The logits behind the last tokens, by a pass over the whole texts."""
-        behind = self._buffer - self.max_length
+        behind = self.limits.buffer - self.max_length
         whole = jnp.pad(tokens, [(0, 0), (0, behind)], constant_values=self.pad)
-        logits, _ = self.model.apply(params, state, whole, training=False)
+        inputs = whole_inputs(self.model, whole, lengths)
+        logits, _ = self.model.apply(params, state, inputs, training=False)
         return _at(logits, lengths - 1)
 
-    # ------------------------------------------------------------ arguments
 
-    def _decide(self, params: Tree, state: Tree, batch: int) -> None:
-        """Finds out whether the model allows a cache, and what tokens and positions it has."""
-        if self._is_decided:
-            return
-        if self.why_uncached is None:
-            self._try_cache(params, state, batch)
-        if self.why_uncached is not None:
+def _draws(rng: Any, each: Sequence[SamplingParams], samples: Any) -> Draws:
+    """What random numbers of rows follow from.
 
-            def whole(params: Tree, state: Tree, tokens: jax.Array) -> jax.Array:
-                return self.model.apply(params, state, tokens, training=False)[0]
-
-            self._look(whole, params, state, batch, self._buffer)
-        self._is_decided = True
-
-    def _try_cache(self, params: Tree, state: Tree, batch: int) -> None:
-        """Finds out for which layer there is no cache, if there is one."""
-
-        def first(params: Tree, state: Tree, tokens: jax.Array) -> jax.Array:
-            decoding = Decoding(self.max_length, None, None)
-            return forward(self.model, params, state, tokens, decoding)[0]
-
-        try:
-            if self._fixed_length() is not None:
-                raise Uncached("its input has a fixed length")
-            check_cached(self.model, params, state, batch)
-            self._look(first, params, state, batch, self.max_length)
-        except Uncached as error:
-            if self._demanded:
-                expected = "a model that allows a cache"
-                raise ValueError(explain("Generator", expected, str(error))) from None
-            self.why_uncached = str(error)
-            if error.fix:
-                expected = "a cache, without which each token takes a pass over the whole text"
-                message = explain("Generator", expected, self.why_uncached, error.fix)
-                warnings.warn(message, stacklevel=5)
-
-    def _look(
-        self, function: Callable[..., Any], params: Tree, state: Tree, batch: int, length: int
-    ) -> None:
-        """Sees in a pass over texts of this length which tokens and positions there are.
-
-        Args:
-            function: `(params, state, tokens) -> logits`.
-        """
-        tokens = jax.ShapeDtypeStruct((batch, length), "int32")
-        try:
-            program, logits = jax.make_jaxpr(function, return_shape=True)(params, state, tokens)
-        except TypeError as error:  # of a layer without positions for so many
-            expected = f"a model of texts of {length} tokens"
-            raise ValueError(explain("Generator", expected, f"its error: {error}")) from error
-        tables = tables_of(program, len(program.in_avals) - 1)
-        for most, count in tables.too_short:
-            if count == length:
-                expected = f"`max_length` of at most {most}, the positions that the model has"
-                raise ValueError(explain("Generator", expected, f"max_length={self.max_length}"))
-        # a model that looks nothing up has no other vocabulary than that of its logits
-        self.vocabulary = logits.shape[-1] if tables.tokens is None else tables.tokens
-
-    def _fixed_length(self) -> int | None:
-        """The length of the model's input, where it is one."""
-        shape = getattr(self.model, "input_shape", None)
-        return shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
-
-    def _checked(self, prompts: Any, lengths: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Prompts and lengths, checked where they are numbers."""
-        if not isinstance(prompts, jax.Array):
-            prompts = np.asarray(prompts)
-        is_whole = jnp.issubdtype(prompts.dtype, jnp.integer)
-        if prompts.ndim != 2 or not prompts.size or not is_whole:
-            expected = "prompts of whole numbers (batch, time), of one token or more"
-            raise ValueError(explain("Generator", expected, f"{prompts.dtype}{prompts.shape}"))
-        if lengths is None:
-            lengths = np.full(len(prompts), prompts.shape[1])
-        if not isinstance(lengths, jax.core.Tracer):
-            lengths = np.asarray(lengths)
-            most = min(prompts.shape[1], self.max_length)
-            if lengths.shape != prompts.shape[:1] or (lengths < 1).any() or (lengths > most).any():
-                expected = f"a length from 1 to {most} for each of {len(prompts)} prompts"
-                raise ValueError(explain("Generator", expected, f"{lengths}"))
-        return prompts, lengths
-
-    def _check_tokens(self, prompts: np.ndarray, lengths: np.ndarray) -> None:
-        """Raises ValueError for a token that the model does not know, where they are numbers."""
-        vocabulary = self.vocabulary
-        if vocabulary is None or isinstance(prompts, jax.core.Tracer):
-            return
-        outside = [token for token in self.stop if token >= vocabulary]
-        if outside:
-            expected = f"`stop` of tokens below {vocabulary}, the model's vocabulary"
-            raise ValueError(explain("Generator", expected, f"{outside[0]}"))
-        if isinstance(lengths, jax.core.Tracer):
-            lengths = np.full(len(prompts), prompts.shape[1])
-        rows = np.asarray(prompts)
-        positions = np.arange(rows.shape[1])
-        begin = (rows.shape[1] - lengths if self.padding_side == "left" else 0 * lengths)[:, None]
-        is_there = (positions >= begin) & (positions < begin + lengths[:, None])
-        wrong = np.argwhere(is_there & ((rows < 0) | (rows >= vocabulary)))
-        if len(wrong):
-            row, position = wrong[0]
-            expected = f"tokens from 0 to {vocabulary - 1}, the model's vocabulary"
-            received = f"{rows[row, position]} in prompt {row} at {position - begin[row, 0]}"
-            fix = "take the tokenizer that the model was trained with"
-            raise ValueError(explain("Generator", expected, received, fix))
-
-    def _cut(self, prompts: np.ndarray) -> Any:
-        """Prompts that are at most as long as texts."""
-        is_left = self.padding_side == "left"
-        window = slice(-self.max_length, None) if is_left else slice(self.max_length)
-        return jnp.asarray(prompts[:, window], "int32")
-
-
-def stop_tokens(stop: Sequence[int] | int) -> tuple[int, ...]:
-    """The tokens that end a text.
+    Args:
+        samples: (batch,), which of the texts of one prompt each row is; None: the first.
 
     Raises:
-        ValueError: what is no token.
-
-    >>> stop_tokens(3), stop_tokens([1, 2])
-    ((3,), (1, 2))
+        ValueError: `rng` is no key and no whole number.
     """
-    tokens = (stop,) if isinstance(stop, (numbers.Integral, str)) else tuple(stop)
-    for token in tokens:
-        if not isinstance(token, numbers.Integral) or isinstance(token, bool) or token < 0:
-            expected = "`stop` of tokens, whole numbers of 0 or more"
-            raise ValueError(explain("Generator", expected, f"{token!r}"))
-    return tuple(map(int, tokens))
+    batch = len(each)
+    samples = np.zeros(batch, "int32") if samples is None else np.asarray(samples, "int32")
+    prompts = np.cumsum(samples == 0) - 1
+    has_seed = np.array([params.seed is not None for params in each])
+    key, seed = None, 0
+    if isinstance(rng, numbers.Integral):
+        seed = int(rng)
+    elif rng is not None:
+        key = _key(rng)
+    seeds = [seed if params.seed is None else params.seed for params in each]
+    apart = np.where(has_seed, 0, prompts).astype("int32")
+    return Draws(key, np.array(seeds, "int64"), has_seed, apart, samples)
+
+
+def _key(rng: Any) -> jax.Array:
+    """A key, also of numbers in the older form.
+
+    Raises:
+        ValueError: it is none.
+    """
+    dtype = getattr(rng, "dtype", None)
+    if dtype is None or jnp.ndim(rng) > 1:
+        raise ValueError(explain("Generator", "`rng`, a key or a whole number", f"{rng!r}"))
+    return rng if jnp.issubdtype(dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(rng)
 
 
 def cached_on(model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
@@ -462,20 +445,10 @@ def cached_on(model: Any, key: Hashable, make: Callable[[], Any]) -> Any:
     return cached[key]
 
 
-def check_side(where: str, padding_side: str) -> None:
-    """Raises ValueError for what is no side."""
-    if padding_side not in SIDES:
-        expected = "`padding_side` 'left' or 'right'"
-        raise ValueError(explain(where, expected, repr(padding_side)))
-
-
-def bucket_of(length: int) -> int:
-    """The length that prompts are padded to.
-
-    >>> [bucket_of(n) for n in (1, 16, 17, 100)]
-    [16, 16, 32, 128]
-    """
-    return max(SMALLEST_BUCKET, 2 ** (length - 1).bit_length())
+def _is_count(value: Any) -> bool:
+    """Whether it is a whole number of 0 or more."""
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return is_whole and value >= 0
 
 
 def _at(logits: jax.Array, positions: jax.Array) -> jax.Array:

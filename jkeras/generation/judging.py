@@ -34,8 +34,9 @@ def check_cached(model: Any, params: Any, state: Any, batch: int) -> None:
     judge = Judge((batch, LENGTH))
 
     def run(params: Any, state: Any, tokens: jax.Array) -> Any:
-        passing = {"observer": judge, "cache": Decoding(LENGTH, None, None)}
-        return kernel.apply(model, params, state, (tokens,), {}, training=False, **passing)[0]
+        decoding = Decoding(LENGTH, None, None)
+        inputs, passing = decoding.inputs(model, tokens), {"observer": judge, "cache": decoding}
+        return kernel.apply(model, params, state, (inputs,), {}, training=False, **passing)[0]
 
     y = jax.eval_shape(run, params, state, jax.ShapeDtypeStruct(judge.shape, "int32"))
     if judge.suspects:

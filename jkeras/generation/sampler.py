@@ -3,10 +3,11 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 
-from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
+from jkeras.generation.filters import keep_min_p, keep_top_k, keep_top_p
+from jkeras.generation.processors import penalized
+from jkeras.generation.ranges import check_ranges
 from jkeras.ops.kernels_extrema import place_of_largest
 from jkeras.random.keys import sampling_key
 
@@ -32,6 +33,7 @@ class Sampler:
     Raises:
         ValueError: a number out of its range.
 
+    >>> import jax.numpy as jnp
     >>> sampler = Sampler(temperature=0.0)
     >>> sampler(jnp.array([[0.0, 2.0, 1.0]]), jax.random.key(0))
     Array([1], dtype=int32)
@@ -44,20 +46,7 @@ class Sampler:
     repetition_penalty: float | None = None
 
     def __post_init__(self) -> None:
-        for name, is_right, wanted in (
-            ("temperature", self.temperature >= 0, "0 or more"),
-            ("top_k", self.top_k is None or self.top_k >= 1, "1 or more"),
-            ("top_p", self.top_p is None or 0 < self.top_p <= 1, "above 0 and at most 1"),
-            ("min_p", self.min_p is None or 0 <= self.min_p <= 1, "from 0 to 1"),
-            (
-                "repetition_penalty",
-                self.repetition_penalty is None or self.repetition_penalty > 0,
-                "above 0",
-            ),
-        ):
-            if not is_right:
-                received = f"{name}={getattr(self, name)}"
-                raise ValueError(explain("Sampler", f"`{name}` of {wanted}", received))
+        check_ranges("Sampler", vars(self))
 
     def __call__(
         self, logits: jax.Array, rng: jax.Array | None, seen: jax.Array | None = None
@@ -77,40 +66,14 @@ class Sampler:
         """The logits that are sampled from, -inf where a token is left out; in float32."""
         logits = logits.astype("float32")
         if self.repetition_penalty is not None and seen is not None:
-            logits = _penalized(logits, seen, self.repetition_penalty)
+            logits = penalized(logits, seen, self.repetition_penalty)
         if self.temperature == 0:
             return logits
         logits = logits / self.temperature
         if self.top_k is not None:
-            logits = _top_k(logits, self.top_k)
+            logits = keep_top_k(logits, int(self.top_k))
         if self.top_p is not None and self.top_p < 1:
-            logits = _top_p(logits, self.top_p)
+            logits = keep_top_p(logits, 1 - self.top_p)
         if self.min_p is not None:
-            logits = _min_p(logits, self.min_p)
+            logits = keep_min_p(logits, self.min_p)
         return logits
-
-
-def _penalized(logits: jax.Array, seen: jax.Array, penalty: float) -> jax.Array:
-    lower = jnp.where(logits < 0, logits * penalty, logits / penalty)
-    return jnp.where(seen, lower, logits)
-
-
-def _top_k(logits: jax.Array, count: int) -> jax.Array:
-    count = min(count, logits.shape[-1])
-    least = jax.lax.top_k(logits, count)[0][..., -1:]
-    return jnp.where(logits < least, -jnp.inf, logits)
-
-
-def _top_p(logits: jax.Array, share: float) -> jax.Array:
-    order = jnp.argsort(logits, axis=-1)
-    ascending = jnp.take_along_axis(logits, order, axis=-1)
-    below = jnp.cumsum(jax.nn.softmax(ascending, axis=-1), axis=-1)
-    is_out = (below <= 1 - share).at[..., -1].set(False)
-    back = jnp.argsort(order, axis=-1)
-    return jnp.where(jnp.take_along_axis(is_out, back, axis=-1), -jnp.inf, logits)
-
-
-def _min_p(logits: jax.Array, share: float) -> jax.Array:
-    probabilities = jax.nn.softmax(logits, axis=-1)
-    most = jnp.max(probabilities, axis=-1, keepdims=True)
-    return jnp.where(probabilities < share * most, -jnp.inf, logits)

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
-from jkeras.generation.cache import map_rows
-from jkeras.generation.generator import Generator, Rows
+from jkeras.generation.generator import Generator
+from jkeras.generation.rows import Rows, inserted, widened
 
 Tree = Any
 
@@ -45,7 +44,7 @@ class Server:
             if value < 1:
                 raise ValueError(explain("Server", f"`{name}` of 1 or more", f"{name}={value}"))
         self.generator, self.slots, self.steps = generator, slots, steps
-        self._insert = jax.jit(_inserted, donate_argnums=0)
+        self._insert = jax.jit(inserted, donate_argnums=0)
         self._go_on = jax.jit(self._until_one_ends, donate_argnums=2)
 
     def __call__(
@@ -76,7 +75,7 @@ class Server:
             for number, prompt in itertools.islice(waiting, len(free)):
                 rng = number if keys is None else next(keys)
                 one = self.generator.begin(params, [list(prompt)], rng=rng, state=state)
-                rows = self._empty(one) if rows is None else rows
+                rows = widened(one, self.slots) if rows is None else rows
                 numbers[free[0]] = number
                 rows = self._insert(rows, one, free.popleft())
             if not numbers:
@@ -86,19 +85,6 @@ class Server:
             for slot in [slot for slot in numbers if ended[slot]]:
                 yield numbers.pop(slot), np.asarray(rows.tokens[slot])[: lengths[slot]]
                 free.append(slot)
-
-    def _empty(self, one: Rows) -> Rows:
-        """Slots without texts, as the rows of one prompt are."""
-
-        def widen(values: jax.Array, axis: int) -> jax.Array:
-            shape = (*values.shape[:axis], self.slots, *values.shape[axis + 1 :])
-            return jnp.zeros(shape, values.dtype)
-
-        cache = None if one.cache is None else map_rows(widen, one.cache)
-        keys = jax.vmap(lambda _: one.keys[0])(jnp.arange(self.slots))
-        done = jnp.ones(self.slots, bool)
-        lengths = jnp.ones(self.slots, one.lengths.dtype)
-        return Rows(widen(one.tokens, 0), lengths, done, widen(one.logits, 0), keys, cache)
 
     def _until_one_ends(
         self, params: Tree, state: Tree, rows: Rows
@@ -116,20 +102,3 @@ class Server:
 
         rows, _ = jax.lax.while_loop(goes_on, step, (rows, 0))
         return rows, (rows.done, rows.lengths)
-
-
-def _inserted(rows: Rows, one: Rows, slot: Any) -> Rows:
-    """The slots with the row of one prompt in one of them."""
-
-    def put(values: jax.Array, new: jax.Array, axis: int = 0) -> jax.Array:
-        return jax.lax.dynamic_update_slice_in_dim(values, new, slot, axis)
-
-    cache = rows.cache
-    if cache is not None:
-        cache = map_rows(lambda values, axis, new: put(values, new, axis), cache, one.cache)
-    keys = rows.keys.at[slot].set(one.keys[0])
-    others = {
-        name: put(getattr(rows, name), getattr(one, name))
-        for name in ("tokens", "lengths", "done", "logits")
-    }
-    return Rows(**others, keys=keys, cache=cache)

@@ -49,6 +49,10 @@ class CallerCache:
         """Takes the cache with the new positions."""
         self.cache = cache
 
+    def is_one_text(self, ids: Any) -> bool:
+        """Whether ids of segments say nothing; a caller may give any."""
+        return False
+
     def refuse(self, what: str) -> None:
         """Raises the error for attention that has no cache."""
         expected = "with `cache=`, causal attention of (batch, time, features) to itself"

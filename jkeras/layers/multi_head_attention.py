@@ -307,7 +307,10 @@ class HeadedAttention(
     def _check_cached(self, writer: Any, masks: Sequence[jax.Array | None], inputs: Any) -> None:
         """Refuses what cannot be computed for new positions alone."""
         query, _, key = inputs
-        if any(mask is not None for mask in masks[:4]):
+        segments = masks[3]
+        if segments is not None and writer.is_one_text(segments):
+            segments = None
+        if any(mask is not None for mask in (*masks[:3], segments)):
             writer.refuse("masks or segments")
         if query.ndim != 3 or self._attended_axes(query.ndim) != (1,):
             writer.refuse(f"an input of shape {query.shape}")

@@ -12,7 +12,7 @@ from jkeras.core.errors import explain, readable
 from jkeras.core.names.registry import public
 from jkeras.core.say.extras import install_line
 from jkeras.saving import safe_json
-from jkeras.utils.text_lines import encoder_of
+from jkeras.core.system.tokenizers import encoder_of
 
 BEGIN, END = "\ue000", "\ue001"  # as in `chat_sandbox`, which needs jinja2
 LONGEST_FILE = 2**22

@@ -11,6 +11,7 @@ import numpy as np
 from jkeras.core.errors import check_choice
 from jkeras.core.names.registry import public
 from jkeras.utils.packing import is_masked
+from jkeras.core.system.tokenizers import encoder_of
 from jkeras.utils.text_files import KINDS, START, Position, TextReader, files_of
 
 Tokens = np.ndarray | tuple[np.ndarray, np.ndarray]  # with a mask of those that are learned
@@ -223,29 +224,3 @@ class TextTokens(collections.abc.Iterator):
     def close(self) -> None:
         """Closes the file that is open."""
         self._reader.close()
-
-
-def encoder_of(tokenizer: typing.Any) -> collections.abc.Callable[[list[str]], list]:
-    """`texts -> sequences of numbers` of a tokenizer.
-
-    Raises:
-        TypeError: it has no method `encode`, and cannot be called.
-
-    >>> encoder_of(str.split)(["a b", "c"])
-    [['a', 'b'], ['c']]
-    """
-    encode = getattr(tokenizer, "encode", tokenizer)
-    if not callable(encode):
-        raise TypeError(
-            "Expected a tokenizer: an object with a method `encode`, or a function from a text to "
-            f"numbers. Received: {type(tokenizer).__name__}"
-        )
-
-    def encoded(texts: list[str]) -> list:
-        if hasattr(tokenizer, "encode_batch"):  # which works in several threads
-            encodings = tokenizer.encode_batch(texts)
-        else:
-            encodings = [encode(text) for text in texts]
-        return [getattr(one, "ids", one) for one in encodings]  # of an `Encoding` of `tokenizers`
-
-    return encoded

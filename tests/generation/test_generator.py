@@ -1,12 +1,14 @@
 """Texts with a cache are those of passes over the whole text, token by token."""
 
+import random
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jkeras
-from jkeras import layers
+from jkeras import generation, layers
 from jkeras.generation import Generator, Sampler, init_cache
 from jkeras.generation.decoding import Decoding, forward
 from tests.generation.models import CACHED, UNCACHED, VOCABULARY, WIDTH, Block, made
@@ -69,14 +71,34 @@ def test_logits_are_those_without_a_cache(name):
         position = position + 3
 
 
-@pytest.mark.promise("Without `rng` two calls sample the same")
+@pytest.mark.promise("Without `rng` two calls sample different texts")
+@pytest.mark.promise("`model.generate` with a sampler and without `rng`")
 def test_a_seed_for_each_call():
+    """Texts differ from call to call, and are the same again from a seed of any kind."""
     model = made("grouped")
-    options = dict(sampler=Sampler(temperature=2.0), max_length=24)
-    first, again = (model.generate([1, 2], **options) for _ in range(2))
-    assert np.asarray(first).tolist() == np.asarray(again).tolist()
-    other = model.generate([1, 2], **options, rng=1)
-    assert np.asarray(first).tolist() != np.asarray(other).tolist()
+
+    def texts(**options):
+        found = model.generate([[1, 2]] * 2, 24, generation.Sampler(temperature=2.0), **options)
+        return np.stack(found).tolist()
+
+    assert texts() != texts()
+    assert texts(rng=1) == texts(rng=1) == texts(rng=jax.random.key(1)) != texts(rng=2)
+    runs = []
+    for _ in range(2):
+        jkeras.utils.set_random_seed(3)
+        runs.append([texts(), texts()])
+    assert runs[0] == runs[1] and runs[0][0] != runs[0][1]
+
+
+def test_what_draws_nothing_moves_no_seed():
+    model = made("grouped")
+    random.seed(5)
+    first = random.getstate()
+    model.generate([1, 2], 12)
+    sampler = generation.SamplingParams(seed=1)
+    model.generate([1, 2], 12, sampler)
+    model.generate([1, 2], 12, Sampler(), rng=0)
+    assert random.getstate() == first
 
 
 @pytest.mark.promise("Ten prompt lengths take")
