@@ -18,7 +18,7 @@ from jkeras.core.graph.keras_tensor import is_symbolic
 from jkeras.core.names.dtypes import is_float
 from jkeras.core.weights.rng import SeedGenerator, as_key
 from jkeras.core.session.settings import standardize_data_format
-from jkeras.core.run.tensorflow_graph import holds_tensors_of_graph
+from jkeras.core.run.tensorflow_graph import also_in_graph, holds_tensors_of_graph
 from jkeras.layers.base import DataLayer
 from jkeras.ops.boxes import clip_to_image_size, convert_format
 from jkeras.ops.image_common import axes_of, check_rank
@@ -232,6 +232,7 @@ class ImageLayer(DataLayer, is_for_training_alone=True, computes_in_float=False)
     def _changes(self, training: bool) -> bool:
         return self._always or bool(training)
 
+    @also_in_graph
     def transform_images(
         self, images: Any, transformation: Any = None, training: bool = True
     ) -> jax.Array:
@@ -249,6 +250,7 @@ class ImageLayer(DataLayer, is_for_training_alone=True, computes_in_float=False)
             return images.astype(self.compute_dtype)
         return images
 
+    @also_in_graph
     def transform_labels(
         self, labels: Any, transformation: Any = None, training: bool = True
     ) -> Any:
@@ -257,6 +259,7 @@ class ImageLayer(DataLayer, is_for_training_alone=True, computes_in_float=False)
             return self.change_labels(labels, transformation)
         return labels
 
+    @also_in_graph
     def transform_bounding_boxes(
         self, bounding_boxes: dict[str, Any], transformation: Any = None, training: bool = True
     ) -> dict[str, Any]:
@@ -265,6 +268,7 @@ class ImageLayer(DataLayer, is_for_training_alone=True, computes_in_float=False)
             return self.change_boxes(bounding_boxes, transformation)
         return bounding_boxes
 
+    @also_in_graph
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True
     ) -> Any:

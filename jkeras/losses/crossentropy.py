@@ -75,8 +75,8 @@ def _categorical(
     classes = _number_of_classes(y_pred, axis)
     if classes == 1:
         warnings.warn(
-            f"Loss {name}: expected two classes or more along the last axis of `y_pred`. "
-            f"Received: y_pred.shape={y_pred.shape}. For one output take 'binary_crossentropy'.",
+            f"Loss {name}: expected y_pred.shape to be (batch_size, num_classes), with two classes "
+            f"or more. Received: {y_pred.shape}. For one output take 'binary_crossentropy'.",
             SyntaxWarning,
             stacklevel=3,
         )

@@ -92,6 +92,21 @@ def test_random_layers_draw_what_they_draw_in_keras(make):
     assert then == after
 
 
+@pytest.mark.parametrize("library", [keras, jkeras])
+def test_boxes_alone_in_a_graph(library):
+    layer = library.layers.RandomFlip("horizontal", seed=3, bounding_box_format="xyxy")
+    boxes = {"boxes": np.array([[[1.0, 2.0, 3.0, 4.0]]]), "labels": np.array([[1]])}
+    flipped = {"flips": np.array([[True]]), "input_shape": (1, 6, 5, 3)}
+    data = mapped(boxes, lambda x: layer.transform_bounding_boxes(x, flipped, training=True))
+    np.testing.assert_allclose(only(data)["boxes"], [[2.0, 2.0, 4.0, 4.0]])
+
+
+def test_images_alone_in_a_graph():
+    layer = layers.RandomBrightness(0.5, value_range=(0, 1))
+    images = mapped(IMAGES, lambda x: layer.transform_images(x, None, training=False), 4)
+    np.testing.assert_allclose(only(images), IMAGES)
+
+
 def test_a_layer_that_rests_moves_on_as_in_keras():
     images = np.arange(8.0, dtype="float32").reshape(2, 2, 2, 1)
 

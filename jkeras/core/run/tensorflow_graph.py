@@ -4,14 +4,17 @@ graph.
 TensorFlow is never imported here. Where a program has one of its symbolic tensors, it is loaded.
 """
 
+import functools
 import sys
 
 import jax
 import numpy as np
 
 from jkeras.core.graph import keras_tensor
+from jkeras.core.graph.inference import infer
 from jkeras.core.run import symbolic
 from jkeras.core.graph.keras_tensor import KerasTensor
+from jkeras.core.names.registry import Thing
 from jkeras.core.system.loaded import loaded_tensorflow
 from jkeras.core.weights import in_tensorflow
 from jkeras.core.weights.paths import walk
@@ -71,6 +74,23 @@ def call_in_graph(function, spec, args, kwargs):
     for tensor, symbol in zip(tensors, announced):
         tensor.set_shape(symbol.shape)
     return jax.tree_util.tree_unflatten(outputs, tensors)
+
+
+def also_in_graph(method: Thing) -> Thing:
+    """Decorator of a layer's method on arrays: of tensors of a graph it is a node of that graph."""
+
+    @functools.wraps(method)
+    def called(layer, *args, **kwargs):
+        if not holds_tensors_of_graph(args, kwargs):
+            return method(layer, *args, **kwargs)
+        function = functools.partial(method, layer)
+
+        def spec(*args, **kwargs):
+            return infer(lambda given: function(*given[0], **given[1]), (args, kwargs))
+
+        return call_in_graph(in_tensorflow.inside(function), spec, args, kwargs)
+
+    return called
 
 
 def call_layer(layer, args, kwargs):

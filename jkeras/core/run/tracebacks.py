@@ -137,7 +137,8 @@ def _name_function(
 ) -> None:
     if not is_traceback_filtering_enabled() or _is_named(error):
         return
-    setattr(error, IS_NAMED, True)  # noqa: B010 (it is Keras's own name)
+    with contextlib.suppress(Exception):  # an error may refuse attributes in its own way
+        setattr(error, IS_NAMED, True)
     place = f"{BEGINNING}{function}{owner}."
     received = "\n".join(
         f"  • {name}={described(value, is_abstract)}" for name, value in arguments.items()
