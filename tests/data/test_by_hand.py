@@ -169,7 +169,7 @@ WRONG = {
     "an epoch of text": (lambda: fit(initial_epoch="a"), "`initial_epoch` must be a whole number"),
     "validation of no epoch": (
         lambda: fit(validation_data=(X, Y), validation_freq=0),
-        "`validation_freq` to be a list or int, and not 0",
+        "`validation_freq`: expected a number of epochs above 0",
     ),
     "how much is told": (lambda: fit(epochs=1, verbose="x"), "`verbose` must be 0, 1, 2 or 'auto'"),
     "a seed below 0": (lambda: fit(seed=-1), "`seed` must be a whole number of at least 0"),

@@ -88,8 +88,8 @@ class ArraySource(Source):
             shapes = [f"{name} {tuple(leaf.shape)}" for name, leaf in leaves]
             more = f", and {len(shapes) - 6} more" if len(shapes) > 6 else ""
             raise ValueError(
-                "Data cardinality is ambiguous: make sure all arrays contain the same number of "
-                f"samples. Received: {', '.join(shapes[:6])}{more}.{_advice(leaves)}"
+                "Data cardinality is ambiguous: the arrays have different numbers of rows. "
+                f"Received: {', '.join(shapes[:6])}{more}.{_advice(leaves)}"
             )
         if not sizes or 0 in sizes:
             _refuse_empty(leaves)

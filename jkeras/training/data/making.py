@@ -178,8 +178,7 @@ def split_validation(
     at = int(np.floor(size * (1.0 - fraction)))
     if at in (0, size):
         raise ValueError(
-            f"Training data contains {size} samples, which is not sufficient to split it into a "
-            f"validation and training set as specified by `validation_split={fraction}`. Either "
-            "provide more data, or a different value for the `validation_split` argument."
+            f"`validation_split={fraction}` of {size} rows leaves none to train on, or none to "
+            "validate on. Pass another fraction, or more rows."
         )
     return cut(arrays, slice(at)), cut(arrays, slice(at, None))

@@ -29,8 +29,8 @@ def unpack(batch: typing.Any) -> Batch:
         return batch, None, None
     if not 1 <= len(batch) <= 3:
         raise ValueError(
-            "Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`, "
-            f"found a tuple of length {len(batch)}."
+            "A batch is `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`. Received: a tuple of "
+            f"length {len(batch)}."
         )
     return (*batch, None, None)[:3]
 

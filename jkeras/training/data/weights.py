@@ -21,8 +21,8 @@ def check_weights(y: typing.Any, sample_weight: typing.Any) -> None:
         ]
         if structures[0] != structures[1]:
             raise ValueError(
-                "You should provide one `sample_weight` array per output in `y`, in the same "
-                f"structure. Received: y of structure {structures[0]}, sample_weight of "
+                "`sample_weight` of several outputs has the structure of `y`, an array of weights "
+                f"for each. Received: y of structure {structures[0]}, sample_weight of "
                 f"{structures[1]}."
             )
     elif sample_weight.ndim != 1 and sample_weight.shape[1:] != (1,):
@@ -67,8 +67,8 @@ def class_weights(
     if _is_single(class_weight):
         if is_structure:
             raise ValueError(
-                "One `class_weight` is only supported for models with a single output. For several "
-                "outputs give one for each: {output name: {class: weight}}, or a list. Received: "
+                "One `class_weight` is for a single output, and this model has several. "
+                "Give one for each: {output name: {class: weight}}, or a list. Received: "
                 f"class_weight={class_weight}"
             )
         return _weights_of_classes(y, class_weight)

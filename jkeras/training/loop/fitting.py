@@ -239,8 +239,8 @@ def check_frequency(frequency: int | list[int]) -> None:
     """Raises ValueError for what is no `validation_freq`."""
     if not isinstance(frequency, (int, list)) or frequency == 0:
         raise ValueError(
-            "Expected `validation_freq` to be a list or int, and not 0. Received: "
-            f"validation_freq={frequency} of the type {type(frequency)}."
+            "`validation_freq`: expected a number of epochs above 0, or a list of their numbers. "
+            f"Received: {frequency} of the type {type(frequency)}."
         )
 
 

@@ -14,7 +14,6 @@ def warn_of_short_data(done: int, expected: int | None, needed: str) -> None:
     if expected is None or not 0 < done < expected:
         return
     warn(
-        f"Your input ran out of data; interrupting after {done} of {expected} steps. Make sure "
-        f"that your dataset or generator can generate at least {needed} batches, as one with "
-        "`.repeat()` does."
+        f"Your input ran out of data; interrupting after {done} of {expected} steps. It has to "
+        f"give {needed} batches, as one with `.repeat()` does."
     )
