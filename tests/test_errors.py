@@ -293,7 +293,7 @@ MISTAKES = {
     "validation split too small": (
         lambda: dense().fit(data(1, 3), data(1, 2), validation_split=0.5, **FIT),
         ValueError,
-        ["1 samples", "validation_split", "0.5"],
+        ["1 rows", "validation_split", "0.5"],
     ),
     "negative learning rate of no kind": (
         lambda: jkeras.optimizers.SGD("fast"),
@@ -582,7 +582,7 @@ MISTAKES = {
             data(2, 3), [data(2, 1)] * 2, sample_weight={"a": data(2), "b": data(2)}, **FIT
         ),
         ValueError,
-        ["sample_weight", "per output", "structure"],
+        ["sample_weight", "for each", "structure"],
     ),
     "a generator for one batch": (
         lambda: dense().train_on_batch(iter([(data(2, 3), data(2, 2))])),
