@@ -92,6 +92,26 @@ def test_random_layers_draw_what_they_draw_in_keras(make):
     assert then == after
 
 
+def losses(keras, prefetched):
+    """Of a training whose data two layers change, from which TensorFlow makes batches ahead."""
+    keras.utils.set_random_seed(5)
+    flip, rotate = keras.layers.RandomFlip(seed=1), keras.layers.RandomRotation(0.1)
+    stack = [keras.Input((6, 5, 3)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    model = keras.Sequential(stack)
+    model.compile("sgd", "mse")
+    data = tf.data.Dataset.from_tensor_slices((np.tile(IMAGES, (3, 1, 1, 1)), np.arange(12.0) / 12))
+    data = data.batch(2).map(lambda x, y: (rotate(flip(x)), y))
+    if prefetched:
+        data = data.prefetch(prefetched)
+    return model.fit(data, epochs=2, verbose=0).history["loss"]
+
+
+@pytest.mark.promise("TensorFlow, from the layer's seed and a count of its own")
+@pytest.mark.parametrize("prefetched", [0, 2])
+def test_a_training_on_what_layers_change_in_a_map(prefetched):
+    np.testing.assert_allclose(losses(jkeras, prefetched), losses(keras, prefetched), rtol=1e-4)
+
+
 @pytest.mark.parametrize("library", [keras, jkeras])
 def test_boxes_alone_in_a_graph(library):
     layer = library.layers.RandomFlip("horizontal", seed=3, bounding_box_format="xyxy")

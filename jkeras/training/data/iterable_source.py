@@ -9,6 +9,7 @@ import sys
 import types
 import typing
 
+from jkeras.core.weights import in_tensorflow
 from jkeras.training.data.arrays import as_batch
 from jkeras.training.data.iterator_state import IteratorState, put_back, state_of
 from jkeras.training.data.source import Batch, DataTypes, Source
@@ -58,7 +59,12 @@ class IterableSource(Source):
         libraries may have another order each time, and the first epoch has the second then.
         """
         if any(cls.__module__.split(".")[0] in OF_KERAS for cls in type(self.iterable).__mro__):
+            begun = in_tensorflow.calls.begun
             self.peek()
+            if in_tensorflow.calls.begun > begun:
+                # layers draw in it for what TensorFlow makes ahead, too: all of that counts, as in
+                # Keras, which builds the model meanwhile
+                in_tensorflow.calls.wait_until_quiet()
             self.close()
 
     def batches(
