@@ -63,6 +63,17 @@ EXAMPLES = {
         "{0} bits a letter; code from {2} to {3}; served texts the same as each alone: {1}",
         r"(?s)(\S+) bits a letter.* same: (\w+).*code: (\S+) bits a letter, (\S+) by LoRA",
     ),
+    "preferences": (
+        "pairs of answers, DPO by a low-rank change of the model that is its own reference",
+        "{2} of the answers are the preferred ones, {0} before; of the others {3}, {1} before",
+        r"(?s)before: (\S+) of the answers count up, (\S+) down.*"
+        r"apo_zero: (\S+) of the answers count up, (\S+) down",
+    ),
+    "rewards": (
+        "a language model learns to count from rewards of its own answers, GRPO",
+        "mean reward {1}, {0} at first",
+        r"mean reward (\S+) at first, (\S+) at last",
+    ),
     "vae": (
         "a variational autoencoder, its divergence by `add_loss`",
         "{1} nats for an unseen image, the mean image {0}",

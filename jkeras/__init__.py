@@ -67,6 +67,7 @@ __all__ = exported(
         - {"ensembles", "plans", "report"}
     ),
     on_first_use={
+        "jkeras.alignment": "",
         "jkeras.applications": "",
         "jkeras.datasets": "",
         "jkeras.distillation": "",

@@ -1,6 +1,7 @@
 # Written by `python -m tests.make_stubs`.
 from typing import Any
 from jkeras import activations as activations
+from jkeras import alignment as alignment
 from jkeras import applications as applications
 from jkeras import backend as backend
 from jkeras import callbacks as callbacks

@@ -180,6 +180,20 @@ def test_language_model():
 
 
 @pytest.mark.slow
+def test_preferences():
+    found, kept = load("preferences").main(tuning=10)
+    assert kept
+    assert min(found["before"]) > 0.3 > 0.1 > max(found["sigmoid"][1], found["apo_zero"][1])
+    assert found["apo_zero"][0] > 0.7 > found["sigmoid"][0]
+
+
+@pytest.mark.slow
+def test_rewards():
+    first, last, right = load("rewards").main(epochs=30)
+    assert first < 0.2 and last > 0.7 and right > 0.1
+
+
+@pytest.mark.slow
 def test_actor_critic():
     first, last = load("actor_critic").main(updates=120)
     assert last > 3 * first

@@ -39,6 +39,7 @@ ORDER = [
     {"ensembles", "plans", "report"},
     {"models"},
     {
+        "alignment",
         "applications",
         "datasets",
         "distillation",

@@ -38,6 +38,7 @@ __all__ = exported(
         "jkeras.utils.archives": "extract_archive",
         "jkeras.utils.bounding_boxes": "",
         "jkeras.utils.buckets": "bucket_by_length",
+        "jkeras.utils.chat_template": "ChatTemplate",
         "jkeras.utils.config": "Config",
         "jkeras.utils.datasets": "timeseries_dataset_from_array",
         "jkeras.utils.devices": "report_devices",
@@ -47,6 +48,7 @@ __all__ = exported(
             "audio_dataset_from_directory image_dataset_from_directory text_dataset_from_directory"
         ),
         "jkeras.utils.images": "array_to_img img_to_array load_img save_img",
+        "jkeras.utils.mixing": "mix",
         "jkeras.utils.packing": "pack_sequences",
         "jkeras.utils.plotting": "model_to_dot plot_model",
         "jkeras.utils.splitting": "split_dataset",

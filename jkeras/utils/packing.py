@@ -11,6 +11,9 @@ from jkeras.core.names.registry import public
 from jkeras.training.data.iterator_state import IteratorState, put_back, state_of
 
 
+Sequence = typing.Any  # whole numbers, or (whole numbers, mask)
+
+
 @public("jkeras.utils.pack_sequences")
 def pack_sequences(
     sequences: collections.abc.Iterable,
@@ -33,12 +36,16 @@ def pack_sequences(
     passed to the attention layers, under a causal mask, and `positions` to the embedding of
     positions, a sequence sees nothing of its neighbours: the loss is that of separate rows.
 
+    A sequence may be `(tokens, mask)`, as `ChatTemplate` gives them: then only tokens whose mask is
+    1 are learned, as the answers of an assistant. The others are seen; as labels they weigh 0.
+
     A sequence is put into the first open row that has room for it. Where none has, the oldest open
     row is yielded and a new one begins.
 
     Args:
-        sequences: lists or arrays of whole numbers. What starts again with each `iter`, as a list
-            or a `TextLines`, makes a data set of many epochs; an iterator one that is used up.
+        sequences: lists or arrays of whole numbers, or pairs of them and a mask. What starts again
+            with each `iter`, as a list or a `TextLines`, makes a data set of many epochs; an
+            iterator one that is used up.
         length: of a row.
         batch_size: rows of a batch; the last one is filled up with empty rows, so that all have one
             shape.
@@ -160,12 +167,16 @@ class PackedBatches(collections.abc.Iterator):
             self._full += self._rows.add(piece)
         self._taken += 1
 
-    def _pieces(self, sequence: np.ndarray) -> list[np.ndarray]:
-        """The parts of a sequence that fit a row.
+    def _pieces(self, sequence: Sequence) -> list[np.ndarray]:
+        """The parts of a sequence that fit a row, each (2, tokens): what they are, and whether they
+        are learned.
 
         Raises:
             ValueError: it is too long, or not one of whole numbers.
         """
+        mask = None
+        if is_masked(sequence):
+            sequence, mask = sequence
         tokens = np.asarray(sequence)
         if not tokens.size:
             return []
@@ -185,8 +196,24 @@ class PackedBatches(collections.abc.Iterator):
                 f"Sequence {self._taken} has {len(tokens)} tokens, and a row {length}. Cut it, "
                 "make the rows longer, or pass `longer='split'`."
             )
-        tokens = tokens.astype("int32")
-        return [tokens[start : start + length] for start in range(0, len(tokens), length)]
+        tokens = np.stack([tokens, self._learned(tokens, mask)]).astype("int32")
+        return [tokens[:, at : at + length] for at in range(0, tokens.shape[1], length)]
+
+    def _learned(self, tokens: np.ndarray, mask: typing.Any) -> np.ndarray:
+        """1 for tokens that are learned.
+
+        Raises:
+            ValueError: the mask is not one 0 or 1 for each token.
+        """
+        if mask is None:
+            return np.ones_like(tokens)
+        mask = np.asarray(mask)
+        if mask.shape != tokens.shape or not np.isin(mask, (0, 1)).all():
+            raise ValueError(
+                f"Expected a mask of a 0 or 1 for each of {len(tokens)} tokens. The one of "
+                f"sequence {self._taken} is of {mask.dtype}{list(mask.shape)}."
+            )
+        return mask
 
     def get_state(self) -> dict:
         """Where it is: JSON data, which has the tokens of the rows that are not yielded yet."""
@@ -218,43 +245,67 @@ class PackedBatches(collections.abc.Iterator):
             self._sequences.close()
 
 
+def is_masked(sequence: Sequence) -> bool:
+    """Whether a sequence is a pair of tokens and a mask.
+
+    >>> is_masked((5, 6)), is_masked(([5, 6], [0, 1]))
+    (False, True)
+    """
+    return isinstance(sequence, tuple) and len(sequence) == 2 and np.ndim(sequence[0]) == 1
+
+
 # ---------------------------------------------------------------- rows
 
 
 class Row:
-    """Sequences, or parts of them, that share a row.
+    """Sequences, or parts of them, that share a row: each (2, tokens), what they are and whether
+    they are learned.
 
-    >>> Row([np.arange(3), np.arange(2)]).used
+    >>> Row([np.ones((2, 3)), np.ones((2, 2))]).used
     5
     """
 
     def __init__(self, pieces: collections.abc.Iterable[np.ndarray] = ()) -> None:
         self.pieces = list(pieces)
-        self.used = sum(map(len, self.pieces))
+        self.used = sum(self.counts)
+
+    @property
+    def counts(self) -> list[int]:
+        """How many tokens each piece has."""
+        return [piece.shape[1] for piece in self.pieces]
 
     def add(self, piece: np.ndarray) -> None:
         """Puts a piece behind the others."""
         self.pieces.append(piece)
-        self.used += len(piece)
+        self.used += piece.shape[1]
 
     def as_text(self) -> list:
-        """The row as JSON data; in base 64 the tokens take half of what a list of them does."""
-        tokens = np.concatenate(self.pieces).astype("<i4")
-        return [list(map(len, self.pieces)), base64.b64encode(tokens.tobytes()).decode()]
+        """The row as JSON data; in base 64 the tokens take half of what a list of them does. Bits
+        say which are learned, where not all are.
+        """
+        tokens, learned = np.concatenate(self.pieces, axis=1)
+        text = [self.counts, base64.b64encode(tokens.astype("<i4").tobytes()).decode()]
+        if learned.all():
+            return text
+        return [*text, base64.b64encode(np.packbits(learned.astype(bool)).tobytes()).decode()]
 
     @classmethod
     def of_text(cls, text: list) -> "Row":
         """The row that `as_text` gave."""
-        counts, tokens = text
+        counts, tokens, *bits = text
         tokens = np.frombuffer(base64.b64decode(tokens), "<i4").astype("int32")
-        return cls(np.split(tokens, np.cumsum(counts)[:-1]))
+        learned = np.ones_like(tokens)
+        if bits:
+            packed = np.frombuffer(base64.b64decode(bits[0]), "uint8")
+            learned = np.unpackbits(packed, count=len(tokens)).astype("int32")
+        return cls(np.split(np.stack([tokens, learned]), np.cumsum(counts)[:-1], axis=1))
 
 
 class OpenRows:
     """Rows with room left, the oldest first.
 
     >>> rows = OpenRows(length=4, window=2)
-    >>> [len(rows.add(np.arange(size))) for size in (3, 2, 2, 3)]
+    >>> [len(rows.add(np.ones((2, size)))) for size in (3, 2, 2, 3)]
     [0, 0, 1, 0]
     >>> [row.used for row in rows.rest()]
     [3, 3]
@@ -268,7 +319,7 @@ class OpenRows:
     def add(self, piece: np.ndarray) -> list[Row]:
         """Puts a piece into the first row that has room; the rows that are closed by that."""
         closed = []
-        most = self.length - len(piece)
+        most = self.length - piece.shape[1]
         index = next((i for i, row in enumerate(self.rows) if row.used <= most), None)
         if index is None:
             if len(self.rows) == self.window:
@@ -290,19 +341,21 @@ def batch_of(rows: list[Row], packing: Packing) -> tuple[dict, np.ndarray, np.nd
     """(x, labels, sample_weight) of rows; a smaller batch is filled up with empty rows."""
     shape = packing.batch_size, packing.length
     x = {name: np.zeros(shape, "int32") for name in ("tokens", "segment_ids", "positions")}
+    learned = np.zeros(shape, bool)
     for number, row in enumerate(rows):
-        counts = [len(piece) for piece in row.pieces]
+        counts = row.counts
         starts = np.cumsum(counts) - counts
-        x["tokens"][number, : row.used] = np.concatenate(row.pieces)
+        pieces = np.concatenate(row.pieces, axis=1)
+        x["tokens"][number, : row.used], learned[number, : row.used] = pieces
         x["segment_ids"][number, : row.used] = np.repeat(np.arange(1, len(counts) + 1), counts)
         x["positions"][number, : row.used] = np.arange(row.used) - np.repeat(starts, counts)
     ids = x["segment_ids"]
     has_next = np.zeros(ids.shape, bool)
     has_next[:, :-1] = (ids[:, 1:] == ids[:, :-1]) & (ids[:, :-1] > 0)
     labels = np.where(has_next, np.roll(x["tokens"], -1, axis=1), 0)
-    weights = has_next.astype("float32")
+    weights = (has_next & np.roll(learned, -1, axis=1)).astype("float32")
     if packing.normalize:
-        weights *= has_next.size / max(has_next.sum(), 1)
+        weights *= weights.size / max(weights.sum(), 1)
     return x, labels, weights
 
 

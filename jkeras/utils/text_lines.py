@@ -11,8 +11,10 @@ import numpy as np
 from jkeras.core.errors import check_choice
 from jkeras.core.names.registry import public
 from jkeras.core.system.tokenizers import encoder_of
+from jkeras.utils.packing import is_masked
 from jkeras.utils.text_files import KINDS, START, Position, TextReader, files_of
 
+Tokens = np.ndarray | tuple[np.ndarray, np.ndarray]  # with a mask of those that are learned
 BLOCK = 256  # texts that are read at once where they are not shuffled
 GROUP = 64  # texts that a tokenizer takes at once
 
@@ -30,7 +32,7 @@ class TextLines:
             by gzip (".gz").
         tokenizer: what makes numbers of a text: a `tokenizers.Tokenizer`, a
             `sentencepiece.SentencePieceProcessor`, another object with a method `encode`, or a
-            function.
+            function; it may give `(tokens, mask)`, as `ChatTemplate.line` does.
         by: what a text is: a "line", a "paragraph" (lines up to an empty one) or a "file". Texts of
             nothing but white space are passed over.
         shuffle: mix so many neighbouring texts, which are read as a block, and the order of the
@@ -159,12 +161,12 @@ class TextTokens(collections.abc.Iterator):
         self._texts = [texts[i] for i in order[first::num]]
         self._tokens = {}  # of some of these
 
-    def __next__(self) -> np.ndarray:
+    def __next__(self) -> Tokens:
         while True:
             while self._taken < len(self._texts):
                 tokens = self._tokens_of(self._taken)
                 self._taken += 1
-                if len(tokens):
+                if np.size(tokens):
                     self._is_barren = False
                     return tokens
             self._go_on()
@@ -183,15 +185,19 @@ class TextTokens(collections.abc.Iterator):
             self.close()
             raise StopIteration
 
-    def _tokens_of(self, index: int) -> np.ndarray:
-        """The tokens of a text of the block."""
+    def _tokens_of(self, index: int) -> Tokens:
+        """The tokens of a text of the block; with a mask, where the tokenizer gives one."""
         if index not in self._tokens:
             group = self._texts[index : index + GROUP]
             self._tokens = dict(enumerate(self.source.encode(group), index))
-        tokens = np.asarray(self._tokens.pop(index))
+        tokens, mask = self._tokens.pop(index), None
+        if is_masked(tokens):
+            tokens, mask = map(np.asarray, tokens)
+        tokens = np.asarray(tokens)
         if self.source.end is not None and len(tokens):
             tokens = np.append(tokens, self.source.end)
-        return tokens
+            mask = None if mask is None else np.append(mask, 0)
+        return tokens if mask is None else (tokens, mask)
 
     def get_state(self) -> dict:
         """Where it is: JSON data, as large for any number of texts."""

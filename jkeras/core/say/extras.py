@@ -7,6 +7,7 @@ an extra would fetch nothing, or a stranger's package. So the packages are named
 # as the extras of pyproject.toml of these names have them
 PACKAGES = {
     "aot": ("libtpu>=0.0.40", "jax-cuda12-plugin>=0.7"),
+    "chat": ("jinja2>=3.1.6", "tokenizers>=0.21"),
     "export": ("flatbuffers>=24.3",),
     "onnx": ("jax2onnx>=0.17", "onnxruntime>=1.20"),
 }

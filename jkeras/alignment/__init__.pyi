@@ -1,0 +1,9 @@
+# Written by `python -m tests.make_stubs`.
+from jkeras.alignment.group_loss import group_advantages as group_advantages
+from jkeras.alignment.group_loss import grpo_loss as grpo_loss
+from jkeras.alignment.log_probs import answer_log_probs as answer_log_probs
+from jkeras.alignment.log_probs import token_log_probs as token_log_probs
+from jkeras.alignment.odds_loss import orpo_loss as orpo_loss
+from jkeras.alignment.pairs_loss import dpo_loss as dpo_loss
+from jkeras.alignment.unpaired_loss import kto_kl as kto_kl
+from jkeras.alignment.unpaired_loss import kto_loss as kto_loss
