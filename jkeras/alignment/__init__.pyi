@@ -1,9 +1,15 @@
 # Written by `python -m tests.make_stubs`.
+from jkeras.alignment.dpo import DPO as DPO
+from jkeras.alignment.dpo import ORPO as ORPO
 from jkeras.alignment.group_loss import group_advantages as group_advantages
 from jkeras.alignment.group_loss import grpo_loss as grpo_loss
+from jkeras.alignment.grpo import GRPO as GRPO
+from jkeras.alignment.kto import KTO as KTO
 from jkeras.alignment.log_probs import answer_log_probs as answer_log_probs
 from jkeras.alignment.log_probs import token_log_probs as token_log_probs
 from jkeras.alignment.odds_loss import orpo_loss as orpo_loss
 from jkeras.alignment.pairs_loss import dpo_loss as dpo_loss
+from jkeras.alignment.rows import pairs as pairs
+from jkeras.alignment.rows import unpaired as unpaired
 from jkeras.alignment.unpaired_loss import kto_kl as kto_kl
 from jkeras.alignment.unpaired_loss import kto_loss as kto_loss

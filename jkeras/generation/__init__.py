@@ -16,5 +16,14 @@ from jkeras.generation.processors import (
 from jkeras.generation.sampler import Sampler
 from jkeras.generation.sampling_params import SamplingParams
 from jkeras.generation.server import Server
+from jkeras.generation.serving.counters import ServerCounters
+from jkeras.generation.serving.errors import (
+    DeviceFailedError,
+    RequestCancelledError,
+    ServerClosedError,
+    ServerFullError,
+)
+from jkeras.generation.serving.options import ServerOptions
+from jkeras.generation.serving.request import Request
 
 __all__ = exported(globals())

@@ -13,3 +13,10 @@ from jkeras.generation.processors import Text as Text
 from jkeras.generation.sampler import Sampler as Sampler
 from jkeras.generation.sampling_params import SamplingParams as SamplingParams
 from jkeras.generation.server import Server as Server
+from jkeras.generation.serving.counters import ServerCounters as ServerCounters
+from jkeras.generation.serving.errors import DeviceFailedError as DeviceFailedError
+from jkeras.generation.serving.errors import RequestCancelledError as RequestCancelledError
+from jkeras.generation.serving.errors import ServerClosedError as ServerClosedError
+from jkeras.generation.serving.errors import ServerFullError as ServerFullError
+from jkeras.generation.serving.options import ServerOptions as ServerOptions
+from jkeras.generation.serving.request import Request as Request

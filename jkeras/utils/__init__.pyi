@@ -24,6 +24,7 @@ from jkeras.utils.batches import PyDataset as _Sequence
 from jkeras.utils.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
 from jkeras.utils.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 from jkeras.utils.buckets import bucket_by_length as bucket_by_length
+from jkeras.utils.chat_template import ChatTemplate as ChatTemplate
 from jkeras.utils.config import Config as Config
 from jkeras.utils.datasets import timeseries_dataset_from_array as timeseries_dataset_from_array
 from jkeras.utils.devices import report_devices as report_devices
@@ -36,6 +37,7 @@ from jkeras.utils.images import array_to_img as array_to_img
 from jkeras.utils.images import img_to_array as img_to_array
 from jkeras.utils.images import load_img as load_img
 from jkeras.utils.images import save_img as save_img
+from jkeras.utils.mixing import mix as mix
 from jkeras.utils.packing import pack_sequences as pack_sequences
 from jkeras.utils.plotting import model_to_dot as model_to_dot
 from jkeras.utils.plotting import plot_model as plot_model
