@@ -18,6 +18,11 @@ from typing import Any
 
 from reached import EXAMPLES
 
+from jkeras.saving.hugging_face.architectures import ARCHITECTURES
+from jkeras.saving.hugging_face.converted import TYPES
+from jkeras.saving.hugging_face.native.families import FAMILIES
+from jkeras.saving.hugging_face.native.of_hub import WRITTEN
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 FIGURES = ROOT / "benchmarks" / "figures"
@@ -333,6 +338,23 @@ def backbones(results: Results) -> str:
     return _table(head, [[kind, name, same, size] for kind, name, size, same in rows], texts=3)
 
 
+def types(results: Results) -> str:
+    """Which model types are which, of the tables that jkeras reads folders by."""
+    own = {one.model_type for one in ARCHITECTURES}
+    back = {one.kind for one in WRITTEN.values()}
+    rows = []
+    for kind in sorted({*own, *TYPES, *FAMILIES}):
+        hub = "–"
+        if kind in own | back:
+            hub = "read and written"
+        elif kind in TYPES:
+            hub = "read"
+        tasks = [f"`{task}`" for task in FAMILIES[kind].writes] if kind in FAMILIES else ["–"]
+        rows.append([f"`{kind}`", hub, ", ".join(tasks)])
+    head = ["model type", "keras-hub's model", "jkeras's own layers, read and written: tasks"]
+    return _table(head, rows, texts=3)
+
+
 # ---------------------------------------------------------------- docs/scaling.md
 
 
@@ -563,7 +585,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
     **{
         one.__name__: one
         for one in (
-            *(examples, packages, sanity, structure, backbones),
+            *(examples, packages, sanity, structure, backbones, types),
             *(decoder, devices, pods, half, offload, attention),
             *(laplace, laplace_torch),
             *(clipping, microbatches, accuracy, account, audit),

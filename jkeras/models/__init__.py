@@ -9,6 +9,7 @@ from jkeras.models.sequential import Sequential
 __all__ = exported(
     globals(),
     on_first_use={
+        "jkeras.models.transformers.model": "LanguageTransformer",
         "jkeras.saving.models": "load_model save_model",
     },
 )

@@ -14,6 +14,7 @@ import torch
 import transformers
 
 import jkeras
+from tests.saving.entry_changes import SCALED
 
 SIZES = dict(
     vocab_size=97,
@@ -25,14 +26,6 @@ SIZES = dict(
     initializer_range=0.3,
 )
 GROUPED = dict(**SIZES, num_key_value_heads=2)
-SCALED = {
-    "rope_type": "llama3",
-    "rope_theta": 5e4,
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 8,
-}
 MODELS = {
     "llama": ("Llama", dict(**GROUPED, rms_norm_eps=1e-5)),
     "llama-scaled": (

@@ -17,3 +17,16 @@ def positions_now(shape: tuple[int, int]) -> jax.Array:
     if flow is not None and flow.cache is not None:
         return flow.cache.positions(shape)
     return jnp.broadcast_to(jnp.arange(shape[1]), shape)
+
+
+def length_now(time: int) -> int:
+    """How long the text is that `time` tokens are of: so long; while text is generated with a
+    cache, as long as it may become.
+
+    >>> length_now(3)
+    3
+    """
+    flow = current_flow()
+    if flow is not None and flow.cache is not None:
+        return flow.cache.length
+    return time

@@ -13,6 +13,7 @@ from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import converted_weights, entries, rope
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES, HEAD, TIE
 from jkeras.saving.hugging_face.converted import REFUSED, RENAMED, TYPES, Converted
+from jkeras.saving.hugging_face.native.families import FAMILIES
 from jkeras.saving.hugging_face.sizes import are_equal, check_all_layers, check_counts, check_dtypes
 from jkeras.saving.types import Config
 
@@ -26,6 +27,21 @@ DIVIDED = (
 )
 
 
+def is_read(kind: str) -> bool:
+    """Whether a model type is read as a model of keras-hub."""
+    return kind in TYPES or any(one.model_type == kind for one in ARCHITECTURES)
+
+
+def unsupported(kind: str) -> str:
+    """What an error says of a model type that is not read."""
+    own = ", ".join(sorted(FAMILIES))
+    written = ", ".join(architecture.model_type for architecture in ARCHITECTURES)
+    return (
+        f"models of the type '{kind}' are not supported. Supported are {written}; of jkeras's own "
+        f"layers, {own}; and, by converters of keras-hub, {', '.join(sorted(TYPES))}."
+    )
+
+
 def check_type(kind: str) -> None:
     """Raises SerializationError for a model type that is not read."""
     if kind in REFUSED:
@@ -35,13 +51,8 @@ def check_type(kind: str) -> None:
             "they are, with none of jkeras's checks: compare its outputs with those of "
             "transformers."
         )
-    own = [architecture.model_type for architecture in ARCHITECTURES]
-    if kind not in {*own, *TYPES}:
-        others = ", ".join(sorted(TYPES))
-        raise SerializationError(
-            f"models of the type '{kind}' are not supported. Supported are {', '.join(own)}; and, "
-            f"by converters of keras-hub, {others}."
-        )
+    if not is_read(kind):
+        raise SerializationError(unsupported(kind))
 
 
 def check(config: dict, stored: collections.abc.Mapping[str, Stored]) -> None:

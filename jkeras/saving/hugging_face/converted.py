@@ -354,7 +354,6 @@ REFUSED = {
     "gemma4": IMAGES_AND_TEXT,
     "gemma4_assistant": UNSEEN,
     "gemma4_text": UNSEEN,
-    "gpt_oss": "it reads weights in MXFP4 alone, which no other layer here has",
     "metaclip_2": IMAGES_AND_TEXT,
     "paligemma": "it takes the width of a head from `num_image_tokens`",
     "qwen3_5": IMAGES_AND_TEXT,

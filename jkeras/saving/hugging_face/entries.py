@@ -54,20 +54,23 @@ PLAIN = {
 
 COUNTS = frozenset(
     """
-    d_model dim embed_dim embedding_size encoder_attention_heads encoder_ffn_dim head_dim
-    hidden_dim hidden_size image_size inner_group_num intermediate_size max_position_embeddings
+    d_model decoder_sparse_step dim embed_dim embedding_size encoder_attention_heads
+    encoder_ffn_dim ffn_dim ffn_hidden_size global_attn_every_n_layers head_dim
+    hidden_dim hidden_size image_size inner_group_num intermediate_size local_attention
+    max_position_embeddings
     moe_intermediate_size n_embd n_head n_heads n_inner n_layer n_layers n_positions
+    no_rope_layer_interval num_kv_heads num_labels sliding_window_pattern
     num_attention_heads num_channels num_experts num_experts_per_tok num_hidden_groups
     num_hidden_layers num_key_value_heads num_local_experts original_max_position_embeddings
     patch_size shared_expert_intermediate_size sliding_window type_vocab_size vocab_size
-    window_size
+    window_size word_embed_proj_dim
     """.split()
 )
 NONE_OR_MORE = frozenset(("num_register_tokens",))
 SHARES = frozenset(
     """
-    attention_dropout attention_probs_dropout_prob drop_path_rate dropout hidden_dropout_prob
-    resid_pdrop
+    attention_dropout attention_probs_dropout_prob classifier_dropout drop_path_rate dropout
+    embd_pdrop embedding_dropout hidden_dropout hidden_dropout_prob resid_pdrop seq_classif_dropout
     """.split()
 )
 

@@ -8,9 +8,24 @@ import collections.abc
 import dataclasses
 import math
 
+import typing
+
 import numpy as np
 
 Shapes = collections.abc.Sequence[tuple[int, ...]]
+
+
+class Layout(typing.Protocol):
+    """How arrays of ours lie in theirs."""
+
+    def shape(self, shapes: Shapes) -> tuple[int, ...]:
+        """The shape of theirs."""
+
+    def join(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """Theirs."""
+
+    def part(self, array: np.ndarray, shapes: Shapes) -> list[np.ndarray]:
+        """Ours."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,8 @@ from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
 from jkeras.saving.hugging_face import by_hub, files, settings, sizes
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES, HEAD, Architecture, Row
+from jkeras.saving.hugging_face.native import weights as native_weights
+from jkeras.saving.hugging_face.native.families import FAMILIES, family_of
 from jkeras.saving.reading import explained
 from jkeras.saving.weights import listed
 from jkeras.saving.types import Config
@@ -25,7 +27,8 @@ from jkeras.saving.types import Config
 if typing.TYPE_CHECKING:
     from jkeras.core.weights.variable import Variable
 
-TASKS = ("backbone", "causal_lm")
+TASKS = ("backbone", "causal_lm", "classifier", "masked_lm")
+OF_HUB = ("backbone", "causal_lm")  # the tasks that are models of keras-hub
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
@@ -35,10 +38,12 @@ def from_transformers(
     task: str = "backbone",
     *,
     tokenizer: bool = True,
+    native: bool | None = None,
     **arguments: typing.Any,
 ) -> typing.Any:
     """Reads a folder of Hugging Face's transformers, as `save_pretrained` writes it, into a model
-    of keras-hub, which has to be installed.
+    of keras-hub, which has to be installed, or into one of jkeras's own layers, which needs nothing
+    more (docs/pretrained.md says which model types are which).
 
     Weights go one after the other from the file to where the variables lie, under a distribution
     each device's part to it, in the file's dtype; a cast is made there. No code of the folder is
@@ -48,7 +53,10 @@ def from_transformers(
 
     Args:
         folder: with `config.json` and `.safetensors` files; nothing is downloaded.
-        task: "backbone"; or "causal_lm" for one that has `generate`.
+        task: "backbone"; "causal_lm" for one that has `generate`; of jkeras's own layers
+            "classifier" for logits of labels, "masked_lm" for logits of masked words.
+        native: True for a `jkeras.models.LanguageTransformer`, of jkeras's own layers; by default
+            only where it is not a model of keras-hub that is read and written.
         tokenizer: for `generate` on texts, where the folder has one that keras-hub reads; False for
             tokens.
         **arguments: of the backbone, such as `dtype="bfloat16"`.
@@ -71,6 +79,8 @@ def from_transformers(
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"There is no folder {folder} to load.")
     config = files.read_config(folder)
+    if _is_native(config["model_type"], task, native):
+        return _native(folder, config, task, arguments)
     with explained(folder):
         by_hub.check_type(config["model_type"])
     with files.stored_in(folder) as stored:
@@ -79,6 +89,38 @@ def from_transformers(
     if task == "backbone":
         return backbone
     return _causal_lm(keras_hub.models, folder, backbone, tokenizer)
+
+
+def _is_native(kind: str, task: str, native: bool | None) -> bool:
+    """Whether a model of jkeras's own layers is made."""
+    if native is not None:
+        return native
+    if task not in OF_HUB:
+        return True
+    return kind in FAMILIES and not by_hub.is_read(kind)
+
+
+def _native(folder: str, config: Config, task: str, arguments: dict[str, typing.Any]) -> typing.Any:
+    """The model of jkeras's own layers that a folder describes, with its weights."""
+    kind = config["model_type"]
+    with explained(folder):
+        if kind not in FAMILIES and by_hub.is_read(kind):
+            raise SerializationError(
+                f"models of the type '{kind}' are none of jkeras's own layers, which `native=True` "
+                f"and the tasks other than {' and '.join(map(repr, OF_HUB))} ask for: those are "
+                f"{', '.join(sorted(FAMILIES))}."
+            )
+        if kind not in FAMILIES:
+            by_hub.check_type(kind)
+    family_of(kind, task)
+    with files.stored_in(folder) as stored, explained(folder):
+        sizes.check_counts(config, stored)
+        native_weights.check_sizes(config, task, stored)
+        # models stand above this package
+        models = importlib.import_module("jkeras.models.transformers.model")
+        model = models.LanguageTransformer(config, task, **arguments)
+        native_weights.load(model.family, model, stored)
+    return model
 
 
 def _keras_hub() -> types.ModuleType:
@@ -90,7 +132,8 @@ def _keras_hub() -> types.ModuleType:
     if importlib.util.find_spec("keras_hub") is None:
         raise ImportError(
             "`from_transformers` makes a model of keras-hub, which is not installed: "
-            "`pip install keras-hub`. Arrays alone can be read by `safetensors`."
+            "`pip install keras-hub`, or pass `native=True`. Arrays alone can be read by "
+            "`safetensors`."
         )
     # the package itself: it stands above this one
     sys.modules["jkeras"].install_as_keras()

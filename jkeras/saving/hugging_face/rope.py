@@ -47,7 +47,7 @@ def check_unscaled(config: dict, what: str) -> None:
         what: that does not compute it.
     """
     rope = config["rope_scaling"]
-    entries.check_values({"rope_type": _kind_of(rope)}, {"rope_type": ("default",)}, what)
+    entries.check_values({"rope_type": kind_of(rope)}, {"rope_type": ("default",)}, what)
     entries.check_supported(rope, PLAIN, what, "rope_parameters")
 
 
@@ -58,7 +58,7 @@ def arguments_of(architecture: Architecture, config: dict) -> dict:
         SerializationError: they are scaled in a way that it does not compute.
     """
     rope = config.get("rope_scaling") or {}
-    kind = _kind_of(rope)
+    kind = kind_of(rope)
     if kind == "default":
         _check_parts(architecture, rope, ())
         return {}
@@ -77,7 +77,7 @@ def arguments_of(architecture: Architecture, config: dict) -> dict:
     )
 
 
-def _kind_of(rope: Config) -> str | None:
+def kind_of(rope: Config) -> str | None:
     """How positions are scaled."""
     kinds = [rope[name] for name in KIND if rope.get(name) is not None]
     if len(kinds) == 2 and kinds[0] != kinds[1]:

@@ -14,6 +14,10 @@ from jkeras.saving import safetensors
 from jkeras.saving.folders import exchanging
 from jkeras.saving.hugging_face import files
 from jkeras.saving.hugging_face.architectures import ARCHITECTURES, Architecture, Row
+from jkeras.saving.hugging_face.native import of_hub
+from jkeras.saving.hugging_face.native.family import Family
+from jkeras.saving.hugging_face.native.weights import config_of as native_config
+from jkeras.saving.hugging_face.native.weights import theirs_of
 from jkeras.saving.hugging_face.settings import config_of
 from jkeras.saving.moment import at_one_moment
 
@@ -71,13 +75,25 @@ def to_transformers(
             f"{folder} has a model, and `overwrite=False` was given. Choose another folder."
         )
     backbone = getattr(model, "backbone", model)
-    architecture = _architecture_of(backbone)
-    entries = {**config_of(architecture, backbone), **(config or {})}
-    weights = _weights_of(architecture, backbone)
+    if is_native(model):
+        backbone, entries, weights = model, native_config(model), theirs_of(model.family, model)
+    elif of_hub.table_of(backbone) is not None:
+        table = of_hub.table_of(backbone)
+        entries, weights = of_hub.config_of(table, backbone), of_hub.theirs_of(table, backbone)
+    else:
+        architecture = _architecture_of(backbone)
+        entries = config_of(architecture, backbone)
+        weights = _weights_of(architecture, backbone)
+    entries = {**entries, **(config or {})}
     with exchanging(folder, files.CONFIG, lambda names: files.stale(folder, names)) as new:
         with at_one_moment(backbone):
             _write_weights(weights, new, max_shard_size * GIGABYTE)
         files.dump(entries, os.path.join(new, files.CONFIG))
+
+
+def is_native(model: typing.Any) -> bool:
+    """Whether a model is one of jkeras's own layers that transformers has."""
+    return isinstance(getattr(model, "family", None), Family)
 
 
 def _architecture_of(backbone: typing.Any) -> Architecture:
@@ -86,7 +102,7 @@ def _architecture_of(backbone: typing.Any) -> Architecture:
     for architecture in ARCHITECTURES:
         if architecture.backbone in classes:
             return architecture
-    names = ", ".join(architecture.backbone for architecture in ARCHITECTURES)
+    names = ", ".join([*(one.backbone for one in ARCHITECTURES), *of_hub.WRITTEN])
     raise ValueError(
         explain(
             "`to_transformers`",

@@ -1,0 +1,1 @@
+"""Transformers of jkeras's own layers, as folders of Hugging Face describe them."""

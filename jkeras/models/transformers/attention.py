@@ -1,0 +1,187 @@
+"""Attention of a text to itself, as transformers of many kinds have it, with a cache."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.layer import Composite
+from jkeras.core.run.context import Children, Context
+from jkeras.core.session.positions import length_now, positions_now
+from jkeras.initializers import Zeros
+from jkeras.kernel.numbers import is_zero
+from jkeras.kernel.spec import Spec, Weight
+from jkeras.layers.dense import Dense
+from jkeras.models.transformers.norms import made
+from jkeras.models.transformers.rotary import rotated
+from jkeras.ops.attention import attention
+from jkeras.ops.attention_cached import extended
+from jkeras.ops.attention_plain import Form, both, hidden_score, seen
+from jkeras.random import dropout
+from jkeras.saving.hugging_face.native.plans import Attention
+
+
+class SelfAttention(Composite):
+    """Attention of a text (batch, time, features) to itself.
+
+    Args:
+        plan: what it computes.
+        width: of the output.
+    """
+
+    supports_cache = True
+    call_context = {"training": None}
+
+    def __init__(self, plan: Attention, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.set_untracked(plan=plan)
+        common = {"dtype": self.dtype_policy}
+        self.query = Dense(plan.heads * plan.size, use_bias=plan.bias, name="query", **common)
+        self.key = Dense(plan.groups * plan.size, use_bias=plan.bias, name="key", **common)
+        self.value = Dense(plan.groups * plan.size, use_bias=plan.bias, name="value", **common)
+        self.output_dense = Dense(width, use_bias=plan.output_bias, name="output_dense", **common)
+        if plan.norm is not None:
+            self.query_norm = made(plan.norm, name="query_norm", **common)
+            self.key_norm = made(plan.norm, name="key_norm", **common)
+
+    def weight_specs(self, x: Spec, visible: Spec | None = None) -> dict[str, Weight]:
+        if self.plan.sinks:
+            return {"sinks": self.weight("sinks", (self.plan.heads,), initializer=Zeros())}
+        return {}
+
+    def forward(
+        self,
+        w: Mapping[str, Any],
+        sub: Children,
+        x: jax.Array,
+        visible: jax.Array | None = None,
+        *,
+        ctx: Context,
+    ) -> jax.Array:
+        plan = self.plan
+        query = self._projected(sub, "query", x, plan.heads)
+        key = self._projected(sub, "key", x, plan.groups)
+        value = self._projected(sub, "value", x, plan.groups)
+        if plan.rotary is not None:
+            positions, length = positions_now(x.shape[:2]), length_now(x.shape[1])
+            query, key = (rotated(y, plan.rotary, positions, length) for y in (query, key))
+        query, key, value = (jnp.swapaxes(y, 1, 2) for y in (query, key, value))
+        form = Form(plan.scale, plan.is_causal, plan.window)
+        writer = ctx.cache()
+        if writer is not None:
+            self._check_cached(writer, visible)
+            cache, sources = extended(*writer.before(key, value), key, value, plan.window)
+            writer.keep(cache)
+            key, value, visible = sources
+            if visible is not None:
+                form = Form(plan.scale)
+        y = self._attend(w, (query, key, value), visible, form, ctx)
+        y = jnp.swapaxes(y, 1, 2).reshape(*x.shape[:2], -1)
+        return sub.output_dense(y)
+
+    def _projected(self, sub: Children, name: str, x: jax.Array, heads: int) -> jax.Array:
+        """Queries, keys or values, (batch, time, heads, size)."""
+        plan = self.plan
+        y = sub.run_named(name, x)
+        if plan.clip is not None:
+            y = jnp.clip(y, -plan.clip, plan.clip)
+        has_norm = plan.norm is not None and name != "value"
+        if has_norm and plan.norms_whole:
+            y = sub.run_named(f"{name}_norm", y)
+        y = y.reshape(*y.shape[:2], heads, plan.size)
+        if has_norm and not plan.norms_whole:
+            y = sub.run_named(f"{name}_norm", y)
+        return y
+
+    def _check_cached(self, writer: Any, mask: jax.Array | None) -> None:
+        """Refuses what cannot be computed for new positions alone."""
+        if not self.plan.is_causal:
+            writer.refuse("attention that looks ahead")
+        if mask is not None:
+            writer.refuse("masks or segments")
+
+    def _attend(
+        self,
+        w: Mapping[str, Any],
+        heads: tuple[jax.Array, jax.Array, jax.Array],
+        mask: jax.Array | None,
+        form: Form,
+        ctx: Context,
+    ) -> jax.Array:
+        """(batch, heads, time, size) of queries, keys and values in that form.
+
+        Args:
+            mask: what is seen besides `form`, of a cache or of padding.
+        """
+        plan, (query, key, value) = self.plan, heads
+        bias = None
+        if plan.alibi is not None:
+            bias = _alibi(plan, key.shape[2]).astype(query.dtype)
+        drops = ctx.training and not is_zero(plan.dropout)
+        if plan.soft_cap is None and not plan.sinks and not drops:
+            is_causal, window = form.is_causal, form.window
+            seen_by = {"mask": mask, "bias": bias, "is_causal": is_causal, "window": window}
+            return attention(*heads, scale=form.scale, **seen_by)
+        mask = both(mask, seen(form, None, query.shape[2], key.shape[2]))
+        weights = self._weights(w, query, key, mask, bias)
+        if drops:
+            weights = dropout(weights, plan.dropout, seed=ctx.key)
+        weights = weights.astype(value.dtype)
+        batch, _, time, sources = weights.shape
+        weights = weights.reshape(batch, plan.groups, -1, sources)
+        return jnp.matmul(weights, value).reshape(batch, plan.heads, time, plan.size)
+
+    def _weights(
+        self,
+        w: Mapping[str, Any],
+        query: jax.Array,
+        key: jax.Array,
+        mask: jax.Array | None,
+        bias: jax.Array | None,
+    ) -> jax.Array:
+        """The weights of sources, (batch, heads, target, source), in float32 at least."""
+        plan = self.plan
+        batch, _, time, size = query.shape
+        scores = jnp.matmul(
+            query.reshape(batch, plan.groups, -1, size),
+            jnp.swapaxes(key, -1, -2),
+            preferred_element_type=jnp.promote_types(query.dtype, "float32"),
+        )
+        scores = scores.reshape(batch, plan.heads, time, -1) * plan.scale
+        if plan.soft_cap is not None:
+            scores = plan.soft_cap * jnp.tanh(scores / plan.soft_cap)
+        if bias is not None:
+            scores = scores + bias.astype(scores.dtype)
+        if mask is not None:
+            scores = jnp.where(mask, scores, hidden_score(scores.dtype))
+        if not plan.sinks:
+            return jax.nn.softmax(scores, axis=-1)
+        sinks = w["sinks"].astype(scores.dtype)[:, None, None]
+        sinks = jnp.broadcast_to(sinks, (*scores.shape[:-1], 1))
+        return jax.nn.softmax(jnp.concatenate([scores, sinks], axis=-1), axis=-1)[..., :-1]
+
+
+def _alibi(plan: Attention, sources: int) -> jax.Array:
+    """What is added to scores, (heads, 1, source) (Press et al. 2021, arXiv:2108.12409)."""
+    slopes = jnp.asarray(slopes_of(plan.heads), "float32")[:, None, None]
+    positions = jnp.arange(sources)
+    if plan.alibi == "unscaled":
+        return slopes * positions
+    # Falcon's are in eight bits
+    rounded = slopes.astype("bfloat16") * positions.astype("bfloat16")
+    return rounded.astype("float32") * plan.scale
+
+
+def slopes_of(heads: int) -> np.ndarray:
+    """How much less each head looks at what is a position further away.
+
+    >>> slopes_of(2)
+    array([0.0625    , 0.00390625])
+    """
+    power = 2 ** math.floor(math.log2(heads))
+    slopes = 2.0 ** (-8 / power * np.arange(1, power + 1))
+    more = 2.0 ** (-8 / (2 * power) * np.arange(1, 2 * (heads - power) + 1, 2))
+    return np.concatenate([slopes, more])

@@ -1,0 +1,98 @@
+"""A block of a transformer: attention and a feedforward network, each added to what comes in."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from jkeras.core.layer import Composite
+from jkeras.core.run.context import Children, Context
+from jkeras.layers.dropout import Dropout
+from jkeras.models.transformers import feedforward, norms
+from jkeras.models.transformers.attention import SelfAttention
+from jkeras.saving.hugging_face.native.plans import Block
+
+# the norms that a form has
+NORMS = {
+    "before": ("norm_1", "norm_2"),
+    "after": ("norm_1", "norm_2"),
+    "around": ("norm_1", "after_1", "norm_2", "after_2"),
+    "outside": ("norm_1", "norm_2"),
+    "parallel": ("norm_1", "norm_2"),
+    "normed": ("norm_1", "norm_2"),
+}
+
+
+class TransformerBlock(Composite):
+    """(batch, time, features) -> (batch, time, features).
+
+    Args:
+        plan: what it computes.
+        width: of the features.
+    """
+
+    supports_cache = True
+    call_context = {"training": None}
+
+    def __init__(self, plan: Block, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.set_untracked(plan=plan)
+        common = {"dtype": self.dtype_policy}
+        self.attention = SelfAttention(plan.attention, width, name="attention", **common)
+        network = feedforward.made(plan.feedforward, width, name="feedforward", **common)
+        self.feedforward = network
+        for name in NORMS[plan.form][: 1 if plan.one_norm else None]:
+            if not (plan.no_first_norm and name == "norm_1"):
+                setattr(self, name, norms.made(plan.norm, name=name, **common))
+        self.dropout = Dropout(plan.dropout, name="dropout", **common)
+
+    def forward(
+        self,
+        w: Mapping[str, Any],
+        sub: Children,
+        x: jax.Array,
+        visible: jax.Array | None = None,
+        *,
+        ctx: Context,
+    ) -> jax.Array:
+        plan = self.plan
+
+        def attend(x: jax.Array) -> jax.Array:
+            return self._dropped(sub, sub.attention(x, visible, training=ctx.training), ctx)
+
+        def think(x: jax.Array) -> jax.Array:
+            return self._dropped(sub, sub.feedforward(x), ctx)
+
+        if plan.form == "parallel":
+            first = sub.norm_1(x)
+            second = first
+            if not plan.one_norm:
+                second = sub.norm_2(x)
+            return think(second) + attend(first) + x
+        x = self._step(sub, 1, x, attend)
+        return self._step(sub, 2, x, think)
+
+    def _dropped(self, sub: Children, y: jax.Array, ctx: Context) -> jax.Array:
+        """What is added, some of it dropped in training."""
+        y = sub.dropout(y, training=ctx.training)
+        if self.plan.multiplier == 1:
+            return y
+        return y * self.plan.multiplier
+
+    def _step(
+        self, sub: Children, number: int, x: jax.Array, run: Callable[[jax.Array], jax.Array]
+    ) -> jax.Array:
+        """What comes in, and what a half of the block makes of it."""
+        form, norm = self.plan.form, f"norm_{number}"
+        if form == "outside":
+            return sub.run_named(norm, x + run(x))
+        if form == "after":
+            return x + sub.run_named(norm, run(x))
+        normed = x
+        if not (self.plan.no_first_norm and number == 1):
+            normed = sub.run_named(norm, x)
+        if form == "around":
+            return x + sub.run_named(f"after_{number}", run(normed))
+        if form == "normed":
+            return normed + run(normed)
+        return x + run(normed)

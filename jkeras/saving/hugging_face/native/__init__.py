@@ -1,0 +1,3 @@
+"""Folders of transformers for models of jkeras's own layers: what a model computes, which weight
+is which, and which entry of `config.json` says it.
+"""

@@ -1,0 +1,46 @@
+"""The model types of jkeras's own layers."""
+
+import dataclasses
+
+from jkeras.core.errors import SerializationError, explain
+from jkeras.saving.hugging_face.native import encoders, experts, gemma, llama, older
+from jkeras.saving.hugging_face.native.family import Family, labels_of, understood
+from jkeras.saving.hugging_face.native.plans import Transformer
+from jkeras.saving.types import Config
+
+TABLES = llama, gemma, older, experts, encoders
+FAMILIES = {family.kind: family for table in TABLES for family in table.FAMILIES}
+
+
+def family_of(kind: str, task: str) -> Family:
+    """The table of a model type.
+
+    Raises:
+        ValueError: there is no such type, or it has no such task.
+    """
+    if kind not in FAMILIES:
+        expected = f"one of {', '.join(sorted(FAMILIES))}"
+        raise ValueError(explain("a transformer's `model_type`", expected, repr(kind)))
+    family = FAMILIES[kind]
+    if task not in family.writes:
+        expected = f"one of {', '.join(map(repr, family.writes))}"
+        raise ValueError(explain(f"`task` of a model of the type '{kind}'", expected, repr(task)))
+    return family
+
+
+def planned(config: Config, task: str) -> tuple[Family, Config, Transformer]:
+    """(table, entries, what a model computes) of a `config.json`.
+
+    Raises:
+        SerializationError: an entry is unknown, or not computed.
+    """
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        raise SerializationError("expected the entries of a config.json, with a `model_type`.")
+    family = family_of(config["model_type"], task)
+    config = understood(family, config)
+    plan = family.plan(config)
+    pad = config.get("pad_token_id", plan.pad)
+    plan = dataclasses.replace(plan, pad=pad, labels=labels_of(config))
+    if task == "classifier":
+        plan = dataclasses.replace(plan, is_tied=False)
+    return family, config, plan
