@@ -5,6 +5,8 @@ from jkeras.generation.beams import beam_search
 from jkeras.generation.cache import init_cache, positions
 from jkeras.generation.completion import Completion
 from jkeras.generation.generator import Generator
+from jkeras.generation.http.app import http_app
+from jkeras.generation.http.guard import HttpLimits
 from jkeras.generation.processors import (
     LogitBias,
     MinNewTokens,

@@ -232,6 +232,14 @@ class Server:
         """What was done, since it began."""
         return self._begun().counters()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread writes: it is inside of `with`, and the device works."""
+        thread, engine = self._thread, self._engine
+        if thread is None or engine is None:
+            return False
+        return thread.is_alive() and not engine.is_closing
+
     def _begun(self) -> Engine:
         with self._begins:
             if self._engine is None:
