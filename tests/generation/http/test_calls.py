@@ -42,6 +42,7 @@ def alone(server, prompt, n=None, **params):
 
 
 @pytest.mark.promise("`/v1/completions`, `/v1/chat/completions`, `/v1/models`")
+@pytest.mark.promise("is the ASGI application alone")
 def test_completions(server):
     prompts = ["abc", "hello", "q"]
     calls = [(COMPLETIONS, {**GREEDY, "prompt": p}) for p in prompts]
@@ -113,6 +114,7 @@ def test_stops(server):
 
 
 @pytest.mark.promise("a stream is of server-sent events")
+@pytest.mark.promise("Texts are those of whole answers")
 def test_streams(server):
     fields = {**GREEDY, "prompt": ["abc", "q"], "n": 2, "stream": True}
     fields["stream_options"] = {"include_usage": True}
@@ -318,7 +320,7 @@ def test_a_server_that_does_not_write_is_not_healthy(server):
     assert answer.status == 503
 
 
-@pytest.mark.promise("`--api-key`")
+@pytest.mark.promise("with `--api-key` clients")
 def test_a_key(server):
     app = application(server, api_key="secret-ü")
     right = {b"authorization": "Bearer secret-ü".encode()}

@@ -124,6 +124,7 @@ def test_a_folder(folder, port):
 
 
 @pytest.mark.promise("OpenAI's own client drives it")
+@pytest.mark.promise("messages that would write control tokens")
 def test_the_client_of_openai(folder, port):
     openai = pytest.importorskip("openai")
     with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="k") as client:
