@@ -7,6 +7,7 @@ from jkeras.generation.completion import Completion
 from jkeras.generation.generator import Generator
 from jkeras.generation.http.app import http_app
 from jkeras.generation.http.guard import HttpLimits
+from jkeras.generation.paged.cache import PagedCache, init_paged_cache
 from jkeras.generation.processors import (
     LogitBias,
     MinNewTokens,

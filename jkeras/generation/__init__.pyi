@@ -6,6 +6,8 @@ from jkeras.generation.completion import Completion as Completion
 from jkeras.generation.generator import Generator as Generator
 from jkeras.generation.http.app import http_app as http_app
 from jkeras.generation.http.guard import HttpLimits as HttpLimits
+from jkeras.generation.paged.cache import PagedCache as PagedCache
+from jkeras.generation.paged.cache import init_paged_cache as init_paged_cache
 from jkeras.generation.processors import LogitBias as LogitBias
 from jkeras.generation.processors import MinNewTokens as MinNewTokens
 from jkeras.generation.processors import NoRepeatNGrams as NoRepeatNGrams

@@ -21,7 +21,7 @@ from jkeras.generation.serving.counters import ServerCounters
 from jkeras.generation.serving.engine import Engine
 from jkeras.generation.serving.job import Job
 from jkeras.generation.serving.options import ServerOptions, check_count
-from jkeras.generation.serving.programs import Programs
+from jkeras.generation.serving.paged_slots import PagedPrograms, PagedSlots
 from jkeras.generation.serving.progress import Progress
 from jkeras.generation.serving.request import Request
 from jkeras.generation.serving.slots import Slots
@@ -79,7 +79,7 @@ class Server:
         check_count("Server", "steps", steps)
         self.generator, self.slots, self.steps = generator, slots, steps
         self.options, self.tokenizer = options, tokenizer
-        self._programs = Programs(generator, steps)
+        self._programs = PagedPrograms(generator, steps)
         self._params = params
         self._engine: Engine | None = None
         self._begins = threading.Lock()
@@ -250,7 +250,13 @@ class Server:
 
     def _make_engine(self, params: Tree, state: Tree) -> Engine:
         self.generator.limits.find(params, state, 1)
-        make = lambda: Slots(self._programs, params, state, self.slots)  # noqa: E731
+        arguments = self._programs, params, state, self.slots
+
+        def make() -> Slots:
+            if self.generator.why_uncached is not None:
+                return Slots(*arguments)
+            return PagedSlots(*arguments, self.options)
+
         return Engine(make, self.slots, self.options.queue, self.options.clock)
 
     # ------------------------------------------------------------ prompts of one caller

@@ -176,8 +176,34 @@ def test_a_device_that_is_gone():
     requests = [ask(engine) for _ in range(8)]
     run(engine)
     assert all(request.status == "failed" for request in requests)
-    with pytest.raises(DeviceFailedError, match="3 times, and the server has ended"):
+    with pytest.raises(DeviceFailedError, match="and the server has ended: out of memory"):
         requests[-1].result(0)
+    with pytest.raises(ServerClosedError):
+        ask(engine)
+
+
+@pytest.mark.promise("a failure of the device")
+def test_slots_that_cannot_be_made_again():
+    slots = iter([Slots(fails_at=[1])])
+    engine = Engine(lambda: next(slots), 2, 3, Clock())
+    requests = [ask(engine) for _ in range(3)]
+    run(engine)
+    assert {request.status for request in requests} == {"failed"} and engine.is_closing
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_dies_leaves_nobody_waiting():
+    class Broken(Slots):
+        def has_room(self, job):
+            raise RuntimeError("a bug")
+
+    engine = engine_of(Broken())
+    request = ask(engine)
+    thread = threading.Thread(target=engine.run)
+    thread.start()
+    with pytest.raises(DeviceFailedError, match="a bug"):
+        request.result(30)
+    thread.join(30)
     with pytest.raises(ServerClosedError):
         ask(engine)
 

@@ -31,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--slots", type=int, default=8, help="texts that are written at a time (default: 8)")
     add("--steps", type=int, default=8, help="tokens between two looks at requests (default: 8)")
     add("--queue", type=int, default=256, help="requests that may wait (default: 256)")
+    add("--blocks", type=int, help="of the cache (default: as many as all slots may need)")
+    add("--cache-dtype", help="of keys and values: int8, float8_e4m3fn or float8_e5m2")
+    add("--blocks", type=int, help="of the cache (default: as many as all slots may need)")
+    add("--cache-dtype", help="of keys and values: int8, float8_e4m3fn or float8_e5m2")
     add("--logprobs", type=int, default=5, help="likeliest tokens that calls may ask for")
     add("--stop", type=int, action="append", default=[], metavar="TOKEN", help="the number of a "
         "token that ends texts, beside those of the folder")  # fmt: skip
@@ -90,7 +94,8 @@ def application_of(options: argparse.Namespace) -> "Guard":
     path = pathlib.Path(options.model)
     load = _of_folder if path.is_dir() else _of_file
     loaded = load(path, options)
-    layout = ServerOptions(queue=options.queue)
+    cache = {"blocks": options.blocks, "cache_dtype": options.cache_dtype}
+    layout = ServerOptions(queue=options.queue, **cache)
     server = Server(
         _generator(loaded, options),
         options.slots,

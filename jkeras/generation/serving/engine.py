@@ -154,7 +154,11 @@ class Engine:
                 self.changed.wait_for(lambda: self.is_closing or self.has_work)
                 if not self.has_work:
                     return
-            self.step()
+            try:
+                self.step()
+            except BaseException as error:  # nobody would write any more, and all would wait
+                self._end(error)
+                raise
 
     def _leave_ended(self) -> None:
         for slot, job in list(self.running.items()):
@@ -277,13 +281,21 @@ class Engine:
         with self.changed:
             self.running.clear()
         self._fail(jobs, _failure(cause, "their texts are lost"))
-        if self._failures < MOST_FAILURES:
-            self.slots = self.make_slots()
+        if self._failures >= MOST_FAILURES:
+            self._end(cause)
             return
-        self.end = _failure(cause, f"{MOST_FAILURES} times, and the server has ended")
+        try:
+            self.slots = self.make_slots()
+        except Exception as error:
+            self._end(error)
+
+    def _end(self, cause: BaseException) -> None:
+        """No text is written any more."""
+        self.end = _failure(cause, "and the server has ended")
         with self.changed:
             self.is_closing = True
-            jobs = list(self.waiting)
+            jobs = [*self.running.values(), *self.waiting]
+            self.running.clear()
             self.waiting.clear()
             self.changed.notify_all()
         self._fail(jobs, self.end)
