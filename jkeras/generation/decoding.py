@@ -66,8 +66,12 @@ class Decoding(PassCache):
         counted = jnp.broadcast_to(jnp.arange(shape[1]), shape)
         return counted if self.first is None else counted + self.first[:, None]
 
-    def after(self) -> Any:
-        """The cache with the new tokens."""
+    def after(self, logits: jax.Array) -> Any:
+        """The cache with the new tokens.
+
+        Args:
+            logits: that the pass gave.
+        """
         return self.new
 
     def inputs(self, model: Any, tokens: jax.Array) -> Any:

@@ -338,7 +338,7 @@ class Generator:
         first = jnp.minimum(position, self.max_length - 1)
         decoding = decoding_of(self.max_length, rows.cache, first)
         logits, seen = forward(self.model, params, state, token[:, None], decoding, **taps)
-        return rows._replace(logits=logits[:, 0], cache=decoding.after()), seen
+        return rows._replace(logits=logits[:, 0], cache=decoding.after(logits)), seen
 
     def is_end(self, rows: Rows, token: jax.Array, lengths: jax.Array) -> jax.Array:
         """(batch,): where a text of this length ends with this token (batch,), or is whole."""

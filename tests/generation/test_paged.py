@@ -81,7 +81,7 @@ def paged_logits(model, tokens, dtype=None, fill=0.0):
     def step(cache, new, first, counts):
         decoding = PagedDecoding(cache, first, counts)
         logits, _ = forward(model, model.params, model.state, new, decoding)
-        return logits, decoding.after()
+        return logits, decoding.after(logits)
 
     found, position = [], np.array([0, 0])
     for count in (7, 4, 4, 1, 1, 1, 4, 4, 1, 1, 1, 1):
@@ -232,6 +232,21 @@ def test_beginnings_are_shared(generator):
     other = server_of(generator, shares_prefixes=False)
     again, counters = written(other, prompts, params)
     assert again == texts and counters.shared_tokens == 0
+
+
+def test_writing_copies_no_pool(generator):
+    """A token more is written in place, however many blocks there are."""
+    server = server_of(generator, blocks=3000)
+    request = server.submit(PROMPTS[0])
+    server.step()
+    slots = server._begun().slots
+    rows = slots.rows._replace(cache=slots.cache)
+    arguments = slots.params, slots.state, rows, np.ones(4, bool)
+    program = slots.programs.write.lower(*arguments).compile()
+    layers = jax.tree.leaves(slots.cache.pools)
+    assert program.memory_analysis().temp_size_in_bytes < layers[0].nbytes
+    request.cancel()
+    server.close()
 
 
 @pytest.mark.promise("so that a conversation goes on where")

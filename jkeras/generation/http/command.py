@@ -1,6 +1,7 @@
 """The command `serve`: a model of a folder or a file, behind OpenAI's interface."""
 
 import argparse
+import importlib
 import importlib.util
 import pathlib
 import sys
@@ -31,8 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--slots", type=int, default=8, help="texts that are written at a time (default: 8)")
     add("--steps", type=int, default=8, help="tokens between two looks at requests (default: 8)")
     add("--queue", type=int, default=256, help="requests that may wait (default: 256)")
-    add("--blocks", type=int, help="of the cache (default: as many as all slots may need)")
-    add("--cache-dtype", help="of keys and values: int8, float8_e4m3fn or float8_e5m2")
     add("--blocks", type=int, help="of the cache (default: as many as all slots may need)")
     add("--cache-dtype", help="of keys and values: int8, float8_e4m3fn or float8_e5m2")
     add("--logprobs", type=int, default=5, help="likeliest tokens that calls may ask for")
@@ -138,8 +137,8 @@ def _generator(loaded: Loaded, options: argparse.Namespace) -> Any:
 
 def _of_file(path: pathlib.Path, options: argparse.Namespace) -> Loaded:
     """What a .keras file has."""
-    import jkeras
     from jkeras.core.errors import explain
+    from jkeras.saving import load_model
 
     if not path.is_file():
         raise FileNotFoundError(f"there is no file or folder {path}")
@@ -147,23 +146,25 @@ def _of_file(path: pathlib.Path, options: argparse.Namespace) -> Loaded:
         raise ValueError(explain("serve", "--tokenizer FILE beside a .keras file", "none"))
     if options.dtype is not None:
         raise ValueError(explain("serve", "no --dtype of a .keras file", options.dtype))
-    model = jkeras.saving.load_model(path, compile=False)
+    model = load_model(path, compile=False)
     return Loaded(model, _tokenizer(pathlib.Path(options.tokenizer)))
 
 
 def _of_folder(path: pathlib.Path, options: argparse.Namespace) -> Loaded:
     """What a folder of transformers has."""
-    import jkeras
     from jkeras.generation.http.folders import ends_of, has_template, positions_of
+    from jkeras.saving import from_transformers
 
     arguments = {"task": "causal_lm", "native": True, "tokenizer": False}
     if options.dtype is not None:
         arguments["dtype"] = options.dtype
-    model = jkeras.saving.from_transformers(path, **arguments)
+    model = from_transformers(path, **arguments)
     tokenizer = _tokenizer(pathlib.Path(options.tokenizer or path / "tokenizer.json"))
     template = None
     if has_template(path):
-        template = jkeras.utils.ChatTemplate(path, tokenizer)
+        # utils stand above this package
+        chats = importlib.import_module("jkeras.utils.chat_template")
+        template = chats.ChatTemplate(path, tokenizer)
     return Loaded(model, tokenizer, template, ends_of(path), positions_of(path))
 
 

@@ -90,6 +90,14 @@ def init_paged_cache(
     Raises:
         ValueError: a layer of the model may look at other positions; fewer blocks than one text
             may need; another dtype.
+
+    >>> import jkeras
+    >>> tokens = jkeras.Input((None,), dtype="int32")
+    >>> x = jkeras.layers.Embedding(20, 8)(tokens)
+    >>> attend = jkeras.layers.MultiHeadAttention(2, 4, name="attend")
+    >>> model = jkeras.Model(tokens, attend(x, x, use_causal_mask=True))
+    >>> init_paged_cache(model, rows=1, max_length=40, dtype="int8").pools["attend"]["key"].shape
+    (3, 2, 16, 4)
     """
     if dtype is not None and dtype not in LARGEST:
         expected = f"`dtype` None or one of {', '.join(map(repr, LARGEST))}"

@@ -63,13 +63,20 @@ class PagedDecoding(Decoding):
         inner.segments = self.segments
         return inner
 
-    def after(self) -> PagedCache:
-        """The cache with the new tokens."""
+    def after(self, logits: jax.Array) -> PagedCache:
+        """The cache with the new tokens.
+
+        Args:
+            logits: that the pass gave. What is written depends on them, so that it is written when
+                all blocks have been read: XLA would copy the pools otherwise.
+        """
         time = _time_of(self.new)
         batch = len(self.paged.table)
         first = jnp.zeros(batch, "int32") if self.first is None else self.first
         positions = first[:, None] + jnp.arange(time)
-        is_there = positions < self.length
+        end = logits[:, -1:, -1]
+        is_never = jnp.isnan(end) & jnp.isinf(end)
+        is_there = (positions < self.length) & ~is_never
         if self.counts is not None:
             is_there &= jnp.arange(time) < self.counts[:, None]
         put = lambda pool, new: {  # noqa: E731

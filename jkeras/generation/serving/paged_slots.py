@@ -50,7 +50,7 @@ class PagedPrograms(Programs):
         """
         decoding = PagedDecoding(cache, first, counts)
         logits, _ = forward(self.generator.model, params, state, tokens, decoding)
-        return jnp.take(logits[0], counts - 1, axis=0), decoding.after()
+        return jnp.take(logits[0], counts - 1, axis=0), decoding.after(logits)
 
     def row_of(
         self, text: tuple[jax.Array, jax.Array], logits: jax.Array, settings: Settings, draws: Draws
