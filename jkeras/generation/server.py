@@ -19,6 +19,7 @@ from jkeras.generation.sampler import Sampler
 from jkeras.generation.sampling_params import SamplingParams, params_of
 from jkeras.generation.serving.counters import ServerCounters
 from jkeras.generation.serving.engine import Engine
+from jkeras.generation.serving.errors import ServerClosedError
 from jkeras.generation.serving.job import Job
 from jkeras.generation.serving.options import ServerOptions, check_count
 from jkeras.generation.serving.paged_slots import PagedPrograms, PagedSlots
@@ -84,6 +85,7 @@ class Server:
         self._engine: Engine | None = None
         self._begins = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._is_closed = False  # after `with`: nobody would write
 
     # ------------------------------------------------------------ requests
 
@@ -114,6 +116,8 @@ class Server:
             ServerFullError: there is no room in the queue.
             ServerClosedError: the server was closed, or its device failed for good.
         """
+        if self._is_closed:
+            raise ServerClosedError("Server: it is closed; `with` opens it again.")
         engine = self._begun()
         job, error = self._job(prompt, params, (stop, sample))
         given, has_text = (job.prompt, job.params), job.transcript is not None
@@ -180,7 +184,8 @@ class Server:
     ) -> Transcript | None:
         stop = (stop,) if isinstance(stop, str) else tuple(stop)
         are_texts = all(isinstance(text, str) and text for text in stop)
-        if not are_texts or (stop and self.tokenizer is None):
+        has_no_decoder = bool(stop) and self.tokenizer is None
+        if not are_texts or has_no_decoder:
             expected = "`stop` of texts that are not empty, with a tokenizer"
             raise ValueError(explain("Server", expected, f"stop={stop!r}"))
         if self.tokenizer is None:
@@ -191,7 +196,9 @@ class Server:
     # ------------------------------------------------------------ its life
 
     def __enter__(self) -> "Server":
-        engine = self._begun()
+        if self._thread is not None:
+            raise ValueError(explain("Server", "one `with` at a time", "another one inside"))
+        engine, self._is_closed = self._begun(), False
         self._thread = threading.Thread(target=engine.run, name="jkeras-server", daemon=True)
         self._thread.start()
         return self
@@ -205,8 +212,9 @@ class Server:
         self.close(cancel=error is not None)
 
     def close(self, *, cancel: bool = False) -> None:
-        """Takes no requests any more, and waits for those that are there. A later `with` or
-        `submit` begins anew.
+        """Takes no requests any more, and waits for those that are there; a later `with` begins
+        anew. Of a server that is run by hand it writes what is left, and the next `submit` begins
+        anew.
 
         Args:
             cancel: do not wait for them.
@@ -219,6 +227,7 @@ class Server:
             while engine.step():
                 pass
         else:
+            self._is_closed = True
             thread.join()
         self._engine = self._thread = None
 

@@ -11,6 +11,7 @@ from jkeras.generation import (
     Sampler,
     SamplingParams,
     Server,
+    ServerClosedError,
     ServerOptions,
 )
 from tests.generation.models import VOCABULARY, made
@@ -158,13 +159,18 @@ def test_from_threads(server):
         request = server.submit(prompts[number], ASKED[number % 3], timeout=None)
         found[number] = request, list(request)
 
+    server = Server(server.generator, 2, 3)
     with server:
+        with pytest.raises(ValueError, match="one `with` at a time"), server:
+            pass
         threads = [threading.Thread(target=ask, args=(i,)) for i in range(len(prompts))]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(120)
         assert server.counters().finished == len(prompts)
+    with pytest.raises(ServerClosedError):
+        server.submit([1])  # nobody would write
     for number, (request, tokens) in found.items():
         _, text = alone(server, prompts[number], request.params)
         assert [*prompts[number], *tokens] == text.tolist()

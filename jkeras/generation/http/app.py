@@ -143,7 +143,8 @@ class Interface:
             raise self._no_model(name)
         call = call_of(fields)
         kept = self.server.generator.logprobs
-        if call.logprobs is not None and (kept is None or call.logprobs > kept):
+        most = -1 if kept is None else kept
+        if call.logprobs is not None and call.logprobs > most:
             message = f"The server keeps {kept or 0} likeliest tokens: begin it with more."
             raise ApiError(message, "logprobs", code="unsupported_parameter")
         return call, texts.submitted(self.server, call)

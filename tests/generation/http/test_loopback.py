@@ -244,7 +244,7 @@ def test_the_command(folder):
         assert answer["choices"][0]["text"] == alone(folder, "The sea", 9)
     finally:
         process.terminate()
-        process.wait(60)
+        process.communicate(timeout=60)
 
 
 WRONG = {
