@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     old.set_defaults(command=_modernize)
     _add_launch(commands)
     _add_reproduce(commands)
+    _add_serve(commands)
     examples = commands.add_parser(
         "examples", help="list the examples, or run one: `examples digits`"
     )
@@ -122,6 +123,24 @@ def _add_reproduce(commands: Any) -> None:
     )
     add_arguments(again)
     again.set_defaults(command=lambda options: sys.exit(reproduce(options)))
+
+
+def _add_serve(commands: Any) -> None:
+    """Adds the command `serve`."""
+    from jkeras.generation.http.command import add_arguments, serve
+
+    server = commands.add_parser(
+        "serve", help="serve a model of language over HTTP, by OpenAI's interface"
+    )
+    add_arguments(server)
+
+    def run(options: argparse.Namespace) -> None:
+        try:
+            serve(options)
+        except (ValueError, ImportError, OSError) as error:
+            raise WrongCall(error) from error
+
+    server.set_defaults(command=run)
 
 
 def _launch(options: argparse.Namespace) -> None:

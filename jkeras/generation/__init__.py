@@ -6,6 +6,9 @@ from jkeras.generation.cache import init_cache, positions
 from jkeras.generation.completion import Completion
 from jkeras.generation.generator import Generator
 from jkeras.generation.grammar import Grammar
+from jkeras.generation.http.app import http_app
+from jkeras.generation.http.guard import HttpLimits
+from jkeras.generation.paged.cache import PagedCache, init_paged_cache
 from jkeras.generation.processors import (
     LogitBias,
     MinNewTokens,
@@ -18,5 +21,14 @@ from jkeras.generation.sampler import Sampler
 from jkeras.generation.sampling_params import SamplingParams
 from jkeras.generation.server import Server
 from jkeras.generation.speculative import SpeculativeGenerator
+from jkeras.generation.serving.counters import ServerCounters
+from jkeras.generation.serving.errors import (
+    DeviceFailedError,
+    RequestCancelledError,
+    ServerClosedError,
+    ServerFullError,
+)
+from jkeras.generation.serving.options import ServerOptions
+from jkeras.generation.serving.request import Request
 
 __all__ = exported(globals())

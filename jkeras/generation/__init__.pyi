@@ -5,6 +5,10 @@ from jkeras.generation.cache import positions as positions
 from jkeras.generation.completion import Completion as Completion
 from jkeras.generation.generator import Generator as Generator
 from jkeras.generation.grammar import Grammar as Grammar
+from jkeras.generation.http.app import http_app as http_app
+from jkeras.generation.http.guard import HttpLimits as HttpLimits
+from jkeras.generation.paged.cache import PagedCache as PagedCache
+from jkeras.generation.paged.cache import init_paged_cache as init_paged_cache
 from jkeras.generation.processors import LogitBias as LogitBias
 from jkeras.generation.processors import MinNewTokens as MinNewTokens
 from jkeras.generation.processors import NoRepeatNGrams as NoRepeatNGrams
@@ -14,4 +18,11 @@ from jkeras.generation.processors import Text as Text
 from jkeras.generation.sampler import Sampler as Sampler
 from jkeras.generation.sampling_params import SamplingParams as SamplingParams
 from jkeras.generation.server import Server as Server
+from jkeras.generation.serving.counters import ServerCounters as ServerCounters
+from jkeras.generation.serving.errors import DeviceFailedError as DeviceFailedError
+from jkeras.generation.serving.errors import RequestCancelledError as RequestCancelledError
+from jkeras.generation.serving.errors import ServerClosedError as ServerClosedError
+from jkeras.generation.serving.errors import ServerFullError as ServerFullError
+from jkeras.generation.serving.options import ServerOptions as ServerOptions
+from jkeras.generation.serving.request import Request as Request
 from jkeras.generation.speculative import SpeculativeGenerator as SpeculativeGenerator

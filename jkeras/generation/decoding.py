@@ -66,6 +66,14 @@ class Decoding(PassCache):
         counted = jnp.broadcast_to(jnp.arange(shape[1]), shape)
         return counted if self.first is None else counted + self.first[:, None]
 
+    def after(self, logits: jax.Array) -> Any:
+        """The cache with the new tokens.
+
+        Args:
+            logits: that the pass gave.
+        """
+        return self.new
+
     def inputs(self, model: Any, tokens: jax.Array) -> Any:
         """What a model is called with for new tokens (batch, time), all of one text."""
         self.segments = jnp.ones(tokens.shape, "int32")
@@ -105,18 +113,20 @@ class LayerCache:
         self._decoding = decoding
         self._name = name
 
-    def before(self, key: jax.Array, value: jax.Array) -> tuple[Cache, jax.Array | None]:
-        """`(cache, position)` for `ops.attention_cached.extended`.
+    def before(
+        self, key: jax.Array, value: jax.Array
+    ) -> tuple[Cache, jax.Array | None, jax.Array, jax.Array]:
+        """`(cache, position, key, value)` for `ops.attention_cached.extended`.
 
         Args:
             key, value: (batch, heads or groups, time, size), of the new tokens.
         """
         decoding = self._decoding
         if decoding.cache is not None:
-            return decoding.cache[self._name], decoding.first
+            return decoding.cache[self._name], decoding.first, key, value
         batch, groups, _, size = key.shape
         sizes = batch, groups, decoding.length, size, value.shape[-1]
-        return empty_cache(*sizes, key.dtype), None
+        return empty_cache(*sizes, key.dtype), None, key, value
 
     def keep(self, cache: Cache) -> None:
         """Takes the cache with the new tokens."""

@@ -15,6 +15,7 @@ from jkeras.core.names.registry import public
 from jkeras.generation.decoding import Decoding, forward
 from jkeras.generation.inputs import whole_inputs
 from jkeras.generation.limits import Limits
+from jkeras.generation.paged.decoding import decoding_of
 from jkeras.generation.processors import check_processors, has_choice, init_all, process_all
 from jkeras.generation.prompts import Prompts, check_side
 from jkeras.generation.rows import Draws, Logs, Rows
@@ -167,7 +168,7 @@ class Generator:
         each = self._sampling_of(sampling, given.batch)
         given.check_tokens(self.limits, each)
         arrays = given.in_bucket(self.max_length)
-        draws = _draws(rng, each, samples)
+        draws = draws_of(rng, each, samples)
         return self._prefill(params, state, *arrays, settings_of(each), draws)
 
     def _sampling_of(self, sampling: Any, batch: int) -> list[SamplingParams]:
@@ -262,9 +263,9 @@ class Generator:
         rows = Rows(tokens, lengths, done, logits, draws.keys(), cache, lengths, settings)
         each = (*settings.processors, *self.processors)
         states = init_all(each, rows.text, logits.shape[-1])
-        return rows._replace(states=states, logs=self._no_logs(*tokens.shape, logits.shape[-1]))
+        return rows._replace(states=states, logs=self.no_logs(*tokens.shape, logits.shape[-1]))
 
-    def _no_logs(self, batch: int, length: int, choices: int) -> Logs | None:
+    def no_logs(self, batch: int, length: int, choices: int) -> Logs | None:
         """What is kept of probabilities, for texts without a new token."""
         if self.logprobs is None:
             return None
@@ -335,9 +336,9 @@ class Generator:
         if rows.cache is None:
             return rows._replace(logits=self._logits_of_all(params, state, tokens, lengths)), {}
         first = jnp.minimum(position, self.max_length - 1)
-        decoding = Decoding(self.max_length, rows.cache, first)
+        decoding = decoding_of(self.max_length, rows.cache, first)
         logits, seen = forward(self.model, params, state, token[:, None], decoding, **taps)
-        return rows._replace(logits=logits[:, 0], cache=decoding.new), seen
+        return rows._replace(logits=logits[:, 0], cache=decoding.after(logits)), seen
 
     def is_end(self, rows: Rows, token: jax.Array, lengths: jax.Array) -> jax.Array:
         """(batch,): where a text of this length ends with this token (batch,), or is whole."""
@@ -399,7 +400,7 @@ class Generator:
         return _at(logits, lengths - 1)
 
 
-def _draws(rng: Any, each: Sequence[SamplingParams], samples: Any) -> Draws:
+def draws_of(rng: Any, each: Sequence[SamplingParams], samples: Any) -> Draws:
     """What random numbers of rows follow from.
 
     Args:

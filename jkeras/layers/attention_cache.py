@@ -27,8 +27,10 @@ class CallerCache:
         self.where, self.window = where, window
         self.cache, self.position = cache, position
 
-    def before(self, key: jax.Array, value: jax.Array) -> tuple[Cache, jax.Array | None]:
-        """`(cache, position)` for `ops.attention_cached.extended`.
+    def before(
+        self, key: jax.Array, value: jax.Array
+    ) -> tuple[Cache, jax.Array | None, jax.Array, jax.Array]:
+        """`(cache, position, key, value)` for `ops.attention_cached.extended`.
 
         Args:
             key, value: (batch, heads or groups, time, size), of the new positions.
@@ -43,7 +45,7 @@ class CallerCache:
         if before + count > length and not is_ring(length, self.window):
             expected = f"at most {length} positions, the length of the cache"
             raise ValueError(explain(self.where, expected, f"{before} + {count}", FIX))
-        return self.cache, position
+        return self.cache, position, key, value
 
     def keep(self, cache: Cache) -> None:
         """Takes the cache with the new positions."""

@@ -344,7 +344,7 @@ class HeadedAttention(
         shape = heads.query.shape
         query, key, value = heads.first((1,))
         window = self.sliding_window
-        cache, sources = extended(*writer.before(key, value), key, value, window)
+        cache, sources = extended(*writer.before(key, value), window)
         writer.keep(cache)
         masks, form = Masks(sources.mask, None, None), Form(self._scale)
         if sources.mask is None:

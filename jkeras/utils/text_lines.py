@@ -10,8 +10,8 @@ import numpy as np
 
 from jkeras.core.errors import check_choice
 from jkeras.core.names.registry import public
-from jkeras.utils.packing import is_masked
 from jkeras.core.system.tokenizers import encoder_of
+from jkeras.utils.packing import is_masked
 from jkeras.utils.text_files import KINDS, START, Position, TextReader, files_of
 
 Tokens = np.ndarray | tuple[np.ndarray, np.ndarray]  # with a mask of those that are learned

@@ -73,7 +73,7 @@ class SelfAttention(Composite):
         writer = ctx.cache()
         if writer is not None:
             self._check_cached(writer, visible)
-            cache, sources = extended(*writer.before(key, value), key, value, plan.window)
+            cache, sources = extended(*writer.before(key, value), plan.window)
             writer.keep(cache)
             key, value, visible = sources
             if visible is not None:

@@ -1,0 +1,1 @@
+"""The cache of attention in blocks that rows of different lengths share."""
