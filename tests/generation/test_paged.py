@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jkeras
 from jkeras.generation import (
     Generator,
     SamplingParams,
@@ -276,6 +277,18 @@ def test_8_bits_alone_and_with_others(generator):
     assert counters.preempted > 0 and counters.shared_tokens > 0
     single = server_of(generator, slots=1, cache_dtype="int8", shares_prefixes=False)
     assert written(single, prompts, params)[0] == texts
+
+
+def test_a_model_without_attention():
+    """It has nothing to keep, and texts all the same."""
+    tokens = jkeras.Input((None,), dtype="int32")
+    x = jkeras.layers.Embedding(VOCABULARY, VOCABULARY, embeddings_initializer="normal")(tokens)
+    plain = Generator(jkeras.Model(tokens, x), 12)
+    params = SamplingParams(temperature=1.0, seed=1)
+    prompts = [prompt[:5] for prompt in PROMPTS[:5]]
+    texts, _ = written(server_of(plain), prompts, params)
+    for prompt, text in zip(prompts, texts):
+        assert text == alone(plain, prompt, params)
 
 
 class Alternating:
