@@ -8,6 +8,7 @@ from jkeras.generation.generator import Generator
 from jkeras.generation.http.app import http_app
 from jkeras.generation.http.guard import HttpLimits
 from jkeras.generation.paged.cache import PagedCache, init_paged_cache
+from jkeras.generation.grammar import Grammar
 from jkeras.generation.processors import (
     LogitBias,
     MinNewTokens,
@@ -28,5 +29,6 @@ from jkeras.generation.serving.errors import (
 )
 from jkeras.generation.serving.options import ServerOptions
 from jkeras.generation.serving.request import Request
+from jkeras.generation.speculative import SpeculativeGenerator
 
 __all__ = exported(globals())

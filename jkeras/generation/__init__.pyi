@@ -4,6 +4,7 @@ from jkeras.generation.cache import init_cache as init_cache
 from jkeras.generation.cache import positions as positions
 from jkeras.generation.completion import Completion as Completion
 from jkeras.generation.generator import Generator as Generator
+from jkeras.generation.grammar import Grammar as Grammar
 from jkeras.generation.http.app import http_app as http_app
 from jkeras.generation.http.guard import HttpLimits as HttpLimits
 from jkeras.generation.paged.cache import PagedCache as PagedCache
@@ -24,3 +25,4 @@ from jkeras.generation.serving.errors import ServerClosedError as ServerClosedEr
 from jkeras.generation.serving.errors import ServerFullError as ServerFullError
 from jkeras.generation.serving.options import ServerOptions as ServerOptions
 from jkeras.generation.serving.request import Request as Request
+from jkeras.generation.speculative import SpeculativeGenerator as SpeculativeGenerator

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.generation.filters import keep_min_p, keep_top_k, keep_top_p, keep_typical
+from jkeras.generation.processors import has_choice
 from jkeras.ops.kernels_extrema import place_of_largest
 from jkeras.random.keys import sampling_key
 
@@ -56,13 +57,14 @@ class Choice(NamedTuple):
 
     def log_probabilities(self, logits: jax.Array) -> jax.Array:
         """Of the distribution that tokens are chosen from: of rows without a temperature it has
-        the likeliest token alone.
+        the likeliest token alone, of rows without any choice none.
         """
         likeliest = place_of_largest(logits)[:, None]
         is_likeliest = jnp.arange(logits.shape[-1]) == likeliest
         certain = jnp.where(is_likeliest, 0.0, -jnp.inf)
         logs = jax.nn.log_softmax(self.filtered(logits), axis=-1)
-        return jnp.where(self.temperature[:, None] > 0, logs, certain)
+        logs = jnp.where(self.temperature[:, None] > 0, logs, certain)
+        return jnp.where(has_choice(logits)[:, None], logs, -jnp.inf)
 
 
 def _where_asked(is_asked: jax.Array, keep, logits: jax.Array, value: jax.Array) -> jax.Array:

@@ -16,7 +16,7 @@ from jkeras.generation.decoding import Decoding, forward
 from jkeras.generation.inputs import whole_inputs
 from jkeras.generation.limits import Limits
 from jkeras.generation.paged.decoding import decoding_of
-from jkeras.generation.processors import check_processors, init_all, process_all
+from jkeras.generation.processors import check_processors, has_choice, init_all, process_all
 from jkeras.generation.prompts import Prompts, check_side
 from jkeras.generation.rows import Draws, Logs, Rows
 from jkeras.generation.sampler import Sampler
@@ -182,7 +182,7 @@ class Generator:
         if isinstance(sampling, (SamplingParams, Sampler)):
             sampling = [sampling] * batch
         each = [params_of(one, self.stop) for one in sampling]
-        if self._chooses_by_itself and any(params.temperature > 0 for params in each):
+        if self.chooses_by_itself and any(params.temperature > 0 for params in each):
             expected = "no temperature in `sampling` beside a sampler that is a function"
             raise ValueError(explain("Generator", expected, f"{self.sampler!r}"))
         if len(each) != batch:
@@ -361,27 +361,31 @@ class Generator:
         )
 
     def chosen(self, rows: Rows) -> tuple[Rows, jax.Array]:
-        """`(texts, tokens)`: the next token (batch,) of each, and what processors keep; pure."""
+        """`(texts, tokens)`: the next token (batch,) of each, and what processors keep; pure. A
+        text that no token may follow has ended.
+        """
         states, logits = self.processed(rows.settings, rows.states, rows)
         keys = jax.vmap(jax.random.fold_in)(rows.keys, rows.lengths)
-        return rows._replace(states=states), self.choose(rows.settings, logits, keys)
+        done = rows.done | ~has_choice(logits)
+        rows = rows._replace(states=states, done=done)
+        return rows, self.choose(rows.settings, logits, keys)
 
     def processed(self, settings: Settings, states: Any, rows: Rows) -> tuple[Any, jax.Array]:
         """The states and the logits behind the processors, those of the settings first."""
         logits = rows.logits
-        if not self._chooses_by_itself:
+        if not self.chooses_by_itself:
             logits = logits.astype("float32")
         each = (*settings.processors, *self.processors)
         return process_all(each, states, rows.text, logits)
 
     def choose(self, settings: Settings, logits: jax.Array, keys: jax.Array) -> jax.Array:
         """Tokens (batch,) for processed logits."""
-        if self._chooses_by_itself:
+        if self.chooses_by_itself:
             return jax.vmap(self.sampler)(logits, keys)
         return settings.choice.tokens(logits, keys)
 
     @property
-    def _chooses_by_itself(self) -> bool:
+    def chooses_by_itself(self) -> bool:
         """Whether the sampler is a function of a user's own."""
         return type(self.sampler) not in (Sampler, SamplingParams)
 

@@ -23,14 +23,16 @@ def input_shapes(model: Any) -> dict[str, tuple] | tuple | None:
     if len(inputs) > 1:
         return {tensor.name: tuple(tensor.shape) for tensor in inputs}
     shape = getattr(model, "input_shape", None)
-    if shape is None and not inputs:
-        shapes = (model.get_build_config() or {}).values()
-        shape = next((shape for shape in shapes if isinstance(shape, Mapping)), None)
     if isinstance(shape, Mapping):
         return {name: tuple(size) for name, size in shape.items()}
     if isinstance(shape, tuple) and len(shape) == 2:
         return shape
-    return None
+    if inputs:
+        return None
+    # a model without a graph was built for a dict of inputs of some length, and takes others
+    built = (model.get_build_config() or {}).values()
+    of_dict = next((shapes for shapes in built if isinstance(shapes, Mapping)), None)
+    return None if of_dict is None else dict.fromkeys(of_dict, (None, None))
 
 
 def check_inputs(model: Any) -> None:

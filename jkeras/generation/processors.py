@@ -250,9 +250,24 @@ def init_all(processors: Sequence[Callable], text: Text, vocabulary: int) -> tup
 def process_all(
     processors: Sequence[Callable], states: Sequence[State], text: Text, logits: jax.Array
 ) -> tuple[tuple[State, ...], jax.Array]:
-    """The states and the logits behind all processors, one after the other."""
+    """The states and the logits behind all processors, one after the other.
+
+    Raises:
+        ValueError: one gives something else.
+    """
     new = []
     for each, state in zip(processors, states):
-        state, logits = each(state, text, logits)
-        new.append(state)
+        found = each(state, text, logits)
+        is_pair = isinstance(found, tuple) and len(found) == 2
+        if not is_pair or jnp.shape(found[1]) != logits.shape:
+            expected = f"`(state, logits)`, the logits of shape {logits.shape}"
+            received = f"{jax.tree.map(jnp.shape, found)}"
+            raise ValueError(explain(f"processor {each!r}", expected, received))
+        new.append(found[0])
+        logits = found[1].astype(logits.dtype)
     return tuple(new), logits
+
+
+def has_choice(logits: jax.Array) -> jax.Array:
+    """(batch,), whether a token is left in logits (batch, vocabulary)."""
+    return (logits > -jnp.inf).any(axis=-1)

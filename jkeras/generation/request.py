@@ -45,6 +45,9 @@ class Request:
                 raise ValueError(explain("generate", expected, f"{name}={value!r}"))
         if not RANGES["top_k"].has(self.n):
             raise ValueError(explain("generate", "`n` of 1 or more", f"n={self.n!r}"))
+        if self.sampler is not None and not _may_sample(self.sampler):
+            expected = "as `sampler` a `Sampler`, `SamplingParams`, a list of them, or a function"
+            raise ValueError(explain("generate", expected, f"{self.sampler!r}"))
         if self.stream and self.logprobs is not None:
             expected = "either `stream` or `logprobs`, since a stream is of tokens alone"
             raise ValueError(explain("generate", expected, "both"))
@@ -99,6 +102,13 @@ class Request:
         return dataclasses.replace(params, max_new_tokens=most, min_new_tokens=least)
 
 
+def _may_sample(sampler: Any) -> bool:
+    """Whether it may be a sampler, or a list of such."""
+    if isinstance(sampler, (str, type)):
+        return False
+    return callable(sampler) or isinstance(sampler, (SamplingParams, Sequence))
+
+
 def _listed(stop: Any) -> list:
     """One or several, as a list."""
     is_one = isinstance(stop, str) or np.ndim(stop) == 0
@@ -132,6 +142,9 @@ class Work:
         """
         if request.prompt_lengths is not None:
             prompts = unpadded(prompts, request.prompt_lengths, request.padding_side)
+        if not hasattr(prompts, "__len__"):
+            expected = "a prompt, or a list of prompts"
+            raise ValueError(explain("generate", expected, f"{prompts!r}"))
         is_one = _is_prompt(prompts)
         given = [prompts] if is_one else list(prompts)
         is_text = [isinstance(prompt, str) for prompt in given]

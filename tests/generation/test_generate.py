@@ -222,6 +222,8 @@ def test_why_a_text_ended(model, greedy):
         ({"max_length": 9, "processors": [3]}, "`processors` that are called"),
         ({"max_length": 9, "tokenizer": str.split, "stop": "x"}, "a method `decode`"),
         ({"max_length": 9, "sampler": SamplingParams(logit_bias={99: 1.0})}, "of tokens below 23"),
+        ({"max_length": 9, "sampler": "greedy"}, "as `sampler` a `Sampler`"),
+        ({"max_length": 9, "sampler": Sampler}, "as `sampler` a `Sampler`"),
         ({"max_length": 9, "rng": "seed"}, "`rng`, a key or a whole number"),
     ],
 )

@@ -291,6 +291,24 @@ def test_a_model_without_attention():
         assert text == alone(plain, prompt, params)
 
 
+class Ends:
+    """A processor that leaves no token behind token 4."""
+
+    def __call__(self, state, text, logits):
+        return state, jnp.where((text.last == 4)[:, None], -jnp.inf, logits)
+
+
+def test_a_text_that_no_token_may_follow(generator):
+    """It ends, and what its last pass writes is in no other text."""
+    own = Generator(generator.model, 40, processors=[Ends()])
+    params = SamplingParams(temperature=2.0, seed=5)
+    prompts = [prompt[:12] for prompt in PROMPTS[:8]]
+    texts, _ = written(server_of(own, blocks=14), [*prompts, *prompts], params)
+    assert len({len(text) for text in texts}) > 1
+    for prompt, text in zip([*prompts, *prompts], texts):
+        assert text == alone(own, prompt, params)
+
+
 class Alternating:
     """A processor whose state counts: at each second token 0 is not written."""
 

@@ -184,8 +184,22 @@ def test_penalties_in_a_server():
         np.testing.assert_array_equal(texts[number], generator(model.params, [prompt])[0][0])
 
 
-def test_a_text_as_long_as_the_vocabulary_repeats_nothing():
+@pytest.mark.promise("A text that no token may follow ends there")
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_text_that_no_token_may_follow(temperature):
+    """No token is taken that is left out, with drafts neither."""
     model = made("grouped")
-    params = SamplingParams(no_repeat_ngram_size=1)
-    text = model.generate([0], VOCABULARY, params, rng=0)
-    assert sorted(text.tolist()) == list(range(VOCABULARY))
+    params = SamplingParams(temperature=temperature, no_repeat_ngram_size=1)
+    text, other = model.generate([[0], [1]], 40, [params, SamplingParams()], rng=0)
+    assert sorted(text.tolist()) == list(range(VOCABULARY)) and len(other) == 40
+    speculative = generation.SpeculativeGenerator(model, model, 40)
+    found = speculative(model.params, model.params, [[0]], sampling=params)
+    assert sorted(found.tokens[0, : int(found.lengths[0])].tolist()) == list(range(VOCABULARY))
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda s, x, logits: logits, lambda s, x, logits: (s, logits[0])]
+)
+def test_what_is_no_processor(wrong):
+    with pytest.raises(ValueError, match=r"processor .* expected `\(state, logits\)`"):
+        made("grouped").generate([1], 8, processors=[wrong])

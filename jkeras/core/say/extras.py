@@ -10,6 +10,7 @@ PACKAGES = {
     "chat": ("jinja2>=3.1.6", "tokenizers>=0.21"),
     "export": ("flatbuffers>=24.3",),
     "serve": ("starlette>=0.46", "uvicorn>=0.34", "tokenizers>=0.21", "jinja2>=3.1.6"),
+    "grammar": ("llguidance>=1.3",),
     "onnx": ("jax2onnx>=0.17", "onnxruntime>=1.20"),
 }
 
