@@ -2,7 +2,8 @@
 `python -m benchmarks.serving_load`.
 
 Each text is compared with the one that its prompt alone gives; lost requests, the memory of the
-process and the rates are told. Exit status 1: a text was lost, or is another one.
+process and the rates are told. Exit status 1: a text was lost, or is another one, or the memory
+grows.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from jkeras.generation.http.running import server_of
 
 CLIENTS, REQUESTS, PROMPTS, SLOTS = 64, 1000, 40, 16
 VOCABULARY, LENGTH = 96, 96
+MOST_GROWTH = 16  # MiB, from one turn to the next
 CONFIG = {
     "model_type": "llama",
     "vocab_size": VOCABULARY,
@@ -146,13 +148,16 @@ def main():
     while not http.started:
         time.sleep(0.01)
     port = http.servers[0].sockets[0].getsockname()[1]
-    is_right = True
+    is_right, before = True, None
     is_over = threading.Event()
     for turn in ("first", "again", "again, with hostile clients"):
         if turn.endswith("clients"):
             threading.Thread(target=annoy, args=(port, is_over)).start()
         seconds, kinds = asyncio.run(load(port, calls, expected))
         is_right &= kinds == {"right": REQUESTS}
+        if before is not None:
+            is_right &= memory() < before + MOST_GROWTH
+        before = memory()
         print(f"{turn}: {dict(kinds)}, {REQUESTS / seconds:.0f} requests/s, {memory():.0f} MiB")
     is_over.set()
     print(server.counters(), jax.devices()[0].device_kind)

@@ -164,7 +164,7 @@ class Server:
     def _sampling(self, params: Any, rng: Any) -> SamplingParams:
         """What a text is asked for, with a seed where none is given and something is drawn."""
         own = self.generator.sampler
-        is_function = not isinstance(own, (Sampler, SamplingParams))
+        is_function = self.generator.chooses_by_itself
         if params is None:
             params = own
         elif not isinstance(params, (Sampler, SamplingParams)):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jkeras
 from jkeras.generation import (
     Generator,
     SamplingParams,
@@ -276,6 +277,36 @@ def test_8_bits_alone_and_with_others(generator):
     assert counters.preempted > 0 and counters.shared_tokens > 0
     single = server_of(generator, slots=1, cache_dtype="int8", shares_prefixes=False)
     assert written(single, prompts, params)[0] == texts
+
+
+def test_a_model_without_attention():
+    """It has nothing to keep, and texts all the same."""
+    tokens = jkeras.Input((None,), dtype="int32")
+    x = jkeras.layers.Embedding(VOCABULARY, VOCABULARY, embeddings_initializer="normal")(tokens)
+    plain = Generator(jkeras.Model(tokens, x), 12)
+    params = SamplingParams(temperature=1.0, seed=1)
+    prompts = [prompt[:5] for prompt in PROMPTS[:5]]
+    texts, _ = written(server_of(plain), prompts, params)
+    for prompt, text in zip(prompts, texts):
+        assert text == alone(plain, prompt, params)
+
+
+class Ends:
+    """A processor that leaves no token behind token 4."""
+
+    def __call__(self, state, text, logits):
+        return state, jnp.where((text.last == 4)[:, None], -jnp.inf, logits)
+
+
+def test_a_text_that_no_token_may_follow(generator):
+    """It ends, and what its last pass writes is in no other text."""
+    own = Generator(generator.model, 40, processors=[Ends()])
+    params = SamplingParams(temperature=2.0, seed=5)
+    prompts = [prompt[:12] for prompt in PROMPTS[:8]]
+    texts, _ = written(server_of(own, blocks=14), [*prompts, *prompts], params)
+    assert len({len(text) for text in texts}) > 1
+    for prompt, text in zip([*prompts, *prompts], texts):
+        assert text == alone(own, prompt, params)
 
 
 class Alternating:

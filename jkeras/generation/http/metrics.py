@@ -19,8 +19,8 @@ NOW = (  # gauges; all others only grow
 def metrics(counters: ServerCounters) -> str:
     """The lines.
 
-    >>> print(metrics(ServerCounters(finished=3)).splitlines()[9:11])
-    ['jkeras_submitted_total 0', '# TYPE jkeras_finished_total counter']
+    >>> metrics(ServerCounters(finished=3)).splitlines()[8:10]
+    ['# TYPE jkeras_finished_total counter', 'jkeras_finished_total 3']
     """
     lines = []
     values = dataclasses.asdict(counters) | {"tokens_per_second": counters.tokens_per_second}

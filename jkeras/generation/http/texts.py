@@ -26,6 +26,10 @@ def submitted(server: Server, call: Call) -> list[Request]:
     Raises:
         ApiError: a prompt is refused, or there is no room.
     """
+    count, most = len(call.prompts) * call.n, server.options.queue
+    if count > most:
+        message = f"The call asks for {count} texts, and at most {most} may wait here."
+        raise ApiError(message, "n", code="invalid_value")
     params = call.params
     if params.seed is None:
         params = dataclasses.replace(params, seed=default_seed())

@@ -70,6 +70,8 @@ class PagedDecoding(Decoding):
             logits: that the pass gave. What is written depends on them, so that it is written when
                 all blocks have been read: XLA would copy the pools otherwise.
         """
+        if not self.new:  # a model without attention
+            return self.paged
         time = _time_of(self.new)
         batch = len(self.paged.table)
         first = jnp.zeros(batch, "int32") if self.first is None else self.first

@@ -3,37 +3,56 @@
 from jkeras.core.names.registry import public
 
 
+class ServingError(RuntimeError):
+    """Why there is no text.
+
+    Args:
+        message: for users.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
 @public("jkeras.generation.ServerFullError")
-class ServerFullError(RuntimeError):
+class ServerFullError(ServingError):
     """So many requests wait as a server takes.
 
-    >>> issubclass(ServerFullError, RuntimeError)
-    True
+    >>> raise ServerFullError("Ask again later.")
+    Traceback (most recent call last):
+        ...
+    jkeras.generation.serving.errors.ServerFullError: Ask again later.
     """
 
 
 @public("jkeras.generation.ServerClosedError")
-class ServerClosedError(RuntimeError):
+class ServerClosedError(ServingError):
     """A server takes no requests any more.
 
-    >>> issubclass(ServerClosedError, RuntimeError)
-    True
+    >>> raise ServerClosedError("It is closed.")
+    Traceback (most recent call last):
+        ...
+    jkeras.generation.serving.errors.ServerClosedError: It is closed.
     """
 
 
 @public("jkeras.generation.RequestCancelledError")
-class RequestCancelledError(RuntimeError):
+class RequestCancelledError(ServingError):
     """A request was cancelled: its text is not whole.
 
-    >>> issubclass(RequestCancelledError, RuntimeError)
-    True
+    >>> raise RequestCancelledError("It was cancelled.")
+    Traceback (most recent call last):
+        ...
+    jkeras.generation.serving.errors.RequestCancelledError: It was cancelled.
     """
 
 
 @public("jkeras.generation.DeviceFailedError")
-class DeviceFailedError(RuntimeError):
+class DeviceFailedError(ServingError):
     """The device failed while a text was written; the cause is chained.
 
-    >>> issubclass(DeviceFailedError, RuntimeError)
-    True
+    >>> raise DeviceFailedError("Out of memory.")
+    Traceback (most recent call last):
+        ...
+    jkeras.generation.serving.errors.DeviceFailedError: Out of memory.
     """

@@ -100,10 +100,13 @@ class PagedSlots(Slots):
         return self.pages.find(text[:-1])
 
     def has_room(self, job: Job) -> bool:
-        """Whether there are blocks for a text and its next tokens."""
+        """Whether there are blocks for a text and its next tokens, and one more for each text that
+        is being written: else it would soon have to leave again.
+        """
         known = self._known(job.text)
         need = self._need(job, len(job.text)) - len(known)
-        return self.pages.room_beside(known) >= need
+        running = sum(bool(owned) for owned in self.owned)
+        return self.pages.room_beside(known) >= need + running
 
     def _need(self, job: Job, length: int) -> int:
         """How many blocks a text has after the next dispatch."""

@@ -206,6 +206,7 @@ REFUSED = {  # name: (path, what is changed, status, param)
     "a penalty": (COMPLETIONS, {"presence_penalty": -3}, 400, "presence_penalty"),
     "a seed": (COMPLETIONS, {"seed": 2**63}, 400, "seed"),
     "many texts": (COMPLETIONS, {"n": 65, "prompt": ["a", "b"]}, 400, "n"),
+    "more than may wait": (COMPLETIONS, {"n": 21}, 400, "n"),
     "an empty stop": (COMPLETIONS, {"stop": ""}, 400, "stop"),
     "many stops": (COMPLETIONS, {"stop": list("abcde")}, 400, "stop"),
     "a stop that is none": (COMPLETIONS, {"stop": [3]}, 400, "stop"),
@@ -417,6 +418,8 @@ def test_too_many(server):
     assert len(refused) == 4 and all(int(one.headers["retry-after"]) >= 1 for one in refused)
     assert refused[0].json["error"]["type"] == "rate_limit_error"
     # a queue that is full: 20 wait, 3 are written
-    (answer,) = answered(application(server), (COMPLETIONS, {**fields, "n": 100}))
-    assert answer.status == 503 and answer.headers["retry-after"] == "1"
-    assert answer.json["error"]["code"] == "queue_full"
+    many = {**fields, "n": 20, "max_tokens": 36}
+    answers = answered(application(server), *[(COMPLETIONS, many)] * 4)
+    full = [answer for answer in answers if answer.status == 503]
+    assert full and full[0].headers["retry-after"] == "1"
+    assert full[0].json["error"]["code"] == "queue_full"

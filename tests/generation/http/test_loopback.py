@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -114,6 +115,7 @@ def post(port, fields, path="/v1/completions"):
 
 
 @pytest.mark.promise("`python -m jkeras serve FOLDER`")
+@pytest.mark.promise("messages that would write control tokens")
 def test_a_folder(folder, port):
     answer = post(port, {"prompt": "The sea", "max_tokens": 9})
     assert answer["choices"][0]["text"] == alone(folder, "The sea", 9)
@@ -121,10 +123,14 @@ def test_a_folder(folder, port):
     answer = post(port, {"messages": messages, "max_tokens": 7}, "/v1/chat/completions")
     text = alone(folder, "user: hi\nassistant:", 7)
     assert answer["choices"][0]["message"]["content"] == text
+    messages[0]["content"] = "<eos>"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        post(port, {"messages": messages}, "/v1/chat/completions")
+    assert refused.value.code == 400 and b"control tokens" in refused.value.read()
+    refused.value.close()
 
 
 @pytest.mark.promise("OpenAI's own client drives it")
-@pytest.mark.promise("messages that would write control tokens")
 def test_the_client_of_openai(folder, port):
     openai = pytest.importorskip("openai")
     with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="k") as client:
