@@ -79,7 +79,8 @@ def public_modules(module):
 
     >>> import jkeras
     >>> [m.__name__ for m in public_modules(jkeras.optimizers)]
-    ['jkeras.optimizers', 'jkeras.optimizers.schedules', 'jkeras.optimizers.transform']
+    ['jkeras.optimizers', 'jkeras.optimizers.legacy', 'jkeras.optimizers.schedules', \
+'jkeras.optimizers.transform']
     """
     inner = [getattr(module, name) for name in public_names(module)]
     inner = [

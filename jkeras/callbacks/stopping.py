@@ -122,7 +122,8 @@ class EarlyStopping(MonitorCallback):
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
                 console.say(
-                    f"The model has the weights of the best epoch again, {self.best_epoch + 1}."
+                    "Restoring model weights from the end of the best epoch: "  # as Keras's logs
+                    f"{self.best_epoch + 1}."
                 )
             self._holder().set_weights(self.best_weights)
 

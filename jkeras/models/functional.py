@@ -17,6 +17,7 @@ from jkeras.core.layer import Composite, Layer
 from jkeras.core.names.limits import check_numbers
 from jkeras.core.graph.lines import lines_of
 from jkeras.core.layer.operation import Operation
+from jkeras.core.weights.module import derived
 from jkeras.core.weights.structure import all_built, graph_keys
 from jkeras.core.run.symbolic import is_batchwise, spec_of
 from jkeras.layers.input import Input, InputLayer
@@ -111,7 +112,7 @@ class Functional(Composite, Model, casts_inputs=False):
             return run_rest(self, inputs, call)
         flat = self._standardize_inputs(inputs)
         if not is_abstract():
-            warned = vars(self).setdefault("_warned_of_structures", set())
+            warned = derived.setdefault(self, {}).setdefault("structures warned of", set())
             warn_of_other_structure(self._inputs_struct, inputs, self._where, warned)
         if ctx.mask is not None:
             for value, mask in zip(flat, keras_tensor.flatten(ctx.mask)):

@@ -114,7 +114,7 @@ def _layers_and_blocks(structure: dict[str, Any] | None, mode: str) -> tuple[lis
     blocks = structure.get("sequential_blocks", [])
     if not blocks:
         raise ValueError(
-            "There are no sequential blocks to quantize: 'sequential_blocks' is a list of "
+            "No sequential blocks to quantize: 'sequential_blocks' is a list of "
             f"layers. Received: {sorted(structure)}"
         )
     return structure.get("pre_block_layers", []), blocks

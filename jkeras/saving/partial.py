@@ -58,9 +58,9 @@ class Partial:
 
     def close(self) -> None:
         """Lets go of the lock; for what has got its own name."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        handle, self._handle = self._handle, None  # before: Ctrl-C may end this at any line
+        if handle is not None:
+            os.close(handle)
 
     def remove(self) -> None:
         """Removes it; what has been moved away stays there."""

@@ -201,7 +201,6 @@ SKIPPED = frozenset(
         "_before_build",
         "_own",
         "_warned_of_padding",
-        "_warned_of_structures",
         "_warned_of_training",
         "was_seen",
         "_trainable_variables",

@@ -15,7 +15,7 @@ from jkeras.core.system.signals import Signals
 from jkeras.saving import Checkpointer
 from jkeras.saving.hdf5 import reading
 from jkeras.saving.hdf5_writing import writing
-from jkeras.training.loop.ownership import StateOwner
+from jkeras.training.loop.program import Program
 from tests.faults import programs
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_usable, plain, result, run, start
 from tests.thinning import in_turn
@@ -170,20 +170,17 @@ def test_pressed_again_while_a_step_is_under_way(monkeypatch, times):
     """Its arrays are consumed by then: the second one waits until the new ones are there, a third
     one does not.
     """
-    advance = StateOwner.advance
+    run = Program._run
 
-    def pressed(self, program, *arguments):
-        def run(*arguments):
-            state_and_logs = program(*arguments)
-            for _ in range(times):
-                signal.raise_signal(signal.SIGINT)
-            return state_and_logs
-
-        return advance(self, run, *arguments)
+    def pressed(self, *arguments):
+        state_and_logs = run(self, *arguments)
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        return state_and_logs
 
     model = plain()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(StateOwner, "advance", pressed)
+        patch.setattr(Program, "_run", pressed)
         model.fit(
             X,
             Y,

@@ -77,7 +77,7 @@ def test_windows(options):
 
 
 def test_windows_that_cannot_be():
-    with pytest.raises(ValueError, match="same length. Received: 3 data points and 2"):
+    with pytest.raises(ValueError, match="a target for each row .* 3 rows and 2 targets"):
         sequence.TimeseriesGenerator([1, 2, 3], [1, 2], 1)
     with pytest.raises(ValueError, match="no window would be left"):
         sequence.TimeseriesGenerator([1, 2, 3], [1, 2, 3], 3)

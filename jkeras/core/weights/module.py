@@ -195,7 +195,6 @@ FLEETING = (
     "_last_layout",
     "_host_split",
     "_predictor",
-    "_warned_of_structures",
     "_warned_of_training",
 )
 
