@@ -77,12 +77,12 @@ def key_from_seed(seed):
     return put([int(seed) % 2**32, 0], "uint32")
 
 
-@public("keras.random.SeedGenerator")
 def _is_jax(module: Any) -> bool:
     """Whether a module is Keras's on JAX, which libraries name as the `backend` of a generator."""
     return getattr(module, "__name__", "") == "keras.src.backend.jax"
 
 
+@public("keras.random.SeedGenerator")
 class SeedGenerator(Module):
     """A stream of keys for random functions: each `next()` gives another one.
 
