@@ -8,7 +8,7 @@ from jkeras.callbacks.base import Callback
 from jkeras.callbacks.monitor import Mode, MonitorCallback
 from jkeras.callbacks.stopping_members import MemberStopping, as_arrays, as_lists
 from jkeras.core.say import console
-from jkeras.core.errors import InvalidLossError
+from jkeras.core.errors import InvalidLossError, explain
 from jkeras.core.names.registry import public
 
 
@@ -72,9 +72,11 @@ class EarlyStopping(MonitorCallback):
         value = self.get_monitor_value(logs)
         if value is None or epoch < self.start_from_epoch:
             return
-        if np.ndim(value):
+        if np.ndim(value) and getattr(self.model, "ensemble_members", None) is not None:
             self._look_at_each(epoch, value)
             return
+        if np.ndim(value):
+            value = self._single(value)
         if self.best_weights is None:
             self._remember(epoch)
         self.wait += 1
@@ -87,6 +89,18 @@ class EarlyStopping(MonitorCallback):
         elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+
+    def _single(self, values: Any) -> float:
+        """The number in what a metric of several gave, as `F1Score` without an average.
+
+        Raises:
+            ValueError: there are more, of which none is the one to watch.
+        """
+        if np.size(values) != 1:
+            expected = f"one number as '{self.monitor}', since one is to get better"
+            fix = "give the metric an average, or watch another one"
+            raise ValueError(explain("EarlyStopping", expected, f"{np.size(values)} of them", fix))
+        return float(np.ravel(values)[0])
 
     def _look_at_each(self, epoch: int, values: Any) -> None:
         """Stops those members of an ensemble that have not improved."""

@@ -467,3 +467,17 @@ def test_lambda_callback():
         return told
 
     same(run)
+
+
+def test_a_metric_of_several_values():
+    """As Keras where it is one number; of more, Keras fails with an error of numpy's."""
+    for columns in (1, 2):
+        model = jkeras.Sequential([jkeras.Input((1,)), jkeras.layers.Dense(columns)])
+        model.compile("sgd", "mse", metrics=[jkeras.metrics.F1Score(name="f1")])
+        watch = jkeras.callbacks.EarlyStopping(monitor="f1", mode="max")
+        x, y = np.ones((4, 1)), np.eye(4)[:, :columns]
+        if columns == 1:
+            assert len(model.fit(x, y, epochs=4, callbacks=[watch], verbose=0).history["f1"]) == 2
+        else:
+            with pytest.raises(ValueError, match="one number as 'f1'.*give the metric an average"):
+                model.fit(x, y, callbacks=[watch], verbose=0)
