@@ -135,13 +135,18 @@ def _check_trained(kind: str, numbers: Config, config: Config) -> None:
         raise SerializationError("config.json says a rope_theta that is not above 1.")
 
 
+def _is_positive(value: typing.Any) -> bool:
+    """Whether it is a number above 0."""
+    return entries.is_number(value) and value > 0
+
+
 def _check_part(part: str, value: typing.Any) -> None:
     """Raises SerializationError for a number that is none that it can be."""
     if part == "truncate":
         entries.check_values({part: value}, {part: (True, False)}, "yarn")
     elif part in ("short_factor", "long_factor"):
-        is_list = isinstance(value, list) and value
-        if not is_list or not all(entries.is_number(one) and one > 0 for one in value):
+        is_list = isinstance(value, list) and bool(value)
+        if not is_list or not all(map(_is_positive, value)):
             raise SerializationError(
                 f"config.json says {entries.shown(part, value)}: expected a list of numbers above "
                 "0."
