@@ -183,10 +183,11 @@ def test_new_weights_come_from_the_seed():
 
 @pytest.mark.promise("`result.table` is a list")
 def test_pictures(result):
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
     assert len(result.plot().lines) == 5
     assert result.plot("dropout").get_xlabel() == "dropout"
+    pyplot.close("all")
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,7 @@ def figures(monkeypatch):
     """The figures that are made, which are closed when they have been shown."""
     pyplot = pytest.importorskip("matplotlib.pyplot")
     pyplot.switch_backend("agg")
+    pyplot.close("all")  # those of other tests of this process
     made, subplots = [], pyplot.subplots
 
     def noted(*args, **options):
