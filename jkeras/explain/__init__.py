@@ -21,6 +21,7 @@ from jkeras.explain.gradients import (
 from jkeras.explain.importance import Importance, permutation_importance
 from jkeras.explain.lrp import lrp
 from jkeras.explain.occlusion import occlusion
+from jkeras.explain.places import Place, Places, place, places
 from jkeras.explain.relu import deconvnet, guided_backprop, guided_grad_cam
 from jkeras.explain.sanity import deletion, infidelity, insertion, randomization
 from jkeras.explain.shapley import kernel_shap, shapley_values

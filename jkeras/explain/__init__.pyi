@@ -17,6 +17,10 @@ from jkeras.explain.importance import Importance as Importance
 from jkeras.explain.importance import permutation_importance as permutation_importance
 from jkeras.explain.lrp import lrp as lrp
 from jkeras.explain.occlusion import occlusion as occlusion
+from jkeras.explain.places import Place as Place
+from jkeras.explain.places import Places as Places
+from jkeras.explain.places import place as place
+from jkeras.explain.places import places as places
 from jkeras.explain.relu import deconvnet as deconvnet
 from jkeras.explain.relu import guided_backprop as guided_backprop
 from jkeras.explain.relu import guided_grad_cam as guided_grad_cam

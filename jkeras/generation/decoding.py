@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.run.taps import run_tapped
+from jkeras.core.run.tap_changes import Changes
+from jkeras.core.run.tapping import as_keys, run_tapped
 from jkeras.generation.inputs import inputs_of
 from jkeras.kernel import apply as kernel
 from jkeras.kernel.observer import PassCache
@@ -176,21 +177,22 @@ def forward(
     tokens: jax.Array,
     decoding: Decoding,
     at: Any = (),
-    add: dict[Any, Any] | None = None,
+    changes: Changes = (),
 ) -> tuple[jax.Array, dict]:
     """A forward pass on new tokens (batch, time): `(logits, seen)`; `decoding` has the cache with
     them.
 
     Args:
-        at, add: as of `model.tap`.
+        at: as of `model.tap`.
+        changes: what happens at places, of `changes_of`.
 
     Raises:
         Uncached: attention of the model has no cache.
     """
     passing = {"training": False, "cache": decoding}
     inputs = decoding.inputs(model, tokens)
-    if not at and not add:
+    if not at and not changes:
         return kernel.apply(model, params, state, (inputs,), {}, **passing)[0], {}
-    at = list(at) if isinstance(at, (list, tuple, set, dict)) else [at]
-    y, _, taps = run_tapped(model, params, state, (inputs,), {}, at, add or {}, **passing)
+    tapped = run_tapped(model, params, state, (inputs,), {}, as_keys(at), changes, **passing)
+    y, _, taps = tapped
     return y, taps.results()

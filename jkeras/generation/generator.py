@@ -1,9 +1,10 @@
 """Generator: tokens after prompts, one at a time, in two compiled programs."""
 
 import collections
+import copy
 import functools
 import numbers
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +13,8 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.names.registry import public
+from jkeras.core.run.tap_changes import Changes, changes_of
+from jkeras.core.run.tapping import run_tapped
 from jkeras.generation.decoding import Decoding, forward
 from jkeras.generation.inputs import whole_inputs
 from jkeras.generation.limits import Limits
@@ -101,9 +104,42 @@ class Generator:
         self.logprobs = logprobs
         self.limits = Limits(model, self.max_length, cache)
         self._own_params = params_of(sampler, self.stop)
+        self.changes: Changes = ()
         self._traces: collections.Counter = collections.Counter()
+        self._compile()
+
+    def _compile(self) -> None:
         self._prefill = jax.jit(self._counted("prefill", self.prefill))
         self._decode = jax.jit(self._counted("decode", self.decode))
+
+    def steered(
+        self,
+        *,
+        add: Mapping[Any, Any] | None = None,
+        set: Mapping[Any, Any] | None = None,
+        edit: Mapping[Any, Callable] | None = None,
+    ) -> "Generator":
+        """A generator like this one, in whose passes outputs at places are changed: those of the
+        prompt, (batch, time, ...), and those of each token behind it, (batch, 1, ...).
+
+        Args:
+            add, set, edit: as of `model.tap`; values must do for both shapes, such as a direction
+                (features,).
+
+        >>> import jkeras
+        >>> tokens = jkeras.Input((None,), dtype="int32")
+        >>> x = jkeras.layers.Embedding(20, 8, name="words")(tokens)
+        >>> model = jkeras.Model(tokens, jkeras.layers.Dense(20, name="head")(x))
+        >>> generator = Generator(model, max_length=6)
+        >>> generator = generator.steered(set={"head": jnp.arange(20.0)})
+        >>> generator(model.params, np.array([[3, 4]]))[0].tolist()
+        [[3, 4, 19, 19, 19, 19]]
+        """
+        steered = copy.copy(self)
+        steered.changes = [*self.changes, *changes_of(add, set, edit)]
+        steered._traces = collections.Counter()
+        steered._compile()
+        return steered
 
     @property
     def why_uncached(self) -> str | None:
@@ -255,7 +291,7 @@ class Generator:
         cache = None
         if self.why_uncached is None:
             decoding = Decoding(self.max_length, None, None)
-            logits, _ = forward(self.model, params, state, prompts, decoding)
+            logits, _ = forward(self.model, params, state, prompts, decoding, (), self.changes)
             logits, cache = _at(logits, lengths - 1), decoding.new
         else:
             logits = self._logits_of_all(params, state, tokens, lengths)
@@ -300,7 +336,9 @@ class Generator:
         rows: Rows,
         *,
         at: Any = (),
-        add: dict[Any, Any] | None = None,
+        add: Mapping[Any, Any] | None = None,
+        set: Mapping[Any, Any] | None = None,
+        edit: Mapping[Any, Callable] | None = None,
         state: Tree = None,
     ) -> tuple[Rows, dict]:
         """`(rows, seen)`: texts with a token more each, and what layers give in the pass on it: a
@@ -308,8 +346,8 @@ class Generator:
 
         Args:
             rows: as `begin` and `go_on` give them.
-            at, add: layers that are looked at, and what is added to their outputs (batch, 1, ...),
-                as of `model.tap`; the next token follows from it.
+            at, add, set, edit: places that are looked at, and what happens to the outputs
+                (batch, 1, ...), as of `model.tap`; the next token follows from it.
             state: what else the model carries, by default `model.state`.
 
         Raises:
@@ -319,10 +357,17 @@ class Generator:
             expected = "a model that allows a cache"
             raise ValueError(explain("Generator.tap", expected, f"{self.why_uncached}"))
         state = self.model.state if state is None else state
-        return self._extended(params, state, *self.chosen(rows), at=at, add=add)
+        changes = changes_of(add, set, edit)
+        return self._extended(params, state, *self.chosen(rows), at, changes)
 
     def _extended(
-        self, params: Tree, state: Tree, rows: Rows, token: jax.Array, **taps: Any
+        self,
+        params: Tree,
+        state: Tree,
+        rows: Rows,
+        token: jax.Array,
+        at: Any = (),
+        changes: Changes = (),
     ) -> tuple[Rows, dict]:
         """(texts with these tokens behind them, what was looked at)."""
         numbers = jnp.arange(len(token))
@@ -337,7 +382,9 @@ class Generator:
             return rows._replace(logits=self._logits_of_all(params, state, tokens, lengths)), {}
         first = jnp.minimum(position, self.max_length - 1)
         decoding = decoding_of(self.max_length, rows.cache, first)
-        logits, seen = forward(self.model, params, state, token[:, None], decoding, **taps)
+        changes = [*self.changes, *changes]
+        new = token[:, None]
+        logits, seen = forward(self.model, params, state, new, decoding, at, changes)
         return rows._replace(logits=logits[:, 0], cache=decoding.after(logits)), seen
 
     def is_end(self, rows: Rows, token: jax.Array, lengths: jax.Array) -> jax.Array:
@@ -396,7 +443,12 @@ class Generator:
         behind = self.limits.buffer - self.max_length
         whole = jnp.pad(tokens, [(0, 0), (0, behind)], constant_values=self.pad)
         inputs = whole_inputs(self.model, whole, lengths)
-        logits, _ = self.model.apply(params, state, inputs, training=False)
+        if not self.changes:
+            logits, _ = self.model.apply(params, state, inputs, training=False)
+            return _at(logits, lengths - 1)
+        given = (params, state, (inputs,), {}, [], self.changes)
+        logits, _, taps = run_tapped(self.model, *given, training=False)
+        taps.results()  # which sees that each change was made
         return _at(logits, lengths - 1)
 
 

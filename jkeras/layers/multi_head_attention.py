@@ -1,5 +1,6 @@
 """Attention with many heads: MultiHeadAttention, GroupQueryAttention."""
 
+import functools
 import math
 import re
 import string
@@ -20,7 +21,7 @@ from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.activation import Softmax
 from jkeras.kernel.numbers import is_zero
 from jkeras.layers.attention_cache import CallerCache
-from jkeras.layers.attention_heads import Heads, heads_last, sizes
+from jkeras.layers.attention_heads import Heads, heads_last, sizes, with_results
 from jkeras.layers.attention_masks import Masks, masks_of
 from jkeras.layers.dropout import Dropout
 from jkeras.layers.einsum_dense import EinsumDense
@@ -226,9 +227,7 @@ class HeadedAttention(
         if return_attention_scores:
             self._check_scores()
         names = self._dense_names
-        gate = None
-        if self.use_gate:
-            gate = sub.run_named(names["gate"], query)
+        gate = sub.run_named(names["gate"], query) if self.use_gate else None
         heads = Heads(
             sub.run_named(names["query"], query),
             sub.run_named(names["key"], key),
@@ -240,6 +239,10 @@ class HeadedAttention(
             masks.check_segments(self._where)
         form = Form(self._scale, use_causal_mask, self.sliding_window)
         needs_weights = return_attention_scores or sub.is_tapped("_softmax")
+        is_observed = ctx.scope.flow.observer is not None
+        if is_observed:
+            heads = heads.placed(ctx)
+            needs_weights |= ctx.asks_for("scores", "pattern")
         if cache is None:
             writer = ctx.cache()
         else:
@@ -258,12 +261,22 @@ class HeadedAttention(
             y, weights = self._attend(sub, heads, masks, form, needs_weights, ctx.training)
         if gate is not None:
             y = y * gate
-        outputs = [sub.run_named(names["output"], y)]
+        if is_observed:
+            outputs = [self._observed_output(sub, ctx, y)]
+        else:
+            outputs = [sub.run_named(names["output"], y)]
         if return_attention_scores:
             outputs.append(weights)
         if cache is not None:
             outputs.append(writer.cache)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+    def _observed_output(self, sub: Children, ctx: Context, heads: jax.Array) -> jax.Array:
+        """The output, with what was changed of what heads give and add to it."""
+        name = self._dense_names["output"]
+        heads = ctx.place("heads", heads)
+        project = functools.partial(sub.run_unobserved, name)
+        return with_results(ctx, project, heads, sub.run_named(name, heads))
 
     def _attend(
         self,
@@ -423,7 +436,13 @@ class HeadedAttention(
         if repeats > 1:
             key, value = (jnp.repeat(x, repeats, axis=-3) for x in (key, value))
         scores = jnp.matmul(query * jnp.asarray(form.scale, query.dtype), jnp.swapaxes(key, -1, -2))
-        dropped = weights = sub._softmax(scores, mask=mask)
+        is_observed = getattr(sub, "observer", None) is not None
+        if is_observed:
+            scores = sub.place("scores", scores)
+        weights = sub._softmax(scores, mask=mask)
+        if is_observed:
+            weights = sub.place("pattern", weights)
+        dropped = weights
         if not is_zero(self.dropout):
             dropped = sub._dropout_layer(weights, training=training)
         return jnp.matmul(dropped, value), weights

@@ -176,6 +176,9 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
         mask = ctx.mask
         if mask is not None and is_nested(mask):
             mask = mask[0]
+        watch = None
+        if ctx.scope.flow.observer is not None:
+            watch = ctx.steps(step.gives_state)
         outputs, states = scan(
             step.advance,
             jnp.swapaxes(sequences, 0, 1),
@@ -187,6 +190,7 @@ class RNN(StateShapes, Composite, uses_mask=True, announces_compute_dtype=True, 
             go_backwards=self.go_backwards,
             unroll=self.unroll and not ctx.abstract,
             zero_output_for_mask=self.zero_output_for_mask,
+            watch=watch,
         )
         y = jnp.swapaxes(outputs, 0, 1) if self.return_sequences else outputs[-1]
         dtype = self.compute_dtype

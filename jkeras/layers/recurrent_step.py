@@ -31,12 +31,14 @@ class Step(typing.NamedTuple):
     hoist: whether `project` should run on all steps before the loop; None: as the platform likes
         it.
     split: the step in two parts, for a faster gradient; None: there is no such form.
+    gives_state: whether the output is the state that stands for it, the first one.
     """
 
     project: typing.Callable | None
     advance: typing.Callable
     hoist: bool | None = None
     split: Split | None = None
+    gives_state: bool = False
 
 
 def bind(

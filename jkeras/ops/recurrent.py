@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,7 @@ def scan(
     zero_output_for_mask: bool = False,
     hoist: Function | None = None,
     split: Split | None = None,
+    watch: Any = None,
 ) -> tuple[jax.Array, Structure]:
     """Runs `step` along the leading axis: (time, batch, ...) -> outputs (time, batch, ...), last
     states.
@@ -48,12 +50,17 @@ def scan(
             in the cache. By default by platform.
         split: the same step in two parts (`recurrent_split.Split`), whose gradients are faster on
             CPU; None: there is no such form.
+        watch: looks at the states after each step and may change them, see
+            `core.run.tap_loops.Steps`; None: nobody does.
 
     >>> outputs, last = scan(lambda x, s, t: (x + s, x + s), jnp.arange(4.0)[:, None], jnp.zeros(1))
     >>> outputs[:, 0].tolist()
     [0.0, 1.0, 3.0, 6.0]
     """
     valid = None if mask is None else _valid_steps(mask)
+    if watch is not None:
+        watch.begin(jax.tree_util.tree_leaves(inputs)[0].shape[0])
+        split = None
     if split is not None and not unroll and pays_split(split, inputs, states):
         loop = functools.partial(
             _loop, go_backwards=go_backwards, zero_output_for_mask=zero_output_for_mask
@@ -66,8 +73,9 @@ def scan(
     elif project is not None:
         step = _with_projection(step, project)
     if unroll:
-        return _unrolled(_checked(step), inputs, states, valid, go_backwards)
-    return _loop(step, inputs, states, valid, go_backwards, zero_output_for_mask)
+        step = _checked(step) if watch is None else _watched(step, watch)
+        return _unrolled(step, inputs, states, valid, go_backwards, watch)
+    return _loop(step, inputs, states, valid, go_backwards, zero_output_for_mask, watch=watch)
 
 
 def _loop(
@@ -78,11 +86,12 @@ def _loop(
     go_backwards: bool,
     zero_output_for_mask: bool,
     record: bool = False,
+    watch: Any = None,
 ) -> tuple[Structure, Structure]:
     """`scan` as a compiled loop; with `record` the outputs are a pair: those of the step, and the
     first states before each step, in the order of the inputs.
     """
-    step = _checked(step)
+    step = _checked(step) if watch is None else _watched(step, watch)
 
     def masked_output(states: Structure, y: jax.Array) -> jax.Array:
         if zero_output_for_mask:
@@ -95,7 +104,7 @@ def _loop(
         if keep is not None:
             y = _where(keep, y, masked_output(states, y))
             new = _where_leaves(keep, new, states)
-        return new, (y, states[0] if record else None)
+        return new, (y, states[0] if record else None, None if watch is None else new)
 
     if go_backwards and for_onnx():
         inputs, valid = jax.tree_util.tree_map(lambda v: v[::-1], (inputs, valid))
@@ -103,21 +112,28 @@ def _loop(
     times = jnp.arange(jax.tree_util.tree_leaves(inputs)[0].shape[0])
     if go_backwards:
         times = times[::-1]
-    states, (outputs, before) = lax.scan(
+    states, (outputs, before, after) = lax.scan(
         inside_loop(body), states, (inputs, valid, times), reverse=go_backwards
     )
     if go_backwards:
-        outputs = outputs[::-1]
+        outputs, after = jax.tree_util.tree_map(lambda v: v[::-1], (outputs, after))
+    if watch is not None:
+        watch.keep(after)
     return (outputs, before) if record else outputs, states
 
 
 def _unrolled(
-    step: Function, inputs: jax.Array, states: Structure, mask: jax.Array | None, go_backwards: bool
+    step: Function,
+    inputs: jax.Array,
+    states: Structure,
+    mask: jax.Array | None,
+    go_backwards: bool,
+    watch: Any = None,
 ) -> tuple[jax.Array, Structure]:
     order = list(range(inputs.shape[0]))
     if go_backwards:
         order.reverse()
-    outputs = []
+    outputs, after = [], []
     for t, i in enumerate(order):
         y, new = step(inputs[i], states, t)
         if mask is not None and outputs:
@@ -128,7 +144,32 @@ def _unrolled(
             new = _where_leaves(mask[i], new, states)
         states = new
         outputs.append(y)
+        after.append(states)
+    if watch is not None:
+        watch.keep(jax.tree_util.tree_map(lambda *each: jnp.stack(each), *after))
     return jnp.stack(outputs), states
+
+
+def _watched(step: Function, watch: Any) -> Function:
+    """The step as `_checked` has it, whose states somebody may change from outside; an output that
+    is one of the states follows it.
+    """
+
+    def watched(x: jax.Array, states: Structure, t: jax.Array) -> tuple[jax.Array, Structure]:
+        follows = [watch.gives_state]
+
+        def noting(*now: Any) -> tuple[jax.Array, Structure]:
+            y, new = step(*now)
+            follows.append(y is jax.tree_util.tree_leaves(new)[0])
+            return y, new
+
+        y, new = _checked(noting)(x, states, t)
+        changed = watch.at_step(new, t)
+        if changed is not new and any(follows):
+            y = _previous(changed, y)
+        return y, changed
+
+    return watched
 
 
 def _with_projection(step: Function, project: Function) -> Function:

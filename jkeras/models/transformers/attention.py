@@ -14,6 +14,7 @@ from jkeras.core.session.positions import length_now, positions_now
 from jkeras.initializers import Zeros
 from jkeras.kernel.numbers import is_zero
 from jkeras.kernel.spec import Spec, Weight
+from jkeras.layers.attention_heads import Heads, with_results
 from jkeras.layers.dense import Dense
 from jkeras.models.transformers.norms import made
 from jkeras.models.transformers.rotary import rotated
@@ -68,6 +69,7 @@ class SelfAttention(Composite):
         if plan.rotary is not None:
             positions, length = positions_now(x.shape[:2]), length_now(x.shape[1])
             query, key = (rotated(y, plan.rotary, positions, length) for y in (query, key))
+        query, key, value = Heads(query, key, value).placed(ctx)
         query, key, value = (jnp.swapaxes(y, 1, 2) for y in (query, key, value))
         form = Form(plan.scale, plan.is_causal, plan.window)
         writer = ctx.cache()
@@ -79,8 +81,14 @@ class SelfAttention(Composite):
             if visible is not None:
                 form = Form(plan.scale)
         y = self._attend(w, (query, key, value), visible, form, ctx)
-        y = jnp.swapaxes(y, 1, 2).reshape(*x.shape[:2], -1)
-        return sub.output_dense(y)
+        y = ctx.place("heads", jnp.swapaxes(y, 1, 2))
+
+        def project(heads: jax.Array) -> jax.Array:
+            joined = heads.reshape(*heads.shape[:-2], -1)
+            return sub.run_unobserved("output_dense", joined)
+
+        output = sub.output_dense(y.reshape(*x.shape[:2], -1))
+        return with_results(ctx, project, y, output)
 
     def _projected(self, sub: Children, name: str, x: jax.Array, heads: int) -> jax.Array:
         """Queries, keys or values, (batch, time, heads, size)."""
@@ -121,12 +129,13 @@ class SelfAttention(Composite):
         if plan.alibi is not None:
             bias = _alibi(plan, key.shape[2]).astype(query.dtype)
         drops = ctx.training and not is_zero(plan.dropout)
-        if plan.soft_cap is None and not plan.sinks and not drops:
+        is_explicit = plan.sinks or drops or ctx.asks_for("scores", "pattern")
+        if plan.soft_cap is None and not is_explicit:
             is_causal, window = form.is_causal, form.window
             seen_by = {"mask": mask, "bias": bias, "is_causal": is_causal, "window": window}
             return attention(*heads, scale=form.scale, **seen_by)
         mask = both(mask, seen(form, None, query.shape[2], key.shape[2]))
-        weights = self._weights(w, query, key, mask, bias)
+        weights = self._weights(w, (query, key), mask, bias, ctx)
         if drops:
             weights = dropout(weights, plan.dropout, seed=ctx.key)
         weights = weights.astype(value.dtype)
@@ -137,13 +146,17 @@ class SelfAttention(Composite):
     def _weights(
         self,
         w: Mapping[str, Any],
-        query: jax.Array,
-        key: jax.Array,
+        heads: tuple[jax.Array, jax.Array],
         mask: jax.Array | None,
         bias: jax.Array | None,
+        ctx: Context,
     ) -> jax.Array:
-        """The weights of sources, (batch, heads, target, source), in float32 at least."""
-        plan = self.plan
+        """The weights of sources, (batch, heads, target, source), in float32 at least.
+
+        Args:
+            heads: query, key.
+        """
+        plan, (query, key) = self.plan, heads
         batch, _, time, size = query.shape
         scores = jnp.matmul(
             query.reshape(batch, plan.groups, -1, size),
@@ -155,13 +168,15 @@ class SelfAttention(Composite):
             scores = plan.soft_cap * jnp.tanh(scores / plan.soft_cap)
         if bias is not None:
             scores = scores + bias.astype(scores.dtype)
+        scores = ctx.place("scores", scores)
         if mask is not None:
             scores = jnp.where(mask, scores, hidden_score(scores.dtype))
         if not plan.sinks:
-            return jax.nn.softmax(scores, axis=-1)
+            return ctx.place("pattern", jax.nn.softmax(scores, axis=-1))
         sinks = w["sinks"].astype(scores.dtype)[:, None, None]
         sinks = jnp.broadcast_to(sinks, (*scores.shape[:-1], 1))
-        return jax.nn.softmax(jnp.concatenate([scores, sinks], axis=-1), axis=-1)[..., :-1]
+        weights = jax.nn.softmax(jnp.concatenate([scores, sinks], axis=-1), axis=-1)
+        return ctx.place("pattern", weights[..., :-1])
 
 
 def _alibi(plan: Attention, sources: int) -> jax.Array:

@@ -69,7 +69,7 @@ class TransformerBlock(Composite):
             if not plan.one_norm:
                 second = sub.norm_2(x)
             return think(second) + attend(first) + x
-        x = self._step(sub, 1, x, attend)
+        x = ctx.place("residual_mid", self._step(sub, 1, x, attend))
         return self._step(sub, 2, x, think)
 
     def _dropped(self, sub: Children, y: jax.Array, ctx: Context) -> jax.Array:

@@ -59,8 +59,10 @@ class FeedforwardNetwork(Composite):
     def forward(self, w: Mapping[str, Any], sub: Children, x: jax.Array, ctx: Context) -> jax.Array:
         activation = ACTIVATIONS[self.plan.activation]
         if self.plan.is_gated:
-            return sub.down(activation(sub.gate(x)) * sub.up(x))
-        return sub.down(activation(sub.up(x)))
+            inner = activation(sub.gate(x)) * sub.up(x)
+        else:
+            inner = activation(sub.up(x))
+        return sub.down(ctx.place("neurons", inner))
 
 
 class ExpertNetworks(Composite):
