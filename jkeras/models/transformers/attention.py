@@ -11,9 +11,11 @@ import numpy as np
 from jkeras.core.layer import Composite
 from jkeras.core.run.context import Children, Context
 from jkeras.core.session.positions import length_now, positions_now
+from jkeras.core.weights.rng import SeedGenerator
 from jkeras.initializers import Zeros
 from jkeras.kernel.numbers import is_zero
 from jkeras.kernel.spec import Spec, Weight
+from jkeras.layers.activation import Softmax
 from jkeras.layers.dense import Dense
 from jkeras.models.transformers.norms import made
 from jkeras.models.transformers.rotary import rotated
@@ -46,6 +48,9 @@ class SelfAttention(Composite):
         if plan.norm is not None:
             self.query_norm = made(plan.norm, name="query_norm", **common)
             self.key_norm = made(plan.norm, name="key_norm", **common)
+        self._softmax = Softmax(dtype="float32", name="_softmax")
+        if plan.dropout:
+            self.seed_generator = SeedGenerator()
 
     def weight_specs(self, x: Spec, visible: Spec | None = None) -> dict[str, Weight]:
         if self.plan.sinks:
@@ -78,7 +83,7 @@ class SelfAttention(Composite):
             key, value, visible = sources
             if visible is not None:
                 form = Form(plan.scale)
-        y = self._attend(w, (query, key, value), visible, form, ctx)
+        y = self._attend(w, sub, (query, key, value), visible, form, ctx)
         y = jnp.swapaxes(y, 1, 2).reshape(*x.shape[:2], -1)
         return sub.output_dense(y)
 
@@ -106,6 +111,7 @@ class SelfAttention(Composite):
     def _attend(
         self,
         w: Mapping[str, Any],
+        sub: Children,
         heads: tuple[jax.Array, jax.Array, jax.Array],
         mask: jax.Array | None,
         form: Form,
@@ -120,13 +126,14 @@ class SelfAttention(Composite):
         bias = None
         if plan.alibi is not None:
             bias = _alibi(plan, key.shape[2]).astype(query.dtype)
+        needs_weights = sub.is_tapped("_softmax") or plan.soft_cap is not None or plan.sinks
         drops = ctx.training and not is_zero(plan.dropout)
-        if plan.soft_cap is None and not plan.sinks and not drops:
+        if not needs_weights and not drops:
             is_causal, window = form.is_causal, form.window
             seen_by = {"mask": mask, "bias": bias, "is_causal": is_causal, "window": window}
             return attention(*heads, scale=form.scale, **seen_by)
         mask = both(mask, seen(form, None, query.shape[2], key.shape[2]))
-        weights = self._weights(w, query, key, mask, bias)
+        weights = self._weights(w, sub, (query, key), mask, bias)
         if drops:
             weights = dropout(weights, plan.dropout, seed=ctx.key)
         weights = weights.astype(value.dtype)
@@ -137,13 +144,17 @@ class SelfAttention(Composite):
     def _weights(
         self,
         w: Mapping[str, Any],
-        query: jax.Array,
-        key: jax.Array,
+        sub: Children,
+        compared: tuple[jax.Array, jax.Array],
         mask: jax.Array | None,
         bias: jax.Array | None,
     ) -> jax.Array:
-        """The weights of sources, (batch, heads, target, source), in float32 at least."""
-        plan = self.plan
+        """The weights of sources, (batch, heads, target, source), in float32 at least.
+
+        Args:
+            compared: queries and keys.
+        """
+        plan, (query, key) = self.plan, compared
         batch, _, time, size = query.shape
         scores = jnp.matmul(
             query.reshape(batch, plan.groups, -1, size),
@@ -158,10 +169,10 @@ class SelfAttention(Composite):
         if mask is not None:
             scores = jnp.where(mask, scores, hidden_score(scores.dtype))
         if not plan.sinks:
-            return jax.nn.softmax(scores, axis=-1)
+            return sub._softmax(scores)
         sinks = w["sinks"].astype(scores.dtype)[:, None, None]
         sinks = jnp.broadcast_to(sinks, (*scores.shape[:-1], 1))
-        return jax.nn.softmax(jnp.concatenate([scores, sinks], axis=-1), axis=-1)[..., :-1]
+        return sub._softmax(jnp.concatenate([scores, sinks], axis=-1))[..., :-1]
 
 
 def _alibi(plan: Attention, sources: int) -> jax.Array:

@@ -81,8 +81,8 @@ class Family:
         older: (end of a name, its end in older files).
         model: the class of `jkeras.models` that computes it.
         parts: {entry: what is said of the configuration in it}.
-        optional: {argument of the model: the weight without which it is False}, of models without
-            a head.
+        optional: {argument of the model: what names of the weights begin with without which it is
+            False}, of models without a head.
     """
 
     kind: str

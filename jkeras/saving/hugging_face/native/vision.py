@@ -162,7 +162,7 @@ VIT = Family(
     heads=("classifier.", "decoder."),
     left=("pooler.", "embeddings.mask_token"),
     model="VisionTransformer",
-    optional={"add_pooling_layer": "pooler.dense.weight"},
+    optional={"add_pooling_layer": "pooler."},
 )
 
 

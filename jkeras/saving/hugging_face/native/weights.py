@@ -147,8 +147,9 @@ def arguments_of(family: Family, task: str, stored: Weights) -> Config:
     """Arguments of a model by what is in the files."""
     if task != "backbone":
         return {}
+    names = [name.removeprefix(family.prefix) for name in stored]
     return {
-        argument: _name_in(family, theirs, stored) is not None
+        argument: any(name.startswith(theirs) for name in names)
         for argument, theirs in family.optional.items()
     }
 
