@@ -70,7 +70,9 @@ def _cloned(
     asks = input_tensors is not None or clone_function is not None or call_function is not None
     is_graph = isinstance(model, (Sequential, Functional))
     has_own_config = isinstance(model, Functional) and not _has_graph_config(model)
-    if is_graph and (asks or not has_own_config):
+    if has_own_config and not asks:
+        is_graph = False
+    if is_graph:
         if isinstance(model, Sequential):
             copy = _clone_sequential(model, input_tensors, clone)
         else:

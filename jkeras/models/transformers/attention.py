@@ -169,10 +169,10 @@ class SelfAttention(Composite):
         if mask is not None:
             scores = jnp.where(mask, scores, hidden_score(scores.dtype))
         if not plan.sinks:
-            return sub._softmax(scores)
+            return sub.run_named("_softmax", scores)
         sinks = w["sinks"].astype(scores.dtype)[:, None, None]
         sinks = jnp.broadcast_to(sinks, (*scores.shape[:-1], 1))
-        return sub._softmax(jnp.concatenate([scores, sinks], axis=-1))[..., :-1]
+        return sub.run_named("_softmax", jnp.concatenate([scores, sinks], axis=-1))[..., :-1]
 
 
 def _alibi(plan: Attention, sources: int) -> jax.Array:
