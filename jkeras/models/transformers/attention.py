@@ -11,9 +11,11 @@ import numpy as np
 from jkeras.core.layer import Composite
 from jkeras.core.run.context import Children, Context
 from jkeras.core.session.positions import length_now, positions_now
+from jkeras.core.weights.rng import SeedGenerator
 from jkeras.initializers import Zeros
 from jkeras.kernel.numbers import is_zero
 from jkeras.kernel.spec import Spec, Weight
+from jkeras.layers.activation import Softmax
 from jkeras.layers.attention_heads import Heads, with_results
 from jkeras.layers.dense import Dense
 from jkeras.models.transformers.norms import made
@@ -47,6 +49,9 @@ class SelfAttention(Composite):
         if plan.norm is not None:
             self.query_norm = made(plan.norm, name="query_norm", **common)
             self.key_norm = made(plan.norm, name="key_norm", **common)
+        self._softmax = Softmax(dtype="float32", name="_softmax")
+        if plan.dropout:
+            self.seed_generator = SeedGenerator()
 
     def weight_specs(self, x: Spec, visible: Spec | None = None) -> dict[str, Weight]:
         if self.plan.sinks:
@@ -80,7 +85,7 @@ class SelfAttention(Composite):
             key, value, visible = sources
             if visible is not None:
                 form = Form(plan.scale)
-        y = self._attend(w, (query, key, value), visible, form, ctx)
+        y = self._attend(w, sub, (query, key, value), visible, form, ctx)
         y = ctx.place("heads", jnp.swapaxes(y, 1, 2))
 
         def project(heads: jax.Array) -> jax.Array:
@@ -114,6 +119,7 @@ class SelfAttention(Composite):
     def _attend(
         self,
         w: Mapping[str, Any],
+        sub: Children,
         heads: tuple[jax.Array, jax.Array, jax.Array],
         mask: jax.Array | None,
         form: Form,
@@ -128,14 +134,15 @@ class SelfAttention(Composite):
         bias = None
         if plan.alibi is not None:
             bias = _alibi(plan, key.shape[2]).astype(query.dtype)
+        is_seen = sub.is_tapped("_softmax") or ctx.asks_for("scores", "pattern")
+        needs_weights = is_seen or plan.soft_cap is not None or plan.sinks
         drops = ctx.training and not is_zero(plan.dropout)
-        is_explicit = plan.sinks or drops or ctx.asks_for("scores", "pattern")
-        if plan.soft_cap is None and not is_explicit:
+        if not needs_weights and not drops:
             is_causal, window = form.is_causal, form.window
             seen_by = {"mask": mask, "bias": bias, "is_causal": is_causal, "window": window}
             return attention(*heads, scale=form.scale, **seen_by)
         mask = both(mask, seen(form, None, query.shape[2], key.shape[2]))
-        weights = self._weights(w, (query, key), mask, bias, ctx)
+        weights = self._weights(w, sub, (query, key), mask, bias, ctx)
         if drops:
             weights = dropout(weights, plan.dropout, seed=ctx.key)
         weights = weights.astype(value.dtype)
@@ -146,7 +153,8 @@ class SelfAttention(Composite):
     def _weights(
         self,
         w: Mapping[str, Any],
-        heads: tuple[jax.Array, jax.Array],
+        sub: Children,
+        compared: tuple[jax.Array, jax.Array],
         mask: jax.Array | None,
         bias: jax.Array | None,
         ctx: Context,
@@ -154,9 +162,9 @@ class SelfAttention(Composite):
         """The weights of sources, (batch, heads, target, source), in float32 at least.
 
         Args:
-            heads: query, key.
+            compared: queries and keys.
         """
-        plan, (query, key) = self.plan, heads
+        plan, (query, key) = self.plan, compared
         batch, _, time, size = query.shape
         scores = jnp.matmul(
             query.reshape(batch, plan.groups, -1, size),
@@ -172,10 +180,10 @@ class SelfAttention(Composite):
         if mask is not None:
             scores = jnp.where(mask, scores, hidden_score(scores.dtype))
         if not plan.sinks:
-            return ctx.place("pattern", jax.nn.softmax(scores, axis=-1))
+            return ctx.place("pattern", sub.run_named("_softmax", scores))
         sinks = w["sinks"].astype(scores.dtype)[:, None, None]
         sinks = jnp.broadcast_to(sinks, (*scores.shape[:-1], 1))
-        weights = jax.nn.softmax(jnp.concatenate([scores, sinks], axis=-1), axis=-1)
+        weights = sub.run_named("_softmax", jnp.concatenate([scores, sinks], axis=-1))
         return ctx.place("pattern", weights[..., :-1])
 
 

@@ -10,6 +10,7 @@ from jkeras.core.run.context import Children, Context
 from jkeras.layers.dropout import Dropout
 from jkeras.models.transformers import feedforward, norms
 from jkeras.models.transformers.attention import SelfAttention
+from jkeras.models.transformers.parts import LayerScale
 from jkeras.saving.hugging_face.native.plans import Block
 
 # the norms that a form has
@@ -45,6 +46,12 @@ class TransformerBlock(Composite):
             if not (plan.no_first_norm and name == "norm_1"):
                 setattr(self, name, norms.made(plan.norm, name=name, **common))
         self.dropout = Dropout(plan.dropout, name="dropout", **common)
+        if plan.layer_scale is not None:
+            for name in ("scale_1", "scale_2"):
+                setattr(self, name, LayerScale(plan.layer_scale, width, name=name, **common))
+        if plan.drop_path:
+            shape = (None, 1, 1)
+            self.drop_path = Dropout(plan.drop_path, noise_shape=shape, name="drop_path", **common)
 
     def forward(
         self,
@@ -58,10 +65,11 @@ class TransformerBlock(Composite):
         plan = self.plan
 
         def attend(x: jax.Array) -> jax.Array:
-            return self._dropped(sub, sub.attention(x, visible, training=ctx.training), ctx)
+            y = sub.attention(x, visible, training=ctx.training)
+            return self._dropped(sub, "scale_1", y, ctx)
 
         def think(x: jax.Array) -> jax.Array:
-            return self._dropped(sub, sub.feedforward(x), ctx)
+            return self._dropped(sub, "scale_2", sub.feedforward(x), ctx)
 
         if plan.form == "parallel":
             first = sub.norm_1(x)
@@ -72,9 +80,13 @@ class TransformerBlock(Composite):
         x = ctx.place("residual_mid", self._step(sub, 1, x, attend))
         return self._step(sub, 2, x, think)
 
-    def _dropped(self, sub: Children, y: jax.Array, ctx: Context) -> jax.Array:
+    def _dropped(self, sub: Children, scale: str, y: jax.Array, ctx: Context) -> jax.Array:
         """What is added, some of it dropped in training."""
         y = sub.dropout(y, training=ctx.training)
+        if self.plan.layer_scale is not None:
+            y = sub.run_named(scale, y)
+        if self.plan.drop_path:
+            y = sub.drop_path(y, training=ctx.training)
         if self.plan.multiplier == 1:
             return y
         return y * self.plan.multiplier

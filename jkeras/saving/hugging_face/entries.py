@@ -62,7 +62,8 @@ COUNTS = frozenset(
     no_rope_layer_interval num_kv_heads num_labels sliding_window_pattern
     num_attention_heads num_channels num_experts num_experts_per_tok num_hidden_groups
     num_hidden_layers num_key_value_heads num_local_experts original_max_position_embeddings
-    patch_size shared_expert_intermediate_size sliding_window type_vocab_size vocab_size
+    patch_size pooler_output_size projection_dim projection_size
+    shared_expert_intermediate_size sliding_window type_vocab_size vocab_size
     window_size word_embed_proj_dim
     """.split()
 )

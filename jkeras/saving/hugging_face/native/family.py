@@ -7,7 +7,7 @@ import typing
 from jkeras.core.errors import SerializationError
 from jkeras.saving.hugging_face import entries
 from jkeras.saving.hugging_face.native import rope
-from jkeras.saving.hugging_face.native.plans import Transformer
+from jkeras.saving.hugging_face.native.vision_plans import Plan
 from jkeras.saving.hugging_face.native.rope import Form
 from jkeras.saving.types import Config
 
@@ -26,8 +26,8 @@ class Entry(typing.NamedTuple):
 
     Attributes:
         default: what transformers takes where a file leaves it out.
-        kind: "number", which `entries.check_number` looks at by name; "any number"; "list", at
-            which the family looks; or the values that are computed.
+        kind: "number", which `entries.check_number` looks at by name; "any number"; "list" or
+            "other", at which the family looks; or the values that are computed.
         can_be_none: whether None is a value; else where it is the default.
     """
 
@@ -79,6 +79,10 @@ class Family:
         tied: {name: the one whose numbers it has, where both are in a file}.
         is_causal: whether tokens alone come in; else also what is padding.
         older: (end of a name, its end in older files).
+        model: the class of `jkeras.models` that computes it.
+        parts: {entry: what is said of the configuration in it}.
+        optional: {argument of the model: what names of the weights begin with without which it is
+            False}, of models without a head.
     """
 
     kind: str
@@ -86,7 +90,7 @@ class Family:
     prefix: str
     names: str | collections.abc.Callable[[Config], str]
     entries: collections.abc.Mapping[str, Entry]
-    plan: collections.abc.Callable[[Config], Transformer]
+    plan: collections.abc.Callable[[Config], Plan]
     rope: Form | None = None
     ignored: tuple[str, ...] = ()
     derived: collections.abc.Mapping[str, collections.abc.Callable[[Config], typing.Any]] = (
@@ -100,6 +104,9 @@ class Family:
     tied: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_causal: bool = True
     older: tuple[tuple[str, str], ...] = ()
+    model: str = "LanguageTransformer"
+    parts: collections.abc.Mapping[str, "Family"] = dataclasses.field(default_factory=dict)
+    optional: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def what(self) -> str:
@@ -117,13 +124,14 @@ def understood(family: Family, config: Config) -> Config:
     config = _with_first_names(family, family.first(config))
     if family.rope is not None:
         config = rope.understood(family.rope, config, what)
-    known = {*family.entries, *family.ignored, *entries.PLAIN, *LABELS}
+    known = {*family.entries, *family.parts, *family.ignored, *entries.PLAIN, *LABELS}
     if family.rope is not None:
         known |= {"rope_scaling", *filter(None, family.rope.entries)}
     entries.check_supported(config, known, what)
     plain = {k: v for k, v in entries.PLAIN.items() if k not in family.entries}
     entries.check_values(config, plain, what)
     found = {entry: _value(entry, said, config, what) for entry, said in family.entries.items()}
+    found |= {entry: _part(entry, part, config) for entry, part in family.parts.items()}
     for entry, make in family.derived.items():
         if found[entry] is None:
             found[entry] = make(found)
@@ -138,6 +146,30 @@ def understood(family: Family, config: Config) -> Config:
     rotations = [entry for entry in (*family.rope.entries, "rope_scaling") if entry]
     rotated = {entry: config[entry] for entry in rotations}
     return {"model_type": family.kind, **found, **rotated, **_heads(config)}
+
+
+def _part(entry: str, part: Family, config: Config) -> Config:
+    """What `understood` gives of the configuration in an entry; one that is missing says nothing.
+
+    Raises:
+        SerializationError: it is no configuration of that type, or has an entry that is unknown or
+            not computed.
+    """
+    inner = config.get(entry)
+    if inner is None:
+        inner = {}
+    if not isinstance(inner, dict):
+        raise SerializationError(f"config.json says {entries.shown(entry, inner)}: no object.")
+    kind = inner.get("model_type", part.kind)
+    if kind != part.kind:
+        raise SerializationError(
+            f"config.json says {entries.shown('model_type', kind)} in {entry}: expected "
+            f"{part.kind!r}."
+        )
+    try:
+        return understood(part, inner)
+    except SerializationError as error:
+        raise SerializationError(f"In {entry}: {error}") from error
 
 
 def _with_first_names(family: Family, config: Config) -> Config:

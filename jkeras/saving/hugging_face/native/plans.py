@@ -124,6 +124,9 @@ class Block:
         one_norm: whether a parallel block has one for both.
         no_first_norm: whether attention gets what comes in as it is.
         multiplier: of what is added.
+        layer_scale: how the vector begins by which what is added is multiplied; None: there is
+            none.
+        drop_path: the share of examples for which, in training, nothing is added.
     """
 
     attention: Attention
@@ -134,6 +137,8 @@ class Block:
     no_first_norm: bool = False
     multiplier: float = 1.0
     dropout: float = 0.0
+    layer_scale: float | None = None
+    drop_path: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

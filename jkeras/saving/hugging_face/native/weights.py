@@ -15,7 +15,7 @@ from jkeras.saving.hugging_face.layouts import StoredLayout, Matrix, Same, Vecto
 from jkeras.saving.hugging_face.native.families import planned
 from jkeras.saving.hugging_face.native.family import TIE, Family
 from jkeras.saving.hugging_face.native.layouts import LAYOUTS
-from jkeras.saving.hugging_face.native.plans import Transformer
+from jkeras.saving.hugging_face.native.plan_sizes import blocks_of, sizes_of
 from jkeras.saving.hugging_face.sizes import are_equal, check_dtypes
 from jkeras.saving.types import Config
 from jkeras.saving.weights import listed
@@ -55,7 +55,9 @@ def rows_of(family: Family, model: typing.Any) -> list[Row]:
             repeated.append(parts)
         elif parts:
             once.append(parts)
-    layers = len(model.plan.blocks)
+    layers = 0
+    if repeated:
+        layers = len(blocks_of(model.plan))
     lines = once + [
         [part.replace("#", str(layer)) for part in parts]
         for layer in range(layers)
@@ -72,7 +74,7 @@ def _rows(
     kind = parts[2] if len(parts) > 2 else None
     if paths[0] in shapes:
         layout = LAYOUTS[kind or "same"](plan)
-        if paths[0].endswith("/kernel"):
+        if kind is None and paths[0].endswith("/kernel"):
             layout = Matrix()
         count = 1
         if "@" in theirs:
@@ -121,7 +123,7 @@ def load(family: Family, model: typing.Any, stored: Weights) -> None:
             shapes = [variable.shape for variable in variables]
             theirs = arrays if len(arrays) > 1 else arrays[0]
             parts = row.layout.part(theirs, shapes)
-            load_all(zip(variables, map(np.ascontiguousarray, parts)))
+            load_all(zip(variables, [np.asarray(part, order="C") for part in parts]))
         sums.finish()
 
 
@@ -131,33 +133,24 @@ def check_sizes(config: Config, task: str, stored: Weights) -> None:
     """
     family, config, plan = planned(config, task)
     largest = max((math.prod(one.shape) for one in stored.values()), default=0)
-    needed = _sizes_of(plan)
-    if task != "classifier":
-        needed.pop("the labels")
+    needed = sizes_of(plan)
     for what, size in needed.items():
-        if size > largest:
+        is_made = task == "classifier" or not what.startswith("the labels")
+        if is_made and size > largest:
             raise SerializationError(
                 f"config.json describes a model whose weights of {what} have {size} numbers; no "
                 "weight in the files is that large."
             )
 
 
-def _sizes_of(plan: Transformer) -> dict[str, int]:
-    """How many numbers the weights of a model have, by what they are of."""
-    attention = plan.blocks[0].attention
-    vector = plan.embedding_width or plan.width
-    inner = [block.feedforward.inner for block in plan.blocks]
-    shared = [e.shared for e in (block.feedforward.experts for block in plan.blocks) if e]
-    placed = {True: vector, False: plan.width}[plan.projects_last]
+def arguments_of(family: Family, task: str, stored: Weights) -> Config:
+    """Arguments of a model by what is in the files."""
+    if task != "backbone":
+        return {}
+    names = [name.removeprefix(family.prefix) for name in stored]
     return {
-        "the tokens": vector * plan.vocabulary,
-        "the projection": vector * plan.width * (plan.embedding_width is not None),
-        "the queries": plan.width * attention.heads * attention.size,
-        "the keys": plan.width * attention.groups * attention.size,
-        "the feedforward network": plan.width * max(inner + shared),
-        "the positions": placed * plan.positions,
-        "the segments": vector * plan.segments,
-        "the labels": plan.width * plan.labels,
+        argument: any(name.startswith(theirs) for name in names)
+        for argument, theirs in family.optional.items()
     }
 
 
