@@ -50,6 +50,8 @@ class Decoding(PassCache):
         self.new: Cache = {}
         self.attention: set[Path] = set()
         self.segments: jax.Array | None = None
+        self._shape: tuple[int, int] | None = None  # of the new tokens
+        self._given: list[jax.Array] = []  # positions, as layers got them
 
     # ------------------------------------------------------------ what attention asks for
 
@@ -62,9 +64,29 @@ class Decoding(PassCache):
         return LayerCache(self, name)
 
     def positions(self, shape: tuple[int, int]) -> jax.Array:
-        """The positions of the new tokens, (batch, time)."""
+        """The positions of the new tokens, (batch, time).
+
+        Raises:
+            Uncached: that is another shape than that of the tokens.
+        """
+        if self._shape is not None and tuple(shape) != self._shape:
+            raise Uncached(f"positions of shape {tuple(shape)} for tokens of shape {self._shape}")
+        positions = self._positions(shape)
+        self._given.append(positions)
+        return positions
+
+    def _positions(self, shape: tuple[int, int]) -> jax.Array:
+        """The positions of new tokens of a shape."""
         counted = jnp.broadcast_to(jnp.arange(shape[1]), shape)
         return counted if self.first is None else counted + self.first[:, None]
+
+    def is_positions(self, positions: Any) -> bool:
+        """Whether these are positions that `positions` gave."""
+        return any(positions is each for each in self._given)
+
+    def refuse(self, what: str) -> None:
+        """Raises the error for a layer that has no cache with what it has."""
+        raise Uncached(what)
 
     def after(self, logits: jax.Array) -> Any:
         """The cache with the new tokens.
@@ -76,6 +98,7 @@ class Decoding(PassCache):
 
     def inputs(self, model: Any, tokens: jax.Array) -> Any:
         """What a model is called with for new tokens (batch, time), all of one text."""
+        self._shape = tuple(tokens.shape)
         self.segments = jnp.ones(tokens.shape, "int32")
         return inputs_of(model, tokens, self.positions(tokens.shape), self.segments)
 
@@ -87,8 +110,13 @@ class Decoding(PassCache):
 
     def fork(self) -> "Decoding":
         """Of a pass within a transformation, whose caches come out by `join`."""
-        inner = Decoding(self.length, self.cache, self.first)
+        inner = self.within(Decoding(self.length, self.cache, self.first))
         inner.segments = self.segments
+        return inner
+
+    def within(self, inner: "Decoding") -> "Decoding":
+        """A pass on the same tokens, in this one, which knows their positions."""
+        inner._shape, inner._given = self._shape, self._given
         return inner
 
     def take(self) -> Cache:
@@ -162,7 +190,7 @@ class InBlocks:
         """The cache of one block, from its part of `before`."""
         decoding = self._decoding
         before = None if decoding.cache is None else cache
-        return Decoding(decoding.length, before, decoding.first)
+        return decoding.within(Decoding(decoding.length, before, decoding.first))
 
     def keep(self, new: Cache) -> None:
         """Takes what the blocks cached."""

@@ -141,13 +141,10 @@ class SpeculativeGenerator:
         prompts: Any,
         prompt_lengths: Any = None,
         rng: jax.Array | int | None = None,
-        *,
-        sampling: Any = None,
-        samples: Any = None,
+        **options: Any,
     ) -> Progress:
-        """The texts as far as their prompts; arguments as of a call, and of `Generator.begin`."""
+        """The texts as far as their prompts; arguments as of `Generator.begin`."""
         self._check_tokens(params, draft_params, len(prompts))
-        options = {"sampling": sampling, "samples": samples}
         rows = self.large.begin(params, prompts, prompt_lengths, rng, **options)
         drafts = self.small.begin(draft_params, prompts, prompt_lengths, rng, **options)
         zeros = jnp.zeros(rows.lengths.shape, "int32")

@@ -16,10 +16,10 @@ from jkeras.kernel.numbers import is_zero
 from jkeras.kernel.spec import Spec, Weight
 from jkeras.layers.dense import Dense
 from jkeras.models.transformers.norms import made
-from jkeras.models.transformers.rotary import rotated
 from jkeras.ops.attention import attention
 from jkeras.ops.attention_cached import extended
 from jkeras.ops.attention_plain import Form, both, hidden_score, seen
+from jkeras.ops.rotary import rotated
 from jkeras.random import dropout
 from jkeras.saving.hugging_face.native.plans import Attention
 
