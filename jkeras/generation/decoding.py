@@ -41,6 +41,8 @@ class Decoding(PassCache):
         new: the cache of each layer that ran, with the new tokens.
         attention: the paths of the layers that asked for one.
         segments: ids that say that all tokens are of one text, where the model has such an input.
+        shape: (batch, time) of the new tokens, once they are there.
+        given: positions, as layers got them.
     """
 
     def __init__(self, length: int, cache: Cache | None, positions: jax.Array | None) -> None:
@@ -50,8 +52,8 @@ class Decoding(PassCache):
         self.new: Cache = {}
         self.attention: set[Path] = set()
         self.segments: jax.Array | None = None
-        self._shape: tuple[int, int] | None = None  # of the new tokens
-        self._given: list[jax.Array] = []  # positions, as layers got them
+        self.shape: tuple[int, int] | None = None
+        self.given: list[jax.Array] = []
 
     # ------------------------------------------------------------ what attention asks for
 
@@ -69,10 +71,10 @@ class Decoding(PassCache):
         Raises:
             Uncached: that is another shape than that of the tokens.
         """
-        if self._shape is not None and tuple(shape) != self._shape:
-            raise Uncached(f"positions of shape {tuple(shape)} for tokens of shape {self._shape}")
+        if self.shape is not None and tuple(shape) != self.shape:
+            raise Uncached(f"positions of shape {tuple(shape)} for tokens of shape {self.shape}")
         positions = self._positions(shape)
-        self._given.append(positions)
+        self.given.append(positions)
         return positions
 
     def _positions(self, shape: tuple[int, int]) -> jax.Array:
@@ -82,7 +84,7 @@ class Decoding(PassCache):
 
     def is_positions(self, positions: Any) -> bool:
         """Whether these are positions that `positions` gave."""
-        return any(positions is each for each in self._given)
+        return any(positions is each for each in self.given)
 
     def refuse(self, what: str) -> None:
         """Raises the error for a layer that has no cache with what it has."""
@@ -98,7 +100,7 @@ class Decoding(PassCache):
 
     def inputs(self, model: Any, tokens: jax.Array) -> Any:
         """What a model is called with for new tokens (batch, time), all of one text."""
-        self._shape = tuple(tokens.shape)
+        self.shape = tuple(tokens.shape)
         self.segments = jnp.ones(tokens.shape, "int32")
         return inputs_of(model, tokens, self.positions(tokens.shape), self.segments)
 
@@ -116,7 +118,7 @@ class Decoding(PassCache):
 
     def within(self, inner: "Decoding") -> "Decoding":
         """A pass on the same tokens, in this one, which knows their positions."""
-        inner._shape, inner._given = self._shape, self._given
+        inner.shape, inner.given = self.shape, self.given
         return inner
 
     def take(self) -> Cache:
