@@ -375,7 +375,7 @@ class Generator:
         position = jnp.where(rows.done, self.max_length, rows.lengths)
         tokens = rows.tokens.at[numbers, position].set(token, mode="drop")
         lengths = jnp.where(rows.done, rows.lengths, rows.lengths + 1)
-        logs = self._logged(rows, position, token)
+        logs = self.logged(rows, position, token)
         rows = rows._replace(tokens=tokens, lengths=lengths, logs=logs)
         rows = rows._replace(done=rows.done | self.is_end(rows, token, lengths))
         if rows.cache is None:
@@ -393,8 +393,10 @@ class Generator:
         is_stop = (token[:, None] == rows.settings.stop).any(axis=1)
         return is_stop | is_whole | (lengths >= self.max_length)
 
-    def _logged(self, rows: Rows, position: jax.Array, token: jax.Array) -> Logs | None:
-        """What is kept of probabilities, with those of new tokens at a position."""
+    def logged(self, rows: Rows, position: jax.Array, token: jax.Array) -> Logs | None:
+        """What is kept of probabilities, with those of new tokens (batch,) at a position, (batch,);
+        outside of the texts nothing is kept. Pure.
+        """
         if rows.logs is None:
             return None
         logs = jax.nn.log_softmax(rows.logits.astype("float32"), axis=-1)

@@ -8,7 +8,6 @@ up. What is computed with them in a way without a rule here is followed no furth
 import typing
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.programs.calls import call_of, inner_jaxprs
@@ -60,6 +59,7 @@ def tables_of(program: typing.Any, index: int) -> Tables:
         program: of `jax.make_jaxpr`.
         index: of the tokens among its flat arguments.
 
+    >>> import jax.numpy as jnp
     >>> def model(tokens, table, positions):
     ...     return table[tokens] + positions[jnp.arange(tokens.shape[1])]
     >>> shapes = jnp.zeros((1, 9), int), jnp.ones((20, 2)), jnp.ones((8, 2))
@@ -102,9 +102,7 @@ def _result(equation: "JaxprEqn", inputs: list) -> Numbers | AreNegative | None:
     keeps = _keeps(name)
     if name == "iota":
         return Numbers(result.shape[equation.params["dimension"]])
-    if keeps and jnp.issubdtype(result.dtype, jnp.integer):
-        return inputs[0]
-    if keeps and isinstance(inputs[0], AreNegative):
+    if keeps:  # as floats, too, which an input without a dtype makes of tokens
         return inputs[0]
     if name == "lt" and isinstance(inputs[0], Numbers) and _constant(equation) == 0:
         return AreNegative(inputs[0])

@@ -81,6 +81,12 @@ class PassCache(typing.Protocol):
     def positions(self, shape: tuple[int, int]) -> jax.Array:
         """The positions of new tokens (batch, time) in the whole."""
 
+    def is_positions(self, positions: typing.Any) -> bool:
+        """Whether these are positions that the pass gave, and not others that came to be in it."""
+
+    def refuse(self, what: str) -> None:
+        """Raises the error for a layer whose new positions cannot be computed alone."""
+
     def inside(self, path: Path) -> typing.Any:
         """The caches of the blocks of the layer at a path, a loop."""
 

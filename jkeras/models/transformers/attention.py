@@ -19,10 +19,10 @@ from jkeras.layers.activation import Softmax
 from jkeras.layers.attention_heads import Heads, with_results
 from jkeras.layers.dense import Dense
 from jkeras.models.transformers.norms import made
-from jkeras.models.transformers.rotary import rotated
 from jkeras.ops.attention import attention
 from jkeras.ops.attention_cached import extended
 from jkeras.ops.attention_plain import Form, both, hidden_score, seen
+from jkeras.ops.rotary import rotated
 from jkeras.random import dropout
 from jkeras.saving.hugging_face.native.plans import Attention
 

@@ -1,8 +1,9 @@
 """What a transformer computes, in numbers and names, whatever a `config.json` calls them."""
 
-import collections.abc
 import dataclasses
 import typing
+
+from jkeras.ops.rotary import Rotary
 
 Activation = str  # a key of `jkeras.models.transformers.feedforward.ACTIVATIONS`
 
@@ -20,25 +21,6 @@ class Norm:
     epsilon: float
     has_scale: bool = True
     has_shift: bool = True
-
-
-@dataclasses.dataclass(frozen=True)
-class Rotary:
-    """Positions that rotate queries and keys.
-
-    Attributes:
-        size: how many features of a head are rotated.
-        theta: the wavelength of the slowest ones, divided by 2 pi.
-        kind: how positions are scaled; a key of `jkeras.models.transformers.rotary.KINDS`.
-        scaling: the numbers of that.
-        is_interleaved: features of a pair are neighbours; else they lie half a head apart.
-    """
-
-    size: int
-    theta: float
-    kind: str = "default"
-    scaling: collections.abc.Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
-    is_interleaved: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,8 +6,8 @@ import collections.abc
 import typing
 
 from jkeras.core.errors import SerializationError
+from jkeras.ops.rotary import Rotary
 from jkeras.saving.hugging_face import entries
-from jkeras.saving.hugging_face.native.plans import Rotary
 from jkeras.saving.hugging_face.rope import flat, kind_of
 from jkeras.saving.types import Config
 
