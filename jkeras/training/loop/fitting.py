@@ -54,11 +54,15 @@ class Fitting:
         self.callbacks = callbacks
         self.nan_loss = NaNLoss(model, self.source, validation, callbacks)
         self.options = options
-        layout_of = loop_layout if recorder is None else state_layout
+        layout_of = loop_layout
+        if recorder is not None or options.looking is not None:
+            layout_of = state_layout
         self.layout = layout_of(model, from_key=options.seed is not None)
         self.preemption = Preemption()
         every_batch = callbacks.looks_at_batches("train")
         self.runner = Runner(model, self.layout, "train", every_batch, recorder)
+        self.runner.looking = options.looking
+        self.runner.programs.keeps = options.looking is not None
         self.validation = None
         if validation is not None:
             self.validation = Evaluating(

@@ -30,6 +30,7 @@ from jkeras.training.types import Logs
 if typing.TYPE_CHECKING:
     from jkeras.saving.checkpointer import Checkpointer
     from jkeras.saving.tier import Tier
+    from jkeras.training.loop.careful import Looking
     from jkeras.training.loop.loop import Runner
     from jkeras.training.loop.ownership import StateOwner
 
@@ -41,6 +42,7 @@ class FitOptions(typing.NamedTuple):
         initial_epoch, epochs: numbers of the first and the last epoch.
         steps, validation_steps: at most so many of an epoch; None: all.
         validation_freq, seed, checkpoint, resume: as of `fit`.
+        looking: looks at what each dispatch gives; None: nobody does.
     """
 
     initial_epoch: int
@@ -51,6 +53,7 @@ class FitOptions(typing.NamedTuple):
     seed: int | None
     checkpoint: "str | os.PathLike | Checkpointer | None"
     resume: bool | str
+    looking: "Looking | None" = None
 
 
 class Protection(typing.Protocol):
