@@ -9,5 +9,6 @@ from jkeras.privacy.accounting import Run, epsilon, noise_for
 from jkeras.privacy.clipping import clipped_grad
 from jkeras.privacy.dpsgd import DPSGD
 from jkeras.privacy.sampling import cap_for, sample
+from jkeras.privacy.sealing import Seal
 
 __all__ = exported(globals())

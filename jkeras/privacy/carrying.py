@@ -6,7 +6,8 @@ weights that take the place of others, as those in few bits, or with an adapter 
 from typing import Any
 
 from jkeras.privacy.account import Account, Trained, joined
-from jkeras.privacy.recorded import run_as_json, runs_from_json
+from jkeras.privacy.recorded import run_as_json, runs_of_file
+from jkeras.privacy.sealing import of_model
 from jkeras.core.layer.view import variables_and_layers
 
 
@@ -52,12 +53,16 @@ def _remember(part: Any, runs: tuple[Trained, ...]) -> None:
         vars(part)["private_runs"] = joined(part.private_runs, runs)
 
 
-def record_of(model: Any) -> list[dict] | None:
-    """The account of a model as plain data, for a file; None where it has none. The keys of random
-    numbers, with which noise could be taken off, are not in it.
+def record_of(model: Any) -> list[dict] | dict | None:
+    """The account of a model as plain data, for a file, with a seal where its training has one;
+    None where it has none. The keys of random numbers, with which noise could be taken off, are not
+    in it.
     """
-    runs = account_of(model).at(step_of(model))
-    return [run_as_json(run) for run in runs] or None
+    runs = [run_as_json(run) for run in account_of(model).at(step_of(model))]
+    privacy = model.compilation.privacy
+    if not runs or privacy is None or privacy.seal is None:
+        return runs or None
+    return {"runs": runs, "seal": privacy.seal.of(runs, of_model(model))}
 
 
 def take_up(model: Any, record: Any) -> None:
@@ -66,8 +71,9 @@ def take_up(model: Any, record: Any) -> None:
     Raises:
         ValueError: it is none.
     """
-    runs = runs_from_json(record)
+    runs = runs_of_file(record)
     for part in variables_and_layers(model):
         _remember(part, runs)
     account = model.privacy_account or Account()
-    model.set_untracked(privacy_account=account._replace(runs=joined(account.runs, runs)))
+    runs = joined(account.runs, runs)
+    model.set_untracked(privacy_account=account._replace(runs=runs), record_of_file=record)

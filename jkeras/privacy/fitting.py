@@ -9,8 +9,10 @@ from jkeras.core.errors import explain
 from jkeras.privacy.account import Account, Current, in_short, joined
 from jkeras.privacy.accounting import noise_for
 from jkeras.privacy.carrying import account_of, end_run
+from jkeras.privacy.checking import Checking
 from jkeras.privacy.recorded import account_as_json, account_from_json
 from jkeras.privacy.sampling import PoissonSource, SampledSource, overflow
+from jkeras.privacy.sealing import of_state
 from jkeras.training.step.state import TrainState
 from jkeras.training.types import Logs
 
@@ -19,6 +21,7 @@ if typing.TYPE_CHECKING:
 
 WHERE = "privacy.DPSGD"
 KEPT = {"account", "begun", "planned", "epsilon"}  # in a checkpoint
+SEAL = "seal"  # beside them, where there is one
 
 
 class PrivateFitting:
@@ -32,6 +35,7 @@ class PrivateFitting:
     def __init__(self, privacy: "DPSGD", model: Any, source: SampledSource, steps: int) -> None:
         self.privacy, self.model, self.source, self.steps = privacy, model, source, steps
         self._begun = 0  # the step of the model at which the `fit` began
+        self._checking = Checking(privacy.check_ghosts, model)
         if not privacy.delta < 1 / source.size:
             received = f"delta={privacy.delta} for {source.size} rows"
             raise ValueError(explain(WHERE, "a delta below 1 over the number of rows", received))
@@ -50,6 +54,7 @@ class PrivateFitting:
         self._begun = step
         account = account_of(self.model)
         if stored is not None:
+            stored = self._unsealed(stored, state)
             saved, self._begun = self._saved(stored, step)
             account = Account(joined(account.runs, saved.runs), saved.current)
         if not self._goes_on(account.current, stored):
@@ -57,6 +62,20 @@ class PrivateFitting:
             account = account.begin(self._current(state, account))
         self.source.stream = (*account.current.key, account.current.first)
         self.model.set_untracked(privacy_account=account)
+        self._checking.begin(state, self.source.peek())
+
+    def _unsealed(self, stored: Any, state: TrainState) -> Any:
+        """What a checkpoint has beside its seal.
+
+        Raises:
+            ValueError: it is not what was sealed.
+        """
+        if not isinstance(stored, dict):
+            return stored
+        kept = {name: value for name, value in stored.items() if name != SEAL}
+        if self.privacy.seal is not None:
+            self.privacy.seal.check(stored.get(SEAL), kept, of_state(state), "The checkpoint")
+        return kept
 
     @staticmethod
     def _saved(stored: dict, step: int) -> tuple[Account, int]:
@@ -136,20 +155,25 @@ class PrivateFitting:
 
     def logs(self, state: TrainState) -> Logs:
         """What is told after an epoch."""
+        if not self._checking.is_done:
+            self._checking.look(state, self.source.peek())
         if self.privacy.noise is not None:
             return {}
         account, privacy = self.model.privacy_account, self.privacy
         spent = account.spent(int(state.step), privacy.delta, privacy.accountant)
         return {"epsilon": spent.epsilon}
 
-    def kept(self) -> dict:
-        """What a checkpoint keeps."""
-        return {
+    def kept(self, state: TrainState) -> dict:
+        """What a checkpoint of a state keeps."""
+        kept = {
             "account": account_as_json(self.model.privacy_account),
             "begun": self._begun,
             "planned": self.steps,
             "epsilon": self.privacy.epsilon,
         }
+        if self.privacy.seal is None:
+            return kept
+        return {**kept, SEAL: self.privacy.seal.of(kept, of_state(state))}
 
     def end(self, step: Callable[[], int]) -> None:
         """Ends, at a step of the model; at the last that was planned where the state is lost, as by

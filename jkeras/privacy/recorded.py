@@ -65,6 +65,19 @@ def runs_from_json(data: Any) -> tuple[Trained, ...]:
     return tuple(Trained(**_checked(run, OF_FILES)) for run in _checked_list(data))
 
 
+def runs_of_file(record: Any) -> tuple[Trained, ...]:
+    """The runs in the account of a file, with a seal or without.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(record, dict):
+        return runs_from_json(record)
+    if set(record) != {"runs", "seal"} or not isinstance(record["seal"], str):
+        raise _refused("'runs' and 'seal'", record)
+    return runs_from_json(record["runs"])
+
+
 def account_as_json(account: Account) -> dict:
     """An account for a checkpoint, which has the keys of random numbers anyway."""
     runs = [

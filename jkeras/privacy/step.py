@@ -98,7 +98,7 @@ class PrivateStep(TrainStep):
         keys = jax.random.key_data(jax.random.split(jax.random.wrap_key_data(rng), size))
         privacy = self.privacy
         gradient = clipped_grad(
-            _loss_of_row(loss, state),
+            loss_of_row(loss, state),
             privacy.clip,
             clipping=privacy.clipping,
             norms=privacy.norms,
@@ -179,7 +179,7 @@ def _sum_where(valid: jax.Array, array: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(expand_like(valid, array), array, 0), 0)
 
 
-def _loss_of_row(batch_loss: BatchLoss, state: TrainState) -> Callable:
+def loss_of_row(batch_loss: BatchLoss, state: TrainState) -> Callable:
     """The loss of a row as of a batch of it alone, and what it leaves behind."""
     attack = batch_loss.model.compilation.adversarial
 

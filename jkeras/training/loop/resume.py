@@ -65,8 +65,8 @@ class Protection(typing.Protocol):
     def logs(self, state: TrainState) -> Logs:
         """What is reported after an epoch."""
 
-    def kept(self) -> dict | None:
-        """What a checkpoint keeps."""
+    def kept(self, state: TrainState) -> dict | None:
+        """What a checkpoint of a state keeps."""
 
     def end(self, step: Callable[[], int]) -> None:
         """Ends, at a step of the model, which is asked for where it is needed."""
@@ -389,7 +389,7 @@ class Resume:
             "validated": self._validated,
             **self._iterator_states(),
             "callbacks": self.callbacks.get_state(),
-            "privacy": self.protection.kept(),
+            "privacy": self.protection.kept(state),
         }
         for tier in self.checkpointer.tiers if tiers is None else tiers:
             tier.save(state, extra, metrics=metrics)
