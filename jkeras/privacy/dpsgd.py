@@ -16,9 +16,11 @@ from jkeras.privacy.accounting import ACCOUNTANTS
 from jkeras.privacy.carrying import account_of, step_of
 from jkeras.privacy.clipping import CLIPPINGS, NORMS, check_bound
 from jkeras.privacy.fitting import PrivateFitting
+from jkeras.privacy.gathering import check_rows_said, gathered
 from jkeras.privacy.sampling import SampledSource, sampled
 from jkeras.privacy.sealing import Seal
 from jkeras.privacy.step import PrivateStep
+from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Source
 from jkeras.training.step.layout import LazyLayout
 from jkeras.training.step.overrides import has_own_step
@@ -46,6 +48,8 @@ class DPSGD:
             what is revealed is not known here, and `batch_size` has to be given.
         batch_size: what a gradient's sum is divided by; None: the `batch_size` of `fit`, and in a
             step of your own the number of rows of its batch.
+        rows: how many rows a source of batches has, such as a generator or a data set of tf.data or
+            Grain: it is read once, so that each row can be drawn; every row has to come once.
         seal: seals the account in checkpoints and in files of the model, and sees, when a training
             goes on, that both are as they were sealed.
         check: compares the lengths and sums of `norms="ghost"` on 8 rows with those of gradients by
@@ -76,6 +80,7 @@ class DPSGD:
     accountant: str = "rdp"
     noise: Any = None
     batch_size: int | None = None
+    rows: int | None = None
     seal: Seal | None = None
     check: bool | None = None
 
@@ -95,6 +100,7 @@ class DPSGD:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(explain(WHERE, f"{name} above 0", f"{name}={value}"))
+        check_rows_said(self.rows)
         check_bound(self.clip, WHERE)
         if not 0 < self.delta < 1:
             raise ValueError(explain(WHERE, "a delta between 0 and 1", f"delta={self.delta}"))
@@ -167,7 +173,11 @@ class DPSGD:
         self.check_model(model)
         return PrivateStep(LazyLayout(model), self)
 
-    def sampled(self, source: Source, steps: int, microbatches: int) -> SampledSource:
+    def gathered(self, source: Source) -> ArraySource:
+        """The rows of a source, which can be reached by number."""
+        return gathered(source, self.rows)
+
+    def sampled(self, source: ArraySource, steps: int, microbatches: int) -> SampledSource:
         """The source of a training of so many steps, with its rows as this samples them."""
         distribution = settings.distribution
         devices = 1 if distribution is None else math.prod(distribution.device_mesh.shape)

@@ -2,13 +2,11 @@
 
 import collections.abc
 import warnings
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.errors import explain
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.source import Batch
 
@@ -139,19 +137,15 @@ class TurnsSource(SampledSource):
         return [order[i : i + self.expected] for i in range(0, self.size, self.expected)]
 
 
-def sampled(source: Any, sampling: str, steps: int, multiple: int) -> SampledSource:
+def sampled(source: ArraySource, sampling: str, steps: int, multiple: int) -> SampledSource:
     """A source of arrays with its rows sampled for a training of so many steps.
 
     Args:
         multiple: a step has a multiple of so many slots.
 
     Raises:
-        ValueError: a source whose rows cannot be reached by number, or another process has some.
+        ValueError: another process has some of the rows.
     """
-    if not isinstance(source, ArraySource):
-        kind = getattr(source, "name", type(source).__name__)
-        wanted = "arrays, whose rows it can sample"
-        raise ValueError(explain("privacy.DPSGD", wanted, kind, "pass `x` and `y` as arrays"))
     if jax.process_count() > 1:
         raise ValueError(
             "privacy.DPSGD: expected one process, which has all rows, received "

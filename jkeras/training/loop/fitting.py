@@ -223,6 +223,7 @@ def _protected(model: "Trainer", source: Source, options: FitOptions) -> tuple[S
     """(the source as a training samples it, its account)."""
     if model.compilation.privacy is None:
         return source, Unprotected()
+    source = model.compilation.privacy.gathered(source)
     of_epoch = options.steps or source.num_batches or 0
     steps = max(options.epochs - options.initial_epoch, 0) * of_epoch
     source = model.compilation.privacy.sampled(source, steps, model.compilation.microbatches)
