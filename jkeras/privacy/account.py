@@ -7,6 +7,7 @@ import typing
 from collections.abc import Sequence
 
 from jkeras.privacy.accounting import Run, epsilon
+from jkeras.privacy.correlated import FINER, equal_steps
 
 WORDS = (
     "With a probability of all but {delta:.3g}, nothing that follows from the weights, also of "
@@ -96,6 +97,7 @@ class Current(typing.NamedTuple):
         key: of the random numbers, two integers.
         first: number of its first step in the model.
         id, delta: as of `Trained`.
+        bands: of how many steps the noise of one is made, see `correlated`.
     """
 
     noise_multiplier: float
@@ -107,15 +109,15 @@ class Current(typing.NamedTuple):
     first: int
     id: str
     delta: float
+    bands: int = 1
 
     def at(self, step: int) -> Trained:
         """What it has come to at a step of the model."""
         taken = max(step - self.first, 0)
+        run = run_of(self.noise_multiplier, self.q, taken, self.steps_of_a_turn, self.bands)
         return Trained(
             self.id,
-            self.noise_multiplier,
-            self.q,
-            -(-taken // self.steps_of_a_turn),
+            *run,
             self.delta,
             min(self.overflow * taken, 1.0),
             self.steps_of_a_turn,
@@ -166,9 +168,14 @@ class Account(typing.NamedTuple):
         return joined(self.runs, (self.current.at(step),))
 
     def constants(self) -> tuple | None:
-        """What the steps of the run that is going on have in them."""
+        """What the steps of the run that is going on have in them: the noise, what a sum is divided
+        by, the number of the first step where noise is correlated.
+        """
         current = self.current
-        return None if current is None else (current.noise_multiplier, current.batch_size)
+        if current is None:
+            return None
+        first = current.first if current.bands > 1 else 0
+        return current.noise_multiplier, current.batch_size, first
 
     def spent(self, step: int, delta: float | None, accountant: str) -> Spent:
         """What all of them revealed.
@@ -184,6 +191,18 @@ class Account(typing.NamedTuple):
             delta = min(delta + (1 + math.exp(min(value, 700.0))) * overflow, 1.0)
         by_turns = any(run.steps_of_a_turn > 1 for run in trained)
         return Spent(value, delta, runs, _in_words(value, delta, runs, by_turns))
+
+
+def run_of(noise_multiplier: float, q: float, steps: int, turn: int, bands: int) -> Run:
+    """What epsilon follows from, of some steps.
+
+    Args:
+        turn: steps in which each row is once, 1 where it is by its own coin.
+        bands: of how many steps the noise of one is made.
+    """
+    if bands == 1:
+        return Run(noise_multiplier, q, -(-steps // turn))
+    return Run(noise_multiplier * FINER, q, equal_steps(bands, steps, turn))
 
 
 def joined(runs: Sequence[Trained], others: Sequence[Trained]) -> tuple[Trained, ...]:

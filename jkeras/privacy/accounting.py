@@ -239,6 +239,10 @@ def _of_distributions(runs: Sequence[Run], delta: float) -> float:
         ) from error
     accountant: Any = pld.PLDAccountant()
     for run in runs:
+        if run.q == 1:  # as one step, without the roundings of many
+            once = dp_accounting.GaussianDpEvent(run.noise_multiplier / math.sqrt(run.steps))
+            accountant.compose(once)
+            continue
         noise = dp_accounting.GaussianDpEvent(run.noise_multiplier)
         step = dp_accounting.PoissonSampledDpEvent(run.q, noise)
         accountant.compose(dp_accounting.SelfComposedDpEvent(step, run.steps))

@@ -48,6 +48,10 @@ class DPSGD:
             what is revealed is not known here, and `batch_size` has to be given.
         batch_size: what a gradient's sum is divided by; None: the `batch_size` of `fit`, and in a
             step of your own the number of rows of its batch.
+        bands: of how many steps the noise of one is made, as DP-FTRL's: what one step adds the next
+            ones take off again in part, so that less of it is in their sum. Above 1 it takes
+            `sampling="turns"`, and each row is in the same step of each epoch. A step makes normal
+            numbers so many times.
         rows: how many rows a source of batches has, such as a generator or a data set of tf.data or
             Grain: it is read once, so that each row can be drawn; every row has to come once.
         seal: seals the account in checkpoints and in files of the model, and sees, when a training
@@ -80,6 +84,7 @@ class DPSGD:
     accountant: str = "rdp"
     noise: Any = None
     batch_size: int | None = None
+    bands: int = 1
     rows: int | None = None
     seal: Seal | None = None
     check: bool | None = None
@@ -101,6 +106,7 @@ class DPSGD:
             if value is not None and not value > 0:
                 raise ValueError(explain(WHERE, f"{name} above 0", f"{name}={value}"))
         check_rows_said(self.rows)
+        self._check_bands()
         check_bound(self.clip, WHERE)
         if not 0 < self.delta < 1:
             raise ValueError(explain(WHERE, "a delta between 0 and 1", f"delta={self.delta}"))
@@ -108,6 +114,15 @@ class DPSGD:
         check_choice("clipping", self.clipping, CLIPPINGS, WHERE)
         check_choice("norms", self.norms, NORMS, WHERE)
         check_choice("accountant", self.accountant, ACCOUNTANTS, WHERE)
+
+    def _check_bands(self) -> None:
+        if not isinstance(self.bands, int) or self.bands < 1:
+            raise ValueError(explain(WHERE, "bands as an integer above 0", f"{self.bands!r}"))
+        is_plain = self.sampling == "turns" and self.noise is None
+        if self.bands > 1 and not is_plain:
+            wanted = "`sampling='turns'` and no `noise=` with bands above 1"
+            received = f"sampling={self.sampling!r}, noise={self.noise!r}"
+            raise ValueError(explain(WHERE, wanted, received))
 
     # ------------------------------------------------------------ what a training asks
 
@@ -183,7 +198,8 @@ class DPSGD:
         devices = 1 if distribution is None else math.prod(distribution.device_mesh.shape)
         # the rows of a group are cut over the devices
         multiple = devices * microbatches
-        return sampled(source, self.sampling, steps, multiple)
+        sampling = "cyclic" if self.bands > 1 else self.sampling
+        return sampled(source, sampling, steps, multiple)
 
     def fitting(self, model: Any, source: SampledSource, steps: int) -> PrivateFitting:
         """What a `fit` of so many steps asks and tells."""

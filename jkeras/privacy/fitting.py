@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jkeras.core.errors import explain
-from jkeras.privacy.account import Account, Current, in_short, joined
+from jkeras.privacy.account import Account, Current, in_short, joined, run_of
 from jkeras.privacy.accounting import noise_for
 from jkeras.privacy.carrying import account_of, end_run
 from jkeras.privacy.checking import Checking
@@ -104,6 +104,8 @@ class PrivateFitting:
                 return False
         elif asked is not None and asked != current.noise_multiplier:
             return False
+        if current.bands != self.privacy.bands:
+            return False
         rate = current.q, current.steps_of_a_turn
         return rate == self._rate() and current.batch_size == self._batch_size()
 
@@ -124,7 +126,7 @@ class PrivateFitting:
         if turn == 1 and q < 1:
             too_few = overflow(source.size, source.q, source.full_size)
         left = max(self.steps - (step - self._begun), 1)
-        multiplier = self._multiplier(account, q, -(-left // turn))
+        multiplier = self._multiplier(account, q, left, turn)
         key = tuple(int(word) for word in state.rng)
         return Current(
             multiplier,
@@ -136,22 +138,25 @@ class PrivateFitting:
             step,
             secrets.token_hex(16),
             self.privacy.delta,
+            self.privacy.bands,
         )
 
-    def _multiplier(self, account: Account, q: float, steps: int) -> float:
+    def _multiplier(self, account: Account, q: float, steps: int, turn: int) -> float:
         privacy = self.privacy
         if privacy.noise is not None:
             return 0.0
         if privacy.epsilon is None:
             return privacy.noise_multiplier
-        return noise_for(
+        run = run_of(1.0, q, steps, turn, privacy.bands)
+        noise = noise_for(
             privacy.epsilon,
             privacy.delta,
             q,
-            steps,
+            run.steps,
             privacy.accountant,
             after=in_short(account.runs),
         )
+        return noise / run.noise_multiplier
 
     def logs(self, state: TrainState) -> Logs:
         """What is told after an epoch."""

@@ -45,6 +45,7 @@ CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "steps_of_a_turn": ("a whole number of 1 or more", _is_whole(1)),
     "batch_size": ("a whole number of 1 or more", _is_whole(1)),
     "key": ("two whole numbers", _is_key),
+    "bands": ("a whole number of 1 or more", _is_whole(1)),
     "first": ("a whole number of 0 or more", _is_whole(0)),
     "end": ("a whole number of 0 or more", _is_whole(0)),
 }
@@ -108,11 +109,18 @@ def account_from_json(data: Any, begun: int, step: int) -> Account:
         runs.append(Trained(**values | ({"key": tuple(run["key"])} if "key" in run else {})))
     if data["current"] is None:
         raise _refused("the run that was going on", None)
-    values = _checked(data["current"], Current._fields)
+    values = _checked(_with_bands(data["current"]), Current._fields)
     current = Current(**values | {"key": tuple(values["key"])})
     account = Account(tuple(runs), current)
     _check_steps(account, begun, step)
     return account
+
+
+def _with_bands(current: Any) -> Any:
+    """A run that was going on, of a checkpoint that is older than correlated noise."""
+    if isinstance(current, dict) and "bands" not in current:
+        return {**current, "bands": 1}
+    return current
 
 
 def _check_steps(account: Account, begun: int, step: int) -> None:

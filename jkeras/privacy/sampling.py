@@ -133,8 +133,22 @@ class TurnsSource(SampledSource):
     """Each row is in one step of an epoch."""
 
     def rows(self, seed: int, epoch: int) -> list[np.ndarray]:
-        order = self.order(seed, epoch)
+        return self._cut(self.order(seed, epoch))
+
+    def _cut(self, order: np.ndarray) -> list[np.ndarray]:
         return [order[i : i + self.expected] for i in range(0, self.size, self.expected)]
+
+
+class CyclicSource(TurnsSource):
+    """Each row is in one step of an epoch, the same in each, so that as many steps are between any
+    two in which it is.
+    """
+
+    def rows(self, seed: int, epoch: int) -> list[np.ndarray]:
+        return self._cut(self.order(seed, 0))
+
+
+SOURCES = {"poisson": PoissonSource, "turns": TurnsSource, "cyclic": CyclicSource}
 
 
 def sampled(source: ArraySource, sampling: str, steps: int, multiple: int) -> SampledSource:
@@ -156,8 +170,7 @@ def sampled(source: ArraySource, sampling: str, steps: int, multiple: int) -> Sa
     if sampling == "poisson":
         slots = cap_for(source.size, expected / source.size, steps)
     slots = -(-slots // multiple) * multiple
-    cls = PoissonSource if sampling == "poisson" else TurnsSource
-    return cls(source, slots, expected)
+    return SOURCES[sampling](source, slots, expected)
 
 
 __all__ = ["cap_for", "sample"]
