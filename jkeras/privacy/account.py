@@ -67,6 +67,7 @@ class Trained(typing.NamedTuple):
         steps_of_a_turn: as of `Current`.
         key, first, end: of its random numbers, and the steps of the model in which it had them; of
             a run of this process or its checkpoints. Files of models have none of it.
+        trials: as of `Run`.
     """
 
     id: str
@@ -79,11 +80,12 @@ class Trained(typing.NamedTuple):
     key: tuple[int, int] | None = None
     first: int = 0
     end: int = 0
+    trials: float = 1.0
 
     @property
     def run(self) -> Run:
         """What epsilon follows from."""
-        return Run(self.noise_multiplier, self.q, self.steps)
+        return Run(self.noise_multiplier, self.q, self.steps, self.trials)
 
 
 class Current(typing.NamedTuple):
@@ -117,7 +119,7 @@ class Current(typing.NamedTuple):
         run = run_of(self.noise_multiplier, self.q, taken, self.steps_of_a_turn, self.bands)
         return Trained(
             self.id,
-            *run,
+            *run[:3],
             self.delta,
             min(self.overflow * taken, 1.0),
             self.steps_of_a_turn,
@@ -223,7 +225,8 @@ def in_short(trained: Sequence[Trained]) -> tuple[Run, ...]:
     """What epsilon follows from, runs of one kind in one."""
     runs: list[Run] = []
     for run in (run.run for run in trained):
-        if runs and runs[-1][:2] == run[:2]:
+        is_chosen = run.trials != 1  # each choice is one of its own
+        if runs and not is_chosen and runs[-1]._replace(steps=run.steps) == run:
             runs[-1] = run._replace(steps=runs[-1].steps + run.steps)
         else:
             runs.append(run)

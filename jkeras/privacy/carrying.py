@@ -53,6 +53,14 @@ def _remember(part: Any, runs: tuple[Trained, ...]) -> None:
         vars(part)["private_runs"] = joined(part.private_runs, runs)
 
 
+def take_place(model: Any, run: Trained) -> None:
+    """Puts one run in the place of all that a model and its weights remember."""
+    for part in variables_and_layers(model):
+        if part.private_runs:
+            vars(part)["private_runs"] = (run,)
+    model.set_untracked(privacy_account=Account((run,)))
+
+
 def record_of(model: Any) -> list[dict] | dict | None:
     """The account of a model as plain data, for a file, with a seal where its training has one;
     None where it has none. The keys of random numbers, with which noise could be taken off, are not

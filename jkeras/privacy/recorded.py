@@ -43,18 +43,22 @@ CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "delta": ("a number between 0 and 1", lambda v: _is_number(v) and 0 < v < 1),
     "overflow": ("a probability from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1),
     "steps_of_a_turn": ("a whole number of 1 or more", _is_whole(1)),
+    "trials": ("a finite number of 1 or more", lambda v: _is_number(v) and v >= 1),
     "batch_size": ("a whole number of 1 or more", _is_whole(1)),
     "key": ("two whole numbers", _is_key),
     "bands": ("a whole number of 1 or more", _is_whole(1)),
     "first": ("a whole number of 0 or more", _is_whole(0)),
     "end": ("a whole number of 0 or more", _is_whole(0)),
 }
-OF_FILES = tuple(name for name in Trained._fields if name not in ("key", "first", "end"))
+# `trials` is there where a run is the best of several
+OF_FILES = tuple(n for n in Trained._fields if n not in ("key", "first", "end", "trials"))
+OF_CHECKPOINTS = (*OF_FILES, "key", "first", "end")
 
 
 def run_as_json(run: Trained) -> dict:
     """A run for the file of a model."""
-    return {name: getattr(run, name) for name in OF_FILES}
+    names = OF_FILES if run.trials == 1 else (*OF_FILES, "trials")
+    return {name: getattr(run, name) for name in names}
 
 
 def runs_from_json(data: Any) -> tuple[Trained, ...]:
@@ -63,7 +67,7 @@ def runs_from_json(data: Any) -> tuple[Trained, ...]:
     Raises:
         ValueError: it cannot be.
     """
-    return tuple(Trained(**_checked(run, OF_FILES)) for run in _checked_list(data))
+    return tuple(_run_from_json(run, OF_FILES) for run in _checked_list(data))
 
 
 def runs_of_file(record: Any) -> tuple[Trained, ...]:
@@ -81,10 +85,7 @@ def runs_of_file(record: Any) -> tuple[Trained, ...]:
 
 def account_as_json(account: Account) -> dict:
     """An account for a checkpoint, which has the keys of random numbers anyway."""
-    runs = [
-        run_as_json(run) if run.key is None else run._replace(key=list(run.key))._asdict()
-        for run in account.runs
-    ]
+    runs = [run_as_json(run) if run.key is None else _with_key(run) for run in account.runs]
     current = account.current
     if current is not None:
         current = current._replace(key=list(current.key))._asdict()
@@ -104,9 +105,9 @@ def account_from_json(data: Any, begun: int, step: int) -> Account:
         raise _refused("'runs' and 'current'", data)
     runs = []
     for run in _checked_list(data["runs"]):
-        names = Trained._fields if isinstance(run, dict) and "key" in run else OF_FILES
-        values = _checked(run, names)
-        runs.append(Trained(**values | ({"key": tuple(run["key"])} if "key" in run else {})))
+        names = OF_CHECKPOINTS if isinstance(run, dict) and "key" in run else OF_FILES
+        read = _run_from_json(run, names)
+        runs.append(read if read.key is None else read._replace(key=tuple(read.key)))
     if data["current"] is None:
         raise _refused("the run that was going on", None)
     values = _checked(_with_bands(data["current"]), Current._fields)
@@ -114,6 +115,18 @@ def account_from_json(data: Any, begun: int, step: int) -> Account:
     account = Account(tuple(runs), current)
     _check_steps(account, begun, step)
     return account
+
+
+def _with_key(run: Trained) -> dict:
+    """A run of this process for a checkpoint."""
+    return {**run_as_json(run), "key": list(run.key), "first": run.first, "end": run.end}
+
+
+def _run_from_json(data: Any, names: tuple[str, ...]) -> Trained:
+    """A run that has these names, and `trials` where it is the best of several."""
+    if isinstance(data, dict) and "trials" in data:
+        names = (*names, "trials")
+    return Trained(**_checked(data, names))
 
 
 def _with_bands(current: Any) -> Any:
