@@ -19,10 +19,10 @@ from jkeras.core.names.registry import public
 from jkeras.kernel import in_force
 from jkeras.kernel.microbatch import current_microbatch
 from jkeras.kernel.scope import Flow, current_flow
+from jkeras.training.loop.careful import MOST_ROWS, rows_in_words
 from jkeras.training.loop.program import MAY_TRACE, Program
 
 Structure = typing.TypeVar("Structure")
-MOST_ROWS = 8  # that a message names
 OUTSIDE = "error_if"  # what a message begins with where no layer runs
 
 
@@ -69,11 +69,7 @@ def _in_words(rows: tuple[int, ...], count: str, places: list) -> str:
     """
     if not rows:
         return ""
-    shown = ", ".join(map(str, rows[:MOST_ROWS]))
-    if len(rows) > MOST_ROWS:
-        shown += f" and {len(rows) - MOST_ROWS} more"
-    word = "row" if len(rows) == 1 else "rows"
-    text = f"{word} {shown} of {count}"
+    text = f"{rows_in_words(rows)} of {count}"
     if places:
         of_all = ", ".join(str(tuple(place)) for place in places[:MOST_ROWS])
         text += f", at {of_all} of what `vmap` goes over"
@@ -113,9 +109,7 @@ def error_if(x: Structure, condition: Any, message: str) -> Structure:
     condition, valid = _checked("error_if", x, condition)
     if condition is None:
         return x
-    layer = _layer()
-    where = OUTSIDE if layer is None else place_of(layer)
-    _look(condition & valid, where, str(message))
+    _look(condition & valid, _where(), str(message))
     return x
 
 
@@ -197,10 +191,12 @@ def _valid(flow: Flow | None, shape: tuple[int, ...]) -> Any:
     return rows.reshape(-1, *(1,) * (len(shape) - 1))
 
 
-def _layer() -> Any:
-    """The layer that runs now; None: none does."""
+def _where() -> str:
+    """The layer that runs now, in words."""
     flow = current_flow()
-    return None if flow is None or not flow.stack else flow.stack[-1][0]
+    if flow is None or not flow.stack:
+        return OUTSIDE
+    return place_of(flow.stack[-1][0])
 
 
 def _program() -> Program | None:

@@ -14,6 +14,7 @@ from jkeras.kernel import tree
 from jkeras.optimizers import LossScaleOptimizer
 from jkeras.training.data.sizes import size_of
 from jkeras.training.data.source import DataTypes, unpack
+from jkeras.training.loop.careful import rows_in_words
 from jkeras.training.loop.program import Program
 from jkeras.training.loop.programs import batch_of
 from jkeras.training.step.layout import LazyLayout, state_layout
@@ -23,7 +24,6 @@ from jkeras.training.step.step import bare_step_on
 from jkeras.training.types import Logs
 
 KINDS = ("nan",)
-MOST_ROWS = 8  # that a message names
 UNSEEN = (
     "Run again operation by operation, the step gave finite numbers: it overflows only as it is "
     "compiled, or what it does on the host differs from time to time"
@@ -110,7 +110,9 @@ class NaNFinder:
         """
         if not isinstance(error, NotFiniteError):
             return error
-        batch, rows = (*batch_of(*arguments[:3]), None)[:2] if form == "many" else arguments
+        if form == "many":
+            arguments = (*batch_of(*arguments[:3]), None)[:2]
+        batch, rows = arguments
         found = NotFiniteError(f"Model '{self.model.name}': {UNSEEN}")
         replay, origin, has_loss = self._replayed(state, batch, rows)
         if origin is not None:
@@ -123,7 +125,7 @@ class NaNFinder:
         """(a step that ran again, where what is not finite after it came from, whether its loss is
         finite).
         """
-        given = (state, batch) if rows is None else (state, batch, rows)
+        given = (state, batch, rows)[: 3 - (rows is None)]
         marked = Marked(self.model)
         closed, shapes = jax.make_jaxpr(marked.step, return_shape=True)(*given)
         replay = Replay()
@@ -150,7 +152,8 @@ class NaNFinder:
             text = f"{word} is in {first.name}, which the step was given"
         else:
             text = f"{word} came first in {spot}, by `{first.name}`"
-        text += _in_rows(rows, size)
+        if rows:
+            text += f", in {rows_in_words(rows)} of the {size} of the batch"
         if nan is not first and nan.has_nan and nan.place >= 0:
             spot_of_nan = _spot_of(replay, nan, has_loss)
             text += f"; it became NaN in {spot_of_nan}, by `{nan.name}`"
@@ -254,13 +257,3 @@ def _spot_of(replay: Replay, origin: Origin, has_loss: bool) -> Spot:
     if after and not after[0].is_backward:
         return Spot(after[0].layer, after[0].is_finite)  # its slope is made along the way
     return Spot(None, has_loss, is_update=bool(gradients))
-
-
-def _in_rows(rows: list[int], size: int) -> str:
-    """Rows, in words."""
-    if not rows:
-        return ""
-    shown = ", ".join(map(str, rows[:MOST_ROWS]))
-    if len(rows) > MOST_ROWS:
-        shown += f" and {len(rows) - MOST_ROWS} more"
-    return f", in {'row' if len(rows) == 1 else 'rows'} {shown} of the {size} of the batch"

@@ -164,8 +164,8 @@ class Replay:
         consts, carried, stacked = values[: ends[0]], values[ends[0] : ends[1]], values[ends[1] :]
         rows: list[list[Value]] = [[] for _ in body.out_avals[params["num_carry"] :]]
         outer = self._turn
-        turns = range(length)[::-1] if params["reverse"] else range(length)
-        for turn in turns:
+        step = 1 - 2 * bool(params["reverse"])
+        for turn in range(length)[::step]:
             self._turn = outer or (turn, length)
             one = [_part(value, turn) for value in stacked]
             outputs = self.run(body.jaxpr, body.consts, [*consts, *carried, *one])
@@ -174,17 +174,15 @@ class Replay:
                 row.append(value)
         self._turn = outer
         shapes = body.out_avals[params["num_carry"] :]
-        return carried + [
-            _stacked(row[::-1] if params["reverse"] else row, shape)
-            for row, shape in zip(rows, shapes)
-        ]
+        return carried + [_stacked(row[::step], shape) for row, shape in zip(rows, shapes)]
 
 
 def _part(value: Value, index: int) -> Value:
     """A slice of a value along its first axis."""
     array = value.array[index]
-    origin = value.origin
-    return Value(array, None if origin is None or _bad(array) is None else origin)
+    if _bad(array) is None:
+        return Value(array)
+    return Value(array, value.origin)
 
 
 def _stacked(values: list[Value], shape: Any) -> Value:
@@ -202,12 +200,12 @@ def _bad(array: Any) -> np.ndarray | None:
     """What of an array is not finite; None: all is."""
     if not jnp.issubdtype(jnp.result_type(array), jnp.inexact):
         return None
-    finite = jnp.isfinite(array)
-    return None if bool(jnp.all(finite)) else ~np.asarray(finite)
+    finite = np.isfinite(np.asarray(array))  # on the host: nothing is compiled for it
+    return None if finite.all() else ~finite
 
 
 def _has_nan(array: Any) -> bool:
-    return bool(jnp.any(jnp.isnan(array)))
+    return bool(np.isnan(np.asarray(array)).any())
 
 
 # ---------------------------------------------------------------- back to where it began

@@ -77,7 +77,7 @@ class Trained(typing.NamedTuple):
     delta: float
     overflow: float
     steps_of_a_turn: int
-    key: tuple[int, int] | None = None
+    key: tuple[int, ...] | None = None
     first: int = 0
     end: int = 0
     trials: float = 1.0
@@ -96,10 +96,11 @@ class Current(typing.NamedTuple):
         batch_size: what the sum of gradients is divided by.
         steps_of_a_turn: steps in which each row is once, 1 where it is by its own coin.
         overflow: the probability that a step has no place for all of its rows.
-        key: of the random numbers, two integers.
+        key: of the random numbers, two integers for each member.
         first: number of its first step in the model.
         id, delta: as of `Trained`.
         bands: of how many steps the noise of one is made, see `correlated`.
+        members: that are trained side by side, each with coins and noise of its own.
     """
 
     noise_multiplier: float
@@ -107,11 +108,12 @@ class Current(typing.NamedTuple):
     batch_size: int
     steps_of_a_turn: int
     overflow: float
-    key: tuple[int, int]
+    key: tuple[int, ...]
     first: int
     id: str
     delta: float
     bands: int = 1
+    members: int = 1
 
     def at(self, step: int) -> Trained:
         """What it has come to at a step of the model."""
@@ -119,9 +121,11 @@ class Current(typing.NamedTuple):
         run = run_of(self.noise_multiplier, self.q, taken, self.steps_of_a_turn, self.bands)
         return Trained(
             self.id,
-            *run[:3],
+            run.noise_multiplier,
+            run.q,
+            run.steps * self.members,
             self.delta,
-            min(self.overflow * taken, 1.0),
+            min(self.overflow * taken * self.members, 1.0),
             self.steps_of_a_turn,
             self.key,
             self.first,
@@ -152,7 +156,7 @@ class Account(typing.NamedTuple):
             ValueError: its noise would be that of an earlier run, which could be taken off.
         """
         for run in self.runs:
-            if run.key == current.key and current.first < run.end:
+            if pairs(run.key) & pairs(current.key) and current.first < run.end:
                 raise ValueError(
                     "privacy.DPSGD: this training would have the noise of an earlier one of this "
                     "model, so that both could be taken apart. Give `fit` another `seed`."
@@ -193,6 +197,16 @@ class Account(typing.NamedTuple):
             delta = min(delta + (1 + math.exp(min(value, 700.0))) * overflow, 1.0)
         by_turns = any(run.steps_of_a_turn > 1 for run in trained)
         return Spent(value, delta, runs, _in_words(value, delta, runs, by_turns))
+
+
+def pairs(key: tuple[int, ...] | None) -> set[tuple[int, int]]:
+    """The keys of the members, of those of all in one.
+
+    >>> sorted(pairs((1, 2, 3, 4)))
+    [(1, 2), (3, 4)]
+    """
+    words = key or ()
+    return set(zip(words[::2], words[1::2]))
 
 
 def run_of(noise_multiplier: float, q: float, steps: int, turn: int, bands: int) -> Run:

@@ -5,6 +5,8 @@ weights that take the place of others, as those in few bits, or with an adapter 
 
 from typing import Any
 
+import numpy as np
+
 from jkeras.privacy.account import Account, Trained, joined
 from jkeras.privacy.recorded import run_as_json, runs_of_file
 from jkeras.privacy.sealing import of_model
@@ -21,8 +23,16 @@ def account_of(model: Any) -> Account:
 
 
 def step_of(model: Any) -> int:
-    """How many steps a model was trained for."""
+    """How many steps a model was trained for; of an ensemble, the member that took most."""
+    members = model.ensemble_members
+    if members is not None:
+        return steps_of(members.state)
     return int(model._step)
+
+
+def steps_of(state: Any) -> int:
+    """The number of steps in a `TrainState`, of an ensemble the largest."""
+    return int(np.max(state.step))
 
 
 def end_run(model: Any, account: Account, step: int) -> Account:
@@ -51,6 +61,16 @@ def _remember_trained(model: Any, runs: tuple[Trained, ...]) -> None:
 def _remember(part: Any, runs: tuple[Trained, ...]) -> None:
     if runs:
         vars(part)["private_runs"] = joined(part.private_runs, runs)
+
+
+def hand_on(model: Any, other: Any) -> None:
+    """Gives a model that has the weights of another one, as a member of an ensemble, its account:
+    all of it, since the members were trained on the same rows.
+    """
+    runs = account_of(model).at(step_of(model))
+    for part in variables_and_layers(other):
+        _remember(part, runs)
+    other.set_untracked(privacy_account=Account(runs))
 
 
 def take_place(model: Any, run: Trained) -> None:

@@ -35,10 +35,11 @@ def check(model: Any, state: TrainState, batch: Batch) -> None:
     x, y, weight = unpack(batch)
     few = jax.tree_util.tree_map(lambda v: jnp.asarray(v[:ROWS]), (x, y, weight))
     count = len(jax.tree_util.tree_leaves(few)[0])
-    keys = jax.random.key_data(
-        jax.random.split(jax.random.wrap_key_data(jnp.asarray(state.rng)), count)
-    )
-    loss = loss_of_row(BatchLoss(state_layout(model)), state)
+    rng = jnp.asarray(state.rng).reshape(-1, 2)[0]
+    keys = jax.random.key_data(jax.random.split(jax.random.wrap_key_data(rng), count))
+    layout = state_layout(model)
+    state = layout.single(state)
+    loss = loss_of_row(BatchLoss(layout.of_step().of(batch)), state)
 
     @jax.jit
     def both(params: Any, few: Batch, keys: jax.Array) -> list:

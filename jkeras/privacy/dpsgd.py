@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.session.settings import settings
@@ -166,9 +167,17 @@ class DPSGD:
         """Gives a training a key that nobody can guess, where no seed was set: 64 bits of the
         system's own random numbers, in place of what follows from one of 10^9 seeds.
         """
-        if settings.seed is None:
-            words = [secrets.randbits(32) for _ in range(2)]
-            model.set_untracked(_train_key=jnp.array(words, "uint32"))
+        if settings.seed is not None:
+            return
+        members = model.ensemble_members
+        count = 1 if members is None else members.size
+        words = [[secrets.randbits(32) for _ in range(2)] for _ in range(count)]
+        keys = jax.device_put(np.array(words, "uint32"))
+        if members is None:
+            model.set_untracked(_train_key=keys[0])
+        else:
+            layout = members.layout
+            layout.scatter(layout.gather(copies=False).replace(rng=keys))
 
     def spent(self, model: Any, delta: float | None) -> Spent:
         """What the trainings of a model have revealed.

@@ -5,10 +5,12 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from jkeras.core.errors import explain
 from jkeras.privacy.account import Account, Current, in_short, joined, run_of
 from jkeras.privacy.accounting import noise_for
-from jkeras.privacy.carrying import account_of, end_run
+from jkeras.privacy.carrying import account_of, end_run, steps_of
 from jkeras.privacy.checking import Checking
 from jkeras.privacy.recorded import account_as_json, account_from_json
 from jkeras.privacy.sampling import PoissonSource, SampledSource, overflow
@@ -36,6 +38,9 @@ class PrivateFitting:
         self.privacy, self.model, self.source, self.steps = privacy, model, source, steps
         self._begun = 0  # the step of the model at which the `fit` began
         self._checking = Checking(privacy.check_ghosts, model)
+        if privacy.bands > 1 and model.ensemble_members is not None:
+            wanted = "an ensemble with independent noise"
+            raise ValueError(explain(WHERE, wanted, f"bands={privacy.bands}"))
         if not privacy.delta < 1 / source.size:
             received = f"delta={privacy.delta} for {source.size} rows"
             raise ValueError(explain(WHERE, "a delta below 1 over the number of rows", received))
@@ -50,7 +55,7 @@ class PrivateFitting:
             advice = "begin afresh in another folder"
             received = "a checkpoint of a training without `privacy`"
             raise ValueError(explain(WHERE, "its own checkpoint", received, advice))
-        step = int(state.step)
+        step = steps_of(state)
         self._begun = step
         account = account_of(self.model)
         if stored is not None:
@@ -104,7 +109,7 @@ class PrivateFitting:
                 return False
         elif asked is not None and asked != current.noise_multiplier:
             return False
-        if current.bands != self.privacy.bands:
+        if [current.bands, current.members] != [self.privacy.bands, self._members()]:
             return False
         rate = current.q, current.steps_of_a_turn
         return rate == self._rate() and current.batch_size == self._batch_size()
@@ -120,14 +125,14 @@ class PrivateFitting:
 
     def _current(self, state: TrainState, account: Account) -> Current:
         """The run that begins."""
-        source, step = self.source, int(state.step)
+        source, step = self.source, steps_of(state)
         q, turn = self._rate()
         too_few = 0.0
         if turn == 1 and q < 1:
             too_few = overflow(source.size, source.q, source.full_size)
         left = max(self.steps - (step - self._begun), 1)
         multiplier = self._multiplier(account, q, left, turn)
-        key = tuple(int(word) for word in state.rng)
+        key = tuple(int(word) for word in np.ravel(state.rng))
         return Current(
             multiplier,
             q,
@@ -139,7 +144,13 @@ class PrivateFitting:
             secrets.token_hex(16),
             self.privacy.delta,
             self.privacy.bands,
+            self._members(),
         )
+
+    def _members(self) -> int:
+        """How many models are trained side by side."""
+        members = self.model.ensemble_members
+        return 1 if members is None else members.size
 
     def _multiplier(self, account: Account, q: float, steps: int, turn: int) -> float:
         privacy = self.privacy
@@ -152,7 +163,7 @@ class PrivateFitting:
             privacy.epsilon,
             privacy.delta,
             q,
-            run.steps,
+            run.steps * self._members(),
             privacy.accountant,
             after=in_short(account.runs),
         )
@@ -165,7 +176,7 @@ class PrivateFitting:
         if self.privacy.noise is not None:
             return {}
         account, privacy = self.model.privacy_account, self.privacy
-        spent = account.spent(int(state.step), privacy.delta, privacy.accountant)
+        spent = account.spent(steps_of(state), privacy.delta, privacy.accountant)
         return {"epsilon": spent.epsilon}
 
     def kept(self, state: TrainState) -> dict:

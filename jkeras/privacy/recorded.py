@@ -28,8 +28,9 @@ def _is_whole(least: int) -> Callable[[Any], bool]:
 
 
 def _is_key(value: Any) -> bool:
-    is_pair = isinstance(value, (list, tuple)) and len(value) == 2
-    return is_pair and all(map(_is_whole(0), value))
+    if not isinstance(value, (list, tuple)) or not value or len(value) % 2:
+        return False
+    return all(map(_is_whole(0), value))
 
 
 CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -45,7 +46,8 @@ CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "steps_of_a_turn": ("a whole number of 1 or more", _is_whole(1)),
     "trials": ("a finite number of 1 or more", lambda v: _is_number(v) and v >= 1),
     "batch_size": ("a whole number of 1 or more", _is_whole(1)),
-    "key": ("two whole numbers", _is_key),
+    "key": ("two whole numbers for each member", _is_key),
+    "members": ("a whole number of 1 or more", _is_whole(1)),
     "bands": ("a whole number of 1 or more", _is_whole(1)),
     "first": ("a whole number of 0 or more", _is_whole(0)),
     "end": ("a whole number of 0 or more", _is_whole(0)),
@@ -112,6 +114,8 @@ def account_from_json(data: Any, begun: int, step: int) -> Account:
         raise _refused("the run that was going on", None)
     values = _checked(_with_bands(data["current"]), Current._fields)
     current = Current(**values | {"key": tuple(values["key"])})
+    if len(current.key) != 2 * current.members:
+        raise _refused("a key for each member", data["current"])
     account = Account(tuple(runs), current)
     _check_steps(account, begun, step)
     return account
@@ -131,9 +135,7 @@ def _run_from_json(data: Any, names: tuple[str, ...]) -> Trained:
 
 def _with_bands(current: Any) -> Any:
     """A run that was going on, of a checkpoint that is older than correlated noise."""
-    if isinstance(current, dict) and "bands" not in current:
-        return {**current, "bands": 1}
-    return current
+    return {"bands": 1, "members": 1, **current} if isinstance(current, dict) else current
 
 
 def _check_steps(account: Account, begun: int, step: int) -> None:

@@ -101,8 +101,14 @@ class Seal:
 
 
 def of_model(model: Any) -> str:
-    """The digest of the weights of a model."""
-    return digest((str(i), variable.own_value()) for i, variable in enumerate(model.weights))
+    """The digest of the weights of a model, and of those of the members of an ensemble."""
+    named = [(str(i), variable.own_value()) for i, variable in enumerate(model.weights)]
+    members = model.ensemble_members
+    if members is not None:
+        state = members.state
+        leaves = jax.tree_util.tree_leaves_with_path((state.params, state.frozen, state.state))
+        named += [(jax.tree_util.keystr(path), leaf) for path, leaf in leaves]
+    return digest(named)
 
 
 def of_state(state: Any) -> str:

@@ -1,5 +1,6 @@
 """A training step in which a row adds a bounded amount to the gradient, and noise hides it."""
 
+import functools
 import typing
 from collections.abc import Callable
 
@@ -74,11 +75,7 @@ class PrivateStep(TrainStep):
         if self.privacy.noise is None:  # sums and noise are wider than 16 bits
             grads = map_structure(lambda v, like: v.astype(like.dtype), grads, state.params)
         params, opt_state = layout.update(grads, state)
-        metrics = map_structure(
-            lambda before, after: before + _sum_where(valid, after - before),
-            state.metrics,
-            passed.metrics,
-        )
+        metrics = map_structure(functools.partial(_added_up, valid), state.metrics, passed.metrics)
         state = state.replace(
             step=state.step + 1,
             params=constrained(layout, params),
@@ -200,6 +197,15 @@ def add_noise(total: Tree, key: jax.Array, stddev: float | jax.Array) -> Tree:
         )
         noisy.append((leaf + noise).astype(leaf.dtype))
     return treedef.unflatten(noisy)
+
+
+def _added_up(valid: jax.Array, before: jax.Array, after: jax.Array) -> jax.Array:
+    """A total with what each row adds to it; what is no number, as who of an ensemble is active, as
+    it is.
+    """
+    if before.dtype == jnp.bool_:
+        return before
+    return before + _sum_where(valid, after - before)
 
 
 def _sum_where(valid: jax.Array, array: jax.Array) -> jax.Array:

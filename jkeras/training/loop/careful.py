@@ -3,7 +3,7 @@ one that is wrong is found by taking the steps of its dispatch one by one.
 """
 
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
@@ -17,7 +17,7 @@ if typing.TYPE_CHECKING:
     from jkeras.training.loop.program import Program
     from jkeras.training.step.state import TrainState
 
-MOST_ROWS = 8  # of the data, that a message names
+MOST_ROWS = 8  # that a message names
 
 
 class Looking(typing.Protocol):
@@ -112,11 +112,22 @@ def with_place(error: StepError, place: Place) -> StepError:
     """The error with the step in its message, and the rows of the data where they are known."""
     told = f"That was {place}"
     if place.rows is not None and error.rows and error.count == len(place.rows):
-        numbers = [str(row) for row in place.rows[list(error.rows[:MOST_ROWS])]]
-        word = "row" if len(numbers) == 1 else "rows"
-        told += f", in {word} {', '.join(numbers)} of the data"
+        told += f", in {rows_in_words(place.rows[list(error.rows)].tolist())} of the data"
     error.args = (f"{error.args[0]}. {told}. The model holds what it was before this step.",)
     return error
+
+
+def rows_in_words(rows: Sequence[int]) -> str:
+    """The numbers of rows, in words.
+
+    >>> rows_in_words([3]), rows_in_words(range(10))
+    ('row 3', 'rows 0, 1, 2, 3, 4, 5, 6, 7 and 2 more')
+    """
+    shown = ", ".join(map(str, rows[:MOST_ROWS]))
+    if len(rows) > MOST_ROWS:
+        shown += f" and {len(rows) - MOST_ROWS} more"
+    word = "row" if len(rows) == 1 else "rows"
+    return f"{word} {shown}"
 
 
 def waited_for(results: typing.Any) -> typing.Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
+import numpy as np
 
 from jkeras.callbacks import CallbackList
 from jkeras.core.errors import about
@@ -114,7 +115,7 @@ class Fitting:
             self.resume.save(*self._reached)
             raise
         finally:
-            self.protection.end(lambda: int(self.owner.peek().step))
+            self.protection.end(lambda: int(np.max(self.owner.peek().step)))
 
     # ------------------------------------------------------------ epochs
 
