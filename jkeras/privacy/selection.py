@@ -80,7 +80,7 @@ def best_of(
     check_run(run)
     random = np.random.default_rng(secrets.randbits(128) if seed is None else seed)
     count = int(random.geometric(1 / trials))
-    best, seen, most_overflow = None, set(), 0.0
+    best, seen, most_overflow, turn = None, set(), 0.0, 1
     for number in range(count):
         model, score = trial(number)
         own = _check_trial(model, run, seen, number)
@@ -88,6 +88,7 @@ def best_of(
         if math.isnan(score):
             raise ValueError(explain(WHERE, f"a score of trial {number}", "NaN"))
         most_overflow = max(most_overflow, own.overflow)
+        turn = max(turn, own.steps_of_a_turn)
         if best is None or score > best.score:
             best = Best(model, score, number)
     chosen = Trained(
@@ -97,7 +98,7 @@ def best_of(
         run.steps,
         own.delta,
         min(most_overflow * trials, 1.0),
-        own.steps_of_a_turn,
+        turn,
         trials=float(trials),
     )
     take_place(best.model, chosen)

@@ -98,14 +98,23 @@ def located(
         place: of the first step of the dispatch.
         order: rows of the data by step, from the first step of the dispatch on.
     """
+    before = owner.peek()
+
+    def at(i: int) -> Place:
+        rows = None if order is None else np.asarray(order[i])
+        return place._replace(step=place.step + i, rows=rows)
+
+    if work.steps == 1:
+        return error, work, at(0)
     for i, one in enumerate(singly(work)):
         try:
             with owner.stepping():
                 owner.state, _ = run(owner.state, *one.arguments)
         except StepError as found:
-            rows = None if order is None else np.asarray(order[i])
-            return found, one, place._replace(step=place.step + i, rows=rows)
-    return error, work, place
+            return found, one, at(i)
+    # it is another one each time: back to where it was
+    owner.replace(lambda state: before)
+    return error, next(singly(work)), place
 
 
 def with_place(error: StepError, place: Place) -> StepError:
