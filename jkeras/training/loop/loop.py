@@ -5,6 +5,7 @@ the device and steps take rows by number, `ChunkFeed`, where it does so chunk by
 `HostFeed`, which hands over one batch after another. What the dispatches run is in `programs.py`.
 """
 
+import functools
 import math
 import time
 import typing
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import jax
 
+from jkeras.core.errors import StepError
 from jkeras.core.session import host_random
 from jkeras.core.session.settings import settings
 from jkeras.training.data import placement
@@ -21,7 +23,8 @@ from jkeras.training.data.chunk_feed import ChunkFeed, steps_of_chunk
 from jkeras.training.data import ArraySource
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Source
-from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed
+from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed, Work
+from jkeras.training.loop.careful import Looking, Place, located, with_place
 from jkeras.training.loop.pace import Pace, fixed_steps
 from jkeras.training.step.padding import may_pad
 from jkeras.training.loop.program import Program, cached
@@ -74,6 +77,7 @@ class Runner:
     Attributes:
         taken: how many batches were taken, over all epochs.
         keeps_state: whether a caller asks for the state of the data's iterator.
+        looking: looks at what each dispatch gives; None: nobody does.
         generators: where those of Python and numpy were before the order of the feed was drawn,
             where it was and a caller asks for state; None between feeds.
     """
@@ -98,6 +102,7 @@ class Runner:
             self.pace = cached(model, f"{kind}_pace", layout.key, Pace)
         self.taken = 0
         self.keeps_state = False
+        self.looking: Looking | None = None
         self._retraces = Retraces(model, kind)
         self._feed = None
         self._epoch_of_feed = 0
@@ -172,8 +177,15 @@ class Runner:
             for work in self._feed.take(most):
                 program = self.programs.get(work.form, owner)
                 moment = Moment(len(program.signatures), time.perf_counter())
-                with owner.stepping():
-                    owner.state, logs = program.run(owner.state, *work.arguments)
+                run = program.run
+                if self.looking is not None:
+                    run = functools.partial(self.looking.run, program)
+                try:
+                    with owner.stepping():
+                        owner.state, logs = run(owner.state, *work.arguments)
+                except StepError as error:
+                    place = Place(self.kind, span.epoch, done)
+                    raise self._located(error, owner, work, program, place) from None
                 self._look(program, moment)
                 if self.recorder is not None:
                     self.recorder.take(logs.pop(KEY), work.steps)
@@ -188,6 +200,21 @@ class Runner:
         if done < limit:
             self.restart()  # the data came to its end
         source.end_epoch()
+
+    def _located(
+        self, error: StepError, owner: "AnyOwner", work: Work, program: Program, place: Place
+    ) -> StepError:
+        """The error of a dispatch, which says at which step it is; the state is that before it."""
+        order = None
+        if isinstance(self._feed, OrderedFeed) and self._feed.order.ndim == 2:
+            order = self._feed.order[self._feed.at :]
+        run: Callable = program
+        if self.looking is not None:
+            run = functools.partial(self.looking.run, program)
+        error, work, place = located(error, owner, work, run, place, order)
+        if self.looking is not None:
+            error = self.looking.explained(error, owner.peek(), work.arguments, work.form)
+        return with_place(error, place)
 
     def _measure(self, steps: int, start: tuple[float, float], logs: Logs) -> None:
         """Tells the pace how long a dispatch took, unless it was compiled.

@@ -67,6 +67,7 @@ class Compilable:
     stop_training = stop_evaluating = stop_predicting = False
     compile_seconds = 0.0  # what tracing and compiling took in the last `fit` or `evaluate`
     _opt_state = _train_key = _last_layout = privacy_account = _lora_to_come = None
+    record_of_file = None  # of privacy, as the file said that the model is of
     _is_fitting = False
     was_seen = False  # by a `fit`, an evaluation or a step, since it was compiled
     _step = 0
@@ -327,7 +328,7 @@ class Compilable:
         """Whether it is compiled with `privacy`, or was and nothing was said of it since."""
         return self.compilation.privacy is not None or self.asks_for_privacy
 
-    def private_record(self) -> list[dict] | None:
+    def private_record(self) -> list[dict] | dict | None:
         """The account of privacy as plain data, for a file; None: there is none."""
         return carrying().record_of(self) if has_account(self) else None
 
