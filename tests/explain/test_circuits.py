@@ -27,7 +27,7 @@ def score(y):
     return (right - last.mean(-1)).mean()
 
 
-@pytest.mark.promise("Activation patching finds")
+@pytest.mark.promise("Activation patching finds the heads")
 def test_activation_patching_finds_both_heads_where_they_act(model):
     found = explain.activation_patching(model, CLEAN, CORRUPTED, HEADS, score)
     assert found.places == ["mha_0/heads", "mha_1/heads"]
@@ -55,7 +55,7 @@ def test_patching_is_pure(model):
     np.testing.assert_allclose(jax.jit(run)(model.params), run(model.params), rtol=1e-4)
 
 
-@pytest.mark.promise("Ablation finds")
+@pytest.mark.promise("Ablation finds the parts without which")
 @pytest.mark.parametrize("by", ["zero", "mean"])
 def test_ablation_finds_the_heads_without_which_nothing_is_found(model, by):
     found = explain.ablation(model, CLEAN, HEADS, score, by=by, axes=[2])
@@ -65,7 +65,7 @@ def test_ablation_finds_the_heads_without_which_nothing_is_found(model, by):
     assert found.clean is None
 
 
-@pytest.mark.promise("Path patching finds")
+@pytest.mark.promise("Path patching finds what acts through")
 def test_path_patching_finds_that_keys_are_composed(model):
     effects = {}
     for name in ("queries", "keys", "values"):
@@ -79,7 +79,7 @@ def test_path_patching_finds_that_keys_are_composed(model):
     np.testing.assert_allclose(effects["values"], np.zeros_like(wanted), atol=0.02)
 
 
-@pytest.mark.promise("Edge attribution finds")
+@pytest.mark.promise("Edge attribution finds the same to first")
 def test_edge_attribution_finds_the_same_edge(model):
     receivers = ["mha_1/queries", "mha_1/keys", "mha_1/values"]
     edges = explain.edge_attribution(
@@ -105,7 +105,7 @@ def test_edges_are_path_patching_to_first_order():
     np.testing.assert_allclose(edges.effects, exact.effects, rtol=2e-2, atol=1e-6)
 
 
-@pytest.mark.promise("an induction head")
+@pytest.mark.promise("The methods find these two heads")
 def test_the_pattern_of_an_induction_head(model):
     pattern = explain.activations(model, CLEAN, "mha_1/pattern")
     np.testing.assert_allclose(pattern[:, 1, 9, 5], 1, atol=0.02)
@@ -116,7 +116,7 @@ def test_the_pattern_of_an_induction_head(model):
 # ---------------------------------------------------------------- logits
 
 
-@pytest.mark.promise("The logit lens")
+@pytest.mark.promise("The logit lens reads the residual stream")
 def test_the_logit_lens(model):
     found = explain.logit_lens(model, CLEAN, "block_*")
     kernel = np.asarray(model.get_layer("head").kernel)
@@ -129,7 +129,7 @@ def test_the_logit_lens(model):
         explain.logit_lens(model, CLEAN, ["mha_0/heads", "block_1"])
 
 
-@pytest.mark.promise("Logit attribution")
+@pytest.mark.promise("Logit attribution says what each head adds")
 def test_logit_attribution_finds_the_head_that_says_it(model):
     parts = ["words", "mha_0/results", "mha_1/results"]
     found = explain.logit_attribution(model, CLEAN, NEXT, parts, into="block_1")
@@ -139,6 +139,8 @@ def test_logit_attribution_finds_the_head_that_says_it(model):
     np.testing.assert_allclose(found.parts["mha_0/results"], np.zeros((3, 2)), atol=1e-4)
 
 
+@pytest.mark.promise("A norm in between counts as linear")
+@pytest.mark.promise("What is not linear is refused")
 @pytest.mark.parametrize("norm", ["LayerNormalization", "RMSNormalization"])
 @pytest.mark.parametrize("width", [8, 7])
 def test_logit_attribution_through_a_norm_adds_up(norm, width):
@@ -172,7 +174,7 @@ def test_logit_attribution_through_a_norm_adds_up(norm, width):
 # ---------------------------------------------------------------- directions
 
 
-@pytest.mark.promise("A steering vector")
+@pytest.mark.promise("A steering vector is the difference")
 def test_a_steering_vector_says_another_token(model):
     given = (model, CLEAN, CORRUPTED, "block_1")
     vector = explain.steering_vector(*given)
@@ -183,7 +185,7 @@ def test_a_steering_vector_says_another_token(model):
     assert (np.asarray(y)[:, -1].argmax(-1) == NEXT[0]).all()
 
 
-@pytest.mark.promise("A linear probe")
+@pytest.mark.promise("A linear probe says what can be read")
 def test_a_probe_finds_what_is_there_and_not_what_is_not(model):
     rng = np.random.default_rng(1)
     texts = rng.integers(0, VOCABULARY, (120, 10))
@@ -223,7 +225,7 @@ def test_a_group_is_on_one_side():
     assert leaks.accuracy == 1.0 and proper.accuracy < 0.9
 
 
-@pytest.mark.promise("A sparse autoencoder")
+@pytest.mark.promise("A sparse autoencoder has many directions")
 @pytest.mark.parametrize("options", [{"k": 2}, {"l1": 0.03}])
 def test_a_sparse_autoencoder_finds_the_directions(options, tmp_path):
     rng = np.random.default_rng(0)
