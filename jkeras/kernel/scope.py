@@ -213,16 +213,20 @@ class Scope:
 
     Values are found by path; nothing is read of the layer and nothing is written to it.
 
+    Attributes:
+        is_built: whether the layer's own weights say what they are, as in `Flow`.
+
     >>> scope = Scope(Flow({"dense": {"kernel": 1.0}}, {}))
     >>> scope.child("dense").weights()
     {'kernel': 1.0}
     """
 
-    __slots__ = ("flow", "params", "path", "state")
+    __slots__ = ("flow", "is_built", "params", "path", "state")
     is_of_objects = False  # whether the values are those of the objects themselves
 
     def __init__(self, flow: Flow, path: Path = (), params=None, state=None):
         self.flow = flow
+        self.is_built = flow.is_built
         self.path = path
         self.params = flow.params if params is None else params
         self.state = flow.state if state is None else state
@@ -237,7 +241,7 @@ class Scope:
         Args:
             call: the layer's inputs, of which its weights depend on the shapes.
         """
-        input_spec = layer.input_spec if self.flow.is_built else layer.declared_input_spec
+        input_spec = layer.input_spec if self.is_built else layer.declared_input_spec
         layer.check_input(call, input_spec)
         if self.flow.declared is not None:
             self.declare(layer.declaration(call))

@@ -288,6 +288,7 @@ class ObjectScope(Scope):
 
     __slots__ = ("_around", "layer")
     is_of_objects = True
+    is_built = True
 
     def __init__(self, run, layer):
         self.flow = run
