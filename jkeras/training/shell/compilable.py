@@ -24,6 +24,7 @@ from jkeras.metrics import Metric
 from jkeras.optimizers import Optimizer
 from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving.optimizers_of_code import is_missing, warn_of_missing
+from jkeras.training.loop.predictor import NO_PREDICTOR
 from jkeras.training.step import keras_contract
 from jkeras.training.step.building import attach_lora
 from jkeras.training.step.compile_loss import CompileLoss
@@ -189,7 +190,7 @@ class Compilable:
             asks_for_privacy=asks_for_privacy,
             _functions={},
             was_seen=False,
-            _predictor=None,
+            _predictor=NO_PREDICTOR,
             _opt_state=None,
             _lora_to_come=None,
         )
