@@ -334,36 +334,53 @@ def end(
     top: "Callable[[KerasTensor], KerasTensor] | None" = None,
     pools: tuple[str | None, str | None] = ("avg_pool", "max_pool"),
     files: Sequence[str] | None = None,
-    last: "Callable[[KerasTensor], KerasTensor] | None" = None,
-    inputs: Any = None,
 ) -> Functional:
     """The model.
 
     Args:
         images: what `begin` gave.
         x: the features.
+        top, pools: as of `outputs_of`.
+        files: as of `model_of`.
+    """
+    inputs = images
+    if arguments.input_tensor is not None:
+        inputs = get_source_inputs(images)
+    return model_of(arguments, inputs, outputs_of(arguments, x, top, pools), files)
+
+
+def outputs_of(
+    arguments: Arguments,
+    x: "KerasTensor",
+    top: "Callable[[KerasTensor], KerasTensor] | None" = None,
+    pools: tuple[str | None, str | None] = ("avg_pool", "max_pool"),
+) -> "KerasTensor":
+    """The predictions, or the features of a model without classifier.
+
+    Args:
+        x: the features.
         top: function from the features to the predictions; by default their mean and a `Dense`
             layer.
         pools: names of the layers that `pooling` makes; None: automatic ones.
-        files: names of the files of weights of ImageNet: of the whole, of the body alone.
-        last: a layer at the end of a model without classifier.
-        inputs: of the model; by default the images, or the list of what `input_tensor` comes from.
     """
-    if arguments.include_top:
-        check_activation(arguments)
-        top = top or classifier(arguments)
-        x = top(x)
-        file, _ = files
-    else:
-        x = _pooled(x, arguments.pooling, pools)
-        if last is not None:
-            x = last(x)
-        _, file = files
-    if inputs is None:
-        inputs = images
-        if arguments.input_tensor is not None:
-            inputs = get_source_inputs(images)
-    model = Functional(inputs, x, name=arguments.name)
+    if not arguments.include_top:
+        return _pooled(x, arguments.pooling, pools)
+    check_activation(arguments)
+    top = top or classifier(arguments)
+    return top(x)
+
+
+def model_of(
+    arguments: Arguments, inputs: Any, outputs: "KerasTensor", files: Sequence[str]
+) -> Functional:
+    """The model with its weights.
+
+    Args:
+        inputs: of the model: the images, or the list of what `input_tensor` comes from.
+        files: names of the files of weights of ImageNet: of the whole, of the body alone.
+    """
+    file = files[0 if arguments.include_top else 1]
+    model = Functional(inputs, outputs, name=arguments.name)
     if arguments.weights == "imagenet":
         model.load_weights(downloaded(file))
     elif arguments.weights is not None:

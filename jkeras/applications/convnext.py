@@ -5,7 +5,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jkeras import layers, random
-from jkeras.applications.building import Arguments, published, begin, channel_axis, end
+from jkeras.applications.building import (
+    Arguments,
+    begin,
+    channel_axis,
+    model_of,
+    outputs_of,
+    published,
+)
 from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
 from jkeras.core.layer import Layer, layer
 from jkeras.core.session.settings import auto_name
@@ -122,16 +129,12 @@ def _convnext(
             arguments.classes, arguments.classifier_activation, name=f"{name}_head_dense"
         )(x)
 
-    return end(
-        arguments,
-        images,
-        x,
-        top,
-        (None, None),
-        [f"{file}.h5", f"{file}_notop.h5"],
-        last=layers.LayerNormalization(epsilon=EPSILON),
-        inputs=get_source_inputs(images)[0],
-    )
+    last = layers.LayerNormalization(epsilon=EPSILON)
+    outputs = outputs_of(arguments, x, top, (None, None))
+    if not arguments.include_top:
+        outputs = last(outputs)
+    files = [f"{file}.h5", f"{file}_notop.h5"]
+    return model_of(arguments, get_source_inputs(images)[0], outputs, files)
 
 
 def _smaller(stage: int, width: int, name: str) -> Sequential:

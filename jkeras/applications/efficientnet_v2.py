@@ -173,7 +173,7 @@ def _efficientnet(
     for block in blocks(stages, widened(width), total):
         apply = _fused if block.stage.fused else mobile
         x = apply(x, block, SECOND)
-    x = convolved(x, widened(1280), 1, "top_", "top_conv", SECOND)
+    x = convolved(x, widened(1280), 1, "top_", SECOND)
     return end(
         arguments,
         images,
@@ -205,9 +205,9 @@ def _fused(x: "KerasTensor", block: Block, version: Version) -> "KerasTensor":
     kernel = stage.kernel
     stride = stage.stride
     if stage.factor == 1:
-        x = convolved(x, stage.width, kernel, project, f"{project}conv", version, stride)
+        x = convolved(x, stage.width, kernel, project, version, stride)
     else:
         wide = block.width_before * stage.factor
-        x = convolved(x, wide, kernel, expand, f"{expand}conv", version, stride)
-        x = convolved(x, stage.width, 1, project, f"{project}conv", version, activation=None)
+        x = convolved(x, wide, kernel, expand, version, stride)
+        x = convolved(x, stage.width, 1, project, version, activation=None)
     return added(before, x, block)
