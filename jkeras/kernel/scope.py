@@ -32,7 +32,7 @@ class Flow:
 
     Args:
         params, state: nested dicts of arrays by path, as `init` gives them.
-        key: from which every random key follows by its path; None: there is no key.
+        rng: from which every random key follows by its path; None: there is no key.
         training: whether this is a training step.
         valid_rows: which rows of the batch are valid, booleans (batch,), where some are padding.
         microbatch: the `Microbatch` that is computed, where a batch is taken in several.
@@ -62,7 +62,7 @@ class Flow:
         params: dict | None = None,
         state: dict | None = None,
         *,
-        key: jax.Array | None = None,
+        rng: jax.Array | None = None,
         training: bool | None = None,
         valid_rows: jax.Array | None = None,
         microbatch: typing.Any = None,
@@ -75,7 +75,7 @@ class Flow:
         self.noise_alone = noise_alone if outer is None else noise_alone or outer.noise_alone
         self.params = params
         self.state = state
-        self.rng = key
+        self.rng = rng
         self.training = training
         self.valid_rows = valid_rows
         self.microbatch = microbatch
