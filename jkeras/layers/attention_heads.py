@@ -1,9 +1,18 @@
 """What attention projects, and the order of its axes."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+
+
+class Asked(NamedTuple):
+    """What a call of an attention layer asks for, as of the layers' call arguments."""
+
+    use_causal_mask: bool
+    return_attention_scores: bool
+    cache: Any = None
+    position: Any = None
 
 
 class Heads(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import typing
 
 import jax
 import jax.numpy as jnp
@@ -14,49 +15,70 @@ from jkeras.ops.recurrent_split import Split, pays_split, run_split
 from jkeras.core.weights.types import Function, Structure
 
 
+class Step(typing.NamedTuple):
+    """A step as pure functions, its weights and dropout masks inside.
+
+    Attributes:
+        project: `x -> z`, the part of the step that does not need the states; None: there is none.
+        advance: `(z, states, t) -> (output, new states)` for step number t.
+        hoist: whether `project` runs once on all steps before the loop. One large matmul suits
+            accelerators; on a CPU the small one inside the loop is faster, since its result stays
+            in the cache. None: as the platform likes it.
+        split: the same step in two parts (`recurrent_split.Split`), whose gradients are faster on
+            CPU; None: there is no such form.
+    """
+
+    project: typing.Callable | None
+    advance: typing.Callable
+    hoist: bool | None = None
+    split: Split | None = None
+
+
+class Way(typing.NamedTuple):
+    """How steps are gone through.
+
+    Attributes:
+        go_backwards: begin at the end; the outputs are in the order in which they were computed.
+        unroll: a Python loop; before the first step that is not masked its outputs are zero.
+        zero_output_for_mask: zeros as the outputs of masked steps; not with `unroll`.
+    """
+
+    go_backwards: bool = False
+    unroll: bool = False
+    zero_output_for_mask: bool = False
+
+
+FORWARD = Way()
+
+
 def scan(
-    step: Function,
+    step: Step,
     inputs: jax.Array,
     states: Structure,
-    *,
-    project: Function | None = None,
     mask: jax.Array | None = None,
-    go_backwards: bool = False,
-    unroll: bool = False,
-    zero_output_for_mask: bool = False,
-    hoist: Function | None = None,
-    split: Split | None = None,
+    way: Way = FORWARD,
 ) -> tuple[jax.Array, Structure]:
-    """Runs `step` along the leading axis: (time, batch, ...) -> outputs (time, batch, ...), last
+    """Runs a step along the leading axis: (time, batch, ...) -> outputs (time, batch, ...), last
     states.
 
     A masked step keeps the states. Its output is the one before it, for which the first state
     stands (of stacked cells that of the last cell), or zero.
 
     Args:
-        step: `(z, states, t) -> (output, new states)`, where z is `project(x)` of one step and t
-            counts the steps.
         states: structure of arrays; the new states have the same leaves in the same order.
-        project: the part of the step that does not need the states.
         mask: (time, batch) or (time, batch, features); False masks, where it is False for all
             features.
-        go_backwards: begin at the end; the outputs are in the order in which they were computed.
-        unroll: a Python loop; before the first step that is not masked its outputs are zero.
-        zero_output_for_mask: zeros as the outputs of masked steps; not with `unroll`.
-        hoist: whether `project` runs once on all steps before the loop. One large matmul suits
-            accelerators; on a CPU the small one inside the loop is faster, since its result stays
-            in the cache. By default by platform.
-        split: the same step in two parts (`recurrent_split.Split`), whose gradients are faster on
-            CPU; None: there is no such form.
 
-    >>> outputs, last = scan(lambda x, s, t: (x + s, x + s), jnp.arange(4.0)[:, None], jnp.zeros(1))
+    >>> step = Step(None, lambda x, s, t: (x + s, x + s))
+    >>> outputs, last = scan(step, jnp.arange(4.0)[:, None], jnp.zeros(1))
     >>> outputs[:, 0].tolist()
     [0.0, 1.0, 3.0, 6.0]
     """
+    project, advance, hoist, split = step
     valid = None if mask is None else _valid_steps(mask)
-    if split is not None and not unroll and pays_split(split, inputs, states):
+    if split is not None and not way.unroll and pays_split(split, inputs, states):
         loop = functools.partial(
-            _loop, go_backwards=go_backwards, zero_output_for_mask=zero_output_for_mask
+            _loop, go_backwards=way.go_backwards, zero_output_for_mask=way.zero_output_for_mask
         )
         return run_split(split, loop, inputs, states, valid)
     if hoist is None:
@@ -64,10 +86,10 @@ def scan(
     if project is not None and hoist:
         inputs = project(inputs)
     elif project is not None:
-        step = _with_projection(step, project)
-    if unroll:
-        return _unrolled(_checked(step), inputs, states, valid, go_backwards)
-    return _loop(step, inputs, states, valid, go_backwards, zero_output_for_mask)
+        advance = _with_projection(advance, project)
+    if way.unroll:
+        return _unrolled(_checked(advance), inputs, states, valid, way.go_backwards)
+    return _loop(advance, inputs, states, valid, way.go_backwards, way.zero_output_for_mask)
 
 
 def _loop(
