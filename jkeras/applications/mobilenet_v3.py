@@ -1,14 +1,13 @@
 """MobileNetV3: MobileNetV2's blocks with a weight for each channel, put together by a search."""
 
 import dataclasses
-import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
-    published,
+    architecture,
     asked_shape,
     channel_axis,
     divisible,
@@ -83,6 +82,12 @@ DOCUMENTED = """MobileNetV3 for {budgets} budgets: https://arxiv.org/abs/1905.02
     """
 
 
+ORDER = (
+    "input_shape alpha minimalistic include_top weights input_tensor classes pooling dropout_rate "
+    "classifier_activation include_preprocessing name"
+)
+
+
 class Size(NamedTuple):
     """A size of the network: its name, its blocks, and the channels before the classifier."""
 
@@ -95,42 +100,19 @@ def _variant(size: Size, count: int) -> "Callable[..., Functional]":
     """A function of the public API."""
     name_of_model = f"MobileNetV3{size.name}"
 
-    def function(
-        input_shape: tuple | None = None,
+    def build(
+        arguments: Arguments,
         alpha: float = 1.0,
         minimalistic: bool = False,
-        include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
-        input_tensor: Any = None,
-        classes: int = 1000,
-        pooling: str | None = None,
         dropout_rate: float = 0.2,
-        classifier_activation: Any = "softmax",
         include_preprocessing: bool = True,
-        name: str = name_of_model,
     ) -> "Functional":
-        return _mobilenet(
-            size,
-            alpha,
-            minimalistic,
-            dropout_rate,
-            include_preprocessing,
-            Arguments(
-                include_top,
-                weights,
-                input_tensor,
-                input_shape,
-                pooling,
-                classes,
-                classifier_activation,
-                name,
-            ),
-        )
+        return _mobilenet(size, alpha, minimalistic, dropout_rate, include_preprocessing, arguments)
 
-    function.__name__ = name_of_model
+    build.__name__ = name_of_model
     budgets = size.name.lower()
-    function.__doc__ = DOCUMENTED.format(budgets=budgets, name=name_of_model, count=count)
-    return published()(function)
+    build.__doc__ = DOCUMENTED.format(budgets=budgets, name=name_of_model, count=count)
+    return architecture(name_of_model, order=ORDER)(build)
 
 
 MobileNetV3Small = _variant(Size("Small", SMALL, 1024), 939120)
