@@ -3,6 +3,7 @@
 import collections
 import contextvars
 import copy
+import dataclasses
 import typing
 
 import jax
@@ -27,6 +28,17 @@ begin, end = _current.set, _current.reset  # what `with flow:` does, without its
 current_flow: typing.Callable[[], "Flow | None"] = _current.get
 
 
+def _begins(value: typing.Any) -> typing.Any:
+    """A field that begins so."""
+    return dataclasses.field(init=False, default=value)
+
+
+def _begins_as(make: typing.Callable) -> typing.Any:
+    """A field that begins as an empty one of its own."""
+    return dataclasses.field(init=False, default_factory=make)
+
+
+@dataclasses.dataclass(eq=False, repr=False)
 class Flow:
     """What one forward pass shares from the root to the last layer.
 
@@ -55,44 +67,37 @@ class Flow:
             kept, since there are many, and some run in loops.
         counts: how many keys each path has asked for.
         stack: (layer, dtype that weights are cast to) of the layers that run now.
+        casting: how many of these cast their weights.
     """
 
-    def __init__(
-        self,
-        params: dict | None = None,
-        state: dict | None = None,
-        *,
-        rng: jax.Array | None = None,
-        training: bool | None = None,
-        valid_rows: jax.Array | None = None,
-        microbatch: typing.Any = None,
-        shared: dict[Path, Path] | None = None,
-        observer: Observer | None = None,
-        cache: PassCache | None = None,
-        noise_alone: bool = False,
-    ):
+    params: dict | None = None
+    state: dict | None = None
+    _: dataclasses.KW_ONLY
+    rng: jax.Array | None = None
+    training: bool | None = None
+    valid_rows: jax.Array | None = None
+    microbatch: typing.Any = None
+    shared: dict[Path, Path] | None = None
+    observer: Observer | None = None
+    cache: PassCache | None = None
+    noise_alone: bool = False
+    declared: dict[Path, dict[str, Weight]] | None = _begins(None)
+    abstract: bool = _begins(False)
+    is_built: bool = _begins(False)
+    updates: dict[Path, dict[str, jax.Array]] = _begins_as(dict)
+    losses: list = _begins_as(list)
+    masks: dict = _begins_as(dict)
+    logits: dict = _begins_as(dict)
+    sigmoids: collections.deque | None = _begins(None)
+    counts: collections.Counter = _begins_as(collections.Counter)
+    stack: list = _begins_as(list)
+    casting: int = _begins(0)
+
+    def __post_init__(self):
         outer = current_flow()
-        self.noise_alone = noise_alone if outer is None else noise_alone or outer.noise_alone
-        self.params = params
-        self.state = state
-        self.rng = rng
-        self.training = training
-        self.valid_rows = valid_rows
-        self.microbatch = microbatch
-        self.shared = shared or {}
-        self.observer = observer
-        self.cache = cache
-        self.declared: dict[Path, dict[str, Weight]] | None = None
-        self.abstract = False
-        self.is_built = False
-        self.updates: dict[Path, dict[str, jax.Array]] = {}
-        self.losses: list = []
-        self.masks: dict = {}
-        self.logits: dict = {}
-        self.sigmoids: collections.deque | None = None
-        self.counts: collections.Counter = collections.Counter()
-        self.stack: list = []
-        self.casting = 0  # how many of these cast their weights
+        if outer is not None:
+            self.noise_alone = self.noise_alone or outer.noise_alone
+        self.shared = self.shared or {}
 
     def __enter__(self):
         self._token = _current.set(self)
