@@ -423,12 +423,10 @@ class HeadedAttention(
         """(output, None): the weights are not there as a whole."""
         mask, segments = masks.apart(heads.query.shape[0])
         y = attention(
-            *heads,
+            heads,
+            form,
             mask=mask,
             segments=segments,
-            scale=form.scale,
-            is_causal=form.is_causal,
-            window=form.window,
             implementation="xla" if self._flash_attention is False else "auto",
         )
         return y, None

@@ -122,9 +122,7 @@ class SelfAttention(Composite):
             bias = _alibi(plan, key.shape[2]).astype(query.dtype)
         drops = ctx.training and not is_zero(plan.dropout)
         if plan.soft_cap is None and not plan.sinks and not drops:
-            is_causal, window = form.is_causal, form.window
-            seen_by = {"mask": mask, "bias": bias, "is_causal": is_causal, "window": window}
-            return attention(*heads, scale=form.scale, **seen_by)
+            return attention(heads, form, mask=mask, bias=bias)
         mask = both(mask, seen(form, None, query.shape[2], key.shape[2]))
         weights = self._weights(w, query, key, mask, bias)
         if drops:
