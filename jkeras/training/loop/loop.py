@@ -5,6 +5,7 @@ the device and steps take rows by number, `ChunkFeed`, where it does so chunk by
 `HostFeed`, which hands over one batch after another. What the dispatches run is in `programs.py`.
 """
 
+import functools
 import math
 import time
 import typing
@@ -21,7 +22,7 @@ from jkeras.training.data.chunk_feed import ChunkFeed, steps_of_chunk
 from jkeras.training.data import ArraySource
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Source
-from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed
+from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed, batches_of
 from jkeras.training.loop.pace import Pace, fixed_steps
 from jkeras.training.step.padding import may_pad
 from jkeras.training.loop.program import Program, cached
@@ -277,7 +278,8 @@ class Runner:
             if is_alone and steps_of_chunk(source) > 1:
                 return ChunkFeed(source, seeds, epoch, at, self._padded_size)
         ahead = self.model.jit_compile
-        return HostFeed(source, seeds, epoch, at, self._padded_size, ahead, self.keeps_state)
+        batches = functools.partial(batches_of, source, seeds, epoch, at)
+        return HostFeed(source, batches, at, self._padded_size, ahead, self.keeps_state)
 
     def _size_to_pad_to(self, owner: "AnyOwner", source: Source) -> int | None:
         """The rows that smaller batches are padded to; None: there are none, or they may not be."""

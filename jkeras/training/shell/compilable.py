@@ -443,13 +443,9 @@ class Compilable:
         """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics values))`."""
         return keras_contract.stateless_compute_loss(
             self,
-            trainable_variables,
-            non_trainable_variables,
-            metrics_variables,
-            x,
-            y,
+            (trainable_variables, non_trainable_variables, metrics_variables),
+            (x, y, sample_weight),
             y_pred,
-            sample_weight,
             training,
         )
 
@@ -467,12 +463,8 @@ class Compilable:
         """Loss and new values on flat lists, for `jax.grad` in a `train_step` of yours."""
         return keras_contract.loss_and_updates(
             self,
-            trainable_variables,
-            non_trainable_variables,
-            metrics_variables,
-            x,
-            y,
-            sample_weight,
+            (trainable_variables, non_trainable_variables, metrics_variables),
+            (x, y, sample_weight),
             training,
         )
 
