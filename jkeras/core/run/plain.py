@@ -15,6 +15,7 @@ from jkeras.core.run.tracebacks import name_call_of_user
 from jkeras.core.session.settings import settings
 from jkeras.core.weights.module import Module, derived
 from jkeras.kernel import low_rank, masks_on
+from jkeras.kernel.scope import Scope
 
 
 class Form(typing.NamedTuple):
@@ -38,7 +39,9 @@ class Form(typing.NamedTuple):
 NOT_ASKED = object()  # where it is not known yet whether a layer has a plain form
 
 
-def plain_form(layer, scope, args, kwargs, bare) -> Form | None:
+def plain_form(
+    layer: typing.Any, scope: Scope, args: tuple, kwargs: dict, bare: bool
+) -> Form | None:
     """The form of a layer's plain calls; None where this call is of another kind."""
     flow = scope.flow
     form = derived.get(layer, {}).get("plain form", NOT_ASKED)
@@ -75,7 +78,7 @@ def plain_form(layer, scope, args, kwargs, bare) -> Form | None:
     return form if input_spec is None or input_spec.accepts(x.shape) else None
 
 
-def _ask(layer):
+def _ask(layer: typing.Any) -> Form | None:
     """The plain form that follows from the layer's attributes; None where it has none. It is kept
     with what else follows from them.
     """
@@ -97,7 +100,7 @@ def _ask(layer):
     return form
 
 
-def run_plainly(layer, scope, x, form):
+def run_plainly(layer: typing.Any, scope: Scope, x: jax.Array, form: Form) -> typing.Any:
     """`Layer.run_on` for the plainest of calls."""
     values, flow = scope.weights(), scope.flow
     if low_rank.has_part(values):
@@ -139,7 +142,9 @@ def run_plainly(layer, scope, x, form):
     return outputs
 
 
-def cast_weights(values, specs, dtype):
+def cast_weights(
+    values: dict[str, typing.Any], specs: dict[str, typing.Any], dtype: typing.Any
+) -> None:
     """Casts what is to be cast among weights by name."""
     for name, value in values.items():
         is_cast = name not in specs or specs[name].autocast
@@ -147,7 +152,7 @@ def cast_weights(values, specs, dtype):
             values[name] = value.astype(dtype)
 
 
-def add_activity_losses(layer, flow, outputs):
+def add_activity_losses(layer: typing.Any, flow: typing.Any, outputs: typing.Any) -> None:
     """Adds the layer's penalty on its outputs, for each row of the batch."""
     for output in jax.tree_util.tree_leaves(outputs):
         loss = layer.activity_regularizer(output)

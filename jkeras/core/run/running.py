@@ -1,8 +1,11 @@
 """How a layer runs on its slice of a forward pass: inputs cast, weights read, masks passed on."""
 
+import typing
+
 import jax
 
 from jkeras.core.run import remat
+from jkeras.core.run.call import Call
 from jkeras.core.run.adapting import (
     check_own_values,
     needs_objects,
@@ -21,9 +24,12 @@ from jkeras.core.run.plain import (
 from jkeras.core.run.tracebacks import is_built_in_class, name_call_of_user
 from jkeras.core.session.settings import settings
 from jkeras.kernel import low_rank
+from jkeras.kernel.scope import Scope
 
 
-def run_on(layer, scope, args, kwargs, bare=False):
+def run_on(
+    layer: typing.Any, scope: Scope, args: tuple, kwargs: dict, bare: bool = False
+) -> typing.Any:
     """The outputs of a layer.
 
     Args:
@@ -49,7 +55,9 @@ def run_on(layer, scope, args, kwargs, bare=False):
     return outputs
 
 
-def _run_bound(layer, scope, args, kwargs, bare):
+def _run_bound(
+    layer: typing.Any, scope: Scope, args: tuple, kwargs: dict, bare: bool
+) -> typing.Any:
     """`run_on` with the arguments bound to names, for calls of any kind."""
     flow = scope.flow
     bare = bare or all((flow.bare, not flow.stack))
@@ -79,7 +87,7 @@ def _run_bound(layer, scope, args, kwargs, bare):
     return outputs
 
 
-def _computed(layer, scope, call):
+def _computed(layer: typing.Any, scope: Scope, call: Call) -> typing.Any:
     if layer.remat_scope is None:
         y = execute(layer, scope, call)
     else:
@@ -91,7 +99,7 @@ def _computed(layer, scope, call):
     return y if layout is None else jax.lax.with_sharding_constraint(y, layout.backend_layout)
 
 
-def execute(layer, scope, call):
+def execute(layer: typing.Any, scope: Scope, call: Call) -> typing.Any:
     """The outputs of a call whose arguments are bound and cast."""
     try:
         if call.target.lifted:
