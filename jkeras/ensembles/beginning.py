@@ -6,6 +6,7 @@ from jkeras.core.errors import explain
 from jkeras.core.session.settings import default_seed
 from jkeras.training.data import ArraySource
 from jkeras.training.data.source import Source
+from jkeras.training.loop.predictor import NO_PREDICTOR
 from jkeras.training.step.layout import state_layout
 from jkeras.ensembles.members import Members, hand_over
 
@@ -32,7 +33,7 @@ def begin(
     own_order = own_order or model.compilation.privacy is not None
     if members is not None:
         members.own_order = own_order
-        model.set_untracked(_last_layout=None, _predictor=None)
+        model.set_untracked(_last_layout=None, _predictor=NO_PREDICTOR)
         state_layout(model).activate()
         return seed
     seed = default_seed() if seed is None else seed

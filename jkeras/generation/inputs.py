@@ -29,7 +29,13 @@ def input_shapes(model: Any) -> dict[str, tuple] | tuple | None:
         return shape
     if inputs:
         return None
-    # a model without a graph was built for a dict of inputs of some length, and takes others
+    return _of_a_dict(model)
+
+
+def _of_a_dict(model: Any) -> dict[str, tuple] | None:
+    """The inputs of a model without a graph: it was built for a dict of them of some length, and
+    takes others.
+    """
     built = (model.get_build_config() or {}).values()
     of_dict = next((shapes for shapes in built if isinstance(shapes, Mapping)), None)
     return None if of_dict is None else dict.fromkeys(of_dict, (None, None))

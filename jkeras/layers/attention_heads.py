@@ -8,6 +8,15 @@ import jax
 import jax.numpy as jnp
 
 
+class Asked(NamedTuple):
+    """What a call of an attention layer asks for, as of the layers' call arguments."""
+
+    use_causal_mask: bool
+    return_attention_scores: bool
+    cache: Any = None
+    position: Any = None
+
+
 class Heads(NamedTuple):
     """Projections to heads, each (batch, …, heads, size)."""
 

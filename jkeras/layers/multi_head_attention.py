@@ -21,7 +21,7 @@ from jkeras.core.names.typed import Sizes, fields
 from jkeras.layers.activation import Softmax
 from jkeras.kernel.numbers import is_zero
 from jkeras.layers.attention_cache import CallerCache
-from jkeras.layers.attention_heads import Heads, heads_last, sizes, with_results
+from jkeras.layers.attention_heads import Asked, Heads, heads_last, sizes, with_results
 from jkeras.layers.attention_masks import Masks, masks_of
 from jkeras.layers.dropout import Dropout
 from jkeras.layers.einsum_dense import EinsumDense
@@ -64,6 +64,7 @@ class HeadedAttention(
     supports_masking = True
     call_context = {"training": None}
     _dense_names = {}
+    _masks_travel = False  # whether a query's mask is the one that travels with it, and ends here
     _attends_itself = False  # whether a subclass has a `_compute_attention` of its own
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -204,17 +205,42 @@ class HeadedAttention(
 
     # ------------------------------------------------------------ the forward pass
 
+    def forward(
+        self,
+        w: Mapping[str, Any],
+        sub: Children,
+        query: jax.Array,
+        value: jax.Array,
+        key: jax.Array | None = None,
+        query_mask: jax.Array | None = None,
+        value_mask: jax.Array | None = None,
+        key_mask: jax.Array | None = None,
+        attention_mask: jax.Array | None = None,
+        *,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+        segment_ids: Any = None,
+        cache: Any = None,
+        position: Any = None,
+        ctx: Context,
+    ) -> jax.Array:
+        if key is None:
+            key = value
+        if self._masks_travel:
+            query_mask = ctx.mask
+            # as in Keras: whatever shares these inputs and runs later sees no mask
+            sub.drop_masks(query, value, key)
+        masks = masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids)
+        asked = Asked(use_causal_mask, return_attention_scores, cache, position)
+        return self._run_heads(sub, ctx, (query, value, key), masks, asked)
+
     def _run_heads(
         self,
         sub: Children,
         ctx: Context,
         inputs: tuple[jax.Array, ...],
         masks: Masks,
-        *,
-        use_causal_mask: bool,
-        return_attention_scores: bool,
-        cache: Any = None,
-        position: Any = None,
+        asked: Asked,
     ) -> jax.Array:
         """The output under `Masks` of what each query may see; behind it the weights where they are
         asked for, and the cache where there is one.
@@ -223,6 +249,7 @@ class HeadedAttention(
             inputs: query, value, key.
         """
         query, value, key = inputs
+        use_causal_mask, return_attention_scores, cache, position = asked
         self._check_ranks(*inputs)
         if return_attention_scores:
             self._check_scores()
@@ -248,9 +275,7 @@ class HeadedAttention(
         else:
             writer = CallerCache(self._where, self.sliding_window, cache, position)
         if writer is not None:
-            self._check_cached(writer, masks, inputs)
-            if cache is None:
-                self._check_pass(writer, use_causal_mask, return_attention_scores)
+            self._check_cached(writer, masks, inputs, asked)
             y, weights = self._attend_cached(sub, writer, heads, needs_weights, ctx.training)
         elif self._attends_itself:
             mask = masks.combined(form)
@@ -317,7 +342,9 @@ class HeadedAttention(
         form = Form(self._scale, use_causal_mask)
         return self._attend(self, heads, masks, form, needs_weights, training)
 
-    def _check_cached(self, writer: Any, masks: Sequence[jax.Array | None], inputs: Any) -> None:
+    def _check_cached(
+        self, writer: Any, masks: Sequence[jax.Array | None], inputs: Any, asked: Asked
+    ) -> None:
         """Refuses what cannot be computed for new positions alone."""
         query, _, key = inputs
         segments = masks[3]
@@ -331,14 +358,14 @@ class HeadedAttention(
             writer.refuse(f"queries of length {query.shape[1]}, keys of length {key.shape[1]}")
         if self._attends_itself:
             writer.refuse("a `_compute_attention` of a subclass's own")
+        if asked.cache is None:
+            self._check_pass(writer, asked)
 
-    def _check_pass(
-        self, writer: Any, use_causal_mask: bool, return_attention_scores: bool
-    ) -> None:
+    def _check_pass(self, writer: Any, asked: Asked) -> None:
         """Refuses what a pass that writes text would give otherwise without a cache."""
-        if not use_causal_mask:
+        if not asked.use_causal_mask:
             writer.refuse("no `use_causal_mask=True`")
-        if return_attention_scores:
+        if asked.return_attention_scores:
             writer.refuse("scores that are looked at")
 
     def _attend_cached(
@@ -409,12 +436,10 @@ class HeadedAttention(
         """(output, None): the weights are not there as a whole."""
         mask, segments = masks.apart(heads.query.shape[0])
         y = attention(
-            *heads,
+            heads,
+            form,
             mask=mask,
             segments=segments,
-            scale=form.scale,
-            is_causal=form.is_causal,
-            window=form.window,
             implementation="xla" if self._flash_attention is False else "auto",
         )
         return y, None
@@ -531,6 +556,7 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
     value_dim: int | None = None
     output_shape: Sizes | None = None
     attention_axes: Sizes | None = None
+    _masks_travel = True
     _dense_names = {name: f"{name}_dense" for name in ("query", "key", "value", "output")} | {
         "gate": "_gate_dense"
     }
@@ -618,41 +644,6 @@ class MultiHeadAttention(MultiHeadNames, HeadedAttention):
             )
         return tuple([axis % rank for axis in axes])
 
-    def forward(
-        self,
-        w: Mapping[str, Any],
-        sub: Children,
-        query: jax.Array,
-        value: jax.Array,
-        key: jax.Array | None = None,
-        query_mask: jax.Array | None = None,
-        value_mask: jax.Array | None = None,
-        key_mask: jax.Array | None = None,
-        attention_mask: jax.Array | None = None,
-        *,
-        return_attention_scores: bool = False,
-        use_causal_mask: bool = False,
-        segment_ids: Any = None,
-        cache: Any = None,
-        position: Any = None,
-        ctx: Context,
-    ) -> jax.Array:
-        if key is None:
-            key = value
-        masks = masks_of(ctx.mask, value_mask, key_mask, attention_mask, segment_ids)
-        # as in Keras: whatever shares these inputs and runs later sees no mask
-        sub.drop_masks(query, value, key)
-        return self._run_heads(
-            sub,
-            ctx,
-            (query, value, key),
-            masks,
-            use_causal_mask=use_causal_mask,
-            return_attention_scores=return_attention_scores,
-            cache=cache,
-            position=position,
-        )
-
 
 @layer(
     "keras.layers",
@@ -702,36 +693,3 @@ class GroupedQueryAttention(GroupedNames, HeadedAttention):
         self._head_counts = (self.num_query_heads, self.num_key_value_heads)
         self._head_sizes = (self.head_dim, self.head_dim)
         self._scale = 1.0 / math.sqrt(self.head_dim)
-
-    def forward(
-        self,
-        w: Mapping[str, Any],
-        sub: Children,
-        query: jax.Array,
-        value: jax.Array,
-        key: jax.Array | None = None,
-        query_mask: jax.Array | None = None,
-        value_mask: jax.Array | None = None,
-        key_mask: jax.Array | None = None,
-        attention_mask: jax.Array | None = None,
-        *,
-        return_attention_scores: bool = False,
-        use_causal_mask: bool = False,
-        segment_ids: Any = None,
-        cache: Any = None,
-        position: Any = None,
-        ctx: Context,
-    ) -> jax.Array:
-        if key is None:
-            key = value
-        masks = masks_of(query_mask, value_mask, key_mask, attention_mask, segment_ids)
-        return self._run_heads(
-            sub,
-            ctx,
-            (query, value, key),
-            masks,
-            use_causal_mask=use_causal_mask,
-            return_attention_scores=return_attention_scores,
-            cache=cache,
-            position=position,
-        )

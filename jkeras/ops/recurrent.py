@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+import typing
 
 import jax
 import jax.numpy as jnp
@@ -15,55 +15,78 @@ from jkeras.ops.recurrent_split import Split, pays_split, run_split
 from jkeras.core.weights.types import Function, Structure
 
 
+class Step(typing.NamedTuple):
+    """A step as pure functions, its weights and dropout masks inside.
+
+    Attributes:
+        project: `x -> z`, the part of the step that does not need the states; None: there is none.
+        advance: `(z, states, t) -> (output, new states)` for step number t.
+        hoist: whether `project` runs once on all steps before the loop. One large matmul suits
+            accelerators; on a CPU the small one inside the loop is faster, since its result stays
+            in the cache. None: as the platform likes it.
+        split: the same step in two parts (`recurrent_split.Split`), whose gradients are faster on
+            CPU; None: there is no such form.
+        gives_state: whether the output is the state that stands for it, the first one.
+    """
+
+    project: typing.Callable | None
+    advance: typing.Callable
+    hoist: bool | None = None
+    split: Split | None = None
+    gives_state: bool = False
+
+
+class Way(typing.NamedTuple):
+    """How steps are gone through.
+
+    Attributes:
+        go_backwards: begin at the end; the outputs are in the order in which they were computed.
+        unroll: a Python loop; before the first step that is not masked its outputs are zero.
+        zero_output_for_mask: zeros as the outputs of masked steps; not with `unroll`.
+    """
+
+    go_backwards: bool = False
+    unroll: bool = False
+    zero_output_for_mask: bool = False
+
+
+FORWARD = Way()
+
+
 def scan(
-    step: Function,
+    step: Step,
     inputs: jax.Array,
     states: Structure,
-    *,
-    project: Function | None = None,
     mask: jax.Array | None = None,
-    go_backwards: bool = False,
-    unroll: bool = False,
-    zero_output_for_mask: bool = False,
-    hoist: Function | None = None,
-    split: Split | None = None,
-    watch: Any = None,
+    way: Way = FORWARD,
+    watch: typing.Any = None,
 ) -> tuple[jax.Array, Structure]:
-    """Runs `step` along the leading axis: (time, batch, ...) -> outputs (time, batch, ...), last
+    """Runs a step along the leading axis: (time, batch, ...) -> outputs (time, batch, ...), last
     states.
 
     A masked step keeps the states. Its output is the one before it, for which the first state
     stands (of stacked cells that of the last cell), or zero.
 
     Args:
-        step: `(z, states, t) -> (output, new states)`, where z is `project(x)` of one step and t
-            counts the steps.
         states: structure of arrays; the new states have the same leaves in the same order.
-        project: the part of the step that does not need the states.
         mask: (time, batch) or (time, batch, features); False masks, where it is False for all
             features.
-        go_backwards: begin at the end; the outputs are in the order in which they were computed.
-        unroll: a Python loop; before the first step that is not masked its outputs are zero.
-        zero_output_for_mask: zeros as the outputs of masked steps; not with `unroll`.
-        hoist: whether `project` runs once on all steps before the loop. One large matmul suits
-            accelerators; on a CPU the small one inside the loop is faster, since its result stays
-            in the cache. By default by platform.
-        split: the same step in two parts (`recurrent_split.Split`), whose gradients are faster on
-            CPU; None: there is no such form.
         watch: looks at the states after each step and may change them, see
             `core.run.tap_loops.Steps`; None: nobody does.
 
-    >>> outputs, last = scan(lambda x, s, t: (x + s, x + s), jnp.arange(4.0)[:, None], jnp.zeros(1))
+    >>> step = Step(None, lambda x, s, t: (x + s, x + s))
+    >>> outputs, last = scan(step, jnp.arange(4.0)[:, None], jnp.zeros(1))
     >>> outputs[:, 0].tolist()
     [0.0, 1.0, 3.0, 6.0]
     """
+    project, advance, hoist, split, _ = step
     valid = None if mask is None else _valid_steps(mask)
     if watch is not None:
         watch.begin(jax.tree_util.tree_leaves(inputs)[0].shape[0])
         split = None
-    if split is not None and not unroll and pays_split(split, inputs, states):
+    if split is not None and not way.unroll and pays_split(split, inputs, states):
         loop = functools.partial(
-            _loop, go_backwards=go_backwards, zero_output_for_mask=zero_output_for_mask
+            _loop, go_backwards=way.go_backwards, zero_output_for_mask=way.zero_output_for_mask
         )
         return run_split(split, loop, inputs, states, valid)
     if hoist is None:
@@ -71,11 +94,11 @@ def scan(
     if project is not None and hoist:
         inputs = project(inputs)
     elif project is not None:
-        step = _with_projection(step, project)
-    if unroll:
-        step = _checked(step) if watch is None else _watched(step, watch)
-        return _unrolled(step, inputs, states, valid, go_backwards, watch)
-    return _loop(step, inputs, states, valid, go_backwards, zero_output_for_mask, watch=watch)
+        advance = _with_projection(advance, project)
+    if way.unroll:
+        return _unrolled(advance, inputs, states, valid, way.go_backwards, watch)
+    zero = way.zero_output_for_mask
+    return _loop(advance, inputs, states, valid, way.go_backwards, zero, watch=watch)
 
 
 def _loop(
@@ -86,7 +109,7 @@ def _loop(
     go_backwards: bool,
     zero_output_for_mask: bool,
     record: bool = False,
-    watch: Any = None,
+    watch: typing.Any = None,
 ) -> tuple[Structure, Structure]:
     """`scan` as a compiled loop; with `record` the outputs are a pair: those of the step, and the
     first states before each step, in the order of the inputs.
@@ -128,8 +151,9 @@ def _unrolled(
     states: Structure,
     mask: jax.Array | None,
     go_backwards: bool,
-    watch: Any = None,
+    watch: typing.Any = None,
 ) -> tuple[jax.Array, Structure]:
+    step = _checked(step) if watch is None else _watched(step, watch)
     order = list(range(inputs.shape[0]))
     if go_backwards:
         order.reverse()
@@ -150,7 +174,7 @@ def _unrolled(
     return jnp.stack(outputs), states
 
 
-def _watched(step: Function, watch: Any) -> Function:
+def _watched(step: Function, watch: typing.Any) -> Function:
     """The step as `_checked` has it, whose states somebody may change from outside; an output that
     is one of the states follows it.
     """
@@ -158,7 +182,7 @@ def _watched(step: Function, watch: Any) -> Function:
     def watched(x: jax.Array, states: Structure, t: jax.Array) -> tuple[jax.Array, Structure]:
         follows = [watch.gives_state]
 
-        def noting(*now: Any) -> tuple[jax.Array, Structure]:
+        def noting(*now: typing.Any) -> tuple[jax.Array, Structure]:
             y, new = step(*now)
             follows.append(y is jax.tree_util.tree_leaves(new)[0])
             return y, new

@@ -191,7 +191,7 @@ class Children:
         flow = self._scope.flow
         if self._scope.is_of_objects and flow.is_eager and not all_built(child):
             build_on_shapes(child, args, {})  # what it builds in `call`, which runs in a loop
-        if self._scope.is_of_objects or flow.is_built:
+        if self._scope.is_built:
             return child
         return built_for(child, args, {})
 
@@ -217,11 +217,10 @@ class Children:
         Args:
             specs: a function that says what they are, `{name: Weight}`.
         """
-        is_of_objects = self._scope.is_of_objects
-        if is_of_objects and name not in self._children:
+        if self._scope.is_of_objects and name not in self._children:
             return {}
         scope = self._scope.child(name)
-        if is_of_objects or scope.flow.is_built:
+        if scope.is_built:
             return scope.weights()
         weights = {key: self._layer.resolved(weight) for key, weight in specs().items()}
         if scope.flow.declared is not None:

@@ -138,9 +138,7 @@ class SelfAttention(Composite):
         needs_weights = is_seen or plan.soft_cap is not None or plan.sinks
         drops = ctx.training and not is_zero(plan.dropout)
         if not needs_weights and not drops:
-            is_causal, window = form.is_causal, form.window
-            seen_by = {"mask": mask, "bias": bias, "is_causal": is_causal, "window": window}
-            return attention(*heads, scale=form.scale, **seen_by)
+            return attention(heads, form, mask=mask, bias=bias)
         mask = both(mask, seen(form, None, query.shape[2], key.shape[2]))
         weights = self._weights(w, sub, (query, key), mask, bias, ctx)
         if drops:

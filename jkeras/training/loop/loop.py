@@ -23,7 +23,7 @@ from jkeras.training.data.chunk_feed import ChunkFeed, steps_of_chunk
 from jkeras.training.data import ArraySource
 from jkeras.training.data.iterator_state import IteratorState
 from jkeras.training.data.source import Source
-from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed, Work
+from jkeras.training.data.feeds import DeviceFeed, HostFeed, OrderedFeed, Seed, Work, batches_of
 from jkeras.training.loop.careful import Looking, Place, located, with_place
 from jkeras.training.loop.pace import Pace, fixed_steps
 from jkeras.training.step.padding import may_pad
@@ -304,7 +304,8 @@ class Runner:
             if is_alone and steps_of_chunk(source) > 1:
                 return ChunkFeed(source, seeds, epoch, at, self._padded_size)
         ahead = self.model.jit_compile
-        return HostFeed(source, seeds, epoch, at, self._padded_size, ahead, self.keeps_state)
+        batches = functools.partial(batches_of, source, seeds, epoch, at)
+        return HostFeed(source, batches, at, self._padded_size, ahead, self.keeps_state)
 
     def _size_to_pad_to(self, owner: "AnyOwner", source: Source) -> int | None:
         """The rows that smaller batches are padded to; None: there are none, or they may not be."""

@@ -135,17 +135,21 @@ def understood(family: Family, config: Config) -> Config:
     for entry, make in family.derived.items():
         if found[entry] is None:
             found[entry] = make(found)
+    _check_multiples(family, found)
+    if family.rope is None:
+        return {"model_type": family.kind, **found, **_heads(config)}
+    rotations = [entry for entry in (*family.rope.entries, "rope_scaling") if entry]
+    rotated = {entry: config[entry] for entry in rotations}
+    return {"model_type": family.kind, **found, **rotated, **_heads(config)}
+
+
+def _check_multiples(family: Family, found: Config) -> None:
     for entry, divisor in family.multiples:
         if found[entry] % found[divisor]:
             raise SerializationError(
                 f"config.json says {entry}={found[entry]} and {divisor}={found[divisor]}: expected "
                 "the first to be a multiple of the second."
             )
-    if family.rope is None:
-        return {"model_type": family.kind, **found, **_heads(config)}
-    rotations = [entry for entry in (*family.rope.entries, "rope_scaling") if entry]
-    rotated = {entry: config[entry] for entry in rotations}
-    return {"model_type": family.kind, **found, **rotated, **_heads(config)}
 
 
 def _part(entry: str, part: Family, config: Config) -> Config:

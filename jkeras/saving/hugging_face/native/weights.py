@@ -66,6 +66,16 @@ def rows_of(family: Family, model: typing.Any) -> list[Row]:
     return [row for parts in lines for row in _rows(parts, shapes, model.plan)]
 
 
+# {the weights of a layer: (their name, how it lies there)}
+OF_LAYERS = {
+    "kernel": ("weight", Matrix()),
+    "gamma": ("weight", Same()),
+    "beta": ("bias", Same()),
+    "bias": ("bias", Vector()),
+    "scale": ("weight", Same()),
+}
+
+
 def _rows(
     parts: list[str], shapes: dict[str, tuple[int, ...]], plan: typing.Any
 ) -> collections.abc.Iterator[Row]:
@@ -82,14 +92,13 @@ def _rows(
         names = tuple(theirs.replace("@", str(number)) for number in range(count))
         yield Row(names, paths, layout)
         return
-    made = {"kernel": ("weight", Matrix()), "gamma": ("weight", Same()), "beta": ("bias", Same())}
-    made |= {"bias": ("bias", Vector()), "scale": ("weight", Same())}
-    for ours, (name, layout) in made.items():
+    for ours, (name, layout) in OF_LAYERS.items():
         joined = tuple(f"{path}/{ours}" for path in paths)
-        if all(path in shapes for path in joined):
-            if kind is not None and ours in ("kernel", "bias"):
-                layout = LAYOUTS[kind](plan)
-            yield Row((f"{theirs}.{name}",), joined, layout)
+        if not shapes.keys() >= set(joined):
+            continue
+        if kind is not None and ours in ("kernel", "bias"):
+            layout = LAYOUTS[kind](plan)
+        yield Row((f"{theirs}.{name}",), joined, layout)
 
 
 def names_of(family: Family, theirs: str) -> list[str]:
@@ -196,8 +205,11 @@ def _check_left(family: Family, model: typing.Any, used: set[str], stored: Weigh
             raise SerializationError(
                 f"the files have a weight '{name}', which {family.what} does not have."
             )
-    if model.task not in ("causal_lm", "masked_lm") or not model.plan.is_tied:
-        return
+    if model.task in ("causal_lm", "masked_lm") and model.plan.is_tied:
+        _check_copies(family, model, used, stored)
+
+
+def _check_copies(family: Family, model: typing.Any, used: set[str], stored: Weights) -> None:
     for copy, first in _copies(family, model).items():
         original = _name_in(family, first, stored)
         is_there = copy in stored and copy not in used and original is not None
