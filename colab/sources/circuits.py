@@ -107,7 +107,8 @@ induction, before = {}, {}
 for path, weights in pattern.items():
     steps = np.arange(PERIOD, LENGTH - 1)
     induction[path] = weights[:, :, steps, steps - PERIOD + 1].mean((0, 2))
-    before[path] = weights[:, :, steps, steps - 1].mean((0, 2))
+    first = np.arange(1, PERIOD)
+    before[path] = weights[:, :, first, first - 1].mean((0, 2))
     print(path, "induction", induction[path].round(2), "before", before[path].round(2))
 layer, head = np.unravel_index(np.argmax(list(induction.values())), (2, HEADS))
 print(f"induction head: layer {layer}, head {head}")

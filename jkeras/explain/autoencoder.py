@@ -64,10 +64,11 @@ class SparseAutoencoder(Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value in {"features": features, "latents": latents, "k": k}.items():
-            if value is not None and (not isinstance(value, int) or value < 1):
+        counts = {"features": features, "latents": latents} | ({} if k is None else {"k": k})
+        for name, value in counts.items():
+            if not isinstance(value, int) or value < 1:
                 raise ValueError(explain("SparseAutoencoder", f"`{name}` of 1 or more", f"{value}"))
-        if k is not None and (l1 or k > latents):
+        if k is not None and any((l1, k > latents)):
             wanted = f"`k` of at most {latents} latents, and no `l1`"
             raise ValueError(explain("SparseAutoencoder", wanted, f"k={k}, l1={l1}"))
         self.features, self.latents, self.k = features, latents, k

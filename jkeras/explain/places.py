@@ -11,6 +11,7 @@ from jkeras.core.run.adapting import built_for
 from jkeras.core.run.scopes import at_place
 from jkeras.core.run.tap_places import Names
 from jkeras.core.run.tap_survey import Found, survey
+from jkeras.explain.running import values_of
 from jkeras.models.text_table import table_of
 from jkeras.programs.operation_places import Reading
 
@@ -122,7 +123,7 @@ def places(
     >>> places(model, np.ones((1, 4, 6)), "mha/heads")["mha/heads"].shape
     (1, 4, 2, 3)
     """
-    values = model.params if params is None else params, model.state if state is None else state
+    values = values_of(model, x, params, state)
     options = {"training": training, "rng": jax.random.key(0) if training else None}
     found = survey(model, values, (x,), {}, **options)
     root = built_for(model, (x,), {})
@@ -130,14 +131,18 @@ def places(
     rows = [_row(names.of(path)[1], found[path]) for path in found if path]
     if operations:
         rows += _operations(model, values, x, names, options)
+    return Places(_matching(model, rows, names, pattern))
+
+
+def _matching(model: Any, rows: list[Place], names: Names, pattern: str) -> list[Place]:
     parts = [part for part in pattern.split("/") if part]
-    rows = [row for row in rows if names.end(tuple(row.path.split("/")), parts)]
-    if not rows:
-        known = ", ".join("/".join(names.of(path)[1]) for path in list(found)[:20])
+    found = [row for row in rows if names.end(tuple(row.path.split("/")), parts)]
+    if not found:
+        known = ", ".join(row.path for row in rows[:20])
         raise ValueError(
             explain(f"places of '{model.name}'", f"a pattern of its places: {known}", repr(pattern))
         )
-    return Places(rows)
+    return found
 
 
 def _row(path: tuple[str, ...], found: Found) -> Place:

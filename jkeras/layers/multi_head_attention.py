@@ -249,9 +249,8 @@ class HeadedAttention(
             inputs: query, value, key.
         """
         query, value, key = inputs
-        use_causal_mask, return_attention_scores, cache, position = asked
         self._check_ranks(*inputs)
-        if return_attention_scores:
+        if asked.return_attention_scores:
             self._check_scores()
         names = self._dense_names
         gate = sub.run_named(names["gate"], query) if self.use_gate else None
@@ -264,37 +263,52 @@ class HeadedAttention(
         masks = masks._replace(targets=sizes(query, axes), sources=sizes(key, axes))
         if masks.segments is not None:
             masks.check_segments(self._where)
-        form = Form(self._scale, use_causal_mask, self.sliding_window)
-        needs_weights = return_attention_scores or sub.is_tapped("_softmax")
-        is_observed = ctx.scope.flow.observer is not None
-        if is_observed:
-            heads = heads.placed(ctx)
-            needs_weights |= ctx.asks_for("scores", "pattern")
-        if cache is None:
+        if asked.cache is None:
             writer = ctx.cache()
         else:
-            writer = CallerCache(self._where, self.sliding_window, cache, position)
+            writer = CallerCache(self._where, self.sliding_window, asked.cache, asked.position)
         if writer is not None:
             self._check_cached(writer, masks, inputs, asked)
-            y, weights = self._attend_cached(sub, writer, heads, needs_weights, ctx.training)
-        elif self._attends_itself:
-            mask = masks.combined(form)
-            y, weights = self._attend_by_subclass(
-                *heads, mask, ctx.training, return_attention_scores
-            )
-        else:
-            y, weights = self._attend(sub, heads, masks, form, needs_weights, ctx.training)
+        y, weights = self._attend_heads(sub, ctx, heads, masks, writer, asked)
         if gate is not None:
             y = y * gate
-        if is_observed:
+        if ctx.scope.flow.observer is not None:
             outputs = [self._observed_output(sub, ctx, y)]
         else:
             outputs = [sub.run_named(names["output"], y)]
-        if return_attention_scores:
+        if asked.return_attention_scores:
             outputs.append(weights)
-        if cache is not None:
+        if asked.cache is not None:
             outputs.append(writer.cache)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+    def _attend_heads(
+        self,
+        sub: Children,
+        ctx: Context,
+        heads: Heads,
+        masks: Masks,
+        writer: Any,
+        asked: Asked,
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """(output, weights or None) of projections.
+
+        Args:
+            writer: of the cache; None: there is none.
+        """
+        needs_weights = asked.return_attention_scores
+        if ctx.scope.flow.observer is not None:
+            heads = heads.placed(ctx)
+            needs_weights |= sub.is_tapped("_softmax") or ctx.asks_for("scores", "pattern")
+        if writer is not None:
+            return self._attend_cached(sub, writer, heads, needs_weights, ctx.training)
+        form = Form(self._scale, asked.use_causal_mask, self.sliding_window)
+        if self._attends_itself:
+            mask = masks.combined(form)
+            return self._attend_by_subclass(
+                *heads, mask, ctx.training, asked.return_attention_scores
+            )
+        return self._attend(sub, heads, masks, form, needs_weights, ctx.training)
 
     def _observed_output(self, sub: Children, ctx: Context, heads: jax.Array) -> jax.Array:
         """The output, with what was changed of what heads give and add to it."""

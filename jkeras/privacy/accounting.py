@@ -81,9 +81,7 @@ def epsilon(
         runs = [Run(noise_multiplier, q, steps)]
     if not 0 < delta < 1:
         raise ValueError(explain("privacy.epsilon", "a delta between 0 and 1", f"delta={delta}"))
-    for run in runs:
-        check_run(run)
-    runs = [run for run in runs if run.steps and run.q]
+    runs = list(filter(_reveals, runs))
     if not runs:
         return 0.0
     if any(run.noise_multiplier == 0 for run in runs):
@@ -91,6 +89,12 @@ def epsilon(
     if accountant == "pld" and all(run.trials == 1 for run in runs):
         return _of_distributions(runs, delta)
     return _of_divergences(runs, delta)
+
+
+def _reveals(run: Run) -> bool:
+    """Whether a run that was checked reveals anything."""
+    check_run(run)
+    return bool(run.steps and run.q)
 
 
 def noise_for(

@@ -256,17 +256,12 @@ def matching(operations: Mapping[int, Operation], root: Any, key: str) -> list[i
         ValueError: no layer, or several, have an operation of this name.
     """
     name, _, call = key.partition("#")
-    parts = [part for part in name.split("/") if part]
-    names = Names(root)
-    known = dict.fromkeys(one.path for one in operations.values())
-    whole = {path for path in known if names.are(path, parts)}
-    paths = whole or {path for path in known if names.end(path, parts)}
+    paths = Names(root).like(dict.fromkeys(one.path for one in operations.values()), name)
     if len(paths) > 1:
         shown = sorted(map("/".join, paths))[:20]
         raise ValueError(explain(f"tap at {key!r}", "the path of one place", f"the end of {shown}"))
-    found = [
+    return [
         number
         for number, one in operations.items()
         if one.path in paths and call in ("", str(one.number))
     ]
-    return found

@@ -94,16 +94,22 @@ def changes_of(
     Raises:
         ValueError: an argument that is no dict by place, an edit that is no function.
     """
-    given = {"set": set, "edit": edit, "add": add}
-    for kind, changes in given.items():
-        if changes is not None and not isinstance(changes, Mapping):
+    found = []
+    for kind, changes in {"set": set, "edit": edit, "add": add}.items():
+        if changes is None:
+            continue
+        if not isinstance(changes, Mapping):
             wanted = f"`{kind}` of what happens by place, a dict"
             raise ValueError(explain("tap", wanted, f"{kind}={changes!r}"))
-    for key, function in (edit or {}).items():
-        if not callable(function):
-            wanted = "a function of the output in `edit`"
-            fix = f"`set={{{key!r}: …}}` puts a value in its stead"
-            raise ValueError(explain(f"tap at {key!r}", wanted, f"{type(function)}", fix))
-    found = [(key, Change("set", value)) for key, value in (set or {}).items()]
-    found += [(key, Change("edit", function=function)) for key, function in (edit or {}).items()]
-    return found + [(key, Change("add", value)) for key, value in (add or {}).items()]
+        found += [(key, _change(kind, key, value)) for key, value in changes.items()]
+    return found
+
+
+def _change(kind: str, key: typing.Any, value: typing.Any) -> Change:
+    if kind != "edit":
+        return Change(kind, value)
+    if not callable(value):
+        wanted = "a function of the output in `edit`"
+        fix = f"`set={{{key!r}: …}}` puts a value in its stead"
+        raise ValueError(explain(f"tap at {key!r}", wanted, f"{type(value)}", fix))
+    return Change(kind, function=value)

@@ -77,9 +77,12 @@ class Names:
         ends = [form[len(form) - len(parts) :] for form in self.of(path) if len(form) >= len(parts)]
         return any(all(map(fnmatch.fnmatchcase, end, parts)) for end in ends)
 
-    def are(self, path: Path, parts: Sequence[str]) -> bool:
-        """Whether this is the whole path."""
-        return tuple(parts) in self.of(path)
+    def like(self, paths: Iterable[Path], name: str) -> list[Path]:
+        """The path that this is the name of, else those that end like it."""
+        parts = [part for part in name.split("/") if part]
+        paths = list(paths)
+        whole = [path for path in paths if tuple(parts) in self.of(path)]
+        return whole or [path for path in paths if self.end(path, parts)]
 
 
 # ---------------------------------------------------------------- keys
@@ -178,9 +181,7 @@ def _matching(
 
 def _value(root: typing.Any, key: str, names: list[str], known: list[Path]) -> Path:
     """The path of a value that a layer names on its way."""
-    paths = Names(root)
-    whole = [path for path in known if paths.are(path, names)]
-    found = whole or [path for path in known if paths.end(path, names)]
+    found = Names(root).like(known, "/".join(names))
     if len(found) > 1:
         shown = sorted("/".join(path) for path in found)
         where = f"tap at {key!r} of {root.name!r}"

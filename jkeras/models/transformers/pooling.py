@@ -13,6 +13,7 @@ from jkeras.kernel.spec import Spec, Weight
 from jkeras.layers.dense import Dense
 from jkeras.models.transformers import feedforward, norms
 from jkeras.ops.attention import attention
+from jkeras.ops.attention_plain import Form
 from jkeras.saving.hugging_face.native.plans import Block
 
 
@@ -47,7 +48,8 @@ class AttentionPooling(Composite):
             sub.run_named(name, y).reshape(*y.shape[:2], plan.heads, plan.size)
             for name, y in sources.items()
         )
-        y = attention(*(jnp.swapaxes(y, 1, 2) for y in heads), scale=plan.scale)
+        query, key, value = (jnp.swapaxes(y, 1, 2) for y in heads)
+        y = attention((query, key, value), Form(plan.scale))
         y = sub.output_dense(y.reshape(x.shape[0], self.width))
         return y + sub.feedforward(sub.norm(y))
 

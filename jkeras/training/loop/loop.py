@@ -162,11 +162,8 @@ class Runner:
             left: the number of steps until a caller looks at the state.
         """
         done = span.done
-        limit = math.inf if span.limit is None else span.limit
-        self._close_ended_feed(source, span)
-        source.begin_epoch()
-        if self._start is not None and done >= limit:
-            self._open_feed(owner, source, span)  # a checkpoint was made before the epoch's end
+        limit = span.limit or math.inf
+        self._begin_feed(owner, source, span)
         while done < limit and self._has_more(owner, source, span):
             before(done)
             if self._feed is None:
@@ -239,7 +236,7 @@ class Runner:
 
     # ------------------------------------------------------------ feeds
 
-    def _close_ended_feed(self, source: Source, span: Span) -> None:
+    def _begin_feed(self, owner: "AnyOwner", source: Source, span: Span) -> None:
         """Closes the feed, unless the epoch goes on in the middle of the data."""
         self._retraces.shapes = getattr(source, "num_shapes", 1)
         if self._feed is not None and _is_at_end(source, span, self._feed.at):
@@ -247,6 +244,9 @@ class Runner:
         if self._start is not None and _is_at_end(source, span, self._start[1]):
             self._start = None
             self._put_back_generators(1)
+        source.begin_epoch()
+        if self._start is not None and span.limit is not None and span.done >= span.limit:
+            self._open_feed(owner, source, span)  # a checkpoint was made before the epoch's end
 
     def _has_more(self, owner: "AnyOwner", source: Source, span: Span) -> bool:
         """Whether there is another batch, as far as is known: one that is expected is taken, and

@@ -124,9 +124,8 @@ def understood(family: Family, config: Config) -> Config:
     config = _with_first_names(family, family.first(config))
     if family.rope is not None:
         config = rope.understood(family.rope, config, what)
-    known = {*family.entries, *family.parts, *family.ignored, *entries.PLAIN, *LABELS}
-    if family.rope is not None:
-        known |= {"rope_scaling", *filter(None, family.rope.entries)}
+    rotations = _rotations(family)
+    known = {*family.entries, *family.parts, *family.ignored, *entries.PLAIN, *LABELS, *rotations}
     entries.check_supported(config, known, what)
     plain = {k: v for k, v in entries.PLAIN.items() if k not in family.entries}
     entries.check_values(config, plain, what)
@@ -136,11 +135,15 @@ def understood(family: Family, config: Config) -> Config:
         if found[entry] is None:
             found[entry] = make(found)
     _check_multiples(family, found)
-    if family.rope is None:
-        return {"model_type": family.kind, **found, **_heads(config)}
-    rotations = [entry for entry in (*family.rope.entries, "rope_scaling") if entry]
     rotated = {entry: config[entry] for entry in rotations}
     return {"model_type": family.kind, **found, **rotated, **_heads(config)}
+
+
+def _rotations(family: Family) -> list[str]:
+    """The entries of rotary positions."""
+    if family.rope is None:
+        return []
+    return [entry for entry in (*family.rope.entries, "rope_scaling") if entry]
 
 
 def _check_multiples(family: Family, found: Config) -> None:

@@ -55,9 +55,7 @@ def rows_of(family: Family, model: typing.Any) -> list[Row]:
             repeated.append(parts)
         elif parts:
             once.append(parts)
-    layers = 0
-    if repeated:
-        layers = len(blocks_of(model.plan))
+    layers = len(blocks_of(model.plan)) if repeated else 0
     lines = once + [
         [part.replace("#", str(layer)) for part in parts]
         for layer in range(layers)
