@@ -162,7 +162,7 @@ class Runner:
             left: the number of steps until a caller looks at the state.
         """
         done = span.done
-        limit = span.limit or math.inf
+        limit = math.inf if span.limit is None else span.limit
         self._begin_feed(owner, source, span)
         while done < limit and self._has_more(owner, source, span):
             before(done)
