@@ -54,9 +54,9 @@ def deep_lift(
     x = as_array(x)
     if background is not None:
         shared = {"background": jax.tree_util.tree_map(jnp.asarray, background)}
-        return attribute(_deep_shap, model, x, target, {}, shared, **options)
+        return attribute(_deep_shap, model, x, target, {}, shared, rounds=False, **options)
     arrays, shared = baselines.split(baseline, x, model, **options)
-    return attribute(_deep_lift, model, x, target, arrays, shared, **options)
+    return attribute(_deep_lift, model, x, target, arrays, shared, rounds=False, **options)
 
 
 def _deep_lift(score: Scored, at_once: int, baseline: Structure) -> Structure:

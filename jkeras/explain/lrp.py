@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jkeras.core.graph.by_identity import ByIdentity
 from jkeras.core.errors import check_choice
 from jkeras.explain.deep_lift import has_all_slopes, is_linear, to_extremes
+from jkeras.explain.normalizing import is_scaled, softmax_of
 from jkeras.explain.running import as_array, attribute
 from jkeras.explain.score import Scored, Structure, Target
 from jkeras.explain.several import of_members
@@ -37,7 +38,10 @@ def lrp(
     what they add to its output (Bach et al. 2015; the rules as in Montavon et al. 2019).
 
     The layers are dense and convolutional ones, with the normalization behind them folded in, and
-    pooling; an activation function hands on what it is given.
+    pooling; an activation function hands on what it is given. What attention has besides goes by
+    AttnLRP (Achtibat et al. 2024, arXiv:2402.05602): of a product of two values that both depend
+    on the input each has a half, a softmax is linear around its logits, which does not keep all of
+    the relevance, and what is divided by its own norm or standard deviation has all of it.
 
     Args:
         rule: "epsilon": by what the inputs add, zero signs apart; "gamma": what speaks for counts
@@ -48,7 +52,7 @@ def lrp(
     Other arguments as of `saliency`.
 
     Raises:
-        ValueError: a layer has an operation that there is no rule for, such as a product of two
+        ValueError: a layer has an operation that there is no rule for, such as a ratio of two
             things that both depend on the input; it is named.
 
     >>> import jax, jax.numpy as jnp
@@ -60,9 +64,8 @@ def lrp(
     """
     check_choice("rule", rule, RULES, "lrp")
     weights = {"epsilon": (1.0, 0.0), "gamma": (1.0, gamma), "z_plus": (0.0, 1.0)}[rule]
-    return attribute(
-        _lrp, model, as_array(x), target, weights=weights, epsilon=float(epsilon), **options
-    )
+    options = {"rounds": False, "weights": weights, "epsilon": float(epsilon), **options}
+    return attribute(_lrp, model, as_array(x), target, **options)
 
 
 def _lrp(score: Scored, at_once: int, weights: tuple[float, float], epsilon: float) -> Structure:
@@ -90,7 +93,14 @@ def _rule_of(tape: Recording, weights: tuple[float, float], epsilon: float) -> C
 
 
 def _hand_on(tape: Recording, entry: Entry, coming: list[Any]) -> Any:
-    """The rule of what is no layer with weights: each gives its whole relevance back."""
+    """The rule of what is no layer with weights."""
+    softmax = softmax_of(tape, entry)
+    if softmax is not None:
+        return {softmax.logits: softmax.back(tape, coming[0])}
+    scaled = is_scaled(tape, entry)
+    if scaled is not None:  # as by a constant
+        slot = entry.inputs[scaled]
+        return {slot: gradient(tape, entry, coming)[scaled]}
     if entry.facts.extreme and has_all_slopes(tape, entry):
         return [to_extremes(tape, entry, coming[0], tape.inputs(entry)[0])]
     if is_linear(tape, entry):
@@ -100,6 +110,8 @@ def _hand_on(tape: Recording, entry: Entry, coming: list[Any]) -> Any:
         if origin is not None:
             x, y = tape.values[origin], tape.results(entry)[0]
             return {origin: coming[0] * y / jnp.where(x == 0, 1, x)}
+    if entry.facts.is_bilinear and has_all_slopes(tape, entry):
+        return [half / 2 for half in gradient(tape, entry, coming)]
     raise Unreadable(entry.primitive.name, entry.place)
 
 

@@ -14,6 +14,7 @@ from jkeras.core.layer import Layer
 from jkeras.core.weights.module import Parts
 from jkeras.explain.locations import as_locations, split
 from jkeras.explain.score import Score, Structure, Target, check_target, split_target
+from jkeras.ops.kernels import rounding
 
 BATCH_SIZE = 32  # rows that a model sees at once
 
@@ -28,6 +29,7 @@ def attribute(
     *,
     at: Any = None,
     differentiates: bool = True,
+    rounds: bool = True,
     batch_size: int | None = None,
     params: dict | None = None,
     state: dict | None = None,
@@ -39,6 +41,8 @@ def attribute(
         method: `(score, at_once=, **arrays, **shared, **options) -> structure of rows`; `score` is
             a `Scored`, `at_once` how many rows the model may see for each row of it.
         differentiates: whether it asks for gradients by the inputs.
+        rounds: whether layers in few bits round their inputs; else it is the function of their
+            weights that is explained.
         arrays: what the method takes besides, rows along the first axis.
         shared: arrays that it takes for all rows.
         options: what it takes that is no array; static when it is compiled.
@@ -57,13 +61,13 @@ def attribute(
     params, state = values_of(model, x, params, state)
     size = min(batch_size or BATCH_SIZE, max(rows, 1))
     at_once = max((batch_size or BATCH_SIZE) // size, 1)
-    static = tuple(sorted({**options, "at_once": at_once}.items()))
+    static = tuple(sorted({**options, "at_once": at_once}.items())), rounds
     score = Score(model, at, select)
     if isinstance(model, Layer):
         key = method, at, select, static
-        program = program_of(model, key, lambda: _Program(score, method, static))
+        program = program_of(model, key, lambda: _Program(score, method, *static))
     else:
-        program = _of_function(score, method, static)
+        program = _of_function(score, method, *static)
     data = {"x": x, "target": target, "arrays": arrays or {}}
     result = by_batches(
         lambda rows, _: program.run(params, state, rows, shared or {}), data, size, is_pure
@@ -240,12 +244,13 @@ class _Program:
         shape: of the model's output, which targets index; set when it has been traced.
     """
 
-    def __init__(self, score: Score, method: Callable, static: tuple) -> None:
+    def __init__(self, score: Score, method: Callable, static: tuple, rounds: bool) -> None:
         self.shape = ()
 
         def run(params: dict, state: dict, data: dict, shared: dict) -> Structure:
-            scored = score.begin(params, state, data["x"], data["target"], self._note)
-            return method(scored, **data["arrays"], **shared, **dict(static))
+            with rounding(rounds):
+                scored = score.begin(params, state, data["x"], data["target"], self._note)
+                return method(scored, **data["arrays"], **shared, **dict(static))
 
         self.run = jax.jit(run)
 

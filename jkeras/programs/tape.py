@@ -213,6 +213,10 @@ class Recording:
 
     # ------------------------------------------------------------ looking
 
+    def maker(self, slot: int) -> Entry | None:
+        """The entry that gives a value; None: it is a constant or an input."""
+        return self._makers.get(slot)
+
     def moves(self, slot: int) -> bool:
         """Whether a value depends on the variable, be it an integer or a boolean."""
         return self._moves[slot]

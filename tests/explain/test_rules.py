@@ -149,8 +149,9 @@ class TestRelevance:
             np.testing.assert_allclose(ours.sum(1), scores, rtol=1e-3, atol=1e-5)
 
     def test_errors(self):
-        model = jkeras.Sequential([jkeras.Input((5, 4)), layers.LayerNormalization(name="norm")])
-        with pytest.raises(ValueError, match=r"in layer 'norm' \(LayerNormalization\)"):
+        ratio = layers.Lambda(lambda x: x / (3 + x.sum(-1, keepdims=True)), name="ratio")
+        model = jkeras.Sequential([jkeras.Input((5, 4)), ratio])
+        with pytest.raises(ValueError, match=r"`div` in layer 'ratio' \(Lambda\)"):
             explain.lrp(model, np.ones((2, 5, 4), "float32"), (1, 1))
         with pytest.raises(ValueError, match="epsilon"):
             explain.lrp(model, np.ones((2, 5, 4), "float32"), (1, 1), rule="epsilom")
