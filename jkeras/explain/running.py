@@ -12,6 +12,7 @@ from jkeras.core.errors import explain
 from jkeras.core.names.family import families
 from jkeras.core.layer import Layer
 from jkeras.core.weights.module import Parts
+from jkeras.core.weights.paths import walk
 from jkeras.explain.locations import as_locations, split
 from jkeras.explain.score import Score, Structure, Target, check_target, split_target
 from jkeras.ops.kernels import rounding
@@ -51,7 +52,8 @@ def attribute(
             arrays of JAX, without them numpy's.
 
     Raises:
-        ValueError: an input that has no gradient, a target that the outputs do not have.
+        ValueError: an input that has no gradient, a target that the outputs do not have, a layer
+            that is stateful.
     """
     is_pure = params is not None or is_traced(x)
     at = as_locations(at)
@@ -64,6 +66,7 @@ def attribute(
     static = tuple(sorted({**options, "at_once": at_once}.items())), rounds
     score = Score(model, at, select)
     if isinstance(model, Layer):
+        _refuse_stateful(model)
         key = method, at, select, static
         program = program_of(model, key, lambda: _Program(score, method, *static))
     else:
@@ -205,6 +208,16 @@ def values_of(model: Any, x: Structure, params: dict | None, state: dict | None)
     if not model.built:
         model(jax.tree_util.tree_map(lambda v: v[:1], x))
     return model.params, model.state
+
+
+def _refuse_stateful(model: Layer) -> None:
+    """Raises ValueError where scores depend on the calls before."""
+    for path, layer in walk(model):
+        if getattr(layer, "stateful", False):
+            wanted = "a model whose scores do not depend on the calls before"
+            received = f"layer '{'/'.join(path)}' with `stateful=True`"
+            advice = "build the same model with `stateful=False` and set its weights"
+            raise ValueError(explain("explain", wanted, received, advice))
 
 
 def _rows(data: dict[str, Any], begin: int, size: Any) -> dict[str, Any]:

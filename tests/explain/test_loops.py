@@ -97,6 +97,15 @@ def test_masked_texts(layer):
     np.testing.assert_allclose(ours.sum((1, 2)), (y - y_0)[:, 1], atol=1e-6)
 
 
+@pytest.mark.parametrize("method", [explain.deep_lift, explain.lrp, explain.saliency])
+def test_layers_that_go_on_from_the_last_call_are_refused(method):
+    inputs = jkeras.Input(batch_shape=(3, 5, 4))
+    inner = jkeras.Model(inputs, layers.Bidirectional(layers.GRU(3, stateful=True))(inputs))
+    model = jkeras.Model(inputs, inner(inputs))
+    with pytest.raises(ValueError, match="layer '.*/bidirectional.*`stateful=True`"):
+        method(model, X, 1)
+
+
 def test_a_background_of_rows():
     loop, row = pair(NETWORKS["GRU"])
     ours, wanted = (explain.deep_lift(m, X, 1, background=BEFORE) for m in (loop, row))
