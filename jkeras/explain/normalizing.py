@@ -125,7 +125,8 @@ def _squared(tape: Recording, slot: int, is_inverse: bool) -> int | None:
     square = tape.maker(_back(tape, total.inputs[0], _scales))
     if square is None:
         return None
-    is_square = square.primitive.name == "square" or square.params.get("y") == 2
+    is_power = square.primitive.name == "integer_pow" and square.params["y"] == 2
+    is_square = square.primitive.name == "square" or is_power
     is_product = square.primitive.name == "mul" and len(set(square.inputs)) == 1
     return square.inputs[0] if is_square or is_product else None
 

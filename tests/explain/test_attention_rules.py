@@ -81,6 +81,7 @@ def test_a_sum_along_other_axes_is_no_softmax():
         explain.lrp(lambda x: different(x).sum(1), square, 0)
 
 
+@pytest.mark.promise("a product of two values that both depend on")
 def test_products_are_divided_evenly():
     """Propositions 3.2 and 3.3: of two factors each has a half, and nothing is lost."""
     a, b = RANDOM.normal(size=(3, 4, 5)), RANDOM.normal(size=(3, 5, 6))
@@ -121,6 +122,7 @@ NORMS = {
 }
 
 
+@pytest.mark.promise("a product of two values that both depend on")
 @pytest.mark.parametrize("name", NORMS)
 def test_norms_are_constants(name):
     """Proposition 3.4: all goes to what is normalized, and nothing is lost."""

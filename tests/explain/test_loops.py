@@ -97,6 +97,24 @@ def test_masked_texts(layer):
     np.testing.assert_allclose(ours.sum((1, 2)), (y - y_0)[:, 1], atol=1e-6)
 
 
+@pytest.mark.promise("`Masking` of floats lets the mask")
+def test_masks_that_follow_from_the_input():
+    """They are refused, and stay as they are behind the layer that makes them."""
+    jkeras.utils.set_random_seed(0)
+    masking = layers.Masking(name="masking")
+    model = jkeras.Sequential([jkeras.Input((5, 4)), masking, layers.GRU(3), layers.Dense(2)])
+    x = X.copy()
+    x[0, 3:] = 0
+    with pytest.raises(ValueError, match=r"a rule for, received `select_n` in layer 'gru'"):
+        explain.deep_lift(model, x, 1)
+    ours = explain.deep_lift(model, x, 1, at="masking")
+    assert not ours[0, 3:].any()
+    y = model.apply(model.params, model.state, x)[0]
+    y_0 = model.tap(model.params, model.state, x, add={"masking": -x})[0]
+    np.testing.assert_allclose(ours.sum((1, 2)), (y - y_0)[:, 1], atol=1e-6)
+
+
+@pytest.mark.promise("A layer that is `stateful` is refused")
 @pytest.mark.parametrize("method", [explain.deep_lift, explain.lrp, explain.saliency])
 def test_layers_that_go_on_from_the_last_call_are_refused(method):
     inputs = jkeras.Input(batch_shape=(3, 5, 4))
@@ -112,6 +130,7 @@ def test_a_background_of_rows():
     np.testing.assert_allclose(ours, wanted, atol=1e-6 * np.abs(wanted).max())
 
 
+@pytest.mark.promise("`deep_lift` goes through loops")
 def test_equal_layers_in_a_loop():
     """A `Stack` of blocks of a transformer, by both methods of rules."""
     jkeras.utils.set_random_seed(0)

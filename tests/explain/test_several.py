@@ -73,6 +73,7 @@ class TestDicts:
         found = explain.randomization(explain.saliency, model, ROWS, 1, rng=0)
         assert list(found) == ["out", "hidden"] and all(-1 <= v < 1 for v in found.values())
 
+    @pytest.mark.promise("Columns of integers have Shapley values")
     def test_integers_where_no_gradient_is_taken(self):
         """A category has a Shapley value as it stands."""
         table = np.array([0.0, 2.0, 5.0], "float32")
@@ -105,6 +106,7 @@ class TestDicts:
 
 
 class TestPlaces:
+    @pytest.mark.promise("A method of one layer, such as")
     @pytest.mark.parametrize(
         "method, options",
         [

@@ -95,6 +95,7 @@ class TestFeatures:
     ROWS = np.random.default_rng(2).normal(size=(30, 4))
     VALUES = ROWS * [1.0, -3.0, 0.5, 0.1]
 
+    @pytest.mark.promise("These three are drawn by shap")
     def test_a_force_ends_at_the_score(self, without_shap):
         """What speaks for it comes from the left, what speaks against it from the right."""
         values = np.array([0.5, -2.0, 0.25, 0.125])
@@ -130,6 +131,7 @@ class TestFeatures:
         labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
         assert labels == ["size = large", "c = red"]
 
+    @pytest.mark.promise("These three are drawn by shap")
     @pytest.mark.parametrize("kind", ["waterfall", "force", "beeswarm"])
     def test_shap_draws_where_it_is_installed(self, monkeypatch, kind):
         """What is asked of it; shap itself below."""
