@@ -21,7 +21,7 @@ from benchmarks.sanity import METHODS
 from benchmarks.sanity import trained as trained_on_digits
 from jkeras import explain, layers
 
-COUNT = 40
+COUNT = {"digits": 40, "mnist": 16}
 RUNS = 50  # of faithfulness: subsets of pixels
 MAPS = ("grad_cam", "grad_cam_plus_plus")  # whose maps are brought to the image's size
 
@@ -40,6 +40,8 @@ def trained_on_mnist():
             jkeras.Input((28, 28, 1)),
             layers.Conv2D(16, 3, padding="same", activation="relu"),
             layers.AveragePooling2D(2),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.AveragePooling2D(2),
             layers.Conv2D(32, 3, padding="same", activation="relu", name="conv"),
             layers.GlobalAveragePooling2D(),
             layers.Dense(32, activation="relu"),
@@ -50,7 +52,7 @@ def trained_on_mnist():
     model.compile(jkeras.optimizers.Adam(3e-3), loss, metrics=["accuracy"])
     model.fit(x[train], y[train], epochs=10, verbose=0)
     print("accuracy", model.evaluate(x[test], y[test], verbose=0)[1])
-    return model, x[test][:COUNT], y[test][:COUNT]
+    return model, x[test][: COUNT["mnist"]], y[test][: COUNT["mnist"]]
 
 
 # ---------------------------------------------------------------- captum
@@ -73,10 +75,8 @@ def in_torch(values, pools):
         (convolutions if kernel.ndim == 4 else dense).append(module)
     pooling = [torch.nn.AvgPool2d(2)] if pools else []
     return torch.nn.Sequential(
-        convolutions[0],
-        torch.nn.ReLU(),
-        *pooling,
-        convolutions[1],
+        *(part for one in convolutions[:-1] for part in (one, torch.nn.ReLU(), *pooling)),
+        convolutions[-1],
         torch.nn.ReLU(),
         torch.nn.AdaptiveAvgPool2d(1),
         torch.nn.Flatten(),
@@ -192,14 +192,20 @@ def rows(model, x, y, pools):
         yield name, found
 
 
-def main():
-    warnings.filterwarnings("ignore")
+def on_digits():
+    """The scores on digits of 8 by 8 pixels."""
     model, x, y = trained_on_digits()
-    versions = "quantus", "captum", "torch"
-    digits = dict(rows(model, x[:COUNT], y[:COUNT], False))
-    kept.keep("quantus_scores", "digits", digits, versions)
-    kept.keep("quantus_scores", "mnist", dict(rows(*trained_on_mnist(), True)), versions)
+    return dict(rows(model, x[: COUNT["digits"]], y[: COUNT["digits"]], False))
 
+
+def on_mnist():
+    """Those on digits of 28 by 28."""
+    return dict(rows(*trained_on_mnist(), True))
+
+
+PACKAGES = "quantus", "captum", "torch"
+PARTS = {"digits": (on_digits, PACKAGES), "mnist": (on_mnist, PACKAGES)}
 
 if __name__ == "__main__":
-    main()
+    warnings.filterwarnings("ignore")
+    kept.command("quantus_scores", __doc__, PARTS)

@@ -13,7 +13,7 @@ from jkeras.core.errors import explain
 from jkeras.core.session.settings import settings
 from jkeras.explain import baselines
 from jkeras.training.data.sizes import in_passes
-from jkeras.explain.running import as_array, attribute, variable_like
+from jkeras.explain.running import as_array, attribute, numbers_of, variable_like
 from jkeras.explain.score import Scored, Structure, Target
 from jkeras.explain.several import of_members
 
@@ -55,6 +55,9 @@ def occlusion(
     [[-1.0, -1.0, 1.0, 1.0]]
     """
     x = as_array(x)
+    if options.get("at") is None:
+        x = numbers_of(x)
+        baselines.check_categories("occlusion", baseline, x)
     windows = _windows(window, strides, variable_like(model, x, **options))
     arrays, shared = baselines.split(baseline, x, model, **options)
     options = {"differentiates": False, "windows": windows, **options}

@@ -76,6 +76,10 @@ def guided_grad_cam(
     (2, 8, 8, 1)
     """
     data_format = options.pop("data_format", None)
+    if not jax.tree_util.all_leaves([x]):
+        received = f"{jax.tree_util.tree_structure(x)}"
+        advice = "multiply `guided_backprop` of the images with the map of `grad_cam`"
+        raise ValueError(explain("guided_grad_cam", "one array of images", received, advice))
     maps = grad_cam(model, x, target, at=at, data_format=data_format, **options)
     guided = guided_backprop(model, x, target, **options)
     channels = 1 if data_format == "channels_first" else -1

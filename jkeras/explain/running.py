@@ -155,6 +155,13 @@ def floats_of(x: Structure) -> Structure:
     return _inputs(x, True)
 
 
+def numbers_of(x: Structure) -> Structure:
+    """Inputs as arrays, masks and images of them as floats; other integers as they are, which
+    stand for categories.
+    """
+    return jax.tree_util.tree_map(_as_number, x)
+
+
 def _inputs(x: Structure, as_floats: bool, at: Any = None) -> Structure:
     """Inputs as arrays; as floats where gradients are taken by them: by all, or by those that are
     among several locations.
@@ -170,12 +177,17 @@ def _as_array(value: Any) -> Any:
     return value if isinstance(value, jax.Array) else np.asarray(value)
 
 
-def _as_float(value: Any) -> Any:
+def _as_number(value: Any) -> Any:
     value = _as_array(value)
-    if jnp.issubdtype(value.dtype, jnp.floating):
-        return value
     if value.dtype.kind == "b" or value.dtype == "uint8":  # masks and images
         return value.astype("float32")
+    return value
+
+
+def _as_float(value: Any) -> Any:
+    value = _as_number(value)
+    if jnp.issubdtype(value.dtype, jnp.floating):
+        return value
     advice = (
         "give floats, or the layer that makes some of them: `at='embedding'`; with inputs of a "
         "dict beside it, `at=['price', 'embedding']`"

@@ -10,8 +10,9 @@ import numpy as np
 from jkeras.core.errors import explain
 from jkeras.core.weights.rng import as_key
 from jkeras.training.data.sizes import in_passes
+from jkeras.explain import baselines
 from jkeras.explain.flat import unflat
-from jkeras.explain.running import as_array, attribute, rows_of, variable_like
+from jkeras.explain.running import as_array, attribute, numbers_of, rows_of, variable_like
 from jkeras.explain.score import Scored, Structure, Target
 from jkeras.explain.several import of_members
 
@@ -112,15 +113,23 @@ def _features(model: Any, x: Any, baseline: Any, groups: Any, options: dict[str,
     together.
     """
     x, baseline = as_array(x), as_array(baseline)
+    if options.get("at") is None:
+        x = numbers_of(x)
     shapes, treedef = _shapes(variable_like(model, x, **options))
     others, of_baseline = _shapes(baseline)
     if others != shapes or of_baseline != treedef or not rows_of(baseline):
         wanted = f"a baseline of rows of shape {_told(shapes, treedef)}"
         received = f"shape {_told(others, of_baseline)}"
         raise ValueError(explain("Shapley values", wanted, received))
+    if options.get("at") is None:
+        baselines.check_categories("Shapley values", baseline, x)
     if groups is None:
         return x, baseline, treedef.unflatten(_numbered(shapes))
-    given = treedef.flatten_up_to(groups)
+    try:
+        given = treedef.flatten_up_to(groups)
+    except ValueError:
+        wanted = f"groups of shape {_told(shapes, treedef)}"
+        raise ValueError(explain("Shapley values", wanted, f"{groups!r}")) from None
     numbers = [np.broadcast_to(np.asarray(one), shape) for one, shape in zip(given, shapes)]
     return x, baseline, treedef.unflatten(numbers)
 

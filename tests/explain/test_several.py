@@ -86,6 +86,23 @@ class TestDicts:
         window, before = {"price": (1,), "kind": ()}, {"price": 0.5, "kind": 0}
         covered = explain.occlusion(score, x, window=window, baseline=before)
         np.testing.assert_allclose(covered["kind"], [2.0, 5.0])
+        half = {"price": 0.5, "kind": 0.5}
+        with pytest.raises(ValueError, match="occlusion: expected integers as the baseline"):
+            explain.occlusion(score, x, window=window, baseline=half)
+        baseline["kind"] = np.array([0.5])
+        with pytest.raises(ValueError, match="Shapley values: expected integers as the baseline"):
+            explain.shapley_values(score, x, baseline=baseline)
+
+    def test_images_of_bytes_are_numbers(self):
+        image = RANDOM.integers(0, 255, (2, 4), "uint8")
+        weights = RANDOM.normal(size=(4, 1)).astype("float32")
+        score = lambda x: x @ weights  # noqa: E731
+        before = np.full((1, 4), 0.5, "float32")
+        wanted = (image - 0.5) * weights[:, 0]
+        ours = explain.shapley_values(score, image, baseline=before)
+        np.testing.assert_allclose(ours, wanted, rtol=1e-4, atol=1e-3)
+        ours = explain.occlusion(score, image, window=(1,), baseline=0.5)
+        np.testing.assert_allclose(ours, wanted, rtol=1e-4, atol=1e-3)
 
     def test_groups_over_arrays(self):
         model, groups = of_dict(), {"a": [0, 0, 1], "b": [1, 2]}
@@ -101,6 +118,10 @@ class TestDicts:
             explain.occlusion(model, ROWS, 1, window=(1,))
         with pytest.raises(ValueError, match="a baseline of rows of shape.*received shape"):
             explain.shapley_values(model, ROWS, 1, baseline={"a": A, "c": B})
+        with pytest.raises(ValueError, match="groups of shape"):
+            explain.shapley_values(model, ROWS, 1, baseline=ROWS, groups=[0, 1])
+        with pytest.raises(ValueError, match="one array of images"):
+            explain.guided_grad_cam(model, ROWS, 1, at="hidden")
         with pytest.raises(ValueError, match="attributions of shape.*received shape"):
             explain.deletion(model, ROWS, {"a": A, "b": A}, 1)
 
