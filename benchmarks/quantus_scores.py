@@ -23,6 +23,10 @@ from jkeras import explain, layers
 
 COUNT = {"digits": 40, "mnist": 16}
 RUNS = 50  # of faithfulness: subsets of pixels
+OCCLUSION = {  # by the size of an image
+    8: {"window": (2, 2), "strides": (1, 1)},
+    28: {"window": (4, 4), "strides": (2, 2)},
+}
 MAPS = ("grad_cam", "grad_cam_plus_plus")  # whose maps are brought to the image's size
 
 
@@ -73,9 +77,13 @@ def in_torch(values, pools):
         module.weight.data = torch.tensor(kernel.transpose(order).copy())
         module.bias.data = torch.tensor(bias)
         (convolutions if kernel.ndim == 4 else dense).append(module)
-    pooling = [torch.nn.AvgPool2d(2)] if pools else []
+
+    def block(convolution):
+        # captum asks for a module of its own for each pooling
+        return convolution, torch.nn.ReLU(), *([torch.nn.AvgPool2d(2)] if pools else [])
+
     return torch.nn.Sequential(
-        *(part for one in convolutions[:-1] for part in (one, torch.nn.ReLU(), *pooling)),
+        *(part for one in convolutions[:-1] for part in block(one)),
         convolutions[-1],
         torch.nn.ReLU(),
         torch.nn.AdaptiveAvgPool2d(1),
@@ -114,7 +122,9 @@ def _lrp(network, x, target):
 def _occlusion(network, x, target):
     from captum import attr
 
-    return attr.Occlusion(network).attribute(x, (1, 2, 2), 1, target=target)
+    sizes = OCCLUSION[x.shape[2]]
+    window, strides = ((1, *sizes[name]) for name in ("window", "strides"))
+    return attr.Occlusion(network).attribute(x, window, strides, target=target)
 
 
 def plain(name):
@@ -167,13 +177,14 @@ def scores(module, x, y, explain_func):
     metrics = {
         "faithfulness": quantus.FaithfulnessCorrelation(perturb_baseline="black", **options),
         "complexity": quantus.Sparseness(),
-        "randomization": quantus.MPRT(return_last_correlation=True),
+        "randomization": quantus.MPRT(return_last_correlation=True, skip_layers=True),
     }
-    given = {"a_batch": None, "explain_func": explain_func, "channel_first": True}
-    found = {}
+    given = {"explain_func": explain_func, "channel_first": True}
+    images, found = np.moveaxis(x, -1, 1), {}
+    said = explain_func(module, images, y)
     for name, metric in metrics.items():
         np.random.seed(0)
-        values = metric(module, np.moveaxis(x, -1, 1), y, **given)
+        values = metric(module, images, y, a_batch=said, **given)
         found[name] = float(np.nanmean(np.asarray(values, float)))
     return found
 
@@ -184,6 +195,8 @@ def rows(model, x, y, pools):
     for name, (method, options) in METHODS.items():
         if name in MAPS:
             options = {**options, "size": x.shape[1:3]}
+        if name == "occlusion":
+            options = OCCLUSION[x.shape[1]]
         function = explain.quantus_function(method, **options)
         found = {"jkeras": scores(module, x, y, function)}
         if name in CAPTUM:
