@@ -119,16 +119,21 @@ def _squared(tape: Recording, slot: int, is_inverse: bool) -> int | None:
         return _squared(tape, below, is_inverse=False)
     if root is None or root.primitive.name != ("rsqrt" if is_inverse else "sqrt"):
         return None
-    total = tape.maker(_back(tape, root.inputs[0], _shifts))
+    return _summed_square(tape, root.inputs[0])
+
+
+def _summed_square(tape: Recording, slot: int) -> int | None:
+    """What a sum of squares is of; None: it is none."""
+    total = tape.maker(_back(tape, slot, _shifts))
     if total is None or total.primitive.name != "reduce_sum":
         return None
     square = tape.maker(_back(tape, total.inputs[0], _scales))
     if square is None:
         return None
-    is_power = square.primitive.name == "integer_pow" and square.params["y"] == 2
-    is_square = square.primitive.name == "square" or is_power
-    is_product = square.primitive.name == "mul" and len(set(square.inputs)) == 1
-    return square.inputs[0] if is_square or is_product else None
+    name = square.primitive.name
+    is_power = name == "integer_pow" and square.params["y"] == 2
+    is_product = name == "mul" and len(set(square.inputs)) == 1
+    return square.inputs[0] if name == "square" or is_power or is_product else None
 
 
 def _sources(tape: Recording, slot: int) -> set[int]:
